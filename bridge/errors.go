@@ -1,0 +1,24 @@
+package bridge
+
+import "errors"
+
+// The errors a caller can tell apart with errors.Is. Each is wrapped with what was being done and, where a user caused
+// it, with what to do instead; bridge/httpapi maps each to one HTTP status.
+var (
+	// ErrSubject: what was given is no subject, or no path that names one.
+	ErrSubject = errors.New("not a subject")
+	// ErrEventName: an event name that no publisher may use.
+	ErrEventName = errors.New("not an event name")
+	// ErrID: what was given is no event id.
+	ErrID = errors.New("not an event id")
+	// ErrRoute: a route that cannot be used.
+	ErrRoute = errors.New("not a route")
+	// ErrForbidden: the caller holds no grant for this.
+	ErrForbidden = errors.New("not allowed")
+	// ErrUnavailable: NATS cannot be reached now; the same may work later.
+	ErrUnavailable = errors.New("NATS is not reachable")
+	// ErrTooLarge: a payload over what NATS accepts.
+	ErrTooLarge = errors.New("payload too large")
+	// ErrClosed: the hub, or what it was asked for, is closed.
+	ErrClosed = errors.New("closed")
+)

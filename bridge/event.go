@@ -1,0 +1,62 @@
+package bridge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The events that Tailwater itself sends. The data of each is a JSON object; see the table in ARCHITECTURE.md.
+const (
+	EventOpen   = "tailwater:open"   // the connection begins, or continues exactly: {"subjects"}
+	EventGap    = "tailwater:gap"    // messages are missing just before what follows: {"after","first","reason"}
+	EventReset  = "tailwater:reset"  // the position is from another life, or none: {"reason"}
+	EventBinary = "tailwater:binary" // a payload that is no text, in base64
+	EventClose  = "tailwater:close"  // the server ends the connection: {"reason"}
+)
+
+// The reasons of EventGap.
+const (
+	GapRetention    = "retention"    // what followed the position is no longer kept
+	GapOverrun      = "overrun"      // messages came faster than they were taken
+	GapDisconnected = "disconnected" // the bridge had lost NATS
+)
+
+// The reasons of EventReset.
+const (
+	ResetMalformed = "malformed" // not an event id
+	ResetUnknown   = "unknown"   // an id of another bridge, or of one that has restarted
+)
+
+// The reasons of EventClose.
+const (
+	CloseDrain = "drain" // this bridge is stopping
+	CloseAge   = "age"   // the connection has lived long enough; balanced anew, it comes back
+)
+
+// HeaderEvent is the NATS header in which a publisher names the event.
+const HeaderEvent = "Tailwater-Event"
+
+const maxEventNameBytes = 128
+
+// CheckEventName refuses the names that no publisher may use: what would break a frame, what EventSource means
+// something else by (`open`, `error`, `message`), and Tailwater's own. The error wraps ErrEventName.
+func CheckEventName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: it is empty", ErrEventName)
+	case len(name) > maxEventNameBytes:
+		return fmt.Errorf("%w: it has %d bytes; at most %d are allowed", ErrEventName, len(name), maxEventNameBytes)
+	case slices.Contains([]string{"open", "error", "message"}, name):
+		return fmt.Errorf("%w: EventSource uses %q itself; choose another", ErrEventName, name)
+	case strings.HasPrefix(name, "tailwater:"):
+		return fmt.Errorf("%w: names that begin with tailwater: are Tailwater's own", ErrEventName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%w: %q holds characters that are not printable", ErrEventName, name)
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("%w: %q begins or ends with a blank", ErrEventName, name)
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// Format is how messages stand on a connection.
+type Format uint8
+
+const (
+	// Raw: server-sent events whose data is the payload, as `nats pub` sent it.
+	Raw Format = iota
+	// JSON: server-sent events whose data is an object with the payload, its subject, id, time and headers.
+	JSON
+	// Lines: that object alone, one a line (application/x-ndjson), for programs without an SSE parser.
+	Lines
+)
+
+// Framing says how the messages of a connection are encoded. It is the only encoder: every byte of an event stream is
+// made here.
+type Framing struct {
+	Format Format
+	// SubjectEvents names each event after its subject where the publisher gave no name (`?event=subject`).
+	SubjectEvents bool
+}
+
+// framings counts the values of Framing.
+const framings = 6
+
+func (f Framing) index() int {
+	if f.SubjectEvents {
+		return int(f.Format) + framings/2
+	}
+	return int(f.Format)
+}
+
+// ContentType gives the media type of a response in this framing.
+func (f Framing) ContentType() string {
+	if f.Format == Lines {
+		return "application/x-ndjson"
+	}
+	return "text/event-stream"
+}
+
+// Preamble gives the first bytes of a connection: a comment, because a byte order mark is stripped only at the very
+// start, and how long the client is to wait before it reconnects.
+func (f Framing) Preamble(retry time.Duration) []byte {
+	if f.Format == Lines {
+		return nil
+	}
+	return f.retry([]byte(": tailwater\n"), retry)
+}
+
+// Heartbeat gives what is sent in silence, so that proxies and clients know that the connection lives: a comment, which
+// no EventSource shows its page.
+func (f Framing) Heartbeat() []byte {
+	if f.Format == Lines {
+		return []byte("\n")
+	}
+	return []byte(":\n\n")
+}
+
+// Close gives the last frame of a connection that the server ends, and after how long the client is to come back.
+func (f Framing) Close(reason string, retry time.Duration) []byte {
+	var frame []byte
+	if f.Format != Lines {
+		frame = f.retry(nil, retry)
+	}
+	return append(frame, f.control(EventClose, map[string]string{"reason": reason}, "")...)
+}
+
+func (f Framing) retry(dst []byte, after time.Duration) []byte {
+	dst = append(dst, "retry: "...)
+	dst = strconv.AppendInt(dst, after.Milliseconds(), 10)
+	return append(dst, "\n\n"...)
+}
+
+// control encodes an event of Tailwater's own. An empty id leaves the client's position where it is.
+func (f Framing) control(event string, data any, id string) []byte {
+	text, err := json.Marshal(data)
+	if err != nil {
+		panic(err) // only the structs and maps of this package come here, and they always encode
+	}
+	if f.Format == Lines {
+		payload := string(text)
+		return appendJSON(nil, &object{Event: event, ID: id, Data: &payload})
+	}
+	return appendFrame(nil, event, text, id)
+}
+
+// message encodes a message, whatever it holds.
+func (f Framing) message(m *Message) []byte {
+	event := m.Event
+	if event == "" && f.SubjectEvents && CheckEventName(m.Subject) == nil {
+		event = m.Subject
+	}
+	id := m.Position.String()
+	if f.Format == Raw {
+		if isText(m.Data) {
+			return appendFrame(nil, event, m.Data, id)
+		}
+		return appendFrame(nil, EventBinary, base64.StdEncoding.AppendEncode(nil, m.Data), id)
+	}
+	object := &object{
+		Subject: m.Subject,
+		ID:      id,
+		Time:    m.Position.when().Format(time.RFC3339Nano),
+		Event:   event,
+		Headers: m.Header,
+	}
+	if isText(m.Data) {
+		text := string(m.Data)
+		object.Data = &text
+	} else {
+		object.DataBase64 = m.Data
+	}
+	text := appendJSON(nil, object)
+	if f.Format == Lines {
+		return text
+	}
+	return appendFrame(nil, event, bytes.TrimSuffix(text, []byte("\n")), id)
+}
+
+// object is a message in the formats JSON and Lines.
+type object struct {
+	Subject    string              `json:"subject,omitempty"`
+	ID         string              `json:"id,omitempty"`
+	Time       string              `json:"time,omitempty"`
+	Event      string              `json:"event,omitempty"`
+	Headers    map[string][]string `json:"headers,omitempty"`
+	Data       *string             `json:"data,omitempty"`
+	DataBase64 []byte              `json:"data_base64,omitempty"`
+}
+
+// appendJSON appends the object and a line end.
+func appendJSON(dst []byte, o *object) []byte {
+	buffer := bytes.NewBuffer(dst)
+	encoder := json.NewEncoder(buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(o); err != nil {
+		panic(err) // strings, bytes and maps of them always encode
+	}
+	return buffer.Bytes()
+}
+
+// appendFrame appends one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so that a frame that was cut
+// moves no client's position. event and id must hold no line end; data may be any UTF-8 without NUL.
+func appendFrame(dst []byte, event string, data []byte, id string) []byte {
+	const fields = len("event: \ndata: \nid: \n\n")
+	if dst == nil {
+		dst = make([]byte, 0, len(event)+len(data)+len(id)+fields+len("data: ")*bytes.Count(data, []byte("\n")))
+	}
+	if event != "" {
+		dst = append(dst, "event: "...)
+		dst = append(dst, event...)
+		dst = append(dst, '\n')
+	}
+	dst = appendData(dst, data)
+	if id != "" {
+		dst = append(dst, "id: "...)
+		dst = append(dst, id...)
+		dst = append(dst, '\n')
+	}
+	return append(dst, '\n')
+}
+
+// appendData appends data as `data:` lines. CR, LF and CRLF all end a line for a browser, so each begins a new field
+// here: otherwise what follows a lone CR would be read as a field of the publisher's choosing. One blank follows each
+// colon, because a browser removes one: the payload's own first blank stays.
+func appendData(dst, data []byte) []byte {
+	for {
+		dst = append(dst, "data: "...)
+		end := bytes.IndexAny(data, "\r\n")
+		if end < 0 {
+			dst = append(dst, data...)
+			return append(dst, '\n')
+		}
+		dst = append(dst, data[:end]...)
+		dst = append(dst, '\n')
+		if data[end] == '\r' && end+1 < len(data) && data[end+1] == '\n' {
+			end++
+		}
+		data = data[end+1:]
+	}
+}

@@ -1,0 +1,89 @@
+package httpapi
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Access says by which names the API may be called, and from which other pages.
+//
+// The Host header is checked because a page of a stranger can let its own name point to this machine (DNS rebinding),
+// and the Origin header because a browser sends requests of any page.
+type Access struct {
+	Hosts         []string // names that the Host header may bear, without port; none means any
+	LoopbackHosts bool     // only names of this machine may stand there, whatever the port
+
+	Origins         []string // origins besides the API's own, such as https://chat.example.com
+	LoopbackOrigins bool     // pages that this machine serves, at any port, as well
+}
+
+var crossOrigin = http.NewCrossOriginProtection()
+
+// check refuses a request by its host or origin, and sets the CORS headers that an allowed origin needs.
+func (a Access) check(r *http.Request, header http.Header) error {
+	if !a.AllowsHost(r.Host) {
+		return fmt.Errorf("%w: %q", errHost, r.Host)
+	}
+	header.Set("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin != "" && a.allowsOrigin(origin) {
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Expose-Headers", "Retry-After")
+		return nil
+	}
+	if origin != "" && !isOwnOrigin(origin, r.Host) {
+		return fmt.Errorf("%w: %q", errOrigin, origin)
+	}
+	// This looks at Sec-Fetch-Site as well, for requests that change something.
+	if err := crossOrigin.Check(r); err != nil {
+		return fmt.Errorf("%w: the browser says that another site sent it", errOrigin)
+	}
+	return nil
+}
+
+// AllowsHost tells whether a Host header is one that the API answers to.
+func (a Access) AllowsHost(host string) bool {
+	name := hostname(host)
+	switch {
+	case a.LoopbackHosts:
+		return isLoopback(name)
+	case len(a.Hosts) == 0:
+		return true
+	}
+	return slices.ContainsFunc(a.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
+}
+
+func (a Access) allowsOrigin(origin string) bool {
+	if slices.ContainsFunc(a.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
+		return true
+	}
+	parsed, err := url.Parse(origin)
+	return a.LoopbackOrigins && err == nil && isLoopback(parsed.Hostname())
+}
+
+// isOwnOrigin compares without the scheme, which a proxy in front may have changed.
+func isOwnOrigin(origin, host string) bool {
+	parsed, err := url.Parse(origin)
+	return err == nil && parsed.Host != "" && strings.EqualFold(parsed.Host, host)
+}
+
+// hostname gives a Host header's name, without port, brackets and a last dot.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+}
+
+func isLoopback(name string) bool {
+	if address, err := netip.ParseAddr(name); err == nil {
+		return address.Unmap().IsLoopback()
+	}
+	name = strings.ToLower(name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}

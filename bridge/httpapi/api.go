@@ -1,0 +1,195 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Config says what an API serves.
+type Config struct {
+	Hub       *bridge.Hub
+	Outlet    Outlet
+	Publisher Publisher
+
+	Routes    []bridge.Route // beside bridge.Events
+	Anonymous bridge.Grant   // what callers may do
+	Access    Access
+	Limits    Limits
+
+	// Pages gives what serves a path that is no route, nil for none. May be nil.
+	Pages func(path string) http.Handler
+	Log   *slog.Logger
+}
+
+// Outlet writes a connection until it ends. The headers are set, the status is not yet written.
+type Outlet interface {
+	Serve(http.ResponseWriter, *http.Request, *bridge.Reader)
+}
+
+// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge or bridge.ErrUnavailable.
+type Publisher interface {
+	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error
+}
+
+// Limits bound what one process, and one request, may take.
+type Limits struct {
+	Connections int   // open at once; one more is asked to come back
+	Body        int64 // bytes that a POST may carry
+	Subjects    int   // that one connection may read
+}
+
+// API is the http.Handler.
+type API struct {
+	config   Config
+	routes   []bridge.Route // the most specific first
+	open     atomic.Int64   // connections
+	draining atomic.Bool
+	stats    counters
+
+	publishing sync.RWMutex // held for reading while a message is on its way
+}
+
+// New gives an API.
+func New(config Config) *API {
+	a := &API{config: config, routes: append([]bridge.Route{bridge.Events}, config.Routes...)}
+	bridge.SortRoutes(a.routes)
+	return a
+}
+
+// Drain makes every GET from now on end at once, with the advice to come back: to a browser any status but 200 would be
+// final. POSTs are still served.
+func (a *API) Drain() { a.draining.Store(true) }
+
+// FinishPublishing waits for the messages that are on their way to NATS.
+func (a *API) FinishPublishing() {
+	a.publishing.Lock()
+	defer a.publishing.Unlock()
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := a.serve(w, r); err != nil {
+		a.writeProblem(w, r, err)
+	}
+}
+
+// serve checks and answers a request. Where it gives an error, nothing has been written.
+func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	if err := a.config.Access.check(r, header); err != nil {
+		return err
+	}
+	target, found := a.find(r)
+	if !found {
+		return a.page(w, r)
+	}
+	switch r.Method {
+	case http.MethodGet:
+		return a.subscribe(w, r, target)
+	case http.MethodHead:
+		return a.head(w, r, target)
+	case http.MethodPost:
+		return a.publish(w, r, target)
+	case http.MethodOptions:
+		a.options(w, r)
+		return nil
+	default:
+		header.Set("Allow", methods)
+		return errMethod
+	}
+}
+
+const methods = "GET, HEAD, POST, OPTIONS"
+
+func (a *API) page(w http.ResponseWriter, r *http.Request) error {
+	if a.config.Pages != nil {
+		if page := a.config.Pages(r.URL.Path); page != nil {
+			page.ServeHTTP(w, r)
+			return nil
+		}
+	}
+	return errRoute
+}
+
+// target is what a request's path and query name: subjects, or the error of their grammar.
+type target struct {
+	subjects []bridge.Subject
+	err      error
+}
+
+// find gives the target of the request, and whether its path is one that the API serves.
+func (a *API) find(r *http.Request) (target, bool) {
+	path := r.URL.EscapedPath()
+	if path == "/events" {
+		return a.several(r), true
+	}
+	for _, route := range a.routes {
+		if subject, fits, err := route.Resolve(path); fits {
+			return target{[]bridge.Subject{subject}, err}, true
+		}
+	}
+	return target{}, false
+}
+
+// several reads /events?subject=a&subject=b.
+func (a *API) several(r *http.Request) target {
+	query, err := parseQuery(r)
+	if err != nil {
+		return target{err: err}
+	}
+	values := query["subject"]
+	if len(values) == 0 || len(values) > a.config.Limits.Subjects {
+		return target{err: errSubjects(len(values), a.config.Limits.Subjects)}
+	}
+	t := target{}
+	for _, value := range values {
+		subject, err := bridge.ParseSubject(value)
+		if err != nil {
+			return target{err: err}
+		}
+		t.subjects = append(t.subjects, subject)
+	}
+	return t
+}
+
+// options answers which methods there are, and a browser's preflight request where the origin may make one.
+func (a *API) options(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Allow", methods)
+	if header.Get("Access-Control-Allow-Origin") != "" {
+		header.Set("Access-Control-Allow-Methods", methods)
+		header.Set("Access-Control-Allow-Headers", "Accept, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent")
+		header.Set("Access-Control-Max-Age", "600")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// admit counts a connection, unless there are too many or the API is draining. release takes the count back.
+func (a *API) admit() bool {
+	if a.draining.Load() {
+		return false
+	}
+	if a.open.Add(1) > int64(a.config.Limits.Connections) {
+		a.release()
+		return false
+	}
+	return true
+}
+
+func (a *API) release() { a.open.Add(-1) }
+
+// mayBeMany tells whether a connection can carry more than one subject.
+func mayBeMany(subjects []bridge.Subject) bool {
+	return len(subjects) > 1 || slices.ContainsFunc(subjects, bridge.Subject.Wild)
+}
+
+// retryLater is how long a client that cannot be served now is asked to wait, give or take half.
+const retryLater = 5 * time.Second

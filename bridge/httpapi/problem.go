@@ -1,0 +1,114 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// What requests can be refused for, besides the errors of package bridge.
+var (
+	errHost       = errors.New("this bridge is not called by that name; use the name it was set up for, or let the operator add it to TAILWATER_HTTP_HOSTS")
+	errOrigin     = errors.New("pages of other origins may not use this bridge; the operator can add the origin to TAILWATER_HTTP_ORIGINS")
+	errRoute      = errors.New("there is nothing here; subjects are at /events/<subject>")
+	errMethod     = errors.New("use GET to read, POST to publish")
+	errQuery      = errors.New("the query cannot be used")
+	errHeader     = errors.New("a header cannot be used")
+	errIncomplete = errors.New("the body did not arrive; send it again")
+	errText       = errors.New("the body is no text, although its Content-Type says so")
+	errTooLarge   = errors.New("the body is too large")
+)
+
+func errBody(most int64) error {
+	return fmt.Errorf("%w: at most %d bytes are allowed; put what is larger elsewhere and publish its address, or let the operator raise TAILWATER_LIMIT_BODY", errTooLarge, most)
+}
+
+func errSubjects(asked, most int) error {
+	if asked == 0 {
+		return fmt.Errorf("%w: name the subjects, as in /events?subject=chat.room1&subject=time.now", errQuery)
+	}
+	return fmt.Errorf("%w: %d subjects are too many for one connection; at most %d are allowed", errQuery, asked, most)
+}
+
+// problem is what RFC 9457 calls a problem details object.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// problemBase and the slug of a problem are its type: a place in the README that says more.
+const problemBase = "https://github.com/tailwater/tailwater#"
+
+// problems maps every error to its answer. The first that fits is taken.
+var problems = []struct {
+	is     error
+	status int
+	slug   string
+	title  string
+	detail string // instead of the error's own text, where that would tell a stranger too much
+	retry  time.Duration
+}{
+	{is: errHost, status: http.StatusMisdirectedRequest, slug: "wrong-host", title: "Wrong host name"},
+	{is: errOrigin, status: http.StatusForbidden, slug: "foreign-origin", title: "Foreign origin"},
+	{is: errRoute, status: http.StatusNotFound, slug: "not-found", title: "Not found"},
+	{is: errMethod, status: http.StatusMethodNotAllowed, slug: "method", title: "Method not allowed"},
+	{is: bridge.ErrSubject, status: http.StatusBadRequest, slug: "bad-subject", title: "Not a subject"},
+	{is: bridge.ErrID, status: http.StatusBadRequest, slug: "bad-id", title: "Not an event id"},
+	{is: bridge.ErrEventName, status: http.StatusBadRequest, slug: "bad-event-name", title: "Not an event name"},
+	{is: errQuery, status: http.StatusBadRequest, slug: "bad-query", title: "Bad query"},
+	{is: errHeader, status: http.StatusBadRequest, slug: "bad-header", title: "Bad header"},
+	{is: errIncomplete, status: http.StatusBadRequest, slug: "bad-body", title: "Incomplete body"},
+	{is: errText, status: http.StatusBadRequest, slug: "bad-body", title: "Not text"},
+	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
+	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
+	{is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
+	{
+		is: bridge.ErrUnavailable, status: http.StatusServiceUnavailable, slug: "unavailable", title: "NATS is not reachable",
+		detail: "the message could not be handed to NATS, or NATS did not confirm it; send it again in a moment", retry: 2 * time.Second,
+	},
+}
+
+// writeProblem answers with the problem of an error.
+func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	answer := problem{
+		Type: problemBase + "internal", Title: "Internal error", Status: http.StatusInternalServerError,
+		Detail: "something went wrong on this side; it has been logged",
+	}
+	known := false
+	for _, p := range problems {
+		if known = errors.Is(err, p.is); !known {
+			continue
+		}
+		answer = problem{problemBase + p.slug, p.title, p.status, err.Error()}
+		if p.detail != "" {
+			answer.Detail = p.detail
+		}
+		if p.retry > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(p.retry.Seconds())))
+		}
+		break
+	}
+	if known {
+		a.config.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "error", err)
+	} else {
+		a.config.Log.Error("cannot answer", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	a.stats.refuse(r.Method, answer.Status)
+	text, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // four strings and a number always encode
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(answer.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(append(text, '\n')) // nothing is left to tell a client that is gone
+	}
+}

@@ -1,0 +1,134 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// bodyTimeout is how long a body may take to arrive.
+	bodyTimeout = 30 * time.Second
+	// publishTimeout is how long NATS may take to confirm a message.
+	publishTimeout = 5 * time.Second
+)
+
+// publish answers POST: the body becomes the payload, as it is.
+func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
+	if t.err != nil {
+		return t.err
+	}
+	if len(t.subjects) != 1 {
+		return fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
+	}
+	subject := t.subjects[0]
+	if err := a.config.Anonymous.CheckPublish(subject); err != nil {
+		return err
+	}
+	header, err := natsHeader(r)
+	if err != nil {
+		return err
+	}
+	body, err := a.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if err := checkText(r, body); err != nil {
+		return err
+	}
+	if err := a.send(r.Context(), subject, header, body); err != nil {
+		return err
+	}
+	a.stats.accepted.Add(1)
+	return writeJSON(w, http.StatusAccepted, map[string]bridge.Subject{"subject": subject})
+}
+
+func (a *API) send(ctx context.Context, subject bridge.Subject, header map[string][]string, body []byte) error {
+	a.publishing.RLock()
+	defer a.publishing.RUnlock()
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	return a.config.Publisher.Publish(ctx, subject, header, body)
+}
+
+// natsHeader gives the headers of the message. Only what stands here is ever passed on from a request to NATS, where
+// headers can mean commands.
+func natsHeader(r *http.Request) (map[string][]string, error) {
+	header := map[string][]string{}
+	if event := r.Header.Get(bridge.HeaderEvent); event != "" {
+		if err := bridge.CheckEventName(event); err != nil {
+			return nil, err
+		}
+		header[bridge.HeaderEvent] = []string{event}
+	}
+	if key := r.Header.Get("Idempotency-Key"); key != "" {
+		if !isVisible(key, 256) {
+			return nil, fmt.Errorf("%w: Idempotency-Key must be at most 256 visible ASCII characters", errHeader)
+		}
+		header["Nats-Msg-Id"] = []string{key}
+	}
+	if parent := r.Header.Get("Traceparent"); isVisible(parent, 256) {
+		header["traceparent"] = []string{parent}
+	}
+	return header, nil
+}
+
+func isVisible(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > a.config.Limits.Body {
+		return nil, errBody(a.config.Limits.Body)
+	}
+	// Where the connection has no deadlines, the server's own settings have to do.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.config.Limits.Body))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, errBody(a.config.Limits.Body)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errIncomplete, err)
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	return body, nil
+}
+
+// checkText refuses a body that says it is text and is not: its readers would get base64 instead of what was meant.
+func checkText(r *http.Request, body []byte) error {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" && !strings.HasPrefix(media, "text/") {
+		return nil
+	}
+	switch {
+	case bytes.IndexByte(body, 0) >= 0:
+		return fmt.Errorf("%w: it holds a NUL byte at position %d; to publish bytes, send them as application/octet-stream", errText, bytes.IndexByte(body, 0))
+	case !utf8.Valid(body):
+		return fmt.Errorf("%w: it is not UTF-8; convert it, or send it as application/octet-stream", errText)
+	}
+	return nil
+}
+
+// writeJSON answers with a value that always encodes.
+func writeJSON(w http.ResponseWriter, status int, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // nothing is left to tell a client that is gone
+	return nil
+}

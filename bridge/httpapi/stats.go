@@ -1,0 +1,47 @@
+package httpapi
+
+import (
+	"net/http"
+	"sync/atomic"
+)
+
+// Stats counts since New. It is for metrics, not for decisions.
+type Stats struct {
+	// Publishes by result: accepted, refused (the request's fault), unavailable (NATS's), failed (ours).
+	Publishes map[string]uint64
+	// Refused counts requests that were answered with a problem, POSTs excepted.
+	Refused uint64
+	// TurnedAway counts connections that were asked to come back: too many at once, or the bridge was stopping.
+	TurnedAway uint64
+}
+
+type counters struct {
+	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
+}
+
+func (c *counters) refuse(method string, status int) {
+	switch {
+	case method != http.MethodPost:
+		c.refused.Add(1)
+	case status == http.StatusServiceUnavailable:
+		c.unavailable.Add(1)
+	case status >= http.StatusInternalServerError:
+		c.failed.Add(1)
+	default:
+		c.rejected.Add(1)
+	}
+}
+
+// Stats counts.
+func (a *API) Stats() Stats {
+	return Stats{
+		Publishes: map[string]uint64{
+			"accepted":    a.stats.accepted.Load(),
+			"refused":     a.stats.rejected.Load(),
+			"unavailable": a.stats.unavailable.Load(),
+			"failed":      a.stats.failed.Load(),
+		},
+		Refused:    a.stats.refused.Load(),
+		TurnedAway: a.stats.turnedAway.Load(),
+	}
+}

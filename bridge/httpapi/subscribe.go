@@ -1,0 +1,169 @@
+package httpapi
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// subscribe answers GET.
+func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
+	if !a.admit() {
+		a.turnAway(w, r)
+		return nil
+	}
+	defer a.release()
+	request, err := a.readRequest(r, t)
+	if err != nil {
+		return err
+	}
+	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
+	if err != nil {
+		// The hub is closed: the bridge is all but gone, and its clients must not take that for the end.
+		a.turnAway(w, r)
+		return nil
+	}
+	defer reader.Close()
+	a.streamHeaders(w, r, request.framing)
+	a.config.Outlet.Serve(w, r, reader)
+	return nil
+}
+
+// head answers what GET would, without the events.
+func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
+	request, err := a.readRequest(r, t)
+	if err != nil {
+		return err
+	}
+	a.streamHeaders(w, r, request.framing)
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// turnAway ends a connection before it began, and asks the client to come back.
+func (a *API) turnAway(w http.ResponseWriter, r *http.Request) {
+	a.stats.turnedAway.Add(1)
+	framing := bridge.Framing{}
+	if acceptsLines(r) {
+		framing.Format = bridge.Lines
+	}
+	a.streamHeaders(w, r, framing)
+	// A client that is gone by now was not to be served anyway.
+	_, _ = w.Write(framing.Preamble(retryLater/2 + rand.N(retryLater)))
+}
+
+// streamHeaders sets the headers of a connection. Proxies are asked not to buffer, compress or store it. Over HTTP/1 it
+// ends with its TCP connection: who is asked to come back shall be balanced anew.
+func (a *API) streamHeaders(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
+	header := w.Header()
+	header.Set("Content-Type", framing.ContentType())
+	header.Set("Cache-Control", "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no")
+	header.Add("Vary", "Accept")
+	if r.ProtoMajor == 1 {
+		header.Set("Connection", "close")
+	}
+}
+
+// request is what a GET asks for, besides its subjects.
+type request struct {
+	framing bridge.Framing
+	resume  bridge.Resume
+}
+
+// readRequest checks what a GET asks for, in the order that the package promises.
+func (a *API) readRequest(r *http.Request, t target) (request, error) {
+	if t.err != nil {
+		return request{}, t.err
+	}
+	query, err := parseQuery(r)
+	if err != nil {
+		return request{}, err
+	}
+	framing, err := readFraming(r, query, mayBeMany(t.subjects))
+	if err != nil {
+		return request{}, err
+	}
+	resume, err := readResume(r, query)
+	if err != nil {
+		return request{}, err
+	}
+	for _, subject := range t.subjects {
+		if err := a.config.Anonymous.CheckSubscribe(subject); err != nil {
+			return request{}, err
+		}
+	}
+	return request{framing, resume}, nil
+}
+
+func parseQuery(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errQuery, err)
+	}
+	return query, nil
+}
+
+func readFraming(r *http.Request, query url.Values, many bool) (bridge.Framing, error) {
+	var framing bridge.Framing
+	switch format := query.Get("format"); {
+	case format != "" && format != "raw" && format != "json":
+		return framing, fmt.Errorf("%w: there is no format %q; use raw or json", errQuery, format)
+	case acceptsLines(r) && format == "raw":
+		return framing, fmt.Errorf("%w: format=raw cannot be had as application/x-ndjson; use json, or accept text/event-stream", errQuery)
+	case acceptsLines(r):
+		framing.Format = bridge.Lines
+	case format == "json", format == "" && many:
+		framing.Format = bridge.JSON
+	}
+	switch event := query.Get("event"); event {
+	case "":
+	case "subject":
+		framing.SubjectEvents = true
+	default:
+		return framing, fmt.Errorf("%w: event=%s means nothing; use event=subject to name events after their subjects", errQuery, event)
+	}
+	return framing, nil
+}
+
+// acceptsLines tells whether the client asks for newline-delimited JSON.
+func acceptsLines(r *http.Request) bool {
+	for _, accept := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(accept, ",") {
+			if media, _, err := mime.ParseMediaType(part); err == nil && media == "application/x-ndjson" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readResume finds the position that the client brings: in the header, which a reconnecting EventSource sends although
+// its URL stays as it was, else in the URL.
+func readResume(r *http.Request, query url.Values) (bridge.Resume, error) {
+	var resume bridge.Resume
+	if since := query.Get("since"); since != "" && since != "new" {
+		position, err := bridge.ParseID(since)
+		if err != nil {
+			return resume, fmt.Errorf("%w: since=%s: this subject keeps no history; use new, or the id of an event", errQuery, since)
+		}
+		resume.Since = &position
+	}
+	if id := query.Get("lastEventId"); id != "" {
+		position, err := bridge.ParseID(id)
+		if err != nil {
+			return resume, fmt.Errorf("lastEventId: %w", err)
+		}
+		resume.After = &position
+	}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		position, err := bridge.ParseID(id)
+		resume.After, resume.Malformed = &position, err != nil
+	}
+	return resume, nil
+}

@@ -1,0 +1,32 @@
+package bridge
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// Message is one message as it came from NATS, and the frames that were made of it. Its fields do not change once a
+// feed has it; a message is handed to feeds by one goroutine at a time.
+type Message struct {
+	Subject  string
+	Position Position
+	Event    string              // the publisher's name for the event; empty, or one that CheckEventName accepts
+	Header   map[string][]string // as published, names in the publisher's spelling
+	Data     []byte
+
+	frames [framings][]byte
+}
+
+// frame encodes the message in a framing, once however many feeds ask for it.
+func (m *Message) frame(f Framing) []byte {
+	made := &m.frames[f.index()]
+	if *made == nil {
+		*made = f.message(m)
+	}
+	return *made
+}
+
+// isText tells whether a payload can travel in `data:` lines as it is: UTF-8 without NUL, which Firefox drops.
+func isText(data []byte) bool {
+	return utf8.Valid(data) && bytes.IndexByte(data, 0) < 0
+}

@@ -1,0 +1,128 @@
+package outlet
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// maxWrite is how many bytes of frames are joined into one write, unless a single frame is larger.
+const maxWrite = 64 << 10
+
+// connection is one response, written by the goroutine of its request alone.
+type connection struct {
+	outlet  *Outlet
+	reader  *bridge.Reader
+	w       http.ResponseWriter
+	control *http.ResponseController
+	batch   [][]byte
+}
+
+// ready is waited for where there is nothing to wait for.
+var ready = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// run writes until the connection ends, and gives the reason.
+func (c *connection) run(ctx context.Context) (reason string) {
+	config := c.outlet.config
+	framing := c.reader.Framing()
+	heartbeat := time.NewTimer(config.Heartbeat)
+	defer heartbeat.Stop()
+	age := time.NewTimer(jitter(config.Age, 0.2))
+	defer age.Stop()
+	draining, drained := (<-chan struct{})(c.outlet.draining), (<-chan time.Time)(nil)
+
+	if err := c.write(framing.Preamble(jitter(config.Retry, 0.5))); err != nil {
+		return reasonOf(err)
+	}
+	for {
+		more, err := c.writeFrames()
+		if err != nil {
+			return reasonOf(err)
+		}
+		if more == nil {
+			// There may be more frames already. Whichever is ready is chosen at random, so a busy connection ends as well.
+			more = ready
+			heartbeat.Reset(config.Heartbeat)
+		}
+		select {
+		case <-more:
+		case <-heartbeat.C:
+			if err := c.write(framing.Heartbeat()); err != nil {
+				return reasonOf(err)
+			}
+			heartbeat.Reset(config.Heartbeat)
+		case <-age.C:
+			return c.end(bridge.CloseAge)
+		case <-draining:
+			draining, drained = nil, time.After(c.outlet.drainDelay())
+		case <-drained:
+			return c.end(bridge.CloseDrain)
+		case <-ctx.Done():
+			return endClient
+		}
+	}
+}
+
+// writeFrames writes the next frames, joined; where there are none, more is closed when there may be.
+func (c *connection) writeFrames() (more <-chan struct{}, err error) {
+	c.batch, more = c.reader.Next(c.batch[:0], maxWrite)
+	switch len(c.batch) {
+	case 0:
+		return more, nil
+	case 1:
+		err = c.write(c.batch[0])
+	default:
+		joined := joins.Get().(*[]byte)
+		*joined = (*joined)[:0]
+		for _, frame := range c.batch {
+			*joined = append(*joined, frame...)
+		}
+		err = c.write(*joined)
+		if cap(*joined) <= 2*maxWrite {
+			joins.Put(joined)
+		}
+	}
+	c.outlet.stats.frames.Add(uint64(len(c.batch)))
+	// The frames are shared with other readers, but a batch that pointed at them would keep them in memory.
+	clear(c.batch)
+	return nil, err
+}
+
+var joins = sync.Pool{New: func() any { return new([]byte) }}
+
+// write sends the bytes at once, and waits for the client to take them: as long as it takes some, if the connection came
+// from Listen.
+func (c *connection) write(data []byte) error {
+	// An error means that this connection has no deadlines, such as a test's recorder; then it is not cut.
+	_ = c.control.SetWriteDeadline(time.Now().Add(c.outlet.config.WriteTimeout))
+	n, err := c.w.Write(data)
+	if err == nil {
+		err = c.control.Flush()
+	}
+	c.outlet.stats.bytes.Add(uint64(n))
+	return err
+}
+
+// end tells the client that the server ends the connection, and why.
+func (c *connection) end(reason string) string {
+	if err := c.write(c.reader.Framing().Close(reason, jitter(c.outlet.config.Retry, 0.5))); err != nil {
+		return reasonOf(err)
+	}
+	return reason
+}
+
+func reasonOf(err error) string {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return endSlow
+	}
+	return endClient
+}

@@ -1,0 +1,48 @@
+package outlet
+
+import "sync/atomic"
+
+// Stats counts since New. It is for metrics, not for decisions.
+type Stats struct {
+	Open   int               // connections now
+	Opened uint64            // connections
+	Ended  map[string]uint64 // connections by reason
+	Frames uint64            // written: messages and Tailwater's own events
+	Bytes  uint64            // written
+}
+
+type counters struct {
+	opened, client, slow, age, drain, frames, bytes atomic.Uint64
+}
+
+func (c *counters) end(reason string) {
+	switch reason {
+	case endSlow:
+		c.slow.Add(1)
+	case endAge:
+		c.age.Add(1)
+	case endDrain:
+		c.drain.Add(1)
+	default:
+		c.client.Add(1)
+	}
+}
+
+// Stats counts.
+func (o *Outlet) Stats() Stats {
+	o.mu.Lock()
+	open := o.open
+	o.mu.Unlock()
+	return Stats{
+		Open:   open,
+		Opened: o.stats.opened.Load(),
+		Ended: map[string]uint64{
+			endClient: o.stats.client.Load(),
+			endSlow:   o.stats.slow.Load(),
+			endAge:    o.stats.age.Load(),
+			endDrain:  o.stats.drain.Load(),
+		},
+		Frames: o.stats.frames.Load(),
+		Bytes:  o.stats.bytes.Load(),
+	}
+}

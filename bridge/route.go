@@ -1,0 +1,246 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Route maps URL paths to subjects. `/chat/{room}=chat.{room}` gives each chat room a path of its own: a placeholder
+// `{name}` stands for one path segment and one token, a last `{name...}` for the rest of the path. A route only
+// renames: who may read or write its subjects is decided as for /events/.
+type Route struct {
+	text     string
+	segments []routePart // of the path, in order
+	tokens   []routePart // of the subject, in order
+}
+
+// routePart is one segment of a pattern or one token of a template: a literal, or a placeholder.
+type routePart struct {
+	literal string
+	name    string // of the placeholder, without braces and dots
+	rest    bool   // {name...}: all that remains of the path
+}
+
+// Events is the route that is always there: `/events/chat.room1` or `/events/chat/room1` for the subject chat.room1.
+var Events = Route{
+	text:     "/events/{subject...}={subject}",
+	segments: []routePart{{literal: "events"}, {name: "subject", rest: true}},
+	tokens:   []routePart{{name: "subject", rest: true}},
+}
+
+// ownPaths are the first segments that no route of the settings may take.
+var ownPaths = []string{"events", "presence", "session", "inspect", "clock", "web", "client.js"}
+
+var (
+	placeholderForm = regexp.MustCompile(`^\{([a-z][a-z0-9_]*)(\.\.\.)?\}$`)
+	literalForm     = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`)
+	templateTokens  = regexp.MustCompile(`(?:[^.{]|\{[^}]*\}?)+|\.`)
+)
+
+// ParseRoute reads a route as it stands in the settings: `/path/{name}=subject.{name}`. The error wraps ErrRoute.
+func ParseRoute(text string) (Route, error) {
+	pattern, template, found := strings.Cut(text, "=")
+	if !found {
+		return Route{}, fmt.Errorf("%w: %q has no =; write it as /chat/{room}=chat.{room}", ErrRoute, text)
+	}
+	route := Route{text: text}
+	names, err := route.parsePattern(pattern)
+	if err == nil {
+		err = route.parseTemplate(template, names)
+	}
+	if err != nil {
+		return Route{}, fmt.Errorf("%w: %q: %w", ErrRoute, text, err)
+	}
+	return route, nil
+}
+
+// parsePattern fills in the segments and gives the placeholders by name.
+func (r *Route) parsePattern(pattern string) (map[string]routePart, error) {
+	path, rooted := strings.CutPrefix(pattern, "/")
+	if !rooted {
+		return nil, errors.New("the path must begin with a slash")
+	}
+	names := map[string]routePart{}
+	for i, segment := range strings.Split(path, "/") {
+		if n := len(r.segments); n > 0 && r.segments[n-1].rest {
+			return nil, fmt.Errorf("{%s...} takes the rest of the path: nothing may follow it", r.segments[n-1].name)
+		}
+		match := placeholderForm.FindStringSubmatch(segment)
+		switch {
+		case match != nil && i == 0:
+			return nil, errors.New("the first segment of the path must be a word, not a placeholder")
+		case match != nil:
+			part := routePart{name: match[1], rest: match[2] != ""}
+			if _, twice := names[part.name]; twice {
+				return nil, fmt.Errorf("the path has {%s} twice", part.name)
+			}
+			names[part.name] = part
+			r.segments = append(r.segments, part)
+		case !literalForm.MatchString(segment):
+			return nil, fmt.Errorf("the path segment %q is neither a plain word (letters, digits, . _ ~ -) nor a {placeholder}", segment)
+		case i == 0 && slices.Contains(ownPaths, segment):
+			return nil, fmt.Errorf("paths below /%s are Tailwater's own; choose another first segment", segment)
+		default:
+			r.segments = append(r.segments, routePart{literal: segment})
+		}
+	}
+	return names, nil
+}
+
+// parseTemplate fills in the tokens.
+func (r *Route) parseTemplate(template string, names map[string]routePart) error {
+	used := map[string]bool{}
+	for _, token := range templateTokens.FindAllString(template, -1) {
+		name, isPlaceholder := strings.CutPrefix(token, "{")
+		name, closed := strings.CutSuffix(name, "}")
+		switch part, known := names[name]; {
+		case token == ".":
+		case !strings.ContainsAny(token, "{}"):
+			r.tokens = append(r.tokens, routePart{literal: token})
+		case !isPlaceholder || !closed:
+			return fmt.Errorf("%q in the subject: a placeholder must be a whole token", token)
+		case !known:
+			return fmt.Errorf("the subject uses {%s}, which the path does not have", name)
+		case used[name]:
+			return fmt.Errorf("the subject has {%s} twice", name)
+		default:
+			used[name] = true
+			r.tokens = append(r.tokens, part)
+		}
+	}
+	for name := range names {
+		if !used[name] {
+			return fmt.Errorf("the subject does not use {%s}, so many paths would be one subject", name)
+		}
+	}
+	for _, part := range r.tokens[:max(len(r.tokens)-1, 0)] {
+		if part.rest {
+			return fmt.Errorf("{%s...} takes the rest of the path: it must be the last token of the subject", part.name)
+		}
+	}
+	// What the template can reach must be a subject; this finds empty tokens and bad characters as well.
+	_, err := ParseSubject(r.fill(template))
+	return err
+}
+
+// fill puts wildcards in the place of the template's placeholders.
+func (r *Route) fill(template string) string {
+	for _, part := range r.tokens {
+		if part.name != "" {
+			wildcard := "*"
+			if part.rest {
+				wildcard = ">"
+			}
+			template = strings.ReplaceAll(template, "{"+part.name+"}", wildcard)
+		}
+	}
+	return template
+}
+
+// Filter is the narrowest filter that covers every subject the route can resolve to.
+func (r Route) Filter() Subject {
+	_, template, _ := strings.Cut(r.text, "=")
+	return Subject(r.fill(template))
+}
+
+// String gives the route as it was written.
+func (r Route) String() string { return r.text }
+
+// Resolve gives the subject that an escaped URL path names on this route, and whether the route's pattern fits the path
+// at all. The error wraps ErrSubject.
+func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err error) {
+	values, fits := r.match(escapedPath)
+	if !fits {
+		return "", false, nil
+	}
+	tokens := make([]string, 0, len(r.tokens))
+	for _, part := range r.tokens {
+		token := part.literal
+		if part.name != "" {
+			if token, err = part.value(values[part.name]); err != nil {
+				return "", true, err
+			}
+		}
+		tokens = append(tokens, token)
+	}
+	subject, err = ParseSubject(strings.Join(tokens, "."))
+	return subject, true, err
+}
+
+// match gives the escaped text that each placeholder stands for.
+func (r Route) match(escapedPath string) (map[string]string, bool) {
+	values := map[string]string{}
+	rest, more := strings.CutPrefix(escapedPath, "/")
+	for _, part := range r.segments {
+		if !more {
+			return nil, false
+		}
+		if part.rest {
+			values[part.name] = rest
+			return values, true
+		}
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		if part.name != "" {
+			values[part.name] = segment
+		} else if segment != part.literal {
+			return nil, false
+		}
+	}
+	return values, !more
+}
+
+// value gives the token or tokens that a placeholder's escaped text stands for.
+func (p routePart) value(escaped string) (string, error) {
+	if p.rest {
+		subject, err := SubjectFromPath(escaped)
+		return string(subject), err
+	}
+	token, err := decodeSegment(escaped)
+	if err == nil && strings.Contains(token, ".") {
+		err = fmt.Errorf("%w: %q stands for one token, so it cannot hold a dot", ErrSubject, token)
+	}
+	return token, err
+}
+
+// CheckRoutes finds routes that could never be reached because another has the same shape. The error wraps ErrRoute
+// and names each.
+func CheckRoutes(routes []Route) error {
+	var problems []error
+	for i, route := range routes {
+		for _, other := range routes[:i] {
+			if compareRoutes(route, other) == 0 {
+				problems = append(problems, fmt.Errorf("%w: %q and %q fit the same paths; keep one", ErrRoute, other, route))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// SortRoutes orders routes so that the first that fits a path is the most specific: word before placeholder before
+// rest, segment by segment from the left.
+func SortRoutes(routes []Route) {
+	slices.SortStableFunc(routes, compareRoutes)
+}
+
+func compareRoutes(a, b Route) int {
+	return slices.CompareFunc(a.segments, b.segments, func(x, y routePart) int {
+		if c := x.rank() - y.rank(); c != 0 {
+			return c
+		}
+		return strings.Compare(x.literal, y.literal)
+	})
+}
+
+func (p routePart) rank() int {
+	switch {
+	case p.rest:
+		return 2
+	case p.name != "":
+		return 1
+	}
+	return 0
+}

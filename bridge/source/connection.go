@@ -1,0 +1,116 @@
+package source
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Reconnects wait this long at first and at most. The first is short: a server that was restarted is usually back at
+// once. The last keeps a thousand bridges from hammering a cluster that is down.
+const (
+	firstReconnectWait = 100 * time.Millisecond
+	lastReconnectWait  = 5 * time.Second
+)
+
+func (s *Source) options() []nats.Option {
+	return []nats.Option{
+		nats.Name("tailwater"),
+		nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true),
+		nats.IgnoreAuthErrorAbort(), // credentials may be mended on the server; give up never
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.ReconnectBufSize(-1), // a POST is told at once that NATS is away, rather than kept in memory and perhaps lost
+		nats.ConnectHandler(func(conn *nats.Conn) { s.connected("connected to NATS", conn) }),
+		nats.ReconnectHandler(func(conn *nats.Conn) { s.connected("reconnected to NATS", conn) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.disconnected(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			s.log.Debug("cannot connect to NATS yet", "error", err)
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { s.asyncError(sub, err) }),
+		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
+		countDials(s.dials),
+	}
+}
+
+// reconnectDelay grows by half, with jitter; round counts how often every known server was tried.
+func reconnectDelay(round int) time.Duration {
+	wait := firstReconnectWait
+	for ; round > 1 && wait < lastReconnectWait; round-- {
+		wait += wait / 2
+	}
+	wait = min(wait, lastReconnectWait)
+	return wait/2 + rand.N(wait/2)
+}
+
+func (s *Source) connected(what string, conn *nats.Conn) {
+	s.stats.connects.Add(1)
+	s.log.Info(what, "server", conn.ConnectedUrlRedacted(), "name", conn.ConnectedServerName())
+	s.becomeSure()
+}
+
+func (s *Source) disconnected(err error) {
+	select {
+	case <-s.stop:
+		return
+	default:
+	}
+	s.log.Warn("lost NATS; browsers stay connected and get a gap when it is back", "error", err)
+}
+
+// asyncError takes what nats.go reports outside of any call.
+func (s *Source) asyncError(sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrSlowConsumer) {
+		// The next message of the subscription would announce the loss as well, but there may be none for a long time.
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if flow, found := s.bySub[sub]; found {
+			s.announceDrops(flow)
+		}
+		return
+	}
+	s.refusals.Do(func() { s.log.Error("NATS reports an error", "error", err) })
+}
+
+// countDials counts the connections made, in the very call that makes one: before anything can arrive on it. nats.go's
+// own handlers run some time later, when messages of the new connection may have been delivered without the gap that
+// must come before them.
+func countDials(dials *atomic.Uint64) nats.Option {
+	return func(o *nats.Options) error {
+		if o.InProcessServer != nil {
+			o.InProcessServer = countingServer{o.InProcessServer, dials}
+			return nil
+		}
+		dialer := o.CustomDialer
+		if dialer == nil {
+			dialer = &net.Dialer{Timeout: o.Timeout}
+		}
+		o.CustomDialer = countingDialer{dialer, dials}
+		return nil
+	}
+}
+
+type countingServer struct {
+	nats.InProcessConnProvider
+	dials *atomic.Uint64
+}
+
+func (s countingServer) InProcessConn() (net.Conn, error) {
+	s.dials.Add(1)
+	return s.InProcessConnProvider.InProcessConn()
+}
+
+type countingDialer struct {
+	nats.CustomDialer
+	dials *atomic.Uint64
+}
+
+func (d countingDialer) Dial(network, address string) (net.Conn, error) {
+	s, err := d.CustomDialer.Dial(network, address)
+	d.dials.Add(1)
+	return s, err
+}

@@ -1,0 +1,35 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Publish sends a message and waits until the server has it. header may be nil; its names are sent as they are spelled.
+// The error wraps bridge.ErrTooLarge or bridge.ErrUnavailable. After the latter the message may still have arrived: the
+// connection can break between the two.
+func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
+	if !s.conn.IsConnected() {
+		return fmt.Errorf("publish to %s: %w", subject, bridge.ErrUnavailable)
+	}
+	err := s.conn.PublishMsg(&nats.Msg{Subject: string(subject), Header: header, Data: data})
+	if err == nil {
+		err = s.conn.FlushWithContext(ctx)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("publish to %s: %w: this NATS server takes at most %d bytes, headers included", subject, bridge.ErrTooLarge, s.conn.MaxPayload())
+	default:
+		return fmt.Errorf("publish to %s: %w: %w", subject, bridge.ErrUnavailable, err)
+	}
+}
+
+// Connected reports whether there is a connection at this moment.
+func (s *Source) Connected() bool { return s.conn.IsConnected() }

@@ -1,0 +1,34 @@
+package source
+
+import "sync/atomic"
+
+// Stats counts what happened since Open. It is for metrics, not for decisions.
+type Stats struct {
+	Connected     bool
+	Connects      uint64 // connections made
+	Subscriptions int    // open now
+	Messages      uint64 // received, and their payload bytes
+	Bytes         uint64
+	Dropped       uint64 // lost because they came faster than they were taken
+	RefusedEvents uint64 // publishers' event names that no publisher may use
+}
+
+type counters struct {
+	connects, messages, bytes, dropped, refusedEvents atomic.Uint64
+}
+
+// Stats counts.
+func (s *Source) Stats() Stats {
+	s.mu.Lock()
+	subscriptions := len(s.flows)
+	s.mu.Unlock()
+	return Stats{
+		Connected:     s.conn.IsConnected(),
+		Connects:      s.stats.connects.Load(),
+		Subscriptions: subscriptions,
+		Messages:      s.stats.messages.Load(),
+		Bytes:         s.stats.bytes.Load(),
+		Dropped:       s.stats.dropped.Load(),
+		RefusedEvents: s.stats.refusedEvents.Load(),
+	}
+}

@@ -1,0 +1,62 @@
+package bridge
+
+import "sync/atomic"
+
+// Stats is what a hub has at this moment, and what it has told clients since it began.
+type Stats struct {
+	Feeds   int // open, those that linger included
+	Readers int
+
+	// Gaps by reason. A gap that happens to a feed counts once, whoever reads it; one that a single connection meets
+	// counts for it.
+	Gaps map[string]uint64
+	// Resets by reason.
+	Resets map[string]uint64
+}
+
+// Stats counts. It is for metrics, not for decisions.
+func (h *Hub) Stats() Stats {
+	s := Stats{
+		Gaps: map[string]uint64{
+			GapRetention:    h.counters.retention.Load(),
+			GapOverrun:      h.counters.overrun.Load(),
+			GapDisconnected: h.counters.disconnected.Load(),
+		},
+		Resets: map[string]uint64{
+			ResetMalformed: h.counters.malformed.Load(),
+			ResetUnknown:   h.counters.unknown.Load(),
+		},
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.Feeds = len(h.feeds)
+	for _, feed := range h.feeds {
+		s.Readers += feed.readers
+	}
+	return s
+}
+
+type counters struct {
+	retention, overrun, disconnected atomic.Uint64 // gaps
+	malformed, unknown               atomic.Uint64 // resets
+}
+
+func (c *counters) gap(reason string) {
+	switch reason {
+	case GapRetention:
+		c.retention.Add(1)
+	case GapOverrun:
+		c.overrun.Add(1)
+	case GapDisconnected:
+		c.disconnected.Add(1)
+	}
+}
+
+func (c *counters) reset(reason string) {
+	switch reason {
+	case ResetMalformed:
+		c.malformed.Add(1)
+	case ResetUnknown:
+		c.unknown.Add(1)
+	}
+}

@@ -1,0 +1,135 @@
+package bridge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What a subject may measure. NATS itself would take more; a browser has no use for it, and every subject that is held
+// open costs memory by its length.
+const (
+	MaxSubjectBytes = 512
+	MaxTokenBytes   = 128
+	MaxTokens       = 16
+)
+
+// Subject is a checked NATS subject: tokens joined by dots. A token is printable UTF-8 without blanks, dots and
+// wildcards. A subject may be a filter: `*` stands for one token, a last `>` for one or more.
+//
+// The zero value is no subject. ParseSubject is the only way from outside text to one.
+type Subject string
+
+// ParseSubject checks s against the grammar of Subject. The error wraps ErrSubject and says which token is wrong.
+func ParseSubject(s string) (Subject, error) {
+	if s == "" {
+		return "", fmt.Errorf("%w: it is empty; name one, such as chat.room1", ErrSubject)
+	}
+	if len(s) > MaxSubjectBytes {
+		return "", fmt.Errorf("%w: it has %d bytes; at most %d are allowed", ErrSubject, len(s), MaxSubjectBytes)
+	}
+	if n := strings.Count(s, ".") + 1; n > MaxTokens {
+		return "", fmt.Errorf("%w: it has %d tokens; at most %d are allowed", ErrSubject, n, MaxTokens)
+	}
+	number := 0
+	for rest, more := s, true; more; {
+		var token string
+		token, rest, more = strings.Cut(rest, ".")
+		number++
+		if err := checkToken(token, !more); err != nil {
+			return "", fmt.Errorf("%w: token %d of %q %w", ErrSubject, number, s, err)
+		}
+	}
+	return Subject(s), nil
+}
+
+// checkToken says what is wrong with one token; last tells that nothing follows it.
+func checkToken(token string, last bool) error {
+	switch {
+	case token == "":
+		return fmt.Errorf("is empty; write one dot or slash between tokens, none at the ends")
+	case len(token) > MaxTokenBytes:
+		return fmt.Errorf("has %d bytes; at most %d are allowed", len(token), MaxTokenBytes)
+	case token == "*", token == ">" && last:
+		return nil
+	case token == ">":
+		return fmt.Errorf("is >, which may only be the last")
+	case !utf8.ValidString(token):
+		return fmt.Errorf("is not UTF-8")
+	}
+	for _, r := range token {
+		switch {
+		case r == '*' || r == '>':
+			return fmt.Errorf("mixes the wildcard %c with other characters; a wildcard is a whole token", r)
+		case r == zeroWidthNonJoiner || r == zeroWidthJoiner:
+		case unicode.IsSpace(r):
+			return fmt.Errorf("holds a blank (%U)", r)
+		case !unicode.IsPrint(r):
+			return fmt.Errorf("holds %U, which is not printable", r)
+		}
+	}
+	return nil
+}
+
+// The joiners are invisible, yet Persian, the Indic scripts and many emoji cannot be spelled without them.
+const (
+	zeroWidthNonJoiner = '\u200c'
+	zeroWidthJoiner    = '\u200d'
+)
+
+// Wild reports whether s is a filter: whether it holds a wildcard.
+func (s Subject) Wild() bool {
+	// The grammar lets these characters stand only as whole tokens.
+	return strings.ContainsAny(string(s), "*>")
+}
+
+// Covers reports whether every subject that other stands for is one that s stands for.
+func (s Subject) Covers(other Subject) bool {
+	return covers(string(s), string(other))
+}
+
+// Matches reports whether s stands for a concrete subject as it came from NATS, where tokens may hold characters that
+// the grammar of Subject refuses.
+func (s Subject) Matches(concrete string) bool {
+	return covers(string(s), concrete)
+}
+
+func covers(filter, other string) bool {
+	for {
+		f, filterRest, filterMore := strings.Cut(filter, ".")
+		o, otherRest, otherMore := strings.Cut(other, ".")
+		switch {
+		case f == ">":
+			return true
+		case o == ">" || f != "*" && f != o:
+			return false
+		case !filterMore || !otherMore:
+			return filterMore == otherMore
+		}
+		filter, other = filterRest, otherRest
+	}
+}
+
+// Reserved reports whether s can reach what belongs to NATS itself: subjects that begin with `$` (`$SYS`, `$JS`, `$KV`)
+// or `_` (`_INBOX` and the reply subjects of clusters), which a wildcard in the first place would include. Nothing in
+// Tailwater ever grants such a subject.
+func (s Subject) Reserved() bool {
+	first, _, _ := strings.Cut(string(s), ".")
+	return first == "*" || first == ">" || strings.HasPrefix(first, "$") || strings.HasPrefix(first, "_")
+}
+
+// Reduce gives the smallest set of filters, sorted, that stands for the same subjects as subjects: without doubles and
+// without filters that another one covers.
+func Reduce(subjects []Subject) []Subject {
+	sorted := slices.Compact(slices.Sorted(slices.Values(subjects)))
+	kept := make([]Subject, 0, len(sorted))
+	for _, s := range sorted {
+		covered := slices.ContainsFunc(sorted, func(other Subject) bool { return other != s && other.Covers(s) })
+		if !covered {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}

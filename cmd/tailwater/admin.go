@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// admin is the listener for probes and metrics.
+type admin struct {
+	node     *node
+	server   *http.Server
+	address  net.Addr
+	draining atomic.Bool
+}
+
+// openAdmin listens, unless the setting is empty.
+func openAdmin(n *node) (*admin, error) {
+	a := &admin{node: n}
+	address := n.settings.Admin.Listen
+	if address == "" {
+		return a, nil
+	}
+	listener, err := listen("ADMIN_LISTEN", address)
+	if err != nil {
+		return nil, err
+	}
+	a.address = listener.Addr()
+	a.server = newServer(a.handler(configs.Loopback(string(address))), n.log)
+	go n.serve(a.server, listener)
+	return a, nil
+}
+
+// handler serves what the listener's reach allows: the profiles, which tell much and cost much, only to this machine.
+func (a *admin) handler(loopback bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(a.node), promhttp.HandlerOpts{}))
+	if !loopback {
+		return mux
+	}
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	access := httpapi.Access{LoopbackHosts: true}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !access.AllowsHost(r.Host) {
+			http.Error(w, "call this listener by a name of this machine, such as localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// healthz says that the process is alive. It never depends on NATS: a restart would not bring that back.
+func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, "ok")
+}
+
+// readyz says whether browsers should be sent here: not before NATS was reached for the first time, and not while
+// stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all would turn every
+// browser away.
+func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
+	stats := a.node.source.Stats()
+	status, text := http.StatusOK, "ready; NATS is connected"
+	switch {
+	case a.draining.Load():
+		status, text = http.StatusServiceUnavailable, "not ready; stopping"
+	case stats.Connects == 0:
+		status, text = http.StatusServiceUnavailable, "not ready; NATS has not been reached yet"
+	case !stats.Connected:
+		text = "ready; NATS is away, browsers are held until it is back"
+	}
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
+}
+
+// url gives the listener's URL, or "" where there is none.
+func (a *admin) url() string {
+	if a.address == nil {
+		return ""
+	}
+	return "http://" + a.address.String()
+}
+
+func (a *admin) close() error {
+	if a.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := a.server.Shutdown(ctx); err != nil {
+		return a.server.Close() // somebody reads a profile; it has no claim to the process
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const exampleSubject bridge.Subject = "chat.room1"
+
+// banner says what runs, in lines that work when they are pasted into another terminal.
+func (n *node) banner() string {
+	var b strings.Builder
+	line := func(label, text string) { fmt.Fprintf(&b, "  %-9s%s\n", label, text) }
+	fmt.Fprintf(&b, "\nTailwater %s\n\n", version())
+	if n.settings.HTTP.Pages {
+		line("Page", n.url()+"/")
+	}
+	if url := n.natsURL(); url != "" {
+		line("NATS", url)
+	}
+	allowed := n.settings.Anonymous
+	grant := bridge.Grant{Subscribe: allowed.Subscribe, Publish: allowed.Publish}
+	events := n.url() + "/events/" + exampleSubject.Path()
+	if grant.CheckSubscribe(exampleSubject) == nil {
+		line("Watch", "curl -N "+events)
+		if command := n.natsCommand(); command != "" {
+			line("Publish", command+" pub "+string(exampleSubject)+" hello")
+		}
+	}
+	if grant.CheckPublish(exampleSubject) == nil {
+		line("or", "curl -d hello "+events)
+	}
+	if len(allowed.Subscribe) == 0 {
+		line("Note", "nobody may read yet; name subjects in TAILWATER_ANONYMOUS_SUBSCRIBE")
+	}
+	return b.String() + "\nCtrl-C stops it.\n\n"
+}
+
+// url gives where browsers find the bridge: on this machine, where it listens on every interface.
+func (n *node) url() string {
+	host, port, err := net.SplitHostPort(n.address.String())
+	if err != nil {
+		return "http://" + n.address.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// natsURL gives what NATS clients connect to, without passwords, or "" where only this process can.
+func (n *node) natsURL() string {
+	switch {
+	case n.embedded != nil:
+		return n.embedded.URL()
+	case n.settings.NATS.Context != "":
+		return "context " + n.settings.NATS.Context
+	}
+	return n.settings.NATS.URL.String()
+}
+
+// natsCommand gives how to call the nats command for the same servers, or "" where they take more than an address.
+func (n *node) natsCommand() string {
+	settings := n.settings.NATS
+	switch {
+	case settings.Context != "":
+		return "nats --context " + settings.Context
+	case n.natsURL() == "", n.settings.Embed.Config != "", settings.URL.Reveal() != settings.URL.String(), settings.Creds+settings.Nkey+settings.TLS.CA+settings.TLS.Cert != "":
+		return ""
+	}
+	return "nats -s " + n.natsURL()
+}

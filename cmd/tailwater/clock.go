@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+const clockSubject bridge.Subject = "time.now"
+
+// clock publishes the time of day each second: the simplest stream of all, for a first look.
+type clock struct {
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+func startClock(to *source.Source, log *slog.Logger) *clock {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &clock{cancel: cancel}
+	c.running.Go(func() {
+		for {
+			now := time.Now()
+			select {
+			case <-time.After(now.Truncate(time.Second).Add(time.Second).Sub(now)):
+			case <-ctx.Done():
+				return
+			}
+			text := time.Now().UTC().Format(time.RFC3339)
+			if err := to.Publish(ctx, clockSubject, nil, []byte(text)); err != nil {
+				log.Debug("cannot publish the time", "error", err)
+			}
+		}
+	})
+	return c
+}
+
+func (c *clock) stop() {
+	c.cancel()
+	c.running.Wait()
+}

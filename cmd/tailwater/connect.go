@@ -1,0 +1,65 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/nats-io/nats.go"
+	"github.com/synadia-io/orbit.go/natscontext"
+
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/embed"
+)
+
+// credentials gives the options with which the settings sign in to NATS.
+func credentials(settings configs.NATS) ([]nats.Option, error) {
+	var options []nats.Option
+	if settings.Creds != "" {
+		options = append(options, nats.UserCredentials(settings.Creds))
+	}
+	if settings.Nkey != "" {
+		option, err := nats.NkeyOptionFromSeed(settings.Nkey)
+		if err != nil {
+			return nil, usageError{errSetting("NATS_NKEY", err)}
+		}
+		options = append(options, option)
+	}
+	return options, nil
+}
+
+// external gives the way to the servers that the settings name.
+func external(settings configs.NATS) (source.Dialer, error) {
+	own, err := credentials(settings)
+	if err != nil {
+		return nil, err
+	}
+	if settings.TLS.CA != "" {
+		own = append(own, nats.RootCAs(settings.TLS.CA))
+	}
+	if settings.TLS.Cert != "" {
+		own = append(own, nats.ClientCert(settings.TLS.Cert, settings.TLS.Key))
+	}
+	return func(options ...nats.Option) (*nats.Conn, error) {
+		options = append(own[:len(own):len(own)], options...)
+		if settings.Context != "" {
+			conn, _, err := natscontext.Connect(settings.Context, options...)
+			return conn, err
+		}
+		return nats.Connect(settings.URL.Reveal(), options...)
+	}, nil
+}
+
+// embedded starts the server that the settings describe.
+func embedded(settings *configs.Settings, log *slog.Logger) (*embed.Server, error) {
+	own, err := credentials(settings.NATS)
+	if err != nil {
+		return nil, err
+	}
+	return embed.Start(embed.Config{
+		File:        settings.Embed.Config,
+		Listen:      embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
+		Dir:         embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
+		Sync:        embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
+		Credentials: own,
+	}, log)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// newRegistry gives the metrics of a node. None has a subject, a user or an address for a label: their number must not
+// grow with the use.
+func newRegistry(n *node) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		nodeCollector{n},
+	)
+	return registry
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tailwater_"+name, help, labels, nil)
+}
+
+var (
+	descBuild = describe("build_info", "Always 1; the version is in the label.", "version")
+
+	descConnections       = describe("connections", "Open connections of browsers.")
+	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
+	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, or because this bridge stops (drain).", "reason")
+	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
+	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
+
+	descFeeds     = describe("feeds", "Sets of subjects with a reader, or one that has just gone.")
+	descEventsIn  = describe("events_in_total", "Messages received from NATS.")
+	descBytesIn   = describe("bytes_in_total", "Payload bytes received from NATS.")
+	descEventsOut = describe("events_out_total", "Events written to connections.")
+	descBytesOut  = describe("bytes_out_total", "Bytes written to connections, before TLS and HTTP framing.")
+	descGaps      = describe("gaps_total", "Gaps announced: once where a whole feed missed messages, else once a connection.", "reason")
+	descResets    = describe("resets_total", "Connections whose position meant nothing here.", "reason")
+	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were dropped, because no publisher may use them.")
+
+	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (the request's fault), unavailable (NATS's), failed.", "result")
+
+	descConnected     = describe("nats_connected", "1 while there is a connection to NATS.")
+	descConnects      = describe("nats_connects_total", "Connections to NATS that were made.")
+	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
+	descDropped       = describe("nats_dropped_total", "Messages lost because they came faster than this process could take them.")
+)
+
+// nodeCollector reads the parts' own counts when it is asked.
+type nodeCollector struct{ node *node }
+
+// Describe implements prometheus.Collector.
+func (c nodeCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
+	}
+	count := func(desc *prometheus.Desc, value uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+	}
+	counts := func(desc *prometheus.Desc, values map[string]uint64) {
+		for label, value := range values {
+			count(desc, value, label)
+		}
+	}
+	gauge(descBuild, 1, version())
+
+	connections := c.node.outlet.Stats()
+	gauge(descConnections, connections.Open)
+	count(descConnectionsOpened, connections.Opened)
+	counts(descConnectionsClosed, connections.Ended)
+	count(descEventsOut, connections.Frames)
+	count(descBytesOut, connections.Bytes)
+
+	requests := c.node.api.Stats()
+	count(descTurnedAway, requests.TurnedAway)
+	count(descRefused, requests.Refused)
+	counts(descPublishes, requests.Publishes)
+
+	feeds := c.node.hub.Stats()
+	gauge(descFeeds, feeds.Feeds)
+	counts(descGaps, feeds.Gaps)
+	counts(descResets, feeds.Resets)
+
+	nats := c.node.source.Stats()
+	connected := 0
+	if nats.Connected {
+		connected = 1
+	}
+	gauge(descConnected, connected)
+	count(descConnects, nats.Connects)
+	gauge(descSubscriptions, nats.Subscriptions)
+	count(descDropped, nats.Dropped)
+	count(descEventsIn, nats.Messages)
+	count(descBytesIn, nats.Bytes)
+	count(descNames, nats.RefusedEvents)
+}

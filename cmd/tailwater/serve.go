@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/embed"
+	"github.com/tailwater/tailwater/web"
+)
+
+// What is no setting, because nobody should need to change it.
+const (
+	// linger is how long a feed without readers keeps its frames: longer than a browser takes to come back.
+	linger = 30 * time.Second
+	// heartbeat keeps a silent connection open in proxies, the strictest of which wait for a minute.
+	heartbeat = 15 * time.Second
+	// retry is how long a browser waits before it comes back.
+	retry = 2 * time.Second
+	// stopPatience is how long stopping waits beyond the drain window.
+	stopPatience = 10 * time.Second
+)
+
+type serveCommand struct{}
+
+// Run serves until ctx ends.
+func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
+	log := newLog(settings.Log, out.err)
+	running, err := open(settings, log)
+	if err != nil {
+		return err
+	}
+	if isTerminal(out.out) {
+		fmt.Fprint(out.out, running.banner())
+	}
+	var failure error
+	select {
+	case <-ctx.Done():
+		log.Info("stopping; a second signal stops at once")
+	case failure = <-running.failed:
+		log.Error("stopping", "error", failure)
+	}
+	return errors.Join(failure, running.close())
+}
+
+// node is everything that runs, in the order in which it is opened.
+type node struct {
+	settings *configs.Settings
+	log      *slog.Logger
+
+	embedded *embed.Server // nil with an external NATS
+	source   *source.Source
+	clock    *clock // nil without DEMO_TIME
+	hub      *bridge.Hub
+	outlet   *outlet.Outlet
+	api      *httpapi.API
+	admin    *admin
+	http     *http.Server
+	address  net.Addr // of the listener for browsers
+
+	failed chan error // what ends the process although nobody asked for it
+}
+
+// open starts everything. Where one part cannot start, those before it are stopped again.
+func open(settings *configs.Settings, log *slog.Logger) (*node, error) {
+	n := &node{settings: settings, log: log, failed: make(chan error, 1)}
+	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
+		if err := start(); err != nil {
+			return nil, errors.Join(err, n.close())
+		}
+	}
+	n.log.Info("listening", "http", n.url(), "admin", n.admin.url(), "nats", n.natsURL(), "version", version())
+	return n, nil
+}
+
+func (n *node) openNATS() error {
+	dial, err := n.dialer()
+	if err != nil {
+		return err
+	}
+	if n.source, err = source.Open(dial, n.log); err != nil {
+		return err
+	}
+	if n.settings.Demo.Time {
+		n.clock = startClock(n.source, n.log)
+	}
+	go func() {
+		<-n.source.Closed()
+		n.fail(errors.New("the connection to NATS has ended for good; the log says why"))
+	}()
+	return nil
+}
+
+func (n *node) dialer() (source.Dialer, error) {
+	if !n.settings.Embedded() {
+		return external(n.settings.NATS)
+	}
+	var err error
+	if n.embedded, err = embedded(n.settings, n.log); err != nil {
+		return nil, err
+	}
+	return n.embedded.Dial, nil
+}
+
+func (n *node) openBridge() error {
+	s := n.settings
+	n.hub = bridge.NewHub(n.source, linger, bridge.DefaultMemory)
+	n.outlet = outlet.New(outlet.Config{
+		Heartbeat:    heartbeat,
+		WriteTimeout: s.Limit.WriteTimeout,
+		Age:          s.Limit.ConnectionAge,
+		Retry:        retry,
+		Log:          n.log,
+	})
+	config := httpapi.Config{
+		Hub:       n.hub,
+		Outlet:    n.outlet,
+		Publisher: n.source,
+		Routes:    s.Routes,
+		Anonymous: bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
+		Access: httpapi.Access{
+			Hosts: s.HTTP.Hosts, LoopbackHosts: s.HTTP.LoopbackHosts,
+			Origins: s.HTTP.Origins, LoopbackOrigins: s.HTTP.LoopbackOrigins,
+		},
+		Limits: httpapi.Limits{Connections: s.Limit.Connections, Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects},
+		Log:    n.log,
+	}
+	if s.HTTP.Pages {
+		config.Pages = web.Page
+	}
+	n.api = httpapi.New(config)
+	return nil
+}
+
+func (n *node) openAdmin() (err error) {
+	n.admin, err = openAdmin(n)
+	return err
+}
+
+func (n *node) openHTTP() error {
+	listener, err := listen("HTTP_LISTEN", n.settings.HTTP.Listen)
+	if err != nil {
+		return err
+	}
+	n.address = listener.Addr()
+	n.http = newServer(n.api, n.log)
+	go n.serve(n.http, outlet.Listen(listener))
+	return nil
+}
+
+// serve runs a server until it is shut down.
+func (n *node) serve(server *http.Server, listener net.Listener) {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		n.fail(fmt.Errorf("serve HTTP: %w", err))
+	}
+}
+
+func (n *node) fail(err error) {
+	select {
+	case n.failed <- err:
+	default: // one reason to stop is enough
+	}
+}
+
+// close stops in reverse: no new connections, then those that are open, each told to come back, then what feeds them.
+// It works on a node that was opened in part.
+func (n *node) close() error {
+	var problems []error
+	if n.http != nil {
+		problems = append(problems, n.closeHTTP())
+	}
+	if n.hub != nil {
+		n.hub.Close()
+	}
+	if n.clock != nil {
+		n.clock.stop()
+	}
+	if n.source != nil {
+		n.source.Close()
+	}
+	if n.embedded != nil {
+		problems = append(problems, n.embedded.Stop())
+	}
+	if n.admin != nil {
+		problems = append(problems, n.admin.close())
+	}
+	return errors.Join(problems...)
+}
+
+func (n *node) closeHTTP() error {
+	n.admin.draining.Store(true)
+	n.api.Drain()
+	time.Sleep(n.settings.Drain.Delay)
+	ctx, cancel := context.WithTimeout(context.Background(), n.settings.Drain.Window+stopPatience)
+	defer cancel()
+	finished := make(chan error, 1)
+	go func() { finished <- n.http.Shutdown(ctx) }()
+	n.api.FinishPublishing()
+	n.outlet.Drain(n.settings.Drain.Window)
+	if err := <-finished; err != nil {
+		return errors.Join(fmt.Errorf("close the connections: %w", err), n.http.Close())
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package configs
+
+import (
+	"slices"
+	"strings"
+)
+
+// check refuses settings that contradict each other, that would be ignored in silence, or that would be unsafe.
+func (p *problems) check(s *Settings) {
+	p.checkExposure(s)
+	p.checkListeners(s)
+	p.checkNATS(s)
+	p.checkFiles(s)
+	p.checkNumbers(s)
+}
+
+// external reports whether a NATS server is named, be it wrongly: then nothing is embedded.
+func (s *Settings) external() bool { return s.IsSet("NATS_URL") || s.IsSet("NATS_CONTEXT") }
+
+// checkNATS refuses settings for one kind of server where the other is used: they would be ignored in silence.
+func (p *problems) checkNATS(s *Settings) {
+	if s.IsSet("NATS_URL") && s.IsSet("NATS_CONTEXT") {
+		p.refuse("NATS_CONTEXT", "it cannot be used together with %s_NATS_URL; remove one of them", Prefix)
+	}
+	if s.IsSet("NATS_CREDS") && s.IsSet("NATS_NKEY") {
+		p.refuse("NATS_NKEY", "it cannot be used together with %s_NATS_CREDS; remove one of them", Prefix)
+	}
+	if s.IsSet("NATS_TLS_CERT") != s.IsSet("NATS_TLS_KEY") {
+		given, missing := "NATS_TLS_CERT", "NATS_TLS_KEY"
+		if s.IsSet("NATS_TLS_KEY") {
+			given, missing = missing, given
+		}
+		p.refuse(given, "certificate and key go together; set %s_%s as well", Prefix, missing)
+	}
+	for _, l := range leaves(s) {
+		switch {
+		case !s.IsSet(l.name):
+		case s.external() && strings.HasPrefix(l.name, "EMBED_"):
+			p.refuse(l.name, "it is for the embedded server, which does not run beside %s_NATS_URL or _NATS_CONTEXT; remove one of them", Prefix)
+		case !s.external() && strings.HasPrefix(l.name, "NATS_TLS_"):
+			p.refuse(l.name, "the embedded server is reached within the process, without TLS; set %s_NATS_URL or remove it", Prefix)
+		case !s.external() && !s.IsSet("EMBED_CONFIG") && (l.name == "NATS_CREDS" || l.name == "NATS_NKEY"):
+			p.refuse(l.name, "there is nothing to sign in to; set %s_NATS_URL, or %s_EMBED_CONFIG with authorization, or remove it", Prefix, Prefix)
+		}
+	}
+}
+
+// checkNumbers refuses values that would stop everything at once.
+func (p *problems) checkNumbers(s *Settings) {
+	if s.Limit.Connections < 1 {
+		p.refuse("LIMIT_CONNECTIONS", "%d is too small; it must be at least 1", s.Limit.Connections)
+	}
+	if s.Limit.Subjects < 1 {
+		p.refuse("LIMIT_SUBJECTS", "%d is too small; it must be at least 1", s.Limit.Subjects)
+	}
+	if s.Limit.WriteTimeout <= 0 {
+		p.refuse("LIMIT_WRITE_TIMEOUT", "%v is too short; it must be more than 0", s.Limit.WriteTimeout)
+	}
+	if s.Limit.ConnectionAge <= 0 {
+		p.refuse("LIMIT_CONNECTION_AGE", "%v is too short; it must be more than 0: write 8760h, a year, for practically no limit", s.Limit.ConnectionAge)
+	}
+	if s.Drain.Delay < 0 {
+		p.refuse("DRAIN_DELAY", "%v is negative; write 0s for no delay", s.Drain.Delay)
+	}
+	if s.Drain.Window < 0 {
+		p.refuse("DRAIN_WINDOW", "%v is negative; write 0s to close all connections at once", s.Drain.Window)
+	}
+	if !slices.Contains([]string{"", "text", "json"}, s.Log.Format) {
+		p.refuse("LOG_FORMAT", "%q is no format; write text or json", s.Log.Format)
+	}
+}

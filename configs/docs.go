@@ -1,0 +1,88 @@
+package configs
+
+import (
+	"reflect"
+	"strings"
+	"text/template"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Markdown gives all settings as a Markdown table, for the README.
+func Markdown() string {
+	return render("| Setting | Default | What it does |\n|---|---|---|\n" +
+		"{{range .}}| `{{.Key}}` | {{markdown (fallback .Tags true)}} | {{markdown (.Tags.Get `desc`)}} |\n{{end}}")
+}
+
+// Help gives all settings as plain text of at most 100 columns, for --help.
+func Help() string {
+	return render("{{range .}}{{printf `%-30s` .Key}}  {{wrap 32 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}")
+}
+
+// ExampleEnv gives all settings as an env file in which every line is commented out.
+func ExampleEnv() string {
+	return render("# All settings of Tailwater, for --env-file. Remove the # before what you change; the environment beats this file.\n" +
+		"# This file is generated from configs/settings.go by: go generate ./configs\n" +
+		"{{range .}}\n# {{wrapComment (.Tags.Get `desc`)}}\n# {{wrapComment (printf `Default: %s.` (fallback .Tags false))}}\n" +
+		"#{{.Key}}={{or (.Tags.Get `default`) (.Tags.Get `example`)}}\n{{end}}")
+}
+
+// render fills a template with the settings, through envconfig, so that they have the names it reads them by.
+func render(text string) string {
+	var out strings.Builder
+	functions := template.FuncMap{
+		"fallback":    describeFallback,
+		"markdown":    strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;").Replace,
+		"wrap":        func(indent int, text string) string { return wrap(text, 100-indent, "\n"+strings.Repeat(" ", indent)) },
+		"wrapComment": func(text string) string { return wrap(text, 98, "\n# ") },
+	}
+	page := template.Must(template.New("").Funcs(functions).Parse(text))
+	if err := envconfig.Usaget(Prefix, new(Settings), &out, page); err != nil {
+		panic(err) // struct and templates are ours: no setting can cause this
+	}
+	return out.String()
+}
+
+// describeFallback says what holds for a setting that is not set, and for one that is set to nothing. In Markdown,
+// values stand as code and words do not.
+func describeFallback(tags reflect.StructTag, markdown bool) string {
+	value := func(tag string) string {
+		text := tags.Get(tag)
+		if markdown && text != "" {
+			return "`" + text + "`"
+		}
+		return text
+	}
+	said := value("default") + tags.Get("unset")
+	if embedded := value("embedded"); embedded != "" {
+		said = "with an embedded server: " + embedded + "; else " + said
+	}
+	if loopback := value("loopback"); loopback != "" {
+		said = "on a loopback listener: " + loopback + "; else " + said
+	}
+	if empty := tags.Get("empty"); empty != "" && empty != tags.Get("unset") && tags.Get("default") != "" {
+		said += "; set to nothing: " + empty
+	}
+	return said
+}
+
+// wrap breaks text at blanks, into lines of at most width characters.
+func wrap(text string, width int, lineBreak string) string {
+	var out strings.Builder
+	column := 0
+	for i, word := range strings.Fields(text) {
+		length := len([]rune(word))
+		switch {
+		case i == 0:
+		case column+1+length > width:
+			out.WriteString(lineBreak)
+			column = 0
+		default:
+			out.WriteByte(' ')
+			column++
+		}
+		out.WriteString(word)
+		column += length
+	}
+	return out.String()
+}

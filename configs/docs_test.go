@@ -1,0 +1,85 @@
+package configs_test
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+var update = flag.Bool("update", false, "write the generated documentation instead of comparing it")
+
+// TestGenerated compares what is generated from the struct with the files it stands in. After a change of a setting:
+// go generate ./configs
+func TestGenerated(t *testing.T) {
+	generated(t, "example.env", func(string) string { return configs.ExampleEnv() })
+	generated(t, "../README.md", func(readme string) string {
+		const begin, end = "<!-- settings:begin -->\n", "<!-- settings:end -->"
+		before, rest, hasBegin := strings.Cut(readme, begin)
+		_, after, hasEnd := strings.Cut(rest, end)
+		if !hasBegin || !hasEnd {
+			t.Fatalf("README.md needs the lines %s and %s around its table of settings", strings.TrimSpace(begin), end)
+		}
+		return before + begin + configs.Markdown() + end + after
+	})
+}
+
+func generated(t *testing.T, path string, want func(old string) string) {
+	t.Helper()
+	old, err := os.ReadFile(path)
+	if err != nil && (path != "example.env" || !*update) {
+		t.Error(err)
+		return
+	}
+	text := want(string(old))
+	if text == string(old) {
+		return
+	}
+	if !*update {
+		t.Errorf("%s is not what the settings are; run: go generate ./configs", path)
+	} else if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Error(err)
+	}
+}
+
+var exampleLine = regexp.MustCompile(`(?m)^#(TAILWATER_\w+)=(.*)$`)
+
+func TestEverySettingIsDocumented(t *testing.T) {
+	environ(t)
+	markdown, help := configs.Markdown(), configs.Help()
+	settings := exampleLine.FindAllStringSubmatch(configs.ExampleEnv(), -1)
+	same(t, "settings", len(settings), 30)
+	for _, setting := range settings {
+		name, example := setting[1], setting[2]
+		if !strings.Contains(markdown, "| `"+name+"` | ") || !strings.Contains(help, "\n"+name+"  ") && !strings.HasPrefix(help, name) {
+			t.Errorf("%s is missing", name)
+		}
+		if example == "" {
+			t.Errorf("%s has neither default nor example", name)
+		}
+	}
+	if strings.Contains(markdown, "|  |") || strings.Contains(help, "default: )") {
+		t.Errorf("a setting without a description or a default:\n%s%s", markdown, help)
+	}
+	for _, line := range strings.Split(help, "\n") {
+		if utf8.RuneCountInString(line) > 100 {
+			t.Errorf("too long for a terminal: %s", line)
+		}
+	}
+}
+
+// A line of the example with its # removed must work: the value is written as it is read.
+func TestExamplesAreValues(t *testing.T) {
+	files := regexp.MustCompile(`_(NKEY|CREDS|CA|CERT|KEY|EMBED_CONFIG)$`)
+	for _, setting := range exampleLine.FindAllStringSubmatch(configs.ExampleEnv(), -1) {
+		if files.MatchString(setting[1]) {
+			continue // of a machine that is not this one
+		}
+		environ(t)
+		load(t, write(t, "one.env", setting[1]+"="+setting[2]))
+	}
+}

@@ -1,0 +1,74 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/hashicorp/go-envparse"
+)
+
+// readFile reads a file of NAME=value lines; the empty path is no file. Values never show in its errors.
+func readFile(path string) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the env file cannot be read: %w", path, reason(err))
+	}
+	values, err := envparse.Parse(bytes.NewReader(text))
+	var parse *envparse.ParseError
+	if errors.As(err, &parse) {
+		return nil, fmt.Errorf("%s: line %d: %w; write NAME=value, with quotes around a value that holds # or quotes", path, parse.Line, parse.Err)
+	}
+	return values, err
+}
+
+// checkFiles tries whether each file can be read. No path is printed: people put the secret itself there.
+func (p *problems) checkFiles(s *Settings) {
+	for _, file := range []struct{ name, path string }{
+		{"NATS_CREDS", s.NATS.Creds},
+		{"NATS_NKEY", s.NATS.Nkey},
+		{"NATS_TLS_CA", s.NATS.TLS.CA},
+		{"NATS_TLS_CERT", s.NATS.TLS.Cert},
+		{"NATS_TLS_KEY", s.NATS.TLS.Key},
+		{"EMBED_CONFIG", s.Embed.Config},
+	} {
+		if file.path == "" {
+			continue
+		}
+		if err := readable(file.path); err != nil {
+			p.refuse(file.name, "its file cannot be read: %w; give the path of a readable file, not what is in it", err)
+		}
+	}
+}
+
+// readable opens what can be opened without harm: a pipe, as a shell's <(…) makes one, can be read only once.
+func readable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return reason(err)
+	case info.IsDir():
+		return errors.New("it is a directory")
+	case !info.Mode().IsRegular():
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return reason(err)
+	}
+	return file.Close()
+}
+
+// reason takes operation and path from an error about a file.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

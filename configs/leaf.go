@@ -1,0 +1,92 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// leaf is one setting: a field of Settings that is no struct of further ones.
+type leaf struct {
+	name  string // without the prefix: HTTP_LISTEN
+	field reflect.Value
+	tags  reflect.StructTag
+}
+
+func (l leaf) key() string { return Prefix + "_" + l.name }
+
+// leaves lists the settings in the order of the struct, as envconfig itself finds and names them.
+func leaves(s *Settings) []leaf {
+	var all []leaf
+	collect := func(key string, field reflect.Value, tags reflect.StructTag) string {
+		all = append(all, leaf{strings.TrimPrefix(key, Prefix+"_"), field, tags})
+		return ""
+	}
+	each := template.Must(template.New("").Funcs(template.FuncMap{"collect": collect}).
+		Parse(`{{range .}}{{collect .Key .Field .Tags}}{{end}}`))
+	if err := envconfig.Usaget(Prefix, s, io.Discard, each); err != nil {
+		panic(err) // the struct is ours: no setting can cause this
+	}
+	return all
+}
+
+// fallback is the value of a setting that is not set, or empty for the zero value.
+func (l leaf) fallback(s *Settings) string {
+	switch embedded, loopback := l.tags.Get("embedded"), l.tags.Get("loopback"); {
+	case embedded != "" && !s.external():
+		return embedded
+	case loopback != "" && Loopback(string(s.HTTP.Listen)):
+		return loopback
+	}
+	return l.tags.Get("default")
+}
+
+// read sets the field from value with envconfig. Process stops at the first error, so that each setting gets a struct
+// of its own with one field of the same name; what comes from the file or is a default goes in as that field's default
+// tag, which the environment beats.
+func (l leaf) read(value string) error {
+	if value == "" {
+		if l.tags.Get("empty") != "" {
+			return nil
+		}
+		return errors.New("it is set but empty; give it a value or remove it")
+	}
+	one := reflect.New(reflect.StructOf([]reflect.StructField{{
+		Name: l.name,
+		Type: l.field.Type(),
+		Tag:  reflect.StructTag("default:" + strconv.Quote(value)),
+	}}))
+	if err := envconfig.Process(Prefix, one.Interface()); err != nil {
+		return l.explain(err)
+	}
+	l.field.Set(one.Elem().Field(0))
+	return nil
+}
+
+// explain puts what envconfig found into words. Our own types have chosen theirs already; ParseError's would show the
+// value, which may be a secret.
+func (l leaf) explain(err error) error {
+	var parse *envconfig.ParseError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	switch l.field.Interface().(type) {
+	case bool:
+		return fmt.Errorf("%q is neither true nor false", parse.Value)
+	case int:
+		return fmt.Errorf("%q is not a whole number", parse.Value)
+	case time.Duration:
+		return fmt.Errorf("%q is not a duration; write a number with a unit, such as 20s or 1h30m", parse.Value)
+	case slog.Level:
+		return fmt.Errorf("%q is not a level; write debug, info, warn or error", parse.Value)
+	}
+	return parse.Err
+}

@@ -1,0 +1,148 @@
+package configs_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// environ clears the environment of settings and gives it these NAME=value pairs instead, until the test ends.
+func environ(t *testing.T, pairs ...string) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "TAILWATER_") {
+			t.Setenv(name, value) // so that it comes back
+			os.Unsetenv(name)
+		}
+	}
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		t.Setenv(name, value)
+	}
+}
+
+// write makes a file and gives its path.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func load(t *testing.T, envFile string) *configs.Settings {
+	t.Helper()
+	s, err := configs.Load(envFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: got %#v, want %#v", what, got, want)
+	}
+}
+
+func TestNothingSet(t *testing.T) {
+	environ(t)
+	s := load(t, "")
+	same(t, "Embedded", s.Embedded(), true)
+	same(t, "HTTP", s.HTTP, configs.HTTP{Listen: "127.0.0.1:8080", Pages: true, LoopbackOrigins: true, LoopbackHosts: true})
+	same(t, "Admin", s.Admin, configs.Admin{Listen: "127.0.0.1:8081"})
+	same(t, "NATS", s.NATS, configs.NATS{})
+	same(t, "Embed", s.Embed, configs.Embed{Listen: "127.0.0.1:4222", Dir: "tailwater-data", Sync: configs.Sync{Interval: time.Second}})
+	same(t, "Routes", len(s.Routes), 0)
+	same(t, "Anonymous", s.Anonymous, configs.Anonymous{Subscribe: configs.Subjects{"chat.>", "time.>"}, Publish: configs.Subjects{"chat.>"}})
+	same(t, "Limit", s.Limit, configs.Limit{Connections: 50000, Body: 256 << 10, Subjects: 32, WriteTimeout: 20 * time.Second, ConnectionAge: time.Hour})
+	same(t, "Drain", s.Drain, configs.Drain{Window: 15 * time.Second})
+	same(t, "Log", s.Log, configs.Log{})
+	same(t, "Demo", s.Demo, configs.Demo{Time: true})
+	same(t, "IsSet", s.IsSet("HTTP_LISTEN"), false)
+}
+
+func TestExternalServer(t *testing.T) {
+	for _, setting := range []string{"TAILWATER_NATS_URL=nats://nats.example.com", "TAILWATER_NATS_CONTEXT=production"} {
+		// Off loopback, too: nothing is open that was not opened.
+		environ(t, setting, "TAILWATER_HTTP_LISTEN=:8080")
+		s := load(t, "")
+		same(t, "Embedded", s.Embedded(), false)
+		same(t, "HTTP", s.HTTP, configs.HTTP{Listen: ":8080"})
+		same(t, "Anonymous", s.Anonymous, configs.Anonymous{})
+		same(t, "Demo", s.Demo, configs.Demo{})
+	}
+}
+
+func TestEverythingSet(t *testing.T) {
+	config := write(t, "nats.conf", "")
+	environ(t,
+		"TAILWATER_HTTP_LISTEN=0.0.0.0:80",
+		"TAILWATER_HTTP_ORIGINS=https://Chat.example.com, http://[::1]:3000,https://a.example:443",
+		"TAILWATER_HTTP_HOSTS=Chat.Example.com, 192.0.2.1,[2001:db8::1]",
+		"TAILWATER_HTTP_PAGES=true",
+		"TAILWATER_ADMIN_LISTEN=",
+		"TAILWATER_NATS_CREDS="+config,
+		"TAILWATER_EMBED_LISTEN=0.0.0.0:4222",
+		"TAILWATER_EMBED_CONFIG="+config,
+		"TAILWATER_EMBED_SYNC=always",
+		"TAILWATER_ROUTES=/chat/{room}=chat.{room}, /time=time.now",
+		"TAILWATER_ANONYMOUS_SUBSCRIBE=chat.>",
+		"TAILWATER_ANONYMOUS_PUBLISH=",
+		"TAILWATER_LIMIT_BODY=1MB",
+		"TAILWATER_LIMIT_WRITE_TIMEOUT=1m30s",
+		"TAILWATER_LOG_LEVEL=WARN",
+		"TAILWATER_LOG_FORMAT=json",
+		"TAILWATER_DEMO_TIME=false",
+	)
+	s := load(t, "")
+	same(t, "HTTP", s.HTTP, configs.HTTP{
+		Listen:  "0.0.0.0:80",
+		Origins: configs.Origins{"https://chat.example.com", "http://[::1]:3000", "https://a.example"},
+		Hosts:   configs.Hosts{"chat.example.com", "192.0.2.1", "2001:db8::1"},
+		Pages:   true,
+	})
+	same(t, "ADMIN_LISTEN", s.Admin.Listen, configs.Address(""))
+	same(t, "EMBED_SYNC", s.Embed.Sync, configs.Sync{Always: true})
+	same(t, "ROUTES", s.Routes[0].String()+" "+s.Routes[1].String(), "/chat/{room}=chat.{room} /time=time.now")
+	same(t, "ANONYMOUS_SUBSCRIBE", []bridge.Subject(s.Anonymous.Subscribe), []bridge.Subject{"chat.>"})
+	same(t, "ANONYMOUS_PUBLISH", len(s.Anonymous.Publish), 0)
+	same(t, "LIMIT_BODY", s.Limit.Body, configs.Bytes(1_000_000))
+	same(t, "LIMIT_WRITE_TIMEOUT", s.Limit.WriteTimeout, 90*time.Second)
+	same(t, "LOG_LEVEL", s.Log.Level.String(), "WARN")
+	same(t, "DEMO_TIME", s.Demo.Time, false)
+	same(t, "IsSet", s.IsSet("ADMIN_LISTEN"), true)
+}
+
+// A list that is set on a loopback listener takes the place of the loopback names.
+func TestListsReplaceLoopbackNames(t *testing.T) {
+	environ(t, "TAILWATER_HTTP_HOSTS=chat.example.com", "TAILWATER_HTTP_ORIGINS=")
+	s := load(t, "")
+	same(t, "HTTP", s.HTTP, configs.HTTP{Listen: "127.0.0.1:8080", Hosts: configs.Hosts{"chat.example.com"}, Pages: true})
+}
+
+func TestUnprefixedNamesAreNeverRead(t *testing.T) {
+	environ(t)
+	want := load(t, "")
+	environ(t, "NATS_URL=nats://production.example.com", "NATS_CONTEXT=production", "URL=nats://x", "LISTEN=:1", "HTTP_LISTEN=:1",
+		"PORT=1", "EMBED_DIR=/", "DIR=/", "ROUTES=/a=b", "LOG_LEVEL=debug", "LEVEL=debug", "DEMO_TIME=false", "CREDS=x")
+	same(t, "settings", load(t, ""), want)
+}
+
+func TestLoopback(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"127.0.0.1:8080": true, "127.9.9.9:0": true, "[::1]:8080": true, "[::ffff:127.0.0.1]:1": true, "LocalHost:8080": true,
+		":8080": false, "0.0.0.0:8080": false, "[::]:8080": false, "192.0.2.1:8080": false, "localhost.example.com:8080": false,
+		"127.0.0.1": false, "": false,
+	} {
+		same(t, addr, configs.Loopback(addr), want)
+	}
+}

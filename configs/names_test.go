@@ -1,0 +1,108 @@
+package configs_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+func TestUnknownNames(t *testing.T) {
+	for name, nearest := range map[string]string{
+		"HTTP_LISTN":      "HTTP_LISTEN",
+		"LISTEN":          "HTTP_LISTEN",
+		"LIMIT_BODIES":    "LIMIT_BODY",
+		"NATS_URLS":       "NATS_URL",
+		"ROUTE":           "ROUTES",
+		"NATS_TLS_CERTS":  "NATS_TLS_CERT",
+		"http_listen":     "",
+		"LOOPBACKHOSTS":   "",
+		"PORT":            "",
+		"HTTP":            "",
+		"HTTP_PORT":       "",
+		"HISTORY_STREAM":  "",
+		"AUTH_JWT_SECRET": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			environ(t, "TAILWATER_"+name+"=8080")
+			lines := refused(t, "")
+			want := "TAILWATER_" + name + ": there is no such setting; did you mean TAILWATER_" + nearest
+			if nearest != "" {
+				want += "?"
+			}
+			if len(lines) != 1 || !strings.HasPrefix(lines[0], want) {
+				t.Errorf("got %q, want %q", lines, want)
+			}
+		})
+	}
+}
+
+// links are what Kubernetes injects for services named tailwater and tailwater-http-nodes.
+var links = []string{
+	"TAILWATER_SERVICE_HOST=10.0.0.11",
+	"TAILWATER_SERVICE_PORT=8080",
+	"TAILWATER_SERVICE_PORT_HTTP=8080",
+	"TAILWATER_PORT=tcp://10.0.0.11:8080",
+	"TAILWATER_PORT_8080_TCP=tcp://10.0.0.11:8080",
+	"TAILWATER_PORT_8080_TCP_PROTO=tcp",
+	"TAILWATER_PORT_8080_TCP_PORT=8080",
+	"TAILWATER_PORT_8080_TCP_ADDR=10.0.0.11",
+	"TAILWATER_HTTP_NODES_SERVICE_HOST=10.0.0.12",
+	"TAILWATER_HTTP_NODES_SERVICE_PORT=53",
+	"TAILWATER_HTTP_NODES_SERVICE_PORT_DNS_UDP=53",
+	"TAILWATER_HTTP_NODES_PORT=udp://[fd00::1]:53",
+	"TAILWATER_HTTP_NODES_PORT_53_UDP=udp://[fd00::1]:53",
+	"TAILWATER_HTTP_NODES_PORT_53_UDP_ADDR=fd00::1",
+	"TAILWATER_HTTP_NODES_PORT_9_SCTP=sctp://10.0.0.12:9",
+}
+
+func TestKubernetesServiceLinks(t *testing.T) {
+	environ(t, links...)
+	load(t, "")
+	environ(t)
+	load(t, write(t, "links.env", strings.Join(links, "\n")))
+	environ(t, append(links, "TAILWATER_SERVICE_HOSTS=x", "TAILWATER_PORT_HTTP=x")...)
+	same(t, "others", len(refused(t, "")), 2)
+}
+
+func TestEnvFile(t *testing.T) {
+	environ(t, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_ADMIN_LISTEN=")
+	s := load(t, write(t, "prod.env", `
+# A comment, another program's name, and every way to quote.
+NATS_URL=nats://elsewhere
+PORT = 1
+TAILWATER_DRAIN_WINDOW=2s
+TAILWATER_DRAIN_DELAY="3s"  # why
+TAILWATER_ADMIN_LISTEN=:9090
+export TAILWATER_EMBED_DIR='a "b" \n ü'
+TAILWATER_EMBED_LISTEN=
+`))
+	same(t, "the environment beats the file", s.Drain.Window.String(), "1s")
+	same(t, "also where it is empty", s.Admin.Listen, configs.Address(""))
+	same(t, "the file beats the default", s.Drain.Delay.String(), "3s")
+	same(t, "as it was quoted", s.Embed.Dir, `a "b" \n ü`)
+	same(t, "also where it is empty", s.Embed.Listen, configs.Address(""))
+	same(t, "IsSet", s.IsSet("EMBED_DIR"), true)
+	same(t, "Embedded", s.Embedded(), true)
+}
+
+func TestEnvFileProblems(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"A=1\nTAILWATER_HTTP_LISTEN\n", ": line 2: missing =; write NAME=value"},
+		{"\n\nTAILWATER_NATS_URL=\"nats://u:swordfish@h\n", `: line 3: unmatched "; write NAME=value`},
+	} {
+		environ(t)
+		path := write(t, "bad.env", test.text)
+		lines := refused(t, path)
+		if len(lines) != 1 || !strings.HasPrefix(lines[0], path+test.want) || strings.Contains(lines[0], "swordfish") {
+			t.Errorf("got %q, want %q", lines, path+test.want)
+		}
+	}
+	lines := refused(t, "/nowhere/prod.env")
+	if !strings.HasPrefix(lines[0], "/nowhere/prod.env: the env file cannot be read: no such file") {
+		t.Errorf("got %q", lines)
+	}
+	// What is in it is checked like the environment.
+	lines = refused(t, write(t, "bad.env", "TAILWATER_LIMIT_BODY=lots\nTAILWATER_HTTP_LISTN=:1\nTAILWATER_NATS_URL=\n"))
+	same(t, "problems", len(lines), 3)
+}

@@ -1,0 +1,85 @@
+package configs
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// problems collects all that is wrong.
+type problems struct {
+	found  []error
+	broken map[string]bool // settings whose value could not be read, by name without the prefix
+}
+
+// decoded takes what came of reading one value. What a list finds in its entries becomes a problem each.
+func (p *problems) decoded(l leaf, err error) {
+	if err != nil {
+		p.addAll(l.name, err)
+		p.broken[l.name] = true
+	}
+}
+
+// refuse notes what is wrong with a setting. A broken one is passed over: it holds its zero value, and what is wrong
+// with that says nothing to anybody.
+func (p *problems) refuse(name, format string, args ...any) {
+	if !p.broken[name] {
+		p.addAll(name, fmt.Errorf(format, args...))
+	}
+}
+
+// addAll takes joined errors apart, so that each line begins with the name. An error that merely wraps two others stays
+// one line, and whole.
+func (p *problems) addAll(name string, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && strings.Contains(err.Error(), "\n") {
+		for _, each := range joined.Unwrap() {
+			p.addAll(name, each)
+		}
+		return
+	}
+	p.found = append(p.found, fmt.Errorf("%s_%s: %w", Prefix, name, err))
+}
+
+// serviceLink fits what Kubernetes puts into each container of a namespace with a service named tailwater, or
+// tailwater-something (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables). A
+// plain TAILWATER_PORT=8080 is somebody's mistake: in a link that variable holds a URL.
+var serviceLink = regexp.MustCompile(`^` + Prefix + `(_[A-Z0-9_]+)?_(` +
+	`SERVICE_HOST=|SERVICE_PORT(_[A-Z0-9_]+)?=|` +
+	`PORT(_[0-9]+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://|` +
+	`PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=)`)
+
+// unknown refuses names with the prefix that are no setting: a misspelt limit would otherwise be none.
+func (p *problems) unknown(file map[string]string, all []leaf) {
+	entries := os.Environ()
+	for key, value := range file {
+		entries = append(entries, key+"="+value)
+	}
+	var strangers []string
+	for _, entry := range entries {
+		key, _, _ := strings.Cut(entry, "=")
+		name, ours := strings.CutPrefix(key, Prefix+"_")
+		known := slices.ContainsFunc(all, func(l leaf) bool { return l.name == name })
+		if ours && !known && !serviceLink.MatchString(entry) {
+			strangers = append(strangers, name)
+		}
+	}
+	slices.Sort(strangers)
+	for _, name := range slices.Compact(strangers) {
+		p.refuse(name, "there is no such setting; did you mean %s?", nearest(name, all).key())
+	}
+}
+
+// edits makes a replaced letter as dear as one removed and one added. Else a short name with nothing in common would be
+// nearer to LISTEN than HTTP_LISTEN.
+var edits = levenshtein.NewParams().SubCost(2)
+
+// nearest is the setting whose name takes the fewest edits to come to.
+func nearest(name string, all []leaf) leaf {
+	return slices.MinFunc(all, func(a, b leaf) int {
+		return levenshtein.Distance(a.name, name, edits) - levenshtein.Distance(b.name, name, edits)
+	})
+}

@@ -1,0 +1,182 @@
+package configs_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+// refused loads what must be refused and gives the lines of the error.
+func refused(t *testing.T, envFile string) []string {
+	t.Helper()
+	s, err := configs.Load(envFile)
+	if err == nil {
+		t.Fatal("it was accepted")
+	}
+	if s != nil {
+		t.Error("settings came with the error")
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+func TestRefusals(t *testing.T) {
+	const url, pair = "NATS_URL=nats://h", "TAILWATER_"
+	file := write(t, "file", "x")
+	missing := filepath.Join(t.TempDir(), "missing")
+	for _, test := range []struct {
+		set  []string // without the prefix
+		want string   // beginning, then … and a part of the rest
+	}{
+		// Unsafe.
+		{[]string{"HTTP_LISTEN=:8080"}, "HTTP_LISTEN: :8080 is not loopback…set TAILWATER_ANONYMOUS_SUBSCRIBE and TAILWATER_ANONYMOUS_PUBLISH"},
+		{[]string{"HTTP_LISTEN=0.0.0.0:0"}, "HTTP_LISTEN: …is not loopback"},
+		{[]string{"HTTP_LISTEN=chat.example.com:80", "ANONYMOUS_SUBSCRIBE=chat.>"}, "HTTP_LISTEN: …set TAILWATER_ANONYMOUS_PUBLISH (to nothing"},
+		{[]string{"HTTP_LISTEN=[::]:80", "ANONYMOUS_PUBLISH="}, "HTTP_LISTEN: …set TAILWATER_ANONYMOUS_SUBSCRIBE (to nothing"},
+		{[]string{"EMBED_LISTEN=:4222"}, "EMBED_LISTEN: :4222 is not loopback…set TAILWATER_EMBED_CONFIG"},
+		{[]string{"ANONYMOUS_SUBSCRIBE=>"}, `ANONYMOUS_SUBSCRIBE: ">" reaches…everything`},
+		{[]string{"ANONYMOUS_SUBSCRIBE=chat.>,*.x"}, `ANONYMOUS_SUBSCRIBE: "*.x" reaches…`},
+		{[]string{"ANONYMOUS_PUBLISH=$JS.API.>"}, `ANONYMOUS_PUBLISH: "$JS.API.>" reaches…`},
+		{[]string{"ANONYMOUS_PUBLISH=_INBOX.>"}, `ANONYMOUS_PUBLISH: "_INBOX.>" reaches…`},
+		{[]string{"ROUTES=/sys/{x...}=$SYS.{x}"}, `ROUTES: "/sys/{x...}=$SYS.{x}" reaches…`},
+		{[]string{"ROUTES=/all/{x...}={x}"}, `ROUTES: …reaches…`},
+		// In conflict, or ignored in silence.
+		{[]string{url, "NATS_CONTEXT=c"}, "NATS_CONTEXT: …remove one"},
+		{[]string{url, "EMBED_DIR=d"}, "EMBED_DIR: …does not run beside"},
+		{[]string{"NATS_CONTEXT=c", "EMBED_LISTEN="}, "EMBED_LISTEN: …does not run beside"},
+		{[]string{url, "EMBED_CONFIG=" + file}, "EMBED_CONFIG: …does not run beside"},
+		{[]string{url, "NATS_CREDS=" + file, "NATS_NKEY=" + file}, "NATS_NKEY: …TAILWATER_NATS_CREDS; remove one"},
+		{[]string{"NATS_CREDS=" + file}, "NATS_CREDS: …nothing to sign in to"},
+		{[]string{"NATS_NKEY=" + file}, "NATS_NKEY: …nothing to sign in to"},
+		{[]string{"NATS_TLS_CA=" + file}, "NATS_TLS_CA: …without TLS"},
+		{[]string{url, "NATS_TLS_CERT=" + file}, "NATS_TLS_CERT: …set TAILWATER_NATS_TLS_KEY as well"},
+		{[]string{url, "NATS_TLS_KEY=" + file}, "NATS_TLS_KEY: …set TAILWATER_NATS_TLS_CERT as well"},
+		{[]string{"HTTP_LISTEN=127.0.0.1:8081"}, "HTTP_LISTEN: …TAILWATER_ADMIN_LISTEN (127.0.0.1:8081)"},
+		{[]string{"HTTP_LISTEN=localhost:4222"}, "HTTP_LISTEN: …TAILWATER_EMBED_LISTEN (127.0.0.1:4222)"},
+		{[]string{url, "HTTP_LISTEN=:8081"}, "HTTP_LISTEN: …TAILWATER_ADMIN_LISTEN"},
+		{[]string{"ADMIN_LISTEN=:4222"}, "ADMIN_LISTEN: …TAILWATER_EMBED_LISTEN"},
+		// Files.
+		{[]string{url, "NATS_CREDS=" + missing}, "NATS_CREDS: …no such file or directory; give the path"},
+		{[]string{url, "NATS_NKEY=" + missing}, "NATS_NKEY: …no such file"},
+		{[]string{url, "NATS_TLS_CA=" + missing}, "NATS_TLS_CA: …no such file"},
+		{[]string{"EMBED_CONFIG=" + missing}, "EMBED_CONFIG: …no such file"},
+		{[]string{"EMBED_CONFIG=" + os.TempDir()}, "EMBED_CONFIG: …is a directory"},
+		// Values.
+		{[]string{"HTTP_LISTEN=8080"}, `HTTP_LISTEN: "8080" is not host:port; write it like…`},
+		{[]string{"HTTP_LISTEN=http://h:80"}, "HTTP_LISTEN: …is not host:port"},
+		{[]string{"HTTP_LISTEN=127.0.0.1:http"}, "HTTP_LISTEN: …port must be a number"},
+		{[]string{"ADMIN_LISTEN=:65536"}, "ADMIN_LISTEN: …to 65535"},
+		{[]string{"HTTP_LISTEN="}, "HTTP_LISTEN: it is set but empty; give it a value or remove it…"},
+		{[]string{"HTTP_HOSTS="}, "HTTP_HOSTS: it is set but empty…"},
+		{[]string{"NATS_URL="}, "NATS_URL: it is set but empty…"},
+		{[]string{"HTTP_PAGES=perhaps"}, `HTTP_PAGES: "perhaps" is neither true nor false…`},
+		{[]string{"HTTP_ORIGINS=*"}, `HTTP_ORIGINS: "*" holds a wildcard; name each…`},
+		{[]string{"HTTP_ORIGINS=https://*.example.com"}, "HTTP_ORIGINS: …holds a wildcard"},
+		{[]string{"HTTP_ORIGINS=https://a.example/"}, "HTTP_ORIGINS: …not even a slash"},
+		{[]string{"HTTP_ORIGINS=https://a.example/x?y"}, "HTTP_ORIGINS: …not even a slash"},
+		{[]string{"HTTP_ORIGINS=a.example"}, "HTTP_ORIGINS: …is not an origin; write http or https…"},
+		{[]string{"HTTP_ORIGINS=ftp://a.example"}, "HTTP_ORIGINS: …is not an origin"},
+		{[]string{"HTTP_ORIGINS=null"}, "HTTP_ORIGINS: …is not an origin"},
+		{[]string{"HTTP_ORIGINS=https://a.example:"}, "HTTP_ORIGINS: …ends in a colon"},
+		{[]string{"HTTP_ORIGINS=https://bücher.example"}, "HTTP_ORIGINS: …punycode"},
+		{[]string{"HTTP_ORIGINS=https://a.example,"}, "HTTP_ORIGINS: …remove the extra comma"},
+		{[]string{"HTTP_HOSTS=a.example:80"}, "HTTP_HOSTS: …leave scheme, port and path out"},
+		{[]string{"HTTP_HOSTS=https://a.example"}, "HTTP_HOSTS: …leave scheme, port and path out"},
+		{[]string{"HTTP_HOSTS=*"}, "HTTP_HOSTS: …holds a wildcard"},
+		{[]string{"HTTP_HOSTS=a..b"}, "HTTP_HOSTS: …is not a host name"},
+		{[]string{"NATS_URL=http://h"}, "NATS_URL: server 1 has an unknown scheme; use nats://…"},
+		{[]string{"NATS_URL=nats://h,nats://"}, "NATS_URL: server 2 names no host"},
+		{[]string{"NATS_URL=nats://h,"}, "NATS_URL: server 2 is empty"},
+		{[]string{"NATS_URL=nats://h,ws://h"}, "NATS_URL: …cannot be mixed"},
+		{[]string{"EMBED_SYNC=never"}, "EMBED_SYNC: …neither a duration"},
+		{[]string{"EMBED_SYNC=0s"}, "EMBED_SYNC: …write always"},
+		{[]string{"ROUTES=/x"}, "ROUTES: …/x"},
+		{[]string{"ROUTES=/a/{x}=a.{x},/a/{y}=b.{y}"}, "ROUTES: …keep one"},
+		{[]string{"ANONYMOUS_SUBSCRIBE=chat..x"}, "ANONYMOUS_SUBSCRIBE: …chat..x"},
+		{[]string{"ANONYMOUS_WILDCARDS=2"}, "ANONYMOUS_WILDCARDS: …neither true nor false"},
+		{[]string{"LIMIT_CONNECTIONS=many"}, "LIMIT_CONNECTIONS: …not a whole number"},
+		{[]string{"LIMIT_CONNECTIONS=0"}, "LIMIT_CONNECTIONS: …at least 1"},
+		{[]string{"LIMIT_SUBJECTS=-1"}, "LIMIT_SUBJECTS: …at least 1"},
+		{[]string{"LIMIT_BODY=lots"}, "LIMIT_BODY: …write a number of bytes"},
+		{[]string{"LIMIT_BODY=-1"}, "LIMIT_BODY: …write a number of bytes"},
+		{[]string{"LIMIT_BODY=0"}, "LIMIT_BODY: …from 1 byte to 64MiB"},
+		{[]string{"LIMIT_BODY=65MiB"}, "LIMIT_BODY: …from 1 byte to 64MiB"},
+		{[]string{"LIMIT_WRITE_TIMEOUT=20"}, "LIMIT_WRITE_TIMEOUT: …with a unit"},
+		{[]string{"LIMIT_WRITE_TIMEOUT=0s"}, "LIMIT_WRITE_TIMEOUT: …more than 0"},
+		{[]string{"LIMIT_CONNECTION_AGE=0s"}, "LIMIT_CONNECTION_AGE: …write 8760h"},
+		{[]string{"DRAIN_DELAY=-1s"}, "DRAIN_DELAY: …write 0s"},
+		{[]string{"DRAIN_WINDOW=-1s"}, "DRAIN_WINDOW: …write 0s"},
+		{[]string{"LOG_LEVEL=loud"}, "LOG_LEVEL: …write debug, info, warn or error"},
+		{[]string{"LOG_FORMAT=xml"}, "LOG_FORMAT: …write text or json"},
+	} {
+		t.Run(strings.Join(test.set, " "), func(t *testing.T) {
+			environ(t)
+			for _, pair := range test.set {
+				name, value, _ := strings.Cut(pair, "=")
+				t.Setenv("TAILWATER_"+name, value)
+			}
+			lines := refused(t, "")
+			begin, part, _ := strings.Cut(test.want, "…")
+			begin = pair + begin
+			// One problem is one line: what follows from it is not reported as well.
+			if len(lines) != 1 || !strings.HasPrefix(lines[0], begin) {
+				t.Fatalf("got %q, want one line that begins with %q", lines, begin)
+			}
+			for _, want := range strings.Split(part, "…") {
+				if !strings.Contains(lines[0], want) {
+					t.Errorf("got %q, want %q in it", lines[0], want)
+				}
+			}
+		})
+	}
+}
+
+// What is close to a refusal, and meant.
+func TestAccepted(t *testing.T) {
+	file := write(t, "file", "x")
+	for _, set := range [][]string{
+		{"TAILWATER_HTTP_LISTEN=:8080", "TAILWATER_ANONYMOUS_SUBSCRIBE=chat.>,time.>", "TAILWATER_ANONYMOUS_PUBLISH=chat.>"},
+		{"TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0"},
+		{"TAILWATER_HTTP_LISTEN=127.0.0.1:8080", "TAILWATER_ADMIN_LISTEN=127.0.0.2:8080"},
+		{"TAILWATER_ADMIN_LISTEN=:9090"},
+		{"TAILWATER_EMBED_LISTEN="},
+		{"TAILWATER_EMBED_LISTEN=:4222", "TAILWATER_EMBED_CONFIG=" + file},
+		{"TAILWATER_HTTP_LISTEN=127.0.0.1:4222", "TAILWATER_EMBED_CONFIG=" + file}, // the file says where NATS listens
+		{"TAILWATER_HTTP_LISTEN=127.0.0.1:4222", "TAILWATER_NATS_CONTEXT=production"},
+		{"TAILWATER_NATS_NKEY=" + file, "TAILWATER_EMBED_CONFIG=" + file},
+		{"TAILWATER_NATS_URL=a.example:4222, tls://b.example", "TAILWATER_NATS_CREDS=" + file, "TAILWATER_NATS_TLS_CERT=" + file, "TAILWATER_NATS_TLS_KEY=" + file},
+		{"TAILWATER_NATS_URL=wss://a.example/nats"},
+		{"TAILWATER_DRAIN_DELAY=0s", "TAILWATER_DRAIN_WINDOW=0s", "TAILWATER_LIMIT_BODY=64MiB"},
+	} {
+		environ(t, set...)
+		if _, err := configs.Load(""); err != nil {
+			t.Errorf("%v: %v", set, err)
+		}
+		environ(t)
+	}
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	environ(t, "TAILWATER_HTTP_LISTEN=:8081", "TAILWATER_LIMIT_BODY=lots", "TAILWATER_DRAIN_DELAY=-1s", "TAILWATER_EMBED_DIRS=x",
+		"TAILWATER_ANONYMOUS_PUBLISH=a..b,chat.>,$SYS.>", "TAILWATER_ROUTES=/x,/y", "TAILWATER_NATS_NKEY=/nowhere")
+	want := []string{
+		"ANONYMOUS_PUBLISH", "ANONYMOUS_PUBLISH", "DRAIN_DELAY", "EMBED_DIRS", "HTTP_LISTEN", "HTTP_LISTEN",
+		"LIMIT_BODY", "NATS_NKEY", "NATS_NKEY", "ROUTES", "ROUTES",
+	}
+	lines := refused(t, "")
+	seen := map[string]int{}
+	for _, line := range lines {
+		name, _, _ := strings.Cut(line, ": ")
+		seen[strings.TrimPrefix(name, "TAILWATER_")]++
+	}
+	for _, name := range want {
+		seen[name]--
+	}
+	for name, n := range seen {
+		if n != 0 {
+			t.Errorf("%s: %+d lines in\n%s", name, n, strings.Join(lines, "\n"))
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// ServerURL is one or more URLs of NATS servers, separated by commas. They may hold a user and password, or a token.
+// Every way to print it leaves these out; Reveal gives them to who connects.
+type ServerURL struct {
+	// Behind pointers, because fmt does not ask the methods of what it finds in an unexported field.
+	secret, shown *string
+}
+
+var serverSchemes = []string{"nats", "tls", "ws", "wss"}
+
+// Decode reads a ServerURL. A server without a scheme is taken as nats://, as every NATS client does.
+// The errors count the servers instead of printing them.
+func (u *ServerURL) Decode(value string) error {
+	var servers, shown []string
+	var found []error
+	sockets := 0
+	for i, server := range strings.Split(value, ",") {
+		server = strings.TrimSpace(server)
+		if server != "" && !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		parsed, err := parseServer(server)
+		if err != nil {
+			found = append(found, fmt.Errorf("server %d %w", i+1, err))
+			continue
+		}
+		if strings.HasPrefix(parsed.Scheme, "ws") {
+			sockets++
+		}
+		login := ""
+		if parsed.User != nil {
+			login = "***@"
+		}
+		servers = append(servers, server)
+		shown = append(shown, parsed.Scheme+"://"+login+parsed.Host)
+	}
+	if len(found) == 0 && sockets > 0 && sockets < len(servers) {
+		found = append(found, errors.New("ws and wss servers cannot be mixed with others; name servers of one kind"))
+	}
+	if len(found) > 0 {
+		return errors.Join(found...)
+	}
+	secret, public := strings.Join(servers, ","), strings.Join(shown, ",")
+	u.secret, u.shown = &secret, &public
+	return nil
+}
+
+func parseServer(server string) (*url.URL, error) {
+	parsed, err := url.Parse(server)
+	switch {
+	case server == "":
+		return nil, errors.New("is empty; remove the extra comma")
+	case err != nil, strings.Contains(server, "@") && parsed.User == nil, strings.Contains(parsed.EscapedPath()+parsed.RawQuery+parsed.Fragment, "@"):
+		// A password with a / or # in it would otherwise be taken for a path, and shown.
+		return nil, errors.New("is not a URL; write nats://host:4222, and percent-encode special characters in a user or password")
+	case !slices.Contains(serverSchemes, parsed.Scheme):
+		return nil, errors.New("has an unknown scheme; use nats://, tls://, ws:// or wss://")
+	case parsed.Hostname() == "":
+		return nil, errors.New("names no host; write nats://host:4222")
+	}
+	return parsed, nil
+}
+
+// IsZero reports whether there is no server.
+func (u ServerURL) IsZero() bool { return u.secret == nil }
+
+// Reveal gives the URLs in full. Do not print them.
+func (u ServerURL) Reveal() string {
+	if u.secret == nil {
+		return ""
+	}
+	return *u.secret
+}
+
+// String gives scheme and host of each server, with *** in the place of user and password.
+func (u ServerURL) String() string {
+	if u.shown == nil {
+		return ""
+	}
+	return *u.shown
+}
+
+// GoString is for %#v: as String, quoted.
+func (u ServerURL) GoString() string { return fmt.Sprintf("%q", u.String()) }
+
+// LogValue is for slog: as String.
+func (u ServerURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
+
+// MarshalText is for JSON and the like: as String.
+func (u ServerURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

@@ -1,0 +1,134 @@
+// Package configs holds the settings of Tailwater: one struct, read from environment variables that begin with
+// TAILWATER_, and the documentation that is generated from it.
+//
+// The names follow the nesting: Settings.HTTP.Listen is TAILWATER_HTTP_LISTEN. A field says everything about its
+// setting, in tags, so that nothing is written down twice:
+//
+//	default   the value of a setting that is not set
+//	embedded  the same, but only where the NATS server runs in this process
+//	loopback  the same, but only where HTTP_LISTEN is a loopback address
+//	unset     in words, what holds where none of these gives a value
+//	empty     in words, what a set but empty value means; without this tag it is an error
+//	desc      what the setting does, with its unit
+//	example   a value for the generated example.env, where there is no default to show
+//
+// Load reads and checks them. It finds every problem before it gives up, and it refuses what would be unsafe. Nothing
+// without the prefix is ever read: a shell's own NATS_URL must not turn a first try into production.
+package configs
+
+import (
+	"log/slog"
+	"time"
+)
+
+//go:generate go test -run ^TestGenerated$ -update .
+
+// Prefix begins the name of every setting, followed by an underscore.
+const Prefix = "TAILWATER"
+
+// Settings are all settings, resolved: after Load every field holds what the program shall do, whether it was set or
+// not. They can be logged as they are; secrets do not show.
+type Settings struct {
+	HTTP      HTTP // first: defaults may depend on its Listen
+	Admin     Admin
+	NATS      NATS
+	Embed     Embed
+	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"URL patterns of your own and the subjects they stand for, separated by commas, beside the built-in /events/{subject...}."`
+	Anonymous Anonymous
+	Limit     Limit
+	Drain     Drain
+	Log       Log
+	Demo      Demo
+
+	set map[string]bool // by name without the prefix
+}
+
+// HTTP is the listener for browsers.
+//
+// Origins and Hosts are lists to compare with exactly. Where they were not set on a loopback listener, LoopbackOrigins
+// and LoopbackHosts are true instead: then loopback names (localhost, 127.0.0.0/8, [::1]) are accepted, at any port.
+// Otherwise no Origins means that no other page may read, and no Hosts means that any Host header will do.
+type HTTP struct {
+	Listen  Address `default:"127.0.0.1:8080" desc:"Where browsers are served: host:port, where no host means every interface."`
+	Origins Origins `unset:"on a loopback listener: loopback names at any port; else none" empty:"none" example:"https://chat.example.com" desc:"Origins whose pages may read and post besides Tailwater's own: exact, as https://host[:port], separated by commas."`
+	Hosts   Hosts   `unset:"on a loopback listener: loopback names; else any" example:"chat.example.com" desc:"Names that the Host header may bear, without port, separated by commas; every other one is refused, against DNS rebinding."`
+	Pages   bool    `loopback:"true" unset:"false" example:"true" desc:"Serve the pages / and /inspect: true or false."`
+
+	LoopbackOrigins bool `ignored:"true"`
+	LoopbackHosts   bool `ignored:"true"`
+}
+
+// Admin is the listener for probes and metrics.
+type Admin struct {
+	Listen Address `default:"127.0.0.1:8081" empty:"no such listener" desc:"Where /healthz, /readyz and /metrics are served, and /debug/ while it is a loopback address: host:port."`
+}
+
+// NATS says which servers to connect to, and how to sign in. With neither URL nor Context the server is embedded.
+type NATS struct {
+	URL     ServerURL `unset:"an embedded server" example:"nats://nats.example.com:4222" desc:"NATS servers to connect to: nats, tls, ws or wss URLs, separated by commas."`
+	Context string    `unset:"none" example:"production" desc:"Connect as this context of the nats command line tool says, instead of by URL."`
+	Creds   string    `unset:"none" example:"/run/secrets/tailwater.creds" desc:"Credentials file (JWT and seed) to sign in to NATS with."`
+	Nkey    string    `unset:"none" example:"/run/secrets/tailwater.nk" desc:"NKey seed file to sign in to NATS with."`
+	TLS     TLS
+}
+
+// TLS is for the connection to NATS. All three are paths of PEM files.
+type TLS struct {
+	CA   string `unset:"the system's authorities" example:"/etc/tailwater/ca.pem" desc:"PEM file of the certificate authorities that the NATS servers are verified against."`
+	Cert string `unset:"none" example:"/etc/tailwater/cert.pem" desc:"PEM file of the client certificate to sign in to NATS with; needs NATS_TLS_KEY."`
+	Key  string `unset:"none" example:"/run/secrets/key.pem" desc:"PEM file of the private key of NATS_TLS_CERT."`
+}
+
+// Embed is the NATS server in this process. It means something only where Settings.Embedded is true. What Config says
+// wins over the defaults here, but not over what was set: ask Settings.IsSet.
+type Embed struct {
+	Listen Address `default:"127.0.0.1:4222" empty:"in-process only, no listener" desc:"Where the embedded NATS server listens for other NATS clients, such as nats pub: host:port."`
+	Dir    string  `default:"tailwater-data" desc:"Directory of the embedded server's streams; it is created with mode 0700."`
+	Config string  `unset:"none" example:"/etc/tailwater/nats-server.conf" desc:"nats-server configuration file for the embedded server (accounts, cluster, leaf nodes); it wins except over EMBED_ settings that are set."`
+	Sync   Sync    `default:"1s" desc:"How far back a crash of the operating system may reach: the interval at which streams are flushed to disk, or always for each message."`
+}
+
+// Anonymous is what callers without a token may do.
+type Anonymous struct {
+	Subscribe Subjects `embedded:"chat.>,time.>" unset:"none" empty:"none" example:"chat.>,time.>" desc:"Subjects that anyone may read: NATS subjects or filters, separated by commas."`
+	Publish   Subjects `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects that anyone may publish to: NATS subjects or filters, separated by commas."`
+	Wildcards bool     `default:"false" desc:"Whether anyone may also read with the wildcards * and > inside ANONYMOUS_SUBSCRIBE: true or false."`
+}
+
+// Limit is what one process, and one connection, may take.
+type Limit struct {
+	Connections   int           `default:"50000" desc:"Connections of browsers that may be open at once."`
+	Body          Bytes         `default:"256KiB" desc:"Largest body that may be published, up to 64MiB: bytes, or with a unit such as KB (1000) or KiB (1024)."`
+	Subjects      int           `default:"32" desc:"Subjects that one connection may read."`
+	WriteTimeout  time.Duration `default:"20s" split_words:"true" desc:"A client that takes nothing for so long is cut off: a duration such as 20s."`
+	ConnectionAge time.Duration `default:"1h" split_words:"true" desc:"A connection of this age, give or take 20 %, is asked to come back: a duration such as 1h, more than 0."`
+}
+
+// Drain is how the process leaves.
+type Drain struct {
+	Delay  time.Duration `default:"0s" desc:"How long, after a stop was asked for, new connections are still answered, so that load balancers can notice: a duration, 0s for not at all."`
+	Window time.Duration `default:"15s" desc:"Over how long the open connections are closed, spread evenly: a duration, 0s for all at once."`
+}
+
+// Log is what the process says about itself, on standard error. Format is empty where it was not set: the command
+// chooses by what standard error is.
+type Log struct {
+	Level  slog.Level `default:"info" desc:"The least severe messages to log: debug, info, warn or error."`
+	Format string     `unset:"text on a terminal, else json" example:"json" desc:"How messages are written: text or json."`
+}
+
+// Demo gives a first look something to show.
+type Demo struct {
+	Time bool `embedded:"true" unset:"false" example:"false" desc:"Publish the time of day on time.now each second: true or false."`
+}
+
+// Embedded reports whether the NATS server runs in this process: where no other one is named.
+func (s *Settings) Embedded() bool {
+	return s.NATS.URL.IsZero() && s.NATS.Context == ""
+}
+
+// IsSet reports whether a setting was given in the environment or the file, rather than left to its default. The name
+// is written without the prefix, as in EMBED_LISTEN.
+func (s *Settings) IsSet(name string) bool {
+	return s.set[name]
+}

@@ -1,0 +1,104 @@
+package embed
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Config says how to run the server. Where a configuration file says something as well, the file wins over a Default and
+// loses against what was set.
+type Config struct {
+	File   string            // a nats-server configuration file; "" for none
+	Listen Setting[string]   // host:port; port 0 for any that is free; "" not to listen
+	Dir    Setting[string]   // the folder that JetStream keeps its files in
+	Sync   Setting[Interval] // how far an operating system's crash may reach back
+
+	Credentials []nats.Option // how the bridge signs in, where the file asks for more than a plain user or token
+}
+
+// Setting is a value, and whether somebody chose it.
+type Setting[T any] struct {
+	Value T
+	IsSet bool
+}
+
+// Interval is how often files are synced to disk.
+type Interval struct {
+	Every  time.Duration
+	Always bool // after each write
+}
+
+// options puts the file and the settings together.
+func (c Config) options() (*server.Options, error) {
+	o := &server.Options{}
+	if c.File != "" {
+		var err error
+		if o, err = server.ProcessConfigFile(c.File); err != nil {
+			return nil, fmt.Errorf("TAILWATER_EMBED_CONFIG: %w", err)
+		}
+	}
+	o.NoSigs = true // this process handles its own signals
+	o.JetStream = true
+	o.ServerName = cmp.Or(o.ServerName, "tailwater")
+	if o.StoreDir == "" || c.Dir.IsSet {
+		o.StoreDir = c.Dir.Value
+	}
+	if o.SyncInterval == 0 && !o.SyncAlways || c.Sync.IsSet {
+		o.SyncInterval, o.SyncAlways = c.Sync.Value.Every, c.Sync.Value.Always
+	}
+	if o.Host == "" && o.Port == 0 || c.Listen.IsSet {
+		if err := listen(o, c.Listen.Value); err != nil {
+			return nil, err
+		}
+	}
+	return o, refuseOpenDoor(o)
+}
+
+func listen(o *server.Options, address string) error {
+	if o.DontListen = address == ""; o.DontListen {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("TAILWATER_EMBED_LISTEN: %w", err)
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return fmt.Errorf("TAILWATER_EMBED_LISTEN: port of %q: %w", address, err)
+	}
+	o.Host, o.Port = cmp.Or(host, "0.0.0.0"), int(number)
+	if o.Port == 0 {
+		o.Port = server.RANDOM_PORT
+	}
+	return nil
+}
+
+// refuseOpenDoor refuses a server that other machines could reach without signing in.
+func refuseOpenDoor(o *server.Options) error {
+	if o.DontListen || isLoopback(o.Host) || requiresSignIn(o) {
+		return nil
+	}
+	return errors.New("embedded NATS would listen on " + net.JoinHostPort(cmp.Or(o.Host, "0.0.0.0"), strconv.Itoa(o.Port)) +
+		" for anyone: add an authorization block to the file of TAILWATER_EMBED_CONFIG, or listen on 127.0.0.1")
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+// requiresSignIn tells whether a client must show credentials. A no_auth_user lets everyone in as that user.
+func requiresSignIn(o *server.Options) bool {
+	hasUsers := o.Username != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
+		len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0 || o.AuthCallout != nil
+	return hasUsers && o.NoAuthUser == ""
+}

@@ -1,0 +1,36 @@
+package embed
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+)
+
+// logger passes nats-server's log on. Its notices describe its start and every stream it recovers: detail, here.
+type logger struct {
+	log      *slog.Logger
+	firstErr atomic.Pointer[string]
+}
+
+func (l *logger) Noticef(format string, v ...any) { l.log.Debug(text(format, v)) }
+func (l *logger) Debugf(format string, v ...any)  { l.log.Debug(text(format, v)) }
+func (l *logger) Tracef(format string, v ...any)  { l.log.Debug(text(format, v)) }
+func (l *logger) Warnf(format string, v ...any)   { l.log.Warn(text(format, v)) }
+func (l *logger) Errorf(format string, v ...any)  { l.log.Error(text(format, v)) }
+
+func (l *logger) Fatalf(format string, v ...any) {
+	message := text(format, v)
+	if !l.firstErr.CompareAndSwap(nil, &message) {
+		l.log.Error(message)
+	}
+}
+
+// fatal gives the first fatal message, which Start returns instead of logging it.
+func (l *logger) fatal() string {
+	if message := l.firstErr.Load(); message != nil {
+		return *message
+	}
+	return ""
+}
+
+func text(format string, v []any) string { return fmt.Sprintf(format, v...) }

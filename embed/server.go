@@ -1,0 +1,114 @@
+package embed
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// startTimeout is how long the server may take to recover its streams and listen.
+const startTimeout = 2 * time.Minute
+
+// Server is a running nats-server.
+type Server struct {
+	nats   *server.Server
+	signIn []nats.Option
+	lock   *flock.Flock
+}
+
+// Start runs a server and returns when it takes connections. The error names the setting to change.
+func Start(config Config, log *slog.Logger) (*Server, error) {
+	options, err := config.options()
+	if err != nil {
+		return nil, err
+	}
+	signIn, err := config.signIn(options)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := ownFolder(options.StoreDir)
+	if err != nil {
+		return nil, err
+	}
+	running, err := start(options, log)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &Server{running, signIn, lock}, nil
+}
+
+func start(options *server.Options, log *slog.Logger) (*server.Server, error) {
+	running, err := server.NewServer(options)
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS: %w", err)
+	}
+	logger := &logger{log: log}
+	running.SetLoggerV2(logger, options.Debug, options.Trace, options.TraceVerbose)
+	running.Start()
+	// Start has no error of its own: what keeps the server from running is logged as fatal, and elsewhere ends the process.
+	switch {
+	case logger.fatal() != "":
+		err = fmt.Errorf("embedded NATS cannot start: %s; if the address is taken, set TAILWATER_EMBED_LISTEN to another, or to nothing for no listener", logger.fatal())
+	case !running.ReadyForConnections(startTimeout):
+		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
+	default:
+		return running, nil
+	}
+	running.Shutdown()
+	running.WaitForShutdown()
+	return nil, err
+}
+
+// ownFolder makes JetStream's folder, which only this user may read, and claims it: two servers on one folder would
+// damage it.
+func ownFolder(dir string) (*flock.Flock, error) {
+	// The folder that was named may be anybody's, such as a mounted volume; the one below it is nats-server's, and ours.
+	store := filepath.Join(dir, server.JetStreamStoreDir)
+	err := os.MkdirAll(store, 0o700)
+	if err == nil {
+		err = os.Chmod(store, 0o700)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make JetStream's folder: %w; set TAILWATER_EMBED_DIR to a folder that can be written", err)
+	}
+	lock := flock.New(filepath.Join(dir, "tailwater.lock"), flock.SetPermissions(0o600))
+	claimed, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("claim JetStream's folder: %w", err)
+	}
+	if !claimed {
+		return nil, fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
+	}
+	return lock, nil
+}
+
+// URL gives what NATS clients connect to, or "" where the server does not listen.
+func (s *Server) URL() string {
+	if s.nats.Addr() == nil {
+		return ""
+	}
+	return s.nats.ClientURL()
+}
+
+// Dial connects without a socket, whether or not the server listens.
+func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
+	own := append([]nats.Option{nats.InProcessServer(s.nats)}, s.signIn...)
+	return nats.Connect("", append(own, options...)...)
+}
+
+// Stop ends the server and waits until everything it held is written.
+func (s *Server) Stop() error {
+	s.nats.Shutdown()
+	s.nats.WaitForShutdown()
+	if err := s.lock.Close(); err != nil {
+		return fmt.Errorf("let go of JetStream's folder: %w", err)
+	}
+	return nil
+}

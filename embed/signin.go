@@ -1,0 +1,38 @@
+package embed
+
+import (
+	"crypto/rand"
+	"errors"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// ownUser is what the bridge is called where the configuration has a plain list of users.
+const ownUser = "tailwater"
+
+// signIn gives the options with which the bridge signs in to its own server. With a user, users or a token in the
+// configuration it finds its way in by itself. Which user of which account it is, only the operator can say: those are
+// the credentials of the settings.
+func (c Config) signIn(o *server.Options) ([]nats.Option, error) {
+	switch {
+	case len(c.Credentials) > 0:
+		return c.Credentials, nil
+	case !requiresSignIn(o):
+		return nil, nil
+	case len(o.Accounts) > 0 || len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0 || o.AuthCallout != nil:
+		return nil, errors.New("the configuration in TAILWATER_EMBED_CONFIG has accounts: say which user the bridge is with TAILWATER_NATS_CREDS or TAILWATER_NATS_NKEY, or name a no_auth_user")
+	case strings.HasPrefix(o.Authorization, "$2"):
+		return nil, errors.New("the token in TAILWATER_EMBED_CONFIG is hashed, so the bridge cannot sign in with it: list users instead")
+	case o.Authorization != "":
+		return []nats.Option{nats.Token(o.Authorization)}, nil
+	}
+	if o.Username != "" {
+		o.Users = append(o.Users, &server.User{Username: o.Username, Password: o.Password})
+		o.Username, o.Password = "", ""
+	}
+	password := rand.Text()
+	o.Users = append(o.Users, &server.User{Username: ownUser, Password: password})
+	return []nats.Option{nats.UserInfo(ownUser, password)}, nil
+}

@@ -1,0 +1,131 @@
+// One EventSource, and what it takes to keep it: a plain EventSource comes back
+// by itself when a connection breaks, but gives up for good on any answer other
+// than 200. This finds out whether that answer was meant (a wrong room, no
+// permission), and starts again where it was not (a proxy with nobody behind it).
+
+// The answers that trying again will not change.
+const final = [400, 401, 403, 404, 405, 421];
+
+const closings = {
+  drain: "the server is restarting",
+  auth: "the permission ran out",
+  age: "renewing the connection",
+};
+
+// connect reads the stream at url, which must have a query, and returns a
+// function that ends it.
+//   onstate(state, words, again)  state is connecting, open, lost or refused;
+//                                 again is true where an open is a return
+//   onmessage(data)               one message
+//   oncontrol(name, details)      gap or reset: messages may be missing
+export function connect(url, { onstate, onmessage, oncontrol }) {
+  let source, timer, probe;
+  let address = url;
+  let lastId = "";
+  let live = false;
+  let wasLive = false;
+  let failures = 0;
+  let reason = "";
+  let ended = false;
+
+  function open() {
+    // A new EventSource has forgotten its place, so it goes into the URL.
+    address = lastId ? `${url}&lastEventId=${encodeURIComponent(lastId)}` : url;
+    source = new EventSource(address);
+    // The response has begun, but the bridge may still be without NATS: only
+    // the first tailwater:… event says that messages will come.
+    source.onopen = () => onstate("connecting", "waiting for NATS");
+    source.onerror = broken;
+    source.onmessage = (event) => {
+      remember(event);
+      onmessage(event.data);
+    };
+    for (const name of ["open", "gap", "reset"]) {
+      source.addEventListener(`tailwater:${name}`, (event) => {
+        remember(event);
+        begin();
+        if (name !== "open") oncontrol(name, parse(event.data));
+      });
+    }
+    source.addEventListener("tailwater:close", (event) => {
+      reason = closings[parse(event.data).reason] ?? "the server ended it";
+    });
+  }
+
+  function remember(event) {
+    if (event.lastEventId) lastId = event.lastEventId;
+  }
+
+  function begin() {
+    if (live) return; // a gap can also come later
+    onstate("open", "open", wasLive);
+    live = wasLive = true;
+    failures = 0;
+    reason = "";
+  }
+
+  async function broken() {
+    live = false;
+    onstate("lost", `${reason || "no connection"}, coming back`);
+    if (source.readyState !== EventSource.CLOSED) return; // the browser does it
+    probe = new AbortController();
+    const refusal = await whyClosed(address, probe);
+    if (ended) return;
+    if (refusal) onstate("refused", refusal);
+    else timer = setTimeout(open, delay(failures++));
+  }
+
+  onstate("connecting", "connecting");
+  open();
+
+  return () => {
+    ended = true;
+    source.close();
+    probe?.abort();
+    clearTimeout(timer);
+  };
+}
+
+// whyClosed asks the same URL once more, because an EventSource does not tell
+// the status. It answers in words if the refusal is final, else with null.
+async function whyClosed(address, probe) {
+  const limit = setTimeout(() => probe.abort(), 10_000);
+  try {
+    const response = await fetch(address, {
+      headers: { Accept: "application/problem+json, text/event-stream" },
+      cache: "no-store",
+      signal: probe.signal,
+    });
+    return final.includes(response.status) ? await explain(response) : null;
+  } catch {
+    return null; // the network, or too slow: that passes
+  } finally {
+    clearTimeout(limit);
+    probe.abort(); // a 200 is a stream that would never end
+  }
+}
+
+// explain puts a failed response into words: Tailwater's errors say what is
+// wrong in their detail, others (a proxy's, say) have a status at most.
+export async function explain(response) {
+  const problem = await response.json().catch(() => null);
+  for (const words of [problem?.detail, problem?.title]) {
+    if (typeof words === "string" && words) return words;
+  }
+  return `the server answered ${response.status} ${response.statusText}`.trim();
+}
+
+// When a server comes back, its readers should not come in one wave: between
+// 1 s and a limit that doubles up to 30 s.
+function delay(failures) {
+  const limit = Math.min(30_000, 2_000 * 2 ** failures);
+  return 1_000 + Math.random() * (limit - 1_000);
+}
+
+function parse(data) {
+  try {
+    return JSON.parse(data) ?? {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,99 @@
+// Package web holds the pages that Tailwater serves to people: a chat and a
+// clock, each a small example of what a browser can do with a NATS subject.
+// They are embedded as they are written: no build step, and nothing comes from
+// another origin.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"path"
+	"time"
+)
+
+//go:embed *.html *.css *.js *.svg
+var files embed.FS
+
+// documents are the pages that have a path of their own. Every other file is
+// served below /web/.
+var documents = map[string]string{
+	"chat.html":  "/",
+	"clock.html": "/clock",
+}
+
+var types = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml; charset=utf-8",
+}
+
+// The pages show what strangers publish. They do so as text only, and this
+// policy holds even if one of them should forget: no inline code, no other
+// origin, no frame around them.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+var pages = load()
+
+// Page returns the handler for an exact URL path, or nil where there is no
+// page. A handler answers GET and HEAD, knows its ETag, and never redirects.
+func Page(urlPath string) http.Handler {
+	return pages[urlPath]
+}
+
+func load() map[string]http.Handler {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		panic(err) // the files are part of the binary
+	}
+	all := make(map[string]http.Handler, len(entries))
+	for _, entry := range entries {
+		name := entry.Name()
+		body, err := files.ReadFile(name)
+		if err != nil {
+			panic(err)
+		}
+		at, ok := documents[name]
+		if !ok {
+			at = "/web/" + name
+		}
+		all[at] = newPage(name, body)
+	}
+	return all
+}
+
+type page struct {
+	body   []byte
+	header http.Header
+}
+
+func newPage(name string, body []byte) *page {
+	sum := sha256.Sum256(body)
+	header := http.Header{}
+	header.Set("Content-Type", types[path.Ext(name)])
+	header.Set("Content-Security-Policy", policy)
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("X-Content-Type-Options", "nosniff")
+	// Ask each time, answer 304 nearly always: a page and its scripts can
+	// never be of two versions for longer than one load.
+	header.Set("Cache-Control", "no-cache")
+	header.Set("ETag", `"`+hex.EncodeToString(sum[:12])+`"`)
+	return &page{body: body, header: header}
+}
+
+func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	maps.Copy(w.Header(), p.header)
+	// Embedded files carry no time; the ETag alone decides.
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.body))
+}
