@@ -1,0 +1,102 @@
+package bridgetest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// NATSServer is a nats-server as a process of its own, with JetStream, on a port that it keeps when it is restarted.
+type NATSServer struct {
+	Port int
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+}
+
+// natsServerBinary builds the server of go.mod once for each test binary.
+var natsServerBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "tailwater-nats-server-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "nats-server")
+	out, err := exec.Command("go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build nats-server: %w: %s", err, out)
+	}
+	return binary, nil
+})
+
+// RemoveNATSServer deletes the binary that StartNATSServer built; for TestMain.
+func RemoveNATSServer() {
+	if binary, err := natsServerBinary(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(binary))
+	}
+}
+
+// StartNATSServer starts a server with further arguments and waits until it listens. The test's end kills it.
+func StartNATSServer(t *testing.T, args ...string) *NATSServer {
+	t.Helper()
+	s := &NATSServer{Port: freePort(t), dir: t.TempDir(), args: args}
+	t.Cleanup(s.Kill)
+	s.Start(t)
+	return s
+}
+
+// URL is what clients connect to.
+func (s *NATSServer) URL() string { return "nats://127.0.0.1:" + strconv.Itoa(s.Port) }
+
+// Start starts the server again after Kill, on the same port and files, and waits until it listens.
+func (s *NATSServer) Start(t *testing.T) {
+	t.Helper()
+	binary, err := natsServerBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cmd = exec.Command(binary, append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-js", "-sd", s.dir}, s.args...)...)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for ; ; <-again.C {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(s.Port))
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("nats-server does not listen: %v", err)
+		}
+	}
+}
+
+// Kill ends the server as kill -9 does, and waits for its end. It may be called more than once.
+func (s *NATSServer) Kill() {
+	if s.cmd != nil {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+// freePort gives a port of loopback that nothing listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
