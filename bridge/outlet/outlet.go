@@ -40,7 +40,7 @@ type Outlet struct {
 	mu     sync.Mutex
 	open   int
 	spread time.Duration // how far apart connections end while draining
-	empty  chan struct{} // closed when the last connection has ended; nil before Drain
+	empty  chan struct{} // closed when the last connection has ended; nil unless Drain waits for it
 }
 
 // New gives an outlet without connections.
@@ -70,15 +70,17 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 // sooner where there are few, so that their clients do not arrive all at once wherever they go. It returns when the last
 // has ended. New connections end at once; whoever calls Serve had better stop before.
 func (o *Outlet) Drain(window time.Duration) {
+	empty := make(chan struct{})
 	o.mu.Lock()
 	o.spread = min(window, time.Duration(o.open)*drainPace)
-	o.empty = make(chan struct{})
-	if o.open == 0 {
-		close(o.empty)
+	if o.open > 0 {
+		o.empty = empty
+	} else {
+		close(empty)
 	}
 	o.mu.Unlock()
 	close(o.draining)
-	<-o.empty
+	<-empty
 }
 
 // drainPace is how long each connection lengthens the drain: 200 a second is nothing for the bridge they go to.

@@ -49,7 +49,11 @@ func reconnectDelay(round int) time.Duration {
 
 func (s *Source) connected(what string, conn *nats.Conn) {
 	s.stats.connects.Add(1)
-	s.log.Info(what, "server", conn.ConnectedUrlRedacted(), "name", conn.ConnectedServerName())
+	url := conn.ConnectedUrlRedacted()
+	if conn.Opts.InProcessServer != nil {
+		url = "in this process"
+	}
+	s.log.Info(what, "server", url, "name", conn.ConnectedServerName())
 	s.becomeSure()
 }
 

@@ -47,7 +47,8 @@ func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out out
 	case <-ctx.Done():
 		log.Info("stopping; a second signal stops at once")
 	case failure = <-running.failed:
-		log.Error("stopping", "error", failure)
+	case <-running.source.Closed():
+		failure = errors.New("the connection to NATS has ended for good; the log says why")
 	}
 	return errors.Join(failure, running.close())
 }
@@ -93,10 +94,6 @@ func (n *node) openNATS() error {
 	if n.settings.Demo.Time {
 		n.clock = startClock(n.source, n.log)
 	}
-	go func() {
-		<-n.source.Closed()
-		n.fail(errors.New("the connection to NATS has ended for good; the log says why"))
-	}()
 	return nil
 }
 

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// call runs the command line until it ends by itself.
+func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(context.Background(), args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+func TestHelpListsTheSettings(t *testing.T) {
+	code, out, _ := call(t, "--help")
+	for _, want := range []string{"serve", "check", "--env-file", "TAILWATER_HTTP_LISTEN", "TAILWATER_DEMO_TIME"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the help lacks %s", want)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if code, out, _ := call(t, "--version"); code != 0 || !strings.HasPrefix(out, "tailwater ") {
+		t.Errorf("exit code %d, output %q", code, out)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for _, test := range []struct {
+		name     string
+		args     []string
+		settings settings
+		code     int
+		says     []string
+	}{
+		{"unknown flag", []string{"--color"}, nil, exitUsage, []string{"--color", "--help"}},
+		{"unknown command", []string{"server"}, nil, exitUsage, []string{"server"}},
+		{"bad settings, all at once", nil, settings{"HTTP_LISTN": "x", "LIMIT_BODY": "many"}, exitUsage, []string{"TAILWATER_HTTP_LISTEN", "TAILWATER_LIMIT_BODY"}},
+		{"missing file", []string{"--env-file", "/nowhere/at/all"}, nil, exitUsage, []string{"/nowhere/at/all"}},
+		{"busy port", nil, settings{"HTTP_LISTEN": busy.Addr().String(), "ADMIN_LISTEN": "", "EMBED_LISTEN": ""}, exitFailure, []string{"TAILWATER_HTTP_LISTEN"}},
+		{"unknown context", nil, settings{"NATS_CONTEXT": "no-such-context"}, exitFailure, []string{"no-such-context"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for name, value := range test.settings {
+				t.Setenv("TAILWATER_"+name, value)
+			}
+			code, _, stderr := call(t, test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			for _, want := range test.says {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("it does not mention %s:\n%s", want, stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestServeReadsTheFileAndStopsCleanly(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "settings.env")
+	text := "TAILWATER_HTTP_LISTEN=127.0.0.1:0\nTAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR=" + filepath.Join(dir, "data") + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stderr := &signalWriter{cancel: cancel}
+	if code := run(ctx, []string{"serve", "--env-file", file}, &bytes.Buffer{}, stderr); code != 0 {
+		t.Errorf("exit code %d: %s", code, stderr.text.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
+		t.Errorf("the file's folder was not used: %v", err)
+	}
+}
+
+// signalWriter takes the place of standard error, and stops the process as soon as it says that it listens.
+type signalWriter struct {
+	text   bytes.Buffer
+	cancel func()
+}
+
+func (w *signalWriter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(`"msg":"listening"`)) {
+		w.cancel()
+	}
+	return w.text.Write(p)
+}
+
+func TestCheck(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		t.Setenv("TAILWATER_ROUTES", "/room/{name}=chat.{name},/secret=internal.secret")
+		code, out, stderr := call(t, "check")
+		if code != 0 {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+		for _, want := range []string{"embedded", "127.0.0.1:4222", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("it does not mention %s:\n%s", want, out)
+			}
+		}
+		if entries, _ := os.ReadDir("."); len(entries) > 0 {
+			t.Errorf("it left %v behind", entries)
+		}
+	})
+	t.Run("external", func(t *testing.T) {
+		server := bridgetest.StartNATSServer(t)
+		t.Setenv("TAILWATER_NATS_URL", server.URL())
+		t.Setenv("TAILWATER_LIMIT_BODY", "2MiB")
+		code, out, stderr := call(t, "check")
+		if code != 0 || !strings.Contains(out, server.URL()) || !strings.Contains(out, "version 2.") || !strings.Contains(out, "TAILWATER_LIMIT_BODY") {
+			t.Errorf("exit code %d, output:\n%s%s", code, out, stderr)
+		}
+		server.Kill()
+		if code, _, stderr := call(t, "check"); code != exitFailure || !strings.Contains(stderr, "connect to NATS") {
+			t.Errorf("without NATS: exit code %d: %s", code, stderr)
+		}
+	})
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tailwater/tailwater/"
+
+// Imports run one way: the command knows every package, the packages around the core know only the core, and the core
+// knows nothing but the standard library, without net/http.
+func TestImportsRunOneWay(t *testing.T) {
+	allowed := map[string][]string{
+		"bridge":            nil,
+		"bridge/bridgetest": nil,
+		"bridge/source":     {"bridge"},
+		"bridge/outlet":     {"bridge"},
+		"bridge/httpapi":    {"bridge"},
+		"configs":           {"bridge"},
+		"embed":             nil,
+		"web":               nil,
+	}
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range strings.FieldsSeq(string(out)) {
+		name := strings.TrimPrefix(path, module)
+		own, known := allowed[name]
+		switch {
+		case name == "cmd/tailwater":
+			continue
+		case !known:
+			t.Errorf("package %s has no place in the order of imports: give it one here", name)
+			continue
+		}
+		checkDependencies(t, name, own)
+	}
+}
+
+func checkDependencies(t *testing.T, name string, allowed []string) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{else}}std {{.ImportPath}}{{end}}", module+name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, isStandard := strings.CutPrefix(strings.TrimSpace(line), "std ")
+		own, isOwn := strings.CutPrefix(path, module)
+		switch {
+		case isOwn && own != name && !slices.Contains(allowed, own):
+			t.Errorf("package %s imports %s", name, own)
+		case name == "bridge" && !isOwn && !isStandard:
+			t.Errorf("the core imports %s", path)
+		case name == "bridge" && path == "net/http":
+			t.Error("the core imports net/http")
+		}
+	}
+}

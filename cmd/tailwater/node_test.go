@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/configs"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		bridgetest.RemoveNATSServer()
+		if path, err := binary(); err == nil {
+			_ = os.RemoveAll(filepath.Dir(path))
+		}
+		os.Exit(code)
+	}))
+}
+
+// patience bounds every wait of these tests. It decides only how long a failure takes.
+const patience = 30 * time.Second
+
+// settings are for Load, by name without the prefix.
+type settings map[string]string
+
+// startNode runs what `tailwater serve` runs, on free ports and in a temporary folder unless the settings say otherwise.
+func startNode(t *testing.T, s settings) *testNode {
+	t.Helper()
+	opened, err := openNode(t, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &testNode{node: opened}
+	t.Cleanup(func() { n.stop(t) })
+	return n
+}
+
+// testNode is a node that ends with its test, or before.
+type testNode struct {
+	*node
+	stopped bool
+}
+
+// stop closes the node, as a signal would.
+func (n *testNode) stop(t *testing.T) {
+	t.Helper()
+	if n.stopped {
+		return
+	}
+	n.stopped = true
+	if err := n.close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+func openNode(t *testing.T, s settings) (*node, error) {
+	t.Helper()
+	defaults := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
+	if s["NATS_URL"] == "" {
+		defaults["EMBED_LISTEN"], defaults["EMBED_DIR"] = "127.0.0.1:0", t.TempDir()
+	}
+	for _, from := range []settings{defaults, s} {
+		for name, value := range from {
+			t.Setenv(configs.Prefix+"_"+name, value)
+		}
+	}
+	loaded, err := configs.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(loaded, slog.New(slog.NewTextHandler(t.Output(), nil)))
+}
+
+// publisher is a NATS client like any other.
+func publisher(t *testing.T, url string) *nats.Conn {
+	t.Helper()
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		for !conn.IsClosed() {
+		}
+	})
+	return conn
+}
+
+// subscription is an open connection to the bridge.
+type subscription struct {
+	*bridgetest.Stream
+	t    *testing.T
+	body io.ReadCloser
+}
+
+// subscribe opens a connection and reads its first event.
+func subscribe(t *testing.T, url, lastEventID string) (*subscription, bridgetest.Event) {
+	t.Helper()
+	s := dial(t, url, lastEventID)
+	return s, s.next()
+}
+
+// dial opens a connection, and takes the answer's status for granted to be 200.
+func dial(t *testing.T, url, lastEventID string) *subscription {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lastEventID != "" {
+		request.Header.Set("Last-Event-ID", lastEventID)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		t.Fatalf("GET %s: %s: %s", url, response.Status, text)
+	}
+	return &subscription{bridgetest.NewStream(response.Body), t, response.Body}
+}
+
+func (s *subscription) next() bridgetest.Event {
+	s.t.Helper()
+	event, err := s.Next()
+	if err != nil {
+		s.t.Fatalf("next event: %v", err)
+	}
+	return event
+}
+
+// expect reads the next event and compares it, but for its id.
+func (s *subscription) expect(kind, data string) bridgetest.Event {
+	s.t.Helper()
+	event := s.next()
+	if event.Type != kind || event.Data != data {
+		s.t.Fatalf("got %s %q, want %s %q", event.Type, event.Data, kind, data)
+	}
+	return event
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer(t, response)
+}
+
+func post(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	response, err := http.Post(url, "text/plain", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer(t, response)
+}
+
+func answer(t *testing.T, response *http.Response) (int, string) {
+	t.Helper()
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// eventually waits until a condition that something else brings about holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(patience); !holds(); <-again.C {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}

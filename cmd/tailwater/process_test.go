@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// binary builds the command as a user gets it.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "tailwater-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "tailwater")
+	return path, exec.Command("go", "build", "-o", path, ".").Run()
+})
+
+// process is `tailwater` as a process of its own.
+type process struct {
+	cmd  *exec.Cmd
+	http string // the URL of its listener for browsers
+}
+
+func startProcess(t *testing.T, env ...string) *process {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
+	cmd.Env = append(cmd.Env, env...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	p := &process{cmd: cmd}
+	lines := bufio.NewReader(stderr)
+	for p.http == "" {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			t.Fatalf("the process ended before it listened: %v", err)
+		}
+		var entry struct{ HTTP string }
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Errorf("not a JSON log line: %s", line)
+		}
+		p.http = entry.HTTP
+	}
+	go io.Copy(io.Discard, lines)
+	return p
+}
+
+func TestSignalEndsTheProcessCleanly(t *testing.T) {
+	p := startProcess(t)
+	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	reader.expect("tailwater:close", `{"reason":"drain"}`)
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+func TestSecondSignalIsImmediate(t *testing.T) {
+	p := startProcess(t, "TAILWATER_DRAIN_DELAY=1h")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	// From now on connections are asked to come back: the first signal has been taken.
+	eventually(t, "the process drains", func() bool {
+		_, err := dial(t, p.http+"/events/chat.room1", "").Next()
+		return errors.Is(err, io.EOF)
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("after the second signal: %v", err)
+	}
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+func TestPublishedMessageReachesEveryReader(t *testing.T) {
+	n := startNode(t, nil)
+	first, opening := subscribe(t, n.url()+"/events/chat.room1", "")
+	second, _ := subscribe(t, n.url()+"/events/chat/room1", "")
+	if opening.Type != "tailwater:open" || opening.Data != `{"subjects":["chat.room1"]}` {
+		t.Errorf("the connection begins with %+v", opening)
+	}
+	conn := publisher(t, n.natsURL())
+	if err := conn.Publish("chat.room1", []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	first.expect("message", "hello")
+	second.expect("message", "hello")
+
+	status, body := post(t, n.url()+"/events/chat.room1", "from a browser")
+	if status != http.StatusAccepted || body != "{\"subject\":\"chat.room1\"}\n" {
+		t.Errorf("POST answers %d %s", status, body)
+	}
+	first.expect("message", "from a browser")
+	second.expect("message", "from a browser")
+}
+
+func TestResumeFromMemory(t *testing.T) {
+	n := startNode(t, nil)
+	conn := publisher(t, n.natsURL())
+	url := n.url() + "/events/chat.room1"
+	before, _ := subscribe(t, url, "")
+	_ = conn.Publish("chat.room1", []byte("one"))
+	last := before.expect("message", "one").ID
+	before.body.Close()
+	_ = conn.Publish("chat.room1", []byte("two"))
+	_ = conn.Publish("chat.room1", []byte("three"))
+
+	after, opening := subscribe(t, url, last)
+	if opening.Type != "tailwater:open" || opening.ID != last {
+		t.Errorf("a connection that continues exactly begins with %+v", opening)
+	}
+	after.expect("message", "two")
+	after.expect("message", "three")
+}
+
+func TestPositionOfAnotherProcessIsReset(t *testing.T) {
+	first := startNode(t, nil)
+	_, opening := subscribe(t, first.url()+"/events/chat.room1", "")
+	second := startNode(t, nil)
+	_, again := subscribe(t, second.url()+"/events/chat.room1", opening.ID)
+	if again.Type != "tailwater:reset" || again.Data != `{"reason":"unknown"}` {
+		t.Errorf("the connection begins with %+v", again)
+	}
+}
+
+func TestSeveralSubjectsOnOneConnection(t *testing.T) {
+	n := startNode(t, settings{"ROUTES": "/room/{name}=chat.{name}"})
+	conn := publisher(t, n.natsURL())
+	both, _ := subscribe(t, n.url()+"/events?subject=chat.a&subject=chat.b", "")
+	route, _ := subscribe(t, n.url()+"/room/a?event=subject", "")
+	for _, subject := range []string{"chat.a", "chat.b", "chat.a"} {
+		message := nats.NewMsg(subject)
+		message.Data = []byte("to " + subject)
+		message.Header.Set("Trace", "7")
+		if err := conn.PublishMsg(message); err != nil {
+			t.Fatal(err)
+		}
+		var object struct {
+			Subject, ID, Data string
+			Time              time.Time
+			Headers           map[string][]string
+		}
+		event := both.next()
+		if err := json.Unmarshal([]byte(event.Data), &object); err != nil {
+			t.Fatal(err)
+		}
+		if object.Subject != subject || object.Data != "to "+subject || object.ID != event.ID || object.Headers["Trace"][0] != "7" || object.Time.IsZero() {
+			t.Errorf("got %+v with id %s", object, event.ID)
+		}
+	}
+	route.expect("chat.a", "to chat.a")
+	route.expect("chat.a", "to chat.a")
+}
+
+func TestClock(t *testing.T) {
+	n := startNode(t, nil)
+	clock, _ := subscribe(t, n.url()+"/events/time.now", "")
+	for range 2 {
+		tick := clock.next()
+		if _, err := time.Parse(time.RFC3339, tick.Data); err != nil {
+			t.Errorf("the clock says %q: %v", tick.Data, err)
+		}
+	}
+}
+
+func TestLostNATSIsAnnounced(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>"})
+	url := n.url() + "/events/chat.room1"
+	reader, opening := subscribe(t, url, "")
+	post(t, url, "before")
+	reader.expect("message", "before")
+
+	server.Kill()
+	eventually(t, "POST is refused while NATS is away", func() bool {
+		status, _ := post(t, url, "lost")
+		return status == http.StatusServiceUnavailable
+	})
+	response, err := http.Post(url, "text/plain", strings.NewReader("lost"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.Header.Get("Retry-After") == "" {
+		t.Error("503 without Retry-After")
+	}
+	if status, body := get(t, n.admin.url()+"/readyz"); status != http.StatusOK || !strings.Contains(body, "away") {
+		t.Errorf("readyz without NATS: %d %s", status, body)
+	}
+	waiting := dial(t, url+"?since=new", "") // answered at once, and held
+
+	server.Start(t)
+	gap := reader.next()
+	if gap.Type != "tailwater:gap" || !strings.Contains(gap.Data, `"reason":"disconnected"`) {
+		t.Errorf("after the loss comes %+v", gap)
+	}
+	if gap.ID == opening.ID {
+		t.Errorf("the gap does not move the position %s", gap.ID)
+	}
+	if event := waiting.next(); event.Type != "tailwater:open" && event.Type != "tailwater:gap" {
+		t.Errorf("the connection that waited begins with %+v", event)
+	}
+	eventually(t, "POST is accepted again", func() bool {
+		status, _ := post(t, url, "after")
+		return status == http.StatusAccepted
+	})
+	reader.expect("message", "after")
+}
+
+func TestStartsWithoutNATS(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	server.Kill()
+	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>"})
+	if status, body := get(t, n.admin.url()+"/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("readyz before the first connection: %d %s", status, body)
+	}
+	if status, _ := get(t, n.admin.url()+"/healthz"); status != http.StatusOK {
+		t.Errorf("healthz before the first connection: %d", status)
+	}
+	held := dial(t, n.url()+"/events/chat.room1", "")
+	server.Start(t)
+	held.expect("tailwater:open", `{"subjects":["chat.room1"]}`)
+	post(t, n.url()+"/events/chat.room1", "hello")
+	held.expect("message", "hello")
+	if status, _ := get(t, n.admin.url()+"/readyz"); status != http.StatusOK {
+		t.Errorf("readyz with NATS: %d", status)
+	}
+}
+
+func TestStopTellsEveryConnection(t *testing.T) {
+	n := startNode(t, nil)
+	var readers []*subscription
+	for range 20 {
+		reader, _ := subscribe(t, n.url()+"/events/chat.room1", "")
+		readers = append(readers, reader)
+	}
+	n.stop(t)
+	for _, reader := range readers {
+		reader.expect("tailwater:close", `{"reason":"drain"}`)
+		if _, err := reader.Next(); err == nil {
+			t.Error("the connection goes on after its end")
+		}
+	}
+}
+
+func TestNothingListensOnABusyPort(t *testing.T) {
+	n := startNode(t, nil)
+	for _, name := range []string{"HTTP_LISTEN", "ADMIN_LISTEN", "EMBED_LISTEN"} {
+		_, err := openNode(t, settings{name: n.address.String()})
+		if err == nil || !strings.Contains(err.Error(), "TAILWATER_"+name) {
+			t.Errorf("busy %s: the error is %v", name, err)
+		}
+		t.Setenv("TAILWATER_"+name, "127.0.0.1:0")
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	n := startNode(t, nil)
+	reader, _ := subscribe(t, n.url()+"/events/chat.secretroom", "")
+	post(t, n.url()+"/events/chat.secretroom", "hello")
+	reader.expect("message", "hello")
+	get(t, n.url()+"/events/a..b")
+	_, text := get(t, n.admin.url()+"/metrics")
+	for _, line := range []string{
+		"tailwater_connections 1", "tailwater_feeds 1", "tailwater_events_in_total 1", "tailwater_bytes_in_total 5",
+		`tailwater_publishes_total{result="accepted"} 1`, "tailwater_requests_refused_total 1", "tailwater_nats_connected 1",
+		`tailwater_connections_closed_total{reason="slow"} 0`, `tailwater_gaps_total{reason="disconnected"} 0`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+	if strings.Contains(text, "secretroom") || strings.Contains(text, "127.0.0.1") {
+		t.Error("a metric names a subject or an address")
+	}
+}
+
+func TestProfilesOnlyOnLoopback(t *testing.T) {
+	n := startNode(t, nil)
+	if status, _ := get(t, n.admin.url()+"/debug/pprof/heap"); status != http.StatusOK {
+		t.Errorf("profiles on loopback: %d", status)
+	}
+	request, err := http.NewRequest(http.MethodGet, n.admin.url()+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "rebound.example.com"
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := answer(t, response); status != http.StatusMisdirectedRequest {
+		t.Errorf("a foreign host name gets %d", status)
+	}
+}
+
+func TestBannerLinesWork(t *testing.T) {
+	n := startNode(t, nil)
+	banner := n.banner()
+	for _, want := range []string{
+		n.url() + "/\n",
+		"curl -N " + n.url() + "/events/chat.room1\n",
+		"curl -d hello " + n.url() + "/events/chat.room1\n",
+		"nats -s " + n.natsURL() + " pub chat.room1 hello\n",
+	} {
+		if !strings.Contains(banner, want) {
+			t.Errorf("the banner lacks %q:\n%s", want, banner)
+		}
+	}
+	if !regexp.MustCompile(`nats://127\.0\.0\.1:\d+`).MatchString(banner) {
+		t.Errorf("the banner names no NATS URL:\n%s", banner)
+	}
+}
