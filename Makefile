@@ -1,0 +1,39 @@
+# The race detector needs a C compiler; without one the tests run all the same. In CI it is not optional.
+HAS_CC := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo yes)
+RACE   := $(if $(or $(HAS_CC),$(CI)),-race)
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+
+.PHONY: run test lint fmt bench fuzz generate
+
+run: ## run the bridge with its embedded NATS
+	go run ./cmd/tailwater
+
+test: ## run every test
+	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
+	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=5m ./...
+
+lint: ## check style and the order of imports
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@unformatted=$$(go run $(GOFUMPT) -l .) && test -z "$$unformatted" || { echo "run make fmt for: $$unformatted"; exit 1; }
+	go test -count=1 -run TestImportsRunOneWay ./cmd/tailwater
+
+fmt: ## format
+	go run $(GOFUMPT) -w .
+
+bench: ## measure
+	go test -run='^$$' -bench=. -benchmem ./...
+
+FUZZTIME := 20s
+fuzz: ## look for inputs that break a parser, FUZZTIME each
+	@for package in $$(go list ./bridge/... ./configs/...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+generate: ## write the documentation of the settings, and the README's picture
+	go generate ./...
+	go test -count=1 -run TestScreenshot ./cmd/tailwater -screenshot="$(CURDIR)/.github/chat.png"
