@@ -77,11 +77,11 @@ func checkNATS(settings *configs.Settings, row func(string, string, ...any)) err
 	}
 	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(checkTimeout))
 	if err != nil {
-		row("NATS", "not reachable")
+		row("NATS", "no connection")
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
 	defer conn.Close()
-	row("NATS", "%s, server %s, version %s", conn.ConnectedUrlRedacted(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
+	row("NATS", "%s, server %s, version %s", conn.ConnectedAddr(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
 	row("", "payloads up to %s", humanize.IBytes(uint64(conn.MaxPayload())))
 	if most := conn.MaxPayload(); int64(settings.Limit.Body) > most {
 		row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")

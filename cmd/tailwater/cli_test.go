@@ -128,7 +128,7 @@ func TestCheck(t *testing.T) {
 		t.Setenv("TAILWATER_NATS_URL", server.URL())
 		t.Setenv("TAILWATER_LIMIT_BODY", "2MiB")
 		code, out, stderr := call(t, "check")
-		if code != 0 || !strings.Contains(out, server.URL()) || !strings.Contains(out, "version 2.") || !strings.Contains(out, "TAILWATER_LIMIT_BODY") {
+		if code != 0 || !strings.Contains(out, strings.TrimPrefix(server.URL(), "nats://")) || !strings.Contains(out, "version 2.") || !strings.Contains(out, "TAILWATER_LIMIT_BODY") {
 			t.Errorf("exit code %d, output:\n%s%s", code, out, stderr)
 		}
 		server.Kill()

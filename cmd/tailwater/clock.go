@@ -29,13 +29,19 @@ func startClock(to *source.Source, log *slog.Logger) *clock {
 			case <-ctx.Done():
 				return
 			}
-			text := time.Now().UTC().Format(time.RFC3339)
-			if err := to.Publish(ctx, clockSubject, nil, []byte(text)); err != nil {
+			if err := tick(ctx, to); err != nil {
 				log.Debug("cannot publish the time", "error", err)
 			}
 		}
 	})
 	return c
+}
+
+// tick publishes the time, or gives up before it is no longer true.
+func tick(ctx context.Context, to *source.Source) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return to.Publish(ctx, clockSubject, nil, []byte(time.Now().UTC().Format(time.RFC3339)))
 }
 
 func (c *clock) stop() {

@@ -49,6 +49,11 @@ func external(settings configs.NATS) (source.Dialer, error) {
 	}, nil
 }
 
+const (
+	natsPayload = 1 << 20  // what a NATS server takes unless told otherwise
+	headerRoom  = 64 << 10 // what the headers of a message may need beside a body of the greatest length
+)
+
 // embedded starts the server that the settings describe.
 func embedded(settings *configs.Settings, log *slog.Logger) (*embed.Server, error) {
 	own, err := credentials(settings.NATS)
@@ -60,6 +65,7 @@ func embedded(settings *configs.Settings, log *slog.Logger) (*embed.Server, erro
 		Listen:      embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
 		Dir:         embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
 		Sync:        embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
+		MaxPayload:  max(natsPayload, int(settings.Limit.Body)+headerRoom),
 		Credentials: own,
 	}, log)
 }

@@ -67,7 +67,7 @@ func (n *testNode) stop(t *testing.T) {
 func openNode(t *testing.T, s settings) (*node, error) {
 	t.Helper()
 	defaults := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
-	if s["NATS_URL"] == "" {
+	if s["NATS_URL"]+s["NATS_CONTEXT"] == "" {
 		defaults["EMBED_LISTEN"], defaults["EMBED_DIR"] = "127.0.0.1:0", t.TempDir()
 	}
 	for _, from := range []settings{defaults, s} {
