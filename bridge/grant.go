@@ -16,6 +16,8 @@ type Grant struct {
 // whether or not anybody uses the subject.
 func (g Grant) CheckSubscribe(s Subject) error {
 	switch {
+	case s.Reserved():
+		return errReserved(s)
 	case !allows(g.Subscribe, s):
 		return fmt.Errorf("%w: %q may not be read without a permission that covers it; the operator can open subjects to everyone with TAILWATER_ANONYMOUS_SUBSCRIBE", ErrForbidden, s)
 	case s.Wild() && !g.Wildcards:
@@ -30,13 +32,19 @@ func (g Grant) CheckPublish(s Subject) error {
 	switch {
 	case s.Wild():
 		return fmt.Errorf("%w to publish to: %q is a filter; name one subject, without * and >", ErrSubject, s)
+	case s.Reserved():
+		return errReserved(s)
 	case !allows(g.Publish, s):
 		return fmt.Errorf("%w: %q may not be written without a permission that covers it; the operator can open subjects to everyone with TAILWATER_ANONYMOUS_PUBLISH", ErrForbidden, s)
 	}
 	return nil
 }
 
-// allows never lets a reserved subject pass, whatever a setting says: $JS.API alone would give away every stream.
+// errReserved refuses what no grant opens, whatever a setting says: $JS.API alone would give away every stream.
+func errReserved(s Subject) error {
+	return fmt.Errorf("%w: %q reaches subjects of NATS itself ($…, _INBOX), which are open to nobody; name a subject of your own", ErrForbidden, s)
+}
+
 func allows(granted []Subject, s Subject) bool {
-	return !s.Reserved() && slices.ContainsFunc(granted, func(g Subject) bool { return g.Covers(s) })
+	return slices.ContainsFunc(granted, func(g Subject) bool { return g.Covers(s) })
 }

@@ -52,7 +52,7 @@ func ParseID(id string) (Position, error) {
 		p.Time, err = strconv.ParseInt(timeText, 36, 64)
 	}
 	// Only what String would write is an id; this refuses signs, leading zeros and capitals in one stroke.
-	if err != nil || p.String() != id || !isEpoch(epoch) {
+	if err != nil || p.Time < 0 || p.String() != id || !isEpoch(epoch) {
 		return Position{}, fmt.Errorf("%w: %q; take it from the id of an event, as it is", ErrID, id)
 	}
 	return p, nil

@@ -200,8 +200,8 @@ func (p routePart) value(escaped string) (string, error) {
 		return string(subject), err
 	}
 	token, err := decodeSegment(escaped)
-	if err == nil && strings.Contains(token, ".") {
-		err = fmt.Errorf("%w: %q stands for one token, so it cannot hold a dot", ErrSubject, token)
+	if err == nil && (token == ">" || strings.Contains(token, ".")) {
+		err = fmt.Errorf("%w: %q stands for one token, so it can neither be > nor hold a dot", ErrSubject, token)
 	}
 	return token, err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -21,6 +22,8 @@ type Config struct {
 	Listen Setting[string]   // host:port; port 0 for any that is free; "" not to listen
 	Dir    Setting[string]   // the folder that JetStream keeps its files in
 	Sync   Setting[Interval] // how far an operating system's crash may reach back
+
+	MaxPayload int // bytes that a message may have, headers included, where the file says nothing; 0 for nats-server's default
 
 	Credentials []nats.Option // how the bridge signs in, where the file asks for more than a plain user or token
 }
@@ -54,6 +57,9 @@ func (c Config) options() (*server.Options, error) {
 	}
 	if o.SyncInterval == 0 && !o.SyncAlways || c.Sync.IsSet {
 		o.SyncInterval, o.SyncAlways = c.Sync.Value.Every, c.Sync.Value.Always
+	}
+	if o.MaxPayload == 0 {
+		o.MaxPayload = int32(min(c.MaxPayload, math.MaxInt32))
 	}
 	if o.Host == "" && o.Port == 0 || c.Listen.IsSet {
 		if err := listen(o, c.Listen.Value); err != nil {

@@ -33,4 +33,7 @@ func (l *logger) fatal() string {
 	return ""
 }
 
+// started ends that: whatever is fatal from now on is logged.
+func (l *logger) started() { l.firstErr.Store(new(string)) }
+
 func text(format string, v []any) string { return fmt.Sprintf(format, v...) }

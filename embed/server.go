@@ -59,6 +59,7 @@ func start(options *server.Options, log *slog.Logger) (*server.Server, error) {
 	case !running.ReadyForConnections(startTimeout):
 		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
 	default:
+		logger.started()
 		return running, nil
 	}
 	running.Shutdown()

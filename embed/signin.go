@@ -3,6 +3,7 @@ package embed
 import (
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -32,7 +33,16 @@ func (c Config) signIn(o *server.Options) ([]nats.Option, error) {
 		o.Users = append(o.Users, &server.User{Username: o.Username, Password: o.Password})
 		o.Username, o.Password = "", ""
 	}
-	password := rand.Text()
-	o.Users = append(o.Users, &server.User{Username: ownUser, Password: password})
-	return []nats.Option{nats.UserInfo(ownUser, password)}, nil
+	name, password := freeName(o.Users), rand.Text()
+	o.Users = append(o.Users, &server.User{Username: name, Password: password})
+	return []nats.Option{nats.UserInfo(name, password)}, nil
+}
+
+// freeName gives a name that no user has: nats-server would let the later of two namesakes replace the earlier.
+func freeName(users []*server.User) string {
+	name := ownUser
+	for slices.ContainsFunc(users, func(u *server.User) bool { return u.Username == name }) {
+		name += "-bridge"
+	}
+	return name
 }

@@ -1,6 +1,7 @@
 package bridgetest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -15,11 +16,16 @@ import (
 
 // NATSServer is a nats-server as a process of its own, with JetStream, on a port that it keeps when it is restarted.
 type NATSServer struct {
-	Port int
-	dir  string
-	args []string
-	cmd  *exec.Cmd
+	Port   int
+	dir    string
+	args   []string
+	cmd    *exec.Cmd
+	output *bytes.Buffer // what it wrote, to be read once exited is closed
+	exited chan struct{}
 }
+
+// natsServerFolder holds the binary, once a test has asked for it.
+var natsServerFolder string
 
 // natsServerBinary builds the server of go.mod once for each test binary.
 var natsServerBinary = sync.OnceValues(func() (string, error) {
@@ -27,6 +33,7 @@ var natsServerBinary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	natsServerFolder = dir
 	binary := filepath.Join(dir, "nats-server")
 	out, err := exec.Command("go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput()
 	if err != nil {
@@ -35,15 +42,15 @@ var natsServerBinary = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// RemoveNATSServer deletes the binary that StartNATSServer built; for TestMain.
+// RemoveNATSServer deletes the binary that StartNATSServer built, if it did; for TestMain, after the tests.
 func RemoveNATSServer() {
-	if binary, err := natsServerBinary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(binary))
+	if natsServerFolder != "" {
+		_ = os.RemoveAll(natsServerFolder)
 	}
 }
 
 // StartNATSServer starts a server with further arguments and waits until it listens. The test's end kills it.
-func StartNATSServer(t *testing.T, args ...string) *NATSServer {
+func StartNATSServer(t testing.TB, args ...string) *NATSServer {
 	t.Helper()
 	s := &NATSServer{Port: freePort(t), dir: t.TempDir(), args: args}
 	t.Cleanup(s.Kill)
@@ -54,29 +61,59 @@ func StartNATSServer(t *testing.T, args ...string) *NATSServer {
 // URL is what clients connect to.
 func (s *NATSServer) URL() string { return "nats://127.0.0.1:" + strconv.Itoa(s.Port) }
 
-// Start starts the server again after Kill, on the same port and files, and waits until it listens.
-func (s *NATSServer) Start(t *testing.T) {
+// Start starts the server again after Kill, on the same port and files, and waits until it listens. A server that ends
+// is started again: somebody may hold the port for a moment.
+func (s *NATSServer) Start(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		s.launch(t)
+		if s.listens(ctx) {
+			return
+		}
+		s.Kill()
+		if ctx.Err() != nil {
+			t.Fatalf("nats-server does not listen: %s", s.output)
+		}
+	}
+}
+
+func (s *NATSServer) launch(t testing.TB) {
 	t.Helper()
 	binary, err := natsServerBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.Command(binary, append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-js", "-sd", s.dir}, s.args...)...)
-	if err := s.cmd.Start(); err != nil {
+	s.output, s.exited = new(bytes.Buffer), make(chan struct{})
+	cmd := exec.Command(binary, append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-js", "-sd", s.dir}, s.args...)...)
+	cmd.Stdout, cmd.Stderr = s.output, s.output
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
+	s.cmd = cmd
+	go func(exited chan struct{}) {
+		_ = cmd.Wait()
+		close(exited)
+	}(s.exited)
+}
+
+// listens waits until the server listens, or is gone.
+func (s *NATSServer) listens(ctx context.Context) bool {
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
-	for ; ; <-again.C {
+	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(s.Port))
 		if err == nil {
-			conn.Close()
-			return
+			_ = conn.Close()
+			return true
 		}
-		if ctx.Err() != nil {
-			t.Fatalf("nats-server does not listen: %v", err)
+		select {
+		case <-s.exited:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-again.C:
 		}
 	}
 }
@@ -85,13 +122,13 @@ func (s *NATSServer) Start(t *testing.T) {
 func (s *NATSServer) Kill() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
+		<-s.exited
 		s.cmd = nil
 	}
 }
 
 // freePort gives a port of loopback that nothing listens on.
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -84,6 +85,11 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
+	if r.ContentLength != 0 {
+		// For whoever reads the body: net/http itself does before it answers what is refused. Where the connection has no
+		// deadlines, the server's own settings have to do.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
 	if err := a.config.Access.check(r, header); err != nil {
 		return err
 	}
@@ -127,7 +133,7 @@ type target struct {
 
 // find gives the target of the request, and whether its path is one that the API serves.
 func (a *API) find(r *http.Request) (target, bool) {
-	path := r.URL.EscapedPath()
+	path := sentPath(r.URL)
 	if path == "/events" {
 		return a.several(r), true
 	}
@@ -137,6 +143,15 @@ func (a *API) find(r *http.Request) (target, bool) {
 		}
 	}
 	return target{}, false
+}
+
+// sentPath gives a path as it was sent. EscapedPath does not where the path holds a character that should have been
+// escaped, such as > or é: it then escapes the decoded path anew, and an encoded slash comes out as a plain one.
+func sentPath(u *url.URL) string {
+	if decoded, err := url.PathUnescape(u.RawPath); u.RawPath != "" && err == nil && decoded == u.Path {
+		return u.RawPath
+	}
+	return u.EscapedPath()
 }
 
 // several reads /events?subject=a&subject=b.

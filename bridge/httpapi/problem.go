@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -64,7 +63,10 @@ var problems = []struct {
 	{is: bridge.ErrEventName, status: http.StatusBadRequest, slug: "bad-event-name", title: "Not an event name"},
 	{is: errQuery, status: http.StatusBadRequest, slug: "bad-query", title: "Bad query"},
 	{is: errHeader, status: http.StatusBadRequest, slug: "bad-header", title: "Bad header"},
-	{is: errIncomplete, status: http.StatusBadRequest, slug: "bad-body", title: "Incomplete body"},
+	{
+		is: errIncomplete, status: http.StatusBadRequest, slug: "incomplete-body", title: "Incomplete body",
+		detail: errIncomplete.Error(), // the cause can name addresses behind a proxy
+	},
 	{is: errText, status: http.StatusBadRequest, slug: "bad-body", title: "Not text"},
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
@@ -101,14 +103,5 @@ func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 		a.config.Log.Error("cannot answer", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	a.stats.refuse(r.Method, answer.Status)
-	text, err := json.Marshal(answer)
-	if err != nil {
-		panic(err) // four strings and a number always encode
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(answer.Status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(append(text, '\n')) // nothing is left to tell a client that is gone
-	}
+	writeJSON(w, answer.Status, "application/problem+json", answer)
 }

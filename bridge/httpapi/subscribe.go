@@ -22,6 +22,12 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if err != nil {
 		return err
 	}
+	if r.ContentLength != 0 {
+		// A body means nothing here, but before it has been read net/http does not notice a hang-up.
+		if _, err := a.readBody(w, r); err != nil {
+			return err
+		}
+	}
 	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
 	if err != nil {
 		// The hub is closed: the bridge is all but gone, and its clients must not take that for the end.
@@ -104,7 +110,7 @@ func (a *API) readRequest(r *http.Request, t target) (request, error) {
 func parseQuery(r *http.Request) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errQuery, err)
+		return nil, fmt.Errorf("%w: %w; escape what is no letter or digit, as encodeURIComponent does", errQuery, err)
 	}
 	return query, nil
 }

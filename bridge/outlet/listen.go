@@ -33,33 +33,52 @@ func (l listener) Accept() (net.Conn, error) {
 type patient struct {
 	net.Conn
 	patience time.Duration // of the write deadline that is set; 0 for none
+	taken    time.Time     // when the client last took something, as far as it was seen; at first, when the deadline was set
 }
+
+// looks is how often within its patience a Write that waits tries again by itself. The kernel wakes it only once a third
+// of the send buffer is free, which a client that takes little may need longer for.
+const looks = 8
 
 // SetWriteDeadline must not be called while a Write is under way, which may set it as well.
 func (c *patient) SetWriteDeadline(t time.Time) error {
 	c.patience = 0
-	if !t.IsZero() {
-		c.patience = time.Until(t)
+	if t.IsZero() {
+		return c.Conn.SetWriteDeadline(t)
 	}
-	return c.Conn.SetWriteDeadline(t)
+	c.taken = time.Now()
+	c.patience = t.Sub(c.taken)
+	return c.look(c.taken)
 }
 
-// Write goes on after the deadline if some of data was taken before it.
+// Write goes on for as long as some of data is taken within the patience.
 func (c *patient) Write(data []byte) (written int, err error) {
 	for {
 		n, err := c.Conn.Write(data[written:])
 		written += n
-		if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if c.patience <= 0 {
 			return written, err
 		}
-		if n == 0 {
+		now := time.Now()
+		if n > 0 {
+			c.taken = now
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return written, err
+		}
+		if now.Sub(c.taken) >= c.patience {
 			c.reset()
 			return written, err
 		}
-		if err := c.Conn.SetWriteDeadline(time.Now().Add(c.patience)); err != nil {
+		if err := c.look(now); err != nil {
 			return written, err
 		}
 	}
+}
+
+// look lets a Write return when it is time to see whether something was taken.
+func (c *patient) look(now time.Time) error {
+	return c.Conn.SetWriteDeadline(now.Add(min(c.patience/looks, c.taken.Add(c.patience).Sub(now))))
 }
 
 // reset lets Close discard what the client does not take, and tell it: otherwise the kernel would hold that for minutes,

@@ -56,7 +56,7 @@ func New(config Config) *Outlet {
 // the status must have been set. The caller closes the reader.
 func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) {
 	o.enter()
-	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w)}
+	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2}
 	reason := c.run(r.Context())
 	o.leave(reason)
 	if reason == endSlow {

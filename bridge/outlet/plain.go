@@ -20,6 +20,7 @@ type connection struct {
 	reader  *bridge.Reader
 	w       http.ResponseWriter
 	control *http.ResponseController
+	http2   bool
 	batch   [][]byte
 }
 
@@ -87,7 +88,8 @@ func (c *connection) writeFrames() (more <-chan struct{}, err error) {
 			*joined = append(*joined, frame...)
 		}
 		err = c.write(*joined)
-		if cap(*joined) <= 2*maxWrite {
+		// HTTP/2 may still be reading the bytes of a write that failed.
+		if err == nil && cap(*joined) <= 2*maxWrite {
 			joins.Put(joined)
 		}
 	}
@@ -107,6 +109,10 @@ func (c *connection) write(data []byte) error {
 	n, err := c.w.Write(data)
 	if err == nil {
 		err = c.control.Flush()
+	}
+	if c.http2 {
+		// There a deadline that passes ends the stream, although nothing is being written.
+		_ = c.control.SetWriteDeadline(time.Time{})
 	}
 	c.outlet.stats.bytes.Add(uint64(n))
 	return err

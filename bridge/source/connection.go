@@ -1,7 +1,6 @@
 package source
 
 import (
-	"errors"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -29,7 +28,7 @@ func (s *Source) options() []nats.Option {
 		nats.ReconnectHandler(func(conn *nats.Conn) { s.connected("reconnected to NATS", conn) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.disconnected(err) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
-			s.log.Debug("cannot connect to NATS yet", "error", err)
+			s.failures.Do(func() { s.log.Warn("cannot connect to NATS yet", "error", err) })
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { s.asyncError(sub, err) }),
 		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
@@ -49,35 +48,29 @@ func reconnectDelay(round int) time.Duration {
 
 func (s *Source) connected(what string, conn *nats.Conn) {
 	s.stats.connects.Add(1)
-	url := conn.ConnectedUrlRedacted()
+	address := conn.ConnectedAddr() // not its URL, which may hold a token
 	if conn.Opts.InProcessServer != nil {
-		url = "in this process"
+		address = "in this process"
 	}
-	s.log.Info(what, "server", url, "name", conn.ConnectedServerName())
+	s.log.Info(what, "server", address, "name", conn.ConnectedServerName())
 	s.becomeSure()
 }
 
 func (s *Source) disconnected(err error) {
-	select {
-	case <-s.stop:
+	if s.alive.Err() != nil {
 		return
-	default:
 	}
 	s.log.Warn("lost NATS; browsers stay connected and get a gap when it is back", "error", err)
 }
 
-// asyncError takes what nats.go reports outside of any call.
+// asyncError takes what nats.go reports outside of any call. That messages were dropped is among it, but only the first
+// time: deliver looks for itself.
 func (s *Source) asyncError(sub *nats.Subscription, err error) {
-	if errors.Is(err, nats.ErrSlowConsumer) {
-		// The next message of the subscription would announce the loss as well, but there may be none for a long time.
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if flow, found := s.bySub[sub]; found {
-			s.announceDrops(flow)
-		}
-		return
+	subject := ""
+	if sub != nil {
+		subject = sub.Subject
 	}
-	s.refusals.Do(func() { s.log.Error("NATS reports an error", "error", err) })
+	s.refusals.Do(func() { s.log.Error("NATS reports an error", "error", err, "subject", subject) })
 }
 
 // countDials counts the connections made, in the very call that makes one: before anything can arrive on it. nats.go's

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -10,11 +11,19 @@ import (
 
 // deliver hands messages to feeds, one at a time, in the order in which NATS sent them.
 func (s *Source) deliver() {
+	behind := false // whether messages may have been dropped since the buffer was last empty
 	for {
 		select {
 		case msg := <-s.incoming:
 			s.deliverOne(msg)
-		case <-s.stop:
+			switch waiting := len(s.incoming); {
+			case waiting >= cap(s.incoming)-1: // it was full before this message was taken
+				behind = true
+			case waiting == 0 && behind:
+				behind = false
+				s.announceAllDrops()
+			}
+		case <-s.alive.Done():
 			return
 		}
 	}
@@ -22,7 +31,7 @@ func (s *Source) deliver() {
 
 // deliverOne looks at nothing in a message that could steer it: a publisher may set any header, `Status` too.
 func (s *Source) deliverOne(msg *nats.Msg) {
-	s.stats.messages.Add(1)
+	taken := s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
 	message := &bridge.Message{
 		Subject: msg.Subject,
@@ -37,7 +46,9 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 	if !found {
 		return
 	}
-	s.announceDrops(flow)
+	if taken > flow.announced {
+		s.announceDrops(flow)
+	}
 	message.Position = s.advance()
 	for a := range flow.feeds {
 		if a.sure == connection && a.feed.Takes(flow.filter, msg.Subject) {
@@ -59,18 +70,30 @@ func (s *Source) eventName(msg *nats.Msg) string {
 	return name
 }
 
-// announceDrops leaves a gap in the flow's feeds if nats.go had to drop messages of it. The count is of drops as they
-// happen, so a gap may stand some messages before what is missing, but never after it. The lock must be held.
+// announceDrops leaves a gap in the flow's feeds if nats.go had to drop messages of it. The gap may stand some messages
+// before what is missing, but never after it: what is dropped from now on comes after all that is waiting, so one gap
+// speaks for as many messages, or a flood would be followed by a gap for each. The lock must be held.
 func (s *Source) announceDrops(f *flow) {
+	waiting := uint64(len(s.incoming)) // before Dropped: a message that comes in between is not one of them
 	dropped, err := f.sub.Dropped()
 	if err != nil || dropped == f.dropped {
 		return
 	}
 	s.stats.dropped.Add(uint64(dropped - f.dropped))
 	f.dropped = dropped
+	f.announced = s.stats.messages.Load() + waiting
 	at := s.advance()
 	for a := range f.feeds {
 		a.feed.Lost(at, bridge.GapOverrun)
+	}
+}
+
+// announceAllDrops is for the flows whose last messages were dropped: none may follow for a long time.
+func (s *Source) announceAllDrops() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, flow := range s.flows {
+		s.announceDrops(flow)
 	}
 }
 
@@ -89,7 +112,7 @@ func (s *Source) confirm() {
 	for {
 		select {
 		case <-s.unsure:
-		case <-s.stop:
+		case <-s.alive.Done():
 			return
 		}
 		connection := s.dials.Load()
@@ -97,12 +120,23 @@ func (s *Source) confirm() {
 		if len(candidates) == 0 {
 			continue
 		}
-		if err := s.conn.FlushTimeout(confirmTimeout); err != nil || s.dials.Load() != connection {
+		if !s.roundTrip() || s.dials.Load() != connection {
 			s.postpone(candidates)
 			continue
 		}
 		s.begin(candidates, connection)
 	}
+}
+
+// roundTrip reports whether the server has answered. Without a connection it does not wait for one: nats.go would put the
+// question off until there is, and Close would have to wait as well.
+func (s *Source) roundTrip() bool {
+	if !s.conn.IsConnected() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
+	defer cancel()
+	return s.conn.FlushWithContext(ctx) == nil
 }
 
 const confirmTimeout = 5 * time.Second

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -24,12 +25,14 @@ type Source struct {
 	log      *slog.Logger
 	dials    *atomic.Uint64 // how often a connection was made; see countDials
 	incoming chan *nats.Msg
-	unsure   chan struct{} // wakes confirm: some feed may not receive everything
-	stop     chan struct{}
+	unsure   chan struct{}   // wakes confirm: some feed may not receive everything
+	alive    context.Context // until Close
+	stop     context.CancelFunc
 	closed   chan struct{} // closed when nats.go has given up the connection
 	running  sync.WaitGroup
 	stats    counters
 	refusals rate.Sometimes
+	failures rate.Sometimes // to connect
 
 	// subscribing is held across calls into nats.go, which can wait for the network; mu never is.
 	subscribing sync.Mutex
@@ -45,10 +48,11 @@ type Source struct {
 
 // flow is one subscription and the feeds that take from it.
 type flow struct {
-	filter  bridge.Subject
-	sub     *nats.Subscription
-	dropped int // of sub.Dropped, as far as it was announced
-	feeds   map[*attachment]struct{}
+	filter    bridge.Subject
+	sub       *nats.Subscription
+	dropped   int    // of sub.Dropped, as far as it was announced
+	announced uint64 // up to this many messages of all flows, that gap speaks for what was dropped
+	feeds     map[*attachment]struct{}
 }
 
 // attachment is a feed, and the connection on which its subscriptions are known to be in force: a dial's number, 0 before
@@ -71,16 +75,18 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 		dials:    new(atomic.Uint64),
 		incoming: make(chan *nats.Msg, incomingBuffer),
 		unsure:   make(chan struct{}, 1),
-		stop:     make(chan struct{}),
 		closed:   make(chan struct{}),
 		position: bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
 		flows:    map[bridge.Subject]*flow{},
 		bySub:    map[*nats.Subscription]*flow{},
 		attached: map[*bridge.Feed]*attachment{},
 		refusals: rate.Sometimes{First: 10, Interval: time.Minute},
+		failures: rate.Sometimes{Interval: time.Minute},
 	}
+	s.alive, s.stop = context.WithCancel(context.Background())
 	conn, err := dial(s.options()...)
 	if err != nil {
+		s.stop()
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.conn = conn
@@ -89,10 +95,10 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
-// Close ends the connection, after what was published has been sent, and waits for all that Open started. The feeds must
-// have been detached.
+// Close ends the connection, after what was published has been sent, and waits for all that Open started. Feeds that are
+// still attached get nothing more. It may be called more than once.
 func (s *Source) Close() {
-	close(s.stop)
+	s.stop()
 	s.running.Wait()
 	if s.conn.IsConnected() && s.conn.Drain() == nil {
 		<-s.closed

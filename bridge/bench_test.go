@@ -1,0 +1,56 @@
+package bridge_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// payload is what the measurements send: 128 bytes.
+var payload = bytes.Repeat([]byte("0123456789abcde\n"), 8)
+
+func BenchmarkEncodeRaw(b *testing.B)  { benchmarkEncode(b, bridge.Framing{}) }
+func BenchmarkEncodeJSON(b *testing.B) { benchmarkEncode(b, bridge.Framing{Format: bridge.JSON}) }
+
+// benchmarkEncode includes the append, which is small beside it; nobody reads.
+func benchmarkEncode(b *testing.B, framing bridge.Framing) {
+	hub, source := newHub(b, bridge.DefaultMemory)
+	readIn(b, hub, framing, bridge.Resume{}, "chat.room1")
+	feed := source.feed(b)
+	feed.Begin(at(0), "")
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	for seq := uint64(1); b.Loop(); seq++ {
+		feed.Append(&bridge.Message{Subject: "chat.room1", Position: at(seq), Data: payload})
+	}
+}
+
+// BenchmarkAppendAndRead is one message from the source to all readers of its feed.
+func BenchmarkAppendAndRead(b *testing.B) {
+	for _, readers := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
+			hub, source := newHub(b, bridge.DefaultMemory)
+			all := make([]*bridge.Reader, readers)
+			for i := range all {
+				all[i] = read(b, hub, bridge.Resume{}, "chat.room1")
+			}
+			feed := source.feed(b)
+			feed.Begin(at(0), "")
+			var batch [][]byte
+			for _, reader := range all {
+				batch, _ = reader.Next(batch[:0], 1<<20)
+			}
+			b.ReportAllocs()
+			for seq := uint64(1); b.Loop(); seq++ {
+				feed.Append(&bridge.Message{Subject: "chat.room1", Position: at(seq), Data: payload})
+				for _, reader := range all {
+					if batch, _ = reader.Next(batch[:0], 1<<20); len(batch) != 1 {
+						b.Fatalf("%d frames instead of one", len(batch))
+					}
+				}
+			}
+		})
+	}
+}

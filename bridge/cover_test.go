@@ -1,0 +1,171 @@
+package bridge_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+func TestCovers(t *testing.T) {
+	for _, test := range []struct {
+		filter, other bridge.Subject
+		want          bool
+	}{
+		{"a", "a", true},
+		{"a", "b", false},
+		{"a", "a.b", false},
+		{"a.b", "a", false},
+		{"chat", "chatroom", false},
+		{"*", "a", true},
+		{"*", "*", true},
+		{"*", ">", false},
+		{"a", "*", false},
+		{"*", "a.b", false},
+		{"a.*", "a.b", true},
+		{"a.*", "a", false},
+		{"a.*", "a.>", false},
+		{"a.*", "a.b.c", false},
+		{"*.b", "a.*", false},
+		{"*.*", "a.*", true},
+		{"*.*", "*.b", true},
+		{"a.>", "a", false},
+		{"a.>", "a.b", true},
+		{"a.>", "a.b.c", true},
+		{"a.>", "a.*", true},
+		{"a.>", "a.>", true},
+		{"a.>", "a.*.>", true},
+		{"a.*.>", "a.>", false},
+		{"a.>", "b.c", false},
+		{"a.>", ">", false},
+		{">", ">", true},
+		{">", "a", true},
+		{">", "*.>", true},
+		{"*.>", ">", false},
+		{"*.>", "a", false},
+	} {
+		if got := test.filter.Covers(test.other); got != test.want {
+			t.Errorf("%q covers %q: %v, want %v", test.filter, test.other, got, test.want)
+		}
+	}
+}
+
+// A subject as NATS delivers it may hold what the grammar of Subject refuses.
+func TestMatches(t *testing.T) {
+	for _, test := range []struct {
+		filter   bridge.Subject
+		concrete string
+		want     bool
+	}{
+		{"a.*", "a.b", true},
+		{"a.*", "a.b\x01\xff", true},
+		{"a.>", "a." + strings.Repeat("b.", 40) + "c", true},
+		{"a.>", "a", false},
+		{"a.*", "a.b.c", false},
+		{"a.b", "a.b", true},
+		{"a.b", "a.B", false},
+		{"a", "ab", false},
+	} {
+		if got := test.filter.Matches(test.concrete); got != test.want {
+			t.Errorf("%q matches %q: %v, want %v", test.filter, test.concrete, got, test.want)
+		}
+	}
+}
+
+func TestWild(t *testing.T) {
+	for subject, want := range map[bridge.Subject]bool{"a": false, "a.b": false, "*": true, "a.*.b": true, "a.>": true} {
+		if subject.Wild() != want {
+			t.Errorf("%q is wild: %v, want %v", subject, !want, want)
+		}
+	}
+}
+
+// standsFor is the meaning of a filter, written from its definition: from the back, by recursion.
+func standsFor(filter, subject []string) bool {
+	switch {
+	case len(filter) == 1 && filter[0] == ">":
+		return len(subject) > 0
+	case len(filter) == 0 || len(subject) == 0:
+		return len(filter) == len(subject)
+	}
+	same := filter[0] == "*" || filter[0] == subject[0]
+	return same && standsFor(filter[1:], subject[1:])
+}
+
+// sequences gives all sequences of 1 to n words.
+func sequences(n int, words ...string) [][]string {
+	var all [][]string
+	longest := [][]string{nil}
+	for range n {
+		var next [][]string
+		for _, start := range longest {
+			for _, word := range words {
+				next = append(next, append(start[:len(start):len(start)], word))
+			}
+		}
+		all, longest = append(all, next...), next
+	}
+	return all
+}
+
+// checkCovers holds Covers against the truth: whether every subject for which g stands is one for which f stands. The
+// subjects are one token deeper than the filters, and c stands in neither.
+func checkCovers(t *testing.T, f, g []string, subjects [][]string) {
+	t.Helper()
+	want := true
+	for _, s := range subjects {
+		in, out := standsFor(g, s), standsFor(f, s)
+		if got := join(g).Matches(strings.Join(s, ".")); got != in {
+			t.Fatalf("%q matches %q: %v", join(g), s, got)
+		}
+		want = want && (out || !in)
+	}
+	if got := join(f).Covers(join(g)); got != want {
+		t.Fatalf("%q covers %q: %v, want %v", join(f), join(g), got, want)
+	}
+}
+
+func join(tokens []string) bridge.Subject { return bridge.Subject(strings.Join(tokens, ".")) }
+
+func TestCoversIsInclusion(t *testing.T) {
+	subjects := sequences(4, "a", "b", "c")
+	filters := sequences(3, "a", "b", "*", ">")
+	for _, f := range filters {
+		for _, g := range filters {
+			if isFilter(f) && isFilter(g) {
+				checkCovers(t, f, g, subjects)
+			}
+		}
+	}
+}
+
+func isFilter(tokens []string) bool {
+	_, err := bridge.ParseSubject(string(join(tokens)))
+	return err == nil
+}
+
+func FuzzCovers(f *testing.F) {
+	f.Add([]byte{0, 3}, []byte{0})
+	f.Add([]byte{0, 2}, []byte{0, 3})
+	f.Add([]byte{3}, []byte{2, 3})
+	f.Add([]byte{0, 2, 1, 3}, []byte{0, 1, 1, 2})
+	subjects := sequences(6, "a", "b", "c")
+	f.Fuzz(func(t *testing.T, x, y []byte) {
+		checkCovers(t, filterOf(x), filterOf(y), subjects)
+	})
+}
+
+// filterOf makes any bytes into a filter of at most five tokens.
+func filterOf(text []byte) []string {
+	var filter []string
+	for _, c := range text[:min(len(text), 5)] {
+		filter = append(filter, []string{"a", "b", "*", ">"}[c%4])
+		if c%4 == 3 {
+			return filter
+		}
+	}
+	if filter == nil {
+		return []string{"a"}
+	}
+	return filter
+}

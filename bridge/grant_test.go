@@ -1,0 +1,112 @@
+package bridge_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+func TestCheckSubscribe(t *testing.T) {
+	plain := bridge.Grant{Subscribe: []bridge.Subject{"chat.*", "time.>", "news"}, Publish: []bridge.Subject{"post"}}
+	wild := bridge.Grant{Subscribe: plain.Subscribe, Wildcards: true}
+	all := bridge.Grant{Subscribe: []bridge.Subject{">", "$JS.API.>", "$KV.b.>", "_INBOX.>"}, Wildcards: true}
+	for _, test := range []struct {
+		name    string
+		grant   bridge.Grant
+		subject bridge.Subject
+		want    bool
+	}{
+		{"the zero value", bridge.Grant{}, "chat", false},
+		{"the zero value", bridge.Grant{Wildcards: true}, ">", false},
+		{"plain", plain, "chat.room1", true},
+		{"plain", plain, "time.a.b", true},
+		{"plain", plain, "news", true},
+		{"plain", plain, "chat", false},
+		{"plain", plain, "chat.a.b", false},
+		{"plain", plain, "time", false},
+		{"plain", plain, "other", false},
+		{"plain", plain, "post", false},
+		{"plain", plain, "chat.*", false},
+		{"plain", plain, "time.>", false},
+		{"wild", wild, "chat.*", true},
+		{"wild", wild, "time.>", true},
+		{"wild", wild, "time.*.b", true},
+		{"wild", wild, "chat.>", false},
+		{"wild", wild, ">", false},
+		{"wild", wild, "*.room1", false},
+		{"all", all, "chat.room1", true},
+		{"all", all, "chat.>", true},
+		{"all", all, ">", false},
+		{"all", all, "*", false},
+		{"all", all, "*.b", false},
+		{"all", all, "$JS.API.STREAM.NAMES", false},
+		{"all", all, "$KV.b.k", false},
+		{"all", all, "$SYS.ping", false},
+		{"all", all, "_INBOX.x", false},
+	} {
+		err := test.grant.CheckSubscribe(test.subject)
+		if (err == nil) != test.want || err != nil && !errors.Is(err, bridge.ErrForbidden) {
+			t.Errorf("%s: to read %q: %v", test.name, test.subject, err)
+		}
+	}
+}
+
+func TestCheckPublish(t *testing.T) {
+	grant := bridge.Grant{Publish: []bridge.Subject{"chat.*", "log.>"}, Subscribe: []bridge.Subject{"time"}, Wildcards: true}
+	all := bridge.Grant{Publish: []bridge.Subject{">", "$JS.API.>", "_INBOX.>"}, Wildcards: true}
+	for _, test := range []struct {
+		grant   bridge.Grant
+		subject bridge.Subject
+		want    error
+	}{
+		{grant, "chat.room1", nil},
+		{grant, "log.a.b", nil},
+		{grant, "time", bridge.ErrForbidden},
+		{grant, "chat", bridge.ErrForbidden},
+		{grant, "chat.a.b", bridge.ErrForbidden},
+		{grant, "chat.*", bridge.ErrSubject},
+		{grant, "log.>", bridge.ErrSubject},
+		{grant, "other.>", bridge.ErrSubject},
+		{bridge.Grant{}, "chat.room1", bridge.ErrForbidden},
+		{bridge.Grant{}, "chat.>", bridge.ErrSubject},
+		{all, "a", nil},
+		{all, "$JS.API.STREAM.DELETE.x", bridge.ErrForbidden},
+		{all, "$SYS.x", bridge.ErrForbidden},
+		{all, "_INBOX.x", bridge.ErrForbidden},
+	} {
+		if err := test.grant.CheckPublish(test.subject); !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
+			t.Errorf("to publish %q: %v, want %v", test.subject, err, test.want)
+		}
+	}
+}
+
+// A refusal says what the operator can set, and differs between two subjects by nothing but their names.
+func TestRefusalTellsNothing(t *testing.T) {
+	grant := bridge.Grant{Subscribe: []bridge.Subject{"used"}, Publish: []bridge.Subject{"used"}}
+	hub, _ := newHub(t, bridge.DefaultMemory)
+	read(t, hub, bridge.Resume{}, "secret")
+	for setting, check := range map[string]func(bridge.Subject) error{
+		"TAILWATER_ANONYMOUS_SUBSCRIBE": grant.CheckSubscribe,
+		"TAILWATER_ANONYMOUS_PUBLISH":   grant.CheckPublish,
+	} {
+		used, unused := check("secret").Error(), check("unused").Error()
+		if strings.ReplaceAll(used, "secret", "unused") != unused || !strings.Contains(used, setting) {
+			t.Errorf("%q and %q should be one text, which names %s", used, unused, setting)
+		}
+	}
+	if err := grant.CheckSubscribe("used"); err != nil {
+		t.Error(err)
+	}
+	for _, reserved := range []bridge.Subject{"$JS.API.INFO", "_INBOX.a", "$KV.bucket.key"} {
+		read, write := grant.CheckSubscribe(reserved), grant.CheckPublish(reserved)
+		if read == nil || write == nil || !strings.Contains(read.Error(), "open to nobody") || read.Error() != write.Error() {
+			t.Errorf("%q is refused by %v and %v", reserved, read, write)
+		}
+	}
+	wildcards := bridge.Grant{Subscribe: []bridge.Subject{"a.>"}}.CheckSubscribe("a.*")
+	if wildcards == nil || !strings.Contains(wildcards.Error(), "TAILWATER_ANONYMOUS_WILDCARDS") {
+		t.Errorf("the refusal of a filter does not name the setting: %v", wildcards)
+	}
+}

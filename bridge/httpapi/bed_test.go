@@ -1,0 +1,342 @@
+package httpapi_test
+
+// What the tests of this package stand on: an API over a source and a publisher that they steer, behind a real socket.
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/outlet"
+)
+
+// fakeSource is a bridge.Source. Its feeds begin at once, unless it is away.
+type fakeSource struct {
+	mu       sync.Mutex
+	away     bool
+	feeds    map[*bridge.Feed]bool
+	position bridge.Position
+}
+
+func (s *fakeSource) Attach(feed *bridge.Feed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.feeds[feed] = true
+	if !s.away {
+		feed.Begin(s.position, "")
+	}
+}
+
+func (s *fakeSource) Detach(feed *bridge.Feed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.feeds, feed)
+}
+
+// come lets the feeds begin that came while the source was away.
+func (s *fakeSource) come() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = false
+	for feed := range s.feeds {
+		feed.Begin(s.position, bridge.GapDisconnected)
+	}
+}
+
+// deliver hands a message to the feeds of its subject.
+func (s *fakeSource) deliver(subject, data string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position.Seq++
+	s.position.Time++
+	m := &bridge.Message{Subject: subject, Position: s.position, Data: []byte(data)}
+	for feed := range s.feeds {
+		for _, filter := range feed.Subjects() {
+			if filter.Matches(subject) && feed.Takes(filter, subject) {
+				feed.Append(m)
+			}
+		}
+	}
+}
+
+// publisher is a Publisher that remembers, and does what it is told to.
+type publisher struct {
+	mu   sync.Mutex
+	err  error
+	wait chan struct{} // if not nil, Publish waits for its end
+	got  []published
+}
+
+type published struct {
+	subject bridge.Subject
+	header  map[string][]string
+	data    []byte
+}
+
+func (p *publisher) Publish(_ context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
+	p.mu.Lock()
+	p.got = append(p.got, published{subject, header, data})
+	wait, err := p.wait, p.err
+	p.mu.Unlock()
+	if wait != nil {
+		<-wait
+	}
+	return err
+}
+
+// all gives what was published.
+func (p *publisher) all() []published {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.got)
+}
+
+// log records what is logged.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+type bed struct {
+	*fakeSource
+	publisher *publisher
+	hub       *bridge.Hub
+	outlet    *outlet.Outlet
+	api       *httpapi.API
+	server    *httptest.Server
+	log       *log // above the level debug, of the server too
+}
+
+const (
+	ownOrigin = "https://chat.example.com"
+	bodyLimit = 256 << 10
+)
+
+// config is what the API of most tests allows.
+func config() httpapi.Config {
+	return httpapi.Config{
+		Anonymous: bridge.Grant{Subscribe: subjects("chat.>", "time.>"), Publish: subjects("chat.>")},
+		Access:    httpapi.Access{LoopbackHosts: true, LoopbackOrigins: true, Origins: []string{ownOrigin}},
+		Limits:    httpapi.Limits{Connections: 100, Body: bodyLimit, Subjects: 8},
+	}
+}
+
+func subjects(all ...string) []bridge.Subject {
+	var parsed []bridge.Subject
+	for _, s := range all {
+		subject, err := bridge.ParseSubject(s)
+		if err != nil {
+			panic(err)
+		}
+		parsed = append(parsed, subject)
+	}
+	return parsed
+}
+
+// newBed makes an API without a server. The fields that a configuration leaves open are filled in.
+func newBed(t *testing.T, config httpapi.Config) *bed {
+	t.Helper()
+	b := &bed{
+		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
+		publisher:  &publisher{},
+		log:        &log{},
+	}
+	logger := slog.New(slog.NewTextHandler(b.log, nil))
+	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
+	t.Cleanup(b.hub.Close)
+	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Log: logger})
+	config.Hub, config.Outlet, config.Publisher, config.Log = b.hub, b.outlet, b.publisher, logger
+	b.api = httpapi.New(config)
+	return b
+}
+
+// start is newBed behind a server.
+func start(t *testing.T, config httpapi.Config) *bed {
+	t.Helper()
+	b := newBed(t, config)
+	b.server = httptest.NewUnstartedServer(b.api)
+	b.server.Listener = outlet.Listen(b.server.Listener)
+	b.server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(b.log, nil), slog.LevelError)
+	b.server.Start()
+	t.Cleanup(b.server.Close)
+	return b
+}
+
+// answer is a response that has been read.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request; headers are names and values in turn. The answer must have an end.
+func (b *bed) do(t *testing.T, method, target string, body io.Reader, headers ...string) answer {
+	t.Helper()
+	response := b.send(t, method, target, body, headers...)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+// send sends a request and gives the answer as soon as its head is there. No redirect is followed.
+func (b *bed) send(t *testing.T, method, target string, body io.Reader, headers ...string) *http.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, b.server.URL+target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
+	}
+	response, err := b.server.Client().Transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+// raw sends bytes as they are, closes its direction if asked to, and reads the answer to a method.
+func (b *bed) raw(t *testing.T, method, request string, closeWrite bool) answer {
+	t.Helper()
+	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	if closeWrite {
+		_ = conn.(*net.TCPConn).CloseWrite()
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+// connection is an event stream that is being read.
+type connection struct {
+	*bridgetest.Stream
+	response *http.Response
+}
+
+// get opens a connection. The test's end closes it.
+func (b *bed) get(t *testing.T, target string, headers ...string) *connection {
+	t.Helper()
+	response := b.send(t, http.MethodGet, target, nil, headers...)
+	t.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		t.Fatalf("GET %s: %s: %s", target, response.Status, text)
+	}
+	return &connection{bridgetest.NewStream(response.Body), response}
+}
+
+// next compares the next event's type and data, and gives its id.
+func (c *connection) next(t *testing.T, eventType, data string) (id string) {
+	t.Helper()
+	event, err := c.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if event.Type != eventType || event.Data != data {
+		t.Fatalf("%+v instead of %s %q", event, eventType, data)
+	}
+	return event.ID
+}
+
+// problem is what an error is answered with.
+type problem struct {
+	Type, Title, Detail string
+	Status              int
+}
+
+// problem checks that the answer is a whole problem of a status and a type.
+func (a answer) problem(t *testing.T, status int, slug string) problem {
+	t.Helper()
+	var p problem
+	decoder := json.NewDecoder(strings.NewReader(a.body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&p); err != nil {
+		t.Fatalf("%d: %q is no problem: %v", a.status, a.body, err)
+	}
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type: %s", got)
+	}
+	if got := a.header.Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("X-Content-Type-Options: %s", got)
+	}
+	if got := a.header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("Cache-Control: %s", got)
+	}
+	if a.status != status || p.Status != a.status || !strings.HasSuffix(p.Type, "#"+slug) || p.Title == "" || p.Detail == "" {
+		t.Errorf("%d %+v instead of %d %s", a.status, p, status, slug)
+	}
+	if strings.Contains(a.body, `\u00`) {
+		t.Errorf("%s cannot be read", a.body)
+	}
+	return p
+}
+
+// quiet checks that nothing was logged that an operator would see.
+func (b *bed) quiet(t *testing.T) {
+	t.Helper()
+	if text := b.log.String(); text != "" {
+		t.Errorf("the log: %s", text)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for ; !condition(); <-again.C {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come to pass: ", what)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/embed"
+)
+
+// A Go program mounts the API in a mux of its own, here with a NATS server inside of the same process. Through
+// source.Open it takes nats.Connect as well.
+func Example() {
+	dir, err := os.MkdirTemp("", "tailwater-example-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	log := slog.New(slog.DiscardHandler)
+	server, err := embed.Start(embed.Config{Dir: embed.Setting[string]{Value: dir}}, log)
+	if err != nil {
+		panic(err)
+	}
+	defer server.Stop()
+	nats, err := source.Open(server.Dial, log)
+	if err != nil {
+		panic(err)
+	}
+	defer nats.Close()
+	hub := bridge.NewHub(nats, 30*time.Second, bridge.DefaultMemory)
+	defer hub.Close()
+
+	chat := []bridge.Subject{"chat.>"}
+	api := httpapi.New(httpapi.Config{
+		Hub: hub,
+		Outlet: outlet.New(outlet.Config{
+			Heartbeat: 15 * time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Log: log,
+		}),
+		Publisher: nats,
+		Anonymous: bridge.Grant{Subscribe: chat, Publish: chat},
+		Access:    httpapi.Access{LoopbackHosts: true},
+		Limits:    httpapi.Limits{Connections: 1000, Body: 256 << 10, Subjects: 32},
+		Log:       log,
+	})
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the program's own pages") })
+	mux.Handle("/live/", http.StripPrefix("/live", api))
+
+	web := httptest.NewUnstartedServer(mux)
+	web.Listener = outlet.Listen(web.Listener) // so that clients which take nothing are noticed
+	web.Start()
+	defer web.Close()
+
+	// In a browser: new EventSource("/live/events/chat.room1")
+	response, err := http.Get(web.URL + "/live/events/chat.room1")
+	if err != nil {
+		panic(err)
+	}
+	defer response.Body.Close()
+	events := bridgetest.NewStream(response.Body)
+	show(events)
+
+	// In a browser: fetch("/live/events/chat.room1", {method: "POST", body: "hello"})
+	posted, err := http.Post(web.URL+"/live/events/chat.room1", "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		panic(err)
+	}
+	defer posted.Body.Close()
+	fmt.Println(posted.Status)
+	show(events)
+
+	// Output:
+	// tailwater:open {"subjects":["chat.room1"]}
+	// 202 Accepted
+	// message hello
+}
+
+func show(events *bridgetest.Stream) {
+	event, err := events.Next()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(event.Type, event.Data)
+}

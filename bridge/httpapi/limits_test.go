@@ -1,0 +1,159 @@
+package httpapi_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// turnedAway checks an answer that ends at once, and asks the client to come back.
+func (b *bed) turnedAway(t *testing.T, headers ...string) {
+	t.Helper()
+	a := b.do(t, http.MethodGet, "/events/chat.room1", nil, headers...)
+	if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/event-stream" || a.header.Get("Cache-Control") != "no-store, no-transform" {
+		t.Fatalf("%+v", a)
+	}
+	stream := bridgetest.NewStream(strings.NewReader(a.body))
+	if event, err := stream.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("%+v, %v", event, err)
+	}
+	if stream.Retry < 1000 || stream.Retry > 10000 || stream.Comments != 1 {
+		t.Errorf("%q", a.body)
+	}
+}
+
+func TestConnectionLimit(t *testing.T) {
+	c := config()
+	c.Limits.Connections = 3
+	b := start(t, c)
+	var open []*connection
+	for range 3 {
+		c := b.get(t, "/events/chat.room1")
+		c.next(t, "tailwater:open", opened)
+		open = append(open, c)
+	}
+	for range 5 {
+		b.turnedAway(t)
+	}
+	lines := b.do(t, http.MethodGet, "/events/chat.room1", nil, "Accept", "application/x-ndjson")
+	if lines.status != http.StatusOK || lines.header.Get("Content-Type") != "application/x-ndjson" || lines.body != "" {
+		t.Errorf("%+v", lines)
+	}
+	if stats := b.api.Stats(); stats.TurnedAway != 6 || stats.Refused != 0 || b.outlet.Stats().Opened != 3 {
+		t.Errorf("%+v, %+v", stats, b.outlet.Stats())
+	}
+	// Posting is another matter, and so are requests that end by themselves.
+	if a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("x")); a.status != http.StatusAccepted {
+		t.Errorf("%+v", a)
+	}
+	// Who was turned away is not counted, nor who was refused: a place becomes free with each that ends.
+	for i, c := range open {
+		c.response.Body.Close()
+		eventually(t, "the connection has ended", func() bool { return b.hub.Stats().Readers == 2 })
+		for range 5 {
+			if a := b.do(t, http.MethodGet, "/events/secret", nil); a.status != http.StatusForbidden {
+				t.Fatalf("%+v", a)
+			}
+		}
+		// The count goes down just after the reader has gone.
+		var again *connection
+		eventually(t, "there is a place", func() bool {
+			response := b.send(t, http.MethodGet, "/events/chat.room1", nil)
+			again = &connection{bridgetest.NewStream(response.Body), response}
+			_, err := again.Next()
+			if err != nil {
+				response.Body.Close()
+			}
+			return err == nil
+		})
+		defer again.response.Body.Close()
+		if i == 0 {
+			b.turnedAway(t)
+		}
+	}
+	b.quiet(t)
+}
+
+func TestDrain(t *testing.T) {
+	b := start(t, config())
+	before := b.get(t, "/events/chat.room1")
+	before.next(t, "tailwater:open", opened)
+	b.api.Drain()
+	b.turnedAway(t)
+	b.turnedAway(t, "Last-Event-ID", "nonsense")
+	if a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("x")); a.status != http.StatusAccepted {
+		t.Errorf("%+v", a)
+	}
+	// What was open stays; ending it is the outlet's part.
+	b.deliver("chat.room1", "hello")
+	before.next(t, "message", "hello")
+	if stats := b.api.Stats(); stats.TurnedAway != 2 {
+		t.Errorf("%+v", stats)
+	}
+	b.quiet(t)
+}
+
+// A hub that is closed means a bridge that is about to end. Its clients must not take that for final.
+func TestClosedHub(t *testing.T) {
+	b := start(t, config())
+	b.hub.Close()
+	b.turnedAway(t)
+	if stats := b.api.Stats(); stats.TurnedAway != 1 {
+		t.Errorf("%+v", stats)
+	}
+	b.quiet(t)
+}
+
+func TestThousandConnectionsLeaveNothing(t *testing.T) {
+	const connections = 1000
+	c := config()
+	c.Limits.Connections = connections
+	b := start(t, c)
+	before := runtime.NumGoroutine()
+	conns := make(chan *net.TCPConn, connections)
+	var dialing sync.WaitGroup
+	for range 20 {
+		dialing.Go(func() {
+			for range connections / 20 {
+				conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+				_, err = io.WriteString(conn, "GET /events/chat.room1 HTTP/1.0\r\nHost: localhost\r\n\r\n")
+				if err != nil {
+					t.Error(err)
+				}
+				conns <- conn.(*net.TCPConn)
+			}
+		})
+	}
+	dialing.Wait()
+	eventually(t, "all are open", func() bool { return b.hub.Stats().Readers == connections })
+	b.turnedAway(t)
+	b.deliver("chat.room1", "hello")
+	close(conns)
+	i := 0
+	for conn := range conns {
+		if i++; i%2 == 0 {
+			_ = conn.SetLinger(0)
+		}
+		conn.Close()
+	}
+	eventually(t, "nothing is left", func() bool {
+		return b.hub.Stats().Readers == 0 && b.outlet.Stats().Open == 0 && runtime.NumGoroutine() <= before+2 // two of the client's idle connection
+	})
+	// All places are free again.
+	again := b.get(t, "/events/chat.room1")
+	again.next(t, "tailwater:open", opened)
+	b.quiet(t)
+}

@@ -1,0 +1,309 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+func TestPost(t *testing.T) {
+	b := start(t, config())
+	body := append([]byte("\xef\xbb\xbf <b> hello\r\n"), make([]byte, 5000)...)
+	a := b.do(t, http.MethodPost, "/events/chat/a%26%3Cb", bytes.NewReader(body))
+	if a.status != http.StatusAccepted || a.body != `{"subject":"chat.a&<b"}`+"\n" || a.header.Get("Content-Type") != "application/json" || a.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%+v", a)
+	}
+	got := b.publisher.all()
+	if len(got) != 1 || got[0].subject != "chat.a&<b" || !bytes.Equal(got[0].data, body) || len(got[0].header) != 0 {
+		t.Errorf("%d published, the first on %s, %v, %d bytes", len(got), got[0].subject, got[0].header, len(got[0].data))
+	}
+	for target, status := range map[string]int{
+		"/events?subject=chat.room1":                    http.StatusAccepted,
+		"/events/chat.room1?format=nonsense":            http.StatusAccepted, // GET's parameters mean nothing here
+		"/events?subject=chat.room1&subject=chat.room2": http.StatusBadRequest,
+		"/events": http.StatusBadRequest,
+	} {
+		if a := b.do(t, http.MethodPost, target, strings.NewReader("x")); a.status != status {
+			t.Errorf("POST %s: %d instead of %d", target, a.status, status)
+		}
+	}
+	if a := b.do(t, http.MethodPost, "/events/chat.room1", nil); a.status != http.StatusAccepted {
+		t.Errorf("an empty body: %+v", a)
+	}
+	b.quiet(t)
+}
+
+// NATS gives headers a meaning, so what a stranger sends must not become one.
+func TestPostPassesOnThreeHeaders(t *testing.T) {
+	b := start(t, config())
+	parent := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello"),
+		"Tailwater-Event", "joined 🎉", "Idempotency-Key", `"8e03978e-40d5-43dd"`, "Traceparent", parent,
+		"Nats-Rollup", "all", "Nats-Msg-Id", "forged", "Nats-Expected-Stream", "S", "Nats-TTL", "1s", "Nats-Schedule", "@every 1s",
+		"Status", "503", "Description", "x", "Cookie", "session=1", "Authorization", "Bearer x", "Tracestate", "x", "Baggage", "x",
+		"X-Forwarded-For", "1.2.3.4", "Content-Type", "text/plain", "User-Agent", "x", "Tailwater-Anything", "x", "Last-Event-ID", "test-1")
+	if a.status != http.StatusAccepted {
+		t.Fatalf("%+v", a)
+	}
+	want := map[string][]string{"Tailwater-Event": {"joined 🎉"}, "Nats-Msg-Id": {`"8e03978e-40d5-43dd"`}, "traceparent": {parent}}
+	if got := b.publisher.all()[0].header; !maps.EqualFunc(got, want, func(a, b []string) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
+		t.Errorf("%v", got)
+	}
+	for name, test := range map[string]struct{ header, value, slug string }{
+		"open":               {"Tailwater-Event", "open", "bad-event-name"},
+		"error":              {"Tailwater-Event", "error", "bad-event-name"},
+		"message":            {"Tailwater-Event", "message", "bad-event-name"},
+		"Tailwater's own":    {"Tailwater-Event", "tailwater:gap", "bad-event-name"},
+		"too long a name":    {"Tailwater-Event", strings.Repeat("x", 129), "bad-event-name"},
+		"not UTF-8":          {"Tailwater-Event", "\xff", "bad-event-name"},
+		"tab":                {"Tailwater-Event", "a\tb", "bad-event-name"},
+		"too long a key":     {"Idempotency-Key", strings.Repeat("x", 257), "bad-header"},
+		"a key with a blank": {"Idempotency-Key", "a b", "bad-header"},
+		"a key in UTF-8":     {"Idempotency-Key", "é", "bad-header"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("x"), test.header, test.value).problem(t, http.StatusBadRequest, test.slug)
+		})
+	}
+	// What only traces a request does not refuse one.
+	if a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("x"), "Traceparent", strings.Repeat("x", 300)); a.status != http.StatusAccepted {
+		t.Errorf("%+v", a)
+	}
+	if got := b.publisher.all(); len(got) != 2 || len(got[1].header) != 0 {
+		t.Errorf("%d were published, the last with %v", len(got), got[len(got)-1].header)
+	}
+}
+
+func TestBodyLimit(t *testing.T) {
+	b := start(t, config())
+	for size, status := range map[int]int{0: 202, bodyLimit: 202, bodyLimit + 1: 413, 10 << 20: 413} {
+		for name, chunked := range map[string]bool{"Content-Length": false, "chunked": true} {
+			t.Run(fmt.Sprint(size, " ", name), func(t *testing.T) {
+				var body io.Reader = bytes.NewReader(make([]byte, size))
+				if chunked {
+					body = io.MultiReader(body) // hides the size from the client
+				}
+				a := b.do(t, http.MethodPost, "/events/chat.room1", body)
+				if status == http.StatusAccepted {
+					if a.status != status {
+						t.Errorf("%+v", a)
+					}
+					return
+				}
+				if p := a.problem(t, status, "too-large"); !strings.Contains(p.Detail, fmt.Sprint(bodyLimit)) || !strings.Contains(p.Detail, "TAILWATER_LIMIT_BODY") {
+					t.Error(p.Detail)
+				}
+			})
+		}
+	}
+	for _, p := range b.publisher.all() {
+		if len(p.data) > bodyLimit {
+			t.Errorf("%d bytes were published", len(p.data))
+		}
+	}
+	b.quiet(t)
+}
+
+func TestBodyThatIsNoText(t *testing.T) {
+	b := start(t, config())
+	for _, test := range []struct {
+		contentType string
+		isText      bool
+	}{
+		{"text/plain", true},
+		{"text/plain; charset=utf-8", true},
+		{"text/plain; charset", true}, // a type, although its parameter is none
+		{"TEXT/PLAIN", true},
+		{"text/html", true},
+		{"application/json", true},
+		{"application/json; charset=utf-8", true},
+		{"application/octet-stream", false},
+		{"application/x-www-form-urlencoded", false}, // what curl -d says of everything
+		{"image/png", false},
+		{"", false},
+		{"nonsense", false},
+	} {
+		for body, valid := range map[string]bool{"a\x00b": false, "caf\xe9": false, "\xed\xa0\x80": false, "café 🎉": true, "": true} {
+			t.Run(fmt.Sprintf("%s %q", test.contentType, body), func(t *testing.T) {
+				a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader(body), "Content-Type", test.contentType)
+				if valid || !test.isText {
+					if a.status != http.StatusAccepted {
+						t.Errorf("%+v", a)
+					}
+					return
+				}
+				if p := a.problem(t, http.StatusBadRequest, "bad-body"); !strings.Contains(p.Detail, "application/octet-stream") {
+					t.Error(p.Detail)
+				}
+			})
+		}
+	}
+	b.quiet(t)
+}
+
+func TestPublisherFails(t *testing.T) {
+	b := start(t, config())
+	post := func(err error) answer {
+		b.publisher.err = err
+		return b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello"))
+	}
+	a := post(fmt.Errorf("publish to chat.room1: %w: nats: 10.0.0.7: connection refused", bridge.ErrUnavailable))
+	if p := a.problem(t, http.StatusServiceUnavailable, "unavailable"); strings.Contains(p.Detail, "10.0.0.7") {
+		t.Errorf("a stranger learns %q", p.Detail)
+	}
+	if got := a.header.Get("Retry-After"); got == "" || strings.Trim(got, "0123456789") != "" || got == "0" {
+		t.Errorf("Retry-After: %q", got)
+	}
+	post(fmt.Errorf("%w: at most 1048576 bytes", bridge.ErrTooLarge)).problem(t, http.StatusRequestEntityTooLarge, "too-large")
+	b.quiet(t)
+	if p := post(errors.New("surprise at 10.0.0.7")).problem(t, http.StatusInternalServerError, "internal"); strings.Contains(p.Detail, "surprise") {
+		t.Errorf("a stranger learns %q", p.Detail)
+	}
+	if text := b.log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "surprise") {
+		t.Errorf("the log: %q", text)
+	}
+	if a := post(nil); a.status != http.StatusAccepted {
+		t.Errorf("%+v", a)
+	}
+	stats := b.api.Stats().Publishes
+	if want := (map[string]uint64{"accepted": 1, "refused": 1, "unavailable": 1, "failed": 1}); !maps.Equal(stats, want) {
+		t.Errorf("%v", stats)
+	}
+}
+
+func TestHalfABody(t *testing.T) {
+	b := start(t, config())
+	for name, request := range map[string]string{
+		"Content-Length": "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf",
+		"chunked":        "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+		"bad chunk":      "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\nhalf\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.raw(t, http.MethodPost, request, true).problem(t, http.StatusBadRequest, "incomplete-body")
+		})
+	}
+	// A client that breaks off altogether.
+	ctx, cancel := context.WithCancel(t.Context())
+	started := make(chan struct{})
+	body := io.MultiReader(strings.NewReader("half"), readerFunc(func() { close(started); <-ctx.Done() }), iotest.ErrReader(io.ErrUnexpectedEOF))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/events/chat.room1", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { <-started; cancel() }()
+	if response, err := b.server.Client().Do(r); err == nil {
+		response.Body.Close()
+		t.Error("it was answered")
+	}
+	eventually(t, "all are refused", func() bool { return b.api.Stats().Publishes["refused"] == 4 })
+	if got := b.publisher.all(); len(got) != 0 {
+		t.Errorf("published: %q", got[0].data)
+	}
+	b.quiet(t)
+}
+
+// readerFunc is an empty reader that does something.
+type readerFunc func()
+
+func (f readerFunc) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
+}
+
+// A client that never sends its body is given half a minute, whether or not the request is one that would be refused.
+func TestBodyThatDoesNotCome(t *testing.T) {
+	for path, status := range map[string]string{"chat.room1": "400", "forbidden": "403", "..": "400"} {
+		t.Run(path, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, config())
+				mine, theirs := net.Pipe()
+				defer mine.Close()
+				listener := &oneConn{conn: make(chan net.Conn, 1)}
+				listener.conn <- theirs
+				server := &http.Server{Handler: b.api, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+				go server.Serve(listener)
+				defer server.Close()
+				begin := time.Now()
+				if _, err := fmt.Fprintf(mine, "POST /events/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", path); err != nil {
+					t.Fatal(err)
+				}
+				answer, err := io.ReadAll(mine)
+				if took := time.Since(begin); took < 10*time.Second || took > time.Minute {
+					t.Errorf("it was answered after %v", took)
+				}
+				if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+status+" ") {
+					t.Errorf("%q, %v", answer, err)
+				}
+				if strings.Contains(string(answer), "timeout") {
+					t.Errorf("a stranger learns the cause: %q", answer)
+				}
+			})
+		})
+	}
+}
+
+// oneConn is a listener that has one connection.
+type oneConn struct{ conn chan net.Conn }
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if conn, more := <-l.conn; more {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *oneConn) Close() error {
+	close(l.conn)
+	return nil
+}
+
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestFinishPublishing(t *testing.T) {
+	b := start(t, config())
+	b.api.FinishPublishing() // nothing is under way
+	b.publisher.wait = make(chan struct{})
+	release := sync.OnceFunc(func() { close(b.publisher.wait) })
+	defer release()
+	posted := make(chan int, 1)
+	go func() { posted <- b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello")).status }()
+	eventually(t, "the message is on its way", func() bool { return len(b.publisher.all()) == 1 })
+	finished := make(chan struct{})
+	go func() {
+		b.api.FinishPublishing()
+		close(finished)
+	}()
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for range 20 {
+		<-again.C
+		select {
+		case <-finished:
+			t.Fatal("FinishPublishing did not wait")
+		default:
+		}
+	}
+	release()
+	<-finished
+	if status := <-posted; status != http.StatusAccepted {
+		t.Errorf("%d", status)
+	}
+	// It does not close anything.
+	if a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello")); a.status != http.StatusAccepted {
+		t.Errorf("%+v", a)
+	}
+}

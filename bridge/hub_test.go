@@ -1,0 +1,201 @@
+package bridge_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// expectFeeds fails unless so many feeds were attached and detached since the source began.
+func expectFeeds(t *testing.T, source *fakeSource, attached, detached int) {
+	t.Helper()
+	in, out := source.attachments()
+	if len(in) != attached || len(out) != detached {
+		t.Fatalf("%d feeds were attached and %d detached, want %d and %d", len(in), len(out), attached, detached)
+	}
+}
+
+func TestReadersShareAFeed(t *testing.T) {
+	hub, source := newHub(t, bridge.DefaultMemory)
+	read(t, hub, bridge.Resume{}, "a", "b.*")
+	for _, same := range [][]bridge.Subject{{"a", "b.*"}, {"b.*", "a"}, {"a", "a", "b.*"}, {"b.c", "b.*", "a", "b.d"}} {
+		read(t, hub, after(1), same...)
+		expectFeeds(t, source, 1, 0)
+	}
+	for i, other := range [][]bridge.Subject{{"a"}, {"b.*"}, {"a", "b.c"}, {"a", "b.>"}, {"a", "b.*", "c"}, {"a", "b"}, {"a.b"}} {
+		read(t, hub, bridge.Resume{}, other...)
+		expectFeeds(t, source, i+2, 0)
+	}
+	readIn(t, hub, bridge.Framing{Format: bridge.JSON}, bridge.Resume{}, "a")
+	readIn(t, hub, bridge.Framing{SubjectEvents: true}, bridge.Resume{}, "a")
+	expectFeeds(t, source, 10, 0)
+}
+
+// A feed lingers just as long as it should after the last reader, and not after another one.
+func TestLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &fakeSource{}
+		hub := bridge.NewHub(source, 10*time.Second, bridge.DefaultMemory)
+		defer hub.Close()
+		one, two := read(t, hub, bridge.Resume{}, "a"), read(t, hub, bridge.Resume{}, "a")
+		source.feed(t).Begin(at(0), "")
+		source.feed(t).Append(message(1))
+		one.Close()
+		one.Close()
+		time.Sleep(time.Minute)
+		expectFeeds(t, source, 1, 0)
+
+		two.Close()
+		pass(10*time.Second - time.Nanosecond)
+		expectFeeds(t, source, 1, 0)
+		three := read(t, hub, after(0), "a") // the timer of two is stopped
+		expect(t, three, "open@0", "m1@1")
+		pass(5 * time.Second)
+		three.Close()
+		pass(10*time.Second - time.Nanosecond)
+		expectFeeds(t, source, 1, 0)
+		if got := hub.Stats().Feeds; got != 1 {
+			t.Errorf("%d feeds are counted, want the one that lingers", got)
+		}
+		pass(time.Nanosecond)
+		expectFeeds(t, source, 1, 1)
+		if got := hub.Stats().Feeds; got != 0 {
+			t.Errorf("%d feeds are counted, want none", got)
+		}
+
+		read(t, hub, after(1), "a")
+		expectFeeds(t, source, 2, 1)
+		if in, out := source.attachments(); in[0] != out[0] || in[1] == in[0] {
+			t.Error("the feed that was detached is not the first, or was attached again")
+		}
+	})
+}
+
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// A reader that comes at the very moment when the wait ends may find the feed or not; but one it has found is its own,
+// and after it lingers as long as ever.
+func TestLingerIsNotCutShort(t *testing.T) {
+	kept := 0
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			source := &fakeSource{}
+			hub := bridge.NewHub(source, time.Second, bridge.DefaultMemory)
+			defer hub.Close()
+			arrival := time.NewTimer(time.Second)
+			read(t, hub, bridge.Resume{}, "a").Close()
+			<-arrival.C
+			read(t, hub, bridge.Resume{}, "a").Close()
+			synctest.Wait()
+			in, out := source.attachments()
+			if len(in)-len(out) != 1 {
+				t.Fatalf("%d feeds were attached and %d detached, while one should linger", len(in), len(out))
+			}
+			if len(in) == 1 {
+				kept++
+			}
+			pass(time.Second - time.Nanosecond)
+			expectFeeds(t, source, len(in), len(in)-1)
+			pass(time.Nanosecond)
+			expectFeeds(t, source, len(in), len(in))
+		})
+	}
+	t.Logf("in %d of 300 runs the reader has found the feed", kept)
+}
+
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &fakeSource{}
+		hub := bridge.NewHub(source, time.Minute, bridge.DefaultMemory)
+		open := read(t, hub, bridge.Resume{}, "a")
+		read(t, hub, bridge.Resume{}, "b").Close() // lingers
+		hub.Close()
+		expectFeeds(t, source, 2, 2)
+		hub.Close()
+		if reader, err := hub.Read([]bridge.Subject{"a"}, bridge.Framing{}, bridge.Resume{}); !errors.Is(err, bridge.ErrClosed) || reader != nil {
+			t.Errorf("Read of a closed hub gives %v, %v", reader, err)
+		}
+		open.Close()
+		pass(time.Hour)
+		expectFeeds(t, source, 2, 2)
+		if got := hub.Stats(); got.Feeds != 0 || got.Readers != 0 {
+			t.Errorf("a closed hub counts %+v", got)
+		}
+	})
+}
+
+func TestStats(t *testing.T) {
+	hub, source := newHub(t, bridge.Memory{Frames: 1})
+	foreign := bridge.Position{Epoch: "e2"}
+	read(t, hub, bridge.Resume{}, "b")
+	late := read(t, hub, bridge.Resume{}, "a")
+	feed := source.feed(t)
+	feed.Begin(at(5), "")
+	for _, resume := range []bridge.Resume{{Malformed: true}, {After: &foreign}, {After: &foreign}, after(1), after(2), after(3), {}} {
+		frames(t, read(t, hub, resume, "a"))
+	}
+	frames(t, late)
+	feed.Append(message(6))
+	feed.Append(message(7))
+	feed.Append(message(8))
+	frames(t, late) // an overrun
+	feed.Lost(at(9), bridge.GapOverrun)
+	feed.Begin(at(10), bridge.GapDisconnected)
+
+	got := hub.Stats()
+	gaps := map[string]uint64{bridge.GapRetention: 3, bridge.GapOverrun: 2, bridge.GapDisconnected: 1}
+	resets := map[string]uint64{bridge.ResetMalformed: 1, bridge.ResetUnknown: 2}
+	if got.Feeds != 2 || got.Readers != 9 || !maps.Equal(got.Gaps, gaps) || !maps.Equal(got.Resets, resets) {
+		t.Errorf("the hub counts %+v", got)
+	}
+	late.Close()
+	if got := hub.Stats().Readers; got != 8 {
+		t.Errorf("%d readers are counted after one was closed, want 8", got)
+	}
+}
+
+// Readers come and go at once, from many goroutines; in the end there is nothing that was not detached.
+func TestHubUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &fakeSource{}
+		hub := bridge.NewHub(source, time.Millisecond, bridge.DefaultMemory)
+		for worker := range 16 {
+			go func() {
+				for i := range 100 {
+					reader, err := hub.Read([]bridge.Subject{bridge.Subject(fmt.Sprintf("s%d", (worker+i)%5))}, bridge.Framing{}, bridge.Resume{})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					time.Sleep(time.Duration(i%4) * time.Millisecond)
+					reader.Close()
+				}
+			}()
+		}
+		pass(time.Minute)
+		in, out := source.attachments()
+		left := map[*bridge.Feed]int{}
+		for _, feed := range in {
+			left[feed]++
+		}
+		for _, feed := range out {
+			left[feed]--
+		}
+		for feed, n := range left {
+			if n != 0 {
+				t.Errorf("a feed of %q was attached %d times more than detached", feed.Subjects(), n)
+			}
+		}
+		if got := hub.Stats(); got.Feeds != 0 || got.Readers != 0 || len(in) < 5 {
+			t.Errorf("in the end the hub counts %+v, after %d feeds", got, len(in))
+		}
+	})
+}

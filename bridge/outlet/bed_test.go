@@ -1,0 +1,350 @@
+package outlet_test
+
+// What the tests of this package stand on: a source whose messages they make, and an outlet behind an HTTP server.
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/outlet"
+)
+
+const subject = bridge.Subject("chat.room1")
+
+// source is a bridge.Source whose feeds begin at once.
+type source struct {
+	mu       sync.Mutex
+	feeds    map[*bridge.Feed]bool
+	position bridge.Position
+}
+
+func (s *source) Attach(feed *bridge.Feed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.feeds[feed] = true
+	feed.Begin(s.position, "")
+}
+
+func (s *source) Detach(feed *bridge.Feed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.feeds, feed)
+}
+
+// publish hands a message to every feed, and gives its position.
+func (s *source) publish(data []byte) bridge.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.position.Seq++
+	s.position.Time++
+	m := &bridge.Message{Subject: string(subject), Position: s.position, Data: data}
+	for feed := range s.feeds {
+		feed.Append(m)
+	}
+	return s.position
+}
+
+// bed is an outlet with all that it needs, as an http.Handler.
+type bed struct {
+	*source
+	hub    *bridge.Hub
+	outlet *outlet.Outlet
+	logs   *bytes.Buffer // to be read when the server has ended
+}
+
+// patient is a configuration in which nothing happens by itself.
+var patient = outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: 24 * time.Hour, Retry: 2 * time.Second}
+
+var plenty = bridge.Memory{Frames: 1 << 20, Bytes: 1 << 30}
+
+func newBed(t testing.TB, config outlet.Config, memory bridge.Memory) *bed {
+	b := &bed{
+		source: &source{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
+		logs:   &bytes.Buffer{},
+	}
+	config.Log = slog.New(slog.NewTextHandler(b.logs, nil)) // the handler has a lock
+	b.outlet = outlet.New(config)
+	b.hub = bridge.NewHub(b.source, 0, memory)
+	t.Cleanup(b.hub.Close)
+	return b
+}
+
+func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	resume := bridge.Resume{}
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		position, err := bridge.ParseID(id)
+		resume.After, resume.Malformed = &position, err != nil
+	}
+	framing := bridge.Framing{}
+	if r.URL.Query().Has("lines") {
+		framing.Format = bridge.Lines
+	}
+	reader, err := b.hub.Read([]bridge.Subject{subject}, framing, resume)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer reader.Close()
+	w.Header().Set("Content-Type", framing.ContentType())
+	b.outlet.Serve(w, r, reader)
+}
+
+// protocol is one of the ways in which connections come.
+type protocol struct {
+	name       string
+	tls, http2 bool
+}
+
+var protocols = []protocol{{name: "HTTP1"}, {name: "TLS", tls: true}, {name: "HTTP2", tls: true, http2: true}}
+
+// serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
+func (b *bed) serve(t testing.TB, p protocol) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(b)
+	server.Listener = outlet.Listen(server.Listener)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.EnableHTTP2 = p.http2
+	if p.tls {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	t.Cleanup(server.Close)
+	return server
+}
+
+// client is a reader as a browser is one.
+type client struct {
+	*bridgetest.Stream
+	response *http.Response
+}
+
+// connect opens a connection and reads its first event. The test's end closes it.
+func connect(t testing.TB, server *httptest.Server, lastID string) (*client, bridgetest.Event) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lastID != "" {
+		request.Header.Set("Last-Event-ID", lastID)
+	}
+	response, err := server.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		response.Body.Close()
+	})
+	c := &client{bridgetest.NewStream(response.Body), response}
+	return c, c.next(t)
+}
+
+func (c *client) next(t testing.TB) bridgetest.Event {
+	t.Helper()
+	event, err := c.Next()
+	if err != nil {
+		t.Fatal("the next event:", err)
+	}
+	return event
+}
+
+// end expects the end of the stream.
+func (c *client) end(t testing.TB) {
+	t.Helper()
+	if event, err := c.Next(); !errors.Is(err, io.EOF) {
+		t.Fatalf("%+v, %v instead of the end", event, err)
+	}
+}
+
+// rawClient is a client of which the test decides how its socket reads.
+type rawClient struct {
+	*bridgetest.Stream
+	conn *net.TCPConn
+}
+
+// dial opens a connection with a small receive buffer, and reads the head and the first event.
+func dial(t testing.TB, server *httptest.Server) *rawClient {
+	t.Helper()
+	// The buffer's size must be known before the connection is made, because it decides the first window.
+	dialer := net.Dialer{Control: func(_, _ string, socket syscall.RawConn) (err error) {
+		controlErr := socket.Control(func(fd uintptr) {
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
+		})
+		return errors.Join(controlErr, err)
+	}}
+	conn, err := dialer.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	c := &rawClient{conn: conn.(*net.TCPConn)}
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	// In HTTP/1.0 there are no chunks, so what is read of the socket is what was written.
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	// The reader takes no more from the socket than 16 bytes ahead of what is asked of it.
+	response, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stream = bridgetest.NewStream(response.Body)
+	if event, err := c.Next(); err != nil || event.Type != bridge.EventOpen {
+		t.Fatalf("%+v, %v", event, err)
+	}
+	return c
+}
+
+// reset ends the connection as a crash does, rather than with a FIN.
+func (c *rawClient) reset(t testing.TB) {
+	t.Helper()
+	if err := errors.Join(c.conn.SetLinger(0), c.conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits for a condition.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(15 * time.Second)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for ; !condition(); <-again.C {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come to pass: ", what)
+		}
+	}
+}
+
+// ended waits until all connections have ended, and compares for what reasons.
+func (b *bed) ended(t testing.TB, want map[string]uint64) {
+	t.Helper()
+	eventually(t, "every connection ended", func() bool { return b.outlet.Stats().Open == 0 })
+	stats := b.outlet.Stats()
+	total := uint64(0)
+	for reason, n := range stats.Ended {
+		total += n
+		if n != want[reason] {
+			t.Errorf("%d connections ended by reason %s instead of %d", n, reason, want[reason])
+		}
+	}
+	if stats.Opened != total {
+		t.Errorf("%d connections opened, %d ended", stats.Opened, total)
+	}
+	eventually(t, "no reader and no feed is left", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.hub.Stats().Readers == 0 && b.hub.Stats().Feeds == 0 && len(b.feeds) == 0
+	})
+}
+
+// sink is a ResponseWriter without a socket, for tests whose time is not real.
+type sink struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+	writes int
+	before func() // each write; may be nil
+}
+
+func (s *sink) Header() http.Header              { return http.Header{} }
+func (s *sink) WriteHeader(int)                  {}
+func (s *sink) FlushError() error                { return nil }
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
+
+func (s *sink) Write(data []byte) (int, error) {
+	if s.before != nil {
+		s.before()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	return s.buffer.Write(data)
+}
+
+// take gives what was written since the last call, and in how many writes.
+func (s *sink) take() (data string, writes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, writes = s.buffer.String(), s.writes
+	s.buffer.Reset()
+	s.writes = 0
+	return data, writes
+}
+
+// events reads all that was written.
+func (s *sink) events(t testing.TB) (*bridgetest.Stream, []bridgetest.Event) {
+	t.Helper()
+	data, _ := s.take()
+	stream := bridgetest.NewStream(bytes.NewBufferString(data))
+	var events []bridgetest.Event
+	for {
+		event, err := stream.Next()
+		if errors.Is(err, io.EOF) {
+			return stream, events
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, event)
+	}
+}
+
+// request gives a request for the sinks.
+func request(ctx context.Context, target string) *http.Request {
+	return httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+}
+
+// pipes is a listener in memory, for http.Server in a synctest bubble, where a socket is not allowed.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// dial sends a request, and gives the connection on which the answer comes.
+func (p *pipes) dial(t testing.TB) net.Conn {
+	t.Helper()
+	mine, theirs := net.Pipe()
+	p.conns <- theirs
+	if _, err := fmt.Fprint(mine, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	return mine
+}

@@ -1,0 +1,297 @@
+package outlet_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/outlet"
+)
+
+func TestFramesArriveInOrder(t *testing.T) {
+	const messages, readers = 3000, 3
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			b := newBed(t, patient, plenty)
+			server := b.serve(t, p)
+			var running sync.WaitGroup
+			for range readers {
+				c, first := connect(t, server, "")
+				if want := map[bool]int{false: 1, true: 2}[p.http2]; c.response.ProtoMajor != want {
+					t.Fatalf("HTTP/%d", c.response.ProtoMajor)
+				}
+				if want := (bridgetest.Event{Type: bridge.EventOpen, Data: `{"subjects":["chat.room1"]}`, ID: "test-0-1"}); first != want {
+					t.Fatalf("the first event is %+v", first)
+				}
+				running.Go(func() {
+					for i := range messages {
+						event, err := c.Next()
+						if err != nil || event.Type != "message" || event.Data != string(numbered(i)) || !strings.HasPrefix(event.ID, fmt.Sprintf("test-%d-", i+1)) {
+							t.Errorf("message %d is %.60q of %d bytes, id %s, %v", i, event.Data, len(event.Data), event.ID, err)
+							return
+						}
+					}
+				})
+			}
+			for i := range messages {
+				b.publish(numbered(i))
+			}
+			running.Wait()
+			stats := b.outlet.Stats()
+			if want := uint64(readers * (messages + 1)); stats.Frames > want || stats.Open != readers || stats.Opened != readers {
+				t.Errorf("%+v; %d frames were to be written", stats, want)
+			}
+		})
+	}
+}
+
+// numbered gives a message's payload: small ones, some that fill a write, and some that are larger than one.
+func numbered(i int) []byte {
+	size := i % 1000
+	if i%500 == 499 {
+		size = 100 << 10
+	}
+	return append(fmt.Appendf(nil, "%d ", i), bytes.Repeat([]byte("x"), size)...)
+}
+
+func TestFramesAreJoined(t *testing.T) {
+	b := newBed(t, patient, plenty)
+	hold, err := b.hub.Read([]bridge.Subject{subject}, bridge.Framing{}, bridge.Resume{}) // keeps the feed
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Close()
+	want := []string{`{"subjects":["chat.room1"]}`}
+	for i := range 100 {
+		b.publish(fmt.Append(nil, i))
+		want = append(want, fmt.Sprint(i))
+	}
+	out := &sink{}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := request(ctx, "/")
+	r.Header.Set("Last-Event-ID", "test-0")
+	var serving sync.WaitGroup
+	serving.Go(func() { b.ServeHTTP(out, r) })
+	eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(want)) })
+	cancel()
+	serving.Wait()
+	stats := b.outlet.Stats()
+	if out.writes != 2 {
+		t.Errorf("%d writes for the preamble and what was waiting, instead of 2", out.writes)
+	}
+	if n := out.buffer.Len(); stats.Bytes != uint64(n) {
+		t.Errorf("%d bytes counted, %d written", stats.Bytes, n)
+	}
+	stream, events := out.events(t)
+	for i, event := range events {
+		if event.Data != want[i] {
+			t.Fatalf("event %d is %+v", i, event)
+		}
+	}
+	if len(events) != len(want) || stream.Comments != 1 {
+		t.Errorf("%d events instead of %d, and %d comments", len(events), len(want), stream.Comments)
+	}
+}
+
+// The answer begins before there is anything to say: an EventSource waits for it.
+func TestAnswersAtOnce(t *testing.T) {
+	for _, p := range protocols {
+		for _, query := range []string{"", "?lines"} {
+			t.Run(p.name+query, func(t *testing.T) {
+				b := newBed(t, patient, plenty)
+				silent := make(silentSource)
+				hub := bridge.NewHub(silent, 0, plenty)
+				defer hub.Close()
+				b.hub = hub
+				server := b.serve(t, p)
+				response, err := server.Client().Get(server.URL + "/" + query)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response.Body.Close()
+				b.ended(t, map[string]uint64{"client": 1})
+			})
+		}
+	}
+}
+
+// silentSource never lets a feed begin, as when NATS is away.
+type silentSource chan struct{}
+
+func (silentSource) Attach(*bridge.Feed) {}
+func (silentSource) Detach(*bridge.Feed) {}
+
+func TestHeartbeatsOverSockets(t *testing.T) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			config := patient
+			// A write deadline is for writes: silence may last longer.
+			config.Heartbeat, config.WriteTimeout = 150*time.Millisecond, 50*time.Millisecond
+			b := newBed(t, config, plenty)
+			c, _ := connect(t, b.serve(t, p), "")
+			beats := make(chan struct{})
+			go func() {
+				defer close(beats)
+				// Past the open event there are only heartbeats, so whatever is read is one.
+				buffer := make([]byte, 3)
+				for range 2 {
+					if _, err := io.ReadFull(c.response.Body, buffer); err != nil || string(buffer) != ":\n\n" {
+						t.Errorf("%q, %v instead of a heartbeat", buffer, err)
+						return
+					}
+				}
+			}()
+			<-beats
+			if open := b.outlet.Stats().Open; open != 1 {
+				t.Errorf("%d connections are open", open)
+			}
+		})
+	}
+}
+
+func TestServerEndsOverSockets(t *testing.T) {
+	for _, p := range protocols {
+		t.Run(p.name+" age", func(t *testing.T) {
+			config := patient
+			config.Age = 50 * time.Millisecond
+			b := newBed(t, config, plenty)
+			c, _ := connect(t, b.serve(t, p), "")
+			if event := c.next(t); event.Type != bridge.EventClose || event.Data != `{"reason":"age"}` {
+				t.Errorf("%+v instead of the close event", event)
+			}
+			c.end(t)
+			b.ended(t, map[string]uint64{"age": 1})
+		})
+		t.Run(p.name+" drain", func(t *testing.T) {
+			b := newBed(t, patient, plenty)
+			server := b.serve(t, p)
+			var clients []*client
+			for range 20 {
+				c, _ := connect(t, server, "")
+				clients = append(clients, c)
+			}
+			b.publish([]byte("last"))
+			b.outlet.Drain(10 * time.Second)
+			if open := b.outlet.Stats().Open; open != 0 {
+				t.Errorf("Drain has returned, and %d connections are open", open)
+			}
+			for _, c := range clients {
+				if event := c.next(t); event.Data != "last" {
+					t.Errorf("%+v instead of the last message", event)
+				}
+				if event := c.next(t); event.Type != bridge.EventClose || event.Data != `{"reason":"drain"}` {
+					t.Errorf("%+v instead of the close event", event)
+				}
+				c.end(t)
+			}
+			b.ended(t, map[string]uint64{"drain": 20})
+		})
+	}
+}
+
+func TestHangUpEndsServe(t *testing.T) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			b := newBed(t, patient, plenty)
+			server := b.serve(t, p)
+			c, _ := connect(t, server, "")
+			c.response.Body.Close()
+			b.ended(t, map[string]uint64{"client": 1})
+		})
+	}
+	for name, hangUp := range map[string]func(*testing.T, *bed, *rawClient){
+		"FIN": func(t *testing.T, _ *bed, c *rawClient) {
+			if err := c.conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"half closed": func(t *testing.T, _ *bed, c *rawClient) {
+			if err := c.conn.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"RST": func(t *testing.T, _ *bed, c *rawClient) { c.reset(t) },
+		"RST in a frame": func(t *testing.T, b *bed, c *rawClient) {
+			b.publish(make([]byte, 2<<20)) // the socket's buffers cannot hold it; NUL bytes travel as base64
+			if _, err := io.ReadFull(c.conn, make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			c.reset(t)
+		},
+		"RST behind unread frames": func(t *testing.T, b *bed, c *rawClient) {
+			for range 200 {
+				b.publish(make([]byte, 10<<10))
+			}
+			c.reset(t)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, patient, plenty)
+			hangUp(t, b, dial(t, b.serve(t, protocols[0])))
+			b.ended(t, map[string]uint64{"client": 1})
+		})
+	}
+}
+
+func TestThousandConnectionsLeaveNothing(t *testing.T) {
+	const connections = 1000
+	b := newBed(t, patient, plenty)
+	server := b.serve(t, protocols[0])
+	before := runtime.NumGoroutine()
+	var running sync.WaitGroup
+	clients := make(chan *rawClient, connections)
+	for range 20 {
+		running.Go(func() {
+			for range connections / 20 {
+				clients <- dial(t, server)
+			}
+		})
+	}
+	running.Wait()
+	close(clients)
+	if open := b.outlet.Stats().Open; open != connections {
+		t.Fatalf("%d connections are open", open)
+	}
+	b.publish([]byte("hello"))
+	i := 0
+	for c := range clients {
+		if i++; i%2 == 0 {
+			c.reset(t)
+		} else {
+			c.conn.Close()
+		}
+	}
+	b.ended(t, map[string]uint64{"client": connections})
+	eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+func TestListen(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := outlet.Listen(inner)
+	if listener.Addr() != inner.Addr() {
+		t.Error("it has another address")
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept after Close: %v", err)
+	}
+	if _, err := http.Get("http://" + inner.Addr().String()); err == nil {
+		t.Error("it listens after Close")
+	}
+}

@@ -1,0 +1,282 @@
+package outlet_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/outlet"
+)
+
+const writeTimeout = 150 * time.Millisecond
+
+var large = bytes.Repeat([]byte("x"), 64<<10)
+
+func TestSlowClientIsCut(t *testing.T) {
+	config := patient
+	config.WriteTimeout = writeTimeout
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			b := newBed(t, config, plenty)
+			server := b.serve(t, p)
+			c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
+			eventually(t, "the client is cut", func() bool {
+				b.publish(large)
+				return b.outlet.Stats().Open == 0
+			})
+			b.ended(t, map[string]uint64{"slow": 1})
+			c.response.Body.Close()
+			server.Close()
+			if logs := b.logs.String(); strings.Count(logs, "\n") != 1 || !strings.Contains(logs, "level=WARN") || !strings.Contains(logs, "client=127.0.0.1:") {
+				t.Errorf("the log: %q", logs)
+			}
+		})
+	}
+}
+
+func TestSlowClientIsReset(t *testing.T) {
+	config := patient
+	config.WriteTimeout = writeTimeout
+	b := newBed(t, config, plenty)
+	server := b.serve(t, protocols[0])
+	c := dial(t, server)
+	start := time.Now()
+	for range 20 {
+		b.publish(large)
+	}
+	b.ended(t, map[string]uint64{"slow": 1})
+	if took := time.Since(start); took < writeTimeout {
+		t.Errorf("it was cut after %v", took)
+	}
+	// It learns it as soon as it looks, rather than behind all that was queued for it.
+	n, err := io.Copy(io.Discard, c.conn)
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("after %d bytes: %v instead of a reset", n, err)
+	}
+	if n > int64(10*len(large)) {
+		t.Errorf("it could still read %d bytes", n)
+	}
+}
+
+// What a client that does not read costs the others: nothing.
+func TestStalledClientDelaysNobody(t *testing.T) {
+	b := newBed(t, patient, bridge.Memory{Frames: 20, Bytes: 1 << 30})
+	server := b.serve(t, protocols[0])
+	stalled := dial(t, server)
+	var others []*client
+	for range 5 {
+		c, _ := connect(t, server, "")
+		others = append(others, c)
+	}
+	data := string(large[:8<<10])
+	const messages = 500
+	for i := range messages {
+		b.publish(fmt.Append(nil, i, data))
+		for _, c := range others {
+			if event := c.next(t); event.Data != fmt.Sprint(i, data) {
+				t.Fatalf("message %d is %.30q", i, event.Data)
+			}
+		}
+	}
+	if stats := b.outlet.Stats(); stats.Open != 6 {
+		t.Errorf("%+v", stats)
+	}
+	// When it reads again, it is told what it missed, and is up to date.
+	gaps, last := 0, 0
+	for seen := -1; seen != messages-1; seen = last {
+		event, err := stalled.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.Type == bridge.EventGap {
+			if gaps++; !strings.Contains(event.Data, `"reason":"overrun"`) {
+				t.Errorf("%+v", event)
+			}
+			continue
+		}
+		if _, err := fmt.Sscanf(strings.TrimRight(event.Data, "x"), "%d", &last); err != nil {
+			t.Fatal(err)
+		}
+		if last <= seen || gaps == 0 && last != seen+1 {
+			t.Errorf("%d after %d, and no gap", last, seen)
+		}
+	}
+	if gaps != 1 {
+		t.Errorf("%d gaps", gaps)
+	}
+}
+
+// A client that does not read holds its cursor and what is being written; the messages are the feed's, which forgets them.
+func TestStalledClientsCostBoundedMemory(t *testing.T) {
+	b := newBed(t, patient, bridge.Memory{Frames: 16, Bytes: 1 << 20})
+	server := b.serve(t, protocols[0])
+	for range 20 {
+		dial(t, server)
+	}
+	witness, _ := connect(t, server, "")
+	before := heap()
+	const messages = 400
+	for range messages {
+		b.publish(bytes.Clone(large))
+		witness.next(t)
+	}
+	if grown := heap() - before; grown > 12<<20 {
+		t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
+	}
+	if open := b.outlet.Stats().Open; open != 21 {
+		t.Errorf("%d connections are open", open)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A position that the feed has forgotten while the client was cut off comes back as a gap.
+func TestCutClientIsToldWhatItMissed(t *testing.T) {
+	config := patient
+	config.WriteTimeout = writeTimeout
+	b := newBed(t, config, bridge.Memory{Frames: 16, Bytes: 1 << 30})
+	server := b.serve(t, protocols[0])
+	_, first := connect(t, server, "") // keeps the feed
+	slow := dial(t, server)
+	for range 100 {
+		b.publish(large)
+	}
+	eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
+	slow.reset(t)
+	_, again := connect(t, server, first.ID)
+	if again.Type != bridge.EventGap || !strings.Contains(again.Data, `"after":"`+first.ID+`"`) {
+		t.Errorf("%+v instead of a gap", again)
+	}
+}
+
+// The write timeout is for clients that take nothing. One that takes a quarter of a write in each is served.
+func TestClientThatTakesLittleIsNotCut(t *testing.T) {
+	config := patient
+	config.WriteTimeout = 4 * writeTimeout
+	b := newBed(t, config, plenty)
+	server := b.serve(t, protocols[0])
+	c := dial(t, server)
+	for range 4 { // more than it will have taken at the end
+		b.publish(large)
+	}
+	// The kernel tells a sender of no less than half of the receiver's small buffer at a time.
+	again := time.NewTicker(config.WriteTimeout / 16)
+	defer again.Stop()
+	taken, start := int64(0), time.Now()
+	for since := time.Duration(0); since < 4*config.WriteTimeout; since = time.Since(start) {
+		<-again.C
+		n, err := io.CopyN(io.Discard, c.conn, int64(since)*(16<<10)/int64(config.WriteTimeout)-taken)
+		if taken += n; err != nil {
+			t.Fatalf("after %v and %d bytes: %v", since, taken, err)
+		}
+	}
+	if open := b.outlet.Stats().Open; open != 1 {
+		t.Error("it was cut")
+	}
+}
+
+// The same to the nanosecond, over pipes that hold nothing themselves.
+func TestWriteTimeout(t *testing.T) {
+	const timeout = 20 * time.Second
+	for _, test := range []struct {
+		name    string
+		size    int           // what the client takes at a time
+		each    time.Duration // how often
+		lasting time.Duration
+	}{
+		{name: "nothing"},
+		{name: "a byte", size: 1, each: timeout - 1, lasting: 8 * timeout},
+		{name: "a page", size: 4 << 10, each: timeout - 1, lasting: 8 * timeout},
+		{name: "a write", size: 64 << 10, each: timeout - 1, lasting: 8 * timeout},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				config := patient
+				config.WriteTimeout = timeout
+				b := newBed(t, config, plenty)
+				listener := newPipes()
+				server := &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+				go server.Serve(outlet.Listen(listener))
+				conn := listener.dial(t)
+				// The head, the preamble and the open event.
+				head := bufio.NewReaderSize(conn, 16)
+				if _, err := http.ReadResponse(head, nil); err != nil {
+					t.Fatal(err)
+				}
+				for seen := ""; !strings.HasSuffix(seen, "test-0-1\n\n\r\n"); {
+					c, err := head.ReadByte()
+					if err != nil {
+						t.Fatal(err)
+					}
+					seen += string(c)
+				}
+				for range 20 {
+					b.publish(large)
+				}
+				defer server.Close()
+				defer conn.Close()
+				start := time.Now()
+				for time.Since(start) < test.lasting {
+					time.Sleep(test.each)
+					if _, err := io.ReadFull(conn, make([]byte, test.size)); err != nil {
+						t.Fatalf("it was cut after %v: %v", time.Since(start), err)
+					}
+				}
+				last := time.Now()
+				for b.outlet.Stats().Open > 0 {
+					time.Sleep(time.Second)
+				}
+				// When the last byte was taken in the middle of a write is seen a little later.
+				if took := time.Since(last); took < timeout-time.Second || took > timeout+timeout/4 {
+					t.Errorf("it was cut %v after it had taken something", took)
+				}
+				b.ended(t, map[string]uint64{"slow": 1})
+			})
+		})
+	}
+}
+
+// A deadline that is taken back is none, and one that has passed stops even a client that takes.
+func TestDeadlinesOfListen(t *testing.T) {
+	listener := newPipes()
+	defer listener.Close()
+	mine, theirs := net.Pipe()
+	defer mine.Close()
+	go func() { listener.conns <- theirs }()
+	conn, err := outlet.Listen(listener).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetWriteDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Write([]byte("hello")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after the deadline: %d, %v", n, err)
+	}
+	if err := conn.SetWriteDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, mine)
+	if n, err := conn.Write([]byte("hello")); n != 5 || err != nil {
+		t.Errorf("without a deadline: %d, %v", n, err)
+	}
+}

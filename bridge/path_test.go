@@ -1,0 +1,116 @@
+package bridge_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+var goodPaths = []struct {
+	path string
+	want bridge.Subject
+}{
+	{"chat", "chat"},
+	{"chat/room1", "chat.room1"},
+	{"chat.room1", "chat.room1"},
+	{"a.b/c.d", "a.b.c.d"},
+	{"chat/*", "chat.*"},
+	{"chat/%2A", "chat.*"},
+	{"chat/>", "chat.>"},
+	{"chat/%3E", "chat.>"},
+	{"chat/%3e", "chat.>"},
+	{"%63hat/r%6fom", "chat.room"},
+	{"gr%C3%B6%C3%9Fe", "größe"},
+	{"größe", "größe"},
+	{"%E8%81%8A%E5%A4%A9/%F0%9F%8C%8A", "聊天.\U0001f30a"},
+	{"a+b", "a+b"},
+	{"50%25", "50%"},
+	{"%252E", "%2E"}, // decoded once only
+}
+
+var badPaths = []string{
+	"", "/", "//", "/a", "a/", "a//b", "a/%20", "a%20b",
+	".", "..", "a/..", "a/../b", "./a", "a/./b", ".a", "a.", "a./b", "a/.b", "a..b",
+	"a%2Fb", "a%2fb", "%2F", "a%2Eb", "a%2eb", "%2e%2e", "a/%2E%2E/b", "%2e", "a.b%2Ec",
+	"a%00b", "a%0ab", "a%0Db", "a%09b", "a%ff", "%ed%a0%80", "a%C2%A0b", "%E2%80%AE",
+	"a%", "a%zz", "a%2", "%2", "%u0041",
+	"a*b", "%3E/a", ">/a", "a/%2A%2A",
+	strings.Repeat("a", 129), strings.Repeat("%61", 129), strings.Repeat("a/", 16) + "a",
+}
+
+func TestSubjectFromPath(t *testing.T) {
+	for _, test := range goodPaths {
+		if got, err := bridge.SubjectFromPath(test.path); err != nil || got != test.want {
+			t.Errorf("SubjectFromPath(%q) = %q, %v; want %q", test.path, got, err, test.want)
+		}
+	}
+	for _, path := range badPaths {
+		if got, err := bridge.SubjectFromPath(path); !errors.Is(err, bridge.ErrSubject) || got != "" {
+			t.Errorf("SubjectFromPath(%q) = %q, %v; want ErrSubject", path, got, err)
+		}
+	}
+}
+
+// A path that was refused tells why in the words of its sender.
+func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
+	for path, says := range map[string]string{
+		"a//b":  "one slash or dot between tokens",
+		"a/b/":  "one slash or dot between tokens",
+		"a%2Fb": "encoded slash",
+		"a%2Eb": "write it plainly",
+		"a%zz":  "RFC 3986",
+	} {
+		if _, err := bridge.SubjectFromPath(path); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("SubjectFromPath(%q): the error %v does not say %q", path, err, says)
+		}
+	}
+}
+
+func TestPathRoundTrip(t *testing.T) {
+	for _, good := range goodSubjects {
+		if strings.Contains(good, "/") {
+			continue // no path can name a token that holds a slash
+		}
+		subject := bridge.Subject(good)
+		path := subject.Path()
+		if got, err := bridge.SubjectFromPath(path); err != nil || got != subject {
+			t.Errorf("%q has the path %q, which gives %q, %v", subject, path, got, err)
+		}
+		if u, err := url.Parse("http://localhost/events/" + path); err != nil || u.EscapedPath() != "/events/"+path || u.RawQuery != "" {
+			t.Errorf("%q has the path %q, which does not survive in a URL: %v, %v", subject, path, u, err)
+		}
+	}
+}
+
+func FuzzSubjectFromPath(f *testing.F) {
+	for _, test := range goodPaths {
+		f.Add(test.path)
+	}
+	for _, path := range badPaths {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		subject, err := bridge.SubjectFromPath(path)
+		if err != nil {
+			if !errors.Is(err, bridge.ErrSubject) || subject != "" {
+				t.Fatalf("SubjectFromPath(%q) = %q, %v", path, subject, err)
+			}
+			return
+		}
+		if !obeysGrammar(string(subject)) {
+			t.Fatalf("SubjectFromPath(%q) = %q, which is no subject", path, subject)
+		}
+		// The separators are those that stand in the path, for all to see.
+		plain := strings.Count(path, "/") + strings.Count(path, ".")
+		if got := strings.Count(string(subject), "."); got != plain || strings.Contains(string(subject), "/") {
+			t.Fatalf("SubjectFromPath(%q) = %q: a separator came from an encoding", path, subject)
+		}
+		again, err := bridge.SubjectFromPath(subject.Path())
+		if err != nil || again != subject {
+			t.Fatalf("%q has the path %q, which gives %q, %v", subject, subject.Path(), again, err)
+		}
+	})
+}

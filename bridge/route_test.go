@@ -1,0 +1,275 @@
+package bridge_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+func mustRoute(t testing.TB, text string) bridge.Route {
+	t.Helper()
+	route, err := bridge.ParseRoute(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return route
+}
+
+var goodRoutes = []struct {
+	route  string
+	filter bridge.Subject
+}{
+	{"/news=news.all", "news.all"},
+	{"/chat/{room}=chat.{room}", "chat.*"},
+	{"/chat/{room}/of/{user}=chat.{user}.{room}", "chat.*.*"},
+	{"/tree/{path...}=tree.{path}", "tree.>"},
+	{"/tree/{a}/{path...}=tree.{a}.{path}", "tree.*.>"},
+	{"/all/{path...}={path}", ">"},
+	{"/any/{a}={a}", "*"},
+	{"/metrics=metrics.>", "metrics.>"},
+	{"/v1.2/a_b~c-d=x", "x"},
+	{"/a/{x_1}=größe.{x_1}", "größe.*"},
+	{"/a/{x}={x}.=", "*.="},
+}
+
+var badRoutes = []struct{ route, says string }{
+	{"", "has no ="},
+	{"/chat/{room}", "write it as /chat/{room}=chat.{room}"},
+	{"chat=chat", "begin with a slash"},
+	{"=chat", "begin with a slash"},
+	{"/=chat", "plain word"},
+	{"//a=chat", "plain word"},
+	{"/a/=chat", "plain word"},
+	{"/a//b=chat", "plain word"},
+	{"/a/..=chat", "plain word"},
+	{"/.well-known=chat", "plain word"},
+	{"/a%2Fb=chat", "plain word"},
+	{"/größe=x", "plain word"},
+	{"/a/{Room}=chat.{Room}", "plain word"},
+	{"/a/{}=chat", "plain word"},
+	{"/a/x{room}=chat.{room}", "plain word"},
+	{"/a/{room}x=chat.{room}", "plain word"},
+	{"/{room}=chat.{room}", "first segment of the path must be a word"},
+	{"/{path...}={path}", "first segment of the path must be a word"},
+	{"/a/{b}/{b}=x.{b}", "the path has {b} twice"},
+	{"/a/{b...}/c=x.{b}", "nothing may follow"},
+	{"/a/{b...}/{c}=x.{c}.{b}", "nothing may follow"},
+	{"/a/{b}=x", "does not use {b}"},
+	{"/a/{b}=x.{c}", "{c}, which the path does not have"},
+	{"/a/{b}=x.{b}.{b}", "the subject has {b} twice"},
+	{"/a/{b}=x.b{b}", "must be a whole token"},
+	{"/a/{b}=x.{b}b", "must be a whole token"},
+	{"/a/{b}=x.{b", "must be a whole token"},
+	{"/a/{b}=x.b}", "must be a whole token"},
+	{"/a/{b...}={b}.x", "must be the last token"},
+	{"/a=", "it is empty"},
+	{"/a=.x", "token 1"},
+	{"/a=x..y", "token 2"},
+	{"/a/{b}={b}.", "token 2"},
+	{"/a=x y", "blank"},
+	{"/a=x\n", "blank"},
+	{"/a=>.x", "may only be the last"},
+	{"/a=x*", "mixes the wildcard"},
+	{"/a=\xff", "not UTF-8"},
+	{"/a/{b}=" + tokens(16) + ".{b}", "17 tokens"},
+	{"/events=x", "Tailwater's own"},
+	{"/events/{a}=x.{a}", "Tailwater's own"},
+	{"/presence/a=x", "Tailwater's own"},
+	{"/session=x", "Tailwater's own"},
+	{"/inspect=x", "Tailwater's own"},
+	{"/clock=x", "Tailwater's own"},
+	{"/web/x=x", "Tailwater's own"},
+	{"/client.js=x", "Tailwater's own"},
+}
+
+func TestParseRoute(t *testing.T) {
+	for _, good := range goodRoutes {
+		route, err := bridge.ParseRoute(good.route)
+		if err != nil || route.Filter() != good.filter || route.String() != good.route {
+			t.Errorf("ParseRoute(%q) = %v with the filter %q, %v; want the filter %q", good.route, route, route.Filter(), err, good.filter)
+		}
+	}
+	for _, bad := range badRoutes {
+		_, err := bridge.ParseRoute(bad.route)
+		if !errors.Is(err, bridge.ErrRoute) || !strings.Contains(err.Error(), bad.says) {
+			t.Errorf("ParseRoute(%q): the error should say %q: %v", bad.route, bad.says, err)
+		}
+	}
+	if bridge.Events.Filter() != ">" {
+		t.Errorf("the filter of /events/ is %q", bridge.Events.Filter())
+	}
+}
+
+func TestResolve(t *testing.T) {
+	const (
+		chat  = "/chat/{room}=chat.{room}"
+		swap  = "/chat/{room}/of/{user}=u.{user}.{room}"
+		tree  = "/tree/{path...}=tree.{path}"
+		fixed = "/news/all=news.all"
+		other = "no fit"
+		wrong = "ErrSubject"
+	)
+	for _, test := range []struct{ route, path, want string }{
+		{chat, "/chat/room1", "chat.room1"},
+		{chat, "/chat/r%C3%BCm", "chat.rüm"},
+		{chat, "/chat/50%25", "chat.50%"},
+		{chat, "/chat/*", "chat.*"},
+		{chat, "/chat", other},
+		{chat, "/chat/a/b", other},
+		{chat, "/chat/a/", other},
+		{chat, "chat/a", other},
+		{chat, "//chat/a", other},
+		{chat, "/ch%61t/a", other},
+		{chat, "/Chat/a", other},
+		{chat, "", other},
+		{chat, "/chat/", wrong},
+		{chat, "/chat/a.b", wrong},
+		{chat, "/chat/.", wrong},
+		{chat, "/chat/..", wrong},
+		{chat, "/chat/a%2Eb", wrong},
+		{chat, "/chat/a%2fb", wrong},
+		{chat, "/chat/a%20b", wrong},
+		{chat, "/chat/a%0Ab", wrong},
+		{chat, "/chat/%ff", wrong},
+		{chat, "/chat/%zz", wrong},
+		{chat, "/chat/a*", wrong},
+		{chat, "/chat/%3E", wrong}, // one token, not all that may follow
+		{chat, "/chat/>", wrong},
+		{chat, "/chat/" + strings.Repeat("a", 129), wrong},
+		{swap, "/chat/r/of/u", "u.u.r"},
+		{swap, "/chat/r/x/u", other},
+		{swap, "/chat/of/of/of", "u.of.of"},
+		{swap, "/chat//of/u", wrong},
+		{swap, "/chat/>/of/u", wrong},
+		{tree, "/tree/a", "tree.a"},
+		{tree, "/tree/a/b.c/d", "tree.a.b.c.d"},
+		{tree, "/tree/a/%3E", "tree.a.>"},
+		{tree, "/tree/>", "tree.>"},
+		{tree, "/tree", other},
+		{tree, "/tree/", wrong},
+		{tree, "/tree/a/", wrong},
+		{tree, "/tree/a//b", wrong},
+		{tree, "/tree/>/a", wrong},
+		{tree, "/tree/" + tokens(16), wrong},
+		{fixed, "/news/all", "news.all"},
+		{fixed, "/news", other},
+		{fixed, "/news/all/", other},
+		{"/metrics=metrics.>", "/metrics", "metrics.>"},
+	} {
+		subject, fits, err := mustRoute(t, test.route).Resolve(test.path)
+		got := string(subject)
+		switch {
+		case !fits && err == nil && subject == "":
+			got = other
+		case errors.Is(err, bridge.ErrSubject) && fits && subject == "":
+			got = wrong
+		case err != nil || !fits:
+			t.Errorf("%q resolves %q to %q, %v, %v", test.route, test.path, subject, fits, err)
+		}
+		if got != test.want {
+			t.Errorf("%q resolves %q to %s, want %s (%v)", test.route, test.path, got, test.want, err)
+		}
+	}
+}
+
+func TestSortRoutes(t *testing.T) {
+	routes := []bridge.Route{bridge.Events}
+	for _, text := range []string{
+		"/a/{p...}=rest.{p}", "/a/{x}=one.{x}", "/a/b=word", "/a/{x}/c=oneword.{x}", "/a/b/{p...}=wordrest.{p}", "/a/{x}/{p...}=onerest.{x}.{p}",
+	} {
+		routes = append(routes, mustRoute(t, text))
+	}
+	for range 2 {
+		slices.Reverse(routes)
+		bridge.SortRoutes(routes)
+		for path, want := range map[string]bridge.Subject{
+			"/a/b": "word", "/a/x": "one.x", "/a/b/c": "wordrest.c", "/a/x/c": "oneword.x", "/a/x/d": "onerest.x.d", "/a/x/c/d": "onerest.x.c.d", "/events/e": "e",
+		} {
+			if got := first(t, routes, path); got != want {
+				t.Errorf("%q goes to %q, want %q", path, got, want)
+			}
+		}
+	}
+}
+
+// first gives the subject of the first route that fits.
+func first(t *testing.T, routes []bridge.Route, path string) bridge.Subject {
+	t.Helper()
+	for _, route := range routes {
+		if subject, fits, err := route.Resolve(path); fits {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return subject
+		}
+	}
+	return ""
+}
+
+func TestCheckRoutes(t *testing.T) {
+	for _, test := range []struct {
+		routes   []string
+		problems []string
+	}{
+		{nil, nil},
+		{[]string{"/a/{x}=a.{x}", "/a/b=b", "/a/{x...}=c.{x}", "/b/{x}=a.{x}"}, nil},
+		{[]string{"/a=x", "/a=y"}, []string{`"/a=x" and "/a=y"`}},
+		{[]string{"/a/{x}=a.{x}", "/b=b", "/a/{y}=b.{y}"}, []string{`"/a/{x}=a.{x}" and "/a/{y}=b.{y}"`}},
+		{[]string{"/a/{x...}=a.{x}", "/a/{y...}=b.{y}", "/b=x", "/b=x"}, []string{`"/a/{x...}=a.{x}" and`, `"/b=x" and "/b=x"`}},
+	} {
+		var routes []bridge.Route
+		for _, text := range test.routes {
+			routes = append(routes, mustRoute(t, text))
+		}
+		err := bridge.CheckRoutes(routes)
+		if (err != nil) != (test.problems != nil) || err != nil && !errors.Is(err, bridge.ErrRoute) {
+			t.Errorf("%q: %v", test.routes, err)
+		}
+		for _, problem := range test.problems {
+			if err != nil && !strings.Contains(err.Error(), problem) {
+				t.Errorf("%q: the error does not name %s: %v", test.routes, problem, err)
+			}
+		}
+	}
+}
+
+func FuzzRoute(f *testing.F) {
+	paths := []string{"/chat/room1", "/a/b", "/a/%3E", "/a/*", "/a/b/of/c", "/tree/a/b/c", "/a/a.b", "/a/%2E", "//", ""}
+	for i, good := range goodRoutes {
+		f.Add(good.route, paths[i%len(paths)])
+	}
+	for i, bad := range badRoutes {
+		f.Add(bad.route, paths[i%len(paths)])
+	}
+	f.Add("/a/{x}=y.{x}", "/a/>")
+	f.Add("/a/{x...}=y.{x}", "/a/b/>")
+	f.Fuzz(func(t *testing.T, text, path string) {
+		route, err := bridge.ParseRoute(text)
+		if err != nil {
+			if !errors.Is(err, bridge.ErrRoute) {
+				t.Fatalf("ParseRoute(%q): %v", text, err)
+			}
+			return
+		}
+		filter := route.Filter()
+		if !obeysGrammar(string(filter)) || route.String() != text {
+			t.Fatalf("ParseRoute(%q) = %v with the filter %q", text, route, filter)
+		}
+		subject, fits, err := route.Resolve(path)
+		switch {
+		case err != nil:
+			if !fits || subject != "" || !errors.Is(err, bridge.ErrSubject) {
+				t.Fatalf("%q resolves %q to %q, %v, %v", text, path, subject, fits, err)
+			}
+		case !fits:
+			if subject != "" {
+				t.Fatalf("%q does not fit %q, but gives %q", text, path, subject)
+			}
+		case !obeysGrammar(string(subject)) || !filter.Covers(subject):
+			t.Fatalf("%q resolves %q to %q, which its filter %q does not cover", text, path, subject, filter)
+		}
+	})
+}

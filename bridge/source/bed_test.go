@@ -1,0 +1,343 @@
+package source_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/embed"
+)
+
+// patience is how long a test waits for what must come. It is reached only where the test fails.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		bridgetest.RemoveNATSServer()
+		os.Exit(code)
+	}))
+}
+
+// bed is a source and a hub over it, with what a test needs to see of the connection beneath.
+type bed struct {
+	source *source.Source
+	hub    *bridge.Hub
+	conn   *nats.Conn    // the source's own
+	left   chan struct{} // one for each feed that was detached
+
+	mu      sync.Mutex
+	sockets []net.Conn // that the source dialed; not in process
+}
+
+// ample holds whatever a test publishes, so that no gap comes from a feed's memory.
+var ample = bridge.Memory{Frames: 1 << 17, Bytes: 256 << 20}
+
+// newBed opens a source. The hub forgets a feed with its last reader. The test's end closes all.
+func newBed(t testing.TB, dial source.Dialer, log *slog.Logger) *bed {
+	t.Helper()
+	b := &bed{left: make(chan struct{}, 1<<12)}
+	var err error
+	b.source, err = source.Open(func(options ...nats.Option) (*nats.Conn, error) {
+		var err error
+		b.conn, err = dial(append([]nats.Option{nats.SetCustomDialer(b)}, options...)...)
+		return b.conn, err
+	}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.source.Close)
+	b.hub = bridge.NewHub(b, 0, ample)
+	t.Cleanup(b.hub.Close)
+	return b
+}
+
+// Attach and Detach make the bed a bridge.Source that tells when a feed has left.
+func (b *bed) Attach(f *bridge.Feed) { b.source.Attach(f) }
+
+func (b *bed) Detach(f *bridge.Feed) {
+	b.source.Detach(f)
+	b.left <- struct{}{}
+}
+
+// Dial makes the bed a nats.CustomDialer that keeps the sockets, so that a test can cut them.
+func (b *bed) Dial(network, address string) (net.Conn, error) {
+	socket, err := (&net.Dialer{Timeout: patience}).Dial(network, address)
+	if err == nil {
+		b.mu.Lock()
+		b.sockets = append(b.sockets, socket)
+		b.mu.Unlock()
+	}
+	return socket, err
+}
+
+// cut breaks the connection under the source, and waits until it has noticed.
+func (b *bed) cut(t testing.TB) {
+	t.Helper()
+	lost := b.conn.StatusChanged(nats.RECONNECTING)
+	defer b.conn.RemoveStatusListener(lost)
+	b.mu.Lock()
+	for _, socket := range b.sockets {
+		_ = socket.Close()
+	}
+	b.sockets = nil
+	b.mu.Unlock()
+	receive(t, lost, "the loss of the connection")
+}
+
+// awaitStatus waits until nats.go says that the source's connection is in that state.
+func (b *bed) awaitStatus(t testing.TB, want nats.Status) {
+	t.Helper()
+	changed := b.conn.StatusChanged(want)
+	defer b.conn.RemoveStatusListener(changed)
+	if b.conn.Status() != want {
+		receive(t, changed, "the status "+want.String())
+	}
+}
+
+// settle waits until the source has received everything that other connections had flushed before.
+func (b *bed) settle(t testing.TB) {
+	t.Helper()
+	if err := b.conn.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitLeft waits until n feeds were detached.
+func (b *bed) awaitLeft(t testing.TB, n int) {
+	t.Helper()
+	for range n {
+		receive(t, b.left, "a feed to be detached")
+	}
+}
+
+// client is one reader of the hub, read as a browser reads its stream.
+type client struct {
+	t      testing.TB
+	reader *bridge.Reader
+	rest   []byte
+	stream *bridgetest.Stream
+}
+
+// read opens a client in the format JSON. The test's end closes it.
+func (b *bed) read(t testing.TB, subjects ...bridge.Subject) *client {
+	t.Helper()
+	return b.readFramed(t, bridge.Framing{Format: bridge.JSON}, subjects...)
+}
+
+func (b *bed) readFramed(t testing.TB, framing bridge.Framing, subjects ...bridge.Subject) *client {
+	t.Helper()
+	reader, err := b.hub.Read(subjects, framing, bridge.Resume{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+	c := &client{t: t, reader: reader, rest: framing.Preamble(time.Second)}
+	c.stream = bridgetest.NewStream(c)
+	return c
+}
+
+// Read gives the bytes of the connection, and waits for them.
+func (c *client) Read(p []byte) (int, error) {
+	for len(c.rest) == 0 {
+		frames, wait := c.reader.Next(nil, 64<<10)
+		for _, frame := range frames {
+			c.rest = append(c.rest, frame...)
+		}
+		if wait == nil {
+			continue
+		}
+		select {
+		case <-wait:
+		case <-time.After(patience):
+			return 0, fmt.Errorf("nothing came for %v", patience)
+		}
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+// next waits for the next event.
+func (c *client) next() bridgetest.Event {
+	c.t.Helper()
+	event, err := c.stream.Next()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return event
+}
+
+// message waits for the next event, which must be a message, and gives the payload of its JSON.
+func (c *client) message() message {
+	c.t.Helper()
+	event := c.next()
+	m, err := parseMessage(event)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
+// wantOpen waits for the first event.
+func (c *client) wantOpen() {
+	c.t.Helper()
+	if event := c.next(); event.Type != bridge.EventOpen {
+		c.t.Fatalf("got %+v, want the open", event)
+	}
+}
+
+// wantGap waits for the next event, which must be a gap.
+func (c *client) wantGap(reason string) {
+	c.t.Helper()
+	if event := c.next(); event.Type != bridge.EventGap || gapReason(c.t, event) != reason {
+		c.t.Fatalf("got %+v, want a gap with the reason %s", event, reason)
+	}
+}
+
+// wantData waits for messages with these payloads, and nothing between them.
+func (c *client) wantData(payloads ...string) {
+	c.t.Helper()
+	for _, want := range payloads {
+		if m := c.message(); m.Data != want {
+			c.t.Fatalf("got the message %q, want %q", m.Data, want)
+		}
+	}
+}
+
+// wantNothing fails if something can be read at this moment.
+func (c *client) wantNothing() {
+	c.t.Helper()
+	if frames, _ := c.reader.Next(nil, 64<<10); len(frames) > 0 {
+		c.t.Fatalf("got %q, want nothing", frames)
+	}
+}
+
+// publisher is a connection of its own.
+func publisher(t testing.TB, dial source.Dialer) *nats.Conn {
+	t.Helper()
+	closed := make(chan struct{})
+	conn, err := dial(nats.ClosedHandler(func(*nats.Conn) { close(closed) }), nats.MaxReconnects(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		<-closed
+	})
+	return conn
+}
+
+// publish sends payloads and waits until the server has routed them.
+func publish(t testing.TB, conn *nats.Conn, subject string, payloads ...string) {
+	t.Helper()
+	for _, payload := range payloads {
+		if err := conn.Publish(subject, []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush(t, conn)
+}
+
+func flush(t testing.TB, conn *nats.Conn) {
+	t.Helper()
+	if err := conn.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// embedded starts a server in this process and gives the way to it.
+func embedded(t testing.TB) source.Dialer { return startEmbedded(t, embed.Config{}).Dial }
+
+func startEmbedded(t testing.TB, config embed.Config) *embed.Server {
+	t.Helper()
+	config.Dir.Value = t.TempDir()
+	server, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// to gives the way to a server that listens.
+func to(url string) source.Dialer {
+	return func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(url, options...) }
+}
+
+// receive waits for a value.
+func receive[T any](t testing.TB, from <-chan T, what string) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(patience):
+		t.Fatalf("waited %v for %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// within gives a context for one call.
+func within(t testing.TB, timeout time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// warnings gives a log, and what is warned of in it.
+func warnings() (*slog.Logger, <-chan string) {
+	w := warningLog{slog.DiscardHandler, make(chan string, 1<<8)}
+	return slog.New(w), w.lines
+}
+
+type warningLog struct {
+	slog.Handler
+	lines chan string
+}
+
+func (w warningLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+func (w warningLog) Handle(_ context.Context, record slog.Record) error {
+	line := record.Message
+	record.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
+	select {
+	case w.lines <- line:
+	default:
+	}
+	return nil
+}
+
+// numbers gives n payloads: from, from+1, …
+func numbers(from, n int) []string {
+	payloads := make([]string, n)
+	for i := range payloads {
+		payloads[i] = strconv.Itoa(from + i)
+	}
+	return payloads
+}
+
+// everywhere runs a test on a server in the process and on one that is a process of its own.
+func everywhere(t *testing.T, run func(t *testing.T, dial source.Dialer)) {
+	t.Run("embedded", func(t *testing.T) { run(t, embedded(t)) })
+	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL())) })
+}

@@ -1,0 +1,106 @@
+package source_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// closeSoon closes a source, which must not wait for a server that is away.
+func closeSoon(t *testing.T, s *source.Source) {
+	t.Helper()
+	begun := time.Now()
+	s.Close()
+	if took := time.Since(begun); took > 4*time.Second {
+		t.Errorf("Close took %v", took)
+	}
+	select {
+	case <-s.Closed():
+	default:
+		t.Error("the source does not say that it is closed")
+	}
+}
+
+func TestClose(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		running := goleak.IgnoreCurrent()
+		b := newBed(t, dial, quiet)
+		c := b.read(t, "a.b")
+		c.wantOpen()
+		if err := b.source.Publish(within(t, patience), "a.b", nil, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		c.wantData("x")
+		c.reader.Close()
+		b.hub.Close()
+		closeSoon(t, b.source)
+		goleak.VerifyNone(t, running)
+	})
+}
+
+// Close may come with feeds attached, and again.
+func TestCloseWithOpenFeeds(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		running := goleak.IgnoreCurrent()
+		b := newBed(t, dial, quiet)
+		c := b.read(t, "a.b")
+		c.wantOpen()
+		b.read(t, "a.c")
+		closeSoon(t, b.source)
+		closeSoon(t, b.source)
+		c.wantNothing()
+		late := b.read(t, "a.d")
+		late.wantNothing()
+		late.reader.Close()
+		b.hub.Close()
+		if n := b.source.Stats().Subscriptions; n != 0 {
+			t.Errorf("%d subscriptions are left", n)
+		}
+		goleak.VerifyNone(t, running)
+	})
+}
+
+func TestCloseWhileAway(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	running := goleak.IgnoreCurrent()
+	b := newBed(t, to(server.URL()), quiet)
+	b.read(t, "a.b").wantOpen()
+	server.Kill()
+	b.awaitStatus(t, nats.RECONNECTING)
+	// Feeds that come now wake the source, which must not be waiting for NATS when it is closed.
+	for _, subject := range []bridge.Subject{"a.c", "a.d", "a.e"} {
+		b.read(t, subject).wantNothing()
+	}
+	closeSoon(t, b.source)
+	b.hub.Close()
+	goleak.VerifyNone(t, running)
+}
+
+func TestCloseBeforeTheFirstConnection(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	server.Kill()
+	running := goleak.IgnoreCurrent()
+	b := newBed(t, to(server.URL()), quiet)
+	b.read(t, "a.b").wantNothing()
+	closeSoon(t, b.source)
+	b.hub.Close()
+	goleak.VerifyNone(t, running)
+}
+
+// Settings that cannot work are an error at once, which leaves nothing behind.
+func TestOpenWithImpossibleSettings(t *testing.T) {
+	running := goleak.IgnoreCurrent()
+	_, err := source.Open(func(options ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect("nats://127.0.0.1:1", append(options, nats.UserCredentials("no such file"))...)
+	}, quiet)
+	if err == nil {
+		t.Error("there was no error")
+	}
+	goleak.VerifyNone(t, running)
+}

@@ -1,0 +1,209 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+func TestPublish(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		b := newBed(t, dial, quiet)
+		c := b.read(t, "a.b")
+		c.wantOpen()
+		sub := subscribe(t, publisher(t, dial), "a.b")
+		header := map[string][]string{
+			bridge.HeaderEvent: {"joined"},
+			"tracePARENT":      {"00-1-2-03"}, // a name keeps its spelling
+		}
+		if err := b.source.Publish(within(t, patience), "a.b", header, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		msg, err := sub.NextMsg(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(msg.Data) != "hello" || !maps.EqualFunc(msg.Header, header, slices.Equal) {
+			t.Errorf("NATS got %q with %v", msg.Data, msg.Header)
+		}
+		m := c.message()
+		if m.Data != "hello" || m.Event != "joined" || !maps.EqualFunc(m.Headers, header, slices.Equal) {
+			t.Errorf("the reader got %+v", m)
+		}
+		if err := b.source.Publish(within(t, patience), "a.b", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if m := c.message(); m.Data != "" || m.Event != "" || m.Headers != nil {
+			t.Errorf("the reader got %+v, want an empty message", m)
+		}
+	})
+}
+
+// When Publish returns, the server has the message and has passed it on.
+func TestPublishHasArrived(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		b := newBed(t, dial, quiet)
+		conn := publisher(t, dial)
+		sub := subscribe(t, conn, "a.b")
+		for i := range 200 {
+			if err := b.source.Publish(within(t, patience), "a.b", nil, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			flush(t, conn)
+			if n, _, err := sub.Pending(); err != nil || n != 1 {
+				t.Fatalf("publish %d: %d messages have arrived (%v)", i, n, err)
+			}
+			if _, err := sub.NextMsg(patience); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestPublishTooLarge(t *testing.T) {
+	dial := embedded(t)
+	b := newBed(t, dial, quiet)
+	limit := int(b.conn.MaxPayload())
+	c := b.read(t, "a.b")
+	c.wantOpen()
+	err := b.source.Publish(within(t, patience), "a.b", nil, make([]byte, limit+1))
+	if !errors.Is(err, bridge.ErrTooLarge) || errors.Is(err, bridge.ErrUnavailable) {
+		t.Errorf("one byte too many: %v", err)
+	}
+	err = b.source.Publish(within(t, patience), "a.b", map[string][]string{"A": {"b"}}, make([]byte, limit))
+	if !errors.Is(err, bridge.ErrTooLarge) {
+		t.Errorf("headers too many: %v", err)
+	}
+	if err := b.source.Publish(within(t, patience), "a.b", nil, make([]byte, limit)); err != nil {
+		t.Errorf("as large as may be: %v", err)
+	}
+	if m := c.message(); len(m.DataBase64) != limit {
+		t.Errorf("the reader got %d bytes, want %d", len(m.DataBase64), limit)
+	}
+}
+
+// Without NATS a publisher is told so at once, and what it gave is not sent later.
+func TestPublishWhileAway(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	b := newBed(t, to(server.URL()), quiet)
+	c := b.read(t, "a.b")
+	c.wantOpen()
+	server.Kill()
+	b.awaitStatus(t, nats.RECONNECTING)
+	begun := time.Now()
+	for range 100 {
+		if err := b.source.Publish(within(t, time.Hour), "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if took := time.Since(begun); took > patience {
+		t.Errorf("it took %v", took)
+	}
+	server.Start(t)
+	c.wantGap(bridge.GapDisconnected)
+	if err := b.source.Publish(within(t, patience), "a.b", nil, []byte("now")); err != nil {
+		t.Fatal(err)
+	}
+	c.wantData("now")
+}
+
+// A Publish that cannot be answered ends with its context.
+func TestPublishEndsWithItsContext(t *testing.T) {
+	b := newBed(t, embedded(t), quiet)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	cancel()
+	if err := b.source.Publish(ctx, "a.b", nil, nil); !errors.Is(err, bridge.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Whatever Publish has called a success is there, however often the connection breaks in between.
+func TestPublishNeverPromisesTooMuch(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	b := newBed(t, to(server.URL()), quiet)
+	conn := publisher(t, to(server.URL()))
+	sub := subscribe(t, conn, "a.b")
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var mu sync.Mutex
+	promised := map[string]bool{}
+	stop := make(chan struct{})
+	var publishers sync.WaitGroup
+	for p := range 8 {
+		publishers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				payload := fmt.Sprint(p, "-", i)
+				err := b.source.Publish(ctx, "a.b", nil, []byte(payload))
+				switch {
+				case err == nil:
+					mu.Lock()
+					promised[payload] = true
+					mu.Unlock()
+				case errors.Is(err, bridge.ErrUnavailable):
+					runtime.Gosched()
+				default:
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 15 {
+		b.cut(t)
+		b.awaitStatus(t, nats.CONNECTED)
+		if err := b.source.Publish(ctx, "a.b", nil, []byte("again")); err != nil && !errors.Is(err, bridge.ErrUnavailable) {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	publishers.Wait()
+	flush(t, conn)
+	for {
+		n, _, err := sub.Pending()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		msg, err := sub.NextMsg(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(promised, string(msg.Data))
+	}
+	if len(promised) > 0 {
+		t.Errorf("%d messages were called published and never came", len(promised))
+	}
+}
+
+func subscribe(t *testing.T, conn *nats.Conn, subject string) *nats.Subscription {
+	t.Helper()
+	sub, err := conn.SubscribeSync(subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.SetPendingLimits(-1, -1); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, conn)
+	return sub
+}

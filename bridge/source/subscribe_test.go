@@ -1,0 +1,230 @@
+package source_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/embed"
+)
+
+// Whoever has seen the open has not missed what is published from then on.
+func TestOpenMeansSubscribed(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		b := newBed(t, dial, quiet)
+		other := publisher(t, dial)
+		for i := range 500 {
+			subject := fmt.Sprintf("fresh.%d", i)
+			c := b.read(t, bridge.Subject(subject))
+			c.wantOpen()
+			publish(t, other, subject, "first", "second")
+			c.wantData("first", "second")
+		}
+	})
+}
+
+// The same with many feeds opened at once, which share their proof.
+func TestOpenMeansSubscribedToManyAtOnce(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		b := newBed(t, dial, quiet)
+		other := publisher(t, dial)
+		clients := make([]*client, 500)
+		for i := range clients {
+			clients[i] = b.read(t, bridge.Subject(fmt.Sprintf("fresh.%d", i)))
+		}
+		var all sync.WaitGroup
+		for i, c := range clients {
+			all.Go(func() {
+				event, err := c.stream.Next()
+				if err != nil || event.Type != bridge.EventOpen {
+					t.Errorf("got %+v, %v, want the open", event, err)
+				}
+				if err := other.Publish(fmt.Sprintf("fresh.%d", i), []byte("first")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for _, c := range clients {
+			c.wantData("first")
+		}
+	})
+}
+
+// watched is a server configuration under which one user may ask the server itself.
+const watched = `
+accounts {
+  APP { users = [{user: app, password: app}] }
+  SYS { users = [{user: sys, password: sys}] }
+}
+system_account: SYS
+no_auth_user: app
+`
+
+// subscriptions asks the server how many subscriptions the source has there.
+func (b *bed) subscriptions(t *testing.T, system *nats.Conn) (n int) {
+	t.Helper()
+	b.settle(t)
+	answer, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", nil, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var connz struct {
+		Data struct {
+			Connections []struct {
+				Name          string
+				Subscriptions int
+			}
+		}
+	}
+	if err := json.Unmarshal(answer.Data, &connz); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, c := range connz.Data.Connections {
+		if c.Name == "tailwater" {
+			found, n = true, n+c.Subscriptions
+		}
+	}
+	if !found {
+		t.Fatalf("the server does not know the source: %s", answer.Data)
+	}
+	return n
+}
+
+func (b *bed) wantSubscriptions(t *testing.T, system *nats.Conn, want int) {
+	t.Helper()
+	if n := b.source.Stats().Subscriptions; n != want {
+		t.Errorf("the source has %d subscriptions, want %d", n, want)
+	}
+	if n := b.subscriptions(t, system); n != want {
+		t.Errorf("the server has %d subscriptions, want %d", n, want)
+	}
+}
+
+func TestSubscriptionsAreSharedAndEnd(t *testing.T) {
+	server := startEmbedded(t, embed.Config{File: configFile(t, watched)})
+	b := newBed(t, server.Dial, quiet)
+	system := publisher(t, func(options ...nats.Option) (*nats.Conn, error) {
+		return server.Dial(append(options, nats.UserInfo("sys", "sys"))...)
+	})
+	b.wantSubscriptions(t, system, 0)
+
+	t.Run("shared", func(t *testing.T) {
+		feeds := []*client{
+			b.readFramed(t, bridge.Framing{Format: bridge.Raw}, "a.b"),
+			b.readFramed(t, bridge.Framing{Format: bridge.JSON}, "a.b"),
+			b.read(t, "a.b", "a.c"),
+		}
+		for _, c := range feeds {
+			c.wantOpen()
+		}
+		b.wantSubscriptions(t, system, 2)
+		feeds[2].reader.Close()
+		b.awaitLeft(t, 1)
+		b.wantSubscriptions(t, system, 1)
+		feeds[0].reader.Close()
+		b.awaitLeft(t, 1)
+		b.wantSubscriptions(t, system, 1)
+		publish(t, publisher(t, server.Dial), "a.b", "still here")
+		feeds[1].wantData("still here")
+		feeds[1].reader.Close()
+		b.awaitLeft(t, 1)
+		b.wantSubscriptions(t, system, 0)
+	})
+
+	t.Run("a thousand", func(t *testing.T) {
+		clients := make([]*client, 1000)
+		for i := range clients {
+			clients[i] = b.read(t, bridge.Subject(fmt.Sprintf("many.%d", i)))
+		}
+		for _, c := range clients {
+			c.wantOpen()
+		}
+		b.wantSubscriptions(t, system, len(clients))
+		var all sync.WaitGroup
+		for _, c := range clients {
+			all.Go(c.reader.Close)
+		}
+		all.Wait()
+		b.awaitLeft(t, len(clients))
+		b.wantSubscriptions(t, system, 0)
+	})
+}
+
+// A feed whose reader leaves at once may go before its subscription is proved.
+func TestLeaveBeforeOpen(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		b := newBed(t, dial, quiet)
+		for i := range 200 {
+			b.read(t, bridge.Subject(fmt.Sprintf("brief.%d", i))).reader.Close()
+		}
+		b.awaitLeft(t, 200)
+		if n := b.source.Stats().Subscriptions; n != 0 {
+			t.Errorf("%d subscriptions are left", n)
+		}
+		c := b.read(t, "brief.0")
+		c.wantOpen()
+		publish(t, publisher(t, dial), "brief.0", "here")
+		c.wantData("here")
+	})
+}
+
+// A feed of several filters gives each message once, and the messages of a subject in the order of their publishing.
+func TestOverlappingFilters(t *testing.T) {
+	subjects := []string{"a.b.c", "a.x.c", "a.b.d", "a.x.d", "a.b"}
+	feeds := []struct {
+		filters []bridge.Subject
+		takes   []string
+	}{
+		{[]bridge.Subject{"a.*.c", "a.b.*"}, []string{"a.b.c", "a.x.c", "a.b.d"}},
+		{[]bridge.Subject{"a.>", "a.b.*", "a.b.c"}, subjects},
+		{[]bridge.Subject{"a.b.>", "a.*.c", "a.x.*"}, []string{"a.b.c", "a.x.c", "a.b.d", "a.x.d"}},
+		{[]bridge.Subject{"*.b.c", "a.*.c", "a.b.*", "a.*"}, []string{"a.b.c", "a.x.c", "a.b.d", "a.b"}},
+		{[]bridge.Subject{"a.b.c", "a.b"}, []string{"a.b.c", "a.b"}},
+		{[]bridge.Subject{"a.b.d"}, []string{"a.b.d"}},
+	}
+	run := func(t *testing.T, dial source.Dialer, messages int) {
+		const burst = 5_000
+		b := newBed(t, dial, quiet)
+		other := publisher(t, dial)
+		clients := make([]*client, len(feeds))
+		for i, feed := range feeds {
+			clients[i] = b.read(t, feed.filters...)
+			clients[i].wantOpen()
+		}
+		for sent := 0; sent < messages; sent += burst {
+			for i := range burst {
+				if err := other.Publish(subjects[i%len(subjects)], []byte(fmt.Sprint(sent+i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			flush(t, other)
+			for i, feed := range feeds {
+				next := map[string]int{}
+				for range burst / len(subjects) * len(feed.takes) {
+					m := clients[i].message()
+					n := next[m.Subject]
+					next[m.Subject]++
+					at := slices.Index(subjects, m.Subject)
+					if want := fmt.Sprint(sent + n*len(subjects) + at); !slices.Contains(feed.takes, m.Subject) || m.Data != want {
+						t.Fatalf("%v got %q on %s, want %q", feed.filters, m.Data, m.Subject, want)
+					}
+				}
+			}
+		}
+		b.settle(t)
+		for _, c := range clients {
+			c.wantNothing()
+		}
+	}
+	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 20_000) })
+	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 5_000) })
+}

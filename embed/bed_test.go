@@ -1,0 +1,159 @@
+package embed_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/tailwater/tailwater/embed"
+)
+
+// patience is how long a test waits for what must come. It is reached only where the test fails.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// loopback listens where only this machine can connect, on any free port.
+const loopback = "127.0.0.1:0"
+
+// usual is a configuration as the settings have it by default, on a folder of the test's own.
+func usual(t *testing.T) embed.Config {
+	t.Helper()
+	return embed.Config{
+		Listen: embed.Setting[string]{Value: loopback},
+		Dir:    embed.Setting[string]{Value: filepath.Join(t.TempDir(), "data")},
+		Sync:   embed.Setting[embed.Interval]{Value: embed.Interval{Every: time.Minute}},
+	}
+}
+
+// withFile is the usual configuration with a file of that text.
+func withFile(t *testing.T, text string) embed.Config {
+	t.Helper()
+	config := usual(t)
+	config.File = filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+func set[T any](value T) embed.Setting[T] { return embed.Setting[T]{Value: value, IsSet: true} }
+
+// start starts a server, which the test's end stops.
+func start(t *testing.T, config embed.Config) *embed.Server {
+	t.Helper()
+	server, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
+	return server
+}
+
+func stop(t *testing.T, server *embed.Server) {
+	t.Helper()
+	if err := server.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// refused starts a server in vain; the error must say all these things.
+func refused(t *testing.T, config embed.Config, wants ...string) {
+	t.Helper()
+	server, err := embed.Start(config, quiet)
+	if err == nil {
+		stop(t, server)
+		t.Fatal("the server has started")
+	}
+	for _, want := range wants {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error %q does not name %q", err, want)
+		}
+	}
+}
+
+// own is the bridge's connection.
+func own(t *testing.T, server *embed.Server, options ...nats.Option) *nats.Conn {
+	t.Helper()
+	return connected(t, func(more ...nats.Option) (*nats.Conn, error) {
+		return server.Dial(append(options, more...)...)
+	})
+}
+
+// stranger is a connection over the network, as anybody may make it.
+func stranger(t *testing.T, server *embed.Server, options ...nats.Option) *nats.Conn {
+	t.Helper()
+	return connected(t, func(more ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect(url(server), append(options, more...)...)
+	})
+}
+
+// url gives how to reach a server by loopback, also one that listens everywhere.
+func url(server *embed.Server) string {
+	return strings.Replace(server.URL(), "0.0.0.0", "127.0.0.1", 1)
+}
+
+// turnedAway checks that a stranger does not get in.
+func turnedAway(t *testing.T, server *embed.Server, options ...nats.Option) {
+	t.Helper()
+	conn, err := nats.Connect(url(server), append(options, nats.MaxReconnects(0))...)
+	if err == nil {
+		conn.Close()
+	}
+	if err == nil || !strings.Contains(strings.ToLower(err.Error()), "authorization violation") {
+		t.Errorf("a stranger got %v, want an authorization violation", err)
+	}
+}
+
+func connected(t *testing.T, dial func(...nats.Option) (*nats.Conn, error)) *nats.Conn {
+	t.Helper()
+	closed := make(chan struct{})
+	conn, err := dial(nats.MaxReconnects(0), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		<-closed
+	})
+	return conn
+}
+
+// talk checks that what one connection publishes reaches the other.
+func talk(t *testing.T, from, to *nats.Conn) {
+	t.Helper()
+	sub, err := to.SubscribeSync("talk.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := to.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+	if err := from.Publish("talk.a", []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := sub.NextMsg(patience); err != nil || string(msg.Data) != "hello" {
+		t.Fatalf("got %v, %v", msg, err)
+	}
+	if err := sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func dirOf(config embed.Config) string { return config.Dir.Value }

@@ -1,0 +1,320 @@
+package embed_test
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/embed"
+)
+
+func js(t *testing.T, conn *nats.Conn) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func TestDefaults(t *testing.T) {
+	config := usual(t)
+	server := start(t, config)
+	if !strings.HasPrefix(server.URL(), "nats://127.0.0.1:") {
+		t.Errorf("the server listens on %s, want loopback", server.URL())
+	}
+	bridge, other := own(t, server), stranger(t, server)
+	talk(t, other, bridge)
+	talk(t, bridge, other)
+	if _, err := js(t, other).AccountInfo(within(t)); err != nil {
+		t.Errorf("JetStream: %v", err)
+	}
+	if name := bridge.ConnectedServerName(); name != "tailwater" {
+		t.Errorf("the server is called %q", name)
+	}
+	if n := bridge.MaxPayload(); n != 1<<20 {
+		t.Errorf("a payload may have %d bytes, want nats-server's own default", n)
+	}
+}
+
+func TestInProcessOnly(t *testing.T) {
+	config := usual(t)
+	config.Listen.Value = ""
+	server := start(t, config)
+	if url := server.URL(); url != "" {
+		t.Errorf("the server listens on %s", url)
+	}
+	bridge := own(t, server)
+	talk(t, bridge, own(t, server))
+	if _, err := js(t, bridge).AccountInfo(within(t)); err != nil {
+		t.Errorf("JetStream: %v", err)
+	}
+}
+
+func TestMaxPayload(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		file    string
+		setting int
+		want    int64
+	}{
+		{"set", "", 3 << 20, 3 << 20},
+		{"the file wins", "max_payload: 2MB", 3 << 20, 2 << 20},
+		{"the file says nothing", "server_name: a", 3 << 20, 3 << 20},
+		{"the file alone", "max_payload: 2MB", 0, 2 << 20},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			config := withFile(t, test.file)
+			config.MaxPayload = test.setting
+			bridge := own(t, start(t, config))
+			if got := bridge.MaxPayload(); got != test.want {
+				t.Fatalf("a payload may have %d bytes, want %d", got, test.want)
+			}
+			sub, err := bridge.SubscribeSync("large")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := bridge.Publish("large", make([]byte, test.want)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sub.NextMsg(patience); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("more than can be pending", func(t *testing.T) {
+		config := usual(t)
+		config.MaxPayload = 1 << 40
+		refused(t, config, "max_payload")
+	})
+}
+
+// What JetStream has stored is there after a restart, on the same folder.
+func TestDataSurvives(t *testing.T) {
+	config := usual(t)
+	first := start(t, config)
+	conn := own(t, first)
+	if _, err := js(t, conn).CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if _, err := js(t, conn).Publish(within(t), "s.a", []byte("kept")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop(t, first)
+	second := start(t, config)
+	stream, err := js(t, own(t, second)).Stream(within(t), "S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != 100 {
+		t.Errorf("%d messages have survived, want 100", n)
+	}
+	if msg, err := stream.GetMsg(within(t), 100); err != nil || string(msg.Data) != "kept" {
+		t.Errorf("the last message is %v, %v", msg, err)
+	}
+}
+
+func TestFolder(t *testing.T) {
+	config := usual(t)
+	server := start(t, config)
+
+	store := filepath.Join(dirOf(config), "jetstream")
+	info, err := os.Stat(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := info.Mode().Perm(); mode != 0o700 {
+		t.Errorf("JetStream's folder has the mode %o, want 700", mode)
+	}
+	refused(t, config, "TAILWATER_EMBED_DIR", dirOf(config))
+	talk(t, own(t, server), own(t, server)) // unharmed
+	stop(t, server)
+	start(t, config)
+}
+
+// A folder that was there before, open to everybody, such as a mounted volume, keeps its mode; what is stored does not
+// lie open.
+func TestFolderThatExists(t *testing.T) {
+	config := usual(t)
+	for _, dir := range []string{dirOf(config), filepath.Join(dirOf(config), "jetstream")} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start(t, config)
+	for dir, want := range map[string]fs.FileMode{".": 0o755, "jetstream": 0o700} {
+		info, err := os.Stat(filepath.Join(dirOf(config), dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if mode := info.Mode().Perm(); mode != want {
+			t.Errorf("%s has the mode %o, want %o", dir, mode, want)
+		}
+	}
+}
+
+func TestFolderThatCannotBe(t *testing.T) {
+	config := usual(t)
+	if err := os.WriteFile(dirOf(config), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, config, "TAILWATER_EMBED_DIR")
+}
+
+func TestBusyPort(t *testing.T) {
+	listener, err := net.Listen("tcp", loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := usual(t)
+	config.Listen = set(listener.Addr().String())
+	refused(t, config, "TAILWATER_EMBED_LISTEN", listener.Addr().String())
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := start(t, config) // nothing of the first attempt is left
+	talk(t, own(t, server), stranger(t, server))
+}
+
+func TestListenThatIsNone(t *testing.T) {
+	for _, address := range []string{"127.0.0.1", "127.0.0.1:http", "127.0.0.1:70000", "127.0.0.1:-1"} {
+		config := usual(t)
+		config.Listen = set(address)
+		refused(t, config, "TAILWATER_EMBED_LISTEN")
+	}
+}
+
+// Stop may be called again.
+func TestStopTwice(t *testing.T) {
+	server := start(t, usual(t))
+	conn := own(t, server)
+	stop(t, server)
+	stop(t, server)
+	if _, err := server.Dial(nats.MaxReconnects(0)); err == nil {
+		t.Error("there is a connection to a server that has stopped")
+	}
+	conn.Close()
+}
+
+// journal is a log that keeps its records.
+type journal struct {
+	slog.Handler
+	mu      sync.Mutex
+	records []slog.Record
+}
+
+func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
+
+func (j *journal) Handle(_ context.Context, r slog.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.records = append(j.records, r)
+	return nil
+}
+
+// find gives the levels of the records that hold the text.
+func (j *journal) find(text string) (levels []slog.Level) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range j.records {
+		if strings.Contains(r.Message, text) {
+			levels = append(levels, r.Level)
+		}
+	}
+	return levels
+}
+
+func TestLog(t *testing.T) {
+	log := &journal{Handler: slog.DiscardHandler}
+	config := withFile(t, "authorization { user: a, password: b }")
+	server, err := embed.Start(config, slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	turnedAway(t, server)
+	stop(t, server)
+	for text, want := range map[string]slog.Level{
+		"Server is ready":        slog.LevelDebug,
+		"Starting JetStream":     slog.LevelDebug,
+		"Plaintext passwords":    slog.LevelWarn,
+		"authentication error":   slog.LevelError,
+		"Initiating Shutdown...": slog.LevelDebug,
+	} {
+		levels := log.find(text)
+		if len(levels) == 0 {
+			t.Errorf("the log does not say %q", text)
+		}
+		for _, level := range levels {
+			if level != want {
+				t.Errorf("the log says %q at the level %v, want %v", text, level, want)
+			}
+		}
+	}
+	if levels := log.find("%!"); levels != nil {
+		t.Error("the log holds a format that was not filled in")
+	}
+}
+
+// What keeps the server from starting is the error, and not a line in the log as well.
+func TestFailureIsNotLogged(t *testing.T) {
+	listener, err := net.Listen("tcp", loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	log := &journal{Handler: slog.DiscardHandler}
+	config := usual(t)
+	config.Listen = set(listener.Addr().String())
+	if _, err := embed.Start(config, slog.New(log)); err == nil {
+		t.Fatal("the server has started")
+	}
+	for _, level := range log.find("Error listening") {
+		t.Errorf("the log says so too, at the level %v", level)
+	}
+}
+
+// The signals of this process are not the server's.
+func TestSignalsAreNotTaken(t *testing.T) {
+	got := make(chan os.Signal, 8)
+	signal.Notify(got, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(got)
+	log := &journal{Handler: slog.DiscardHandler}
+	server, err := embed.Start(withFile(t, ""), slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := own(t, server), own(t, server)
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
+		if err := self.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-got:
+		case <-time.After(patience):
+			t.Fatalf("%v did not come", s)
+		}
+		talk(t, a, b)
+	}
+	stop(t, server)
+	if levels := log.find("Trapped"); levels != nil {
+		t.Error("the server has taken a signal")
+	}
+}

@@ -1,0 +1,121 @@
+package embed_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"golang.org/x/crypto/bcrypt"
+)
+
+func hashed(t *testing.T, secret string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(hash)
+}
+
+// key makes a pair: what stands in the file, and the option that signs in with it.
+func key(t *testing.T) (public string, option nats.Option) {
+	t.Helper()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if public, err = pair.PublicKey(); err != nil {
+		t.Fatal(err)
+	}
+	return public, nats.Nkey(public, pair.Sign)
+}
+
+// The bridge finds its way in, those who are named in the file do, and nobody else.
+func TestSignIn(t *testing.T) {
+	public, signed := key(t)
+	for _, test := range []struct {
+		name      string
+		file      string
+		strangers []nats.Option // who gets in
+	}{
+		{"a user", `authorization { user: a, password: secret }`, []nats.Option{nats.UserInfo("a", "secret")}},
+		{"a user with a hash", fmt.Sprintf(`authorization { user: a, password: %q }`, hashed(t, "secret")), []nats.Option{nats.UserInfo("a", "secret")}},
+		{"a token", `authorization { token: secret }`, []nats.Option{nats.Token("secret")}},
+		{
+			"users", fmt.Sprintf(`authorization { users: [{user: a, password: secret}, {user: b, password: %q}] }`, hashed(t, "other")),
+			[]nats.Option{nats.UserInfo("a", "secret"), nats.UserInfo("b", "other")},
+		},
+		{
+			"a user with the bridge's name", `authorization { users: [{user: tailwater, password: secret}, {user: tailwater-bridge, password: other}] }`,
+			[]nats.Option{nats.UserInfo("tailwater", "secret"), nats.UserInfo("tailwater-bridge", "other")},
+		},
+		{
+			"users who may do little", `authorization {
+				default_permissions: { publish: "talk.*", subscribe: "talk.*" }
+				users: [{user: a, password: secret}]
+			}`,
+			[]nats.Option{nats.UserInfo("a", "secret")},
+		},
+		{"keys", fmt.Sprintf(`authorization { users: [{nkey: %s}] }`, public), []nats.Option{signed}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := start(t, withFile(t, test.file))
+			bridge := own(t, server)
+			if _, err := js(t, bridge).AccountInfo(within(t)); err != nil {
+				t.Errorf("the bridge and JetStream: %v", err)
+			}
+			for _, option := range test.strangers {
+				talk(t, stranger(t, server, option), bridge)
+			}
+			turnedAway(t, server)
+			turnedAway(t, server, nats.UserInfo("a", "wrong"))
+			turnedAway(t, server, nats.UserInfo("tailwater", ""))
+			turnedAway(t, server, nats.Token("wrong"))
+		})
+	}
+}
+
+// Which user of which account the bridge is, it must be told.
+func TestAccounts(t *testing.T) {
+	public, signed := key(t)
+	text := fmt.Sprintf(`accounts {
+		APP { jetstream: enabled, users: [{nkey: %s}, {user: a, password: secret}] }
+		OTHER { users: [{user: b, password: secret}] }
+	}`, public)
+	t.Run("without credentials", func(t *testing.T) {
+		refused(t, withFile(t, text), "TAILWATER_EMBED_CONFIG", "TAILWATER_NATS_CREDS", "TAILWATER_NATS_NKEY", "no_auth_user")
+	})
+	t.Run("with a key", func(t *testing.T) {
+		config := withFile(t, text)
+		config.Credentials = []nats.Option{signed}
+		server := start(t, config)
+		bridge := own(t, server)
+		talk(t, stranger(t, server, nats.UserInfo("a", "secret")), bridge)
+		if _, err := js(t, bridge).AccountInfo(within(t)); err != nil {
+			t.Errorf("the bridge and JetStream: %v", err)
+		}
+		turnedAway(t, server)
+	})
+	t.Run("with a no_auth_user", func(t *testing.T) {
+		server := start(t, withFile(t, text+"\nno_auth_user: a"))
+		bridge := own(t, server)
+		talk(t, stranger(t, server, nats.UserInfo("a", "secret")), bridge)
+		talk(t, stranger(t, server), bridge)
+	})
+}
+
+func TestHashedTokenIsRefused(t *testing.T) {
+	refused(t, withFile(t, fmt.Sprintf(`authorization { token: %q }`, hashed(t, "secret"))), "TAILWATER_EMBED_CONFIG", "hashed", "users")
+}
+
+// Credentials of the settings are used, also where the bridge could do without.
+func TestCredentialsAreUsed(t *testing.T) {
+	config := withFile(t, `authorization { users: [{user: a, password: secret, permissions: {publish: "only.this"}}] }`)
+	config.Credentials = []nats.Option{nats.UserInfo("a", "wrong")}
+	server := start(t, config)
+	if conn, err := server.Dial(); err == nil {
+		conn.Close()
+		t.Error("the bridge came in with another password")
+	}
+}
