@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -39,7 +38,8 @@ const (
 // HeaderEvent is the NATS header in which a publisher names the event.
 const HeaderEvent = "Tailwater-Event"
 
-const maxEventNameBytes = 128
+// maxEventNameBytes lets every subject be a name.
+const maxEventNameBytes = MaxSubjectBytes
 
 // CheckEventName refuses the names that no publisher may use: what would break a frame, what EventSource means
 // something else by (`open`, `error`, `message`), and Tailwater's own. The error wraps ErrEventName.
@@ -53,7 +53,7 @@ func CheckEventName(name string) error {
 		return fmt.Errorf("%w: EventSource uses %q itself; choose another", ErrEventName, name)
 	case strings.HasPrefix(name, "tailwater:"):
 		return fmt.Errorf("%w: names that begin with tailwater: are Tailwater's own", ErrEventName)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !isPrintable(r) }):
 		return fmt.Errorf("%w: %q holds characters that are not printable", ErrEventName, name)
 	case strings.TrimSpace(name) != name:
 		return fmt.Errorf("%w: %q begins or ends with a blank", ErrEventName, name)

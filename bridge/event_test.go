@@ -11,7 +11,7 @@ import (
 func TestCheckEventName(t *testing.T) {
 	for _, good := range []string{
 		"tick", "user joined", "größe", "聊天", "\U0001f30a", "a:b", "id: 5", "Open", "opened", "messages",
-		"Tailwater:gap", "tailwater", "tailwater.gap", "chat.room1", strings.Repeat("a", 128),
+		"Tailwater:gap", "tailwater", "tailwater.gap", "chat.room1", strings.Repeat("a", 512), "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
 	} {
 		if err := bridge.CheckEventName(good); err != nil {
 			t.Errorf("%q is an event name, but: %v", good, err)
@@ -19,7 +19,7 @@ func TestCheckEventName(t *testing.T) {
 	}
 	for bad, says := range map[string]string{
 		"":                       "empty",
-		strings.Repeat("a", 129): "129 bytes; at most 128",
+		strings.Repeat("a", 513): "513 bytes; at most 512",
 		"open":                   "EventSource uses",
 		"error":                  "EventSource uses",
 		"message":                "EventSource uses",

@@ -81,13 +81,10 @@ func (f Framing) retry(dst []byte, after time.Duration) []byte {
 
 // control encodes an event of Tailwater's own. An empty id leaves the client's position where it is.
 func (f Framing) control(event string, data any, id string) []byte {
-	text, err := json.Marshal(data)
-	if err != nil {
-		panic(err) // only the structs and maps of this package come here, and they always encode
-	}
+	text := encodeJSON(data)
 	if f.Format == Lines {
 		payload := string(text)
-		return appendJSON(nil, &object{Event: event, ID: id, Data: &payload})
+		return append(encodeJSON(&object{Event: event, ID: id, Data: &payload}), '\n')
 	}
 	return appendFrame(nil, event, text, id)
 }
@@ -108,7 +105,7 @@ func (f Framing) message(m *Message) []byte {
 	object := &object{
 		Subject: m.Subject,
 		ID:      id,
-		Time:    m.Position.when().Format(time.RFC3339Nano),
+		Time:    m.Position.when(),
 		Event:   event,
 		Headers: m.Header,
 	}
@@ -118,33 +115,33 @@ func (f Framing) message(m *Message) []byte {
 	} else {
 		object.DataBase64 = m.Data
 	}
-	text := appendJSON(nil, object)
+	text := encodeJSON(object)
 	if f.Format == Lines {
-		return text
+		return append(text, '\n')
 	}
-	return appendFrame(nil, event, bytes.TrimSuffix(text, []byte("\n")), id)
+	return appendFrame(nil, event, text, id)
 }
 
 // object is a message in the formats JSON and Lines.
 type object struct {
 	Subject    string              `json:"subject,omitempty"`
 	ID         string              `json:"id,omitempty"`
-	Time       string              `json:"time,omitempty"`
+	Time       time.Time           `json:"time,omitzero"`
 	Event      string              `json:"event,omitempty"`
 	Headers    map[string][]string `json:"headers,omitempty"`
 	Data       *string             `json:"data,omitempty"`
 	DataBase64 []byte              `json:"data_base64,omitempty"`
 }
 
-// appendJSON appends the object and a line end.
-func appendJSON(dst []byte, o *object) []byte {
-	buffer := bytes.NewBuffer(dst)
-	encoder := json.NewEncoder(buffer)
+// encodeJSON encodes what this package makes of strings and bytes, which always works.
+func encodeJSON(value any) []byte {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(o); err != nil {
-		panic(err) // strings, bytes and maps of them always encode
+	if err := encoder.Encode(value); err != nil {
+		panic(err)
 	}
-	return buffer.Bytes()
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
 // appendFrame appends one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so that a frame that was cut

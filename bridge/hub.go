@@ -27,6 +27,7 @@ type Hub struct {
 	mu     sync.Mutex
 	feeds  map[feedKey]*Feed
 	closed bool
+	calls  sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
 }
 
 type feedKey struct {
@@ -63,6 +64,7 @@ func (h *Hub) Read(subjects []Subject, framing Framing, resume Resume) (*Reader,
 	if isNew {
 		// Outside the lock: readers of other feeds need not wait for this one's subscription.
 		h.source.Attach(feed)
+		h.calls.Done()
 	}
 	reader := &Reader{hub: h, feed: feed, resume: resume}
 	feed.mu.Lock()
@@ -83,6 +85,7 @@ func (h *Hub) join(wanted *Feed) (feed *Feed, isNew bool, err error) {
 	if !found {
 		feed = wanted
 		h.feeds[key] = feed
+		h.calls.Add(1)
 	}
 	if feed.linger != nil {
 		feed.linger.timer.Stop()
@@ -111,11 +114,13 @@ func (h *Hub) expire(feed *Feed, wait *lingering) {
 		return
 	}
 	delete(h.feeds, feed.key())
+	h.calls.Add(1)
 	h.mu.Unlock()
 	h.source.Detach(feed)
+	h.calls.Done()
 }
 
-// Close detaches every feed from the source. Readers that are still open get nothing more.
+// Close detaches every feed from the source, and returns when that is done. Readers that are still open get nothing more.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	feeds := h.feeds
@@ -126,6 +131,7 @@ func (h *Hub) Close() {
 		}
 	}
 	h.mu.Unlock()
+	h.calls.Wait()
 	for _, feed := range feeds {
 		h.source.Detach(feed)
 	}

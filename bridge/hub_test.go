@@ -132,6 +132,62 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// slowSource takes until it is let go for a call, and says when one has begun.
+type slowSource struct {
+	fakeSource
+	begun, letGo chan struct{}
+}
+
+func (s *slowSource) wait() {
+	s.begun <- struct{}{}
+	<-s.letGo
+}
+
+func (s *slowSource) Attach(f *bridge.Feed) {
+	s.wait()
+	s.fakeSource.Attach(f)
+}
+
+func (s *slowSource) Detach(f *bridge.Feed) {
+	s.wait()
+	s.fakeSource.Detach(f)
+}
+
+// Whoever closes the hub closes the source next: no call into it may be under way then, or come later.
+func TestCloseWaitsForCallsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &slowSource{begun: make(chan struct{}), letGo: make(chan struct{})}
+		hub := bridge.NewHub(source, time.Minute, bridge.DefaultMemory)
+		closed := false
+		go func() {
+			reader, err := hub.Read([]bridge.Subject{"chat.expiring"}, bridge.Framing{}, bridge.Resume{})
+			if err == nil {
+				reader.Close()
+			}
+		}()
+		<-source.begun
+		source.letGo <- struct{}{}
+		<-source.begun // the feed expires
+		go func() { _, _ = hub.Read([]bridge.Subject{"chat.opening"}, bridge.Framing{}, bridge.Resume{}) }()
+		<-source.begun
+		go func() {
+			hub.Close()
+			closed = true
+		}()
+		synctest.Wait()
+		if closed {
+			t.Error("Close returned while the source was being called")
+		}
+		close(source.letGo)
+		<-source.begun // Close detaches the feed that was opening
+		synctest.Wait()
+		attached, detached := source.attachments()
+		if !closed || len(attached) != 2 || len(detached) != 2 || detached[1] != attached[1] {
+			t.Errorf("closed %v, %d attached, %d detached", closed, len(attached), len(detached))
+		}
+	})
+}
+
 func TestStats(t *testing.T) {
 	hub, source := newHub(t, bridge.Memory{Frames: 1})
 	foreign := bridge.Position{Epoch: "e2"}

@@ -44,8 +44,3 @@ func decodeSegment(segment string) (string, error) {
 	}
 	return decoded, nil
 }
-
-// Path gives the path below /events/ that SubjectFromPath takes back to s.
-func (s Subject) Path() string {
-	return url.PathEscape(string(s))
-}

@@ -35,8 +35,13 @@ func (p Position) append(dst []byte) []byte {
 	return dst
 }
 
-// when gives the time of the position, in UTC.
-func (p Position) when() time.Time { return time.Unix(0, p.Time).UTC() }
+// when gives the time of the position in UTC, or the zero time where it is not known.
+func (p Position) when() time.Time {
+	if p.Time == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, p.Time).UTC()
+}
 
 // ParseID reads an event id; the time may be absent. The error wraps ErrID. An id grants nothing: it is a place, not a
 // permission.

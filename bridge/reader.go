@@ -47,6 +47,9 @@ func (r *Reader) Next(batch [][]byte, maxBytes int) ([][]byte, <-chan struct{}) 
 		batch = append(batch, f.gap(r.last, f.floor, GapOverrun))
 		r.next = f.first
 	}
+	for _, own := range batch[had:] {
+		size += len(own)
+	}
 	for ; r.next < f.end(); r.next++ {
 		data := f.frames[r.next-f.first].data
 		if size += len(data); size > maxBytes && len(batch) > had {

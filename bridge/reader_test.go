@@ -59,7 +59,7 @@ func TestOpeningNamesTheSubjects(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	reader := read(t, hub, bridge.Resume{}, "b.>", "a", "b.c")
 	source.feed(t).Begin(at(1), "")
-	if got := events(t, frames(t, reader)...); len(got) != 1 || got[0].Data != `{"subjects":["a","b.\u003e"]}` {
+	if got := events(t, frames(t, reader)...); len(got) != 1 || got[0].Data != `{"subjects":["a","b.>"]}` {
 		t.Errorf("the opening is %+v", got)
 	}
 }

@@ -100,8 +100,10 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 		case token == ".":
 		case !strings.ContainsAny(token, "{}"):
 			r.tokens = append(r.tokens, routePart{literal: token})
-		case !isPlaceholder || !closed:
+		case !isPlaceholder || !closed || strings.ContainsAny(name, "{}"):
 			return fmt.Errorf("%q in the subject: a placeholder must be a whole token", token)
+		case strings.HasSuffix(name, "..."):
+			return fmt.Errorf("write {%s} in the subject, without dots: only the path says that it takes the rest", strings.TrimSuffix(name, "..."))
 		case !known:
 			return fmt.Errorf("the subject uses {%s}, which the path does not have", name)
 		case used[name]:

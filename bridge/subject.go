@@ -63,10 +63,9 @@ func checkToken(token string, last bool) error {
 		switch {
 		case r == '*' || r == '>':
 			return fmt.Errorf("mixes the wildcard %c with other characters; a wildcard is a whole token", r)
-		case r == zeroWidthNonJoiner || r == zeroWidthJoiner:
 		case unicode.IsSpace(r):
 			return fmt.Errorf("holds a blank (%U)", r)
-		case !unicode.IsPrint(r):
+		case !isPrintable(r):
 			return fmt.Errorf("holds %U, which is not printable", r)
 		}
 	}
@@ -78,6 +77,10 @@ const (
 	zeroWidthNonJoiner = '\u200c'
 	zeroWidthJoiner    = '\u200d'
 )
+
+func isPrintable(r rune) bool {
+	return unicode.IsPrint(r) || r == zeroWidthNonJoiner || r == zeroWidthJoiner
+}
 
 // Wild reports whether s is a filter: whether it holds a wildcard.
 func (s Subject) Wild() bool {

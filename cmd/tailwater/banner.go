@@ -23,7 +23,7 @@ func (n *node) banner() string {
 	}
 	allowed := n.settings.Anonymous
 	grant := bridge.Grant{Subscribe: allowed.Subscribe, Publish: allowed.Publish}
-	events := n.url() + "/events/" + exampleSubject.Path()
+	events := n.url() + "/events/" + string(exampleSubject)
 	if grant.CheckSubscribe(exampleSubject) == nil {
 		line("Watch", "curl -N "+events)
 		if command := n.natsCommand(); command != "" {

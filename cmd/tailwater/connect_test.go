@@ -133,7 +133,7 @@ func newOperator(t *testing.T, dir string) operator {
 	return operator{
 		config: fmt.Sprintf("operator: %q\nresolver: MEMORY\nresolver_preload: { %s: %q, %s: %q }\n",
 			operatorJWT, accountClaims.Subject, accountJWT, systemClaims.Subject, systemJWT),
-		creds:  writeFile(t, dir, "user.creds", string(creds)),
+		creds: writeFile(t, dir, "user.creds", string(creds)),
 	}
 }
 
