@@ -17,6 +17,8 @@ var (
 	ErrForbidden = errors.New("not allowed")
 	// ErrUnavailable: NATS cannot be reached now; the same may work later.
 	ErrUnavailable = errors.New("NATS is not reachable")
+	// ErrRefused: NATS does not let this bridge do it.
+	ErrRefused = errors.New("NATS refuses it to this bridge")
 	// ErrTooLarge: a payload over what NATS accepts.
 	ErrTooLarge = errors.New("payload too large")
 	// ErrClosed: the hub, or what it was asked for, is closed.

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"container/list"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,7 +11,7 @@ import (
 // Source is where messages come from.
 type Source interface {
 	// Attach lets what is published on the feed's subjects flow into it until Detach. It returns at once: the feed begins
-	// when the source is sure to receive all that is published from then on, however long that takes.
+	// when the source is sure to receive what is published from then on, however long that takes.
 	Attach(*Feed)
 	// Detach ends that. Nothing is appended after it returns.
 	Detach(*Feed)
@@ -27,7 +28,12 @@ type Hub struct {
 	mu     sync.Mutex
 	feeds  map[feedKey]*Feed
 	closed bool
-	calls  sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
+
+	// The feeds without readers, the longest first, and how many subjects they have.
+	lingering         list.List // of *Feed
+	lingeringSubjects int
+
+	calls sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
 }
 
 type feedKey struct {
@@ -44,9 +50,16 @@ func (f *Feed) key() feedKey {
 	return feedKey{joined.String(), f.framing}
 }
 
+// maxLingeringSubjects bounds what connections leave behind: a client that opens and cuts them could otherwise hold any
+// number of subscriptions for as long as feeds linger. Over it, those that have waited longest go first.
+const maxLingeringSubjects = 1 << 14
+
 // lingering is the wait of a feed without readers. It is compared by address: a timer that fired just as it was stopped
 // must not end a later wait.
-type lingering struct{ timer *time.Timer }
+type lingering struct {
+	timer *time.Timer
+	place *list.Element
+}
 
 // NewHub gives a hub over a source. A feed lingers that long after its last reader, so that a browser which reconnects,
 // or a page which is loaded again, continues from memory.
@@ -57,28 +70,25 @@ func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 // Read gives a reader of the subjects, which may be filters. The error is ErrClosed once the hub is closed.
 func (h *Hub) Read(subjects []Subject, framing Framing, resume Resume) (*Reader, error) {
 	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, counters: &h.counters}
-	feed, isNew, err := h.join(wanted)
+	reader, err := h.join(wanted, resume)
 	if err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
 	}
-	if isNew {
-		// Outside the lock: readers of other feeds need not wait for this one's subscription.
-		h.source.Attach(feed)
+	if reader.feed == wanted {
+		// Outside the lock: readers of other feeds need not wait for this one.
+		h.source.Attach(wanted)
 		h.calls.Done()
 	}
-	reader := &Reader{hub: h, feed: feed, resume: resume}
-	feed.mu.Lock()
-	reader.next = feed.end()
-	feed.mu.Unlock()
 	return reader, nil
 }
 
-// join counts a reader on the feed like wanted, which becomes that feed where there is none.
-func (h *Hub) join(wanted *Feed) (feed *Feed, isNew bool, err error) {
+// join gives a reader of the feed like wanted, which becomes that feed where there is none. It joins and marks its place
+// under one lock.
+func (h *Hub) join(wanted *Feed, resume Resume) (*Reader, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, false, ErrClosed
+		return nil, ErrClosed
 	}
 	key := wanted.key()
 	feed, found := h.feeds[key]
@@ -87,24 +97,33 @@ func (h *Hub) join(wanted *Feed) (feed *Feed, isNew bool, err error) {
 		h.feeds[key] = feed
 		h.calls.Add(1)
 	}
-	if feed.linger != nil {
-		feed.linger.timer.Stop()
-		feed.linger = nil
-	}
+	h.stopLingering(feed)
 	feed.readers++
-	return feed, !found, nil
+	feed.mu.Lock()
+	defer feed.mu.Unlock()
+	return &Reader{hub: h, feed: feed, resume: resume, next: feed.end()}, nil
 }
 
+// release takes a reader from its feed, which lingers once it has none.
 func (h *Hub) release(feed *Feed) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	feed.readers--
-	if feed.readers > 0 || h.closed {
-		return
+	var expired []*Feed
+	if feed.readers == 0 && !h.closed {
+		wait := &lingering{place: h.lingering.PushBack(feed)}
+		wait.timer = time.AfterFunc(h.linger, func() { h.expire(feed, wait) })
+		feed.linger = wait
+		h.lingeringSubjects += len(feed.subjects)
+		for h.lingeringSubjects > maxLingeringSubjects {
+			oldest := h.lingering.Front().Value.(*Feed)
+			h.forget(oldest)
+			expired = append(expired, oldest)
+		}
 	}
-	wait := &lingering{}
-	wait.timer = time.AfterFunc(h.linger, func() { h.expire(feed, wait) })
-	feed.linger = wait
+	h.mu.Unlock()
+	for _, feed := range expired {
+		h.detach(feed)
+	}
 }
 
 func (h *Hub) expire(feed *Feed, wait *lingering) {
@@ -113,9 +132,30 @@ func (h *Hub) expire(feed *Feed, wait *lingering) {
 		h.mu.Unlock()
 		return
 	}
+	h.forget(feed)
+	h.mu.Unlock()
+	h.detach(feed)
+}
+
+// stopLingering ends a feed's wait, if there is one. The lock must be held.
+func (h *Hub) stopLingering(feed *Feed) {
+	if feed.linger == nil {
+		return
+	}
+	feed.linger.timer.Stop()
+	h.lingering.Remove(feed.linger.place)
+	h.lingeringSubjects -= len(feed.subjects)
+	feed.linger = nil
+}
+
+// forget removes a feed without readers, which detach must follow. The lock must be held.
+func (h *Hub) forget(feed *Feed) {
+	h.stopLingering(feed)
 	delete(h.feeds, feed.key())
 	h.calls.Add(1)
-	h.mu.Unlock()
+}
+
+func (h *Hub) detach(feed *Feed) {
 	h.source.Detach(feed)
 	h.calls.Done()
 }
@@ -126,9 +166,7 @@ func (h *Hub) Close() {
 	feeds := h.feeds
 	h.feeds, h.closed = nil, true
 	for _, feed := range feeds {
-		if feed.linger != nil {
-			feed.linger.timer.Stop()
-		}
+		h.stopLingering(feed)
 	}
 	h.mu.Unlock()
 	h.calls.Wait()

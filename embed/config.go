@@ -40,6 +40,23 @@ type Interval struct {
 	Always bool // after each write
 }
 
+// Check tells whether a server could be run so, as far as that can be known without starting it. The error names the
+// setting to change.
+func (c Config) Check() error {
+	_, _, err := c.resolve()
+	return err
+}
+
+// resolve gives the server's options, and how the bridge signs in to it.
+func (c Config) resolve() (*server.Options, []nats.Option, error) {
+	options, err := c.options()
+	if err != nil {
+		return nil, nil, err
+	}
+	signIn, err := c.signIn(options)
+	return options, signIn, err
+}
+
 // options puts the file and the settings together.
 func (c Config) options() (*server.Options, error) {
 	o := &server.Options{}

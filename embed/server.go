@@ -25,11 +25,7 @@ type Server struct {
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
 func Start(config Config, log *slog.Logger) (*Server, error) {
-	options, err := config.options()
-	if err != nil {
-		return nil, err
-	}
-	signIn, err := config.signIn(options)
+	options, signIn, err := config.resolve()
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package embed_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -111,11 +112,13 @@ func TestHashedTokenIsRefused(t *testing.T) {
 
 // Credentials of the settings are used, also where the bridge could do without.
 func TestCredentialsAreUsed(t *testing.T) {
-	config := withFile(t, `authorization { users: [{user: a, password: secret, permissions: {publish: "only.this"}}] }`)
-	config.Credentials = []nats.Option{nats.UserInfo("a", "wrong")}
-	server := start(t, config)
-	if conn, err := server.Dial(); err == nil {
-		conn.Close()
-		t.Error("the bridge came in with another password")
+	config := withFile(t, `authorization { users: [{user: a, password: secret}] }`)
+	config.Credentials = []nats.Option{nats.UserInfo("a", "secret")}
+	answer, err := own(t, start(t, config)).Request("$SYS.REQ.USER.INFO", nil, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(answer.Data), `"user":"a"`) {
+		t.Errorf("the bridge is %s, want the user a", answer.Data)
 	}
 }

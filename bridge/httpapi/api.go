@@ -34,7 +34,7 @@ type Outlet interface {
 	Serve(http.ResponseWriter, *http.Request, *bridge.Reader)
 }
 
-// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge or bridge.ErrUnavailable.
+// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrRefused or bridge.ErrUnavailable.
 type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error
 }
@@ -68,7 +68,7 @@ func New(config Config) *API {
 // final. POSTs are still served.
 func (a *API) Drain() { a.draining.Store(true) }
 
-// FinishPublishing waits for the messages that are on their way to NATS.
+// FinishPublishing waits for the messages that are on their way to NATS, but not for bodies that are still arriving.
 func (a *API) FinishPublishing() {
 	a.publishing.Lock()
 	defer a.publishing.Unlock()
@@ -116,13 +116,19 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 const methods = "GET, HEAD, POST, OPTIONS"
 
 func (a *API) page(w http.ResponseWriter, r *http.Request) error {
+	var page http.Handler
 	if a.config.Pages != nil {
-		if page := a.config.Pages(r.URL.Path); page != nil {
-			page.ServeHTTP(w, r)
-			return nil
-		}
+		page = a.config.Pages(r.URL.Path)
 	}
-	return errRoute
+	switch {
+	case page == nil:
+		return errRoute
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		return errMethod
+	}
+	page.ServeHTTP(w, r)
+	return nil
 }
 
 // target is what a request's path and query name: subjects, or the error of their grammar.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -87,13 +88,17 @@ type published struct {
 	data    []byte
 }
 
-func (p *publisher) Publish(_ context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
+func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
 	p.mu.Lock()
 	p.got = append(p.got, published{subject, header, data})
 	wait, err := p.wait, p.err
 	p.mu.Unlock()
 	if wait != nil {
-		<-wait
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
+		}
 	}
 	return err
 }
@@ -210,7 +215,7 @@ func (b *bed) do(t *testing.T, method, target string, body io.Reader, headers ..
 // send sends a request and gives the answer as soon as its head is there. No redirect is followed.
 func (b *bed) send(t *testing.T, method, target string, body io.Reader, headers ...string) *http.Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, method, b.server.URL+target, body)
 	if err != nil {
@@ -237,7 +242,7 @@ func (b *bed) raw(t *testing.T, method, request string, closeWrite bool) answer 
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +336,7 @@ func (b *bed) quiet(t *testing.T) {
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
 	for ; !condition(); <-again.C {

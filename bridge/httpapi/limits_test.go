@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
@@ -118,33 +116,23 @@ func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	c.Limits.Connections = connections
 	b := start(t, c)
 	before := runtime.NumGoroutine()
-	conns := make(chan *net.TCPConn, connections)
-	var dialing sync.WaitGroup
-	for range 20 {
-		dialing.Go(func() {
-			for range connections / 20 {
-				conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-				_, err = io.WriteString(conn, "GET /events/chat.room1 HTTP/1.0\r\nHost: localhost\r\n\r\n")
-				if err != nil {
-					t.Error(err)
-				}
-				conns <- conn.(*net.TCPConn)
-			}
-		})
+	conns := make([]*net.TCPConn, connections)
+	for i := range conns {
+		conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err = io.WriteString(conn, "GET /events/chat.room1 HTTP/1.0\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		conns[i] = conn.(*net.TCPConn)
 	}
-	dialing.Wait()
 	eventually(t, "all are open", func() bool { return b.hub.Stats().Readers == connections })
 	b.turnedAway(t)
 	b.deliver("chat.room1", "hello")
-	close(conns)
-	i := 0
-	for conn := range conns {
-		if i++; i%2 == 0 {
+	for i, conn := range conns {
+		if i%2 == 0 {
 			_ = conn.SetLinger(0)
 		}
 		conn.Close()

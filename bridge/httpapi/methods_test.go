@@ -80,7 +80,8 @@ func TestPages(t *testing.T) {
 		})
 	}
 	b := start(t, c)
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+	b.do(t, http.MethodPost, "/", nil).problem(t, http.StatusMethodNotAllowed, "method")
+	for _, method := range []string{http.MethodGet} {
 		a := b.do(t, method, "/", nil)
 		if a.status != http.StatusTeapot || a.body != method+" page /" || a.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%+v", a)

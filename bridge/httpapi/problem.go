@@ -15,7 +15,7 @@ var (
 	errHost       = errors.New("this bridge is not called by that name; use the name it was set up for, or let the operator add it to TAILWATER_HTTP_HOSTS")
 	errOrigin     = errors.New("pages of other origins may not use this bridge; the operator can add the origin to TAILWATER_HTTP_ORIGINS")
 	errRoute      = errors.New("there is nothing here; subjects are at /events/<subject>")
-	errMethod     = errors.New("use GET to read, POST to publish")
+	errMethod     = errors.New("this method means nothing here; the Allow header lists those that do: GET reads, POST publishes")
 	errQuery      = errors.New("the query cannot be used")
 	errHeader     = errors.New("a header cannot be used")
 	errIncomplete = errors.New("the body did not arrive; send it again")
@@ -71,6 +71,10 @@ var problems = []struct {
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
+	{
+		is: bridge.ErrRefused, status: http.StatusBadGateway, slug: "refused", title: "NATS refuses the subject",
+		detail: "NATS does not let this bridge publish there; its operator has to allow it on the NATS server",
+	},
 	{
 		is: bridge.ErrUnavailable, status: http.StatusServiceUnavailable, slug: "unavailable", title: "NATS is not reachable",
 		detail: "the message could not be handed to NATS, or NATS did not confirm it; send it again in a moment", retry: 2 * time.Second,

@@ -57,7 +57,8 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 func (a *API) send(ctx context.Context, subject bridge.Subject, header map[string][]string, body []byte) error {
 	a.publishing.RLock()
 	defer a.publishing.RUnlock()
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	// A client that hangs up does not take the message back, and says nothing about NATS.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	return a.config.Publisher.Publish(ctx, subject, header, body)
 }

@@ -68,7 +68,7 @@ func TestPostPassesOnThreeHeaders(t *testing.T) {
 		"error":              {"Tailwater-Event", "error", "bad-event-name"},
 		"message":            {"Tailwater-Event", "message", "bad-event-name"},
 		"Tailwater's own":    {"Tailwater-Event", "tailwater:gap", "bad-event-name"},
-		"too long a name":    {"Tailwater-Event", strings.Repeat("x", 129), "bad-event-name"},
+		"too long a name":    {"Tailwater-Event", strings.Repeat("x", 513), "bad-event-name"},
 		"not UTF-8":          {"Tailwater-Event", "\xff", "bad-event-name"},
 		"tab":                {"Tailwater-Event", "a\tb", "bad-event-name"},
 		"too long a key":     {"Idempotency-Key", strings.Repeat("x", 257), "bad-header"},
@@ -272,6 +272,35 @@ func (l *oneConn) Close() error {
 }
 
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A client that hangs up does not take back what it has sent, and says nothing about NATS.
+func TestClientThatDoesNotWait(t *testing.T) {
+	b := start(t, config())
+	b.publisher.wait = make(chan struct{})
+	release := sync.OnceFunc(func() { close(b.publisher.wait) })
+	defer release()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.server.URL+"/events/chat.room1", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan error, 1)
+	go func() {
+		response, err := b.server.Client().Do(r)
+		if err == nil {
+			response.Body.Close()
+		}
+		gone <- err
+	}()
+	eventually(t, "the message is on its way", func() bool { return len(b.publisher.all()) == 1 })
+	cancel()
+	if err := <-gone; err == nil {
+		t.Fatal("it was answered")
+	}
+	release()
+	eventually(t, "it is counted", func() bool { return b.api.Stats().Publishes["accepted"] == 1 })
+	b.quiet(t)
+}
 
 func TestFinishPublishing(t *testing.T) {
 	b := start(t, config())

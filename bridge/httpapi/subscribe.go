@@ -13,15 +13,15 @@ import (
 
 // subscribe answers GET.
 func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
-	if !a.admit() {
-		a.turnAway(w, r)
-		return nil
-	}
-	defer a.release()
 	request, err := a.readRequest(r, t)
 	if err != nil {
 		return err
 	}
+	if !a.admit() {
+		a.turnAway(w, r, request.framing)
+		return nil
+	}
+	defer a.release()
 	if r.ContentLength != 0 {
 		// A body means nothing here, but before it has been read net/http does not notice a hang-up.
 		if _, err := a.readBody(w, r); err != nil {
@@ -31,7 +31,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
 	if err != nil {
 		// The hub is closed: the bridge is all but gone, and its clients must not take that for the end.
-		a.turnAway(w, r)
+		a.turnAway(w, r, request.framing)
 		return nil
 	}
 	defer reader.Close()
@@ -52,12 +52,8 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 }
 
 // turnAway ends a connection before it began, and asks the client to come back.
-func (a *API) turnAway(w http.ResponseWriter, r *http.Request) {
+func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
 	a.stats.turnedAway.Add(1)
-	framing := bridge.Framing{}
-	if acceptsLines(r) {
-		framing.Format = bridge.Lines
-	}
 	a.streamHeaders(w, r, framing)
 	// A client that is gone by now was not to be served anyway.
 	_, _ = w.Write(framing.Preamble(retryLater/2 + rand.N(retryLater)))

@@ -136,7 +136,7 @@ type client struct {
 // connect opens a connection and reads its first event. The test's end closes it.
 func connect(t testing.TB, server *httptest.Server, lastID string) (*client, bridgetest.Event) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -179,31 +179,41 @@ type rawClient struct {
 	conn *net.TCPConn
 }
 
-// dial opens a connection with a small receive buffer, and reads the head and the first event.
-func dial(t testing.TB, server *httptest.Server) *rawClient {
+// smallWindow dials with a small receive buffer, and segments as on a network: loopback's are larger than the buffer, and
+// between the two the kernel would let a client that reads wait for seconds. Both must be known before the connection is
+// made.
+var smallWindow = net.Dialer{Control: func(_, _ string, socket syscall.RawConn) (err error) {
+	controlErr := socket.Control(func(fd uintptr) {
+		err = errors.Join(
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 8<<10),
+			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 1400),
+		)
+	})
+	return errors.Join(controlErr, err)
+}}
+
+// send opens a connection, and sends a request. The test's end closes it.
+func send(t testing.TB, server *httptest.Server, dialer net.Dialer) *net.TCPConn {
 	t.Helper()
-	// The buffer's size must be known before the connection is made, because it decides the first window.
-	dialer := net.Dialer{Control: func(_, _ string, socket syscall.RawConn) (err error) {
-		controlErr := socket.Control(func(fd uintptr) {
-			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
-		})
-		return errors.Join(controlErr, err)
-	}}
 	conn, err := dialer.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	c := &rawClient{conn: conn.(*net.TCPConn)}
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
 	// In HTTP/1.0 there are no chunks, so what is read of the socket is what was written.
-	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"); err != nil {
+	_, err = io.WriteString(conn, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+	if err := errors.Join(err, conn.SetDeadline(time.Now().Add(time.Minute))); err != nil {
 		t.Fatal(err)
 	}
+	return conn.(*net.TCPConn)
+}
+
+// dial is send with a small window, and reads the head and the first event.
+func dial(t testing.TB, server *httptest.Server) *rawClient {
+	t.Helper()
+	c := &rawClient{conn: send(t, server, smallWindow)}
 	// The reader takes no more from the socket than 16 bytes ahead of what is asked of it.
-	response, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil)
+	response, err := http.ReadResponse(bufio.NewReaderSize(c.conn, 16), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,10 +224,10 @@ func dial(t testing.TB, server *httptest.Server) *rawClient {
 	return c
 }
 
-// reset ends the connection as a crash does, rather than with a FIN.
-func (c *rawClient) reset(t testing.TB) {
+// reset ends a connection as a crash does, rather than with a FIN.
+func reset(t testing.TB, conn *net.TCPConn) {
 	t.Helper()
-	if err := errors.Join(c.conn.SetLinger(0), c.conn.Close()); err != nil {
+	if err := errors.Join(conn.SetLinger(0), conn.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -225,7 +235,7 @@ func (c *rawClient) reset(t testing.TB) {
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	again := time.NewTicker(time.Millisecond)
 	defer again.Stop()
 	for ; !condition(); <-again.C {

@@ -33,11 +33,11 @@ func (l listener) Accept() (net.Conn, error) {
 type patient struct {
 	net.Conn
 	patience time.Duration // of the write deadline that is set; 0 for none
-	taken    time.Time     // when the client last took something, as far as it was seen; at first, when the deadline was set
+	taken    time.Time     // when the client last took something, as far as a Write saw it; at first, when the deadline was set
 }
 
-// looks is how often within its patience a Write that waits tries again by itself. The kernel wakes it only once a third
-// of the send buffer is free, which a client that takes little may need longer for.
+// looks is how often within its patience a Write that waits tries again by itself. The kernel wakes it only when a good
+// part of the send buffer is free, which a client that takes little may need longer for.
 const looks = 8
 
 // SetWriteDeadline must not be called while a Write is under way, which may set it as well.
@@ -51,21 +51,18 @@ func (c *patient) SetWriteDeadline(t time.Time) error {
 	return c.look(c.taken)
 }
 
-// Write goes on for as long as some of data is taken within the patience.
+// Write goes on for as long as something is taken within the patience, of data or of an earlier Write's.
 func (c *patient) Write(data []byte) (written int, err error) {
 	for {
 		n, err := c.Conn.Write(data[written:])
 		written += n
-		if c.patience <= 0 {
+		if n > 0 {
+			c.taken = time.Now()
+		}
+		if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
 		}
 		now := time.Now()
-		if n > 0 {
-			c.taken = now
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return written, err
-		}
 		if now.Sub(c.taken) >= c.patience {
 			c.reset()
 			return written, err
@@ -76,7 +73,7 @@ func (c *patient) Write(data []byte) (written int, err error) {
 	}
 }
 
-// look lets a Write return when it is time to see whether something was taken.
+// look lets a Write return when it is time to try again, or to give up.
 func (c *patient) look(now time.Time) error {
 	return c.Conn.SetWriteDeadline(now.Add(min(c.patience/looks, c.taken.Add(c.patience).Sub(now))))
 }
@@ -87,4 +84,12 @@ func (c *patient) reset() {
 	if socket, ok := c.Conn.(*net.TCPConn); ok {
 		_ = socket.SetLinger(0)
 	}
+}
+
+// CloseWrite ends what is sent, and no more, as net/http does before it closes a connection whose request it has not read.
+func (c *patient) CloseWrite() error {
+	if socket, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return socket.CloseWrite()
+	}
+	return nil
 }

@@ -68,7 +68,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 
 // Drain ends every connection: each is told so, and when to come back. They end one after another within the window, or
 // sooner where there are few, so that their clients do not arrive all at once wherever they go. It returns when the last
-// has ended. New connections end at once; whoever calls Serve had better stop before.
+// has ended. New connections end at once; whoever calls Serve had better stop before. It may be called once.
 func (o *Outlet) Drain(window time.Duration) {
 	empty := make(chan struct{})
 	o.mu.Lock()

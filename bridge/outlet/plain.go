@@ -93,7 +93,9 @@ func (c *connection) writeFrames() (more <-chan struct{}, err error) {
 			joins.Put(joined)
 		}
 	}
-	c.outlet.stats.frames.Add(uint64(len(c.batch)))
+	if err == nil {
+		c.outlet.stats.frames.Add(uint64(len(c.batch)))
+	}
 	// The frames are shared with other readers, but a batch that pointed at them would keep them in memory.
 	clear(c.batch)
 	return nil, err
@@ -106,15 +108,17 @@ var joins = sync.Pool{New: func() any { return new([]byte) }}
 func (c *connection) write(data []byte) error {
 	// An error means that this connection has no deadlines, such as a test's recorder; then it is not cut.
 	_ = c.control.SetWriteDeadline(time.Now().Add(c.outlet.config.WriteTimeout))
-	n, err := c.w.Write(data)
+	_, err := c.w.Write(data)
 	if err == nil {
 		err = c.control.Flush()
+	}
+	if err == nil {
+		c.outlet.stats.bytes.Add(uint64(len(data)))
 	}
 	if c.http2 {
 		// There a deadline that passes ends the stream, although nothing is being written.
 		_ = c.control.SetWriteDeadline(time.Time{})
 	}
-	c.outlet.stats.bytes.Add(uint64(n))
 	return err
 }
 

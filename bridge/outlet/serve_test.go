@@ -221,19 +221,19 @@ func TestHangUpEndsServe(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"RST": func(t *testing.T, _ *bed, c *rawClient) { c.reset(t) },
+		"RST": func(t *testing.T, _ *bed, c *rawClient) { reset(t, c.conn) },
 		"RST in a frame": func(t *testing.T, b *bed, c *rawClient) {
 			b.publish(make([]byte, 2<<20)) // the socket's buffers cannot hold it; NUL bytes travel as base64
 			if _, err := io.ReadFull(c.conn, make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
-			c.reset(t)
+			reset(t, c.conn)
 		},
 		"RST behind unread frames": func(t *testing.T, b *bed, c *rawClient) {
 			for range 200 {
 				b.publish(make([]byte, 10<<10))
 			}
-			c.reset(t)
+			reset(t, c.conn)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -249,27 +249,17 @@ func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	b := newBed(t, patient, plenty)
 	server := b.serve(t, protocols[0])
 	before := runtime.NumGoroutine()
-	var running sync.WaitGroup
-	clients := make(chan *rawClient, connections)
-	for range 20 {
-		running.Go(func() {
-			for range connections / 20 {
-				clients <- dial(t, server)
-			}
-		})
+	conns := make([]*net.TCPConn, connections)
+	for i := range conns {
+		conns[i] = send(t, server, smallWindow)
 	}
-	running.Wait()
-	close(clients)
-	if open := b.outlet.Stats().Open; open != connections {
-		t.Fatalf("%d connections are open", open)
-	}
+	eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == connections })
 	b.publish([]byte("hello"))
-	i := 0
-	for c := range clients {
-		if i++; i%2 == 0 {
-			c.reset(t)
+	for i, conn := range conns {
+		if i%2 == 0 {
+			reset(t, conn)
 		} else {
-			c.conn.Close()
+			conn.Close()
 		}
 	}
 	b.ended(t, map[string]uint64{"client": connections})

@@ -128,12 +128,12 @@ func TestStalledClientsCostBoundedMemory(t *testing.T) {
 	}
 	witness, _ := connect(t, server, "")
 	before := heap()
-	const messages = 400
+	const messages = 300
 	for range messages {
 		b.publish(bytes.Clone(large))
 		witness.next(t)
 	}
-	if grown := heap() - before; grown > 12<<20 {
+	if grown := heap() - before; grown > 10<<20 {
 		t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
 	}
 	if open := b.outlet.Stats().Open; open != 21 {
@@ -160,7 +160,7 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 		b.publish(large)
 	}
 	eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
-	slow.reset(t)
+	reset(t, slow.conn)
 	_, again := connect(t, server, first.ID)
 	if again.Type != bridge.EventGap || !strings.Contains(again.Data, `"after":"`+first.ID+`"`) {
 		t.Errorf("%+v instead of a gap", again)
@@ -174,14 +174,14 @@ func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 	b := newBed(t, config, plenty)
 	server := b.serve(t, protocols[0])
 	c := dial(t, server)
-	for range 4 { // more than it will have taken at the end
+	for range 8 { // more than it will have taken at the end
 		b.publish(large)
 	}
 	// The kernel tells a sender of no less than half of the receiver's small buffer at a time.
 	again := time.NewTicker(config.WriteTimeout / 16)
 	defer again.Stop()
 	taken, start := int64(0), time.Now()
-	for since := time.Duration(0); since < 4*config.WriteTimeout; since = time.Since(start) {
+	for since := time.Duration(0); since < 5*config.WriteTimeout; since = time.Since(start) {
 		<-again.C
 		n, err := io.CopyN(io.Discard, c.conn, int64(since)*(16<<10)/int64(config.WriteTimeout)-taken)
 		if taken += n; err != nil {
@@ -244,8 +244,8 @@ func TestWriteTimeout(t *testing.T) {
 				for b.outlet.Stats().Open > 0 {
 					time.Sleep(time.Second)
 				}
-				// When the last byte was taken in the middle of a write is seen a little later.
-				if took := time.Since(last); took < timeout-time.Second || took > timeout+timeout/4 {
+				// What is taken in the middle of a write is seen at its next deadline.
+				if took := time.Since(last); took < timeout-time.Second || took > 2*timeout+time.Second {
 					t.Errorf("it was cut %v after it had taken something", took)
 				}
 				b.ended(t, map[string]uint64{"slow": 1})

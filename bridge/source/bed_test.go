@@ -292,6 +292,18 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 	}
 }
 
+// eventually waits until a condition that another goroutine brings about holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(patience); !holds(); <-again.C {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v until %s", patience, what)
+		}
+	}
+}
+
 // within gives a context for one call.
 func within(t testing.TB, timeout time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -23,6 +24,7 @@ func (s *Source) options() []nats.Option {
 		nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(), // credentials may be mended on the server; give up never
 		nats.CustomReconnectDelay(reconnectDelay),
+		nats.SkipHostLookup(),     // net.Dialer tries all addresses of a name, within one time limit
 		nats.ReconnectBufSize(-1), // a POST is told at once that NATS is away, rather than kept in memory and perhaps lost
 		nats.ConnectHandler(func(conn *nats.Conn) { s.connected("connected to NATS", conn) }),
 		nats.ReconnectHandler(func(conn *nats.Conn) { s.connected("reconnected to NATS", conn) }),
@@ -47,6 +49,7 @@ func reconnectDelay(round int) time.Duration {
 }
 
 func (s *Source) connected(what string, conn *nats.Conn) {
+	s.up.Store(true)
 	s.stats.connects.Add(1)
 	address := conn.ConnectedAddr() // not its URL, which may hold a token
 	if conn.Opts.InProcessServer != nil {
@@ -57,6 +60,7 @@ func (s *Source) connected(what string, conn *nats.Conn) {
 }
 
 func (s *Source) disconnected(err error) {
+	s.up.Store(false)
 	if s.alive.Err() != nil {
 		return
 	}
@@ -64,13 +68,20 @@ func (s *Source) disconnected(err error) {
 }
 
 // asyncError takes what nats.go reports outside of any call. That messages were dropped is among it, but only the first
-// time: deliver looks for itself.
+// time: take looks for itself.
 func (s *Source) asyncError(sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		subject := s.refused.note(err, s.dials.Load())
+		s.errors.Do(func() {
+			s.log.Error("NATS refuses a subject to this bridge; allow it to its user, or do not open it to callers", "subject", subject, "error", err)
+		})
+		return
+	}
 	subject := ""
 	if sub != nil {
 		subject = sub.Subject
 	}
-	s.refusals.Do(func() { s.log.Error("NATS reports an error", "error", err, "subject", subject) })
+	s.errors.Do(func() { s.log.Error("NATS reports an error", "error", err, "subject", subject) })
 }
 
 // countDials counts the connections made, in the very call that makes one: before anything can arrive on it. nats.go's

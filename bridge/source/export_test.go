@@ -6,5 +6,22 @@ func (s *Source) HoldDelivery() (release func()) {
 	return s.mu.Unlock
 }
 
-// IncomingBuffer is how many messages may wait for delivery.
-const IncomingBuffer = incomingBuffer
+// SetIntakeBudget sets how many bytes may wait for delivery.
+func (s *Source) SetIntakeBudget(bytes int64) {
+	s.intake.mu.Lock()
+	defer s.intake.mu.Unlock()
+	s.intake.budget = bytes
+}
+
+// Intake tells how many bytes wait for delivery, and how many messages were lost because they found no room.
+func (s *Source) Intake() (held int64, lost int) {
+	s.intake.mu.Lock()
+	defer s.intake.mu.Unlock()
+	for _, n := range s.intake.lost {
+		lost += n
+	}
+	return s.intake.held.Load(), lost
+}
+
+// MessageCost is what a message takes beside its subject and payload.
+const MessageCost = messageCost

@@ -90,7 +90,7 @@ func TestHostileMessages(t *testing.T) {
 			hostile{name: "a status with data", header: fmt.Sprintf(status, code), data: "data"},
 		)
 	}
-	for _, name := range []string{"open", "error", "message", "tailwater:gap", "tailwater:x", "\x01", "\xff", strings.Repeat("n", 129)} {
+	for _, name := range []string{"open", "error", "message", "tailwater:gap", "tailwater:x", "\x01", "\xff", strings.Repeat("n", 513)} {
 		messages = append(messages, hostile{name: "a name that is refused", header: "NATS/1.0\r\nTailwater-Event: " + name + "\r\n\r\n", data: "x", refused: true})
 	}
 	messages = append(messages,

@@ -2,10 +2,9 @@ package source_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -131,58 +130,56 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 
 // Whatever Publish has called a success is there, however often the connection breaks in between.
 func TestPublishNeverPromisesTooMuch(t *testing.T) {
+	const rounds, publishers = 20, 100 // many, so that some are always between their message and its flush
 	server := bridgetest.StartNATSServer(t)
 	b := newBed(t, to(server.URL()), quiet)
 	conn := publisher(t, to(server.URL()))
 	sub := subscribe(t, conn, "a.b")
+	ctx := within(t, patience)
 
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var mu sync.Mutex
 	promised := map[string]bool{}
-	stop := make(chan struct{})
-	var publishers sync.WaitGroup
-	for p := range 8 {
-		publishers.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				payload := fmt.Sprint(p, "-", i)
-				err := b.source.Publish(ctx, "a.b", nil, []byte(payload))
-				switch {
-				case err == nil:
-					mu.Lock()
-					promised[payload] = true
-					mu.Unlock()
-				case errors.Is(err, bridge.ErrUnavailable):
-					runtime.Gosched()
-				default:
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	for range 15 {
-		b.cut(t)
+	for range rounds {
 		b.awaitStatus(t, nats.CONNECTED)
-		if err := b.source.Publish(ctx, "a.b", nil, []byte("again")); err != nil && !errors.Is(err, bridge.ErrUnavailable) {
-			t.Error(err)
+		stop := make(chan struct{})
+		successes := make(chan string, publishers)
+		var running sync.WaitGroup
+		for range publishers {
+			running.Go(func() {
+				for {
+					payload := rand.Text()
+					if err := b.source.Publish(ctx, "a.b", nil, []byte(payload)); err != nil {
+						if !errors.Is(err, bridge.ErrUnavailable) {
+							t.Error(err)
+						}
+						return
+					}
+					select {
+					case successes <- payload:
+					case <-stop:
+						successes <- payload
+						return
+					}
+				}
+			})
+		}
+		for range 2 * publishers {
+			promised[<-successes] = true
+		}
+		close(stop)
+		go func() {
+			running.Wait()
+			close(successes)
+		}()
+		b.cut(t)
+		_ = b.conn.ForceReconnect() // without waiting
+		for payload := range successes {
+			promised[payload] = true
 		}
 	}
-	close(stop)
-	publishers.Wait()
 	flush(t, conn)
-	for {
-		n, _, err := sub.Pending()
+	for n, _, err := sub.Pending(); n > 0 || err != nil; n, _, err = sub.Pending() {
 		if err != nil {
 			t.Fatal(err)
-		}
-		if n == 0 {
-			break
 		}
 		msg, err := sub.NextMsg(patience)
 		if err != nil {

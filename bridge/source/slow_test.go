@@ -1,7 +1,8 @@
 package source_test
 
 import (
-	"strings"
+	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -10,70 +11,81 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// overflow is how many messages more than the buffer can hold a test publishes.
-const overflow = 1000
+// room is for how many messages of flood the intake of these tests has room.
+const room = 100
 
-// flood publishes more than the source can take while delivery is held, and waits until it has dropped the rest.
-func (b *bed) flood(t *testing.T, conn *nats.Conn, subject string) (published int) {
+// floodCost is what one of them takes.
+const floodCost = source.MessageCost + int64(len("a.flood")+len("000000"))
+
+// small gives the source of the bed an intake that a test can fill.
+func (b *bed) small() { b.source.SetIntakeBudget(room * floodCost) }
+
+// flood publishes n numbered messages while delivery is held, and waits until the source has taken or lost each.
+func (b *bed) flood(t *testing.T, conn *nats.Conn, from, n int) {
 	t.Helper()
-	for i, payload := range numbers(0, source.IncomingBuffer+overflow) {
-		if err := conn.Publish(subject, []byte(payload)); err != nil {
+	_, before := b.source.Intake()
+	held, _ := b.source.Intake()
+	for i := range n {
+		if err := conn.Publish("a.flood", fmt.Appendf(nil, "%06d", from+i)); err != nil {
 			t.Fatal(err)
-		}
-		if i%4096 == 0 { // not more than the server holds for one connection
-			flush(t, conn)
-			b.settle(t)
 		}
 	}
 	flush(t, conn)
-	b.settle(t)
-	return source.IncomingBuffer + overflow
+	eventually(t, "the source has taken or lost every message", func() bool {
+		now, lost := b.source.Intake()
+		return int((now-held)/floodCost)+lost-before == n
+	})
 }
 
-// drain takes what comes until n messages were received, and gives the number of gaps and of messages before the first.
-func (c *client) drain(n int) (gaps, before int) {
+// drain reads until a message with that payload, and demands order, and that nothing is missing before a gap was told.
+func (c *client) drain(last string) (received, gaps int) {
 	c.t.Helper()
-	for received := 0; received < n; {
+	for next := 0; ; {
 		event := c.next()
-		if event.Type != bridge.EventGap {
-			received++
+		if event.Type == bridge.EventGap {
+			if reason := gapReason(c.t, event); reason != bridge.GapOverrun {
+				c.t.Fatalf("a gap for %s", reason)
+			}
+			gaps++
 			continue
 		}
-		if gapReason(c.t, event) != bridge.GapOverrun {
-			c.t.Fatalf("got %+v, want an overrun", event)
+		m, err := parseMessage(event)
+		if err != nil {
+			c.t.Fatal(err)
 		}
-		if gaps++; gaps == 1 {
-			before = received
+		if received++; m.Data == last {
+			return received, gaps
 		}
+		number, err := strconv.Atoi(m.Data)
+		if err != nil || number < next || number > next && gaps == 0 {
+			c.t.Fatalf("%q instead of %d after %d gaps", m.Data, next, gaps)
+		}
+		next = number + 1
 	}
-	return gaps, before
 }
 
 // What comes faster than it is taken is lost, counted, and told before anything later.
 func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
 	dial := embedded(t)
 	b := newBed(t, dial, quiet)
+	b.small()
 	c, untouched := b.read(t, "a.flood"), b.read(t, "a.calm")
 	c.wantOpen()
 	untouched.wantOpen()
 	other := publisher(t, dial)
 
+	const published = 5 * room
 	release := b.source.HoldDelivery()
-	published := b.flood(t, other, "a.flood")
+	b.flood(t, other, 0, published)
 	release()
+	eventually(t, "there is room again", func() bool { held, _ := b.source.Intake(); return held == 0 })
 	publish(t, other, "a.flood", "later")
-
-	gaps, before := c.drain(published - overflow + 1) // delivery held one more than the buffer does
-	if gaps != 1 {
-		t.Errorf("there were %d gaps, want one", gaps)
+	received, gaps := c.drain("later")
+	if received != room+1 || gaps != 1 {
+		t.Errorf("%d messages and %d gaps, want %d and one", received, gaps, room+1)
 	}
-	if before > source.IncomingBuffer {
-		t.Errorf("the gap came behind %d messages, after what was lost", before)
-	}
-	c.wantData("later")
-	dropped := int(b.source.Stats().Dropped)
-	if received := int(b.source.Stats().Messages); dropped != overflow-1 || received+dropped != published+1 {
-		t.Errorf("of %d messages %d were received and %d counted as dropped", published+1, received, dropped)
+	if stats := b.source.Stats(); int(stats.Dropped) != published-room || int(stats.Messages) != room+1 {
+		t.Errorf("%d are counted as received and %d as dropped", stats.Messages, stats.Dropped)
 	}
 	publish(t, other, "a.calm", "calm")
 	untouched.wantData("calm")
@@ -83,60 +95,71 @@ func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
 func TestOverrunIsToldThoughNothingFollows(t *testing.T) {
 	dial := embedded(t)
 	b := newBed(t, dial, quiet)
+	b.small()
 	c := b.read(t, "b.quiet")
 	c.wantOpen()
-	b.readFramed(t, bridge.Framing{Format: bridge.Raw}, "a.flood")
-	b.settle(t)
+	b.read(t, "a.flood").wantOpen()
 	other := publisher(t, dial)
 	for range 2 {
 		release := b.source.HoldDelivery()
-		b.flood(t, other, "a.flood")
-		publish(t, other, "b.quiet", "lost", "lost")
-		b.settle(t)
+		b.flood(t, other, 0, 2*room)
+		b.lose(t, other, "b.quiet")
 		release()
 		c.wantGap(bridge.GapOverrun)
 	}
+	eventually(t, "there is room again", func() bool { held, _ := b.source.Intake(); return held == 0 })
 	publish(t, other, "b.quiet", "after")
 	c.wantData("after")
 }
 
-// A flood that goes on is told as often as the buffer runs over, not once for each message that gets through.
+// lose publishes a message for which there is no room.
+func (b *bed) lose(t *testing.T, conn *nats.Conn, subject string) {
+	t.Helper()
+	_, before := b.source.Intake()
+	publish(t, conn, subject, "lost")
+	eventually(t, "it is lost", func() bool { _, lost := b.source.Intake(); return lost == before+1 })
+}
+
+// A connection that reads two subjects is told of what it lost of one before anything later of the other.
+func TestOverrunOfOneSubjectIsToldBeforeTheOther(t *testing.T) {
+	dial := embedded(t)
+	b := newBed(t, dial, quiet)
+	b.small()
+	c := b.read(t, "b.one", "b.two")
+	c.wantOpen()
+	b.read(t, "a.flood").wantOpen()
+	other := publisher(t, dial)
+	release := b.source.HoldDelivery()
+	b.flood(t, other, 0, 2*room)
+	b.lose(t, other, "b.one")
+	b.source.SetIntakeBudget(1 << 20) // there is room again before anything was delivered
+	publish(t, other, "b.two", "later")
+	release()
+	c.wantGap(bridge.GapOverrun)
+	c.wantData("later")
+}
+
+// A flood that goes on is told as often as the intake runs over, not once for each message that gets through.
 func TestOverrunIsNotToldForEachMessage(t *testing.T) {
 	dial := embedded(t)
 	b := newBed(t, dial, quiet)
-	c := b.readFramed(t, bridge.Framing{Format: bridge.JSON}, "a.flood")
+	b.small()
+	c := b.read(t, "a.flood")
 	c.wantOpen()
 	other := publisher(t, dial)
-	published := 0
-	release := b.source.HoldDelivery()
-	published += b.flood(t, other, "a.flood")
-	for range 200 { // a little is taken, and more is dropped
+	const rounds = 5
+	for i := range rounds {
+		release := b.source.HoldDelivery()
+		b.flood(t, other, i*3*room, 3*room)
 		release()
-		release = b.source.HoldDelivery()
-		for range 3 {
-			publish(t, other, "a.flood", "more")
-			published++
-		}
-		b.settle(t)
 	}
-	release()
+	eventually(t, "there is room again", func() bool { held, _ := b.source.Intake(); return held == 0 })
 	publish(t, other, "a.flood", "last")
-	received, gaps := 0, 0
-	for {
-		event := c.next()
-		if event.Type == bridge.EventGap {
-			gaps++
-			continue
-		}
-		received++
-		if strings.Contains(event.Data, `"data":"last"`) {
-			break
-		}
+	received, gaps := c.drain("last")
+	if gaps < 1 || gaps > rounds {
+		t.Errorf("%d gaps for %d times that the intake ran over", gaps, rounds)
 	}
-	if dropped := int(b.source.Stats().Dropped); received+dropped != published+1 {
-		t.Errorf("of %d messages %d were received and %d counted as dropped", published+1, received, dropped)
-	}
-	if gaps < 1 || gaps > 3 {
-		t.Errorf("there were %d gaps", gaps)
+	if dropped := int(b.source.Stats().Dropped); received+dropped != rounds*3*room+1 {
+		t.Errorf("%d were received and %d counted as dropped", received, dropped)
 	}
 }

@@ -15,23 +15,22 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// incomingBuffer is how many messages may wait for the delivering goroutine. It bridges a garbage collection or a busy
-// processor at some hundred thousand messages a second; what comes when it is full is lost, and announced.
-const incomingBuffer = 1 << 16
-
 // Source is a connection to NATS that feeds read from. It implements bridge.Source.
 type Source struct {
 	conn     *nats.Conn
+	up       atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
 	log      *slog.Logger
 	dials    *atomic.Uint64 // how often a connection was made; see countDials
-	incoming chan *nats.Msg
+	incoming chan *nats.Msg // of all subscriptions
+	intake   intake         // what came in by it
+	refused  refusals
 	unsure   chan struct{}   // wakes confirm: some feed may not receive everything
 	alive    context.Context // until Close
 	stop     context.CancelFunc
 	closed   chan struct{} // closed when nats.go has given up the connection
 	running  sync.WaitGroup
 	stats    counters
-	refusals rate.Sometimes
+	errors   rate.Sometimes // that nats.go reports, to be logged
 	failures rate.Sometimes // to connect
 
 	// subscribing is held across calls into nats.go, which can wait for the network; mu never is.
@@ -48,19 +47,19 @@ type Source struct {
 
 // flow is one subscription and the feeds that take from it.
 type flow struct {
-	filter    bridge.Subject
-	sub       *nats.Subscription
-	dropped   int    // of sub.Dropped, as far as it was announced
-	announced uint64 // up to this many messages of all flows, that gap speaks for what was dropped
-	feeds     map[*attachment]struct{}
+	filter bridge.Subject
+	sub    *nats.Subscription
+	lost   int // messages, as far as it was announced
+	feeds  map[*attachment]struct{}
 }
 
 // attachment is a feed, and the connection on which its subscriptions are known to be in force: a dial's number, 0 before
 // the first. While that is not the present connection, messages may be missing, so none are delivered: a gap is announced
 // once they are in force again.
 type attachment struct {
-	feed *bridge.Feed
-	sure uint64
+	feed   *bridge.Feed
+	joined bool // the feed is in its flows; guarded by subscribing
+	sure   uint64
 }
 
 // Dialer makes the connection to NATS: nats.Connect with a URL, a context or an in-process server of its own. It must
@@ -74,13 +73,15 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 		log:      log,
 		dials:    new(atomic.Uint64),
 		incoming: make(chan *nats.Msg, incomingBuffer),
+		intake:   newIntake(),
+		refused:  newRefusals(),
 		unsure:   make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		position: bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
 		flows:    map[bridge.Subject]*flow{},
 		bySub:    map[*nats.Subscription]*flow{},
 		attached: map[*bridge.Feed]*attachment{},
-		refusals: rate.Sometimes{First: 10, Interval: time.Minute},
+		errors:   rate.Sometimes{First: 10, Interval: time.Minute},
 		failures: rate.Sometimes{Interval: time.Minute},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
@@ -90,6 +91,8 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.conn = conn
+	s.up.Store(conn.IsConnected())
+	s.running.Go(s.take)
 	s.running.Go(s.deliver)
 	s.running.Go(s.confirm)
 	return s, nil
@@ -111,22 +114,40 @@ func (s *Source) Close() {
 // that nats.go does not recover from.
 func (s *Source) Closed() <-chan struct{} { return s.closed }
 
-// Attach implements bridge.Source.
+// Attach implements bridge.Source. It only notes the feed: confirm subscribes, because nats.go can make its callers wait
+// for the network.
 func (s *Source) Attach(feed *bridge.Feed) {
-	s.subscribing.Lock()
-	defer s.subscribing.Unlock()
 	a := &attachment{feed: feed}
-	for _, filter := range feed.Subjects() {
-		if err := s.join(a, filter); err != nil {
-			// Only a closed connection refuses; the bridge is stopping, and its browsers will come back to another.
-			s.log.Error("cannot subscribe", "error", err)
-		}
-	}
 	s.mu.Lock()
 	s.attached[feed] = a
 	s.waiting = append(s.waiting, a)
 	s.mu.Unlock()
 	s.becomeSure()
+}
+
+// subscribe sees to it that the feeds are in the flows of their filters.
+func (s *Source) subscribe(candidates []*attachment) {
+	for _, a := range candidates {
+		s.subscribing.Lock()
+		for _, filter := range s.missing(a) {
+			if err := s.join(a, filter); err != nil {
+				// Only a closed connection refuses; the bridge is stopping, and its browsers will come back to another.
+				s.log.Error("cannot subscribe", "error", err)
+			}
+		}
+		a.joined = true
+		s.subscribing.Unlock()
+	}
+}
+
+// missing gives the filters whose flows the feed has yet to join; none if it has, or was detached meanwhile.
+func (s *Source) missing(a *attachment) []bridge.Subject {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.joined || s.attached[a.feed] != a {
+		return nil
+	}
+	return a.feed.Subjects()
 }
 
 // join adds the feed to the flow of a filter, which it subscribes to where this is the first.
@@ -181,6 +202,7 @@ func (s *Source) leave(feed *bridge.Feed) (unused []*flow) {
 		if len(flow.feeds) == 0 {
 			delete(s.flows, filter)
 			delete(s.bySub, flow.sub)
+			s.intake.forget(flow.sub)
 			unused = append(unused, flow)
 		}
 	}

@@ -23,7 +23,7 @@ func (s *Source) Stats() Stats {
 	subscriptions := len(s.flows)
 	s.mu.Unlock()
 	return Stats{
-		Connected:     s.conn.IsConnected(),
+		Connected:     s.up.Load(),
 		Connects:      s.stats.connects.Load(),
 		Subscriptions: subscriptions,
 		Messages:      s.stats.messages.Load(),

@@ -36,7 +36,7 @@ func openAdmin(n *node) (*admin, error) {
 	}
 	a.address = listener.Addr()
 	a.server = newServer(a.handler(configs.Loopback(string(address))), n.log)
-	go n.serve(a.server, listener)
+	n.serve(a.server, listener)
 	return a, nil
 }
 

@@ -15,7 +15,8 @@ func (n *node) banner() string {
 	var b strings.Builder
 	line := func(label, text string) { fmt.Fprintf(&b, "  %-9s%s\n", label, text) }
 	fmt.Fprintf(&b, "\nTailwater %s\n\n", version())
-	if n.settings.HTTP.Pages {
+	curl := n.curl()
+	if n.settings.HTTP.Pages && curl == "curl" {
 		line("Page", n.url()+"/")
 	}
 	if url := n.natsURL(); url != "" {
@@ -25,18 +26,26 @@ func (n *node) banner() string {
 	grant := bridge.Grant{Subscribe: allowed.Subscribe, Publish: allowed.Publish}
 	events := n.url() + "/events/" + string(exampleSubject)
 	if grant.CheckSubscribe(exampleSubject) == nil {
-		line("Watch", "curl -N "+events)
+		line("Watch", curl+" -N "+events)
 		if command := n.natsCommand(); command != "" {
 			line("Publish", command+" pub "+string(exampleSubject)+" hello")
 		}
 	}
 	if grant.CheckPublish(exampleSubject) == nil {
-		line("or", "curl -d hello "+events)
+		line("Publish", curl+" -d hello "+events)
 	}
 	if len(allowed.Subscribe) == 0 {
 		line("Note", "nobody may read yet; name subjects in TAILWATER_ANONYMOUS_SUBSCRIBE")
 	}
 	return b.String() + "\nCtrl-C stops it.\n\n"
+}
+
+// curl gives the command that reaches the listener: with a name that the bridge answers to, where the address is none.
+func (n *node) curl() string {
+	if n.access().AllowsHost(strings.TrimPrefix(n.url(), "http://")) {
+		return "curl"
+	}
+	return "curl -H 'Host: " + n.settings.HTTP.Hosts[0] + "'"
 }
 
 // url gives where browsers find the bridge: on this machine, where it listens on every interface.

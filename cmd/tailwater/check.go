@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -21,40 +20,37 @@ const checkTimeout = 5 * time.Second
 
 type checkCommand struct{}
 
-// Run says what the settings, which were found to be sound, amount to.
+// Run says what the settings, which were found to be sound in themselves, amount to.
 func (checkCommand) Run(_ context.Context, settings *configs.Settings, out output) error {
-	table := tabwriter.NewWriter(out.out, 0, 0, 2, ' ', 0)
-	row := func(what, format string, values ...any) { fmt.Fprintf(table, what+"\t"+format+"\n", values...) }
-	row("settings", "ok")
-	row("browsers", "http://%s", settings.HTTP.Listen)
-	checkGrants(settings, row)
-	err := checkNATS(settings, row)
-	return errors.Join(err, flush(table))
+	report := report{tabwriter.NewWriter(out.out, 0, 0, 2, ' ', 0)}
+	report.row("browsers", "listening on %s", settings.HTTP.Listen)
+	report.grants(settings)
+	err := report.nats(settings)
+	return errors.Join(err, report.table.Flush())
 }
 
-func flush(table *tabwriter.Writer) error {
-	if err := table.Flush(); err != nil && !errors.Is(err, io.ErrClosedPipe) {
-		return fmt.Errorf("print: %w", err)
-	}
-	return nil
+// report is what check prints: a table of two columns.
+type report struct{ table *tabwriter.Writer }
+
+func (r report) row(what, format string, values ...any) {
+	fmt.Fprintf(r.table, what+"\t"+format+"\n", values...)
 }
 
-func checkGrants(settings *configs.Settings, row func(string, string, ...any)) {
+func (r report) grants(settings *configs.Settings) {
 	anonymous := settings.Anonymous
-	grant := bridge.Grant{Subscribe: anonymous.Subscribe, Publish: anonymous.Publish, Wildcards: anonymous.Wildcards}
-	row("anyone may read", "%s", list(anonymous.Subscribe))
-	row("anyone may write", "%s", list(anonymous.Publish))
+	r.row("anyone may read", "%s", list(anonymous.Subscribe))
+	r.row("anyone may write", "%s", list(anonymous.Publish))
 	if anonymous.Wildcards {
-		row("", "with wildcards: whoever reads a filter reads everything that it covers")
+		r.row("", "with wildcards: whoever reads a filter reads everything that it covers")
 	}
+	grant := bridge.Grant{Subscribe: anonymous.Subscribe, Wildcards: true}
 	for _, route := range settings.Routes {
 		// A grant need not cover all that a route can name; then the rest of its paths is refused.
 		verdict := "nobody may read all of it: see TAILWATER_ANONYMOUS_SUBSCRIBE"
-		grant.Wildcards = true
 		if grant.CheckSubscribe(route.Filter()) == nil {
 			verdict = "anyone may read it"
 		}
-		row("route", "%s (%s)", route, verdict)
+		r.row("route", "%s (%s)", route, verdict)
 	}
 }
 
@@ -62,36 +58,69 @@ func list(subjects configs.Subjects) string {
 	if len(subjects) == 0 {
 		return "nothing"
 	}
-	return fmt.Sprint(strings.Trim(fmt.Sprint(subjects), "[]"))
+	names := make([]string, len(subjects))
+	for i, subject := range subjects {
+		names[i] = string(subject)
+	}
+	return strings.Join(names, " ")
 }
 
-// checkNATS connects to external servers. An embedded one is not started: it may be running already.
-func checkNATS(settings *configs.Settings, row func(string, string, ...any)) error {
+func (r report) nats(settings *configs.Settings) error {
 	if settings.Embedded() {
-		row("NATS", "embedded, listening on %s, files in %s", orNothing(string(settings.Embed.Listen)), settings.Embed.Dir)
-		return nil
+		return r.embedded(settings)
 	}
 	dial, err := external(settings.NATS)
 	if err != nil {
 		return err
 	}
-	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(checkTimeout))
+	refused := make(chan error, 1)
+	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(checkTimeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		select {
+		case refused <- err:
+		default: // the first is enough
+		}
+	}))
 	if err != nil {
-		row("NATS", "no connection")
+		r.row("NATS", "no connection")
 		return fmt.Errorf("connect to NATS: %w", err)
 	}
 	defer conn.Close()
-	row("NATS", "%s, server %s, version %s", conn.ConnectedAddr(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
-	row("", "payloads up to %s", humanize.IBytes(uint64(conn.MaxPayload())))
-	if most := conn.MaxPayload(); int64(settings.Limit.Body) > most {
-		row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
+	r.row("NATS", "%s, server %s, version %s", conn.ConnectedAddr(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
+	r.row("", "payloads up to %s", humanize.IBytes(uint64(conn.MaxPayload())))
+	if int64(settings.Limit.Body) > conn.MaxPayload() {
+		r.row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
 	}
-	return nil
+	return r.permissions(settings, conn, refused)
 }
 
-func orNothing(address string) string {
-	if address == "" {
-		return "nothing (this process only)"
+// permissions tries to subscribe to what callers may read.
+func (r report) permissions(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
+	for _, subject := range settings.Anonymous.Subscribe {
+		if _, err := conn.SubscribeSync(string(subject)); err != nil {
+			return fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
 	}
-	return address
+	if err := conn.FlushTimeout(checkTimeout); err != nil {
+		return fmt.Errorf("ask NATS: %w", err)
+	}
+	if conn.LastError() == nil {
+		return nil
+	}
+	return fmt.Errorf("NATS does not let this bridge read what callers may: %w; allow it to the bridge's user", <-refused)
+}
+
+// embedded checks the server without starting it: it may be running already.
+func (r report) embedded(settings *configs.Settings) error {
+	if _, err := embedded(settings); err != nil {
+		return err
+	}
+	where := "listening on " + string(settings.Embed.Listen)
+	switch {
+	case settings.Embed.Config != "":
+		where = "as " + settings.Embed.Config + " says"
+	case settings.Embed.Listen == "":
+		where = "for this process only"
+	}
+	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
+	return nil
 }

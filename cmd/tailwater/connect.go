@@ -1,8 +1,6 @@
 package main
 
 import (
-	"log/slog"
-
 	"github.com/nats-io/nats.go"
 	"github.com/synadia-io/orbit.go/natscontext"
 
@@ -54,18 +52,22 @@ const (
 	headerRoom  = 64 << 10 // what the headers of a message may need beside a body of the greatest length
 )
 
-// embedded starts the server that the settings describe.
-func embedded(settings *configs.Settings, log *slog.Logger) (*embed.Server, error) {
+// embedded gives the server that the settings describe. The error is the settings', or the configuration file's.
+func embedded(settings *configs.Settings) (embed.Config, error) {
 	own, err := credentials(settings.NATS)
 	if err != nil {
-		return nil, err
+		return embed.Config{}, err
 	}
-	return embed.Start(embed.Config{
+	config := embed.Config{
 		File:        settings.Embed.Config,
 		Listen:      embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
 		Dir:         embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
 		Sync:        embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
 		MaxPayload:  max(natsPayload, int(settings.Limit.Body)+headerRoom),
 		Credentials: own,
-	}, log)
+	}
+	if err := config.Check(); err != nil {
+		return embed.Config{}, usageError{err}
+	}
+	return config, nil
 }

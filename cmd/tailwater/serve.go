@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -26,8 +27,10 @@ const (
 	heartbeat = 15 * time.Second
 	// retry is how long a browser waits before it comes back.
 	retry = 2 * time.Second
-	// stopPatience is how long stopping waits beyond the drain window.
-	stopPatience = 10 * time.Second
+	// stopPatience is how long stopping waits, beyond the drain window, for clients that do not take their last bytes.
+	stopPatience = 5 * time.Second
+	// answerTimeout is how long a client may take for an answer, event streams excepted.
+	answerTimeout = 30 * time.Second
 )
 
 type serveCommand struct{}
@@ -68,7 +71,8 @@ type node struct {
 	http     *http.Server
 	address  net.Addr // of the listener for browsers
 
-	failed chan error // what ends the process although nobody asked for it
+	serving sync.WaitGroup // the goroutines that accept
+	failed  chan error     // what ends the process although nobody asked for it
 }
 
 // open starts everything. Where one part cannot start, those before it are stopped again.
@@ -101,8 +105,11 @@ func (n *node) dialer() (source.Dialer, error) {
 	if !n.settings.Embedded() {
 		return external(n.settings.NATS)
 	}
-	var err error
-	if n.embedded, err = embedded(n.settings, n.log); err != nil {
+	config, err := embedded(n.settings)
+	if err != nil {
+		return nil, err
+	}
+	if n.embedded, err = embed.Start(config, n.log); err != nil {
 		return nil, err
 	}
 	return n.embedded.Dial, nil
@@ -124,18 +131,23 @@ func (n *node) openBridge() error {
 		Publisher: n.source,
 		Routes:    s.Routes,
 		Anonymous: bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
-		Access: httpapi.Access{
-			Hosts: s.HTTP.Hosts, LoopbackHosts: s.HTTP.LoopbackHosts,
-			Origins: s.HTTP.Origins, LoopbackOrigins: s.HTTP.LoopbackOrigins,
-		},
-		Limits: httpapi.Limits{Connections: s.Limit.Connections, Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects},
-		Log:    n.log,
+		Access:    n.access(),
+		Limits:    httpapi.Limits{Connections: s.Limit.Connections, Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects},
+		Log:       n.log,
 	}
 	if s.HTTP.Pages {
 		config.Pages = web.Page
 	}
 	n.api = httpapi.New(config)
 	return nil
+}
+
+func (n *node) access() httpapi.Access {
+	s := n.settings.HTTP
+	return httpapi.Access{
+		Hosts: s.Hosts, LoopbackHosts: s.LoopbackHosts,
+		Origins: s.Origins, LoopbackOrigins: s.LoopbackOrigins,
+	}
 }
 
 func (n *node) openAdmin() (err error) {
@@ -150,22 +162,23 @@ func (n *node) openHTTP() error {
 	}
 	n.address = listener.Addr()
 	n.http = newServer(n.api, n.log)
-	go n.serve(n.http, outlet.Listen(listener))
+	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
+	n.serve(n.http, outlet.Listen(listener))
 	return nil
 }
 
 // serve runs a server until it is shut down.
 func (n *node) serve(server *http.Server, listener net.Listener) {
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		n.fail(fmt.Errorf("serve HTTP: %w", err))
-	}
-}
-
-func (n *node) fail(err error) {
-	select {
-	case n.failed <- err:
-	default: // one reason to stop is enough
-	}
+	n.serving.Go(func() {
+		err := server.Serve(listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		select {
+		case n.failed <- fmt.Errorf("accept on %s: %w", listener.Addr(), err):
+		default: // one reason to stop is enough
+		}
+	})
 }
 
 // close stops in reverse: no new connections, then those that are open, each told to come back, then what feeds them.
@@ -190,6 +203,7 @@ func (n *node) close() error {
 	if n.admin != nil {
 		problems = append(problems, n.admin.close())
 	}
+	n.serving.Wait()
 	return errors.Join(problems...)
 }
 
@@ -199,12 +213,19 @@ func (n *node) closeHTTP() error {
 	time.Sleep(n.settings.Drain.Delay)
 	ctx, cancel := context.WithTimeout(context.Background(), n.settings.Drain.Window+stopPatience)
 	defer cancel()
-	finished := make(chan error, 1)
-	go func() { finished <- n.http.Shutdown(ctx) }()
+	closed := make(chan error, 1)
+	go func() { closed <- n.shutdown(ctx) }()
 	n.api.FinishPublishing()
 	n.outlet.Drain(n.settings.Drain.Window)
-	if err := <-finished; err != nil {
-		return errors.Join(fmt.Errorf("close the connections: %w", err), n.http.Close())
+	return <-closed
+}
+
+// shutdown closes the listener and waits for the connections to end, until ctx does. It is the client's doing if some are
+// left then, not a failure: they are cut, which also ends whoever still writes to them.
+func (n *node) shutdown(ctx context.Context) error {
+	if n.http.Shutdown(ctx) == nil {
+		return nil
 	}
-	return nil
+	n.log.Warn("cut the connections that had not ended by themselves")
+	return n.http.Close()
 }
