@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +131,31 @@ func TestClose(t *testing.T) {
 			t.Errorf("a closed hub counts %+v", got)
 		}
 	})
+}
+
+// Connections that are opened and cut leave a bounded number of subjects behind; the oldest go first.
+func TestLingeringIsBounded(t *testing.T) {
+	source := &fakeSource{}
+	hub := bridge.NewHub(source, time.Hour, bridge.DefaultMemory)
+	defer hub.Close()
+	const each, most = 32, 1 << 14
+	for i := range 2 * most / each {
+		subjects := make([]bridge.Subject, each)
+		for j := range subjects {
+			subjects[j] = bridge.Subject(fmt.Sprintf("a.%d.%d", i, j))
+		}
+		reader, err := hub.Read(subjects, bridge.Framing{}, bridge.Resume{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader.Close()
+	}
+	if feeds := hub.Stats().Feeds; feeds != most/each {
+		t.Errorf("%d feeds linger", feeds)
+	}
+	if attached, detached := source.attachments(); len(detached) != most/each || detached[0] != attached[0] || slices.Contains(detached, attached[len(attached)-1]) {
+		t.Errorf("%d were attached, %d detached", len(attached), len(detached))
+	}
 }
 
 // slowSource takes until it is let go for a call, and says when one has begun.

@@ -87,6 +87,9 @@ func TestDrain(t *testing.T) {
 	b.api.Drain()
 	b.turnedAway(t)
 	b.turnedAway(t, "Last-Event-ID", "nonsense")
+	// What could never be served is not asked to come back.
+	b.do(t, http.MethodGet, "/events/..", nil).problem(t, http.StatusBadRequest, "bad-subject")
+	b.do(t, http.MethodGet, "/events/secret", nil).problem(t, http.StatusForbidden, "forbidden")
 	if a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("x")); a.status != http.StatusAccepted {
 		t.Errorf("%+v", a)
 	}

@@ -80,11 +80,17 @@ func TestPages(t *testing.T) {
 		})
 	}
 	b := start(t, c)
-	b.do(t, http.MethodPost, "/", nil).problem(t, http.StatusMethodNotAllowed, "method")
-	for _, method := range []string{http.MethodGet} {
+	if a := b.do(t, http.MethodGet, "/", nil); a.status != http.StatusTeapot || a.body != "GET page /" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%+v", a)
+	}
+	if a := b.do(t, http.MethodHead, "/", nil); a.status != http.StatusTeapot {
+		t.Errorf("%+v", a)
+	}
+	for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodOptions} {
 		a := b.do(t, method, "/", nil)
-		if a.status != http.StatusTeapot || a.body != method+" page /" || a.header.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%+v", a)
+		a.problem(t, http.StatusMethodNotAllowed, "method")
+		if got := a.header.Get("Allow"); got != "GET, HEAD" {
+			t.Errorf("Allow: %s", got)
 		}
 	}
 	b.do(t, http.MethodGet, "/nothing", nil).problem(t, http.StatusNotFound, "not-found")

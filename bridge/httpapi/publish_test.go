@@ -169,6 +169,9 @@ func TestPublisherFails(t *testing.T) {
 		t.Errorf("Retry-After: %q", got)
 	}
 	post(fmt.Errorf("%w: at most 1048576 bytes", bridge.ErrTooLarge)).problem(t, http.StatusRequestEntityTooLarge, "too-large")
+	if p := post(fmt.Errorf("%w: 10.0.0.7", bridge.ErrRefused)).problem(t, http.StatusBadGateway, "refused"); strings.Contains(p.Detail, "10.0.0.7") {
+		t.Errorf("a stranger learns %q", p.Detail)
+	}
 	b.quiet(t)
 	if p := post(errors.New("surprise at 10.0.0.7")).problem(t, http.StatusInternalServerError, "internal"); strings.Contains(p.Detail, "surprise") {
 		t.Errorf("a stranger learns %q", p.Detail)
@@ -180,7 +183,7 @@ func TestPublisherFails(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	stats := b.api.Stats().Publishes
-	if want := (map[string]uint64{"accepted": 1, "refused": 1, "unavailable": 1, "failed": 1}); !maps.Equal(stats, want) {
+	if want := (map[string]uint64{"accepted": 1, "refused": 1, "unavailable": 1, "failed": 2}); !maps.Equal(stats, want) {
 		t.Errorf("%v", stats)
 	}
 }

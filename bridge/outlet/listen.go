@@ -29,29 +29,25 @@ func (l listener) Accept() (net.Conn, error) {
 	return &patient{Conn: accepted}, nil
 }
 
-// patient is a connection whose write deadline begins anew whenever the client has taken something.
+// patient is a connection whose write deadline begins anew whenever the client has taken something. The kernel tells a
+// writer that waits only when a third of the send buffer is free, so that is some 16 KiB in each timeout.
 type patient struct {
 	net.Conn
 	patience time.Duration // of the write deadline that is set; 0 for none
 	taken    time.Time     // when the client last took something, as far as a Write saw it; at first, when the deadline was set
 }
 
-// looks is how often within its patience a Write that waits tries again by itself. The kernel wakes it only when a good
-// part of the send buffer is free, which a client that takes little may need longer for.
-const looks = 8
-
 // SetWriteDeadline must not be called while a Write is under way, which may set it as well.
 func (c *patient) SetWriteDeadline(t time.Time) error {
 	c.patience = 0
-	if t.IsZero() {
-		return c.Conn.SetWriteDeadline(t)
+	if !t.IsZero() {
+		c.taken = time.Now()
+		c.patience = t.Sub(c.taken)
 	}
-	c.taken = time.Now()
-	c.patience = t.Sub(c.taken)
-	return c.look(c.taken)
+	return c.Conn.SetWriteDeadline(t)
 }
 
-// Write goes on for as long as something is taken within the patience, of data or of an earlier Write's.
+// Write goes on after the deadline if something was taken before it, of data or of an earlier Write's.
 func (c *patient) Write(data []byte) (written int, err error) {
 	for {
 		n, err := c.Conn.Write(data[written:])
@@ -62,20 +58,15 @@ func (c *patient) Write(data []byte) (written int, err error) {
 		if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
 		}
-		now := time.Now()
-		if now.Sub(c.taken) >= c.patience {
+		deadline := c.taken.Add(c.patience)
+		if !time.Now().Before(deadline) {
 			c.reset()
 			return written, err
 		}
-		if err := c.look(now); err != nil {
+		if err := c.Conn.SetWriteDeadline(deadline); err != nil {
 			return written, err
 		}
 	}
-}
-
-// look lets a Write return when it is time to try again, or to give up.
-func (c *patient) look(now time.Time) error {
-	return c.Conn.SetWriteDeadline(now.Add(min(c.patience/looks, c.taken.Add(c.patience).Sub(now))))
 }
 
 // reset lets Close discard what the client does not take, and tell it: otherwise the kernel would hold that for minutes,

@@ -167,7 +167,7 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 	}
 }
 
-// The write timeout is for clients that take nothing. One that takes a quarter of a write in each is served.
+// The write timeout is for clients that take nothing. One that takes a third of a write in each is served.
 func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 	config := patient
 	config.WriteTimeout = 4 * writeTimeout
@@ -177,13 +177,12 @@ func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 	for range 8 { // more than it will have taken at the end
 		b.publish(large)
 	}
-	// The kernel tells a sender of no less than half of the receiver's small buffer at a time.
 	again := time.NewTicker(config.WriteTimeout / 16)
 	defer again.Stop()
 	taken, start := int64(0), time.Now()
 	for since := time.Duration(0); since < 5*config.WriteTimeout; since = time.Since(start) {
 		<-again.C
-		n, err := io.CopyN(io.Discard, c.conn, int64(since)*(16<<10)/int64(config.WriteTimeout)-taken)
+		n, err := io.CopyN(io.Discard, c.conn, int64(since)*(24<<10)/int64(config.WriteTimeout)-taken)
 		if taken += n; err != nil {
 			t.Fatalf("after %v and %d bytes: %v", since, taken, err)
 		}

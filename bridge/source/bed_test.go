@@ -257,6 +257,9 @@ func flush(t testing.TB, conn *nats.Conn) {
 	}
 }
 
+// embedListening is a server that other clients than the bridge can reach.
+var embedListening = embed.Config{Listen: embed.Setting[string]{Value: "127.0.0.1:0"}}
+
 // embedded starts a server in this process and gives the way to it.
 func embedded(t testing.TB) source.Dialer { return startEmbedded(t, embed.Config{}).Dial }
 

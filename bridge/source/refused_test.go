@@ -1,0 +1,111 @@
+package source_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// NATS answers a ping although it has refused the subscription before it: a reader of such a subject is not told that it
+// is open, and a message that was refused is not said to be sent.
+func TestRefusedSubjects(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "nats.conf")
+	text := `authorization { users = [ { user: bridge, password: pw, permissions: { subscribe: ["ok.>", "_INBOX.>"], publish: ["ok.>"] } }, { user: admin, password: pw } ] }`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := bridgetest.StartNATSServer(t, "-c", config)
+	as := func(user string) source.Dialer { return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, server.Port)) }
+	log, warned := warnings()
+	b := newBed(t, as("bridge"), log)
+	admin := publisher(t, as("admin"))
+
+	for i := range 20 {
+		refused := b.read(t, bridge.Subject(fmt.Sprint("no.", i)))
+		mixed := b.read(t, "ok.mixed", bridge.Subject(fmt.Sprint(`no."mixed".`, i)))
+		allowed := b.read(t, bridge.Subject(fmt.Sprint("ok.", i)))
+		allowed.wantOpen()
+		publish(t, admin, fmt.Sprint("no.", i), "secret")
+		publish(t, admin, fmt.Sprint("ok.", i), "hello")
+		allowed.wantData("hello")
+		refused.wantNothing()
+		mixed.wantNothing()
+	}
+	receive(t, warned, "the log to say it")
+
+	ctx := within(t, patience)
+	for i := range 20 {
+		subject := bridge.Subject(fmt.Sprint("no.", i))
+		if err := b.source.Publish(ctx, subject, nil, nil); !errors.Is(err, bridge.ErrRefused) {
+			t.Fatalf("publish to %s: %v", subject, err)
+		}
+		if err := b.source.Publish(ctx, bridge.Subject(fmt.Sprint("ok.", i)), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A NATS that takes a connection and says nothing holds up nobody: nats.go waits for it, under a lock that all its
+// methods want.
+func TestMuteNATS(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialed := make(chan net.Conn)
+	go func() {
+		defer close(dialed)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			dialed <- conn
+		}
+	}()
+	server := startEmbedded(t, embedListening)
+	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect(server.URL()+","+"nats://"+listener.Addr().String(), append([]nats.Option{nats.Timeout(2 * patience), nats.DontRandomize()}, options...)...)
+	}, quiet)
+	b.read(t, "a.b").wantOpen()
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	mute := receive(t, dialed, "the source to try the mute server")
+
+	done := make(chan error)
+	go func() {
+		b.source.Stats()
+		_, readErr := b.hub.Read([]bridge.Subject{"c.d"}, bridge.Framing{}, bridge.Resume{})
+		err := b.source.Publish(within(t, patience), "a.b", nil, nil)
+		if !errors.Is(err, bridge.ErrUnavailable) {
+			err = fmt.Errorf("publish: %w", err)
+		} else {
+			err = nil
+		}
+		done <- errors.Join(readErr, err)
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("a call waits for the mute server")
+	}
+	listener.Close()
+	mute.Close()
+	for conn := range dialed {
+		conn.Close()
+	}
+}
