@@ -58,7 +58,8 @@ func TestFileAndSettings(t *testing.T) {
 		{"the defaults", "", nil, settingDir, minute},
 		{
 			"the file beats the defaults", fmt.Sprintf("jetstream { store_dir: %q, sync_interval: 7s }", fileDir), nil,
-			fileDir, embed.Interval{Every: 7 * time.Second},
+			fileDir,
+			embed.Interval{Every: 7 * time.Second},
 		},
 		{
 			"the file syncs always", "jetstream { sync_interval: always }", nil,
@@ -70,7 +71,8 @@ func TestFileAndSettings(t *testing.T) {
 				c.Dir = set(settingDir)
 				c.Sync = set(embed.Interval{Every: 3 * time.Second})
 			},
-			settingDir, embed.Interval{Every: 3 * time.Second},
+			settingDir,
+			embed.Interval{Every: 3 * time.Second},
 		},
 		{
 			"a setting ends always", "jetstream { sync_interval: always }",

@@ -25,7 +25,9 @@ func TestRefusedSubjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := bridgetest.StartNATSServer(t, "-c", config)
-	as := func(user string) source.Dialer { return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, server.Port)) }
+	as := func(user string) source.Dialer {
+		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, server.Port))
+	}
 	log, warned := warnings()
 	b := newBed(t, as("bridge"), log)
 	admin := publisher(t, as("admin"))
