@@ -57,8 +57,9 @@ func New(config Config) *Outlet {
 func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) {
 	o.enter()
 	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2}
-	reason := c.run(r.Context())
-	o.leave(reason)
+	reason := endClient
+	defer func() { o.leave(reason) }()
+	reason = c.run(r.Context())
 	if reason == endSlow {
 		o.slowLogs.Do(func() {
 			o.config.Log.Warn("cut a client that took nothing", "for", o.config.WriteTimeout, "client", r.RemoteAddr, "path", r.URL.Path, "cut_so_far", o.stats.slow.Load())

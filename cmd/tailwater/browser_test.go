@@ -105,9 +105,20 @@ func (p tab) waitForMessage(who, what string) {
 		m.querySelector(".who").textContent.includes("` + who + `") && m.querySelector(".what").textContent === "` + what + `")`)
 }
 
-func TestChatInTheBrowser(t *testing.T) {
-	n := startNode(t, nil)
+func TestInTheBrowser(t *testing.T) {
 	browser := startBrowser(t)
+	for name, test := range map[string]func(*testing.T, context.Context){
+		"chat":         testChat,
+		"restart":      testRestart,
+		"refused room": testRefusedRoom,
+		"clock":        testClock,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, browser) })
+	}
+}
+
+func testChat(t *testing.T, browser context.Context) {
+	n := startNode(t, nil)
 	ada := openTab(t, browser, n.url()+"/")
 	bob := openTab(t, browser, n.url()+"/?room=room1")
 	ada.waitForState("open")
@@ -165,9 +176,9 @@ func TestScreenshot(t *testing.T) {
 	}
 }
 
-func TestPageSurvivesARestart(t *testing.T) {
+func testRestart(t *testing.T, browser context.Context) {
 	first := startNode(t, nil)
-	page := openTab(t, startBrowser(t), first.url()+"/")
+	page := openTab(t, browser, first.url()+"/")
 	page.waitForState("open")
 	first.stop(t)
 	page.waitForState("lost")
@@ -181,15 +192,15 @@ func TestPageSurvivesARestart(t *testing.T) {
 	page.waitForMessage("", "welcome back")
 }
 
-func TestRefusedRoomSaysWhy(t *testing.T) {
+func testRefusedRoom(t *testing.T, browser context.Context) {
 	n := startNode(t, nil)
-	page := openTab(t, startBrowser(t), n.url()+"/?room=a%20b")
+	page := openTab(t, browser, n.url()+"/?room=a%20b")
 	page.waitForState("refused")
 	page.waitFor(`document.querySelector("#state").textContent.includes("blank")`)
 }
 
-func TestClockInTheBrowser(t *testing.T) {
+func testClock(t *testing.T, browser context.Context) {
 	n := startNode(t, nil)
-	page := openTab(t, startBrowser(t), n.url()+"/clock")
+	page := openTab(t, browser, n.url()+"/clock")
 	page.waitFor(`/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(document.querySelector("#raw").textContent)`)
 }

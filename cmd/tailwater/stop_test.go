@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -50,10 +49,6 @@ func TestClientsCannotHoldUpTheStop(t *testing.T) {
 	}
 	n.stop(t) // fails the test if it says that something went wrong
 	witness.expect("tailwater:close", `{"reason":"drain"}`)
-	rest, _ := io.ReadAll(stalled) // a reset is as good an end
-	if bytes.HasSuffix(rest, []byte("\r\n0\r\n\r\n")) {
-		t.Error("the stalled client sees a clean end of a body that was cut")
-	}
 }
 
 func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
