@@ -3,6 +3,7 @@ package source_test
 import (
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -20,11 +21,25 @@ const floodCost = source.MessageCost + int64(len("a.flood")+len("000000"))
 // small gives the source of the bed an intake that a test can fill.
 func (b *bed) small() { b.source.SetIntakeBudget(room * floodCost) }
 
+// hold waits until everything was delivered, and then stops delivery until release is called.
+func (b *bed) hold(t *testing.T) (release func()) {
+	t.Helper()
+	b.awaitRoom(t)
+	release = sync.OnceFunc(b.source.HoldDelivery())
+	t.Cleanup(release)
+	return release
+}
+
+// awaitRoom waits until everything was delivered.
+func (b *bed) awaitRoom(t *testing.T) {
+	t.Helper()
+	eventually(t, "everything is delivered", func() bool { held, _ := b.source.Intake(); return held == 0 })
+}
+
 // flood publishes n numbered messages while delivery is held, and waits until the source has taken or lost each.
 func (b *bed) flood(t *testing.T, conn *nats.Conn, from, n int) {
 	t.Helper()
-	_, before := b.source.Intake()
-	held, _ := b.source.Intake()
+	held, before := b.source.Intake()
 	for i := range n {
 		if err := conn.Publish("a.flood", fmt.Appendf(nil, "%06d", from+i)); err != nil {
 			t.Fatal(err)
@@ -75,10 +90,10 @@ func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
 	other := publisher(t, dial)
 
 	const published = 5 * room
-	release := b.source.HoldDelivery()
+	release := b.hold(t)
 	b.flood(t, other, 0, published)
 	release()
-	eventually(t, "there is room again", func() bool { held, _ := b.source.Intake(); return held == 0 })
+	b.awaitRoom(t)
 	publish(t, other, "a.flood", "later")
 	received, gaps := c.drain("later")
 	if received != room+1 || gaps != 1 {
@@ -101,13 +116,13 @@ func TestOverrunIsToldThoughNothingFollows(t *testing.T) {
 	b.read(t, "a.flood").wantOpen()
 	other := publisher(t, dial)
 	for range 2 {
-		release := b.source.HoldDelivery()
+		release := b.hold(t)
 		b.flood(t, other, 0, 2*room)
 		b.lose(t, other, "b.quiet")
 		release()
 		c.wantGap(bridge.GapOverrun)
 	}
-	eventually(t, "there is room again", func() bool { held, _ := b.source.Intake(); return held == 0 })
+	b.awaitRoom(t)
 	publish(t, other, "b.quiet", "after")
 	c.wantData("after")
 }
@@ -129,7 +144,7 @@ func TestOverrunOfOneSubjectIsToldBeforeTheOther(t *testing.T) {
 	c.wantOpen()
 	b.read(t, "a.flood").wantOpen()
 	other := publisher(t, dial)
-	release := b.source.HoldDelivery()
+	release := b.hold(t)
 	b.flood(t, other, 0, 2*room)
 	b.lose(t, other, "b.one")
 	b.source.SetIntakeBudget(1 << 20) // there is room again before anything was delivered
@@ -149,11 +164,11 @@ func TestOverrunIsNotToldForEachMessage(t *testing.T) {
 	other := publisher(t, dial)
 	const rounds = 5
 	for i := range rounds {
-		release := b.source.HoldDelivery()
+		release := b.hold(t)
 		b.flood(t, other, i*3*room, 3*room)
 		release()
 	}
-	eventually(t, "there is room again", func() bool { held, _ := b.source.Intake(); return held == 0 })
+	b.awaitRoom(t)
 	publish(t, other, "a.flood", "last")
 	received, gaps := c.drain("last")
 	if gaps < 1 || gaps > rounds {
