@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/tailwater/tailwater/bridge"
 )
 
@@ -37,7 +39,7 @@ func (s *Source) confirm() {
 			continue
 		}
 		s.subscribe(candidates)
-		if !s.roundTrip() || s.dials.Load() != connection {
+		if !s.roundTrip() || !s.catchUp() || s.dials.Load() != connection {
 			s.postpone(candidates)
 			continue
 		}
@@ -50,6 +52,22 @@ func (s *Source) roundTrip() bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
 	return s.conn.FlushWithContext(ctx) == nil && s.refused.noted(ctx, s.conn)
+}
+
+// catchUp waits until all that has come so far was delivered. What an earlier connection still brought would otherwise
+// stand behind the gap that speaks for the end of it. It reports false where the source is closed first.
+func (s *Source) catchUp() bool {
+	select {
+	case s.incoming <- &nats.Msg{}: // without a subscription: no message, but a place among them
+	case <-s.alive.Done():
+		return false
+	}
+	select {
+	case <-s.caughtUp:
+		return true
+	case <-s.alive.Done():
+		return false
+	}
 }
 
 // candidates takes the attachments that are not sure of the connection.

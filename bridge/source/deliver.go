@@ -15,11 +15,15 @@ func (s *Source) deliver() {
 			return
 		}
 		for _, msg := range s.intake.all() {
-			if msg == nil {
+			switch {
+			case msg == nil:
 				s.announceLost()
 				continue
+			case msg.Sub == nil:
+				s.caughtUp <- struct{}{}
+			default:
+				s.deliverOne(msg)
 			}
-			s.deliverOne(msg)
 			s.intake.delivered(msg)
 			if s.alive.Err() != nil {
 				return

@@ -6,6 +6,12 @@ func (s *Source) HoldDelivery() (release func()) {
 	return s.mu.Unlock
 }
 
+// HoldTake stops what empties nats.go's channel until release is called.
+func (s *Source) HoldTake() (release func()) {
+	s.intake.mu.Lock()
+	return s.intake.mu.Unlock
+}
+
 // SetIntakeBudget sets how many bytes may wait for delivery.
 func (s *Source) SetIntakeBudget(bytes int64) {
 	s.intake.mu.Lock()
@@ -25,3 +31,6 @@ func (s *Source) Intake() (held int64, lost int) {
 
 // MessageCost is what a message takes beside its subject and payload.
 const MessageCost = messageCost
+
+// IncomingBuffer is how many messages nats.go's channel holds.
+const IncomingBuffer = incomingBuffer

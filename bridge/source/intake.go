@@ -62,7 +62,7 @@ func cost(msg *nats.Msg) int64 {
 func (i *intake) put(msg *nats.Msg, lossy bool) {
 	i.mu.Lock()
 	size := cost(msg)
-	if held := i.held.Load(); held > 0 && held+size > i.budget {
+	if held := i.held.Load(); held > 0 && held+size > i.budget && msg.Sub != nil {
 		i.lost[msg.Sub]++
 		lossy = true
 	} else {

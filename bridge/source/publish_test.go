@@ -118,6 +118,27 @@ func TestPublishWhileAway(t *testing.T) {
 	c.wantData("now")
 }
 
+// What was refused while NATS was away is not kept and sent when it is back.
+func TestPublishKeepsNothing(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	b := newBed(t, to(server.URL()), quiet)
+	conn := publisher(t, to(server.URL()))
+	sub := subscribe(t, conn, "a.b")
+	ctx := within(t, patience)
+	b.awaitStatus(t, nats.CONNECTED)
+	b.cut(t)
+	for range 10 {
+		if err := b.source.Publish(ctx, "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	b.awaitStatus(t, nats.CONNECTED)
+	eventually(t, "a message is taken", func() bool { return b.source.Publish(ctx, "a.b", nil, []byte("now")) == nil })
+	if msg, err := sub.NextMsg(patience); err != nil || string(msg.Data) != "now" {
+		t.Errorf("got %v, %v", msg, err)
+	}
+}
+
 // A Publish that cannot be answered ends with its context.
 func TestPublishEndsWithItsContext(t *testing.T) {
 	b := newBed(t, embedded(t), quiet)

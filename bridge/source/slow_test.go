@@ -178,3 +178,79 @@ func TestOverrunIsNotToldForEachMessage(t *testing.T) {
 		t.Errorf("%d were received and %d counted as dropped", received, dropped)
 	}
 }
+
+// What nats.go itself has to drop, because its channel is full, is told and counted as well, though nothing follows.
+func TestOverrunOfTheChannel(t *testing.T) {
+	dial := embedded(t)
+	b := newBed(t, dial, quiet)
+	c := b.readFramed(t, bridge.Framing{}, "a.flood")
+	c.wantOpen()
+	other := publisher(t, dial)
+	const beyond = 1000
+	release := sync.OnceFunc(b.source.HoldTake())
+	t.Cleanup(release)
+	for i := range source.IncomingBuffer + beyond {
+		if err := other.Publish("a.flood", nil); err != nil {
+			t.Fatal(err)
+		}
+		if i%4096 == 0 { // not more than the server holds for one connection
+			flush(t, other)
+			b.settle(t)
+		}
+	}
+	flush(t, other)
+	b.settle(t)
+	release()
+	for before := 0; ; before++ {
+		event := c.next()
+		if event.Type == bridge.EventGap {
+			if reason := gapReason(t, event); reason != bridge.GapOverrun {
+				t.Errorf("a gap for %s", reason)
+			}
+			break
+		}
+		if before > source.IncomingBuffer {
+			t.Fatal("the gap does not come before what is missing")
+		}
+	}
+	eventually(t, "every message is counted as received or dropped", func() bool {
+		stats := b.source.Stats()
+		return stats.Dropped > 0 && stats.Messages+stats.Dropped == source.IncomingBuffer+beyond
+	})
+}
+
+// A feed that is opened during an overrun opens none the less.
+func TestOpenDuringAnOverrun(t *testing.T) {
+	dial := embedded(t)
+	b := newBed(t, dial, quiet)
+	b.source.SetIntakeBudget(1)
+	b.readFramed(t, bridge.Framing{}, "a.flood").wantOpen()
+	other := publisher(t, dial)
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- func() error {
+			for {
+				select {
+				case <-stop:
+					return other.FlushTimeout(patience)
+				default:
+				}
+				if err := other.Publish("a.flood", nil); err != nil {
+					return err
+				}
+			}
+		}()
+	}()
+	for i := range 100 {
+		c := b.read(t, bridge.Subject(fmt.Sprintf("late.%d", i)))
+		c.wantOpen()
+		c.reader.Close()
+	}
+	close(stop)
+	if err := receive(t, done, "the publisher"); err != nil {
+		t.Error(err)
+	}
+	if b.source.Stats().Dropped == 0 {
+		t.Error("nothing was dropped")
+	}
+}

@@ -25,6 +25,7 @@ type Source struct {
 	intake   intake         // what came in by it
 	refused  refusals
 	unsure   chan struct{}   // wakes confirm: some feed may not receive everything
+	caughtUp chan struct{}   // holds one when deliver has reached what catchUp put among the messages
 	alive    context.Context // until Close
 	stop     context.CancelFunc
 	closed   chan struct{} // closed when nats.go has given up the connection
@@ -76,6 +77,7 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 		intake:   newIntake(),
 		refused:  newRefusals(),
 		unsure:   make(chan struct{}, 1),
+		caughtUp: make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		position: bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
 		flows:    map[bridge.Subject]*flow{},
