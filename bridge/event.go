@@ -12,6 +12,8 @@ const (
 	EventOpen   = "tailwater:open"   // the connection begins, or continues exactly: {"subjects"}
 	EventGap    = "tailwater:gap"    // messages are missing just before what follows: {"after","first","reason"}
 	EventReset  = "tailwater:reset"  // the position is from another life, or none: {"reason"}
+	EventSynced = "tailwater:synced" // the replay that the URL asked for has ended: {}
+	EventDelete = "tailwater:delete" // a key or message was deleted: {"subject"}
 	EventBinary = "tailwater:binary" // a payload that is no text, in base64
 	EventClose  = "tailwater:close"  // the server ends the connection: {"reason"}
 )
@@ -25,8 +27,10 @@ const (
 
 // The reasons of EventReset.
 const (
-	ResetMalformed = "malformed" // not an event id
-	ResetUnknown   = "unknown"   // an id of another bridge, or of one that has restarted
+	ResetMalformed = "malformed"   // not an event id
+	ResetUnknown   = "unknown"     // an id of another bridge, or of one that has restarted, where nothing is stored
+	ResetRecreated = "recreated"   // the stream was deleted and made anew, or another one holds the subject now
+	ResetRolled    = "rolled back" // the stream was set back to an earlier copy
 )
 
 // The reasons of EventClose.

@@ -84,8 +84,7 @@ func at(seq uint64) bridge.Position {
 
 // after gives the Resume of a client that has seen everything up to a sequence.
 func after(seq uint64) bridge.Resume {
-	position := at(seq)
-	return bridge.Resume{After: &position}
+	return bridge.Resume{After: bridge.ID{at(seq)}}
 }
 
 // message gives a message that says m<seq>.
@@ -162,8 +161,8 @@ func sketch(e bridgetest.Event) string {
 // number gives the sequence of an id that at would give, and any other id as it is.
 func number(id string) string {
 	position, err := bridge.ParseID(id)
-	if err != nil || position != at(position.Seq) {
+	if err != nil || len(position) != 1 || position[0] != at(position[0].Seq) {
 		return id
 	}
-	return strconv.FormatUint(position.Seq, 10)
+	return strconv.FormatUint(position[0].Seq, 10)
 }

@@ -221,7 +221,7 @@ func TestStats(t *testing.T) {
 	late := read(t, hub, bridge.Resume{}, "a")
 	feed := source.feed(t)
 	feed.Begin(at(5), "")
-	for _, resume := range []bridge.Resume{{Malformed: true}, {After: &foreign}, {After: &foreign}, after(1), after(2), after(3), {}} {
+	for _, resume := range []bridge.Resume{{Malformed: true}, {After: bridge.ID{foreign}}, {After: bridge.ID{foreign}}, after(1), after(2), after(3), {}} {
 		frames(t, read(t, hub, resume, "a"))
 	}
 	frames(t, late)

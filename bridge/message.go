@@ -13,6 +13,7 @@ type Message struct {
 	Event    string              // the publisher's name for the event; empty, or one that CheckEventName accepts
 	Header   map[string][]string // as published, names in the publisher's spelling
 	Data     []byte
+	Deleted  bool // what this says is that its subject has no value any more
 
 	frames [framings][]byte
 }

@@ -138,11 +138,11 @@ func (c *modelClient) connect() {
 		c.reader = read(c.t, c.hub, bridge.Resume{}, "a")
 		return
 	}
-	position, err := bridge.ParseID(c.seen)
+	after, err := bridge.ParseID(c.seen)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.reader = read(c.t, c.hub, bridge.Resume{After: &position}, "a")
+	c.reader = read(c.t, c.hub, bridge.Resume{After: after}, "a")
 }
 
 // read takes a batch, of which only so many frames arrive.
@@ -164,10 +164,11 @@ func (c *modelClient) finish() {
 }
 
 func (c *modelClient) judge(e bridgetest.Event) {
-	position, err := bridge.ParseID(e.ID)
-	if err != nil || position != at(position.Seq) {
+	id, err := bridge.ParseID(e.ID)
+	if err != nil || len(id) != 1 || id[0] != at(id[0].Seq) {
 		c.fail("%+v has a wrong id", e)
 	}
+	position := id[0]
 	missed := c.between(c.seq, position.Seq)
 	opening := !c.opened
 	c.opened = true

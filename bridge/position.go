@@ -1,19 +1,25 @@
 package bridge
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// maxIDBytes is how long an event id may be: browsers send it back in a request header.
-const maxIDBytes = 64
+const (
+	// maxPositionBytes is how long the part of an id for one log may be: browsers send the whole back in a request header.
+	maxPositionBytes = 64
+	// MaxLogs is how many logs one feed may read from.
+	MaxLogs = 8
+)
 
-// Position is a place in the flow of messages, and what an event id spells: `<epoch>-<seq>-<time>`.
+// Position is a place in one log, and what an event id spells: `<epoch>-<seq>-<time>`.
 //
 // The epoch names one life of the sequence: of a stream, or, where no stream holds a subject, of this process. Sequences
-// of different epochs cannot be compared. The time is when the message was stored or arrived; it tells age, and catches
+// of different epochs cannot be compared. See Epoch. The time is when the message was stored or arrived; it tells age, and catches
 // a store that was rolled back and uses its sequences again.
 type Position struct {
 	Epoch string
@@ -43,13 +49,57 @@ func (p Position) when() time.Time {
 	return time.Unix(0, p.Time).UTC()
 }
 
-// ParseID reads an event id; the time may be absent. The error wraps ErrID. An id grants nothing: it is a place, not a
-// permission.
-func ParseID(id string) (Position, error) {
-	if len(id) > maxIDBytes {
-		return Position{}, fmt.Errorf("%w: it has %d bytes; at most %d are possible", ErrID, len(id), maxIDBytes)
+// ID is an event id: where a connection stands, in each log that it reads from. Almost always there is one.
+type ID []Position
+
+// String gives the id as it is sent: positions joined by dots.
+func (id ID) String() string { return string(id.append(nil)) }
+
+func (id ID) append(dst []byte) []byte {
+	for i, p := range id {
+		if i > 0 {
+			dst = append(dst, '.')
+		}
+		dst = p.append(dst)
 	}
-	epoch, rest, _ := strings.Cut(id, "-")
+	return dst
+}
+
+// in gives the position in the log of that epoch.
+func (id ID) in(epoch string) (Position, bool) {
+	for _, p := range id {
+		if p.Epoch == epoch {
+			return p, true
+		}
+	}
+	return Position{}, false
+}
+
+// ParseID reads an event id; the times may be absent. The error wraps ErrID. An id grants nothing: it is a place, not a
+// permission.
+func ParseID(text string) (ID, error) {
+	if strings.Count(text, ".") >= MaxLogs {
+		return nil, fmt.Errorf("%w: it has more than %d parts", ErrID, MaxLogs)
+	}
+	var id ID
+	for part := range strings.SplitSeq(text, ".") {
+		p, err := parsePosition(part)
+		if err != nil {
+			return nil, err
+		}
+		if _, double := id.in(p.Epoch); double {
+			return nil, fmt.Errorf("%w: it names one log twice; take it from the id of an event, as it is", ErrID)
+		}
+		id = append(id, p)
+	}
+	return id, nil
+}
+
+func parsePosition(text string) (Position, error) {
+	if len(text) > maxPositionBytes {
+		return Position{}, fmt.Errorf("%w: it has %d bytes in one part; at most %d are possible", ErrID, len(text), maxPositionBytes)
+	}
+	epoch, rest, _ := strings.Cut(text, "-")
 	seqText, timeText, hasTime := strings.Cut(rest, "-")
 	p := Position{Epoch: epoch}
 	var err error
@@ -57,10 +107,30 @@ func ParseID(id string) (Position, error) {
 		p.Time, err = strconv.ParseInt(timeText, 36, 64)
 	}
 	// Only what String would write is an id; this refuses signs, leading zeros and capitals in one stroke.
-	if err != nil || p.Time < 0 || p.String() != id || !isEpoch(epoch) {
-		return Position{}, fmt.Errorf("%w: %q; take it from the id of an event, as it is", ErrID, id)
+	if err != nil || p.Time < 0 || p.String() != text || !isEpoch(epoch) {
+		return Position{}, fmt.Errorf("%w: %q; take it from the id of an event, as it is", ErrID, text)
 	}
 	return p, nil
+}
+
+// epochName is how many characters of an epoch name its log; the rest names the life.
+const epochName = 6
+
+// Epoch names one life of a stream: six characters for its name, six for when it was created. So a stream that was
+// deleted and made anew is recognised as such.
+func Epoch(stream string, created time.Time) string {
+	return shortHash(stream) + shortHash(strconv.FormatInt(created.UnixNano(), 10))
+}
+
+func shortHash(s string) string {
+	const digits = 36 * 36 * 36 * 36 * 36 * 36
+	sum := sha256.Sum256([]byte(s))
+	return fmt.Sprintf("%06s", strconv.FormatUint(binary.BigEndian.Uint64(sum[:])%digits, 36))
+}
+
+// sameLog tells whether two epochs are lives of one stream.
+func sameLog(a, b string) bool {
+	return len(a) == 2*epochName && len(b) == len(a) && a[:epochName] == b[:epochName]
 }
 
 func isEpoch(s string) bool {

@@ -1,14 +1,34 @@
 package bridge
 
+import "time"
+
 // Resume says where a connection wants to begin. The zero value asks for what is published from now on.
 type Resume struct {
 	// After is the position that the client brought, by Last-Event-ID or in the URL: what follows it is owed.
-	After *Position
+	After ID
 	// Malformed: the client brought an id that is none.
 	Malformed bool
-	// Since is where the URL asks to begin when the client brought no id that can be used.
-	Since *Position
+	// Since is where the URL asks to begin, when the client brought no id that can be used.
+	Since Since
 }
+
+// Since is a place to begin at.
+type Since struct {
+	Kind SinceKind
+	Time time.Time // with SinceTime
+	ID   ID        // with SinceID
+}
+
+// SinceKind tells places to begin at apart.
+type SinceKind uint8
+
+const (
+	SinceNew  SinceKind = iota // what is published from now on
+	SinceAll                   // the oldest message that is stored
+	SinceLast                  // the newest message of each subject, then what follows
+	SinceTime                  // the first message that was stored at that time or later
+	SinceID                    // what follows a position
+)
 
 // Reader is one connection's cursor into a feed. Its methods are called by one goroutine at a time.
 type Reader struct {
@@ -71,19 +91,21 @@ func (r *Reader) open() []byte {
 	switch after := r.resume.After; {
 	case r.resume.Malformed:
 		return r.reset(ResetMalformed)
-	case after == nil:
+	case len(after) == 0:
 		return r.begin()
-	case after.Epoch != f.floor.Epoch:
-		return r.reset(ResetUnknown)
 	default:
-		return r.continueAfter(*after)
+		at, known := after.in(f.floor.Epoch)
+		if !known {
+			return r.reset(ResetUnknown)
+		}
+		return r.continueAfter(at)
 	}
 }
 
 // begin opens a connection that brought no position: where its URL says, else at what is published from its arrival on.
 func (r *Reader) begin() []byte {
-	if since := r.resume.Since; since != nil {
-		r.resume = Resume{After: since}
+	if since := r.resume.Since; since.Kind == SinceID {
+		r.resume = Resume{After: since.ID}
 		return r.open()
 	}
 	r.next = max(r.next, r.feed.first)
@@ -110,7 +132,7 @@ func (r *Reader) reset(reason string) []byte {
 	f := r.feed
 	f.counters.reset(reason)
 	r.next = max(r.next, f.first)
-	if since := r.resume.Since; since != nil && since.Epoch == f.floor.Epoch {
+	if since, known := r.resume.Since.ID.in(f.floor.Epoch); known {
 		r.next = f.after(since.Seq)
 	}
 	return f.framing.control(EventReset, map[string]string{"reason": reason}, f.before(r.next).String())

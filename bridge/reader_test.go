@@ -26,18 +26,18 @@ func TestOpening(t *testing.T) {
 		{"below memory", after(10), []string{"gap retention 10..11@11", "m13@13", "m15@15", "m17@17"}},
 		{"below the beginning", after(3), []string{"gap retention 3..11@11", "m13@13", "m15@15", "m17@17"}},
 		{"between two messages", after(14), []string{"open@13", "m15@15", "m17@17"}},
-		{"without the time", bridge.Resume{After: &timeless}, []string{"open@13", "m15@15", "m17@17"}},
-		{"another epoch", bridge.Resume{After: &foreign}, []string{"reset unknown@17"}},
-		{"another epoch, since", bridge.Resume{After: &foreign, Since: &p15}, []string{"reset unknown@15", "m17@17"}},
-		{"another epoch twice", bridge.Resume{After: &foreign, Since: &foreign}, []string{"reset unknown@17"}},
+		{"without the time", bridge.Resume{After: bridge.ID{timeless}}, []string{"open@13", "m15@15", "m17@17"}},
+		{"another epoch", bridge.Resume{After: bridge.ID{foreign}}, []string{"reset unknown@17"}},
+		{"another epoch, since", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(p15)}, []string{"reset unknown@15", "m17@17"}},
+		{"another epoch twice", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(foreign)}, []string{"reset unknown@17"}},
 		{"malformed", bridge.Resume{Malformed: true}, []string{"reset malformed@17"}},
-		{"malformed, since", bridge.Resume{Malformed: true, Since: &p13}, []string{"reset malformed@13", "m15@15", "m17@17"}},
-		{"malformed, since below memory", bridge.Resume{Malformed: true, Since: after(2).After}, []string{"reset malformed@11", "m13@13", "m15@15", "m17@17"}},
-		{"malformed, since another epoch", bridge.Resume{Malformed: true, Since: &foreign}, []string{"reset malformed@17"}},
-		{"since", bridge.Resume{Since: &p12}, []string{"open@11", "m13@13", "m15@15", "m17@17"}},
-		{"since below memory", bridge.Resume{Since: after(2).After}, []string{"gap retention 2..11@11", "m13@13", "m15@15", "m17@17"}},
-		{"since another epoch", bridge.Resume{Since: &foreign}, []string{"reset unknown@17"}},
-		{"the header beats the URL", bridge.Resume{After: &p15, Since: &p12}, []string{"open@15", "m17@17"}},
+		{"malformed, since", bridge.Resume{Malformed: true, Since: sinceID(p13)}, []string{"reset malformed@13", "m15@15", "m17@17"}},
+		{"malformed, since below memory", bridge.Resume{Malformed: true, Since: sinceID(at(2))}, []string{"reset malformed@11", "m13@13", "m15@15", "m17@17"}},
+		{"malformed, since another epoch", bridge.Resume{Malformed: true, Since: sinceID(foreign)}, []string{"reset malformed@17"}},
+		{"since", bridge.Resume{Since: sinceID(p12)}, []string{"open@11", "m13@13", "m15@15", "m17@17"}},
+		{"since below memory", bridge.Resume{Since: sinceID(at(2))}, []string{"gap retention 2..11@11", "m13@13", "m15@15", "m17@17"}},
+		{"since another epoch", bridge.Resume{Since: sinceID(foreign)}, []string{"reset unknown@17"}},
+		{"the header beats the URL", bridge.Resume{After: bridge.ID{p15}, Since: sinceID(p12)}, []string{"open@15", "m17@17"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			hub, source := newHub(t, bridge.Memory{Frames: 3, Bytes: 1 << 20})
@@ -172,4 +172,8 @@ func TestReaderCloseTwice(t *testing.T) {
 	}
 	source.feed(t).Begin(at(0), "")
 	expect(t, two, "open@0")
+}
+
+func sinceID(p bridge.Position) bridge.Since {
+	return bridge.Since{Kind: bridge.SinceID, ID: bridge.ID{p}}
 }

@@ -154,18 +154,18 @@ func readResume(r *http.Request, query url.Values) (bridge.Resume, error) {
 		if err != nil {
 			return resume, fmt.Errorf("%w: since=%s: this subject keeps no history; use new, or the id of an event", errQuery, since)
 		}
-		resume.Since = &position
+		resume.Since = bridge.Since{Kind: bridge.SinceID, ID: position}
 	}
 	if id := query.Get("lastEventId"); id != "" {
 		position, err := bridge.ParseID(id)
 		if err != nil {
 			return resume, fmt.Errorf("lastEventId: %w", err)
 		}
-		resume.After = &position
+		resume.After = position
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		position, err := bridge.ParseID(id)
-		resume.After, resume.Malformed = &position, err != nil
+		resume.After, resume.Malformed = position, err != nil
 	}
 	return resume, nil
 }

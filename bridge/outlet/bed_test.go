@@ -87,7 +87,7 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resume := bridge.Resume{}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		position, err := bridge.ParseID(id)
-		resume.After, resume.Malformed = &position, err != nil
+		resume.After, resume.Malformed = position, err != nil
 	}
 	framing := bridge.Framing{}
 	if r.URL.Query().Has("lines") {

@@ -32,16 +32,10 @@ func (s *Source) deliver() {
 	}
 }
 
-// deliverOne looks at nothing in a message that could steer it: a publisher may set any header, `Status` too.
 func (s *Source) deliverOne(msg *nats.Msg) {
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
-	message := &bridge.Message{
-		Subject: msg.Subject,
-		Event:   s.eventName(msg),
-		Header:  msg.Header,
-		Data:    msg.Data,
-	}
+	message := s.unstored.decode(msg.Subject, msg.Header, msg.Data, bridge.Position{})
 	connection := s.dials.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,19 +49,6 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 			a.feed.Append(message)
 		}
 	}
-}
-
-// eventName gives the publisher's name for the event, or none where it is one that no publisher may use.
-func (s *Source) eventName(msg *nats.Msg) string {
-	name := msg.Header.Get(bridge.HeaderEvent)
-	if name == "" {
-		return ""
-	}
-	if err := bridge.CheckEventName(name); err != nil {
-		s.stats.refusedEvents.Add(1)
-		return ""
-	}
-	return name
 }
 
 // announceLost leaves a gap in the feeds of every flow that lost messages since it was last asked. It counts what is lost

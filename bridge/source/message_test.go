@@ -48,7 +48,7 @@ func gapReason(t testing.TB, event bridgetest.Event) string {
 	if err != nil {
 		t.Fatalf("the gap %+v: first: %v", event, err)
 	}
-	if gap.First != event.ID || after.Epoch != first.Epoch || after.Seq >= first.Seq {
+	if gap.First != event.ID || after[0].Epoch != first[0].Epoch || after[0].Seq >= first[0].Seq {
 		t.Fatalf("the gap %+v does not go from a position to its own, later one", event)
 	}
 	return gap.Reason

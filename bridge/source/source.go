@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -31,6 +32,7 @@ type Source struct {
 	closed   chan struct{} // closed when nats.go has given up the connection
 	running  sync.WaitGroup
 	stats    counters
+	unstored decoder         // for messages of subjects that no stream holds
 	errors   rate.Sometimes // that nats.go reports, to be logged
 	failures rate.Sometimes // to connect
 
@@ -87,6 +89,7 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 		failures: rate.Sometimes{Interval: time.Minute},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
+	s.unstored = s.decoder(jetstream.StreamConfig{})
 	conn, err := dial(s.options()...)
 	if err != nil {
 		s.stop()

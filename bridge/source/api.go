@@ -1,0 +1,49 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// api asks JetStream by its own subjects. The shapes of requests and answers are nats.go's; its client is not used,
+// because it takes messages with certain headers for answers of the server.
+type api struct {
+	conn *nats.Conn
+}
+
+// call sends a request, nil for none, to $JS.API.<what>, and reads the answer into response, nil for none. The error wraps
+// *jetstream.APIError where JetStream refused, nats.ErrNoResponders where there is no JetStream, and the context's error
+// where nothing was answered in time: also if the bridge is not permitted to ask.
+func (a api) call(ctx context.Context, what string, request, response any) error {
+	var body []byte
+	if request != nil {
+		var err error
+		if body, err = json.Marshal(request); err != nil {
+			return fmt.Errorf("ask JetStream for %s: %w", what, err)
+		}
+	}
+	answer, err := a.conn.RequestWithContext(ctx, "$JS.API."+what, body)
+	if err != nil {
+		return fmt.Errorf("ask JetStream for %s: %w", what, err)
+	}
+	var refusal struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Data, &refusal); err != nil {
+		return fmt.Errorf("ask JetStream for %s: it answers what is no JSON: %w", what, err)
+	}
+	if refusal.Error != nil {
+		return fmt.Errorf("ask JetStream for %s: %w", what, refusal.Error)
+	}
+	if response == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer.Data, response); err != nil {
+		return fmt.Errorf("ask JetStream for %s: read the answer: %w", what, err)
+	}
+	return nil
+}
