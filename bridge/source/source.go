@@ -32,7 +32,7 @@ type Source struct {
 	closed   chan struct{} // closed when nats.go has given up the connection
 	running  sync.WaitGroup
 	stats    counters
-	unstored decoder         // for messages of subjects that no stream holds
+	unstored decoder        // for messages of subjects that no stream holds
 	errors   rate.Sometimes // that nats.go reports, to be logged
 	failures rate.Sometimes // to connect
 
