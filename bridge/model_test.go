@@ -105,7 +105,7 @@ func (m *model) happen(h happening) {
 	case bridge.GapOverrun:
 		m.feed.Lost(at(h.seq), h.gap)
 	default:
-		m.feed.Begin(at(h.seq), h.gap)
+		m.feed.Begin(unstored(at(h.seq)), h.gap)
 	}
 }
 

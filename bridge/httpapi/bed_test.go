@@ -38,7 +38,7 @@ func (s *fakeSource) Attach(feed *bridge.Feed) {
 	defer s.mu.Unlock()
 	s.feeds[feed] = true
 	if !s.away {
-		feed.Begin(s.position, "")
+		feed.Begin(unstored(s.position), "")
 	}
 }
 
@@ -54,7 +54,7 @@ func (s *fakeSource) come() {
 	defer s.mu.Unlock()
 	s.away = false
 	for feed := range s.feeds {
-		feed.Begin(s.position, bridge.GapDisconnected)
+		feed.Begin(unstored(s.position), bridge.GapDisconnected)
 	}
 }
 
@@ -345,3 +345,6 @@ func eventually(t *testing.T, what string, condition func() bool) {
 		}
 	}
 }
+
+// unstored gives the parts of a feed whose subjects no log holds.
+func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

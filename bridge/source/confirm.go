@@ -106,7 +106,7 @@ func (s *Source) begin(candidates []*attachment, connection uint64) {
 	for _, a := range candidates {
 		if s.attached[a.feed] == a && a.sure != connection && !s.refused.anyOf(a.feed.Subjects(), connection) {
 			a.sure = connection
-			a.feed.Begin(at, bridge.GapDisconnected)
+			a.feed.Begin([]bridge.Part{{Subjects: a.feed.Subjects(), At: at}}, bridge.GapDisconnected)
 		}
 	}
 }
