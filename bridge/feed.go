@@ -35,7 +35,8 @@ type Feed struct {
 	mu      sync.Mutex
 	parts   []part        // by epoch; none before the feed has begun
 	life    uint64        // counts the times that parts came, or were exchanged for others
-	changed string        // the reset that readers get who knew an earlier life; empty for a gap
+	reset   string        // the reason of the last of these that was a reset
+	resetIn uint64        // the life that began with it; 0 if there was none
 	first   uint64        // the number of the first frame held; frames are numbered from 0 as they come
 	frames  []frame       // the frames held: numbers first, first+1, …
 	bytes   int           // their sum
@@ -99,8 +100,8 @@ func (f *Feed) Begin(parts []Part, reason string) {
 	}
 	had := f.parts
 	f.life++
-	if f.changed = reason; reason == GapDisconnected {
-		f.changed = ""
+	if reason != GapDisconnected {
+		f.reset, f.resetIn = reason, f.life
 	}
 	f.first, f.frames, f.bytes = f.end(), nil, 0
 	f.parts = make([]part, len(parts))
