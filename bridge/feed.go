@@ -111,7 +111,8 @@ func (f *Feed) Begin(parts []Part, reason string) {
 			continue
 		}
 		if j := slices.IndexFunc(had, func(old part) bool { return old.same(p) }); j >= 0 {
-			f.parts[i].made, f.parts[i].replay = had[j].made, had[j].replay
+			// It goes on from where it began: readers who missed that have missed nothing yet.
+			f.parts[i].At, f.parts[i].made, f.parts[i].replay = had[j].At, had[j].made, had[j].replay
 			had[j].replay = nil
 		} else {
 			f.parts[i].replay = newReplay(p.Subjects, f.framing)
