@@ -48,6 +48,9 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
 	gap := ""
+	if slices.ContainsFunc(after, func(at Position) bool { return f.of(at) < 0 }) {
+		gap = GapDisconnected // a part that the feed no longer has may have brought more
+	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		gap = max(gap, v.gap) // of two reasons retention, which says more than disconnected
