@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,9 @@ const (
 	tableCalls       = 16               // at once
 	tableFirstRetry  = 100 * time.Millisecond
 	tableLastRetry   = 5 * time.Second
-	tableAbsence     = time.Minute // how long JetStream may be gone before that is no outage any more
+	tableFirstLook   = 20 * time.Millisecond // after which a stream that was told of, and is not there, is looked for again
+	tableLook        = 2 * time.Second       // and for how long
+	tableAbsence     = time.Minute           // how long JetStream may be gone before that is no outage any more
 	maxQuestions     = 10_000
 	advisorySubjects = "$JS.EVENT.ADVISORY.STREAM.*.>"
 )
@@ -87,8 +90,8 @@ type table struct {
 // todo is what the table has to look at.
 type todo struct {
 	all     bool
-	names   map[string]struct{}
-	filters []bridge.Subject // which streams overlap them?
+	names   map[string]time.Time // and when JetStream told of them
+	filters []bridge.Subject     // which streams overlap them?
 }
 
 // newTable starts a table on a connection whose number is in dials. changed is called, from the table's own goroutine,
@@ -99,7 +102,7 @@ func newTable(conn *nats.Conn, dials *atomic.Uint64, refused *refusals, keep His
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
 		crowded:  rate.Sometimes{Interval: time.Minute},
-		doubts:   todo{all: true, names: map[string]struct{}{}},
+		doubts:   todo{all: true, names: map[string]time.Time{}},
 		abort:    func() {},
 		news:     make(chan struct{}),
 	}
@@ -267,7 +270,7 @@ func (t *table) advised(msg *nats.Msg) {
 	case "CREATED", "UPDATED", "DELETED", "RESTORE_COMPLETE", "LEADER_ELECTED":
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.doubts.names[name] = struct{}{}
+		t.doubts.names[name] = time.Now()
 		t.poke()
 	}
 }
@@ -329,7 +332,7 @@ func (t *table) take(abort context.CancelFunc) todo {
 	defer t.mu.Unlock()
 	t.abort = abort
 	taken := t.doubts
-	t.doubts = todo{names: map[string]struct{}{}}
+	t.doubts = todo{names: map[string]time.Time{}}
 	return taken
 }
 
@@ -337,7 +340,11 @@ func (t *table) putBack(work todo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.doubts.all = t.doubts.all || work.all
-	maps.Copy(t.doubts.names, work.names)
+	for name, told := range work.names {
+		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
+			t.doubts.names[name] = told
+		}
+	}
 	t.doubts.filters = append(t.doubts.filters, work.filters...)
 }
 
@@ -366,20 +373,31 @@ func (t *table) round() time.Duration {
 	if err != nil {
 		t.putBack(todo{filters: work.filters})
 	}
-	if err != nil || len(after.unread) > 0 {
-		t.putBack(todo{names: keys(after.unread)})
-		return t.retry()
+	wait := t.lookAgain(after, work.names)
+	if err == nil && len(after.unread) == 0 && (after.absence.why == "" || after.absence.remedy != "") {
+		t.retries = 0
+		return wait
 	}
-	t.retries = 0
-	return 0
+	for _, name := range after.unread {
+		t.putBack(todo{names: map[string]time.Time{name: {}}})
+	}
+	return cmp.Or(wait, t.retry())
 }
 
-func keys(of []string) map[string]struct{} {
-	set := map[string]struct{}{}
-	for _, name := range of {
-		set[name] = struct{}{}
+// lookAgain tells when to look again at streams that are not there: a server tells of a stream some time before it finds
+// it by its name.
+func (t *table) lookAgain(after *streams, names map[string]time.Time) (wait time.Duration) {
+	for name, told := range names {
+		age := time.Since(told)
+		if after.get(name) != nil || age > tableLook {
+			continue
+		}
+		t.putBack(todo{names: map[string]time.Time{name: told}})
+		if again := max(age, tableFirstLook); wait == 0 || again < wait {
+			wait = again
+		}
 	}
-	return set
+	return wait
 }
 
 func (t *table) current() *streams {
