@@ -25,7 +25,7 @@ const (
 	entryConnected entryKind = iota
 	entryEvent
 	entryEnded
-	entryRefused
+	entryBroken
 )
 
 // NewLog begins the log of a client that reads those subjects.
@@ -48,8 +48,8 @@ func (g *Log) Saw(event Event) { g.add(entry{kind: entryEvent, event: event}) }
 // Ended notes how the connection ended, or why there was none.
 func (g *Log) Ended(how string) { g.add(entry{kind: entryEnded, note: how}) }
 
-// Refused notes an answer that would end a browser's EventSource for good.
-func (g *Log) Refused(answer string) { g.add(entry{kind: entryRefused, note: answer}) }
+// Broke notes what no client should ever meet, such as an answer that ends a browser's EventSource for good.
+func (g *Log) Broke(what string) { g.add(entry{kind: entryBroken, note: what}) }
 
 func (g *Log) add(added entry) {
 	g.ledger.mu.Lock()

@@ -47,10 +47,8 @@ func (e entry) String() string {
 	switch e.kind {
 	case entryConnected:
 		return fmt.Sprintf("-- connects to %s with %q", e.note, e.id)
-	case entryEnded:
+	case entryEnded, entryBroken:
 		return "-- " + e.note
-	case entryRefused:
-		return "-- refused: " + e.note
 	default:
 		return fmt.Sprintf("%s %s %q", e.event.ID, e.event.Type, shorten(e.event.Data))
 	}
