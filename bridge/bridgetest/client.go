@@ -18,11 +18,13 @@ import (
 // do. It notes all in its log.
 type Client struct {
 	Log  *Log
-	Path string        // and the query
-	Node func() string // gives host:port of the node to connect to next
-	Cut  func() Cut    // asked at each connection; nil: the client never cuts any
-	Slow *Slow         // nil: it reads as fast as it can
-	Done func(Event) bool
+	Path string           // and the query
+	Node func() string    // gives host:port of the node to connect to next
+	Cut  func() Cut       // asked at each connection; nil: the client never cuts any
+	Slow *Slow            // nil: it reads as fast as it can
+	Done func(Event) bool // called with each event; true ends the client
+	// Forget keeps events out of the log, for floods that would not fit in memory: Done checks them instead.
+	Forget bool
 
 	resumes atomic.Int64
 	lastID  string
@@ -88,7 +90,9 @@ func (c *Client) connection(ctx context.Context) (seen int, done bool) {
 		if event, err = stream.Next(); err != nil {
 			break
 		}
-		c.Log.Saw(event)
+		if !c.Forget {
+			c.Log.Saw(event)
+		}
 		if seen++; seen == 1 && c.lastID != "" {
 			c.resumes.Add(1)
 		}
