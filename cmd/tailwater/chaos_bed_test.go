@@ -45,9 +45,15 @@ type chaos struct {
 // theEnd begins the last message of every publisher.
 const theEnd = "the end of "
 
+// startChaos begins a test that runs beside others.
 func startChaos(t *testing.T) *chaos {
 	t.Helper()
 	t.Parallel()
+	return newChaos(t)
+}
+
+func newChaos(t *testing.T) *chaos {
+	t.Helper()
 	limit := 2 * patience
 	if *soak {
 		limit = 5 * time.Minute
@@ -65,7 +71,7 @@ func startChaos(t *testing.T) *chaos {
 // chaosClient counts what a test waits for.
 type chaosClient struct {
 	*bridgetest.Client
-	events, gaps, resets atomic.Int64
+	events, messages, gaps, resets atomic.Int64
 }
 
 // read starts clients of a path on the nodes, each connection with the next node, and gives them. The filter is what the
@@ -87,6 +93,8 @@ func (c *chaos) read(n int, path, filter string, cut func() bridgetest.Cut, node
 				client.gaps.Add(1)
 			case "tailwater:reset":
 				client.resets.Add(1)
+			case "message":
+				client.messages.Add(1)
 			}
 			if strings.Contains(event.Data, theEnd) {
 				ended++

@@ -20,6 +20,7 @@ import (
 // A flood into one subject, for many readers of which some are slow, but never stop: nobody misses anything, and nobody is
 // cut for being slow.
 func TestChaosFlood(t *testing.T) {
+	t.Parallel()
 	messages := length(10_000, 100_000)
 	const readers, slowReaders = 200, 20
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(length(60, 240))*time.Second)
@@ -51,7 +52,7 @@ func TestChaosFlood(t *testing.T) {
 			},
 		}
 		if i < slowReaders {
-			client.Slow = &bridgetest.Slow{Bytes: 8 << 10, Every: 20 * time.Millisecond, Buffer: 4 << 10}
+			client.Slow = &bridgetest.Slow{Bytes: 4 << 10, Every: 20 * time.Millisecond, Buffer: 4 << 10}
 		}
 		running.Go(func() {
 			if err := client.Run(ctx); err != nil {
