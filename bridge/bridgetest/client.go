@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -114,14 +115,23 @@ func (c *Client) connection(ctx context.Context) (seen int, done bool) {
 
 // request asks for the events.
 func (c *Client) request(socket *socket, node string) (*Stream, error) {
-	header := ""
+	position := ""
 	if c.lastID != "" {
-		header = "Last-Event-ID: " + c.lastID + "\r\n"
+		position = "Last-Event-ID: " + c.lastID + "\r\n"
 	}
-	if _, err := fmt.Fprintf(socket, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s\r\n", c.Path, node, header); err != nil {
+	if _, err := fmt.Fprintf(socket, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s\r\n", c.Path, node, position); err != nil {
 		return nil, err
 	}
-	response, err := http.ReadResponse(bufio.NewReader(socket), nil)
+	// net/http takes the end of a header that was cut for a line of it.
+	answer, header := bufio.NewReader(socket), ""
+	for !strings.HasSuffix(header, "\r\n\r\n") {
+		line, err := answer.ReadString('\n')
+		if err != nil {
+			return nil, err
+		}
+		header += line
+	}
+	response, err := http.ReadResponse(bufio.NewReader(io.MultiReader(strings.NewReader(header), answer)), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package bridgetest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,20 +19,24 @@ type Violation struct {
 type Violations []Violation
 
 const (
-	reported = 8  // violations that are shown in full
-	around   = 4  // entries before and after each
-	longest  = 90 // bytes of data that are shown
+	reported = 8   // violations that are shown in full
+	alike    = 2   // of them with the same beginning
+	around   = 4   // entries before and after each
+	longest  = 200 // bytes of data that are shown
 )
 
 // String shows the first violations, each with what the client noted around it.
 func (v Violations) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d promises broken\n", len(v))
-	for i, violation := range v {
-		if i == reported {
-			fmt.Fprintf(&text, "and %d more\n", len(v)-reported)
-			break
+	kinds := map[string]int{}
+	shown := 0
+	for _, violation := range v {
+		kind, _, _ := strings.Cut(violation.Text, ":")
+		if kinds[kind]++; kinds[kind] > alike || shown == reported {
+			continue
 		}
+		shown++
 		fmt.Fprintf(&text, "%s, entry %d: %s\n", violation.log.Name, violation.at, violation.Text)
 		for at := max(0, violation.at-around); at <= min(violation.at+around, len(violation.log.entries)-1); at++ {
 			mark := " "
@@ -39,6 +45,9 @@ func (v Violations) String() string {
 			}
 			fmt.Fprintf(&text, "  %s %d %s\n", mark, at, violation.log.entries[at])
 		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		fmt.Fprintf(&text, "%d times %s\n", kinds[kind], kind)
 	}
 	return text.String()
 }
