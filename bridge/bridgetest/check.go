@@ -18,9 +18,12 @@ type Rules struct {
 func (l *Ledger) Check(rules Rules) Violations {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := &check{ledger: l, rules: rules}
+	c := &check{ledger: l, rules: rules, unnamed: map[uint64]*Message{}}
 	for _, m := range l.messages {
 		m.places = map[string]uint64{}
+		if key(m.Event, m.Data) == "" {
+			c.unnamed[m.seq] = m
+		}
 	}
 	var walks []*walk
 	for _, log := range l.logs {
@@ -44,7 +47,11 @@ type check struct {
 	ledger     *Ledger
 	rules      Rules
 	violations Violations
+	unnamed    map[uint64]*Message // that only their sequence tells apart
 }
+
+// most is how many violations are found; then it is clear enough.
+const most = 1000
 
 // missing finds what the client was owed in a segment and did not see. To the last one everything is owed that there is,
 // to the others what lies before the place at which they ended.
@@ -69,7 +76,9 @@ func (w *walk) missing(s *segment, isLast bool) {
 			seq = m.places[s.start.epoch]
 		}
 		if s.owes(m, seq, isLast) {
-			w.at = w.where(s, seq)
+			if len(w.violations) < most {
+				w.at = w.where(s, seq)
+			}
 			w.broken("lost: %q on %s, sequence %d", shorten(m.Data), m.Subject, seq)
 		}
 	}

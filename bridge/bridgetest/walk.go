@@ -261,11 +261,9 @@ func (w *walk) find(e *entry, at place) *Message {
 	}
 	m := w.ledger.byKey[key(event, data)]
 	if m == nil {
-		i := slices.IndexFunc(w.ledger.messages, func(m *Message) bool { return m.seq == at.seq && key(m.Event, m.Data) == "" })
-		if i < 0 {
+		if m = w.unnamed[at.seq]; m == nil {
 			return nil
 		}
-		m = w.ledger.messages[i]
 	}
 	if w.log.JSON && object.Subject != m.Subject {
 		w.broken("this was published on %s", m.Subject)
@@ -274,5 +272,8 @@ func (w *walk) find(e *entry, at place) *Message {
 }
 
 func (w *walk) broken(format string, arguments ...any) {
+	if len(w.violations) == most {
+		return
+	}
 	w.violations = append(w.violations, Violation{log: w.log, at: w.at, Text: fmt.Sprintf(format, arguments...)})
 }

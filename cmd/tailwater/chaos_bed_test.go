@@ -54,7 +54,7 @@ func startChaos(t *testing.T) *chaos {
 
 func newChaos(t *testing.T) *chaos {
 	t.Helper()
-	limit := 2 * patience
+	limit := patience
 	if *soak {
 		limit = 5 * time.Minute
 	}
@@ -80,9 +80,8 @@ func (c *chaos) read(n int, path, filter string, cut func() bridgetest.Cut, node
 	var added []*chaosClient
 	for range n {
 		name := fmt.Sprintf("client %d of %s", len(c.clients), path)
-		client := &chaosClient{Client: &bridgetest.Client{
-			Log: c.ledger.NewLog(name, strings.Contains(path, "format=json"), filter), Path: path, Cut: cut,
-		}}
+		isJSON := strings.Contains(path, "format=json") || strings.Contains(filter, ">")
+		client := &chaosClient{Client: &bridgetest.Client{Log: c.ledger.NewLog(name, isJSON, filter), Path: path, Cut: cut}}
 		turn := rand.IntN(len(nodes))
 		client.Node = func() string { turn++; return nodes[turn%len(nodes)].address }
 		ended := 0
