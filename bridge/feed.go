@@ -65,26 +65,12 @@ type frame struct {
 // Subjects gives the filters whose messages the source is to append: sorted, none within another.
 func (f *Feed) Subjects() []Subject { return f.subjects }
 
-// Takes reports whether the message that came in by the filter via is the feed's. Where several filters of a feed match
-// one subject, its message comes in by each; the feed takes it by the first.
-func (f *Feed) Takes(via Subject, subject string) bool {
-	for _, s := range f.subjects {
-		if s == via {
-			return true
-		}
-		if s.Matches(subject) {
-			return false
-		}
-	}
-	return false
-}
-
 // Begin says where the feed's messages come from: everything published on a part's subjects from now on will be appended,
-// with positions above Part.At.
+// with positions above Part.At. The parts have different epochs.
 //
 // Called again with the same parts, after an interruption, it leaves a gap for the given reason in each part without a
 // log; the others go on where they were. With other parts it begins a new life: readers are told by a reset with that
-// reason, or by a gap where it is GapDisconnected, and continue at Part.At in what is new.
+// reason, or by a gap where it is GapDisconnected, and continue at Part.From in what is new.
 func (f *Feed) Begin(parts []Part, reason string) {
 	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return strings.Compare(a.At.Epoch, b.At.Epoch) })
 	f.mu.Lock()
@@ -122,7 +108,7 @@ func (f *Feed) Begin(parts []Part, reason string) {
 
 // same tells whether nothing changes for a reader that continues from one in the other.
 func (p part) same(other Part) bool {
-	return p.At.Epoch == other.At.Epoch && (p.Log == nil) == (other.Log == nil) && slices.Equal(p.Subjects, other.Subjects)
+	return p.At.Epoch == other.At.Epoch && p.Log == other.Log && slices.Equal(p.Subjects, other.Subjects)
 }
 
 // Lost says that messages which should have been appended are gone, and leaves a gap at that position.

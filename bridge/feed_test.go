@@ -110,30 +110,6 @@ func TestInterruptions(t *testing.T) {
 	}
 }
 
-// Two filters of a feed may match one subject, but its message is delivered once.
-func TestTakes(t *testing.T) {
-	hub, source := newHub(t, bridge.DefaultMemory)
-	read(t, hub, bridge.Resume{}, "*.b.c", "a.*.c", "a.b.>", "x", "a.b.c.d")
-	feed := source.feed(t)
-	if got, want := feed.Subjects(), []bridge.Subject{"*.b.c", "a.*.c", "a.b.>", "x"}; !slices.Equal(got, want) {
-		t.Fatalf("the feed's subjects are %q, want %q", got, want)
-	}
-	for _, subject := range []string{"a.b.c", "a.x.c", "z.b.c", "a.b.x", "a.b.c.d", "x"} {
-		var takers []bridge.Subject
-		for _, via := range feed.Subjects() {
-			if via.Matches(subject) && feed.Takes(via, subject) {
-				takers = append(takers, via)
-			}
-		}
-		if len(takers) != 1 {
-			t.Errorf("%q is taken by %q, want just one", subject, takers)
-		}
-	}
-	if feed.Takes("a.b.c", "a.b.c") || feed.Takes(">", "a.b.c") {
-		t.Error("the feed takes a message by a filter that is not its own")
-	}
-}
-
 // One message is encoded once for each framing, however many feeds and readers get it.
 func TestFramesAreShared(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)

@@ -49,9 +49,14 @@ type Page struct {
 	UpTo uint64 // of Newest
 }
 
-// Part is a share of a feed's subjects, and the log that their messages come from.
+// Part is a share of a feed's subjects, and the log that their messages come from. A log that was exchanged for another,
+// even of the same name, is another Log.
 type Part struct {
 	Subjects []Subject
 	At       Position // everything published on the subjects above it will be appended
 	Log      Log      // nil where nothing is stored, and a position is good for the feed's own memory only
+
+	// From is where readers continue that knew another log in its place: below At there may be what they have not seen.
+	// The zero value stands for At.
+	From Position
 }

@@ -246,10 +246,14 @@ func (r *Reader) beginAt(part int, since Since) (standing, <-chan struct{}) {
 // kept gives what the reader has of a part: where it began, unless the reader was there when it was as it is now.
 func (r *Reader) kept(p *part) standing {
 	i := slices.IndexFunc(r.have, func(s standing) bool { return s.Epoch == p.At.Epoch })
-	if i < 0 || p.made > r.life {
+	switch {
+	case i >= 0 && p.made <= r.life:
+		return r.have[i]
+	case r.life > 0 && p.From.Epoch != "":
+		return standing{Position: p.From}
+	default:
 		return standing{Position: p.At}
 	}
-	return r.have[i]
 }
 
 // beginAtPage gives the position just before the first message from a sequence on.

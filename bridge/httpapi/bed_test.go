@@ -67,7 +67,7 @@ func (s *fakeSource) deliver(subject, data string) {
 	m := &bridge.Message{Subject: subject, Position: s.position, Data: []byte(data)}
 	for feed := range s.feeds {
 		for _, filter := range feed.Subjects() {
-			if filter.Matches(subject) && feed.Takes(filter, subject) {
+			if filter.Matches(subject) && bridge.FirstMatch(feed.Subjects(), subject) == filter {
 				feed.Append(m)
 			}
 		}
@@ -88,7 +88,7 @@ type published struct {
 	data    []byte
 }
 
-func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
+func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	p.mu.Lock()
 	p.got = append(p.got, published{subject, header, data})
 	wait, err := p.wait, p.err
@@ -97,10 +97,10 @@ func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header 
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
+			return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
 		}
 	}
-	return err
+	return bridge.Receipt{}, err
 }
 
 // all gives what was published.
