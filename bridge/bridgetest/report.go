@@ -49,9 +49,6 @@ func (v Violations) String() string {
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		fmt.Fprintf(&text, "%d times %s\n", kinds[kind], kind)
 	}
-	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		fmt.Fprintf(&text, "%d times %s\n", kinds[kind], kind)
-	}
 	return text.String()
 }
 
