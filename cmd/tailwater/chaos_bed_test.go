@@ -37,6 +37,8 @@ type chaos struct {
 	publishing sync.WaitGroup
 	enough     chan struct{} // closed when publishers are to come to their end
 	published  atomic.Int64
+	// publishFailed reports the first publisher that failed: the others do for the same reason.
+	publishFailed sync.Once
 
 	mu   sync.Mutex
 	ends []string // the subjects of publishers
