@@ -137,7 +137,9 @@ func newReplays(counters *counters) *replays {
 
 // close ends all reads and waits for them.
 func (r *replays) close() {
+	r.mu.Lock()
 	r.stop()
+	r.mu.Unlock() // no worker begins from here on
 	r.running.Wait()
 }
 
