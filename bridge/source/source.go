@@ -19,6 +19,7 @@ import (
 // Source is a connection to NATS that feeds read from. It implements bridge.Source.
 type Source struct {
 	conn     *nats.Conn
+	table    *table
 	up       atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
 	log      *slog.Logger
 	dials    *atomic.Uint64 // how often a connection was made; see countDials
