@@ -19,7 +19,7 @@ func benchmarkEncode(b *testing.B, framing bridge.Framing) {
 	hub, source := newHub(b, bridge.DefaultMemory)
 	readIn(b, hub, framing, bridge.Resume{}, "chat.room1")
 	feed := source.feed(b)
-	feed.Begin(at(0), "")
+	feed.Begin(unstored(at(0)), "")
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for seq := uint64(1); b.Loop(); seq++ {
@@ -37,7 +37,7 @@ func BenchmarkAppendAndRead(b *testing.B) {
 				all[i] = read(b, hub, bridge.Resume{}, "chat.room1")
 			}
 			feed := source.feed(b)
-			feed.Begin(at(0), "")
+			feed.Begin(unstored(at(0)), "")
 			var batch [][]byte
 			for _, reader := range all {
 				batch, _ = reader.Next(batch[:0], 1<<20)

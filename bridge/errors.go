@@ -17,6 +17,8 @@ var (
 	ErrForbidden = errors.New("not allowed")
 	// ErrUnavailable: NATS cannot be reached now; the same may work later.
 	ErrUnavailable = errors.New("NATS is not reachable")
+	// ErrFull: the stream has no room for another message.
+	ErrFull = errors.New("the stream is full")
 	// ErrRefused: NATS does not let this bridge do it.
 	ErrRefused = errors.New("NATS refuses it to this bridge")
 	// ErrTooLarge: a payload over what NATS accepts.

@@ -166,3 +166,6 @@ func number(id string) string {
 	}
 	return strconv.FormatUint(position[0].Seq, 10)
 }
+
+// unstored gives the parts of a feed whose subjects no log holds.
+func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

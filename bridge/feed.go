@@ -1,7 +1,9 @@
 package bridge
 
 import (
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 )
 
@@ -17,94 +19,183 @@ var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20}
 // Feed is a set of subjects in one framing, with at least one reader here: the recent frames, in order. A connection
 // that reads several subjects has one feed for all of them, so that their order and the position are one.
 //
-// A source fills it by Begin, Append and Lost, from one goroutine at a time. Readers come from Hub.Read.
+// A source fills it by Begin, Append and Lost; calls for one part come from one goroutine at a time. Readers come from
+// Hub.Read.
 type Feed struct {
 	subjects []Subject
 	framing  Framing
 	memory   Memory
 	counters *counters
+	replays  *replays
 
 	// readers and linger belong to the hub, under its lock.
 	readers int
 	linger  *lingering
 
-	mu     sync.Mutex
-	begun  bool
-	floor  Position      // the position just before the first frame that is held
-	first  uint64        // the number of that frame; frames are numbered from 0 as they come
-	frames []frame       // the frames held: numbers first, first+1, …
-	bytes  int           // their sum
-	wake   chan struct{} // closed at the next change; nil while nobody waits
+	mu      sync.Mutex
+	parts   []part        // by epoch; none before the feed has begun
+	life    uint64        // counts the times that parts came, or were exchanged for others
+	reset   string        // the reason of the last of these that was a reset
+	resetIn uint64        // the life that began with it; 0 if there was none
+	first   uint64        // the number of the first frame held; frames are numbered from 0 as they come
+	frames  []frame       // the frames held: numbers first, first+1, …
+	bytes   int           // their sum
+	wake    chan struct{} // closed at the next change; nil while nobody waits
+}
+
+// part is a Part, and what the feed holds of it.
+type part struct {
+	Part
+	made   uint64   // the life in which it became a part as it is
+	floor  Position // just before its first frame that is held
+	last   Position // of its newest frame, or where it began
+	replay *replay  // what was read from its log; nil without one
 }
 
 // frame is one encoded message or gap, immutable and shared by every reader.
 type frame struct {
 	data []byte
+	part int
 	seq  uint64
 	time int64
+	// vector is where the feed stands behind the frame, in every part, and what its id says; nil where there is but one.
+	vector ID
+	gap    string // the reason of a gap
 }
 
 // Subjects gives the filters whose messages the source is to append: sorted, none within another.
 func (f *Feed) Subjects() []Subject { return f.subjects }
 
-// Takes reports whether the message that came in by the filter via is the feed's. Where several filters of a feed match
-// one subject, its message comes in by each; the feed takes it by the first.
-func (f *Feed) Takes(via Subject, subject string) bool {
-	for _, s := range f.subjects {
-		if s == via {
-			return true
-		}
-		if s.Matches(subject) {
-			return false
-		}
-	}
-	return false
-}
-
-// Begin says that everything published from now on will be appended, with positions above at. Called again, after an
-// interruption, it leaves in the feed a gap for the given reason, at that position.
-func (f *Feed) Begin(at Position, reason string) {
+// Begin says where the feed's messages come from: everything published on a part's subjects from now on will be appended,
+// with positions above Part.At. The parts have different epochs.
+//
+// Called again with the same parts, after an interruption, it leaves a gap for the given reason in each part without a
+// log; the others go on where they were. With other parts it begins a new life: readers are told by a reset with that
+// reason, or by a gap where it is GapDisconnected, and continue at Part.From in what is new.
+func (f *Feed) Begin(parts []Part, reason string) {
+	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return strings.Compare(a.At.Epoch, b.At.Epoch) })
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.begun {
-		f.lost(at, reason)
+	if slices.EqualFunc(f.parts, parts, func(had part, has Part) bool { return had.same(has) }) {
+		for i := range parts {
+			if parts[i].Log == nil {
+				f.lost(i, parts[i].At, reason)
+			}
+		}
 		return
 	}
-	f.begun, f.floor = true, at
+	had := f.parts
+	f.life++
+	if reason != GapDisconnected {
+		f.reset, f.resetIn = reason, f.life
+	}
+	f.first, f.frames, f.bytes = f.end(), nil, 0
+	f.parts = make([]part, len(parts))
+	for i, p := range parts {
+		f.parts[i] = part{Part: p, made: f.life, floor: p.At, last: p.At}
+		if p.Log == nil {
+			continue
+		}
+		if j := slices.IndexFunc(had, func(old part) bool { return old.same(p) }); j >= 0 {
+			// It goes on from where it began: readers who missed that have missed nothing yet.
+			f.parts[i].At, f.parts[i].made, f.parts[i].replay = had[j].At, had[j].made, had[j].replay
+			had[j].replay = nil
+		} else {
+			f.parts[i].replay = newReplay(p.Subjects, f.framing)
+		}
+	}
+	f.replays.drop(had)
 	f.wakeUp()
+}
+
+// same tells whether nothing changes for a reader that continues from one in the other.
+func (p part) same(other Part) bool {
+	return p.At.Epoch == other.At.Epoch && p.Log == other.Log && slices.Equal(p.Subjects, other.Subjects)
 }
 
 // Lost says that messages which should have been appended are gone, and leaves a gap at that position.
 func (f *Feed) Lost(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.begun {
-		f.lost(at, reason)
+	if i := f.of(at); i >= 0 {
+		f.lost(i, at, reason)
 	}
 }
 
-func (f *Feed) lost(at Position, reason string) {
-	data := f.gap(f.before(f.end()), at, reason)
-	f.push(frame{data: data, seq: at.Seq, time: at.Time})
+func (f *Feed) lost(part int, at Position, reason string) {
+	first := f.standingWith(part, at)
+	added := frame{data: f.gap(f.standing(), first, reason), part: part, seq: at.Seq, time: at.Time, gap: reason}
+	if len(f.parts) > 1 {
+		added.vector = first
+	}
+	f.push(added)
 }
 
-// Append adds a message. What comes before the feed has begun is nobody's: no reader was told yet that it is open.
+// Append adds a message. What comes before the feed has begun is nobody's: no reader was told yet that it is open. Nor is
+// what comes from an earlier life of a stream.
 func (f *Feed) Append(m *Message) {
 	data := m.frame(f.framing)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.begun {
-		f.push(frame{data: data, seq: m.Position.Seq, time: m.Position.Time})
+	i := f.of(m.Position)
+	if i < 0 {
+		return
 	}
+	added := frame{data: data, part: i, seq: m.Position.Seq, time: m.Position.Time}
+	if len(f.parts) > 1 {
+		added.vector = f.standingWith(i, m.Position)
+		added.data = f.framing.withID(data, added.vector)
+	}
+	f.push(added)
+}
+
+// of gives the number of the part that a position is in, -1 where there is none.
+func (f *Feed) of(at Position) int {
+	for i := range f.parts {
+		if f.parts[i].At.Epoch == at.Epoch {
+			return i
+		}
+	}
+	return -1
+}
+
+// standing gives where the feed stands: all that was published up to there on a part's subjects was appended.
+func (f *Feed) standing() ID {
+	id := make(ID, len(f.parts))
+	for i := range f.parts {
+		id[i] = f.parts[i].end()
+	}
+	return id
+}
+
+// standingWith is standing, but for one part.
+func (f *Feed) standingWith(part int, at Position) ID {
+	id := f.standing()
+	id[part] = at
+	return id
+}
+
+// end gives the position up to which everything was appended. In a quiet part of a log, that is the log's.
+func (p *part) end() Position {
+	if p.Log != nil {
+		if last := p.Log.Last(); last.Epoch == p.last.Epoch && last.Seq > p.last.Seq {
+			return last
+		}
+	}
+	return p.last
 }
 
 func (f *Feed) push(added frame) {
+	last := &f.parts[added.part].last
+	last.Seq, last.Time = added.seq, added.time
 	f.frames = append(f.frames, added)
 	f.bytes += len(added.data)
 	for len(f.frames) > 1 && (len(f.frames) > f.memory.Frames || f.bytes > f.memory.Bytes) {
-		f.floor = f.before(f.first + 1)
-		f.bytes -= len(f.frames[0].data)
-		f.frames[0] = frame{} // append leaves the old array behind; it must not keep the bytes alive
+		oldest := &f.frames[0]
+		floor := &f.parts[oldest.part].floor
+		floor.Seq, floor.Time = oldest.seq, oldest.time
+		f.bytes -= len(oldest.data)
+		*oldest = frame{} // append leaves the old array behind; it must not keep the bytes alive
 		f.frames = f.frames[1:]
 		f.first++
 	}
@@ -129,27 +220,31 @@ func (f *Feed) waiting() <-chan struct{} {
 // end is the number that the next frame will have.
 func (f *Feed) end() uint64 { return f.first + uint64(len(f.frames)) }
 
-// before gives the position just before the frame of that number, which lies between first and end.
-func (f *Feed) before(number uint64) Position {
-	if number == f.first {
-		return f.floor
-	}
-	last := f.frames[number-1-f.first]
-	return Position{Epoch: f.floor.Epoch, Seq: last.seq, Time: last.time}
-}
-
-// after gives the number of the first frame above a sequence.
+// after gives the number of the first frame above a sequence, of a feed with one part.
 func (f *Feed) after(seq uint64) uint64 {
 	i := sort.Search(len(f.frames), func(i int) bool { return f.frames[i].seq > seq })
 	return f.first + uint64(i)
 }
 
+// find gives the frame with that sequence of a part, nil if it is not held.
+func (f *Feed) find(part int, seq uint64) *frame {
+	from := 0
+	if len(f.parts) == 1 && seq > 0 {
+		from = int(f.after(seq-1) - f.first)
+	}
+	for i := from; i < len(f.frames); i++ {
+		if f.frames[i].part == part && f.frames[i].seq >= seq {
+			if f.frames[i].seq == seq {
+				return &f.frames[i]
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
 // gap encodes a gap event: what lay between the positions after and first is not known here.
-func (f *Feed) gap(after, first Position, reason string) []byte {
+func (f *Feed) gap(after, first ID, reason string) []byte {
 	f.counters.gap(reason)
-	return f.framing.control(EventGap, struct {
-		After  string `json:"after"`
-		First  string `json:"first"`
-		Reason string `json:"reason"`
-	}{after.String(), first.String(), reason}, first.String())
+	return f.framing.gap(after, first, reason)
 }

@@ -16,7 +16,7 @@ func begun(t testing.TB, memory bridge.Memory) (*bridge.Hub, *bridge.Feed, *brid
 	hub, source := newHub(t, memory)
 	reader := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(at(0), "")
+	feed.Begin(unstored(at(0)), "")
 	expect(t, reader, "open@0")
 	return hub, feed, reader
 }
@@ -87,7 +87,7 @@ func TestOverrunBehindTheOpening(t *testing.T) {
 func TestInterruptions(t *testing.T) {
 	hub, feed, reader := begun(t, bridge.DefaultMemory)
 	feed.Append(message(1))
-	feed.Begin(at(5), bridge.GapDisconnected)
+	feed.Begin(unstored(at(5)), bridge.GapDisconnected)
 	feed.Append(message(6))
 	feed.Lost(at(7), bridge.GapOverrun)
 	feed.Append(message(8))
@@ -110,30 +110,6 @@ func TestInterruptions(t *testing.T) {
 	}
 }
 
-// Two filters of a feed may match one subject, but its message is delivered once.
-func TestTakes(t *testing.T) {
-	hub, source := newHub(t, bridge.DefaultMemory)
-	read(t, hub, bridge.Resume{}, "*.b.c", "a.*.c", "a.b.>", "x", "a.b.c.d")
-	feed := source.feed(t)
-	if got, want := feed.Subjects(), []bridge.Subject{"*.b.c", "a.*.c", "a.b.>", "x"}; !slices.Equal(got, want) {
-		t.Fatalf("the feed's subjects are %q, want %q", got, want)
-	}
-	for _, subject := range []string{"a.b.c", "a.x.c", "z.b.c", "a.b.x", "a.b.c.d", "x"} {
-		var takers []bridge.Subject
-		for _, via := range feed.Subjects() {
-			if via.Matches(subject) && feed.Takes(via, subject) {
-				takers = append(takers, via)
-			}
-		}
-		if len(takers) != 1 {
-			t.Errorf("%q is taken by %q, want just one", subject, takers)
-		}
-	}
-	if feed.Takes("a.b.c", "a.b.c") || feed.Takes(">", "a.b.c") {
-		t.Error("the feed takes a message by a filter that is not its own")
-	}
-}
-
 // One message is encoded once for each framing, however many feeds and readers get it.
 func TestFramesAreShared(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
@@ -153,7 +129,7 @@ func TestFramesAreShared(t *testing.T) {
 	}
 	message := message(1)
 	for _, feed := range feeds {
-		feed.Begin(at(0), "")
+		feed.Begin(unstored(at(0)), "")
 		feed.Append(message)
 	}
 	made := map[*byte]bool{}
@@ -187,7 +163,7 @@ func TestOneOrder(t *testing.T) {
 		})
 	}
 	feed := source.feed(t)
-	feed.Begin(at(0), "")
+	feed.Begin(unstored(at(0)), "")
 	for seq := range uint64(messages) {
 		feed.Append(message(seq + 1))
 	}

@@ -89,8 +89,34 @@ func (f Framing) control(event string, data any, id string) []byte {
 	return appendFrame(nil, event, text, id)
 }
 
+// gap encodes what lay between two positions and is missing.
+func (f Framing) gap(after, first ID, reason string) []byte {
+	return f.control(EventGap, struct {
+		After  string `json:"after"`
+		First  string `json:"first"`
+		Reason string `json:"reason"`
+	}{after.String(), first.String(), reason}, first.String())
+}
+
+// withID gives a copy of a frame with another id: that of a connection which reads from several logs. Every format has
+// the id last. In Lines, text cannot be taken for it: quotes inside a JSON string are escaped.
+func (f Framing) withID(frame []byte, id ID) []byte {
+	before, after := "\nid: ", "\n\n"
+	if f.Format == Lines {
+		before, after = `,"id":"`, "\"}\n"
+	}
+	end := bytes.LastIndex(frame, []byte(before)) + len(before)
+	made := make([]byte, 0, end+len(id)*40+len(after))
+	made = append(made, frame[:end]...)
+	made = id.append(made)
+	return append(made, after...)
+}
+
 // message encodes a message, whatever it holds.
 func (f Framing) message(m *Message) []byte {
+	if m.Deleted {
+		return f.control(EventDelete, map[string]string{"subject": m.Subject}, m.Position.String())
+	}
 	event := m.Event
 	if event == "" && f.SubjectEvents && CheckEventName(m.Subject) == nil {
 		event = m.Subject
@@ -125,12 +151,12 @@ func (f Framing) message(m *Message) []byte {
 // object is a message in the formats JSON and Lines.
 type object struct {
 	Subject    string              `json:"subject,omitempty"`
-	ID         string              `json:"id,omitempty"`
 	Time       time.Time           `json:"time,omitzero"`
 	Event      string              `json:"event,omitempty"`
 	Headers    map[string][]string `json:"headers,omitempty"`
 	Data       *string             `json:"data,omitempty"`
 	DataBase64 []byte              `json:"data_base64,omitempty"`
+	ID         string              `json:"id,omitempty"` // last; see withID
 }
 
 // encodeJSON encodes what this package makes of strings and bytes, which always works.

@@ -24,6 +24,7 @@ type Hub struct {
 	linger   time.Duration
 	memory   Memory
 	counters counters
+	replays  *replays
 
 	mu     sync.Mutex
 	feeds  map[feedKey]*Feed
@@ -64,12 +65,14 @@ type lingering struct {
 // NewHub gives a hub over a source. A feed lingers that long after its last reader, so that a browser which reconnects,
 // or a page which is loaded again, continues from memory.
 func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
-	return &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}}
+	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}}
+	h.replays = newReplays(&h.counters)
+	return h
 }
 
 // Read gives a reader of the subjects, which may be filters. The error is ErrClosed once the hub is closed.
 func (h *Hub) Read(subjects []Subject, framing Framing, resume Resume) (*Reader, error) {
-	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, counters: &h.counters}
+	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, counters: &h.counters, replays: h.replays}
 	reader, err := h.join(wanted, resume)
 	if err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
@@ -101,7 +104,9 @@ func (h *Hub) join(wanted *Feed, resume Resume) (*Reader, error) {
 	feed.readers++
 	feed.mu.Lock()
 	defer feed.mu.Unlock()
-	return &Reader{hub: h, feed: feed, resume: resume, next: feed.end()}, nil
+	reader := &Reader{hub: h, feed: feed, resume: resume}
+	reader.arrive()
+	return reader, nil
 }
 
 // release takes a reader from its feed, which lingers once it has none.
@@ -157,6 +162,9 @@ func (h *Hub) forget(feed *Feed) {
 
 func (h *Hub) detach(feed *Feed) {
 	h.source.Detach(feed)
+	feed.mu.Lock()
+	h.replays.drop(feed.parts)
+	feed.mu.Unlock()
 	h.calls.Done()
 }
 
@@ -170,6 +178,7 @@ func (h *Hub) Close() {
 	}
 	h.mu.Unlock()
 	h.calls.Wait()
+	h.replays.close()
 	for _, feed := range feeds {
 		h.source.Detach(feed)
 	}

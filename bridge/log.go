@@ -6,7 +6,8 @@ import (
 )
 
 // Log is a numbered flow of messages that is stored, such as a JetStream stream: what a reader reads from when it is
-// behind a feed's memory. It is one life of one stream, so all its positions have one epoch.
+// behind a feed's memory. It is one life of one stream, so all its positions have one epoch. A stream that was set back to
+// an earlier copy has the epoch that it had, but is another Log; Logs are compared by ==.
 //
 // Except Last, the methods wait for the store, as long as ctx lets them; the hub calls them from goroutines of its own,
 // few at once. An error means that the store did not answer, and that the same may work later. What they say was true at
@@ -49,9 +50,14 @@ type Page struct {
 	UpTo uint64 // of Newest
 }
 
-// Part is a share of a feed's subjects, and the log that their messages come from.
+// Part is a share of a feed's subjects, and the log that their messages come from. A log that was exchanged for another,
+// even of the same name, is another Log.
 type Part struct {
 	Subjects []Subject
 	At       Position // everything published on the subjects above it will be appended
 	Log      Log      // nil where nothing is stored, and a position is good for the feed's own memory only
+
+	// From is where readers continue that knew another log in its place: below At there may be what they have not seen.
+	// The zero value stands for At.
+	From Position
 }

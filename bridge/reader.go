@@ -1,45 +1,34 @@
 package bridge
 
-import "time"
-
-// Resume says where a connection wants to begin. The zero value asks for what is published from now on.
-type Resume struct {
-	// After is the position that the client brought, by Last-Event-ID or in the URL: what follows it is owed.
-	After ID
-	// Malformed: the client brought an id that is none.
-	Malformed bool
-	// Since is where the URL asks to begin, when the client brought no id that can be used.
-	Since Since
-}
-
-// Since is a place to begin at.
-type Since struct {
-	Kind SinceKind
-	Time time.Time // with SinceTime
-	ID   ID        // with SinceID
-}
-
-// SinceKind tells places to begin at apart.
-type SinceKind uint8
-
-const (
-	SinceNew  SinceKind = iota // what is published from now on
-	SinceAll                   // the oldest message that is stored
-	SinceLast                  // the newest message of each subject, then what follows
-	SinceTime                  // the first message that was stored at that time or later
-	SinceID                    // what follows a position
-)
-
 // Reader is one connection's cursor into a feed. Its methods are called by one goroutine at a time.
 type Reader struct {
 	hub    *Hub
 	feed   *Feed
 	resume Resume
 
-	opened bool
-	next   uint64   // the number of the frame to deliver next
-	last   Position // what the client knows: the position of the last frame delivered
-	closed bool
+	life    uint64     // of the feed, when the reader came or was last there; 0 before it had begun
+	opened  bool       // the first event was given
+	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
+	have    []standing // what the client has, in each of the feed's parts
+	syncing bool       // a replay was asked for, and its end is not yet announced
+	syncAt  uint64     // it ends before the frame of that number, and behind standing.sync
+	closed  bool
+}
+
+// standing is where a client stands in one part.
+type standing struct {
+	Position
+	told   uint64 // what was lost below this sequence is not owed, or was announced
+	newest uint64 // the client is being given the newest values as of this sequence; 0 if not
+	sync   uint64 // so far goes the replay that was asked for
+}
+
+// arrive notes where the feed stands: that is where a client begins who asks for what is new.
+func (r *Reader) arrive() {
+	r.life = r.feed.life
+	for _, at := range r.feed.standing() {
+		r.have = append(r.have, standing{Position: at})
+	}
 }
 
 // Framing gives how the connection's own bytes, such as heartbeats, are to be encoded.
@@ -50,92 +39,220 @@ func (r *Reader) Framing() Framing { return r.feed.framing }
 // soon as calling again is worth while.
 //
 // The first frame of a connection is an open, a gap or a reset: the position from which it continues. It comes once the
-// feed is live.
+// feed is live, and what is owed was found.
 func (r *Reader) Next(batch [][]byte, maxBytes int) ([][]byte, <-chan struct{}) {
-	f := r.feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.begun {
-		return batch, f.waiting()
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	out := output{batch: batch, had: len(batch), room: maxBytes}
+	wait := r.fill(&out)
+	if len(out.batch) > out.had {
+		return out.batch, nil
 	}
-	had := len(batch)
-	size := 0
+	return out.batch, wait
+}
+
+// output is a batch that is being filled.
+type output struct {
+	batch [][]byte
+	had   int
+	room  int
+}
+
+// put appends a frame, whatever its size.
+func (o *output) put(data []byte) {
+	o.room -= len(data)
+	o.batch = append(o.batch, data)
+}
+
+// fits tells whether a frame may be put as well.
+func (o *output) fits(data []byte) bool { return len(data) <= o.room || len(o.batch) == o.had }
+
+// fill gives what to wait for where it has put nothing.
+func (r *Reader) fill(out *output) <-chan struct{} {
+	f := r.feed
+	if len(f.parts) == 0 {
+		return f.waiting()
+	}
 	switch {
 	case !r.opened:
-		batch = append(batch, r.open())
-	case r.next < f.first:
-		batch = append(batch, f.gap(r.last, f.floor, GapOverrun))
-		r.next = f.first
+		first, wait := r.open()
+		if wait != nil {
+			return wait
+		}
+		out.put(first)
+	case r.life != f.life:
+		out.put(r.move())
 	}
-	for _, own := range batch[had:] {
-		size += len(own)
+	for {
+		if done, wait := r.catchUp(out); !done {
+			return wait
+		}
+		r.next = max(r.next, f.first)
+		switch {
+		case r.syncing && r.next >= r.syncAt:
+			r.syncing = false
+			out.put(f.framing.control(EventSynced, struct{}{}, r.id().String()))
+		case r.next == f.end():
+			return f.waiting()
+		case !r.deliver(&f.frames[r.next-f.first], out):
+			return nil
+		default:
+			r.next++
+		}
 	}
-	for ; r.next < f.end(); r.next++ {
-		data := f.frames[r.next-f.first].data
-		if size += len(data); size > maxBytes && len(batch) > had {
+}
+
+// catchUp puts what the client lacks and the feed's memory does not hold. It reports false as replay does.
+func (r *Reader) catchUp(out *output) (done bool, wait <-chan struct{}) {
+	for i := range r.have {
+		for r.behind(i) {
+			if done, wait := r.replay(i, out); !done {
+				return false, wait
+			}
+		}
+	}
+	return true, nil
+}
+
+// deliver puts a frame of the feed's memory, unless the client has it, or reports that it does not fit.
+func (r *Reader) deliver(fr *frame, out *output) bool {
+	at := &r.have[fr.part]
+	if fr.seq <= at.Seq {
+		return true
+	}
+	if !out.fits(fr.data) {
+		return false
+	}
+	if fr.vector == nil {
+		at.Seq, at.Time = fr.seq, fr.time
+		out.put(fr.data)
+		return true
+	}
+	if r.reaches(fr) {
+		for i, p := range fr.vector {
+			r.have[i].Position = p
+		}
+		out.put(fr.data)
+		return true
+	}
+	// In another part the client is ahead of where the feed was at this frame; an id that went back there would bring it
+	// again what it has.
+	after := r.id()
+	at.Seq, at.Time = fr.seq, fr.time
+	if fr.gap != "" {
+		out.put(r.feed.framing.gap(after, r.id(), fr.gap))
+	} else {
+		out.put(r.feed.framing.withID(fr.data, r.id()))
+	}
+	return true
+}
+
+// reaches tells whether a frame's id is, in no part, behind what the client has.
+func (r *Reader) reaches(fr *frame) bool {
+	for i, p := range fr.vector {
+		if r.have[i].Seq > p.Seq {
+			return false
+		}
+	}
+	return true
+}
+
+// behind tells whether the client lacks something of a part that the feed's memory does not hold.
+func (r *Reader) behind(part int) bool {
+	return r.have[part].newest > 0 || r.have[part].Seq < r.goal(part)
+}
+
+// goal gives the sequence up to which a part is read from its log: to where the feed's memory begins, but first no
+// further than the replay that was asked for, so that its end can be announced there.
+func (r *Reader) goal(part int) uint64 {
+	floor := r.feed.parts[part].floor.Seq
+	if r.syncing {
+		return min(floor, r.have[part].sync)
+	}
+	return floor
+}
+
+// replay puts frames of a part that the feed's memory has lost, or a gap where there is no log to read them from. It
+// reports false if it cannot go on: because of something to wait for, or because the batch is full.
+func (r *Reader) replay(part int, out *output) (done bool, wait <-chan struct{}) {
+	f, at := r.feed, &r.have[part]
+	p := &f.parts[part]
+	if p.Log == nil {
+		after := r.id()
+		at.Position = p.floor
+		out.put(f.gap(after, r.id(), GapOverrun))
+		return true, nil
+	}
+	if at.newest > 0 {
+		return r.replayNewest(part, out)
+	}
+	page, wait := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false)
+	if page == nil {
+		return false, wait
+	}
+	if at.Seq < page.lostBelow && at.told < page.lostBelow {
+		after := r.id()
+		at.Position, at.told = page.before(at.Seq), page.lostBelow
+		out.put(f.gap(after, r.id(), GapRetention))
+	}
+	goal := r.goal(part)
+	if !r.turn(part, page, goal, out) {
+		return false, nil
+	}
+	switch reached := min(page.through, goal); {
+	case reached == p.floor.Seq:
+		at.Position = p.floor
+	case reached > at.Seq:
+		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
+	}
+	return true, nil
+}
+
+// replayNewest puts the newest values of a part. What follows them is replayed as always.
+func (r *Reader) replayNewest(part int, out *output) (done bool, wait <-chan struct{}) {
+	p, at := &r.feed.parts[part], &r.have[part]
+	page, wait := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest)
+	if page == nil {
+		return false, wait
+	}
+	if !r.turn(part, page, at.newest, out) {
+		return false, nil
+	}
+	if page.through >= at.newest {
+		at.Position, at.newest = Position{Epoch: p.At.Epoch, Seq: at.newest}, 0
+	} else {
+		at.Position = Position{Epoch: p.At.Epoch, Seq: page.through}
+	}
+	return true, nil
+}
+
+// turn puts what the client has not had of a page, up to a sequence, or reports that the batch is full.
+func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
+	at := &r.have[part]
+	for _, fr := range page.frames[page.after(at.Seq):] {
+		if fr.seq > upTo {
 			break
 		}
-		batch = append(batch, data)
-	}
-	if len(batch) == had {
-		return batch, f.waiting()
-	}
-	r.last = f.before(r.next)
-	return batch, nil
-}
-
-// open places the cursor and gives the first event of the connection.
-func (r *Reader) open() []byte {
-	r.opened = true
-	f := r.feed
-	switch after := r.resume.After; {
-	case r.resume.Malformed:
-		return r.reset(ResetMalformed)
-	case len(after) == 0:
-		return r.begin()
-	default:
-		at, known := after.in(f.floor.Epoch)
-		if !known {
-			return r.reset(ResetUnknown)
+		data := fr.data
+		if !out.fits(data) {
+			return false
 		}
-		return r.continueAfter(at)
+		at.Seq, at.Time = fr.seq, fr.time
+		if len(r.have) > 1 {
+			data = r.feed.framing.withID(data, r.id())
+		}
+		out.put(data)
 	}
+	return true
 }
 
-// begin opens a connection that brought no position: where its URL says, else at what is published from its arrival on.
-func (r *Reader) begin() []byte {
-	if since := r.resume.Since; since.Kind == SinceID {
-		r.resume = Resume{After: since.ID}
-		return r.open()
+// id gives what the client has, as an event id.
+func (r *Reader) id() ID {
+	id := make(ID, len(r.have))
+	for i := range r.have {
+		id[i] = r.have[i].Position
 	}
-	r.next = max(r.next, r.feed.first)
-	return r.opening()
-}
-
-// continueAfter opens a connection behind a position of this epoch.
-func (r *Reader) continueAfter(after Position) []byte {
-	f := r.feed
-	if after.Seq < f.floor.Seq {
-		r.next = f.first
-		return f.gap(after, f.floor, GapRetention)
-	}
-	r.next = f.after(after.Seq)
-	return r.opening()
-}
-
-func (r *Reader) opening() []byte {
-	return r.feed.framing.control(EventOpen, map[string][]Subject{"subjects": r.feed.subjects}, r.feed.before(r.next).String())
-}
-
-// reset tells the client that its position means nothing here, and begins as the URL says.
-func (r *Reader) reset(reason string) []byte {
-	f := r.feed
-	f.counters.reset(reason)
-	r.next = max(r.next, f.first)
-	if since, known := r.resume.Since.ID.in(f.floor.Epoch); known {
-		r.next = f.after(since.Seq)
-	}
-	return f.framing.control(EventReset, map[string]string{"reason": reason}, f.before(r.next).String())
+	return id
 }
 
 // Close lets go of the feed. It may be called more than once.

@@ -25,25 +25,25 @@ func TestOpening(t *testing.T) {
 		{"as far as memory reaches", after(11), []string{"open@11", "m13@13", "m15@15", "m17@17"}},
 		{"below memory", after(10), []string{"gap retention 10..11@11", "m13@13", "m15@15", "m17@17"}},
 		{"below the beginning", after(3), []string{"gap retention 3..11@11", "m13@13", "m15@15", "m17@17"}},
-		{"between two messages", after(14), []string{"open@13", "m15@15", "m17@17"}},
+		{"between two messages", after(14), []string{"open@14", "m15@15", "m17@17"}},
 		{"without the time", bridge.Resume{After: bridge.ID{timeless}}, []string{"open@13", "m15@15", "m17@17"}},
 		{"another epoch", bridge.Resume{After: bridge.ID{foreign}}, []string{"reset unknown@17"}},
-		{"another epoch, since", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(p15)}, []string{"reset unknown@15", "m17@17"}},
-		{"another epoch twice", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(foreign)}, []string{"reset unknown@17"}},
+		{"another epoch, since", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(p15)}, []string{"reset unknown@15", "m17@17", "synced {}@17"}},
+		{"another epoch twice", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(foreign)}, []string{"reset unknown@17", "synced {}@17"}},
 		{"malformed", bridge.Resume{Malformed: true}, []string{"reset malformed@17"}},
-		{"malformed, since", bridge.Resume{Malformed: true, Since: sinceID(p13)}, []string{"reset malformed@13", "m15@15", "m17@17"}},
-		{"malformed, since below memory", bridge.Resume{Malformed: true, Since: sinceID(at(2))}, []string{"reset malformed@11", "m13@13", "m15@15", "m17@17"}},
-		{"malformed, since another epoch", bridge.Resume{Malformed: true, Since: sinceID(foreign)}, []string{"reset malformed@17"}},
-		{"since", bridge.Resume{Since: sinceID(p12)}, []string{"open@11", "m13@13", "m15@15", "m17@17"}},
-		{"since below memory", bridge.Resume{Since: sinceID(at(2))}, []string{"gap retention 2..11@11", "m13@13", "m15@15", "m17@17"}},
-		{"since another epoch", bridge.Resume{Since: sinceID(foreign)}, []string{"reset unknown@17"}},
-		{"the header beats the URL", bridge.Resume{After: bridge.ID{p15}, Since: sinceID(p12)}, []string{"open@15", "m17@17"}},
+		{"malformed, since", bridge.Resume{Malformed: true, Since: sinceID(p13)}, []string{"reset malformed@13", "m15@15", "m17@17", "synced {}@17"}},
+		{"malformed, since below memory", bridge.Resume{Malformed: true, Since: sinceID(at(2))}, []string{"reset malformed@11", "m13@13", "m15@15", "m17@17", "synced {}@17"}},
+		{"malformed, since another epoch", bridge.Resume{Malformed: true, Since: sinceID(foreign)}, []string{"reset malformed@17", "synced {}@17"}},
+		{"since", bridge.Resume{Since: sinceID(p12)}, []string{"open@12", "m13@13", "m15@15", "m17@17", "synced {}@17"}},
+		{"since below memory", bridge.Resume{Since: sinceID(at(2))}, []string{"gap retention 2..11@11", "m13@13", "m15@15", "m17@17", "synced {}@17"}},
+		{"since another epoch", bridge.Resume{Since: sinceID(foreign)}, []string{"reset unknown@17", "synced {}@17"}},
+		{"the header beats the URL", bridge.Resume{After: bridge.ID{p15}, Since: sinceID(p12)}, []string{"open@15", "m17@17", "synced {}@17"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			hub, source := newHub(t, bridge.Memory{Frames: 3, Bytes: 1 << 20})
 			read(t, hub, bridge.Resume{}, "chat.room1")
 			feed := source.feed(t)
-			feed.Begin(at(10), "")
+			feed.Begin(unstored(at(10)), "")
 			for seq := uint64(11); seq <= 17; seq += 2 {
 				feed.Append(message(seq))
 			}
@@ -58,7 +58,7 @@ func TestOpening(t *testing.T) {
 func TestOpeningNamesTheSubjects(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	reader := read(t, hub, bridge.Resume{}, "b.>", "a", "b.c")
-	source.feed(t).Begin(at(1), "")
+	source.feed(t).Begin(unstored(at(1)), "")
 	if got := events(t, frames(t, reader)...); len(got) != 1 || got[0].Data != `{"subjects":["a","b.>"]}` {
 		t.Errorf("the opening is %+v", got)
 	}
@@ -68,7 +68,7 @@ func TestReaderBeginsAtItsArrival(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	early := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(at(10), "")
+	feed.Begin(unstored(at(10)), "")
 	feed.Append(message(11))
 	late := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed.Append(message(12))
@@ -86,7 +86,7 @@ func TestNothingBeforeBegin(t *testing.T) {
 	if len(batch) != 0 || wait == nil || isClosed(wait) {
 		t.Fatalf("before Begin the reader has %q, and a channel that is closed: %v", batch, isClosed(wait))
 	}
-	feed.Begin(at(8), "")
+	feed.Begin(unstored(at(8)), "")
 	if !isClosed(wait) {
 		t.Error("Begin does not wake the reader")
 	}
@@ -108,12 +108,12 @@ func TestWakes(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	one, two := read(t, hub, bridge.Resume{}, "chat.room1"), read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(at(0), "")
+	feed.Begin(unstored(at(0)), "")
 	for i, change := range []func(){
 		func() { feed.Append(message(1)) },
 		func() { feed.Append(message(2)) },
 		func() { feed.Lost(at(3), bridge.GapOverrun) },
-		func() { feed.Begin(at(4), bridge.GapDisconnected) },
+		func() { feed.Begin(unstored(at(4)), bridge.GapDisconnected) },
 	} {
 		frames(t, one)
 		frames(t, two)
@@ -133,7 +133,7 @@ func TestBatchSize(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	reader := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(at(0), "")
+	feed.Begin(unstored(at(0)), "")
 	for seq := range uint64(9) {
 		feed.Append(message(seq + 1))
 	}
@@ -170,7 +170,7 @@ func TestReaderCloseTwice(t *testing.T) {
 	if got := hub.Stats().Readers; got != 1 {
 		t.Errorf("%d readers are counted, want 1", got)
 	}
-	source.feed(t).Begin(at(0), "")
+	source.feed(t).Begin(unstored(at(0)), "")
 	expect(t, two, "open@0")
 }
 

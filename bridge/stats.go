@@ -12,6 +12,9 @@ type Stats struct {
 	Gaps map[string]uint64
 	// Resets by reason.
 	Resets map[string]uint64
+
+	// What was read from logs for readers behind their feeds' memory: stretches, their messages, and reads that failed.
+	ReplayPages, ReplayMessages, ReplayErrors uint64
 }
 
 // Stats counts. It is for metrics, not for decisions.
@@ -25,8 +28,13 @@ func (h *Hub) Stats() Stats {
 		Resets: map[string]uint64{
 			ResetMalformed: h.counters.malformed.Load(),
 			ResetUnknown:   h.counters.unknown.Load(),
+			ResetRecreated: h.counters.recreated.Load(),
+			ResetRolled:    h.counters.rolled.Load(),
 		},
 	}
+	s.ReplayPages = h.counters.replayPages.Load()
+	s.ReplayMessages = h.counters.replayMessages.Load()
+	s.ReplayErrors = h.counters.replayErrors.Load()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.Feeds = len(h.feeds)
@@ -39,6 +47,9 @@ func (h *Hub) Stats() Stats {
 type counters struct {
 	retention, overrun, disconnected atomic.Uint64 // gaps
 	malformed, unknown               atomic.Uint64 // resets
+	recreated, rolled                atomic.Uint64
+
+	replayPages, replayMessages, replayErrors atomic.Uint64
 }
 
 func (c *counters) gap(reason string) {
@@ -58,5 +69,9 @@ func (c *counters) reset(reason string) {
 		c.malformed.Add(1)
 	case ResetUnknown:
 		c.unknown.Add(1)
+	case ResetRecreated:
+		c.recreated.Add(1)
+	case ResetRolled:
+		c.rolled.Add(1)
 	}
 }

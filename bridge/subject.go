@@ -115,6 +115,17 @@ func covers(filter, other string) bool {
 	}
 }
 
+// FirstMatch gives the first of the filters that stands for a concrete subject; empty where none does. Where several of
+// them bring one message, it is to be taken by the first.
+func FirstMatch(filters []Subject, concrete string) Subject {
+	for _, f := range filters {
+		if f.Matches(concrete) {
+			return f
+		}
+	}
+	return ""
+}
+
 // Reserved reports whether s can reach what belongs to NATS itself: subjects that begin with `$` (`$SYS`, `$JS`, `$KV`)
 // or `_` (`_INBOX` and the reply subjects of clusters), which a wildcard in the first place would include. Nothing in
 // Tailwater ever grants such a subject.

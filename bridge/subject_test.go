@@ -151,3 +151,15 @@ func TestReduce(t *testing.T) {
 		}
 	}
 }
+
+// Whatever filters match a subject, one of them takes it.
+func TestFirstMatch(t *testing.T) {
+	filters := []bridge.Subject{"*.b.c", "a.*.c", "a.b.>", "x"}
+	for subject, want := range map[string]bridge.Subject{
+		"a.b.c": "*.b.c", "a.x.c": "a.*.c", "z.b.c": "*.b.c", "a.b.x": "a.b.>", "a.b.c.d": "a.b.>", "x": "x", "a.b": "", "y": "",
+	} {
+		if got := bridge.FirstMatch(filters, subject); got != want {
+			t.Errorf("%q is taken by %q, want %q", subject, got, want)
+		}
+	}
+}

@@ -36,7 +36,7 @@ type Outlet interface {
 
 // Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrRefused or bridge.ErrUnavailable.
 type Publisher interface {
-	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error
+	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
 }
 
 // Limits bound what one process, and one request, may take.

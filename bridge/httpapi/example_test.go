@@ -31,7 +31,7 @@ func Example() {
 		panic(err)
 	}
 	defer server.Stop()
-	nats, err := source.Open(server.Dial, log)
+	nats, err := source.Open(server.Dial, source.History{}, log)
 	if err != nil {
 		panic(err)
 	}

@@ -60,7 +60,8 @@ func (a *API) send(ctx context.Context, subject bridge.Subject, header map[strin
 	// A client that hangs up does not take the message back, and says nothing about NATS.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	return a.config.Publisher.Publish(ctx, subject, header, body)
+	_, err := a.config.Publisher.Publish(ctx, subject, header, body)
+	return err
 }
 
 // natsHeader gives the headers of the message. Only what stands here is ever passed on from a request to NATS, where

@@ -277,9 +277,13 @@ func TestResume(t *testing.T) {
 			}
 			// What was waiting, and nothing else before what comes now.
 			b.deliver("chat.room1", "live")
-			for _, data := range append(test.then, "live") {
+			for _, data := range test.then {
 				c.next(t, "message", data)
 			}
+			if strings.Contains(test.query, "since="+ids[0][:4]) {
+				c.next(t, bridge.EventSynced, "{}")
+			}
+			c.next(t, "message", "live")
 			stats := b.hub.Stats()
 			if resets := stats.Resets[bridge.ResetMalformed] + stats.Resets[bridge.ResetUnknown]; (resets == 1) != (test.first == bridge.EventReset) {
 				t.Errorf("%v", stats.Resets)

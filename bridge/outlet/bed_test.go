@@ -36,7 +36,7 @@ func (s *source) Attach(feed *bridge.Feed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.feeds[feed] = true
-	feed.Begin(s.position, "")
+	feed.Begin(unstored(s.position), "")
 }
 
 func (s *source) Detach(feed *bridge.Feed) {
@@ -358,3 +358,6 @@ func (p *pipes) dial(t testing.TB) net.Conn {
 	}
 	return mine
 }
+
+// unstored gives the parts of a feed whose subjects no log holds.
+func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

@@ -50,10 +50,12 @@ func newBed(t testing.TB, dial source.Dialer, log *slog.Logger) *bed {
 	b := &bed{left: make(chan struct{}, 1<<12)}
 	var err error
 	b.source, err = source.Open(func(options ...nats.Option) (*nats.Conn, error) {
-		var err error
-		b.conn, err = dial(append([]nats.Option{nats.SetCustomDialer(b)}, options...)...)
-		return b.conn, err
-	}, log)
+		conn, err := dial(append([]nats.Option{nats.SetCustomDialer(b)}, options...)...)
+		if b.conn == nil {
+			b.conn = conn // the first; the other reads what is older
+		}
+		return conn, err
+	}, source.History{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +71,12 @@ func (b *bed) Attach(f *bridge.Feed) { b.source.Attach(f) }
 func (b *bed) Detach(f *bridge.Feed) {
 	b.source.Detach(f)
 	b.left <- struct{}{}
+}
+
+// post publishes, and does not look at what it is told beside the error.
+func (b *bed) post(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
+	_, err := b.source.Publish(ctx, subject, header, data)
+	return err
 }
 
 // Dial makes the bed a nats.CustomDialer that keeps the sockets, so that a test can cut them.
@@ -138,7 +146,12 @@ func (b *bed) read(t testing.TB, subjects ...bridge.Subject) *client {
 
 func (b *bed) readFramed(t testing.TB, framing bridge.Framing, subjects ...bridge.Subject) *client {
 	t.Helper()
-	reader, err := b.hub.Read(subjects, framing, bridge.Resume{})
+	return b.open(t, framing, bridge.Resume{}, subjects...)
+}
+
+func (b *bed) open(t testing.TB, framing bridge.Framing, resume bridge.Resume, subjects ...bridge.Subject) *client {
+	t.Helper()
+	reader, err := b.hub.Read(subjects, framing, resume)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func TestClose(t *testing.T) {
 		b := newBed(t, dial, quiet)
 		c := b.read(t, "a.b")
 		c.wantOpen()
-		if err := b.source.Publish(within(t, patience), "a.b", nil, []byte("x")); err != nil {
+		if err := b.post(within(t, patience), "a.b", nil, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 		c.wantData("x")
@@ -98,7 +98,7 @@ func TestOpenWithImpossibleSettings(t *testing.T) {
 	running := goleak.IgnoreCurrent()
 	_, err := source.Open(func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect("nats://127.0.0.1:1", append(options, nats.UserCredentials("no such file"))...)
-	}, quiet)
+	}, source.History{}, quiet)
 	if err == nil {
 		t.Error("there was no error")
 	}

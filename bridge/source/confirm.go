@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/tailwater/tailwater/bridge"
 )
 
 // confirmTimeout is how long the server may take to answer before it is asked again.
@@ -20,9 +18,9 @@ func (s *Source) becomeSure() {
 	}
 }
 
-// confirm subscribes and lets feeds begin. NATS does not acknowledge subscriptions, but answers a ping after everything
+// confirm places feeds and lets them begin. NATS does not acknowledge subscriptions, but answers a ping after everything
 // that was sent before it: one round trip proves all subscriptions made until then, and a thousand feeds opened at once
-// wait for the same one. Behind a reconnect every feed has to be proved again.
+// wait for the same one. Behind a reconnect every feed with subscriptions has to be proved again.
 func (s *Source) confirm() {
 	for {
 		select {
@@ -34,17 +32,44 @@ func (s *Source) confirm() {
 			continue // the next connection wakes this again
 		}
 		connection := s.dials.Load()
-		candidates := s.candidates(connection)
-		if len(candidates) == 0 {
+		s.renewTaps(connection)
+		var prepared []*attachment
+		for _, a := range s.candidates(connection) {
+			if s.prepare(a, connection) {
+				prepared = append(prepared, a)
+			}
+		}
+		if !s.prove(prepared) || s.dials.Load() != connection {
+			s.postpone(prepared)
 			continue
 		}
-		s.subscribe(candidates)
-		if !s.roundTrip() || !s.catchUp() || s.dials.Load() != connection {
-			s.postpone(candidates)
-			continue
+		for _, a := range prepared {
+			s.begin(a, connection)
 		}
-		s.begin(candidates, connection)
 	}
+}
+
+// renewTaps lets every tap look after its consumer, once for each connection: what came between two of them is missing.
+func (s *Source) renewTaps(connection uint64) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	if s.renewed == connection {
+		return
+	}
+	s.renewed = connection
+	for _, t := range s.taps {
+		t.renew()
+	}
+}
+
+// prove reports whether all subscriptions of those that were prepared are in force.
+func (s *Source) prove(prepared []*attachment) bool {
+	for _, a := range prepared {
+		if len(a.next.unstored) > 0 {
+			return s.roundTrip() && s.catchUp()
+		}
+	}
+	return true
 }
 
 // roundTrip reports whether the server has answered, and whatever it refused before that was noted.
@@ -70,7 +95,7 @@ func (s *Source) catchUp() bool {
 	}
 }
 
-// candidates takes the attachments that are not sure of the connection.
+// candidates takes the attachments that wait; all of them behind a new connection, or where streams have changed.
 func (s *Source) candidates(connection uint64) []*attachment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,24 +114,8 @@ func (s *Source) candidates(connection uint64) []*attachment {
 
 // postpone puts attachments back. While there is no connection nothing is to be done: the next one wakes confirm.
 func (s *Source) postpone(candidates []*attachment) {
-	s.mu.Lock()
-	s.waiting = append(s.waiting, candidates...)
-	s.mu.Unlock()
-	if s.up.Load() {
+	s.await(candidates...)
+	if len(candidates) > 0 && s.up.Load() {
 		s.becomeSure()
-	}
-}
-
-// begin lets the feeds begin, but for those with a subject that NATS refuses: nothing would ever come, and their readers
-// are not told that they are open. A new connection may be allowed more.
-func (s *Source) begin(candidates []*attachment, connection uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := s.advance()
-	for _, a := range candidates {
-		if s.attached[a.feed] == a && a.sure != connection && !s.refused.anyOf(a.feed.Subjects(), connection) {
-			a.sure = connection
-			a.feed.Begin(at, bridge.GapDisconnected)
-		}
 	}
 }

@@ -44,9 +44,9 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 		return
 	}
 	message.Position = s.advance()
-	for a := range flow.feeds {
-		if a.sure == connection && a.feed.Takes(flow.filter, msg.Subject) {
-			a.feed.Append(message)
+	for p := range flow.takers {
+		if p.sure == connection && p.takes(flow.filter, msg.Subject) {
+			p.feed.Append(message)
 		}
 	}
 }
@@ -68,8 +68,10 @@ func (s *Source) announceLost() {
 		s.stats.dropped.Add(uint64(lost - flow.lost))
 		flow.lost = lost
 		at := s.advance()
-		for a := range flow.feeds {
-			a.feed.Lost(at, bridge.GapOverrun)
+		for p := range flow.takers {
+			if p.sure != 0 {
+				p.feed.Lost(at, bridge.GapOverrun)
+			}
 		}
 	}
 }

@@ -6,31 +6,98 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Publish sends a message and waits until the server has taken it. ctx must have a deadline. header may be nil; its names
-// are sent as they are spelled. The error wraps bridge.ErrTooLarge, bridge.ErrRefused or bridge.ErrUnavailable. After the
-// last the message may still have arrived: the connection can break between the two.
-func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
+// Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
+// server has taken it. ctx must have a deadline. header may be nil; its names are sent as they are spelled. The error wraps
+// bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrRefused or bridge.ErrUnavailable. After the last the message may still have
+// arrived: the connection can break between the two. Sent again with the same Nats-Msg-Id, it is stored once.
+func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
+	receipt, err := s.publish(ctx, subject, &nats.Msg{Subject: string(subject), Header: header, Data: data})
+	if errors.Is(err, nats.ErrMaxPayload) {
+		err = fmt.Errorf("%w: this NATS server takes at most %d bytes, headers included", bridge.ErrTooLarge, s.conn.MaxPayload())
+	}
+	if err != nil {
+		return bridge.Receipt{}, fmt.Errorf("publish to %s: %w", subject, err)
+	}
+	return receipt, nil
+}
+
+func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.Msg) (bridge.Receipt, error) {
 	connection := s.dials.Load()
 	if !s.up.Load() {
-		return fmt.Errorf("publish to %s: %w", subject, bridge.ErrUnavailable)
+		return bridge.Receipt{}, bridge.ErrUnavailable
 	}
-	err := s.conn.PublishMsg(&nats.Msg{Subject: string(subject), Header: header, Data: data})
+	holding, err := s.table.holding(ctx, subject)
+	if err != nil {
+		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+	}
+	if holding != nil {
+		return s.store(ctx, holding, msg)
+	}
+	err = s.conn.PublishMsg(msg)
 	if err == nil {
 		err = s.flush(ctx, connection)
 	}
 	switch {
-	case err == nil && s.refused.published(subject, connection):
-		return fmt.Errorf("publish to %s: %w", subject, bridge.ErrRefused)
-	case err == nil:
-		return nil
 	case errors.Is(err, nats.ErrMaxPayload):
-		return fmt.Errorf("publish to %s: %w: this NATS server takes at most %d bytes, headers included", subject, bridge.ErrTooLarge, s.conn.MaxPayload())
+		return bridge.Receipt{}, err
+	case err != nil:
+		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+	case s.refused.published(subject, connection):
+		return bridge.Receipt{}, bridge.ErrRefused
+	}
+	return bridge.Receipt{}, nil
+}
+
+// store publishes to a stream.
+func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bridge.Receipt, error) {
+	connection := s.dials.Load()
+	name := holding.name()
+	ack, err := s.acks.publish(ctx, s.conn, name, msg)
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return bridge.Receipt{}, err
+	case err != nil && s.refused.published(bridge.Subject(msg.Subject), connection):
+		return bridge.Receipt{}, bridge.ErrRefused
+	case err != nil:
+		return bridge.Receipt{}, fmt.Errorf("%w: no acknowledgement from the stream %s: %w", bridge.ErrUnavailable, name, err)
+	case ack.none:
+		s.table.refresh()
+		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s is gone", bridge.ErrUnavailable, name)
+	case ack.Error != nil:
+		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s: %w", storeError(ack.Error), name, ack.Error)
+	}
+	return bridge.Receipt{
+		Stream:    name,
+		Position:  bridge.Position{Epoch: holding.epoch, Seq: ack.Sequence},
+		Duplicate: ack.Duplicate,
+	}, nil
+}
+
+// What JetStream answers to a message that it cannot store; jetstream names only some.
+const (
+	codeAccountResources = 10002
+	codeMemoryResources  = 10028
+	codeInsufficient     = 10023
+	codeStorageResources = 10047
+	codeMessageTooLarge  = 10054
+	codeStoreFailed      = 10077 // among others: a limit is reached, and the stream discards new messages
+	codeHeaderTooLarge   = 10097
+)
+
+// storeError gives the error of this package for a stream's refusal.
+func storeError(refusal *jetstream.APIError) error {
+	switch refusal.ErrorCode {
+	case codeAccountResources, codeInsufficient, codeMemoryResources, codeStorageResources, codeStoreFailed:
+		return bridge.ErrFull
+	case codeMessageTooLarge, codeHeaderTooLarge:
+		return bridge.ErrTooLarge
 	default:
-		return fmt.Errorf("publish to %s: %w: %w", subject, bridge.ErrUnavailable, err)
+		return bridge.ErrUnavailable
 	}
 }
 

@@ -27,7 +27,7 @@ func TestPublish(t *testing.T) {
 			bridge.HeaderEvent: {"joined"},
 			"tracePARENT":      {"00-1-2-03"}, // a name keeps its spelling
 		}
-		if err := b.source.Publish(within(t, patience), "a.b", header, []byte("hello")); err != nil {
+		if err := b.post(within(t, patience), "a.b", header, []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
 		msg, err := sub.NextMsg(patience)
@@ -41,7 +41,7 @@ func TestPublish(t *testing.T) {
 		if m.Data != "hello" || m.Event != "joined" || !maps.EqualFunc(m.Headers, header, slices.Equal) {
 			t.Errorf("the reader got %+v", m)
 		}
-		if err := b.source.Publish(within(t, patience), "a.b", nil, nil); err != nil {
+		if err := b.post(within(t, patience), "a.b", nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		if m := c.message(); m.Data != "" || m.Event != "" || m.Headers != nil {
@@ -57,7 +57,7 @@ func TestPublishHasArrived(t *testing.T) {
 		conn := publisher(t, dial)
 		sub := subscribe(t, conn, "a.b")
 		for i := range 200 {
-			if err := b.source.Publish(within(t, patience), "a.b", nil, []byte("x")); err != nil {
+			if err := b.post(within(t, patience), "a.b", nil, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 			flush(t, conn)
@@ -77,15 +77,15 @@ func TestPublishTooLarge(t *testing.T) {
 	limit := int(b.conn.MaxPayload())
 	c := b.read(t, "a.b")
 	c.wantOpen()
-	err := b.source.Publish(within(t, patience), "a.b", nil, make([]byte, limit+1))
+	err := b.post(within(t, patience), "a.b", nil, make([]byte, limit+1))
 	if !errors.Is(err, bridge.ErrTooLarge) || errors.Is(err, bridge.ErrUnavailable) {
 		t.Errorf("one byte too many: %v", err)
 	}
-	err = b.source.Publish(within(t, patience), "a.b", map[string][]string{"A": {"b"}}, make([]byte, limit))
+	err = b.post(within(t, patience), "a.b", map[string][]string{"A": {"b"}}, make([]byte, limit))
 	if !errors.Is(err, bridge.ErrTooLarge) {
 		t.Errorf("headers too many: %v", err)
 	}
-	if err := b.source.Publish(within(t, patience), "a.b", nil, make([]byte, limit)); err != nil {
+	if err := b.post(within(t, patience), "a.b", nil, make([]byte, limit)); err != nil {
 		t.Errorf("as large as may be: %v", err)
 	}
 	if m := c.message(); len(m.DataBase64) != limit {
@@ -103,7 +103,7 @@ func TestPublishWhileAway(t *testing.T) {
 	b.awaitStatus(t, nats.RECONNECTING)
 	begun := time.Now()
 	for range 100 {
-		if err := b.source.Publish(within(t, time.Hour), "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
+		if err := b.post(within(t, time.Hour), "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -112,7 +112,7 @@ func TestPublishWhileAway(t *testing.T) {
 	}
 	server.Start(t)
 	c.wantGap(bridge.GapDisconnected)
-	if err := b.source.Publish(within(t, patience), "a.b", nil, []byte("now")); err != nil {
+	if err := b.post(within(t, patience), "a.b", nil, []byte("now")); err != nil {
 		t.Fatal(err)
 	}
 	c.wantData("now")
@@ -128,12 +128,12 @@ func TestPublishKeepsNothing(t *testing.T) {
 	b.awaitStatus(t, nats.CONNECTED)
 	b.cut(t)
 	for range 10 {
-		if err := b.source.Publish(ctx, "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
+		if err := b.post(ctx, "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
 			t.Fatalf("got %v", err)
 		}
 	}
 	b.awaitStatus(t, nats.CONNECTED)
-	eventually(t, "a message is taken", func() bool { return b.source.Publish(ctx, "a.b", nil, []byte("now")) == nil })
+	eventually(t, "a message is taken", func() bool { return b.post(ctx, "a.b", nil, []byte("now")) == nil })
 	if msg, err := sub.NextMsg(patience); err != nil || string(msg.Data) != "now" {
 		t.Errorf("got %v, %v", msg, err)
 	}
@@ -144,7 +144,7 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 	b := newBed(t, embedded(t), quiet)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	cancel()
-	if err := b.source.Publish(ctx, "a.b", nil, nil); !errors.Is(err, bridge.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+	if err := b.post(ctx, "a.b", nil, nil); !errors.Is(err, bridge.ErrUnavailable) || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -168,7 +168,7 @@ func TestPublishNeverPromisesTooMuch(t *testing.T) {
 			running.Go(func() {
 				for {
 					payload := rand.Text()
-					if err := b.source.Publish(ctx, "a.b", nil, []byte(payload)); err != nil {
+					if err := b.post(ctx, "a.b", nil, []byte(payload)); err != nil {
 						if !errors.Is(err, bridge.ErrUnavailable) {
 							t.Error(err)
 						}

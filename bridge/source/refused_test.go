@@ -48,10 +48,10 @@ func TestRefusedSubjects(t *testing.T) {
 	ctx := within(t, patience)
 	for i := range 20 {
 		subject := bridge.Subject(fmt.Sprint("no.", i))
-		if err := b.source.Publish(ctx, subject, nil, nil); !errors.Is(err, bridge.ErrRefused) {
+		if err := b.post(ctx, subject, nil, nil); !errors.Is(err, bridge.ErrRefused) {
 			t.Fatalf("publish to %s: %v", subject, err)
 		}
-		if err := b.source.Publish(ctx, bridge.Subject(fmt.Sprint("ok.", i)), nil, nil); err != nil {
+		if err := b.post(ctx, bridge.Subject(fmt.Sprint("ok.", i)), nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestMuteNATS(t *testing.T) {
 	go func() {
 		b.source.Stats()
 		_, readErr := b.hub.Read([]bridge.Subject{"c.d"}, bridge.Framing{}, bridge.Resume{})
-		err := b.source.Publish(within(t, patience), "a.b", nil, nil)
+		err := b.post(within(t, patience), "a.b", nil, nil)
 		if !errors.Is(err, bridge.ErrUnavailable) {
 			err = fmt.Errorf("publish: %w", err)
 		} else {

@@ -16,54 +16,55 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Source is a connection to NATS that feeds read from. It implements bridge.Source.
+// Source is where feeds get their messages from: streams, by one tap each, and where no stream holds a subject, by
+// subscriptions. It implements bridge.Source.
 type Source struct {
-	conn     *nats.Conn
-	table    *table
-	up       atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
-	log      *slog.Logger
-	dials    *atomic.Uint64 // how often a connection was made; see countDials
-	incoming chan *nats.Msg // of all subscriptions
-	intake   intake         // what came in by it
-	refused  refusals
-	unsure   chan struct{}   // wakes confirm: some feed may not receive everything
-	caughtUp chan struct{}   // holds one when deliver has reached what catchUp put among the messages
-	alive    context.Context // until Close
-	stop     context.CancelFunc
-	closed   chan struct{} // closed when nats.go has given up the connection
-	running  sync.WaitGroup
-	stats    counters
-	unstored decoder        // for messages of subjects that no stream holds
-	errors   rate.Sometimes // that nats.go reports, to be logged
-	failures rate.Sometimes // to connect
+	conn        *nats.Conn
+	reads       *nats.Conn // for what is older: a server answers such requests in the loop that reads from the connection
+	readsClosed <-chan struct{}
+	api         api
+	table       *table
+	up          atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
+	log         *slog.Logger
+	dials       *atomic.Uint64 // how often a connection was made; see countDials
+	incoming    chan *nats.Msg // of all subscriptions
+	intake      intake         // what came in by it
+	refused     refusals
+	acks        acks
+	unsure      chan struct{}   // wakes confirm: some feed may not receive everything
+	caughtUp    chan struct{}   // holds one when deliver has reached what catchUp put among the messages
+	alive       context.Context // until Close
+	stop        context.CancelFunc
+	closed      chan struct{} // closed when nats.go has given up the connection
+	running     sync.WaitGroup
+	stats       counters
+	unstored    decoder        // for messages of subjects that no stream holds
+	errors      rate.Sometimes // that nats.go reports, to be logged
+	failures    rate.Sometimes // to connect
+	tapFails    rate.Sometimes // to read a stream
 
-	// subscribing is held across calls into nats.go, which can wait for the network; mu never is.
-	subscribing sync.Mutex
+	// placing is held across calls into nats.go, which can wait for the network; the locks of taps and mu never are. They
+	// are taken in this order.
+	placing sync.Mutex
+	taps    map[string]*tap // by stream; guarded by placing, as are the next two
+	tapped  uint64          // how many there have been
+	renewed uint64          // the last dial behind which all were made to look after their consumers
 
 	mu       sync.Mutex
 	position bridge.Position
 	flows    map[bridge.Subject]*flow
 	bySub    map[*nats.Subscription]*flow
 	attached map[*bridge.Feed]*attachment
-	waiting  []*attachment // not yet confirmed for the first time
+	waiting  []*attachment // to be placed
 	sureOf   uint64        // the last dial for which confirm looked at every attachment
 }
 
-// flow is one subscription and the feeds that take from it.
+// flow is one subscription and those that take from it.
 type flow struct {
 	filter bridge.Subject
 	sub    *nats.Subscription
 	lost   int // messages, as far as it was announced
-	feeds  map[*attachment]struct{}
-}
-
-// attachment is a feed, and the connection on which its subscriptions are known to be in force: a dial's number, 0 before
-// the first. While that is not the present connection, messages may be missing, so none are delivered: a gap is announced
-// once they are in force again.
-type attachment struct {
-	feed   *bridge.Feed
-	joined bool // the feed is in its flows; guarded by subscribing
-	sure   uint64
+	takers map[*placement]struct{}
 }
 
 // Dialer makes the connection to NATS: nats.Connect with a URL, a context or an in-process server of its own. It must
@@ -72,7 +73,7 @@ type Dialer func(...nats.Option) (*nats.Conn, error)
 
 // Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
 // delay; an error means that the settings cannot work, such as credentials that cannot be read.
-func Open(dial Dialer, log *slog.Logger) (*Source, error) {
+func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:      log,
 		dials:    new(atomic.Uint64),
@@ -88,20 +89,58 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 		attached: map[*bridge.Feed]*attachment{},
 		errors:   rate.Sometimes{First: 10, Interval: time.Minute},
 		failures: rate.Sometimes{Interval: time.Minute},
+		tapFails: rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		taps:     map[string]*tap{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})
-	conn, err := dial(s.options()...)
-	if err != nil {
+	var err error
+	if s.conn, err = dial(s.options()...); err != nil {
 		s.stop()
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	s.conn = conn
-	s.up.Store(conn.IsConnected())
+	s.up.Store(s.conn.IsConnected())
+	s.api = api{s.conn}
+	if err = s.openReads(dial); err == nil {
+		s.acks, err = openAcks(s.conn)
+	}
+	if err == nil {
+		s.table, err = newTable(s.conn, s.dials, &s.refused, history, s.reclassify, log)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
 	s.running.Go(s.take)
 	s.running.Go(s.deliver)
 	s.running.Go(s.confirm)
 	return s, nil
+}
+
+// openReads makes the connection on which streams are read.
+func (s *Source) openReads(dial Dialer) error {
+	closed := make(chan struct{})
+	var err error
+	s.reads, err = dial(
+		nats.Name("tailwater replay"),
+		nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true),
+		nats.IgnoreAuthErrorAbort(),
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.SkipHostLookup(),
+		nats.ReconnectBufSize(-1),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { s.asyncError(sub, err) }),
+		nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
+	)
+	s.readsClosed = closed
+	if err != nil {
+		return fmt.Errorf("connect to NATS for replays: %w", err)
+	}
+	return nil
+}
+
+func (s *Source) newHistory(of *stream) *history {
+	return newHistory(api{s.reads}, s.api, &of.info, s.decoder(of.info.Config))
 }
 
 // Close ends the connection, after what was published has been sent, and waits for all that Open started. Feeds that are
@@ -109,6 +148,13 @@ func Open(dial Dialer, log *slog.Logger) (*Source, error) {
 func (s *Source) Close() {
 	s.stop()
 	s.running.Wait()
+	if s.table != nil {
+		s.table.close()
+	}
+	if s.reads != nil {
+		s.reads.Close()
+		<-s.readsClosed
+	}
 	if s.conn.IsConnected() && s.conn.Drain() == nil {
 		<-s.closed
 	}
@@ -120,7 +166,7 @@ func (s *Source) Close() {
 // that nats.go does not recover from.
 func (s *Source) Closed() <-chan struct{} { return s.closed }
 
-// Attach implements bridge.Source. It only notes the feed: confirm subscribes, because nats.go can make its callers wait
+// Attach implements bridge.Source. It only notes the feed: confirm places it, because nats.go can make its callers wait
 // for the network.
 func (s *Source) Attach(feed *bridge.Feed) {
 	a := &attachment{feed: feed}
@@ -131,91 +177,32 @@ func (s *Source) Attach(feed *bridge.Feed) {
 	s.becomeSure()
 }
 
-// subscribe sees to it that the feeds are in the flows of their filters.
-func (s *Source) subscribe(candidates []*attachment) {
-	for _, a := range candidates {
-		s.subscribing.Lock()
-		for _, filter := range s.missing(a) {
-			if err := s.join(a, filter); err != nil {
-				// Only a closed connection refuses; the bridge is stopping, and its browsers will come back to another.
-				s.log.Error("cannot subscribe", "error", err)
-			}
-		}
-		a.joined = true
-		s.subscribing.Unlock()
-	}
-}
-
-// missing gives the filters whose flows the feed has yet to join; none if it has, or was detached meanwhile.
-func (s *Source) missing(a *attachment) []bridge.Subject {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if a.joined || s.attached[a.feed] != a {
-		return nil
-	}
-	return a.feed.Subjects()
-}
-
-// join adds the feed to the flow of a filter, which it subscribes to where this is the first.
-func (s *Source) join(a *attachment, filter bridge.Subject) error {
-	s.mu.Lock()
-	known, found := s.flows[filter]
-	if found {
-		known.feeds[a] = struct{}{}
-	}
-	s.mu.Unlock()
-	if found {
-		return nil
-	}
-	sub, err := s.conn.ChanSubscribe(string(filter), s.incoming)
-	if err != nil {
-		return fmt.Errorf("subscribe to %s: %w", filter, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	opened := &flow{filter: filter, sub: sub, feeds: map[*attachment]struct{}{a: {}}}
-	s.flows[filter] = opened
-	s.bySub[sub] = opened
-	return nil
-}
-
 // Detach implements bridge.Source.
 func (s *Source) Detach(feed *bridge.Feed) {
-	s.subscribing.Lock()
-	defer s.subscribing.Unlock()
-	for _, unused := range s.leave(feed) {
-		if err := unused.sub.Unsubscribe(); err != nil && !s.conn.IsClosed() {
-			s.log.Error("cannot unsubscribe", "subject", unused.filter, "error", err)
-		}
-	}
-}
-
-// leave forgets the feed, and gives the flows that nobody else takes from.
-func (s *Source) leave(feed *bridge.Feed) (unused []*flow) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, found := s.attached[feed]
-	if !found {
-		return nil
-	}
+	a := s.attached[feed]
 	delete(s.attached, feed)
-	for _, filter := range feed.Subjects() {
-		flow, found := s.flows[filter]
-		if !found {
-			continue
-		}
-		delete(flow.feeds, a)
-		if len(flow.feeds) == 0 {
-			delete(s.flows, filter)
-			delete(s.bySub, flow.sub)
-			s.intake.forget(flow.sub)
-			unused = append(unused, flow)
-		}
+	s.mu.Unlock()
+	if a == nil {
+		return
 	}
-	return unused
+	s.remove(a.now)
+	if a.next != a.now {
+		s.remove(a.next)
+	}
 }
 
-// advance gives the next position. The lock must be held.
+// reclassify looks anew at where every feed's messages come from.
+func (s *Source) reclassify() {
+	s.mu.Lock()
+	s.sureOf = 0
+	s.mu.Unlock()
+	s.becomeSure()
+}
+
+// advance gives the next position where nothing is stored. The lock must be held.
 func (s *Source) advance() bridge.Position {
 	s.position.Seq++
 	s.position.Time = time.Now().UnixNano()

@@ -6,7 +6,8 @@ import "sync/atomic"
 type Stats struct {
 	Connected     bool
 	Connects      uint64 // connections made
-	Subscriptions int    // open now
+	Subscriptions int    // open now, beside the taps
+	Taps          int    // streams that are read from now
 	Messages      uint64 // received, and their payload bytes
 	Bytes         uint64
 	Dropped       uint64 // lost because they came faster than they were taken
@@ -15,6 +16,7 @@ type Stats struct {
 
 type counters struct {
 	connects, messages, bytes, dropped, refusedEvents atomic.Uint64
+	taps                                              atomic.Int64
 }
 
 // Stats counts.
@@ -26,6 +28,7 @@ func (s *Source) Stats() Stats {
 		Connected:     s.up.Load(),
 		Connects:      s.stats.connects.Load(),
 		Subscriptions: subscriptions,
+		Taps:          int(s.stats.taps.Load()),
 		Messages:      s.stats.messages.Load(),
 		Bytes:         s.stats.bytes.Load(),
 		Dropped:       s.stats.dropped.Load(),

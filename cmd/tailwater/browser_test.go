@@ -112,6 +112,7 @@ func TestInTheBrowser(t *testing.T) {
 		"restart":      testRestart,
 		"refused room": testRefusedRoom,
 		"clock":        testClock,
+		"resume":       testResume,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })
 	}

@@ -41,7 +41,8 @@ func startClock(to *source.Source, log *slog.Logger) *clock {
 func tick(ctx context.Context, to *source.Source) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	return to.Publish(ctx, clockSubject, nil, []byte(time.Now().UTC().Format(time.RFC3339)))
+	_, err := to.Publish(ctx, clockSubject, nil, []byte(time.Now().UTC().Format(time.RFC3339)))
+	return err
 }
 
 func (c *clock) stop() {

@@ -92,7 +92,7 @@ func (n *node) openNATS() error {
 	if err != nil {
 		return err
 	}
-	if n.source, err = source.Open(dial, n.log); err != nil {
+	if n.source, err = source.Open(dial, source.History{Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER"}, n.log); err != nil {
 		return err
 	}
 	if n.settings.Demo.Time {

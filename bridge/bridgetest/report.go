@@ -1,0 +1,81 @@
+package bridgetest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Violation is one promise that was broken.
+type Violation struct {
+	Text string
+	log  *Log
+	at   int // the entry
+}
+
+// Violations is what a check has found.
+type Violations []Violation
+
+const (
+	reported = 8   // violations that are shown in full
+	alike    = 2   // of them with the same beginning
+	around   = 4   // entries before and after each
+	longest  = 200 // bytes of data that are shown
+)
+
+// String shows the first violations, each with what the client noted around it.
+func (v Violations) String() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d promises broken\n", len(v))
+	kinds := map[string]int{}
+	shown := 0
+	for _, violation := range v {
+		kind, _, _ := strings.Cut(violation.Text, ":")
+		if kinds[kind]++; kinds[kind] > alike || shown == reported {
+			continue
+		}
+		shown++
+		fmt.Fprintf(&text, "%s, entry %d: %s\n", violation.log.Name, violation.at, violation.Text)
+		for at := max(0, violation.at-around); at <= min(violation.at+around, len(violation.log.entries)-1); at++ {
+			mark := " "
+			if at == violation.at {
+				mark = ">"
+			}
+			fmt.Fprintf(&text, "  %s %d %s\n", mark, at, violation.log.entries[at])
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		fmt.Fprintf(&text, "%d times %s\n", kinds[kind], kind)
+	}
+	return text.String()
+}
+
+func (e entry) String() string {
+	switch e.kind {
+	case entryConnected:
+		return fmt.Sprintf("-- connects to %s with %q", e.note, e.id)
+	case entryEnded, entryBroken:
+		return "-- " + e.note
+	default:
+		return fmt.Sprintf("%s %s %q", e.event.ID, e.event.Type, shorten(e.event.Data))
+	}
+}
+
+func shorten(data string) string {
+	if len(data) <= longest {
+		return data
+	}
+	return data[:longest] + "…"
+}
+
+// Verify fails the test for every promise that was broken.
+func (l *Ledger) Verify(t testing.TB, rules Rules) {
+	t.Helper()
+	acknowledged, events, connections := l.Counts()
+	t.Logf("%d messages acknowledged, %d events seen on %d connections", acknowledged, events, connections)
+	if broken := l.Check(rules); len(broken) > 0 {
+		t.Error(broken)
+	}
+}

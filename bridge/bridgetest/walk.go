@@ -1,0 +1,279 @@
+package bridgetest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// place is an event id, taken apart.
+type place struct {
+	epoch string
+	seq   uint64
+	time  string // empty where it is not known
+}
+
+func parsePlace(id string) (place, bool) {
+	parts := strings.Split(id, "-")
+	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" {
+		return place{}, false
+	}
+	seq, err := strconv.ParseUint(parts[1], 10, 64)
+	p := place{epoch: parts[0], seq: seq}
+	if len(parts) == 3 {
+		p.time = parts[2]
+	}
+	return p, err == nil
+}
+
+// is compares the times only where both are known.
+func (p place) is(other place) bool {
+	return p.epoch == other.epoch && p.seq == other.seq && (p.time == other.time || p.time == "" || other.time == "")
+}
+
+// walk goes through the log of one client.
+type walk struct {
+	*check
+	log *Log
+	at  int // the entry that is looked at
+
+	last     string // the id that the client would bring
+	cursor   place  // the same
+	opened   bool   // the connection's first event has come
+	closed   bool   // it was announced that it ends
+	segments []*segment
+}
+
+// segment is what a client saw from its beginning, or a reset, up to the next.
+type segment struct {
+	start place
+	begun uint64 // when it was told
+	first int    // entry
+	until uint64 // the sequence up to which the client was served
+	life  int    // of the stored messages seen; unsure before the first
+	seen  map[*Message]bool
+	gaps  []stretch
+	later *Message // of those seen, the one whose publisher began last
+}
+
+// stretch is after < seq <= first.
+type stretch struct{ after, first uint64 }
+
+func (w *walk) run() {
+	for i := range w.log.entries {
+		w.at = i
+		switch e := &w.log.entries[i]; e.kind {
+		case entryConnected:
+			w.opened, w.closed = false, false
+			if e.id != w.last {
+				w.broken("the client connects with the id %q, but had seen %q", e.id, w.last)
+			}
+		case entryEvent:
+			w.event(e)
+		case entryBroken:
+			w.broken("%s", e.note)
+		}
+	}
+}
+
+func (w *walk) event(e *entry) {
+	if w.closed {
+		w.broken("an event behind the one that said the connection ends")
+	}
+	isOpening := slices.Contains([]string{"tailwater:open", "tailwater:gap", "tailwater:reset"}, e.event.Type)
+	if !w.opened && !isOpening {
+		w.broken("the connection begins with %s instead of open, gap or reset", e.event.Type)
+	}
+	at, isPlace := parsePlace(e.event.ID)
+	if !isPlace {
+		w.broken("%q is no event id", e.event.ID)
+		return
+	}
+	switch e.event.Type {
+	case "tailwater:open":
+		w.open(e, at)
+	case "tailwater:gap":
+		w.gap(e, at)
+	case "tailwater:reset":
+		w.reset(e, at)
+	case "tailwater:synced":
+		if at.epoch != w.cursor.epoch || at.seq < w.cursor.seq {
+			w.broken("the id goes back from %s", w.last)
+		}
+	case "tailwater:close":
+		w.closed = true
+	case "tailwater:presence":
+	default:
+		w.message(e, at)
+	}
+	w.opened, w.last, w.cursor = true, e.event.ID, at
+	if s := w.segment(); s != nil {
+		s.until = at.seq
+	}
+}
+
+func (w *walk) segment() *segment {
+	if len(w.segments) == 0 {
+		return nil
+	}
+	return w.segments[len(w.segments)-1]
+}
+
+func (w *walk) begin(e *entry, at place) {
+	w.segments = append(w.segments, &segment{start: at, begun: e.tick, first: w.at, until: at.seq, life: unsure, seen: map[*Message]bool{}})
+}
+
+func (w *walk) open(e *entry, at place) {
+	switch {
+	case w.opened:
+		w.broken("a second open on one connection")
+	case w.last == "":
+		w.begin(e, at)
+	case !at.is(w.cursor):
+		w.broken("an exact resume at %s, though the client brought %s", e.event.ID, w.last)
+	}
+}
+
+func (w *walk) gap(e *entry, at place) {
+	var data struct{ After, First, Reason string }
+	if err := json.Unmarshal([]byte(e.event.Data), &data); err != nil {
+		w.broken("the data of a gap: %v", err)
+		return
+	}
+	if !slices.Contains(w.rules.Gaps, data.Reason) {
+		w.broken("a gap (%s) where nothing was lost", data.Reason)
+	}
+	if data.First != e.event.ID {
+		w.broken("a gap up to %s has the id %s", data.First, e.event.ID)
+	}
+	if w.last == "" { // it had to wait for NATS, and is told so
+		w.begin(e, at)
+		return
+	}
+	after, isPlace := parsePlace(data.After)
+	switch {
+	case !isPlace || !after.is(w.cursor):
+		w.broken("a gap behind %q, though the client had seen %s", data.After, w.last)
+	case after.epoch != at.epoch:
+		w.begin(e, at)
+	case at.seq <= after.seq:
+		w.broken("a gap of nothing")
+	default:
+		w.segment().gaps = append(w.segment().gaps, stretch{after.seq, at.seq})
+	}
+}
+
+func (w *walk) reset(e *entry, at place) {
+	var data struct{ Reason string }
+	if err := json.Unmarshal([]byte(e.event.Data), &data); err != nil {
+		w.broken("the data of a reset: %v", err)
+	}
+	if !slices.Contains(w.rules.Resets, data.Reason) {
+		w.broken("a reset (%s) without a cause", data.Reason)
+	}
+	w.begin(e, at)
+}
+
+func (w *walk) message(e *entry, at place) {
+	if at.epoch != w.cursor.epoch || at.seq <= w.cursor.seq {
+		w.broken("the id does not grow: it was %s", w.last)
+	}
+	s := w.segment()
+	if s == nil || e.event.Type == "tailwater:delete" {
+		return
+	}
+	m := w.find(e, at)
+	if m == nil {
+		w.broken("nobody has published this")
+		return
+	}
+	w.mayShow(s, m, at)
+	w.live(s, m, at)
+	s.seen[m] = true
+	if s.later == nil || m.begun > s.later.begun {
+		s.later = m
+	}
+}
+
+// mayShow checks that this message was to be shown to this client, once, here.
+func (w *walk) mayShow(s *segment, m *Message, at place) {
+	if m.refused {
+		w.broken("the publisher of this was told that it is refused")
+	}
+	if s.seen[m] {
+		w.broken("the message for the second time")
+	}
+	if !matches(w.log.Subjects, m.Subject) {
+		w.broken("a message on %s, which the client does not read", m.Subject)
+	}
+	if m.seq != 0 && m.life != unsure && m.seq != at.seq {
+		w.broken("the publisher was told that this has the sequence %d", m.seq)
+	}
+	if s.later != nil && m.acknowledged > 0 && m.acknowledged < s.later.begun {
+		w.broken("out of order: it was acknowledged before %q was published", s.later.Data)
+	}
+}
+
+// live finds out which life of what is stored the client follows, and holds each message's id against what others saw.
+func (w *walk) live(s *segment, m *Message, at place) {
+	if m.life == unsure || m.acknowledged == 0 {
+		return
+	}
+	if seq, seen := m.places[at.epoch]; seen && seq != at.seq {
+		w.broken("another client has seen the same message with the sequence %d", seq)
+	}
+	m.places[at.epoch] = at.seq
+	if s.begun < w.ledger.disturbed(m.life) {
+		w.broken("the client was not told before this that the stream was made anew, or set back")
+	}
+	// What was set back still holds what came before; the latest seen tells.
+	s.life = max(s.life, m.life)
+}
+
+// find tells which message an event brings.
+func (w *walk) find(e *entry, at place) *Message {
+	event, data := e.event.Type, e.event.Data
+	var object struct {
+		Subject, ID, Event, Data string
+		Base64                   []byte `json:"data_base64"`
+	}
+	if w.log.JSON {
+		if err := json.Unmarshal([]byte(data), &object); err != nil {
+			w.broken("the data is no JSON object: %v", err)
+			return nil
+		}
+		if object.ID != e.event.ID {
+			w.broken("the object's id %q is not the event's", object.ID)
+		}
+		event, data = object.Event, object.Data+string(object.Base64)
+	} else if event == "tailwater:binary" {
+		decoded, err := base64.StdEncoding.DecodeString(data)
+		if err != nil {
+			w.broken("the data is not base64: %v", err)
+		}
+		event, data = "", string(decoded)
+	}
+	if event == "message" {
+		event = ""
+	}
+	m := w.ledger.byKey[key(event, data)]
+	if m == nil {
+		if m = w.unnamed[at.seq]; m == nil {
+			return nil
+		}
+	}
+	if w.log.JSON && object.Subject != m.Subject {
+		w.broken("this was published on %s", m.Subject)
+	}
+	return m
+}
+
+func (w *walk) broken(format string, arguments ...any) {
+	if len(w.violations) == most {
+		return
+	}
+	w.violations = append(w.violations, Violation{log: w.log, at: w.at, Text: fmt.Sprintf(format, arguments...)})
+}

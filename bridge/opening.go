@@ -1,0 +1,274 @@
+package bridge
+
+import "slices"
+
+// An opening decides, part by part, what the position that a client brought is worth. What it needs to know it may have
+// to wait for; it then begins anew, and finds the answers.
+
+// verdict is how a client's position continues in one part.
+type verdict struct {
+	standing
+	gap   string // the reason, where something is missing before what follows
+	reset string // the reason, where the position means nothing
+}
+
+// open gives the first event of the connection, or what to wait for.
+func (r *Reader) open() (first []byte, wait <-chan struct{}) {
+	f := r.feed
+	after, since, reason := r.resume.After, r.resume.Since, ""
+	switch {
+	case r.resume.Malformed:
+		after, reason = nil, ResetMalformed
+	case len(after) == 0 && since.Kind == SinceID:
+		after, since = since.ID, Since{}
+	}
+	if reason == "" && len(after) > 0 && !f.knowsAny(after) {
+		reason = f.strange(after)
+		after = nil
+	}
+	if since.Kind == SinceID && !f.knowsAny(since.ID) {
+		since = Since{}
+	}
+	verdicts := make([]verdict, len(f.parts))
+	for i := range f.parts {
+		v, missing := r.judge(i, after, since)
+		if missing != nil {
+			wait = missing // go on: the questions about other parts can be asked meanwhile
+		}
+		verdicts[i] = v
+	}
+	if wait != nil {
+		return nil, wait
+	}
+	return r.begin(after, verdicts, reason), nil
+}
+
+// begin places the cursor and gives the event that says so: a reset for that reason, if there is one.
+func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
+	f := r.feed
+	r.have = make([]standing, len(verdicts))
+	gap := ""
+	if slices.ContainsFunc(after, func(at Position) bool { return f.of(at) < 0 }) {
+		gap = GapDisconnected // a part that the feed no longer has may have brought more
+	}
+	for i, v := range verdicts {
+		r.have[i] = v.standing
+		r.have[i].sync = max(f.parts[i].end().Seq, v.newest)
+		gap = max(gap, v.gap) // of two reasons retention, which says more than disconnected
+		if reset == "" {
+			reset = v.reset
+		}
+	}
+	r.opened, r.life, r.next = true, f.life, f.first
+	if len(r.have) == 1 {
+		r.next = f.after(r.have[0].Seq)
+	}
+	r.syncing, r.syncAt = r.resume.Since.Kind != SinceNew, f.end()
+	switch {
+	case reset != "":
+		return f.resets(r.id(), reset)
+	case gap != "":
+		return f.gap(after, r.id(), gap)
+	default:
+		return f.framing.control(EventOpen, map[string][]Subject{"subjects": f.subjects}, r.id().String())
+	}
+}
+
+// move continues a connection whose feed has other parts now, and says so.
+func (r *Reader) move() []byte {
+	f := r.feed
+	after, known := r.id(), r.life
+	have := make([]standing, len(f.parts))
+	for i := range f.parts {
+		have[i] = r.kept(&f.parts[i])
+	}
+	r.have = have
+	r.life, r.next, r.syncAt = f.life, f.first, f.first
+	if f.resetIn > known {
+		return f.resets(r.id(), f.reset)
+	}
+	return f.gap(after, r.id(), GapDisconnected)
+}
+
+func (f *Feed) resets(at ID, reason string) []byte {
+	f.counters.reset(reason)
+	return f.framing.control(EventReset, map[string]string{"reason": reason}, at.String())
+}
+
+// knowsAny tells whether an id says anything about one of the feed's parts.
+func (f *Feed) knowsAny(id ID) bool {
+	return slices.ContainsFunc(id, func(p Position) bool { return f.of(p) >= 0 })
+}
+
+// strange gives the reason why an id says nothing here: it is from an earlier life of a stream, or from anywhere.
+func (f *Feed) strange(id ID) string {
+	for i := range f.parts {
+		if f.parts[i].wasOther(id) {
+			return ResetRecreated
+		}
+	}
+	return ResetUnknown
+}
+
+// wasOther tells whether an id holds a position in another life of the part's stream.
+func (p *part) wasOther(id ID) bool {
+	return slices.ContainsFunc(id, func(at Position) bool { return sameLog(at.Epoch, p.At.Epoch) })
+}
+
+// judge gives how one part continues: after what the client brought, or where there is nothing of it, as the URL says.
+func (r *Reader) judge(part int, after ID, since Since) (verdict, <-chan struct{}) {
+	p := &r.feed.parts[part]
+	if at, known := after.in(p.At.Epoch); known {
+		if p.Log == nil {
+			return r.judgeUnstored(part, at), nil
+		}
+		v, wait := r.judgeStored(part, at)
+		if wait != nil || v.reset == "" {
+			return v, wait
+		}
+		begin, wait := r.beginAt(part, since)
+		return verdict{standing: begin, reset: v.reset}, wait
+	}
+	begin, wait := r.beginAt(part, since)
+	v := verdict{standing: begin}
+	switch {
+	case len(after) == 0:
+	case p.wasOther(after):
+		v.reset = ResetRecreated
+	default:
+		v.gap = GapDisconnected
+	}
+	return v, wait
+}
+
+// judgeUnstored looks at what the feed holds: there is nothing else.
+func (r *Reader) judgeUnstored(part int, at Position) verdict {
+	p := &r.feed.parts[part]
+	switch {
+	case at.Seq < p.floor.Seq:
+		return verdict{standing: standing{Position: p.floor}, gap: GapRetention}
+	case at.Seq > p.last.Seq:
+		at = p.last
+	case at.Time == 0:
+		at.Time, _ = r.remember(part, at.Seq, nil)
+	}
+	return verdict{standing: standing{Position: at}}
+}
+
+// judgeStored finds out whether the position is one of this life of the stream, and whether all that follows it is there.
+func (r *Reader) judgeStored(part int, at Position) (verdict, <-chan struct{}) {
+	f := r.feed
+	p := &f.parts[part]
+	var read *page
+	if at.Seq < p.floor.Seq {
+		var wait <-chan struct{}
+		// From the position itself on: the message there, if the page has it, proves its time.
+		if read, wait = f.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true); read == nil {
+			return verdict{}, wait
+		}
+	}
+	if at.Seq > 0 {
+		time, known := r.remember(part, at.Seq, read)
+		if !known && (at.Time != 0 || at.Seq > p.end().Seq) {
+			answer, wait := f.replays.stored(p.Log, at.Seq)
+			if answer == nil {
+				return verdict{}, wait
+			}
+			if time = answer.at.Time; time == 0 && at.Seq > max(answer.last, p.end().Seq) {
+				return verdict{reset: ResetRolled}, nil // never stored in this copy
+			}
+		}
+		if at.Time != 0 && time != 0 && at.Time != time {
+			return verdict{reset: ResetRolled}, nil // stored again, with another message
+		}
+		at.Time = max(at.Time, time)
+	}
+	if read != nil && at.Seq < read.lostBelow {
+		return verdict{standing: standing{Position: read.before(at.Seq), told: read.lostBelow}, gap: GapRetention}, nil
+	}
+	return verdict{standing: standing{Position: at}}, nil
+}
+
+// remember gives the time of the message with that sequence, if it is known here.
+func (r *Reader) remember(part int, seq uint64, read *page) (time int64, known bool) {
+	f := r.feed
+	p := &f.parts[part]
+	if end := p.end(); seq == end.Seq && end.Time != 0 {
+		return end.Time, true
+	}
+	if seq == p.floor.Seq && p.floor.Time != 0 {
+		return p.floor.Time, true
+	}
+	if read != nil {
+		if i := read.after(seq) - 1; i >= 0 && read.frames[i].seq == seq {
+			return read.frames[i].time, true
+		}
+	}
+	if fr := f.find(part, seq); fr != nil && (fr.gap == "" || p.Log == nil) {
+		return fr.time, true
+	}
+	return 0, false
+}
+
+// beginAt gives where a client that brought nothing begins in a part, as its URL says.
+func (r *Reader) beginAt(part int, since Since) (standing, <-chan struct{}) {
+	f := r.feed
+	p := &f.parts[part]
+	if p.Log != nil {
+		switch since.Kind {
+		case SinceAll:
+			return r.beginAtPage(part, 1)
+		case SinceTime:
+			answer, wait := f.replays.since(p.Log, since.Time)
+			if answer == nil {
+				return standing{}, wait
+			}
+			return r.beginAtPage(part, answer.since)
+		case SinceLast:
+			page, wait := f.replays.newestPage(p.replay, p.Log, 1, 0)
+			if page == nil {
+				return standing{}, wait
+			}
+			if len(page.frames) == 0 {
+				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}, nil
+			}
+			return standing{Position: page.before(0), newest: page.upTo}, nil
+		}
+	}
+	if at, known := since.ID.in(p.At.Epoch); known {
+		if p.Log == nil {
+			return r.judgeUnstored(part, at).standing, nil
+		}
+		v, wait := r.judgeStored(part, at)
+		if wait != nil || v.reset == "" {
+			return v.standing, wait
+		}
+	}
+	return standing{Position: r.kept(p).Position}, nil
+}
+
+// kept gives what the reader has of a part: where it began, unless the reader was there when it was as it is now.
+func (r *Reader) kept(p *part) standing {
+	i := slices.IndexFunc(r.have, func(s standing) bool { return s.Epoch == p.At.Epoch })
+	switch {
+	case i >= 0 && p.made <= r.life:
+		return r.have[i]
+	case r.life > 0 && p.From.Epoch != "":
+		return standing{Position: p.From}
+	default:
+		return standing{Position: p.At}
+	}
+}
+
+// beginAtPage gives the position just before the first message from a sequence on.
+func (r *Reader) beginAtPage(part int, from uint64) (standing, <-chan struct{}) {
+	p := &r.feed.parts[part]
+	if from > p.floor.Seq {
+		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, nil
+	}
+	page, wait := r.feed.replays.page(p.replay, p.Log, from, p.floor.Seq, true)
+	if page == nil {
+		return standing{}, wait
+	}
+	return standing{Position: page.before(from - 1), told: page.lostBelow}, nil // what was lost before is not owed
+}

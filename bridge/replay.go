@@ -1,0 +1,414 @@
+package bridge
+
+import (
+	"container/list"
+	"context"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+)
+
+const (
+	// replayMemory is how many bytes of pages a hub keeps for readers that come to the same place.
+	replayMemory = 64 << 20
+	// replayWorkers is how many reads may be under way at once: each keeps a server busy.
+	replayWorkers = 16
+	// replayTimeout is how long one read may take.
+	replayTimeout = 10 * time.Second
+	// replayBackoff is the wait after a read that failed.
+	replayBackoff = time.Second
+	// gatherTime is how long the first read for those who open waits for others: after a restart a herd comes, each from
+	// a place of its own, and one read from the lowest serves them all.
+	gatherTime = 5 * time.Millisecond
+	// answerAge is how long the answer to a question about one position is good for others.
+	answerAge = time.Second
+)
+
+// replays reads logs for readers that are behind their feeds' memory: each page once, however many wait for it, as fast
+// as they take it. Its methods give what is there, or a channel that is closed when asking again is worth while. They are
+// called with a feed's lock held, and never wait.
+type replays struct {
+	counters *counters
+	alive    context.Context
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	queue   []func() // what no worker has begun
+	workers int
+	used    list.List // of *page, the one longest unused first
+	bytes   int
+	answers map[question]*answer
+}
+
+// replay is what was read from the log of one part of a feed.
+type replay struct {
+	subjects []Subject
+	framing  Framing
+
+	// The rest is guarded by the lock of replays.
+	pages    []*page       // by from
+	newest   []*page       // of Log.Newest, in the order in which they were read
+	fetching chan struct{} // closed when the read under way has ended; nil where there is none
+	looking  chan struct{} // the same for newest
+	wanted   []uint64      // the sequences to read from, ascending
+	through  uint64        // how far
+	dropped  bool
+}
+
+func newReplay(subjects []Subject, framing Framing) *replay {
+	return &replay{subjects: subjects, framing: framing}
+}
+
+// want notes where to read from.
+func (of *replay) want(from uint64) {
+	if i, known := slices.BinarySearch(of.wanted, from); !known {
+		of.wanted = slices.Insert(of.wanted, i, from)
+	}
+}
+
+// take gives where to read from next: the lowest place that is wanted at or above a sequence, else the lowest. So all have
+// their turn, those who are far behind and those who are not.
+func (of *replay) take(above uint64) (from uint64, found bool) {
+	of.wanted = slices.DeleteFunc(of.wanted, func(seq uint64) bool { return of.covering(seq) != nil })
+	if len(of.wanted) == 0 || of.dropped {
+		return 0, false
+	}
+	i, _ := slices.BinarySearch(of.wanted, above)
+	i %= len(of.wanted)
+	from = of.wanted[i]
+	of.wanted = slices.Delete(of.wanted, i, i+1)
+	return from, true
+}
+
+// page is a stretch of a log, encoded.
+type page struct {
+	of        *replay
+	epoch     string
+	frames    []frame // ascending
+	from      uint64
+	through   uint64 // nothing up to here is missing, but what LostBelow tells
+	lostBelow uint64
+	upTo      uint64 // of the newest values: the sequence as of which they are
+	made      time.Time
+	bytes     int
+	place     *list.Element // nil once it is forgotten
+}
+
+// after gives the index of the first frame above a sequence.
+func (p *page) after(seq uint64) int {
+	return sort.Search(len(p.frames), func(i int) bool { return p.frames[i].seq > seq })
+}
+
+// before gives the position just before the first frame above a sequence, or where the page ends.
+func (p *page) before(seq uint64) Position {
+	i := p.after(seq)
+	switch {
+	case i == len(p.frames):
+		return Position{Epoch: p.epoch, Seq: max(p.through, seq)}
+	case i > 0 && p.frames[i-1].seq+1 == p.frames[i].seq:
+		return Position{Epoch: p.epoch, Seq: p.frames[i-1].seq, Time: p.frames[i-1].time}
+	default:
+		return Position{Epoch: p.epoch, Seq: p.frames[i].seq - 1}
+	}
+}
+
+// question is one that readers ask about a log; seq or time is not zero.
+type question struct {
+	log  Log
+	seq  uint64
+	time int64
+}
+
+type answer struct {
+	done  chan struct{}
+	ready bool
+	at    Position // of Log.Stored
+	last  uint64   // of Log.Stored
+	since uint64   // of Log.Since
+}
+
+func newReplays(counters *counters) *replays {
+	r := &replays{counters: counters, answers: map[question]*answer{}}
+	r.alive, r.stop = context.WithCancel(context.Background())
+	return r
+}
+
+// close ends all reads and waits for them.
+func (r *replays) close() {
+	r.mu.Lock()
+	r.stop()
+	r.mu.Unlock() // no worker begins from here on
+	r.running.Wait()
+}
+
+// page gives a page that holds what follows from a sequence on, itself included; it may reach further than through, or
+// not so far. gather says that others may be about to ask as well.
+func (r *replays) page(of *replay, log Log, from, through uint64, gather bool) (*page, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found := of.covering(from)
+	if found != nil {
+		r.used.MoveToBack(found.place)
+		// The next page is read while this one is being written.
+		if found.through >= through || of.covering(found.through+1) != nil {
+			return found, nil
+		}
+		from, gather = found.through+1, false
+	}
+	of.want(from)
+	of.through = max(of.through, through)
+	if of.fetching == nil {
+		of.fetching = make(chan struct{})
+		begin := func() { r.enqueue(func() { r.fetch(of, log, 0) }) }
+		if gather {
+			time.AfterFunc(gatherTime, func() {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				begin()
+			})
+		} else {
+			begin()
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	return nil, of.fetching
+}
+
+func (of *replay) covering(seq uint64) *page {
+	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > seq })
+	// Pages may overlap; the last that begins at or before seq need not be the one that reaches it, but usually is.
+	for i--; i >= 0; i-- {
+		if of.pages[i].through >= seq {
+			return of.pages[i]
+		}
+	}
+	return nil
+}
+
+// fetch reads the page that is wanted next, from a sequence on if there is one, and queues for the one after it: other
+// feeds have their turn between.
+func (r *replays) fetch(of *replay, log Log, above uint64) {
+	r.mu.Lock()
+	from, found := of.take(above)
+	through := of.through
+	if !found {
+		of.ended()
+		r.mu.Unlock()
+		return
+	}
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
+	defer cancel()
+	read, err := log.Page(ctx, of.subjects, from, through)
+	if err != nil || read.Through < from { // the second would be a Log that breaks its word, read again and again
+		r.failed(func() {
+			of.wanted = nil
+			of.ended()
+		})
+		return
+	}
+	made := r.encode(of, log, read)
+	made.from = from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > from })
+	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
+	of.ended()
+	of.fetching = make(chan struct{})
+	r.enqueue(func() { r.fetch(of, log, read.Through) })
+}
+
+// ended wakes those who wait for a read. The lock must be held.
+func (of *replay) ended() {
+	close(of.fetching)
+	of.fetching = nil
+}
+
+// newestPage gives a page of the newest values as of a sequence, from one on; upTo 0 stands for now.
+func (r *replays) newestPage(of *replay, log Log, from, upTo uint64) (*page, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range of.newest {
+		if upTo == 0 && p.from == from && time.Since(p.made) < answerAge || upTo != 0 && p.upTo == upTo && p.from <= from && from <= p.through {
+			r.used.MoveToBack(p.place)
+			return p, nil
+		}
+	}
+	if of.looking == nil {
+		of.looking = make(chan struct{})
+		r.enqueue(func() { r.fetchNewest(of, log, from, upTo) })
+	}
+	return nil, of.looking
+}
+
+func (r *replays) fetchNewest(of *replay, log Log, from, upTo uint64) {
+	ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
+	defer cancel()
+	read, err := log.Newest(ctx, of.subjects, from, upTo)
+	ended := func() {
+		close(of.looking)
+		of.looking = nil
+	}
+	if err != nil {
+		r.failed(ended)
+		return
+	}
+	made := r.encode(of, log, read)
+	made.from, made.upTo = from, read.UpTo
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keep(made, func() { of.newest = append(of.newest, made) })
+	ended()
+}
+
+// failed wakes those who wait, but only after a while: they ask again at once.
+func (r *replays) failed(wake func()) {
+	r.counters.replayErrors.Add(1)
+	if r.alive.Err() != nil {
+		return
+	}
+	time.AfterFunc(replayBackoff, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		wake()
+	})
+}
+
+// encode makes a page of what was read.
+func (r *replays) encode(of *replay, log Log, read Page) *page {
+	p := &page{of: of, epoch: log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
+	p.frames = make([]frame, len(read.Messages))
+	for i, m := range read.Messages {
+		p.frames[i] = frame{data: of.framing.message(m), seq: m.Position.Seq, time: m.Position.Time}
+		p.bytes += len(p.frames[i].data)
+	}
+	r.counters.replayPages.Add(1)
+	r.counters.replayMessages.Add(uint64(len(p.frames)))
+	return p
+}
+
+// frameCost is what a frame takes beside its bytes, about; pageCost is that of a page.
+const frameCost, pageCost = 120, 200
+
+// keep adds a page, unless nobody wants it any more, and lets go of those that were unused for longest. The lock must be
+// held.
+func (r *replays) keep(added *page, add func()) {
+	if added.of.dropped {
+		return
+	}
+	added.bytes += len(added.frames)*frameCost + pageCost
+	add()
+	added.place = r.used.PushBack(added)
+	r.bytes += added.bytes
+	for r.bytes > replayMemory && r.used.Len() > 1 {
+		r.forget(r.used.Front().Value.(*page))
+	}
+}
+
+// forget lets go of a page. The lock must be held.
+func (r *replays) forget(p *page) {
+	r.used.Remove(p.place)
+	r.bytes -= p.bytes
+	isIt := func(other *page) bool { return other == p }
+	p.of.pages = slices.DeleteFunc(p.of.pages, isIt)
+	p.of.newest = slices.DeleteFunc(p.of.newest, isIt)
+}
+
+// drop forgets what was read for parts that nobody reads any more.
+func (r *replays) drop(parts []part) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, part := range parts {
+		if part.replay == nil {
+			continue
+		}
+		part.replay.dropped = true
+		for len(part.replay.pages) > 0 {
+			r.forget(part.replay.pages[0])
+		}
+		for len(part.replay.newest) > 0 {
+			r.forget(part.replay.newest[0])
+		}
+	}
+}
+
+// stored tells what is stored at a sequence; see Log.Stored.
+func (r *replays) stored(log Log, seq uint64) (*answer, <-chan struct{}) {
+	return r.ask(question{log: log, seq: seq}, func(ctx context.Context, a *answer) (err error) {
+		a.at, a.last, err = log.Stored(ctx, seq)
+		return err
+	})
+}
+
+// since tells where a time begins; see Log.Since.
+func (r *replays) since(log Log, t time.Time) (*answer, <-chan struct{}) {
+	return r.ask(question{log: log, time: t.UnixNano()}, func(ctx context.Context, a *answer) (err error) {
+		a.since, err = log.Since(ctx, t)
+		return err
+	})
+}
+
+func (r *replays) ask(q question, read func(context.Context, *answer) error) (*answer, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a, asked := r.answers[q]; asked {
+		if a.ready {
+			return a, nil
+		}
+		return nil, a.done
+	}
+	a := &answer{done: make(chan struct{})}
+	r.answers[q] = a
+	r.enqueue(func() {
+		ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
+		defer cancel()
+		if err := read(ctx, a); err != nil {
+			r.failed(func() {
+				delete(r.answers, q)
+				close(a.done)
+			})
+			return
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		a.ready = true
+		close(a.done)
+		time.AfterFunc(answerAge, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			delete(r.answers, q)
+		})
+	})
+	return nil, a.done
+}
+
+// enqueue lets a worker run a read. The lock must be held.
+func (r *replays) enqueue(read func()) {
+	if r.alive.Err() != nil {
+		return
+	}
+	r.queue = append(r.queue, read)
+	if r.workers < replayWorkers {
+		r.workers++
+		r.running.Go(r.work)
+	}
+}
+
+func (r *replays) work() {
+	for {
+		r.mu.Lock()
+		if len(r.queue) == 0 || r.alive.Err() != nil {
+			r.workers--
+			r.mu.Unlock()
+			return
+		}
+		read := r.queue[0]
+		r.queue = r.queue[1:]
+		r.mu.Unlock()
+		read()
+	}
+}

@@ -1,0 +1,149 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// consumer is a push consumer on an inbox of this process. nats.go's own types for that are not used: they take a message
+// with a Status header for a word of the server, and anyone can publish one. Here, what arrives on the bare inbox subject
+// is the server's word; everything else is a message, and what there is to know about it stands in its reply subject.
+type consumer struct {
+	tap    *tap
+	name   string
+	inbox  string
+	sub    *nats.Subscription
+	seq    uint64        // of the last message, as the consumer counts; guarded by the tap's lock
+	heard  atomic.Int64  // when something came last, in nanoseconds
+	begun  chan struct{} // closed when what comes may be delivered
+	over   chan struct{} // closed when it may not any more
+	broken chan struct{} // holds one: something is missing
+}
+
+// consume makes a consumer that begins behind the last message delivered. What it brings waits until begin.
+func (t *tap) consume() (*consumer, error) {
+	conn := t.source.conn
+	inbox := conn.NewInbox()
+	c := &consumer{
+		tap: t, inbox: inbox, name: inbox[strings.LastIndexByte(inbox, '.')+1:],
+		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
+	}
+	var err error
+	if c.sub, err = conn.Subscribe(inbox, c.receive); err != nil {
+		return nil, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
+	}
+	// There is no error for a subscription that is open.
+	_ = c.sub.SetPendingLimits(-1, tapPending)
+	c.heard.Store(time.Now().UnixNano())
+	config := nats.ConsumerConfig{
+		Name:              c.name,
+		DeliverSubject:    inbox,
+		DeliverPolicy:     nats.DeliverByStartSequencePolicy,
+		OptStartSeq:       t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
+		AckPolicy:         nats.AckNonePolicy,
+		FlowControl:       true,
+		Heartbeat:         tapHeartbeat,
+		InactiveThreshold: consumerLife,
+		Replicas:          1,
+		MemoryStorage:     true,
+	}
+	request := map[string]any{"stream_name": t.name, "config": config, "action": "create"}
+	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
+	defer cancel()
+	if err := t.source.api.call(ctx, "CONSUMER.CREATE."+t.name+"."+c.name, request, nil); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// begin lets what comes be delivered.
+func (c *consumer) begin() {
+	c.tap.mu.Lock()
+	c.tap.consumer = c
+	c.tap.mu.Unlock()
+	close(c.begun)
+}
+
+// close ends the consumer. Nothing of it is delivered afterwards.
+func (c *consumer) close() {
+	c.tap.mu.Lock()
+	c.tap.consumer = nil
+	c.tap.mu.Unlock()
+	close(c.over)
+	conn := c.tap.source.conn
+	if c.sub.Unsubscribe() == nil && c.tap.source.up.Load() {
+		// Without waiting for the answer: if it cannot be deleted now, the server will do so after a while.
+		_ = conn.Publish("$JS.API.CONSUMER.DELETE."+c.tap.name+"."+c.name, nil)
+	}
+}
+
+// watch returns when the consumer has to be made anew.
+func (c *consumer) watch() error {
+	tick := time.NewTicker(tapHeartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if silence := time.Since(time.Unix(0, c.heard.Load())); silence > tapSilence {
+				return fmt.Errorf("nothing was heard of its consumer for %v", silence.Round(time.Millisecond))
+			}
+		case <-c.broken:
+			return nil
+		case <-c.tap.again:
+			return nil
+		case <-c.tap.alive.Done():
+			return nil
+		}
+	}
+}
+
+// breakOff lets the consumer be made anew.
+func (c *consumer) breakOff() {
+	select {
+	case c.broken <- struct{}{}:
+	default:
+	}
+}
+
+// receive takes what comes on the inbox, from a goroutine of nats.go.
+func (c *consumer) receive(msg *nats.Msg) {
+	c.heard.Store(time.Now().UnixNano())
+	select {
+	case <-c.begun:
+	case <-c.over:
+		return
+	}
+	if msg.Subject == c.inbox {
+		c.control(msg)
+		return
+	}
+	a, ok := parseAck(msg.Reply)
+	if !ok || !c.tap.deliver(c, msg, a) {
+		c.breakOff()
+	}
+}
+
+// control answers flow control, and compares what the server has sent with what came.
+func (c *consumer) control(msg *nats.Msg) {
+	if msg.Reply != "" {
+		_ = msg.Respond(nil) // if it cannot be sent, the connection is gone, and the consumer with it
+		return
+	}
+	if stalled := msg.Header.Get("Nats-Consumer-Stalled"); stalled != "" {
+		_ = c.tap.source.conn.Publish(stalled, nil)
+	}
+	sent, err := strconv.ParseUint(msg.Header.Get("Nats-Last-Consumer"), 10, 64)
+	c.tap.mu.Lock()
+	missing := err == nil && sent != c.seq
+	c.tap.mu.Unlock()
+	if missing {
+		c.breakOff()
+	}
+}

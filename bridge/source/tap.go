@@ -1,0 +1,293 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server/gsl"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// tapHeartbeat is how often the server says, in silence, how far the consumer has got.
+	tapHeartbeat = 500 * time.Millisecond
+	// tapSilence is how long nothing may come before the consumer is taken for lost.
+	tapSilence = 3 * tapHeartbeat
+	// tapTimeout is how long one question to JetStream may take.
+	tapTimeout = 5 * time.Second
+	// tapPending is how many bytes may wait to be delivered. The server's flow control keeps well below; what comes beyond
+	// is dropped, and read again.
+	tapPending = 64 << 20
+	// consumerLife is how long the server keeps a consumer whose process is gone.
+	consumerLife = 30 * time.Second
+)
+
+// tap delivers one life of a stream to all feeds that read from it: from a consumer that begins anew, behind the last
+// message delivered, whenever anything suggests that one may be missing. Should the stream turn out to have been exchanged
+// for another, or for an earlier copy, the tap is over: another one takes its place.
+type tap struct {
+	source  *Source
+	number  uint64 // no two taps have the same
+	name    string
+	created time.Time
+	log     *streamLog
+	again   chan struct{} // holds one: the consumer is to be made anew
+	alive   context.Context
+	stop    context.CancelFunc
+
+	users int // placements, also those in preparation; guarded by Source.placing
+
+	mu       sync.Mutex
+	ready    bool // the position is known from which everything is delivered
+	rolled   bool // the stream was set back to an earlier copy: this tap is over
+	decoder  decoder
+	lastOnly bool      // the stream keeps only the newest message of a subject: those before it are not owed
+	consumer *consumer // the one in force; nil for none
+	shares   map[*share]struct{}
+	filters  *gsl.GenericSublist[*tapped]
+}
+
+// share is what a feed has of a tap.
+type share struct {
+	tap     *tap
+	feed    *bridge.Feed
+	filters []bridge.Subject
+	tapped  []*tapped
+}
+
+// tapped is one filter of a share, as the tap finds it by a message's subject.
+type tapped struct {
+	*share
+	filter bridge.Subject
+}
+
+// streamLog is a tap's stream as readers see it. It implements bridge.Log.
+type streamLog struct {
+	*history
+	last atomic.Pointer[bridge.Position]
+}
+
+func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
+
+// newTap opens the tap of a stream. placing must be held.
+func (s *Source) newTap(of *stream) *tap {
+	s.tapped++
+	t := &tap{
+		source:  s,
+		number:  s.tapped,
+		name:    of.name(),
+		created: of.info.Created,
+		log:     &streamLog{history: s.newHistory(of)},
+		again:   make(chan struct{}, 1),
+		shares:  map[*share]struct{}{},
+		filters: gsl.NewSublist[*tapped](),
+	}
+	t.update(of)
+	t.log.last.Store(&bridge.Position{Epoch: of.epoch})
+	t.alive, t.stop = context.WithCancel(s.alive)
+	s.running.Go(t.run)
+	return t
+}
+
+// update takes what has changed in the stream's configuration.
+func (t *tap) update(of *stream) {
+	t.log.update(&of.info)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.decoder, t.lastOnly = t.source.decoder(of.info.Config), of.info.Config.MaxMsgsPerSubject == 1
+}
+
+// renew lets the consumer be made anew.
+func (t *tap) renew() {
+	select {
+	case t.again <- struct{}{}:
+	default:
+	}
+}
+
+// state tells whether feeds can begin, and whether the tap is over.
+func (t *tap) state() (ready, rolled bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ready, t.rolled
+}
+
+// add lets messages flow into a share's feed. The lock must be held.
+func (t *tap) add(s *share) {
+	t.shares[s] = struct{}{}
+	for _, f := range s.filters {
+		entry := &tapped{s, f}
+		s.tapped = append(s.tapped, entry)
+		// It refuses only what is no subject.
+		_ = t.filters.Insert(string(f), entry)
+	}
+}
+
+// remove ends that. The lock must be held.
+func (t *tap) remove(s *share) {
+	delete(t.shares, s)
+	for _, entry := range s.tapped {
+		_ = t.filters.Remove(string(entry.filter), entry)
+	}
+}
+
+// run keeps a consumer until the tap is closed.
+func (t *tap) run() {
+	t.source.stats.taps.Add(1)
+	defer t.source.stats.taps.Add(-1)
+	for t.alive.Err() == nil {
+		err := t.follow()
+		if t.alive.Err() != nil {
+			return
+		}
+		if err != nil {
+			t.source.tapFails.Do(func() { t.source.log.Warn("cannot read a stream yet", "stream", t.name, "error", err) })
+		}
+		t.pause()
+	}
+}
+
+// pause waits a moment before the next attempt, or for a new connection to NATS.
+func (t *tap) pause() {
+	wait := time.NewTimer(firstReconnectWait)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-t.again:
+	case <-t.alive.Done():
+	}
+}
+
+// follow delivers until the consumer has to be made anew.
+func (t *tap) follow() error {
+	if !t.source.up.Load() {
+		select {
+		case <-t.again:
+		case <-t.alive.Done():
+		}
+		return nil
+	}
+	if ready, _ := t.state(); !ready {
+		if err := t.place(); err != nil {
+			return err
+		}
+	}
+	c, err := t.consume()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	// Only now: what is found true behind the consumer's making is true of all that it delivers.
+	if err := t.verify(); err != nil {
+		return err
+	}
+	c.begin()
+	return c.watch()
+}
+
+// place finds the position from which everything is delivered: the stream's last message.
+func (t *tap) place() error {
+	info, err := t.info()
+	if err != nil {
+		return err
+	}
+	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: info.State.LastSeq}
+	if at.Seq > 0 {
+		at.Time = info.State.LastTime.UnixNano()
+	}
+	t.mu.Lock()
+	t.log.last.Store(&at)
+	t.ready = true
+	t.mu.Unlock()
+	t.source.becomeSure()
+	return nil
+}
+
+// errNotThatStream means that the name stands for another stream now, or none. The table of streams will say so, and
+// another tap take this one's place.
+var errNotThatStream = errors.New("the stream was deleted or made anew")
+
+// info asks for the stream, which must be this life of it.
+func (t *tap) info() (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
+	defer cancel()
+	var info jetstream.StreamInfo
+	err := t.source.api.call(ctx, "STREAM.INFO."+t.name, nil, &info)
+	var refusal *jetstream.APIError
+	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
+		t.source.table.refresh()
+		return nil, errNotThatStream
+	}
+	return &info, err
+}
+
+// verify makes sure that the stream is still the one whose messages were delivered.
+func (t *tap) verify() error {
+	info, err := t.info()
+	if err != nil {
+		return err
+	}
+	last := t.log.Last()
+	rolled := info.State.LastSeq < last.Seq
+	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
+		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
+		defer cancel()
+		stored, _, err := t.log.Stored(ctx, last.Seq)
+		if err != nil {
+			return err
+		}
+		rolled = stored.Time != 0 && stored.Time != last.Time
+	}
+	if !rolled {
+		return nil
+	}
+	t.mu.Lock()
+	t.rolled = true
+	t.mu.Unlock()
+	t.source.reclassify()
+	<-t.alive.Done()
+	return nil
+}
+
+// deliver hands a message to the feeds. It reports false where one is missing before it.
+func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
+	s := t.source
+	s.stats.messages.Add(1)
+	s.stats.bytes.Add(uint64(len(msg.Data)))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.consumer != from {
+		return true
+	}
+	if a.consumerSeq != from.seq+1 {
+		return false
+	}
+	from.seq = a.consumerSeq
+	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.streamSeq, Time: a.time}
+	before := t.log.Last().Seq
+	if at.Seq <= before {
+		return true
+	}
+	if at.Seq > before+1 && !t.lastOnly {
+		// Removed before it could be read. Which feeds were owed it nobody knows any more.
+		hole := bridge.Position{Epoch: at.Epoch, Seq: at.Seq - 1}
+		for share := range t.shares {
+			share.feed.Lost(hole, bridge.GapRetention)
+		}
+	}
+	if message := t.decoder.decode(msg.Subject, msg.Header, msg.Data, at); message != nil {
+		t.filters.Match(msg.Subject, func(entry *tapped) {
+			if len(entry.filters) == 1 || bridge.FirstMatch(entry.filters, msg.Subject) == entry.filter {
+				entry.feed.Append(message)
+			}
+		})
+	}
+	t.log.last.Store(&at)
+	return true
+}
