@@ -109,16 +109,15 @@ func (t *table) call(ctx context.Context, what string, request, response any) er
 	ctx, cancel := context.WithTimeout(ctx, tableCall)
 	defer cancel()
 	ctx, refuse := context.WithCancelCause(ctx)
-	subject := bridge.Subject("$JS.API." + what)
-	t.refused.forget(subject)
+	before, _ := t.refused.soFar()
 	connection := t.dials.Load()
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	defer refuse(nil)
 	watch.Go(func() {
 		for {
-			change := t.refused.changes()
-			if t.refused.published(subject, connection) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
+			_, change := t.refused.soFar()
+			if t.refused.publishedSince(before, "$JS.API."+what) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
 				refuse(bridge.ErrRefused)
 			}
 			select {
