@@ -115,6 +115,24 @@ func covers(filter, other string) bool {
 	}
 }
 
+// Overlaps reports whether there is a subject that both stand for.
+func (s Subject) Overlaps(other Subject) bool {
+	a, b := string(s), string(other)
+	for {
+		x, aRest, aMore := strings.Cut(a, ".")
+		y, bRest, bMore := strings.Cut(b, ".")
+		switch {
+		case x == ">" || y == ">":
+			return true
+		case x != "*" && y != "*" && x != y:
+			return false
+		case !aMore || !bMore:
+			return aMore == bMore
+		}
+		a, b = aRest, bRest
+	}
+}
+
 // FirstMatch gives the first of the filters that stands for a concrete subject; empty where none does. Where several of
 // them bring one message, it is to be taken by the first.
 func FirstMatch(filters []Subject, concrete string) Subject {

@@ -59,6 +59,9 @@ func (p *problems) checkNumbers(s *Settings) {
 	if s.Limit.ConnectionAge <= 0 {
 		p.refuse("LIMIT_CONNECTION_AGE", "%v is too short; it must be more than 0: write 8760h, a year, for practically no limit", s.Limit.ConnectionAge)
 	}
+	if s.HistoryReplicas < 1 || s.HistoryReplicas > 5 {
+		p.refuse("HISTORY_REPLICAS", "%d is out of range; write 1 to 5", s.HistoryReplicas)
+	}
 	if s.Drain.Delay < 0 {
 		p.refuse("DRAIN_DELAY", "%v is negative; write 0s for no delay", s.Drain.Delay)
 	}

@@ -16,7 +16,7 @@ func Markdown() string {
 
 // Help gives all settings as plain text of at most 100 columns, for --help.
 func Help() string {
-	return render("{{range .}}{{printf `%-30s` .Key}}  {{wrap 32 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}")
+	return render("{{range .}}{{printf `%-34s` .Key}}  {{wrap 36 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}")
 }
 
 // ExampleEnv gives all settings as an env file in which every line is commented out.

@@ -20,7 +20,8 @@ func TestUnknownNames(t *testing.T) {
 		"PORT":            "",
 		"HTTP":            "",
 		"HTTP_PORT":       "",
-		"HISTORY_STREAM":  "",
+		"HISTORY_SIZE":    "HISTORY",
+		"KEPT_HISTORY":    "",
 		"AUTH_JWT_SECRET": "",
 	} {
 		t.Run(name, func(t *testing.T) {

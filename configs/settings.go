@@ -35,10 +35,11 @@ type Settings struct {
 	Embed     Embed
 	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"URL patterns of your own and the subjects they stand for, separated by commas, beside the built-in /events/{subject...}."`
 	Anonymous Anonymous
-	Limit     Limit
-	Drain     Drain
-	Log       Log
-	Demo      Demo
+	Kept
+	Limit Limit
+	Drain Drain
+	Log   Log
+	Demo  Demo
 
 	set map[string]bool // by name without the prefix
 }
@@ -93,6 +94,18 @@ type Anonymous struct {
 	Subscribe Subjects `embedded:"chat.>,time.>" unset:"none" empty:"none" example:"chat.>,time.>" desc:"Subjects that anyone may read: NATS subjects or filters, separated by commas."`
 	Publish   Subjects `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects that anyone may publish to: NATS subjects or filters, separated by commas."`
 	Wildcards bool     `default:"false" desc:"Whether anyone may also read with the wildcards * and > inside ANONYMOUS_SUBSCRIBE: true or false."`
+}
+
+// Kept is the stream that Tailwater keeps of its own. It is embedded in Settings, so that HISTORY is a setting beside
+// HISTORY_STREAM and the others.
+type Kept struct {
+	History              Distinct   `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects that are kept in a stream of Tailwater's own: NATS subjects or filters that do not overlap, separated by commas. A subject that another stream holds is read from there."`
+	HistoryStream        StreamName `default:"TAILWATER" split_words:"true" desc:"Name of that stream. With an embedded server it is brought to the settings at each start; on another it is made where no stream holds the subjects, and never changed."`
+	HistoryMaxAge        Age        `default:"24h" split_words:"true" desc:"How long a message is kept: a duration such as 24h, 0s for any time."`
+	HistoryMaxBytes      Size       `default:"1GiB" split_words:"true" desc:"How much is kept in all, the oldest going first: bytes, or with a unit such as GB or GiB; 0 for any amount."`
+	HistoryMaxPerSubject Count      `default:"10000" split_words:"true" desc:"How many messages of each subject are kept; 0 for any number, 1 for the newest value alone."`
+	HistoryReplicas      int        `default:"1" split_words:"true" desc:"On how many servers of a cluster the stream is kept: 1 to 5."`
+	HistoryStorage       Storage    `default:"file" split_words:"true" desc:"Where it is kept: file or memory. It cannot be changed later."`
 }
 
 // Limit is what one process, and one connection, may take.

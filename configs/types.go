@@ -3,7 +3,11 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 
@@ -101,4 +105,105 @@ func (s Sync) String() string {
 		return "always"
 	}
 	return s.Interval.String()
+}
+
+// Distinct are Subjects of which no two can stand for the same subject: a stream takes no others.
+type Distinct []bridge.Subject
+
+// Decode reads Distinct, separated by commas.
+func (d *Distinct) Decode(value string) error {
+	var subjects Subjects
+	if err := subjects.Decode(value); err != nil {
+		return err
+	}
+	for i, s := range subjects {
+		for _, other := range subjects[:i] {
+			if s.Overlaps(other) {
+				return fmt.Errorf("%q and %q overlap; a stream takes only filters that do not: keep one, or write them apart", other, s)
+			}
+		}
+	}
+	*d = Distinct(subjects)
+	return nil
+}
+
+// StreamName is a name that JetStream takes for a stream.
+type StreamName string
+
+// maxStreamName is what JetStream allows.
+const maxStreamName = 255
+
+// Decode reads a StreamName.
+func (n *StreamName) Decode(value string) error {
+	bad := func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r) || strings.ContainsRune(`.*>/\`, r)
+	}
+	if len(value) > maxStreamName || strings.ContainsFunc(value, bad) {
+		return fmt.Errorf("%q is no name for a stream; write up to %d bytes without blanks, dots, slashes, * and >", value, maxStreamName)
+	}
+	*n = StreamName(value)
+	return nil
+}
+
+// Age is a duration, or 0 for no limit.
+type Age time.Duration
+
+// Decode reads an Age.
+func (a *Age) Decode(value string) error {
+	d, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not a duration; write a number with a unit, such as 24h, or 0s for no limit", value)
+	case d < 0 || d > 0 && d < minAge:
+		return fmt.Errorf("%v is out of range; write at least %v, or 0s for no limit", d, minAge)
+	}
+	*a = Age(d)
+	return nil
+}
+
+// minAge is the least that JetStream takes.
+const minAge = 100 * time.Millisecond
+
+// String gives what Decode reads.
+func (a Age) String() string { return time.Duration(a).String() }
+
+// Size is a number of bytes, or 0 for no limit.
+type Size int64
+
+// Decode reads a Size, as Bytes does.
+func (s *Size) Decode(value string) error {
+	size, err := humanize.ParseBytes(value)
+	if err != nil || size > math.MaxInt64 {
+		return fmt.Errorf("%q is not a size; write a number of bytes, or a unit as in 1GiB or 500MB; 0 for no limit", value)
+	}
+	*s = Size(size)
+	return nil
+}
+
+// String gives the size with a unit.
+func (s Size) String() string { return humanize.IBytes(uint64(s)) }
+
+// Count is a number, or 0 for no limit.
+type Count int64
+
+// Decode reads a Count.
+func (c *Count) Decode(value string) error {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is not a number; write 1 or more, or 0 for no limit", value)
+	}
+	*c = Count(n)
+	return nil
+}
+
+// Storage is where a stream is kept.
+type Storage string
+
+// Decode reads a Storage.
+func (s *Storage) Decode(value string) error {
+	if value != "file" && value != "memory" {
+		return fmt.Errorf("%q is no storage; write file or memory", value)
+	}
+	*s = Storage(value)
+	return nil
 }

@@ -131,7 +131,7 @@ func widen(s *stream, filter bridge.Subject) string {
 	for _, subject := range s.info.Config.Subjects {
 		switch {
 		case filter.Covers(bridge.Subject(subject)):
-		case overlap(subject, string(filter)):
+		case filter.Overlaps(bridge.Subject(subject)):
 			return "" // JetStream does not let the subjects of one stream overlap either
 		default:
 			subjects = append(subjects, subject)
@@ -170,7 +170,7 @@ func (e *explanation) inspect(h *Holding, s *stream) {
 // ownStream says what is wrong with the stream of Tailwater's own.
 func (e *explanation) ownStream(h *Holding, now *streams) {
 	keep := e.table.keep
-	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return overlap(string(s), string(h.Filter)) }) {
+	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
 		return
 	}
 	e.table.mu.Lock()

@@ -110,28 +110,11 @@ func (s *streams) covering(filter bridge.Subject) *stream {
 func (s *streams) overlapping(filter bridge.Subject) []*stream {
 	var found []*stream
 	for _, stream := range s.streams {
-		if slices.ContainsFunc(stream.info.Config.Subjects, func(subject string) bool { return overlap(subject, string(filter)) }) {
+		if slices.ContainsFunc(stream.info.Config.Subjects, func(subject string) bool { return bridge.Subject(subject).Overlaps(filter) }) {
 			found = append(found, stream)
 		}
 	}
 	return found
-}
-
-// overlap tells whether there is a subject that both filters stand for.
-func overlap(a, b string) bool {
-	for {
-		x, aRest, aMore := strings.Cut(a, ".")
-		y, bRest, bMore := strings.Cut(b, ".")
-		switch {
-		case x == ">" || y == ">":
-			return true
-		case x != "*" && y != "*" && x != y:
-			return false
-		case !aMore || !bMore:
-			return aMore == bMore
-		}
-		a, b = aRest, bRest
-	}
 }
 
 // get gives the stream of that name.

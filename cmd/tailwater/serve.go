@@ -92,13 +92,27 @@ func (n *node) openNATS() error {
 	if err != nil {
 		return err
 	}
-	if n.source, err = source.Open(dial, source.History{Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER"}, n.log); err != nil {
+	if n.source, err = source.Open(dial, history(n.settings), n.log); err != nil {
 		return err
 	}
 	if n.settings.Demo.Time {
 		n.clock = startClock(n.source, n.log)
 	}
 	return nil
+}
+
+// history gives the stream that the settings ask for.
+func history(s *configs.Settings) source.History {
+	return source.History{
+		Subjects:      s.History,
+		Stream:        string(s.HistoryStream),
+		MaxAge:        time.Duration(s.HistoryMaxAge),
+		MaxBytes:      int64(s.HistoryMaxBytes),
+		MaxPerSubject: int64(s.HistoryMaxPerSubject),
+		Replicas:      s.HistoryReplicas,
+		Memory:        s.HistoryStorage == "memory",
+		Manage:        s.Embedded(),
+	}
 }
 
 func (n *node) dialer() (source.Dialer, error) {
