@@ -35,7 +35,8 @@ type Feed struct {
 	mu      sync.Mutex
 	parts   []part        // by epoch; none before the feed has begun
 	life    uint64        // counts the times that parts came, or were exchanged for others
-	changed string        // the reset that readers get who knew an earlier life; empty for a gap
+	reset   string        // the reason of the last of these that was a reset
+	resetIn uint64        // the life that began with it; 0 if there was none
 	first   uint64        // the number of the first frame held; frames are numbered from 0 as they come
 	frames  []frame       // the frames held: numbers first, first+1, …
 	bytes   int           // their sum
@@ -85,8 +86,8 @@ func (f *Feed) Begin(parts []Part, reason string) {
 	}
 	had := f.parts
 	f.life++
-	if f.changed = reason; reason == GapDisconnected {
-		f.changed = ""
+	if reason != GapDisconnected {
+		f.reset, f.resetIn = reason, f.life
 	}
 	f.first, f.frames, f.bytes = f.end(), nil, 0
 	f.parts = make([]part, len(parts))
@@ -96,7 +97,8 @@ func (f *Feed) Begin(parts []Part, reason string) {
 			continue
 		}
 		if j := slices.IndexFunc(had, func(old part) bool { return old.same(p) }); j >= 0 {
-			f.parts[i].made, f.parts[i].replay = had[j].made, had[j].replay
+			// It goes on from where it began: readers who missed that have missed nothing yet.
+			f.parts[i].At, f.parts[i].made, f.parts[i].replay = had[j].At, had[j].made, had[j].replay
 			had[j].replay = nil
 		} else {
 			f.parts[i].replay = newReplay(p.Subjects, f.framing)

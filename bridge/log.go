@@ -6,7 +6,8 @@ import (
 )
 
 // Log is a numbered flow of messages that is stored, such as a JetStream stream: what a reader reads from when it is
-// behind a feed's memory. It is one life of one stream, so all its positions have one epoch.
+// behind a feed's memory. It is one life of one stream, so all its positions have one epoch. A stream that was set back to
+// an earlier copy has the epoch that it had, but is another Log; Logs are compared by ==.
 //
 // Except Last, the methods wait for the store, as long as ctx lets them; the hub calls them from goroutines of its own,
 // few at once. An error means that the store did not answer, and that the same may work later. What they say was true at

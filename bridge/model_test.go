@@ -1,214 +1,420 @@
 package bridge_test
 
 import (
-	"encoding/json"
-	"flag"
 	"fmt"
-	"math/rand/v2"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-var modelSeed = flag.Uint64("model.seed", 0, "repeat the one run of TestModel that has this seed")
-
-// Whatever is published, read, cut and resumed, in whatever order: each client has each message once and in order, or an
-// announced gap in its place; and there is no gap where nothing was lost.
+// Whatever is published, read, cut and resumed, lost, recreated and rolled back, in whatever order: each client has each
+// message that it is owed once and in order, or was told in its place; and it is told nothing where nothing was lost.
 func TestModel(t *testing.T) {
-	if *modelSeed != 0 {
-		runModel(t, *modelSeed)
-		return
-	}
-	for range 250 {
-		runModel(t, rand.Uint64())
-		if t.Failed() {
-			return
-		}
-	}
+	rapid.Check(t, func(t *rapid.T) {
+		rapid.SyncTest(t, func(t *rapid.T) {
+			m := newModel(t)
+			defer m.close()
+			t.Repeat(map[string]func(*rapid.T){
+				"":          func(*rapid.T) { synctest.Wait() }, // so that a run can be repeated
+				"publish":   m.publish,
+				"publish 2": m.publish,
+				"publish 3": m.publish,
+				"deliver":   m.deliver,
+				"deliver 2": m.deliver,
+				"read":      m.read,
+				"read 2":    m.read,
+				"read 3":    m.read,
+				"cut":       m.cut,
+				"connect":   m.connect,
+				"connect 2": m.connect,
+				"pass":      m.pass,
+				"attach":    m.attach,
+				"remove":    m.remove,
+				"fail":      m.fail,
+				"interrupt": m.interrupt,
+				"exchange":  m.exchange,
+				"recreate":  m.recreate,
+				"roll back": m.rollBack,
+			})
+			m.finish()
+		})
+	})
 }
 
-// model is a feed and all that ever happened to it.
+// model is a world of streams and nodes, and of clients that go from node to node.
 type model struct {
-	t       *testing.T
-	seed    uint64
-	random  *rand.Rand
-	memory  bridge.Memory
-	hub     *bridge.Hub
-	feed    *bridge.Feed
-	history []happening // in the order of seq
+	t       *rapid.T
+	framing bridge.Framing
+	groups  []*group
+	nodes   []*modelNode
+	clients []*modelClient
+	now     int64 // seconds; every message has its own
+	text    int
 }
 
-type happening struct {
-	seq  uint64
-	data string // of a message
-	gap  string // the reason of an interruption
+// group is subjects that are stored together, or not at all: x.a, x.b and so on. Clients read x.*, and not x.other.z.
+type group struct {
+	name     string
+	fixed    bool        // it stays durable, or not
+	stream   *fakeStream // nil while nothing stores it
+	snapshot *content
 }
 
-// modelClient is a browser: what it knows is the last id it has seen, and it judges all that comes.
-type modelClient struct {
+// modelNode is one Tailwater.
+type modelNode struct {
 	*model
-	name    int
-	reader  *bridge.Reader
-	resumes bool
-	opened  bool
-	seen    string // the last event id; empty for one that is new
-	seq     uint64 // its sequence; before the opening of a new client that of its arrival
+	hub    *bridge.Hub
+	source *fakeSource
+	logs   map[string]*fakeLog // by the name of the group
+	core   bridge.Position     // of what came last on subjects that are not stored
+	feed   *modelFeed          // nil while there is none
 }
 
-func runModel(t *testing.T, seed uint64) {
-	random := rand.New(rand.NewPCG(seed, 0))
-	m := &model{t: t, seed: seed, random: random, memory: bridge.Memory{Frames: 1 + random.IntN(10), Bytes: 1 << 30}}
-	if random.IntN(2) == 0 {
-		m.memory.Bytes = random.IntN(1000)
+// modelFeed is what the model knows of the one feed that a node may have.
+type modelFeed struct {
+	*bridge.Feed
+	parts  []bridge.Part // none before it has begun
+	life   int           // how often the parts were exchanged
+	resets []int         // the lives that began with a reset
+	items  []coreItem    // of the unstored part, ascending
+}
+
+// coreItem is a message on a subject that is not stored, or an interruption.
+type coreItem struct {
+	at   bridge.Position
+	data string
+	gap  string // the reason
+}
+
+const modelLinger = time.Minute
+
+func newModel(t *rapid.T) *model {
+	m := &model{t: t, framing: bridge.Framing{Format: rapid.SampledFrom([]bridge.Format{bridge.Raw, bridge.JSON, bridge.Lines}).Draw(t, "format")}}
+	logs := rapid.IntRange(0, 3).Draw(t, "logs")
+	for i := range logs {
+		g := &group{name: string(rune('k' + i))}
+		g.stream = m.newStream(g.name)
+		m.groups = append(m.groups, g)
 	}
-	var source *fakeSource
-	m.hub, source = newHub(t, m.memory)
-	defer m.hub.Close()
-	clients := make([]*modelClient, 1+random.IntN(4))
-	for i := range clients {
-		clients[i] = &modelClient{model: m, name: i}
-		clients[i].connect()
+	if logs == 0 || rapid.Bool().Draw(t, "core") {
+		m.groups = append(m.groups, &group{name: "c", fixed: logs == 0})
 	}
-	m.feed = source.feed(t)
-	m.happen(happening{gap: "the beginning"})
-	for range 150 {
-		client := clients[random.IntN(len(clients))]
-		switch random.IntN(12) {
-		case 0:
-			m.happen(happening{gap: bridge.GapDisconnected})
-		case 1:
-			m.happen(happening{gap: bridge.GapOverrun})
-		case 2, 3, 4, 5, 6:
-			m.happen(happening{data: strings.Repeat("x", random.IntN(100))})
-		case 7:
-			client.read(random.IntN(4)) // the rest is lost with the connection
-			client.connect()
-		default:
-			client.read(1 << 20)
+	memory := bridge.Memory{Frames: rapid.IntRange(1, 8).Draw(t, "frames"), Bytes: rapid.SampledFrom([]int{0, 300, 1 << 20}).Draw(t, "bytes")}
+	for i := range 2 {
+		n := &modelNode{model: m, source: &fakeSource{}, logs: map[string]*fakeLog{}}
+		n.core = bridge.Position{Epoch: fmt.Sprintf("%05dPROCESS", i), Time: 1}
+		n.hub = bridge.NewHub(n.source, modelLinger, memory)
+		for _, g := range m.groups {
+			if g.stream != nil {
+				n.logs[g.name] = g.stream.tap()
+			}
+		}
+		m.nodes = append(m.nodes, n)
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "clients") {
+		m.clients = append(m.clients, &modelClient{model: m, name: i})
+	}
+	return m
+}
+
+func (m *model) newStream(name string) *fakeStream {
+	m.now++
+	s := newStream(name, time.Unix(m.now, 0))
+	s.pageSize = rapid.IntRange(1, 5).Draw(m.t, "page size")
+	s.maxPerSubject = rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(m.t, "max per subject")
+	s.maxMessages = rapid.SampledFrom([]int{0, 0, 8}).Draw(m.t, "max messages")
+	s.careful = rapid.Bool().Draw(m.t, "careful")
+	return s
+}
+
+func (m *model) close() {
+	for _, n := range m.nodes {
+		n.hub.Close()
+	}
+}
+
+// subjects gives what every client reads.
+func (m *model) subjects() []bridge.Subject {
+	var all []bridge.Subject
+	for _, g := range m.groups {
+		all = append(all, bridge.Subject(g.name+".*"))
+	}
+	return all
+}
+
+// parts gives the parts of a node's feed as they are now.
+func (n *modelNode) parts() []bridge.Part {
+	var parts []bridge.Part
+	unstored := bridge.Part{}
+	for _, g := range n.groups {
+		filter := bridge.Subject(g.name + ".*")
+		if g.stream != nil {
+			parts = append(parts, n.logs[g.name].part(filter))
+		} else {
+			unstored.Subjects = append(unstored.Subjects, filter)
 		}
 	}
-	for _, client := range clients {
-		client.finish()
+	if unstored.Subjects != nil {
+		unstored.At = n.step()
+		parts = append(parts, unstored)
 	}
+	slices.SortFunc(parts, func(a, b bridge.Part) int { return strings.Compare(a.At.Epoch, b.At.Epoch) })
+	return parts
 }
 
-// happen lets a message or an interruption come to the feed, with a sequence that may leave some out: those belong to
-// other feeds.
-func (m *model) happen(h happening) {
-	h.seq = m.last() + 1 + m.random.Uint64N(3)
-	m.history = append(m.history, h)
-	switch h.gap {
-	case "":
-		m.feed.Append(&bridge.Message{Subject: "a", Position: at(h.seq), Data: []byte(h.data)})
-	case bridge.GapOverrun:
-		m.feed.Lost(at(h.seq), h.gap)
-	default:
-		m.feed.Begin(unstored(at(h.seq)), h.gap)
-	}
+// step gives the next position of what is not stored.
+func (n *modelNode) step() bridge.Position {
+	n.core.Seq++
+	n.core.Time++
+	return n.core
 }
 
-// last gives the sequence of what happened last.
-func (m *model) last() uint64 {
-	if len(m.history) == 0 {
-		return 0
+// begin lets the node's feed begin, or begin again.
+func (n *modelNode) begin(parts []bridge.Part, reason string) {
+	f := n.feed
+	had := f.parts
+	f.parts = parts
+	f.life++
+	if reason != bridge.GapDisconnected {
+		f.resets = append(f.resets, f.life)
 	}
-	return m.history[len(m.history)-1].seq
-}
-
-// between gives what happened after one sequence, up to another.
-func (m *model) between(after, upTo uint64) []happening {
-	var found []happening
-	for _, h := range m.history {
-		if h.seq > after && h.seq <= upTo {
-			found = append(found, h)
+	f.items = nil
+	for _, p := range parts {
+		if p.Log == nil {
+			f.items = []coreItem{{at: p.At, gap: "the beginning"}}
 		}
 	}
-	return found
+	f.Begin(parts, reason)
+	for _, c := range n.clients {
+		if c.node == n {
+			c.partsCame(had)
+		}
+	}
 }
 
-func (c *modelClient) connect() {
-	if c.reader != nil {
-		c.reader.Close()
+func (m *model) group(t *rapid.T) *group { return rapid.SampledFrom(m.groups).Draw(t, "group") }
+
+func (m *model) durable(t *rapid.T) *group {
+	g := m.group(t)
+	if g.stream == nil {
+		t.Skip("not stored")
 	}
-	c.opened, c.resumes = false, c.seen != ""
-	if !c.resumes {
-		c.seq = c.last()
-		c.reader = read(c.t, c.hub, bridge.Resume{}, "a")
+	return g
+}
+
+func (m *model) node(t *rapid.T) *modelNode { return rapid.SampledFrom(m.nodes).Draw(t, "node") }
+
+func (m *model) publish(t *rapid.T) {
+	g := m.group(t)
+	for range rapid.IntRange(1, 4).Draw(t, "messages") {
+		subject := g.name + rapid.SampledFrom([]string{".a", ".b", ".c", ".other.z"}).Draw(t, "subject")
+		m.text++
+		data := fmt.Sprintf("%s %d %s", subject, m.text, strings.Repeat("x", rapid.IntRange(0, 60).Draw(t, "size")))
+		m.now++
+		if g.stream != nil {
+			g.stream.publish(subject, data, time.Unix(m.now, 0))
+			continue
+		}
+		for _, n := range m.nodes {
+			at := n.step()
+			if n.feed == nil || n.feed.parts == nil || strings.HasSuffix(subject, ".z") {
+				continue
+			}
+			n.feed.items = append(n.feed.items, coreItem{at: at, data: data})
+			n.feed.Append(&bridge.Message{Subject: subject, Position: at, Data: []byte(data)})
+		}
+	}
+}
+
+// deliver lets a node catch up with a stream, or a part of the way.
+func (m *model) deliver(t *rapid.T) {
+	n, g := m.node(t), m.durable(t)
+	log := n.logs[g.name]
+	n.catchUp(log, log.Last().Seq+rapid.Uint64Range(1, 10).Draw(t, "so many"))
+}
+
+func (n *modelNode) catchUp(log *fakeLog, upTo uint64) {
+	if n.feed == nil || n.feed.parts == nil {
+		log.deliver(upTo)
+	} else {
+		log.deliver(upTo, n.feed.Feed)
+	}
+}
+
+// attach is when a node's source becomes sure of its subscriptions.
+func (m *model) attach(t *rapid.T) {
+	n := m.node(t)
+	if n.feed == nil || n.feed.parts != nil {
+		t.Skip("nothing to begin")
+	}
+	n.begin(n.parts(), "")
+}
+
+func (m *model) read(t *rapid.T) {
+	m.client(t, true).read(rapid.IntRange(0, 600).Draw(t, "bytes"), 1<<20)
+}
+
+// cut ends a connection: of what was given last, only so many frames arrive.
+func (m *model) cut(t *rapid.T) {
+	c := m.client(t, true)
+	c.read(rapid.IntRange(0, 600).Draw(t, "bytes"), rapid.IntRange(0, 3).Draw(t, "frames"))
+	c.close()
+}
+
+func (m *model) connect(t *rapid.T) {
+	c, n := m.client(t, false), m.node(t)
+	c.connect(n, c.resume(t))
+	if attached, _ := n.source.attachments(); len(attached) > 0 && (n.feed == nil || attached[len(attached)-1] != n.feed.Feed) {
+		n.feed = &modelFeed{Feed: attached[len(attached)-1]}
+		if rapid.Bool().Draw(t, "begins at once") {
+			n.begin(n.parts(), "")
+		}
+	}
+}
+
+func (m *model) client(t *rapid.T, connected bool) *modelClient {
+	c := rapid.SampledFrom(m.clients).Draw(t, "client")
+	if (c.reader != nil) != connected {
+		t.Skip("it is not in this state")
+	}
+	return c
+}
+
+// pass lets time go by: enough for reads, for those that failed to be tried again, or for feeds to be closed.
+func (m *model) pass(t *rapid.T) {
+	m.sleep(rapid.SampledFrom([]time.Duration{time.Millisecond, 20 * time.Millisecond, 2 * time.Second, 2 * modelLinger}).Draw(t, "time"))
+}
+
+func (m *model) sleep(d time.Duration) {
+	pass(d)
+	for _, n := range m.nodes {
+		if _, detached := n.source.attachments(); n.feed != nil && slices.Contains(detached, n.feed.Feed) {
+			n.feed = nil
+		}
+	}
+}
+
+// remove takes messages from a stream: by a purge, or as the publisher wants.
+func (m *model) remove(t *rapid.T) {
+	s := m.durable(t).stream
+	if last := s.content.last.Seq; last > 0 {
+		seq := rapid.Uint64Range(1, last).Draw(t, "sequence")
+		if rapid.Bool().Draw(t, "purge") {
+			s.purge(seq)
+		} else {
+			s.delete(seq)
+		}
+	}
+}
+
+func (m *model) fail(t *rapid.T) { m.durable(t).stream.fail(rapid.Bool().Draw(t, "failing")) }
+
+// interrupt is a node's loss of NATS, for what is not stored.
+func (m *model) interrupt(t *rapid.T) {
+	n := m.node(t)
+	if n.feed == nil || n.feed.parts == nil {
+		t.Skip("no feed")
+	}
+	parts := n.parts()
+	for _, p := range parts {
+		if p.Log == nil {
+			n.feed.items = append(n.feed.items, coreItem{at: p.At, gap: bridge.GapDisconnected})
+		}
+	}
+	n.feed.Begin(parts, bridge.GapDisconnected)
+}
+
+// exchange makes subjects durable that were not, or the other way round.
+func (m *model) exchange(t *rapid.T) {
+	g := m.group(t)
+	if g.fixed {
+		t.Skip("it stays")
+	}
+	if g.snapshot = nil; g.stream == nil {
+		g.stream = m.newStream(g.name)
+	} else {
+		g.stream = nil
+	}
+	m.changed(g, rapid.SampledFrom([]string{bridge.GapDisconnected, bridge.ResetRecreated}).Draw(t, "reason"))
+}
+
+func (m *model) recreate(t *rapid.T) {
+	g := m.durable(t)
+	g.stream, g.snapshot = m.newStream(g.name), nil
+	m.changed(g, bridge.ResetRecreated)
+}
+
+// rollBack takes a copy of a stream, or sets it back to the one that was taken.
+func (m *model) rollBack(t *rapid.T) {
+	g := m.durable(t)
+	if g.snapshot == nil {
+		c := g.stream.copy()
+		g.snapshot = &c
 		return
 	}
-	after, err := bridge.ParseID(c.seen)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.reader = read(c.t, c.hub, bridge.Resume{After: after}, "a")
+	g.stream.restore(*g.snapshot)
+	g.snapshot = nil
+	m.changed(g, bridge.ResetRolled)
 }
 
-// read takes a batch, of which only so many frames arrive.
-func (c *modelClient) read(arrive int) (more bool) {
-	batch, wait := c.reader.Next(nil, c.random.IntN(400))
-	for _, event := range events(c.t, batch[:min(arrive, len(batch))]...) {
-		c.judge(event)
-	}
-	return wait == nil
-}
-
-// finish reads to the end, where the client must be up to date.
-func (c *modelClient) finish() {
-	for c.read(1 << 20) {
-	}
-	if !c.opened || c.seq != c.last() {
-		c.fail("it ends at %d, opened: %v; the last happening is %d", c.seq, c.opened, c.last())
-	}
-}
-
-func (c *modelClient) judge(e bridgetest.Event) {
-	id, err := bridge.ParseID(e.ID)
-	if err != nil || len(id) != 1 || id[0] != at(id[0].Seq) {
-		c.fail("%+v has a wrong id", e)
-	}
-	position := id[0]
-	missed := c.between(c.seq, position.Seq)
-	opening := !c.opened
-	c.opened = true
-	switch {
-	case e.Type == bridge.EventOpen:
-		if !opening || c.resumes && (e.ID != c.seen || len(missed) > 0) || position.Seq < c.seq {
-			c.fail("it gets %+v, but has seen %s (%d), and has missed %+v", e, c.seen, c.seq, missed)
+// changed lets every node notice what became of a group.
+func (m *model) changed(g *group, reason string) {
+	for _, n := range m.nodes {
+		delete(n.logs, g.name)
+		if g.stream != nil {
+			n.logs[g.name] = g.stream.tap()
 		}
-	case e.Type == bridge.EventGap:
-		c.judgeGap(e, position.Seq, missed, opening)
-	case opening:
-		c.fail("its connection begins with %+v", e)
-	case len(missed) != 1 || missed[0].seq != position.Seq || missed[0].gap != "" || missed[0].data != e.Data:
-		c.fail("it gets %+v, but is owed %+v", e, missed)
-	}
-	c.seen, c.seq = e.ID, position.Seq
-}
-
-func (c *modelClient) judgeGap(e bridgetest.Event, seq uint64, missed []happening, opening bool) {
-	var gap struct{ After, First, Reason string }
-	if err := json.Unmarshal([]byte(e.Data), &gap); err != nil || gap.After != c.seen || gap.First != e.ID {
-		c.fail("it gets %+v, but has seen %s", e, c.seen)
-	}
-	if !opening && len(missed) == 1 && missed[0].seq == seq && missed[0].gap == gap.Reason {
-		return // an interruption, in its place
-	}
-	reason := bridge.GapOverrun
-	if opening {
-		reason = bridge.GapRetention
-	}
-	if gap.Reason != reason || len(missed) == 0 {
-		c.fail("it gets %+v, but has missed %+v", e, missed)
-	}
-	// All that can still be held is held, so nothing was announced as lost that was not.
-	if kept := c.between(seq, c.last()); c.memory.Bytes == 1<<30 && len(kept) != c.memory.Frames {
-		c.fail("it gets %+v, where %d happenings follow, but there is room for %d", e, len(kept), c.memory.Frames)
+		if n.feed != nil && n.feed.parts != nil {
+			n.begin(n.parts(), reason)
+		}
 	}
 }
 
-func (c *modelClient) fail(format string, args ...any) {
-	c.t.Helper()
-	c.t.Fatalf("client %d: %s\nrepeat it with -model.seed=%d", c.name, fmt.Sprintf(format, args...), c.seed)
+// finish mends the world; every client that reads to the end then has all it is owed.
+func (m *model) finish() {
+	for _, g := range m.groups {
+		if g.stream != nil {
+			g.stream.fail(false)
+		}
+	}
+	for _, c := range m.clients {
+		if c.reader == nil {
+			m.connect1(c)
+		}
+	}
+	for _, n := range m.nodes {
+		if n.feed != nil && n.feed.parts == nil {
+			n.begin(n.parts(), "")
+		}
+		for _, name := range slices.Sorted(maps.Keys(n.logs)) {
+			n.catchUp(n.logs[name], 1<<62)
+		}
+	}
+	for _, c := range m.clients {
+		for range 200 {
+			m.sleep(50 * time.Millisecond)
+			if !c.read(1<<20, 1<<20) && c.complete() {
+				break
+			}
+		}
+		if !c.complete() {
+			c.fail("it ends with %v; opened %v, synced %d times", c.has, c.opened, c.synced)
+		}
+	}
+}
+
+// connect1 continues a client at the first node.
+func (m *model) connect1(c *modelClient) {
+	n := m.nodes[0]
+	c.connect(n, c.again())
+	if attached, _ := n.source.attachments(); n.feed == nil || attached[len(attached)-1] != n.feed.Feed {
+		n.feed = &modelFeed{Feed: attached[len(attached)-1]}
+	}
 }

@@ -48,8 +48,12 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
 	gap := ""
+	if slices.ContainsFunc(after, func(at Position) bool { return f.of(at) < 0 }) {
+		gap = GapDisconnected // a part that the feed no longer has may have brought more
+	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
+		r.have[i].sync = max(f.parts[i].end().Seq, v.newest)
 		gap = max(gap, v.gap) // of two reasons retention, which says more than disconnected
 		if reset == "" {
 			reset = v.reset
@@ -62,7 +66,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	r.syncing, r.syncAt = r.resume.Since.Kind != SinceNew, f.end()
 	switch {
 	case reset != "":
-		return f.reset(r.id(), reset)
+		return f.resets(r.id(), reset)
 	case gap != "":
 		return f.gap(after, r.id(), gap)
 	default:
@@ -73,20 +77,20 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 // move continues a connection whose feed has other parts now, and says so.
 func (r *Reader) move() []byte {
 	f := r.feed
-	after := r.id()
+	after, known := r.id(), r.life
 	have := make([]standing, len(f.parts))
 	for i := range f.parts {
 		have[i] = r.kept(&f.parts[i])
 	}
 	r.have = have
 	r.life, r.next, r.syncAt = f.life, f.first, f.first
-	if f.changed != "" {
-		return f.reset(r.id(), f.changed)
+	if f.resetIn > known {
+		return f.resets(r.id(), f.reset)
 	}
 	return f.gap(after, r.id(), GapDisconnected)
 }
 
-func (f *Feed) reset(at ID, reason string) []byte {
+func (f *Feed) resets(at ID, reason string) []byte {
 	f.counters.reset(reason)
 	return f.framing.control(EventReset, map[string]string{"reason": reason}, at.String())
 }

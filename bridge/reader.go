@@ -11,7 +11,7 @@ type Reader struct {
 	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
 	have    []standing // what the client has, in each of the feed's parts
 	syncing bool       // a replay was asked for, and its end is not yet announced
-	syncAt  uint64     // it ends before the frame of that number
+	syncAt  uint64     // it ends before the frame of that number, and behind standing.sync
 	closed  bool
 }
 
@@ -21,6 +21,7 @@ type standing struct {
 	told   uint64 // what was lost below this sequence is not owed, or was announced
 	fresh  bool   // the first page is the beginning: what was lost before it is not owed
 	newest uint64 // the client is being given the newest values as of this sequence; 0 if not
+	sync   uint64 // so far goes the replay that was asked for
 }
 
 // arrive notes where the feed stands: that is where a client begins who asks for what is new.
@@ -83,25 +84,35 @@ func (r *Reader) fill(out *output) <-chan struct{} {
 	case r.life != f.life:
 		out.put(r.move())
 	}
+	for {
+		if done, wait := r.catchUp(out); !done {
+			return wait
+		}
+		r.next = max(r.next, f.first)
+		switch {
+		case r.syncing && r.next >= r.syncAt:
+			r.syncing = false
+			out.put(f.framing.control(EventSynced, struct{}{}, r.id().String()))
+		case r.next == f.end():
+			return f.waiting()
+		case !r.deliver(&f.frames[r.next-f.first], out):
+			return nil
+		default:
+			r.next++
+		}
+	}
+}
+
+// catchUp puts what the client lacks and the feed's memory does not hold. It reports false as replay does.
+func (r *Reader) catchUp(out *output) (done bool, wait <-chan struct{}) {
 	for i := range r.have {
 		for r.behind(i) {
 			if done, wait := r.replay(i, out); !done {
-				return wait
+				return false, wait
 			}
 		}
 	}
-	for r.next = max(r.next, f.first); ; r.next++ {
-		if r.syncing && r.next >= r.syncAt {
-			r.syncing = false
-			out.put(f.framing.control(EventSynced, struct{}{}, r.id().String()))
-		}
-		if r.next == f.end() {
-			return f.waiting()
-		}
-		if !r.deliver(&f.frames[r.next-f.first], out) {
-			return nil
-		}
-	}
+	return true, nil
 }
 
 // deliver puts a frame of the feed's memory, unless the client has it, or reports that it does not fit.
@@ -149,7 +160,17 @@ func (r *Reader) reaches(fr *frame) bool {
 
 // behind tells whether the client lacks something of a part that the feed's memory does not hold.
 func (r *Reader) behind(part int) bool {
-	return r.have[part].newest > 0 || r.have[part].Seq < r.feed.parts[part].floor.Seq
+	return r.have[part].newest > 0 || r.have[part].Seq < r.goal(part)
+}
+
+// goal gives the sequence up to which a part is read from its log: to where the feed's memory begins, but first no
+// further than the replay that was asked for, so that its end can be announced there.
+func (r *Reader) goal(part int) uint64 {
+	floor := r.feed.parts[part].floor.Seq
+	if r.syncing {
+		return min(floor, r.have[part].sync)
+	}
+	return floor
 }
 
 // replay puts frames of a part that the feed's memory has lost, or a gap where there is no log to read them from. It
@@ -178,14 +199,15 @@ func (r *Reader) replay(part int, out *output) (done bool, wait <-chan struct{})
 		at.Position, at.told = page.before(at.Seq), page.lostBelow
 		out.put(f.gap(after, r.id(), GapRetention))
 	}
-	if !r.turn(part, page, out) {
+	goal := r.goal(part)
+	if !r.turn(part, page, goal, out) {
 		return false, nil
 	}
-	switch {
-	case page.through == p.floor.Seq:
+	switch reached := min(page.through, goal); {
+	case reached == p.floor.Seq:
 		at.Position = p.floor
-	case page.through > at.Seq:
-		at.Position = Position{Epoch: p.At.Epoch, Seq: page.through}
+	case reached > at.Seq:
+		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
 	}
 	return true, nil
 }
@@ -197,7 +219,7 @@ func (r *Reader) replayNewest(part int, out *output) (done bool, wait <-chan str
 	if page == nil {
 		return false, wait
 	}
-	if !r.turn(part, page, out) {
+	if !r.turn(part, page, at.newest, out) {
 		return false, nil
 	}
 	if page.through >= at.newest {
@@ -208,10 +230,13 @@ func (r *Reader) replayNewest(part int, out *output) (done bool, wait <-chan str
 	return true, nil
 }
 
-// turn puts what the client has not had of a page, or reports that the batch is full.
-func (r *Reader) turn(part int, page *page, out *output) bool {
+// turn puts what the client has not had of a page, up to a sequence, or reports that the batch is full.
+func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 	at := &r.have[part]
 	for _, fr := range page.frames[page.after(at.Seq):] {
+		if fr.seq > upTo {
+			break
+		}
 		data := fr.data
 		if !out.fits(data) {
 			return false

@@ -146,7 +146,12 @@ func (b *bed) read(t testing.TB, subjects ...bridge.Subject) *client {
 
 func (b *bed) readFramed(t testing.TB, framing bridge.Framing, subjects ...bridge.Subject) *client {
 	t.Helper()
-	reader, err := b.hub.Read(subjects, framing, bridge.Resume{})
+	return b.open(t, framing, bridge.Resume{}, subjects...)
+}
+
+func (b *bed) open(t testing.TB, framing bridge.Framing, resume bridge.Resume, subjects ...bridge.Subject) *client {
+	t.Helper()
+	reader, err := b.hub.Read(subjects, framing, resume)
 	if err != nil {
 		t.Fatal(err)
 	}

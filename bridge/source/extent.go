@@ -21,22 +21,22 @@ func (s *Source) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 }
 
 func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
-	shares, err := s.table.await(ctx, bridge.Reduce(subjects))
+	portions, err := s.table.await(ctx, bridge.Reduce(subjects))
 	if err != nil {
 		return bridge.Extent{}, err
 	}
 	var extent bridge.Extent
-	for _, share := range shares {
-		if share.stream == nil {
+	for _, portion := range portions {
+		if portion.stream == nil {
 			return bridge.Extent{}, nil // a position would not speak for all
 		}
 		var first, last storedAt
-		for _, subject := range share.subjects {
-			oldest, err := s.stored(ctx, share.stream, msgGet{Seq: 1, NextFor: subject})
+		for _, subject := range portion.subjects {
+			oldest, err := s.stored(ctx, portion.stream, msgGet{Seq: 1, NextFor: subject})
 			if err != nil {
 				return bridge.Extent{}, err
 			}
-			newest, err := s.stored(ctx, share.stream, msgGet{LastFor: subject})
+			newest, err := s.stored(ctx, portion.stream, msgGet{LastFor: subject})
 			if err != nil {
 				return bridge.Extent{}, err
 			}
@@ -47,12 +47,12 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 				last = newest
 			}
 		}
-		at := bridge.Position{Epoch: share.stream.epoch, Seq: last.Seq, Time: last.Time.UnixNano()}
+		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.Seq, Time: last.Time.UnixNano()}
 		if last.Seq == 0 {
-			at = bridge.Position{Epoch: share.stream.epoch, Seq: share.stream.info.State.LastSeq}
+			at = bridge.Position{Epoch: portion.stream.epoch, Seq: portion.stream.info.State.LastSeq}
 		}
 		extent.Last = append(extent.Last, at)
-		if len(shares) == 1 {
+		if len(portions) == 1 {
 			extent.FirstSeq, extent.LastSeq = first.Seq, last.Seq
 		}
 	}
@@ -76,7 +76,7 @@ func (s *Source) stored(ctx context.Context, of *stream, ask msgGet) (storedAt, 
 	var answer struct {
 		Message storedAt `json:"message"`
 	}
-	err := s.api.call(ctx, "STREAM.MSG.GET."+of.info.Config.Name, ask, &answer)
+	err := s.api.call(ctx, "STREAM.MSG.GET."+of.name(), ask, &answer)
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeMessageNotFound {
 		return storedAt{}, nil

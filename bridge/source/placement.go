@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -105,25 +104,24 @@ func (s *Source) isAttached(a *attachment) bool {
 
 // classify gives the placement that a feed should have, if the streams are known. placing must be held.
 func (s *Source) classify(feed *bridge.Feed) (*placement, bool) {
-	shares, known := s.table.classify(feed.Subjects())
+	portions, known := s.table.classify(feed.Subjects())
 	if !known {
 		return nil, false
 	}
 	p := &placement{feed: feed}
-	for _, part := range shares {
-		if part.stream == nil {
-			p.unstored = part.subjects
-			continue
+	for _, portion := range portions {
+		if portion.stream == nil {
+			p.unstored = portion.subjects
+		} else {
+			p.stored = append(p.stored, &share{tap: s.tapOf(portion.stream), feed: feed, filters: portion.subjects})
 		}
-		p.stored = append(p.stored, &share{tap: s.tapOf(part.stream), feed: feed, filters: part.subjects})
 	}
-	slices.SortFunc(p.stored, func(x, y *share) int { return strings.Compare(x.tap.name, y.tap.name) })
 	return p, true
 }
 
 // tapOf gives the tap of a stream, a new one if there is none or the one there is, is over. placing must be held.
 func (s *Source) tapOf(of *stream) *tap {
-	t := s.taps[of.info.Config.Name]
+	t := s.taps[of.name()]
 	if t != nil {
 		if _, rolled := t.state(); !rolled && t.created.Equal(of.info.Created) {
 			t.update(of)

@@ -56,7 +56,7 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 // store publishes to a stream.
 func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bridge.Receipt, error) {
 	connection := s.dials.Load()
-	name := holding.info.Config.Name
+	name := holding.name()
 	ack, err := s.acks.publish(ctx, s.conn, name, msg)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):

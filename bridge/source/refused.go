@@ -90,3 +90,17 @@ func (r *refusals) published(subject bridge.Subject, connection uint64) bool {
 	defer r.mu.Unlock()
 	return r.publish[string(subject)] == connection
 }
+
+// forget lets the next refusal to publish to the subject be told from earlier ones.
+func (r *refusals) forget(subject bridge.Subject) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.publish, string(subject))
+}
+
+// changes gives a channel that is closed at the next violation.
+func (r *refusals) changes() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.change
+}

@@ -100,15 +100,17 @@ func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.up.Store(s.conn.IsConnected())
+	s.api = api{s.conn}
 	if err = s.openReads(dial); err == nil {
 		s.acks, err = openAcks(s.conn)
+	}
+	if err == nil {
+		s.table, err = newTable(s.conn, s.dials, &s.refused, history, s.reclassify, log)
 	}
 	if err != nil {
 		s.Close()
 		return nil, err
 	}
-	s.api = api{s.conn}
-	s.table = newTable(s.conn, &s.refused, history, s.reclassify, log)
 	s.running.Go(s.take)
 	s.running.Go(s.deliver)
 	s.running.Go(s.confirm)

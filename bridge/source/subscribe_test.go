@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -68,11 +69,11 @@ system_account: SYS
 no_auth_user: app
 `
 
-// subscriptions asks the server how many subscriptions the source has there.
+// subscriptions asks the server how many subscriptions the source has there for feeds.
 func (b *bed) subscriptions(t *testing.T, system *nats.Conn) (n int) {
 	t.Helper()
 	b.settle(t)
-	answer, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", nil, patience)
+	answer, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", []byte(`{"subscriptions": true, "limit": 10}`), patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func (b *bed) subscriptions(t *testing.T, system *nats.Conn) (n int) {
 		Data struct {
 			Connections []struct {
 				Name          string
-				Subscriptions int
+				Subscriptions []string `json:"subscriptions_list"`
 			}
 		}
 	}
@@ -90,7 +91,12 @@ func (b *bed) subscriptions(t *testing.T, system *nats.Conn) (n int) {
 	found := false
 	for _, c := range connz.Data.Connections {
 		if c.Name == "tailwater" {
-			found, n = true, n+c.Subscriptions
+			found = true
+			for _, subject := range c.Subscriptions {
+				if !strings.HasPrefix(subject, "_INBOX.") && !strings.HasPrefix(subject, "$JS.") {
+					n++
+				}
+			}
 		}
 	}
 	if !found {

@@ -81,7 +81,7 @@ func (s *Source) newTap(of *stream) *tap {
 	t := &tap{
 		source:  s,
 		number:  s.tapped,
-		name:    of.info.Config.Name,
+		name:    of.name(),
 		created: of.info.Created,
 		log:     &streamLog{history: s.newHistory(of)},
 		again:   make(chan struct{}, 1),

@@ -1,0 +1,316 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// History is the stream that Tailwater keeps of its own. The zero value keeps none.
+type History struct {
+	Subjects      []bridge.Subject // none: a stream that is there is left as it is, with all that is in it
+	Stream        string           // its name
+	MaxAge        time.Duration    // 0 for no limit, as with the next two
+	MaxBytes      int64
+	MaxPerSubject int64
+	Replicas      int
+	Memory        bool // instead of files; cannot be changed later
+	Manage        bool // the stream is brought to these settings at each connect; else it is only made where it is missing
+}
+
+// duplicateWindow is how long a stream of Tailwater's own knows what it has stored by its Nats-Msg-Id.
+const duplicateWindow = 2 * time.Minute
+
+// own is what became of the stream of Tailwater's own.
+type own struct {
+	found    *jetstream.StreamConfig // nil where it is not there
+	problem  string                  // "" where there is none
+	remedy   string
+	conflict []string // other streams that hold some of the subjects
+}
+
+// What JetStream answers to a stream that it cannot make; jetstream names only some.
+const (
+	codeNoPeers           = 10005
+	codeSubjectOverlap    = 10065
+	codeReplicas          = 10074
+	codeMaxBytesRequired  = 10113
+	codeStreamBytesExceed = 10122
+	codeMemoryExceeded    = 10028
+	codeStorageExceeded   = 10047
+	codeResources         = 10023
+	codeAccountExceeded   = 10002
+)
+
+// ensure sees to the stream of Tailwater's own. What cannot be mended by trying again is logged and remembered; the
+// error means that JetStream did not answer.
+func (t *table) ensure(ctx context.Context) error {
+	if len(t.keep.Subjects) == 0 {
+		return nil
+	}
+	result, err := t.ensureOwn(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, bridge.ErrRefused):
+		result.problem = fmt.Sprintf("NATS does not let this bridge make the stream %s", t.keep.Stream)
+		result.remedy = "allow its user to " + allow(t.keep)
+	case !isVerdict(err):
+		return err
+	default:
+		result.problem = fmt.Sprintf("the stream %s cannot be as the settings ask: %v", t.keep.Stream, err)
+		result.remedy = mending(err)
+	}
+	if result.problem != "" {
+		t.log.Warn(result.problem, "remedy", result.remedy)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.own = result
+	return nil
+}
+
+// isVerdict tells whether JetStream has decided, and would decide so again.
+func isVerdict(err error) bool {
+	var refusal *jetstream.APIError
+	return errors.As(err, &refusal) && (refusal.Code < 500 || slices.Contains([]jetstream.ErrorCode{
+		codeReplicas, codeMemoryExceeded, codeStorageExceeded, codeResources, codeAccountExceeded, codeInvalidConfig, codeCreate, codeUpdate,
+	}, refusal.ErrorCode))
+}
+
+const (
+	codeInvalidConfig = 10052
+	codeCreate        = 10049
+	codeUpdate        = 10069
+)
+
+// mending names the setting behind a refusal.
+func mending(err error) string {
+	var refusal *jetstream.APIError
+	errors.As(err, &refusal)
+	switch refusal.ErrorCode {
+	case codeStorageExceeded, codeMemoryExceeded, codeResources, codeAccountExceeded, codeStreamBytesExceed:
+		return "lower TAILWATER_HISTORY_MAX_BYTES, or give JetStream more room: TAILWATER_HISTORY_MAX_BYTES is set aside at once, for each replica"
+	case codeMaxBytesRequired:
+		return "set TAILWATER_HISTORY_MAX_BYTES"
+	case codeReplicas, codeNoPeers:
+		return "lower TAILWATER_HISTORY_REPLICAS to the number of servers that have JetStream"
+	default:
+		return ""
+	}
+}
+
+func (t *table) ensureOwn(ctx context.Context) (own, error) {
+	config, raw, err := t.readOwn(ctx)
+	if isNotFound(err) {
+		return t.create(ctx)
+	}
+	if err != nil {
+		return own{}, err
+	}
+	result := own{found: config}
+	if t.keep.Manage {
+		return result, t.update(ctx, &result, raw)
+	}
+	if flags, rest := t.keep.differences(config); len(flags)+len(rest) > 0 {
+		result.problem = fmt.Sprintf("the stream %s is not as the settings ask, and is used as it is", t.keep.Stream)
+		result.remedy = editing(t.keep.Stream, flags)
+	}
+	return result, nil
+}
+
+// readOwn gives the configuration of the stream, and all of it as JSON: this version of nats.go may not know every field.
+func (t *table) readOwn(ctx context.Context) (*jetstream.StreamConfig, map[string]json.RawMessage, error) {
+	var info struct {
+		Config json.RawMessage `json:"config"`
+	}
+	if err := t.call(ctx, "STREAM.INFO."+t.keep.Stream, nil, &info); err != nil {
+		return nil, nil, err
+	}
+	config, raw := new(jetstream.StreamConfig), map[string]json.RawMessage{}
+	return config, raw, errors.Join(json.Unmarshal(info.Config, config), json.Unmarshal(info.Config, &raw))
+}
+
+// create makes the stream, unless another holds some of the subjects: then that one is used as it is.
+func (t *table) create(ctx context.Context) (own, error) {
+	var result own
+	for _, subject := range t.keep.Subjects {
+		found, err := t.list(ctx, subject)
+		if err != nil {
+			return own{}, err
+		}
+		result.conflict = append(result.conflict, found...)
+	}
+	if slices.Sort(result.conflict); len(result.conflict) > 0 {
+		result.conflict = slices.Compact(result.conflict)
+		return t.outdone(result), nil
+	}
+	request := t.keep.wanted(nil)
+	request["name"] = t.keep.Stream
+	request["description"] = "The history of Tailwater, see TAILWATER_HISTORY"
+	request["max_msgs"], request["max_consumers"], request["max_msg_size"] = -1, -1, -1
+	request["storage"] = storage(t.keep.Memory)
+	var made jetstream.StreamInfo
+	err := t.call(ctx, "STREAM.CREATE."+t.keep.Stream, request, &made)
+	if err != nil {
+		return own{}, err
+	}
+	t.log.Info("made the stream "+t.keep.Stream, "subjects", t.keep.Subjects)
+	return own{found: &made.Config}, nil
+}
+
+// outdone tells that other streams hold the subjects.
+func (t *table) outdone(result own) own {
+	others := strings.Join(result.conflict, ", ")
+	result.problem = fmt.Sprintf("the stream %s is not made: %s holds subjects of TAILWATER_HISTORY already, and is used as it is", t.keep.Stream, others)
+	result.remedy = "leave those subjects out of TAILWATER_HISTORY; " + command("stream", "info", result.conflict[0]) + " shows them"
+	return result
+}
+
+// update brings the stream to the settings. Fields that they do not speak of stay.
+func (t *table) update(ctx context.Context, result *own, raw map[string]json.RawMessage) error {
+	if stored := result.found.Storage == jetstream.MemoryStorage; stored != t.keep.Memory {
+		result.problem = fmt.Sprintf("the stream %s keeps its messages in %s; JetStream cannot change that", t.keep.Stream, storage(stored))
+		result.remedy = "set TAILWATER_HISTORY_STORAGE=" + storage(stored)
+	}
+	flags, rest := t.keep.differences(result.found)
+	if len(flags) == 0 && (len(rest) == 0 || result.problem != "") {
+		return nil
+	}
+	request := map[string]any{}
+	for name, value := range raw {
+		request[name] = value
+	}
+	maps.Copy(request, t.keep.wanted(result.found))
+	var updated jetstream.StreamInfo
+	if err := t.call(ctx, "STREAM.UPDATE."+t.keep.Stream, request, &updated); err != nil {
+		return err
+	}
+	result.found = &updated.Config
+	t.log.Info("brought the stream "+t.keep.Stream+" to the settings", "changed", flags)
+	return nil
+}
+
+// wanted gives the fields of the configuration that the settings speak of. had is what there is, or nil.
+//
+// Time-to-live of single messages stays off where it is: it cannot be turned off again, and anyone who may publish could
+// use it.
+func (h History) wanted(had *jetstream.StreamConfig) map[string]any {
+	fields := map[string]any{
+		"subjects":             h.Subjects,
+		"retention":            "limits",
+		"discard":              "old",
+		"max_age":              h.MaxAge,
+		"max_bytes":            cmp.Or(h.MaxBytes, -1),
+		"max_msgs_per_subject": cmp.Or(h.MaxPerSubject, -1),
+		"num_replicas":         max(h.Replicas, 1),
+		"no_ack":               false,
+		"allow_direct":         true,
+		"duplicate_window":     h.duplicates(had),
+	}
+	if had != nil && had.DiscardNewPerSubject {
+		fields["discard_new_per_subject"] = false
+	}
+	return fields
+}
+
+// duplicates gives the window for duplicates: what there is, or the usual, as far as the age allows.
+func (h History) duplicates(had *jetstream.StreamConfig) time.Duration {
+	window := duplicateWindow
+	if had != nil && had.Duplicates > 0 {
+		window = had.Duplicates
+	}
+	if h.MaxAge > 0 {
+		window = min(window, h.MaxAge)
+	}
+	return window
+}
+
+// differences gives what is to be edited of a stream so that it is as the settings ask, as arguments of `nats stream
+// edit`, and what else differs.
+func (h History) differences(config *jetstream.StreamConfig) (flags, rest []string) {
+	edit := func(differs bool, flag string) {
+		if differs {
+			flags = append(flags, flag)
+		}
+	}
+	subjects := make([]string, len(h.Subjects))
+	for i, s := range h.Subjects {
+		subjects[i] = string(s)
+	}
+	slices.Sort(subjects)
+	if !slices.Equal(subjects, slices.Sorted(slices.Values(config.Subjects))) {
+		flags = append(flags, "--subjects="+strings.Join(subjects, ","))
+	}
+	limit := func(value int64) string { return strconv.FormatInt(cmp.Or(max(value, 0), -1), 10) }
+	edit(config.Retention != jetstream.LimitsPolicy, "--retention=limits")
+	edit(config.Discard != jetstream.DiscardOld, "--discard=old")
+	edit(config.MaxAge != h.MaxAge, "--max-age="+duration(h.MaxAge))
+	edit(max(config.MaxBytes, 0) != h.MaxBytes, "--max-bytes="+limit(h.MaxBytes))
+	edit(max(config.MaxMsgsPerSubject, 0) != h.MaxPerSubject, "--max-msgs-per-subject="+limit(h.MaxPerSubject))
+	edit(config.Duplicates != h.duplicates(config), "--dupe-window="+duration(h.duplicates(config)))
+	edit(config.Replicas != max(h.Replicas, 1), "--replicas="+strconv.Itoa(max(h.Replicas, 1)))
+	edit(config.NoAck, "--ack")
+	edit(!config.AllowDirect, "--allow-direct")
+	if has := config.Storage == jetstream.MemoryStorage; has != h.Memory {
+		rest = append(rest, "it keeps its messages in "+storage(has)+", TAILWATER_HISTORY_STORAGE is "+storage(h.Memory))
+	}
+	return flags, rest
+}
+
+func storage(memory bool) string {
+	if memory {
+		return "memory"
+	}
+	return "file"
+}
+
+// duration writes a duration for the nats command.
+func duration(d time.Duration) string { return d.String() }
+
+// editing gives the command that edits a stream; "" where there is nothing to edit.
+func editing(stream string, flags []string) string {
+	if len(flags) == 0 {
+		return ""
+	}
+	return command(append([]string{"stream", "edit", stream}, flags...)...)
+}
+
+// command gives a command line of the nats tool, for a POSIX shell.
+func command(args ...string) string {
+	line := "nats"
+	for _, arg := range args {
+		line += " " + quote(arg)
+	}
+	return line
+}
+
+func quote(arg string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,:/"
+	if arg != "" && strings.Trim(arg, plain) == "" {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// allow says what the bridge's user needs to be allowed for streams.
+func allow(keep History) string {
+	publish := []string{
+		"$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>",
+		"$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.FC.>",
+	}
+	if len(keep.Subjects) > 0 {
+		publish = append(publish, "$JS.API.STREAM.CREATE."+keep.Stream)
+	}
+	return "publish to " + strings.Join(publish, ", ") + " and subscribe to " + advisorySubjects + " and _INBOX.>"
+}

@@ -1,0 +1,86 @@
+package source
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Table is a table on a source's connection.
+type Table struct {
+	*table
+	Changes chan struct{} // holds one when the table has told of a change
+}
+
+// Table opens a table. The test's end closes it.
+func (s *Source) Table(t testing.TB, keep History, log *slog.Logger) *Table {
+	t.Helper()
+	changes := make(chan struct{}, 1)
+	changed := func() {
+		select {
+		case changes <- struct{}{}:
+		default:
+		}
+	}
+	opened, err := newTable(s.conn, s.dials, &s.refused, keep, changed, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(opened.close)
+	return &Table{opened, changes}
+}
+
+// Classify gives the portions as `stream: subject subject; …`; none is the stream of those that none serves. It is empty
+// while that is not known.
+func (t *Table) Classify(subjects ...bridge.Subject) string {
+	portions, known := t.classify(subjects)
+	if !known {
+		return ""
+	}
+	return portionsText(portions)
+}
+
+// Await is Classify, once it is known.
+func (t *Table) Await(ctx context.Context, subjects ...bridge.Subject) (string, error) {
+	portions, err := t.await(ctx, subjects)
+	return portionsText(portions), err
+}
+
+func portionsText(portions []portion) string {
+	var parts []string
+	for _, p := range portions {
+		name := "none"
+		if p.stream != nil {
+			name = p.stream.name()
+		}
+		part := name + ":"
+		for _, s := range p.subjects {
+			part += " " + string(s)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Holding gives the stream that stores what is published on a subject.
+func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (string, error) {
+	s, err := t.holding(ctx, subject)
+	if s == nil {
+		return "none", err
+	}
+	return s.name(), err
+}
+
+// Epoch gives the epoch of a stream; empty where there is none.
+func (t *Table) Epoch(stream string) string {
+	if s := t.current().get(stream); s != nil {
+		return s.epoch
+	}
+	return ""
+}
+
+// Reason says why no stream serves a filter.
+func (t *Table) Reason(filter bridge.Subject) string { return t.current().reason(filter) }

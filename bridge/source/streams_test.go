@@ -1,0 +1,411 @@
+package source_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// tabled is a table, and a JetStream client beside it.
+type tabled struct {
+	*bed
+	*source.Table
+	js jetstream.JetStream
+}
+
+func newTabled(t *testing.T, dial source.Dialer) *tabled {
+	t.Helper()
+	js, err := jetstream.New(publisher(t, dial))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBed(t, dial, quiet)
+	return &tabled{b, b.source.Table(t, source.History{}, quiet), js}
+}
+
+func (b *tabled) create(t *testing.T, config jetstream.StreamConfig) {
+	t.Helper()
+	config.Storage = jetstream.MemoryStorage
+	if _, err := b.js.CreateStream(within(t, patience), config); err != nil {
+		t.Fatal(config.Name, err)
+	}
+}
+
+// awaitClass waits until the table classifies so.
+func (b *tabled) awaitClass(t *testing.T, want string, subjects ...bridge.Subject) {
+	t.Helper()
+	eventually(t, fmt.Sprint(subjects, " is in ", want), func() bool { return b.Classify(subjects...) == want })
+}
+
+func TestClassify(t *testing.T) {
+	b := newTabled(t, embedded(t))
+	for _, config := range []jetstream.StreamConfig{
+		{Name: "CHAT", Subjects: []string{"chat.>"}},
+		{Name: "TWO", Subjects: []string{"two.a.*", "two.b", `odd."q".*`}},
+		{Name: "KV_users", Subjects: []string{"$KV.users.>"}, MaxMsgsPerSubject: 1},
+		{Name: "WORK", Subjects: []string{"work.>"}, Retention: jetstream.WorkQueuePolicy},
+		{Name: "INTEREST", Subjects: []string{"interest.>"}, Retention: jetstream.InterestPolicy},
+		{Name: "NOACK", Subjects: []string{"noack.>"}, NoAck: true},
+		{Name: "MOVED", Subjects: []string{"moved.>"}, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "moved.>", Destination: "to.>"}},
+		{Name: "MIRROR", Mirror: &jetstream.StreamSource{Name: "CHAT"}},
+		{Name: "GATHERED", Subjects: []string{"gathered.>"}, Sources: []*jetstream.StreamSource{{Name: "TWO"}}},
+		{Name: "SILENT_SOURCES", Sources: []*jetstream.StreamSource{{Name: "TWO"}}},
+		{Name: "AGAIN", Subjects: []string{"again.>"}, RePublish: &jetstream.RePublish{Source: "again.>", Destination: "echo.>"}},
+	} {
+		b.create(t, config)
+	}
+	b.awaitClass(t, "AGAIN: again.x", "again.x")
+
+	for _, test := range []struct {
+		subject     bridge.Subject
+		stream, why string // of a feed; why there is none
+		holds       string // of a message; the same where empty
+	}{
+		{"chat.room1", "CHAT", "", ""},
+		{"chat.*", "CHAT", "", ""},
+		{"chat.>", "CHAT", "", ""},
+		{"chat.*.x", "CHAT", "", ""},
+		{"chat", "none", "no stream holds it", ""},
+		{"chatter.a", "none", "no stream holds it", ""},
+		{"two.a.x", "TWO", "", ""},
+		{"two.b", "TWO", "", ""},
+		{"two.*", "none", "TWO holds a part", ""},
+		{"two.>", "none", "TWO holds a part", ""},
+		{"two.a.*", "TWO", "", ""},
+		{"two.a.>", "none", "TWO holds a part", ""},
+		{"two.b.c", "none", "no stream holds it", ""},
+		{`odd."q".1`, "TWO", "", ""},
+		{"$KV.users.ann", "KV_users", "", ""},
+		{"$KV.users.>", "KV_users", "", ""},
+		{"$KV.other.ann", "none", "no stream holds it", ""},
+		{"work.a", "none", "WORK is a work queue", "WORK"},
+		{"interest.a", "none", "INTEREST keeps messages only until", "INTEREST"},
+		{"noack.a", "none", "NOACK does not acknowledge", "none"},
+		{"moved.a", "none", "MOVED stores messages under other subjects", "MOVED"},
+		{"to.a", "none", "no stream holds it", ""},
+		{"gathered.a", "GATHERED", "", ""},
+		{"again.a", "AGAIN", "", ""},
+		{"echo.a", "none", "no stream holds it", ""},
+		{"*.b", "none", "CHAT, GATHERED, INTEREST", ""},
+		{">", "none", "hold parts of it; none holds all", ""},
+	} {
+		want := fmt.Sprintf("%s: %s", test.stream, test.subject)
+		if got := b.Classify(test.subject); got != want {
+			t.Errorf("classified as %q, want %q", got, want)
+		}
+		if why := b.Reason(test.subject); !strings.Contains(why, test.why) || (why == "") != (test.why == "") {
+			t.Errorf("%s: the reason is %q, want %q", test.subject, why, test.why)
+		}
+		if test.subject.Wild() {
+			continue
+		}
+		holds, err := b.Holding(within(t, patience), test.subject)
+		if want := cmp.Or(test.holds, test.stream); err != nil || holds != want {
+			t.Errorf("%s: held by %s, %v, want %s", test.subject, holds, err, want)
+		}
+	}
+	if got, want := b.Classify("work.a", "chat.b", "two.b", "chat.a", "x.y"), "CHAT: chat.b chat.a; TWO: two.b; none: work.a x.y"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A connection follows a few streams at most, the same on every node.
+func TestManyStreams(t *testing.T) {
+	const n = 40
+	b := newTabled(t, embedded(t))
+	var subjects []bridge.Subject
+	for i := range n {
+		b.create(t, jetstream.StreamConfig{Name: fmt.Sprintf("S%02d", i), Subjects: []string{fmt.Sprintf("s%02d.>", i)}})
+		subjects = append(subjects, bridge.Subject(fmt.Sprintf("s%02d.x", n-1-i)))
+	}
+	for i := range n {
+		b.awaitClass(t, fmt.Sprintf("S%02d: s%02d.x", i, i), bridge.Subject(fmt.Sprintf("s%02d.x", i)))
+	}
+	want := ""
+	for i := range bridge.MaxLogs - 1 {
+		want += fmt.Sprintf("S%02d: s%02d.x; ", i, i)
+	}
+	if got := b.Classify(subjects...); !strings.HasPrefix(got, want+"none: s07.x s08.x") {
+		t.Errorf("got %q, want %q and the rest as none", got, want)
+	}
+
+	// Another table learns of them from the list rather than from advisories.
+	late := &tabled{b.bed, b.source.Table(t, source.History{}, quiet), b.js}
+	if got, err := late.Await(within(t, patience), "s39.x"); err != nil || got != "S39: s39.x" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestStreamsComeAndGo(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		b := newTabled(t, dial)
+		b.awaitClass(t, "none: chat.a", "chat.a")
+		b.create(t, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.*"}})
+		b.awaitClass(t, "CHAT: chat.a", "chat.a")
+		receive(t, b.Changes, "the table to tell")
+
+		before := b.Epoch("CHAT")
+		if err := b.js.DeleteStream(t.Context(), "CHAT"); err != nil {
+			t.Fatal(err)
+		}
+		b.create(t, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.*"}})
+		eventually(t, "the epoch is new", func() bool { e := b.Epoch("CHAT"); return e != "" && e != before })
+
+		b.awaitClass(t, "none: chat.a.b", "chat.a.b")
+		if _, err := b.js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "CHAT", Storage: jetstream.MemoryStorage, Subjects: []string{"chat.>"}}); err != nil {
+			t.Fatal(err)
+		}
+		b.awaitClass(t, "CHAT: chat.a.b", "chat.a.b")
+
+		if err := b.js.DeleteStream(t.Context(), "CHAT"); err != nil {
+			t.Fatal(err)
+		}
+		b.awaitClass(t, "none: chat.a", "chat.a")
+	})
+}
+
+// What happens to streams while the bridge is away is seen on the next connection; until then nothing is known.
+func TestStreamsAfterReconnect(t *testing.T) {
+	process := bridgetest.StartNATSServer(t)
+	b := newTabled(t, to(process.URL()))
+	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitClass(t, "CHAT: chat.a", "chat.a")
+	process.Kill()
+	b.awaitStatus(t, nats.RECONNECTING)
+	process.Start(t)
+	eventually(t, "the table is known again", func() bool { return b.Classify("chat.a") == "CHAT: chat.a" && b.conn.IsConnected() })
+	js, err := jetstream.New(publisher(t, to(process.URL())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), "CHAT"); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitClass(t, "none: chat.a", "chat.a")
+}
+
+func TestNoJetStream(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "nats.conf")
+	text := `
+		accounts {
+			without { users = [ { user: without, password: pw } ] }
+			with { jetstream: enabled, users = [
+				{ user: refused, password: pw, permissions: { publish: ["ok.>"], subscribe: [">"] } }
+				{ user: mute, password: pw, permissions: { publish: [">"], subscribe: ["ok.>"] } }
+				{ user: hidden, password: pw, permissions: { publish: ["ok.>", "$JS.API.STREAM.NAMES"], subscribe: [">"] } }
+				{ user: admin, password: pw }
+			] }
+		}`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	process := bridgetest.StartNATSServer(t, "-c", config)
+	as := func(user string) source.Dialer {
+		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, process.Port))
+	}
+	js, err := jetstream.New(publisher(t, as("admin")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OK", Subjects: []string{"ok.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	for user, why := range map[string]string{
+		"without": "there is no JetStream",
+		"refused": "NATS does not let this bridge look at streams",
+		"mute":    "NATS does not let this bridge look at streams",
+		"hidden":  "no stream holds it",
+	} {
+		t.Run(user, func(t *testing.T) {
+			b := newBed(t, as(user), quiet)
+			begun := time.Now()
+			table := b.source.Table(t, source.History{}, quiet)
+			if got, err := table.Await(within(t, patience), "ok.a"); err != nil || got != "none: ok.a" {
+				t.Errorf("classified as %q, %v", got, err)
+			}
+			if took := time.Since(begun); took > 2*time.Second {
+				t.Errorf("it took %v to know", took)
+			}
+			if got := table.Reason("ok.a"); !strings.Contains(got, why) {
+				t.Errorf("the reason is %q, want %q", got, why)
+			}
+			if got, err := table.Holding(within(t, patience), "ok.a"); err != nil || got != "none" {
+				t.Errorf("held by %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// fakeJetStream answers in the place of JetStream, on a server without it.
+type fakeJetStream struct {
+	conn *nats.Conn
+	dial source.Dialer
+}
+
+func newFake(t *testing.T) *fakeJetStream {
+	t.Helper()
+	without, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	without.Start()
+	t.Cleanup(func() {
+		without.Shutdown()
+		without.WaitForShutdown()
+	})
+	dial := to(without.ClientURL())
+	return &fakeJetStream{publisher(t, dial), dial}
+}
+
+// on answers to a subject with what respond gives for a request; nil for no answer at all.
+func (f *fakeJetStream) on(t *testing.T, what string, respond func(name string, data []byte) any) {
+	t.Helper()
+	_, err := f.conn.Subscribe("$JS.API."+what, func(msg *nats.Msg) {
+		if answer := respond(msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:], msg.Data); answer != nil {
+			data, _ := json.Marshal(answer)
+			_ = msg.Respond(data)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flush(t, f.conn)
+}
+
+// names answers with pages of all names, or of those whose subjects, their names in small letters, a filter covers.
+func (f *fakeJetStream) names(t *testing.T, limit int, all ...string) {
+	f.on(t, "STREAM.NAMES", func(_ string, data []byte) any {
+		var request struct {
+			Offset  int
+			Subject bridge.Subject
+		}
+		if err := json.Unmarshal(data, &request); err != nil {
+			t.Error(err)
+		}
+		found := slices.DeleteFunc(slices.Clone(all), func(name string) bool {
+			return request.Subject != "" && request.Subject != bridge.Subject(strings.ToLower(name))
+		})
+		page := found[min(request.Offset, len(found)):]
+		return map[string]any{"total": len(found), "offset": request.Offset, "limit": limit, "streams": page[:min(limit, len(page))]}
+	})
+}
+
+// info gives what STREAM.INFO answers of a stream whose subject is its name in small letters.
+func info(name string) any {
+	return map[string]any{
+		"config":  jetstream.StreamConfig{Name: name, Subjects: []string{strings.ToLower(name)}},
+		"created": time.Unix(1, 0),
+	}
+}
+
+func refusal(code, errCode int) any {
+	return map[string]any{"error": map[string]any{"code": code, "err_code": errCode}}
+}
+
+func TestPages(t *testing.T) {
+	f := newFake(t)
+	var all []string
+	for i := range 2500 {
+		all = append(all, fmt.Sprintf("S%d", i))
+	}
+	f.names(t, 1024, all...)
+	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any { return info(name) })
+	table := newBed(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
+	for _, subject := range []bridge.Subject{"s0", "s1024", "s2499"} {
+		want := fmt.Sprintf("%s: %s", strings.ToUpper(string(subject)), subject)
+		if got, err := table.Await(within(t, patience), subject); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+}
+
+// While JetStream has no leader, nothing is said to be without a stream.
+func TestLeaderless(t *testing.T) {
+	f := newFake(t)
+	var leader atomic.Bool
+	asked := make(chan struct{}, 1<<10)
+	f.on(t, "STREAM.NAMES", func(string, []byte) any {
+		asked <- struct{}{}
+		if !leader.Load() {
+			return refusal(503, 10008)
+		}
+		return map[string]any{"total": 1, "streams": []string{"A"}}
+	})
+	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any { return info(name) })
+	b := newBed(t, f.dial, quiet)
+	table := b.source.Table(t, source.History{}, quiet)
+	for range 3 {
+		receive(t, asked, "the table to ask again")
+	}
+	if got := table.Classify("a"); got != "" {
+		t.Fatalf("classified as %q without a leader", got)
+	}
+	leader.Store(true)
+	if got, err := table.Await(within(t, patience), "a"); err != nil || got != "A: a" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+
+	// On the next connection what was known holds on.
+	leader.Store(false)
+	b.cut(t)
+	if got, err := table.Await(within(t, patience), "a"); err != nil || got != "A: a" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	if got, err := table.Await(within(t, patience), "b"); err != nil || got != "none: b" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+// A stream that does not answer holds up nobody but those whose subjects it may hold.
+func TestSilentStream(t *testing.T) {
+	f := newFake(t)
+	f.names(t, 1024, "GOOD", "SILENT")
+	var speaks atomic.Bool
+	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any {
+		if name == "SILENT" && !speaks.Load() {
+			return refusal(500, 10118)
+		}
+		return info(name)
+	})
+	table := newBed(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
+	for subject, want := range map[bridge.Subject]string{"good": "GOOD: good", "other": "none: other"} {
+		if got, err := table.Await(within(t, patience), subject); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	if got, err := table.Holding(within(t, patience), "another"); err != nil || got != "none" {
+		t.Errorf("held by %q, %v", got, err)
+	}
+	if got, err := table.Await(within(t, 300*time.Millisecond), "silent"); err == nil {
+		t.Errorf("classified as %q", got)
+	}
+	speaks.Store(true)
+	if got, err := table.Await(within(t, patience), "silent"); err != nil || got != "SILENT: silent" {
+		t.Errorf("got %q, %v", got, err)
+	}
+
+	// Later it is known as it was.
+	speaks.Store(false)
+	publish(t, f.conn, "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.SILENT", "{}")
+	publish(t, f.conn, "$JS.EVENT.ADVISORY.STREAM.UPDATED.GOOD", "{}")
+	if got, err := table.Await(within(t, patience), "silent"); err != nil || got != "SILENT: silent" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
