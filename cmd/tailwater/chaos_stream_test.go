@@ -59,7 +59,7 @@ func TestChaosStreamIsRecreated(t *testing.T) {
 			t.Errorf("who was away meanwhile is told %+v", again)
 		}
 	}
-	s.finish(bridgetest.Rules{Resets: []string{"recreated"}, Gaps: []string{"disconnected"}})
+	s.finish(bridgetest.Rules{Resets: []string{"recreated", "unknown"}, Gaps: []string{"disconnected"}})
 }
 
 // The stream is purged: who had all misses nothing, who comes back is told.
