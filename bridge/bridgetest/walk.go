@@ -222,10 +222,10 @@ func (w *walk) live(s *segment, m *Message, at place) {
 	if m.life == unsure || m.acknowledged == 0 {
 		return
 	}
-	if seq, seen := m.places[at.epoch]; seen && seq != at.seq {
-		w.broken("another client has seen the same message with the sequence %d", seq)
+	if other, seen := m.places[at.epoch]; seen && !other.is(at) {
+		w.broken("another client has seen the same message at %d-%s", other.seq, other.time)
 	}
-	m.places[at.epoch] = at.seq
+	m.places[at.epoch] = at
 	if s.begun < w.ledger.disturbed(m.life) {
 		w.broken("the client was not told before this that the stream was made anew, or set back")
 	}

@@ -53,7 +53,7 @@ func TestChaosFlood(t *testing.T) {
 			},
 		}
 		if i < slowReaders {
-			client.Slow = &bridgetest.Slow{Bytes: 4 << 10, Every: 20 * time.Millisecond, Buffer: 4 << 10}
+			client.Slow = &bridgetest.Slow{Bytes: 4 << 10, Every: 20 * time.Millisecond, Buffer: 32 << 10}
 		}
 		running.Go(func() {
 			if err := client.Run(ctx); err != nil {
