@@ -25,6 +25,7 @@ type fakeStream struct {
 	maxMessages   int // 0 for no limit
 	pageSize      int
 	careful       bool // LostBelow is not exact: it counts whatever is below the first message
+	delay         time.Duration
 
 	mu      sync.Mutex
 	content content
@@ -157,6 +158,7 @@ func (s *fakeStream) begin(ctx context.Context, method string) error {
 	s.calls[method]++
 	blocked := s.blocked
 	s.mu.Unlock()
+	time.Sleep(s.delay)
 	if blocked != nil {
 		select {
 		case <-blocked:

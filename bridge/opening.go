@@ -270,5 +270,5 @@ func (r *Reader) beginAtPage(part int, from uint64) (standing, <-chan struct{}) 
 	if page == nil {
 		return standing{}, wait
 	}
-	return standing{Position: page.before(from - 1), fresh: true}, nil
+	return standing{Position: page.before(from - 1), told: page.lostBelow}, nil // what was lost before is not owed
 }

@@ -19,7 +19,6 @@ type Reader struct {
 type standing struct {
 	Position
 	told   uint64 // what was lost below this sequence is not owed, or was announced
-	fresh  bool   // the first page is the beginning: what was lost before it is not owed
 	newest uint64 // the client is being given the newest values as of this sequence; 0 if not
 	sync   uint64 // so far goes the replay that was asked for
 }
@@ -191,9 +190,6 @@ func (r *Reader) replay(part int, out *output) (done bool, wait <-chan struct{})
 	if page == nil {
 		return false, wait
 	}
-	if at.fresh {
-		at.told, at.fresh = max(at.told, page.lostBelow), false
-	}
 	if at.Seq < page.lostBelow && at.told < page.lostBelow {
 		after := r.id()
 		at.Position, at.told = page.before(at.Seq), page.lostBelow
@@ -223,7 +219,7 @@ func (r *Reader) replayNewest(part int, out *output) (done bool, wait <-chan str
 		return false, nil
 	}
 	if page.through >= at.newest {
-		at.Position, at.newest, at.fresh = Position{Epoch: p.At.Epoch, Seq: at.newest}, 0, false
+		at.Position, at.newest = Position{Epoch: p.At.Epoch, Seq: at.newest}, 0
 	} else {
 		at.Position = Position{Epoch: p.At.Epoch, Seq: page.through}
 	}

@@ -3,7 +3,6 @@ package bridge
 import (
 	"container/list"
 	"context"
-	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -52,15 +51,35 @@ type replay struct {
 	pages    []*page       // by from
 	newest   []*page       // of Log.Newest, in the order in which they were read
 	fetching chan struct{} // closed when the read under way has ended; nil where there is none
-	wanted   uint64        // the lowest sequence to read from next; wantNothing
+	looking  chan struct{} // the same for newest
+	wanted   []uint64      // the sequences to read from, ascending
 	through  uint64        // how far
 	dropped  bool
 }
 
-const wantNothing = math.MaxUint64
-
 func newReplay(subjects []Subject, framing Framing) *replay {
-	return &replay{subjects: subjects, framing: framing, wanted: wantNothing}
+	return &replay{subjects: subjects, framing: framing}
+}
+
+// want notes where to read from.
+func (of *replay) want(from uint64) {
+	if i, known := slices.BinarySearch(of.wanted, from); !known {
+		of.wanted = slices.Insert(of.wanted, i, from)
+	}
+}
+
+// take gives where to read from next: the lowest place that is wanted at or above a sequence, else the lowest. So all have
+// their turn, those who are far behind and those who are not.
+func (of *replay) take(above uint64) (from uint64, found bool) {
+	of.wanted = slices.DeleteFunc(of.wanted, func(seq uint64) bool { return of.covering(seq) != nil })
+	if len(of.wanted) == 0 || of.dropped {
+		return 0, false
+	}
+	i, _ := slices.BinarySearch(of.wanted, above)
+	i %= len(of.wanted)
+	from = of.wanted[i]
+	of.wanted = slices.Delete(of.wanted, i, i+1)
+	return from, true
 }
 
 // page is a stretch of a log, encoded.
@@ -118,7 +137,9 @@ func newReplays(counters *counters) *replays {
 
 // close ends all reads and waits for them.
 func (r *replays) close() {
+	r.mu.Lock()
 	r.stop()
+	r.mu.Unlock() // no worker begins from here on
 	r.running.Wait()
 }
 
@@ -136,10 +157,11 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool) (
 		}
 		from, gather = found.through+1, false
 	}
-	of.wanted, of.through = min(of.wanted, from), max(of.through, through)
+	of.want(from)
+	of.through = max(of.through, through)
 	if of.fetching == nil {
 		of.fetching = make(chan struct{})
-		begin := func() { r.enqueue(func() { r.fetch(of, log) }) }
+		begin := func() { r.enqueue(func() { r.fetch(of, log, 0) }) }
 		if gather {
 			time.AfterFunc(gatherTime, func() {
 				r.mu.Lock()
@@ -167,35 +189,37 @@ func (of *replay) covering(seq uint64) *page {
 	return nil
 }
 
-// fetch reads the page that is wanted, and goes on while another is.
-func (r *replays) fetch(of *replay, log Log) {
-	for {
-		r.mu.Lock()
-		from, through := of.wanted, of.through
-		of.wanted = wantNothing
-		r.mu.Unlock()
-		ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
-		read, err := log.Page(ctx, of.subjects, from, through)
-		cancel()
-		if err != nil || read.Through < from { // the second would be a Log that breaks its word, and this loop's end
-			r.failed(of.ended)
-			return
-		}
-		made := r.encode(of, log, read)
-		made.from = from
-		r.mu.Lock()
-		i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > from })
-		r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
-		again := of.wanted != wantNothing && of.covering(of.wanted) == nil && !of.dropped
+// fetch reads the page that is wanted next, from a sequence on if there is one, and queues for the one after it: other
+// feeds have their turn between.
+func (r *replays) fetch(of *replay, log Log, above uint64) {
+	r.mu.Lock()
+	from, found := of.take(above)
+	through := of.through
+	if !found {
 		of.ended()
-		if again {
-			of.fetching = make(chan struct{})
-		}
 		r.mu.Unlock()
-		if !again {
-			return
-		}
+		return
 	}
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
+	defer cancel()
+	read, err := log.Page(ctx, of.subjects, from, through)
+	if err != nil || read.Through < from { // the second would be a Log that breaks its word, read again and again
+		r.failed(func() {
+			of.wanted = nil
+			of.ended()
+		})
+		return
+	}
+	made := r.encode(of, log, read)
+	made.from = from
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > from })
+	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
+	of.ended()
+	of.fetching = make(chan struct{})
+	r.enqueue(func() { r.fetch(of, log, read.Through) })
 }
 
 // ended wakes those who wait for a read. The lock must be held.
@@ -214,19 +238,23 @@ func (r *replays) newestPage(of *replay, log Log, from, upTo uint64) (*page, <-c
 			return p, nil
 		}
 	}
-	if of.fetching == nil {
-		of.fetching = make(chan struct{})
+	if of.looking == nil {
+		of.looking = make(chan struct{})
 		r.enqueue(func() { r.fetchNewest(of, log, from, upTo) })
 	}
-	return nil, of.fetching
+	return nil, of.looking
 }
 
 func (r *replays) fetchNewest(of *replay, log Log, from, upTo uint64) {
 	ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
 	defer cancel()
 	read, err := log.Newest(ctx, of.subjects, from, upTo)
+	ended := func() {
+		close(of.looking)
+		of.looking = nil
+	}
 	if err != nil {
-		r.failed(of.ended)
+		r.failed(ended)
 		return
 	}
 	made := r.encode(of, log, read)
@@ -234,7 +262,7 @@ func (r *replays) fetchNewest(of *replay, log Log, from, upTo uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.keep(made, func() { of.newest = append(of.newest, made) })
-	of.ended()
+	ended()
 }
 
 // failed wakes those who wait, but only after a while: they ask again at once.

@@ -46,22 +46,37 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := checkText(r, body); err != nil {
 		return err
 	}
-	if err := a.send(r.Context(), subject, header, body); err != nil {
+	receipt, err := a.send(r.Context(), subject, header, body)
+	if err != nil {
 		return err
 	}
 	a.stats.accepted.Add(1)
-	writeJSON(w, http.StatusAccepted, "application/json", map[string]bridge.Subject{"subject": subject})
+	if receipt.Stream == "" {
+		writeJSON(w, http.StatusAccepted, "application/json", map[string]bridge.Subject{"subject": subject})
+		return nil
+	}
+	writeJSON(w, http.StatusCreated, "application/json", stored{
+		Subject: subject, ID: receipt.Position.String(), Stream: receipt.Stream, Seq: receipt.Position.Seq, Duplicate: receipt.Duplicate,
+	})
 	return nil
 }
 
-func (a *API) send(ctx context.Context, subject bridge.Subject, header map[string][]string, body []byte) error {
+func (a *API) send(ctx context.Context, subject bridge.Subject, header map[string][]string, body []byte) (bridge.Receipt, error) {
 	a.publishing.RLock()
 	defer a.publishing.RUnlock()
 	// A client that hangs up does not take the message back, and says nothing about NATS.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	_, err := a.config.Publisher.Publish(ctx, subject, header, body)
-	return err
+	return a.config.Publisher.Publish(ctx, subject, header, body)
+}
+
+// stored is the answer to a message that a stream has.
+type stored struct {
+	Subject   bridge.Subject `json:"subject"`
+	ID        string         `json:"id"` // without its time, which the stream does not tell
+	Stream    string         `json:"stream"`
+	Seq       uint64         `json:"seq"`
+	Duplicate bool           `json:"duplicate"`
 }
 
 // natsHeader gives the headers of the message. Only what stands here is ever passed on from a request to NATS, where

@@ -32,25 +32,26 @@ type History struct {
 // duplicateWindow is how long a stream of Tailwater's own knows what it has stored by its Nats-Msg-Id.
 const duplicateWindow = 2 * time.Minute
 
-// own is what became of the stream of Tailwater's own.
+// own is what there is to say of the stream of Tailwater's own: why it is not there, or not as the settings ask.
 type own struct {
-	found    *jetstream.StreamConfig // nil where it is not there
-	problem  string                  // "" where there is none
-	remedy   string
-	conflict []string // other streams that hold some of the subjects
+	problem string // "" where there is none
+	remedy  string
 }
 
-// What JetStream answers to a stream that it cannot make; jetstream names only some.
+// What JetStream answers to a stream that it cannot make, or not now; jetstream names only some.
 const (
-	codeNoPeers           = 10005
-	codeSubjectOverlap    = 10065
-	codeReplicas          = 10074
-	codeMaxBytesRequired  = 10113
-	codeStreamBytesExceed = 10122
-	codeMemoryExceeded    = 10028
-	codeStorageExceeded   = 10047
-	codeResources         = 10023
-	codeAccountExceeded   = 10002
+	codeNotEnoughForAccount = 10002
+	codeIncomplete          = 10004
+	codeNoPeers             = 10005
+	codeNoLeader            = 10008
+	codeNotEnough           = 10023
+	codeNotEnoughMemory     = 10028
+	codeNotEnoughStorage    = 10047
+	codeOverlap             = 10065
+	codeNoReplicas          = 10074
+	codeBytesRequired       = 10113
+	codeOffline             = 10118
+	codeTooManyBytes        = 10122
 )
 
 // ensure sees to the stream of Tailwater's own. What cannot be mended by trying again is logged and remembered; the
@@ -64,12 +65,16 @@ func (t *table) ensure(ctx context.Context) error {
 	case err == nil:
 	case errors.Is(err, bridge.ErrRefused):
 		result.problem = fmt.Sprintf("NATS does not let this bridge make the stream %s", t.keep.Stream)
-		result.remedy = "allow its user to " + allow(t.keep)
-	case !isVerdict(err):
-		return err
-	default:
+		result.remedy = allow(t.keep)
+	case isOverlap(err):
+		if result, err = t.outdone(ctx); err != nil {
+			return err
+		}
+	case isVerdict(err):
 		result.problem = fmt.Sprintf("the stream %s cannot be as the settings ask: %v", t.keep.Stream, err)
 		result.remedy = mending(err)
+	default:
+		return err
 	}
 	if result.problem != "" {
 		t.log.Warn(result.problem, "remedy", result.remedy)
@@ -80,30 +85,28 @@ func (t *table) ensure(ctx context.Context) error {
 	return nil
 }
 
+func isOverlap(err error) bool {
+	var refusal *jetstream.APIError
+	return errors.As(err, &refusal) && refusal.ErrorCode == codeOverlap
+}
+
 // isVerdict tells whether JetStream has decided, and would decide so again.
 func isVerdict(err error) bool {
 	var refusal *jetstream.APIError
-	return errors.As(err, &refusal) && (refusal.Code < 500 || slices.Contains([]jetstream.ErrorCode{
-		codeReplicas, codeMemoryExceeded, codeStorageExceeded, codeResources, codeAccountExceeded, codeInvalidConfig, codeCreate, codeUpdate,
-	}, refusal.ErrorCode))
+	return errors.As(err, &refusal) && !isAbsence(err) &&
+		!slices.Contains([]jetstream.ErrorCode{codeNoLeader, codeIncomplete, codeOffline}, refusal.ErrorCode)
 }
-
-const (
-	codeInvalidConfig = 10052
-	codeCreate        = 10049
-	codeUpdate        = 10069
-)
 
 // mending names the setting behind a refusal.
 func mending(err error) string {
 	var refusal *jetstream.APIError
 	errors.As(err, &refusal)
 	switch refusal.ErrorCode {
-	case codeStorageExceeded, codeMemoryExceeded, codeResources, codeAccountExceeded, codeStreamBytesExceed:
-		return "lower TAILWATER_HISTORY_MAX_BYTES, or give JetStream more room: TAILWATER_HISTORY_MAX_BYTES is set aside at once, for each replica"
-	case codeMaxBytesRequired:
+	case codeNotEnough, codeNotEnoughForAccount, codeNotEnoughMemory, codeNotEnoughStorage, codeTooManyBytes:
+		return "lower TAILWATER_HISTORY_MAX_BYTES, which JetStream sets aside at once and for each replica, or give JetStream more room"
+	case codeBytesRequired:
 		return "set TAILWATER_HISTORY_MAX_BYTES"
-	case codeReplicas, codeNoPeers:
+	case codeNoReplicas, codeNoPeers:
 		return "lower TAILWATER_HISTORY_REPLICAS to the number of servers that have JetStream"
 	default:
 		return ""
@@ -112,21 +115,28 @@ func mending(err error) string {
 
 func (t *table) ensureOwn(ctx context.Context) (own, error) {
 	config, raw, err := t.readOwn(ctx)
-	if isNotFound(err) {
-		return t.create(ctx)
-	}
-	if err != nil {
+	switch {
+	case isNotFound(err):
+		return own{}, t.create(ctx)
+	case err != nil:
 		return own{}, err
+	case t.keep.Manage:
+		return t.update(ctx, config, raw)
+	default:
+		return t.keep.compare(config), nil
 	}
-	result := own{found: config}
-	if t.keep.Manage {
-		return result, t.update(ctx, &result, raw)
+}
+
+// compare says how a stream differs from the settings.
+func (h History) compare(config *jetstream.StreamConfig) own {
+	flags, fixed := h.differences(config)
+	if len(flags) == 0 {
+		return fixed
 	}
-	if flags, rest := t.keep.differences(config); len(flags)+len(rest) > 0 {
-		result.problem = fmt.Sprintf("the stream %s is not as the settings ask, and is used as it is", t.keep.Stream)
-		result.remedy = editing(t.keep.Stream, flags)
+	return own{
+		problem: fmt.Sprintf("the stream %s is not as the settings ask, and is used as it is", h.Stream),
+		remedy:  command(append([]string{"stream", "edit", h.Stream}, flags...)...),
 	}
-	return result, nil
 }
 
 // readOwn gives the configuration of the stream, and all of it as JSON: this version of nats.go may not know every field.
@@ -141,64 +151,61 @@ func (t *table) readOwn(ctx context.Context) (*jetstream.StreamConfig, map[strin
 	return config, raw, errors.Join(json.Unmarshal(info.Config, config), json.Unmarshal(info.Config, &raw))
 }
 
-// create makes the stream, unless another holds some of the subjects: then that one is used as it is.
-func (t *table) create(ctx context.Context) (own, error) {
-	var result own
-	for _, subject := range t.keep.Subjects {
-		found, err := t.list(ctx, subject)
-		if err != nil {
-			return own{}, err
-		}
-		result.conflict = append(result.conflict, found...)
-	}
-	if slices.Sort(result.conflict); len(result.conflict) > 0 {
-		result.conflict = slices.Compact(result.conflict)
-		return t.outdone(result), nil
-	}
+// create makes the stream. JetStream refuses it where another stream holds some of the subjects.
+func (t *table) create(ctx context.Context) error {
 	request := t.keep.wanted(nil)
 	request["name"] = t.keep.Stream
 	request["description"] = "The history of Tailwater, see TAILWATER_HISTORY"
 	request["max_msgs"], request["max_consumers"], request["max_msg_size"] = -1, -1, -1
 	request["storage"] = storage(t.keep.Memory)
-	var made jetstream.StreamInfo
-	err := t.call(ctx, "STREAM.CREATE."+t.keep.Stream, request, &made)
-	if err != nil {
-		return own{}, err
+	if err := t.call(ctx, "STREAM.CREATE."+t.keep.Stream, request, nil); err != nil {
+		return err
 	}
 	t.log.Info("made the stream "+t.keep.Stream, "subjects", t.keep.Subjects)
-	return own{found: &made.Config}, nil
+	return nil
 }
 
-// outdone tells that other streams hold the subjects.
-func (t *table) outdone(result own) own {
-	others := strings.Join(result.conflict, ", ")
-	result.problem = fmt.Sprintf("the stream %s is not made: %s holds subjects of TAILWATER_HISTORY already, and is used as it is", t.keep.Stream, others)
-	result.remedy = "leave those subjects out of TAILWATER_HISTORY; " + command("stream", "info", result.conflict[0]) + " shows them"
-	return result
+// outdone tells that other streams hold the subjects: they are used as they are.
+func (t *table) outdone(ctx context.Context) (own, error) {
+	others := map[string]bool{}
+	var free []string
+	for _, subject := range t.keep.Subjects {
+		found, err := t.list(ctx, subject)
+		if err != nil {
+			return own{}, err
+		}
+		found = slices.DeleteFunc(found, func(name string) bool { return name == t.keep.Stream })
+		for _, name := range found {
+			others[name] = true
+		}
+		if len(found) == 0 {
+			free = append(free, string(subject))
+		}
+	}
+	holding := strings.Join(slices.Sorted(maps.Keys(others)), ", ")
+	result := own{
+		problem: fmt.Sprintf("the stream %s cannot have the subjects of TAILWATER_HISTORY: %s holds some of them already, and is used as it is", t.keep.Stream, holding),
+		remedy:  "set TAILWATER_HISTORY to what is left: " + quote(strings.Join(free, ",")),
+	}
+	return result, nil
 }
 
 // update brings the stream to the settings. Fields that they do not speak of stay.
-func (t *table) update(ctx context.Context, result *own, raw map[string]json.RawMessage) error {
-	if stored := result.found.Storage == jetstream.MemoryStorage; stored != t.keep.Memory {
-		result.problem = fmt.Sprintf("the stream %s keeps its messages in %s; JetStream cannot change that", t.keep.Stream, storage(stored))
-		result.remedy = "set TAILWATER_HISTORY_STORAGE=" + storage(stored)
-	}
-	flags, rest := t.keep.differences(result.found)
-	if len(flags) == 0 && (len(rest) == 0 || result.problem != "") {
-		return nil
+func (t *table) update(ctx context.Context, config *jetstream.StreamConfig, raw map[string]json.RawMessage) (own, error) {
+	flags, fixed := t.keep.differences(config)
+	if len(flags) == 0 {
+		return fixed, nil
 	}
 	request := map[string]any{}
 	for name, value := range raw {
 		request[name] = value
 	}
-	maps.Copy(request, t.keep.wanted(result.found))
-	var updated jetstream.StreamInfo
-	if err := t.call(ctx, "STREAM.UPDATE."+t.keep.Stream, request, &updated); err != nil {
-		return err
+	maps.Copy(request, t.keep.wanted(config))
+	if err := t.call(ctx, "STREAM.UPDATE."+t.keep.Stream, request, nil); err != nil {
+		return own{}, err
 	}
-	result.found = &updated.Config
 	t.log.Info("brought the stream "+t.keep.Stream+" to the settings", "changed", flags)
-	return nil
+	return fixed, nil
 }
 
 // wanted gives the fields of the configuration that the settings speak of. had is what there is, or nil.
@@ -237,8 +244,8 @@ func (h History) duplicates(had *jetstream.StreamConfig) time.Duration {
 }
 
 // differences gives what is to be edited of a stream so that it is as the settings ask, as arguments of `nats stream
-// edit`, and what else differs.
-func (h History) differences(config *jetstream.StreamConfig) (flags, rest []string) {
+// edit`, and what cannot be edited.
+func (h History) differences(config *jetstream.StreamConfig) (flags []string, fixed own) {
 	edit := func(differs bool, flag string) {
 		if differs {
 			flags = append(flags, flag)
@@ -263,9 +270,10 @@ func (h History) differences(config *jetstream.StreamConfig) (flags, rest []stri
 	edit(config.NoAck, "--ack")
 	edit(!config.AllowDirect, "--allow-direct")
 	if has := config.Storage == jetstream.MemoryStorage; has != h.Memory {
-		rest = append(rest, "it keeps its messages in "+storage(has)+", TAILWATER_HISTORY_STORAGE is "+storage(h.Memory))
+		fixed.problem = fmt.Sprintf("the stream %s has its messages in %s storage, which JetStream cannot change", h.Stream, storage(has))
+		fixed.remedy = "set TAILWATER_HISTORY_STORAGE=" + storage(has)
 	}
-	return flags, rest
+	return flags, fixed
 }
 
 func storage(memory bool) string {
@@ -276,14 +284,15 @@ func storage(memory bool) string {
 }
 
 // duration writes a duration for the nats command.
-func duration(d time.Duration) string { return d.String() }
-
-// editing gives the command that edits a stream; "" where there is nothing to edit.
-func editing(stream string, flags []string) string {
-	if len(flags) == 0 {
-		return ""
+func duration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
 	}
-	return command(append([]string{"stream", "edit", stream}, flags...)...)
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // command gives a command line of the nats tool, for a POSIX shell.
@@ -303,7 +312,7 @@ func quote(arg string) string {
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
-// allow says what the bridge's user needs to be allowed for streams.
+// allow tells what the bridge's user needs to be allowed for streams.
 func allow(keep History) string {
 	publish := []string{
 		"$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>",
@@ -312,5 +321,5 @@ func allow(keep History) string {
 	if len(keep.Subjects) > 0 {
 		publish = append(publish, "$JS.API.STREAM.CREATE."+keep.Stream)
 	}
-	return "publish to " + strings.Join(publish, ", ") + " and subscribe to " + advisorySubjects + " and _INBOX.>"
+	return "allow its user to publish to " + strings.Join(publish, ", ") + " and subscribe to " + advisorySubjects + " and _INBOX.>"
 }

@@ -84,3 +84,8 @@ func (t *Table) Epoch(stream string) string {
 
 // Reason says why no stream serves a filter.
 func (t *Table) Reason(filter bridge.Subject) string { return t.current().reason(filter) }
+
+// Explain explains filters.
+func (t *Table) Explain(ctx context.Context, filters ...bridge.Subject) ([]Holding, error) {
+	return t.explain(ctx, filters)
+}

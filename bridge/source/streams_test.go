@@ -54,7 +54,7 @@ func (b *tabled) awaitClass(t *testing.T, want string, subjects ...bridge.Subjec
 
 func TestClassify(t *testing.T) {
 	b := newTabled(t, embedded(t))
-	for _, config := range []jetstream.StreamConfig{
+	configs := []jetstream.StreamConfig{
 		{Name: "CHAT", Subjects: []string{"chat.>"}},
 		{Name: "TWO", Subjects: []string{"two.a.*", "two.b", `odd."q".*`}},
 		{Name: "KV_users", Subjects: []string{"$KV.users.>"}, MaxMsgsPerSubject: 1},
@@ -66,10 +66,13 @@ func TestClassify(t *testing.T) {
 		{Name: "GATHERED", Subjects: []string{"gathered.>"}, Sources: []*jetstream.StreamSource{{Name: "TWO"}}},
 		{Name: "SILENT_SOURCES", Sources: []*jetstream.StreamSource{{Name: "TWO"}}},
 		{Name: "AGAIN", Subjects: []string{"again.>"}, RePublish: &jetstream.RePublish{Source: "again.>", Destination: "echo.>"}},
-	} {
+	}
+	for _, config := range configs {
 		b.create(t, config)
 	}
-	b.awaitClass(t, "AGAIN: again.x", "again.x")
+	for _, config := range configs {
+		eventually(t, "the table knows "+config.Name, func() bool { return b.Epoch(config.Name) != "" })
+	}
 
 	for _, test := range []struct {
 		subject     bridge.Subject

@@ -165,6 +165,7 @@ func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.S
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	served = map[*stream][]bridge.Subject{}
+	known = t.isKnown()
 	for _, subject := range subjects {
 		holder, known := t.find(subject)
 		switch {
@@ -176,12 +177,15 @@ func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.S
 			served[holder] = append(served[holder], subject)
 		}
 	}
-	return served, unserved, true
+	return served, unserved, known
 }
+
+// isKnown tells whether anything is known on this connection. The lock must be held.
+func (t *table) isKnown() bool { return t.now != nil && t.now.connection == t.dials.Load() }
 
 // find gives the stream that takes all that filter stands for, if that is known. The lock must be held.
 func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {
-	if t.now == nil || t.now.connection != t.dials.Load() {
+	if !t.isKnown() {
 		return nil, false
 	}
 	if holder = t.now.covering(filter); holder != nil || len(t.now.unread) == 0 {
@@ -414,10 +418,12 @@ func (t *table) retry() time.Duration {
 // read looks at streams. An error means that nothing is known.
 func (t *table) read(ctx context.Context, connection uint64, before *streams, work todo) (*streams, error) {
 	if t.ensured != connection {
-		if err := t.ensure(ctx); err != nil && !isAbsence(err) {
+		switch err := t.ensure(ctx); {
+		case err == nil:
+			t.ensured = connection
+		case !isAbsence(err):
 			return nil, err
 		}
-		t.ensured = connection
 	}
 	if !work.all {
 		return t.readAgain(ctx, before, slices.Sorted(maps.Keys(work.names))), nil

@@ -1,0 +1,344 @@
+package bridge_test
+
+import (
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// stored is a node whose feed of chat.room1 is durable, and holds only the last few of the messages 1 to last.
+type stored struct {
+	hub    *bridge.Hub
+	source *fakeSource
+	stream *fakeStream
+	log    *fakeLog
+	feed   *bridge.Feed
+}
+
+func newStored(t testing.TB, held, last int) *stored {
+	s := &stored{stream: newStream("CHAT", time.Unix(1, 0))}
+	s.hub, s.source = newHub(t, bridge.Memory{Frames: held, Bytes: 1 << 30})
+	s.log = s.stream.tap()
+	read(t, s.hub, bridge.Resume{}, "chat.room1")
+	s.feed = s.source.feed(t)
+	s.feed.Begin([]bridge.Part{s.log.part("chat.room1")}, "")
+	s.publish(last)
+	return s
+}
+
+// publish stores and delivers messages that say m<seq>.
+func (s *stored) publish(count int) {
+	for range count {
+		seq := s.log.Last().Seq + 1
+		s.stream.publish("chat.room1", fmt.Sprintf("m%d", seq), time.Unix(1_000_000+int64(seq), 0))
+		s.log.deliver(seq, s.feed)
+	}
+}
+
+// at gives the position of a message.
+func (s *stored) at(seq uint64) bridge.Position {
+	if seq == 0 {
+		return bridge.Position{Epoch: s.stream.epoch}
+	}
+	return s.stream.content.history[seq-1].Position
+}
+
+func (s *stored) after(seq uint64) bridge.Resume { return bridge.Resume{After: bridge.ID{s.at(seq)}} }
+
+// all reads until nothing comes for a while, and gives what came in the words of sketch, ids as sequences.
+func (s *stored) all(t testing.TB, reader *bridge.Reader) []string {
+	t.Helper()
+	var got []string
+	for quiet := 0; quiet < 100; {
+		batch, wait := reader.Next(nil, 1<<20)
+		for _, e := range events(t, batch...) {
+			got = append(got, plain(sketch(e)))
+		}
+		if quiet++; wait == nil {
+			quiet = 0
+			continue
+		}
+		pass(20 * time.Millisecond)
+	}
+	return got
+}
+
+func (s *stored) expect(t testing.TB, resume bridge.Resume, want ...string) {
+	t.Helper()
+	reader := read(t, s.hub, resume, "chat.room1")
+	defer reader.Close()
+	if got := s.all(t, reader); !slices.Equal(got, want) {
+		t.Errorf("%+v gives %q, want %q", resume, got, want)
+	}
+}
+
+var spelled = regexp.MustCompile("[0-9a-zA-Z]{12}-([0-9]+)(-[0-9a-z]+)?")
+
+// plain writes the sequence for each position.
+func plain(text string) string { return spelled.ReplaceAllString(text, "$1") }
+
+// span gives the words for messages in a row.
+func span(first, last int) []string {
+	var all []string
+	for i := first; i <= last; i++ {
+		all = append(all, fmt.Sprintf("m%d@%d", i, i))
+	}
+	return all
+}
+
+// herd opens many readers at once and waits until all have their opening.
+func herd(t *testing.T, s *stored, resumes []bridge.Resume) {
+	t.Helper()
+	readers := make([]*bridge.Reader, len(resumes))
+	for i, resume := range resumes {
+		readers[i] = read(t, s.hub, resume, "chat.room1")
+	}
+	waiting := readers
+	for range 10 {
+		var still []*bridge.Reader
+		for _, reader := range waiting {
+			if _, wait := reader.Next(nil, 0); wait != nil {
+				still = append(still, reader)
+			}
+		}
+		waiting = still
+		pass(10 * time.Millisecond)
+	}
+	if len(waiting) > 0 {
+		t.Fatalf("%d of %d readers have no opening", len(waiting), len(readers))
+	}
+	for _, reader := range readers {
+		if got := frames(t, reader); len(got) == 0 {
+			t.Fatal("a reader gets nothing after its opening")
+		}
+	}
+}
+
+func TestHerdIsReadOnce(t *testing.T) {
+	for name, place := range map[string]func(i int) int{
+		"at one place":                   func(int) int { return 5 },
+		"over the last thousand":         func(i int) int { return 1 + i%1000 },
+		"over the last thousand, anyhow": func(i int) int { return 1 + i*617%1000 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStored(t, 3, 1003)
+				resumes := make([]bridge.Resume, 5000)
+				for i := range resumes {
+					resumes[i] = s.after(uint64(place(i)))
+				}
+				herd(t, s, resumes)
+				if pages, others := s.stream.count("Page"), s.stream.count("Stored"); pages != 1 || others != 0 {
+					t.Errorf("%d readers cost %d pages and %d questions", len(resumes), pages, others)
+				}
+			})
+		})
+	}
+}
+
+// What was asked for while the page with it was being read is not read again.
+func TestLatecomersCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 41)
+		s.stream.pageSize = 10
+		first := read(t, s.hub, s.after(5), "chat.room1")
+		letGo := s.stream.block()
+		first.Next(nil, 1)
+		pass(time.Second)
+		late := read(t, s.hub, s.after(5), "chat.room1")
+		late.Next(nil, 1)
+		letGo()
+		synctest.Wait()
+		want := append([]string{"open@5"}, span(6, 41)...)
+		for _, reader := range []*bridge.Reader{first, late} {
+			if got := s.all(t, reader); !slices.Equal(got, want) {
+				t.Errorf("the reader has %q", got)
+			}
+		}
+		if got := s.stream.count("Page"); got != 4 { // 5–14, 15–24, 25–34, 35–40
+			t.Errorf("36 messages in pages of 10 are read in %d pages", got)
+		}
+	})
+}
+
+// Readers far behind do not keep others from what they need.
+func TestSlowReplayStarvesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 2000)
+		s.stream.pageSize = 10
+		s.stream.delay = time.Millisecond
+		for i := range uint64(5) {
+			walker := read(t, s.hub, s.after(1+200*i), "chat.room1")
+			go func() {
+				for got := uint64(0); got < 1999-200*i; {
+					batch, wait := walker.Next(nil, 1<<20)
+					if got += uint64(len(batch)); wait != nil {
+						<-wait
+					}
+				}
+			}()
+		}
+		pass(50 * time.Millisecond)
+		reader := read(t, s.hub, s.after(1995), "chat.room1")
+		before := s.stream.count("Page")
+		for batch, wait := reader.Next(nil, 1<<20); len(batch) == 0; batch, wait = reader.Next(nil, 1<<20) {
+			<-wait
+		}
+		if got := s.stream.count("Page") - before; got > 15 {
+			t.Errorf("%d pages were read before that of a reader which needs but one", got)
+		}
+		pass(time.Minute)
+	})
+}
+
+func TestReadsAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 9)
+		s.stream.fail(true)
+		readers := []*bridge.Reader{
+			read(t, s.hub, s.after(5), "chat.room1"),
+			read(t, s.hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceLast}}, "chat.room1"),
+			read(t, s.hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(0, s.at(7).Time)}}, "chat.room1"),
+		}
+		started := time.Now()
+		for time.Since(started) < 10*time.Second {
+			for _, reader := range readers {
+				if batch, wait := reader.Next(nil, 1); len(batch) > 0 || wait == nil {
+					t.Fatalf("out of nothing come %q", batch)
+				}
+			}
+			pass(100 * time.Millisecond)
+		}
+		calls := s.stream.count("Page") + s.stream.count("Newest") + s.stream.count("Since")
+		if calls < 15 || calls > 30 {
+			t.Errorf("in ten seconds three reads that fail are tried %d times", calls)
+		}
+		s.stream.fail(false)
+		pass(time.Second)
+		for i, want := range [][]string{
+			append([]string{"open@5"}, span(6, 9)...), {"open@8", "m9@9", "synced {}@9"}, {"open@6", "m7@7", "m8@8", "m9@9", "synced {}@9"},
+		} {
+			if got := s.all(t, readers[i]); !slices.Equal(got, want) {
+				t.Errorf("reader %d has %q, want %q", i, got, want)
+			}
+		}
+		if got := s.hub.Stats(); got.ReplayErrors != uint64(calls) || got.ReplayPages == 0 || got.ReplayMessages == 0 {
+			t.Errorf("the hub counts %+v", got)
+		}
+	})
+}
+
+// Pages are kept in bounded memory, the one unused for longest goes first, and with a feed go all that it had.
+func TestPagesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &fakeSource{}
+		hub := bridge.NewHub(source, time.Second, bridge.Memory{Frames: 1, Bytes: 1 << 30})
+		defer hub.Close()
+		stream := newStream("BIG", time.Unix(1, 0))
+		stream.pageSize = 10
+		large := string(make([]byte, 1<<20)) // 1.4 MiB as it is sent
+		for i := range 101 {
+			stream.publish("big", large, time.Unix(int64(i+2), 0))
+		}
+		log := stream.tap()
+		reader := read(t, hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "big")
+		source.feed(t).Begin([]bridge.Part{log.part("big")}, "")
+		base := heap()
+		walk := func(reader *bridge.Reader) {
+			for got := 0; got < 101; {
+				batch, wait := reader.Next(nil, 1)
+				if len(batch) > 0 && len(batch[0]) > 1<<20 {
+					got++
+				}
+				if wait != nil {
+					pass(10 * time.Millisecond)
+				}
+			}
+		}
+		walk(reader)
+		if used := heap() - base; used > 100<<20 || used < 30<<20 {
+			t.Errorf("of 140 MiB that were read %d MiB are kept", used>>20)
+		}
+		pages := stream.count("Page")
+		again := read(t, hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "big")
+		walk(again)
+		if got := stream.count("Page") - pages; got < 5 || got > 13 {
+			t.Errorf("a second reader costs %d pages more", got)
+		}
+		reader.Close()
+		again.Close()
+		pass(2 * time.Second)
+		expectFeeds(t, source, 1, 1)
+		if used := heap() - base; used > 10<<20 {
+			t.Errorf("without the feed %d MiB are kept", used>>20)
+		}
+	})
+}
+
+// heap gives how many bytes are in use.
+func heap() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// A reader that lags is a cursor, and no more.
+func TestLaggingReaderIsSmall(t *testing.T) {
+	const readers = 10_000
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 3, 100)
+		resume := s.after(1)
+		all := make([]*bridge.Reader, readers)
+		base := heap()
+		for i := range all {
+			all[i], _ = s.hub.Read([]bridge.Subject{"chat.room1"}, bridge.Framing{}, bridge.Resume{After: slices.Clone(resume.After)})
+		}
+		var batch [][]byte
+		for _, reader := range all {
+			for {
+				var wait <-chan struct{}
+				if batch, wait = reader.Next(batch[:0], 1); wait == nil {
+					break
+				}
+				<-wait
+			}
+			batch, _ = reader.Next(batch[:0], 1)
+		}
+		s.publish(1000) // the next page is not here
+		if each := (heap() - base) / readers; each > 1024 {
+			t.Errorf("a lagging reader takes %d bytes", each)
+		}
+		for _, reader := range all {
+			reader.Close()
+		}
+	})
+}
+
+func TestCloseEndsReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 50)
+		letGo := s.stream.block()
+		for _, resume := range []bridge.Resume{
+			s.after(5), s.after(20), {Since: bridge.Since{Kind: bridge.SinceLast}}, {Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_007, 0)}},
+		} {
+			reader := read(t, s.hub, resume, "chat.room1")
+			reader.Next(nil, 1)
+			pass(time.Second)
+		}
+		started := time.Now()
+		s.hub.Close()
+		if took := time.Since(started); took > 0 {
+			t.Errorf("closing took %v", took)
+		}
+		letGo()
+		pass(time.Hour)
+	})
+}

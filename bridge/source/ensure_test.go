@@ -1,0 +1,258 @@
+package source_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// history is what the settings ask for by default.
+var history = source.History{
+	Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 20, MaxPerSubject: 100, Replicas: 1,
+}
+
+// managed is history of an embedded server's.
+func managed() source.History {
+	h := history
+	h.Manage = true
+	return h
+}
+
+// keeping opens a table with a history, once it has seen to the stream.
+func keeping(t *testing.T, dial source.Dialer, keep source.History, log *slog.Logger) *source.Table {
+	t.Helper()
+	table := newBed(t, dial, quiet).source.Table(t, keep, log)
+	if _, err := table.Await(within(t, patience), "chat.a"); err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func streamsOf(t *testing.T, dial source.Dialer) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(publisher(t, dial))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func configOf(t *testing.T, js jetstream.JetStream, name string) jetstream.StreamConfig {
+	t.Helper()
+	s, err := js.Stream(within(t, patience), name)
+	if err != nil {
+		t.Fatal(name, err)
+	}
+	return s.CachedInfo().Config
+}
+
+func makeStream(t *testing.T, js jetstream.JetStream, config jetstream.StreamConfig) {
+	t.Helper()
+	if _, err := js.CreateStream(within(t, patience), config); err != nil {
+		t.Fatal(config.Name, err)
+	}
+}
+
+// wantHistory checks that a stream is as the settings ask.
+func wantHistory(t *testing.T, c jetstream.StreamConfig, h source.History) {
+	t.Helper()
+	if len(c.Subjects) != 1 || c.Subjects[0] != string(h.Subjects[0]) || c.MaxAge != h.MaxAge || c.MaxBytes != h.MaxBytes ||
+		c.MaxMsgsPerSubject != h.MaxPerSubject || c.Replicas != 1 || !c.AllowDirect || c.Discard != jetstream.DiscardOld ||
+		c.Retention != jetstream.LimitsPolicy || c.NoAck || c.Duplicates > c.MaxAge {
+		t.Errorf("the stream is %+v", c)
+	}
+}
+
+func TestHistoryIsMade(t *testing.T) {
+	for _, manage := range []bool{true, false} {
+		t.Run(fmt.Sprint("manage ", manage), func(t *testing.T) {
+			dial := embedded(t)
+			keep := history
+			keep.Manage = manage
+			table := keeping(t, dial, keep, quiet)
+			if got := table.Classify("chat.a"); got != "TAILWATER: chat.a" {
+				t.Errorf("classified as %q", got)
+			}
+			c := configOf(t, streamsOf(t, dial), "TAILWATER")
+			wantHistory(t, c, keep)
+			if c.Duplicates != 2*time.Minute || c.Storage != jetstream.FileStorage || c.AllowMsgTTL {
+				t.Errorf("the stream is %+v", c)
+			}
+			again := keeping(t, dial, keep, quiet)
+			if again.Epoch("TAILWATER") != table.Epoch("TAILWATER") {
+				t.Error("the stream was made anew")
+			}
+		})
+	}
+}
+
+// An embedded server's stream is brought to the settings; what they do not speak of stays.
+func TestHistoryIsUpdated(t *testing.T) {
+	dial := embedded(t)
+	js := streamsOf(t, dial)
+	makeStream(t, js, jetstream.StreamConfig{
+		Name: "TAILWATER", Subjects: []string{"old.>"}, MaxMsgs: 77, Compression: jetstream.S2Compression, Description: "mine",
+		Metadata: map[string]string{"a": "b"}, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: 3, NoAck: true, Duplicates: time.Hour,
+	})
+	keep := managed()
+	keep.MaxAge = time.Minute
+	keeping(t, dial, keep, quiet)
+	c := configOf(t, js, "TAILWATER")
+	wantHistory(t, c, keep)
+	if c.MaxMsgs != 77 || c.Compression != jetstream.S2Compression || c.Description != "mine" || c.Metadata["a"] != "b" {
+		t.Errorf("fields were lost: %+v", c)
+	}
+
+	// Without subjects it is left as it is.
+	keep.Subjects, keep.MaxAge = nil, time.Hour
+	keeping(t, dial, keep, quiet)
+	if got := configOf(t, js, "TAILWATER"); got.MaxAge != time.Minute || !slices.Equal(got.Subjects, c.Subjects) {
+		t.Errorf("the stream was changed: %+v", got)
+	}
+}
+
+// An external server's stream is never changed. The command that is proposed does it.
+func TestHistoryDiffers(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	dial := to(server.URL())
+	js := streamsOf(t, dial)
+	before := jetstream.StreamConfig{
+		Name: "TAILWATER", Subjects: []string{"old.>", "older"}, Discard: jetstream.DiscardNew, NoAck: true, Duplicates: 48 * time.Hour,
+		Retention: jetstream.InterestPolicy,
+	}
+	makeStream(t, js, before)
+	log, warned := warnings()
+	table := keeping(t, dial, history, log)
+	if c := configOf(t, js, "TAILWATER"); c.Discard != before.Discard || !slices.Equal(c.Subjects, before.Subjects) || c.MaxAge != 0 {
+		t.Errorf("the stream was changed: %+v", c)
+	}
+	if line := receive(t, warned, "a warning"); !strings.Contains(line, "not as the settings ask") || !strings.Contains(line, "nats stream edit TAILWATER") {
+		t.Errorf("the log says %q", line)
+	}
+	holdings := explain(t, table, "chat.>")
+	if len(holdings[0].Findings) != 1 {
+		t.Fatalf("got %+v", holdings)
+	}
+	mend(t, server, holdings[0].Findings[0].Remedy)
+	wantHistory(t, configOf(t, js, "TAILWATER"), history)
+	eventually(t, "nothing differs any more", func() bool { return len(explain(t, table, "chat.>")[0].Findings) == 0 })
+}
+
+func explain(t *testing.T, table *source.Table, filters ...bridge.Subject) []source.Holding {
+	t.Helper()
+	holdings, err := table.Explain(within(t, patience), filters...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return holdings
+}
+
+// mend runs a command that was proposed, where the nats tool is installed.
+func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
+	t.Helper()
+	tool, err := exec.LookPath("nats")
+	if err != nil {
+		t.Skip("there is no nats command")
+	}
+	rest, isNATS := strings.CutPrefix(command, "nats stream edit ")
+	if !isNATS {
+		t.Fatalf("%q edits no stream", command)
+	}
+	line := fmt.Sprintf("%s --no-context -s %s stream edit -f %s", tool, server.URL(), rest)
+	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+}
+
+func TestHistoryConflicts(t *testing.T) {
+	for _, manage := range []bool{true, false} {
+		for _, exists := range []bool{true, false} {
+			t.Run(fmt.Sprint("manage ", manage, " exists ", exists), func(t *testing.T) {
+				dial := embedded(t)
+				js := streamsOf(t, dial)
+				makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 5})
+				if exists {
+					makeStream(t, js, jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"old.>"}})
+				}
+				keep := history
+				keep.Manage = manage
+				keep.Subjects = []bridge.Subject{"chat.>", "news.>"}
+				log, warned := warnings()
+				table := keeping(t, dial, keep, log)
+				line := receive(t, warned, "a warning")
+				if manage || !exists {
+					if !strings.Contains(line, "CHAT holds some of them") || !strings.Contains(line, "'news.>'") {
+						t.Errorf("the log says %q", line)
+					}
+				}
+				if got := table.Classify("chat.a", "news.a"); got != "CHAT: chat.a; none: news.a" {
+					t.Errorf("classified as %q", got)
+				}
+				if findings := explain(t, table, "news.a")[0].Findings; len(findings) != 1 {
+					t.Errorf("got %+v", findings)
+				}
+			})
+		}
+	}
+}
+
+// What a server cannot give is said with the setting's name, and holds up nobody.
+func TestHistoryTooLarge(t *testing.T) {
+	for setting, change := range map[string]func(*source.History){
+		"TAILWATER_HISTORY_MAX_BYTES": func(h *source.History) { h.MaxBytes = 1 << 60 },
+		"TAILWATER_HISTORY_REPLICAS":  func(h *source.History) { h.Replicas = 3 },
+	} {
+		keep := history
+		change(&keep)
+		log, warned := warnings()
+		table := keeping(t, embedded(t), keep, log)
+		if line := receive(t, warned, "a warning"); !strings.Contains(line, setting) {
+			t.Errorf("the log says %q", line)
+		}
+		if got := table.Classify("chat.a"); got != "none: chat.a" {
+			t.Errorf("classified as %q", got)
+		}
+	}
+}
+
+// The storage cannot be changed: what else differs is brought to the settings.
+func TestHistoryStorage(t *testing.T) {
+	dial := embedded(t)
+	js := streamsOf(t, dial)
+	makeStream(t, js, jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"chat.>"}, Storage: jetstream.MemoryStorage})
+	log, warned := warnings()
+	keeping(t, dial, managed(), log)
+	if line := receive(t, warned, "a warning"); !strings.Contains(line, "TAILWATER_HISTORY_STORAGE=memory") {
+		t.Errorf("the log says %q", line)
+	}
+	wantHistory(t, configOf(t, js, "TAILWATER"), managed())
+}
+
+// What settings can see to on the next connection only, is seen to then.
+func TestHistoryAfterReconnect(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	b := newBed(t, to(server.URL()), quiet)
+	table := b.source.Table(t, managed(), quiet)
+	if _, err := table.Await(within(t, patience), "chat.a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := streamsOf(t, to(server.URL())).DeleteStream(within(t, patience), "TAILWATER"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the stream is gone", func() bool { return table.Classify("chat.a") == "none: chat.a" })
+	server.Kill()
+	b.awaitStatus(t, nats.RECONNECTING)
+	server.Start(t)
+	eventually(t, "it is there again", func() bool { return table.Classify("chat.a") == "TAILWATER: chat.a" })
+}

@@ -1,0 +1,231 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Holding is where the messages of a filter come from, and what is to be said about that.
+type Holding struct {
+	Filter   bridge.Subject
+	Stream   string // that it is served from; "" where it is served without history
+	Why      string // it is so; "" where a stream serves it
+	Findings []Finding
+}
+
+// Finding is something that is missing, or worth mending.
+type Finding struct {
+	Problem string
+	Remedy  string // a command line, a setting, or what else mends it; may be ""
+}
+
+// Explain tells for each filter which stream serves it, or why none does, and what is to be mended. What concerns several
+// filters is said with the first of them. It waits until JetStream has said which streams there are; the error means that
+// it did not.
+func (s *Source) Explain(ctx context.Context, filters []bridge.Subject) ([]Holding, error) {
+	return s.table.explain(ctx, filters)
+}
+
+func (t *table) explain(ctx context.Context, filters []bridge.Subject) ([]Holding, error) {
+	if _, err := t.await(ctx, nil); err != nil {
+		return nil, err
+	}
+	e := explanation{table: t, said: map[string]bool{}}
+	for _, filter := range filters {
+		if err := e.add(ctx, filter); err != nil {
+			return nil, fmt.Errorf("look up what holds %s: %w", filter, err)
+		}
+	}
+	return e.holdings, nil
+}
+
+// explanation collects holdings.
+type explanation struct {
+	table    *table
+	holdings []Holding
+	said     map[string]bool // problems
+}
+
+func (e *explanation) add(ctx context.Context, filter bridge.Subject) error {
+	now := e.table.current()
+	h := Holding{Filter: filter, Why: now.reason(filter)}
+	holder := now.covering(filter)
+	switch {
+	case now.absence.why != "":
+		e.find(&h, now.absence.why, now.absence.remedy)
+		fallthrough
+	case holder == nil:
+		if err := e.unheld(ctx, now, &h); err != nil {
+			return err
+		}
+	default:
+		if h.Why == "" {
+			h.Stream = holder.name()
+		}
+		e.inspect(&h, holder)
+	}
+	if h.Stream == "" {
+		e.permitted(&h, string(filter), e.table.refusedSubscription(ctx, filter))
+	} else {
+		e.permitted(&h, "the stream "+h.Stream, e.table.refusedRequests(ctx, h.Stream))
+	}
+	e.ownStream(&h, now)
+	if e.table.refused.anyOf([]bridge.Subject{advisorySubjects}, now.connection) {
+		e.find(&h, "NATS does not let this bridge hear of changes to streams; it notices them within "+tableInterval.String(),
+			"allow its user to subscribe to "+advisorySubjects)
+	}
+	e.holdings = append(e.holdings, h)
+	return nil
+}
+
+// find adds what has not been said yet.
+func (e *explanation) find(h *Holding, problem, remedy string) {
+	if !e.said[problem] && (remedy != "" || problem != h.Why) {
+		e.said[problem] = true
+		h.Findings = append(h.Findings, Finding{problem, remedy})
+	}
+}
+
+// permitted says what is refused of reading something.
+func (e *explanation) permitted(h *Holding, what string, refused []string) {
+	if len(refused) > 0 {
+		e.find(h, "NATS does not let this bridge read "+what, "allow its user to "+strings.Join(refused, " and to "))
+	}
+}
+
+// unheld explains a filter that no stream holds whole, or none that could be read.
+func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) error {
+	if len(now.unread)+len(now.hidden) > 0 {
+		overlapping, err := e.table.list(ctx, h.Filter)
+		if err != nil {
+			return err
+		}
+		for _, name := range overlapping {
+			switch {
+			case slices.Contains(now.unread, name):
+				h.Why = "the stream " + name + " may hold it, and does not answer"
+				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", command("stream", "info", name))
+			case slices.Contains(now.hidden, name):
+				h.Why = "NATS does not let this bridge look at the stream " + name + ", which may hold it"
+				e.find(h, h.Why, allow(e.table.keep))
+			}
+		}
+	}
+	if overlapping := now.overlapping(h.Filter); len(overlapping) == 1 {
+		if remedy := widen(overlapping[0], h.Filter); remedy != "" {
+			e.find(h, h.Why, remedy)
+		}
+	}
+	return nil
+}
+
+// widen gives the command that lets a stream hold all of filter; "" where that takes more.
+func widen(s *stream, filter bridge.Subject) string {
+	subjects := []string{string(filter)}
+	for _, subject := range s.info.Config.Subjects {
+		switch {
+		case filter.Covers(bridge.Subject(subject)):
+		case overlap(subject, string(filter)):
+			return "" // JetStream does not let the subjects of one stream overlap either
+		default:
+			subjects = append(subjects, subject)
+		}
+	}
+	slices.Sort(subjects)
+	return command("stream", "edit", s.name(), "--subjects="+strings.Join(subjects, ","))
+}
+
+// inspect says what is wrong with a stream.
+func (e *explanation) inspect(h *Holding, s *stream) {
+	config := &s.info.Config
+	edit := func(flag string) string { return command("stream", "edit", config.Name, flag) }
+	switch {
+	case config.Retention == jetstream.InterestPolicy:
+		e.find(h, h.Why, edit("--retention=limits"))
+	case config.NoAck:
+		e.find(h, h.Why, edit("--ack"))
+	case config.SubjectTransform != nil:
+		e.find(h, h.Why, edit("--no-transform"))
+	}
+	if h.Stream == "" {
+		return
+	}
+	if !config.AllowDirect {
+		e.find(h, "the stream "+config.Name+" does not allow direct get, with which history is read fast and from any replica", edit("--allow-direct"))
+	}
+	if max(config.MaxAge, 0) == 0 && config.MaxBytes <= 0 && config.MaxMsgs <= 0 && config.MaxMsgsPerSubject <= 0 {
+		e.find(h, "the stream "+config.Name+" has no limit; when it has filled the disk, JetStream stops", edit("--max-age=720h"))
+	}
+	if config.Sealed {
+		e.find(h, "the stream "+config.Name+" is sealed: nothing new is stored, nor reaches browsers", "")
+	}
+}
+
+// ownStream says what is wrong with the stream of Tailwater's own.
+func (e *explanation) ownStream(h *Holding, now *streams) {
+	keep := e.table.keep
+	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return overlap(string(s), string(h.Filter)) }) {
+		return
+	}
+	e.table.mu.Lock()
+	found := e.table.own
+	e.table.mu.Unlock()
+	if s := now.get(keep.Stream); s != nil && !keep.Manage {
+		found = keep.compare(&s.info.Config) // as it is by now
+	}
+	if found.problem != "" {
+		e.find(h, found.problem, found.remedy)
+	}
+}
+
+// refusedRequests finds out what of a stream's NATS refuses to this bridge. NATS checks permissions before it looks at what is
+// asked, and nobody answers a message without a reply subject; so nothing comes of these but the refusal.
+func (t *table) refusedRequests(ctx context.Context, stream string) (refused []string) {
+	probes := map[bridge.Subject]string{}
+	for pattern, probe := range map[string]string{
+		"$JS.API.STREAM.MSG.GET.*":  "$JS.API.STREAM.MSG.GET." + stream,
+		"$JS.API.DIRECT.GET.>":      "$JS.API.DIRECT.GET." + stream,
+		"$JS.API.CONSUMER.CREATE.>": "$JS.API.CONSUMER.CREATE." + stream + ".tailwater-check",
+		"$JS.API.CONSUMER.DELETE.>": "$JS.API.CONSUMER.DELETE." + stream + ".tailwater-check",
+		"$JS.FC.>":                  "$JS.FC." + stream + ".tailwater-check",
+	} {
+		t.refused.forget(bridge.Subject(probe))
+		if t.conn.Publish(probe, nil) == nil {
+			probes[bridge.Subject(probe)] = pattern
+		}
+	}
+	connection := t.dials.Load()
+	if t.conn.FlushWithContext(ctx) != nil || !t.refused.noted(ctx, t.conn) {
+		return nil
+	}
+	for probe, pattern := range probes {
+		if t.refused.published(probe, connection) {
+			refused = append(refused, "publish to "+pattern)
+		}
+	}
+	slices.Sort(refused)
+	return refused
+}
+
+// refusedSubscription finds out whether NATS lets this bridge subscribe.
+func (t *table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
+	connection := t.dials.Load()
+	sub, err := t.conn.SubscribeSync(string(filter))
+	if err != nil {
+		return nil
+	}
+	_ = sub.Unsubscribe()
+	if t.conn.FlushWithContext(ctx) != nil || !t.refused.noted(ctx, t.conn) {
+		return nil
+	}
+	if t.refused.anyOf([]bridge.Subject{filter}, connection) {
+		return []string{"subscribe to " + string(filter)}
+	}
+	return nil
+}
