@@ -125,8 +125,8 @@ func TestDoctoredLedgersAreRed(t *testing.T) {
 				return slices.Concat(s[:5], []step{connect(at(3)), gap(at(3), "e-4", "retention"), message(6), message(7)})
 			}, anything, `lost: "m5"`,
 		},
-		"a gap of nothing":      {replaced(6, gap(at(3), at(3), "retention")), anything, "gap of nothing"},
-		"a gap behind another":  {replaced(6, gap(at(2), at(4), "retention")), anything, "a gap behind"},
+		"a gap of nothing":     {replaced(6, gap(at(3), at(3), "retention")), anything, "gap of nothing"},
+		"a gap behind another": {replaced(6, gap(at(2), at(4), "retention")), anything, "a gap behind"},
 		"a gap that begins late": {
 			func(s []step) []step {
 				return append(s[:5:5], gap("e-4", "e-5", "retention"), message(6), message(7))
