@@ -3,10 +3,14 @@ package source
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // api asks JetStream by its own subjects. The shapes of requests and answers are nats.go's; its client is not used,
@@ -46,4 +50,31 @@ func (a api) call(ctx context.Context, what string, request, response any) error
 		return fmt.Errorf("ask JetStream for %s: read the answer: %w", what, err)
 	}
 	return nil
+}
+
+// msgGet asks a stream's leader for one message: it knows all that was acknowledged.
+type msgGet struct {
+	Seq       uint64         `json:"seq,omitempty"`
+	NextFor   bridge.Subject `json:"next_by_subj,omitempty"`
+	LastFor   bridge.Subject `json:"last_by_subj,omitempty"`
+	StartTime *time.Time     `json:"start_time,omitempty"`
+}
+
+// storedAt is where a message is.
+type storedAt struct {
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+}
+
+// stored gives where a message is; the zero value where there is none.
+func (a api) stored(ctx context.Context, stream string, ask msgGet) (storedAt, error) {
+	var answer struct {
+		Message storedAt `json:"message"`
+	}
+	err := a.call(ctx, "STREAM.MSG.GET."+stream, ask, &answer)
+	var refusal *jetstream.APIError
+	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return storedAt{}, nil
+	}
+	return answer.Message, err
 }

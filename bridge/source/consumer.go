@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +30,7 @@ func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
 	inbox := conn.NewInbox()
 	c := &consumer{
-		tap: t, inbox: inbox, name: inbox[strings.LastIndexByte(inbox, '.')+1:],
+		tap: t, inbox: inbox,
 		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
 	}
 	var err error
@@ -41,22 +40,14 @@ func (t *tap) consume() (*consumer, error) {
 	// There is no error for a subscription that is open.
 	_ = c.sub.SetPendingLimits(-1, tapPending)
 	c.heard.Store(time.Now().UnixNano())
-	config := nats.ConsumerConfig{
-		Name:              c.name,
-		DeliverSubject:    inbox,
-		DeliverPolicy:     nats.DeliverByStartSequencePolicy,
-		OptStartSeq:       t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
-		AckPolicy:         nats.AckNonePolicy,
-		FlowControl:       true,
-		Heartbeat:         tapHeartbeat,
-		InactiveThreshold: consumerLife,
-		Replicas:          1,
-		MemoryStorage:     true,
-	}
-	request := map[string]any{"stream_name": t.name, "config": config, "action": "create"}
+	config := pushing(nats.ConsumerConfig{
+		DeliverPolicy: nats.DeliverByStartSequencePolicy,
+		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
+	}, inbox)
+	c.name = config.Name
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	if err := t.source.api.call(ctx, "CONSUMER.CREATE."+t.name+"."+c.name, request, nil); err != nil {
+	if err := t.source.api.call(ctx, createConsumer(t.name, config), creation{t.name, config, "create"}, nil); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -132,13 +123,7 @@ func (c *consumer) receive(msg *nats.Msg) {
 
 // control answers flow control, and compares what the server has sent with what came.
 func (c *consumer) control(msg *nats.Msg) {
-	if msg.Reply != "" {
-		_ = msg.Respond(nil) // if it cannot be sent, the connection is gone, and the consumer with it
-		return
-	}
-	if stalled := msg.Header.Get("Nats-Consumer-Stalled"); stalled != "" {
-		_ = c.tap.source.conn.Publish(stalled, nil)
-	}
+	answer(c.tap.source.conn, msg)
 	sent, err := strconv.ParseUint(msg.Header.Get("Nats-Last-Consumer"), 10, 64)
 	c.tap.mu.Lock()
 	missing := err == nil && sent != c.seq

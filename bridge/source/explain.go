@@ -187,7 +187,8 @@ func (e *explanation) ownStream(h *Holding, now *streams) {
 // refusedRequests finds out what of a stream's NATS refuses to this bridge. NATS checks permissions before it looks at what is
 // asked, and nobody answers a message without a reply subject; so nothing comes of these but the refusal.
 func (t *table) refusedRequests(ctx context.Context, stream string) (refused []string) {
-	probes := map[bridge.Subject]string{}
+	before, _ := t.refused.soFar()
+	probes := map[string]string{}
 	for pattern, probe := range map[string]string{
 		"$JS.API.STREAM.MSG.GET.*":  "$JS.API.STREAM.MSG.GET." + stream,
 		"$JS.API.DIRECT.GET.>":      "$JS.API.DIRECT.GET." + stream,
@@ -195,17 +196,15 @@ func (t *table) refusedRequests(ctx context.Context, stream string) (refused []s
 		"$JS.API.CONSUMER.DELETE.>": "$JS.API.CONSUMER.DELETE." + stream + ".tailwater-check",
 		"$JS.FC.>":                  "$JS.FC." + stream + ".tailwater-check",
 	} {
-		t.refused.forget(bridge.Subject(probe))
 		if t.conn.Publish(probe, nil) == nil {
-			probes[bridge.Subject(probe)] = pattern
+			probes[probe] = pattern
 		}
 	}
-	connection := t.dials.Load()
 	if t.conn.FlushWithContext(ctx) != nil || !t.refused.noted(ctx, t.conn) {
 		return nil
 	}
 	for probe, pattern := range probes {
-		if t.refused.published(probe, connection) {
+		if t.refused.publishedSince(before, probe) {
 			refused = append(refused, "publish to "+pattern)
 		}
 	}

@@ -2,11 +2,7 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -32,11 +28,11 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 		}
 		var first, last storedAt
 		for _, subject := range portion.subjects {
-			oldest, err := s.stored(ctx, portion.stream, msgGet{Seq: 1, NextFor: subject})
+			oldest, err := s.api.stored(ctx, portion.stream.name(), msgGet{Seq: 1, NextFor: subject})
 			if err != nil {
 				return bridge.Extent{}, err
 			}
-			newest, err := s.stored(ctx, portion.stream, msgGet{LastFor: subject})
+			newest, err := s.api.stored(ctx, portion.stream.name(), msgGet{LastFor: subject})
 			if err != nil {
 				return bridge.Extent{}, err
 			}
@@ -57,29 +53,4 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 		}
 	}
 	return extent, nil
-}
-
-// msgGet asks a stream's leader for one message.
-type msgGet struct {
-	Seq     uint64         `json:"seq,omitempty"`
-	NextFor bridge.Subject `json:"next_by_subj,omitempty"`
-	LastFor bridge.Subject `json:"last_by_subj,omitempty"`
-}
-
-type storedAt struct {
-	Seq  uint64    `json:"seq"`
-	Time time.Time `json:"time"`
-}
-
-// stored gives where a message is; the zero value where there is none.
-func (s *Source) stored(ctx context.Context, of *stream, ask msgGet) (storedAt, error) {
-	var answer struct {
-		Message storedAt `json:"message"`
-	}
-	err := s.api.call(ctx, "STREAM.MSG.GET."+of.name(), ask, &answer)
-	var refusal *jetstream.APIError
-	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-		return storedAt{}, nil
-	}
-	return answer.Message, err
 }

@@ -21,13 +21,15 @@ type refusals struct {
 	change    chan struct{}
 	subscribe map[string]uint64 // the connection on which the subject was refused
 	publish   map[string]uint64
+	count     uint64            // of violations
+	counts    map[string]uint64 // what the last one to publish to the subject was
 }
 
 // maxRefused bounds what is remembered of publishing: callers choose the subjects.
 const maxRefused = 1000
 
 func newRefusals() refusals {
-	return refusals{new(sync.Mutex), nil, make(chan struct{}), map[string]uint64{}, map[string]uint64{}}
+	return refusals{new(sync.Mutex), nil, make(chan struct{}), map[string]uint64{}, map[string]uint64{}, 0, map[string]uint64{}}
 }
 
 var violation = regexp.MustCompile(`(Subscription|Publish) to ("(?:[^"\\]|\\.)*")`)
@@ -37,6 +39,7 @@ func (r *refusals) note(err error, connection uint64) (subject string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = err
+	r.count++
 	close(r.change)
 	r.change = make(chan struct{})
 	match := violation.FindStringSubmatch(err.Error())
@@ -53,6 +56,10 @@ func (r *refusals) note(err error, connection uint64) (subject string) {
 	}
 	if len(refused) >= maxRefused && match[1] == "Publish" {
 		clear(refused)
+		clear(r.counts)
+	}
+	if match[1] == "Publish" {
+		r.counts[subject] = r.count
 	}
 	refused[subject] = connection
 	return subject
@@ -91,16 +98,16 @@ func (r *refusals) published(subject bridge.Subject, connection uint64) bool {
 	return r.publish[string(subject)] == connection
 }
 
-// forget lets the next refusal to publish to the subject be told from earlier ones.
-func (r *refusals) forget(subject bridge.Subject) {
+// soFar gives the number of violations, and a channel that is closed at the next.
+func (r *refusals) soFar() (count uint64, change <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.publish, string(subject))
+	return r.count, r.change
 }
 
-// changes gives a channel that is closed at the next violation.
-func (r *refusals) changes() <-chan struct{} {
+// publishedSince tells whether publishing to the subject was refused since there were so many violations.
+func (r *refusals) publishedSince(count uint64, subject string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.change
+	return r.counts[subject] > count
 }

@@ -140,7 +140,7 @@ func (s *Source) openReads(dial Dialer) error {
 }
 
 func (s *Source) newHistory(of *stream) *history {
-	return newHistory(api{s.reads}, s.api, &of.info, s.decoder(of.info.Config))
+	return newHistory(s.reads, s.api, of, s.decoder(of.info.Config))
 }
 
 // Close ends the connection, after what was published has been sent, and waits for all that Open started. Feeds that are

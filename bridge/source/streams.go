@@ -70,6 +70,9 @@ type absence struct {
 	remedy string
 }
 
+// mayEnd tells whether JetStream may be there any moment. A refusal does not end but by the hand of an administrator.
+func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }
+
 func newStreams(connection uint64, r readings) *streams {
 	slices.SortFunc(r.streams, func(x, y *stream) int { return cmp.Compare(x.name(), y.name()) })
 	slices.Sort(r.unread)

@@ -412,3 +412,35 @@ func TestSilentStream(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
+
+// A stream of Tailwater's own that cannot be made yet does not hold up what other streams hold, and is made later.
+func TestHistoryWaits(t *testing.T) {
+	f := newFake(t)
+	f.names(t, 1024, "GOOD")
+	var made atomic.Bool
+	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any {
+		if name == history.Stream && !made.Load() {
+			return refusal(404, 10059)
+		}
+		return info(name)
+	})
+	tried := make(chan struct{}, 1<<10)
+	var able atomic.Bool
+	f.on(t, "STREAM.CREATE.*", func(name string, _ []byte) any {
+		tried <- struct{}{}
+		if !able.Load() {
+			return refusal(503, 10008)
+		}
+		made.Store(true)
+		return info(name)
+	})
+	table := newBed(t, f.dial, quiet).source.Table(t, history, quiet)
+	if got, err := table.Await(within(t, patience), "good"); err != nil || got != "GOOD: good" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if len(tried) < 2 {
+		t.Errorf("it was tried %d times before", len(tried))
+	}
+	able.Store(true)
+	eventually(t, "the stream is made", made.Load)
+}

@@ -97,7 +97,7 @@ func (s *Source) newTap(of *stream) *tap {
 
 // update takes what has changed in the stream's configuration.
 func (t *tap) update(of *stream) {
-	t.log.update(&of.info)
+	t.log.update(of, t.source.decoder(of.info.Config))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.decoder, t.lastOnly = t.source.decoder(of.info.Config), of.info.Config.MaxMsgsPerSubject == 1

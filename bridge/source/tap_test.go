@@ -320,9 +320,9 @@ func TestRetention(t *testing.T) {
 	b := newBed(t, dial, quiet)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
-	store(t, js, "chat.a", numbers(0, 50)...)
 	var ids []string
-	for range 50 {
+	for _, payload := range numbers(0, 50) {
+		store(t, js, "chat.a", payload) // one after the other: a stream as small as this forgets what is not read at once
 		ids = append(ids, c.message().ID)
 	}
 	node := newBed(t, dial, quiet)

@@ -1,0 +1,100 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// creation asks for a consumer.
+type creation struct {
+	Stream string              `json:"stream_name"`
+	Config nats.ConsumerConfig `json:"config"`
+	Action string              `json:"action"`
+}
+
+// createConsumer is where to ask for it.
+func createConsumer(stream string, config nats.ConsumerConfig) string {
+	what := "CONSUMER.CREATE." + stream + "." + config.Name
+	if config.FilterSubject != "" {
+		what += "." + config.FilterSubject
+	}
+	return what
+}
+
+// pushing completes a consumer that pushes messages to an inbox, and needs no acknowledgement for them. It lives in memory
+// on one server, and not for long without its reader.
+func pushing(config nats.ConsumerConfig, inbox string) nats.ConsumerConfig {
+	config.Name = inbox[strings.LastIndexByte(inbox, '.')+1:]
+	config.DeliverSubject = inbox
+	config.AckPolicy = nats.AckNonePolicy
+	config.FlowControl = true
+	config.Heartbeat = tapHeartbeat
+	config.InactiveThreshold = consumerLife
+	config.Replicas = 1
+	config.MemoryStorage = true
+	return config
+}
+
+// answer does what the server asks for on a consumer's inbox, so that it goes on sending.
+func answer(conn *nats.Conn, control *nats.Msg) {
+	// What cannot be sent means that the connection is gone, and the consumer with it.
+	if control.Reply != "" {
+		_ = control.Respond(nil)
+	}
+	if stalled := control.Header.Get("Nats-Consumer-Stalled"); stalled != "" {
+		_ = conn.Publish(stalled, nil)
+	}
+}
+
+// consume reads messages by a consumer that is deleted again: where direct gets are not to be had. It gives a page of
+// them and whether there are more; all, with DeliverLastPerSubjectPolicy.
+func (h *history) consume(ctx context.Context, config nats.ConsumerConfig) (found []entry, more bool, err error) {
+	select {
+	case h.consumers <- struct{}{}:
+		defer func() { <-h.consumers }()
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	inbox := h.reads.NewInbox()
+	incoming := make(chan *nats.Msg, incomingBuffer)
+	sub, err := h.reads.ChanSubscribe(inbox, incoming)
+	if err != nil {
+		return nil, false, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	config = pushing(config, inbox)
+	var made struct {
+		Pending uint64 `json:"num_pending"`
+	}
+	if err := h.api.call(ctx, createConsumer(h.name, config), creation{h.name, config, "create"}, &made); err != nil {
+		return nil, false, err
+	}
+	defer func() { _ = h.api.conn.Publish("$JS.API.CONSUMER.DELETE."+h.name+"."+config.Name, nil) }()
+	most, mostBytes := min(made.Pending, pageMessages), pageBytes
+	if config.DeliverPolicy == nats.DeliverLastPerSubjectPolicy {
+		most, mostBytes = made.Pending, math.MaxInt
+	}
+	size := 0
+	for uint64(len(found)) < most && size < mostBytes {
+		select {
+		case msg := <-incoming:
+			if msg.Subject == inbox {
+				answer(h.reads, msg)
+				continue
+			}
+			a, ok := parseAck(msg.Reply)
+			if !ok || a.consumerSeq != uint64(len(found))+1 {
+				return nil, false, fmt.Errorf("a consumer leaves out messages behind the %dth", len(found))
+			}
+			found = append(found, entry{a.streamSeq, a.time, msg.Subject, msg.Header, msg.Data})
+			size += len(msg.Subject) + len(msg.Data)
+		case <-ctx.Done():
+			return nil, false, fmt.Errorf("wait for messages: %w", ctx.Err())
+		}
+	}
+	return found, uint64(len(found)) < made.Pending, nil
+}

@@ -1,0 +1,367 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// pageMessages and pageBytes bound one read. A read has a fixed price, so small ones are dear; and a server answers it
+	// without a pause, so large ones hold up others.
+	pageMessages = 1024
+	pageBytes    = 1 << 20
+	// staleWait is the first wait for a replica that lags behind the stream's leader; it doubles.
+	staleWait = 10 * time.Millisecond
+	// maxAtLimit is how many subjects are looked at one by one to find out what was removed.
+	maxAtLimit = 64
+	// historyConsumers is how many consumers may be open at once to read one stream, where direct gets are not to be had.
+	historyConsumers = 4
+)
+
+// history reads one life of a stream. It implements bridge.Log, but for Last.
+type history struct {
+	reads     *nats.Conn // for what is long
+	api       api        // on the main connection
+	name      string
+	epoch     string
+	created   time.Time
+	decoder   atomic.Pointer[decoder]
+	direct    atomic.Bool  // the stream allows direct gets
+	keeps     atomic.Int64 // how many messages it keeps of each subject; at most 0 for any number
+	consumers chan struct{}
+}
+
+func newHistory(reads *nats.Conn, api api, of *stream, d decoder) *history {
+	h := &history{
+		reads: reads, api: api, name: of.name(), epoch: of.epoch, created: of.info.Created,
+		consumers: make(chan struct{}, historyConsumers),
+	}
+	h.update(of, d)
+	return h
+}
+
+// update takes what has changed in the stream's configuration.
+func (h *history) update(of *stream, d decoder) {
+	h.decoder.Store(&d)
+	h.direct.Store(of.info.Config.AllowDirect)
+	h.keeps.Store(of.info.Config.MaxMsgsPerSubject)
+}
+
+// entry is what is stored at one sequence.
+type entry struct {
+	seq     uint64
+	time    int64
+	subject string
+	header  nats.Header
+	data    []byte
+}
+
+// Page implements bridge.Log.
+func (h *history) Page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
+	page, err := h.page(ctx, subjects, from, through)
+	if err != nil {
+		return bridge.Page{}, fmt.Errorf("read the stream %s from sequence %d: %w", h.name, from, err)
+	}
+	return page, nil
+}
+
+func (h *history) page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
+	var all []entry
+	for _, subject := range subjects {
+		found, reached, err := h.stretch(ctx, subject, from, through)
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		all = append(all, found...)
+		through = min(through, reached)
+	}
+	all = h.merge(all, through)
+	lostBelow, err := h.lostBelow(ctx, subjects, all, from, through)
+	if err != nil {
+		return bridge.Page{}, err
+	}
+	return bridge.Page{Messages: h.decode(all), Through: through, LostBelow: lostBelow}, nil
+}
+
+// merge orders what several filters brought, each once, up to a sequence.
+func (h *history) merge(all []entry, through uint64) []entry {
+	all = slices.DeleteFunc(all, func(e entry) bool { return e.seq > through })
+	bySeq := func(a, b entry) int { return cmp.Compare(a.seq, b.seq) }
+	slices.SortStableFunc(all, bySeq)
+	return slices.CompactFunc(all, func(a, b entry) bool { return a.seq == b.seq })
+}
+
+func (h *history) decode(all []entry) []*bridge.Message {
+	decoder := h.decoder.Load()
+	messages := make([]*bridge.Message, 0, len(all))
+	for _, e := range all {
+		at := bridge.Position{Epoch: h.epoch, Seq: e.seq, Time: e.time}
+		if m := decoder.decode(e.subject, e.header, e.data, at); m != nil {
+			messages = append(messages, m)
+		}
+	}
+	return messages
+}
+
+// stretch reads what is stored on a filter from one sequence up to another, or as far as one read goes.
+func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, through uint64) (found []entry, reached uint64, err error) {
+	for wait := staleWait; ; wait *= 2 {
+		next := from
+		if n := len(found); n > 0 {
+			next = found[n-1].seq + 1
+		}
+		if next > through {
+			return found, through, nil
+		}
+		some, more, err := h.read(ctx, filter, next)
+		if err != nil {
+			return nil, 0, err
+		}
+		if found = append(found, some...); len(found) > 0 {
+			last := found[len(found)-1].seq
+			if last >= through {
+				return found, through, nil
+			}
+			if more || len(found) >= pageMessages {
+				return found, last, nil
+			}
+			next = last + 1
+		}
+		// Whoever was asked has no more. But it may be a replica that lags: only the leader knows.
+		missed, err := h.get(ctx, msgGet{Seq: next, NextFor: filter})
+		if err != nil {
+			return nil, 0, err
+		}
+		if missed.Seq == 0 || missed.Seq > through {
+			return found, through, nil
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return nil, 0, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed.Seq, err)
+		}
+	}
+}
+
+// read gives what one replica has on a filter from a sequence on, and whether it has more.
+func (h *history) read(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
+	if h.canGet() {
+		request := batchGet{Seq: from, NextFor: filter, Batch: pageMessages, MaxBytes: pageBytes}
+		batch, err := h.batch(ctx, request)
+		return batch.found, batch.pending > 0, err
+	}
+	return h.consume(ctx, nats.ConsumerConfig{
+		FilterSubject: string(filter), DeliverPolicy: nats.DeliverByStartSequencePolicy, OptStartSeq: from,
+	})
+}
+
+// Newest implements bridge.Log.
+func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+	page, err := h.newest(ctx, subjects, from, upTo)
+	if err == nil {
+		_, err = h.info(ctx, "")
+	}
+	if err != nil {
+		return bridge.Page{}, fmt.Errorf("read the newest messages of the stream %s: %w", h.name, err)
+	}
+	return page, nil
+}
+
+func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+	for wait := staleWait; h.canGet(); wait *= 2 {
+		batch, err := h.batch(ctx, batchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo, Batch: pageMessages, MaxBytes: pageBytes})
+		if errors.Is(err, errTooMany) {
+			break
+		}
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		asOf := cmp.Or(upTo, batch.upTo)
+		if asOf == 0 {
+			asOf, err = h.nothingUpTo(ctx, subjects)
+			return bridge.Page{Through: asOf, UpTo: asOf}, err
+		}
+		page := bridge.Page{Messages: h.decode(batch.found), Through: asOf, UpTo: asOf}
+		last := from
+		if n := len(batch.found); n > 0 {
+			last = batch.found[n-1].seq
+		}
+		if batch.pending > 0 {
+			page.Through = last
+			return page, nil
+		}
+		// Asked as of a sequence that another has told, a replica that lags leaves out what it does not have yet.
+		missed, err := h.next(ctx, subjects, last+1)
+		if err != nil || upTo == 0 || missed > upTo {
+			return page, err
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return bridge.Page{}, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed, err)
+		}
+	}
+	return h.newestByConsumer(ctx, subjects, from, upTo)
+}
+
+// newestByConsumer reads the newest messages where a direct get cannot: of more subjects than one gives.
+func (h *history) newestByConsumer(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+	asOf := cmp.Or(upTo, math.MaxUint64)
+	var all []entry
+	for _, subject := range subjects {
+		found, _, err := h.consume(ctx, nats.ConsumerConfig{
+			FilterSubject: string(subject), DeliverPolicy: nats.DeliverLastPerSubjectPolicy,
+		})
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		if all = append(all, found...); upTo != 0 {
+			continue
+		}
+		// The newest of all is certainly part of it; what came after is replayed.
+		if n := len(found); n > 0 {
+			asOf = min(asOf, found[n-1].seq)
+			continue
+		}
+		none, err := h.nothingUpTo(ctx, []bridge.Subject{subject})
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		asOf = min(asOf, none)
+	}
+	all = slices.DeleteFunc(h.merge(all, asOf), func(e entry) bool { return e.seq < from })
+	return bridge.Page{Messages: h.decode(all), Through: asOf, UpTo: asOf}, nil
+}
+
+// nothingUpTo gives a sequence up to which nothing is stored on the subjects.
+func (h *history) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (uint64, error) {
+	info, err := h.info(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	first, err := h.next(ctx, subjects, 1)
+	return min(info.State.LastSeq, first-1), err
+}
+
+// next gives the sequence of the first message on the subjects from one on, as the leader knows it; the highest there is
+// where there is none.
+func (h *history) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
+	var first uint64 = math.MaxUint64
+	for _, subject := range subjects {
+		found, err := h.get(ctx, msgGet{Seq: from, NextFor: subject})
+		if err != nil {
+			return 0, err
+		}
+		if found.Seq > 0 {
+			first = min(first, found.Seq)
+		}
+	}
+	return first, nil
+}
+
+// Stored implements bridge.Log.
+func (h *history) Stored(ctx context.Context, seq uint64) (bridge.Position, uint64, error) {
+	at := bridge.Position{Epoch: h.epoch, Seq: seq}
+	found, err := h.get(ctx, msgGet{Seq: seq})
+	if err != nil {
+		return at, 0, fmt.Errorf("look for message %d of the stream %s: %w", seq, h.name, err)
+	}
+	if found.Seq == seq {
+		at.Time = found.Time.UnixNano()
+		return at, seq, nil
+	}
+	info, err := h.info(ctx, "")
+	if err != nil {
+		return at, 0, err
+	}
+	return at, info.State.LastSeq, nil
+}
+
+// Since implements bridge.Log.
+func (h *history) Since(ctx context.Context, t time.Time) (uint64, error) {
+	found, err := h.get(ctx, msgGet{StartTime: &t})
+	if err != nil {
+		return 0, fmt.Errorf("look for messages of the stream %s since %v: %w", h.name, t, err)
+	}
+	if found.Seq > 0 {
+		return found.Seq, nil
+	}
+	info, err := h.info(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	if !info.State.LastTime.Before(t) && info.State.Msgs > 0 {
+		return info.State.FirstSeq, nil // stored since the question
+	}
+	return info.State.LastSeq + 1, nil
+}
+
+// get asks the leader for a message; the zero value says that there is none.
+func (h *history) get(ctx context.Context, ask msgGet) (storedAt, error) {
+	return h.api.stored(ctx, h.name, ask)
+}
+
+// info reads the stream, which must be this life of it; where a filter is given, with a count for each subject that it
+// matches.
+func (h *history) info(ctx context.Context, filter bridge.Subject) (*jetstream.StreamInfo, error) {
+	var all jetstream.StreamInfo
+	for {
+		request := struct {
+			Filter bridge.Subject `json:"subjects_filter,omitempty"`
+			Offset int            `json:"offset,omitempty"`
+		}{filter, len(all.State.Subjects)}
+		var info struct {
+			jetstream.StreamInfo
+			Total int `json:"total"`
+		}
+		if err := h.api.call(ctx, "STREAM.INFO."+h.name, request, &info); err != nil {
+			return nil, err
+		}
+		if !info.Created.Equal(h.created) {
+			return nil, errNotThatStream
+		}
+		had := all.State.Subjects
+		all = info.StreamInfo
+		for subject, count := range had {
+			all.State.Subjects[subject] = count
+		}
+		if filter == "" || len(info.State.Subjects) == 0 || len(all.State.Subjects) >= info.Total {
+			return &all, nil
+		}
+	}
+}
+
+// canGet tells whether direct gets are to be had.
+func (h *history) canGet() bool {
+	return h.direct.Load() && isAtLeast(h.reads.ConnectedServerVersion(), 2, 11)
+}
+
+// isAtLeast compares a server's version with the one that brought what is needed.
+func isAtLeast(version string, major, minor int) bool {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	second, _, _ := strings.Cut(rest, ".")
+	x, errX := strconv.Atoi(first)
+	y, errY := strconv.Atoi(second)
+	return errX == nil && errY == nil && (x > major || x == major && y >= minor)
+}
+
+// sleep waits, or gives the context's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

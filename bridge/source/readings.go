@@ -1,0 +1,135 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	tableCall  = 3 * time.Second // what one answer may take
+	tableCalls = 16              // at once
+)
+
+// list gives the names of all streams, or of those whose subjects overlap a filter.
+func (t *table) list(ctx context.Context, filter bridge.Subject) ([]string, error) {
+	var all []string
+	for {
+		request := struct {
+			Offset  int            `json:"offset,omitempty"`
+			Subject bridge.Subject `json:"subject,omitempty"`
+		}{len(all), filter}
+		var page struct {
+			Total   int      `json:"total"`
+			Streams []string `json:"streams"`
+		}
+		if err := t.call(ctx, "STREAM.NAMES", request, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Streams...)
+		if len(page.Streams) == 0 || len(all) >= page.Total {
+			slices.Sort(all)
+			return slices.Compact(all), nil // between two pages a stream may have come before the second
+		}
+	}
+}
+
+// readings are the streams of some names, as far as they could be read.
+type readings struct {
+	streams []*stream // by name
+	unread  []string  // they exist; they have not answered yet, nor ever
+	hidden  []string  // they exist; the bridge may not look at them
+}
+
+// readAgain reads streams that may have changed; what is known of the others stays.
+func (t *table) readAgain(ctx context.Context, before *streams, names []string) *streams {
+	if len(names) == 0 || before.absence.why != "" {
+		return before
+	}
+	r := t.readThese(ctx, before, names)
+	isNamed := func(name string) bool { return slices.Contains(names, name) }
+	r.streams = append(r.streams, slices.DeleteFunc(slices.Clone(before.streams), func(x *stream) bool { return isNamed(x.name()) })...)
+	r.unread = append(r.unread, slices.DeleteFunc(slices.Clone(before.unread), isNamed)...)
+	r.hidden = append(r.hidden, slices.DeleteFunc(slices.Clone(before.hidden), isNamed)...)
+	return newStreams(before.connection, r)
+}
+
+// readThese reads the named streams. One that does not answer is taken as it was before.
+func (t *table) readThese(ctx context.Context, before *streams, names []string) readings {
+	var mu sync.Mutex
+	var r readings
+	each(names, func(name string) {
+		var info jetstream.StreamInfo
+		err := t.call(ctx, "STREAM.INFO."+name, nil, &info)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err == nil:
+			r.streams = append(r.streams, newStream(info))
+		case isNotFound(err):
+		case errors.Is(err, bridge.ErrRefused):
+			r.hidden = append(r.hidden, name)
+		case before.get(name) != nil:
+			r.streams = append(r.streams, before.get(name))
+		default:
+			r.unread = append(r.unread, name)
+		}
+	})
+	return r
+}
+
+// each calls do for each of the things, and a few at once.
+func each[T any](things []T, do func(T)) {
+	var calls sync.WaitGroup
+	room := make(chan struct{}, tableCalls)
+	for _, thing := range things {
+		room <- struct{}{}
+		calls.Go(func() {
+			defer func() { <-room }()
+			do(thing)
+		})
+	}
+	calls.Wait()
+}
+
+func isNotFound(err error) bool {
+	var refusal *jetstream.APIError
+	return errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound
+}
+
+// call is api.call, but ends with bridge.ErrRefused as soon as NATS says that the bridge may not ask.
+func (t *table) call(ctx context.Context, what string, request, response any) error {
+	ctx, cancel := context.WithTimeout(ctx, tableCall)
+	defer cancel()
+	ctx, refuse := context.WithCancelCause(ctx)
+	before, _ := t.refused.soFar()
+	connection := t.dials.Load()
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer refuse(nil)
+	watch.Go(func() {
+		for {
+			_, change := t.refused.soFar()
+			if t.refused.publishedSince(before, "$JS.API."+what) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
+				refuse(bridge.ErrRefused)
+			}
+			select {
+			case <-change:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	err := t.api.call(ctx, what, request, response)
+	if err != nil && errors.Is(context.Cause(ctx), bridge.ErrRefused) {
+		return fmt.Errorf("ask JetStream for %s: %w", what, bridge.ErrRefused)
+	}
+	return err
+}

@@ -1,0 +1,313 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	tableInterval    = 30 * time.Second // between two readings of all, should advisories be missing
+	tableRefused     = 10               // so many times rarer where NATS refuses it: each refusal is logged, here and there
+	tableRound       = 20 * time.Second // what one reading may take
+	tableFirstRetry  = 100 * time.Millisecond
+	tableLastRetry   = 5 * time.Second
+	tableFirstLook   = 20 * time.Millisecond // after which a stream that was told of, and is not there, is looked for again
+	tableLook        = 2 * time.Second       // and for how long
+	tableAbsence     = time.Minute           // how long JetStream may be gone before that is no outage any more
+	maxQuestions     = 10_000
+	advisorySubjects = "$JS.EVENT.ADVISORY.STREAM.*.>"
+)
+
+// refresh lets everything be read again: something was seen that does not agree with the table.
+func (t *table) refresh() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doubts.all = true
+	t.poke()
+}
+
+func (t *table) poke() {
+	select {
+	case t.wake <- struct{}{}:
+	default: // it is awake already, and looks again
+	}
+}
+
+// advised takes what JetStream tells of a stream. Whatever came while one reading was under way makes one more.
+func (t *table) advised(msg *nats.Msg) {
+	kind, name, _ := strings.Cut(strings.TrimPrefix(msg.Subject, "$JS.EVENT.ADVISORY.STREAM."), ".")
+	switch kind {
+	case "CREATED", "UPDATED", "DELETED", "RESTORE_COMPLETE", "LEADER_ELECTED":
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.doubts.names[name] = time.Now()
+		t.poke()
+	}
+}
+
+// follow looks at the connection. What waits for answers of one that has ended need not wait any longer.
+func (t *table) follow() {
+	for {
+		select {
+		case status := <-t.statuses:
+			t.up.Store(status == nats.CONNECTED)
+			t.mu.Lock()
+			t.abort()
+			t.mu.Unlock()
+			t.refresh()
+		case <-t.alive.Done():
+			return
+		}
+	}
+}
+
+// run keeps the table.
+func (t *table) run() {
+	interval := time.NewTicker(tableInterval)
+	defer interval.Stop()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	quiet := 0
+	for {
+		select {
+		case <-interval.C:
+			if quiet++; quiet >= tableRefused || !t.isRefused() {
+				quiet = 0
+				t.refresh()
+			}
+			continue
+		case <-t.wake:
+		case <-retry.C:
+		case <-t.alive.Done():
+			return
+		}
+		if !t.up.Load() {
+			continue // the next connection wakes this again
+		}
+		if wait := t.round(); wait > 0 {
+			retry.Reset(wait)
+		}
+	}
+}
+
+func (t *table) isRefused() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now != nil && t.now.absence.remedy != ""
+}
+
+// take gives what is to be looked at. If that fails it is put back. abort ends the attempt.
+func (t *table) take(abort context.CancelFunc) todo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.abort = abort
+	taken := t.doubts
+	t.doubts = todo{names: map[string]time.Time{}}
+	return taken
+}
+
+func (t *table) putBack(work todo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doubts.all = t.doubts.all || work.all
+	for name, told := range work.names {
+		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
+			t.doubts.names[name] = told
+		}
+	}
+	t.doubts.filters = append(t.doubts.filters, work.filters...)
+}
+
+// round looks at what is to be looked at, and tells when to do so again; 0 for when something happens.
+func (t *table) round() time.Duration {
+	ctx, cancel := context.WithTimeout(t.alive, tableRound)
+	defer cancel()
+	connection := t.dials.Load()
+	work := t.take(cancel)
+	before := t.current()
+	if before == nil || before.connection != connection || before.absence.mayEnd() {
+		work.all = true
+	}
+	after, err := t.read(ctx, connection, before, work)
+	switch {
+	case ctx.Err() == context.Canceled || t.dials.Load() != connection:
+		t.putBack(todo{all: true, filters: work.filters})
+		return tableFirstRetry
+	case err != nil:
+		t.putBack(work)
+		t.hold(connection, err)
+		return t.retry()
+	}
+	overlaps, err := t.answer(ctx, before, after, work.filters)
+	t.publish(after, overlaps, len(work.filters) > 0)
+	if err != nil {
+		t.putBack(todo{filters: work.filters})
+	}
+	wait := t.lookAgain(after, work.names)
+	isSettled := len(after.unread) == 0 && t.ensured == connection && !after.absence.mayEnd()
+	if err == nil && isSettled {
+		t.retries = 0
+		return wait
+	}
+	for _, name := range after.unread {
+		t.putBack(todo{names: map[string]time.Time{name: {}}})
+	}
+	return cmp.Or(wait, t.retry())
+}
+
+// lookAgain tells when to look again at streams that are not there: a server tells of a stream some time before it finds
+// it by its name.
+func (t *table) lookAgain(after *streams, names map[string]time.Time) (wait time.Duration) {
+	for name, told := range names {
+		age := time.Since(told)
+		if after.get(name) != nil || age > tableLook {
+			continue
+		}
+		t.putBack(todo{names: map[string]time.Time{name: told}})
+		if again := max(age, tableFirstLook); wait == 0 || again < wait {
+			wait = again
+		}
+	}
+	return wait
+}
+
+func (t *table) current() *streams {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now
+}
+
+func (t *table) retry() time.Duration {
+	t.retries++
+	return min(tableFirstRetry<<min(t.retries, 10), tableLastRetry)
+}
+
+// read looks at streams. An error means that nothing is known.
+func (t *table) read(ctx context.Context, connection uint64, before *streams, work todo) (*streams, error) {
+	if t.ensured != connection {
+		switch err := t.ensure(ctx); {
+		case err == nil:
+			t.ensured, t.unsure = connection, 0
+		case !isAbsence(err):
+			// Once more at least; then other streams need not wait for this one, if JetStream has a word for them.
+			if t.unsure++; t.unsure < 2 {
+				return nil, err
+			}
+			t.failures.Do(func() { t.log.Warn("cannot see to the stream "+t.keep.Stream+" yet", "error", err) })
+		}
+	}
+	if !work.all {
+		return t.readAgain(ctx, before, slices.Sorted(maps.Keys(work.names))), nil
+	}
+	all, err := t.list(ctx, "")
+	switch {
+	case isAbsence(err):
+		return t.absent(connection, before, err)
+	case err != nil:
+		return nil, err
+	}
+	t.gone = time.Time{}
+	return newStreams(connection, t.readThese(ctx, before, all)), nil
+}
+
+// absent decides whether JetStream is away, or an error whether it may just not be there now.
+func (t *table) absent(connection uint64, before *streams, err error) (*streams, error) {
+	if errors.Is(err, nats.ErrNoResponders) && before != nil && before.absence.why == "" {
+		if t.gone.IsZero() {
+			t.gone = time.Now()
+		}
+		if time.Since(t.gone) < tableAbsence {
+			return nil, err
+		}
+	}
+	absent := newStreams(connection, readings{})
+	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
+	level := slog.LevelInfo
+	if errors.Is(err, bridge.ErrRefused) {
+		absent.absence = absence{"NATS does not let this bridge look at streams", allow(t.keep)}
+		level = slog.LevelError
+	}
+	if before == nil || before.connection != connection || before.absence != absent.absence {
+		t.log.Log(t.alive, level, "nothing is served from streams: "+absent.absence.why, "error", err, "remedy", absent.absence.remedy)
+	}
+	return absent, nil
+}
+
+// isAbsence tells whether an error says for certain that this bridge has no JetStream.
+func isAbsence(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, bridge.ErrRefused) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
+}
+
+// hold lets what an earlier connection knew hold on this one too, as JetStream does not answer.
+func (t *table) hold(connection uint64, err error) {
+	t.failures.Do(func() {
+		t.log.Warn("JetStream does not say which streams there are; what was known of them holds on, and browsers for which nothing was known wait", "error", err)
+	})
+	t.mu.Lock()
+	if t.now == nil || t.now.connection == connection {
+		t.mu.Unlock()
+		return
+	}
+	held := *t.now
+	held.connection = connection
+	t.now = &held
+	t.spread()
+	t.mu.Unlock()
+	t.changed()
+}
+
+// publish lets everybody know. answered tells that filters were asked for.
+func (t *table) publish(after *streams, overlaps map[bridge.Subject][]string, answered bool) {
+	t.mu.Lock()
+	before := t.now
+	t.now, t.overlaps = after, overlaps
+	t.spread()
+	t.mu.Unlock()
+	if !after.like(before) || after.connection != before.connection || answered {
+		t.changed()
+	}
+}
+
+// spread wakes those who wait for news. The lock must be held.
+func (t *table) spread() {
+	close(t.news)
+	t.news = make(chan struct{})
+}
+
+// answer finds out which streams overlap filters, where some stream is silent. What was found out before holds while no
+// stream changes.
+func (t *table) answer(ctx context.Context, before, after *streams, filters []bridge.Subject) (map[bridge.Subject][]string, error) {
+	if len(after.unread) == 0 {
+		return nil, nil
+	}
+	overlaps := map[bridge.Subject][]string{}
+	if after.like(before) && len(t.overlaps) < maxQuestions {
+		maps.Copy(overlaps, t.overlaps) // only this goroutine exchanges it, and nobody changes it
+	}
+	var mu sync.Mutex
+	var failed error
+	each(filters, func(filter bridge.Subject) {
+		found, err := t.list(ctx, filter)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			failed = err
+			return
+		}
+		overlaps[filter] = found
+	})
+	return overlaps, failed
+}
