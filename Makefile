@@ -5,7 +5,7 @@ RACE   := $(if $(or $(HAS_CC),$(CI)),-race)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 
-.PHONY: run test lint fmt bench fuzz generate
+.PHONY: run test soak lint fmt bench fuzz generate
 
 run: ## run the bridge with its embedded NATS
 	go run ./cmd/tailwater
@@ -13,6 +13,9 @@ run: ## run the bridge with its embedded NATS
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
 	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=5m ./...
+
+soak: ## run the chaos tests in their long form, ten minutes at most
+	go test -count=1 -timeout=15m -run='^TestChaos|^TestInTheBrowser$$' ./cmd/tailwater -soak
 
 lint: ## check style and the order of imports
 	go mod tidy -diff

@@ -20,7 +20,7 @@ func (l *Ledger) Check(rules Rules) Violations {
 	defer l.mu.Unlock()
 	c := &check{ledger: l, rules: rules, unnamed: map[uint64]*Message{}}
 	for _, m := range l.messages {
-		m.places = map[string]uint64{}
+		m.places = map[string]place{}
 		if key(m.Event, m.Data) == "" {
 			c.unnamed[m.seq] = m
 		}
@@ -73,7 +73,7 @@ func (w *walk) missing(s *segment, isLast bool) {
 		}
 		seq := m.seq
 		if seq == 0 {
-			seq = m.places[s.start.epoch]
+			seq = m.places[s.start.epoch].seq
 		}
 		if s.owes(m, seq, isLast) {
 			if len(w.violations) < most {

@@ -35,7 +35,7 @@ type Message struct {
 	seq          uint64 // in its stream, as the acknowledgement said; 0 where that said nothing
 
 	// places is where clients have seen it, by epoch. It belongs to the check.
-	places map[string]uint64
+	places map[string]place
 }
 
 // Publish notes that a publisher is about to send a message, perhaps several times until there is an answer.

@@ -125,8 +125,13 @@ func TestDoctoredLedgersAreRed(t *testing.T) {
 				return slices.Concat(s[:5], []step{connect(at(3)), gap(at(3), "e-4", "retention"), message(6), message(7)})
 			}, anything, `lost: "m5"`,
 		},
-		"a gap of nothing":      {replaced(6, gap(at(3), at(3), "retention")), anything, "gap of nothing"},
-		"a gap behind another":  {replaced(6, gap(at(2), at(4), "retention")), anything, "a gap behind"},
+		"a gap of nothing":     {replaced(6, gap(at(3), at(3), "retention")), anything, "gap of nothing"},
+		"a gap behind another": {replaced(6, gap(at(2), at(4), "retention")), anything, "a gap behind"},
+		"a gap that begins late": {
+			func(s []step) []step {
+				return append(s[:5:5], gap("e-4", "e-5", "retention"), message(6), message(7))
+			}, anything, `lost: "m4"`,
+		},
 		"a gap with another id": {replaced(6, event("tailwater:gap", `{"after":"e-3-t3","first":"e-5","reason":"retention"}`, at(3))), anything, "has the id"},
 		"an id that goes back":  {replaced(8, event("message", "m5", "e-2-t2")), anything, "does not grow"},
 		"no id":                 {replaced(8, event("message", "m5", at(4))), anything, "does not grow"},
@@ -210,6 +215,23 @@ func TestLedgerOfAStreamMadeAnew(t *testing.T) {
 				t.Errorf("it does not say %q:\n%s", test.says, broken)
 			}
 		})
+	}
+}
+
+// A gap on an open connection may begin where the bridge was, behind messages on subjects that the client does not read.
+func TestGapBehindOtherSubjects(t *testing.T) {
+	ledger := bridgetest.NewLedger()
+	log := ledger.NewLog("client", false, "a")
+	log.Connected("node", "")
+	log.Saw(open("e-0").event)
+	for seq, subject := range []string{"a", "b", "a", "a"} {
+		ledger.Publish(t, subject, "", fmt.Sprint("m", seq+1)).Acknowledged(uint64(seq + 1))
+	}
+	log.Saw(message(1).event)
+	log.Saw(gap("e-2", "e-3", "retention").event)
+	log.Saw(message(4).event)
+	if broken := ledger.Check(bridgetest.Rules{Gaps: []string{"retention"}}); len(broken) > 0 {
+		t.Error(broken)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 type acks struct {
 	inbox string // of which each message gets a token of its own
 
-	mu      *sync.Mutex
+	mu      sync.Mutex
 	number  uint64
 	waiting map[string]awaited
 }
@@ -35,8 +35,8 @@ type acknowledgement struct {
 }
 
 // openAcks subscribes to the inbox.
-func openAcks(conn *nats.Conn) (acks, error) {
-	a := acks{inbox: conn.NewInbox() + ".", mu: new(sync.Mutex), waiting: map[string]awaited{}}
+func openAcks(conn *nats.Conn) (*acks, error) {
+	a := &acks{inbox: conn.NewInbox() + ".", waiting: map[string]awaited{}}
 	if _, err := conn.Subscribe(a.inbox+"*", a.take); err != nil {
 		return a, fmt.Errorf("subscribe to acknowledgements: %w", err)
 	}
@@ -45,7 +45,7 @@ func openAcks(conn *nats.Conn) (acks, error) {
 
 // take hands an answer to whoever waits for it. A message that is stored may also be answered by someone who just listens
 // to its subject: only what a stream could have said counts.
-func (a acks) take(msg *nats.Msg) {
+func (a *acks) take(msg *nats.Msg) {
 	var answer acknowledgement
 	answer.none = len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
 	if !answer.none && json.Unmarshal(msg.Data, &answer) != nil {
@@ -64,7 +64,7 @@ func (a acks) take(msg *nats.Msg) {
 }
 
 // publish sends a message to a stream, and waits for what it says.
-func (a acks) publish(ctx context.Context, conn *nats.Conn, stream string, msg *nats.Msg) (acknowledgement, error) {
+func (a *acks) publish(ctx context.Context, conn *nats.Conn, stream string, msg *nats.Msg) (acknowledgement, error) {
 	waits := awaited{stream, make(chan acknowledgement, 1)}
 	a.mu.Lock()
 	a.number++

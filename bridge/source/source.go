@@ -30,7 +30,7 @@ type Source struct {
 	incoming    chan *nats.Msg // of all subscriptions
 	intake      intake         // what came in by it
 	refused     refusals
-	acks        acks
+	acks        *acks
 	unsure      chan struct{}   // wakes confirm: some feed may not receive everything
 	caughtUp    chan struct{}   // holds one when deliver has reached what catchUp put among the messages
 	alive       context.Context // until Close

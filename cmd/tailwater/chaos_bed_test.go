@@ -80,8 +80,8 @@ type chaosClient struct {
 // path reads.
 func (c *chaos) read(n int, path, filter string, cut func() bridgetest.Cut, nodes ...*chaosBridge) []*chaosClient {
 	var added []*chaosClient
-	for range n {
-		name := fmt.Sprintf("client %d of %s", len(c.clients), path)
+	for i := range n {
+		name := fmt.Sprintf("client %d of %s", len(c.clients)+i+1, path)
 		isJSON := strings.Contains(path, "format=json") || strings.Contains(filter, ">")
 		client := &chaosClient{Client: &bridgetest.Client{Log: c.ledger.NewLog(name, isJSON, filter), Path: path, Cut: cut}}
 		turn := rand.IntN(len(nodes))

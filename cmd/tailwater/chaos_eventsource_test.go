@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,8 +45,9 @@ func (w told) note(log *bridgetest.Log, lastID *string) (end bool) {
 	return w.Data == theEnd
 }
 
-// restartUnder publishes, kills the bridge, publishes what it cannot bring, starts it again, and publishes the end.
-func restartUnder(t *testing.T, s *streamBed) {
+// restartUnder publishes, kills the bridge, publishes what it cannot bring, starts it again, and in the end publishes the
+// end. isBack waits for so many connections.
+func restartUnder(t *testing.T, s *streamBed, isBack func(connections int)) {
 	t.Helper()
 	send := byNATS(t, s.server.URL())
 	burst := func(kind string) {
@@ -52,13 +55,15 @@ func restartUnder(t *testing.T, s *streamBed) {
 			s.send("chat.a", "", message(kind, i, s.chaos), send)
 		}
 	}
-	for range length(1, 5) {
+	for round := range length(1, 5) {
+		isBack(1 + round)
 		burst("before")
 		s.bridge.kill()
 		burst("away")
 		s.bridge.start()
 		burst("after")
 	}
+	isBack(1 + length(1, 5))
 	s.send("chat.a", "", theEnd, send)
 }
 
@@ -86,6 +91,7 @@ const url = process.argv[2], tell = object => console.log(JSON.stringify(object)
 		_ = node.Wait()
 	})
 	log, lastID := s.ledger.NewLog("node", false, "chat.a"), ""
+	var connections atomic.Int64
 	lines := bufio.NewScanner(out)
 	read := func() (end bool) {
 		if !lines.Scan() {
@@ -94,6 +100,9 @@ const url = process.argv[2], tell = object => console.log(JSON.stringify(object)
 		}
 		var w told
 		decode(t, lines.Text(), &w)
+		if w.Kind == "open" {
+			connections.Add(1)
+		}
 		return w.note(log, &lastID)
 	}
 	for lastID == "" && !read() {
@@ -102,7 +111,9 @@ const url = process.argv[2], tell = object => console.log(JSON.stringify(object)
 		for !read() {
 		}
 	})
-	restartUnder(t, s)
+	restartUnder(t, s, func(n int) {
+		s.await("node is back", func() bool { return connections.Load() >= int64(n) })
+	})
 	s.finish(bridgetest.Rules{})
 }
 
@@ -136,7 +147,9 @@ func testResume(t *testing.T, browser context.Context) {
 		t.Fatal(err)
 	}
 	page.waitFor(`seen.some(e => e.kind === "event")`)
-	restartUnder(t, s)
+	restartUnder(t, s, func(n int) {
+		page.waitFor(fmt.Sprintf(`seen.filter(e => e.kind === "open").length >= %d`, n))
+	})
 	page.waitFor(`seen.some(e => e.data === "` + theEnd + `" || e.kind === "closed")`)
 	text, err := chromedp.Run(page.ctx, chromedp.Evaluate[string](`JSON.stringify(seen)`))
 	if err != nil {

@@ -22,7 +22,8 @@ import (
 func TestChaosFlood(t *testing.T) {
 	t.Parallel()
 	messages := length(10_000, 100_000)
-	const readers, slowReaders = 200, 20
+	readers := length(60, 200)
+	slowReaders := readers / 10
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(length(60, 240))*time.Second)
 	defer cancel()
 	admin := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
@@ -52,7 +53,7 @@ func TestChaosFlood(t *testing.T) {
 			},
 		}
 		if i < slowReaders {
-			client.Slow = &bridgetest.Slow{Bytes: 4 << 10, Every: 20 * time.Millisecond, Buffer: 4 << 10}
+			client.Slow = &bridgetest.Slow{Bytes: 4 << 10, Every: 20 * time.Millisecond, Buffer: 32 << 10}
 		}
 		running.Go(func() {
 			if err := client.Run(ctx); err != nil {
@@ -61,7 +62,7 @@ func TestChaosFlood(t *testing.T) {
 		})
 	}
 	defer running.Wait()
-	eventually(t, "every reader is open", func() bool { return opened.Load() == readers })
+	eventually(t, "every reader is open", func() bool { return opened.Load() == int64(readers) })
 
 	js := connectJetStream(t, b.nats)
 	began := time.Now()

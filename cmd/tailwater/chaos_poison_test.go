@@ -46,19 +46,23 @@ func TestChaosPoison(t *testing.T) {
 			b := startBridge(t, settings{"NATS_URL": server.URL()})
 			live, opening := subscribe(t, "http://"+b.address+"/events/chat.a?format=json", "")
 			want := publishPoison(t, server.URL())
-			ids := expectPoison(t, live, want)
+			seen := expectPoison(t, live, want)
 			if !stored {
 				return
 			}
 			b.kill() // so that nothing but the store has them
 			b.start()
 			half := len(want) / 2
-			for from, rest := range map[string][]poisoned{opening.ID: want, ids[half]: want[half+1:]} {
+			for from, rest := range map[string][]bridgetest.Event{opening.ID: seen, seen[half].ID: seen[half+1:]} {
 				replayed, again := subscribe(t, "http://"+b.address+"/events/chat.a?format=json", from)
 				if again.Type != "tailwater:open" || again.ID != from {
 					t.Errorf("the resume at %s begins with %+v", from, again)
 				}
-				expectPoison(t, replayed, rest)
+				for i, sent := range rest { // byte for byte what came live, headers and all
+					if event := replayed.next(); event != sent {
+						t.Fatalf("message %d of %d is replayed as %+v, and was %+v", i, len(rest), event, sent)
+					}
+				}
 			}
 		})
 	}
@@ -93,8 +97,8 @@ func publishPoison(t *testing.T, url string) (sent []poisoned) {
 	return sent
 }
 
-// expectPoison reads all that was sent, and gives the ids.
-func expectPoison(t *testing.T, reader *subscription, want []poisoned) (ids []string) {
+// expectPoison reads all that was sent.
+func expectPoison(t *testing.T, reader *subscription, want []poisoned) (seen []bridgetest.Event) {
 	t.Helper()
 	for i, sent := range want {
 		event := reader.next()
@@ -111,9 +115,9 @@ func expectPoison(t *testing.T, reader *subscription, want []poisoned) (ids []st
 				t.Errorf("message %d has the header %s: %q, want %q", i, name, got, values)
 			}
 		}
-		ids = append(ids, event.ID)
+		seen = append(seen, event)
 	}
-	return ids
+	return seen
 }
 
 func decode(t *testing.T, text string, into any) {

@@ -187,10 +187,16 @@ func createStream(t *testing.T, js jetstream.JetStream, change func(*jetstream.S
 	if change != nil {
 		change(&config)
 	}
+	var problem error
+	t.Cleanup(func() {
+		if t.Failed() && problem != nil {
+			t.Logf("create the stream: %v", problem)
+		}
+	})
 	eventually(t, "the stream can be made", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), attempt)
 		defer cancel()
-		_, err := js.CreateOrUpdateStream(ctx, config)
-		return err == nil
+		_, problem = js.CreateOrUpdateStream(ctx, config)
+		return problem == nil
 	})
 }

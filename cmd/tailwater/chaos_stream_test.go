@@ -44,6 +44,7 @@ func TestChaosStreamIsRecreated(t *testing.T) {
 	s.publish("chat.b", time.Millisecond, byNATS(t, s.server.URL()))
 	for i := range length(1, 10) {
 		s.awaitMore(300)
+		_, old := subscribe(t, "http://"+s.bridge.address+"/events/chat.a", "")
 		s.ledger.Disturb(func() {
 			if err := s.js.DeleteStream(s.ctx, "CHAT"); err != nil {
 				t.Fatal(err)
@@ -51,9 +52,14 @@ func TestChaosStreamIsRecreated(t *testing.T) {
 			createStream(t, s.js, nil)
 		})
 		s.awaitMore(600) // the new sequences pass the old ones
-		s.awaitAll("every client is told", func(client *chaosClient) bool { return client.resets.Load() > int64(i) })
+		s.awaitAll("every client is told", func(client *chaosClient) bool {
+			return client.resets.Load()+client.gaps.Load() > int64(i) // a gap tells who was there while there was no stream
+		})
+		if _, again := subscribe(t, "http://"+s.bridge.address+"/events/chat.a", old.ID); again.Type != "tailwater:reset" || again.Data != `{"reason":"recreated"}` {
+			t.Errorf("who was away meanwhile is told %+v", again)
+		}
 	}
-	s.finish(bridgetest.Rules{Resets: []string{"recreated"}, Gaps: []string{"disconnected"}})
+	s.finish(bridgetest.Rules{Resets: []string{"recreated", "unknown"}, Gaps: []string{"disconnected"}})
 }
 
 // The stream is purged: who had all misses nothing, who comes back is told.
