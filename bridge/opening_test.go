@@ -164,6 +164,32 @@ func TestLossDuringReplay(t *testing.T) {
 	})
 }
 
+// A loss is told once, also where messages older than it are still there.
+func TestLossIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 0)
+		s.stream.maxPerSubject, s.stream.pageSize = 2, 1
+		read(t, s.hub, bridge.Resume{}, "chat.*")
+		s.feed = s.source.feed(t)
+		s.feed.Begin([]bridge.Part{s.log.part("chat.*")}, "")
+		s.stream.publish("chat.old", "m1", time.Unix(2, 0))
+		s.stream.publish("chat.old", "m2", time.Unix(3, 0))
+		s.log.deliver(2, s.feed)
+		s.publish(7)
+		start := bridge.ID{{Epoch: s.stream.epoch}}
+		reader := read(t, s.hub, bridge.Resume{After: start}, "chat.*")
+		want := []string{"gap retention 0..0@0", "m1@1", "m2@2", "m8@8", "m9@9"}
+		if got := s.all(t, reader); !slices.Equal(got, want) {
+			t.Errorf("it gets %q, want %q", got, want)
+		}
+		reader = read(t, s.hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.*")
+		want = []string{"open@0", "m1@1", "m2@2", "m8@8", "m9@9", "synced {}@9"}
+		if got := s.all(t, reader); !slices.Equal(got, want) {
+			t.Errorf("it gets %q, want %q", got, want)
+		}
+	})
+}
+
 // A feed of two logs and of subjects that are not stored.
 func TestOpeningOfSeveralParts(t *testing.T) {
 	a, b := newStream("A", time.Unix(1, 0)), newStream("B", time.Unix(1, 0))
