@@ -187,6 +187,27 @@ func TestLossIsToldOnce(t *testing.T) {
 		if got := s.all(t, reader); !slices.Equal(got, want) {
 			t.Errorf("it gets %q, want %q", got, want)
 		}
+
+		s.stream.publish("chat.old", "m10", time.Unix(2_000_000, 0))
+		s.stream.publish("chat.old", "m11", time.Unix(2_000_001, 0))
+		s.stream.publish("chat.old", "m12", time.Unix(2_000_002, 0)) // m11 and m12 are left
+		s.log.deliver(12, s.feed)
+		reader = read(t, s.hub, bridge.Resume{After: bridge.ID{s.at(10)}}, "chat.*")
+		var batch [][]byte
+		for len(batch) == 0 {
+			batch, _ = reader.Next(batch, 1)
+			pass(10 * time.Millisecond)
+		}
+		if got := plain(sketch(events(t, batch...)[0])); got != "open@10" {
+			t.Fatalf("it begins with %q", got)
+		}
+		s.publish(7) // 13 to 17 are lost
+		s.stream.publish("chat.last", "m20", time.Unix(3_000_000, 0))
+		s.log.deliver(20, s.feed)
+		want = []string{"m11@11", "gap retention 11..11@11", "m12@12", "m18@18", "m19@19", "m20@20"}
+		if got := s.all(t, reader); !slices.Equal(got, want) {
+			t.Errorf("it gets %q, want %q", got, want)
+		}
 	})
 }
 
