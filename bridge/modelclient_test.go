@@ -408,7 +408,7 @@ func (c *modelClient) judgeOpening(e bridgetest.Event, id bridge.ID) {
 		if p.Log != nil && c.sent.Since.Kind != bridge.SinceNew {
 			c.asked[at.Epoch] = p.Log.Last().Seq
 		}
-		if !known || must || may && e.Type == bridge.EventReset {
+		if !known || must || may && e.Type == bridge.EventReset && at.Seq != brought.Seq {
 			c.tell(p)
 			c.begins(e, p, since, at.Seq)
 			continue

@@ -53,7 +53,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
-		r.have[i].sync = max(f.parts[i].end().Seq, v.newest)
+		r.have[i].sync = f.parts[i].end().Seq
 		gap = max(gap, v.gap) // of two reasons retention, which says more than disconnected
 		if reset == "" {
 			reset = v.reset

@@ -164,6 +164,53 @@ func TestLossDuringReplay(t *testing.T) {
 	})
 }
 
+// A loss is told once, also where messages older than it are still there.
+func TestLossIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 0)
+		s.stream.maxPerSubject, s.stream.pageSize = 2, 1
+		read(t, s.hub, bridge.Resume{}, "chat.*")
+		s.feed = s.source.feed(t)
+		s.feed.Begin([]bridge.Part{s.log.part("chat.*")}, "")
+		s.stream.publish("chat.old", "m1", time.Unix(2, 0))
+		s.stream.publish("chat.old", "m2", time.Unix(3, 0))
+		s.log.deliver(2, s.feed)
+		s.publish(7)
+		start := bridge.ID{{Epoch: s.stream.epoch}}
+		reader := read(t, s.hub, bridge.Resume{After: start}, "chat.*")
+		want := []string{"gap retention 0..0@0", "m1@1", "m2@2", "m8@8", "m9@9"}
+		if got := s.all(t, reader); !slices.Equal(got, want) {
+			t.Errorf("it gets %q, want %q", got, want)
+		}
+		reader = read(t, s.hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.*")
+		want = []string{"open@0", "m1@1", "m2@2", "m8@8", "m9@9", "synced {}@9"}
+		if got := s.all(t, reader); !slices.Equal(got, want) {
+			t.Errorf("it gets %q, want %q", got, want)
+		}
+
+		s.stream.publish("chat.old", "m10", time.Unix(2_000_000, 0))
+		s.stream.publish("chat.old", "m11", time.Unix(2_000_001, 0))
+		s.stream.publish("chat.old", "m12", time.Unix(2_000_002, 0)) // m11 and m12 are left
+		s.log.deliver(12, s.feed)
+		reader = read(t, s.hub, bridge.Resume{After: bridge.ID{s.at(10)}}, "chat.*")
+		var batch [][]byte
+		for len(batch) == 0 {
+			batch, _ = reader.Next(batch, 1)
+			pass(10 * time.Millisecond)
+		}
+		if got := plain(sketch(events(t, batch...)[0])); got != "open@10" {
+			t.Fatalf("it begins with %q", got)
+		}
+		s.publish(7) // 13 to 17 are lost
+		s.stream.publish("chat.last", "m20", time.Unix(3_000_000, 0))
+		s.log.deliver(20, s.feed)
+		want = []string{"m11@11", "gap retention 11..11@11", "m12@12", "m18@18", "m19@19", "m20@20"}
+		if got := s.all(t, reader); !slices.Equal(got, want) {
+			t.Errorf("it gets %q, want %q", got, want)
+		}
+	})
+}
+
 // A feed of two logs and of subjects that are not stored.
 func TestOpeningOfSeveralParts(t *testing.T) {
 	a, b := newStream("A", time.Unix(1, 0)), newStream("B", time.Unix(1, 0))
