@@ -78,6 +78,12 @@ func (c Config) options() (*server.Options, error) {
 	if o.MaxPayload == 0 {
 		o.MaxPayload = int32(min(c.MaxPayload, math.MaxInt32))
 	}
+	if o.StreamMaxBufferedMsgs == 0 {
+		o.StreamMaxBufferedMsgs = bufferedMessages
+	}
+	if o.StreamMaxBufferedSize == 0 {
+		o.StreamMaxBufferedSize = bufferedBytes
+	}
 	if o.Host == "" && o.Port == 0 || c.Listen.IsSet {
 		if err := listen(o, c.Listen.Value); err != nil {
 			return nil, err
@@ -85,6 +91,13 @@ func (c Config) options() (*server.Options, error) {
 	}
 	return o, refuseOpenDoor(o)
 }
+
+// What a stream may hold in memory before it has stored it. Publishers that wait for no acknowledgement, such as nats pub,
+// know nothing of it: with nats-server's own defaults (100,000 messages, 128 MiB) a flood of theirs loses messages.
+const (
+	bufferedMessages = 1_000_000
+	bufferedBytes    = 2 << 30
+)
 
 func listen(o *server.Options, address string) error {
 	if o.DontListen = address == ""; o.DontListen {
