@@ -26,6 +26,7 @@ type History struct {
 	MaxPerSubject int64
 	Replicas      int
 	Memory        bool // instead of files; cannot be changed later
+	Look          bool             // nothing is made and nothing is changed
 	Manage        bool // the stream is brought to these settings at each connect; else it is only made where it is missing
 }
 
@@ -116,11 +117,13 @@ func mending(err error) string {
 func (t *table) ensureOwn(ctx context.Context) (own, error) {
 	config, raw, err := t.readOwn(ctx)
 	switch {
+	case isNotFound(err) && t.keep.Look:
+		return own{}, nil
 	case isNotFound(err):
 		return own{}, t.create(ctx)
 	case err != nil:
 		return own{}, err
-	case t.keep.Manage:
+	case t.keep.Manage && !t.keep.Look:
 		return t.update(ctx, config, raw)
 	default:
 		return t.keep.compare(config), nil

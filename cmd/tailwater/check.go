@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -90,7 +93,60 @@ func (r report) nats(settings *configs.Settings) error {
 	if int64(settings.Limit.Body) > conn.MaxPayload() {
 		r.row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
 	}
-	return r.permissions(settings, conn, refused)
+	return errors.Join(r.permissions(settings, conn, refused), r.streams(settings, dial))
+}
+
+// streams says which stream is behind each route and each subject that callers may read, and how to mend what is wrong.
+func (r report) streams(settings *configs.Settings, dial source.Dialer) error {
+	keep := history(settings)
+	keep.Look = true
+	from, err := source.Open(dial, keep, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
+	defer cancel()
+	holdings, err := from.Explain(ctx, filters(settings))
+	if err != nil {
+		return fmt.Errorf("ask which streams there are: %w", err)
+	}
+	for _, h := range holdings {
+		r.holding(h, settings)
+	}
+	return nil
+}
+
+// filters are the subjects that are worth a word: of routes, those that anyone may read, and those that are kept.
+func filters(settings *configs.Settings) []bridge.Subject {
+	var all []bridge.Subject
+	for _, route := range settings.Routes {
+		all = append(all, route.Filter())
+	}
+	all = append(append(all, settings.Anonymous.Subscribe...), settings.History...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (r report) holding(h source.Holding, settings *configs.Settings) {
+	switch {
+	case h.Stream != "":
+		r.row(string(h.Filter), "kept in the stream %s", h.Stream)
+	case isKept(h.Filter, settings) && len(h.Findings) == 0:
+		r.row(string(h.Filter), "will be kept in the stream %s, which is made at the start", settings.HistoryStream)
+	default:
+		r.row(string(h.Filter), "without history: %s", h.Why)
+	}
+	for _, finding := range h.Findings {
+		r.row("", "! %s", finding.Problem)
+		if finding.Remedy != "" {
+			r.row("", "  mend it: %s", finding.Remedy)
+		}
+	}
+}
+
+func isKept(filter bridge.Subject, settings *configs.Settings) bool {
+	return slices.ContainsFunc(settings.History, func(kept bridge.Subject) bool { return kept.Covers(filter) })
 }
 
 // permissions tries to subscribe to what callers may read.
@@ -122,5 +178,12 @@ func (r report) embedded(settings *configs.Settings) error {
 		where = "for this process only"
 	}
 	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
+	for _, filter := range filters(settings) {
+		if isKept(filter, settings) {
+			r.row(string(filter), "kept in the stream %s", settings.HistoryStream)
+		} else {
+			r.row(string(filter), "without history, unless a stream of yours holds it; see TAILWATER_HISTORY")
+		}
+	}
 	return nil
 }
