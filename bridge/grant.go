@@ -20,7 +20,14 @@ func (g Grant) CheckSubscribe(s Subject) error {
 		return errReserved(s)
 	case !allows(g.Subscribe, s):
 		return fmt.Errorf("%w: %q may not be read without a permission that covers it; the operator can open subjects to everyone with TAILWATER_ANONYMOUS_SUBSCRIBE", ErrForbidden, s)
-	case s.Wild() && !g.Wildcards:
+	}
+	return g.CheckWildcards(s)
+}
+
+// CheckWildcards tells whether the caller may read a filter, where what it stands for is granted otherwise. The error
+// wraps ErrForbidden.
+func (g Grant) CheckWildcards(s Subject) error {
+	if s.Wild() && !g.Wildcards {
 		return fmt.Errorf("%w: %q is a filter, and filters may not be read here; name one subject, or the operator sets TAILWATER_ANONYMOUS_WILDCARDS=true", ErrForbidden, s)
 	}
 	return nil

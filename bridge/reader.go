@@ -255,6 +255,9 @@ func (r *Reader) id() ID {
 	return id
 }
 
+// Synced tells whether everything was delivered that was there when the connection opened, and that it was owed.
+func (r *Reader) Synced() bool { return r.opened && !r.syncing }
+
 // Close lets go of the feed. It may be called more than once.
 func (r *Reader) Close() {
 	if !r.closed {

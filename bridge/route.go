@@ -10,7 +10,7 @@ import (
 
 // Route maps URL paths to subjects. `/chat/{room}=chat.{room}` gives each chat room a path of its own: a placeholder
 // `{name}` stands for one path segment and one token, a last `{name...}` for the rest of the path. A route only
-// renames: who may read or write its subjects is decided as for /events/.
+// renames: who may read or write its subjects is decided as for /events/, but for what Grants says.
 type Route struct {
 	text     string
 	segments []routePart // of the path, in order
@@ -146,6 +146,12 @@ func (r *Route) fill(template string) string {
 func (r Route) Filter() Subject {
 	_, template, _ := strings.Cut(r.text, "=")
 	return Subject(r.fill(template))
+}
+
+// Grants reports whether the route is itself the permission to read what it resolves to: the keys of one bucket of NATS's
+// key-value store, which nobody can name otherwise. The bucket must stand in the template as it is.
+func (r Route) Grants() bool {
+	return len(r.tokens) > 2 && r.tokens[0].literal == "$KV" && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
 
 // String gives the route as it was written.

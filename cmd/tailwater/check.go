@@ -50,7 +50,7 @@ func (r report) grants(settings *configs.Settings) {
 	for _, route := range settings.Routes {
 		// A grant need not cover all that a route can name; then the rest of its paths is refused.
 		verdict := "nobody may read all of it: see TAILWATER_ANONYMOUS_SUBSCRIBE"
-		if grant.CheckSubscribe(route.Filter()) == nil {
+		if route.Grants() || grant.CheckSubscribe(route.Filter()) == nil {
 			verdict = "anyone may read it"
 		}
 		r.row("route", "%s (%s)", route, verdict)
