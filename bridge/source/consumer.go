@@ -56,10 +56,16 @@ func (t *tap) consume() (*consumer, error) {
 
 // begin lets what comes be delivered.
 func (c *consumer) begin() {
-	c.tap.mu.Lock()
-	c.tap.consumer = c
-	c.tap.mu.Unlock()
+	t := c.tap
+	t.mu.Lock()
+	t.consumer = c
+	isFirst := !t.ready
+	t.ready = true
+	t.mu.Unlock()
 	close(c.begun)
+	if isFirst {
+		t.source.becomeSure()
+	}
 }
 
 // close ends the consumer. Nothing of it is delivered afterwards.

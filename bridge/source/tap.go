@@ -41,10 +41,12 @@ type tap struct {
 	alive   context.Context
 	stop    context.CancelFunc
 
+	placed bool // the position is known from which everything is delivered; belongs to run
+
 	users int // placements, also those in preparation; guarded by Source.placing
 
 	mu       sync.Mutex
-	ready    bool // the position is known from which everything is delivered
+	ready    bool // everything behind the position of log is, or will be, delivered
 	rolled   bool // the stream was set back to an earlier copy: this tap is over
 	decoder  decoder
 	lastOnly bool      // the stream keeps only the newest message of a subject: those before it are not owed
@@ -173,10 +175,11 @@ func (t *tap) follow() error {
 		}
 		return nil
 	}
-	if ready, _ := t.state(); !ready {
+	if !t.placed {
 		if err := t.place(); err != nil {
 			return err
 		}
+		t.placed = true // once and for all: to look again would leave out what came meanwhile
 	}
 	c, err := t.consume()
 	if err != nil {
@@ -201,11 +204,7 @@ func (t *tap) place() error {
 	if at.Seq > 0 {
 		at.Time = info.State.LastTime.UnixNano()
 	}
-	t.mu.Lock()
 	t.log.last.Store(&at)
-	t.ready = true
-	t.mu.Unlock()
-	t.source.becomeSure()
 	return nil
 }
 

@@ -165,6 +165,23 @@ func TestServerIsKilledUnderATap(t *testing.T) {
 	}
 }
 
+// A stream that was empty when its tap began leaves nothing out either, whatever happened before the first message.
+func TestServerIsKilledUnderAnEmptyStream(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	dial := to(server.URL())
+	createStream(t, manager(t, dial), chats)
+	b := newBed(t, dial, quiet)
+	c := b.read(t, "chat.a")
+	c.wantOpen()
+	server.Kill()
+	b.awaitStatus(t, nats.RECONNECTING)
+	b.mu.Lock() // the source cannot dial: what is stored now, it will find
+	server.Start(t)
+	store(t, manager(t, dial), "chat.a", numbers(0, 10)...)
+	b.mu.Unlock()
+	c.wantData(numbers(0, 10)...)
+}
+
 // poison is what would stop a consumer of nats.go, or lead a reader of direct gets astray.
 func poison(subject string) []*nats.Msg {
 	var all []*nats.Msg
