@@ -21,7 +21,11 @@ func TestUnknownNames(t *testing.T) {
 		"HTTP":            "",
 		"HTTP_PORT":       "",
 		"HISTORY_SIZE":    "HISTORY",
+		"HISTORY_STREAMS": "HISTORY_STREAM",
+		"HISTORY_MAXAGE":  "HISTORY_MAX_AGE",
+		"KEPT":            "",
 		"KEPT_HISTORY":    "",
+		"HISTORY_HISTORY": "",
 		"AUTH_JWT_SECRET": "",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,6 +38,9 @@ func (r *Routes) Decode(value string) error {
 		if err != nil {
 			return bridge.Route{}, err
 		}
+		if route.Grants() {
+			return route, nil // it is meant: it names the bucket
+		}
 		return route, checkReach(entry, route.Filter())
 	})
 	if err != nil {
@@ -110,20 +113,25 @@ func (s Sync) String() string {
 // Distinct are Subjects of which no two can stand for the same subject: a stream takes no others.
 type Distinct []bridge.Subject
 
-// Decode reads Distinct, separated by commas.
+// Decode reads Distinct, separated by commas. What another entry covers is left out: it changes nothing.
 func (d *Distinct) Decode(value string) error {
 	var subjects Subjects
 	if err := subjects.Decode(value); err != nil {
 		return err
 	}
-	for i, s := range subjects {
-		for _, other := range subjects[:i] {
+	reduced := bridge.Reduce(subjects)
+	var found []error
+	for i, s := range reduced {
+		for _, other := range reduced[:i] {
 			if s.Overlaps(other) {
-				return fmt.Errorf("%q and %q overlap; a stream takes only filters that do not: keep one, or write them apart", other, s)
+				found = append(found, fmt.Errorf("%q and %q overlap, which a stream does not take; keep one of them, or one filter that covers both", other, s))
 			}
 		}
 	}
-	*d = Distinct(subjects)
+	if len(found) > 0 {
+		return errors.Join(found...)
+	}
+	*d = reduced
 	return nil
 }
 
@@ -140,6 +148,12 @@ func (n *StreamName) Decode(value string) error {
 	}
 	if len(value) > maxStreamName || strings.ContainsFunc(value, bad) {
 		return fmt.Errorf("%q is no name for a stream; write up to %d bytes without blanks, dots, slashes, * and >", value, maxStreamName)
+	}
+	// With an embedded server the stream is brought to the settings: a bucket would lose its keys.
+	for _, taken := range []string{"KV_", "OBJ_", "$"} {
+		if strings.HasPrefix(value, taken) {
+			return fmt.Errorf("%q begins with %s, as the streams of buckets and of NATS itself do; choose another name", value, taken)
+		}
 	}
 	*n = StreamName(value)
 	return nil
