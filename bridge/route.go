@@ -10,7 +10,7 @@ import (
 
 // Route maps URL paths to subjects. `/chat/{room}=chat.{room}` gives each chat room a path of its own: a placeholder
 // `{name}` stands for one path segment and one token, a last `{name...}` for the rest of the path. A route only
-// renames: who may read or write its subjects is decided as for /events/.
+// renames: who may read or write its subjects is decided as for /events/. The exception is a route that Grants.
 type Route struct {
 	text     string
 	segments []routePart // of the path, in order
@@ -124,8 +124,27 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 		}
 	}
 	// What the template can reach must be a subject; this finds empty tokens and bad characters as well.
-	_, err := ParseSubject(r.fill(template))
-	return err
+	if _, err := ParseSubject(r.fill(template)); err != nil {
+		return err
+	}
+	if r.tokens[0].literal == bucketPrefix && !r.Grants() {
+		return errors.New("a route to key-value buckets must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
+	}
+	return nil
+}
+
+// bucketPrefix begins the subjects that the keys of a bucket are stored under: $KV.<bucket>.<key> (ADR-8).
+const bucketPrefix = "$KV"
+
+// Grants reports whether the route itself is the permission to read what its paths name. That is so where it names a
+// key-value bucket: whoever writes such a route means to show the bucket, and no other way leads there. Nobody may
+// write through it.
+func (r Route) Grants() bool {
+	if len(r.tokens) < 3 || r.tokens[0].literal != bucketPrefix {
+		return false
+	}
+	bucket := r.tokens[1]
+	return bucket.name == "" && bucket.literal != "*" && bucket.literal != ">"
 }
 
 // fill puts wildcards in the place of the template's placeholders.

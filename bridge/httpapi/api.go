@@ -134,6 +134,7 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 // target is what a request's path and query name: subjects, or the error of their grammar.
 type target struct {
 	subjects []bridge.Subject
+	route    bridge.Route // that the path fits, since it may be a grant; zero where the query names the subjects
 	err      error
 }
 
@@ -145,7 +146,7 @@ func (a *API) find(r *http.Request) (target, bool) {
 	}
 	for _, route := range a.routes {
 		if subject, fits, err := route.Resolve(path); fits {
-			return target{[]bridge.Subject{subject}, err}, true
+			return target{[]bridge.Subject{subject}, route, err}, true
 		}
 	}
 	return target{}, false

@@ -32,7 +32,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 		return fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
 	}
 	subject := t.subjects[0]
-	if err := a.config.Anonymous.CheckPublish(subject); err != nil {
+	if err := a.config.Anonymous.CheckPublishBy(t.route, subject); err != nil {
 		return err
 	}
 	header, err := natsHeader(r)

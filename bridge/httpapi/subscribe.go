@@ -96,7 +96,7 @@ func (a *API) readRequest(r *http.Request, t target) (request, error) {
 		return request{}, err
 	}
 	for _, subject := range t.subjects {
-		if err := a.config.Anonymous.CheckSubscribe(subject); err != nil {
+		if err := a.config.Anonymous.CheckSubscribeBy(t.route, subject); err != nil {
 			return request{}, err
 		}
 	}
