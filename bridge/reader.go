@@ -218,10 +218,11 @@ func (r *Reader) replayNewest(part int, out *output) (done bool, wait <-chan str
 	if !r.turn(part, page, at.newest, out) {
 		return false, nil
 	}
-	if page.through >= at.newest {
-		at.Position, at.newest = Position{Epoch: p.At.Epoch, Seq: at.newest}, 0
-	} else {
-		at.Position = Position{Epoch: p.At.Epoch, Seq: page.through}
+	if reached := min(page.through, at.newest); reached > at.Seq {
+		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
+	}
+	if at.Seq >= at.newest {
+		at.newest = 0
 	}
 	return true, nil
 }
@@ -254,6 +255,9 @@ func (r *Reader) id() ID {
 	}
 	return id
 }
+
+// Synced tells whether everything was delivered that was there when the connection opened, and that it was owed.
+func (r *Reader) Synced() bool { return r.opened && !r.syncing }
 
 // Close lets go of the feed. It may be called more than once.
 func (r *Reader) Close() {

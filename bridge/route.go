@@ -10,7 +10,7 @@ import (
 
 // Route maps URL paths to subjects. `/chat/{room}=chat.{room}` gives each chat room a path of its own: a placeholder
 // `{name}` stands for one path segment and one token, a last `{name...}` for the rest of the path. A route only
-// renames: who may read or write its subjects is decided as for /events/. The exception is a route that Grants.
+// renames: who may read or write its subjects is decided as for /events/, but for what Grants says.
 type Route struct {
 	text     string
 	segments []routePart // of the path, in order
@@ -128,23 +128,9 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 		return err
 	}
 	if r.tokens[0].literal == bucketPrefix && !r.Grants() {
-		return errors.New("a route to key-value buckets must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
+		return errors.New("a route to the key-value store must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
 	}
 	return nil
-}
-
-// bucketPrefix begins the subjects that the keys of a bucket are stored under: $KV.<bucket>.<key> (ADR-8).
-const bucketPrefix = "$KV"
-
-// Grants reports whether the route itself is the permission to read what its paths name. That is so where it names a
-// key-value bucket: whoever writes such a route means to show the bucket, and no other way leads there. Nobody may
-// write through it.
-func (r Route) Grants() bool {
-	if len(r.tokens) < 3 || r.tokens[0].literal != bucketPrefix {
-		return false
-	}
-	bucket := r.tokens[1]
-	return bucket.name == "" && bucket.literal != "*" && bucket.literal != ">"
 }
 
 // fill puts wildcards in the place of the template's placeholders.
@@ -165,6 +151,15 @@ func (r *Route) fill(template string) string {
 func (r Route) Filter() Subject {
 	_, template, _ := strings.Cut(r.text, "=")
 	return Subject(r.fill(template))
+}
+
+// bucketPrefix begins the subjects under which the keys of a bucket are stored: $KV.<bucket>.<key> (ADR-8).
+const bucketPrefix = "$KV"
+
+// Grants reports whether the route is itself the permission to read what it resolves to: the keys of one bucket of NATS's
+// key-value store, which nobody can name otherwise. The bucket must stand in the template as it is.
+func (r Route) Grants() bool {
+	return len(r.tokens) > 2 && r.tokens[0].literal == bucketPrefix && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
 
 // String gives the route as it was written.

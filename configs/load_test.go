@@ -103,8 +103,7 @@ func TestHistory(t *testing.T) {
 		want configs.Kept
 	}{
 		{"HISTORY=", kept()},
-		{"HISTORY=log.>,chat.room1", kept("chat.room1", "log.>")},
-		{"HISTORY=chat.room1,chat.>,a.b,chat.*,a.b", kept("a.b", "chat.>")}, // what changes nothing is left out
+		{"HISTORY=log.>,chat.room1", kept("log.>", "chat.room1")},
 		{"HISTORY=a.*.c,a.*.d,a.b,a.b.e.>", kept("a.*.c", "a.*.d", "a.b", "a.b.e.>")},
 		{
 			"HISTORY=größe.> HISTORY_STREAM=Größe-1_a HISTORY_MAX_AGE=1h30m HISTORY_MAX_BYTES=2TiB HISTORY_MAX_PER_SUBJECT=1 HISTORY_STORAGE=memory",

@@ -81,6 +81,8 @@ func TestRefusals(t *testing.T) {
 		{[]string{"HISTORY=", "HISTORY_STREAM=S"}, "HISTORY_STREAM: nothing is kept; set TAILWATER_HISTORY…"},
 		{[]string{url, "HISTORY_MAX_AGE=1h"}, "HISTORY_MAX_AGE: nothing is kept; …or remove it"},
 		{[]string{"HISTORY=a.*.c,a.b.*"}, `HISTORY: "a.*.c" and "a.b.*" overlap…one filter that covers both`},
+		{[]string{"HISTORY=chat.>,chat.a"}, `HISTORY: "chat.>" and "chat.a" overlap…`},
+		{[]string{"HISTORY=chat.a,chat.a"}, `HISTORY: "chat.a" and "chat.a" overlap…`},
 		{[]string{"HISTORY=a.*,*.b"}, `HISTORY: "*.b" reaches…`},
 		{[]string{"HISTORY_REPLICAS=3"}, "HISTORY_REPLICAS: the embedded server is alone…TAILWATER_EMBED_CONFIG"},
 		// Files.

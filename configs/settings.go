@@ -33,7 +33,7 @@ type Settings struct {
 	Admin     Admin
 	NATS      NATS
 	Embed     Embed
-	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"URL patterns of your own and the subjects they stand for, separated by commas, beside the built-in /events/{subject...}. A route to $KV.<bucket>. lets anyone read these keys; other routes only rename."`
+	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"URL patterns of your own and the subjects they stand for, separated by commas, beside the built-in /events/{subject...}. A route to $KV.<bucket>. lets anyone read these keys of the bucket."`
 	Anonymous Anonymous
 	Kept
 	Limit Limit

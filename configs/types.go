@@ -113,16 +113,15 @@ func (s Sync) String() string {
 // Distinct are Subjects of which no two can stand for the same subject: a stream takes no others.
 type Distinct []bridge.Subject
 
-// Decode reads Distinct, separated by commas. What another entry covers is left out: it changes nothing.
+// Decode reads Distinct, separated by commas.
 func (d *Distinct) Decode(value string) error {
 	var subjects Subjects
 	if err := subjects.Decode(value); err != nil {
 		return err
 	}
-	reduced := bridge.Reduce(subjects)
 	var found []error
-	for i, s := range reduced {
-		for _, other := range reduced[:i] {
+	for i, s := range subjects {
+		for _, other := range subjects[:i] {
 			if s.Overlaps(other) {
 				found = append(found, fmt.Errorf("%q and %q overlap, which a stream does not take; keep one of them, or one filter that covers both", other, s))
 			}
@@ -131,7 +130,7 @@ func (d *Distinct) Decode(value string) error {
 	if len(found) > 0 {
 		return errors.Join(found...)
 	}
-	*d = reduced
+	*d = Distinct(subjects)
 	return nil
 }
 

@@ -13,6 +13,8 @@ const missed = {
   disconnected: "Some messages may be missing here: the server itself was cut off from NATS.",
 };
 
+const remembered = 2000; // ids of messages, more than there are lines
+
 let room = "";
 let leave = () => {};
 let reconnects = 0;
@@ -43,10 +45,16 @@ function enter(next) {
   document.title = `${room} · Tailwater`;
   log.clear();
   hint();
-  leave = connect(`${path(room)}?format=json`, {
+  const seen = new Set();
+  leave = connect(`${path(room)}?format=json&since=1h`, {
     onstate: showState,
     onmessage(data) {
-      log.add(messageLine(read(data), `chat.${room}`));
+      const message = read(data);
+      // After a reset the last hour comes once more, with what is shown already.
+      if (seen.has(message.id)) return;
+      if (message.id) seen.add(message.id);
+      if (seen.size > remembered) seen.delete(seen.values().next().value);
+      log.add(messageLine(message, `chat.${room}`));
       $("water").style.setProperty("--flow", ++flow); // the water moves a little
     },
     oncontrol(name, { reason }) {

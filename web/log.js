@@ -12,15 +12,15 @@ const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: 
 // payload itself, which is {"name", "text"} if it comes from this page.
 export function read(data) {
   const envelope = object(data) ?? { data };
-  const { subject, time, data_base64: base64 } = envelope;
+  const { id, subject, time, data_base64: base64 } = envelope;
   if (typeof base64 === "string") {
-    return { subject, time, bytes: Math.floor((base64.replace(/=+$/, "").length * 3) / 4) };
+    return { id, subject, time, bytes: Math.floor((base64.replace(/=+$/, "").length * 3) / 4) };
   }
   const payload = typeof envelope.data === "string" ? envelope.data : JSON.stringify(envelope.data) ?? "";
   const said = object(payload);
-  if (typeof said?.text !== "string") return { subject, time, raw: payload };
+  if (typeof said?.text !== "string") return { id, subject, time, raw: payload };
   const name = typeof said.name === "string" ? said.name.trim() : "";
-  return { subject, time, name: name || "someone", text: said.text };
+  return { id, subject, time, name: name || "someone", text: said.text };
 }
 
 // messageLine draws what read found, in a room whose subject is home.

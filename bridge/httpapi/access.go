@@ -33,7 +33,7 @@ func (a Access) check(r *http.Request, header http.Header) error {
 	origin := r.Header.Get("Origin")
 	if origin != "" && a.allowsOrigin(origin) {
 		header.Set("Access-Control-Allow-Origin", origin)
-		header.Set("Access-Control-Expose-Headers", "Retry-After")
+		header.Set("Access-Control-Expose-Headers", "Retry-After, "+headerLastID+", "+headerFirstSeq+", "+headerLastSeq)
 		return nil
 	}
 	if origin != "" && !isOwnOrigin(origin, r.Host) {

@@ -18,6 +18,7 @@ type Config struct {
 	Hub       *bridge.Hub
 	Outlet    Outlet
 	Publisher Publisher
+	Store     Store
 
 	Routes    []bridge.Route // beside bridge.Events
 	Anonymous bridge.Grant   // what callers may do
@@ -34,9 +35,15 @@ type Outlet interface {
 	Serve(http.ResponseWriter, *http.Request, *bridge.Reader)
 }
 
-// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrRefused or bridge.ErrUnavailable.
+// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrRefused or
+// bridge.ErrUnavailable.
 type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
+}
+
+// Store tells what is stored. The error wraps bridge.ErrUnavailable.
+type Store interface {
+	Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error)
 }
 
 // Limits bound what one process, and one request, may take.
@@ -134,7 +141,7 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 // target is what a request's path and query name: subjects, or the error of their grammar.
 type target struct {
 	subjects []bridge.Subject
-	route    bridge.Route // that the path fits, since it may be a grant; zero where the query names the subjects
+	granted  bool // to be read by anyone, because of the route
 	err      error
 }
 
@@ -146,7 +153,7 @@ func (a *API) find(r *http.Request) (target, bool) {
 	}
 	for _, route := range a.routes {
 		if subject, fits, err := route.Resolve(path); fits {
-			return target{[]bridge.Subject{subject}, route, err}, true
+			return target{[]bridge.Subject{subject}, route.Grants(), err}, true
 		}
 	}
 	return target{}, false

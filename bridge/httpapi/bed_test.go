@@ -78,7 +78,8 @@ func (s *fakeSource) deliver(subject, data string) {
 type publisher struct {
 	mu   sync.Mutex
 	err  error
-	wait chan struct{} // if not nil, Publish waits for its end
+	gets bridge.Receipt // what Publish gives without an error
+	wait chan struct{}  // if not nil, Publish waits for its end
 	got  []published
 }
 
@@ -91,7 +92,7 @@ type published struct {
 func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	p.mu.Lock()
 	p.got = append(p.got, published{subject, header, data})
-	wait, err := p.wait, p.err
+	wait, err, receipt := p.wait, p.err, p.gets
 	p.mu.Unlock()
 	if wait != nil {
 		select {
@@ -100,7 +101,26 @@ func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header 
 			return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
 		}
 	}
-	return bridge.Receipt{}, err
+	return receipt, err
+}
+
+// store is a Store that says what it is told to.
+type store struct {
+	mu     sync.Mutex
+	extent bridge.Extent
+	err    error
+}
+
+func (s *store) Extent(context.Context, []bridge.Subject) (bridge.Extent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extent, s.err
+}
+
+func (s *store) say(extent bridge.Extent, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.extent, s.err = extent, err
 }
 
 // all gives what was published.
@@ -131,6 +151,7 @@ func (l *log) String() string {
 type bed struct {
 	*fakeSource
 	publisher *publisher
+	store     *store
 	hub       *bridge.Hub
 	outlet    *outlet.Outlet
 	api       *httpapi.API
@@ -183,13 +204,14 @@ func newBed(t *testing.T, config httpapi.Config) *bed {
 	b := &bed{
 		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
 		publisher:  &publisher{},
+		store:      &store{},
 		log:        &log{},
 	}
 	logger := slog.New(slog.NewTextHandler(b.log, nil))
 	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(b.hub.Close)
 	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Log: logger})
-	config.Hub, config.Outlet, config.Publisher, config.Log = b.hub, b.outlet, b.publisher, logger
+	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger
 	b.api = httpapi.New(config)
 	return b
 }

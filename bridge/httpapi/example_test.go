@@ -46,6 +46,7 @@ func Example() {
 			Heartbeat: 15 * time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Log: log,
 		}),
 		Publisher: nats,
+		Store:     nats,
 		Anonymous: bridge.Grant{Subscribe: chat, Publish: chat},
 		Access:    httpapi.Access{LoopbackHosts: true},
 		Limits:    httpapi.Limits{Connections: 1000, Body: 256 << 10, Subjects: 32},

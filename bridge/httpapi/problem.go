@@ -72,12 +72,16 @@ var problems = []struct {
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{
+		is: bridge.ErrFull, status: http.StatusInsufficientStorage, slug: "full", title: "The stream is full",
+		detail: "the stream that holds this subject takes no more messages; its operator has to make room",
+	},
+	{
 		is: bridge.ErrRefused, status: http.StatusBadGateway, slug: "refused", title: "NATS refuses the subject",
 		detail: "NATS does not let this bridge publish there; its operator has to allow it on the NATS server",
 	},
 	{
 		is: bridge.ErrUnavailable, status: http.StatusServiceUnavailable, slug: "unavailable", title: "NATS is not reachable",
-		detail: "the message could not be handed to NATS, or NATS did not confirm it; send it again in a moment", retry: 2 * time.Second,
+		detail: "NATS did not answer in time; try again in a moment. A message with an Idempotency-Key is stored once, however often it is sent", retry: 2 * time.Second,
 	},
 }
 

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -18,6 +21,9 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		return err
 	}
 	if !a.admit() {
+		if request.poll > 0 {
+			return fmt.Errorf("%w: there is no room for another connection", bridge.ErrUnavailable)
+		}
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
@@ -27,6 +33,9 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		if _, err := a.readBody(w, r); err != nil {
 			return err
 		}
+	}
+	if request.poll > 0 {
+		return a.poll(w, r, t, request)
 	}
 	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
 	if err != nil {
@@ -40,11 +49,33 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	return nil
 }
 
-// head answers what GET would, without the events.
+// Headers of HEAD: the position behind everything that is stored on the subjects, and the sequences of the oldest and the
+// newest message.
+const (
+	headerLastID   = "Tailwater-Last-Id"
+	headerFirstSeq = "Tailwater-First-Seq"
+	headerLastSeq  = "Tailwater-Last-Seq"
+)
+
+// head answers what GET would, without the events, and tells what is stored.
 func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, t)
 	if err != nil {
 		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), pollTimeout)
+	defer cancel()
+	extent, err := a.config.Store.Extent(ctx, t.subjects)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	if len(extent.Last) > 0 {
+		header.Set(headerLastID, extent.Last.String())
+	}
+	if extent.LastSeq > 0 {
+		header.Set(headerFirstSeq, strconv.FormatUint(extent.FirstSeq, 10))
+		header.Set(headerLastSeq, strconv.FormatUint(extent.LastSeq, 10))
 	}
 	a.streamHeaders(w, r, request.framing)
 	w.WriteHeader(http.StatusOK)
@@ -76,6 +107,7 @@ func (a *API) streamHeaders(w http.ResponseWriter, r *http.Request, framing brid
 type request struct {
 	framing bridge.Framing
 	resume  bridge.Resume
+	poll    int // how many messages to answer with; 0 for a connection that stays
 }
 
 // readRequest checks what a GET asks for, in the order that the package promises.
@@ -95,12 +127,26 @@ func (a *API) readRequest(r *http.Request, t target) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
+	poll, err := readPoll(query)
+	if err != nil {
+		return request{}, err
+	}
+	if poll > 0 {
+		framing.Format = bridge.Lines
+		if query.Get("since") == "" {
+			resume.Since.Kind = bridge.SinceAll
+		}
+	}
+	check := a.config.Anonymous.CheckSubscribe
+	if t.granted {
+		check = a.config.Anonymous.CheckWildcards
+	}
 	for _, subject := range t.subjects {
-		if err := a.config.Anonymous.CheckSubscribeBy(t.route, subject); err != nil {
+		if err := check(subject); err != nil {
 			return request{}, err
 		}
 	}
-	return request{framing, resume}, nil
+	return request{framing, resume, poll}, nil
 }
 
 func parseQuery(r *http.Request) (url.Values, error) {
@@ -149,12 +195,9 @@ func acceptsLines(r *http.Request) bool {
 // its URL stays as it was, else in the URL.
 func readResume(r *http.Request, query url.Values) (bridge.Resume, error) {
 	var resume bridge.Resume
-	if since := query.Get("since"); since != "" && since != "new" {
-		position, err := bridge.ParseID(since)
-		if err != nil {
-			return resume, fmt.Errorf("%w: since=%s: this subject keeps no history; use new, or the id of an event", errQuery, since)
-		}
-		resume.Since = bridge.Since{Kind: bridge.SinceID, ID: position}
+	var err error
+	if resume.Since, err = parseSince(query.Get("since"), time.Now()); err != nil {
+		return resume, err
 	}
 	if id := query.Get("lastEventId"); id != "" {
 		position, err := bridge.ParseID(id)

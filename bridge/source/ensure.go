@@ -26,7 +26,7 @@ type History struct {
 	MaxPerSubject int64
 	Replicas      int
 	Memory        bool // instead of files; cannot be changed later
-	Look          bool             // nothing is made and nothing is changed
+	Look          bool // nothing is made and nothing is changed
 	Manage        bool // the stream is brought to these settings at each connect; else it is only made where it is missing
 }
 

@@ -274,10 +274,38 @@ func (t *table) publish(after *streams, overlaps map[bridge.Subject][]string, an
 	t.mu.Lock()
 	before := t.now
 	t.now, t.overlaps = after, overlaps
+	t.miss(before, after)
 	t.spread()
 	t.mu.Unlock()
 	if !after.like(before) || after.connection != before.connection || answered {
 		t.changed()
+	}
+}
+
+// tableMourning is how long a stream that was deleted is waited for: often another one is made at once. Feeds that changed
+// over to subscriptions in between would be told twice, and could bring twice what is published just then.
+const tableMourning = time.Second
+
+// miss remembers the streams that are gone. The lock must be held.
+func (t *table) miss(before, after *streams) {
+	if before == nil || after.absence.why != "" {
+		return
+	}
+	for _, stream := range before.streams {
+		name := stream.name()
+		if after.get(name) != nil || t.missed[name] != nil {
+			continue
+		}
+		t.missed[name] = stream
+		time.AfterFunc(tableMourning, func() {
+			t.mu.Lock()
+			delete(t.missed, name)
+			t.spread()
+			t.mu.Unlock()
+			if t.alive.Err() == nil {
+				t.changed()
+			}
+		})
 	}
 }
 

@@ -24,6 +24,11 @@ func newStream(info jetstream.StreamInfo) *stream {
 
 func (s *stream) name() string { return s.info.Config.Name }
 
+// covers tells whether one of the stream's subjects takes all that a filter stands for.
+func (s *stream) covers(filter bridge.Subject) bool {
+	return slices.ContainsFunc(s.info.Config.Subjects, func(subject string) bool { return bridge.Subject(subject).Covers(filter) })
+}
+
 // untapped says why feeds cannot be served from a stream whose subjects cover theirs; "" if they can.
 func (s *stream) untapped() string {
 	config := &s.info.Config

@@ -67,6 +67,7 @@ type table struct {
 	doubts   todo
 	abort    context.CancelFunc          // ends the reading under way
 	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
+	missed   map[string]*stream          // that were deleted a moment ago, by name
 	news     chan struct{}               // closed with each change of now and overlaps
 }
 
@@ -88,6 +89,7 @@ func newTable(conn *nats.Conn, dials *atomic.Uint64, refused *refusals, keep His
 		doubts:   todo{all: true, names: map[string]time.Time{}},
 		abort:    func() {},
 		news:     make(chan struct{}),
+		missed:   map[string]*stream{},
 	}
 	var err error
 	if t.advisory, err = conn.Subscribe(advisorySubjects, t.advised); err != nil {
@@ -171,7 +173,13 @@ func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {
 	if !t.isKnown() {
 		return nil, false
 	}
-	if holder = t.now.covering(filter); holder != nil || len(t.now.unread) == 0 {
+	holder = t.now.covering(filter)
+	for _, stream := range t.missed {
+		if holder == nil && stream.covers(filter) {
+			return nil, false
+		}
+	}
+	if holder != nil || len(t.now.unread) == 0 {
 		return holder, true
 	}
 	overlapping, asked := t.overlaps[filter]

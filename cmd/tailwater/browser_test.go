@@ -163,7 +163,7 @@ func TestScreenshot(t *testing.T) {
 		`{"name":"Ada","text":"Everything, and in order."}`,
 		"hello from nats pub",
 	} {
-		if status, body := post(t, n.url()+"/events/chat.room1", text); status != http.StatusAccepted {
+		if status, body := post(t, n.url()+"/events/chat.room1", text); status != http.StatusCreated {
 			t.Fatalf("POST answers %d %s", status, body)
 		}
 	}
@@ -187,7 +187,7 @@ func testRestart(t *testing.T, browser context.Context) {
 	second := startNode(t, settings{"HTTP_LISTEN": first.address.String()})
 	page.waitForState("open")
 	page.waitFor(`document.querySelector("#state").dataset.reconnects === "1"`)
-	if status, body := post(t, second.url()+"/events/chat.room1", "welcome back"); status != http.StatusAccepted {
+	if status, body := post(t, second.url()+"/events/chat.room1", "welcome back"); status != http.StatusCreated {
 		t.Fatalf("POST answers %d %s", status, body)
 	}
 	page.waitForMessage("", "welcome back")

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +76,7 @@ func TestEmbeddedConfiguration(t *testing.T) {
 	}
 	reader.expect("message", "hello")
 	large := strings.Repeat("x", 2<<20)
-	if status, body := post(t, n.url()+"/events/chat.room1", large); status != 202 {
+	if status, body := post(t, n.url()+"/events/chat.room1", large); status != http.StatusCreated {
 		t.Fatalf("POST of as much as LIMIT_BODY allows answers %d %s", status, body)
 	}
 	reader.expect("message", large)

@@ -36,13 +36,17 @@ var (
 	descEventsOut = describe("events_out_total", "Events written to connections.")
 	descBytesOut  = describe("bytes_out_total", "Bytes written to connections, before TLS and HTTP framing.")
 	descGaps      = describe("gaps_total", "Gaps announced: once where a whole feed missed messages, else once a connection.", "reason")
-	descResets    = describe("resets_total", "Connections whose position meant nothing here.", "reason")
+	descResets    = describe("resets_total", "Connections whose position meant nothing here, or means nothing any more.", "reason")
+	descReplayed  = describe("replay_events_total", "Stored messages read for connections that were behind: each once, however many took it.")
+	descReplays   = describe("replay_reads_total", "Reads of streams for connections that were behind.")
+	descReplayBad = describe("replay_errors_total", "Reads of streams that failed; they are tried again.")
 	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were dropped, because no publisher may use them.")
 
 	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (the request's fault), unavailable (NATS's), failed.", "result")
 
 	descConnected     = describe("nats_connected", "1 while there is a connection to NATS.")
 	descConnects      = describe("nats_connects_total", "Connections to NATS that were made.")
+	descTaps          = describe("nats_taps", "Streams that are read from, by one consumer each.")
 	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
 	descDropped       = describe("nats_dropped_total", "Messages lost because they came faster than this process could take them.")
 )
@@ -84,6 +88,9 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descFeeds, feeds.Feeds)
 	counts(descGaps, feeds.Gaps)
 	counts(descResets, feeds.Resets)
+	count(descReplayed, feeds.ReplayMessages)
+	count(descReplays, feeds.ReplayPages)
+	count(descReplayBad, feeds.ReplayErrors)
 
 	nats := c.node.source.Stats()
 	connected := 0
@@ -92,6 +99,7 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(descConnected, connected)
 	count(descConnects, nats.Connects)
+	gauge(descTaps, nats.Taps)
 	gauge(descSubscriptions, nats.Subscriptions)
 	count(descDropped, nats.Dropped)
 	count(descEventsIn, nats.Messages)

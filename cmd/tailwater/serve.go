@@ -146,6 +146,7 @@ func (n *node) openBridge() error {
 		Hub:       n.hub,
 		Outlet:    n.outlet,
 		Publisher: n.source,
+		Store:     n.source,
 		Routes:    s.Routes,
 		Anonymous: bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
 		Access:    n.access(),

@@ -28,7 +28,7 @@ func TestPublishedMessageReachesEveryReader(t *testing.T) {
 	second.expect("message", "hello")
 
 	status, body := post(t, n.url()+"/events/chat.room1", "from a browser")
-	if status != http.StatusAccepted || body != "{\"subject\":\"chat.room1\"}\n" {
+	if status != http.StatusCreated || !strings.HasPrefix(body, `{"subject":"chat.room1","id":"`) || !strings.HasSuffix(body, `-2","stream":"TAILWATER","seq":2,"duplicate":false}`+"\n") {
 		t.Errorf("POST answers %d %s", status, body)
 	}
 	first.expect("message", "from a browser")
@@ -54,13 +54,16 @@ func TestResumeFromMemory(t *testing.T) {
 	after.expect("message", "three")
 }
 
+// A position that means nothing is told: of another bridge where nothing is stored, or of a stream made anew.
 func TestPositionOfAnotherProcessIsReset(t *testing.T) {
-	first := startNode(t, nil)
-	_, opening := subscribe(t, first.url()+"/events/chat.room1", "")
-	second := startNode(t, nil)
-	_, again := subscribe(t, second.url()+"/events/chat.room1", opening.ID)
-	if again.Type != "tailwater:reset" || again.Data != `{"reason":"unknown"}` {
-		t.Errorf("the connection begins with %+v", again)
+	for history, reason := range map[string]string{"": "unknown", "chat.>": "recreated"} {
+		first := startNode(t, settings{"HISTORY": history})
+		_, opening := subscribe(t, first.url()+"/events/chat.room1", "")
+		second := startNode(t, settings{"HISTORY": history})
+		_, again := subscribe(t, second.url()+"/events/chat.room1", opening.ID)
+		if again.Type != "tailwater:reset" || again.Data != `{"reason":"`+reason+`"}` {
+			t.Errorf("with the history %q, the connection begins with %+v", history, again)
+		}
 	}
 }
 

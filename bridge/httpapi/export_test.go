@@ -1,0 +1,4 @@
+package httpapi
+
+// ParseSince lets tests look at the parser by itself.
+var ParseSince = parseSince

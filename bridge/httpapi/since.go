@@ -1,0 +1,42 @@
+package httpapi
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// parseSince reads where a connection that brings no position is to begin. A time that lies back by a duration is rounded
+// to a second, so that clients that come together ask for the same.
+func parseSince(text string, now time.Time) (bridge.Since, error) {
+	switch text {
+	case "", "new":
+		return bridge.Since{}, nil
+	case "all":
+		return bridge.Since{Kind: bridge.SinceAll}, nil
+	case "last":
+		return bridge.Since{Kind: bridge.SinceLast}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil {
+		if ago <= 0 {
+			return bridge.Since{}, fmt.Errorf("%w: since=%s: a duration tells how far back to begin, so it is more than 0", errQuery, text)
+		}
+		return bridge.Since{Kind: bridge.SinceTime, Time: now.Add(-ago).Truncate(time.Second)}, nil
+	}
+	// In a query, a plus that was not escaped is a blank; it stands before the zone.
+	if at, err := time.Parse(time.RFC3339, strings.ReplaceAll(text, " ", "+")); err == nil {
+		if !inRange(at) {
+			return bridge.Since{}, fmt.Errorf("%w: since=%s: the year is out of range", errQuery, text)
+		}
+		return bridge.Since{Kind: bridge.SinceTime, Time: at}, nil
+	}
+	if id, err := bridge.ParseID(text); err == nil {
+		return bridge.Since{Kind: bridge.SinceID, ID: id}, nil
+	}
+	return bridge.Since{}, fmt.Errorf("%w: since=%.80s; use new, all, last, a duration such as 10m, a time such as 2006-01-02T15:04:05Z, or the id of an event", errQuery, text)
+}
+
+// inRange tells whether a time can be had in nanoseconds since 1970, as streams count.
+func inRange(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2262 }

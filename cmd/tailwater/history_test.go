@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// lines reads newline-delimited JSON: of a message its data, of anything else the event.
+func lines(t *testing.T, body string) (said []string, last string) {
+	t.Helper()
+	for scan := bufio.NewScanner(strings.NewReader(body)); scan.Scan(); {
+		var line struct{ Event, Data, ID string }
+		if err := json.Unmarshal(scan.Bytes(), &line); err != nil {
+			t.Fatalf("%q: %v", scan.Text(), err)
+		}
+		if line.Event != "" {
+			line.Data = line.Event
+		}
+		said, last = append(said, line.Data), line.ID
+	}
+	return said, last
+}
+
+// What is stored can be asked for in every way, with the embedded server's own settings.
+func TestHistoryIsThere(t *testing.T) {
+	n := startNode(t, settings{"HISTORY_MAX_PER_SUBJECT": "3", "ANONYMOUS_WILDCARDS": "true"})
+	url := n.url() + "/events/chat.room1"
+	for i := range 5 {
+		post(t, url, fmt.Sprint(i))
+		post(t, n.url()+"/events/chat.room2", fmt.Sprint("2:", i))
+	}
+	_, body := get(t, url+"?poll=1")
+	if said, _ := lines(t, body); fmt.Sprint(said) != "[tailwater:open 2 3 4 tailwater:synced]" {
+		t.Errorf("poll gives %s", body)
+	}
+	_, body = get(t, url+"?poll=1&limit=2")
+	said, last := lines(t, body)
+	if fmt.Sprint(said) != "[tailwater:open 2 3]" {
+		t.Errorf("poll of 2 gives %s", body)
+	}
+	_, body = get(t, url+"?poll=1&lastEventId="+last)
+	if said, _ := lines(t, body); fmt.Sprint(said) != "[tailwater:open 4 tailwater:synced]" {
+		t.Errorf("poll behind %s gives %s", last, body)
+	}
+	_, body = get(t, n.url()+"/events/chat.*?poll=1&since=last")
+	if said, _ := lines(t, body); fmt.Sprint(said) != "[tailwater:open 4 2:4 tailwater:synced]" {
+		t.Errorf("the last of each gives %s", body)
+	}
+	for since, want := range map[string][]string{"all": {"2", "3", "4"}, "10m": {"2", "3", "4"}, "last": {"4"}} {
+		s, opening := subscribe(t, url+"?since="+since, "")
+		if opening.Type != bridge.EventOpen {
+			t.Errorf("since=%s begins with %+v", since, opening)
+		}
+		for _, data := range want {
+			s.expect("message", data)
+		}
+		s.expect(bridge.EventSynced, "{}")
+		// The position of an opening loses nothing, whatever is dropped behind it.
+		again, _ := subscribe(t, url, opening.ID)
+		for _, data := range want {
+			again.expect("message", data)
+		}
+	}
+	response, err := http.Head(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	header := response.Header
+	if header.Get("Tailwater-First-Seq") != "5" || header.Get("Tailwater-Last-Seq") != "9" || !strings.Contains(header.Get("Tailwater-Last-Id"), "-9-") {
+		t.Errorf("HEAD says %v", header)
+	}
+}
+
+// A route to a bucket makes a key-value watch of it: the values as they are, and every change. Nothing else of the store
+// is open, and nothing of it can be written.
+func TestBucketIsARoute(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	js, err := jetstream.New(publisher(t, server.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	bucket, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "config", History: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(key, value string) {
+		t.Helper()
+		if _, err := bucket.PutString(ctx, key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("color", "red")
+	put("color", "green")
+	put("size.big", "10")
+	n := startNode(t, settings{
+		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key}", "ANONYMOUS_WILDCARDS": "true", "ANONYMOUS_SUBSCRIBE": "chat.>",
+	})
+	watch, _ := subscribe(t, n.url()+"/config/%3E?since=last&format=raw", "")
+	watch.expect("message", "green")
+	watch.expect("message", "10")
+	watch.expect(bridge.EventSynced, "{}")
+	put("color", "blue")
+	blue := watch.expect("message", "blue")
+	if err := bucket.Delete(ctx, "color"); err != nil {
+		t.Fatal(err)
+	}
+	watch.expect(bridge.EventDelete, `{"subject":"$KV.config.color"}`)
+	again, _ := subscribe(t, n.url()+"/config/color", blue.ID)
+	again.expect(bridge.EventDelete, `{"subject":"$KV.config.color"}`)
+	for _, path := range []string{"/events/$KV.config.color", "/events/$KV/config/color", "/events?subject=$KV.config.color"} {
+		if status, body := get(t, n.url()+path); status != http.StatusForbidden {
+			t.Errorf("GET %s: %d %s", path, status, body)
+		}
+	}
+	if status, body := post(t, n.url()+"/config/color", "black"); status != http.StatusForbidden {
+		t.Errorf("POST: %d %s", status, body)
+	}
+}
