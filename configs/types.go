@@ -148,7 +148,7 @@ func (n *StreamName) Decode(value string) error {
 	if len(value) > maxStreamName || strings.ContainsFunc(value, bad) {
 		return fmt.Errorf("%q is no name for a stream; write up to %d bytes without blanks, dots, slashes, * and >", value, maxStreamName)
 	}
-	// With an embedded server the stream is brought to the settings: a bucket would lose its keys.
+	// With an embedded server the stream is brought to the settings, which would take a bucket its subjects.
 	for _, taken := range []string{"KV_", "OBJ_", "$"} {
 		if strings.HasPrefix(value, taken) {
 			return fmt.Errorf("%q begins with %s, as the streams of buckets and of NATS itself do; choose another name", value, taken)
