@@ -82,6 +82,19 @@ func TestCheckPublish(t *testing.T) {
 	}
 }
 
+// What is granted otherwise needs no permission but that for filters.
+func TestCheckWildcards(t *testing.T) {
+	for _, subject := range []bridge.Subject{"$KV.config.a", "$KV.config.*", "$KV.config.>"} {
+		err := bridge.Grant{}.CheckWildcards(subject)
+		if (err == nil) == subject.Wild() || err != nil && (!errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), "TAILWATER_ANONYMOUS_WILDCARDS")) {
+			t.Errorf("to read %q: %v", subject, err)
+		}
+		if err := (bridge.Grant{Wildcards: true}).CheckWildcards(subject); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A refusal says what the operator can set, and differs between two subjects by nothing but their names.
 func TestRefusalTellsNothing(t *testing.T) {
 	grant := bridge.Grant{Subscribe: []bridge.Subject{"used"}, Publish: []bridge.Subject{"used"}}

@@ -10,12 +10,13 @@ import (
 
 func TestResolve(t *testing.T) {
 	const (
-		chat  = "/chat/{room}=chat.{room}"
-		swap  = "/chat/{room}/of/{user}=u.{user}.{room}"
-		tree  = "/tree/{path...}=tree.{path}"
-		fixed = "/news/all=news.all"
-		other = "no fit"
-		wrong = "ErrSubject"
+		chat   = "/chat/{room}=chat.{room}"
+		swap   = "/chat/{room}/of/{user}=u.{user}.{room}"
+		tree   = "/tree/{path...}=tree.{path}"
+		fixed  = "/news/all=news.all"
+		bucket = "/config/{key...}=$KV.config.{key}"
+		other  = "no fit"
+		wrong  = "ErrSubject"
 	)
 	for _, test := range []struct{ route, path, want string }{
 		{chat, "/chat/room1", "chat.room1"},
@@ -63,6 +64,11 @@ func TestResolve(t *testing.T) {
 		{fixed, "/news", other},
 		{fixed, "/news/all/", other},
 		{"/metrics=metrics.>", "/metrics", "metrics.>"},
+		{bucket, "/config/a/b.c", "$KV.config.a.b.c"},
+		{bucket, "/config/%3E", "$KV.config.>"},
+		{bucket, "/config/../other/a", wrong},
+		{bucket, "/config/%2E%2E/other", wrong},
+		{bucket, "/config", other},
 	} {
 		subject, fits, err := mustRoute(t, test.route).Resolve(test.path)
 		got := string(subject)

@@ -124,8 +124,13 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 		}
 	}
 	// What the template can reach must be a subject; this finds empty tokens and bad characters as well.
-	_, err := ParseSubject(r.fill(template))
-	return err
+	if _, err := ParseSubject(r.fill(template)); err != nil {
+		return err
+	}
+	if r.tokens[0].literal == bucketPrefix && !r.Grants() {
+		return errors.New("a route to the key-value store must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
+	}
+	return nil
 }
 
 // fill puts wildcards in the place of the template's placeholders.
@@ -148,10 +153,13 @@ func (r Route) Filter() Subject {
 	return Subject(r.fill(template))
 }
 
+// bucketPrefix begins the subjects under which the keys of a bucket are stored: $KV.<bucket>.<key> (ADR-8).
+const bucketPrefix = "$KV"
+
 // Grants reports whether the route is itself the permission to read what it resolves to: the keys of one bucket of NATS's
 // key-value store, which nobody can name otherwise. The bucket must stand in the template as it is.
 func (r Route) Grants() bool {
-	return len(r.tokens) > 2 && r.tokens[0].literal == "$KV" && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
+	return len(r.tokens) > 2 && r.tokens[0].literal == bucketPrefix && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
 
 // String gives the route as it was written.

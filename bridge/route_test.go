@@ -33,6 +33,8 @@ var goodRoutes = []struct {
 	{"/v1.2/a_b~c-d=x", "x"},
 	{"/a/{x_1}=größe.{x_1}", "größe.*"},
 	{"/a/{x}={x}.=", "*.="},
+	{"/config/{key...}=$KV.config.{key}", "$KV.config.>"},
+	{"/sys/{x}=$SYS.{x}", "$SYS.*"}, // a route, although no grant opens it
 }
 
 var badRoutes = []struct{ route, says string }{
@@ -83,6 +85,12 @@ var badRoutes = []struct{ route, says string }{
 	{"/clock=x", "Tailwater's own"},
 	{"/web/x=x", "Tailwater's own"},
 	{"/client.js=x", "Tailwater's own"},
+	{"/kv/{bucket}/{key...}=$KV.{bucket}.{key}", "must name one bucket"},
+	{"/kv/{key...}=$KV.{key}", "must name one bucket"},
+	{"/kv=$KV.*.a", "must name one bucket"},
+	{"/kv=$KV.>", "must name one bucket"},
+	{"/kv=$KV.config", "and then its keys"},
+	{"/kv=$KV", "as in /config/{key...}=$KV.config.{key}"},
 }
 
 func TestParseRoute(t *testing.T) {
@@ -100,6 +108,32 @@ func TestParseRoute(t *testing.T) {
 	}
 	if bridge.Events.Filter() != ">" {
 		t.Errorf("the filter of /events/ is %q", bridge.Events.Filter())
+	}
+}
+
+func TestGrants(t *testing.T) {
+	for text, want := range map[string]bool{
+		"/config/{key...}=$KV.config.{key}":  true,
+		"/config/{key}=$KV.config.{key}":     true,
+		"/config=$KV.config.a":               true,
+		"/config=$KV.config.>":               true,
+		"/user/{id}/{key}=$KV.u.{id}.{key}":  true,
+		"/config/{key...}=$KVS.config.{key}": false,
+		"/config/{key...}=$kv.config.{key}":  false,
+		"/config/{a}/{key...}={a}.c.{key}":   false,
+		"/files/{key...}=$O.files.{key}":     false,
+		"/js/{x...}=$JS.API.{x}":             false,
+		"/sys/{x...}=$SYS.REQ.{x}":           false,
+		"/in/{x...}=_INBOX.a.{x}":            false,
+		"/kv/{x...}=a.$KV.config.{x}":        false,
+		"/chat/{room}=chat.{room}":           false,
+	} {
+		if got := mustRoute(t, text).Grants(); got != want {
+			t.Errorf("%s grants: %t", text, got)
+		}
+	}
+	if bridge.Events.Grants() || (bridge.Route{}).Grants() {
+		t.Error("/events/ grants, or no route at all")
 	}
 }
 

@@ -145,8 +145,8 @@ func FirstMatch(filters []Subject, concrete string) Subject {
 }
 
 // Reserved reports whether s can reach what belongs to NATS itself: subjects that begin with `$` (`$SYS`, `$JS`, `$KV`)
-// or `_` (`_INBOX` and the reply subjects of clusters), which a wildcard in the first place would include. Nothing in
-// Tailwater ever grants such a subject.
+// or `_` (`_INBOX` and the reply subjects of clusters), which a wildcard in the first place would include. No Grant
+// opens such a subject; the keys of a bucket can be read by a Route that Grants, and only by it.
 func (s Subject) Reserved() bool {
 	first, _, _ := strings.Cut(string(s), ".")
 	return first == "*" || first == ">" || strings.HasPrefix(first, "$") || strings.HasPrefix(first, "_")

@@ -11,6 +11,7 @@ func (p *problems) check(s *Settings) {
 	p.checkListeners(s)
 	p.checkNATS(s)
 	p.checkFiles(s)
+	p.checkHistory(s)
 	p.checkNumbers(s)
 }
 
@@ -45,6 +46,27 @@ func (p *problems) checkNATS(s *Settings) {
 	}
 }
 
+// checkHistory refuses what JetStream could not do, and a stream's settings where no stream is kept.
+func (p *problems) checkHistory(s *Settings) {
+	switch alone := !s.external() && !s.IsSet("EMBED_CONFIG"); {
+	case s.HistoryReplicas < 1 || s.HistoryReplicas > maxReplicas:
+		p.refuse("HISTORY_REPLICAS", "%d is out of range; write 1 to %d", s.HistoryReplicas, maxReplicas)
+	case s.HistoryReplicas > 1 && alone:
+		p.refuse("HISTORY_REPLICAS", "the embedded server is alone, and holds one copy; write 1, or set %s_EMBED_CONFIG to a file that names its cluster", Prefix)
+	}
+	if len(s.History) > 0 || p.broken["HISTORY"] {
+		return
+	}
+	for _, l := range leaves(s) {
+		if strings.HasPrefix(l.name, "HISTORY_") && s.IsSet(l.name) {
+			p.refuse(l.name, "nothing is kept; set %s_HISTORY to the subjects to keep, or remove it", Prefix)
+		}
+	}
+}
+
+// maxReplicas is what JetStream takes.
+const maxReplicas = 5
+
 // checkNumbers refuses values that would stop everything at once.
 func (p *problems) checkNumbers(s *Settings) {
 	if s.Limit.Connections < 1 {
@@ -58,9 +80,6 @@ func (p *problems) checkNumbers(s *Settings) {
 	}
 	if s.Limit.ConnectionAge <= 0 {
 		p.refuse("LIMIT_CONNECTION_AGE", "%v is too short; it must be more than 0: write 8760h, a year, for practically no limit", s.Limit.ConnectionAge)
-	}
-	if s.HistoryReplicas < 1 || s.HistoryReplicas > 5 {
-		p.refuse("HISTORY_REPLICAS", "%d is out of range; write 1 to 5", s.HistoryReplicas)
 	}
 	if s.Drain.Delay < 0 {
 		p.refuse("DRAIN_DELAY", "%v is negative; write 0s for no delay", s.Drain.Delay)

@@ -42,5 +42,6 @@ func Load(envFile string) (*Settings, error) {
 	if err := errors.Join(p.found...); err != nil {
 		return nil, err
 	}
+	s.hints = unprefixed(envFile, file, all, s)
 	return s, nil
 }

@@ -63,6 +63,7 @@ func TestNothingSet(t *testing.T) {
 	same(t, "Embed", s.Embed, configs.Embed{Listen: "127.0.0.1:4222", Dir: "tailwater-data", Sync: configs.Sync{Interval: time.Second}})
 	same(t, "Routes", len(s.Routes), 0)
 	same(t, "Anonymous", s.Anonymous, configs.Anonymous{Subscribe: configs.Subjects{"chat.>", "time.>"}, Publish: configs.Subjects{"chat.>"}})
+	same(t, "Kept", s.Kept, kept("chat.>"))
 	same(t, "Limit", s.Limit, configs.Limit{Connections: 50000, Body: 256 << 10, Subjects: 32, WriteTimeout: 20 * time.Second, ConnectionAge: time.Hour})
 	same(t, "Drain", s.Drain, configs.Drain{Window: 15 * time.Second})
 	same(t, "Log", s.Log, configs.Log{})
@@ -78,7 +79,50 @@ func TestExternalServer(t *testing.T) {
 		same(t, "Embedded", s.Embedded(), false)
 		same(t, "HTTP", s.HTTP, configs.HTTP{Listen: ":8080"})
 		same(t, "Anonymous", s.Anonymous, configs.Anonymous{})
+		same(t, "Kept", s.Kept, kept())
 		same(t, "Demo", s.Demo, configs.Demo{})
+	}
+}
+
+// kept is the stream that is kept of subjects where nothing else is set.
+func kept(subjects ...bridge.Subject) configs.Kept {
+	return configs.Kept{
+		History:              subjects,
+		HistoryStream:        "TAILWATER",
+		HistoryMaxAge:        configs.Age(24 * time.Hour),
+		HistoryMaxBytes:      1 << 30,
+		HistoryMaxPerSubject: 10_000,
+		HistoryReplicas:      1,
+		HistoryStorage:       "file",
+	}
+}
+
+func TestHistory(t *testing.T) {
+	for _, test := range []struct {
+		set  string // separated by blanks, without the prefix
+		want configs.Kept
+	}{
+		{"HISTORY=", kept()},
+		{"HISTORY=log.>,chat.room1", kept("log.>", "chat.room1")},
+		{"HISTORY=a.*.c,a.*.d,a.b,a.b.e.>", kept("a.*.c", "a.*.d", "a.b", "a.b.e.>")},
+		{
+			"HISTORY=größe.> HISTORY_STREAM=Größe-1_a HISTORY_MAX_AGE=1h30m HISTORY_MAX_BYTES=2TiB HISTORY_MAX_PER_SUBJECT=1 HISTORY_STORAGE=memory",
+			configs.Kept{
+				History: configs.Distinct{"größe.>"}, HistoryStream: "Größe-1_a", HistoryMaxAge: configs.Age(90 * time.Minute),
+				HistoryMaxBytes: 2 << 40, HistoryMaxPerSubject: 1, HistoryReplicas: 1, HistoryStorage: "memory",
+			},
+		},
+		{
+			"NATS_URL=nats://h HISTORY=chat.> HISTORY_MAX_AGE=0s HISTORY_MAX_BYTES=0 HISTORY_MAX_PER_SUBJECT=0 HISTORY_REPLICAS=5",
+			configs.Kept{History: configs.Distinct{"chat.>"}, HistoryStream: "TAILWATER", HistoryReplicas: 5, HistoryStorage: "file"},
+		},
+	} {
+		environ(t)
+		for pair := range strings.FieldsSeq(test.set) {
+			name, value, _ := strings.Cut(pair, "=")
+			t.Setenv("TAILWATER_"+name, value)
+		}
+		same(t, test.set, load(t, "").Kept, test.want)
 	}
 }
 
@@ -133,7 +177,7 @@ func TestUnprefixedNamesAreNeverRead(t *testing.T) {
 	environ(t)
 	want := load(t, "")
 	environ(t, "NATS_URL=nats://production.example.com", "NATS_CONTEXT=production", "URL=nats://x", "LISTEN=:1", "HTTP_LISTEN=:1",
-		"PORT=1", "EMBED_DIR=/", "DIR=/", "ROUTES=/a=b", "LOG_LEVEL=debug", "LEVEL=debug", "DEMO_TIME=false", "CREDS=x")
+		"PORT=1", "EMBED_DIR=/", "DIR=/", "ROUTES=/a=b", "LOG_LEVEL=debug", "LEVEL=debug", "DEMO_TIME=false", "CREDS=x", "HISTORY=x.>", "HISTORY_STREAM=X", "KEPT_HISTORY=x.>", "STREAM=X")
 	same(t, "settings", load(t, ""), want)
 }
 

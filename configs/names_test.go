@@ -21,7 +21,11 @@ func TestUnknownNames(t *testing.T) {
 		"HTTP":            "",
 		"HTTP_PORT":       "",
 		"HISTORY_SIZE":    "HISTORY",
+		"HISTORY_STREAMS": "HISTORY_STREAM",
+		"HISTORY_MAXAGE":  "HISTORY_MAX_AGE",
+		"KEPT":            "",
 		"KEPT_HISTORY":    "",
+		"HISTORY_HISTORY": "",
 		"AUTH_JWT_SECRET": "",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +89,27 @@ TAILWATER_EMBED_LISTEN=
 	same(t, "also where it is empty", s.Embed.Listen, configs.Address(""))
 	same(t, "IsSet", s.IsSet("EMBED_DIR"), true)
 	same(t, "Embedded", s.Embedded(), true)
+}
+
+// A file that looks as if the prefix had been forgotten is told of, without its values.
+func TestEnvFileWithoutPrefix(t *testing.T) {
+	environ(t, "TAILWATER_LOG_LEVEL=warn", "HTTP_LISTEN=:1")
+	path := write(t, "prod.env", `
+NATS_URL=nats://river:swordfish@h
+ROUTES=/a=a
+PORT=1
+PATH=/bin
+LOG_LEVEL=debug
+DRAIN_DELAY=1s
+TAILWATER_DRAIN_DELAY=2s
+`)
+	s := load(t, path)
+	same(t, "hints", s.Hints(), []string{
+		path + ": NATS_URL is not read, because the names of settings begin with TAILWATER_; did you mean TAILWATER_NATS_URL?",
+		path + ": ROUTES is not read, because the names of settings begin with TAILWATER_; did you mean TAILWATER_ROUTES?",
+	})
+	same(t, "Embedded", s.Embedded(), true)
+	same(t, "without a file", len(load(t, "").Hints()), 0)
 }
 
 func TestEnvFileProblems(t *testing.T) {

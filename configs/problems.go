@@ -73,6 +73,17 @@ func (p *problems) unknown(file map[string]string, all []leaf) {
 	}
 }
 
+// unprefixed finds names in the file that would be settings if they had the prefix. They are no error, because the file may
+// be another program's as well; where the setting has a value anyway, it is.
+func unprefixed(path string, file map[string]string, all []leaf, s *Settings) (hints []string) {
+	for _, l := range all {
+		if _, there := file[l.name]; there && !s.IsSet(l.name) {
+			hints = append(hints, fmt.Sprintf("%s: %s is not read, because the names of settings begin with %s_; did you mean %s?", path, l.name, Prefix, l.key()))
+		}
+	}
+	return hints
+}
+
 // edits makes a replaced letter as dear as one removed and one added. Else a short name with nothing in common would be
 // nearer to LISTEN than HTTP_LISTEN.
 var edits = levenshtein.NewParams().SubCost(2)

@@ -41,7 +41,8 @@ type Settings struct {
 	Log   Log
 	Demo  Demo
 
-	set map[string]bool // by name without the prefix
+	set   map[string]bool // by name without the prefix
+	hints []string
 }
 
 // HTTP is the listener for browsers.
@@ -145,3 +146,6 @@ func (s *Settings) Embedded() bool {
 func (s *Settings) IsSet(name string) bool {
 	return s.set[name]
 }
+
+// Hints are about what was accepted, and is probably not what was meant. Each is a line for whoever starts the program.
+func (s *Settings) Hints() []string { return s.hints }

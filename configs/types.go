@@ -39,7 +39,7 @@ func (r *Routes) Decode(value string) error {
 			return bridge.Route{}, err
 		}
 		if route.Grants() {
-			return route, nil
+			return route, nil // it is meant: it names the bucket
 		}
 		return route, checkReach(entry, route.Filter())
 	})
@@ -119,12 +119,16 @@ func (d *Distinct) Decode(value string) error {
 	if err := subjects.Decode(value); err != nil {
 		return err
 	}
+	var found []error
 	for i, s := range subjects {
 		for _, other := range subjects[:i] {
 			if s.Overlaps(other) {
-				return fmt.Errorf("%q and %q overlap; a stream takes only filters that do not: keep one, or write them apart", other, s)
+				found = append(found, fmt.Errorf("%q and %q overlap, which a stream does not take; keep one of them, or one filter that covers both", other, s))
 			}
 		}
+	}
+	if len(found) > 0 {
+		return errors.Join(found...)
 	}
 	*d = Distinct(subjects)
 	return nil
@@ -143,6 +147,12 @@ func (n *StreamName) Decode(value string) error {
 	}
 	if len(value) > maxStreamName || strings.ContainsFunc(value, bad) {
 		return fmt.Errorf("%q is no name for a stream; write up to %d bytes without blanks, dots, slashes, * and >", value, maxStreamName)
+	}
+	// With an embedded server the stream is brought to the settings, which would take a bucket its subjects.
+	for _, taken := range []string{"KV_", "OBJ_", "$"} {
+		if strings.HasPrefix(value, taken) {
+			return fmt.Errorf("%q begins with %s, as the streams of buckets and of NATS itself do; choose another name", value, taken)
+		}
 	}
 	*n = StreamName(value)
 	return nil

@@ -185,6 +185,19 @@ func subjects(all ...string) []bridge.Subject {
 	return parsed
 }
 
+func routes(t *testing.T, all ...string) []bridge.Route {
+	t.Helper()
+	var parsed []bridge.Route
+	for _, text := range all {
+		route, err := bridge.ParseRoute(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed = append(parsed, route)
+	}
+	return parsed
+}
+
 // newBed makes an API without a server. The fields that a configuration leaves open are filled in.
 func newBed(t *testing.T, config httpapi.Config) *bed {
 	t.Helper()

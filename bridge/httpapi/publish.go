@@ -32,6 +32,9 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 		return fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
 	}
 	subject := t.subjects[0]
+	if t.granted && !subject.Wild() {
+		return fmt.Errorf("%w: %q can only be read here; write the key with a NATS client", bridge.ErrForbidden, subject)
+	}
 	if err := a.config.Anonymous.CheckPublish(subject); err != nil {
 		return err
 	}

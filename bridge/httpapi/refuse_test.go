@@ -48,6 +48,19 @@ var refusals = []struct {
 	{name: "$SYS to publish", target: "/events/$SYS.REQ.SERVER.PING", status: 403, slug: "forbidden", detail: "a subject of your own"},
 	{name: "$JS.API", target: "/events/$JS.API.STREAM.DELETE.S", status: 403, slug: "forbidden", detail: "a subject of your own"},
 	{name: "$KV", target: "/events/%24KV/bucket/key", status: 403, slug: "forbidden", detail: "a subject of your own"},
+	{name: "$KV beside a route to it", target: "/events/$KV.config.a", status: 403, slug: "forbidden", detail: "a subject of your own"},
+	{name: "$KV by segments", target: "/events/$KV/config/a", status: 403, slug: "forbidden", detail: "a subject of your own"},
+	{name: "$KV in the query", target: "/events?subject=$KV.config.a", status: 403, slug: "forbidden", detail: "a subject of your own"},
+	{name: "all of a bucket in the query", target: "/events?subject=$KV.config.%3E", status: 403, slug: "forbidden", detail: "a subject of your own", only: http.MethodGet},
+	{name: "all of a bucket", target: "/config/%3E", status: 403, slug: "forbidden", detail: "TAILWATER_ANONYMOUS_WILDCARDS", only: http.MethodGet},
+	{name: "keys of a bucket", target: "/config/*", status: 403, slug: "forbidden", detail: "TAILWATER_ANONYMOUS_WILDCARDS", only: http.MethodGet},
+	{name: "a key to publish to", target: "/config/a", status: 403, slug: "forbidden", detail: "can only be read here", only: http.MethodPost},
+	{name: "keys to publish to", target: "/config/*", status: 400, slug: "bad-subject", detail: "name one subject", only: http.MethodPost},
+	{name: "no key", target: "/config/", status: 400, slug: "bad-subject", detail: "none at the ends"},
+	{name: "out of the bucket", target: "/config/../other/a", status: 400, slug: "bad-subject", detail: "write one dot"},
+	{name: "another prefix by a route", target: "/system/a", status: 403, slug: "forbidden", detail: "a subject of your own"},
+	{name: "any bucket by a route", target: "/any/$KV/config/a", status: 403, slug: "forbidden", detail: "a subject of your own"},
+	{name: "a route that only renames", target: "/secret/a", status: 403, slug: "forbidden", detail: "TAILWATER_ANONYMOUS_"},
 	{name: "_INBOX", target: "/events/_INBOX.x", status: 403, slug: "forbidden", detail: "a subject of your own"},
 	{name: "everything", target: "/events/%3E", status: 403, slug: "forbidden", detail: "a subject of your own", only: http.MethodGet},
 	{name: "wildcard", target: "/events/chat/*", status: 403, slug: "forbidden", detail: "TAILWATER_ANONYMOUS_WILDCARDS", only: http.MethodGet},
@@ -93,7 +106,9 @@ var refusals = []struct {
 }
 
 func TestRefusals(t *testing.T) {
-	b := start(t, config())
+	c := config()
+	c.Routes = routes(t, "/config/{key...}=$KV.config.{key}", "/system/{x...}=$SYS.{x}", "/any/{x...}={x}", "/secret/{x}=secret.{x}")
+	b := start(t, c)
 	posts, gets := uint64(0), uint64(0)
 	for _, test := range refusals {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {

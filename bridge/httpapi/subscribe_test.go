@@ -183,13 +183,7 @@ func TestLines(t *testing.T) {
 
 func TestRoutes(t *testing.T) {
 	c := config()
-	for _, text := range []string{"/room/{room}=chat.{room}", "/room/lobby=time.lobby", "/all/{rest...}=chat.all.{rest}", "/secret=secret.x"} {
-		route, err := bridge.ParseRoute(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Routes = append(c.Routes, route)
-	}
+	c.Routes = routes(t, "/room/{room}=chat.{room}", "/room/lobby=time.lobby", "/all/{rest...}=chat.all.{rest}", "/secret=secret.x")
 	b := start(t, c)
 	for target, subject := range map[string]string{
 		"/room/1":     "chat.1",
@@ -223,6 +217,32 @@ func TestRoutes(t *testing.T) {
 	}
 	if a := b.do(t, http.MethodPost, "/room/1", strings.NewReader("hello")); a.status != http.StatusAccepted || b.publisher.all()[0].subject != "chat.1" {
 		t.Errorf("%+v", a)
+	}
+}
+
+// A route to a bucket is the permission to read it: to whoever may read nothing else, too.
+func TestRouteToBucket(t *testing.T) {
+	c := config()
+	c.Anonymous = bridge.Grant{}
+	c.Routes = routes(t, "/config/{key...}=$KV.config.{key}")
+	b := start(t, c)
+	reader := b.get(t, "/config/site/title")
+	reader.next(t, bridge.EventOpen, `{"subjects":["$KV.config.site.title"]}`)
+	b.deliver("$KV.config.site.title", "hello")
+	reader.next(t, "message", "hello")
+	if a := b.do(t, http.MethodHead, "/config/a", nil); a.status != http.StatusOK {
+		t.Errorf("HEAD: %+v", a)
+	}
+	b.do(t, http.MethodGet, "/config/%3E", nil).problem(t, http.StatusForbidden, "forbidden")
+	b.do(t, http.MethodPost, "/config/site/title", strings.NewReader("x")).problem(t, http.StatusForbidden, "forbidden")
+
+	c.Anonymous.Wildcards = true
+	b = start(t, c)
+	b.get(t, "/config/%3E").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"]}`)
+	b.get(t, "/config/site/*").next(t, bridge.EventOpen, `{"subjects":["$KV.config.site.*"]}`)
+	b.do(t, http.MethodGet, "/events/$KV.config.%3E", nil).problem(t, http.StatusForbidden, "forbidden")
+	if got := b.publisher.all(); len(got) != 0 {
+		t.Errorf("%d were published", len(got))
 	}
 }
 

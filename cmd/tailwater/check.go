@@ -27,9 +27,14 @@ type checkCommand struct{}
 func (checkCommand) Run(_ context.Context, settings *configs.Settings, out output) error {
 	report := report{tabwriter.NewWriter(out.out, 0, 0, 2, ' ', 0)}
 	report.row("browsers", "listening on %s", settings.HTTP.Listen)
+	for _, hint := range settings.Hints() {
+		report.row("", "! %s", hint)
+	}
 	report.grants(settings)
-	err := report.nats(settings)
-	return errors.Join(err, report.table.Flush())
+	holdings, err := report.nats(settings)
+	err = errors.Join(err, report.table.Flush())
+	writeHoldings(out.out, settings, holdings)
+	return err
 }
 
 // report is what check prints: a table of two columns.
@@ -50,7 +55,10 @@ func (r report) grants(settings *configs.Settings) {
 	for _, route := range settings.Routes {
 		// A grant need not cover all that a route can name; then the rest of its paths is refused.
 		verdict := "nobody may read all of it: see TAILWATER_ANONYMOUS_SUBSCRIBE"
-		if route.Grants() || grant.CheckSubscribe(route.Filter()) == nil {
+		switch {
+		case route.Grants():
+			verdict = "anyone may read it, because it names a bucket"
+		case grant.CheckSubscribe(route.Filter()) == nil:
 			verdict = "anyone may read it"
 		}
 		r.row("route", "%s (%s)", route, verdict)
@@ -68,13 +76,14 @@ func list(subjects configs.Subjects) string {
 	return strings.Join(names, " ")
 }
 
-func (r report) nats(settings *configs.Settings) error {
+// nats gives the holdings of all filters that the settings name.
+func (r report) nats(settings *configs.Settings) ([]source.Holding, error) {
 	if settings.Embedded() {
 		return r.embedded(settings)
 	}
 	dial, err := external(settings.NATS)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	refused := make(chan error, 1)
 	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(checkTimeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
@@ -85,7 +94,7 @@ func (r report) nats(settings *configs.Settings) error {
 	}))
 	if err != nil {
 		r.row("NATS", "no connection")
-		return fmt.Errorf("connect to NATS: %w", err)
+		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	defer conn.Close()
 	r.row("NATS", "%s, server %s, version %s", conn.ConnectedAddr(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
@@ -93,65 +102,37 @@ func (r report) nats(settings *configs.Settings) error {
 	if int64(settings.Limit.Body) > conn.MaxPayload() {
 		r.row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
 	}
-	return errors.Join(r.permissions(settings, conn, refused), r.streams(settings, dial))
+	holdings, err := explain(settings, dial)
+	return holdings, errors.Join(permissions(settings, conn, refused), err)
 }
 
-// streams says which stream is behind each route and each subject that callers may read, and how to mend what is wrong.
-func (r report) streams(settings *configs.Settings, dial source.Dialer) error {
+// explain asks which stream is behind each filter that the settings name, and what is to be mended.
+func explain(settings *configs.Settings, dial source.Dialer) ([]source.Holding, error) {
 	keep := history(settings)
 	keep.Look = true
 	from, err := source.Open(dial, keep, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer from.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	holdings, err := from.Explain(ctx, filters(settings))
 	if err != nil {
-		return fmt.Errorf("ask which streams there are: %w", err)
+		return nil, fmt.Errorf("ask which streams there are: %w", err)
 	}
-	for _, h := range holdings {
-		r.holding(h, settings)
-	}
-	return nil
-}
-
-// filters are the subjects that are worth a word: of routes, those that anyone may read, and those that are kept.
-func filters(settings *configs.Settings) []bridge.Subject {
-	var all []bridge.Subject
-	for _, route := range settings.Routes {
-		all = append(all, route.Filter())
-	}
-	all = append(append(all, settings.Anonymous.Subscribe...), settings.History...)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-func (r report) holding(h source.Holding, settings *configs.Settings) {
-	switch {
-	case h.Stream != "":
-		r.row(string(h.Filter), "kept in the stream %s", h.Stream)
-	case isKept(h.Filter, settings) && len(h.Findings) == 0:
-		r.row(string(h.Filter), "will be kept in the stream %s, which is made at the start", settings.HistoryStream)
-	default:
-		r.row(string(h.Filter), "without history: %s", h.Why)
-	}
-	for _, finding := range h.Findings {
-		r.row("", "! %s", finding.Problem)
-		if finding.Remedy != "" {
-			r.row("", "  mend it: %s", finding.Remedy)
-		}
-	}
-}
-
-func isKept(filter bridge.Subject, settings *configs.Settings) bool {
-	return slices.ContainsFunc(settings.History, func(kept bridge.Subject) bool { return kept.Covers(filter) })
+	return holdings, nil
 }
 
 // permissions tries to subscribe to what callers may read.
-func (r report) permissions(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
-	for _, subject := range settings.Anonymous.Subscribe {
+func permissions(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
+	readable := slices.Clone(settings.Anonymous.Subscribe)
+	for _, route := range settings.Routes {
+		if route.Grants() {
+			readable = append(readable, route.Filter())
+		}
+	}
+	for _, subject := range readable {
 		if _, err := conn.SubscribeSync(string(subject)); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", subject, err)
 		}
@@ -165,10 +146,11 @@ func (r report) permissions(settings *configs.Settings, conn *nats.Conn, refused
 	return fmt.Errorf("NATS does not let this bridge read what callers may: %w; allow it to the bridge's user", <-refused)
 }
 
-// embedded checks the server without starting it: it may be running already.
-func (r report) embedded(settings *configs.Settings) error {
+// embedded checks the server without starting it: it may be running already. So nothing is known of streams but what the
+// settings say.
+func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 	if _, err := embedded(settings); err != nil {
-		return err
+		return nil, err
 	}
 	where := "listening on " + string(settings.Embed.Listen)
 	switch {
@@ -178,12 +160,13 @@ func (r report) embedded(settings *configs.Settings) error {
 		where = "for this process only"
 	}
 	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
+	var holdings []source.Holding
 	for _, filter := range filters(settings) {
+		h := source.Holding{Filter: filter, Why: "TAILWATER_HISTORY does not cover it (streams of your own were not asked)"}
 		if isKept(filter, settings) {
-			r.row(string(filter), "kept in the stream %s", settings.HistoryStream)
-		} else {
-			r.row(string(filter), "without history, unless a stream of yours holds it; see TAILWATER_HISTORY")
+			h.Stream, h.Why = string(settings.HistoryStream), ""
 		}
+		holdings = append(holdings, h)
 	}
-	return nil
+	return holdings, nil
 }

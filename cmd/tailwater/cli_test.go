@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
@@ -76,6 +78,22 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// A file whose names lack the prefix starts something else than was meant; both commands say so.
+func TestFileWithoutPrefix(t *testing.T) {
+	dir := t.TempDir()
+	file := writeFile(t, dir, "settings.env", "NATS_URL=nats://ada:s3cret@127.0.0.1:1\nTAILWATER_HTTP_LISTEN=127.0.0.1:0\n"+
+		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+dir+"\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	stderr := &signalWriter{cancel: cancel}
+	serveCode := run(ctx, []string{"serve", "--env-file", file}, &bytes.Buffer{}, stderr)
+	checkCode, checked, _ := call(t, "check", "--env-file", file)
+	for said, code := range map[string]int{stderr.text.String(): serveCode, checked: checkCode} {
+		if code != 0 || !strings.Contains(said, "did you mean TAILWATER_NATS_URL?") || strings.Contains(said, "s3cret") {
+			t.Errorf("exit code %d, and:\n%s", code, said)
+		}
+	}
+}
+
 func TestServeReadsTheFileAndStopsCleanly(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "settings.env")
@@ -119,6 +137,11 @@ func TestCheck(t *testing.T) {
 				t.Errorf("it does not mention %s:\n%s", want, out)
 			}
 		}
+		for _, want := range []string{"/room/{name} -> chat.*", "stream TAILWATER\n", "time.>", "not stored: TAILWATER_HISTORY does not cover it"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("it does not say %q:\n%s", want, out)
+			}
+		}
 		if entries, _ := os.ReadDir("."); len(entries) > 0 {
 			t.Errorf("it left %v behind", entries)
 		}
@@ -127,7 +150,28 @@ func TestCheck(t *testing.T) {
 		server := bridgetest.StartNATSServer(t)
 		t.Setenv("TAILWATER_NATS_URL", server.URL())
 		t.Setenv("TAILWATER_LIMIT_BODY", "2MiB")
+		t.Setenv("TAILWATER_HISTORY", "chat.>")
+		t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "time.>")
+		t.Setenv("TAILWATER_ROUTES", "/config/{key...}=$KV.config.{key},/log=log.a")
+		js := connectJetStream(t, server.URL())
+		if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "config"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LOG", Subjects: []string{"log.>"}, AllowDirect: true}); err != nil {
+			t.Fatal(err)
+		}
 		code, out, stderr := call(t, "check")
+		for _, want := range []string{
+			"(anyone may read it, because it names a bucket)",
+			"/config/{key...} -> $KV.config.>  stream KV_config\n",
+			"/log -> log.a                     stream LOG\n    ! the stream LOG has no limit", "      mend it: nats stream edit LOG --max-age=",
+			"time.>                            not stored: no stream holds it\n",
+			"chat.>                            stream TAILWATER, which is made at the start\n",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("it does not say %q:\n%s", want, out)
+			}
+		}
 		if code != 0 || !strings.Contains(out, strings.TrimPrefix(server.URL(), "nats://")) || !strings.Contains(out, "version 2.") || !strings.Contains(out, "TAILWATER_LIMIT_BODY") {
 			t.Errorf("exit code %d, output:\n%s%s", code, out, stderr)
 		}

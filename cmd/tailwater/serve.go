@@ -38,6 +38,9 @@ type serveCommand struct{}
 // Run serves until ctx ends.
 func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
 	log := newLog(settings.Log, out.err)
+	for _, hint := range settings.Hints() {
+		log.Warn(hint)
+	}
 	running, err := open(settings, log)
 	if err != nil {
 		return err

@@ -1,0 +1,54 @@
+package embed_test
+
+import (
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/embed"
+)
+
+// What is published without waiting for an acknowledgement, as nats pub does, is stored all the same: a stream takes it
+// in faster than it writes.
+func TestFlood(t *testing.T) {
+	const messages = 200_000
+	if stored := flood(t, start(t, usual(t)), messages); stored != messages {
+		t.Errorf("%d of %d messages are stored", stored, messages)
+	}
+}
+
+// A file may set less aside. Without this the other test would hold for a server that never needs the room.
+func TestFloodWithoutRoom(t *testing.T) {
+	const messages = 50_000
+	server := start(t, withFile(t, "jetstream { max_buffered_msgs: 100 }"))
+	if stored := flood(t, server, messages); stored >= messages {
+		t.Errorf("all %d messages are stored, although the file leaves no room for them", messages)
+	}
+}
+
+// flood publishes as fast as it can, and counts what a stream has stored of it.
+func flood(t *testing.T, server *embed.Server, messages int) (stored int) {
+	t.Helper()
+	conn := stranger(t, server)
+	streams := js(t, conn)
+	if _, err := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "FLOOD", Subjects: []string{"flood.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	payload := make([]byte, 16)
+	for range messages {
+		if err := conn.Publish("flood.a", payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// This one stands behind all others, so that its sequence counts them. It may find no room either, for a while.
+	ctx := within(t)
+	for {
+		last, err := streams.Publish(ctx, "flood.last", nil)
+		if err == nil {
+			return int(last.Sequence) - 1
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}
