@@ -1,0 +1,90 @@
+package source_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// requests counts what JetStream is asked for from now on, until the function it gives is called.
+func requests(t *testing.T, conn *nats.Conn) (end func() map[string]int) {
+	t.Helper()
+	var mu sync.Mutex
+	kinds := map[string]int{}
+	sub, err := conn.Subscribe("$JS.API.>", func(msg *nats.Msg) {
+		mu.Lock()
+		defer mu.Unlock()
+		kinds[strings.TrimPrefix(msg.Subject, "$JS.API.")]++
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flush(t, conn)
+	return func() map[string]int {
+		if err := sub.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
+		flush(t, conn)
+		mu.Lock()
+		defer mu.Unlock()
+		return kinds
+	}
+}
+
+// However many clients come back at once after a restart, what they have missed is read once: for a subject and 1,000
+// messages with at most three requests.
+func TestHerdCostsFewRequests(t *testing.T) {
+	const backlog, herd = 1000, 5000
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.MaxMsgsPerSubject = 10_000
+	createStream(t, js, config)
+	store(t, js, "chat.a", numbers(0, backlog+1)...)
+	store(t, js, "chat.b", "of another subject, the last in the stream")
+	b := newBed(t, dial, quiet)
+	first := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
+	first.wantOpen()
+	var ids []string
+	for range backlog {
+		ids = append(ids, first.message().ID)
+	}
+
+	for name, place := range map[string]func(int) int{
+		"from one place":   func(int) int { return 0 },
+		"from many places": func(i int) int { return i % backlog },
+	} {
+		t.Run(name, func(t *testing.T) {
+			restarted := newBed(t, dial, quiet)
+			restarted.read(t, "chat.b").wantOpen() // the tap is there
+			end := requests(t, publisher(t, dial))
+			var all sync.WaitGroup
+			for i := range herd {
+				c := restarted.resume(t, ids[place(i)], "chat.a")
+				all.Go(func() {
+					missing := backlog - place(i) + 1 // with the open
+					for missing > 0 {
+						frames, wait := c.reader.Next(nil, 1<<20)
+						if wait != nil {
+							<-wait
+						}
+						missing -= len(frames)
+					}
+				})
+			}
+			all.Wait()
+			kinds, sum := end(), 0
+			for _, n := range kinds {
+				sum += n
+			}
+			t.Logf("%d clients that missed %d messages cost %d requests: %v", herd, backlog, sum, kinds)
+			if sum > 3 {
+				t.Errorf("more than 3 requests")
+			}
+		})
+	}
+}
