@@ -39,14 +39,15 @@ func BenchmarkAppendAndRead(b *testing.B) {
 			feed := source.feed(b)
 			feed.Begin(unstored(at(0)), "")
 			var batch [][]byte
+			signal := bridge.NewSignal()
 			for _, reader := range all {
-				batch, _ = reader.Next(batch[:0], 1<<20)
+				batch = reader.Next(batch[:0], 1<<20, signal)
 			}
 			b.ReportAllocs()
 			for seq := uint64(1); b.Loop(); seq++ {
 				feed.Append(&bridge.Message{Subject: "chat.room1", Position: at(seq), Data: payload})
 				for _, reader := range all {
-					if batch, _ = reader.Next(batch[:0], 1<<20); len(batch) != 1 {
+					if batch = reader.Next(batch[:0], 1<<20, signal); len(batch) != 1 {
 						b.Fatalf("%d frames instead of one", len(batch))
 					}
 				}

@@ -97,7 +97,7 @@ func frames(t testing.TB, reader *bridge.Reader) [][]byte {
 	t.Helper()
 	var all [][]byte
 	for {
-		more, wait := reader.Next(nil, 1<<20)
+		more, wait := bridgetest.Next(reader, nil, 1<<20)
 		if wait != nil {
 			return all
 		}

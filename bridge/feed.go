@@ -33,14 +33,14 @@ type Feed struct {
 	linger  *lingering
 
 	mu      sync.Mutex
-	parts   []part        // by epoch; none before the feed has begun
-	life    uint64        // counts the times that parts came, or were exchanged for others
-	reset   string        // the reason of the last of these that was a reset
-	resetIn uint64        // the life that began with it; 0 if there was none
-	first   uint64        // the number of the first frame held; frames are numbered from 0 as they come
-	frames  []frame       // the frames held: numbers first, first+1, …
-	bytes   int           // their sum
-	wake    chan struct{} // closed at the next change; nil while nobody waits
+	parts   []part    // by epoch; none before the feed has begun
+	life    uint64    // counts the times that parts came, or were exchanged for others
+	reset   string    // the reason of the last of these that was a reset
+	resetIn uint64    // the life that began with it; 0 if there was none
+	first   uint64    // the number of the first frame held; frames are numbered from 0 as they come
+	frames  []frame   // the frames held: numbers first, first+1, …
+	bytes   int       // their sum
+	waiting []*Reader // to be woken at the next change
 }
 
 // part is a Part, and what the feed holds of it.
@@ -203,18 +203,32 @@ func (f *Feed) push(added frame) {
 }
 
 func (f *Feed) wakeUp() {
-	if f.wake != nil {
-		close(f.wake)
-		f.wake = nil
+	for i, r := range f.waiting {
+		r.place = 0
+		f.waiting[i] = nil
+		r.waker.Wake()
+	}
+	f.waiting = f.waiting[:0]
+}
+
+// await lets a reader be woken at the next change.
+func (f *Feed) await(r *Reader) {
+	if r.place == 0 {
+		f.waiting = append(f.waiting, r)
+		r.place = len(f.waiting)
 	}
 }
 
-// waiting gives a channel that is closed at the next change.
-func (f *Feed) waiting() <-chan struct{} {
-	if f.wake == nil {
-		f.wake = make(chan struct{})
+// forget takes back what await did.
+func (f *Feed) forget(r *Reader) {
+	if r.place == 0 {
+		return
 	}
-	return f.wake
+	end := len(f.waiting) - 1
+	last := f.waiting[end]
+	f.waiting[r.place-1], last.place = last, r.place
+	f.waiting[end], r.place = nil, 0
+	f.waiting = f.waiting[:end]
 }
 
 // end is the number that the next frame will have.

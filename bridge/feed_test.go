@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // begun gives a feed that has begun at 0, and a reader that has had its opening.
@@ -75,7 +76,7 @@ func TestOverrunBehindTheOpening(t *testing.T) {
 	feed.Append(message(1))
 	feed.Append(message(2))
 	reader := read(t, hub, after(1), "chat.room1")
-	if batch, _ := reader.Next(nil, 0); len(batch) != 1 || sketch(events(t, batch...)[0]) != "open@1" {
+	if batch, _ := bridgetest.Next(reader, nil, 0); len(batch) != 1 || sketch(events(t, batch...)[0]) != "open@1" {
 		t.Fatalf("the opening is %q", batch)
 	}
 	for seq := uint64(3); seq <= 5; seq++ {
@@ -156,7 +157,7 @@ func TestOneOrder(t *testing.T) {
 		done.Go(func() {
 			for len(got[i]) < messages+1 {
 				var wait <-chan struct{}
-				if got[i], wait = reader.Next(got[i], 50<<i); wait != nil {
+				if got[i], wait = bridgetest.Next(reader, got[i], 50<<i); wait != nil {
 					<-wait
 				}
 			}

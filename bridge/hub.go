@@ -104,7 +104,7 @@ func (h *Hub) join(wanted *Feed, resume Resume) (*Reader, error) {
 	feed.readers++
 	feed.mu.Lock()
 	defer feed.mu.Unlock()
-	reader := &Reader{hub: h, feed: feed, resume: resume}
+	reader := &Reader{hub: h, feed: feed, resume: &resume}
 	reader.arrive()
 	return reader, nil
 }

@@ -132,7 +132,7 @@ func (c *modelClient) close() {
 
 // read takes a batch, of which only so many frames arrive.
 func (c *modelClient) read(maxBytes, arrive int) (more bool) {
-	batch, wait := c.reader.Next(nil, maxBytes)
+	batch, wait := bridgetest.Next(c.reader, nil, maxBytes)
 	for _, event := range c.events(batch[:min(arrive, len(batch))]) {
 		c.judge(event)
 	}

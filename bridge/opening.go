@@ -12,8 +12,8 @@ type verdict struct {
 	reset string // the reason, where the position means nothing
 }
 
-// open gives the first event of the connection, or what to wait for.
-func (r *Reader) open() (first []byte, wait <-chan struct{}) {
+// open gives the first event of the connection; nil while something has to be waited for.
+func (r *Reader) open() []byte {
 	f := r.feed
 	after, since, reason := r.resume.After, r.resume.Since, ""
 	switch {
@@ -30,17 +30,16 @@ func (r *Reader) open() (first []byte, wait <-chan struct{}) {
 		since = Since{}
 	}
 	verdicts := make([]verdict, len(f.parts))
+	allKnown := true
 	for i := range f.parts {
-		v, missing := r.judge(i, after, since)
-		if missing != nil {
-			wait = missing // go on: the questions about other parts can be asked meanwhile
-		}
+		v, known := r.judge(i, after, since)
 		verdicts[i] = v
+		allKnown = allKnown && known // if not, go on: the questions about other parts can be asked meanwhile
 	}
-	if wait != nil {
-		return nil, wait
+	if !allKnown {
+		return nil
 	}
-	return r.begin(after, verdicts, reason), nil
+	return r.begin(after, verdicts, reason)
 }
 
 // begin places the cursor and gives the event that says so: a reset for that reason, if there is one.
@@ -64,6 +63,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 		r.next = f.after(r.have[0].Seq)
 	}
 	r.syncing, r.syncAt = r.resume.Since.Kind != SinceNew, f.end()
+	r.resume = nil
 	switch {
 	case reset != "":
 		return f.resets(r.id(), reset)
@@ -115,21 +115,22 @@ func (p *part) wasOther(id ID) bool {
 	return slices.ContainsFunc(id, func(at Position) bool { return sameLog(at.Epoch, p.At.Epoch) })
 }
 
-// judge gives how one part continues: after what the client brought, or where there is nothing of it, as the URL says.
-func (r *Reader) judge(part int, after ID, since Since) (verdict, <-chan struct{}) {
+// judge gives how one part continues: after what the client brought, or where there is nothing of it, as the URL says. It
+// reports false where an answer is missing, as do all that it calls; the waker is woken when it is there.
+func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	p := &r.feed.parts[part]
-	if at, known := after.in(p.At.Epoch); known {
+	if at, has := after.in(p.At.Epoch); has {
 		if p.Log == nil {
-			return r.judgeUnstored(part, at), nil
+			return r.judgeUnstored(part, at), true
 		}
-		v, wait := r.judgeStored(part, at)
-		if wait != nil || v.reset == "" {
-			return v, wait
+		v, known := r.judgeStored(part, at)
+		if !known || v.reset == "" {
+			return v, known
 		}
-		begin, wait := r.beginAt(part, since)
-		return verdict{standing: begin, reset: v.reset}, wait
+		begin, known := r.beginAt(part, since)
+		return verdict{standing: begin, reset: v.reset}, known
 	}
-	begin, wait := r.beginAt(part, since)
+	begin, known := r.beginAt(part, since)
 	v := verdict{standing: begin}
 	switch {
 	case len(after) == 0:
@@ -138,7 +139,7 @@ func (r *Reader) judge(part int, after ID, since Since) (verdict, <-chan struct{
 	default:
 		v.gap = GapDisconnected
 	}
-	return v, wait
+	return v, known
 }
 
 // judgeUnstored looks at what the feed holds: there is nothing else.
@@ -156,37 +157,36 @@ func (r *Reader) judgeUnstored(part int, at Position) verdict {
 }
 
 // judgeStored finds out whether the position is one of this life of the stream, and whether all that follows it is there.
-func (r *Reader) judgeStored(part int, at Position) (verdict, <-chan struct{}) {
+func (r *Reader) judgeStored(part int, at Position) (verdict, bool) {
 	f := r.feed
 	p := &f.parts[part]
 	var read *page
 	if at.Seq < p.floor.Seq {
-		var wait <-chan struct{}
 		// From the position itself on: the message there, if the page has it, proves its time.
-		if read, wait = f.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true); read == nil {
-			return verdict{}, wait
+		if read = f.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.waker); read == nil {
+			return verdict{}, false
 		}
 	}
 	if at.Seq > 0 {
 		time, known := r.remember(part, at.Seq, read)
 		if !known && (at.Time != 0 || at.Seq > p.end().Seq) {
-			answer, wait := f.replays.stored(p.Log, at.Seq)
+			answer := f.replays.stored(p.Log, at.Seq, r.waker)
 			if answer == nil {
-				return verdict{}, wait
+				return verdict{}, false
 			}
 			if time = answer.at.Time; time == 0 && at.Seq > max(answer.last, p.end().Seq) {
-				return verdict{reset: ResetRolled}, nil // never stored in this copy
+				return verdict{reset: ResetRolled}, true // never stored in this copy
 			}
 		}
 		if at.Time != 0 && time != 0 && at.Time != time {
-			return verdict{reset: ResetRolled}, nil // stored again, with another message
+			return verdict{reset: ResetRolled}, true // stored again, with another message
 		}
 		at.Time = max(at.Time, time)
 	}
 	if read != nil && at.Seq < read.lostBelow {
-		return verdict{standing: standing{Position: read.before(at.Seq), told: read.lostBelow}, gap: GapRetention}, nil
+		return verdict{standing: standing{Position: read.before(at.Seq), told: read.lostBelow}, gap: GapRetention}, true
 	}
-	return verdict{standing: standing{Position: at}}, nil
+	return verdict{standing: standing{Position: at}}, true
 }
 
 // remember gives the time of the message with that sequence, if it is known here.
@@ -211,7 +211,7 @@ func (r *Reader) remember(part int, seq uint64, read *page) (time int64, known b
 }
 
 // beginAt gives where a client that brought nothing begins in a part, as its URL says.
-func (r *Reader) beginAt(part int, since Since) (standing, <-chan struct{}) {
+func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 	f := r.feed
 	p := &f.parts[part]
 	if p.Log != nil {
@@ -219,32 +219,32 @@ func (r *Reader) beginAt(part int, since Since) (standing, <-chan struct{}) {
 		case SinceAll:
 			return r.beginAtPage(part, 1)
 		case SinceTime:
-			answer, wait := f.replays.since(p.Log, since.Time)
+			answer := f.replays.since(p.Log, since.Time, r.waker)
 			if answer == nil {
-				return standing{}, wait
+				return standing{}, false
 			}
 			return r.beginAtPage(part, answer.since)
 		case SinceLast:
-			page, wait := f.replays.newestPage(p.replay, p.Log, 1, 0)
+			page := f.replays.newestPage(p.replay, p.Log, 1, 0, r.waker)
 			if page == nil {
-				return standing{}, wait
+				return standing{}, false
 			}
 			if len(page.frames) == 0 {
-				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}, nil
+				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}, true
 			}
-			return standing{Position: page.before(0), newest: page.upTo}, nil
+			return standing{Position: page.before(0), newest: page.upTo}, true
 		}
 	}
-	if at, known := since.ID.in(p.At.Epoch); known {
+	if at, has := since.ID.in(p.At.Epoch); has {
 		if p.Log == nil {
-			return r.judgeUnstored(part, at).standing, nil
+			return r.judgeUnstored(part, at).standing, true
 		}
-		v, wait := r.judgeStored(part, at)
-		if wait != nil || v.reset == "" {
-			return v.standing, wait
+		v, known := r.judgeStored(part, at)
+		if !known || v.reset == "" {
+			return v.standing, known
 		}
 	}
-	return standing{Position: r.kept(p).Position}, nil
+	return standing{Position: r.kept(p).Position}, true
 }
 
 // kept gives what the reader has of a part: where it began, unless the reader was there when it was as it is now.
@@ -261,14 +261,14 @@ func (r *Reader) kept(p *part) standing {
 }
 
 // beginAtPage gives the position just before the first message from a sequence on.
-func (r *Reader) beginAtPage(part int, from uint64) (standing, <-chan struct{}) {
+func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	p := &r.feed.parts[part]
 	if from > p.floor.Seq {
-		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, nil
+		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, true
 	}
-	page, wait := r.feed.replays.page(p.replay, p.Log, from, p.floor.Seq, true)
+	page := r.feed.replays.page(p.replay, p.Log, from, p.floor.Seq, true, r.waker)
 	if page == nil {
-		return standing{}, wait
+		return standing{}, false
 	}
-	return standing{Position: page.before(from - 1), told: page.lostBelow}, nil // what was lost before is not owed
+	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // what was lost before is not owed
 }

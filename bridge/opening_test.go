@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // The feed of this test holds 18, 19 and 20 of twenty messages on a subject that is stored; prepare says what became of
@@ -150,9 +151,9 @@ func TestLossDuringReplay(t *testing.T) {
 		s.stream.pageSize = 5
 		s.stream.purge(3)
 		reader := read(t, s.hub, bridge.Resume{After: bridge.ID{{Epoch: s.stream.epoch, Seq: 1}}}, "chat.room1")
-		reader.Next(nil, 1)
+		bridgetest.Next(reader, nil, 1)
 		pass(10 * time.Millisecond)
-		batch, _ := reader.Next(nil, 1) // the opening; the first page is here
+		batch, _ := bridgetest.Next(reader, nil, 1) // the opening; the first page is here
 		if got := plain(sketch(events(t, batch...)[0])); got != "gap retention 1..3@3" {
 			t.Fatalf("it begins with %q", got)
 		}
@@ -196,7 +197,7 @@ func TestLossIsToldOnce(t *testing.T) {
 		reader = read(t, s.hub, bridge.Resume{After: bridge.ID{s.at(10)}}, "chat.*")
 		var batch [][]byte
 		for len(batch) == 0 {
-			batch, _ = reader.Next(batch, 1)
+			batch, _ = bridgetest.Next(reader, batch, 1)
 			pass(10 * time.Millisecond)
 		}
 		if got := plain(sketch(events(t, batch...)[0])); got != "open@10" {

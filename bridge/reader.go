@@ -2,9 +2,11 @@ package bridge
 
 // Reader is one connection's cursor into a feed. Its methods are called by one goroutine at a time.
 type Reader struct {
-	hub    *Hub
+	hub    *Hub // nil for a fork
 	feed   *Feed
-	resume Resume
+	resume *Resume // until the first event was given
+	waker  Waker   // of the last call of Next
+	place  int     // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
 
 	life    uint64     // of the feed, when the reader came or was last there; 0 before it had begun
 	opened  bool       // the first event was given
@@ -35,20 +37,18 @@ func (r *Reader) arrive() {
 func (r *Reader) Framing() Framing { return r.feed.framing }
 
 // Next appends to batch the frames that the client has not had, oldest first: as many as fit in maxBytes, and at least
-// one. The frames are shared: they must not be changed. Where there are none, the channel is not nil, and is closed as
-// soon as calling again is worth while.
+// one. The frames are shared: they must not be changed. Where there are none, the waker is woken as soon as calling again
+// is worth while; it may also be woken for nothing.
 //
 // The first frame of a connection is an open, a gap or a reset: the position from which it continues. It comes once the
 // feed is live, and what is owed was found.
-func (r *Reader) Next(batch [][]byte, maxBytes int) ([][]byte, <-chan struct{}) {
+func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
+	r.waker = waker
 	out := output{batch: batch, had: len(batch), room: maxBytes}
-	wait := r.fill(&out)
-	if len(out.batch) > out.had {
-		return out.batch, nil
-	}
-	return out.batch, wait
+	r.fill(&out)
+	return out.batch
 }
 
 // output is a batch that is being filled.
@@ -67,35 +67,34 @@ func (o *output) put(data []byte) {
 // fits tells whether a frame may be put as well.
 func (o *output) fits(data []byte) bool { return len(data) <= o.room || len(o.batch) == o.had }
 
-// fill gives what to wait for where it has put nothing.
-func (r *Reader) fill(out *output) <-chan struct{} {
+// fill puts what there is. Where it has put nothing, the waker is going to be woken.
+func (r *Reader) fill(out *output) {
 	f := r.feed
 	if len(f.parts) == 0 {
-		return f.waiting()
+		f.await(r)
+		return
 	}
 	switch {
 	case !r.opened:
-		first, wait := r.open()
-		if wait != nil {
-			return wait
+		first := r.open()
+		if first == nil {
+			return
 		}
 		out.put(first)
 	case r.life != f.life:
 		out.put(r.move())
 	}
-	for {
-		if done, wait := r.catchUp(out); !done {
-			return wait
-		}
+	for r.catchUp(out) {
 		r.next = max(r.next, f.first)
 		switch {
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
 			out.put(f.framing.control(EventSynced, struct{}{}, r.id().String()))
 		case r.next == f.end():
-			return f.waiting()
+			f.await(r)
+			return
 		case !r.deliver(&f.frames[r.next-f.first], out):
-			return nil
+			return
 		default:
 			r.next++
 		}
@@ -103,15 +102,15 @@ func (r *Reader) fill(out *output) <-chan struct{} {
 }
 
 // catchUp puts what the client lacks and the feed's memory does not hold. It reports false as replay does.
-func (r *Reader) catchUp(out *output) (done bool, wait <-chan struct{}) {
+func (r *Reader) catchUp(out *output) bool {
 	for i := range r.have {
 		for r.behind(i) {
-			if done, wait := r.replay(i, out); !done {
-				return false, wait
+			if !r.replay(i, out) {
+				return false
 			}
 		}
 	}
-	return true, nil
+	return true
 }
 
 // deliver puts a frame of the feed's memory, unless the client has it, or reports that it does not fit.
@@ -173,22 +172,23 @@ func (r *Reader) goal(part int) uint64 {
 }
 
 // replay puts frames of a part that the feed's memory has lost, or a gap where there is no log to read them from. It
-// reports false if it cannot go on: because of something to wait for, or because the batch is full.
-func (r *Reader) replay(part int, out *output) (done bool, wait <-chan struct{}) {
+// reports false if it cannot go on: because something has to be waited for, which then wakes the waker, or because the
+// batch is full.
+func (r *Reader) replay(part int, out *output) bool {
 	f, at := r.feed, &r.have[part]
 	p := &f.parts[part]
 	if p.Log == nil {
 		after := r.id()
 		at.Position = p.floor
 		out.put(f.gap(after, r.id(), GapOverrun))
-		return true, nil
+		return true
 	}
 	if at.newest > 0 {
 		return r.replayNewest(part, out)
 	}
-	page, wait := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false)
+	page := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.waker)
 	if page == nil {
-		return false, wait
+		return false
 	}
 	if at.Seq < page.lostBelow && at.told < page.lostBelow {
 		after := r.id()
@@ -197,7 +197,7 @@ func (r *Reader) replay(part int, out *output) (done bool, wait <-chan struct{})
 	}
 	goal := r.goal(part)
 	if !r.turn(part, page, goal, out) {
-		return false, nil
+		return false
 	}
 	switch reached := min(page.through, goal); {
 	case reached == p.floor.Seq:
@@ -205,18 +205,18 @@ func (r *Reader) replay(part int, out *output) (done bool, wait <-chan struct{})
 	case reached > at.Seq:
 		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
 	}
-	return true, nil
+	return true
 }
 
 // replayNewest puts the newest values of a part. What follows them is replayed as always.
-func (r *Reader) replayNewest(part int, out *output) (done bool, wait <-chan struct{}) {
+func (r *Reader) replayNewest(part int, out *output) bool {
 	p, at := &r.feed.parts[part], &r.have[part]
-	page, wait := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest)
+	page := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.waker)
 	if page == nil {
-		return false, wait
+		return false
 	}
 	if !r.turn(part, page, at.newest, out) {
-		return false, nil
+		return false
 	}
 	if reached := min(page.through, at.newest); reached > at.Seq {
 		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
@@ -224,7 +224,7 @@ func (r *Reader) replayNewest(part int, out *output) (done bool, wait <-chan str
 	if at.Seq >= at.newest {
 		at.newest = 0
 	}
-	return true, nil
+	return true
 }
 
 // turn puts what the client has not had of a page, up to a sequence, or reports that the batch is full.
@@ -261,8 +261,14 @@ func (r *Reader) Synced() bool { return r.opened && !r.syncing }
 
 // Close lets go of the feed. It may be called more than once.
 func (r *Reader) Close() {
-	if !r.closed {
-		r.closed = true
+	if r.closed {
+		return
+	}
+	r.closed = true
+	r.feed.mu.Lock()
+	r.feed.forget(r)
+	r.feed.mu.Unlock()
+	if r.hub != nil {
 		r.hub.release(r.feed)
 	}
 }

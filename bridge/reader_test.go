@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // The feed of this test has begun at 10, and holds three of the messages 11, 13, 15, 17: the last three.
@@ -82,7 +83,7 @@ func TestNothingBeforeBegin(t *testing.T) {
 	feed := source.feed(t)
 	feed.Append(message(6))
 	feed.Lost(at(7), bridge.GapOverrun)
-	batch, wait := reader.Next(nil, 1<<20)
+	batch, wait := bridgetest.Next(reader, nil, 1<<20)
 	if len(batch) != 0 || wait == nil || isClosed(wait) {
 		t.Fatalf("before Begin the reader has %q, and a channel that is closed: %v", batch, isClosed(wait))
 	}
@@ -117,8 +118,8 @@ func TestWakes(t *testing.T) {
 	} {
 		frames(t, one)
 		frames(t, two)
-		batch, a := one.Next(nil, 1)
-		_, b := two.Next(nil, 1)
+		batch, a := bridgetest.Next(one, nil, 1)
+		_, b := bridgetest.Next(two, nil, 1)
 		if len(batch) != 0 || isClosed(a) || isClosed(b) {
 			t.Fatalf("change %d: the channel is closed, or %q is there, before anything has come", i, batch)
 		}
@@ -141,7 +142,7 @@ func TestBatchSize(t *testing.T) {
 	size := len(all[0]) // all nine have the same
 
 	kept := [][]byte{[]byte("kept")}
-	batch, wait := reader.Next(kept, 0)
+	batch, wait := bridgetest.Next(reader, kept, 0)
 	if len(batch) != 2 || string(batch[0]) != "kept" || !bytes.Contains(batch[1], []byte(bridge.EventOpen)) || wait != nil {
 		t.Fatalf("0 bytes should take one frame, appended: %q, %v", batch, wait)
 	}
@@ -149,7 +150,7 @@ func TestBatchSize(t *testing.T) {
 	for _, step := range []struct{ maxBytes, frames int }{
 		{0, 1}, {1, 1}, {size, 1}, {2*size - 1, 1}, {2 * size, 2}, {3*size + 1, 3}, {1 << 20, 0},
 	} {
-		batch, wait := reader.Next(kept, step.maxBytes)
+		batch, wait := bridgetest.Next(reader, kept, step.maxBytes)
 		batch = batch[len(kept):]
 		if len(batch) != step.frames || (wait == nil) != (step.frames > 0) {
 			t.Errorf("%d bytes with frames of %d: %d frames, want %d", step.maxBytes, size, len(batch), step.frames)

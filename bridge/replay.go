@@ -26,7 +26,7 @@ const (
 )
 
 // replays reads logs for readers that are behind their feeds' memory: each page once, however many wait for it, as fast
-// as they take it. Its methods give what is there, or a channel that is closed when asking again is worth while. They are
+// as they take it. Its methods give what is there, or nil, and wake the waker when asking again is worth while. They are
 // called with a feed's lock held, and never wait.
 type replays struct {
 	counters *counters
@@ -48,12 +48,12 @@ type replay struct {
 	framing  Framing
 
 	// The rest is guarded by the lock of replays.
-	pages    []*page       // by from
-	newest   []*page       // of Log.Newest, in the order in which they were read
-	fetching chan struct{} // closed when the read under way has ended; nil where there is none
-	looking  chan struct{} // the same for newest
-	wanted   []uint64      // the sequences to read from, ascending
-	through  uint64        // how far
+	pages    []*page  // by from
+	newest   []*page  // of Log.Newest, in the order in which they were read
+	fetching *bell    // rung when the read under way has ended; nil where there is none
+	looking  *bell    // the same for newest
+	wanted   []uint64 // the sequences to read from, ascending
+	through  uint64   // how far
 	dropped  bool
 }
 
@@ -122,7 +122,7 @@ type question struct {
 }
 
 type answer struct {
-	done  chan struct{}
+	done  bell
 	ready bool
 	at    Position // of Log.Stored
 	last  uint64   // of Log.Stored
@@ -145,7 +145,7 @@ func (r *replays) close() {
 
 // page gives a page that holds what follows from a sequence on, itself included; it may reach further than through, or
 // not so far. gather says that others may be about to ask as well.
-func (r *replays) page(of *replay, log Log, from, through uint64, gather bool) (*page, <-chan struct{}) {
+func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, waker Waker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := of.covering(from)
@@ -153,14 +153,14 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool) (
 		r.used.MoveToBack(found.place)
 		// The next page is read while this one is being written.
 		if found.through >= through || of.covering(found.through+1) != nil {
-			return found, nil
+			return found
 		}
 		from, gather = found.through+1, false
 	}
 	of.want(from)
 	of.through = max(of.through, through)
 	if of.fetching == nil {
-		of.fetching = make(chan struct{})
+		of.fetching = new(bell)
 		begin := func() { r.enqueue(func() { r.fetch(of, log, 0) }) }
 		if gather {
 			time.AfterFunc(gatherTime, func() {
@@ -172,10 +172,10 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool) (
 			begin()
 		}
 	}
-	if found != nil {
-		return found, nil
+	if found == nil {
+		of.fetching.await(waker)
 	}
-	return nil, of.fetching
+	return found
 }
 
 func (of *replay) covering(seq uint64) *page {
@@ -218,31 +218,32 @@ func (r *replays) fetch(of *replay, log Log, above uint64) {
 	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > from })
 	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
 	of.ended()
-	of.fetching = make(chan struct{})
+	of.fetching = new(bell)
 	r.enqueue(func() { r.fetch(of, log, read.Through) })
 }
 
 // ended wakes those who wait for a read. The lock must be held.
 func (of *replay) ended() {
-	close(of.fetching)
+	of.fetching.ring()
 	of.fetching = nil
 }
 
 // newestPage gives a page of the newest values as of a sequence, from one on; upTo 0 stands for now.
-func (r *replays) newestPage(of *replay, log Log, from, upTo uint64) (*page, <-chan struct{}) {
+func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, waker Waker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range of.newest {
 		if upTo == 0 && p.from == from && time.Since(p.made) < answerAge || upTo != 0 && p.upTo == upTo && p.from <= from && from <= p.through {
 			r.used.MoveToBack(p.place)
-			return p, nil
+			return p
 		}
 	}
 	if of.looking == nil {
-		of.looking = make(chan struct{})
+		of.looking = new(bell)
 		r.enqueue(func() { r.fetchNewest(of, log, from, upTo) })
 	}
-	return nil, of.looking
+	of.looking.await(waker)
+	return nil
 }
 
 func (r *replays) fetchNewest(of *replay, log Log, from, upTo uint64) {
@@ -250,7 +251,7 @@ func (r *replays) fetchNewest(of *replay, log Log, from, upTo uint64) {
 	defer cancel()
 	read, err := log.Newest(ctx, of.subjects, from, upTo)
 	ended := func() {
-		close(of.looking)
+		of.looking.ring()
 		of.looking = nil
 	}
 	if err != nil {
@@ -337,31 +338,33 @@ func (r *replays) drop(parts []part) {
 }
 
 // stored tells what is stored at a sequence; see Log.Stored.
-func (r *replays) stored(log Log, seq uint64) (*answer, <-chan struct{}) {
-	return r.ask(question{log: log, seq: seq}, func(ctx context.Context, a *answer) (err error) {
+func (r *replays) stored(log Log, seq uint64, waker Waker) *answer {
+	return r.ask(question{log: log, seq: seq}, waker, func(ctx context.Context, a *answer) (err error) {
 		a.at, a.last, err = log.Stored(ctx, seq)
 		return err
 	})
 }
 
 // since tells where a time begins; see Log.Since.
-func (r *replays) since(log Log, t time.Time) (*answer, <-chan struct{}) {
-	return r.ask(question{log: log, time: t.UnixNano()}, func(ctx context.Context, a *answer) (err error) {
+func (r *replays) since(log Log, t time.Time, waker Waker) *answer {
+	return r.ask(question{log: log, time: t.UnixNano()}, waker, func(ctx context.Context, a *answer) (err error) {
 		a.since, err = log.Since(ctx, t)
 		return err
 	})
 }
 
-func (r *replays) ask(q question, read func(context.Context, *answer) error) (*answer, <-chan struct{}) {
+func (r *replays) ask(q question, waker Waker, read func(context.Context, *answer) error) *answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a, asked := r.answers[q]; asked {
 		if a.ready {
-			return a, nil
+			return a
 		}
-		return nil, a.done
+		a.done.await(waker)
+		return nil
 	}
-	a := &answer{done: make(chan struct{})}
+	a := new(answer)
+	a.done.await(waker)
 	r.answers[q] = a
 	r.enqueue(func() {
 		ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
@@ -369,21 +372,21 @@ func (r *replays) ask(q question, read func(context.Context, *answer) error) (*a
 		if err := read(ctx, a); err != nil {
 			r.failed(func() {
 				delete(r.answers, q)
-				close(a.done)
+				a.done.ring()
 			})
 			return
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		a.ready = true
-		close(a.done)
+		a.done.ring()
 		time.AfterFunc(answerAge, func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			delete(r.answers, q)
 		})
 	})
-	return nil, a.done
+	return nil
 }
 
 // enqueue lets a worker run a read. The lock must be held.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // stored is a node whose feed of chat.room1 is durable, and holds only the last few of the messages 1 to last.
@@ -57,7 +58,7 @@ func (s *stored) all(t testing.TB, reader *bridge.Reader) []string {
 	t.Helper()
 	var got []string
 	for quiet := 0; quiet < 100; {
-		batch, wait := reader.Next(nil, 1<<20)
+		batch, wait := bridgetest.Next(reader, nil, 1<<20)
 		for _, e := range events(t, batch...) {
 			got = append(got, plain(sketch(e)))
 		}
@@ -104,7 +105,7 @@ func herd(t *testing.T, s *stored, resumes []bridge.Resume) {
 	for range 10 {
 		var still []*bridge.Reader
 		for _, reader := range waiting {
-			if _, wait := reader.Next(nil, 0); wait != nil {
+			if _, wait := bridgetest.Next(reader, nil, 0); wait != nil {
 				still = append(still, reader)
 			}
 		}
@@ -115,7 +116,7 @@ func herd(t *testing.T, s *stored, resumes []bridge.Resume) {
 		t.Fatalf("%d of %d readers have no opening", len(waiting), len(readers))
 	}
 	for _, reader := range readers {
-		if batch, _ := reader.Next(nil, 0); len(batch) != 1 {
+		if batch, _ := bridgetest.Next(reader, nil, 0); len(batch) != 1 {
 			t.Fatal("a reader gets nothing after its opening")
 		}
 	}
@@ -150,10 +151,10 @@ func TestLatecomersCostNothing(t *testing.T) {
 		s.stream.pageSize = 10
 		first := read(t, s.hub, s.after(5), "chat.room1")
 		letGo := s.stream.block()
-		first.Next(nil, 1)
+		bridgetest.Next(first, nil, 1)
 		pass(time.Second)
 		late := read(t, s.hub, s.after(5), "chat.room1")
-		late.Next(nil, 1)
+		bridgetest.Next(late, nil, 1)
 		letGo()
 		synctest.Wait()
 		want := append([]string{"open@5"}, span(6, 41)...)
@@ -178,7 +179,7 @@ func TestSlowReplayStarvesNobody(t *testing.T) {
 			walker := read(t, s.hub, s.after(1+200*i), "chat.room1")
 			go func() {
 				for got := uint64(0); got < 1999-200*i; {
-					batch, wait := walker.Next(nil, 1<<20)
+					batch, wait := bridgetest.Next(walker, nil, 1<<20)
 					if got += uint64(len(batch)); wait != nil {
 						<-wait
 					}
@@ -188,7 +189,7 @@ func TestSlowReplayStarvesNobody(t *testing.T) {
 		pass(50 * time.Millisecond)
 		reader := read(t, s.hub, s.after(1995), "chat.room1")
 		before := s.stream.count("Page")
-		for batch, wait := reader.Next(nil, 1<<20); len(batch) == 0; batch, wait = reader.Next(nil, 1<<20) {
+		for batch, wait := bridgetest.Next(reader, nil, 1<<20); len(batch) == 0; batch, wait = bridgetest.Next(reader, nil, 1<<20) {
 			<-wait
 		}
 		if got := s.stream.count("Page") - before; got > 15 {
@@ -210,7 +211,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 		started := time.Now()
 		for time.Since(started) < 10*time.Second {
 			for _, reader := range readers {
-				if batch, wait := reader.Next(nil, 1); len(batch) > 0 || wait == nil {
+				if batch, wait := bridgetest.Next(reader, nil, 1); len(batch) > 0 || wait == nil {
 					t.Fatalf("out of nothing come %q", batch)
 				}
 			}
@@ -256,7 +257,7 @@ func TestPagesAreBounded(t *testing.T) {
 		base := heap()
 		walk := func(reader *bridge.Reader) {
 			for got := 0; got < 101; {
-				batch, wait := reader.Next(nil, 1)
+				batch, wait := bridgetest.Next(reader, nil, 1)
 				if len(batch) > 0 && len(batch[0]) > len(large) {
 					got++
 				}
@@ -309,12 +310,12 @@ func TestLaggingReaderIsSmall(t *testing.T) {
 		for _, reader := range all {
 			for {
 				var wait <-chan struct{}
-				if batch, wait = reader.Next(batch[:0], 1); wait == nil {
+				if batch, wait = bridgetest.Next(reader, batch[:0], 1); wait == nil {
 					break
 				}
 				<-wait
 			}
-			batch, _ = reader.Next(batch[:0], 1)
+			batch, _ = bridgetest.Next(reader, batch[:0], 1)
 		}
 		s.publish(1000) // the next page is not here
 		if each := (heap() - base) / readers; each > 1024 {
@@ -334,7 +335,7 @@ func TestCloseEndsReads(t *testing.T) {
 			s.after(5), s.after(20), {Since: bridge.Since{Kind: bridge.SinceLast}}, {Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_007, 0)}},
 		} {
 			reader := read(t, s.hub, resume, "chat.room1")
-			reader.Next(nil, 1)
+			bridgetest.Next(reader, nil, 1)
 			pass(time.Second)
 		}
 		started := time.Now()

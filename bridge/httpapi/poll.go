@@ -65,19 +65,19 @@ func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request req
 // collect reads until so many messages have come, or the end of what was stored is announced.
 func collect(ctx context.Context, reader *bridge.Reader, messages int) ([]byte, error) {
 	var body bytes.Buffer
+	var frames [][]byte
+	more := bridge.NewSignal()
 	for messages > 0 {
-		frames, wait := reader.Next(nil, 0) // one frame
-		for _, frame := range frames {
-			body.Write(frame)
-		}
-		if wait != nil {
+		frames = reader.Next(frames[:0], 0, more) // one frame
+		if len(frames) == 0 {
 			select {
-			case <-wait:
+			case <-more:
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			}
 			continue
 		}
+		body.Write(frames[0])
 		if isMessage(frames[0]) {
 			messages--
 		}

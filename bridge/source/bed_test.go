@@ -164,7 +164,7 @@ func (b *bed) open(t testing.TB, framing bridge.Framing, resume bridge.Resume, s
 // Read gives the bytes of the connection, and waits for them.
 func (c *client) Read(p []byte) (int, error) {
 	for len(c.rest) == 0 {
-		frames, wait := c.reader.Next(nil, 64<<10)
+		frames, wait := bridgetest.Next(c.reader, nil, 64<<10)
 		for _, frame := range frames {
 			c.rest = append(c.rest, frame...)
 		}
@@ -232,7 +232,7 @@ func (c *client) wantData(payloads ...string) {
 // wantNothing fails if something can be read at this moment.
 func (c *client) wantNothing() {
 	c.t.Helper()
-	if frames, _ := c.reader.Next(nil, 64<<10); len(frames) > 0 {
+	if frames, _ := bridgetest.Next(c.reader, nil, 64<<10); len(frames) > 0 {
 		c.t.Fatalf("got %q, want nothing", frames)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // BenchmarkDeliver takes messages of 128 bytes from a publisher in this process to one reader.
@@ -37,7 +38,7 @@ func BenchmarkDeliver(b *testing.B) {
 	var frames [][]byte
 	for received := 0; received < b.N; {
 		var wait <-chan struct{}
-		frames, wait = c.reader.Next(frames[:0], 64<<10)
+		frames, wait = bridgetest.Next(c.reader, frames[:0], 64<<10)
 		if wait != nil {
 			<-wait
 			continue

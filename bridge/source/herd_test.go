@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // requests counts what JetStream is asked for from now on, until the function it gives is called.
@@ -68,7 +69,7 @@ func TestHerdCostsFewRequests(t *testing.T) {
 				all.Go(func() {
 					missing := backlog - place(i) + 1 // with the open
 					for missing > 0 {
-						frames, wait := c.reader.Next(nil, 1<<20)
+						frames, wait := bridgetest.Next(c.reader, nil, 1<<20)
 						if wait != nil {
 							<-wait
 						}

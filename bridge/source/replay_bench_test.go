@@ -63,7 +63,7 @@ func readAll(b *testing.B, dial source.Dialer, messages int) {
 	defer reader.Close()
 	frames, wait := [][]byte(nil), (<-chan struct{})(nil)
 	for received := -1; received < messages; { // the first is the opening
-		if frames, wait = reader.Next(frames[:0], 64<<10); wait != nil {
+		if frames, wait = bridgetest.Next(reader, frames[:0], 64<<10); wait != nil {
 			<-wait
 		}
 		received += len(frames)
@@ -145,7 +145,7 @@ func tapCost(b *testing.B, tapped bool, messages, pace int) time.Duration {
 	}()
 	frames, wait := [][]byte(nil), (<-chan struct{})(nil)
 	for received := 0; received < messages; received += len(frames) {
-		if frames, wait = c.reader.Next(frames[:0], 64<<10); wait != nil {
+		if frames, wait = bridgetest.Next(c.reader, frames[:0], 64<<10); wait != nil {
 			<-wait
 		}
 	}

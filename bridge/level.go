@@ -1,0 +1,54 @@
+package bridge
+
+import "slices"
+
+// Readers of one feed that have all it holds are level: they are given the same from then on, so that one of them can be
+// asked for all, and what it gives written to many sockets. What tells them apart is over by then: where each began, and
+// what it was owed.
+
+// Feed gives the feed that the reader reads. Only readers of one feed can be level.
+func (r *Reader) Feed() *Feed { return r.feed }
+
+// Fork gives another reader that stands where r does. It does not keep the feed open: close it before the last of the
+// readers that the hub gave.
+func (r *Reader) Fork() *Reader {
+	fork := &Reader{feed: r.feed}
+	fork.StandAs(r)
+	return fork
+}
+
+// Level tells whether two readers of one feed are given the same from now on.
+func (r *Reader) Level(other *Reader) bool {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	return r.hasAll() && other.hasAll()
+}
+
+// hasAll tells whether the client has exactly what the feed holds. A client that is ahead, because another bridge was, is
+// not to be given all that comes next. The feed's lock must be held.
+func (r *Reader) hasAll() bool {
+	f := r.feed
+	if !r.opened || r.syncing || r.life != f.life || r.next != f.end() {
+		return false
+	}
+	for i := range r.have {
+		at, p := &r.have[i], &f.parts[i]
+		if at.newest > 0 || at.Seq < p.floor.Seq || at.Seq > p.end().Seq || at.told > at.Seq {
+			return false
+		}
+	}
+	return true
+}
+
+// StandAs lets r stand where another reader of its feed does, whose frames were given to its client: they were level.
+func (r *Reader) StandAs(other *Reader) {
+	had, sameParts := r.have, r.life == other.life
+	r.life, r.opened, r.next, r.syncing = other.life, other.opened, other.next, other.syncing
+	r.have = slices.Clone(other.have)
+	for i := range r.have {
+		// In a quiet part a reader may know a later position, and between the two there was nothing.
+		if sameParts && had[i].Seq > r.have[i].Seq {
+			r.have[i].Position = had[i].Position
+		}
+	}
+}
