@@ -30,9 +30,10 @@ type Config struct {
 	Log   *slog.Logger
 }
 
-// Outlet writes a connection until it ends. The headers are set, the status is not yet written.
+// Outlet writes a connection until it ends, which may be after Serve has returned: then it closes the reader, and calls
+// ended. The headers are set, the status is not yet written.
 type Outlet interface {
-	Serve(http.ResponseWriter, *http.Request, *bridge.Reader)
+	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, ended func())
 }
 
 // Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrRefused or

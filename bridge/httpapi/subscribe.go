@@ -27,7 +27,12 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
-	defer a.release()
+	isHanded := false
+	defer func() {
+		if !isHanded {
+			a.release()
+		}
+	}()
 	if r.ContentLength != 0 {
 		// A body means nothing here, but before it has been read net/http does not notice a hang-up.
 		if _, err := a.readBody(w, r); err != nil {
@@ -43,9 +48,9 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
-	defer reader.Close()
 	a.streamHeaders(w, r, request.framing)
-	a.config.Outlet.Serve(w, r, reader)
+	isHanded = true
+	a.config.Outlet.Serve(w, r, reader, a.release)
 	return nil
 }
 

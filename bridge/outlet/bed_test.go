@@ -63,7 +63,8 @@ type bed struct {
 	*source
 	hub    *bridge.Hub
 	outlet *outlet.Outlet
-	logs   *bytes.Buffer // to be read when the server has ended
+	served sync.WaitGroup // connections
+	logs   *bytes.Buffer  // to be read when the server has ended
 }
 
 // patient is a configuration in which nothing happens by itself.
@@ -80,6 +81,7 @@ func newBed(t testing.TB, config outlet.Config, memory bridge.Memory) *bed {
 	b.outlet = outlet.New(config)
 	b.hub = bridge.NewHub(b.source, 0, memory)
 	t.Cleanup(b.hub.Close)
+	t.Cleanup(b.outlet.Close)
 	return b
 }
 
@@ -98,24 +100,46 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	defer reader.Close()
 	w.Header().Set("Content-Type", framing.ContentType())
-	b.outlet.Serve(w, r, reader)
+	w.Header().Set("Connection", "close")
+	b.served.Add(1)
+	b.outlet.Serve(w, r, reader, b.served.Done)
 }
 
 // protocol is one of the ways in which connections come.
 type protocol struct {
 	name       string
 	tls, http2 bool
+	loops      int
 }
 
-var protocols = []protocol{{name: "HTTP1"}, {name: "TLS", tls: true}, {name: "HTTP2", tls: true, http2: true}}
+var protocols = []protocol{
+	{name: "HTTP1"},
+	{name: "TLS", tls: true},
+	{name: "HTTP2", tls: true, http2: true},
+	{name: "loop", loops: 1},
+	{name: "loops", loops: 2},
+}
+
+// on gives the configuration with the protocol's loops.
+func (p protocol) on(config outlet.Config) outlet.Config {
+	config.Loops = p.loops
+	return config
+}
+
+// overSockets runs a test over both writers, where it can see on the wire what they write.
+func overSockets(t *testing.T, test func(*testing.T, protocol)) {
+	for _, p := range []protocol{protocols[0], protocols[3]} {
+		t.Run(p.name, func(t *testing.T) { test(t, p) })
+	}
+}
 
 // serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
 func (b *bed) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(b)
 	server.Listener = outlet.Listen(server.Listener)
+	server.Config.ConnContext = outlet.ConnContext
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.EnableHTTP2 = p.http2
 	if p.tls {

@@ -1,8 +1,10 @@
 package outlet
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -18,6 +20,7 @@ type Config struct {
 	WriteTimeout time.Duration // a client that takes nothing for so long is cut
 	Age          time.Duration // a connection is asked to come back after this, give or take a fifth
 	Retry        time.Duration // clients are told to reconnect after this, give or take half
+	Loops        int           // how many event loops write, on Linux; 0: each connection is written by a goroutine of its own
 	Log          *slog.Logger
 }
 
@@ -34,6 +37,7 @@ type Outlet struct {
 	config   Config
 	stats    counters
 	slowLogs rate.Sometimes
+	loops    []*loop // none where each connection has a goroutine
 
 	draining chan struct{} // closed by Drain
 
@@ -43,34 +47,70 @@ type Outlet struct {
 	empty  chan struct{} // closed when the last connection has ended; nil unless Drain waits for it
 }
 
-// New gives an outlet without connections.
+// New gives an outlet without connections. Where its loops cannot be started, the log says so, and it does without.
 func New(config Config) *Outlet {
-	return &Outlet{
+	o := &Outlet{
 		config:   config,
 		draining: make(chan struct{}),
 		slowLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
+	var err error
+	if o.loops, err = startLoops(o); err != nil {
+		config.Log.Error("cannot start the event loops; each connection costs more", "error", err)
+	}
+	return o
 }
 
-// Serve answers a request with the reader's frames until the client or the server ends it. The response's headers but
-// the status must have been set. The caller closes the reader.
-func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) {
-	o.enter()
-	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2}
-	reason := endClient
-	defer func() { o.leave(reason) }()
-	reason = c.run(r.Context())
-	if reason == endSlow {
-		o.slowLogs.Do(func() {
-			o.config.Log.Warn("cut a client that took nothing", "for", o.config.WriteTimeout, "client", r.RemoteAddr, "path", r.URL.Path, "cut_so_far", o.stats.slow.Load())
-		})
+// Close ends the loops, and cuts what connections they have: call Drain before.
+func (o *Outlet) Close() {
+	for _, l := range o.loops {
+		l.close()
 	}
+}
+
+type connKey struct{}
+
+// ConnContext is for http.Server: Serve can take over only connections that it has seen here, and that come from Listen.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
+// Serve answers a request with the reader's frames until the client or the server ends it. The response's headers but the
+// status must have been set. It takes the reader over, and closes it at the end; then it calls ended.
+//
+// Where it can, it takes the connection from net/http for an event loop, and returns at once: over TCP, with HTTP/1 and
+// without TLS, on Linux. Elsewhere the calling goroutine writes, and it returns at the end.
+func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, ended func()) {
+	o.enter()
+	if fd, ok := o.takeOver(w, r); ok {
+		o.hand(fd, w.Header(), reader, ended)
+		return
+	}
+	o.stats.plain.Add(1)
+	reason := endClient
+	defer func() {
+		o.stats.plain.Add(-1)
+		reader.Close()
+		o.leave(reason)
+		ended()
+	}()
+	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2}
+	if reason = c.run(r.Context()); reason == endSlow {
+		o.logSlow(r.RemoteAddr, reader.Feed().Subjects())
+	}
+}
+
+func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
+	o.slowLogs.Do(func() {
+		o.config.Log.Warn("cut a client that took nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.slow.Load())
+	})
 }
 
 // Drain ends every connection: each is told so, and when to come back. They end one after another within the window, or
 // sooner where there are few, so that their clients do not arrive all at once wherever they go. It returns when the last
-// has ended. New connections end at once; whoever calls Serve had better stop before. It may be called once.
-func (o *Outlet) Drain(window time.Duration) {
+// has ended. Those of loops that have not when ctx ends are cut; the others are the server's to cut. New connections end at
+// once; whoever calls Serve had better stop before. It may be called once.
+func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	empty := make(chan struct{})
 	o.mu.Lock()
 	o.spread = min(window, time.Duration(o.open)*drainPace)
@@ -81,7 +121,17 @@ func (o *Outlet) Drain(window time.Duration) {
 	}
 	o.mu.Unlock()
 	close(o.draining)
-	<-empty
+	for _, l := range o.loops {
+		l.drain()
+	}
+	select {
+	case <-empty:
+	case <-ctx.Done():
+		for _, l := range o.loops {
+			l.cut()
+		}
+		<-empty
+	}
 }
 
 // drainPace is how long each connection lengthens the drain: 200 a second is nothing for the bridge they go to.

@@ -24,13 +24,6 @@ type connection struct {
 	batch   [][]byte
 }
 
-// ready is waited for where there is nothing to wait for.
-var ready = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
 // run writes until the connection ends, and gives the reason.
 func (c *connection) run(ctx context.Context) (reason string) {
 	config := c.outlet.config
@@ -40,22 +33,24 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	age := time.NewTimer(jitter(config.Age, 0.2))
 	defer age.Stop()
 	draining, drained := (<-chan struct{})(c.outlet.draining), (<-chan time.Time)(nil)
+	more := bridge.NewSignal()
+	more.Wake()
 
 	if err := c.write(framing.Preamble(jitter(config.Retry, 0.5))); err != nil {
 		return reasonOf(err)
 	}
 	for {
-		more, err := c.writeFrames()
-		if err != nil {
-			return reasonOf(err)
-		}
-		if more == nil {
-			// There may be more frames already. Whichever is ready is chosen at random, so a busy connection ends as well.
-			more = ready
-			heartbeat.Reset(config.Heartbeat)
-		}
+		// Whichever is ready is chosen at random, so a busy connection ends as well.
 		select {
 		case <-more:
+			wrote, err := c.writeFrames(more)
+			if err != nil {
+				return reasonOf(err)
+			}
+			if wrote {
+				more.Wake() // there may be more frames already
+				heartbeat.Reset(config.Heartbeat)
+			}
 		case <-heartbeat.C:
 			if err := c.write(framing.Heartbeat()); err != nil {
 				return reasonOf(err)
@@ -73,12 +68,12 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	}
 }
 
-// writeFrames writes the next frames, joined; where there are none, more is closed when there may be.
-func (c *connection) writeFrames() (more <-chan struct{}, err error) {
-	c.batch, more = c.reader.Next(c.batch[:0], maxWrite)
+// writeFrames writes the next frames, joined; where there are none, more is woken when there may be.
+func (c *connection) writeFrames(more bridge.Signal) (wrote bool, err error) {
+	c.batch = c.reader.Next(c.batch[:0], maxWrite, more)
 	switch len(c.batch) {
 	case 0:
-		return more, nil
+		return false, nil
 	case 1:
 		err = c.write(c.batch[0])
 	default:
@@ -98,7 +93,7 @@ func (c *connection) writeFrames() (more <-chan struct{}, err error) {
 	}
 	// The frames are shared with other readers, but a batch that pointed at them would keep them in memory.
 	clear(c.batch)
-	return nil, err
+	return true, err
 }
 
 var joins = sync.Pool{New: func() any { return new([]byte) }}

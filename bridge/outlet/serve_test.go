@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ func TestFramesArriveInOrder(t *testing.T) {
 	const messages, readers = 3000, 3
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, patient, plenty)
+			b := newBed(t, p.on(patient), plenty)
 			server := b.serve(t, p)
 			var running sync.WaitGroup
 			for range readers {
@@ -109,7 +110,7 @@ func TestAnswersAtOnce(t *testing.T) {
 	for _, p := range protocols {
 		for _, query := range []string{"", "?lines"} {
 			t.Run(p.name+query, func(t *testing.T) {
-				b := newBed(t, patient, plenty)
+				b := newBed(t, p.on(patient), plenty)
 				silent := make(silentSource)
 				hub := bridge.NewHub(silent, 0, plenty)
 				defer hub.Close()
@@ -138,7 +139,7 @@ func TestHeartbeatsOverSockets(t *testing.T) {
 			config := patient
 			// A write deadline is for writes: silence may last longer.
 			config.Heartbeat, config.WriteTimeout = 150*time.Millisecond, 50*time.Millisecond
-			b := newBed(t, config, plenty)
+			b := newBed(t, p.on(config), plenty)
 			c, _ := connect(t, b.serve(t, p), "")
 			beats := make(chan struct{})
 			go func() {
@@ -165,7 +166,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 		t.Run(p.name+" age", func(t *testing.T) {
 			config := patient
 			config.Age = 50 * time.Millisecond
-			b := newBed(t, config, plenty)
+			b := newBed(t, p.on(config), plenty)
 			c, _ := connect(t, b.serve(t, p), "")
 			if event := c.next(t); event.Type != bridge.EventClose || event.Data != `{"reason":"age"}` {
 				t.Errorf("%+v instead of the close event", event)
@@ -174,7 +175,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 			b.ended(t, map[string]uint64{"age": 1})
 		})
 		t.Run(p.name+" drain", func(t *testing.T) {
-			b := newBed(t, patient, plenty)
+			b := newBed(t, p.on(patient), plenty)
 			server := b.serve(t, p)
 			var clients []*client
 			for range 20 {
@@ -182,7 +183,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 				clients = append(clients, c)
 			}
 			b.publish([]byte("last"))
-			b.outlet.Drain(10 * time.Second)
+			b.outlet.Drain(t.Context(), 10*time.Second)
 			if open := b.outlet.Stats().Open; open != 0 {
 				t.Errorf("Drain has returned, and %d connections are open", open)
 			}
@@ -203,7 +204,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 func TestHangUpEndsServe(t *testing.T) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, patient, plenty)
+			b := newBed(t, p.on(patient), plenty)
 			server := b.serve(t, p)
 			c, _ := connect(t, server, "")
 			c.response.Body.Close()
@@ -237,33 +238,48 @@ func TestHangUpEndsServe(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBed(t, patient, plenty)
-			hangUp(t, b, dial(t, b.serve(t, protocols[0])))
-			b.ended(t, map[string]uint64{"client": 1})
+			overSockets(t, func(t *testing.T, p protocol) {
+				b := newBed(t, p.on(patient), plenty)
+				hangUp(t, b, dial(t, b.serve(t, p)))
+				b.ended(t, map[string]uint64{"client": 1})
+			})
 		})
 	}
 }
 
 func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	const connections = 1000
-	b := newBed(t, patient, plenty)
-	server := b.serve(t, protocols[0])
-	before := runtime.NumGoroutine()
-	conns := make([]*net.TCPConn, connections)
-	for i := range conns {
-		conns[i] = send(t, server, smallWindow)
-	}
-	eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == connections })
-	b.publish([]byte("hello"))
-	for i, conn := range conns {
-		if i%2 == 0 {
-			reset(t, conn)
-		} else {
-			conn.Close()
+	overSockets(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		before, descriptors := runtime.NumGoroutine(), open(t)
+		conns := make([]*net.TCPConn, connections)
+		for i := range conns {
+			conns[i] = send(t, server, smallWindow)
 		}
+		eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == connections })
+		b.publish([]byte("hello"))
+		for i, conn := range conns {
+			if i%2 == 0 {
+				reset(t, conn)
+			} else {
+				conn.Close()
+			}
+		}
+		b.ended(t, map[string]uint64{"client": connections})
+		eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= before })
+		eventually(t, "no descriptor left", func() bool { return open(t) <= descriptors })
+	})
+}
+
+// open gives how many descriptors this process has open, where that can be known.
+func open(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
 	}
-	b.ended(t, map[string]uint64{"client": connections})
-	eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= before })
+	return len(entries)
 }
 
 func TestListen(t *testing.T) {

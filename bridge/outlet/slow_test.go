@@ -30,7 +30,7 @@ func TestSlowClientIsCut(t *testing.T) {
 	config.WriteTimeout = writeTimeout
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, config, plenty)
+			b := newBed(t, p.on(config), plenty)
 			server := b.serve(t, p)
 			c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
 			eventually(t, "the client is cut", func() bool {
@@ -48,97 +48,103 @@ func TestSlowClientIsCut(t *testing.T) {
 }
 
 func TestSlowClientIsReset(t *testing.T) {
-	config := patient
-	config.WriteTimeout = writeTimeout
-	b := newBed(t, config, plenty)
-	server := b.serve(t, protocols[0])
-	c := dial(t, server)
-	start := time.Now()
-	for range 20 {
-		b.publish(large)
-	}
-	b.ended(t, map[string]uint64{"slow": 1})
-	if took := time.Since(start); took < writeTimeout {
-		t.Errorf("it was cut after %v", took)
-	}
-	// It learns it as soon as it looks, rather than behind all that was queued for it.
-	n, err := io.Copy(io.Discard, c.conn)
-	if !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("after %d bytes: %v instead of a reset", n, err)
-	}
-	if n > int64(10*len(large)) {
-		t.Errorf("it could still read %d bytes", n)
-	}
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.WriteTimeout = writeTimeout
+		b := newBed(t, p.on(config), plenty)
+		server := b.serve(t, p)
+		c := dial(t, server)
+		start := time.Now()
+		for range 20 {
+			b.publish(large)
+		}
+		b.ended(t, map[string]uint64{"slow": 1})
+		if took := time.Since(start); took < writeTimeout {
+			t.Errorf("it was cut after %v", took)
+		}
+		// It learns it as soon as it looks, rather than behind all that was queued for it.
+		n, err := io.Copy(io.Discard, c.conn)
+		if !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("after %d bytes: %v instead of a reset", n, err)
+		}
+		if n > int64(10*len(large)) {
+			t.Errorf("it could still read %d bytes", n)
+		}
+	})
 }
 
 // What a client that does not read costs the others: nothing.
 func TestStalledClientDelaysNobody(t *testing.T) {
-	b := newBed(t, patient, bridge.Memory{Frames: 20, Bytes: 1 << 30})
-	server := b.serve(t, protocols[0])
-	stalled := dial(t, server)
-	var others []*client
-	for range 5 {
-		c, _ := connect(t, server, "")
-		others = append(others, c)
-	}
-	data := string(large[:8<<10])
-	const messages = 500
-	for i := range messages {
-		b.publish(fmt.Append(nil, i, data))
-		for _, c := range others {
-			if event := c.next(t); event.Data != fmt.Sprint(i, data) {
-				t.Fatalf("message %d is %.30q", i, event.Data)
+	overSockets(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), bridge.Memory{Frames: 20, Bytes: 1 << 30})
+		server := b.serve(t, p)
+		stalled := dial(t, server)
+		var others []*client
+		for range 5 {
+			c, _ := connect(t, server, "")
+			others = append(others, c)
+		}
+		data := string(large[:8<<10])
+		const messages = 500
+		for i := range messages {
+			b.publish(fmt.Append(nil, i, data))
+			for _, c := range others {
+				if event := c.next(t); event.Data != fmt.Sprint(i, data) {
+					t.Fatalf("message %d is %.30q", i, event.Data)
+				}
 			}
 		}
-	}
-	if stats := b.outlet.Stats(); stats.Open != 6 {
-		t.Errorf("%+v", stats)
-	}
-	// When it reads again, it is told what it missed, and is up to date.
-	gaps, last := 0, 0
-	for seen := -1; seen != messages-1; seen = last {
-		event, err := stalled.Next()
-		if err != nil {
-			t.Fatal(err)
+		if stats := b.outlet.Stats(); stats.Open != 6 {
+			t.Errorf("%+v", stats)
 		}
-		if event.Type == bridge.EventGap {
-			if gaps++; !strings.Contains(event.Data, `"reason":"overrun"`) {
-				t.Errorf("%+v", event)
+		// When it reads again, it is told what it missed, and is up to date.
+		gaps, last := 0, 0
+		for seen := -1; seen != messages-1; seen = last {
+			event, err := stalled.Next()
+			if err != nil {
+				t.Fatal(err)
 			}
-			continue
+			if event.Type == bridge.EventGap {
+				if gaps++; !strings.Contains(event.Data, `"reason":"overrun"`) {
+					t.Errorf("%+v", event)
+				}
+				continue
+			}
+			if _, err := fmt.Sscanf(strings.TrimRight(event.Data, "x"), "%d", &last); err != nil {
+				t.Fatal(err)
+			}
+			if last <= seen || gaps == 0 && last != seen+1 {
+				t.Errorf("%d after %d, and no gap", last, seen)
+			}
 		}
-		if _, err := fmt.Sscanf(strings.TrimRight(event.Data, "x"), "%d", &last); err != nil {
-			t.Fatal(err)
+		if gaps != 1 {
+			t.Errorf("%d gaps", gaps)
 		}
-		if last <= seen || gaps == 0 && last != seen+1 {
-			t.Errorf("%d after %d, and no gap", last, seen)
-		}
-	}
-	if gaps != 1 {
-		t.Errorf("%d gaps", gaps)
-	}
+	})
 }
 
 // A client that does not read holds its cursor and what is being written; the messages are the feed's, which forgets them.
 func TestStalledClientsCostBoundedMemory(t *testing.T) {
-	b := newBed(t, patient, bridge.Memory{Frames: 16, Bytes: 1 << 20})
-	server := b.serve(t, protocols[0])
-	for range 20 {
-		dial(t, server)
-	}
-	witness, _ := connect(t, server, "")
-	before := heap()
-	const messages = 300
-	for range messages {
-		b.publish(bytes.Clone(large))
-		witness.next(t)
-	}
-	if grown := heap() - before; grown > 10<<20 {
-		t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
-	}
-	if open := b.outlet.Stats().Open; open != 21 {
-		t.Errorf("%d connections are open", open)
-	}
+	overSockets(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), bridge.Memory{Frames: 16, Bytes: 1 << 20})
+		server := b.serve(t, p)
+		for range 20 {
+			dial(t, server)
+		}
+		witness, _ := connect(t, server, "")
+		before := heap()
+		const messages = 300
+		for range messages {
+			b.publish(bytes.Clone(large))
+			witness.next(t)
+		}
+		if grown := heap() - before; grown > 10<<20 {
+			t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
+		}
+		if open := b.outlet.Stats().Open; open != 21 {
+			t.Errorf("%d connections are open", open)
+		}
+	})
 }
 
 func heap() int64 {
@@ -150,46 +156,50 @@ func heap() int64 {
 
 // A position that the feed has forgotten while the client was cut off comes back as a gap.
 func TestCutClientIsToldWhatItMissed(t *testing.T) {
-	config := patient
-	config.WriteTimeout = writeTimeout
-	b := newBed(t, config, bridge.Memory{Frames: 16, Bytes: 1 << 30})
-	server := b.serve(t, protocols[0])
-	_, first := connect(t, server, "") // keeps the feed
-	slow := dial(t, server)
-	for range 100 {
-		b.publish(large)
-	}
-	eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
-	reset(t, slow.conn)
-	_, again := connect(t, server, first.ID)
-	if again.Type != bridge.EventGap || !strings.Contains(again.Data, `"after":"`+first.ID+`"`) {
-		t.Errorf("%+v instead of a gap", again)
-	}
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.WriteTimeout = writeTimeout
+		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
+		server := b.serve(t, p)
+		_, first := connect(t, server, "") // keeps the feed
+		slow := dial(t, server)
+		for range 100 {
+			b.publish(large)
+		}
+		eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
+		reset(t, slow.conn)
+		_, again := connect(t, server, first.ID)
+		if again.Type != bridge.EventGap || !strings.Contains(again.Data, `"after":"`+first.ID+`"`) {
+			t.Errorf("%+v instead of a gap", again)
+		}
+	})
 }
 
 // The write timeout is for clients that take nothing. One that takes a third of a write in each is served.
 func TestClientThatTakesLittleIsNotCut(t *testing.T) {
-	config := patient
-	config.WriteTimeout = 4 * writeTimeout
-	b := newBed(t, config, plenty)
-	server := b.serve(t, protocols[0])
-	c := dial(t, server)
-	for range 8 { // more than it will have taken at the end
-		b.publish(large)
-	}
-	again := time.NewTicker(config.WriteTimeout / 16)
-	defer again.Stop()
-	taken, start := int64(0), time.Now()
-	for since := time.Duration(0); since < 5*config.WriteTimeout; since = time.Since(start) {
-		<-again.C
-		n, err := io.CopyN(io.Discard, c.conn, int64(since)*(24<<10)/int64(config.WriteTimeout)-taken)
-		if taken += n; err != nil {
-			t.Fatalf("after %v and %d bytes: %v", since, taken, err)
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.WriteTimeout = 4 * writeTimeout
+		b := newBed(t, p.on(config), plenty)
+		server := b.serve(t, p)
+		c := dial(t, server)
+		for range 8 { // more than it will have taken at the end
+			b.publish(large)
 		}
-	}
-	if open := b.outlet.Stats().Open; open != 1 {
-		t.Error("it was cut")
-	}
+		again := time.NewTicker(config.WriteTimeout / 16)
+		defer again.Stop()
+		taken, start := int64(0), time.Now()
+		for since := time.Duration(0); since < 5*config.WriteTimeout; since = time.Since(start) {
+			<-again.C
+			n, err := io.CopyN(io.Discard, c.conn, int64(since)*(24<<10)/int64(config.WriteTimeout)-taken)
+			if taken += n; err != nil {
+				t.Fatalf("after %v and %d bytes: %v", since, taken, err)
+			}
+		}
+		if open := b.outlet.Stats().Open; open != 1 {
+			t.Error("it was cut")
+		}
+	})
 }
 
 // The same to the nanosecond, over pipes that hold nothing themselves.

@@ -5,6 +5,7 @@ import "sync/atomic"
 // Stats counts since New. It is for metrics, not for decisions.
 type Stats struct {
 	Open   int               // connections now
+	Plain  int               // those of them that a goroutine writes; the others are the event loops'
 	Opened uint64            // connections
 	Ended  map[string]uint64 // connections by reason
 	Frames uint64            // written: messages and Tailwater's own events
@@ -12,6 +13,7 @@ type Stats struct {
 }
 
 type counters struct {
+	plain                                           atomic.Int64
 	opened, client, slow, age, drain, frames, bytes atomic.Uint64
 }
 
@@ -35,6 +37,7 @@ func (o *Outlet) Stats() Stats {
 	o.mu.Unlock()
 	return Stats{
 		Open:   open,
+		Plain:  int(o.stats.plain.Load()),
 		Opened: o.stats.opened.Load(),
 		Ended: map[string]uint64{
 			endClient: o.stats.client.Load(),

@@ -139,7 +139,7 @@ func TestDrain(t *testing.T) {
 				b := newBed(t, patient, plenty)
 				c := b.crowd(t, test.connections)
 				start := time.Now()
-				b.outlet.Drain(test.window)
+				b.outlet.Drain(t.Context(), test.window)
 				took := time.Since(start)
 				if took > test.window || took < test.least {
 					t.Errorf("it took %v", took)
@@ -172,7 +172,7 @@ func TestDrainWithoutConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, patient, plenty)
 		start := time.Now()
-		b.outlet.Drain(time.Minute)
+		b.outlet.Drain(t.Context(), time.Minute)
 		if took := time.Since(start); took != 0 {
 			t.Errorf("it took %v", took)
 		}
@@ -212,7 +212,7 @@ func TestBusyConnectionEnds(t *testing.T) {
 				synctest.Wait()
 				if reason == "drain" {
 					time.Sleep(8 * time.Second)
-					b.outlet.Drain(2 * time.Second)
+					b.outlet.Drain(t.Context(), 2*time.Second)
 				}
 				serving.Wait()
 				// Which of two things that are due comes first is drawn by lot, so a few writes may still come.

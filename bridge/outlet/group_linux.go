@@ -1,0 +1,80 @@
+package outlet
+
+import "github.com/tailwater/tailwater/bridge"
+
+// group is the sockets of one feed that have all it holds. One reader is asked for all of them, its frames are joined once,
+// and each socket costs one call to the kernel.
+type group struct {
+	loop    *loop
+	lead    *bridge.Reader
+	members []*socket
+	queued  bool
+}
+
+// groupOf gives the group of a reader's feed, at first one that stands where the reader does.
+func (l *loop) groupOf(reader *bridge.Reader) *group {
+	g, found := l.groups[reader.Feed()]
+	if !found {
+		g = &group{loop: l, lead: reader.Fork()}
+		l.groups[reader.Feed()] = g
+	}
+	return g
+}
+
+// Wake implements bridge.Waker.
+func (g *group) Wake() { g.loop.enqueue(g) }
+
+func (g *group) queuing() *bool { return &g.queued }
+
+// join adds a socket that is level with the group. One that is not will be woken as the group is, and can try again.
+func (g *group) join(s *socket) {
+	isFirst := len(g.members) == 0
+	if !isFirst && !s.reader.Level(g.lead) {
+		g.turn() // it may be behind
+		if !s.reader.Level(g.lead) {
+			return
+		}
+	}
+	s.group, s.index = g, len(g.members)
+	g.members = append(g.members, s)
+	if isFirst {
+		g.turn() // the lead has to be woken from now on
+	}
+}
+
+// leave takes a socket from the group: from here on it stands where the group does now.
+func (g *group) leave(s *socket) {
+	end := len(g.members) - 1
+	g.members[s.index], g.members[end].index = g.members[end], s.index
+	g.members[end] = nil
+	g.members = g.members[:end]
+	s.group = nil
+	s.reader.StandAs(g.lead)
+	if end == 0 {
+		g.lead.Close()
+		delete(g.loop.groups, g.lead.Feed())
+	}
+}
+
+// turn gives all members what there is.
+func (g *group) turn() {
+	l := g.loop
+	for writes := 0; writes < turnWrites; writes += len(g.members) {
+		if len(g.members) == 0 {
+			return
+		}
+		l.batch = g.lead.Next(l.batch[:0], maxWrite, g)
+		n := len(l.batch)
+		if n == 0 {
+			return
+		}
+		data := l.join(nil, l.batch)
+		clear(l.batch)
+		l.outlet.stats.frames.Add(uint64(n * len(g.members)))
+		// From the last to the first: who leaves changes places with one who was served.
+		for i := len(g.members) - 1; i >= 0; i-- {
+			g.members[i].write(data)
+		}
+	}
+	l.enqueue(g)
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package outlet
+
+import (
+	"net/http"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// socket and loop are for Linux. Everywhere else each connection has a goroutine that writes.
+type (
+	socket struct{}
+	loop   struct{}
+)
+
+func startLoops(*Outlet) ([]*loop, error) { return nil, nil }
+
+func (o *Outlet) takeOver(http.ResponseWriter, *http.Request) (fd int, ok bool) { return 0, false }
+
+func (o *Outlet) hand(int, http.Header, *bridge.Reader, func()) {}
+
+func (*loop) drain() {}
+func (*loop) cut()   {}
+func (*loop) close() {}

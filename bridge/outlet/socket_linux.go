@@ -1,0 +1,348 @@
+package outlet
+
+import (
+	"net/netip"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// leastRoom is how many bytes are handed to a client at first, and to one that did not take the last; doubled with
+	// each write that is taken whole, up to maxWrite. What a client does not take is held for it.
+	leastRoom = 4 << 10
+	// turnWrites is how many writes one turn may make until others have theirs.
+	turnWrites = 64
+	// goodbye is how long a socket to which nothing will be written any more waits for its client to close as well.
+	goodbye = time.Second
+)
+
+// socket is a connection that was taken over. All but queued belongs to the loop's goroutine.
+type socket struct {
+	loop       *loop
+	fd         int
+	generation int32 // 0 before it is watched
+	queued     bool
+	state      state
+	reader     *bridge.Reader
+	ended      func()
+
+	group *group // whose frames it is given; nil while it is not level with others
+	index int    // in the group
+
+	first []byte // the head of the response, until it is written
+	room  int    // how many bytes of frames the next write may have
+	rest  []byte // what the client has not taken; while there is some, nothing else is written
+
+	timer  timer
+	wrote  time.Duration // when something was written last
+	sent   uint64        // how many bytes the kernel was given
+	taken  uint64        // how many of them the client has taken, when that was last looked at
+	since  time.Duration // when the client was first seen to have taken so much, and not all; 0 for none
+	until  time.Duration // when the client is asked to come back
+	reason string        // why, once it was asked
+}
+
+type state uint8
+
+const (
+	stateOpen   state = iota
+	stateEnding       // the last frame is written or waits in rest
+	stateGone         // the connection has ended; the socket waits for the client to close
+	stateClosed
+)
+
+// Wake implements bridge.Waker.
+func (s *socket) Wake() { s.loop.enqueue(s) }
+
+func (s *socket) queuing() *bool { return &s.queued }
+
+// turn gives the client what there is for it.
+func (s *socket) turn() {
+	l := s.loop
+	if s.generation == 0 && !s.begin() {
+		return
+	}
+	for range turnWrites {
+		if s.state != stateOpen || s.group != nil || s.rest != nil {
+			return
+		}
+		l.batch = s.reader.Next(l.batch[:0], s.room, s)
+		n := len(l.batch)
+		if n > 0 || s.first != nil {
+			data := l.join(s.first, l.batch)
+			s.first = nil
+			clear(l.batch)
+			if s.write(data) {
+				s.room = min(2*s.room, maxWrite)
+			}
+			l.outlet.stats.frames.Add(uint64(n))
+		}
+		if n == 0 {
+			s.gather()
+			return
+		}
+	}
+	l.enqueue(s)
+}
+
+// begin lets the loop have the socket. It reports false where that cannot be.
+func (s *socket) begin() bool {
+	l := s.loop
+	for len(l.sockets) <= s.fd {
+		l.sockets = append(l.sockets, make([]*socket, s.fd+1-len(l.sockets))...)
+	}
+	l.sockets[s.fd] = s
+	l.generations = max(1, l.generations+1)
+	s.generation = l.generations
+	config := l.outlet.config
+	if err := l.poller.add(s.fd, s.generation); err != nil {
+		config.Log.Error("cannot serve a connection", "error", err)
+		s.close(endClient)
+		return false
+	}
+	s.first = append(s.first, s.reader.Framing().Preamble(jitter(config.Retry, 0.5))...)
+	s.wrote = l.now
+	s.until = l.now + jitter(config.Age, 0.2)
+	select {
+	case <-l.outlet.draining:
+		s.drain()
+	default:
+	}
+	s.set()
+	return true
+}
+
+// gather lets the socket be given what the group of its feed is given, if it is level with it.
+func (s *socket) gather() {
+	if s.state != stateOpen || s.rest != nil {
+		return
+	}
+	s.loop.groupOf(s.reader).join(s)
+}
+
+// write gives the client what it takes at once; the rest is kept. It reports false where the client did not take all.
+func (s *socket) write(data []byte) bool {
+	l := s.loop
+	n, err := send(s.fd, data)
+	if err != 0 && err != unix.EAGAIN {
+		s.close(endClient)
+		return false
+	}
+	l.outlet.stats.bytes.Add(uint64(n))
+	s.sent += uint64(n)
+	s.wrote = l.now
+	if n == len(data) {
+		return true
+	}
+	s.leave()
+	l.lend(data)
+	s.rest, s.room = data[n:], leastRoom
+	s.takesNothing()
+	s.set()
+	return false
+}
+
+// send writes what fits. The descriptor never blocks, so Go's scheduler need not be told of the call, which would cost a
+// sixth of it.
+func send(fd int, data []byte) (n int, err syscall.Errno) {
+	for {
+		sent, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+		switch errno {
+		case 0:
+			return int(sent), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// flush goes on with what the client had not taken.
+func (s *socket) flush() {
+	if s.rest == nil {
+		return
+	}
+	rest := s.rest
+	s.rest = nil
+	if !s.write(rest) {
+		return
+	}
+	if s.state == stateEnding {
+		s.finish()
+		return
+	}
+	s.turn()
+}
+
+// discard reads what the client sends, which means nothing here, so that the end of it is seen.
+func (s *socket) discard() {
+	var buffer [512]byte
+	n, err := unix.Read(s.fd, buffer[:])
+	if n == 0 && err == nil {
+		s.hungUp()
+	}
+}
+
+// hungUp takes note that the client is gone.
+func (s *socket) hungUp() { s.close(endClient) }
+
+// takesNothing tells whether the client has taken nothing for the write timeout, although there was something. It asks the
+// kernel, whose own TCP_USER_TIMEOUT is of no use here: that cuts clients as well which take little at a time. So one whose
+// network is gone is noticed too, at the latest by a heartbeat that it does not acknowledge.
+func (s *socket) takesNothing() bool {
+	now := s.loop.now
+	unsent, err := unix.IoctlGetInt(s.fd, unix.SIOCOUTQ)
+	if err != nil || unsent == 0 && s.rest == nil {
+		s.since = 0
+		return false
+	}
+	taken := s.sent - uint64(unsent)
+	if s.since == 0 || taken > s.taken {
+		s.taken, s.since = taken, now
+	}
+	return now >= s.since+s.loop.outlet.config.WriteTimeout
+}
+
+// look does what is due.
+func (s *socket) look() {
+	l := s.loop
+	config := l.outlet.config
+	switch {
+	case s.state == stateGone:
+		s.close(s.reason)
+		return
+	case s.takesNothing():
+		s.slow()
+		return
+	case s.state == stateOpen && l.now >= s.until:
+		s.end()
+	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
+		s.write(s.reader.Framing().Heartbeat())
+	}
+	s.set()
+}
+
+// set lets look be called when something may be due.
+func (s *socket) set() {
+	config := s.loop.outlet.config
+	const never = 1 << 62
+	due := time.Duration(never)
+	switch s.state {
+	case stateClosed:
+		return
+	case stateGone:
+		due = s.wrote + goodbye
+	case stateOpen:
+		due = s.until
+		if s.rest == nil {
+			due = min(due, s.wrote+config.Heartbeat)
+		}
+	}
+	if s.since != 0 {
+		due = min(due, s.since+config.WriteTimeout)
+	}
+	s.loop.wheel.set(&s.timer, due)
+}
+
+// drain lets the client be asked to come back some time within the drain.
+func (s *socket) drain() {
+	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay())
+	s.set()
+}
+
+// end tells the client that the server ends the connection, and why.
+func (s *socket) end() {
+	l := s.loop
+	s.reason = endAge
+	select {
+	case <-l.outlet.draining:
+		s.reason = endDrain
+	default:
+	}
+	s.leave()
+	s.state = stateEnding
+	last := s.reader.Framing().Close(s.reason, jitter(l.outlet.config.Retry, 0.5))
+	if s.rest != nil {
+		s.rest = append(append(make([]byte, 0, len(s.rest)+len(last)), s.rest...), last...)
+		return
+	}
+	if s.write(append(s.first, last...)) {
+		s.finish()
+	}
+}
+
+// finish ends what is sent. The socket itself stays until the client has closed as well: closed before, the kernel would
+// throw away what is on its way, if the client has sent something that nobody read.
+func (s *socket) finish() {
+	_ = unix.Shutdown(s.fd, unix.SHUT_WR)
+	s.state = stateGone
+	s.wrote = s.loop.now
+	s.part(s.reason)
+	s.set()
+}
+
+// slow cuts a client that takes nothing.
+func (s *socket) slow() {
+	client := s.client()
+	subjects := s.reader.Feed().Subjects()
+	s.close(endSlow)
+	s.loop.outlet.logSlow(client, subjects)
+}
+
+// close closes the socket. What the client has not taken is thrown away, and it is told so: otherwise the kernel would hold
+// that for minutes, and the client would find an end of the stream only behind it.
+func (s *socket) close(reason string) {
+	l := s.loop
+	gone := s.state == stateGone
+	if s.state == stateClosed {
+		return
+	}
+	s.state = stateClosed
+	s.leave()
+	l.wheel.stop(&s.timer)
+	if s.rest != nil {
+		_ = unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	s.rest = nil
+	l.sockets[s.fd] = nil
+	_ = unix.Close(s.fd)
+	if !gone {
+		s.part(reason)
+	}
+}
+
+// part lets go of what the connection had.
+func (s *socket) part(reason string) {
+	s.reader.Close()
+	s.loop.outlet.leave(reason)
+	s.ended()
+}
+
+// leave takes the socket from its group, if it is in one.
+func (s *socket) leave() {
+	if s.group != nil {
+		s.group.leave(s)
+	}
+}
+
+// client gives the client's address.
+func (s *socket) client() string {
+	var port uint16
+	var address netip.Addr
+	peer, err := unix.Getpeername(s.fd)
+	if err != nil {
+		return "unknown"
+	}
+	switch peer := peer.(type) {
+	case *unix.SockaddrInet4:
+		address, port = netip.AddrFrom4(peer.Addr), uint16(peer.Port)
+	case *unix.SockaddrInet6:
+		address, port = netip.AddrFrom16(peer.Addr).Unmap(), uint16(peer.Port)
+	}
+	return netip.AddrPortFrom(address, port).String()
+}
