@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,11 +54,23 @@ func same(t *testing.T, what string, got, want any) {
 	}
 }
 
+// auto is what HTTP_LOOPS is where it is not set.
+const auto configs.Loops = -1
+
+func TestLoops(t *testing.T) {
+	environ(t)
+	if n := load(t, "").HTTP.Loops.Number(); n < 1 || n > runtime.GOMAXPROCS(0) {
+		t.Errorf("%d loops by themselves", n)
+	}
+	environ(t, "TAILWATER_HTTP_LOOPS=3")
+	same(t, "loops", load(t, "").HTTP.Loops.Number(), 3)
+}
+
 func TestNothingSet(t *testing.T) {
 	environ(t)
 	s := load(t, "")
 	same(t, "Embedded", s.Embedded(), true)
-	same(t, "HTTP", s.HTTP, configs.HTTP{Listen: "127.0.0.1:8080", Pages: true, LoopbackOrigins: true, LoopbackHosts: true})
+	same(t, "HTTP", s.HTTP, configs.HTTP{Listen: "127.0.0.1:8080", Loops: auto, Pages: true, LoopbackOrigins: true, LoopbackHosts: true})
 	same(t, "Admin", s.Admin, configs.Admin{Listen: "127.0.0.1:8081"})
 	same(t, "NATS", s.NATS, configs.NATS{})
 	same(t, "Embed", s.Embed, configs.Embed{Listen: "127.0.0.1:4222", Dir: "tailwater-data", Sync: configs.Sync{Interval: time.Second}})
@@ -77,7 +90,7 @@ func TestExternalServer(t *testing.T) {
 		environ(t, setting, "TAILWATER_HTTP_LISTEN=:8080")
 		s := load(t, "")
 		same(t, "Embedded", s.Embedded(), false)
-		same(t, "HTTP", s.HTTP, configs.HTTP{Listen: ":8080"})
+		same(t, "HTTP", s.HTTP, configs.HTTP{Listen: ":8080", Loops: auto})
 		same(t, "Anonymous", s.Anonymous, configs.Anonymous{})
 		same(t, "Kept", s.Kept, kept())
 		same(t, "Demo", s.Demo, configs.Demo{})
@@ -132,6 +145,7 @@ func TestEverythingSet(t *testing.T) {
 		"TAILWATER_HTTP_LISTEN=0.0.0.0:80",
 		"TAILWATER_HTTP_ORIGINS=https://Chat.example.com, http://[::1]:3000,https://a.example:443",
 		"TAILWATER_HTTP_HOSTS=Chat.Example.com, 192.0.2.1,[2001:db8::1]",
+		"TAILWATER_HTTP_LOOPS=0",
 		"TAILWATER_HTTP_PAGES=true",
 		"TAILWATER_ADMIN_LISTEN=",
 		"TAILWATER_NATS_CREDS="+config,
@@ -170,7 +184,7 @@ func TestEverythingSet(t *testing.T) {
 func TestListsReplaceLoopbackNames(t *testing.T) {
 	environ(t, "TAILWATER_HTTP_HOSTS=chat.example.com", "TAILWATER_HTTP_ORIGINS=")
 	s := load(t, "")
-	same(t, "HTTP", s.HTTP, configs.HTTP{Listen: "127.0.0.1:8080", Hosts: configs.Hosts{"chat.example.com"}, Pages: true})
+	same(t, "HTTP", s.HTTP, configs.HTTP{Listen: "127.0.0.1:8080", Hosts: configs.Hosts{"chat.example.com"}, Loops: auto, Pages: true})
 }
 
 func TestUnprefixedNamesAreNeverRead(t *testing.T) {

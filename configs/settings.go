@@ -54,6 +54,7 @@ type HTTP struct {
 	Listen  Address `default:"127.0.0.1:8080" desc:"Where browsers are served: host:port, where no host means every interface."`
 	Origins Origins `unset:"on a loopback listener: loopback names at any port; else none" empty:"none" example:"https://chat.example.com" desc:"Origins whose pages may read and post besides Tailwater's own: exact, as https://host[:port], separated by commas."`
 	Hosts   Hosts   `unset:"on a loopback listener: loopback names; else any" example:"chat.example.com" desc:"Names that the Host header may bear, without port, separated by commas; every other one is refused, against DNS rebinding."`
+	Loops   Loops   `default:"auto" desc:"How many event loops write connections over plain HTTP/1.1, on Linux: auto for one on up to two processors, else half as many as there are processors, or a number; 0 for a goroutine for each connection, as with TLS and on other systems."`
 	Pages   bool    `loopback:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat) and /clock: true or false."`
 
 	LoopbackOrigins bool `ignored:"true"`

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -219,4 +220,41 @@ func (s *Storage) Decode(value string) error {
 	}
 	*s = Storage(value)
 	return nil
+}
+
+// Loops is how many event loops write connections.
+type Loops int
+
+// loopsAuto stands for what suits the machine.
+const loopsAuto Loops = -1
+
+// Decode reads Loops.
+func (l *Loops) Decode(value string) error {
+	if value == "auto" {
+		*l = loopsAuto
+		return nil
+	}
+	n, err := strconv.ParseUint(value, 10, 8)
+	if err != nil {
+		return fmt.Errorf("%q is not a number of event loops; write auto, 0 for none, or up to 255", value)
+	}
+	*l = Loops(n)
+	return nil
+}
+
+// Number gives how many there are to be on this machine. On two processors one loop is faster than two: the second takes
+// its time from NATS and from the acceptance of connections.
+func (l Loops) Number() int {
+	if l == loopsAuto {
+		return max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	return int(l)
+}
+
+// String gives what Decode reads.
+func (l Loops) String() string {
+	if l == loopsAuto {
+		return "auto"
+	}
+	return strconv.Itoa(int(l))
 }

@@ -198,8 +198,14 @@ func routes(t *testing.T, all ...string) []bridge.Route {
 	return parsed
 }
 
-// newBed makes an API without a server. The fields that a configuration leaves open are filled in.
+// newBed makes an API without a server and without event loops, which wait for sockets: so it can be in a bubble. The
+// fields that a configuration leaves open are filled in.
 func newBed(t *testing.T, config httpapi.Config) *bed {
+	t.Helper()
+	return newBedWith(t, config, 0)
+}
+
+func newBedWith(t *testing.T, config httpapi.Config, loops int) *bed {
 	t.Helper()
 	b := &bed{
 		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
@@ -210,18 +216,20 @@ func newBed(t *testing.T, config httpapi.Config) *bed {
 	logger := slog.New(slog.NewTextHandler(b.log, nil))
 	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(b.hub.Close)
-	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Log: logger})
+	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
+	t.Cleanup(b.outlet.Close)
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger
 	b.api = httpapi.New(config)
 	return b
 }
 
-// start is newBed behind a server.
+// start is newBed behind a server, with an event loop.
 func start(t *testing.T, config httpapi.Config) *bed {
 	t.Helper()
-	b := newBed(t, config)
+	b := newBedWith(t, config, 1)
 	b.server = httptest.NewUnstartedServer(b.api)
 	b.server.Listener = outlet.Listen(b.server.Listener)
+	b.server.Config.ConnContext = outlet.ConnContext
 	b.server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(b.log, nil), slog.LevelError)
 	b.server.Start()
 	t.Cleanup(b.server.Close)

@@ -40,11 +40,13 @@ func Example() {
 	defer hub.Close()
 
 	chat := []bridge.Subject{"chat.>"}
+	events := outlet.New(outlet.Config{
+		Heartbeat: 15 * time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Loops: 1, Log: log,
+	})
+	defer events.Close()
 	api := httpapi.New(httpapi.Config{
-		Hub: hub,
-		Outlet: outlet.New(outlet.Config{
-			Heartbeat: 15 * time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Log: log,
-		}),
+		Hub:       hub,
+		Outlet:    events,
 		Publisher: nats,
 		Store:     nats,
 		Anonymous: bridge.Grant{Subscribe: chat, Publish: chat},
@@ -57,7 +59,8 @@ func Example() {
 	mux.Handle("/live/", http.StripPrefix("/live", api))
 
 	web := httptest.NewUnstartedServer(mux)
-	web.Listener = outlet.Listen(web.Listener) // so that clients which take nothing are noticed
+	web.Listener = outlet.Listen(web.Listener)  // so that clients which take nothing are noticed
+	web.Config.ConnContext = outlet.ConnContext // so that the loop can take connections over
 	web.Start()
 	defer web.Close()
 
@@ -67,8 +70,8 @@ func Example() {
 		panic(err)
 	}
 	defer response.Body.Close()
-	events := bridgetest.NewStream(response.Body)
-	show(events)
+	stream := bridgetest.NewStream(response.Body)
+	show(stream)
 
 	// In a browser: fetch("/live/events/chat.room1", {method: "POST", body: "hello"})
 	posted, err := http.Post(web.URL+"/live/events/chat.room1", "text/plain", strings.NewReader("hello"))
@@ -77,7 +80,7 @@ func Example() {
 	}
 	defer posted.Body.Close()
 	fmt.Println(posted.Status)
-	show(events)
+	show(stream)
 
 	// Output:
 	// tailwater:open {"subjects":["chat.room1"]}

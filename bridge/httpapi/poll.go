@@ -68,7 +68,7 @@ func collect(ctx context.Context, reader *bridge.Reader, messages int) ([]byte, 
 	var frames [][]byte
 	more := bridge.NewSignal()
 	for messages > 0 {
-		frames = reader.Next(frames[:0], 0, more) // one frame
+		frames = reader.Next(frames[:0], 0, more) // one message at most
 		if len(frames) == 0 {
 			select {
 			case <-more:
@@ -77,9 +77,11 @@ func collect(ctx context.Context, reader *bridge.Reader, messages int) ([]byte, 
 			}
 			continue
 		}
-		body.Write(frames[0])
-		if isMessage(frames[0]) {
-			messages--
+		for _, frame := range frames {
+			body.Write(frame)
+			if isMessage(frame) {
+				messages--
+			}
 		}
 		if reader.Synced() || body.Len() > maxPollBytes {
 			break

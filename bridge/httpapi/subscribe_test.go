@@ -341,7 +341,7 @@ func TestFirstEventIsExactlyOne(t *testing.T) {
 	b.deliver("chat.room1", "1")
 	c.next(t, "message", "1")
 	b.api.Drain()
-	go b.outlet.Drain(0)
+	go b.outlet.Drain(t.Context(), 0)
 	c.next(t, bridge.EventClose, `{"reason":"drain"}`)
 	if event, err := c.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("%+v, %v", event, err)

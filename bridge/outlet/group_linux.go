@@ -11,35 +11,37 @@ type group struct {
 	queued  bool
 }
 
-// groupOf gives the group of a reader's feed, at first one that stands where the reader does.
-func (l *loop) groupOf(reader *bridge.Reader) *group {
-	g, found := l.groups[reader.Feed()]
-	if !found {
-		g = &group{loop: l, lead: reader.Fork()}
-		l.groups[reader.Feed()] = g
-	}
-	return g
-}
-
 // Wake implements bridge.Waker.
 func (g *group) Wake() { g.loop.enqueue(g) }
 
 func (g *group) queuing() *bool { return &g.queued }
 
-// join adds a socket that is level with the group. One that is not will be woken as the group is, and can try again.
-func (g *group) join(s *socket) {
-	isFirst := len(g.members) == 0
-	if !isFirst && !s.reader.Level(g.lead) {
+// gather adds a socket to the group of its feed, if it is level with it. One that is not will be woken as the group is, and
+// can try again.
+func (l *loop) gather(s *socket) {
+	feed := s.reader.Feed()
+	g, found := l.groups[feed]
+	if !found {
+		if s.reader.Level(s.reader) {
+			g = &group{loop: l, lead: s.reader.Fork()}
+			l.groups[feed] = g
+			g.add(s)
+			g.turn() // it has to be woken from now on
+		}
+		return
+	}
+	if !s.reader.Level(g.lead) {
 		g.turn() // it may be behind
-		if !s.reader.Level(g.lead) {
+		if l.groups[feed] != g || !s.reader.Level(g.lead) {
 			return
 		}
 	}
+	g.add(s)
+}
+
+func (g *group) add(s *socket) {
 	s.group, s.index = g, len(g.members)
 	g.members = append(g.members, s)
-	if isFirst {
-		g.turn() // the lead has to be woken from now on
-	}
 }
 
 // leave takes a socket from the group: from here on it stands where the group does now.

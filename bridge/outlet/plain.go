@@ -33,16 +33,13 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	age := time.NewTimer(jitter(config.Age, 0.2))
 	defer age.Stop()
 	draining, drained := (<-chan struct{})(c.outlet.draining), (<-chan time.Time)(nil)
-	more := bridge.NewSignal()
-	more.Wake()
+	more, isMore := bridge.NewSignal(), true
 
 	if err := c.write(framing.Preamble(jitter(config.Retry, 0.5))); err != nil {
 		return reasonOf(err)
 	}
 	for {
-		// Whichever is ready is chosen at random, so a busy connection ends as well.
-		select {
-		case <-more:
+		if isMore {
 			wrote, err := c.writeFrames(more)
 			if err != nil {
 				return reasonOf(err)
@@ -51,6 +48,12 @@ func (c *connection) run(ctx context.Context) (reason string) {
 				more.Wake() // there may be more frames already
 				heartbeat.Reset(config.Heartbeat)
 			}
+			isMore = false
+		}
+		// Whichever is ready is chosen at random, so a busy connection ends as well.
+		select {
+		case <-more:
+			isMore = true
 		case <-heartbeat.C:
 			if err := c.write(framing.Heartbeat()); err != nil {
 				return reasonOf(err)

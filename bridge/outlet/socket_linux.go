@@ -83,7 +83,9 @@ func (s *socket) turn() {
 			l.outlet.stats.frames.Add(uint64(n))
 		}
 		if n == 0 {
-			s.gather()
+			if s.state == stateOpen && s.rest == nil {
+				l.gather(s)
+			}
 			return
 		}
 	}
@@ -115,14 +117,6 @@ func (s *socket) begin() bool {
 	}
 	s.set()
 	return true
-}
-
-// gather lets the socket be given what the group of its feed is given, if it is level with it.
-func (s *socket) gather() {
-	if s.state != stateOpen || s.rest != nil {
-		return
-	}
-	s.loop.groupOf(s.reader).join(s)
 }
 
 // write gives the client what it takes at once; the rest is kept. It reports false where the client did not take all.
@@ -288,10 +282,8 @@ func (s *socket) finish() {
 
 // slow cuts a client that takes nothing.
 func (s *socket) slow() {
-	client := s.client()
-	subjects := s.reader.Feed().Subjects()
+	s.loop.outlet.logSlow(s.client(), s.reader.Feed().Subjects())
 	s.close(endSlow)
-	s.loop.outlet.logSlow(client, subjects)
 }
 
 // close closes the socket. What the client has not taken is thrown away, and it is told so: otherwise the kernel would hold

@@ -24,7 +24,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descBuild = describe("build_info", "Always 1; the version is in the label.", "version")
 
-	descConnections       = describe("connections", "Open connections of browsers.")
+	descConnections       = describe("connections", "Open connections of browsers, by what writes them: an event loop, or a goroutine of their own (plain).", "writer")
 	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
 	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, or because this bridge stops (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
@@ -73,7 +73,8 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descBuild, 1, version())
 
 	connections := c.node.outlet.Stats()
-	gauge(descConnections, connections.Open)
+	gauge(descConnections, connections.Open-connections.Plain, "loop")
+	gauge(descConnections, connections.Plain, "plain")
 	count(descConnectionsOpened, connections.Opened)
 	counts(descConnectionsClosed, connections.Ended)
 	count(descEventsOut, connections.Frames)

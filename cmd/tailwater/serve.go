@@ -140,6 +140,7 @@ func (n *node) openBridge() error {
 		WriteTimeout: s.Limit.WriteTimeout,
 		Age:          s.Limit.ConnectionAge,
 		Retry:        retry,
+		Loops:        s.HTTP.Loops.Number(),
 		Log:          n.log,
 	})
 	config := httpapi.Config{
@@ -181,6 +182,7 @@ func (n *node) openHTTP() error {
 	n.address = listener.Addr()
 	n.http = newServer(n.api, n.log)
 	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
+	n.http.ConnContext = outlet.ConnContext
 	n.serve(n.http, outlet.Listen(listener))
 	return nil
 }
@@ -205,6 +207,9 @@ func (n *node) close() error {
 	var problems []error
 	if n.http != nil {
 		problems = append(problems, n.closeHTTP())
+	}
+	if n.outlet != nil {
+		n.outlet.Close()
 	}
 	if n.hub != nil {
 		n.hub.Close()
@@ -234,7 +239,7 @@ func (n *node) closeHTTP() error {
 	closed := make(chan error, 1)
 	go func() { closed <- n.shutdown(ctx) }()
 	n.api.FinishPublishing()
-	n.outlet.Drain(n.settings.Drain.Window)
+	n.outlet.Drain(ctx, n.settings.Drain.Window)
 	return <-closed
 }
 

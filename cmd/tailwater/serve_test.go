@@ -206,7 +206,7 @@ func TestMetrics(t *testing.T) {
 	get(t, n.url()+"/events/a..b")
 	_, text := get(t, n.admin.url()+"/metrics")
 	for _, line := range []string{
-		"tailwater_connections 1", "tailwater_feeds 1", "tailwater_events_in_total 1", "tailwater_bytes_in_total 5",
+		`tailwater_connections{writer="loop"} 1`, "tailwater_feeds 1", "tailwater_events_in_total 1", "tailwater_bytes_in_total 5",
 		`tailwater_publishes_total{result="accepted"} 1`, "tailwater_requests_refused_total 1", "tailwater_nats_connected 1",
 		`tailwater_connections_closed_total{reason="slow"} 0`, `tailwater_gaps_total{reason="disconnected"} 0`,
 	} {
