@@ -14,7 +14,7 @@ const module = "github.com/tailwater/tailwater/"
 func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		"bridge":            nil,
-		"bridge/bridgetest": nil,
+		"bridge/bridgetest": {"bridge"},
 		"bridge/source":     {"bridge"},
 		"bridge/outlet":     {"bridge"},
 		"bridge/httpapi":    {"bridge"},
