@@ -5,16 +5,20 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
-// Memory bounds what a feed holds. It always holds its newest frame, however large.
+// Memory bounds what feeds hold. Each always holds its newest frame, however large.
 type Memory struct {
-	Frames int
-	Bytes  int
+	Frames int // of one feed
+	Bytes  int // of one feed
+	// Total is for the bytes of all feeds of a hub: where they are many, each has no more than its share of it. A feed whose
+	// share has become smaller lets go of the rest when its next message comes. 0 for no such bound.
+	Total int
 }
 
 // DefaultMemory holds a burst of a few thousand small messages, and a few seconds of most feeds.
-var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20}
+var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 128 << 20}
 
 // Feed is a set of subjects in one framing, with at least one reader here: the recent frames, in order. A connection
 // that reads several subjects has one feed for all of them, so that their order and the position are one.
@@ -25,6 +29,7 @@ type Feed struct {
 	subjects []Subject
 	framing  Framing
 	memory   Memory
+	share    *atomic.Int64 // of Memory.Total; the hub's
 	counters *counters
 	replays  *replays
 
@@ -39,7 +44,7 @@ type Feed struct {
 	resetIn uint64    // the life that began with it; 0 if there was none
 	first   uint64    // the number of the first frame held; frames are numbered from 0 as they come
 	frames  []frame   // the frames held: numbers first, first+1, …
-	bytes   int       // their sum
+	bytes   int       // what they take
 	waiting []*Reader // to be woken at the next change
 }
 
@@ -190,7 +195,7 @@ func (f *Feed) push(added frame) {
 	last.Seq, last.Time = added.seq, added.time
 	f.frames = append(f.frames, added)
 	f.bytes += len(added.data)
-	for len(f.frames) > 1 && (len(f.frames) > f.memory.Frames || f.bytes > f.memory.Bytes) {
+	for f.isOverfull() {
 		oldest := &f.frames[0]
 		floor := &f.parts[oldest.part].floor
 		floor.Seq, floor.Time = oldest.seq, oldest.time
@@ -200,6 +205,12 @@ func (f *Feed) push(added frame) {
 		f.first++
 	}
 	f.wakeUp()
+}
+
+// isOverfull tells whether the oldest frame is to go.
+func (f *Feed) isOverfull() bool {
+	n := len(f.frames)
+	return n > 1 && (n > f.memory.Frames || f.bytes > f.memory.Bytes || int64(f.bytes+n*frameCost) > f.share.Load())
 }
 
 func (f *Feed) wakeUp() {

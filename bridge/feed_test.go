@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -176,5 +177,31 @@ func TestOneOrder(t *testing.T) {
 	}
 	if text := string(bytes.Join(got[0], nil)); strings.Count(text, "data: m") != messages {
 		t.Errorf("%d messages were seen, want %d", strings.Count(text, "data: m"), messages)
+	}
+}
+
+// However many feeds there are, they share what the hub may hold; a single one may have all that a feed may.
+func TestFeedsShareTheMemory(t *testing.T) {
+	const feeds, messages = 10, 100
+	hub, source := newHub(t, bridge.Memory{Frames: messages, Bytes: 1 << 20, Total: 1 << 15})
+	held := func(subject bridge.Subject) int {
+		again := read(t, hub, after(0), subject)
+		defer again.Close()
+		return len(frames(t, again)) - 1 // the opening
+	}
+	read(t, hub, bridge.Resume{}, "alone")
+	source.feed(t).Begin(unstored(at(0)), "")
+	for seq := range uint64(messages) {
+		source.feed(t).Append(message(seq + 1))
+	}
+	if n := held("alone"); n != messages {
+		t.Errorf("a feed alone holds %d of %d messages", n, messages)
+	}
+	for i := range feeds - 1 {
+		read(t, hub, bridge.Resume{}, bridge.Subject(fmt.Sprint("beside.", i)))
+	}
+	source.attached[0].Append(message(messages + 1))
+	if n := held("alone"); n < messages/20 || n > messages/4 {
+		t.Errorf("as one of %d it holds %d of %d messages", feeds, n, messages)
 	}
 }

@@ -3,8 +3,10 @@ package bridge
 import (
 	"container/list"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,6 +25,7 @@ type Hub struct {
 	source   Source
 	linger   time.Duration
 	memory   Memory
+	share    atomic.Int64 // of Memory.Total, for each feed
 	counters counters
 	replays  *replays
 
@@ -67,12 +70,13 @@ type lingering struct {
 func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}}
 	h.replays = newReplays(&h.counters)
+	h.divide()
 	return h
 }
 
 // Read gives a reader of the subjects, which may be filters. The error is ErrClosed once the hub is closed.
 func (h *Hub) Read(subjects []Subject, framing Framing, resume Resume) (*Reader, error) {
-	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, counters: &h.counters, replays: h.replays}
+	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, share: &h.share, counters: &h.counters, replays: h.replays}
 	reader, err := h.join(wanted, resume)
 	if err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
@@ -98,6 +102,7 @@ func (h *Hub) join(wanted *Feed, resume Resume) (*Reader, error) {
 	if !found {
 		feed = wanted
 		h.feeds[key] = feed
+		h.divide()
 		h.calls.Add(1)
 	}
 	h.stopLingering(feed)
@@ -157,7 +162,17 @@ func (h *Hub) stopLingering(feed *Feed) {
 func (h *Hub) forget(feed *Feed) {
 	h.stopLingering(feed)
 	delete(h.feeds, feed.key())
+	h.divide()
 	h.calls.Add(1)
+}
+
+// divide gives each feed its share of the memory. The lock must be held.
+func (h *Hub) divide() {
+	share := math.MaxInt
+	if h.memory.Total > 0 {
+		share = h.memory.Total / max(1, len(h.feeds))
+	}
+	h.share.Store(int64(share))
 }
 
 func (h *Hub) detach(feed *Feed) {
