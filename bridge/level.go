@@ -28,12 +28,11 @@ func (r *Reader) Level(other *Reader) bool {
 // not to be given all that comes next. The feed's lock must be held.
 func (r *Reader) hasAll() bool {
 	f := r.feed
-	if !r.opened || r.syncing || r.life != f.life || r.next != f.end() {
+	if !r.opened || r.life != f.life || r.next != f.end() {
 		return false
 	}
 	for i := range r.have {
-		at, p := &r.have[i], &f.parts[i]
-		if at.newest > 0 || at.Seq < p.floor.Seq || at.Seq > p.end().Seq || at.told > at.Seq {
+		if r.have[i].Seq > f.parts[i].end().Seq {
 			return false
 		}
 	}
@@ -43,7 +42,7 @@ func (r *Reader) hasAll() bool {
 // StandAs lets r stand where another reader of its feed does, whose frames were given to its client: they were level.
 func (r *Reader) StandAs(other *Reader) {
 	had, sameParts := r.have, r.life == other.life
-	r.life, r.opened, r.next, r.syncing = other.life, other.opened, other.next, other.syncing
+	r.life, r.opened, r.next = other.life, other.opened, other.next
 	r.have = slices.Clone(other.have)
 	for i := range r.have {
 		// In a quiet part a reader may know a later position, and between the two there was nothing.

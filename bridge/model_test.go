@@ -34,6 +34,9 @@ func TestModel(t *testing.T) {
 				"cut":       m.cut,
 				"connect":   m.connect,
 				"connect 2": m.connect,
+				"gather":    m.gather,
+				"gather 2":  m.gather,
+				"scatter":   m.scatter,
 				"pass":      m.pass,
 				"attach":    m.attach,
 				"remove":    m.remove,
@@ -75,6 +78,7 @@ type modelNode struct {
 	logs   map[string]*fakeLog // by the name of the group
 	core   bridge.Position     // of what came last on subjects that are not stored
 	feed   *modelFeed          // nil while there is none
+	lead   *bridge.Reader      // is asked for the clients that are led; nil while there are none
 }
 
 // modelFeed is what the model knows of the one feed that a node may have.
@@ -266,6 +270,30 @@ func (m *model) cut(t *rapid.T) {
 	c := m.client(t, true)
 	c.read(rapid.IntRange(0, 600).Draw(t, "bytes"), rapid.IntRange(0, 3).Draw(t, "frames"))
 	c.close()
+}
+
+// gather lets a client be given what others are, from now on, as an event loop does with those that are level.
+func (m *model) gather(t *rapid.T) {
+	c := m.client(t, true)
+	lead := c.node.lead
+	switch {
+	case c.led:
+		t.Skip("it is led")
+	case lead == nil && c.reader.Level(c.reader):
+		c.node.lead = c.reader.Fork()
+	case lead == nil || !c.reader.Level(lead):
+		t.Skip("it is not level")
+	}
+	c.led = true
+}
+
+// scatter lets a client go on by itself.
+func (m *model) scatter(t *rapid.T) {
+	c := m.client(t, true)
+	if !c.led {
+		t.Skip("it is not led")
+	}
+	c.leave()
 }
 
 func (m *model) connect(t *rapid.T) {

@@ -24,6 +24,7 @@ type modelClient struct {
 
 	// Of the connection.
 	reader  *bridge.Reader
+	led     bool // what it is given, others of its node are given too
 	sent    bridge.Resume
 	opened  bool
 	life    int               // of the feed, as the client was told
@@ -126,17 +127,43 @@ func (c *modelClient) partsCame(had []bridge.Part) {
 }
 
 func (c *modelClient) close() {
+	if c.led {
+		c.leave()
+	}
 	c.reader.Close()
 	c.reader, c.node = nil, nil
 }
 
-// read takes a batch, of which only so many frames arrive.
+// leave lets it go on by itself from where it was led.
+func (c *modelClient) leave() {
+	c.reader.StandAs(c.node.lead)
+	c.led = false
+	if !slices.ContainsFunc(c.clients, func(other *modelClient) bool { return other.led && other.node == c.node }) {
+		c.node.lead.Close()
+		c.node.lead = nil
+	}
+}
+
+// read takes a batch, of which only so many frames arrive; to the others that are led, all.
 func (c *modelClient) read(maxBytes, arrive int) (more bool) {
-	batch, wait := bridgetest.Next(c.reader, nil, maxBytes)
-	for _, event := range c.events(batch[:min(arrive, len(batch))]) {
+	reader := c.reader
+	if c.led {
+		reader = c.node.lead
+	}
+	batch, wait := bridgetest.Next(reader, nil, maxBytes)
+	for _, other := range c.clients {
+		if other != c && c.led && other.led && other.node == c.node {
+			other.take(batch)
+		}
+	}
+	c.take(batch[:min(arrive, len(batch))])
+	return wait == nil
+}
+
+func (c *modelClient) take(frames [][]byte) {
+	for _, event := range c.events(frames) {
 		c.judge(event)
 	}
-	return wait == nil
 }
 
 // events reads frames in any format.
