@@ -351,6 +351,29 @@ func TestRetention(t *testing.T) {
 	late.wantData(numbers(40, 10)...)
 }
 
+// A subject that is just full has lost nothing, and where the stream has no holes that shows.
+func TestFullSubject(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.MaxMsgsPerSubject = 3
+	createStream(t, js, config)
+	b := newBed(t, dial, quiet)
+	c := b.read(t, "chat.b")
+	c.wantOpen()
+	store(t, js, "chat.b", "b")
+	id := c.message().ID
+	store(t, js, "chat.c", "c")
+	store(t, js, "chat.a", numbers(0, 3)...)
+	full := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	full.wantOpen()
+	full.wantData(numbers(0, 3)...)
+	store(t, js, "chat.a", "3")
+	over := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	over.wantGap(bridge.GapRetention)
+	over.wantData(numbers(1, 3)...)
+}
+
 // One connection can read from several streams and from none: it has one id for all, which continues all.
 func TestSeveralStreams(t *testing.T) {
 	dial := embedded(t)
