@@ -374,6 +374,37 @@ func TestFullSubject(t *testing.T) {
 	over.wantData(numbers(1, 3)...)
 }
 
+// A stream that keeps one message for each subject owes no older ones; but what its other limits removed before it could
+// be read is announced.
+func TestRetentionOfNewestMessages(t *testing.T) {
+	server := startEmbedded(t, embedListening)
+	js := manager(t, server.Dial)
+	config := chats
+	config.MaxMsgsPerSubject, config.MaxMsgs = 1, 3
+	createStream(t, js, config)
+	b := newBed(t, to(server.URL()), quiet)
+	c := b.read(t, "chat.*")
+	c.wantOpen()
+	whileAway := func(subjects ...string) {
+		b.mu.Lock() // the source cannot dial
+		defer b.mu.Unlock()
+		for _, socket := range b.sockets {
+			_ = socket.Close()
+		}
+		b.sockets = nil
+		for _, subject := range subjects {
+			store(t, js, subject, subject)
+		}
+	}
+	store(t, js, "chat.a", "a")
+	c.wantData("a")
+	whileAway("chat.b", "chat.b", "chat.c", "chat.c")
+	c.wantData("chat.b", "chat.c")
+	whileAway("chat.d", "chat.e", "chat.f", "chat.g")
+	c.wantGap(bridge.GapRetention)
+	c.wantData("chat.e", "chat.f", "chat.g")
+}
+
 // One connection can read from several streams and from none: it has one id for all, which continues all.
 func TestSeveralStreams(t *testing.T) {
 	dial := embedded(t)
