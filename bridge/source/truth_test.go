@@ -26,7 +26,7 @@ const truthWorkers = 8
 // client misses what it is owed without being told before anything later, and what is stored comes once and in order. The
 // gaps that are told though nothing is missing are counted; each must have its excuse.
 //
-// Each stream has a number, from which all follows but the speed of taps: `-run TestGroundTruth/17` repeats one.
+// Each stream has a number, from which all follows but the speed of taps: `-run 'TestGroundTruth/^17$'` repeats one.
 func TestGroundTruth(t *testing.T) {
 	streams := 250
 	if *soak {
