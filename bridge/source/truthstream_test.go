@@ -24,6 +24,7 @@ type truth struct {
 	epoch  string
 	all    []*truthMessage // of sequence 1, 2 and so on
 	state  jetstream.StreamState
+	read   bool // clients have begun to read: what they were given while a message was hidden, others are given later
 }
 
 // truthMessage is one message, and what became of it.
@@ -34,6 +35,7 @@ type truthMessage struct {
 	time    int64 // 0 where nobody knows it
 	stored  bool
 	deleted bool // by hand: nobody is owed it
+	hidden  bool // see hides
 }
 
 // newTruth makes an empty stream with limits of all kinds.
@@ -185,6 +187,9 @@ func (s *truth) look() {
 	for _, m := range s.all {
 		m.stored = m.seq >= s.state.FirstSeq && !slices.Contains(s.state.Deleted, m.seq)
 	}
+	for _, m := range s.all {
+		m.hidden = s.hides(m) || s.read && m.hidden
+	}
 	if n := len(s.storedNow()); uint64(n) != s.state.Msgs {
 		s.t.Fatalf("%d messages are stored, of which %d are known", s.state.Msgs, n)
 	}
@@ -194,12 +199,12 @@ func (s *truth) look() {
 // is not owed, nor is a value that another has superseded in a stream that keeps one for each subject.
 func (s *truth) isOwed(m *truthMessage) bool {
 	superseded := s.config.MaxMsgsPerSubject == 1 && slices.ContainsFunc(s.all[m.seq:], func(later *truthMessage) bool { return later.subject == m.subject })
-	return !m.stored && !m.deleted && !superseded
+	return !m.stored && !m.deleted && !m.hidden && !superseded
 }
 
-// isHidden tells whether nothing shows any more that a limit has removed a message: its subject was at the limit then,
-// but later messages of it were deleted by hand, and it is not at the limit now. That may be told or not.
-func (s *truth) isHidden(m *truthMessage) bool {
+// hides tells whether nothing shows any more that a limit has removed a message: its subject was at the limit then, but
+// later messages of it were deleted by hand, and it is not at the limit now. That may be told or not.
+func (s *truth) hides(m *truthMessage) bool {
 	limit := s.config.MaxMsgsPerSubject
 	return !m.stored && !m.deleted && limit > 1 && s.state.Subjects[m.subject] < uint64(limit) && slices.ContainsFunc(s.all[m.seq:], func(later *truthMessage) bool {
 		return later.deleted && later.subject == m.subject
@@ -240,17 +245,6 @@ func (s *truth) excuse(at uint64, filters []bridge.Subject) string {
 	return ""
 }
 
-// hidden gives the messages that are.
-func (s *truth) hidden() map[*truthMessage]bool {
-	all := map[*truthMessage]bool{}
-	for _, m := range s.all {
-		if s.isHidden(m) {
-			all[m] = true
-		}
-	}
-	return all
-}
-
 // String describes the stream, and what became of each message.
 func (s *truth) String() string {
 	var b strings.Builder
@@ -263,7 +257,7 @@ func (s *truth) String() string {
 			fate = "stored"
 		case m.deleted:
 			fate = "deleted by hand"
-		case s.isHidden(m):
+		case m.hidden:
 			fate = "removed by a limit, which nothing shows any more"
 		case !s.isOwed(m):
 			fate = "superseded"
