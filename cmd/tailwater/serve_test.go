@@ -128,9 +128,10 @@ func TestLostNATSIsAnnounced(t *testing.T) {
 	if response.Header.Get("Retry-After") == "" {
 		t.Error("503 without Retry-After")
 	}
-	if status, body := get(t, n.admin.url()+"/readyz"); status != http.StatusOK || !strings.Contains(body, "away") {
-		t.Errorf("readyz without NATS: %d %s", status, body)
-	}
+	eventually(t, "readyz says that NATS is away, and that browsers may come", func() bool {
+		status, body := get(t, n.admin.url()+"/readyz")
+		return status == http.StatusOK && strings.Contains(body, "away")
+	})
 	waiting := dial(t, url+"?since=new", "") // answered at once, and held
 
 	server.Start(t)
