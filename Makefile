@@ -14,8 +14,9 @@ test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
 	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=5m ./...
 
-soak: ## run the chaos tests in their long form, ten minutes at most
+soak: ## run the chaos tests in their long form, ten minutes at most, and the rule of gaps on many streams
 	go test -count=1 -timeout=15m -run='^TestChaos|^TestInTheBrowser$$' ./cmd/tailwater -soak
+	go test -count=1 -run='^TestGroundTruth$$' ./bridge/source -soak
 
 lint: ## check style and the order of imports
 	go mod tidy -diff

@@ -14,56 +14,65 @@ import (
 //
 // What was removed by a limit of the whole stream is below its first sequence; what was removed by the limit for each
 // subject is below the oldest message of a subject that is at this limit. A stream that keeps one message for each subject
-// owes no older ones. What was deleted, purged, or expired by its own time to live was not removed by a limit.
+// owes no older ones. What was deleted, purged, or expired by its own time to live was not removed by a limit. And where
+// there is no hole, nothing was removed at all.
 func (h *history) lostBelow(ctx context.Context, subjects []bridge.Subject, all []entry, from, through uint64) (uint64, error) {
-	contiguous := isContiguous(all, from, through)
+	hole := lastHole(all, through)
 	var lost uint64
 	for _, subject := range subjects {
 		var filter bridge.Subject
-		if !contiguous && h.keeps.Load() > 1 {
+		if hole >= from && h.keeps.Load() > 1 {
 			filter = subject // its messages are to be counted
 		}
 		info, err := h.info(ctx, filter)
-		if err == nil && !contiguous && filter == "" && info.Config.MaxMsgsPerSubject > 1 {
+		if err == nil && hole >= from && filter == "" && info.Config.MaxMsgsPerSubject > 1 {
 			info, err = h.info(ctx, subject)
 		}
 		if err != nil {
 			return 0, err
 		}
-		if contiguous {
+		if hole < from {
 			return from - 1, nil
 		}
-		below, err := h.lostOf(ctx, subject, info, all, from)
+		below, err := h.lostOf(ctx, info)
 		if err != nil {
 			return 0, err
 		}
+		if info.State.FirstSeq > 0 && info.State.Msgs == info.State.LastSeq-info.State.FirstSeq+1 {
+			hole = min(hole, info.State.FirstSeq-1)
+		}
 		lost = max(lost, below)
 	}
-	return lost, nil
+	return min(lost, hole), nil
 }
 
-// isContiguous tells whether every message of the stream from one sequence to another was read.
-func isContiguous(all []entry, from, through uint64) bool {
-	return through >= from && uint64(len(all)) == through-from+1
+// lastHole gives the last sequence up to through whose message was not read.
+func lastHole(all []entry, through uint64) uint64 {
+	for i := len(all) - 1; i >= 0 && all[i].seq == through; i-- {
+		through--
+	}
+	return through
 }
 
-// lostOf is lostBelow for one filter.
-func (h *history) lostOf(ctx context.Context, filter bridge.Subject, info *jetstream.StreamInfo, all []entry, from uint64) (uint64, error) {
-	config := info.Config
-	limited := config.MaxMsgs > 0 || config.MaxBytes > 0 || config.MaxAge > 0
+// isLimited tells whether a stream has limits that remove its oldest messages, of whatever subject.
+func isLimited(config jetstream.StreamConfig) bool {
+	return config.MaxMsgs > 0 || config.MaxBytes > 0 || config.MaxAge > 0
+}
+
+// lostOf is lostBelow for one filter, whose messages info counts. That the message of a position was read proves nothing:
+// unless one direct get gave all, those that follow it may have been removed before their turn came.
+func (h *history) lostOf(ctx context.Context, info *jetstream.StreamInfo) (uint64, error) {
+	limit := uint64(max(info.Config.MaxMsgsPerSubject, 0))
 	var lost uint64
-	if limited && info.State.FirstSeq > 0 {
+	if isLimited(info.Config) && info.State.FirstSeq > 0 {
 		lost = info.State.FirstSeq - 1
 	}
-	if !filter.Wild() {
-		return h.lostOfSubject(ctx, filter, info, all, from, lost)
-	}
-	if config.MaxMsgsPerSubject <= 1 {
+	if limit <= 1 {
 		return lost, nil
 	}
 	looked := 0
 	for subject, count := range info.State.Subjects {
-		if count < uint64(config.MaxMsgsPerSubject) {
+		if count < limit {
 			continue
 		}
 		if looked++; looked > maxAtLimit {
@@ -78,32 +87,4 @@ func (h *history) lostOf(ctx context.Context, filter bridge.Subject, info *jetst
 		}
 	}
 	return lost, nil
-}
-
-// lostOfSubject is lostOf for a concrete subject; byStream is what the limits of the whole stream may have removed.
-func (h *history) lostOfSubject(ctx context.Context, subject bridge.Subject, info *jetstream.StreamInfo, all []entry, from, byStream uint64) (uint64, error) {
-	limit := uint64(max(info.Config.MaxMsgsPerSubject, 0))
-	atLimit := limit > 1 && info.State.Subjects[string(subject)] >= limit
-	if !atLimit && byStream < from {
-		return byStream, nil
-	}
-	for _, e := range all {
-		if e.subject == string(subject) {
-			if e.seq == from {
-				return from - 1, nil // it is still there: nothing behind it was removed
-			}
-			break
-		}
-	}
-	oldest, err := h.get(ctx, msgGet{Seq: 1, NextFor: subject})
-	switch {
-	case err != nil:
-		return 0, err
-	case oldest.Seq == 0: // whatever there was is gone
-		return byStream, nil
-	case atLimit:
-		return oldest.Seq - 1, nil
-	default:
-		return min(byStream, oldest.Seq-1), nil
-	}
 }

@@ -49,8 +49,8 @@ type tap struct {
 	ready    bool // everything behind the position of log is, or will be, delivered
 	rolled   bool // the stream was set back to an earlier copy: this tap is over
 	decoder  decoder
-	lastOnly bool      // the stream keeps only the newest message of a subject: those before it are not owed
-	consumer *consumer // the one in force; nil for none
+	config   jetstream.StreamConfig // its limits say what is owed
+	consumer *consumer              // the one in force; nil for none
 	shares   map[*share]struct{}
 	filters  *gsl.GenericSublist[*tapped]
 }
@@ -102,7 +102,7 @@ func (t *tap) update(of *stream) {
 	t.log.update(of, t.source.decoder(of.info.Config))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.decoder, t.lastOnly = t.source.decoder(of.info.Config), of.info.Config.MaxMsgsPerSubject == 1
+	t.decoder, t.config = t.source.decoder(of.info.Config), of.info.Config
 }
 
 // renew lets the consumer be made anew.
@@ -254,11 +254,33 @@ func (t *tap) verify() error {
 	return nil
 }
 
-// deliver hands a message to the feeds. It reports false where one is missing before it.
+// isLost tells whether messages that feeds were owed are missing just before one: removed before they could be read. A
+// stream that keeps only the newest message of a subject owes no others; but where it has limits beside, its first
+// sequence must say that these have not removed a newest one.
+func (t *tap) isLost(before uint64) (bool, error) {
+	last := t.log.Last().Seq
+	t.mu.Lock()
+	newestOnly, limited := t.config.MaxMsgsPerSubject == 1, isLimited(t.config)
+	t.mu.Unlock()
+	if before <= last+1 || newestOnly && !limited {
+		return false, nil
+	}
+	if !newestOnly {
+		return true, nil
+	}
+	info, err := t.info()
+	return err == nil && info.State.FirstSeq > last+1, err
+}
+
+// deliver hands a message to the feeds. It reports false where one is missing before it, or that cannot be found out.
 func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 	s := t.source
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
+	isLost, err := t.isLost(a.streamSeq) // without the lock: it may have to ask
+	if err != nil {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.consumer != from {
@@ -269,12 +291,11 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 	}
 	from.seq = a.consumerSeq
 	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.streamSeq, Time: a.time}
-	before := t.log.Last().Seq
-	if at.Seq <= before {
+	if at.Seq <= t.log.Last().Seq {
 		return true
 	}
-	if at.Seq > before+1 && !t.lastOnly {
-		// Removed before it could be read. Which feeds were owed it nobody knows any more.
+	if isLost {
+		// Which feeds were owed them nobody knows any more.
 		hole := bridge.Position{Epoch: at.Epoch, Seq: at.Seq - 1}
 		for share := range t.shares {
 			share.feed.Lost(hole, bridge.GapRetention)

@@ -1,0 +1,152 @@
+package source_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// since opens a client where a URL says.
+func (b *bed) since(t testing.TB, since bridge.Since, subjects ...bridge.Subject) *client {
+	t.Helper()
+	return b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: since}, subjects...)
+}
+
+// wantSynced waits for the end of a replay.
+func (c *client) wantSynced() {
+	c.t.Helper()
+	if event := c.next(); event.Type != bridge.EventSynced {
+		c.t.Fatalf("got %+v, want the end of the replay", event)
+	}
+}
+
+// asked gives how often JetStream was asked for something, by how it begins.
+func asked(kinds map[string]int, what string) int {
+	sum := 0
+	for kind, n := range kinds {
+		if strings.HasPrefix(kind, what) {
+			sum += n
+		}
+	}
+	return sum
+}
+
+// Where a stream allows no direct gets, or its server knows none, everything is the same, by consumers.
+func TestWithoutDirectGet(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.AllowDirect = false
+	stream := createStream(t, js, config)
+	store(t, js, "chat.a", numbers(0, 3000)...) // more than a page
+	store(t, js, "chat.b", "b")
+	watcher := publisher(t, dial)
+	end := requests(t, watcher)
+	b := newBed(t, dial, quiet)
+	all := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
+	all.wantOpen()
+	all.wantData(numbers(0, 2990)...)
+	id := all.message().ID
+	all.wantData(numbers(2991, 9)...)
+	all.wantSynced()
+	again := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	again.wantOpen()
+	again.wantData(numbers(2991, 9)...)
+	last := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	last.wantOpen()
+	last.wantData("2999", "b")
+	last.wantSynced()
+	if kinds := end(); asked(kinds, "DIRECT.GET") > 0 {
+		t.Errorf("JetStream was asked for %v", kinds)
+	}
+	eventually(t, "the consumers of replays are deleted", func() bool { return len(ownConsumers(t, stream)) == 2 }) // of two taps
+
+	// Whoever reads notices when the stream comes to allow them.
+	config.AllowDirect = true
+	if _, err := js.UpdateStream(within(t, patience), config); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "direct gets are used", func() bool {
+		end := requests(t, watcher)
+		c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.b")
+		defer c.reader.Close()
+		c.wantOpen()
+		c.wantData("b")
+		c.wantSynced()
+		return asked(end(), "DIRECT.GET") > 0
+	})
+}
+
+// There are more subjects than one direct get gives the newest messages of: a consumer does.
+func TestNewestOfManySubjects(t *testing.T) {
+	const subjects = 1500
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.Storage = jetstream.MemoryStorage
+	createStream(t, js, config)
+	for _, n := range numbers(0, subjects) {
+		for _, value := range []string{"old ", "new "} {
+			if _, err := js.PublishAsync("chat."+n, []byte(value+n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	receive(t, js.PublishAsyncComplete(), "the acknowledgements")
+	end := requests(t, publisher(t, dial))
+	b := newBed(t, dial, quiet)
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.>")
+	c.wantOpen()
+	for _, n := range numbers(0, subjects) {
+		c.wantData("new " + n)
+	}
+	c.wantSynced()
+	if kinds := end(); asked(kinds, "DIRECT.GET") == 0 || asked(kinds, "CONSUMER.CREATE") != 2 {
+		t.Errorf("JetStream was asked for %v, want a direct get, a consumer instead, and that of the tap", kinds)
+	}
+	store(t, js, "chat.0", "newer")
+	c.wantData("newer")
+}
+
+// What expires by its own time to live is told as a deletion, where the stream leaves markers; a plan for a message is
+// not a message.
+func TestMarkersAndSchedules(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.AllowMsgTTL, config.SubjectDeleteMarkerTTL = true, time.Second // no message lives shorter than its marker
+	config.AllowMsgSchedules = true
+	createStream(t, js, config)
+	b := newBed(t, dial, quiet)
+	c := b.read(t, "chat.>")
+	c.wantOpen()
+	short := nats.NewMsg("chat.short")
+	short.Header.Set("Nats-TTL", "1s")
+	plan := nats.NewMsg("chat.plan")
+	plan.Header.Set("Nats-Schedule", "@at "+time.Now().Add(time.Second).UTC().Format(time.RFC3339))
+	plan.Header.Set("Nats-Schedule-Target", "chat.planned")
+	plan.Data = []byte("as planned")
+	for _, msg := range []*nats.Msg{plan, short} {
+		if _, err := js.PublishMsg(within(t, patience), msg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expired := bridge.EventDelete + ` {"subject":"chat.short"}`
+	want := map[string]bool{"chat.short": true, expired: true, "chat.planned": true}
+	for len(want) > 0 {
+		event := c.next()
+		said := event.Type + " " + event.Data
+		if m, err := parseMessage(event); err == nil {
+			said = m.Subject
+		}
+		if !want[said] {
+			t.Fatalf("got %+v; still wanted: %v", event, want)
+		}
+		delete(want, said)
+	}
+}
