@@ -28,11 +28,12 @@ func (r *Reader) Level(other *Reader) bool {
 // not to be given all that comes next. The feed's lock must be held.
 func (r *Reader) hasAll() bool {
 	f := r.feed
-	if !r.opened || r.life != f.life || r.next != f.end() {
+	if !r.opened || r.syncing || r.life != f.life || r.next != f.end() {
 		return false
 	}
 	for i := range r.have {
-		if r.have[i].Seq > f.parts[i].end().Seq {
+		at, p := &r.have[i], &f.parts[i]
+		if r.behind(i) || at.Seq > p.end().Seq || at.told > at.Seq {
 			return false
 		}
 	}
