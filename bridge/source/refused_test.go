@@ -84,6 +84,8 @@ func TestMuteNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	mute := receive(t, dialed, "the source to try the mute server")
+	// There are two connections; the one that publishes may be the second to notice.
+	eventually(t, "the loss is noticed", func() bool { return !b.source.Stats().Connected })
 
 	done := make(chan error)
 	go func() {

@@ -35,7 +35,7 @@ const patience = 30 * time.Second
 type settings map[string]string
 
 // startNode runs what `tailwater serve` runs, on free ports and in a temporary folder unless the settings say otherwise.
-func startNode(t *testing.T, s settings) *testNode {
+func startNode(t testing.TB, s settings) *testNode {
 	t.Helper()
 	opened, err := openNode(t, s)
 	if err != nil {
@@ -53,7 +53,7 @@ type testNode struct {
 }
 
 // stop closes the node, as a signal would.
-func (n *testNode) stop(t *testing.T) {
+func (n *testNode) stop(t testing.TB) {
 	t.Helper()
 	if n.stopped {
 		return
@@ -64,7 +64,7 @@ func (n *testNode) stop(t *testing.T) {
 	}
 }
 
-func openNode(t *testing.T, s settings) (*node, error) {
+func openNode(t testing.TB, s settings) (*node, error) {
 	t.Helper()
 	defaults := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
 	if s["NATS_URL"]+s["NATS_CONTEXT"] == "" {
