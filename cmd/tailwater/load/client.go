@@ -17,6 +17,9 @@ type client interface {
 	waiting() time.Duration // how long it has had nothing to do, each share's time added up; negative where that is not known
 }
 
+// chooseClient is a variable so that tests on Linux run over both.
+var chooseClient = systemClient
+
 // openingAtOnce is how many connections are being opened at one time.
 const openingAtOnce = 128
 
@@ -48,8 +51,8 @@ func newTarget(plan *Plan, started time.Time) (*target, error) {
 // now gives the time since the run began.
 func (t *target) now() time.Duration { return time.Since(t.started) }
 
-// perAddress is how many connections come from one address: fewer than there are ports for them.
-const perAddress = 28_000
+// perAddress is how many connections come from one address: fewer than there are ports for them. Tests lower it.
+var perAddress = 28_000
 
 // source gives the address that the i-th connection comes from, which is not valid where the system may choose. One
 // address has ports for so many; on loopback there are more addresses.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newClient gives the client for this system.
-func newClient(target *target, tallies []*tally) (client, error) {
+// systemClient is the client for this system.
+func systemClient(target *target, tallies []*tally) (client, error) {
 	return newEpollClient(target, tallies)
 }
 

@@ -2,8 +2,8 @@
 
 package load
 
-// newClient gives the client for this system.
-func newClient(target *target, tallies []*tally) (client, error) {
+// systemClient is the client for this system.
+func systemClient(target *target, tallies []*tally) (client, error) {
 	return newPlainClient(target, tallies)
 }
 

@@ -73,12 +73,15 @@ type snapshot struct {
 	received      int
 }
 
+// openFiles is a variable so that tests can have another limit.
+var openFiles = raiseFiles
+
 // spareFiles is how many files are open besides the connections.
 const spareFiles = 64
 
 func newRun(plan Plan) (*run, error) {
 	r := &run{plan: plan, asked: plan.Connections, mark: newMark()}
-	r.files = raiseFiles(plan.Connections + plan.Stalled + spareFiles)
+	r.files = openFiles(plan.Connections + plan.Stalled + spareFiles)
 	r.plan.Connections = min(plan.Connections, r.files-plan.Stalled-spareFiles)
 	if r.plan.Connections < r.plan.Subjects {
 		return nil, fmt.Errorf("this process may open %d files, which is too few for a connection for each subject: raise the limit (ulimit -n)", r.files)
@@ -94,8 +97,8 @@ func newRun(plan Plan) (*run, error) {
 		r.window = newWindow(plan.InFlight, plan.Subjects, plan.Patience)
 	}
 	number := shares()
-	for i := range number {
-		r.tallies = append(r.tallies, newTally(&r.plan, r.mark, r.window, i, number))
+	for first := range number {
+		r.tallies = append(r.tallies, newTally(&r.plan, r.mark, r.window, first, number))
 	}
 	return r, nil
 }
@@ -108,7 +111,7 @@ func (r *run) open() error {
 		}
 		r.publisher = publisher
 	}
-	client, err := newClient(r.target, r.tallies)
+	client, err := chooseClient(r.target, r.tallies)
 	if err != nil {
 		return err
 	}
@@ -154,8 +157,8 @@ func (r *run) connect(ctx context.Context) error {
 	r.opened = r.target.now() - begun
 	switch {
 	case err != nil:
-		return err
-	case is.opened == 0:
+		return fmt.Errorf("read %s: %w", r.plan.fill(r.plan.URL, 0), err)
+	case is.opened == 0 && is.skipped == total:
 		return fmt.Errorf("no connection was made: %w", r.machine())
 	case is.opened+is.skipped < total && ctx.Err() == nil:
 		return fmt.Errorf("%d of %d connections are open, and the others got no answer within %v", is.opened, total, r.plan.Patience)
@@ -176,24 +179,52 @@ func (r *run) settle(ctx context.Context) error {
 	return nil
 }
 
+// How long a probe is waited for before it is sent again: a server may answer before it reads the subject.
+const (
+	firstProbe = 100 * time.Millisecond
+	laterProbe = 2 * time.Second
+)
+
 // probe publishes on each subject until every connection has got something. From then on, nothing may be lost.
 func (r *run) probe(ctx context.Context) error {
 	r.watching.enter("waiting for a first message on each connection")
-	for subject := range r.plan.Subjects {
-		r.publisher.put(sending{subject: subject, seq: probe})
+	reached, since := 0, time.Now()
+	for pause := firstProbe; ; pause = min(2*pause, laterProbe) {
+		for subject := range r.unreached() {
+			r.publisher.put(sending{subject: subject, seq: probe})
+		}
+		is, err := r.await(ctx, min(pause, r.plan.Patience), func(c counts) (int, bool) { return c.reached, c.waited == 0 })
+		if is.reached > reached {
+			reached, since = is.reached, time.Now()
+		}
+		err = errors.Join(err, r.publisher.failure())
+		switch {
+		case err != nil || ctx.Err() != nil:
+			return err
+		case is.streams == 0:
+			return errors.New("the server has closed every connection")
+		case is.waited == 0:
+			return nil
+		case time.Since(since) > r.plan.Patience:
+			return fmt.Errorf("%d of %d connections got no message within %v: do they read what is published on %s, and does the server pass payloads on as they are?",
+				is.waited, is.streams, r.plan.Patience, r.plan.subject(0))
+		}
 	}
-	is, err := r.await(ctx, r.plan.Patience, func(c counts) (int, bool) { return c.reached, c.waited == 0 })
-	switch {
-	case err != nil || ctx.Err() != nil:
-		return err
-	case is.streams == 0:
-		return errors.New("the server has closed every connection")
-	case is.waited > 0:
-		err := fmt.Errorf("%d of %d connections got no message within %v: are they of the server that %s is published to, and does it pass payloads on as they are?",
-			is.waited, is.streams, r.plan.Patience, r.plan.subject(0))
-		return errors.Join(err, r.publisher.failure())
+}
+
+// unreached gives the subjects of connections that no probe has reached.
+func (r *run) unreached() map[int]bool {
+	subjects := map[int]bool{}
+	for _, t := range r.tallies {
+		t.mu.Lock()
+		for i := range t.readers {
+			if reader := &t.readers[i]; reader.phase == open && !reader.stalled && !reader.reached {
+				subjects[int(reader.subject)] = true
+			}
+		}
+		t.mu.Unlock()
 	}
-	return r.publisher.failure()
+	return subjects
 }
 
 // measure publishes, and waits until all of it has arrived.

@@ -194,11 +194,11 @@ func (t *tally) skip(r *reader, why error) {
 	}
 }
 
-// isMachine tells whether a connection could not be made for want of the machine's means; it gives what to do.
+// isMachine gives what to do where a connection could not be made for want of the machine's means, else nil.
 func isMachine(err error) error {
 	switch {
 	case isFileLimit(err):
-		return fmt.Errorf("this machine's limit of open files for one process is reached: raise it (ulimit -n)")
+		return fmt.Errorf("this machine has no more open files or memory for connections: %w", err)
 	case isPortLimit(err):
 		return fmt.Errorf("this machine has no more free ports or addresses to connect from: %w", err)
 	}

@@ -21,21 +21,22 @@ type pace struct {
 
 func (p *pace) wait(ctx context.Context, k int) (due time.Duration, ok bool) {
 	after := time.Duration(float64(k) / p.rate * float64(time.Second))
-	if after >= p.length || ctx.Err() != nil {
-		return 0, false
+	due = p.begins + min(after, p.length) // after the last, the rest of the time is waited for
+	return due, p.sleep(ctx, due-p.target.now()) && after < p.length
+}
+
+// sleep tells whether ctx has not ended.
+func (p *pace) sleep(ctx context.Context, length time.Duration) bool {
+	if length <= 0 {
+		return ctx.Err() == nil
 	}
-	due = p.begins + after
-	ahead := due - p.target.now()
-	if ahead <= 0 {
-		return due, true
-	}
-	timer := time.NewTimer(ahead)
+	timer := time.NewTimer(length)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return due, true
+		return true
 	case <-ctx.Done():
-		return 0, false
+		return false
 	}
 }
 
