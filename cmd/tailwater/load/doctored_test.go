@@ -64,6 +64,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) {
 	s.sources[host]++
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Connection", "close") // with the stream; a stalled reader sees nothing else of its end
 	response := http.NewResponseController(w)
 	_ = response.Flush()
 	for {
