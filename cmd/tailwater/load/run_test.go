@@ -85,6 +85,12 @@ func TestDoctoredServer(t *testing.T) {
 			closed int
 		}{
 			{"loses one", only(2, 7, func(string) (string, bool) { return "", false }), load.Deliveries{Expected: all, Received: all - 1, Lost: 1}, 0},
+			{"loses every second", func(reader, n int, f string) (string, bool) {
+				if reader == 2 && n%2 == 0 && n < 20 {
+					return "", false
+				}
+				return f, false
+			}, load.Deliveries{Expected: all, Received: all - 9, Lost: 9}, 0},
 			{"doubles one", only(2, 7, func(f string) (string, bool) { return f + f, false }), load.Deliveries{Expected: all, Received: all, Duplicates: 1}, 0},
 			{"swaps two", swap(2, 7), load.Deliveries{Expected: all, Received: all, Disordered: 1}, 0},
 			{"closes a connection", only(2, 7, func(f string) (string, bool) { return f, true }), load.Deliveries{Expected: all - 13, Received: all - 13}, 1},
@@ -139,21 +145,26 @@ func TestWindowStandsStill(t *testing.T) {
 }
 
 func TestPublishingFails(t *testing.T) {
-	s := startServer(t, faithful)
-	posts := 0 // of one subject, one after the other
-	post := refusing(t, func(w http.ResponseWriter, r *http.Request) {
-		if posts++; posts == 5 {
-			http.Error(w, "not this one", http.StatusServiceUnavailable)
-			return
+	for name, inFlight := range map[string]int{"at a pace": 0, "in flight": 1} {
+		s := startServer(t, faithful)
+		posts := 0 // of one subject, one after the other
+		plan := s.plan()
+		plan.Post = refusing(t, func(w http.ResponseWriter, r *http.Request) {
+			if posts++; posts == 5 {
+				http.Error(w, "not this one", http.StatusServiceUnavailable)
+				return
+			}
+			r.SetPathValue("subject", "bench.0")
+			s.publish(w, r)
+		})
+		if inFlight > 0 {
+			plan.Rate, plan.InFlight = 0, inFlight
 		}
-		r.SetPathValue("subject", "bench.0")
-		s.publish(w, r)
-	})
-	plan := s.plan()
-	plan.Post = post
-	report := measure(t, plan)
-	if m, d := report.Messages, report.Deliveries; m.Failed != 1 || d.Lost != 0 || !mentions(report.Notes, "503 Service Unavailable: not this one") {
-		t.Errorf("it says %+v %+v %v", m, d, report.Notes)
+		report := measure(t, plan)
+		m, d := report.Messages, report.Deliveries
+		if m.Published != 20 || m.Failed != 1 || d.Received != 19*5 || d.Lost != 0 || !mentions(report.Notes, "503 Service Unavailable: not this one") {
+			t.Errorf("%s: it says %+v %+v %v", name, m, d, report.Notes)
+		}
 	}
 }
 
@@ -200,18 +211,30 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestStalledConnectionsReadNothing(t *testing.T) {
+func TestStalledConnections(t *testing.T) {
 	overBothClients(t, func(t *testing.T) {
-		// Connections are opened at once, so the one that the server closes may be either kind.
-		plan := startServer(t, only(5, 2, func(string) (string, bool) { return "", true })).plan()
-		plan.Stalled, plan.Rate = 3, 100
-		report := measure(t, plan)
-		c, d := report.Connections, report.Deliveries
-		if c.Opened != 5 || c.Stalled != 3 || c.Closed+c.StalledClosed != 1 {
-			t.Errorf("connections: %+v", c)
-		}
-		if d.Received != 100-19*c.Closed || d.Lost != 0 {
-			t.Errorf("deliveries: %+v", d)
+		for name, test := range map[string]struct {
+			treat    treatment
+			closed   bool
+			received int
+		}{
+			"are left alone": {faithful, false, 5 * 20},
+			"are cut":        {func(_, n int, frame string) (string, bool) { return frame, n == 2 }, true, 5 * 2},
+		} {
+			plan := startServer(t, test.treat).plan()
+			plan.Stalled, plan.Rate = 3, 100
+			report := measure(t, plan)
+			want := load.Connections{Asked: 5, Opened: 5, Stalled: 3}
+			if test.closed {
+				want.Closed, want.StalledClosed = 5, 3
+			}
+			c, d := report.Connections, report.Deliveries
+			if c.OpenSeconds = 0; c != want {
+				t.Errorf("those that %s: %+v", name, c)
+			}
+			if d.Received != test.received || d.Lost != 0 {
+				t.Errorf("those that %s: %+v", name, d)
+			}
 		}
 	})
 }

@@ -38,7 +38,7 @@ var scans = []struct {
 	{"adjacent", text(string(load.Payload(first, load.MinSize)), string(load.Payload(second, load.MinSize))), load.Scanned{Records: []load.Record{first, second}}},
 	{"in an object", text(`{"subject":"a","data":"`, first, `","id":"x"}`+"\n"), load.Scanned{Records: []load.Record{first}}},
 	{"of another run", text("data: ~twOTHER00000000000100000000000001..\n\n", first), load.Scanned{Records: []load.Record{first}}},
-	{"a record that was cut", text(cut(load.Payload(first, load.MinSize), 5), "\n\ndata: ", second, "\n"), load.Scanned{Records: []load.Record{second}}},
+	{"a record that was cut", text(cut(load.Payload(first, load.MinSize), 20), "\n\ndata: ", second, "\n"), load.Scanned{Records: []load.Record{second}}},
 	{"the end is missing", text(first, cut(load.Payload(second, load.MinSize), 1)), load.Scanned{Records: []load.Record{first}}},
 	{"events of Tailwater", text(
 		"event: tailwater:open\ndata: {}\n\nevent: tailwater:gap\ndata: {}\n\n", first, "\n\nevent: tailwater:reset\ndata: {}\nid: 1\n\n", second,
