@@ -51,7 +51,7 @@ func closed(number int) string {
 
 func (r report) deliveries(b *load.Report) {
 	m, d := b.Messages, b.Deliveries
-	pace := fmt.Sprintf("%s/s", humanize.CommafWithDigits(m.PerSecond, 1))
+	pace := humanize.FormatFloat("#,###.#", m.PerSecond) + "/s"
 	if m.InFlight > 0 {
 		pace += fmt.Sprintf(" with %s on their way", comma(m.InFlight))
 	}
