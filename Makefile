@@ -33,7 +33,7 @@ bench: ## measure
 
 FUZZTIME := 20s
 fuzz: ## look for inputs that break a parser, FUZZTIME each
-	@for package in $$(go list ./bridge/... ./configs/...); do \
+	@for package in $$(go list ./bridge/... ./cmd/tailwater/load ./configs/...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package || exit 1; \
 		done; \

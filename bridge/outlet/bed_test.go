@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -202,19 +201,6 @@ type rawClient struct {
 	*bridgetest.Stream
 	conn *net.TCPConn
 }
-
-// smallWindow dials with a small receive buffer, and segments as on a network: loopback's are larger than the buffer, and
-// between the two the kernel would let a client that reads wait for seconds. Both must be known before the connection is
-// made.
-var smallWindow = net.Dialer{Control: func(_, _ string, socket syscall.RawConn) (err error) {
-	controlErr := socket.Control(func(fd uintptr) {
-		err = errors.Join(
-			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 8<<10),
-			syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, 1400),
-		)
-	})
-	return errors.Join(controlErr, err)
-}}
 
 // send opens a connection, and sends a request. The test's end closes it.
 func send(t testing.TB, server *httptest.Server, dialer net.Dialer) *net.TCPConn {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -87,15 +86,6 @@ func consumeAll(b *testing.B, stream jetstream.Stream, messages int) {
 	}
 	<-done
 	consuming.Stop()
-}
-
-// cpu gives the processor time that this process has used: here, publisher, server and reader.
-func cpu(b *testing.B) time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // BenchmarkTap compares what a message costs this process that comes through a tap with one that comes by a subscription,

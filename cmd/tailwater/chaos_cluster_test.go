@@ -1,5 +1,3 @@
-//go:build !windows
-
 package main
 
 import (
@@ -7,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +64,7 @@ func TestChaosCluster(t *testing.T) {
 		servers[led].Start(t)
 		c.await("the third server follows", func() bool { return current(c.ctx, js) && leavesLead(c.ctx, js, 2) })
 
-		servers[2].Signal(t, syscall.SIGSTOP)
+		servers[2].Pause(t)
 		c.awaitMore(300)
 		resumes := func() (n int) {
 			for _, client := range steady {
@@ -77,7 +74,7 @@ func TestChaosCluster(t *testing.T) {
 		}
 		before := resumes()
 		c.await("resumes while a replica stands still", func() bool { return resumes() > before+20 })
-		servers[2].Signal(t, syscall.SIGCONT)
+		servers[2].Resume(t)
 	}
 	c.awaitMore(100)
 	c.finish(bridgetest.Rules{})

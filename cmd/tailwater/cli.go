@@ -27,6 +27,7 @@ type cli struct {
 
 	Serve serveCommand `cmd:"" default:"1" help:"Run the bridge (what happens without a command)."`
 	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and say what they amount to."`
+	Bench benchCommand `cmd:"" help:"Put a load on a bridge, or on any other server of event streams, and measure it."`
 }
 
 // output is where a command writes: what was asked for to out, what happens to err.
@@ -63,6 +64,7 @@ func runCommand(ctx context.Context, args []string, out output) error {
 		kong.Exit(func(int) { shown = true }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(out),
+		kong.BindToProvider(func() (*configs.Settings, error) { return readSettings(commands.EnvFile) }),
 	)
 	if err != nil {
 		return fmt.Errorf("set up the command line: %w", err)
@@ -74,16 +76,21 @@ func runCommand(ctx context.Context, args []string, out output) error {
 	case err != nil:
 		return usageError{fmt.Errorf("tailwater: %w; see tailwater --help", err)}
 	}
-	settings, err := configs.Load(commands.EnvFile)
-	if err != nil {
-		return usageError{err}
-	}
-	return parsed.Run(settings)
+	return parsed.Run()
 }
 
-// help ends with the table of settings.
+// readSettings is called for commands that take the settings, and for no others.
+func readSettings(file string) (*configs.Settings, error) {
+	settings, err := configs.Load(file)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return settings, nil
+}
+
+// help ends with the table of settings, where they are read.
 func help(options kong.HelpOptions, ctx *kong.Context) error {
-	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil || ctx.Command() == "bench" {
 		return err
 	}
 	_, err := fmt.Fprintf(ctx.Stdout, "\nSettings, from the environment:\n\n%s", configs.Help())

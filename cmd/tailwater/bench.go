@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/cmd/tailwater/load"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// benchCommand puts a load on a server. It reads no settings: what it measures need not be a bridge, nor on this machine.
+type benchCommand struct {
+	URL     string   `default:"http://127.0.0.1:8080/events/{subject}" placeholder:"URL" help:"Event streams to read, where {subject} stands for the subject (${default}). Any server of event streams will do."`
+	Header  []string `sep:"none" placeholder:"'NAME: VALUE'" help:"A header for the requests that read; can be repeated."`
+	Subject string   `default:"bench.{n}" placeholder:"SUBJECT" help:"Subjects, where {n} stands for their number from 0 (${default})."`
+
+	NATS        string `name:"nats" placeholder:"URL" help:"Publish over NATS, to this server (nats://127.0.0.1:4222, unless another publisher is named)."`
+	NATSContext string `name:"nats-context" placeholder:"NAME" help:"Publish over NATS, as this context of the nats command says."`
+	NATSCreds   string `name:"nats-creds" placeholder:"FILE" help:"Credentials file to sign in to NATS with."`
+	Post        string `placeholder:"URL" help:"Publish by POST to this URL, where {subject} stands for the subject."`
+
+	Connections int `default:"100" placeholder:"N" help:"Connections that read; they are divided among the subjects (${default})."`
+	Subjects    int `default:"1" placeholder:"N" help:"Subjects to read and to publish on, all in turn (${default})."`
+	Stalled     int `placeholder:"N" help:"More connections, which read nothing once they are open (none)."`
+
+	Size     int           `default:"128" placeholder:"BYTES" help:"Size of a payload in bytes, at least 34 (${default})."`
+	Rate     float64       `placeholder:"N" help:"Messages a second, over all subjects; each goes to every connection on its subject (20)."`
+	InFlight int           `placeholder:"N" help:"Instead of a rate: this many messages are on their way at any time. One has arrived when each connection on its subject has it."`
+	Duration time.Duration `default:"10s" placeholder:"TIME" help:"How long to publish, such as 30s or 5m (${default})."`
+	Messages int           `placeholder:"N" help:"End the publishing after so many messages, if that is earlier (no such end)."`
+
+	Idle     bool          `help:"Publish nothing: open the connections, and read the server's memory behind the pause of --settle."`
+	Settle   time.Duration `default:"2s" placeholder:"TIME" help:"Pause behind the opening of the connections, before the server's memory is read (${default})."`
+	Patience time.Duration `default:"10s" placeholder:"TIME" help:"When nothing happens for so long, what is outstanding is given up (${default})."`
+	PID      []int         `name:"pid" placeholder:"PID" help:"Processes of the server, of which processor time and memory are measured (Linux): its children too, separated by commas."`
+	JSON     bool          `name:"json" help:"Print the result as JSON."`
+}
+
+// The publisher and the pace where none are named.
+const (
+	benchNATS = "nats://127.0.0.1:4222"
+	benchRate = 20
+)
+
+// Run measures until all is done, or ctx ends.
+func (c *benchCommand) Run(ctx context.Context, out output) error {
+	plan, err := c.plan()
+	if err = errors.Join(err, plan.Check()); err != nil {
+		return usageError{err}
+	}
+	progress := newProgressLine(out.err)
+	plan.Watch = progress.show
+	report, err := load.Run(ctx, plan)
+	progress.clear()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(out.out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(report)
+	}
+	return writeBench(out.out, report)
+}
+
+// plan gives what the flags ask for. It is to be checked, also where there is an error.
+func (c *benchCommand) plan() (load.Plan, error) {
+	plan := load.Plan{
+		URL: c.URL, Header: c.Header, Subject: c.Subject, Post: c.Post,
+		Connections: c.Connections, Subjects: c.Subjects, Stalled: c.Stalled,
+		Size: c.Size, Rate: c.Rate, InFlight: c.InFlight, Duration: c.Duration, Messages: c.Messages,
+		Idle: c.Idle, Settle: c.Settle, Patience: c.Patience, PIDs: c.PID,
+	}
+	if c.Idle && c.NATS+c.NATSContext+c.NATSCreds == "" {
+		return plan, nil
+	}
+	if c.Rate == 0 && c.InFlight == 0 {
+		plan.Rate = benchRate
+	}
+	dial, err := c.dialer()
+	plan.Dial = dial
+	return plan, err
+}
+
+// dialer gives the way to NATS, or nil where messages are published by POST.
+func (c *benchCommand) dialer() (func() (*nats.Conn, error), error) {
+	if c.Post != "" && c.NATS+c.NATSContext+c.NATSCreds == "" {
+		return nil, nil
+	}
+	settings := configs.NATS{Context: c.NATSContext, Creds: c.NATSCreds}
+	var problems error
+	switch {
+	case c.NATS != "" && c.NATSContext != "":
+		problems = errors.New("--nats and --nats-context: give one of them")
+	case c.NATSContext == "":
+		url := c.NATS
+		if url == "" {
+			url = benchNATS
+		}
+		if err := settings.URL.Decode(url); err != nil {
+			problems = fmt.Errorf("--nats: %w", err)
+		}
+	}
+	dial, err := external(settings)
+	return func() (*nats.Conn, error) { return dial(load.NATSOptions()...) }, errors.Join(problems, err)
+}
+
+// progressLine is one line on a terminal, which is written over and over. Elsewhere it is nothing.
+type progressLine struct{ to io.Writer }
+
+func newProgressLine(to io.Writer) progressLine {
+	if !isTerminal(to) {
+		to = io.Discard
+	}
+	return progressLine{to}
+}
+
+const eraseLine = "\r\x1b[K"
+
+func (l progressLine) show(p load.Progress) {
+	fmt.Fprintf(l.to, "%s%4.0f s  %s: %s of %s open", eraseLine, p.Elapsed.Seconds(), p.Phase, comma(p.Connections), comma(p.Wanted))
+	if p.Received > 0 {
+		fmt.Fprintf(l.to, ", %s received, %s/s, p99 %.1f ms", comma(p.Received), comma(int(p.Rate)), p.P99.Seconds()*1000)
+	}
+	if p.Trouble > 0 {
+		fmt.Fprintf(l.to, ", %s troubles", comma(p.Trouble))
+	}
+}
+
+func (l progressLine) clear() { fmt.Fprint(l.to, eraseLine) }

@@ -1,0 +1,91 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+)
+
+// chunks takes the chunk headers out of a body (RFC 9112, section 7.1), wherever it is cut: they would stand in the midst
+// of records.
+type chunks struct {
+	state chunkState
+	left  uint64 // of the size that is being read, or of the chunk
+	digit bool   // the size has one
+}
+
+type chunkState uint8
+
+const (
+	chunkSize chunkState = iota
+	chunkExtension
+	chunkData
+	chunkEnd // the line end behind the data
+	chunksOver
+)
+
+var errChunks = errors.New("the body is no chunked transfer coding")
+
+// maxChunk keeps the size from wrapping around.
+const maxChunk = 1 << 48
+
+// strip gives the body, moved together at the beginning of data.
+func (c *chunks) strip(data []byte) (body []byte, err error) {
+	body = data[:0]
+	for len(data) > 0 && c.state != chunksOver {
+		switch c.state {
+		case chunkData:
+			n := min(uint64(len(data)), c.left)
+			body = append(body, data[:n]...)
+			data = data[n:]
+			if c.left -= n; c.left == 0 {
+				c.state = chunkEnd
+			}
+		case chunkSize:
+			if err := c.size(data[0]); err != nil {
+				return body, err
+			}
+			data = data[1:]
+		default: // up to the end of the line
+			i := bytes.IndexByte(data, '\n')
+			if i < 0 {
+				return body, nil
+			}
+			data = data[i+1:]
+			c.lineEnded()
+		}
+	}
+	return body, nil
+}
+
+// size takes a byte of the line before a chunk.
+func (c *chunks) size(b byte) error {
+	digit := hexValue[b]
+	switch {
+	case digit != notHex:
+		c.left, c.digit = c.left<<4|uint64(digit), true
+		if c.left > maxChunk {
+			return errChunks
+		}
+	case !c.digit:
+		return errChunks
+	case b == '\n':
+		c.lineEnded()
+	default:
+		c.state = chunkExtension
+	}
+	return nil
+}
+
+func (c *chunks) lineEnded() {
+	switch {
+	case c.state == chunkEnd:
+		*c = chunks{}
+	case c.left == 0:
+		c.state = chunksOver
+	default:
+		c.state = chunkData
+	}
+}
+
+// ended tells whether the last chunk has come.
+func (c *chunks) ended() bool { return c.state == chunksOver }

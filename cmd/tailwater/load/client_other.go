@@ -1,0 +1,10 @@
+//go:build !linux
+
+package load
+
+// systemClient is the client for this system.
+func systemClient(target *target, tallies []*tally) (client, error) {
+	return newPlainClient(target, tallies)
+}
+
+func shares() int { return 1 }

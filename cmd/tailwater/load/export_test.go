@@ -1,0 +1,98 @@
+package load
+
+// What tests look at by itself.
+
+// Record is a record without its time.
+type Record struct {
+	Subject int
+	Seq     uint32
+}
+
+// Mark is that of the records in these tests.
+var Mark = []byte("~twTESTS")
+
+// Payload gives a payload with a record.
+func Payload(rec Record, size int) []byte {
+	payload := newPayload(Mark, size)
+	stamp(payload, record{rec.Subject, rec.Seq, 1})
+	return payload
+}
+
+// Scanned is what a scanner finds.
+type Scanned struct {
+	Records      []Record
+	Gaps, Resets int
+}
+
+// Scan scans a stream that comes in pieces.
+func Scan(pieces ...[]byte) Scanned {
+	var s scanner
+	var all Scanned
+	for _, piece := range pieces {
+		var found found
+		room := append(make([]byte, headroom), piece...)
+		s.scan(Mark, room, &found)
+		for _, rec := range found.records {
+			all.Records = append(all.Records, Record{rec.subject, rec.seq})
+		}
+		all.Gaps += found.gaps
+		all.Resets += found.resets
+	}
+	return all
+}
+
+// Unchunk takes the chunk headers out of a body that comes in pieces.
+func Unchunk(pieces ...[]byte) (body []byte, ended bool, err error) {
+	var c chunks
+	for _, piece := range pieces {
+		part, err := c.strip(piece)
+		body = append(body, part...)
+		if err != nil {
+			return body, c.ended(), err
+		}
+	}
+	return body, c.ended(), nil
+}
+
+// Order gives what becomes of sequences, as "next ahead late duplicate", and how many are missing in the end.
+func Order(seqs ...uint32) (verdicts []string, missing uint32) {
+	var o order
+	for _, seq := range seqs {
+		is, _ := o.take(seq)
+		verdicts = append(verdicts, []string{"next", "ahead", "late", "duplicate"}[is])
+	}
+	return verdicts, o.missing
+}
+
+// ReadHead reads an answer that has come so far; open tells whether an event stream follows.
+func ReadHead(got string, over bool) (open bool, body int, err error) {
+	answer, err := readHead([]byte(got), over)
+	if answer == nil {
+		return false, 0, err
+	}
+	return true, answer.body, err
+}
+
+// UsePlainClient reads connections as on systems other than Linux, until the function that it gives is called.
+func UsePlainClient() (undo func()) {
+	before := chooseClient
+	chooseClient = newPlainClient
+	return func() { chooseClient = before }
+}
+
+// LimitFiles makes the system one that lets a process open no more files, until the function that it gives is called.
+func LimitFiles(files int) (undo func()) {
+	before := openFiles
+	openFiles = func(int) int { return files }
+	return func() { openFiles = before }
+}
+
+// LimitPorts lets no more connections come from one address, until the function that it gives is called.
+func LimitPorts(number int) (undo func()) {
+	before := perAddress
+	perAddress = number
+	return func() { perAddress = before }
+}
+
+// SpareFiles are those beside the connections.
+const SpareFiles = spareFiles

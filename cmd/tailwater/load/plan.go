@@ -1,0 +1,129 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Plan is what to do to a server, and how to measure it.
+type Plan struct {
+	URL     string   // of the event streams; {subject} stands for the subject
+	Header  []string // of the requests for them, each as "Name: value"
+	Subject string   // {n} stands for the number of the subject, from 0
+
+	Dial func() (*nats.Conn, error) // how to reach NATS, to publish there; nil otherwise
+	Post string                     // URL to publish to by POST; {subject} stands for the subject
+
+	Connections int // that read; connection i reads subject i mod Subjects
+	Subjects    int
+	Stalled     int // more connections, which read nothing once they are open
+
+	Size     int           // of a payload, in bytes
+	Rate     float64       // messages a second, over all subjects; 0 with InFlight
+	InFlight int           // messages on their way at any time; 0 with Rate
+	Duration time.Duration // of the publishing
+	Messages int           // end the publishing after so many; 0 for no such end
+
+	Idle     bool          // publish nothing
+	Settle   time.Duration // pause behind the opening of the connections, before memory is read
+	Patience time.Duration // when nothing happens for so long, what is outstanding is given up
+	PIDs     []int         // processes of the server; empty: it is not measured
+
+	Watch func(Progress) // is told about once a second how it goes; may be nil
+}
+
+// Limits of a plan. A subject's number and sequence have to find room in a record.
+const (
+	MinSize     = recordLen
+	maxSubjects = 1 << (4 * subjectLen)
+	maxInFlight = 1 << 20
+)
+
+// Check tells everything that is wrong with a plan, and what to do.
+func (p *Plan) Check() error {
+	problems := []error{p.checkURL("url", p.URL), p.checkSubject(), p.checkPublisher(), p.checkPace()}
+	check := func(ok bool, format string, values ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, values...))
+		}
+	}
+	check(p.Connections >= 1, "--connections=%d: give at least 1", p.Connections)
+	check(p.Subjects >= 1 && p.Subjects <= maxSubjects, "--subjects=%d: give 1 to %d", p.Subjects, maxSubjects)
+	check(p.Subjects <= p.Connections || p.Connections < 1, "--subjects=%d: there must be a connection for each, and --connections is %d", p.Subjects, p.Connections)
+	check(p.Stalled >= 0, "--stalled=%d: give 0 or more", p.Stalled)
+	check(p.Size >= MinSize, "--size=%d: give at least %d bytes, which the record of a message takes", p.Size, MinSize)
+	check(p.Messages >= 0, "--messages=%d: give 0 or more", p.Messages)
+	check(p.Settle >= 0, "--settle=%v: give 0s or more", p.Settle)
+	check(p.Patience > 0, "--patience=%v: give more than 0s", p.Patience)
+	check(canMeasure || len(p.PIDs) == 0, "--pid: processes can be measured on Linux alone")
+	for _, header := range p.Header {
+		name, _, isHeader := strings.Cut(header, ":")
+		check(isHeader && name != "" && !strings.ContainsAny(header, "\r\n"), "--header=%q: give it as 'Name: value'", header)
+	}
+	return errors.Join(problems...)
+}
+
+func (p *Plan) checkURL(flag, template string) error {
+	u, err := url.Parse(p.fill(template, 0))
+	switch {
+	case err != nil:
+		return fmt.Errorf("--%s: %w", flag, err)
+	case flag == "url" && u.Scheme == "https":
+		return fmt.Errorf("--url=%s: https is not supported; name the server behind the proxy that does TLS", template)
+	case u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme):
+		return fmt.Errorf("--%s=%s: give a URL such as http://127.0.0.1:8080/events/{subject}", flag, template)
+	case p.Subjects > 1 && !strings.Contains(template, "{subject}"):
+		return fmt.Errorf("--%s=%s: put {subject} where the subject belongs, or read one subject alone", flag, template)
+	}
+	return nil
+}
+
+func (p *Plan) checkSubject() error {
+	if p.Subject == "" || strings.ContainsAny(p.Subject, " \t\r\n*>") {
+		return fmt.Errorf("--subject=%q: give a subject without blanks and wildcards", p.Subject)
+	}
+	if p.Subjects > 1 && !strings.Contains(p.Subject, "{n}") {
+		return fmt.Errorf("--subject=%s: put {n} where the number of the subject belongs, or read one subject alone", p.Subject)
+	}
+	return nil
+}
+
+func (p *Plan) checkPublisher() error {
+	switch {
+	case p.Idle && (p.Dial != nil || p.Post != ""):
+		return errors.New("--idle publishes nothing: leave out the publisher")
+	case p.Idle:
+		return nil
+	case p.Dial != nil && p.Post != "":
+		return errors.New("--nats and --post: publish by one of them")
+	case p.Post != "":
+		return p.checkURL("post", p.Post)
+	case p.Dial == nil:
+		return errors.New("say where to publish: --nats or --post")
+	}
+	return nil
+}
+
+func (p *Plan) checkPace() error {
+	switch {
+	case p.Idle && (p.Rate != 0 || p.InFlight != 0):
+		return errors.New("--idle publishes nothing: leave out --rate and --in-flight")
+	case p.Idle:
+		return nil
+	case p.Rate != 0 && p.InFlight != 0:
+		return errors.New("--rate and --in-flight: give one of them")
+	case p.Rate < 0 || p.Rate == 0 && p.InFlight == 0:
+		return fmt.Errorf("--rate=%v: give more than 0 messages a second", p.Rate)
+	case p.InFlight < 0 || p.InFlight > maxInFlight:
+		return fmt.Errorf("--in-flight=%d: give 1 to %d", p.InFlight, maxInFlight)
+	case p.Duration <= 0:
+		return fmt.Errorf("--duration=%v: give more than 0s", p.Duration)
+	}
+	return nil
+}

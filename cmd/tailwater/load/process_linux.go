@@ -1,0 +1,66 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/procfs"
+)
+
+// canMeasure tells whether other processes can be measured on this system.
+const canMeasure = true
+
+// usage is what processes have used.
+type usage struct {
+	cpu time.Duration // of all threads, those included that have ended
+	rss uint64        // bytes
+}
+
+// processes are those of the server.
+type processes []procfs.Proc
+
+func findProcesses(pids []int) (processes, error) {
+	var found processes
+	var problems []error
+	for _, pid := range pids {
+		proc, err := procfs.NewProc(pid)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("there is no process %d", pid))
+		}
+		found = append(found, proc)
+	}
+	return found, errors.Join(problems...)
+}
+
+func (p processes) usage() (usage, error) {
+	var sum usage
+	for _, proc := range p {
+		stat, err := proc.Stat()
+		if err != nil {
+			return usage{}, fmt.Errorf("the process %d has ended: %w", proc.PID, err)
+		}
+		status, err := proc.NewStatus()
+		if err != nil {
+			return usage{}, fmt.Errorf("the process %d has ended: %w", proc.PID, err)
+		}
+		sum.cpu += time.Duration(stat.CPUTime() * float64(time.Second))
+		sum.rss += status.VmRSS
+	}
+	return sum, nil
+}
+
+// machineCPU gives the processor time of the whole machine since its start: what was used, and all there was.
+func machineCPU() (busy, all float64) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, 0
+	}
+	stat, err := fs.Stat()
+	if err != nil {
+		return 0, 0
+	}
+	cpu := stat.CPUTotal // guest time is within user time
+	busy = cpu.User + cpu.Nice + cpu.System + cpu.IRQ + cpu.SoftIRQ + cpu.Steal
+	return busy, busy + cpu.Idle + cpu.Iowait
+}

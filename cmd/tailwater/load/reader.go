@@ -1,0 +1,36 @@
+package load
+
+// reader is one connection, as far as it does not matter how it is read.
+type reader struct {
+	subject int32
+	phase   phase
+	stalled bool // it reads nothing once it is open
+	chunked bool
+	reached bool // a probe has come
+
+	scanner scanner
+	chunks  chunks
+	order   order
+	head    []byte // of the answer, until it is complete
+}
+
+type phase uint8
+
+const (
+	opening phase = iota
+	open
+	over // it has ended, or was never begun
+)
+
+// newReaders gives one share of the connections: every shares-th from the first on. The stalled ones come last.
+func newReaders(plan *Plan, first, shares int) []reader {
+	var readers []reader
+	for i := first; i < plan.Connections+plan.Stalled; i += shares {
+		subject := i
+		if i >= plan.Connections {
+			subject = i - plan.Connections
+		}
+		readers = append(readers, reader{subject: int32(subject % plan.Subjects), stalled: i >= plan.Connections})
+	}
+	return readers
+}

@@ -1,0 +1,94 @@
+package load
+
+import (
+	"crypto/rand"
+	"time"
+)
+
+// A record is 34 bytes of text without blanks, quotes or line ends, so that servers pass it on as it is, in JSON too: a
+// mark, and three numbers in hexadecimal.
+const (
+	markLen    = 8
+	subjectLen = 6
+	seqLen     = 8
+	timeLen    = 12 // of nanoseconds: 78 hours
+	recordLen  = markLen + subjectLen + seqLen + timeLen
+)
+
+// probe is the sequence of messages that only show that a connection is reached. What is measured begins with 1.
+const probe = 0
+
+// record is what the payload of a message says about it.
+type record struct {
+	subject int
+	seq     uint32
+	at      time.Duration // when it was published, since the run began
+}
+
+// newMark gives what the records of one run begin with, so that those of another, which a server may have kept, are not
+// mistaken for them. Its first byte is rare in event streams: the search for it is fast.
+func newMark() []byte { return []byte("~tw" + rand.Text()[:markLen-3]) }
+
+// padding fills a payload up to the size that was asked for.
+const padding = '.'
+
+// newPayload gives a payload of which only the numbers are missing.
+func newPayload(mark []byte, size int) []byte {
+	payload := append(make([]byte, 0, size), mark...)
+	for len(payload) < size {
+		payload = append(payload, padding)
+	}
+	return payload
+}
+
+// stamp writes the numbers of a record into a payload.
+func stamp(payload []byte, rec record) {
+	digits := payload[markLen:recordLen]
+	writeHex(digits[:subjectLen], uint64(rec.subject))
+	writeHex(digits[subjectLen:subjectLen+seqLen], uint64(rec.seq))
+	writeHex(digits[subjectLen+seqLen:], uint64(rec.at))
+}
+
+// parse reads the numbers of a record.
+func parse(digits []byte) (rec record, ok bool) {
+	subject, ok1 := readHex(digits[:subjectLen])
+	seq, ok2 := readHex(digits[subjectLen : subjectLen+seqLen])
+	at, ok3 := readHex(digits[subjectLen+seqLen : recordLen-markLen])
+	return record{int(subject), uint32(seq), time.Duration(at)}, ok1 && ok2 && ok3
+}
+
+const (
+	hexDigits      = "0123456789abcdef"
+	upperHexDigits = "0123456789ABCDEF" // in the sizes of chunks
+)
+
+func writeHex(to []byte, value uint64) {
+	for i := len(to) - 1; i >= 0; i-- {
+		to[i] = hexDigits[value&15]
+		value >>= 4
+	}
+}
+
+// hexValue gives the value of each digit, and notHex for what is none.
+var hexValue = func() (values [256]byte) {
+	for i := range values {
+		values[i] = notHex
+	}
+	for i := range len(hexDigits) {
+		values[hexDigits[i]] = byte(i)
+		values[upperHexDigits[i]] = byte(i)
+	}
+	return values
+}()
+
+const notHex = 0xff
+
+func readHex(digits []byte) (value uint64, ok bool) {
+	var all byte
+	for _, c := range digits {
+		digit := hexValue[c]
+		all |= digit
+		value = value<<4 | uint64(digit&15)
+	}
+	return value, all != notHex
+}

@@ -1,0 +1,273 @@
+package load
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Report is what was measured. Its JSON is for machines: names are kept.
+type Report struct {
+	URL         string      `json:"url"`
+	Publisher   string      `json:"publisher"` // nats, post or none
+	Subjects    int         `json:"subjects"`
+	Size        int         `json:"size"` // bytes
+	Connections Connections `json:"connections"`
+	Messages    Messages    `json:"messages"`
+	Deliveries  Deliveries  `json:"deliveries"`
+	Latency     *Latency    `json:"latency_ms,omitempty"` // from publishing to receiving; absent where nothing came
+	Server      *Server     `json:"server,omitempty"`     // absent without pids
+	Generator   Generator   `json:"generator"`
+	Limits      []string    `json:"limits"` // what was the machine's or the generator's doing, and not the server's
+	Notes       []string    `json:"notes"`  // what else is to be known
+}
+
+// Connections counts connections.
+type Connections struct {
+	Asked         int     `json:"asked"`  // that read
+	Opened        int     `json:"opened"` // of those
+	Closed        int     `json:"closed"` // of those, by the server
+	Stalled       int     `json:"stalled"`
+	StalledClosed int     `json:"stalled_closed"` // of those, by the server
+	OpenSeconds   float64 `json:"open_seconds"`   // how long opening all took
+}
+
+// Messages counts what was published after all connections were open.
+type Messages struct {
+	Asked     float64 `json:"asked_per_second,omitempty"` // the pace
+	InFlight  int     `json:"in_flight,omitempty"`
+	Published int     `json:"published"`
+	Failed    int     `json:"failed"` // could not be published
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"per_second"`
+}
+
+// Deliveries counts messages on each connection.
+type Deliveries struct {
+	Expected    int     `json:"expected"` // a connection that the server closed owes nothing behind what it got last
+	Received    int     `json:"received"`
+	Lost        int     `json:"lost"`
+	Duplicates  int     `json:"duplicates"`
+	Disordered  int     `json:"disordered"`  // came behind a later one
+	Misdirected int     `json:"misdirected"` // of another subject than was asked for
+	Gaps        int     `json:"gaps"`        // events tailwater:gap
+	Resets      int     `json:"resets"`      // events tailwater:reset
+	PerSecond   float64 `json:"per_second"`
+	Bytes       int64   `json:"bytes"` // all that was read, heads of answers included
+}
+
+// Latency gives percentiles in ms.
+type Latency struct {
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p99.9"`
+	Max  float64 `json:"max"`
+}
+
+// Server is what the server's processes used.
+type Server struct {
+	PIDs           []int   `json:"pids"`
+	CPUSeconds     float64 `json:"cpu_seconds"`         // while messages were published and delivered
+	CPUPerDelivery float64 `json:"cpu_us_per_delivery"` // µs
+	CPUPerMessage  float64 `json:"cpu_us_per_message"`  // µs
+	RSSBefore      uint64  `json:"rss_before"`          // bytes, before the connections
+	RSSOpen        uint64  `json:"rss_open"`            // with them, before anything was published
+	RSSEnd         uint64  `json:"rss_end"`
+	RSSPeak        uint64  `json:"rss_peak"`
+	PerConnection  float64 `json:"rss_per_connection"` // bytes
+}
+
+// Generator is what the measuring took.
+type Generator struct {
+	CPUSeconds     float64 `json:"cpu_seconds"`
+	CPUPerDelivery float64 `json:"cpu_us_per_delivery"` // µs; the publishing is in it
+	Busy           float64 `json:"busy"`                // share of the time in which the connections' loop had to do; -1 where it is not known
+	BehindMax      float64 `json:"behind_max_ms"`       // by how much a message was published late
+	Machine        float64 `json:"machine_busy"`        // share of all processors' time, whoever took it; -1 where it is not known
+}
+
+func (r *run) report() *Report {
+	is, _ := r.counts()
+	report := &Report{
+		URL: r.plan.URL, Publisher: "none", Subjects: r.plan.Subjects, Size: r.plan.Size,
+		Connections: Connections{
+			Asked: r.asked, Opened: r.openedReaders(), Closed: is.closed,
+			Stalled: r.plan.Stalled, StalledClosed: is.stalledClosed, OpenSeconds: r.opened.Seconds(),
+		},
+		Messages: r.messages(),
+		Server:   r.serverUse(is),
+		Limits:   []string{}, Notes: []string{},
+	}
+	switch {
+	case r.plan.Post != "":
+		report.Publisher = "post"
+	case !r.plan.Idle:
+		report.Publisher = "nats"
+	}
+	report.Deliveries = r.deliveries(is)
+	if is.received > 0 {
+		report.Latency = r.percentiles()
+	}
+	report.Generator = r.generator()
+	r.judge(report)
+	return report
+}
+
+// openedReaders counts the connections that read, and were opened.
+func (r *run) openedReaders() int {
+	is, _ := r.counts()
+	return is.streams + is.closed
+}
+
+func (r *run) messages() Messages {
+	m := Messages{Asked: r.plan.Rate, InFlight: r.plan.InFlight, Published: r.published, Seconds: r.seconds}
+	if r.seconds > 0 {
+		m.PerSecond = float64(r.published) / r.seconds
+	}
+	if r.publisher != nil {
+		for _, failed := range r.publisher.failed {
+			m.Failed += int(failed)
+		}
+	}
+	return m
+}
+
+// deliveries compares what came with what was published.
+func (r *run) deliveries(is counts) Deliveries {
+	d := Deliveries{
+		Received: is.received, Duplicates: is.duplicates, Disordered: is.disordered, Misdirected: is.misdirected,
+		Gaps: is.gaps, Resets: is.resets, Bytes: is.bytes,
+	}
+	for _, t := range r.tallies {
+		for i := range t.readers {
+			d.Lost += r.lost(&t.readers[i])
+		}
+	}
+	d.Expected = d.Received + d.Lost
+	if took := r.lastArrival() - r.first.at; r.published > 0 && took > 0 {
+		d.PerSecond = float64(d.Received) / took.Seconds()
+	}
+	return d
+}
+
+// lost counts what one connection should have got, and did not.
+func (r *run) lost(reader *reader) int {
+	highest := reader.order.highest
+	if reader.phase == open && !reader.stalled {
+		highest = max(highest, published(r.published, int(reader.subject), r.plan.Subjects))
+	}
+	lost := int(highest - reader.order.received())
+	if r.publisher != nil {
+		lost -= int(r.publisher.failed[int(reader.subject)])
+	}
+	return max(0, lost)
+}
+
+func (r *run) lastArrival() (last time.Duration) {
+	for _, t := range r.tallies {
+		last = max(last, t.last)
+	}
+	return last
+}
+
+func (r *run) percentiles() *Latency {
+	all := r.latencies()
+	ms := func(percent float64) float64 { return float64(all.ValueAtPercentile(percent)) / 1000 }
+	return &Latency{P50: ms(50), P90: ms(90), P99: ms(99), P999: ms(99.9), Max: float64(all.Max()) / 1000}
+}
+
+func (r *run) serverUse(is counts) *Server {
+	if len(r.plan.PIDs) == 0 || r.gone != nil {
+		return nil
+	}
+	s := &Server{
+		PIDs:      r.plan.PIDs,
+		RSSBefore: r.memory[beforeOpening], RSSOpen: r.memory[afterOpening], RSSEnd: r.memory[atEnd],
+		RSSPeak: max(r.watching.peak, slices.Max(r.memory[:])),
+	}
+	if opened := is.opened; opened > 0 && s.RSSOpen > 0 {
+		s.PerConnection = (float64(s.RSSOpen) - float64(s.RSSBefore)) / float64(opened)
+	}
+	used := r.last.server.cpu - r.first.server.cpu
+	s.CPUSeconds = used.Seconds()
+	s.CPUPerDelivery = perEach(used, r.last.received-r.first.received)
+	s.CPUPerMessage = perEach(used, r.published)
+	return s
+}
+
+// perEach gives µs.
+func perEach(used time.Duration, number int) float64 {
+	if number == 0 {
+		return 0
+	}
+	return float64(used) / float64(time.Microsecond) / float64(number)
+}
+
+func (r *run) generator() Generator {
+	used, took := r.last.own-r.first.own, r.last.at-r.first.at
+	g := Generator{CPUSeconds: used.Seconds(), CPUPerDelivery: perEach(used, r.last.received-r.first.received), Busy: -1, Machine: -1}
+	if r.publisher != nil {
+		g.BehindMax = float64(r.publisher.behind.Load()) / float64(time.Millisecond)
+	}
+	if took > 0 && r.first.waiting >= 0 {
+		g.Busy = 1 - float64(r.last.waiting-r.first.waiting)/float64(took)/float64(len(r.tallies))
+	}
+	if all := r.last.machine - r.first.machine; all > 0 {
+		g.Machine = (r.last.busy - r.first.busy) / all
+	}
+	return g
+}
+
+// Where a share is above these, the generator or the machine was the limit.
+const (
+	tooBusy     = 0.9
+	machineFull = 0.97
+	tooLate     = 0.01 // of the messages
+)
+
+// judge says what of the result was not the server's doing.
+func (r *run) judge(report *Report) {
+	limit := func(is bool, format string, values ...any) {
+		if is {
+			report.Limits = append(report.Limits, fmt.Sprintf(format, values...))
+		}
+	}
+	limit(r.plan.Connections < r.asked, "only %d of %d connections were opened: this process may have %d files open; raise the limit (ulimit -n)", r.plan.Connections, r.asked, r.files)
+	if err := r.machine(); err != nil {
+		limit(true, "only %d of %d connections were opened: %v", report.Connections.Opened, r.asked, err)
+	}
+	g := report.Generator
+	limit(g.Busy > tooBusy, "the generator's loop was busy for %.0f %% of the time: rate and latencies are its own rather than the server's; use fewer connections, or a lower rate", 100*g.Busy)
+	limit(r.isPaced() && g.Machine > machineFull, "all processors were busy for %.0f %% of the time: the latencies are those of waiting for one of them", 100*g.Machine)
+	late := int(r.lateMessages())
+	limit(late > int(tooLate*float64(r.published)), "the generator fell behind its pace: %d of %d messages were published more than %v late, one by %.0f ms", late, r.published, tolerance, g.BehindMax)
+	r.note(report)
+}
+
+func (r *run) isPaced() bool { return r.plan.Rate > 0 }
+
+func (r *run) lateMessages() int64 {
+	if r.publisher == nil || !r.isPaced() {
+		return 0
+	}
+	return r.publisher.late.Load()
+}
+
+func (r *run) note(report *Report) {
+	note := func(format string, values ...any) {
+		report.Notes = append(report.Notes, fmt.Sprintf(format, values...))
+	}
+	if r.early {
+		note("it was ended early")
+	}
+	if r.isStuck {
+		note("it ended early: nothing arrived for %v, although messages were on their way", r.plan.Patience)
+	}
+	if r.gone != nil {
+		note("the server was not measured: %v", r.gone)
+	}
+	if r.publisher != nil && r.publisher.why != nil {
+		note("publishing failed: %v", r.publisher.why)
+	}
+}

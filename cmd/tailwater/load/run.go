@@ -1,0 +1,367 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Run does what a plan says. When ctx ends, it ends early, and reports what was measured until then.
+func Run(ctx context.Context, plan Plan) (*Report, error) {
+	if err := plan.Check(); err != nil {
+		return nil, err
+	}
+	r, err := newRun(plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.open(); err != nil {
+		r.close()
+		return nil, err
+	}
+	watched := r.startWatching()
+	err = r.phases(ctx)
+	watched()
+	r.close()
+	if err != nil {
+		return nil, err
+	}
+	return r.report(), nil
+}
+
+// run is one measurement.
+type run struct {
+	plan      Plan
+	asked     int // connections
+	files     int // that this process may have open
+	target    *target
+	mark      []byte
+	window    *window // nil without InFlight
+	tallies   []*tally
+	client    client
+	publisher *publisher // nil with Idle
+	server    processes
+	watching  watching
+
+	opened         time.Duration   // how long the opening took
+	first, last    snapshot        // around what is measured
+	memory         [moments]uint64 // bytes of the server
+	gone           error           // a process of the server that has ended
+	published      int
+	seconds        float64 // from the first message to the end of the publishing
+	early, isStuck bool
+}
+
+// The moments at which the server's memory is read.
+const (
+	beforeOpening = iota
+	afterOpening
+	atEnd
+	moments
+)
+
+// snapshot is what is compared between two moments.
+type snapshot struct {
+	at            time.Duration
+	server        usage
+	own           time.Duration
+	busy, machine float64 // processor seconds of the machine: used, and all
+	waiting       time.Duration
+	received      int
+}
+
+// openFiles is a variable so that tests can have another limit.
+var openFiles = raiseFiles
+
+// spareFiles is how many files are open besides the connections.
+const spareFiles = 64
+
+func newRun(plan Plan) (*run, error) {
+	r := &run{plan: plan, asked: plan.Connections, mark: newMark()}
+	r.files = openFiles(plan.Connections + plan.Stalled + spareFiles)
+	r.plan.Connections = min(plan.Connections, r.files-plan.Stalled-spareFiles)
+	if r.plan.Connections < r.plan.Subjects {
+		return nil, fmt.Errorf("this process may open %d files, which is too few for a connection for each subject: raise the limit (ulimit -n)", r.files)
+	}
+	var err error
+	if r.target, err = newTarget(&r.plan, time.Now()); err != nil {
+		return nil, err
+	}
+	if r.server, err = findProcesses(plan.PIDs); err != nil {
+		return nil, err
+	}
+	if plan.InFlight > 0 {
+		r.window = newWindow(plan.InFlight, plan.Subjects, plan.Patience)
+	}
+	number := shares()
+	for first := range number {
+		r.tallies = append(r.tallies, newTally(&r.plan, r.mark, r.window, first, number))
+	}
+	return r, nil
+}
+
+func (r *run) open() error {
+	if !r.plan.Idle {
+		publisher, err := openPublisher(&r.plan, r.target, r.mark, r.window)
+		if err != nil {
+			return err
+		}
+		r.publisher = publisher
+	}
+	client, err := chooseClient(r.target, r.tallies)
+	if err != nil {
+		return err
+	}
+	r.client = client
+	return nil
+}
+
+func (r *run) close() {
+	if r.client != nil {
+		r.client.close()
+	}
+	if r.publisher != nil {
+		r.publisher.close()
+	}
+}
+
+// phases are what happens one after the other. An end of ctx ends each of them, and is no error.
+func (r *run) phases(ctx context.Context) error {
+	steps := []func(context.Context) error{r.connect, r.settle, r.probe, r.measure}
+	if r.plan.Idle {
+		steps = steps[:2]
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			r.early = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// connect opens all connections.
+func (r *run) connect(ctx context.Context) error {
+	r.readMemory(beforeOpening)
+	begun := r.target.now()
+	r.watching.enter("opening")
+	r.client.begin()
+	total := r.plan.Connections + r.plan.Stalled
+	is, err := r.await(ctx, r.plan.Patience, func(c counts) (int, bool) { return c.opened + c.skipped, c.opened+c.skipped == total })
+	r.opened = r.target.now() - begun
+	switch {
+	case err != nil:
+		return fmt.Errorf("read %s: %w", r.plan.fill(r.plan.URL, 0), err)
+	case is.opened == 0 && is.skipped == total:
+		return fmt.Errorf("no connection was made: %w", r.machine())
+	case is.opened+is.skipped < total && ctx.Err() == nil:
+		return fmt.Errorf("%d of %d connections are open, and the others got no answer within %v", is.opened, total, r.plan.Patience)
+	}
+	return nil
+}
+
+// settle waits until the server has given back what opening connections took, and reads its memory.
+func (r *run) settle(ctx context.Context) error {
+	r.watching.enter("settling")
+	timer := time.NewTimer(r.plan.Settle)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	r.readMemory(afterOpening)
+	return nil
+}
+
+// How long a probe is waited for before it is sent again: a server may answer before it reads the subject.
+const (
+	firstProbe = 100 * time.Millisecond
+	laterProbe = 2 * time.Second
+)
+
+// probe publishes on each subject until every connection has got something. From then on, nothing may be lost.
+func (r *run) probe(ctx context.Context) error {
+	r.watching.enter("waiting for a first message on each connection")
+	reached, since := 0, time.Now()
+	for pause := firstProbe; ; pause = min(2*pause, laterProbe) {
+		for subject := range r.unreached() {
+			r.publisher.put(sending{subject: subject, seq: probe})
+		}
+		is, err := r.await(ctx, min(pause, r.plan.Patience), func(c counts) (int, bool) { return c.reached, c.waited == 0 })
+		if is.reached > reached {
+			reached, since = is.reached, time.Now()
+		}
+		err = errors.Join(err, r.publisher.failure())
+		switch {
+		case err != nil || ctx.Err() != nil:
+			return err
+		case is.streams == 0:
+			return errors.New("the server has closed every connection")
+		case is.waited == 0:
+			return nil
+		case time.Since(since) > r.plan.Patience:
+			return fmt.Errorf("%d of %d connections got no message within %v: do they read what is published on %s, and does the server pass payloads on as they are?",
+				is.waited, is.streams, r.plan.Patience, r.plan.subject(0))
+		}
+	}
+}
+
+// unreached gives the subjects of connections that no probe has reached.
+func (r *run) unreached() map[int]bool {
+	subjects := map[int]bool{}
+	for _, t := range r.tallies {
+		t.mu.Lock()
+		for i := range t.readers {
+			if reader := &t.readers[i]; reader.phase == open && !reader.stalled && !reader.reached {
+				subjects[int(reader.subject)] = true
+			}
+		}
+		t.mu.Unlock()
+	}
+	return subjects
+}
+
+// measure publishes, and waits until all of it has arrived.
+func (r *run) measure(ctx context.Context) error {
+	r.watching.enter("measuring")
+	r.first = r.snapshot()
+	begins := r.target.now()
+	var throttle throttle = &pace{r.target, begins, r.plan.Rate, r.plan.Duration}
+	loop := &closedLoop{target: r.target, window: r.window, ends: begins + r.plan.Duration}
+	if r.window != nil {
+		throttle = loop
+	}
+	r.published = r.publisher.run(ctx, throttle)
+	r.seconds = (r.target.now() - begins).Seconds()
+	r.isStuck = loop.stuck
+	if !r.isStuck {
+		r.arrive(ctx)
+	}
+	r.last = r.snapshot()
+	r.readMemory(atEnd)
+	return nil
+}
+
+// impatience is how long silence is borne by somebody who has asked for the end.
+const impatience = 2 * time.Second
+
+// arrive waits until what was published is there, after the end of ctx too: else it would be taken for lost.
+func (r *run) arrive(ctx context.Context) {
+	r.watching.enter("waiting for the rest")
+	patience := r.plan.Patience
+	if ctx.Err() != nil {
+		patience = min(patience, impatience)
+	}
+	_, _ = r.await(context.WithoutCancel(ctx), patience, func(c counts) (int, bool) {
+		return c.received, int(r.publisher.sent.Load()) == r.published && r.hasArrived()
+	})
+}
+
+// pollEvery is how often a condition is looked at.
+const pollEvery = 10 * time.Millisecond
+
+// await waits until a condition of the counts holds, ctx ends, or the count that shall grow has not for as long as
+// patience. The error is that of a connection that could not be opened.
+func (r *run) await(ctx context.Context, patience time.Duration, look func(counts) (grows int, holds bool)) (counts, error) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	before, since := -1, time.Now()
+	for {
+		is, failure := r.counts()
+		grows, holds := look(is)
+		if grows != before {
+			before, since = grows, time.Now()
+		}
+		if failure != nil || holds || time.Since(since) > patience {
+			return is, failure
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return is, nil
+		}
+	}
+}
+
+// counts gives the sum of all tallies, and the first failure.
+func (r *run) counts() (sum counts, failure error) {
+	for _, t := range r.tallies {
+		t.mu.Lock()
+		sum.add(t.counts)
+		if failure == nil {
+			failure = t.failure
+		}
+		t.mu.Unlock()
+	}
+	return sum, failure
+}
+
+// machine gives what the machine could not give, or nil.
+func (r *run) machine() error {
+	for _, t := range r.tallies {
+		t.mu.Lock()
+		err := t.machine
+		t.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasArrived tells whether every open connection has got the newest message of its subject.
+func (r *run) hasArrived() bool {
+	for _, t := range r.tallies {
+		if !t.hasArrived(r.published, r.plan.Subjects) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *tally) hasArrived(messages, subjects int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.readers {
+		r := &t.readers[i]
+		if r.phase == open && !r.stalled && r.order.highest < published(messages, int(r.subject), subjects) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) snapshot() snapshot {
+	is, _ := r.counts()
+	s := snapshot{at: r.target.now(), server: r.used(), own: ownCPU(), waiting: r.client.waiting(), received: is.received}
+	s.busy, s.machine = machineCPU()
+	return s
+}
+
+// used gives what the server has used, and takes note if it has ended.
+func (r *run) used() usage {
+	used, err := r.server.usage()
+	if err != nil && r.gone == nil {
+		r.gone = err
+	}
+	return used
+}
+
+func (r *run) readMemory(moment int) { r.memory[moment] = r.used().rss }
+
+// latencies gives those of all tallies together.
+func (r *run) latencies() *hdrhistogram.Histogram {
+	all := newLatency()
+	for _, t := range r.tallies {
+		t.mu.Lock()
+		all.Merge(t.latency)
+		t.mu.Unlock()
+	}
+	return all
+}

@@ -1,0 +1,78 @@
+package load
+
+import "bytes"
+
+// headroom is how much of a read buffer stays free before what is read, for the end of what came before.
+const headroom = recordLen - 1
+
+// scanner finds records in what one connection brings, wherever it is cut. Between reads it keeps only what may be the
+// beginning of a record, or of the name of one of Tailwater's events.
+type scanner struct {
+	rest [headroom]byte
+	held uint8
+}
+
+// found is what a scanner has found.
+type found struct {
+	records      []record
+	gaps, resets int
+}
+
+// scan looks through room[headroom:]. It overwrites what is before.
+func (s *scanner) scan(mark, room []byte, found *found) {
+	start := headroom - int(s.held)
+	copy(room[start:], s.rest[:s.held])
+	text := room[start:]
+	for {
+		i := bytes.Index(text, mark)
+		if i < 0 {
+			s.hold(found.events(text))
+			return
+		}
+		found.events(text[:i])
+		if len(text)-i < recordLen {
+			s.hold(text[i:])
+			return
+		}
+		rec, ok := parse(text[i+markLen : i+recordLen])
+		if !ok {
+			text = text[i+markLen:] // a record that was cut; another may begin inside of these bytes
+			continue
+		}
+		found.records = append(found.records, rec)
+		text = text[i+recordLen:]
+	}
+}
+
+// hold keeps the end of a text.
+func (s *scanner) hold(text []byte) {
+	text = text[max(0, len(text)-headroom):]
+	s.held = uint8(copy(s.rest[:], text))
+}
+
+// What Tailwater says of itself is counted, in both of its formats.
+var (
+	eventPrefix = []byte("tailwater:")
+	eventGap    = []byte("gap")
+	eventReset  = []byte("reset")
+)
+
+// events counts Tailwater's events in a text without records, and gives what is behind the last of them.
+func (f *found) events(text []byte) []byte {
+	for {
+		i := bytes.Index(text, eventPrefix)
+		if i < 0 {
+			return text
+		}
+		name := text[i+len(eventPrefix):]
+		switch {
+		case bytes.HasPrefix(name, eventGap):
+			f.gaps++
+		case bytes.HasPrefix(name, eventReset):
+			f.resets++
+		case len(name) < len(eventReset):
+			return text[i:] // the name may be cut
+		}
+		text = name
+	}
+}

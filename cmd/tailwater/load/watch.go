@@ -1,0 +1,87 @@
+package load
+
+import (
+	"sync"
+	"time"
+)
+
+// Progress is how a run goes.
+type Progress struct {
+	Phase       string
+	Elapsed     time.Duration // since the run began
+	Connections int           // that are open, stalled ones included
+	Wanted      int
+	Received    int           // messages, each counted on each connection
+	Rate        float64       // of them a second, since the last progress
+	P99         time.Duration // latency, since the run began
+	Trouble     int           // duplicates, messages out of order, gaps, resets, and closed connections
+}
+
+// watching is what is looked at while a run goes on.
+type watching struct {
+	mu    sync.Mutex
+	phase string
+	peak  uint64 // of the server's memory, in bytes
+}
+
+func (w *watching) enter(phase string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.phase = phase
+}
+
+func (w *watching) sawMemory(rss uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.peak = max(w.peak, rss)
+}
+
+const (
+	watchEvery  = 200 * time.Millisecond // memory is looked at
+	toldEveryNr = 5                      // of these looks, progress is told
+)
+
+// startWatching looks at memory and tells of progress, until the function that it gives is called.
+func (r *run) startWatching() (stop func()) {
+	quit := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		var before Progress
+		for i := 1; ; i++ {
+			select {
+			case <-tick.C:
+			case <-quit:
+				return
+			}
+			if used, err := r.server.usage(); err == nil {
+				r.watching.sawMemory(used.rss)
+			}
+			if r.plan.Watch != nil && i%toldEveryNr == 0 {
+				before = r.progress(before)
+				r.plan.Watch(before)
+			}
+		}
+	})
+	return func() {
+		close(quit)
+		running.Wait()
+	}
+}
+
+func (r *run) progress(before Progress) Progress {
+	is, _ := r.counts()
+	r.watching.mu.Lock()
+	phase := r.watching.phase
+	r.watching.mu.Unlock()
+	p := Progress{
+		Phase: phase, Elapsed: r.target.now(),
+		Connections: is.streams + is.stalled, Wanted: r.plan.Connections + r.plan.Stalled,
+		Received: is.received,
+		P99:      time.Duration(r.latencies().ValueAtQuantile(99)) * time.Microsecond,
+		Trouble:  is.duplicates + is.disordered + is.gaps + is.resets + is.closed + is.misdirected,
+	}
+	p.Rate = float64(p.Received-before.Received) / (p.Elapsed - before.Elapsed).Seconds()
+	return p
+}
