@@ -132,7 +132,7 @@ func (h *Hub) release(feed *Feed) {
 	}
 	h.mu.Unlock()
 	for _, feed := range expired {
-		h.detach(feed)
+		time.AfterFunc(0, func() { h.detach(feed) }) // a source may take its time, and the caller may be an event loop
 	}
 }
 

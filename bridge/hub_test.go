@@ -135,6 +135,10 @@ func TestClose(t *testing.T) {
 
 // Connections that are opened and cut leave a bounded number of subjects behind; the oldest go first.
 func TestLingeringIsBounded(t *testing.T) {
+	synctest.Test(t, testLingeringIsBounded)
+}
+
+func testLingeringIsBounded(t *testing.T) {
 	source := &fakeSource{}
 	hub := bridge.NewHub(source, time.Hour, bridge.DefaultMemory)
 	defer hub.Close()
@@ -150,10 +154,11 @@ func TestLingeringIsBounded(t *testing.T) {
 		}
 		reader.Close()
 	}
+	synctest.Wait()
 	if feeds := hub.Stats().Feeds; feeds != most/each {
 		t.Errorf("%d feeds linger", feeds)
 	}
-	if attached, detached := source.attachments(); len(detached) != most/each || detached[0] != attached[0] || slices.Contains(detached, attached[len(attached)-1]) {
+	if attached, detached := source.attachments(); len(detached) != most/each || !slices.Contains(detached, attached[0]) || slices.Contains(detached, attached[len(attached)-1]) {
 		t.Errorf("%d were attached, %d detached", len(attached), len(detached))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -17,6 +18,15 @@ func Listen(inner net.Listener) net.Listener { return listener{inner} }
 
 type listener struct{ net.Listener }
 
+// below gives the connection of Listen below another, such as that of TLS; nil where there is none.
+func below(conn net.Conn) *patient {
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secure.NetConn()
+	}
+	ours, _ := conn.(*patient)
+	return ours
+}
+
 func (l listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
@@ -26,15 +36,19 @@ func (l listener) Accept() (net.Conn, error) {
 		// A connection that is gone by now says so at its first read.
 		_ = socket.SetWriteBuffer(sendBuffer)
 	}
-	return &patient{Conn: accepted}, nil
+	return &patient{Conn: accepted, opened: time.Now()}, nil
 }
 
 // patient is a connection whose write deadline begins anew whenever the client has taken something. The kernel tells a
 // writer that waits only when a third of the send buffer is free, so that is some 16 KiB in each timeout.
 type patient struct {
 	net.Conn
+	opened   time.Time
 	patience time.Duration // of the write deadline that is set; 0 for none
 	taken    time.Time     // when the client last took something, as far as a Write saw it; at first, when the deadline was set
+
+	mu       sync.Mutex
+	progress progress
 }
 
 // SetWriteDeadline must not be called while a Write is under way, which may set it as well.
@@ -54,6 +68,9 @@ func (c *patient) Write(data []byte) (written int, err error) {
 		written += n
 		if n > 0 {
 			c.taken = time.Now()
+			c.mu.Lock()
+			c.progress.sent += uint64(n)
+			c.mu.Unlock()
 		}
 		if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
@@ -67,6 +84,24 @@ func (c *patient) Write(data []byte) (written int, err error) {
 			return written, err
 		}
 	}
+}
+
+// takesNothing tells whether the client has taken nothing for the timeout, although there was something. It may be called
+// while a Write is under way.
+func (c *patient) takesNothing(timeout time.Duration) bool {
+	socket, ok := c.Conn.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.progress.stalled(unsent(socket), time.Since(c.opened), timeout)
+}
+
+// cut closes the connection, whatever is on its way.
+func (c *patient) cut() {
+	c.reset()
+	_ = c.Conn.Close()
 }
 
 // reset lets Close discard what the client does not take, and tell it: otherwise the kernel would hold that for minutes,

@@ -8,11 +8,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// socket and loop are for Linux. Everywhere else each connection has a goroutine that writes.
-type (
-	socket struct{}
-	loop   struct{}
-)
+// loop is for Linux. Everywhere else each connection has a goroutine that writes.
+type loop struct{}
 
 func startLoops(*Outlet) ([]*loop, error) { return nil, nil }
 

@@ -70,7 +70,8 @@ func (o *Outlet) Close() {
 
 type connKey struct{}
 
-// ConnContext is for http.Server: Serve can take over only connections that it has seen here, and that come from Listen.
+// ConnContext is for http.Server, so that Serve knows the connection below a request. Only those that come from Listen can
+// be taken over, and have clients noticed whose network is gone.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, conn)
 }
@@ -94,7 +95,10 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 		o.leave(reason)
 		ended()
 	}()
-	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2}
+	conn, _ := r.Context().Value(connKey{}).(net.Conn)
+	c := &connection{
+		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
+	}
 	if reason = c.run(r.Context()); reason == endSlow {
 		o.logSlow(r.RemoteAddr, reader.Feed().Subjects())
 	}

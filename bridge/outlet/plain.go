@@ -21,6 +21,7 @@ type connection struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	http2   bool
+	conn    *patient // below TLS and HTTP/2; nil where it did not come from Listen
 	batch   [][]byte
 }
 
@@ -55,6 +56,10 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-more:
 			isMore = true
 		case <-heartbeat.C:
+			if c.conn != nil && c.conn.takesNothing(config.WriteTimeout) {
+				c.conn.cut()
+				return endSlow
+			}
 			if err := c.write(framing.Heartbeat()); err != nil {
 				return reasonOf(err)
 			}

@@ -40,11 +40,9 @@ type socket struct {
 
 	timer  timer
 	wrote  time.Duration // when something was written last
-	sent   uint64        // how many bytes the kernel was given
-	taken  uint64        // how many of them the client has taken, when that was last looked at
-	since  time.Duration // when the client was first seen to have taken so much, and not all; 0 for none
 	until  time.Duration // when the client is asked to come back
 	reason string        // why, once it was asked
+	progress
 }
 
 type state uint8
@@ -136,7 +134,7 @@ func (s *socket) write(data []byte) bool {
 	s.leave()
 	l.lend(data)
 	s.rest, s.room = data[n:], leastRoom
-	s.takesNothing()
+	s.takesNothing() // from now on
 	s.set()
 	return false
 }
@@ -185,21 +183,9 @@ func (s *socket) discard() {
 // hungUp takes note that the client is gone.
 func (s *socket) hungUp() { s.close(endClient) }
 
-// takesNothing tells whether the client has taken nothing for the write timeout, although there was something. It asks the
-// kernel, whose own TCP_USER_TIMEOUT is of no use here: that cuts clients as well which take little at a time. So one whose
-// network is gone is noticed too, at the latest by a heartbeat that it does not acknowledge.
+// takesNothing tells whether the client has taken nothing for the write timeout, although there was something.
 func (s *socket) takesNothing() bool {
-	now := s.loop.now
-	unsent, err := unix.IoctlGetInt(s.fd, unix.SIOCOUTQ)
-	if err != nil || unsent == 0 && s.rest == nil {
-		s.since = 0
-		return false
-	}
-	taken := s.sent - uint64(unsent)
-	if s.since == 0 || taken > s.taken {
-		s.taken, s.since = taken, now
-	}
-	return now >= s.since+s.loop.outlet.config.WriteTimeout
+	return s.stalled(unsentOf(s.fd), s.loop.now, s.loop.outlet.config.WriteTimeout)
 }
 
 // look does what is due.

@@ -1,0 +1,42 @@
+package outlet_test
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// deafen lets a socket take nothing any more, nor acknowledge or answer anything: as when its machine has lost the network,
+// or its power.
+func deafen(t *testing.T, c *rawClient) {
+	t.Helper()
+	raw, err := c.conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
+	filterErr := err
+	err = raw.Control(func(fd uintptr) {
+		filterErr = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing})
+	})
+	if err != nil || filterErr != nil {
+		t.Fatal(err, filterErr)
+	}
+}
+
+// A client whose network is gone says nothing, and is cut when it has acknowledged nothing for the write timeout.
+func TestClientWithoutNetworkIsCut(t *testing.T) {
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.Heartbeat, config.WriteTimeout = 50*time.Millisecond, writeTimeout
+		b := newBed(t, p.on(config), plenty)
+		server := b.serve(t, p)
+		gone, _ := dial(t, server), dial(t, server)
+		deafen(t, gone)
+		eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
+		if open := b.outlet.Stats().Open; open != 1 {
+			t.Errorf("%d connections are open", open)
+		}
+	})
+}
