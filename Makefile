@@ -16,6 +16,7 @@ test: ## run every test
 
 soak: ## run the chaos tests in their long form, ten minutes at most, and the rule of gaps on many streams
 	go test -count=1 -timeout=15m -run='^TestChaos|^TestInTheBrowser$$' ./cmd/tailwater -soak
+	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater -soak
 	go test -count=1 -run='^TestGroundTruth$$' ./bridge/source -soak
 
 lint: ## check style and the order of imports
