@@ -1,22 +1,48 @@
 package outlet
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // sendBuffer bounds what the kernel holds for a client that does not read: without it, well over a megabyte each before
 // anyone notices. The kernel doubles the figure for its own bookkeeping.
 const sendBuffer = 32 << 10
 
-// Listen lets a listener's connections notice clients that take nothing: they have small send buffers, and their write
-// deadline counts from the last byte that the client took rather than from the first byte of the write.
-func Listen(inner net.Listener) net.Listener { return listener{inner} }
+// Connections are accepted at this rate, behind a first few. To accept one costs as much as to write to it some ten times:
+// a herd that comes back at once waits in the kernel, rather than keep those from being served who are there.
+const (
+	acceptRate  = 5000 // a second
+	acceptBurst = 1000
+)
 
-type listener struct{ net.Listener }
+// Listen lets a listener's connections notice clients that take nothing: they have small send buffers, and their write
+// deadline counts from the last byte that the client took rather than from the first byte of the write. It accepts some
+// thousand connections a second.
+func Listen(inner net.Listener) net.Listener {
+	l := &listener{Listener: inner, pace: rate.NewLimiter(acceptRate, acceptBurst)}
+	l.open, l.close = context.WithCancel(context.Background())
+	return l
+}
+
+type listener struct {
+	net.Listener
+	pace  *rate.Limiter
+	open  context.Context
+	close context.CancelFunc
+}
+
+// Close implements net.Listener.
+func (l *listener) Close() error {
+	l.close()
+	return l.Listener.Close()
+}
 
 // below gives the connection of Listen below another, such as that of TLS; nil where there is none.
 func below(conn net.Conn) *patient {
@@ -27,7 +53,9 @@ func below(conn net.Conn) *patient {
 	return ours
 }
 
-func (l listener) Accept() (net.Conn, error) {
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	_ = l.pace.Wait(l.open) // an error means that it is closed, as Accept will say
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err

@@ -301,3 +301,51 @@ func TestListen(t *testing.T) {
 		t.Error("it listens after Close")
 	}
 }
+
+// A burst reaches every reader, and a herd that comes back finds it in the feed's memory: nobody is cut, nothing is missing.
+func TestBurstAndHerd(t *testing.T) {
+	const readers, messages = 400, 1000
+	overSockets(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), bridge.DefaultMemory)
+		server := b.serve(t, p)
+		_, first := connect(t, server, "") // keeps the feed
+		address := server.Listener.Addr().String()
+		readAll := func(lastID string, open func()) {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "GET / HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: %s\r\n\r\n", lastID)
+			stream, event, err := begin(conn)
+			if open(); err != nil || event.Type != bridge.EventOpen {
+				t.Errorf("it begins with %+v, %v", event, err)
+				return
+			}
+			for i := range messages {
+				if event, err = stream.Next(); err != nil || event.Data != fmt.Sprint(i) {
+					t.Errorf("message %d is %+v, %v", i, event, err)
+					return
+				}
+			}
+		}
+		var opening, reading sync.WaitGroup
+		opening.Add(readers)
+		for range readers {
+			reading.Go(func() { readAll(first.ID, opening.Done) })
+		}
+		opening.Wait()
+		for i := range messages {
+			b.publish(fmt.Append(nil, i))
+		}
+		reading.Wait()
+		for range readers {
+			reading.Go(func() { readAll(first.ID, func() {}) })
+		}
+		reading.Wait()
+		if slow := b.outlet.Stats().Ended["slow"]; slow > 0 {
+			t.Errorf("%d were cut", slow)
+		}
+	})
+}
