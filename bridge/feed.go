@@ -18,7 +18,7 @@ type Memory struct {
 }
 
 // DefaultMemory holds a burst of a few thousand small messages, and a few seconds of most feeds.
-var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 128 << 20}
+var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 64 << 20}
 
 // Feed is a set of subjects in one framing, with at least one reader here: the recent frames, in order. A connection
 // that reads several subjects has one feed for all of them, so that their order and the position are one.

@@ -17,26 +17,33 @@ func (g *group) Wake() { g.loop.enqueue(g) }
 func (g *group) queuing() *bool { return &g.queued }
 
 // gather adds a socket to the group of its feed, if it is level with it. One that is not will be woken as the group is, and
-// can try again.
+// can try again. It takes two to make a group: most feeds may have one reader each.
 func (l *loop) gather(s *socket) {
 	feed := s.reader.Feed()
-	g, found := l.groups[feed]
-	if !found {
-		if s.reader.Level(s.reader) {
-			g = &group{loop: l, lead: s.reader.Fork()}
-			l.groups[feed] = g
-			g.add(s)
-			g.turn() // it has to be woken from now on
+	if g, found := l.groups[feed]; found {
+		if !s.reader.Level(g.lead) {
+			g.turn() // it may be behind
+			if l.groups[feed] != g || !s.reader.Level(g.lead) {
+				return
+			}
 		}
+		g.add(s)
 		return
 	}
-	if !s.reader.Level(g.lead) {
-		g.turn() // it may be behind
-		if l.groups[feed] != g || !s.reader.Level(g.lead) {
-			return
-		}
+	other := l.alone[feed]
+	if other == s || !s.reader.Level(s.reader) {
+		return
 	}
+	if other == nil || other.rest != nil || !other.reader.Level(s.reader) {
+		l.alone[feed] = s
+		return
+	}
+	delete(l.alone, feed)
+	g := &group{loop: l, lead: s.reader.Fork()}
+	l.groups[feed] = g
+	g.add(other)
 	g.add(s)
+	g.turn() // it has to be woken from now on
 }
 
 func (g *group) add(s *socket) {

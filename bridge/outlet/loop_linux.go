@@ -29,6 +29,7 @@ type loop struct {
 	sockets     []*socket     // by descriptor
 	generations int32
 	groups      map[*bridge.Feed]*group
+	alone       map[*bridge.Feed]*socket // the last that was found level, on feeds without a group
 	wheel       *wheel
 	batch       [][]byte
 	joined      []byte
@@ -68,6 +69,7 @@ func startLoop(o *Outlet) (*loop, error) {
 		stop:   make(chan struct{}),
 		start:  time.Now(),
 		groups: map[*bridge.Feed]*group{},
+		alone:  map[*bridge.Feed]*socket{},
 		wheel:  newWheel(tick(o.config)),
 	}
 	l.writing.Go(l.run)

@@ -306,6 +306,9 @@ func (s *socket) leave() {
 	if s.group != nil {
 		s.group.leave(s)
 	}
+	if feed := s.reader.Feed(); s.loop.alone[feed] == s {
+		delete(s.loop.alone, feed)
+	}
 }
 
 // client gives the client's address.
