@@ -131,12 +131,14 @@ func TestStalledClientsCostBoundedMemory(t *testing.T) {
 		for range 20 {
 			dial(t, server)
 		}
-		witness, _ := connect(t, server, "")
+		witness := dial(t, server)
 		before := heap()
 		const messages = 300
 		for range messages {
 			b.publish(bytes.Clone(large))
-			witness.next(t)
+			if _, err := witness.Next(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if grown := heap() - before; grown > 10<<20 {
 			t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
