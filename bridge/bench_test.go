@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -55,3 +56,35 @@ func BenchmarkAppendAndRead(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOpenAndClose opens a feed for its first reader and lets it go, beside feeds that are open. What it costs must not
+// grow with their number.
+func BenchmarkOpenAndClose(b *testing.B) {
+	for _, beside := range []int{100, 100_000} {
+		b.Run(fmt.Sprintf("beside=%d", beside), func(b *testing.B) {
+			source := &lastSource{}
+			hub := bridge.NewHub(source, time.Hour, bridge.DefaultMemory)
+			b.Cleanup(hub.Close)
+			for i := range beside {
+				read(b, hub, bridge.Resume{}, bridge.Subject(fmt.Sprintf("user.%d", i)))
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				i++
+				reader, err := hub.Read([]bridge.Subject{bridge.Subject(fmt.Sprintf("guest.%d", i))}, bridge.Framing{}, bridge.Resume{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				source.feed.Begin(unstored(at(0)), "")
+				reader.Close()
+			}
+		})
+	}
+}
+
+// lastSource knows the feed that was attached last.
+type lastSource struct{ feed *bridge.Feed }
+
+func (s *lastSource) Attach(feed *bridge.Feed) { s.feed = feed }
+func (s *lastSource) Detach(*bridge.Feed)      {}

@@ -86,7 +86,7 @@ func (f Framing) control(event string, data any, id string) []byte {
 		payload := string(text)
 		return append(encodeJSON(&object{Event: event, ID: id, Data: &payload}), '\n')
 	}
-	return appendFrame(nil, event, text, id)
+	return appendFrame(nil, event, text, []byte(id))
 }
 
 // gap encodes what lay between two positions and is missing.
@@ -121,7 +121,8 @@ func (f Framing) message(m *Message) []byte {
 	if event == "" && f.SubjectEvents && CheckEventName(m.Subject) == nil {
 		event = m.Subject
 	}
-	id := m.Position.String()
+	var room [2 * maxPositionBytes]byte // on the stack
+	id := m.Position.append(room[:0])
 	if f.Format == Raw {
 		if isText(m.Data) {
 			return appendFrame(nil, event, m.Data, id)
@@ -130,7 +131,7 @@ func (f Framing) message(m *Message) []byte {
 	}
 	object := &object{
 		Subject: m.Subject,
-		ID:      id,
+		ID:      string(id),
 		Time:    m.Position.when(),
 		Event:   event,
 		Headers: m.Header,
@@ -172,7 +173,7 @@ func encodeJSON(value any) []byte {
 
 // appendFrame appends one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so that a frame that was cut
 // moves no client's position. event and id must hold no line end; data may be any UTF-8 without NUL.
-func appendFrame(dst []byte, event string, data []byte, id string) []byte {
+func appendFrame(dst []byte, event string, data []byte, id []byte) []byte {
 	const fields = len("event: \ndata: \nid: \n\n")
 	if dst == nil {
 		dst = make([]byte, 0, len(event)+len(data)+len(id)+fields+len("data: ")*bytes.Count(data, []byte("\n")))
@@ -183,7 +184,7 @@ func appendFrame(dst []byte, event string, data []byte, id string) []byte {
 		dst = append(dst, '\n')
 	}
 	dst = appendData(dst, data)
-	if id != "" {
+	if len(id) > 0 {
 		dst = append(dst, "id: "...)
 		dst = append(dst, id...)
 		dst = append(dst, '\n')

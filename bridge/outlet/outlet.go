@@ -34,10 +34,11 @@ const (
 
 // Outlet holds the open connections.
 type Outlet struct {
-	config   Config
-	stats    counters
-	slowLogs rate.Sometimes
-	loops    []*loop // none where each connection has a goroutine
+	config    Config
+	stats     counters
+	slowLogs  rate.Sometimes
+	plainLogs rate.Sometimes
+	loops     []*loop // none where each connection has a goroutine
 
 	draining chan struct{} // closed by Drain
 
@@ -50,9 +51,10 @@ type Outlet struct {
 // New gives an outlet without connections. Where its loops cannot be started, the log says so, and it does without.
 func New(config Config) *Outlet {
 	o := &Outlet{
-		config:   config,
-		draining: make(chan struct{}),
-		slowLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		config:    config,
+		draining:  make(chan struct{}),
+		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
 	var err error
 	if o.loops, err = startLoops(o); err != nil {

@@ -28,7 +28,7 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request) (fd int, ok bo
 	}
 	fd, err := duplicate(socket)
 	if err != nil {
-		o.config.Log.Warn("cannot take a connection over; it costs more as it is", "error", err)
+		o.plainLogs.Do(func() { o.config.Log.Warn("cannot take a connection over; it costs more as it is", "error", err) })
 		return 0, false
 	}
 	if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
