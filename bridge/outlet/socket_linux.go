@@ -202,7 +202,9 @@ func (s *socket) look() {
 	case s.state == stateOpen && l.now >= s.until:
 		s.end()
 	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
-		s.write(s.reader.Framing().Heartbeat())
+		if s.write(s.reader.Framing().Heartbeat()) {
+			s.takesNothing() // from now on, unless it is acknowledged
+		}
 	}
 	s.set()
 }
