@@ -11,10 +11,8 @@ import (
 // BenchmarkServe publishes 128 bytes an iteration to a feed that 100 clients read over loopback sockets, in bursts as
 // they come from NATS.
 func BenchmarkServe(b *testing.B) {
-	for _, p := range protocols[:4] {
-		if !p.tls {
-			b.Run(p.name, func(b *testing.B) { benchmarkServe(b, p) })
-		}
+	for _, p := range []protocol{protocols[0], protocols[3]} {
+		b.Run(p.name, func(b *testing.B) { benchmarkServe(b, p) })
 	}
 }
 
@@ -64,4 +62,26 @@ func benchmarkServe(b *testing.B, p protocol) {
 		c.Close()
 	}
 	reading.Wait()
+}
+
+// BenchmarkLargeFrames writes messages of a MiB to one client on the same machine, as to a proxy.
+func BenchmarkLargeFrames(b *testing.B) {
+	for _, p := range []protocol{protocols[0], protocols[3]} {
+		b.Run(p.name, func(b *testing.B) {
+			bed := newBed(b, p.on(patient), plenty)
+			server := bed.serve(b, p)
+			stream, _, err := begin(send(b, server, net.Dialer{}))
+			if err != nil {
+				b.Fatal(err)
+			}
+			payload := bytes.Repeat([]byte("x"), 1<<20)
+			b.SetBytes(int64(len(payload)))
+			for b.Loop() {
+				bed.publish(payload)
+				if _, err := stream.Next(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -26,6 +26,7 @@ const (
 // deadline counts from the last byte that the client took rather than from the first byte of the write. It accepts some
 // thousand connections a second.
 func Listen(inner net.Listener) net.Listener {
+	limitSegments(inner)
 	l := &listener{Listener: inner, pace: rate.NewLimiter(acceptRate, acceptBurst)}
 	l.open, l.close = context.WithCancel(context.Background())
 	return l
