@@ -44,6 +44,7 @@ type Feed struct {
 	resetIn uint64    // the life that began with it; 0 if there was none
 	first   uint64    // the number of the first frame held; frames are numbered from 0 as they come
 	frames  []frame   // the frames held: numbers first, first+1, …
+	room    []frame   // the array that they are in
 	bytes   int       // what they take
 	waiting []*Reader // to be woken at the next change
 }
@@ -94,7 +95,7 @@ func (f *Feed) Begin(parts []Part, reason string) {
 	if reason != GapDisconnected {
 		f.reset, f.resetIn = reason, f.life
 	}
-	f.first, f.frames, f.bytes = f.end(), nil, 0
+	f.first, f.frames, f.room, f.bytes = f.end(), nil, nil, 0
 	f.parts = make([]part, len(parts))
 	for i, p := range parts {
 		f.parts[i] = part{Part: p, made: f.life, floor: p.At, last: p.At}
@@ -193,18 +194,34 @@ func (p *part) end() Position {
 func (f *Feed) push(added frame) {
 	last := &f.parts[added.part].last
 	last.Seq, last.Time = added.seq, added.time
-	f.frames = append(f.frames, added)
+	f.append(added)
 	f.bytes += len(added.data)
 	for f.isOverfull() {
 		oldest := &f.frames[0]
 		floor := &f.parts[oldest.part].floor
 		floor.Seq, floor.Time = oldest.seq, oldest.time
 		f.bytes -= len(oldest.data)
-		*oldest = frame{} // append leaves the old array behind; it must not keep the bytes alive
+		*oldest = frame{} // its place stays for a while, and must not keep the bytes alive
 		f.frames = f.frames[1:]
 		f.first++
 	}
 	f.wakeUp()
+}
+
+// append adds a frame behind the others. Where half of their array is free in front, they move up rather than into a larger
+// one.
+func (f *Feed) append(added frame) {
+	if n := len(f.frames); n == cap(f.frames) {
+		if n > 0 && 2*n <= len(f.room) {
+			copy(f.room, f.frames)
+			clear(f.room[n:])
+			f.frames = f.room[:n]
+		} else {
+			f.frames = slices.Grow(f.frames, 1)
+			f.room = f.frames[:cap(f.frames)]
+		}
+	}
+	f.frames = append(f.frames, added)
 }
 
 // isOverfull tells whether the oldest frame is to go.

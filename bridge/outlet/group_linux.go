@@ -1,6 +1,10 @@
 package outlet
 
-import "github.com/tailwater/tailwater/bridge"
+import (
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
 
 // group is the sockets of one feed that have all it holds. One reader is asked for all of them, its frames are joined once,
 // and each socket costs one call to the kernel.
@@ -9,7 +13,17 @@ type group struct {
 	lead    *bridge.Reader
 	members []*socket
 	queued  bool
+	waited  bool // for more of what comes together
+	waiting *time.Timer
 }
+
+// A round of writes to many sockets takes longer than messages take that come together: who wrote the first of them at once
+// would write twice. So a group waits a while for more, a small part of what its writes will take.
+const (
+	manyMembers = 256
+	waitEach    = 200 * time.Nanosecond
+	longestWait = time.Millisecond
+)
 
 // Wake implements bridge.Waker.
 func (g *group) Wake() { g.loop.enqueue(g) }
@@ -19,6 +33,9 @@ func (g *group) queuing() *bool { return &g.queued }
 // gather adds a socket to the group of its feed, if it is level with it. One that is not will be woken as the group is, and
 // can try again. It takes two to make a group: most feeds may have one reader each.
 func (l *loop) gather(s *socket) {
+	if s.alone {
+		return
+	}
 	feed := s.reader.Feed()
 	if g, found := l.groups[feed]; found {
 		if !s.reader.Level(g.lead) {
@@ -30,12 +47,15 @@ func (l *loop) gather(s *socket) {
 		g.add(s)
 		return
 	}
-	other := l.alone[feed]
-	if other == s || !s.reader.Level(s.reader) {
+	if !s.reader.Level(s.reader) {
 		return
 	}
+	other := l.alone[feed]
+	if other != nil {
+		other.alone = false
+	}
 	if other == nil || other.rest != nil || !other.reader.Level(s.reader) {
-		l.alone[feed] = s
+		l.alone[feed], s.alone = s, true
 		return
 	}
 	delete(l.alone, feed)
@@ -60,13 +80,34 @@ func (g *group) leave(s *socket) {
 	s.group = nil
 	s.reader.StandAs(g.lead)
 	if end == 0 {
+		if g.waiting != nil {
+			g.waiting.Stop()
+		}
 		g.lead.Close()
 		delete(g.loop.groups, g.lead.Feed())
 	}
 }
 
+// wait reports whether the group is to have its turn a little later, for which it sees then.
+func (g *group) wait() bool {
+	if g.waited || len(g.members) < manyMembers {
+		return false
+	}
+	g.waited = true
+	while := min(time.Duration(len(g.members))*waitEach, longestWait)
+	if g.waiting == nil {
+		g.waiting = time.AfterFunc(while, g.Wake)
+	} else {
+		g.waiting.Reset(while)
+	}
+	return true
+}
+
 // turn gives all members what there is.
 func (g *group) turn() {
+	if g.wait() {
+		return
+	}
 	l := g.loop
 	for writes := 0; writes < turnWrites; writes += len(g.members) {
 		if len(g.members) == 0 {
@@ -75,6 +116,7 @@ func (g *group) turn() {
 		l.batch = g.lead.Next(l.batch[:0], maxWrite, g)
 		n := len(l.batch)
 		if n == 0 {
+			g.waited = false
 			return
 		}
 		data := l.join(nil, l.batch)

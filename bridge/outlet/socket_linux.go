@@ -33,6 +33,7 @@ type socket struct {
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int    // in the group
+	alone bool   // it is the one of its feed in loop.alone
 
 	first []byte // the head of the response, until it is written
 	room  int    // how many bytes of frames the next write may have
@@ -308,8 +309,9 @@ func (s *socket) leave() {
 	if s.group != nil {
 		s.group.leave(s)
 	}
-	if feed := s.reader.Feed(); s.loop.alone[feed] == s {
-		delete(s.loop.alone, feed)
+	if s.alone {
+		s.alone = false
+		delete(s.loop.alone, s.reader.Feed())
 	}
 }
 

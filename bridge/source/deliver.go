@@ -44,7 +44,7 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 		return
 	}
 	message.Position = s.advance()
-	for p := range flow.takers {
+	for _, p := range flow.takers {
 		if p.sure == connection && p.takes(flow.filter, msg.Subject) {
 			p.feed.Append(message)
 		}
@@ -68,7 +68,7 @@ func (s *Source) announceLost() {
 		s.stats.dropped.Add(uint64(lost - flow.lost))
 		flow.lost = lost
 		at := s.advance()
-		for p := range flow.takers {
+		for _, p := range flow.takers {
 			if p.sure != 0 {
 				p.feed.Lost(at, bridge.GapOverrun)
 			}

@@ -151,7 +151,7 @@ func (s *Source) join(p *placement, filter bridge.Subject) error {
 	s.mu.Lock()
 	known, found := s.flows[filter]
 	if found {
-		known.takers[p] = struct{}{}
+		known.takers = append(known.takers, p)
 	}
 	s.mu.Unlock()
 	if found {
@@ -163,7 +163,7 @@ func (s *Source) join(p *placement, filter bridge.Subject) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	opened := &flow{filter: filter, sub: sub, takers: map[*placement]struct{}{p: {}}}
+	opened := &flow{filter: filter, sub: sub, takers: []*placement{p}}
 	s.flows[filter] = opened
 	s.bySub[sub] = opened
 	return nil
@@ -193,6 +193,15 @@ func (s *Source) remove(p *placement) {
 	}
 }
 
+// drop takes a placement from those that take from the flow.
+func (f *flow) drop(p *placement) {
+	if i := slices.Index(f.takers, p); i >= 0 {
+		end := len(f.takers) - 1
+		f.takers[i], f.takers[end] = f.takers[end], nil
+		f.takers = f.takers[:end]
+	}
+}
+
 // leave takes a placement from its flows, and gives those that nobody else takes from.
 func (s *Source) leave(p *placement) (unused []*flow) {
 	s.mu.Lock()
@@ -203,7 +212,7 @@ func (s *Source) leave(p *placement) (unused []*flow) {
 		if !found {
 			continue
 		}
-		delete(flow.takers, p)
+		flow.drop(p)
 		if len(flow.takers) == 0 {
 			delete(s.flows, filter)
 			delete(s.bySub, flow.sub)

@@ -64,7 +64,7 @@ type flow struct {
 	filter bridge.Subject
 	sub    *nats.Subscription
 	lost   int // messages, as far as it was announced
-	takers map[*placement]struct{}
+	takers []*placement
 }
 
 // Dialer makes the connection to NATS: nats.Connect with a URL, a context or an in-process server of its own. It must
