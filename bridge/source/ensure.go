@@ -324,5 +324,5 @@ func allow(keep History) string {
 	if len(keep.Subjects) > 0 {
 		publish = append(publish, "$JS.API.STREAM.CREATE."+keep.Stream)
 	}
-	return "allow its user to publish to " + strings.Join(publish, ", ") + " and subscribe to " + advisorySubjects + " and _INBOX.>"
+	return "allow its user to publish to " + strings.Join(publish, ", ") + " and subscribe to " + advisorySubjects + " and " + inboxPrefix + ".>"
 }

@@ -21,7 +21,7 @@ import (
 // is open, and a message that was refused is not said to be sent.
 func TestRefusedSubjects(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users = [ { user: bridge, password: pw, permissions: { subscribe: ["ok.>", "_INBOX.>"], publish: ["ok.>"] } }, { user: admin, password: pw } ] }`
+	text := `authorization { users = [ { user: bridge, password: pw, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>"], publish: ["ok.>"] } }, { user: admin, password: pw } ] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
