@@ -109,7 +109,7 @@ func TestExplainPermissions(t *testing.T) {
 	for user, wants := range map[string][]string{
 		"none": {"publish to $JS.API.STREAM.NAMES, "},
 		"looks": {
-			"publish to $JS.API.CONSUMER.CREATE.> and to publish to $JS.API.CONSUMER.DELETE.> and to publish to $JS.API.STREAM.MSG.GET.* and to publish to $JS.FC.>",
+			"publish to $JS.API.CONSUMER.CREATE.CHAT.> and to publish to $JS.API.CONSUMER.DELETE.CHAT.* and to publish to $JS.API.STREAM.MSG.GET.CHAT and to publish to $JS.FC.>",
 			"subscribe to $JS.EVENT.ADVISORY.STREAM.*.>", "publish to $JS.API.STREAM.NAMES, ", "subscribe to secret.a",
 		},
 		"enough": {},
