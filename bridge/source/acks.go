@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // acks takes the acknowledgements of streams for messages that were published: from one subscription, however many are on
@@ -63,8 +65,10 @@ func (a *acks) take(msg *nats.Msg) {
 	}
 }
 
-// publish sends a message to a stream, and waits for what it says.
-func (a *acks) publish(ctx context.Context, conn *nats.Conn, stream string, msg *nats.Msg) (acknowledgement, error) {
+// publish sends a message to a stream, and waits for what it says, or until NATS refuses the subject: then no stream ever
+// hears of it.
+func (a *acks) publish(ctx context.Context, conn *nats.Conn, refused *refusals, stream string, msg *nats.Msg) (acknowledgement, error) {
+	before, change := refused.soFar()
 	waits := awaited{stream, make(chan acknowledgement, 1)}
 	a.mu.Lock()
 	a.number++
@@ -80,10 +84,16 @@ func (a *acks) publish(ctx context.Context, conn *nats.Conn, stream string, msg 
 	if err := conn.PublishMsg(msg); err != nil {
 		return acknowledgement{}, err
 	}
-	select {
-	case answer := <-waits.answer:
-		return answer, nil
-	case <-ctx.Done():
-		return acknowledgement{}, ctx.Err()
+	for {
+		select {
+		case answer := <-waits.answer:
+			return answer, nil
+		case <-change:
+			if _, change = refused.soFar(); refused.publishedSince(before, msg.Subject) {
+				return acknowledgement{}, bridge.ErrRefused
+			}
+		case <-ctx.Done():
+			return acknowledgement{}, ctx.Err()
+		}
 	}
 }

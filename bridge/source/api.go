@@ -13,6 +13,20 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
+// What JetStream is asked. But for the first, the name of a stream follows. What the bridge's user must be allowed is made of
+// the same words: see permissions.
+const (
+	apiPrefix   = "$JS.API."
+	askNames    = "STREAM.NAMES"
+	askInfo     = "STREAM.INFO."
+	askCreate   = "STREAM.CREATE."
+	askUpdate   = "STREAM.UPDATE."
+	askMessage  = "STREAM.MSG.GET."
+	askDirect   = "DIRECT.GET."
+	askConsumer = "CONSUMER.CREATE."
+	askDelete   = "CONSUMER.DELETE."
+)
+
 // api asks JetStream by its own subjects. The shapes of requests and answers are nats.go's; its client is not used,
 // because it takes messages with certain headers for answers of the server.
 type api struct {
@@ -30,7 +44,7 @@ func (a api) call(ctx context.Context, what string, request, response any) error
 			return fmt.Errorf("ask JetStream for %s: %w", what, err)
 		}
 	}
-	answer, err := a.conn.RequestWithContext(ctx, "$JS.API."+what, body)
+	answer, err := a.conn.RequestWithContext(ctx, apiPrefix+what, body)
 	if err != nil {
 		return fmt.Errorf("ask JetStream for %s: %w", what, err)
 	}
@@ -71,7 +85,7 @@ func (a api) stored(ctx context.Context, stream string, ask msgGet) (storedAt, e
 	var answer struct {
 		Message storedAt `json:"message"`
 	}
-	err := a.call(ctx, "STREAM.MSG.GET."+stream, ask, &answer)
+	err := a.call(ctx, askMessage+stream, ask, &answer)
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeMessageNotFound {
 		return storedAt{}, nil

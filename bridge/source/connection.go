@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -20,6 +21,7 @@ const (
 func (s *Source) options() []nats.Option {
 	return []nats.Option{
 		nats.Name("tailwater"),
+		ownInbox,
 		nats.MaxReconnects(-1),
 		nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(), // credentials may be mended on the server; give up never
@@ -36,6 +38,16 @@ func (s *Source) options() []nats.Option {
 		nats.ClosedHandler(func(*nats.Conn) { close(s.closed) }),
 		countDials(s.dials),
 	}
+}
+
+// inboxPrefix begins the subjects on which answers come. It is the bridge's own, because a user that may subscribe to
+// _INBOX.> reads the answers to everyone else of its account.
+const inboxPrefix = "_INBOX_tailwater"
+
+// ownInbox sets it, unless a context of the nats command has set another.
+func ownInbox(o *nats.Options) error {
+	o.InboxPrefix = cmp.Or(o.InboxPrefix, inboxPrefix)
+	return nil
 }
 
 // reconnectDelay grows by half, with jitter; round counts how often every known server was tried.

@@ -18,7 +18,7 @@ type creation struct {
 
 // createConsumer is where to ask for it.
 func createConsumer(stream string, config nats.ConsumerConfig) string {
-	what := "CONSUMER.CREATE." + stream + "." + config.Name
+	what := askConsumer + stream + "." + config.Name
 	if config.FilterSubject != "" {
 		what += "." + config.FilterSubject
 	}
@@ -73,7 +73,7 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig) (foun
 	if err := h.api.call(ctx, createConsumer(h.name, config), creation{h.name, config, "create"}, &made); err != nil {
 		return nil, false, err
 	}
-	defer func() { _ = h.api.conn.Publish("$JS.API.CONSUMER.DELETE."+h.name+"."+config.Name, nil) }()
+	defer func() { _ = h.api.conn.Publish(apiPrefix+askDelete+h.name+"."+config.Name, nil) }()
 	most, mostBytes := min(made.Pending, pageMessages), pageBytes
 	if config.DeliverPolicy == nats.DeliverLastPerSubjectPolicy {
 		most, mostBytes = made.Pending, math.MaxInt

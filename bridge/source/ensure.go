@@ -66,7 +66,7 @@ func (t *table) ensure(ctx context.Context) error {
 	case err == nil:
 	case errors.Is(err, bridge.ErrRefused):
 		result.problem = fmt.Sprintf("NATS does not let this bridge make the stream %s", t.keep.Stream)
-		result.remedy = allow(t.keep)
+		result.remedy = t.allow()
 	case isOverlap(err):
 		if result, err = t.outdone(ctx); err != nil {
 			return err
@@ -147,7 +147,7 @@ func (t *table) readOwn(ctx context.Context) (*jetstream.StreamConfig, map[strin
 	var info struct {
 		Config json.RawMessage `json:"config"`
 	}
-	if err := t.call(ctx, "STREAM.INFO."+t.keep.Stream, nil, &info); err != nil {
+	if err := t.call(ctx, askInfo+t.keep.Stream, nil, &info); err != nil {
 		return nil, nil, err
 	}
 	config, raw := new(jetstream.StreamConfig), map[string]json.RawMessage{}
@@ -161,7 +161,7 @@ func (t *table) create(ctx context.Context) error {
 	request["description"] = "The history of Tailwater, see TAILWATER_HISTORY"
 	request["max_msgs"], request["max_consumers"], request["max_msg_size"] = -1, -1, -1
 	request["storage"] = storage(t.keep.Memory)
-	if err := t.call(ctx, "STREAM.CREATE."+t.keep.Stream, request, nil); err != nil {
+	if err := t.call(ctx, askCreate+t.keep.Stream, request, nil); err != nil {
 		return err
 	}
 	t.log.Info("made the stream "+t.keep.Stream, "subjects", t.keep.Subjects)
@@ -204,7 +204,7 @@ func (t *table) update(ctx context.Context, config *jetstream.StreamConfig, raw 
 		request[name] = value
 	}
 	maps.Copy(request, t.keep.wanted(config))
-	if err := t.call(ctx, "STREAM.UPDATE."+t.keep.Stream, request, nil); err != nil {
+	if err := t.call(ctx, askUpdate+t.keep.Stream, request, nil); err != nil {
 		return own{}, err
 	}
 	t.log.Info("brought the stream "+t.keep.Stream+" to the settings", "changed", flags)
@@ -313,16 +313,4 @@ func quote(arg string) string {
 		return arg
 	}
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-}
-
-// allow tells what the bridge's user needs to be allowed for streams.
-func allow(keep History) string {
-	publish := []string{
-		"$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>",
-		"$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.FC.>",
-	}
-	if len(keep.Subjects) > 0 {
-		publish = append(publish, "$JS.API.STREAM.CREATE."+keep.Stream)
-	}
-	return "allow its user to publish to " + strings.Join(publish, ", ") + " and subscribe to " + advisorySubjects + " and _INBOX.>"
 }

@@ -26,17 +26,18 @@ type Finding struct {
 }
 
 // Explain tells for each filter which stream serves it, or why none does, and what is to be mended. What concerns several
-// filters is said with the first of them. It waits until JetStream has said which streams there are; the error means that
+// filters is said with the first of them. readable is what callers may read: NATS must allow that to this bridge, and no
+// more. It waits until JetStream has said which streams there are; the error means that
 // it did not.
-func (s *Source) Explain(ctx context.Context, filters []bridge.Subject) ([]Holding, error) {
-	return s.table.explain(ctx, filters)
+func (s *Source) Explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
+	return s.table.explain(ctx, filters, readable)
 }
 
-func (t *table) explain(ctx context.Context, filters []bridge.Subject) ([]Holding, error) {
+func (t *table) explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
 	if _, err := t.await(ctx, nil); err != nil {
 		return nil, err
 	}
-	e := explanation{table: t, said: map[string]bool{}}
+	e := explanation{table: t, readable: readable, said: map[string]bool{}}
 	for _, filter := range filters {
 		if err := e.add(ctx, filter); err != nil {
 			return nil, fmt.Errorf("look up what holds %s: %w", filter, err)
@@ -48,6 +49,7 @@ func (t *table) explain(ctx context.Context, filters []bridge.Subject) ([]Holdin
 // explanation collects holdings.
 type explanation struct {
 	table    *table
+	readable []bridge.Subject
 	holdings []Holding
 	said     map[string]bool // problems
 }
@@ -70,9 +72,12 @@ func (e *explanation) add(ctx context.Context, filter bridge.Subject) error {
 		}
 		e.inspect(&h, holder)
 	}
-	if h.Stream == "" {
+	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
+	switch {
+	case !isReadable:
+	case h.Stream == "":
 		e.permitted(&h, string(filter), e.table.refusedSubscription(ctx, filter))
-	} else {
+	default:
 		e.permitted(&h, "the stream "+h.Stream, e.table.refusedRequests(ctx, h.Stream))
 	}
 	e.ownStream(&h, now)
@@ -113,7 +118,7 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", command("stream", "info", name))
 			case slices.Contains(now.hidden, name):
 				h.Why = "NATS does not let this bridge look at the stream " + name + ", which may hold it"
-				e.find(h, h.Why, allow(e.table.keep))
+				e.find(h, h.Why, e.table.allow())
 			}
 		}
 	}
@@ -189,13 +194,8 @@ func (e *explanation) ownStream(h *Holding, now *streams) {
 func (t *table) refusedRequests(ctx context.Context, stream string) (refused []string) {
 	before, _ := t.refused.soFar()
 	probes := map[string]string{}
-	for pattern, probe := range map[string]string{
-		"$JS.API.STREAM.MSG.GET.*":  "$JS.API.STREAM.MSG.GET." + stream,
-		"$JS.API.DIRECT.GET.>":      "$JS.API.DIRECT.GET." + stream,
-		"$JS.API.CONSUMER.CREATE.>": "$JS.API.CONSUMER.CREATE." + stream + ".tailwater-check",
-		"$JS.API.CONSUMER.DELETE.>": "$JS.API.CONSUMER.DELETE." + stream + ".tailwater-check",
-		"$JS.FC.>":                  "$JS.FC." + stream + ".tailwater-check",
-	} {
+	for _, pattern := range append(reading(stream), flowControl) {
+		probe := probing(pattern, stream)
 		if t.conn.Publish(probe, nil) == nil {
 			probes[probe] = pattern
 		}
@@ -210,6 +210,18 @@ func (t *table) refusedRequests(ctx context.Context, stream string) (refused []s
 	}
 	slices.Sort(refused)
 	return refused
+}
+
+// probing gives a subject of a stream that a permission stands for, and nothing uses.
+func probing(pattern, stream string) string {
+	const nobody = "tailwater-check"
+	if pattern == flowControl {
+		return strings.TrimSuffix(pattern, ">") + stream + "." + nobody
+	}
+	if begin := strings.TrimRight(pattern, "*>"); begin != pattern {
+		return begin + nobody
+	}
+	return pattern
 }
 
 // refusedSubscription finds out whether NATS lets this bridge subscribe.

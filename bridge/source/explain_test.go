@@ -89,10 +89,10 @@ func TestExplainPermissions(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users = [
 		{ user: none, password: pw, permissions: { publish: ["chat.>"], subscribe: [">"] } }
-		{ user: looks, password: pw, permissions: { publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.CHAT", "$JS.API.DIRECT.GET.>"], subscribe: ["_INBOX.>"] } }
+		{ user: looks, password: pw, permissions: { publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.CHAT", "$JS.API.DIRECT.GET.>"], subscribe: ["_INBOX_tailwater.>"] } }
 		{ user: enough, password: pw, permissions: {
 			publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.FC.>"]
-			subscribe: ["$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX.>"] } }
+			subscribe: ["$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
 		{ user: admin, password: pw }
 	] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -109,7 +109,7 @@ func TestExplainPermissions(t *testing.T) {
 	for user, wants := range map[string][]string{
 		"none": {"publish to $JS.API.STREAM.NAMES, "},
 		"looks": {
-			"publish to $JS.API.CONSUMER.CREATE.> and to publish to $JS.API.CONSUMER.DELETE.> and to publish to $JS.API.STREAM.MSG.GET.* and to publish to $JS.FC.>",
+			"publish to $JS.API.CONSUMER.CREATE.CHAT.> and to publish to $JS.API.CONSUMER.DELETE.CHAT.* and to publish to $JS.API.STREAM.MSG.GET.CHAT and to publish to $JS.FC.>",
 			"subscribe to $JS.EVENT.ADVISORY.STREAM.*.>", "publish to $JS.API.STREAM.NAMES, ", "subscribe to secret.a",
 		},
 		"enough": {},

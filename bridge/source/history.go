@@ -323,7 +323,7 @@ func (h *history) info(ctx context.Context, filter bridge.Subject) (*jetstream.S
 			jetstream.StreamInfo
 			Total int `json:"total"`
 		}
-		if err := h.api.call(ctx, "STREAM.INFO."+h.name, request, &info); err != nil {
+		if err := h.api.call(ctx, askInfo+h.name, request, &info); err != nil {
 			return nil, err
 		}
 		if !info.Created.Equal(h.created) {

@@ -57,7 +57,7 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bridge.Receipt, error) {
 	connection := s.dials.Load()
 	name := holding.name()
-	ack, err := s.acks.publish(ctx, s.conn, name, msg)
+	ack, err := s.acks.publish(ctx, s.conn, &s.refused, name, msg)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return bridge.Receipt{}, err

@@ -30,7 +30,7 @@ func (t *table) list(ctx context.Context, filter bridge.Subject) ([]string, erro
 			Total   int      `json:"total"`
 			Streams []string `json:"streams"`
 		}
-		if err := t.call(ctx, "STREAM.NAMES", request, &page); err != nil {
+		if err := t.call(ctx, askNames, request, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Streams...)
@@ -67,7 +67,7 @@ func (t *table) readThese(ctx context.Context, before *streams, names []string) 
 	var r readings
 	each(names, func(name string) {
 		var info jetstream.StreamInfo
-		err := t.call(ctx, "STREAM.INFO."+name, nil, &info)
+		err := t.call(ctx, askInfo+name, nil, &info)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -117,7 +117,7 @@ func (t *table) call(ctx context.Context, what string, request, response any) er
 	watch.Go(func() {
 		for {
 			_, change := t.refused.soFar()
-			if t.refused.publishedSince(before, "$JS.API."+what) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
+			if t.refused.publishedSince(before, apiPrefix+what) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
 				refuse(bridge.ErrRefused)
 			}
 			select {

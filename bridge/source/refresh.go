@@ -236,7 +236,7 @@ func (t *table) absent(connection uint64, before *streams, err error) (*streams,
 	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
 	level := slog.LevelInfo
 	if errors.Is(err, bridge.ErrRefused) {
-		absent.absence = absence{"NATS does not let this bridge look at streams", allow(t.keep)}
+		absent.absence = absence{"NATS does not let this bridge look at streams", t.allow()}
 		level = slog.LevelError
 	}
 	if before == nil || before.connection != connection || before.absence != absent.absence {

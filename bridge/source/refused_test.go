@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -20,7 +21,7 @@ import (
 // is open, and a message that was refused is not said to be sent.
 func TestRefusedSubjects(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users = [ { user: bridge, password: pw, permissions: { subscribe: ["ok.>", "_INBOX.>"], publish: ["ok.>"] } }, { user: admin, password: pw } ] }`
+	text := `authorization { users = [ { user: bridge, password: pw, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>"], publish: ["ok.>"] } }, { user: admin, password: pw } ] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +54,27 @@ func TestRefusedSubjects(t *testing.T) {
 		}
 		if err := b.post(ctx, bridge.Subject(fmt.Sprint("ok.", i)), nil, nil); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Where a stream holds the subject, the refusal is known as soon: nobody waits for an acknowledgement that cannot come.
+func TestRefusedToAStream(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "nats.conf")
+	text := `authorization { users = [ { user: bridge, password: pw, permissions: { publish: ["$JS.API.>"] } }, { user: admin, password: pw } ] }`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := bridgetest.StartNATSServer(t, "-c", config)
+	as := func(user string) source.Dialer {
+		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, server.Port))
+	}
+	makeStream(t, streamsOf(t, as("admin")), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
+	b := newBed(t, as("bridge"), quiet)
+	for range 2 {
+		ctx := within(t, patience)
+		if err := b.post(ctx, "chat.a", nil, nil); !errors.Is(err, bridge.ErrRefused) || ctx.Err() != nil {
+			t.Errorf("publish: %v, and then %v", err, ctx.Err())
 		}
 	}
 }

@@ -123,6 +123,7 @@ func (s *Source) openReads(dial Dialer) error {
 	var err error
 	s.reads, err = dial(
 		nats.Name("tailwater replay"),
+		ownInbox,
 		nats.MaxReconnects(-1),
 		nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(),

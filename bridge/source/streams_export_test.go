@@ -87,5 +87,5 @@ func (t *Table) Reason(filter bridge.Subject) string { return t.current().reason
 
 // Explain explains filters.
 func (t *Table) Explain(ctx context.Context, filters ...bridge.Subject) ([]Holding, error) {
-	return t.explain(ctx, filters)
+	return t.explain(ctx, filters, filters)
 }

@@ -93,7 +93,7 @@ func (b *bed) subscriptions(t *testing.T, system *nats.Conn) (n int) {
 		if c.Name == "tailwater" {
 			found = true
 			for _, subject := range c.Subscriptions {
-				if !strings.HasPrefix(subject, "_INBOX.") && !strings.HasPrefix(subject, "$JS.") {
+				if !strings.HasPrefix(subject, "_INBOX") && !strings.HasPrefix(subject, "$JS.") {
 					n++
 				}
 			}

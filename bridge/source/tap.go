@@ -217,7 +217,7 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
 	var info jetstream.StreamInfo
-	err := t.source.api.call(ctx, "STREAM.INFO."+t.name, nil, &info)
+	err := t.source.api.call(ctx, askInfo+t.name, nil, &info)
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
 		t.source.table.refresh()

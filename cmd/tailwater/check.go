@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,9 +30,12 @@ func (checkCommand) Run(_ context.Context, settings *configs.Settings, out outpu
 		report.row("", "! %s", hint)
 	}
 	report.grants(settings)
-	holdings, err := report.nats(settings)
+	found, err := report.nats(settings)
 	err = errors.Join(err, report.table.Flush())
-	writeHoldings(out.out, settings, holdings)
+	writeHoldings(out.out, settings, found.holdings)
+	if !settings.Embedded() {
+		writePermissions(out.out, found.permissions)
+	}
 	return err
 }
 
@@ -76,14 +78,22 @@ func list(subjects configs.Subjects) string {
 	return strings.Join(names, " ")
 }
 
-// nats gives the holdings of all filters that the settings name.
-func (r report) nats(settings *configs.Settings) ([]source.Holding, error) {
+// found is what NATS says to the settings.
+type found struct {
+	holdings    []source.Holding // of all filters that they name
+	permissions source.Permissions
+}
+
+func (r report) nats(settings *configs.Settings) (found, error) {
 	if settings.Embedded() {
-		return r.embedded(settings)
+		holdings, err := r.embedded(settings)
+		return found{holdings: holdings}, err
 	}
+	// Also what cannot connect yet is told what to allow: that may be why.
+	unasked := found{permissions: needs(settings).Permissions()}
 	dial, err := external(settings.NATS)
 	if err != nil {
-		return nil, err
+		return unasked, err
 	}
 	refused := make(chan error, 1)
 	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(checkTimeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
@@ -94,7 +104,7 @@ func (r report) nats(settings *configs.Settings) ([]source.Holding, error) {
 	}))
 	if err != nil {
 		r.row("NATS", "no connection")
-		return nil, fmt.Errorf("connect to NATS: %w", err)
+		return unasked, fmt.Errorf("connect to NATS: %w", err)
 	}
 	defer conn.Close()
 	r.row("NATS", "%s, server %s, version %s", conn.ConnectedAddr(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
@@ -102,37 +112,37 @@ func (r report) nats(settings *configs.Settings) ([]source.Holding, error) {
 	if int64(settings.Limit.Body) > conn.MaxPayload() {
 		r.row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
 	}
-	holdings, err := explain(settings, dial)
-	return holdings, errors.Join(permissions(settings, conn, refused), err)
+	asked, err := explain(settings, dial)
+	if err != nil {
+		asked = unasked
+	}
+	return asked, errors.Join(permitted(settings, conn, refused), err)
 }
 
-// explain asks which stream is behind each filter that the settings name, and what is to be mended.
-func explain(settings *configs.Settings, dial source.Dialer) ([]source.Holding, error) {
+// explain asks which stream is behind each filter that the settings name, what is to be mended, and what the bridge's user
+// needs.
+func explain(settings *configs.Settings, dial source.Dialer) (found, error) {
 	keep := history(settings)
 	keep.Look = true
 	from, err := source.Open(dial, keep, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return nil, err
+		return found{}, err
 	}
 	defer from.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
-	holdings, err := from.Explain(ctx, filters(settings))
+	needs := needs(settings)
+	holdings, err := from.Explain(ctx, filters(settings), needs.Read)
 	if err != nil {
-		return nil, fmt.Errorf("ask which streams there are: %w", err)
+		return found{}, fmt.Errorf("ask which streams there are: %w", err)
 	}
-	return holdings, nil
+	permissions, err := from.Permissions(ctx, needs)
+	return found{holdings, permissions}, err
 }
 
-// permissions tries to subscribe to what callers may read.
-func permissions(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
-	readable := slices.Clone(settings.Anonymous.Subscribe)
-	for _, route := range settings.Routes {
-		if route.Grants() {
-			readable = append(readable, route.Filter())
-		}
-	}
-	for _, subject := range readable {
+// permitted tries to subscribe to what callers may read.
+func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
+	for _, subject := range needs(settings).Read {
 		if _, err := conn.SubscribeSync(string(subject)); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", subject, err)
 		}

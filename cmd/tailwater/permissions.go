@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// needs gives what the settings ask of NATS for this bridge. A route that does not grant only renames what is granted
+// otherwise.
+func needs(settings *configs.Settings) source.Needs {
+	n := source.Needs{
+		Read:    slices.Clone(settings.Anonymous.Subscribe),
+		Write:   slices.Clone(settings.Anonymous.Publish),
+		History: history(settings),
+	}
+	for _, route := range settings.Routes {
+		if route.Grants() {
+			n.Read = append(n.Read, route.Filter())
+		}
+	}
+	if settings.Demo.Time {
+		n.Write = append(n.Write, clockSubject)
+	}
+	return n
+}
+
+// writePermissions gives the bridge's user what it needs and no more, as it stands in a configuration of nats-server.
+func writePermissions(w io.Writer, p source.Permissions) {
+	fmt.Fprint(w, "\nPermissions that the bridge's user needs, for the configuration of your nats-server\n")
+	fmt.Fprint(w, "  permissions = {\n")
+	writeAllowed(w, "publish", p.Publish)
+	writeAllowed(w, "subscribe", p.Subscribe)
+	fmt.Fprint(w, "  }\n")
+}
+
+func writeAllowed(w io.Writer, what string, permissions []source.Permission) {
+	fmt.Fprintf(w, "    %s = {\n      allow = [\n", what)
+	for _, p := range permissions {
+		fmt.Fprintf(w, "        # %s\n", p.For)
+		for _, subject := range p.Subjects {
+			fmt.Fprintf(w, "        %s\n", quoted(subject))
+		}
+	}
+	fmt.Fprint(w, "      ]\n    }\n")
+}
+
+// quoted writes a string as nats-server reads it. Subjects may hold quotes and backslashes, but nothing unprintable.
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
