@@ -83,13 +83,13 @@ func TestCheckPublish(t *testing.T) {
 }
 
 // What is granted otherwise needs no permission but that for filters.
-func TestCheckWildcards(t *testing.T) {
+func TestCheckGranted(t *testing.T) {
 	for _, subject := range []bridge.Subject{"$KV.config.a", "$KV.config.*", "$KV.config.>"} {
-		err := bridge.Grant{}.CheckWildcards(subject)
+		err := bridge.Grant{}.CheckGranted(subject)
 		if (err == nil) == subject.Wild() || err != nil && (!errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), "TAILWATER_ANONYMOUS_WILDCARDS")) {
 			t.Errorf("to read %q: %v", subject, err)
 		}
-		if err := (bridge.Grant{Wildcards: true}).CheckWildcards(subject); err != nil {
+		if err := (bridge.Grant{Wildcards: true}).CheckGranted(subject); err != nil {
 			t.Error(err)
 		}
 	}

@@ -63,6 +63,7 @@ type bed struct {
 	hub    *bridge.Hub
 	outlet *outlet.Outlet
 	served sync.WaitGroup // connections
+	terms  bridge.Terms   // of every connection, but for Ended
 	logs   *bytes.Buffer  // to be read when the server has ended
 }
 
@@ -102,7 +103,9 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", framing.ContentType())
 	w.Header().Set("Connection", "close")
 	b.served.Add(1)
-	b.outlet.Serve(w, r, reader, b.served.Done)
+	terms := b.terms
+	terms.Ended = b.served.Done
+	b.outlet.Serve(w, r, reader, terms)
 }
 
 // protocol is one of the ways in which connections come.
