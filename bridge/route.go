@@ -109,7 +109,7 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 			r.tokens = append(r.tokens, routePart{literal: token})
 		case claimForm.MatchString(token):
 			r.tokens = append(r.tokens, routePart{claim: claimForm.FindStringSubmatch(token)[1]})
-		case strings.HasPrefix(token, "{claim."):
+		case strings.HasPrefix(token, "{claim.") && closed:
 			return fmt.Errorf("%q in the subject: the name of a claim has letters, digits, _ and -, as in {claim.sub}", token)
 		case !isPlaceholder || !closed || strings.ContainsAny(name, "{}"):
 			return fmt.Errorf("%q in the subject: a placeholder must be a whole token", token)

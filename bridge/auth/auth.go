@@ -166,5 +166,5 @@ func when(at *jwt.NumericDate, err error) string {
 	if err != nil || at == nil {
 		return ""
 	}
-	return ", " + at.UTC().Format(time.RFC3339)
+	return " (" + at.UTC().Format(time.RFC3339) + ")"
 }
