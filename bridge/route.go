@@ -141,7 +141,7 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 	if r.writable && !r.NeedsClaims() {
 		return errors.New("POST is for routes with a claim, as in POST /outbox=user.{claim.sub}.outbox; elsewhere everyone would be allowed to write")
 	}
-	if r.tokens[0].literal == bucketPrefix && !r.namesBucket() {
+	if r.tokens[0].literal == bucketPrefix && !r.NamesBucket() {
 		return errors.New("a route to the key-value store must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
 	}
 	return nil
@@ -175,13 +175,13 @@ const bucketPrefix = "$KV"
 
 // Grants reports whether the route is itself the permission to read what it resolves to: the keys of one bucket of NATS's
 // key-value store, which nobody can name otherwise, or subjects that the caller's claims name.
-func (r Route) Grants() bool { return r.namesBucket() || r.NeedsClaims() }
+func (r Route) Grants() bool { return r.NamesBucket() || r.NeedsClaims() }
 
 // GrantsPublish reports whether it is the permission to write that, too.
 func (r Route) GrantsPublish() bool { return r.writable }
 
-// namesBucket tells a route to the keys of one bucket, which must stand in the template as it is.
-func (r Route) namesBucket() bool {
+// NamesBucket tells a route to the keys of one bucket, which must stand in the template as it is.
+func (r Route) NamesBucket() bool {
 	return len(r.tokens) > 2 && r.tokens[0].literal == bucketPrefix && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
 
@@ -248,7 +248,7 @@ func (r Route) Claim(resolved Subject, caller Caller) (Subject, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w: the token's claims make no subject: they are too long", ErrForbidden)
-	case subject.Reserved() && !r.namesBucket():
+	case subject.Reserved() && !r.NamesBucket():
 		return "", errReserved(subject)
 	}
 	return subject, nil

@@ -104,6 +104,12 @@ func (a *Auth) Token(ctx context.Context, token string) (bridge.Caller, error) {
 	return caller, nil
 }
 
+// Ready tells whether it is known which tokens are revoked; until then none is good.
+func (a *Auth) Ready() bool {
+	_, known := a.revoked.ask(bridge.Caller{})
+	return known
+}
+
 // Revoked tells whether the caller's token was revoked, as far as is known.
 func (a *Auth) Revoked(caller bridge.Caller) bool {
 	revoked, _ := a.revoked.ask(caller)

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -136,6 +137,9 @@ func permissions(settings *configs.Settings, conn *nats.Conn, refused <-chan err
 		if route.Grants() {
 			readable = append(readable, route.Filter())
 		}
+	}
+	if settings.Auth.SignsIn() {
+		readable = append(readable, auth.RevokedFilter)
 	}
 	for _, subject := range readable {
 		if _, err := conn.SubscribeSync(string(subject)); err != nil {
