@@ -119,10 +119,18 @@ func TestSignIn(t *testing.T) {
 				method, path, token string
 				status              int
 			}{
-				{"HEAD", "/events/news.a", alice, 200}, {"HEAD", "/events/news.secret", alice, 403}, {"HEAD", "/events/news.a", "", 403},
-				{"HEAD", "/events/user.alice.inbox", alice, 403}, {"HEAD", "/events/news.a", bob, 403}, {"HEAD", "/inbox", "", 401},
-				{"POST", "/events/news.a", alice, 202}, {"POST", "/events/news.b", alice, 403}, {"POST", "/outbox", bob, 202}, {"POST", "/inbox", bob, 403},
-				{"POST", "/events/chat.a", alice + "x", 401}, {"HEAD", "/events/chat.a?token=" + alice, "", 400},
+				{"HEAD", "/events/news.a", alice, 200},
+				{"HEAD", "/events/news.secret", alice, 403},
+				{"HEAD", "/events/news.a", "", 403},
+				{"HEAD", "/events/user.alice.inbox", alice, 403},
+				{"HEAD", "/events/news.a", bob, 403},
+				{"HEAD", "/inbox", "", 401},
+				{"POST", "/events/news.a", alice, 202},
+				{"POST", "/events/news.b", alice, 403},
+				{"POST", "/outbox", bob, 202},
+				{"POST", "/inbox", bob, 403},
+				{"POST", "/events/chat.a", alice + "x", 401},
+				{"HEAD", "/events/chat.a?token=" + alice, "", 400},
 			} {
 				if status, body := request(t, test.method, n.url()+test.path, test.token, "hi"); status != test.status {
 					t.Errorf("%s %.40s: %d %s", test.method, test.path, status, body)
