@@ -167,6 +167,7 @@ func TestProviderAway(t *testing.T) {
 }
 
 func TestBadKeySets(t *testing.T) {
+	other := keySet(t, "RS256")
 	big := []byte(`{"keys":[` + strings.Repeat(" ", 1<<20) + `]}`)
 	for name, answer := range map[string]http.HandlerFunc{
 		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
@@ -175,7 +176,13 @@ func TestBadKeySets(t *testing.T) {
 			_, _ = w.Write([]byte(`{"keys":[{"kty":"oct","k":"c3dvcmRmaXNo","kid":"RS256"}]}`))
 		},
 		"too big":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(big) },
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/other" {
+				_, _ = w.Write(other)
+				return
+			}
+			http.Redirect(w, r, "/other", http.StatusFound)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startProvider(t)

@@ -31,6 +31,7 @@ type loop struct {
 	groups      map[*bridge.Feed]*group
 	alone       map[*bridge.Feed]*socket // the last that was found level, on feeds without a group
 	wheel       *wheel
+	rechecks    *order
 	batch       [][]byte
 	joined      []byte
 }
@@ -72,6 +73,7 @@ func startLoop(o *Outlet) (*loop, error) {
 		alone:  map[*bridge.Feed]*socket{},
 		wheel:  newWheel(tick(o.config)),
 	}
+	l.rechecks = &order{loop: l, do: (*socket).recheck}
 	l.writing.Go(l.run)
 	l.polling.Go(func() {
 		if err := poller.run(); err != nil {
@@ -203,8 +205,8 @@ func (l *loop) drain() { l.enqueue(&order{loop: l, do: (*socket).drain}) }
 // cut ends every connection at once.
 func (l *loop) cut() { l.enqueue(&order{loop: l, do: func(s *socket) { s.close(endDrain) }}) }
 
-// recheck ends the connections whose terms have been revoked.
-func (l *loop) recheck() { l.enqueue(&order{loop: l, do: (*socket).recheck}) }
+// recheck ends the connections whose terms have been revoked. Called often, it is done once.
+func (l *loop) recheck() { l.enqueue(l.rechecks) }
 
 // order is something to be done with every socket.
 type order struct {
