@@ -175,7 +175,7 @@ func TestBadKeySets(t *testing.T) {
 		"a secret": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"keys":[{"kty":"oct","k":"c3dvcmRmaXNo","kid":"RS256"}]}`))
 		},
-		"too big":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(big) },
+		"too big": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(big) },
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/other" {
 				_, _ = w.Write(other)
