@@ -15,6 +15,10 @@ var (
 	ErrRoute = errors.New("not a route")
 	// ErrForbidden: the caller holds no grant for this.
 	ErrForbidden = errors.New("not allowed")
+	// ErrToken: a token that was sent is not good, or one is needed and was not sent.
+	ErrToken = errors.New("not signed in")
+	// ErrNoVerdict: whether a token is good cannot be told now; the same may work later.
+	ErrNoVerdict = errors.New("tokens cannot be checked now")
 	// ErrUnavailable: NATS cannot be reached now; the same may work later.
 	ErrUnavailable = errors.New("NATS is not reachable")
 	// ErrFull: the stream has no room for another message.

@@ -36,6 +36,7 @@ const (
 // The reasons of EventClose.
 const (
 	CloseDrain = "drain" // this bridge is stopping
+	CloseAuth  = "auth"  // the caller's token has expired or was revoked
 	CloseAge   = "age"   // the connection has lived long enough; balanced anew, it comes back
 )
 

@@ -83,14 +83,68 @@ func TestCheckPublish(t *testing.T) {
 }
 
 // What is granted otherwise needs no permission but that for filters.
-func TestCheckWildcards(t *testing.T) {
+func TestCheckGranted(t *testing.T) {
 	for _, subject := range []bridge.Subject{"$KV.config.a", "$KV.config.*", "$KV.config.>"} {
-		err := bridge.Grant{}.CheckWildcards(subject)
+		err := bridge.Grant{}.CheckGranted(subject)
 		if (err == nil) == subject.Wild() || err != nil && (!errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), "TAILWATER_ANONYMOUS_WILDCARDS")) {
 			t.Errorf("to read %q: %v", subject, err)
 		}
-		if err := (bridge.Grant{Wildcards: true}).CheckWildcards(subject); err != nil {
+		if err := (bridge.Grant{Wildcards: true}).CheckGranted(subject); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// A denial beats every permission, and reads like none.
+func TestDeny(t *testing.T) {
+	token := bridge.Grant{
+		Subscribe: []bridge.Subject{"chat.>"}, DenySubscribe: []bridge.Subject{"chat.secret", "*.private.>"}, Wildcards: true,
+		Publish: []bridge.Subject{"chat.>"}, DenyPublish: []bridge.Subject{"chat.news.*"},
+	}
+	anonymous := bridge.Grant{Subscribe: []bridge.Subject{"time.>", "chat.secret"}, Publish: []bridge.Subject{"chat.news.a", "log"}}
+	for _, both := range []bridge.Grant{anonymous.With(token), token.With(anonymous), anonymous.With(bridge.Grant{}).With(token)} {
+		for subject, want := range map[bridge.Subject]bool{
+			"chat.a": true, "chat.a.b": true, "time.now": true, "chat.secret.a": true, "chat.a.*": true,
+			"chat.*.b": false /* *.private.> overlaps it */, "chat.secret": false, "chat.*": false, "chat.>": false, "chat.private.a": false, "chat.private.>": false, "chat.*.a": false, "other": false,
+			"time.>": false, "time.private.a": false,
+		} {
+			if err := both.CheckSubscribe(subject); (err == nil) != want {
+				t.Errorf("to read %q: %v", subject, err)
+			}
+		}
+		for subject, want := range map[bridge.Subject]bool{"chat.a": true, "chat.news": true, "log": true, "chat.news.a": false, "chat.news.b": false, "other": false} {
+			if err := both.CheckPublish(subject); (err == nil) != want {
+				t.Errorf("to write %q: %v", subject, err)
+			}
+		}
+		denied, absent := both.CheckSubscribe("chat.secret").Error(), both.CheckSubscribe("secret.chat").Error()
+		if strings.ReplaceAll(denied, "chat.secret", "secret.chat") != absent {
+			t.Errorf("%q and %q should be one text", denied, absent)
+		}
+		if err := both.CheckGranted("chat.secret"); !errors.Is(err, bridge.ErrForbidden) {
+			t.Errorf("a route opens what is denied: %v", err)
+		}
+		if err := both.CheckGrantedPublish("chat.news.a"); !errors.Is(err, bridge.ErrForbidden) {
+			t.Errorf("a route opens what is denied: %v", err)
+		}
+		if err := both.CheckGrantedPublish("chat.*"); !errors.Is(err, bridge.ErrSubject) {
+			t.Errorf("a filter to publish to: %v", err)
+		}
+	}
+	if err := anonymous.CheckSubscribe("chat.a"); err == nil {
+		t.Error("With has changed the grant that it was called on")
+	}
+}
+
+// A filter needs one grant that covers it and allows filters: two halves make no whole.
+func TestWildcardsStayWithTheirGrant(t *testing.T) {
+	plain := bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}}
+	wild := bridge.Grant{Subscribe: []bridge.Subject{"user.alice.>"}, Wildcards: true}
+	for _, both := range []bridge.Grant{plain.With(wild), wild.With(plain)} {
+		for subject, want := range map[bridge.Subject]bool{"user.alice.>": true, "user.alice.*": true, "chat.a": true, "chat.*": false, "chat.>": false, "user.>": false} {
+			if err := both.CheckSubscribe(subject); (err == nil) != want {
+				t.Errorf("to read %q: %v", subject, err)
+			}
 		}
 	}
 }

@@ -11,8 +11,12 @@ import (
 // Route maps URL paths to subjects. `/chat/{room}=chat.{room}` gives each chat room a path of its own: a placeholder
 // `{name}` stands for one path segment and one token, a last `{name...}` for the rest of the path. A route only
 // renames: who may read or write its subjects is decided as for /events/, but for what Grants says.
+//
+// `/inbox=user.{claim.sub}.inbox` takes a token of the subject from the caller's own claims, so that no caller chooses it.
+// With `POST ` before it, what it names may be written as well as read.
 type Route struct {
 	text     string
+	writable bool        // it began with `POST `
 	segments []routePart // of the path, in order
 	tokens   []routePart // of the subject, in order
 }
@@ -21,6 +25,7 @@ type Route struct {
 type routePart struct {
 	literal string
 	name    string // of the placeholder, without braces and dots
+	claim   string // the claim that a placeholder of the template takes its token from
 	rest    bool   // {name...}: all that remains of the path
 }
 
@@ -37,16 +42,18 @@ var ownPaths = []string{"events", "presence", "session", "inspect", "clock", "we
 var (
 	placeholderForm = regexp.MustCompile(`^\{([a-z][a-z0-9_]*)(\.\.\.)?\}$`)
 	literalForm     = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`)
+	claimForm       = regexp.MustCompile(`^\{claim\.([A-Za-z][A-Za-z0-9_-]*)\}$`)
 	templateTokens  = regexp.MustCompile(`(?:[^.{]|\{[^}]*\}?)+|\.`)
 )
 
 // ParseRoute reads a route as it stands in the settings: `/path/{name}=subject.{name}`. The error wraps ErrRoute.
 func ParseRoute(text string) (Route, error) {
-	pattern, template, found := strings.Cut(text, "=")
+	rule, writable := strings.CutPrefix(text, "POST ")
+	pattern, template, found := strings.Cut(rule, "=")
 	if !found {
 		return Route{}, fmt.Errorf("%w: %q has no =; write it as /chat/{room}=chat.{room}", ErrRoute, text)
 	}
-	route := Route{text: text}
+	route := Route{text: text, writable: writable}
 	names, err := route.parsePattern(pattern)
 	if err == nil {
 		err = route.parseTemplate(template, names)
@@ -100,6 +107,10 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 		case token == ".":
 		case !strings.ContainsAny(token, "{}"):
 			r.tokens = append(r.tokens, routePart{literal: token})
+		case claimForm.MatchString(token):
+			r.tokens = append(r.tokens, routePart{claim: claimForm.FindStringSubmatch(token)[1]})
+		case strings.HasPrefix(token, "{claim.") && closed:
+			return fmt.Errorf("%q in the subject: the name of a claim has letters, digits, _ and -, as in {claim.sub}", token)
 		case !isPlaceholder || !closed || strings.ContainsAny(name, "{}"):
 			return fmt.Errorf("%q in the subject: a placeholder must be a whole token", token)
 		case strings.HasSuffix(name, "..."):
@@ -127,7 +138,10 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 	if _, err := ParseSubject(r.fill(template)); err != nil {
 		return err
 	}
-	if r.tokens[0].literal == bucketPrefix && !r.Grants() {
+	if r.writable && !r.NeedsClaims() {
+		return errors.New("POST is for routes with a claim, as in POST /outbox=user.{claim.sub}.outbox; elsewhere everyone would be allowed to write")
+	}
+	if r.tokens[0].literal == bucketPrefix && !r.NamesBucket() {
 		return errors.New("a route to the key-value store must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
 	}
 	return nil
@@ -136,7 +150,10 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 // fill puts wildcards in the place of the template's placeholders.
 func (r *Route) fill(template string) string {
 	for _, part := range r.tokens {
-		if part.name != "" {
+		switch {
+		case part.claim != "":
+			template = strings.ReplaceAll(template, "{claim."+part.claim+"}", "*")
+		case part.name != "":
 			wildcard := "*"
 			if part.rest {
 				wildcard = ">"
@@ -157,16 +174,27 @@ func (r Route) Filter() Subject {
 const bucketPrefix = "$KV"
 
 // Grants reports whether the route is itself the permission to read what it resolves to: the keys of one bucket of NATS's
-// key-value store, which nobody can name otherwise. The bucket must stand in the template as it is.
-func (r Route) Grants() bool {
+// key-value store, which nobody can name otherwise, or subjects that the caller's claims name.
+func (r Route) Grants() bool { return r.NamesBucket() || r.NeedsClaims() }
+
+// GrantsPublish reports whether it is the permission to write that, too.
+func (r Route) GrantsPublish() bool { return r.writable }
+
+// NamesBucket tells a route to the keys of one bucket, which must stand in the template as it is.
+func (r Route) NamesBucket() bool {
 	return len(r.tokens) > 2 && r.tokens[0].literal == bucketPrefix && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
 
 // String gives the route as it was written.
 func (r Route) String() string { return r.text }
 
+// NeedsClaims reports whether a part of the subject comes from the caller's claims.
+func (r Route) NeedsClaims() bool {
+	return slices.ContainsFunc(r.tokens, func(part routePart) bool { return part.claim != "" })
+}
+
 // Resolve gives the subject that an escaped URL path names on this route, and whether the route's pattern fits the path
-// at all. The error wraps ErrSubject.
+// at all. The error wraps ErrSubject. Where the route needs claims, Claim has to fill them in.
 func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err error) {
 	values, fits := r.match(escapedPath)
 	if !fits {
@@ -175,7 +203,10 @@ func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err erro
 	tokens := make([]string, 0, len(r.tokens))
 	for _, part := range r.tokens {
 		token := part.literal
-		if part.name != "" {
+		switch {
+		case part.claim != "":
+			token = claimBlank
+		case part.name != "":
 			if token, err = part.value(values[part.name]); err != nil {
 				return "", true, err
 			}
@@ -184,6 +215,54 @@ func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err erro
 	}
 	subject, err = ParseSubject(strings.Join(tokens, "."))
 	return subject, true, err
+}
+
+// claimBlank stands for a claim until Claim fills it in.
+const claimBlank = "claim"
+
+// Claim puts the caller's claims into a subject that Resolve gave. The error wraps ErrToken where the caller is anonymous,
+// and ErrForbidden where a claim is missing or is no single token of a subject.
+func (r Route) Claim(resolved Subject, caller Caller) (Subject, error) {
+	if !r.NeedsClaims() {
+		return resolved, nil
+	}
+	if caller.Anonymous() {
+		return "", fmt.Errorf("%w: what is here depends on who asks; send a token, as Authorization: Bearer", ErrToken)
+	}
+	// Only the last token of the template can stand for several, so those before it keep their places.
+	tokens := strings.Split(string(resolved), ".")
+	for i, part := range r.tokens {
+		if part.claim == "" {
+			continue
+		}
+		value, has := caller.Claims[part.claim]
+		if !has {
+			return "", fmt.Errorf("%w: the token has no claim %q that is a string, which a subject here is made of", ErrForbidden, part.claim)
+		}
+		if err := checkClaim(value); err != nil {
+			return "", fmt.Errorf("%w: the token's claim %q %w, so no subject can be made of it", ErrForbidden, part.claim, err)
+		}
+		tokens[i] = value
+	}
+	subject, err := ParseSubject(strings.Join(tokens, "."))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w: the token's claims make no subject: they are too long", ErrForbidden)
+	case subject.Reserved() && !r.NamesBucket():
+		return "", errReserved(subject)
+	}
+	return subject, nil
+}
+
+// checkClaim refuses what would be more than one token, or stand for any.
+func checkClaim(value string) error {
+	switch {
+	case strings.Contains(value, "."):
+		return errors.New("holds a dot")
+	case value == "*" || value == ">":
+		return errors.New("is a wildcard")
+	}
+	return checkToken(value, true)
 }
 
 // match gives the escaped text that each placeholder stands for.

@@ -10,6 +10,7 @@ func (p *problems) check(s *Settings) {
 	p.checkExposure(s)
 	p.checkListeners(s)
 	p.checkNATS(s)
+	p.checkAuth(s)
 	p.checkFiles(s)
 	p.checkHistory(s)
 	p.checkNumbers(s)

@@ -26,7 +26,7 @@ func TestUnknownNames(t *testing.T) {
 		"KEPT":            "",
 		"KEPT_HISTORY":    "",
 		"HISTORY_HISTORY": "",
-		"AUTH_JWT_SECRET": "",
+		"AUTH_SECRET":     "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			environ(t, "TAILWATER_"+name+"=8080")

@@ -11,6 +11,27 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
+// Secrets of tokens show nowhere, in whatever they are and however they are printed.
+func TestTokenSecretsDoNotShow(t *testing.T) {
+	environ(t, "TAILWATER_AUTH_JWT_SECRET=river "+goodSecret, "TAILWATER_AUTH_TICKET_SECRET=swordfish "+goodSecret)
+	s := load(t, "")
+	var out bytes.Buffer
+	type hidden struct{ settings configs.Settings }
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		fmt.Fprintf(&out, verb+"\n"+verb+"\n"+verb+"\n"+verb+"\n", s, *s, s.Auth.JWTSecret, hidden{*s})
+	}
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
+		slog.New(handler).Info("settings", "all", s, "auth", s.Auth, "secret", s.Auth.TicketSecret)
+	}
+	if err := json.NewEncoder(&out).Encode(s); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "***") {
+		t.Error("nothing shows that there is a secret")
+	}
+	concealed(t, out.String())
+}
+
 func TestSecretsDoNotShow(t *testing.T) {
 	const url = "nats://river:swordfish@a.example:4222,tls://tokenfish@b.example"
 	environ(t)
@@ -68,6 +89,11 @@ func TestSecretsAreNotInErrors(t *testing.T) {
 		"TAILWATER_NATS_NKEY=swordfish",
 		"TAILWATER_NATS_TLS_KEY=swordfish",
 		"TAILWATER_AUTH_JWT_SECRET=swordfish",
+		"TAILWATER_AUTH_TICKET_SECRET=swordfish",
+		"TAILWATER_AUTH_JWT_PUBLIC_KEY=swordfish",
+		"TAILWATER_AUTH_JWT_PUBLIC_KEY=-----BEGIN PRIVATE KEY----- swordfish",
+		"TAILWATER_AUTH_JWKS_URL=https://river:swordfish@h/k",
+		"TAILWATER_AUTH_JWKS_URL=://swordfish",
 	} {
 		environ(t, set)
 		concealed(t, strings.Join(refused(t, ""), "\n"))

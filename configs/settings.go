@@ -33,8 +33,9 @@ type Settings struct {
 	Admin     Admin
 	NATS      NATS
 	Embed     Embed
-	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"URL patterns of your own and the subjects they stand for, separated by commas, beside the built-in /events/{subject...}. A route to $KV.<bucket>. lets anyone read these keys of the bucket."`
+	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"URL patterns of your own and the subjects they stand for, separated by commas, beside the built-in /events/{subject...}. A route to $KV.<bucket>. lets anyone read these keys of the bucket; one with {claim.<name>} lets each caller read what its own token names, and write it too with POST before the path."`
 	Anonymous Anonymous
+	Auth      Auth
 	Kept
 	Limit Limit
 	Drain Drain
@@ -96,6 +97,22 @@ type Anonymous struct {
 	Subscribe Subjects `embedded:"chat.>,time.>" unset:"none" empty:"none" example:"chat.>,time.>" desc:"Subjects that anyone may read: NATS subjects or filters, separated by commas."`
 	Publish   Subjects `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects that anyone may publish to: NATS subjects or filters, separated by commas."`
 	Wildcards bool     `default:"false" desc:"Whether anyone may also read with the wildcards * and > inside ANONYMOUS_SUBSCRIBE: true or false."`
+}
+
+// Auth is how callers sign in: with tokens that one kind of key is for.
+type Auth struct {
+	JWTSecret    Secret     `split_words:"true" unset:"none" example:"change-me-to-the-output-of-openssl-rand-base64-32" desc:"Secret that tokens (JWT) are signed with, by HS256, HS384 or HS512: at least 32 bytes, as openssl rand -base64 32 makes them. Whoever has it can make tokens."`
+	JWTPublicKey PublicKeys `split_words:"true" unset:"none" example:"/etc/tailwater/tokens.pem" desc:"PEM file of the public key that tokens are signed for (RS256, ES256, EdDSA and their like), or what is in it; several keys in it are all good."`
+	JwksURL      KeySetURL  `split_words:"true" unset:"none" example:"https://id.example.com/.well-known/jwks.json" desc:"https URL of the key set (JWKS) of an identity provider, whose keys tokens are signed with; http on this machine."`
+	Issuer       string     `unset:"any" example:"https://id.example.com" desc:"What the claim iss of tokens must be."`
+	Audience     string     `unset:"any" example:"tailwater" desc:"What must be among the aud of tokens."`
+	Cookie       CookieName `unset:"none" example:"tailwater" desc:"Name of a cookie that a token may come in. POST /session sets it; so may a program on the same site."`
+	TicketSecret Secret     `split_words:"true" unset:"no tickets" example:"change-me-too-to-the-output-of-openssl-rand-base64-32" desc:"Secret that the tickets of POST /session are sealed with, for EventSource(url?ticket=…): at least 32 bytes, the same on every bridge, and not that of the tokens."`
+}
+
+// SignsIn reports whether tokens are taken at all.
+func (a Auth) SignsIn() bool {
+	return !a.JWTSecret.IsZero() || len(a.JWTPublicKey.Keys) > 0 || a.JwksURL != ""
 }
 
 // Kept is the stream that Tailwater keeps of its own. It is embedded in Settings, so that HISTORY is a setting beside

@@ -39,7 +39,7 @@ func (r *Routes) Decode(value string) error {
 		if err != nil {
 			return bridge.Route{}, err
 		}
-		if route.Grants() {
+		if route.NamesBucket() {
 			return route, nil // it is meant: it names the bucket
 		}
 		return route, checkReach(entry, route.Filter())

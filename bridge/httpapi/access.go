@@ -46,6 +46,16 @@ func (a Access) check(r *http.Request, header http.Header) error {
 	return nil
 }
 
+// trustsCookies tells whether a cookie of a request, which check has let pass, is there because a page wanted to send it
+// that may: a browser adds cookies to what a stranger's link or image asks for as well.
+func (a Access) trustsCookies(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+		return true
+	}
+	return a.allowsOrigin(r.Header.Get("Origin"))
+}
+
 // AllowsHost tells whether a Host header is one that the API answers to.
 func (a Access) AllowsHost(host string) bool {
 	name := hostname(host)

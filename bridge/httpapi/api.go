@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/tailwater/tailwater/bridge"
 )
 
@@ -21,7 +23,9 @@ type Config struct {
 	Store     Store
 
 	Routes    []bridge.Route // beside bridge.Events
-	Anonymous bridge.Grant   // what callers may do
+	Anonymous bridge.Grant   // what everyone may do
+	Auth      Auth           // who callers are; nil: all are anonymous, and their tokens are not looked at
+	Cookie    string         // the cookie that a token may come in; empty for none
 	Access    Access
 	Limits    Limits
 
@@ -31,9 +35,23 @@ type Config struct {
 }
 
 // Outlet writes a connection until it ends, which may be after Serve has returned: then it closes the reader, and calls
-// ended. The headers are set, the status is not yet written.
+// terms.Ended. The headers are set, the status is not yet written.
 type Outlet interface {
-	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, ended func())
+	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms)
+}
+
+// Auth tells who sent a token. The errors wrap bridge.ErrToken, and say what is wrong with it, or bridge.ErrNoVerdict.
+type Auth interface {
+	// Token gives the caller whom a token names.
+	Token(ctx context.Context, token string) (bridge.Caller, error)
+	// Ticket is Token for what Seal made of a token.
+	Ticket(ctx context.Context, ticket string) (bridge.Caller, error)
+	// Seal makes a ticket, which may stand in a URL, of a token that was found good.
+	Seal(token string) (ticket string)
+	// Tickets tells whether there are any.
+	Tickets() bool
+	// Revoked tells whether the caller's token is good no more, although it was before.
+	Revoked(bridge.Caller) bool
 }
 
 // Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrRefused or
@@ -61,6 +79,7 @@ type API struct {
 	open     atomic.Int64   // connections
 	draining atomic.Bool
 	stats    counters
+	signIns  rate.Sometimes // that failed, in the log
 
 	publishing sync.RWMutex // held for reading while a message is on its way
 }
@@ -68,6 +87,7 @@ type API struct {
 // New gives an API.
 func New(config Config) *API {
 	a := &API{config: config, routes: append([]bridge.Route{bridge.Events}, config.Routes...)}
+	a.signIns = rate.Sometimes{First: 3, Interval: 10 * time.Second}
 	bridge.SortRoutes(a.routes)
 	return a
 }
@@ -100,6 +120,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := a.config.Access.check(r, header); err != nil {
 		return err
+	}
+	if a.config.Cookie != "" && header.Get("Access-Control-Allow-Origin") != "" {
+		header.Set("Access-Control-Allow-Credentials", "true") // the origin is one by name, never *
+	}
+	if sentPath(r.URL) == sessionPath {
+		return a.session(w, r)
 	}
 	target, found := a.find(r)
 	if !found {
@@ -142,7 +168,7 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 // target is what a request's path and query name: subjects, or the error of their grammar.
 type target struct {
 	subjects []bridge.Subject
-	granted  bool // to be read by anyone, because of the route
+	route    bridge.Route // the zero value where the query names the subjects
 	err      error
 }
 
@@ -154,7 +180,7 @@ func (a *API) find(r *http.Request) (target, bool) {
 	}
 	for _, route := range a.routes {
 		if subject, fits, err := route.Resolve(path); fits {
-			return target{[]bridge.Subject{subject}, route.Grants(), err}, true
+			return target{[]bridge.Subject{subject}, route, err}, true
 		}
 	}
 	return target{}, false
@@ -193,10 +219,12 @@ func (a *API) several(r *http.Request) target {
 // options answers which methods there are, and a browser's preflight request where the origin may make one.
 func (a *API) options(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Allow", methods)
+	if header.Get("Allow") == "" {
+		header.Set("Allow", methods)
+	}
 	if header.Get("Access-Control-Allow-Origin") != "" {
-		header.Set("Access-Control-Allow-Methods", methods)
-		header.Set("Access-Control-Allow-Headers", "Accept, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent")
+		header.Set("Access-Control-Allow-Methods", header.Get("Allow"))
+		header.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent")
 		header.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
@@ -44,12 +45,29 @@ func Example() {
 		Heartbeat: 15 * time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Loops: 1, Log: log,
 	})
 	defer events.Close()
+
+	// Who has a token may do more. Connections are looked at again when others are revoked.
+	const secret = "shared with whoever signs callers in"
+	known := make(chan struct{}, 1)
+	tokens, err := auth.Open(auth.Config{Secret: secret, Log: log}, hub, func() {
+		events.Recheck()
+		select {
+		case known <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer tokens.Close()
+	<-known // until then, who has a token is asked to come back
 	api := httpapi.New(httpapi.Config{
 		Hub:       hub,
 		Outlet:    events,
 		Publisher: nats,
 		Store:     nats,
 		Anonymous: bridge.Grant{Subscribe: chat, Publish: chat},
+		Auth:      tokens,
 		Access:    httpapi.Access{LoopbackHosts: true},
 		Limits:    httpapi.Limits{Connections: 1000, Body: 256 << 10, Subjects: 32},
 		Log:       log,
@@ -82,10 +100,33 @@ func Example() {
 	fmt.Println(posted.Status)
 	show(stream)
 
+	// The token would come from the program's own sign-in. EventSource sends it in a cookie or as a ticket.
+	token, err := auth.Sign(secret, auth.Claims{
+		Subject: "alice", Expires: time.Now().Add(time.Hour), NATS: auth.Permissions{Sub: auth.Filters{Allow: []string{"news.>"}}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, header := range []string{"", "Bearer " + token} {
+		request, err := http.NewRequest(http.MethodHead, web.URL+"/live/events/news.today", nil)
+		if err != nil {
+			panic(err)
+		}
+		request.Header.Set("Authorization", header)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			panic(err)
+		}
+		answer.Body.Close()
+		fmt.Println(answer.Status)
+	}
+
 	// Output:
 	// tailwater:open {"subjects":["chat.room1"]}
 	// 202 Accepted
 	// message hello
+	// 403 Forbidden
+	// 200 OK
 }
 
 func show(events *bridgetest.Stream) {

@@ -15,6 +15,7 @@ var (
 	errHost       = errors.New("this bridge is not called by that name; use the name it was set up for, or let the operator add it to TAILWATER_HTTP_HOSTS")
 	errOrigin     = errors.New("pages of other origins may not use this bridge; the operator can add the origin to TAILWATER_HTTP_ORIGINS")
 	errRoute      = errors.New("there is nothing here; subjects are at /events/<subject>")
+	errSession    = errors.New("this bridge hands out neither tickets nor cookies; its operator can set TAILWATER_AUTH_TICKET_SECRET or TAILWATER_AUTH_COOKIE")
 	errMethod     = errors.New("this method means nothing here; the Allow header lists those that do: GET reads, POST publishes")
 	errQuery      = errors.New("the query cannot be used")
 	errHeader     = errors.New("a header cannot be used")
@@ -57,6 +58,7 @@ var problems = []struct {
 	{is: errHost, status: http.StatusMisdirectedRequest, slug: "wrong-host", title: "Wrong host name"},
 	{is: errOrigin, status: http.StatusForbidden, slug: "foreign-origin", title: "Foreign origin"},
 	{is: errRoute, status: http.StatusNotFound, slug: "not-found", title: "Not found"},
+	{is: errSession, status: http.StatusNotFound, slug: "not-found", title: "Not found"},
 	{is: errMethod, status: http.StatusMethodNotAllowed, slug: "method", title: "Method not allowed"},
 	{is: bridge.ErrSubject, status: http.StatusBadRequest, slug: "bad-subject", title: "Not a subject"},
 	{is: bridge.ErrID, status: http.StatusBadRequest, slug: "bad-id", title: "Not an event id"},
@@ -68,6 +70,11 @@ var problems = []struct {
 		detail: errIncomplete.Error(), // the cause can name addresses behind a proxy
 	},
 	{is: errText, status: http.StatusBadRequest, slug: "bad-body", title: "Not text"},
+	{is: bridge.ErrToken, status: http.StatusUnauthorized, slug: "unauthorized", title: "Not signed in"},
+	{
+		is: bridge.ErrNoVerdict, status: http.StatusServiceUnavailable, slug: "no-verdict", title: "Tokens cannot be checked now",
+		detail: "this bridge cannot tell now whether the token is good; try again in a moment", retry: 2 * time.Second,
+	},
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
@@ -104,6 +111,12 @@ func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int(p.retry.Seconds())))
 		}
 		break
+	}
+	if answer.Status == http.StatusUnauthorized {
+		a.challenge(w, r, err)
+	}
+	if errors.Is(err, bridge.ErrNoVerdict) {
+		a.signIns.Do(func() { a.config.Log.Warn("cannot tell whether a token is good", "error", err) })
 	}
 	if known {
 		a.config.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "error", err)

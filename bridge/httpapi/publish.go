@@ -31,11 +31,16 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if len(t.subjects) != 1 {
 		return fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
 	}
-	subject := t.subjects[0]
-	if t.granted && !subject.Wild() {
-		return fmt.Errorf("%w: %q can only be read here; write the key with a NATS client", bridge.ErrForbidden, subject)
+	query, err := parseQuery(r)
+	if err != nil {
+		return err
 	}
-	if err := a.config.Anonymous.CheckPublish(subject); err != nil {
+	caller, err := a.caller(r, query)
+	if err != nil {
+		return err
+	}
+	subject, err := a.mayPublish(t, caller)
+	if err != nil {
 		return err
 	}
 	header, err := natsHeader(r)
@@ -62,6 +67,29 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 		Subject: subject, ID: receipt.Position.String(), Stream: receipt.Stream, Seq: receipt.Position.Seq, Duplicate: receipt.Duplicate,
 	})
 	return nil
+}
+
+// mayPublish gives the subject that a caller publishes to, if it may.
+func (a *API) mayPublish(t target, caller bridge.Caller) (bridge.Subject, error) {
+	subject, err := t.route.Claim(t.subjects[0], caller)
+	if err != nil {
+		return "", err
+	}
+	grant := a.grant(caller)
+	switch {
+	case t.route.GrantsPublish():
+		return subject, grant.CheckGrantedPublish(subject)
+	case t.route.Grants() && !subject.Wild():
+		return "", fmt.Errorf("%w: %q can only be read here; %s", bridge.ErrForbidden, subject, readOnlyAdvice(t.route))
+	}
+	return subject, grant.CheckPublish(subject)
+}
+
+func readOnlyAdvice(route bridge.Route) string {
+	if route.NeedsClaims() {
+		return "publish to another subject, or the operator begins the route with POST"
+	}
+	return "write the key with a NATS client"
 }
 
 func (a *API) send(ctx context.Context, subject bridge.Subject, header map[string][]string, body []byte) (bridge.Receipt, error) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"mime"
@@ -16,7 +17,11 @@ import (
 
 // subscribe answers GET.
 func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
-	request, err := a.readRequest(r, t)
+	request, err := a.readRequest(r, &t)
+	if errors.Is(err, bridge.ErrNoVerdict) && request.poll == 0 {
+		a.turnAway(w, r, request.framing) // it will pass, and any other status would be final
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -50,8 +55,18 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	a.streamHeaders(w, r, request.framing)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.release)
+	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller))
 	return nil
+}
+
+// terms gives how long a caller's connection may stay open.
+func (a *API) terms(caller bridge.Caller) bridge.Terms {
+	terms := bridge.Terms{Until: caller.Until, Ended: a.release}
+	if !caller.Anonymous() {
+		name, token, auth := caller.Name, caller.Token, a.config.Auth // the rest is not kept
+		terms.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
+	}
+	return terms
 }
 
 // Headers of HEAD: the position behind everything that is stored on the subjects, and the sequences of the oldest and the
@@ -64,7 +79,7 @@ const (
 
 // head answers what GET would, without the events, and tells what is stored.
 func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
-	request, err := a.readRequest(r, t)
+	request, err := a.readRequest(r, &t)
 	if err != nil {
 		return err
 	}
@@ -112,11 +127,13 @@ func (a *API) streamHeaders(w http.ResponseWriter, r *http.Request, framing brid
 type request struct {
 	framing bridge.Framing
 	resume  bridge.Resume
+	caller  bridge.Caller
 	poll    int // how many messages to answer with; 0 for a connection that stays
 }
 
-// readRequest checks what a GET asks for, in the order that the package promises.
-func (a *API) readRequest(r *http.Request, t target) (request, error) {
+// readRequest checks what a GET asks for, in the order that the package promises, and puts the caller's claims into the
+// target. Where the grammar was good, so is what it gives, whatever the error.
+func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if t.err != nil {
 		return request{}, t.err
 	}
@@ -142,16 +159,31 @@ func (a *API) readRequest(r *http.Request, t target) (request, error) {
 			resume.Since.Kind = bridge.SinceAll
 		}
 	}
-	check := a.config.Anonymous.CheckSubscribe
-	if t.granted {
-		check = a.config.Anonymous.CheckWildcards
+	caller, err := a.caller(r, query)
+	if err == nil {
+		err = a.maySubscribe(t, caller)
 	}
-	for _, subject := range t.subjects {
-		if err := check(subject); err != nil {
-			return request{}, err
+	return request{framing, resume, caller, poll}, err
+}
+
+// maySubscribe checks whether a caller may read the target, and puts its claims into it.
+func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
+	grant := a.grant(caller)
+	check := grant.CheckSubscribe
+	if t.route.Grants() {
+		check = grant.CheckGranted
+	}
+	for i, resolved := range t.subjects {
+		subject, err := t.route.Claim(resolved, caller)
+		if err != nil {
+			return err
 		}
+		if err := check(subject); err != nil {
+			return err
+		}
+		t.subjects[i] = subject
 	}
-	return request{framing, resume, poll}, nil
+	return nil
 }
 
 func parseQuery(r *http.Request) (url.Values, error) {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,8 +63,9 @@ type bed struct {
 	*source
 	hub    *bridge.Hub
 	outlet *outlet.Outlet
-	served sync.WaitGroup // connections
-	logs   *bytes.Buffer  // to be read when the server has ended
+	served sync.WaitGroup               // connections
+	terms  atomic.Pointer[bridge.Terms] // of every connection, but for Ended; nil for the zero value
+	logs   *bytes.Buffer                // to be read when the server has ended
 }
 
 // patient is a configuration in which nothing happens by itself.
@@ -102,7 +104,12 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", framing.ContentType())
 	w.Header().Set("Connection", "close")
 	b.served.Add(1)
-	b.outlet.Serve(w, r, reader, b.served.Done)
+	terms := bridge.Terms{}
+	if set := b.terms.Load(); set != nil {
+		terms = *set
+	}
+	terms.Ended = b.served.Done
+	b.outlet.Serve(w, r, reader, terms)
 }
 
 // protocol is one of the ways in which connections come.

@@ -31,6 +31,7 @@ type loop struct {
 	groups      map[*bridge.Feed]*group
 	alone       map[*bridge.Feed]*socket // the last that was found level, on feeds without a group
 	wheel       *wheel
+	rechecks    *order
 	batch       [][]byte
 	joined      []byte
 }
@@ -72,6 +73,7 @@ func startLoop(o *Outlet) (*loop, error) {
 		alone:  map[*bridge.Feed]*socket{},
 		wheel:  newWheel(tick(o.config)),
 	}
+	l.rechecks = &order{loop: l, do: (*socket).recheck}
 	l.writing.Go(l.run)
 	l.polling.Go(func() {
 		if err := poller.run(); err != nil {
@@ -88,9 +90,12 @@ func tick(c Config) time.Duration {
 }
 
 // hand gives a socket to the loop that is to write it.
-func (o *Outlet) hand(fd int, header http.Header, reader *bridge.Reader, ended func()) {
+func (o *Outlet) hand(fd int, header http.Header, reader *bridge.Reader, terms bridge.Terms) {
 	l := o.loops[fd%len(o.loops)]
-	s := &socket{loop: l, fd: fd, reader: reader, ended: ended, first: head(header), room: leastRoom}
+	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, first: head(header), room: leastRoom}
+	if !terms.Until.IsZero() {
+		s.expires = max(1, terms.Until.Sub(l.start))
+	}
 	s.timer.socket = s
 	l.enqueue(s)
 }
@@ -199,6 +204,9 @@ func (l *loop) drain() { l.enqueue(&order{loop: l, do: (*socket).drain}) }
 
 // cut ends every connection at once.
 func (l *loop) cut() { l.enqueue(&order{loop: l, do: func(s *socket) { s.close(endDrain) }}) }
+
+// recheck ends the connections whose terms have been revoked. Called often, it is done once.
+func (l *loop) recheck() { l.enqueue(l.rechecks) }
 
 // order is something to be done with every socket.
 type order struct {

@@ -28,6 +28,7 @@ type Config struct {
 const (
 	endClient = "client" // it hung up, or the network did
 	endSlow   = "slow"   // it took nothing for the write timeout
+	endAuth   = bridge.CloseAuth
 	endAge    = bridge.CloseAge
 	endDrain  = bridge.CloseDrain
 )
@@ -44,8 +45,9 @@ type Outlet struct {
 
 	mu     sync.Mutex
 	open   int
-	spread time.Duration // how far apart connections end while draining
-	empty  chan struct{} // closed when the last connection has ended; nil unless Drain waits for it
+	plain  map[*connection]bool // that can be ended by a revocation
+	spread time.Duration        // how far apart connections end while draining
+	empty  chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
 }
 
 // New gives an outlet without connections. Where its loops cannot be started, the log says so, and it does without.
@@ -55,6 +57,7 @@ func New(config Config) *Outlet {
 		draining:  make(chan struct{}),
 		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		plain:     map[*connection]bool{},
 	}
 	var err error
 	if o.loops, err = startLoops(o); err != nil {
@@ -79,14 +82,18 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 }
 
 // Serve answers a request with the reader's frames until the client or the server ends it. The response's headers but the
-// status must have been set. It takes the reader over, and closes it at the end; then it calls ended.
+// status must have been set. It takes the reader over, and closes it at the end; then it calls terms.Ended. The connection
+// ends when its terms say so.
 //
 // Where it can, it takes the connection from net/http for an event loop, and returns at once: over TCP, with HTTP/1 and
 // without TLS, on Linux. Elsewhere the calling goroutine writes, and it returns at the end.
-func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, ended func()) {
+func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms) {
+	if terms.Ended == nil {
+		terms.Ended = func() {}
+	}
 	o.enter()
 	if fd, ok := o.takeOver(w, r); ok {
-		o.hand(fd, w.Header(), reader, ended)
+		o.hand(fd, w.Header(), reader, terms)
 		return
 	}
 	o.stats.plain.Add(1)
@@ -95,14 +102,43 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 		o.stats.plain.Add(-1)
 		reader.Close()
 		o.leave(reason)
-		ended()
+		terms.Ended()
 	}()
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
 		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
+		terms: terms,
+	}
+	if terms.Revoked != nil {
+		c.recheck = bridge.NewSignal()
+		defer o.watch(c)()
 	}
 	if reason = c.run(r.Context()); reason == endSlow {
 		o.logSlow(r.RemoteAddr, reader.Feed().Subjects())
+	}
+}
+
+// watch lets Recheck reach a connection, until what it gives is called.
+func (o *Outlet) watch(c *connection) (unwatch func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.plain[c] = true
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.plain, c)
+	}
+}
+
+// Recheck lets every connection look whether its terms have been revoked, and end if so. It returns at once.
+func (o *Outlet) Recheck() {
+	o.mu.Lock()
+	for c := range o.plain {
+		c.recheck.Wake()
+	}
+	o.mu.Unlock()
+	for _, l := range o.loops {
+		l.recheck()
 	}
 }
 

@@ -23,6 +23,8 @@ type connection struct {
 	http2   bool
 	conn    *patient // below TLS and HTTP/2; nil where it did not come from Listen
 	batch   [][]byte
+	terms   bridge.Terms
+	recheck bridge.Signal // when the terms may have been revoked; nil where they cannot be
 }
 
 // run writes until the connection ends, and gives the reason.
@@ -33,13 +35,29 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	defer heartbeat.Stop()
 	age := time.NewTimer(jitter(config.Age, 0.2))
 	defer age.Stop()
+	expired := (<-chan time.Time)(nil)
+	if !c.terms.Until.IsZero() {
+		expiry := time.NewTimer(time.Until(c.terms.Until))
+		defer expiry.Stop()
+		expired = expiry.C
+	}
 	draining, drained := (<-chan struct{})(c.outlet.draining), (<-chan time.Time)(nil)
 	more, isMore := bridge.NewSignal(), true
 
+	if c.recheck != nil {
+		c.recheck.Wake() // it may have been revoked before anybody could be told
+	}
 	if err := c.write(framing.Preamble(jitter(config.Retry, 0.5))); err != nil {
 		return reasonOf(err)
 	}
 	for {
+		select {
+		case <-c.recheck:
+			if c.terms.Revoked() {
+				return c.end(bridge.CloseAuth)
+			}
+		default:
+		}
 		if isMore {
 			wrote, err := c.writeFrames(more)
 			if err != nil {
@@ -64,6 +82,10 @@ func (c *connection) run(ctx context.Context) (reason string) {
 				return reasonOf(err)
 			}
 			heartbeat.Reset(config.Heartbeat)
+		case <-c.recheck:
+			c.recheck.Wake() // looked at above
+		case <-expired:
+			return c.end(bridge.CloseAuth)
 		case <-age.C:
 			return c.end(bridge.CloseAge)
 		case <-draining:

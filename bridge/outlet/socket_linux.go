@@ -29,6 +29,8 @@ type socket struct {
 	queued     bool
 	state      state
 	reader     *bridge.Reader
+	revoked    func() bool   // nil where it cannot be
+	expires    time.Duration // when the caller's token does; 0 for never
 	ended      func()
 
 	group *group // whose frames it is given; nil while it is not level with others
@@ -109,6 +111,10 @@ func (s *socket) begin() bool {
 	s.first = append(s.first, s.reader.Framing().Preamble(jitter(config.Retry, 0.5))...)
 	s.wrote = l.now
 	s.until = l.now + jitter(config.Age, 0.2)
+	if s.expires != 0 {
+		s.until = min(s.until, s.expires)
+	}
+	s.recheck()
 	select {
 	case <-l.outlet.draining:
 		s.drain()
@@ -238,15 +244,19 @@ func (s *socket) drain() {
 	s.set()
 }
 
+// recheck lets the connection end at once if its caller's token was revoked.
+func (s *socket) recheck() {
+	if s.state == stateOpen && s.revoked != nil && s.revoked() {
+		s.expires = max(1, s.loop.now)
+		s.end()
+		s.set()
+	}
+}
+
 // end tells the client that the server ends the connection, and why.
 func (s *socket) end() {
 	l := s.loop
-	s.reason = endAge
-	select {
-	case <-l.outlet.draining:
-		s.reason = endDrain
-	default:
-	}
+	s.reason = s.why()
 	s.leave()
 	s.state = stateEnding
 	last := s.reader.Framing().Close(s.reason, jitter(l.outlet.config.Retry, 0.5))
@@ -256,6 +266,19 @@ func (s *socket) end() {
 	}
 	if s.write(append(s.first, last...)) {
 		s.finish()
+	}
+}
+
+// why gives the reason for which the server ends the connection.
+func (s *socket) why() string {
+	if s.expires != 0 && s.loop.now >= s.expires {
+		return endAuth
+	}
+	select {
+	case <-s.loop.outlet.draining:
+		return endDrain
+	default:
+		return endAge
 	}
 }
 

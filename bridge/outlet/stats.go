@@ -13,14 +13,16 @@ type Stats struct {
 }
 
 type counters struct {
-	plain                                           atomic.Int64
-	opened, client, slow, age, drain, frames, bytes atomic.Uint64
+	plain                                                 atomic.Int64
+	opened, client, slow, auth, age, drain, frames, bytes atomic.Uint64
 }
 
 func (c *counters) end(reason string) {
 	switch reason {
 	case endSlow:
 		c.slow.Add(1)
+	case endAuth:
+		c.auth.Add(1)
 	case endAge:
 		c.age.Add(1)
 	case endDrain:
@@ -42,6 +44,7 @@ func (o *Outlet) Stats() Stats {
 		Ended: map[string]uint64{
 			endClient: o.stats.client.Load(),
 			endSlow:   o.stats.slow.Load(),
+			endAuth:   o.stats.auth.Load(),
 			endAge:    o.stats.age.Load(),
 			endDrain:  o.stats.drain.Load(),
 		},

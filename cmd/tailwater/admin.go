@@ -68,8 +68,8 @@ func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// readyz says whether browsers should be sent here: not before NATS was reached for the first time, and not while
-// stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all would turn every
+// readyz says whether browsers should be sent here: not before NATS was reached for the first time, and what is revoked was
+// read from there, and not while stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all would turn every
 // browser away.
 func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	stats := a.node.source.Stats()
@@ -79,6 +79,8 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 		status, text = http.StatusServiceUnavailable, "not ready; stopping"
 	case stats.Connects == 0:
 		status, text = http.StatusServiceUnavailable, "not ready; NATS has not been reached yet"
+	case a.node.auth != nil && !a.node.auth.Ready():
+		status, text = http.StatusServiceUnavailable, "not ready; which tokens are revoked has not been read from NATS yet"
 	case !stats.Connected:
 		text = "ready; NATS is away, browsers are held until it is back"
 	}

@@ -30,11 +30,12 @@ func (checkCommand) Run(_ context.Context, settings *configs.Settings, out outpu
 		report.row("", "! %s", hint)
 	}
 	report.grants(settings)
+	report.signIn(settings)
 	found, err := report.nats(settings)
 	err = errors.Join(err, report.table.Flush())
 	writeHoldings(out.out, settings, found.holdings)
 	if !settings.Embedded() {
-		writePermissions(out.out, found.permissions)
+		writePermissions(out.out, settings, found.permissions)
 	}
 	return err
 }
@@ -58,6 +59,10 @@ func (r report) grants(settings *configs.Settings) {
 		// A grant need not cover all that a route can name; then the rest of its paths is refused.
 		verdict := "nobody may read all of it: see TAILWATER_ANONYMOUS_SUBSCRIBE"
 		switch {
+		case route.GrantsPublish():
+			verdict = "each caller may read and write what its own token names"
+		case route.NeedsClaims():
+			verdict = "each caller may read what its own token names"
 		case route.Grants():
 			verdict = "anyone may read it, because it names a bucket"
 		case grant.CheckSubscribe(route.Filter()) == nil:

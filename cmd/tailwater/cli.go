@@ -27,6 +27,7 @@ type cli struct {
 
 	Serve serveCommand `cmd:"" default:"1" help:"Run the bridge (what happens without a command)."`
 	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and say what they amount to."`
+	Token tokenCommand `cmd:"" help:"Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET."`
 	Bench benchCommand `cmd:"" help:"Put a load on a bridge, or on any other server of event streams, and measure it."`
 }
 

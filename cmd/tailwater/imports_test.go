@@ -18,6 +18,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"bridge/source":      {"bridge"},
 		"bridge/outlet":      {"bridge"},
 		"bridge/httpapi":     {"bridge"},
+		"bridge/auth":        {"bridge"},
 		"cmd/tailwater/load": nil,
 		"configs":            {"bridge"},
 		"embed":              nil,

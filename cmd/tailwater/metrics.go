@@ -26,7 +26,7 @@ var (
 
 	descConnections       = describe("connections", "Open connections of browsers, by what writes them: an event loop, or a goroutine of their own (plain).", "writer")
 	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
-	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, or because this bridge stops (drain).", "reason")
+	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, had a token that expired or was revoked (auth), or because this bridge stops (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 

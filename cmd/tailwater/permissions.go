@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -22,6 +23,12 @@ func needs(settings *configs.Settings) source.Needs {
 		if route.Grants() {
 			n.Read = append(n.Read, route.Filter())
 		}
+		if route.GrantsPublish() {
+			n.Write = append(n.Write, route.Filter())
+		}
+	}
+	if settings.Auth.SignsIn() {
+		n.Read = append(n.Read, auth.RevokedFilter)
 	}
 	if settings.Demo.Time {
 		n.Write = append(n.Write, clockSubject)
@@ -30,8 +37,11 @@ func needs(settings *configs.Settings) source.Needs {
 }
 
 // writePermissions gives the bridge's user what it needs and no more, as it stands in a configuration of nats-server.
-func writePermissions(w io.Writer, p source.Permissions) {
+func writePermissions(w io.Writer, settings *configs.Settings, p source.Permissions) {
 	fmt.Fprint(w, "\nPermissions that the bridge's user needs, for the configuration of your nats-server\n")
+	if settings.Auth.SignsIn() {
+		fmt.Fprint(w, "  (What tokens allow beyond that has to be added: only who signs them knows it.)\n")
+	}
 	fmt.Fprint(w, "  permissions = {\n")
 	writeAllowed(w, "publish", p.Publish)
 	writeAllowed(w, "subscribe", p.Subscribe)

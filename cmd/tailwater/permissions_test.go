@@ -85,7 +85,7 @@ func TestPermissionsAreQuoted(t *testing.T) {
 		"ROUTES": `/k/{key...}=$KV.b.{key},/same=true,/refused=secret`,
 	})
 	var out strings.Builder
-	writePermissions(&out, needs(s).Permissions())
+	writePermissions(&out, s, needs(s).Permissions())
 	_, printed, _ := strings.Cut(out.String(), "nats-server\n")
 	p := readPermissions(t, t.TempDir(), printed)
 	for _, want := range []string{"größe.*", `a"b.\.x`, "#.{}", "%41.$HOME", "true", "$KV.b.>"} {

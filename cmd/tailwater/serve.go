@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/bridge/source"
@@ -69,6 +70,7 @@ type node struct {
 	clock    *clock // nil without DEMO_TIME
 	hub      *bridge.Hub
 	outlet   *outlet.Outlet
+	auth     *auth.Auth // nil where no tokens are taken
 	api      *httpapi.API
 	admin    *admin
 	http     *http.Server
@@ -157,8 +159,28 @@ func (n *node) openBridge() error {
 	if s.HTTP.Pages {
 		config.Pages = web.Page
 	}
+	if s.Auth.SignsIn() {
+		var err error
+		if n.auth, err = auth.Open(signIn(s.Auth, n.log), n.hub, n.outlet.Recheck); err != nil {
+			return fmt.Errorf("set up sign-in: %w", err)
+		}
+		config.Auth, config.Cookie = n.auth, string(s.Auth.Cookie)
+	}
 	n.api = httpapi.New(config)
 	return nil
+}
+
+// signIn gives which tokens are good.
+func signIn(s configs.Auth, log *slog.Logger) auth.Config {
+	return auth.Config{
+		Secret:       s.JWTSecret.Reveal(),
+		PublicKeys:   s.JWTPublicKey.Keys,
+		JWKS:         string(s.JwksURL),
+		Issuer:       s.Issuer,
+		Audience:     s.Audience,
+		TicketSecret: s.TicketSecret.Reveal(),
+		Log:          log,
+	}
 }
 
 func (n *node) access() httpapi.Access {
@@ -210,6 +232,9 @@ func (n *node) close() error {
 	}
 	if n.outlet != nil {
 		n.outlet.Close()
+	}
+	if n.auth != nil {
+		n.auth.Close()
 	}
 	if n.hub != nil {
 		n.hub.Close()

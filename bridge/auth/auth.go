@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// MaxToken is how many bytes a token may have. It travels with each request, in a header.
+	MaxToken = 8 << 10
+	// leeway is how far the clock of whoever makes tokens may be ahead of this one.
+	leeway = 5 * time.Second
+)
+
+// Config says which tokens are good: those signed with the one of Secret, PublicKeys and JWKS that is there.
+type Config struct {
+	Secret     string             // for HS256, HS384 and HS512; at least MinSecret bytes
+	PublicKeys []crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; a token may be of any of them
+	JWKS       string             // the URL of a JSON Web Key Set (RFC 7517)
+
+	Issuer   string // the `iss` that tokens must have; empty for any
+	Audience string // what must be among their `aud`; empty for any
+
+	TicketSecret string // what tickets are sealed with, the same on every node; empty for no tickets. At least MinSecret bytes
+	Log          *slog.Logger
+}
+
+// MinSecret is how many bytes a secret must have: as many as the hash that it keys (RFC 7518, 3.2).
+const MinSecret = 32
+
+// Auth checks tokens.
+type Auth struct {
+	config  Config
+	keys    keys
+	parser  *jwt.Parser
+	seal    *seal // nil where there are no tickets
+	revoked *revocations
+}
+
+// Open begins to read which tokens are revoked, through the hub, and calls changed whenever there are others than before.
+// Close it before the hub.
+func Open(config Config, hub *bridge.Hub, changed func()) (*Auth, error) {
+	a := &Auth{config: config, parser: newParser(config)}
+	var err error
+	if config.TicketSecret != "" {
+		if a.seal, err = newSeal(config.TicketSecret); err != nil {
+			return nil, err
+		}
+	}
+	if a.keys, err = openKeys(config); err != nil {
+		return nil, err
+	}
+	a.revoked = follow(hub, changed, config.Log)
+	return a, nil
+}
+
+// Close ends what Open began.
+func (a *Auth) Close() {
+	a.revoked.close()
+	a.keys.close()
+}
+
+func newParser(config Config) *jwt.Parser {
+	options := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding()}
+	if config.Issuer != "" {
+		options = append(options, jwt.WithIssuer(config.Issuer))
+	}
+	if config.Audience != "" {
+		options = append(options, jwt.WithAudience(config.Audience))
+	}
+	return jwt.NewParser(options...)
+}
+
+// Token gives the caller whom a token names. The error wraps bridge.ErrToken and says what is wrong, or bridge.ErrNoVerdict
+// where that may be different in a moment. It never holds the token.
+func (a *Auth) Token(ctx context.Context, token string) (bridge.Caller, error) {
+	claims, err := a.verify(ctx, token)
+	if err != nil {
+		return bridge.Caller{}, err
+	}
+	caller, err := callerOf(claims)
+	if err != nil {
+		return bridge.Caller{}, fmt.Errorf("%w: %w", bridge.ErrToken, err)
+	}
+	// The leeway is for clocks that are ahead, but a connection of an expired token would end as it began.
+	if !caller.Until.After(time.Now()) {
+		return bridge.Caller{}, a.reason(jwt.ErrTokenExpired, claims)
+	}
+	revoked, known := a.revoked.ask(caller)
+	switch {
+	case !known:
+		return bridge.Caller{}, fmt.Errorf("%w: which ones are revoked has not been read from NATS yet", bridge.ErrNoVerdict)
+	case revoked:
+		return bridge.Caller{}, fmt.Errorf("%w: the token was revoked; sign in again for another", bridge.ErrToken)
+	}
+	return caller, nil
+}
+
+// Ready tells whether it is known which tokens are revoked; until then none is good.
+func (a *Auth) Ready() bool {
+	_, known := a.revoked.ask(bridge.Caller{})
+	return known
+}
+
+// Revoked tells whether the caller's token was revoked, as far as is known.
+func (a *Auth) Revoked(caller bridge.Caller) bool {
+	revoked, _ := a.revoked.ask(caller)
+	return revoked
+}
+
+// verify gives the claims of a token whose signature and times are good.
+func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) {
+	if len(token) > MaxToken {
+		return nil, fmt.Errorf("%w: the token has %d bytes; at most %d are allowed", bridge.ErrToken, len(token), MaxToken)
+	}
+	claims := jwt.MapClaims{}
+	_, err := a.parser.ParseWithClaims(token, claims, func(unverified *jwt.Token) (any, error) {
+		return a.keyOf(ctx, unverified)
+	})
+	if err != nil {
+		return nil, a.reason(err, claims)
+	}
+	return claims, nil
+}
+
+// reason puts into words why a token is no good. Of what the token says only times are repeated.
+func (a *Auth) reason(err error, claims jwt.MapClaims) error {
+	var why error
+	var known keyError
+	switch {
+	case errors.Is(err, bridge.ErrNoVerdict):
+		return err
+	case errors.As(err, &known):
+		why = known
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		why = errors.New("the token is no JWT: three parts in base64url, joined by dots, of which the first two are JSON")
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
+		why = errors.New("the token's alg is none that this bridge knows")
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		why = errors.New("the token's signature is not of a key that this bridge has; it was made with another, or changed since")
+	case errors.Is(err, jwt.ErrTokenExpired):
+		why = fmt.Errorf("the token has expired%s; sign in again for another", when(claims.GetExpirationTime()))
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		why = fmt.Errorf("the token is not valid yet: its nbf is ahead%s; compare the clocks", when(claims.GetNotBefore()))
+	case errors.Is(err, jwt.ErrTokenInvalidIssuer), missing(err, claims, "iss"):
+		why = errors.New("the token's iss is not the issuer that this bridge takes tokens from")
+	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing(err, claims, "aud"):
+		why = errors.New("the token's aud does not name this bridge: it is for somebody else")
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		why = errors.New("the token has no exp; tokens that never expire are not taken")
+	default:
+		why = errors.New("a claim of the token has another type than it should: exp and nbf are numbers, iss and sub strings")
+	}
+	return fmt.Errorf("%w: %w", bridge.ErrToken, why)
+}
+
+func missing(err error, claims jwt.MapClaims, claim string) bool {
+	_, has := claims[claim]
+	_, expires := claims["exp"]
+	return errors.Is(err, jwt.ErrTokenRequiredClaimMissing) && expires && !has
+}
+
+func when(at *jwt.NumericDate, err error) string {
+	if err != nil || at == nil {
+		return ""
+	}
+	return " (" + at.UTC().Format(time.RFC3339) + ")"
+}

@@ -1,0 +1,185 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"golang.org/x/time/rate"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// refreshEvery is how old a key set may become while it is in use: so long does a key live on that its provider removed.
+	refreshEvery = 5 * time.Minute
+	// fetchEvery is how often a key set is asked for at most, whatever key ids callers make up.
+	fetchEvery = 5 * time.Second
+	// fetchTimeout is how long the provider may take.
+	fetchTimeout = 5 * time.Second
+	// maxKeySet is how many bytes of an answer are read.
+	maxKeySet = 1 << 20
+)
+
+// jwks is a key set from a URL. It is read when it is needed: a key in it is used for as long as the provider is away, and
+// one that is not is looked for, though not at every call.
+type jwks struct {
+	url    string
+	log    *slog.Logger
+	client *http.Client
+	pace   *rate.Limiter
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	reading sync.WaitGroup
+
+	mu      sync.Mutex
+	keys    []key
+	at      time.Time     // when they were read
+	away    bool          // the last attempt has failed
+	arrived chan struct{} // closed when the attempt under way has ended; nil if there is none
+}
+
+func openJWKS(url string, log *slog.Logger) *jwks {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableKeepAlives = true // it is asked too rarely
+	j := &jwks{
+		url: url, log: log, pace: rate.NewLimiter(rate.Every(fetchEvery), 1),
+		client: &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return errors.New("it redirects; name the URL that it leads to")
+		}},
+	}
+	j.ctx, j.cancel = context.WithCancel(context.Background())
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.fetch() // so that the first caller need not wait
+	return j
+}
+
+func (j *jwks) close() {
+	j.cancel()
+	j.reading.Wait()
+}
+
+// find implements keys. A token without a key id may be of any key.
+func (j *jwks) find(ctx context.Context, id string) ([]key, error) {
+	for isAgain := false; ; isAgain = true {
+		found, arrived, err := j.look(id, isAgain)
+		if arrived == nil {
+			return found, err
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", bridge.ErrNoVerdict, ctx.Err())
+		}
+	}
+}
+
+// look gives the keys of an id, or what to wait for until it is worth while to look again.
+func (j *jwks) look(id string, isAgain bool) (found []key, arrived <-chan struct{}, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, k := range j.keys {
+		if id == "" || k.id == id {
+			found = append(found, k)
+		}
+	}
+	isOld := time.Since(j.at) > refreshEvery
+	if (len(found) == 0 && !isAgain || isOld) && j.arrived == nil && j.ctx.Err() == nil && j.pace.Allow() {
+		j.fetch()
+	}
+	switch {
+	case len(found) > 0:
+		return found, nil, nil
+	case j.arrived != nil && !isAgain:
+		return nil, j.arrived, nil
+	case j.away:
+		return nil, nil, fmt.Errorf("%w: the key set that TAILWATER_AUTH_JWKS_URL names cannot be read", bridge.ErrNoVerdict)
+	}
+	return nil, nil, keyError("the token's kid is that of no key which its provider publishes")
+}
+
+// fetch reads the key set in the background. The lock must be held.
+func (j *jwks) fetch() {
+	arrived := make(chan struct{})
+	j.arrived = arrived
+	j.reading.Go(func() {
+		keys, err := j.read()
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.arrived, j.away = nil, err != nil
+		if err == nil {
+			j.keys, j.at = keys, time.Now()
+		} else if j.ctx.Err() == nil {
+			j.log.Warn("cannot read the key set of tokens; those it had stay good", "error", err, "keys", len(j.keys))
+		}
+		close(arrived)
+	})
+}
+
+func (j *jwks) read() ([]key, error) {
+	request, err := http.NewRequestWithContext(j.ctx, http.MethodGet, j.url, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the key set: %w", err)
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	response, err := j.client.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the key set: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask for the key set: %s", response.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet))
+	if err != nil {
+		return nil, fmt.Errorf("read the key set: %w", err)
+	}
+	keys, err := parseKeySet(body)
+	if err != nil {
+		return nil, err
+	}
+	return keys, nil
+}
+
+// parseKeySet gives the keys of a set that tokens can be signed with. Others are passed over: a set may hold any.
+func parseKeySet(text []byte) ([]key, error) {
+	var set jwkset.JWKSMarshal
+	if err := json.Unmarshal(text, &set); err != nil {
+		return nil, errors.New("read the key set: it is no JSON Web Key Set")
+	}
+	var keys []key
+	for _, marshalled := range set.Keys {
+		if marshalled.USE != "" && marshalled.USE != jwkset.UseSig {
+			continue
+		}
+		jwk, err := jwkset.NewJWKFromMarshal(marshalled, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipKeyOps: true})
+		if err != nil {
+			continue
+		}
+		k, err := newKey(jwk.Key())
+		if err != nil {
+			continue
+		}
+		k.id = marshalled.KID
+		if alg := marshalled.ALG.String(); alg != "" {
+			k.algs = slices.DeleteFunc(k.algs, func(a string) bool { return a != alg })
+		}
+		if len(k.algs) > 0 {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("read the key set: it holds no key that tokens can be signed with")
+	}
+	return keys, nil
+}

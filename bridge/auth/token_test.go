@@ -1,0 +1,260 @@
+package auth_test
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
+)
+
+func TestGoodToken(t *testing.T) {
+	a := open(t, auth.Config{Secret: secret, Issuer: "https://id.example.com", Audience: "tailwater"})
+	expires := time.Now().Add(time.Hour).Truncate(time.Second)
+	caller := good(t, a, sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{
+		"exp": expires.Unix(), "nbf": time.Now().Unix(), "team": "blue", "age": 7,
+		"nats": map[string]any{
+			"sub":       map[string]any{"allow": []string{"chat.>", "news"}, "deny": []string{"*.secret", ">"}},
+			"pub":       map[string]any{"allow": []string{"chat.a"}, "deny": []string{"chat.b"}},
+			"wildcards": true,
+		},
+	})))
+	grant := caller.Grant
+	if caller.Name != "alice" || caller.Token != "t1" || !caller.Until.Equal(expires) || caller.Claims["team"] != "blue" || caller.Claims["sub"] != "alice" {
+		t.Errorf("%+v", caller)
+	}
+	if _, has := caller.Claims["age"]; has {
+		t.Error("a number became a string")
+	}
+	for _, list := range []struct {
+		got  []bridge.Subject
+		want string
+	}{{grant.Subscribe, "chat.> news"}, {grant.DenySubscribe, "*.secret >"}, {grant.Publish, "chat.a"}, {grant.DenyPublish, "chat.b"}} {
+		var got []string
+		for _, s := range list.got {
+			got = append(got, string(s))
+		}
+		if !slices.Equal(got, strings.Fields(list.want)) {
+			t.Errorf("%q instead of %s", got, list.want)
+		}
+	}
+	if !grant.Wildcards {
+		t.Error("no wildcards")
+	}
+	for _, method := range []jwt.SigningMethod{jwt.SigningMethodHS384, jwt.SigningMethodHS512} {
+		good(t, a, sign(t, method, []byte(secret), claims(nil)))
+	}
+}
+
+// What a token does not say is not granted.
+func TestEmptyPermissions(t *testing.T) {
+	a := open(t, auth.Config{Secret: secret})
+	for _, nats := range []any{nil, map[string]any{}, map[string]any{"sub": map[string]any{}}, map[string]any{"pub": nil, "wildcards": false}} {
+		grant := good(t, a, sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"nats": nats}))).Grant
+		if len(grant.Subscribe)+len(grant.Publish)+len(grant.DenyPublish)+len(grant.DenySubscribe) > 0 || grant.Wildcards {
+			t.Errorf("%v grants %+v", nats, grant)
+		}
+	}
+}
+
+func TestBadTokens(t *testing.T) {
+	a := open(t, auth.Config{Secret: secret, Issuer: "https://id.example.com", Audience: "tailwater"})
+	with := func(name string, value any) string {
+		return sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{name: value}))
+	}
+	allow := func(filters ...string) string {
+		return with("nats", map[string]any{"sub": map[string]any{"allow": filters}})
+	}
+	whole := sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil))
+	parts := strings.Split(whole, ".")
+	encode := base64.RawURLEncoding.EncodeToString
+	for name, test := range map[string]struct{ token, says string }{
+		"nothing":               {"", "is no JWT"},
+		"a word":                {"swordfish", "is no JWT"},
+		"dots":                  {"..", "is no JWT"},
+		"a megabyte of dots":    {strings.Repeat(".", 1<<20), "at most 8192"},
+		"8 KiB of dots":         {strings.Repeat(".", 8<<10), "is no JWT"},
+		"no JSON":               {encode([]byte("{")) + "." + parts[1] + "." + parts[2], "is no JWT"},
+		"padding":               {parts[0] + "=." + parts[1] + "." + parts[2], "is no JWT"},
+		"alg none":              {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(nil)), "alg is none"},
+		"alg None":              {encode([]byte(`{"alg":"None"}`)) + "." + parts[1] + ".", "alg is none that this bridge knows"},
+		"no alg":                {encode([]byte(`{"typ":"JWT"}`)) + "." + parts[1] + "." + parts[2], "alg is none that this bridge knows"},
+		"no signature":          {parts[0] + "." + parts[1] + ".", "signature is not of a key"},
+		"another secret":        {sign(t, jwt.SigningMethodHS256, []byte(secret+"x"), claims(nil)), "signature is not of a key"},
+		"other claims":          {parts[0] + "." + strings.Split(with("sub", "bob"), ".")[1] + "." + parts[2], "signature is not of a key"},
+		"RS256":                 {sign(t, jwt.SigningMethodRS256, pairs()["RS256"].private, claims(nil)), "alg is RS256, which is not what"},
+		"critical header":       {sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil), "crit", []string{"b64"}), "crit header"},
+		"kid that is no string": {sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil), "kid", 7), "kid is no string"},
+		"expired":               {with("exp", time.Now().Add(-time.Minute).Unix()), "has expired (20"},
+		"expired just now":      {with("exp", time.Now().Add(-time.Second).Unix()), "has expired (20"},
+		"no exp":                {with("exp", nil), "has no exp"},
+		"exp of text":           {with("exp", "tomorrow"), "are numbers"},
+		"not yet valid":         {with("nbf", time.Now().Add(time.Minute).Unix()), "not valid yet: its nbf is ahead (20"},
+		"wrong issuer":          {with("iss", "https://id.example.com.evil.com"), "iss is not the issuer"},
+		"no issuer":             {with("iss", nil), "iss is not the issuer"},
+		"wrong audience":        {with("aud", "tailwater2"), "is for somebody else"},
+		"no audience":           {with("aud", nil), "is for somebody else"},
+		"no sub":                {with("sub", nil), "has no sub"},
+		"empty sub":             {with("sub", ""), "has no sub"},
+		"jti of a number":       {with("jti", 7), "jti is no string"},
+		"grants a list":         {with("nats", []string{"chat.>"}), "is not of the form"},
+		"grants a filter":       {with("nats", map[string]any{"sub": map[string]any{"allow": "chat.>"}}), "is not of the form"},
+		"misspelt deny":         {with("nats", map[string]any{"sub": map[string]any{"denied": []string{"chat.>"}}}), "nothing added"},
+		"misspelt sub":          {with("nats", map[string]any{"subscribe": map[string]any{}}), "nothing added"},
+		"no subject":            {allow("chat..a"), "not a subject"},
+		"empty subject":         {allow(""), "not a subject"},
+		"everything":            {allow(">"), "reaches subjects of NATS itself"},
+		"first token":           {allow("chat.>", "*.a"), "reaches subjects of NATS itself"},
+		"$SYS":                  {allow("$SYS.>"), "reaches subjects of NATS itself"},
+		"$KV":                   {allow("$KV.config.>"), "reaches subjects of NATS itself"},
+		"_INBOX":                {allow("_INBOX.>"), "reaches subjects of NATS itself"},
+		"_INBOX to write":       {with("nats", map[string]any{"pub": map[string]any{"allow": []string{"_INBOX.x"}}}), "reaches subjects of NATS itself"},
+		"no subject to deny":    {with("nats", map[string]any{"pub": map[string]any{"deny": []string{"a b"}}}), "not a subject"},
+	} {
+		t.Run(name, func(t *testing.T) { bad(t, a, test.token, test.says) })
+	}
+}
+
+// A key is good for its own algorithm alone: a public key is no secret.
+func TestAlgorithmIsPinnedByTheKey(t *testing.T) {
+	for name, p := range pairs() {
+		a := open(t, auth.Config{PublicKeys: anyKeys(p)})
+		good(t, a, sign(t, p.method, p.private, claims(nil)))
+		der, err := x509.MarshalPKIXPublicKey(p.public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		for _, public := range [][]byte{der, text, []byte(strings.TrimSpace(string(text)))} {
+			bad(t, a, sign(t, jwt.SigningMethodHS256, public, claims(nil)), "alg is HS256")
+		}
+		bad(t, a, sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(nil)), "alg is none")
+		for other, q := range pairs() {
+			if other != name && !(strings.HasPrefix(other, "RS") && strings.HasPrefix(name, "RS")) {
+				token := sign(t, q.method, q.private, claims(nil))
+				if _, err := a.Token(t.Context(), token); !errors.Is(err, bridge.ErrToken) {
+					t.Errorf("a token by %s is good for %s: %v", other, name, err)
+				}
+			}
+		}
+	}
+	ps256 := sign(t, jwt.SigningMethodPS256, pairs()["RS256"].private, claims(nil))
+	bad(t, open(t, auth.Config{PublicKeys: anyKeys(pairs()["RS256"])}), ps256, "alg is PS256")
+}
+
+// While keys are changed, tokens of the old and the new one are good.
+func TestSeveralPublicKeys(t *testing.T) {
+	a := open(t, auth.Config{PublicKeys: anyKeys(pairs()["other RS256"], pairs()["RS256"], pairs()["EdDSA"])})
+	for _, name := range []string{"RS256", "other RS256", "EdDSA"} {
+		good(t, a, sign(t, pairs()[name].method, pairs()[name].private, claims(nil)))
+	}
+	bad(t, a, sign(t, jwt.SigningMethodES256, pairs()["ES256"].private, claims(nil)), "alg is ES256")
+}
+
+func anyKeys(all ...pair) (keys []crypto.PublicKey) {
+	for _, p := range all {
+		keys = append(keys, p.public())
+	}
+	return keys
+}
+
+func TestKeysThatAreRefused(t *testing.T) {
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Skip("this Go makes no such key:", err)
+	}
+	hub := bridge.NewHub(empty{}, 0, bridge.DefaultMemory)
+	defer hub.Close()
+	for _, test := range []struct {
+		config auth.Config
+		says   string
+	}{
+		{auth.Config{}, "needs at least 32"},
+		{auth.Config{Secret: "swordfish"}, "has 9 bytes, and needs at least 32"},
+		{auth.Config{Secret: secret, TicketSecret: "swordfish"}, "has 9 bytes, and needs at least 32"},
+		{auth.Config{PublicKeys: []crypto.PublicKey{weak.Public()}}, "1024 bits is too short"},
+		{auth.Config{PublicKeys: []crypto.PublicKey{[]byte(secret)}}, "none that tokens are signed with"},
+		{auth.Config{PublicKeys: []crypto.PublicKey{pairs()["RS256"].private}}, "none that tokens are signed with"},
+	} {
+		if _, err := auth.Open(test.config, hub, func() {}); err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "swordfish") {
+			t.Errorf("%v instead of %q", err, test.says)
+		}
+	}
+}
+
+// Before it is known what is revoked, no token is good; that will pass.
+func TestNoVerdictBeforeRevocationsAreKnown(t *testing.T) {
+	a := openOver(t, auth.Config{Secret: secret}, away{}, func() {})
+	if _, err := a.Token(t.Context(), sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil))); !errors.Is(err, bridge.ErrNoVerdict) || errors.Is(err, bridge.ErrToken) {
+		t.Error(err)
+	}
+	bad(t, a, "swordfish", "is no JWT")
+}
+
+func TestSign(t *testing.T) {
+	a := open(t, auth.Config{Secret: secret, Issuer: "i", Audience: "a"})
+	token, err := auth.Sign(secret, auth.Claims{
+		Subject: "alice", ID: "x", Issuer: "i", Audience: "a", Expires: time.Now().Add(time.Minute), More: map[string]string{"team": "blue", "sub": "mallory"},
+		NATS: auth.Permissions{Sub: auth.Filters{Allow: []string{"chat.>"}}, Wildcards: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := good(t, a, token)
+	if caller.Name != "alice" || caller.Token != "x" || caller.Claims["team"] != "blue" || caller.Grant.CheckSubscribe("chat.*") != nil {
+		t.Errorf("%+v", caller)
+	}
+	for _, c := range []auth.Claims{{NATS: auth.Permissions{Pub: auth.Filters{Allow: []string{">"}}}}, {NATS: auth.Permissions{Sub: auth.Filters{Deny: []string{".."}}}}} {
+		if _, err := auth.Sign(secret, c); err == nil {
+			t.Errorf("%+v was signed", c)
+		}
+	}
+	if _, err := auth.Sign("short", auth.Claims{}); err == nil {
+		t.Error("a short secret signs")
+	}
+}
+
+// Whatever a token says, it gives no more than what the grammar of subjects has, and nothing of NATS itself.
+func FuzzClaims(f *testing.F) {
+	a := open(f, auth.Config{Secret: secret})
+	for _, seed := range []string{
+		`{"sub":{"allow":["chat.>"],"deny":["chat.a"]},"wildcards":true}`, `{"pub":{"allow":["$SYS.>",">","_INBOX.x"]}}`, `[]`, `null`, `{"SUB":{"ALLOW":["a"]}}`, `{"sub":{"allow":["a","a.*.b","*"]}}`,
+	} {
+		f.Add(`{"sub":"alice","exp":99999999999,"nats":` + seed + `}`)
+	}
+	f.Add(`{"sub":7,"exp":1e300}`)
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`))
+	f.Fuzz(func(t *testing.T, payload string) {
+		text := header + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+		signature, err := jwt.SigningMethodHS256.Sign(text, []byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		caller, err := a.Token(t.Context(), text+"."+base64.RawURLEncoding.EncodeToString(signature))
+		if err != nil {
+			if !errors.Is(err, bridge.ErrToken) || !caller.Anonymous() {
+				t.Fatalf("%+v, %v", caller, err)
+			}
+			return
+		}
+		if caller.Anonymous() || caller.Until.Before(time.Now()) {
+			t.Fatalf("%+v", caller)
+		}
+		for _, filter := range slices.Concat(caller.Grant.Subscribe, caller.Grant.Publish) {
+			if _, err := bridge.ParseSubject(string(filter)); err != nil || filter.Reserved() {
+				t.Errorf("it grants %q", filter)
+			}
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package bridge_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+func caller(claims ...string) bridge.Caller {
+	c := bridge.Caller{Name: "alice", Claims: map[string]string{}}
+	for i := 0; i < len(claims); i += 2 {
+		c.Claims[claims[i]] = claims[i+1]
+	}
+	return c
+}
+
+func TestClaimRoutes(t *testing.T) {
+	for _, test := range []struct {
+		route, path string
+		caller      bridge.Caller
+		want        bridge.Subject
+	}{
+		{"/inbox=user.{claim.sub}.inbox", "/inbox", caller("sub", "alice"), "user.alice.inbox"},
+		{"POST /outbox=user.{claim.sub}.outbox", "/outbox", caller("sub", "alice"), "user.alice.outbox"},
+		{"/in/{box}={claim.org}.{claim.sub}.{box}", "/in/x", caller("sub", "a", "org", "größe"), "größe.a.x"},
+		{"/in/{box...}=u.{claim.sub}.{box}", "/in/x/y.z", caller("sub", "a"), "u.a.x.y.z"},
+		{"/in/{box}=u.{box}.{claim.sub}", "/in/claim", caller("sub", "a"), "u.claim.a"},
+		{"/in/{box}=u.{claim.sub}.{box}", "/in/*", caller("sub", "a"), "u.a.*"},
+		{"/in=u.{claim.sub}.{claim.sub}", "/in", caller("sub", "a"), "u.a.a"},
+		{"/in=u.{claim.sub}.>", "/in", caller("sub", "a"), "u.a.>"},
+		{"/in=$KV.users.{claim.sub}", "/in", caller("sub", "a"), "$KV.users.a"},
+		{"/in=u.{claim.sub}", "/in", caller("sub", "$SYS"), "u.$SYS"},
+		{"/in=u.{claim.https_team-1}", "/in", caller("https_team-1", "blue"), "u.blue"},
+	} {
+		route := mustRoute(t, test.route)
+		resolved, fits, err := route.Resolve(test.path)
+		if !fits || err != nil {
+			t.Fatalf("%s: %t, %v", test.route, fits, err)
+		}
+		subject, err := route.Claim(resolved, test.caller)
+		if err != nil || subject != test.want || !route.NeedsClaims() || !route.Grants() || route.GrantsPublish() != strings.HasPrefix(test.route, "POST ") {
+			t.Errorf("%s: %q, %v", test.route, subject, err)
+		}
+		if _, err := route.Claim(resolved, bridge.Caller{}); !errors.Is(err, bridge.ErrToken) {
+			t.Errorf("%s for anybody: %v", test.route, err)
+		}
+		if !route.Filter().Covers(subject) && !route.Filter().Overlaps(subject) {
+			t.Errorf("%s: the filter %s does not cover %s", test.route, route.Filter(), subject)
+		}
+	}
+}
+
+func TestClaimsThatMakeNoSubject(t *testing.T) {
+	route := mustRoute(t, "/inbox=user.{claim.sub}.inbox")
+	for value, says := range map[string]string{
+		"": "is empty", "a.b": "holds a dot", ".": "holds a dot", "*": "is a wildcard", ">": "is a wildcard", "a*": "mixes the wildcard",
+		"a b": "holds a blank", "a\n": "holds a blank", "a\x00": "not printable", "\xff": "not UTF-8", strings.Repeat("x", 129): "has 129 bytes",
+		"alice@example.com": "holds a dot",
+	} {
+		subject, err := route.Claim("user.claim.inbox", caller("sub", value))
+		if !errors.Is(err, bridge.ErrForbidden) || subject != "" || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), `claim "sub"`) {
+			t.Errorf("%q: %q, %v", value, subject, err)
+		}
+	}
+	if _, err := route.Claim("user.claim.inbox", caller("name", "x")); !errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), `no claim "sub"`) {
+		t.Error(err)
+	}
+	// In the first place a claim could name what belongs to NATS.
+	first := mustRoute(t, "/x/{a}={claim.sub}.{a}")
+	for _, value := range []string{"$SYS", "$JS", "_INBOX", "$KV"} {
+		if _, err := first.Claim("claim.a", caller("sub", value)); !errors.Is(err, bridge.ErrForbidden) {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+	long := mustRoute(t, "/x={claim.a}.{claim.b}.{claim.c}.{claim.d}.x")
+	x := strings.Repeat("x", 128)
+	if _, err := long.Claim("claim.claim.claim.claim.x", caller("a", x, "b", x, "c", x, "d", x)); !errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), "too long") {
+		t.Error(err)
+	}
+}
+
+func TestBadClaimRoutes(t *testing.T) {
+	for route, says := range map[string]string{
+		"/a=x.{claim.}":              "the name of a claim",
+		"/a=x.{claim.a.b}":           "the name of a claim",
+		"/a=x.{claim.1}":             "the name of a claim",
+		"/a=x.{claim.sub}y":          "must be a whole token",
+		"/a=x.{claim}":               "{claim}, which the path does not have",
+		"/a/{claim.sub}=x":           "plain word",
+		"POST /a=x":                  "POST is for routes with a claim",
+		"POST /a/{b}=x.{b}":          "POST is for routes with a claim",
+		"POST /a/{b}=$KV.config.{b}": "POST is for routes with a claim",
+		"GET /a=x.{claim.sub}":       "begin with a slash",
+		"POST/a=x.{claim.sub}":       "begin with a slash",
+		"/a=$KV.{claim.sub}.x":       "must name one bucket",
+	} {
+		if _, err := bridge.ParseRoute(route); !errors.Is(err, bridge.ErrRoute) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v instead of %q", route, err, says)
+		}
+	}
+	plain := mustRoute(t, "/chat/{room}=chat.{room}")
+	if plain.NeedsClaims() || plain.GrantsPublish() {
+		t.Error("a route without claims needs some")
+	}
+	if subject, err := plain.Claim("chat.a", bridge.Caller{}); subject != "chat.a" || err != nil {
+		t.Error(subject, err)
+	}
+}
+
+// Whatever a claim holds, it is one token where the template has it, and the rest of the subject is the operator's.
+func FuzzClaimTemplate(f *testing.F) {
+	for _, value := range []string{"alice", "a.b", "*", ">", "", "$SYS", "{claim.sub}", "claim", "a\r\nb", "é\u200d"} {
+		f.Add(value, "x")
+	}
+	route := mustRoute(f, "/in/{box...}=user.{claim.sub}.in.{box}")
+	f.Fuzz(func(t *testing.T, value, box string) {
+		resolved, fits, err := route.Resolve("/in/" + box)
+		if !fits || err != nil {
+			return
+		}
+		subject, err := route.Claim(resolved, caller("sub", value))
+		if err != nil {
+			if !errors.Is(err, bridge.ErrForbidden) {
+				t.Fatal(err)
+			}
+			return
+		}
+		tokens := strings.SplitN(string(subject), ".", 4)
+		if len(tokens) != 4 || tokens[0] != "user" || tokens[1] != value || tokens[2] != "in" || "user.claim.in."+tokens[3] != string(resolved) || bridge.Subject(value).Wild() {
+			t.Errorf("%q and %q make %q", value, box, subject)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// errNoToken: a token is needed, and none was sent.
+var errNoToken = fmt.Errorf("%w: send a token, as Authorization: Bearer", bridge.ErrToken)
+
+// caller gives who sent a request. A token that is no good is an error even where nobody would need one: its sender
+// believes to be signed in. Of several the header counts, then the ticket, then the cookie.
+func (a *API) caller(r *http.Request, query url.Values) (bridge.Caller, error) {
+	if err := refuseTokens(query); err != nil {
+		return bridge.Caller{}, err
+	}
+	if a.config.Auth == nil {
+		return bridge.Caller{}, nil
+	}
+	if token, sent := bearer(r); sent {
+		return a.config.Auth.Token(r.Context(), token)
+	}
+	if query.Has("ticket") {
+		return a.config.Auth.Ticket(r.Context(), query.Get("ticket"))
+	}
+	if a.config.Cookie != "" && a.config.Access.trustsCookies(r) {
+		if cookie, err := r.Cookie(a.config.Cookie); err == nil && cookie.Value != "" {
+			return a.config.Auth.Token(r.Context(), cookie.Value)
+		}
+	}
+	return bridge.Caller{}, nil
+}
+
+// grant gives what a caller may do: what everyone may, and what its token allows, but nothing that the token denies.
+func (a *API) grant(caller bridge.Caller) bridge.Grant {
+	if caller.Anonymous() {
+		return a.config.Anonymous
+	}
+	return a.config.Anonymous.With(caller.Grant)
+}
+
+// bearer gives the token of the header Authorization (RFC 6750, 2.1). Other schemes are somebody else's, such as a proxy's.
+func bearer(r *http.Request) (token string, sent bool) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
+}
+
+// refuseTokens refuses a token in the query, where RFC 6750 would have it allowed: URLs are written to logs and histories,
+// and whoever reads the token there can use it wherever it is good.
+func refuseTokens(query url.Values) error {
+	for _, name := range []string{"access_token", "token", "jwt", "ticket"} {
+		for _, value := range query[name] {
+			if isToken(value) {
+				return fmt.Errorf("%w: %s holds a token, and URLs are kept in logs and histories; send it as Authorization: Bearer, or send it so to POST /session and put the ticket in the URL", errQuery, name)
+			}
+		}
+	}
+	return nil
+}
+
+// isToken tells a JWT from a ticket and from what has another use: its header is a JSON object, in base64.
+func isToken(text string) bool {
+	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
+}
+
+// sentToken tells whether a request brought a token, of whatever worth.
+func (a *API) sentToken(r *http.Request) bool {
+	_, sent := bearer(r)
+	_, err := r.Cookie(a.config.Cookie)
+	return sent || r.URL.Query().Has("ticket") || a.config.Cookie != "" && err == nil
+}
+
+// challenge tells the client how to sign in (RFC 6750, 3), and the operator why somebody could not.
+func (a *API) challenge(w http.ResponseWriter, r *http.Request, err error) {
+	if a.sentToken(r) {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		a.signIns.Do(func() { a.config.Log.Warn("refused a token", "error", err) })
+		return
+	}
+	w.Header().Set("WWW-Authenticate", "Bearer")
+}

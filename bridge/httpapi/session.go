@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// EventSource can set no headers. So a page sends its token to sessionPath once, and is given what its browser does send:
+// a ticket for the URL, or a cookie.
+const (
+	sessionPath    = "/session"
+	sessionMethods = "POST, DELETE, OPTIONS"
+)
+
+// maxCookie is the most that browsers keep of a cookie's name and value together (RFC 6265bis, 5.6).
+const maxCookie = 4096
+
+func (a *API) hasSessions() bool {
+	return a.config.Auth != nil && (a.config.Cookie != "" || a.config.Auth.Tickets())
+}
+
+// session answers requests for sessionPath.
+func (a *API) session(w http.ResponseWriter, r *http.Request) error {
+	if !a.hasSessions() {
+		return errSession
+	}
+	w.Header().Set("Allow", sessionMethods)
+	switch r.Method {
+	case http.MethodPost:
+		return a.signIn(w, r)
+	case http.MethodDelete:
+		a.setCookie(w, r, &http.Cookie{MaxAge: -1})
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	case http.MethodOptions:
+		a.options(w, r)
+		return nil
+	}
+	return errMethod
+}
+
+// session is the answer to a token that is good.
+type session struct {
+	Ticket  string    `json:"ticket,omitempty"`
+	Expires time.Time `json:"expires"`
+}
+
+func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
+	query, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	if err := refuseTokens(query); err != nil {
+		return err
+	}
+	token, sent := bearer(r)
+	if !sent {
+		return errNoToken
+	}
+	caller, err := a.config.Auth.Token(r.Context(), token)
+	if err != nil {
+		return err
+	}
+	answer := session{Expires: caller.Until.UTC()}
+	if a.config.Auth.Tickets() {
+		answer.Ticket = a.config.Auth.Seal(token)
+	}
+	if a.config.Cookie != "" {
+		if len(a.config.Cookie)+len(token) > maxCookie {
+			return fmt.Errorf("%w: the token has %d bytes, and browsers keep no cookie of more than %d with its name; grant by fewer filters, or use a ticket", errHeader, len(token), maxCookie)
+		}
+		a.setCookie(w, r, &http.Cookie{Value: token, Expires: caller.Until})
+	}
+	writeJSON(w, http.StatusOK, "application/json", answer)
+	return nil
+}
+
+// setCookie sends a cookie that no script can read and no other site's form is sent with. It is Secure, unless the browser
+// is on this machine, where there may be no TLS.
+func (a *API) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) {
+	if a.config.Cookie == "" {
+		return
+	}
+	cookie.Name, cookie.Path = a.config.Cookie, "/"
+	cookie.HttpOnly, cookie.SameSite = true, http.SameSiteLaxMode
+	cookie.Secure = r.TLS != nil || !isLoopback(hostname(r.Host)) || strings.HasPrefix(cookie.Name, "__")
+	http.SetCookie(w, cookie)
+}

@@ -1,0 +1,163 @@
+package outlet_test
+
+// How connections end by their terms.
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const closedByAuth = `{"reason":"auth"}`
+
+// overProtocols runs a test over every way in which connections come.
+func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) { test(t, p) })
+	}
+}
+
+// closes expects the event that says why the connection ends, and its end.
+func (c *client) closes(t *testing.T) {
+	t.Helper()
+	if event := c.next(t); event.Type != bridge.EventClose || event.Data != closedByAuth {
+		t.Fatalf("%+v", event)
+	}
+	c.end(t)
+}
+
+func TestExpiry(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		b.terms.Store(&bridge.Terms{Until: time.Now().Add(300 * time.Millisecond)})
+		c, _ := connect(t, server, "")
+		b.publish([]byte("before"))
+		if event := c.next(t); event.Data != "before" {
+			t.Fatalf("%+v", event)
+		}
+		c.closes(t)
+		if early := time.Until(b.terms.Load().Until); early > 0 {
+			t.Errorf("it ended %v before", early)
+		}
+		b.ended(t, map[string]uint64{"auth": 1})
+	})
+}
+
+// The end comes to a connection that is busy, too, and to one that has expired already.
+func TestExpiryOfABusyConnection(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		for _, left := range []time.Duration{200 * time.Millisecond, -time.Hour} {
+			b.terms.Store(&bridge.Terms{Until: time.Now().Add(left)})
+			c, _ := connect(t, server, "")
+			for {
+				b.publish([]byte(strings.Repeat("x", 1000)))
+				event := c.next(t)
+				if event.Type == bridge.EventClose {
+					if event.Data != closedByAuth {
+						t.Fatalf("%+v", event)
+					}
+					break
+				}
+			}
+			c.end(t)
+		}
+		b.ended(t, map[string]uint64{"auth": 2})
+	})
+}
+
+func TestRevocation(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		var mine, others atomic.Bool
+		b.terms.Store(&bridge.Terms{Revoked: mine.Load})
+		first, _ := connect(t, server, "")
+		second, _ := connect(t, server, "")
+		b.terms.Store(&bridge.Terms{Revoked: others.Load})
+		other, _ := connect(t, server, "")
+		b.terms.Store(nil)
+		anonymous, _ := connect(t, server, "")
+
+		b.outlet.Recheck() // nothing has changed
+		mine.Store(true)
+		b.outlet.Recheck()
+		first.closes(t)
+		second.closes(t)
+		eventually(t, "two have ended", func() bool { return b.outlet.Stats().Open == 2 })
+		b.publish([]byte("after"))
+		for _, c := range []*client{other, anonymous} {
+			if event := c.next(t); event.Data != "after" {
+				t.Errorf("%+v", event)
+			}
+		}
+		others.Store(true)
+		b.outlet.Recheck()
+		other.closes(t)
+		anonymous.response.Body.Close()
+		b.ended(t, map[string]uint64{"auth": 3, "client": 1})
+	})
+}
+
+// Between the check of a token and the beginning of its connection, nobody can be told that it is revoked.
+func TestRevocationBeforeTheBeginning(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		b.terms.Store(&bridge.Terms{Revoked: func() bool { return true }})
+		b.publish([]byte("secret"))
+		c, event := connect(t, server, "test-0")
+		if event.Type != bridge.EventClose || event.Data != closedByAuth {
+			t.Fatalf("it begins with %+v", event)
+		}
+		c.end(t)
+		b.ended(t, map[string]uint64{"auth": 1})
+	})
+}
+
+// A client that takes nothing does not keep the connection: it ends as soon as it reads, or is cut.
+func TestRevocationOfAStalledConnection(t *testing.T) {
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.WriteTimeout = 500 * time.Millisecond
+		b := newBed(t, p.on(config), plenty)
+		server := b.serve(t, p)
+		var revoked atomic.Bool
+		b.terms.Store(&bridge.Terms{Revoked: revoked.Load})
+		_ = dial(t, server)
+		for range 200 {
+			b.publish([]byte(strings.Repeat("x", 10_000)))
+		}
+		revoked.Store(true)
+		b.outlet.Recheck()
+		eventually(t, "it has ended", func() bool { return b.outlet.Stats().Open == 0 })
+	})
+}
+
+// Where the time is not real, the end is exact; age and drain do not come before it, nor are they taken for it.
+func TestExpiryIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := patient
+		config.Age = 10 * time.Hour
+		b := newBed(t, config, plenty)
+		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
+		c := b.crowd(t, 20)
+		c.serving.Wait()
+		c.check(t, "auth")
+		for _, at := range c.ended {
+			if at != time.Hour {
+				t.Errorf("one ended after %v", at)
+			}
+		}
+		b.terms.Store(&bridge.Terms{Until: time.Now().Add(100 * time.Hour)})
+		c = b.crowd(t, 20)
+		c.serving.Wait()
+		c.check(t, "age")
+	})
+}

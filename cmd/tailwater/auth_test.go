@@ -1,0 +1,336 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// What no log and no answer may hold, but for the answer that gives it.
+const (
+	tokenSecret  = "a-secret-for-tokens-of-32-bytes-or-more"
+	ticketSecret = "a-secret-for-tickets-of-32-bytes-or-more"
+)
+
+// signedIn are settings with everything that has to do with tokens, over what is given.
+func signedIn(more settings) settings {
+	all := settings{
+		"AUTH_JWT_SECRET": tokenSecret, "AUTH_TICKET_SECRET": ticketSecret, "AUTH_COOKIE": "tailwater", "LOG_LEVEL": "debug",
+		"ROUTES": "/inbox=user.{claim.sub}.inbox,POST /outbox=user.{claim.sub}.outbox",
+	}
+	for name, value := range more {
+		all[name] = value
+	}
+	return all
+}
+
+// newToken calls the command, with the settings of the node that was started last.
+func newToken(t *testing.T, args ...string) string {
+	t.Helper()
+	code, out, stderr := call(t, append([]string{"token"}, args...)...)
+	if code != 0 || strings.Count(out, ".") != 2 {
+		t.Fatalf("exit code %d: %s%s", code, out, stderr)
+	}
+	return strings.TrimSpace(out)
+}
+
+// request sends a request with a token, and gives what came of it.
+func request(t *testing.T, method, url, token, body string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer(t, response)
+}
+
+// newTicket gives a ticket for a token, as soon as the node knows what is revoked.
+func newTicket(t *testing.T, n *testNode, token string) string {
+	t.Helper()
+	var status int
+	var body string
+	eventually(t, "tokens can be checked", func() bool {
+		status, body = request(t, "POST", n.url()+"/session", token, "")
+		return status != http.StatusServiceUnavailable
+	})
+	var session struct{ Ticket string }
+	if err := json.Unmarshal([]byte(body), &session); err != nil || status != 200 || session.Ticket == "" {
+		t.Fatalf("%d %s: %v", status, body, err)
+	}
+	return session.Ticket
+}
+
+// revoked makes the bucket, and gives how to revoke.
+func revoked(t *testing.T, js jetstream.JetStream) func(key string) {
+	t.Helper()
+	kv, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: auth.RevokedBucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(key string) {
+		t.Helper()
+		if _, err := kv.Put(t.Context(), key, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Over both writers, from the command that makes a token to the end of what it opened.
+func TestSignIn(t *testing.T) {
+	for _, loops := range []string{"0", "1"} {
+		t.Run(loops+" loops", func(t *testing.T) {
+			n := startNode(t, signedIn(settings{"HTTP_LOOPS": loops}))
+			revoke := revoked(t, connectJetStream(t, n.natsURL()))
+			alice := newToken(t, "--sub=alice", "--jti=t1", "--allow-sub=news.>", "--deny-sub=news.secret", "--allow-pub=news.a")
+			bob := newToken(t, "--sub=bob")
+
+			inbox, opening := subscribe(t, n.url()+"/inbox?ticket="+newTicket(t, n, alice), "")
+			if opening.Data != `{"subjects":["user.alice.inbox"]}` {
+				t.Errorf("%+v", opening)
+			}
+			bobs, _ := subscribe(t, n.url()+"/inbox?ticket="+newTicket(t, n, bob), "")
+			conn := publisher(t, n.natsURL())
+			for _, subject := range []string{"user.mallory.inbox", "user.bob.inbox", "user.alice.inbox"} {
+				if err := conn.Publish(subject, []byte("to "+subject)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			inbox.expect("message", "to user.alice.inbox")
+			bobs.expect("message", "to user.bob.inbox")
+			for _, test := range []struct {
+				method, path, token string
+				status              int
+			}{
+				{"HEAD", "/events/news.a", alice, 200},
+				{"HEAD", "/events/news.secret", alice, 403},
+				{"HEAD", "/events/news.a", "", 403},
+				{"HEAD", "/events/user.alice.inbox", alice, 403},
+				{"HEAD", "/events/news.a", bob, 403},
+				{"HEAD", "/inbox", "", 401},
+				{"POST", "/events/news.a", alice, 202},
+				{"POST", "/events/news.b", alice, 403},
+				{"POST", "/outbox", bob, 202},
+				{"POST", "/inbox", bob, 403},
+				{"POST", "/events/chat.a", alice + "x", 401},
+				{"HEAD", "/events/chat.a?token=" + alice, "", 400},
+			} {
+				if status, body := request(t, test.method, n.url()+test.path, test.token, "hi"); status != test.status {
+					t.Errorf("%s %.40s: %d %s", test.method, test.path, status, body)
+				}
+			}
+
+			start := time.Now()
+			revoke("jti.t1")
+			inbox.expect("tailwater:close", `{"reason":"auth"}`)
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("the revocation took %v", took)
+			}
+			if status, body := request(t, "POST", n.url()+"/events/news.a", alice, "hi"); status != 401 || !strings.Contains(body, "was revoked") {
+				t.Errorf("%d %s", status, body)
+			}
+			revoke("sub.bob")
+			bobs.expect("tailwater:close", `{"reason":"auth"}`)
+
+			brief, _ := subscribe(t, n.url()+"/inbox?ticket="+newTicket(t, n, newToken(t, "--sub=eve", "--expires=1500ms")), "")
+			brief.expect("tailwater:close", `{"reason":"auth"}`)
+			if _, metrics := get(t, n.admin.url()+"/metrics"); !strings.Contains(metrics, `tailwater_connections_closed_total{reason="auth"} 3`) {
+				t.Error("the metrics do not count them")
+			}
+		})
+	}
+}
+
+// A ticket is good on every node that has the secret, a revocation on every node, also on one that was away.
+func TestSignInOnManyNodes(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	js := connectJetStream(t, server.URL())
+	revoke := revoked(t, js)
+	s := signedIn(settings{"NATS_URL": server.URL(), "ADMIN_LISTEN": ""})
+	first, second := startNode(t, s), startNode(t, s)
+	token := newToken(t, "--sub=alice", "--jti=t1")
+	ticket, _ := newTicket(t, first, token), newTicket(t, second, token)
+	var open []*subscription
+	for _, n := range []*testNode{first, second} {
+		c, _ := subscribe(t, n.url()+"/inbox?ticket="+ticket, "")
+		open = append(open, c)
+	}
+	revoke("jti.t1")
+	for _, c := range open {
+		c.expect("tailwater:close", `{"reason":"auth"}`)
+	}
+	third := startNode(t, s)
+	eventually(t, "a new node knows", func() bool {
+		status, body := request(t, "POST", third.url()+"/outbox", token, "hi")
+		return status == 401 && strings.Contains(body, "was revoked")
+	})
+	if status, body := request(t, "POST", third.url()+"/outbox", newToken(t, "--sub=alice"), "hi"); status != 202 {
+		t.Errorf("%d %s", status, body)
+	}
+
+	other := signedIn(settings{"NATS_URL": server.URL(), "ADMIN_LISTEN": "", "AUTH_TICKET_SECRET": ticketSecret + "x"})
+	fourth := startNode(t, other)
+	newTicket(t, fourth, newToken(t, "--sub=bob"))
+	if status, body := get(t, fourth.url()+"/inbox?ticket="+newTicket(t, first, newToken(t, "--sub=bob"))); status != 401 || !strings.Contains(body, "none that this bridge has made") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Without NATS a node cannot know what is revoked: browsers with a token are asked to come back.
+func TestSignInWithoutNATS(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	s := signedIn(settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>"})
+	server.Kill()
+	n := startNode(t, s)
+	if status, _ := get(t, n.admin.url()+"/readyz"); status != 503 {
+		t.Errorf("it is ready: %d", status)
+	}
+	token := newToken(t, "--sub=alice")
+	if status, body := request(t, "GET", n.url()+"/inbox", token, ""); status != 200 || !strings.Contains(body, "retry: ") || strings.Contains(body, "event:") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := request(t, "POST", n.url()+"/outbox", token, "hi"); status != 503 || !strings.Contains(body, "cannot tell now") {
+		t.Errorf("%d %s", status, body)
+	}
+	server.Start(t)
+	eventually(t, "it is ready", func() bool {
+		status, text := get(t, n.admin.url()+"/readyz")
+		return status == 200 && strings.HasPrefix(text, "ready; NATS is connected")
+	})
+	eventually(t, "it can be told", func() bool {
+		status, _ := request(t, "POST", n.url()+"/outbox", token, "hi")
+		return status == 202
+	})
+}
+
+// Neither secrets nor tokens nor tickets are ever logged, at whatever level, nor told by an answer.
+func TestTokensAreNotLogged(t *testing.T) {
+	var said lockedBuffer
+	for name, value := range signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}) {
+		t.Setenv(configs.Prefix+"_"+name, value)
+	}
+	loaded, err := configs.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := open(loaded, slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &testNode{node: opened}
+	t.Cleanup(func() { n.stop(t) })
+	token := newToken(t, "--sub=alice")
+	parts := strings.Split(token, ".")
+	ticket := newTicket(t, n, token)
+	for _, bad := range []string{token + "x", parts[0] + "." + parts[1] + ".", "x" + token, newToken(t, "--sub=x", "--expires=1ns")} {
+		for _, where := range []string{"/events/chat.a", "/events/chat.a?since=yesterday", "/inbox", "/session", "/events/chat.a?ticket=" + bad, "/events/chat.a?ticket=x" + ticket, "/events/secret?ticket=" + ticket, "/events/chat.a?ticket=%zz" + ticket} {
+			for _, method := range []string{"HEAD", "POST", "PUT"} {
+				_, body := request(t, method, n.url()+where, bad, "hi")
+				_, _ = said.Write([]byte(body))
+				_, body = request(t, method, n.url()+where, "", "hi")
+				_, _ = said.Write([]byte(body))
+			}
+		}
+	}
+	_, metrics := get(t, n.admin.url()+"/metrics")
+	_, _ = said.Write([]byte(metrics))
+	n.stop(t)
+	text := said.String()
+	for _, planted := range []string{tokenSecret, ticketSecret, parts[1], parts[2], parts[0][4:], ticket[:20], ticket[len(ticket)-20:]} {
+		if strings.Contains(text, planted) {
+			t.Errorf("%s was told:\n%.2000s", planted, text[max(0, strings.Index(text, planted)-500):])
+		}
+	}
+	if !strings.Contains(text, "refused a token") {
+		t.Error("the log does not say why tokens were refused")
+	}
+}
+
+// lockedBuffer is a bytes.Buffer for several goroutines.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func TestTokenCommand(t *testing.T) {
+	for _, test := range []struct {
+		set  settings
+		args []string
+		says string
+	}{
+		{nil, []string{"--sub=a"}, "export TAILWATER_AUTH_JWT_SECRET="},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "whose private key is not here"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, nil, "--sub"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "no time to come"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-sub=$SYS.>"}, "reaches subjects of NATS itself"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-pub=a..b"}, "not a subject"},
+	} {
+		t.Run(test.says, func(t *testing.T) {
+			for name, value := range test.set {
+				t.Setenv(configs.Prefix+"_"+name, value)
+			}
+			code, out, stderr := call(t, append([]string{"token"}, test.args...)...)
+			if code != exitUsage || out != "" || !strings.Contains(stderr, test.says) || strings.Contains(stderr, tokenSecret) {
+				t.Errorf("exit code %d: %s%s", code, out, stderr)
+			}
+		})
+	}
+}
+
+func TestCheckSaysHowCallersSignIn(t *testing.T) {
+	for _, test := range []struct {
+		set   settings
+		says  []string
+		never string
+	}{
+		{nil, []string{"none are taken"}, "EventSource"},
+		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "nats kv put tailwater_revoked", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"https://id.example.com/k", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k", "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me"}, "! "},
+	} {
+		t.Run(test.says[0], func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for name, value := range test.set {
+				t.Setenv(configs.Prefix+"_"+name, value)
+			}
+			code, out, stderr := call(t, "check")
+			for _, want := range test.says {
+				if !strings.Contains(out, want) {
+					t.Errorf("it does not say %q:\n%s", want, out)
+				}
+			}
+			if code != 0 || strings.Contains(out, test.never) || strings.Contains(out+stderr, tokenSecret) {
+				t.Errorf("exit code %d, with %q:\n%s%s", code, test.never, out, stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// signIn says how callers sign in, and what is not as safe as it could be.
+func (r report) signIn(settings *configs.Settings) {
+	s := settings.Auth
+	if !s.SignsIn() {
+		r.row("tokens", "none are taken: everybody is anyone")
+		return
+	}
+	r.row("tokens", "%s%s", keysOf(s), demands(s))
+	ways := []string{"Authorization: Bearer"}
+	if s.Cookie != "" {
+		ways = append(ways, "the cookie "+string(s.Cookie))
+	}
+	if !s.TicketSecret.IsZero() {
+		ways = append(ways, "?ticket= from POST /session")
+	}
+	r.row("", "sent as %s", strings.Join(ways, ", or "))
+	r.row("", "revoked by keys of the bucket %s: nats kv put %s jti.<jti> ''", auth.RevokedBucket, auth.RevokedBucket)
+	if len(ways) == 1 {
+		r.row("", "! EventSource can send no header; set TAILWATER_AUTH_COOKIE for pages of the same site, or TAILWATER_AUTH_TICKET_SECRET")
+	}
+	if s.Audience == "" && s.JWTSecret.IsZero() {
+		r.row("", "! a token that was made for another program is taken as well; set TAILWATER_AUTH_AUDIENCE to what its aud says of this bridge")
+	}
+	if s.Issuer == "" && s.JwksURL != "" {
+		r.row("", "! a key set may serve several issuers; set TAILWATER_AUTH_ISSUER to the iss that is meant")
+	}
+}
+
+func keysOf(s configs.Auth) string {
+	switch {
+	case s.JwksURL != "":
+		return "signed by a key of " + string(s.JwksURL)
+	case len(s.JWTPublicKey.Keys) > 0:
+		return "signed for " + plural(len(s.JWTPublicKey.Keys), "public key")
+	}
+	return "signed with the secret that this bridge has, too"
+}
+
+func demands(s configs.Auth) string {
+	text := ""
+	if s.Issuer != "" {
+		text += fmt.Sprintf(", by the issuer %s", s.Issuer)
+	}
+	if s.Audience != "" {
+		text += fmt.Sprintf(", for the audience %s", s.Audience)
+	}
+	return text
+}
