@@ -135,9 +135,10 @@ func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) 
 func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 	var why error
 	var known keyError
+	var unknown undecided
 	switch {
-	case errors.Is(err, bridge.ErrNoVerdict):
-		return err
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w: %s", bridge.ErrNoVerdict, unknown)
 	case errors.As(err, &known):
 		why = known
 	case errors.Is(err, jwt.ErrTokenMalformed):

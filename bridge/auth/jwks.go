@@ -14,8 +14,6 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"golang.org/x/time/rate"
-
-	"github.com/tailwater/tailwater/bridge"
 )
 
 const (
@@ -79,7 +77,7 @@ func (j *jwks) find(ctx context.Context, id string) ([]key, error) {
 		select {
 		case <-arrived:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", bridge.ErrNoVerdict, ctx.Err())
+			return nil, undecided("the caller did not wait for the key set")
 		}
 	}
 }
@@ -103,7 +101,7 @@ func (j *jwks) look(id string, isAgain bool) (found []key, arrived <-chan struct
 	case j.arrived != nil && !isAgain:
 		return nil, j.arrived, nil
 	case j.away:
-		return nil, nil, fmt.Errorf("%w: the key set that TAILWATER_AUTH_JWKS_URL names cannot be read", bridge.ErrNoVerdict)
+		return nil, nil, undecided("the key set that TAILWATER_AUTH_JWKS_URL names cannot be read")
 	}
 	return nil, nil, keyError("the token's kid is that of no key which its provider publishes")
 }

@@ -16,7 +16,7 @@ import (
 
 // keys are what signatures are checked with.
 type keys interface {
-	// find gives those that may have signed a token. The error is a keyError, or wraps bridge.ErrNoVerdict.
+	// find gives those that may have signed a token. The error is a keyError, or undecided.
 	find(ctx context.Context, id string) ([]key, error)
 	close()
 }
@@ -33,6 +33,11 @@ type key struct {
 type keyError string
 
 func (e keyError) Error() string { return string(e) }
+
+// undecided says why it cannot be told now whether a key fits a token.
+type undecided string
+
+func (u undecided) Error() string { return string(u) }
 
 func openKeys(config Config) (keys, error) {
 	switch {

@@ -54,6 +54,15 @@ func TestBadTickets(t *testing.T) {
 			badTicket(t, a, string(changed), "POST /session gives another")
 		}
 	}
+	// Bits that stand for nothing in base64 are not free either.
+	for _, length := range []string{"a", "bb", "ccc"} {
+		ticket := a.Seal(sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"x": length})))
+		for _, last := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+			if changed := ticket[:len(ticket)-1] + string(last); changed != ticket {
+				badTicket(t, a, changed, "POST /session gives another")
+			}
+		}
+	}
 	for _, none := range []string{"", "swordfish", ticket[1:], ticket[:len(ticket)-1], ticket + "A", ticket + "=", token, base64.RawURLEncoding.EncodeToString([]byte(token)), strings.Repeat("A", 1<<20)} {
 		badTicket(t, a, none, "POST /session gives another")
 	}

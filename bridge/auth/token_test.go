@@ -126,6 +126,17 @@ func TestBadTokens(t *testing.T) {
 	}
 }
 
+// A token is spelled in one way: bits that stand for nothing in base64 are not free.
+func TestTokenHasOneSpelling(t *testing.T) {
+	a := open(t, auth.Config{Secret: secret})
+	token := sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil))
+	for _, last := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+		if changed := token[:len(token)-1] + string(last); changed != token {
+			bad(t, a, changed, "token")
+		}
+	}
+}
+
 // A key is good for its own algorithm alone: a public key is no secret.
 func TestAlgorithmIsPinnedByTheKey(t *testing.T) {
 	for name, p := range pairs() {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+func TestTokenCommand(t *testing.T) {
+	for _, test := range []struct {
+		set  settings
+		args []string
+		says string
+	}{
+		{nil, []string{"--sub=a"}, "export TAILWATER_AUTH_JWT_SECRET="},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "whose private key is not here"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, nil, "--sub"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "no time to come"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-sub=$SYS.>"}, "reaches subjects of NATS itself"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-pub=a..b"}, "not a subject"},
+	} {
+		t.Run(test.says, func(t *testing.T) {
+			for name, value := range test.set {
+				t.Setenv(configs.Prefix+"_"+name, value)
+			}
+			code, out, stderr := call(t, append([]string{"token"}, test.args...)...)
+			if code != exitUsage || out != "" || !strings.Contains(stderr, test.says) || strings.Contains(stderr, tokenSecret) {
+				t.Errorf("exit code %d: %s%s", code, out, stderr)
+			}
+		})
+	}
+}
+
+func TestCheckSaysHowCallersSignIn(t *testing.T) {
+	for _, test := range []struct {
+		set   settings
+		says  []string
+		never string
+	}{
+		{nil, []string{"none are taken"}, "EventSource"},
+		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "nats kv put tailwater_revoked", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"https://id.example.com/k", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k", "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me"}, "! "},
+	} {
+		t.Run(test.says[0], func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for name, value := range test.set {
+				t.Setenv(configs.Prefix+"_"+name, value)
+			}
+			code, out, stderr := call(t, "check")
+			for _, want := range test.says {
+				if !strings.Contains(out, want) {
+					t.Errorf("it does not say %q:\n%s", want, out)
+				}
+			}
+			if code != 0 || strings.Contains(out, test.never) || strings.Contains(out+stderr, tokenSecret) {
+				t.Errorf("exit code %d, with %q:\n%s%s", code, test.never, out, stderr)
+			}
+		})
+	}
+}
