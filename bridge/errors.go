@@ -23,6 +23,8 @@ var (
 	ErrUnavailable = errors.New("NATS is not reachable")
 	// ErrFull: the stream has no room for another message.
 	ErrFull = errors.New("the stream is full")
+	// ErrKeyUsed: the stream has another message with the same Nats-Msg-Id, and has not stored this one.
+	ErrKeyUsed = errors.New("the key was used for another message")
 	// ErrRefused: NATS does not let this bridge do it.
 	ErrRefused = errors.New("NATS refuses it to this bridge")
 	// ErrTooLarge: a payload over what NATS accepts.

@@ -83,6 +83,10 @@ var problems = []struct {
 		detail: "the stream that holds this subject takes no more messages; its operator has to make room",
 	},
 	{
+		is: bridge.ErrKeyUsed, status: http.StatusUnprocessableEntity, slug: "key-used", title: "The key was used before",
+		detail: "this Idempotency-Key was used for another message, and this one is not stored; choose a key that nobody else chooses, such as a UUID",
+	},
+	{
 		is: bridge.ErrRefused, status: http.StatusBadGateway, slug: "refused", title: "NATS refuses the subject",
 		detail: "NATS does not let this bridge publish there; its operator has to allow it on the NATS server",
 	},

@@ -74,10 +74,12 @@ type msgGet struct {
 	StartTime *time.Time     `json:"start_time,omitempty"`
 }
 
-// storedAt is where a message is.
+// storedAt is where a message is, and what it says.
 type storedAt struct {
-	Seq  uint64    `json:"seq"`
-	Time time.Time `json:"time"`
+	Seq     uint64    `json:"seq"`
+	Time    time.Time `json:"time"`
+	Subject string    `json:"subject"`
+	Data    []byte    `json:"data"`
 }
 
 // stored gives where a message is; the zero value where there is none.

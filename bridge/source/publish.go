@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,9 @@ import (
 
 // Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
 // server has taken it. ctx must have a deadline. header may be nil; its names are sent as they are spelled. The error wraps
-// bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrRefused or bridge.ErrUnavailable. After the last the message may still have
-// arrived: the connection can break between the two. Sent again with the same Nats-Msg-Id, it is stored once.
+// bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrKeyUsed, bridge.ErrRefused or bridge.ErrUnavailable. After the last the
+// message may still have arrived: the connection can break between the two. Sent again with the same Nats-Msg-Id, it is
+// stored once.
 func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	receipt, err := s.publish(ctx, subject, &nats.Msg{Subject: string(subject), Header: header, Data: data})
 	if errors.Is(err, nats.ErrMaxPayload) {
@@ -70,12 +72,31 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s is gone", bridge.ErrUnavailable, name)
 	case ack.Error != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s: %w", storeError(ack.Error), name, ack.Error)
+	case ack.Duplicate:
+		if err := s.checkDuplicate(ctx, name, ack.Sequence, msg); err != nil {
+			return bridge.Receipt{}, err
+		}
 	}
 	return bridge.Receipt{
 		Stream:    name,
 		Position:  bridge.Position{Epoch: holding.epoch, Seq: ack.Sequence},
 		Duplicate: ack.Duplicate,
 	}, nil
+}
+
+// checkDuplicate makes sure that what a stream takes a message for is that message. It looks at the Nats-Msg-Id alone: the
+// same one on another subject, or of another caller, would be answered as stored, and be lost.
+func (s *Source) checkDuplicate(ctx context.Context, stream string, seq uint64, msg *nats.Msg) error {
+	first, err := s.api.stored(ctx, stream, msgGet{Seq: seq})
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: look at what the stream %s takes for the same message: %w", bridge.ErrUnavailable, stream, err)
+	case first.Seq == 0: // it is gone by now, and nothing tells that it was another
+		return nil
+	case first.Subject != msg.Subject || !bytes.Equal(first.Data, msg.Data):
+		return fmt.Errorf("%w: the stream %s has it", bridge.ErrKeyUsed, stream)
+	}
+	return nil
 }
 
 // What JetStream answers to a message that it cannot store; jetstream names only some.

@@ -454,6 +454,11 @@ func TestPublishIsAcknowledged(t *testing.T) {
 		if err != nil || again.Position != first.Position || !again.Duplicate {
 			t.Fatalf("got %+v, %v", again, err)
 		}
+		for subject, data := range map[bridge.Subject]string{"chat.a": "another", "chat.b": "1"} {
+			if got, err := b.source.Publish(within(t, patience), subject, header, []byte(data)); !errors.Is(err, bridge.ErrKeyUsed) {
+				t.Errorf("%q on %s with a key that was used: %+v, %v", data, subject, got, err)
+			}
+		}
 		if _, err := b.source.Publish(within(t, patience), "chat.a", nil, []byte("2")); err != nil {
 			t.Fatal(err)
 		}
