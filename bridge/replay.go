@@ -21,6 +21,8 @@ const (
 	// gatherTime is how long the first read for those who open waits for others: after a restart a herd comes, each from
 	// a place of its own, and one read from the lowest serves them all.
 	gatherTime = 5 * time.Millisecond
+	// pageAge is how long a page is good: what is deleted meanwhile is still in it.
+	pageAge = 30 * time.Second
 	// answerAge is how long the answer to a question about one position is good for others.
 	answerAge = time.Second
 )
@@ -149,6 +151,9 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, w
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := of.covering(from)
+	for ; found != nil && time.Since(found.made) > pageAge; found = of.covering(from) {
+		r.forget(found)
+	}
 	if found != nil {
 		r.used.MoveToBack(found.place)
 		// The next page is read while this one is being written.

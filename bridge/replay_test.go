@@ -347,3 +347,18 @@ func TestCloseEndsReads(t *testing.T) {
 		pass(time.Hour)
 	})
 }
+
+// What was deleted is not given from old pages.
+func TestPagesAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 41)
+		s.stream.pageSize = 10
+		s.all(t, read(t, s.hub, s.after(5), "chat.room1"))
+		s.stream.delete(20)
+		pass(time.Minute)
+		want := slices.Concat([]string{"open@5"}, span(6, 19), span(21, 41))
+		if got := s.all(t, read(t, s.hub, s.after(5), "chat.room1")); !slices.Equal(got, want) {
+			t.Errorf("it gets %q", got)
+		}
+	})
+}

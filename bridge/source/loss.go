@@ -64,7 +64,9 @@ func isLimited(config jetstream.StreamConfig) bool {
 func (h *history) lostOf(ctx context.Context, info *jetstream.StreamInfo) (uint64, error) {
 	limit := uint64(max(info.Config.MaxMsgsPerSubject, 0))
 	var lost uint64
-	if isLimited(info.Config) && info.State.FirstSeq > 0 {
+	// A stream that has no such limits may have had them when it lost its first messages. Where it keeps one message for
+	// each subject, they were superseded.
+	if info.State.FirstSeq > 0 && (isLimited(info.Config) || limit != 1) {
 		lost = info.State.FirstSeq - 1
 	}
 	if limit <= 1 {

@@ -510,3 +510,22 @@ func TestStreamIsFull(t *testing.T) {
 		t.Errorf("got %v, want ErrFull", err)
 	}
 }
+
+// Limits that were lifted do not hide what they have removed before.
+func TestLimitIsLifted(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.MaxMsgs, config.MaxMsgsPerSubject = 2, -1
+	createStream(t, js, config)
+	store(t, js, "chat.a", numbers(0, 5)...)
+	config.MaxMsgs = -1
+	stream, err := js.UpdateStream(within(t, patience), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := bridge.Position{Epoch: bridge.Epoch("CHATS", stream.CachedInfo().Created), Seq: 1}
+	c := newBed(t, dial, quiet).resume(t, id.String(), "chat.a")
+	c.wantGap(bridge.GapRetention)
+	c.wantData("3", "4")
+}

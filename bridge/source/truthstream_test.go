@@ -222,13 +222,14 @@ func (s *truth) removedAbove(seq uint64) bool {
 // excuse says why a client at a position may be told a gap though nothing is missing that it is owed; "" if nothing
 // does. In each case the stream does not tell any more what was removed, only that something may have been:
 //
-//   - The first messages of a stream with limits of its own are gone. They may have been of other subjects, have been
-//     superseded, or deleted by hand: nothing is left of them that says so.
+//   - The first messages of the stream are gone. They may have been of other subjects, have been superseded, or deleted by
+//     hand: nothing is left of them that says so. That the stream has no limits now says nothing either: it may have had
+//     some. Only in one that keeps the newest message of each subject, and has no others, they were superseded.
 //   - A subject is at its limit, and all that is stored of it is above the position. It may be exactly full; or what was
 //     removed lay before the position, or was deleted by hand. But there must be a hole behind the stream's first message:
 //     a stream that has none has lost nothing there.
 func (s *truth) excuse(at uint64, filters []bridge.Subject) string {
-	if s.isLimited() && at+1 < s.state.FirstSeq {
+	if (s.isLimited() || s.config.MaxMsgsPerSubject != 1) && at+1 < s.state.FirstSeq {
 		return "the stream begins later"
 	}
 	limit := s.config.MaxMsgsPerSubject
