@@ -20,9 +20,10 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if err != nil {
 		return err
 	}
-	if !a.admit() {
+	free := a.admit(r)
+	if free == nil {
 		if request.poll > 0 {
-			return fmt.Errorf("%w: there is no room for another connection", bridge.ErrUnavailable)
+			return errBusy
 		}
 		a.turnAway(w, r, request.framing)
 		return nil
@@ -30,7 +31,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	isHanded := false
 	defer func() {
 		if !isHanded {
-			a.release()
+			free()
 		}
 	}()
 	if r.ContentLength != 0 {
@@ -50,7 +51,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	a.streamHeaders(w, r, request.framing)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.release)
+	a.config.Outlet.Serve(w, r, reader, free)
 	return nil
 }
 
@@ -68,6 +69,11 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
+	free := a.admit(r) // it costs what a poll does
+	if free == nil {
+		return errBusy
+	}
+	defer free()
 	ctx, cancel := context.WithTimeout(r.Context(), pollTimeout)
 	defer cancel()
 	extent, err := a.config.Store.Extent(ctx, t.subjects)
