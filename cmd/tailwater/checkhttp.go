@@ -15,10 +15,10 @@ func (r report) browsers(settings *configs.Settings) {
 		r.certificate(files)
 	}
 	if limit := settings.Limit.ConnectionsPerIP; limit > 0 {
-		r.row("", "up to %d connections from one address", limit)
+		r.row("", "one address may have %d connections", limit)
 	}
 	if rate := settings.Limit.PublishRate; rate.Count > 0 {
-		r.row("", "up to %v messages from one address", rate)
+		r.row("", "one caller may post at %v", rate)
 	}
 	for _, network := range settings.HTTP.TrustedProxies {
 		r.row("", "X-Forwarded-For is believed from %v", network)
