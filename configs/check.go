@@ -12,6 +12,7 @@ func (p *problems) check(s *Settings) {
 	p.checkNATS(s)
 	p.checkAuth(s)
 	p.checkFiles(s)
+	p.checkCertificate(s)
 	p.checkHistory(s)
 	p.checkNumbers(s)
 }
@@ -27,13 +28,7 @@ func (p *problems) checkNATS(s *Settings) {
 	if s.IsSet("NATS_CREDS") && s.IsSet("NATS_NKEY") {
 		p.refuse("NATS_NKEY", "it cannot be used together with %s_NATS_CREDS; remove one of them", Prefix)
 	}
-	if s.IsSet("NATS_TLS_CERT") != s.IsSet("NATS_TLS_KEY") {
-		given, missing := "NATS_TLS_CERT", "NATS_TLS_KEY"
-		if s.IsSet("NATS_TLS_KEY") {
-			given, missing = missing, given
-		}
-		p.refuse(given, "certificate and key go together; set %s_%s as well", Prefix, missing)
-	}
+	p.together(s, "NATS_TLS_CERT", "NATS_TLS_KEY")
 	for _, l := range leaves(s) {
 		switch {
 		case !s.IsSet(l.name):
@@ -44,6 +39,16 @@ func (p *problems) checkNATS(s *Settings) {
 		case !s.external() && !s.IsSet("EMBED_CONFIG") && (l.name == "NATS_CREDS" || l.name == "NATS_NKEY"):
 			p.refuse(l.name, "there is nothing to sign in to; set %s_NATS_URL, or %s_EMBED_CONFIG with authorization, or remove it", Prefix, Prefix)
 		}
+	}
+}
+
+// together refuses a certificate without its key, or the other way round.
+func (p *problems) together(s *Settings, cert, key string) {
+	switch {
+	case s.IsSet(cert) && !s.IsSet(key):
+		p.refuse(cert, "certificate and key go together; set %s_%s as well", Prefix, key)
+	case s.IsSet(key) && !s.IsSet(cert):
+		p.refuse(key, "certificate and key go together; set %s_%s as well", Prefix, cert)
 	}
 }
 

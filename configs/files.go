@@ -2,6 +2,7 @@ package configs
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,8 @@ func (p *problems) checkFiles(s *Settings) {
 		{"NATS_TLS_CERT", s.NATS.TLS.Cert},
 		{"NATS_TLS_KEY", s.NATS.TLS.Key},
 		{"EMBED_CONFIG", s.Embed.Config},
+		{"HTTP_TLS_CERT", s.HTTP.TLS.Cert},
+		{"HTTP_TLS_KEY", s.HTTP.TLS.Key},
 	} {
 		if file.path == "" {
 			continue
@@ -44,6 +47,28 @@ func (p *problems) checkFiles(s *Settings) {
 			p.refuse(file.name, "its file cannot be read: %w; give the path of a readable file, not what is in it", err)
 		}
 	}
+}
+
+// checkCertificate tries whether a certificate can be served. What it says of the files names neither their paths nor what
+// is in them.
+func (p *problems) checkCertificate(s *Settings) {
+	p.together(s, "HTTP_TLS_CERT", "HTTP_TLS_KEY")
+	files := s.HTTP.TLS
+	if files.Cert == "" || files.Key == "" || readable(files.Cert) != nil || readable(files.Key) != nil {
+		return // that has been said
+	}
+	if _, err := files.Load(); err != nil {
+		p.refuse("HTTP_TLS_CERT", "it cannot be served together with %s_HTTP_TLS_KEY: %w; both are PEM files, the certificate with its intermediate ones behind it", Prefix, err)
+	}
+}
+
+// Load reads the certificate and its key.
+func (c Certificate) Load() (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, reason(err)
+	}
+	return &pair, nil
 }
 
 // readable opens what can be opened without harm: a pipe, as a shell's <(…) makes one, can be read only once.

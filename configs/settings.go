@@ -52,15 +52,27 @@ type Settings struct {
 // and LoopbackHosts are true instead: then loopback names (localhost, 127.0.0.0/8, [::1]) are accepted, at any port.
 // Otherwise no Origins means that no other page may read, and no Hosts means that any Host header will do.
 type HTTP struct {
-	Listen  Address `default:"127.0.0.1:8080" desc:"Where browsers are served: host:port, where no host means every interface."`
-	Origins Origins `unset:"on a loopback listener: loopback names at any port; else none" empty:"none" example:"https://chat.example.com" desc:"Origins whose pages may read and post besides Tailwater's own: exact, as https://host[:port], separated by commas."`
-	Hosts   Hosts   `unset:"on a loopback listener: loopback names; else any" example:"chat.example.com" desc:"Names that the Host header may bear, without port, separated by commas; every other one is refused, against DNS rebinding."`
-	Loops   Loops   `default:"auto" desc:"How many event loops write connections over plain HTTP/1.1, on Linux: auto for one on up to two processors, else half as many as there are processors, or a number; 0 for a goroutine for each connection, as with TLS and on other systems."`
-	Pages   bool    `loopback:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat) and /clock: true or false."`
+	Listen         Address `default:"127.0.0.1:8080" desc:"Where browsers are served: host:port, where no host means every interface."`
+	Origins        Origins `unset:"on a loopback listener: loopback names at any port; else none" empty:"none" example:"https://chat.example.com" desc:"Origins whose pages may read and post besides Tailwater's own: exact, as https://host[:port], separated by commas."`
+	Hosts          Hosts   `unset:"on a loopback listener: loopback names; else any" example:"chat.example.com" desc:"Names that the Host header may bear, without port, separated by commas; every other one is refused, against DNS rebinding."`
+	Loops          Loops   `default:"auto" desc:"How many event loops write connections over plain HTTP/1.1, on Linux: auto for one on up to two processors, else half as many as there are processors, or a number; 0 for a goroutine for each connection, as with TLS and on other systems."`
+	Pages          bool    `loopback:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat) and /clock: true or false."`
+	TLS            Certificate
+	TrustedProxies Networks `split_words:"true" unset:"none" empty:"none" example:"10.0.0.0/8,127.0.0.1" desc:"Proxies in front, whose X-Forwarded-For header is believed: networks or addresses, separated by commas. Without it, all who come through a proxy count as one address."`
 
 	LoopbackOrigins bool `ignored:"true"`
 	LoopbackHosts   bool `ignored:"true"`
 }
+
+// Certificate turns on TLS, and with it HTTP/2, where it is set. Both are paths of PEM files, which are read again when they
+// change.
+type Certificate struct {
+	Cert string `unset:"none" example:"/etc/tailwater/tls/cert.pem" desc:"PEM file of the certificate, followed by its intermediate ones: browsers are served over TLS, with HTTP/2; needs HTTP_TLS_KEY. It is read again when it changes."`
+	Key  string `unset:"none" example:"/run/secrets/tls-key.pem" desc:"PEM file of the private key of HTTP_TLS_CERT."`
+}
+
+// IsZero reports whether there is none.
+func (c Certificate) IsZero() bool { return c.Cert == "" }
 
 // Admin is the listener for probes and metrics.
 type Admin struct {
@@ -129,11 +141,13 @@ type Kept struct {
 
 // Limit is what one process, and one connection, may take.
 type Limit struct {
-	Connections   int           `default:"50000" desc:"Connections of browsers that may be open at once."`
-	Body          Bytes         `default:"256KiB" desc:"Largest body that may be published, up to 64MiB: bytes, or with a unit such as KB (1000) or KiB (1024)."`
-	Subjects      int           `default:"32" desc:"Subjects that one connection may read."`
-	WriteTimeout  time.Duration `default:"20s" split_words:"true" desc:"A client that takes nothing for so long is cut off: a duration such as 20s."`
-	ConnectionAge time.Duration `default:"1h" split_words:"true" desc:"A connection of this age, give or take 20 %, is asked to come back: a duration such as 1h, more than 0."`
+	Connections      int           `default:"50000" desc:"Connections of browsers that may be open at once."`
+	ConnectionsPerIP Count         `split_words:"true" loopback:"0" default:"200" desc:"How many of them one address may have, or one IPv6 network of 64 bits; 0 for any number."`
+	PublishRate      Rate          `split_words:"true" default:"20/s" desc:"How many messages a caller may post, such as 20/s or 60/m; after a pause, as many at once as in five seconds. 0 for any number."`
+	Body             Bytes         `default:"256KiB" desc:"Largest body that may be published, up to 64MiB: bytes, or with a unit such as KB (1000) or KiB (1024)."`
+	Subjects         int           `default:"32" desc:"Subjects that one connection may read."`
+	WriteTimeout     time.Duration `default:"20s" split_words:"true" desc:"A client that takes nothing for so long is cut off: a duration such as 20s."`
+	ConnectionAge    time.Duration `default:"1h" split_words:"true" desc:"A connection of this age, give or take 20 %, is asked to come back: a duration such as 1h, more than 0."`
 }
 
 // Drain is how the process leaves.

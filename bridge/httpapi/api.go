@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"sync"
@@ -28,6 +29,7 @@ type Config struct {
 	Cookie    string         // the cookie that a token may come in; empty for none
 	Access    Access
 	Limits    Limits
+	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
 
 	// Pages gives what serves a path that is no route, nil for none. May be nil.
 	Pages func(path string) http.Handler
@@ -67,27 +69,37 @@ type Store interface {
 
 // Limits bound what one process, and one request, may take.
 type Limits struct {
-	Connections int   // open at once; one more is asked to come back
-	Body        int64 // bytes that a POST may carry
-	Subjects    int   // that one connection may read
+	Connections int     // open at once; one more is asked to come back
+	PerAddress  int     // those that one address may have; 0 for any number
+	Publishes   float64 // POSTs a second of one caller, who may save up for five seconds; 0 for any number
+	Body        int64   // bytes that a POST may carry
+	Subjects    int     // that one connection may read
 }
 
 // API is the http.Handler.
 type API struct {
 	config   Config
 	routes   []bridge.Route // the most specific first
-	open     atomic.Int64   // connections
+	places   places
+	rates    *rates // of POSTs; nil for no limit
 	draining atomic.Bool
 	stats    counters
 	signIns  rate.Sometimes // that failed, in the log
+	logs     rate.Sometimes // of what exceeds a limit
 
 	publishing sync.RWMutex // held for reading while a message is on its way
 }
 
 // New gives an API.
 func New(config Config) *API {
-	a := &API{config: config, routes: append([]bridge.Route{bridge.Events}, config.Routes...)}
-	a.signIns = rate.Sometimes{First: 3, Interval: 10 * time.Second}
+	a := &API{
+		config:  config,
+		routes:  append([]bridge.Route{bridge.Events}, config.Routes...),
+		places:  places{by: map[string]int{}},
+		rates:   newRates(config.Limits.Publishes),
+		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
+	}
 	bridge.SortRoutes(a.routes)
 	return a
 }
@@ -229,20 +241,6 @@ func (a *API) options(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
-
-// admit counts a connection, unless there are too many or the API is draining. release takes the count back.
-func (a *API) admit() bool {
-	if a.draining.Load() {
-		return false
-	}
-	if a.open.Add(1) > int64(a.config.Limits.Connections) {
-		a.release()
-		return false
-	}
-	return true
-}
-
-func (a *API) release() { a.open.Add(-1) }
 
 // mayBeMany tells whether a connection can carry more than one subject.
 func mayBeMany(subjects []bridge.Subject) bool {

@@ -226,7 +226,12 @@ func newBedWith(t *testing.T, config httpapi.Config, loops int) *bed {
 // start is newBed behind a server, with an event loop.
 func start(t *testing.T, config httpapi.Config) *bed {
 	t.Helper()
-	b := newBedWith(t, config, 1)
+	return startWith(t, config, 1)
+}
+
+func startWith(t *testing.T, config httpapi.Config, loops int) *bed {
+	t.Helper()
+	b := newBedWith(t, config, loops)
 	b.server = httptest.NewUnstartedServer(b.api)
 	b.server.Listener = outlet.Listen(b.server.Listener)
 	b.server.Config.ConnContext = outlet.ConnContext
@@ -372,6 +377,16 @@ func (a answer) problem(t *testing.T, status int, slug string) problem {
 func (b *bed) quiet(t *testing.T) {
 	t.Helper()
 	if text := b.log.String(); text != "" {
+		t.Errorf("the log: %s", text)
+	}
+}
+
+// limited checks that nothing was logged but that limits were met, and by whom.
+func (b *bed) limited(t *testing.T, reason, caller string) {
+	t.Helper()
+	text := b.log.String()
+	want := `level=INFO msg="a limit was met" limit=` + reason + ` caller=` + caller + "\n"
+	if lines := strings.Count(text, "\n"); lines == 0 || lines > 3 || strings.Count(text, want) != lines {
 		t.Errorf("the log: %s", text)
 	}
 }

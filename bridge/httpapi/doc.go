@@ -5,6 +5,7 @@
 // not begin at the root. It never redirects: an EventSource that is redirected may take its position to another origin.
 //
 // The order of checks: host and origin, route (404, 405), grammar (400), who the caller is (401), what it may (403), what the
-// request carries, and last how many connections there are: whoever is asked to come back could be served then. Only conditions
+// request carries, how fast the caller posts (429), and last how many connections there are: whoever is asked to come back
+// could be served then. Only conditions
 // that last are answered with a status other than 200 on GET, because to EventSource any other status is final.
 package httpapi

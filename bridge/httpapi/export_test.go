@@ -1,4 +1,29 @@
 package httpapi
 
+import "net/http"
+
 // ParseSince lets tests look at the parser by itself.
 var ParseSince = parseSince
+
+// Address gives whom the limits of a request are for.
+func (a *API) Address(r *http.Request) string { return a.address(r) }
+
+// Taken tells how many places connections have, of all and of addresses.
+func (a *API) Taken() int {
+	a.places.mu.Lock()
+	defer a.places.mu.Unlock()
+	return a.places.open + len(a.places.by)
+}
+
+// Remembered tells how many callers are remembered for their rate.
+func (a *API) Remembered() int {
+	a.rates.mu.Lock()
+	defer a.rates.mu.Unlock()
+	return len(a.rates.young) + len(a.rates.old)
+}
+
+// Allow counts a POST of a caller.
+func (a *API) Allow(caller string) bool { return a.rates.allow(caller) }
+
+// MaxRemembered bounds that.
+const MaxRemembered = 2 * maxCallers

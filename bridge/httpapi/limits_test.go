@@ -41,11 +41,16 @@ func TestConnectionLimit(t *testing.T) {
 	for range 5 {
 		b.turnedAway(t)
 	}
+	poll := b.do(t, http.MethodGet, "/events/chat.room1?poll=1", nil)
+	poll.problem(t, http.StatusServiceUnavailable, "busy")
+	if poll.header.Get("Retry-After") != "5" {
+		t.Errorf("%+v", poll)
+	}
 	lines := b.do(t, http.MethodGet, "/events/chat.room1", nil, "Accept", "application/x-ndjson")
 	if lines.status != http.StatusOK || lines.header.Get("Content-Type") != "application/x-ndjson" || lines.body != "" {
 		t.Errorf("%+v", lines)
 	}
-	if stats := b.api.Stats(); stats.TurnedAway != 6 || stats.Refused != 0 || b.outlet.Stats().Opened != 3 {
+	if stats := b.api.Stats(); stats.TurnedAway != 6 || stats.Refused != 1 || stats.Limited["connections"] != 7 || b.outlet.Stats().Opened != 3 {
 		t.Errorf("%+v, %+v", stats, b.outlet.Stats())
 	}
 	// Posting is another matter, and so are requests that end by themselves.
@@ -77,7 +82,7 @@ func TestConnectionLimit(t *testing.T) {
 			b.turnedAway(t)
 		}
 	}
-	b.quiet(t)
+	b.limited(t, "connections", "127.0.0.1")
 }
 
 func TestDrain(t *testing.T) {
@@ -146,5 +151,5 @@ func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	// All places are free again.
 	again := b.get(t, "/events/chat.room1")
 	again.next(t, "tailwater:open", opened)
-	b.quiet(t)
+	b.limited(t, "connections", "127.0.0.1")
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -22,6 +23,8 @@ var (
 	errIncomplete = errors.New("the body did not arrive; send it again")
 	errText       = errors.New("the body is no text, although its Content-Type says so")
 	errTooLarge   = errors.New("the body is too large")
+	errRate       = errors.New("you publish too fast; wait as long as Retry-After says, or let the operator raise TAILWATER_LIMIT_PUBLISH_RATE")
+	errBusy       = errors.New("there are too many connections, or this bridge is stopping; try again in a moment")
 )
 
 func errBody(most int64) error {
@@ -76,6 +79,8 @@ var problems = []struct {
 		detail: "this bridge cannot tell now whether the token is good; try again in a moment", retry: 2 * time.Second,
 	},
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
+	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
+	{is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too many connections", retry: retryLater},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{
@@ -96,6 +101,11 @@ var problems = []struct {
 	},
 }
 
+// setRetryAfter asks a client to wait so long, in whole seconds.
+func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+}
+
 // writeProblem answers with the problem of an error.
 func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	answer := problem{
@@ -112,7 +122,7 @@ func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 			answer.Detail = p.detail
 		}
 		if p.retry > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int(p.retry.Seconds())))
+			setRetryAfter(w, p.retry)
 		}
 		break
 	}

@@ -47,6 +47,9 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
+	if err := a.checkRate(w, r, caller); err != nil {
+		return err
+	}
 	body, err := a.readBody(w, r)
 	if err != nil {
 		return err

@@ -13,10 +13,24 @@ type Stats struct {
 	Refused uint64
 	// TurnedAway counts connections that were asked to come back: too many at once, or the bridge was stopping.
 	TurnedAway uint64
+	// Limited counts requests that met a limit: too many connections, of one address, or too high a rate of POSTs.
+	Limited map[string]uint64
 }
 
 type counters struct {
 	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
+	connections, address, rate                                   atomic.Uint64 // limits that were met
+}
+
+func (c *counters) limited(reason string) {
+	switch reason {
+	case limitConnections:
+		c.connections.Add(1)
+	case limitAddress:
+		c.address.Add(1)
+	default:
+		c.rate.Add(1)
+	}
 }
 
 func (c *counters) refuse(method string, status int) {
@@ -43,5 +57,10 @@ func (a *API) Stats() Stats {
 		},
 		Refused:    a.stats.refused.Load(),
 		TurnedAway: a.stats.turnedAway.Load(),
+		Limited: map[string]uint64{
+			limitConnections: a.stats.connections.Load(),
+			limitAddress:     a.stats.address.Load(),
+			limitRate:        a.stats.rate.Load(),
+		},
 	}
 }

@@ -25,9 +25,10 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if err != nil {
 		return err
 	}
-	if !a.admit() {
+	free := a.admit(r)
+	if free == nil {
 		if request.poll > 0 {
-			return fmt.Errorf("%w: there is no room for another connection", bridge.ErrUnavailable)
+			return errBusy
 		}
 		a.turnAway(w, r, request.framing)
 		return nil
@@ -35,7 +36,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	isHanded := false
 	defer func() {
 		if !isHanded {
-			a.release()
+			free()
 		}
 	}()
 	if r.ContentLength != 0 {
@@ -55,13 +56,13 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	a.streamHeaders(w, r, request.framing)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller))
+	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free))
 	return nil
 }
 
-// terms gives how long a caller's connection may stay open.
-func (a *API) terms(caller bridge.Caller) bridge.Terms {
-	terms := bridge.Terms{Until: caller.Until, Ended: a.release}
+// terms gives how long a caller's connection may stay open. At its end it is freed.
+func (a *API) terms(caller bridge.Caller, free func()) bridge.Terms {
+	terms := bridge.Terms{Until: caller.Until, Ended: free}
 	if !caller.Anonymous() {
 		name, token, auth := caller.Name, caller.Token, a.config.Auth // the rest is not kept
 		terms.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
@@ -83,6 +84,11 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
+	free := a.admit(r) // it costs what a poll does
+	if free == nil {
+		return errBusy
+	}
+	defer free()
 	ctx, cancel := context.WithTimeout(r.Context(), pollTimeout)
 	defer cancel()
 	extent, err := a.config.Store.Extent(ctx, t.subjects)

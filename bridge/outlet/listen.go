@@ -75,6 +75,7 @@ type patient struct {
 	opened   time.Time
 	patience time.Duration // of the write deadline that is set; 0 for none
 	taken    time.Time     // when the client last took something, as far as a Write saw it; at first, when the deadline was set
+	isGone   bool          // it took nothing in time
 
 	mu       sync.Mutex
 	progress progress
@@ -90,8 +91,12 @@ func (c *patient) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// Write goes on after the deadline if something was taken before it, of data or of an earlier Write's.
+// Write goes on after the deadline if something was taken before it, of data or of an earlier Write's. Once a client has
+// taken nothing for so long, it gets nothing more: not even the end of TLS, for which crypto/tls would wait five seconds.
 func (c *patient) Write(data []byte) (written int, err error) {
+	if c.isGone {
+		return 0, os.ErrDeadlineExceeded
+	}
 	for {
 		n, err := c.Conn.Write(data[written:])
 		written += n
@@ -106,6 +111,7 @@ func (c *patient) Write(data []byte) (written int, err error) {
 		}
 		deadline := c.taken.Add(c.patience)
 		if !time.Now().Before(deadline) {
+			c.isGone = true
 			c.reset()
 			return written, err
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/configs"
 )
 
 const exampleSubject bridge.Subject = "chat.room1"
@@ -16,7 +17,7 @@ func (n *node) banner() string {
 	line := func(label, text string) { fmt.Fprintf(&b, "  %-9s%s\n", label, text) }
 	fmt.Fprintf(&b, "\nTailwater %s\n\n", version())
 	curl := n.curl()
-	if n.settings.HTTP.Pages && curl == "curl" {
+	if n.settings.HTTP.Pages && n.access().AllowsHost(n.host()) {
 		line("Page", n.url()+"/")
 	}
 	if url := n.natsURL(); url != "" {
@@ -40,24 +41,39 @@ func (n *node) banner() string {
 	return b.String() + "\nCtrl-C stops it.\n\n"
 }
 
-// curl gives the command that reaches the listener: with a name that the bridge answers to, where the address is none.
+// curl gives the command that reaches the listener: with a name that the bridge answers to, where the address is none. A
+// certificate is hardly made out to the address of the listener.
 func (n *node) curl() string {
-	if n.access().AllowsHost(strings.TrimPrefix(n.url(), "http://")) {
-		return "curl"
+	curl := "curl"
+	if !n.settings.HTTP.TLS.IsZero() {
+		curl += " -k"
 	}
-	return "curl -H 'Host: " + n.settings.HTTP.Hosts[0] + "'"
+	if !n.access().AllowsHost(n.host()) {
+		curl += " -H 'Host: " + n.settings.HTTP.Hosts[0] + "'"
+	}
+	return curl
 }
 
-// url gives where browsers find the bridge: on this machine, where it listens on every interface.
-func (n *node) url() string {
+// url gives where browsers find the bridge.
+func (n *node) url() string { return scheme(n.settings) + "://" + n.host() }
+
+func scheme(settings *configs.Settings) string {
+	if settings.HTTP.TLS.IsZero() {
+		return "http"
+	}
+	return "https"
+}
+
+// host gives the listener's name and port: of this machine, where it listens on every interface.
+func (n *node) host() string {
 	host, port, err := net.SplitHostPort(n.address.String())
 	if err != nil {
-		return "http://" + n.address.String()
+		return n.address.String()
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, port)
 }
 
 // natsURL gives what NATS clients connect to, without passwords, or "" where only this process can.

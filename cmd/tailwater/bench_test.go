@@ -34,7 +34,7 @@ func bench(t *testing.T, n *testNode, args ...string) load.Report {
 
 // benched is a node that everybody may measure.
 func benched(t *testing.T, more settings) *testNode {
-	s := settings{"ANONYMOUS_SUBSCRIBE": "bench.>,chat.>", "ANONYMOUS_PUBLISH": "bench.>,chat.>"}
+	s := settings{"ANONYMOUS_SUBSCRIBE": "bench.>,chat.>", "ANONYMOUS_PUBLISH": "bench.>,chat.>", "LIMIT_PUBLISH_RATE": "0"}
 	maps.Copy(s, more)
 	return startNode(t, s)
 }

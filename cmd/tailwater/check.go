@@ -25,7 +25,7 @@ type checkCommand struct{}
 // Run says what the settings, which were found to be sound in themselves, amount to.
 func (checkCommand) Run(_ context.Context, settings *configs.Settings, out output) error {
 	report := report{tabwriter.NewWriter(out.out, 0, 0, 2, ' ', 0)}
-	report.row("browsers", "listening on %s", settings.HTTP.Listen)
+	report.browsers(settings)
 	for _, hint := range settings.Hints() {
 		report.row("", "! %s", hint)
 	}

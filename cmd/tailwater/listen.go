@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -34,4 +35,33 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong is no news
 	}
+}
+
+// secure turns on TLS, and HTTP/2 for clients that offer it.
+func secure(server *http.Server, files configs.Certificate, writeTimeout time.Duration, log *slog.Logger) error {
+	shown, err := openCertificate(files, log)
+	if err != nil {
+		return err
+	}
+	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: shown.get}
+	// A stream that is not read ends by its own deadline. These are for a connection that takes nothing at all, which might
+	// otherwise keep what was to be said of its streams, and for one whose network is gone while its streams are silent.
+	server.HTTP2 = &http.HTTP2Config{
+		MaxConcurrentStreams: maxStreams,
+		WriteByteTimeout:     writeTimeout,
+		SendPingTimeout:      heartbeat,
+		PingTimeout:          writeTimeout,
+	}
+	return nil
+}
+
+// maxStreams is how many requests a connection of HTTP/2 may have open: browsers open a hundred.
+const maxStreams = 250
+
+// accept serves what a listener accepts, over TLS where that is turned on.
+func accept(server *http.Server, listener net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(listener, "", "")
+	}
+	return server.Serve(listener)
 }

@@ -28,6 +28,7 @@ var (
 	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
 	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, had a token that expired or was revoked (auth), or because this bridge stops (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
+	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, or of the rate at which one caller may post.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 
 	descFeeds     = describe("feeds", "Sets of subjects with a reader, or one that has just gone.")
@@ -82,6 +83,7 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 
 	requests := c.node.api.Stats()
 	count(descTurnedAway, requests.TurnedAway)
+	counts(descLimited, requests.Limited)
 	count(descRefused, requests.Refused)
 	counts(descPublishes, requests.Publishes)
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,7 +38,12 @@ type settings map[string]string
 // startNode runs what `tailwater serve` runs, on free ports and in a temporary folder unless the settings say otherwise.
 func startNode(t testing.TB, s settings) *testNode {
 	t.Helper()
-	opened, err := openNode(t, s)
+	return startLogged(t, s, t.Output())
+}
+
+func startLogged(t testing.TB, s settings, log io.Writer) *testNode {
+	t.Helper()
+	opened, err := openLogged(t, s, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +70,30 @@ func (n *testNode) stop(t testing.TB) {
 	}
 }
 
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logBuffer) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func openNode(t testing.TB, s settings) (*node, error) {
+	t.Helper()
+	return openLogged(t, s, t.Output())
+}
+
+func openLogged(t testing.TB, s settings, log io.Writer) (*node, error) {
 	t.Helper()
 	defaults := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
 	if s["NATS_URL"]+s["NATS_CONTEXT"] == "" {
@@ -79,7 +108,7 @@ func openNode(t testing.TB, s settings) (*node, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return open(loaded, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	return open(loaded, slog.New(slog.NewTextHandler(log, nil)))
 }
 
 // publisher is a NATS client like any other.

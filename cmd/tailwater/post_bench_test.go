@@ -14,7 +14,7 @@ import (
 func BenchmarkPost(b *testing.B) {
 	for _, sync := range []string{"1s", "always"} {
 		b.Run("sync="+sync, func(b *testing.B) {
-			n := startNode(b, settings{"EMBED_SYNC": sync, "DEMO_TIME": "false", "LOG_LEVEL": "error"})
+			n := startNode(b, settings{"EMBED_SYNC": sync, "DEMO_TIME": "false", "LOG_LEVEL": "error", "LIMIT_PUBLISH_RATE": "0"})
 			benchmarkPost(b, n.url()+"/events/chat.room1")
 		})
 	}

@@ -105,7 +105,7 @@ func TestSecondSignalIsImmediate(t *testing.T) {
 func TestSignalUnderLoad(t *testing.T) {
 	for _, loops := range []string{"auto", "0"} {
 		t.Run("loops "+loops, func(t *testing.T) {
-			p := startProcess(t, "TAILWATER_HTTP_LOOPS="+loops, "TAILWATER_DRAIN_WINDOW=1s")
+			p := startProcess(t, "TAILWATER_HTTP_LOOPS="+loops, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_LIMIT_PUBLISH_RATE=0")
 			var readers []*subscription
 			for range 100 {
 				reader, _ := subscribe(t, p.http+"/events/chat.load", "")

@@ -153,8 +153,12 @@ func (n *node) openBridge() error {
 		Routes:    s.Routes,
 		Anonymous: bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
 		Access:    n.access(),
-		Limits:    httpapi.Limits{Connections: s.Limit.Connections, Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects},
-		Log:       n.log,
+		Limits: httpapi.Limits{
+			Connections: s.Limit.Connections, PerAddress: int(s.Limit.ConnectionsPerIP),
+			Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects,
+		},
+		Proxies: s.HTTP.TrustedProxies,
+		Log:     n.log,
 	}
 	if s.HTTP.Pages {
 		config.Pages = web.Page
@@ -205,6 +209,11 @@ func (n *node) openHTTP() error {
 	n.http = newServer(n.api, n.log)
 	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
 	n.http.ConnContext = outlet.ConnContext
+	if files := n.settings.HTTP.TLS; !files.IsZero() {
+		if err := secure(n.http, files, n.settings.Limit.WriteTimeout, n.log); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+	}
 	n.serve(n.http, outlet.Listen(listener))
 	return nil
 }
@@ -212,7 +221,7 @@ func (n *node) openHTTP() error {
 // serve runs a server until it is shut down.
 func (n *node) serve(server *http.Server, listener net.Listener) {
 	n.serving.Go(func() {
-		err := server.Serve(listener)
+		err := accept(server, listener)
 		if errors.Is(err, http.ErrServerClosed) {
 			return
 		}

@@ -109,7 +109,7 @@ func TestClock(t *testing.T) {
 
 func TestLostNATSIsAnnounced(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>"})
+	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>", "LIMIT_PUBLISH_RATE": "0"})
 	url := n.url() + "/events/chat.room1"
 	reader, opening := subscribe(t, url, "")
 	post(t, url, "before")

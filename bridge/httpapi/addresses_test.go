@@ -1,0 +1,106 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/httpapi"
+)
+
+// overWriters runs a test with event loops, and with a goroutine for each connection.
+func overWriters(t *testing.T, c httpapi.Config, test func(*testing.T, *bed)) {
+	for name, loops := range map[string]int{"loop": 1, "plain": 0} {
+		t.Run(name, func(t *testing.T) { test(t, startWith(t, c, loops)) })
+	}
+}
+
+// open opens a connection through a proxy as somebody, and tells whether there was a place.
+func (b *bed) open(t *testing.T, address string) (*connection, bool) {
+	t.Helper()
+	response := b.send(t, http.MethodGet, "/events/chat.room1", nil, "X-Forwarded-For", address)
+	if response.StatusCode != http.StatusOK {
+		t.Fatal(response.Status)
+	}
+	c := &connection{bridgetest.NewStream(response.Body), response}
+	if _, err := c.Next(); err != nil {
+		response.Body.Close()
+		return nil, false
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return c, true
+}
+
+func TestConnectionsOfAnAddress(t *testing.T) {
+	const each = 3
+	c := config()
+	c.Limits.PerAddress = each
+	c.Proxies = proxies
+	overWriters(t, c, func(t *testing.T, b *bed) {
+		const ada, bob, eve = "192.0.2.1", "2001:db8::1", "2001:db8::2" // bob and eve share a network
+		var hers []*connection
+		for range each {
+			opened, ok := b.open(t, ada)
+			if !ok {
+				t.Fatal("there was no place")
+			}
+			hers = append(hers, opened)
+		}
+		for range 5 {
+			b.turnedAway(t, "X-Forwarded-For", ada)
+		}
+		b.do(t, http.MethodGet, "/events/chat.room1?poll=1", nil, "X-Forwarded-For", ada).problem(t, http.StatusServiceUnavailable, "busy")
+		b.do(t, http.MethodHead, "/events/chat.room1", nil, "X-Forwarded-For", bob)
+		for i, address := range []string{bob, eve, bob, eve} {
+			if _, ok := b.open(t, address); ok != (i < each) {
+				t.Errorf("connection %d of a network: %v", i, ok)
+			}
+		}
+		if limited := b.api.Stats().Limited; limited["address"] != 7 || limited["connections"] != 0 {
+			t.Errorf("%v", limited)
+		}
+		// However they end, each frees one place: not fewer, not more.
+		for range 20 {
+			last := len(hers) - 1
+			hers[last].response.Body.Close()
+			hers = hers[:last]
+			eventually(t, "there is a place again", func() bool {
+				opened, ok := b.open(t, ada)
+				if ok {
+					hers = append(hers, opened)
+				}
+				return ok
+			})
+			b.turnedAway(t, "X-Forwarded-For", ada)
+			b.do(t, http.MethodGet, "/events/secret", nil, "X-Forwarded-For", ada).problem(t, http.StatusForbidden, "forbidden")
+		}
+	})
+}
+
+// The connections that a stop ends are counted out as well.
+func TestDrainFreesEveryPlace(t *testing.T) {
+	c := config()
+	c.Limits.PerAddress = 50
+	overWriters(t, c, func(t *testing.T, b *bed) {
+		for range 50 {
+			if _, ok := b.open(t, "192.0.2.1"); !ok { // from no proxy, so it is one address
+				t.Fatal("there was no place")
+			}
+		}
+		b.outlet.Drain(t.Context(), 0)
+		eventually(t, "no place is taken", func() bool { return b.api.Taken() == 0 })
+	})
+}
+
+// Where all clients come from one address because their proxy is not named, the log says so.
+func TestForgottenProxyIsTold(t *testing.T) {
+	c := config()
+	c.Limits.PerAddress = 1
+	b := start(t, c)
+	b.open(t, "192.0.2.1")
+	b.turnedAway(t, "X-Forwarded-For", "192.0.2.2")
+	if text := b.log.String(); !strings.Contains(text, "level=WARN") || !strings.Contains(text, "TAILWATER_HTTP_TRUSTED_PROXIES") {
+		t.Errorf("the log: %s", text)
+	}
+}

@@ -1,0 +1,151 @@
+package httpapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/httpapi"
+)
+
+// post sends a message as somebody, without a network.
+func (b *bed) post(peer string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "http://localhost/events/chat.room1", strings.NewReader("x"))
+	r.RemoteAddr = peer
+	w := httptest.NewRecorder()
+	b.api.ServeHTTP(w, r)
+	return w
+}
+
+// accepted counts how many of many posts are accepted at once.
+func (b *bed) accepted(peer string) (count int) {
+	for range 1000 {
+		if b.post(peer).Code == http.StatusAccepted {
+			count++
+		}
+	}
+	return count
+}
+
+func TestPublishRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config()
+		c.Limits.Publishes = 20
+		b := newBed(t, c)
+		if n := b.accepted("192.0.2.1:1"); n != 100 {
+			t.Errorf("%d at once", n)
+		}
+		refused := b.post("192.0.2.1:2")
+		a := answer{refused.Code, refused.Result().Header, refused.Body.String()}
+		if p := a.problem(t, http.StatusTooManyRequests, "too-fast"); !strings.Contains(p.Detail, "TAILWATER_LIMIT_PUBLISH_RATE") {
+			t.Errorf("%+v", p)
+		}
+		if a.header.Get("Retry-After") != "1" {
+			t.Errorf("%+v", a.header)
+		}
+		// Another is another, whatever the first does; who reads is not limited by it.
+		if n := b.accepted("192.0.2.2:1"); n != 100 {
+			t.Errorf("%d of another", n)
+		}
+		time.Sleep(time.Second)
+		if n := b.accepted("192.0.2.1:1"); n != 20 {
+			t.Errorf("%d a second later", n)
+		}
+		time.Sleep(time.Hour)
+		if n := b.accepted("192.0.2.1:1"); n != 100 {
+			t.Errorf("%d an hour later", n)
+		}
+		if got, stats := len(b.publisher.all()), b.api.Stats(); got != 320 || stats.Publishes["accepted"] != 320 ||
+			stats.Limited["rate"] != 4*1000+1-320 || stats.Publishes["refused"] != 4*1000+1-320 {
+			t.Errorf("%d were published: %+v", got, stats)
+		}
+	})
+}
+
+// A message a minute is one at once, and a minute's wait.
+func TestSlowPublishRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config()
+		c.Limits.Publishes = 1.0 / 60
+		b := newBed(t, c)
+		for range 3 {
+			if n := b.accepted("192.0.2.1:1"); n != 1 {
+				t.Errorf("%d at once", n)
+			}
+			if wait := b.post("192.0.2.1:1").Result().Header.Get("Retry-After"); wait != "60" {
+				t.Errorf("Retry-After: %s", wait)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+func TestNoPublishRate(t *testing.T) {
+	b := newBed(t, config())
+	if n := b.accepted("192.0.2.1:1"); n != 1000 {
+		t.Errorf("%d at once", n)
+	}
+	b.quiet(t)
+}
+
+// What is refused anyway does not count, and is refused as before.
+func TestRefusedPostsDoNotCount(t *testing.T) {
+	c := config()
+	c.Limits.Publishes = 1
+	b := start(t, c)
+	for range 20 {
+		b.do(t, http.MethodPost, "/events/secret", strings.NewReader("x")).problem(t, http.StatusForbidden, "forbidden")
+	}
+	for range 5 {
+		if a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("x")); a.status != http.StatusAccepted {
+			t.Errorf("%+v", a)
+		}
+	}
+	b.do(t, http.MethodPost, "/events/secret", strings.NewReader("x")).problem(t, http.StatusForbidden, "forbidden")
+	b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("x")).problem(t, http.StatusTooManyRequests, "too-fast")
+	b.limited(t, "rate", "127.0.0.1")
+}
+
+// However many callers come, few are remembered; and nobody is forgotten who has just used up what there was.
+func TestCallersAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config()
+		c.Limits.Publishes = 1
+		b := newBed(t, c)
+		var seen int
+		for i := range 300_000 {
+			b.api.Allow(fmt.Sprint(i))
+			seen = max(seen, b.api.Remembered())
+		}
+		if seen > httpapi.MaxRemembered || seen < httpapi.MaxRemembered/4 {
+			t.Errorf("%d callers were remembered", seen)
+		}
+		for i := range 100 { // some come once every second, so that generations turn
+			if allowed := b.api.Allow("busy"); i > 10 && !allowed {
+				t.Errorf("once a second was refused after %d seconds", i)
+			}
+			b.api.Allow(fmt.Sprint("other", i))
+			time.Sleep(time.Second)
+		}
+		if n := b.api.Remembered(); n > 20 {
+			t.Errorf("%d callers are remembered", n)
+		}
+		for i := range 40 { // ten a second where one is allowed: the burst, and then one a second
+			allowed := 0
+			for range 10 {
+				if b.api.Allow("greedy") {
+					allowed++
+				}
+			}
+			b.api.Allow(fmt.Sprint("another", i))
+			if i > 0 && allowed != 1 || i == 0 && allowed != 5 {
+				t.Errorf("%d in second %d", allowed, i)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}

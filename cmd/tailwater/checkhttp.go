@@ -1,0 +1,53 @@
+package main
+
+import (
+	"crypto/x509"
+	"strings"
+	"time"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+// browsers says where and how browsers are served.
+func (r report) browsers(settings *configs.Settings) {
+	r.row("browsers", "listening on %s, %s", settings.HTTP.Listen, scheme(settings))
+	if files := settings.HTTP.TLS; !files.IsZero() {
+		r.certificate(files)
+	}
+	if limit := settings.Limit.ConnectionsPerIP; limit > 0 {
+		r.row("", "one address may have %d connections", limit)
+	}
+	if rate := settings.Limit.PublishRate; rate.Count > 0 {
+		r.row("", "one caller may post at %v", rate)
+	}
+	for _, network := range settings.HTTP.TrustedProxies {
+		r.row("", "X-Forwarded-For is believed from %v", network)
+	}
+}
+
+func (r report) certificate(files configs.Certificate) {
+	shown, err := files.Load()
+	if err != nil { // it could be read a moment ago
+		r.row("", "! the certificate cannot be read: %v", err)
+		return
+	}
+	names := namesOf(shown.Leaf)
+	if len(names) == 0 {
+		r.row("", "! the certificate names no host: browsers refuse it; have one made with a subject alternative name")
+	}
+	until := shown.Leaf.NotAfter
+	if time.Now().After(until) {
+		r.row("", "! the certificate has expired on %s: browsers refuse it; replace the file, it is read again by itself", until.Format(time.DateOnly))
+	}
+	r.row("", "certificate for %s, valid until %s", strings.Join(names, " "), until.Format(time.DateOnly))
+}
+
+// namesOf gives the names and addresses that a certificate is for.
+func namesOf(leaf *x509.Certificate) []string {
+	var names []string
+	names = append(names, leaf.DNSNames...)
+	for _, address := range leaf.IPAddresses {
+		names = append(names, address.String())
+	}
+	return names
+}
