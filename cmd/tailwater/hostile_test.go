@@ -126,7 +126,7 @@ func watchMisplaced(t *testing.T, conn *nats.Conn) func() []string {
 	var found []string
 	_, err := conn.Subscribe(">", func(m *nats.Msg) {
 		// What consumers deliver comes on inboxes of the bridge's own.
-		isDelivered := strings.HasPrefix(m.Subject, "_INBOX.") && !strings.HasPrefix(m.Subject, "_INBOX.canary.")
+		isDelivered := strings.HasPrefix(m.Subject, "_INBOX") && !strings.HasPrefix(m.Subject, "_INBOX.canary.")
 		if strings.HasPrefix(m.Subject, "chat.") || isDelivered || !bytes.Contains(m.Data, []byte(planted)) {
 			return
 		}
