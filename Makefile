@@ -4,8 +4,9 @@ RACE   := $(if $(or $(HAS_CC),$(CI)),-race)
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: run test soak lint fmt bench fuzz generate
+.PHONY: run test soak lint vulncheck fmt bench fuzz generate
 
 run: ## run the bridge with its embedded NATS
 	go run ./cmd/tailwater
@@ -25,6 +26,13 @@ lint: ## check style and the order of imports
 	go run $(STATICCHECK) ./...
 	@unformatted=$$(go run $(GOFUMPT) -l .) && test -z "$$unformatted" || { echo "run make fmt for: $$unformatted"; exit 1; }
 	go test -count=1 -run TestImportsRunOneWay ./cmd/tailwater
+
+vulncheck: ## look for known vulnerabilities in what is called, where their database can be reached
+	@report=$$(go run $(GOVULNCHECK) ./... 2>&1) && echo "$$report" || { echo "$$report"; \
+		case "$$report" in \
+		*"govulncheck: fetching vulnerabilities:"*) echo "vulncheck: passed over, because the vulnerability database cannot be reached from here" ;; \
+		*) exit 1 ;; \
+		esac; }
 
 fmt: ## format
 	go run $(GOFUMPT) -w .

@@ -12,8 +12,8 @@ import (
 // TestDocumentsNameRealTests holds the documents to their word: a promise names the test that proves it.
 func TestDocumentsNameRealTests(t *testing.T) {
 	tests := allTests(t)
-	for _, document := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
-		for _, match := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(read(t, document), -1) {
+	for _, document := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} {
+		for _, match := range regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, document), -1) {
 			if !strings.Contains(tests, "func "+match[1]+"(") {
 				t.Errorf("%s names %s, and there is no such test", document, match[1])
 			}
