@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,10 +46,12 @@ func TestCompare(t *testing.T) {
 			if c := (&comparison{tools: &tools{limit: "there", nginx: "there"}}); !c.runs(&s, server) {
 				continue
 			}
-			report := reports[s.name]
-			switch {
-			case report == nil || report.Server == nil:
+			sample := reports[s.name]
+			if sample == nil || sample.Report.Server == nil {
 				t.Errorf("%s, %s: nothing was measured", s.name, titles[server])
+				continue
+			}
+			switch report := sample.Report; {
 			case report.Publisher != "none" && report.Deliveries.Received == 0:
 				t.Errorf("%s, %s: nothing arrived", s.name, titles[server])
 			case report.Deliveries.Lost+report.Deliveries.Duplicates+report.Deliveries.Disordered > 0:
@@ -103,5 +106,40 @@ func TestMedian(t *testing.T) {
 	}
 	if got := median([]float64{4, 1, 3, 2}); got != 2.5 {
 		t.Errorf("of four: %v", got)
+	}
+}
+
+// A connection that the server closes behind unread data is counted, and one that is open is not.
+func TestUnseen(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("connections are listed on Linux alone")
+	}
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	client, err := net.Dial("tcp4", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	if n := unseen(port); n != 0 {
+		t.Errorf("%d of an open connection", n)
+	}
+	if err := server.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil { // until the client's buffers are full
+		_, err = server.Write(make([]byte, 64<<10))
+	}
+	server.Close()
+	if n := unseen(port); n != 1 {
+		t.Errorf("%d of a connection that the server has closed, want 1", n)
 	}
 }

@@ -13,11 +13,11 @@ const (
 // of gives a figure of one scenario.
 func of(scenario string, value func(*load.Report) float64) figure {
 	return func(o outcome) (float64, bool) {
-		report := o[scenario]
-		if report == nil || report.Server == nil {
+		sample := o[scenario]
+		if sample == nil || sample.Report.Server == nil {
 			return 0, false
 		}
-		return value(report), true
+		return value(sample.Report), true
 	}
 }
 
@@ -25,10 +25,10 @@ func of(scenario string, value func(*load.Report) float64) figure {
 func between(special, plain string, value func(special, plain *load.Report) float64) figure {
 	return func(o outcome) (float64, bool) {
 		one, two := o[special], o[plain]
-		if one == nil || two == nil || one.Server == nil || two.Server == nil {
+		if one == nil || two == nil || one.Report.Server == nil || two.Report.Server == nil {
 			return 0, false
 		}
-		return value(one, two), true
+		return value(one.Report, two.Report), true
 	}
 }
 
@@ -52,6 +52,14 @@ var (
 	p99 = latency(func(l *load.Latency) float64 { return l.P99 })
 )
 
+// cutUnseen counts stalled clients that were cut and cannot know it.
+func cutUnseen(o outcome) (float64, bool) {
+	if o[stalled] == nil {
+		return 0, false
+	}
+	return float64(o[stalled].Unseen), true
+}
+
 // growth is by how much more memory grew with stalled clients than without, in KB for each of them.
 func growth(with, without *load.Report) float64 {
 	grew := func(r *load.Report) float64 { return float64(r.Server.RSSPeak) - float64(r.Server.RSSOpen) }
@@ -71,7 +79,7 @@ var rows = []row{
 	{title: "10,000 idle connections on one subject", unit: "KB each", digits: 2, figure: of(idleOne, perConnection)},
 	{title: "10,000 idle connections with a subject each", unit: "KB each", digits: 2, figure: of(idleEach, perConnection)},
 	{title: "the process before the first connection", unit: "MB", digits: 1, figure: of(idleOne, before)},
-	{title: "1,000 readers, 64 messages in flight", unit: "µs a delivery", digits: 2, figure: of(manyInFlight, perDelivery)},
+	{title: "1,000 readers, 64 messages in flight", unit: "µs a delivery", digits: 3, figure: of(manyInFlight, perDelivery)},
 	{title: "10,000 readers, 16 in flight", unit: "µs a delivery", digits: 2, figure: of(moreReaders, perDelivery)},
 	{title: "1,000 readers, one message at a time", unit: "µs a delivery", digits: 2, figure: of(oneInFlight, perDelivery)},
 	{title: "1,000 readers × 20 messages/s, latency p50", unit: "ms", digits: 2, figure: of(paced, p50)},
@@ -81,7 +89,8 @@ var rows = []row{
 	{title: "200 readers of 8 KB × 100/s, p99", unit: "ms", digits: 2, figure: of(calm, p99)},
 	{title: "the same beside 50 that read nothing, p99", unit: "ms", digits: 2, figure: of(stalled, p99)},
 	{title: "what each of the 50 adds to the process", unit: "KB", figure: between(stalled, calm, growth), bare: true},
-	{title: "how many of the 50 were cut", unit: "", figure: of(stalled, cut), bare: true},
+	{title: "how many of the 50 were cut, and see it", figure: of(stalled, cut), bare: true},
+	{title: "how many more were cut, and cannot see it", figure: cutUnseen, bare: true},
 }
 
 // target is what Tailwater is to reach.

@@ -24,6 +24,7 @@ type machine struct {
 	Nchan     string `json:"nchan,omitempty"`
 
 	Day      string `json:"day"`
+	Load     string `json:"load"` // average of the last minute, when it began
 	Rounds   int    `json:"rounds"`
 	Duration string `json:"duration"` // of a measurement
 	Settle   string `json:"settle"`
@@ -40,6 +41,7 @@ func thisMachine(ctx context.Context, t *tools, o options) machine {
 		Go:        strings.TrimPrefix(runtime.Version(), "go"),
 		NATS:      strings.TrimPrefix(said(ctx, "go", "list", "-m", "-f", "{{.Version}}", "github.com/nats-io/nats-server/v2"), "v"),
 		Day:       time.Now().UTC().Format(time.DateOnly),
+		Load:      loadAverage(),
 		Rounds:    o.rounds,
 		Duration:  o.duration.String(),
 		Settle:    o.settle.String(),
@@ -82,7 +84,7 @@ func (m machine) String() string {
 	if m.Virtual {
 		kind = " of a virtual machine"
 	}
-	fmt.Fprintf(&b, "%s, %d cores%s, which the load generator shared; %s of memory, %s.\n", m.Processor, m.Cores, kind, m.Memory, m.Kernel)
+	fmt.Fprintf(&b, "%s, %d cores%s, which the load generator shared; %s of memory, %s.\n", m.Processor, m.Cores, kind, gibibytes(m.Memory), m.Kernel)
 	fmt.Fprintf(&b, "Go %s, nats-server %s", m.Go, m.NATS)
 	if m.Nginx != "" {
 		fmt.Fprintf(&b, ", nginx %s with Nchan %s", m.Nginx, m.Nchan)
@@ -90,9 +92,24 @@ func (m machine) String() string {
 	if m.Compiler != "" {
 		fmt.Fprintf(&b, ", %s", m.Compiler)
 	}
-	fmt.Fprintf(&b, ".\n%s, %d rounds of %s a measurement; idle memory after %s.\n", m.Day, m.Rounds, m.Duration, m.Settle)
+	fmt.Fprintf(&b, ".\n%s, %d rounds of %s a measurement; idle memory after %s. The load average was %s when it began.\n", m.Day, m.Rounds, m.Duration, m.Settle, m.Load)
 	if m.Divide > 1 {
 		fmt.Fprintf(&b, "Only 1/%d of the connections: this is a look, not a measurement.\n", m.Divide)
 	}
 	return b.String()
+}
+
+// gibibytes says in GiB what the kernel says in kB, by which it means KiB.
+func gibibytes(memory string) string {
+	var size float64
+	if _, err := fmt.Sscanf(memory, "%f kB", &size); err != nil {
+		return "some"
+	}
+	return fmt.Sprintf("%.0f GiB", size/(1<<20))
+}
+
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg") // there is none on other systems
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }

@@ -35,7 +35,7 @@ func main() {
 			fmt.Fprintln(os.Stderr, "compare:", err)
 		}
 		stop()
-		os.Exit(1) //nolint:gocritic // stop was called
+		os.Exit(1)
 	}
 }
 

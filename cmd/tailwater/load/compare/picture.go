@@ -13,7 +13,7 @@ type panel struct {
 }
 
 var panels = []panel{
-	{"Memory of an idle connection", "KB", 1, of(idleOne, perConnection)},
+	{"Memory of an idle connection", "KB", 2, of(idleOne, perConnection)},
 	{"CPU a delivery: 1,000 readers, one message at a time", "µs", 1, of(oneInFlight, perDelivery)},
 	{"CPU a delivery: 1,000 readers, 64 messages in flight", "µs", 2, of(manyInFlight, perDelivery)},
 	{"CPU a delivery: 5,000 subjects, 20,000 messages/s", "µs", 1, of(eachPaced, perDelivery)},

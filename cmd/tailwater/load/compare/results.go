@@ -19,6 +19,7 @@ type sample struct {
 	Server   string       `json:"server"`
 	Round    int          `json:"round"`
 	Report   *load.Report `json:"report"`
+	Unseen   int          `json:"unseen,omitempty"` // connections that the server has closed, and whose clients cannot see it
 }
 
 // resultLog is a file of JSON lines: the machine, and then each measurement as it was made.
@@ -52,7 +53,7 @@ type measured struct {
 }
 
 // outcome is what one server gave in one round, by the name of the scenario.
-type outcome map[string]*load.Report
+type outcome map[string]*sample
 
 func readResults(path string) (*measured, error) {
 	text, err := os.ReadFile(path)
@@ -85,7 +86,7 @@ func (m *measured) take(s sample) {
 	if m.reports[s.Server][s.Round] == nil {
 		m.reports[s.Server][s.Round] = outcome{}
 	}
-	m.reports[s.Server][s.Round][s.Scenario] = s.Report
+	m.reports[s.Server][s.Round][s.Scenario] = &s
 	m.rounds = max(m.rounds, s.Round)
 }
 

@@ -25,12 +25,13 @@ type scenario struct {
 	only        []string // servers; empty for all
 	history     string   // what Tailwater keeps in its stream
 	cuts        time.Duration
-	longer      time.Duration // than others it takes at least
+	longer      time.Duration // it takes at least so long
 }
 
 // Clients that read nothing are cut after so long, where some are.
 const (
 	shortPatience = time.Second
+	stallLength   = 8 * time.Second // for up to 5 of them, the kernel takes what nobody reads, and no server can notice
 	usualPatience = 20 * time.Second
 )
 
@@ -71,8 +72,8 @@ var busy = []scenario{
 	{name: paced, connections: 1000, pace: []string{"--rate=20"}},
 	{name: eachPaced, connections: 5000, subjects: 5000, pace: []string{"--rate=20000"}},
 	{name: eachMost, connections: 5000, subjects: 5000, pace: []string{"--in-flight=1000"}},
-	{name: calm, connections: 200, pace: []string{"--rate=100", "--size=8192"}, only: real, cuts: shortPatience, longer: 4 * time.Second},
-	{name: stalled, connections: 200, stalled: 50, pace: []string{"--rate=100", "--size=8192"}, only: real, cuts: shortPatience, longer: 4 * time.Second},
+	{name: calm, connections: 200, pace: []string{"--rate=100", "--size=8192"}, only: real, cuts: shortPatience, longer: stallLength},
+	{name: stalled, connections: 200, stalled: 50, pace: []string{"--rate=100", "--size=8192"}, only: real, cuts: shortPatience, longer: stallLength},
 	{name: fewUnstored, connections: 10, pace: []string{"--rate=2000"}, only: []string{tailwater}},
 	{name: fewStored, connections: 10, pace: []string{"--rate=2000"}, only: []string{tailwater}, history: everything},
 }
@@ -108,6 +109,7 @@ type comparison struct {
 	options
 	tools    *tools
 	log      *resultLog
+	telling  sync.Mutex
 	progress io.Writer
 	begun    time.Time
 }
@@ -137,7 +139,7 @@ func (c *comparison) runs(s *scenario, server string) bool {
 }
 
 // stagger is how long one server has to open its connections before the next begins.
-const stagger = 3 * time.Second
+const stagger = 1500 * time.Millisecond
 
 // measureIdle looks at all servers at the same time, because the pause is long and nothing happens in it. Only the opening
 // is one after the other.
@@ -145,20 +147,22 @@ func (c *comparison) measureIdle(ctx context.Context) error {
 	var waiting sync.WaitGroup
 	var failures []error
 	var mu sync.Mutex
-	for i := range idle {
-		for _, server := range servers {
-			if !c.runs(&idle[i], server) {
-				continue
+	begin := func(s *scenario, server string, round int) {
+		waiting.Go(func() {
+			if err := c.measure(ctx, s, server, round, "--settle", c.settle.String()); err != nil {
+				mu.Lock()
+				failures = append(failures, err)
+				mu.Unlock()
 			}
-			waiting.Go(func() {
-				if err := c.measure(ctx, &idle[i], server, 1, "--settle", c.settle.String()); err != nil {
-					mu.Lock()
-					failures = append(failures, err)
-					mu.Unlock()
+		})
+		sleep(ctx, min(stagger, c.settle))
+	}
+	for round := range c.rounds {
+		for i := range idle {
+			for _, server := range servers {
+				if c.runs(&idle[i], server) && ctx.Err() == nil {
+					begin(&idle[i], server, round+1)
 				}
-			})
-			if !sleep(ctx, min(stagger, c.settle)) {
-				break
 			}
 		}
 	}
@@ -191,7 +195,18 @@ func (c *comparison) measure(ctx context.Context, s *scenario, server string, ro
 	if len(s.pace) == 0 {
 		publish = []string{"--idle"}
 	}
+	watch, watched := context.WithCancel(ctx)
+	closed := make(chan int, 1)
+	go func() {
+		most := 0
+		if s.stalled > 0 {
+			most = watchUnseen(watch, started.port)
+		}
+		closed <- most
+	}()
 	report, err := c.bench(ctx, slices.Concat(s.args(c.options), started.reads, publish, more))
+	watched()
+	unseen := <-closed
 	if stopped := started.stop(); err == nil && stopped != nil {
 		err = fmt.Errorf("end it: %w", stopped)
 	}
@@ -202,7 +217,7 @@ func (c *comparison) measure(ctx context.Context, s *scenario, server string, ro
 		return failed(err)
 	}
 	c.tell(s, server, round, report)
-	return c.log.add(sample{Scenario: s.name, Server: server, Round: round, Report: report})
+	return c.log.add(sample{Scenario: s.name, Server: server, Round: round, Report: report, Unseen: unseen})
 }
 
 func (c *comparison) bench(ctx context.Context, args []string) (*load.Report, error) {
@@ -219,6 +234,8 @@ func (c *comparison) bench(ctx context.Context, args []string) (*load.Report, er
 
 // tell says what was measured, in one line.
 func (c *comparison) tell(s *scenario, server string, round int, report *load.Report) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
 	fmt.Fprintf(c.progress, "%4.0f s  round %d of %d  %-36s %-10s  ", time.Since(c.begun).Seconds(), round, c.rounds, s.name, titles[server])
 	use := report.Server
 	switch {

@@ -97,6 +97,7 @@ type running struct {
 	process *exec.Cmd
 	reads   []string // flags: where event streams are, and which processes serve them
 	publish []string // flags: where messages go
+	port    string   // of the event streams
 }
 
 // start starts a server. A write timeout cuts clients that take nothing; history keeps messages, in Tailwater.
@@ -112,7 +113,7 @@ func (t *tools) start(ctx context.Context, server string, s *scenario) (*running
 		cmd := exec.CommandContext(ctx, t.byHand, "-write-timeout", s.patience().String())
 		return announced(cmd, (*exec.Cmd).StdoutPipe)
 	case nchan:
-		return t.startNchan(ctx, folder)
+		return t.startNchan(ctx, folder, s.patience())
 	}
 	cmd := exec.CommandContext(ctx, t.command)
 	cmd.Dir = folder
@@ -162,6 +163,7 @@ func announced(cmd *exec.Cmd, pipe func(*exec.Cmd) (io.ReadCloser, error)) (*run
 		if json.Unmarshal(line, &where) == nil && where.HTTP != "" {
 			r.reads = []string{"--url", where.HTTP + "/events/{subject}", "--pid", strconv.Itoa(cmd.Process.Pid)}
 			r.publish = []string{"--nats", where.NATS}
+			r.port = where.HTTP[strings.LastIndex(where.HTTP, ":")+1:]
 			break
 		}
 	}
@@ -172,7 +174,7 @@ func announced(cmd *exec.Cmd, pipe func(*exec.Cmd) (io.ReadCloser, error)) (*run
 //go:embed nginx.conf
 var nginxConf string
 
-func (t *tools) startNchan(ctx context.Context, folder string) (*running, error) {
+func (t *tools) startNchan(ctx context.Context, folder string, patience time.Duration) (*running, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -183,7 +185,7 @@ func (t *tools) startNchan(ctx context.Context, folder string) (*running, error)
 		return nil, err
 	}
 	err = template.Must(template.New("nginx.conf").Parse(nginxConf)).Execute(file, map[string]any{
-		"Files": maxFiles, "Folder": folder, "Module": t.module, "Port": port,
+		"Files": maxFiles, "Folder": folder, "Module": t.module, "Port": port, "Patience": patience.String(),
 	})
 	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, err
@@ -204,6 +206,7 @@ func (t *tools) startNchan(ctx context.Context, folder string) (*running, error)
 				pids := strings.Join(append(workers, strconv.Itoa(cmd.Process.Pid)), ",")
 				r.reads = []string{"--url", "http://" + address + "/events/{subject}", "--pid", pids}
 				r.publish = []string{"--post", "http://" + address + "/publish/{subject}"}
+				r.port = strconv.Itoa(port)
 				return r, nil
 			}
 		}
