@@ -18,7 +18,7 @@ func (m *measured) tables() string {
 
 func (m *measured) targetTable() string {
 	var b strings.Builder
-	b.WriteString("| | target | measured | rounds | |\n|---|---|---|---|---|\n")
+	b.WriteString("| | target | median | least and most | |\n|---|---|---|---|---|\n")
 	for _, t := range targets {
 		values := m.figures(tailwater, t.figure)
 		unit := t.unit
@@ -39,6 +39,9 @@ func (m *measured) targetTable() string {
 		if t.holds(median(values)) {
 			verdict = "holds"
 		}
+		if agree := t.rounds(values); agree < len(values) {
+			verdict += fmt.Sprintf(", as in %d of %d rounds", agree, len(values))
+		}
 		fmt.Fprintf(&b, "%s | %s | %s |\n", number(median(values), t.digits), spread(values, t.digits), verdict)
 	}
 	return b.String()
@@ -49,6 +52,16 @@ func (t *target) holds(value float64) bool {
 		return value >= t.bound
 	}
 	return value <= t.bound
+}
+
+// rounds counts those whose verdict is that of the median.
+func (t *target) rounds(values []float64) (agree int) {
+	for _, value := range values {
+		if t.holds(value) == t.holds(median(values)) {
+			agree++
+		}
+	}
+	return agree
 }
 
 // spread gives the least and the most of all rounds.
