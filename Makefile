@@ -28,12 +28,12 @@ lint: ## check style and the order of imports
 fmt: ## format
 	go run $(GOFUMPT) -w .
 
-# A quick look: make bench ROUNDS=1 DURATION=1s SETTLE=1s BENCHTIME=10x. With RECORD=yes the documents say what came out.
+# A quick look: make bench ROUNDS=1 DURATION=1s SETTLE=1s BENCHTIME=1x. With RECORD=yes the documents say what came out.
 BENCHTIME := 1s
 ROUNDS    := 3
 DURATION  := 3s
 SETTLE    := 140s
-bench: ## measure: the micro-benchmarks, and Tailwater beside others (ten minutes)
+bench: ## measure: the micro-benchmarks, and Tailwater beside others (eleven minutes)
 	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 	go run ./cmd/tailwater/load/compare -rounds=$(ROUNDS) -duration=$(DURATION) -settle=$(SETTLE) $(if $(RECORD),-record)
 
