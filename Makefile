@@ -37,8 +37,14 @@ vulncheck: ## look for known vulnerabilities in what is called, where their data
 fmt: ## format
 	go run $(GOFUMPT) -w .
 
-bench: ## measure
-	go test -run='^$$' -bench=. -benchmem ./...
+# A quick look: make bench ROUNDS=1 DURATION=1s SETTLE=1s BENCHTIME=1x. With RECORD=yes the documents say what came out.
+BENCHTIME := 1s
+ROUNDS    := 3
+DURATION  := 3s
+SETTLE    := 140s
+bench: ## measure: the micro-benchmarks, and Tailwater beside others (eleven minutes)
+	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
+	go run ./cmd/tailwater/load/compare -rounds=$(ROUNDS) -duration=$(DURATION) -settle=$(SETTLE) $(if $(RECORD),-record)
 
 FUZZTIME := 20s
 fuzz: ## look for inputs that break a parser, FUZZTIME each

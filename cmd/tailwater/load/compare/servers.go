@@ -1,0 +1,246 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/template"
+	"time"
+)
+
+// The servers, in the order in which they are measured and shown.
+const (
+	limit     = "limit"
+	tailwater = "tailwater"
+	nchan     = "nchan"
+	byHand    = "by hand"
+)
+
+var servers = []string{limit, tailwater, nchan, byHand}
+
+// titles of the servers in tables.
+var titles = map[string]string{limit: "bare limit", tailwater: "Tailwater", nchan: "Nchan", byHand: "Go by hand"}
+
+// tools are the programs that a comparison runs: what was built, and what is installed.
+type tools struct {
+	folder  string
+	command string // tailwater
+	byHand  string
+	limit   string // "" without a C compiler
+	nginx   string // "" where Nchan is not installed
+	module  string // Nchan
+}
+
+func (t *tools) has(server string) bool {
+	return (server != limit || t.limit != "") && (server != nchan || t.nginx != "")
+}
+
+// moduleFolders are where systems keep nginx's modules.
+var moduleFolders = []string{"/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules"}
+
+// prepare builds what is measured, and looks for what is not ours. It installs nothing.
+func prepare(ctx context.Context, folder string, progress io.Writer) (*tools, error) {
+	t := &tools{folder: folder, command: filepath.Join(folder, "tailwater"), byHand: filepath.Join(folder, "byhand")}
+	for _, build := range [][]string{
+		{"go", "build", "-o", t.command, "./cmd/tailwater"},
+		{"go", "build", "-o", t.byHand, "./" + filepath.ToSlash(filepath.Join(source, "byhand"))},
+	} {
+		if out, err := exec.CommandContext(ctx, build[0], build[1:]...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", strings.Join(build, " "), err, out)
+		}
+	}
+	if compiler, err := exec.LookPath("cc"); err == nil {
+		t.limit = filepath.Join(folder, "limit")
+		if out, err := exec.CommandContext(ctx, compiler, "-O2", "-o", t.limit, filepath.Join(source, "limit", "limit.c")).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("compile the limit: %w\n%s", err, out)
+		}
+	} else {
+		fmt.Fprintln(progress, "There is no C compiler: the bare limit is left out. On Debian: apt-get install gcc libc6-dev")
+	}
+	t.findNchan()
+	if t.nginx == "" {
+		fmt.Fprintln(progress, "Nchan is not installed, and left out. On Debian: apt-get install nginx libnginx-mod-nchan")
+	}
+	return t, nil
+}
+
+func (t *tools) findNchan() {
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		nginx = "/usr/sbin/nginx" // which is not on everybody's path
+	}
+	if _, err := os.Stat(nginx); err != nil {
+		return
+	}
+	for _, folder := range moduleFolders {
+		module := filepath.Join(folder, "ngx_nchan_module.so")
+		if _, err := os.Stat(module); err == nil {
+			t.nginx, t.module = nginx, module
+			return
+		}
+	}
+}
+
+// running is a server, and what `tailwater bench` must know of it.
+type running struct {
+	process *exec.Cmd
+	reads   []string // flags: where event streams are, and which processes serve them
+	publish []string // flags: where messages go
+	port    string   // of the event streams
+}
+
+// start starts a server. A write timeout cuts clients that take nothing; history keeps messages, in Tailwater.
+func (t *tools) start(ctx context.Context, server string, s *scenario) (*running, error) {
+	folder, err := os.MkdirTemp(t.folder, "run-")
+	if err != nil {
+		return nil, err
+	}
+	switch server {
+	case limit:
+		return announced(exec.CommandContext(ctx, t.limit), (*exec.Cmd).StdoutPipe)
+	case byHand:
+		cmd := exec.CommandContext(ctx, t.byHand, "-write-timeout", s.patience().String())
+		return announced(cmd, (*exec.Cmd).StdoutPipe)
+	case nchan:
+		return t.startNchan(ctx, folder, s.patience())
+	}
+	cmd := exec.CommandContext(ctx, t.command)
+	cmd.Dir = folder
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "TAILWATER_") {
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	cmd.Env = append(cmd.Env,
+		"TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=", "TAILWATER_EMBED_LISTEN=127.0.0.1:0",
+		"TAILWATER_LOG_FORMAT=json", "TAILWATER_DRAIN_WINDOW=0s", "TAILWATER_ANONYMOUS_SUBSCRIBE=bench.>",
+		"TAILWATER_HISTORY="+s.history, "TAILWATER_LIMIT_WRITE_TIMEOUT="+s.patience().String())
+	return announced(cmd, (*exec.Cmd).StderrPipe)
+}
+
+// gentle lets an end of the context ask a process to end, and insist later.
+func gentle(cmd *exec.Cmd) {
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = endPatience
+}
+
+const (
+	startPatience = 10 * time.Second
+	endPatience   = 10 * time.Second
+)
+
+// announced starts a server that says in a line of JSON where it listens.
+func announced(cmd *exec.Cmd, pipe func(*exec.Cmd) (io.ReadCloser, error)) (*running, error) {
+	gentle(cmd)
+	said, err := pipe(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	r := &running{process: cmd}
+	late := time.AfterFunc(startPatience, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
+	lines := bufio.NewReader(said)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%s does not start", cmd.Path), r.stop())
+		}
+		var where struct{ HTTP, NATS string }
+		if json.Unmarshal(line, &where) == nil && where.HTTP != "" {
+			r.reads = []string{"--url", where.HTTP + "/events/{subject}", "--pid", strconv.Itoa(cmd.Process.Pid)}
+			r.publish = []string{"--nats", where.NATS}
+			r.port = where.HTTP[strings.LastIndex(where.HTTP, ":")+1:]
+			break
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }() // until the process ends
+	return r, nil
+}
+
+//go:embed nginx.conf
+var nginxConf string
+
+func (t *tools) startNchan(ctx context.Context, folder string, patience time.Duration) (*running, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(folder, "nginx.conf")
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	err = template.Must(template.New("nginx.conf").Parse(nginxConf)).Execute(file, map[string]any{
+		"Files": maxFiles, "Folder": folder, "Module": t.module, "Port": port, "Patience": patience.String(),
+	})
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, t.nginx, "-p", folder, "-c", path)
+	gentle(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	r := &running{process: cmd}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	for until := time.Now().Add(startPatience); ; time.Sleep(20 * time.Millisecond) {
+		workers, err := children(cmd.Process.Pid)
+		if err == nil && len(workers) > 0 {
+			var conn net.Conn
+			if conn, err = net.Dial("tcp", address); err == nil {
+				_ = conn.Close()
+				pids := strings.Join(append(workers, strconv.Itoa(cmd.Process.Pid)), ",")
+				r.reads = []string{"--url", "http://" + address + "/events/{subject}", "--pid", pids}
+				r.publish = []string{"--post", "http://" + address + "/publish/{subject}"}
+				r.port = strconv.Itoa(port)
+				return r, nil
+			}
+		}
+		if time.Now().After(until) || ctx.Err() != nil {
+			return nil, errors.Join(errors.New("nginx does not start"), err, r.stop())
+		}
+	}
+}
+
+// maxFiles is how many connections nginx has room for. It takes memory for them at once.
+const maxFiles = 16_384
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+}
+
+func children(pid int) ([]string, error) {
+	list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	return strings.Fields(string(list)), err
+}
+
+// stop ends the server, and waits until it has.
+func (r *running) stop() error {
+	_ = r.process.Process.Signal(syscall.SIGTERM)
+	late := time.AfterFunc(endPatience, func() { _ = r.process.Process.Kill() })
+	defer late.Stop()
+	err := r.process.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil // it was told to
+	}
+	return err
+}
