@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -28,6 +29,9 @@ type Config struct {
 	Cookie    string         // the cookie that a token may come in; empty for none
 	Access    Access
 	Limits    Limits
+
+	// WriteTimeout is how long the client of a poll may take nothing until it is cut; 0 for 20 seconds.
+	WriteTimeout time.Duration
 
 	// Pages gives what serves a path that is no route, nil for none. May be nil.
 	Pages func(path string) http.Handler
@@ -70,6 +74,7 @@ type Limits struct {
 	Connections int   // open at once; one more is asked to come back
 	Body        int64 // bytes that a POST may carry
 	Subjects    int   // that one connection may read
+	PollBytes   int64 // that the answers of polls may take at once, until their clients have them; 0 for 64 MiB
 }
 
 // API is the http.Handler.
@@ -79,6 +84,7 @@ type API struct {
 	open     atomic.Int64   // connections
 	draining atomic.Bool
 	stats    counters
+	polls    polls
 	signIns  rate.Sometimes // that failed, in the log
 
 	publishing sync.RWMutex // held for reading while a message is on its way
@@ -89,6 +95,8 @@ func New(config Config) *API {
 	a := &API{config: config, routes: append([]bridge.Route{bridge.Events}, config.Routes...)}
 	a.signIns = rate.Sometimes{First: 3, Interval: 10 * time.Second}
 	bridge.SortRoutes(a.routes)
+	a.config.WriteTimeout = cmp.Or(config.WriteTimeout, writeTimeout)
+	a.polls.most = cmp.Or(config.Limits.PollBytes, pollBytes)
 	return a
 }
 

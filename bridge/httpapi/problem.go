@@ -22,6 +22,7 @@ var (
 	errIncomplete = errors.New("the body did not arrive; send it again")
 	errText       = errors.New("the body is no text, although its Content-Type says so")
 	errTooLarge   = errors.New("the body is too large")
+	errBusy       = errors.New("there is no room for another answer")
 )
 
 func errBody(most int64) error {
@@ -85,6 +86,10 @@ var problems = []struct {
 	{
 		is: bridge.ErrRefused, status: http.StatusBadGateway, slug: "refused", title: "NATS refuses the subject",
 		detail: "NATS does not let this bridge publish there; its operator has to allow it on the NATS server",
+	},
+	{
+		is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too many requests at once",
+		detail: "this bridge answers as many requests as it has room for; try again in a moment", retry: 2 * time.Second,
 	},
 	{
 		is: bridge.ErrUnavailable, status: http.StatusServiceUnavailable, slug: "unavailable", title: "NATS is not reachable",

@@ -13,6 +13,11 @@ type Stats struct {
 	Refused uint64
 	// TurnedAway counts connections that were asked to come back: too many at once, or the bridge was stopping.
 	TurnedAway uint64
+
+	Polls     int    // under way
+	PollBytes int64  // that their answers take
+	PollsAll  uint64 // that began
+	PollsCut  uint64 // whose clients went away, or took nothing for the write timeout
 }
 
 type counters struct {
@@ -43,5 +48,9 @@ func (a *API) Stats() Stats {
 		},
 		Refused:    a.stats.refused.Load(),
 		TurnedAway: a.stats.turnedAway.Load(),
+		Polls:      int(a.polls.open.Load()),
+		PollBytes:  a.polls.bytes.Load(),
+		PollsAll:   a.polls.total.Load(),
+		PollsCut:   a.polls.cut.Load(),
 	}
 }

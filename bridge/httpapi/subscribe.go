@@ -27,7 +27,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	if !a.admit() {
 		if request.poll > 0 {
-			return fmt.Errorf("%w: there is no room for another connection", bridge.ErrUnavailable)
+			return fmt.Errorf("%w: too many connections are open, or the bridge is stopping", errBusy)
 		}
 		a.turnAway(w, r, request.framing)
 		return nil

@@ -155,6 +155,8 @@ func (n *node) openBridge() error {
 		Access:    n.access(),
 		Limits:    httpapi.Limits{Connections: s.Limit.Connections, Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects},
 		Log:       n.log,
+
+		WriteTimeout: s.Limit.WriteTimeout,
 	}
 	if s.HTTP.Pages {
 		config.Pages = web.Page
