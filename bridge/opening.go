@@ -62,7 +62,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	if len(r.have) == 1 {
 		r.next = f.after(r.have[0].Seq)
 	}
-	r.syncing, r.syncAt = r.resume.Since.Kind != SinceNew, f.end()
+	r.syncing, r.syncAt = r.resume.Sync || r.resume.Since.Kind != SinceNew, f.end()
 	r.resume = nil
 	switch {
 	case reset != "":

@@ -12,7 +12,7 @@ type Reader struct {
 	opened  bool       // the first event was given
 	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
 	have    []standing // what the client has, in each of the feed's parts
-	syncing bool       // a replay was asked for, and its end is not yet announced
+	syncing bool       // the end of a replay is to be announced, and is not yet
 	syncAt  uint64     // it ends before the frame of that number, and behind standing.sync
 	closed  bool
 }

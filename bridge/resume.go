@@ -10,6 +10,8 @@ type Resume struct {
 	Malformed bool
 	// Since is where the URL asks to begin, when the client brought no id that can be used.
 	Since Since
+	// Sync: the client is told when it has all that was there when it came, also where Since asks for what is new.
+	Sync bool
 }
 
 // Since is a place to begin at.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -30,6 +31,9 @@ type Config struct {
 	Access    Access
 	Limits    Limits
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+
+	// WriteTimeout is how long the client of a poll may take nothing until it is cut; 0 for 20 seconds.
+	WriteTimeout time.Duration
 
 	// Pages gives what serves a path that is no route, nil for none. May be nil.
 	Pages func(path string) http.Handler
@@ -74,6 +78,7 @@ type Limits struct {
 	Publishes   float64 // POSTs a second of one caller, who may save up for five seconds; 0 for any number
 	Body        int64   // bytes that a POST may carry
 	Subjects    int     // that one connection may read
+	PollBytes   int64   // that the answers of polls may take at once, until their clients have them; 0 for 64 MiB
 }
 
 // API is the http.Handler.
@@ -84,6 +89,7 @@ type API struct {
 	rates    *rates // of POSTs; nil for no limit
 	draining atomic.Bool
 	stats    counters
+	polls    polls
 	signIns  rate.Sometimes // that failed, in the log
 	logs     rate.Sometimes // of what exceeds a limit
 
@@ -101,6 +107,8 @@ func New(config Config) *API {
 		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
 	bridge.SortRoutes(a.routes)
+	a.config.WriteTimeout = cmp.Or(config.WriteTimeout, writeTimeout)
+	a.polls.most = cmp.Or(config.Limits.PollBytes, pollBytes)
 	return a
 }
 

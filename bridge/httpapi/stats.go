@@ -15,6 +15,11 @@ type Stats struct {
 	TurnedAway uint64
 	// Limited counts requests that met a limit: too many connections, of one address, or too high a rate of POSTs.
 	Limited map[string]uint64
+
+	Polls     int    // under way
+	PollBytes int64  // that their answers take
+	PollsAll  uint64 // that began
+	PollsCut  uint64 // whose clients went away, or took nothing for the write timeout
 }
 
 type counters struct {
@@ -62,5 +67,9 @@ func (a *API) Stats() Stats {
 			limitAddress:     a.stats.address.Load(),
 			limitRate:        a.stats.rate.Load(),
 		},
+		Polls:     int(a.polls.open.Load()),
+		PollBytes: a.polls.bytes.Load(),
+		PollsAll:  a.polls.total.Load(),
+		PollsCut:  a.polls.cut.Load(),
 	}
 }

@@ -161,6 +161,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	}
 	if poll > 0 {
 		framing.Format = bridge.Lines
+		resume.Sync = true // an answer has an end, wherever it begins
 		if query.Get("since") == "" {
 			resume.Since.Kind = bridge.SinceAll
 		}

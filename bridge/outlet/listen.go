@@ -68,6 +68,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	return &patient{Conn: accepted, opened: time.Now()}, nil
 }
 
+// looks is how often a Write that waits looks, in each timeout, whether something was taken. A Write that a deadline ends
+// tells how much, but not when: it may have been just behind the beginning.
+const looks = 8
+
 // patient is a connection whose write deadline begins anew whenever the client has taken something. The kernel tells a
 // writer that waits only when a third of the send buffer is free, so that is some 16 KiB in each timeout.
 type patient struct {
@@ -88,7 +92,10 @@ func (c *patient) SetWriteDeadline(t time.Time) error {
 		c.taken = time.Now()
 		c.patience = t.Sub(c.taken)
 	}
-	return c.Conn.SetWriteDeadline(t)
+	if c.patience <= 0 {
+		return c.Conn.SetWriteDeadline(t)
+	}
+	return c.Conn.SetWriteDeadline(c.taken.Add(c.patience / looks))
 }
 
 // Write goes on after the deadline if something was taken before it, of data or of an earlier Write's. Once a client has
@@ -109,11 +116,14 @@ func (c *patient) Write(data []byte) (written int, err error) {
 		if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return written, err
 		}
-		deadline := c.taken.Add(c.patience)
-		if !time.Now().Before(deadline) {
+		now, deadline := time.Now(), c.taken.Add(c.patience)
+		if !now.Before(deadline) {
 			c.isGone = true
 			c.reset()
 			return written, err
+		}
+		if look := now.Add(c.patience / looks); look.Before(deadline) {
+			deadline = look
 		}
 		if err := c.Conn.SetWriteDeadline(deadline); err != nil {
 			return written, err

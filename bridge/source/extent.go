@@ -45,7 +45,12 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 		}
 		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.Seq, Time: last.Time.UnixNano()}
 		if last.Seq == 0 {
-			at = bridge.Position{Epoch: portion.stream.epoch, Seq: portion.stream.info.State.LastSeq}
+			// The table of streams may have been read half a minute ago.
+			seq, err := s.newHistory(portion.stream).nothingUpTo(ctx, portion.subjects)
+			if err != nil {
+				return bridge.Extent{}, err
+			}
+			at = bridge.Position{Epoch: portion.stream.epoch, Seq: seq}
 		}
 		extent.Last = append(extent.Last, at)
 		if len(portions) == 1 {

@@ -47,9 +47,15 @@ func TestHistoryIsThere(t *testing.T) {
 	if fmt.Sprint(said) != "[tailwater:open 2 3]" {
 		t.Errorf("poll of 2 gives %s", body)
 	}
-	_, body = get(t, url+"?poll=1&lastEventId="+last)
-	if said, _ := lines(t, body); fmt.Sprint(said) != "[tailwater:open 4 tailwater:synced]" {
-		t.Errorf("poll behind %s gives %s", last, body)
+	for _, since := range []string{"", "&since=new", "&since=all"} {
+		_, body = get(t, url+"?poll=1&lastEventId="+last+since)
+		if said, _ := lines(t, body); fmt.Sprint(said) != "[tailwater:open 4 tailwater:synced]" {
+			t.Errorf("poll behind %s%s gives %s", last, since, body)
+		}
+	}
+	_, body = get(t, url+"?poll=1&since=new")
+	if said, _ := lines(t, body); fmt.Sprint(said) != "[tailwater:open tailwater:synced]" {
+		t.Errorf("poll of what is new gives %s", body)
 	}
 	_, body = get(t, n.url()+"/events/chat.*?poll=1&since=last")
 	if said, _ := lines(t, body); fmt.Sprint(said) != "[tailwater:open 4 2:4 tailwater:synced]" {

@@ -31,6 +31,11 @@ var (
 	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, or of the rate at which one caller may post.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 
+	descPolls      = describe("polls", "Answers to poll=1 that are being read from streams, or written.")
+	descPollsTotal = describe("polls_total", "Requests with poll=1 that were begun.")
+	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients hung up, or took nothing for the write timeout.")
+	descPollBytes  = describe("poll_bytes", "Bytes of answers to poll=1 that are in memory, until their clients have taken them.")
+
 	descFeeds     = describe("feeds", "Sets of subjects with a reader, or one that has just gone.")
 	descEventsIn  = describe("events_in_total", "Messages received from NATS.")
 	descBytesIn   = describe("bytes_in_total", "Payload bytes received from NATS.")
@@ -86,6 +91,10 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	counts(descLimited, requests.Limited)
 	count(descRefused, requests.Refused)
 	counts(descPublishes, requests.Publishes)
+	gauge(descPolls, requests.Polls)
+	gauge(descPollBytes, int(requests.PollBytes))
+	count(descPollsTotal, requests.PollsAll)
+	count(descPollsCut, requests.PollsCut)
 
 	feeds := c.node.hub.Stats()
 	gauge(descFeeds, feeds.Feeds)

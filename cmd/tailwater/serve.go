@@ -159,6 +159,8 @@ func (n *node) openBridge() error {
 		},
 		Proxies: s.HTTP.TrustedProxies,
 		Log:     n.log,
+
+		WriteTimeout: s.Limit.WriteTimeout,
 	}
 	if s.HTTP.Pages {
 		config.Pages = web.Page

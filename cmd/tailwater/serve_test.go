@@ -205,11 +205,13 @@ func TestMetrics(t *testing.T) {
 	post(t, n.url()+"/events/chat.secretroom", "hello")
 	reader.expect("message", "hello")
 	get(t, n.url()+"/events/a..b")
+	get(t, n.url()+"/events/chat.secretroom?poll=1")
 	_, text := get(t, n.admin.url()+"/metrics")
 	for _, line := range []string{
-		`tailwater_connections{writer="loop"} 1`, "tailwater_feeds 1", "tailwater_events_in_total 1", "tailwater_bytes_in_total 5",
+		`tailwater_connections{writer="loop"} 1`, "tailwater_feeds 2", "tailwater_events_in_total 1", "tailwater_bytes_in_total 5",
 		`tailwater_publishes_total{result="accepted"} 1`, "tailwater_requests_refused_total 1", "tailwater_nats_connected 1",
 		`tailwater_connections_closed_total{reason="slow"} 0`, `tailwater_gaps_total{reason="disconnected"} 0`,
+		"tailwater_polls_total 1", "tailwater_polls_cut_total 0",
 	} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("the metrics lack %s", line)

@@ -1,0 +1,40 @@
+package source_test
+
+import (
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// Where nothing is stored on a subject, its position is that of the stream now, not when the bridge last read what streams
+// there are.
+func TestExtentOfNothingIsOfNow(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		js := manager(t, dial)
+		createStream(t, js, chats)
+		store(t, js, "chat.b", "0")
+		b := newBed(t, dial, quiet)
+		extent := func(subjects ...bridge.Subject) bridge.Extent {
+			t.Helper()
+			extent, err := b.source.Extent(within(t, patience), subjects)
+			if err != nil || len(extent.Last) != 1 {
+				t.Fatalf("%+v, %v", extent, err)
+			}
+			return extent
+		}
+		for i := range 5 {
+			if i > 0 {
+				store(t, js, "chat.b", "more")
+			}
+			want := uint64(i + 1)
+			if got := extent("chat.a", "chat.c"); got.Last[0].Seq != want || got.FirstSeq != 0 || got.LastSeq != 0 {
+				t.Errorf("behind message %d: %+v", want, got)
+			}
+			// Where something is, it is that of the newest.
+			if got := extent("chat.a", "chat.b"); got.Last[0].Seq != want || got.FirstSeq != 1 || got.LastSeq != want {
+				t.Errorf("behind message %d: %+v", want, got)
+			}
+		}
+	})
+}
