@@ -381,16 +381,6 @@ func (b *bed) quiet(t *testing.T) {
 	}
 }
 
-// limited checks that nothing was logged but that limits were met, and by whom.
-func (b *bed) limited(t *testing.T, reason, caller string) {
-	t.Helper()
-	text := b.log.String()
-	want := `level=INFO msg="a limit was met" limit=` + reason + ` caller=` + caller + "\n"
-	if lines := strings.Count(text, "\n"); lines == 0 || lines > 3 || strings.Count(text, want) != lines {
-		t.Errorf("the log: %s", text)
-	}
-}
-
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()

@@ -28,6 +28,16 @@ func (b *bed) turnedAway(t *testing.T, headers ...string) {
 	}
 }
 
+// limited checks that nothing was logged but that limits were met, and by whom.
+func (b *bed) limited(t *testing.T, reason, caller string) {
+	t.Helper()
+	text := b.log.String()
+	want := `level=INFO msg="a limit was met" limit=` + reason + ` caller=` + caller + "\n"
+	if lines := strings.Count(text, "\n"); lines == 0 || lines > 3 || strings.Count(text, want) != lines {
+		t.Errorf("the log: %s", text)
+	}
+}
+
 func TestConnectionLimit(t *testing.T) {
 	c := config()
 	c.Limits.Connections = 3
@@ -46,11 +56,14 @@ func TestConnectionLimit(t *testing.T) {
 	if poll.header.Get("Retry-After") != "5" {
 		t.Errorf("%+v", poll)
 	}
+	if head := b.do(t, http.MethodHead, "/events/chat.room1", nil); head.status != http.StatusServiceUnavailable || head.header.Get("Retry-After") != "5" {
+		t.Errorf("%+v", head)
+	}
 	lines := b.do(t, http.MethodGet, "/events/chat.room1", nil, "Accept", "application/x-ndjson")
 	if lines.status != http.StatusOK || lines.header.Get("Content-Type") != "application/x-ndjson" || lines.body != "" {
 		t.Errorf("%+v", lines)
 	}
-	if stats := b.api.Stats(); stats.TurnedAway != 6 || stats.Refused != 1 || stats.Limited["connections"] != 7 || b.outlet.Stats().Opened != 3 {
+	if stats := b.api.Stats(); stats.TurnedAway != 6 || stats.Refused != 2 || stats.Limited["connections"] != 8 || b.outlet.Stats().Opened != 3 {
 		t.Errorf("%+v, %+v", stats, b.outlet.Stats())
 	}
 	// Posting is another matter, and so are requests that end by themselves.
