@@ -10,7 +10,8 @@
 //	one goroutine         one short lock     a cursor   one writer
 //
 // Nothing upstream waits for anything downstream: a source never blocks on a feed, and a feed never blocks on a reader.
-// A reader that falls behind what its feed holds is told so by a gap.
+// A reader that falls behind what its feed holds is served from the [Log] that stores the messages, at its own pace; where
+// nothing stores them, it is told so by a gap. Readers that have all their feed holds are level: one can be asked for all.
 //
 // The package imports only the standard library, and of that neither net/http nor anything else that does I/O.
 package bridge
