@@ -259,10 +259,13 @@ func (t *tap) verify() error {
 // sequence must say that these have not removed a newest one.
 func (t *tap) isLost(before uint64) (bool, error) {
 	last := t.log.Last().Seq
+	if before <= last+1 {
+		return false, nil
+	}
 	t.mu.Lock()
 	newestOnly, limited := t.config.MaxMsgsPerSubject == 1, isLimited(t.config)
 	t.mu.Unlock()
-	if before <= last+1 || newestOnly && !limited {
+	if newestOnly && !limited {
 		return false, nil
 	}
 	if !newestOnly {
