@@ -19,6 +19,7 @@ func refused(t *testing.T, envFile string) []string {
 	if s != nil {
 		t.Error("settings came with the error")
 	}
+	secrets.Overhear(err.Error())
 	return strings.Split(err.Error(), "\n")
 }
 

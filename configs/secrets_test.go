@@ -8,8 +8,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/configs"
 )
+
+// secrets overhears every refusal of these tests.
+var secrets bridgetest.Secrets
+
+func TestMain(m *testing.M) {
+	secrets.Plant("swordfish", "tokenfish", goodSecret)
+	secrets.Exit(m.Run())
+}
 
 // Secrets of tokens show nowhere, in whatever they are and however they are printed.
 func TestTokenSecretsDoNotShow(t *testing.T) {

@@ -12,15 +12,22 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
 
 // patience is how long a test waits for what must come. It is reached only where the test fails.
 const patience = 30 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	secrets.Plant("swordfish") // everybody's password
+	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
+}
 
-var quiet = slog.New(slog.DiscardHandler)
+// secrets overhears all that these tests let a server say.
+var secrets bridgetest.Secrets
+
+var quiet = slog.New(secrets.Log(slog.DiscardHandler))
 
 // loopback listens where only this machine can connect, on any free port.
 const loopback = "127.0.0.1:0"
@@ -74,6 +81,7 @@ func refused(t *testing.T, config embed.Config, wants ...string) {
 		stop(t, server)
 		t.Fatal("the server has started")
 	}
+	secrets.Overhear(err.Error())
 	for _, want := range wants {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error %q does not name %q", err, want)

@@ -240,8 +240,8 @@ func (j *journal) find(text string) (levels []slog.Level) {
 
 func TestLog(t *testing.T) {
 	log := &journal{Handler: slog.DiscardHandler}
-	config := withFile(t, "authorization { user: a, password: b }")
-	server, err := embed.Start(config, slog.New(log))
+	config := withFile(t, "authorization { user: a, password: swordfish }")
+	server, err := embed.Start(config, slog.New(secrets.Log(log)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestFailureIsNotLogged(t *testing.T) {
 	log := &journal{Handler: slog.DiscardHandler}
 	config := usual(t)
 	config.Listen = set(listener.Addr().String())
-	if _, err := embed.Start(config, slog.New(log)); err == nil {
+	if _, err := embed.Start(config, slog.New(secrets.Log(log))); err == nil {
 		t.Fatal("the server has started")
 	}
 	for _, level := range log.find("Error listening") {
@@ -293,7 +293,7 @@ func TestSignalsAreNotTaken(t *testing.T) {
 	signal.Notify(got, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(got)
 	log := &journal{Handler: slog.DiscardHandler}
-	server, err := embed.Start(withFile(t, ""), slog.New(log))
+	server, err := embed.Start(withFile(t, ""), slog.New(secrets.Log(log)))
 	if err != nil {
 		t.Fatal(err)
 	}

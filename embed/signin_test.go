@@ -40,23 +40,23 @@ func TestSignIn(t *testing.T) {
 		file      string
 		strangers []nats.Option // who gets in
 	}{
-		{"a user", `authorization { user: a, password: secret }`, []nats.Option{nats.UserInfo("a", "secret")}},
-		{"a user with a hash", fmt.Sprintf(`authorization { user: a, password: %q }`, hashed(t, "secret")), []nats.Option{nats.UserInfo("a", "secret")}},
-		{"a token", `authorization { token: secret }`, []nats.Option{nats.Token("secret")}},
+		{"a user", `authorization { user: a, password: swordfish }`, []nats.Option{nats.UserInfo("a", "swordfish")}},
+		{"a user with a hash", fmt.Sprintf(`authorization { user: a, password: %q }`, hashed(t, "swordfish")), []nats.Option{nats.UserInfo("a", "swordfish")}},
+		{"a token", `authorization { token: swordfish }`, []nats.Option{nats.Token("swordfish")}},
 		{
-			"users", fmt.Sprintf(`authorization { users: [{user: a, password: secret}, {user: b, password: %q}] }`, hashed(t, "other")),
-			[]nats.Option{nats.UserInfo("a", "secret"), nats.UserInfo("b", "other")},
+			"users", fmt.Sprintf(`authorization { users: [{user: a, password: swordfish}, {user: b, password: %q}] }`, hashed(t, "other")),
+			[]nats.Option{nats.UserInfo("a", "swordfish"), nats.UserInfo("b", "other")},
 		},
 		{
-			"a user with the bridge's name", `authorization { users: [{user: tailwater, password: secret}, {user: tailwater-bridge, password: other}] }`,
-			[]nats.Option{nats.UserInfo("tailwater", "secret"), nats.UserInfo("tailwater-bridge", "other")},
+			"a user with the bridge's name", `authorization { users: [{user: tailwater, password: swordfish}, {user: tailwater-bridge, password: other}] }`,
+			[]nats.Option{nats.UserInfo("tailwater", "swordfish"), nats.UserInfo("tailwater-bridge", "other")},
 		},
 		{
 			"users who may do little", `authorization {
 				default_permissions: { publish: "talk.*", subscribe: "talk.*" }
-				users: [{user: a, password: secret}]
+				users: [{user: a, password: swordfish}]
 			}`,
-			[]nats.Option{nats.UserInfo("a", "secret")},
+			[]nats.Option{nats.UserInfo("a", "swordfish")},
 		},
 		{"keys", fmt.Sprintf(`authorization { users: [{nkey: %s}] }`, public), []nats.Option{signed}},
 	} {
@@ -81,8 +81,8 @@ func TestSignIn(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	public, signed := key(t)
 	text := fmt.Sprintf(`accounts {
-		APP { jetstream: enabled, users: [{nkey: %s}, {user: a, password: secret}] }
-		OTHER { users: [{user: b, password: secret}] }
+		APP { jetstream: enabled, users: [{nkey: %s}, {user: a, password: swordfish}] }
+		OTHER { users: [{user: b, password: swordfish}] }
 	}`, public)
 	t.Run("without credentials", func(t *testing.T) {
 		refused(t, withFile(t, text), "TAILWATER_EMBED_CONFIG", "TAILWATER_NATS_CREDS", "TAILWATER_NATS_NKEY", "no_auth_user")
@@ -92,7 +92,7 @@ func TestAccounts(t *testing.T) {
 		config.Credentials = []nats.Option{signed}
 		server := start(t, config)
 		bridge := own(t, server)
-		talk(t, stranger(t, server, nats.UserInfo("a", "secret")), bridge)
+		talk(t, stranger(t, server, nats.UserInfo("a", "swordfish")), bridge)
 		if _, err := js(t, bridge).AccountInfo(within(t)); err != nil {
 			t.Errorf("the bridge and JetStream: %v", err)
 		}
@@ -101,19 +101,19 @@ func TestAccounts(t *testing.T) {
 	t.Run("with a no_auth_user", func(t *testing.T) {
 		server := start(t, withFile(t, text+"\nno_auth_user: a"))
 		bridge := own(t, server)
-		talk(t, stranger(t, server, nats.UserInfo("a", "secret")), bridge)
+		talk(t, stranger(t, server, nats.UserInfo("a", "swordfish")), bridge)
 		talk(t, stranger(t, server), bridge)
 	})
 }
 
 func TestHashedTokenIsRefused(t *testing.T) {
-	refused(t, withFile(t, fmt.Sprintf(`authorization { token: %q }`, hashed(t, "secret"))), "TAILWATER_EMBED_CONFIG", "hashed", "users")
+	refused(t, withFile(t, fmt.Sprintf(`authorization { token: %q }`, hashed(t, "swordfish"))), "TAILWATER_EMBED_CONFIG", "hashed", "users")
 }
 
 // Credentials of the settings are used, also where the bridge could do without.
 func TestCredentialsAreUsed(t *testing.T) {
-	config := withFile(t, `authorization { users: [{user: a, password: secret}] }`)
-	config.Credentials = []nats.Option{nats.UserInfo("a", "secret")}
+	config := withFile(t, `authorization { users: [{user: a, password: swordfish}] }`)
+	config.Credentials = []nats.Option{nats.UserInfo("a", "swordfish")}
 	answer, err := own(t, start(t, config)).Request("$SYS.REQ.USER.INFO", nil, patience)
 	if err != nil {
 		t.Fatal(err)

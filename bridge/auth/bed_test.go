@@ -5,6 +5,7 @@ package auth_test
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -12,6 +13,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"strings"
@@ -23,12 +25,16 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 const (
 	secret       = "a secret of more than thirty-two bytes"
 	ticketSecret = "another secret of more than 32 bytes!"
 )
+
+// secrets overhears all that these tests let an Auth say.
+var secrets bridgetest.Secrets
 
 // empty is a bridge.Source whose feeds begin at once, and that has no messages.
 type empty struct{}
@@ -62,8 +68,29 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
+// overheard is an Auth whose errors and logs are looked through for secrets, and whose tickets are secrets as well.
+type overheard struct{ *auth.Auth }
+
+func (o overheard) Token(ctx context.Context, token string) (bridge.Caller, error) {
+	caller, err := o.Auth.Token(ctx, token)
+	secrets.Overhear(fmt.Sprint(err))
+	return caller, err
+}
+
+func (o overheard) Ticket(ctx context.Context, ticket string) (bridge.Caller, error) {
+	caller, err := o.Auth.Ticket(ctx, ticket)
+	secrets.Overhear(fmt.Sprint(err))
+	return caller, err
+}
+
+func (o overheard) Seal(token string) string {
+	ticket := o.Auth.Seal(token)
+	secrets.Plant(ticket)
+	return ticket
+}
+
 // open gives an Auth that knows what is revoked: nothing.
-func open(t testing.TB, config auth.Config) *auth.Auth {
+func open(t testing.TB, config auth.Config) overheard {
 	t.Helper()
 	known := make(chan struct{}, 1)
 	a := openOver(t, config, empty{}, func() { known <- struct{}{} })
@@ -71,11 +98,13 @@ func open(t testing.TB, config auth.Config) *auth.Auth {
 	return a
 }
 
-func openOver(t testing.TB, config auth.Config, source bridge.Source, changed func()) *auth.Auth {
+func openOver(t testing.TB, config auth.Config, source bridge.Source, changed func()) overheard {
 	t.Helper()
-	if config.Log == nil {
-		config.Log = slog.New(slog.DiscardHandler)
+	below := slog.DiscardHandler
+	if config.Log != nil {
+		below = config.Log.Handler()
 	}
+	config.Log = slog.New(secrets.Log(below))
 	hub := bridge.NewHub(source, 0, bridge.DefaultMemory)
 	t.Cleanup(hub.Close)
 	a, err := auth.Open(config, hub, changed)
@@ -83,7 +112,7 @@ func openOver(t testing.TB, config auth.Config, source bridge.Source, changed fu
 		t.Fatal(err)
 	}
 	t.Cleanup(a.Close)
-	return a
+	return overheard{a}
 }
 
 // claims gives the claims of a good token, with some changed; nil takes one away.
@@ -109,11 +138,12 @@ func sign(t testing.TB, method jwt.SigningMethod, key any, claims jwt.MapClaims,
 	if err != nil {
 		t.Fatal(err)
 	}
+	secrets.Plant(text)
 	return text
 }
 
 // good checks that a token is taken, and gives its caller.
-func good(t testing.TB, a *auth.Auth, token string) bridge.Caller {
+func good(t testing.TB, a overheard, token string) bridge.Caller {
 	t.Helper()
 	caller, err := a.Token(t.Context(), token)
 	if err != nil {
@@ -123,7 +153,7 @@ func good(t testing.TB, a *auth.Auth, token string) bridge.Caller {
 }
 
 // bad checks that a token is refused with a text, and that the text holds no part of it.
-func bad(t testing.TB, a *auth.Auth, token, says string) {
+func bad(t testing.TB, a overheard, token, says string) {
 	t.Helper()
 	caller, err := a.Token(t.Context(), token)
 	if !errors.Is(err, bridge.ErrToken) || !strings.Contains(err.Error(), says) || !caller.Anonymous() {

@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,8 +9,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	secrets.Plant(secret, ticketSecret, "swordfish")
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		bridgetest.RemoveNATSServer()
-		os.Exit(code)
+		secrets.Exit(code)
 	}))
 }

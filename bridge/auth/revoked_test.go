@@ -21,7 +21,7 @@ import (
 
 // node is an Auth over a real NATS server.
 type node struct {
-	*auth.Auth
+	overheard
 	log     *log
 	changed chan struct{} // after each change, one value at most
 }
@@ -36,7 +36,7 @@ func startNode(t *testing.T, server *bridgetest.NATSServer) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(from.Close)
-	n.Auth = openOver(t, auth.Config{Secret: secret, Log: logger}, from, func() {
+	n.overheard = openOver(t, auth.Config{Secret: secret, Log: logger}, from, func() {
 		select {
 		case n.changed <- struct{}{}:
 		default:
@@ -168,7 +168,7 @@ func TestRevocationWhileAway(t *testing.T) {
 	if _, err := first.Token(t.Context(), token(t, "alice", "old7")); err == nil {
 		t.Error("without NATS, a revoked token is good")
 	}
-	good(t, first.Auth, token(t, "alice", "t1"))
+	good(t, first.overheard, token(t, "alice", "t1"))
 	server.Start(t)
 	eventually(t, "the server takes keys", func() bool {
 		_, err := kv.Put(t.Context(), "jti.t1", nil)
@@ -187,7 +187,7 @@ func TestRevocationIsToldAtOnce(t *testing.T) {
 	_, kv := bucket(t, server)
 	put(t, kv, "jti.first")
 	n.becomes(t, "the bucket is read", token(t, "alice", "first"), false)
-	caller := good(t, n.Auth, token(t, "alice", "t1"))
+	caller := good(t, n.overheard, token(t, "alice", "t1"))
 	for drained := false; !drained; {
 		select {
 		case <-n.changed:

@@ -14,7 +14,7 @@ import (
 )
 
 // badTicket checks that a ticket is refused with a text.
-func badTicket(t *testing.T, a *auth.Auth, ticket, says string) {
+func badTicket(t *testing.T, a overheard, ticket, says string) {
 	t.Helper()
 	caller, err := a.Ticket(t.Context(), ticket)
 	if !errors.Is(err, bridge.ErrToken) || !strings.Contains(err.Error(), says) || !caller.Anonymous() {
@@ -33,7 +33,7 @@ func TestTicket(t *testing.T) {
 	if first == second || strings.Contains(first, ".") || strings.Contains(first, token[:20]) || !a.Tickets() {
 		t.Errorf("tickets: %s and %s", first, second)
 	}
-	for _, node := range []*auth.Auth{a, other} {
+	for _, node := range []overheard{a, other} {
 		for range 3 { // an EventSource that reconnects brings the same
 			caller, err := node.Ticket(t.Context(), first)
 			if err != nil || caller.Name != "alice" || caller.Grant.CheckSubscribe("chat.a") != nil || caller.Grant.CheckSubscribe("news") == nil {

@@ -148,6 +148,12 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
+// secrets overhears all that these tests let the API say.
+var secrets bridgetest.Secrets
+
+// plantedQuery is in the query of every request.
+const plantedQuery = "QUERY-41f7a6c3"
+
 type bed struct {
 	*fakeSource
 	publisher *publisher
@@ -213,13 +219,14 @@ func newBedWith(t *testing.T, config httpapi.Config, loops int) *bed {
 		store:      &store{},
 		log:        &log{},
 	}
-	logger := slog.New(slog.NewTextHandler(b.log, nil))
+	logger := slog.New(secrets.Log(slog.NewTextHandler(b.log, nil)))
 	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(b.hub.Close)
 	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger
 	b.api = httpapi.New(config)
+	t.Cleanup(func() { secrets.Overhear(fmt.Sprintf("%+v %+v %+v", b.api.Stats(), b.outlet.Stats(), b.hub.Stats())) })
 	return b
 }
 
@@ -235,7 +242,7 @@ func startWith(t *testing.T, config httpapi.Config, loops int) *bed {
 	b.server = httptest.NewUnstartedServer(b.api)
 	b.server.Listener = outlet.Listen(b.server.Listener)
 	b.server.Config.ConnContext = outlet.ConnContext
-	b.server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(b.log, nil), slog.LevelError)
+	b.server.Config.ErrorLog = slog.NewLogLogger(secrets.Log(slog.NewTextHandler(b.log, nil)), slog.LevelError)
 	b.server.Start()
 	t.Cleanup(b.server.Close)
 	return b
@@ -257,7 +264,15 @@ func (b *bed) do(t *testing.T, method, target string, body io.Reader, headers ..
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{response.StatusCode, response.Header, string(text)}
+	return overheard(target, answer{response.StatusCode, response.Header, string(text)})
+}
+
+// overheard looks for secrets in an answer, unless it is the one by which a session is given.
+func overheard(target string, a answer) answer {
+	if !strings.HasPrefix(target, "/session") || a.status != http.StatusOK {
+		secrets.Overhear(fmt.Sprintf("%+v", a))
+	}
+	return a
 }
 
 // send sends a request and gives the answer as soon as its head is there. No redirect is followed.
@@ -266,6 +281,9 @@ func (b *bed) send(t *testing.T, method, target string, body io.Reader, headers 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, method, b.server.URL+target, body)
+	if err == nil {
+		r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery+"&planted="+plantedQuery, "&")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +324,7 @@ func (b *bed) raw(t *testing.T, method, request string, closeWrite bool) answer 
 	if err != nil {
 		t.Fatalf("%q: %v", request, err)
 	}
-	return answer{response.StatusCode, response.Header, string(text)}
+	return overheard("", answer{response.StatusCode, response.Header, string(text)})
 }
 
 // connection is an event stream that is being read.

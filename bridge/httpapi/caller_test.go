@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/httpapi"
 )
 
-// fakeAuth is an Auth whose tokens are words, and whose tickets are them reversed.
+// fakeAuth is an Auth whose tokens are names with a mark, and whose tickets are them reversed.
 type fakeAuth struct {
 	tickets bool
 
@@ -22,23 +22,34 @@ type fakeAuth struct {
 	revoked map[string]bool // by name
 }
 
+// Tokens. By their mark they would be found wherever they are told.
+const (
+	tokenMark, ticketMark    = "-8c2d5e30", "03e5d2c8-"
+	alice, bob, mallory      = "alice" + tokenMark, "bob" + tokenMark, "mallory" + tokenMark
+	bearerAlice, bearerBob   = "Bearer " + alice, "Bearer " + bob
+	ticketAlice, cookieAlice = ticketMark + "ecila", "session=" + alice
+)
+
 const lookLikeAToken = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 
 func (f *fakeAuth) Token(_ context.Context, token string) (bridge.Caller, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	caller := bridge.Caller{Name: token, Token: "jti-" + token, Until: time.Now().Add(time.Hour), Claims: map[string]string{"sub": token}}
+	name, isToken := strings.CutSuffix(token, tokenMark)
+	caller := bridge.Caller{Name: name, Token: "jti-" + name, Until: time.Now().Add(time.Hour), Claims: map[string]string{"sub": name}}
 	switch {
 	case f.away:
 		return bridge.Caller{}, fmt.Errorf("%w: the provider is at 10.0.0.7", bridge.ErrNoVerdict)
-	case f.revoked[token]:
+	case f.revoked[name]:
 		return bridge.Caller{}, fmt.Errorf("%w: the token was revoked", bridge.ErrToken)
-	case token == "alice":
+	case !isToken:
+		return bridge.Caller{}, fmt.Errorf("%w: the token is no good", bridge.ErrToken)
+	case name == "alice":
 		caller.Grant = bridge.Grant{
 			Subscribe: subjects("news.>"), DenySubscribe: subjects("news.secret", "chat.staff"), Publish: subjects("news.a"), DenyPublish: subjects("chat.staff"), Wildcards: true,
 		}
-	case token == "bob", token == "odd.name", strings.HasPrefix(token, "long"):
-	case token == "brief":
+	case name == "bob", name == "odd.name", strings.HasPrefix(name, "long"):
+	case name == "brief":
 		caller.Until = time.Now().Add(300 * time.Millisecond)
 	default:
 		return bridge.Caller{}, fmt.Errorf("%w: the token is no good", bridge.ErrToken)
@@ -97,8 +108,6 @@ func (b *bed) status(t *testing.T, method, target string, headers ...string) int
 	return response.StatusCode
 }
 
-const bearerAlice, bearerBob = "Bearer alice", "Bearer bob"
-
 func TestWhoMayWhat(t *testing.T) {
 	c, _ := signedIn(t)
 	b := start(t, c)
@@ -107,49 +116,49 @@ func TestWhoMayWhat(t *testing.T) {
 		status                int
 	}{
 		{"GET", "/events/chat.a", "", 200},
-		{"GET", "/events/chat.a", "alice", 200},
+		{"GET", "/events/chat.a", alice, 200},
 		{"GET", "/events/news.a", "", 403},
-		{"GET", "/events/news.a", "alice", 200},
-		{"GET", "/events/news.a", "bob", 403},
-		{"GET", "/events/news.a", "mallory", 401},
-		{"GET", "/events/chat.a", "mallory", 401}, // although anyone may read it
-		{"GET", "/events/news.secret", "alice", 403},
-		{"GET", "/events/news.%3E", "alice", 403}, // it would bring the secret
-		{"GET", "/events/news.a.%3E", "alice", 200},
-		{"GET", "/events/chat.%3E", "alice", 403}, // her wildcards are for what her token allows
+		{"GET", "/events/news.a", alice, 200},
+		{"GET", "/events/news.a", bob, 403},
+		{"GET", "/events/news.a", mallory, 401},
+		{"GET", "/events/chat.a", mallory, 401}, // although anyone may read it
+		{"GET", "/events/news.secret", alice, 403},
+		{"GET", "/events/news.%3E", alice, 403}, // it would bring the secret
+		{"GET", "/events/news.a.%3E", alice, 200},
+		{"GET", "/events/chat.%3E", alice, 403}, // her wildcards are for what her token allows
 		{"GET", "/events/chat.staff", "", 200},
-		{"GET", "/events/chat.staff", "alice", 403}, // her token denies what everybody may
-		{"GET", "/events/$SYS.a", "alice", 403},
-		{"GET", "/events?subject=chat.a&subject=news.a", "alice", 200},
-		{"GET", "/events?subject=chat.a&subject=news.secret", "alice", 403},
-		{"HEAD", "/events/news.a", "alice", 200},
-		{"HEAD", "/events/news.a", "bob", 403},
-		{"POST", "/events/news.a", "alice", 202},
-		{"POST", "/events/news.b", "alice", 403},
-		{"POST", "/events/news.a", "bob", 403},
+		{"GET", "/events/chat.staff", alice, 403}, // her token denies what everybody may
+		{"GET", "/events/$SYS.a", alice, 403},
+		{"GET", "/events?subject=chat.a&subject=news.a", alice, 200},
+		{"GET", "/events?subject=chat.a&subject=news.secret", alice, 403},
+		{"HEAD", "/events/news.a", alice, 200},
+		{"HEAD", "/events/news.a", bob, 403},
+		{"POST", "/events/news.a", alice, 202},
+		{"POST", "/events/news.b", alice, 403},
+		{"POST", "/events/news.a", bob, 403},
 		{"POST", "/events/news.a", "", 403},
-		{"POST", "/events/chat.a", "bob", 202},
-		{"POST", "/events/chat.a", "mallory", 401},
-		{"POST", "/events/chat.staff", "alice", 403},
+		{"POST", "/events/chat.a", bob, 202},
+		{"POST", "/events/chat.a", mallory, 401},
+		{"POST", "/events/chat.staff", alice, 403},
 
 		{"GET", "/inbox", "", 401},
-		{"GET", "/inbox", "bob", 200},
-		{"GET", "/inbox", "odd.name", 403},
-		{"POST", "/inbox", "bob", 403},
+		{"GET", "/inbox", bob, 200},
+		{"GET", "/inbox", "odd.name" + tokenMark, 403},
+		{"POST", "/inbox", bob, 403},
 		{"POST", "/inbox", "", 401},
-		{"POST", "/outbox", "bob", 202},
+		{"POST", "/outbox", bob, 202},
 		{"POST", "/outbox", "", 401},
-		{"POST", "/outbox", "mallory", 401},
-		{"GET", "/outbox", "bob", 200},
-		{"GET", "/mine/x", "bob", 200},
-		{"GET", "/mine/*", "bob", 403},
-		{"GET", "/mine/*", "alice", 200},
-		{"GET", "/events/user.bob.inbox", "bob", 403}, // the route is the grant, and nothing else
-		{"GET", "/events/user.alice.inbox", "bob", 403},
-		{"POST", "/events/user.bob.outbox", "bob", 403},
+		{"POST", "/outbox", mallory, 401},
+		{"GET", "/outbox", bob, 200},
+		{"GET", "/mine/x", bob, 200},
+		{"GET", "/mine/*", bob, 403},
+		{"GET", "/mine/*", alice, 200},
+		{"GET", "/events/user.bob.inbox", bob, 403}, // the route is the grant, and nothing else
+		{"GET", "/events/user.alice.inbox", bob, 403},
+		{"POST", "/events/user.bob.outbox", bob, 403},
 		{"GET", "/config/a", "", 200},
-		{"GET", "/config/%3E", "alice", 200},
-		{"POST", "/config/a", "alice", 403},
+		{"GET", "/config/%3E", alice, 200},
+		{"POST", "/config/a", alice, 403},
 	} {
 		var headers []string
 		if test.token != "" {
@@ -181,7 +190,7 @@ func TestClaimNamesTheSubject(t *testing.T) {
 func TestOrderOfChecks(t *testing.T) {
 	c, _ := signedIn(t)
 	b := start(t, c)
-	const bad = "Bearer mallory"
+	const bad = "Bearer " + mallory
 	for _, test := range []struct {
 		method, target string
 		headers        []string
@@ -223,37 +232,37 @@ func TestWhereATokenTravels(t *testing.T) {
 		status  int
 	}{
 		{"/events/news.a", []string{"Authorization", bearerAlice}, 200},
-		{"/events/news.a", []string{"Authorization", "bearer  alice"}, 200},
+		{"/events/news.a", []string{"Authorization", "bearer  " + alice}, 200},
 		{"/events/news.a", []string{"Authorization", "Bearer"}, 401},
 		{"/events/chat.a", []string{"Authorization", "Bearer "}, 401},
 		{"/events/chat.a", []string{"Authorization", "Basic YWxpY2U6eA=="}, 200}, // a proxy's
 		{"/events/news.a", []string{"Authorization", "Basic YWxpY2U6eA=="}, 403},
-		{"/events/news.a?ticket=ecila", nil, 200},
-		{"/events/chat.a?ticket=alice", nil, 401},
+		{"/events/news.a?ticket=" + ticketAlice, nil, 200},
+		{"/events/chat.a?ticket=" + alice, nil, 401},
 		{"/events/chat.a?ticket=", nil, 401},
-		{"/events/news.a", []string{"Cookie", "session=alice"}, 200},
-		{"/events/news.a", []string{"Cookie", "other=alice"}, 403},
-		{"/events/chat.a", []string{"Cookie", "session=mallory"}, 401},
+		{"/events/news.a", []string{"Cookie", cookieAlice}, 200},
+		{"/events/news.a", []string{"Cookie", "other=" + alice}, 403},
+		{"/events/chat.a", []string{"Cookie", "session=" + mallory}, 401},
 		{"/events/chat.a", []string{"Cookie", "session="}, 200},
-		{"/events/news.a?ticket=ecila", []string{"Authorization", bearerBob}, 403},
-		{"/events/news.a?ticket=ecila", []string{"Cookie", "session=mallory"}, 200},
-		{"/events/news.a", []string{"Authorization", bearerAlice, "Cookie", "session=mallory"}, 200},
+		{"/events/news.a?ticket=" + ticketAlice, []string{"Authorization", bearerBob}, 403},
+		{"/events/news.a?ticket=" + ticketAlice, []string{"Cookie", "session=" + mallory}, 200},
+		{"/events/news.a", []string{"Authorization", bearerAlice, "Cookie", "session=" + mallory}, 200},
 
 		// A cookie comes with what other sites ask for as well.
-		{"/events/news.a", []string{"Cookie", "session=alice", "Sec-Fetch-Site", "same-origin"}, 200},
-		{"/events/news.a", []string{"Cookie", "session=alice", "Sec-Fetch-Site", "none"}, 200},
-		{"/events/news.a", []string{"Cookie", "session=alice", "Sec-Fetch-Site", "cross-site"}, 403},
-		{"/events/news.a", []string{"Cookie", "session=alice", "Sec-Fetch-Site", "same-site"}, 403},
-		{"/events/news.a", []string{"Cookie", "session=alice", "Sec-Fetch-Site", "same-site", "Origin", ownOrigin}, 200},
-		{"/events/news.a", []string{"Cookie", "session=alice", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.com"}, 403},
-		{"/events/chat.a", []string{"Cookie", "session=alice", "Sec-Fetch-Site", "cross-site"}, 200}, // as anybody
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-origin"}, 200},
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "none"}, 200},
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site"}, 403},
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site"}, 403},
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site", "Origin", ownOrigin}, 200},
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.com"}, 403},
+		{"/events/chat.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site"}, 200}, // as anybody
 
 		// A token in a URL.
 		{"/events/chat.a?access_token=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?token=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?jwt=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?ticket=" + lookLikeAToken, nil, 400},
-		{"/events/chat.a?ticket=ecila&ticket=" + lookLikeAToken, nil, 400},
+		{"/events/chat.a?ticket=" + ticketAlice + "&ticket=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?token=7", nil, 200}, // somebody else's
 	} {
 		if got := b.status(t, "GET", test.target, test.headers...); got != test.status {
@@ -276,7 +285,7 @@ func TestNoAuth(t *testing.T) {
 	c.Routes = routes(t, "/inbox=user.{claim.sub}.inbox")
 	b := start(t, c)
 	for target, want := range map[string]int{"/events/chat.a": 200, "/events/chat.a?ticket=x": 200, "/events/news.a": 403, "/inbox": 401, "/events/chat.a?token=" + lookLikeAToken: 400} {
-		if got := b.status(t, "GET", target, "Authorization", bearerAlice, "Cookie", "session=alice"); got != want {
+		if got := b.status(t, "GET", target, "Authorization", bearerAlice, "Cookie", cookieAlice); got != want {
 			t.Errorf("%s: %d", target, got)
 		}
 	}
@@ -295,7 +304,7 @@ func TestChallenge(t *testing.T) {
 		want    string
 	}{
 		{"/inbox", nil, "Bearer"},
-		{"/inbox", []string{"Authorization", "Bearer mallory"}, `Bearer error="invalid_token"`},
+		{"/inbox", []string{"Authorization", "Bearer " + mallory}, `Bearer error="invalid_token"`},
 		{"/events/chat.a?ticket=swordfish", nil, `Bearer error="invalid_token"`},
 		{"/events/chat.a", []string{"Cookie", "session=swordfish"}, `Bearer error="invalid_token"`},
 	} {
@@ -343,7 +352,7 @@ func TestNoVerdict(t *testing.T) {
 func TestConnectionEndsWithItsToken(t *testing.T) {
 	c, auth := signedIn(t)
 	b := start(t, c)
-	brief := b.get(t, "/inbox", "Authorization", "Bearer brief")
+	brief := b.get(t, "/inbox", "Authorization", "Bearer brief"+tokenMark)
 	brief.next(t, bridge.EventOpen, `{"subjects":["user.brief.inbox"]}`)
 	brief.next(t, bridge.EventClose, `{"reason":"auth"}`)
 

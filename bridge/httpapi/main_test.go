@@ -6,4 +6,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	secrets.Plant(tokenMark, ticketMark, lookLikeAToken, "swordfish", plantedQuery)
+	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
+}

@@ -237,7 +237,7 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 				defer mine.Close()
 				listener := &oneConn{conn: make(chan net.Conn, 1)}
 				listener.conn <- theirs
-				server := &http.Server{Handler: b.api, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+				server := &http.Server{Handler: b.api, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
 				go server.Serve(listener)
 				defer server.Close()
 				begin := time.Now()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -24,11 +23,15 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
+	secrets.Plant("swordfish") // everybody's password at NATS, which stands in URLs
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		bridgetest.RemoveNATSServer()
-		os.Exit(code)
+		secrets.Exit(code)
 	}))
 }
+
+// secrets overhears all that these tests let a source say.
+var secrets bridgetest.Secrets
 
 // bed is a source and a hub over it, with what a test needs to see of the connection beneath.
 type bed struct {
@@ -327,12 +330,12 @@ func within(t testing.TB, timeout time.Duration) context.Context {
 	return ctx
 }
 
-var quiet = slog.New(slog.DiscardHandler)
+var quiet = slog.New(secrets.Log(slog.DiscardHandler))
 
 // warnings gives a log, and what is warned of in it.
 func warnings() (*slog.Logger, <-chan string) {
 	w := warningLog{slog.DiscardHandler, make(chan string, 1<<8)}
-	return slog.New(w), w.lines
+	return slog.New(secrets.Log(w)), w.lines
 }
 
 type warningLog struct {

@@ -88,19 +88,19 @@ func TestExplain(t *testing.T) {
 func TestExplainPermissions(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users = [
-		{ user: none, password: pw, permissions: { publish: ["chat.>"], subscribe: [">"] } }
-		{ user: looks, password: pw, permissions: { publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.CHAT", "$JS.API.DIRECT.GET.>"], subscribe: ["_INBOX_tailwater.>"] } }
-		{ user: enough, password: pw, permissions: {
+		{ user: none, password: swordfish, permissions: { publish: ["chat.>"], subscribe: [">"] } }
+		{ user: looks, password: swordfish, permissions: { publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.CHAT", "$JS.API.DIRECT.GET.>"], subscribe: ["_INBOX_tailwater.>"] } }
+		{ user: enough, password: swordfish, permissions: {
 			publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.FC.>"]
 			subscribe: ["$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
-		{ user: admin, password: pw }
+		{ user: admin, password: swordfish }
 	] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	process := bridgetest.StartNATSServer(t, "-c", config)
 	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, process.Port))
+		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, process.Port))
 	}
 	js := streamsOf(t, as("admin"))
 	makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10, AllowDirect: true})

@@ -180,7 +180,7 @@ func TestAwayAtOpen(t *testing.T) {
 
 // Credentials that are refused may be mended on the server, before the first connection and later.
 func TestCredentialsAreRefused(t *testing.T) {
-	const refuse, accept = `authorization { user: app, password: other }`, `authorization { user: app, password: secret }`
+	const refuse, accept = `authorization { user: app, password: other }`, `authorization { user: app, password: swordfish }`
 	file := configFile(t, refuse)
 	server := bridgetest.StartNATSServer(t, "-c", file)
 	restart := func(config string) {
@@ -189,7 +189,7 @@ func TestCredentialsAreRefused(t *testing.T) {
 		server.Start(t)
 	}
 	refusals := make(chan struct{}, 1<<10)
-	dial := to(fmt.Sprintf("nats://app:secret@127.0.0.1:%d", server.Port))
+	dial := to(fmt.Sprintf("nats://app:swordfish@127.0.0.1:%d", server.Port))
 	log, warned := warnings()
 	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return dial(append(options, nats.CustomReconnectDelay(func(int) time.Duration {

@@ -21,13 +21,13 @@ import (
 // is open, and a message that was refused is not said to be sent.
 func TestRefusedSubjects(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users = [ { user: bridge, password: pw, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>"], publish: ["ok.>"] } }, { user: admin, password: pw } ] }`
+	text := `authorization { users = [ { user: bridge, password: swordfish, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>"], publish: ["ok.>"] } }, { user: admin, password: swordfish } ] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server := bridgetest.StartNATSServer(t, "-c", config)
 	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, server.Port))
+		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
 	}
 	log, warned := warnings()
 	b := newBed(t, as("bridge"), log)
@@ -61,13 +61,13 @@ func TestRefusedSubjects(t *testing.T) {
 // Where a stream holds the subject, the refusal is known as soon: nobody waits for an acknowledgement that cannot come.
 func TestRefusedToAStream(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users = [ { user: bridge, password: pw, permissions: { publish: ["$JS.API.>"] } }, { user: admin, password: pw } ] }`
+	text := `authorization { users = [ { user: bridge, password: swordfish, permissions: { publish: ["$JS.API.>"] } }, { user: admin, password: swordfish } ] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	server := bridgetest.StartNATSServer(t, "-c", config)
 	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, server.Port))
+		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
 	}
 	makeStream(t, streamsOf(t, as("admin")), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
 	b := newBed(t, as("bridge"), quiet)

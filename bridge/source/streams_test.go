@@ -208,12 +208,12 @@ func TestNoJetStream(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	text := `
 		accounts {
-			without { users = [ { user: without, password: pw } ] }
+			without { users = [ { user: without, password: swordfish } ] }
 			with { jetstream: enabled, users = [
-				{ user: refused, password: pw, permissions: { publish: ["ok.>"], subscribe: [">"] } }
-				{ user: mute, password: pw, permissions: { publish: [">"], subscribe: ["ok.>"] } }
-				{ user: hidden, password: pw, permissions: { publish: ["ok.>", "$JS.API.STREAM.NAMES"], subscribe: [">"] } }
-				{ user: admin, password: pw }
+				{ user: refused, password: swordfish, permissions: { publish: ["ok.>"], subscribe: [">"] } }
+				{ user: mute, password: swordfish, permissions: { publish: [">"], subscribe: ["ok.>"] } }
+				{ user: hidden, password: swordfish, permissions: { publish: ["ok.>", "$JS.API.STREAM.NAMES"], subscribe: [">"] } }
+				{ user: admin, password: swordfish }
 			] }
 		}`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -221,7 +221,7 @@ func TestNoJetStream(t *testing.T) {
 	}
 	process := bridgetest.StartNATSServer(t, "-c", config)
 	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, process.Port))
+		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, process.Port))
 	}
 	js, err := jetstream.New(publisher(t, as("admin")))
 	if err != nil {

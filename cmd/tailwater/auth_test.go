@@ -20,13 +20,6 @@ import (
 
 	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/configs"
-)
-
-// What no log and no answer may hold, but for the answer that gives it.
-const (
-	tokenSecret  = "a-secret-for-tokens-of-32-bytes-or-more"
-	ticketSecret = "a-secret-for-tickets-of-32-bytes-or-more"
 )
 
 // signedIn are settings with everything that has to do with tokens, over what is given.
@@ -48,13 +41,14 @@ func newToken(t *testing.T, args ...string) string {
 	if code != 0 || strings.Count(out, ".") != 2 {
 		t.Fatalf("exit code %d: %s%s", code, out, stderr)
 	}
+	secrets.Plant(strings.TrimSpace(out))
 	return strings.TrimSpace(out)
 }
 
 // request sends a request with a token, and gives what came of it.
 func request(t *testing.T, method, url, token, body string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, withQuery(url), strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +75,7 @@ func newTicket(t *testing.T, n *testNode, token string) string {
 	if err := json.Unmarshal([]byte(body), &session); err != nil || status != 200 || session.Ticket == "" {
 		t.Fatalf("%d %s: %v", status, body, err)
 	}
+	secrets.Plant(session.Ticket)
 	return session.Ticket
 }
 
@@ -222,6 +217,7 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		secrets.Plant(signed)
 		return signed
 	}
 	before, _ := subscribe(t, n.url()+"/inbox?ticket="+newTicket(t, n, token("first", firstKey)), "")
@@ -288,14 +284,8 @@ func TestSignInWithoutNATS(t *testing.T) {
 // Neither secrets nor tokens nor tickets are ever logged, at whatever level, nor told by an answer.
 func TestTokensAreNotLogged(t *testing.T) {
 	var said lockedBuffer
-	for name, value := range signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}) {
-		t.Setenv(configs.Prefix+"_"+name, value)
-	}
-	loaded, err := configs.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened, err := open(loaded, slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	loaded := loadSettings(t, signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}))
+	opened, err := open(loaded, slog.New(secrets.Log(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	if err != nil {
 		t.Fatal(err)
 	}

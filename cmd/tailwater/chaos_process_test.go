@@ -44,9 +44,10 @@ func startBridge(t *testing.T, s settings) *chaosBridge {
 	}
 	t.Cleanup(func() {
 		b.kill()
+		log := b.output.Bytes()
+		secrets.Overhear(string(log))
 		if t.Failed() {
 			const most = 4000
-			log := b.output.Bytes()
 			t.Logf("the bridge at %s wrote:\n%s", b.address, log[max(0, len(log)-most):])
 		}
 	})

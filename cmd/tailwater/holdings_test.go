@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-func loadSettings(t *testing.T, s settings) *configs.Settings {
+func loadSettings(t testing.TB, s settings) *configs.Settings {
 	t.Helper()
 	for name, value := range s {
 		t.Setenv(configs.Prefix+"_"+name, value)

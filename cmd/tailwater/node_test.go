@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
-	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,16 +17,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/configs"
 )
 
 func TestMain(m *testing.M) {
+	secrets.Plant(tokenSecret, ticketSecret, natsPassword, plantedQuery)
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		bridgetest.RemoveNATSServer()
 		if path, err := binary(); err == nil {
 			_ = os.RemoveAll(filepath.Dir(path))
 		}
-		os.Exit(code)
+		secrets.Exit(code)
 	}))
 }
 
@@ -65,6 +66,7 @@ func (n *testNode) stop(t testing.TB) {
 		return
 	}
 	n.stopped = true
+	n.overhearMetrics(t)
 	if err := n.close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
@@ -95,20 +97,16 @@ func openNode(t testing.TB, s settings) (*node, error) {
 
 func openLogged(t testing.TB, s settings, log io.Writer) (*node, error) {
 	t.Helper()
-	defaults := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
+	all := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
 	if s["NATS_URL"]+s["NATS_CONTEXT"] == "" {
-		defaults["EMBED_LISTEN"], defaults["EMBED_DIR"] = "127.0.0.1:0", t.TempDir()
+		all["EMBED_LISTEN"], all["EMBED_DIR"] = "127.0.0.1:0", t.TempDir()
 	}
-	for _, from := range []settings{defaults, s} {
-		for name, value := range from {
-			t.Setenv(configs.Prefix+"_"+name, value)
-		}
-	}
-	loaded, err := configs.Load("")
+	maps.Copy(all, s)
+	opened, err := open(loadSettings(t, all), newTestLog(log))
 	if err != nil {
-		t.Fatal(err)
+		secrets.Overhear(err.Error())
 	}
-	return open(loaded, slog.New(slog.NewTextHandler(log, nil)))
+	return opened, err
 }
 
 // publisher is a NATS client like any other.
@@ -145,7 +143,7 @@ func dial(t *testing.T, url, lastEventID string) *subscription {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(url), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,6 +205,9 @@ func answer(t *testing.T, response *http.Response) (int, string) {
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !isSession(response) {
+		secrets.Overhear(fmt.Sprint(response.Header, string(text)))
 	}
 	return response.StatusCode, string(text)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -237,7 +236,7 @@ type guarded struct {
 func (w *wall) start(t *testing.T, user string, s settings, loaded *configs.Settings) *guarded {
 	t.Helper()
 	g := &guarded{log: newWatchedLog(t), live: isLive(s), js: w.furnish(t, "admin-"+user, s)}
-	opened, err := open(loaded, slog.New(slog.NewTextHandler(g.log, nil)))
+	opened, err := open(loaded, newTestLog(g.log))
 	if err != nil {
 		t.Fatal(err)
 	}

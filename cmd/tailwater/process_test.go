@@ -64,9 +64,10 @@ func startProcess(t *testing.T, env ...string) *process {
 		if err := json.Unmarshal(line, &entry); err != nil {
 			t.Errorf("not a JSON log line: %s", line)
 		}
+		secrets.Overhear(string(line))
 		p.http = entry.HTTP
 	}
-	go io.Copy(io.Discard, lines)
+	go io.Copy(&secrets, lines)
 	return p
 }
 

@@ -311,16 +311,16 @@ func TestCheckSaysHTTPS(t *testing.T) {
 		t.Setenv("TAILWATER_"+name, value)
 	}
 	t.Setenv("TAILWATER_HTTP_TRUSTED_PROXIES", "10.0.0.0/8")
-	var out, errs strings.Builder
-	if code := run(t.Context(), []string{"check"}, &out, &errs); code != 0 {
-		t.Fatalf("%d: %s", code, &errs)
+	code, out, errs := call(t, "check")
+	if code != 0 {
+		t.Fatalf("%d: %s", code, errs)
 	}
 	for _, want := range []string{
 		"listening on 127.0.0.1:8080, https\n", "certificate for localhost 127.0.0.1, valid until 20", "one caller may post at 20/s",
 		"X-Forwarded-For is believed from 10.0.0.0/8",
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("it does not say %q:\n%s", want, &out)
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
 		}
 	}
 }
