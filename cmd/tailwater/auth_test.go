@@ -65,12 +65,8 @@ func request(t *testing.T, method, url, token, body string) (int, string) {
 // newTicket gives a ticket for a token, as soon as the node knows what is revoked.
 func newTicket(t *testing.T, n *testNode, token string) string {
 	t.Helper()
-	var status int
-	var body string
-	eventually(t, "tokens can be checked", func() bool {
-		status, body = request(t, "POST", n.url()+"/session", token, "")
-		return status != http.StatusServiceUnavailable
-	})
+	eventually(t, "tokens can be checked", n.auth.Ready)
+	status, body := request(t, "POST", n.url()+"/session", token, "")
 	var session struct{ Ticket string }
 	if err := json.Unmarshal([]byte(body), &session); err != nil || status != 200 || session.Ticket == "" {
 		t.Fatalf("%d %s: %v", status, body, err)

@@ -23,7 +23,9 @@ func (i intrusion) saysLength() bool {
 
 // forbidden are subjects that nobody was granted, and filters that reach them.
 var forbidden = []string{
-	// Of another tenant.
+	// Of another tenant, or of somebody else.
+	"tenant.other.plans", "tenant.other.>", "tenant.>", "tenant.*.plans", "tenant.*.*", "tenant.ACME.plans", "tenant.acme.plans", "tenant.acme", "tenant", "user.other.inbox", "user.other.*", "user.*.inbox",
+	"user.>", "user.alice.inbox", "user.other.outbox", "user.{claim.sub}.inbox", "chat.staff.plans", "chat.staff.>", "chat.staff.*", "chat.*.plans", "chat.*.*", "chat.>", "chat.*.>",
 	"secret.plans", "secret.>", "secret.*", "*.plans", "secret", "SECRET.plans", "secret.plans.", ".secret.plans", "chat.>,secret.>", "chat.room1 secret.plans",
 	"chat.room1\tsecret.plans", "chat.room1\r\nSUB secret.> 1", "chat.room1\nSUB > 1\n", "chat.room1\x00secret.plans", "secret..plans", "chat..secret.plans",
 	// Everything.
@@ -59,6 +61,53 @@ var paths = []string{
 	"/events/chat.room1?subject=secret.plans", "/events/chat.room1?subject=%3E", "/events?" + strings.Repeat("subject=chat.a&", 40), "/events?subject=chat.room1&format=%0d%0adata:", "/events/chat.room1?format=raw%0a%0adata:x", "/events/chat.room1?event=secret.plans",
 	"/events/chat.room1?event=tailwater:open", "/events/chat.room1?poll=1&limit=99999999999999999999", "/events/chat.room1?poll=1&limit=-1", "/events/secret.plans?poll=1", "/events/%3E?poll=1", "/events?subject=chat.room1&subject=secret.plans&poll=1",
 	"/events/chat.room1?since=-1h", "/events/chat.room1?since=99999999999h", "/events/chat.room1?since=0000-00-00T00:00:00Z", "/events/chat.room1?%", "/events/chat.room1?a=%zz", "/events/chat.room1?;", "/events/" + strings.Repeat("a/", 200), "/" + strings.Repeat("../", 200) + "secret",
+}
+
+// personal are requests that mean something else for each caller, and attempts to be somebody else.
+var personal = []intrusion{
+	{"/inbox?since=all", nil},
+	{"/mine/plans?since=all", nil},
+	{"/events/tenant.acme.plans?since=all", nil},
+	{"/events/tenant.other.plans?since=all", nil},
+	{"/events/chat.staff.plans?since=all", nil},
+	{"/outbox", nil},
+	{"/inbox/other", nil},
+	{"/inbox/../user.other.inbox", nil},
+	{"/inbox?sub=other&claim.sub=other&subject=user.other.inbox", nil},
+	{"/inbox", []string{"Sub: other", "X-User: other", "X-Forwarded-User: other", "Remote-User: other"}},
+	{"/mine/../other/plans", nil},
+	{"/mine/%2e%2e/other/plans", nil},
+	{"/mine/..other.plans", nil},
+	{"/mine/*", nil},
+	{"/mine/%3E?since=all", nil},
+	{"/mine/plans,tenant.other.plans", nil},
+	{"/mine/", nil},
+	{"/mine", nil},
+	{"/events?subject=tenant.acme.plans&subject=tenant.other.plans&since=all", nil},
+	{"/events?subject=chat.room1&subject=chat.staff.plans&since=all", nil},
+	{"/events/tenant.other.plans?poll=1", nil},
+	{"/events/chat.staff.plans?poll=1", nil},
+	{"/events/%3E?poll=1", nil},
+	{"/events/tenant.%3E?poll=1", nil},
+	{"/events/user.%3E", nil},
+	{"/session", nil},
+	{"/session?ticket=x", nil},
+	{"/session/../inbox", nil},
+	{"/inbox?ticket=", nil},
+	{"/inbox?ticket=%00", nil},
+	{"/inbox", []string{"Cookie: tailwater=", "Cookie: tailwater=other"}},
+	{"/inbox", []string{"Authorization: bearer"}},
+	{"/inbox", []string{"Authorization: Bearer other"}},
+	{"/inbox", []string{"Authorization: Basic b3RoZXI6b3RoZXI="}},
+	{"/inbox", []string{"Proxy-Authorization: Bearer other"}},
+	{"/inbox", []string{"Cookie: TAILWATER=other; tailwater =other"}},
+	{"/inbox?access_token=eyJ.eyJ.x", nil},
+	{"/inbox?token=eyJ.eyJ.x", nil},
+	{"/inbox?jwt=eyJ.eyJ.x", nil},
+	{"/inbox", []string{"Origin: http://secret.example"}},
+	{"/inbox", []string{"Sec-Fetch-Site: cross-site"}},
+	{"/outbox", []string{"Sec-Fetch-Site: same-site", "Origin: null"}},
+	{"/mine/plans", []string{"Host: secret.example"}},
 }
 
 // identities are event ids that nobody was given.
