@@ -259,6 +259,47 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 	}
 }
 
+// So is one that sends a byte now and then over HTTP/2, where the connection has no deadline.
+func TestTrickledBodyOfHTTP2Ends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, config())
+		mine, theirs := net.Pipe()
+		listener := &oneConn{conn: make(chan net.Conn, 1)}
+		listener.conn <- theirs
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(true)
+		server := &http.Server{Handler: b.api, Protocols: protocols, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
+		go server.Serve(listener)
+		defer server.Close()
+		transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) { return mine, nil }}
+		defer transport.CloseIdleConnections()
+		begin := time.Now()
+		r, err := http.NewRequest(http.MethodPost, "http://localhost/events/chat.room1", slowReader{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if took := time.Since(begin); took < 10*time.Second || took > time.Minute || response.StatusCode != http.StatusBadRequest || response.ProtoMajor != 2 {
+			t.Errorf("it was answered %s over %s after %v", response.Status, response.Proto, took)
+		}
+		if got := b.publisher.all(); len(got) > 0 {
+			t.Errorf("published: %q", got[0].data)
+		}
+	})
+}
+
+// slowReader gives a byte a second, for ever.
+type slowReader struct{}
+
+func (slowReader) Read(p []byte) (int, error) {
+	time.Sleep(time.Second) // in a bubble
+	return copy(p, "x"), nil
+}
+
 // oneConn is a listener that has one connection.
 type oneConn struct{ conn chan net.Conn }
 

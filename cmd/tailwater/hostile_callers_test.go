@@ -22,13 +22,19 @@ var canaries = []string{
 	"chat.staff.plans", "tenant.acme.plans", "tenant.other.plans", "user.alice.inbox", "user.other.inbox", "user.other.outbox",
 }
 
+// The verses that they sing: what is stored when strangers come, and what is published while they are there.
+const before, meanwhile = "before", "meanwhile"
+
+// song is what a canary sings.
+func song(subject, verse string) string { return canary + " on " + subject + " " + verse }
+
 // sing publishes a canary on each.
-func sing(t *testing.T, conn *nats.Conn) {
+func sing(t *testing.T, conn *nats.Conn, verse string) {
 	t.Helper()
 	for _, subject := range canaries {
 		message := nats.NewMsg(subject)
-		message.Data = []byte(canary + " on " + subject)
-		message.Header.Set("Canary", canary+" on "+subject)
+		message.Data = []byte(song(subject, verse))
+		message.Header.Set("Canary", song(subject, verse))
 		if err := conn.PublishMsg(message); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +79,9 @@ func strangers(t *testing.T, n *testNode) []stranger {
 	expired := alice
 	expired.Expires = time.Now().Add(-time.Second)
 	token, othersToken := sign(t, tokenSecret, alice), sign(t, tokenSecret, other)
-	ticket := newTicket(t, n, token)
+	eventually(t, "tokens can be checked", n.auth.Ready)
+	ticket := n.auth.Seal(token)
+	secrets.Plant(ticket)
 
 	asAlice := stranger{
 		hears:  []string{"tenant.acme.plans", "user.alice.inbox"},

@@ -18,7 +18,7 @@ import (
 // answers are the connections of one stranger's requests, which are read until they end.
 type answers struct {
 	all          []*exchange
-	begun, ended sync.WaitGroup // those whose answer has begun, or will never
+	begun, ended sync.WaitGroup // those whose connection is open, or will never be
 }
 
 // exchange is a request and what came of it.
@@ -26,10 +26,12 @@ type exchange struct {
 	intrusion intrusion // before it was disguised
 	request   string
 	method    string
-	answer    []byte
 
-	// Of the answer, once it was looked at.
-	status   int // 0: there was none
+	mu     sync.Mutex
+	answer []byte // so far
+
+	status   int // of the answer; 0: there was none
+	header   http.Header
 	isServed bool
 	isAbout  bool // it depends on who asks: served, or refused by what the caller may
 }
@@ -66,15 +68,37 @@ func (all *answers) ask(t *testing.T, address net.Addr, e *exchange, i intrusion
 		defer conn.Close()
 		hasBegun := sync.OnceFunc(all.begun.Done)
 		defer hasBegun()
+		var answer []byte
 		part := make([]byte, 4096)
 		for {
 			n, err := conn.Read(part)
-			e.answer = append(e.answer, part[:n]...)
+			answer = append(answer, part[:n]...)
+			if e.hear(answer) {
+				hasBegun()
+			}
 			if err != nil {
+				e.parse(t)
 				return
 			}
-			hasBegun()
 		}
+	})
+}
+
+// hear takes note of the answer so far, and tells whether a connection was told where it begins: from there on it gets what
+// is published.
+func (e *exchange) hear(answer []byte) (isOpen bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.answer = answer
+	return bytes.Contains(answer, []byte("tailwater:"))
+}
+
+// have tells whether some answer holds a text.
+func (all *answers) have(text string) bool {
+	return slices.ContainsFunc(all.all, func(e *exchange) bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return bytes.Contains(e.answer, []byte(text))
 	})
 }
 
@@ -143,9 +167,8 @@ func (e *exchange) canaries() (subjects []string) {
 	return subjects
 }
 
-// look finds what must be in no answer, and what the answer amounts to.
-func (e *exchange) look(t *testing.T) {
-	t.Helper()
+// parse reads an answer of HTTP/1.
+func (e *exchange) parse(t *testing.T) {
 	if len(e.answer) == 0 {
 		return
 	}
@@ -154,18 +177,24 @@ func (e *exchange) look(t *testing.T) {
 		t.Errorf("%s is answered by what is no HTTP: %v: %.200q", e, err, e.answer)
 		return
 	}
-	defer response.Body.Close()
-	e.status = response.StatusCode
-	switch code := response.StatusCode; {
-	case code >= 300 && code < 400, response.Header.Get("Location") != "":
-		t.Errorf("%s is redirected: %s to %q", e, response.Status, response.Header.Get("Location"))
-	case code == http.StatusInternalServerError, code == http.StatusBadGateway, code == http.StatusSwitchingProtocols:
-		t.Errorf("%s is answered %s", e, response.Status)
+	response.Body.Close()
+	e.status, e.header = response.StatusCode, response.Header
+}
+
+// look finds what must be in no answer, and what the answer amounts to.
+func (e *exchange) look(t *testing.T) {
+	t.Helper()
+	switch e.status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusSwitchingProtocols:
+		t.Errorf("%s is answered %d", e, e.status)
 	}
-	if response.Header.Get("X-Injected") != "" || bytes.Contains(e.answer, []byte("\nX-Injected")) {
+	if e.status >= 300 && e.status < 400 || e.header.Get("Location") != "" {
+		t.Errorf("%s is redirected: %d to %q", e, e.status, e.header.Get("Location"))
+	}
+	if e.header.Get("X-Injected") != "" || bytes.Contains(e.answer, []byte("\nX-Injected")) {
 		t.Errorf("%s puts a header into the answer: %.300q", e, e.answer)
 	}
-	kind, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	kind, _, _ := strings.Cut(e.header.Get("Content-Type"), ";")
 	e.isServed = e.status == http.StatusCreated || e.status == http.StatusAccepted ||
 		e.status == http.StatusOK && (kind == "text/event-stream" || kind == "application/x-ndjson")
 	e.isAbout = e.isServed || e.status == http.StatusUnauthorized || bytes.Contains(e.answer, []byte("#forbidden"))

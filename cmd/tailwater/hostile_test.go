@@ -18,41 +18,60 @@ func TestHostileRequests(t *testing.T) {
 	if len(all) < 4*300 {
 		t.Fatalf("there are only %d intrusions", len(all))
 	}
-	var log logBuffer
-	n := startLogged(t, callers, &log)
-	strangers := strangers(t, n)
-	conn := publisher(t, n.natsURL())
-	storeCanaries(t, conn)
-	misplaced := watchMisplaced(t, conn, strangers)
-	reader, _ := subscribe(t, n.url()+"/events/chat.end", "")
-
-	answers := make([]*answers, len(strangers))
-	for i, s := range strangers {
-		answers[i] = s.intrude(t, n.address, share(all, i))
+	b := openHostileBed(t, callers)
+	for i, s := range b.strangers {
+		b.answers[i] = s.intrude(t, b.node.address, share(all, i))
 	}
-	for _, a := range answers {
+	b.check(t)
+}
+
+// hostileBed is a node that strangers call, with canaries on what is not theirs.
+type hostileBed struct {
+	node      *testNode
+	log       logBuffer
+	conn      *nats.Conn
+	strangers []stranger
+	answers   []*answers // to each of them
+	misplaced func() []string
+}
+
+func openHostileBed(t *testing.T, s settings) *hostileBed {
+	t.Helper()
+	b := &hostileBed{}
+	b.node = startLogged(t, s, &b.log)
+	b.strangers = strangers(t, b.node)
+	b.answers = make([]*answers, len(b.strangers))
+	b.conn = publisher(t, b.node.natsURL())
+	storeCanaries(t, b.conn)
+	b.misplaced = watchMisplaced(t, b.conn, b.strangers)
+	return b
+}
+
+// check lets the canaries sing while connections are open, ends them, and looks at all answers.
+func (b *hostileBed) check(t *testing.T) {
+	t.Helper()
+	for _, a := range b.answers {
 		a.begun.Wait()
 	}
-	sing(t, conn)
-	if err := conn.Publish("chat.end", []byte("end")); err != nil {
-		t.Fatal(err)
+	sing(t, b.conn, meanwhile)
+	for i, s := range b.strangers { // canaries that may be heard take the same ways as those that may not
+		for _, subject := range s.hears {
+			eventually(t, s.name+" hears the canary on "+subject, func() bool { return b.answers[i].have(song(subject, meanwhile)) })
+		}
 	}
-	reader.expect("message", "end") // behind the canaries, which went the same way
-	stats := n.api.Stats()
-	n.stop(t)
-	reader.body.Close()
-
-	for i, s := range strangers {
-		answers[i].ended.Wait()
-		answers[i].check(t, s, answers[0])
+	stats := b.node.api.Stats()
+	b.node.stop(t)
+	for i, s := range b.strangers {
+		b.answers[i].ended.Wait()
+		b.answers[i].check(t, s, b.answers[0])
 	}
 	if stats.TurnedAway > 0 || slices.Max(slices.Collect(maps.Values(stats.Limited))) > 0 {
 		t.Errorf("limits have refused what grants should have: %+v", stats)
 	}
-	for _, subject := range misplaced() {
+	for _, subject := range b.misplaced() {
 		t.Errorf("a stranger published on %s", subject)
 	}
-	for line := range strings.Lines(log.String()) {
+	for line := range strings.Lines(b.log.String()) {
 		isNews := strings.Contains(line, "level=ERROR") || strings.Contains(line, "level=WARN")
 		if isNews && !strings.Contains(line, `msg="refused a token"`) {
 			t.Errorf("the log: %s", line)
@@ -90,7 +109,7 @@ func storeCanaries(t *testing.T, conn *nats.Conn) {
 			t.Fatal(err)
 		}
 	}
-	sing(t, conn)
+	sing(t, conn, before)
 }
 
 // watchMisplaced gives the subjects on which strangers have published what they may not.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -123,20 +124,26 @@ func (a *issuer) shown(n *testNode) string {
 	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 }
 
-// read opens a connection with a client, and reads its first event.
-func (a *issuer) read(client *http.Client, url string) *subscription {
+// read opens a connection to chat.room1 with a client, and reads its first event.
+func (a *issuer) read(client *http.Client, n *testNode) *subscription {
 	a.t.Helper()
-	response, err := client.Get(url)
+	return a.readSubject(client, n, "chat.room1")
+}
+
+func (a *issuer) readSubject(client *http.Client, n *testNode, subject string) *subscription {
+	a.t.Helper()
+	response, err := client.Get(n.url() + "/events/" + subject)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	a.t.Cleanup(func() { response.Body.Close() })
 	s := &subscription{bridgetest.NewStream(response.Body), a.t, response.Body}
-	s.expect("tailwater:open", `{"subjects":["chat.room1"]}`)
+	s.expect("tailwater:open", `{"subjects":["`+subject+`"]}`)
 	return s
 }
 
-// A hundred streams, which is all that a browser opens, go over one connection; over HTTP/1 it is TLS as well.
+// A hundred streams, which is all that a browser opens, go over one connection. Each gets what is published on its own subject,
+// nothing else, and its own end. Over HTTP/1 it is TLS as well.
 func TestTLS(t *testing.T) {
 	a := newIssuer(t)
 	s, _ := a.settings()
@@ -153,28 +160,42 @@ func TestTLS(t *testing.T) {
 		dials++ // one after the other, as the requests are
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
-	url := n.url() + "/events/chat.room1"
 	var readers []*subscription
-	for range 100 {
-		readers = append(readers, a.read(client, url))
+	for i := range 100 {
+		readers = append(readers, a.readSubject(client, n, fmt.Sprint("chat.room", i)))
 	}
-	older := a.read(a.client(false), url)
-	response, err := client.Post(url, "text/plain", strings.NewReader("hello"))
+	older := a.read(a.client(false), n)
+	response, err := client.Post(n.url()+"/events/chat.room1", "text/plain", strings.NewReader("hello"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if status, body := answer(t, response); status != http.StatusCreated || response.ProtoMajor != 2 {
 		t.Errorf("POST over %s: %d %s", response.Proto, status, body)
 	}
-	for _, reader := range append(readers, older) {
-		reader.expect("message", "hello")
+	readers[1].expect("message", "hello")
+	older.expect("message", "hello")
+	conn := publisher(t, n.natsURL())
+	for round := range 3 {
+		for i := range readers {
+			if err := conn.Publish(fmt.Sprint("chat.room", i), fmt.Append(nil, "to ", i, " in round ", round)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i, reader := range readers {
+		for round := range 3 {
+			reader.expect("message", fmt.Sprint("to ", i, " in round ", round))
+		}
 	}
 	if dials != 1 {
 		t.Errorf("a hundred streams needed %d connections", dials)
 	}
 	n.stop(t)
-	for _, reader := range append(readers, older) {
+	for _, reader := range readers {
 		reader.expect("tailwater:close", `{"reason":"drain"}`)
+		if event, err := reader.Next(); err != io.EOF {
+			t.Errorf("behind the end there is %+v, %v", event, err)
+		}
 	}
 }
 
@@ -215,15 +236,14 @@ func TestDeafClientOfHTTP2IsCut(t *testing.T) {
 		}
 		return deaf, err
 	}
-	url := n.url() + "/events/chat.room1"
 	for range 20 {
-		a.read(client, url)
+		a.read(client, n)
 	}
 	close(deaf.deaf)
 	other := a.client(true)
-	reader, large, next := a.read(other, url), strings.Repeat("x", 64<<10), 0
+	reader, large, next := a.read(other, n), strings.Repeat("x", 64<<10), 0
 	eventually(t, "the streams of the deaf connection are cut", func() bool {
-		response, err := other.Post(url, "text/plain", strings.NewReader(large))
+		response, err := other.Post(n.url()+"/events/chat.room1", "text/plain", strings.NewReader(large))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,7 +285,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 	s, first := a.settings()
 	var log logBuffer
 	n := startLogged(t, s, &log)
-	reader := a.read(a.client(true), n.url()+"/events/chat.room1")
+	reader := a.read(a.client(true), n)
 	if got := a.shown(n); got != first {
 		t.Fatalf("it shows %s instead of %s", got, first)
 	}
