@@ -115,12 +115,15 @@ func TestInTheBrowser(t *testing.T) {
 		"clock":        testClock,
 		"resume":       testResume,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, browser) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, browser)
+		})
 	}
 }
 
 func testChat(t *testing.T, browser context.Context) {
-	n := startNode(t, nil)
+	n := startApart(t, nil)
 	ada := openTab(t, browser, n.url()+"/")
 	bob := openTab(t, browser, n.url()+"/?room=room1")
 	ada.waitForState("open")
@@ -179,13 +182,13 @@ func TestScreenshot(t *testing.T) {
 }
 
 func testRestart(t *testing.T, browser context.Context) {
-	first := startNode(t, nil)
+	first := startApart(t, nil)
 	page := openTab(t, browser, first.url()+"/")
 	page.waitForState("open")
 	first.stop(t)
 	page.waitForState("lost")
 
-	second := startNode(t, settings{"HTTP_LISTEN": first.address.String()})
+	second := startApart(t, settings{"HTTP_LISTEN": first.address.String()})
 	page.waitForState("open")
 	page.waitFor(`document.querySelector("#state").dataset.reconnects === "1"`)
 	if status, body := post(t, second.url()+"/events/chat.room1", "welcome back"); status != http.StatusCreated {
@@ -195,14 +198,14 @@ func testRestart(t *testing.T, browser context.Context) {
 }
 
 func testRefusedRoom(t *testing.T, browser context.Context) {
-	n := startNode(t, nil)
+	n := startApart(t, nil)
 	page := openTab(t, browser, n.url()+"/?room=a%20b")
 	page.waitForState("refused")
 	page.waitFor(`document.querySelector("#state").textContent.includes("blank")`)
 }
 
 func testClock(t *testing.T, browser context.Context) {
-	n := startNode(t, nil)
+	n := startApart(t, nil)
 	page := openTab(t, browser, n.url()+"/clock")
 	page.waitFor(`/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(document.querySelector("#raw").textContent)`)
 }

@@ -82,7 +82,7 @@ func TestEmbeddedConfiguration(t *testing.T) {
 	reader.expect("message", large)
 }
 
-func writeFile(t *testing.T, dir, name, text string) string {
+func writeFile(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

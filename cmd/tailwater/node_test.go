@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/configs"
 )
 
 func TestMain(m *testing.M) {
@@ -48,6 +49,28 @@ func startLogged(t testing.TB, s settings, log io.Writer) *testNode {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return endsWith(t, opened)
+}
+
+// startApart is startNode for tests that run beside others. The environment is everyone's, so the settings are in a file.
+func startApart(t testing.TB, s settings) *testNode {
+	t.Helper()
+	var text strings.Builder
+	for name, value := range withDefaults(t, s) {
+		fmt.Fprintf(&text, "%s_%s=%q\n", configs.Prefix, name, value)
+	}
+	loaded, err := configs.Load(writeFile(t, t.TempDir(), "settings.env", text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := open(loaded, newTestLog(t.Output()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endsWith(t, opened)
+}
+
+func endsWith(t testing.TB, opened *node) *testNode {
 	n := &testNode{node: opened}
 	t.Cleanup(func() { n.stop(t) })
 	return n
@@ -97,16 +120,22 @@ func openNode(t testing.TB, s settings) (*node, error) {
 
 func openLogged(t testing.TB, s settings, log io.Writer) (*node, error) {
 	t.Helper()
+	opened, err := open(loadSettings(t, withDefaults(t, s)), newTestLog(log))
+	if err != nil {
+		secrets.Overhear(err.Error())
+	}
+	return opened, err
+}
+
+// withDefaults adds free ports and a temporary folder.
+func withDefaults(t testing.TB, s settings) settings {
+	t.Helper()
 	all := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
 	if s["NATS_URL"]+s["NATS_CONTEXT"] == "" {
 		all["EMBED_LISTEN"], all["EMBED_DIR"] = "127.0.0.1:0", t.TempDir()
 	}
 	maps.Copy(all, s)
-	opened, err := open(loadSettings(t, all), newTestLog(log))
-	if err != nil {
-		secrets.Overhear(err.Error())
-	}
-	return opened, err
+	return all
 }
 
 // publisher is a NATS client like any other.
