@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -132,4 +133,61 @@ func FuzzClaimTemplate(f *testing.F) {
 			t.Errorf("%q and %q make %q", value, box, subject)
 		}
 	})
+}
+
+var claimNames = regexp.MustCompile(`\{claim\.([^{}]*)\}`)
+
+// Whatever a route looks like: each claim is one token of its own at the place where the template has it, what the template
+// says is said, and nothing of NATS is reached but a bucket that the template names.
+func FuzzClaimRoute(f *testing.F) {
+	for _, route := range []string{
+		"/inbox=user.{claim.sub}.inbox", "POST /outbox/{x}=user.{claim.sub}.{x}", "/in/{x...}={claim.a}.{claim.b}.{x}", "/k=$KV.users.{claim.sub}", "/k/{x...}=$KV.{claim.sub}.{x}", "/a=x.{claim.sub}.>", "/s=$SYS.{claim.sub}",
+	} {
+		for _, value := range []string{"alice", "$SYS", "*", "a.b", ""} {
+			f.Add(route, "/in/a/b", value)
+			f.Add(route, "/outbox/>", value)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, path, value string) {
+		route, err := bridge.ParseRoute(text)
+		if err != nil || !route.NeedsClaims() {
+			return
+		}
+		all := caller()
+		for _, name := range claimNames.FindAllStringSubmatch(text, -1) {
+			all.Claims[name[1]] = value
+		}
+		resolved, fits, err := route.Resolve(path)
+		if !fits || err != nil {
+			return
+		}
+		subject, err := route.Claim(resolved, all)
+		if err != nil {
+			if !errors.Is(err, bridge.ErrForbidden) || subject != "" {
+				t.Fatalf("%s gives %q, %v", text, subject, err)
+			}
+			return
+		}
+		_, template, _ := strings.Cut(text, "=")
+		checkTemplate(t, template, string(subject), value)
+		if subject.Reserved() && !route.NamesBucket() || !obeysGrammar(string(subject)) || !route.Filter().Covers(subject) {
+			t.Errorf("%s and %s make %q of %q", text, path, subject, value)
+		}
+	})
+}
+
+// checkTemplate compares a subject with its template, token by token. Only the last of them can be several.
+func checkTemplate(t *testing.T, template, subject, value string) {
+	t.Helper()
+	template = claimNames.ReplaceAllString(template, "{claim}") // which takes the dots out of the names
+	want := strings.Split(template, ".")
+	got := strings.SplitN(subject, ".", len(want))
+	for i, token := range want {
+		switch {
+		case i >= len(got):
+			t.Errorf("%s becomes %q", template, subject)
+		case token == "{claim}" && got[i] != value, !strings.HasPrefix(token, "{") && got[i] != token:
+			t.Errorf("%s becomes %q with %q", template, subject, value)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -44,7 +45,7 @@ func (s *seal) close(token string) string {
 }
 
 func (s *seal) open(ticket string) (token string, ok bool) {
-	if len(ticket) > 2*MaxToken {
+	if len(ticket) > 2*MaxToken || strings.ContainsAny(ticket, lineEnds) {
 		return "", false
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(ticket)

@@ -63,7 +63,7 @@ func TestBadTickets(t *testing.T) {
 			}
 		}
 	}
-	for _, none := range []string{"", "swordfish", ticket[1:], ticket[:len(ticket)-1], ticket + "A", ticket + "=", token, base64.RawURLEncoding.EncodeToString([]byte(token)), strings.Repeat("A", 1<<20)} {
+	for _, none := range []string{"", "swordfish", ticket + "\n", "\r" + ticket, ticket[:9] + "\r\n" + ticket[9:], ticket[1:], ticket[:len(ticket)-1], ticket + "A", ticket + "=", token, base64.RawURLEncoding.EncodeToString([]byte(token)), strings.Repeat("A", 1<<20)} {
 		badTicket(t, a, none, "POST /session gives another")
 	}
 	badTicket(t, a, a.Seal(sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"exp": time.Now().Add(-time.Second).Unix()}))), "has expired")
@@ -85,6 +85,7 @@ func FuzzTicket(f *testing.F) {
 	f.Add("")
 	f.Add("AAAA")
 	f.Add(ticket[1:])
+	f.Add(ticket + "\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if text == ticket {
 			return

@@ -126,13 +126,18 @@ func TestBadTokens(t *testing.T) {
 	}
 }
 
-// A token is spelled in one way: bits that stand for nothing in base64 are not free.
+// A token is spelled in one way: bits that stand for nothing in base64 are not free, and line ends are none of it.
 func TestTokenHasOneSpelling(t *testing.T) {
 	a := open(t, auth.Config{Secret: secret})
 	token := sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil))
 	for _, last := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
 		if changed := token[:len(token)-1] + string(last); changed != token {
 			bad(t, a, changed, "token")
+		}
+	}
+	for _, end := range []string{"\n", "\r", "\r\n"} {
+		for _, at := range []int{0, 5, strings.Index(token, "."), len(token) - 1, len(token)} {
+			bad(t, a, token[:at]+end+token[at:], "is no JWT")
 		}
 	}
 }
@@ -234,6 +239,32 @@ func TestSign(t *testing.T) {
 	if _, err := auth.Sign("short", auth.Claims{}); err == nil {
 		t.Error("a short secret signs")
 	}
+}
+
+// No text is a token but one that was signed, and what is said about it is of our words, not of its.
+func FuzzToken(f *testing.F) {
+	a := open(f, auth.Config{Secret: secret})
+	token := sign(f, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"exp": 99999999999}))
+	parts := strings.Split(token, ".")
+	for _, text := range []string{
+		"", ".", "..", "...", token[1:], token + ".", token + "=", parts[0] + ".." + parts[2], parts[1] + "." + parts[0] + "." + parts[2], "Bearer " + token, token + "\n", strings.Repeat("e30.", 100), "e30.e30.e30", "bnVsbA.bnVsbA.",
+		sign(f, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(nil)), sign(f, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"exp": 1})),
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if text == token {
+			return
+		}
+		caller, err := a.Token(t.Context(), text)
+		if !errors.Is(err, bridge.ErrToken) || !caller.Anonymous() {
+			t.Fatalf("%q is of %+v: %v", text, caller, err)
+		}
+		isForeign := func(r rune) bool { return r < ' ' || r > '~' }
+		if said := err.Error(); len(said) > 250 || strings.ContainsFunc(said, isForeign) || len(text) > 20 && strings.Contains(said, text) {
+			t.Errorf("of %q is said %q", text, said)
+		}
+	})
 }
 
 // Whatever a token says, it gives no more than what the grammar of subjects has, and nothing of NATS itself.

@@ -109,11 +109,13 @@ type store struct {
 	mu     sync.Mutex
 	extent bridge.Extent
 	err    error
+	asked  []bridge.Subject // what it was asked about last
 }
 
-func (s *store) Extent(context.Context, []bridge.Subject) (bridge.Extent, error) {
+func (s *store) Extent(_ context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = subjects
 	return s.extent, s.err
 }
 
@@ -191,7 +193,7 @@ func subjects(all ...string) []bridge.Subject {
 	return parsed
 }
 
-func routes(t *testing.T, all ...string) []bridge.Route {
+func routes(t testing.TB, all ...string) []bridge.Route {
 	t.Helper()
 	var parsed []bridge.Route
 	for _, text := range all {
@@ -206,12 +208,12 @@ func routes(t *testing.T, all ...string) []bridge.Route {
 
 // newBed makes an API without a server and without event loops, which wait for sockets: so it can be in a bubble. The
 // fields that a configuration leaves open are filled in.
-func newBed(t *testing.T, config httpapi.Config) *bed {
+func newBed(t testing.TB, config httpapi.Config) *bed {
 	t.Helper()
 	return newBedWith(t, config, 0)
 }
 
-func newBedWith(t *testing.T, config httpapi.Config, loops int) *bed {
+func newBedWith(t testing.TB, config httpapi.Config, loops int) *bed {
 	t.Helper()
 	b := &bed{
 		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},

@@ -93,7 +93,7 @@ func (f *fakeAuth) leave() {
 }
 
 // signedIn is config with tokens, tickets, a cookie and routes with claims.
-func signedIn(t *testing.T) (httpapi.Config, *fakeAuth) {
+func signedIn(t testing.TB) (httpapi.Config, *fakeAuth) {
 	c, auth := config(), &fakeAuth{tickets: true}
 	c.Auth, c.Cookie = auth, "session"
 	c.Routes = routes(t, "/inbox=user.{claim.sub}.inbox", "POST /outbox=user.{claim.sub}.outbox", "/config/{key...}=$KV.config.{key}", "/mine/{x...}=news.{claim.sub}.{x}")
