@@ -121,7 +121,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	if err != nil {
 		asked = unasked
 	}
-	return asked, errors.Join(permitted(settings, conn, refused), err)
+	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), err)
 }
 
 // explain asks which stream is behind each filter that the settings name, what is to be mended, and what the bridge's user
