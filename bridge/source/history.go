@@ -41,6 +41,7 @@ type history struct {
 	decoder   atomic.Pointer[decoder]
 	direct    atomic.Bool  // the stream allows direct gets
 	keeps     atomic.Int64 // how many messages it keeps of each subject; at most 0 for any number
+	counts    counts
 	consumers chan struct{}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -137,7 +138,8 @@ func explain(settings *configs.Settings, dial source.Dialer) (found, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	needs := needs(settings)
-	holdings, err := from.Explain(ctx, filters(settings), needs.Read)
+	// What is read and has no line of its own may be refused all the same.
+	holdings, err := from.Explain(ctx, slices.Concat(filters(settings), needs.Read), needs.Read)
 	if err != nil {
 		return found{}, fmt.Errorf("ask which streams there are: %w", err)
 	}
