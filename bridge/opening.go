@@ -249,7 +249,7 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 			if page == nil {
 				return standing{}, false
 			}
-			if len(page.frames) == 0 {
+			if len(page.frames) == 0 && page.through >= page.upTo {
 				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}, true
 			}
 			return standing{Position: page.before(0), newest: page.upTo}, true
