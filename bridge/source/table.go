@@ -69,6 +69,7 @@ type table struct {
 	abort    context.CancelFunc          // ends the reading under way
 	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
 	missed   map[string]*stream          // that were deleted a moment ago, by name
+	barred   map[string]uint64           // streams that NATS does not let this bridge read, and on which connection
 	news     chan struct{}               // closed with each change of now and overlaps
 }
 
@@ -91,6 +92,7 @@ func newTable(conn *nats.Conn, dials *atomic.Uint64, refused *refusals, keep His
 		abort:    func() {},
 		news:     make(chan struct{}),
 		missed:   map[string]*stream{},
+		barred:   map[string]uint64{},
 	}
 	var err error
 	if t.advisory, err = conn.Subscribe(advisorySubjects, t.advised); err != nil {
@@ -185,7 +187,7 @@ func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.S
 		switch {
 		case !known:
 			return nil, nil, false
-		case holder == nil || holder.untapped() != "":
+		case holder == nil || holder.untapped() != "" || t.barred[holder.name()] == t.now.connection:
 			unserved = append(unserved, subject)
 		default:
 			served[holder] = append(served[holder], subject)
