@@ -24,16 +24,16 @@ const checkTimeout = 5 * time.Second
 type checkCommand struct{}
 
 // Run says what the settings, which were found to be sound in themselves, amount to.
-func (checkCommand) Run(_ context.Context, settings *configs.Settings, out output) error {
+func (checkCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
 	report := report{tabwriter.NewWriter(out.out, 0, 0, 2, ' ', 0)}
 	report.browsers(settings)
 	for _, hint := range settings.Hints() {
 		report.row("", "! %s", hint)
 	}
 	report.grants(settings)
-	report.signIn(settings)
+	keysErr := report.signIn(ctx, settings)
 	found, err := report.nats(settings)
-	err = errors.Join(err, report.table.Flush())
+	err = errors.Join(keysErr, err, report.table.Flush())
 	writeHoldings(out.out, settings, found.holdings)
 	if !settings.Embedded() {
 		writePermissions(out.out, settings, found.permissions)
