@@ -77,6 +77,7 @@ func (h *history) newestByListing(ctx context.Context, subjects []bridge.Subject
 	if err != nil {
 		return bridge.Page{}, err
 	}
+	made.upTo = max(made.upTo, upTo) // it is of now
 	h.listings.put(made)
 	return h.newestOf(ctx, made, from, cmp.Or(upTo, made.upTo))
 }

@@ -23,7 +23,7 @@ func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 }
 
 func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
-	if of := h.listings.get(subjects); upTo != 0 && of != nil {
+	if of := h.listings.get(subjects); upTo != 0 && of != nil && of.upTo >= upTo {
 		return h.newestOf(ctx, of, from, upTo) // they were too many for a direct get before
 	}
 	for wait := staleWait; h.canGet(); wait *= 2 {

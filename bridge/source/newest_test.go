@@ -3,6 +3,7 @@ package source_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -144,4 +145,36 @@ func TestNewestPoison(t *testing.T) {
 			c.wantSynced()
 		})
 	}
+}
+
+// Where there are few enough again for direct gets, what was listed before is not taken for the newest.
+func TestNewestOfFewerThanBefore(t *testing.T) {
+	const before, after = 1100, 600
+	js, b := newestOfMany(t, before, 1, true, 0)
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	c.wantOpen()
+	for range before {
+		c.wantData("new")
+	}
+	stream, err := js.Stream(within(t, patience), "CHATS")
+	if err == nil {
+		err = stream.Purge(within(t, patience))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 4<<10) // more than a page
+	update(t, js, 0, after, large)
+	store(t, js, "chat.end", "end")
+	other := &bed{source: b.source, left: make(chan struct{}, 1)} // without the pages that were read
+	other.hub = bridge.NewHub(other, 0, ample)
+	t.Cleanup(other.hub.Close)
+	late := other.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	late.wantOpen()
+	for i := range after {
+		if m := late.message(); m.Subject != fmt.Sprint("chat.", i) || m.Data != large {
+			t.Fatalf("got %s with %d bytes, want chat.%d", m.Subject, len(m.Data), i)
+		}
+	}
+	late.wantData("end")
 }
