@@ -106,9 +106,16 @@ func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header 
 
 // store is a Store that says what it is told to.
 type store struct {
-	mu     sync.Mutex
-	extent bridge.Extent
-	err    error
+	mu      sync.Mutex
+	extent  bridge.Extent
+	err     error
+	crowded error
+}
+
+func (s *store) Together([]bridge.Subject) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crowded
 }
 
 func (s *store) Extent(context.Context, []bridge.Subject) (bridge.Extent, error) {
