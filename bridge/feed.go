@@ -116,7 +116,7 @@ func (f *Feed) Begin(parts []Part, reason string) {
 
 // same tells whether nothing changes for a reader that continues from one in the other.
 func (p part) same(other Part) bool {
-	return p.At.Epoch == other.At.Epoch && p.Log == other.Log && slices.Equal(p.Subjects, other.Subjects)
+	return p.At.Epoch == other.At.Epoch && p.Log == other.Log && p.Crowded == other.Crowded && slices.Equal(p.Subjects, other.Subjects)
 }
 
 // Lost says that messages which should have been appended are gone, and leaves a gap at that position.
@@ -209,7 +209,7 @@ func (f *Feed) push(added frame) {
 }
 
 // append adds a frame behind the others. Where half of their array is free in front, they move up rather than into a larger
-// one.
+// one; and a larger one is twice as large, so that this is so the next time.
 func (f *Feed) append(added frame) {
 	if n := len(f.frames); n == cap(f.frames) {
 		if n > 0 && 2*n <= len(f.room) {
@@ -217,7 +217,7 @@ func (f *Feed) append(added frame) {
 			clear(f.room[n:])
 			f.frames = f.room[:n]
 		} else {
-			f.frames = slices.Grow(f.frames, 1)
+			f.frames = slices.Grow(f.frames, n+1)
 			f.room = f.frames[:cap(f.frames)]
 		}
 	}

@@ -238,7 +238,7 @@ func TestStats(t *testing.T) {
 	feed.Begin(unstored(at(10)), bridge.GapDisconnected)
 
 	got := hub.Stats()
-	gaps := map[string]uint64{bridge.GapRetention: 3, bridge.GapOverrun: 2, bridge.GapDisconnected: 1}
+	gaps := map[string]uint64{bridge.GapRetention: 3, bridge.GapOverrun: 2, bridge.GapDisconnected: 1, bridge.GapStreams: 0}
 	resets := map[string]uint64{bridge.ResetMalformed: 1, bridge.ResetUnknown: 2, bridge.ResetRecreated: 0, bridge.ResetRolled: 0}
 	if got.Feeds != 2 || got.Readers != 9 || !maps.Equal(got.Gaps, gaps) || !maps.Equal(got.Resets, resets) {
 		t.Errorf("the hub counts %+v", got)

@@ -53,7 +53,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		r.have[i].sync = f.parts[i].end().Seq
-		gap = max(gap, v.gap) // of two reasons retention, which says more than disconnected
+		gap = max(gap, v.gap) // of several reasons streams, then retention: disconnected says least
 		if reset == "" {
 			reset = v.reset
 		}
@@ -68,10 +68,24 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	case reset != "":
 		return f.resets(r.id(), reset)
 	case gap != "":
-		return f.gap(after, r.id(), gap)
+		return f.gap(r.before(after), r.id(), gap)
 	default:
 		return f.framing.control(EventOpen, map[string][]Subject{"subjects": f.subjects}, r.id().String())
 	}
+}
+
+// before gives what the client has seen: where it brought nothing, nothing of what crowded parts had before they began.
+func (r *Reader) before(after ID) ID {
+	if len(after) > 0 {
+		return after
+	}
+	id := r.id()
+	for i := range id {
+		if r.feed.parts[i].Crowded {
+			id[i] = Position{Epoch: id[i].Epoch}
+		}
+	}
+	return id
 }
 
 // move continues a connection whose feed has other parts now, and says so.
@@ -87,7 +101,11 @@ func (r *Reader) move() []byte {
 	if f.resetIn > known {
 		return f.resets(r.id(), f.reset)
 	}
-	return f.gap(after, r.id(), GapDisconnected)
+	reason := GapDisconnected
+	if slices.ContainsFunc(f.parts, func(p part) bool { return p.Crowded && p.made > known }) {
+		reason = GapStreams
+	}
+	return f.gap(after, r.id(), reason)
 }
 
 func (f *Feed) resets(at ID, reason string) []byte {
@@ -133,6 +151,8 @@ func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	begin, known := r.beginAt(part, since)
 	v := verdict{standing: begin}
 	switch {
+	case p.Crowded && (len(after) > 0 || since.isStored()):
+		v.gap = GapStreams
 	case len(after) == 0:
 	case p.wasOther(after):
 		v.reset = ResetRecreated
@@ -229,7 +249,7 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 			if page == nil {
 				return standing{}, false
 			}
-			if len(page.frames) == 0 {
+			if len(page.frames) == 0 && page.through >= page.upTo {
 				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}, true
 			}
 			return standing{Position: page.before(0), newest: page.upTo}, true

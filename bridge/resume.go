@@ -21,6 +21,11 @@ type Since struct {
 	ID   ID        // with SinceID
 }
 
+// isStored tells whether it asks for what is stored already.
+func (s Since) isStored() bool {
+	return s.Kind == SinceAll || s.Kind == SinceLast || s.Kind == SinceTime
+}
+
 // SinceKind tells places to begin at apart.
 type SinceKind uint8
 

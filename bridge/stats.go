@@ -24,6 +24,7 @@ func (h *Hub) Stats() Stats {
 			GapRetention:    h.counters.retention.Load(),
 			GapOverrun:      h.counters.overrun.Load(),
 			GapDisconnected: h.counters.disconnected.Load(),
+			GapStreams:      h.counters.streams.Load(),
 		},
 		Resets: map[string]uint64{
 			ResetMalformed: h.counters.malformed.Load(),
@@ -45,9 +46,8 @@ func (h *Hub) Stats() Stats {
 }
 
 type counters struct {
-	retention, overrun, disconnected atomic.Uint64 // gaps
-	malformed, unknown               atomic.Uint64 // resets
-	recreated, rolled                atomic.Uint64
+	retention, overrun, disconnected, streams atomic.Uint64 // gaps
+	malformed, unknown, recreated, rolled     atomic.Uint64 // resets
 
 	replayPages, replayMessages, replayErrors atomic.Uint64
 }
@@ -60,6 +60,8 @@ func (c *counters) gap(reason string) {
 		c.overrun.Add(1)
 	case GapDisconnected:
 		c.disconnected.Add(1)
+	case GapStreams:
+		c.streams.Add(1)
 	}
 }
 

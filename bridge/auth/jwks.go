@@ -47,6 +47,23 @@ type jwks struct {
 }
 
 func openJWKS(url string, log *slog.Logger) *jwks {
+	j := newJWKS(context.Background(), url, log)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.fetch() // so that the first caller need not wait
+	return j
+}
+
+// KeySet reads a key set once, as Auth would, and tells how many keys there are that tokens can be signed with: at least one. The
+// error says what is wrong with it.
+func KeySet(ctx context.Context, url string) (count int, err error) {
+	j := newJWKS(ctx, url, nil)
+	defer j.close()
+	keys, err := j.read()
+	return len(keys), err
+}
+
+func newJWKS(ctx context.Context, url string, log *slog.Logger) *jwks {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true // it is asked too rarely
 	j := &jwks{
@@ -55,10 +72,7 @@ func openJWKS(url string, log *slog.Logger) *jwks {
 			return errors.New("it redirects; name the URL that it leads to")
 		}},
 	}
-	j.ctx, j.cancel = context.WithCancel(context.Background())
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.fetch() // so that the first caller need not wait
+	j.ctx, j.cancel = context.WithCancel(ctx)
 	return j
 }
 

@@ -66,8 +66,12 @@ type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
 }
 
-// Store tells what is stored. The error wraps bridge.ErrUnavailable.
+// Store tells what is stored.
 type Store interface {
+	// Together refuses subjects that one connection cannot read, because too many streams hold them. While it is not known
+	// what does, it refuses none. The error wraps bridge.ErrStreams.
+	Together(subjects []bridge.Subject) error
+	// Extent tells what is stored on subjects. The error wraps bridge.ErrUnavailable.
 	Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error)
 }
 

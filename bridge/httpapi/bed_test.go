@@ -106,10 +106,17 @@ func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header 
 
 // store is a Store that says what it is told to.
 type store struct {
-	mu     sync.Mutex
-	extent bridge.Extent
-	err    error
-	asked  []bridge.Subject // what it was asked about last
+	mu      sync.Mutex
+	extent  bridge.Extent
+	err     error
+	crowded error
+	asked   []bridge.Subject // what Extent was asked about last
+}
+
+func (s *store) Together([]bridge.Subject) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crowded
 }
 
 func (s *store) Extent(_ context.Context, subjects []bridge.Subject) (bridge.Extent, error) {

@@ -76,17 +76,20 @@ const looks = 8
 // writer that waits only when a third of the send buffer is free, so that is some 16 KiB in each timeout.
 type patient struct {
 	net.Conn
-	opened   time.Time
+	opened time.Time
+
+	// HTTP/2 sets deadlines while it writes, at least where it ends a connection.
+	mu       sync.Mutex
 	patience time.Duration // of the write deadline that is set; 0 for none
 	taken    time.Time     // when the client last took something, as far as a Write saw it; at first, when the deadline was set
 	isGone   bool          // it took nothing in time
-
-	mu       sync.Mutex
 	progress progress
 }
 
-// SetWriteDeadline must not be called while a Write is under way, which may set it as well.
+// SetWriteDeadline implements net.Conn.
 func (c *patient) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.patience = 0
 	if !t.IsZero() {
 		c.taken = time.Now()
@@ -101,34 +104,49 @@ func (c *patient) SetWriteDeadline(t time.Time) error {
 // Write goes on after the deadline if something was taken before it, of data or of an earlier Write's. Once a client has
 // taken nothing for so long, it gets nothing more: not even the end of TLS, for which crypto/tls would wait five seconds.
 func (c *patient) Write(data []byte) (written int, err error) {
-	if c.isGone {
+	if c.gone() {
 		return 0, os.ErrDeadlineExceeded
 	}
 	for {
 		n, err := c.Conn.Write(data[written:])
 		written += n
-		if n > 0 {
-			c.taken = time.Now()
-			c.mu.Lock()
-			c.progress.sent += uint64(n)
-			c.mu.Unlock()
-		}
-		if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return written, err
-		}
-		now, deadline := time.Now(), c.taken.Add(c.patience)
-		if !now.Before(deadline) {
-			c.isGone = true
-			c.reset()
-			return written, err
-		}
-		if look := now.Add(c.patience / looks); look.Before(deadline) {
-			deadline = look
-		}
-		if err := c.Conn.SetWriteDeadline(deadline); err != nil {
+		if goesOn, err := c.wrote(n, err); !goesOn {
 			return written, err
 		}
 	}
+}
+
+func (c *patient) gone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isGone
+}
+
+// wrote notes what became of a write, and tells whether the rest is to be tried: then it has set the deadline for that.
+func (c *patient) wrote(n int, err error) (goesOn bool, _ error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if n > 0 {
+		c.taken = now
+		c.progress.sent += uint64(n)
+	}
+	if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false, err
+	}
+	deadline := c.taken.Add(c.patience)
+	if !now.Before(deadline) {
+		c.isGone = true
+		c.reset()
+		return false, err
+	}
+	if look := now.Add(c.patience / looks); look.Before(deadline) {
+		deadline = look
+	}
+	if err := c.Conn.SetWriteDeadline(deadline); err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // takesNothing tells whether the client has taken nothing for the timeout, although there was something. It may be called

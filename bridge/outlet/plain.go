@@ -3,6 +3,7 @@ package outlet
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"os"
 	"sync"
@@ -131,21 +132,40 @@ var joins = sync.Pool{New: func() any { return new([]byte) }}
 // write sends the bytes at once, and waits for the client to take them: as long as it takes some, if the connection came
 // from Listen.
 func (c *connection) write(data []byte) error {
-	// An error means that this connection has no deadlines, such as a test's recorder; then it is not cut.
-	_ = c.control.SetWriteDeadline(time.Now().Add(c.outlet.config.WriteTimeout))
-	_, err := c.w.Write(data)
-	if err == nil {
-		err = c.control.Flush()
+	for rest := data; ; {
+		piece := rest[:min(len(rest), c.pieces())]
+		rest = rest[len(piece):]
+		// An error means that this connection has no deadlines, such as a test's recorder; then it is not cut.
+		_ = c.control.SetWriteDeadline(time.Now().Add(c.outlet.config.WriteTimeout))
+		if _, err := c.w.Write(piece); err != nil {
+			return err
+		}
+		if len(rest) == 0 {
+			break
+		}
 	}
-	if err == nil {
-		c.outlet.stats.bytes.Add(uint64(len(data)))
+	if err := c.control.Flush(); err != nil {
+		return err
 	}
+	c.outlet.stats.bytes.Add(uint64(len(data)))
 	if c.http2 {
 		// There a deadline that passes ends the stream, although nothing is being written.
 		_ = c.control.SetWriteDeadline(time.Time{})
 	}
-	return err
+	return nil
 }
+
+// pieces gives how many bytes may be written under one deadline. Over HTTP/1.1 that begins anew with whatever the client
+// takes; a stream of HTTP/2 has its own, which does not.
+func (c *connection) pieces() int {
+	if c.http2 {
+		return maxPiece
+	}
+	return math.MaxInt
+}
+
+// maxPiece is as much as a client has to take in each timeout over HTTP/1.1, too.
+const maxPiece = 16 << 10
 
 // end tells the client that the server ends the connection, and why.
 func (c *connection) end(reason string) string {

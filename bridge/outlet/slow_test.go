@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
@@ -180,28 +181,48 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 // The write timeout is for clients that take nothing. One that takes a third of a write in each is served.
 func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
-		config := patient
-		config.WriteTimeout = 4 * writeTimeout
-		b := newBed(t, p.on(config), plenty)
-		server := b.serve(t, p)
-		c := dial(t, server)
-		for range 8 { // more than it will have taken at the end
-			b.publish(large)
-		}
-		again := time.NewTicker(config.WriteTimeout / 16)
-		defer again.Stop()
-		taken, start := int64(0), time.Now()
-		for since := time.Duration(0); since < 5*config.WriteTimeout; since = time.Since(start) {
-			<-again.C
-			n, err := io.CopyN(io.Discard, c.conn, int64(since)*(24<<10)/int64(config.WriteTimeout)-taken)
-			if taken += n; err != nil {
-				t.Fatalf("after %v and %d bytes: %v", since, taken, err)
-			}
-		}
-		if open := b.outlet.Stats().Open; open != 1 {
-			t.Error("it was cut")
-		}
+		b, server := serveLittle(t, p)
+		b.takeLittle(t, dial(t, server).conn)
 	})
+	t.Run("HTTP2", func(t *testing.T) {
+		b, server := serveLittle(t, protocol{tls: true, http2: true})
+		// What the client has not asked for waits in the server: this is the least that its library lets wait here.
+		server.Client().Transport.(*http.Transport).HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
+		c, _ := connect(t, server, "")
+		b.takeLittle(t, c.response.Body)
+		server.CloseClientConnections()
+	})
+}
+
+// slowly is the timeout of clients that take a part of a write in each.
+const slowly = 4 * writeTimeout
+
+func serveLittle(t *testing.T, p protocol) (*bed, *httptest.Server) {
+	config := patient
+	config.WriteTimeout = slowly
+	b := newBed(t, p.on(config), plenty)
+	return b, b.serve(t, p)
+}
+
+// takeLittle reads 24 KiB in each timeout, for five.
+func (b *bed) takeLittle(t *testing.T, body io.Reader) {
+	t.Helper()
+	for range 8 { // more than it will have taken at the end
+		b.publish(large)
+	}
+	again := time.NewTicker(slowly / 16)
+	defer again.Stop()
+	taken, start := int64(0), time.Now()
+	for since := time.Duration(0); since < 5*slowly; since = time.Since(start) {
+		<-again.C
+		n, err := io.CopyN(io.Discard, body, int64(since)*(24<<10)/int64(slowly)-taken)
+		if taken += n; err != nil {
+			t.Fatalf("after %v and %d bytes: %v", since, taken, err)
+		}
+	}
+	if open := b.outlet.Stats().Open; open != 1 {
+		t.Error("it was cut")
+	}
 }
 
 // The same to the nanosecond, over pipes that hold nothing themselves.

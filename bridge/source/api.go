@@ -79,6 +79,7 @@ type storedAt struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`
 	Subject string    `json:"subject"`
+	Header  []byte    `json:"hdrs"`
 	Data    []byte    `json:"data"`
 }
 

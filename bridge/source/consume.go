@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -50,20 +49,20 @@ func answer(conn *nats.Conn, control *nats.Msg) {
 	}
 }
 
-// consume reads messages by a consumer that is deleted again: where direct gets are not to be had. It gives a page of
-// them and whether there are more; all, with DeliverLastPerSubjectPolicy.
-func (h *history) consume(ctx context.Context, config nats.ConsumerConfig) (found []entry, more bool, err error) {
+// consume reads messages by a consumer that is deleted again: where direct gets are not to be had. It hands over those that
+// were there when the consumer was made, until take reports that it wants no more, and gives how many these were.
+func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take func(entry) bool) (pending uint64, err error) {
 	select {
 	case h.consumers <- struct{}{}:
 		defer func() { <-h.consumers }()
 	case <-ctx.Done():
-		return nil, false, ctx.Err()
+		return 0, ctx.Err()
 	}
 	inbox := h.reads.NewInbox()
 	incoming := make(chan *nats.Msg, incomingBuffer)
 	sub, err := h.reads.ChanSubscribe(inbox, incoming)
 	if err != nil {
-		return nil, false, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
+		return 0, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
 	config = pushing(config, inbox)
@@ -71,15 +70,10 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig) (foun
 		Pending uint64 `json:"num_pending"`
 	}
 	if err := h.api.call(ctx, createConsumer(h.name, config), creation{h.name, config, "create"}, &made); err != nil {
-		return nil, false, err
+		return 0, err
 	}
 	defer func() { _ = h.api.conn.Publish(apiPrefix+askDelete+h.name+"."+config.Name, nil) }()
-	most, mostBytes := min(made.Pending, pageMessages), pageBytes
-	if config.DeliverPolicy == nats.DeliverLastPerSubjectPolicy {
-		most, mostBytes = made.Pending, math.MaxInt
-	}
-	size := 0
-	for uint64(len(found)) < most && size < mostBytes {
+	for taken, more := uint64(0), true; more && taken < made.Pending; {
 		select {
 		case msg := <-incoming:
 			if msg.Subject == inbox {
@@ -87,14 +81,13 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig) (foun
 				continue
 			}
 			a, ok := parseAck(msg.Reply)
-			if !ok || a.consumerSeq != uint64(len(found))+1 {
-				return nil, false, fmt.Errorf("a consumer leaves out messages behind the %dth", len(found))
+			if taken++; !ok || a.consumerSeq != taken {
+				return 0, fmt.Errorf("a consumer leaves out messages behind the %dth", taken-1)
 			}
-			found = append(found, entry{a.streamSeq, a.time, msg.Subject, msg.Header, msg.Data})
-			size += len(msg.Subject) + len(msg.Data)
+			more = take(entry{a.streamSeq, a.time, msg.Subject, msg.Header, msg.Data})
 		case <-ctx.Done():
-			return nil, false, fmt.Errorf("wait for messages: %w", ctx.Err())
+			return 0, fmt.Errorf("wait for messages: %w", ctx.Err())
 		}
 	}
-	return found, uint64(len(found)) < made.Pending, nil
+	return made.Pending, nil
 }

@@ -47,7 +47,7 @@ func (t *tap) consume() (*consumer, error) {
 	c.name = config.Name
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	if err := t.source.api.call(ctx, createConsumer(t.name, config), creation{t.name, config, "create"}, nil); err != nil {
+	if err := t.source.table.call(ctx, createConsumer(t.name, config), creation{t.name, config, "create"}, nil); err != nil {
 		c.close()
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (h *history) batch(ctx context.Context, request batchGet) (batch, error) {
 			if !hasStream(msg) {
 				return b, b.end(msg)
 			}
-			found, err := stripped(msg)
+			found, err := stripped(msg, headerPending, headerLast)
 			if err == nil {
 				err = request.check(found, b.found)
 			}
@@ -125,8 +125,8 @@ func (g batchGet) check(found entry, before []entry) error {
 	return nil
 }
 
-// stripped gives a message as it was published.
-func stripped(msg *nats.Msg) (entry, error) {
+// stripped gives a message as it was published: without what a server adds, and in a batch adds beside.
+func stripped(msg *nats.Msg, beside ...string) (entry, error) {
 	header := msg.Header
 	take := func(name string) string {
 		values := header[name]
@@ -147,7 +147,7 @@ func stripped(msg *nats.Msg) (entry, error) {
 		return entry{}, fmt.Errorf("read a message of a direct get: %w", err)
 	}
 	e.time = at.UnixNano()
-	for _, name := range []string{headerStream, headerPending, headerLast} {
+	for _, name := range append(beside, headerStream) {
 		take(name)
 	}
 	if len(header) > 0 {

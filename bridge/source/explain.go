@@ -23,6 +23,7 @@ type Holding struct {
 type Finding struct {
 	Problem string
 	Remedy  string // a command line, a setting, or what else mends it; may be ""
+	Refused bool   // NATS does not let the bridge do what it needs: the promises do not hold until that is mended
 }
 
 // Explain tells for each filter which stream serves it, or why none does, and what is to be mended. What concerns several
@@ -39,7 +40,7 @@ func (t *table) explain(ctx context.Context, filters, readable []bridge.Subject)
 	}
 	e := explanation{table: t, readable: readable, said: map[string]bool{}}
 	for _, filter := range filters {
-		if err := e.add(ctx, filter); err != nil {
+		if err := e.explain(ctx, filter); err != nil {
 			return nil, fmt.Errorf("look up what holds %s: %w", filter, err)
 		}
 	}
@@ -54,13 +55,15 @@ type explanation struct {
 	said     map[string]bool // problems
 }
 
-func (e *explanation) add(ctx context.Context, filter bridge.Subject) error {
+func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error {
 	now := e.table.current()
 	h := Holding{Filter: filter, Why: now.reason(filter)}
 	holder := now.covering(filter)
 	switch {
 	case now.absence.why != "":
-		e.find(&h, now.absence.why, now.absence.remedy)
+		if now.absence.remedy != "" {
+			e.refused(&h, now.absence.why, now.absence.remedy)
+		}
 		fallthrough
 	case holder == nil:
 		if err := e.unheld(ctx, now, &h); err != nil {
@@ -73,16 +76,16 @@ func (e *explanation) add(ctx context.Context, filter bridge.Subject) error {
 		e.inspect(&h, holder)
 	}
 	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
+	e.ownStream(ctx, &h, now)
 	switch {
 	case !isReadable:
 	case h.Stream == "":
-		e.permitted(&h, string(filter), e.table.refusedSubscription(ctx, filter))
+		e.permitted(&h, "read "+string(filter), e.table.refusedSubscription(ctx, filter))
 	default:
-		e.permitted(&h, "the stream "+h.Stream, e.table.refusedRequests(ctx, h.Stream))
+		e.permitted(&h, "read the stream "+h.Stream, e.table.refusedReading(ctx, h.Stream))
 	}
-	e.ownStream(&h, now)
 	if e.table.refused.anyOf([]bridge.Subject{advisorySubjects}, now.connection) {
-		e.find(&h, "NATS does not let this bridge hear of changes to streams; it notices them within "+tableInterval.String(),
+		e.refused(&h, "NATS does not let this bridge hear of changes to streams; it notices them within "+tableInterval.String(),
 			"allow its user to subscribe to "+advisorySubjects)
 	}
 	e.holdings = append(e.holdings, h)
@@ -91,16 +94,27 @@ func (e *explanation) add(ctx context.Context, filter bridge.Subject) error {
 
 // find adds what has not been said yet.
 func (e *explanation) find(h *Holding, problem, remedy string) {
-	if !e.said[problem] && (remedy != "" || problem != h.Why) {
-		e.said[problem] = true
-		h.Findings = append(h.Findings, Finding{problem, remedy})
+	if remedy != "" || problem != h.Why {
+		e.add(h, Finding{Problem: problem, Remedy: remedy})
 	}
 }
 
-// permitted says what is refused of reading something.
+// refused adds what NATS does not let the bridge do.
+func (e *explanation) refused(h *Holding, problem, remedy string) {
+	e.add(h, Finding{Problem: problem, Remedy: remedy, Refused: true})
+}
+
+func (e *explanation) add(h *Holding, f Finding) {
+	if !e.said[f.Problem] {
+		e.said[f.Problem] = true
+		h.Findings = append(h.Findings, f)
+	}
+}
+
+// permitted says what is refused of doing something.
 func (e *explanation) permitted(h *Holding, what string, refused []string) {
 	if len(refused) > 0 {
-		e.find(h, "NATS does not let this bridge read "+what, "allow its user to "+strings.Join(refused, " and to "))
+		e.refused(h, "NATS does not let this bridge "+what, "allow its user to "+strings.Join(refused, " and to "))
 	}
 }
 
@@ -118,7 +132,7 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", command("stream", "info", name))
 			case slices.Contains(now.hidden, name):
 				h.Why = "NATS does not let this bridge look at the stream " + name + ", which may hold it"
-				e.find(h, h.Why, e.table.allow())
+				e.refused(h, h.Why, e.table.allow())
 			}
 		}
 	}
@@ -172,10 +186,15 @@ func (e *explanation) inspect(h *Holding, s *stream) {
 	}
 }
 
-// ownStream says what is wrong with the stream of Tailwater's own.
-func (e *explanation) ownStream(h *Holding, now *streams) {
+// ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.
+func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) {
 	keep := e.table.keep
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
+		return
+	}
+	if keep.Look && now.absence.why == "" && now.willMake(keep) {
+		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, apiPrefix+askCreate+keep.Stream))
+		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
 		return
 	}
 	e.table.mu.Lock()
@@ -189,12 +208,18 @@ func (e *explanation) ownStream(h *Holding, now *streams) {
 	}
 }
 
-// refusedRequests finds out what of a stream's NATS refuses to this bridge. NATS checks permissions before it looks at what is
-// asked, and nobody answers a message without a reply subject; so nothing comes of these but the refusal.
-func (t *table) refusedRequests(ctx context.Context, stream string) (refused []string) {
+// refusedReading finds out what of reading a stream NATS refuses to this bridge.
+func (t *table) refusedReading(ctx context.Context, stream string) (refused []string) {
+	return t.refusedRequests(ctx, stream, append(reading(stream), flowControl)...)
+}
+
+// refusedRequests finds out which requests that concern a stream NATS refuses to this bridge. NATS checks permissions before
+// it looks at what is asked, and nobody answers a message without a reply subject, nor makes a stream of an empty one; so
+// nothing comes of these but the refusal.
+func (t *table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
 	before, _ := t.refused.soFar()
 	probes := map[string]string{}
-	for _, pattern := range append(reading(stream), flowControl) {
+	for _, pattern := range patterns {
 		probe := probing(pattern, stream)
 		if t.conn.Publish(probe, nil) == nil {
 			probes[probe] = pattern

@@ -3,9 +3,7 @@ package source
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +39,8 @@ type history struct {
 	decoder   atomic.Pointer[decoder]
 	direct    atomic.Bool  // the stream allows direct gets
 	keeps     atomic.Int64 // how many messages it keeps of each subject; at most 0 for any number
+	counts    counts
+	listings  listings
 	consumers chan struct{}
 }
 
@@ -161,111 +161,15 @@ func (h *history) read(ctx context.Context, filter bridge.Subject, from uint64) 
 		batch, err := h.batch(ctx, request)
 		return batch.found, batch.pending > 0, err
 	}
-	return h.consume(ctx, nats.ConsumerConfig{
+	size := 0
+	pending, err := h.consume(ctx, nats.ConsumerConfig{
 		FilterSubject: string(filter), DeliverPolicy: nats.DeliverByStartSequencePolicy, OptStartSeq: from,
+	}, func(e entry) bool {
+		found = append(found, e)
+		size += len(e.subject) + len(e.data)
+		return len(found) < pageMessages && size < pageBytes
 	})
-}
-
-// Newest implements bridge.Log.
-func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
-	page, err := h.newest(ctx, subjects, from, upTo)
-	if err == nil {
-		_, err = h.info(ctx, "")
-	}
-	if err != nil {
-		return bridge.Page{}, fmt.Errorf("read the newest messages of the stream %s: %w", h.name, err)
-	}
-	return page, nil
-}
-
-func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
-	for wait := staleWait; h.canGet(); wait *= 2 {
-		batch, err := h.batch(ctx, batchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo, Batch: pageMessages, MaxBytes: pageBytes})
-		if errors.Is(err, errTooMany) {
-			break
-		}
-		if err != nil {
-			return bridge.Page{}, err
-		}
-		asOf := cmp.Or(upTo, batch.upTo)
-		if asOf == 0 {
-			asOf, err = h.nothingUpTo(ctx, subjects)
-			return bridge.Page{Through: asOf, UpTo: asOf}, err
-		}
-		page := bridge.Page{Messages: h.decode(batch.found), Through: asOf, UpTo: asOf}
-		last := from
-		if n := len(batch.found); n > 0 {
-			last = batch.found[n-1].seq
-		}
-		if batch.pending > 0 {
-			page.Through = last
-			return page, nil
-		}
-		// Asked as of a sequence that another has told, a replica that lags leaves out what it does not have yet.
-		missed, err := h.next(ctx, subjects, last+1)
-		if err != nil || upTo == 0 || missed > upTo {
-			return page, err
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return bridge.Page{}, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed, err)
-		}
-	}
-	return h.newestByConsumer(ctx, subjects, from, upTo)
-}
-
-// newestByConsumer reads the newest messages where a direct get cannot: of more subjects than one gives.
-func (h *history) newestByConsumer(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
-	asOf := cmp.Or(upTo, math.MaxUint64)
-	var all []entry
-	for _, subject := range subjects {
-		found, _, err := h.consume(ctx, nats.ConsumerConfig{
-			FilterSubject: string(subject), DeliverPolicy: nats.DeliverLastPerSubjectPolicy,
-		})
-		if err != nil {
-			return bridge.Page{}, err
-		}
-		if all = append(all, found...); upTo != 0 {
-			continue
-		}
-		// The newest of all is certainly part of it; what came after is replayed.
-		if n := len(found); n > 0 {
-			asOf = min(asOf, found[n-1].seq)
-			continue
-		}
-		none, err := h.nothingUpTo(ctx, []bridge.Subject{subject})
-		if err != nil {
-			return bridge.Page{}, err
-		}
-		asOf = min(asOf, none)
-	}
-	all = slices.DeleteFunc(h.merge(all, asOf), func(e entry) bool { return e.seq < from })
-	return bridge.Page{Messages: h.decode(all), Through: asOf, UpTo: asOf}, nil
-}
-
-// nothingUpTo gives a sequence up to which nothing is stored on the subjects.
-func (h *history) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (uint64, error) {
-	info, err := h.info(ctx, "")
-	if err != nil {
-		return 0, err
-	}
-	first, err := h.next(ctx, subjects, 1)
-	return min(info.State.LastSeq, first-1), err
-}
-
-// next gives the sequence of the first message on the subjects from one on, as the leader knows it; the highest there is
-// where there is none.
-func (h *history) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
-	var first uint64 = math.MaxUint64
-	for _, subject := range subjects {
-		found, err := h.get(ctx, msgGet{Seq: from, NextFor: subject})
-		if err != nil {
-			return 0, err
-		}
-		if found.Seq > 0 {
-			first = min(first, found.Seq)
-		}
-	}
-	return first, nil
+	return found, uint64(len(found)) < pending, err
 }
 
 // Stored implements bridge.Log.

@@ -18,32 +18,27 @@ import (
 // there is no hole, nothing was removed at all.
 func (h *history) lostBelow(ctx context.Context, subjects []bridge.Subject, all []entry, from, through uint64) (uint64, error) {
 	hole := lastHole(all, through)
+	if hole < from {
+		_, err := h.info(ctx, "") // it must be this life of the stream
+		return from - 1, err
+	}
 	var lost uint64
 	for _, subject := range subjects {
-		var filter bridge.Subject
-		if hole >= from && h.keeps.Load() > 1 {
-			filter = subject // its messages are to be counted
-		}
-		info, err := h.info(ctx, filter)
-		if err == nil && hole >= from && filter == "" && info.Config.MaxMsgsPerSubject > 1 {
-			info, err = h.info(ctx, subject)
-		}
+		info, below, err := h.lostOf(ctx, subject)
 		if err != nil {
 			return 0, err
 		}
-		if hole < from {
-			return from - 1, nil
-		}
-		below, err := h.lostOf(ctx, info)
-		if err != nil {
-			return 0, err
-		}
-		if info.State.FirstSeq > 0 && info.State.Msgs == info.State.LastSeq-info.State.FirstSeq+1 {
+		if isWhole(info.State) {
 			hole = min(hole, info.State.FirstSeq-1)
 		}
 		lost = max(lost, below)
 	}
 	return min(lost, hole), nil
+}
+
+// isWhole tells whether a stream has every message from its first to its last.
+func isWhole(s jetstream.StreamState) bool {
+	return s.FirstSeq > 0 && s.Msgs == s.LastSeq-s.FirstSeq+1
 }
 
 // lastHole gives the last sequence up to through whose message was not read.
@@ -59,34 +54,32 @@ func isLimited(config jetstream.StreamConfig) bool {
 	return config.MaxMsgs > 0 || config.MaxBytes > 0 || config.MaxAge > 0
 }
 
-// lostOf is lostBelow for one filter, whose messages info counts. That the message of a position was read proves nothing:
-// unless one direct get gave all, those that follow it may have been removed before their turn came.
-func (h *history) lostOf(ctx context.Context, info *jetstream.StreamInfo) (uint64, error) {
+// lostOf is lostBelow for one filter. That the message of a position was read proves nothing: unless one direct get gave all,
+// those that follow it may have been removed before their turn came.
+func (h *history) lostOf(ctx context.Context, filter bridge.Subject) (info *jetstream.StreamInfo, lost uint64, err error) {
+	var counting bridge.Subject
+	if h.keeps.Load() > 1 && !filter.Wild() {
+		counting = filter // to count one subject costs next to nothing
+	}
+	if info, err = h.info(ctx, counting); err != nil {
+		return nil, 0, err
+	}
 	limit := uint64(max(info.Config.MaxMsgsPerSubject, 0))
-	var lost uint64
 	// A stream that has no such limits may have had them when it lost its first messages. Where it keeps one message for
 	// each subject, they were superseded.
 	if info.State.FirstSeq > 0 && (isLimited(info.Config) || limit != 1) {
 		lost = info.State.FirstSeq - 1
 	}
-	if limit <= 1 {
-		return lost, nil
+	// The limit for each subject has removed nothing from the midst of a stream without holes, and no subject is full where
+	// all together are not.
+	if limit <= 1 || isWhole(info.State) || info.State.Msgs < limit {
+		return info, lost, nil
 	}
-	looked := 0
-	for subject, count := range info.State.Subjects {
-		if count < limit {
-			continue
-		}
-		if looked++; looked > maxAtLimit {
-			return info.State.LastSeq, nil
-		}
-		oldest, err := h.get(ctx, msgGet{Seq: 1, NextFor: bridge.Subject(subject)})
-		if err != nil {
-			return 0, err
-		}
-		if oldest.Seq > 0 {
-			lost = max(lost, oldest.Seq-1)
-		}
+	var below uint64
+	if filter.Wild() {
+		below, err = h.lostOfFull(ctx, filter, limit, info.State)
+	} else {
+		below, err = h.lostOfOne(ctx, filter, limit, info)
 	}
-	return lost, nil
+	return info, max(lost, below), err
 }

@@ -19,6 +19,7 @@ type attachment struct {
 type placement struct {
 	feed     *bridge.Feed
 	unstored []bridge.Subject
+	crowded  bool     // streams hold some of these
 	stored   []*share // by the name of the stream
 
 	// While sure is not the number of the present connection, messages of subscriptions may be missing, so none are
@@ -39,7 +40,7 @@ func (p *placement) takes(via bridge.Subject, subject string) bool {
 
 // like tells whether the other placement is the same in another object.
 func (p *placement) like(other *placement) bool {
-	return p != nil && slices.Equal(p.unstored, other.unstored) && slices.EqualFunc(p.stored, other.stored, func(x, y *share) bool {
+	return p != nil && p.crowded == other.crowded && slices.Equal(p.unstored, other.unstored) && slices.EqualFunc(p.stored, other.stored, func(x, y *share) bool {
 		return x.tap == y.tap && slices.Equal(x.filters, y.filters)
 	})
 }
@@ -111,7 +112,7 @@ func (s *Source) classify(feed *bridge.Feed) (*placement, bool) {
 	p := &placement{feed: feed}
 	for _, portion := range portions {
 		if portion.stream == nil {
-			p.unstored = portion.subjects
+			p.unstored, p.crowded = portion.subjects, portion.crowded
 		} else {
 			p.stored = append(p.stored, &share{tap: s.tapOf(portion.stream), feed: feed, filters: portion.subjects})
 		}
@@ -275,7 +276,7 @@ func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
 		parts = append(parts, part)
 	}
 	if len(p.unstored) > 0 {
-		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance()})
+		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Crowded: p.crowded})
 	}
 	if a.now != p {
 		if a.now != nil {

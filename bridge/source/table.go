@@ -24,6 +24,7 @@ const maxStreams = bridge.MaxLogs - 1
 type portion struct {
 	stream   *stream
 	subjects []bridge.Subject
+	crowded  bool // streams hold some of them, beyond those that one feed reads from
 }
 
 // table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
@@ -68,6 +69,7 @@ type table struct {
 	abort    context.CancelFunc          // ends the reading under way
 	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
 	missed   map[string]*stream          // that were deleted a moment ago, by name
+	barred   map[string]uint64           // streams that NATS does not let this bridge read, and on which connection
 	news     chan struct{}               // closed with each change of now and overlaps
 }
 
@@ -90,6 +92,7 @@ func newTable(conn *nats.Conn, dials *atomic.Uint64, refused *refusals, keep His
 		abort:    func() {},
 		news:     make(chan struct{}),
 		missed:   map[string]*stream{},
+		barred:   map[string]uint64{},
 	}
 	var err error
 	if t.advisory, err = conn.Subscribe(advisorySubjects, t.advised); err != nil {
@@ -125,24 +128,52 @@ func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
 	}
 	portions := make([]portion, 0, len(served)+1)
 	for holder, subjects := range served {
-		portions = append(portions, portion{holder, subjects})
+		portions = append(portions, portion{stream: holder, subjects: subjects})
 	}
 	// Every node must choose the same streams: an id of one is brought to another.
 	slices.SortFunc(portions, func(x, y portion) int { return strings.Compare(x.stream.name(), y.stream.name()) })
-	for len(portions) > maxStreams {
-		last := portions[len(portions)-1]
-		t.crowded.Do(func() {
-			t.log.Warn("subjects read together lie in more streams than one connection can follow; some are served without history",
-				"streams", len(served), "at most", maxStreams, "left out", last.stream.name(), "remedy", "read them on several connections, or hold them in fewer streams")
-		})
-		unserved = append(unserved, last.subjects...)
-		portions = portions[:len(portions)-1]
+	none := portion{subjects: unserved}
+	if len(portions) > maxStreams {
+		none.crowded = true
+		for _, beyond := range portions[maxStreams:] {
+			none.subjects = append(none.subjects, beyond.subjects...)
+		}
+		t.warnCrowded(portions)
+		portions = portions[:maxStreams]
 	}
-	if len(unserved) > 0 {
-		slices.Sort(unserved)
-		portions = append(portions, portion{nil, unserved})
+	if len(none.subjects) > 0 {
+		slices.Sort(none.subjects)
+		portions = append(portions, none)
 	}
 	return portions, true
+}
+
+func (t *table) warnCrowded(portions []portion) {
+	t.crowded.Do(func() {
+		t.log.Warn("subjects read together lie in more streams than one connection can follow; who asks for them is refused, and connections that are open, or come back, have no history of those left out",
+			"streams", len(portions), "at most", maxStreams, "left out", portionNames(portions[maxStreams:]), "remedy", "read them on several connections, or hold them in fewer streams")
+	})
+}
+
+func portionNames(portions []portion) []string {
+	var all []string
+	for _, p := range portions {
+		all = append(all, p.stream.name())
+	}
+	return all
+}
+
+// together gives an error that wraps bridge.ErrStreams where more streams serve the subjects than one feed reads from. While
+// that is not known it gives none.
+func (t *table) together(subjects []bridge.Subject) error {
+	if len(subjects) <= maxStreams {
+		return nil
+	}
+	portions, _ := t.classify(subjects)
+	if !slices.ContainsFunc(portions, func(p portion) bool { return p.crowded }) {
+		return nil
+	}
+	return fmt.Errorf("%w: it can follow %d; read the subjects on several connections, or let the operator hold them in fewer streams", bridge.ErrStreams, maxStreams)
 }
 
 // divide gives the subjects by the stream that serves them, and those that none does.
@@ -156,7 +187,7 @@ func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.S
 		switch {
 		case !known:
 			return nil, nil, false
-		case holder == nil || holder.untapped() != "":
+		case holder == nil || holder.untapped() != "" || t.barred[holder.name()] == t.now.connection:
 			unserved = append(unserved, subject)
 		default:
 			served[holder] = append(served[holder], subject)

@@ -181,7 +181,16 @@ func (t *tap) follow() error {
 		}
 		t.placed = true // once and for all: to look again would leave out what came meanwhile
 	}
+	connection := t.source.dials.Load()
 	c, err := t.consume()
+	if errors.Is(err, bridge.ErrRefused) {
+		t.source.table.bar(t.name, connection)
+		select {
+		case <-t.again: // a new connection may be allowed more
+		case <-t.alive.Done():
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

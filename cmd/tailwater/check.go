@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,16 +24,16 @@ const checkTimeout = 5 * time.Second
 type checkCommand struct{}
 
 // Run says what the settings, which were found to be sound in themselves, amount to.
-func (checkCommand) Run(_ context.Context, settings *configs.Settings, out output) error {
+func (checkCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
 	report := report{tabwriter.NewWriter(out.out, 0, 0, 2, ' ', 0)}
 	report.browsers(settings)
 	for _, hint := range settings.Hints() {
 		report.row("", "! %s", hint)
 	}
 	report.grants(settings)
-	report.signIn(settings)
+	keysErr := report.signIn(ctx, settings)
 	found, err := report.nats(settings)
-	err = errors.Join(err, report.table.Flush())
+	err = errors.Join(keysErr, err, report.table.Flush())
 	writeHoldings(out.out, settings, found.holdings)
 	if !settings.Embedded() {
 		writePermissions(out.out, settings, found.permissions)
@@ -121,7 +122,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	if err != nil {
 		asked = unasked
 	}
-	return asked, errors.Join(permitted(settings, conn, refused), err)
+	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), err)
 }
 
 // explain asks which stream is behind each filter that the settings name, what is to be mended, and what the bridge's user
@@ -137,7 +138,8 @@ func explain(settings *configs.Settings, dial source.Dialer) (found, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	needs := needs(settings)
-	holdings, err := from.Explain(ctx, filters(settings), needs.Read)
+	// What is read and has no line of its own may be refused all the same.
+	holdings, err := from.Explain(ctx, slices.Concat(filters(settings), needs.Read), needs.Read)
 	if err != nil {
 		return found{}, fmt.Errorf("ask which streams there are: %w", err)
 	}

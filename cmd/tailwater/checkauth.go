@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -8,14 +9,16 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// signIn says how callers sign in, and what is not as safe as it could be.
-func (r report) signIn(settings *configs.Settings) {
+// signIn says how callers sign in, and what is not as safe as it could be. The error means that no token could be found good
+// now.
+func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 	s := settings.Auth
 	if !s.SignsIn() {
 		r.row("tokens", "none are taken: everybody is anyone")
-		return
+		return nil
 	}
 	r.row("tokens", "%s%s", keysOf(s), demands(s))
+	err := r.keySet(ctx, string(s.JwksURL))
 	ways := []string{"Authorization: Bearer"}
 	if s.Cookie != "" {
 		ways = append(ways, "the cookie "+string(s.Cookie))
@@ -34,6 +37,23 @@ func (r report) signIn(settings *configs.Settings) {
 	if s.Issuer == "" && s.JwksURL != "" {
 		r.row("", "! a key set may serve several issuers; set TAILWATER_AUTH_ISSUER to the iss that is meant")
 	}
+	return err
+}
+
+// keySet reads the key set as serve would, which starts without it all the same: the provider may be away for a while.
+func (r report) keySet(ctx context.Context, url string) error {
+	if url == "" {
+		return nil
+	}
+	count, err := auth.KeySet(ctx, url)
+	if err == nil {
+		r.row("", "where there is now %s that tokens can be signed with", plural(count, "key"))
+		return nil
+	}
+	r.row("", "! %v", err)
+	r.row("", "  mend it: set TAILWATER_AUTH_JWKS_URL to what the provider's /.well-known/openid-configuration calls jwks_uri, and see that it")
+	r.row("", "  can be reached from here; serve starts without it, and takes no token until it has been read")
+	return fmt.Errorf("the key set of TAILWATER_AUTH_JWKS_URL is of no use: %w", err)
 }
 
 func keysOf(s configs.Auth) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -34,6 +35,19 @@ func needs(settings *configs.Settings) source.Needs {
 		n.Write = append(n.Write, clockSubject)
 	}
 	return n
+}
+
+// refusals gives an error that names what NATS does not let the bridge do.
+func refusals(holdings []source.Holding) error {
+	var all []error
+	for _, h := range holdings {
+		for _, finding := range h.Findings {
+			if finding.Refused {
+				all = append(all, fmt.Errorf("%s; %s", finding.Problem, finding.Remedy))
+			}
+		}
+	}
+	return errors.Join(all...)
 }
 
 // writePermissions gives the bridge's user what it needs and no more, as it stands in a configuration of nats-server.

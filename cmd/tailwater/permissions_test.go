@@ -55,6 +55,26 @@ func TestPermissionsAreEnough(t *testing.T) {
 	}
 }
 
+// TestCheckNamesMissingPermissions takes away each of those without which callers do not get what is stored for them.
+func TestCheckNamesMissingPermissions(t *testing.T) {
+	for name, s := range walled {
+		t.Run(name, func(t *testing.T) {
+			wall := buildWall(t, s)
+			for _, without := range wall.without {
+				if isWritten := slices.Contains([]string{"chat.>", "live.>", string(clockSubject)}, without.subject) && without.publish; isWritten {
+					continue // only a message would show it, and check sends none
+				}
+				wall.furnish(t, "admin-"+without.user, s)
+				t.Setenv("TAILWATER_NATS_URL", wall.url(without.user))
+				code, out, stderr := call(t, "check")
+				if code != exitFailure || !strings.Contains(stderr, strings.TrimRight(without.subject, ".*>")) {
+					t.Errorf("without %s: exit code %d of check:\n%s%s", without.subject, code, out, stderr)
+				}
+			}
+		})
+	}
+}
+
 // TestPermissionsAreLeast takes each of them away, and each is missed.
 func TestPermissionsAreLeast(t *testing.T) {
 	for name, s := range walled {
@@ -116,7 +136,10 @@ type wall struct {
 }
 
 // weakened is a user who lacks one of them.
-type weakened struct{ user, subject string }
+type weakened struct {
+	user string
+	block
+}
 
 const plainAccount = "PLAIN { jetstream: enabled, users: [ { user: plain, password: pw } ] }\n"
 
@@ -144,7 +167,7 @@ func buildWall(t *testing.T, s settings) *wall {
 	text := plainAccount + account("bridge", block)
 	for i, p := range weaken(t, dir, block) {
 		user := fmt.Sprint("without", i)
-		w.without = append(w.without, weakened{user, p.subject})
+		w.without = append(w.without, weakened{user, p})
 		text += account(user, p.block)
 	}
 	w.server.Kill()
@@ -159,7 +182,10 @@ func account(user, permissions string) string {
 		strings.ToUpper(user), user, permissions, user)
 }
 
-type block struct{ subject, block string }
+type block struct {
+	subject, block string
+	publish        bool // the subject is lacking to publish, not to subscribe
+}
 
 // weaken reads permissions as nats-server does, and gives all but one of them, for each.
 func weaken(t *testing.T, dir, printed string) (blocks []block) {
@@ -170,10 +196,10 @@ func weaken(t *testing.T, dir, printed string) (blocks []block) {
 		return fmt.Sprintf("permissions: { publish: %s, subscribe: %s }", array(publish), array(subscribe))
 	}
 	for i, subject := range p.Publish.Allow {
-		blocks = append(blocks, block{subject, write(lacking(p.Publish.Allow, i), p.Subscribe.Allow)})
+		blocks = append(blocks, block{subject, write(lacking(p.Publish.Allow, i), p.Subscribe.Allow), true})
 	}
 	for i, subject := range p.Subscribe.Allow {
-		blocks = append(blocks, block{subject, write(p.Publish.Allow, lacking(p.Subscribe.Allow, i))})
+		blocks = append(blocks, block{subject, write(p.Publish.Allow, lacking(p.Subscribe.Allow, i)), false})
 	}
 	return blocks
 }

@@ -49,6 +49,11 @@ func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out out
 	if isTerminal(out.out) {
 		fmt.Fprint(out.out, running.banner())
 	}
+	var giving sync.WaitGroup
+	defer giving.Wait()
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	giving.Go(func() { giveBack(serving, quietFor) })
 	var failure error
 	select {
 	case <-ctx.Done():

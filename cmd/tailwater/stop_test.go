@@ -72,7 +72,7 @@ func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
 
 func TestCheckFindsMissingPermissions(t *testing.T) {
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf",
-		`authorization { users = [ { user: a, password: b, permissions: { subscribe: "ok.>" } } ] }`))
+		`authorization { users = [ { user: a, password: b, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>", "$JS.EVENT.ADVISORY.STREAM.*.>"] } } ] }`))
 	t.Setenv("TAILWATER_NATS_URL", strings.Replace(server.URL(), "nats://", "nats://a:b@", 1))
 	t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "ok.>")
 	if code, _, stderr := call(t, "check"); code != 0 {

@@ -232,7 +232,8 @@ func TestDeafClientOfHTTP2IsCut(t *testing.T) {
 	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		var err error
 		if deaf.Conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil {
-			err = deaf.SetDeadline(time.Now().Add(patience))
+			// Its kernel takes little: less than the streams have to say together.
+			err = errors.Join(deaf.SetDeadline(time.Now().Add(patience)), deaf.Conn.(*net.TCPConn).SetReadBuffer(4<<10))
 		}
 		return deaf, err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -33,6 +35,9 @@ func TestTokenCommand(t *testing.T) {
 }
 
 func TestCheckSaysHowCallersSignIn(t *testing.T) {
+	keys, _ := newKeySet(t, "any")
+	provider := httptest.NewServer(answering(http.StatusOK, string(keys)))
+	defer provider.Close()
 	for _, test := range []struct {
 		set   settings
 		says  []string
@@ -40,8 +45,8 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 	}{
 		{nil, []string{"none are taken"}, "EventSource"},
 		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "nats kv put tailwater_revoked", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
-		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"https://id.example.com/k", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
-		{settings{"AUTH_JWKS_URL": "https://id.example.com/k", "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me"}, "! "},
+		{settings{"AUTH_JWKS_URL": provider.URL}, []string{provider.URL, "there is now 1 key", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
+		{settings{"AUTH_JWKS_URL": provider.URL, "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me"}, "! "},
 	} {
 		t.Run(test.says[0], func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -58,5 +63,41 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 				t.Errorf("exit code %d, with %q:\n%s%s", code, test.never, out, stderr)
 			}
 		})
+	}
+}
+
+// check reads the key set, and says what is wrong with it. serve starts without it all the same.
+func TestCheckReadsTheKeySet(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for says, answer := range map[string]http.HandlerFunc{
+		"connection refused":                     nil,
+		"404 Not Found":                          http.NotFound,
+		"it redirects":                           http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP,
+		"it is no JSON Web Key Set":              answering(http.StatusOK, "<html>"),
+		"it holds no key that tokens can be sig": answering(http.StatusOK, `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`),
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			url := gone.URL
+			if answer != nil {
+				provider := httptest.NewServer(answer)
+				defer provider.Close()
+				url = provider.URL
+			}
+			t.Setenv(configs.Prefix+"_AUTH_JWKS_URL", url)
+			code, out, stderr := call(t, "check")
+			if code != exitFailure || !strings.Contains(out, says) || !strings.Contains(out, "mend it: set TAILWATER_AUTH_JWKS_URL") || !strings.Contains(stderr, says) {
+				t.Errorf("exit code %d:\n%s%s", code, out, stderr)
+			}
+			startNode(t, settings{"AUTH_JWKS_URL": url})
+		})
+	}
+}
+
+func answering(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
 	}
 }

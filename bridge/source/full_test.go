@@ -1,0 +1,153 @@
+package source_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// countings tells how often a server was asked to count the messages of each subject of a filter with a wildcard.
+func countings(t *testing.T, conn *nats.Conn) func() int {
+	t.Helper()
+	asked := make(chan *nats.Msg, 1<<12)
+	if _, err := conn.ChanSubscribe("$JS.API.STREAM.INFO.*", asked); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, conn)
+	count := 0
+	return func() int {
+		flush(t, conn)
+		for len(asked) > 0 {
+			var request struct {
+				Filter bridge.Subject `json:"subjects_filter"`
+			}
+			if err := json.Unmarshal((<-asked).Data, &request); err == nil && request.Filter.Wild() {
+				count++
+			}
+		}
+		return count
+	}
+}
+
+// storeMany publishes a message on each of many subjects, by turns under each prefix, and waits until they are stored.
+func storeMany(t *testing.T, js jetstream.JetStream, n int, prefixes ...string) {
+	t.Helper()
+	for i := range n {
+		for _, prefix := range prefixes {
+			if _, err := js.PublishAsync(fmt.Sprint(prefix, i), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	select {
+	case <-js.PublishAsyncComplete():
+	case <-time.After(patience):
+		t.Fatal("the messages are not acknowledged")
+	}
+}
+
+// However many pages a replay has, all subjects of a filter are counted once, also while others are publishing: what one
+// counting has found holds until another subject can be full.
+func TestSubjectsAreCountedOnce(t *testing.T) {
+	const n, pages = 10_000, 9
+	dial := embedded(t)
+	js, conn := manager(t, dial), publisher(t, dial)
+	config := chats
+	config.Storage, config.MaxMsgsPerSubject = jetstream.MemoryStorage, 100
+	stream := createStream(t, js, config)
+	storeMany(t, js, 1, "chat.first")
+	for range 101 { // one more than it can hold
+		storeMany(t, js, 1, "chat.a.full")
+	}
+	storeMany(t, js, n, "chat.a.", "chat.other.")
+	b := newBed(t, dial, quiet)
+	asked := countings(t, conn)
+	begun := time.Now()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a.*")
+	c.wantOpen()
+	for i := range n {
+		if event := c.next(); event.Type != "message" {
+			t.Fatalf("got %+v", event)
+		}
+		if i%(n/pages) == 0 {
+			store(t, js, "chat.a.0", "meanwhile")
+		}
+	}
+	t.Logf("%d messages in %v", n, time.Since(begun))
+	if got := asked(); got != 1 {
+		t.Errorf("the subjects were counted %d times", got)
+	}
+
+	// A subject that has become full since is found.
+	first := c.message().ID
+	for range 101 {
+		storeMany(t, js, 1, "chat.a.late")
+	}
+	newBed(t, dial, quiet).resume(t, first, "chat.a.*").wantGap(bridge.GapRetention)
+	info, err := stream.Info(within(t, patience))
+	if err != nil || info.State.NumDeleted == 0 {
+		t.Fatalf("the stream is %+v, %v: nothing was to be counted", info, err)
+	}
+}
+
+// What was counted is not believed when a subject can have become full, or is full no more.
+func TestCountIsNotBelievedTooLong(t *testing.T) {
+	dial := embedded(t)
+	js, conn := manager(t, dial), publisher(t, dial)
+	config := chats
+	config.Storage, config.MaxMsgsPerSubject = jetstream.MemoryStorage, 5
+	stream := createStream(t, js, config)
+	storeMany(t, js, 10, "chat.")
+	for range 6 {
+		storeMany(t, js, 1, "chat.a.full") // 11 to 16
+	}
+	b := newBed(t, dial, quiet)
+	keeper := b.read(t, "chat.0") // it keeps the tap
+	keeper.wantOpen()
+	storeThere := func(data string) {
+		t.Helper()
+		store(t, js, "chat.0", data)
+		keeper.wantData(data) // and the tap has all that was before
+	}
+	asked := countings(t, conn)
+	at := func(seq uint64) string {
+		m, err := stream.GetMsg(within(t, patience), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bridge.Position{Epoch: bridge.Epoch("CHATS", stream.CachedInfo().Created), Seq: seq, Time: m.Time.UnixNano()}.String()
+	}
+	resume := func(seq uint64, want string, countings int) {
+		t.Helper()
+		c := b.resume(t, at(seq), "chat.>")
+		defer c.reader.Close()
+		if got := c.next(); got.Type != want {
+			t.Errorf("behind %d it begins with %+v, want %s", seq, got, want)
+		}
+		if got := asked(); got != countings {
+			t.Errorf("behind %d: counted %d times, want %d", seq, got, countings)
+		}
+		c.reader.Close()
+		b.awaitLeft(t, 1) // and what was read is forgotten
+	}
+	resume(2, bridge.EventGap, 1)
+	resume(3, bridge.EventGap, 1) // nothing has changed
+	resume(12, bridge.EventOpen, 1)
+	storeThere("17")
+	resume(3, bridge.EventGap, 1) // nobody else can be full
+	if err := stream.DeleteMsg(within(t, patience), 16); err != nil {
+		t.Fatal(err)
+	}
+	resume(3, bridge.EventOpen, 1) // full no more: nothing shows what is gone
+	for range 6 {
+		storeMany(t, js, 1, "chat.new") // 18 to 23
+	}
+	storeThere("24")
+	resume(17, bridge.EventGap, 2)
+}

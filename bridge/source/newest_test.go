@@ -1,0 +1,180 @@
+package source_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// newestOfMany is a stream with more subjects than one direct get gives the newest messages of. Between two of these lie so many
+// others.
+func newestOfMany(t *testing.T, n int, keep int64, direct bool, between int) (js jetstream.JetStream, b *bed) {
+	t.Helper()
+	dial := embedded(t)
+	js = manager(t, dial)
+	config := chats
+	config.Storage, config.MaxMsgsPerSubject, config.AllowDirect = jetstream.MemoryStorage, keep, direct
+	createStream(t, js, config)
+	update(t, js, 0, n, "old")
+	for i := range n {
+		update(t, js, i, i+1, "new")
+		for range between {
+			send(t, js, "chat.not.asked", "")
+		}
+	}
+	awaitStored(t, js)
+	return js, newBed(t, dial, quiet)
+}
+
+func update(t *testing.T, js jetstream.JetStream, from, to int, value string) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		send(t, js, fmt.Sprint("chat.", i), value)
+	}
+}
+
+func send(t *testing.T, js jetstream.JetStream, subject, value string) {
+	t.Helper()
+	if err := js.Conn().Publish(subject, []byte(value)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// awaitStored waits until all that was published before is stored.
+func awaitStored(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
+	store(t, js, "chat.not.asked", "")
+}
+
+// table reads up to the end of the replay, and what follows up to a payload, and gives the last of each subject.
+func (c *client) table(values map[string]string, end string) map[string]string {
+	c.t.Helper()
+	for isSynced := false; ; {
+		event := c.next()
+		var m message
+		switch err := json.Unmarshal([]byte(event.Data), &m); {
+		case event.Type == bridge.EventSynced:
+			isSynced = true
+			continue
+		case err != nil || event.Type != "message":
+			c.t.Fatalf("got %+v", event)
+		}
+		if values[m.Subject] = m.Data; m.Data == end && isSynced {
+			return values
+		}
+	}
+}
+
+// However many subjects there are, no more than a page of their newest messages is read ahead of the client, with direct gets
+// or without. What changes while it reads is none the less right at its end, also where another client asks later.
+func TestNewestIsReadInPages(t *testing.T) {
+	const n, page = 1500, 1024
+	for _, keep := range []int64{-1, 1} {
+		for _, where := range []struct {
+			direct  bool
+			between int
+		}{{true, 0}, {true, 10}, {false, 0}, {false, 10}} {
+			t.Run(fmt.Sprintf("keeping %d, %+v", keep, where), func(t *testing.T) {
+				js, b := newestOfMany(t, n, keep, where.direct, where.between)
+				early := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+				early.wantOpen()
+				had := map[string]string{early.message().Subject: "new"}
+				if got := b.hub.Stats().ReplayMessages; got > page {
+					t.Errorf("%d messages were read for one", got)
+				}
+				update(t, js, 0, n/2, "newer") // among them what was read, and what was not
+				awaitStored(t, js)
+				late := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+				late.wantOpen()
+				hadLate := map[string]string{}
+				m := late.message()
+				hadLate[m.Subject] = m.Data
+				update(t, js, n-10, n, "newest")
+				store(t, js, "chat.end", "end")
+				for which, values := range map[string]map[string]string{"early": early.table(had, "end"), "late": late.table(hadLate, "end")} {
+					if len(values) != n+1 {
+						t.Errorf("the %s client has %d values", which, len(values))
+					}
+					for i := range n {
+						want := "new"
+						switch {
+						case i < n/2:
+							want = "newer"
+						case i >= n-10:
+							want = "newest"
+						}
+						if got := values[fmt.Sprint("chat.", i)]; got != want {
+							t.Fatalf("the %s client has %q of chat.%d, want %q", which, got, i, want)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// What is read one by one is as it was published, whatever its headers say.
+func TestNewestPoison(t *testing.T) {
+	const n = 1100
+	for _, direct := range []bool{true, false} {
+		t.Run(fmt.Sprint("direct gets ", direct), func(t *testing.T) {
+			js, b := newestOfMany(t, n, -1, direct, 10)
+			want := poison("")
+			for i, msg := range want {
+				msg.Subject = fmt.Sprint("chat.poison", i)
+				if err := js.Conn().PublishMsg(msg); err != nil {
+					t.Fatal(err)
+				}
+				for range 10 {
+					send(t, js, "chat.not.asked", "")
+				}
+			}
+			awaitStored(t, js)
+			store(t, js, "chat.end", "the end")
+			c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+			c.wantOpen()
+			for range n {
+				c.wantData("new")
+			}
+			c.wantPoison(t, want)
+			c.wantSynced()
+		})
+	}
+}
+
+// Where there are few enough again for direct gets, what was listed before is not taken for the newest.
+func TestNewestOfFewerThanBefore(t *testing.T) {
+	const before, after = 1100, 600
+	js, b := newestOfMany(t, before, 1, true, 0)
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	c.wantOpen()
+	for range before {
+		c.wantData("new")
+	}
+	stream, err := js.Stream(within(t, patience), "CHATS")
+	if err == nil {
+		err = stream.Purge(within(t, patience))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("x", 4<<10) // more than a page
+	update(t, js, 0, after, large)
+	store(t, js, "chat.end", "end")
+	other := &bed{source: b.source, left: make(chan struct{}, 1)} // without the pages that were read
+	other.hub = bridge.NewHub(other, 0, ample)
+	t.Cleanup(other.hub.Close)
+	late := other.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	late.wantOpen()
+	for i := range after {
+		if m := late.message(); m.Subject != fmt.Sprint("chat.", i) || m.Data != large {
+			t.Fatalf("got %s with %d bytes, want chat.%d", m.Subject, len(m.Data), i)
+		}
+	}
+	late.wantData("end")
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"runtime/metrics"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Memory that was needed for a moment goes back to the system before Go would collect it, which takes two minutes.
+func TestMemoryIsGivenBack(t *testing.T) {
+	const size = 64 << 20
+	released := []metrics.Sample{{Name: "/memory/classes/heap/released:bytes"}}
+	passing := make([]byte, size)
+	for i := 0; i < size; i += 4 << 10 {
+		passing[i] = 1
+	}
+	metrics.Read(released)
+	before := released[0].Value.Uint64()
+
+	var giving sync.WaitGroup
+	defer giving.Wait()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	giving.Go(func() { giveBack(ctx, 10*time.Millisecond) })
+	eventually(t, "memory is given back", func() bool {
+		metrics.Read(released)
+		return released[0].Value.Uint64() >= before+size/2
+	})
+}
