@@ -29,7 +29,7 @@ type node struct {
 func startNode(t *testing.T, server *bridgetest.NATSServer) *node {
 	t.Helper()
 	n := &node{log: &log{}, changed: make(chan struct{}, 1)}
-	logger := slog.New(slog.NewTextHandler(n.log, nil))
+	logger := slog.New(secrets.Log(slog.NewTextHandler(n.log, nil)))
 	dial := func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(server.URL(), options...) }
 	from, err := source.Open(dial, source.History{}, logger)
 	if err != nil {

@@ -21,8 +21,8 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 	config := filepath.Join(dir, "nats.conf")
 	allow := func(stream string) {
 		text := fmt.Sprintf(`authorization { users = [
-			{ user: admin, password: pw }
-			{ user: bridge, password: pw, permissions: {
+			{ user: admin, password: swordfish }
+			{ user: bridge, password: swordfish, permissions: {
 				publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.%[1]s", "$JS.API.DIRECT.GET.%[1]s",
 					"$JS.API.CONSUMER.CREATE.%[1]s.>", "$JS.API.CONSUMER.DELETE.%[1]s.*", "$JS.FC.>"]
 				subscribe: ["chat.>", "$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
@@ -34,7 +34,7 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 	allow("CHATS")
 	process := bridgetest.StartNATSServer(t, "-c", config)
 	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, process.Port))
+		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, process.Port))
 	}
 	js := manager(t, as("admin"))
 	createStream(t, js, chats)

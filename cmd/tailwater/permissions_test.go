@@ -141,7 +141,7 @@ type weakened struct {
 	block
 }
 
-const plainAccount = "PLAIN { jetstream: enabled, users: [ { user: plain, password: pw } ] }\n"
+const plainAccount = "PLAIN { jetstream: enabled, users: [ { user: plain, password: s3cret } ] }\n"
 
 // buildWall asks check, and starts the server again with what it prints.
 func buildWall(t *testing.T, s settings) *wall {
@@ -178,7 +178,7 @@ func buildWall(t *testing.T, s settings) *wall {
 
 // account is an account with a bridge's user, and one who may do everything.
 func account(user, permissions string) string {
-	return fmt.Sprintf("%s { jetstream: enabled, users: [\n{ user: %s, password: pw\n%s}\n{ user: admin-%s, password: pw }\n] }\n",
+	return fmt.Sprintf("%s { jetstream: enabled, users: [\n{ user: %s, password: s3cret\n%s}\n{ user: admin-%s, password: s3cret }\n] }\n",
 		strings.ToUpper(user), user, permissions, user)
 }
 
@@ -207,7 +207,7 @@ func weaken(t *testing.T, dir, printed string) (blocks []block) {
 // readPermissions reads as nats-server does.
 func readPermissions(t *testing.T, dir, printed string) *server.Permissions {
 	t.Helper()
-	options, err := server.ProcessConfigFile(writeFile(t, dir, "printed.conf", "authorization { users = [ { user: bridge, password: pw\n"+printed+"} ] }"))
+	options, err := server.ProcessConfigFile(writeFile(t, dir, "printed.conf", "authorization { users = [ { user: bridge, password: s3cret\n"+printed+"} ] }"))
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, printed)
 	}
@@ -221,7 +221,7 @@ func readPermissions(t *testing.T, dir, printed string) *server.Permissions {
 func array(subjects []string) string { return `["` + strings.Join(subjects, `", "`) + `"]` }
 
 func (w *wall) url(user string) string {
-	return fmt.Sprintf("nats://%s:pw@127.0.0.1:%d", user, w.server.Port)
+	return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, w.server.Port)
 }
 
 // furnish makes the streams that are there before the bridge.
