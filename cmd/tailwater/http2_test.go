@@ -74,7 +74,6 @@ func newFrames(t *testing.T, conn net.Conn) *frames {
 // begin says what every client says first.
 func (f *frames) begin(t *testing.T) {
 	t.Helper()
-	f.reading.Go(f.read)
 	err := f.raw(func(framer *http2.Framer) error {
 		_, err := f.conn.Write([]byte(http2.ClientPreface))
 		return errors.Join(err, framer.WriteSettings())
@@ -82,6 +81,7 @@ func (f *frames) begin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.reading.Go(f.read) // not before: it answers the server's settings
 }
 
 func (f *frames) close() {
