@@ -74,12 +74,11 @@ func newFrames(t *testing.T, conn net.Conn) *frames {
 // begin says what every client says first.
 func (f *frames) begin(t *testing.T) {
 	t.Helper()
+	f.writing.Lock() // before anything is answered
+	defer f.writing.Unlock()
 	f.reading.Go(f.read)
-	err := f.raw(func(framer *http2.Framer) error {
-		_, err := f.conn.Write([]byte(http2.ClientPreface))
-		return errors.Join(err, framer.WriteSettings())
-	})
-	if err != nil {
+	_, err := f.conn.Write([]byte(http2.ClientPreface))
+	if err := errors.Join(err, f.framer.WriteSettings()); err != nil {
 		t.Fatal(err)
 	}
 }
