@@ -194,6 +194,9 @@ func (e *exchange) look(t *testing.T) {
 	if e.header.Get("X-Injected") != "" || bytes.Contains(e.answer, []byte("\nX-Injected")) {
 		t.Errorf("%s puts a header into the answer: %.300q", e, e.answer)
 	}
+	if !strings.HasPrefix(e.intrusion.target, "/session") || e.status != http.StatusOK {
+		secrets.Overhear(string(e.answer))
+	}
 	kind, _, _ := strings.Cut(e.header.Get("Content-Type"), ";")
 	e.isServed = e.status == http.StatusCreated || e.status == http.StatusAccepted ||
 		e.status == http.StatusOK && (kind == "text/event-stream" || kind == "application/x-ndjson")
