@@ -13,7 +13,7 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=5m ./...
+	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=5m ./cmd/tailwater ./... # the longest first
 
 soak: ## run the chaos tests in their long form, ten minutes at most, and the rule of gaps on many streams
 	go test -count=1 -timeout=15m -run='^TestChaos|^TestInTheBrowser$$' ./cmd/tailwater -soak
