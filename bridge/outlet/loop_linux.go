@@ -2,6 +2,7 @@ package outlet
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,7 +186,11 @@ func (l *loop) join(first []byte, frames [][]byte) []byte {
 	case len(frames) == 1 && first == nil:
 		return frames[0]
 	}
-	l.joined = append(l.joined[:0], first...)
+	size := len(first)
+	for _, frame := range frames {
+		size += len(frame)
+	}
+	l.joined = append(slices.Grow(l.joined[:0], size), first...)
 	for _, frame := range frames {
 		l.joined = append(l.joined, frame...)
 	}

@@ -56,6 +56,8 @@ const (
 	stalled      = "200 readers of 8 KB, 50 stalled"
 	fewUnstored  = "10 readers, 2,000 a second"
 	fewStored    = "10 readers, 2,000 a second, stored"
+	oneUnstored  = "1 reader, 20,000 a second"
+	oneStored    = "1 reader, 20,000 a second, stored"
 	manyStored   = "1,000 readers, 64 in flight, stored"
 )
 
@@ -76,6 +78,8 @@ var busy = []scenario{
 	{name: stalled, connections: 200, stalled: 50, pace: []string{"--rate=100", "--size=8192"}, only: real, cuts: shortPatience, longer: stallLength},
 	{name: fewUnstored, connections: 10, pace: []string{"--rate=2000"}, only: []string{tailwater}},
 	{name: fewStored, connections: 10, pace: []string{"--rate=2000"}, only: []string{tailwater}, history: everything},
+	{name: oneUnstored, connections: 1, pace: []string{"--rate=20000"}, only: []string{tailwater}},
+	{name: oneStored, connections: 1, pace: []string{"--rate=20000"}, only: []string{tailwater}, history: everything},
 }
 
 // real are the servers: the limit is none.
