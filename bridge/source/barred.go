@@ -20,9 +20,12 @@ func (t *table) bar(name string, connection uint64) {
 		"stream", name, "remedy", "run tailwater check again, and allow the bridge's user what it prints")
 	time.AfterFunc(barredFor, func() {
 		t.mu.Lock()
-		delete(t.barred, name)
+		isLast := t.barred[name] == connection // else a later connection has barred it anew, and will lift that
+		if isLast {
+			delete(t.barred, name)
+		}
 		t.mu.Unlock()
-		if t.alive.Err() == nil {
+		if isLast && t.alive.Err() == nil {
 			t.changed()
 		}
 	})

@@ -29,6 +29,9 @@ func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map
 }
 
 func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.Msg) (bridge.Receipt, error) {
+	if err := ctx.Err(); err != nil { // nobody waits for it any more
+		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+	}
 	connection := s.dials.Load()
 	if !s.up.Load() {
 		return bridge.Receipt{}, bridge.ErrUnavailable

@@ -140,7 +140,7 @@ func TestPublishKeepsNothing(t *testing.T) {
 	}
 }
 
-// A Publish that cannot be answered ends with its context.
+// A Publish for which nobody waits any more sends nothing.
 func TestPublishEndsWithItsContext(t *testing.T) {
 	b := newBed(t, embedded(t), quiet)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -185,8 +185,11 @@ func (t *tap) follow() error {
 	c, err := t.consume()
 	if errors.Is(err, bridge.ErrRefused) {
 		t.source.table.bar(t.name, connection)
+		lifted := time.NewTimer(barredFor + firstReconnectWait)
+		defer lifted.Stop()
 		select {
 		case <-t.again: // a new connection may be allowed more
+		case <-lifted.C: // as may this one, without a new one
 		case <-t.alive.Done():
 		}
 		return nil
