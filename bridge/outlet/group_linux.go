@@ -13,7 +13,7 @@ type group struct {
 	lead    *bridge.Reader
 	members []*socket
 	queued  bool
-	several bool // frames were in the last round
+	several bool // the last round had more than one frame
 	waited  bool // for more of what comes together
 	waiting *time.Timer
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -132,16 +133,11 @@ var joins = sync.Pool{New: func() any { return new([]byte) }}
 // write sends the bytes at once, and waits for the client to take them: as long as it takes some, if the connection came
 // from Listen.
 func (c *connection) write(data []byte) error {
-	for rest := data; ; {
-		piece := rest[:min(len(rest), c.pieces())]
-		rest = rest[len(piece):]
+	for piece := range slices.Chunk(data, c.pieces()) {
 		// An error means that this connection has no deadlines, such as a test's recorder; then it is not cut.
 		_ = c.control.SetWriteDeadline(time.Now().Add(c.outlet.config.WriteTimeout))
 		if _, err := c.w.Write(piece); err != nil {
 			return err
-		}
-		if len(rest) == 0 {
-			break
 		}
 	}
 	if err := c.control.Flush(); err != nil {
