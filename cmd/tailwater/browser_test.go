@@ -107,14 +107,19 @@ func (p tab) waitForMessage(who, what string) {
 }
 
 func TestInTheBrowser(t *testing.T) {
-	browser := startBrowser(t)
-	for name, test := range map[string]func(*testing.T, context.Context){
+	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"chat":         testChat,
 		"restart":      testRestart,
 		"refused room": testRefusedRoom,
 		"clock":        testClock,
 		"resume":       testResume,
-	} {
+	})
+}
+
+// inBrowser runs tests beside each other, in one browser.
+func inBrowser(t *testing.T, tests map[string]func(*testing.T, context.Context)) {
+	browser := startBrowser(t)
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, browser)

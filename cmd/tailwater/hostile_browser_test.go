@@ -52,18 +52,12 @@ func startEvil(t *testing.T, page string) *evil {
 }
 
 func TestHostilePages(t *testing.T) {
-	browser := startBrowser(t)
-	for name, test := range map[string]func(*testing.T, context.Context){
+	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"scripts":      testScriptsAreText,
 		"other origin": testOtherOrigin,
 		"rebinding":    testRebinding,
 		"frame":        testFrame,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, browser)
-		})
-	}
+	})
 }
 
 // Whatever is published over NATS is text on the chat page: in a message, in a name, in the name of the room.

@@ -74,13 +74,10 @@ func brief(all []told) string {
 // Pages sign in as the README says, in a real browser: those of other origins with a ticket, the bridge's own with a cookie.
 func TestSignedInPages(t *testing.T) {
 	page := startEvil(t, `<!doctype html><meta charset=utf-8><script>`+signingIn+`</script>`)
-	browser := startBrowser(t)
-	for name, test := range map[string]func(*testing.T, context.Context, string){"ticket": testTicketPage, "cookie": testCookiePage} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, browser, page.URL)
-		})
-	}
+	inBrowser(t, map[string]func(*testing.T, context.Context){
+		"ticket": func(t *testing.T, browser context.Context) { testTicketPage(t, browser, page.URL) },
+		"cookie": func(t *testing.T, browser context.Context) { testCookiePage(t, browser, page.URL) },
+	})
 }
 
 // claimsOf are of a good token.
