@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// The events that Tailwater itself sends. The data of each is a JSON object; see the table in ARCHITECTURE.md.
+// The events that Tailwater itself sends. The data of each is a JSON object; see the table in ARCHITECTURE.md. The first event
+// of a connection is an open, a gap or a reset, and has "heartbeat" besides.
 const (
 	EventOpen   = "tailwater:open"   // the connection begins, or continues exactly: {"subjects"}
 	EventGap    = "tailwater:gap"    // messages are missing just before what follows: {"after","first","reason"}
@@ -39,6 +40,7 @@ const (
 	CloseDrain = "drain" // this bridge is stopping
 	CloseAuth  = "auth"  // the caller's token has expired or was revoked
 	CloseAge   = "age"   // the connection has lived long enough; balanced anew, it comes back
+	CloseBusy  = "busy"  // there is no room for another connection now, or it cannot be told yet whether the token is good
 )
 
 // HeaderEvent is the NATS header in which a publisher names the event.

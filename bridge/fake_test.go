@@ -111,7 +111,7 @@ func frames(t testing.TB, reader *bridge.Reader) [][]byte {
 // events reads frames in Raw as a strict client does, from the start of a connection on.
 func events(t testing.TB, frames ...[]byte) []bridgetest.Event {
 	t.Helper()
-	all := append(bridge.Framing{}.Preamble(time.Second), bytes.Join(frames, nil)...)
+	all := append(bridge.Framing{}.Preamble(), bytes.Join(frames, nil)...)
 	stream := bridgetest.NewStream(bytes.NewReader(all))
 	var got []bridgetest.Event
 	for {

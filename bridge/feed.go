@@ -130,7 +130,7 @@ func (f *Feed) Lost(at Position, reason string) {
 
 func (f *Feed) lost(part int, at Position, reason string) {
 	first := f.standingWith(part, at)
-	added := frame{data: f.gap(f.standing(), first, reason), part: part, seq: at.Seq, time: at.Time, gap: reason}
+	added := frame{data: f.gap(greeting{}, f.standing(), first, reason), part: part, seq: at.Seq, time: at.Time, gap: reason}
 	if len(f.parts) > 1 {
 		added.vector = first
 	}
@@ -286,7 +286,7 @@ func (f *Feed) find(part int, seq uint64) *frame {
 }
 
 // gap encodes a gap event: what lay between the positions after and first is not known here.
-func (f *Feed) gap(after, first ID, reason string) []byte {
+func (f *Feed) gap(hello greeting, after, first ID, reason string) []byte {
 	f.counters.gap(reason)
-	return f.framing.gap(after, first, reason)
+	return f.framing.gap(hello, after, first, reason)
 }

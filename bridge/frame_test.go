@@ -123,18 +123,18 @@ func TestOwnFrames(t *testing.T) {
 		if len(end.events) != 1 || end.events[0] != want || end.retry != "1500" {
 			t.Errorf("Close gives %+v", end)
 		}
-		if preamble := string(framing.Preamble(2 * time.Second)); preamble[0] != ':' || browse(preamble).retry != "2000" {
-			t.Errorf("the preamble is %q: a comment must stand first, where a byte order mark is stripped", preamble)
-		}
-		if beat := string(framing.Heartbeat()); beat[0] != ':' || !strings.HasSuffix(beat, "\n\n") || browse(beat + "data: x\n\n").events[0].Data != "x" {
-			t.Errorf("the heartbeat is %q", beat)
+		for _, comment := range []string{string(framing.Preamble()), string(framing.Heartbeat())} {
+			// A byte order mark is stripped only at the very start, and some parsers take an empty line for a message.
+			if comment[0] != ':' || strings.Count(comment, "\n") != 1 || browse(comment + "data: x\n\n").events[0].Data != "x" {
+				t.Errorf("%q is no comment of one line", comment)
+			}
 		}
 	}
 	lines := bridge.Framing{Format: bridge.Lines}
 	if got := lines.ContentType(); got != "application/x-ndjson" {
 		t.Errorf("the content type is %q", got)
 	}
-	if got := string(lines.Preamble(time.Second)) + string(lines.Heartbeat()); got != "\n" {
+	if got := string(lines.Preamble()) + string(lines.Heartbeat()); got != "\n" {
 		t.Errorf("the preamble and the heartbeat are %q, want an empty line", got)
 	}
 	var got struct{ Event, ID, Data string }

@@ -46,37 +46,64 @@ func (f Framing) ContentType() string {
 	return "text/event-stream"
 }
 
-// Preamble gives the first bytes of a connection: a comment, because a byte order mark is stripped only at the very
-// start, and how long the client is to wait before it reconnects.
-func (f Framing) Preamble(retry time.Duration) []byte {
+// Preamble returns the first bytes of a connection: a comment, because a byte order mark is stripped only at the very
+// start. It is one line: some parsers take an empty line that no event came before for an empty message.
+func (f Framing) Preamble() []byte {
 	if f.Format == Lines {
 		return nil
 	}
-	return f.retry([]byte(": tailwater\n"), retry)
+	return []byte(": tailwater\n")
 }
 
-// Heartbeat gives what is sent in silence, so that proxies and clients know that the connection lives: a comment, which
-// no EventSource shows its page.
+// Heartbeat returns what is sent in silence, so that proxies and clients know that the connection lives: a comment, which
+// no EventSource shows its page, and no empty line, which some parsers do.
 func (f Framing) Heartbeat() []byte {
 	if f.Format == Lines {
 		return []byte("\n")
 	}
-	return []byte(":\n\n")
+	return []byte(":\n")
 }
 
-// Close gives the last frame of a connection that the server ends, and after how long the client is to come back.
+// Close returns the last frame of a connection that the server ends, which tells after how long the client is to come back.
 func (f Framing) Close(reason string, retry time.Duration) []byte {
-	var frame []byte
-	if f.Format != Lines {
-		frame = f.retry(nil, retry)
-	}
-	return append(frame, f.control(EventClose, map[string]string{"reason": reason}, "")...)
+	return f.withRetry(f.control(EventClose, map[string]string{"reason": reason}, ""), retry)
 }
 
-func (f Framing) retry(dst []byte, after time.Duration) []byte {
-	dst = append(dst, "retry: "...)
-	dst = strconv.AppendInt(dst, after.Milliseconds(), 10)
-	return append(dst, "\n\n"...)
+// withRetry returns a frame that tells, besides its event, after how long the client is to reconnect; 0 leaves that to it.
+// A block with nothing but retry would be an empty message to some parsers.
+func (f Framing) withRetry(frame []byte, retry time.Duration) []byte {
+	if f.Format == Lines || retry == 0 {
+		return frame
+	}
+	made := strconv.AppendInt([]byte("retry: "), retry.Milliseconds(), 10)
+	return append(append(made, '\n'), frame...)
+}
+
+// greeting is what the first event of a connection tells besides its own. Later events tell nothing of it: its zero value.
+type greeting struct {
+	retry     time.Duration // how long the client is to wait before it reconnects
+	heartbeat time.Duration // how long a silence is at most
+}
+
+// greet encodes an event of Tailwater's own that may be the first of a connection.
+func (f Framing) greet(hello greeting, event string, data any, id ID) []byte {
+	return f.withRetry(f.control(event, data, id.String()), hello.retry)
+}
+
+// open encodes that a connection begins, or continues exactly.
+func (f Framing) open(hello greeting, subjects []Subject, at ID) []byte {
+	return f.greet(hello, EventOpen, struct {
+		Subjects  []Subject `json:"subjects"`
+		Heartbeat float64   `json:"heartbeat,omitempty"` // in seconds, as below
+	}{subjects, hello.heartbeat.Seconds()}, at)
+}
+
+// reset encodes that a position means nothing here.
+func (f Framing) reset(hello greeting, at ID, reason string) []byte {
+	return f.greet(hello, EventReset, struct {
+		Reason    string  `json:"reason"`
+		Heartbeat float64 `json:"heartbeat,omitempty"`
+	}{reason, hello.heartbeat.Seconds()}, at)
 }
 
 // control encodes an event of Tailwater's own. An empty id leaves the client's position where it is.
@@ -90,12 +117,13 @@ func (f Framing) control(event string, data any, id string) []byte {
 }
 
 // gap encodes what lay between two positions and is missing.
-func (f Framing) gap(after, first ID, reason string) []byte {
-	return f.control(EventGap, struct {
-		After  string `json:"after"`
-		First  string `json:"first"`
-		Reason string `json:"reason"`
-	}{after.String(), first.String(), reason}, first.String())
+func (f Framing) gap(hello greeting, after, first ID, reason string) []byte {
+	return f.greet(hello, EventGap, struct {
+		After     string  `json:"after"`
+		First     string  `json:"first"`
+		Reason    string  `json:"reason"`
+		Heartbeat float64 `json:"heartbeat,omitempty"`
+	}{after.String(), first.String(), reason, hello.heartbeat.Seconds()}, first)
 }
 
 // withID gives a copy of a frame with another id: that of a connection which reads from several logs. Every format has

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -66,14 +65,14 @@ func encode(t testing.TB, framing bridge.Framing, m *bridge.Message) []byte {
 // and a browser agree.
 func dispatched(t testing.TB, framing bridge.Framing, frame []byte) bridgetest.Event {
 	t.Helper()
-	text := slices.Concat(framing.Preamble(3*time.Second), frame, framing.Heartbeat())
+	text := slices.Concat(framing.Preamble(), frame, framing.Heartbeat())
 	browser := browse(string(text))
 	stream := bridgetest.NewStream(bytes.NewReader(text))
 	event, err := stream.Next()
 	if err != nil || len(browser.events) != 1 || browser.events[0] != event {
 		t.Fatalf("the frame %.200q is read strictly as %.200v, %v, and by a browser as %.200v", frame, event, err, browser.events)
 	}
-	if more, err := stream.Next(); err == nil || browser.retry != "3000" || browser.idField != event.ID {
+	if more, err := stream.Next(); err == nil || browser.retry != "" || browser.idField != event.ID {
 		t.Fatalf("behind the frame %.200q comes %v; retry is %s, the id %q", frame, more, browser.retry, browser.idField)
 	}
 	return event

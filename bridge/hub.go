@@ -75,9 +75,9 @@ func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 }
 
 // Read gives a reader of the subjects, which may be filters. The error is ErrClosed once the hub is closed.
-func (h *Hub) Read(subjects []Subject, framing Framing, resume Resume) (*Reader, error) {
+func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, error) {
 	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, share: &h.share, counters: &h.counters, replays: h.replays}
-	reader, err := h.join(wanted, resume)
+	reader, err := h.join(wanted, from)
 	if err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
 	}
@@ -91,7 +91,7 @@ func (h *Hub) Read(subjects []Subject, framing Framing, resume Resume) (*Reader,
 
 // join gives a reader of the feed like wanted, which becomes that feed where there is none. It joins and marks its place
 // under one lock.
-func (h *Hub) join(wanted *Feed, resume Resume) (*Reader, error) {
+func (h *Hub) join(wanted *Feed, from Resume) (*Reader, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -109,7 +109,7 @@ func (h *Hub) join(wanted *Feed, resume Resume) (*Reader, error) {
 	feed.readers++
 	feed.mu.Lock()
 	defer feed.mu.Unlock()
-	reader := &Reader{hub: h, feed: feed, resume: &resume}
+	reader := &Reader{hub: h, feed: feed, resume: &resume{Resume: from}}
 	reader.arrive()
 	return reader, nil
 }

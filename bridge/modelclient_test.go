@@ -182,7 +182,7 @@ func (c *modelClient) events(frames [][]byte) []bridgetest.Event {
 		}
 		return events
 	}
-	stream := bridgetest.NewStream(bytes.NewReader(slices.Concat(c.framing.Preamble(time.Second), bytes.Join(frames, nil))))
+	stream := bridgetest.NewStream(bytes.NewReader(slices.Concat(c.framing.Preamble(), bytes.Join(frames, nil))))
 	for range frames {
 		event, err := stream.Next()
 		if err != nil {

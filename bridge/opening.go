@@ -63,14 +63,15 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 		r.next = f.after(r.have[0].Seq)
 	}
 	r.syncing, r.syncAt = r.resume.Sync || r.resume.Since.Kind != SinceNew, f.end()
+	hello := r.resume.greeting
 	r.resume = nil
 	switch {
 	case reset != "":
-		return f.resets(r.id(), reset)
+		return f.resets(hello, r.id(), reset)
 	case gap != "":
-		return f.gap(r.before(after), r.id(), gap)
+		return f.gap(hello, r.before(after), r.id(), gap)
 	default:
-		return f.framing.control(EventOpen, map[string][]Subject{"subjects": f.subjects}, r.id().String())
+		return f.framing.open(hello, f.subjects, r.id())
 	}
 }
 
@@ -99,18 +100,18 @@ func (r *Reader) move() []byte {
 	r.have = have
 	r.life, r.next, r.syncAt = f.life, f.first, f.first
 	if f.resetIn > known {
-		return f.resets(r.id(), f.reset)
+		return f.resets(greeting{}, r.id(), f.reset)
 	}
 	reason := GapDisconnected
 	if slices.ContainsFunc(f.parts, func(p part) bool { return p.Crowded && p.made > known }) {
 		reason = GapStreams
 	}
-	return f.gap(after, r.id(), reason)
+	return f.gap(greeting{}, after, r.id(), reason)
 }
 
-func (f *Feed) resets(at ID, reason string) []byte {
+func (f *Feed) resets(hello greeting, at ID, reason string) []byte {
 	f.counters.reset(reason)
-	return f.framing.control(EventReset, map[string]string{"reason": reason}, at.String())
+	return f.framing.reset(hello, at, reason)
 }
 
 // knowsAny tells whether an id says anything about one of the feed's parts.

@@ -1,10 +1,12 @@
 package bridge
 
+import "time"
+
 // Reader is one connection's cursor into a feed. Its methods are called by one goroutine at a time.
 type Reader struct {
 	hub    *Hub // nil for a fork
 	feed   *Feed
-	resume *Resume // until the first event was given
+	resume *resume // until the first event was given
 	waker  Waker   // of the last call of Next
 	place  int     // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
 
@@ -23,6 +25,18 @@ type standing struct {
 	told   uint64 // what was lost below this sequence is not owed, or was announced
 	newest uint64 // the client is being given the newest values as of this sequence; 0 if not
 	sync   uint64 // so far goes the replay that was asked for
+}
+
+// resume is what the first event of a connection needs.
+type resume struct {
+	Resume
+	greeting
+}
+
+// Greet lets the first event tell how long the client is to wait before it reconnects, and how long a silence is at most.
+// It is called before Next, if at all.
+func (r *Reader) Greet(retry, heartbeat time.Duration) {
+	r.resume.greeting = greeting{retry: retry, heartbeat: heartbeat}
 }
 
 // arrive notes where the feed stands: that is where a client begins who asks for what is new.
@@ -139,7 +153,7 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 	after := r.id()
 	at.Seq, at.Time = fr.seq, fr.time
 	if fr.gap != "" {
-		out.put(r.feed.framing.gap(after, r.id(), fr.gap))
+		out.put(r.feed.framing.gap(greeting{}, after, r.id(), fr.gap))
 	} else {
 		out.put(r.feed.framing.withID(fr.data, r.id()))
 	}
@@ -180,7 +194,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	if p.Log == nil {
 		after := r.id()
 		at.Position = p.floor
-		out.put(f.gap(after, r.id(), GapOverrun))
+		out.put(f.gap(greeting{}, after, r.id(), GapOverrun))
 		return true
 	}
 	if at.newest > 0 {
@@ -193,7 +207,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.Seq < page.lostBelow && at.told < page.lostBelow {
 		after := r.id()
 		at.Position, at.told = page.before(at.Seq), page.lostBelow
-		out.put(f.gap(after, r.id(), GapRetention))
+		out.put(f.gap(greeting{}, after, r.id(), GapRetention))
 	}
 	goal := r.goal(part)
 	if !r.turn(part, page, goal, out) {

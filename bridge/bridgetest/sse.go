@@ -2,6 +2,7 @@ package bridgetest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -17,7 +18,7 @@ type Event struct {
 
 // Stream reads an event stream as a browser does, and fails where Tailwater promises more than browsers need: lines end
 // with LF alone, one blank follows each colon, there are only known fields, `id:` is the last line of a frame, and a
-// comment comes first.
+// comment comes first. Some parsers take a block without data for an empty message, so there is none.
 type Stream struct {
 	lines    *bufio.Reader
 	lastID   string
@@ -29,31 +30,27 @@ type Stream struct {
 // NewStream reads from r.
 func NewStream(r io.Reader) *Stream { return &Stream{lines: bufio.NewReaderSize(r, 64<<10)} }
 
-// Next gives the next event. A stream that ends between frames ends with io.EOF, one that ends inside of a frame with
-// io.ErrUnexpectedEOF.
+// ErrBroken is how a stream ends that breaks between frames: without the last chunk, or reset. Readers built on fetch come back
+// from that, and not from a clean end.
+var ErrBroken = errors.New("the stream has broken")
+
+// Next gives the next event. A stream that ends between frames ends with io.EOF where its end is clean, else with ErrBroken; one
+// that ends inside of a frame with io.ErrUnexpectedEOF.
 func (s *Stream) Next() (Event, error) {
-	for {
-		frame, err := s.frame()
-		if err != nil {
-			return Event{}, err
-		}
-		event, dispatched, err := s.read(frame)
-		if err != nil || dispatched {
-			return event, err
-		}
+	frame, err := s.frame()
+	if err != nil {
+		return Event{}, err
 	}
+	return s.read(frame)
 }
 
-// frame gives the lines up to the next empty one.
+// frame gives the lines up to the next empty one, without comments.
 func (s *Stream) frame() ([]string, error) {
 	var frame []string
 	for {
 		line, err := s.lines.ReadString('\n')
-		if err == io.EOF && (line != "" || len(frame) > 0) {
-			err = io.ErrUnexpectedEOF
-		}
 		if err != nil {
-			return nil, err
+			return nil, s.ended(err, line != "" || len(frame) > 0)
 		}
 		if line = line[:len(line)-1]; line == "" {
 			return frame, nil
@@ -65,22 +62,34 @@ func (s *Stream) frame() ([]string, error) {
 			return nil, fmt.Errorf("the stream begins with %q instead of a comment", line)
 		}
 		s.begun = true
-		frame = append(frame, line)
-	}
-}
-
-// read takes the fields of a frame; dispatched tells whether it had data.
-func (s *Stream) read(frame []string) (event Event, dispatched bool, err error) {
-	event.Type = "message"
-	var data []string
-	for i, line := range frame {
 		if line[0] == ':' {
 			s.Comments++
 			continue
 		}
+		frame = append(frame, line)
+	}
+}
+
+// ended tells how a stream has ended.
+func (s *Stream) ended(err error, isInside bool) error {
+	switch {
+	case isInside && err == io.EOF:
+		return io.ErrUnexpectedEOF
+	case isInside || err == io.EOF:
+		return err
+	default:
+		return fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+}
+
+// read takes the fields of a frame.
+func (s *Stream) read(frame []string) (event Event, err error) {
+	event.Type = "message"
+	var data []string
+	for i, line := range frame {
 		field, value, found := strings.Cut(line, ": ")
 		if !found {
-			return event, false, fmt.Errorf("the line %q has no colon and blank", line)
+			return event, fmt.Errorf("the line %q has no colon and blank", line)
 		}
 		switch field {
 		case "data":
@@ -89,17 +98,20 @@ func (s *Stream) read(frame []string) (event Event, dispatched bool, err error) 
 			event.Type = value
 		case "retry":
 			if s.Retry, err = strconv.Atoi(value); err != nil {
-				return event, false, fmt.Errorf("retry: %w", err)
+				return event, fmt.Errorf("retry: %w", err)
 			}
 		case "id":
 			if i != len(frame)-1 || data == nil {
-				return event, false, fmt.Errorf("the id is not the last line of an event: %q", frame)
+				return event, fmt.Errorf("the id is not the last line of an event: %q", frame)
 			}
 			s.lastID = value
 		default:
-			return event, false, fmt.Errorf("there is no field %q", line)
+			return event, fmt.Errorf("there is no field %q", line)
 		}
 	}
+	if data == nil {
+		return event, fmt.Errorf("the block %q has no data", frame)
+	}
 	event.Data, event.ID = strings.Join(data, "\n"), s.lastID
-	return event, data != nil, nil
+	return event, nil
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -262,18 +263,20 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	broken bool // without the end that HTTP has for it
 }
 
-// do sends a request; headers are names and values in turn. The answer must have an end.
+// do sends a request; headers are names and values in turn. The answer must come to an end.
 func (b *bed) do(t *testing.T, method, target string, body io.Reader, headers ...string) answer {
 	t.Helper()
 	response := b.send(t, method, target, body, headers...)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
+	isStream := method == http.MethodGet && response.StatusCode == http.StatusOK && response.ContentLength < 0
+	if isBroken := errors.Is(err, io.ErrUnexpectedEOF); isBroken != isStream || err != nil && !isBroken {
+		t.Fatalf("%s %s: %s ends with %v", method, target, response.Status, err)
 	}
-	return overheard(target, answer{response.StatusCode, response.Header, string(text)})
+	return overheard(target, answer{status: response.StatusCode, header: response.Header, body: string(text), broken: isStream})
 }
 
 // overheard looks for secrets in an answer, unless it is the one by which a session is given.
@@ -333,7 +336,7 @@ func (b *bed) raw(t *testing.T, method, request string, closeWrite bool) answer 
 	if err != nil {
 		t.Fatalf("%q: %v", request, err)
 	}
-	return overheard("", answer{response.StatusCode, response.Header, string(text)})
+	return overheard("", answer{status: response.StatusCode, header: response.Header, body: string(text)})
 }
 
 // connection is an event stream that is being read.

@@ -179,7 +179,7 @@ func TestClaimNamesTheSubject(t *testing.T) {
 	b := start(t, c)
 	for _, target := range []string{"/inbox", "/inbox?subject=user.alice.inbox", "/inbox?claim.sub=alice&sub=alice"} {
 		conn := b.get(t, target, "Authorization", bearerBob, "Sub", "alice")
-		conn.next(t, bridge.EventOpen, `{"subjects":["user.bob.inbox"]}`)
+		conn.next(t, bridge.EventOpen, `{"subjects":["user.bob.inbox"],"heartbeat":3600}`)
 	}
 	if a := b.do(t, "GET", "/inbox/alice", nil, "Authorization", bearerBob); a.status != 404 {
 		t.Errorf("%+v", a)
@@ -353,14 +353,14 @@ func TestConnectionEndsWithItsToken(t *testing.T) {
 	c, auth := signedIn(t)
 	b := start(t, c)
 	brief := b.get(t, "/inbox", "Authorization", "Bearer brief"+tokenMark)
-	brief.next(t, bridge.EventOpen, `{"subjects":["user.brief.inbox"]}`)
+	brief.next(t, bridge.EventOpen, `{"subjects":["user.brief.inbox"],"heartbeat":3600}`)
 	brief.next(t, bridge.EventClose, `{"reason":"auth"}`)
 
 	bob, alice := b.get(t, "/inbox?ticket=bob", "Authorization", bearerBob), b.get(t, "/inbox", "Authorization", bearerAlice)
 	anybody := b.get(t, "/events/chat.a")
-	bob.next(t, bridge.EventOpen, `{"subjects":["user.bob.inbox"]}`)
-	alice.next(t, bridge.EventOpen, `{"subjects":["user.alice.inbox"]}`)
-	anybody.next(t, bridge.EventOpen, `{"subjects":["chat.a"]}`)
+	bob.next(t, bridge.EventOpen, `{"subjects":["user.bob.inbox"],"heartbeat":3600}`)
+	alice.next(t, bridge.EventOpen, `{"subjects":["user.alice.inbox"],"heartbeat":3600}`)
+	anybody.next(t, bridge.EventOpen, `{"subjects":["chat.a"],"heartbeat":3600}`)
 	auth.revoke("bob")
 	b.outlet.Recheck()
 	bob.next(t, bridge.EventClose, `{"reason":"auth"}`)

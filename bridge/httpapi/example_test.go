@@ -122,7 +122,7 @@ func Example() {
 	}
 
 	// Output:
-	// tailwater:open {"subjects":["chat.room1"]}
+	// tailwater:open {"subjects":["chat.room1"],"heartbeat":15}
 	// 202 Accepted
 	// message hello
 	// 403 Forbidden

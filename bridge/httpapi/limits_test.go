@@ -9,19 +9,29 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // turnedAway checks an answer that ends at once, and asks the client to come back.
 func (b *bed) turnedAway(t *testing.T, headers ...string) {
 	t.Helper()
+	b.turnedAwayFor(t, bridge.CloseBusy, headers...)
+}
+
+func (b *bed) turnedAwayFor(t *testing.T, reason string, headers ...string) {
+	t.Helper()
 	a := b.do(t, http.MethodGet, "/events/chat.room1", nil, headers...)
-	if a.status != http.StatusOK || a.header.Get("Content-Type") != "text/event-stream" || a.header.Get("Cache-Control") != "no-store, no-transform" {
+	if a.status != http.StatusOK || !a.broken || a.header.Get("Content-Type") != "text/event-stream" || a.header.Get("Cache-Control") != "no-store, no-transform" {
 		t.Fatalf("%+v", a)
 	}
 	stream := bridgetest.NewStream(strings.NewReader(a.body))
-	if event, err := stream.Next(); !errors.Is(err, io.EOF) {
+	want := bridgetest.Event{Type: bridge.EventClose, Data: `{"reason":"` + reason + `"}`}
+	if event, err := stream.Next(); err != nil || event != want {
 		t.Errorf("%+v, %v", event, err)
+	}
+	if event, err := stream.Next(); !errors.Is(err, io.EOF) {
+		t.Errorf("then %+v, %v", event, err)
 	}
 	if stream.Retry < 1000 || stream.Retry > 10000 || stream.Comments != 1 {
 		t.Errorf("%q", a.body)
@@ -103,8 +113,8 @@ func TestDrain(t *testing.T) {
 	before := b.get(t, "/events/chat.room1")
 	before.next(t, "tailwater:open", opened)
 	b.api.Drain()
-	b.turnedAway(t)
-	b.turnedAway(t, "Last-Event-ID", "nonsense")
+	b.turnedAwayFor(t, bridge.CloseDrain)
+	b.turnedAwayFor(t, bridge.CloseDrain, "Last-Event-ID", "nonsense")
 	// What could never be served is not asked to come back.
 	b.do(t, http.MethodGet, "/events/..", nil).problem(t, http.StatusBadRequest, "bad-subject")
 	b.do(t, http.MethodGet, "/events/secret", nil).problem(t, http.StatusForbidden, "forbidden")

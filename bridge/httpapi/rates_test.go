@@ -40,7 +40,7 @@ func TestPublishRate(t *testing.T) {
 			t.Errorf("%d at once", n)
 		}
 		refused := b.post("192.0.2.1:2")
-		a := answer{refused.Code, refused.Result().Header, refused.Body.String()}
+		a := answer{status: refused.Code, header: refused.Result().Header, body: refused.Body.String()}
 		if p := a.problem(t, http.StatusTooManyRequests, "too-fast"); !strings.Contains(p.Detail, "TAILWATER_LIMIT_PUBLISH_RATE") {
 			t.Errorf("%+v", p)
 		}

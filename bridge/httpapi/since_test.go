@@ -97,7 +97,7 @@ func TestPollBehindAnID(t *testing.T) {
 				}
 				events = append(events, event.Event+" "+event.Data)
 			}
-			if want := []string{"tailwater:open " + opened, " two", " three", "tailwater:synced {}"}; !slices.Equal(events, want) {
+			if want := []string{"tailwater:open " + `{"subjects":["chat.room1"]}`, " two", " three", "tailwater:synced {}"}; !slices.Equal(events, want) {
 				t.Errorf("%s, %q: %q instead of %q", query, sent, events, want)
 			}
 		}

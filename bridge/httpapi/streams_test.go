@@ -21,6 +21,6 @@ func TestTooManyStreams(t *testing.T) {
 		t.Errorf("HEAD is answered %d", head.status)
 	}
 	b.do(t, http.MethodGet, target+"&subject=secret", nil).problem(t, http.StatusForbidden, "forbidden")
-	b.get(t, target, "Last-Event-ID", "test-0").next(t, bridge.EventOpen, `{"subjects":["chat.a","chat.b"]}`)
-	b.get(t, target+"&lastEventId=test-0").next(t, bridge.EventOpen, `{"subjects":["chat.a","chat.b"]}`)
+	b.get(t, target, "Last-Event-ID", "test-0").next(t, bridge.EventOpen, `{"subjects":["chat.a","chat.b"],"heartbeat":3600}`)
+	b.get(t, target+"&lastEventId=test-0").next(t, bridge.EventOpen, `{"subjects":["chat.a","chat.b"],"heartbeat":3600}`)
 }

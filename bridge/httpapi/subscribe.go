@@ -54,7 +54,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
-	a.streamHeaders(w, r, request.framing)
+	a.streamHeaders(w, request.framing)
 	isHanded = true
 	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free))
 	return nil
@@ -103,30 +103,36 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 		header.Set(headerFirstSeq, strconv.FormatUint(extent.FirstSeq, 10))
 		header.Set(headerLastSeq, strconv.FormatUint(extent.LastSeq, 10))
 	}
-	a.streamHeaders(w, r, request.framing)
+	a.streamHeaders(w, request.framing)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
-// turnAway ends a connection before it began, and asks the client to come back.
+// turnAway ends a connection before it began, and asks the client to come back. The response breaks off where it can, by a panic
+// that is meant for net/http: to clients built on fetch a clean end would be the end of all.
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
 	a.stats.turnedAway.Add(1)
-	a.streamHeaders(w, r, framing)
+	a.streamHeaders(w, framing)
+	reason := bridge.CloseBusy
+	if a.draining.Load() {
+		reason = bridge.CloseDrain
+	}
 	// A client that is gone by now was not to be served anyway.
-	_, _ = w.Write(framing.Preamble(retryLater/2 + rand.N(retryLater)))
+	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retryLater/2+rand.N(retryLater))...))
+	_ = http.NewResponseController(w).Flush()
+	if r.ProtoAtLeast(1, 1) {
+		panic(http.ErrAbortHandler)
+	}
 }
 
-// streamHeaders sets the headers of a connection. Proxies are asked not to buffer, compress or store it. Over HTTP/1 it
-// ends with its TCP connection: who is asked to come back shall be balanced anew.
-func (a *API) streamHeaders(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
+// streamHeaders sets the headers of a connection. Proxies are asked not to buffer, compress or store it. Its TCP connection ends
+// with it, but the headers do not say so: with "Connection: close", Node's fetch would not notice that the last chunk is missing.
+func (a *API) streamHeaders(w http.ResponseWriter, framing bridge.Framing) {
 	header := w.Header()
 	header.Set("Content-Type", framing.ContentType())
 	header.Set("Cache-Control", "no-store, no-transform")
 	header.Set("X-Accel-Buffering", "no")
 	header.Add("Vary", "Accept")
-	if r.ProtoMajor == 1 {
-		header.Set("Connection", "close")
-	}
 }
 
 // request is what a GET asks for, besides its subjects.

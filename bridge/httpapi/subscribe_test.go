@@ -10,9 +10,10 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-const opened = `{"subjects":["chat.room1"]}`
+const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
 
 func TestGetAnswersAtOnce(t *testing.T) {
 	b := start(t, config())
@@ -65,7 +66,7 @@ func TestOneFeedForAllPathForms(t *testing.T) {
 func TestAnyScript(t *testing.T) {
 	b := start(t, config())
 	c := b.get(t, "/events/chat/%E9%83%A8%E5%B1%8B/caf%C3%A9")
-	c.next(t, bridge.EventOpen, `{"subjects":["chat.部屋.café"]}`)
+	c.next(t, bridge.EventOpen, `{"subjects":["chat.部屋.café"],"heartbeat":3600}`)
 	b.deliver("chat.部屋.café", "こんにちは")
 	c.next(t, "message", "こんにちは")
 }
@@ -104,7 +105,7 @@ func (c *connection) object(t *testing.T, eventType string) object {
 func TestSeveralSubjects(t *testing.T) {
 	b := start(t, config())
 	c := b.get(t, "/events?subject=time.now&subject=chat.room1&subject=time.now")
-	c.next(t, bridge.EventOpen, `{"subjects":["chat.room1","time.now"]}`)
+	c.next(t, bridge.EventOpen, `{"subjects":["chat.room1","time.now"],"heartbeat":3600}`)
 	b.deliver("time.now", "12:00")
 	b.deliver("chat.room2", "not for it")
 	b.deliver("chat.room1", "hello")
@@ -191,7 +192,7 @@ func TestRoutes(t *testing.T) {
 		"/all/x/y.z":  "chat.all.x.y.z",
 	} {
 		c := b.get(t, target)
-		c.next(t, bridge.EventOpen, `{"subjects":["`+subject+`"]}`)
+		c.next(t, bridge.EventOpen, `{"subjects":["`+subject+`"],"heartbeat":3600}`)
 		b.deliver(subject, target)
 		c.next(t, "message", target)
 	}
@@ -227,7 +228,7 @@ func TestRouteToBucket(t *testing.T) {
 	c.Routes = routes(t, "/config/{key...}=$KV.config.{key}")
 	b := start(t, c)
 	reader := b.get(t, "/config/site/title")
-	reader.next(t, bridge.EventOpen, `{"subjects":["$KV.config.site.title"]}`)
+	reader.next(t, bridge.EventOpen, `{"subjects":["$KV.config.site.title"],"heartbeat":3600}`)
 	b.deliver("$KV.config.site.title", "hello")
 	reader.next(t, "message", "hello")
 	if a := b.do(t, http.MethodHead, "/config/a", nil); a.status != http.StatusOK {
@@ -238,8 +239,8 @@ func TestRouteToBucket(t *testing.T) {
 
 	c.Anonymous.Wildcards = true
 	b = start(t, c)
-	b.get(t, "/config/%3E").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"]}`)
-	b.get(t, "/config/site/*").next(t, bridge.EventOpen, `{"subjects":["$KV.config.site.*"]}`)
+	b.get(t, "/config/%3E").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"],"heartbeat":3600}`)
+	b.get(t, "/config/site/*").next(t, bridge.EventOpen, `{"subjects":["$KV.config.site.*"],"heartbeat":3600}`)
 	b.do(t, http.MethodGet, "/events/$KV.config.%3E", nil).problem(t, http.StatusForbidden, "forbidden")
 	if got := b.publisher.all(); len(got) != 0 {
 		t.Errorf("%d were published", len(got))
@@ -248,7 +249,7 @@ func TestRouteToBucket(t *testing.T) {
 
 func TestResume(t *testing.T) {
 	ids := []string{"test-0-1", "test-1-2", "test-2-3", "test-3-4", "test-4-5"}
-	const gone, unknown, malformed = "elsewhere-1-1", `{"reason":"unknown"}`, `{"reason":"malformed"}`
+	const gone, unknown, malformed = "elsewhere-1-1", `{"reason":"unknown","heartbeat":3600}`, `{"reason":"malformed","heartbeat":3600}`
 	for _, test := range []struct {
 		name, query, header string
 		first, data         string
@@ -343,7 +344,7 @@ func TestFirstEventIsExactlyOne(t *testing.T) {
 	b.api.Drain()
 	go b.outlet.Drain(t.Context(), 0)
 	c.next(t, bridge.EventClose, `{"reason":"drain"}`)
-	if event, err := c.Next(); !errors.Is(err, io.EOF) {
+	if event, err := c.Next(); !errors.Is(err, bridgetest.ErrBroken) {
 		t.Errorf("%+v, %v", event, err)
 	}
 }

@@ -71,6 +71,9 @@ type bed struct {
 // patient is a configuration in which nothing happens by itself.
 var patient = outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: 24 * time.Hour, Retry: 2 * time.Second}
 
+// opened is what the first event says there.
+const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
+
 var plenty = bridge.Memory{Frames: 1 << 20, Bytes: 1 << 30}
 
 func newBed(t testing.TB, config outlet.Config, memory bridge.Memory) *bed {
@@ -102,7 +105,6 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", framing.ContentType())
-	w.Header().Set("Connection", "close")
 	b.served.Add(1)
 	terms := bridge.Terms{}
 	if set := b.terms.Load(); set != nil {
@@ -110,6 +112,16 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	terms.Ended = b.served.Done
 	b.outlet.Serve(w, r, reader, terms)
+}
+
+// answer serves a request to a sink, and expects that the response breaks off, as net/http is asked to let it.
+func (b *bed) answer(t *testing.T, out *sink, r *http.Request) {
+	defer func() {
+		if reason := recover(); reason != http.ErrAbortHandler {
+			t.Errorf("the response ends with %v", reason)
+		}
+	}()
+	b.ServeHTTP(out, r)
 }
 
 // protocol is one of the ways in which connections come.
@@ -195,10 +207,10 @@ func (c *client) next(t testing.TB) bridgetest.Event {
 	return event
 }
 
-// end expects the end of the stream.
+// end expects the end of the stream: one that is broken, behind a whole frame.
 func (c *client) end(t testing.TB) {
 	t.Helper()
-	if event, err := c.Next(); !errors.Is(err, io.EOF) {
+	if event, err := c.Next(); !errors.Is(err, bridgetest.ErrBroken) {
 		t.Fatalf("%+v, %v instead of the end", event, err)
 	}
 }
@@ -209,16 +221,22 @@ type rawClient struct {
 	conn *net.TCPConn
 }
 
-// send opens a connection, and sends a request. The test's end closes it.
+// send opens a connection, and sends a request of HTTP/1.0: there are no chunks, so what is read of the socket is what was
+// written. The test's end closes it.
 func send(t testing.TB, server *httptest.Server, dialer net.Dialer) *net.TCPConn {
+	t.Helper()
+	return ask(t, server, dialer, "1.0")
+}
+
+// ask is send for a version of HTTP.
+func ask(t testing.TB, server *httptest.Server, dialer net.Dialer, version string) *net.TCPConn {
 	t.Helper()
 	conn, err := dialer.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	// In HTTP/1.0 there are no chunks, so what is read of the socket is what was written.
-	_, err = io.WriteString(conn, "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+	_, err = io.WriteString(conn, "GET / HTTP/"+version+"\r\nHost: localhost\r\n\r\n")
 	if err := errors.Join(err, conn.SetDeadline(time.Now().Add(time.Minute))); err != nil {
 		t.Fatal(err)
 	}

@@ -123,12 +123,12 @@ func (g *group) turn() {
 			return
 		}
 		g.several = n > 1
-		data := l.join(nil, l.batch)
+		packet := l.pack(nil, l.batch...)
 		clear(l.batch)
 		l.outlet.stats.frames.Add(uint64(n * len(g.members)))
 		// From the last to the first: who leaves changes places with one who was served.
 		for i := len(g.members) - 1; i >= 0; i-- {
-			g.members[i].write(data)
+			g.members[i].write(packet)
 		}
 	}
 	l.enqueue(g)

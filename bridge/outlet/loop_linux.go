@@ -2,7 +2,6 @@ package outlet
 
 import (
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +34,7 @@ type loop struct {
 	rechecks    *order
 	batch       [][]byte
 	joined      []byte
+	packet      packet
 }
 
 // turner has a turn when it was woken: a socket or a group.
@@ -90,10 +90,10 @@ func tick(c Config) time.Duration {
 	return max(finest, min(coarsest, min(c.Heartbeat, c.WriteTimeout, c.Age)/64))
 }
 
-// hand gives a socket to the loop that is to write it.
-func (o *Outlet) hand(fd int, header http.Header, reader *bridge.Reader, terms bridge.Terms) {
+// hand gives a socket to the loop that is to write it. It is chunked where the client knows chunks.
+func (o *Outlet) hand(fd int, header http.Header, chunked bool, reader *bridge.Reader, terms bridge.Terms) {
 	l := o.loops[fd%len(o.loops)]
-	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, first: head(header), room: leastRoom}
+	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, first: head(header, chunked), chunked: chunked, room: leastRoom}
 	if !terms.Until.IsZero() {
 		s.expires = max(1, terms.Until.Sub(l.start))
 	}
@@ -175,32 +175,6 @@ func (l *loop) handle(event *unix.EpollEvent) {
 	}
 	if event.Events&unix.EPOLLOUT != 0 {
 		s.flush()
-	}
-}
-
-// join gives frames as one piece, which is good until the next call, unless it was lent.
-func (l *loop) join(first []byte, frames [][]byte) []byte {
-	switch {
-	case len(frames) == 0:
-		return first
-	case len(frames) == 1 && first == nil:
-		return frames[0]
-	}
-	size := len(first)
-	for _, frame := range frames {
-		size += len(frame)
-	}
-	l.joined = append(slices.Grow(l.joined[:0], size), first...)
-	for _, frame := range frames {
-		l.joined = append(l.joined, frame...)
-	}
-	return l.joined
-}
-
-// lend lets somebody keep what join gave.
-func (l *loop) lend(data []byte) {
-	if len(data) > 0 && cap(l.joined) > 0 && &data[0] == &l.joined[:1][0] {
-		l.joined = nil
 	}
 }
 

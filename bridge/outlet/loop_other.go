@@ -15,7 +15,7 @@ func startLoops(*Outlet) ([]*loop, error) { return nil, nil }
 
 func (o *Outlet) takeOver(http.ResponseWriter, *http.Request) (fd int, ok bool) { return 0, false }
 
-func (o *Outlet) hand(int, http.Header, *bridge.Reader, bridge.Terms) {}
+func (o *Outlet) hand(int, http.Header, bool, *bridge.Reader, bridge.Terms) {}
 
 func (*loop) drain()   {}
 func (*loop) cut()     {}

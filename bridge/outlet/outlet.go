@@ -85,6 +85,9 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 // status must have been set. It takes the reader over, and closes it at the end; then it calls terms.Ended. The connection
 // ends when its terms say so.
 //
+// Over HTTP/1.1 and HTTP/2 the response never ends cleanly, because clients built on fetch take a clean end for the end of all: the
+// last chunk is not sent, or the stream is reset. For that, Serve panics with http.ErrAbortHandler where it has not taken the connection.
+//
 // Where it can, it takes the connection from net/http for an event loop, and returns at once: over TCP, with HTTP/1 and
 // without TLS, on Linux. Elsewhere the calling goroutine writes, and it returns at the end.
 func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms) {
@@ -92,8 +95,9 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 		terms.Ended = func() {}
 	}
 	o.enter()
+	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
 	if fd, ok := o.takeOver(w, r); ok {
-		o.hand(fd, w.Header(), reader, terms)
+		o.hand(fd, w.Header(), r.ProtoAtLeast(1, 1), reader, terms)
 		return
 	}
 	o.stats.plain.Add(1)
@@ -115,6 +119,9 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 	if reason = c.run(r.Context()); reason == endSlow {
 		o.logSlow(r.RemoteAddr, reader.Feed().Subjects())
+	}
+	if r.ProtoAtLeast(1, 1) {
+		panic(http.ErrAbortHandler)
 	}
 }
 

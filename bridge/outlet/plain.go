@@ -49,7 +49,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	if c.recheck != nil {
 		c.recheck.Wake() // it may have been revoked before anybody could be told
 	}
-	if err := c.write(framing.Preamble(jitter(config.Retry, 0.5))); err != nil {
+	if err := c.write(framing.Preamble()); err != nil {
 		return reasonOf(err)
 	}
 	for {

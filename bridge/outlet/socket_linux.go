@@ -2,9 +2,7 @@ package outlet
 
 import (
 	"net/netip"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -37,9 +35,10 @@ type socket struct {
 	index int    // in the group
 	alone bool   // it is the one of its feed in loop.alone
 
-	first []byte // the head of the response, until it is written
-	room  int    // how many bytes of frames the next write may have
-	rest  []byte // what the client has not taken; while there is some, nothing else is written
+	first   []byte   // the head of the response, until it is written
+	chunked bool     // the body consists of chunks, of which the last is never sent
+	room    int      // how many bytes of frames the next write may have
+	rest    [][]byte // what the client has not taken; while there is some, nothing else is written
 
 	timer  timer
 	wrote  time.Duration // when something was written last
@@ -72,13 +71,14 @@ func (s *socket) turn() {
 		if s.state != stateOpen || s.group != nil || s.rest != nil {
 			return
 		}
-		l.batch = s.reader.Next(l.batch[:0], s.room, s)
-		n := len(l.batch)
+		own := s.preamble(l.batch[:0])
+		l.batch = s.reader.Next(own, s.room, s)
+		n := len(l.batch) - len(own)
 		if n > 0 || s.first != nil {
-			data := l.join(s.first, l.batch)
+			packet := l.pack(s.first, l.batch...)
 			s.first = nil
 			clear(l.batch)
-			if s.write(data) {
+			if s.write(packet) {
 				s.room = min(2*s.room, maxWrite)
 			}
 			l.outlet.stats.frames.Add(uint64(n))
@@ -91,6 +91,14 @@ func (s *socket) turn() {
 		}
 	}
 	l.enqueue(s)
+}
+
+// preamble appends what stands before the first frame to the frames of the first write.
+func (s *socket) preamble(frames [][]byte) [][]byte {
+	if preamble := s.reader.Framing().Preamble(); s.first != nil && len(preamble) > 0 {
+		frames = append(frames, preamble)
+	}
+	return frames
 }
 
 // begin lets the loop have the socket. It reports false where that cannot be.
@@ -108,7 +116,6 @@ func (s *socket) begin() bool {
 		s.close(endClient)
 		return false
 	}
-	s.first = append(s.first, s.reader.Framing().Preamble(jitter(config.Retry, 0.5))...)
 	s.wrote = l.now
 	s.until = l.now + jitter(config.Age, 0.2)
 	if s.expires != 0 {
@@ -125,9 +132,11 @@ func (s *socket) begin() bool {
 }
 
 // write gives the client what it takes at once; the rest is kept. It reports false where the client did not take all.
-func (s *socket) write(data []byte) bool {
+func (s *socket) write(p *packet) bool { return s.writePieces(p.of(s.chunked)) }
+
+func (s *socket) writePieces(pieces [][]byte) bool {
 	l := s.loop
-	n, err := send(s.fd, data)
+	n, err := send(s.fd, pieces)
 	if err != 0 && err != unix.EAGAIN {
 		s.close(endClient)
 		return false
@@ -135,30 +144,15 @@ func (s *socket) write(data []byte) bool {
 	l.outlet.stats.bytes.Add(uint64(n))
 	s.sent += uint64(n)
 	s.wrote = l.now
-	if n == len(data) {
+	if n == sizeOf(pieces) {
 		return true
 	}
 	s.leave()
-	l.lend(data)
-	s.rest, s.room = data[n:], leastRoom
+	l.lend()
+	s.rest, s.room = behind(pieces, n), leastRoom
 	s.takesNothing() // from now on
 	s.set()
 	return false
-}
-
-// send writes what fits. The descriptor never blocks, so Go's scheduler need not be told of the call, which would cost a
-// sixth of it.
-func send(fd int, data []byte) (n int, err syscall.Errno) {
-	for {
-		sent, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		switch errno {
-		case 0:
-			return int(sent), 0
-		case unix.EINTR:
-		default:
-			return 0, errno
-		}
-	}
 }
 
 // flush goes on with what the client had not taken.
@@ -168,7 +162,7 @@ func (s *socket) flush() {
 	}
 	rest := s.rest
 	s.rest = nil
-	if !s.write(rest) {
+	if !s.writePieces(rest) {
 		return
 	}
 	if s.state == stateEnding {
@@ -209,7 +203,7 @@ func (s *socket) look() {
 	case s.state == stateOpen && l.now >= s.until:
 		s.end()
 	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
-		if s.write(s.reader.Framing().Heartbeat()) {
+		if s.write(l.pack(nil, s.reader.Framing().Heartbeat())) {
 			s.takesNothing() // from now on, unless it is acknowledged
 		}
 	}
@@ -260,11 +254,13 @@ func (s *socket) end() {
 	s.leave()
 	s.state = stateEnding
 	last := s.reader.Framing().Close(s.reason, jitter(l.outlet.config.Retry, 0.5))
+	packet := l.pack(s.first, append(s.preamble(nil), last)...)
 	if s.rest != nil {
-		s.rest = append(append(make([]byte, 0, len(s.rest)+len(last)), s.rest...), last...)
+		l.lend()
+		s.rest = append(s.rest, packet.of(s.chunked)...)
 		return
 	}
-	if s.write(append(s.first, last...)) {
+	if s.write(packet) {
 		s.finish()
 	}
 }
@@ -282,7 +278,7 @@ func (s *socket) why() string {
 	}
 }
 
-// finish ends what is sent. The socket itself stays until the client has closed as well: closed before, the kernel would
+// finish ends what is sent, without a last chunk: to clients built on fetch that would be the end of all. The socket itself stays until the client has closed as well: closed before, the kernel would
 // throw away what is on its way, if the client has sent something that nobody read.
 func (s *socket) finish() {
 	_ = unix.Shutdown(s.fd, unix.SHUT_WR)

@@ -54,14 +54,17 @@ func duplicate(socket *net.TCPConn) (fd int, err error) {
 	return fd, nil
 }
 
-// head gives the head of the response. There is no length and there are no chunks: the end of the connection ends the
-// body (RFC 9112, 6.3).
-func head(header http.Header) []byte {
+// head returns the head of the response. The body has no length. It is chunked, or where the client does not know chunks, the end
+// of the connection ends it (RFC 9112, 6.3).
+func head(header http.Header, chunked bool) []byte {
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 200 OK\r\nDate: ")
 	head.WriteString(time.Now().UTC().Format(http.TimeFormat))
 	head.WriteString("\r\n")
 	header.Del("Date")
+	if chunked {
+		header.Set("Transfer-Encoding", "chunked")
+	}
 	_ = header.Write(&head) // a buffer takes everything
 	head.WriteString("\r\n")
 	return head.Bytes()

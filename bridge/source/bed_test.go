@@ -159,7 +159,7 @@ func (b *bed) open(t testing.TB, framing bridge.Framing, resume bridge.Resume, s
 		t.Fatal(err)
 	}
 	t.Cleanup(reader.Close)
-	c := &client{t: t, reader: reader, rest: framing.Preamble(time.Second)}
+	c := &client{t: t, reader: reader, rest: framing.Preamble()}
 	c.stream = bridgetest.NewStream(c)
 	return c
 }

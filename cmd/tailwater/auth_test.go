@@ -101,7 +101,7 @@ func TestSignIn(t *testing.T) {
 
 			url := n.url() + "/inbox?ticket=" + newTicket(t, n, alice)
 			inbox, opening := subscribe(t, url, "")
-			if opening.Data != `{"subjects":["user.alice.inbox"]}` {
+			if opening.Data != `{"subjects":["user.alice.inbox"],"heartbeat":15}` {
 				t.Errorf("%+v", opening)
 			}
 			bobs, _ := subscribe(t, n.url()+"/inbox?ticket="+newTicket(t, n, bob), "")

@@ -90,8 +90,8 @@ func TestSecondSignalIsImmediate(t *testing.T) {
 	}
 	// From now on connections are asked to come back: the first signal has been taken.
 	eventually(t, "the process drains", func() bool {
-		_, err := dial(t, p.http+"/events/chat.room1", "").Next()
-		return errors.Is(err, io.EOF)
+		event, err := dial(t, p.http+"/events/chat.room1", "").Next()
+		return err == nil && event.Type == "tailwater:close"
 	})
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ func TestPublishedMessageReachesEveryReader(t *testing.T) {
 	n := startNode(t, nil)
 	first, opening := subscribe(t, n.url()+"/events/chat.room1", "")
 	second, _ := subscribe(t, n.url()+"/events/chat/room1", "")
-	if opening.Type != "tailwater:open" || opening.Data != `{"subjects":["chat.room1"]}` {
+	if opening.Type != "tailwater:open" || opening.Data != `{"subjects":["chat.room1"],"heartbeat":15}` {
 		t.Errorf("the connection begins with %+v", opening)
 	}
 	conn := publisher(t, n.natsURL())
@@ -164,7 +164,7 @@ func TestStartsWithoutNATS(t *testing.T) {
 	}
 	held := dial(t, n.url()+"/events/chat.room1", "")
 	server.Start(t)
-	held.expect("tailwater:open", `{"subjects":["chat.room1"]}`)
+	held.expect("tailwater:open", `{"subjects":["chat.room1"],"heartbeat":15}`)
 	post(t, n.url()+"/events/chat.room1", "hello")
 	held.expect("message", "hello")
 	if status, _ := get(t, n.admin.url()+"/readyz"); status != http.StatusOK {

@@ -111,7 +111,7 @@ func testTicketPage(t *testing.T, browser context.Context, others string) {
 	cutter.cut()
 	publish("two") // which it finds when it is back
 	all := page.awaitSeen("two")
-	const opening = `open{"subjects":["user.alice.inbox"]}`
+	const opening = `open{"subjects":["user.alice.inbox"],"heartbeat":15}`
 	if got, want := brief(all), "open "+opening+" one open "+opening+" two"; got != want || all[4].ID != all[2].ID {
 		t.Errorf("the page saw %s instead of %s; it was to continue at %s, not at %s", got, want, all[2].ID, all[4].ID)
 	}
@@ -128,7 +128,7 @@ func testTicketPage(t *testing.T, browser context.Context, others string) {
 	publish("three")
 	page.awaitSeen("three")
 
-	if got, want := brief(expiring.awaitSeen("closed")), `open open{"subjects":["user.bob.inbox"]} close{"reason":"auth"} closed`; got != want {
+	if got, want := brief(expiring.awaitSeen("closed")), `open open{"subjects":["user.bob.inbox"],"heartbeat":15} close{"reason":"auth"} closed`; got != want {
 		t.Errorf("the page whose token expired saw %s", got)
 	}
 	testStolenTicket(t, browser, n, origin)
@@ -184,7 +184,7 @@ func testCookiePage(t *testing.T, browser context.Context, others string) {
 	page.waitFor(`answered === 200`)
 	page.awaitSeen("tailwater:close")
 	publish("two")
-	const opening = `open open{"subjects":["user.alice.inbox"]}`
+	const opening = `open open{"subjects":["user.alice.inbox"],"heartbeat":15}`
 	if got, want := brief(page.awaitSeen("two")), opening+` one close{"reason":"auth"} `+opening+" two"; got != want {
 		t.Errorf("the page saw %s instead of %s", got, want)
 	}

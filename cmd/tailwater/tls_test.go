@@ -138,7 +138,7 @@ func (a *issuer) readSubject(client *http.Client, n *testNode, subject string) *
 	}
 	a.t.Cleanup(func() { response.Body.Close() })
 	s := &subscription{bridgetest.NewStream(response.Body), a.t, response.Body}
-	s.expect("tailwater:open", `{"subjects":["`+subject+`"]}`)
+	s.expect("tailwater:open", `{"subjects":["`+subject+`"],"heartbeat":15}`)
 	return s
 }
 
@@ -193,7 +193,7 @@ func TestTLS(t *testing.T) {
 	n.stop(t)
 	for _, reader := range readers {
 		reader.expect("tailwater:close", `{"reason":"drain"}`)
-		if event, err := reader.Next(); err != io.EOF {
+		if event, err := reader.Next(); !errors.Is(err, bridgetest.ErrBroken) {
 			t.Errorf("behind the end there is %+v, %v", event, err)
 		}
 	}

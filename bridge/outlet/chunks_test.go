@@ -1,0 +1,140 @@
+package outlet_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// answerOf reads the head of an answer from a socket, and checks how its body is framed.
+func answerOf(t *testing.T, socket io.Reader, version string) *bufio.Reader {
+	t.Helper()
+	text := bufio.NewReader(socket)
+	if _, err := text.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	header, err := textproto.NewReader(text).ReadMIMEHeader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunked := header.Get("Transfer-Encoding") == "chunked"
+	if chunked != (version == "1.1") || header.Get("Content-Length") != "" || chunked && header.Get("Connection") != "" {
+		t.Fatalf("HTTP/%s: %v", version, header)
+	}
+	return text
+}
+
+// bodyOf reads a body until the connection ends. Chunks must not be empty: that would be the end.
+func bodyOf(text *bufio.Reader, version string, body io.Writer) error {
+	if version == "1.0" {
+		_, err := io.Copy(body, text)
+		return err
+	}
+	for {
+		line, err := text.ReadString('\n')
+		if err == io.EOF && line == "" {
+			return nil
+		}
+		size, parseErr := strconv.ParseInt(strings.TrimSuffix(line, "\r\n"), 16, 64)
+		if err := errors.Join(err, parseErr); err != nil || size == 0 {
+			return fmt.Errorf("the chunk begins with %q: %w", line, err)
+		}
+		end := make([]byte, 2)
+		if _, err := io.CopyN(body, text, size); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(text, end); err != nil || string(end) != "\r\n" {
+			return fmt.Errorf("the chunk ends with %q: %w", end, err)
+		}
+	}
+}
+
+// Whatever clients take at a time, and whether they know chunks: all get the same bytes, and none gets the last chunk.
+func TestChunksAreExact(t *testing.T) {
+	const messages = 2000
+	overSockets(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		var reading sync.WaitGroup
+		bodies := make([]bytes.Buffer, 8)
+		for i := range bodies {
+			version := []string{"1.0", "1.1"}[i%2]
+			conn := ask(t, server, smallWindow, version)
+			text := answerOf(t, conn, version)
+			reading.Go(func() {
+				if i < len(bodies)/2 {
+					// It takes nothing until most was published: the socket is full, in the middle of anything.
+					eventually(t, "most was published", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.position.Seq >= messages/2 })
+				}
+				if err := bodyOf(text, version, &bodies[i]); err != nil {
+					t.Errorf("HTTP/%s: %v", version, err)
+				}
+			})
+		}
+		eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == uint64(len(bodies)) })
+		for i := range messages {
+			b.publish(numbered(i))
+		}
+		eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(bodies)*(messages+1)) })
+		b.outlet.Drain(t.Context(), 0)
+		reading.Wait()
+		for i := range bodies {
+			stream := bridgetest.NewStream(&bodies[i])
+			for n := -1; n <= messages; n++ {
+				event, err := stream.Next()
+				want := map[int]string{-1: opened, messages: `{"reason":"drain"}`}[n]
+				if want == "" {
+					want = string(numbered(n))
+				}
+				if err != nil || event.Data != want {
+					t.Fatalf("client %d: event %d is %.100v, %v", i, n, event, err)
+				}
+			}
+			if event, err := stream.Next(); err != io.EOF {
+				t.Errorf("client %d: behind the end comes %v, %v", i, event, err)
+			}
+		}
+	})
+}
+
+// A connection that was not to be served breaks off like any other, in lines too.
+func TestLinesBreakOff(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/?lines", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := server.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		eventually(t, "it has begun", func() bool { return b.outlet.Stats().Frames == 1 })
+		b.outlet.Drain(t.Context(), 0)
+		text, err := io.ReadAll(response.Body)
+		if err == nil || ctx.Err() != nil {
+			t.Errorf("it ends with %v", err)
+		}
+		lines := strings.Split(string(text), "\n")
+		if len(lines) != 3 || !strings.Contains(lines[0], `\"heartbeat\":3600`) || !strings.Contains(lines[1], bridge.EventClose) {
+			t.Errorf("it says %q", lines)
+		}
+	})
+}
