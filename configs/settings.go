@@ -152,8 +152,8 @@ type Limit struct {
 
 // Drain is how the process leaves.
 type Drain struct {
-	Delay  time.Duration `default:"0s" desc:"How long, after a stop was asked for, new connections are still answered, so that load balancers can notice: a duration, 0s for not at all."`
-	Window time.Duration `default:"15s" desc:"Over how long the open connections are closed, spread evenly: a duration, 0s for all at once."`
+	Delay  time.Duration `default:"0s" desc:"How long, after a stop was asked for, open connections are left alone, so that load balancers can notice; new ones are asked to come back after the stop: a duration, 0s for not at all."`
+	Window time.Duration `embedded:"1s" default:"15s" desc:"Over how long the open connections are closed, spread evenly, however many there are; browsers are asked to come back a little after it has passed: a duration, 0s for all at once."`
 }
 
 // Log is what the process says about itself, on standard error. Format is empty where it was not set: the command

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge/httpapi"
 )
@@ -155,7 +156,7 @@ func checkOrigin(t *testing.T, c httpapi.Config, origin, host string, cors, refu
 	check(b.do(t, http.MethodGet, "/events/..", nil, headers...), http.StatusBadRequest, "bad-subject")
 	check(b.do(t, http.MethodPost, "/events/secret", strings.NewReader("x"), headers...), http.StatusForbidden, "forbidden")
 	check(b.do(t, http.MethodPut, "/events/chat.room1", nil, headers...), http.StatusMethodNotAllowed, "method")
-	b.api.Drain()
+	b.api.Drain(time.Now().Add(time.Minute))
 	if !refused {
 		check(b.do(t, http.MethodGet, "/events/chat.room1", nil, headers...), http.StatusOK, "")
 	}

@@ -91,13 +91,14 @@ type API struct {
 	routes   []bridge.Route // the most specific first
 	places   places
 	rates    *rates // of POSTs; nil for no limit
-	draining atomic.Bool
+	drained  atomic.Int64 // when the drain ends, in ns of Unix time; 0 before Drain
+	finished atomic.Bool
 	stats    counters
 	polls    polls
 	signIns  rate.Sometimes // that failed, in the log
 	logs     rate.Sometimes // of what exceeds a limit
 
-	publishing sync.RWMutex // held for reading while a message is on its way
+	working sync.RWMutex // held for reading while a request waits for what the API stands on
 }
 
 // New gives an API.
@@ -116,14 +117,29 @@ func New(config Config) *API {
 	return a
 }
 
-// Drain makes every GET from now on end at once, with the advice to come back: to a browser any status but 200 would be
-// final. POSTs are still served.
-func (a *API) Drain() { a.draining.Store(true) }
+// Drain makes every GET from now on end at once, with the advice to come back after the drain has ended: to a browser any status
+// but 200 would be final. POSTs are still served.
+func (a *API) Drain(end time.Time) { a.drained.Store(end.UnixNano()) }
 
-// FinishPublishing waits for the messages that are on their way to NATS, but not for bodies that are still arriving.
-func (a *API) FinishPublishing() {
-	a.publishing.Lock()
-	defer a.publishing.Unlock()
+func (a *API) draining() bool { return a.drained.Load() != 0 }
+
+// Finish ends the use of what the API stands on: hub, outlet, publisher, store and auth may be closed when it returns. It waits for
+// the messages that are on their way to NATS, but not for bodies that are still arriving. From then on each request is asked to come
+// back: a GET by the answer of Drain, which must have been called before, any other by 503.
+func (a *API) Finish() {
+	a.finished.Store(true)
+	a.working.Lock() // until those that began before have ended
+	defer a.working.Unlock()
+}
+
+// begin tells whether a request may use what the API stands on; then it calls end.
+func (a *API) begin() (end func(), ok bool) {
+	a.working.RLock()
+	if a.finished.Load() {
+		a.working.RUnlock()
+		return nil, false
+	}
+	return a.working.RUnlock, true
 }
 
 // ServeHTTP implements http.Handler.
@@ -148,6 +164,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if a.config.Cookie != "" && header.Get("Access-Control-Allow-Origin") != "" {
 		header.Set("Access-Control-Allow-Credentials", "true") // the origin is one by name, never *
 	}
+	if a.finished.Load() {
+		return a.late(w, r)
+	}
 	if sentPath(r.URL) == sessionPath {
 		return a.session(w, r)
 	}
@@ -169,6 +188,26 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		header.Set("Allow", methods)
 		return errMethod
 	}
+}
+
+// late answers a request that comes when there is nothing left to serve it.
+func (a *API) late(w http.ResponseWriter, r *http.Request) error {
+	switch {
+	case r.Method == http.MethodOptions:
+		a.options(w, r)
+		return nil
+	case r.Method != http.MethodGet || r.URL.Query().Has("poll"):
+		return errBusy
+	}
+	if _, found := a.find(r); !found {
+		return a.page(w, r)
+	}
+	framing := bridge.Framing{} // of which the format JSON differs in nothing here
+	if acceptsLines(r) {
+		framing.Format = bridge.Lines
+	}
+	a.turnAway(w, r, framing)
+	return nil
 }
 
 const methods = "GET, HEAD, POST, OPTIONS"

@@ -15,7 +15,7 @@ const (
 
 // admit takes a place for a connection, and gives what frees it again; nil where there is none, or the API is draining.
 func (a *API) admit(r *http.Request) (free func()) {
-	if a.draining.Load() {
+	if a.draining() {
 		return nil
 	}
 	address := a.address(r)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -70,7 +71,7 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("%+v", head)
 	}
 	lines := b.do(t, http.MethodGet, "/events/chat.room1", nil, "Accept", "application/x-ndjson")
-	if lines.status != http.StatusOK || lines.header.Get("Content-Type") != "application/x-ndjson" || lines.body != "" {
+	if lines.status != http.StatusOK || lines.header.Get("Content-Type") != "application/x-ndjson" || lines.body != `{"event":"tailwater:close","data":"{\"reason\":\"busy\"}"}`+"\n" {
 		t.Errorf("%+v", lines)
 	}
 	if stats := b.api.Stats(); stats.TurnedAway != 6 || stats.Refused != 2 || stats.Limited["connections"] != 8 || b.outlet.Stats().Opened != 3 {
@@ -112,9 +113,15 @@ func TestDrain(t *testing.T) {
 	b := start(t, config())
 	before := b.get(t, "/events/chat.room1")
 	before.next(t, "tailwater:open", opened)
-	b.api.Drain()
+	b.api.Drain(time.Now())
 	b.turnedAwayFor(t, bridge.CloseDrain)
 	b.turnedAwayFor(t, bridge.CloseDrain, "Last-Event-ID", "nonsense")
+	// Nobody is asked to come back before it ends.
+	b.api.Drain(time.Now().Add(time.Hour))
+	stream := bridgetest.NewStream(strings.NewReader(b.do(t, http.MethodGet, "/events/chat.room1", nil).body))
+	if _, err := stream.Next(); err != nil || stream.Retry < 3_600_000 {
+		t.Errorf("retry: %d, %v", stream.Retry, err)
+	}
 	// What could never be served is not asked to come back.
 	b.do(t, http.MethodGet, "/events/..", nil).problem(t, http.StatusBadRequest, "bad-subject")
 	b.do(t, http.MethodGet, "/events/secret", nil).problem(t, http.StatusForbidden, "forbidden")
@@ -124,7 +131,7 @@ func TestDrain(t *testing.T) {
 	// What was open stays; ending it is the outlet's part.
 	b.deliver("chat.room1", "hello")
 	before.next(t, "message", "hello")
-	if stats := b.api.Stats(); stats.TurnedAway != 2 {
+	if stats := b.api.Stats(); stats.TurnedAway != 3 {
 		t.Errorf("%+v", stats)
 	}
 	b.quiet(t)

@@ -52,7 +52,12 @@ func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request req
 	a.polls.begin()
 	held := 0
 	defer func() { a.polls.end(held) }()
+	end, ok := a.begin()
+	if !ok {
+		return errBusy
+	}
 	frames, err := a.collect(r.Context(), t, request, &held)
+	end()
 	if err != nil {
 		return fmt.Errorf("read what is stored: %w", err)
 	}

@@ -96,8 +96,11 @@ func readOnlyAdvice(route bridge.Route) string {
 }
 
 func (a *API) send(ctx context.Context, subject bridge.Subject, header map[string][]string, body []byte) (bridge.Receipt, error) {
-	a.publishing.RLock()
-	defer a.publishing.RUnlock()
+	end, ok := a.begin()
+	if !ok {
+		return bridge.Receipt{}, errBusy
+	}
+	defer end()
 	// A client that hangs up does not take the message back, and says nothing about NATS.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()

@@ -346,18 +346,18 @@ func TestClientThatDoesNotWait(t *testing.T) {
 	b.quiet(t)
 }
 
-func TestFinishPublishing(t *testing.T) {
+func TestFinish(t *testing.T) {
 	b := start(t, config())
-	b.api.FinishPublishing() // nothing is under way
 	b.publisher.wait = make(chan struct{})
 	release := sync.OnceFunc(func() { close(b.publisher.wait) })
 	defer release()
 	posted := make(chan int, 1)
 	go func() { posted <- b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello")).status }()
 	eventually(t, "the message is on its way", func() bool { return len(b.publisher.all()) == 1 })
+	b.api.Drain(time.Now())
 	finished := make(chan struct{})
 	go func() {
-		b.api.FinishPublishing()
+		b.api.Finish()
 		close(finished)
 	}()
 	again := time.NewTicker(time.Millisecond)
@@ -366,7 +366,7 @@ func TestFinishPublishing(t *testing.T) {
 		<-again.C
 		select {
 		case <-finished:
-			t.Fatal("FinishPublishing did not wait")
+			t.Fatal("Finish did not wait")
 		default:
 		}
 	}
@@ -375,8 +375,19 @@ func TestFinishPublishing(t *testing.T) {
 	if status := <-posted; status != http.StatusAccepted {
 		t.Errorf("%d", status)
 	}
-	// It does not close anything.
-	if a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello")); a.status != http.StatusAccepted {
+	// Nothing that the API stands on is used any more, and nobody is told what would be final.
+	b.hub.Close()
+	b.turnedAwayFor(t, bridge.CloseDrain)
+	for _, request := range [][2]string{{http.MethodPost, ""}, {http.MethodHead, ""}, {http.MethodGet, "?poll=1"}} {
+		a := b.do(t, request[0], "/events/chat.room1"+request[1], nil)
+		if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %+v", request, a)
+		}
+	}
+	if a := b.do(t, http.MethodOptions, "/events/chat.room1", nil); a.status != http.StatusNoContent {
 		t.Errorf("%+v", a)
+	}
+	if n := len(b.publisher.all()); n != 1 {
+		t.Errorf("%d were published", n)
 	}
 }

@@ -91,7 +91,12 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	defer free()
 	ctx, cancel := context.WithTimeout(r.Context(), pollTimeout)
 	defer cancel()
+	end, ok := a.begin()
+	if !ok {
+		return errBusy
+	}
 	extent, err := a.config.Store.Extent(ctx, t.subjects)
+	end()
 	if err != nil {
 		return err
 	}
@@ -113,12 +118,13 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
 	a.stats.turnedAway.Add(1)
 	a.streamHeaders(w, framing)
-	reason := bridge.CloseBusy
-	if a.draining.Load() {
+	reason, retry := bridge.CloseBusy, retryLater/2+rand.N(retryLater)
+	if end := a.drained.Load(); end != 0 {
 		reason = bridge.CloseDrain
+		retry += max(0, time.Until(time.Unix(0, end)))
 	}
 	// A client that is gone by now was not to be served anyway.
-	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retryLater/2+rand.N(retryLater))...))
+	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))
 	_ = http.NewResponseController(w).Flush()
 	if r.ProtoAtLeast(1, 1) {
 		panic(http.ErrAbortHandler)

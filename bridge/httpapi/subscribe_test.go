@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -341,7 +342,7 @@ func TestFirstEventIsExactlyOne(t *testing.T) {
 	c.next(t, bridge.EventOpen, opened)
 	b.deliver("chat.room1", "1")
 	c.next(t, "message", "1")
-	b.api.Drain()
+	b.api.Drain(time.Now().Add(time.Minute))
 	go b.outlet.Drain(t.Context(), 0)
 	c.next(t, bridge.EventClose, `{"reason":"drain"}`)
 	if event, err := c.Next(); !errors.Is(err, bridgetest.ErrBroken) {

@@ -43,11 +43,12 @@ type Outlet struct {
 
 	draining chan struct{} // closed by Drain
 
-	mu     sync.Mutex
-	open   int
-	plain  map[*connection]bool // that can be ended by a revocation
-	spread time.Duration        // how far apart connections end while draining
-	empty  chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
+	mu      sync.Mutex
+	open    int
+	plain   map[*connection]bool // that can be ended by a revocation
+	drained time.Time            // when the window of Drain has passed; the zero value before Drain
+	back    time.Duration        // over how long its clients come back
+	empty   chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
 }
 
 // New gives an outlet without connections. Where its loops cannot be started, the log says so, and it does without.
@@ -155,14 +156,15 @@ func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
 	})
 }
 
-// Drain ends every connection: each is told so, and when to come back. They end one after another within the window, or
-// sooner where there are few, so that their clients do not arrive all at once wherever they go. It returns when the last
-// has ended. Those of loops that have not when ctx ends are cut; the others are the server's to cut. New connections end at
-// once; whoever calls Serve had better stop before. It may be called once.
+// Drain ends every connection: each is told so, and when to come back. They end one after another, spread evenly over the window.
+// Their clients are asked to come back a while after it has passed, when this process has ended and may have been started anew, and
+// not faster than a bridge can accept them. Drain returns when the last connection has ended. Those of loops that have not when ctx
+// ends are cut; the others are the server's to cut. New connections end at once. It may be called once.
 func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	empty := make(chan struct{})
 	o.mu.Lock()
-	o.spread = min(window, time.Duration(o.open)*drainPace)
+	o.drained = time.Now().Add(window)
+	o.back = max(o.config.Retry, time.Duration(o.open)*time.Second/acceptRate)
 	if o.open > 0 {
 		o.empty = empty
 	} else {
@@ -183,8 +185,8 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	}
 }
 
-// drainPace is how long each connection lengthens the drain: 200 a second is nothing for the bridge they go to.
-const drainPace = 5 * time.Millisecond
+// restart is how long, behind the window, a bridge has to end and to listen again.
+const restart = 2 * time.Second
 
 func (o *Outlet) enter() {
 	o.mu.Lock()
@@ -204,11 +206,33 @@ func (o *Outlet) leave(reason string) {
 	}
 }
 
-// drainDelay gives how long one connection stays while draining.
-func (o *Outlet) drainDelay() time.Duration {
+func (o *Outlet) isDraining() bool {
+	select {
+	case <-o.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// drainDelay returns how long one connection stays while draining: one that came late, not at all.
+func (o *Outlet) drainDelay(isLate bool) time.Duration {
+	if isLate {
+		return 0
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return time.Duration(rand.Float64() * float64(o.spread))
+	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drained))))
+}
+
+// retry returns when the client of a connection that ends is to come back.
+func (o *Outlet) retry() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.drained.IsZero() {
+		return jitter(o.config.Retry, 0.5)
+	}
+	return max(0, time.Until(o.drained)) + restart + time.Duration(rand.Float64()*float64(o.back))
 }
 
 // jitter gives d, more or less by up to the share, so that what began together does not go on together.

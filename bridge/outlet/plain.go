@@ -44,6 +44,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		expired = expiry.C
 	}
 	draining, drained := (<-chan struct{})(c.outlet.draining), (<-chan time.Time)(nil)
+	isLate := c.outlet.isDraining()
 	more, isMore := bridge.NewSignal(), true
 
 	if c.recheck != nil {
@@ -91,7 +92,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-age.C:
 			return c.end(bridge.CloseAge)
 		case <-draining:
-			draining, drained = nil, time.After(c.outlet.drainDelay())
+			draining, drained = nil, time.After(c.outlet.drainDelay(isLate))
 		case <-drained:
 			return c.end(bridge.CloseDrain)
 		case <-ctx.Done():
@@ -165,7 +166,7 @@ const maxPiece = 16 << 10
 
 // end tells the client that the server ends the connection, and why.
 func (c *connection) end(reason string) string {
-	if err := c.write(c.reader.Framing().Close(reason, jitter(c.outlet.config.Retry, 0.5))); err != nil {
+	if err := c.write(c.reader.Framing().Close(reason, c.outlet.retry())); err != nil {
 		return reasonOf(err)
 	}
 	return reason

@@ -183,7 +183,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 				clients = append(clients, c)
 			}
 			b.publish([]byte("last"))
-			b.outlet.Drain(t.Context(), 10*time.Second)
+			b.outlet.Drain(t.Context(), 300*time.Millisecond)
 			if open := b.outlet.Stats().Open; open != 0 {
 				t.Errorf("Drain has returned, and %d connections are open", open)
 			}

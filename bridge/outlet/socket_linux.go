@@ -122,10 +122,8 @@ func (s *socket) begin() bool {
 		s.until = min(s.until, s.expires)
 	}
 	s.recheck()
-	select {
-	case <-l.outlet.draining:
-		s.drain()
-	default:
+	if l.outlet.isDraining() {
+		s.until = l.now
 	}
 	s.set()
 	return true
@@ -234,7 +232,7 @@ func (s *socket) set() {
 
 // drain lets the client be asked to come back some time within the drain.
 func (s *socket) drain() {
-	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay())
+	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay(false))
 	s.set()
 }
 
@@ -253,7 +251,7 @@ func (s *socket) end() {
 	s.reason = s.why()
 	s.leave()
 	s.state = stateEnding
-	last := s.reader.Framing().Close(s.reason, jitter(l.outlet.config.Retry, 0.5))
+	last := s.reader.Framing().Close(s.reason, l.outlet.retry())
 	packet := l.pack(s.first, append(s.preamble(nil), last)...)
 	if s.rest != nil {
 		l.lend()
@@ -270,12 +268,10 @@ func (s *socket) why() string {
 	if s.expires != 0 && s.loop.now >= s.expires {
 		return endAuth
 	}
-	select {
-	case <-s.loop.outlet.draining:
+	if s.loop.outlet.isDraining() {
 		return endDrain
-	default:
-		return endAge
 	}
+	return endAge
 }
 
 // finish ends what is sent, without a last chunk: to clients built on fetch that would be the end of all. The socket itself stays until the client has closed as well: closed before, the kernel would

@@ -28,7 +28,8 @@ const (
 	heartbeat = 15 * time.Second
 	// retry is how long a browser waits before it comes back.
 	retry = 2 * time.Second
-	// stopPatience is how long stopping waits, beyond the drain window, for clients that do not take their last bytes.
+	// stopPatience is how long stopping waits, beyond the drain window, for clients that do not take their last bytes, and then
+	// once more for requests that are being answered.
 	stopPatience = 5 * time.Second
 	// answerTimeout is how long a client may take for an answer, event streams excepted.
 	answerTimeout = 30 * time.Second
@@ -239,12 +240,13 @@ func (n *node) serve(server *http.Server, listener net.Listener) {
 	})
 }
 
-// close stops in reverse: no new connections, then those that are open, each told to come back, then what feeds them.
-// It works on a node that was opened in part.
+// close stops in reverse: the open connections, each told to come back, then what feeds them. The listener for browsers stays open
+// until all else has stopped, and who comes meanwhile is asked to come back: behind a proxy, a connection that is refused
+// is a 502, which ends an EventSource. It works on a node that was opened in part.
 func (n *node) close() error {
 	var problems []error
 	if n.http != nil {
-		problems = append(problems, n.closeHTTP())
+		n.drain()
 	}
 	if n.outlet != nil {
 		n.outlet.Close()
@@ -264,6 +266,9 @@ func (n *node) close() error {
 	if n.embedded != nil {
 		problems = append(problems, n.embedded.Stop())
 	}
+	if n.http != nil {
+		n.closeHTTP()
+	}
 	if n.admin != nil {
 		problems = append(problems, n.admin.close())
 	}
@@ -271,25 +276,32 @@ func (n *node) close() error {
 	return errors.Join(problems...)
 }
 
-func (n *node) closeHTTP() error {
+// drain tells every open connection to come back, and finishes what is being published.
+func (n *node) drain() {
+	settings := n.settings.Drain
 	n.admin.draining.Store(true)
-	n.api.Drain()
-	time.Sleep(n.settings.Drain.Delay)
-	ctx, cancel := context.WithTimeout(context.Background(), n.settings.Drain.Window+stopPatience)
+	n.api.Drain(time.Now().Add(settings.Delay + settings.Window))
+	time.Sleep(settings.Delay)
+	ctx, cancel := context.WithTimeout(context.Background(), settings.Window+stopPatience)
 	defer cancel()
-	closed := make(chan error, 1)
-	go func() { closed <- n.shutdown(ctx) }()
-	n.api.FinishPublishing()
-	n.outlet.Drain(ctx, n.settings.Drain.Window)
-	return <-closed
+	cut := context.AfterFunc(ctx, n.cut)
+	n.outlet.Drain(ctx, settings.Window)
+	cut()
+	n.api.Finish()
 }
 
-// shutdown closes the listener and waits for the connections to end, until ctx does. It is the client's doing if some are
-// left then, not a failure: they are cut, which also ends whoever still writes to them.
-func (n *node) shutdown(ctx context.Context) error {
-	if n.http.Shutdown(ctx) == nil {
-		return nil
+// closeHTTP closes the listener, and waits for the requests that are being answered.
+func (n *node) closeHTTP() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	if n.http.Shutdown(ctx) != nil {
+		n.cut()
 	}
+}
+
+// cut ends the connections that have not ended by themselves, which also ends whoever still writes to them. It is the client's
+// doing that there are some, and no failure.
+func (n *node) cut() {
 	n.log.Warn("cut the connections that had not ended by themselves")
-	return n.http.Close()
+	_ = n.http.Close()
 }
