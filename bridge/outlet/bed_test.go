@@ -65,6 +65,7 @@ type bed struct {
 	outlet *outlet.Outlet
 	served sync.WaitGroup               // connections
 	terms  atomic.Pointer[bridge.Terms] // of every connection, but for Ended; nil for the zero value
+	fast   atomic.Int64                 // by how much the clock on the wall is, in ns
 	logs   *bytes.Buffer                // to be read when the server has ended
 }
 
@@ -77,12 +78,18 @@ const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
 var plenty = bridge.Memory{Frames: 1 << 20, Bytes: 1 << 30}
 
 func newBed(t testing.TB, config outlet.Config, memory bridge.Memory) *bed {
+	return newBedBy(t, config, memory, 0)
+}
+
+// newBedBy is newBed where the clock on the wall is fast.
+func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *bed {
 	b := &bed{
 		source: &source{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
 		logs:   &bytes.Buffer{},
 	}
+	b.fast.Store(int64(fast))
 	config.Log = slog.New(slog.NewTextHandler(b.logs, nil)) // the handler has a lock
-	b.outlet = outlet.New(config)
+	b.outlet = outlet.NewByClock(config, func() time.Time { return time.Now().Add(time.Duration(b.fast.Load())).Round(0) })
 	b.hub = bridge.NewHub(b.source, 0, memory)
 	t.Cleanup(b.hub.Close)
 	t.Cleanup(b.outlet.Close)

@@ -26,6 +26,7 @@ type loop struct {
 
 	start       time.Time
 	now         time.Duration // since start
+	clock       time.Time     // what the clock on the wall says, which may be set
 	sockets     []*socket     // by descriptor
 	generations int32
 	groups      map[*bridge.Feed]*group
@@ -93,10 +94,7 @@ func tick(c Config) time.Duration {
 // hand gives a socket to the loop that is to write it. It is chunked where the client knows chunks.
 func (o *Outlet) hand(fd int, header http.Header, chunked bool, reader *bridge.Reader, terms bridge.Terms) {
 	l := o.loops[fd%len(o.loops)]
-	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, first: head(header, chunked), chunked: chunked, room: leastRoom}
-	if !terms.Until.IsZero() {
-		s.expires = max(1, terms.Until.Sub(l.start))
-	}
+	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, expires: terms.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
 	s.timer.socket = s
 	l.enqueue(s)
 }
@@ -144,7 +142,10 @@ func (l *loop) run() {
 }
 
 // refresh looks at the clock, once for all that is done in a round.
-func (l *loop) refresh() { l.now = time.Since(l.start) }
+func (l *loop) refresh() {
+	l.now = time.Since(l.start)
+	l.clock = l.outlet.clock()
+}
 
 // turns lets all have their turn that were woken. Who is woken meanwhile comes in the next round.
 func (l *loop) turns() {

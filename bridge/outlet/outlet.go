@@ -36,6 +36,7 @@ const (
 // Outlet holds the open connections.
 type Outlet struct {
 	config    Config
+	clock     func() time.Time // on the wall: without the monotonic reading
 	stats     counters
 	slowLogs  rate.Sometimes
 	plainLogs rate.Sometimes
@@ -52,9 +53,15 @@ type Outlet struct {
 }
 
 // New gives an outlet without connections. Where its loops cannot be started, the log says so, and it does without.
-func New(config Config) *Outlet {
+func New(config Config) *Outlet { return newOutlet(config, wall) }
+
+// wall returns what the clock on the wall says. Without the monotonic reading, a clock that is set is noticed.
+func wall() time.Time { return time.Now().Round(0) }
+
+func newOutlet(config Config, clock func() time.Time) *Outlet {
 	o := &Outlet{
 		config:    config,
+		clock:     clock,
 		draining:  make(chan struct{}),
 		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},

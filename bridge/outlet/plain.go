@@ -37,12 +37,8 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	defer heartbeat.Stop()
 	age := time.NewTimer(jitter(config.Age, 0.2))
 	defer age.Stop()
-	expired := (<-chan time.Time)(nil)
-	if !c.terms.Until.IsZero() {
-		expiry := time.NewTimer(time.Until(c.terms.Until))
-		defer expiry.Stop()
-		expired = expiry.C
-	}
+	expiry := time.NewTimer(c.untilExpiry())
+	defer expiry.Stop()
 	draining, drained := (<-chan struct{})(c.outlet.draining), (<-chan time.Time)(nil)
 	isLate := c.outlet.isDraining()
 	more, isMore := bridge.NewSignal(), true
@@ -87,8 +83,12 @@ func (c *connection) run(ctx context.Context) (reason string) {
 			heartbeat.Reset(config.Heartbeat)
 		case <-c.recheck:
 			c.recheck.Wake() // looked at above
-		case <-expired:
-			return c.end(bridge.CloseAuth)
+		case <-expiry.C:
+			left := c.untilExpiry()
+			if left == 0 {
+				return c.end(bridge.CloseAuth)
+			}
+			expiry.Reset(left)
 		case <-age.C:
 			return c.end(bridge.CloseAge)
 		case <-draining:
@@ -99,6 +99,17 @@ func (c *connection) run(ctx context.Context) (reason string) {
 			return endClient
 		}
 	}
+}
+
+// clockLook is how often the clock is looked at that a token expires by: it may have been set.
+const clockLook = time.Minute
+
+// untilExpiry returns how long the terms hold, or, where that is longer, when to ask again.
+func (c *connection) untilExpiry() time.Duration {
+	if c.terms.Until.IsZero() {
+		return math.MaxInt64
+	}
+	return min(clockLook, max(0, c.terms.Until.Sub(c.outlet.clock())))
 }
 
 // writeFrames writes the next frames, joined; where there are none, more is woken when there may be.

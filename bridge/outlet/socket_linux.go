@@ -28,7 +28,8 @@ type socket struct {
 	state      state
 	reader     *bridge.Reader
 	revoked    func() bool   // nil where it cannot be
-	expires    time.Duration // when the caller's token does; 0 for never
+	expires    time.Time     // when the caller's token does, by the clock on the wall; the zero value for never
+	isRevoked  bool
 	ended      func()
 
 	group *group // whose frames it is given; nil while it is not level with others
@@ -118,9 +119,6 @@ func (s *socket) begin() bool {
 	}
 	s.wrote = l.now
 	s.until = l.now + jitter(config.Age, 0.2)
-	if s.expires != 0 {
-		s.until = min(s.until, s.expires)
-	}
 	s.recheck()
 	if l.outlet.isDraining() {
 		s.until = l.now
@@ -198,7 +196,7 @@ func (s *socket) look() {
 	case s.takesNothing():
 		s.slow()
 		return
-	case s.state == stateOpen && l.now >= s.until:
+	case s.state == stateOpen && (l.now >= s.until || s.expired()):
 		s.end()
 	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
 		if s.write(l.pack(nil, s.reader.Framing().Heartbeat())) {
@@ -220,6 +218,10 @@ func (s *socket) set() {
 		due = s.wrote + goodbye
 	case stateOpen:
 		due = s.until
+		if !s.expires.IsZero() {
+			// The wheel comes round in a minute or so, and then looks at the clock again: it may have been set.
+			due = min(due, s.loop.now+max(0, s.expires.Sub(s.loop.clock)))
+		}
 		if s.rest == nil {
 			due = min(due, s.wrote+config.Heartbeat)
 		}
@@ -239,7 +241,7 @@ func (s *socket) drain() {
 // recheck lets the connection end at once if its caller's token was revoked.
 func (s *socket) recheck() {
 	if s.state == stateOpen && s.revoked != nil && s.revoked() {
-		s.expires = max(1, s.loop.now)
+		s.isRevoked = true
 		s.end()
 		s.set()
 	}
@@ -263,9 +265,14 @@ func (s *socket) end() {
 	}
 }
 
+// expired tells whether the caller's token has.
+func (s *socket) expired() bool {
+	return !s.expires.IsZero() && !s.loop.clock.Before(s.expires)
+}
+
 // why gives the reason for which the server ends the connection.
 func (s *socket) why() string {
-	if s.expires != 0 && s.loop.now >= s.expires {
+	if s.isRevoked || s.expired() {
 		return endAuth
 	}
 	if s.loop.outlet.isDraining() {

@@ -3,6 +3,7 @@ package outlet_test
 // How connections end by their terms.
 
 import (
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -159,5 +160,57 @@ func TestExpiryIsExact(t *testing.T) {
 		c = b.crowd(t, 20)
 		c.serving.Wait()
 		c.check(t, "age")
+	})
+}
+
+// A token expires by the clock on the wall. That may have been wrong when the process started, and may be set later: neither
+// ends a connection too early nor lets it live on.
+func TestExpiryFollowsTheClock(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.Heartbeat = 100 * time.Millisecond
+		b := newBedBy(t, p.on(config), plenty, 2*time.Hour)
+		server := b.serve(t, p)
+		b.fast.Store(0) // it is set
+		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
+		c, _ := connect(t, server, "")
+		beats := make(chan error, 1)
+		go func() {
+			for range 3 {
+				if _, err := io.ReadFull(c.response.Body, make([]byte, 2)); err != nil {
+					beats <- err
+				}
+			}
+			beats <- nil
+		}()
+		if err := <-beats; err != nil {
+			t.Fatal("it has ended:", err)
+		}
+		b.fast.Store(int64(2 * time.Hour)) // and again
+		if p.loops == 0 {
+			// The other writer looks at the clock once a minute; TestExpiryOfASetClock waits for that.
+			c.response.Body.Close()
+			return
+		}
+		c.closes(t)
+		b.ended(t, map[string]uint64{"auth": 1})
+	})
+}
+
+// The plain writer, where the time is not real.
+func TestExpiryOfASetClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, patient, plenty)
+		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
+		c := b.crowd(t, 5)
+		time.Sleep(10 * time.Minute)
+		b.fast.Store(int64(time.Hour))
+		c.serving.Wait()
+		c.check(t, "auth")
+		for _, at := range c.ended {
+			if at > 11*time.Minute {
+				t.Errorf("one ended after %v", at)
+			}
+		}
 	})
 }

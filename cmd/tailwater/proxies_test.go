@@ -128,7 +128,8 @@ func overProxies(t *testing.T, proxies []proxy, test func(t *testing.T, url func
 }
 
 // breaksOff reads an answer that is an event stream or lines until it breaks off, and returns what it said.
-func breaksOff(t *testing.T, client *http.Client, url, accept string, begun func()) string {
+// A clean end is expected where isClean.
+func breaksOff(t *testing.T, client *http.Client, url, accept string, isClean bool, begun func()) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -151,20 +152,21 @@ func breaksOff(t *testing.T, client *http.Client, url, accept string, begun func
 		begun()
 	}
 	text, err := io.ReadAll(response.Body)
-	if err == nil {
-		t.Errorf("%s ends cleanly behind %q", url, text)
+	if (err == nil) != isClean {
+		t.Errorf("%s ends with %v behind %q", url, err, text)
 	}
 	return string(text)
 }
 
 // Clients built on fetch take a clean end for the end of all. However a connection ends, proxies pass that on as broken; and
-// the connections that they keep to the bridge serve what comes next.
+// the connections that they keep to the bridge serve what comes next. Caddy does so from version 2.8 on.
 func TestProxiesPassABrokenEndOn(t *testing.T) {
 	overProxies(t, []proxy{nginx, caddy, haproxy}, func(t *testing.T, front func(string) string) {
 		b := startBridge(t, settings{"LIMIT_CONNECTIONS": "1", "LIMIT_CONNECTION_AGE": "300ms"})
 		url := front(b.address)
 		client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 		defer client.CloseIdleConnections()
+		isClean := strings.HasSuffix(t.Name(), "caddy") && isOldCaddy(t)
 		posted := func() {
 			t.Helper()
 			response, err := client.Post(url+"/events/chat.a", "text/plain", strings.NewReader("x"))
@@ -177,12 +179,12 @@ func TestProxiesPassABrokenEndOn(t *testing.T) {
 		}
 		for _, accept := range []string{"text/event-stream", "application/x-ndjson"} {
 			posted()
-			if text := breaksOff(t, client, url+"/events/chat.a", accept, nil); !strings.Contains(text, "age") || !strings.Contains(text, "heartbeat") {
+			if text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, nil); !strings.Contains(text, "age") || !strings.Contains(text, "heartbeat") {
 				t.Errorf("of age: %q", text)
 			}
 			posted()
-			text := breaksOff(t, client, url+"/events/chat.a", accept, func() {
-				if text := breaksOff(t, client, url+"/events/chat.a", accept, nil); !strings.Contains(text, "busy") {
+			text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, func() {
+				if text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, nil); !strings.Contains(text, "busy") {
 					t.Errorf("turned away: %q", text)
 				}
 			})
@@ -197,8 +199,22 @@ func TestProxiesPassABrokenEndOn(t *testing.T) {
 		if status, text := answer(t, poll); status != http.StatusOK || !strings.Contains(text, "synced") {
 			t.Errorf("a poll, which is complete: %d %s", status, text)
 		}
-		breaksOff(t, client, url+"/events/chat.a", "text/event-stream", b.kill)
+		breaksOff(t, client, url+"/events/chat.a", "text/event-stream", isClean, b.kill)
 	})
+}
+
+// isOldCaddy tells whether Caddy is older than 2.8: it logs that an answer is incomplete, and ends it as if it were not.
+func isOldCaddy(t *testing.T) bool {
+	t.Helper()
+	out, err := exec.Command("caddy", "version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(strings.TrimPrefix(string(out), "v"), "%d.%d", &major, &minor); err != nil {
+		t.Fatalf("%q: %v", out, err)
+	}
+	return major < 2 || major == 2 && minor < 8
 }
 
 // eventSource reads as a browser's EventSource does: from an answer that is not 200 it never comes back.
