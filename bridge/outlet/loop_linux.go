@@ -29,8 +29,8 @@ type loop struct {
 	now         time.Duration // since start
 	sockets     []*socket     // by descriptor
 	generations int32
-	groups      map[*bridge.Feed]*group
-	alone       map[*bridge.Feed]*socket // the last that was found level, on feeds without a group
+	groups      map[bridge.Kin]*group
+	alone       map[bridge.Kin]*socket // the last that was found level, where there is no group
 	wheel       *wheel
 	rechecks    *order
 	batch       [][]byte
@@ -70,8 +70,8 @@ func startLoop(o *Outlet) (*loop, error) {
 		wake:   bridge.NewSignal(),
 		stop:   make(chan struct{}),
 		start:  time.Now(),
-		groups: map[*bridge.Feed]*group{},
-		alone:  map[*bridge.Feed]*socket{},
+		groups: map[bridge.Kin]*group{},
+		alone:  map[bridge.Kin]*socket{},
 		wheel:  newWheel(tick(o.config)),
 	}
 	l.rechecks = &order{loop: l, do: (*socket).recheck}
