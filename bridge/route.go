@@ -185,6 +185,9 @@ func (r Route) NamesBucket() bool {
 	return len(r.tokens) > 2 && r.tokens[0].literal == bucketPrefix && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
 
+// IsEvents reports whether the route is Events.
+func (r Route) IsEvents() bool { return r.text == Events.text }
+
 // String gives the route as it was written.
 func (r Route) String() string { return r.text }
 

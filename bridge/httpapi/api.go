@@ -193,6 +193,7 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 type target struct {
 	subjects []bridge.Subject
 	route    bridge.Route // the zero value where the query names the subjects
+	named    bool         // by the path below /events
 	err      error
 }
 
@@ -204,7 +205,7 @@ func (a *API) find(r *http.Request) (target, bool) {
 	}
 	for _, route := range a.routes {
 		if subject, fits, err := route.Resolve(path); fits {
-			return target{[]bridge.Subject{subject}, route, err}, true
+			return target{[]bridge.Subject{subject}, route, route.IsEvents(), err}, true
 		}
 	}
 	return target{}, false

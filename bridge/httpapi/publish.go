@@ -31,7 +31,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if len(t.subjects) != 1 {
 		return fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
 	}
-	query, err := parseQuery(r)
+	query, err := t.query(r)
 	if err != nil {
 		return err
 	}
