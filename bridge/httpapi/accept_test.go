@@ -45,6 +45,7 @@ func TestAccept(t *testing.T) {
 		{"application/x-ndjson;q=-1", false},
 		{"\"application/x-ndjson", false},
 		{",;,;;", false},
+		{`text/plain;x="a, application/x-ndjson, b\", c"`, false},
 	} {
 		r := httptest.NewRequest(http.MethodHead, "/events/chat.a", nil)
 		for line := range strings.SplitSeq(test.accept, "\n") {

@@ -89,6 +89,7 @@ type Limits struct {
 type API struct {
 	config   Config
 	routes   []bridge.Route // the most specific first
+	guarded  http.Handler
 	places   places
 	rates    *rates // of POSTs; nil for no limit
 	draining atomic.Bool
@@ -96,6 +97,7 @@ type API struct {
 	polls    polls
 	signIns  rate.Sometimes // that failed, in the log
 	logs     rate.Sometimes // of what exceeds a limit
+	panics   rate.Sometimes // in the log
 
 	publishing sync.RWMutex // held for reading while a message is on its way
 }
@@ -109,7 +111,9 @@ func New(config Config) *API {
 		rates:   newRates(config.Limits.Publishes),
 		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		panics:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
+	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
 	a.config.WriteTimeout = cmp.Or(config.WriteTimeout, writeTimeout)
 	a.polls.most = cmp.Or(config.Limits.PollBytes, pollBytes)
@@ -127,7 +131,9 @@ func (a *API) FinishPublishing() {
 }
 
 // ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.guarded.ServeHTTP(w, r) }
+
+func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	if err := a.serve(w, r); err != nil {
 		a.writeProblem(w, r, err)
 	}
@@ -144,9 +150,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := a.config.Access.check(r, header); err != nil {
 		return err
-	}
-	if a.config.Cookie != "" && header.Get("Access-Control-Allow-Origin") != "" {
-		header.Set("Access-Control-Allow-Credentials", "true") // the origin is one by name, never *
 	}
 	if sentPath(r.URL) == sessionPath {
 		return a.session(w, r)
@@ -247,9 +250,10 @@ func (a *API) options(w http.ResponseWriter, r *http.Request) {
 	if header.Get("Allow") == "" {
 		header.Set("Allow", methods)
 	}
+	header.Add("Vary", requestHeaders)
 	if header.Get("Access-Control-Allow-Origin") != "" {
 		header.Set("Access-Control-Allow-Methods", header.Get("Allow"))
-		header.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent")
+		header.Set("Access-Control-Allow-Headers", allowedHeaders(r))
 		header.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -46,6 +46,12 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
+// errInternal is what a fault of this side is answered with.
+var errInternal = problem{
+	Type: problemBase + "internal", Title: "Internal error", Status: http.StatusInternalServerError,
+	Detail: "something went wrong on this side; it has been logged",
+}
+
 // problemBase and the slug of a problem are its type: a place in the README that says more.
 const problemBase = "https://github.com/tailwater/tailwater#"
 
@@ -109,10 +115,7 @@ func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
 
 // writeProblem answers with the problem of an error.
 func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	answer := problem{
-		Type: problemBase + "internal", Title: "Internal error", Status: http.StatusInternalServerError,
-		Detail: "something went wrong on this side; it has been logged",
-	}
+	answer := errInternal
 	known := false
 	for _, p := range problems {
 		if known = errors.Is(err, p.is); !known {

@@ -143,7 +143,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > a.config.Limits.Body {
 		return nil, errBody(a.config.Limits.Body)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.config.Limits.Body))
+	body, err := io.ReadAll(http.MaxBytesReader(below(w), r.Body, a.config.Limits.Body))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
