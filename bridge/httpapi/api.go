@@ -60,8 +60,8 @@ type Auth interface {
 	Revoked(bridge.Caller) bool
 }
 
-// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrKeyUsed, bridge.ErrRefused or
-// bridge.ErrUnavailable.
+// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrSubjectFull, bridge.ErrSealed,
+// bridge.ErrUnfit, bridge.ErrKeyUsed, bridge.ErrRefused or bridge.ErrUnavailable.
 type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
 }
