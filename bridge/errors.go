@@ -25,6 +25,12 @@ var (
 	ErrUnavailable = errors.New("NATS is not reachable")
 	// ErrFull: the stream has no room for another message.
 	ErrFull = errors.New("the stream is full")
+	// ErrSubjectFull: the stream keeps so many messages on the subject and takes no other.
+	ErrSubjectFull = errors.New("the subject is full")
+	// ErrSealed: the stream will never take another message.
+	ErrSealed = errors.New("the stream is sealed")
+	// ErrUnfit: the stream does not take such a message, whenever it is sent.
+	ErrUnfit = errors.New("the stream does not take such messages")
 	// ErrKeyUsed: the stream has another message with the same Nats-Msg-Id, and has not stored this one.
 	ErrKeyUsed = errors.New("the key was used for another message")
 	// ErrRefused: NATS does not let this bridge do it.

@@ -16,6 +16,7 @@ const (
 	EventSynced = "tailwater:synced" // the replay that the URL asked for has ended: {}
 	EventDelete = "tailwater:delete" // a key or message was deleted: {"subject"}
 	EventBinary = "tailwater:binary" // a payload that is no text, in base64
+	EventLarge  = "tailwater:large"  // a message whose event is larger than the client takes: {"subject","id","size"}
 	EventClose  = "tailwater:close"  // the server ends the connection: {"reason"}
 )
 

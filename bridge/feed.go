@@ -67,6 +67,8 @@ type frame struct {
 	// vector is where the feed stands behind the frame, in every part, and what its id says; nil where there is but one.
 	vector ID
 	gap    string // the reason of a gap
+	// subject is the message's; empty for a gap, and for what says that a value was deleted: these are never too large.
+	subject string
 }
 
 // Subjects gives the filters whose messages the source is to append: sorted, none within another.
@@ -147,7 +149,8 @@ func (f *Feed) Append(m *Message) {
 	if i < 0 {
 		return
 	}
-	added := frame{data: data, part: i, seq: m.Position.Seq, time: m.Position.Time}
+	added := m.framed(data)
+	added.part = i
 	if len(f.parts) > 1 {
 		added.vector = f.standingWith(i, m.Position)
 		added.data = f.framing.withID(data, added.vector)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -26,16 +27,23 @@ type Framing struct {
 	Format Format
 	// SubjectEvents names each event after its subject where the publisher gave no name (`?event=subject`).
 	SubjectEvents bool
+	// JSONPayloads puts a payload that is JSON into the object as it is, and not as a string (`?payload=json`). Raw has no
+	// object.
+	JSONPayloads bool
 }
 
 // framings counts the values of Framing.
-const framings = 6
+const framings = 12
 
 func (f Framing) index() int {
+	i := int(f.Format)
 	if f.SubjectEvents {
-		return int(f.Format) + framings/2
+		i += framings / 4
 	}
-	return int(f.Format)
+	if f.JSONPayloads {
+		i += framings / 2
+	}
+	return i
 }
 
 // ContentType gives the media type of a response in this framing.
@@ -126,8 +134,19 @@ func (f Framing) gap(hello greeting, after, first ID, reason string) []byte {
 	}{after.String(), first.String(), reason, hello.heartbeat.Seconds()}, first)
 }
 
+// large encodes what stands in the place of a message whose frame is too large for a reader.
+func (f Framing) large(subject string, id ID, size int) []byte {
+	text := id.String()
+	return f.control(EventLarge, struct {
+		Subject string `json:"subject"`
+		ID      string `json:"id"`
+		Size    int    `json:"size"`
+	}{subject, text, size}, text)
+}
+
 // withID gives a copy of a frame with another id: that of a connection which reads from several logs. Every format has
-// the id last. In Lines, text cannot be taken for it: quotes inside a JSON string are escaped.
+// the id last. In Lines nothing else can be taken for it: quotes inside a JSON string are escaped, and a payload that is
+// JSON stands before it.
 func (f Framing) withID(frame []byte, id ID) []byte {
 	before, after := "\nid: ", "\n\n"
 	if f.Format == Lines {
@@ -164,13 +183,7 @@ func (f Framing) message(m *Message) []byte {
 		Event:   event,
 		Headers: m.Header,
 	}
-	if isText(m.Data) {
-		text := string(m.Data)
-		object.Data = &text
-	} else {
-		object.DataBase64 = m.Data
-	}
-	text := encodeJSON(object)
+	text := f.object(object, m.Data)
 	if f.Format == Lines {
 		return append(text, '\n')
 	}
@@ -188,6 +201,39 @@ type object struct {
 	ID         string              `json:"id,omitempty"` // last; see withID
 }
 
+// object encodes an object with its payload: as JSON where that is asked for and the payload is, else as a string, else
+// in base64.
+func (f Framing) object(o *object, payload []byte) []byte {
+	isText := isText(payload)
+	if isText && f.JSONPayloads {
+		// Compact is the only look at the payload: it reports what is not JSON.
+		var value bytes.Buffer
+		if json.Compact(&value, payload) == nil {
+			return o.withValue(escapeLineEnds(value.Bytes()))
+		}
+	}
+	if isText {
+		text := string(payload)
+		o.Data = &text
+	} else {
+		o.DataBase64 = payload
+	}
+	return encodeJSON(o)
+}
+
+// withValue encodes an object whose data is a JSON value, which is taken as it is.
+func (o *object) withValue(value []byte) []byte {
+	id := o.ID
+	o.ID = ""
+	text := bytes.TrimSuffix(encodeJSON(o), []byte("}"))
+	text = slices.Grow(text, len(value)+len(id)+len(`,"data":,"id":""}`))
+	text = append(text, `,"data":`...)
+	text = append(text, value...)
+	text = append(text, `,"id":"`...)
+	text = append(text, id...)
+	return append(text, `"}`...)
+}
+
 // encodeJSON encodes what this package makes of strings and bytes, which always works.
 func encodeJSON(value any) []byte {
 	var text bytes.Buffer
@@ -196,7 +242,25 @@ func encodeJSON(value any) []byte {
 	if err := encoder.Encode(value); err != nil {
 		panic(err)
 	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
+	return escapeLineEnds(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+}
+
+// lineEnds are characters that end a line for some readers, such as Python's splitlines, though neither for JSON nor for
+// an event stream. In JSON they can stand only inside strings.
+var lineEnds = []struct{ plain, escaped []byte }{
+	{[]byte("\u0085"), []byte(`\u0085`)},
+	{[]byte("\u2028"), []byte(`\u2028`)},
+	{[]byte("\u2029"), []byte(`\u2029`)},
+}
+
+// escapeLineEnds escapes the lineEnds in a JSON text.
+func escapeLineEnds(text []byte) []byte {
+	for _, end := range lineEnds {
+		if bytes.Contains(text, end.plain) {
+			text = bytes.ReplaceAll(text, end.plain, end.escaped)
+		}
+	}
+	return text
 }
 
 // appendFrame appends one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so that a frame that was cut

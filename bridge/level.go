@@ -6,18 +6,27 @@ import "slices"
 // asked for all, and what it gives written to many sockets. What tells them apart is over by then: where each began, and
 // what it was owed.
 
-// Feed gives the feed that the reader reads. Only readers of one feed can be level.
+// Feed returns the feed that the reader reads.
 func (r *Reader) Feed() *Feed { return r.feed }
+
+// Kin is what readers have in common that can be level: their feed, and how large the frame of a message may be.
+type Kin struct {
+	feed *Feed
+	most int
+}
+
+// Kin returns the reader's.
+func (r *Reader) Kin() Kin { return Kin{r.feed, r.most} }
 
 // Fork gives another reader that stands where r does. It does not keep the feed open: close it before the last of the
 // readers that the hub gave.
 func (r *Reader) Fork() *Reader {
-	fork := &Reader{feed: r.feed}
+	fork := &Reader{feed: r.feed, most: r.most}
 	fork.StandAs(r)
 	return fork
 }
 
-// Level tells whether two readers of one feed are given the same from now on.
+// Level tells whether two readers with one Kin are given the same from now on.
 func (r *Reader) Level(other *Reader) bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()

@@ -27,6 +27,15 @@ func (m *Message) frame(f Framing) []byte {
 	return *made
 }
 
+// framed gives what a feed or a page holds of the message, whose frame is data.
+func (m *Message) framed(data []byte) frame {
+	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time}
+	if !m.Deleted {
+		made.subject = m.Subject
+	}
+	return made
+}
+
 // isText tells whether a payload can travel in `data:` lines as it is: UTF-8 without NUL, which Firefox drops.
 func isText(data []byte) bool {
 	return utf8.Valid(data) && bytes.IndexByte(data, 0) < 0

@@ -29,6 +29,9 @@ func checkObject(t testing.TB, text string, m *bridge.Message, event string) {
 	t.Helper()
 	var got object
 	var fields map[string]json.RawMessage
+	if strings.ContainsAny(text, lineEnds) {
+		t.Errorf("%.200q is several lines to some readers", text)
+	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&got); err != nil || decoder.More() || strings.TrimSpace(text) != text {
@@ -87,6 +90,9 @@ func TestJSONAndLines(t *testing.T) {
 	}
 }
 
+// lineEnds are what some reader or other takes for the end of a line. Python's splitlines takes all of them.
+const lineEnds = "\n\v\f\r\x1c\x1d\x1e\u0085\u2028\u2029"
+
 // isText says which payloads are sent as they are.
 func isText(payload []byte) bool { return utf8.Valid(payload) && !bytes.Contains(payload, []byte{0}) }
 
@@ -94,7 +100,7 @@ func isText(payload []byte) bool { return utf8.Valid(payload) && !bytes.Contains
 func line(t testing.TB, frame []byte) string {
 	t.Helper()
 	text, ended := strings.CutSuffix(string(frame), "\n")
-	if !ended || strings.ContainsAny(text, "\r\n") || strings.Contains(text, "\u2028") {
+	if !ended || strings.ContainsAny(text, lineEnds) {
 		t.Fatalf("%.200q is not one line", frame)
 	}
 	return text

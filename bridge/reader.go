@@ -10,6 +10,8 @@ type Reader struct {
 	waker  Waker   // of the last call of Next
 	place  int     // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
 
+	most int // how many bytes the frame of a message may have; 0 for any number
+
 	life    uint64     // of the feed, when the reader came or was last there; 0 before it had begun
 	opened  bool       // the first event was given
 	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
@@ -49,6 +51,10 @@ func (r *Reader) arrive() {
 
 // Framing gives how the connection's own bytes, such as heartbeats, are to be encoded.
 func (r *Reader) Framing() Framing { return r.feed.framing }
+
+// Limit makes the reader give an EventLarge in the place of each message whose frame has more bytes than most; 0 for no
+// limit. It is called before the first Next.
+func (r *Reader) Limit(most int) { r.most = most }
 
 // Next appends to batch the frames that the client has not had, oldest first: as many as fit in maxBytes, and at least
 // one. The frames are shared: they must not be changed. Where there are none, the waker is woken as soon as calling again
@@ -138,14 +144,14 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 	}
 	if fr.vector == nil {
 		at.Seq, at.Time = fr.seq, fr.time
-		out.put(fr.data)
+		out.put(r.within(fr, fr.data))
 		return true
 	}
 	if r.reaches(fr) {
 		for i, p := range fr.vector {
 			r.have[i].Position = p
 		}
-		out.put(fr.data)
+		out.put(r.within(fr, fr.data))
 		return true
 	}
 	// In another part the client is ahead of where the feed was at this frame; an id that went back there would bring it
@@ -155,9 +161,18 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 	if fr.gap != "" {
 		out.put(r.feed.framing.gap(greeting{}, after, r.id(), fr.gap))
 	} else {
-		out.put(r.feed.framing.withID(fr.data, r.id()))
+		out.put(r.within(fr, r.feed.framing.withID(fr.data, r.id())))
 	}
 	return true
+}
+
+// within gives a frame's data as it is to be put, unless it is larger than the client takes. The cursor stands behind the
+// frame.
+func (r *Reader) within(fr *frame, data []byte) []byte {
+	if r.most == 0 || len(data) <= r.most || fr.subject == "" {
+		return data
+	}
+	return r.feed.framing.large(fr.subject, r.id(), len(data))
 }
 
 // reaches tells whether a frame's id is, in no part, behind what the client has.
@@ -244,7 +259,9 @@ func (r *Reader) replayNewest(part int, out *output) bool {
 // turn puts what the client has not had of a page, up to a sequence, or reports that the batch is full.
 func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 	at := &r.have[part]
-	for _, fr := range page.frames[page.after(at.Seq):] {
+	frames := page.frames[page.after(at.Seq):]
+	for i := range frames {
+		fr := &frames[i]
 		if fr.seq > upTo {
 			break
 		}
@@ -256,7 +273,7 @@ func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 		if len(r.have) > 1 {
 			data = r.feed.framing.withID(data, r.id())
 		}
-		out.put(data)
+		out.put(r.within(fr, data))
 	}
 	return true
 }

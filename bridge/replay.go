@@ -289,7 +289,7 @@ func (r *replays) encode(of *replay, log Log, read Page) *page {
 	p := &page{of: of, epoch: log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
 	p.frames = make([]frame, len(read.Messages))
 	for i, m := range read.Messages {
-		p.frames[i] = frame{data: of.framing.message(m), seq: m.Position.Seq, time: m.Position.Time}
+		p.frames[i] = m.framed(of.framing.message(m))
 		p.bytes += len(p.frames[i].data)
 	}
 	r.counters.replayPages.Add(1)
@@ -298,7 +298,7 @@ func (r *replays) encode(of *replay, log Log, read Page) *page {
 }
 
 // frameCost is what a frame takes beside its bytes, about; pageCost is that of a page.
-const frameCost, pageCost = 120, 200
+const frameCost, pageCost = 136, 200
 
 // keep adds a page, unless nobody wants it any more, and lets go of those that were unused for longest. The lock must be
 // held.

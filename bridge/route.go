@@ -185,6 +185,9 @@ func (r Route) NamesBucket() bool {
 	return len(r.tokens) > 2 && r.tokens[0].literal == bucketPrefix && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
 
+// IsEvents reports whether the route is Events.
+func (r Route) IsEvents() bool { return r.text == Events.text }
+
 // String gives the route as it was written.
 func (r Route) String() string { return r.text }
 
@@ -207,14 +210,29 @@ func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err erro
 		case part.claim != "":
 			token = claimBlank
 		case part.name != "":
-			if token, err = part.value(values[part.name]); err != nil {
+			if token, err = part.value(values[part.name], r.takesSlashes(part)); err != nil {
 				return "", true, err
 			}
 		}
 		tokens = append(tokens, token)
 	}
-	subject, err = ParseSubject(strings.Join(tokens, "."))
+	subject, err = parseSubject(strings.Join(tokens, "."), r.limits())
 	return subject, true, err
+}
+
+// limits returns what the route's subjects may measure.
+func (r Route) limits() limits {
+	if r.NamesBucket() {
+		return ofKeys
+	}
+	return ordinary
+}
+
+// takesSlashes tells whether an encoded slash in the text of a placeholder stands for a slash in a token: in the last part
+// of a path to a bucket, whose keys have slashes that are no separators. Elsewhere it is refused, because proxies in front
+// may read it as one.
+func (r Route) takesSlashes(part routePart) bool {
+	return r.NamesBucket() && r.segments[len(r.segments)-1] == part
 }
 
 // claimBlank stands for a claim until Claim fills it in.
@@ -244,7 +262,7 @@ func (r Route) Claim(resolved Subject, caller Caller) (Subject, error) {
 		}
 		tokens[i] = value
 	}
-	subject, err := ParseSubject(strings.Join(tokens, "."))
+	subject, err := parseSubject(strings.Join(tokens, "."), r.limits())
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w: the token's claims make no subject: they are too long", ErrForbidden)
@@ -262,7 +280,7 @@ func checkClaim(value string) error {
 	case value == "*" || value == ">":
 		return errors.New("is a wildcard")
 	}
-	return checkToken(value, true)
+	return checkToken(value, true, ordinary)
 }
 
 // match gives the escaped text that each placeholder stands for.
@@ -289,12 +307,11 @@ func (r Route) match(escapedPath string) (map[string]string, bool) {
 }
 
 // value gives the token or tokens that a placeholder's escaped text stands for.
-func (p routePart) value(escaped string) (string, error) {
+func (p routePart) value(escaped string, slashes bool) (string, error) {
 	if p.rest {
-		subject, err := SubjectFromPath(escaped)
-		return string(subject), err
+		return joinSegments(escaped, slashes)
 	}
-	token, err := decodeSegment(escaped)
+	token, err := decodeSegment(escaped, slashes)
 	if err == nil && (token == ">" || strings.Contains(token, ".")) {
 		err = fmt.Errorf("%w: %q stands for one token, so it can neither be > nor hold a dot", ErrSubject, token)
 	}

@@ -16,6 +16,18 @@ const (
 	MaxTokens       = 16
 )
 
+// MaxKeyBytes is what the subject of a key in a bucket may measure, and each of its tokens: NATS takes keys as long as the
+// line that publishes them, which its servers hold to 4,096 bytes unless they are told otherwise.
+const MaxKeyBytes = 4096
+
+// limits are what a subject may measure.
+type limits struct{ bytes, tokenBytes, tokens int }
+
+var (
+	ordinary = limits{MaxSubjectBytes, MaxTokenBytes, MaxTokens}
+	ofKeys   = limits{MaxKeyBytes, MaxKeyBytes, MaxKeyBytes}
+)
+
 // Subject is a checked NATS subject: tokens joined by dots. A token is printable UTF-8 without blanks, dots and
 // wildcards. A subject may be a filter: `*` stands for one token, a last `>` for one or more.
 //
@@ -23,35 +35,38 @@ const (
 type Subject string
 
 // ParseSubject checks s against the grammar of Subject. The error wraps ErrSubject and says which token is wrong.
-func ParseSubject(s string) (Subject, error) {
+func ParseSubject(s string) (Subject, error) { return parseSubject(s, ordinary) }
+
+// parseSubject is ParseSubject with limits of its own.
+func parseSubject(s string, most limits) (Subject, error) {
 	if s == "" {
 		return "", fmt.Errorf("%w: it is empty; name one, such as chat.room1", ErrSubject)
 	}
-	if len(s) > MaxSubjectBytes {
-		return "", fmt.Errorf("%w: it has %d bytes; at most %d are allowed", ErrSubject, len(s), MaxSubjectBytes)
+	if len(s) > most.bytes {
+		return "", fmt.Errorf("%w: it has %d bytes; at most %d are allowed", ErrSubject, len(s), most.bytes)
 	}
-	if n := strings.Count(s, ".") + 1; n > MaxTokens {
-		return "", fmt.Errorf("%w: it has %d tokens; at most %d are allowed", ErrSubject, n, MaxTokens)
+	if n := strings.Count(s, ".") + 1; n > most.tokens {
+		return "", fmt.Errorf("%w: it has %d tokens; at most %d are allowed", ErrSubject, n, most.tokens)
 	}
 	number := 0
 	for rest, more := s, true; more; {
 		var token string
 		token, rest, more = strings.Cut(rest, ".")
 		number++
-		if err := checkToken(token, !more); err != nil {
-			return "", fmt.Errorf("%w: token %d of %q %w", ErrSubject, number, s, err)
+		if err := checkToken(token, !more, most); err != nil {
+			return "", fmt.Errorf("%w: token %d of %.512q %w", ErrSubject, number, s, err)
 		}
 	}
 	return Subject(s), nil
 }
 
 // checkToken says what is wrong with one token; last tells that nothing follows it.
-func checkToken(token string, last bool) error {
+func checkToken(token string, last bool, most limits) error {
 	switch {
 	case token == "":
 		return fmt.Errorf("is empty; write one dot or slash between tokens, none at the ends")
-	case len(token) > MaxTokenBytes:
-		return fmt.Errorf("has %d bytes; at most %d are allowed", len(token), MaxTokenBytes)
+	case len(token) > most.tokenBytes:
+		return fmt.Errorf("has %d bytes; at most %d are allowed", len(token), most.tokenBytes)
 	case token == "*", token == ">" && last:
 		return nil
 	case token == ">":

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,26 +155,66 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 		why = errors.New("the token's alg is none that this bridge knows")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
 		why = errors.New("the token's signature is not of a key that this bridge has; it was made with another, or changed since")
-	case errors.Is(err, jwt.ErrTokenExpired):
-		why = fmt.Errorf("the token has expired%s; sign in again for another", when(claims.GetExpirationTime()))
-	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		why = fmt.Errorf("the token is not valid yet: its nbf is ahead%s; compare the clocks", when(claims.GetNotBefore()))
-	case errors.Is(err, jwt.ErrTokenInvalidIssuer), missing(err, claims, "iss"):
-		why = errors.New("the token's iss is not the issuer that this bridge takes tokens from")
-	case errors.Is(err, jwt.ErrTokenInvalidAudience), missing(err, claims, "aud"):
-		why = errors.New("the token's aud does not name this bridge: it is for somebody else")
-	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		why = errors.New("the token has no exp; tokens that never expire are not taken")
 	default:
-		why = errors.New("a claim of the token has another type than it should: exp and nbf are numbers, iss and sub strings")
+		why = a.claimsReason(err, claims)
 	}
 	return fmt.Errorf("%w: %w", bridge.ErrToken, why)
 }
 
-func missing(err error, claims jwt.MapClaims, claim string) bool {
-	_, has := claims[claim]
-	_, expires := claims["exp"]
-	return errors.Is(err, jwt.ErrTokenRequiredClaimMissing) && expires && !has
+// claimsReason puts into words what is wrong with the claims of a token whose signature is good. Each reason names the claim
+// that it is about.
+func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
+	wrong := a.wrongType(claims)
+	switch {
+	case wrong != nil:
+		return wrong
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return fmt.Errorf("the token has expired%s; sign in again for another", when(claims.GetExpirationTime()))
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return fmt.Errorf("the token is not valid yet: its nbf is ahead%s; compare the clocks", when(claims.GetNotBefore()))
+	case claims["exp"] == nil:
+		return errors.New("the token has no exp; tokens that never expire are not taken")
+	case a.config.Issuer != "" && claims["iss"] != a.config.Issuer:
+		return errors.New("the token's iss is not the issuer that this bridge takes tokens from")
+	default:
+		return errors.New("the token's aud does not name this bridge: it is for somebody else")
+	}
+}
+
+// wrongType returns what is wrong with the first claim of another type than it should have (RFC 7519, 4.1), of those that are
+// looked at; nil where there is none. One that is absent, or null, has no type.
+func (a *Auth) wrongType(claims jwt.MapClaims) error {
+	for _, name := range []string{"exp", "nbf"} {
+		switch value := claims[name].(type) {
+		case nil:
+		case float64:
+			if value == 0 && name == "exp" { // to the library it is absent
+				return errors.New("the token's exp is 0, which is long ago; sign in again for another")
+			}
+		default:
+			return fmt.Errorf("the token's %s is no number; it is the seconds since 1970", name)
+		}
+	}
+	if _, isText := claims["iss"].(string); a.config.Issuer != "" && claims["iss"] != nil && !isText {
+		return errors.New("the token's iss is no string")
+	}
+	if a.config.Audience != "" && !isAudience(claims["aud"]) {
+		return errors.New("the token's aud is neither a string nor a list of strings")
+	}
+	return nil
+}
+
+func isAudience(claim any) bool {
+	switch value := claim.(type) {
+	case nil, string:
+		return true
+	case []any:
+		return !slices.ContainsFunc(value, func(name any) bool {
+			_, isText := name.(string)
+			return !isText
+		})
+	}
+	return false
 }
 
 func when(at *jwt.NumericDate, err error) string {

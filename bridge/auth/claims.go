@@ -28,8 +28,11 @@ type Filters struct {
 
 // callerOf gives the caller whom claims name, if they can be understood.
 func callerOf(claims jwt.MapClaims) (bridge.Caller, error) {
-	name, err := claims.GetSubject()
-	if err != nil || name == "" {
+	name, isText := claims["sub"].(string)
+	switch {
+	case claims["sub"] != nil && !isText:
+		return bridge.Caller{}, errors.New("the token's sub is no string")
+	case name == "":
 		return bridge.Caller{}, errors.New("the token has no sub, which names the caller")
 	}
 	token, isText := claims["jti"].(string)
@@ -37,7 +40,7 @@ func callerOf(claims jwt.MapClaims) (bridge.Caller, error) {
 		return bridge.Caller{}, errors.New("the token's jti is no string")
 	}
 	expires, err := claims.GetExpirationTime()
-	if err != nil || expires == nil {
+	if err != nil || expires == nil { // the parser has seen to that
 		return bridge.Caller{}, errors.New("the token has no exp; tokens that never expire are not taken")
 	}
 	grant, err := grantOf(claims["nats"])

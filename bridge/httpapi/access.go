@@ -33,7 +33,10 @@ func (a Access) check(r *http.Request, header http.Header) error {
 	origin := r.Header.Get("Origin")
 	if origin != "" && a.allowsOrigin(origin) {
 		header.Set("Access-Control-Allow-Origin", origin)
-		header.Set("Access-Control-Expose-Headers", "Retry-After, "+headerLastID+", "+headerFirstSeq+", "+headerLastSeq)
+		header.Set("Access-Control-Expose-Headers", exposedHeaders)
+		if a.namesOrigin(origin) {
+			header.Set("Access-Control-Allow-Credentials", "true")
+		}
 		return nil
 	}
 	if origin != "" && !isOwnOrigin(origin, r.Host) {
@@ -47,13 +50,21 @@ func (a Access) check(r *http.Request, header http.Header) error {
 }
 
 // trustsCookies tells whether a cookie of a request, which check has let pass, is there because a page wanted to send it
-// that may: a browser adds cookies to what a stranger's link or image asks for as well.
+// that may: a page of the bridge's own origin, or of one that the settings name. A browser adds cookies to what a
+// stranger's link or image asks for as well, and to what a page at any other port of this machine does.
 func (a Access) trustsCookies(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if a.namesOrigin(origin) {
+		return true
+	}
+	if origin != "" && !isOwnOrigin(origin, r.Host) {
+		return false
+	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 		return true
 	}
-	return a.allowsOrigin(r.Header.Get("Origin"))
+	return false
 }
 
 // AllowsHost tells whether a Host header is one that the API answers to.
@@ -68,8 +79,14 @@ func (a Access) AllowsHost(host string) bool {
 	return slices.ContainsFunc(a.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
 }
 
+// namesOrigin tells whether an origin is named by the settings. Its pages may use what the browser knows of a caller, such
+// as cookies; those of this machine at any port may not, because somebody else's program can have one.
+func (a Access) namesOrigin(origin string) bool {
+	return slices.ContainsFunc(a.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) })
+}
+
 func (a Access) allowsOrigin(origin string) bool {
-	if slices.ContainsFunc(a.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) }) {
+	if a.namesOrigin(origin) {
 		return true
 	}
 	parsed, err := url.Parse(origin)

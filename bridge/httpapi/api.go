@@ -60,8 +60,8 @@ type Auth interface {
 	Revoked(bridge.Caller) bool
 }
 
-// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrKeyUsed, bridge.ErrRefused or
-// bridge.ErrUnavailable.
+// Publisher sends a message to NATS. The error wraps bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrSubjectFull, bridge.ErrSealed,
+// bridge.ErrUnfit, bridge.ErrKeyUsed, bridge.ErrRefused or bridge.ErrUnavailable.
 type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
 }
@@ -89,6 +89,7 @@ type Limits struct {
 type API struct {
 	config   Config
 	routes   []bridge.Route // the most specific first
+	guarded  http.Handler
 	places   places
 	rates    *rates // of POSTs; nil for no limit
 	drained  atomic.Int64 // when the drain ends, in ns of Unix time; 0 before Drain
@@ -97,6 +98,7 @@ type API struct {
 	polls    polls
 	signIns  rate.Sometimes // that failed, in the log
 	logs     rate.Sometimes // of what exceeds a limit
+	panics   rate.Sometimes // in the log
 
 	working sync.RWMutex // held for reading while a request waits for what the API stands on
 }
@@ -110,7 +112,9 @@ func New(config Config) *API {
 		rates:   newRates(config.Limits.Publishes),
 		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		panics:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
+	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
 	a.config.WriteTimeout = cmp.Or(config.WriteTimeout, writeTimeout)
 	a.polls.most = cmp.Or(config.Limits.PollBytes, pollBytes)
@@ -143,7 +147,9 @@ func (a *API) begin() (end func(), ok bool) {
 }
 
 // ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.guarded.ServeHTTP(w, r) }
+
+func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	if err := a.serve(w, r); err != nil {
 		a.writeProblem(w, r, err)
 	}
@@ -160,9 +166,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := a.config.Access.check(r, header); err != nil {
 		return err
-	}
-	if a.config.Cookie != "" && header.Get("Access-Control-Allow-Origin") != "" {
-		header.Set("Access-Control-Allow-Credentials", "true") // the origin is one by name, never *
 	}
 	if a.finished.Load() {
 		return a.late(w, r)
@@ -232,6 +235,7 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 type target struct {
 	subjects []bridge.Subject
 	route    bridge.Route // the zero value where the query names the subjects
+	named    bool         // by the path below /events
 	err      error
 }
 
@@ -243,7 +247,7 @@ func (a *API) find(r *http.Request) (target, bool) {
 	}
 	for _, route := range a.routes {
 		if subject, fits, err := route.Resolve(path); fits {
-			return target{[]bridge.Subject{subject}, route, err}, true
+			return target{[]bridge.Subject{subject}, route, route.IsEvents(), err}, true
 		}
 	}
 	return target{}, false
@@ -285,9 +289,10 @@ func (a *API) options(w http.ResponseWriter, r *http.Request) {
 	if header.Get("Allow") == "" {
 		header.Set("Allow", methods)
 	}
+	header.Add("Vary", requestHeaders)
 	if header.Get("Access-Control-Allow-Origin") != "" {
 		header.Set("Access-Control-Allow-Methods", header.Get("Allow"))
-		header.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent")
+		header.Set("Access-Control-Allow-Headers", allowedHeaders(r))
 		header.Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -255,7 +255,12 @@ func TestWhereATokenTravels(t *testing.T) {
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site"}, 403},
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site", "Origin", ownOrigin}, 200},
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.com"}, 403},
-		{"/events/chat.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site"}, 200}, // as anybody
+		// Pages of this machine may read at any port, but not with a cookie that another page was given.
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site", "Origin", "http://localhost:3000"}, 403},
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Origin", "http://localhost:3000"}, 403}, // as older browsers send it
+		{"/events/news.a", []string{"Authorization", bearerAlice, "Sec-Fetch-Site", "same-site", "Origin", "http://localhost:3000"}, 200},
+		{"/events/chat.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site", "Origin", "http://localhost:3000"}, 200}, // as anybody
+		{"/events/chat.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site"}, 200},                                   // as anybody
 
 		// A token in a URL.
 		{"/events/chat.a?access_token=" + lookLikeAToken, nil, 400},

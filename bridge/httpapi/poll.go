@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -82,6 +83,7 @@ func (a *API) collect(ctx context.Context, t target, request request, held *int)
 		return nil, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
 	defer reader.Close()
+	reader.Limit(a.polls.largest(request.most))
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	var all [][]byte
@@ -188,7 +190,25 @@ func (p *polls) hold(size int) bool {
 	return true
 }
 
-// isMessage tells a message, or its deletion, from what says where the reader stands.
+// ownRoom is how much an answer may need beside its messages: for what says where the reader stands.
+const ownRoom = 64 << 10
+
+// largest returns how many bytes a message may have whose client asked for at most so many, 0 for any number. One for
+// which there is never room would stop every poll that comes to it.
+func (p *polls) largest(asked int) int {
+	most := int(max(p.most-ownRoom, p.most/2))
+	if asked > 0 {
+		return min(asked, most)
+	}
+	return most
+}
+
+// isMessage tells a message, or what stands for one, from what says where the reader stands.
 func isMessage(line []byte) bool {
-	return !bytes.HasPrefix(line, []byte(`{"event":"tailwater:`)) || bytes.HasPrefix(line, []byte(`{"event":"`+bridge.EventDelete+`"`))
+	if !bytes.HasPrefix(line, []byte(`{"event":"tailwater:`)) {
+		return true
+	}
+	return slices.ContainsFunc([]string{bridge.EventDelete, bridge.EventLarge}, func(event string) bool {
+		return bytes.HasPrefix(line, []byte(`{"event":"`+event+`"`))
+	})
 }

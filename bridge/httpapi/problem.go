@@ -46,6 +46,12 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
+// errInternal is what a fault of this side is answered with.
+var errInternal = problem{
+	Type: problemBase + "internal", Title: "Internal error", Status: http.StatusInternalServerError,
+	Detail: "something went wrong on this side; it has been logged",
+}
+
 // problemBase and the slug of a problem are its type: a place in the README that says more.
 const problemBase = "https://github.com/tailwater/tailwater#"
 
@@ -85,6 +91,18 @@ var problems = []struct {
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{
+		is: bridge.ErrSealed, status: http.StatusConflict, slug: "sealed", title: "The stream is sealed",
+		detail: "the stream that holds this subject is sealed and takes no message any more; publish to another subject",
+	},
+	{
+		is: bridge.ErrUnfit, status: http.StatusUnprocessableEntity, slug: "unfit", title: "Not for this stream",
+		detail: "the stream that holds this subject does not take messages like this one, whenever they are sent; its operator finds the reason in the log, at level debug",
+	},
+	{
+		is: bridge.ErrSubjectFull, status: http.StatusInsufficientStorage, slug: "subject-full", title: "The subject is full",
+		detail: "the stream that holds this subject keeps a number of messages on it, and refuses more; its operator has to remove some, or let the stream keep more",
+	},
+	{
 		is: bridge.ErrFull, status: http.StatusInsufficientStorage, slug: "full", title: "The stream is full",
 		detail: "the stream that holds this subject takes no more messages; its operator has to make room",
 	},
@@ -109,10 +127,7 @@ func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
 
 // writeProblem answers with the problem of an error.
 func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	answer := problem{
-		Type: problemBase + "internal", Title: "Internal error", Status: http.StatusInternalServerError,
-		Detail: "something went wrong on this side; it has been logged",
-	}
+	answer := errInternal
 	known := false
 	for _, p := range problems {
 		if known = errors.Is(err, p.is); !known {

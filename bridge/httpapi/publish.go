@@ -31,7 +31,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if len(t.subjects) != 1 {
 		return fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
 	}
-	query, err := parseQuery(r)
+	query, err := t.query(r)
 	if err != nil {
 		return err
 	}
@@ -66,9 +66,11 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 		writeJSON(w, http.StatusAccepted, "application/json", map[string]bridge.Subject{"subject": subject})
 		return nil
 	}
-	writeJSON(w, http.StatusCreated, "application/json", stored{
-		Subject: subject, ID: receipt.Position.String(), Stream: receipt.Stream, Seq: receipt.Position.Seq, Duplicate: receipt.Duplicate,
-	})
+	answer := stored{Subject: subject, Stream: receipt.Stream, Seq: receipt.Position.Seq, Duplicate: receipt.Duplicate}
+	if receipt.Position.Epoch != "" {
+		answer.ID = receipt.Position.String()
+	}
+	writeJSON(w, http.StatusCreated, "application/json", answer)
 	return nil
 }
 
@@ -110,7 +112,7 @@ func (a *API) send(ctx context.Context, subject bridge.Subject, header map[strin
 // stored is the answer to a message that a stream has.
 type stored struct {
 	Subject   bridge.Subject `json:"subject"`
-	ID        string         `json:"id"` // without its time, which the stream does not tell
+	ID        string         `json:"id,omitempty"` // without its time, which the stream does not tell; absent where nothing continues there
 	Stream    string         `json:"stream"`
 	Seq       uint64         `json:"seq"`
 	Duplicate bool           `json:"duplicate"`
@@ -146,7 +148,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > a.config.Limits.Body {
 		return nil, errBody(a.config.Limits.Body)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.config.Limits.Body))
+	body, err := io.ReadAll(http.MaxBytesReader(below(w), r.Body, a.config.Limits.Body))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

@@ -172,6 +172,21 @@ func TestPublisherFails(t *testing.T) {
 	if p := post(fmt.Errorf("%w: 10.0.0.7", bridge.ErrRefused)).problem(t, http.StatusBadGateway, "refused"); strings.Contains(p.Detail, "10.0.0.7") {
 		t.Errorf("a stranger learns %q", p.Detail)
 	}
+	for slug, refusal := range map[string]struct {
+		err    error
+		status int
+		says   string
+	}{
+		"full":         {bridge.ErrFull, http.StatusInsufficientStorage, "make room"},
+		"subject-full": {bridge.ErrSubjectFull, http.StatusInsufficientStorage, "a number of messages on it"},
+		"sealed":       {bridge.ErrSealed, http.StatusConflict, "is sealed"},
+		"unfit":        {bridge.ErrUnfit, http.StatusUnprocessableEntity, "whenever they are sent"},
+	} {
+		a := post(fmt.Errorf("%w: the stream SECRETS at 10.0.0.7", refusal.err))
+		if p := a.problem(t, refusal.status, slug); !strings.Contains(p.Detail, refusal.says) || strings.Contains(p.Detail, "SECRETS") || a.header.Get("Retry-After") != "" {
+			t.Errorf("%+v", a)
+		}
+	}
 	b.quiet(t)
 	if p := post(errors.New("surprise at 10.0.0.7")).problem(t, http.StatusInternalServerError, "internal"); strings.Contains(p.Detail, "surprise") {
 		t.Errorf("a stranger learns %q", p.Detail)
@@ -183,8 +198,18 @@ func TestPublisherFails(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	stats := b.api.Stats().Publishes
-	if want := (map[string]uint64{"accepted": 1, "refused": 1, "unavailable": 1, "failed": 2}); !maps.Equal(stats, want) {
+	if want := (map[string]uint64{"accepted": 1, "refused": 3, "unavailable": 1, "failed": 4}); !maps.Equal(stats, want) {
 		t.Errorf("%v", stats)
+	}
+}
+
+// Where nothing continues behind a message, its answer has no id that says so.
+func TestStoredWithoutID(t *testing.T) {
+	b := start(t, config())
+	b.publisher.gets = bridge.Receipt{Stream: "WORK", Position: bridge.Position{Seq: 7}}
+	a := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello"))
+	if want := `{"subject":"chat.room1","stream":"WORK","seq":7,"duplicate":false}` + "\n"; a.status != http.StatusCreated || a.body != want {
+		t.Errorf("%+v", a)
 	}
 }
 

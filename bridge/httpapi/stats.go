@@ -16,6 +16,9 @@ type Stats struct {
 	// Limited counts requests that met a limit: too many connections, of one address, or too high a rate of POSTs.
 	Limited map[string]uint64
 
+	// Panics counts those of handlers: faults of this program.
+	Panics uint64
+
 	Polls     int    // under way
 	PollBytes int64  // that their answers take
 	PollsAll  uint64 // that began
@@ -25,6 +28,7 @@ type Stats struct {
 type counters struct {
 	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
 	connections, address, rate                                   atomic.Uint64 // limits that were met
+	panics                                                       atomic.Uint64
 }
 
 func (c *counters) limited(reason string) {
@@ -67,6 +71,7 @@ func (a *API) Stats() Stats {
 			limitAddress:     a.stats.address.Load(),
 			limitRate:        a.stats.rate.Load(),
 		},
+		Panics:    a.stats.panics.Load(),
 		Polls:     int(a.polls.open.Load()),
 		PollBytes: a.polls.bytes.Load(),
 		PollsAll:  a.polls.total.Load(),

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -54,6 +52,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
+	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
 	isHanded = true
 	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free))
@@ -147,6 +146,7 @@ type request struct {
 	resume  bridge.Resume
 	caller  bridge.Caller
 	poll    int // how many messages to answer with; 0 for a connection that stays
+	most    int // how many bytes the event of a message may have; 0 for any number
 }
 
 // readRequest checks what a GET asks for, in the order that the package promises, and puts the caller's claims into the
@@ -155,7 +155,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if t.err != nil {
 		return request{}, t.err
 	}
-	query, err := parseQuery(r)
+	query, err := t.query(r)
 	if err != nil {
 		return request{}, err
 	}
@@ -168,6 +168,10 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 		return request{}, err
 	}
 	poll, err := readPoll(query)
+	if err != nil {
+		return request{}, err
+	}
+	most, err := readMax(query)
 	if err != nil {
 		return request{}, err
 	}
@@ -186,7 +190,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if isNew := len(resume.After) == 0 && !resume.Malformed; err == nil && isNew {
 		err = a.config.Store.Together(t.subjects)
 	}
-	return request{framing, resume, caller, poll}, err
+	return request{framing, resume, caller, poll, most}, err
 }
 
 // maySubscribe checks whether a caller may read the target, and puts its claims into it.
@@ -207,48 +211,6 @@ func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
 		t.subjects[i] = subject
 	}
 	return nil
-}
-
-func parseQuery(r *http.Request) (url.Values, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w; escape what is no letter or digit, as encodeURIComponent does", errQuery, err)
-	}
-	return query, nil
-}
-
-func readFraming(r *http.Request, query url.Values, many bool) (bridge.Framing, error) {
-	var framing bridge.Framing
-	switch format := query.Get("format"); {
-	case format != "" && format != "raw" && format != "json":
-		return framing, fmt.Errorf("%w: there is no format %q; use raw or json", errQuery, format)
-	case acceptsLines(r) && format == "raw":
-		return framing, fmt.Errorf("%w: format=raw cannot be had as application/x-ndjson; use json, or accept text/event-stream", errQuery)
-	case acceptsLines(r):
-		framing.Format = bridge.Lines
-	case format == "json", format == "" && many:
-		framing.Format = bridge.JSON
-	}
-	switch event := query.Get("event"); event {
-	case "":
-	case "subject":
-		framing.SubjectEvents = true
-	default:
-		return framing, fmt.Errorf("%w: event=%s means nothing; use event=subject to name events after their subjects", errQuery, event)
-	}
-	return framing, nil
-}
-
-// acceptsLines tells whether the client asks for newline-delimited JSON.
-func acceptsLines(r *http.Request) bool {
-	for _, accept := range r.Header.Values("Accept") {
-		for part := range strings.SplitSeq(accept, ",") {
-			if media, _, err := mime.ParseMediaType(part); err == nil && media == "application/x-ndjson" {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // readResume finds the position that the client brings: in the header, which a reconnecting EventSource sends although

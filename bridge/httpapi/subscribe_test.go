@@ -157,7 +157,7 @@ func TestFormat(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	b := start(t, config())
-	for _, accept := range []string{"application/x-ndjson", "text/html, application/x-ndjson;q=0.9, */*", "Application/X-NDJSON"} {
+	for _, accept := range []string{"application/x-ndjson", "text/html, application/x-ndjson;q=0.9, */*;q=0.8", "Application/X-NDJSON"} {
 		t.Run(accept, func(t *testing.T) {
 			response := b.send(t, http.MethodGet, "/events/chat.room1", nil, "Accept", accept)
 			defer response.Body.Close()

@@ -6,7 +6,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// group is the sockets of one feed that have all it holds. One reader is asked for all of them, its frames are joined once,
+// group is the sockets of readers with one Kin that have all their feed holds. One reader is asked for all of them, its frames are joined once,
 // and each socket costs one call to the kernel.
 type group struct {
 	loop    *loop
@@ -33,17 +33,17 @@ func (g *group) Wake() { g.loop.enqueue(g) }
 
 func (g *group) queuing() *bool { return &g.queued }
 
-// gather adds a socket to the group of its feed, if it is level with it. One that is not will be woken as the group is, and
+// gather adds a socket to the group of its kin, if it is level with it. One that is not will be woken as the group is, and
 // can try again. It takes two to make a group: most feeds may have one reader each.
 func (l *loop) gather(s *socket) {
 	if s.alone {
 		return
 	}
-	feed := s.reader.Feed()
-	if g, found := l.groups[feed]; found {
+	kin := s.reader.Kin()
+	if g, found := l.groups[kin]; found {
 		if !s.reader.Level(g.lead) {
 			g.turn() // it may be behind
-			if l.groups[feed] != g || !s.reader.Level(g.lead) {
+			if l.groups[kin] != g || !s.reader.Level(g.lead) {
 				return
 			}
 		}
@@ -53,17 +53,17 @@ func (l *loop) gather(s *socket) {
 	if !s.reader.Level(s.reader) {
 		return
 	}
-	other := l.alone[feed]
+	other := l.alone[kin]
 	if other != nil {
 		other.alone = false
 	}
 	if other == nil || other.rest != nil || !other.reader.Level(s.reader) {
-		l.alone[feed], s.alone = s, true
+		l.alone[kin], s.alone = s, true
 		return
 	}
-	delete(l.alone, feed)
+	delete(l.alone, kin)
 	g := &group{loop: l, lead: s.reader.Fork()}
-	l.groups[feed] = g
+	l.groups[kin] = g
 	g.add(other)
 	g.add(s)
 	g.turn() // it has to be woken from now on
@@ -87,7 +87,7 @@ func (g *group) leave(s *socket) {
 			g.waiting.Stop()
 		}
 		g.lead.Close()
-		delete(g.loop.groups, g.lead.Feed())
+		delete(g.loop.groups, g.lead.Kin())
 	}
 }
 

@@ -29,8 +29,8 @@ type loop struct {
 	clock       time.Time     // what the clock on the wall says, which may be set
 	sockets     []*socket     // by descriptor
 	generations int32
-	groups      map[*bridge.Feed]*group
-	alone       map[*bridge.Feed]*socket // the last that was found level, on feeds without a group
+	groups      map[bridge.Kin]*group
+	alone       map[bridge.Kin]*socket // the last that was found level, where there is no group
 	wheel       *wheel
 	rechecks    *order
 	batch       [][]byte
@@ -71,8 +71,8 @@ func startLoop(o *Outlet) (*loop, error) {
 		wake:   bridge.NewSignal(),
 		stop:   make(chan struct{}),
 		start:  time.Now(),
-		groups: map[*bridge.Feed]*group{},
-		alone:  map[*bridge.Feed]*socket{},
+		groups: map[bridge.Kin]*group{},
+		alone:  map[bridge.Kin]*socket{},
 		wheel:  newWheel(tick(o.config)),
 	}
 	l.rechecks = &order{loop: l, do: (*socket).recheck}

@@ -333,7 +333,7 @@ func (s *socket) leave() {
 	}
 	if s.alone {
 		s.alone = false
-		delete(s.loop.alone, s.reader.Feed())
+		delete(s.loop.alone, s.reader.Kin())
 	}
 }
 

@@ -56,7 +56,7 @@ func (a *acks) take(msg *nats.Msg) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	waits, found := a.waiting[strings.TrimPrefix(msg.Subject, a.inbox)]
-	if !found || !answer.none && answer.Error == nil && (answer.Stream != waits.stream || answer.Sequence == 0) {
+	if !found || !answer.none && (answer.Stream != waits.stream || answer.Error == nil && answer.Sequence == 0) {
 		return
 	}
 	select {

@@ -7,15 +7,14 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 )
 
 // Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
 // server has taken it. ctx must have a deadline. header may be nil; its names are sent as they are spelled. The error wraps
-// bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrKeyUsed, bridge.ErrRefused or bridge.ErrUnavailable. After the last the
-// message may still have arrived: the connection can break between the two. Sent again with the same Nats-Msg-Id, it is
+// bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrSubjectFull, bridge.ErrSealed, bridge.ErrUnfit, bridge.ErrKeyUsed,
+// bridge.ErrRefused or bridge.ErrUnavailable. After the last the message may still have arrived: the connection can break between the two. Sent again with the same Nats-Msg-Id, it is
 // stored once.
 func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	receipt, err := s.publish(ctx, subject, &nats.Msg{Subject: string(subject), Header: header, Data: data})
@@ -74,17 +73,17 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		s.table.refresh()
 		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s is gone", bridge.ErrUnavailable, name)
 	case ack.Error != nil:
-		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s: %w", storeError(ack.Error), name, ack.Error)
+		return bridge.Receipt{}, rejected(name, ack.Error)
 	case ack.Duplicate:
 		if err := s.checkDuplicate(ctx, name, ack.Sequence, msg); err != nil {
 			return bridge.Receipt{}, err
 		}
 	}
-	return bridge.Receipt{
-		Stream:    name,
-		Position:  bridge.Position{Epoch: holding.epoch, Seq: ack.Sequence},
-		Duplicate: ack.Duplicate,
-	}, nil
+	receipt := bridge.Receipt{Stream: name, Position: bridge.Position{Seq: ack.Sequence}, Duplicate: ack.Duplicate}
+	if s.table.reads(holding) {
+		receipt.Position.Epoch = holding.epoch
+	}
+	return receipt, nil
 }
 
 // checkDuplicate makes sure that what a stream takes a message for is that message. It looks at the Nats-Msg-Id alone: the
@@ -100,29 +99,6 @@ func (s *Source) checkDuplicate(ctx context.Context, stream string, seq uint64, 
 		return fmt.Errorf("%w: the stream %s has it", bridge.ErrKeyUsed, stream)
 	}
 	return nil
-}
-
-// What JetStream answers to a message that it cannot store; jetstream names only some.
-const (
-	codeAccountResources = 10002
-	codeMemoryResources  = 10028
-	codeInsufficient     = 10023
-	codeStorageResources = 10047
-	codeMessageTooLarge  = 10054
-	codeStoreFailed      = 10077 // among others: a limit is reached, and the stream discards new messages
-	codeHeaderTooLarge   = 10097
-)
-
-// storeError gives the error of this package for a stream's refusal.
-func storeError(refusal *jetstream.APIError) error {
-	switch refusal.ErrorCode {
-	case codeAccountResources, codeInsufficient, codeMemoryResources, codeStorageResources, codeStoreFailed:
-		return bridge.ErrFull
-	case codeMessageTooLarge, codeHeaderTooLarge:
-		return bridge.ErrTooLarge
-	default:
-		return bridge.ErrUnavailable
-	}
 }
 
 // flush waits until the server has what was sent on a connection. The answer of a later one proves nothing: what the

@@ -35,7 +35,7 @@ func openAdmin(n *node) (*admin, error) {
 		return nil, err
 	}
 	a.address = listener.Addr()
-	a.server = newServer(a.handler(configs.Loopback(string(address))), n.log)
+	a.server = newServer(n.api.Guard(a.handler(configs.Loopback(string(address)))), n.log)
 	n.serve(a.server, listener)
 	return a, nil
 }

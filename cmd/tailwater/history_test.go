@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -131,5 +132,70 @@ func TestBucketIsARoute(t *testing.T) {
 	}
 	if status, body := post(t, n.url()+"/config/color", "black"); status != http.StatusForbidden {
 		t.Errorf("POST: %d %s", status, body)
+	}
+}
+
+// Whatever key a bucket takes, its value can be read: with slashes, which are no separators, and as long as NATS has it.
+func TestEveryKeyCanBeRead(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	js, err := jetstream.New(publisher(t, server.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "config"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, settings{
+		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key},/one/{key}=$KV.config.{key},/part/{a}/{key...}=$KV.config.{a}.{key}",
+		"ANONYMOUS_WILDCARDS": "true", "ANONYMOUS_SUBSCRIBE": "chat.>",
+	})
+	keys := []string{
+		"a/b", "/a", "a/", "/", "//", "a//b", "a/b.c/d", "a.b/c", "a/./b", "-_=/.x", "etc/passwd",
+		strings.Repeat("k", 129), strings.Repeat("t.", 40) + "t", strings.Repeat("long/", 100) + "key", strings.Repeat("x", 3900),
+	}
+	for i, key := range keys {
+		if _, err := bucket.PutString(t.Context(), key, fmt.Sprint("value ", i)); err != nil {
+			t.Fatalf("%.40s: %v", key, err)
+		}
+		subject := `{"subjects":["$KV.config.` + key + `"]}`
+		routes := []string{"/config/" + url.PathEscape(key)}
+		if !strings.Contains(key, ".") {
+			routes = append(routes, "/one/"+url.PathEscape(key))
+		}
+		for _, path := range routes {
+			s, opening := subscribe(t, n.url()+path+"?since=last", "")
+			if opening.Type != bridge.EventOpen || opening.Data != subject {
+				t.Fatalf("%.80s opens %.100v", path, opening)
+			}
+			s.expect("message", fmt.Sprint("value ", i))
+			s.expect(bridge.EventSynced, "{}")
+			if _, body := get(t, n.url()+path+"?poll=1"); !strings.Contains(body, fmt.Sprint("value ", i)) {
+				t.Errorf("a poll of %.80s gives %.300s", path, body)
+			}
+		}
+		path := n.url() + routes[0]
+		s, opening := subscribe(t, path, "")
+		if _, err := bucket.PutString(t.Context(), key, "changed"); err != nil {
+			t.Fatal(err)
+		}
+		s.expect("message", "changed")
+		again, _ := subscribe(t, path, opening.ID)
+		again.expect("message", "changed")
+	}
+	watch, _ := subscribe(t, n.url()+"/config/%3E?since=last", "")
+	for range keys {
+		if event, err := watch.Next(); err != nil || event.Type != "message" {
+			t.Errorf("%+v, %v", event, err)
+		}
+	}
+	// An escaped slash or dot reaches nothing that its plain form does not, and nothing outside of the bucket.
+	for path, status := range map[string]int{
+		"/config/..%2Fother%2Fa": 400, "/config/a%2F..%2F..%2Fb": 400, "/config/%2e%2e%2Fa": 400, "/config/a%2F%2E%2E": 400, "/config/a%2F%3E": 400,
+		"/config/" + strings.Repeat("x", 4097): 400, "/config/a%2F%00": 400, "/part/a%2Fb/c": 400, "/part/a/b%2Fc": 200, "/events/chat%2Fa": 400, "/config%2Fa": 404, "/one/a%2Fb%2F*": 400, "/one/a/b": 404,
+	} {
+		if got, body := get(t, n.url()+path+"?poll=1"); got != status {
+			t.Errorf("GET %.80s: %d %.200s", path, got, body)
+		}
 	}
 }

@@ -31,6 +31,8 @@ var (
 	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, or of the rate at which one caller may post.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 
+	descPanics = describe("panics_total", "Requests that met a fault of Tailwater's own; the log has the stacks.")
+
 	descPolls      = describe("polls", "Answers to poll=1 that are being read from streams, or written.")
 	descPollsTotal = describe("polls_total", "Requests with poll=1 that were begun.")
 	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients hung up, or took nothing for the write timeout.")
@@ -90,6 +92,7 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descTurnedAway, requests.TurnedAway)
 	counts(descLimited, requests.Limited)
 	count(descRefused, requests.Refused)
+	count(descPanics, requests.Panics)
 	counts(descPublishes, requests.Publishes)
 	gauge(descPolls, requests.Polls)
 	gauge(descPollBytes, int(requests.PollBytes))
