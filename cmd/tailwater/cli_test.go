@@ -39,8 +39,40 @@ func TestHelpListsTheSettings(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if code, out, _ := call(t, "--version"); code != 0 || !strings.HasPrefix(out, "tailwater ") {
-		t.Errorf("exit code %d, output %q", code, out)
+	_, flag, _ := call(t, "--version")
+	code, out, _ := call(t, "version")
+	if code != 0 || !strings.HasPrefix(out, "tailwater ") || out != flag {
+		t.Errorf("exit code %d; version prints %q, --version prints %q", code, out, flag)
+	}
+}
+
+// The help of a command ends with the settings that the command uses, and no others.
+func TestHelpOfACommand(t *testing.T) {
+	for _, test := range []struct {
+		args         string
+		has, hasNone string
+	}{
+		{"serve", "TAILWATER_DEMO_TIME", "--connections"},
+		{"check", "TAILWATER_DEMO_TIME", "--connections"},
+		{"token", "TAILWATER_AUTH_JWT_SECRET", "TAILWATER_HTTP_LISTEN"},
+		{"bench", "--connections", "TAILWATER_"},
+		{"version", "tailwater version", "TAILWATER_"},
+		{"", "TAILWATER_DEMO_TIME", "--connections"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			words := strings.Fields(test.args)
+			code, flag, _ := call(t, append(words, "--help")...)
+			if code != 0 || !strings.Contains(flag, test.has) || strings.Contains(flag, test.hasNone) {
+				t.Errorf("--help: exit code %d, want %s and not %s:\n%s", code, test.has, test.hasNone, flag)
+			}
+			code, out, stderr := call(t, append([]string{"help"}, words...)...)
+			if code != 0 || out != flag {
+				t.Errorf("help: exit code %d, and other words than --help has:\n%s%s", code, out, stderr)
+			}
+		})
+	}
+	if code, _, stderr := call(t, "help", "nothing"); code != exitUsage || !strings.Contains(stderr, "nothing") {
+		t.Errorf("help of no command: exit code %d: %s", code, stderr)
 	}
 }
 
