@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +162,29 @@ func (w *signalWriter) Write(p []byte) (int, error) {
 	}
 	secrets.Overhear(string(p))
 	return w.text.Write(p)
+}
+
+// What check says of a route is what the bridge does: to each path, for anyone.
+func TestCheckSaysWhatRoutesDo(t *testing.T) {
+	routes := map[string]bool{
+		"/config=$KV.config.>": true, "/load=metrics.*.load": true, "/everything=metrics.>": true, "/secret=internal.>": false,
+	}
+	set := settings{"ROUTES": strings.Join(slices.Collect(maps.Keys(routes)), ","), "ANONYMOUS_SUBSCRIBE": "metrics.>"}
+	n := startNode(t, set)
+	for name, value := range set {
+		t.Setenv("TAILWATER_"+name, value)
+	}
+	t.Setenv("TAILWATER_EMBED_DIR", t.TempDir())
+	_, out, _ := call(t, "check")
+	for route, isOpen := range routes {
+		path, _, _ := strings.Cut(route, "=")
+		if got := strings.Contains(out, route+" (anyone may read it"); got != isOpen {
+			t.Errorf("check says of %s that anyone may read it: %t\n%s", route, got, out)
+		}
+		if status, body := get(t, n.url()+path+"?poll=1"); (status == http.StatusOK) != isOpen {
+			t.Errorf("GET %s: %d %s", path, status, body)
+		}
+	}
 }
 
 func TestCheck(t *testing.T) {
