@@ -29,25 +29,23 @@ func (g Grant) With(other Grant) Grant {
 
 // CheckSubscribe tells whether the caller may read a subject or filter. The error wraps ErrForbidden, and reads the same
 // whether or not anybody uses the subject, and whether it is denied or was never allowed.
-func (g Grant) CheckSubscribe(s Subject) error {
+func (g Grant) CheckSubscribe(s Subject) error { return g.CheckRoute(Route{}, s) }
+
+// CheckRoute is CheckSubscribe for what a caller reads on a route. What the route itself grants needs no permission, but
+// denials hold. Wildcards that the route's template holds are the operator's: only those that the caller chose need
+// Wildcards.
+func (g Grant) CheckRoute(route Route, s Subject) error {
+	mayWildcards := func(g Grant, s Subject) bool { return g.Wildcards && (route.Grants() || g.canRead(s)) }
 	switch {
+	case route.Grants() && g.any(s, Grant.deniesReading):
+		return fmt.Errorf("%w: %q is closed to this caller", ErrForbidden, s)
+	case route.Grants():
 	case s.Reserved():
 		return errReserved(s)
 	case !g.any(s, Grant.canRead), g.any(s, Grant.deniesReading):
 		return fmt.Errorf("%w: %q may not be read without a permission that covers it; send a token that allows it, or the operator can open subjects to everyone with TAILWATER_ANONYMOUS_SUBSCRIBE", ErrForbidden, s)
-	case s.Wild() && !g.any(s, func(g Grant, s Subject) bool { return g.Wildcards && g.canRead(s) }):
-		return errWildcards(s)
 	}
-	return nil
-}
-
-// CheckGranted tells whether the caller may read what a route itself grants: filters where some grant allows any, and
-// nothing that is denied. The error wraps ErrForbidden.
-func (g Grant) CheckGranted(s Subject) error {
-	switch {
-	case g.any(s, Grant.deniesReading):
-		return fmt.Errorf("%w: %q is closed to this caller", ErrForbidden, s)
-	case s.Wild() && !g.any(s, func(g Grant, _ Subject) bool { return g.Wildcards }):
+	if route.wildByCaller(s) && !g.any(s, mayWildcards) {
 		return errWildcards(s)
 	}
 	return nil

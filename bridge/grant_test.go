@@ -82,15 +82,33 @@ func TestCheckPublish(t *testing.T) {
 	}
 }
 
-// What is granted otherwise needs no permission but that for filters.
-func TestCheckGranted(t *testing.T) {
-	for _, subject := range []bridge.Subject{"$KV.config.a", "$KV.config.*", "$KV.config.>"} {
-		err := bridge.Grant{}.CheckGranted(subject)
-		if (err == nil) == subject.Wild() || err != nil && (!errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), "TAILWATER_ANONYMOUS_WILDCARDS")) {
-			t.Errorf("to read %q: %v", subject, err)
-		}
-		if err := (bridge.Grant{Wildcards: true}).CheckGranted(subject); err != nil {
-			t.Error(err)
+// What a route itself grants needs no permission but that for filters, and for those only where the caller chose them.
+func TestCheckRoute(t *testing.T) {
+	for _, test := range []struct {
+		route     string
+		subject   bridge.Subject
+		subscribe []bridge.Subject
+		want      string // in the error without and with Wildcards, in this order; "" for none
+		wild      string
+	}{
+		{"/config/{key...}=$KV.config.{key}", "$KV.config.a", nil, "", ""},
+		{"/config/{key...}=$KV.config.{key}", "$KV.config.*", nil, "TAILWATER_ANONYMOUS_WILDCARDS", ""},
+		{"/config/{key...}=$KV.config.{key}", "$KV.config.a.>", nil, "TAILWATER_ANONYMOUS_WILDCARDS", ""},
+		{"/config=$KV.config.>", "$KV.config.>", nil, "", ""},
+		{"/config/{key}=$KV.config.*.{key}", "$KV.config.*.a", nil, "", ""},
+		{"/config/{key}=$KV.config.*.{key}", "$KV.config.*.*", nil, "TAILWATER_ANONYMOUS_WILDCARDS", ""},
+		{"/user=user.{claim.sub}.>", "user.alice.>", nil, "", ""},
+		{"/user/{x}=user.{claim.sub}.{x}", "user.alice.*", nil, "TAILWATER_ANONYMOUS_WILDCARDS", ""},
+		{"/load=metrics.*.load", "metrics.*.load", []bridge.Subject{"metrics.>"}, "", ""},
+		{"/load=metrics.*.load", "metrics.*.load", []bridge.Subject{"metrics.a.load"}, "TAILWATER_ANONYMOUS_SUBSCRIBE", "TAILWATER_ANONYMOUS_SUBSCRIBE"},
+		{"/metrics/{x...}=metrics.{x}", "metrics.>", []bridge.Subject{"metrics.>"}, "TAILWATER_ANONYMOUS_WILDCARDS", ""},
+		{"/all/{x...}={x}", ">", []bridge.Subject{"metrics.>"}, "open to nobody", "open to nobody"},
+	} {
+		for wildcards, want := range map[bool]string{false: test.want, true: test.wild} {
+			err := bridge.Grant{Subscribe: test.subscribe, Wildcards: wildcards}.CheckRoute(mustRoute(t, test.route), test.subject)
+			if (err == nil) != (want == "") || err != nil && (!errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), want)) {
+				t.Errorf("to read %q on %s, wildcards %t: %v", test.subject, test.route, wildcards, err)
+			}
 		}
 	}
 }
@@ -121,7 +139,7 @@ func TestDeny(t *testing.T) {
 		if strings.ReplaceAll(denied, "chat.secret", "secret.chat") != absent {
 			t.Errorf("%q and %q should be one text", denied, absent)
 		}
-		if err := both.CheckGranted("chat.secret"); !errors.Is(err, bridge.ErrForbidden) {
+		if err := both.CheckRoute(mustRoute(t, "/mine/{x}=chat.{claim.sub}.{x}"), "chat.secret"); !errors.Is(err, bridge.ErrForbidden) {
 			t.Errorf("a route opens what is denied: %v", err)
 		}
 		if err := both.CheckGrantedPublish("chat.news.a"); !errors.Is(err, bridge.ErrForbidden) {

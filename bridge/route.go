@@ -138,6 +138,9 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 	if _, err := ParseSubject(r.fill(template)); err != nil {
 		return err
 	}
+	if r.writable && Subject(template).Wild() {
+		return errors.New("POST is for single subjects, and nothing can be published to a filter; write no * and > into it")
+	}
 	if r.writable && !r.NeedsClaims() {
 		return errors.New("POST is for routes with a claim, as in POST /outbox=user.{claim.sub}.outbox; elsewhere everyone would be allowed to write")
 	}
@@ -233,6 +236,18 @@ func (r Route) limits() limits {
 // may read it as one.
 func (r Route) takesSlashes(part routePart) bool {
 	return r.NamesBucket() && r.segments[len(r.segments)-1] == part
+}
+
+// wildByCaller reports whether a subject of the route is a filter because the caller wrote a wildcard into the path, rather
+// than the operator into the template. The zero Route has no template.
+func (r Route) wildByCaller(s Subject) bool {
+	for i, token := range strings.Split(string(s), ".") {
+		isOperators := i < len(r.tokens) && r.tokens[i].literal != ""
+		if Subject(token).Wild() && !isOperators {
+			return true
+		}
+	}
+	return false
 }
 
 // claimBlank stands for a claim until Claim fills it in.

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -14,9 +15,10 @@ func Markdown() string {
 		"{{range .}}| `{{.Key}}` | {{markdown (fallback .Tags true)}} | {{markdown (.Tags.Get `desc`)}} |\n{{end}}")
 }
 
-// Help gives all settings as plain text of at most 100 columns, for --help.
-func Help() string {
-	return render("{{range .}}{{printf `%-34s` .Key}}  {{wrap 36 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}")
+// Help gives settings as plain text of at most 100 columns, for --help: those with the names, written without the prefix, or
+// all where none is named.
+func Help(names ...string) string {
+	return render("{{range .}}{{if named .Key}}{{printf `%-34s` .Key}}  {{wrap 36 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}{{end}}", names...)
 }
 
 // ExampleEnv gives all settings as an env file in which every line is commented out.
@@ -27,10 +29,14 @@ func ExampleEnv() string {
 		"#{{.Key}}={{or (.Tags.Get `default`) (.Tags.Get `example`)}}\n{{end}}")
 }
 
-// render fills a template with the settings, through envconfig, so that they have the names it reads them by.
-func render(text string) string {
+// render fills a template with the settings, through envconfig, so that they have the names it reads them by. The template's
+// function named tells the names from others; where there are none, it is true of all.
+func render(text string, names ...string) string {
 	var out strings.Builder
 	functions := template.FuncMap{
+		"named": func(key string) bool {
+			return len(names) == 0 || slices.Contains(names, strings.TrimPrefix(key, Prefix+"_"))
+		},
 		"fallback":    describeFallback,
 		"markdown":    strings.NewReplacer("|", `\|`, "*", `\*`, "<", "&lt;").Replace,
 		"wrap":        func(indent int, text string) string { return wrap(text, 100-indent, "\n"+strings.Repeat(" ", indent)) },

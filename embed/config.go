@@ -26,6 +26,8 @@ type Config struct {
 	MaxPayload int // bytes that a message may have, headers included, where the file says nothing; 0 for nats-server's default
 
 	Credentials []nats.Option // how the bridge signs in, where the file asks for more than a plain user or token
+
+	own *server.User // whom the bridge adds to the users of the file, named when that is done first; nil if nothing is started
 }
 
 // Setting is a value, and whether somebody chose it.

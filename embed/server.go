@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,12 +20,15 @@ const startTimeout = 2 * time.Minute
 // Server is a running nats-server.
 type Server struct {
 	nats   *server.Server
+	config Config
 	signIn []nats.Option
+	token  string // that the bridge signs in with
 	lock   *flock.Flock
 }
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
 func Start(config Config, log *slog.Logger) (*Server, error) {
+	config.own = &server.User{Password: rand.Text()}
 	options, signIn, err := config.resolve()
 	if err != nil {
 		return nil, err
@@ -37,7 +41,7 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Server{running, signIn, lock}, nil
+	return &Server{running, config, signIn, options.Authorization, lock}, nil
 }
 
 func start(options *server.Options, log *slog.Logger) (*server.Server, error) {

@@ -1,7 +1,7 @@
 package embed
 
 import (
-	"crypto/rand"
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -33,16 +33,26 @@ func (c Config) signIn(o *server.Options) ([]nats.Option, error) {
 		o.Users = append(o.Users, &server.User{Username: o.Username, Password: o.Password})
 		o.Username, o.Password = "", ""
 	}
-	name, password := freeName(o.Users), rand.Text()
-	o.Users = append(o.Users, &server.User{Username: name, Password: password})
-	return []nats.Option{nats.UserInfo(name, password)}, nil
+	own := cmp.Or(c.own, new(server.User))
+	switch {
+	case own.Username == "":
+		own.Username = freeName(o.Users)
+	case isTaken(o.Users, own.Username):
+		return nil, errors.New("TAILWATER_EMBED_CONFIG: the bridge itself has signed in as the user " + own.Username + ": choose another name for that user, or restart")
+	}
+	o.Users = append(o.Users, &server.User{Username: own.Username, Password: own.Password})
+	return []nats.Option{nats.UserInfo(own.Username, own.Password)}, nil
 }
 
 // freeName gives a name that no user has: nats-server would let the later of two namesakes replace the earlier.
 func freeName(users []*server.User) string {
 	name := ownUser
-	for slices.ContainsFunc(users, func(u *server.User) bool { return u.Username == name }) {
+	for isTaken(users, name) {
 		name += "-bridge"
 	}
 	return name
+}
+
+func isTaken(users []*server.User, name string) bool {
+	return slices.ContainsFunc(users, func(u *server.User) bool { return u.Username == name })
 }

@@ -59,8 +59,25 @@ func openJWKS(url string, log *slog.Logger) *jwks {
 func KeySet(ctx context.Context, url string) (count int, err error) {
 	j := newJWKS(ctx, url, nil)
 	defer j.close()
-	keys, err := j.read()
+	keys, err := j.read(ctx)
 	return len(keys), err
+}
+
+// ReadKeySet reads the key set now, and returns how many keys it holds. If it cannot be read, the keys that it held stay good.
+// Where tokens have another kind of key there is no set: it returns 0 and no error.
+func (a *Auth) ReadKeySet(ctx context.Context) (count int, err error) {
+	j, isSet := a.keys.(*jwks)
+	if !isSet {
+		return 0, nil
+	}
+	keys, err := j.read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.keys, j.at, j.away = keys, time.Now(), false
+	return len(keys), nil
 }
 
 func newJWKS(ctx context.Context, url string, log *slog.Logger) *jwks {
@@ -125,7 +142,7 @@ func (j *jwks) fetch() {
 	arrived := make(chan struct{})
 	j.arrived = arrived
 	j.reading.Go(func() {
-		keys, err := j.read()
+		keys, err := j.read(j.ctx)
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.arrived, j.away = nil, err != nil
@@ -138,8 +155,8 @@ func (j *jwks) fetch() {
 	})
 }
 
-func (j *jwks) read() ([]key, error) {
-	request, err := http.NewRequestWithContext(j.ctx, http.MethodGet, j.url, nil)
+func (j *jwks) read(ctx context.Context) ([]key, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the key set: %w", err)
 	}

@@ -196,16 +196,12 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 // maySubscribe checks whether a caller may read the target, and puts its claims into it.
 func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
 	grant := a.grant(caller)
-	check := grant.CheckSubscribe
-	if t.route.Grants() {
-		check = grant.CheckGranted
-	}
 	for i, resolved := range t.subjects {
 		subject, err := t.route.Claim(resolved, caller)
 		if err != nil {
 			return err
 		}
-		if err := check(subject); err != nil {
+		if err := grant.CheckRoute(t.route, subject); err != nil {
 			return err
 		}
 		t.subjects[i] = subject

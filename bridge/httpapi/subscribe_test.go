@@ -248,6 +248,19 @@ func TestRouteToBucket(t *testing.T) {
 	}
 }
 
+// A filter that stands in a route is the operator's: it needs no permission for filters, but what it reads has to be allowed.
+func TestFilterInARoute(t *testing.T) {
+	c := config()
+	c.Anonymous = bridge.Grant{Subscribe: subjects("metrics.>")}
+	c.Routes = routes(t, "/config=$KV.config.>", "/load=metrics.*.load", "/all/{x...}=metrics.{x}", "/secret=secret.>")
+	b := start(t, c)
+	b.get(t, "/config").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"]}`)
+	b.get(t, "/load").next(t, bridge.EventOpen, `{"subjects":["metrics.*.load"]}`)
+	for _, path := range []string{"/all/%3E", "/secret", "/events/metrics.*.load"} {
+		b.do(t, http.MethodGet, path, nil).problem(t, http.StatusForbidden, "forbidden")
+	}
+}
+
 func TestResume(t *testing.T) {
 	ids := []string{"test-0-1", "test-1-2", "test-2-3", "test-3-4", "test-4-5"}
 	const gone, unknown, malformed = "elsewhere-1-1", `{"reason":"unknown","heartbeat":3600}`, `{"reason":"malformed","heartbeat":3600}`

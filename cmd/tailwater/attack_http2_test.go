@@ -114,9 +114,11 @@ func TestTrickledHeadersOfHTTP2End(t *testing.T) {
 		log := newTestLog(t.Output())
 		server := newServer(http.NotFoundHandler(), log)
 		files := configs.Certificate{Cert: a.write("cert.pem", cert), Key: a.write("key.pem", key)}
-		if err := secure(server, files, 20*time.Second, log); err != nil {
+		shown, err := openCertificate(files, log)
+		if err != nil {
 			t.Fatal(err)
 		}
+		secure(server, shown, 20*time.Second)
 		mine, theirs := net.Pipe()
 		listener := &pipeListener{make(chan net.Conn, 1)}
 		listener.conns <- theirs
@@ -127,7 +129,7 @@ func TestTrickledHeadersOfHTTP2End(t *testing.T) {
 		f.begin(t)
 		begin, again := time.Now(), time.NewTicker(time.Second)
 		defer again.Stop()
-		err := f.raw(func(framer *http2.Framer) error {
+		err = f.raw(func(framer *http2.Framer) error {
 			return framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: encode(head())})
 		})
 		for ; err == nil && time.Since(begin) < time.Hour; <-again.C {

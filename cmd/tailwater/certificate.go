@@ -47,6 +47,20 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
+// reload reads the files whether or not they seem to have changed, and returns until when the certificate is valid. If they
+// cannot be used, the certificate stays.
+func (c *certificate) reload() (until time.Time, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stamps, c.looked = stampsOf(c.files), time.Now()
+	read, err := c.files.Load()
+	if err != nil {
+		return time.Time{}, err
+	}
+	c.current = read
+	return read.Leaf.NotAfter, nil
+}
+
 // refresh reads the files if they are others than before. The stamps are taken first: what changes while they are read is
 // seen the next time.
 func (c *certificate) refresh() {

@@ -64,9 +64,9 @@ func (r report) grants(settings *configs.Settings) {
 			verdict = "each caller may read and write what its own token names"
 		case route.NeedsClaims():
 			verdict = "each caller may read what its own token names"
-		case route.Grants():
+		case route.NamesBucket():
 			verdict = "anyone may read it, because it names a bucket"
-		case grant.CheckSubscribe(route.Filter()) == nil:
+		case grant.CheckRoute(route, route.Filter()) == nil:
 			verdict = "anyone may read it"
 		}
 		r.row("route", "%s (%s)", route, verdict)

@@ -22,13 +22,16 @@ const (
 
 // cli is the command line.
 type cli struct {
-	EnvFile string           `placeholder:"FILE" help:"Read settings from this file; the environment beats it."`
-	Version kong.VersionFlag `help:"Show the version."`
+	EnvFile     string           `placeholder:"FILE" help:"Read settings from this file; the environment beats it."`
+	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
 
 	Serve serveCommand `cmd:"" default:"1" help:"Run the bridge (what happens without a command)."`
 	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and say what they amount to."`
 	Token tokenCommand `cmd:"" help:"Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET."`
 	Bench benchCommand `cmd:"" help:"Put a load on a bridge, or on any other server of event streams, and measure it."`
+
+	Version versionCommand `cmd:"" help:"Show the version."`
+	Help    helpCommand    `cmd:"" help:"Show what a command takes, as its --help does."`
 }
 
 // output is where a command writes: what was asked for to out, what happens to err.
@@ -59,7 +62,7 @@ func runCommand(ctx context.Context, args []string, out output) error {
 	parser, err := kong.New(&commands,
 		kong.Name("tailwater"),
 		kong.Description("Carries NATS subjects to browsers: what is published on chat.room1 reaches every EventSource of /events/chat.room1."),
-		kong.Vars{"version": "tailwater " + version()},
+		kong.Vars{"version": versionLine()},
 		kong.Help(help),
 		kong.Writers(out.out, out.err),
 		kong.Exit(func(int) { shown = true }),
@@ -89,14 +92,51 @@ func readSettings(file string) (*configs.Settings, error) {
 	return settings, nil
 }
 
-// help ends with the table of settings, where they are read.
-func help(options kong.HelpOptions, ctx *kong.Context) error {
-	if err := kong.DefaultHelpPrinter(options, ctx); err != nil || ctx.Command() == "bench" {
-		return err
-	}
-	_, err := fmt.Fprintf(ctx.Stdout, "\nSettings, from the environment:\n\n%s", configs.Help())
+type versionCommand struct{}
+
+// Run prints the version, as --version does.
+func (versionCommand) Run(out output) error {
+	_, err := fmt.Fprintln(out.out, versionLine())
 	return err
 }
+
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command; none for all of them."`
+}
+
+// Run prints the help of a command.
+func (c *helpCommand) Run(ctx context.Context, out output) error {
+	return runCommand(ctx, append(c.Command, "--help"), out)
+}
+
+// help ends with a table of the settings that the command reads.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	settings := settingsOf(ctx.Selected())
+	if settings == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(ctx.Stdout, "\nSettings, from the environment:\n\n%s", settings)
+	return err
+}
+
+// settingsOf gives the table of the settings that a command uses; nil stands for the command line as a whole.
+func settingsOf(command *kong.Node) string {
+	if command == nil {
+		return configs.Help()
+	}
+	switch command.Name {
+	case "bench", "version", "help":
+		return ""
+	case "token":
+		return configs.Help("AUTH_JWT_SECRET", "AUTH_ISSUER", "AUTH_AUDIENCE")
+	}
+	return configs.Help()
+}
+
+func versionLine() string { return "tailwater " + version() }
 
 // version gives the module's version, which the go command writes into the binary.
 func version() string {

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,8 +42,40 @@ func TestHelpListsTheSettings(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if code, out, _ := call(t, "--version"); code != 0 || !strings.HasPrefix(out, "tailwater ") {
-		t.Errorf("exit code %d, output %q", code, out)
+	_, flag, _ := call(t, "--version")
+	code, out, _ := call(t, "version")
+	if code != 0 || !strings.HasPrefix(out, "tailwater ") || out != flag {
+		t.Errorf("exit code %d; version prints %q, --version prints %q", code, out, flag)
+	}
+}
+
+// The help of a command ends with the settings that the command uses, and no others.
+func TestHelpOfACommand(t *testing.T) {
+	for _, test := range []struct {
+		args         string
+		has, hasNone string
+	}{
+		{"serve", "TAILWATER_DEMO_TIME", "--connections"},
+		{"check", "TAILWATER_DEMO_TIME", "--connections"},
+		{"token", "TAILWATER_AUTH_JWT_SECRET", "TAILWATER_HTTP_LISTEN"},
+		{"bench", "--connections", "TAILWATER_"},
+		{"version", "tailwater version", "TAILWATER_"},
+		{"", "TAILWATER_DEMO_TIME", "--connections"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			words := strings.Fields(test.args)
+			code, flag, _ := call(t, append(words, "--help")...)
+			if code != 0 || !strings.Contains(flag, test.has) || strings.Contains(flag, test.hasNone) {
+				t.Errorf("--help: exit code %d, want %s and not %s:\n%s", code, test.has, test.hasNone, flag)
+			}
+			code, out, stderr := call(t, append([]string{"help"}, words...)...)
+			if code != 0 || out != flag {
+				t.Errorf("help: exit code %d, and other words than --help has:\n%s%s", code, out, stderr)
+			}
+		})
+	}
+	if code, _, stderr := call(t, "help", "nothing"); code != exitUsage || !strings.Contains(stderr, "nothing") {
+		t.Errorf("help of no command: exit code %d: %s", code, stderr)
 	}
 }
 
@@ -127,6 +162,29 @@ func (w *signalWriter) Write(p []byte) (int, error) {
 	}
 	secrets.Overhear(string(p))
 	return w.text.Write(p)
+}
+
+// What check says of a route is what the bridge does: to each path, for anyone.
+func TestCheckSaysWhatRoutesDo(t *testing.T) {
+	routes := map[string]bool{
+		"/config=$KV.config.>": true, "/load=metrics.*.load": true, "/everything=metrics.>": true, "/secret=internal.>": false,
+	}
+	set := settings{"ROUTES": strings.Join(slices.Collect(maps.Keys(routes)), ","), "ANONYMOUS_SUBSCRIBE": "metrics.>"}
+	n := startNode(t, set)
+	for name, value := range set {
+		t.Setenv("TAILWATER_"+name, value)
+	}
+	t.Setenv("TAILWATER_EMBED_DIR", t.TempDir())
+	_, out, _ := call(t, "check")
+	for route, isOpen := range routes {
+		path, _, _ := strings.Cut(route, "=")
+		if got := strings.Contains(out, route+" (anyone may read it"); got != isOpen {
+			t.Errorf("check says of %s that anyone may read it: %t\n%s", route, got, out)
+		}
+		if status, body := get(t, n.url()+path+"?poll=1"); (status == http.StatusOK) != isOpen {
+			t.Errorf("GET %s: %d %s", path, status, body)
+		}
+	}
 }
 
 func TestCheck(t *testing.T) {

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/nats-io/nats.go"
 	"github.com/synadia-io/orbit.go/natscontext"
 
@@ -38,13 +42,56 @@ func external(settings configs.NATS) (source.Dialer, error) {
 		own = append(own, nats.ClientCert(settings.TLS.Cert, settings.TLS.Key))
 	}
 	return func(options ...nats.Option) (*nats.Conn, error) {
-		options = append(own[:len(own):len(own)], options...)
-		if settings.Context != "" {
-			conn, _, err := natscontext.Connect(settings.Context, options...)
-			return conn, err
+		var servers configs.ServerURL
+		options = append(own[:len(own):len(own)], append(options, noteServers(&servers))...)
+		conn, err := connect(settings, options)
+		if err != nil {
+			return nil, errConnect(settings, servers, err)
 		}
-		return nats.Connect(settings.URL.Reveal(), options...)
+		return conn, nil
 	}, nil
+}
+
+func connect(settings configs.NATS, options []nats.Option) (*nats.Conn, error) {
+	if settings.Context == "" {
+		return nats.Connect(settings.URL.Reveal(), options...)
+	}
+	conn, _, err := natscontext.Connect(settings.Context, options...)
+	return conn, err
+}
+
+// noteServers keeps the URLs that a connection tries: those of a context are known to nothing else.
+func noteServers(servers *configs.ServerURL) nats.Option {
+	return func(o *nats.Options) error {
+		// nats.go itself refuses a URL that cannot be read.
+		_ = servers.Decode(strings.Join(o.Servers, ","))
+		return nil
+	}
+}
+
+// errConnect says which servers could not be connected to, without what signs in to them, and what to do if they refused
+// that.
+func errConnect(settings configs.NATS, servers configs.ServerURL, err error) error {
+	where := servers.String()
+	if settings.Context != "" {
+		where = strings.TrimSpace("the context " + settings.Context + " " + where)
+	}
+	if where != "" {
+		err = fmt.Errorf("%s: %w", where, err)
+	}
+	switch {
+	case !isSignIn(err):
+		return err
+	case settings.Context != "":
+		return fmt.Errorf("%w; correct the user in the context", err)
+	}
+	return fmt.Errorf("%w; write the user into %s_NATS_URL, as in nats://user:password@host:4222, or set %[2]s_NATS_CREDS, _NATS_NKEY or _NATS_TLS_CERT", err, configs.Prefix)
+}
+
+// isSignIn reports whether a server refused who wanted to connect.
+func isSignIn(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
+		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
 const (

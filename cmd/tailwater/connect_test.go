@@ -65,6 +65,44 @@ func TestSignsIn(t *testing.T) {
 	}
 }
 
+// TestRefusedSignIn reads what check says where NATS does not take the bridge: which server it was, without the password,
+// and how to sign in.
+func TestRefusedSignIn(t *testing.T) {
+	config := writeFile(t, t.TempDir(), "nats.conf", `authorization { user: ada, password: "s3cret" }`)
+	server := bridgetest.StartNATSServer(t, "-c", config)
+	address := fmt.Sprintf("127.0.0.1:%d", server.Port)
+	free := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
+	context := writeFile(t, t.TempDir(), "context.json", fmt.Sprintf(`{"url":"nats://%s","user":"ada","password":"hunter2"}`, address))
+	for _, test := range []struct {
+		name     string
+		settings settings
+		says     []string
+	}{
+		{"no user", settings{"NATS_URL": address}, []string{"nats://" + address, "nats://user:password@host"}},
+		{"wrong password", settings{"NATS_URL": "nats://ada:hunter2@" + address}, []string{"nats://***@" + address, "nats://user:password@host"}},
+		{"context", settings{"NATS_CONTEXT": context}, []string{context, "nats://" + address, "the user in the context"}},
+		{"nobody there", settings{"NATS_URL": "nats://ada:hunter2@" + free}, []string{"nats://***@" + free}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for name, value := range test.settings {
+				t.Setenv("TAILWATER_"+name, value)
+			}
+			code, out, stderr := call(t, "check")
+			if code != exitFailure || strings.Contains(out+stderr, "hunter2") {
+				t.Errorf("exit code %d, or a secret: %s%s", code, out, stderr)
+			}
+			for _, want := range test.says {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("it does not say %q: %s", want, stderr)
+				}
+			}
+			if isAway := test.name == "nobody there"; isAway && strings.Contains(stderr, "user:password") {
+				t.Errorf("it speaks of signing in to nobody: %s", stderr)
+			}
+		})
+	}
+}
+
 // TestEmbeddedConfiguration runs the embedded server by a nats-server configuration with users of its own.
 func TestEmbeddedConfiguration(t *testing.T) {
 	config := writeFile(t, t.TempDir(), "nats.conf", `authorization { users = [ { user: ada, password: "s3cret" } ] }`)

@@ -38,11 +38,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 }
 
 // secure turns on TLS, and HTTP/2 for clients that offer it.
-func secure(server *http.Server, files configs.Certificate, writeTimeout time.Duration, log *slog.Logger) error {
-	shown, err := openCertificate(files, log)
-	if err != nil {
-		return err
-	}
+func secure(server *http.Server, shown *certificate, writeTimeout time.Duration) {
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: shown.get}
 	// A stream that is not read ends by its own deadline. These are for a connection that takes nothing at all, which might
 	// otherwise keep what was to be said of its streams, and for one whose network is gone while its streams are silent.
@@ -52,7 +48,6 @@ func secure(server *http.Server, files configs.Certificate, writeTimeout time.Du
 		SendPingTimeout:      heartbeat,
 		PingTimeout:          writeTimeout,
 	}
-	return nil
 }
 
 // maxStreams is how many requests a connection of HTTP/2 may have open: browsers open a hundred.

@@ -29,7 +29,8 @@ var binary = sync.OnceValues(func() (string, error) {
 // process is `tailwater` as a process of its own.
 type process struct {
 	cmd  *exec.Cmd
-	http string // the URL of its listener for browsers
+	http string    // the URL of its listener for browsers
+	log  logBuffer // from then on
 }
 
 func startProcess(t *testing.T, env ...string) *process {
@@ -67,7 +68,7 @@ func startProcess(t *testing.T, env ...string) *process {
 		secrets.Overhear(string(line))
 		p.http = entry.HTTP
 	}
-	go io.Copy(&secrets, lines)
+	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
 	return p
 }
 

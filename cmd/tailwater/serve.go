@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -40,6 +43,9 @@ type serveCommand struct{}
 // Run serves until ctx ends.
 func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
 	log := newLog(settings.Log, out.err)
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP) // before anything takes long
+	defer signal.Stop(hangUp)
 	for _, hint := range settings.Hints() {
 		log.Warn(hint)
 	}
@@ -55,15 +61,26 @@ func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out out
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	giving.Go(func() { giveBack(serving, quietFor) })
-	var failure error
-	select {
-	case <-ctx.Done():
-		log.Info("stopping; a second signal stops at once")
-	case failure = <-running.failed:
-	case <-running.source.Closed():
-		failure = errors.New("the connection to NATS has ended for good; the log says why")
-	}
+	failure := running.wait(ctx, hangUp)
 	return errors.Join(failure, running.close())
+}
+
+// wait returns when the node is to be closed. The error says why, if nobody asked for it. Until then, each hang-up reads
+// anew what can be.
+func (n *node) wait(ctx context.Context, hangUp <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			n.log.Info("stopping; a second signal stops at once")
+			return nil
+		case err := <-n.failed:
+			return err
+		case <-n.source.Closed():
+			return errors.New("the connection to NATS has ended for good; the log says why")
+		case <-hangUp:
+			n.reload(ctx)
+		}
+	}
 }
 
 // node is everything that runs, in the order in which it is opened.
@@ -71,16 +88,17 @@ type node struct {
 	settings *configs.Settings
 	log      *slog.Logger
 
-	embedded *embed.Server // nil with an external NATS
-	source   *source.Source
-	clock    *clock // nil without DEMO_TIME
-	hub      *bridge.Hub
-	outlet   *outlet.Outlet
-	auth     *auth.Auth // nil where no tokens are taken
-	api      *httpapi.API
-	admin    *admin
-	http     *http.Server
-	address  net.Addr // of the listener for browsers
+	embedded    *embed.Server // nil with an external NATS
+	source      *source.Source
+	clock       *clock // nil without DEMO_TIME
+	hub         *bridge.Hub
+	outlet      *outlet.Outlet
+	auth        *auth.Auth // nil where no tokens are taken
+	api         *httpapi.API
+	admin       *admin
+	http        *http.Server
+	certificate *certificate // nil without TLS
+	address     net.Addr     // of the listener for browsers
 
 	serving sync.WaitGroup // the goroutines that accept
 	failed  chan error     // what ends the process although nobody asked for it
@@ -218,9 +236,10 @@ func (n *node) openHTTP() error {
 	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
 	n.http.ConnContext = outlet.ConnContext
 	if files := n.settings.HTTP.TLS; !files.IsZero() {
-		if err := secure(n.http, files, n.settings.Limit.WriteTimeout, n.log); err != nil {
+		if n.certificate, err = openCertificate(files, n.log); err != nil {
 			return errors.Join(err, listener.Close())
 		}
+		secure(n.http, n.certificate, n.settings.Limit.WriteTimeout)
 	}
 	n.serve(n.http, outlet.Listen(listener))
 	return nil

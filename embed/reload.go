@@ -1,0 +1,23 @@
+package embed
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Reload reads the configuration file anew and applies what can change in a running server: users, accounts, TLS, limits and
+// the like. If the file holds anything else that is new, nothing changes, and the error says what it is. Clients whose
+// permission ends are disconnected; others stay.
+func (s *Server) Reload() error {
+	options, signIn, err := s.config.resolve()
+	switch {
+	case err != nil:
+		return err
+	case (signIn == nil) != (s.signIn == nil), options.Authorization != s.token:
+		return errors.New("TAILWATER_EMBED_CONFIG: it asks the bridge itself to sign in another way than before; restart")
+	}
+	if err := s.nats.ReloadOptions(options); err != nil {
+		return fmt.Errorf("TAILWATER_EMBED_CONFIG: %w", err)
+	}
+	return nil
+}
