@@ -118,6 +118,7 @@ func (s *socket) begin() bool {
 		return false
 	}
 	s.wrote = l.now
+	s.sent = uint64(unsentOf(s.fd)) // of earlier answers on the connection
 	s.until = l.now + jitter(config.Age, 0.2)
 	s.recheck()
 	if l.outlet.isDraining() {
