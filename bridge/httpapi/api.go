@@ -90,7 +90,7 @@ type API struct {
 	config   Config
 	routes   []bridge.Route // the most specific first
 	places   places
-	rates    *rates // of POSTs; nil for no limit
+	rates    *rates       // of POSTs; nil for no limit
 	drained  atomic.Int64 // when the drain ends, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
 	stats    counters

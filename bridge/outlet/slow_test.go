@@ -174,8 +174,8 @@ func TestStuckLogDelaysNobody(t *testing.T) {
 		config := patient
 		config.WriteTimeout, config.Log = writeTimeout, slog.New(enabled{log})
 		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
-		t.Cleanup(func() { close(log.release) })
 		server := b.serve(t, p)
+		t.Cleanup(func() { close(log.release) })
 		_ = dial(t, server)
 		witness := dial(t, server)
 		for range 30 {

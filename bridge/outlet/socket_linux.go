@@ -27,8 +27,8 @@ type socket struct {
 	queued     bool
 	state      state
 	reader     *bridge.Reader
-	revoked    func() bool   // nil where it cannot be
-	expires    time.Time     // when the caller's token does, by the clock on the wall; the zero value for never
+	revoked    func() bool // nil where it cannot be
+	expires    time.Time   // when the caller's token does, by the clock on the wall; the zero value for never
 	isRevoked  bool
 	ended      func()
 
