@@ -91,7 +91,7 @@ type API struct {
 	routes   []bridge.Route // the most specific first
 	guarded  http.Handler
 	places   places
-	rates    *rates // of POSTs; nil for no limit
+	rates    *rates       // of POSTs; nil for no limit
 	drained  atomic.Int64 // when the drain ends, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
 	stats    counters

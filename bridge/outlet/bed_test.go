@@ -61,12 +61,14 @@ func (s *source) publish(data []byte) bridge.Position {
 // bed is an outlet with all that it needs, as an http.Handler.
 type bed struct {
 	*source
-	hub    *bridge.Hub
-	outlet *outlet.Outlet
-	served sync.WaitGroup               // connections
-	terms  atomic.Pointer[bridge.Terms] // of every connection, but for Ended; nil for the zero value
-	fast   atomic.Int64                 // by how much the clock on the wall is, in ns
-	logs   *bytes.Buffer                // to be read when the server has ended
+	hub     *bridge.Hub
+	outlet  *outlet.Outlet
+	close   func()                       // the outlet, once
+	served  sync.WaitGroup               // connections
+	terms   atomic.Pointer[bridge.Terms] // of every connection, but for Ended; nil for the zero value
+	earlier []byte                       // the answer to /earlier
+	fast    atomic.Int64                 // by how much the clock on the wall is, in ns
+	logs    *bytes.Buffer                // to be read when the outlet is closed
 }
 
 // patient is a configuration in which nothing happens by itself.
@@ -88,15 +90,22 @@ func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast tim
 		logs:   &bytes.Buffer{},
 	}
 	b.fast.Store(int64(fast))
-	config.Log = slog.New(slog.NewTextHandler(b.logs, nil)) // the handler has a lock
+	if config.Log == nil {
+		config.Log = slog.New(slog.NewTextHandler(b.logs, nil)) // the handler has a lock
+	}
 	b.outlet = outlet.NewByClock(config, func() time.Time { return time.Now().Add(time.Duration(b.fast.Load())).Round(0) })
 	b.hub = bridge.NewHub(b.source, 0, memory)
 	t.Cleanup(b.hub.Close)
-	t.Cleanup(b.outlet.Close)
+	b.close = sync.OnceFunc(b.outlet.Close)
+	t.Cleanup(b.close)
 	return b
 }
 
 func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/earlier" {
+		_, _ = w.Write(b.earlier)
+		return
+	}
 	resume := bridge.Resume{}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		position, err := bridge.ParseID(id)

@@ -38,6 +38,7 @@ type Outlet struct {
 	config    Config
 	clock     func() time.Time // on the wall: without the monotonic reading
 	stats     counters
+	endLog    func()
 	slowLogs  rate.Sometimes
 	plainLogs rate.Sometimes
 	loops     []*loop // none where each connection has a goroutine
@@ -67,9 +68,10 @@ func newOutlet(config Config, clock func() time.Time) *Outlet {
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plain:     map[*connection]bool{},
 	}
+	o.config.Log, o.endLog = startLogging(config.Log)
 	var err error
 	if o.loops, err = startLoops(o); err != nil {
-		config.Log.Error("cannot start the event loops; each connection costs more", "error", err)
+		o.config.Log.Error("cannot start the event loops; each connection costs more", "error", err)
 	}
 	return o
 }
@@ -79,6 +81,7 @@ func (o *Outlet) Close() {
 	for _, l := range o.loops {
 		l.close()
 	}
+	o.endLog()
 }
 
 type connKey struct{}

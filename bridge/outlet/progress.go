@@ -18,7 +18,8 @@ func (p *progress) stalled(unsent int, now, timeout time.Duration) bool {
 		p.since = 0
 		return false
 	}
-	if taken := p.sent - uint64(unsent); p.since == 0 || taken > p.taken {
+	// A write that is under way may be in the kernel, and not yet counted.
+	if taken := p.sent - min(p.sent, uint64(unsent)); p.since == 0 || taken > p.taken {
 		p.taken, p.since = taken, now
 	}
 	return now >= p.since+timeout

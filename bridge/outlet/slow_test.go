@@ -3,6 +3,7 @@ package outlet_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,7 @@ func TestSlowClientIsCut(t *testing.T) {
 			b.ended(t, map[string]uint64{"slow": 1})
 			c.response.Body.Close()
 			server.Close()
+			b.close()
 			if logs := b.logs.String(); strings.Count(logs, "\n") != 1 || !strings.Contains(logs, "level=WARN") || !strings.Contains(logs, "client=127.0.0.1:") {
 				t.Errorf("the log: %q", logs)
 			}
@@ -147,6 +149,75 @@ func TestStalledClientsCostBoundedMemory(t *testing.T) {
 		if open := b.outlet.Stats().Open; open != 21 {
 			t.Errorf("%d connections are open", open)
 		}
+	})
+}
+
+// stuckLog is the handler of a log that nobody reads.
+type stuckLog struct {
+	slog.Handler
+	stuck, release chan struct{}
+}
+
+func (l stuckLog) Handle(context.Context, slog.Record) error {
+	select {
+	case l.stuck <- struct{}{}:
+	default:
+	}
+	<-l.release
+	return nil
+}
+
+// A log that nobody reads, such as a standard error that is full, holds up who would write to it, but no connection.
+func TestStuckLogDelaysNobody(t *testing.T) {
+	overSockets(t, func(t *testing.T, p protocol) {
+		log := stuckLog{slog.DiscardHandler, make(chan struct{}, 1), make(chan struct{})}
+		config := patient
+		config.WriteTimeout, config.Log = writeTimeout, slog.New(enabled{log})
+		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
+		server := b.serve(t, p)
+		t.Cleanup(func() { close(log.release) })
+		_ = dial(t, server)
+		witness := dial(t, server)
+		for range 30 {
+			b.publish(large)
+			if event, err := witness.Next(); err != nil || event.Data != string(large) {
+				t.Fatal(err)
+			}
+		}
+		<-log.stuck // the slow client was cut, and the log is to say so
+		for i := range 10 {
+			b.publish(fmt.Append(nil, i))
+			if event, err := witness.Next(); err != nil || event.Data != fmt.Sprint(i) {
+				t.Fatalf("message %d: %.30v, %v", i, event, err)
+			}
+		}
+	})
+}
+
+// enabled is a handler that wants every record.
+type enabled struct{ slog.Handler }
+
+func (enabled) Enabled(context.Context, slog.Level) bool { return true }
+
+// What an earlier answer on the same connection left in the kernel is nothing that the event stream has sent. A client that
+// reads it slowly is not cut.
+func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.WriteTimeout = slowly
+		b := newBed(t, p.on(config), plenty)
+		b.earlier = bytes.Repeat([]byte("e"), 48<<10)
+		server := b.serve(t, p)
+		conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if _, err := io.WriteString(conn, "GET /earlier HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the event stream is open", func() bool { return b.outlet.Stats().Open == 1 })
+		b.takeLittle(t, conn)
 	})
 }
 

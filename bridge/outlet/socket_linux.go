@@ -27,8 +27,8 @@ type socket struct {
 	queued     bool
 	state      state
 	reader     *bridge.Reader
-	revoked    func() bool   // nil where it cannot be
-	expires    time.Time     // when the caller's token does, by the clock on the wall; the zero value for never
+	revoked    func() bool // nil where it cannot be
+	expires    time.Time   // when the caller's token does, by the clock on the wall; the zero value for never
 	isRevoked  bool
 	ended      func()
 
@@ -118,6 +118,7 @@ func (s *socket) begin() bool {
 		return false
 	}
 	s.wrote = l.now
+	s.sent = uint64(unsentOf(s.fd)) // of earlier answers on the connection
 	s.until = l.now + jitter(config.Age, 0.2)
 	s.recheck()
 	if l.outlet.isDraining() {

@@ -162,34 +162,21 @@ func breaksOff(t *testing.T, client *http.Client, url, accept string, isClean bo
 // the connections that they keep to the bridge serve what comes next. Caddy does so from version 2.8 on.
 func TestProxiesPassABrokenEndOn(t *testing.T) {
 	overProxies(t, []proxy{nginx, caddy, haproxy}, func(t *testing.T, front func(string) string) {
-		b := startBridge(t, settings{"LIMIT_CONNECTIONS": "1", "LIMIT_CONNECTION_AGE": "300ms"})
-		url := front(b.address)
 		client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 		defer client.CloseIdleConnections()
 		isClean := strings.HasSuffix(t.Name(), "caddy") && isOldCaddy(t)
-		posted := func() {
-			t.Helper()
+		aging := startBridge(t, settings{"LIMIT_CONNECTION_AGE": "300ms"})
+		url := front(aging.address)
+		for _, accept := range []string{"text/event-stream", "application/x-ndjson"} {
+			if text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, nil); !strings.Contains(text, "age") || !strings.Contains(text, "heartbeat") {
+				t.Errorf("of age: %q", text)
+			}
 			response, err := client.Post(url+"/events/chat.a", "text/plain", strings.NewReader("x"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if status, text := answer(t, response); status != http.StatusCreated {
 				t.Errorf("POST: %d %s", status, text)
-			}
-		}
-		for _, accept := range []string{"text/event-stream", "application/x-ndjson"} {
-			posted()
-			if text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, nil); !strings.Contains(text, "age") || !strings.Contains(text, "heartbeat") {
-				t.Errorf("of age: %q", text)
-			}
-			posted()
-			text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, func() {
-				if text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, nil); !strings.Contains(text, "busy") {
-					t.Errorf("turned away: %q", text)
-				}
-			})
-			if !strings.Contains(text, "age") {
-				t.Errorf("beside: %q", text)
 			}
 		}
 		poll, err := client.Get(url + "/events/chat.a?poll=1")
@@ -199,7 +186,16 @@ func TestProxiesPassABrokenEndOn(t *testing.T) {
 		if status, text := answer(t, poll); status != http.StatusOK || !strings.Contains(text, "synced") {
 			t.Errorf("a poll, which is complete: %d %s", status, text)
 		}
-		breaksOff(t, client, url+"/events/chat.a", "text/event-stream", isClean, b.kill)
+		full := startBridge(t, settings{"LIMIT_CONNECTIONS": "1"})
+		url = front(full.address)
+		breaksOff(t, client, url+"/events/chat.a", "text/event-stream", isClean, func() {
+			for _, accept := range []string{"text/event-stream", "application/x-ndjson"} {
+				if text := breaksOff(t, client, url+"/events/chat.a", accept, isClean, nil); !strings.Contains(text, "busy") {
+					t.Errorf("turned away: %q", text)
+				}
+			}
+			full.kill()
+		})
 	})
 }
 

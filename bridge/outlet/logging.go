@@ -1,0 +1,84 @@
+package outlet
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+)
+
+// logging passes records on to a handler from a goroutine of its own. Where the handler waits, as one does whose standard error
+// nobody reads, the event loops do not: records for which there is no room are dropped, and the next says how many.
+type logging struct {
+	slog.Handler
+	shared *logQueue
+}
+
+type logQueue struct {
+	records chan logged
+	stop    chan struct{}
+	dropped atomic.Uint64
+	writing sync.WaitGroup
+}
+
+type logged struct {
+	handler slog.Handler
+	record  slog.Record
+}
+
+// logRoom is how many records may wait.
+const logRoom = 64
+
+// startLogging returns a logger whose calls never wait, and what ends it: that passes on all that waits.
+func startLogging(log *slog.Logger) (_ *slog.Logger, end func()) {
+	queue := &logQueue{records: make(chan logged, logRoom), stop: make(chan struct{})}
+	queue.writing.Go(queue.run)
+	return slog.New(logging{log.Handler(), queue}), func() {
+		close(queue.stop)
+		queue.writing.Wait()
+	}
+}
+
+func (q *logQueue) run() {
+	for {
+		select {
+		case next := <-q.records:
+			q.write(next)
+			continue
+		default:
+		}
+		select {
+		case next := <-q.records:
+			q.write(next)
+		case <-q.stop:
+			return
+		}
+	}
+}
+
+func (q *logQueue) write(next logged) {
+	if dropped := q.dropped.Swap(0); dropped > 0 {
+		next.record.AddAttrs(slog.Uint64("lines_dropped_before", dropped))
+	}
+	_ = next.handler.Handle(context.Background(), next.record) // slog.Logger knows nothing to do about it either
+}
+
+// Handle implements slog.Handler.
+func (l logging) Handle(_ context.Context, record slog.Record) error {
+	select {
+	case l.shared.records <- logged{l.Handler, record.Clone()}:
+	default:
+		l.shared.dropped.Add(1)
+	}
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (l logging) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return logging{l.Handler.WithAttrs(attrs), l.shared}
+}
+
+// WithGroup implements slog.Handler.
+func (l logging) WithGroup(name string) slog.Handler {
+	return logging{l.Handler.WithGroup(name), l.shared}
+}
