@@ -16,9 +16,10 @@ const (
 	MaxTokens       = 16
 )
 
-// MaxKeyBytes is what the subject of a key in a bucket may measure, and each of its tokens: NATS takes keys as long as the
-// line that publishes them, which its servers hold to 4,096 bytes unless they are told otherwise.
-const MaxKeyBytes = 4096
+// MaxKeyBytes is what the subject of a key in a bucket may measure, and each of its tokens. NATS takes keys as long as the
+// line that publishes them: its servers hold that to 4,096 bytes, unless they are told otherwise, and close the connection of
+// whoever sends a longer one. This leaves room for what stands in a line beside a subject that is read.
+const MaxKeyBytes = 4096 - 32
 
 // limits are what a subject may measure.
 type limits struct{ bytes, tokenBytes, tokens int }

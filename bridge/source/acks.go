@@ -36,6 +36,9 @@ type acknowledgement struct {
 	none  bool                // no stream takes the subject, nor does anybody else
 }
 
+// replyBytes returns how long a reply subject can be.
+func (a *acks) replyBytes() int { return len(a.inbox) + len("18446744073709551615") }
+
 // openAcks subscribes to the inbox.
 func openAcks(conn *nats.Conn) (*acks, error) {
 	a := &acks{inbox: conn.NewInbox() + ".", waiting: map[string]awaited{}}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // creation asks for a consumer.
@@ -18,7 +20,9 @@ type creation struct {
 // createConsumer is where to ask for it.
 func createConsumer(stream string, config nats.ConsumerConfig) string {
 	what := askConsumer + stream + "." + config.Name
-	if config.FilterSubject != "" {
+	// A server that finds the filter in the subject checks permissions by it. It closes the connection over a line that is too
+	// long, though, and takes the filter from the configuration alone as well.
+	if config.FilterSubject != "" && len(config.FilterSubject) <= bridge.MaxSubjectBytes {
 		what += "." + config.FilterSubject
 	}
 	return what

@@ -57,8 +57,15 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	return bridge.Receipt{}, nil
 }
 
+// maxControlLine is how long a line can be by which a message is published: subject, reply subject and two sizes. A server
+// closes the connection that sends a longer one, and with it all that is read here.
+const maxControlLine, sizesInLine = 4096, 32
+
 // store publishes to a stream.
 func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bridge.Receipt, error) {
+	if len(msg.Subject)+s.acks.replyBytes()+sizesInLine > maxControlLine {
+		return bridge.Receipt{}, fmt.Errorf("%w: the subject is so long that NATS cannot acknowledge a message on it", bridge.ErrTooLarge)
+	}
 	connection := s.dials.Load()
 	name := holding.name()
 	ack, err := s.acks.publish(ctx, s.conn, &s.refused, name, msg)

@@ -2,16 +2,19 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
@@ -137,6 +140,12 @@ func TestBucketIsARoute(t *testing.T) {
 
 // Whatever key a bucket takes, its value can be read: with slashes, which are no separators, and as long as NATS has it.
 func TestEveryKeyCanBeRead(t *testing.T) {
+	for _, direct := range []bool{true, false} {
+		t.Run(fmt.Sprintf("direct %v", direct), func(t *testing.T) { readEveryKey(t, direct) })
+	}
+}
+
+func readEveryKey(t *testing.T, direct bool) {
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
 	if err != nil {
@@ -146,13 +155,22 @@ func TestEveryKeyCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stream, err := js.Stream(t.Context(), "KV_config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.AllowDirect = direct
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
 	n := startNode(t, settings{
 		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key},/one/{key}=$KV.config.{key},/part/{a}/{key...}=$KV.config.{a}.{key}",
 		"ANONYMOUS_WILDCARDS": "true", "ANONYMOUS_SUBSCRIBE": "chat.>",
 	})
 	keys := []string{
 		"a/b", "/a", "a/", "/", "//", "a//b", "a/b.c/d", "a.b/c", "a/./b", "-_=/.x", "etc/passwd",
-		strings.Repeat("k", 129), strings.Repeat("t.", 40) + "t", strings.Repeat("long/", 100) + "key", strings.Repeat("x", 3900),
+		strings.Repeat("k", 129), strings.Repeat("t.", 40) + "t", strings.Repeat("long/", 100) + "key", strings.Repeat("x", 3900), strings.Repeat("y", 4030),
 	}
 	for i, key := range keys {
 		if _, err := bucket.PutString(t.Context(), key, fmt.Sprint("value ", i)); err != nil {
@@ -189,13 +207,72 @@ func TestEveryKeyCanBeRead(t *testing.T) {
 			t.Errorf("%+v, %v", event, err)
 		}
 	}
+	if stats := n.source.Stats(); stats.Connects != 1 {
+		t.Errorf("%+v", stats)
+	}
 	// An escaped slash or dot reaches nothing that its plain form does not, and nothing outside of the bucket.
 	for path, status := range map[string]int{
 		"/config/..%2Fother%2Fa": 400, "/config/a%2F..%2F..%2Fb": 400, "/config/%2e%2e%2Fa": 400, "/config/a%2F%2E%2E": 400, "/config/a%2F%3E": 400,
-		"/config/" + strings.Repeat("x", 4097): 400, "/config/a%2F%00": 400, "/part/a%2Fb/c": 400, "/part/a/b%2Fc": 200, "/events/chat%2Fa": 400, "/config%2Fa": 404, "/one/a%2Fb%2F*": 400, "/one/a/b": 404,
+		"/config/" + strings.Repeat("x", 4054): 400, "/config/a%2F%00": 400, "/part/a%2Fb/c": 400, "/part/a/b%2Fc": 200, "/events/chat%2Fa": 400, "/config%2Fa": 404, "/one/a%2Fb%2F*": 400, "/one/a/b": 404,
 	} {
 		if got, body := get(t, n.url()+path+"?poll=1"); got != status {
 			t.Errorf("GET %.80s: %d %.200s", path, got, body)
 		}
+	}
+}
+
+// A key too long for NATS is refused here: NATS would close the connection that everybody reads by.
+func TestLongKeysEndNoConnection(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	n := startNode(t, settings{
+		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key},POST /mine/{key...}=$KV.users.{claim.sub}.{key}", "ANONYMOUS_SUBSCRIBE": "chat.>",
+		"AUTH_JWT_SECRET": tokenSecret,
+	})
+	js, err := jetstream.New(publisher(t, server.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "users"}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := auth.Sign(tokenSecret, auth.Claims{Subject: "alice", Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []int{3000, 3900, 3960, 3980, 4000, 4020, 4040, 4050, 4053, 4054, 4060, 4070, 4080, 4084, 4085, 4100} {
+		key := strings.Repeat("x", length) // no stream holds it
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url()+"/config/"+key, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode == http.StatusOK {
+			if event, err := bridgetest.NewStream(response.Body).Next(); err != nil || event.Type != bridge.EventOpen {
+				t.Errorf("%d: %.100v, %v", length, event, err)
+			}
+		}
+		response.Body.Close()
+		p, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url()+"/mine/"+key, strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Header.Set("Authorization", "Bearer "+token)
+		p.Header.Set("Tailwater-Event", "tick")
+		posted, err := http.DefaultClient.Do(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		posted.Body.Close()
+		if length <= 3900 && (response.StatusCode != http.StatusOK || posted.StatusCode != http.StatusCreated) || posted.StatusCode >= 500 {
+			t.Errorf("%d: GET %s, POST %s", length, response.Status, posted.Status)
+		}
+		cancel()
+	}
+	if stats := n.source.Stats(); stats.Connects != 1 || !stats.Connected {
+		t.Errorf("%+v", stats)
 	}
 }
