@@ -78,7 +78,7 @@ func TestNothingSet(t *testing.T) {
 	same(t, "Anonymous", s.Anonymous, configs.Anonymous{Subscribe: configs.Subjects{"chat.>", "time.>"}, Publish: configs.Subjects{"chat.>"}})
 	same(t, "Kept", s.Kept, kept("chat.>"))
 	same(t, "Limit", s.Limit, configs.Limit{Connections: 50000, PublishRate: configs.Rate{Count: 20, Per: time.Second}, Body: 256 << 10, Subjects: 32, WriteTimeout: 20 * time.Second, ConnectionAge: time.Hour})
-	same(t, "Drain", s.Drain, configs.Drain{Window: 15 * time.Second})
+	same(t, "Drain", s.Drain, configs.Drain{Window: time.Second})
 	same(t, "Log", s.Log, configs.Log{})
 	same(t, "Demo", s.Demo, configs.Demo{Time: true})
 	same(t, "IsSet", s.IsSet("HTTP_LISTEN"), false)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 )
@@ -24,7 +25,7 @@ func (b *bed) open(t *testing.T, address string) (*connection, bool) {
 		t.Fatal(response.Status)
 	}
 	c := &connection{bridgetest.NewStream(response.Body), response}
-	if _, err := c.Next(); err != nil {
+	if event, err := c.Next(); err != nil || event.Type == bridge.EventClose {
 		response.Body.Close()
 		return nil, false
 	}

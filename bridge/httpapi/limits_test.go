@@ -95,11 +95,12 @@ func TestConnectionLimit(t *testing.T) {
 		eventually(t, "there is a place", func() bool {
 			response := b.send(t, http.MethodGet, "/events/chat.room1", nil)
 			again = &connection{bridgetest.NewStream(response.Body), response}
-			_, err := again.Next()
-			if err != nil {
+			event, err := again.Next()
+			isOpen := err == nil && event.Type == bridge.EventOpen
+			if !isOpen {
 				response.Body.Close()
 			}
-			return err == nil
+			return isOpen
 		})
 		defer again.response.Body.Close()
 		if i == 0 {

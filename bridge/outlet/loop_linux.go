@@ -23,6 +23,7 @@ type loop struct {
 	mu     sync.Mutex
 	queued []turner
 	spare  []turner
+	ended  bool // there are no more turns
 
 	start       time.Time
 	now         time.Duration // since start
@@ -91,21 +92,24 @@ func tick(c Config) time.Duration {
 	return max(finest, min(coarsest, min(c.Heartbeat, c.WriteTimeout, c.Age)/64))
 }
 
-// hand gives a socket to the loop that is to write it. It is chunked where the client knows chunks.
+// hand gives a socket to the loop that is to write it, or closes it where the loop has ended. It is chunked where the client knows chunks.
 func (o *Outlet) hand(fd int, header http.Header, chunked bool, reader *bridge.Reader, terms bridge.Terms) {
 	l := o.loops[fd%len(o.loops)]
 	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, expires: terms.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
 	s.timer.socket = s
-	l.enqueue(s)
+	if !l.enqueue(s) {
+		_ = unix.Close(fd)
+		s.part(endDrain)
+	}
 }
 
-// enqueue gives a turn, once however often it is called before.
-func (l *loop) enqueue(t turner) {
+// enqueue gives a turn, once however often it is called before. It reports false where there are no more turns.
+func (l *loop) enqueue(t turner) bool {
 	l.mu.Lock()
 	queued := t.queuing()
-	if *queued {
-		l.mu.Unlock()
-		return
+	if l.ended || *queued {
+		defer l.mu.Unlock()
+		return !l.ended
 	}
 	*queued = true
 	l.queued = append(l.queued, t)
@@ -114,6 +118,7 @@ func (l *loop) enqueue(t turner) {
 	if isFirst {
 		l.wake.Wake()
 	}
+	return true
 }
 
 // run writes until the loop is closed.
@@ -215,6 +220,9 @@ func (l *loop) close() {
 
 // shut cuts all connections, also those that have only just come.
 func (l *loop) shut() {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
 	l.turns()
 	for _, s := range l.sockets {
 		if s != nil {

@@ -260,7 +260,7 @@ func TestSignInWithoutNATS(t *testing.T) {
 		t.Errorf("it is ready: %d", status)
 	}
 	token := newToken(t, "--sub=alice")
-	if status, body := request(t, "GET", n.url()+"/inbox", token, ""); status != 200 || !strings.Contains(body, "retry: ") || strings.Contains(body, "event:") {
+	if status, body := request(t, "GET", n.url()+"/inbox", token, ""); status != 200 || !strings.Contains(body, "retry: ") || !strings.Contains(body, `{"reason":"busy"}`) {
 		t.Errorf("%d %s", status, body)
 	}
 	if status, body := request(t, "POST", n.url()+"/outbox", token, "hi"); status != 503 || !strings.Contains(body, "cannot tell now") {
