@@ -25,7 +25,7 @@ func (a *API) Guard(next http.Handler) http.Handler {
 }
 
 func (a *API) panicked(w *watchedWriter, r *http.Request, cause any) {
-	if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this
+	if cause == http.ErrAbortHandler {
 		panic(cause)
 	}
 	a.stats.panics.Add(1)
@@ -56,6 +56,7 @@ func (w *watchedWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write implements http.ResponseWriter.
 func (w *watchedWriter) Write(data []byte) (int, error) {
 	w.begun = true
 	return w.ResponseWriter.Write(data)
