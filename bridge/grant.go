@@ -38,12 +38,12 @@ func (g Grant) CheckRoute(route Route, s Subject) error {
 	mayWildcards := func(g Grant, s Subject) bool { return g.Wildcards && (route.Grants() || g.canRead(s)) }
 	switch {
 	case route.Grants() && g.any(s, Grant.deniesReading):
-		return fmt.Errorf("%w: %q is closed to this caller", ErrForbidden, s)
+		return fmt.Errorf("%w: %s is closed to this caller", ErrForbidden, echo(string(s)))
 	case route.Grants():
 	case s.Reserved():
 		return errReserved(s)
 	case !g.any(s, Grant.canRead), g.any(s, Grant.deniesReading):
-		return fmt.Errorf("%w: %q may not be read without a permission that covers it; send a token that allows it, or the operator can open subjects to everyone with TAILWATER_ANONYMOUS_SUBSCRIBE", ErrForbidden, s)
+		return fmt.Errorf("%w: %s may not be read without a permission that covers it; send a token that allows it, or the operator can open subjects to everyone with TAILWATER_ANONYMOUS_SUBSCRIBE", ErrForbidden, echo(string(s)))
 	}
 	if route.wildByCaller(s) && !g.any(s, mayWildcards) {
 		return errWildcards(s)
@@ -60,7 +60,7 @@ func (g Grant) CheckPublish(s Subject) error {
 	case s.Reserved():
 		return errReserved(s)
 	case !g.any(s, Grant.canWrite), g.any(s, Grant.deniesWriting):
-		return fmt.Errorf("%w: %q may not be written without a permission that covers it; send a token that allows it, or the operator can open subjects to everyone with TAILWATER_ANONYMOUS_PUBLISH", ErrForbidden, s)
+		return fmt.Errorf("%w: %s may not be written without a permission that covers it; send a token that allows it, or the operator can open subjects to everyone with TAILWATER_ANONYMOUS_PUBLISH", ErrForbidden, echo(string(s)))
 	}
 	return nil
 }
@@ -71,22 +71,22 @@ func (g Grant) CheckGrantedPublish(s Subject) error {
 	case s.Wild():
 		return errFilter(s)
 	case g.any(s, Grant.deniesWriting):
-		return fmt.Errorf("%w: %q is closed to this caller", ErrForbidden, s)
+		return fmt.Errorf("%w: %s is closed to this caller", ErrForbidden, echo(string(s)))
 	}
 	return nil
 }
 
 func errFilter(s Subject) error {
-	return fmt.Errorf("%w to publish to: %q is a filter; name one subject, without * and >", ErrSubject, s)
+	return fmt.Errorf("%w to publish to: %s is a filter; name one subject, without * and >", ErrSubject, echo(string(s)))
 }
 
 func errWildcards(s Subject) error {
-	return fmt.Errorf("%w: %q is a filter, and filters may not be read here; name one subject, or send a token with wildcards, or the operator sets TAILWATER_ANONYMOUS_WILDCARDS=true", ErrForbidden, s)
+	return fmt.Errorf("%w: %s is a filter, and filters may not be read here; name one subject, or send a token with wildcards, or the operator sets TAILWATER_ANONYMOUS_WILDCARDS=true", ErrForbidden, echo(string(s)))
 }
 
 // errReserved refuses what no grant opens, whatever a setting says: $JS.API alone would give away every stream.
 func errReserved(s Subject) error {
-	return fmt.Errorf("%w: %q reaches subjects of NATS itself ($…, _INBOX), which are open to nobody; name a subject of your own", ErrForbidden, s)
+	return fmt.Errorf("%w: %s reaches subjects of NATS itself ($…, _INBOX), which are open to nobody; name a subject of your own", ErrForbidden, echo(string(s)))
 }
 
 func (g Grant) canRead(s Subject) bool       { return covered(g.Subscribe, s) }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -55,10 +56,21 @@ func parseSubject(s string, most limits) (Subject, error) {
 		token, rest, more = strings.Cut(rest, ".")
 		number++
 		if err := checkToken(token, !more, most); err != nil {
-			return "", fmt.Errorf("%w: token %d of %.512q %w", ErrSubject, number, s, err)
+			return "", fmt.Errorf("%w: token %d %w: %s", ErrSubject, number, err, echo(s))
 		}
 	}
 	return Subject(s), nil
+}
+
+// maxEcho is how many characters of a caller's text an error repeats, so that the reason stays in view.
+const maxEcho = 40
+
+// echo returns text in quotes for an error, cut to maxEcho characters.
+func echo(text string) string {
+	if runes := []rune(text); len(runes) > maxEcho {
+		text = string(runes[:maxEcho]) + "…"
+	}
+	return strconv.Quote(text)
 }
 
 // checkToken says what is wrong with one token; last tells that nothing follows it.

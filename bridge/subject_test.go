@@ -27,11 +27,11 @@ var goodSubjects = []string{
 
 var badSubjects = []struct{ subject, says string }{
 	{"", "it is empty"},
-	{".", "token 1 of"},
-	{".a", "token 1 of"},
-	{"a.", "token 2 of"},
-	{"a..b", "token 2 of"},
-	{"a.b.", "token 3 of"},
+	{".", "token 1 is"},
+	{".a", "token 1 is"},
+	{"a.", "token 2 is"},
+	{"a..b", "token 2 is"},
+	{"a.b.", "token 3 is"},
 	{strings.Repeat("a", 129), "129 bytes; at most 128"},
 	{"x." + strings.Repeat("\u00fc", 64) + "a", "129 bytes; at most 128"},
 	{strings.Repeat(strings.Repeat("a", 127)+".", 4) + "a", "513 bytes; at most 512"},
@@ -161,5 +161,20 @@ func TestFirstMatch(t *testing.T) {
 		if got := bridge.FirstMatch(filters, subject); got != want {
 			t.Errorf("%q is taken by %q, want %q", subject, got, want)
 		}
+	}
+}
+
+// The reason of a refusal comes first, and what the caller wrote is repeated in short, so that a page can show it.
+func TestReasonComesFirst(t *testing.T) {
+	long := strings.Repeat("x", 100) + " " + strings.Repeat("y", 100)
+	_, err := bridge.ParseSubject("chat." + long)
+	if err == nil || !strings.HasPrefix(err.Error(), "not a subject: token 2 has 201 bytes") || strings.Contains(err.Error(), strings.Repeat("x", 50)) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := bridge.ParseSubject("chat.a b"); err == nil || err.Error() != `not a subject: token 2 holds a blank (U+0020): "chat.a b"` {
+		t.Errorf("got %v", err)
+	}
+	if err := (bridge.Grant{}).CheckSubscribe(bridge.Subject(strings.Repeat("x", 100))); len(err.Error()) > 240 {
+		t.Errorf("%d bytes: %v", len(err.Error()), err)
 	}
 }

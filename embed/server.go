@@ -79,15 +79,22 @@ func ownFolder(dir string) (*flock.Flock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make JetStream's folder: %w; set TAILWATER_EMBED_DIR to a folder that can be written", err)
 	}
-	lock := flock.New(filepath.Join(dir, "tailwater.lock"), flock.SetPermissions(0o600))
+	lock := flock.New(lockIn(dir), flock.SetPermissions(0o600))
 	claimed, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("claim JetStream's folder: %w", err)
 	}
 	if !claimed {
-		return nil, fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
+		return nil, errTaken(dir)
 	}
 	return lock, nil
+}
+
+// lockIn returns the path of the file that whoever uses a folder holds a lock on.
+func lockIn(dir string) string { return filepath.Join(dir, "tailwater.lock") }
+
+func errTaken(dir string) error {
+	return fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
 }
 
 // URL gives what NATS clients connect to, or "" where the server does not listen.

@@ -167,6 +167,9 @@ func (e *explanation) inspect(h *Holding, s *stream) {
 	switch {
 	case config.Retention == jetstream.InterestPolicy:
 		e.find(h, h.Why, edit("--retention=limits"))
+	case config.NoAck && reachesNATS(config.Subjects):
+		// JetStream refuses a stream that acknowledges on such subjects: it would store its own answers.
+		e.find(h, h.Why, command("stream", "edit", config.Name, "--ack", "--subjects="+string(h.Filter)))
 	case config.NoAck:
 		e.find(h, h.Why, edit("--ack"))
 	case config.SubjectTransform != nil:
@@ -184,6 +187,11 @@ func (e *explanation) inspect(h *Holding, s *stream) {
 	if config.Sealed {
 		e.find(h, "the stream "+config.Name+" is sealed: nothing new is stored, nor reaches browsers", "")
 	}
+}
+
+// reachesNATS reports whether subjects include those of NATS itself.
+func reachesNATS(subjects []string) bool {
+	return slices.ContainsFunc(subjects, func(s string) bool { return bridge.Subject(s).Reserved() })
 }
 
 // ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.

@@ -84,6 +84,23 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// A stream on all subjects may not acknowledge: JetStream would store its own answers. The command narrows it as well.
+func TestExplainStreamOnEverything(t *testing.T) {
+	process := bridgetest.StartNATSServer(t)
+	b := newTabled(t, to(process.URL()))
+	makeStream(t, b.js, jetstream.StreamConfig{Name: "ALL", Subjects: []string{">"}, NoAck: true, MaxMsgs: 10, AllowDirect: true})
+	eventually(t, "the table knows the stream", func() bool { return b.Epoch("ALL") != "" })
+	h := explain(t, b.Table, "chat.>")[0]
+	if len(h.Findings) != 1 {
+		t.Fatalf("got %+v", h)
+	}
+	mend(t, process, h.Findings[0].Remedy)
+	eventually(t, "it is mended", func() bool {
+		h := explain(t, b.Table, "chat.>")[0]
+		return h.Stream == "ALL" && len(h.Findings) == 0
+	})
+}
+
 // What NATS refuses to the bridge is said with what to allow; nothing happens to streams by finding it out.
 func TestExplainPermissions(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")

@@ -17,28 +17,53 @@ func (n *node) banner() string {
 	line := func(label, text string) { fmt.Fprintf(&b, "  %-9s%s\n", label, text) }
 	fmt.Fprintf(&b, "\nTailwater %s\n\n", version())
 	curl := n.curl()
+	allowed := n.settings.Anonymous
+	grant := bridge.Grant{Subscribe: allowed.Subscribe, Publish: allowed.Publish}
 	if n.settings.HTTP.Pages && n.access().AllowsHost(n.host()) {
-		line("Page", n.url()+"/")
+		if grant.CheckSubscribe(exampleSubject) == nil {
+			line("Page", n.url()+"/")
+		}
+		if grant.CheckSubscribe(clockSubject) == nil {
+			line("Clock", n.url()+"/clock")
+		}
 	}
 	if url := n.natsURL(); url != "" {
 		line("NATS", url)
 	}
-	allowed := n.settings.Anonymous
-	grant := bridge.Grant{Subscribe: allowed.Subscribe, Publish: allowed.Publish}
-	events := n.url() + "/events/" + string(exampleSubject)
-	if grant.CheckSubscribe(exampleSubject) == nil {
-		line("Watch", curl+" -N "+events)
+	if subject, has := example(allowed.Subscribe, grant.CheckSubscribe); has {
+		line("Watch", curl+" -N "+n.url()+"/events/"+string(subject))
 		if command := n.natsCommand(); command != "" {
-			line("Publish", command+" pub "+string(exampleSubject)+" hello")
+			line("Publish", command+" pub "+string(subject)+" hello")
 		}
 	}
-	if grant.CheckPublish(exampleSubject) == nil {
-		line("Publish", curl+" -d hello "+events)
+	if subject, has := example(allowed.Publish, grant.CheckPublish); has {
+		line("Publish", curl+" -d hello "+n.url()+"/events/"+string(subject))
 	}
 	if len(allowed.Subscribe) == 0 {
 		line("Note", "nobody may read yet; name subjects in TAILWATER_ANONYMOUS_SUBSCRIBE")
 	}
 	return b.String() + "\nCtrl-C stops it.\n\n"
+}
+
+// example returns a subject inside the filters that may be used: the usual one if it may, else one made of the first filter.
+// None is returned whose name a shell or a URL would need to have quoted.
+func example(filters configs.Subjects, check func(bridge.Subject) error) (bridge.Subject, bool) {
+	if check(exampleSubject) == nil {
+		return exampleSubject, true
+	}
+	for _, filter := range filters {
+		subject := bridge.Subject(strings.NewReplacer("*", "a", ">", "a").Replace(string(filter)))
+		if isPlain(subject) && check(subject) == nil {
+			return subject, true
+		}
+	}
+	return "", false
+}
+
+func isPlain(subject bridge.Subject) bool {
+	return !strings.ContainsFunc(string(subject), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._-", r)
+	})
 }
 
 // curl gives the command that reaches the listener: with a name that the bridge answers to, where the address is none. A

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -25,18 +26,57 @@ type checkCommand struct{}
 
 // Run says what the settings, which were found to be sound in themselves, amount to.
 func (checkCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
-	report := report{tabwriter.NewWriter(out.out, 0, 0, 2, ' ', 0)}
-	report.browsers(settings)
-	for _, hint := range settings.Hints() {
-		report.row("", "! %s", hint)
+	shown := &marks{Writer: out.out}
+	err := report{tabwriter.NewWriter(shown, 0, 0, 2, ' ', 0)}.all(ctx, settings, shown)
+	if err != nil {
+		fmt.Fprintln(out.err, "tailwater:", err)
 	}
-	report.grants(settings)
-	keysErr := report.signIn(ctx, settings)
-	found, err := report.nats(settings)
-	err = errors.Join(keysErr, err, report.table.Flush())
-	writeHoldings(out.out, settings, found.holdings)
+	_, failed := fmt.Fprintf(out.out, "\n%s\n", verdict(err, shown.count))
+	if err != nil {
+		return reported{err}
+	}
+	return failed
+}
+
+// verdict is the last line of check.
+func verdict(err error, marks int) string {
+	switch {
+	case err != nil:
+		return "Verdict: not ready to serve; what is wrong is said above."
+	case marks > 0:
+		return fmt.Sprintf("Verdict: ready to serve, with %s to look at, marked with an exclamation mark.", plural(marks, "thing"))
+	}
+	return "Verdict: ready to serve."
+}
+
+// marks counts the lines that warn while they are written.
+type marks struct {
+	io.Writer
+	count int
+}
+
+func (m *marks) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(strings.TrimSpace(line), "! ") {
+			m.count++
+		}
+	}
+	return m.Writer.Write(text)
+}
+
+// all writes everything but the verdict to w, which the report's table goes to as well.
+func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer) error {
+	r.browsers(settings)
+	for _, hint := range settings.Hints() {
+		r.row("", "! %s", hint)
+	}
+	r.grants(settings)
+	keysErr := r.signIn(ctx, settings)
+	found, err := r.nats(settings)
+	err = errors.Join(taken(settings), keysErr, err, r.table.Flush())
+	writeHoldings(w, settings, found.holdings)
 	if !settings.Embedded() {
-		writePermissions(out.out, settings, found.permissions)
+		writePermissions(w, settings, found.permissions)
 	}
 	return err
 }

@@ -48,11 +48,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, err)
+		printUnlessReported(stderr, "", err)
 		return exitUsage
 	default:
-		fmt.Fprintln(stderr, "tailwater:", err)
+		printUnlessReported(stderr, "tailwater: ", err)
 		return exitFailure
+	}
+}
+
+// reported is an error that its command has printed already.
+type reported struct{ error }
+
+func (e reported) Unwrap() error { return e.error }
+
+func printUnlessReported(stderr io.Writer, prefix string, err error) {
+	if !errors.As(err, new(reported)) {
+		fmt.Fprintln(stderr, prefix+err.Error())
 	}
 }
 

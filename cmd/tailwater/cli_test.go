@@ -21,12 +21,29 @@ import (
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
+	if len(args) > 0 && args[0] == "check" {
+		onFreePorts(t)
+	}
 	code = run(context.Background(), args, &out, &err)
 	secrets.Overhear(err.String())
 	if len(args) == 0 || args[0] != "token" { // which is asked for one
 		secrets.Overhear(out.String())
 	}
 	return code, out.String(), err.String()
+}
+
+// onFreePorts sets each address that the test has not set to a free one.
+func onFreePorts(t *testing.T) {
+	t.Helper()
+	names := []string{"HTTP_LISTEN", "ADMIN_LISTEN"}
+	if os.Getenv("TAILWATER_NATS_URL")+os.Getenv("TAILWATER_NATS_CONTEXT")+os.Getenv("TAILWATER_EMBED_CONFIG") == "" {
+		names = append(names, "EMBED_LISTEN")
+	}
+	for _, name := range names {
+		if _, isSet := os.LookupEnv("TAILWATER_" + name); !isSet {
+			t.Setenv("TAILWATER_"+name, "127.0.0.1:0")
+		}
+	}
 }
 
 func TestHelpListsTheSettings(t *testing.T) {
@@ -187,6 +204,43 @@ func TestCheckSaysWhatRoutesDo(t *testing.T) {
 	}
 }
 
+// Where another process has an address or the folder, the bridge could not start: check fails, and names the setting and who
+// it is. Its last line is the verdict.
+func TestCheckFindsWhatIsTaken(t *testing.T) {
+	n := startNode(t, nil)
+	stranger, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	nats := strings.TrimPrefix(n.natsURL(), "nats://")
+	for _, test := range []struct{ setting, value, says string }{
+		{"HTTP_LISTEN", n.address.String(), "TAILWATER_HTTP_LISTEN: listen tcp " + n.address.String() + ": bind: address already in use by a bridge that runs already"},
+		{"ADMIN_LISTEN", n.admin.address.String(), "in use by a bridge that runs already"},
+		{"EMBED_LISTEN", nats, "TAILWATER_EMBED_LISTEN: listen tcp " + nats + ": bind: address already in use by the NATS server inside a bridge"},
+		{"EMBED_DIR", n.settings.Embed.Dir, "another process uses the folder " + n.settings.Embed.Dir},
+		{"HTTP_LISTEN", stranger.Addr().String(), "in use; stop what holds the address"},
+		{"HTTP_LISTEN", "127.0.0.1:0", ""},
+	} {
+		t.Run(test.setting+" "+test.says, func(t *testing.T) {
+			t.Setenv("TAILWATER_EMBED_DIR", t.TempDir())
+			t.Setenv("TAILWATER_"+test.setting, test.value)
+			code, out, stderr := call(t, "check")
+			wantCode, verdict := 0, "Verdict: ready to serve."
+			if test.says != "" {
+				wantCode, verdict = exitFailure, "Verdict: not ready to serve"
+			}
+			if code != wantCode || !strings.Contains(stderr, test.says) {
+				t.Errorf("exit code %d, want %d and %q: %s", code, wantCode, test.says, stderr)
+			}
+			lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+			if last := lines[len(lines)-1]; !strings.HasPrefix(last, verdict) {
+				t.Errorf("the last line is %q, want %q", last, verdict)
+			}
+		})
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		t.Chdir(t.TempDir())
@@ -195,7 +249,7 @@ func TestCheck(t *testing.T) {
 		if code != 0 {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
-		for _, want := range []string{"embedded", "127.0.0.1:4222", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read"} {
+		for _, want := range []string{"embedded", "127.0.0.1:0", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("it does not mention %s:\n%s", want, out)
 			}

@@ -161,6 +161,7 @@ func buildWall(t *testing.T, s settings) *wall {
 	t.Setenv("TAILWATER_NATS_URL", w.url("plain"))
 	code, out, stderr := call(t, "check")
 	_, block, found := strings.Cut(out, "nats-server\n")
+	block, _, _ = strings.Cut(block, "\nVerdict: ")
 	if code != 0 || !found {
 		t.Fatalf("exit code %d of check:\n%s%s", code, out, stderr)
 	}

@@ -258,3 +258,29 @@ func TestBannerLinesWork(t *testing.T) {
 		t.Errorf("the banner names no NATS URL:\n%s", banner)
 	}
 }
+
+// With one's own NATS the banner names what may be used there, and nothing that is refused.
+func TestBannerNamesWhatIsAllowed(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "news.*.latest,orders.>", "ANONYMOUS_PUBLISH": "orders.>"})
+	banner := n.banner()
+	for _, want := range []string{
+		"curl -N " + n.url() + "/events/news.a.latest\n",
+		"nats -s " + server.URL() + " pub news.a.latest hello\n",
+		"curl -d hello " + n.url() + "/events/orders.a\n",
+	} {
+		if !strings.Contains(banner, want) {
+			t.Errorf("the banner lacks %q:\n%s", want, banner)
+		}
+	}
+	for _, refused := range []string{"Page", "Clock", "chat.room1"} {
+		if strings.Contains(banner, refused) {
+			t.Errorf("the banner names %s, which is refused:\n%s", refused, banner)
+		}
+	}
+	reader, _ := subscribe(t, n.url()+"/events/news.a.latest", "")
+	if err := publisher(t, server.URL()).Publish("news.a.latest", []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	reader.expect("message", "hello")
+}
