@@ -89,6 +89,9 @@ func (s *Source) asyncError(sub *nats.Subscription, err error) {
 		})
 		return
 	}
+	if errors.Is(err, nats.ErrBadHeaderMsg) {
+		return // the message is delivered; see noteBroken
+	}
 	subject := ""
 	if sub != nil {
 		subject = sub.Subject

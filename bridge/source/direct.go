@@ -30,6 +30,9 @@ type batch struct {
 	upTo    uint64 // with MultiLast: the sequence as of which they are the last; 0 where there are none
 }
 
+// errUnclear: behind what was found there is a message that a direct get cannot give, because of its headers.
+var errUnclear = errors.New("a message has headers that hide what a direct get says of it")
+
 // errTooMany: the newest messages of more subjects than a server gives at once.
 var errTooMany = errors.New("too many subjects for one direct get")
 
@@ -42,10 +45,13 @@ const (
 	headerPending  = "Nats-Num-Pending"
 	headerLast     = "Nats-Last-Sequence"
 	headerUpTo     = "Nats-UpTo-Sequence"
+
+	headerStatus      = "Status"
+	headerDescription = "Description"
 )
 
-// batch reads messages by a direct get. The answers are read here rather than by a library: a reply with the stream's
-// name is a message, whatever else its headers say, and one without is the server's word.
+// batch reads messages by a direct get. The answers are read here rather than by a library, which takes a message with
+// certain headers for the server's word. The error is errUnclear where only what was found before a message is clear.
 func (h *history) batch(ctx context.Context, request batchGet) (batch, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -65,8 +71,12 @@ func (h *history) batch(ctx context.Context, request batchGet) (batch, error) {
 	for {
 		select {
 		case msg := <-answers:
-			if !hasStream(msg) {
+			size := blockSize(msg)
+			if isWord(msg.Header, size) {
 				return b, b.end(msg)
+			}
+			if !isGiven(msg.Header, size, h.name) {
+				return b, errUnclear
 			}
 			found, err := stripped(msg, headerPending, headerLast)
 			if err == nil {
@@ -82,11 +92,9 @@ func (h *history) batch(ctx context.Context, request batchGet) (batch, error) {
 	}
 }
 
-func hasStream(msg *nats.Msg) bool { return len(msg.Header[headerStream]) > 0 }
-
 // end reads what a server says behind the last message.
 func (b *batch) end(msg *nats.Msg) error {
-	switch status := msg.Header.Get("Status"); {
+	switch status := msg.Header.Get(headerStatus); {
 	case status == "204":
 		var err error
 		if b.pending, err = strconv.ParseUint(msg.Header.Get(headerPending), 10, 64); err != nil {
@@ -105,7 +113,7 @@ func (b *batch) end(msg *nats.Msg) error {
 	case status == "503":
 		return fmt.Errorf("a direct get finds nobody: %w", nats.ErrNoResponders)
 	default:
-		return fmt.Errorf("a direct get is answered %s %s", status, msg.Header.Get("Description"))
+		return fmt.Errorf("a direct get is answered %s %s", status, msg.Header.Get(headerDescription))
 	}
 }
 

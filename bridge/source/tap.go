@@ -85,14 +85,14 @@ func (s *Source) newTap(of *stream) *tap {
 		number:  s.tapped,
 		name:    of.name(),
 		created: of.info.Created,
-		log:     &streamLog{history: s.newHistory(of)},
 		again:   make(chan struct{}, 1),
 		shares:  map[*share]struct{}{},
 		filters: gsl.NewSublist[*tapped](),
 	}
+	t.alive, t.stop = context.WithCancel(s.alive)
+	t.log = &streamLog{history: s.newHistory(t.alive, of)}
 	t.update(of)
 	t.log.last.Store(&bridge.Position{Epoch: of.epoch})
-	t.alive, t.stop = context.WithCancel(s.alive)
 	s.running.Go(t.run)
 	return t
 }
@@ -143,6 +143,7 @@ func (t *tap) remove(s *share) {
 func (t *tap) run() {
 	t.source.stats.taps.Add(1)
 	defer t.source.stats.taps.Add(-1)
+	defer t.log.sweeps.close()
 	for t.alive.Err() == nil {
 		err := t.follow()
 		if t.alive.Err() != nil {
@@ -316,7 +317,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 			share.feed.Lost(hole, bridge.GapRetention)
 		}
 	}
-	if message := t.decoder.decode(msg.Subject, msg.Header, msg.Data, at); message != nil {
+	if message := t.decoder.receive(msg, at); message != nil {
 		t.filters.Match(msg.Subject, func(entry *tapped) {
 			if len(entry.filters) == 1 || bridge.FirstMatch(entry.filters, msg.Subject) == entry.filter {
 				entry.feed.Append(message)
