@@ -37,7 +37,8 @@ type Hub struct {
 	lingering         list.List // of *Feed
 	lingeringSubjects int
 
-	calls sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
+	timers timers
+	calls  sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
 }
 
 type feedKey struct {
@@ -61,7 +62,7 @@ const maxLingeringSubjects = 1 << 14
 // lingering is the wait of a feed without readers. It is compared by address: a timer that fired just as it was stopped
 // must not end a later wait.
 type lingering struct {
-	timer *time.Timer
+	stop  func()
 	place *list.Element
 }
 
@@ -121,7 +122,7 @@ func (h *Hub) release(feed *Feed) {
 	var expired []*Feed
 	if feed.readers == 0 && !h.closed {
 		wait := &lingering{place: h.lingering.PushBack(feed)}
-		wait.timer = time.AfterFunc(h.linger, func() { h.expire(feed, wait) })
+		wait.stop = h.timers.after(h.linger, func() { h.expire(feed, wait) })
 		feed.linger = wait
 		h.lingeringSubjects += len(feed.subjects)
 		for h.lingeringSubjects > maxLingeringSubjects {
@@ -152,7 +153,7 @@ func (h *Hub) stopLingering(feed *Feed) {
 	if feed.linger == nil {
 		return
 	}
-	feed.linger.timer.Stop()
+	feed.linger.stop()
 	h.lingering.Remove(feed.linger.place)
 	h.lingeringSubjects -= len(feed.subjects)
 	feed.linger = nil
@@ -192,6 +193,7 @@ func (h *Hub) Close() {
 		h.stopLingering(feed)
 	}
 	h.mu.Unlock()
+	h.timers.close()
 	h.calls.Wait()
 	h.replays.close()
 	for _, feed := range feeds {

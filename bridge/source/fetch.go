@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -59,6 +60,8 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 			return fmt.Errorf("ask for a message: %w", err)
 		}
 	}
+	silence := time.NewTimer(tryTime)
+	defer silence.Stop()
 	for range seqs {
 		select {
 		case msg := <-answers:
@@ -71,6 +74,9 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 				return fmt.Errorf("a direct get gives message %d, which was not asked for: %w", e.seq, err)
 			}
 			found[i] = e
+			silence.Reset(tryTime)
+		case <-silence.C:
+			return nil // the leader is asked
 		case <-ctx.Done():
 			return fmt.Errorf("wait for messages: %w", ctx.Err())
 		}

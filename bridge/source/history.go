@@ -145,6 +145,9 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 			return found, through, nil
 		}
 		some, more, err := h.read(ctx, filter, next)
+		if errors.Is(err, errLost) && sleep(ctx, wait) == nil {
+			continue
+		}
 		if err != nil {
 			return nil, 0, err
 		}

@@ -102,12 +102,12 @@ func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.up.Store(s.conn.IsConnected())
-	s.api = api{s.conn}
+	s.api = api{s.conn, newRetries()}
 	if err = s.openReads(dial); err == nil {
 		s.acks, err = openAcks(s.conn)
 	}
 	if err == nil {
-		s.table, err = newTable(s.conn, s.dials, &s.refused, history, s.reclassify, log)
+		s.table, err = newTable(s.api, s.dials, &s.refused, history, s.reclassify, log)
 	}
 	if err != nil {
 		s.Close()
