@@ -68,7 +68,7 @@ func (s *Source) connected(what string, conn *nats.Conn) {
 		address = "in this process"
 	}
 	s.log.Info(what, "server", address, "name", conn.ConnectedServerName())
-	s.api.retries.tell()
+	s.retries.tell()
 	s.becomeSure()
 }
 

@@ -30,6 +30,7 @@ type Source struct {
 	incoming      chan *nats.Msg // of all subscriptions
 	intake        intake         // what came in by it
 	refused       refusals
+	retries       *retries
 	acks          *acks
 	unsure        chan struct{}   // wakes confirm: some feed may not receive everything
 	caughtUp      chan struct{}   // holds one when deliver has reached what catchUp put among the messages
@@ -81,6 +82,7 @@ func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 		incoming:      make(chan *nats.Msg, incomingBuffer),
 		intake:        newIntake(),
 		refused:       newRefusals(),
+		retries:       newRetries(),
 		unsure:        make(chan struct{}, 1),
 		caughtUp:      make(chan struct{}, 1),
 		closed:        make(chan struct{}),
@@ -102,7 +104,7 @@ func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.up.Store(s.conn.IsConnected())
-	s.api = api{s.conn, newRetries()}
+	s.api = api{s.conn, s.retries}
 	if err = s.openReads(dial); err == nil {
 		s.acks, err = openAcks(s.conn)
 	}
