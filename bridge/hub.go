@@ -29,9 +29,10 @@ type Hub struct {
 	counters counters
 	replays  *replays
 
-	mu     sync.Mutex
-	feeds  map[feedKey]*Feed
-	closed bool
+	mu      sync.Mutex
+	feeds   map[feedKey]*Feed
+	closed  bool
+	trimmed int // how many feeds there were when all were trimmed last, or fewer since
 
 	// The feeds without readers, the longest first, and how many subjects they have.
 	lingering         list.List // of *Feed
@@ -104,6 +105,7 @@ func (h *Hub) join(wanted *Feed, resume Resume) (*Reader, error) {
 		feed = wanted
 		h.feeds[key] = feed
 		h.divide()
+		h.trim()
 		h.calls.Add(1)
 	}
 	h.stopLingering(feed)
@@ -171,9 +173,22 @@ func (h *Hub) forget(feed *Feed) {
 func (h *Hub) divide() {
 	share := math.MaxInt
 	if h.memory.Total > 0 {
-		share = h.memory.Total / max(1, len(h.feeds))
+		share = h.memory.Total / 5 * 4 / max(1, len(h.feeds))
+		h.trimmed = min(h.trimmed, len(h.feeds))
 	}
 	h.share.Store(int64(share))
+}
+
+// trim lets feeds let go of what is beyond their share, whenever they are a quarter more than the last time: so all hold together
+// at most a quarter more than their shares. The lock must be held.
+func (h *Hub) trim() {
+	if h.memory.Total == 0 || 4*len(h.feeds) < 5*h.trimmed {
+		return
+	}
+	h.trimmed = len(h.feeds)
+	for _, feed := range h.feeds {
+		feed.trimNow()
+	}
 }
 
 func (h *Hub) detach(feed *Feed) {
