@@ -54,3 +54,15 @@ func CountFull(ctx context.Context, conn *nats.Conn, stream string, created time
 	}
 	return c.fulls, nil
 }
+
+// Given reads what answers a direct get from a block of headers: whether it is a message, of which subject and sequence, or a word
+// of the server.
+func Given(header nats.Header, size int, stream string) (isMessage bool, subject string, seq uint64, isWord bool) {
+	if isGiven(header, size, stream) {
+		e, err := stripped(&nats.Msg{Header: header}, headerPending, headerLast)
+		return err == nil, e.subject, e.seq, isWordOf(header, size)
+	}
+	return false, "", 0, isWordOf(header, size)
+}
+
+var isWordOf = isWord
