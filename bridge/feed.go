@@ -6,14 +6,15 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Memory bounds what feeds hold. Each always holds its newest frame, however large.
 type Memory struct {
 	Frames int // of one feed
 	Bytes  int // of one feed
-	// Total is for the bytes of all feeds of a hub: where they are many, each has no more than its share of it. A feed whose
-	// share has become smaller lets go of the rest when its next message comes. 0 for no such bound.
+	// Total is for what the frames of all feeds of a hub take: where they are many, each has no more than its share of it. 0 for
+	// no such bound.
 	Total int
 }
 
@@ -199,6 +200,12 @@ func (f *Feed) push(added frame) {
 	last.Seq, last.Time = added.seq, added.time
 	f.append(added)
 	f.bytes += len(added.data)
+	f.trim()
+	f.wakeUp()
+}
+
+// trim lets go of the oldest frames that are too many. Where their array has become far too large, it is exchanged.
+func (f *Feed) trim() {
 	for f.isOverfull() {
 		oldest := &f.frames[0]
 		floor := &f.parts[oldest.part].floor
@@ -208,8 +215,40 @@ func (f *Feed) push(added frame) {
 		f.frames = f.frames[1:]
 		f.first++
 	}
-	f.wakeUp()
+	if n := len(f.frames); len(f.room) > 4*n+minRoom {
+		f.room = make([]frame, 2*n)
+		f.frames = f.room[:copy(f.room, f.frames)]
+	}
 }
+
+// minRoom is how many frames' room may be unused at least.
+const minRoom = 16
+
+// trimNow is trim for a feed whose share has become smaller, and whose next message may be long in coming.
+func (f *Feed) trimNow() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.frames) > 0 {
+		f.trim()
+	}
+}
+
+// held is what the frames take, about: beside their bytes a place each in an array that may be half empty, and where the feed
+// stands in each part behind them.
+func (f *Feed) held() int {
+	each := 2*frameRoom + bytesRoom
+	if len(f.parts) > 1 {
+		each += len(f.parts) * positionRoom
+	}
+	return f.bytes + len(f.frames)*each
+}
+
+// What a frame, a position, and the end of an allocation take.
+const (
+	frameRoom    = int(unsafe.Sizeof(frame{}))
+	positionRoom = int(unsafe.Sizeof(Position{}))
+	bytesRoom    = 16
+)
 
 // append adds a frame behind the others. Where half of their array is free in front, they move up rather than into a larger
 // one; and a larger one is twice as large, so that this is so the next time.
@@ -230,7 +269,7 @@ func (f *Feed) append(added frame) {
 // isOverfull tells whether the oldest frame is to go.
 func (f *Feed) isOverfull() bool {
 	n := len(f.frames)
-	return n > 1 && (n > f.memory.Frames || f.bytes > f.memory.Bytes || int64(f.bytes+n*frameCost) > f.share.Load())
+	return n > 1 && (n > f.memory.Frames || f.bytes > f.memory.Bytes || int64(f.held()) > f.share.Load())
 }
 
 func (f *Feed) wakeUp() {

@@ -29,15 +29,17 @@ type Hub struct {
 	counters counters
 	replays  *replays
 
-	mu     sync.Mutex
-	feeds  map[feedKey]*Feed
-	closed bool
+	mu      sync.Mutex
+	feeds   map[feedKey]*Feed
+	closed  bool
+	trimmed int // how many feeds there were when all were trimmed last, or fewer since
 
 	// The feeds without readers, the longest first, and how many subjects they have.
 	lingering         list.List // of *Feed
 	lingeringSubjects int
 
-	calls sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
+	timers timers
+	calls  sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
 }
 
 type feedKey struct {
@@ -61,7 +63,7 @@ const maxLingeringSubjects = 1 << 14
 // lingering is the wait of a feed without readers. It is compared by address: a timer that fired just as it was stopped
 // must not end a later wait.
 type lingering struct {
-	timer *time.Timer
+	stop  func()
 	place *list.Element
 }
 
@@ -103,6 +105,7 @@ func (h *Hub) join(wanted *Feed, from Resume) (*Reader, error) {
 		feed = wanted
 		h.feeds[key] = feed
 		h.divide()
+		h.trim()
 		h.calls.Add(1)
 	}
 	h.stopLingering(feed)
@@ -121,7 +124,7 @@ func (h *Hub) release(feed *Feed) {
 	var expired []*Feed
 	if feed.readers == 0 && !h.closed {
 		wait := &lingering{place: h.lingering.PushBack(feed)}
-		wait.timer = time.AfterFunc(h.linger, func() { h.expire(feed, wait) })
+		wait.stop = h.timers.after(h.linger, func() { h.expire(feed, wait) })
 		feed.linger = wait
 		h.lingeringSubjects += len(feed.subjects)
 		for h.lingeringSubjects > maxLingeringSubjects {
@@ -152,7 +155,7 @@ func (h *Hub) stopLingering(feed *Feed) {
 	if feed.linger == nil {
 		return
 	}
-	feed.linger.timer.Stop()
+	feed.linger.stop()
 	h.lingering.Remove(feed.linger.place)
 	h.lingeringSubjects -= len(feed.subjects)
 	feed.linger = nil
@@ -170,9 +173,22 @@ func (h *Hub) forget(feed *Feed) {
 func (h *Hub) divide() {
 	share := math.MaxInt
 	if h.memory.Total > 0 {
-		share = h.memory.Total / max(1, len(h.feeds))
+		share = h.memory.Total / 5 * 4 / max(1, len(h.feeds))
+		h.trimmed = min(h.trimmed, len(h.feeds))
 	}
 	h.share.Store(int64(share))
+}
+
+// trim lets feeds let go of what is beyond their share, whenever they are a quarter more than the last time: so all hold together
+// at most a quarter more than their shares. The lock must be held.
+func (h *Hub) trim() {
+	if h.memory.Total == 0 || 4*len(h.feeds) < 5*h.trimmed {
+		return
+	}
+	h.trimmed = len(h.feeds)
+	for _, feed := range h.feeds {
+		feed.trimNow()
+	}
 }
 
 func (h *Hub) detach(feed *Feed) {
@@ -192,6 +208,7 @@ func (h *Hub) Close() {
 		h.stopLingering(feed)
 	}
 	h.mu.Unlock()
+	h.timers.close()
 	h.calls.Wait()
 	h.replays.close()
 	for _, feed := range feeds {

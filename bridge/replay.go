@@ -35,10 +35,11 @@ type replays struct {
 	alive    context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
+	timers   timers
 
 	mu      sync.Mutex
-	queue   []func() // what no worker has begun
-	workers int
+	logs    []*reads  // that have any; the one whose turn it is comes first
+	workers int       // that run
 	used    list.List // of *page, the one longest unused first
 	bytes   int
 	answers map[question]*answer
@@ -143,6 +144,7 @@ func (r *replays) close() {
 	r.stop()
 	r.mu.Unlock() // no worker begins from here on
 	r.running.Wait()
+	r.timers.close()
 }
 
 // page gives a page that holds what follows from a sequence on, itself included; it may reach further than through, or
@@ -166,9 +168,9 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, w
 	of.through = max(of.through, through)
 	if of.fetching == nil {
 		of.fetching = new(bell)
-		begin := func() { r.enqueue(func() { r.fetch(of, log, 0) }) }
+		begin := func() { r.enqueue(log, func() { r.fetch(of, log, 0) }) }
 		if gather {
-			time.AfterFunc(gatherTime, func() {
+			r.timers.after(gatherTime, func() {
 				r.mu.Lock()
 				defer r.mu.Unlock()
 				begin()
@@ -224,7 +226,7 @@ func (r *replays) fetch(of *replay, log Log, above uint64) {
 	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
 	of.ended()
 	of.fetching = new(bell)
-	r.enqueue(func() { r.fetch(of, log, read.Through) })
+	r.enqueue(log, func() { r.fetch(of, log, read.Through) })
 }
 
 // ended wakes those who wait for a read. The lock must be held.
@@ -238,17 +240,26 @@ func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, waker Waker
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range of.newest {
-		if upTo == 0 && p.from == from && time.Since(p.made) < answerAge || upTo != 0 && p.upTo == upTo && p.from <= from && from <= p.through {
+		if upTo == 0 && p.from == from && time.Since(p.made) < p.newestAge() || upTo != 0 && p.upTo == upTo && p.from <= from && from <= p.through {
 			r.used.MoveToBack(p.place)
 			return p
 		}
 	}
 	if of.looking == nil {
 		of.looking = new(bell)
-		r.enqueue(func() { r.fetchNewest(of, log, from, upTo) })
+		r.enqueue(log, func() { r.fetchNewest(of, log, from, upTo) })
 	}
 	of.looking.await(waker)
 	return nil
+}
+
+// newestAge is how long a page of the newest values is good for those who begin. What has changed since is replayed to them; where
+// there are more values than a page holds, that is less than to read them all again.
+func (p *page) newestAge() time.Duration {
+	if p.through < p.upTo {
+		return pageAge
+	}
+	return answerAge
 }
 
 func (r *replays) fetchNewest(of *replay, log Log, from, upTo uint64) {
@@ -277,7 +288,7 @@ func (r *replays) failed(wake func()) {
 	if r.alive.Err() != nil {
 		return
 	}
-	time.AfterFunc(replayBackoff, func() {
+	r.timers.after(replayBackoff, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		wake()
@@ -371,7 +382,7 @@ func (r *replays) ask(q question, waker Waker, read func(context.Context, *answe
 	a := new(answer)
 	a.done.await(waker)
 	r.answers[q] = a
-	r.enqueue(func() {
+	r.enqueue(q.log, func() {
 		ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
 		defer cancel()
 		if err := read(ctx, a); err != nil {
@@ -385,7 +396,7 @@ func (r *replays) ask(q question, waker Waker, read func(context.Context, *answe
 		defer r.mu.Unlock()
 		a.ready = true
 		a.done.ring()
-		time.AfterFunc(answerAge, func() {
+		r.timers.after(answerAge, func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			delete(r.answers, q)
@@ -394,29 +405,51 @@ func (r *replays) ask(q question, waker Waker, read func(context.Context, *answe
 	return nil
 }
 
-// enqueue lets a worker run a read. The lock must be held.
-func (r *replays) enqueue(read func()) {
-	if r.alive.Err() != nil {
-		return
+// reads are those of one log.
+type reads struct {
+	log     Log
+	queue   []func() // what no worker has begun
+	running int
+}
+
+// enqueue lets a worker run a read of a log. The lock must be held.
+func (r *replays) enqueue(log Log, read func()) {
+	i := slices.IndexFunc(r.logs, func(of *reads) bool { return of.log == log })
+	if i < 0 {
+		i = len(r.logs)
+		r.logs = append(r.logs, &reads{log: log})
 	}
-	r.queue = append(r.queue, read)
-	if r.workers < replayWorkers {
+	r.logs[i].queue = append(r.logs[i].queue, read)
+	r.begin()
+}
+
+// begin lets workers begin with what may begin. The lock must be held.
+func (r *replays) begin() {
+	for of := r.turn(); of != nil && r.alive.Err() == nil; of = r.turn() {
+		read := of.queue[0]
+		of.queue = of.queue[1:]
+		of.running++
 		r.workers++
-		r.running.Go(r.work)
+		r.running.Go(func() {
+			read()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			of.running--
+			r.workers--
+			r.begin()
+		})
 	}
 }
 
-func (r *replays) work() {
-	for {
-		r.mu.Lock()
-		if len(r.queue) == 0 || r.alive.Err() != nil {
-			r.workers--
-			r.mu.Unlock()
-			return
-		}
-		read := r.queue[0]
-		r.queue = r.queue[1:]
-		r.mu.Unlock()
-		read()
+// turn returns the reads of the log whose turn it is; nil for none. A log may have as many workers as are left for the others: so
+// one that does not answer never has all of them. The lock must be held.
+func (r *replays) turn() *reads {
+	r.logs = slices.DeleteFunc(r.logs, func(of *reads) bool { return len(of.queue) == 0 && of.running == 0 })
+	i := slices.IndexFunc(r.logs, func(of *reads) bool { return len(of.queue) > 0 && of.running < replayWorkers-r.workers })
+	if i < 0 {
+		return nil
 	}
+	of := r.logs[i]
+	r.logs = append(slices.Delete(r.logs, i, i+1), of)
+	return of
 }

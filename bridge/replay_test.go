@@ -362,3 +362,63 @@ func TestPagesAge(t *testing.T) {
 		}
 	})
 }
+
+// A stream that does not answer has not all the workers: readers of another one are served at once, however many wait for it.
+func TestNoStreamHasAllWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, source := newHub(t, bridge.Memory{Frames: 1, Bytes: 1 << 30})
+		var letGo []func()
+		for i := range 3 {
+			silent := newStream(fmt.Sprint("SILENT", i), time.Unix(1, 0))
+			silent.publish("silent.x", "x", time.Unix(2, 0))
+			letGo = append(letGo, silent.block())
+			log := silent.tap()
+			for j := range 20 {
+				subject := bridge.Subject(fmt.Sprint("silent.", i, ".", j))
+				reader := read(t, hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, subject)
+				source.feed(t).Begin([]bridge.Part{{Subjects: []bridge.Subject{subject}, At: bridge.Position{Epoch: silent.epoch, Seq: 5}, Log: log}}, "")
+				bridgetest.Next(reader, nil, 1)
+			}
+		}
+		pass(time.Second)
+		other := newStream("OTHER", time.Unix(1, 0))
+		other.publish("other.x", "x", time.Unix(2, 0))
+		reader := read(t, hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "other.x")
+		log := other.tap()
+		source.feed(t).Begin([]bridge.Part{{Subjects: []bridge.Subject{"other.x"}, At: bridge.Position{Epoch: other.epoch, Seq: 1}, Log: log}}, "")
+		bridgetest.Next(reader, nil, 1)
+		pass(100 * time.Millisecond)
+		if batch, _ := bridgetest.Next(reader, nil, 1<<20); len(batch) == 0 {
+			t.Error("nothing came of a stream that answers")
+		}
+		for _, let := range letGo {
+			let()
+		}
+		hub.Close()
+	})
+}
+
+// Once a hub is closed nothing of it happens any more, whatever it was about to do later.
+func TestNothingHappensAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 1, 50)
+		s.stream.fail(true)
+		var waits []<-chan struct{}
+		for _, resume := range []bridge.Resume{
+			s.after(5), {Since: bridge.Since{Kind: bridge.SinceLast}}, {Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_007, 0)}},
+		} {
+			_, wait := bridgetest.Next(read(t, s.hub, resume, "chat.room1"), nil, 1)
+			waits = append(waits, wait)
+		}
+		pass(100 * time.Millisecond) // all have failed, and are to be tried again
+		s.hub.Close()
+		pass(time.Minute)
+		for i, wait := range waits {
+			select {
+			case <-wait:
+				t.Errorf("reader %d was woken", i)
+			default:
+			}
+		}
+	})
+}

@@ -30,7 +30,8 @@ const (
 // api asks JetStream by its own subjects. The shapes of requests and answers are nats.go's; its client is not used,
 // because it takes messages with certain headers for answers of the server.
 type api struct {
-	conn *nats.Conn
+	conn    *nats.Conn
+	retries *retries // nil for none
 }
 
 // call sends a request, nil for none, to $JS.API.<what>, and reads the answer into response, nil for none. The error wraps
@@ -44,7 +45,7 @@ func (a api) call(ctx context.Context, what string, request, response any) error
 			return fmt.Errorf("ask JetStream for %s: %w", what, err)
 		}
 	}
-	answer, err := a.conn.RequestWithContext(ctx, apiPrefix+what, body)
+	answer, err := a.request(ctx, apiPrefix+what, body)
 	if err != nil {
 		return fmt.Errorf("ask JetStream for %s: %w", what, err)
 	}

@@ -68,6 +68,7 @@ func (s *Source) connected(what string, conn *nats.Conn) {
 		address = "in this process"
 	}
 	s.log.Info(what, "server", address, "name", conn.ConnectedServerName())
+	s.retries.tell()
 	s.becomeSure()
 }
 
@@ -88,6 +89,9 @@ func (s *Source) asyncError(sub *nats.Subscription, err error) {
 			s.log.Error("NATS refuses a subject to this bridge; allow it to its user, or do not open it to callers", "subject", subject, "error", err)
 		})
 		return
+	}
+	if errors.Is(err, nats.ErrBadHeaderMsg) {
+		return // the message is delivered; see noteBroken
 	}
 	subject := ""
 	if sub != nil {

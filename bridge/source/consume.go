@@ -1,9 +1,13 @@
 package source
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -35,7 +39,7 @@ func pushing(config nats.ConsumerConfig, inbox string) nats.ConsumerConfig {
 	config.DeliverSubject = inbox
 	config.AckPolicy = nats.AckNonePolicy
 	config.FlowControl = true
-	config.Heartbeat = tapHeartbeat
+	config.Heartbeat = cmp.Or(config.Heartbeat, tapHeartbeat)
 	config.InactiveThreshold = consumerLife
 	config.Replicas = 1
 	config.MemoryStorage = true
@@ -53,9 +57,13 @@ func answer(conn *nats.Conn, control *nats.Msg) {
 	}
 }
 
-// consume reads messages by a consumer that is deleted again: where direct gets are not to be had. It hands over those that
-// were there when the consumer was made, until take reports that it wants no more, and gives how many these were.
-func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take func(entry) bool) (pending uint64, err error) {
+// errLost: a consumer is gone, or what it has sent.
+var errLost = errors.New("a consumer was lost")
+
+// consume reads messages by a consumer that is deleted again. It hands over those that were there when the consumer was made,
+// until take reports that it wants no more, and returns how many these were. Some of them may be gone by now: whenever the
+// server has nothing to send for a while, it goes on only if quiet, where there is one, returns true.
+func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take func(entry) bool, quiet func() bool) (pending uint64, err error) {
 	select {
 	case h.consumers <- struct{}{}:
 		defer func() { <-h.consumers }()
@@ -77,21 +85,34 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 		return 0, err
 	}
 	defer func() { _ = h.api.conn.Publish(apiPrefix+askDelete+h.name+"."+config.Name, nil) }()
-	for taken, more := uint64(0), true; more && taken < made.Pending; {
+	silence := time.NewTimer(tapSilence)
+	defer silence.Stop()
+	for taken, more := uint64(0), true; more && (taken < made.Pending || quiet != nil); {
 		select {
 		case msg := <-incoming:
+			silence.Reset(tapSilence)
 			if msg.Subject == inbox {
 				answer(h.reads, msg)
+				if isQuiet(msg, taken) && (quiet == nil || !quiet()) {
+					return taken, nil
+				}
 				continue
 			}
 			a, ok := parseAck(msg.Reply)
 			if taken++; !ok || a.consumerSeq != taken {
-				return 0, fmt.Errorf("a consumer leaves out messages behind the %dth", taken-1)
+				return 0, fmt.Errorf("%w: it leaves out messages behind the %dth", errLost, taken-1)
 			}
-			more = take(entry{a.streamSeq, a.time, msg.Subject, msg.Header, msg.Data})
+			more = take(entry{a.streamSeq, a.time, msg.Subject, msg.Header, msg.Data, isBroken(msg)})
+		case <-silence.C:
+			return 0, fmt.Errorf("%w: nothing was heard of it for %v", errLost, tapSilence)
 		case <-ctx.Done():
 			return 0, fmt.Errorf("wait for messages: %w", ctx.Err())
 		}
 	}
 	return made.Pending, nil
+}
+
+// isQuiet reports whether a server says by a heartbeat that it has sent no more than was taken.
+func isQuiet(control *nats.Msg, taken uint64) bool {
+	return control.Header.Get("Nats-Last-Consumer") == strconv.FormatUint(taken, 10)
 }

@@ -18,6 +18,8 @@ type consumer struct {
 	name   string
 	inbox  string
 	sub    *nats.Subscription
+	first  uint64 // the stream's first sequence, when all up to known had come; both belong to receive
+	known  uint64
 	seq    uint64        // of the last message, as the consumer counts; guarded by the tap's lock
 	heard  atomic.Int64  // when something came last, in nanoseconds
 	begun  chan struct{} // closed when what comes may be delivered

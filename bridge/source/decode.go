@@ -23,6 +23,7 @@ type decoder struct {
 	markers   bool // the server leaves markers in the stream where it removes a subject's last message
 	schedules bool // the stream takes schedules
 	stats     *counters
+	broken    func(subject string) // told of a message whose headers cannot be decoded
 }
 
 // decoder gives what decodes a stream's messages; those of subjects without a stream take the zero value of the config.
@@ -32,7 +33,16 @@ func (s *Source) decoder(config jetstream.StreamConfig) decoder {
 		markers:   config.SubjectDeleteMarkerTTL > 0,
 		schedules: config.AllowMsgSchedules,
 		stats:     &s.stats,
+		broken:    s.noteBroken,
 	}
+}
+
+// receive is decode for a message that came on a subscription.
+func (d decoder) receive(msg *nats.Msg, at bridge.Position) *bridge.Message {
+	if isBroken(msg) {
+		d.broken(msg.Subject)
+	}
+	return d.decode(msg.Subject, msg.Header, msg.Data, at)
 }
 
 // decode gives nil where a stream's entry is no message.

@@ -30,6 +30,12 @@ type batch struct {
 	upTo    uint64 // with MultiLast: the sequence as of which they are the last; 0 where there are none
 }
 
+// errUnclear: behind what was found there is a message that a direct get cannot give, because of its headers.
+var errUnclear = errors.New("a message has headers that hide what a direct get says of it")
+
+// errSilent: who was asked by a direct get does not go on.
+var errSilent = errors.New("a direct get is not answered")
+
 // errTooMany: the newest messages of more subjects than a server gives at once.
 var errTooMany = errors.New("too many subjects for one direct get")
 
@@ -42,11 +48,29 @@ const (
 	headerPending  = "Nats-Num-Pending"
 	headerLast     = "Nats-Last-Sequence"
 	headerUpTo     = "Nats-UpTo-Sequence"
+
+	headerStatus      = "Status"
+	headerDescription = "Description"
 )
 
-// batch reads messages by a direct get. The answers are read here rather than by a library: a reply with the stream's
-// name is a message, whatever else its headers say, and one without is the server's word.
+// batch reads messages by a direct get, from another replica where one is silent. What one has given before it fell silent is
+// good where messages follow each other; of the newest of several filters, only the end tells as of when they are.
 func (h *history) batch(ctx context.Context, request batchGet) (batch, error) {
+	for {
+		b, err := h.batchOnce(ctx, request)
+		switch {
+		case !errors.Is(err, errSilent) || ctx.Err() != nil:
+			return b, err
+		case len(b.found) > 0 && request.NextFor != "":
+			b.pending = 1
+			return b, nil
+		}
+	}
+}
+
+// batchOnce reads messages by one direct get. The answers are read here rather than by a library, which takes a message with
+// certain headers for the server's word. The error is errUnclear where only what was found before a message is clear.
+func (h *history) batchOnce(ctx context.Context, request batchGet) (batch, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return batch{}, fmt.Errorf("ask for messages: %w", err)
@@ -61,12 +85,20 @@ func (h *history) batch(ctx context.Context, request batchGet) (batch, error) {
 	if err := h.reads.PublishRequest(apiPrefix+askDirect+h.name, inbox, body); err != nil {
 		return batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
+	begun := time.Now()
+	silence := time.NewTimer(tryTime)
+	defer silence.Stop()
 	var b batch
-	for {
+	for change := h.api.retries.next(); ; {
 		select {
 		case msg := <-answers:
-			if !hasStream(msg) {
+			silence.Reset(tryTime)
+			size := blockSize(msg)
+			if isWord(msg.Header, size) {
 				return b, b.end(msg)
+			}
+			if !isGiven(msg.Header, size, h.name) {
+				return b, errUnclear
 			}
 			found, err := stripped(msg, headerPending, headerLast)
 			if err == nil {
@@ -76,17 +108,21 @@ func (h *history) batch(ctx context.Context, request batchGet) (batch, error) {
 				return batch{}, err
 			}
 			b.found = append(b.found, found)
+		case <-silence.C:
+			return b, errSilent
+		case <-change:
+			if change = h.api.retries.next(); time.Since(begun) > tryAgain {
+				return b, errSilent
+			}
 		case <-ctx.Done():
 			return batch{}, fmt.Errorf("wait for messages: %w", ctx.Err())
 		}
 	}
 }
 
-func hasStream(msg *nats.Msg) bool { return len(msg.Header[headerStream]) > 0 }
-
 // end reads what a server says behind the last message.
 func (b *batch) end(msg *nats.Msg) error {
-	switch status := msg.Header.Get("Status"); {
+	switch status := msg.Header.Get(headerStatus); {
 	case status == "204":
 		var err error
 		if b.pending, err = strconv.ParseUint(msg.Header.Get(headerPending), 10, 64); err != nil {
@@ -105,7 +141,7 @@ func (b *batch) end(msg *nats.Msg) error {
 	case status == "503":
 		return fmt.Errorf("a direct get finds nobody: %w", nats.ErrNoResponders)
 	default:
-		return fmt.Errorf("a direct get is answered %s %s", status, msg.Header.Get("Description"))
+		return fmt.Errorf("a direct get is answered %s %s", status, msg.Header.Get(headerDescription))
 	}
 }
 

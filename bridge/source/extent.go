@@ -52,7 +52,7 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.Seq, Time: last.Time.UnixNano()}
 		if last.Seq == 0 {
 			// The table of streams may have been read half a minute ago.
-			seq, err := s.newHistory(portion.stream).nothingUpTo(ctx, portion.subjects)
+			seq, err := s.newHistory(ctx, portion.stream).nothingUpTo(ctx, portion.subjects)
 			if err != nil {
 				return bridge.Extent{}, err
 			}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -59,11 +60,13 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 			return fmt.Errorf("ask for a message: %w", err)
 		}
 	}
+	silence := time.NewTimer(tryTime)
+	defer silence.Stop()
 	for range seqs {
 		select {
 		case msg := <-answers:
-			if !hasStream(msg) {
-				continue
+			if !isGiven(msg.Header, blockSize(msg), h.name) {
+				continue // there is none, or the leader is asked
 			}
 			e, err := stripped(msg)
 			i, atErr := strconv.Atoi(strings.TrimPrefix(msg.Subject, inbox))
@@ -71,6 +74,9 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 				return fmt.Errorf("a direct get gives message %d, which was not asked for: %w", e.seq, err)
 			}
 			found[i] = e
+			silence.Reset(tryTime)
+		case <-silence.C:
+			return nil // the leader is asked
 		case <-ctx.Done():
 			return fmt.Errorf("wait for messages: %w", ctx.Err())
 		}
@@ -84,11 +90,16 @@ func (h *history) entry(ctx context.Context, seq uint64) (entry, error) {
 	if err != nil || at.Seq != seq {
 		return entry{}, err
 	}
+	return at.entry(), nil
+}
+
+// entry is what the leader says of a message.
+func (at storedAt) entry() entry {
 	e := entry{seq: at.Seq, time: at.Time.UnixNano(), subject: at.Subject, data: at.Data}
 	if len(at.Header) > 0 {
-		if e.header, err = nats.DecodeHeadersMsg(at.Header); err != nil {
-			return entry{}, fmt.Errorf("read the headers of message %d: %w", seq, err)
-		}
+		var err error
+		e.header, err = nats.DecodeHeadersMsg(at.Header)
+		e.broken = err != nil
 	}
-	return e, nil
+	return e
 }

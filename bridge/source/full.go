@@ -106,21 +106,58 @@ func (h *history) lostOfFull(ctx context.Context, filter bridge.Subject, limit u
 	return lost, nil
 }
 
-// count counts the messages of each subject of a filter.
+// count counts the messages of each subject of a filter. A server tells many of them in pages, each from an offset on, while
+// subjects come and go: a page begins with the last subject of the one before, or an earlier one, or else is asked for again
+// from further in front. What it brings of subjects that were counted is passed over.
 func (h *history) count(ctx context.Context, filter bridge.Subject, limit uint64, now jetstream.StreamState) (*count, error) {
-	info, err := h.info(ctx, filter)
-	if err != nil {
-		return nil, err
+	c := newCount(limit, now, nil)
+	last, offset, back := "", 0, 1
+	for {
+		info, total, err := h.infoFrom(ctx, filter, offset)
+		if err != nil {
+			return nil, err
+		}
+		subjects := info.State.Subjects
+		if offset > 0 && !reachesBack(subjects, last) {
+			back = max(2*back, len(subjects))
+			offset = max(0, offset-back)
+			continue
+		}
+		last = c.add(subjects, last)
+		if offset += len(subjects); len(subjects) == 0 || offset >= total {
+			return c, nil
+		}
+		offset-- // no further than to the last subject
 	}
-	return newCount(limit, now, info.State.Subjects), nil
+}
+
+// reachesBack reports whether one of the subjects is not behind another.
+func reachesBack(subjects map[string]uint64, behind string) bool {
+	for subject := range subjects {
+		if subject <= behind {
+			return true
+		}
+	}
+	return false
 }
 
 func newCount(limit uint64, state jetstream.StreamState, subjects map[string]uint64) *count {
 	c := &count{limit: limit, state: state}
 	c.state.Subjects = nil // there may be very many
+	c.add(subjects, "")
+	return c
+}
+
+// add counts the subjects that come behind another, and returns the last of all.
+func (c *count) add(subjects map[string]uint64, behind string) (last string) {
+	last = behind
 	for subject, n := range subjects {
+		if subject <= behind {
+			continue
+		}
+		last = max(last, subject)
 		switch {
-		case n < limit:
+		case n < c.limit:
 			c.most = max(c.most, n)
 		case c.isTooMuch():
 			c.fulls++
@@ -129,7 +166,7 @@ func newCount(limit uint64, state jetstream.StreamState, subjects map[string]uin
 			c.full = append(c.full, bridge.Subject(subject))
 		}
 	}
-	return c
+	return last
 }
 
 // oldestOfFull gives the highest sequence below the oldest message of any full subject; the last there is where these are too

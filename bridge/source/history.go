@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -40,15 +41,17 @@ type history struct {
 	direct    atomic.Bool  // the stream allows direct gets
 	keeps     atomic.Int64 // how many messages it keeps of each subject; at most 0 for any number
 	counts    counts
-	listings  listings
+	many      many
+	sweeps    sweeps
 	consumers chan struct{}
 }
 
-func newHistory(reads *nats.Conn, api api, of *stream, d decoder) *history {
+func newHistory(alive context.Context, reads *nats.Conn, api api, of *stream, d decoder) *history {
 	h := &history{
 		reads: reads, api: api, name: of.name(), epoch: of.epoch, created: of.info.Created,
 		consumers: make(chan struct{}, historyConsumers),
 	}
+	h.sweeps.alive = alive
 	h.update(of, d)
 	return h
 }
@@ -67,6 +70,18 @@ type entry struct {
 	subject string
 	header  nats.Header
 	data    []byte
+	broken  bool // its headers cannot be decoded
+}
+
+// size is what it takes, about, in bytes.
+func (e entry) size() int {
+	size := len(e.subject) + len(e.data)
+	for name, values := range e.header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	return size
 }
 
 // Page implements bridge.Log.
@@ -108,6 +123,9 @@ func (h *history) decode(all []entry) []*bridge.Message {
 	decoder := h.decoder.Load()
 	messages := make([]*bridge.Message, 0, len(all))
 	for _, e := range all {
+		if e.broken {
+			decoder.broken(e.subject)
+		}
 		at := bridge.Position{Epoch: h.epoch, Seq: e.seq, Time: e.time}
 		if m := decoder.decode(e.subject, e.header, e.data, at); m != nil {
 			messages = append(messages, m)
@@ -127,6 +145,9 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 			return found, through, nil
 		}
 		some, more, err := h.read(ctx, filter, next)
+		if errors.Is(err, errLost) && sleep(ctx, wait) == nil {
+			continue
+		}
 		if err != nil {
 			return nil, 0, err
 		}
@@ -154,22 +175,49 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 	}
 }
 
-// read gives what one replica has on a filter from a sequence on, and whether it has more.
+// read returns what one replica has on a filter from a sequence on, and whether it has more.
 func (h *history) read(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
 	if h.canGet() {
 		request := batchGet{Seq: from, NextFor: filter, Batch: pageMessages, MaxBytes: pageBytes}
 		batch, err := h.batch(ctx, request)
-		return batch.found, batch.pending > 0, err
+		if !errors.Is(err, errUnclear) {
+			return batch.found, batch.pending > 0, err
+		}
+		if len(batch.found) > 0 {
+			return batch.found, true, nil
+		}
 	}
+	found, more, err = h.readByConsumer(ctx, filter, from)
+	if refusal := (*jetstream.APIError)(nil); errors.As(err, &refusal) {
+		return h.readOneByOne(ctx, filter, from)
+	}
+	return found, more, err
+}
+
+// readByConsumer is read where direct gets are not to be had, or are unclear.
+func (h *history) readByConsumer(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
 	size := 0
 	pending, err := h.consume(ctx, nats.ConsumerConfig{
 		FilterSubject: string(filter), DeliverPolicy: nats.DeliverByStartSequencePolicy, OptStartSeq: from,
 	}, func(e entry) bool {
 		found = append(found, e)
-		size += len(e.subject) + len(e.data)
+		size += e.size()
 		return len(found) < pageMessages && size < pageBytes
-	})
+	}, nil)
 	return found, uint64(len(found)) < pending, err
+}
+
+// readOneByOne is read where no consumer is to be had either: from the leader.
+func (h *history) readOneByOne(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
+	for range atOnce {
+		at, err := h.get(ctx, msgGet{Seq: from, NextFor: filter})
+		if err != nil || at.Seq == 0 {
+			return found, false, err
+		}
+		found = append(found, at.entry())
+		from = at.Seq + 1
+	}
+	return found, true, nil
 }
 
 // Stored implements bridge.Log.
@@ -215,33 +263,29 @@ func (h *history) get(ctx context.Context, ask msgGet) (storedAt, error) {
 }
 
 // info reads the stream, which must be this life of it; where a filter is given, with a count for each subject that it
-// matches.
+// matches: the first hundred thousand.
 func (h *history) info(ctx context.Context, filter bridge.Subject) (*jetstream.StreamInfo, error) {
-	var all jetstream.StreamInfo
-	for {
-		request := struct {
-			Filter bridge.Subject `json:"subjects_filter,omitempty"`
-			Offset int            `json:"offset,omitempty"`
-		}{filter, len(all.State.Subjects)}
-		var info struct {
-			jetstream.StreamInfo
-			Total int `json:"total"`
-		}
-		if err := h.api.call(ctx, askInfo+h.name, request, &info); err != nil {
-			return nil, err
-		}
-		if !info.Created.Equal(h.created) {
-			return nil, errNotThatStream
-		}
-		had := all.State.Subjects
-		all = info.StreamInfo
-		for subject, count := range had {
-			all.State.Subjects[subject] = count
-		}
-		if filter == "" || len(info.State.Subjects) == 0 || len(all.State.Subjects) >= info.Total {
-			return &all, nil
-		}
+	info, _, err := h.infoFrom(ctx, filter, 0)
+	return info, err
+}
+
+// infoFrom is info with the counts from an offset on, in the order of the subjects; total is how many subjects there are.
+func (h *history) infoFrom(ctx context.Context, filter bridge.Subject, offset int) (info *jetstream.StreamInfo, total int, err error) {
+	request := struct {
+		Filter bridge.Subject `json:"subjects_filter,omitempty"`
+		Offset int            `json:"offset,omitempty"`
+	}{filter, offset}
+	var answer struct {
+		jetstream.StreamInfo
+		Total int `json:"total"`
 	}
+	if err := h.api.call(ctx, askInfo+h.name, request, &answer); err != nil {
+		return nil, 0, err
+	}
+	if !answer.Created.Equal(h.created) {
+		return nil, 0, errNotThatStream
+	}
+	return &answer.StreamInfo, answer.Total, nil
 }
 
 // canGet tells whether direct gets are to be had.

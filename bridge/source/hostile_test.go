@@ -101,6 +101,7 @@ func TestHostileMessages(t *testing.T) {
 		hostile{name: "no version", header: "garbage\r\n\r\n", data: "x"},
 		hostile{name: "no end", header: "NATS/1.0\r\nA: b", data: "x"},
 		hostile{name: "no colon", header: "NATS/1.0\r\nno colon\r\n\r\n", data: "x"},
+		hostile{name: "huge", header: "NATS/1.0\r\n" + strings.Repeat("x", 500<<10) + "\r\n\r\n", data: "x"},
 		hostile{name: "control characters", header: "NATS/1.0\r\nA\x00: \x01\r\n\r\n", data: "x"},
 		hostile{name: "flow control", reply: "$JS.FC.x.y.z", header: "NATS/1.0 100 FlowControl Request\r\n\r\n"},
 		hostile{name: "a heartbeat", header: "NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 9\r\nNats-Last-Stream: 9\r\nNats-Consumer-Stalled: x.y\r\n\r\n"},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
+	"sync"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -22,15 +24,92 @@ func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 	return page, nil
 }
 
+// newest asks for all at once where they are few. Where a stream keeps the newest messages only, it is read like any other;
+// else by sweeps.
 func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
-	if of := h.listings.get(subjects); upTo != 0 && of != nil && of.upTo >= upTo {
-		return h.newestOf(ctx, of, from, upTo) // they were too many for a direct get before
+	if h.canGet() && !h.many.has(subjects) {
+		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
+		if !errors.Is(err, errTooMany) && !errors.Is(err, errUnclear) {
+			return page, err
+		}
+		h.many.add(subjects)
 	}
-	for wait := staleWait; h.canGet(); wait *= 2 {
-		batch, err := h.batch(ctx, batchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo, Batch: pageMessages, MaxBytes: pageBytes})
-		if errors.Is(err, errTooMany) {
+	if upTo == 0 {
+		info, err := h.info(ctx, "")
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		upTo = info.State.LastSeq
+	}
+	page := bridge.Page{Through: upTo, UpTo: upTo}
+	var all []entry
+	for _, subject := range subjects {
+		if from > page.Through {
 			break
 		}
+		found, reached, err := h.newestOf(ctx, subject, from, page.Through, upTo)
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		all = append(all, found...)
+		page.Through = min(page.Through, reached)
+	}
+	page.Messages = h.decode(h.merge(all, page.Through))
+	return page, nil
+}
+
+// maxMany is how many sets of filters a many remembers: callers choose them.
+const maxMany = 256
+
+// many remembers which filters have too many subjects for one direct get: to find that out costs a server as much as to give them.
+type many struct {
+	mu sync.Mutex
+	of map[string]struct{}
+}
+
+func manyKey(filters []bridge.Subject) string {
+	var key strings.Builder
+	for _, f := range filters {
+		key.WriteString(string(f) + " ") // no subject holds a blank
+	}
+	return key.String()
+}
+
+func (m *many) has(filters []bridge.Subject) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, has := m.of[manyKey(filters)]
+	return has
+}
+
+func (m *many) add(filters []bridge.Subject) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.of == nil || len(m.of) >= maxMany {
+		m.of = map[string]struct{}{}
+	}
+	m.of[manyKey(filters)] = struct{}{}
+}
+
+// newestOf returns the newest messages of one filter.
+func (h *history) newestOf(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []entry, reached uint64, err error) {
+	switch {
+	case h.keeps.Load() == 1:
+		return h.stretch(ctx, filter, from, through)
+	case filter.Wild():
+		return h.swept(ctx, filter, from, through, upTo)
+	}
+	last, err := h.get(ctx, msgGet{LastFor: filter})
+	if err != nil || last.Seq < from || last.Seq > through { // a newer one is replayed
+		return nil, through, err
+	}
+	return []entry{last.entry()}, through, nil
+}
+
+// newestAtOnce reads them by direct gets, which give no more than a thousand.
+func (h *history) newestAtOnce(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+	for wait := staleWait; ; wait *= 2 {
+		batch, err := h.batch(ctx, batchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo, Batch: pageMessages, MaxBytes: pageBytes})
 		if err != nil {
 			return bridge.Page{}, err
 		}
@@ -57,7 +136,6 @@ func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, u
 			return bridge.Page{}, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed, err)
 		}
 	}
-	return h.newestByListing(ctx, subjects, from, upTo)
 }
 
 // nothingUpTo gives a sequence up to which nothing is stored on the subjects.

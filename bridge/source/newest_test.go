@@ -178,3 +178,67 @@ func TestNewestOfFewerThanBefore(t *testing.T) {
 	}
 	late.wantData("end")
 }
+
+// What is removed while the newest messages are read holds nobody up, however much it is, and wherever it lies.
+func TestNewestAreRemovedMeanwhile(t *testing.T) {
+	const n = 3000
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.Storage, config.MaxMsgsPerSubject = jetstream.MemoryStorage, 5
+	stream := createStream(t, js, config)
+	update(t, js, 0, n, "value")
+	awaitStored(t, js)
+	b := newBed(t, dial, quiet)
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	c.wantOpen()
+	if m := c.message(); m.Subject != "chat.0" {
+		t.Fatalf("got %+v", m)
+	}
+	gone := func(i int) bool { return i > n/2 && i%3 == 0 || i > n-100 }
+	for i := range n {
+		if gone(i) {
+			if err := stream.Purge(within(t, patience), jetstream.WithPurgeSubject(fmt.Sprint("chat.", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := 1; i < n; i++ {
+		if gone(i) {
+			continue
+		}
+		if m := c.message(); m.Subject != fmt.Sprint("chat.", i) {
+			t.Fatalf("got %+v, want chat.%d", m, i)
+		}
+	}
+	c.wantSynced()
+	eventually(t, "its consumer is deleted", func() bool { return len(ownConsumers(t, stream)) == 1 })
+}
+
+// A server that loses the consumer of a sweep, or is started again, makes nobody begin anew, and nothing comes twice.
+func TestSweepLosesItsConsumer(t *testing.T) {
+	const n = 5000
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.Storage = jetstream.MemoryStorage
+	stream := createStream(t, js, config)
+	update(t, js, 0, n, "value")
+	awaitStored(t, js)
+	b := newBed(t, dial, quiet)
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	c.wantOpen()
+	for i := range n {
+		if m := c.message(); m.Subject != fmt.Sprint("chat.", i) {
+			t.Fatalf("got %+v, want chat.%d", m, i)
+		}
+		if i%1000 == 500 {
+			for _, name := range ownConsumers(t, stream) {
+				if err := stream.DeleteConsumer(within(t, patience), name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	c.wantSynced()
+}

@@ -48,6 +48,9 @@ func (t *table) poke() {
 // advised takes what JetStream tells of a stream. Whatever came while one reading was under way makes one more.
 func (t *table) advised(msg *nats.Msg) {
 	kind, name, _ := strings.Cut(strings.TrimPrefix(msg.Subject, "$JS.EVENT.ADVISORY.STREAM."), ".")
+	if kind == "LEADER_ELECTED" {
+		t.api.retries.tell()
+	}
 	switch kind {
 	case "CREATED", "UPDATED", "DELETED", "RESTORE_COMPLETE", "LEADER_ELECTED":
 		t.mu.Lock()

@@ -19,29 +19,31 @@ import (
 // Source is where feeds get their messages from: streams, by one tap each, and where no stream holds a subject, by
 // subscriptions. It implements bridge.Source.
 type Source struct {
-	conn        *nats.Conn
-	reads       *nats.Conn // for what is older: a server answers such requests in the loop that reads from the connection
-	readsClosed <-chan struct{}
-	api         api
-	table       *table
-	up          atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
-	log         *slog.Logger
-	dials       *atomic.Uint64 // how often a connection was made; see countDials
-	incoming    chan *nats.Msg // of all subscriptions
-	intake      intake         // what came in by it
-	refused     refusals
-	acks        *acks
-	unsure      chan struct{}   // wakes confirm: some feed may not receive everything
-	caughtUp    chan struct{}   // holds one when deliver has reached what catchUp put among the messages
-	alive       context.Context // until Close
-	stop        context.CancelFunc
-	closed      chan struct{} // closed when nats.go has given up the connection
-	running     sync.WaitGroup
-	stats       counters
-	unstored    decoder        // for messages of subjects that no stream holds
-	errors      rate.Sometimes // that nats.go reports, to be logged
-	failures    rate.Sometimes // to connect
-	tapFails    rate.Sometimes // to read a stream
+	conn          *nats.Conn
+	reads         *nats.Conn // for what is older: a server answers such requests in the loop that reads from the connection
+	readsClosed   <-chan struct{}
+	api           api
+	table         *table
+	up            atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
+	log           *slog.Logger
+	dials         *atomic.Uint64 // how often a connection was made; see countDials
+	incoming      chan *nats.Msg // of all subscriptions
+	intake        intake         // what came in by it
+	refused       refusals
+	retries       *retries
+	acks          *acks
+	unsure        chan struct{}   // wakes confirm: some feed may not receive everything
+	caughtUp      chan struct{}   // holds one when deliver has reached what catchUp put among the messages
+	alive         context.Context // until Close
+	stop          context.CancelFunc
+	closed        chan struct{} // closed when nats.go has given up the connection
+	running       sync.WaitGroup
+	stats         counters
+	unstored      decoder        // for messages of subjects that no stream holds
+	errors        rate.Sometimes // that nats.go reports, to be logged
+	failures      rate.Sometimes // to connect
+	tapFails      rate.Sometimes // to read a stream
+	brokenHeaders rate.Sometimes // messages with headers that cannot be decoded
 
 	// placing is held across calls into nats.go, which can wait for the network; the locks of taps and mu never are. They
 	// are taken in this order.
@@ -75,22 +77,24 @@ type Dialer func(...nats.Option) (*nats.Conn, error)
 // delay; an error means that the settings cannot work, such as credentials that cannot be read.
 func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 	s := &Source{
-		log:      log,
-		dials:    new(atomic.Uint64),
-		incoming: make(chan *nats.Msg, incomingBuffer),
-		intake:   newIntake(),
-		refused:  newRefusals(),
-		unsure:   make(chan struct{}, 1),
-		caughtUp: make(chan struct{}, 1),
-		closed:   make(chan struct{}),
-		position: bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
-		flows:    map[bridge.Subject]*flow{},
-		bySub:    map[*nats.Subscription]*flow{},
-		attached: map[*bridge.Feed]*attachment{},
-		errors:   rate.Sometimes{First: 10, Interval: time.Minute},
-		failures: rate.Sometimes{Interval: time.Minute},
-		tapFails: rate.Sometimes{First: 3, Interval: 10 * time.Second},
-		taps:     map[string]*tap{},
+		log:           log,
+		dials:         new(atomic.Uint64),
+		incoming:      make(chan *nats.Msg, incomingBuffer),
+		intake:        newIntake(),
+		refused:       newRefusals(),
+		retries:       newRetries(),
+		unsure:        make(chan struct{}, 1),
+		caughtUp:      make(chan struct{}, 1),
+		closed:        make(chan struct{}),
+		position:      bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
+		flows:         map[bridge.Subject]*flow{},
+		bySub:         map[*nats.Subscription]*flow{},
+		attached:      map[*bridge.Feed]*attachment{},
+		errors:        rate.Sometimes{First: 10, Interval: time.Minute},
+		failures:      rate.Sometimes{Interval: time.Minute},
+		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		brokenHeaders: rate.Sometimes{First: 3, Interval: time.Minute},
+		taps:          map[string]*tap{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})
@@ -100,12 +104,12 @@ func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.up.Store(s.conn.IsConnected())
-	s.api = api{s.conn}
+	s.api = api{s.conn, s.retries}
 	if err = s.openReads(dial); err == nil {
 		s.acks, err = openAcks(s.conn)
 	}
 	if err == nil {
-		s.table, err = newTable(s.conn, s.dials, &s.refused, history, s.reclassify, log)
+		s.table, err = newTable(s.api, s.dials, &s.refused, history, s.reclassify, log)
 	}
 	if err != nil {
 		s.Close()
@@ -140,8 +144,9 @@ func (s *Source) openReads(dial Dialer) error {
 	return nil
 }
 
-func (s *Source) newHistory(of *stream) *history {
-	return newHistory(s.reads, s.api, of, s.decoder(of.info.Config))
+// newHistory makes what reads a stream, while alive.
+func (s *Source) newHistory(alive context.Context, of *stream) *history {
+	return newHistory(alive, s.reads, s.api, of, s.decoder(of.info.Config))
 }
 
 // Close ends the connection, after what was published has been sent, and waits for all that Open started. Feeds that are

@@ -12,11 +12,13 @@ type Stats struct {
 	Bytes         uint64
 	Dropped       uint64 // lost because they came faster than they were taken
 	RefusedEvents uint64 // publishers' event names that no publisher may use
+	BrokenHeaders uint64 // messages read whose headers cannot be decoded: delivered without them
 }
 
 type counters struct {
-	connects, messages, bytes, dropped, refusedEvents atomic.Uint64
-	taps                                              atomic.Int64
+	connects, messages, bytes, dropped atomic.Uint64
+	refusedEvents, brokenHeaders       atomic.Uint64
+	taps                               atomic.Int64
 }
 
 // Stats counts.
@@ -33,5 +35,6 @@ func (s *Source) Stats() Stats {
 		Bytes:         s.stats.bytes.Load(),
 		Dropped:       s.stats.dropped.Load(),
 		RefusedEvents: s.stats.refusedEvents.Load(),
+		BrokenHeaders: s.stats.brokenHeaders.Load(),
 	}
 }

@@ -82,9 +82,9 @@ type todo struct {
 
 // newTable starts a table on a connection whose number is in dials. changed is called, from the table's own goroutine,
 // when feeds may have to be served otherwise.
-func newTable(conn *nats.Conn, dials *atomic.Uint64, refused *refusals, keep History, changed func(), log *slog.Logger) (*table, error) {
+func newTable(api api, dials *atomic.Uint64, refused *refusals, keep History, changed func(), log *slog.Logger) (*table, error) {
 	t := &table{
-		api: api{conn}, conn: conn, dials: dials, refused: refused, keep: keep, changed: changed, log: log,
+		api: api, conn: api.conn, dials: dials, refused: refused, keep: keep, changed: changed, log: log,
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
 		crowded:  rate.Sometimes{Interval: time.Minute},
@@ -95,13 +95,13 @@ func newTable(conn *nats.Conn, dials *atomic.Uint64, refused *refusals, keep His
 		barred:   map[string]uint64{},
 	}
 	var err error
-	if t.advisory, err = conn.Subscribe(advisorySubjects, t.advised); err != nil {
+	if t.advisory, err = t.conn.Subscribe(advisorySubjects, t.advised); err != nil {
 		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())
-	t.statuses = conn.StatusChanged()
-	t.up.Store(conn.IsConnected())
-	inbox := conn.NewRespInbox()
+	t.statuses = t.conn.StatusChanged()
+	t.up.Store(t.conn.IsConnected())
+	inbox := t.conn.NewRespInbox()
 	t.inbox = inbox[:strings.LastIndexByte(inbox, '.')] + ".*"
 	t.running.Go(t.follow)
 	t.running.Go(t.run)

@@ -24,6 +24,8 @@ const (
 	// tapPending is how many bytes may wait to be delivered. The server's flow control keeps well below; what comes beyond
 	// is dropped, and read again.
 	tapPending = 64 << 20
+	// mostControls is more than the server's words that can wait among messages while one question is asked.
+	mostControls = 32
 	// consumerLife is how long the server keeps a consumer whose process is gone.
 	consumerLife = 30 * time.Second
 )
@@ -85,14 +87,14 @@ func (s *Source) newTap(of *stream) *tap {
 		number:  s.tapped,
 		name:    of.name(),
 		created: of.info.Created,
-		log:     &streamLog{history: s.newHistory(of)},
 		again:   make(chan struct{}, 1),
 		shares:  map[*share]struct{}{},
 		filters: gsl.NewSublist[*tapped](),
 	}
+	t.alive, t.stop = context.WithCancel(s.alive)
+	t.log = &streamLog{history: s.newHistory(t.alive, of)}
 	t.update(of)
 	t.log.last.Store(&bridge.Position{Epoch: of.epoch})
-	t.alive, t.stop = context.WithCancel(s.alive)
 	s.running.Go(t.run)
 	return t
 }
@@ -143,6 +145,7 @@ func (t *tap) remove(s *share) {
 func (t *tap) run() {
 	t.source.stats.taps.Add(1)
 	defer t.source.stats.taps.Add(-1)
+	defer t.log.sweeps.close()
 	for t.alive.Err() == nil {
 		err := t.follow()
 		if t.alive.Err() != nil {
@@ -266,12 +269,12 @@ func (t *tap) verify() error {
 	return nil
 }
 
-// isLost tells whether messages that feeds were owed are missing just before one: removed before they could be read. A
+// isLost tells whether messages that feeds were owed are missing just before one of a consumer: removed before they could be read. A
 // stream that keeps only the newest message of a subject owes no others; but where it has limits beside, its first
 // sequence must say that these have not removed a newest one.
-func (t *tap) isLost(before uint64) (bool, error) {
+func (t *tap) isLost(from *consumer, a ack) (bool, error) {
 	last := t.log.Last().Seq
-	if before <= last+1 {
+	if a.streamSeq <= last+1 {
 		return false, nil
 	}
 	t.mu.Lock()
@@ -283,8 +286,25 @@ func (t *tap) isLost(before uint64) (bool, error) {
 	if !newestOnly {
 		return true, nil
 	}
+	if a.consumerSeq > from.known {
+		if err := t.askFirst(from, a); err != nil {
+			return false, err
+		}
+	}
+	return from.first > last+1, nil
+}
+
+// askFirst asks for the stream's first sequence, which says of all messages that have come by now whether a limit has removed
+// any before them.
+func (t *tap) askFirst(from *consumer, a ack) error {
+	waiting, _, _ := from.sub.Pending() // 0 for a subscription that has ended
 	info, err := t.info()
-	return err == nil && info.State.FirstSeq > last+1, err
+	if err != nil {
+		return err
+	}
+	from.first = info.State.FirstSeq
+	from.known = a.consumerSeq + uint64(max(0, waiting-mostControls))
+	return nil
 }
 
 // deliver hands a message to the feeds. It reports false where one is missing before it, or that cannot be found out.
@@ -292,7 +312,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 	s := t.source
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
-	isLost, err := t.isLost(a.streamSeq) // without the lock: it may have to ask
+	isLost, err := t.isLost(from, a) // without the lock: it may have to ask
 	if err != nil {
 		return false
 	}
@@ -316,7 +336,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 			share.feed.Lost(hole, bridge.GapRetention)
 		}
 	}
-	if message := t.decoder.decode(msg.Subject, msg.Header, msg.Data, at); message != nil {
+	if message := t.decoder.receive(msg, at); message != nil {
 		t.filters.Match(msg.Subject, func(entry *tapped) {
 			if len(entry.filters) == 1 || bridge.FirstMatch(entry.filters, msg.Subject) == entry.filter {
 				entry.feed.Append(message)

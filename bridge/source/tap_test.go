@@ -529,3 +529,42 @@ func TestLimitIsLifted(t *testing.T) {
 	c.wantGap(bridge.GapRetention)
 	c.wantData("3", "4")
 }
+
+// Who catches up with a stream of newest messages meets a hole wherever a value was superseded. Whether a limit has removed
+// something there is not asked for each of them.
+func TestHolesAreNotAskedForOneByOne(t *testing.T) {
+	const holes = 2000
+	server := startEmbedded(t, embedListening)
+	js := manager(t, server.Dial)
+	config := chats
+	config.Storage, config.MaxMsgsPerSubject, config.MaxMsgs = jetstream.MemoryStorage, 1, 1<<20
+	createStream(t, js, config)
+	b := newBed(t, to(server.URL()), quiet)
+	c := b.read(t, "chat.*")
+	c.wantOpen()
+	store(t, js, "chat.first", "first")
+	c.wantData("first")
+	asked := make(chan *nats.Msg, 1<<14)
+	if _, err := js.Conn().ChanSubscribe("$JS.API.STREAM.INFO.CHATS", asked); err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock() // the source cannot dial
+	for _, socket := range b.sockets {
+		_ = socket.Close()
+	}
+	b.sockets = nil
+	for i := range holes {
+		send(t, js, "chat.superseded", "")
+		send(t, js, fmt.Sprint("chat.", i), "value")
+	}
+	store(t, js, "chat.superseded", "last")
+	b.mu.Unlock()
+	for range holes {
+		c.wantData("value")
+	}
+	c.wantData("last")
+	flush(t, js.Conn())
+	if n := len(asked); n > holes/4 {
+		t.Errorf("the leader was asked %d times about %d holes", n, holes)
+	}
+}

@@ -48,6 +48,7 @@ var (
 	descReplayed  = describe("replay_events_total", "Stored messages read for connections that were behind: each once, however many took it.")
 	descReplays   = describe("replay_reads_total", "Reads of streams for connections that were behind.")
 	descReplayBad = describe("replay_errors_total", "Reads of streams that failed; they are tried again.")
+	descHeaders   = describe("message_headers_broken_total", "Messages of NATS publishers that were delivered without their headers, because these cannot be decoded; counted each time one is read.")
 	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were dropped, because no publisher may use them.")
 
 	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (the request's fault), unavailable (NATS's), failed.", "result")
@@ -120,4 +121,5 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descEventsIn, nats.Messages)
 	count(descBytesIn, nats.Bytes)
 	count(descNames, nats.RefusedEvents)
+	count(descHeaders, nats.BrokenHeaders)
 }

@@ -1,0 +1,84 @@
+package source_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// A question that nobody answers is asked again, within the time that it has: whom it has reached may be dead.
+func TestQuestionsAreAskedAgain(t *testing.T) {
+	dial := withoutJetStream(t)
+	conn := publisher(t, dial)
+	created, asked := time.Now(), 0
+	if _, err := conn.Subscribe("$JS.API.STREAM.INFO.FAKE", func(msg *nats.Msg) {
+		if asked++; asked < 3 {
+			return
+		}
+		answer, _ := json.Marshal(map[string]any{"created": created, "state": map[string]any{"subjects": map[string]int{"a": 5}}, "total": 1})
+		_ = msg.Respond(answer)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, conn)
+	full, err := source.CountFull(within(t, patience), publisher(t, dial), "FAKE", created, "a", 5)
+	if err != nil || full != 1 {
+		t.Errorf("got %d, %v", full, err)
+	}
+}
+
+// A leader that stands still takes its streams from nobody for longer than it takes to choose another: what was asked of it is
+// asked again. Streams that it does not lead are read meanwhile.
+func TestLeaderStandsStill(t *testing.T) {
+	var servers []*bridgetest.NATSServer
+	var routes, urls []string
+	for range 3 {
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", bridgetest.FreePort(t)))
+	}
+	for i, route := range routes {
+		server := bridgetest.StartNATSServer(t, "-n", fmt.Sprint("n", i), "--cluster_name", "river", "--no_advertise",
+			"--cluster", route, "--routes", strings.Join(routes, ","))
+		servers, urls = append(servers, server), append(urls, server.URL())
+	}
+	js := manager(t, to(urls[0]))
+	var stream jetstream.Stream
+	eventually(t, "the cluster makes a stream", func() bool {
+		config := chats
+		config.Replicas = 3
+		var err error
+		stream, err = js.CreateStream(within(t, time.Second), config)
+		return err == nil
+	})
+	store(t, js, "chat.a", numbers(0, 10)...)
+	store(t, js, "chat.b", numbers(0, 10)...)
+	info, err := stream.Info(within(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	led := int(info.Cluster.Leader[1] - '0')
+	b := newBed(t, to(urls[(led+1)%3]), quiet)
+	live := b.read(t, "chat.>") // there is a tap
+	live.wantOpen()
+
+	servers[led].Pause(t)
+	defer servers[led].Resume(t)
+	begun := time.Now()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
+	newest := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	c.wantOpen()
+	c.wantData(numbers(0, 10)...)
+	c.wantSynced()
+	newest.wantOpen()
+	newest.wantData("9", "9")
+	newest.wantSynced()
+	t.Logf("read %v after the leader stood still, %d reads failed", time.Since(begun), b.hub.Stats().ReplayErrors)
+}
