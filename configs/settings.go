@@ -86,6 +86,8 @@ type NATS struct {
 	Creds   string    `unset:"none" example:"/run/secrets/tailwater.creds" desc:"Credentials file (JWT and seed) to sign in to NATS with."`
 	Nkey    string    `unset:"none" example:"/run/secrets/tailwater.nk" desc:"NKey seed file to sign in to NATS with."`
 	TLS     TLS
+
+	JsDomain Domain `split_words:"true" unset:"that of NATS_CONTEXT, else none" example:"hub" desc:"JetStream domain that holds the streams, where it is not that of the servers connected to: a hub's, behind a leaf node."`
 }
 
 // TLS is for the connection to NATS. All three are paths of PEM files.

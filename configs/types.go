@@ -135,6 +135,19 @@ func (d *Distinct) Decode(value string) error {
 	return nil
 }
 
+// Domain is the name of a JetStream domain.
+type Domain string
+
+// Decode reads a Domain.
+func (d *Domain) Decode(value string) error {
+	subject, err := bridge.ParseSubject(value)
+	if err != nil || strings.ContainsAny(value, ".*>$") {
+		return fmt.Errorf("%q is no JetStream domain; write the word that the servers' configuration has as domain, such as hub", value)
+	}
+	*d = Domain(subject)
+	return nil
+}
+
 // StreamName is a name that JetStream takes for a stream.
 type StreamName string
 

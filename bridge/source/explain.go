@@ -193,7 +193,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) {
 		return
 	}
 	if keep.Look && now.absence.why == "" && now.willMake(keep) {
-		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, apiPrefix+askCreate+keep.Stream))
+		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.subject(askCreate+keep.Stream)))
 		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
 		return
 	}
@@ -210,7 +210,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) {
 
 // refusedReading finds out what of reading a stream NATS refuses to this bridge.
 func (t *table) refusedReading(ctx context.Context, stream string) (refused []string) {
-	return t.refusedRequests(ctx, stream, append(reading(stream), flowControl)...)
+	return t.refusedRequests(ctx, stream, append(t.api.reading(stream), flowControl)...)
 }
 
 // refusedRequests finds out which requests that concern a stream NATS refuses to this bridge. NATS checks permissions before
@@ -229,7 +229,7 @@ func (t *table) refusedRequests(ctx context.Context, stream string, patterns ...
 		return nil
 	}
 	for probe, pattern := range probes {
-		if t.refused.publishedSince(before, probe) {
+		if t.api.isRefused(t.refused, before, probe) {
 			refused = append(refused, "publish to "+pattern)
 		}
 	}

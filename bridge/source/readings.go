@@ -117,7 +117,7 @@ func (t *table) call(ctx context.Context, what string, request, response any) er
 	watch.Go(func() {
 		for {
 			_, change := t.refused.soFar()
-			if t.refused.publishedSince(before, apiPrefix+what) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
+			if t.api.isRefused(t.refused, before, t.api.subject(what)) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
 				refuse(bridge.ErrRefused)
 			}
 			select {

@@ -71,9 +71,16 @@ type flow struct {
 // pass on the options it is given, after its own.
 type Dialer func(...nats.Option) (*nats.Conn, error)
 
+// Config says what a source needs to know beside the way to NATS. The zero value is for a NATS server of its own account.
+type Config struct {
+	History History
+	// API begins the subjects of JetStream's API, where that is another than $JS.API: see DomainAPI.
+	API string
+}
+
 // Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
 // delay; an error means that the settings cannot work, such as credentials that cannot be read.
-func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
+func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:      log,
 		dials:    new(atomic.Uint64),
@@ -100,12 +107,12 @@ func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.up.Store(s.conn.IsConnected())
-	s.api = api{s.conn}
+	s.api = api{s.conn, config.API}
 	if err = s.openReads(dial); err == nil {
 		s.acks, err = openAcks(s.conn)
 	}
 	if err == nil {
-		s.table, err = newTable(s.conn, s.dials, &s.refused, history, s.reclassify, log)
+		s.table, err = newTable(s.api, s.dials, &s.refused, config.History, s.reclassify, log)
 	}
 	if err != nil {
 		s.Close()

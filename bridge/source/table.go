@@ -82,9 +82,10 @@ type todo struct {
 
 // newTable starts a table on a connection whose number is in dials. changed is called, from the table's own goroutine,
 // when feeds may have to be served otherwise.
-func newTable(conn *nats.Conn, dials *atomic.Uint64, refused *refusals, keep History, changed func(), log *slog.Logger) (*table, error) {
+func newTable(a api, dials *atomic.Uint64, refused *refusals, keep History, changed func(), log *slog.Logger) (*table, error) {
+	conn := a.conn
 	t := &table{
-		api: api{conn}, conn: conn, dials: dials, refused: refused, keep: keep, changed: changed, log: log,
+		api: a, conn: conn, dials: dials, refused: refused, keep: keep, changed: changed, log: log,
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
 		crowded:  rate.Sometimes{Interval: time.Minute},

@@ -98,11 +98,12 @@ func open(settings *configs.Settings, log *slog.Logger) (*node, error) {
 }
 
 func (n *node) openNATS() error {
-	dial, err := n.dialer()
+	config := source.Config{History: history(n.settings)}
+	dial, err := n.dialer(&config)
 	if err != nil {
 		return err
 	}
-	if n.source, err = source.Open(dial, history(n.settings), n.log); err != nil {
+	if n.source, err = source.Open(dial, config, n.log); err != nil {
 		return err
 	}
 	if n.settings.Demo.Time {
@@ -125,9 +126,11 @@ func history(s *configs.Settings) source.History {
 	}
 }
 
-func (n *node) dialer() (source.Dialer, error) {
+// dialer returns the way to NATS, and completes what the source has to know of it.
+func (n *node) dialer(of *source.Config) (dial source.Dialer, err error) {
 	if !n.settings.Embedded() {
-		return external(n.settings.NATS)
+		dial, of.API, err = external(n.settings.NATS)
+		return dial, err
 	}
 	config, err := embedded(n.settings)
 	if err != nil {
