@@ -21,6 +21,8 @@ type Server struct {
 	nats   *server.Server
 	signIn []nats.Option
 	lock   *flock.Flock
+
+	scratch string // a folder that goes with the server; "" for none
 }
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
@@ -29,6 +31,11 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startIn(options, signIn, log)
+}
+
+// startIn starts a server in its folder.
+func startIn(options *server.Options, signIn []nats.Option, log *slog.Logger) (*Server, error) {
 	lock, err := ownFolder(options.StoreDir)
 	if err != nil {
 		return nil, err
@@ -37,7 +44,7 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Server{running, signIn, lock}, nil
+	return &Server{nats: running, signIn: signIn, lock: lock}, nil
 }
 
 func start(options *server.Options, log *slog.Logger) (*server.Server, error) {
@@ -106,6 +113,9 @@ func (s *Server) Stop() error {
 	s.nats.WaitForShutdown()
 	if err := s.lock.Close(); err != nil {
 		return fmt.Errorf("let go of JetStream's folder: %w", err)
+	}
+	if s.scratch != "" {
+		return os.RemoveAll(s.scratch)
 	}
 	return nil
 }

@@ -76,7 +76,9 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 		e.inspect(&h, holder)
 	}
 	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
-	e.ownStream(ctx, &h, now)
+	if err := e.ownStream(ctx, &h, now); err != nil {
+		return err
+	}
 	switch {
 	case !isReadable:
 	case h.Stream == "":
@@ -187,15 +189,29 @@ func (e *explanation) inspect(h *Holding, s *stream) {
 }
 
 // ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.
-func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) {
+func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) error {
 	keep := e.table.keep
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
-		return
+		return nil
 	}
-	if keep.Look && now.absence.why == "" && now.willMake(keep) {
+	switch {
+	case now.absence.mayEnd():
+		gone := keep.absent(now.absence)
+		e.refused(h, gone.problem, gone.remedy)
+		return nil
+	case now.absence.why != "": // that has been said
+		return nil
+	case keep.Look && now.willMake(keep):
 		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.subject(askCreate+keep.Stream)))
 		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
-		return
+		return nil
+	case keep.Look && now.get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
+		outdone, err := e.table.outdone(ctx)
+		if err != nil {
+			return err
+		}
+		e.find(h, outdone.problem, outdone.remedy)
+		return nil
 	}
 	e.table.mu.Lock()
 	found := e.table.own
@@ -206,6 +222,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) {
 	if found.problem != "" {
 		e.find(h, found.problem, found.remedy)
 	}
+	return nil
 }
 
 // refusedReading finds out what of reading a stream NATS refuses to this bridge.

@@ -168,7 +168,8 @@ func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error
 // embedded checks the server without starting it: it may be running already. So nothing is known of streams but what the
 // settings say.
 func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
-	if _, err := embedded(settings); err != nil {
+	config, err := embedded(settings)
+	if err != nil {
 		return nil, err
 	}
 	where := "listening on " + string(settings.Embed.Listen)
@@ -187,5 +188,5 @@ func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 		}
 		holdings = append(holdings, h)
 	}
-	return holdings, nil
+	return holdings, errors.Join(rehearse(settings, config, holdings), refusals(holdings))
 }

@@ -106,8 +106,33 @@ func (n *node) openNATS() error {
 	if n.source, err = source.Open(dial, config, n.log); err != nil {
 		return err
 	}
+	if err := n.awaitHistory(); err != nil {
+		return err
+	}
 	if n.settings.Demo.Time {
 		n.clock = startClock(n.source, n.log)
+	}
+	return nil
+}
+
+// historyPatience is how long the start waits for the embedded JetStream. It answers at once, unless its cluster is not
+// there yet.
+const historyPatience = 5 * time.Second
+
+// awaitHistory refuses to start where an embedded server cannot keep what the settings ask it to. JetStream that does not
+// answer is waited for later: in a cluster, one server has to be the first.
+func (n *node) awaitHistory() error {
+	if n.embedded == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), historyPatience)
+	defer cancel()
+	err := n.source.AwaitHistory(ctx)
+	if errors.Is(err, source.ErrNotKept) {
+		return err
+	}
+	if err != nil {
+		n.log.Warn("the embedded JetStream does not answer yet; the start goes on, and nothing is kept until it does", "error", err)
 	}
 	return nil
 }
@@ -119,6 +144,7 @@ func history(s *configs.Settings) source.History {
 		Stream:        string(s.HistoryStream),
 		MaxAge:        time.Duration(s.HistoryMaxAge),
 		MaxBytes:      int64(s.HistoryMaxBytes),
+		Shrinks:       !s.IsSet("HISTORY_MAX_BYTES"),
 		MaxPerSubject: int64(s.HistoryMaxPerSubject),
 		Replicas:      s.HistoryReplicas,
 		Memory:        s.HistoryStorage == "memory",
