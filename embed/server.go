@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -23,6 +24,11 @@ type Server struct {
 	lock   *flock.Flock
 
 	scratch string // a folder that goes with the server; "" for none
+
+	log    *slog.Logger
+	dir    string // that the ledger is in
+	ledger ledger
+	lives  map[life]time.Time // when those began that are not the stream's first
 }
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
@@ -31,7 +37,11 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startIn(options, signIn, log)
+	server, err := startIn(options, signIn, log)
+	if err == nil {
+		server.takeStock()
+	}
+	return server, err
 }
 
 // startIn starts a server in its folder.
@@ -44,7 +54,7 @@ func startIn(options *server.Options, signIn []nats.Option, log *slog.Logger) (*
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Server{nats: running, signIn: signIn, lock: lock}, nil
+	return &Server{nats: running, signIn: signIn, lock: lock, log: log, dir: options.StoreDir}, nil
 }
 
 func start(options *server.Options, log *slog.Logger) (*server.Server, error) {
@@ -107,8 +117,63 @@ func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect("", append(own, options...)...)
 }
 
+// takeStock looks whether the files still hold what they did. What cannot be found out is no reason not to start.
+func (s *Server) takeStock() {
+	before, err := readLedger(s.dir)
+	now, listErr := streamsOf(s.nats)
+	if err = errors.Join(err, listErr); err != nil {
+		s.log.Warn("it cannot be known whether the files of the streams are whole", "error", err)
+	}
+	s.ledger = before.audit(now, time.Now().UTC(), s.log)
+	s.lives = map[life]time.Time{}
+	for key, stream := range s.ledger.Streams {
+		if _, name, _ := strings.Cut(key, " "); !stream.Began.Equal(stream.Created) {
+			s.lives[life{name, stream.Created.UnixNano()}] = stream.Began
+		}
+	}
+	if err := s.ledger.write(s.dir); err != nil {
+		s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
+	}
+}
+
+// note writes down what the streams hold. What comes until the server has stopped is more, not less.
+func (s *Server) note() error {
+	now, err := streamsOf(s.nats)
+	if err != nil {
+		return err
+	}
+	last := ledger{Clean: true, Streams: map[string]record{}}
+	for key, stream := range now {
+		if before, known := s.ledger.Streams[key]; known && before.Created.Equal(stream.Created) {
+			stream.Began = before.Began
+		}
+		last.Streams[key] = stream.record
+	}
+	return last.write(s.dir)
+}
+
+// Began returns when the present life of a stream began, which was made at a certain time: then, or when damage to its files
+// was found last. The positions of one life mean nothing in another.
+func (s *Server) Began(stream string, created time.Time) time.Time {
+	if began, found := s.lives[life{stream, created.UnixNano()}]; found {
+		return began
+	}
+	return created
+}
+
+// life is a stream as it was made, in whatever account.
+type life struct {
+	stream  string
+	created int64
+}
+
 // Stop ends the server and waits until everything it held is written.
 func (s *Server) Stop() error {
+	if s.scratch == "" {
+		if err := s.note(); err != nil {
+			s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
+		}
+	}
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
 	if err := s.lock.Close(); err != nil {

@@ -72,7 +72,7 @@ func (t *table) readThese(ctx context.Context, before *streams, names []string) 
 		defer mu.Unlock()
 		switch {
 		case err == nil:
-			r.streams = append(r.streams, newStream(info))
+			r.streams = append(r.streams, t.config.newStream(info))
 		case isNotFound(err):
 		case errors.Is(err, bridge.ErrRefused):
 			r.hidden = append(r.hidden, name)

@@ -76,6 +76,17 @@ type Config struct {
 	History History
 	// API begins the subjects of JetStream's API, where that is another than $JS.API: see DomainAPI.
 	API string
+	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
+	Began func(stream string, created time.Time) time.Time
+}
+
+// newStream returns a stream with the epoch of its present life.
+func (c Config) newStream(info jetstream.StreamInfo) *stream {
+	began := info.Created
+	if c.Began != nil {
+		began = c.Began(info.Config.Name, info.Created)
+	}
+	return &stream{info, bridge.Epoch(info.Config.Name, began)}
 }
 
 // Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
@@ -112,7 +123,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		s.acks, err = openAcks(s.conn)
 	}
 	if err == nil {
-		s.table, err = newTable(s.api, s.dials, &s.refused, config.History, s.reclassify, log)
+		s.table, err = newTable(s.api, s.dials, &s.refused, config, s.reclassify, log)
 	}
 	if err != nil {
 		s.Close()

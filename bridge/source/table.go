@@ -42,7 +42,8 @@ type table struct {
 	conn    *nats.Conn
 	dials   *atomic.Uint64
 	refused *refusals
-	keep    History
+	config  Config
+	keep    History // of config
 	changed func()
 	log     *slog.Logger
 
@@ -82,10 +83,10 @@ type todo struct {
 
 // newTable starts a table on a connection whose number is in dials. changed is called, from the table's own goroutine,
 // when feeds may have to be served otherwise.
-func newTable(a api, dials *atomic.Uint64, refused *refusals, keep History, changed func(), log *slog.Logger) (*table, error) {
+func newTable(a api, dials *atomic.Uint64, refused *refusals, config Config, changed func(), log *slog.Logger) (*table, error) {
 	conn := a.conn
 	t := &table{
-		api: a, conn: conn, dials: dials, refused: refused, keep: keep, changed: changed, log: log,
+		api: a, conn: conn, dials: dials, refused: refused, config: config, keep: config.History, changed: changed, log: log,
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
 		crowded:  rate.Sometimes{Interval: time.Minute},

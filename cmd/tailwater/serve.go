@@ -165,6 +165,7 @@ func (n *node) dialer(of *source.Config) (dial source.Dialer, err error) {
 	if n.embedded, err = embed.Start(config, n.log); err != nil {
 		return nil, err
 	}
+	of.Began = n.embedded.Began
 	return n.embedded.Dial, nil
 }
 
