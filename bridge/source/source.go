@@ -24,7 +24,8 @@ type Source struct {
 	readsClosed <-chan struct{}
 	api         api
 	table       *table
-	up          atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
+	lost        atomic.Int64 // when the connection was lost last, in nanoseconds
+	up          atomic.Bool  // whether there is a connection; nats.go would answer only after the dial that is under way
 	log         *slog.Logger
 	dials       *atomic.Uint64 // how often a connection was made; see countDials
 	incoming    chan *nats.Msg // of all subscriptions

@@ -69,6 +69,7 @@ type table struct {
 	doubts   todo
 	abort    context.CancelFunc          // ends the reading under way
 	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
+	used     map[string]bool             // streams that something was read from or stored in, by name
 	missed   map[string]*stream          // that were deleted a moment ago, by name
 	barred   map[string]uint64           // streams that NATS does not let this bridge read, and on which connection
 	news     chan struct{}               // closed with each change of now and overlaps
@@ -93,6 +94,7 @@ func newTable(a api, dials *atomic.Uint64, refused *refusals, config Config, cha
 		doubts:   todo{all: true, names: map[string]time.Time{}},
 		abort:    func() {},
 		news:     make(chan struct{}),
+		used:     map[string]bool{},
 		missed:   map[string]*stream{},
 		barred:   map[string]uint64{},
 	}
@@ -206,7 +208,9 @@ func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {
 	if !t.isKnown() {
 		return nil, false
 	}
-	holder = t.now.covering(filter)
+	if holder = t.now.covering(filter); holder != nil {
+		t.used[holder.name()] = true
+	}
 	for _, stream := range t.missed {
 		if holder == nil && stream.covers(filter) {
 			return nil, false
