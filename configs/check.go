@@ -36,6 +36,8 @@ func (p *problems) checkNATS(s *Settings) {
 			p.refuse(l.name, "it is for the embedded server, which does not run beside %s_NATS_URL or _NATS_CONTEXT; remove one of them", Prefix)
 		case !s.external() && strings.HasPrefix(l.name, "NATS_TLS_"):
 			p.refuse(l.name, "the embedded server is reached within the process, without TLS; set %s_NATS_URL or remove it", Prefix)
+		case !s.external() && l.name == "NATS_JS_DOMAIN":
+			p.refuse(l.name, "the embedded server's own JetStream is used; set %s_NATS_URL or _NATS_CONTEXT, or remove it", Prefix)
 		case !s.external() && !s.IsSet("EMBED_CONFIG") && (l.name == "NATS_CREDS" || l.name == "NATS_NKEY"):
 			p.refuse(l.name, "there is nothing to sign in to; set %s_NATS_URL, or %s_EMBED_CONFIG with authorization, or remove it", Prefix, Prefix)
 		}

@@ -71,3 +71,17 @@ func FuzzNetworks(f *testing.F) {
 		}
 	})
 }
+
+func TestPatience(t *testing.T) {
+	for value, want := range map[string]configs.Patience{"forever": {Forever: true}, "30s": {For: 30 * time.Second}, "0s": {}} {
+		var p configs.Patience
+		if err := p.Decode(value); err != nil || p != want || p.String() != value {
+			t.Errorf("%s is read as %v, %v", value, p, err)
+		}
+	}
+	for _, value := range []string{"", "never", "-1s", "30"} {
+		if err := new(configs.Patience).Decode(value); err == nil {
+			t.Errorf("%q is read", value)
+		}
+	}
+}

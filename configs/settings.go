@@ -77,6 +77,8 @@ func (c Certificate) IsZero() bool { return c.Cert == "" }
 // Admin is the listener for probes and metrics.
 type Admin struct {
 	Listen Address `default:"127.0.0.1:8081" empty:"no such listener" desc:"Where /healthz, /readyz and /metrics are served, and /debug/ while it is a loopback address: host:port."`
+
+	ReadyWithoutNATS Patience `split_words:"true" default:"forever" desc:"How long /readyz answers 200 after the connection to NATS was lost: a duration such as 30s, after which it answers 503 until NATS is back, or forever. Where all bridges share one NATS, all leave the load balancer then."`
 }
 
 // NATS says which servers to connect to, and how to sign in. With neither URL nor Context the server is embedded.
@@ -86,6 +88,8 @@ type NATS struct {
 	Creds   string    `unset:"none" example:"/run/secrets/tailwater.creds" desc:"Credentials file (JWT and seed) to sign in to NATS with."`
 	Nkey    string    `unset:"none" example:"/run/secrets/tailwater.nk" desc:"NKey seed file to sign in to NATS with."`
 	TLS     TLS
+
+	JsDomain Domain `split_words:"true" unset:"that of NATS_CONTEXT, else none" example:"hub" desc:"JetStream domain that holds the streams, where it is not that of the servers connected to: a hub's, behind a leaf node."`
 }
 
 // TLS is for the connection to NATS. All three are paths of PEM files.

@@ -135,6 +135,50 @@ func (d *Distinct) Decode(value string) error {
 	return nil
 }
 
+// Patience is how long something is put up with.
+type Patience struct {
+	Forever bool
+	For     time.Duration // where not Forever
+}
+
+// Decode reads the word forever or a duration.
+func (p *Patience) Decode(value string) error {
+	if value == "forever" {
+		*p = Patience{Forever: true}
+		return nil
+	}
+	limit, err := time.ParseDuration(value)
+	if err != nil || limit < 0 {
+		return fmt.Errorf("%q is neither a duration, such as 30s, nor forever", value)
+	}
+	*p = Patience{For: limit}
+	return nil
+}
+
+// String returns what Decode reads.
+func (p Patience) String() string {
+	if p.Forever {
+		return "forever"
+	}
+	return p.For.String()
+}
+
+// Over reports whether something has lasted longer.
+func (p Patience) Over(lasted time.Duration) bool { return !p.Forever && lasted > p.For }
+
+// Domain is the name of a JetStream domain.
+type Domain string
+
+// Decode reads a Domain.
+func (d *Domain) Decode(value string) error {
+	subject, err := bridge.ParseSubject(value)
+	if err != nil || strings.ContainsAny(value, ".*>$") {
+		return fmt.Errorf("%q is no JetStream domain; write the word that the servers' configuration has as domain, such as hub", value)
+	}
+	*d = Domain(subject)
+	return nil
+}
+
 // StreamName is a name that JetStream takes for a stream.
 type StreamName string
 

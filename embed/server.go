@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -24,6 +25,13 @@ type Server struct {
 	signIn []nats.Option
 	token  string // that the bridge signs in with
 	lock   *flock.Flock
+
+	scratch string // a folder that goes with the server; "" for none
+
+	log    *slog.Logger
+	dir    string // that the ledger is in
+	ledger ledger
+	lives  map[life]time.Time // when those began that are not the stream's first
 }
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
@@ -33,6 +41,15 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	server, err := startIn(config, options, signIn, log)
+	if err == nil {
+		server.takeStock()
+	}
+	return server, err
+}
+
+// startIn starts a server in its folder.
+func startIn(config Config, options *server.Options, signIn []nats.Option, log *slog.Logger) (*Server, error) {
 	lock, err := ownFolder(options.StoreDir)
 	if err != nil {
 		return nil, err
@@ -41,7 +58,7 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Server{running, config, signIn, options.Authorization, lock}, nil
+	return &Server{nats: running, config: config, signIn: signIn, token: options.Authorization, lock: lock, log: log, dir: options.StoreDir}, nil
 }
 
 func start(options *server.Options, log *slog.Logger) (*server.Server, error) {
@@ -111,12 +128,70 @@ func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
 	return nats.Connect("", append(own, options...)...)
 }
 
+// takeStock looks whether the files still hold what they did. What cannot be found out is no reason not to start.
+func (s *Server) takeStock() {
+	before, err := readLedger(s.dir)
+	now, listErr := streamsOf(s.nats)
+	if err = errors.Join(err, listErr); err != nil {
+		s.log.Warn("it cannot be known whether the files of the streams are whole", "error", err)
+	}
+	s.ledger = before.audit(now, time.Now().UTC(), s.log)
+	s.lives = map[life]time.Time{}
+	for key, stream := range s.ledger.Streams {
+		if _, name, _ := strings.Cut(key, " "); !stream.Began.Equal(stream.Created) {
+			s.lives[life{name, stream.Created.UnixNano()}] = stream.Began
+		}
+	}
+	if err := s.ledger.write(s.dir); err != nil {
+		s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
+	}
+}
+
+// note writes down what the streams hold. What comes until the server has stopped is more, not less.
+func (s *Server) note() error {
+	now, err := streamsOf(s.nats)
+	if err != nil {
+		return err
+	}
+	last := ledger{Clean: true, Streams: map[string]record{}}
+	for key, stream := range now {
+		if before, known := s.ledger.Streams[key]; known && before.Created.Equal(stream.Created) {
+			stream.Began = before.Began
+		}
+		last.Streams[key] = stream.record
+	}
+	return last.write(s.dir)
+}
+
+// Began returns when the present life of a stream began, which was made at a certain time: then, or when damage to its files
+// was found last. The positions of one life mean nothing in another.
+func (s *Server) Began(stream string, created time.Time) time.Time {
+	if began, found := s.lives[life{stream, created.UnixNano()}]; found {
+		return began
+	}
+	return created
+}
+
+// life is a stream as it was made, in whatever account.
+type life struct {
+	stream  string
+	created int64
+}
+
 // Stop ends the server and waits until everything it held is written.
 func (s *Server) Stop() error {
+	if s.scratch == "" {
+		if err := s.note(); err != nil {
+			s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
+		}
+	}
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
 	if err := s.lock.Close(); err != nil {
 		return fmt.Errorf("let go of JetStream's folder: %w", err)
+	}
+	if s.scratch != "" {
+		return os.RemoveAll(s.scratch)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func startNode(t *testing.T, server *bridgetest.NATSServer) *node {
 	n := &node{log: &log{}, changed: make(chan struct{}, 1)}
 	logger := slog.New(secrets.Log(slog.NewTextHandler(n.log, nil)))
 	dial := func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(server.URL(), options...) }
-	from, err := source.Open(dial, source.History{}, logger)
+	from, err := source.Open(dial, source.Config{}, logger)
 	if err != nil {
 		t.Fatal(err)
 	}

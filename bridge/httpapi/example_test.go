@@ -32,7 +32,7 @@ func Example() {
 		panic(err)
 	}
 	defer server.Stop()
-	nats, err := source.Open(server.Dial, source.History{}, log)
+	nats, err := source.Open(server.Dial, source.Config{}, log)
 	if err != nil {
 		panic(err)
 	}

@@ -1,10 +1,12 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,10 +15,15 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
+// DomainAPI returns the Config.API of a JetStream domain.
+func DomainAPI(domain string) string { return "$JS." + domain + ".API" }
+
+// defaultAPI is the API of the servers that the connection is made to.
+const defaultAPI = "$JS.API"
+
 // What JetStream is asked. But for the first, the name of a stream follows. What the bridge's user must be allowed is made of
 // the same words: see permissions.
 const (
-	apiPrefix   = "$JS.API."
 	askNames    = "STREAM.NAMES"
 	askInfo     = "STREAM.INFO."
 	askCreate   = "STREAM.CREATE."
@@ -31,10 +38,21 @@ const (
 // because it takes messages with certain headers for answers of the server.
 type api struct {
 	conn    *nats.Conn
+	prefix  string   // begins its subjects, see Config.API
 	retries *retries // nil for none
 }
 
-// call sends a request, nil for none, to $JS.API.<what>, and reads the answer into response, nil for none. The error wraps
+// subject returns the subject of a request.
+func (a api) subject(what string) string { return cmp.Or(a.prefix, defaultAPI) + "." + what }
+
+// isRefused reports whether a request was refused since there were so many violations. A server that is of the domain itself
+// checks, and names, what it takes the subject for.
+func (a api) isRefused(refused *refusals, before uint64, subject string) bool {
+	return refused.publishedSince(before, subject) ||
+		a.prefix != "" && refused.publishedSince(before, defaultAPI+strings.TrimPrefix(subject, a.prefix))
+}
+
+// call sends a request, nil for none, and reads the answer into response, nil for none. The error wraps
 // *jetstream.APIError where JetStream refused, nats.ErrNoResponders where there is no JetStream, and the context's error
 // where nothing was answered in time: also if the bridge is not permitted to ask.
 func (a api) call(ctx context.Context, what string, request, response any) error {
@@ -45,7 +63,7 @@ func (a api) call(ctx context.Context, what string, request, response any) error
 			return fmt.Errorf("ask JetStream for %s: %w", what, err)
 		}
 	}
-	answer, err := a.request(ctx, apiPrefix+what, body)
+	answer, err := a.request(ctx, a.subject(what), body)
 	if err != nil {
 		return fmt.Errorf("ask JetStream for %s: %w", what, err)
 	}

@@ -58,7 +58,7 @@ func newBed(t testing.TB, dial source.Dialer, log *slog.Logger) *bed {
 			b.conn = conn // the first; the other reads what is older
 		}
 		return conn, err
-	}, source.History{}, log)
+	}, source.Config{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func TestOpenWithImpossibleSettings(t *testing.T) {
 	running := goleak.IgnoreCurrent()
 	_, err := source.Open(func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect("nats://127.0.0.1:1", append(options, nats.UserCredentials("no such file"))...)
-	}, source.History{}, quiet)
+	}, source.Config{}, quiet)
 	if err == nil {
 		t.Error("there was no error")
 	}

@@ -74,10 +74,11 @@ func (s *Source) connected(what string, conn *nats.Conn) {
 
 func (s *Source) disconnected(err error) {
 	s.up.Store(false)
+	s.lost.Store(time.Now().UnixNano())
 	if s.alive.Err() != nil {
 		return
 	}
-	s.log.Warn("lost NATS; browsers stay connected and get a gap when it is back", "error", err)
+	s.log.Warn("lost NATS; browsers stay connected, and where nothing is stored they get a gap when it is back", "error", err)
 }
 
 // asyncError takes what nats.go reports outside of any call. That messages were dropped is among it, but only the first

@@ -84,7 +84,7 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 	if err := h.api.call(ctx, createConsumer(h.name, config), creation{h.name, config, "create"}, &made); err != nil {
 		return 0, err
 	}
-	defer func() { _ = h.api.conn.Publish(apiPrefix+askDelete+h.name+"."+config.Name, nil) }()
+	defer func() { _ = h.api.conn.Publish(h.api.subject(askDelete+h.name+"."+config.Name), nil) }()
 	silence := time.NewTimer(tapSilence)
 	defer silence.Stop()
 	for taken, more := uint64(0), true; more && (taken < made.Pending || quiet != nil); {

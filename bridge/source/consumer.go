@@ -79,7 +79,7 @@ func (c *consumer) close() {
 	conn := c.tap.source.conn
 	if c.sub.Unsubscribe() == nil && c.tap.source.up.Load() {
 		// Without waiting for the answer: if it cannot be deleted now, the server will do so after a while.
-		_ = conn.Publish(apiPrefix+askDelete+c.tap.name+"."+c.name, nil)
+		_ = conn.Publish(c.tap.source.api.subject(askDelete+c.tap.name+"."+c.name), nil)
 	}
 }
 

@@ -82,7 +82,7 @@ func (h *history) batchOnce(ctx context.Context, request batchGet) (batch, error
 		return batch{}, fmt.Errorf("subscribe to an answer: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // of a connection that is closed there is nothing to end
-	if err := h.reads.PublishRequest(apiPrefix+askDirect+h.name, inbox, body); err != nil {
+	if err := h.reads.PublishRequest(h.api.subject(askDirect+h.name), inbox, body); err != nil {
 		return batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
 	begun := time.Now()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -23,6 +24,7 @@ type History struct {
 	Stream        string           // its name
 	MaxAge        time.Duration    // 0 for no limit, as with the next two
 	MaxBytes      int64
+	Shrinks       bool // nobody has chosen MaxBytes: where there is not so much room, the stream is as large as there is
 	MaxPerSubject int64
 	Replicas      int
 	Memory        bool // instead of files; cannot be changed later
@@ -37,6 +39,8 @@ const duplicateWindow = 2 * time.Minute
 type own struct {
 	problem string // "" where there is none
 	remedy  string
+	missing bool // it is not there, or not as somebody has asked explicitly
+	settled bool // JetStream has said so
 }
 
 // What JetStream answers to a stream that it cannot make, or not now; jetstream names only some.
@@ -65,26 +69,37 @@ func (t *table) ensure(ctx context.Context) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, bridge.ErrRefused):
-		result.problem = fmt.Sprintf("NATS does not let this bridge make the stream %s", t.keep.Stream)
-		result.remedy = t.allow()
+		result = own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", t.keep.Stream), remedy: t.allow(), missing: true}
 	case isOverlap(err):
 		if result, err = t.outdone(ctx); err != nil {
 			return err
 		}
 	case isVerdict(err):
-		result.problem = fmt.Sprintf("the stream %s cannot be as the settings ask: %v", t.keep.Stream, err)
-		result.remedy = mending(err)
+		result = t.keep.cannotBe(err)
 	default:
 		return err
 	}
 	if result.problem != "" {
 		t.log.Warn(result.problem, "remedy", result.remedy)
 	}
+	result.settled = true
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.own = result
 	return nil
 }
+
+// cannotBe says that the stream cannot be made, or not as the settings ask.
+func (h History) cannotBe(err error) own {
+	return own{
+		problem: fmt.Sprintf("the stream %s cannot be as the settings ask: %v", h.Stream, err),
+		remedy:  h.mending(err),
+		missing: !errors.Is(err, errStays),
+	}
+}
+
+// errStays marks a refusal that leaves the stream as it was, with nothing in it that somebody has asked for explicitly.
+var errStays = errors.New("it stays as it was")
 
 func isOverlap(err error) bool {
 	var refusal *jetstream.APIError
@@ -99,19 +114,37 @@ func isVerdict(err error) bool {
 }
 
 // mending names the setting behind a refusal.
-func mending(err error) string {
+func (h History) mending(err error) string {
 	var refusal *jetstream.APIError
 	errors.As(err, &refusal)
-	switch refusal.ErrorCode {
-	case codeNotEnough, codeNotEnoughForAccount, codeNotEnoughMemory, codeNotEnoughStorage, codeTooManyBytes:
-		return "lower TAILWATER_HISTORY_MAX_BYTES, which JetStream sets aside at once and for each replica, or give JetStream more room"
-	case codeBytesRequired:
+	switch {
+	case isNoRoom(err):
+		return "lower TAILWATER_HISTORY_MAX_BYTES, which JetStream sets aside at once and for each replica, or " + h.moreRoom()
+	case refusal.ErrorCode == codeBytesRequired:
 		return "set TAILWATER_HISTORY_MAX_BYTES"
-	case codeNoReplicas, codeNoPeers:
+	case refusal.ErrorCode == codeNoReplicas, refusal.ErrorCode == codeNoPeers:
 		return "lower TAILWATER_HISTORY_REPLICAS to the number of servers that have JetStream"
 	default:
 		return ""
 	}
+}
+
+func (h History) moreRoom() string {
+	switch {
+	case !h.Manage:
+		return "give JetStream, or the account, more room"
+	case h.Memory:
+		return "give the machine more memory: JetStream takes at most three quarters of it"
+	default:
+		return "free disk space at TAILWATER_EMBED_DIR: JetStream takes at most three quarters of what is free"
+	}
+}
+
+// isNoRoom reports whether JetStream has not as much room as a stream would set aside: on the server, or for the account.
+func isNoRoom(err error) bool {
+	var refusal *jetstream.APIError
+	return errors.As(err, &refusal) &&
+		slices.Contains([]jetstream.ErrorCode{codeNotEnough, codeNotEnoughForAccount, codeNotEnoughMemory, codeNotEnoughStorage, codeTooManyBytes}, refusal.ErrorCode)
 }
 
 func (t *table) ensureOwn(ctx context.Context) (own, error) {
@@ -120,7 +153,7 @@ func (t *table) ensureOwn(ctx context.Context) (own, error) {
 	case isNotFound(err) && t.keep.Look:
 		return own{}, nil
 	case isNotFound(err):
-		return own{}, t.create(ctx)
+		return t.create(ctx)
 	case err != nil:
 		return own{}, err
 	case t.keep.Manage && !t.keep.Look:
@@ -132,6 +165,9 @@ func (t *table) ensureOwn(ctx context.Context) (own, error) {
 
 // compare says how a stream differs from the settings.
 func (h History) compare(config *jetstream.StreamConfig) own {
+	if h.Shrinks && config.MaxBytes > 0 {
+		h.MaxBytes = min(h.MaxBytes, config.MaxBytes) // it was made as large as there was room
+	}
 	flags, fixed := h.differences(config)
 	if len(flags) == 0 {
 		return fixed
@@ -155,8 +191,33 @@ func (t *table) readOwn(ctx context.Context) (*jetstream.StreamConfig, map[strin
 }
 
 // create makes the stream. JetStream refuses it where another stream holds some of the subjects.
-func (t *table) create(ctx context.Context) error {
-	request := t.keep.wanted(nil)
+func (t *table) create(ctx context.Context) (own, error) {
+	return t.keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
+}
+
+// leastBytes is the smallest stream that is made where there is little room.
+const leastBytes = 16 << 20
+
+// fit calls do with the settings, and where there is no room for MaxBytes and nobody has chosen it, with half of it again
+// and again, but no less than least. It says so where the stream is smaller then.
+func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
+	keep := h
+	result, err := do(keep)
+	for isNoRoom(err) && h.Shrinks && keep.MaxBytes > least {
+		keep.MaxBytes = max(keep.MaxBytes/2, least)
+		result, err = do(keep)
+	}
+	if err == nil && keep.MaxBytes < h.MaxBytes && result.problem == "" {
+		result.problem = fmt.Sprintf("there is no room for a stream of %s, as TAILWATER_HISTORY_MAX_BYTES is by default; the stream %s keeps at most %s",
+			humanize.IBytes(uint64(h.MaxBytes)), h.Stream, humanize.IBytes(uint64(keep.MaxBytes)))
+		result.remedy = "set TAILWATER_HISTORY_MAX_BYTES to what is enough, or " + h.moreRoom()
+	}
+	return result, err
+}
+
+// make makes the stream with these settings.
+func (t *table) make(ctx context.Context, keep History) error {
+	request := keep.wanted(nil)
 	request["name"] = t.keep.Stream
 	request["description"] = "The history of Tailwater, see TAILWATER_HISTORY"
 	request["max_msgs"], request["max_consumers"], request["max_msg_size"] = -1, -1, -1
@@ -193,9 +254,23 @@ func (t *table) outdone(ctx context.Context) (own, error) {
 	return result, nil
 }
 
-// update brings the stream to the settings. Fields that they do not speak of stay.
+// update brings the stream to the settings. Where there is no room for them and nobody has chosen how much it keeps, the
+// stream keeps as much as it did: a smaller one would lose what it has.
 func (t *table) update(ctx context.Context, config *jetstream.StreamConfig, raw map[string]json.RawMessage) (own, error) {
-	flags, fixed := t.keep.differences(config)
+	least := max(config.MaxBytes, 0)
+	if least == 0 || least > t.keep.MaxBytes {
+		least = t.keep.MaxBytes
+	}
+	result, err := t.keep.fit(least, func(keep History) (own, error) { return t.change(ctx, keep, config, raw) })
+	if isNoRoom(err) && t.keep.Shrinks {
+		err = fmt.Errorf("%w: %w", errStays, err)
+	}
+	return result, err
+}
+
+// change brings the stream to these settings. Fields that they do not speak of stay.
+func (t *table) change(ctx context.Context, keep History, config *jetstream.StreamConfig, raw map[string]json.RawMessage) (own, error) {
+	flags, fixed := keep.differences(config)
 	if len(flags) == 0 {
 		return fixed, nil
 	}
@@ -203,7 +278,7 @@ func (t *table) update(ctx context.Context, config *jetstream.StreamConfig, raw 
 	for name, value := range raw {
 		request[name] = value
 	}
-	maps.Copy(request, t.keep.wanted(config))
+	maps.Copy(request, keep.wanted(config))
 	if err := t.call(ctx, askUpdate+t.keep.Stream, request, nil); err != nil {
 		return own{}, err
 	}

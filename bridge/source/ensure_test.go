@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/embed"
 )
 
 // history is what the settings ask for by default.
@@ -259,4 +261,54 @@ func TestHistoryAfterReconnect(t *testing.T) {
 	b.awaitStatus(t, nats.RECONNECTING)
 	server.Start(t)
 	eventually(t, "it is there again", func() bool { return table.Classify("chat.a") == "TAILWATER: chat.a" })
+}
+
+// Where there is little room, a stream that is there keeps what it has, and grows when there is more.
+func TestHistoryIsNotShrunk(t *testing.T) {
+	dir, conf := t.TempDir(), filepath.Join(t.TempDir(), "nats.conf")
+	keep := managed()
+	keep.MaxBytes, keep.Shrinks = 1<<30, true
+	for _, step := range []struct {
+		room   string
+		change func()
+		want   int64
+		says   string
+	}{
+		{"100MB", func() {}, 64 << 20, "at most 64 MiB"},
+		{"300MB", func() {}, 256 << 20, "at most 256 MiB"},
+		{"100MB", func() { keep.MaxAge = time.Hour }, 256 << 20, "cannot be as the settings ask"},
+		{"2GB", func() {}, 1 << 30, ""},
+	} {
+		step.change()
+		if err := os.WriteFile(conf, []byte("jetstream { max_file_store: "+step.room+" }"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		server, err := embed.Start(embed.Config{File: conf, Dir: embed.Setting[string]{Value: dir}}, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := source.Open(server.Dial, source.Config{History: keep}, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AwaitHistory(within(t, patience)); err != nil {
+			t.Error(err)
+		}
+		if problem, _ := s.HistoryProblem(); !strings.Contains(problem, step.says) || (problem == "") != (step.says == "") {
+			t.Errorf("with %s: %q", step.room, problem)
+		}
+		conn := publisher(t, server.Dial)
+		js, err := jetstream.New(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := configOf(t, js, keep.Stream).MaxBytes; got != step.want {
+			t.Errorf("with %s the stream keeps %d bytes, want %d", step.room, got, step.want)
+		}
+		conn.Close()
+		s.Close()
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -76,7 +76,9 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 		e.inspect(&h, holder)
 	}
 	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
-	e.ownStream(ctx, &h, now)
+	if err := e.ownStream(ctx, &h, now); err != nil {
+		return err
+	}
 	switch {
 	case !isReadable:
 	case h.Stream == "":
@@ -195,15 +197,29 @@ func reachesNATS(subjects []string) bool {
 }
 
 // ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.
-func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) {
+func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) error {
 	keep := e.table.keep
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
-		return
+		return nil
 	}
-	if keep.Look && now.absence.why == "" && now.willMake(keep) {
-		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, apiPrefix+askCreate+keep.Stream))
+	switch {
+	case now.absence.mayEnd():
+		gone := keep.absent(now.absence)
+		e.refused(h, gone.problem, gone.remedy)
+		return nil
+	case now.absence.why != "": // that has been said
+		return nil
+	case keep.Look && now.willMake(keep):
+		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.subject(askCreate+keep.Stream)))
 		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
-		return
+		return nil
+	case keep.Look && now.get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
+		outdone, err := e.table.outdone(ctx)
+		if err != nil {
+			return err
+		}
+		e.find(h, outdone.problem, outdone.remedy)
+		return nil
 	}
 	e.table.mu.Lock()
 	found := e.table.own
@@ -214,11 +230,12 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) {
 	if found.problem != "" {
 		e.find(h, found.problem, found.remedy)
 	}
+	return nil
 }
 
 // refusedReading finds out what of reading a stream NATS refuses to this bridge.
 func (t *table) refusedReading(ctx context.Context, stream string) (refused []string) {
-	return t.refusedRequests(ctx, stream, append(reading(stream), flowControl)...)
+	return t.refusedRequests(ctx, stream, append(t.api.reading(stream), flowControl)...)
 }
 
 // refusedRequests finds out which requests that concern a stream NATS refuses to this bridge. NATS checks permissions before
@@ -237,7 +254,7 @@ func (t *table) refusedRequests(ctx context.Context, stream string, patterns ...
 		return nil
 	}
 	for probe, pattern := range probes {
-		if t.refused.publishedSince(before, probe) {
+		if t.api.isRefused(t.refused, before, probe) {
 			refused = append(refused, "publish to "+pattern)
 		}
 	}

@@ -174,3 +174,27 @@ func TestExplainSilentStream(t *testing.T) {
 		t.Errorf("got %+v", h)
 	}
 }
+
+// A server that is of the JetStream domain itself names what it refuses without the domain; that is understood at once.
+func TestExplainInTheDomainOfTheServer(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "nats.conf")
+	text := `jetstream { domain: hub }
+		authorization { users = [ { user: none, password: swordfish, permissions: { publish: ["x"], subscribe: ["_INBOX_tailwater.>"] } } ] }`
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := bridgetest.StartNATSServer(t, "-c", conf)
+	dial := to(fmt.Sprintf("nats://none:swordfish@127.0.0.1:%d", server.Port))
+	s, err := source.Open(dial, source.Config{API: source.DomainAPI("hub")}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	holdings, err := s.Explain(within(t, patience), []bridge.Subject{"chat.a"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(holdings[0].Findings) == 0 || !holdings[0].Findings[0].Refused || !strings.Contains(holdings[0].Findings[0].Remedy, "$JS.hub.API.STREAM.NAMES") {
+		t.Errorf("found %+v", holdings[0])
+	}
+}

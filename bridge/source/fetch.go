@@ -54,7 +54,7 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 	for i, seq := range seqs {
 		body, err := json.Marshal(msgGet{Seq: seq})
 		if err == nil {
-			err = h.reads.PublishRequest(apiPrefix+askDirect+h.name, inbox+strconv.Itoa(i), body)
+			err = h.reads.PublishRequest(h.api.subject(askDirect+h.name), inbox+strconv.Itoa(i), body)
 		}
 		if err != nil {
 			return fmt.Errorf("ask for a message: %w", err)

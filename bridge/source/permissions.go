@@ -13,10 +13,14 @@ type Needs struct {
 	Read    []bridge.Subject // what callers may read
 	Write   []bridge.Subject // what they may write, and what the bridge publishes itself
 	History History
+	API     string // see Config.API
 }
 
 // Permissions are the subjects that NATS must allow to the bridge's user: all that it uses, and no others.
-type Permissions struct{ Publish, Subscribe []Permission }
+type Permissions struct {
+	Publish, Subscribe []Permission
+	API                string // see Config.API
+}
 
 // Permission is for some subjects together.
 type Permission struct {
@@ -37,12 +41,12 @@ func (s *Source) Permissions(ctx context.Context, n Needs) (Permissions, error) 
 	if _, err := s.table.await(ctx, nil); err != nil {
 		return Permissions{}, err
 	}
-	return s.table.current().reach(n).permissions(n, s.conn.Opts.InboxPrefix), nil
+	return s.table.current().reach(n).permissions(n, s.api, s.conn.Opts.InboxPrefix), nil
 }
 
 // Permissions gives what is needed whatever streams there are.
 func (n Needs) Permissions() Permissions {
-	return n.anywhere("it is not known which there are").permissions(n, inboxPrefix)
+	return n.anywhere("it is not known which there are").permissions(n, api{prefix: n.API}, inboxPrefix)
 }
 
 // reach is what the bridge has to do with streams.
@@ -107,24 +111,24 @@ func (s *streams) willMake(keep History) bool {
 }
 
 // permissions is the one place that says what the bridge's user needs.
-func (r reach) permissions(n Needs, inbox string) Permissions {
-	var p Permissions
+func (r reach) permissions(n Needs, a api, inbox string) Permissions {
+	p := Permissions{API: a.prefix}
 	publish := func(to string, subjects ...string) { p.Publish = append(p.Publish, Permission{to, subjects}) }
 	subscribe := func(to string, subjects ...string) { p.Subscribe = append(p.Subscribe, Permission{to, subjects}) }
 
 	if len(n.Write) > 0 {
 		publish("to publish what callers may write, and what the bridge does of its own", plain(n.Write)...)
 	}
-	publish("to find out which streams there are", apiPrefix+askNames, apiPrefix+askInfo+anyStream)
+	publish("to find out which streams there are", a.subject(askNames), a.subject(askInfo+anyStream))
 	if len(n.History.Subjects) > 0 && !r.own {
-		publish("to make the stream of TAILWATER_HISTORY; not needed any more once it is there", apiPrefix+askCreate+n.History.Stream)
+		publish("to make the stream of TAILWATER_HISTORY; not needed any more once it is there", a.subject(askCreate+n.History.Stream))
 	}
 	for _, stream := range r.streams {
 		to := "to read the stream " + stream
 		if stream == anyStream {
 			to = "to read streams of any name: " + r.why
 		}
-		publish(to, reading(stream)...)
+		publish(to, a.reading(stream)...)
 	}
 	if len(r.streams) > 0 {
 		publish("to go on receiving", flowControl)
@@ -139,12 +143,12 @@ func (r reach) permissions(n Needs, inbox string) Permissions {
 
 // reading gives the requests by which a stream is read: single messages of its leader, pages of any replica, and
 // consumers.
-func reading(stream string) []string {
+func (a api) reading(stream string) []string {
 	return []string{
-		apiPrefix + askMessage + stream,
-		apiPrefix + askDirect + stream,
-		apiPrefix + askConsumer + stream + ".>",
-		apiPrefix + askDelete + stream + ".*",
+		a.subject(askMessage + stream),
+		a.subject(askDirect + stream),
+		a.subject(askConsumer + stream + ".>"),
+		a.subject(askDelete + stream + ".*"),
 	}
 }
 
@@ -158,7 +162,7 @@ func plain(subjects []bridge.Subject) []string {
 
 // allow tells what to allow to the bridge's user so that it can read streams.
 func (t *table) allow() string {
-	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.keep}, t.conn.Opts.InboxPrefix)
+	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.keep}, t.api, t.conn.Opts.InboxPrefix)
 	return "allow its user to publish to " + list(p.Publish) + " and subscribe to " + list(p.Subscribe)
 }
 

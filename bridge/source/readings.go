@@ -72,7 +72,7 @@ func (t *table) readThese(ctx context.Context, before *streams, names []string) 
 		defer mu.Unlock()
 		switch {
 		case err == nil:
-			r.streams = append(r.streams, newStream(info))
+			r.streams = append(r.streams, t.config.newStream(info))
 		case isNotFound(err):
 		case errors.Is(err, bridge.ErrRefused):
 			r.hidden = append(r.hidden, name)
@@ -117,7 +117,7 @@ func (t *table) call(ctx context.Context, what string, request, response any) er
 	watch.Go(func() {
 		for {
 			_, change := t.refused.soFar()
-			if t.refused.publishedSince(before, apiPrefix+what) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
+			if t.api.isRefused(t.refused, before, t.api.subject(what)) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
 				refuse(bridge.ErrRefused)
 			}
 			select {

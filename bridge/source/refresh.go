@@ -238,6 +238,9 @@ func (t *table) absent(connection uint64, before *streams, err error) (*streams,
 	absent := newStreams(connection, readings{})
 	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
 	level := slog.LevelInfo
+	if before != nil && before.absence.why == "" {
+		level = slog.LevelError // it was there
+	}
 	if errors.Is(err, bridge.ErrRefused) {
 		absent.absence = absence{"NATS does not let this bridge look at streams", t.allow()}
 		level = slog.LevelError
@@ -280,6 +283,7 @@ func (t *table) publish(after *streams, overlaps map[bridge.Subject][]string, an
 	t.miss(before, after)
 	t.spread()
 	t.mu.Unlock()
+	t.tell(before, after)
 	if !after.like(before) || after.connection != before.connection || answered {
 		t.changed()
 	}
@@ -303,11 +307,19 @@ func (t *table) miss(before, after *streams) {
 		time.AfterFunc(tableMourning, func() {
 			t.mu.Lock()
 			delete(t.missed, name)
+			isGone := t.used[name] && t.now.get(name) == nil
+			if isGone {
+				delete(t.used, name)
+			}
 			t.spread()
 			t.mu.Unlock()
-			if t.alive.Err() == nil {
-				t.changed()
+			if t.alive.Err() != nil {
+				return
 			}
+			if isGone {
+				t.tellGone(stream)
+			}
+			t.changed()
 		})
 	}
 }

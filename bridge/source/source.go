@@ -24,7 +24,8 @@ type Source struct {
 	readsClosed   <-chan struct{}
 	api           api
 	table         *table
-	up            atomic.Bool // whether there is a connection; nats.go would answer only after the dial that is under way
+	lost          atomic.Int64 // when the connection was lost last, in nanoseconds
+	up            atomic.Bool  // whether there is a connection; nats.go would answer only after the dial that is under way
 	log           *slog.Logger
 	dials         *atomic.Uint64 // how often a connection was made; see countDials
 	incoming      chan *nats.Msg // of all subscriptions
@@ -73,9 +74,27 @@ type flow struct {
 // pass on the options it is given, after its own.
 type Dialer func(...nats.Option) (*nats.Conn, error)
 
+// Config says what a source needs to know beside the way to NATS. The zero value is for a NATS server of its own account.
+type Config struct {
+	History History
+	// API begins the subjects of JetStream's API, where that is another than $JS.API: see DomainAPI.
+	API string
+	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
+	Began func(stream string, created time.Time) time.Time
+}
+
+// newStream returns a stream with the epoch of its present life.
+func (c Config) newStream(info jetstream.StreamInfo) *stream {
+	began := info.Created
+	if c.Began != nil {
+		began = c.Began(info.Config.Name, info.Created)
+	}
+	return &stream{info, bridge.Epoch(info.Config.Name, began)}
+}
+
 // Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
 // delay; an error means that the settings cannot work, such as credentials that cannot be read.
-func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
+func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:           log,
 		dials:         new(atomic.Uint64),
@@ -104,12 +123,12 @@ func Open(dial Dialer, history History, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	s.up.Store(s.conn.IsConnected())
-	s.api = api{s.conn, s.retries}
+	s.api = api{s.conn, config.API, s.retries}
 	if err = s.openReads(dial); err == nil {
 		s.acks, err = openAcks(s.conn)
 	}
 	if err == nil {
-		s.table, err = newTable(s.api, s.dials, &s.refused, history, s.reclassify, log)
+		s.table, err = newTable(s.api, s.dials, &s.refused, config, s.reclassify, log)
 	}
 	if err != nil {
 		s.Close()

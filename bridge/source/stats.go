@@ -1,14 +1,18 @@
 package source
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Stats counts what happened since Open. It is for metrics, not for decisions.
 type Stats struct {
 	Connected     bool
-	Connects      uint64 // connections made
-	Subscriptions int    // open now, beside the taps
-	Taps          int    // streams that are read from now
-	Messages      uint64 // received, and their payload bytes
+	Lost          time.Time // when the connection was lost last; the zero value for never
+	Connects      uint64    // connections made
+	Subscriptions int       // open now, beside the taps
+	Taps          int       // streams that are read from now
+	Messages      uint64    // received, and their payload bytes
 	Bytes         uint64
 	Dropped       uint64 // lost because they came faster than they were taken
 	RefusedEvents uint64 // publishers' event names that no publisher may use
@@ -26,7 +30,12 @@ func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	subscriptions := len(s.flows)
 	s.mu.Unlock()
+	lost := time.Time{}
+	if at := s.lost.Load(); at != 0 {
+		lost = time.Unix(0, at)
+	}
 	return Stats{
+		Lost:          lost,
 		Connected:     s.up.Load(),
 		Connects:      s.stats.connects.Load(),
 		Subscriptions: subscriptions,

@@ -18,10 +18,6 @@ type stream struct {
 	epoch string
 }
 
-func newStream(info jetstream.StreamInfo) *stream {
-	return &stream{info, bridge.Epoch(info.Config.Name, info.Created)}
-}
-
 func (s *stream) name() string { return s.info.Config.Name }
 
 // covers tells whether one of the stream's subjects takes all that a filter stands for.

@@ -42,7 +42,8 @@ type table struct {
 	conn    *nats.Conn
 	dials   *atomic.Uint64
 	refused *refusals
-	keep    History
+	config  Config
+	keep    History // of config
 	changed func()
 	log     *slog.Logger
 
@@ -68,6 +69,7 @@ type table struct {
 	doubts   todo
 	abort    context.CancelFunc          // ends the reading under way
 	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
+	used     map[string]bool             // streams that something was read from or stored in, by name
 	missed   map[string]*stream          // that were deleted a moment ago, by name
 	barred   map[string]uint64           // streams that NATS does not let this bridge read, and on which connection
 	news     chan struct{}               // closed with each change of now and overlaps
@@ -82,15 +84,17 @@ type todo struct {
 
 // newTable starts a table on a connection whose number is in dials. changed is called, from the table's own goroutine,
 // when feeds may have to be served otherwise.
-func newTable(api api, dials *atomic.Uint64, refused *refusals, keep History, changed func(), log *slog.Logger) (*table, error) {
+func newTable(a api, dials *atomic.Uint64, refused *refusals, config Config, changed func(), log *slog.Logger) (*table, error) {
+	conn := a.conn
 	t := &table{
-		api: api, conn: api.conn, dials: dials, refused: refused, keep: keep, changed: changed, log: log,
+		api: a, conn: conn, dials: dials, refused: refused, config: config, keep: config.History, changed: changed, log: log,
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
 		crowded:  rate.Sometimes{Interval: time.Minute},
 		doubts:   todo{all: true, names: map[string]time.Time{}},
 		abort:    func() {},
 		news:     make(chan struct{}),
+		used:     map[string]bool{},
 		missed:   map[string]*stream{},
 		barred:   map[string]uint64{},
 	}
@@ -204,7 +208,9 @@ func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {
 	if !t.isKnown() {
 		return nil, false
 	}
-	holder = t.now.covering(filter)
+	if holder = t.now.covering(filter); holder != nil {
+		t.used[holder.name()] = true
+	}
 	for _, stream := range t.missed {
 		if holder == nil && stream.covers(filter) {
 			return nil, false

@@ -261,6 +261,7 @@ func (t *tap) verify() error {
 	if !rolled {
 		return nil
 	}
+	t.source.log.Warn("a stream was set back to an earlier copy; its readers get a reset", "stream", t.name)
 	t.mu.Lock()
 	t.rolled = true
 	t.mu.Unlock()

@@ -70,7 +70,7 @@ func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz says whether browsers should be sent here: not before NATS was reached for the first time, and what is revoked was
 // read from there, and not while stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all would turn every
-// browser away.
+// browser away. Who wants that says so by ADMIN_READY_WITHOUT_NATS. So does a history that cannot be kept: messages are carried all the same.
 func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	stats := a.node.source.Stats()
 	status, text := http.StatusOK, "ready; NATS is connected"
@@ -81,8 +81,14 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 		status, text = http.StatusServiceUnavailable, "not ready; NATS has not been reached yet"
 	case a.node.auth != nil && !a.node.auth.Ready():
 		status, text = http.StatusServiceUnavailable, "not ready; which tokens are revoked has not been read from NATS yet"
+	case !stats.Connected && a.node.settings.Admin.ReadyWithoutNATS.Over(time.Since(stats.Lost)):
+		status, text = http.StatusServiceUnavailable, "not ready; NATS has been away for longer than TAILWATER_ADMIN_READY_WITHOUT_NATS"
 	case !stats.Connected:
 		text = "ready; NATS is away, browsers are held until it is back"
+	default:
+		if problem, _ := a.node.source.HistoryProblem(); problem != "" {
+			text += "; " + problem
+		}
 	}
 	w.WriteHeader(status)
 	fmt.Fprintln(w, text)

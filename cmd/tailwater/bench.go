@@ -107,7 +107,7 @@ func (c *benchCommand) dialer() (func() (*nats.Conn, error), error) {
 			problems = fmt.Errorf("--nats: %w", err)
 		}
 	}
-	dial, err := external(settings)
+	dial, _, err := external(settings)
 	return func() (*nats.Conn, error) { return dial(load.NATSOptions()...) }, errors.Join(problems, err)
 }
 

@@ -136,8 +136,10 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 		return found{holdings: holdings}, err
 	}
 	// Also what cannot connect yet is told what to allow: that may be why.
-	unasked := found{permissions: needs(settings).Permissions()}
-	dial, err := external(settings.NATS)
+	dial, api, err := external(settings.NATS)
+	needs := needs(settings)
+	needs.API = api
+	unasked := found{permissions: needs.Permissions()}
 	if err != nil {
 		return unasked, err
 	}
@@ -158,7 +160,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	if int64(settings.Limit.Body) > conn.MaxPayload() {
 		r.row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
 	}
-	asked, err := explain(settings, dial)
+	asked, err := explain(settings, dial, api)
 	if err != nil {
 		asked = unasked
 	}
@@ -167,10 +169,10 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 
 // explain asks which stream is behind each filter that the settings name, what is to be mended, and what the bridge's user
 // needs.
-func explain(settings *configs.Settings, dial source.Dialer) (found, error) {
+func explain(settings *configs.Settings, dial source.Dialer, api string) (found, error) {
 	keep := history(settings)
 	keep.Look = true
-	from, err := source.Open(dial, keep, slog.New(slog.DiscardHandler))
+	from, err := source.Open(dial, source.Config{History: keep, API: api}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return found{}, err
 	}
@@ -206,7 +208,8 @@ func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error
 // embedded checks the server without starting it: it may be running already. So nothing is known of streams but what the
 // settings say.
 func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
-	if _, err := embedded(settings); err != nil {
+	config, err := embedded(settings)
+	if err != nil {
 		return nil, err
 	}
 	where := "listening on " + string(settings.Embed.Listen)
@@ -225,5 +228,5 @@ func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 		}
 		holdings = append(holdings, h)
 	}
-	return holdings, nil
+	return holdings, errors.Join(rehearse(settings, config, holdings), refusals(holdings))
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -29,11 +30,15 @@ func credentials(settings configs.NATS) ([]nats.Option, error) {
 	return options, nil
 }
 
-// external gives the way to the servers that the settings name.
-func external(settings configs.NATS) (source.Dialer, error) {
+// external returns the way to the servers that the settings name, and their source.Config.API.
+func external(settings configs.NATS) (source.Dialer, string, error) {
 	own, err := credentials(settings)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	api, err := jetStreamAPI(settings)
+	if err != nil {
+		return nil, "", err
 	}
 	if settings.TLS.CA != "" {
 		own = append(own, nats.RootCAs(settings.TLS.CA))
@@ -49,7 +54,7 @@ func external(settings configs.NATS) (source.Dialer, error) {
 			return nil, errConnect(settings, servers, err)
 		}
 		return conn, nil
-	}, nil
+	}, api, nil
 }
 
 func connect(settings configs.NATS, options []nats.Option) (*nats.Conn, error) {
@@ -93,6 +98,38 @@ func isSignIn(err error) bool {
 	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
 		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
+
+// jetStreamAPI returns what begins JetStream's subjects: as the setting says, or else the context of the nats command.
+func jetStreamAPI(settings configs.NATS) (string, error) {
+	domain, prefix := string(settings.JsDomain), ""
+	if domain == "" && settings.Context != "" {
+		found, err := readContext(settings.Context)
+		if err != nil {
+			return "", fmt.Errorf("read the context of TAILWATER_NATS_CONTEXT: %w", err)
+		}
+		domain, prefix = found.JSDomain, strings.TrimSuffix(found.JSAPIPrefix, ".")
+	}
+	if domain != "" {
+		return source.DomainAPI(domain), nil
+	}
+	return prefix, nil
+}
+
+// readContext reads a context without connecting. natscontext returns one only together with a connection, so this one
+// tries a dialer that refuses, and is closed.
+func readContext(name string) (natscontext.Settings, error) {
+	conn, found, err := natscontext.Connect(name, nats.RetryOnFailedConnect(true), nats.SkipHostLookup(), nats.SetCustomDialer(nowhere{}))
+	if err != nil {
+		return natscontext.Settings{}, err
+	}
+	conn.Close()
+	return found, nil
+}
+
+// nowhere is a dialer that refuses.
+type nowhere struct{}
+
+func (nowhere) Dial(_, _ string) (net.Conn, error) { return nil, errors.New("not to be connected") }
 
 const (
 	natsPayload = 1 << 20  // what a NATS server takes unless told otherwise

@@ -7,9 +7,17 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
+// withUnit writes a duration with its unit, also in JSON, where it would be a number of nanoseconds.
+func withUnit(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
+}
+
 // newLog gives the log that the settings ask for.
 func newLog(settings configs.Log, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: settings.Level}
+	options := &slog.HandlerOptions{Level: settings.Level, ReplaceAttr: withUnit}
 	if settings.Format == "text" || settings.Format == "" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}

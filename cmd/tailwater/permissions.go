@@ -56,6 +56,9 @@ func writePermissions(w io.Writer, settings *configs.Settings, p source.Permissi
 	if settings.Auth.SignsIn() {
 		fmt.Fprint(w, "  (What tokens allow beyond that has to be added: only who signs them knows it.)\n")
 	}
+	if p.API != "" {
+		fmt.Fprintf(w, "  (Servers that are of that JetStream domain themselves check $JS.API in place of %s.)\n", p.API)
+	}
 	fmt.Fprint(w, "  permissions = {\n")
 	writeAllowed(w, "publish", p.Publish)
 	writeAllowed(w, "subscribe", p.Subscribe)

@@ -117,15 +117,41 @@ func open(settings *configs.Settings, log *slog.Logger) (*node, error) {
 }
 
 func (n *node) openNATS() error {
-	dial, err := n.dialer()
+	config := source.Config{History: history(n.settings)}
+	dial, err := n.dialer(&config)
 	if err != nil {
 		return err
 	}
-	if n.source, err = source.Open(dial, history(n.settings), n.log); err != nil {
+	if n.source, err = source.Open(dial, config, n.log); err != nil {
+		return err
+	}
+	if err := n.awaitHistory(); err != nil {
 		return err
 	}
 	if n.settings.Demo.Time {
 		n.clock = startClock(n.source, n.log)
+	}
+	return nil
+}
+
+// historyPatience is how long the start waits for the embedded JetStream. It answers at once, unless its cluster is not
+// there yet.
+const historyPatience = 5 * time.Second
+
+// awaitHistory refuses to start where an embedded server cannot keep what the settings ask it to. JetStream that does not
+// answer is waited for later: in a cluster, one server has to be the first.
+func (n *node) awaitHistory() error {
+	if n.embedded == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), historyPatience)
+	defer cancel()
+	err := n.source.AwaitHistory(ctx)
+	if errors.Is(err, source.ErrNotKept) {
+		return err
+	}
+	if err != nil {
+		n.log.Warn("the embedded JetStream does not answer yet; the start goes on, and nothing is kept until it does", "error", err)
 	}
 	return nil
 }
@@ -137,6 +163,7 @@ func history(s *configs.Settings) source.History {
 		Stream:        string(s.HistoryStream),
 		MaxAge:        time.Duration(s.HistoryMaxAge),
 		MaxBytes:      int64(s.HistoryMaxBytes),
+		Shrinks:       !s.IsSet("HISTORY_MAX_BYTES"),
 		MaxPerSubject: int64(s.HistoryMaxPerSubject),
 		Replicas:      s.HistoryReplicas,
 		Memory:        s.HistoryStorage == "memory",
@@ -144,9 +171,11 @@ func history(s *configs.Settings) source.History {
 	}
 }
 
-func (n *node) dialer() (source.Dialer, error) {
+// dialer returns the way to NATS, and completes what the source has to know of it.
+func (n *node) dialer(of *source.Config) (dial source.Dialer, err error) {
 	if !n.settings.Embedded() {
-		return external(n.settings.NATS)
+		dial, of.API, err = external(n.settings.NATS)
+		return dial, err
 	}
 	config, err := embedded(n.settings)
 	if err != nil {
@@ -155,6 +184,7 @@ func (n *node) dialer() (source.Dialer, error) {
 	if n.embedded, err = embed.Start(config, n.log); err != nil {
 		return nil, err
 	}
+	of.Began = n.embedded.Began
 	return n.embedded.Dial, nil
 }
 

@@ -1,0 +1,156 @@
+package embed_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/embed"
+)
+
+// errorsLog keeps what is logged as an error.
+type errorsLog struct{ strings.Builder }
+
+func (l *errorsLog) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(&l.Builder, &slog.HandlerOptions{Level: slog.LevelError}))
+}
+
+// blocks lists the files that hold a stream's messages, the oldest first.
+func blocks(t *testing.T, config embed.Config, stream string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dirOf(config), "jetstream", "$G", "streams", stream, "msgs", "*.blk"))
+	found = slices.DeleteFunc(found, func(name string) bool { // a server that was started anew may begin another
+		info, err := os.Stat(name)
+		return err != nil || info.Size() == 0
+	})
+	if err != nil || len(found) < 4 {
+		t.Fatalf("blocks %v, %v", found, err)
+	}
+	number := func(x, y string) int { return len(x) - len(y) }
+	slices.Sort(found)
+	slices.SortStableFunc(found, number)
+	return found
+}
+
+func truncate(t *testing.T, name string, part int64) {
+	t.Helper()
+	info, err := os.Stat(name)
+	if err == nil {
+		err = os.Truncate(name, info.Size()*part/100)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Damage to the files of a stream begins a new life of it, and is an error in the log; what happens by itself does not.
+func TestDamagedFiles(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		harm    func(t *testing.T, blocks []string)
+		age     time.Duration
+		crash   bool // the server was started once more, and not stopped cleanly
+		damaged bool
+	}{
+		{name: "nothing"},
+		{name: "nothing after a crash", crash: true},
+		{name: "the last block cut", harm: func(t *testing.T, b []string) { truncate(t, b[len(b)-1], 50) }, damaged: true},
+		{name: "the last block emptied", harm: func(t *testing.T, b []string) { truncate(t, b[len(b)-1], 0) }, damaged: true},
+		{name: "the last block gone after a crash", harm: loseEnd, crash: true, damaged: true},
+		{name: "a middle block gone", harm: func(t *testing.T, b []string) { remove(t, b[len(b)/2]) }, age: time.Hour, damaged: true},
+		{name: "the first block gone", harm: func(t *testing.T, b []string) { remove(t, b[0]) }, damaged: true},
+		{name: "everything expired", age: 100 * time.Millisecond},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			config := usual(t)
+			created := filled(t, config, test.age)
+			if test.crash {
+				abandon(t, config)
+			}
+			if test.harm != nil {
+				test.harm(t, blocks(t, config, "S"))
+			}
+			var log errorsLog
+			server, err := embed.Start(config, log.logger())
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := server.Began("S", created)
+			if isNew := !began.Equal(created); isNew != test.damaged || isNew != strings.Contains(log.String(), "damaged") {
+				t.Errorf("created %v, began %v, logged: %s", created, began, log.String())
+			}
+			// That is said once, and holds on.
+			stop(t, server)
+			log.Reset()
+			if server, err = embed.Start(config, log.logger()); err != nil {
+				t.Fatal(err)
+			}
+			defer stop(t, server)
+			if again := server.Began("S", created); !again.Equal(began) || log.String() != "" {
+				t.Errorf("began %v, then %v, logged: %s", began, again, log.String())
+			}
+		})
+	}
+}
+
+// loseEnd takes away the last block, and the file that would tell up to which sequence it went.
+func loseEnd(t *testing.T, b []string) {
+	last := b[len(b)-1]
+	truncate(t, last, 0)
+	remove(t, filepath.Join(filepath.Dir(last), "index.db"))
+}
+
+func remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// filled makes a stream of several blocks, deletes a message, and stops the server.
+func filled(t *testing.T, config embed.Config, age time.Duration) (created time.Time) {
+	t.Helper()
+	server, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, server)
+	conn := own(t, server)
+	stream, err := js(t, conn).CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000, MaxAge: age})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 115 {
+		if _, err := js(t, conn).Publish(within(t), "s.a", make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.DeleteMsg(within(t), 50); err != nil && age > time.Second {
+		t.Fatal(err)
+	}
+	return stream.CachedInfo().Created
+}
+
+// abandon starts the server again, and leaves what a process leaves that was killed: its files as they were while it ran.
+func abandon(t *testing.T, config embed.Config) {
+	t.Helper()
+	server, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, err := os.ReadFile(filepath.Join(dirOf(config), "tailwater-streams.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, server)
+	if err := os.WriteFile(filepath.Join(dirOf(config), "tailwater-streams.json"), running, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,72 @@
+package embed
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// HasStream reports whether the folder has a stream of that name already, in any account.
+func (c Config) HasStream(name string) bool {
+	options, err := c.options()
+	if err != nil {
+		return false
+	}
+	found, err := filepath.Glob(filepath.Join(options.StoreDir, server.JetStreamStoreDir, "*", "streams", name, server.JetStreamMetaFile))
+	return err == nil && len(found) > 0
+}
+
+// Rehearse runs a server with the same limits on an empty folder beside the real one, so on the same disk, and without any
+// listener: what JetStream refuses there, it would refuse. Stop removes the folder. It returns nil where a server alone
+// would tell nothing: for one of a cluster, and for one whose accounts an operator manages.
+func Rehearse(config Config, log *slog.Logger) (*Server, error) {
+	options, signIn, err := config.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if options.Cluster.Name != "" || options.Cluster.Port != 0 || len(options.Routes) > 0 || len(options.TrustedOperators) > 0 {
+		return nil, nil
+	}
+	if options.StoreDir, err = scratch(options.StoreDir); err != nil {
+		return nil, err
+	}
+	withdraw(options)
+	server, err := startIn(config, options, signIn, log)
+	if err != nil {
+		return nil, fmt.Errorf("try what JetStream has room for: %w", errors.Join(err, os.RemoveAll(options.StoreDir)))
+	}
+	server.scratch = options.StoreDir
+	return server, nil
+}
+
+// scratch makes a folder beside one that need not be there yet.
+func scratch(dir string) (string, error) {
+	near, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find the folder of TAILWATER_EMBED_DIR: %w", err)
+	}
+	for isThere := false; !isThere && near != filepath.Dir(near); {
+		_, err := os.Stat(near)
+		if isThere = err == nil; !isThere {
+			near = filepath.Dir(near)
+		}
+	}
+	made, err := os.MkdirTemp(near, "tailwater-check-")
+	if err != nil {
+		return "", fmt.Errorf("%w; set TAILWATER_EMBED_DIR to a folder that can be written", err)
+	}
+	return made, nil
+}
+
+// withdraw takes from the options what reaches out of the process.
+func withdraw(o *server.Options) {
+	o.DontListen = true
+	o.HTTPPort, o.HTTPSPort, o.ProfPort = 0, 0, 0
+	o.LogFile, o.PidFile, o.PortsFileDir = "", "", ""
+	o.LeafNode, o.Gateway = server.LeafNodeOpts{}, server.GatewayOpts{}
+	o.Websocket, o.MQTT = server.WebsocketOpts{}, server.MQTTOpts{}
+}
