@@ -59,7 +59,7 @@ func TestSubjectTwice(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	// Elsewhere the name is the operator's.
-	b.get(t, "/room/a?subject=chat.b").next(t, bridge.EventOpen, `{"subjects":["chat.a"]}`)
+	b.get(t, "/room/a?subject=chat.b").next(t, bridge.EventOpen, `{"subjects":["chat.a"],"heartbeat":3600}`)
 }
 
 func TestPayloadJSON(t *testing.T) {

@@ -254,8 +254,8 @@ func TestFilterInARoute(t *testing.T) {
 	c.Anonymous = bridge.Grant{Subscribe: subjects("metrics.>")}
 	c.Routes = routes(t, "/config=$KV.config.>", "/load=metrics.*.load", "/all/{x...}=metrics.{x}", "/secret=secret.>")
 	b := start(t, c)
-	b.get(t, "/config").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"]}`)
-	b.get(t, "/load").next(t, bridge.EventOpen, `{"subjects":["metrics.*.load"]}`)
+	b.get(t, "/config").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"],"heartbeat":3600}`)
+	b.get(t, "/load").next(t, bridge.EventOpen, `{"subjects":["metrics.*.load"],"heartbeat":3600}`)
 	for _, path := range []string{"/all/%3E", "/secret", "/events/metrics.*.load"} {
 		b.do(t, http.MethodGet, path, nil).problem(t, http.StatusForbidden, "forbidden")
 	}
