@@ -186,7 +186,7 @@ func TestBenchRefusals(t *testing.T) {
 		{"idle with a publisher", []string{"--idle", "--nats=nats://127.0.0.1"}, exitUsage, []string{"--idle"}},
 		{"no number", []string{"--rate=fast"}, exitUsage, []string{"--rate"}},
 		{"no NATS there", []string{"--nats=nats://ada:s3cret@127.0.0.1:1"}, exitFailure, []string{"connect to NATS"}},
-		{"unknown context", []string{"--nats-context=no-such-context"}, exitFailure, []string{"no-such-context"}},
+		{"unknown context", []string{"--nats-context=no-such-context"}, exitUsage, []string{"no-such-context"}},
 		{"not allowed", []string{"--nats", n.natsURL(), "--url", n.url() + "/events/{subject}", "--subject=secret.{n}"}, exitFailure, []string{"403", "TAILWATER_ANONYMOUS_SUBSCRIBE"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

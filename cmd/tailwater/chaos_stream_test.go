@@ -55,7 +55,7 @@ func TestChaosStreamIsRecreated(t *testing.T) {
 		s.awaitAll("every client is told", func(client *chaosClient) bool {
 			return client.resets.Load() > int64(i)
 		})
-		if _, again := subscribe(t, "http://"+s.bridge.address+"/events/chat.a", old.ID); again.Type != "tailwater:reset" || again.Data != `{"reason":"recreated"}` {
+		if _, again := subscribe(t, "http://"+s.bridge.address+"/events/chat.a", old.ID); again.Type != "tailwater:reset" || again.Data != `{"reason":"recreated","heartbeat":15}` {
 			t.Errorf("who was away meanwhile is told %+v", again)
 		}
 	}

@@ -105,7 +105,7 @@ func jetStreamAPI(settings configs.NATS) (string, error) {
 	if domain == "" && settings.Context != "" {
 		found, err := readContext(settings.Context)
 		if err != nil {
-			return "", fmt.Errorf("read the context of TAILWATER_NATS_CONTEXT: %w", err)
+			return "", fmt.Errorf("read the context of the nats command: %w", err)
 		}
 		domain, prefix = found.JSDomain, strings.TrimSuffix(found.JSAPIPrefix, ".")
 	}

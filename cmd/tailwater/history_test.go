@@ -176,7 +176,7 @@ func readEveryKey(t *testing.T, direct bool) {
 		if _, err := bucket.PutString(t.Context(), key, fmt.Sprint("value ", i)); err != nil {
 			t.Fatalf("%.40s: %v", key, err)
 		}
-		subject := `{"subjects":["$KV.config.` + key + `"]}`
+		subject := `{"subjects":["$KV.config.` + key + `"],"heartbeat":15}`
 		routes := []string{"/config/" + url.PathEscape(key)}
 		if !strings.Contains(key, ".") {
 			routes = append(routes, "/one/"+url.PathEscape(key))

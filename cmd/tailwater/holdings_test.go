@@ -104,11 +104,11 @@ func TestHistoryOfTheSettings(t *testing.T) {
 		want     source.History
 	}{
 		{nil, source.History{
-			Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, MaxPerSubject: 10_000, Replicas: 1,
+			Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1,
 			Manage: true,
 		}},
 		{settings{"HISTORY": ""}, source.History{
-			Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, MaxPerSubject: 10_000, Replicas: 1, Manage: true,
+			Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1, Manage: true,
 		}},
 		{
 			settings{

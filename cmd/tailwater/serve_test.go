@@ -61,7 +61,7 @@ func TestPositionOfAnotherProcessIsReset(t *testing.T) {
 		_, opening := subscribe(t, first.url()+"/events/chat.room1", "")
 		second := startNode(t, settings{"HISTORY": history})
 		_, again := subscribe(t, second.url()+"/events/chat.room1", opening.ID)
-		if again.Type != "tailwater:reset" || again.Data != `{"reason":"`+reason+`"}` {
+		if again.Type != "tailwater:reset" || again.Data != `{"reason":"`+reason+`","heartbeat":15}` {
 			t.Errorf("with the history %q, the connection begins with %+v", history, again)
 		}
 	}
