@@ -1,0 +1,3 @@
+import htmx from "htmx4";
+
+window.htmx = htmx; // where its extensions look for it
