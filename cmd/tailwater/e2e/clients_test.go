@@ -45,9 +45,11 @@ func TestClients(t *testing.T) {
 		}
 	}
 	programs.start()
-	for _, w := range worlds {
+	for _, w := range worlds { // those that are alone come first
 		t.Run(w.name, func(t *testing.T) {
-			t.Parallel()
+			if !w.alone {
+				t.Parallel()
+			}
 			w.run(t)
 		})
 	}
@@ -82,7 +84,7 @@ func (w *world) open(programs *programs, natsURL string) bool {
 	w.t.Helper()
 	for _, c := range clients {
 		name := w.name + "/" + c.name + " in " + c.in
-		if strings.Contains(name, *only) {
+		if strings.Contains(name, *only) && !(w.asJSON && c.signals) {
 			w.seats = append(w.seats, &seat{client: c, job: job{ID: name, Client: c.program}})
 		}
 	}
@@ -125,7 +127,7 @@ func (w *world) run(t *testing.T) {
 	w.awaitAll()
 	for _, s := range w.seats {
 		t.Run(s.client.name+" in "+s.client.in, func(t *testing.T) {
-			complaints := s.complaints(w.expects(s), w.query != "" && !s.client.signals)
+			complaints := s.complaints(w.expects(s))
 			limit := s.client.cannot[w.name]
 			switch {
 			case limit == "":
@@ -141,12 +143,15 @@ func (w *world) run(t *testing.T) {
 	}
 }
 
-// expects is what is owed to a client: all, or to Datastar all that can be a signal.
-func (w *world) expects(s *seat) []string {
-	if s.client.signals {
-		return slices.DeleteFunc(slices.Clone(w.sent), func(data string) bool { return !utf8.ValidString(data) })
+// expects returns what is owed to a client and in which form: everything, or to Datastar everything that can be a signal.
+func (w *world) expects(s *seat) (payloads []string, is func(told, string) bool) {
+	switch {
+	case s.client.signals:
+		return slices.DeleteFunc(slices.Clone(w.sent), func(data string) bool { return !utf8.ValidString(data) }), isSignal
+	case w.asJSON:
+		return w.sent, isJSON
 	}
-	return w.sent
+	return w.sent, isRaw
 }
 
 // publish stores messages on the fault's subject, and those that are text as signals for Datastar too.
@@ -176,12 +181,15 @@ func (w *world) store(m *nats.Msg) {
 	}
 }
 
-// await waits until a condition holds for each client. A client for which it does not in time is not waited for again.
+// await waits until a condition holds for each client. A client for which it does not, although nothing more happens, is
+// not waited for again.
 func (w *world) await(what string, holds func(*seat) bool) {
 	misses := func(s *seat) bool { return !s.failed() && !holds(s) }
-	err := within(patience, func() bool { return !slices.ContainsFunc(w.seats, misses) })
-	if err == nil {
-		return
+	for before := -1; w.events() > before; {
+		before = w.events()
+		if within(patience, func() bool { return !slices.ContainsFunc(w.seats, misses) }) == nil {
+			return
+		}
 	}
 	for _, s := range w.seats {
 		if misses(s) {
@@ -191,9 +199,18 @@ func (w *world) await(what string, holds func(*seat) bool) {
 	}
 }
 
+// events counts what clients got and how often they connected.
+func (w *world) events() (n int) {
+	for _, s := range w.seats {
+		returns, _ := s.witness.returns()
+		n += s.count() + returns + 1
+	}
+	return n
+}
+
 // awaitAll waits until each client has as many messages as were published.
 func (w *world) awaitAll() {
-	w.await("all messages", func(s *seat) bool { return s.count() >= len(w.expects(s)) })
+	w.await("all messages", func(s *seat) bool { payloads, _ := w.expects(s); return s.count() >= len(payloads) })
 }
 
 // awaitReturns makes something happen, and waits until each client has come back.
@@ -204,4 +221,11 @@ func (w *world) awaitReturns(happen func()) {
 	}
 	happen()
 	w.await("a return", func(s *seat) bool { returns, _ := s.witness.returns(); return returns > before[s] })
+}
+
+// awaitHeartbeats waits until each client's connection was silent for so many heartbeats in all.
+func (w *world) awaitHeartbeats(n int) {
+	for n := range n {
+		w.await("a heartbeat", func(s *seat) bool { _, heartbeats := s.witness.returns(); return heartbeats > n })
+	}
 }

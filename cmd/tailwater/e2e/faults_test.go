@@ -12,13 +12,15 @@ type fault struct {
 	title    string // in the documentation
 	query    string // of the URL that clients read
 	settings map[string]string
+	asJSON   bool // it reads format=json
 	proxied  bool // nginx stands in front of the bridge
+	alone    bool // it keeps the machine busy
 	happen   func(w *world)
 }
 
 var faults = []fault{
 	{
-		name: "age", title: "connection age",
+		name: "age", title: "connection age", query: "?since=all",
 		settings: map[string]string{"LIMIT_CONNECTION_AGE": "1s"},
 		// Eleven times, because some clients count their failures and give up at ten.
 		happen: func(w *world) {
@@ -41,7 +43,7 @@ var faults = []fault{
 		happen: func(w *world) { w.restarts(w.proxy, syscall.SIGTERM) },
 	},
 	{
-		name: "proxied age", title: "age behind a proxy", proxied: true,
+		name: "proxied age", title: "age behind a proxy", query: "?since=all", proxied: true,
 		settings: map[string]string{"LIMIT_CONNECTION_AGE": "2s"},
 		happen: func(w *world) {
 			for range 2 {
@@ -50,7 +52,7 @@ var faults = []fault{
 		},
 	},
 	{
-		name: "events", title: "10,000 events",
+		name: "events", title: "10,000 events", alone: true,
 		happen: func(w *world) { w.publish(w.numbered(10_000)...) },
 	},
 	{
@@ -58,15 +60,13 @@ var faults = []fault{
 		happen: func(w *world) { w.publish(oddPayloads...) },
 	},
 	{
-		name: "json", title: "the same as JSON", query: "?format=json",
+		name: "json", title: "the same as JSON", query: "?format=json", asJSON: true,
 		happen: func(w *world) { w.publish(oddPayloads...) },
 	},
 	{
 		name: "idle", title: "a minute of silence",
 		happen: func(w *world) {
-			for n := range 4 {
-				w.await("a heartbeat", func(s *seat) bool { _, heartbeats := s.witness.returns(); return heartbeats > n })
-			}
+			w.awaitHeartbeats(4)
 			w.publish(w.numbered(1)...)
 			w.await("no return in silence", func(s *seat) bool {
 				returns, _ := s.witness.returns()
@@ -103,11 +103,14 @@ var oddPayloads = []string{
 	"last",
 }
 
-// restarts ends a process twice, publishes meanwhile, and starts it again.
+// restarts ends a process twice, publishes meanwhile, and starts it again: at first in silence, behind a heartbeat.
 func (w *world) restarts(p *process, signal syscall.Signal) {
-	for range 2 {
+	for n := range 2 {
 		w.publish(w.numbered(20)...)
 		w.awaitAll()
+		if n == 0 {
+			w.awaitHeartbeats(1)
+		}
 		w.awaitReturns(func() {
 			p.end(signal)
 			w.publish(w.numbered(20)...)

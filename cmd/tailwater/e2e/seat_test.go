@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -63,7 +64,7 @@ func (s *seat) failed() bool {
 
 // complaints holds what the client got against what was published, and says everything that is not as promised: each
 // message once and in order, nothing else, and a return only with the position.
-func (s *seat) complaints(sent []string, asJSON bool) (all []string) {
+func (s *seat) complaints(sent []string, matches func(told, string) bool) (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	complain := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
@@ -74,10 +75,8 @@ func (s *seat) complaints(sent []string, asJSON bool) (all []string) {
 		complain("the client says: %.200s", e)
 	}
 	s.witness.note(func() {
-		for i, id := range s.witness.requests {
-			if i > 0 && id == "" {
-				complain("return %d of %d without a position", i, len(s.witness.requests)-1)
-			}
+		if i := slices.IndexFunc(s.witness.requests, func(id string) bool { return id != "" }); i >= 0 && slices.Contains(s.witness.requests[i:], "") {
+			complain("it came back without a position after it had brought one")
 		}
 		for i, opening := range s.witness.openings {
 			if opening != "open" {
@@ -85,19 +84,19 @@ func (s *seat) complaints(sent []string, asJSON bool) (all []string) {
 			}
 		}
 	})
-	if d := difference(s.got, sent, asJSON); d != "" {
+	if d := difference(s.got, sent, matches); d != "" {
 		complain("%s", d)
 	}
 	return all
 }
 
 // difference describes the first place where what came is not what was published.
-func difference(got []told, sent []string, asJSON bool) string {
+func difference(got []told, sent []string, matches func(told, string) bool) string {
 	for i, data := range sent {
 		switch {
 		case i >= len(got):
 			return fmt.Sprintf("%d messages came, of %d", len(got), len(sent))
-		case !same(got[i], data, asJSON):
+		case !matches(got[i], data):
 			return fmt.Sprintf("message %d of %d is %.80q (%s), came %.80q", i+1, len(sent), data, got[i].Type, got[i].Data)
 		}
 	}
@@ -107,22 +106,30 @@ func difference(got []told, sent []string, asJSON bool) string {
 	return ""
 }
 
-// same reports whether an event carries a payload in the form that the README promises.
-func same(got told, payload string, asJSON bool) bool {
-	isText := utf8.ValidString(payload) && !strings.ContainsRune(payload, 0)
-	encoded := base64.StdEncoding.EncodeToString([]byte(payload))
-	switch {
-	case asJSON:
-		var object struct {
-			Data   string
-			Base64 string `json:"data_base64"`
-		}
-		if json.Unmarshal([]byte(got.Data), &object) != nil {
-			return false
-		}
-		return isText && object.Data == payload || !isText && object.Base64 == encoded
-	case !isText:
-		return got.Type == "tailwater:binary" && got.Data == encoded
+// isRaw, isJSON and isSignal report whether an event carries a payload, in each of the forms.
+func isRaw(got told, payload string) bool {
+	if isText(payload) {
+		return got.Data == strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(payload)
 	}
-	return got.Data == strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(payload)
+	return got.Type == "tailwater:binary" && got.Data == base64.StdEncoding.EncodeToString([]byte(payload))
+}
+
+func isJSON(got told, payload string) bool {
+	var object struct {
+		Data   *string
+		Base64 *string `json:"data_base64"`
+	}
+	if json.Unmarshal([]byte(got.Data), &object) != nil {
+		return false
+	}
+	if isText(payload) {
+		return object.Data != nil && *object.Data == payload
+	}
+	return object.Base64 != nil && *object.Base64 == base64.StdEncoding.EncodeToString([]byte(payload))
+}
+
+func isSignal(got told, payload string) bool { return got.Data == payload }
+
+func isText(payload string) bool {
+	return utf8.ValidString(payload) && !strings.ContainsRune(payload, 0)
 }

@@ -19,16 +19,16 @@ var clients = []client{
 	{name: "eventsource 5", in: inNode, program: "eventsource5", from: "eventsource5"},
 	{name: "undici", in: inNode, program: "undici", from: "undici"},
 	{name: "launchdarkly-eventsource", in: inNode, program: "launchdarkly-eventsource", from: "launchdarkly-eventsource"},
-	{name: "fetch-event-source", in: inChromium, program: "fetch-event-source", from: "@microsoft/fetch-event-source"},
-	{name: "fetch-event-source", in: inFirefox, program: "fetch-event-source", from: "@microsoft/fetch-event-source"},
+	{name: "fetch-event-source", in: inChromium, program: "fetch-event-source", from: "@microsoft/fetch-event-source", cannot: emptyLine},
+	{name: "fetch-event-source", in: inFirefox, program: "fetch-event-source", from: "@microsoft/fetch-event-source", cannot: emptyLine},
 	{name: "event-source-polyfill", in: inChromium, program: "event-source-polyfill", from: "event-source-polyfill"},
 	{name: "event-source-polyfill", in: inFirefox, program: "event-source-polyfill", from: "event-source-polyfill"},
-	{name: "extended-eventsource", in: inChromium, program: "extended-eventsource", from: "extended-eventsource"},
-	{name: "extended-eventsource", in: inFirefox, program: "extended-eventsource", from: "extended-eventsource"},
+	{name: "extended-eventsource", in: inChromium, program: "extended-eventsource", from: "extended-eventsource", cannot: emptyLine},
+	{name: "extended-eventsource", in: inFirefox, program: "extended-eventsource", from: "extended-eventsource", cannot: emptyLine},
 	{name: "sse.js", in: inChromium, program: "sse.js", from: "sse.js"},
 	{name: "sse.js", in: inFirefox, program: "sse.js", from: "sse.js"},
-	{name: "event-source-plus", in: inChromium, program: "event-source-plus", from: "event-source-plus"},
-	{name: "event-source-plus", in: inFirefox, program: "event-source-plus", from: "event-source-plus"},
+	{name: "event-source-plus", in: inChromium, program: "event-source-plus", from: "event-source-plus", cannot: lastLine},
+	{name: "event-source-plus", in: inFirefox, program: "event-source-plus", from: "event-source-plus", cannot: lastLine},
 	{name: "htmx 2", in: inChromium, program: "htmx2", from: "htmx-ext-sse"},
 	{name: "htmx 2", in: inFirefox, program: "htmx2", from: "htmx-ext-sse"},
 	{name: "htmx 4", in: inChromium, program: "htmx4", from: "htmx4"},
@@ -39,3 +39,8 @@ var clients = []client{
 	{name: "r3labs/sse", in: inGo, program: "r3labs/sse", from: "github.com/r3labs/sse/v2"},
 	{name: "tmaxmax/go-sse", in: inGo, program: "tmaxmax/go-sse", from: "github.com/tmaxmax/go-sse"},
 }
+
+var (
+	emptyLine = map[string]string{"raw": "an empty line at the beginning of a text is lost"}
+	lastLine  = map[string]string{"raw": "of several lines only the last is kept, without its blanks"}
+)

@@ -18,5 +18,6 @@ const clients = {
 
 for (const { id, client, url } of JSON.parse(process.argv[2])) {
   const Client = clients[client];
-  listen(new Client(url), (event) => console.log(JSON.stringify({ job: id, ...event })));
+  // Node's own agent ends a silent connection after five seconds, where launchdarkly-eventsource does not say otherwise.
+  listen(new Client(url, { readTimeoutMillis: 45_000 }), (event) => console.log(JSON.stringify({ job: id, ...event })));
 }

@@ -1,10 +1,12 @@
 import "./htmx4-global.mjs";
 import "htmx4/dist/ext/hx-sse.js";
-import { url, tell } from "./job.mjs";
+import { url, tell, whenLoaded } from "./job.mjs";
 
 const tag = document.createElement("div");
 tag.setAttribute("hx-sse:connect", url);
-document.body.append(tag);
 tag.addEventListener("htmx:sse:after:message", ({ detail: { message } }) =>
   tell({ type: message.event || "message", data: message.data, id: message.id }));
-htmx.process(tag);
+whenLoaded(() => {
+  document.body.append(tag);
+  htmx.process(tag);
+});

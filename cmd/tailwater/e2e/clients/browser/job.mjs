@@ -21,6 +21,12 @@ async function send() {
   telling = false;
 }
 
+// whenLoaded waits until libraries have looked at the page as it came, so that they do not meet a new tag twice.
+export function whenLoaded(then) {
+  if (document.readyState === "complete") setTimeout(then);
+  else addEventListener("load", () => setTimeout(then));
+}
+
 export const broke = (error) => tell({ error: String(error) });
 addEventListener("error", (e) => broke(e.message));
 addEventListener("unhandledrejection", (e) => broke(e.reason));

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"log"
 	"net/http"
@@ -83,7 +84,12 @@ func launchDarkly(url string, tell tell) error {
 func r3Labs(url string, tell tell) error {
 	client := r3labs.NewClient(url)
 	client.ReconnectStrategy = backoff.NewConstantBackOff(2 * time.Second)
+	var last []byte
 	return client.SubscribeRaw(func(event *r3labs.Event) {
+		if bytes.Equal(event.ID, last) {
+			return // where a connection broke behind a heartbeat, there is an empty event
+		}
+		last = event.ID
 		tell(string(event.Event), string(event.Data), string(event.ID))
 	})
 }
