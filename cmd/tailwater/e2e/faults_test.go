@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -62,6 +63,16 @@ var faults = []fault{
 	{
 		name: "json", title: "the same as JSON", query: "?format=json", asJSON: true,
 		happen: func(w *world) { w.publish(oddPayloads...) },
+	},
+	{
+		name: "large", title: "one event of 100 KiB, with `?max=60KiB`", query: "?max=60KiB",
+		happen: func(w *world) {
+			w.publish(w.numbered(1)...)
+			large := strings.Repeat("large ", 100<<10/6)
+			w.publish(large)
+			w.sent = w.sent[:len(w.sent)-1] // nobody is owed it: they get tailwater:large in its place
+			w.publish(w.numbered(1)...)
+		},
 	},
 	{
 		name: "idle", title: "a minute of silence",
