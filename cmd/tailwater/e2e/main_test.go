@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package e2e tests the bridge as its users have it: the command as a process, and programs of others on its sockets.
 package e2e
 
