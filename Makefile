@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: run test soak lint vulncheck fmt bench fuzz generate
+.PHONY: run test clients soak lint vulncheck fmt bench fuzz generate
 
 run: ## run the bridge with its embedded NATS
 	go run ./cmd/tailwater
@@ -15,14 +15,20 @@ test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
 	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=5m ./cmd/tailwater ./... # the longest first
 
+CLIENTS := cmd/tailwater/e2e/clients
+clients: ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table
+	npm ci --prefix=$(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error
+	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e -clients
+
 soak: ## run the chaos tests in their long form, ten minutes at most, and the rule of gaps on many streams
-	go test -count=1 -timeout=15m -run='^TestChaos|^TestInTheBrowser$$' ./cmd/tailwater -soak
+	go test -count=1 -timeout=15m -run='^TestChaos' ./cmd/tailwater -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater -soak
 	go test -count=1 -run='^TestGroundTruth$$' ./bridge/source -soak
 
 lint: ## check style and the order of imports
 	go mod tidy -diff
 	go vet ./...
+	cd $(CLIENTS)/go && go mod tidy -diff && go vet ./...
 	go run $(STATICCHECK) ./...
 	@unformatted=$$(go run $(GOFUMPT) -l .) && test -z "$$unformatted" || { echo "run make fmt for: $$unformatted"; exit 1; }
 	go test -count=1 -run TestImportsRunOneWay ./cmd/tailwater

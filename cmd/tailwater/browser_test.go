@@ -112,7 +112,6 @@ func TestInTheBrowser(t *testing.T) {
 		"restart":      testRestart,
 		"refused room": testRefusedRoom,
 		"clock":        testClock,
-		"resume":       testResume,
 	})
 }
 

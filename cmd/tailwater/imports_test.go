@@ -19,6 +19,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"bridge/outlet":                     {"bridge"},
 		"bridge/httpapi":                    {"bridge"},
 		"bridge/auth":                       {"bridge"},
+		"cmd/tailwater/e2e":                 nil,
 		"cmd/tailwater/load":                nil,
 		"cmd/tailwater/load/compare":        {"cmd/tailwater/load"},
 		"cmd/tailwater/load/compare/byhand": nil,

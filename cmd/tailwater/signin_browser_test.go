@@ -13,6 +13,18 @@ import (
 	"github.com/tailwater/tailwater/bridge/auth"
 )
 
+// watch tells what an EventSource does, one object for each time.
+const watch = `
+const source = new EventSource(url);
+source.onopen = () => tell({kind: "open"});
+source.onerror = () => source.readyState === EventSource.CLOSED && tell({kind: "closed"});
+for (const type of ["message", "tailwater:open", "tailwater:gap", "tailwater:reset", "tailwater:binary", "tailwater:close"])
+	source.addEventListener(type, e => tell({kind: "event", type, data: e.data, id: e.lastEventId}));
+`
+
+// told is such an object.
+type told struct{ Kind, Type, Data, ID string }
+
 // signingIn is a page's part: it sends a token once, and listens with the ticket that it was given, or with the cookie. What it
 // sees is in seen, what the bridge answered to the token in answered.
 const signingIn = `

@@ -1,0 +1,4 @@
+import { url, tell } from "./job.mjs";
+import { listen } from "../names.mjs";
+
+listen(new EventSource(url), tell);

@@ -1,0 +1,12 @@
+module github.com/tailwater/tailwater/cmd/tailwater/e2e/clients/go
+
+go 1.26.0
+
+require (
+	github.com/launchdarkly/eventsource v1.11.0
+	github.com/r3labs/sse/v2 v2.10.0
+	github.com/tmaxmax/go-sse v0.12.0
+	gopkg.in/cenkalti/backoff.v1 v1.1.0
+)
+
+require golang.org/x/net v0.60.0 // indirect
