@@ -119,7 +119,7 @@ func (f *Feed) Begin(parts []Part, reason string) {
 
 // same tells whether nothing changes for a reader that continues from one in the other.
 func (p part) same(other Part) bool {
-	return p.At.Epoch == other.At.Epoch && p.Log == other.Log && p.Crowded == other.Crowded && slices.Equal(p.Subjects, other.Subjects)
+	return p.At.Epoch == other.At.Epoch && p.Log == other.Log && p.Crowded == other.Crowded && p.Barred == other.Barred && slices.Equal(p.Subjects, other.Subjects)
 }
 
 // Lost says that messages which should have been appended are gone, and leaves a gap at that position.

@@ -60,6 +60,9 @@ type Part struct {
 	// Crowded: a log holds some of the subjects, but the feed reads from as many as it can, so that this part has none.
 	Crowded bool
 
+	// Barred: a log holds some of the subjects, but cannot be read, so that this part has none.
+	Barred bool
+
 	// From is where readers continue that knew another log in its place: below At there may be what they have not seen.
 	// The zero value stands for At.
 	From Position

@@ -75,14 +75,14 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	}
 }
 
-// before gives what the client has seen: where it brought nothing, nothing of what crowded parts had before they began.
+// before gives what the client has seen: where it brought nothing, nothing of what parts had before they began whose logs are not read.
 func (r *Reader) before(after ID) ID {
 	if len(after) > 0 {
 		return after
 	}
 	id := r.id()
 	for i := range id {
-		if r.feed.parts[i].Crowded {
+		if r.feed.parts[i].Crowded || r.feed.parts[i].Barred {
 			id[i] = Position{Epoch: id[i].Epoch}
 		}
 	}
@@ -154,6 +154,8 @@ func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	switch {
 	case p.Crowded && (len(after) > 0 || since.isStored()):
 		v.gap = GapStreams
+	case p.Barred && since.isStored():
+		v.gap = GapDisconnected
 	case len(after) == 0:
 	case p.wasOther(after):
 		v.reset = ResetRecreated

@@ -1,33 +1,176 @@
 package source
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
 
-// barredFor is how long a stream that NATS does not let this bridge read is left alone, unless there is a new connection:
-// each attempt is logged, here and there.
-const barredFor = tableRefused * tableInterval
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
-// bar takes a stream for one that cannot be read on a connection: its user is not allowed that name. Readers would wait for it for ever; so
-// what it holds is passed on as it comes.
-func (t *table) bar(name string, connection uint64) {
-	t.mu.Lock()
-	isKnown := t.barred[name] == connection
-	t.barred[name] = connection
-	t.mu.Unlock()
-	if isKnown {
-		return
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// barredFor is how long a stream is left alone that cannot be read, unless there is a new connection.
+	barredFor = 30 * time.Second
+	// refusedFor is that where NATS refuses it to the bridge's user: each attempt is logged, here and there.
+	refusedFor = tableRefused * tableInterval
+)
+
+// bar is why a stream cannot be read. It stays when its time is over, until the stream was read: so that the log says it once.
+type bar struct {
+	obstacle
+	connection uint64
+	until      time.Time
+}
+
+// obstacle is what keeps the bridge from reading a stream, until somebody removes it.
+type obstacle struct {
+	why    string // "" for none
+	remedy string
+	lasts  time.Duration // until it is worth another attempt
+}
+
+// What JetStream answers to a consumer that it does not make; jetstream names only some.
+const (
+	codeNotLeader    = 10009
+	codeMaxConsumers = 10026
+)
+
+// transient are refusals that end by themselves: servers look for each other, or a stream is being moved.
+var transient = []jetstream.ErrorCode{codeIncomplete, codeNoLeader, codeNotLeader, codeOffline, jetstream.JSErrCodeStreamNotFound}
+
+// hindrance returns what keeps a stream from being read, for an error of doing so. An error that may pass by itself is none.
+func (t *table) hindrance(name string, err error) obstacle {
+	var refusal *jetstream.APIError
+	switch {
+	case errors.Is(err, bridge.ErrRefused):
+		return obstacle{
+			"NATS does not let this bridge read the stream " + name,
+			"run tailwater check again, and allow the bridge's user what it prints", refusedFor,
+		}
+	case !errors.As(err, &refusal) || slices.Contains(transient, refusal.ErrorCode) || isAbsence(err):
+		return obstacle{}
 	}
-	t.log.Error("NATS does not let this bridge read a stream; what callers read of it is passed on as it comes, without history",
-		"stream", name, "remedy", "run tailwater check again, and allow the bridge's user what it prints")
-	time.AfterFunc(barredFor, func() {
-		t.mu.Lock()
-		isLast := t.barred[name] == connection // else a later connection has barred it anew, and will lift that
-		if isLast {
-			delete(t.barred, name)
-		}
-		t.mu.Unlock()
-		if isLast && t.alive.Err() == nil {
-			t.changed()
-		}
-	})
+	found := obstacle{fmt.Sprintf("JetStream makes no consumer on the stream %s: %s", name, refusal.Description), "", barredFor}
+	switch refusal.ErrorCode {
+	case codeMaxConsumers:
+		found.remedy = "raise max_consumers of the stream or of the account, or delete a consumer that is not used: " + command("consumer", "ls", name)
+	case codeNotEnough, codeNotEnoughForAccount, codeNotEnoughMemory, codeNotEnoughStorage:
+		found.remedy = "give JetStream more memory, on the server or in the account"
+	default:
+		found.remedy = command("stream", "info", name)
+	}
+	return found
+}
+
+// bar takes a stream for one that cannot be read on a connection: readers would wait for it for ever, so what it holds is
+// passed on as it comes.
+func (t *table) bar(name string, connection uint64, by obstacle) {
+	t.mu.Lock()
+	before, known := t.barred[name]
+	t.barred[name] = bar{by, connection, time.Now().Add(by.lasts)}
+	t.timed()
+	t.mu.Unlock()
+	if !known || before.why != by.why {
+		t.log.Error("a stream cannot be read; what callers read of it is passed on as it comes, without history",
+			"stream", name, "error", by.why, "remedy", by.remedy)
+	}
 	t.changed()
+}
+
+// isBarred reports whether a stream cannot be read at present. The lock must be held.
+func (t *table) isBarred(name string) bool {
+	b, known := t.barred[name]
+	return known && t.now != nil && b.connection == t.now.connection && time.Now().Before(b.until)
+}
+
+// unbar takes note that a stream can be read.
+func (t *table) unbar(name string) {
+	t.mu.Lock()
+	_, known := t.barred[name]
+	delete(t.barred, name)
+	t.mu.Unlock()
+	if known {
+		t.log.Info("a stream can be read again", "stream", name)
+	}
+}
+
+// timed wakes run for something that ends at a certain time.
+func (t *table) timed() {
+	select {
+	case t.lapse <- struct{}{}:
+	default:
+	}
+}
+
+// expire ends what has had its time, and returns how long the next has.
+func (t *table) expire() time.Duration {
+	now, next := time.Now(), tableInterval
+	ended := false
+	var gone []*stream
+	t.mu.Lock()
+	for name, was := range t.missed {
+		if left := was.until.Sub(now); left > 0 {
+			next = min(next, left)
+			continue
+		}
+		delete(t.missed, name)
+		ended = true
+		if t.used[name] && t.now.get(name) == nil {
+			delete(t.used, name)
+			gone = append(gone, was.stream)
+		}
+	}
+	for name, b := range t.barred {
+		switch left := b.until.Sub(now); {
+		case b.until.IsZero():
+		case left > 0:
+			next = min(next, left)
+		default:
+			b.until = time.Time{}
+			t.barred[name] = b
+			ended = true
+			if t.now.get(name) == nil {
+				delete(t.barred, name)
+			}
+		}
+	}
+	if ended {
+		t.spread()
+	}
+	t.mu.Unlock()
+	for _, stream := range gone {
+		t.tellGone(stream)
+	}
+	if ended {
+		t.changed()
+	}
+	return next
+}
+
+// consumable finds out what keeps a consumer from being made on a stream, by making one.
+func (t *table) consumable(ctx context.Context, of *stream) obstacle {
+	config := limited(of.info.Config.ConsumerLimits, pushing(nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, t.conn.NewInbox()))
+	err := t.call(ctx, createConsumer(of.name(), config), creation{of.name(), config, "create"}, nil)
+	if err != nil {
+		return t.hindrance(of.name(), err)
+	}
+	_ = t.conn.Publish(t.api.subject(askDelete+of.name()+"."+config.Name), nil) // it ends by itself if that is lost
+	return obstacle{}
+}
+
+// limited keeps a consumer within what its stream allows. A consumer without acknowledgements must not get the stream's
+// limit of them as its own.
+func limited(limits jetstream.StreamConsumerLimits, config nats.ConsumerConfig) nats.ConsumerConfig {
+	if limits.InactiveThreshold > 0 {
+		config.InactiveThreshold = min(config.InactiveThreshold, limits.InactiveThreshold)
+	}
+	if limits.MaxAckPending > 0 {
+		config.MaxAckPending = -1
+	}
+	return config
 }

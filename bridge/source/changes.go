@@ -15,7 +15,7 @@ func (t *table) tell(before, after *streams) {
 		t.mu.Lock()
 		isUsed, had := t.used[name], before.get(name)
 		if had == nil {
-			had = t.missed[name]
+			had = t.missed[name].stream
 		}
 		t.mu.Unlock()
 		if isUsed && had != nil {

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,30 +23,43 @@ func (s *Source) becomeSure() {
 // that was sent before it: one round trip proves all subscriptions made until then, and a thousand feeds opened at once
 // wait for the same one. Behind a reconnect every feed with subscriptions has to be proved again.
 func (s *Source) confirm() {
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		select {
 		case <-s.unsure:
+		case <-again.C:
 		case <-s.alive.Done():
 			return
 		}
 		if !s.up.Load() {
 			continue // the next connection wakes this again
 		}
-		connection := s.dials.Load()
-		s.renewTaps(connection)
-		var prepared []*attachment
-		for _, a := range s.candidates(connection) {
-			if s.prepare(a, connection) {
-				prepared = append(prepared, a)
-			}
+		s.round()
+		if wait := s.nextTry(); wait > 0 {
+			again.Reset(wait)
 		}
-		if !s.prove(prepared) || s.dials.Load() != connection {
-			s.postpone(prepared)
-			continue
+	}
+}
+
+// round looks at all that waits once.
+func (s *Source) round() {
+	connection := s.dials.Load()
+	s.renewTaps(connection)
+	s.listen(connection)
+	var prepared []*attachment
+	for _, a := range s.candidates(connection) {
+		if s.prepare(a, connection) {
+			prepared = append(prepared, a)
 		}
-		for _, a := range prepared {
-			s.begin(a, connection)
-		}
+	}
+	isProof := slices.ContainsFunc(prepared, func(a *attachment) bool { return len(a.next.unstored) > 0 })
+	if isProof && !s.prove() || s.dials.Load() != connection || !s.areWithinLimit(connection, isProof) {
+		s.postpone(prepared)
+		return
+	}
+	for _, a := range prepared {
+		s.begin(a, connection)
 	}
 }
 
@@ -53,7 +67,7 @@ func (s *Source) confirm() {
 func (s *Source) renewTaps(connection uint64) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	if s.renewed == connection {
+	if s.renewed == connection && !s.stalled.Swap(false) {
 		return
 	}
 	s.renewed = connection
@@ -62,15 +76,8 @@ func (s *Source) renewTaps(connection uint64) {
 	}
 }
 
-// prove reports whether all subscriptions of those that were prepared are in force.
-func (s *Source) prove(prepared []*attachment) bool {
-	for _, a := range prepared {
-		if len(a.next.unstored) > 0 {
-			return s.roundTrip() && s.catchUp()
-		}
-	}
-	return true
-}
+// prove reports whether the server has seen all subscriptions that were made, and what it refused of them is noted.
+func (s *Source) prove() bool { return s.roundTrip() && s.catchUp() }
 
 // roundTrip reports whether the server has answered, and whatever it refused before that was noted.
 func (s *Source) roundTrip() bool {

@@ -77,7 +77,7 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 		return 0, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	config = pushing(config, inbox)
+	config = limited(*h.limits.Load(), pushing(config, inbox))
 	var made struct {
 		Pending uint64 `json:"num_pending"`
 	}

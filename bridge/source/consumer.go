@@ -35,6 +35,12 @@ func (t *tap) consume() (*consumer, error) {
 		tap: t, inbox: inbox,
 		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
 	}
+	if t.source.refused.overLimit() > 0 {
+		t.source.admitting.Lock()
+		defer t.source.admitting.Unlock()
+	}
+	before, _ := t.source.refused.soFar()
+	refused := t.source.refused.overLimit()
 	var err error
 	if c.sub, err = conn.Subscribe(inbox, c.receive); err != nil {
 		return nil, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
@@ -46,10 +52,16 @@ func (t *tap) consume() (*consumer, error) {
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
 		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
 	}, inbox)
+	config = limited(*t.log.limits.Load(), config)
+	config.FlowControl = !t.source.refused.isStalling() // else it would stop, and wait for an answer that NATS refuses
 	c.name = config.Name
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	if err := t.source.table.call(ctx, createConsumer(t.name, config), creation{t.name, config, "create"}, nil); err != nil {
+	err = t.source.table.call(ctx, createConsumer(t.name, config), creation{t.name, config, "create"}, nil)
+	if err == nil {
+		err = t.source.proveInbox(ctx, inbox, before, refused)
+	}
+	if err != nil {
 		c.close()
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 	}
 	message.Position = s.advance()
 	for _, p := range flow.takers {
-		if p.sure == connection && p.takes(flow.filter, msg.Subject) {
+		if p.sure == connection && !p.muted[flow] && p.takes(flow.filter, msg.Subject) {
 			p.feed.Append(message)
 		}
 	}
@@ -58,6 +58,9 @@ func (s *Source) announceLost() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, flow := range s.flows {
+		if flow.sub == nil {
+			continue
+		}
 		lost := overBudget[flow.sub]
 		if dropped, err := flow.sub.Dropped(); err == nil {
 			lost += dropped

@@ -84,7 +84,11 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 	case h.Stream == "":
 		e.permitted(&h, "read "+string(filter), e.table.refusedSubscription(ctx, filter))
 	default:
-		e.permitted(&h, "read the stream "+h.Stream, e.table.refusedReading(ctx, h.Stream))
+		refused := e.table.refusedReading(ctx, h.Stream)
+		e.permitted(&h, "read the stream "+h.Stream, refused)
+		if by := e.table.consumable(ctx, holder); len(refused) == 0 && by.why != "" {
+			e.add(&h, Finding{Problem: by.why + "; its messages are passed on as they come, without history", Remedy: by.remedy, Refused: true})
+		}
 	}
 	if e.table.refused.anyOf([]bridge.Subject{advisorySubjects}, now.connection) {
 		e.refused(&h, "NATS does not let this bridge hear of changes to streams; it notices them within "+tableInterval.String(),
@@ -276,7 +280,7 @@ func probing(pattern, stream string) string {
 
 // refusedSubscription finds out whether NATS lets this bridge subscribe.
 func (t *table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
-	connection := t.dials.Load()
+	before, _ := t.refused.soFar()
 	sub, err := t.conn.SubscribeSync(string(filter))
 	if err != nil {
 		return nil
@@ -285,7 +289,7 @@ func (t *table) refusedSubscription(ctx context.Context, filter bridge.Subject) 
 	if t.conn.FlushWithContext(ctx) != nil || !t.refused.noted(ctx, t.conn) {
 		return nil
 	}
-	if t.refused.anyOf([]bridge.Subject{filter}, connection) {
+	if t.refused.subscribedSince(before, string(filter)) {
 		return []string{"subscribe to " + string(filter)}
 	}
 	return nil

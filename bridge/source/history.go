@@ -40,6 +40,7 @@ type history struct {
 	decoder   atomic.Pointer[decoder]
 	direct    atomic.Bool  // the stream allows direct gets
 	keeps     atomic.Int64 // how many messages it keeps of each subject; at most 0 for any number
+	limits    atomic.Pointer[jetstream.StreamConsumerLimits]
 	counts    counts
 	many      many
 	sweeps    sweeps
@@ -61,6 +62,7 @@ func (h *history) update(of *stream, d decoder) {
 	h.decoder.Store(&d)
 	h.direct.Store(of.info.Config.AllowDirect)
 	h.keeps.Store(of.info.Config.MaxMsgsPerSubject)
+	h.limits.Store(&of.info.Config.ConsumerLimits)
 }
 
 // entry is what is stored at one sequence.

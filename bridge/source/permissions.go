@@ -33,7 +33,10 @@ const anyStream = "*"
 
 // flowControl is where a consumer's flow control is answered. It is not narrowed to a stream: newer servers can be told
 // to put domain and account before its name.
-const flowControl = "$JS.FC.>"
+const (
+	flowControl      = flowControlBegin + ">"
+	flowControlBegin = "$JS.FC."
+)
 
 // Permissions gives what is needed with the streams that there are. It waits until JetStream has said which; the error
 // means that it did not.

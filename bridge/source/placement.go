@@ -19,8 +19,13 @@ type attachment struct {
 type placement struct {
 	feed     *bridge.Feed
 	unstored []bridge.Subject
-	crowded  bool     // streams hold some of these
+	crowded  bool     // streams hold some of these, beyond those that one feed reads from
+	barred   bool     // streams hold some of these, and cannot be read
 	stored   []*share // by the name of the stream
+
+	// muted are flows that were not in force for a while, though the connection is the same: what they bring again is the
+	// feed's only behind a gap. nil for none.
+	muted map[*flow]bool
 
 	// While sure is not the number of the present connection, messages of subscriptions may be missing, so none are
 	// delivered: a gap is announced once they are in force again. 0 stands for a placement that is not yet in force.
@@ -40,7 +45,7 @@ func (p *placement) takes(via bridge.Subject, subject string) bool {
 
 // like tells whether the other placement is the same in another object.
 func (p *placement) like(other *placement) bool {
-	return p != nil && p.crowded == other.crowded && slices.Equal(p.unstored, other.unstored) && slices.EqualFunc(p.stored, other.stored, func(x, y *share) bool {
+	return p != nil && p.crowded == other.crowded && p.barred == other.barred && slices.Equal(p.unstored, other.unstored) && slices.EqualFunc(p.stored, other.stored, func(x, y *share) bool {
 		return x.tap == y.tap && slices.Equal(x.filters, y.filters)
 	})
 }
@@ -72,15 +77,15 @@ func (s *Source) prepare(a *attachment, connection uint64) bool {
 	case a.now.like(wanted):
 		wanted = a.now
 	}
+	if a.next != wanted && a.now != wanted {
+		s.open(wanted) // before the other is removed: what both need stays
+	}
 	if a.next != wanted && a.next != a.now {
 		s.remove(a.next)
 	}
-	if wanted == a.now && (len(wanted.unstored) == 0 || wanted.sure == connection) {
+	if wanted == a.now && s.isInForce(wanted, connection) {
 		a.next = nil
 		return false
-	}
-	if a.next != wanted && a.now != wanted {
-		s.open(wanted)
 	}
 	a.next = wanted
 	if !wanted.ready() {
@@ -88,6 +93,29 @@ func (s *Source) prepare(a *attachment, connection uint64) bool {
 		return false
 	}
 	return true
+}
+
+// isInForce reports whether all that a placement takes from subscriptions comes in on the connection.
+func (s *Source) isInForce(p *placement, connection uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(p.unstored) == 0 || p.sure == connection && p.muted == nil
+}
+
+// isDeaf reports whether one of a placement's subscriptions is not in force. The lock must be held.
+func (s *Source) isDeaf(p *placement) bool {
+	return slices.ContainsFunc(p.unstored, func(filter bridge.Subject) bool {
+		f := s.flows[filter]
+		return f == nil || f.deaf
+	})
+}
+
+// mute keeps what a flow brings from the feed until it begins again.
+func (p *placement) mute(f *flow) {
+	if p.muted == nil {
+		p.muted = map[*flow]bool{}
+	}
+	p.muted[f] = true
 }
 
 // await puts attachments among those that wait.
@@ -112,7 +140,7 @@ func (s *Source) classify(feed *bridge.Feed) (*placement, bool) {
 	p := &placement{feed: feed}
 	for _, portion := range portions {
 		if portion.stream == nil {
-			p.unstored, p.crowded = portion.subjects, portion.crowded
+			p.unstored, p.crowded, p.barred = portion.subjects, portion.crowded, portion.barred
 		} else {
 			p.stored = append(p.stored, &share{tap: s.tapOf(portion.stream), feed: feed, filters: portion.subjects})
 		}
@@ -158,16 +186,49 @@ func (s *Source) join(p *placement, filter bridge.Subject) error {
 	if found {
 		return nil
 	}
-	sub, err := s.conn.ChanSubscribe(string(filter), s.incoming)
+	opened := &flow{filter: filter, takers: []*placement{p}}
+	s.mu.Lock()
+	s.flows[filter] = opened
+	if mustWait := s.isLimited(); mustWait {
+		s.setDeaf(opened, true)
+		s.starving = append(s.starving, opened)
+		s.mu.Unlock()
+		return nil
+	}
+	s.fresh = append(s.fresh, opened)
+	s.mu.Unlock()
+	return s.subscribe(opened)
+}
+
+// subscribe lets a flow take messages in. placing must be held.
+func (s *Source) subscribe(f *flow) error {
+	sub, err := s.conn.ChanSubscribe(string(f.filter), s.incoming)
 	if err != nil {
-		return fmt.Errorf("subscribe to %s: %w", filter, err)
+		return fmt.Errorf("subscribe to %s: %w", f.filter, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	opened := &flow{filter: filter, sub: sub, takers: []*placement{p}}
-	s.flows[filter] = opened
-	s.bySub[sub] = opened
+	f.sub, f.lost = sub, 0
+	s.setDeaf(f, false)
+	s.bySub[sub] = f
 	return nil
+}
+
+// unsubscribe ends that. placing must be held.
+func (s *Source) unsubscribe(f *flow) {
+	s.mu.Lock()
+	sub := f.sub
+	if f.sub = nil; sub != nil {
+		delete(s.bySub, sub)
+		s.intake.forget(sub)
+	}
+	s.mu.Unlock()
+	if sub == nil {
+		return
+	}
+	if err := sub.Unsubscribe(); err != nil && !s.conn.IsClosed() {
+		s.log.Error("cannot unsubscribe", "subject", f.filter, "error", err)
+	}
 }
 
 // remove ends what comes in by a placement, if it is one. placing must be held.
@@ -188,9 +249,7 @@ func (s *Source) remove(p *placement) {
 		}
 	}
 	for _, unused := range s.leave(p) {
-		if err := unused.sub.Unsubscribe(); err != nil && !s.conn.IsClosed() {
-			s.log.Error("cannot unsubscribe", "subject", unused.filter, "error", err)
-		}
+		s.unsubscribe(unused)
 	}
 }
 
@@ -215,13 +274,24 @@ func (s *Source) leave(p *placement) (unused []*flow) {
 		}
 		flow.drop(p)
 		if len(flow.takers) == 0 {
-			delete(s.flows, filter)
-			delete(s.bySub, flow.sub)
-			s.intake.forget(flow.sub)
+			s.forget(flow)
 			unused = append(unused, flow)
 		}
 	}
 	return unused
+}
+
+// forget drops a flow that nobody takes from. The lock must be held.
+func (s *Source) forget(f *flow) {
+	delete(s.flows, f.filter)
+	s.setDeaf(f, false)
+	isThis := func(other *flow) bool { return other == f }
+	s.starving = slices.DeleteFunc(s.starving, isThis)
+	s.fresh = slices.DeleteFunc(s.fresh, isThis)
+	if f.sub != nil && len(s.starving) > 0 {
+		s.hasRoom = true
+		s.becomeSure()
+	}
 }
 
 // begin puts what was prepared in force, and lets the feed begin, or go on from there.
@@ -256,9 +326,8 @@ func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refused.anyOf(p.unstored, connection) {
-		// Nothing would ever come, and readers are not told that the feed is open. A new connection may be allowed more.
-		return true
+	if s.isDeaf(p) {
+		return true // nothing would come, so readers are not told that the feed is open; listen tries again
 	}
 	var parts []bridge.Part
 	reason := bridge.GapDisconnected
@@ -276,7 +345,7 @@ func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
 		parts = append(parts, part)
 	}
 	if len(p.unstored) > 0 {
-		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Crowded: p.crowded})
+		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Crowded: p.crowded, Barred: p.barred})
 	}
 	if a.now != p {
 		if a.now != nil {
@@ -289,7 +358,7 @@ func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
 			share.tap.add(share)
 		}
 	}
-	p.sure = connection
+	p.sure, p.muted = connection, nil
 	a.now, a.next = p, nil
 	a.feed.Begin(parts, reason)
 	return true

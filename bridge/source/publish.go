@@ -42,6 +42,7 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	if holding != nil {
 		return s.store(ctx, holding, msg)
 	}
+	before, _ := s.refused.soFar()
 	err = s.conn.PublishMsg(msg)
 	if err == nil {
 		err = s.flush(ctx, connection)
@@ -51,7 +52,7 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 		return bridge.Receipt{}, err
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
-	case s.refused.published(subject, connection):
+	case s.refused.publishedSince(before, msg.Subject):
 		return bridge.Receipt{}, bridge.ErrRefused
 	}
 	return bridge.Receipt{}, nil
@@ -66,14 +67,15 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 	if len(msg.Subject)+s.acks.replyBytes()+sizesInLine > maxControlLine {
 		return bridge.Receipt{}, fmt.Errorf("%w: the subject is so long that NATS cannot acknowledge a message on it", bridge.ErrTooLarge)
 	}
-	connection := s.dials.Load()
 	name := holding.name()
-	ack, err := s.acks.publish(ctx, s.conn, &s.refused, name, msg)
+	answered := s.silence.ask(name)
+	ack, err := s.acks.publish(ctx, s.conn, s.refused, name, msg)
+	answered(err)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return bridge.Receipt{}, err
-	case err != nil && s.refused.published(bridge.Subject(msg.Subject), connection):
-		return bridge.Receipt{}, bridge.ErrRefused
+	case errors.Is(err, bridge.ErrRefused):
+		return bridge.Receipt{}, err
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: no acknowledgement from the stream %s: %w", bridge.ErrUnavailable, name, err)
 	case ack.none:

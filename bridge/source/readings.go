@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,9 +128,39 @@ func (t *table) call(ctx context.Context, what string, request, response any) er
 			}
 		}
 	})
+	answered := t.silence.ask(streamOf(what))
 	err := t.api.call(ctx, what, request, response)
+	if errors.Is(context.Cause(ctx), bridge.ErrRefused) {
+		answered(bridge.ErrRefused)
+	} else {
+		answered(err)
+	}
 	if err != nil && errors.Is(context.Cause(ctx), bridge.ErrRefused) {
 		return fmt.Errorf("ask JetStream for %s: %w", what, bridge.ErrRefused)
 	}
 	return err
+}
+
+// stored is api.stored, with the ways of call.
+func (t *table) stored(ctx context.Context, stream string, ask msgGet) (storedAt, error) {
+	var answer struct {
+		Message storedAt `json:"message"`
+	}
+	err := t.call(ctx, askMessage+stream, ask, &answer)
+	var refusal *jetstream.APIError
+	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return storedAt{}, nil
+	}
+	return answer.Message, err
+}
+
+// streamOf returns the stream that a question is about; "" where it is about all.
+func streamOf(what string) string {
+	for _, of := range []string{askInfo, askMessage, askConsumer} {
+		if name, found := strings.CutPrefix(what, of); found {
+			name, _, _ = strings.Cut(name, ".")
+			return name
+		}
+	}
+	return ""
 }

@@ -82,6 +82,8 @@ func (t *table) run() {
 	defer interval.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	lapse := time.NewTimer(tableInterval)
+	defer lapse.Stop()
 	quiet := 0
 	for {
 		select {
@@ -90,6 +92,12 @@ func (t *table) run() {
 				quiet = 0
 				t.refresh()
 			}
+			continue
+		case <-lapse.C:
+			lapse.Reset(t.expire())
+			continue
+		case <-t.lapse:
+			lapse.Reset(t.expire())
 			continue
 		case <-t.wake:
 		case <-retry.C:
@@ -293,6 +301,12 @@ func (t *table) publish(after *streams, overlaps map[bridge.Subject][]string, an
 // over to subscriptions in between would be told twice, and could bring twice what is published just then.
 const tableMourning = time.Second
 
+// missed is a stream that is gone.
+type missed struct {
+	*stream
+	until time.Time
+}
+
 // miss remembers the streams that are gone. The lock must be held.
 func (t *table) miss(before, after *streams) {
 	if before == nil || after.absence.why != "" {
@@ -300,27 +314,11 @@ func (t *table) miss(before, after *streams) {
 	}
 	for _, stream := range before.streams {
 		name := stream.name()
-		if after.get(name) != nil || t.missed[name] != nil {
+		if _, known := t.missed[name]; known || after.get(name) != nil {
 			continue
 		}
-		t.missed[name] = stream
-		time.AfterFunc(tableMourning, func() {
-			t.mu.Lock()
-			delete(t.missed, name)
-			isGone := t.used[name] && t.now.get(name) == nil
-			if isGone {
-				delete(t.used, name)
-			}
-			t.spread()
-			t.mu.Unlock()
-			if t.alive.Err() != nil {
-				return
-			}
-			if isGone {
-				t.tellGone(stream)
-			}
-			t.changed()
-		})
+		t.missed[name] = missed{stream, time.Now().Add(tableMourning)}
+		t.timed()
 	}
 }
 

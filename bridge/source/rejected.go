@@ -57,5 +57,5 @@ func rejected(stream string, refusal *jetstream.APIError) error {
 func (t *table) reads(holding *stream) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return holding.untapped() == "" && t.now != nil && t.barred[holding.name()] != t.now.connection
+	return holding.untapped() == "" && t.now != nil && !t.isBarred(holding.name())
 }

@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -21,16 +20,22 @@ import (
 type Source struct {
 	conn          *nats.Conn
 	reads         *nats.Conn // for what is older: a server answers such requests in the loop that reads from the connection
-	readsClosed   <-chan struct{}
+	readsClosed   chan struct{}
 	api           api
 	table         *table
-	lost          atomic.Int64 // when the connection was lost last, in nanoseconds
-	up            atomic.Bool  // whether there is a connection; nats.go would answer only after the dial that is under way
+	lost          atomic.Int64  // when the connection was lost last, in nanoseconds
+	up            atomic.Bool   // whether there is a connection; set by nats.go's handlers alone, which know the order of things
+	stalled       atomic.Bool   // taps have to do without flow control
+	reached       chan struct{} // closed at the first connection
+	servers       string        // that are dialed, as far as the settings name them; nothing secret
 	log           *slog.Logger
 	dials         *atomic.Uint64 // how often a connection was made; see countDials
+	readsDials    *atomic.Uint64
 	incoming      chan *nats.Msg // of all subscriptions
 	intake        intake         // what came in by it
-	refused       refusals
+	refused       *refusals
+	readsRefused  *refusals
+	silence       *silence
 	retries       *retries
 	acks          *acks
 	unsure        chan struct{}   // wakes confirm: some feed may not receive everything
@@ -42,6 +47,7 @@ type Source struct {
 	stats         counters
 	unstored      decoder        // for messages of subjects that no stream holds
 	errors        rate.Sometimes // that nats.go reports, to be logged
+	limits        rate.Sometimes // of subscriptions
 	failures      rate.Sometimes // to connect
 	tapFails      rate.Sometimes // to read a stream
 	brokenHeaders rate.Sometimes // messages with headers that cannot be decoded
@@ -60,13 +66,21 @@ type Source struct {
 	attached map[*bridge.Feed]*attachment
 	waiting  []*attachment // to be placed
 	sureOf   uint64        // the last dial for which confirm looked at every attachment
+	starving []*flow       // flows that found no room among the subscriptions that NATS allows, the oldest first
+	fresh    []*flow       // flows that were subscribed since the last proof
+	hasRoom  bool          // a subscription has ended since the last that found none
+	deaf     int           // how many flows are
+
+	admission            // belongs to confirm
+	admitting sync.Mutex // held while subscriptions are made one by one, to see which is refused; taken before placing
 }
 
 // flow is one subscription and those that take from it.
 type flow struct {
 	filter bridge.Subject
-	sub    *nats.Subscription
-	lost   int // messages, as far as it was announced
+	sub    *nats.Subscription // nil where there was no room for it
+	deaf   bool               // it is not in force, and those that take from it cannot begin
+	lost   int                // messages, as far as it was announced
 	takers []*placement
 }
 
@@ -98,9 +112,14 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:           log,
 		dials:         new(atomic.Uint64),
+		reached:       make(chan struct{}),
 		incoming:      make(chan *nats.Msg, incomingBuffer),
 		intake:        newIntake(),
 		refused:       newRefusals(),
+		readsRefused:  newRefusals(),
+		readsDials:    new(atomic.Uint64),
+		readsClosed:   make(chan struct{}),
+		silence:       newSilence(),
 		retries:       newRetries(),
 		unsure:        make(chan struct{}, 1),
 		caughtUp:      make(chan struct{}, 1),
@@ -110,25 +129,25 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		bySub:         map[*nats.Subscription]*flow{},
 		attached:      map[*bridge.Feed]*attachment{},
 		errors:        rate.Sometimes{First: 10, Interval: time.Minute},
-		failures:      rate.Sometimes{Interval: time.Minute},
+		failures:      rate.Sometimes{Interval: awayInterval},
+		limits:        rate.Sometimes{Interval: time.Minute},
 		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		brokenHeaders: rate.Sometimes{First: 3, Interval: time.Minute},
 		taps:          map[string]*tap{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})
-	var err error
-	if s.conn, err = dial(s.options()...); err != nil {
+	if err := s.connect(dial); err != nil {
 		s.stop()
-		return nil, fmt.Errorf("connect to NATS: %w", err)
+		return nil, err
 	}
-	s.up.Store(s.conn.IsConnected())
 	s.api = api{s.conn, config.API, s.retries}
-	if err = s.openReads(dial); err == nil {
+	err := s.openReads(dial)
+	if err == nil {
 		s.acks, err = openAcks(s.conn)
 	}
 	if err == nil {
-		s.table, err = newTable(s.api, s.dials, &s.refused, config, s.reclassify, log)
+		s.table, err = newTable(s.api, s.dials, s.refused, s.silence, config, s.reclassify, log)
 	}
 	if err != nil {
 		s.Close()
@@ -137,30 +156,8 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s.running.Go(s.take)
 	s.running.Go(s.deliver)
 	s.running.Go(s.confirm)
+	s.running.Go(s.watch)
 	return s, nil
-}
-
-// openReads makes the connection on which streams are read.
-func (s *Source) openReads(dial Dialer) error {
-	closed := make(chan struct{})
-	var err error
-	s.reads, err = dial(
-		nats.Name("tailwater replay"),
-		ownInbox,
-		nats.MaxReconnects(-1),
-		nats.RetryOnFailedConnect(true),
-		nats.IgnoreAuthErrorAbort(),
-		nats.CustomReconnectDelay(reconnectDelay),
-		nats.SkipHostLookup(),
-		nats.ReconnectBufSize(-1),
-		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { s.asyncError(sub, err) }),
-		nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
-	)
-	s.readsClosed = closed
-	if err != nil {
-		return fmt.Errorf("connect to NATS for replays: %w", err)
-	}
-	return nil
 }
 
 // newHistory makes what reads a stream, while alive.

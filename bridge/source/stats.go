@@ -11,6 +11,8 @@ type Stats struct {
 	Lost          time.Time // when the connection was lost last; the zero value for never
 	Connects      uint64    // connections made
 	Subscriptions int       // open now, beside the taps
+	Deaf          int       // of those, subscriptions that NATS refuses
+	Silence       Silence   // the longest there is, on a connection that is up
 	Taps          int       // streams that are read from now
 	Messages      uint64    // received, and their payload bytes
 	Bytes         uint64
@@ -28,7 +30,7 @@ type counters struct {
 // Stats counts.
 func (s *Source) Stats() Stats {
 	s.mu.Lock()
-	subscriptions := len(s.flows)
+	subscriptions, deaf := len(s.flows), s.deaf
 	s.mu.Unlock()
 	lost := time.Time{}
 	if at := s.lost.Load(); at != 0 {
@@ -39,6 +41,8 @@ func (s *Source) Stats() Stats {
 		Connected:     s.up.Load(),
 		Connects:      s.stats.connects.Load(),
 		Subscriptions: subscriptions,
+		Deaf:          deaf,
+		Silence:       s.silence.longest(),
 		Taps:          int(s.stats.taps.Load()),
 		Messages:      s.stats.messages.Load(),
 		Bytes:         s.stats.bytes.Load(),

@@ -25,6 +25,7 @@ type portion struct {
 	stream   *stream
 	subjects []bridge.Subject
 	crowded  bool // streams hold some of them, beyond those that one feed reads from
+	barred   bool // streams hold some of them, and cannot be read
 }
 
 // table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
@@ -44,6 +45,7 @@ type table struct {
 	refused *refusals
 	config  Config
 	keep    History // of config
+	silence *silence
 	changed func()
 	log     *slog.Logger
 
@@ -51,6 +53,7 @@ type table struct {
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 	wake     chan struct{} // holds one while there is something to do
+	lapse    chan struct{} // holds one when something new has a time limit
 	statuses chan nats.Status
 	advisory *nats.Subscription
 	inbox    string // for answers
@@ -70,8 +73,8 @@ type table struct {
 	abort    context.CancelFunc          // ends the reading under way
 	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
 	used     map[string]bool             // streams that something was read from or stored in, by name
-	missed   map[string]*stream          // that were deleted a moment ago, by name
-	barred   map[string]uint64           // streams that NATS does not let this bridge read, and on which connection
+	missed   map[string]missed           // streams that were deleted a moment ago, by name
+	barred   map[string]bar              // streams that cannot be read
 	news     chan struct{}               // closed with each change of now and overlaps
 }
 
@@ -84,10 +87,10 @@ type todo struct {
 
 // newTable starts a table on a connection whose number is in dials. changed is called, from the table's own goroutine,
 // when feeds may have to be served otherwise.
-func newTable(a api, dials *atomic.Uint64, refused *refusals, config Config, changed func(), log *slog.Logger) (*table, error) {
+func newTable(a api, dials *atomic.Uint64, refused *refusals, silence *silence, config Config, changed func(), log *slog.Logger) (*table, error) {
 	conn := a.conn
 	t := &table{
-		api: a, conn: conn, dials: dials, refused: refused, config: config, keep: config.History, changed: changed, log: log,
+		api: a, conn: conn, dials: dials, refused: refused, silence: silence, config: config, keep: config.History, changed: changed, log: log,
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
 		crowded:  rate.Sometimes{Interval: time.Minute},
@@ -95,8 +98,9 @@ func newTable(a api, dials *atomic.Uint64, refused *refusals, config Config, cha
 		abort:    func() {},
 		news:     make(chan struct{}),
 		used:     map[string]bool{},
-		missed:   map[string]*stream{},
-		barred:   map[string]uint64{},
+		missed:   map[string]missed{},
+		barred:   map[string]bar{},
+		lapse:    make(chan struct{}, 1),
 	}
 	var err error
 	if t.advisory, err = t.conn.Subscribe(advisorySubjects, t.advised); err != nil {
@@ -126,7 +130,7 @@ func (t *table) close() {
 //
 // A filter belongs to a stream if one of the stream's subjects covers it whole.
 func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
-	served, unserved, known := t.divide(subjects)
+	served, unserved, barred, known := t.divide(subjects)
 	if !known {
 		return nil, false
 	}
@@ -136,7 +140,7 @@ func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
 	}
 	// Every node must choose the same streams: an id of one is brought to another.
 	slices.SortFunc(portions, func(x, y portion) int { return strings.Compare(x.stream.name(), y.stream.name()) })
-	none := portion{subjects: unserved}
+	none := portion{subjects: unserved, barred: barred}
 	if len(portions) > maxStreams {
 		none.crowded = true
 		for _, beyond := range portions[maxStreams:] {
@@ -180,8 +184,9 @@ func (t *table) together(subjects []bridge.Subject) error {
 	return fmt.Errorf("%w: it can follow %d; read the subjects on several connections, or let the operator hold them in fewer streams", bridge.ErrStreams, maxStreams)
 }
 
-// divide gives the subjects by the stream that serves them, and those that none does.
-func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.Subject, unserved []bridge.Subject, known bool) {
+// divide gives the subjects by the stream that serves them, those that none does, and whether that is because a stream cannot
+// be read.
+func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.Subject, unserved []bridge.Subject, barred, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	served = map[*stream][]bridge.Subject{}
@@ -190,14 +195,16 @@ func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.S
 		holder, known := t.find(subject)
 		switch {
 		case !known:
-			return nil, nil, false
-		case holder == nil || holder.untapped() != "" || t.barred[holder.name()] == t.now.connection:
+			return nil, nil, false, false
+		case holder == nil || holder.untapped() != "":
 			unserved = append(unserved, subject)
+		case t.isBarred(holder.name()):
+			unserved, barred = append(unserved, subject), true
 		default:
 			served[holder] = append(served[holder], subject)
 		}
 	}
-	return served, unserved, known
+	return served, unserved, barred, known
 }
 
 // isKnown tells whether anything is known on this connection. The lock must be held.
@@ -211,8 +218,8 @@ func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {
 	if holder = t.now.covering(filter); holder != nil {
 		t.used[holder.name()] = true
 	}
-	for _, stream := range t.missed {
-		if holder == nil && stream.covers(filter) {
+	for _, gone := range t.missed {
+		if holder == nil && gone.covers(filter) {
 			return nil, false
 		}
 	}

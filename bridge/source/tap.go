@@ -102,6 +102,9 @@ func (s *Source) newTap(of *stream) *tap {
 // update takes what has changed in the stream's configuration.
 func (t *tap) update(of *stream) {
 	t.log.update(of, t.source.decoder(of.info.Config))
+	if t.source.readsRefused.publishedSince(0, t.source.api.subject(askDirect+of.name())) {
+		t.log.direct.Store(false) // it is read by consumers
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.decoder, t.config = t.source.decoder(of.info.Config), of.info.Config
@@ -178,35 +181,51 @@ func (t *tap) follow() error {
 		}
 		return nil
 	}
-	if !t.placed {
-		if err := t.place(); err != nil {
-			return err
-		}
-		t.placed = true // once and for all: to look again would leave out what came meanwhile
-	}
 	connection := t.source.dials.Load()
-	c, err := t.consume()
-	if errors.Is(err, bridge.ErrRefused) {
-		t.source.table.bar(t.name, connection)
-		lifted := time.NewTimer(barredFor + firstReconnectWait)
-		defer lifted.Stop()
-		select {
-		case <-t.again: // a new connection may be allowed more
-		case <-lifted.C: // as may this one, without a new one
-		case <-t.alive.Done():
-		}
-		return nil
+	c, err := t.renewed()
+	if by := t.source.table.hindrance(t.name, err); err != nil && by.why != "" {
+		t.source.table.bar(t.name, connection, by)
+		return t.awaitLifting(by)
 	}
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	// Only now: what is found true behind the consumer's making is true of all that it delivers.
-	if err := t.verify(); err != nil {
-		return err
-	}
+	t.source.table.unbar(t.name)
 	c.begin()
 	return c.watch()
+}
+
+// renewed makes a consumer behind the last message delivered.
+func (t *tap) renewed() (*consumer, error) {
+	if !t.placed {
+		if err := t.place(); err != nil {
+			return nil, err
+		}
+		t.placed = true // once and for all: to look again would leave out what came meanwhile
+	}
+	c, err := t.consume()
+	if err != nil {
+		return nil, err
+	}
+	// Only now: what is found true behind the consumer's making is true of all that it delivers.
+	if err := t.verify(); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// awaitLifting waits until it is worth trying again to read the stream.
+func (t *tap) awaitLifting(by obstacle) error {
+	lifted := time.NewTimer(by.lasts + firstReconnectWait)
+	defer lifted.Stop()
+	select {
+	case <-t.again: // a new connection may be allowed more
+	case <-lifted.C: // as may this one
+	case <-t.alive.Done():
+	}
+	return nil
 }
 
 // place finds the position from which everything is delivered: the stream's last message.
@@ -232,7 +251,7 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
 	var info jetstream.StreamInfo
-	err := t.source.api.call(ctx, askInfo+t.name, nil, &info)
+	err := t.source.table.call(ctx, askInfo+t.name, nil, &info)
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
 		t.source.table.refresh()
@@ -240,6 +259,9 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	}
 	return &info, err
 }
+
+// errRolled means that the stream was set back to an earlier copy: the tap is over.
+var errRolled = errors.New("the stream was set back to an earlier copy")
 
 // verify makes sure that the stream is still the one whose messages were delivered.
 func (t *tap) verify() error {
@@ -252,11 +274,11 @@ func (t *tap) verify() error {
 	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
 		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 		defer cancel()
-		stored, _, err := t.log.Stored(ctx, last.Seq)
+		stored, err := t.source.table.stored(ctx, t.name, msgGet{Seq: last.Seq})
 		if err != nil {
 			return err
 		}
-		rolled = stored.Time != 0 && stored.Time != last.Time
+		rolled = stored.Seq == last.Seq && stored.Time.UnixNano() != last.Time
 	}
 	if !rolled {
 		return nil
@@ -267,7 +289,7 @@ func (t *tap) verify() error {
 	t.mu.Unlock()
 	t.source.reclassify()
 	<-t.alive.Done()
-	return nil
+	return errRolled
 }
 
 // isLost tells whether messages that feeds were owed are missing just before one of a consumer: removed before they could be read. A

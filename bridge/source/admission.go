@@ -1,0 +1,288 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+const (
+	// firstListen and lastListen are how long a subscription that NATS has refused waits until it is tried again.
+	firstListen = 2 * time.Second
+	lastListen  = 30 * time.Second
+	// limitNotice is how long nats.go may take to report a refusal for too many subscriptions. Only the first of a
+	// connection can be told from what came before it, so behind that each attempt waits for this long.
+	limitNotice = 50 * time.Millisecond
+)
+
+// admission is what confirm knows of subscriptions that are not in force. Two kinds of refusal leave a flow deaf. One names
+// the subject; that flow is subscribed again from time to time. The other says that there are too many subscriptions, and
+// names none: of those made since the last proof it is not known which it was. They are all taken back, and join the
+// queue of those that wait for room, from which as many are admitted as there is room for.
+type admission struct {
+	overLimit uint64 // how many refusals for too many subscriptions were acted on
+	limitedOn uint64 // the dial on which the last came
+	proven    uint64 // the last dial on which subscriptions were proved
+	relieved  bool   // there was a reconnect to make room
+	wait      time.Duration
+	tryAt     time.Time // the zero value while nothing is deaf
+}
+
+// isLimited reports whether new flows have to queue for room.
+func (s *Source) isLimited() bool { return s.limitedOn == s.dials.Load() }
+
+// listen tries again to subscribe to what was refused.
+func (s *Source) listen(connection uint64) {
+	if s.refused.overLimit() != s.overLimit && !s.areWithinLimit(connection, false) {
+		return
+	}
+	isDue := !s.tryAt.IsZero() && !s.tryAt.After(time.Now()) || s.proven != connection
+	if isDue {
+		s.askAgain()
+	}
+	s.mu.Lock()
+	isWanted := len(s.starving) > 0 && (isDue || s.hasRoom)
+	s.hasRoom = false
+	s.mu.Unlock()
+	if isWanted {
+		s.admit()
+	}
+}
+
+// nextTry returns how long to wait until listen is due; 0 while nothing is deaf.
+func (s *Source) nextTry() time.Duration {
+	s.mu.Lock()
+	deaf := s.deaf
+	s.mu.Unlock()
+	if deaf == 0 {
+		s.wait, s.tryAt = 0, time.Time{}
+		return 0
+	}
+	if now := time.Now(); !s.tryAt.After(now) {
+		s.wait = min(max(2*s.wait, firstListen), lastListen)
+		s.tryAt = now.Add(s.wait)
+	}
+	return max(time.Until(s.tryAt), time.Millisecond)
+}
+
+// deafen takes note that a subscription was refused, or has ended because a permission was taken away: who reads by it is
+// told a gap, and another when it is in force again.
+func (s *Source) deafen(subject string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.flows[bridge.Subject(subject)]
+	if f == nil || f.sub == nil || f.deaf {
+		return
+	}
+	s.mute(f)
+	s.becomeSure()
+}
+
+// mute takes a flow out of force. The lock must be held.
+func (s *Source) mute(f *flow) {
+	if f.deaf {
+		return
+	}
+	s.setDeaf(f, true)
+	connection, at := s.dials.Load(), s.advance()
+	for _, p := range f.takers {
+		if p.sure == connection && !p.muted[f] {
+			p.feed.Lost(at, bridge.GapDisconnected)
+			p.mute(f)
+		}
+	}
+}
+
+func (s *Source) setDeaf(f *flow, deaf bool) {
+	switch {
+	case deaf && !f.deaf:
+		s.deaf++
+	case !deaf && f.deaf:
+		s.deaf--
+	}
+	f.deaf = deaf
+}
+
+// hearAgain takes subscriptions for good that an earlier connection has refused: nats.go makes them on the new one, which
+// will refuse them if it does.
+func (s *Source) hearAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.flows {
+		if f.sub != nil {
+			s.setDeaf(f, false)
+		}
+	}
+}
+
+// askAgain subscribes anew to what was refused by its subject.
+func (s *Source) askAgain() {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	var refused []*flow
+	s.mu.Lock()
+	for _, f := range s.flows {
+		if f.deaf && f.sub != nil {
+			refused = append(refused, f)
+		}
+	}
+	s.fresh = append(s.fresh, refused...)
+	if len(refused) > 0 {
+		s.sureOf = 0
+	}
+	s.mu.Unlock()
+	for _, f := range refused {
+		s.unsubscribe(f)
+		if err := s.subscribe(f); err != nil {
+			s.log.Error("cannot subscribe", "error", err)
+		}
+	}
+}
+
+// areWithinLimit reports whether NATS has not refused a subscription because there were too many. If it has, those that may
+// be concerned queue for room. isProof says that a round trip has just proved all that were made.
+func (s *Source) areWithinLimit(connection uint64, isProof bool) bool {
+	refused := s.refused.overLimit()
+	s.mu.Lock()
+	suspects := slices.Clone(s.fresh)
+	if refused == s.overLimit {
+		if isProof {
+			s.fresh = nil
+		}
+		s.mu.Unlock()
+		if isProof && s.proven != connection {
+			s.proven, s.relieved = connection, false
+		}
+		return true
+	}
+	isAnybody := s.proven != connection && len(suspects) < len(s.flows)
+	if isAnybody {
+		suspects = suspects[:0]
+		for _, f := range s.flows {
+			suspects = append(suspects, f)
+		}
+	}
+	s.fresh = nil
+	s.mu.Unlock()
+	s.overLimit, s.limitedOn, s.proven = refused, connection, connection
+	s.takeBack(suspects)
+	if isAnybody && !s.relieved {
+		// nats.go has made all subscriptions anew, in any order, among them those by which JetStream answers.
+		s.relieved = true
+		s.proven = 0
+		_ = s.conn.ForceReconnect() // a connection that is closed needs none
+	}
+	s.becomeSure()
+	return false
+}
+
+// takeBack lets flows queue for room.
+func (s *Source) takeBack(flows []*flow) {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	for _, f := range flows {
+		s.unsubscribe(f)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var back []*flow
+	for _, f := range flows {
+		if s.flows[f.filter] == f && !slices.Contains(s.starving, f) {
+			s.mute(f)
+			back = append(back, f)
+		}
+	}
+	s.starving = append(back, s.starving...)
+	s.hasRoom = len(back) > 0
+}
+
+// admit subscribes to what waits for room, until there is none: to one flow, and to twice as many each time that succeeds.
+// Where several find no room, they are tried one by one.
+func (s *Source) admit() {
+	s.admitting.Lock()
+	defer s.admitting.Unlock()
+	atOnce, growth := 1, 2
+	connection := s.dials.Load()
+	for {
+		batch := s.tryToAdmit(atOnce)
+		if len(batch) == 0 {
+			return
+		}
+		hasAnswer := s.roundTrip() && s.isQuiet(s.overLimit) && s.dials.Load() == connection
+		refused := s.refused.overLimit()
+		if hasAnswer && refused == s.overLimit {
+			s.reclassify()
+			atOnce *= growth
+			continue
+		}
+		if refused != s.overLimit {
+			s.overLimit, s.limitedOn = refused, connection
+		}
+		s.takeBack(batch)
+		s.mu.Lock()
+		s.hasRoom = false
+		s.mu.Unlock()
+		if !hasAnswer || len(batch) == 1 {
+			return
+		}
+		atOnce, growth = 1, 1
+	}
+}
+
+// tryToAdmit subscribes to the first flows that wait for room, and takes them from the queue.
+func (s *Source) tryToAdmit(n int) []*flow {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	s.mu.Lock()
+	batch := slices.Clone(s.starving[:min(n, len(s.starving))])
+	s.starving = slices.Delete(s.starving, 0, len(batch))
+	s.mu.Unlock()
+	for _, f := range batch {
+		if err := s.subscribe(f); err != nil {
+			s.log.Error("cannot subscribe", "error", err)
+		}
+	}
+	return batch
+}
+
+// isQuiet waits for as long as the report of one more refusal than seen may take. It reports false where the source is
+// closed.
+func (s *Source) isQuiet(seen uint64) bool {
+	notice := time.NewTimer(limitNotice)
+	defer notice.Stop()
+	for {
+		_, change := s.refused.soFar()
+		if s.refused.overLimit() != seen {
+			return true
+		}
+		select {
+		case <-notice.C:
+			return true
+		case <-change:
+		case <-s.alive.Done():
+			return false
+		}
+	}
+}
+
+// errNoRoom: NATS allows no more subscriptions.
+var errNoRoom = errors.New("NATS allows no more subscriptions to this bridge")
+
+// proveInbox returns an error where NATS has refused the subscription that a consumer delivers to. It is called when the
+// server has answered a question that was sent behind the subscription. refused and overLimit are from before it.
+func (s *Source) proveInbox(ctx context.Context, inbox string, refused, overLimit uint64) error {
+	if !s.refused.noted(ctx, s.conn) || overLimit > 0 && !s.isQuiet(overLimit) {
+		return context.Cause(ctx)
+	}
+	switch {
+	case s.refused.subscribedSince(refused, inbox):
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
+	case s.refused.overLimit() != overLimit:
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errNoRoom)
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package source_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// begun reads on until the client's first event, if it comes, and reports whether it did.
+func (c *client) begun() bool {
+	frames, _ := bridgetest.Next(c.reader, nil, 64<<10)
+	for _, frame := range frames {
+		c.rest = append(c.rest, frame...)
+	}
+	return len(frames) > 0
+}
+
+// Above a limit of subscriptions, some wait: nobody is told that a subject is open which brings nothing. Whoever leaves
+// makes room for one that waits.
+func TestLimitOfSubscriptions(t *testing.T) {
+	const room, all = 12, 20
+	server := bridgetest.StartNATSServer(t, "-c", configFile(t, fmt.Sprintf("max_subscriptions: %d", room)))
+	log, warned := warnings()
+	b := newBed(t, to(server.URL()), log)
+	var waiting []*client
+	for i := range all {
+		waiting = append(waiting, b.read(t, bridge.Subject(fmt.Sprint("u.", i))))
+	}
+	// The bridge needs a few for itself: for answers, for acknowledgements, and to hear of streams.
+	open := splitBegun(t, &waiting, room-5)
+	if len(open) > room {
+		t.Fatalf("%d are open, with %d subscriptions", len(open), room)
+	}
+	for line := ""; !strings.Contains(line, "max_subscriptions"); {
+		line = receive(t, warned, "the log to say it")
+	}
+	from := publisher(t, to(server.URL()))
+	for range all {
+		open[0].reader.Close()
+		open = open[1:]
+		if len(waiting) > 0 {
+			open = append(open, splitBegun(t, &waiting, 1)...)
+		}
+		for _, c := range open {
+			subject := string(c.reader.Feed().Subjects()[0])
+			publish(t, from, subject, "hello")
+			c.wantData("hello")
+		}
+		for _, c := range waiting {
+			c.wantNothing()
+		}
+		if len(waiting) == 0 {
+			return
+		}
+	}
+	t.Errorf("%d still wait, although all others have left", len(waiting))
+}
+
+// splitBegun waits until at least n of those that wait have begun, with an open, and takes all that have.
+func splitBegun(t *testing.T, waiting *[]*client, n int) (open []*client) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " are open"), func() bool {
+		var rest []*client
+		for _, c := range *waiting {
+			if c.begun() {
+				open = append(open, c)
+			} else {
+				rest = append(rest, c)
+			}
+		}
+		*waiting = rest
+		return len(open) >= n
+	})
+	for _, c := range open {
+		c.wantOpen()
+	}
+	return open
+}
+
+// Behind a reconnect the limit may be lower. Nobody is told that a subject goes on which brings nothing.
+func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
+	const room, all = 14, 20
+	file := configFile(t, "max_subscriptions: 100")
+	server := bridgetest.StartNATSServer(t, "-c", file)
+	b := newBed(t, to(server.URL()), quiet)
+	var waiting []*client
+	for i := range all {
+		c := b.read(t, bridge.Subject(fmt.Sprint("u.", i)))
+		c.wantOpen()
+		waiting = append(waiting, c)
+	}
+	server.Kill()
+	writeFile(t, file, fmt.Sprintf("max_subscriptions: %d", room))
+	b.awaitStatus(t, nats.RECONNECTING)
+	server.Start(t)
+	from := publisher(t, to(server.URL()))
+	served := 0
+	eventually(t, "as many as there is room for go on", func() bool {
+		var rest []*client
+		for _, c := range waiting {
+			if !c.begun() {
+				rest = append(rest, c)
+				continue
+			}
+			c.wantGap(bridge.GapDisconnected)
+			publish(t, from, string(c.reader.Feed().Subjects()[0]), "hello")
+			c.wantData("hello")
+			served++
+		}
+		waiting = rest
+		return served >= room-5
+	})
+	if served > room {
+		t.Errorf("%d go on, with %d subscriptions", served, room)
+	}
+	if err := b.post(within(t, patience), "somewhere", nil, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+const permissions = `accounts { A {
+	jetstream: enabled
+	users = [
+		{ user: admin, password: swordfish }
+		{ user: bridge, password: swordfish, permissions: { publish: { allow: [">"], deny: [%s] }, subscribe: { allow: [">"], deny: [%s] } } }
+	] } }`
+
+// denied writes what the bridge's user must not publish and subscribe to.
+func denied(t *testing.T, file, publish, subscribe string) {
+	t.Helper()
+	writeFile(t, file, fmt.Sprintf(permissions, publish, subscribe))
+}
+
+// as gives the way to a server for one of the users.
+func as(server *bridgetest.NATSServer, user string) source.Dialer {
+	return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
+}
+
+// What NATS refuses on one of the two connections does not stop the other.
+func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
+	file := configFile(t, "")
+	denied(t, file, `"$JS.API.DIRECT.GET.S"`, `"$JS.EVENT.ADVISORY.>"`)
+	server := bridgetest.StartNATSServer(t, "-c", file)
+	js := manager(t, as(server, "admin"))
+	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
+	store(t, js, "s.a", "one", "two")
+	b := newBed(t, as(server, "bridge"), quiet)
+	stored := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "s.a")
+	stored.wantOpen()
+	stored.wantData("one", "two") // by a consumer
+	for i := range 3 {
+		subject := bridge.Subject(fmt.Sprint("unstored.", i))
+		c := b.read(t, subject)
+		c.wantOpen()
+		if err := b.post(within(t, patience), subject, nil, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		c.wantData("hello")
+	}
+}
+
+// Permissions that change under a connection: what is allowed again comes to life, what is taken away is told.
+func TestPermissionsAreReloaded(t *testing.T) {
+	file := configFile(t, "")
+	denied(t, file, `"no.>"`, `"no.>"`)
+	server := bridgetest.StartNATSServer(t, "-c", file)
+	b := newBed(t, as(server, "bridge"), quiet)
+	witness, refused := b.read(t, "ok.a"), b.read(t, "no.a")
+	both := b.read(t, "ok.b", "ok.c")
+	witness.wantOpen()
+	both.wantOpen()
+	admin := publisher(t, as(server, "admin"))
+	post := func(subject bridge.Subject) error { return b.post(within(t, patience), subject, nil, []byte("posted")) }
+	if err := post("no.a"); !errors.Is(err, bridge.ErrRefused) {
+		t.Fatalf("publish: %v, want ErrRefused", err)
+	}
+	refused.wantNothing()
+
+	denied(t, file, `"ok.c"`, `"ok.c"`)
+	server.Reload(t)
+	refused.wantOpen()
+	if err := post("no.a"); err != nil {
+		t.Errorf("publish to what is allowed by now: %v", err)
+	}
+	refused.wantData("posted")
+	both.wantGap(bridge.GapDisconnected) // told as soon as its subscription was removed
+	publish(t, admin, "ok.c", "lost")
+	publish(t, admin, "ok.b", "not lost")
+	both.wantData("not lost")
+
+	denied(t, file, `"other"`, `"other"`)
+	server.Reload(t)
+	both.wantGap(bridge.GapDisconnected)
+	publish(t, admin, "ok.c", "heard again")
+	both.wantData("heard again")
+	publish(t, admin, "ok.a", "undisturbed")
+	witness.wantData("undisturbed")
+}
+
+// A stream on which no consumer can be had does not hold its readers in silence, nor those of another on the same
+// connection. Once one can be had, it is read as any other.
+func TestNoConsumerCanBeHad(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.MaxConsumers = 1
+	stream := createStream(t, js, config)
+	createStream(t, js, jetstream.StreamConfig{Name: "NEWS", Subjects: []string{"news.>"}, AllowDirect: true})
+	store(t, js, "chat.a", "before")
+	if _, err := stream.CreateConsumer(within(t, patience), jetstream.ConsumerConfig{Durable: "other"}); err != nil {
+		t.Fatal(err)
+	}
+	log, warned := warnings()
+	b := newBed(t, dial, log)
+	c, both := b.read(t, "chat.a"), b.read(t, "chat.a", "news.a")
+	all := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.*")
+	c.wantOpen()
+	both.wantOpen()
+	all.wantGap(bridge.GapDisconnected)
+	if event := all.next(); event.Type != bridge.EventSynced {
+		t.Errorf("got %+v, want the end of the replay", event)
+	}
+	store(t, js, "chat.a", "as it comes")
+	store(t, js, "news.a", "stored")
+	c.wantData("as it comes")
+	all.wantData("as it comes")
+	if got := both.next().Data + both.next().Data; !strings.Contains(got, `"as it comes"`) || !strings.Contains(got, `"stored"`) {
+		t.Errorf("got %s", got)
+	}
+	for line := ""; !strings.Contains(line, "maximum consumers") || !strings.Contains(line, "CHATS"); {
+		line = receive(t, warned, "the log to say it")
+	}
+	holdings, err := b.source.Explain(within(t, patience), []bridge.Subject{"chat.a"}, []bridge.Subject{"chat.a"})
+	if err != nil || !strings.Contains(fmt.Sprint(holdings), "maximum consumers") {
+		t.Errorf("the explanation is %+v, %v", holdings, err)
+	}
+}
+
+// What a stream allows to consumers is heeded in what is asked for.
+func TestLimitsOfConsumers(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.AllowDirect = false // pages need consumers, too
+	config.ConsumerLimits = jetstream.StreamConsumerLimits{InactiveThreshold: 5e9, MaxAckPending: 7}
+	createStream(t, js, config)
+	store(t, js, "chat.a", "one", "two")
+	b := newBed(t, dial, quiet)
+	c := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
+	c.wantOpen()
+	c.wantData("one", "two")
+	if event := c.next(); event.Type != bridge.EventSynced {
+		t.Errorf("got %+v, want the end of the replay", event)
+	}
+	store(t, js, "chat.a", numbers(0, 20)...)
+	c.wantData(numbers(0, 20)...)
+}
+
+// A connection that was not made with the options of the source tells it nothing; so it is refused, and left as it is.
+func TestExistingConnection(t *testing.T) {
+	dial := embedded(t)
+	existing := publisher(t, dial)
+	_, err := source.Open(func(...nats.Option) (*nats.Conn, error) { return existing, nil }, source.Config{}, quiet)
+	if err == nil || !strings.Contains(err.Error(), "existing *nats.Conn") {
+		t.Errorf("got %v", err)
+	}
+	if !existing.IsConnected() {
+		t.Error("the connection was closed")
+	}
+}
