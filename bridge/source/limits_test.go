@@ -276,3 +276,22 @@ func TestExistingConnection(t *testing.T) {
 		t.Error("the connection was closed")
 	}
 }
+
+// A server that takes a connection and says nothing any more is left for another, before the pings notice it.
+func TestSilentServerIsLeft(t *testing.T) {
+	silent, other := bridgetest.StartNATSServer(t), bridgetest.StartNATSServer(t)
+	for _, server := range []*bridgetest.NATSServer{silent, other} {
+		createStream(t, manager(t, to(server.URL())), chats)
+	}
+	log, warned := warnings()
+	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect(silent.URL()+","+other.URL(), append(options, nats.DontRandomize())...)
+	}, log)
+	b.read(t, "chat.a").wantOpen()
+	silent.Pause(t)
+	defer silent.Resume(t)
+	for line := ""; !strings.Contains(line, "CHATS does not answer"); {
+		line = receive(t, warned, "the log to say it")
+	}
+	eventually(t, "the other server is used", func() bool { return b.conn.ConnectedAddr() == strings.TrimPrefix(other.URL(), "nats://") })
+}

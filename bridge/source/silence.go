@@ -30,6 +30,14 @@ type Silence struct {
 	For    time.Duration
 }
 
+// String names what is silent.
+func (s Silence) String() string {
+	if s.Stream == "" {
+		return "JetStream"
+	}
+	return "the stream " + s.Stream
+}
+
 // silence knows since when questions were not answered, by the stream they were about.
 type silence struct {
 	mu    sync.Mutex
@@ -83,15 +91,15 @@ func (s *Source) watch() {
 	defer tick.Stop()
 	away := time.NewTicker(awayInterval)
 	defer away.Stop()
-	var moves moves
+	var m moves
 	for {
 		select {
 		case <-away.C:
 			s.sayAway(s.alive)
 		case <-tick.C:
 			silent := s.silence.longest()
-			if silent.For >= tooSilent && s.up.Load() && moves.isDue() && s.canGain() {
-				moves.made()
+			if silent.For >= tooSilent && s.up.Load() && m.isDue() && s.canGain() {
+				m.made()
 				s.move(silent)
 			}
 		case <-s.alive.Done():
@@ -127,11 +135,7 @@ func (s *Source) canGain() bool {
 
 // move connects to the next server.
 func (s *Source) move(silent Silence) {
-	what := "JetStream"
-	if silent.Stream != "" {
-		what = "the stream " + silent.Stream
-	}
-	s.log.Warn("NATS is connected, but "+what+" does not answer; another connection is tried",
+	s.log.Warn("NATS is connected, but "+silent.String()+" does not answer; another connection is tried",
 		"silent for", silent.For.Round(time.Second).String(), "server", s.conn.ConnectedAddr())
 	// Errors mean that the source is closed.
 	_ = s.conn.ForceReconnect()

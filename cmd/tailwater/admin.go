@@ -89,6 +89,12 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 		if problem, _ := a.node.source.HistoryProblem(); problem != "" {
 			text += "; " + problem
 		}
+		if stats.Deaf > 0 {
+			text += fmt.Sprintf("; %d subjects are refused by NATS, and their readers wait", stats.Deaf)
+		}
+		if silent := stats.Silence; silent.For >= time.Second {
+			text += fmt.Sprintf("; %s has not answered for %v", silent, silent.For.Round(time.Second))
+		}
 	}
 	w.WriteHeader(status)
 	fmt.Fprintln(w, text)

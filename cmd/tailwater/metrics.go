@@ -57,6 +57,8 @@ var (
 	descConnects      = describe("nats_connects_total", "Connections to NATS that were made.")
 	descTaps          = describe("nats_taps", "Streams that are read from, by one consumer each.")
 	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
+	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS does not let the bridge subscribe to; their readers wait.")
+	descSilence       = describe("nats_silence_seconds", "How long a stream, or with an empty name JetStream, has not answered on a connection that is up.", "stream")
 	descDropped       = describe("nats_dropped_total", "Messages lost because they came faster than this process could take them.")
 )
 
@@ -117,6 +119,10 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descConnects, nats.Connects)
 	gauge(descTaps, nats.Taps)
 	gauge(descSubscriptions, nats.Subscriptions)
+	gauge(descDeaf, nats.Deaf)
+	if nats.Silence.For > 0 {
+		gauge(descSilence, int(nats.Silence.For.Seconds()), nats.Silence.Stream)
+	}
 	count(descDropped, nats.Dropped)
 	count(descEventsIn, nats.Messages)
 	count(descBytesIn, nats.Bytes)
