@@ -210,11 +210,12 @@ func (s *Source) sayAway(ctx context.Context) {
 func (s *Source) asyncError(sub *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrPermissionViolation):
-		found := s.refused.note(err)
-		switch {
-		case found.subscribe:
-			s.deafen(found.subject)
-		case strings.HasPrefix(found.subject, flowControlBegin):
+		found := parseViolation(err)
+		if found.subscribe {
+			s.deafen(found.subject) // before it is noted: who waits for that looks at the flow
+		}
+		s.refused.note(err)
+		if !found.subscribe && strings.HasPrefix(found.subject, flowControlBegin) {
 			s.stalled.Store(true)
 			s.becomeSure()
 		}
