@@ -279,6 +279,7 @@ func TestExistingConnection(t *testing.T) {
 
 // A server that takes a connection and says nothing any more is left for another, before the pings notice it.
 func TestSilentServerIsLeft(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	silent, other := bridgetest.StartNATSServer(t), bridgetest.StartNATSServer(t)
 	for _, server := range []*bridgetest.NATSServer{silent, other} {
 		createStream(t, manager(t, to(server.URL())), chats)

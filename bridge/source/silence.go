@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
 	// tooSilent is how long JetStream may leave questions unanswered on a connection that is up, before another server is
-	// tried.
-	tooSilent = 7 * time.Second
+	// tried. It takes up to nine seconds to elect a leader.
+	tooSilent = 10 * time.Second
 	// firstMove is how long a move has to help before the next; it doubles, up to lastMove: a stream that has lost its
 	// servers answers nowhere, and each move is a gap to those who read what is not stored.
 	firstMove = 10 * time.Second
@@ -22,6 +23,9 @@ const (
 	// awayInterval is how often the log says that NATS is away, or silent.
 	awayInterval = 45 * time.Second
 	watchTick    = time.Second
+	// probeInterval is how often JetStream is asked for a sign of life while streams are read.
+	probeInterval = 5 * time.Second
+	probeSubject  = "tailwater.probe" // it need not exist
 )
 
 // Silence is a stream that leaves questions unanswered.
@@ -47,22 +51,40 @@ type silence struct {
 func newSilence() *silence { return &silence{since: map[string]time.Time{}} }
 
 // ask notes a question about a stream, or with "" about all of them. The function that it returns takes the error of the
-// answer: only a question that timed out was not answered.
+// answer.
 func (s *silence) ask(stream string) (answered func(error)) {
 	asked := time.Now()
 	return func(err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
+		if !isUnanswered(err) {
 			if !errors.Is(err, context.Canceled) && !errors.Is(err, nats.ErrDisconnected) {
 				delete(s.since, stream)
 			}
 			return
 		}
-		if _, known := s.since[stream]; !known {
-			s.since[stream] = asked
+		if _, known := s.since[stream]; known {
+			return
+		}
+		s.since[stream] = asked
+		if isNoQuorum(err) {
+			s.since[stream] = asked.Add(-tooSilent)
 		}
 	}
+}
+
+// isUnanswered reports whether a question has reached nobody who knows the answer.
+func isUnanswered(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || isNoQuorum(err)
+}
+
+// noQuorum is the code of the error that a server answers while it is cut off from the majority of its cluster.
+const noQuorum = 10008
+
+// isNoQuorum reports whether a server has found that it is cut off. It takes ten seconds for that, so that is silence enough.
+func isNoQuorum(err error) bool {
+	var refusal *jetstream.APIError
+	return errors.As(err, &refusal) && refusal.ErrorCode == noQuorum
 }
 
 // forget is for a new connection.
@@ -101,6 +123,23 @@ func (s *Source) watch() {
 			if silent.For >= tooSilent && s.up.Load() && m.isDue() && s.canGain() {
 				m.made()
 				s.move(silent)
+			}
+		case <-s.alive.Done():
+			return
+		}
+	}
+}
+
+// probe asks JetStream for a sign of life. Consumers give none: the heartbeats of one whose server is cut off from its cluster
+// go on.
+func (s *Source) probe() {
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if s.up.Load() && s.stats.taps.Load() > 0 {
+				_, _ = s.table.list(s.alive, probeSubject) // who asks notes the error
 			}
 		case <-s.alive.Done():
 			return

@@ -157,6 +157,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s.running.Go(s.deliver)
 	s.running.Go(s.confirm)
 	s.running.Go(s.watch)
+	s.running.Go(s.probe)
 	return s, nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/tailwater/tailwater/bridge/auth"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // watch tells what an EventSource does, one object for each time.
@@ -102,7 +104,7 @@ func claimsOf(name, id string) auth.Claims {
 func testTicketPage(t *testing.T, browser context.Context, others string) {
 	origin := strings.Replace(others, "127.0.0.1", "app.localhost", 1)
 	n := startApart(t, signedIn(settings{"HTTP_ORIGINS": origin, "HTTP_HOSTS": "127.0.0.1"}))
-	cutter := startCutter(t, n.address)
+	cutter := bridgetest.StartCutter(t, n.address.String())
 	at := inJS("http://" + cutter.Addr().String())
 	page := openTab(t, browser, origin+"/page")
 	conn := publisher(t, n.natsURL())
@@ -120,7 +122,7 @@ func testTicketPage(t *testing.T, browser context.Context, others string) {
 	page.awaitSeen("tailwater:open")
 	publish("one")
 	page.awaitSeen("one")
-	cutter.cut()
+	cutter.Cut()
 	publish("two") // which it finds when it is back
 	all := page.awaitSeen("two")
 	const opening = `open{"subjects":["user.alice.inbox"],"heartbeat":15}`

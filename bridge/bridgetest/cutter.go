@@ -1,4 +1,4 @@
-package main
+package bridgetest
 
 import (
 	"io"
@@ -7,28 +7,29 @@ import (
 	"testing"
 )
 
-// cutter is a proxy whose connections break when it is told to.
-type cutter struct {
+// Cutter is a proxy whose connections break when it is told to.
+type Cutter struct {
 	net.Listener
 	mu      sync.Mutex
 	open    []net.Conn
 	copying sync.WaitGroup
 }
 
-func startCutter(t *testing.T, to net.Addr) *cutter {
+// StartCutter starts a proxy to an address, such as 127.0.0.1:4222, which ends with the test.
+func StartCutter(t testing.TB, to string) *Cutter {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{Listener: listener}
+	c := &Cutter{Listener: listener}
 	c.copying.Go(func() {
 		for {
 			from, err := c.Accept()
 			if err != nil {
 				return
 			}
-			onward, err := net.Dial("tcp", to.String())
+			onward, err := net.Dial("tcp", to)
 			if err != nil {
 				from.Close()
 				continue
@@ -38,13 +39,13 @@ func startCutter(t *testing.T, to net.Addr) *cutter {
 	})
 	t.Cleanup(func() {
 		listener.Close()
-		c.cut()
+		c.Cut()
 		c.copying.Wait()
 	})
 	return c
 }
 
-func (c *cutter) join(a, b net.Conn) {
+func (c *Cutter) join(a, b net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open = append(c.open, a, b)
@@ -56,8 +57,8 @@ func (c *cutter) join(a, b net.Conn) {
 	}
 }
 
-// cut breaks all connections there are.
-func (c *cutter) cut() {
+// Cut breaks all connections there are.
+func (c *Cutter) Cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range c.open {
