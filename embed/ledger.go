@@ -73,7 +73,8 @@ func readLedger(dir string) (ledger, error) {
 	return l, nil
 }
 
-// write replaces the file at one moment, so that a crash leaves the old one or the new one.
+// write replaces the file at one moment, so that a crash leaves the old one or the new one. Where it cannot, there is none: what
+// an old one says of a server that has run since could be taken for damage.
 func (l ledger) write(dir string) error {
 	text, err := json.MarshalIndent(l, "", " ")
 	if err != nil {
@@ -89,6 +90,7 @@ func (l ledger) write(dir string) error {
 		err = os.Rename(name+".new", name)
 	}
 	if err != nil {
+		_ = os.Remove(name)
 		return fmt.Errorf("note what the streams hold: %w", err)
 	}
 	return nil

@@ -1,0 +1,44 @@
+package embed_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/embed"
+)
+
+// A ledger that could not be written anew, as on a full disk, says nothing of what was done since: it is no reason for a reset.
+func TestStaleLedger(t *testing.T) {
+	config := usual(t)
+	created := filled(t, config, 0)
+	blocked := filepath.Join(dirOf(config), "tailwater-streams.json.new")
+	if err := os.Mkdir(blocked, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	server, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js(t, own(t, server)).Stream(within(t), "S")
+	if err == nil {
+		err = stream.Purge(within(t), jetstream.WithPurgeKeep(10))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, server)
+	if err := os.Remove(blocked); err != nil {
+		t.Fatal(err)
+	}
+	var log errorsLog
+	if server, err = embed.Start(config, log.logger()); err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, server)
+	if began := server.Began("S", created); !began.Equal(created) || log.String() != "" {
+		t.Errorf("created %v, began %v, logged: %s", created, began, log.String())
+	}
+}
