@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -43,6 +44,10 @@ const (
 	CloseAge   = "age"   // the connection has lived long enough; balanced anew, it comes back
 	CloseBusy  = "busy"  // there is no room for another connection now, or it cannot be told yet whether the token is good
 )
+
+// Parting is how long a connection stays open behind its EventClose until it breaks off. What comes just before that, browsers
+// over HTTP/2 and some proxies do not pass on: they throw it away when they learn of the end.
+const Parting = 250 * time.Millisecond
 
 // HeaderEvent is the NATS header in which a publisher names the event.
 const HeaderEvent = "Tailwater-Event"

@@ -126,6 +126,10 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))
 	_ = http.NewResponseController(w).Flush()
 	if r.ProtoAtLeast(1, 1) {
+		select {
+		case <-time.After(bridge.Parting):
+		case <-r.Context().Done():
+		}
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -92,14 +92,14 @@ func tick(c Config) time.Duration {
 	return max(finest, min(coarsest, min(c.Heartbeat, c.WriteTimeout, c.Age)/64))
 }
 
-// hand gives a socket to the loop that is to write it, or closes it where the loop has ended. It is chunked where the client knows chunks.
+// hand gives a socket to the loop that is to write it. Where the loop has ended, the client is told to come back. The body is chunked
+// where the client knows chunks.
 func (o *Outlet) hand(fd int, header http.Header, chunked bool, reader *bridge.Reader, terms bridge.Terms) {
 	l := o.loops[fd%len(o.loops)]
 	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, expires: terms.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
 	s.timer.socket = s
 	if !l.enqueue(s) {
-		_ = unix.Close(fd)
-		s.part(endDrain)
+		s.refuse()
 	}
 }
 

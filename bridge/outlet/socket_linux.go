@@ -52,7 +52,8 @@ type state uint8
 
 const (
 	stateOpen   state = iota
-	stateEnding       // the last frame is written or waits in rest
+	stateEnding       // the last frame waits in rest
+	stateTold         // the client was given the last frame; see bridge.Parting
 	stateGone         // the connection has ended; the socket waits for the client to close
 	stateClosed
 )
@@ -163,7 +164,7 @@ func (s *socket) flush() {
 		return
 	}
 	if s.state == stateEnding {
-		s.finish()
+		s.told()
 		return
 	}
 	s.turn()
@@ -179,7 +180,13 @@ func (s *socket) discard() {
 }
 
 // hungUp takes note that the client is gone.
-func (s *socket) hungUp() { s.close(endClient) }
+func (s *socket) hungUp() {
+	if s.state == stateTold {
+		s.close(s.reason) // it does as it was told
+		return
+	}
+	s.close(endClient)
+}
 
 // takesNothing tells whether the client has taken nothing for the write timeout, although there was something.
 func (s *socket) takesNothing() bool {
@@ -197,6 +204,8 @@ func (s *socket) look() {
 	case s.takesNothing():
 		s.slow()
 		return
+	case s.state == stateTold && l.now >= s.wrote+bridge.Parting:
+		s.finish()
 	case s.state == stateOpen && (l.now >= s.until || s.expired()):
 		s.end()
 	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
@@ -217,11 +226,12 @@ func (s *socket) set() {
 		return
 	case stateGone:
 		due = s.wrote + goodbye
+	case stateTold:
+		due = s.wrote + bridge.Parting
 	case stateOpen:
 		due = s.until
 		if !s.expires.IsZero() {
-			// The wheel comes round in a minute or so, and then looks at the clock again: it may have been set.
-			due = min(due, s.loop.now+max(0, s.expires.Sub(s.loop.clock)))
+			due = min(due, s.loop.now+min(clockLook, max(0, s.expires.Sub(s.loop.clock))))
 		}
 		if s.rest == nil {
 			due = min(due, s.wrote+config.Heartbeat)
@@ -262,8 +272,14 @@ func (s *socket) end() {
 		return
 	}
 	if s.write(packet) {
-		s.finish()
+		s.told()
 	}
+}
+
+// told waits until the connection breaks off.
+func (s *socket) told() {
+	s.state = stateTold
+	s.set()
 }
 
 // expired tells whether the caller's token has.
@@ -282,14 +298,25 @@ func (s *socket) why() string {
 	return endAge
 }
 
-// finish ends what is sent, without a last chunk: to clients built on fetch that would be the end of all. The socket itself stays until the client has closed as well: closed before, the kernel would
-// throw away what is on its way, if the client has sent something that nobody read.
+// finish ends what is sent, without a last chunk: to clients built on fetch that would be the end of all. The socket itself stays
+// until the client has closed as well: closed before, the kernel would throw away what is on its way, if the client has sent
+// something that nobody read.
 func (s *socket) finish() {
 	_ = unix.Shutdown(s.fd, unix.SHUT_WR)
 	s.state = stateGone
 	s.wrote = s.loop.now
 	s.part(s.reason)
 	s.set()
+}
+
+// refuse ends a connection that no loop has taken, because they have ended. It may be called by any goroutine.
+func (s *socket) refuse() {
+	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
+	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
+	_, _ = send(s.fd, packet.of(s.chunked)) // it has room: nothing was written before
+	time.Sleep(bridge.Parting)
+	_ = unix.Close(s.fd)
+	s.part(endDrain)
 }
 
 // slow cuts a client that takes nothing.

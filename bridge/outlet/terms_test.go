@@ -152,7 +152,7 @@ func TestExpiryIsExact(t *testing.T) {
 		c.serving.Wait()
 		c.check(t, "auth")
 		for _, at := range c.ended {
-			if at != time.Hour {
+			if at != time.Hour+bridge.Parting {
 				t.Errorf("one ended after %v", at)
 			}
 		}
@@ -208,7 +208,7 @@ func TestExpiryOfASetClock(t *testing.T) {
 		c.serving.Wait()
 		c.check(t, "auth")
 		for _, at := range c.ended {
-			if at > 11*time.Minute {
+			if at > 11*time.Minute+bridge.Parting {
 				t.Errorf("one ended after %v", at)
 			}
 		}

@@ -15,8 +15,8 @@ import (
 
 var screenshot = flag.String("screenshot", "", "write a picture of the chat page to this file")
 
-// startBrowser starts a headless Chromium with no windows. Without one the test is skipped, except where CI must have it.
-func startBrowser(t *testing.T) context.Context {
+// startBrowser starts a headless Chromium with no windows, and with more options. Without one the test is skipped, except where CI must have it.
+func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := findBrowser()
 	if path == "" && os.Getenv("CI") != "" {
@@ -34,7 +34,7 @@ func startBrowser(t *testing.T) context.Context {
 		chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"),
 		chromedp.WindowSize(1000, 720),
 	)
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	browser, quit := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
 		if err := chromedp.Cancel(browser); err != nil {

@@ -1,0 +1,29 @@
+package outlet_test
+
+// Connections that come when the outlet has ended already.
+
+import (
+	"context"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// A request that was under way while the outlet ended is answered like one that came during the drain: behind a proxy, a
+// connection that ends without an answer would be a 502, and the end of an EventSource.
+func TestWhoComesBehindTheEndIsToldToComeBack(t *testing.T) {
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newBed(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		b.outlet.Drain(context.Background(), 0)
+		b.close()
+		c, event := connect(t, server, "")
+		for event.Type != bridge.EventClose { // an open may come first
+			event = c.next(t)
+		}
+		if event.Data != `{"reason":"drain"}` || c.Retry == 0 {
+			t.Errorf("%+v, retry %v", event, c.Retry)
+		}
+		c.end(t)
+	})
+}
