@@ -103,7 +103,8 @@ type held struct {
 	config        *server.StreamConfig
 }
 
-// streamsOf lists the streams in files, of all accounts. In a cluster it lists none: there other servers have what one has lost.
+// streamsOf lists the streams in files, of all accounts; nil where that is not known. In a cluster it is not asked: there other
+// servers have what one has lost.
 func streamsOf(running *server.Server) (map[string]held, error) {
 	if running.JetStreamIsClustered() {
 		return nil, nil

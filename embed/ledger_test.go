@@ -3,6 +3,7 @@ package embed_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -40,5 +41,22 @@ func TestStaleLedger(t *testing.T) {
 	defer stop(t, server)
 	if began := server.Began("S", created); !began.Equal(created) || log.String() != "" {
 		t.Errorf("created %v, began %v, logged: %s", created, began, log.String())
+	}
+}
+
+// Where it cannot be known what the streams hold, none is said to be gone.
+func TestNoStreamIsGoneInACluster(t *testing.T) {
+	config := withFile(t, "server_name: a, cluster { name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\"] }")
+	alone := config
+	alone.File = ""
+	filled(t, alone, 0)
+	var log errorsLog
+	server, err := embed.Start(config, log.logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, server)
+	if strings.Contains(log.String(), "is gone") {
+		t.Errorf("logged: %s", log.String())
 	}
 }

@@ -135,7 +135,9 @@ func (s *Server) takeStock() {
 	if err = errors.Join(err, listErr); err != nil {
 		s.log.Warn("it cannot be known whether the files of the streams are whole", "error", err)
 	}
-	s.ledger = before.audit(now, time.Now().UTC(), s.log)
+	if s.ledger = (ledger{Streams: before.Streams}); now != nil {
+		s.ledger = before.audit(now, time.Now().UTC(), s.log)
+	}
 	s.lives = map[life]time.Time{}
 	for key, stream := range s.ledger.Streams {
 		if _, name, _ := strings.Cut(key, " "); !stream.Began.Equal(stream.Created) {
@@ -150,7 +152,7 @@ func (s *Server) takeStock() {
 // note writes down what the streams hold. What comes until the server has stopped is more, not less.
 func (s *Server) note() error {
 	now, err := streamsOf(s.nats)
-	if err != nil {
+	if err != nil || now == nil {
 		return err
 	}
 	last := ledger{Clean: true, Streams: map[string]record{}}
