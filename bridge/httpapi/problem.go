@@ -89,7 +89,10 @@ var problems = []struct {
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
 	{is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
-	{is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
+	{
+		is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large",
+		detail: "the message is larger than NATS or the stream that holds this subject allows, or its subject is longer; put the body elsewhere and publish its address",
+	},
 	{
 		is: bridge.ErrSealed, status: http.StatusConflict, slug: "sealed", title: "The stream is sealed",
 		detail: "the stream that holds this subject is sealed and takes no message any more; publish to another subject",

@@ -168,7 +168,6 @@ func TestPublisherFails(t *testing.T) {
 	if got := a.header.Get("Retry-After"); got == "" || strings.Trim(got, "0123456789") != "" || got == "0" {
 		t.Errorf("Retry-After: %q", got)
 	}
-	post(fmt.Errorf("%w: at most 1048576 bytes", bridge.ErrTooLarge)).problem(t, http.StatusRequestEntityTooLarge, "too-large")
 	if p := post(fmt.Errorf("%w: 10.0.0.7", bridge.ErrRefused)).problem(t, http.StatusBadGateway, "refused"); strings.Contains(p.Detail, "10.0.0.7") {
 		t.Errorf("a stranger learns %q", p.Detail)
 	}
@@ -177,6 +176,7 @@ func TestPublisherFails(t *testing.T) {
 		status int
 		says   string
 	}{
+		"too-large":    {bridge.ErrTooLarge, http.StatusRequestEntityTooLarge, "larger than NATS or the stream"},
 		"full":         {bridge.ErrFull, http.StatusInsufficientStorage, "make room"},
 		"subject-full": {bridge.ErrSubjectFull, http.StatusInsufficientStorage, "a number of messages on it"},
 		"sealed":       {bridge.ErrSealed, http.StatusConflict, "is sealed"},
