@@ -171,12 +171,12 @@ func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
 	if err != nil {
 		t.Skip("there is no nats command")
 	}
-	rest, isNATS := strings.CutPrefix(command, "nats stream edit ")
-	if !isNATS {
-		t.Fatalf("%q edits no stream", command)
+	if !strings.HasPrefix(command, "nats ") {
+		t.Fatalf("%q is no command", command)
 	}
-	line := fmt.Sprintf("%s --no-context -s %s stream edit -f %s", tool, server.URL(), rest)
-	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+	script := fmt.Sprintf(`nats() { if [ "$1 $2" = "stream edit" ]; then shift 2; set -- stream edit -f "$@"; fi; %s --no-context -s %s "$@"; }
+		%s`, tool, server.URL(), command)
+	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", command, err, out)
 	}
 }
