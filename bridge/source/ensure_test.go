@@ -278,6 +278,8 @@ func TestHistoryIsNotShrunk(t *testing.T) {
 		{"300MB", func() {}, 256 << 20, "at most 256 MiB"},
 		{"100MB", func() { keep.MaxAge = time.Hour }, 256 << 20, "cannot be as the settings ask"},
 		{"2GB", func() {}, 1 << 30, ""},
+		{"2GB", func() { keep.MaxBytes, keep.Shrinks = 100<<20, false }, 100 << 20, ""},
+		{"120MB", func() { keep.MaxBytes, keep.Shrinks, keep.MaxAge = 1<<30, true, 2*time.Hour }, 100 << 20, "at most 100 MiB"},
 	} {
 		step.change()
 		if err := os.WriteFile(conf, []byte("jetstream { max_file_store: "+step.room+" }"), 0o600); err != nil {
