@@ -132,6 +132,31 @@ func (a advice) try(t *testing.T, server *bridgetest.NATSServer, api, flag strin
 	}
 }
 
+// What is only to be looked at is found by the command that says so.
+func TestCommandsThatLook(t *testing.T) {
+	process := bridgetest.StartNATSServer(t)
+	js := streamsOf(t, to(process.URL()))
+	makeStream(t, js, jetstream.StreamConfig{Name: "ONE", Subjects: []string{"one.>"}, MaxMsgs: 5, AllowDirect: true, MaxConsumers: 1})
+	if _, err := js.CreateConsumer(within(t, patience), "ONE", jetstream.ConsumerConfig{Durable: "taken"}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := source.Open(to(process.URL()), source.Config{}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	holdings, err := s.Explain(within(t, patience), []bridge.Subject{"one.>"}, []bridge.Subject{"one.>"})
+	if err != nil || len(holdings[0].Findings) != 1 {
+		t.Fatalf("%+v, %v", holdings, err)
+	}
+	_, command, isCommand := strings.Cut(holdings[0].Findings[0].Remedy, "not used: ")
+	if !isCommand {
+		t.Fatalf("got %+v", holdings[0].Findings)
+	}
+	mend(t, process, command)
+	mend(t, process, source.Command("", "stream", "info", "ONE"))
+}
+
 // A prefix of an account's imports is passed on as well.
 func TestCommandWithAPrefix(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "nats.conf")
