@@ -1,6 +1,10 @@
 package source_test
 
 import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,4 +55,80 @@ func TestChangesOfStreamsAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantLine("a stream was deleted; its readers", "WIDE", "chat.>")
+}
+
+// lines passes on what is written, a line at a time.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
+// awaitLine waits for a line that has all these words.
+func (l lines) awaitLine(t *testing.T, words ...string) {
+	t.Helper()
+	for {
+		line := receive(t, l, strings.Join(words, " "))
+		has := true
+		for _, word := range words {
+			has = has && strings.Contains(line, word)
+		}
+		if has {
+			return
+		}
+	}
+}
+
+func (l lines) log() *slog.Logger { return slog.New(secrets.Log(slog.NewTextHandler(l, nil))) }
+
+// JetStream that goes away for the account is an error where it was there; where there never was any, it is none.
+func TestLossOfJetStreamIsAnError(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "nats.conf")
+	write := func(jetStream string) {
+		text := fmt.Sprintf("jetstream: {}\nno_auth_user: a\naccounts { A { jetstream: %s, users: [ { user: a, password: swordfish } ] } }", jetStream)
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("enabled")
+	process := bridgetest.StartNATSServer(t, "-c", conf)
+	makeStream(t, streamsOf(t, to(process.URL())), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
+	had := make(lines, 1<<10)
+	newBed(t, to(process.URL()), had.log()).read(t, "chat.a").wantOpen()
+	write("disabled")
+	process.Reload(t)
+	had.awaitLine(t, "level=ERROR", "there is no JetStream on this NATS server, or not for this account")
+	never := make(lines, 1<<10)
+	newBed(t, to(process.URL()), never.log()).read(t, "chat.a").wantOpen()
+	never.awaitLine(t, "level=INFO", "there is no JetStream")
+}
+
+// A stream that is set back to an earlier copy is logged, as its readers are told.
+func TestRolledBackStreamIsLogged(t *testing.T) {
+	process := bridgetest.StartNATSServer(t)
+	js := streamsOf(t, to(process.URL()))
+	makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
+	store(t, js, "chat.a", "0")
+	process.Kill()
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(process.Dir())); err != nil {
+		t.Fatal(err)
+	}
+	process.Start(t)
+	said := make(lines, 1<<10)
+	c := newBed(t, to(process.URL()), said.log()).read(t, "chat.a")
+	c.wantOpen()
+	js = streamsOf(t, to(process.URL()))
+	store(t, js, "chat.a", "1", "2")
+	c.wantData("1", "2")
+	process.Kill()
+	if err := os.RemoveAll(process.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(process.Dir(), os.DirFS(copied)); err != nil {
+		t.Fatal(err)
+	}
+	process.Start(t)
+	said.awaitLine(t, "level=WARN", "a stream was set back to an earlier copy", "CHAT")
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -148,7 +147,7 @@ func isNoRoom(err error) bool {
 }
 
 func (t *table) ensureOwn(ctx context.Context) (own, error) {
-	config, raw, err := t.readOwn(ctx)
+	info, raw, err := t.readOwn(ctx)
 	switch {
 	case isNotFound(err) && t.keep.Look:
 		return own{}, nil
@@ -157,37 +156,21 @@ func (t *table) ensureOwn(ctx context.Context) (own, error) {
 	case err != nil:
 		return own{}, err
 	case t.keep.Manage && !t.keep.Look:
-		return t.update(ctx, config, raw)
+		return t.update(ctx, &info.Config, raw)
 	default:
-		return t.keep.compare(config), nil
+		return t.keep.compare(&info, t.api), nil
 	}
 }
 
-// compare says how a stream differs from the settings.
-func (h History) compare(config *jetstream.StreamConfig) own {
-	if h.Shrinks && config.MaxBytes > 0 {
-		h.MaxBytes = min(h.MaxBytes, config.MaxBytes) // it was made as large as there was room
+// readOwn reads the stream's state, and all of its configuration as JSON: this version of nats.go may not know every field.
+func (t *table) readOwn(ctx context.Context) (info jetstream.StreamInfo, raw map[string]json.RawMessage, err error) {
+	var answer json.RawMessage
+	if err := t.call(ctx, askInfo+t.keep.Stream, nil, &answer); err != nil {
+		return info, nil, err
 	}
-	flags, fixed := h.differences(config)
-	if len(flags) == 0 {
-		return fixed
-	}
-	return own{
-		problem: fmt.Sprintf("the stream %s is not as the settings ask, and is used as it is", h.Stream),
-		remedy:  command(append([]string{"stream", "edit", h.Stream}, flags...)...),
-	}
-}
-
-// readOwn gives the configuration of the stream, and all of it as JSON: this version of nats.go may not know every field.
-func (t *table) readOwn(ctx context.Context) (*jetstream.StreamConfig, map[string]json.RawMessage, error) {
-	var info struct {
-		Config json.RawMessage `json:"config"`
-	}
-	if err := t.call(ctx, askInfo+t.keep.Stream, nil, &info); err != nil {
-		return nil, nil, err
-	}
-	config, raw := new(jetstream.StreamConfig), map[string]json.RawMessage{}
-	return config, raw, errors.Join(json.Unmarshal(info.Config, config), json.Unmarshal(info.Config, &raw))
+	var all struct{ Config map[string]json.RawMessage }
+	err = errors.Join(json.Unmarshal(answer, &info), json.Unmarshal(answer, &all))
+	return info, all.Config, err
 }
 
 // create makes the stream. JetStream refuses it where another stream holds some of the subjects.
@@ -319,73 +302,4 @@ func (h History) duplicates(had *jetstream.StreamConfig) time.Duration {
 		window = min(window, h.MaxAge)
 	}
 	return window
-}
-
-// differences gives what is to be edited of a stream so that it is as the settings ask, as arguments of `nats stream
-// edit`, and what cannot be edited.
-func (h History) differences(config *jetstream.StreamConfig) (flags []string, fixed own) {
-	edit := func(differs bool, flag string) {
-		if differs {
-			flags = append(flags, flag)
-		}
-	}
-	subjects := make([]string, len(h.Subjects))
-	for i, s := range h.Subjects {
-		subjects[i] = string(s)
-	}
-	slices.Sort(subjects)
-	if !slices.Equal(subjects, slices.Sorted(slices.Values(config.Subjects))) {
-		flags = append(flags, "--subjects="+strings.Join(subjects, ","))
-	}
-	limit := func(value int64) string { return strconv.FormatInt(cmp.Or(max(value, 0), -1), 10) }
-	edit(config.Retention != jetstream.LimitsPolicy, "--retention=limits")
-	edit(config.Discard != jetstream.DiscardOld, "--discard=old")
-	edit(config.MaxAge != h.MaxAge, "--max-age="+duration(h.MaxAge))
-	edit(max(config.MaxBytes, 0) != h.MaxBytes, "--max-bytes="+limit(h.MaxBytes))
-	edit(max(config.MaxMsgsPerSubject, 0) != h.MaxPerSubject, "--max-msgs-per-subject="+limit(h.MaxPerSubject))
-	edit(config.Duplicates != h.duplicates(config), "--dupe-window="+duration(h.duplicates(config)))
-	edit(config.Replicas != max(h.Replicas, 1), "--replicas="+strconv.Itoa(max(h.Replicas, 1)))
-	edit(config.NoAck, "--ack")
-	edit(!config.AllowDirect, "--allow-direct")
-	if has := config.Storage == jetstream.MemoryStorage; has != h.Memory {
-		fixed.problem = fmt.Sprintf("the stream %s has its messages in %s storage, which JetStream cannot change", h.Stream, storage(has))
-		fixed.remedy = "set TAILWATER_HISTORY_STORAGE=" + storage(has)
-	}
-	return flags, fixed
-}
-
-func storage(memory bool) string {
-	if memory {
-		return "memory"
-	}
-	return "file"
-}
-
-// duration writes a duration for the nats command.
-func duration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
-
-// command gives a command line of the nats tool, for a POSIX shell.
-func command(args ...string) string {
-	line := "nats"
-	for _, arg := range args {
-		line += " " + quote(arg)
-	}
-	return line
-}
-
-func quote(arg string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,:/"
-	if arg != "" && strings.Trim(arg, plain) == "" {
-		return arg
-	}
-	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }

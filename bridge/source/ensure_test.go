@@ -171,12 +171,12 @@ func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
 	if err != nil {
 		t.Skip("there is no nats command")
 	}
-	rest, isNATS := strings.CutPrefix(command, "nats stream edit ")
-	if !isNATS {
-		t.Fatalf("%q edits no stream", command)
+	if !strings.HasPrefix(command, "nats ") {
+		t.Fatalf("%q is no command", command)
 	}
-	line := fmt.Sprintf("%s --no-context -s %s stream edit -f %s", tool, server.URL(), rest)
-	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
+	script := fmt.Sprintf(`nats() { if [ "$1 $2" = "stream edit" ]; then shift 2; set -- stream edit -f "$@"; fi; %s --no-context -s %s "$@"; }
+		%s`, tool, server.URL(), command)
+	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", command, err, out)
 	}
 }
@@ -278,6 +278,8 @@ func TestHistoryIsNotShrunk(t *testing.T) {
 		{"300MB", func() {}, 256 << 20, "at most 256 MiB"},
 		{"100MB", func() { keep.MaxAge = time.Hour }, 256 << 20, "cannot be as the settings ask"},
 		{"2GB", func() {}, 1 << 30, ""},
+		{"2GB", func() { keep.MaxBytes, keep.Shrinks = 100<<20, false }, 100 << 20, ""},
+		{"120MB", func() { keep.MaxBytes, keep.Shrinks, keep.MaxAge = 1<<30, true, 2*time.Hour }, 100 << 20, "at most 100 MiB"},
 	} {
 		step.change()
 		if err := os.WriteFile(conf, []byte("jetstream { max_file_store: "+step.room+" }"), 0o600); err != nil {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/tailwater/tailwater/bridge"
 )
 
@@ -135,69 +133,24 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 			switch {
 			case slices.Contains(now.unread, name):
 				h.Why = "the stream " + name + " may hold it, and does not answer"
-				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", command("stream", "info", name))
+				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", Command(e.table.api.prefix, "stream", "info", name))
 			case slices.Contains(now.hidden, name):
 				h.Why = "NATS does not let this bridge look at the stream " + name + ", which may hold it"
 				e.refused(h, h.Why, e.table.allow())
 			}
 		}
 	}
-	if overlapping := now.overlapping(h.Filter); len(overlapping) == 1 {
-		if remedy := widen(overlapping[0], h.Filter); remedy != "" {
+	switch overlapping := now.overlapping(h.Filter); {
+	case len(overlapping) == 1:
+		if remedy := e.widen(overlapping[0], h.Filter); remedy != "" {
 			e.find(h, h.Why, remedy)
+		}
+	case len(overlapping)+len(now.unread)+len(now.hidden) == 0 && now.absence.why == "":
+		if name := bucketOf(h.Filter); name != "" {
+			e.find(h, "there is no bucket "+name, Command(e.table.api.prefix, "kv", "add", name))
 		}
 	}
 	return nil
-}
-
-// widen gives the command that lets a stream hold all of filter; "" where that takes more.
-func widen(s *stream, filter bridge.Subject) string {
-	subjects := []string{string(filter)}
-	for _, subject := range s.info.Config.Subjects {
-		switch {
-		case filter.Covers(bridge.Subject(subject)):
-		case filter.Overlaps(bridge.Subject(subject)):
-			return "" // JetStream does not let the subjects of one stream overlap either
-		default:
-			subjects = append(subjects, subject)
-		}
-	}
-	slices.Sort(subjects)
-	return command("stream", "edit", s.name(), "--subjects="+strings.Join(subjects, ","))
-}
-
-// inspect says what is wrong with a stream.
-func (e *explanation) inspect(h *Holding, s *stream) {
-	config := &s.info.Config
-	edit := func(flag string) string { return command("stream", "edit", config.Name, flag) }
-	switch {
-	case config.Retention == jetstream.InterestPolicy:
-		e.find(h, h.Why, edit("--retention=limits"))
-	case config.NoAck && reachesNATS(config.Subjects):
-		// JetStream refuses a stream that acknowledges on such subjects: it would store its own answers.
-		e.find(h, h.Why, command("stream", "edit", config.Name, "--ack", "--subjects="+string(h.Filter)))
-	case config.NoAck:
-		e.find(h, h.Why, edit("--ack"))
-	case config.SubjectTransform != nil:
-		e.find(h, h.Why, edit("--no-transform"))
-	}
-	if h.Stream == "" {
-		return
-	}
-	if !config.AllowDirect {
-		e.find(h, "the stream "+config.Name+" does not allow direct get, with which history is read fast and from any replica", edit("--allow-direct"))
-	}
-	if max(config.MaxAge, 0) == 0 && config.MaxBytes <= 0 && config.MaxMsgs <= 0 && config.MaxMsgsPerSubject <= 0 {
-		e.find(h, "the stream "+config.Name+" has no limit; when it has filled the disk, JetStream stops", edit("--max-age=720h"))
-	}
-	if config.Sealed {
-		e.find(h, "the stream "+config.Name+" is sealed: nothing new is stored, nor reaches browsers", "")
-	}
-}
-
-// reachesNATS reports whether subjects include those of NATS itself.
-func reachesNATS(subjects []string) bool {
-	return slices.ContainsFunc(subjects, func(s string) bool { return bridge.Subject(s).Reserved() })
 }
 
 // ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.
@@ -229,7 +182,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) e
 	found := e.table.own
 	e.table.mu.Unlock()
 	if s := now.get(keep.Stream); s != nil && !keep.Manage {
-		found = keep.compare(&s.info.Config) // as it is by now
+		found = keep.compare(&s.info, e.table.api) // as it is by now
 	}
 	if found.problem != "" {
 		e.find(h, found.problem, found.remedy)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -27,7 +28,10 @@ func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 		ways = append(ways, "?ticket= from POST /session")
 	}
 	r.row("", "sent as %s", strings.Join(ways, ", or "))
-	r.row("", "revoked by keys of the bucket %s: nats kv put %s jti.<jti> ''", auth.RevokedBucket, auth.RevokedBucket)
+	r.row("", "revoked by keys of the bucket %s, such as jti. and the jti of one:", auth.RevokedBucket)
+	for _, command := range revoking(settings) {
+		r.row("", "  %s", command)
+	}
 	if len(ways) == 1 {
 		r.row("", "! EventSource can send no header; set TAILWATER_AUTH_COOKIE for pages of the same site, or TAILWATER_AUTH_TICKET_SECRET")
 	}
@@ -38,6 +42,18 @@ func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 		r.row("", "! a key set may serve several issuers; set TAILWATER_AUTH_ISSUER to the iss that is meant")
 	}
 	return err
+}
+
+// revoking returns the commands that make the bucket, once, and revoke a token.
+func revoking(settings *configs.Settings) []string {
+	api := ""
+	if !settings.Embedded() {
+		api, _ = jetStreamAPI(settings.NATS) // what is wrong with it is said where NATS is asked
+	}
+	return []string{
+		source.Command(api, "kv", "add", auth.RevokedBucket),
+		source.Command(api, "kv", "put", auth.RevokedBucket, "jti.7f3a", ""),
+	}
 }
 
 // keySet reads the key set as serve would, which starts without it all the same: the provider may be away for a while.
