@@ -24,15 +24,18 @@ func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 	return page, nil
 }
 
-// newest asks for all at once where they are few. Where a stream keeps the newest messages only, it is read like any other;
-// else by sweeps.
+// newest asks for all at once where they are few, else by sweeps. A stream that keeps the newest messages only is not read like
+// any other: for each page a server would count all subjects of the filter.
 func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	if h.canGet() && !h.many.has(subjects) {
+		until := h.api.retries.next()
 		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
-		if !errors.Is(err, errTooMany) && !errors.Is(err, errUnclear) {
+		// One that is silent may be counting them. It is not asked again: it would count again, and meanwhile serve nobody from
+		// the stream.
+		if !errors.Is(err, errTooMany) && !errors.Is(err, errUnclear) && !errors.Is(err, errSilent) {
 			return page, err
 		}
-		h.many.add(subjects)
+		h.many.add(subjects, until)
 	}
 	if upTo == 0 {
 		info, err := h.info(ctx, "")
@@ -61,10 +64,11 @@ func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, u
 // maxMany is how many sets of filters a many remembers: callers choose them.
 const maxMany = 256
 
-// many remembers which filters have too many subjects for one direct get: to find that out costs a server as much as to give them.
+// many remembers which filters have too many subjects for one direct get: to find that out costs a server as much as to give
+// them. Each is forgotten when its channel closes, with a new leader or connection: what was silent may have been dead.
 type many struct {
 	mu sync.Mutex
-	of map[string]struct{}
+	of map[string]<-chan struct{}
 }
 
 func manyKey(filters []bridge.Subject) string {
@@ -78,25 +82,28 @@ func manyKey(filters []bridge.Subject) string {
 func (m *many) has(filters []bridge.Subject) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, has := m.of[manyKey(filters)]
-	return has
+	until, has := m.of[manyKey(filters)]
+	select {
+	case <-until:
+		delete(m.of, manyKey(filters))
+		return false
+	default:
+		return has
+	}
 }
 
-func (m *many) add(filters []bridge.Subject) {
+func (m *many) add(filters []bridge.Subject, until <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.of == nil || len(m.of) >= maxMany {
-		m.of = map[string]struct{}{}
+		m.of = map[string]<-chan struct{}{}
 	}
-	m.of[manyKey(filters)] = struct{}{}
+	m.of[manyKey(filters)] = until
 }
 
 // newestOf returns the newest messages of one filter.
 func (h *history) newestOf(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []entry, reached uint64, err error) {
-	switch {
-	case h.keeps.Load() == 1:
-		return h.stretch(ctx, filter, from, through)
-	case filter.Wild():
+	if filter.Wild() {
 		return h.swept(ctx, filter, from, through, upTo)
 	}
 	last, err := h.get(ctx, msgGet{LastFor: filter})
@@ -109,7 +116,7 @@ func (h *history) newestOf(ctx context.Context, filter bridge.Subject, from, thr
 // newestAtOnce reads them by direct gets, which give no more than a thousand.
 func (h *history) newestAtOnce(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	for wait := staleWait; ; wait *= 2 {
-		batch, err := h.batch(ctx, batchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo, Batch: pageMessages, MaxBytes: pageBytes})
+		batch, err := h.batchOnce(ctx, batchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo, Batch: pageMessages, MaxBytes: pageBytes})
 		if err != nil {
 			return bridge.Page{}, err
 		}
