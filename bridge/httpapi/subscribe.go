@@ -125,10 +125,31 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	// A client that is gone by now was not to be served anyway.
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))
 	_ = http.NewResponseController(w).Flush()
+	a.part(r.Context())
 	if r.ProtoAtLeast(1, 1) {
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// part waits until a client that is turned away has read why: a reset can overtake what it was told. Only so many are waited for
+// at once: those that are turned away are not to cost what the limit of connections saves.
+func (a *API) part(ctx context.Context) {
+	select {
+	case a.parting <- struct{}{}:
+		defer func() { <-a.parting }()
+	default:
+		return
+	}
+	select {
+	case <-time.After(goodbye):
+	case <-ctx.Done():
+	}
+}
+
+const (
+	goodbye     = time.Second
+	mostParting = 1024
+)
 
 // streamHeaders sets the headers of a connection. Proxies are asked not to buffer, compress or store it. Its TCP connection ends
 // with it, but the headers do not say so: with "Connection: close", Node's fetch would not notice that the last chunk is missing.

@@ -195,6 +195,11 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	}
 }
 
+// goodbye is how long a connection stays after its last event. The end is a broken one, and it can overtake the event: Chromium
+// throws away what it has not yet read of a stream of HTTP/2 that is reset, whether this process resets it or a proxy does.
+// A socket then waits as long again for its client to close as well.
+const goodbye = time.Second
+
 // restart is how long, behind the window, a bridge has to end and to listen again.
 const restart = 2 * time.Second
 

@@ -53,7 +53,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		select {
 		case <-c.recheck:
 			if c.terms.Revoked() {
-				return c.end(bridge.CloseAuth)
+				return c.end(ctx, bridge.CloseAuth)
 			}
 		default:
 		}
@@ -86,15 +86,15 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-expiry.C:
 			left := c.untilExpiry()
 			if left == 0 {
-				return c.end(bridge.CloseAuth)
+				return c.end(ctx, bridge.CloseAuth)
 			}
 			expiry.Reset(left)
 		case <-age.C:
-			return c.end(bridge.CloseAge)
+			return c.end(ctx, bridge.CloseAge)
 		case <-draining:
 			draining, drained = nil, time.After(c.outlet.drainDelay(isLate))
 		case <-drained:
-			return c.end(bridge.CloseDrain)
+			return c.end(ctx, bridge.CloseDrain)
 		case <-ctx.Done():
 			return endClient
 		}
@@ -175,10 +175,14 @@ func (c *connection) pieces() int {
 // maxPiece is as much as a client has to take in each timeout over HTTP/1.1, too.
 const maxPiece = 16 << 10
 
-// end tells the client that the server ends the connection, and why.
-func (c *connection) end(reason string) string {
+// end tells the client that the server ends the connection, and why. The client has a moment to read it.
+func (c *connection) end(ctx context.Context, reason string) string {
 	if err := c.write(c.reader.Framing().Close(reason, c.outlet.retry())); err != nil {
 		return reasonOf(err)
+	}
+	select {
+	case <-time.After(goodbye):
+	case <-ctx.Done():
 	}
 	return reason
 }

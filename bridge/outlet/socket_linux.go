@@ -15,8 +15,6 @@ const (
 	leastRoom = 4 << 10
 	// turnWrites is how many writes one turn may make until others have theirs.
 	turnWrites = 64
-	// goodbye is how long a socket to which nothing will be written any more waits for its client to close as well.
-	goodbye = time.Second
 )
 
 // socket is a connection that was taken over. All but queued belongs to the loop's goroutine.
@@ -52,7 +50,7 @@ type state uint8
 
 const (
 	stateOpen   state = iota
-	stateEnding       // the last frame is written or waits in rest
+	stateEnding       // the last frame waits in rest, or is written and its client has a moment to read it
 	stateGone         // the connection has ended; the socket waits for the client to close
 	stateClosed
 )
@@ -163,7 +161,7 @@ func (s *socket) flush() {
 		return
 	}
 	if s.state == stateEnding {
-		s.finish()
+		s.set()
 		return
 	}
 	s.turn()
@@ -194,6 +192,9 @@ func (s *socket) look() {
 	case s.state == stateGone:
 		s.close(s.reason)
 		return
+	case s.state == stateEnding && s.rest == nil && l.now >= s.wrote+goodbye:
+		s.finish()
+		return
 	case s.takesNothing():
 		s.slow()
 		return
@@ -217,6 +218,10 @@ func (s *socket) set() {
 		return
 	case stateGone:
 		due = s.wrote + goodbye
+	case stateEnding:
+		if s.rest == nil {
+			due = s.wrote + goodbye
+		}
 	case stateOpen:
 		due = s.until
 		if !s.expires.IsZero() {
@@ -248,7 +253,7 @@ func (s *socket) recheck() {
 	}
 }
 
-// end tells the client that the server ends the connection, and why.
+// end tells the client that the server ends the connection, and why. The caller has to call set.
 func (s *socket) end() {
 	l := s.loop
 	s.reason = s.why()
@@ -261,9 +266,7 @@ func (s *socket) end() {
 		s.rest = append(s.rest, packet.of(s.chunked)...)
 		return
 	}
-	if s.write(packet) {
-		s.finish()
-	}
+	s.write(packet)
 }
 
 // expired tells whether the caller's token has.
@@ -282,8 +285,9 @@ func (s *socket) why() string {
 	return endAge
 }
 
-// finish ends what is sent, without a last chunk: to clients built on fetch that would be the end of all. The socket itself stays until the client has closed as well: closed before, the kernel would
-// throw away what is on its way, if the client has sent something that nobody read.
+// finish ends what is sent, without a last chunk: to clients built on fetch that would be the end of all. The socket itself
+// stays until the client has closed as well: closed before, the kernel would throw away what is on its way, if the client has
+// sent something that nobody read.
 func (s *socket) finish() {
 	_ = unix.Shutdown(s.fd, unix.SHUT_WR)
 	s.state = stateGone

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 func TestHeartbeat(t *testing.T) {
@@ -56,7 +57,8 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
-// crowd serves connections to sinks, and records when each ends.
+// crowd serves connections to sinks, and records when each is told that it ends: a moment before it does, so that its client can
+// read that.
 type crowd struct {
 	sinks   []*sink
 	ended   []time.Duration // since it began
@@ -72,7 +74,7 @@ func (b *bed) crowd(t *testing.T, size int) *crowd {
 		c.sinks = append(c.sinks, out)
 		c.serving.Go(func() {
 			b.answer(t, out, request(t.Context(), "/"))
-			c.ended[i] = time.Since(start)
+			c.ended[i] = time.Since(start) - outlet.Goodbye
 		})
 	}
 	synctest.Wait()
@@ -147,7 +149,7 @@ func TestDrain(t *testing.T) {
 				start := time.Now()
 				b.outlet.Drain(t.Context(), test.window)
 				took := time.Since(start)
-				if took > test.window || took < test.least {
+				if took > test.window+outlet.Goodbye || took < test.least+outlet.Goodbye {
 					t.Errorf("it took %v", took)
 				}
 				if open := b.outlet.Stats().Open; open != 0 {
@@ -161,8 +163,8 @@ func TestDrain(t *testing.T) {
 					last = max(last, at)
 					atOnce[at.Truncate(100*time.Millisecond)]++
 				}
-				if last != took {
-					t.Errorf("the last connection ended after %v, Drain after %v", last, took)
+				if took != last+outlet.Goodbye {
+					t.Errorf("the last connection was told after %v, Drain returned after %v", last, took)
 				}
 				for at, n := range atOnce {
 					if test.least > 0 && n > max(test.connections/20, 50) {
@@ -183,11 +185,12 @@ func TestDrainWithoutConnections(t *testing.T) {
 		if took := time.Since(start); took != 0 {
 			t.Errorf("it took %v", took)
 		}
-		// Requests that were on their way end at once as well.
+		// Requests that were on their way are told at once as well.
 		for range 2 {
+			left := time.Minute - time.Since(start)
 			c := b.crowd(t, 1)
 			c.serving.Wait()
-			c.returns(t, "drain", func(int) time.Duration { return time.Minute + 2*time.Second })
+			c.returns(t, "drain", func(int) time.Duration { return left + 2*time.Second })
 			if c.ended[0] != 0 {
 				t.Errorf("a late connection stayed for %v", c.ended[0])
 			}
