@@ -50,12 +50,11 @@ func testAge(t *testing.T, browser context.Context) {
 // Where there is no room the page says so, and is served once there is.
 func testBusy(t *testing.T, browser context.Context) {
 	n := startApart(t, settings{"LIMIT_CONNECTIONS": "1"})
-	clock := openTab(t, browser, n.url()+"/clock")
-	clock.waitForState("open")
+	first, _ := subscribe(t, n.url()+"/events/chat.room1", "")
 	page := openTab(t, browser, n.url()+"/")
 	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server has no room now, coming back")`)
 	page.waitFor(`document.querySelector("#state").dataset.state === "lost"`)
-	clock.do(chromedp.Navigate("about:blank"))
+	first.body.Close()
 	page.waitForState("open")
 }
 
