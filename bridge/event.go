@@ -45,9 +45,9 @@ const (
 	CloseBusy  = "busy"  // there is no room for another connection now, or it cannot be told yet whether the token is good
 )
 
-// Parting is how long a connection stays open behind its EventClose until it breaks off. What comes just before that, browsers
-// over HTTP/2 and some proxies do not pass on: they throw it away when they learn of the end.
-const Parting = 250 * time.Millisecond
+// Parting is how long a connection stays open after its EventClose until it breaks off. Chromium throws away what it has not yet
+// read of a stream of HTTP/2 that is reset, and so do some proxies.
+const Parting = time.Second
 
 // HeaderEvent is the NATS header in which a publisher names the event.
 const HeaderEvent = "Tailwater-Event"

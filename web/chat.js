@@ -1,11 +1,16 @@
-// A chat room is a NATS subject. This page reads /events/chat.<room> with one
-// EventSource and writes to the same URL with POST; all else is presentation.
+// A page for one NATS subject: by default a chat room, which is the subject
+// chat.<room>. It reads /events/<subject> with one EventSource and writes to the
+// same URL with POST; all else is presentation.
 
-import { connect, explain } from "./connection.js";
+import { connect } from "./connection.js";
 import { Log, messageLine, noticeLine, read } from "./log.js";
+import { Offers, address } from "./offers.js";
+import { ask, isWild, mayRead, mayWrite, stem } from "./permissions.js";
+import { publish } from "./publish.js";
 
 const $ = (id) => document.getElementById(id);
 const log = new Log($("log"), $("scroller"), $("newest"));
+const offers = new Offers($("offers"), { open: go, fill });
 
 const missed = {
   retention: "Some messages are missing here: they are older than what the server keeps.",
@@ -14,39 +19,90 @@ const missed = {
 };
 
 const remembered = 2000; // ids of messages, more than there are lines
+const usual = "chat.room1";
 
-let room = "";
+let permissions;
+let subject = ""; // none is open
 let leave = () => {};
 let reconnects = 0;
 let flow = 0;
 
-// --- the room ---------------------------------------------------------------
+// --- the subject ------------------------------------------------------------
 
-const path = (room) => `/events/chat.${encodeURIComponent(room)}`;
+const path = (subject) => `/events/${encodeURIComponent(subject)}`;
 
 // A link may hold anything. Control characters are in no subject, and must not
 // reach the commands that the reader is invited to paste.
 function tidy(name) {
-  return (name ?? "").replace(/\p{Cc}/gu, "").trim().toWellFormed() || "room1";
+  return (name ?? "").replace(/\p{Cc}/gu, "").trim().toWellFormed();
 }
 
-function roomInURL() {
-  return tidy(new URLSearchParams(location.search).get("room"));
+// subjectInURL returns what the page's URL names, or nothing.
+function subjectInURL() {
+  const query = new URLSearchParams(location.search);
+  const whole = tidy(query.get("subject"));
+  return whole || (query.has("room") ? `chat.${tidy(query.get("room")) || "room1"}` : "");
 }
 
-const urlOf = (room) => `?${new URLSearchParams({ room })}`;
+// arrive opens what the URL names; else the usual room, if it may be read; else
+// it offers what may.
+function arrive() {
+  const named = subjectInURL();
+  if (named || mayRead(permissions, usual)) {
+    enter(named || usual);
+    history.replaceState(null, "", address(subject));
+    return;
+  }
+  leave();
+  subject = "";
+  const { subscribe, signIn } = permissions;
+  call(subscribe.some((filter) => filter.startsWith("chat.")));
+  const choose = subscribe.find((filter) => isWild(filter) && !mayRead(permissions, filter));
+  $("room").value = choose ? shown(stem(choose)) : "";
+  document.title = "Tailwater";
+  log.clear();
+  offers.show(permissions, usual);
+  showState("idle", subscribe.length ? "choose what to read" : "nothing to read");
+  document.querySelector(".fields").hidden = !subscribe.length && !signIn;
+}
+
+// call names the field: for rooms, or for whole subjects.
+function call(isChat) {
+  $("room").dataset.prefix = isChat ? "chat." : "";
+  $("room-label").textContent = isChat ? "Room" : "Subject";
+}
+
+// shown returns what the field says for a subject.
+const shown = (subject) => subject.slice($("room").dataset.prefix.length);
+
+// fill lets the reader complete a subject.
+function fill(beginning) {
+  call(beginning.startsWith("chat."));
+  const field = $("room");
+  field.value = shown(beginning);
+  field.focus();
+  field.setSelectionRange(field.value.length, field.value.length);
+}
+
+function go(next) {
+  if (next === subject) return;
+  history.pushState(null, "", address(next));
+  enter(next);
+}
 
 // A browser allows six connections to a server over HTTP/1.1, for all its tabs:
 // so there is one per tab, and the old one ends before the next begins.
 function enter(next) {
   leave();
-  room = next;
-  $("room").value = room;
-  document.title = `${room} · Tailwater`;
+  offers.hide();
+  subject = next;
+  call(subject.startsWith("chat."));
+  $("room").value = shown(subject);
+  document.title = `${shown(subject)} · Tailwater`;
   log.clear();
   hint();
   const seen = new Set();
-  leave = connect(`${path(room)}?format=json&since=1h`, {
+  leave = connect(`${path(subject)}?format=json&since=1h`, {
     onstate: showState,
     onmessage(data) {
       const message = read(data);
@@ -54,7 +110,7 @@ function enter(next) {
       if (seen.has(message.id)) return;
       if (message.id) seen.add(message.id);
       if (seen.size > remembered) seen.delete(seen.values().next().value);
-      log.add(messageLine(message, `chat.${room}`));
+      log.add(messageLine(message, next));
       $("water").style.setProperty("--flow", ++flow); // the water moves a little
     },
     oncontrol(name, { reason }) {
@@ -66,17 +122,15 @@ function enter(next) {
 }
 
 $("room").addEventListener("change", () => {
-  const next = tidy($("room").value);
-  $("room").value = next;
-  if (next === room) return;
-  history.pushState(null, "", urlOf(next));
-  enter(next);
+  const name = tidy($("room").value);
+  if (name) go($("room").dataset.prefix + name);
+  else $("room").value = subject && shown(subject);
 });
 $("room").addEventListener("keydown", (event) => {
   // Enter also fires change, and then the next thing is to write something.
   if (event.key === "Enter" && !event.isComposing) $("text").focus();
 });
-addEventListener("popstate", () => enter(roomInURL()));
+addEventListener("popstate", arrive);
 
 function showState(state, words, again) {
   if (again) reconnects++;
@@ -85,15 +139,33 @@ function showState(state, words, again) {
   line.dataset.reconnects = reconnects;
   if (state === "refused") line.textContent = `refused: ${words}`;
   else line.textContent = words + (reconnects ? ` · reconnected ${reconnects}×` : "");
+  compose(state);
 }
 
-// What to paste into a terminal. The room may come from a stranger's link, so
+// compose lets the reader write where that can succeed, and says why not.
+function compose(state) {
+  const writes = permissions.signIn ? !isWild(subject) : mayWrite(permissions, subject);
+  const live = subject !== "" && state !== "refused";
+  $("composer").hidden = !live || !writes;
+  $("reading").hidden = !live || writes;
+  $("reading").textContent = isWild(subject)
+    ? "Reading only: a message goes to one subject, and this is a filter."
+    : "Reading only: nobody may write here, unless TAILWATER_ANONYMOUS_PUBLISH allows it.";
+  if (state === "refused" && !permissions.unknown) offers.show(permissions, usual);
+}
+
+// What to paste into a terminal. The subject may come from a stranger's link, so
 // whatever a shell could take for more than a word is quoted.
 function hint() {
   const quote = (word) =>
     /^[\p{L}\p{M}\p{N}_.:/%-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-  $("hint-nats").textContent = `nats pub ${quote(`chat.${room}`)} hello`;
-  $("hint-curl").textContent = `curl -d hello ${quote(location.origin + path(room))}`;
+  const one = subject.split(".").map((token) => (isWild(token) ? "a" : token)).join(".");
+  const writes = mayWrite(permissions, one);
+  $("hint-words").textContent = mayWrite(permissions, subject)
+    ? "Write below, or publish from a terminal. Both arrive here:"
+    : "What is published from a terminal arrives here:";
+  $("hint-nats").textContent = `nats pub ${quote(one)} hello`;
+  $("hint-curl").textContent = writes ? `curl -d hello ${quote(location.origin + path(one))}` : "";
 }
 
 // --- the name ---------------------------------------------------------------
@@ -115,7 +187,6 @@ $("name").addEventListener("change", () => {
 // --- sending ----------------------------------------------------------------
 
 let sending = false;
-let attempt = {};
 
 // The message is not drawn here: it appears when it comes back over the stream,
 // as it does for everybody else.
@@ -125,7 +196,7 @@ $("composer").addEventListener("submit", async (event) => {
   if (sending || !text.trim()) return;
   sending = true;
   const slow = setTimeout(say, 300, "sending …");
-  const problem = await publish(path(room), JSON.stringify({ name: $("name").value.trim() || guest, text }));
+  const problem = await publish(path(subject), JSON.stringify({ name: $("name").value.trim() || guest, text }));
   clearTimeout(slow);
   sending = false;
   say(problem);
@@ -135,45 +206,12 @@ $("composer").addEventListener("submit", async (event) => {
   log.toEnd();
 });
 
-// publish answers with what went wrong, in words, or with nothing.
-async function publish(url, body) {
-  // If the answer to the last attempt was lost, the message may be stored all
-  // the same. With the same key the second attempt does not store it twice.
-  if (attempt.url !== url || attempt.body !== body) attempt = { url, body, key: randomKey() };
-  try {
-    const response = await fetch(url, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": attempt.key },
-      body,
-      signal: AbortSignal.timeout(20_000),
-    });
-    if (!response.ok) return `Not sent: ${await explain(response)}${retryAfter(response)}`;
-    attempt = {};
-    return "";
-  } catch {
-    return "Not sent: the server does not answer. The text is kept: send it again.";
-  }
-}
-
-// crypto.randomUUID is missing where a page comes over plain HTTP.
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
-}
-
-// Retry-After is a number of seconds, or a date.
-function retryAfter(response) {
-  const value = response.headers.get("Retry-After");
-  if (!value) return "";
-  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return seconds > 0 ? ` (try again in ${seconds} s)` : "";
-}
-
 function say(words) {
   $("problem").textContent = words;
 }
 
 // ----------------------------------------------------------------------------
 
-room = roomInURL();
-history.replaceState(null, "", urlOf(room));
-enter(room);
+permissions = await ask();
+arrive();
+if (!$("composer").hidden) $("text").focus();

@@ -10,6 +10,7 @@ const closings = {
   drain: "the server is restarting",
   auth: "the permission ran out",
   age: "renewing the connection",
+  busy: "the server has no room now",
 };
 
 // connect reads the stream at url, which must have a query, and returns a
@@ -49,6 +50,8 @@ export function connect(url, { onstate, onmessage, oncontrol }) {
     }
     source.addEventListener("tailwater:close", (event) => {
       reason = closings[parse(event.data).reason] ?? "the server ended it";
+      live = false; // it stays open for a moment, so that this can be read
+      onstate("lost", `${reason}, coming back`);
     });
   }
 
@@ -105,12 +108,14 @@ async function whyClosed(address, probe) {
   }
 }
 
+const longest = 400; // of the characters that a reason may have
+
 // explain puts a failed response into words: Tailwater's errors say what is
 // wrong in their detail, others (a proxy's, say) have a status at most.
 export async function explain(response) {
   const problem = await response.json().catch(() => null);
   for (const words of [problem?.detail, problem?.title]) {
-    if (typeof words === "string" && words) return words;
+    if (typeof words === "string" && words) return words.length > longest ? `${words.slice(0, longest)}…` : words;
   }
   return `the server answered ${response.status} ${response.statusText}`.trim();
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"path"
@@ -30,6 +31,7 @@ var types = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml; charset=utf-8",
+	".json": "application/json",
 }
 
 // The pages show what strangers publish. They do so as text only, and this
@@ -40,10 +42,36 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 var pages = load()
 
-// Page returns the handler for an exact URL path, or nil where there is no
-// page. A handler answers GET and HEAD, knows its ETag, and never redirects.
-func Page(urlPath string) http.Handler {
-	return pages[urlPath]
+// Anyone is what everyone may do, with no token. The chat page asks for it at
+// anyonePath, so that it offers nothing that would be refused. It grants nothing.
+type Anyone[Subject ~string] struct {
+	Subscribe []Subject `json:"subscribe"` // what may be read
+	Publish   []Subject `json:"publish"`   // what may be written
+	Wildcards bool      `json:"wildcards"` // whether filters may be read, within Subscribe
+	SignIn    bool      `json:"signIn"`    // whether a cookie may allow more
+}
+
+const anyonePath = "/web/anyone.json"
+
+// Pages returns the function that gives the handler for an exact URL path, or
+// nil where there is no page. A handler answers GET and HEAD, knows its ETag,
+// and never redirects.
+func Pages[Subject ~string](anyone Anyone[Subject]) func(urlPath string) http.Handler {
+	anyone.Subscribe = append([]Subject{}, anyone.Subscribe...) // none is [], not null
+	anyone.Publish = append([]Subject{}, anyone.Publish...)
+	body, err := json.Marshal(anyone)
+	if err != nil {
+		panic(err) // strings and flags
+	}
+	all := maps.Clone(pages)
+	all[anyonePath] = newPage(anyonePath, body)
+	return func(urlPath string) http.Handler {
+		page, found := all[urlPath]
+		if !found {
+			return nil
+		}
+		return page
+	}
 }
 
 func load() map[string]http.Handler {

@@ -24,13 +24,18 @@ var served = []struct{ path, file, contentType string }{
 	{"/web/clock.js", "clock.js", "text/javascript; charset=utf-8"},
 	{"/web/connection.js", "connection.js", "text/javascript; charset=utf-8"},
 	{"/web/log.js", "log.js", "text/javascript; charset=utf-8"},
+	{"/web/offers.js", "offers.js", "text/javascript; charset=utf-8"},
+	{"/web/permissions.js", "permissions.js", "text/javascript; charset=utf-8"},
+	{"/web/publish.js", "publish.js", "text/javascript; charset=utf-8"},
 	{"/web/icon.svg", "icon.svg", "image/svg+xml; charset=utf-8"},
 	{"/web/wave.svg", "wave.svg", "image/svg+xml; charset=utf-8"},
 }
 
+var pages = web.Pages(web.Anyone[string]{Subscribe: []string{"news.>"}})
+
 func request(t *testing.T, method, target string, header ...string) *http.Response {
 	t.Helper()
-	handler := web.Page(target)
+	handler := pages(target)
 	if handler == nil {
 		t.Fatalf("no page at %s", target)
 	}
@@ -114,6 +119,20 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// What anyone may do is there for the pages, and nothing else of the settings.
+func TestAnyone(t *testing.T) {
+	response := request(t, http.MethodGet, "/web/anyone.json")
+	if got, want := body(t, response), `{"subscribe":["news.\u003e"],"publish":[],"wildcards":false,"signIn":false}`; got != want {
+		t.Errorf("%s instead of %s", got, want)
+	}
+	if got := response.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type: %q", got)
+	}
+	if response.Header.Get("X-Content-Type-Options") != "nosniff" || response.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("%v", response.Header)
+	}
+}
+
 func TestEveryFileIsServed(t *testing.T) {
 	listed := map[string]bool{"web.go": true, "web_test.go": true}
 	for _, page := range served {
@@ -135,7 +154,7 @@ func TestNoPage(t *testing.T) {
 		"", "//", "/chat", "/clock/", "/web", "/web/", "/web/chat.html", "/web/web.go",
 		"/web/../web.go", "/favicon.ico", "/events/chat.room1", "web/chat.js",
 	} {
-		if web.Page(unknown) != nil {
+		if pages(unknown) != nil {
 			t.Errorf("there is a page at %q", unknown)
 		}
 	}
@@ -193,7 +212,7 @@ func TestReferencesExist(t *testing.T) {
 			if !strings.HasPrefix(target, "/") {
 				target = path.Join(path.Dir(page.path), target)
 			}
-			if web.Page(target) == nil {
+			if pages(target) == nil {
 				t.Errorf("%s names %s, which is not there", page.file, match[1])
 			}
 		}

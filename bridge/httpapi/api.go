@@ -96,6 +96,7 @@ type API struct {
 	finished atomic.Bool
 	stats    counters
 	polls    polls
+	parting  chan struct{}  // holds one for each that has been turned away, and is given time to read why
 	signIns  rate.Sometimes // that failed, in the log
 	logs     rate.Sometimes // of what exceeds a limit
 	panics   rate.Sometimes // in the log
@@ -109,6 +110,7 @@ func New(config Config) *API {
 		config:  config,
 		routes:  append([]bridge.Route{bridge.Events}, config.Routes...),
 		places:  places{by: map[string]int{}},
+		parting: make(chan struct{}, mostParting),
 		rates:   newRates(config.Limits.Publishes),
 		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},

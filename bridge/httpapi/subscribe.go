@@ -126,13 +126,28 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))
 	_ = http.NewResponseController(w).Flush()
 	if r.ProtoAtLeast(1, 1) {
-		select {
-		case <-time.After(bridge.Parting):
-		case <-r.Context().Done():
-		}
+		a.part(r.Context())
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// part waits until a client that was turned away has read why (see bridge.Parting). Only so many are waited for at once, because
+// those that are turned away must not cost what the limit of connections saves.
+func (a *API) part(ctx context.Context) {
+	select {
+	case a.parting <- struct{}{}:
+		defer func() { <-a.parting }()
+	default:
+		return
+	}
+	select {
+	case <-time.After(bridge.Parting):
+	case <-ctx.Done():
+	}
+}
+
+// mostParting is how many that were turned away are waited for at once.
+const mostParting = 1024
 
 // streamHeaders sets the headers of a connection. Proxies are asked not to buffer, compress or store it. Its TCP connection ends
 // with it, but the headers do not say so: with "Connection: close", Node's fetch would not notice that the last chunk is missing.

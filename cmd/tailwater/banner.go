@@ -20,7 +20,7 @@ func (n *node) banner() string {
 	allowed := n.settings.Anonymous
 	grant := bridge.Grant{Subscribe: allowed.Subscribe, Publish: allowed.Publish}
 	if n.settings.HTTP.Pages && n.access().AllowsHost(n.host()) {
-		if grant.CheckSubscribe(exampleSubject) == nil {
+		if len(allowed.Subscribe) > 0 { // of which it offers what can be opened
 			line("Page", n.url()+"/")
 		}
 		if grant.CheckSubscribe(clockSubject) == nil {

@@ -31,6 +31,7 @@ func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Co
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("ignore-certificate-errors", true), // those of the tests are nobody's
 		chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"),
 		chromedp.WindowSize(1000, 720),
 	)

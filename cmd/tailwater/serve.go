@@ -217,7 +217,10 @@ func (n *node) openBridge() error {
 		WriteTimeout: s.Limit.WriteTimeout,
 	}
 	if s.HTTP.Pages {
-		config.Pages = web.Page
+		config.Pages = web.Pages(web.Anyone[bridge.Subject]{
+			Subscribe: config.Anonymous.Subscribe, Publish: config.Anonymous.Publish, Wildcards: config.Anonymous.Wildcards,
+			SignIn: s.Auth.SignsIn() && s.Auth.Cookie != "",
+		})
 	}
 	if s.Auth.SignsIn() {
 		var err error

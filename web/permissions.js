@@ -1,0 +1,44 @@
+// What anyone may read and write on this server. It is here so that the page
+// offers nothing that would be refused; the server itself decides all the same.
+
+const unknown = { unknown: true, subscribe: [">"], publish: [">"], wildcards: true, signIn: false };
+
+// ask returns {subscribe, publish, wildcards, signIn}: lists of filters, whether
+// they may be read as they are, and whether a cookie may allow more. Where the
+// server does not say, everything may be tried.
+export async function ask() {
+  try {
+    const response = await fetch("/web/anyone.json", { signal: AbortSignal.timeout(5_000) });
+    return response.ok ? await response.json() : unknown;
+  } catch {
+    return unknown;
+  }
+}
+
+export function mayRead({ subscribe, wildcards }, subject) {
+  return (wildcards || !isWild(subject)) && subscribe.some((filter) => covers(filter, subject));
+}
+
+export function mayWrite({ publish }, subject) {
+  return !isWild(subject) && publish.some((filter) => covers(filter, subject));
+}
+
+export function isWild(subject) {
+  return subject.split(".").some((token) => token === "*" || token === ">");
+}
+
+// stem returns what every subject of a filter begins with: "news." of "news.>".
+export function stem(filter) {
+  const tokens = filter.split(".");
+  return tokens.slice(0, tokens.findIndex((token) => token === "*" || token === ">")).map((token) => `${token}.`).join("");
+}
+
+// covers tells whether filter stands for all that other stands for.
+function covers(filter, other) {
+  const f = filter.split("."), o = other.split(".");
+  for (let i = 0; i < f.length; i++) {
+    if (f[i] === ">") return i < o.length;
+    if (i >= o.length || o[i] === ">" || (f[i] !== "*" && f[i] !== o[i])) return false;
+  }
+  return f.length === o.length;
+}
