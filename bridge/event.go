@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -44,10 +43,6 @@ const (
 	CloseAge   = "age"   // the connection has lived long enough; balanced anew, it comes back
 	CloseBusy  = "busy"  // there is no room for another connection now, or it cannot be told yet whether the token is good
 )
-
-// Parting is how long a connection stays open after its EventClose until it breaks off. Chromium throws away what it has not yet
-// read of a stream of HTTP/2 that is reset, and so do some proxies.
-const Parting = time.Second
 
 // HeaderEvent is the NATS header in which a publisher names the event.
 const HeaderEvent = "Tailwater-Event"

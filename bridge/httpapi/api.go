@@ -32,6 +32,8 @@ type Config struct {
 	Limits    Limits
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
 
+	// Parting is how long a connection that is turned away stays open after it was told so, until it breaks off: as the outlet's.
+	Parting time.Duration
 	// WriteTimeout is how long the client of a poll may take nothing until it is cut; 0 for 20 seconds.
 	WriteTimeout time.Duration
 

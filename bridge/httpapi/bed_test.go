@@ -232,7 +232,7 @@ func newBedWith(t testing.TB, config httpapi.Config, loops int) *bed {
 	logger := slog.New(secrets.Log(slog.NewTextHandler(b.log, nil)))
 	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(b.hub.Close)
-	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
+	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, Parting: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger
 	b.api = httpapi.New(config)

@@ -131,7 +131,7 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	}
 }
 
-// part waits until a client that was turned away has read why (see bridge.Parting). Only so many are waited for at once, because
+// part waits until a client that was turned away has read why (see Config.Parting). Only so many are waited for at once, because
 // those that are turned away must not cost what the limit of connections saves.
 func (a *API) part(ctx context.Context) {
 	select {
@@ -141,7 +141,7 @@ func (a *API) part(ctx context.Context) {
 		return
 	}
 	select {
-	case <-time.After(bridge.Parting):
+	case <-time.After(a.config.Parting):
 	case <-ctx.Done():
 	}
 }

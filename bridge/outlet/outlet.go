@@ -17,6 +17,7 @@ import (
 // Config says how connections are kept. Every field is needed.
 type Config struct {
 	Heartbeat    time.Duration // a comment is sent after so long a silence
+	Parting      time.Duration // a connection stays open for so long after its last event, until it breaks off
 	WriteTimeout time.Duration // a client that takes nothing for so long is cut
 	Age          time.Duration // a connection is asked to come back after this, give or take a fifth
 	Retry        time.Duration // clients are told to reconnect after this, give or take half

@@ -181,7 +181,7 @@ func (c *connection) end(ctx context.Context, reason string) string {
 		return reasonOf(err)
 	}
 	select {
-	case <-time.After(bridge.Parting):
+	case <-time.After(c.outlet.config.Parting):
 	case <-ctx.Done():
 	}
 	return reason

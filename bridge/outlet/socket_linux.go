@@ -53,7 +53,7 @@ type state uint8
 const (
 	stateOpen   state = iota
 	stateEnding       // the last frame waits in rest
-	stateTold         // the client was given the last frame; see bridge.Parting
+	stateTold         // the client was given the last frame; see Config.Parting
 	stateGone         // the connection has ended; the socket waits for the client to close
 	stateClosed
 )
@@ -204,7 +204,7 @@ func (s *socket) look() {
 	case s.takesNothing():
 		s.slow()
 		return
-	case s.state == stateTold && l.now >= s.wrote+bridge.Parting:
+	case s.state == stateTold && l.now >= s.wrote+config.Parting:
 		s.finish()
 	case s.state == stateOpen && (l.now >= s.until || s.expired()):
 		s.end()
@@ -227,7 +227,7 @@ func (s *socket) set() {
 	case stateGone:
 		due = s.wrote + goodbye
 	case stateTold:
-		due = s.wrote + bridge.Parting
+		due = s.wrote + config.Parting
 	case stateOpen:
 		due = s.until
 		if !s.expires.IsZero() {
@@ -314,7 +314,7 @@ func (s *socket) refuse() {
 	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
 	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
 	_, _ = send(s.fd, packet.of(s.chunked)) // it has room: nothing was written before
-	time.Sleep(bridge.Parting)
+	time.Sleep(s.loop.outlet.config.Parting)
 	_ = unix.Close(s.fd)
 	s.part(endDrain)
 }

@@ -152,7 +152,7 @@ func TestExpiryIsExact(t *testing.T) {
 		c.serving.Wait()
 		c.check(t, "auth")
 		for _, at := range c.ended {
-			if at != time.Hour+bridge.Parting {
+			if at != time.Hour+patient.Parting {
 				t.Errorf("one ended after %v", at)
 			}
 		}
@@ -208,7 +208,7 @@ func TestExpiryOfASetClock(t *testing.T) {
 		c.serving.Wait()
 		c.check(t, "auth")
 		for _, at := range c.ended {
-			if at > 11*time.Minute+bridge.Parting {
+			if at > 11*time.Minute+patient.Parting {
 				t.Errorf("one ended after %v", at)
 			}
 		}

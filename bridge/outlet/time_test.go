@@ -147,7 +147,7 @@ func TestDrain(t *testing.T) {
 				start := time.Now()
 				b.outlet.Drain(t.Context(), test.window)
 				took := time.Since(start)
-				if took > test.window+bridge.Parting || took < test.least {
+				if took > test.window+patient.Parting || took < test.least {
 					t.Errorf("it took %v", took)
 				}
 				if open := b.outlet.Stats().Open; open != 0 {
@@ -155,7 +155,7 @@ func TestDrain(t *testing.T) {
 				}
 				c.serving.Wait()
 				// Nobody comes back before it has passed, and this process may have been started anew.
-				c.returns(t, "drain", func(i int) time.Duration { return test.window + bridge.Parting - c.ended[i] + 2*time.Second })
+				c.returns(t, "drain", func(i int) time.Duration { return test.window + patient.Parting - c.ended[i] + 2*time.Second })
 				last, atOnce := time.Duration(0), map[time.Duration]int{}
 				for _, at := range c.ended {
 					last = max(last, at)
@@ -189,7 +189,7 @@ func TestDrainWithoutConnections(t *testing.T) {
 			c := b.crowd(t, 1)
 			c.serving.Wait()
 			c.returns(t, "drain", func(int) time.Duration { return time.Minute + 2*time.Second - since })
-			if c.ended[0] != bridge.Parting {
+			if c.ended[0] != patient.Parting {
 				t.Errorf("a late connection stayed for %v", c.ended[0])
 			}
 		}

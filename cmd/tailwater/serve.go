@@ -31,6 +31,9 @@ const (
 	heartbeat = 15 * time.Second
 	// retry is how long a browser waits before it comes back.
 	retry = 2 * time.Second
+	// parting is how long a connection stays open after its last event. Chromium throws away what it has not yet read of a stream
+	// of HTTP/2 that is reset, and so do some proxies.
+	parting = time.Second
 	// stopPatience is how long stopping waits, beyond the drain window, for clients that do not take their last bytes, and then
 	// once more for requests that are being answered.
 	stopPatience = 5 * time.Second
@@ -193,6 +196,7 @@ func (n *node) openBridge() error {
 	n.hub = bridge.NewHub(n.source, linger, bridge.DefaultMemory)
 	n.outlet = outlet.New(outlet.Config{
 		Heartbeat:    heartbeat,
+		Parting:      parting,
 		WriteTimeout: s.Limit.WriteTimeout,
 		Age:          s.Limit.ConnectionAge,
 		Retry:        retry,
@@ -214,6 +218,7 @@ func (n *node) openBridge() error {
 		Proxies: s.HTTP.TrustedProxies,
 		Log:     n.log,
 
+		Parting:      parting,
 		WriteTimeout: s.Limit.WriteTimeout,
 	}
 	if s.HTTP.Pages {
