@@ -40,6 +40,10 @@ func TestCommandsThatRevoke(t *testing.T) {
 		}
 	}
 	n := startNode(t, signedIn(settings{"NATS_URL": server.URL(), "NATS_JS_DOMAIN": "hub"}))
+	eventually(t, "the bucket is read", func() bool {
+		status, _ := get(t, n.admin.url()+"/readyz")
+		return status == http.StatusOK
+	})
 	for jti, want := range map[string]int{"7f3a": http.StatusUnauthorized, "another": http.StatusAccepted} {
 		if status, body := request(t, "POST", n.url()+"/outbox", newToken(t, "--sub=alice", "--jti="+jti), "hi"); status != want {
 			t.Errorf("%s: %d %s", jti, status, body)
