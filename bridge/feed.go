@@ -87,6 +87,7 @@ func (f *Feed) Begin(parts []Part, reason string) {
 	defer f.mu.Unlock()
 	if slices.EqualFunc(f.parts, parts, func(had part, has Part) bool { return had.same(has) }) {
 		for i := range parts {
+			f.parts[i].Deaf = parts[i].Deaf
 			if parts[i].Log == nil {
 				f.lost(i, parts[i].At, reason)
 			}
@@ -127,6 +128,16 @@ func (f *Feed) Lost(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if i := f.of(at); i >= 0 {
+		f.lost(i, at, reason)
+	}
+}
+
+// Deafen is Lost for a part of which some subjects bring nothing from now on, until Begin says otherwise.
+func (f *Feed) Deafen(at Position, reason string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := f.of(at); i >= 0 {
+		f.parts[i].Deaf = true
 		f.lost(i, at, reason)
 	}
 }

@@ -63,6 +63,9 @@ type Part struct {
 	// Barred: a log holds some of the subjects, but cannot be read, so that this part has none.
 	Barred bool
 
+	// Deaf: some of the subjects bring nothing at present. Whoever comes meanwhile is told by a gap.
+	Deaf bool
+
 	// From is where readers continue that knew another log in its place: below At there may be what they have not seen.
 	// The zero value stands for At.
 	From Position

@@ -53,6 +53,9 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		r.have[i].sync = f.parts[i].end().Seq
+		if f.parts[i].Deaf {
+			gap = max(gap, GapDisconnected)
+		}
 		gap = max(gap, v.gap) // of several reasons streams, then retention: disconnected says least
 		if reset == "" {
 			reset = v.reset
@@ -82,7 +85,7 @@ func (r *Reader) before(after ID) ID {
 	}
 	id := r.id()
 	for i := range id {
-		if r.feed.parts[i].Crowded || r.feed.parts[i].Barred {
+		if p := &r.feed.parts[i]; p.Crowded || p.Barred || p.Deaf {
 			id[i] = Position{Epoch: id[i].Epoch}
 		}
 	}

@@ -91,7 +91,7 @@ func (s *Source) mute(f *flow) {
 	connection, at := s.dials.Load(), s.advance()
 	for _, p := range f.takers {
 		if p.sure == connection && !p.muted[f] {
-			p.feed.Lost(at, bridge.GapDisconnected)
+			p.feed.Deafen(at, bridge.GapDisconnected)
 			p.mute(f)
 		}
 	}

@@ -36,11 +36,13 @@ func countings(t *testing.T, conn *nats.Conn) func() int {
 }
 
 // storeMany publishes a message on each of many subjects, by turns under each prefix, and waits until they are stored.
+// A client with 4000 messages that are not acknowledged waits for the server; it gives up after 200 ms, which a server in
+// the same process may need under the race detector.
 func storeMany(t *testing.T, js jetstream.JetStream, n int, prefixes ...string) {
 	t.Helper()
 	for i := range n {
 		for _, prefix := range prefixes {
-			if _, err := js.PublishAsync(fmt.Sprint(prefix, i), nil); err != nil {
+			if _, err := js.PublishAsync(fmt.Sprint(prefix, i), nil, jetstream.WithStallWait(patience)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -294,5 +294,12 @@ func TestSilentServerIsLeft(t *testing.T) {
 	for line := ""; !strings.Contains(line, "CHATS does not answer"); {
 		line = receive(t, warned, "the log to say it")
 	}
+	lost := ""
+	for !strings.Contains(lost, "lost NATS") {
+		lost = receive(t, warned, "the loss")
+	}
+	if strings.Contains(lost, nats.ErrStaleConnection.Error()) {
+		t.Errorf("it was the pings: %s", lost)
+	}
 	eventually(t, "the other server is used", func() bool { return b.conn.ConnectedAddr() == strings.TrimPrefix(other.URL(), "nats://") })
 }

@@ -102,12 +102,20 @@ func (s *Source) isInForce(p *placement, connection uint64) bool {
 	return len(p.unstored) == 0 || p.sure == connection && p.muted == nil
 }
 
-// isDeaf reports whether one of a placement's subscriptions is not in force. The lock must be held.
-func (s *Source) isDeaf(p *placement) bool {
-	return slices.ContainsFunc(p.unstored, func(filter bridge.Subject) bool {
-		f := s.flows[filter]
-		return f == nil || f.deaf
-	})
+// deafOf returns those of a placement's flows that are not in force. The lock must be held.
+func (s *Source) deafOf(p *placement) (deaf []*flow) {
+	for _, filter := range p.unstored {
+		if f := s.flows[filter]; f == nil || f.deaf {
+			deaf = append(deaf, f)
+		}
+	}
+	return deaf
+}
+
+// isMutedBy reports whether the placement is in force on the connection but for these flows.
+func (p *placement) isMutedBy(flows []*flow, connection uint64) bool {
+	return p.sure == connection && len(p.muted) == len(flows) &&
+		!slices.ContainsFunc(flows, func(f *flow) bool { return !p.muted[f] })
 }
 
 // mute keeps what a flow brings from the feed until it begins again.
@@ -326,8 +334,12 @@ func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isDeaf(p) {
+	deaf := s.deafOf(p)
+	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
 		return true // nothing would come, so readers are not told that the feed is open; listen tries again
+	}
+	if a.now == p && p.isMutedBy(deaf, connection) {
+		return true // nothing has changed: another gap would be none
 	}
 	var parts []bridge.Part
 	reason := bridge.GapDisconnected
@@ -345,7 +357,7 @@ func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
 		parts = append(parts, part)
 	}
 	if len(p.unstored) > 0 {
-		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Crowded: p.crowded, Barred: p.barred})
+		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Crowded: p.crowded, Barred: p.barred, Deaf: len(deaf) > 0})
 	}
 	if a.now != p {
 		if a.now != nil {
@@ -359,6 +371,9 @@ func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
 		}
 	}
 	p.sure, p.muted = connection, nil
+	for _, f := range deaf {
+		p.mute(f)
+	}
 	a.now, a.next = p, nil
 	a.feed.Begin(parts, reason)
 	return true

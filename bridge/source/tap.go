@@ -204,6 +204,9 @@ func (t *tap) renewed() (*consumer, error) {
 		}
 		t.placed = true // once and for all: to look again would leave out what came meanwhile
 	}
+	if err := t.ask(); err != nil {
+		return nil, err
+	}
 	c, err := t.consume()
 	if err != nil {
 		return nil, err
@@ -214,6 +217,14 @@ func (t *tap) renewed() (*consumer, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// ask makes sure that single messages may be asked for: positions are judged by them, and readers would wait for ever.
+func (t *tap) ask() error {
+	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
+	defer cancel()
+	_, err := t.source.table.stored(ctx, t.name, msgGet{Seq: max(t.log.Last().Seq, 1)})
+	return err
 }
 
 // awaitLifting waits until it is worth trying again to read the stream.

@@ -127,7 +127,7 @@ func (s *truth) write(n int) []*truthMessage {
 // send publishes messages, and waits until they are stored.
 func (s *truth) send(messages []*truthMessage) {
 	for _, m := range messages {
-		if _, err := s.js.PublishAsync(m.subject, []byte(m.data)); err != nil {
+		if _, err := s.js.PublishAsync(m.subject, []byte(m.data), jetstream.WithStallWait(patience)); err != nil {
 			s.t.Error(err)
 		}
 	}

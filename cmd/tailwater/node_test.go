@@ -56,6 +56,11 @@ func startLogged(t testing.TB, s settings, log io.Writer) *testNode {
 // startApart is startNode for tests that run beside others. The environment is everyone's, so the settings are in a file.
 func startApart(t testing.TB, s settings) *testNode {
 	t.Helper()
+	return startApartLogged(t, s, t.Output())
+}
+
+func startApartLogged(t testing.TB, s settings, log io.Writer) *testNode {
+	t.Helper()
 	var text strings.Builder
 	for name, value := range withDefaults(t, s) {
 		fmt.Fprintf(&text, "%s_%s=%q\n", configs.Prefix, name, value)
@@ -64,7 +69,7 @@ func startApart(t testing.TB, s settings) *testNode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := open(loaded, newTestLog(t.Output()))
+	opened, err := open(loaded, newTestLog(log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,4 +258,11 @@ func eventually(t *testing.T, what string, holds func() bool) {
 			t.Fatalf("%s: not within %v", what, patience)
 		}
 	}
+}
+
+// with returns settings, and others beside them.
+func with(s, others settings) settings {
+	all := maps.Clone(s)
+	maps.Copy(all, others)
+	return all
 }
