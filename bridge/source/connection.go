@@ -48,6 +48,11 @@ func (s *Source) readsOptions() []nats.Option {
 		nats.ConnectHandler(func(*nats.Conn) { s.readsConnected() }),
 		nats.ReconnectHandler(func(*nats.Conn) { s.readsConnected() }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { s.readsError(sub, err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
+			if s.up.Load() { // else it is what the first has said
+				s.readsFailed(err)
+			}
+		}),
 		nats.ClosedHandler(func(*nats.Conn) { close(s.readsClosed) }),
 		countDials(s.readsDials),
 	)
@@ -197,12 +202,30 @@ func (s *Source) failed(err error) {
 // sayAway tells once in a while that NATS is away, and why: nats.go reports no error of a connection that fails after the
 // dial, such as an unknown certificate.
 func (s *Source) sayAway(ctx context.Context) {
-	if s.up.Load() || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		return
+	}
+	if s.up.Load() {
+		s.sayNoReads()
 		return
 	}
 	if err := s.conn.LastError(); err != nil {
 		s.failed(err)
 	}
+}
+
+// sayNoReads tells that NATS takes one connection and not the other.
+func (s *Source) sayNoReads() {
+	if err := s.reads.LastError(); err != nil && !s.reads.IsConnected() {
+		s.readsFailed(err)
+	}
+}
+
+func (s *Source) readsFailed(err error) {
+	s.readsFailures.Do(func() {
+		s.log.Warn("NATS refuses the second connection of this bridge; what is stored is read on the first", "error", err,
+			"remedy", "allow two connections for each bridge: max_connections of the server or the account")
+	})
 }
 
 // asyncError takes what nats.go reports outside of any call. That messages were dropped is among it, but only the first

@@ -70,9 +70,10 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	inbox := h.reads.NewInbox()
+	reads := h.conn()
+	inbox := reads.NewInbox()
 	incoming := make(chan *nats.Msg, incomingBuffer)
-	sub, err := h.reads.ChanSubscribe(inbox, incoming)
+	sub, err := reads.ChanSubscribe(inbox, incoming)
 	if err != nil {
 		return 0, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
 	}
@@ -92,7 +93,7 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 		case msg := <-incoming:
 			silence.Reset(tapSilence)
 			if msg.Subject == inbox {
-				answer(h.reads, msg)
+				answer(reads, msg)
 				if isQuiet(msg, taken) && (quiet == nil || !quiet()) {
 					return taken, nil
 				}

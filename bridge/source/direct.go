@@ -76,13 +76,14 @@ func (h *history) batchOnce(ctx context.Context, request batchGet) (batch, error
 		return batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
 	answers := make(chan *nats.Msg, pageMessages+1)
-	inbox := h.reads.NewInbox()
-	sub, err := h.reads.ChanSubscribe(inbox, answers)
+	reads := h.conn()
+	inbox := reads.NewInbox()
+	sub, err := reads.ChanSubscribe(inbox, answers)
 	if err != nil {
 		return batch{}, fmt.Errorf("subscribe to an answer: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // of a connection that is closed there is nothing to end
-	if err := h.reads.PublishRequest(h.api.subject(askDirect+h.name), inbox, body); err != nil {
+	if err := reads.PublishRequest(h.api.subject(askDirect+h.name), inbox, body); err != nil {
 		return batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
 	begun := time.Now()

@@ -45,8 +45,9 @@ func missing(found []entry) (places []int) {
 // getEach reads them by direct gets into found, which stays empty where there is none.
 func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) error {
 	answers := make(chan *nats.Msg, len(seqs))
-	inbox := h.reads.NewInbox() + "."
-	sub, err := h.reads.ChanSubscribe(inbox+"*", answers)
+	reads := h.conn()
+	inbox := reads.NewInbox() + "."
+	sub, err := reads.ChanSubscribe(inbox+"*", answers)
 	if err != nil {
 		return fmt.Errorf("subscribe to answers: %w", err)
 	}
@@ -54,7 +55,7 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 	for i, seq := range seqs {
 		body, err := json.Marshal(msgGet{Seq: seq})
 		if err == nil {
-			err = h.reads.PublishRequest(h.api.subject(askDirect+h.name), inbox+strconv.Itoa(i), body)
+			err = reads.PublishRequest(h.api.subject(askDirect+h.name), inbox+strconv.Itoa(i), body)
 		}
 		if err != nil {
 			return fmt.Errorf("ask for a message: %w", err)

@@ -290,9 +290,17 @@ func (h *history) infoFrom(ctx context.Context, filter bridge.Subject, offset in
 	return &answer.StreamInfo, answer.Total, nil
 }
 
+// conn returns the connection on which to read what is long: the main one where there is no other, as an account may allow too few.
+func (h *history) conn() *nats.Conn {
+	if h.reads.IsConnected() {
+		return h.reads
+	}
+	return h.api.conn
+}
+
 // canGet tells whether direct gets are to be had.
 func (h *history) canGet() bool {
-	return h.direct.Load() && isAtLeast(h.reads.ConnectedServerVersion(), 2, 11)
+	return h.direct.Load() && isAtLeast(h.conn().ConnectedServerVersion(), 2, 11)
 }
 
 // isAtLeast compares a server's version with the one that brought what is needed.

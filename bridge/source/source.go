@@ -49,6 +49,7 @@ type Source struct {
 	errors        rate.Sometimes // that nats.go reports, to be logged
 	limits        rate.Sometimes // of subscriptions
 	failures      rate.Sometimes // to connect
+	readsFailures rate.Sometimes
 	tapFails      rate.Sometimes // to read a stream
 	brokenHeaders rate.Sometimes // messages with headers that cannot be decoded
 
@@ -130,6 +131,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		attached:      map[*bridge.Feed]*attachment{},
 		errors:        rate.Sometimes{First: 10, Interval: time.Minute},
 		failures:      rate.Sometimes{Interval: awayInterval},
+		readsFailures: rate.Sometimes{Interval: awayInterval},
 		limits:        rate.Sometimes{Interval: time.Minute},
 		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		brokenHeaders: rate.Sometimes{First: 3, Interval: time.Minute},

@@ -106,7 +106,7 @@ func TestAtOneLimit(t *testing.T) {
 			limits: "max_subscriptions: 5", isRestarted: true, mute: []string{"live.", "chat.", "log."}, said: "max_subscriptions",
 		},
 		"subscriptions of the account": {account: "max_subscriptions: 6", mute: []string{"live.", "chat.", "log."}, said: "max_subscriptions"},
-		"connections of the account":   {account: "max_connections: 3", said: "maximum account active connections"},
+		"connections of the account":   {account: "max_connections: 2", said: "maximum account active connections"},
 		"payload":                      {account: "max_payload: 600"},
 		"streams of the account":       {jetStream: "max_streams: 2", impose: withoutChat, said: "maximum number of streams"},
 		"consumers of the account":     {jetStream: "max_consumers: 1"},
@@ -227,7 +227,15 @@ func (d *deprivation) run(t *testing.T) {
 
 func (d *deprivation) furnish(t *testing.T, url string) {
 	t.Helper()
-	js := connectJetStream(t, url)
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() // an account may allow only so many
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, config := range []jetstream.StreamConfig{logStream, chatStream} {
 		if _, err := js.CreateStream(t.Context(), config); err != nil {
 			t.Fatal(err)
