@@ -13,15 +13,15 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=5m ./cmd/tailwater ./... # the longest first
+	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m ./cmd/tailwater ./... # the longest first
 
 CLIENTS := cmd/tailwater/e2e/clients
 clients: ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table
 	npm ci --prefix=$(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e -clients
 
-soak: ## run the chaos tests in their long form, ten minutes at most, and the rule of gaps on many streams
-	go test -count=1 -timeout=15m -run='^TestChaos' ./cmd/tailwater -soak
+soak: ## run the chaos tests in their long form, proxies and pages, and the rule of gaps on many streams: ten minutes
+	go test -count=1 -timeout=15m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies' ./cmd/tailwater -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater -soak
 	go test -count=1 -run='^TestGroundTruth$$' ./bridge/source -soak
 

@@ -55,7 +55,7 @@ func TestNoStreamIsGoneInACluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop(t, server)
+	stop(t, server) // which logs until then
 	if strings.Contains(log.String(), "is gone") {
 		t.Errorf("logged: %s", log.String())
 	}

@@ -16,7 +16,15 @@ import (
 
 // The chaos tests run the bridge as a process, let clients and publishers note all they see in a ledger, break things
 // meanwhile, and hold the ledger against what is promised. Their short form takes seconds; `make soak` runs the long one.
-var soak = flag.Bool("soak", false, "run the chaos tests in their long form")
+var soak = flag.Bool("soak", false, "run the chaos tests in their long form, and those that take long")
+
+// onlySoak skips a test that waits for longer than the short form of the suite may take.
+func onlySoak(t *testing.T) {
+	t.Helper()
+	if !*soak {
+		t.Skip("make soak runs it")
+	}
+}
 
 // length gives how much there is to do.
 func length(short, long int) int {

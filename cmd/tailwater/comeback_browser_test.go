@@ -12,6 +12,7 @@ import (
 )
 
 func TestPagesComeBack(t *testing.T) {
+	onlySoak(t)
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"age":   testAge,
 		"busy":  testBusy,

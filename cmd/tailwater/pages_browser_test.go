@@ -143,6 +143,7 @@ var rooms = []struct{ name, room, state, says string }{
 // Whatever room a link names, the page says the reason first, and nothing of it is cut off or out of view, on a phone and on a
 // desktop, by day and by night.
 func TestPagesOnScreens(t *testing.T) {
+	onlySoak(t)
 	n := startApart(t, nil)
 	others, _ := startBeside(t, settings{"ANONYMOUS_SUBSCRIBE": "news.>,orders.eu", "ANONYMOUS_PUBLISH": "orders.>"})
 	closed, _ := startBeside(t, nil)

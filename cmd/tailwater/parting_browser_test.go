@@ -9,6 +9,7 @@ import (
 // Chromium throws away what has come over HTTP/2 just before a stream is reset: pages then do not learn why a connection ends, and
 // when to come back. How many do depends on the machine; without a pause it is one in a hundred.
 func TestPagesLearnOverHTTP2ThatAConnectionEnds(t *testing.T) {
+	onlySoak(t)
 	browser := startBrowser(t, chromedp.Flag("ignore-certificate-errors", true))
 	a := newIssuer(t)
 	s, _ := a.settings()

@@ -161,6 +161,7 @@ func breaksOff(t *testing.T, client *http.Client, url, accept string, isClean bo
 // Clients built on fetch take a clean end for the end of all. However a connection ends, proxies pass that on as broken; and
 // the connections that they keep to the bridge serve what comes next. Caddy does so from version 2.8 on.
 func TestProxiesPassABrokenEndOn(t *testing.T) {
+	onlySoak(t)
 	overProxies(t, []proxy{nginx, caddy, haproxy}, func(t *testing.T, front func(string) string) {
 		client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 		defer client.CloseIdleConnections()
@@ -289,6 +290,7 @@ func (b *chaosBridge) end() {
 // One bridge that is started anew, with NATS inside, loses no browser: while it stops, whoever comes is answered and asked to
 // come back later, and nobody is sent back before it is there again.
 func TestGracefulRestartBehindAProxy(t *testing.T) {
+	onlySoak(t)
 	const clients = 300
 	overProxies(t, []proxy{nginx, caddy, haproxy}, func(t *testing.T, front func(string) string) {
 		b := startBridge(t, nil)

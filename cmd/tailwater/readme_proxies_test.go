@@ -29,6 +29,7 @@ func snippet(t *testing.T, language string) string {
 // Behind each proxy a browser outlasts the moment in which there is no bridge: the proxy hangs up or waits, and never answers
 // with a status, which would be final to EventSource.
 func TestReadmeProxiesWithoutABridge(t *testing.T) {
+	onlySoak(t)
 	proxies := []proxy{
 		{"nginx", nginx.args, nginxAround(snippet(t, "nginx"))},
 		{"caddy", caddy.args, "{\n\tadmin off\n}\nhttp://%[2]s {\n" + snippet(t, "caddyfile") + "}\n# %[1]s\n"},
