@@ -224,10 +224,6 @@ func readEveryKey(t *testing.T, direct bool) {
 // A key too long for NATS is refused here: NATS would close the connection that everybody reads by.
 func TestLongKeysEndNoConnection(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	n := startNode(t, settings{
-		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key},POST /mine/{key...}=$KV.users.{claim.sub}.{key}", "ANONYMOUS_SUBSCRIBE": "chat.>",
-		"AUTH_JWT_SECRET": tokenSecret,
-	})
 	js, err := jetstream.New(publisher(t, server.URL()))
 	if err != nil {
 		t.Fatal(err)
@@ -235,6 +231,10 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "users"}); err != nil {
 		t.Fatal(err)
 	}
+	n := startNode(t, settings{
+		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key},POST /mine/{key...}=$KV.users.{claim.sub}.{key}", "ANONYMOUS_SUBSCRIBE": "chat.>",
+		"AUTH_JWT_SECRET": tokenSecret,
+	})
 	token, err := auth.Sign(tokenSecret, auth.Claims{Subject: "alice", Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
