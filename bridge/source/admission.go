@@ -14,9 +14,6 @@ const (
 	// firstListen and lastListen are how long a subscription that NATS has refused waits until it is tried again.
 	firstListen = 2 * time.Second
 	lastListen  = 30 * time.Second
-	// limitNotice is how long nats.go may take to report a refusal for too many subscriptions. Only the first of a
-	// connection can be told from what came before it, so behind that each attempt waits for this long.
-	limitNotice = 50 * time.Millisecond
 )
 
 // admission is what confirm knows of subscriptions that are not in force. Two kinds of refusal leave a flow deaf. One names
@@ -212,7 +209,7 @@ func (s *Source) admit() {
 		if len(batch) == 0 {
 			return
 		}
-		hasAnswer := s.roundTrip() && s.isQuiet(s.overLimit) && s.dials.Load() == connection
+		hasAnswer := s.roundTrip() && s.isToldAll() && s.dials.Load() == connection
 		refused := s.refused.overLimit()
 		if hasAnswer && refused == s.overLimit {
 			s.reclassify()
@@ -249,24 +246,12 @@ func (s *Source) tryToAdmit(n int) []*flow {
 	return batch
 }
 
-// isQuiet waits for as long as the report of one more refusal than seen may take. It reports false where the source is
-// closed.
-func (s *Source) isQuiet(seen uint64) bool {
-	notice := time.NewTimer(limitNotice)
-	defer notice.Stop()
-	for {
-		_, change := s.refused.soFar()
-		if s.refused.overLimit() != seen {
-			return true
-		}
-		select {
-		case <-notice.C:
-			return true
-		case <-change:
-		case <-s.alive.Done():
-			return false
-		}
-	}
+// isToldAll reports whether every refusal that the last round trip brought is noted. nats.go tells a second refusal for too
+// many subscriptions by the same error as the first, so noted cannot tell them apart.
+func (s *Source) isToldAll() bool {
+	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
+	defer cancel()
+	return s.marker.pass(ctx, s.refused)
 }
 
 // errNoRoom: NATS allows no more subscriptions.
@@ -275,7 +260,7 @@ var errNoRoom = errors.New("NATS allows no more subscriptions to this bridge")
 // proveInbox returns an error where NATS has refused the subscription that a consumer delivers to. It is called when the
 // server has answered a question that was sent behind the subscription. refused and overLimit are from before it.
 func (s *Source) proveInbox(ctx context.Context, inbox string, refused, overLimit uint64) error {
-	if !s.refused.noted(ctx, s.conn) || overLimit > 0 && !s.isQuiet(overLimit) {
+	if !s.refused.noted(ctx, s.conn) || overLimit > 0 && !s.marker.pass(ctx, s.refused) {
 		return context.Cause(ctx)
 	}
 	switch {

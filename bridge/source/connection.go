@@ -251,6 +251,7 @@ func (s *Source) asyncError(sub *nats.Subscription, err error) {
 		})
 		s.becomeSure()
 	case errors.Is(err, nats.ErrBadHeaderMsg): // the message is delivered; see noteBroken
+	case s.marker.take(sub, err):
 	default:
 		s.sayError(sub, err)
 	}

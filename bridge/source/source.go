@@ -38,6 +38,7 @@ type Source struct {
 	silence       *silence
 	retries       *retries
 	acks          *acks
+	marker        *marker
 	unsure        chan struct{}   // wakes confirm: some feed may not receive everything
 	caughtUp      chan struct{}   // holds one when deliver has reached what catchUp put among the messages
 	alive         context.Context // until Close
@@ -117,6 +118,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		incoming:      make(chan *nats.Msg, incomingBuffer),
 		intake:        newIntake(),
 		refused:       newRefusals(),
+		marker:        newMarker(),
 		readsRefused:  newRefusals(),
 		readsDials:    new(atomic.Uint64),
 		readsClosed:   make(chan struct{}),
@@ -145,6 +147,9 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	}
 	s.api = api{s.conn, config.API, s.retries}
 	err := s.openReads(dial)
+	if err == nil {
+		err = s.marker.open(s.conn, s.api.subject(askNames))
+	}
 	if err == nil {
 		s.acks, err = openAcks(s.conn)
 	}
