@@ -3,12 +3,16 @@ package source_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // newestOfMany is a stream with more subjects than one direct get gives the newest messages of. Between two of these lie so many
@@ -215,30 +219,66 @@ func TestNewestAreRemovedMeanwhile(t *testing.T) {
 	eventually(t, "its consumer is deleted", func() bool { return len(ownConsumers(t, stream)) == 1 })
 }
 
-// A server that loses the consumer of a sweep, or is started again, makes nobody begin anew, and nothing comes twice.
+// A server that loses the consumer of a sweep, or is started again, makes nobody begin anew, and nothing comes twice. The link is
+// stopped while the consumer has sent a part, so that it cannot have sent all.
 func TestSweepLosesItsConsumer(t *testing.T) {
-	const n = 5000
-	dial := embedded(t)
-	js := manager(t, dial)
+	const n, size = 3000, 8 << 10
+	server := bridgetest.StartNATSServer(t)
+	js := manager(t, to(server.URL()))
 	config := chats
 	config.Storage = jetstream.MemoryStorage
 	stream := createStream(t, js, config)
-	update(t, js, 0, n, "value")
+	update(t, js, 0, n, strings.Repeat("v", size))
 	awaitStored(t, js)
-	b := newBed(t, dial, quiet)
+	link := &dam{opened: make(chan struct{})}
+	link.room.Store(n * size / 6)
+	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
+		options[0] = nats.SetCustomDialer(link) // in place of the bed's own
+		return nats.Connect(server.URL(), options...)
+	}, quiet)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	eventually(t, "the link is stopped", func() bool {
+		c.begun() // a reader that is not read asks for nothing
+		return link.room.Load() < 0
+	})
+	for _, name := range ownConsumers(t, stream) {
+		if err := stream.DeleteConsumer(within(t, patience), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(link.opened)
 	c.wantOpen()
 	for i := range n {
 		if m := c.message(); m.Subject != fmt.Sprint("chat.", i) {
-			t.Fatalf("got %+v, want chat.%d", m, i)
-		}
-		if i%1000 == 500 {
-			for _, name := range ownConsumers(t, stream) {
-				if err := stream.DeleteConsumer(within(t, patience), name); err != nil {
-					t.Fatal(err)
-				}
-			}
+			t.Fatalf("got %s, want chat.%d", m.Subject, i)
 		}
 	}
 	c.wantSynced()
+}
+
+// dam is a nats.CustomDialer. What its sockets have read together above room waits until it is opened.
+type dam struct {
+	room   atomic.Int64
+	opened chan struct{}
+}
+
+func (d *dam) Dial(network, address string) (net.Conn, error) {
+	socket, err := (&net.Dialer{Timeout: patience}).Dial(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return dammed{socket, d}, nil
+}
+
+type dammed struct {
+	net.Conn
+	dam *dam
+}
+
+func (d dammed) Read(into []byte) (int, error) {
+	n, err := d.Conn.Read(into)
+	if d.dam.room.Add(-int64(n)) < 0 {
+		<-d.dam.opened
+	}
+	return n, err
 }

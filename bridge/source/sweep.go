@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -89,7 +88,8 @@ func (s *sweep) found(from, through uint64) (seqs []uint64, head uint64, news <-
 	return seqs, s.head, s.news, nil
 }
 
-// run searches, from the beginning if it has to: what was found before is passed over.
+// run searches, from the beginning where too many messages were gone: what was found before is passed over. A consumer that is lost
+// ends it, until somebody asks again.
 func (s *sweep) run() {
 	ctx := s.history.sweeps.alive
 	var err error
@@ -99,7 +99,7 @@ func (s *sweep) run() {
 			FilterSubject: string(s.filter), DeliverPolicy: nats.DeliverLastPerSubjectPolicy, Heartbeat: sweepHeartbeat,
 		}, s.note, func() bool { return s.goesOn(ctx) })
 		s.mu.Lock()
-		again = ctx.Err() == nil && s.head < s.upTo && (err == nil || errors.Is(err, errLost))
+		again = err == nil && ctx.Err() == nil && s.head < s.upTo
 		s.mu.Unlock()
 	}
 	s.mu.Lock()

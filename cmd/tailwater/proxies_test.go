@@ -276,25 +276,14 @@ func (e *eventSource) read(body io.Reader, wait *time.Duration) (done bool) {
 	}
 }
 
-// end asks the process to stop, and waits until it has.
-func (b *chaosBridge) end() {
-	b.t.Helper()
-	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := b.cmd.Wait(); err != nil {
-		b.t.Errorf("after SIGTERM: %v", err)
-	}
-}
-
 // One bridge that is started anew, with NATS inside, loses no browser: while it stops, whoever comes is answered and asked to
 // come back later, and nobody is sent back before it is there again.
 func TestGracefulRestartBehindAProxy(t *testing.T) {
 	onlySoak(t)
-	const clients = 300
+	const clients, visitors = 300, 50
 	overProxies(t, []proxy{nginx, caddy, haproxy}, func(t *testing.T, front func(string) string) {
-		b := startBridge(t, nil)
-		url := front(b.address)
+		b := startBridge(t, settings{"DRAIN_WINDOW": "3s"})
+		url := front(b.address) + "/events/chat.a"
 		transport := &http.Client{Transport: &http.Transport{}}
 		defer transport.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -306,10 +295,25 @@ func TestGracefulRestartBehindAProxy(t *testing.T) {
 			}
 		}
 		var reading sync.WaitGroup
+		closed := make(chan struct{}, clients+visitors) // told by each that it is asked to come back
+		come := func(name string, seen func(bridgetest.Event) bool) *eventSource {
+			e := &eventSource{url: url, client: transport, seen: func(event bridgetest.Event) bool {
+				if event.Type == "tailwater:close" {
+					closed <- struct{}{}
+				}
+				return seen(event)
+			}}
+			reading.Go(func() {
+				if err := e.run(ctx); err != nil {
+					t.Errorf("%s is lost: %v", name, err)
+				}
+			})
+			return e
+		}
 		all := make([]*eventSource, clients)
 		for i := range all {
 			next := 0
-			e := &eventSource{url: url + "/events/chat.a", client: transport, seen: func(event bridgetest.Event) bool {
+			all[i] = come(fmt.Sprint("client ", i), func(event bridgetest.Event) bool {
 				if event.Type == "message" {
 					if event.Data != fmt.Sprint(next) {
 						t.Errorf("client %d: %q instead of %d", i, event.Data, next)
@@ -317,12 +321,6 @@ func TestGracefulRestartBehindAProxy(t *testing.T) {
 					next++
 				}
 				return next == 2
-			}}
-			all[i] = e
-			reading.Go(func() {
-				if err := e.run(ctx); err != nil {
-					t.Errorf("client %d is lost: %v", i, err)
-				}
 			})
 		}
 		opened := func(times int64) func() bool {
@@ -337,7 +335,27 @@ func TestGracefulRestartBehindAProxy(t *testing.T) {
 		}
 		eventually(t, "all are open", opened(1))
 		publish(0)
-		b.end()
+		if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		await := func(n int) {
+			t.Helper()
+			for range n {
+				select {
+				case <-closed:
+				case <-ctx.Done():
+					t.Fatal("fewer were asked to come back")
+				}
+			}
+		}
+		await(1)
+		for i := range visitors {
+			come(fmt.Sprint("visitor ", i), func(event bridgetest.Event) bool { return event.Type == "tailwater:open" })
+		}
+		await(visitors)
+		if err := b.cmd.Wait(); err != nil {
+			t.Errorf("after SIGTERM: %v", err)
+		}
 		b.start()
 		publish(1)
 		reading.Wait()
