@@ -23,7 +23,7 @@ clients: ## run the clients of others against the bridge, three minutes at most;
 soak: ## run the chaos tests in their long form, proxies and pages, and the rule of gaps on many streams: ten minutes
 	go test -count=1 -timeout=15m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies' ./cmd/tailwater -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater -soak
-	go test -count=1 -run='^TestGroundTruth$$' ./bridge/source -soak
+	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$' ./bridge/source -soak
 
 lint: ## check style and the order of imports
 	go mod tidy -diff

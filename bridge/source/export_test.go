@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -66,3 +67,12 @@ func Given(header nats.Header, size int, stream string) (isMessage bool, subject
 }
 
 var isWordOf = isWord
+
+// RememberRefused notes that so many subjects were refused in one direction, and tells how many of them are remembered.
+func RememberRefused(direction string, n int) int {
+	r := newRefusals()
+	for i := range n {
+		r.note(fmt.Errorf("%w: Permissions Violation for %s to \"u.%d\"", nats.ErrPermissionViolation, direction, i))
+	}
+	return max(len(r.subscribe), len(r.publish))
+}

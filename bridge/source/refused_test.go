@@ -45,6 +45,9 @@ func TestRefusedSubjects(t *testing.T) {
 		mixed.wantGap(bridge.GapDisconnected) // not an open: only a part of it is in force
 		publish(t, admin, "ok.mixed", "part")
 		mixed.wantData("part")
+		late := b.read(t, mixed.reader.Feed().Subjects()...)
+		late.wantGap(bridge.GapDisconnected)
+		late.reader.Close()
 		mixed.reader.Close()
 	}
 	receive(t, warned, "the log to say it")
@@ -78,6 +81,15 @@ func TestRefusedToAStream(t *testing.T) {
 		ctx := within(t, patience)
 		if err := b.post(ctx, "chat.a", nil, nil); !errors.Is(err, bridge.ErrRefused) || ctx.Err() != nil {
 			t.Errorf("publish: %v, and then %v", err, ctx.Err())
+		}
+	}
+}
+
+// Callers choose the subjects that are refused; what is remembered of them is bounded.
+func TestRefusedSubjectsAreForgotten(t *testing.T) {
+	for _, direction := range []string{"Subscription", "Publish"} {
+		if got := source.RememberRefused(direction, 100_500); got < 1 || got > 1000 {
+			t.Errorf("%s: %d are remembered", direction, got)
 		}
 	}
 }
