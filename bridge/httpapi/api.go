@@ -30,7 +30,7 @@ type Config struct {
 	Cookie    string         // the cookie that a token may come in; empty for none
 	Access    Access
 	Limits    Limits
-	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+	Proxies   []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 
 	// Parting is how long a connection that is turned away stays open after it was told so, until it breaks off: as the outlet's.
 	Parting time.Duration
@@ -120,6 +120,7 @@ func New(config Config) *API {
 	}
 	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
+	a.config.Access.proxies = config.Proxies
 	a.config.WriteTimeout = cmp.Or(config.WriteTimeout, writeTimeout)
 	a.polls.most = cmp.Or(config.Limits.PollBytes, pollBytes)
 	return a
@@ -162,13 +163,12 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 // serve checks and answers a request. Where it gives an error, nothing has been written.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
-	header.Set("X-Content-Type-Options", "nosniff")
 	if r.ContentLength != 0 {
 		// For whoever reads the body: net/http itself does before it answers what is refused. Where the connection has no
 		// deadlines, the server's own settings have to do.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
-	if err := a.config.Access.check(r, header); err != nil {
+	if err := a.config.Access.check(r, header, a.isLinkable); err != nil {
 		return err
 	}
 	if a.finished.Load() {
