@@ -231,6 +231,9 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "GET, HEAD")
 		return errMethod
 	}
+	if err := refuseTokens(r.URL.Query()); err != nil {
+		return err
+	}
 	page.ServeHTTP(w, r)
 	return nil
 }

@@ -267,6 +267,7 @@ func TestWhereATokenTravels(t *testing.T) {
 		{"/events/chat.a?jwt=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?ticket=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?ticket=" + ticketAlice + "&ticket=" + lookLikeAToken, nil, 400},
+		{"/events/chat.a?id_token=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?token=7", nil, 200}, // somebody else's
 	} {
 		if got := b.status(t, "GET", test.target, test.headers...); got != test.status {
