@@ -57,14 +57,15 @@ func (a Access) allowsOrigin(origin string) bool {
 	return a.LoopbackOrigins && err == nil && isLoopback(parsed.Hostname())
 }
 
-// isOwnOrigin reports whether an origin is the one that a request was sent to. The scheme counts where it is known.
+// isOwnOrigin reports whether an origin is the one that a request was sent to. The scheme counts where this bridge knows it, unless
+// the browser says that they are the same: it knows better than a chain of proxies.
 func (a Access) isOwnOrigin(origin string, r *http.Request) bool {
 	parsed, err := url.Parse(origin)
 	if err != nil || parsed.Host == "" || !strings.EqualFold(parsed.Host, r.Host) {
 		return false
 	}
 	scheme := a.scheme(r)
-	return scheme == "" || parsed.Scheme == scheme
+	return scheme == "" || parsed.Scheme == scheme || r.Header.Get("Sec-Fetch-Site") == "same-origin"
 }
 
 // hostname gives a Host header's name, without port, brackets and a last dot.

@@ -27,7 +27,7 @@ type Config struct {
 	Routes    []bridge.Route // beside bridge.Events
 	Anonymous bridge.Grant   // what everyone may do
 	Auth      Auth           // who callers are; nil: all are anonymous, and their tokens are not looked at
-	Cookie    string         // the cookie that a token may come in; empty for none
+	Cookie    string         // the cookie that a ticket may come in, or a token; empty for none
 	Access    Access
 	Limits    Limits
 	Proxies   []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
@@ -54,9 +54,11 @@ type Auth interface {
 	Token(ctx context.Context, token string) (bridge.Caller, error)
 	// Ticket is Token for what Seal made of a token.
 	Ticket(ctx context.Context, ticket string) (bridge.Caller, error)
-	// Seal makes a ticket, which may stand in a URL, of a token that was found good.
+	// Seal makes a ticket, which may stand in a cookie, and where there are Tickets in a URL, of a token that was found good.
 	Seal(token string) (ticket string)
-	// Tickets tells whether there are any.
+	// Seals tells whether there is a secret to seal with.
+	Seals() bool
+	// Tickets tells whether tickets may be given to pages.
 	Tickets() bool
 	// Revoked tells whether the caller's token is good no more, although it was before.
 	Revoked(bridge.Caller) bool

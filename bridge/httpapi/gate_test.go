@@ -144,10 +144,20 @@ func TestOwnOriginHasTheScheme(t *testing.T) {
 			}
 		})
 	}
-	// The browser knows the scheme, even where this bridge does not.
+	// The browser knows the scheme, even where this bridge does not, or was told another.
 	c := config()
 	c.Access = httpapi.Access{Hosts: []string{"events.example.com"}}
+	c.Proxies = proxy
 	b := start(t, c)
+	for site, want := range map[string]int{"same-origin": 202, "": 403, "cross-site": 403} {
+		headers := []string{"Host", "events.example.com", "Origin", "https://events.example.com", "X-Forwarded-Proto", "http"}
+		if site != "" {
+			headers = append(headers, "Sec-Fetch-Site", site)
+		}
+		if got := b.status(t, http.MethodPost, "/events/chat.a", headers...); got != want {
+			t.Errorf("behind two proxies, %q: %d instead of %d", site, got, want)
+		}
+	}
 	b.do(t, http.MethodPost, "/events/chat.a", nil, "Host", "events.example.com", "Origin", "http://events.example.com", "Sec-Fetch-Site", "cross-site").problem(t, http.StatusForbidden, "foreign-origin")
 }
 

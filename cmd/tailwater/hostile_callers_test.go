@@ -95,7 +95,8 @@ func strangers(t *testing.T, n *testNode) []stranger {
 		{name: "anonymous", hears: []string{"chat.staff.plans"}, writes: []bridge.Subject{"chat.>"}},
 		with(asAlice, "alice", "Authorization: Bearer "+token, ""),
 		with(asAlice, "alice with a ticket", "", "ticket="+ticket),
-		with(asAlice, "alice with a cookie", "Cookie: tailwater="+token, ""),
+		with(asAlice, "alice with a cookie", "Cookie: tailwater="+ticket, ""),
+		with(asAlice, "alice with a cookie of a program", "Cookie: tailwater="+token, ""),
 		{
 			name: "of another tenant", header: "Authorization: Bearer " + othersToken,
 			hears:  []string{"chat.staff.plans", "tenant.other.plans", "user.other.inbox", "user.other.outbox"},
