@@ -66,9 +66,11 @@ func (a Access) open(origin string, header http.Header) {
 }
 
 // isLink reports whether a browser follows a link in a window of its own: not in a frame, and without an origin, as a form has.
+// The first browsers with Fetch Metadata do not say what it is for.
 func isLink(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Header.Get("Origin") == "" &&
-		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+	use := r.Header.Get("Sec-Fetch-Dest")
+	return isRead && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Mode") == "navigate" && (use == "document" || use == "")
 }
 
 // isLinkable reports whether a link from another site may lead to a request's URL: to a page, or to nothing, but to no subject.

@@ -59,6 +59,7 @@ func TestGate(t *testing.T) {
 
 		{"link", fetched("cross-site", "navigate", "document", "Sec-Fetch-User", "?1"), 200, 403},
 		{"link of the same site", fetched("same-site", "navigate", "document"), 200, 403},
+		{"link in an early browser", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 200, 403},
 		{"link of another origin that is told", fetched("cross-site", "navigate", "document", "Origin", other), 403, 403},
 		{"frame", fetched("cross-site", "navigate", "iframe"), 403, 403},
 		{"frame of the same site", fetched("same-site", "navigate", "frame"), 403, 403},
