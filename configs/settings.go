@@ -58,7 +58,7 @@ type HTTP struct {
 	Loops          Loops   `default:"auto" desc:"How many event loops write connections over plain HTTP/1.1, on Linux: auto for one on up to two processors, else half as many as there are processors, or a number; 0 for a goroutine for each connection, as with TLS and on other systems."`
 	Pages          bool    `loopback:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat) and /clock: true or false."`
 	TLS            Certificate
-	TrustedProxies Networks `split_words:"true" unset:"none" empty:"none" example:"10.0.0.0/8,127.0.0.1" desc:"Proxies in front, whose X-Forwarded-For header is believed: networks or addresses, separated by commas. Without it, all who come through a proxy count as one address."`
+	TrustedProxies Networks `split_words:"true" unset:"none" empty:"none" example:"10.0.0.0/8,127.0.0.1" desc:"Proxies in front, whose X-Forwarded-For and X-Forwarded-Proto headers are believed: networks or addresses, separated by commas. Without it, all who come through a proxy count as one address."`
 
 	LoopbackOrigins bool `ignored:"true"`
 	LoopbackHosts   bool `ignored:"true"`
@@ -122,7 +122,7 @@ type Auth struct {
 	JwksURL      KeySetURL  `split_words:"true" unset:"none" example:"https://id.example.com/.well-known/jwks.json" desc:"https URL of the key set (JWKS) of an identity provider, whose keys tokens are signed with; http on this machine."`
 	Issuer       string     `unset:"any" example:"https://id.example.com" desc:"What the claim iss of tokens must be."`
 	Audience     string     `unset:"any" example:"tailwater" desc:"What must be among the aud of tokens."`
-	Cookie       CookieName `unset:"none" example:"tailwater" desc:"Name of a cookie that a token may come in. POST /session sets it; so may a program on the same site."`
+	Cookie       CookieName `unset:"none" example:"tailwater" desc:"Name of a cookie to sign in with. POST /session sets it to the token, sealed with AUTH_TICKET_SECRET, else with AUTH_JWT_SECRET; a program of the same host may set it to a token. Where browsers come over TLS, here or at a proxy of HTTP_TRUSTED_PROXIES, the name is __Host- and this."`
 	TicketSecret Secret     `split_words:"true" unset:"no tickets" example:"change-me-too-to-the-output-of-openssl-rand-base64-32" desc:"Secret that the tickets of POST /session are sealed with, for EventSource(url?ticket=…): at least 32 bytes, the same on every bridge, and not that of the tokens."`
 }
 

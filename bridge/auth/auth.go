@@ -34,7 +34,7 @@ type Config struct {
 	Issuer   string // the `iss` that tokens must have; empty for any
 	Audience string // what must be among their `aud`; empty for any
 
-	TicketSecret string // what tickets are sealed with, the same on every node; empty for no tickets. At least MinSecret bytes
+	TicketSecret string // what tickets are sealed with, the same on every node; empty for none in URLs. At least MinSecret bytes
 	Log          *slog.Logger
 }
 
@@ -46,7 +46,7 @@ type Auth struct {
 	config  Config
 	keys    keys
 	parser  *jwt.Parser
-	seal    *seal // nil where there are no tickets
+	seal    *seal // nil where there is no secret to seal with
 	revoked *revocations
 }
 
@@ -55,10 +55,8 @@ type Auth struct {
 func Open(config Config, hub *bridge.Hub, changed func()) (*Auth, error) {
 	a := &Auth{config: config, parser: newParser(config)}
 	var err error
-	if config.TicketSecret != "" {
-		if a.seal, err = newSeal(config.TicketSecret); err != nil {
-			return nil, err
-		}
+	if a.seal, err = openSeal(config); err != nil {
+		return nil, err
 	}
 	if a.keys, err = openKeys(config); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -23,8 +24,14 @@ type seal struct{ cipher cipher.AEAD }
 // sealPurpose separates this key from others that may be derived from the secret, and tickets from other sealed texts.
 const sealPurpose = "tailwater ticket 1"
 
-func newSeal(secret string) (*seal, error) {
-	if len(secret) < MinSecret {
+// openSeal returns nil where there is no secret. That of tickets may be missing: what stands in cookies is then sealed with the
+// one that makes tokens, which every bridge has as well.
+func openSeal(config Config) (*seal, error) {
+	secret := cmp.Or(config.TicketSecret, config.Secret)
+	if secret == "" {
+		return nil, nil
+	}
+	if config.TicketSecret != "" && len(secret) < MinSecret {
 		return nil, errSecret("the secret of tickets", secret)
 	}
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, sealPurpose, chacha20poly1305.KeySize)
@@ -57,10 +64,13 @@ func (s *seal) open(ticket string) (token string, ok bool) {
 	return string(opened), err == nil
 }
 
-// Tickets tells whether there are any.
-func (a *Auth) Tickets() bool { return a.seal != nil }
+// Tickets tells whether tickets may be given to pages, which put them into URLs.
+func (a *Auth) Tickets() bool { return a.config.TicketSecret != "" }
 
-// Seal makes a ticket of a token that was found good; empty where there are none.
+// Seals tells whether there is a secret to seal with.
+func (a *Auth) Seals() bool { return a.seal != nil }
+
+// Seal makes a ticket of a token that was found good; empty where there is no secret to seal with.
 func (a *Auth) Seal(token string) string {
 	if a.seal == nil {
 		return ""
@@ -70,10 +80,10 @@ func (a *Auth) Seal(token string) string {
 
 // Ticket gives the caller whom a ticket's token names. The errors are those of Token.
 func (a *Auth) Ticket(ctx context.Context, ticket string) (bridge.Caller, error) {
-	if a.seal == nil {
-		return bridge.Caller{}, fmt.Errorf("%w: this bridge has no tickets; its operator can set TAILWATER_AUTH_TICKET_SECRET", bridge.ErrToken)
+	token, ok := "", false
+	if a.seal != nil {
+		token, ok = a.seal.open(ticket)
 	}
-	token, ok := a.seal.open(ticket)
 	if !ok {
 		return bridge.Caller{}, fmt.Errorf("%w: the ticket is none that this bridge has made, or not as it was made; POST /session gives another", bridge.ErrToken)
 	}

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"crypto"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -71,11 +72,28 @@ func TestBadTickets(t *testing.T) {
 
 	other := open(t, auth.Config{Secret: secret, TicketSecret: ticketSecret + "x"})
 	badTicket(t, other, ticket, "none that this bridge has made")
-	without := open(t, auth.Config{Secret: secret})
-	badTicket(t, without, ticket, "TAILWATER_AUTH_TICKET_SECRET")
-	if without.Tickets() || without.Seal(token) != "" {
+	without := open(t, auth.Config{PublicKeys: []crypto.PublicKey{pairs()["EdDSA"].public()}})
+	badTicket(t, without, ticket, "none that this bridge has made")
+	if without.Tickets() || without.Seals() || without.Seal(token) != "" {
 		t.Error("tickets without a secret")
 	}
+}
+
+// Without a secret of tickets there are none for pages, but what a cookie holds is sealed all the same: so that every bridge which
+// takes the token opens it, and nobody else.
+func TestSealWithTheSecretOfTokens(t *testing.T) {
+	a, same := open(t, auth.Config{Secret: secret}), open(t, auth.Config{Secret: secret})
+	other := open(t, auth.Config{Secret: secret + "x"})
+	token := sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil))
+	sealed := a.Seal(token)
+	if a.Tickets() || !a.Seals() || strings.Contains(sealed, ".") || strings.Contains(sealed, token[:20]) {
+		t.Errorf("%s, and tickets: %t", sealed, a.Tickets())
+	}
+	if caller, err := same.Ticket(t.Context(), sealed); err != nil || caller.Name != "alice" {
+		t.Errorf("%+v, %v", caller, err)
+	}
+	badTicket(t, other, sealed, "none that this bridge has made")
+	badTicket(t, open(t, auth.Config{Secret: secret, TicketSecret: ticketSecret}), sealed, "none that this bridge has made")
 }
 
 // No text is a ticket but one that was sealed.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,51 +19,16 @@ type Access struct {
 
 	Origins         []string // origins besides the API's own, such as https://chat.example.com
 	LoopbackOrigins bool     // pages that this machine serves, at any port, as well
-}
 
-var crossOrigin = http.NewCrossOriginProtection()
-
-// check refuses a request by its host or origin, and sets the CORS headers that an allowed origin needs.
-func (a Access) check(r *http.Request, header http.Header) error {
-	if !a.AllowsHost(r.Host) {
-		return fmt.Errorf("%w: %q", errHost, r.Host)
-	}
-	header.Set("Vary", "Origin")
-	origin := r.Header.Get("Origin")
-	if origin != "" && a.allowsOrigin(origin) {
-		header.Set("Access-Control-Allow-Origin", origin)
-		header.Set("Access-Control-Expose-Headers", exposedHeaders)
-		if a.namesOrigin(origin) {
-			header.Set("Access-Control-Allow-Credentials", "true")
-		}
-		return nil
-	}
-	if origin != "" && !isOwnOrigin(origin, r.Host) {
-		return fmt.Errorf("%w: %q", errOrigin, origin)
-	}
-	// This looks at Sec-Fetch-Site as well, for requests that change something.
-	if err := crossOrigin.Check(r); err != nil {
-		return fmt.Errorf("%w: the browser says that another site sent it", errOrigin)
-	}
-	return nil
+	proxies []netip.Prefix // whose X-Forwarded-Proto is believed
 }
 
 // trustsCookies tells whether a cookie of a request, which check has let pass, is there because a page wanted to send it
-// that may: a page of the bridge's own origin, or of one that the settings name. A browser adds cookies to what a
-// stranger's link or image asks for as well, and to what a page at any other port of this machine does.
+// that may: a page of the bridge's own origin, or of one that the settings name. A browser adds cookies to what a page at any
+// other port of this machine asks for as well.
 func (a Access) trustsCookies(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if a.namesOrigin(origin) {
-		return true
-	}
-	if origin != "" && !isOwnOrigin(origin, r.Host) {
-		return false
-	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-		return true
-	}
-	return false
+	return origin == "" || a.namesOrigin(origin) || a.isOwnOrigin(origin, r)
 }
 
 // AllowsHost tells whether a Host header is one that the API answers to.
@@ -93,10 +57,15 @@ func (a Access) allowsOrigin(origin string) bool {
 	return a.LoopbackOrigins && err == nil && isLoopback(parsed.Hostname())
 }
 
-// isOwnOrigin compares without the scheme, which a proxy in front may have changed.
-func isOwnOrigin(origin, host string) bool {
+// isOwnOrigin reports whether an origin is the one that a request was sent to. The scheme counts where this bridge knows it, unless
+// the browser says that they are the same: it knows better than a chain of proxies.
+func (a Access) isOwnOrigin(origin string, r *http.Request) bool {
 	parsed, err := url.Parse(origin)
-	return err == nil && parsed.Host != "" && strings.EqualFold(parsed.Host, host)
+	if err != nil || parsed.Host == "" || !strings.EqualFold(parsed.Host, r.Host) {
+		return false
+	}
+	scheme := a.scheme(r)
+	return scheme == "" || parsed.Scheme == scheme || r.Header.Get("Sec-Fetch-Site") == "same-origin"
 }
 
 // hostname gives a Host header's name, without port, brackets and a last dot.

@@ -27,10 +27,10 @@ type Config struct {
 	Routes    []bridge.Route // beside bridge.Events
 	Anonymous bridge.Grant   // what everyone may do
 	Auth      Auth           // who callers are; nil: all are anonymous, and their tokens are not looked at
-	Cookie    string         // the cookie that a token may come in; empty for none
+	Cookie    string         // the cookie that a ticket may come in, or a token; empty for none
 	Access    Access
 	Limits    Limits
-	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+	Proxies   []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 
 	// Parting is how long a connection that is turned away stays open after it was told so, until it breaks off: as the outlet's.
 	Parting time.Duration
@@ -54,9 +54,11 @@ type Auth interface {
 	Token(ctx context.Context, token string) (bridge.Caller, error)
 	// Ticket is Token for what Seal made of a token.
 	Ticket(ctx context.Context, ticket string) (bridge.Caller, error)
-	// Seal makes a ticket, which may stand in a URL, of a token that was found good.
+	// Seal makes a ticket, which may stand in a cookie, and where there are Tickets in a URL, of a token that was found good.
 	Seal(token string) (ticket string)
-	// Tickets tells whether there are any.
+	// Seals tells whether there is a secret to seal with.
+	Seals() bool
+	// Tickets tells whether tickets may be given to pages.
 	Tickets() bool
 	// Revoked tells whether the caller's token is good no more, although it was before.
 	Revoked(bridge.Caller) bool
@@ -120,6 +122,7 @@ func New(config Config) *API {
 	}
 	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
+	a.config.Access.proxies = config.Proxies
 	a.config.WriteTimeout = cmp.Or(config.WriteTimeout, writeTimeout)
 	a.polls.most = cmp.Or(config.Limits.PollBytes, pollBytes)
 	return a
@@ -162,13 +165,12 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 // serve checks and answers a request. Where it gives an error, nothing has been written.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
-	header.Set("X-Content-Type-Options", "nosniff")
 	if r.ContentLength != 0 {
 		// For whoever reads the body: net/http itself does before it answers what is refused. Where the connection has no
 		// deadlines, the server's own settings have to do.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
-	if err := a.config.Access.check(r, header); err != nil {
+	if err := a.config.Access.check(r, header, a.isLinkable); err != nil {
 		return err
 	}
 	if a.finished.Load() {
@@ -230,6 +232,9 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		return errMethod
+	}
+	if err := refuseTokens(r.URL.Query()); err != nil {
+		return err
 	}
 	page.ServeHTTP(w, r)
 	return nil

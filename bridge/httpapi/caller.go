@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,12 +13,12 @@ import (
 // errNoToken: a token is needed, and none was sent.
 var errNoToken = fmt.Errorf("%w: send a token, as Authorization: Bearer", bridge.ErrToken)
 
+// errNoTickets: a ticket was sent, and this bridge makes none.
+var errNoTickets = fmt.Errorf("%w: this bridge has no tickets; its operator can set TAILWATER_AUTH_TICKET_SECRET", bridge.ErrToken)
+
 // caller gives who sent a request. A token that is no good is an error even where nobody would need one: its sender
 // believes to be signed in. Of several the header counts, then the ticket, then the cookie.
 func (a *API) caller(r *http.Request, query url.Values) (bridge.Caller, error) {
-	if err := refuseTokens(query); err != nil {
-		return bridge.Caller{}, err
-	}
 	if a.config.Auth == nil {
 		return bridge.Caller{}, nil
 	}
@@ -25,14 +26,26 @@ func (a *API) caller(r *http.Request, query url.Values) (bridge.Caller, error) {
 		return a.config.Auth.Token(r.Context(), token)
 	}
 	if query.Has("ticket") {
+		if !a.config.Auth.Tickets() {
+			return bridge.Caller{}, errNoTickets
+		}
 		return a.config.Auth.Ticket(r.Context(), query.Get("ticket"))
 	}
 	if a.config.Cookie != "" && a.config.Access.trustsCookies(r) {
-		if cookie, err := r.Cookie(a.config.Cookie); err == nil && cookie.Value != "" {
-			return a.config.Auth.Token(r.Context(), cookie.Value)
+		if cookie, err := r.Cookie(a.cookieName(r)); err == nil && cookie.Value != "" {
+			return a.ofCookie(r.Context(), cookie.Value)
 		}
 	}
 	return bridge.Caller{}, nil
+}
+
+// ofCookie gives who a cookie is for. The bridge's own holds a ticket, which is of no use elsewhere; a program of the same host
+// may have set one to a token itself.
+func (a *API) ofCookie(ctx context.Context, value string) (bridge.Caller, error) {
+	if strings.Contains(value, ".") {
+		return a.config.Auth.Token(ctx, value)
+	}
+	return a.config.Auth.Ticket(ctx, value)
 }
 
 // grant gives what a caller may do: what everyone may, and what its token allows, but nothing that the token denies.
@@ -49,28 +62,10 @@ func bearer(r *http.Request) (token string, sent bool) {
 	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
-// refuseTokens refuses a token in the query, where RFC 6750 would have it allowed: URLs are written to logs and histories,
-// and whoever reads the token there can use it wherever it is good.
-func refuseTokens(query url.Values) error {
-	for _, name := range []string{"access_token", "token", "jwt", "ticket"} {
-		for _, value := range query[name] {
-			if isToken(value) {
-				return fmt.Errorf("%w: %s holds a token, and URLs are kept in logs and histories; send it as Authorization: Bearer, or send it so to POST /session and put the ticket in the URL", errQuery, name)
-			}
-		}
-	}
-	return nil
-}
-
-// isToken tells a JWT from a ticket and from what has another use: its header is a JSON object, in base64.
-func isToken(text string) bool {
-	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
-}
-
 // sentToken tells whether a request brought a token, of whatever worth.
 func (a *API) sentToken(r *http.Request) bool {
 	_, sent := bearer(r)
-	_, err := r.Cookie(a.config.Cookie)
+	_, err := r.Cookie(a.cookieName(r))
 	return sent || r.URL.Query().Has("ticket") || a.config.Cookie != "" && err == nil
 }
 

@@ -15,7 +15,7 @@ import (
 
 // fakeAuth is an Auth whose tokens are names with a mark, and whose tickets are them reversed.
 type fakeAuth struct {
-	tickets bool
+	tickets, sealless bool
 
 	mu      sync.Mutex
 	away    bool
@@ -27,7 +27,7 @@ const (
 	tokenMark, ticketMark    = "-8c2d5e30", "03e5d2c8-"
 	alice, bob, mallory      = "alice" + tokenMark, "bob" + tokenMark, "mallory" + tokenMark
 	bearerAlice, bearerBob   = "Bearer " + alice, "Bearer " + bob
-	ticketAlice, cookieAlice = ticketMark + "ecila", "session=" + alice
+	ticketAlice, cookieAlice = ticketMark + "ecila", "session=" + ticketAlice
 )
 
 const lookLikeAToken = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
@@ -58,9 +58,6 @@ func (f *fakeAuth) Token(_ context.Context, token string) (bridge.Caller, error)
 }
 
 func (f *fakeAuth) Ticket(ctx context.Context, ticket string) (bridge.Caller, error) {
-	if !f.tickets {
-		return bridge.Caller{}, fmt.Errorf("%w: this bridge has no tickets", bridge.ErrToken)
-	}
 	return f.Token(ctx, f.Seal(ticket))
 }
 
@@ -73,6 +70,8 @@ func (f *fakeAuth) Seal(token string) string {
 }
 
 func (f *fakeAuth) Tickets() bool { return f.tickets }
+
+func (f *fakeAuth) Seals() bool { return !f.sealless }
 
 func (f *fakeAuth) Revoked(caller bridge.Caller) bool {
 	f.mu.Lock()
@@ -241,7 +240,11 @@ func TestWhereATokenTravels(t *testing.T) {
 		{"/events/chat.a?ticket=" + alice, nil, 401},
 		{"/events/chat.a?ticket=", nil, 401},
 		{"/events/news.a", []string{"Cookie", cookieAlice}, 200},
-		{"/events/news.a", []string{"Cookie", "other=" + alice}, 403},
+		{"/events/news.a", []string{"Cookie", "other=" + ticketAlice}, 403},
+		{"/events/chat.a", []string{"Cookie", "session=" + alice}, 401},              // no ticket, and no JWT
+		{"/inbox", []string{"Cookie", "session=odd.name" + tokenMark}, 403},          // a token itself, of a program
+		{"/inbox", []string{"Cookie", "session=odd.name" + ticketMark}, 401},         // none
+		{"/events/news.a", []string{"Cookie", "__Host-session=" + ticketAlice}, 403}, // which is for TLS
 		{"/events/chat.a", []string{"Cookie", "session=" + mallory}, 401},
 		{"/events/chat.a", []string{"Cookie", "session="}, 200},
 		{"/events/news.a?ticket=" + ticketAlice, []string{"Authorization", bearerBob}, 403},
@@ -260,7 +263,6 @@ func TestWhereATokenTravels(t *testing.T) {
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Origin", "http://localhost:3000"}, 403}, // as older browsers send it
 		{"/events/news.a", []string{"Authorization", bearerAlice, "Sec-Fetch-Site", "same-site", "Origin", "http://localhost:3000"}, 200},
 		{"/events/chat.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site", "Origin", "http://localhost:3000"}, 200}, // as anybody
-		{"/events/chat.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site"}, 200},                                   // as anybody
 
 		// A token in a URL.
 		{"/events/chat.a?access_token=" + lookLikeAToken, nil, 400},
@@ -268,6 +270,7 @@ func TestWhereATokenTravels(t *testing.T) {
 		{"/events/chat.a?jwt=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?ticket=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?ticket=" + ticketAlice + "&ticket=" + lookLikeAToken, nil, 400},
+		{"/events/chat.a?id_token=" + lookLikeAToken, nil, 400},
 		{"/events/chat.a?token=7", nil, 200}, // somebody else's
 	} {
 		if got := b.status(t, "GET", test.target, test.headers...); got != test.status {

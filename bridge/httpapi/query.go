@@ -23,12 +23,15 @@ var parameters = map[string]int{
 	"ticket": 0, // one letter from ticker; a request without its ticket is refused anyway
 }
 
-// parseQuery reads a request's query. Parameters that are not known are somebody else's, such as a cache buster, unless
-// they are slips of those that are.
+// parseQuery reads a request's query, and refuses a token in it. Parameters that are not known are somebody else's, such as a
+// cache buster, unless they are slips of those that are.
 func parseQuery(r *http.Request) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; escape what is no letter or digit, as encodeURIComponent does", errQuery, err)
+	}
+	if err := refuseTokens(query); err != nil {
+		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if meant := slipOf(name); meant != "" {

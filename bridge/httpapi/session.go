@@ -48,11 +48,10 @@ type session struct {
 }
 
 func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
-	query, err := parseQuery(r)
-	if err != nil {
-		return err
+	if !a.config.Auth.Seals() {
+		return errSession
 	}
-	if err := refuseTokens(query); err != nil {
+	if _, err := parseQuery(r); err != nil {
 		return err
 	}
 	token, sent := bearer(r)
@@ -68,10 +67,11 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 		answer.Ticket = a.config.Auth.Seal(token)
 	}
 	if a.config.Cookie != "" {
-		if len(a.config.Cookie)+len(token) > maxCookie {
-			return fmt.Errorf("%w: the token has %d bytes, and browsers keep no cookie of more than %d with its name; grant by fewer filters, or use a ticket", errHeader, len(token), maxCookie)
+		sealed := a.config.Auth.Seal(token)
+		if size := len(a.cookieName(r)) + len(sealed); size > maxCookie {
+			return fmt.Errorf("%w: the token has %d bytes, and sealed in a cookie %d with its name, of which browsers keep %d; grant by fewer filters, or use a ticket", errHeader, len(token), size, maxCookie)
 		}
-		a.setCookie(w, r, &http.Cookie{Value: token, Expires: caller.Until})
+		a.setCookie(w, r, &http.Cookie{Value: sealed, Expires: caller.Until})
 	}
 	writeJSON(w, http.StatusOK, "application/json", answer)
 	return nil
@@ -83,8 +83,26 @@ func (a *API) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Coo
 	if a.config.Cookie == "" {
 		return
 	}
-	cookie.Name, cookie.Path = a.config.Cookie, "/"
+	cookie.Name, cookie.Path = a.cookieName(r), "/"
 	cookie.HttpOnly, cookie.SameSite = true, http.SameSiteLaxMode
-	cookie.Secure = r.TLS != nil || !isLoopback(hostname(r.Host)) || strings.HasPrefix(cookie.Name, "__")
+	cookie.Secure = !isLoopback(hostname(r.Host)) || strings.HasPrefix(cookie.Name, "__")
 	http.SetCookie(w, cookie)
+}
+
+// SecureCookie returns the name of a cookie where browsers have TLS: with a prefix, unless the name has one. Browsers take a cookie
+// named so from its own host alone, over TLS (RFC 6265bis, 4.1.3.2). Any other can be set by every host of the domain, and so sign
+// somebody in as another.
+func SecureCookie(name string) string {
+	if strings.HasPrefix(name, "__") {
+		return name
+	}
+	return "__Host-" + name
+}
+
+// cookieName returns the name that a request's cookie has.
+func (a *API) cookieName(r *http.Request) string {
+	if a.config.Access.scheme(r) == "https" {
+		return SecureCookie(a.config.Cookie)
+	}
+	return a.config.Cookie
 }

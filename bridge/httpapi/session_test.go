@@ -2,6 +2,8 @@ package httpapi_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +21,7 @@ func TestSession(t *testing.T) {
 		t.Errorf("%+v", a.header)
 	}
 	cookie := cookieOf(t, a)
-	if cookie.Name != "session" || cookie.Value != alice || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Secure || time.Until(cookie.Expires) < 59*time.Minute {
+	if cookie.Name != "session" || cookie.Value != ticketAlice || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Secure || time.Until(cookie.Expires) < 59*time.Minute {
 		t.Errorf("%+v", cookie)
 	}
 	if got := b.status(t, "GET", "/events/news.a", "Cookie", cookie.Name+"="+cookie.Value); got != 200 {
@@ -55,33 +57,82 @@ func cookieOf(t *testing.T, a answer) *http.Cookie {
 	return cookie
 }
 
-// Only on this machine may a cookie travel without TLS.
+// Only on this machine may a cookie travel without TLS. Where the browser has TLS, its name says that nobody else can have set it.
 func TestCookieIsSecure(t *testing.T) {
-	c, _ := signedIn(t)
-	c.Access.LoopbackHosts = false
-	b := start(t, c)
-	for host, secure := range map[string]bool{"localhost:8080": false, "127.0.0.1": false, "chat.example.com": true, "10.0.0.7:8080": true, "localhost.evil.com": true} {
-		a := b.do(t, "POST", "/session", nil, "Authorization", bearerAlice, "Host", host)
-		if got := cookieOf(t, a).Secure; got != secure {
-			t.Errorf("%s: %t", host, got)
+	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	for _, test := range []struct {
+		host    string
+		tls     bool
+		proxies []netip.Prefix
+		proto   string
+		cookie  string // its setting
+		name    string
+		secure  bool
+	}{
+		{"localhost:8080", false, nil, "", "session", "session", false},
+		{"127.0.0.1", false, nil, "", "session", "session", false},
+		{"chat.example.com", false, nil, "", "session", "session", true},
+		{"10.0.0.7:8080", false, nil, "", "session", "session", true},
+		{"localhost.evil.com", false, nil, "", "session", "session", true},
+		{"localhost", false, nil, "", "__Host-session", "__Host-session", true},
+
+		{"chat.example.com", true, nil, "", "session", "__Host-session", true},
+		{"chat.example.com", true, nil, "http", "session", "__Host-session", true},
+		{"localhost:8443", true, nil, "", "session", "__Host-session", true},
+		{"chat.example.com", true, nil, "", "__Host-session", "__Host-session", true},
+		{"chat.example.com", true, nil, "", "__Secure-session", "__Secure-session", true},
+
+		{"chat.example.com", false, trusted, "https", "session", "__Host-session", true},
+		{"localhost", false, trusted, "https", "session", "__Host-session", true},
+		{"chat.example.com", false, trusted, "http", "session", "session", true},
+		{"chat.example.com", false, trusted, "", "session", "session", true},
+		{"chat.example.com", false, nil, "https", "session", "session", true}, // anybody could say so
+		{"localhost", false, nil, "https", "session", "session", false},
+	} {
+		c, _ := signedIn(t)
+		c.Access.LoopbackHosts, c.Proxies, c.Cookie = false, test.proxies, test.cookie
+		b := newBed(t, c)
+		b.server = httptest.NewUnstartedServer(b.api)
+		if test.tls {
+			b.server.StartTLS()
+		} else {
+			b.server.Start()
+		}
+		t.Cleanup(b.server.Close)
+		headers := []string{"Host", test.host}
+		if test.proto != "" {
+			headers = append(headers, "X-Forwarded-Proto", test.proto)
+		}
+		cookie := cookieOf(t, b.do(t, "POST", "/session", nil, append(headers, "Authorization", bearerAlice)...))
+		if cookie.Name != test.name || cookie.Secure != test.secure || cookie.Domain != "" || cookie.Path != "/" || !cookie.HttpOnly {
+			t.Errorf("%+v: %+v", test, cookie)
+		}
+		for _, name := range []string{"session", "__Host-session", "__Secure-session"} {
+			if got, want := b.status(t, "HEAD", "/events/news.a", append(headers, "Cookie", name+"="+cookie.Value)...), map[bool]int{true: 200, false: 403}[name == test.name]; got != want {
+				t.Errorf("%+v: by the name of %s: %d", test, name, got)
+			}
+		}
+		gone := cookieOf(t, b.do(t, "DELETE", "/session", nil, headers...))
+		if gone.Name != test.name || gone.Secure != test.secure || gone.MaxAge >= 0 {
+			t.Errorf("%+v: it is removed by %+v", test, gone)
 		}
 	}
 }
 
-func TestTokenTooLargeForACookie(t *testing.T) {
+// Where there is no secret, nothing can be sealed: only a program sets the cookie, to a token.
+func TestNoSecretToSealACookieWith(t *testing.T) {
 	c, auth := signedIn(t)
+	auth.tickets, auth.sealless = false, true
 	b := start(t, c)
-	long := func(length int) string { return "long" + strings.Repeat("x", length-len("long"+tokenMark)) + tokenMark }
-	p := b.do(t, "POST", "/session", nil, "Authorization", "Bearer "+long(4100)).problem(t, 400, "bad-header")
-	if !strings.Contains(p.Detail, "has 4100 bytes") {
-		t.Error(p.Detail)
+	a := b.do(t, "POST", "/session", nil, "Authorization", bearerAlice)
+	if p := a.problem(t, 404, "not-found"); !strings.Contains(p.Detail, "TAILWATER_AUTH_TICKET_SECRET") || a.header.Get("Set-Cookie") != "" {
+		t.Errorf("%+v", a)
 	}
-	if ticket, _ := b.do(t, "POST", "/session", nil, "Authorization", "Bearer "+long(4000)).session(t); len(ticket) != 4000 {
-		t.Error(ticket)
+	if got := b.status(t, "GET", "/inbox", "Cookie", "session=odd.name"+tokenMark); got != 403 {
+		t.Errorf("with a token: %d", got)
 	}
-	auth.tickets = false
-	if ticket, _ := b.do(t, "POST", "/session", nil, "Authorization", bearerAlice).session(t); ticket != "" {
-		t.Error(ticket)
+	if out := b.do(t, "DELETE", "/session", nil); out.status != 204 || cookieOf(t, out).MaxAge >= 0 {
+		t.Errorf("%+v", out)
 	}
 }
 

@@ -35,7 +35,9 @@ func openAdmin(n *node) (*admin, error) {
 		return nil, err
 	}
 	a.address = listener.Addr()
-	a.server = newServer(n.api.Guard(a.handler(configs.Loopback(string(address)))), n.log)
+	loopback := configs.Loopback(string(address))
+	access := httpapi.Access{LoopbackHosts: loopback}
+	a.server = newServer(n.api.Guard(access.Gate(a.handler(loopback))), n.log)
 	n.serve(a.server, listener)
 	return a, nil
 }
@@ -46,21 +48,13 @@ func (a *admin) handler(loopback bool) http.Handler {
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(a.node), promhttp.HandlerOpts{}))
-	if !loopback {
-		return mux
+	if loopback {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	access := httpapi.Access{LoopbackHosts: true}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !access.AllowsHost(r.Host) {
-			http.Error(w, "call this listener by a name of this machine, such as localhost", http.StatusMisdirectedRequest)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	return mux
 }
 
 // healthz says that the process is alive. It never depends on NATS: a restart would not bring that back.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -22,12 +23,15 @@ func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 	err := r.keySet(ctx, string(s.JwksURL))
 	ways := []string{"Authorization: Bearer"}
 	if s.Cookie != "" {
-		ways = append(ways, "the cookie "+string(s.Cookie))
+		ways = append(ways, "the cookie "+cookieName(settings.HTTP, string(s.Cookie)))
 	}
 	if !s.TicketSecret.IsZero() {
 		ways = append(ways, "?ticket= from POST /session")
 	}
 	r.row("", "sent as %s", strings.Join(ways, ", or "))
+	if s.Cookie != "" && s.TicketSecret.IsZero() && s.JWTSecret.IsZero() {
+		r.row("", "POST /session has no secret to seal a cookie with, so that a program has to set it; or set TAILWATER_AUTH_TICKET_SECRET")
+	}
 	r.row("", "revoked by keys of the bucket %s, such as jti. and the jti of one:", auth.RevokedBucket)
 	for _, command := range revoking(settings) {
 		r.row("", "  %s", command)
@@ -42,6 +46,20 @@ func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 		r.row("", "! a key set may serve several issuers; set TAILWATER_AUTH_ISSUER to the iss that is meant")
 	}
 	return err
+}
+
+// cookieName says what the cookie is called, which depends on how browsers come.
+func cookieName(s configs.HTTP, name string) string {
+	secure := httpapi.SecureCookie(name)
+	switch {
+	case name == secure:
+		return name
+	case !s.TLS.IsZero():
+		return secure
+	case len(s.TrustedProxies) > 0:
+		return fmt.Sprintf("%s (%s where a proxy says https by X-Forwarded-Proto)", name, secure)
+	}
+	return name
 }
 
 // revoking returns the commands that make the bucket, once, and revoke a token.

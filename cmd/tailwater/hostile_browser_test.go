@@ -139,7 +139,7 @@ func testOtherOrigin(t *testing.T, browser context.Context) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := `{"beacon":"sent","blind":"answered opaque","cookies":"refused","events":"closed","form":"sent","get":"refused","json":"refused","post":"refused"}`
+		want := `{"beacon":"sent","blind":"refused","cookies":"refused","events":"closed","form":"sent","get":"refused","json":"refused","post":"refused"}`
 		if found != want {
 			t.Errorf("a page of %s finds %s instead of %s", origin, found, want)
 		}

@@ -95,7 +95,8 @@ func strangers(t *testing.T, n *testNode) []stranger {
 		{name: "anonymous", hears: []string{"chat.staff.plans"}, writes: []bridge.Subject{"chat.>"}},
 		with(asAlice, "alice", "Authorization: Bearer "+token, ""),
 		with(asAlice, "alice with a ticket", "", "ticket="+ticket),
-		with(asAlice, "alice with a cookie", "Cookie: tailwater="+token, ""),
+		with(asAlice, "alice with a cookie", cookies(ticket), ""),
+		with(asAlice, "alice with a cookie of a program", cookies(token), ""),
 		{
 			name: "of another tenant", header: "Authorization: Bearer " + othersToken,
 			hears:  []string{"chat.staff.plans", "tenant.other.plans", "user.other.inbox", "user.other.outbox"},
@@ -105,6 +106,11 @@ func strangers(t *testing.T, n *testNode) []stranger {
 		{name: "expired", header: "Authorization: Bearer " + sign(t, tokenSecret, expired), isRefused: true},
 		{name: "with a changed ticket", query: "ticket=" + changed(ticket), isRefused: true},
 	}
+}
+
+// cookies gives the header with a cookie by the names that it has, without TLS and with it.
+func cookies(value string) string {
+	return "Cookie: tailwater=" + value + "; __Host-tailwater=" + value
 }
 
 // changed gives another text of the same letters.

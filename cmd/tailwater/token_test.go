@@ -38,6 +38,7 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 	keys, _ := newKeySet(t, "any")
 	provider := httptest.NewServer(answering(http.StatusOK, string(keys)))
 	defer provider.Close()
+	tls, _ := newIssuer(t).settings()
 	for _, test := range []struct {
 		set   settings
 		says  []string
@@ -46,7 +47,10 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 		{nil, []string{"none are taken"}, "EventSource"},
 		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "nats kv put tailwater_revoked", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
 		{settings{"AUTH_JWKS_URL": provider.URL}, []string{provider.URL, "there is now 1 key", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
-		{settings{"AUTH_JWKS_URL": provider.URL, "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me"}, "! "},
+		{settings{"AUTH_JWKS_URL": provider.URL, "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me", "has no secret to seal a cookie with"}, "! "},
+		{signedIn(settings{"HTTP_TRUSTED_PROXIES": "127.0.0.1"}), []string{"the cookie tailwater (__Host-tailwater where a proxy says https by X-Forwarded-Proto)"}, "to seal"},
+		{signedIn(tls), []string{"the cookie __Host-tailwater, or"}, "to seal"},
+		{signedIn(settings{"AUTH_COOKIE": "__Host-mine"}), []string{"the cookie __Host-mine, or"}, "to seal"},
 	} {
 		t.Run(test.says[0], func(t *testing.T) {
 			t.Chdir(t.TempDir())
