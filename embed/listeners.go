@@ -38,6 +38,12 @@ func (c Config) Listeners() ([]Listener, error) {
 	return c.listeners(o), nil
 }
 
+// CheckListeners returns an error for each listener that would let in anyone who reaches it from another machine.
+func (c Config) CheckListeners() error {
+	_, err := c.options()
+	return err
+}
+
 func (c Config) listeners(o *server.Options) []Listener {
 	var all []Listener
 	add := func(kind, host string, port int, remedy string) {

@@ -19,7 +19,7 @@ type Access struct {
 	LoopbackHosts bool     // only names of this machine may stand there, whatever the port
 
 	Origins         []string // origins besides the API's own, such as https://chat.example.com
-	LoopbackOrigins bool     // pages that this machine serves, at any port, as well
+	LoopbackOrigins bool     // pages that this machine serves over http or https, at any port, as well
 }
 
 var crossOrigin = http.NewCrossOriginProtection()
@@ -90,7 +90,7 @@ func (a Access) allowsOrigin(origin string) bool {
 		return true
 	}
 	parsed, err := url.Parse(origin)
-	return a.LoopbackOrigins && err == nil && isLoopback(parsed.Hostname())
+	return a.LoopbackOrigins && err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && isLoopback(parsed.Hostname())
 }
 
 // isOwnOrigin compares without the scheme, which a proxy in front may have changed.

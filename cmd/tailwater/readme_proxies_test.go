@@ -38,10 +38,10 @@ func TestReadmeProxiesWithoutABridge(t *testing.T) {
 	for _, p := range proxies {
 		t.Run(p.program, func(t *testing.T) {
 			t.Parallel()
-			b := startBridge(t, nil)
+			b := startBridge(t, behindProxy(t))
 			url := p.start(t, b.address)
 			b.kill()
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+			client := &http.Client{Transport: calls{"chat.example.com", &http.Transport{DisableKeepAlives: true}}, Timeout: patience}
 			if p.program == "nginx" {
 				hangsUp(t, client, url+"/events/chat.a")
 				b.start()
@@ -58,6 +58,18 @@ func TestReadmeProxiesWithoutABridge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// calls sends requests to a host under another name.
+type calls struct {
+	name string
+	http.RoundTripper
+}
+
+func (c calls) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Host = c.name
+	return c.RoundTripper.RoundTrip(r)
 }
 
 // hangsUp expects no answer to a GET, and one to a POST.
