@@ -62,8 +62,8 @@ func (p *problems) fallBack(s *Settings, unset []leaf, inspect Inspect) {
 
 // inspected asks for the listeners of the embedded server, if there is one and its file can be read.
 func (p *problems) inspected(s *Settings, inspect Inspect) []Exposure {
-	if s.external() || s.Embed.Config != "" && readable(s.Embed.Config) != nil {
-		return nil // what is wrong with the file is said by checkFiles
+	if s.external() || s.Embed.Config != "" && rereadable(s.Embed.Config) != nil {
+		return nil // what is wrong with the file is said by checkEmbedConfig
 	}
 	found, err := inspect(s)
 	if err != nil {
