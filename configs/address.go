@@ -36,9 +36,6 @@ func Loopback(addr string) bool {
 	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// exposed reports whether a listens where other machines may reach it.
-func (a Address) exposed() bool { return a != "" && !Loopback(string(a)) }
-
 // clashes reports whether a and b cannot both be listened on. It knows the usual cases; the kernel knows the others.
 func (a Address) clashes(b Address) bool {
 	hostA, portA := a.split()

@@ -12,6 +12,7 @@ func (p *problems) check(s *Settings) {
 	p.checkNATS(s)
 	p.checkAuth(s)
 	p.checkFiles(s)
+	p.checkEmbedConfig(s)
 	p.checkCertificate(s)
 	p.checkHistory(s)
 	p.checkNumbers(s)

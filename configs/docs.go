@@ -9,22 +9,31 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
+// whatIsExposed explains the word that the defaults use.
+const whatIsExposed = "A bridge is exposed where others than this machine may reach it: where a listener of any kind is not loopback " +
+	"(for browsers, for probes, for NATS, or any that the file of EMBED_CONFIG opens), HTTP_HOSTS names anything but this machine, " +
+	"or HTTP_TRUSTED_PROXIES is set. Then ANONYMOUS_SUBSCRIBE and ANONYMOUS_PUBLISH must be set, if only to their defaults."
+
 // Markdown gives all settings as a Markdown table, for the README.
 func Markdown() string {
-	return render("| Setting | Default | What it does |\n|---|---|---|\n" +
+	return wrap(whatIsExposed, 120, "\n") + "\n\n" + render("| Setting | Default | What it does |\n|---|---|---|\n"+
 		"{{range .}}| `{{.Key}}` | {{markdown (fallback .Tags true)}} | {{markdown (.Tags.Get `desc`)}} |\n{{end}}")
 }
 
 // Help gives settings as plain text of at most 100 columns, for --help: those with the names, written without the prefix, or
 // all where none is named.
 func Help(names ...string) string {
-	return render("{{range .}}{{if named .Key}}{{printf `%-34s` .Key}}  {{wrap 36 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}{{end}}", names...)
+	intro := ""
+	if len(names) == 0 {
+		intro = wrap(whatIsExposed, 100, "\n") + "\n\n"
+	}
+	return intro + render("{{range .}}{{if named .Key}}{{printf `%-34s` .Key}}  {{wrap 36 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}{{end}}", names...)
 }
 
 // ExampleEnv gives all settings as an env file in which every line is commented out.
 func ExampleEnv() string {
 	return render("# All settings of Tailwater, for --env-file. Remove the # before what you change; the environment beats this file.\n" +
-		"# This file is generated from configs/settings.go by: go generate ./configs\n" +
+		"# This file is generated from configs/settings.go by: go generate ./configs\n#\n# " + wrap(whatIsExposed, 98, "\n# ") + "\n" +
 		"{{range .}}\n# {{wrapComment (.Tags.Get `desc`)}}\n# {{wrapComment (printf `Default: %s.` (fallback .Tags false))}}\n" +
 		"#{{.Key}}={{or (.Tags.Get `default`) (.Tags.Get `example`)}}\n{{end}}")
 }
@@ -63,8 +72,8 @@ func describeFallback(tags reflect.StructTag, markdown bool) string {
 	if embedded := value("embedded"); embedded != "" {
 		said = "with an embedded server: " + embedded + "; else " + said
 	}
-	if loopback := value("loopback"); loopback != "" {
-		said = "on a loopback listener: " + loopback + "; else " + said
+	if unexposed := value("unexposed"); unexposed != "" {
+		said = unexposed + "; if exposed: " + said
 	}
 	if empty := tags.Get("empty"); empty != "" && empty != tags.Get("unset") && tags.Get("default") != "" {
 		said += "; set to nothing: " + empty

@@ -80,6 +80,6 @@ func TestExamplesAreValues(t *testing.T) {
 			continue // of a machine that is not this one, or good only beside another, or to be replaced
 		}
 		environ(t)
-		load(t, write(t, "one.env", setting[1]+"="+setting[2]))
+		load(t, write(t, "one.env", strings.Join(meant, "\n")+"\n"+setting[1]+"="+setting[2]))
 	}
 }

@@ -36,7 +36,6 @@ func (p *problems) checkFiles(s *Settings) {
 		{"NATS_TLS_CA", s.NATS.TLS.CA},
 		{"NATS_TLS_CERT", s.NATS.TLS.Cert},
 		{"NATS_TLS_KEY", s.NATS.TLS.Key},
-		{"EMBED_CONFIG", s.Embed.Config},
 		{"HTTP_TLS_CERT", s.HTTP.TLS.Cert},
 		{"HTTP_TLS_KEY", s.HTTP.TLS.Key},
 	} {
@@ -46,6 +45,13 @@ func (p *problems) checkFiles(s *Settings) {
 		if err := readable(file.path); err != nil {
 			p.refuse(file.name, "its file cannot be read: %w; give the path of a readable file, not what is in it", err)
 		}
+	}
+}
+
+// checkEmbedConfig tries whether the file of the embedded server can be read, now and again: at the start, and at each SIGHUP.
+func (p *problems) checkEmbedConfig(s *Settings) {
+	if err := rereadable(s.Embed.Config); s.Embed.Config != "" && err != nil {
+		p.refuse("EMBED_CONFIG", "its file cannot be read: %w; give the path of a readable file, not what is in it", err)
 	}
 }
 
@@ -87,6 +93,17 @@ func readable(path string) error {
 		return reason(err)
 	}
 	return file.Close()
+}
+
+// rereadable is readable of a file that is read more than once: a pipe would be empty then, and what it has said would be gone.
+func rereadable(path string) error {
+	if err := readable(path); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return errors.New("it is read more than once, and is no regular file")
+	}
+	return nil
 }
 
 // reason takes operation and path from an error about a file.

@@ -40,14 +40,17 @@ func leaves(s *Settings) []leaf {
 
 // fallback is the value of a setting that is not set, or empty for the zero value.
 func (l leaf) fallback(s *Settings) string {
-	switch embedded, loopback := l.tags.Get("embedded"), l.tags.Get("loopback"); {
+	switch embedded, unexposed := l.tags.Get("embedded"), l.tags.Get("unexposed"); {
 	case embedded != "" && !s.external():
 		return embedded
-	case loopback != "" && Loopback(string(s.HTTP.Listen)):
-		return loopback
+	case unexposed != "" && len(s.exposed) == 0:
+		return unexposed
 	}
 	return l.tags.Get("default")
 }
+
+// dependsOnExposure reports whether fallback needs to know whether the bridge is exposed.
+func (l leaf) dependsOnExposure() bool { return l.tags.Get("unexposed") != "" }
 
 // read sets the field from value with envconfig. Process stops at the first error, so that each setting gets a struct
 // of its own with one field of the same name; what comes from the file or is a default goes in as that field's default

@@ -26,7 +26,7 @@ func TestRate(t *testing.T) {
 }
 
 func TestTrustedProxies(t *testing.T) {
-	environ(t, "TAILWATER_HTTP_TRUSTED_PROXIES=127.0.0.1, ::1,10.0.0.0/8,2001:db8::/32,::ffff:192.0.2.1")
+	environ(t, meant[0], meant[1], "TAILWATER_HTTP_TRUSTED_PROXIES=127.0.0.1, ::1,10.0.0.0/8,2001:db8::/32,::ffff:192.0.2.1")
 	var all []string
 	for _, network := range load(t, "").HTTP.TrustedProxies {
 		all = append(all, network.String())

@@ -12,7 +12,7 @@ import (
 // refused loads what must be refused and gives the lines of the error.
 func refused(t *testing.T, envFile string) []string {
 	t.Helper()
-	s, err := configs.Load(envFile)
+	s, err := configs.Load(envFile, alone)
 	if err == nil {
 		t.Fatal("it was accepted")
 	}
@@ -36,7 +36,6 @@ func TestRefusals(t *testing.T) {
 		{[]string{"HTTP_LISTEN=0.0.0.0:0"}, "HTTP_LISTEN: …is not loopback"},
 		{[]string{"HTTP_LISTEN=chat.example.com:80", "ANONYMOUS_SUBSCRIBE=chat.>"}, "HTTP_LISTEN: …set TAILWATER_ANONYMOUS_PUBLISH (to nothing"},
 		{[]string{"HTTP_LISTEN=[::]:80", "ANONYMOUS_PUBLISH="}, "HTTP_LISTEN: …set TAILWATER_ANONYMOUS_SUBSCRIBE (to nothing"},
-		{[]string{"EMBED_LISTEN=:4222"}, "EMBED_LISTEN: :4222 is not loopback…set TAILWATER_EMBED_CONFIG"},
 		{[]string{"ANONYMOUS_SUBSCRIBE=>"}, `ANONYMOUS_SUBSCRIBE: ">" reaches…everything`},
 		{[]string{"ANONYMOUS_SUBSCRIBE=chat.>,*.x"}, `ANONYMOUS_SUBSCRIBE: "*.x" reaches…`},
 		{[]string{"ANONYMOUS_PUBLISH=$JS.API.>"}, `ANONYMOUS_PUBLISH: "$JS.API.>" reaches…`},
@@ -95,7 +94,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"HTTP_LISTEN=127.0.0.1:8081"}, "HTTP_LISTEN: …TAILWATER_ADMIN_LISTEN (127.0.0.1:8081)"},
 		{[]string{"HTTP_LISTEN=localhost:4222"}, "HTTP_LISTEN: …TAILWATER_EMBED_LISTEN (127.0.0.1:4222)"},
 		{[]string{url, "HTTP_LISTEN=:8081"}, "HTTP_LISTEN: …TAILWATER_ADMIN_LISTEN"},
-		{[]string{"ADMIN_LISTEN=:4222"}, "ADMIN_LISTEN: …TAILWATER_EMBED_LISTEN"},
+		{[]string{"ADMIN_LISTEN=localhost:4222"}, "ADMIN_LISTEN: …TAILWATER_EMBED_LISTEN"},
 		{[]string{"HISTORY=", "HISTORY_STREAM=S"}, "HISTORY_STREAM: nothing is kept; set TAILWATER_HISTORY…"},
 		{[]string{url, "HISTORY_MAX_AGE=1h"}, "HISTORY_MAX_AGE: nothing is kept; …or remove it"},
 		{[]string{"HISTORY=a.*.c,a.b.*"}, `HISTORY: "a.*.c" and "a.b.*" overlap…one filter that covers both`},
@@ -212,7 +211,8 @@ func TestAccepted(t *testing.T) {
 		{"TAILWATER_HTTP_LISTEN=:8080", "TAILWATER_ANONYMOUS_SUBSCRIBE=chat.>,time.>", "TAILWATER_ANONYMOUS_PUBLISH=chat.>"},
 		{"TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0"},
 		{"TAILWATER_HTTP_LISTEN=127.0.0.1:8080", "TAILWATER_ADMIN_LISTEN=127.0.0.2:8080"},
-		{"TAILWATER_ADMIN_LISTEN=:9090"},
+		{"TAILWATER_ADMIN_LISTEN=:9090", "TAILWATER_ANONYMOUS_SUBSCRIBE=", "TAILWATER_ANONYMOUS_PUBLISH="},
+		{"TAILWATER_ADMIN_LISTEN=:9090", "TAILWATER_NATS_CONTEXT=production"}, // where nothing is open by default
 		{"TAILWATER_EMBED_LISTEN="},
 		{"TAILWATER_EMBED_LISTEN=:4222", "TAILWATER_EMBED_CONFIG=" + file},
 		{"TAILWATER_HTTP_LISTEN=127.0.0.1:4222", "TAILWATER_EMBED_CONFIG=" + file}, // the file says where NATS listens
@@ -225,7 +225,7 @@ func TestAccepted(t *testing.T) {
 		{"TAILWATER_DRAIN_DELAY=0s", "TAILWATER_DRAIN_WINDOW=0s", "TAILWATER_LIMIT_BODY=64MiB"},
 	} {
 		environ(t, set...)
-		if _, err := configs.Load(""); err != nil {
+		if _, err := configs.Load("", alone); err != nil {
 			t.Errorf("%v: %v", set, err)
 		}
 		environ(t)

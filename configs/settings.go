@@ -6,7 +6,7 @@
 //
 //	default   the value of a setting that is not set
 //	embedded  the same, but only where the NATS server runs in this process
-//	loopback  the same, but only where HTTP_LISTEN is a loopback address
+//	unexposed the same, but only where Exposed finds nothing: no other machine reaches the bridge
 //	unset     in words, what holds where none of these gives a value
 //	empty     in words, what a set but empty value means; without this tag it is an error
 //	desc      what the setting does, with its unit
@@ -29,7 +29,7 @@ const Prefix = "TAILWATER"
 // Settings are all settings, resolved: after Load every field holds what the program shall do, whether it was set or
 // not. They can be logged as they are; secrets do not show.
 type Settings struct {
-	HTTP      HTTP // first: defaults may depend on its Listen
+	HTTP      HTTP
 	Admin     Admin
 	NATS      NATS
 	Embed     Embed
@@ -42,21 +42,22 @@ type Settings struct {
 	Log   Log
 	Demo  Demo
 
-	set   map[string]bool // by name without the prefix
-	hints []string
+	set     map[string]bool // by name without the prefix
+	exposed []Exposure
+	hints   []string
 }
 
 // HTTP is the listener for browsers.
 //
-// Origins and Hosts are lists to compare with exactly. Where they were not set on a loopback listener, LoopbackOrigins
-// and LoopbackHosts are true instead: then loopback names (localhost, 127.0.0.0/8, [::1]) are accepted, at any port.
-// Otherwise no Origins means that no other page may read, and no Hosts means that any Host header will do.
+// Origins and Hosts are lists to compare with exactly. Where they were not set and only this machine can be in front of the
+// bridge, LoopbackOrigins and LoopbackHosts are true instead: then loopback names (localhost, 127.0.0.0/8, [::1]) are accepted,
+// at any port. Otherwise no Origins means that no other page may read, and no Hosts means that any Host header will do.
 type HTTP struct {
 	Listen         Address `default:"127.0.0.1:8080" desc:"Where browsers are served: host:port, where no host means every interface."`
-	Origins        Origins `unset:"on a loopback listener: loopback names at any port; else none" empty:"none" example:"https://chat.example.com" desc:"Origins whose pages may read and post besides Tailwater's own: exact, as https://host[:port], separated by commas."`
-	Hosts          Hosts   `unset:"on a loopback listener: loopback names; else any" example:"chat.example.com" desc:"Names that the Host header may bear, without port, separated by commas; every other one is refused, against DNS rebinding."`
+	Origins        Origins `unset:"loopback names at any port; if exposed: none" empty:"none" example:"https://chat.example.com" desc:"Origins whose pages may read and post besides Tailwater's own: exact, as https://host[:port], separated by commas."`
+	Hosts          Hosts   `unset:"loopback names; any if HTTP_LISTEN is not loopback or HTTP_TRUSTED_PROXIES is set" example:"chat.example.com" desc:"Names that the Host header may bear, without port, separated by commas; every other one is refused, against DNS rebinding."`
 	Loops          Loops   `default:"auto" desc:"How many event loops write connections over plain HTTP/1.1, on Linux: auto for one on up to two processors, else half as many as there are processors, or a number; 0 for a goroutine for each connection, as with TLS and on other systems."`
-	Pages          bool    `loopback:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat) and /clock: true or false."`
+	Pages          bool    `unexposed:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat) and /clock: true or false."`
 	TLS            Certificate
 	TrustedProxies Networks `split_words:"true" unset:"none" empty:"none" example:"10.0.0.0/8,127.0.0.1" desc:"Proxies in front, whose X-Forwarded-For and X-Forwarded-Proto headers are believed: networks or addresses, separated by commas. Without it, all who come through a proxy count as one address."`
 
@@ -104,7 +105,7 @@ type TLS struct {
 type Embed struct {
 	Listen Address `default:"127.0.0.1:4222" empty:"in-process only, no listener" desc:"Where the embedded NATS server listens for other NATS clients, such as nats pub: host:port."`
 	Dir    string  `default:"tailwater-data" desc:"Directory of the embedded server's streams; it is created with mode 0700."`
-	Config string  `unset:"none" example:"/etc/tailwater/nats-server.conf" desc:"nats-server configuration file for the embedded server (accounts, cluster, leaf nodes); it wins except over EMBED_ settings that are set."`
+	Config string  `unset:"none" example:"/etc/tailwater/nats-server.conf" desc:"nats-server configuration file for the embedded server (accounts, cluster, leaf nodes); it wins except over EMBED_ settings that are set. Each listener that it opens must be a loopback one, or ask who comes to sign in."`
 	Sync   Sync    `default:"1s" desc:"How far back a crash of the operating system may reach: the interval at which streams are flushed to disk, or always for each message."`
 }
 
@@ -146,7 +147,7 @@ type Kept struct {
 // Limit is what one process, and one connection, may take.
 type Limit struct {
 	Connections      int           `default:"50000" desc:"Connections of browsers that may be open at once."`
-	ConnectionsPerIP Count         `split_words:"true" loopback:"0" default:"200" desc:"How many of them one address may have, or one IPv6 network of 64 bits; 0 for any number."`
+	ConnectionsPerIP Count         `split_words:"true" unexposed:"0" default:"200" desc:"How many of them one address may have, or one IPv6 network of 64 bits; 0 for any number."`
 	PublishRate      Rate          `split_words:"true" default:"20/s" desc:"How many messages a caller may post, such as 20/s or 60/m; after a pause, as many at once as in five seconds. 0 for any number."`
 	Body             Bytes         `default:"256KiB" desc:"Largest body that may be published, up to 64MiB: bytes, or with a unit such as KB (1000) or KiB (1024)."`
 	Subjects         int           `default:"32" desc:"Subjects that one connection may read."`

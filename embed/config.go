@@ -2,13 +2,10 @@ package embed
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"net"
-	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -59,8 +56,17 @@ func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	return options, signIn, err
 }
 
-// options puts the file and the settings together.
+// options gives what the file and the settings say together, unless that would let in anyone.
 func (c Config) options() (*server.Options, error) {
+	o, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	return o, refuseOpenDoors(c.listeners(o))
+}
+
+// read puts the file and the settings together.
+func (c Config) read() (*server.Options, error) {
 	o := &server.Options{}
 	if c.File != "" {
 		var err error
@@ -91,7 +97,7 @@ func (c Config) options() (*server.Options, error) {
 			return nil, err
 		}
 	}
-	return o, refuseOpenDoor(o)
+	return o, nil
 }
 
 // What a stream may hold in memory before it has stored it. Publishers that wait for no acknowledgement, such as nats pub,
@@ -118,20 +124,6 @@ func listen(o *server.Options, address string) error {
 		o.Port = server.RANDOM_PORT
 	}
 	return nil
-}
-
-// refuseOpenDoor refuses a server that other machines could reach without signing in.
-func refuseOpenDoor(o *server.Options) error {
-	if o.DontListen || isLoopback(o.Host) || requiresSignIn(o) {
-		return nil
-	}
-	return errors.New("embedded NATS would listen on " + net.JoinHostPort(cmp.Or(o.Host, "0.0.0.0"), strconv.Itoa(o.Port)) +
-		" for anyone: add an authorization block to the file of TAILWATER_EMBED_CONFIG, or listen on 127.0.0.1")
-}
-
-func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 // requiresSignIn tells whether a client must show credentials. A no_auth_user lets everyone in as that user.

@@ -18,7 +18,7 @@ type Access struct {
 	LoopbackHosts bool     // only names of this machine may stand there, whatever the port
 
 	Origins         []string // origins besides the API's own, such as https://chat.example.com
-	LoopbackOrigins bool     // pages that this machine serves, at any port, as well
+	LoopbackOrigins bool     // pages that this machine serves over http or https, at any port, as well
 
 	proxies []netip.Prefix // whose X-Forwarded-Proto is believed
 }
@@ -54,7 +54,7 @@ func (a Access) allowsOrigin(origin string) bool {
 		return true
 	}
 	parsed, err := url.Parse(origin)
-	return a.LoopbackOrigins && err == nil && isLoopback(parsed.Hostname())
+	return a.LoopbackOrigins && err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && isLoopback(parsed.Hostname())
 }
 
 // isOwnOrigin reports whether an origin is the one that a request was sent to. The scheme counts where this bridge knows it, unless

@@ -88,6 +88,10 @@ func TestOrigin(t *testing.T) {
 		{origin: "http://chat.example.com", want: refused},
 		{origin: "https://x.chat.example.com", want: refused},
 		{origin: "file://", want: refused},
+		{origin: "ftp://localhost", want: refused},
+		{origin: "chrome-extension://localhost", want: refused},
+		{origin: "ws://127.0.0.1:8080", want: refused},
+		{origin: "//localhost", want: refused},
 		{origin: "://", want: refused},
 		{origin: "%zz", want: refused},
 	} {

@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// signIn says how callers sign in, and what is not as safe as it could be. The error means that no token could be found good
+// signIn says how callers sign in. The error means that no token could be found good
 // now.
 func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 	s := settings.Auth
@@ -38,12 +38,6 @@ func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 	}
 	if len(ways) == 1 {
 		r.row("", "! EventSource can send no header; set TAILWATER_AUTH_COOKIE for pages of the same site, or TAILWATER_AUTH_TICKET_SECRET")
-	}
-	if s.Audience == "" && s.JWTSecret.IsZero() {
-		r.row("", "! a token that was made for another program is taken as well; set TAILWATER_AUTH_AUDIENCE to what its aud says of this bridge")
-	}
-	if s.Issuer == "" && s.JwksURL != "" {
-		r.row("", "! a key set may serve several issuers; set TAILWATER_AUTH_ISSUER to the iss that is meant")
 	}
 	return err
 }

@@ -23,6 +23,20 @@ func (r report) browsers(settings *configs.Settings) {
 	for _, network := range settings.HTTP.TrustedProxies {
 		r.row("", "X-Forwarded-For is believed from %v", network)
 	}
+	r.exposed(settings)
+}
+
+// exposed says whether the bridge is for this machine alone, which decides what holds by default.
+func (r report) exposed(settings *configs.Settings) {
+	reasons := settings.Exposed()
+	if len(reasons) == 0 {
+		r.row("exposed", "no: only this machine reaches the bridge")
+		return
+	}
+	r.row("exposed", "yes: %v", reasons[0])
+	for _, why := range reasons[1:] {
+		r.row("", "and: %v", why)
+	}
 }
 
 func (r report) certificate(files configs.Certificate) {

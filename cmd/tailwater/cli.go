@@ -96,7 +96,7 @@ func runCommand(ctx context.Context, args []string, out output) error {
 
 // readSettings is called for commands that take the settings, and for no others.
 func readSettings(file string) (*configs.Settings, error) {
-	settings, err := configs.Load(file)
+	settings, err := configs.Load(file, inspect)
 	if err != nil {
 		return nil, usageError{err}
 	}

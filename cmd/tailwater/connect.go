@@ -142,16 +142,21 @@ func embedded(settings *configs.Settings) (embed.Config, error) {
 	if err != nil {
 		return embed.Config{}, err
 	}
-	config := embed.Config{
-		File:        settings.Embed.Config,
-		Listen:      embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
-		Dir:         embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
-		Sync:        embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
-		MaxPayload:  max(natsPayload, int(settings.Limit.Body)+headerRoom),
-		Credentials: own,
-	}
+	config := embedConfig(settings)
+	config.Credentials = own
 	if err := config.Check(); err != nil {
 		return embed.Config{}, usageError{err}
 	}
 	return config, nil
+}
+
+// embedConfig is that server without the way in for the bridge.
+func embedConfig(settings *configs.Settings) embed.Config {
+	return embed.Config{
+		File:       settings.Embed.Config,
+		Listen:     embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
+		Dir:        embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
+		Sync:       embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
+		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerRoom),
+	}
 }

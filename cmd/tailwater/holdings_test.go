@@ -16,7 +16,7 @@ func loadSettings(t testing.TB, s settings) *configs.Settings {
 	for name, value := range s {
 		t.Setenv(configs.Prefix+"_"+name, value)
 	}
-	loaded, err := configs.Load("")
+	loaded, err := configs.Load("", inspect)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func startApartLogged(t testing.TB, s settings, log io.Writer) *testNode {
 	for name, value := range withDefaults(t, s) {
 		fmt.Fprintf(&text, "%s_%s=%q\n", configs.Prefix, name, value)
 	}
-	loaded, err := configs.Load(writeFile(t, t.TempDir(), "settings.env", text.String()))
+	loaded, err := configs.Load(writeFile(t, t.TempDir(), "settings.env", text.String()), inspect)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +140,13 @@ func withDefaults(t testing.TB, s settings) settings {
 	if s["NATS_URL"]+s["NATS_CONTEXT"] == "" {
 		all["EMBED_LISTEN"], all["EMBED_DIR"] = "127.0.0.1:0", t.TempDir()
 	}
+	maps.Copy(all, s)
+	return all
+}
+
+// openToAll adds what is open on a bridge that nobody else reaches, where it has to be said.
+func openToAll(s settings) settings {
+	all := settings{"ANONYMOUS_SUBSCRIBE": "chat.>,time.>", "ANONYMOUS_PUBLISH": "chat.>"}
 	maps.Copy(all, s)
 	return all
 }

@@ -22,7 +22,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// proxy is one of the programs, and its configuration: %[1]s is a folder, %[2]s where it listens, %[3]s the bridge.
+// proxy is one of the programs, and its configuration: %[1]s is a folder, %[2]s where it listens, %[3]s the bridge, and
+// %[4]d the port of %[2]s.
 type proxy struct {
 	program string
 	args    []string // before the name of the file
@@ -90,8 +91,9 @@ func (p proxy) start(t *testing.T, bridge string) string {
 			t.Skipf("there is no %s here; install it to test what it does to connections", p.program)
 		}
 	}
-	dir, address := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
-	file := writeFile(t, dir, "config", fmt.Sprintf(p.config, dir, address, bridge))
+	dir, port := t.TempDir(), bridgetest.FreePort(t)
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	file := writeFile(t, dir, "config", fmt.Sprintf(p.config, dir, address, bridge, port))
 	cmd := exec.Command(path, append(p.args, file)...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	output := new(bytes.Buffer) // to be read once the process has ended

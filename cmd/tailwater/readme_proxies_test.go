@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // snippet returns the code in the README that is marked with the name of a language, as part of a configuration of a proxy.
@@ -30,18 +33,13 @@ func snippet(t *testing.T, language string) string {
 // with a status, which would be final to EventSource.
 func TestReadmeProxiesWithoutABridge(t *testing.T) {
 	onlySoak(t)
-	proxies := []proxy{
-		{"nginx", nginx.args, nginxAround(snippet(t, "nginx"))},
-		{"caddy", caddy.args, "{\n\tadmin off\n}\nhttp://%[2]s {\n" + snippet(t, "caddyfile") + "}\n# %[1]s\n"},
-		{"haproxy", haproxy.args, snippet(t, "haproxy") + "listen bridge\n\tbind %[2]s\n\tserver bridge %[3]s\n# %[1]s\n"},
-	}
-	for _, p := range proxies {
+	for _, p := range readmeProxies(t) {
 		t.Run(p.program, func(t *testing.T) {
 			t.Parallel()
-			b := startBridge(t, nil)
+			b := startBridge(t, behindProxy(t))
 			url := p.start(t, b.address)
 			b.kill()
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+			client := &http.Client{Transport: calls{"chat.example.com", &http.Transport{DisableKeepAlives: true}}, Timeout: patience}
 			if p.program == "nginx" {
 				hangsUp(t, client, url+"/events/chat.a")
 				b.start()
@@ -58,6 +56,68 @@ func TestReadmeProxiesWithoutABridge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// readmeProxies are the proxies as the README sets them up.
+func readmeProxies(t *testing.T) []proxy {
+	t.Helper()
+	return []proxy{
+		{"nginx", nginx.args, nginxAround(snippet(t, "nginx"))},
+		{"caddy", caddy.args, "{\n\tadmin off\n}\nhttp://:%[4]d {\n" + snippet(t, "caddyfile") + "}\n# %[1]s\n"},
+		{"haproxy", haproxy.args, snippet(t, "haproxy") + "listen bridge\n\tbind %[2]s\n\tserver bridge %[3]s\n# %[1]s\n"},
+	}
+}
+
+// Behind each proxy the limit is for the address of who comes, not for that of the proxy.
+func TestReadmeProxiesPassTheAddressOn(t *testing.T) {
+	onlySoak(t)
+	for _, p := range readmeProxies(t) {
+		t.Run(p.program, func(t *testing.T) {
+			t.Parallel()
+			set := behindProxy(t)
+			set["LIMIT_CONNECTIONS_PER_IP"] = "1"
+			url := p.start(t, startBridge(t, set).address) + "/events/chat.a"
+			if says := firstEvent(t, url, "127.0.0.2"); says != "tailwater:open" {
+				t.Errorf("the first of an address is told %q", says)
+			}
+			if says := firstEvent(t, url, "127.0.0.2"); says != "tailwater:close" {
+				t.Errorf("the second of the address is told %q", says)
+			}
+			if says := firstEvent(t, url, "127.0.0.3"); says != "tailwater:open" {
+				t.Errorf("the first of another address is told %q", says)
+			}
+		})
+	}
+}
+
+// firstEvent opens an event stream from an address of this machine, which stays open until the test ends, and returns the
+// type of its first event.
+func firstEvent(t *testing.T, url, from string) string {
+	t.Helper()
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	transport := &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}
+	response, err := (&http.Client{Transport: calls{"chat.example.com", transport}}).Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	event, err := bridgetest.NewStream(response.Body).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event.Type
+}
+
+// calls sends requests to a host under another name.
+type calls struct {
+	name string
+	http.RoundTripper
+}
+
+func (c calls) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Host = c.name
+	return c.RoundTripper.RoundTrip(r)
 }
 
 // hangsUp expects no answer to a GET, and one to a POST.

@@ -86,7 +86,7 @@ func TestCheckFindsMissingPermissions(t *testing.T) {
 }
 
 func TestBannerNamesAHostThatWorks(t *testing.T) {
-	n := startNode(t, settings{"HTTP_HOSTS": "chat.example.com"})
+	n := startNode(t, openToAll(settings{"HTTP_HOSTS": "chat.example.com"}))
 	banner := n.banner()
 	if want := "curl -H 'Host: chat.example.com' -d hello " + n.url(); !strings.Contains(banner, want) {
 		t.Errorf("the banner lacks %q:\n%s", want, banner)

@@ -328,7 +328,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 func TestCheckSaysHTTPS(t *testing.T) {
 	a := newIssuer(t)
 	s, _ := a.settings()
-	for name, value := range s {
+	for name, value := range openToAll(s) {
 		t.Setenv("TAILWATER_"+name, value)
 	}
 	t.Setenv("TAILWATER_HTTP_TRUSTED_PROXIES", "10.0.0.0/8")

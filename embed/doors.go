@@ -1,0 +1,154 @@
+package embed
+
+// How the server decides who may come in, for each kind of listener. The functions return what to change so that everybody
+// must sign in, or "" where everybody must. They follow processClientOrLeafAuthentication and its like in nats-server.
+
+import (
+	"cmp"
+	"crypto/tls"
+	"slices"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// door is what one way in asks for.
+type door struct {
+	user, password, token string
+	noAuthUser            string // as whom those come in who say nothing
+	connection            string // their type, which a user may be restricted to
+}
+
+// or returns the door that a listener's own authorization block makes, which replaces the server's where it says anything.
+func (d door) or(o *server.Options) door {
+	if d.user != "" || d.token != "" || d.noAuthUser != "" {
+		return d
+	}
+	return door{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: o.NoAuthUser, connection: d.connection}
+}
+
+// ask returns what is missing for a sign-in at a door. An auth callout alone is none: without users, the server lets
+// clients in that never say who they are.
+func ask(o *server.Options, d door) string {
+	switch {
+	case letsIn(o, d.noAuthUser, d.connection):
+		return "remove no_auth_user"
+	case len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0:
+		if o.DefaultSentinel != "" {
+			return "remove default_sentinel"
+		}
+		return ""
+	case len(o.Users) > 0 || len(o.Nkeys) > 0:
+		return askPasswords(o.Users, mapsCertificates(o))
+	case d.token != "":
+		return ""
+	case d.user != "":
+		return askPasswords([]*server.User{{Username: d.user, Password: d.password}}, false)
+	}
+	return "add an authorization block to the file of TAILWATER_EMBED_CONFIG"
+}
+
+// letsIn reports whether the server has clients of a type come in as a user who need not be named.
+func letsIn(o *server.Options, noAuthUser, connection string) bool {
+	if noAuthUser == "" {
+		return false
+	}
+	var types map[string]struct{} // none means all
+	for _, u := range o.Users {
+		if u.Username == noAuthUser {
+			types = u.AllowedConnectionTypes
+		}
+	}
+	for _, u := range o.Nkeys {
+		if u.Nkey == noAuthUser {
+			types = u.AllowedConnectionTypes
+		}
+	}
+	_, allowed := types[connection]
+	return len(types) == 0 || allowed
+}
+
+// askPasswords refuses users who need nothing but their name, unless the name comes from a certificate.
+func askPasswords(users []*server.User, mapped bool) string {
+	if !mapped && slices.ContainsFunc(users, func(u *server.User) bool { return u.Password == "" }) {
+		return "give every user a password"
+	}
+	return ""
+}
+
+func mapsCertificates(o *server.Options) bool {
+	return o.TLSMap || o.Websocket.TLSMap || o.MQTT.TLSMap || o.LeafNode.TLSMap
+}
+
+// verifies reports whether only clients with a certificate come in. Without a ca_file, everyone has one whom any public
+// authority has given one.
+func verifies(config *tls.Config) bool {
+	return config != nil && config.ClientAuth == tls.RequireAndVerifyClientCert && config.ClientCAs != nil
+}
+
+func askClients(o *server.Options) string {
+	if verifies(o.TLSConfig) && !o.AllowNonTLS {
+		return ""
+	}
+	return ask(o, door{connection: jwt.ConnectionTypeStandard}.or(o))
+}
+
+func askMQTT(o *server.Options) string {
+	if verifies(o.MQTT.TLSConfig) && !o.AllowNonTLS {
+		return ""
+	}
+	return ask(o, mqttDoor(o, jwt.ConnectionTypeMqtt))
+}
+
+func mqttDoor(o *server.Options, connection string) door {
+	m := o.MQTT
+	return door{user: m.Username, password: m.Password, token: m.Token, noAuthUser: m.NoAuthUser, connection: connection}.or(o)
+}
+
+// askWebsockets asks for all that come through a WebSocket: clients, and where those have listeners, MQTT and leaf nodes.
+func askWebsockets(o *server.Options) string {
+	w := o.Websocket
+	if verifies(w.TLSConfig) {
+		return ""
+	}
+	own := door{user: w.Username, password: w.Password, token: w.Token, noAuthUser: w.NoAuthUser, connection: jwt.ConnectionTypeWebsocket}
+	remedy := ask(o, own.or(o))
+	if o.MQTT.Port != 0 {
+		remedy = cmp.Or(remedy, ask(o, mqttDoor(o, jwt.ConnectionTypeMqttWS)))
+	}
+	if o.LeafNode.Port != 0 {
+		remedy = cmp.Or(remedy, askLeaf(o, cmp.Or(w.NoAuthUser, o.NoAuthUser), jwt.ConnectionTypeLeafnodeWS))
+	}
+	return remedy
+}
+
+func askLeafNodes(o *server.Options) string {
+	if verifies(o.LeafNode.TLSConfig) {
+		return ""
+	}
+	return askLeaf(o, o.NoAuthUser, jwt.ConnectionTypeLeafnode)
+}
+
+// askLeaf looks at the authorization of leaf nodes, or at that of clients where leaf nodes have none of their own.
+func askLeaf(o *server.Options, noAuthUser, connection string) string {
+	switch l := o.LeafNode; {
+	case l.Username != "":
+		return askPasswords([]*server.User{{Username: l.Username, Password: l.Password}}, false)
+	case l.Nkey != "":
+		return ""
+	case len(l.Users) > 0:
+		return askPasswords(l.Users, l.TLSMap)
+	}
+	return ask(o, door{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: noAuthUser, connection: connection})
+}
+
+// askPeers is for other servers, who come as one user or with a certificate.
+func askPeers(user, password string, config *tls.Config) string {
+	switch {
+	case verifies(config):
+		return ""
+	case user == "":
+		return "add an authorization block to it, or tls with a ca_file"
+	}
+	return askPasswords([]*server.User{{Username: user, Password: password}}, false)
+}

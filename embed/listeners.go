@@ -1,0 +1,98 @@
+package embed
+
+// Which addresses the server listens on, and whether who comes there must sign in. A configuration file can open eight kinds
+// of listeners; all are judged by the same rule: on a loopback address, or with a sign-in.
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Listener is an address on which the server takes connections.
+type Listener struct {
+	Setting string // which says where it listens: EMBED_LISTEN or EMBED_CONFIG
+	Kind    string // such as client or websocket
+	Address string // host:port; port 0 for any that is free
+	Remedy  string // what would make whoever comes sign in, or "" where they must
+}
+
+// IsLoopback reports whether only this machine reaches the listener.
+func (l Listener) IsLoopback() bool {
+	host, _, err := net.SplitHostPort(l.Address)
+	return err == nil && isLoopback(host)
+}
+
+// Listeners returns what a server that was run so would listen on.
+func (c Config) Listeners() ([]Listener, error) {
+	o, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	return c.listeners(o), nil
+}
+
+// CheckListeners returns an error for each listener that would let in anyone who reaches it from another machine.
+func (c Config) CheckListeners() error {
+	_, err := c.options()
+	return err
+}
+
+func (c Config) listeners(o *server.Options) []Listener {
+	var all []Listener
+	add := func(kind, host string, port int, remedy string) {
+		if port != 0 {
+			all = append(all, Listener{"EMBED_CONFIG", kind, address(host, port), remedy})
+		}
+	}
+	if !o.DontListen {
+		add("client", o.Host, cmp.Or(o.Port, server.DEFAULT_PORT), askClients(o))
+		if c.File == "" || c.Listen.IsSet {
+			all[0].Setting = "EMBED_LISTEN"
+		}
+		if c.File == "" && all[0].Remedy != "" {
+			all[0].Remedy = "set TAILWATER_EMBED_CONFIG to a nats-server configuration file with an authorization block"
+		}
+	}
+	add("websocket", o.Websocket.Host, o.Websocket.Port, askWebsockets(o))
+	add("mqtt", o.MQTT.Host, o.MQTT.Port, askMQTT(o))
+	add("leafnodes", o.LeafNode.Host, o.LeafNode.Port, askLeafNodes(o))
+	add("cluster", o.Cluster.Host, o.Cluster.Port, askPeers(o.Cluster.Username, o.Cluster.Password, o.Cluster.TLSConfig))
+	add("gateway", o.Gateway.Host, o.Gateway.Port, askPeers(o.Gateway.Username, o.Gateway.Password, o.Gateway.TLSConfig))
+	monitoring := cmp.Or(o.HTTPHost, o.Host)
+	add("http monitoring", monitoring, o.HTTPPort, neverAsks)
+	add("https monitoring", monitoring, o.HTTPSPort, neverAsks)
+	add("profiling", o.Host, o.ProfPort, neverAsks)
+	return all
+}
+
+// neverAsks is the remedy for listeners that know no sign-in.
+const neverAsks = "nobody can sign in there, so take it out of the file"
+
+// address returns host:port as the server understands both: no host is every interface, and port -1 any that is free.
+func address(host string, port int) string {
+	return net.JoinHostPort(cmp.Or(host, server.DEFAULT_HOST), strconv.Itoa(max(port, 0)))
+}
+
+// refuseOpenDoors refuses listeners that other machines could use without signing in.
+func refuseOpenDoors(listeners []Listener) error {
+	var open []error
+	for _, l := range listeners {
+		if l.Remedy != "" && !l.IsLoopback() {
+			open = append(open, fmt.Errorf("TAILWATER_%s: the %s listener on %s would let in anyone who reaches it; %s, or let it listen on 127.0.0.1",
+				l.Setting, l.Kind, l.Address, l.Remedy))
+		}
+	}
+	return errors.Join(open...)
+}
+
+func isLoopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
