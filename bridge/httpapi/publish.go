@@ -176,12 +176,16 @@ func checkText(r *http.Request, body []byte) error {
 	return nil
 }
 
-// writeJSON answers with a value that always encodes.
+// writeJSON answers with a value that always encodes. One that does not is a fault of this side, and not an answer without a body.
 func writeJSON(w http.ResponseWriter, status int, contentType string, value any) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // the type is JSON, and people read it
+	if err := encoder.Encode(value); err != nil {
+		panic(fmt.Errorf("encode an answer: %w", err))
+	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false) // the type is JSON, and people read it
-	_ = encoder.Encode(value)    // nothing is left to tell a client that is gone
+	_, _ = w.Write(body.Bytes()) // nothing is left to tell a client that is gone
 }

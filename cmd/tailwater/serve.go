@@ -244,6 +244,8 @@ func signIn(s configs.Auth, log *slog.Logger) auth.Config {
 		Secret:       s.JWTSecret.Reveal(),
 		PublicKeys:   s.JWTPublicKey.Keys,
 		JWKS:         string(s.JwksURL),
+		Proxy:        s.JwksProxy.URL,
+		MaxLife:      s.MaxLife,
 		Issuer:       s.Issuer,
 		Audience:     s.Audience,
 		TicketSecret: s.TicketSecret.Reveal(),
