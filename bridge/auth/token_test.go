@@ -361,8 +361,10 @@ func checkStrictly(t *testing.T, payload string, caller bridge.Caller) {
 		got  []bridge.Subject
 		want []string
 	}{
-		{grant.Subscribe, permissions.Sub.Allow}, {grant.DenySubscribe, permissions.Sub.Deny},
-		{grant.Publish, permissions.Pub.Allow}, {grant.DenyPublish, permissions.Pub.Deny},
+		{grant.Subscribe, permissions.Sub.Allow},
+		{grant.DenySubscribe, permissions.Sub.Deny},
+		{grant.Publish, permissions.Pub.Allow},
+		{grant.DenyPublish, permissions.Pub.Deny},
 	} {
 		if !slices.EqualFunc(list.got, list.want, func(a bridge.Subject, b string) bool { return string(a) == b }) {
 			t.Errorf("%q gives %q instead of %q", payload, list.got, list.want)
