@@ -38,6 +38,10 @@ type Config struct {
 	Issuer   string // the `iss` that tokens must have; empty for any
 	Audience string // what must be among their `aud`; empty for any
 
+	// Bucket waits until what there is of RevokedBucket differs from was, where nil stands for nothing that was known, and returns that.
+	// An error means that ctx has ended, or that there is no more to come. Nil: the bucket is taken to be sound.
+	Bucket func(ctx context.Context, was *Bucket) (Bucket, error)
+
 	TicketSecret string // what tickets are sealed with, the same on every node; empty for none in URLs. At least MinSecret bytes
 	Log          *slog.Logger
 }
@@ -65,7 +69,7 @@ func Open(config Config, hub *bridge.Hub, changed func()) (*Auth, error) {
 	if a.keys, err = openKeys(config); err != nil {
 		return nil, err
 	}
-	a.revoked = follow(hub, changed, config.Log)
+	a.revoked = follow(hub, changed, config)
 	return a, nil
 }
 
@@ -104,7 +108,7 @@ func (a *Auth) Token(ctx context.Context, token string) (bridge.Caller, error) {
 	revoked, known := a.revoked.ask(caller)
 	switch {
 	case !known:
-		return bridge.Caller{}, fmt.Errorf("%w: which ones are revoked has not been read from NATS yet", bridge.ErrNoVerdict)
+		return bridge.Caller{}, fmt.Errorf("%w: %s", bridge.ErrNoVerdict, a.revoked.ignorance())
 	case revoked:
 		return bridge.Caller{}, fmt.Errorf("%w: the token was revoked; sign in again for another", bridge.ErrToken)
 	}
@@ -116,6 +120,9 @@ func (a *Auth) Ready() bool {
 	_, known := a.revoked.ask(bridge.Caller{})
 	return known
 }
+
+// Problem returns what is wrong with RevokedBucket, as far as is known; "" for nothing.
+func (a *Auth) Problem() string { return a.revoked.trouble() }
 
 // Revoked tells whether the caller's token was revoked, as far as is known.
 func (a *Auth) Revoked(caller bridge.Caller) bool {

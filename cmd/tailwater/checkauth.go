@@ -62,6 +62,24 @@ func cookieName(s configs.HTTP, name string) string {
 	return name
 }
 
+// revoked says what there is of the bucket of revoked tokens, where NATS was asked. The error means that no token could be checked.
+func (r report) revoked(bucket *source.Bucket) error {
+	switch {
+	case bucket == nil:
+	case !bucket.Exists:
+		r.row("revoked tokens", "! there is no bucket %s: nothing can be revoked before it is made, as is said above", auth.RevokedBucket)
+	case bucket.Problem == "":
+		r.row("revoked tokens", "in the bucket %s", auth.RevokedBucket)
+	default:
+		r.row("revoked tokens", "! %s", bucket.Problem)
+		r.row("", "  mend it: %s", bucket.Remedy)
+	}
+	if bucket == nil || !bucket.Unread {
+		return nil
+	}
+	return fmt.Errorf("%s; %s", bucket.Problem, bucket.Remedy)
+}
+
 // revoking returns the commands that make the bucket, once, and revoke a token.
 func revoking(settings *configs.Settings) []string {
 	api := ""

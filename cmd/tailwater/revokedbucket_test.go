@@ -1,0 +1,129 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// bucketStream is the stream of a bucket of revoked tokens, as the nats command makes it.
+func bucketStream() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: "KV_" + auth.RevokedBucket, Subjects: []string{string(auth.RevokedFilter)}, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew,
+		AllowRollup: true, DenyDelete: true, AllowDirect: true, MaxBytes: -1, MaxMsgs: -1,
+	}
+}
+
+// A bucket that cannot be read, or does not keep what it is given, revokes nothing, or not for long: check, the log and /readyz say so,
+// and where it cannot be known what is revoked, no token is taken.
+func TestBucketThatRevokesNothing(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	js := connectJetStream(t, server.URL())
+	var log logBuffer
+	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
+	token := newToken(t, "--sub=alice")
+	ready := func() (int, string) { return get(t, n.admin.url()+"/readyz") }
+	signsIn := func(want int) func() bool {
+		return func() bool {
+			status, _ := request(t, "POST", n.url()+"/outbox", token, "hi")
+			return status == want
+		}
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "KV_origin", Subjects: []string{"$KV.origin.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	changed := func(change func(*jetstream.StreamConfig)) jetstream.StreamConfig {
+		config := bucketStream()
+		change(&config)
+		return config
+	}
+	for _, test := range []struct {
+		config  jetstream.StreamConfig
+		says    string
+		isKnown bool // what is revoked can be read
+	}{
+		{jetstream.StreamConfig{Name: "KV_" + auth.RevokedBucket, Mirror: &jetstream.StreamSource{Name: "KV_origin"}}, "is a mirror", false},
+		{jetstream.StreamConfig{Name: "KV_" + auth.RevokedBucket, Sources: []*jetstream.StreamSource{{Name: "KV_origin"}}}, "", false},
+		{changed(func(c *jetstream.StreamConfig) { c.Subjects = []string{"$KV.tailwater_revoked.sub.>"} }), "holds a part of it only", false},
+		{changed(func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }), "is a work queue", false},
+		{changed(func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }), "keeps messages only until", false},
+		{changed(func(c *jetstream.StreamConfig) { c.NoAck, c.AllowRollup = true, false }), "does not acknowledge", false},
+		{changed(func(c *jetstream.StreamConfig) {
+			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "$KV.tailwater_revoked.>", Destination: "elsewhere.>"}
+		}), "under other subjects", false},
+		{changed(func(c *jetstream.StreamConfig) { c.Name = "OTHER" }), "is held by the stream OTHER", true},
+		{changed(func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }), "is kept in memory", true},
+		{changed(func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }), "forgets a key after 1h0m0s", true},
+		{changed(func(c *jetstream.StreamConfig) { c.Discard, c.MaxMsgs = jetstream.DiscardOld, 10 }), "throws away old keys", true},
+		{changed(func(c *jetstream.StreamConfig) { c.Discard, c.MaxBytes = jetstream.DiscardOld, 1<<20 }), "throws away old keys", true},
+		{changed(func(c *jetstream.StreamConfig) { c.MaxAge = 1000 * time.Hour }), "", true},
+		{bucketStream(), "", true},
+	} {
+		stream, err := js.CreateStream(t.Context(), test.config)
+		if err != nil {
+			t.Fatalf("%+v: %v", test.config, err)
+		}
+		want, isSound := http.StatusOK, test.isKnown && test.says == ""
+		if !test.isKnown {
+			want = http.StatusServiceUnavailable
+		}
+		eventually(t, "/readyz says "+test.says, func() bool {
+			status, text := ready()
+			return status == want && strings.Contains(text, test.says) && (!isSound || text == "ready; NATS is connected\n")
+		})
+		eventually(t, "the log says "+test.says, func() bool { return strings.Contains(log.String(), test.says) })
+		if test.isKnown {
+			eventually(t, "tokens are taken", signsIn(http.StatusAccepted))
+			if _, err := js.Publish(t.Context(), "$KV.tailwater_revoked.sub.alice", nil); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "they can be revoked", signsIn(http.StatusUnauthorized))
+		} else {
+			eventually(t, "no token is taken", signsIn(http.StatusServiceUnavailable))
+		}
+		code, out, _ := call(t, "check")
+		isTold := strings.Contains(out, "! ") && strings.Contains(out, test.says) && strings.Contains(out, "mend it: ")
+		if (code == 0) != test.isKnown || isTold == isSound {
+			t.Errorf("%s: exit code %d\n%s", test.says, code, out)
+		}
+		if err := js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "without a bucket nothing is revoked", signsIn(http.StatusAccepted))
+	}
+	if _, out, _ := call(t, "check"); !strings.Contains(out, "! there is no bucket tailwater_revoked") {
+		t.Error(out)
+	}
+}
+
+// What is published to revoke a token, and no bucket keeps, is told: it is lost with this process.
+func TestRevocationThatNothingKeeps(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	var log logBuffer
+	n := startApartLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
+	ready := func() string {
+		_, text := get(t, n.admin.url()+"/readyz")
+		return text
+	}
+	eventually(t, "it is ready", func() bool { return ready() == "ready; NATS is connected\n" })
+	conn := publisher(t, server.URL())
+	if err := conn.Publish("$KV.tailwater_revoked.sub.alice", nil); err != nil {
+		t.Fatal(err)
+	}
+	const says = "there is no bucket tailwater_revoked to keep it"
+	eventually(t, "/readyz says so", func() bool {
+		return strings.Contains(ready(), "ready; NATS is connected; the key") && strings.Contains(ready(), says)
+	})
+	eventually(t, "the log says so", func() bool {
+		return strings.Contains(log.String(), says) && strings.Contains(log.String(), "nats kv add tailwater_revoked")
+	})
+	revoked(t, connectJetStream(t, server.URL()))("sub.alice")
+	eventually(t, "the bucket keeps it", func() bool { return ready() == "ready; NATS is connected\n" })
+}
