@@ -20,14 +20,15 @@ func bucketStream() jetstream.StreamConfig {
 	}
 }
 
-// A bucket that cannot be read, or does not keep what it is given, revokes nothing, or not for long: check, the log and /readyz say so,
-// and where it cannot be known what is revoked, no token is taken.
+// A bucket that cannot be read, or does not keep what it is given, revokes nothing, or not for long: the log and /readyz say so, and where
+// it cannot be known what is revoked, no token is taken.
 func TestBucketThatRevokesNothing(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js := connectJetStream(t, server.URL())
 	var log logBuffer
-	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
-	token := newToken(t, "--sub=alice")
+	n := startApartLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
+	token := sign(t, tokenSecret, auth.Claims{Subject: "alice", Expires: time.Now().Add(time.Hour)})
 	ready := func() (int, string) { return get(t, n.admin.url()+"/readyz") }
 	signsIn := func(want int) func() bool {
 		return func() bool {
@@ -35,14 +36,12 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 			return status == want
 		}
 	}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "KV_origin", Subjects: []string{"$KV.origin.>"}}); err != nil {
-		t.Fatal(err)
-	}
 	changed := func(change func(*jetstream.StreamConfig)) jetstream.StreamConfig {
 		config := bucketStream()
 		change(&config)
 		return config
 	}
+	var stream jetstream.Stream
 	for _, test := range []struct {
 		config  jetstream.StreamConfig
 		says    string
@@ -65,8 +64,13 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 		{changed(func(c *jetstream.StreamConfig) { c.MaxAge = 1000 * time.Hour }), "", true},
 		{bucketStream(), "", true},
 	} {
-		stream, err := js.CreateStream(t.Context(), test.config)
-		if err != nil {
+		if stream != nil {
+			if err := js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var err error
+		if stream, err = js.CreateStream(t.Context(), test.config); err != nil {
 			t.Fatalf("%+v: %v", test.config, err)
 		}
 		want, isSound := http.StatusOK, test.isKnown && test.says == ""
@@ -78,27 +82,45 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 			return status == want && strings.Contains(text, test.says) && (!isSound || text == "ready; NATS is connected\n")
 		})
 		eventually(t, "the log says "+test.says, func() bool { return strings.Contains(log.String(), test.says) })
-		if test.isKnown {
-			eventually(t, "tokens are taken", signsIn(http.StatusAccepted))
-			if _, err := js.Publish(t.Context(), "$KV.tailwater_revoked.sub.alice", nil); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "they can be revoked", signsIn(http.StatusUnauthorized))
-		} else {
+		if !test.isKnown {
 			eventually(t, "no token is taken", signsIn(http.StatusServiceUnavailable))
+			continue
 		}
-		code, out, _ := call(t, "check")
-		isTold := strings.Contains(out, "! ") && strings.Contains(out, test.says) && strings.Contains(out, "mend it: ")
-		if (code == 0) != test.isKnown || isTold == isSound {
-			t.Errorf("%s: exit code %d\n%s", test.says, code, out)
-		}
-		if err := js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name); err != nil {
+		eventually(t, "tokens are taken", signsIn(http.StatusAccepted))
+		if _, err := js.Publish(t.Context(), "$KV.tailwater_revoked.sub.alice", nil); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "without a bucket nothing is revoked", signsIn(http.StatusAccepted))
+		eventually(t, "they can be revoked", signsIn(http.StatusUnauthorized))
 	}
-	if _, out, _ := call(t, "check"); !strings.Contains(out, "! there is no bucket tailwater_revoked") {
-		t.Error(out)
+}
+
+// What serve says of the bucket, check does; it fails where no token would be taken.
+func TestCheckLooksAtTheBucket(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	js := connectJetStream(t, server.URL())
+	for name, value := range signedIn(settings{"NATS_URL": server.URL()}) {
+		t.Setenv("TAILWATER_"+name, value)
+	}
+	memory, mirror := bucketStream(), jetstream.StreamConfig{Name: "KV_" + auth.RevokedBucket, Mirror: &jetstream.StreamSource{Name: "KV_origin"}}
+	memory.Storage = jetstream.MemoryStorage
+	for _, test := range []struct {
+		config *jetstream.StreamConfig
+		says   string
+		code   int
+	}{
+		{nil, "! there is no bucket tailwater_revoked", 0},
+		{&mirror, "! the keys of the bucket tailwater_revoked cannot be read: the stream KV_tailwater_revoked is a mirror", exitFailure},
+		{&memory, "! the bucket tailwater_revoked is kept in memory", 0},
+	} {
+		if test.config != nil {
+			_ = js.DeleteStream(t.Context(), test.config.Name)
+			if _, err := js.CreateStream(t.Context(), *test.config); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, out, _ := call(t, "check"); code != test.code || !strings.Contains(out, test.says) || test.config != nil && !strings.Contains(out, "mend it: ") {
+			t.Errorf("exit code %d, without %q:\n%s", code, test.says, out)
+		}
 	}
 }
 
