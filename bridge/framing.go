@@ -181,7 +181,7 @@ func (f Framing) message(m *Message) []byte {
 		ID:      string(id),
 		Time:    m.Position.when(),
 		Event:   event,
-		Headers: m.Header,
+		Headers: withoutKeys(m.Header),
 	}
 	text := f.object(object, m.Data)
 	if f.Format == Lines {

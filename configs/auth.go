@@ -138,6 +138,24 @@ func (u *KeySetURL) Decode(value string) error {
 	return nil
 }
 
+// ProxyURL is the URL of an HTTP proxy.
+type ProxyURL struct{ *url.URL }
+
+// Decode reads a ProxyURL.
+func (u *ProxyURL) Decode(value string) error {
+	parsed, err := url.Parse(value)
+	switch {
+	case err != nil, parsed.Hostname() == "", parsed.Scheme != "http" && parsed.Scheme != "https":
+		return errors.New("it is no URL of a proxy; write it as http://proxy.example.com:3128")
+	case parsed.User != nil:
+		return errors.New("it holds a user, whose password would show; use a proxy that asks for none")
+	case parsed.RawQuery+parsed.Fragment+strings.Trim(parsed.Path, "/") != "":
+		return errors.New("it says more than where the proxy is; write it as http://proxy.example.com:3128")
+	}
+	u.URL = parsed
+	return nil
+}
+
 // CookieName is the name of a cookie.
 type CookieName string
 
@@ -168,6 +186,12 @@ func (p *problems) checkAuth(s *Settings) {
 	}
 	if s.IsSet("AUTH_TICKET_SECRET") && s.IsSet("AUTH_JWT_SECRET") && s.Auth.TicketSecret.Reveal() == s.Auth.JWTSecret.Reveal() {
 		p.refuse("AUTH_TICKET_SECRET", "it is the secret of the tokens; make another with openssl rand -base64 32")
+	}
+	if s.Auth.MaxLife <= 0 {
+		p.refuse("AUTH_MAX_LIFE", "%v is too short; it must be more than 0", s.Auth.MaxLife)
+	}
+	if s.IsSet("AUTH_JWKS_PROXY") && s.Auth.JwksURL == "" {
+		p.refuse("AUTH_JWKS_PROXY", "without effect; set %s_AUTH_JWKS_URL, or remove it", Prefix)
 	}
 	if len(given) > 0 {
 		return

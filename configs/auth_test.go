@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -65,6 +66,10 @@ func TestAuth(t *testing.T) {
 		environ(t, "TAILWATER_AUTH_JWKS_URL="+url)
 		same(t, url, load(t, "").Auth.SignsIn(), want)
 	}
+	same(t, "MaxLife", load(t, "").Auth.MaxLife, 30*24*time.Hour)
+	environ(t, "TAILWATER_AUTH_JWKS_URL=https://h/k", "TAILWATER_AUTH_JWKS_PROXY=http://proxy.example.com:3128", "TAILWATER_AUTH_MAX_LIFE=1h")
+	s = load(t, "")
+	same(t, "the proxy and MaxLife", fmt.Sprint(s.Auth.JwksProxy, " ", s.Auth.MaxLife), "http://proxy.example.com:3128 1h0m0s")
 }
 
 func TestPublicKeys(t *testing.T) {
@@ -109,6 +114,13 @@ func TestAuthIsRefused(t *testing.T) {
 		{[]string{"AUTH_JWKS_URL=id.example.com/k"}, "AUTH_JWKS_URL: it is not a URL…"},
 		{[]string{"AUTH_JWKS_URL=ftp://id.example.com/k"}, "AUTH_JWKS_URL: it is not a URL…"},
 		{[]string{"AUTH_JWKS_URL=https://a:swordfish@id.example.com/k"}, "AUTH_JWKS_URL: it holds a user…"},
+		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_MAX_LIFE=0s"}, "AUTH_MAX_LIFE: 0s is too short…more than 0"},
+		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_MAX_LIFE=30d"}, "AUTH_MAX_LIFE: …duration"},
+		{[]string{"AUTH_JWKS_PROXY=http://proxy:3128"}, "AUTH_JWKS_PROXY: without effect; set TAILWATER_AUTH_JWKS_URL…"},
+		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=proxy:3128"}, "AUTH_JWKS_PROXY: it is no URL…"},
+		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=socks5://proxy"}, "AUTH_JWKS_PROXY: it is no URL…"},
+		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=http://a:swordfish@proxy"}, "AUTH_JWKS_PROXY: it holds a user…"},
+		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=http://proxy/x"}, "AUTH_JWKS_PROXY: it says more…"},
 		{[]string{"AUTH_COOKIE=a"}, "AUTH_COOKIE: without a key no token is taken; set one of TAILWATER_AUTH_JWT_SECRET, _AUTH_JWT_PUBLIC_KEY, _AUTH_JWKS_URL, or remove it…"},
 		{[]string{"AUTH_ISSUER=a"}, "AUTH_ISSUER: without a key…"},
 		{[]string{"AUTH_AUDIENCE=a"}, "AUTH_AUDIENCE: without a key…"},

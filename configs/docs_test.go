@@ -52,7 +52,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	environ(t)
 	markdown, help := configs.Markdown(), configs.Help()
 	settings := exampleLine.FindAllStringSubmatch(configs.ExampleEnv(), -1)
-	same(t, "settings", len(settings), 52)
+	same(t, "settings", len(settings), 54)
 	for _, setting := range settings {
 		name, example := setting[1], setting[2]
 		if !strings.Contains(markdown, "| `"+name+"` | ") || !strings.Contains(help, "\n"+name+"  ") && !strings.HasPrefix(help, name) {
@@ -74,7 +74,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 
 // A line of the example with its # removed must work: the value is written as it is read.
 func TestExamplesAreValues(t *testing.T) {
-	files := regexp.MustCompile(`_(NKEY|CREDS|CA|CERT|KEY|EMBED_CONFIG)$|_JS_DOMAIN$|_AUTH_(ISSUER|AUDIENCE|COOKIE)$|_SECRET$`)
+	files := regexp.MustCompile(`_(NKEY|CREDS|CA|CERT|KEY|EMBED_CONFIG)$|_JS_DOMAIN$|_AUTH_(ISSUER|AUDIENCE|COOKIE|JWKS_PROXY)$|_SECRET$`)
 	for _, setting := range exampleLine.FindAllStringSubmatch(configs.ExampleEnv(), -1) {
 		if files.MatchString(setting[1]) {
 			continue // of a machine that is not this one, or good only beside another, or to be replaced

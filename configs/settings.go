@@ -118,13 +118,15 @@ type Anonymous struct {
 
 // Auth is how callers sign in: with tokens that one kind of key is for.
 type Auth struct {
-	JWTSecret    Secret     `split_words:"true" unset:"none" example:"change-me-to-the-output-of-openssl-rand-base64-32" desc:"Secret that tokens (JWT) are signed with, by HS256, HS384 or HS512: at least 32 bytes, as openssl rand -base64 32 makes them. Whoever has it can make tokens."`
-	JWTPublicKey PublicKeys `split_words:"true" unset:"none" example:"/etc/tailwater/tokens.pem" desc:"PEM file of the public key that tokens are signed for (RS256, ES256, EdDSA and their like), or what is in it; several keys in it are all good."`
-	JwksURL      KeySetURL  `split_words:"true" unset:"none" example:"https://id.example.com/.well-known/jwks.json" desc:"https URL of the key set (JWKS) of an identity provider, whose keys tokens are signed with; http on this machine."`
-	Issuer       string     `unset:"any" example:"https://id.example.com" desc:"What the claim iss of tokens must be."`
-	Audience     string     `unset:"any" example:"tailwater" desc:"What must be among the aud of tokens."`
-	Cookie       CookieName `unset:"none" example:"tailwater" desc:"Name of a cookie to sign in with. POST /session sets it to the token, sealed with AUTH_TICKET_SECRET, else with AUTH_JWT_SECRET; a program of the same host may set it to a token. Where browsers come over TLS, here or at a proxy of HTTP_TRUSTED_PROXIES, the name is __Host- and this."`
-	TicketSecret Secret     `split_words:"true" unset:"no tickets" example:"change-me-too-to-the-output-of-openssl-rand-base64-32" desc:"Secret that the tickets of POST /session are sealed with, for EventSource(url?ticket=…): at least 32 bytes, the same on every bridge, and not that of the tokens."`
+	JWTSecret    Secret        `split_words:"true" unset:"none" example:"change-me-to-the-output-of-openssl-rand-base64-32" desc:"Secret that tokens (JWT) are signed with, by HS256, HS384 or HS512: at least 32 bytes, as openssl rand -base64 32 makes them. Whoever has it can make tokens."`
+	JWTPublicKey PublicKeys    `split_words:"true" unset:"none" example:"/etc/tailwater/tokens.pem" desc:"PEM file of the public key that tokens are signed for (RS256, ES256, EdDSA and their like), or what is in it; several keys in it are all good."`
+	JwksURL      KeySetURL     `split_words:"true" unset:"none" example:"https://id.example.com/.well-known/jwks.json" desc:"https URL of the key set (JWKS) of an identity provider, whose keys tokens are signed with; http on this machine."`
+	JwksProxy    ProxyURL      `split_words:"true" unset:"none" example:"http://proxy.example.com:3128" desc:"Proxy through which the key set is read: an http or https URL. HTTPS_PROXY and its like are not looked at."`
+	Issuer       string        `unset:"any" example:"https://id.example.com" desc:"What the claim iss of tokens must be."`
+	Audience     string        `unset:"any" example:"tailwater" desc:"What must be among the aud of tokens."`
+	MaxLife      time.Duration `split_words:"true" default:"720h" desc:"How long a token may be good, from now on: a duration such as 720h, 30 days. One whose exp is further away is refused."`
+	Cookie       CookieName    `unset:"none" example:"tailwater" desc:"Name of a cookie to sign in with. POST /session sets it to the token, sealed with AUTH_TICKET_SECRET, else with AUTH_JWT_SECRET; a program of the same host may set it to a token. Where browsers come over TLS, here or at a proxy of HTTP_TRUSTED_PROXIES, the name is __Host- and this."`
+	TicketSecret Secret        `split_words:"true" unset:"no tickets" example:"change-me-too-to-the-output-of-openssl-rand-base64-32" desc:"Secret that the tickets of POST /session are sealed with, for EventSource(url?ticket=…): at least 32 bytes, the same on every bridge, and not that of the tokens."`
 }
 
 // SignsIn reports whether tokens are taken at all.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -30,9 +31,16 @@ type Config struct {
 	Secret     string             // for HS256, HS384 and HS512; at least MinSecret bytes
 	PublicKeys []crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; a token may be of any of them
 	JWKS       string             // the URL of a JSON Web Key Set (RFC 7517)
+	Proxy      *url.URL           // through which that is read; nil for none. The environment names none
+
+	MaxLife time.Duration // how long a token may be good from now on; 0 for any time
 
 	Issuer   string // the `iss` that tokens must have; empty for any
 	Audience string // what must be among their `aud`; empty for any
+
+	// Bucket waits until what there is of RevokedBucket differs from was, where nil stands for nothing that was known, and returns that.
+	// An error means that ctx has ended, or that there is no more to come. Nil: the bucket is taken to be sound.
+	Bucket func(ctx context.Context, was *Bucket) (Bucket, error)
 
 	TicketSecret string // what tickets are sealed with, the same on every node; empty for none in URLs. At least MinSecret bytes
 	Log          *slog.Logger
@@ -61,7 +69,7 @@ func Open(config Config, hub *bridge.Hub, changed func()) (*Auth, error) {
 	if a.keys, err = openKeys(config); err != nil {
 		return nil, err
 	}
-	a.revoked = follow(hub, changed, config.Log)
+	a.revoked = follow(hub, changed, config)
 	return a, nil
 }
 
@@ -100,7 +108,7 @@ func (a *Auth) Token(ctx context.Context, token string) (bridge.Caller, error) {
 	revoked, known := a.revoked.ask(caller)
 	switch {
 	case !known:
-		return bridge.Caller{}, fmt.Errorf("%w: which ones are revoked has not been read from NATS yet", bridge.ErrNoVerdict)
+		return bridge.Caller{}, fmt.Errorf("%w: %s", bridge.ErrNoVerdict, a.revoked.ignorance())
 	case revoked:
 		return bridge.Caller{}, fmt.Errorf("%w: the token was revoked; sign in again for another", bridge.ErrToken)
 	}
@@ -112,6 +120,9 @@ func (a *Auth) Ready() bool {
 	_, known := a.revoked.ask(bridge.Caller{})
 	return known
 }
+
+// Problem returns what is wrong with RevokedBucket, as far as is known; "" for nothing.
+func (a *Auth) Problem() string { return a.revoked.trouble() }
 
 // Revoked tells whether the caller's token was revoked, as far as is known.
 func (a *Auth) Revoked(caller bridge.Caller) bool {
@@ -127,10 +138,16 @@ func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) 
 	if strings.ContainsAny(token, lineEnds) {
 		return nil, a.reason(jwt.ErrTokenMalformed, nil)
 	}
+	if err := checkParts(token); err != nil {
+		return nil, a.reason(err, nil)
+	}
 	claims := jwt.MapClaims{}
 	_, err := a.parser.ParseWithClaims(token, claims, func(unverified *jwt.Token) (any, error) {
 		return a.keyOf(ctx, unverified)
 	})
+	if err == nil {
+		err = a.checkLife(claims)
+	}
 	if err != nil {
 		return nil, a.reason(err, claims)
 	}
@@ -147,6 +164,8 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 		return fmt.Errorf("%w: %s", bridge.ErrNoVerdict, unknown)
 	case errors.As(err, &known):
 		why = known
+	case errors.Is(err, errTwice):
+		why = fmt.Errorf("the token %w; its signer has to write each name once", errTwice)
 	case errors.Is(err, jwt.ErrTokenMalformed):
 		why = errors.New("the token is no JWT: three parts in base64url, joined by dots, of which the first two are JSON")
 	case errors.Is(err, jwt.ErrTokenUnverifiable):
@@ -162,10 +181,13 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 // claimsReason puts into words what is wrong with the claims of a token whose signature is good. Each reason names the claim
 // that it is about.
 func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
+	var life lifeError
 	wrong := a.wrongType(claims)
 	switch {
 	case wrong != nil:
 		return wrong
+	case errors.As(err, &life):
+		return life
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return fmt.Errorf("the token has expired%s; sign in again for another", when(claims.GetExpirationTime()))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
@@ -188,6 +210,9 @@ func (a *Auth) wrongType(claims jwt.MapClaims) error {
 		case float64:
 			if value == 0 && name == "exp" { // to the library it is absent
 				return errors.New("the token's exp is 0, which is long ago; sign in again for another")
+			}
+			if value < firstTime || value > lastTime {
+				return fmt.Errorf("the token's %s is no time before the year 10000: it is the seconds since 1970, and not milliseconds", name)
 			}
 		default:
 			return fmt.Errorf("the token's %s is no number; it is the seconds since 1970", name)

@@ -1,10 +1,9 @@
 package auth
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -43,7 +42,7 @@ func callerOf(claims jwt.MapClaims) (bridge.Caller, error) {
 	if err != nil || expires == nil { // the parser has seen to that
 		return bridge.Caller{}, errors.New("the token has no exp; tokens that never expire are not taken")
 	}
-	grant, err := grantOf(claims["nats"])
+	grant, err := grantOf(claims)
 	if err != nil {
 		return bridge.Caller{}, fmt.Errorf("the token's claim nats %w", err)
 	}
@@ -56,22 +55,78 @@ func callerOf(claims jwt.MapClaims) (bridge.Caller, error) {
 	return caller, nil
 }
 
+// errForm: the claim `nats` is not understood.
+var errForm = errors.New(`is not of the form {"sub":{"allow":["chat.>"],"deny":[]},"pub":{"allow":[]},"wildcards":false}, where all can be left out and nothing added`)
+
+// natsClaim is the claim that says what a caller may do.
+const natsClaim = "nats"
+
 // grantOf reads the claim `nats`. What it does not understand it refuses: a deny that is misspelt would deny nothing.
-func grantOf(claim any) (bridge.Grant, error) {
-	if claim == nil {
-		return bridge.Grant{}, nil
+func grantOf(claims jwt.MapClaims) (bridge.Grant, error) {
+	for name := range claims {
+		if name != natsClaim && strings.EqualFold(name, natsClaim) {
+			return bridge.Grant{}, errors.New("is written in small letters; with others it would be passed over, with what it denies")
+		}
 	}
-	text, err := json.Marshal(claim)
-	if err != nil {
-		return bridge.Grant{}, fmt.Errorf("cannot be read: %w", err)
-	}
-	var p Permissions
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&p); err != nil {
-		return bridge.Grant{}, errors.New(`is not of the form {"sub":{"allow":["chat.>"],"deny":[]},"pub":{"allow":[]},"wildcards":false}, where all can be left out and nothing added`)
+	p, ok := permissionsOf(claims[natsClaim])
+	if !ok {
+		return bridge.Grant{}, errForm
 	}
 	return p.grant()
+}
+
+// permissionsOf reads Permissions from what encoding/json makes of any object: its names are exact, where those of a struct's fields
+// are not. null is as good as absent.
+func permissionsOf(value any) (p Permissions, ok bool) {
+	ok = eachMember(value, func(name string, value any) bool {
+		switch name {
+		case "sub":
+			return p.Sub.read(value)
+		case "pub":
+			return p.Pub.read(value)
+		case "wildcards":
+			var isBool bool
+			p.Wildcards, isBool = value.(bool)
+			return isBool || value == nil
+		}
+		return false
+	})
+	return p, ok
+}
+
+func (f *Filters) read(value any) bool {
+	return eachMember(value, func(name string, value any) bool {
+		switch name {
+		case "allow":
+			return readTexts(&f.Allow, value)
+		case "deny":
+			return readTexts(&f.Deny, value)
+		}
+		return false
+	})
+}
+
+// eachMember calls read for each member of an object, until read does not understand one. It reports whether all was understood.
+func eachMember(value any, read func(name string, value any) bool) bool {
+	object, isObject := value.(map[string]any)
+	for name, value := range object {
+		if !read(name, value) {
+			return false
+		}
+	}
+	return isObject || value == nil
+}
+
+func readTexts(to *[]string, value any) bool {
+	list, isList := value.([]any)
+	for _, entry := range list {
+		text, isText := entry.(string)
+		if !isText {
+			return false
+		}
+		*to = append(*to, text)
+	}
+	return isList || value == nil
 }
 
 // grant gives what the permissions allow.

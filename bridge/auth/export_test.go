@@ -22,3 +22,6 @@ func ParseKeySet(text []byte) (int, error) {
 	keys, err := parseKeySet(text)
 	return len(keys), err
 }
+
+// MaxWaiting is how many callers wait for a key set at most.
+const MaxWaiting = maxWaiting

@@ -8,9 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/MicahParks/jwkset"
 	"golang.org/x/time/rate"
@@ -23,6 +26,10 @@ const (
 	fetchEvery = 5 * time.Second
 	// fetchTimeout is how long the provider may take.
 	fetchTimeout = 5 * time.Second
+	// maxWaiting is how many requests wait for a key set at once, and waitTimeout how long: each holds a connection and a
+	// goroutine, and anyone can make up a key id that has to be looked for.
+	maxWaiting  = 64
+	waitTimeout = 2 * time.Second
 	// maxKeySet is how many bytes of an answer are read.
 	maxKeySet = 1 << 20
 )
@@ -35,6 +42,8 @@ type jwks struct {
 	client *http.Client
 	pace   *rate.Limiter
 
+	waiting chan struct{} // holds one for each request that waits
+
 	ctx     context.Context
 	cancel  context.CancelFunc
 	reading sync.WaitGroup
@@ -46,8 +55,8 @@ type jwks struct {
 	arrived chan struct{} // closed when the attempt under way has ended; nil if there is none
 }
 
-func openJWKS(url string, log *slog.Logger) *jwks {
-	j := newJWKS(context.Background(), url, log)
+func openJWKS(config Config) *jwks {
+	j := newJWKS(context.Background(), config.JWKS, config.Proxy, config.Log)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.fetch() // so that the first caller need not wait
@@ -55,9 +64,9 @@ func openJWKS(url string, log *slog.Logger) *jwks {
 }
 
 // KeySet reads a key set once, as Auth would, and tells how many keys there are that tokens can be signed with: at least one. The
-// error says what is wrong with it.
-func KeySet(ctx context.Context, url string) (count int, err error) {
-	j := newJWKS(ctx, url, nil)
+// error says what is wrong with it. proxy is that of Config.
+func KeySet(ctx context.Context, address string, proxy *url.URL) (count int, err error) {
+	j := newJWKS(ctx, address, proxy, nil)
 	defer j.close()
 	keys, err := j.read(ctx)
 	return len(keys), err
@@ -80,11 +89,15 @@ func (a *Auth) ReadKeySet(ctx context.Context) (count int, err error) {
 	return len(keys), nil
 }
 
-func newJWKS(ctx context.Context, url string, log *slog.Logger) *jwks {
+func newJWKS(ctx context.Context, address string, proxy *url.URL, log *slog.Logger) *jwks {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = nil // what the environment names was set for other programs, and would see which keys are trusted
+	if proxy != nil {
+		transport.Proxy = http.ProxyURL(proxy)
+	}
 	transport.DisableKeepAlives = true // it is asked too rarely
 	j := &jwks{
-		url: url, log: log, pace: rate.NewLimiter(rate.Every(fetchEvery), 1),
+		url: address, log: log, pace: rate.NewLimiter(rate.Every(fetchEvery), 1), waiting: make(chan struct{}, maxWaiting),
 		client: &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return errors.New("it redirects; name the URL that it leads to")
 		}},
@@ -105,11 +118,31 @@ func (j *jwks) find(ctx context.Context, id string) ([]key, error) {
 		if arrived == nil {
 			return found, err
 		}
-		select {
-		case <-arrived:
-		case <-ctx.Done():
-			return nil, undecided("the caller did not wait for the key set")
+		if err := j.await(ctx, arrived); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// await waits for the attempt under way, unless too many do already.
+func (j *jwks) await(ctx context.Context, arrived <-chan struct{}) error {
+	select {
+	case j.waiting <- struct{}{}:
+		defer func() { <-j.waiting }()
+	default:
+		return undecided("too many requests wait for the key set of TAILWATER_AUTH_JWKS_URL already")
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, waitTimeout, undecided("the provider of TAILWATER_AUTH_JWKS_URL has not answered in time"))
+	defer cancel()
+	select {
+	case <-arrived:
+		return nil
+	case <-ctx.Done():
+		var late undecided
+		if errors.As(context.Cause(ctx), &late) {
+			return late
+		}
+		return undecided("the caller did not wait for the key set")
 	}
 }
 
@@ -183,8 +216,12 @@ func (j *jwks) read(ctx context.Context) ([]key, error) {
 // parseKeySet gives the keys of a set that tokens can be signed with. Others are passed over: a set may hold any.
 func parseKeySet(text []byte) ([]key, error) {
 	var set jwkset.JWKSMarshal
-	if err := json.Unmarshal(text, &set); err != nil {
+	if err := json.Unmarshal(text, &set); err != nil || !utf8.Valid(text) {
 		return nil, errors.New("read the key set: it is no JSON Web Key Set")
+	}
+	// Package json takes a name in any case for the field's.
+	if hasTwice(text, func(name string) string { return strings.ToLower(strings.ToUpper(name)) }) {
+		return nil, fmt.Errorf("read the key set: it %w", errTwice)
 	}
 	var keys []key
 	for _, marshalled := range set.Keys {

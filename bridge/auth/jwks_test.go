@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,4 +219,65 @@ func FuzzKeySet(f *testing.F) {
 			t.Errorf("%d keys, and %v", n, err)
 		}
 	})
+}
+
+// However many callers bring keys that nobody knows while the provider does not answer, few of them wait, and not for long.
+func TestFewWaitForTheKeySet(t *testing.T) {
+	p := startProvider(t)
+	release := make(chan struct{})
+	p.say(func(http.ResponseWriter, *http.Request) { <-release })
+	t.Cleanup(func() { close(release) })
+	a := open(t, auth.Config{JWKS: p.URL})
+	token := signed(t, "RS256")
+	const callers = 1000
+	verdicts := make(chan error, callers)
+	for range callers {
+		go func() {
+			_, err := a.Token(context.Background(), token)
+			verdicts <- err
+		}()
+	}
+	told := map[string]int{}
+	for range callers {
+		err := <-verdicts
+		if !errors.Is(err, bridge.ErrNoVerdict) {
+			t.Fatal(err)
+		}
+		told[err.Error()]++
+	}
+	turnedAway, late := 0, 0
+	for text, n := range told {
+		if strings.Contains(text, "too many requests wait") {
+			turnedAway += n
+		}
+		if strings.Contains(text, "has not answered in time") {
+			late += n
+		}
+	}
+	if turnedAway < callers-auth.MaxWaiting || late == 0 || late > auth.MaxWaiting || turnedAway+late != callers {
+		t.Errorf("%d of %d waited: %v", callers-turnedAway, callers, told)
+	}
+}
+
+// A key set is read through a proxy where the settings name one.
+func TestKeySetThroughAProxy(t *testing.T) {
+	var asked []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.RequestURI)
+		_, _ = w.Write(keySet(t, "ES256"))
+	}))
+	defer proxy.Close()
+	at, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := auth.KeySet(t.Context(), "http://127.0.0.1:1/keys", at); n != 1 || err != nil {
+		t.Errorf("%d keys, %v", n, err)
+	}
+	if _, err := auth.KeySet(t.Context(), "https://keys.invalid/keys", at); err == nil {
+		t.Error("a proxy that makes no tunnel is good enough")
+	}
+	if want := []string{"GET http://127.0.0.1:1/keys", "CONNECT keys.invalid:443"}; !slices.Equal(asked, want) {
+		t.Errorf("the proxy was asked for %q", asked)
+	}
 }

@@ -42,7 +42,7 @@ func (u undecided) Error() string { return string(u) }
 func openKeys(config Config) (keys, error) {
 	switch {
 	case config.JWKS != "":
-		return openJWKS(config.JWKS, config.Log), nil
+		return openJWKS(config), nil
 	case len(config.PublicKeys) > 0:
 		var all fixed
 		for _, public := range config.PublicKeys {

@@ -32,12 +32,17 @@ type revocations struct {
 	mu    sync.RWMutex
 	keys  map[string]bool
 	known bool // they were read once
+	inspection
 }
 
-func follow(hub *bridge.Hub, changed func(), log *slog.Logger) *revocations {
-	r := &revocations{hub: hub, changed: changed, log: log}
+func follow(hub *bridge.Hub, changed func(), config Config) *revocations {
+	r := &revocations{hub: hub, changed: changed, log: config.Log}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
+	r.inspection.begin(config.Bucket)
+	if config.Bucket != nil {
+		r.reading.Go(func() { r.inspect(ctx, config.Bucket) })
+	}
 	r.reading.Go(func() {
 		for r.read(ctx) {
 		}
@@ -54,15 +59,16 @@ func (r *revocations) close() {
 func (r *revocations) ask(caller bridge.Caller) (revoked, known bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	known = r.known && r.isSound()
 	if len(r.keys) == 0 {
-		return false, r.known
+		return false, known
 	}
 	name, token := base64.RawURLEncoding.EncodeToString([]byte(caller.Name)), base64.RawURLEncoding.EncodeToString([]byte(caller.Token))
 	revoked = r.keys["sub."+caller.Name] || r.keys["sub64."+name]
 	if caller.Token != "" {
 		revoked = revoked || r.keys["jti."+caller.Token] || r.keys["jti64."+token]
 	}
-	return revoked, r.known
+	return revoked, known
 }
 
 // read reads the bucket from its beginning, until it is another, or something is missing. What was revoked stays so until
@@ -118,6 +124,7 @@ func (r *revocations) apply(keys map[string]bool, frame []byte) bool {
 			key := keyIn(event.Subject)
 			keys[key] = true
 			r.look(key)
+			r.note(key)
 		}
 	}
 	return true

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -282,7 +284,8 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// Whatever a token says, it gives no more than what the grammar of subjects has, and nothing of NATS itself.
+// Whatever a token says, it gives no more than what the grammar of subjects has, and nothing of NATS itself; and it means to a decoder
+// that is strict by itself what it means here.
 func FuzzClaims(f *testing.F) {
 	a := open(f, auth.Config{Secret: secret})
 	for _, seed := range []string{
@@ -290,6 +293,13 @@ func FuzzClaims(f *testing.F) {
 	} {
 		f.Add(`{"sub":"alice","exp":99999999999,"nats":` + seed + `}`)
 	}
+	for _, more := range []string{
+		`"nats":{"sub":{"allow":["chat.>"],"deny":["chat.a"],"deny":[]}}`, `"nats":{"sub":{"allow":["chat.>"],"Deny":["chat.a"]}}`, `"nats":{},"nats":{"wildcards":true}`,
+		`"nats":{"sub":{"allow":["chat.>"]},"\u0073ub":{}}`, `"nats":{"wildcard\u017f":true}`, `"NATS":{}`, `"x":[{"a":1,"a":2}]`, `"x":{"a":{"b":[{}]}},"y":"\ud800"`,
+	} {
+		f.Add(`{"sub":"alice","exp":99999999999,` + more + `}`)
+	}
+	f.Add(`{"sub":"alice","exp":1,"exp":99999999999}`)
 	f.Add(`{"sub":7,"exp":1e300}`)
 	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`))
 	f.Fuzz(func(t *testing.T, payload string) {
@@ -313,5 +323,51 @@ func FuzzClaims(f *testing.F) {
 				t.Errorf("it grants %q", filter)
 			}
 		}
+		checkStrictly(t, payload, caller)
 	})
+}
+
+// checkStrictly compares a caller with what a decoder that takes exact names alone, and each of them once, makes of its claims.
+func checkStrictly(t *testing.T, payload string, caller bridge.Caller) {
+	t.Helper()
+	type filters struct {
+		Allow []string `json:"allow"`
+		Deny  []string `json:"deny"`
+	}
+	var claims map[string]jsontext.Value
+	var permissions struct {
+		Sub       filters `json:"sub"`
+		Pub       filters `json:"pub"`
+		Wildcards bool    `json:"wildcards"`
+	}
+	var name string
+	var expires float64
+	lenient := jsontext.AllowInvalidUTF8(true) // half of a surrogate pair, escaped
+	err := jsonv2.Unmarshal([]byte(payload), &claims, lenient)
+	if err == nil {
+		err = errors.Join(jsonv2.Unmarshal(claims["sub"], &name, lenient), jsonv2.Unmarshal(claims["exp"], &expires))
+	}
+	if nats := claims["nats"]; err == nil && nats != nil {
+		err = jsonv2.Unmarshal(nats, &permissions, lenient, jsonv2.RejectUnknownMembers(true))
+	}
+	if err != nil {
+		t.Fatalf("%q was taken, and is ambiguous: %v", payload, err)
+	}
+	grant := caller.Grant
+	if name != caller.Name || int64(expires) != caller.Until.Unix() || permissions.Wildcards != grant.Wildcards {
+		t.Errorf("%q gives %+v", payload, caller)
+	}
+	for _, list := range []struct {
+		got  []bridge.Subject
+		want []string
+	}{
+		{grant.Subscribe, permissions.Sub.Allow},
+		{grant.DenySubscribe, permissions.Sub.Deny},
+		{grant.Publish, permissions.Pub.Allow},
+		{grant.DenyPublish, permissions.Pub.Deny},
+	} {
+		if !slices.EqualFunc(list.got, list.want, func(a bridge.Subject, b string) bool { return string(a) == b }) {
+			t.Errorf("%q gives %q instead of %q", payload, list.got, list.want)
+		}
+	}
 }

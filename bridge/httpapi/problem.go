@@ -111,7 +111,7 @@ var problems = []struct {
 	},
 	{
 		is: bridge.ErrKeyUsed, status: http.StatusUnprocessableEntity, slug: "key-used", title: "The key was used before",
-		detail: "this Idempotency-Key was used for another message, and this one is not stored; choose a key that nobody else chooses, such as a UUID",
+		detail: "you have used this Idempotency-Key for another message, and this one is not stored; choose a new key for each message, such as a UUID",
 	},
 	{
 		is: bridge.ErrRefused, status: http.StatusBadGateway, slug: "refused", title: "NATS refuses the subject",

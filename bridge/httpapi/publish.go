@@ -47,6 +47,10 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
 	if err := a.checkRate(w, r, caller); err != nil {
 		return err
 	}
@@ -56,6 +60,10 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	}
 	if err := checkText(r, body); err != nil {
 		return err
+	}
+	if key != "" {
+		event := r.Header.Get(bridge.HeaderEvent)
+		header[bridge.HeaderMessageID] = []string{bridge.MessageID(caller, subject, key, event, body)}
 	}
 	receipt, err := a.send(r.Context(), subject, header, body)
 	if err != nil {
@@ -128,16 +136,19 @@ func natsHeader(r *http.Request) (map[string][]string, error) {
 		}
 		header[bridge.HeaderEvent] = []string{event}
 	}
-	if key := r.Header.Get("Idempotency-Key"); key != "" {
-		if !isVisible(key, 256) {
-			return nil, fmt.Errorf("%w: Idempotency-Key must be at most 256 visible ASCII characters", errHeader)
-		}
-		header["Nats-Msg-Id"] = []string{key}
-	}
 	if parent := r.Header.Get("Traceparent"); isVisible(parent, 256) {
 		header["traceparent"] = []string{parent}
 	}
 	return header, nil
+}
+
+// idempotencyKey returns the key by which a caller marks a message that it may send again; "" for none. NATS never sees it.
+func idempotencyKey(r *http.Request) (string, error) {
+	key := r.Header.Get("Idempotency-Key")
+	if key != "" && !isVisible(key, 256) {
+		return "", fmt.Errorf("%w: Idempotency-Key must be at most 256 visible ASCII characters", errHeader)
+	}
+	return key, nil
 }
 
 func isVisible(s string, most int) bool {
@@ -176,12 +187,16 @@ func checkText(r *http.Request, body []byte) error {
 	return nil
 }
 
-// writeJSON answers with a value that always encodes.
+// writeJSON answers with a value that always encodes. One that does not is a fault of this side, and not an answer without a body.
 func writeJSON(w http.ResponseWriter, status int, contentType string, value any) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // the type is JSON, and people read it
+	if err := encoder.Encode(value); err != nil {
+		panic(fmt.Errorf("encode an answer: %w", err))
+	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false) // the type is JSON, and people read it
-	_ = encoder.Encode(value)    // nothing is left to tell a client that is gone
+	_, _ = w.Write(body.Bytes()) // nothing is left to tell a client that is gone
 }

@@ -59,7 +59,8 @@ func TestPostPassesOnThreeHeaders(t *testing.T) {
 	if a.status != http.StatusAccepted {
 		t.Fatalf("%+v", a)
 	}
-	want := map[string][]string{"Tailwater-Event": {"joined 🎉"}, "Nats-Msg-Id": {`"8e03978e-40d5-43dd"`}, "traceparent": {parent}}
+	id := bridge.MessageID(bridge.Caller{}, "chat.room1", `"8e03978e-40d5-43dd"`, "joined 🎉", []byte("hello"))
+	want := map[string][]string{"Tailwater-Event": {"joined 🎉"}, "Nats-Msg-Id": {id}, "traceparent": {parent}}
 	if got := b.publisher.all()[0].header; !maps.EqualFunc(got, want, func(a, b []string) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
 		t.Errorf("%v", got)
 	}

@@ -74,6 +74,7 @@ func (t *table) bar(name string, connection uint64, by obstacle) {
 	before, known := t.barred[name]
 	t.barred[name] = bar{by, connection, time.Now().Add(by.lasts)}
 	t.timed()
+	t.spread()
 	t.mu.Unlock()
 	if !known || before.why != by.why {
 		t.log.Error("a stream cannot be read; what callers read of it is passed on as it comes, without history",
@@ -93,6 +94,9 @@ func (t *table) unbar(name string) {
 	t.mu.Lock()
 	_, known := t.barred[name]
 	delete(t.barred, name)
+	if known {
+		t.spread()
+	}
 	t.mu.Unlock()
 	if known {
 		t.log.Info("a stream can be read again", "stream", name)

@@ -75,6 +75,9 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 		status, text = http.StatusServiceUnavailable, "not ready; NATS has not been reached yet"
 	case a.node.auth != nil && !a.node.auth.Ready():
 		status, text = http.StatusServiceUnavailable, "not ready; which tokens are revoked has not been read from NATS yet"
+		if problem := a.node.auth.Problem(); problem != "" {
+			text = "not ready; no token can be checked: " + problem
+		}
 	case !stats.Connected && a.node.settings.Admin.ReadyWithoutNATS.Over(time.Since(stats.Lost)):
 		status, text = http.StatusServiceUnavailable, "not ready; NATS has been away for longer than TAILWATER_ADMIN_READY_WITHOUT_NATS"
 	case !stats.Connected:
@@ -82,6 +85,9 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	default:
 		if problem, _ := a.node.source.HistoryProblem(); problem != "" {
 			text += "; " + problem
+		}
+		if a.node.auth != nil && a.node.auth.Problem() != "" {
+			text += "; " + a.node.auth.Problem()
 		}
 		if stats.Deaf > 0 {
 			text += fmt.Sprintf("; %d subjects are refused by NATS, and their readers wait", stats.Deaf)

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -128,6 +129,7 @@ func list(subjects configs.Subjects) string {
 type found struct {
 	holdings    []source.Holding // of all filters that they name
 	permissions source.Permissions
+	revoked     *source.Bucket // nil where NATS was not asked
 }
 
 func (r report) nats(settings *configs.Settings) (found, error) {
@@ -164,7 +166,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	if err != nil {
 		asked = unasked
 	}
-	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), err)
+	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), r.revoked(asked.revoked), err)
 }
 
 // explain asks which stream is behind each filter that the settings name, what is to be mended, and what the bridge's user
@@ -186,7 +188,11 @@ func explain(settings *configs.Settings, dial source.Dialer, api string) (found,
 		return found{}, fmt.Errorf("ask which streams there are: %w", err)
 	}
 	permissions, err := from.Permissions(ctx, needs)
-	return found{holdings, permissions}, err
+	if err != nil || !settings.Auth.SignsIn() {
+		return found{holdings: holdings, permissions: permissions}, err
+	}
+	revoked, err := from.Bucket(ctx, auth.RevokedBucket, settings.Auth.MaxLife, nil)
+	return found{holdings, permissions, &revoked}, err
 }
 
 // permitted tries to subscribe to what callers may read.

@@ -20,7 +20,7 @@ func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 		return nil
 	}
 	r.row("tokens", "%s%s", keysOf(s), demands(s))
-	err := r.keySet(ctx, string(s.JwksURL))
+	err := r.keySet(ctx, s)
 	ways := []string{"Authorization: Bearer"}
 	if s.Cookie != "" {
 		ways = append(ways, "the cookie "+cookieName(settings.HTTP, string(s.Cookie)))
@@ -56,6 +56,24 @@ func cookieName(s configs.HTTP, name string) string {
 	return name
 }
 
+// revoked says what there is of the bucket of revoked tokens, where NATS was asked. The error means that no token could be checked.
+func (r report) revoked(bucket *source.Bucket) error {
+	switch {
+	case bucket == nil:
+	case !bucket.Exists:
+		r.row("revoked tokens", "! there is no bucket %s: nothing can be revoked before it is made, as is said above", auth.RevokedBucket)
+	case bucket.Problem == "":
+		r.row("revoked tokens", "in the bucket %s", auth.RevokedBucket)
+	default:
+		r.row("revoked tokens", "! %s", bucket.Problem)
+		r.row("", "  mend it: %s", bucket.Remedy)
+	}
+	if bucket == nil || !bucket.Unread {
+		return nil
+	}
+	return fmt.Errorf("%s; %s", bucket.Problem, bucket.Remedy)
+}
+
 // revoking returns the commands that make the bucket, once, and revoke a token.
 func revoking(settings *configs.Settings) []string {
 	api := ""
@@ -69,18 +87,18 @@ func revoking(settings *configs.Settings) []string {
 }
 
 // keySet reads the key set as serve would, which starts without it all the same: the provider may be away for a while.
-func (r report) keySet(ctx context.Context, url string) error {
-	if url == "" {
+func (r report) keySet(ctx context.Context, s configs.Auth) error {
+	if s.JwksURL == "" {
 		return nil
 	}
-	count, err := auth.KeySet(ctx, url)
+	count, err := auth.KeySet(ctx, string(s.JwksURL), s.JwksProxy.URL)
 	if err == nil {
 		r.row("", "where there is now %s that tokens can be signed with", plural(count, "key"))
 		return nil
 	}
 	r.row("", "! %v", err)
 	r.row("", "  mend it: set TAILWATER_AUTH_JWKS_URL to what the provider's /.well-known/openid-configuration calls jwks_uri, and see that it")
-	r.row("", "  can be reached from here; serve starts without it, and takes no token until it has been read")
+	r.row("", "  can be reached from here, through TAILWATER_AUTH_JWKS_PROXY where it must be; serve starts without it, and takes no token until it has been read")
 	return fmt.Errorf("the key set of TAILWATER_AUTH_JWKS_URL is of no use: %w", err)
 }
 
@@ -95,7 +113,7 @@ func keysOf(s configs.Auth) string {
 }
 
 func demands(s configs.Auth) string {
-	text := ""
+	text := fmt.Sprintf(", good for %v at most", s.MaxLife)
 	if s.Issuer != "" {
 		text += fmt.Sprintf(", by the issuer %s", s.Issuer)
 	}

@@ -6,8 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge/auth"
 )
 
 // TestHostileRequests sends everything that might reach a forbidden subject, by each caller and method. No answer holds what
@@ -22,7 +25,32 @@ func TestHostileRequests(t *testing.T) {
 	for i, s := range b.strangers {
 		b.answers[i] = s.intrude(t, b.node.address, share(all, i))
 	}
+	b.checkKey(t)
 	b.check(t)
+}
+
+// victimsKey is a key that somebody else uses, and strangers guess.
+const victimsKey = "order-1234"
+
+// checkKey checks that the strangers, once all have posted, have used up nobody's key on the subject but their own.
+func (b *hostileBed) checkKey(t *testing.T) {
+	t.Helper()
+	for _, a := range b.answers {
+		a.begun.Wait()
+	}
+	victim := sign(t, tokenSecret, auth.Claims{Subject: "victim", Expires: time.Now().Add(time.Hour)})
+	for _, token := range []string{victim, ""} {
+		if status, body := postKey(t, b.node.url()+"/events/chat.room1", token, victimsKey, "of a victim"); status != 201 || !strings.Contains(body, `"duplicate":false`) {
+			t.Errorf("somebody has used up the victim's key: %d %s", status, body)
+		}
+	}
+	js, err := b.conn.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ack, err := js.Publish("chat.room1", []byte("of a backend"), nats.MsgId(victimsKey)); err != nil || ack.Duplicate {
+		t.Errorf("somebody has used up the id of a backend: %+v, %v", ack, err)
+	}
 }
 
 // hostileBed is a node that strangers call, with canaries on what is not theirs.

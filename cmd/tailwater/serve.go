@@ -229,7 +229,7 @@ func (n *node) openBridge() error {
 	}
 	if s.Auth.SignsIn() {
 		var err error
-		if n.auth, err = auth.Open(signIn(s.Auth, n.log), n.hub, n.outlet.Recheck); err != nil {
+		if n.auth, err = auth.Open(n.signIn(), n.hub, n.outlet.Recheck); err != nil {
 			return fmt.Errorf("set up sign-in: %w", err)
 		}
 		config.Auth, config.Cookie = n.auth, string(s.Auth.Cookie)
@@ -239,15 +239,22 @@ func (n *node) openBridge() error {
 }
 
 // signIn gives which tokens are good.
-func signIn(s configs.Auth, log *slog.Logger) auth.Config {
+func (n *node) signIn() auth.Config {
+	s := n.settings.Auth
 	return auth.Config{
+		Bucket: func(ctx context.Context, was *auth.Bucket) (auth.Bucket, error) {
+			found, err := n.source.Bucket(ctx, auth.RevokedBucket, s.MaxLife, (*source.Bucket)(was))
+			return auth.Bucket(found), err
+		},
 		Secret:       s.JWTSecret.Reveal(),
 		PublicKeys:   s.JWTPublicKey.Keys,
 		JWKS:         string(s.JwksURL),
+		Proxy:        s.JwksProxy.URL,
+		MaxLife:      s.MaxLife,
 		Issuer:       s.Issuer,
 		Audience:     s.Audience,
 		TicketSecret: s.TicketSecret.Reveal(),
-		Log:          log,
+		Log:          n.log,
 	}
 }
 

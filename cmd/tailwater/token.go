@@ -33,6 +33,8 @@ func (c *tokenCommand) Run(settings *configs.Settings, out output) error {
 		return usageError{errors.New("tailwater token: there is no secret to sign with; make one, and give it to the bridge as well:\n  export TAILWATER_AUTH_JWT_SECRET=\"$(openssl rand -base64 32)\"")}
 	case c.Expires <= 0:
 		return usageError{fmt.Errorf("tailwater token: --expires=%v is no time to come; write 1h or the like", c.Expires)}
+	case c.Expires > settings.Auth.MaxLife:
+		return usageError{fmt.Errorf("tailwater token: --expires=%v is longer than TAILWATER_AUTH_MAX_LIFE=%v allows: no bridge would take the token", c.Expires, settings.Auth.MaxLife)}
 	}
 	id := c.ID
 	if id == "" {

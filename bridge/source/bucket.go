@@ -1,0 +1,93 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Bucket says whether a bucket of the key-value store can be relied on by a program that has to know all of its keys.
+type Bucket struct {
+	Exists  bool   // something holds its keys, or is to
+	Unread  bool   // the bridge cannot read its keys, and so knows none
+	Problem string // what is wrong with it; "" for nothing
+	Remedy  string // a command line, or what else repairs it
+}
+
+// Bucket waits until JetStream has said what there is of a bucket, and that differs from was; nil stands for nothing that was known.
+// keep is how long the bucket has to keep a key. An error means that ctx has ended, or the source is closed.
+func (s *Source) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (Bucket, error) {
+	t := s.table
+	for {
+		t.mu.Lock()
+		news := t.news
+		found, known := t.bucket(name, keep)
+		t.mu.Unlock()
+		if known && (was == nil || *was != found) {
+			return found, nil
+		}
+		if err := t.pause(ctx, news); err != nil {
+			return Bucket{}, err
+		}
+	}
+}
+
+// bucket returns what is known of a bucket. The lock must be held.
+func (t *table) bucket(name string, keep time.Duration) (found Bucket, known bool) {
+	filter := bridge.Subject("$KV." + name + ".>")
+	holder, known := t.find(filter)
+	if !known {
+		return Bucket{}, false
+	}
+	add := Command(t.api.prefix, "kv", "add", name)
+	unread := func(problem, remedy string) (Bucket, bool) {
+		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
+	}
+	own := t.now.get("KV_" + name)
+	switch {
+	case slices.Contains(t.now.hidden, "KV_"+name):
+		return unread("NATS does not let this bridge look at the stream KV_"+name, t.allow())
+	case holder == nil && own == nil && len(t.now.overlapping(filter)) == 0:
+		return Bucket{Remedy: add}, true
+	case holder == nil && own != nil && own.untapped() != "":
+		return unread(own.untapped(), "delete the stream, and make the bucket: "+add)
+	case holder == nil && own != nil && len(own.info.Config.Subjects) == 0:
+		return unread("the stream KV_"+name+" has no subjects of its own", "delete the stream, and make the bucket: "+add)
+	case holder == nil:
+		return unread(t.now.reason(filter), "let no stream hold a part of "+string(filter)+", and make the bucket: "+add)
+	case holder.untapped() != "":
+		return unread(holder.untapped(), "delete the stream, and make the bucket: "+add)
+	case t.isBarred(holder.name()):
+		by := t.barred[holder.name()]
+		return unread(by.why, by.remedy)
+	}
+	found = Bucket{Exists: true}
+	found.Problem, found.Remedy = t.forgets(name, holder, keep)
+	return found, true
+}
+
+// forgets returns why a stream may not keep the keys of a bucket for so long, or not take any; "" where it does.
+func (t *table) forgets(name string, holder *stream, keep time.Duration) (problem, remedy string) {
+	config := &holder.info.Config
+	begin := "the bucket " + name
+	edit := func(flag string) string { return t.api.edit(config.Name, flag) }
+	switch {
+	case config.Name != "KV_"+name:
+		return fmt.Sprintf("%s is held by the stream %s, which is none of a bucket: a key that is deleted there stays", begin, config.Name),
+			"let that stream hold other subjects, and make the bucket: " + Command(t.api.prefix, "kv", "add", name)
+	case config.Sealed:
+		return begin + " is sealed, and takes no key any more", "make it anew"
+	case config.Storage == jetstream.MemoryStorage:
+		return begin + " is kept in memory, and forgets its keys when NATS is restarted", "make it anew with --storage=file"
+	case config.MaxAge > 0 && config.MaxAge < keep:
+		return fmt.Sprintf("%s forgets a key after %v, and a token may be good for %v", begin, config.MaxAge, keep), edit("--max-age=" + duration(keep))
+	case config.Discard == jetstream.DiscardOld && (config.MaxMsgs > 0 || config.MaxBytes > 0):
+		return begin + " throws away old keys when it is full", edit("--discard=new")
+	}
+	return "", ""
+}
