@@ -2,11 +2,7 @@ package embed
 
 import (
 	"errors"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 const (
@@ -59,7 +55,7 @@ func (s *Server) startAnew(why string) {
 		s.running.Store(nil)
 		shutDown(old.Server)
 	}
-	running, err := s.startWhole()
+	running, err := startWhole(s.options.Clone(), s.log)
 	if err != nil {
 		s.log.Error("the embedded NATS server could not be started anew; it is tried again", "error", err)
 		return
@@ -68,30 +64,4 @@ func (s *Server) startAnew(why string) {
 	s.running.Store(running)
 	s.restarts.Add(1)
 	s.log.Info("the embedded NATS server was started anew", "took", time.Since(began).Round(time.Millisecond))
-}
-
-// startWhole starts a server that has all streams that were there at the first start. A stream that could not be recovered would be
-// made anew, and be empty.
-func (s *Server) startWhole() (*instance, error) {
-	running, err := start(s.options.Clone(), s.log)
-	if err != nil {
-		return nil, err
-	}
-	for _, stream := range unrecovered(running) {
-		if !slices.Contains(s.unrecovered, stream) {
-			shutDown(running.Server)
-			return nil, errors.New(stream)
-		}
-	}
-	return running, nil
-}
-
-// unrecovered says which streams have files, and are not there all the same. In a cluster it is not known.
-func unrecovered(running *instance) (all []string) {
-	for _, e := range running.Healthz(&server.HealthzOptions{Details: true}).Errors {
-		if e.Type == server.HealthzErrorStream && strings.Contains(e.Error, "could not be recovered") {
-			all = append(all, e.Error)
-		}
-	}
-	return all
 }

@@ -67,14 +67,21 @@ func breakStore(t *testing.T, config embed.Config, server *embed.Server, js jets
 	return func() { remove(t, obstacle) }, acknowledged
 }
 
-// breakable starts a server with a stream S of small files.
-func breakable(t *testing.T, config embed.Config, log *sharedLog) (*embed.Server, jetstream.JetStream) {
+// startLogged is start with a log that is kept.
+func startLogged(t *testing.T, config embed.Config, log *sharedLog) *embed.Server {
 	t.Helper()
 	server, err := embed.Start(config, slog.New(secrets.Log(slog.NewTextHandler(log, nil))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t, server) })
+	return server
+}
+
+// breakable starts a server with a stream S of small files.
+func breakable(t *testing.T, config embed.Config, log *sharedLog) (*embed.Server, jetstream.JetStream) {
+	t.Helper()
+	server := startLogged(t, config, log)
 	ended := make(chan struct{})
 	conn, err := server.Dial(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ClosedHandler(func(*nats.Conn) { close(ended) }))
 	if err != nil {
@@ -160,11 +167,7 @@ func TestBrokenStoreIsStopped(t *testing.T) {
 	mend, acknowledged := breakStore(t, config, server, streams)
 	stop(t, server)
 	mend()
-	server, err = embed.Start(config, slog.New(slog.NewTextHandler(log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop(t, server)
+	server = startLogged(t, config, log)
 	isWhole(t, server, js(t, own(t, server)), acknowledged, log)
 }
 

@@ -41,8 +41,6 @@ type Server struct {
 	changing sync.Mutex      // held while the server is started anew, reloaded or stopped
 	options  *server.Options // to start with; guarded by changing
 
-	unrecovered []string // streams that could not be recovered at the start
-
 	remedy    atomic.Pointer[string] // for a store that is broken
 	restarts  atomic.Uint64
 	failed    chan error
@@ -70,7 +68,6 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	running := server.running.Load()
 	before, err := readLedger(server.dir)
 	server.takeStock(running, before, err)
-	server.unrecovered = unrecovered(running)
 	var alive context.Context
 	alive, server.stopWatch = context.WithCancel(context.Background())
 	server.watching.Go(func() { server.watch(alive) })
@@ -87,7 +84,7 @@ func startIn(config Config, options *server.Options, signIn []nats.Option, log *
 		config: config, options: options, signIn: signIn, token: options.Authorization, lock: lock, log: log, dir: options.StoreDir,
 		failed: make(chan error, 1), stopWatch: func() {},
 	}
-	running, err := start(options.Clone(), log)
+	running, err := startWhole(options.Clone(), log)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
