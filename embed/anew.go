@@ -9,7 +9,7 @@ const (
 	// firstPause is how long a store must have been broken before the server is started anew. It doubles with each attempt.
 	firstPause = 2 * time.Second
 	// mostAttempts is how often the server is started anew in a row.
-	mostAttempts = 5
+	mostAttempts = 4
 	// calm is how long a store must be well for an attempt to have helped.
 	calm = 5 * time.Minute
 )
@@ -52,12 +52,15 @@ func (s *Server) startAnew(why string) {
 	s.log.Warn("starting the embedded NATS server anew; browsers are held", "reason", why)
 	if old := s.running.Load(); old != nil {
 		s.note(old)
+		s.reason.Store(&why)
 		s.running.Store(nil)
 		shutDown(old.Server)
 	}
 	running, err := startWhole(s.options.Clone(), s.log)
 	if err != nil {
 		s.log.Error("the embedded NATS server could not be started anew; it is tried again", "error", err)
+		reason := err.Error()
+		s.reason.Store(&reason)
 		return
 	}
 	s.takeStock(running, s.ledger, nil)

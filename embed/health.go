@@ -36,7 +36,7 @@ func (s *Server) ailment() string {
 	if running := s.running.Load(); running != nil {
 		return running.ailment()
 	}
-	return errNotRunning.Error()
+	return fmt.Sprintf("%v: %s", errNotRunning, *s.reason.Load())
 }
 
 // Problem says what keeps the server from storing and what is to be done, or "" where all is well.
@@ -76,7 +76,7 @@ func (s *Server) watch(ctx context.Context) {
 			switch {
 			case cause != nil:
 			case tries.areSpent():
-				s.failed <- fmt.Errorf("%s; it was started anew %d times, which has not helped: look after the disk under %s, and start again", what, tries.made, s.dir)
+				s.failed <- fmt.Errorf("%s; starting it anew was tried %d times, which has not helped: look after the disk under %s, and start again", what, tries.made, s.dir)
 				return
 			case tries.isDue(now):
 				s.startAnew(what)
@@ -93,7 +93,7 @@ func (s *Server) mending(cause error) string {
 	var remedy string
 	switch {
 	case cause == nil:
-		return "the cause is gone; the server is started anew"
+		return "files can be written now, and the server is started anew"
 	case errors.Is(cause, syscall.ENOSPC), errors.Is(cause, syscall.EDQUOT):
 		remedy = "free disk space under " + s.dir
 	case errors.Is(cause, syscall.EMFILE), errors.Is(cause, syscall.ENFILE):

@@ -41,6 +41,7 @@ type Server struct {
 	changing sync.Mutex      // held while the server is started anew, reloaded or stopped
 	options  *server.Options // to start with; guarded by changing
 
+	reason    atomic.Pointer[string] // why none is running
 	remedy    atomic.Pointer[string] // for a store that is broken
 	restarts  atomic.Uint64
 	failed    chan error

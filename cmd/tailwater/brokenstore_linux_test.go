@@ -211,7 +211,7 @@ func TestChaosStoreThatStaysBroken(t *testing.T) {
 	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("the process has ended with %v, want exit code 1", err)
 	}
-	wantAll(t, "the log", p.log.String(), "started anew 5 times, which has not helped", dir)
+	wantAll(t, "the log", p.log.String(), "4 times, which has not helped", "cannot be recovered", dir)
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}
