@@ -69,7 +69,7 @@ func (s *Server) watch(ctx context.Context) {
 				tries.rest(now)
 				continue
 			}
-			cause := probe(s.dir)
+			due, cause := tries.isDue(now), probe(s.dir)
 			remedy := s.mending(cause)
 			s.remedy.Store(&remedy)
 			complaints.Do(func() { s.log.Error(what, "remedy", remedy) })
@@ -78,7 +78,7 @@ func (s *Server) watch(ctx context.Context) {
 			case tries.areSpent():
 				s.failed <- fmt.Errorf("%s; starting it anew was tried %d times, which has not helped: look after the disk under %s, and start again", what, tries.made, s.dir)
 				return
-			case tries.isDue(now):
+			case due:
 				s.startAnew(what)
 				tries.note(time.Now())
 			}
