@@ -132,6 +132,18 @@ func streamsOf(running *server.Server) (map[string]held, error) {
 	return all, nil
 }
 
+// renewed is what the streams hold now, in the lives that are known of them.
+func (l ledger) renewed(now map[string]held, clean bool) ledger {
+	next := ledger{Clean: clean, Streams: map[string]record{}}
+	for key, stream := range now {
+		if before, known := l.Streams[key]; known && before.Created.Equal(stream.Created) {
+			stream.Began = before.Began
+		}
+		next.Streams[key] = stream.record
+	}
+	return next
+}
+
 // audit compares what the streams hold with the ledger, and begins a new life of each that is damaged.
 func (l ledger) audit(now map[string]held, at time.Time, log *slog.Logger) ledger {
 	next := ledger{Streams: map[string]record{}}

@@ -28,7 +28,7 @@ func Rehearse(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if options.Cluster.Name != "" || options.Cluster.Port != 0 || len(options.Routes) > 0 || len(options.TrustedOperators) > 0 {
+	if isClustered(options) || len(options.TrustedOperators) > 0 {
 		return nil, nil
 	}
 	if options.StoreDir, err = scratch(options.StoreDir); err != nil {

@@ -16,8 +16,17 @@ func (s *Server) Reload() error {
 	case (signIn == nil) != (s.signIn == nil), options.Authorization != s.token:
 		return errors.New("TAILWATER_EMBED_CONFIG: it asks the bridge itself to sign in another way than before; restart")
 	}
-	if err := s.nats.ReloadOptions(options); err != nil {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	running := s.running.Load()
+	if running == nil {
+		return errNotRunning
+	}
+	next := options.Clone()
+	next.Port = s.options.Port
+	if err := running.ReloadOptions(options); err != nil {
 		return fmt.Errorf("TAILWATER_EMBED_CONFIG: %w", err)
 	}
+	s.options = next
 	return nil
 }

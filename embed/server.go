@@ -1,13 +1,17 @@
 package embed
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -18,20 +22,37 @@ import (
 // startTimeout is how long the server may take to recover its streams and listen.
 const startTimeout = 2 * time.Minute
 
-// Server is a running nats-server.
+// Server is a nats-server. Should its store break, another one is started in its place: see watch.
 type Server struct {
-	nats   *server.Server
-	config Config
-	signIn []nats.Option
-	token  string // that the bridge signs in with
-	lock   *flock.Flock
+	running atomic.Pointer[instance] // nil while it is started anew
+	config  Config
+	signIn  []nats.Option
+	token   string // that the bridge signs in with
+	lock    *flock.Flock
 
 	scratch string // a folder that goes with the server; "" for none
 
 	log    *slog.Logger
+	url    string
 	dir    string // that the ledger is in
-	ledger ledger
-	lives  map[life]time.Time // when those began that are not the stream's first
+	ledger ledger // belongs to whoever holds changing
+	lives  atomic.Pointer[map[life]time.Time]
+
+	changing sync.Mutex      // held while the server is started anew, reloaded or stopped
+	options  *server.Options // to start with; guarded by changing
+
+	reason    atomic.Pointer[string] // why none is running
+	remedy    atomic.Pointer[string] // for a store that is broken
+	restarts  atomic.Uint64
+	failed    chan error
+	watching  sync.WaitGroup
+	stopWatch context.CancelFunc
+}
+
+// instance is one of the servers that a Server starts, one after the other.
+type instance struct {
+	*server.Server
+	log *logger
 }
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
@@ -42,10 +63,16 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	server, err := startIn(config, options, signIn, log)
-	if err == nil {
-		server.takeStock()
+	if err != nil {
+		return nil, err
 	}
-	return server, err
+	running := server.running.Load()
+	before, err := readLedger(server.dir)
+	server.takeStock(running, before, err)
+	var alive context.Context
+	alive, server.stopWatch = context.WithCancel(context.Background())
+	server.watching.Go(func() { server.watch(alive) })
+	return server, nil
 }
 
 // startIn starts a server in its folder.
@@ -54,14 +81,23 @@ func startIn(config Config, options *server.Options, signIn []nats.Option, log *
 	if err != nil {
 		return nil, err
 	}
-	running, err := start(options, log)
+	s := &Server{
+		config: config, options: options, signIn: signIn, token: options.Authorization, lock: lock, log: log, dir: options.StoreDir,
+		failed: make(chan error, 1), stopWatch: func() {},
+	}
+	running, err := startWhole(options.Clone(), log)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Server{nats: running, config: config, signIn: signIn, token: options.Authorization, lock: lock, log: log, dir: options.StoreDir}, nil
+	if address, listens := running.Addr().(*net.TCPAddr); listens {
+		s.url, options.Port = running.ClientURL(), address.Port // the same, whenever it is started anew
+	}
+	s.lives.Store(new(map[life]time.Time))
+	s.running.Store(running)
+	return s, nil
 }
 
-func start(options *server.Options, log *slog.Logger) (*server.Server, error) {
+func start(options *server.Options, log *slog.Logger) (*instance, error) {
 	running, err := server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS: %w", err)
@@ -77,11 +113,16 @@ func start(options *server.Options, log *slog.Logger) (*server.Server, error) {
 		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
 	default:
 		logger.started()
-		return running, nil
+		return &instance{running, logger}, nil
 	}
+	shutDown(running)
+	return nil, err
+}
+
+// shutDown returns when everything that a server held is written.
+func shutDown(running *server.Server) {
 	running.Shutdown()
 	running.WaitForShutdown()
-	return nil, err
 }
 
 // ownFolder makes JetStream's folder, which only this user may read, and claims it: two servers on one folder would
@@ -115,60 +156,63 @@ func errTaken(dir string) error {
 }
 
 // URL gives what NATS clients connect to, or "" where the server does not listen.
-func (s *Server) URL() string {
-	if s.nats.Addr() == nil {
-		return ""
-	}
-	return s.nats.ClientURL()
-}
+func (s *Server) URL() string { return s.url }
 
-// Dial connects without a socket, whether or not the server listens.
+// Dial connects without a socket, whether or not the server listens. Where the server was started anew, a connection comes back to
+// the new one.
 func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
-	own := append([]nats.Option{nats.InProcessServer(s.nats)}, s.signIn...)
+	own := append([]nats.Option{nats.InProcessServer(s)}, s.signIn...)
 	return nats.Connect("", append(own, options...)...)
 }
 
+// InProcessConn implements nats.InProcessConnProvider.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	running := s.running.Load()
+	if running == nil {
+		return nil, errNotRunning
+	}
+	return running.InProcessConn()
+}
+
 // takeStock looks whether the files still hold what they did. What cannot be found out is no reason not to start.
-func (s *Server) takeStock() {
-	before, err := readLedger(s.dir)
-	now, listErr := streamsOf(s.nats)
+// before is what they held, or err why that is not known.
+func (s *Server) takeStock(running *instance, before ledger, err error) {
+	now, listErr := streamsOf(running.Server)
 	if err = errors.Join(err, listErr); err != nil {
 		s.log.Warn("it cannot be known whether the files of the streams are whole", "error", err)
 	}
 	if s.ledger = (ledger{Streams: before.Streams}); now != nil {
 		s.ledger = before.audit(now, time.Now().UTC(), s.log)
 	}
-	s.lives = map[life]time.Time{}
+	lives := map[life]time.Time{}
 	for key, stream := range s.ledger.Streams {
 		if _, name, _ := strings.Cut(key, " "); !stream.Began.Equal(stream.Created) {
-			s.lives[life{name, stream.Created.UnixNano()}] = stream.Began
+			lives[life{name, stream.Created.UnixNano()}] = stream.Began
 		}
 	}
+	s.lives.Store(&lives)
 	if err := s.ledger.write(s.dir); err != nil {
 		s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
 	}
 }
 
-// note writes down what the streams hold. What comes until the server has stopped is more, not less.
-func (s *Server) note() error {
-	now, err := streamsOf(s.nats)
-	if err != nil || now == nil {
-		return err
+// note writes down what the streams hold. What comes until the server has stopped is more, not less. Of a store that is broken, not
+// everything that was done is in its files.
+func (s *Server) note(running *instance) {
+	now, err := streamsOf(running.Server)
+	if err == nil && now != nil {
+		s.ledger = s.ledger.renewed(now, running.ailment() == "")
+		err = s.ledger.write(s.dir)
 	}
-	last := ledger{Clean: true, Streams: map[string]record{}}
-	for key, stream := range now {
-		if before, known := s.ledger.Streams[key]; known && before.Created.Equal(stream.Created) {
-			stream.Began = before.Began
-		}
-		last.Streams[key] = stream.record
+	if err != nil {
+		s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
 	}
-	return last.write(s.dir)
 }
 
 // Began returns when the present life of a stream began, which was made at a certain time: then, or when damage to its files
 // was found last. The positions of one life mean nothing in another.
 func (s *Server) Began(stream string, created time.Time) time.Time {
-	if began, found := s.lives[life{stream, created.UnixNano()}]; found {
+	if began, found := (*s.lives.Load())[life{stream, created.UnixNano()}]; found {
 		return began
 	}
 	return created
@@ -182,13 +226,16 @@ type life struct {
 
 // Stop ends the server and waits until everything it held is written.
 func (s *Server) Stop() error {
-	if s.scratch == "" {
-		if err := s.note(); err != nil {
-			s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
+	s.stopWatch()
+	s.watching.Wait()
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if running := s.running.Load(); running != nil {
+		if s.scratch == "" {
+			s.note(running)
 		}
+		shutDown(running.Server)
 	}
-	s.nats.Shutdown()
-	s.nats.WaitForShutdown()
 	if err := s.lock.Close(); err != nil {
 		return fmt.Errorf("let go of JetStream's folder: %w", err)
 	}

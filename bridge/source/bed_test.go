@@ -50,6 +50,11 @@ var ample = bridge.Memory{Frames: 1 << 17, Bytes: 256 << 20}
 // newBed opens a source. The hub forgets a feed with its last reader. The test's end closes all.
 func newBed(t testing.TB, dial source.Dialer, log *slog.Logger) *bed {
 	t.Helper()
+	return newBedWith(t, dial, source.Config{}, log)
+}
+
+func newBedWith(t testing.TB, dial source.Dialer, config source.Config, log *slog.Logger) *bed {
+	t.Helper()
 	b := &bed{left: make(chan struct{}, 1<<12)}
 	var err error
 	b.source, err = source.Open(func(options ...nats.Option) (*nats.Conn, error) {
@@ -58,7 +63,7 @@ func newBed(t testing.TB, dial source.Dialer, log *slog.Logger) *bed {
 			b.conn = conn // the first; the other reads what is older
 		}
 		return conn, err
-	}, source.Config{}, log)
+	}, config, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func (s *Source) classify(feed *bridge.Feed) (*placement, bool) {
 func (s *Source) tapOf(of *stream) *tap {
 	t := s.taps[of.name()]
 	if t != nil {
-		if _, rolled := t.state(); !rolled && t.created.Equal(of.info.Created) {
+		if _, rolled := t.state(); !rolled && t.log.epoch == of.epoch {
 			t.update(of)
 			return t
 		}

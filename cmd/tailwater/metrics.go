@@ -59,6 +59,8 @@ var (
 	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
 	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS does not let the bridge subscribe to; their readers wait.")
 	descSilence       = describe("nats_silence_seconds", "How long a stream, or with an empty name JetStream, has not answered on a connection that is up.", "stream")
+	descStoreBroken   = describe("embedded_store_broken", "1 while the embedded NATS server cannot store.")
+	descRestarts      = describe("embedded_restarts_total", "How often the embedded NATS server was started anew, because its store was broken.")
 	descDropped       = describe("nats_dropped_total", "Messages lost because they came faster than this process could take them.")
 )
 
@@ -116,6 +118,7 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 		connected = 1
 	}
 	gauge(descConnected, connected)
+	c.collectEmbedded(gauge, count)
 	count(descConnects, nats.Connects)
 	gauge(descTaps, nats.Taps)
 	gauge(descSubscriptions, nats.Subscriptions)
@@ -128,4 +131,16 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descBytesIn, nats.Bytes)
 	count(descNames, nats.RefusedEvents)
 	count(descHeaders, nats.BrokenHeaders)
+}
+
+func (c nodeCollector) collectEmbedded(gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	if c.node.embedded == nil {
+		return
+	}
+	broken := 0
+	if c.node.storeProblem() != "" {
+		broken = 1
+	}
+	gauge(descStoreBroken, broken)
+	count(descRestarts, c.node.embedded.Restarts())
 }

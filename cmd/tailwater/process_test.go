@@ -28,9 +28,10 @@ var binary = sync.OnceValues(func() (string, error) {
 
 // process is `tailwater` as a process of its own.
 type process struct {
-	cmd  *exec.Cmd
-	http string    // the URL of its listener for browsers
-	log  logBuffer // from then on
+	cmd   *exec.Cmd
+	http  string    // the URL of its listener for browsers
+	admin string    // and for probes
+	log   logBuffer // from then on
 }
 
 func startProcess(t *testing.T, env ...string) *process {
@@ -61,12 +62,12 @@ func startProcess(t *testing.T, env ...string) *process {
 		if err != nil {
 			t.Fatalf("the process ended before it listened: %v", err)
 		}
-		var entry struct{ HTTP string }
+		var entry struct{ HTTP, Admin string }
 		if err := json.Unmarshal(line, &entry); err != nil {
 			t.Errorf("not a JSON log line: %s", line)
 		}
 		secrets.Overhear(string(line))
-		p.http = entry.HTTP
+		p.http, p.admin = entry.HTTP, entry.Admin
 	}
 	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
 	return p

@@ -71,12 +71,18 @@ func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out out
 // wait returns when the node is to be closed. The error says why, if nobody asked for it. Until then, each hang-up reads
 // anew what can be.
 func (n *node) wait(ctx context.Context, hangUp <-chan os.Signal) error {
+	var storeFailed <-chan error
+	if n.embedded != nil {
+		storeFailed = n.embedded.Failed()
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			n.log.Info("stopping; a second signal stops at once")
 			return nil
 		case err := <-n.failed:
+			return err
+		case err := <-storeFailed:
 			return err
 		case <-n.source.Closed():
 			return errors.New("the connection to NATS has ended for good; the log says why")
@@ -189,6 +195,14 @@ func (n *node) dialer(of *source.Config) (dial source.Dialer, err error) {
 	}
 	of.Began = n.embedded.Began
 	return n.embedded.Dial, nil
+}
+
+// storeProblem says what keeps the embedded server from storing; "" where nothing does, or NATS is elsewhere.
+func (n *node) storeProblem() string {
+	if n.embedded == nil {
+		return ""
+	}
+	return n.embedded.Problem()
 }
 
 func (n *node) openBridge() error {

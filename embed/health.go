@@ -1,0 +1,132 @@
+package embed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	watchTick = time.Second
+	// complainInterval is how often the log says that the store is broken.
+	complainInterval = time.Minute
+)
+
+// ailment says what keeps a server from storing, or "". A store that has met a write error stays broken until its server is
+// started anew, also when the cause is gone.
+func (i *instance) ailment() string {
+	switch message := i.log.broken.Load(); {
+	case message != nil:
+		return "the embedded NATS server cannot store: " + *message
+	case !i.JetStreamEnabled():
+		return "the embedded NATS server cannot store: JetStream has turned itself off"
+	default:
+		return ""
+	}
+}
+
+// ailment says what keeps the server from storing, or "".
+func (s *Server) ailment() string {
+	if running := s.running.Load(); running != nil {
+		return running.ailment()
+	}
+	return fmt.Sprintf("%v: %s", errNotRunning, *s.reason.Load())
+}
+
+// Problem says what keeps the server from storing and what is to be done, or "" where all is well.
+func (s *Server) Problem() string {
+	what := s.ailment()
+	if remedy := s.remedy.Load(); what != "" && remedy != nil {
+		what += "; " + *remedy
+	}
+	return what
+}
+
+// Restarts returns how often the server was started anew.
+func (s *Server) Restarts() uint64 { return s.restarts.Load() }
+
+// Failed receives an error if the store is broken and the server cannot be started anew, or that does not help.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// watch starts the server anew when its store is broken and the cause is gone. It returns when ctx ends, or that has proved useless.
+func (s *Server) watch(ctx context.Context) {
+	tick := time.NewTicker(watchTick)
+	defer tick.Stop()
+	complaints := rate.Sometimes{Interval: complainInterval}
+	var tries attempts
+	for {
+		select {
+		case now := <-tick.C:
+			what := s.ailment()
+			if what == "" {
+				s.remedy.Store(nil)
+				tries.rest(now)
+				continue
+			}
+			due, cause := tries.isDue(now), probe(s.dir)
+			remedy := s.mending(cause)
+			s.remedy.Store(&remedy)
+			complaints.Do(func() { s.log.Error(what, "remedy", remedy) })
+			switch {
+			case cause != nil:
+			case tries.areSpent():
+				s.failed <- fmt.Errorf("%s; starting it anew was tried %d times, which has not helped: look after the disk under %s, and start again", what, tries.made, s.dir)
+				return
+			case due:
+				s.startAnew(what)
+				tries.note(time.Now())
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// mending says what has to be done about what keeps files from being written; nil where nothing does.
+func (s *Server) mending(cause error) string {
+	var remedy string
+	switch {
+	case cause == nil:
+		return "files can be written now, and the server is started anew"
+	case errors.Is(cause, syscall.ENOSPC), errors.Is(cause, syscall.EDQUOT):
+		remedy = "free disk space under " + s.dir
+	case errors.Is(cause, syscall.EMFILE), errors.Is(cause, syscall.ENFILE):
+		remedy = "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower TAILWATER_LIMIT_CONNECTIONS"
+	default:
+		remedy = "let the folder " + s.dir + " be written"
+	}
+	return fmt.Sprintf("%s: %v. The server is started anew when that is mended, and until then reads what it has stored", remedy, cause)
+}
+
+// What probe needs to find free: as many descriptors and bytes as a server needs to recover its streams and store a little.
+const (
+	probeFiles = 32
+	probeBytes = 64 << 10 // each
+)
+
+// probe returns an error if no files can be opened and written beside JetStream's folder.
+func probe(dir string) (err error) {
+	made := filepath.Join(dir, "tailwater-probe")
+	if err := errors.Join(os.RemoveAll(made), os.Mkdir(made, 0o700)); err != nil { // a killed process may have left it
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(made)) }()
+	content := make([]byte, probeBytes)
+	for n := range probeFiles {
+		file, err := os.Create(filepath.Join(made, fmt.Sprint(n)))
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if _, err := file.Write(content); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package embed_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/embed"
+)
+
+// sharedLog is a log that can be read while it is written.
+type sharedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *sharedLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *sharedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); {
+		if time.Now().After(end) {
+			t.Fatalf("in vain: %s", what)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// breakStore lets the stream S meet an error when it begins its third file, and returns how to take the cause away, and the last
+// sequence that was acknowledged.
+func breakStore(t *testing.T, config embed.Config, server *embed.Server, js jetstream.JetStream) (mend func(), acknowledged uint64) {
+	t.Helper()
+	obstacle := filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "3.blk")
+	if err := os.Mkdir(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for server.Problem() == "" {
+		ctx, cancel := context.WithTimeout(within(t), time.Second)
+		ack, err := js.Publish(ctx, "s.a", make([]byte, 1000))
+		cancel()
+		if err == nil {
+			acknowledged = ack.Sequence
+		} else if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() { remove(t, obstacle) }, acknowledged
+}
+
+// startLogged is start with a log that is kept.
+func startLogged(t *testing.T, config embed.Config, log *sharedLog) *embed.Server {
+	t.Helper()
+	server, err := embed.Start(config, slog.New(secrets.Log(slog.NewTextHandler(log, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
+	return server
+}
+
+// breakable starts a server with a stream S of small files.
+func breakable(t *testing.T, config embed.Config, log *sharedLog) (*embed.Server, jetstream.JetStream) {
+	t.Helper()
+	server := startLogged(t, config, log)
+	ended := make(chan struct{})
+	conn, err := server.Dial(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ClosedHandler(func(*nats.Conn) { close(ended) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		<-ended
+	})
+	streams := js(t, conn)
+	if _, err := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000}); err != nil {
+		t.Fatal(err)
+	}
+	if problem := server.Problem(); problem != "" {
+		t.Errorf("the problem of a server that is well: %s", problem)
+	}
+	return server, streams
+}
+
+// isWhole checks that nothing acknowledged is missing of the stream S, and nothing taken for damage.
+func isWhole(t *testing.T, server *embed.Server, js jetstream.JetStream, acknowledged uint64, log *sharedLog) {
+	t.Helper()
+	stream, err := js.Stream(within(t), "S")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := stream.CachedInfo()
+	if s := info.State; s.FirstSeq != 1 || s.LastSeq < acknowledged || s.Msgs != s.LastSeq {
+		t.Errorf("%d messages were acknowledged, and there are %+v", acknowledged, s)
+	}
+	if began := server.Began("S", info.Created); !began.Equal(info.Created) || strings.Contains(log.String(), "damaged") {
+		t.Errorf("created %v, began %v, logged:\n%s", info.Created, began, log)
+	}
+}
+
+// A server whose store is broken says so, and is started anew when the cause is gone: with the same address, users and streams. Nothing
+// that was acknowledged is lost.
+func TestBrokenStoreIsStartedAnew(t *testing.T) {
+	for _, test := range []struct {
+		name, file string
+		signIn     []nats.Option
+	}{
+		{name: "no file"},
+		{"users", "authorization { users = [ {user: ann, password: swordfish} ] }", []nats.Option{nats.UserInfo("ann", "swordfish")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			config, log := withFile(t, test.file), new(sharedLog)
+			server, inside := breakable(t, config, log)
+			address := server.URL()
+			mend, acknowledged := breakStore(t, config, server, inside)
+			if problem := server.Problem(); !strings.Contains(problem, "cannot store") || !strings.Contains(problem, "3.blk") {
+				t.Errorf("the problem is %q", problem)
+			}
+			mend()
+			eventually(t, "it was started anew", func() bool { return server.Restarts() == 1 && server.Problem() == "" })
+			if server.URL() != address {
+				t.Errorf("it was at %s, and is at %s", address, server.URL())
+			}
+			outside := js(t, stranger(t, server, test.signIn...))
+			ack, err := outside.Publish(within(t), "s.a", nil)
+			if err != nil || ack.Sequence <= acknowledged {
+				t.Errorf("behind %d comes %+v, %v", acknowledged, ack, err)
+			}
+			eventually(t, "the connection of this process is back", inside.Conn().IsConnected)
+			isWhole(t, server, inside, acknowledged, log)
+		})
+	}
+}
+
+// A server that is stopped while its store is broken notes nothing that would be taken for damage at the next start.
+func TestBrokenStoreIsStopped(t *testing.T) {
+	t.Parallel()
+	config, log := usual(t), new(sharedLog)
+	server, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams := js(t, own(t, server))
+	if _, err := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000}); err != nil {
+		t.Fatal(err)
+	}
+	mend, acknowledged := breakStore(t, config, server, streams)
+	stop(t, server)
+	mend()
+	server = startLogged(t, config, log)
+	isWhole(t, server, js(t, own(t, server)), acknowledged, log)
+}
+
+// The server is started anew less and less often in a row, and not for ever. What comes after a long calm is no row.
+func TestAttempts(t *testing.T) {
+	var tries embed.Attempts
+	now := time.Now()
+	var pauses []time.Duration
+	for begun := now; !tries.AreSpent(); {
+		now = now.Add(time.Second)
+		if tries.IsDue(now) {
+			pauses = append(pauses, now.Sub(begun))
+			tries.Note(now)
+			begun = now
+		}
+	}
+	want := []time.Duration{3 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second}
+	if !slices.Equal(pauses, want) { // the first is counted from the second tick
+		t.Errorf("paused for %v, want %v", pauses, want)
+	}
+	if tries.Rest(now.Add(time.Minute)); !tries.AreSpent() {
+		t.Error("a minute lets it begin again")
+	}
+	if tries.Rest(now.Add(10 * time.Minute)); tries.AreSpent() || tries.IsDue(now.Add(10*time.Minute)) {
+		t.Error("after a long calm it does not begin again")
+	}
+}

@@ -1,0 +1,138 @@
+package embed
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// keptFolder lies beside JetStream's folder while a server starts.
+const keptFolder = "tailwater-kept"
+
+// startWhole starts a server that has every stream of its folder. nats-server deletes the files of a stream that it cannot recover,
+// whatever the reason: so they are kept until it has, and put back where it has not.
+func startWhole(options *server.Options, log *slog.Logger) (*instance, error) {
+	if isClustered(options) { // other servers have what one has lost
+		return start(options, log)
+	}
+	dir := options.StoreDir
+	if err := putBack(dir); err != nil { // of a start that was cut short
+		return nil, err
+	}
+	if err := keep(dir, log); err != nil {
+		return nil, err
+	}
+	running, err := start(options, log)
+	if err != nil {
+		return nil, errors.Join(err, putBack(dir))
+	}
+	gone, unread := deleted(dir)
+	if lost := append(gone, unrecovered(running)...); unread != nil || len(lost) > 0 {
+		shutDown(running.Server)
+		err = fmt.Errorf("embedded NATS: streams that cannot be recovered, as the log says why: %s; mend the cause, or move their folders away to begin without them", strings.Join(lost, ", "))
+		return nil, errors.Join(err, putBack(dir))
+	}
+	if err := putBack(dir); err != nil { // nothing but the links
+		log.Warn("a folder could not be removed that was needed for the start only", "error", err)
+	}
+	return running, nil
+}
+
+// keep makes sure that all files of streams can be opened, and links them into another folder.
+func keep(dir string, log *slog.Logger) error {
+	var unlinked error
+	if runtime.GOOS == "windows" { // where what is open cannot be unlinked
+		unlinked = errors.ErrUnsupported
+	}
+	err := filepath.WalkDir(filepath.Join(dir, server.JetStreamStoreDir), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		kept := filepath.Join(dir, keptFolder, strings.TrimPrefix(path, filepath.Join(dir, server.JetStreamStoreDir)))
+		switch {
+		case entry.IsDir():
+			unlinked = errors.Join(unlinked, os.MkdirAll(kept, 0o700))
+		case entry.Type().IsRegular():
+			file, err := os.OpenFile(path, os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			if unlinked == nil {
+				unlinked = os.Link(path, kept)
+			}
+			return file.Close()
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look at the files of streams: %w; raise the limit of open files, or let this user read and write them", errors.Join(err, putBack(dir)))
+	}
+	if unlinked != nil {
+		log.Debug("files of streams cannot be kept while the embedded NATS server starts", "error", unlinked)
+		return os.RemoveAll(filepath.Join(dir, keptFolder))
+	}
+	return nil
+}
+
+// deleted lists the streams that were kept, and are not there any more.
+func deleted(dir string) (gone []string, err error) {
+	accounts, err := readDir(filepath.Join(dir, keptFolder))
+	for _, account := range accounts {
+		streams, unread := readDir(filepath.Join(dir, keptFolder, account.Name(), "streams"))
+		err = errors.Join(err, unread)
+		for _, stream := range streams {
+			name := filepath.Join(account.Name(), "streams", stream.Name())
+			_, absent := os.Lstat(filepath.Join(dir, server.JetStreamStoreDir, name))
+			if errors.Is(absent, fs.ErrNotExist) {
+				gone = append(gone, name)
+			} else {
+				err = errors.Join(err, absent)
+			}
+		}
+	}
+	return gone, err
+}
+
+// readDir is os.ReadDir; a folder that is not there is empty.
+func readDir(name string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, err
+}
+
+// putBack gives JetStream's folder what was deleted there and is kept, and removes what is kept.
+func putBack(dir string) error {
+	gone, err := deleted(dir)
+	for _, stream := range gone {
+		there := filepath.Join(dir, server.JetStreamStoreDir, stream)
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(there), 0o700), os.Rename(filepath.Join(dir, keptFolder, stream), there))
+	}
+	if err != nil {
+		return fmt.Errorf("put the files of streams back: %w", err)
+	}
+	return os.RemoveAll(filepath.Join(dir, keptFolder))
+}
+
+// unrecovered lists the streams that have files, and are not in the server.
+func unrecovered(running *instance) (streams []string) {
+	for _, e := range running.Healthz(&server.HealthzOptions{Details: true}).Errors {
+		if e.Type == server.HealthzErrorStream && strings.Contains(e.Error, "could not be recovered") {
+			streams = append(streams, e.Account+"/streams/"+e.Stream)
+		}
+	}
+	return streams
+}
+
+// isClustered reports whether a server is one of several.
+func isClustered(o *server.Options) bool {
+	return o.Cluster.Name != "" || o.Cluster.Port != 0 || len(o.Routes) > 0
+}
