@@ -325,6 +325,13 @@ func (r *replays) keep(added *page, add func()) {
 	}
 }
 
+// held returns how many bytes of pages are kept.
+func (r *replays) held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes
+}
+
 // forget lets go of a page. The lock must be held.
 func (r *replays) forget(p *page) {
 	r.used.Remove(p.place)

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-
 )
 
 // A body means nothing in most requests. A small one is passed over, whatever the method, and a large one refused.
@@ -122,4 +121,3 @@ func TestAnnouncedBodiesCostNothing(t *testing.T) {
 	}
 	eventually(t, "all have begun", func() bool { return b.api.Stats().Memory.Held == requests*4<<10 })
 }
-
