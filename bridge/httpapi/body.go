@@ -93,6 +93,9 @@ func passBody(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if r.ContentLength > smallBody {
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close") // else net/http waits for the body before it answers
+		}
 		return errNoBody
 	}
 	_, err := io.Copy(io.Discard, http.MaxBytesReader(below(w), r.Body, smallBody))
