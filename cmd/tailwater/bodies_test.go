@@ -65,6 +65,7 @@ func TestBodiesWithoutEndShareMemory(t *testing.T) {
 	const attackers, memory, size = 64, 16 << 20, 1 << 20
 	n := startNode(t, settings{
 		"HTTP_TRUSTED_PROXIES": "127.0.0.1", "LIMIT_BODY": "1MiB", "MEMORY": "16MiB", "LIMIT_PUBLISH_RATE": "0", "DEMO_TIME": "false",
+		"ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>",
 	})
 	other := startWitness(t, http.DefaultClient, n.url()+"/events/chat.room1")
 	before := inUse()

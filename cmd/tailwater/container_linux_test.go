@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,17 +35,22 @@ func TestContainerLimitIsFound(t *testing.T) {
 // memoryGroup makes a control group with a limit, of version 1 or 2, or skips the test where that is not allowed.
 func memoryGroup(t *testing.T, limit int) string {
 	t.Helper()
-	for root, file := range map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes", "/sys/fs/cgroup": "memory.max"} {
-		group := filepath.Join(root, fmt.Sprint("tailwater-test-", os.Getpid()))
+	for _, version := range [][2]string{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+		group := filepath.Join(version[0], fmt.Sprint("tailwater-test-", os.Getpid()))
 		if err := os.Mkdir(group, 0o755); err != nil {
 			continue
 		}
 		t.Cleanup(func() {
-			if err := os.Remove(group); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := os.Remove(group); err != nil {
 				t.Error(err)
 			}
 		})
-		if err := os.WriteFile(filepath.Join(group, file), fmt.Append(nil, limit), 0); err == nil {
+		limits, err := os.OpenFile(filepath.Join(group, version[1]), os.O_WRONLY, 0) // it is there where this is a control group
+		if err != nil {
+			continue
+		}
+		_, err = fmt.Fprint(limits, limit)
+		if limits.Close() == nil && err == nil {
 			return group
 		}
 	}
