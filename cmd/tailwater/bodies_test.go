@@ -62,7 +62,7 @@ func TestBodiesOfGetCostNothing(t *testing.T) {
 
 // One address that sends the most it may, in bodies that do not end, holds no more than its share, and nobody else waits or is refused.
 func TestBodiesWithoutEndShareMemory(t *testing.T) {
-	const attackers, memory, size = 64, 16 << 20, 1 << 20
+	const attackers, memory, size = 24, 16 << 20, 1 << 20
 	n := startNode(t, settings{
 		"HTTP_TRUSTED_PROXIES": "127.0.0.1", "LIMIT_BODY": "1MiB", "MEMORY": "16MiB", "LIMIT_PUBLISH_RATE": "0", "DEMO_TIME": "false",
 		"ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>",
