@@ -16,10 +16,12 @@ type Memory struct {
 	// Total is for what the frames of all feeds of a hub take: where they are many, each has no more than its share of it. 0 for
 	// no such bound.
 	Total int
+	// Pages is for what was read from streams, for readers that are behind: pages that are not in use beyond it go. 0 for no such bound.
+	Pages int
 }
 
 // DefaultMemory holds a burst of a few thousand small messages, and a few seconds of most feeds.
-var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 64 << 20}
+var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 64 << 20, Pages: 64 << 20}
 
 // Feed is a set of subjects in one framing, with at least one reader here: the recent frames, in order. A connection
 // that reads several subjects has one feed for all of them, so that their order and the position are one.

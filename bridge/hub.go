@@ -72,6 +72,7 @@ type lingering struct {
 func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}}
 	h.replays = newReplays(&h.counters)
+	h.replays.most = memory.Pages
 	h.divide()
 	return h
 }

@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// replayMemory is how many bytes of pages a hub keeps for readers that come to the same place.
-	replayMemory = 64 << 20
 	// replayWorkers is how many reads may be under way at once: each keeps a server busy.
 	replayWorkers = 16
 	// replayTimeout is how long one read may take.
@@ -42,6 +40,7 @@ type replays struct {
 	workers int       // that run
 	used    list.List // of *page, the one longest unused first
 	bytes   int
+	most    int // bytes of pages that are kept for readers that come to the same place; 0 for any number
 	answers map[question]*answer
 }
 
@@ -321,9 +320,16 @@ func (r *replays) keep(added *page, add func()) {
 	add()
 	added.place = r.used.PushBack(added)
 	r.bytes += added.bytes
-	for r.bytes > replayMemory && r.used.Len() > 1 {
+	for r.most > 0 && r.bytes > r.most && r.used.Len() > 1 {
 		r.forget(r.used.Front().Value.(*page))
 	}
+}
+
+// held returns how many bytes of pages are kept.
+func (r *replays) held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes
 }
 
 // forget lets go of a page. The lock must be held.

@@ -7,6 +7,9 @@ type Stats struct {
 	Feeds   int // open, those that linger included
 	Readers int
 
+	// FrameBytes is what the feeds hold, and PageBytes what was read from logs and is kept.
+	FrameBytes, PageBytes int
+
 	// Gaps by reason. A gap that happens to a feed counts once, whoever reads it; one that a single connection meets
 	// counts for it.
 	Gaps map[string]uint64
@@ -36,11 +39,15 @@ func (h *Hub) Stats() Stats {
 	s.ReplayPages = h.counters.replayPages.Load()
 	s.ReplayMessages = h.counters.replayMessages.Load()
 	s.ReplayErrors = h.counters.replayErrors.Load()
+	s.PageBytes = h.replays.held()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.Feeds = len(h.feeds)
 	for _, feed := range h.feeds {
 		s.Readers += feed.readers
+		feed.mu.Lock()
+		s.FrameBytes += feed.held()
+		feed.mu.Unlock()
 	}
 	return s
 }

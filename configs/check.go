@@ -81,6 +81,9 @@ func (p *problems) checkNumbers(s *Settings) {
 	if s.Limit.Connections < 1 {
 		p.refuse("LIMIT_CONNECTIONS", "%d is too small; it must be at least 1", s.Limit.Connections)
 	}
+	if most := Bytes(s.Memory / bodiesInMemory); s.Limit.Body > most && !p.broken["MEMORY"] {
+		p.refuse("LIMIT_BODY", "a body of %v never fits in the memory for bodies; write at most %v, or set %s_MEMORY to at least %v", s.Limit.Body, most, Prefix, Budget(s.Limit.Body)*bodiesInMemory)
+	}
 	if s.Limit.Subjects < 1 {
 		p.refuse("LIMIT_SUBJECTS", "%d is too small; it must be at least 1", s.Limit.Subjects)
 	}

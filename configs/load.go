@@ -31,6 +31,10 @@ func Load(envFile string, inspect Inspect) (*Settings, error) {
 		p.decoded(l, l.read(value))
 	}
 	p.fallBack(s, unset, inspect)
+	s.Machine = readMachine()
+	if !s.IsSet("MEMORY") {
+		s.Memory = s.Machine.memory()
+	}
 	p.check(s)
 	p.unknown(file, all)
 	if err := errors.Join(p.found...); err != nil {
@@ -38,6 +42,7 @@ func Load(envFile string, inspect Inspect) (*Settings, error) {
 	}
 	s.hints = unprefixed(envFile, file, all, s)
 	s.findHints()
+	s.hints = append(s.hints, s.memoryHints()...)
 	return s, nil
 }
 

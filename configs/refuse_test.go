@@ -150,6 +150,9 @@ func TestRefusals(t *testing.T) {
 		{[]string{"LIMIT_BODY=-1"}, "LIMIT_BODY: …write a number of bytes"},
 		{[]string{"LIMIT_BODY=0"}, "LIMIT_BODY: …from 1 byte to 64MiB"},
 		{[]string{"LIMIT_BODY=65MiB"}, "LIMIT_BODY: …from 1 byte to 64MiB"},
+		{[]string{"LIMIT_BODY=3MiB", "MEMORY=8MiB"}, "LIMIT_BODY: …at most 2.0 MiB, or set TAILWATER_MEMORY to at least 12 MiB"},
+		{[]string{"MEMORY=7MiB"}, "MEMORY: …write a size from 8.0 MiB to 1.0 TiB"},
+		{[]string{"MEMORY=all"}, "MEMORY: …write a number of bytes"},
 		{[]string{"LIMIT_WRITE_TIMEOUT=20"}, "LIMIT_WRITE_TIMEOUT: …with a unit"},
 		{[]string{"LIMIT_WRITE_TIMEOUT=0s"}, "LIMIT_WRITE_TIMEOUT: …more than 0"},
 		{[]string{"LIMIT_WRITE_TIMEOUT=-1s"}, "LIMIT_WRITE_TIMEOUT: …more than 0"},
@@ -222,7 +225,7 @@ func TestAccepted(t *testing.T) {
 		{"TAILWATER_NATS_URL=wss://a.example/nats"},
 		{"TAILWATER_ROUTES=/config/{key...}=$KV.config.{key},/flag/{name}=$KV.flags.on.{name},/all=$KV.config.>"},
 		{"TAILWATER_EMBED_CONFIG=" + file, "TAILWATER_HISTORY_REPLICAS=3"},
-		{"TAILWATER_DRAIN_DELAY=0s", "TAILWATER_DRAIN_WINDOW=0s", "TAILWATER_LIMIT_BODY=64MiB"},
+		{"TAILWATER_DRAIN_DELAY=0s", "TAILWATER_DRAIN_WINDOW=0s", "TAILWATER_LIMIT_BODY=64MiB", "TAILWATER_MEMORY=256MiB"},
 	} {
 		environ(t, set...)
 		if _, err := configs.Load("", alone); err != nil {

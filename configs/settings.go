@@ -37,10 +37,14 @@ type Settings struct {
 	Anonymous Anonymous
 	Auth      Auth
 	Kept
-	Limit Limit
-	Drain Drain
-	Log   Log
-	Demo  Demo
+	Memory Budget `unset:"a quarter of the container's limit, or of the machine's memory where there is none; at most 256MiB" example:"256MiB" desc:"How much the events, the pages of history and the bodies that are on their way may take together: at least 8MiB, and four times LIMIT_BODY; a quarter as much again may wait on its way from NATS. Bytes, or with a unit such as MiB."`
+	Limit  Limit
+	Drain  Drain
+	Log    Log
+	Demo   Demo
+
+	// Machine is what this process has, whatever the settings say.
+	Machine Machine `ignored:"true"`
 
 	set     map[string]bool // by name without the prefix
 	exposed []Exposure

@@ -85,6 +85,7 @@ type Limits struct {
 	PerAddress  int     // those that one address may have; 0 for any number
 	Publishes   float64 // POSTs a second of one caller, who may save up for five seconds; 0 for any number
 	Body        int64   // bytes that a POST may carry
+	Memory      int64   // bytes that bodies may hold together, four times Body at least; 0 for 128 MiB
 	Subjects    int     // that one connection may read
 	PollBytes   int64   // that the answers of polls may take at once, until their clients have them; 0 for 64 MiB
 }
@@ -100,6 +101,7 @@ type API struct {
 	finished atomic.Bool
 	stats    counters
 	polls    polls
+	ledger   *bridge.Ledger // of what bodies hold
 	parting  chan struct{}  // holds one for each that has been turned away, and is given time to read why
 	signIns  rate.Sometimes // that failed, in the log
 	logs     rate.Sometimes // of what exceeds a limit
@@ -116,6 +118,7 @@ func New(config Config) *API {
 		places:  places{by: map[string]int{}},
 		parting: make(chan struct{}, mostParting),
 		rates:   newRates(config.Limits.Publishes),
+		ledger:  newLedger(config.Limits),
 		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		panics:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
@@ -165,13 +168,14 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 // serve checks and answers a request. Where it gives an error, nothing has been written.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
-	if r.ContentLength != 0 {
-		// For whoever reads the body: net/http itself does before it answers what is refused. Where the connection has no
-		// deadlines, the server's own settings have to do.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	}
+	timeBody(w, r)
 	if err := a.config.Access.check(r, header, a.isLinkable); err != nil {
 		return err
+	}
+	if !hasBody(r) {
+		if err := passBody(w, r); err != nil {
+			return err
+		}
 	}
 	if a.finished.Load() {
 		return a.late(w, r)

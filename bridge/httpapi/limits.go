@@ -11,6 +11,7 @@ const (
 	limitConnections = "connections" // of the process
 	limitAddress     = "address"     // connections of one address
 	limitRate        = "rate"        // POSTs of one caller
+	limitMemory      = "memory"      // what bodies hold, in all or of one caller
 )
 
 // admit takes a place for a connection, and gives what frees it again; nil where there is none, or the API is draining.

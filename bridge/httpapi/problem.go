@@ -23,6 +23,8 @@ var (
 	errIncomplete = errors.New("the body did not arrive; send it again")
 	errText       = errors.New("the body is no text, although its Content-Type says so")
 	errTooLarge   = errors.New("the body is too large")
+	errNoBody     = errors.New("this request needs no body, and this one is larger than 4 KiB; send it without, or publish it with POST")
+	errMemory     = errors.New("the bodies that are arriving take all the memory for them, or all that one caller may have; try again in a moment")
 	errRate       = errors.New("you publish too fast; wait as long as Retry-After says, or let the operator raise TAILWATER_LIMIT_PUBLISH_RATE")
 	errBusy       = errors.New("there are too many connections or answers under way, or this bridge is stopping; try again in a moment")
 )
@@ -88,6 +90,8 @@ var problems = []struct {
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
 	{is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
+	{is: errMemory, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
+	{is: errNoBody, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{
 		is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large",

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -16,12 +14,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-const (
-	// bodyTimeout is how long a body may take to arrive.
-	bodyTimeout = 30 * time.Second
-	// publishTimeout is how long NATS may take to confirm a message.
-	publishTimeout = 5 * time.Second
-)
+// publishTimeout is how long NATS may take to confirm a message.
+const publishTimeout = 5 * time.Second
 
 // publish answers POST: the body becomes the payload, as it is.
 func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
@@ -54,7 +48,9 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := a.checkRate(w, r, caller); err != nil {
 		return err
 	}
-	body, err := a.readBody(w, r)
+	share := a.ledger.Share(a.limited(r, caller))
+	defer share.Close()
+	body, err := a.readBody(w, r, share)
 	if err != nil {
 		return err
 	}
@@ -153,22 +149,6 @@ func idempotencyKey(r *http.Request) (string, error) {
 
 func isVisible(s string, most int) bool {
 	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > a.config.Limits.Body {
-		return nil, errBody(a.config.Limits.Body)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(below(w), r.Body, a.config.Limits.Body))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, errBody(a.config.Limits.Body)
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errIncomplete, err)
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, nil
 }
 
 // checkText refuses a body that says it is text and is not: its readers would get base64 instead of what was meant.

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"net/http"
 	"sync/atomic"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // Stats counts since New. It is for metrics, not for decisions.
@@ -13,11 +15,14 @@ type Stats struct {
 	Refused uint64
 	// TurnedAway counts connections that were asked to come back: too many at once, or the bridge was stopping.
 	TurnedAway uint64
-	// Limited counts requests that met a limit: too many connections, of one address, or too high a rate of POSTs.
+	// Limited counts requests that met a limit: too many connections, of one address, too high a rate of POSTs, or no memory for a body.
 	Limited map[string]uint64
 
 	// Panics counts those of handlers: faults of this program.
 	Panics uint64
+
+	// Memory is what bodies hold.
+	Memory bridge.LedgerStats
 
 	Polls     int    // under way
 	PollBytes int64  // that their answers take
@@ -27,7 +32,7 @@ type Stats struct {
 
 type counters struct {
 	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
-	connections, address, rate                                   atomic.Uint64 // limits that were met
+	connections, address, rate, memory                           atomic.Uint64 // limits that were met
 	panics                                                       atomic.Uint64
 }
 
@@ -37,6 +42,8 @@ func (c *counters) limited(reason string) {
 		c.connections.Add(1)
 	case limitAddress:
 		c.address.Add(1)
+	case limitMemory:
+		c.memory.Add(1)
 	default:
 		c.rate.Add(1)
 	}
@@ -70,7 +77,9 @@ func (a *API) Stats() Stats {
 			limitConnections: a.stats.connections.Load(),
 			limitAddress:     a.stats.address.Load(),
 			limitRate:        a.stats.rate.Load(),
+			limitMemory:      a.stats.memory.Load(),
 		},
+		Memory:    a.ledger.Stats(),
 		Panics:    a.stats.panics.Load(),
 		Polls:     int(a.polls.open.Load()),
 		PollBytes: a.polls.bytes.Load(),

@@ -37,12 +37,6 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 			free()
 		}
 	}()
-	if r.ContentLength != 0 {
-		// A body means nothing here, but before it has been read net/http does not notice a hang-up.
-		if _, err := a.readBody(w, r); err != nil {
-			return err
-		}
-	}
 	if request.poll > 0 {
 		return a.poll(w, r, t, request)
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -95,6 +96,8 @@ type Config struct {
 	History History
 	// API begins the subjects of JetStream's API, where that is another than $JS.API: see DomainAPI.
 	API string
+	// Intake is how many bytes of messages may wait for delivery; 0 for 64 MiB.
+	Intake int64
 	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
 	Began func(stream string, created time.Time) time.Time
 }
@@ -116,7 +119,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		dials:         new(atomic.Uint64),
 		reached:       make(chan struct{}),
 		incoming:      make(chan *nats.Msg, incomingBuffer),
-		intake:        newIntake(),
+		intake:        newIntake(cmp.Or(config.Intake, intakeBudget)),
 		refused:       newRefusals(),
 		marker:        newMarker(),
 		readsRefused:  newRefusals(),

@@ -16,6 +16,7 @@ type Stats struct {
 	Taps          int       // streams that are read from now
 	Messages      uint64    // received, and their payload bytes
 	Bytes         uint64
+	Waiting       int64  // bytes of messages that were received and are not delivered yet
 	Dropped       uint64 // lost because they came faster than they were taken
 	RefusedEvents uint64 // publishers' event names that no publisher may use
 	BrokenHeaders uint64 // messages read whose headers cannot be decoded: delivered without them
@@ -46,6 +47,7 @@ func (s *Source) Stats() Stats {
 		Taps:          int(s.stats.taps.Load()),
 		Messages:      s.stats.messages.Load(),
 		Bytes:         s.stats.bytes.Load(),
+		Waiting:       s.intake.held.Load(),
 		Dropped:       s.stats.dropped.Load(),
 		RefusedEvents: s.stats.refusedEvents.Load(),
 		BrokenHeaders: s.stats.brokenHeaders.Load(),

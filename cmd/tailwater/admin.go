@@ -37,7 +37,7 @@ func openAdmin(n *node) (*admin, error) {
 	a.address = listener.Addr()
 	loopback := configs.Loopback(string(address))
 	access := httpapi.Access{LoopbackHosts: loopback}
-	a.server = newServer(n.api.Guard(access.Gate(a.handler(loopback))), n.log)
+	a.server = newServer(n.api.Guard(access.Gate(n.api.WithoutBodies(a.handler(loopback)))), n.log)
 	n.serve(a.server, listener)
 	return a, nil
 }

@@ -68,6 +68,7 @@ func (m *marks) Write(text []byte) (int, error) {
 // all writes everything but the verdict to w, which the report's table goes to as well.
 func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer) error {
 	r.browsers(settings)
+	r.memory(settings)
 	for _, hint := range settings.Hints() {
 		r.row("", "! %s", hint)
 	}

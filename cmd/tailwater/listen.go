@@ -47,11 +47,23 @@ func secure(server *http.Server, shown *certificate, writeTimeout time.Duration)
 		WriteByteTimeout:     writeTimeout,
 		SendPingTimeout:      heartbeat,
 		PingTimeout:          writeTimeout,
+
+		MaxReadFrameSize:              maxFrame,
+		MaxReceiveBufferPerConnection: receiveWindow,
+		MaxReceiveBufferPerStream:     receiveWindow,
 	}
 }
 
 // maxStreams is how many requests a connection of HTTP/2 may have open: browsers open a hundred.
 const maxStreams = 250
+
+// What net/http holds for a client of HTTP/2 that sends, in bytes, both the least that HTTP/2 allows. It makes room for a frame as soon
+// as its length has come, and keeps it as long as the connection lasts; and it keeps what the handlers have not read of the windows. By its
+// own measure, a MiB each, a connection that sends nine bytes costs a MiB.
+const (
+	maxFrame      = 16 << 10
+	receiveWindow = 64 << 10
+)
 
 // accept serves what a listener accepts, over TLS where that is turned on.
 func accept(server *http.Server, listener net.Listener) error {

@@ -2,10 +2,63 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"math"
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/configs"
 )
+
+// parts are what TAILWATER_MEMORY is divided into, in bytes, and beside it the intake.
+type parts struct {
+	frames int64 // of the newest messages of all feeds
+	pages  int64 // of history
+	bodies int64 // of requests
+	intake int64 // what NATS has sent and no feed has
+}
+
+func divide(memory configs.Budget) parts {
+	quarter := int64(memory) / 4
+	return parts{frames: quarter, pages: quarter, bodies: 2 * quarter, intake: quarter}
+}
+
+// feeds returns the bounds of the hub.
+func (p parts) feeds() bridge.Memory {
+	memory := bridge.DefaultMemory
+	memory.Total, memory.Pages = int(p.frames), int(p.pages)
+	return memory
+}
+
+// limitRuntime tells Go how much memory the container has, less a fifth for what Go does not count, such as sockets and the files that
+// the kernel keeps. Otherwise Go lets garbage grow until the process is killed. GOMEMLIMIT wins.
+func limitRuntime(machine configs.Machine, log *slog.Logger) {
+	if limit := machine.Container; limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 5 * 4)
+	}
+	log.Info("memory", "container", orNone(machine.Container), "machine", orNone(machine.Total), "go_limit", orNone(goLimit()))
+}
+
+// goLimit returns the limit that Go keeps to, 0 for none.
+func goLimit() int64 {
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		return limit
+	}
+	return 0
+}
+
+// orNone returns a size with a unit, or says that there is none.
+func orNone(bytes int64) string {
+	if bytes <= 0 {
+		return "none"
+	}
+	return humanize.IBytes(uint64(bytes))
+}
 
 const (
 	// quietFor is how long nothing must have been collected. Go collects when as much was allocated as is in use.

@@ -28,7 +28,7 @@ var (
 	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
 	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, had a token that expired or was revoked (auth), or because this bridge stops (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
-	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, or of the rate at which one caller may post.", "limit")
+	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, of the rate at which one caller may post, or of the memory for bodies.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 
 	descPanics = describe("panics_total", "Requests that met a fault of Tailwater's own; the log has the stacks.")
@@ -37,6 +37,9 @@ var (
 	descPollsTotal = describe("polls_total", "Requests with poll=1 that were begun.")
 	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients hung up, or took nothing for the write timeout.")
 	descPollBytes  = describe("poll_bytes", "Bytes of answers to poll=1 that are in memory, until their clients have taken them.")
+
+	descMemory      = describe("memory_bytes", "Memory that is held, by what: the newest messages of subjects (frames), pages of history, bodies of requests, and messages on their way from NATS (intake).", "part")
+	descMemoryLimit = describe("memory_limit_bytes", "The most of it, as TAILWATER_MEMORY is divided.", "part")
 
 	descFeeds     = describe("feeds", "Sets of subjects with a reader, or one that has just gone.")
 	descEventsIn  = describe("events_in_total", "Messages received from NATS.")
@@ -108,6 +111,14 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descFeeds, feeds.Feeds)
 	counts(descGaps, feeds.Gaps)
 	counts(descResets, feeds.Resets)
+	memory := divide(c.node.settings.Memory)
+	for part, bytes := range map[string][2]int64{
+		"frames": {int64(feeds.FrameBytes), memory.frames}, "pages": {int64(feeds.PageBytes), memory.pages},
+		"bodies": {requests.Memory.Held, memory.bodies}, "intake": {c.node.source.Stats().Waiting, memory.intake},
+	} {
+		gauge(descMemory, int(bytes[0]), part)
+		gauge(descMemoryLimit, int(bytes[1]), part)
+	}
 	count(descReplayed, feeds.ReplayMessages)
 	count(descReplays, feeds.ReplayPages)
 	count(descReplayBad, feeds.ReplayErrors)

@@ -52,6 +52,7 @@ func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out out
 	for _, hint := range settings.Hints() {
 		log.Warn(hint)
 	}
+	limitRuntime(settings.Machine, log)
 	running, err := open(settings, log)
 	if err != nil {
 		return err
@@ -126,7 +127,7 @@ func open(settings *configs.Settings, log *slog.Logger) (*node, error) {
 }
 
 func (n *node) openNATS() error {
-	config := source.Config{History: history(n.settings)}
+	config := source.Config{History: history(n.settings), Intake: divide(n.settings.Memory).intake}
 	dial, err := n.dialer(&config)
 	if err != nil {
 		return err
@@ -207,7 +208,8 @@ func (n *node) storeProblem() string {
 
 func (n *node) openBridge() error {
 	s := n.settings
-	n.hub = bridge.NewHub(n.source, linger, bridge.DefaultMemory)
+	memory := divide(s.Memory)
+	n.hub = bridge.NewHub(n.source, linger, memory.feeds())
 	n.outlet = outlet.New(outlet.Config{
 		Heartbeat:    heartbeat,
 		Parting:      parting,
@@ -227,7 +229,7 @@ func (n *node) openBridge() error {
 		Access:    n.access(),
 		Limits: httpapi.Limits{
 			Connections: s.Limit.Connections, PerAddress: int(s.Limit.ConnectionsPerIP),
-			Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects,
+			Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects, Memory: memory.bodies,
 		},
 		Proxies: s.HTTP.TrustedProxies,
 		Log:     n.log,

@@ -1,0 +1,70 @@
+package bridge_test
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// A caller that is alone gets what it may, each that comes a part of what is left, and nobody the last of it.
+func TestLedgerLeavesRoomForOthers(t *testing.T) {
+	const total = 1 << 20
+	for most, shares := range map[int64][]float64{
+		total / 2: {1. / 2, 1. / 4, 1. / 8, 1. / 16},
+		total / 8: {1. / 8, 7. / 64, 49. / 512},
+		total:     {1. / 2, 1. / 4},
+	} {
+		ledger := bridge.NewLedger(total, most)
+		fill := func(caller string) (held int64) {
+			share := ledger.Share(caller)
+			t.Cleanup(share.Close)
+			for share.Take(1) {
+				held++
+			}
+			return held
+		}
+		for i, part := range shares {
+			want := int64(part * total)
+			if got := fill(fmt.Sprint(i)); got < want-2 || got > want+2 {
+				t.Errorf("where one may hold %d, caller %d holds %d bytes, and should hold %d", most, i, got, want)
+			}
+		}
+		if got := fill("0"); got != 0 {
+			t.Errorf("by another request, a caller that has its share holds %d bytes more", got)
+		}
+		if stats := ledger.Stats(); stats.Refused != uint64(len(shares)+1) || stats.Total != total || stats.Held > total {
+			t.Errorf("%+v", stats)
+		}
+	}
+}
+
+func TestLedgerIsEmptyBehindItsShares(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		total := rapid.Int64Range(0, 1000).Draw(t, "total")
+		ledger := bridge.NewLedger(total, rapid.Int64Range(0, 1000).Draw(t, "most"))
+		var shares []*bridge.Share
+		callers := map[string]int64{}
+		for range rapid.IntRange(1, 50).Draw(t, "steps") {
+			caller := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "caller")
+			bytes := rapid.Int64Range(0, 400).Draw(t, "bytes")
+			share := ledger.Share(caller)
+			shares = append(shares, share)
+			if share.Take(bytes) {
+				callers[caller] += bytes
+			}
+			if held := ledger.Stats().Held; held > max(0, total) || callers[caller] > total/2 || held != callers["a"]+callers["b"]+callers["c"] {
+				t.Fatalf("%d bytes of %d are held, by %v", held, total, callers)
+			}
+		}
+		for _, share := range shares {
+			share.Close()
+			share.Close()
+		}
+		if held := ledger.Stats().Held; held != 0 {
+			t.Fatalf("%d bytes are held by nobody", held)
+		}
+	})
+}

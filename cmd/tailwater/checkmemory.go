@@ -1,0 +1,18 @@
+package main
+
+import "github.com/tailwater/tailwater/configs"
+
+// memory says what may be held, and of how much.
+func (r report) memory(settings *configs.Settings) {
+	machine := settings.Machine
+	of := "the machine has " + orNone(machine.Total)
+	if machine.Container > 0 {
+		of = "the container is limited to " + orNone(machine.Container)
+	}
+	r.row("memory", "%v for events, pages of history and bodies; %s", settings.Memory, of)
+	if limit := goLimit(); limit > 0 {
+		r.row("", "GOMEMLIMIT is %s", orNone(limit))
+	} else if machine.Container > 0 {
+		r.row("", "Go is told to keep within %s", orNone(machine.Container/5*4))
+	}
+}
