@@ -69,7 +69,7 @@ func Example() {
 		Anonymous: bridge.Grant{Subscribe: chat, Publish: chat},
 		Auth:      tokens,
 		Access:    httpapi.Access{LoopbackHosts: true},
-		Limits:    httpapi.Limits{Connections: 1000, Body: 256 << 10, Subjects: 32},
+		Limits:    httpapi.Limits{Body: 256 << 10, Subjects: 32},
 		Log:       log,
 	})
 	mux := http.NewServeMux()
@@ -77,8 +77,8 @@ func Example() {
 	mux.Handle("/live/", http.StripPrefix("/live", api))
 
 	web := httptest.NewUnstartedServer(mux)
-	web.Listener = outlet.Listen(web.Listener)  // so that clients which take nothing are noticed
-	web.Config.ConnContext = outlet.ConnContext // so that the loop can take connections over
+	web.Listener = outlet.Listen(web.Listener, nil) // so that clients which take nothing are noticed
+	web.Config.ConnContext = outlet.ConnContext     // so that the loop can take connections over
 	web.Start()
 	defer web.Close()
 

@@ -125,7 +125,7 @@ func TestPollsHaveRoomTogether(t *testing.T) {
 	}{{"for one more message", 3}, {"for none", 1}} {
 		t.Run(test.name, func(t *testing.T) {
 			c := config()
-			c.Limits = httpapi.Limits{Connections: 100, Subjects: 1, PollBytes: largeCount*largeSize + test.room*largeSize/2}
+			c.Limits = httpapi.Limits{Subjects: 1, PollBytes: largeCount*largeSize + test.room*largeSize/2}
 			b := start(t, c)
 			b.fill(t)
 			deaf := b.pollDeaf(t)

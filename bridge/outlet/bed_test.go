@@ -172,7 +172,7 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 func (b *bed) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(b)
-	server.Listener = outlet.Listen(server.Listener)
+	server.Listener = outlet.Listen(server.Listener, nil)
 	server.Config.ConnContext = outlet.ConnContext
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.EnableHTTP2 = p.http2

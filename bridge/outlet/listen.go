@@ -24,24 +24,34 @@ const (
 
 // Listen lets a listener's connections notice clients that take nothing: they have small send buffers, and their write
 // deadline counts from the last byte that the client took rather than from the first byte of the write. It accepts some
-// thousand connections a second.
-func Listen(inner net.Listener) net.Listener {
+// thousand connections a second, as long as there are places for them, and goes on when descriptors have run out.
+func Listen(inner net.Listener, places *Places) net.Listener {
 	limitSegments(inner)
-	l := &listener{Listener: inner, pace: rate.NewLimiter(acceptRate, acceptBurst)}
+	if places == nil {
+		places = NewPlaces(Room{}) // any number
+	}
+	l := &listener{Listener: inner, places: places, pace: rate.NewLimiter(acceptRate, acceptBurst)}
 	l.open, l.close = context.WithCancel(context.Background())
+	l.setAside()
 	return l
 }
 
 type listener struct {
 	net.Listener
-	pace  *rate.Limiter
-	open  context.Context
-	close context.CancelFunc
+	places *Places
+	pace   *rate.Limiter
+	open   context.Context
+	close  context.CancelFunc
+
+	mu       sync.Mutex // of what runs out of descriptors
+	isClosed bool
+	reserve  []*os.File
 }
 
 // Close implements net.Listener.
 func (l *listener) Close() error {
 	l.close()
+	l.letGo()
 	return l.Listener.Close()
 }
 
@@ -56,16 +66,22 @@ func below(conn net.Conn) *patient {
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
-	_ = l.pace.Wait(l.open) // an error means that it is closed, as Accept will say
-	accepted, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		_ = l.pace.Wait(l.open) // an error means that it is closed, as Accept will say
+		accepted, err := l.accept()
+		if err != nil {
+			return nil, err
+		}
+		if socket, ok := accepted.(*net.TCPConn); ok {
+			// A connection that is gone by now says so at its first read.
+			_ = socket.SetWriteBuffer(sendBuffer)
+		}
+		conn := &patient{Conn: accepted, opened: time.Now()}
+		if conn.place = l.places.admit(conn); conn.place != nil {
+			return conn, nil
+		}
+		conn.cut()
 	}
-	if socket, ok := accepted.(*net.TCPConn); ok {
-		// A connection that is gone by now says so at its first read.
-		_ = socket.SetWriteBuffer(sendBuffer)
-	}
-	return &patient{Conn: accepted, opened: time.Now()}, nil
 }
 
 // looks is how often a Write that waits looks, in each timeout, whether something was taken. A Write that a deadline ends
@@ -77,6 +93,7 @@ const looks = 8
 type patient struct {
 	net.Conn
 	opened time.Time
+	place  *place // until it is closed, or an event loop has the socket
 
 	// HTTP/2 sets deadlines while it writes, at least where it ends a connection.
 	mu       sync.Mutex
@@ -164,7 +181,14 @@ func (c *patient) takesNothing(timeout time.Duration) bool {
 // cut closes the connection, whatever is on its way.
 func (c *patient) cut() {
 	c.reset()
-	_ = c.Conn.Close()
+	_ = c.Close()
+}
+
+// Close implements net.Conn.
+func (c *patient) Close() error {
+	err := c.Conn.Close() // it returns when the descriptor is free
+	c.place.close(c)
+	return err
 }
 
 // reset lets Close discard what the client does not take, and tell it: otherwise the kernel would hold that for minutes,

@@ -1,0 +1,170 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fewDescriptors is what the process may have open in these tests, and manySockets what strangers open.
+const fewDescriptors, manySockets = 256, 400
+
+// elsewhere is another address of this machine than the one that strangers come from.
+var elsewhere = net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+
+// from gives a client at an address of its own.
+func from(t *testing.T, config *tls.Config) *http.Client {
+	transport := &http.Transport{DialContext: elsewhere.DialContext, TLSClientConfig: config}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// flood opens connections and begins something on each. What the bridge makes of them is its own affair.
+func flood(t *testing.T, address string, begin func(net.Conn)) (end func()) {
+	t.Helper()
+	var all []net.Conn
+	for range manySockets {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			continue
+		}
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		begin(conn)
+		all = append(all, conn)
+	}
+	end = sync.OnceFunc(func() {
+		for _, conn := range all {
+			conn.Close()
+		}
+	})
+	t.Cleanup(end)
+	return end
+}
+
+// Connections on which nothing is asked keep nobody out, although there are more of them than descriptors: not those who read
+// and post meanwhile, not who comes anew, and nobody afterwards.
+func TestSilentSocketsKeepNobodyOut(t *testing.T) {
+	for name, begin := range map[string]func(net.Conn){
+		"silent": func(net.Conn) {},
+		"idle": func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			if response, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				response.Body.Close()
+			}
+		},
+		"half a head": func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "GET /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+		},
+		"half a body": func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := startLimited(t, fewDescriptors, "TAILWATER_LIMIT_PUBLISH_RATE=0")
+			floodAndWitness(t, p, from(t, nil), begin)
+		})
+	}
+	t.Run("half a handshake", func(t *testing.T) {
+		t.Parallel()
+		a := newIssuer(t)
+		s, _ := a.settings()
+		p := startLimited(t, fewDescriptors, "TAILWATER_LIMIT_PUBLISH_RATE=0", "TAILWATER_HTTP_TLS_CERT="+s["HTTP_TLS_CERT"], "TAILWATER_HTTP_TLS_KEY="+s["HTTP_TLS_KEY"])
+		floodAndWitness(t, p, from(t, &tls.Config{RootCAs: a.roots}), func(conn net.Conn) {
+			_, _ = conn.Write([]byte{22, 3, 1, 2, 0, 1}) // the head of a ClientHello
+		})
+	})
+}
+
+func floodAndWitness(t *testing.T, p *process, client *http.Client, begin func(net.Conn)) {
+	url := p.http + "/events/chat.room1"
+	other := startWitness(t, client, url)
+	_, address, _ := strings.Cut(p.http, "://")
+	end := flood(t, address, begin)
+	for i := range 20 { // whoever comes anew
+		expectPost(t, fmt.Sprint("during ", i), newcomer(t, client), url)
+	}
+	for _, probe := range []string{"/healthz", "/readyz"} {
+		if status, text := get(t, p.admin+probe); status != http.StatusOK {
+			t.Errorf("%s: %d %s", probe, status, text)
+		}
+	}
+	other.stop()
+	end()
+	expectPost(t, "after", newcomer(t, client), url)
+	if text := p.log.String(); strings.Contains(text, "descriptors") {
+		t.Errorf("descriptors have run out: %s", text)
+	}
+}
+
+// newcomer is a client with connections of its own, and otherwise the same.
+func newcomer(t *testing.T, client *http.Client) *http.Client {
+	transport := client.Transport.(*http.Transport).Clone()
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: patience}
+}
+
+func expectPost(t *testing.T, when string, client *http.Client, url string) {
+	t.Helper()
+	response, err := client.Post(url+"-other", "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		t.Errorf("%s: %v", when, err)
+		return
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		text, _ := io.ReadAll(response.Body)
+		t.Errorf("%s: POST is answered %s: %s", when, response.Status, text)
+	}
+}
+
+// Where descriptors have run out all the same, the log says so, at a bounded rate; probes are answered, and so is everybody when
+// there are some again.
+func TestDescriptorsRunOut(t *testing.T) {
+	t.Parallel()
+	p := startLimited(t, fewDescriptors, "TAILWATER_LIMIT_PUBLISH_RATE=0")
+	begin := func(net.Conn) {}
+	// Clients of NATS on this machine are not counted by the listener for browsers.
+	end := flood(t, strings.TrimPrefix(p.nats, "nats://"), begin)
+	client := from(t, nil)
+	other := flood(t, strings.TrimPrefix(p.http, "http://"), begin)
+	eventually(t, "the log says that descriptors have run out", func() bool { return strings.Contains(p.log.String(), "descriptors") })
+	for range 20 {
+		for _, probe := range []string{"/healthz", "/readyz"} {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.admin+probe, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.DefaultTransport.(*http.Transport).Clone().RoundTrip(request)
+			if err != nil {
+				t.Fatalf("%s: %v", probe, err)
+			}
+			response.Body.Close()
+			cancel()
+		}
+	}
+	end()
+	other()
+	eventually(t, "POST is answered again", func() bool {
+		response, err := client.Post(p.http+"/events/chat.room1", "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusCreated
+	})
+	if lines := strings.Count(p.log.String(), "descriptors"); lines > 10 {
+		t.Errorf("the log says so %d times", lines)
+	}
+}
