@@ -20,6 +20,8 @@ type Places interface {
 	// Take takes a place for the answer to a request, for the client that the request comes from, and gives what frees it again, to
 	// be called once. It gives nil where there is none: in all, or for that client.
 	Take(ctx context.Context, client netip.Addr) (free func(), ofClient bool)
+	// Told says that a request was answered, and that its socket is open only for the client to read that.
+	Told(ctx context.Context)
 }
 
 // admit takes a place for a connection, and gives what frees it again; nil where there is none, or the API is draining.

@@ -77,10 +77,25 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = socket.SetWriteBuffer(sendBuffer)
 		}
 		conn := &patient{Conn: accepted, opened: time.Now()}
-		if conn.place = l.places.admit(conn); conn.place != nil {
+		if conn.place = l.admit(conn); conn.place != nil {
 			return conn, nil
 		}
 		conn.cut()
+	}
+}
+
+// admit gives a connection its place, and waits for it as long as others have only just come; nil where there is none.
+func (l *listener) admit(conn *patient) *place {
+	for {
+		given, later := l.places.admit(conn)
+		if later == 0 {
+			return given
+		}
+		select {
+		case <-time.After(later):
+		case <-l.open.Done():
+			return nil
+		}
 	}
 }
 

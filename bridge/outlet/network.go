@@ -163,7 +163,7 @@ func (c crowds) Less(i, j int) bool {
 	if a.waiting.Len() != b.waiting.Len() {
 		return a.waiting.Len() > b.waiting.Len()
 	}
-	return a.oldest().turn < b.oldest().turn
+	return a.oldest().since < b.oldest().since
 }
 
 func (c crowds) Swap(i, j int) {

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"io"
 	"net/http"
+	"time"
 )
 
 // place is a socket's. Its fields belong to the lock of all places.
@@ -12,17 +13,17 @@ type place struct {
 	network *network // the narrowest of its peer
 	conn    *patient // nil when an event loop has the socket
 	isFree  bool     // the socket is closed, or is being
+	isTold  bool     // it is open only for its client to read the last answer
 
-	answering int // requests whose clients wait for us; an event loop's counts as one
-	asked     int // requests that took a place
-	turn      uint64
+	answering int              // requests whose clients wait for us; an event loop's counts as one
+	asked     int              // requests that took a place
+	since     time.Duration    // when it began to wait, after the places were made
 	waits     [4]*list.Element // in the network and each that it is part of; none while it does not wait
 }
 
 // wait begins the client's turn.
 func (s *place) wait() {
-	s.all.turns++
-	s.turn = s.all.turns
+	s.since = s.all.now()
 	for i, n := 0, s.network; n != nil; i, n = i+1, n.within {
 		s.waits[i] = n.waiting.PushBack(s)
 		if n.within == &s.all.all {
@@ -86,33 +87,36 @@ type turn struct {
 	ours  bool // the client has sent all of it
 }
 
-// asks begins a request, of which all has come, or only the head.
-func (s *place) asks(all bool) *turn {
-	t := &turn{place: s}
-	if all {
-		t.begin()
-		return t
-	}
+// asks begins a request, of which all has come, or only the head. It reports false where the socket has been closed.
+func (s *place) asks(all bool) (t *turn, isOpen bool) {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	if s.waits[0] != nil { // anew: it did say something
+	t = &turn{place: s}
+	switch {
+	case all:
+		t.begin()
+	case s.waits[0] != nil: // anew: it did say something
 		s.goOn()
 		s.wait()
 	}
-	return t
+	return t, !s.isFree
 }
 
 // begin ends the client's turn, if it has not ended.
 func (t *turn) begin() {
-	s := t.place
-	s.all.mu.Lock()
-	defer s.all.mu.Unlock()
 	if t.ours {
 		return
 	}
 	t.ours = true
-	s.answering++
-	s.goOn()
+	t.place.answering++
+	t.place.goOn()
+}
+
+// came is begin for who does not have the lock.
+func (t *turn) came() {
+	t.place.all.mu.Lock()
+	defer t.place.all.mu.Unlock()
+	t.begin()
 }
 
 // end is called when the request was answered.
@@ -123,7 +127,7 @@ func (t *turn) end() {
 	if !t.ours {
 		return
 	}
-	if s.answering--; s.answering == 0 && !s.isFree {
+	if s.answering--; s.answering == 0 && !s.isFree && s.waits[0] == nil {
 		s.wait()
 	}
 }
@@ -144,7 +148,7 @@ type body struct {
 func (b body) Read(data []byte) (int, error) {
 	n, err := b.ReadCloser.Read(data)
 	if err != nil {
-		b.turn.begin()
+		b.turn.came()
 	}
 	return n, err
 }

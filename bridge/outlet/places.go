@@ -35,12 +35,12 @@ type Places struct {
 	room      Room
 	logs      rate.Sometimes
 	shortages rate.Sometimes // in the log, of descriptors
+	start     time.Time
 
 	mu       sync.Mutex
 	all      network // of which every other is a part
 	networks map[networkKey]*network
 	crowds   crowds // the widest networks, of those with a socket that waits
-	turns    uint64 // how often a socket has begun to wait
 	evicted  uint64
 	refused  uint64
 }
@@ -63,37 +63,42 @@ func NewPlaces(room Room) *Places {
 		room:      room,
 		logs:      rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		shortages: rate.Sometimes{First: 1, Interval: 10 * time.Second},
+		start:     time.Now(),
 		all:       network{room: room.All},
 		networks:  map[networkKey]*network{},
 	}
 }
 
-// admit gives a socket a place, unless there is none: then it returns nil. It may close another socket for that.
-func (p *Places) admit(conn *patient) *place {
+// admit gives a socket a place, unless there is none: then it returns nil. It may close another socket for that. Where that one has
+// only just come, it asks to be called again a little later.
+func (p *Places) admit(conn *patient) (s *place, later time.Duration) {
 	p.mu.Lock()
-	s := &place{all: p, conn: conn, network: p.ofPeer(addressOf(conn.RemoteAddr()))}
+	s = &place{all: p, conn: conn, network: p.ofPeer(addressOf(conn.RemoteAddr()))}
 	s.network.hold(1)
 	s.wait()
-	evicted, full := p.makeRoom(s.network, s)
+	evicted, full, later := p.makeRoom(s.network, s)
 	if full != nil {
-		p.refused++
 		s.free()
+		s = nil
+		if later == 0 {
+			p.refused++
+		}
 	}
 	p.mu.Unlock()
 	cutAll(evicted)
-	if full == nil && len(evicted) == 0 {
-		return s
+	if full != nil && later == 0 || len(evicted) > 0 {
+		p.tell()
 	}
-	p.tell()
-	if full != nil {
-		return nil
-	}
-	return s
+	return s, later
 }
 
+// youth is how long a socket has, at least, to tell what it is for: some need a moment to be read from when many come at once.
+const youth = 10 * time.Millisecond
+
 // makeRoom looks whether a network, and each that it is part of, has room for the place that it has been given. Where one has not,
-// sockets that wait lose theirs, and are to be cut; where there is none but the new one, the network is returned as full.
-func (p *Places) makeRoom(n *network, fresh *place) (evicted []*patient, full *network) {
+// sockets that wait lose theirs, and are to be cut. Where there is none but the new one, the network is returned as full; also where
+// there is one that may yet speak, and will not be spared later.
+func (p *Places) makeRoom(n *network, fresh *place) (evicted []*place, full *network, later time.Duration) {
 	for ; n != nil; n = n.within {
 		if n.held <= n.most() {
 			continue
@@ -103,14 +108,20 @@ func (p *Places) makeRoom(n *network, fresh *place) (evicted []*patient, full *n
 			oldest = p.crowds.oldest()
 		}
 		if oldest == nil || oldest == fresh {
-			return evicted, n
+			return evicted, n, 0
 		}
-		evicted = append(evicted, oldest.conn)
+		if age := p.now() - oldest.since; age < youth {
+			return evicted, n, youth - age
+		}
+		evicted = append(evicted, oldest)
 		oldest.free()
 		p.evicted++
 	}
-	return evicted, nil
+	return evicted, nil, 0
 }
+
+// now gives the time since the places were made.
+func (p *Places) now() time.Duration { return time.Since(p.start) }
 
 // evict closes the socket that it would close to make room. It reports false where none waits.
 func (p *Places) evict() bool {
@@ -120,11 +131,10 @@ func (p *Places) evict() bool {
 		p.mu.Unlock()
 		return false
 	}
-	conn := oldest.conn
 	oldest.free()
 	p.evicted++
 	p.mu.Unlock()
-	conn.cut()
+	cutAll([]*place{oldest})
 	return true
 }
 
@@ -136,9 +146,14 @@ func (p *Places) exhausted(err error) {
 	})
 }
 
-func cutAll(conns []*patient) {
-	for _, conn := range conns {
-		conn.cut()
+// cutAll closes the sockets of places that have been freed.
+func cutAll(evicted []*place) {
+	for _, s := range evicted {
+		if s.isTold {
+			_ = s.conn.Close() // and the client has what it was told
+			continue
+		}
+		s.conn.cut()
 	}
 }
 
@@ -158,12 +173,12 @@ func (p *Places) Take(ctx context.Context, client netip.Addr) (free func(), ofCl
 	n, s := p.ofClient(client), placeOf(ctx)
 	full := n.full()
 	n.ask(1)
-	var evicted []*patient
+	var evicted []*place
 	if s != nil {
 		s.asked++
 		if isMore := s.asked > 1 && !s.isFree; isMore && full == nil {
 			s.network.hold(1)
-			evicted, full = p.makeRoom(s.network, s)
+			evicted, full, _ = p.makeRoom(s.network, s)
 		} else if isMore {
 			s.network.hold(1) // giveBack takes it back
 		}
@@ -198,7 +213,10 @@ func (p *Places) giveBack(n *network, s *place) {
 func (p *Places) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s := placeOf(r.Context()); s != nil {
-			turn := s.asks(r.ContentLength == 0)
+			turn, isOpen := s.asks(r.ContentLength == 0)
+			if !isOpen {
+				panic(http.ErrAbortHandler) // it had to make room, and its client knows of no answer
+			}
 			defer turn.end()
 			if r.ContentLength != 0 {
 				r = withBody(r, turn)
@@ -206,6 +224,21 @@ func (p *Places) Handler(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Told says that a request was answered, and that its socket is open only for the client to read that. So it makes room for others,
+// like one that waits.
+func (p *Places) Told(ctx context.Context) {
+	s := placeOf(ctx)
+	if s == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.answering == 1 && s.waits[0] == nil && !s.isFree {
+		s.isTold = true
+		s.wait()
+	}
 }
 
 // Stats counts.

@@ -27,6 +27,9 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request) (t taken, ok b
 		return t, false
 	}
 	fd, err := duplicate(socket)
+	if errors.Is(err, net.ErrClosed) {
+		return t, false
+	}
 	if err != nil {
 		o.plainLogs.Do(func() { o.config.Log.Warn("cannot take a connection over; it costs more as it is", "error", err) })
 		return t, false
