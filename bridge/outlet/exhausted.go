@@ -13,14 +13,14 @@ const (
 	exhaustedPause = 50 * time.Millisecond
 )
 
-// accept accepts a connection, also where descriptors have run out: then it gives one up that it has set aside, or closes a socket
-// that waits. Other errors are for the caller.
-func (l *listener) accept() (net.Conn, error) {
-	l.setAside()
+// accept accepts a connection, also where descriptors have run out: then it gives one up that it has set aside, until that connection
+// is closed, or closes a socket that waits. Other errors are for the caller.
+func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
 	for {
+		l.setAside()
 		conn, err := l.Listener.Accept()
 		if err == nil || !isExhausted(err) {
-			return conn, err
+			return conn, false, err
 		}
 		l.places.exhausted(err)
 		if !l.comes() { // accepting fails also while nobody comes
@@ -28,6 +28,10 @@ func (l *listener) accept() (net.Conn, error) {
 		}
 		if !l.giveUp() && !l.places.evict() {
 			l.pause()
+			continue
+		}
+		if conn, err := l.Listener.Accept(); err == nil {
+			return conn, true, nil
 		}
 	}
 }

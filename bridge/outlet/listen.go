@@ -68,7 +68,7 @@ func below(conn net.Conn) *patient {
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		_ = l.pace.Wait(l.open) // an error means that it is closed, as Accept will say
-		accepted, err := l.accept()
+		accepted, isLent, err := l.accept()
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +77,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			_ = socket.SetWriteBuffer(sendBuffer)
 		}
 		conn := &patient{Conn: accepted, opened: time.Now()}
+		if isLent {
+			conn.lender = l
+		}
 		if conn.place = l.admit(conn); conn.place != nil {
 			return conn, nil
 		}
@@ -108,7 +111,8 @@ const looks = 8
 type patient struct {
 	net.Conn
 	opened time.Time
-	place  *place // until it is closed, or an event loop has the socket
+	place  *place    // until it is closed, or an event loop has the socket
+	lender *listener // which has set aside the descriptor, and wants it back; nil for none
 
 	// HTTP/2 sets deadlines while it writes, at least where it ends a connection.
 	mu       sync.Mutex
@@ -202,6 +206,9 @@ func (c *patient) cut() {
 // Close implements net.Conn.
 func (c *patient) Close() error {
 	err := c.Conn.Close() // it returns when the descriptor is free
+	if c.lender != nil {
+		c.lender.setAside() // before somebody else has it
+	}
 	c.place.close(c)
 	return err
 }

@@ -42,9 +42,12 @@ func startProcess(t *testing.T, env ...string) *process {
 // startLimited is startProcess where the process may have so many descriptors.
 func startLimited(t *testing.T, descriptors int, env ...string) *process {
 	t.Helper()
-	return startCommand(t, func(path string) *exec.Cmd {
-		return exec.Command("sh", "-c", `ulimit -n "$0" && exec "$1"`, strconv.Itoa(descriptors), path)
-	}, env...)
+	return startCommand(t, func(path string) *exec.Cmd { return limited(descriptors, path) }, env...)
+}
+
+// limited is a command that may have so many descriptors.
+func limited(descriptors int, command ...string) *exec.Cmd {
+	return exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors)}, command...)...)
 }
 
 func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...string) *process {

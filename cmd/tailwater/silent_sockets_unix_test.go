@@ -4,16 +4,18 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // fewDescriptors is what the process may have open in these tests, and manySockets what strangers open.
@@ -128,43 +130,60 @@ func expectPost(t *testing.T, when string, client *http.Client, url string) {
 	}
 }
 
-// Where descriptors have run out all the same, the log says so, at a bounded rate; probes are answered, and so is everybody when
-// there are some again.
-func TestDescriptorsRunOut(t *testing.T) {
+// Where every place has a reader, and strangers open socket after socket, whoever comes is told so; posts and probes go on.
+func TestFullBridgeAnswers(t *testing.T) {
 	t.Parallel()
-	p := startLimited(t, fewDescriptors, "TAILWATER_LIMIT_PUBLISH_RATE=0")
-	begin := func(net.Conn) {}
-	// Clients of NATS on this machine are not counted by the listener for browsers.
-	end := flood(t, strings.TrimPrefix(p.nats, "nats://"), begin)
-	client := from(t, nil)
-	other := flood(t, strings.TrimPrefix(p.http, "http://"), begin)
-	eventually(t, "the log says that descriptors have run out", func() bool { return strings.Contains(p.log.String(), "descriptors") })
-	for range 20 {
-		for _, probe := range []string{"/healthz", "/readyz"} {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.admin+probe, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			response, err := http.DefaultTransport.(*http.Transport).Clone().RoundTrip(request)
-			if err != nil {
-				t.Fatalf("%s: %v", probe, err)
-			}
-			response.Body.Close()
-			cancel()
-		}
-	}
-	end()
-	other()
-	eventually(t, "POST is answered again", func() bool {
-		response, err := client.Post(p.http+"/events/chat.room1", "text/plain", strings.NewReader("hello"))
+	p := startLimited(t, fewDescriptors, "TAILWATER_LIMIT_PUBLISH_RATE=0", "TAILWATER_LIMIT_CONNECTIONS=1000")
+	client, url := from(t, nil), p.http+"/events/chat.room1"
+	other := startWitness(t, client, url)
+	for isFull := false; !isFull; {
+		event, err := dial(t, url, "").Next()
 		if err != nil {
-			return false
+			t.Fatal(err)
+		}
+		isFull = event.Type == "tailwater:close"
+	}
+	end := flood(t, strings.TrimPrefix(p.http, "http://"), func(net.Conn) {})
+	for range 20 {
+		response, err := newcomer(t, client).Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		event, err := bridgetest.NewStream(response.Body).Next()
+		if err != nil || event.Type != "tailwater:close" || event.Data != `{"reason":"busy"}` {
+			t.Errorf("%+v, %v", event, err)
 		}
 		response.Body.Close()
-		return response.StatusCode == http.StatusCreated
-	})
-	if lines := strings.Count(p.log.String(), "descriptors"); lines > 10 {
-		t.Errorf("the log says so %d times", lines)
+		expectPost(t, "while it is full", newcomer(t, client), url)
+	}
+	if status, text := get(t, p.admin+"/readyz"); status != http.StatusOK {
+		t.Errorf("%d %s", status, text)
+	}
+	other.stop()
+	end()
+}
+
+// Connections are held below the descriptors, which the log and check say.
+func TestConnectionsAreHeldBelowDescriptors(t *testing.T) {
+	t.Parallel()
+	for connections, want := range map[string]string{
+		"1000": "! up to 135 connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have 256 file descriptors",
+		"100":  "up to 100 connections at once\n",
+		"":     "up to 135 connections at once, as this process may have 256 file descriptors",
+	} {
+		env := append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
+		if connections != "" {
+			env = append(env, "TAILWATER_LIMIT_CONNECTIONS="+connections)
+		}
+		path, err := binary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := limited(fewDescriptors, path, "check")
+		check.Env, check.Dir = env, t.TempDir()
+		text, err := check.CombinedOutput()
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%v: %s", err, text)
+		}
 	}
 }
