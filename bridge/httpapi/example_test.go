@@ -60,7 +60,7 @@ func Example() {
 		panic(err)
 	}
 	defer tokens.Close()
-	<-known // until then, who has a token is asked to come back
+	<-known                                                      // until then, who has a token is asked to come back
 	places := outlet.NewPlaces(outlet.Room{All: 1000, Log: log}) // for sockets, and for what is asked on them
 	api := httpapi.New(httpapi.Config{
 		Hub:       hub,

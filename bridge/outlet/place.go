@@ -3,6 +3,7 @@ package outlet
 import (
 	"container/list"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -112,11 +113,12 @@ func (t *turn) begin() {
 	t.place.goOn()
 }
 
-// came is begin for who does not have the lock.
-func (t *turn) came() {
+// came is begin for who does not have the lock. It reports false where the socket has been closed.
+func (t *turn) came() (isOpen bool) {
 	t.place.all.mu.Lock()
 	defer t.place.all.mu.Unlock()
 	t.begin()
+	return !t.place.isFree
 }
 
 // end is called when the request was answered.
@@ -147,8 +149,8 @@ type body struct {
 // Read implements io.Reader.
 func (b body) Read(data []byte) (int, error) {
 	n, err := b.ReadCloser.Read(data)
-	if err != nil {
-		b.turn.came()
+	if err != nil && !b.turn.came() {
+		return n, net.ErrClosed // it had to make room, and its client knows of no answer
 	}
 	return n, err
 }

@@ -69,92 +69,12 @@ func NewPlaces(room Room) *Places {
 	}
 }
 
-// admit gives a socket a place, unless there is none: then it returns nil. It may close another socket for that. Where that one has
-// only just come, it asks to be called again a little later.
-func (p *Places) admit(conn *patient) (s *place, later time.Duration) {
-	p.mu.Lock()
-	s = &place{all: p, conn: conn, network: p.ofPeer(addressOf(conn.RemoteAddr()))}
-	s.network.hold(1)
-	s.wait()
-	evicted, full, later := p.makeRoom(s.network, s)
-	if full != nil {
-		s.free()
-		s = nil
-		if later == 0 {
-			p.refused++
-		}
-	}
-	p.mu.Unlock()
-	cutAll(evicted)
-	if full != nil && later == 0 || len(evicted) > 0 {
-		p.tell()
-	}
-	return s, later
-}
-
-// youth is how long a socket has, at least, to tell what it is for: some need a moment to be read from when many come at once.
-const youth = 10 * time.Millisecond
-
-// makeRoom looks whether a network, and each that it is part of, has room for the place that it has been given. Where one has not,
-// sockets that wait lose theirs, and are to be cut. Where there is none but the new one, the network is returned as full; also where
-// there is one that may yet speak, and will not be spared later.
-func (p *Places) makeRoom(n *network, fresh *place) (evicted []*place, full *network, later time.Duration) {
-	for ; n != nil; n = n.within {
-		if n.held <= n.most() {
-			continue
-		}
-		oldest := n.oldest()
-		if n == &p.all {
-			oldest = p.crowds.oldest()
-		}
-		if oldest == nil || oldest == fresh {
-			return evicted, n, 0
-		}
-		if age := p.now() - oldest.since; age < youth {
-			return evicted, n, youth - age
-		}
-		evicted = append(evicted, oldest)
-		oldest.free()
-		p.evicted++
-	}
-	return evicted, nil, 0
-}
-
-// now gives the time since the places were made.
-func (p *Places) now() time.Duration { return time.Since(p.start) }
-
-// evict closes the socket that it would close to make room. It reports false where none waits.
-func (p *Places) evict() bool {
-	p.mu.Lock()
-	oldest := p.crowds.oldest()
-	if oldest == nil {
-		p.mu.Unlock()
-		return false
-	}
-	oldest.free()
-	p.evicted++
-	p.mu.Unlock()
-	cutAll([]*place{oldest})
-	return true
-}
-
 // exhausted logs that a connection cannot be accepted.
 func (p *Places) exhausted(err error) {
 	p.shortages.Do(func() {
 		stats := p.Stats()
 		p.room.Log.Error("cannot accept connections: file descriptors have run out; allow this process more of them (ulimit -n, LimitNOFILE), or look what holds them", "error", err, "connections", stats.Held)
 	})
-}
-
-// cutAll closes the sockets of places that have been freed.
-func cutAll(evicted []*place) {
-	for _, s := range evicted {
-		if s.isTold {
-			_ = s.conn.Close() // and the client has what it was told
-			continue
-		}
-		s.conn.cut()
-	}
 }
 
 // tell logs that places are scarce.
@@ -173,12 +93,12 @@ func (p *Places) Take(ctx context.Context, client netip.Addr) (free func(), ofCl
 	n, s := p.ofClient(client), placeOf(ctx)
 	full := n.full()
 	n.ask(1)
-	var evicted []*place
+	var out []evicted
 	if s != nil {
 		s.asked++
 		if isMore := s.asked > 1 && !s.isFree; isMore && full == nil {
 			s.network.hold(1)
-			evicted, full, _ = p.makeRoom(s.network, s)
+			out, full, _ = p.makeRoom(s.network, s, 0)
 		} else if isMore {
 			s.network.hold(1) // giveBack takes it back
 		}
@@ -187,7 +107,7 @@ func (p *Places) Take(ctx context.Context, client netip.Addr) (free func(), ofCl
 		p.giveBack(n, s)
 	}
 	p.mu.Unlock()
-	cutAll(evicted)
+	cutAll(out)
 	if full != nil {
 		return nil, full != &p.all
 	}
