@@ -24,16 +24,26 @@ func (a *API) limited(r *http.Request, caller bridge.Caller) string {
 }
 
 // address gives where a request comes from: an IPv4 address, or an IPv6 network.
-func (a *API) address(r *http.Request) string {
+func (a *API) address(r *http.Request) string { return host(a.client(r)) }
+
+// client gives the address that a request comes from; the zero value where it has none.
+func (a *API) client(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return nowhere
+		return netip.Addr{}
 	}
-	client := forwarded(r.Header.Values("X-Forwarded-For"), peer.Addr().Unmap().WithZone(""), a.config.Proxies)
+	return forwarded(r.Header.Values("X-Forwarded-For"), peer.Addr().Unmap().WithZone(""), a.config.Proxies)
+}
+
+// host gives the address, or the network of IPv6, that limits of callers take for one.
+func host(client netip.Addr) string {
 	if client.Is4() {
 		return client.String()
 	}
-	network, _ := client.Prefix(ipv6Host) // every IPv6 address has one
+	network, err := client.Prefix(ipv6Host)
+	if err != nil || !client.IsValid() {
+		return nowhere
+	}
 	return network.String()
 }
 

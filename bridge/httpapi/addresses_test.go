@@ -8,12 +8,16 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 // overWriters runs a test with event loops, and with a goroutine for each connection.
-func overWriters(t *testing.T, c httpapi.Config, test func(*testing.T, *bed)) {
+func overWriters(t *testing.T, c httpapi.Config, room outlet.Room, test func(*testing.T, *bed)) {
 	for name, loops := range map[string]int{"loop": 1, "plain": 0} {
-		t.Run(name, func(t *testing.T) { test(t, startWith(t, c, loops)) })
+		t.Run(name, func(t *testing.T) {
+			c.Places = outlet.NewPlaces(room)
+			test(t, startWith(t, c, loops))
+		})
 	}
 }
 
@@ -36,9 +40,8 @@ func (b *bed) open(t *testing.T, address string) (*connection, bool) {
 func TestConnectionsOfAnAddress(t *testing.T) {
 	const each = 3
 	c := config()
-	c.Limits.PerAddress = each
 	c.Proxies = proxies
-	overWriters(t, c, func(t *testing.T, b *bed) {
+	overWriters(t, c, outlet.Room{Each: each, Proxies: proxies}, func(t *testing.T, b *bed) {
 		const ada, bob, eve = "192.0.2.1", "2001:db8::1", "2001:db8::2" // bob and eve share a network
 		var hers []*connection
 		for range each {
@@ -81,23 +84,21 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 
 // The connections that a stop ends are counted out as well.
 func TestDrainFreesEveryPlace(t *testing.T) {
-	c := config()
-	c.Limits.PerAddress = 50
-	overWriters(t, c, func(t *testing.T, b *bed) {
+	overWriters(t, config(), outlet.Room{Each: 50}, func(t *testing.T, b *bed) {
 		for range 50 {
 			if _, ok := b.open(t, "192.0.2.1"); !ok { // from no proxy, so it is one address
 				t.Fatal("there was no place")
 			}
 		}
 		b.outlet.Drain(t.Context(), 0)
-		eventually(t, "no place is taken", func() bool { return b.api.Taken() == 0 })
+		eventually(t, "no place is taken", func() bool { return b.places.Stats().Taken == 0 })
 	})
 }
 
 // Where all clients come from one address because their proxy is not named, the log says so.
 func TestForgottenProxyIsTold(t *testing.T) {
 	c := config()
-	c.Limits.PerAddress = 1
+	c.Places = outlet.NewPlaces(outlet.Room{Each: 1})
 	b := start(t, c)
 	b.open(t, "192.0.2.1")
 	b.turnedAway(t, "X-Forwarded-For", "192.0.2.2")

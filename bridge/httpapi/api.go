@@ -29,6 +29,7 @@ type Config struct {
 	Auth      Auth           // who callers are; nil: all are anonymous, and their tokens are not looked at
 	Cookie    string         // the cookie that a ticket may come in, or a token; empty for none
 	Access    Access
+	Places    Places // nil for any number
 	Limits    Limits
 	Proxies   []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 
@@ -81,13 +82,11 @@ type Store interface {
 
 // Limits bound what one process, and one request, may take.
 type Limits struct {
-	Connections int     // open at once; one more is asked to come back
-	PerAddress  int     // those that one address may have; 0 for any number
-	Publishes   float64 // POSTs a second of one caller, who may save up for five seconds; 0 for any number
-	Body        int64   // bytes that a POST may carry
-	Memory      int64   // bytes that bodies may hold together, four times Body at least; 0 for 128 MiB
-	Subjects    int     // that one connection may read
-	PollBytes   int64   // that the answers of polls may take at once, until their clients have them; 0 for 64 MiB
+	Publishes float64 // POSTs a second of one caller, who may save up for five seconds; 0 for any number
+	Body      int64   // bytes that a POST may carry
+	Memory    int64   // bytes that bodies may hold together, four times Body at least; 0 for 128 MiB
+	Subjects  int     // that one connection may read
+	PollBytes int64   // that the answers of polls may take at once, until their clients have them; 0 for 64 MiB
 }
 
 // API is the http.Handler.
@@ -95,7 +94,6 @@ type API struct {
 	config   Config
 	routes   []bridge.Route // the most specific first
 	guarded  http.Handler
-	places   places
 	rates    *rates       // of POSTs; nil for no limit
 	drained  atomic.Int64 // when the drain ends, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
@@ -115,7 +113,6 @@ func New(config Config) *API {
 	a := &API{
 		config:  config,
 		routes:  append([]bridge.Route{bridge.Events}, config.Routes...),
-		places:  places{by: map[string]int{}},
 		parting: make(chan struct{}, mostParting),
 		rates:   newRates(config.Limits.Publishes),
 		ledger:  newLedger(config.Limits),

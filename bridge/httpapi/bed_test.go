@@ -170,6 +170,7 @@ type bed struct {
 	store     *store
 	hub       *bridge.Hub
 	outlet    *outlet.Outlet
+	places    *outlet.Places
 	api       *httpapi.API
 	server    *httptest.Server
 	log       *log // above the level debug, of the server too
@@ -185,7 +186,7 @@ func config() httpapi.Config {
 	return httpapi.Config{
 		Anonymous: bridge.Grant{Subscribe: subjects("chat.>", "time.>"), Publish: subjects("chat.>")},
 		Access:    httpapi.Access{LoopbackHosts: true, LoopbackOrigins: true, Origins: []string{ownOrigin}},
-		Limits:    httpapi.Limits{Connections: 100, Body: bodyLimit, Subjects: 8},
+		Limits:    httpapi.Limits{Body: bodyLimit, Subjects: 8},
 	}
 }
 
@@ -234,6 +235,10 @@ func newBedWith(t testing.TB, config httpapi.Config, loops int) *bed {
 	t.Cleanup(b.hub.Close)
 	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, Parting: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
+	if b.places, _ = config.Places.(*outlet.Places); b.places == nil {
+		b.places = outlet.NewPlaces(outlet.Room{All: 100})
+		config.Places = b.places
+	}
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger
 	b.api = httpapi.New(config)
 	t.Cleanup(func() { secrets.Overhear(fmt.Sprintf("%+v %+v %+v", b.api.Stats(), b.outlet.Stats(), b.hub.Stats())) })
@@ -249,8 +254,8 @@ func start(t *testing.T, config httpapi.Config) *bed {
 func startWith(t *testing.T, config httpapi.Config, loops int) *bed {
 	t.Helper()
 	b := newBedWith(t, config, loops)
-	b.server = httptest.NewUnstartedServer(b.api)
-	b.server.Listener = outlet.Listen(b.server.Listener)
+	b.server = httptest.NewUnstartedServer(b.places.Handler(b.api))
+	b.server.Listener = outlet.Listen(b.server.Listener, b.places)
 	b.server.Config.ConnContext = outlet.ConnContext
 	b.server.Config.ErrorLog = slog.NewLogLogger(secrets.Log(slog.NewTextHandler(b.log, nil)), slog.LevelError)
 	b.server.Start()

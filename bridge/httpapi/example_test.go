@@ -60,25 +60,27 @@ func Example() {
 		panic(err)
 	}
 	defer tokens.Close()
-	<-known // until then, who has a token is asked to come back
+	<-known                                                      // until then, who has a token is asked to come back
+	places := outlet.NewPlaces(outlet.Room{All: 1000, Log: log}) // for sockets, and for what is asked on them
 	api := httpapi.New(httpapi.Config{
 		Hub:       hub,
 		Outlet:    events,
 		Publisher: nats,
 		Store:     nats,
+		Places:    places,
 		Anonymous: bridge.Grant{Subscribe: chat, Publish: chat},
 		Auth:      tokens,
 		Access:    httpapi.Access{LoopbackHosts: true},
-		Limits:    httpapi.Limits{Connections: 1000, Body: 256 << 10, Subjects: 32},
+		Limits:    httpapi.Limits{Body: 256 << 10, Subjects: 32},
 		Log:       log,
 	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "the program's own pages") })
 	mux.Handle("/live/", http.StripPrefix("/live", api))
 
-	web := httptest.NewUnstartedServer(mux)
-	web.Listener = outlet.Listen(web.Listener)  // so that clients which take nothing are noticed
-	web.Config.ConnContext = outlet.ConnContext // so that the loop can take connections over
+	web := httptest.NewUnstartedServer(places.Handler(mux))
+	web.Listener = outlet.Listen(web.Listener, places) // so that clients which take nothing are noticed
+	web.Config.ConnContext = outlet.ConnContext        // so that the loop can take connections over
 	web.Start()
 	defer web.Close()
 

@@ -8,13 +8,6 @@ var ParseSince = parseSince
 // Address gives whom the limits of a request are for.
 func (a *API) Address(r *http.Request) string { return a.address(r) }
 
-// Taken tells how many places connections have, of all and of addresses.
-func (a *API) Taken() int {
-	a.places.mu.Lock()
-	defer a.places.mu.Unlock()
-	return a.places.open + len(a.places.by)
-}
-
 // Remembered tells how many callers are remembered for their rate.
 func (a *API) Remembered() int {
 	a.rates.mu.Lock()

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -9,20 +11,36 @@ import (
 // What a request can exceed.
 const (
 	limitConnections = "connections" // of the process
-	limitAddress     = "address"     // connections of one address
+	limitAddress     = "address"     // connections of one address or network
 	limitRate        = "rate"        // POSTs of one caller
 	limitMemory      = "memory"      // what bodies hold, in all or of one caller
 )
+
+// Places counts the connections that are open.
+type Places interface {
+	// Take takes a place for the answer to a request, for the client that the request comes from, and gives what frees it again, to
+	// be called once. It gives nil where there is none: in all, or for that client.
+	Take(ctx context.Context, client netip.Addr) (free func(), ofClient bool)
+	// Told says that a request was answered, and that its socket is open only for the client to read that.
+	Told(ctx context.Context)
+}
 
 // admit takes a place for a connection, and gives what frees it again; nil where there is none, or the API is draining.
 func (a *API) admit(r *http.Request) (free func()) {
 	if a.draining() {
 		return nil
 	}
-	address := a.address(r)
-	free, reason := a.places.take(address, a.config.Limits)
+	if a.config.Places == nil {
+		return func() {}
+	}
+	client := a.client(r)
+	free, ofClient := a.config.Places.Take(r.Context(), client)
 	if free == nil {
-		a.exceeded(r, reason, address)
+		reason := limitConnections
+		if ofClient {
+			reason = limitAddress
+		}
+		a.exceeded(r, reason, host(client))
 	}
 	return free
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 // turnedAway checks an answer that ends at once, and asks the client to come back.
@@ -51,7 +52,7 @@ func (b *bed) limited(t *testing.T, reason, caller string) {
 
 func TestConnectionLimit(t *testing.T) {
 	c := config()
-	c.Limits.Connections = 3
+	c.Places = outlet.NewPlaces(outlet.Room{All: 3})
 	b := start(t, c)
 	var open []*connection
 	for range 3 {
@@ -152,7 +153,7 @@ func TestClosedHub(t *testing.T) {
 func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	const connections = 1000
 	c := config()
-	c.Limits.Connections = connections
+	c.Places = outlet.NewPlaces(outlet.Room{All: connections})
 	b := start(t, c)
 	before := runtime.NumGoroutine()
 	conns := make([]*net.TCPConn, connections)

@@ -89,7 +89,10 @@ var problems = []struct {
 	},
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
-	{is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
+	{
+		is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once",
+		detail: errBusy.Error(), retry: retryLater, // the cause can tell how much this bridge holds
+	},
 	{is: errMemory, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
 	{is: errNoBody, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},

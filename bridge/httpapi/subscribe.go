@@ -134,6 +134,9 @@ func (a *API) part(ctx context.Context) {
 	default:
 		return
 	}
+	if a.config.Places != nil {
+		a.config.Places.Told(ctx)
+	}
 	select {
 	case <-time.After(a.config.Parting):
 	case <-ctx.Done():

@@ -171,8 +171,9 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 // serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
 func (b *bed) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
-	server := httptest.NewUnstartedServer(b)
-	server.Listener = outlet.Listen(server.Listener)
+	places := outlet.NewPlaces(outlet.Room{})
+	server := httptest.NewUnstartedServer(places.Handler(b))
+	server.Listener = outlet.Listen(server.Listener, places)
 	server.Config.ConnContext = outlet.ConnContext
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.EnableHTTP2 = p.http2
@@ -181,7 +182,10 @@ func (b *bed) serve(t testing.TB, p protocol) *httptest.Server {
 	} else {
 		server.Start()
 	}
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.Close()
+		eventually(t, "no socket is counted", func() bool { return places.Stats().Held == 0 && places.Networks() == 0 })
+	})
 	return server
 }
 

@@ -16,7 +16,7 @@ import (
 func TestNothingIsWrittenToWhoIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipes := newPipes()
-		listener := outlet.Listen(pipes)
+		listener := outlet.Listen(pipes, nil)
 		defer listener.Close()
 		mine, theirs := net.Pipe()
 		defer mine.Close()

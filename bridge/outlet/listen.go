@@ -24,24 +24,34 @@ const (
 
 // Listen lets a listener's connections notice clients that take nothing: they have small send buffers, and their write
 // deadline counts from the last byte that the client took rather than from the first byte of the write. It accepts some
-// thousand connections a second.
-func Listen(inner net.Listener) net.Listener {
+// thousand connections a second, as long as there are places for them, and goes on when descriptors have run out.
+func Listen(inner net.Listener, places *Places) net.Listener {
 	limitSegments(inner)
-	l := &listener{Listener: inner, pace: rate.NewLimiter(acceptRate, acceptBurst)}
+	if places == nil {
+		places = NewPlaces(Room{}) // any number
+	}
+	l := &listener{Listener: inner, places: places, pace: rate.NewLimiter(acceptRate, acceptBurst)}
 	l.open, l.close = context.WithCancel(context.Background())
+	l.setAside()
 	return l
 }
 
 type listener struct {
 	net.Listener
-	pace  *rate.Limiter
-	open  context.Context
-	close context.CancelFunc
+	places *Places
+	pace   *rate.Limiter
+	open   context.Context
+	close  context.CancelFunc
+
+	mu       sync.Mutex // of what runs out of descriptors
+	isClosed bool
+	reserve  []*os.File
 }
 
 // Close implements net.Listener.
 func (l *listener) Close() error {
 	l.close()
+	l.letGo()
 	return l.Listener.Close()
 }
 
@@ -56,16 +66,40 @@ func below(conn net.Conn) *patient {
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
-	_ = l.pace.Wait(l.open) // an error means that it is closed, as Accept will say
-	accepted, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		_ = l.pace.Wait(l.open) // an error means that it is closed, as Accept will say
+		accepted, isLent, err := l.accept()
+		if err != nil {
+			return nil, err
+		}
+		if socket, ok := accepted.(*net.TCPConn); ok {
+			// A connection that is gone by now says so at its first read.
+			_ = socket.SetWriteBuffer(sendBuffer)
+		}
+		conn := &patient{Conn: accepted, opened: time.Now()}
+		if isLent {
+			conn.lender = l
+		}
+		if conn.place = l.admit(conn); conn.place != nil {
+			return conn, nil
+		}
+		conn.cut()
 	}
-	if socket, ok := accepted.(*net.TCPConn); ok {
-		// A connection that is gone by now says so at its first read.
-		_ = socket.SetWriteBuffer(sendBuffer)
+}
+
+// admit gives a connection its place, and waits for it as long as others have only just come; nil where there is none.
+func (l *listener) admit(conn *patient) *place {
+	for {
+		given, later := l.places.admit(conn)
+		if later == 0 {
+			return given
+		}
+		select {
+		case <-time.After(later):
+		case <-l.open.Done():
+			return nil
+		}
 	}
-	return &patient{Conn: accepted, opened: time.Now()}, nil
 }
 
 // looks is how often a Write that waits looks, in each timeout, whether something was taken. A Write that a deadline ends
@@ -77,6 +111,8 @@ const looks = 8
 type patient struct {
 	net.Conn
 	opened time.Time
+	place  *place    // until it is closed, or an event loop has the socket
+	lender *listener // which has set aside the descriptor, and wants it back; nil for none
 
 	// HTTP/2 sets deadlines while it writes, at least where it ends a connection.
 	mu       sync.Mutex
@@ -164,7 +200,17 @@ func (c *patient) takesNothing(timeout time.Duration) bool {
 // cut closes the connection, whatever is on its way.
 func (c *patient) cut() {
 	c.reset()
-	_ = c.Conn.Close()
+	_ = c.Close()
+}
+
+// Close implements net.Conn.
+func (c *patient) Close() error {
+	err := c.Conn.Close() // it returns when the descriptor is free
+	if c.lender != nil {
+		c.lender.setAside() // before somebody else has it
+	}
+	c.place.close(c)
+	return err
 }
 
 // reset lets Close discard what the client does not take, and tell it: otherwise the kernel would hold that for minutes,

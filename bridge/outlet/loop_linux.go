@@ -94,9 +94,9 @@ func tick(c Config) time.Duration {
 
 // hand gives a socket to the loop that is to write it. Where the loop has ended, the client is told to come back. The body is chunked
 // where the client knows chunks.
-func (o *Outlet) hand(fd int, header http.Header, chunked bool, reader *bridge.Reader, terms bridge.Terms) {
-	l := o.loops[fd%len(o.loops)]
-	s := &socket{loop: l, fd: fd, reader: reader, revoked: terms.Revoked, ended: terms.Ended, expires: terms.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
+func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, terms bridge.Terms) {
+	l := o.loops[taken.fd%len(o.loops)]
+	s := &socket{loop: l, taken: taken, reader: reader, revoked: terms.Revoked, ended: terms.Ended, expires: terms.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
 	s.timer.socket = s
 	if !l.enqueue(s) {
 		s.refuse()

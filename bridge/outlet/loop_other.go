@@ -13,9 +13,14 @@ type loop struct{}
 
 func startLoops(*Outlet) ([]*loop, error) { return nil, nil }
 
-func (o *Outlet) takeOver(http.ResponseWriter, *http.Request) (fd int, ok bool) { return 0, false }
+// taken is a connection that was taken over: none.
+type taken struct{}
 
-func (o *Outlet) hand(int, http.Header, bool, *bridge.Reader, bridge.Terms) {}
+func (o *Outlet) takeOver(http.ResponseWriter, *http.Request) (_ taken, ok bool) {
+	return taken{}, false
+}
+
+func (o *Outlet) hand(taken, http.Header, bool, *bridge.Reader, bridge.Terms) {}
 
 func (*loop) drain()   {}
 func (*loop) cut()     {}

@@ -108,8 +108,8 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 	o.enter()
 	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
-	if fd, ok := o.takeOver(w, r); ok {
-		o.hand(fd, w.Header(), r.ProtoAtLeast(1, 1), reader, terms)
+	if taken, ok := o.takeOver(w, r); ok {
+		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, terms)
 		return
 	}
 	o.stats.plain.Add(1)

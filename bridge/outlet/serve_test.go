@@ -287,7 +287,7 @@ func TestListen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := outlet.Listen(inner)
+	listener := outlet.Listen(inner, nil)
 	if listener.Addr() != inner.Addr() {
 		t.Error("it has another address")
 	}

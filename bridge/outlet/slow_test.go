@@ -317,7 +317,7 @@ func TestWriteTimeout(t *testing.T) {
 				b := newBed(t, config, plenty)
 				listener := newPipes()
 				server := &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-				go server.Serve(outlet.Listen(listener))
+				go server.Serve(outlet.Listen(listener, nil))
 				conn := listener.dial(t)
 				// The head, the preamble and the open event.
 				head := bufio.NewReaderSize(conn, 16)
@@ -364,7 +364,7 @@ func TestDeadlinesOfListen(t *testing.T) {
 	mine, theirs := net.Pipe()
 	defer mine.Close()
 	go func() { listener.conns <- theirs }()
-	conn, err := outlet.Listen(listener).Accept()
+	conn, err := outlet.Listen(listener, nil).Accept()
 	if err != nil {
 		t.Fatal(err)
 	}

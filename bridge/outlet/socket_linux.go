@@ -21,8 +21,8 @@ const (
 
 // socket is a connection that was taken over. All but queued belongs to the loop's goroutine.
 type socket struct {
-	loop       *loop
-	fd         int
+	loop *loop
+	taken
 	generation int32 // 0 before it is watched
 	queued     bool
 	state      state
@@ -316,6 +316,7 @@ func (s *socket) refuse() {
 	_, _ = send(s.fd, packet.of(s.chunked)) // it has room: nothing was written before
 	time.Sleep(s.loop.outlet.config.Parting)
 	_ = unix.Close(s.fd)
+	s.place.close(nil)
 	s.part(endDrain)
 }
 
@@ -342,6 +343,7 @@ func (s *socket) close(reason string) {
 	s.rest = nil
 	l.sockets[s.fd] = nil
 	_ = unix.Close(s.fd)
+	s.place.close(nil)
 	if !gone {
 		s.part(reason)
 	}

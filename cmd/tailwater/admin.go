@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -38,7 +39,9 @@ func openAdmin(n *node) (*admin, error) {
 	loopback := configs.Loopback(string(address))
 	access := httpapi.Access{LoopbackHosts: loopback}
 	a.server = newServer(n.api.Guard(access.Gate(n.api.WithoutBodies(a.handler(loopback)))), n.log)
-	n.serve(a.server, listener)
+	places := outlet.NewPlaces(outlet.Room{All: adminConnections, Log: n.log})
+	counted(a.server, places)
+	n.serve(a.server, outlet.Listen(listener, places))
 	return a, nil
 }
 

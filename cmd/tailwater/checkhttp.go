@@ -14,9 +14,7 @@ func (r report) browsers(settings *configs.Settings) {
 	if files := settings.HTTP.TLS; !files.IsZero() {
 		r.certificate(files)
 	}
-	if limit := settings.Limit.ConnectionsPerIP; limit > 0 {
-		r.row("", "one address may have %d connections", limit)
-	}
+	r.places(settings)
 	if rate := settings.Limit.PublishRate; rate.Count > 0 {
 		r.row("", "one caller may post at %v", rate)
 	}

@@ -28,6 +28,9 @@ var (
 	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
 	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, had a token that expired or was revoked (auth), or because this bridge stops (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
+	descSockets           = describe("sockets", "Connections of browsers, by whose turn it is: waiting for their clients, who have asked for nothing or not sent all of it, or answering. Of HTTP/2, each further event stream counts as one.", "state")
+	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients, and were closed to make room for others.")
+	descSocketsRefused    = describe("sockets_refused_total", "Connections that were closed as they came, because there was no room and none waited for its client.")
 	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, of the rate at which one caller may post, or of the memory for bodies.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 
@@ -95,6 +98,12 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	counts(descConnectionsClosed, connections.Ended)
 	count(descEventsOut, connections.Frames)
 	count(descBytesOut, connections.Bytes)
+
+	sockets := c.node.places.Stats()
+	gauge(descSockets, sockets.Waiting, "waiting")
+	gauge(descSockets, sockets.Held-sockets.Waiting, "answering")
+	count(descSocketsEvicted, sockets.Evicted)
+	count(descSocketsRefused, sockets.Refused)
 
 	requests := c.node.api.Stats()
 	count(descTurnedAway, requests.TurnedAway)

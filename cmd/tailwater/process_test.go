@@ -36,11 +36,27 @@ type process struct {
 
 func startProcess(t *testing.T, env ...string) *process {
 	t.Helper()
+	return startCommand(t, func(path string) *exec.Cmd { return exec.Command(path) }, env...)
+}
+
+// startLimited is startProcess where the process may have so many descriptors.
+func startLimited(t *testing.T, descriptors int, env ...string) *process {
+	t.Helper()
+	return startCommand(t, func(path string) *exec.Cmd { return limited(descriptors, path) }, env...)
+}
+
+// limited is a command that may have so many descriptors.
+func limited(descriptors int, command ...string) *exec.Cmd {
+	return exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors)}, command...)...)
+}
+
+func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...string) *process {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path)
+	cmd := command(path)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
 	cmd.Env = append(cmd.Env, env...)

@@ -103,6 +103,7 @@ type node struct {
 	clock       *clock // nil without DEMO_TIME
 	hub         *bridge.Hub
 	outlet      *outlet.Outlet
+	places      *outlet.Places
 	auth        *auth.Auth // nil where no tokens are taken
 	api         *httpapi.API
 	admin       *admin
@@ -208,6 +209,7 @@ func (n *node) storeProblem() string {
 
 func (n *node) openBridge() error {
 	s := n.settings
+	n.openPlaces()
 	memory := divide(s.Memory)
 	n.hub = bridge.NewHub(n.source, linger, memory.feeds())
 	n.outlet = outlet.New(outlet.Config{
@@ -224,11 +226,11 @@ func (n *node) openBridge() error {
 		Outlet:    n.outlet,
 		Publisher: n.source,
 		Store:     n.source,
+		Places:    n.places,
 		Routes:    s.Routes,
 		Anonymous: bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
 		Access:    n.access(),
 		Limits: httpapi.Limits{
-			Connections: s.Limit.Connections, PerAddress: int(s.Limit.ConnectionsPerIP),
 			Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects, Memory: memory.bodies,
 		},
 		Proxies: s.HTTP.TrustedProxies,
@@ -294,15 +296,15 @@ func (n *node) openHTTP() error {
 	}
 	n.address = listener.Addr()
 	n.http = newServer(n.api, n.log)
+	counted(n.http, n.places)
 	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
-	n.http.ConnContext = outlet.ConnContext
 	if files := n.settings.HTTP.TLS; !files.IsZero() {
 		if n.certificate, err = openCertificate(files, n.log); err != nil {
 			return errors.Join(err, listener.Close())
 		}
 		secure(n.http, n.certificate, n.settings.Limit.WriteTimeout)
 	}
-	n.serve(n.http, outlet.Listen(listener))
+	n.serve(n.http, outlet.Listen(listener, n.places))
 	return nil
 }
 

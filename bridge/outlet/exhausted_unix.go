@@ -1,0 +1,32 @@
+//go:build unix
+
+package outlet
+
+import (
+	"errors"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// isExhausted tells whether accepting failed because there is no descriptor, or no memory for a socket.
+func isExhausted(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
+}
+
+// comes waits a moment for a connection, without a descriptor for it. Where it cannot know, it reports true.
+func (l *listener) comes() bool {
+	socket, ok := l.Listener.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	n := 0
+	err = raw.Control(func(fd uintptr) {
+		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(exhaustedPause.Milliseconds()))
+	})
+	return err != nil || n > 0
+}

@@ -1,0 +1,188 @@
+package outlet
+
+import (
+	"container/heap"
+	"container/list"
+	"math"
+	"net/netip"
+)
+
+// network counts the places of an address or a network, or of all.
+type network struct {
+	key    networkKey
+	within *network // the next larger one that counts them as well; nil for all
+	room   int      // how many places it may have; 0 for any number
+
+	held    int       // places: of sockets, and of requests that are not the first of their socket
+	asked   int       // requests that took a place, for clients of this network
+	waiting list.List // the *place of each socket that waits, the oldest first
+	index   int       // among the crowds, where it is one of the widest and has a socket that waits
+}
+
+// networkKey tells networks apart. A proxy's sockets are counted apart from its own requests.
+type networkKey struct {
+	netip.Prefix
+	isProxy bool
+}
+
+// Beyond their room, networks have a few places for sockets, on which clients are told that they have no room.
+const (
+	leastSpare = 8
+	spareShare = 8 // of the room
+	mostSpare  = 1024
+)
+
+func spare(room int) int { return min(leastSpare+room/spareShare, mostSpare) }
+
+// RoomFor gives how many places there can be in all, where there are to be at most so many sockets; one at least.
+func RoomFor(sockets int) int {
+	room := max((sockets-leastSpare)*spareShare/(spareShare+1), sockets-mostSpare, 1)
+	for room > 1 && room+spare(room) > sockets {
+		room--
+	}
+	return room
+}
+
+// most is how many places may be held. Sockets that wait have what others leave of the room, and a few in any case, or those who
+// come would not be heard.
+func (n *network) most() int {
+	if n.room == 0 {
+		return math.MaxInt
+	}
+	few := spare(n.room)
+	busy := n.held - n.waiting.Len()
+	return min(n.room+few, max(n.room, busy+few))
+}
+
+func (n *network) hold(more int) {
+	for ; n != nil; n = n.within {
+		n.held += more
+	}
+}
+
+func (n *network) ask(more int) {
+	for ; n != nil; n = n.within {
+		n.asked += more
+	}
+}
+
+// full gives the first network, from this on, that has no place for a further request; nil where there is none.
+func (n *network) full() *network {
+	for ; n != nil; n = n.within {
+		if n.room > 0 && n.asked >= n.room {
+			return n
+		}
+	}
+	return nil
+}
+
+// oldest gives the socket that has waited longest, nil where none waits.
+func (n *network) oldest() *place {
+	if first := n.waiting.Front(); first != nil {
+		return first.Value.(*place)
+	}
+	return nil
+}
+
+// The widths of IPv6 networks that are counted, the widest first, and how many times the room of an address they have. Whoever has
+// one address has 64 bits of them, and often more: providers give 56 or 48 bits to one customer.
+var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
+
+// ofClient gives the network of an address, whose requests and sockets it counts.
+func (p *Places) ofClient(address netip.Addr) *network {
+	if !address.Is6() || address.Is4In6() {
+		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
+		return p.part(&p.all, networkKey{Prefix: whole}, p.room.Each)
+	}
+	n := &p.all
+	for _, width := range widths {
+		prefix, _ := address.Prefix(width.bits) // every IPv6 address has one
+		n = p.part(n, networkKey{Prefix: prefix}, p.room.Each*width.times)
+	}
+	return n
+}
+
+// ofPeer gives the network that counts a peer's sockets.
+func (p *Places) ofPeer(address netip.Addr) *network {
+	if !p.isProxy(address) {
+		return p.ofClient(address)
+	}
+	whole, _ := address.Prefix(address.BitLen())
+	return p.part(&p.all, networkKey{whole, true}, 0)
+}
+
+func (p *Places) part(of *network, key networkKey, room int) *network {
+	n, known := p.networks[key]
+	if !known {
+		n = &network{key: key, within: of, room: room, index: -1}
+		p.networks[key] = n
+	}
+	return n
+}
+
+// forget lets go of networks that hold nothing.
+func (p *Places) forget(n *network) {
+	for ; n != &p.all; n = n.within {
+		if n.held == 0 && n.asked == 0 {
+			delete(p.networks, n.key)
+		}
+	}
+}
+
+// crowds is a heap of the widest networks that have sockets which wait. The first has the most of them, and of several, the one whose
+// oldest has waited longest.
+type crowds []*network
+
+// oldest gives the socket to close first, nil where none waits.
+func (c crowds) oldest() *place {
+	if len(c) == 0 {
+		return nil
+	}
+	return c[0].oldest()
+}
+
+// changed is called when other sockets of the network wait than before.
+func (c *crowds) changed(n *network) {
+	switch {
+	case n.waiting.Len() == 0:
+		if n.index >= 0 {
+			heap.Remove(c, n.index)
+		}
+	case n.index < 0:
+		heap.Push(c, n)
+	default:
+		heap.Fix(c, n.index)
+	}
+}
+
+// Len implements heap.Interface, as do those that follow.
+func (c crowds) Len() int { return len(c) }
+
+func (c crowds) Less(i, j int) bool {
+	a, b := c[i], c[j]
+	if a.waiting.Len() != b.waiting.Len() {
+		return a.waiting.Len() > b.waiting.Len()
+	}
+	return a.oldest().since < b.oldest().since
+}
+
+func (c crowds) Swap(i, j int) {
+	c[i], c[j] = c[j], c[i]
+	c[i].index, c[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (c *crowds) Push(n any) {
+	n.(*network).index = len(*c)
+	*c = append(*c, n.(*network))
+}
+
+// Pop implements heap.Interface.
+func (c *crowds) Pop() any {
+	last := len(*c) - 1
+	n := (*c)[last]
+	n.index = -1
+	(*c)[last] = nil
+	*c = (*c)[:last]
+	return n
+}
