@@ -9,6 +9,7 @@ type Reader struct {
 	resume *resume // until the first event was given
 	waker  Waker   // of the last call of Next
 	place  int     // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
+	waits  waiter  // for what is read from logs
 
 	most int // how many bytes the frame of a message may have; 0 for any number
 
@@ -215,7 +216,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.newest > 0 {
 		return r.replayNewest(part, out)
 	}
-	page := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.waker)
+	page := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.asker())
 	if page == nil {
 		return false
 	}
@@ -240,7 +241,7 @@ func (r *Reader) replay(part int, out *output) bool {
 // replayNewest puts the newest values of a part. What follows them is replayed as always.
 func (r *Reader) replayNewest(part int, out *output) bool {
 	p, at := &r.feed.parts[part], &r.have[part]
-	page := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.waker)
+	page := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.asker())
 	if page == nil {
 		return false
 	}
@@ -278,6 +279,9 @@ func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 	return true
 }
 
+// asker is the reader, to be woken when what it asks for is there.
+func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }
+
 // id gives what the client has, as an event id.
 func (r *Reader) id() ID {
 	id := make(ID, len(r.have))
@@ -299,6 +303,7 @@ func (r *Reader) Close() {
 	r.feed.mu.Lock()
 	r.feed.forget(r)
 	r.feed.mu.Unlock()
+	r.feed.replays.turns.leave(&r.waits)
 	if r.hub != nil {
 		r.hub.release(r.feed)
 	}

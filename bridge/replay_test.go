@@ -218,7 +218,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 			pass(100 * time.Millisecond)
 		}
 		calls := s.stream.count("Page") + s.stream.count("Newest") + s.stream.count("Since")
-		if calls < 15 || calls > 30 {
+		if calls < 15 || calls > 33 {
 			t.Errorf("in ten seconds three reads that fail are tried %d times", calls)
 		}
 		s.stream.fail(false)

@@ -1,0 +1,176 @@
+package bridge
+
+import (
+	"container/list"
+	"context"
+	"slices"
+	"time"
+)
+
+// The lines in which tasks wait, and the workers that run them. The lock of turns must be held.
+
+// store is what tasks read from, compared by ==.
+type store struct {
+	of      any
+	running int
+	lines   map[Account]*line
+	order   list.List // of those with tasks; the one whose turn it is comes first
+}
+
+// line holds the tasks of one account that wait, the oldest first.
+type line struct {
+	account Account
+	running int
+	tasks   []*task
+	place   *list.Element // nil while it has no tasks
+}
+
+func (t *turns) remove(of *task, w *waiter) {
+	delete(of.waiting, w)
+	if of.accounts[w.account]--; of.accounts[w.account] > 0 {
+		return
+	}
+	delete(of.accounts, w.account)
+	if !of.busy {
+		t.dequeue(of, w.account)
+	}
+}
+
+// rest lets a task stand in no line for a while.
+func (t *turns) rest(of *task, d time.Duration) {
+	of.busy = true
+	t.timers.after(d, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.release(of)
+	})
+}
+
+// release puts a task into the lines of all who wait for it.
+func (t *turns) release(of *task) {
+	of.busy = false
+	for account := range of.accounts {
+		t.enqueue(of, account)
+	}
+	t.begin()
+}
+
+func (t *turns) enqueue(of *task, account Account) {
+	s := t.store(of.of)
+	l := s.lines[account]
+	if l == nil {
+		l = &line{account: account}
+		s.lines[account] = l
+	}
+	if l.tasks = append(l.tasks, of); l.place == nil {
+		l.place = s.order.PushBack(l)
+	}
+	t.queued++
+	t.accounts[account]++
+}
+
+func (t *turns) dequeue(of *task, account Account) {
+	s := t.store(of.of)
+	l := s.lines[account]
+	l.tasks = slices.DeleteFunc(l.tasks, func(other *task) bool { return other == of })
+	if len(l.tasks) == 0 {
+		s.order.Remove(l.place)
+		l.place = nil
+	}
+	t.queued--
+	if t.accounts[account]--; t.accounts[account] == 0 {
+		delete(t.accounts, account)
+	}
+	t.tidy(s, l)
+}
+
+// store returns what is known of a store.
+func (t *turns) store(of any) *store {
+	if i := slices.IndexFunc(t.stores, func(s *store) bool { return s.of == of }); i >= 0 {
+		return t.stores[i]
+	}
+	s := &store{of: of, lines: map[Account]*line{}}
+	t.stores = append(t.stores, s)
+	return s
+}
+
+// tidy forgets a line, and its store, where nothing is left of them.
+func (t *turns) tidy(s *store, l *line) {
+	if len(l.tasks) == 0 && l.running == 0 {
+		delete(s.lines, l.account)
+	}
+	if len(s.lines) == 0 {
+		t.stores = slices.DeleteFunc(t.stores, func(other *store) bool { return other == s })
+	}
+}
+
+// begin lets workers begin with what may begin.
+func (t *turns) begin() {
+	for s, l := t.next(); l != nil && t.alive.Err() == nil; s, l = t.next() {
+		t.start(s, l)
+	}
+}
+
+// next returns the line whose turn it is, and sends it and its store to the end; nil for none.
+func (t *turns) next() (*store, *line) {
+	for i, s := range t.stores {
+		for place := s.order.Front(); place != nil; place = place.Next() {
+			l := place.Value.(*line)
+			if l.running+s.running < mostRunning-t.workers {
+				s.order.MoveToBack(place)
+				t.stores = append(slices.Delete(t.stores, i, i+1), s)
+				return s, l
+			}
+		}
+	}
+	return nil, nil
+}
+
+// start runs the first task of a line, for the place that was waited for longest there.
+func (t *turns) start(s *store, l *line) {
+	of := l.tasks[0]
+	of.busy = true
+	s.running++
+	l.running++
+	t.workers++
+	for account := range of.accounts {
+		t.dequeue(of, account)
+	}
+	at := of.oldest(l.account)
+	ctx, cancel := context.WithTimeout(t.alive, taskTimeout)
+	of.cancel = cancel
+	t.running.Go(func() {
+		defer cancel()
+		err := of.run(ctx, at)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		s.running--
+		l.running--
+		t.workers--
+		t.tidy(s, l)
+		t.ended(of, err)
+	})
+}
+
+// ended puts a task that has run back to where others wait for it, after a while if it failed.
+func (t *turns) ended(of *task, err error) {
+	isFailed := err != nil && !of.cancelled
+	of.cancel, of.cancelled = nil, false
+	if isFailed {
+		t.rest(of, taskBackoff)
+		t.begin()
+		return
+	}
+	t.release(of)
+}
+
+// oldest returns the place that somebody of an account has waited for longest.
+func (of *task) oldest(account Account) place {
+	var oldest wish
+	for w, wish := range of.waiting {
+		if w.account == account && (oldest.ticket == 0 || wish.ticket < oldest.ticket) {
+			oldest = wish
+		}
+	}
+	return oldest.place
+}
