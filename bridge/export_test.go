@@ -19,7 +19,7 @@ func NewTurns() Turns { return Turns{newTurns()} }
 func NewWaiter(account Account) Waiter { return Waiter{&waiter{account: account}} }
 
 func NewTask(of any, run func(ctx context.Context, from uint64) error) Task {
-	return Task{newTask(of, func(ctx context.Context, at place) error { return run(ctx, at.from) })}
+	return Task{newTask(of, func(ctx context.Context, at turn) error { return run(ctx, at.from) })}
 }
 
 func (t Task) Left(left func()) { t.left = left }

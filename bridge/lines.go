@@ -25,12 +25,27 @@ type line struct {
 	place   *list.Element // nil while it has no tasks
 }
 
+// add counts somebody who waits, and reports whether nobody else of the account does.
+func (t *turns) add(of *task, account Account) (isFirst bool) {
+	s := of.accounts[account]
+	if s == nil {
+		s = &share{account: account}
+		s.place = of.order.PushBack(s)
+		of.accounts[account] = s
+	}
+	s.waiting++
+	return s.waiting == 1
+}
+
+// remove takes back a wish.
 func (t *turns) remove(of *task, w *waiter) {
 	delete(of.waiting, w)
-	if of.accounts[w.account]--; of.accounts[w.account] > 0 {
+	s := of.accounts[w.account]
+	if s.waiting--; s.waiting > 0 {
 		return
 	}
 	delete(of.accounts, w.account)
+	of.order.Remove(s.place)
 	if !of.busy {
 		t.dequeue(of, w.account)
 	}
@@ -49,8 +64,8 @@ func (t *turns) rest(of *task, d time.Duration) {
 // release puts a task into the lines of all who wait for it.
 func (t *turns) release(of *task) {
 	of.busy = false
-	for account := range of.accounts {
-		t.enqueue(of, account)
+	for place := of.order.Front(); place != nil; place = place.Next() {
+		t.enqueue(of, place.Value.(*share).account)
 	}
 	t.begin()
 }
@@ -72,7 +87,8 @@ func (t *turns) enqueue(of *task, account Account) {
 func (t *turns) dequeue(of *task, account Account) {
 	s := t.store(of.of)
 	l := s.lines[account]
-	l.tasks = slices.DeleteFunc(l.tasks, func(other *task) bool { return other == of })
+	i := slices.Index(l.tasks, of)
+	l.tasks = slices.Delete(l.tasks, i, i+1)
 	if len(l.tasks) == 0 {
 		s.order.Remove(l.place)
 		l.place = nil
@@ -136,7 +152,8 @@ func (t *turns) start(s *store, l *line) {
 	for account := range of.accounts {
 		t.dequeue(of, account)
 	}
-	at := of.oldest(l.account)
+	of.order.MoveToBack(of.accounts[l.account].place)
+	at := of.take(l.account)
 	ctx, cancel := context.WithTimeout(t.alive, taskTimeout)
 	of.cancel = cancel
 	t.running.Go(func() {
@@ -164,13 +181,17 @@ func (t *turns) ended(of *task, err error) {
 	t.release(of)
 }
 
-// oldest returns the place that somebody of an account has waited for longest.
-func (of *task) oldest(account Account) place {
-	var oldest wish
+// take gives the turn to who has waited longest of an account.
+func (of *task) take(account Account) turn {
+	var first *waiter
 	for w, wish := range of.waiting {
-		if w.account == account && (oldest.ticket == 0 || wish.ticket < oldest.ticket) {
-			oldest = wish
+		if w.account == account && (first == nil || wish.ticket < of.waiting[first].ticket) {
+			first = w
 		}
 	}
-	return oldest.place
+	wish := of.waiting[first]
+	given := wish.turn
+	wish.again = true
+	of.waiting[first] = wish
+	return given
 }

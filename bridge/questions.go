@@ -56,7 +56,7 @@ func (r *replays) ask(q question, by asker, read func(context.Context, *answer) 
 	a := r.answers[q]
 	if a == nil {
 		a = &answer{}
-		a.task = newTask(q.of, func(ctx context.Context, _ place) error { return r.answer(ctx, q, a, read) })
+		a.task = newTask(q.of, func(ctx context.Context, _ turn) error { return r.answer(ctx, q, a, read) })
 		a.task.left = func() { r.unask(q, a) }
 		r.answers[q] = a
 	}

@@ -54,7 +54,6 @@ type replay struct {
 	fetching *task   // reads pages
 	looking  *task   // reads newest
 	through  uint64  // how far pages are to be read
-	astray   bool    // the last read began lower than where its turn was
 	dropped  bool
 }
 
@@ -120,7 +119,7 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, b
 	}
 	of.through = max(of.through, through)
 	if of.fetching == nil {
-		of.fetching = newTask(log, func(ctx context.Context, at place) error { return r.fetch(ctx, of, log, at.from) })
+		of.fetching = newTask(log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, log, at) })
 	}
 	wait := time.Duration(0)
 	if gather {
@@ -141,10 +140,15 @@ func (of *replay) covering(seq uint64) *page {
 	return nil
 }
 
-// fetch reads the page from a sequence on, or from a little lower, where others wait.
-func (r *replays) fetch(ctx context.Context, of *replay, log Log, from uint64) error {
+// fetch reads a page for whose turn it is. The first time it begins so low that it serves others of a herd as well: it is
+// likely to reach as far.
+func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error {
+	begin := at.from
+	if !at.again {
+		begin = r.turns.lowest(of.fetching, begin-min(begin, herdReach), begin)
+	}
 	r.mu.Lock()
-	begin, through := r.begin(of, from), of.through
+	through := of.through
 	r.mu.Unlock()
 	read, err := log.Page(ctx, of.subjects, begin, through)
 	if err == nil && read.Through < begin {
@@ -166,18 +170,6 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, from uint64) e
 // errNoProgress: a Log breaks its word, and would be read again and again.
 var errNoProgress = errors.New("a page ends before it begins")
 
-// begin returns where the page is to begin that is read for a sequence: so low that it serves others of a herd as well. If
-// that page does not reach the sequence, the next one begins exactly where its turn is. The lock must be held.
-func (r *replays) begin(of *replay, from uint64) uint64 {
-	if of.astray {
-		of.astray = false
-		return from
-	}
-	begin := r.turns.lowest(of.fetching, from-min(from, herdReach), from)
-	of.astray = begin < from
-	return begin
-}
-
 // newestPage gives a page of the newest values as of a sequence, from one on; upTo 0 stands for now.
 func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *page {
 	r.mu.Lock()
@@ -188,7 +180,7 @@ func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *
 		return p
 	}
 	if of.looking == nil {
-		of.looking = newTask(log, func(ctx context.Context, at place) error { return r.fetchNewest(ctx, of, log, at) })
+		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.place) })
 	}
 	r.turns.await(of.looking, by.waiter, at, by.waker, 0)
 	return nil

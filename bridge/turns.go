@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"container/list"
 	"context"
 	"slices"
 	"sync"
@@ -45,22 +46,36 @@ type turns struct {
 // task is a read that runs whenever somebody waits for it.
 type task struct {
 	of   any // the store
-	run  func(ctx context.Context, at place) error
+	run  func(context.Context, turn) error
 	left func() // called when the last who waited has left; may be nil
 
 	// The rest is guarded by the lock of turns.
 	waiting   map[*waiter]wish
-	accounts  map[Account]int // of those who wait
-	busy      bool            // it runs, or is not to run for a while; then it stands in no line
+	accounts  map[Account]*share
+	order     list.List // of *share; the one whose turn it is comes first
+	busy      bool      // it runs, or is not to run for a while; then it stands in no line
 	cancel    context.CancelFunc
 	cancelled bool
+}
+
+// share is an account of those who wait for a task.
+type share struct {
+	account Account
+	waiting int
+	place   *list.Element
 }
 
 // place is what of a task somebody waits for.
 type place struct{ from, upTo uint64 }
 
-type wish struct {
+// turn is for whom a task runs.
+type turn struct {
 	place
+	again bool // it had a turn before, which did not serve it
+}
+
+type wish struct {
+	turn
 	ticket uint64 // the lowest has waited for longest
 	waker  Waker
 }
@@ -77,8 +92,8 @@ func newTurns() *turns {
 	return t
 }
 
-func newTask(of any, run func(context.Context, place) error) *task {
-	return &task{of: of, run: run, waiting: map[*waiter]wish{}, accounts: map[Account]int{}}
+func newTask(of any, run func(context.Context, turn) error) *task {
+	return &task{of: of, run: run, waiting: map[*waiter]wish{}, accounts: map[Account]*share{}}
 }
 
 // close ends all tasks and waits for them.
@@ -105,7 +120,7 @@ func (t *turns) await(of *task, w *waiter, at place, waker Waker, gather time.Du
 	had, waits := of.waiting[w]
 	if !waits || had.place != at {
 		t.tickets++
-		had = wish{place: at, ticket: t.tickets}
+		had = wish{turn: turn{place: at}, ticket: t.tickets}
 	}
 	had.waker = waker
 	of.waiting[w] = had
@@ -113,12 +128,12 @@ func (t *turns) await(of *task, w *waiter, at place, waker Waker, gather time.Du
 		return
 	}
 	w.tasks = append(w.tasks, of)
-	of.accounts[w.account]++
+	isFirst := t.add(of, w.account)
 	switch {
 	case of.busy:
 	case gather > 0 && len(of.waiting) == 1:
 		t.rest(of, gather)
-	case of.accounts[w.account] == 1:
+	case isFirst:
 		t.enqueue(of, w.account)
 		t.begin()
 	}
