@@ -21,8 +21,9 @@ type answer struct {
 	at     Position // of Log.Stored
 	last   uint64   // of Log.Stored
 	since  uint64   // of Log.Since
-	extent Extent   // of Store.Extent, as the next
+	extent Extent   // of Store.Extent, as is the rest
 	err    error
+	times  uint64 // how often the store was asked
 }
 
 // stored tells what is stored at a sequence; see Log.Stored.
@@ -38,14 +39,6 @@ func (r *replays) since(log Log, t time.Time, by asker) *answer {
 	return r.ask(question{of: log, time: t.UnixNano()}, by, func(ctx context.Context, a *answer) (err error) {
 		a.since, err = log.Since(ctx, t)
 		return err
-	})
-}
-
-// extent tells what is stored on subjects, or why that cannot be told; see Store.Extent.
-func (r *replays) extent(store Store, subjects []Subject, by asker) *answer {
-	return r.ask(question{of: store, subjects: joined(subjects)}, by, func(ctx context.Context, a *answer) error {
-		a.extent, a.err = store.Extent(ctx, subjects)
-		return ctx.Err()
 	})
 }
 
@@ -96,8 +89,9 @@ func (r *replays) unask(q question, a *answer) {
 	}
 }
 
-// Extent tells what is stored on subjects, as the store says when it is the account's turn. Those who ask for the same within
-// a second are given the same answer. The error is the store's, or wraps ErrBusy, ErrClosed or the context's.
+// Extent tells what is stored on subjects, as the store says when it is the account's turn. Those who ask for the same before the
+// store is asked are given the same answer. The error is the store's, or wraps ErrBusy, ErrClosed, or ErrUnavailable and the
+// context's.
 func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, account Account) (Extent, error) {
 	r := h.replays
 	if !r.turns.hasRoom(account) {
@@ -106,16 +100,49 @@ func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, accou
 	more := NewSignal()
 	by := asker{&waiter{account: account}, more}
 	defer r.turns.leave(by.waiter)
-	for {
-		if a := r.extent(store, Reduce(subjects), by); a != nil {
-			return a.extent, a.err
-		}
-		select {
-		case <-more:
-		case <-ctx.Done():
-			return Extent{}, fmt.Errorf("look up what is stored: %w: %w", ErrUnavailable, ctx.Err())
-		case <-r.turns.alive.Done():
-			return Extent{}, fmt.Errorf("look up what is stored: %w", ErrClosed)
-		}
+	a := r.extent(store, subjects, by)
+	select {
+	case <-more:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return a.extent, a.err
+	case <-ctx.Done():
+		return Extent{}, fmt.Errorf("look up what is stored: %w: %w", ErrUnavailable, ctx.Err())
+	case <-r.turns.alive.Done():
+		return Extent{}, fmt.Errorf("look up what is stored: %w", ErrClosed)
 	}
+}
+
+// extent gives what holds the answer when by is woken. Whoever comes once the store is being asked waits for the next time: all that
+// was stored before is to be in it.
+func (r *replays) extent(store Store, subjects []Subject, by asker) *answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := question{of: store, subjects: joined(subjects)}
+	a := r.answers[q]
+	if a == nil {
+		a = &answer{}
+		a.task = newTask(store, func(ctx context.Context, _ turn) error { return r.lookUp(ctx, q, a, store, subjects) })
+		a.task.left = func() { r.unask(q, a) }
+		r.answers[q] = a
+	}
+	r.turns.await(a.task, by.waiter, place{from: a.times + 1}, by.waker, 0)
+	return a
+}
+
+func (r *replays) lookUp(ctx context.Context, q question, a *answer, store Store, subjects []Subject) error {
+	r.mu.Lock()
+	a.times++
+	times := a.times
+	r.mu.Unlock()
+	extent, err := store.Extent(ctx, subjects)
+	if ctx.Err() != nil {
+		return r.failed(ctx, ctx.Err())
+	}
+	r.mu.Lock()
+	a.extent, a.err = extent, err
+	r.turns.wake(a.task, func(at place) bool { return at.from <= times })
+	r.mu.Unlock()
+	r.unask(q, a)
+	return nil
 }

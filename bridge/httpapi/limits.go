@@ -11,14 +11,20 @@ const (
 	limitConnections = "connections" // of the process
 	limitAddress     = "address"     // connections of one address
 	limitRate        = "rate"        // POSTs of one caller
+	limitReads       = "reads"       // GETs and HEADs of one address, in a second
 )
 
-// admit takes a place for a connection, and gives what frees it again; nil where there is none, or the API is draining.
+// admit takes a place for a connection, and gives what frees it again; nil where there is none, where its address asks too often,
+// or the API is draining.
 func (a *API) admit(r *http.Request) (free func()) {
 	if a.draining() {
 		return nil
 	}
 	address := a.address(r)
+	if !a.reads.allow(hashed(address)) {
+		a.exceeded(r, limitReads, address)
+		return nil
+	}
 	free, reason := a.places.take(address, a.config.Limits)
 	if free == nil {
 		a.exceeded(r, reason, address)
@@ -29,7 +35,7 @@ func (a *API) admit(r *http.Request) (free func()) {
 // checkRate counts a POST, and refuses it where its caller has sent too many.
 func (a *API) checkRate(w http.ResponseWriter, r *http.Request, caller bridge.Caller) error {
 	limited := a.limited(r, caller)
-	if a.rates.allow(limited) {
+	if a.rates.allow(hashed(limited)) {
 		return nil
 	}
 	a.exceeded(r, limitRate, limited)

@@ -24,7 +24,7 @@ var (
 	errText       = errors.New("the body is no text, although its Content-Type says so")
 	errTooLarge   = errors.New("the body is too large")
 	errRate       = errors.New("you publish too fast; wait as long as Retry-After says, or let the operator raise TAILWATER_LIMIT_PUBLISH_RATE")
-	errBusy       = errors.New("there are too many connections or answers under way, or this bridge is stopping; try again in a moment")
+	errBusy       = errors.New("there are too many connections, or requests from where you are, or this bridge is stopping; try again in a moment")
 )
 
 func errBody(most int64) error {
@@ -87,6 +87,10 @@ var problems = []struct {
 	},
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
+	{
+		is: bridge.ErrBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once",
+		detail: errBusy.Error(), retry: retryLater,
+	},
 	{is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{

@@ -13,21 +13,17 @@ type Stats struct {
 	Refused uint64
 	// TurnedAway counts connections that were asked to come back: too many at once, or the bridge was stopping.
 	TurnedAway uint64
-	// Limited counts requests that met a limit: too many connections, of one address, or too high a rate of POSTs.
+	// Limited counts requests that met a limit: too many connections, of one address, too high a rate of POSTs, or of GETs and
+	// HEADs.
 	Limited map[string]uint64
 
 	// Panics counts those of handlers: faults of this program.
 	Panics uint64
-
-	Polls     int    // under way
-	PollBytes int64  // that their answers take
-	PollsAll  uint64 // that began
-	PollsCut  uint64 // whose clients went away, or took nothing for the write timeout
 }
 
 type counters struct {
 	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
-	connections, address, rate                                   atomic.Uint64 // limits that were met
+	connections, address, rate, reads                            atomic.Uint64 // limits that were met
 	panics                                                       atomic.Uint64
 }
 
@@ -37,6 +33,8 @@ func (c *counters) limited(reason string) {
 		c.connections.Add(1)
 	case limitAddress:
 		c.address.Add(1)
+	case limitReads:
+		c.reads.Add(1)
 	default:
 		c.rate.Add(1)
 	}
@@ -70,11 +68,8 @@ func (a *API) Stats() Stats {
 			limitConnections: a.stats.connections.Load(),
 			limitAddress:     a.stats.address.Load(),
 			limitRate:        a.stats.rate.Load(),
+			limitReads:       a.stats.reads.Load(),
 		},
-		Panics:    a.stats.panics.Load(),
-		Polls:     int(a.polls.open.Load()),
-		PollBytes: a.polls.bytes.Load(),
-		PollsAll:  a.polls.total.Load(),
-		PollsCut:  a.polls.cut.Load(),
+		Panics: a.stats.panics.Load(),
 	}
 }

@@ -36,7 +36,6 @@ var (
 	descPolls      = describe("polls", "Answers to poll=1 that are being read from streams, or written.")
 	descPollsTotal = describe("polls_total", "Requests with poll=1 that were begun.")
 	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients hung up, or took nothing for the write timeout.")
-	descPollBytes  = describe("poll_bytes", "Bytes of answers to poll=1 that are in memory, until their clients have taken them.")
 
 	descFeeds     = describe("feeds", "Sets of subjects with a reader, or one that has just gone.")
 	descEventsIn  = describe("events_in_total", "Messages received from NATS.")
@@ -92,6 +91,9 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	counts(descConnectionsClosed, connections.Ended)
 	count(descEventsOut, connections.Frames)
 	count(descBytesOut, connections.Bytes)
+	gauge(descPolls, connections.Polls)
+	count(descPollsTotal, connections.PollsAll)
+	count(descPollsCut, connections.PollsCut)
 
 	requests := c.node.api.Stats()
 	count(descTurnedAway, requests.TurnedAway)
@@ -99,10 +101,6 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descRefused, requests.Refused)
 	count(descPanics, requests.Panics)
 	counts(descPublishes, requests.Publishes)
-	gauge(descPolls, requests.Polls)
-	gauge(descPollBytes, int(requests.PollBytes))
-	count(descPollsTotal, requests.PollsAll)
-	count(descPollsCut, requests.PollsCut)
 
 	feeds := c.node.hub.Stats()
 	gauge(descFeeds, feeds.Feeds)

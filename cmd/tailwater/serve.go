@@ -209,13 +209,11 @@ func (n *node) openBridge() error {
 	s := n.settings
 	n.hub = bridge.NewHub(n.source, linger, bridge.DefaultMemory)
 	n.outlet = outlet.New(outlet.Config{
-		Heartbeat:    heartbeat,
-		Parting:      parting,
-		WriteTimeout: s.Limit.WriteTimeout,
-		Age:          s.Limit.ConnectionAge,
-		Retry:        retry,
-		Loops:        s.HTTP.Loops.Number(),
-		Log:          n.log,
+		Heartbeat: heartbeat, Parting: parting,
+		Age:   s.Limit.ConnectionAge,
+		Retry: retry,
+		Loops: s.HTTP.Loops.Number(),
+		Log:   n.log,
 	})
 	config := httpapi.Config{
 		Hub:       n.hub,
@@ -231,9 +229,7 @@ func (n *node) openBridge() error {
 		},
 		Proxies: s.HTTP.TrustedProxies,
 		Log:     n.log,
-
-		Parting:      parting,
-		WriteTimeout: s.Limit.WriteTimeout,
+		Parting: parting,
 	}
 	if s.HTTP.Pages {
 		config.Pages = web.Pages(web.Anyone[bridge.Subject]{
