@@ -17,6 +17,9 @@ func (r report) browsers(settings *configs.Settings) {
 	if limit := settings.Limit.ConnectionsPerIP; limit > 0 {
 		r.row("", "one address may have %d connections", limit)
 	}
+	if rate := settings.Limit.ReadRate; rate.Count > 0 {
+		r.row("", "one address may ask for events at %v", rate)
+	}
 	if rate := settings.Limit.PublishRate; rate.Count > 0 {
 		r.row("", "one caller may post at %v", rate)
 	}

@@ -225,7 +225,7 @@ func (n *node) openBridge() error {
 		Access:    n.access(),
 		Limits: httpapi.Limits{
 			Connections: s.Limit.Connections, PerAddress: int(s.Limit.ConnectionsPerIP),
-			Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects,
+			Reads: s.Limit.ReadRate.PerSecond(), Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects,
 		},
 		Proxies: s.HTTP.TrustedProxies,
 		Log:     n.log,
