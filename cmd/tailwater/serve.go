@@ -209,11 +209,13 @@ func (n *node) openBridge() error {
 	s := n.settings
 	n.hub = bridge.NewHub(n.source, linger, bridge.DefaultMemory)
 	n.outlet = outlet.New(outlet.Config{
-		Heartbeat: heartbeat, Parting: parting,
-		Age:   s.Limit.ConnectionAge,
-		Retry: retry,
-		Loops: s.HTTP.Loops.Number(),
-		Log:   n.log,
+		Heartbeat:    heartbeat,
+		Parting:      parting,
+		WriteTimeout: s.Limit.WriteTimeout,
+		Age:          s.Limit.ConnectionAge,
+		Retry:        retry,
+		Loops:        s.HTTP.Loops.Number(),
+		Log:          n.log,
 	})
 	config := httpapi.Config{
 		Hub:       n.hub,
