@@ -28,7 +28,7 @@ var (
 	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
 	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, had a token that expired or was revoked (auth), or because this bridge stops (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
-	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, or of the rate at which one caller may post.", "limit")
+	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, of the rate at which one caller may post, or of that at which one address may ask for events (reads).", "limit")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 
 	descPanics = describe("panics_total", "Requests that met a fault of Tailwater's own; the log has the stacks.")
