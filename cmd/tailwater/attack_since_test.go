@@ -54,9 +54,9 @@ func TestSinceStorm(t *testing.T) {
 					}
 				})
 			}
-			during := slowestRead(t, client, n.url(), 3, 20)
+			during := slowestRead(t, client, n.url(), 3, 12)
 			attack.Wait()
-			during = max(during, slowestRead(t, client, n.url(), 20, 30))
+			during = max(during, slowestRead(t, client, n.url(), 12, 16))
 			other.stop()
 			t.Logf("a poll and a replay take %v at most, and took %v before", during, alone)
 			if during > othersWait {
@@ -70,7 +70,7 @@ func TestSinceStorm(t *testing.T) {
 func publishRooms(t *testing.T, server *bridgetest.NATSServer) {
 	t.Helper()
 	conn := publisher(t, fmt.Sprint("nats://127.0.0.1:", server.Port))
-	for room := range 30 {
+	for room := range 16 {
 		for i := range 20 {
 			if err := conn.Publish(fmt.Sprint("chat.room", room), fmt.Append(nil, i)); err != nil {
 				t.Fatal(err)
