@@ -13,9 +13,6 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// all serves every place.
-func all(uint64) bool { return true }
-
 // places notes what was read.
 type places struct {
 	mu  sync.Mutex
