@@ -23,6 +23,8 @@ var (
 	ErrNoVerdict = errors.New("tokens cannot be checked now")
 	// ErrUnavailable: NATS cannot be reached now; the same may work later.
 	ErrUnavailable = errors.New("NATS is not reachable")
+	// ErrBusy: too much is being read for the account; the same may work later.
+	ErrBusy = errors.New("too much is being read for you")
 	// ErrFull: the stream has no room for another message.
 	ErrFull = errors.New("the stream is full")
 	// ErrSubjectFull: the stream keeps so many messages on the subject and takes no other.

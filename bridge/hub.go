@@ -48,12 +48,16 @@ type feedKey struct {
 }
 
 func (f *Feed) key() feedKey {
-	var joined strings.Builder
-	for _, s := range f.subjects {
-		joined.WriteString(string(s))
-		joined.WriteByte(' ')
+	return feedKey{joined(f.subjects), f.framing}
+}
+
+func joined(subjects []Subject) string {
+	var all strings.Builder
+	for _, s := range subjects {
+		all.WriteString(string(s))
+		all.WriteByte(' ')
 	}
-	return feedKey{joined.String(), f.framing}
+	return all.String()
 }
 
 // maxLingeringSubjects bounds what connections leave behind: a client that opens and cuts them could otherwise hold any
@@ -77,8 +81,12 @@ func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 	return h
 }
 
-// Read gives a reader of the subjects, which may be filters. The error is ErrClosed once the hub is closed.
+// Read gives a reader of the subjects, which may be filters. The error wraps ErrClosed once the hub is closed, and ErrBusy where
+// the account waits for too much already.
 func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, error) {
+	if !h.replays.turns.hasRoom(from.Account) {
+		return nil, fmt.Errorf("open a feed: %w", ErrBusy)
+	}
 	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, share: &h.share, counters: &h.counters, replays: h.replays}
 	reader, err := h.join(wanted, from)
 	if err != nil {
@@ -113,7 +121,7 @@ func (h *Hub) join(wanted *Feed, from Resume) (*Reader, error) {
 	feed.readers++
 	feed.mu.Lock()
 	defer feed.mu.Unlock()
-	reader := &Reader{hub: h, feed: feed, resume: &resume{Resume: from}}
+	reader := &Reader{hub: h, feed: feed, resume: &resume{Resume: from}, waits: waiter{account: from.Account}}
 	reader.arrive()
 	return reader, nil
 }

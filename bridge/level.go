@@ -21,7 +21,7 @@ func (r *Reader) Kin() Kin { return Kin{r.feed, r.most} }
 // Fork gives another reader that stands where r does. It does not keep the feed open: close it before the last of the
 // readers that the hub gave.
 func (r *Reader) Fork() *Reader {
-	fork := &Reader{feed: r.feed, most: r.most}
+	fork := &Reader{feed: r.feed, most: r.most, waits: waiter{account: r.waits.account}}
 	fork.StandAs(r)
 	return fork
 }

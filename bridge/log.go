@@ -35,6 +35,12 @@ type Log interface {
 	Since(ctx context.Context, t time.Time) (seq uint64, err error)
 }
 
+// Store tells what is stored on subjects, whichever logs hold them. Stores are compared by ==. The error means that it cannot
+// be told now.
+type Store interface {
+	Extent(ctx context.Context, subjects []Subject) (Extent, error)
+}
+
 // Page is a stretch of a log.
 type Page struct {
 	Messages []*Message // ascending; none above Through

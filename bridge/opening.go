@@ -189,14 +189,14 @@ func (r *Reader) judgeStored(part int, at Position) (verdict, bool) {
 	var read *page
 	if at.Seq < p.floor.Seq {
 		// From the position itself on: the message there, if the page has it, proves its time.
-		if read = f.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.waker); read == nil {
+		if read = f.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.asker()); read == nil {
 			return verdict{}, false
 		}
 	}
 	if at.Seq > 0 {
 		time, known := r.remember(part, at.Seq, read)
 		if !known && (at.Time != 0 || at.Seq > p.end().Seq) {
-			answer := f.replays.stored(p.Log, at.Seq, r.waker)
+			answer := f.replays.stored(p.Log, at.Seq, r.asker())
 			if answer == nil {
 				return verdict{}, false
 			}
@@ -245,13 +245,13 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 		case SinceAll:
 			return r.beginAtPage(part, 1)
 		case SinceTime:
-			answer := f.replays.since(p.Log, since.Time, r.waker)
+			answer := f.replays.since(p.Log, since.Time, r.asker())
 			if answer == nil {
 				return standing{}, false
 			}
 			return r.beginAtPage(part, answer.since)
 		case SinceLast:
-			page := f.replays.newestPage(p.replay, p.Log, 1, 0, r.waker)
+			page := f.replays.newestPage(p.replay, p.Log, 1, 0, r.asker())
 			if page == nil {
 				return standing{}, false
 			}
@@ -292,7 +292,7 @@ func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	if from > p.floor.Seq {
 		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, true
 	}
-	page := r.feed.replays.page(p.replay, p.Log, from, p.floor.Seq, true, r.waker)
+	page := r.feed.replays.page(p.replay, p.Log, from, p.floor.Seq, true, r.asker())
 	if page == nil {
 		return standing{}, false
 	}

@@ -9,8 +9,11 @@ type Reader struct {
 	resume *resume // until the first event was given
 	waker  Waker   // of the last call of Next
 	place  int     // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
+	waits  waiter  // for what is read from logs
 
-	most int // how many bytes the frame of a message may have; 0 for any number
+	most  int // how many bytes the frame of a message may have; 0 for any number
+	stop  int // how many messages are given at most; 0 for any number
+	given int // messages
 
 	life    uint64     // of the feed, when the reader came or was last there; 0 before it had begun
 	opened  bool       // the first event was given
@@ -55,6 +58,9 @@ func (r *Reader) Framing() Framing { return r.feed.framing }
 // Limit makes the reader give an EventLarge in the place of each message whose frame has more bytes than most; 0 for no
 // limit. It is called before the first Next.
 func (r *Reader) Limit(most int) { r.most = most }
+
+// Stop makes the reader give no more than so many messages; 0 for no limit. It is called before the first Next.
+func (r *Reader) Stop(after int) { r.stop = after }
 
 // Next appends to batch the frames that the client has not had, oldest first: as many as fit in maxBytes, and at least
 // one. The frames are shared: they must not be changed. Where there are none, the waker is woken as soon as calling again
@@ -125,7 +131,7 @@ func (r *Reader) fill(out *output) {
 func (r *Reader) catchUp(out *output) bool {
 	for i := range r.have {
 		for r.behind(i) {
-			if !r.replay(i, out) {
+			if r.isFull() || !r.replay(i, out) {
 				return false
 			}
 		}
@@ -139,8 +145,12 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 	if fr.seq <= at.Seq {
 		return true
 	}
-	if !out.fits(fr.data) {
+	isMessage := fr.gap == ""
+	if isMessage && r.isFull() || !out.fits(fr.data) {
 		return false
+	}
+	if isMessage {
+		r.given++
 	}
 	if fr.vector == nil {
 		at.Seq, at.Time = fr.seq, fr.time
@@ -215,7 +225,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.newest > 0 {
 		return r.replayNewest(part, out)
 	}
-	page := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.waker)
+	page := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.asker())
 	if page == nil {
 		return false
 	}
@@ -240,7 +250,7 @@ func (r *Reader) replay(part int, out *output) bool {
 // replayNewest puts the newest values of a part. What follows them is replayed as always.
 func (r *Reader) replayNewest(part int, out *output) bool {
 	p, at := &r.feed.parts[part], &r.have[part]
-	page := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.waker)
+	page := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.asker())
 	if page == nil {
 		return false
 	}
@@ -266,9 +276,10 @@ func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 			break
 		}
 		data := fr.data
-		if !out.fits(data) {
+		if r.isFull() || !out.fits(data) {
 			return false
 		}
+		r.given++
 		at.Seq, at.Time = fr.seq, fr.time
 		if len(r.have) > 1 {
 			data = r.feed.framing.withID(data, r.id())
@@ -277,6 +288,9 @@ func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 	}
 	return true
 }
+
+// asker is the reader, to be woken when what it asks for is there.
+func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }
 
 // id gives what the client has, as an event id.
 func (r *Reader) id() ID {
@@ -290,6 +304,11 @@ func (r *Reader) id() ID {
 // Synced tells whether everything was delivered that was there when the connection opened, and that it was owed.
 func (r *Reader) Synced() bool { return r.opened && !r.syncing }
 
+// Done tells whether an answer ends here: as many messages were given as Stop allows, or everything that was there.
+func (r *Reader) Done() bool { return r.isFull() || r.Synced() }
+
+func (r *Reader) isFull() bool { return r.stop > 0 && r.given >= r.stop }
+
 // Close lets go of the feed. It may be called more than once.
 func (r *Reader) Close() {
 	if r.closed {
@@ -299,6 +318,7 @@ func (r *Reader) Close() {
 	r.feed.mu.Lock()
 	r.feed.forget(r)
 	r.feed.mu.Unlock()
+	r.feed.replays.turns.leave(&r.waits)
 	if r.hub != nil {
 		r.hub.release(r.feed)
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"container/list"
 	"context"
+	"errors"
 	"slices"
 	"sort"
 	"sync"
@@ -10,15 +11,11 @@ import (
 )
 
 const (
-	// replayWorkers is how many reads may be under way at once: each keeps a server busy.
-	replayWorkers = 16
-	// replayTimeout is how long one read may take.
-	replayTimeout = 10 * time.Second
-	// replayBackoff is the wait after a read that failed.
-	replayBackoff = time.Second
 	// gatherTime is how long the first read for those who open waits for others: after a restart a herd comes, each from
-	// a place of its own, and one read from the lowest serves them all.
+	// a place of its own.
 	gatherTime = 5 * time.Millisecond
+	// herdReach is how many sequences lower a read may begin for others who wait: less than a page has messages.
+	herdReach = 1000
 	// pageAge is how long a page is good: what is deleted meanwhile is still in it.
 	pageAge = 30 * time.Second
 	// answerAge is how long the answer to a question about one position is good for others.
@@ -30,18 +27,19 @@ const (
 // called with a feed's lock held, and never wait.
 type replays struct {
 	counters *counters
-	alive    context.Context
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	timers   timers
+	turns    *turns
 
 	mu      sync.Mutex
-	logs    []*reads  // that have any; the one whose turn it is comes first
-	workers int       // that run
 	used    list.List // of *page, the one longest unused first
 	bytes   int
 	most    int // bytes of pages that are kept for readers that come to the same place; 0 for any number
 	answers map[question]*answer
+}
+
+// asker is a reader that asks, and what wakes it.
+type asker struct {
+	*waiter
+	waker Waker
 }
 
 // replay is what was read from the log of one part of a feed.
@@ -50,38 +48,16 @@ type replay struct {
 	framing  Framing
 
 	// The rest is guarded by the lock of replays.
-	pages    []*page  // by from
-	newest   []*page  // of Log.Newest, in the order in which they were read
-	fetching *bell    // rung when the read under way has ended; nil where there is none
-	looking  *bell    // the same for newest
-	wanted   []uint64 // the sequences to read from, ascending
-	through  uint64   // how far
+	pages    []*page // by from
+	newest   []*page // of Log.Newest, in the order in which they were read
+	fetching *task   // reads pages
+	looking  *task   // reads newest
+	through  uint64  // how far pages are to be read
 	dropped  bool
 }
 
 func newReplay(subjects []Subject, framing Framing) *replay {
 	return &replay{subjects: subjects, framing: framing}
-}
-
-// want notes where to read from.
-func (of *replay) want(from uint64) {
-	if i, known := slices.BinarySearch(of.wanted, from); !known {
-		of.wanted = slices.Insert(of.wanted, i, from)
-	}
-}
-
-// take gives where to read from next: the lowest place that is wanted at or above a sequence, else the lowest. So all have
-// their turn, those who are far behind and those who are not.
-func (of *replay) take(above uint64) (from uint64, found bool) {
-	of.wanted = slices.DeleteFunc(of.wanted, func(seq uint64) bool { return of.covering(seq) != nil })
-	if len(of.wanted) == 0 || of.dropped {
-		return 0, false
-	}
-	i, _ := slices.BinarySearch(of.wanted, above)
-	i %= len(of.wanted)
-	from = of.wanted[i]
-	of.wanted = slices.Delete(of.wanted, i, i+1)
-	return from, true
 }
 
 // page is a stretch of a log, encoded.
@@ -116,39 +92,16 @@ func (p *page) before(seq uint64) Position {
 	}
 }
 
-// question is one that readers ask about a log; seq or time is not zero.
-type question struct {
-	log  Log
-	seq  uint64
-	time int64
-}
-
-type answer struct {
-	done  bell
-	ready bool
-	at    Position // of Log.Stored
-	last  uint64   // of Log.Stored
-	since uint64   // of Log.Since
-}
-
 func newReplays(counters *counters) *replays {
-	r := &replays{counters: counters, answers: map[question]*answer{}}
-	r.alive, r.stop = context.WithCancel(context.Background())
-	return r
+	return &replays{counters: counters, turns: newTurns(), answers: map[question]*answer{}}
 }
 
 // close ends all reads and waits for them.
-func (r *replays) close() {
-	r.mu.Lock()
-	r.stop()
-	r.mu.Unlock() // no worker begins from here on
-	r.running.Wait()
-	r.timers.close()
-}
+func (r *replays) close() { r.turns.close() }
 
 // page gives a page that holds what follows from a sequence on, itself included; it may reach further than through, or
 // not so far. gather says that others may be about to ask as well.
-func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, waker Waker) *page {
+func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := of.covering(from)
@@ -163,24 +116,15 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, w
 		}
 		from, gather = found.through+1, false
 	}
-	of.want(from)
 	of.through = max(of.through, through)
 	if of.fetching == nil {
-		of.fetching = new(bell)
-		begin := func() { r.enqueue(log, func() { r.fetch(of, log, 0) }) }
-		if gather {
-			r.timers.after(gatherTime, func() {
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				begin()
-			})
-		} else {
-			begin()
-		}
+		of.fetching = newTask(log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, log, at) })
 	}
-	if found == nil {
-		of.fetching.await(waker)
+	wait := time.Duration(0)
+	if gather {
+		wait = gatherTime
 	}
+	r.turns.await(of.fetching, by.waiter, place{from: from}, by.waker, wait)
 	return found
 }
 
@@ -195,60 +139,58 @@ func (of *replay) covering(seq uint64) *page {
 	return nil
 }
 
-// fetch reads the page that is wanted next, from a sequence on if there is one, and queues for the one after it: other
-// feeds have their turn between.
-func (r *replays) fetch(of *replay, log Log, above uint64) {
-	r.mu.Lock()
-	from, found := of.take(above)
-	through := of.through
-	if !found {
-		of.ended()
-		r.mu.Unlock()
-		return
+// fetch reads a page for whose turn it is. The first time it begins so low that it serves others of a herd as well: it is
+// likely to reach as far.
+func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error {
+	begin := at.from
+	if !at.again {
+		begin = r.turns.lowest(of.fetching, begin-min(begin, herdReach), begin)
 	}
+	r.mu.Lock()
+	through := of.through
 	r.mu.Unlock()
-	ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
-	defer cancel()
-	read, err := log.Page(ctx, of.subjects, from, through)
-	if err != nil || read.Through < from { // the second would be a Log that breaks its word, read again and again
-		r.failed(func() {
-			of.wanted = nil
-			of.ended()
-		})
-		return
+	read, err := log.Page(ctx, of.subjects, begin, through)
+	if err == nil && read.Through < begin {
+		err = errNoProgress
+	}
+	if err != nil {
+		return r.failed(ctx, err)
 	}
 	made := r.encode(of, log, read)
-	made.from = from
+	made.from = begin
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > from })
+	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > begin })
 	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
-	of.ended()
-	of.fetching = new(bell)
-	r.enqueue(log, func() { r.fetch(of, log, read.Through) })
+	r.turns.wake(of.fetching, func(at place) bool { return of.covering(at.from) != nil || of.dropped })
+	return nil
 }
 
-// ended wakes those who wait for a read. The lock must be held.
-func (of *replay) ended() {
-	of.fetching.ring()
-	of.fetching = nil
-}
+// errNoProgress: a Log breaks its word, and would be read again and again.
+var errNoProgress = errors.New("a page ends before it begins")
 
 // newestPage gives a page of the newest values as of a sequence, from one on; upTo 0 stands for now.
-func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, waker Waker) *page {
+func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	at := place{from, upTo}
+	if p := of.newestAt(at); p != nil {
+		r.used.MoveToBack(p.place)
+		return p
+	}
+	if of.looking == nil {
+		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.place) })
+	}
+	r.turns.await(of.looking, by.waiter, at, by.waker, 0)
+	return nil
+}
+
+func (of *replay) newestAt(at place) *page {
 	for _, p := range of.newest {
-		if upTo == 0 && p.from == from && time.Since(p.made) < p.newestAge() || upTo != 0 && p.upTo == upTo && p.from <= from && from <= p.through {
-			r.used.MoveToBack(p.place)
+		if at.upTo == 0 && p.from == at.from && time.Since(p.made) < p.newestAge() || at.upTo != 0 && p.upTo == at.upTo && p.from <= at.from && at.from <= p.through {
 			return p
 		}
 	}
-	if of.looking == nil {
-		of.looking = new(bell)
-		r.enqueue(log, func() { r.fetchNewest(of, log, from, upTo) })
-	}
-	of.looking.await(waker)
 	return nil
 }
 
@@ -261,37 +203,26 @@ func (p *page) newestAge() time.Duration {
 	return answerAge
 }
 
-func (r *replays) fetchNewest(of *replay, log Log, from, upTo uint64) {
-	ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
-	defer cancel()
-	read, err := log.Newest(ctx, of.subjects, from, upTo)
-	ended := func() {
-		of.looking.ring()
-		of.looking = nil
-	}
+func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at place) error {
+	read, err := log.Newest(ctx, of.subjects, at.from, at.upTo)
 	if err != nil {
-		r.failed(ended)
-		return
+		return r.failed(ctx, err)
 	}
 	made := r.encode(of, log, read)
-	made.from, made.upTo = from, read.UpTo
+	made.from, made.upTo = at.from, read.UpTo
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.keep(made, func() { of.newest = append(of.newest, made) })
-	ended()
+	r.turns.wake(of.looking, func(other place) bool { return other == at || of.newestAt(other) != nil || of.dropped })
+	return nil
 }
 
-// failed wakes those who wait, but only after a while: they ask again at once.
-func (r *replays) failed(wake func()) {
-	r.counters.replayErrors.Add(1)
-	if r.alive.Err() != nil {
-		return
+// failed counts a read that failed, unless nobody wants it any more.
+func (r *replays) failed(ctx context.Context, err error) error {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		r.counters.replayErrors.Add(1)
 	}
-	r.timers.after(replayBackoff, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		wake()
-	})
+	return err
 }
 
 // encode makes a page of what was read.
@@ -356,106 +287,10 @@ func (r *replays) drop(parts []part) {
 		for len(part.replay.newest) > 0 {
 			r.forget(part.replay.newest[0])
 		}
-	}
-}
-
-// stored tells what is stored at a sequence; see Log.Stored.
-func (r *replays) stored(log Log, seq uint64, waker Waker) *answer {
-	return r.ask(question{log: log, seq: seq}, waker, func(ctx context.Context, a *answer) (err error) {
-		a.at, a.last, err = log.Stored(ctx, seq)
-		return err
-	})
-}
-
-// since tells where a time begins; see Log.Since.
-func (r *replays) since(log Log, t time.Time, waker Waker) *answer {
-	return r.ask(question{log: log, time: t.UnixNano()}, waker, func(ctx context.Context, a *answer) (err error) {
-		a.since, err = log.Since(ctx, t)
-		return err
-	})
-}
-
-func (r *replays) ask(q question, waker Waker, read func(context.Context, *answer) error) *answer {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if a, asked := r.answers[q]; asked {
-		if a.ready {
-			return a
+		for _, of := range []*task{part.replay.fetching, part.replay.looking} {
+			if of != nil {
+				r.turns.wake(of, func(place) bool { return true })
+			}
 		}
-		a.done.await(waker)
-		return nil
 	}
-	a := new(answer)
-	a.done.await(waker)
-	r.answers[q] = a
-	r.enqueue(q.log, func() {
-		ctx, cancel := context.WithTimeout(r.alive, replayTimeout)
-		defer cancel()
-		if err := read(ctx, a); err != nil {
-			r.failed(func() {
-				delete(r.answers, q)
-				a.done.ring()
-			})
-			return
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		a.ready = true
-		a.done.ring()
-		r.timers.after(answerAge, func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			delete(r.answers, q)
-		})
-	})
-	return nil
-}
-
-// reads are those of one log.
-type reads struct {
-	log     Log
-	queue   []func() // what no worker has begun
-	running int
-}
-
-// enqueue lets a worker run a read of a log. The lock must be held.
-func (r *replays) enqueue(log Log, read func()) {
-	i := slices.IndexFunc(r.logs, func(of *reads) bool { return of.log == log })
-	if i < 0 {
-		i = len(r.logs)
-		r.logs = append(r.logs, &reads{log: log})
-	}
-	r.logs[i].queue = append(r.logs[i].queue, read)
-	r.begin()
-}
-
-// begin lets workers begin with what may begin. The lock must be held.
-func (r *replays) begin() {
-	for of := r.turn(); of != nil && r.alive.Err() == nil; of = r.turn() {
-		read := of.queue[0]
-		of.queue = of.queue[1:]
-		of.running++
-		r.workers++
-		r.running.Go(func() {
-			read()
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			of.running--
-			r.workers--
-			r.begin()
-		})
-	}
-}
-
-// turn returns the reads of the log whose turn it is; nil for none. A log may have as many workers as are left for the others: so
-// one that does not answer never has all of them. The lock must be held.
-func (r *replays) turn() *reads {
-	r.logs = slices.DeleteFunc(r.logs, func(of *reads) bool { return len(of.queue) == 0 && of.running == 0 })
-	i := slices.IndexFunc(r.logs, func(of *reads) bool { return len(of.queue) > 0 && of.running < replayWorkers-r.workers })
-	if i < 0 {
-		return nil
-	}
-	of := r.logs[i]
-	r.logs = append(slices.Delete(r.logs, i, i+1), of)
-	return of
 }

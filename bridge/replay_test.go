@@ -218,7 +218,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 			pass(100 * time.Millisecond)
 		}
 		calls := s.stream.count("Page") + s.stream.count("Newest") + s.stream.count("Since")
-		if calls < 15 || calls > 30 {
+		if calls < 15 || calls > 33 {
 			t.Errorf("in ten seconds three reads that fail are tried %d times", calls)
 		}
 		s.stream.fail(false)
@@ -243,7 +243,7 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		source := &fakeSource{}
-		hub := bridge.NewHub(source, time.Second, bridge.Memory{Frames: 1, Bytes: 1 << 30})
+		hub := bridge.NewHub(source, time.Second, bridge.Memory{Frames: 1, Bytes: 1 << 30, Pages: 64 << 20})
 		defer hub.Close()
 		stream := newStream("BIG", time.Unix(1, 0))
 		stream.pageSize = 10

@@ -12,6 +12,8 @@ type Resume struct {
 	Since Since
 	// Sync: the client is told when it has all that was there when it came, also where Since asks for what is new.
 	Sync bool
+	// Account says whose turn the reads are that this needs.
+	Account Account
 }
 
 // Since is a place to begin at.

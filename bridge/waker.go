@@ -17,15 +17,3 @@ func (s Signal) Wake() {
 	default:
 	}
 }
-
-// bell wakes, once, all who wait for one thing. Whoever rings it guards it with a lock.
-type bell struct{ waiting []Waker }
-
-func (b *bell) await(w Waker) { b.waiting = append(b.waiting, w) }
-
-func (b *bell) ring() {
-	for _, w := range b.waiting {
-		w.Wake()
-	}
-	b.waiting = nil
-}

@@ -95,6 +95,7 @@ func TestExternalServer(t *testing.T) {
 		same(t, "Embedded", s.Embedded(), false)
 		same(t, "HTTP", s.HTTP, configs.HTTP{Listen: ":8080", Loops: auto})
 		same(t, "ConnectionsPerIP", s.Limit.ConnectionsPerIP, configs.Count(200))
+		same(t, "ReadRate", s.Limit.ReadRate, configs.Rate{Count: 200, Per: time.Second})
 		same(t, "Anonymous", s.Anonymous, configs.Anonymous{})
 		same(t, "Kept", s.Kept, kept())
 		same(t, "Demo", s.Demo, configs.Demo{})

@@ -23,6 +23,11 @@ func (a *API) limited(r *http.Request, caller bridge.Caller) string {
 	return "token of " + caller.Name // no address looks so
 }
 
+// account is whom limits are for, in a few bytes however long a name is.
+func (a *API) account(r *http.Request, caller bridge.Caller) bridge.Account {
+	return bridge.Account(hashed(a.limited(r, caller)))
+}
+
 // address gives where a request comes from: an IPv4 address, or an IPv6 network.
 func (a *API) address(r *http.Request) string { return host(a.client(r)) }
 

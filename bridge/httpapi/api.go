@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -35,8 +34,6 @@ type Config struct {
 
 	// Parting is how long a connection that is turned away stays open after it was told so, until it breaks off: as the outlet's.
 	Parting time.Duration
-	// WriteTimeout is how long the client of a poll may take nothing until it is cut; 0 for 20 seconds.
-	WriteTimeout time.Duration
 
 	// Pages gives what serves a path that is no route, nil for none. May be nil.
 	Pages func(path string) http.Handler
@@ -47,6 +44,9 @@ type Config struct {
 // terms.Ended. The headers are set, the status is not yet written.
 type Outlet interface {
 	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms)
+	// Poll writes an answer that ends where the reader is done, and closes the reader. An error means that nothing was written; it
+	// wraps bridge.ErrUnavailable or bridge.ErrBusy.
+	Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) error
 }
 
 // Auth tells who sent a token. The errors wrap bridge.ErrToken, and say what is wrong with it, or bridge.ErrNoVerdict.
@@ -76,8 +76,8 @@ type Store interface {
 	// Together refuses subjects that one connection cannot read, because too many streams hold them. While it is not known
 	// what does, it refuses none. The error wraps bridge.ErrStreams.
 	Together(subjects []bridge.Subject) error
-	// Extent tells what is stored on subjects. The error wraps bridge.ErrUnavailable.
-	Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error)
+	// Extent wraps bridge.ErrUnavailable in its error.
+	bridge.Store
 }
 
 // Limits bound what one process, and one request, may take.
@@ -86,7 +86,7 @@ type Limits struct {
 	Body      int64   // bytes that a POST may carry
 	Memory    int64   // bytes that bodies may hold together, four times Body at least; 0 for 128 MiB
 	Subjects  int     // that one connection may read
-	PollBytes int64   // that the answers of polls may take at once, until their clients have them; 0 for 64 MiB
+	Reads     float64 // GETs and HEADs a second of one address, which may save up for five seconds; 0 for any number
 }
 
 // API is the http.Handler.
@@ -95,10 +95,10 @@ type API struct {
 	routes   []bridge.Route // the most specific first
 	guarded  http.Handler
 	rates    *rates       // of POSTs; nil for no limit
+	reads    *rates       // of GETs and HEADs; nil for no limit
 	drained  atomic.Int64 // when the drain ends, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
 	stats    counters
-	polls    polls
 	ledger   *bridge.Ledger // of what bodies hold
 	parting  chan struct{}  // holds one for each that has been turned away, and is given time to read why
 	signIns  rate.Sometimes // that failed, in the log
@@ -116,6 +116,7 @@ func New(config Config) *API {
 		parting: make(chan struct{}, mostParting),
 		rates:   newRates(config.Limits.Publishes),
 		ledger:  newLedger(config.Limits),
+		reads:   newRates(config.Limits.Reads),
 		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		panics:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
@@ -123,8 +124,6 @@ func New(config Config) *API {
 	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
 	a.config.Access.proxies = config.Proxies
-	a.config.WriteTimeout = cmp.Or(config.WriteTimeout, writeTimeout)
-	a.polls.most = cmp.Or(config.Limits.PollBytes, pollBytes)
 	return a
 }
 

@@ -16,7 +16,7 @@ func (a *API) Remembered() int {
 }
 
 // Allow counts a POST of a caller.
-func (a *API) Allow(caller string) bool { return a.rates.allow(caller) }
+func (a *API) Allow(caller string) bool { return a.rates.allow(hashed(caller)) }
 
 // MaxRemembered bounds that.
 const MaxRemembered = 2 * maxCallers

@@ -14,6 +14,7 @@ const (
 	limitAddress     = "address"     // connections of one address or network
 	limitRate        = "rate"        // POSTs of one caller
 	limitMemory      = "memory"      // what bodies hold, in all or of one caller
+	limitReads       = "reads"       // GETs and HEADs of one address, in a second
 )
 
 // Places counts the connections that are open.
@@ -25,15 +26,20 @@ type Places interface {
 	Told(ctx context.Context)
 }
 
-// admit takes a place for a connection, and gives what frees it again; nil where there is none, or the API is draining.
+// admit takes a place for a connection, and gives what frees it again; nil where there is none, where its address asks too often,
+// or the API is draining.
 func (a *API) admit(r *http.Request) (free func()) {
 	if a.draining() {
+		return nil
+	}
+	client := a.client(r)
+	if !a.reads.allow(hashed(host(client))) {
+		a.exceeded(r, limitReads, host(client))
 		return nil
 	}
 	if a.config.Places == nil {
 		return func() {}
 	}
-	client := a.client(r)
 	free, ofClient := a.config.Places.Take(r.Context(), client)
 	if free == nil {
 		reason := limitConnections
@@ -48,7 +54,7 @@ func (a *API) admit(r *http.Request) (free func()) {
 // checkRate counts a POST, and refuses it where its caller has sent too many.
 func (a *API) checkRate(w http.ResponseWriter, r *http.Request, caller bridge.Caller) error {
 	limited := a.limited(r, caller)
-	if a.rates.allow(limited) {
+	if a.rates.allow(hashed(limited)) {
 		return nil
 	}
 	a.exceeded(r, limitRate, limited)

@@ -26,7 +26,7 @@ var (
 	errNoBody     = errors.New("this request needs no body, and this one is larger than 4 KiB; send it without, or publish it with POST")
 	errMemory     = errors.New("the bodies that are arriving take all the memory for them, or all that one caller may have; try again in a moment")
 	errRate       = errors.New("you publish too fast; wait as long as Retry-After says, or let the operator raise TAILWATER_LIMIT_PUBLISH_RATE")
-	errBusy       = errors.New("there are too many connections or answers under way, or this bridge is stopping; try again in a moment")
+	errBusy       = errors.New("there are too many connections, or requests from where you are, or this bridge is stopping; try again in a moment")
 )
 
 func errBody(most int64) error {
@@ -90,9 +90,10 @@ var problems = []struct {
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
 	{
-		is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once",
-		detail: errBusy.Error(), retry: retryLater, // the cause can tell how much this bridge holds
+		is: bridge.ErrBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once",
+		detail: errBusy.Error(), retry: retryLater,
 	},
+	{is: errBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
 	{is: errMemory, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once", retry: retryLater},
 	{is: errNoBody, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},

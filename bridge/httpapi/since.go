@@ -8,8 +8,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// parseSince reads where a connection that brings no position is to begin. A time that lies back by a duration is rounded
-// to a second, so that clients that come together ask for the same.
+// parseSince reads where a connection that brings no position is to begin. Times are rounded down to a second, so that clients
+// that come together ask for the same.
 func parseSince(text string, now time.Time) (bridge.Since, error) {
 	switch text {
 	case "", "new":
@@ -30,7 +30,7 @@ func parseSince(text string, now time.Time) (bridge.Since, error) {
 		if !inRange(at) {
 			return bridge.Since{}, fmt.Errorf("%w: since=%s: the year is out of range", errQuery, text)
 		}
-		return bridge.Since{Kind: bridge.SinceTime, Time: at}, nil
+		return bridge.Since{Kind: bridge.SinceTime, Time: at.Truncate(time.Second)}, nil
 	}
 	if id, err := bridge.ParseID(text); err == nil {
 		return bridge.Since{Kind: bridge.SinceID, ID: id}, nil

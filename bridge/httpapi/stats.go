@@ -15,7 +15,8 @@ type Stats struct {
 	Refused uint64
 	// TurnedAway counts connections that were asked to come back: too many at once, or the bridge was stopping.
 	TurnedAway uint64
-	// Limited counts requests that met a limit: too many connections, of one address, too high a rate of POSTs, or no memory for a body.
+	// Limited counts requests that met a limit: too many connections, of one address, too high a rate of POSTs, or of GETs and
+	// HEADs, or no memory for a body.
 	Limited map[string]uint64
 
 	// Panics counts those of handlers: faults of this program.
@@ -23,16 +24,11 @@ type Stats struct {
 
 	// Memory is what bodies hold.
 	Memory bridge.LedgerStats
-
-	Polls     int    // under way
-	PollBytes int64  // that their answers take
-	PollsAll  uint64 // that began
-	PollsCut  uint64 // whose clients went away, or took nothing for the write timeout
 }
 
 type counters struct {
 	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
-	connections, address, rate, memory                           atomic.Uint64 // limits that were met
+	connections, address, rate, reads, memory                    atomic.Uint64 // limits that were met
 	panics                                                       atomic.Uint64
 }
 
@@ -44,6 +40,8 @@ func (c *counters) limited(reason string) {
 		c.address.Add(1)
 	case limitMemory:
 		c.memory.Add(1)
+	case limitReads:
+		c.reads.Add(1)
 	default:
 		c.rate.Add(1)
 	}
@@ -77,13 +75,10 @@ func (a *API) Stats() Stats {
 			limitConnections: a.stats.connections.Load(),
 			limitAddress:     a.stats.address.Load(),
 			limitRate:        a.stats.rate.Load(),
+			limitReads:       a.stats.reads.Load(),
 			limitMemory:      a.stats.memory.Load(),
 		},
-		Memory:    a.ledger.Stats(),
-		Panics:    a.stats.panics.Load(),
-		Polls:     int(a.polls.open.Load()),
-		PollBytes: a.polls.bytes.Load(),
-		PollsAll:  a.polls.total.Load(),
-		PollsCut:  a.polls.cut.Load(),
+		Memory: a.ledger.Stats(),
+		Panics: a.stats.panics.Load(),
 	}
 }

@@ -42,7 +42,8 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
 	if err != nil {
-		// The hub is closed: the bridge is all but gone, and its clients must not take that for the end.
+		// The account waits for too much already, or the hub is closed: the bridge is all but gone, and its clients must not take
+		// that for the end.
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
@@ -71,24 +72,27 @@ const (
 	headerLastSeq  = "Tailwater-Last-Seq"
 )
 
+// headTimeout is how long the store may take until a HEAD is answered that it cannot be read.
+const headTimeout = 5 * time.Second
+
 // head answers what GET would, without the events, and tells what is stored.
 func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
 	if err != nil {
 		return err
 	}
-	free := a.admit(r) // it costs what a poll does
+	free := a.admit(r)
 	if free == nil {
 		return errBusy
 	}
 	defer free()
-	ctx, cancel := context.WithTimeout(r.Context(), pollTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), headTimeout)
 	defer cancel()
 	end, ok := a.begin()
 	if !ok {
 		return errBusy
 	}
-	extent, err := a.config.Store.Extent(ctx, t.subjects)
+	extent, err := a.config.Hub.Extent(ctx, a.config.Store, t.subjects, request.resume.Account)
 	end()
 	if err != nil {
 		return err
@@ -199,6 +203,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 		}
 	}
 	caller, err := a.caller(r, query)
+	resume.Account = a.account(r, caller)
 	if err == nil {
 		err = a.maySubscribe(t, caller)
 	}

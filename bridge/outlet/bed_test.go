@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -106,7 +107,7 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(b.earlier)
 		return
 	}
-	resume := bridge.Resume{}
+	resume := bridge.Resume{Sync: r.URL.Query().Has("poll")}
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		position, err := bridge.ParseID(id)
 		resume.After, resume.Malformed = position, err != nil
@@ -121,6 +122,14 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", framing.ContentType())
+	if query := r.URL.Query(); query.Has("poll") {
+		most, _ := strconv.Atoi(query.Get("poll"))
+		reader.Stop(most)
+		if err := b.outlet.Poll(w, r, reader); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+		return
+	}
 	b.served.Add(1)
 	terms := bridge.Terms{}
 	if set := b.terms.Load(); set != nil {

@@ -48,6 +48,7 @@ type Outlet struct {
 
 	mu      sync.Mutex
 	open    int
+	polls   int                  // under way
 	plain   map[*connection]bool // that can be ended by a revocation
 	drained time.Time            // when the window of Drain has passed; the zero value before Drain
 	back    time.Duration        // over how long its clients come back
@@ -176,7 +177,7 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	o.mu.Lock()
 	o.drained = time.Now().Add(window)
 	o.back = max(o.config.Retry, time.Duration(o.open)*time.Second/acceptRate)
-	if o.open > 0 {
+	if o.open+o.polls > 0 {
 		o.empty = empty
 	} else {
 		close(empty)
@@ -211,7 +212,12 @@ func (o *Outlet) leave(reason string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open--
-	if o.open == 0 && o.empty != nil {
+	o.tellEmpty()
+}
+
+// tellEmpty tells Drain that nothing is left. The lock must be held.
+func (o *Outlet) tellEmpty() {
+	if o.open+o.polls == 0 && o.empty != nil {
 		close(o.empty)
 		o.empty = nil
 	}

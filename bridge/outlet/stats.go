@@ -10,11 +10,16 @@ type Stats struct {
 	Ended  map[string]uint64 // connections by reason
 	Frames uint64            // written: messages and Tailwater's own events
 	Bytes  uint64            // written
+
+	Polls    int    // under way
+	PollsAll uint64 // that began
+	PollsCut uint64 // whose clients hung up, or took nothing for the write timeout
 }
 
 type counters struct {
 	plain                                                 atomic.Int64
 	opened, client, slow, auth, age, drain, frames, bytes atomic.Uint64
+	polls, pollsCut                                       atomic.Uint64
 }
 
 func (c *counters) end(reason string) {
@@ -35,7 +40,7 @@ func (c *counters) end(reason string) {
 // Stats counts.
 func (o *Outlet) Stats() Stats {
 	o.mu.Lock()
-	open := o.open
+	open, polls := o.open, o.polls
 	o.mu.Unlock()
 	return Stats{
 		Open:   open,
@@ -50,5 +55,9 @@ func (o *Outlet) Stats() Stats {
 		},
 		Frames: o.stats.frames.Load(),
 		Bytes:  o.stats.bytes.Load(),
+
+		Polls:    polls,
+		PollsAll: o.stats.polls.Load(),
+		PollsCut: o.stats.pollsCut.Load(),
 	}
 }

@@ -32,35 +32,17 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 		if portion.stream == nil {
 			return bridge.Extent{}, nil // a position would not speak for all
 		}
-		var first, last storedAt
-		for _, subject := range portion.subjects {
-			oldest, err := s.api.stored(ctx, portion.stream.name(), msgGet{Seq: 1, NextFor: subject})
-			if err != nil {
-				return bridge.Extent{}, err
-			}
-			newest, err := s.api.stored(ctx, portion.stream.name(), msgGet{LastFor: subject})
-			if err != nil {
-				return bridge.Extent{}, err
-			}
-			if first.Seq == 0 || oldest.Seq != 0 && oldest.Seq < first.Seq {
-				first = oldest
-			}
-			if newest.Seq > last.Seq {
-				last = newest
-			}
+		first, last, upTo, err := s.newHistory(ctx, portion.stream).extent(ctx, portion.subjects)
+		if err != nil {
+			return bridge.Extent{}, err
 		}
-		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.Seq, Time: last.Time.UnixNano()}
-		if last.Seq == 0 {
-			// The table of streams may have been read half a minute ago.
-			seq, err := s.newHistory(ctx, portion.stream).nothingUpTo(ctx, portion.subjects)
-			if err != nil {
-				return bridge.Extent{}, err
-			}
-			at = bridge.Position{Epoch: portion.stream.epoch, Seq: seq}
+		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.seq, Time: last.time}
+		if last.seq == 0 {
+			at = bridge.Position{Epoch: portion.stream.epoch, Seq: upTo}
 		}
 		extent.Last = append(extent.Last, at)
 		if len(portions) == 1 {
-			extent.FirstSeq, extent.LastSeq = first.Seq, last.Seq
+			extent.FirstSeq, extent.LastSeq = first.seq, last.seq
 		}
 	}
 	return extent, nil

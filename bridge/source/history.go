@@ -97,8 +97,9 @@ func (h *history) Page(ctx context.Context, subjects []bridge.Subject, from, thr
 
 func (h *history) page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
 	var all []entry
+	ends := h.ends(ctx, subjects, through)
 	for _, subject := range subjects {
-		found, reached, err := h.stretch(ctx, subject, from, through)
+		found, reached, err := h.stretch(ctx, subject, from, through, ends)
 		if err != nil {
 			return bridge.Page{}, err
 		}
@@ -137,13 +138,19 @@ func (h *history) decode(all []entry) []*bridge.Message {
 }
 
 // stretch reads what is stored on a filter from one sequence up to another, or as far as one read goes.
-func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, through uint64) (found []entry, reached uint64, err error) {
+func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, through uint64, ends ends) (found []entry, reached uint64, err error) {
+	end, known := ends.last(filter)
+	if ends.none && ends.of[filter] {
+		if missed, err := h.get(ctx, msgGet{Seq: from, NextFor: filter}); err != nil || missed.Seq == 0 || missed.Seq > through {
+			return nil, through, err
+		}
+	}
 	for wait := staleWait; ; wait *= 2 {
 		next := from
 		if n := len(found); n > 0 {
 			next = found[n-1].seq + 1
 		}
-		if next > through {
+		if next > through || known && next > end {
 			return found, through, nil
 		}
 		some, more, err := h.read(ctx, filter, next)
@@ -161,7 +168,9 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 			if more || len(found) >= pageMessages {
 				return found, last, nil
 			}
-			next = last + 1
+			if next = last + 1; known && next > end {
+				return found, through, nil
+			}
 		}
 		// Whoever was asked has no more. But it may be a replica that lags: only the leader knows.
 		missed, err := h.get(ctx, msgGet{Seq: next, NextFor: filter})

@@ -22,14 +22,22 @@ func (h *history) lostBelow(ctx context.Context, subjects []bridge.Subject, all 
 		_, err := h.info(ctx, "") // it must be this life of the stream
 		return from - 1, err
 	}
+	var counting bridge.Subject
+	if len(subjects) == 1 && h.keeps.Load() > 1 && !subjects[0].Wild() {
+		counting = subjects[0] // to count one subject costs next to nothing
+	}
+	info, err := h.info(ctx, counting)
+	if err != nil {
+		return 0, err
+	}
+	if isWhole(info.State) {
+		hole = min(hole, info.State.FirstSeq-1)
+	}
 	var lost uint64
 	for _, subject := range subjects {
-		info, below, err := h.lostOf(ctx, subject)
+		below, err := h.lostOf(ctx, subject, info)
 		if err != nil {
 			return 0, err
-		}
-		if isWhole(info.State) {
-			hole = min(hole, info.State.FirstSeq-1)
 		}
 		lost = max(lost, below)
 	}
@@ -54,16 +62,9 @@ func isLimited(config jetstream.StreamConfig) bool {
 	return config.MaxMsgs > 0 || config.MaxBytes > 0 || config.MaxAge > 0
 }
 
-// lostOf is lostBelow for one filter. That the message of a position was read proves nothing: unless one direct get gave all,
-// those that follow it may have been removed before their turn came.
-func (h *history) lostOf(ctx context.Context, filter bridge.Subject) (info *jetstream.StreamInfo, lost uint64, err error) {
-	var counting bridge.Subject
-	if h.keeps.Load() > 1 && !filter.Wild() {
-		counting = filter // to count one subject costs next to nothing
-	}
-	if info, err = h.info(ctx, counting); err != nil {
-		return nil, 0, err
-	}
+// lostOf is lostBelow for one filter, of a stream that was asked for after the reading. That the message of a position was read proves
+// nothing: unless one direct get gave all, those that follow it may have been removed before their turn came.
+func (h *history) lostOf(ctx context.Context, filter bridge.Subject, info *jetstream.StreamInfo) (lost uint64, err error) {
 	limit := uint64(max(info.Config.MaxMsgsPerSubject, 0))
 	// A stream that has no such limits may have had them when it lost its first messages. Where it keeps one message for
 	// each subject, they were superseded.
@@ -73,7 +74,7 @@ func (h *history) lostOf(ctx context.Context, filter bridge.Subject) (info *jets
 	// The limit for each subject has removed nothing from the midst of a stream without holes, and no subject is full where
 	// all together are not.
 	if limit <= 1 || isWhole(info.State) || info.State.Msgs < limit {
-		return info, lost, nil
+		return lost, nil
 	}
 	var below uint64
 	if filter.Wild() {
@@ -81,5 +82,5 @@ func (h *history) lostOf(ctx context.Context, filter bridge.Subject) (info *jets
 	} else {
 		below, err = h.lostOfOne(ctx, filter, limit, info)
 	}
-	return info, max(lost, below), err
+	return max(lost, below), err
 }

@@ -179,7 +179,7 @@ func (h *history) eachOf(ctx context.Context, rest []uint64, through uint64) (fo
 func (h *history) listed(ctx context.Context, seqs []uint64) (found []entry, reached uint64, err error) {
 	near := seqs[:min(len(seqs), pageMessages)]
 	if from, through := near[0], near[len(near)-1]; through-from < closeTogether*uint64(len(near)) {
-		found, reached, err = h.stretch(ctx, everything, from, through)
+		found, reached, err = h.stretch(ctx, everything, from, through, ends{})
 		return slices.DeleteFunc(found, func(e entry) bool {
 			_, isListed := slices.BinarySearch(near, e.seq)
 			return !isListed

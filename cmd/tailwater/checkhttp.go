@@ -15,6 +15,9 @@ func (r report) browsers(settings *configs.Settings) {
 		r.certificate(files)
 	}
 	r.places(settings)
+	if rate := settings.Limit.ReadRate; rate.Count > 0 {
+		r.row("", "one address may ask for events at %v", rate)
+	}
 	if rate := settings.Limit.PublishRate; rate.Count > 0 {
 		r.row("", "one caller may post at %v", rate)
 	}

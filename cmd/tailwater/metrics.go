@@ -31,7 +31,7 @@ var (
 	descSockets           = describe("sockets", "Connections of browsers, by whose turn it is: waiting for their clients, who have asked for nothing or not sent all of it, or answering. Of HTTP/2, each further event stream counts as one.", "state")
 	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients, and were closed to make room for others.")
 	descSocketsRefused    = describe("sockets_refused_total", "Connections that were closed as they came, because there was no room and none waited for its client.")
-	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, of the rate at which one caller may post, or of the memory for bodies.", "limit")
+	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, of the rate at which one caller may post, of that at which one address may ask for events (reads), or of the memory for bodies.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
 
 	descPanics = describe("panics_total", "Requests that met a fault of Tailwater's own; the log has the stacks.")
@@ -39,7 +39,6 @@ var (
 	descPolls      = describe("polls", "Answers to poll=1 that are being read from streams, or written.")
 	descPollsTotal = describe("polls_total", "Requests with poll=1 that were begun.")
 	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients hung up, or took nothing for the write timeout.")
-	descPollBytes  = describe("poll_bytes", "Bytes of answers to poll=1 that are in memory, until their clients have taken them.")
 
 	descMemory      = describe("memory_bytes", "Memory that is held, by what: the newest messages of subjects (frames), pages of history, bodies of requests, and messages on their way from NATS (intake).", "part")
 	descMemoryLimit = describe("memory_limit_bytes", "The most of it, as TAILWATER_MEMORY is divided.", "part")
@@ -98,6 +97,9 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	counts(descConnectionsClosed, connections.Ended)
 	count(descEventsOut, connections.Frames)
 	count(descBytesOut, connections.Bytes)
+	gauge(descPolls, connections.Polls)
+	count(descPollsTotal, connections.PollsAll)
+	count(descPollsCut, connections.PollsCut)
 
 	sockets := c.node.places.Stats()
 	gauge(descSockets, sockets.Waiting, "waiting")
@@ -111,10 +113,6 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descRefused, requests.Refused)
 	count(descPanics, requests.Panics)
 	counts(descPublishes, requests.Publishes)
-	gauge(descPolls, requests.Polls)
-	gauge(descPollBytes, int(requests.PollBytes))
-	count(descPollsTotal, requests.PollsAll)
-	count(descPollsCut, requests.PollsCut)
 
 	feeds := c.node.hub.Stats()
 	gauge(descFeeds, feeds.Feeds)

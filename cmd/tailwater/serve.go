@@ -231,13 +231,11 @@ func (n *node) openBridge() error {
 		Anonymous: bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
 		Access:    n.access(),
 		Limits: httpapi.Limits{
-			Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects, Memory: memory.bodies,
+			Reads: s.Limit.ReadRate.PerSecond(), Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects, Memory: memory.bodies,
 		},
 		Proxies: s.HTTP.TrustedProxies,
 		Log:     n.log,
-
-		Parting:      parting,
-		WriteTimeout: s.Limit.WriteTimeout,
+		Parting: parting,
 	}
 	if s.HTTP.Pages {
 		config.Pages = web.Pages(web.Anyone[bridge.Subject]{

@@ -1,0 +1,56 @@
+package bridge
+
+import (
+	"context"
+	"time"
+)
+
+// Turns lets tests look at the scheduler of reads by itself.
+type Turns struct{ *turns }
+
+// Task is one of its tasks.
+type Task struct{ *task }
+
+// Waiter is who waits for its tasks.
+type Waiter struct{ *waiter }
+
+func NewTurns() Turns { return Turns{newTurns()} }
+
+func NewWaiter(account Account) Waiter { return Waiter{&waiter{account: account}} }
+
+func NewTask(of any, run func(ctx context.Context, from uint64) error) Task {
+	return Task{newTask(of, func(ctx context.Context, at turn) error { return run(ctx, at.from) })}
+}
+
+func (t Task) Left(left func()) { t.left = left }
+
+func (t Turns) Close() { t.close() }
+
+func (t Turns) Await(of Task, w Waiter, from uint64, waker Waker, gather time.Duration) {
+	t.await(of.task, w.waiter, place{from: from}, waker, gather)
+}
+
+func (t Turns) Wake(of Task, served func(from uint64) bool) {
+	t.wake(of.task, func(at place) bool { return served(at.from) })
+}
+
+func (t Turns) Leave(w Waiter) { t.leave(w.waiter) }
+
+func (t Turns) HasRoom(account Account) bool { return t.hasRoom(account) }
+
+// Kept is how much is remembered of accounts and stores.
+func (t Turns) Kept() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.queued + t.workers + len(t.accounts) + len(t.stores)
+}
+
+// Questions is how many questions about logs are remembered.
+func (h *Hub) Questions() int {
+	h.replays.mu.Lock()
+	defer h.replays.mu.Unlock()
+	return len(h.replays.answers)
+}
+
+// MostRunning is how many tasks run at once, and MostOfOne how many places one account may have in lines.
+const MostRunning, MostOfOne = mostRunning, mostOfOne

@@ -1,0 +1,99 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// ask sends a request as somebody, without a network.
+func (b *bed) ask(method, target, peer string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://localhost"+target, nil)
+	r.RemoteAddr = peer
+	w := httptest.NewRecorder()
+	func() {
+		defer func() {
+			if cause := recover(); cause != nil && cause != http.ErrAbortHandler {
+				panic(cause)
+			}
+		}()
+		b.api.ServeHTTP(w, r)
+	}()
+	return w
+}
+
+// What one address asks for is limited in a second: who exceeds it is asked to come back, in words that are not final.
+func TestReadRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := config()
+		c.Limits.Reads = 200
+		b := newBed(t, c)
+		served := func(peer string, method, target string) (count int) {
+			for range 3000 {
+				if w := b.ask(method, target, peer); w.Code == http.StatusOK && !strings.Contains(w.Body.String(), "tailwater:close") {
+					count++
+				}
+			}
+			return count
+		}
+		if n := served("192.0.2.1:1", http.MethodHead, "/events/chat.room1"); n != 1000 {
+			t.Errorf("%d at once", n)
+		}
+		for _, target := range []string{"/events/chat.room1?poll=1", "/events/chat.room1?since=10m", "/events/chat.room1"} {
+			w := b.ask(http.MethodGet, target, "192.0.2.1:2")
+			if isPoll := strings.Contains(target, "poll"); isPoll && (w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "") {
+				t.Errorf("%s: %d %+v", target, w.Code, w.Header())
+			} else if !isPoll && (w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `tailwater:close`) || !strings.Contains(w.Body.String(), "busy") || !strings.Contains(w.Body.String(), "retry:")) {
+				t.Errorf("%s: %d %s", target, w.Code, w.Body)
+			}
+		}
+		// Another address is another; what is refused for good is, and does not count; a post is no matter of reading.
+		if n := served("192.0.2.2:1", http.MethodGet, "/events/chat.room1?poll=1"); n != 1000 {
+			t.Errorf("%d of another", n)
+		}
+		if w := b.ask(http.MethodGet, "/events/secret", "192.0.2.1:1"); w.Code != http.StatusForbidden {
+			t.Errorf("what is not allowed is answered %d", w.Code)
+		}
+		if w := b.post("192.0.2.1:1"); w.Code != http.StatusAccepted {
+			t.Errorf("a post is answered %d", w.Code)
+		}
+		time.Sleep(time.Second)
+		if n := served("192.0.2.1:1", http.MethodHead, "/events/chat.room1"); n != 200 {
+			t.Errorf("%d a second later", n)
+		}
+		if stats := b.api.Stats(); stats.Limited["reads"] != 2000+3+2000+2800 {
+			t.Errorf("%+v", stats)
+		}
+	})
+}
+
+// However long the name of a caller, little is remembered of it; and long names that begin alike are not one.
+func TestLongNamesAreHashed(t *testing.T) {
+	c := config()
+	c.Limits.Publishes = 1
+	b := newBed(t, c)
+	long := strings.Repeat("x", 8<<10)
+	before := heapNow()
+	for i := range 20_000 {
+		if name := long + string(rune('a'+i%26)) + time.Duration(i).String(); !b.api.Allow(name) {
+			t.Fatalf("caller %d shares the rate of another", i)
+		}
+	}
+	if grown := heapNow() - before; grown > 20_000*400 {
+		t.Errorf("a caller with a long name costs %d bytes", grown/20_000)
+	}
+	if n := b.api.Remembered(); n != 20_000 {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+func heapNow() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

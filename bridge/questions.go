@@ -1,0 +1,148 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// question is one that readers ask about a log, or that is asked about subjects of a store. One of seq, time and subjects is
+// not zero.
+type question struct {
+	of       any
+	seq      uint64
+	time     int64
+	subjects string
+}
+
+type answer struct {
+	task   *task
+	ready  bool
+	at     Position // of Log.Stored
+	last   uint64   // of Log.Stored
+	since  uint64   // of Log.Since
+	extent Extent   // of Store.Extent, as is the rest
+	err    error
+	times  uint64 // how often the store was asked
+}
+
+// stored tells what is stored at a sequence; see Log.Stored.
+func (r *replays) stored(log Log, seq uint64, by asker) *answer {
+	return r.ask(question{of: log, seq: seq}, by, func(ctx context.Context, a *answer) (err error) {
+		a.at, a.last, err = log.Stored(ctx, seq)
+		return err
+	})
+}
+
+// since tells where a time begins; see Log.Since.
+func (r *replays) since(log Log, t time.Time, by asker) *answer {
+	return r.ask(question{of: log, time: t.UnixNano()}, by, func(ctx context.Context, a *answer) (err error) {
+		a.since, err = log.Since(ctx, t)
+		return err
+	})
+}
+
+// ask gives the answer to a question, which is read once for all who ask at the same time.
+func (r *replays) ask(q question, by asker, read func(context.Context, *answer) error) *answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.answers[q]
+	if a == nil {
+		a = &answer{}
+		a.task = newTask(q.of, func(ctx context.Context, _ turn) error { return r.answer(ctx, q, a, read) })
+		a.task.left = func() { r.unask(q, a) }
+		r.answers[q] = a
+	}
+	if a.ready {
+		return a
+	}
+	r.turns.await(a.task, by.waiter, place{}, by.waker, 0)
+	return nil
+}
+
+func (r *replays) answer(ctx context.Context, q question, a *answer, read func(context.Context, *answer) error) error {
+	var found answer
+	if err := read(ctx, &found); err != nil {
+		return r.failed(ctx, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found.task, found.ready = a.task, true
+	*a = found
+	r.turns.wake(a.task, func(place) bool { return true })
+	r.turns.timers.after(answerAge, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.answers[q] == a {
+			delete(r.answers, q)
+		}
+	})
+	return nil
+}
+
+// unask forgets a question that nobody waits for any more.
+func (r *replays) unask(q question, a *answer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.answers[q] == a && !a.ready && !r.turns.isAwaited(a.task) {
+		delete(r.answers, q)
+	}
+}
+
+// Extent tells what is stored on subjects, as the store says when it is the account's turn. Those who ask for the same before the
+// store is asked are given the same answer. The error is the store's, or wraps ErrBusy, ErrClosed, or ErrUnavailable and the
+// context's.
+func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, account Account) (Extent, error) {
+	r := h.replays
+	if !r.turns.hasRoom(account) {
+		return Extent{}, fmt.Errorf("look up what is stored: %w", ErrBusy)
+	}
+	more := NewSignal()
+	by := asker{&waiter{account: account}, more}
+	defer r.turns.leave(by.waiter)
+	a := r.extent(store, subjects, by)
+	select {
+	case <-more:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return a.extent, a.err
+	case <-ctx.Done():
+		return Extent{}, fmt.Errorf("look up what is stored: %w: %w", ErrUnavailable, ctx.Err())
+	case <-r.turns.alive.Done():
+		return Extent{}, fmt.Errorf("look up what is stored: %w", ErrClosed)
+	}
+}
+
+// extent gives what holds the answer when by is woken. Whoever comes once the store is being asked waits for the next time: all that
+// was stored before is to be in it.
+func (r *replays) extent(store Store, subjects []Subject, by asker) *answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := question{of: store, subjects: joined(subjects)}
+	a := r.answers[q]
+	if a == nil {
+		a = &answer{}
+		a.task = newTask(store, func(ctx context.Context, _ turn) error { return r.lookUp(ctx, q, a, store, subjects) })
+		a.task.left = func() { r.unask(q, a) }
+		r.answers[q] = a
+	}
+	r.turns.await(a.task, by.waiter, place{from: a.times + 1}, by.waker, 0)
+	return a
+}
+
+func (r *replays) lookUp(ctx context.Context, q question, a *answer, store Store, subjects []Subject) error {
+	r.mu.Lock()
+	a.times++
+	times := a.times
+	r.mu.Unlock()
+	extent, err := store.Extent(ctx, subjects)
+	if ctx.Err() != nil {
+		return r.failed(ctx, ctx.Err())
+	}
+	r.mu.Lock()
+	a.extent, a.err = extent, err
+	r.turns.wake(a.task, func(at place) bool { return at.from <= times })
+	r.mu.Unlock()
+	r.unask(q, a)
+	return nil
+}

@@ -1,0 +1,166 @@
+package bridge_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// far is how long a question to the store of these tests takes.
+const far = 20 * time.Millisecond
+
+// since asks for what was stored from a second on.
+func since(second int64, account bridge.Account) bridge.Resume {
+	return bridge.Resume{Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(second, 0)}, Account: account}
+}
+
+// opened waits for the first event of a reader, and returns how long that took.
+func opened(t *testing.T, reader *bridge.Reader) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	for time.Since(begun) < time.Minute {
+		batch, wait := bridgetest.Next(reader, nil, 1)
+		if len(batch) > 0 {
+			return time.Since(begun)
+		}
+		select {
+		case <-wait:
+		case <-time.After(time.Minute):
+		}
+	}
+	t.Fatal("the reader has no opening")
+	return 0
+}
+
+// Thousands of questions that are left at once are not asked; and those that stay hold up nobody of another account.
+func TestStormOfQuestions(t *testing.T) {
+	for name, stays := range map[string]bool{"closed at once": false, "left open": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStored(t, 3, 2000)
+				s.stream.delay = far
+				for i := range int64(3000) {
+					reader := read(t, s.hub, since(1_000_001+i%1990, 1), "chat.room1")
+					bridgetest.Next(reader, nil, 1)
+					if !stays {
+						reader.Close()
+					}
+				}
+				if took := opened(t, read(t, s.hub, since(1_000_500, 2), "chat.room1")); took > 10*far {
+					t.Errorf("somebody else has waited for %v", took)
+				}
+				if asked := s.stream.count("Since"); !stays && asked > 50 {
+					t.Errorf("%d questions were asked for those who had gone", asked)
+				}
+				if kept := s.hub.Questions(); !stays && kept > 50 {
+					t.Errorf("%d questions are remembered", kept)
+				}
+				pass(2 * time.Minute)
+				if kept := s.hub.Questions(); kept != 0 {
+					t.Errorf("%d questions are remembered in the end", kept)
+				}
+			})
+		})
+	}
+}
+
+// Those of one account who are anywhere in a feed do not hold up another account that is in it.
+func TestStormOfPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 3, 4000)
+		s.stream.pageSize, s.stream.delay = 10, far
+		for i := range uint64(100) {
+			walker := read(t, s.hub, bridge.Resume{After: s.after(1 + 39*i).After, Account: 1}, "chat.room1")
+			bridgetest.Next(walker, nil, 1)
+		}
+		pass(time.Second)
+		if took := opened(t, read(t, s.hub, bridge.Resume{After: s.after(3000).After, Account: 2}, "chat.room1")); took > 10*far {
+			t.Errorf("somebody else has waited for %v", took)
+		}
+	})
+}
+
+// Over its bound an account is refused, and others are not.
+func TestReadersAreRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 3, 2000)
+		letGo := s.stream.block()
+		defer letGo()
+		var err error
+		count := 0
+		for ; err == nil && count < 2*bridge.MostOfOne; count++ {
+			var reader *bridge.Reader
+			if reader, err = s.hub.Read([]bridge.Subject{"chat.room1"}, bridge.Framing{}, since(int64(1000+count), 1)); err == nil {
+				bridgetest.Next(reader, nil, 1)
+				defer reader.Close()
+			}
+		}
+		if !errors.Is(err, bridge.ErrBusy) || count < bridge.MostOfOne/2 {
+			t.Errorf("reader %d is refused with %v", count, err)
+		}
+		read(t, s.hub, since(1, 2), "chat.room1")
+	})
+}
+
+// store tells what is stored, after a while.
+type store struct {
+	takes time.Duration
+	asked []bridge.Subject
+	err   error
+}
+
+func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
+	s.asked = append(s.asked, subjects...)
+	select {
+	case <-time.After(s.takes):
+		return bridge.Extent{FirstSeq: 1, LastSeq: uint64(len(s.asked))}, s.err
+	case <-ctx.Done():
+		return bridge.Extent{}, ctx.Err()
+	}
+}
+
+// What is stored is looked up once for all who ask before it is. Who asks later is told what was stored meanwhile.
+func TestExtentIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, _ := newHub(t, bridge.DefaultMemory)
+		s := &store{takes: far}
+		extents := make(chan bridge.Extent, 100)
+		for i := range 100 {
+			go func() {
+				extent, err := hub.Extent(t.Context(), s, []bridge.Subject{"chat.a", "chat.b"}, bridge.Account(i%3))
+				if err != nil {
+					t.Error(err)
+				}
+				extents <- extent
+			}()
+			if i == 49 {
+				pass(far / 2)
+			}
+		}
+		for range 100 {
+			if extent := <-extents; extent.LastSeq != 2 && extent.LastSeq != 4 {
+				t.Errorf("one is told %+v", extent)
+			}
+		}
+		if extent, err := hub.Extent(t.Context(), s, []bridge.Subject{"chat.a", "chat.b"}, 1); err != nil || extent.LastSeq != 6 {
+			t.Errorf("later: %+v, %v", extent, err)
+		}
+		s.err = fmt.Errorf("away: %w", bridge.ErrUnavailable)
+		if _, err := hub.Extent(t.Context(), s, []bridge.Subject{"chat.c"}, 1); !errors.Is(err, bridge.ErrUnavailable) {
+			t.Errorf("%v", err)
+		}
+		// Who asks is not kept longer than it wants to wait.
+		s.takes = time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := hub.Extent(ctx, s, []bridge.Subject{"chat.d"}, 1); !errors.Is(err, bridge.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	})
+}

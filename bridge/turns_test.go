@@ -1,0 +1,321 @@
+package bridge_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// places notes what was read.
+type places struct {
+	mu  sync.Mutex
+	all []uint64
+}
+
+func (p *places) add(from uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, from)
+}
+
+// count is how many reads there were.
+func (p *places) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.all)
+}
+
+// reading gives a task that takes so long, and notes the places it ran for.
+func reading(t bridge.Turns, store any, takes time.Duration, ran *places) bridge.Task {
+	var of bridge.Task
+	of = bridge.NewTask(store, func(ctx context.Context, from uint64) error {
+		select {
+		case <-time.After(takes):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if ran != nil {
+			ran.add(from)
+		}
+		t.Wake(of, func(other uint64) bool { return other == from })
+		return nil
+	})
+	return of
+}
+
+// inTurns runs a test in a bubble, and sees that nothing is remembered when all have gone.
+func inTurns(t *testing.T, test func(t *testing.T, turns bridge.Turns)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		turns := bridge.NewTurns()
+		defer turns.Close()
+		test(t, turns)
+		pass(time.Hour)
+		if kept := turns.Kept(); kept != 0 {
+			t.Errorf("%d things are remembered of those who have gone", kept)
+		}
+	})
+}
+
+// wait lets an account wait for a task, and returns how long it has waited when it is woken.
+func wait(turns bridge.Turns, of bridge.Task, account bridge.Account) <-chan time.Duration {
+	begun, more, done := time.Now(), bridge.NewSignal(), make(chan time.Duration, 1)
+	turns.Await(of, bridge.NewWaiter(account), 1, more, 0)
+	go func() {
+		<-more
+		done <- time.Since(begun)
+	}()
+	return done
+}
+
+// However much one account asks for, another waits for no more than what is under way.
+func TestTurnsAreFair(t *testing.T) {
+	const asked, takes = 4000, 20 * time.Millisecond
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		var last <-chan time.Duration
+		for range asked {
+			last = wait(turns, reading(turns, "CHAT", takes, nil), 1)
+		}
+		for range 50 {
+			if took := <-wait(turns, reading(turns, "CHAT", takes, nil), 2); took > 2*takes {
+				t.Fatalf("another account has waited for %v, and alone it takes %v", took, takes)
+			}
+		}
+		select {
+		case took := <-last:
+			t.Errorf("the last of %d was read after %v", asked, took)
+		default:
+		}
+		<-last
+	})
+}
+
+// Accounts that ask for as much get as much.
+func TestTurnsAreEqual(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		ran := make([]places, 5)
+		for i := range ran {
+			for range 1000 {
+				wait(turns, reading(turns, "CHAT", 10*time.Millisecond, &ran[i]), bridge.Account(i+1))
+			}
+		}
+		pass(time.Second)
+		for i := range ran {
+			if n, first := ran[i].count(), ran[0].count(); n < first*9/10 || n > first*11/10 || n < 100 {
+				t.Errorf("account %d had %d turns, and the first %d", i+1, n, first)
+			}
+		}
+	})
+}
+
+// A store that does not answer keeps nobody from another one, and not all of its own workers are one account's.
+func TestTurnsOfSilentStores(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		for range 100 {
+			wait(turns, reading(turns, "SILENT", 5*time.Second, nil), 1)
+			wait(turns, reading(turns, "SILENT", 5*time.Second, nil), 2)
+		}
+		if took := <-wait(turns, reading(turns, "CHAT", time.Millisecond, nil), 1); took != time.Millisecond {
+			t.Errorf("who waits for a silent store has waited %v for another", took)
+		}
+		if took := <-wait(turns, reading(turns, "CHAT", time.Millisecond, nil), 3); took != time.Millisecond {
+			t.Errorf("another account has waited for %v", took)
+		}
+	})
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		for range 100 {
+			wait(turns, reading(turns, "SLOW", 5*time.Second, nil), 1)
+		}
+		if took := <-wait(turns, reading(turns, "SLOW", time.Millisecond, nil), 2); took != time.Millisecond {
+			t.Errorf("where one account has all that it may, another has waited for %v", took)
+		}
+	})
+}
+
+// Whoever waits for the same is served by one read, which is everybody's turn.
+func TestTurnsAreShared(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		for range 1000 {
+			wait(turns, reading(turns, "CHAT", time.Second, nil), 1)
+		}
+		var ran places
+		shared := reading(turns, "CHAT", time.Second, &ran)
+		var waits []<-chan time.Duration
+		for account := range bridge.Account(100) {
+			for range 3 {
+				waits = append(waits, wait(turns, shared, account))
+			}
+		}
+		for _, done := range waits {
+			if took := <-done; took > time.Second {
+				t.Fatalf("one has waited for %v", took)
+			}
+		}
+		if n := ran.count(); n != 1 {
+			t.Errorf("%d reads", n)
+		}
+	})
+}
+
+// What nobody waits for any more is not read; and what is being read is given up.
+func TestTurnsAreTakenBack(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		var ran, others places
+		left := 0
+		var waiters []bridge.Waiter
+		for i := range 1000 {
+			of := reading(turns, "CHAT", time.Second, &ran)
+			of.Left(func() { left++ })
+			w := bridge.NewWaiter(1)
+			turns.Await(of, w, 1, bridge.NewSignal(), 0)
+			waiters = append(waiters, w)
+			if i%100 == 0 { // others wait for some
+				turns.Await(of, bridge.NewWaiter(2), 1, bridge.NewSignal(), 0)
+			}
+		}
+		done := wait(turns, reading(turns, "CHAT", time.Second, &others), 1)
+		for _, w := range waiters {
+			turns.Leave(w)
+			turns.Leave(w)
+		}
+		if took := <-done; took > 3*time.Second {
+			t.Errorf("behind those who left one has waited for %v", took)
+		}
+		pass(time.Minute)
+		if n := ran.count(); n != 10 || left != 990 || others.count() != 1 {
+			t.Errorf("%d were read, and %d were left by all", n, left)
+		}
+	})
+}
+
+// Who comes while a read is being given up is served nevertheless.
+func TestTurnOfALatecomer(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		var ran places
+		of := reading(turns, "CHAT", time.Second, &ran)
+		first := bridge.NewWaiter(1)
+		turns.Await(of, first, 1, bridge.NewSignal(), 0)
+		pass(100 * time.Millisecond)
+		turns.Leave(first)
+		if took := <-wait(turns, of, 1); took != time.Second || ran.count() != 1 {
+			t.Errorf("it took %v and %d reads", took, ran.count())
+		}
+	})
+}
+
+// Of one task, who has waited longest comes first; and each account has its turn.
+func TestPlacesOfATask(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		var ran places
+		of := reading(turns, "CHAT", time.Second, &ran)
+		for _, from := range []uint64{50, 40, 60, 30} {
+			turns.Await(of, bridge.NewWaiter(1), from, bridge.NewSignal(), time.Millisecond)
+		}
+		other, moved := bridge.NewWaiter(2), bridge.NewWaiter(1)
+		turns.Await(of, other, 7, bridge.NewSignal(), 0)
+		turns.Await(of, moved, 20, bridge.NewSignal(), 0)
+		turns.Await(of, moved, 20, bridge.NewSignal(), 0)
+		pass(time.Minute)
+		if i := slices.Index(ran.all, 7); i < 0 || i > 1 {
+			t.Errorf("the other account's place was read as number %d", i)
+		}
+		others := slices.DeleteFunc(ran.all, func(from uint64) bool { return from == 7 })
+		if !slices.Equal(others, []uint64{50, 40, 60, 30, 20}) {
+			t.Errorf("read were %v", others)
+		}
+	})
+}
+
+// A read that fails is tried again while somebody waits for it, after a pause.
+func TestTurnThatFails(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		tries := 0
+		of := bridge.NewTask("CHAT", func(context.Context, uint64) error {
+			tries++
+			return errors.New("no answer")
+		})
+		w := bridge.NewWaiter(1)
+		turns.Await(of, w, 1, bridge.NewSignal(), 0)
+		pass(10*time.Second + time.Millisecond)
+		if tries != 11 {
+			t.Errorf("in ten seconds it was tried %d times", tries)
+		}
+		turns.Leave(w)
+		pass(time.Minute)
+		if tries != 11 {
+			t.Errorf("nobody waits, and it was tried %d times", tries)
+		}
+	})
+}
+
+// One account can wait for so much, and others still have room.
+func TestTurnsAreBounded(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		var waiters []bridge.Waiter
+		ask := func(account bridge.Account) {
+			waiters = append(waiters, bridge.NewWaiter(account))
+			turns.Await(reading(turns, "CHAT", time.Hour, nil), waiters[len(waiters)-1], 1, bridge.NewSignal(), 0)
+		}
+		for turns.HasRoom(1) && len(waiters) < 1<<20 {
+			ask(1)
+		}
+		if n := len(waiters); n < bridge.MostOfOne || n > bridge.MostOfOne+bridge.MostRunning || !turns.HasRoom(2) {
+			t.Errorf("%d wait of one account", n)
+		}
+		accounts := bridge.Account(2)
+		for ; turns.HasRoom(accounts) && accounts < 1000; accounts++ {
+			for range bridge.MostOfOne {
+				if turns.HasRoom(accounts) {
+					ask(accounts)
+				}
+			}
+		}
+		if accounts < 16 || accounts == 1000 {
+			t.Errorf("%d accounts have filled all lines", accounts)
+		}
+		for _, w := range waiters {
+			turns.Leave(w)
+		}
+	})
+}
+
+// Whatever comes and goes, everybody who stays is served, and nothing is left.
+func TestTurnsOfAnyOrder(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		random := rand.New(rand.NewPCG(1, 2))
+		var tasks []bridge.Task
+		for i := range 40 {
+			tasks = append(tasks, reading(turns, i%3, time.Duration(random.IntN(50))*time.Millisecond, nil))
+		}
+		var stay []bridge.Signal
+		for range 5000 {
+			w, more := bridge.NewWaiter(bridge.Account(random.IntN(6))), bridge.NewSignal()
+			for range 1 + random.IntN(3) {
+				turns.Await(tasks[random.IntN(len(tasks))], w, uint64(random.IntN(4)), more, time.Duration(random.IntN(2))*time.Millisecond)
+			}
+			if random.IntN(3) == 0 {
+				stay = append(stay, more)
+			} else if random.IntN(2) == 0 {
+				pass(time.Duration(random.IntN(10)) * time.Millisecond)
+				turns.Leave(w)
+			} else {
+				turns.Leave(w)
+			}
+		}
+		pass(time.Minute)
+		for i, more := range stay {
+			select {
+			case <-more:
+			default:
+				t.Fatalf("waiter %d was not served", i)
+			}
+		}
+	})
+}
