@@ -86,6 +86,9 @@ func (c Config) read() (*server.Options, error) {
 	if o.MaxPayload == 0 {
 		o.MaxPayload = int32(min(c.MaxPayload, math.MaxInt32))
 	}
+	if o.MaxPending == 0 { // of what waits for one client: nats-server asks for room for a message
+		o.MaxPending = max(server.MAX_PENDING_SIZE, 2*int64(o.MaxPayload))
+	}
 	if o.StreamMaxBufferedMsgs == 0 {
 		o.StreamMaxBufferedMsgs = bufferedMessages
 	}

@@ -74,6 +74,7 @@ func TestMaxPayload(t *testing.T) {
 		{"the file wins", "max_payload: 2MB", 3 << 20, 2 << 20},
 		{"the file says nothing", "server_name: a", 3 << 20, 3 << 20},
 		{"the file alone", "max_payload: 2MB", 0, 2 << 20},
+		{"more than may usually wait for a client", "", 64<<20 + 64<<10, 64<<20 + 64<<10},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			config := withFile(t, test.file)
@@ -86,6 +87,9 @@ func TestMaxPayload(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if err := sub.SetPendingLimits(-1, -1); err != nil {
+				t.Fatal(err)
+			}
 			if err := bridge.Publish("large", make([]byte, test.want)); err != nil {
 				t.Fatal(err)
 			}
@@ -95,8 +99,8 @@ func TestMaxPayload(t *testing.T) {
 		})
 	}
 	t.Run("more than can be pending", func(t *testing.T) {
-		config := usual(t)
-		config.MaxPayload = 1 << 40
+		config := withFile(t, "max_pending: 1MB")
+		config.MaxPayload = 2 << 20
 		refused(t, config, "max_payload")
 	})
 }
