@@ -17,6 +17,7 @@ import (
 // The bridge may read one stream, by name. Another one in its place is passed on as it comes: readers are told by a gap, and
 // the log says what to do. Once it may be read, it is.
 func TestStreamThatMayNotBeRead(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	dir := t.TempDir()
 	config := filepath.Join(dir, "nats.conf")
 	allow := func(stream string) {

@@ -84,6 +84,7 @@ func (l lines) log() *slog.Logger { return slog.New(secrets.Log(slog.NewTextHand
 
 // JetStream that goes away for the account is an error where it was there; where there never was any, it is none.
 func TestLossOfJetStreamIsAnError(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	write := func(jetStream string) {
 		text := fmt.Sprintf("jetstream: {}\nno_auth_user: a\naccounts { A { jetstream: %s, users: [ { user: a, password: swordfish } ] } }", jetStream)

@@ -70,6 +70,7 @@ func advices() map[string]advice {
 // Each command that is proposed is taken by the nats tool and by JetStream, and mends what it is for. Where there is none, it is said
 // what to do.
 func TestEveryCommandMends(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	if err := os.WriteFile(conf, []byte("jetstream { domain: hub }"), 0o600); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 // A question that nobody answers is asked again, within the time that it has: whom it has reached may be dead.
 func TestQuestionsAreAskedAgain(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	dial := withoutJetStream(t)
 	conn := publisher(t, dial)
 	created, asked := time.Now(), 0
@@ -39,6 +40,7 @@ func TestQuestionsAreAskedAgain(t *testing.T) {
 // A leader that stands still takes its streams from nobody for longer than it takes to choose another: what was asked of it is
 // asked again. Streams that it does not lead are read meanwhile.
 func TestLeaderStandsStill(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	var servers []*bridgetest.NATSServer
 	var routes, urls []string
 	for range 3 {

@@ -29,6 +29,7 @@ func (c *client) begun() bool {
 // Above a limit of subscriptions, some wait: nobody is told that a subject is open which brings nothing. Whoever leaves
 // makes room for one that waits.
 func TestLimitOfSubscriptions(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	t.Run("log", func(t *testing.T) { testLimitOfSubscriptions(t, 0) })
 	// Errors of a connection are reported one after the other, so what is logged of one delays the next.
 	t.Run("slow log", func(t *testing.T) { testLimitOfSubscriptions(t, 300*time.Millisecond) })
@@ -170,6 +171,7 @@ func as(server *bridgetest.NATSServer, user string) source.Dialer {
 
 // What NATS refuses on one of the two connections does not stop the other.
 func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	file := configFile(t, "")
 	denied(t, file, `"$JS.API.DIRECT.GET.S"`, `"$JS.EVENT.ADVISORY.>"`)
 	server := bridgetest.StartNATSServer(t, "-c", file)
@@ -193,6 +195,7 @@ func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
 
 // Permissions that change under a connection: what is allowed again comes to life, what is taken away is told.
 func TestPermissionsAreReloaded(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	file := configFile(t, "")
 	denied(t, file, `"no.>"`, `"no.>"`)
 	server := bridgetest.StartNATSServer(t, "-c", file)

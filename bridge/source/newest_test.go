@@ -222,6 +222,7 @@ func TestNewestAreRemovedMeanwhile(t *testing.T) {
 // A server that loses the consumer of a sweep, or is started again, makes nobody begin anew, and nothing comes twice. The link is
 // stopped while the consumer has sent a part, so that it cannot have sent all.
 func TestSweepLosesItsConsumer(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	const n, size = 3000, 8 << 10
 	server := bridgetest.StartNATSServer(t)
 	js := manager(t, to(server.URL()))

@@ -88,7 +88,7 @@ func TestRefusedToAStream(t *testing.T) {
 // Callers choose the subjects that are refused; what is remembered of them is bounded.
 func TestRefusedSubjectsAreForgotten(t *testing.T) {
 	for _, direction := range []string{"Subscription", "Publish"} {
-		if got := source.RememberRefused(direction, 100_500); got < 1 || got > 1000 {
+		if got := source.RememberRefused(direction, 3_000); got < 1 || got > 1000 {
 			t.Errorf("%s: %d are remembered", direction, got)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 // Whatever a stream refuses a message for, the publisher is told which of the reasons it is.
 func TestRejections(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	server := startEmbedded(t, embed.Config{MaxPayload: 48 << 20})
 	js := manager(t, server.Dial)
 	var many []string

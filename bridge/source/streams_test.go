@@ -155,6 +155,7 @@ func TestManyStreams(t *testing.T) {
 }
 
 func TestStreamsComeAndGo(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newTabled(t, dial)
 		b.awaitClass(t, "none: chat.a", "chat.a")
@@ -378,6 +379,7 @@ func TestLeaderless(t *testing.T) {
 
 // A stream that does not answer holds up nobody but those whose subjects it may hold.
 func TestSilentStream(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	f := newFake(t)
 	f.names(t, 1024, "GOOD", "SILENT")
 	var speaks atomic.Bool

@@ -185,6 +185,7 @@ func TestLeaveBeforeOpen(t *testing.T) {
 
 // A feed of several filters gives each message once, and the messages of a subject in the order of their publishing.
 func TestOverlappingFilters(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	subjects := []string{"a.b.c", "a.x.c", "a.b.d", "a.x.d", "a.b"}
 	feeds := []struct {
 		filters []bridge.Subject

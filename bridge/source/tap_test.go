@@ -122,6 +122,7 @@ func TestOneConsumerForAStream(t *testing.T) {
 
 // A consumer that is deleted behind the bridge's back is made anew, and nothing is missing.
 func TestConsumerIsDeleted(t *testing.T) {
+	t.Parallel() // it waits for most of its time
 	dial := embedded(t)
 	js := manager(t, dial)
 	stream := createStream(t, js, chats)
