@@ -172,7 +172,7 @@ func TestStuckLogDelaysNobody(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		log := stuckLog{slog.DiscardHandler, make(chan struct{}, 1), make(chan struct{})}
 		config := patient
-		config.WriteTimeout, config.Log = writeTimeout, slog.New(enabled{log})
+		config.WriteTimeout, config.Log = 5*writeTimeout, slog.New(enabled{log}) // the witness may have to wait for a processor
 		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
 		server := b.serve(t, p)
 		t.Cleanup(func() { close(log.release) })
