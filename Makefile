@@ -13,7 +13,7 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m -parallel=8 ./cmd/tailwater ./... # the longest first
+	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m ./cmd/tailwater ./... # the longest first
 
 CLIENTS := cmd/tailwater/e2e/clients
 clients: ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table

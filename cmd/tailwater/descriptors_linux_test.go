@@ -39,7 +39,9 @@ func TestDescriptorsRunOut(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", url, err)
 			}
-			if status, text := answer(t, response); status != http.StatusOK {
+			status, text := answer(t, response)
+			isTold := status == http.StatusServiceUnavailable && strings.Contains(text, "too many open files") // NATS has met it as well
+			if status != http.StatusOK && !isTold {
 				t.Fatalf("%s: %d %s", url, status, text)
 			}
 		}
