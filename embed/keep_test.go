@@ -60,3 +60,61 @@ func isKept(t *testing.T, server *embed.Server, config embed.Config, log *shared
 		t.Errorf("the folder of what is kept: %v", err)
 	}
 }
+
+// What a killed process leaves of a stream that it was deleting, or had not yet made, is no stream that is lost: it keeps no server from
+// starting, and the stream can be made.
+func TestStreamsThatWereNone(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(t *testing.T, streams string){
+		"deleted": func(t *testing.T, streams string) { // as nats-server calls it while it removes the files
+			if err := os.Rename(filepath.Join(streams, "S"), filepath.Join(streams, ".S")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"begun": func(t *testing.T, streams string) { // before its configuration is written
+			removeAll(t, filepath.Join(streams, "S"))
+			for _, folder := range []string{"msgs", "obs"} {
+				if err := os.MkdirAll(filepath.Join(streams, "S", folder), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"begun to be described": func(t *testing.T, streams string) { // before the checksum of that is
+			for _, content := range []string{"msgs", "meta.sum"} {
+				removeAll(t, filepath.Join(streams, "S", content))
+			}
+			if err := os.Truncate(filepath.Join(streams, "S", "meta.inf"), 10); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := usual(t)
+			filled(t, config, 0)
+			leave(t, filepath.Join(dirOf(config), "jetstream", "$G", "streams"))
+			filled(t, config, 0)
+			if _, err := os.Stat(filepath.Join(dirOf(config), "tailwater-kept")); !os.IsNotExist(err) {
+				t.Errorf("the folder of what is kept: %v", err)
+			}
+		})
+	}
+}
+
+// A stream whose configuration is lost has messages, and is not taken for one that was never made.
+func TestStreamWithoutItsConfiguration(t *testing.T) {
+	t.Parallel()
+	config := usual(t)
+	filled(t, config, 0)
+	for _, name := range []string{"meta.inf", "meta.sum"} {
+		remove(t, filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", name))
+	}
+	refused(t, config, "cannot be recovered", "$G", "S")
+}
+
+func removeAll(t *testing.T, name string) {
+	t.Helper()
+	if err := os.RemoveAll(name); err != nil {
+		t.Fatal(err)
+	}
+}
