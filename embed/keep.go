@@ -125,14 +125,16 @@ func putBack(dir string) error {
 	return os.RemoveAll(filepath.Join(dir, keptFolder))
 }
 
-// unrecovered lists the streams that have files, and are not in the server.
+// unrecovered lists the streams that have files, and are not in the server, although their account has JetStream.
 func unrecovered(running *instance, dir string) (streams []string) {
 	for _, e := range running.Healthz(&server.HealthzOptions{Details: true}).Errors {
 		name := filepath.Join(e.Account, "streams", e.Stream)
 		if e.Type != server.HealthzErrorStream || !strings.Contains(e.Error, "could not be recovered") || isDeleted(e.Stream) {
 			continue
 		}
-		if !isUnmade(filepath.Join(dir, server.JetStreamStoreDir, name)) {
+		account, err := running.LookupAccount(e.Account)
+		hasJetStream := err != nil || account.JetStreamEnabled() // else its files are left alone
+		if hasJetStream && !isUnmade(filepath.Join(dir, server.JetStreamStoreDir, name)) {
 			streams = append(streams, name)
 		}
 	}

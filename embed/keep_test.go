@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/tailwater/tailwater/embed"
 )
 
@@ -110,6 +113,42 @@ func TestStreamWithoutItsConfiguration(t *testing.T) {
 		remove(t, filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", name))
 	}
 	refused(t, config, "cannot be recovered", "$G", "S")
+}
+
+// An account that has lost JetStream, by whoever wrote the file, keeps the files of its streams, and no server from starting: they are there
+// again when it has it again.
+func TestAccountWithoutJetStream(t *testing.T) {
+	t.Parallel()
+	config := withFile(t, "")
+	write := func(jetStream string) {
+		text := `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: ` + jetStream + `, users: [ { user: b, password: swordfish } ] } }
+no_auth_user: a`
+		if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(with func(b jetstream.JetStream)) {
+		server, err := embed.Start(config, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop(t, server)
+		with(js(t, stranger(t, server, nats.UserInfo("b", "swordfish"))))
+	}
+	write("enabled")
+	run(func(b jetstream.JetStream) {
+		if _, err := b.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	write("disabled")
+	run(func(jetstream.JetStream) {})
+	write("enabled")
+	run(func(b jetstream.JetStream) {
+		if _, err := b.Stream(within(t), "S"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func removeAll(t *testing.T, name string) {
