@@ -33,6 +33,8 @@ func ask(o *server.Options, d door) string {
 	switch {
 	case letsIn(o, d.noAuthUser, d.connection):
 		return "remove no_auth_user"
+	case hasOnlySystemAccount(o):
+		return "add an authorization block with users to the file of TAILWATER_EMBED_CONFIG"
 	case len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0:
 		if o.DefaultSentinel != "" {
 			return "remove default_sentinel"
@@ -66,6 +68,14 @@ func letsIn(o *server.Options, noAuthUser, connection string) bool {
 	}
 	_, allowed := types[connection]
 	return len(types) == 0 || allowed
+}
+
+// hasOnlySystemAccount reports whether all users are of the system account, and there is no other. The server then adds a no_auth_user of
+// its own, for the clients that it had before there was a system account.
+func hasOnlySystemAccount(o *server.Options) bool {
+	return o.SystemAccount != "" && len(o.Accounts) == 1 && len(o.TrustedOperators) == 0 &&
+		!slices.ContainsFunc(o.Users, func(u *server.User) bool { return u.Account == nil }) &&
+		!slices.ContainsFunc(o.Nkeys, func(u *server.NkeyUser) bool { return u.Account == nil })
 }
 
 // askPasswords refuses users who need nothing but their name, unless the name comes from a certificate.
