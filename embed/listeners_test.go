@@ -57,6 +57,12 @@ func TestOpenListeners(t *testing.T) {
 		{"client, with a no_auth_user of this process", "\nlisten: \"0.0.0.0:-1\"" + inProcess, ""},
 		{"client, with a user without a password", "\nlisten: \"0.0.0.0:-1\"" + nobody, "client,password"},
 		{"client, with an auth callout and no users", "\nlisten: \"0.0.0.0:-1\"" + callout, "client,authorization"},
+		{"client, with a user without a password that certificates cannot name there", "\nlisten: \"0.0.0.0:-1\"" + strings.Replace(nobody, "user: b", "user: b, allowed_connection_types: [STANDARD]", 1) +
+			"\nwebsocket { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", "client,password"},
+		{"client, with a user without a password, and certificates for other users of leaf nodes", "\nlisten: \"0.0.0.0:-1\"" + nobody +
+			"\nleafnodes { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + ", authorization { users: [{user: l}] } }", "client,password"},
+		{"client, with a user whom certificates name", "\nlisten: \"0.0.0.0:-1\"" + nobody +
+			"\nwebsocket { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
 		{"client, with users of the system account alone", "\nlisten: \"0.0.0.0:-1\"" + system, "client,authorization"},
 		{"websocket, with users of the system account alone", websocket + system, "websocket,authorization"},
 		{"leaf nodes, with users of the system account alone", leafnodes + system, "leafnodes,authorization"},
