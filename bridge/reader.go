@@ -1,6 +1,9 @@
 package bridge
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Reader is one connection's cursor into a feed. Its methods are called by one goroutine at a time.
 type Reader struct {
@@ -308,6 +311,13 @@ func (r *Reader) Synced() bool { return r.opened && !r.syncing }
 func (r *Reader) Done() bool { return r.isFull() || r.Synced() }
 
 func (r *Reader) isFull() bool { return r.stop > 0 && r.given >= r.stop }
+
+// Stored reports whether all that the reader was given came from streams: what was published before is among it.
+func (r *Reader) Stored() bool {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	return r.life == r.feed.life && !slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Log == nil })
+}
 
 // Close lets go of the feed. It may be called more than once.
 func (r *Reader) Close() {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
@@ -129,9 +130,9 @@ func listen(o *server.Options, address string) error {
 	return nil
 }
 
-// requiresSignIn tells whether a client must show credentials. A no_auth_user lets everyone in as that user.
+// requiresSignIn tells whether the bridge must show credentials. A no_auth_user lets everyone in as that user, unless it is for others.
 func requiresSignIn(o *server.Options) bool {
 	hasUsers := o.Username != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
 		len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0 || o.AuthCallout != nil
-	return hasUsers && o.NoAuthUser == ""
+	return hasUsers && !letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess)
 }

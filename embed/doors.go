@@ -33,17 +33,19 @@ func ask(o *server.Options, d door) string {
 	switch {
 	case letsIn(o, d.noAuthUser, d.connection):
 		return "remove no_auth_user"
+	case hasOnlySystemAccount(o):
+		return "add an authorization block with users to the file of TAILWATER_EMBED_CONFIG"
 	case len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0:
 		if o.DefaultSentinel != "" {
 			return "remove default_sentinel"
 		}
 		return ""
 	case len(o.Users) > 0 || len(o.Nkeys) > 0:
-		return askPasswords(o.Users, mapsCertificates(o))
+		return askPasswords(o.Users, func(u *server.User) bool { return isCertificate(o, u) })
 	case d.token != "":
 		return ""
 	case d.user != "":
-		return askPasswords([]*server.User{{Username: d.user, Password: d.password}}, false)
+		return askPassword(d.password)
 	}
 	return "add an authorization block to the file of TAILWATER_EMBED_CONFIG"
 }
@@ -68,16 +70,45 @@ func letsIn(o *server.Options, noAuthUser, connection string) bool {
 	return len(types) == 0 || allowed
 }
 
+// hasOnlySystemAccount reports whether all users are of the system account, and there is no other. The server then adds a no_auth_user of
+// its own, for the clients that it had before there was a system account.
+func hasOnlySystemAccount(o *server.Options) bool {
+	return o.SystemAccount != "" && len(o.Accounts) == 1 && len(o.TrustedOperators) == 0 &&
+		!slices.ContainsFunc(o.Users, func(u *server.User) bool { return u.Account == nil }) &&
+		!slices.ContainsFunc(o.Nkeys, func(u *server.NkeyUser) bool { return u.Account == nil })
+}
+
 // askPasswords refuses users who need nothing but their name, unless the name comes from a certificate.
-func askPasswords(users []*server.User, mapped bool) string {
-	if !mapped && slices.ContainsFunc(users, func(u *server.User) bool { return u.Password == "" }) {
+func askPasswords(users []*server.User, isCertificate func(*server.User) bool) string {
+	for _, u := range users {
+		if !isCertificate(u) && askPassword(u.Password) != "" {
+			return askPassword(u.Password)
+		}
+	}
+	return ""
+}
+
+func askPassword(password string) string {
+	if password == "" {
 		return "give every user a password"
 	}
 	return ""
 }
 
-func mapsCertificates(o *server.Options) bool {
-	return o.TLSMap || o.Websocket.TLSMap || o.MQTT.TLSMap || o.LeafNode.TLSMap
+// isCertificate reports whether a user without a password comes in with a certificate alone: the server refuses an empty password to those
+// who can be named by a certificate at some listener, and to no others.
+func isCertificate(o *server.Options, u *server.User) bool {
+	allows := func(connection string) bool {
+		_, allowed := u.AllowedConnectionTypes[connection]
+		return len(u.AllowedConnectionTypes) == 0 || allowed
+	}
+	webAsks := o.Websocket.Port != 0 && o.Websocket.TLSConfig != nil && o.Websocket.TLSConfig.ClientAuth >= tls.RequestClientCert
+	l := o.LeafNode
+	return o.TLSMap && !o.DontListen && allows(jwt.ConnectionTypeStandard) ||
+		o.Websocket.TLSMap && o.Websocket.Port != 0 && allows(jwt.ConnectionTypeWebsocket) ||
+		o.MQTT.TLSMap && o.MQTT.Port != 0 && (allows(jwt.ConnectionTypeMqtt) || webAsks && allows(jwt.ConnectionTypeMqttWS)) ||
+		l.TLSMap && l.Port != 0 && l.Username == "" && l.Nkey == "" && len(l.Users) == 0 &&
+			(allows(jwt.ConnectionTypeLeafnode) || webAsks && allows(jwt.ConnectionTypeLeafnodeWS))
 }
 
 // verifies reports whether only clients with a certificate come in. Without a ca_file, everyone has one whom any public
@@ -133,11 +164,11 @@ func askLeafNodes(o *server.Options) string {
 func askLeaf(o *server.Options, noAuthUser, connection string) string {
 	switch l := o.LeafNode; {
 	case l.Username != "":
-		return askPasswords([]*server.User{{Username: l.Username, Password: l.Password}}, false)
+		return askPassword(l.Password)
 	case l.Nkey != "":
 		return ""
 	case len(l.Users) > 0:
-		return askPasswords(l.Users, l.TLSMap)
+		return askPasswords(l.Users, func(*server.User) bool { return l.TLSMap })
 	}
 	return ask(o, door{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: noAuthUser, connection: connection})
 }
@@ -150,5 +181,5 @@ func askPeers(user, password string, config *tls.Config) string {
 	case user == "":
 		return "add an authorization block to it, or tls with a ca_file"
 	}
-	return askPasswords([]*server.User{{Username: user, Password: password}}, false)
+	return askPassword(password)
 }

@@ -34,7 +34,7 @@ func startWhole(options *server.Options, log *slog.Logger) (*instance, error) {
 		return nil, errors.Join(err, putBack(dir))
 	}
 	gone, unread := deleted(dir)
-	if lost := append(gone, unrecovered(running)...); unread != nil || len(lost) > 0 {
+	if lost := append(gone, unrecovered(running, dir)...); unread != nil || len(lost) > 0 {
 		shutDown(running.Server)
 		err = fmt.Errorf("embedded NATS: streams that cannot be recovered, as the log says why: %s; mend the cause, or move their folders away to begin without them", strings.Join(lost, ", "))
 		return nil, errors.Join(err, putBack(dir))
@@ -88,6 +88,9 @@ func deleted(dir string) (gone []string, err error) {
 		streams, unread := readDir(filepath.Join(dir, keptFolder, account.Name(), "streams"))
 		err = errors.Join(err, unread)
 		for _, stream := range streams {
+			if isDeleted(stream.Name()) {
+				continue
+			}
 			name := filepath.Join(account.Name(), "streams", stream.Name())
 			_, absent := os.Lstat(filepath.Join(dir, server.JetStreamStoreDir, name))
 			if errors.Is(absent, fs.ErrNotExist) {
@@ -122,14 +125,32 @@ func putBack(dir string) error {
 	return os.RemoveAll(filepath.Join(dir, keptFolder))
 }
 
-// unrecovered lists the streams that have files, and are not in the server.
-func unrecovered(running *instance) (streams []string) {
+// unrecovered lists the streams that have files, and are not in the server, although their account has JetStream.
+func unrecovered(running *instance, dir string) (streams []string) {
 	for _, e := range running.Healthz(&server.HealthzOptions{Details: true}).Errors {
-		if e.Type == server.HealthzErrorStream && strings.Contains(e.Error, "could not be recovered") {
-			streams = append(streams, e.Account+"/streams/"+e.Stream)
+		name := filepath.Join(e.Account, "streams", e.Stream)
+		if e.Type != server.HealthzErrorStream || !strings.Contains(e.Error, "could not be recovered") || isDeleted(e.Stream) {
+			continue
+		}
+		account, err := running.LookupAccount(e.Account)
+		hasJetStream := err != nil || account.JetStreamEnabled() // else its files are left alone
+		if hasJetStream && !isUnmade(filepath.Join(dir, server.JetStreamStoreDir, name)) {
+			streams = append(streams, name)
 		}
 	}
 	return streams
+}
+
+// isDeleted reports whether a folder is what is left of a stream that was deleted. nats-server calls it so before it removes the files,
+// and goes on at its next start where it was killed.
+func isDeleted(folder string) bool { return strings.HasPrefix(folder, ".") }
+
+// isUnmade reports whether a server was killed while it made the stream of a folder. It writes the checksum last, and answers then: there
+// is none, and no message.
+func isUnmade(folder string) bool {
+	_, absent := os.Lstat(filepath.Join(folder, server.JetStreamMetaFileSum))
+	messages, err := readDir(filepath.Join(folder, "msgs"))
+	return errors.Is(absent, fs.ErrNotExist) && err == nil && len(messages) == 0
 }
 
 // isClustered reports whether a server is one of several.

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/tailwater/tailwater/embed"
 )
 
@@ -58,5 +61,99 @@ func isKept(t *testing.T, server *embed.Server, config embed.Config, log *shared
 	}
 	if _, err := os.Stat(filepath.Join(dirOf(config), "tailwater-kept")); !os.IsNotExist(err) {
 		t.Errorf("the folder of what is kept: %v", err)
+	}
+}
+
+// What a killed process leaves of a stream that it was deleting, or had not yet made, is no stream that is lost: it keeps no server from
+// starting, and the stream can be made.
+func TestStreamsThatWereNone(t *testing.T) {
+	t.Parallel()
+	for name, leave := range map[string]func(t *testing.T, streams string){
+		"deleted": func(t *testing.T, streams string) { // as nats-server calls it while it removes the files
+			if err := os.Rename(filepath.Join(streams, "S"), filepath.Join(streams, ".S")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"begun": func(t *testing.T, streams string) { // before its configuration is written
+			removeAll(t, filepath.Join(streams, "S"))
+			for _, folder := range []string{"msgs", "obs"} {
+				if err := os.MkdirAll(filepath.Join(streams, "S", folder), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"begun to be described": func(t *testing.T, streams string) { // before the checksum of that is
+			for _, content := range []string{"msgs", "meta.sum"} {
+				removeAll(t, filepath.Join(streams, "S", content))
+			}
+			if err := os.Truncate(filepath.Join(streams, "S", "meta.inf"), 10); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := usual(t)
+			filled(t, config, 0)
+			leave(t, filepath.Join(dirOf(config), "jetstream", "$G", "streams"))
+			filled(t, config, 0)
+			if _, err := os.Stat(filepath.Join(dirOf(config), "tailwater-kept")); !os.IsNotExist(err) {
+				t.Errorf("the folder of what is kept: %v", err)
+			}
+		})
+	}
+}
+
+// A stream whose configuration is lost has messages, and is not taken for one that was never made.
+func TestStreamWithoutItsConfiguration(t *testing.T) {
+	t.Parallel()
+	config := usual(t)
+	filled(t, config, 0)
+	for _, name := range []string{"meta.inf", "meta.sum"} {
+		remove(t, filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", name))
+	}
+	refused(t, config, "cannot be recovered", "$G", "S")
+}
+
+// An account that has lost JetStream, by whoever wrote the file, keeps the files of its streams, and no server from starting: they are there
+// again when it has it again.
+func TestAccountWithoutJetStream(t *testing.T) {
+	t.Parallel()
+	config := withFile(t, "")
+	write := func(jetStream string) {
+		text := `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: ` + jetStream + `, users: [ { user: b, password: swordfish } ] } }
+no_auth_user: a`
+		if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(with func(b jetstream.JetStream)) {
+		server, err := embed.Start(config, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stop(t, server)
+		with(js(t, stranger(t, server, nats.UserInfo("b", "swordfish"))))
+	}
+	write("enabled")
+	run(func(b jetstream.JetStream) {
+		if _, err := b.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	write("disabled")
+	run(func(jetstream.JetStream) {})
+	write("enabled")
+	run(func(b jetstream.JetStream) {
+		if _, err := b.Stream(within(t), "S"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func removeAll(t *testing.T, name string) {
+	t.Helper()
+	if err := os.RemoveAll(name); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -31,6 +31,7 @@ const (
 	anyone     = users + "\nno_auth_user: a"
 	inProcess  = "\nauthorization { users: [{user: a, password: swordfish, allowed_connection_types: [IN_PROCESS]}] }\nno_auth_user: a"
 	callout    = "\nauthorization { auth_callout { issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA, auth_users: [x] } }"
+	system     = "\naccounts { SYS { users: [{user: s, password: swordfish}] } }\nsystem_account: SYS"
 	websocket  = "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true }"
 	mqtt       = "\nmqtt { listen: \"0.0.0.0:-1\" }"
 	leafnodes  = "\nleafnodes { listen: \"0.0.0.0:-1\" }"
@@ -56,6 +57,15 @@ func TestOpenListeners(t *testing.T) {
 		{"client, with a no_auth_user of this process", "\nlisten: \"0.0.0.0:-1\"" + inProcess, ""},
 		{"client, with a user without a password", "\nlisten: \"0.0.0.0:-1\"" + nobody, "client,password"},
 		{"client, with an auth callout and no users", "\nlisten: \"0.0.0.0:-1\"" + callout, "client,authorization"},
+		{"client, with a user without a password that certificates cannot name there", "\nlisten: \"0.0.0.0:-1\"" + strings.Replace(nobody, "user: b", "user: b, allowed_connection_types: [STANDARD]", 1) +
+			"\nwebsocket { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", "client,password"},
+		{"client, with a user without a password, and certificates for other users of leaf nodes", "\nlisten: \"0.0.0.0:-1\"" + nobody +
+			"\nleafnodes { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + ", authorization { users: [{user: l}] } }", "client,password"},
+		{"client, with a user whom certificates name", "\nlisten: \"0.0.0.0:-1\"" + nobody +
+			"\nwebsocket { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
+		{"client, with users of the system account alone", "\nlisten: \"0.0.0.0:-1\"" + system, "client,authorization"},
+		{"websocket, with users of the system account alone", websocket + system, "websocket,authorization"},
+		{"leaf nodes, with users of the system account alone", leafnodes + system, "leafnodes,authorization"},
 		{"client, with certificates", "\nlisten: \"0.0.0.0:-1\"\n" + tls(verify), ""},
 		{"client, with certificates of anybody", "\nlisten: \"0.0.0.0:-1\"\n" + tls("verify: true"), "client"},
 		{"client, with certificates for those who like", "\nlisten: \"0.0.0.0:-1\"\nallow_non_tls: true\n" + tls(verify), "client"},
@@ -108,6 +118,16 @@ func TestOpenListeners(t *testing.T) {
 				stop(t, start(t, config))
 			}
 		})
+	}
+}
+
+// Beside users of the system account, others are a sign-in.
+func TestSystemAccountBesideOthers(t *testing.T) {
+	const other = "\naccounts { A { users: [{user: a, password: swordfish}] }, SYS { users: [{user: s, password: swordfish}] } }\nsystem_account: SYS"
+	for _, file := range []string{other, users + system} {
+		if err := withFile(t, "\nlisten: \"0.0.0.0:-1\""+file).CheckListeners(); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 

@@ -122,3 +122,11 @@ func TestCredentialsAreUsed(t *testing.T) {
 		t.Errorf("the bridge is %s, want the user a", answer.Data)
 	}
 }
+
+// A no_auth_user who may not come from within the process is not the bridge's way in.
+func TestSignInBesideNoAuthUserOfTheNetwork(t *testing.T) {
+	server := start(t, withFile(t, `authorization { users: [{user: a, password: swordfish, allowed_connection_types: [STANDARD]}] }
+no_auth_user: a`))
+	talk(t, own(t, server), own(t, server))
+	talk(t, stranger(t, server), own(t, server))
+}

@@ -31,9 +31,10 @@ func (i *inspection) begin(bucket func(context.Context, *Bucket) (Bucket, error)
 	i.isInspected, i.interrupt = bucket != nil, func() {}
 }
 
-// isSound reports whether keys can be known. The lock must be held.
-func (i *inspection) isSound() bool {
-	return !i.isInspected || i.bucket != nil && !i.bucket.Unread
+// isSound reports whether keys can be known, and those that were read are all that there were. Where there is a bucket, that takes a
+// stream: what is only heard as it is published, as while the bucket could not be read, says nothing of what it holds. The lock must be held.
+func (i *inspection) isSound(stored bool) bool {
+	return !i.isInspected || i.bucket != nil && !i.bucket.Unread && (stored || !i.bucket.Exists)
 }
 
 // note takes a key that came. Without a bucket nothing keeps it: it revokes on those bridges alone that run now, until they end.

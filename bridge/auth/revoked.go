@@ -29,9 +29,10 @@ type revocations struct {
 	cancel  context.CancelFunc
 	reading sync.WaitGroup
 
-	mu    sync.RWMutex
-	keys  map[string]bool
-	known bool // they were read once
+	mu     sync.RWMutex
+	keys   map[string]bool
+	known  bool // they were read once
+	stored bool // from a stream
 	inspection
 }
 
@@ -59,7 +60,7 @@ func (r *revocations) close() {
 func (r *revocations) ask(caller bridge.Caller) (revoked, known bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	known = r.known && r.isSound()
+	known = r.known && r.isSound(r.stored)
 	if len(r.keys) == 0 {
 		return false, known
 	}
@@ -90,7 +91,7 @@ func (r *revocations) read(ctx context.Context) bool {
 			isFirst = false
 		}
 		if len(frames) > 0 && reader.Synced() {
-			r.publish(keys)
+			r.publish(keys, reader.Stored())
 		}
 		if len(frames) > 0 {
 			continue
@@ -150,9 +151,9 @@ func (r *revocations) look(key string) {
 }
 
 // publish lets all know what is revoked.
-func (r *revocations) publish(keys map[string]bool) {
+func (r *revocations) publish(keys map[string]bool, stored bool) {
 	r.mu.Lock()
-	r.keys, r.known = maps.Clone(keys), true
+	r.keys, r.known, r.stored = maps.Clone(keys), true, stored
 	r.mu.Unlock()
 	r.changed()
 }

@@ -89,12 +89,15 @@ func (a *API) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Coo
 	http.SetCookie(w, cookie)
 }
 
-// SecureCookie returns the name of a cookie where browsers have TLS: with a prefix, unless the name has one. Browsers take a cookie
+// SecureCookie returns the name of a cookie where browsers have TLS: with a prefix, unless the name has one that means something to them. Browsers take a cookie
 // named so from its own host alone, over TLS (RFC 6265bis, 4.1.3.2). Any other can be set by every host of the domain, and so sign
 // somebody in as another.
 func SecureCookie(name string) string {
-	if strings.HasPrefix(name, "__") {
-		return name
+	lower := strings.ToLower(name) // as browsers compare
+	for _, prefix := range []string{"__host-", "__secure-", "__http-"} {
+		if strings.HasPrefix(lower, prefix) {
+			return name
+		}
 	}
 	return "__Host-" + name
 }

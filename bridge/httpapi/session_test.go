@@ -77,6 +77,8 @@ func TestCookieIsSecure(t *testing.T) {
 		{"localhost", false, nil, "", "__Host-session", "__Host-session", true},
 
 		{"chat.example.com", true, nil, "", "session", "__Host-session", true},
+		{"chat.example.com", true, nil, "", "__session", "__Host-__session", true},
+		{"chat.example.com", true, nil, "", "__Secure-session", "__Secure-session", true},
 		{"chat.example.com", true, nil, "http", "session", "__Host-session", true},
 		{"localhost:8443", true, nil, "", "session", "__Host-session", true},
 		{"chat.example.com", true, nil, "", "__Host-session", "__Host-session", true},

@@ -26,7 +26,7 @@ func (s *Source) Bucket(ctx context.Context, name string, keep time.Duration, wa
 	for {
 		t.mu.Lock()
 		news := t.news
-		found, known := t.bucket(name, keep)
+		found, known := t.bucket(name, keep, was != nil && was.Exists)
 		t.mu.Unlock()
 		if known && (was == nil || *was != found) {
 			return found, nil
@@ -37,8 +37,9 @@ func (s *Source) Bucket(ctx context.Context, name string, keep time.Duration, wa
 	}
 }
 
-// bucket returns what is known of a bucket. The lock must be held.
-func (t *table) bucket(name string, keep time.Duration) (found Bucket, known bool) {
+// bucket returns what is known of a bucket. existed says that it was there before, as far as is known: it is not gone because JetStream is.
+// The lock must be held.
+func (t *table) bucket(name string, keep time.Duration, existed bool) (found Bucket, known bool) {
 	filter := bridge.Subject("$KV." + name + ".>")
 	holder, known := t.find(filter)
 	if !known {
@@ -49,7 +50,11 @@ func (t *table) bucket(name string, keep time.Duration) (found Bucket, known boo
 		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
 	}
 	own := t.now.get("KV_" + name)
-	switch {
+	switch absence := t.now.absence; {
+	case absence.remedy != "":
+		return unread(absence.why, absence.remedy)
+	case absence.why != "" && (existed || t.api.prefix != ""):
+		return unread(absence.why, "see to the server that has the bucket")
 	case slices.Contains(t.now.hidden, "KV_"+name):
 		return unread("NATS does not let this bridge look at the stream KV_"+name, t.allow())
 	case holder == nil && own == nil && len(t.now.overlapping(filter)) == 0:

@@ -84,7 +84,7 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 	case ack.Error != nil:
 		return bridge.Receipt{}, rejected(name, ack.Error)
 	case ack.Duplicate:
-		if err := s.checkDuplicate(ctx, name, ack.Sequence, msg); err != nil {
+		if err := s.checkDuplicate(ctx, holding, ack.Sequence, msg); err != nil {
 			return bridge.Receipt{}, err
 		}
 	}
@@ -96,15 +96,17 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 }
 
 // checkDuplicate makes sure that what a stream takes a message for is that message. It looks at the Nats-Msg-Id alone: the
-// same one on another subject, or of another caller, would be answered as stored, and be lost.
-func (s *Source) checkDuplicate(ctx context.Context, stream string, seq uint64, msg *nats.Msg) error {
+// same one on another subject, or of another caller, would be answered as stored, and be lost. In a stream that transforms subjects, the
+// stored one tells nothing.
+func (s *Source) checkDuplicate(ctx context.Context, of *stream, seq uint64, msg *nats.Msg) error {
+	stream, isMoved := of.name(), of.info.Config.SubjectTransform != nil
 	first, err := s.api.stored(ctx, stream, msgGet{Seq: seq})
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: look at what the stream %s takes for the same message: %w", bridge.ErrUnavailable, stream, err)
 	case first.Seq == 0: // it is gone by now, and nothing tells that it was another
 		return nil
-	case first.Subject != msg.Subject || !bytes.Equal(first.Data, msg.Data):
+	case first.Subject != msg.Subject && !isMoved || !bytes.Equal(first.Data, msg.Data):
 		return fmt.Errorf("%w: the stream %s has it", bridge.ErrKeyUsed, stream)
 	}
 	return nil

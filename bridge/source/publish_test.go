@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -225,4 +226,22 @@ func subscribe(t *testing.T, conn *nats.Conn, subject string) *nats.Subscription
 	}
 	flush(t, conn)
 	return sub
+}
+
+// A stream that stores under other subjects knows a message that was sent twice, and it is that one.
+func TestPublishTwiceToAStreamThatTransforms(t *testing.T) {
+	dial := embedded(t)
+	makeStream(t, streamsOf(t, dial), jetstream.StreamConfig{
+		Name: "MOVED", Subjects: []string{"from.>"}, MaxMsgs: 10, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "from.>", Destination: "to.>"},
+	})
+	b := newBed(t, dial, quiet)
+	header := map[string][]string{"Nats-Msg-Id": {"one"}}
+	for _, isAgain := range []bool{false, true} {
+		if got, err := b.source.Publish(within(t, patience), "from.a", header, []byte("1")); err != nil || got.Stream != "MOVED" || got.Duplicate != isAgain {
+			t.Errorf("sent again: %v, got %+v, %v", isAgain, got, err)
+		}
+	}
+	if got, err := b.source.Publish(within(t, patience), "from.a", header, []byte("2")); !errors.Is(err, bridge.ErrKeyUsed) {
+		t.Errorf("another message with a key that was used: %+v, %v", got, err)
+	}
 }

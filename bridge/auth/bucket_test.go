@@ -1,0 +1,49 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// A bucket that can be read from now on has not been read yet: until its keys are there, no token is good. What was heard while it could not
+// be read are not all of them.
+func TestBucketThatIsNotReadYet(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	from, err := source.Open(func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(server.URL(), options...) }, source.Config{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(from.Close)
+	verdicts := make(chan auth.Bucket)
+	config := auth.Config{Secret: secret, Bucket: func(ctx context.Context, _ *auth.Bucket) (auth.Bucket, error) {
+		select {
+		case verdict := <-verdicts:
+			return verdict, nil
+		case <-ctx.Done():
+			return auth.Bucket{}, ctx.Err()
+		}
+	}}
+	n := &node{overheard: openOver(t, config, from, func() {})}
+	alice, bob := token(t, "alice", "t1"), token(t, "bob", "t2")
+	verdicts <- auth.Bucket{}
+	n.becomes(t, "without a bucket", alice, true)
+
+	verdicts <- auth.Bucket{Exists: true}
+	eventually(t, "it is not known who is revoked", func() bool {
+		_, err := n.Token(t.Context(), alice)
+		return errors.Is(err, bridge.ErrNoVerdict)
+	})
+	_, kv := bucket(t, server)
+	put(t, kv, "sub.alice")
+	n.becomes(t, "in the bucket", alice, false)
+	n.becomes(t, "in no entry", bob, true)
+}

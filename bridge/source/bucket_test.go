@@ -1,0 +1,46 @@
+package source_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// A bucket that a bridge may not look for, or that went with its JetStream, is none that is not there: its keys are not known.
+func TestBucketThatCannotBeLookedFor(t *testing.T) {
+	refusing := filepath.Join(t.TempDir(), "nats.conf")
+	text := `authorization { users: [ { user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.STREAM.NAMES" } } } ] }`
+	if err := os.WriteFile(refusing, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	without := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(without, []byte(`accounts: { A: { users: [ { user: bridge, password: swordfish } ] } }`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		file     string
+		api      string
+		was      *source.Bucket
+		isUnread bool
+	}{
+		"refused":                     {file: refusing, isUnread: true},
+		"without JetStream":           {file: without},
+		"gone with JetStream":         {file: without, was: &source.Bucket{Exists: true}, isUnread: true},
+		"JetStream of another domain": {file: without, api: source.DomainAPI("hub"), isUnread: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := bridgetest.StartNATSServer(t, "-c", test.file)
+			b := newBedWith(t, to(fmt.Sprintf("nats://bridge:swordfish@127.0.0.1:%d", server.Port)), source.Config{API: test.api}, quiet)
+			found, err := b.source.Bucket(within(t, patience), "KEYS", time.Hour, test.was)
+			if err != nil || found.Unread != test.isUnread || found.Exists != test.isUnread || test.isUnread == (found.Problem == "") {
+				t.Errorf("the bucket is %+v, %v; that its keys are not known should be %v", found, err, test.isUnread)
+			}
+		})
+	}
+}
