@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -123,36 +122,6 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 func shutDown(running *server.Server) {
 	running.Shutdown()
 	running.WaitForShutdown()
-}
-
-// ownFolder makes JetStream's folder, which only this user may read, and claims it: two servers on one folder would
-// damage it.
-func ownFolder(dir string) (*flock.Flock, error) {
-	// The folder that was named may be anybody's, such as a mounted volume; the one below it is nats-server's, and ours.
-	store := filepath.Join(dir, server.JetStreamStoreDir)
-	err := os.MkdirAll(store, 0o700)
-	if err == nil {
-		err = os.Chmod(store, 0o700)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("make JetStream's folder: %w; set TAILWATER_EMBED_DIR to a folder that can be written", err)
-	}
-	lock := flock.New(lockIn(dir), flock.SetPermissions(0o600))
-	claimed, err := lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("claim JetStream's folder: %w", err)
-	}
-	if !claimed {
-		return nil, errTaken(dir)
-	}
-	return lock, nil
-}
-
-// lockIn returns the path of the file that whoever uses a folder holds a lock on.
-func lockIn(dir string) string { return filepath.Join(dir, "tailwater.lock") }
-
-func errTaken(dir string) error {
-	return fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
 }
 
 // URL gives what NATS clients connect to, or "" where the server does not listen.
