@@ -20,7 +20,9 @@ func TestFolderOfAnother(t *testing.T) {
 	}{
 		{"foreign", true, chown, []string{"belongs to the user 65533", "chown"}},
 		{"a link of another", true, func(dir string) error { return errorsOf(os.Rename(dir, dir+"2"), os.Symlink(dir+"2", dir), chown(dir)) }, []string{"symbolic link", "65533"}},
-		{"a link into a foreign one", true, func(dir string) error { return errorsOf(os.Rename(dir, dir+"2"), chown(dir+"2"), os.Symlink(dir+"2", dir)) }, []string{"belongs to the user 65533", "chown"}},
+		{"a link into a foreign one", true, func(dir string) error {
+			return errorsOf(os.Rename(dir, dir+"2"), chown(dir+"2"), os.Symlink(dir+"2", dir))
+		}, []string{"belongs to the user 65533", "chown"}},
 		{"written by all", false, func(dir string) error { return os.Chmod(dir, 0o777) }, []string{"chmod go-w"}},
 		{"written by all, sticky", false, func(dir string) error { return os.Chmod(dir, 0o777|os.ModeSticky) }, []string{"chmod go-w"}},
 		{"written by a group", false, func(dir string) error { return os.Chmod(dir, 0o770) }, []string{"chmod go-w"}},
@@ -40,7 +42,9 @@ func TestFolderOfAnother(t *testing.T) {
 			below := filepath.Join(dir, "jetstream", "$G")
 			return errorsOf(os.MkdirAll(below, 0o700), os.Chmod(below, 0o777))
 		}, []string{"$G", "chmod -R go-w"}},
-		{"the lock is a link", false, func(dir string) error { return os.Symlink(filepath.Join(t.TempDir(), "x"), filepath.Join(dir, "tailwater.lock")) }, []string{"tailwater.lock", "symbolic link"}},
+		{"the lock is a link", false, func(dir string) error {
+			return os.Symlink(filepath.Join(t.TempDir(), "x"), filepath.Join(dir, "tailwater.lock"))
+		}, []string{"tailwater.lock", "symbolic link"}},
 		{"the ledger's next is a link", false, func(dir string) error {
 			return os.Symlink(filepath.Join(t.TempDir(), "x"), filepath.Join(dir, "tailwater-streams.json.new"))
 		}, []string{"tailwater-streams.json.new", "symbolic link"}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"strings"
@@ -56,7 +57,10 @@ type instance struct {
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
 func Start(config Config, log *slog.Logger) (*Server, error) {
-	config.own = &server.User{Password: rand.Text()}
+	config, err := config.prepare()
+	if err != nil {
+		return nil, err
+	}
 	options, signIn, err := config.resolve()
 	if err != nil {
 		return nil, err
@@ -68,10 +72,29 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	running := server.running.Load()
 	before, err := readLedger(server.dir)
 	server.takeStock(running, before, err)
+	if server.IsGuarded() {
+		if err := server.openOwn(); err != nil {
+			return nil, errors.Join(err, server.Stop())
+		}
+	}
 	var alive context.Context
 	alive, server.stopWatch = context.WithCancel(context.Background())
 	server.watching.Go(func() { server.watch(alive) })
 	return server, nil
+}
+
+// prepare returns the configuration with what the bridge signs in with.
+func (c Config) prepare() (Config, error) {
+	c.own = &server.User{Password: rand.Text()}
+	options, err := c.options()
+	if err != nil || !c.guards(options) {
+		return c, err
+	}
+	if err := checkFolder(options.StoreDir); err != nil {
+		return c, err
+	}
+	c.logins, err = readLogins(options.StoreDir)
+	return c, err
 }
 
 // startIn starts a server in its folder.
@@ -130,7 +153,11 @@ func (s *Server) URL() string { return s.url }
 // Dial connects without a socket, whether or not the server listens. Where the server was started anew, a connection comes back to
 // the new one.
 func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
-	own := append([]nats.Option{nats.InProcessServer(s)}, s.signIn...)
+	return s.dial(s.signIn, options)
+}
+
+func (s *Server) dial(signIn, options []nats.Option) (*nats.Conn, error) {
+	own := append([]nats.Option{nats.InProcessServer(s)}, signIn...)
 	return nats.Connect("", append(own, options...)...)
 }
 
@@ -149,6 +176,9 @@ func (s *Server) takeStock(running *instance, before ledger, err error) {
 	now, listErr := streamsOf(running.Server)
 	if err = errors.Join(err, listErr); err != nil {
 		s.log.Warn("it cannot be known whether the files of the streams are whole", "error", err)
+	}
+	if _, absent := running.LookupAccount(ownAccount); absent != nil { // its files wait until tokens are taken again
+		maps.DeleteFunc(before.Streams, func(key string, _ record) bool { return strings.HasPrefix(key, ownAccount+" ") })
 	}
 	if s.ledger = (ledger{Streams: before.Streams}); now != nil {
 		s.ledger = before.audit(now, time.Now().UTC(), s.log)
