@@ -107,8 +107,8 @@ type TLS struct {
 // Embed is the NATS server in this process. It means something only where Settings.Embedded is true. What Config says
 // wins over the defaults here, but not over what was set: ask Settings.IsSet.
 type Embed struct {
-	Listen Address `default:"127.0.0.1:4222" empty:"in-process only, no listener" desc:"Where the embedded NATS server listens for other NATS clients, such as nats pub: host:port."`
-	Dir    string  `default:"tailwater-data" desc:"Directory of the embedded server's streams; it is created with mode 0700."`
+	Listen Address `default:"127.0.0.1:4222" empty:"in-process only, no listener" desc:"Where the embedded NATS server listens for other NATS clients, such as nats pub: host:port. Where tokens are taken (AUTH_), it asks them for the credential in tailwater-nats.json of EMBED_DIR, a context of the nats command."`
+	Dir    string  `default:"tailwater-data" desc:"Directory of the embedded server's streams and credentials; it is created with mode 0700, and refused where another user owns it or may write there."`
 	Config string  `unset:"none" example:"/etc/tailwater/nats-server.conf" desc:"nats-server configuration file for the embedded server (accounts, cluster, leaf nodes); it wins except over EMBED_ settings that are set. Each listener that it opens must be a loopback one, or ask who comes to sign in."`
 	Sync   Sync    `default:"1s" desc:"How far back a crash of the operating system may reach: the interval at which streams are flushed to disk, or always for each message."`
 }

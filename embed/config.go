@@ -2,6 +2,7 @@ package embed
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -25,7 +26,12 @@ type Config struct {
 
 	Credentials []nats.Option // how the bridge signs in, where the file asks for more than a plain user or token
 
-	own *server.User // whom the bridge adds to the users of the file, named when that is done first; nil if nothing is started
+	// Buckets are the bridge's own. Where there are some, and the file says nothing of who may come in, the server asks for credentials that
+	// it leaves in the folder, and has the buckets in an account that the one for publishing has no way to: see Server.IsGuarded.
+	Buckets []string
+
+	logins *logins      // of a guarded server, once it is to be started
+	own    *server.User // whom the bridge adds to the users of the file, named when that is done first; nil if nothing is started
 }
 
 // Setting is a value, and whether somebody chose it.
@@ -38,6 +44,17 @@ type Setting[T any] struct {
 type Interval struct {
 	Every  time.Duration
 	Always bool // after each write
+}
+
+// guards reports whether a server with such options is one to be guarded. In a cluster, other servers would have to know the account.
+func (c Config) guards(o *server.Options) bool {
+	return len(c.Buckets) > 0 && !hasUsers(o) && !verifies(o.TLSConfig) && len(o.Accounts) == 0 && !isClustered(o) && o.Gateway.Name == "" &&
+		o.Websocket.Username+o.Websocket.Token+o.MQTT.Username+o.MQTT.Token == ""
+}
+
+// isMapped reports whether there are mappings outside of any account, and no accounts: no JetStream can be added to what the parser makes of them.
+func isMapped(o *server.Options) bool {
+	return len(o.Accounts) == 1 && o.Accounts[0].Name == server.DEFAULT_GLOBAL_ACCOUNT
 }
 
 // Check tells whether a server could be run so, as far as that can be known without starting it. The error names the
@@ -53,6 +70,10 @@ func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if c.logins != nil && c.guards(options) {
+		c.logins.guard(options, c.Buckets)
+		return options, []nats.Option{c.logins.bridge.option()}, nil
+	}
 	signIn, err := c.signIn(options)
 	return options, signIn, err
 }
@@ -62,6 +83,9 @@ func (c Config) options() (*server.Options, error) {
 	o, err := c.read()
 	if err != nil {
 		return nil, err
+	}
+	if len(c.Buckets) > 0 && !hasUsers(o) && isMapped(o) {
+		return nil, errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that takes tokens, has to say who may come in: add an authorization block")
 	}
 	return o, refuseOpenDoors(c.listeners(o))
 }
@@ -132,7 +156,10 @@ func listen(o *server.Options, address string) error {
 
 // requiresSignIn tells whether the bridge must show credentials. A no_auth_user lets everyone in as that user, unless it is for others.
 func requiresSignIn(o *server.Options) bool {
-	hasUsers := o.Username != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
+	return hasUsers(o) && !letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess)
+}
+
+func hasUsers(o *server.Options) bool {
+	return o.Username != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
 		len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0 || o.AuthCallout != nil
-	return hasUsers && !letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess)
 }

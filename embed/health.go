@@ -108,11 +108,13 @@ func (s *Server) mending(cause error) string {
 const (
 	probeFiles = 32
 	probeBytes = 64 << 10 // each
+
+	probeFolder = "tailwater-probe"
 )
 
 // probe returns an error if no files can be opened and written beside JetStream's folder.
 func probe(dir string) (err error) {
-	made := filepath.Join(dir, "tailwater-probe")
+	made := filepath.Join(dir, probeFolder)
 	if err := errors.Join(os.RemoveAll(made), os.Mkdir(made, 0o700)); err != nil { // a killed process may have left it
 		return err
 	}

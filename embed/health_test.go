@@ -123,15 +123,22 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 	for _, test := range []struct {
 		name, file string
 		signIn     []nats.Option
+		buckets    []string
 	}{
 		{name: "no file"},
-		{"users", "authorization { users = [ {user: ann, password: swordfish} ] }", []nats.Option{nats.UserInfo("ann", "swordfish")}},
+		{name: "guarded", buckets: []string{bucket}},
+		{"users", "authorization { users = [ {user: ann, password: swordfish} ] }", []nats.Option{nats.UserInfo("ann", "swordfish")}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			config, log := withFile(t, test.file), new(sharedLog)
+			config.Buckets = test.buckets
 			server, inside := breakable(t, config, log)
 			address := server.URL()
+			if server.IsGuarded() {
+				test.signIn = []nats.Option{login(t, server.PublisherContext())}
+				put(t, stranger(t, server, login(t, server.AdminContext())), "a")
+			}
 			mend, acknowledged := breakStore(t, config, server, inside)
 			if problem := server.Problem(); !strings.Contains(problem, "cannot store") || !strings.Contains(problem, "3.blk") {
 				t.Errorf("the problem is %q", problem)
@@ -148,6 +155,9 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 			}
 			eventually(t, "the connection of this process is back", inside.Conn().IsConnected)
 			isWhole(t, server, inside, acknowledged, log)
+			if server.IsGuarded() && !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
+				t.Error("the bridge's own bucket has lost a key")
+			}
 		})
 	}
 }

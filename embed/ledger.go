@@ -81,15 +81,7 @@ func (l ledger) write(dir string) error {
 		return err
 	}
 	name := filepath.Join(dir, ledgerFile)
-	file, err := os.OpenFile(name+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err == nil {
-		_, err = file.Write(text)
-		err = errors.Join(err, file.Sync(), file.Close())
-	}
-	if err == nil {
-		err = os.Rename(name+".new", name)
-	}
-	if err != nil {
+	if err := replace(name, text); err != nil {
 		_ = os.Remove(name)
 		return fmt.Errorf("note what the streams hold: %w", err)
 	}

@@ -9,6 +9,13 @@ import (
 // the like. If the file holds anything else that is new, nothing changes, and the error says what it is. Clients whose
 // permission ends are disconnected; others stay.
 func (s *Server) Reload() error {
+	said, err := s.config.options()
+	if err != nil {
+		return err
+	}
+	if s.config.guards(said) != s.IsGuarded() {
+		return errors.New("TAILWATER_EMBED_CONFIG: it says otherwise than before who may come in, and so where the bridge's own buckets are; restart")
+	}
 	options, signIn, err := s.config.resolve()
 	switch {
 	case err != nil:

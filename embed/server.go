@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,7 +57,10 @@ type instance struct {
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
 func Start(config Config, log *slog.Logger) (*Server, error) {
-	config.own = &server.User{Password: rand.Text()}
+	config, err := config.prepare()
+	if err != nil {
+		return nil, err
+	}
 	options, signIn, err := config.resolve()
 	if err != nil {
 		return nil, err
@@ -69,10 +72,29 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	running := server.running.Load()
 	before, err := readLedger(server.dir)
 	server.takeStock(running, before, err)
+	if server.IsGuarded() {
+		if err := server.openOwn(); err != nil {
+			return nil, errors.Join(err, server.Stop())
+		}
+	}
 	var alive context.Context
 	alive, server.stopWatch = context.WithCancel(context.Background())
 	server.watching.Go(func() { server.watch(alive) })
 	return server, nil
+}
+
+// prepare returns the configuration with what the bridge signs in with.
+func (c Config) prepare() (Config, error) {
+	c.own = &server.User{Password: rand.Text()}
+	options, err := c.options()
+	if err != nil || !c.guards(options) {
+		return c, err
+	}
+	if err := checkFolder(options.StoreDir); err != nil {
+		return c, err
+	}
+	c.logins, err = readLogins(options.StoreDir)
+	return c, err
 }
 
 // startIn starts a server in its folder.
@@ -125,43 +147,17 @@ func shutDown(running *server.Server) {
 	running.WaitForShutdown()
 }
 
-// ownFolder makes JetStream's folder, which only this user may read, and claims it: two servers on one folder would
-// damage it.
-func ownFolder(dir string) (*flock.Flock, error) {
-	// The folder that was named may be anybody's, such as a mounted volume; the one below it is nats-server's, and ours.
-	store := filepath.Join(dir, server.JetStreamStoreDir)
-	err := os.MkdirAll(store, 0o700)
-	if err == nil {
-		err = os.Chmod(store, 0o700)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("make JetStream's folder: %w; set TAILWATER_EMBED_DIR to a folder that can be written", err)
-	}
-	lock := flock.New(lockIn(dir), flock.SetPermissions(0o600))
-	claimed, err := lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("claim JetStream's folder: %w", err)
-	}
-	if !claimed {
-		return nil, errTaken(dir)
-	}
-	return lock, nil
-}
-
-// lockIn returns the path of the file that whoever uses a folder holds a lock on.
-func lockIn(dir string) string { return filepath.Join(dir, "tailwater.lock") }
-
-func errTaken(dir string) error {
-	return fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
-}
-
 // URL gives what NATS clients connect to, or "" where the server does not listen.
 func (s *Server) URL() string { return s.url }
 
 // Dial connects without a socket, whether or not the server listens. Where the server was started anew, a connection comes back to
 // the new one.
 func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
-	own := append([]nats.Option{nats.InProcessServer(s)}, s.signIn...)
+	return s.dial(s.signIn, options)
+}
+
+func (s *Server) dial(signIn, options []nats.Option) (*nats.Conn, error) {
+	own := append([]nats.Option{nats.InProcessServer(s)}, signIn...)
 	return nats.Connect("", append(own, options...)...)
 }
 
@@ -180,6 +176,9 @@ func (s *Server) takeStock(running *instance, before ledger, err error) {
 	now, listErr := streamsOf(running.Server)
 	if err = errors.Join(err, listErr); err != nil {
 		s.log.Warn("it cannot be known whether the files of the streams are whole", "error", err)
+	}
+	if _, absent := running.LookupAccount(ownAccount); absent != nil { // its files wait until tokens are taken again
+		maps.DeleteFunc(before.Streams, func(key string, _ record) bool { return strings.HasPrefix(key, ownAccount+" ") })
 	}
 	if s.ledger = (ledger{Streams: before.Streams}); now != nil {
 		s.ledger = before.audit(now, time.Now().UTC(), s.log)

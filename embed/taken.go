@@ -23,10 +23,13 @@ func (c Config) Address() (string, error) {
 	return net.JoinHostPort(o.Host, strconv.Itoa(port)), nil
 }
 
-// CheckFolder returns an error if another process uses the folder of JetStream's files. It changes nothing there.
+// CheckFolder returns an error if the folder of JetStream's files cannot be trusted, or another process uses it. It changes nothing there.
 func (c Config) CheckFolder() error {
 	o, err := c.options()
 	if err != nil {
+		return err
+	}
+	if err := checkFolder(o.StoreDir); err != nil {
 		return err
 	}
 	path := lockIn(o.StoreDir)

@@ -40,6 +40,7 @@ type api struct {
 	conn    *nats.Conn
 	prefix  string   // begins its subjects, see Config.API
 	retries *retries // nil for none
+	context string   // with which the nats command signs in; "" for its own
 }
 
 // subject returns the subject of a request.

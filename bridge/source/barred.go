@@ -58,11 +58,11 @@ func (t *table) hindrance(name string, err error) obstacle {
 	found := obstacle{fmt.Sprintf("JetStream makes no consumer on the stream %s: %s", name, refusal.Description), "", barredFor}
 	switch refusal.ErrorCode {
 	case codeMaxConsumers:
-		found.remedy = "raise max_consumers of the stream or of the account, or delete a consumer that is not used: " + Command(t.api.prefix, "consumer", "ls", name)
+		found.remedy = "raise max_consumers of the stream or of the account, or delete a consumer that is not used: " + t.api.command("consumer", "ls", name)
 	case codeNotEnough, codeNotEnoughForAccount, codeNotEnoughMemory, codeNotEnoughStorage:
 		found.remedy = "give JetStream more memory, on the server or in the account"
 	default:
-		found.remedy = Command(t.api.prefix, "stream", "info", name)
+		found.remedy = t.api.command("stream", "info", name)
 	}
 	return found
 }

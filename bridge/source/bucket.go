@@ -45,7 +45,7 @@ func (t *table) bucket(name string, keep time.Duration, existed bool) (found Buc
 	if !known {
 		return Bucket{}, false
 	}
-	add := Command(t.api.prefix, "kv", "add", name)
+	add := t.api.command("kv", "add", name)
 	unread := func(problem, remedy string) (Bucket, bool) {
 		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
 	}
@@ -84,7 +84,7 @@ func (t *table) forgets(name string, holder *stream, keep time.Duration) (proble
 	switch {
 	case config.Name != "KV_"+name:
 		return fmt.Sprintf("%s is held by the stream %s, which is none of a bucket: a key that is deleted there stays", begin, config.Name),
-			"let that stream hold other subjects, and make the bucket: " + Command(t.api.prefix, "kv", "add", name)
+			"let that stream hold other subjects, and make the bucket: " + t.api.command("kv", "add", name)
 	case config.Sealed:
 		return begin + " is sealed, and takes no key any more", "make it anew"
 	case config.Storage == jetstream.MemoryStorage:

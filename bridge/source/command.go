@@ -30,9 +30,17 @@ func reachAPI(api string) []string {
 	return []string{"--js-api-prefix=" + api}
 }
 
+// command returns a command for this JetStream.
+func (a api) command(args ...string) string {
+	if a.context != "" {
+		args = append([]string{"--context", a.context}, args...)
+	}
+	return Command(a.prefix, args...)
+}
+
 // edit returns the command that edits a stream.
 func (a api) edit(stream string, flags ...string) string {
-	return Command(a.prefix, append([]string{"stream", "edit", stream}, flags...)...)
+	return a.command(append([]string{"stream", "edit", stream}, flags...)...)
 }
 
 func quote(arg string) string {

@@ -133,7 +133,7 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 			switch {
 			case slices.Contains(now.unread, name):
 				h.Why = "the stream " + name + " may hold it, and does not answer"
-				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", Command(e.table.api.prefix, "stream", "info", name))
+				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", e.table.api.command("stream", "info", name))
 			case slices.Contains(now.hidden, name):
 				h.Why = "NATS does not let this bridge look at the stream " + name + ", which may hold it"
 				e.refused(h, h.Why, e.table.allow())
@@ -147,7 +147,7 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 		}
 	case len(overlapping)+len(now.unread)+len(now.hidden) == 0 && now.absence.why == "":
 		if name := bucketOf(h.Filter); name != "" {
-			e.find(h, "there is no bucket "+name, Command(e.table.api.prefix, "kv", "add", name))
+			e.find(h, "there is no bucket "+name, e.table.api.command("kv", "add", name))
 		}
 	}
 	return nil

@@ -96,6 +96,8 @@ type Config struct {
 	History History
 	// API begins the subjects of JetStream's API, where that is another than $JS.API: see DomainAPI.
 	API string
+	// CommandContext is the context that commands for the nats tool name, where they have to.
+	CommandContext string
 	// Intake is how many bytes of messages may wait for delivery; 0 for 64 MiB.
 	Intake int64
 	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
@@ -148,7 +150,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		s.stop()
 		return nil, err
 	}
-	s.api = api{s.conn, config.API, s.retries}
+	s.api = api{s.conn, config.API, s.retries, config.CommandContext}
 	err := s.openReads(dial)
 	if err == nil {
 		err = s.marker.open(s.conn, s.api.subject(askNames))

@@ -95,7 +95,7 @@ func TestSignIn(t *testing.T) {
 	for _, loops := range []string{"0", "1"} {
 		t.Run(loops+" loops", func(t *testing.T) {
 			n := startNode(t, signedIn(settings{"HTTP_LOOPS": loops}))
-			revoke := revoked(t, connectJetStream(t, n.natsURL()))
+			revoke := revoked(t, jetstreamOf(t, n.client(t, adminFile)))
 			alice := newToken(t, "--sub=alice", "--jti=t1", "--allow-sub=news.>", "--deny-sub=news.secret", "--allow-pub=news.a")
 			bob := newToken(t, "--sub=bob")
 
@@ -105,7 +105,7 @@ func TestSignIn(t *testing.T) {
 				t.Errorf("%+v", opening)
 			}
 			bobs, _ := subscribe(t, n.url()+"/inbox?ticket="+newTicket(t, n, bob), "")
-			conn := publisher(t, n.natsURL())
+			conn := n.client(t, publisherFile)
 			for _, subject := range []string{"user.mallory.inbox", "user.bob.inbox", "user.alice.inbox"} {
 				if err := conn.Publish(subject, []byte("to "+subject)); err != nil {
 					t.Fatal(err)
@@ -222,7 +222,7 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 	if status, body := request(t, "POST", n.url()+"/session", token("first", firstKey), ""); status != 401 || !strings.Contains(body, "kid is that of no key") {
 		t.Errorf("%d %s", status, body)
 	}
-	conn := publisher(t, n.natsURL())
+	conn := n.client(t, publisherFile)
 	for _, name := range []string{"first", "second"} {
 		if err := conn.Publish("user."+name+".inbox", []byte("to "+name)); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -29,6 +31,10 @@ func (n *node) banner() string {
 	}
 	if url := n.natsURL(); url != "" {
 		line("NATS", url)
+	}
+	if n.embedded != nil && n.embedded.PublisherContext() != "" {
+		line("Context", n.embedded.PublisherContext())
+		line("Revoke", source.Command("", "--context", n.embedded.AdminContext(), "kv", "put", auth.RevokedBucket, "sub.alice", ""))
 	}
 	if subject, has := example(allowed.Subscribe, grant.CheckSubscribe); has {
 		line("Watch", curl+" -N "+n.url()+"/events/"+string(subject))
@@ -118,6 +124,8 @@ func (n *node) natsCommand() string {
 	switch {
 	case settings.Context != "":
 		return "nats --context " + settings.Context
+	case n.embedded != nil && n.embedded.PublisherContext() != "":
+		return source.Command("", "--context", n.embedded.PublisherContext())
 	case n.natsURL() == "", n.settings.Embed.Config != "", settings.URL.Reveal() != settings.URL.String(), settings.Creds+settings.Nkey+settings.TLS.CA+settings.TLS.Cert != "":
 		return ""
 	}

@@ -227,6 +227,10 @@ func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 		where = "for this process only"
 	}
 	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
+	if publisher, admin := config.Contexts(); publisher != "" {
+		r.row("", "who connects there signs in: %s", source.Command("", "--context", publisher))
+		r.row("", "who takes tokens back: %s", source.Command("", "--context", admin))
+	}
 	var holdings []source.Holding
 	for _, filter := range filters(settings) {
 		h := source.Holding{Filter: filter, Why: "TAILWATER_HISTORY does not cover it (streams of your own were not asked)"}

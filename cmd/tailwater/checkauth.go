@@ -74,8 +74,11 @@ func (r report) revoked(bucket *source.Bucket) error {
 	return fmt.Errorf("%s; %s", bucket.Problem, bucket.Remedy)
 }
 
-// revoking returns the commands that make the bucket, once, and revoke a token.
+// revoking returns the commands that make the bucket, once, unless the bridge does, and revoke a token.
 func revoking(settings *configs.Settings) []string {
+	if admin := adminContext(settings); admin != "" {
+		return []string{source.Command("", "--context", admin, "kv", "put", auth.RevokedBucket, "jti.7f3a", "")}
+	}
 	api := ""
 	if !settings.Embedded() {
 		api, _ = jetStreamAPI(settings.NATS) // what is wrong with it is said where NATS is asked

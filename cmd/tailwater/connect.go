@@ -157,6 +157,7 @@ func embedConfig(settings *configs.Settings) embed.Config {
 		Listen:     embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
 		Dir:        embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
 		Sync:       embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
+		Buckets:    ownBuckets(settings),
 		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerRoom),
 	}
 }

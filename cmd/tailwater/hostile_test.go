@@ -69,7 +69,7 @@ func openHostileBed(t *testing.T, s settings) *hostileBed {
 	b.node = startLogged(t, s, &b.log)
 	b.strangers = strangers(t, b.node)
 	b.answers = make([]*answers, len(b.strangers))
-	b.conn = publisher(t, b.node.natsURL())
+	b.conn = b.node.client(t, publisherFile)
 	storeCanaries(t, b.conn)
 	b.misplaced = watchMisplaced(t, b.conn, b.strangers)
 	return b

@@ -152,9 +152,9 @@ func openToAll(s settings) settings {
 }
 
 // publisher is a NATS client like any other.
-func publisher(t *testing.T, url string) *nats.Conn {
+func publisher(t *testing.T, url string, signIn ...nats.Option) *nats.Conn {
 	t.Helper()
-	conn, err := nats.Connect(url)
+	conn, err := nats.Connect(url, signIn...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,12 +86,16 @@ func (n *node) wait(ctx context.Context, hangUp <-chan os.Signal) error {
 		case err := <-storeFailed:
 			return err
 		case <-n.source.Closed():
-			return errors.New("the connection to NATS has ended for good; the log says why")
+			return errLostNATS
+		case <-n.own.closed():
+			return errLostNATS
 		case <-hangUp:
 			n.reload(ctx)
 		}
 	}
 }
+
+var errLostNATS = errors.New("the connection to NATS has ended for good; the log says why")
 
 // node is everything that runs, in the order in which it is opened.
 type node struct {
@@ -100,6 +104,7 @@ type node struct {
 
 	embedded    *embed.Server // nil with an external NATS
 	source      *source.Source
+	own         own
 	clock       *clock // nil without DEMO_TIME
 	hub         *bridge.Hub
 	outlet      *outlet.Outlet
@@ -118,7 +123,7 @@ type node struct {
 // open starts everything. Where one part cannot start, those before it are stopped again.
 func open(settings *configs.Settings, log *slog.Logger) (*node, error) {
 	n := &node{settings: settings, log: log, failed: make(chan error, 1)}
-	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
+	for _, start := range []func() error{n.openNATS, n.openOwn, n.openBridge, n.openAdmin, n.openHTTP} {
 		if err := start(); err != nil {
 			return nil, errors.Join(err, n.close())
 		}
@@ -245,7 +250,8 @@ func (n *node) openBridge() error {
 	}
 	if s.Auth.SignsIn() {
 		var err error
-		if n.auth, err = auth.Open(n.signIn(), n.hub, n.outlet.Recheck); err != nil {
+		_, hub := n.keeper()
+		if n.auth, err = auth.Open(n.signIn(), hub, n.outlet.Recheck); err != nil {
 			return fmt.Errorf("set up sign-in: %w", err)
 		}
 		config.Auth, config.Cookie = n.auth, string(s.Auth.Cookie)
@@ -257,9 +263,10 @@ func (n *node) openBridge() error {
 // signIn gives which tokens are good.
 func (n *node) signIn() auth.Config {
 	s := n.settings.Auth
+	from, _ := n.keeper()
 	return auth.Config{
 		Bucket: func(ctx context.Context, was *auth.Bucket) (auth.Bucket, error) {
-			found, err := n.source.Bucket(ctx, auth.RevokedBucket, s.MaxLife, (*source.Bucket)(was))
+			found, err := from.Bucket(ctx, auth.RevokedBucket, s.MaxLife, (*source.Bucket)(was))
 			return auth.Bucket(found), err
 		},
 		Secret:       s.JWTSecret.Reveal(),
@@ -334,6 +341,7 @@ func (n *node) close() error {
 	if n.auth != nil {
 		n.auth.Close()
 	}
+	n.own.close()
 	if n.hub != nil {
 		n.hub.Close()
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -257,6 +258,24 @@ func TestBannerLinesWork(t *testing.T) {
 	if !regexp.MustCompile(`nats://127\.0\.0\.1:\d+`).MatchString(banner) {
 		t.Errorf("the banner names no NATS URL:\n%s", banner)
 	}
+}
+
+// Where the embedded server asks for a credential, the banner says which, and how tokens are taken back.
+func TestBannerNamesTheCredential(t *testing.T) {
+	n := startNode(t, signedIn(settings{"ANONYMOUS_SUBSCRIBE": "chat.>"}))
+	dir := n.settings.Embed.Dir
+	for _, want := range []string{
+		filepath.Join(dir, publisherFile) + "\n",
+		"nats --context " + filepath.Join(dir, publisherFile) + " pub chat.room1 hello\n",
+		"nats --context " + filepath.Join(dir, adminFile) + " kv put tailwater_revoked sub.alice ''\n",
+	} {
+		if !strings.Contains(n.banner(), want) {
+			t.Errorf("the banner lacks %q:\n%s", want, n.banner())
+		}
+	}
+	credentialIn(t, dir, publisherFile)
+	credentialIn(t, dir, adminFile)
+	secrets.Overhear(n.banner())
 }
 
 // With one's own NATS the banner names what may be used there, and nothing that is refused.

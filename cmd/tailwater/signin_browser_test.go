@@ -107,7 +107,7 @@ func testTicketPage(t *testing.T, browser context.Context, others string) {
 	cutter := bridgetest.StartCutter(t, n.address.String())
 	at := inJS("http://" + cutter.Addr().String())
 	page := openTab(t, browser, origin+"/page")
-	conn := publisher(t, n.natsURL())
+	conn := n.client(t, publisherFile)
 	publish := func(text string) {
 		if err := conn.Publish("user.alice.inbox", []byte(text)); err != nil {
 			t.Fatal(err)
@@ -130,7 +130,7 @@ func testTicketPage(t *testing.T, browser context.Context, others string) {
 		t.Errorf("the page saw %s instead of %s; it was to continue at %s, not at %s", got, want, all[2].ID, all[4].ID)
 	}
 
-	revoke := revoked(t, connectJetStream(t, n.natsURL()))
+	revoke := revoked(t, jetstreamOf(t, n.client(t, adminFile)))
 	revoke("jti.t1")
 	if got := brief(page.awaitSeen("closed")); !strings.HasSuffix(got, ` two close{"reason":"auth"} closed`) {
 		t.Errorf("at the end, the page saw %s", got)
@@ -185,7 +185,7 @@ func testCookiePage(t *testing.T, browser context.Context, others string) {
 	page.run(`signIn("", ` + inJS(sign(t, tokenSecret, short)) + `, true)`)
 	page.awaitSeen("tailwater:open")
 	page.waitFor(`document.cookie === ""`)
-	conn := publisher(t, n.natsURL())
+	conn := n.client(t, publisherFile)
 	publish := func(text string) {
 		if err := conn.Publish("user.alice.inbox", []byte(text)); err != nil {
 			t.Fatal(err)

@@ -45,7 +45,7 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 		never string
 	}{
 		{nil, []string{"none are taken"}, "EventSource"},
-		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "nats kv put tailwater_revoked", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
+		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "tailwater-admin.json kv put tailwater_revoked", "tailwater-nats.json", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
 		{settings{"AUTH_JWKS_URL": provider.URL}, []string{provider.URL, "there is now 1 key", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
 		{settings{"AUTH_JWKS_URL": provider.URL, "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me", "has no secret to seal a cookie with"}, "! "},
 		{signedIn(openToAll(settings{"HTTP_TRUSTED_PROXIES": "127.0.0.1"})), []string{"the cookie tailwater (__Host-tailwater where a proxy says https by X-Forwarded-Proto)"}, "to seal"},

@@ -1,0 +1,110 @@
+package embed
+
+// The folder of JetStream's files. Who can write there can change what is stored, who may sign in, and what is revoked: so a folder that
+// somebody else has prepared is not used.
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// ownFolder makes JetStream's folder, which only this user may read, and claims it: two servers on one folder would
+// damage it.
+func ownFolder(dir string) (*flock.Flock, error) {
+	if err := checkFolder(dir); err != nil {
+		return nil, err
+	}
+	// Others may read the folder that was named, such as a mounted volume; the one below it is nats-server's, and ours.
+	store := filepath.Join(dir, server.JetStreamStoreDir)
+	err := os.MkdirAll(store, 0o700)
+	if err == nil {
+		err = os.Chmod(store, 0o700)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make JetStream's folder: %w; set TAILWATER_EMBED_DIR to a folder that can be written", err)
+	}
+	lock := flock.New(lockIn(dir), flock.SetPermissions(0o600))
+	claimed, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("claim JetStream's folder: %w", err)
+	}
+	if !claimed {
+		return nil, errTaken(dir)
+	}
+	return lock, nil
+}
+
+const lockFile = "tailwater.lock"
+
+// lockIn returns the path of the file that whoever uses a folder holds a lock on.
+func lockIn(dir string) string { return filepath.Join(dir, lockFile) }
+
+func errTaken(dir string) error {
+	return fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
+}
+
+// isUsed reports whether the server uses a name in its folder. Other names, such as lost+found, mean nothing.
+func isUsed(name string) bool {
+	files := []string{lockFile, ledgerFile, publisherFile, adminFile}
+	return slices.Contains([]string{server.JetStreamStoreDir, keptFolder, probeFolder}, name) ||
+		slices.ContainsFunc(files, func(file string) bool { return name == file || name == file+nextSuffix })
+}
+
+// checkFolder returns an error if somebody else than this user or root has prepared a folder, or can write there. The folders above are
+// not looked at.
+func checkFolder(dir string) error {
+	link, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var info fs.FileInfo
+	if err == nil {
+		info, err = os.Stat(dir)
+	}
+	if err == nil {
+		err = errors.Join(checkOwner(dir, link), checkOwner(dir, info), checkVolume(dir, info))
+	}
+	if err != nil {
+		return fmt.Errorf("%w; or set TAILWATER_EMBED_DIR to another folder", err)
+	}
+	if !info.IsDir() {
+		return nil // making JetStream's folder there says so
+	}
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if err == nil && isUsed(entry.Name()) {
+			err = checkBelow(dir, entry.Name())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w; or set TAILWATER_EMBED_DIR to another folder", err)
+	}
+	return nil
+}
+
+// checkBelow is checkFolder for what is in the folder, where nothing is ever a link.
+func checkBelow(dir, name string) error {
+	return filepath.WalkDir(filepath.Join(dir, name), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.Type()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%s is a symbolic link, which the embedded server never makes; remove it", path)
+		}
+		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) { // of a server that runs
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return errors.Join(checkOwner(path, info), checkWriters(path, info))
+	})
+}

@@ -1,0 +1,171 @@
+package embed_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/embed"
+)
+
+const bucket = "tailwater_test"
+
+func guarded(config embed.Config) embed.Config {
+	config.Buckets = []string{bucket}
+	return config
+}
+
+// login returns the credential of a context.
+func login(t *testing.T, path string) nats.Option {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var context struct{ User, Password string }
+	if err := json.Unmarshal(text, &context); err != nil {
+		t.Fatal(err)
+	}
+	secrets.Plant(context.Password)
+	return nats.UserInfo(context.User, context.Password)
+}
+
+func holdsKey(t *testing.T, conn *nats.Conn, key string) bool {
+	t.Helper()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(within(t), bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = kv.Get(within(t), key)
+	return err == nil
+}
+
+func put(t *testing.T, conn *nats.Conn, key string) {
+	t.Helper()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(within(t), bucket)
+	if err == nil {
+		_, err = kv.Put(within(t), key, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A server that keeps buckets of the bridge's own asks for its credentials, before and after a reload, and keeps what is in them. So does one
+// that was started anew.
+func TestGuard(t *testing.T) {
+	for name, text := range map[string]string{"no file": "", "a file without users": "max_payload: 2MB\njetstream { max_file_store: 1GB }\n"} {
+		t.Run(name, func(t *testing.T) {
+			config := guarded(usual(t))
+			if text != "" {
+				config = guarded(withFile(t, text))
+			}
+			server := start(t, config)
+			check := func() {
+				t.Helper()
+				turnedAway(t, server)
+				turnedAway(t, server, nats.UserInfo("tailwater", ""))
+				talk(t, own(t, server), stranger(t, server, login(t, server.PublisherContext())))
+				if !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
+					t.Error("the key is gone")
+				}
+				js, err := jetstream.New(own(t, server))
+				if err == nil {
+					_, err = js.CreateOrUpdateStream(within(t), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}})
+				}
+				if err != nil {
+					t.Errorf("the account of everybody has no JetStream: %v", err)
+				}
+			}
+			put(t, stranger(t, server, login(t, server.AdminContext())), "a")
+			check()
+			if text != "" {
+				if err := os.WriteFile(config.File, []byte(text+"max_connections: 1000\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := server.Reload(); err != nil {
+					t.Fatal(err)
+				}
+				check()
+				if err := os.WriteFile(config.File, []byte(text+"authorization { users: [{user: a, password: swordfish}] }\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := server.Reload(); err == nil {
+					t.Error("a reload has moved the bridge's own buckets")
+				}
+				check()
+			}
+			stop(t, server)
+			config.Listen = set(loopback)
+			if text != "" {
+				if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			server = start(t, config)
+			check()
+		})
+	}
+}
+
+// Whoever says who may come in says also who may write a bucket.
+func TestNoGuard(t *testing.T) {
+	for name, config := range map[string]embed.Config{
+		"users":      guarded(withFile(t, "authorization { users: [{user: a, password: swordfish}] }")),
+		"no buckets": usual(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := start(t, config)
+			if server.IsGuarded() || server.PublisherContext()+server.AdminContext() != "" {
+				t.Error("the server is guarded")
+			}
+			if left, err := filepath.Glob(filepath.Join(dirOf(config), "tailwater-*.json")); err != nil || len(left) > 1 { // the ledger
+				t.Errorf("there is %v, %v", left, err)
+			}
+		})
+	}
+	refused(t, guarded(withFile(t, "mappings { a: b }")), "TAILWATER_EMBED_CONFIG", "authorization")
+}
+
+// A credential that cannot be read is not replaced unasked: somebody may still use it.
+func TestCredentialThatIsNone(t *testing.T) {
+	config := guarded(usual(t))
+	stop(t, start(t, config))
+	path := filepath.Join(dirOf(config), "tailwater-admin.json")
+	if err := os.WriteFile(path, []byte(`{"password":`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, config, path, "remove the file")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	start(t, config)
+}
+
+// In a process of its own, without a listener, there is nobody to sign in.
+func TestGuardWithoutListener(t *testing.T) {
+	config := guarded(usual(t))
+	config.Listen = set("")
+	server := start(t, config)
+	if !server.IsGuarded() || server.PublisherContext()+server.AdminContext() != "" {
+		t.Error("there are credentials for nobody")
+	}
+	conn, err := server.DialOwn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	put(t, conn, "a")
+}

@@ -1,0 +1,113 @@
+package embed
+
+// The buckets of the bridge's own.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ownTimeout is how long the server may take to make its buckets, or take over older ones.
+const ownTimeout = 30 * time.Second
+
+// IsGuarded reports whether the server asks for the credentials of its folder, and has the buckets in an account of their own.
+func (s *Server) IsGuarded() bool { return s.config.logins != nil }
+
+// DialOwn is Dial for the account of the bridge's own buckets. There is one where the server is guarded.
+func (s *Server) DialOwn(options ...nats.Option) (*nats.Conn, error) {
+	return s.dial([]nats.Option{s.config.logins.bridgeOwn.option()}, options)
+}
+
+// openOwn makes the buckets. Before there were credentials, whoever wrote a bucket of that name could do it in the account of everybody: what
+// was put there is taken over, once.
+func (s *Server) openOwn() error {
+	ctx, cancel := context.WithTimeout(context.Background(), ownTimeout)
+	defer cancel()
+	conn, err := s.DialOwn(nats.Name("tailwater own"))
+	if err != nil {
+		return fmt.Errorf("sign in to the embedded server: %w", err)
+	}
+	defer conn.Close()
+	own, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat(filepath.Join(s.dir, adminFile))
+	isFirst := errors.Is(err, os.ErrNotExist)
+	for _, name := range s.config.Buckets {
+		bucket, err := openBucket(ctx, own, name)
+		if err == nil {
+			err = s.takeOver(ctx, bucket, isFirst)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.writeContexts() // from now on, nothing is taken over
+}
+
+func openBucket(ctx context.Context, js jetstream.JetStream, name string) (jetstream.KeyValue, error) {
+	bucket, err := js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		bucket, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: name})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the bucket %s in the account %s: %w", name, ownAccount, err)
+	}
+	return bucket, nil
+}
+
+// takeOver copies the keys of an older bucket, and deletes it: else a key that is deleted later would be there again. A bucket that was
+// made after the credentials were is only told of.
+func (s *Server) takeOver(ctx context.Context, into jetstream.KeyValue, isFirst bool) error {
+	conn, err := s.Dial(nats.Name("tailwater own"))
+	if err != nil {
+		return fmt.Errorf("sign in to the embedded server: %w", err)
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	name, keys := into.Bucket(), 0
+	older, err := js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil
+	}
+	if err == nil && !isFirst {
+		s.log.Error("a bucket of everybody's means nothing: the bridge reads the one of the same name in an account of its own", "bucket", name,
+			"remedy", "put its keys there with the context "+s.AdminContext()+"; start once without TAILWATER_AUTH_… and delete its stream: nats stream rm -f KV_"+name)
+		return nil
+	}
+	if err == nil {
+		keys, err = copyKeys(ctx, older, into)
+	}
+	if err == nil {
+		err = js.DeleteKeyValue(ctx, name)
+	}
+	if err != nil {
+		return fmt.Errorf("take over the bucket %s, which everybody could write: %w; if nothing of it is needed, start once without TAILWATER_AUTH_… and delete its stream: nats stream rm -f KV_%[1]s", name, err)
+	}
+	s.log.Warn("a bucket was taken over that everybody who could connect had been able to write; see whether its keys are as they should be", "bucket", name, "keys", keys)
+	return nil
+}
+
+func copyKeys(ctx context.Context, from, into jetstream.KeyValue) (int, error) {
+	all, err := from.Keys(ctx, jetstream.IgnoreDeletes())
+	if errors.Is(err, jetstream.ErrNoKeysFound) {
+		return 0, nil
+	}
+	for _, key := range all {
+		if err == nil {
+			_, err = into.Put(ctx, key, nil)
+		}
+	}
+	return len(all), err
+}
