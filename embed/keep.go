@@ -33,13 +33,14 @@ func startWhole(options *server.Options, log *slog.Logger) (*instance, error) {
 	if err != nil {
 		return nil, errors.Join(err, putBack(dir))
 	}
+	lost := unrecovered(running, dir) // first: a stream that is being deleted is in the one list or in the other
 	gone, unread := deleted(dir)
-	if lost := append(gone, unrecovered(running, dir)...); unread != nil || len(lost) > 0 {
+	if lost = append(lost, gone...); unread != nil || len(lost) > 0 {
 		shutDown(running.Server)
 		err = fmt.Errorf("embedded NATS: streams that cannot be recovered, as the log says why: %s; mend the cause, or move their folders away to begin without them", strings.Join(lost, ", "))
-		return nil, errors.Join(err, putBack(dir))
+		return nil, errors.Join(err, unread, restore(dir, lost))
 	}
-	if err := putBack(dir); err != nil { // nothing but the links
+	if err := os.RemoveAll(filepath.Join(dir, keptFolder)); err != nil { // nothing but the links
 		log.Warn("a folder could not be removed that was needed for the start only", "error", err)
 	}
 	return running, nil
@@ -112,15 +113,47 @@ func readDir(name string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// putBack gives JetStream's folder what was deleted there and is kept, and removes what is kept.
+// putBack gives JetStream's folder the files of streams that are kept and not there, and removes what is kept.
 func putBack(dir string) error {
-	gone, err := deleted(dir)
-	for _, stream := range gone {
-		there := filepath.Join(dir, server.JetStreamStoreDir, stream)
-		err = errors.Join(err, os.MkdirAll(filepath.Dir(there), 0o700), os.Rename(filepath.Join(dir, keptFolder, stream), there))
-	}
+	err := filepath.WalkDir(filepath.Join(dir, keptFolder), func(kept string, entry fs.DirEntry, err error) error {
+		there := filepath.Join(dir, server.JetStreamStoreDir, strings.TrimPrefix(kept, filepath.Join(dir, keptFolder)))
+		switch {
+		case err != nil && kept == filepath.Join(dir, keptFolder) && errors.Is(err, fs.ErrNotExist):
+			return fs.SkipAll // nothing is kept
+		case err != nil:
+			return err
+		case entry.IsDir() && isDeleted(entry.Name()):
+			return fs.SkipDir
+		case entry.IsDir():
+			return os.MkdirAll(there, 0o700)
+		}
+		if err := os.Link(kept, there); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("put the files of streams back: %w", err)
+	}
+	return os.RemoveAll(filepath.Join(dir, keptFolder))
+}
+
+// restore puts the folders of streams back as they were kept, and removes what is kept. nats-server may still remove files of the
+// folders that it has: these are moved away first.
+func restore(dir string, streams []string) (err error) {
+	for i, stream := range streams {
+		kept, there := filepath.Join(dir, keptFolder, stream), filepath.Join(dir, server.JetStreamStoreDir, stream)
+		if _, absent := os.Lstat(kept); absent != nil {
+			continue // it could not be kept; what there is stays
+		}
+		moved := os.Rename(there, filepath.Join(dir, keptFolder, fmt.Sprint(".removed-", i)))
+		if errors.Is(moved, fs.ErrNotExist) {
+			moved = os.MkdirAll(filepath.Dir(there), 0o700)
+		}
+		err = errors.Join(err, moved, os.Rename(kept, there))
+	}
+	if err != nil {
+		return fmt.Errorf("put the folders of streams back: %w", err)
 	}
 	return os.RemoveAll(filepath.Join(dir, keptFolder))
 }

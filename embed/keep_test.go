@@ -38,11 +38,21 @@ func TestStartThatIsCutShort(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S"), kept); err != nil {
+	there := filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S")
+	if err := os.Rename(there, kept); err != nil {
 		t.Fatal(err)
 	}
 	server := startLogged(t, config, log)
 	isKept(t, server, config, log)
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	// The server was removing the files.
+	if err := os.CopyFS(kept, os.DirFS(there)); err != nil {
+		t.Fatal(err)
+	}
+	removeAll(t, filepath.Join(there, "msgs"))
+	isKept(t, startLogged(t, config, log), config, log)
 }
 
 // isKept checks that what filled has stored is there, and nothing is left of what the start needed.
