@@ -130,9 +130,13 @@ func (t *turns) begin() {
 // next returns the line whose turn it is, and sends it and its store to the end; nil for none.
 func (t *turns) next() (*store, *line) {
 	for i, s := range t.stores {
+		free := mostRunning - t.workers - s.running
+		if free <= 0 {
+			continue // whatever its lines are, and they may be tens of thousands
+		}
 		for place := s.order.Front(); place != nil; place = place.Next() {
 			l := place.Value.(*line)
-			if l.running+s.running < mostRunning-t.workers {
+			if l.running < free { // which is so of all but the few that run
 				s.order.MoveToBack(place)
 				t.stores = append(slices.Delete(t.stores, i, i+1), s)
 				return s, l

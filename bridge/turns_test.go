@@ -286,6 +286,26 @@ func TestTurnsAreBounded(t *testing.T) {
 	})
 }
 
+// A herd of tens of thousands, each from an address of its own, stands in line as fast as it comes: what one of them costs does not
+// grow with how many there are. Event loops wait meanwhile.
+func TestTurnsOfMany(t *testing.T) {
+	const accounts, patience = 40_000, 5 * time.Second
+	turns := bridge.NewTurns()
+	defer turns.Close()
+	silent := func(ctx context.Context, _ uint64) error { <-ctx.Done(); return ctx.Err() }
+	waiters, begun := make([]bridge.Waiter, accounts), time.Now()
+	for i := range waiters {
+		if time.Since(begun) > patience {
+			t.Fatalf("after %v only %d of %d stand in line", patience, i, accounts)
+		}
+		waiters[i] = bridge.NewWaiter(bridge.Account(i + 1))
+		turns.Await(bridge.NewTask("CHAT", silent), waiters[i], 1, bridge.NewSignal(), 0)
+	}
+	for _, w := range waiters {
+		turns.Leave(w)
+	}
+}
+
 // Whatever comes and goes, everybody who stays is served, and nothing is left.
 func TestTurnsOfAnyOrder(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
