@@ -119,7 +119,7 @@ func endsTold(t *testing.T, browser context.Context, url string, reasons ...stri
 	t.Helper()
 	page := openTab(t, browser, url+"/web/icon.svg")
 	page.do(chromedp.Evaluate[chromedp.Void](`ends = [];
-		for (let i = 0; i < 20; i++) {
+		for (let i = 0; i < 16; i++) { // more than may be open, and no more than may be told so at once
 			const source = new EventSource("/events/chat.room" + i);
 			let told = "nothing";
 			source.addEventListener("tailwater:close", event => told = JSON.parse(event.data).reason);
