@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -286,23 +287,25 @@ func TestTurnsAreBounded(t *testing.T) {
 	})
 }
 
-// A herd of tens of thousands, each from an address of its own, stands in line as fast as it comes: what one of them costs does not
-// grow with how many there are. Event loops wait meanwhile.
-func TestTurnsOfMany(t *testing.T) {
-	const accounts, patience = 40_000, 5 * time.Second
-	turns := bridge.NewTurns()
-	defer turns.Close()
-	silent := func(ctx context.Context, _ uint64) error { <-ctx.Done(); return ctx.Err() }
-	waiters, begun := make([]bridge.Waiter, accounts), time.Now()
-	for i := range waiters {
-		if time.Since(begun) > patience {
-			t.Fatalf("after %v only %d of %d stand in line", patience, i, accounts)
-		}
-		waiters[i] = bridge.NewWaiter(bridge.Account(i + 1))
-		turns.Await(bridge.NewTask("CHAT", silent), waiters[i], 1, bridge.NewSignal(), 0)
-	}
-	for _, w := range waiters {
-		turns.Leave(w)
+// To stand in line costs the same, however many stand there.
+func BenchmarkAwait(b *testing.B) {
+	for _, standing := range []int{1000, 30_000} {
+		b.Run(fmt.Sprint("behind ", standing), func(b *testing.B) {
+			turns := bridge.NewTurns()
+			defer turns.Close()
+			silent := func(ctx context.Context, _ uint64) error { <-ctx.Done(); return ctx.Err() }
+			stand := func(account int) bridge.Waiter {
+				w := bridge.NewWaiter(bridge.Account(account))
+				turns.Await(bridge.NewTask("CHAT", silent), w, 1, bridge.NewSignal(), 0)
+				return w
+			}
+			for i := range standing {
+				stand(i + 1)
+			}
+			for b.Loop() {
+				turns.Leave(stand(standing + 1))
+			}
+		})
 	}
 }
 

@@ -10,19 +10,27 @@ import (
 // Cutter is a proxy whose connections break when it is told to.
 type Cutter struct {
 	net.Listener
-	mu      sync.Mutex
-	open    []net.Conn
+	carry   func(to io.Writer, from io.Reader) // what comes, until one of them ends
 	copying sync.WaitGroup
+
+	mu     sync.Mutex
+	open   []net.Conn
+	isOver bool
 }
 
 // StartCutter starts a proxy to an address, such as 127.0.0.1:4222, which ends with the test.
 func StartCutter(t testing.TB, to string) *Cutter {
 	t.Helper()
+	return startProxy(t, to, func(to io.Writer, from io.Reader) { _, _ = io.Copy(to, from) })
+}
+
+func startProxy(t testing.TB, to string, carry func(to io.Writer, from io.Reader)) *Cutter {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cutter{Listener: listener}
+	c := &Cutter{Listener: listener, carry: carry}
 	c.copying.Go(func() {
 		for {
 			from, err := c.Accept()
@@ -39,7 +47,7 @@ func StartCutter(t testing.TB, to string) *Cutter {
 	})
 	t.Cleanup(func() {
 		listener.Close()
-		c.Cut()
+		c.end()
 		c.copying.Wait()
 	})
 	return c
@@ -48,10 +56,15 @@ func StartCutter(t testing.TB, to string) *Cutter {
 func (c *Cutter) join(a, b net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.isOver {
+		a.Close()
+		b.Close()
+		return
+	}
 	c.open = append(c.open, a, b)
 	for from, to := range map[net.Conn]net.Conn{a: b, b: a} {
 		c.copying.Go(func() {
-			_, _ = io.Copy(to, from)
+			c.carry(to, from)
 			to.Close()
 		})
 	}
@@ -65,4 +78,12 @@ func (c *Cutter) Cut() {
 		conn.Close()
 	}
 	c.open = nil
+}
+
+// end breaks all connections, and those that would come.
+func (c *Cutter) end() {
+	c.mu.Lock()
+	c.isOver = true
+	c.mu.Unlock()
+	c.Cut()
 }

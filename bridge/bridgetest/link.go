@@ -1,8 +1,7 @@
 package bridgetest
 
 import (
-	"net"
-	"sync"
+	"io"
 	"testing"
 	"time"
 )
@@ -11,56 +10,12 @@ import (
 // address, and ends with the test.
 func StartLink(t testing.TB, to string, roundTrip time.Duration) (address string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &link{delay: roundTrip / 2}
-	l.copying.Go(func() {
-		for {
-			from, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			onward, err := net.Dial("tcp", to)
-			if err != nil {
-				from.Close()
-				continue
-			}
-			l.join(from, onward)
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		l.cut()
-		l.copying.Wait()
-	})
-	return listener.Addr().String()
-}
-
-type link struct {
-	delay   time.Duration
-	copying sync.WaitGroup
-
-	mu     sync.Mutex
-	closed bool
-	open   []net.Conn
-}
-
-func (l *link) join(a, b net.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		a.Close()
-		b.Close()
-		return
-	}
-	l.open = append(l.open, a, b)
-	for from, to := range map[net.Conn]net.Conn{a: b, b: a} {
+	proxy := startProxy(t, to, func(to io.Writer, from io.Reader) {
 		under := make(chan parcel, 4096)
-		l.copying.Go(func() { l.take(from, under) })
-		l.copying.Go(func() { l.give(to, under) })
-	}
+		go take(from, under, roundTrip/2) // it ends before give does
+		give(to, under)
+	})
+	return proxy.Addr().String()
 }
 
 // parcel is what came in one read, and when it arrives.
@@ -69,7 +24,7 @@ type parcel struct {
 	due  time.Time
 }
 
-func (l *link) take(from net.Conn, under chan<- parcel) {
+func take(from io.Reader, under chan<- parcel, delay time.Duration) {
 	defer close(under)
 	for {
 		buffer := make([]byte, 16<<10)
@@ -77,28 +32,17 @@ func (l *link) take(from net.Conn, under chan<- parcel) {
 		if err != nil {
 			return
 		}
-		under <- parcel{buffer[:n], time.Now().Add(l.delay)}
+		under <- parcel{buffer[:n], time.Now().Add(delay)}
 	}
 }
 
-func (l *link) give(to net.Conn, under <-chan parcel) {
-	defer to.Close()
+func give(to io.Writer, under <-chan parcel) {
 	for p := range under {
 		<-time.After(time.Until(p.due))
 		if _, err := to.Write(p.data); err != nil {
-			to.Close()
-			for range under { // what is still coming is for nobody
-			}
-			return
+			break
 		}
 	}
-}
-
-func (l *link) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	for _, conn := range l.open {
-		conn.Close()
+	for range under { // what is still coming is for nobody
 	}
 }
