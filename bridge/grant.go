@@ -86,7 +86,7 @@ func errWildcards(s Subject) error {
 
 // errReserved refuses what no grant opens, whatever a setting says: $JS.API alone would give away every stream.
 func errReserved(s Subject) error {
-	return fmt.Errorf("%w: %s reaches subjects of NATS itself ($…, _INBOX), which are open to nobody; name a subject of your own", ErrForbidden, echo(string(s)))
+	return fmt.Errorf("%w: %s matches subjects of NATS itself ($…, _INBOX), which are open to nobody; name a subject of your own", ErrForbidden, echo(string(s)))
 }
 
 func (g Grant) canRead(s Subject) bool       { return covered(g.Subscribe, s) }

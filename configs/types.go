@@ -52,7 +52,7 @@ func (r *Routes) Decode(value string) error {
 
 func checkReach(entry string, subject bridge.Subject) error {
 	if subject.Reserved() {
-		return fmt.Errorf("%q reaches subjects of NATS itself ($…, _INBOX) or everything; begin it with a word of your own, like chat.>", entry)
+		return fmt.Errorf("%q matches subjects of NATS itself ($…, _INBOX) or everything; start it with a word of your own, like chat.>", entry)
 	}
 	return nil
 }

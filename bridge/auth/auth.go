@@ -17,36 +17,36 @@ import (
 )
 
 const (
-	// MaxToken is how many bytes a token may have. It travels with each request, in a header.
+	// MaxToken is the size of the largest token, in bytes. Each request carries it in a header.
 	MaxToken = 8 << 10
-	// leeway is how far the clock of whoever makes tokens may be ahead of this one.
+	// leeway is how far the signer's clock may be ahead of this one.
 	leeway = 5 * time.Second
 )
 
-// lineEnds are passed over by Go's base64, strict or not. A token or ticket that holds some would be another spelling of one.
+// lineEnds are characters that Go's base64 skips, in strict mode too: with them one token or ticket would have many spellings.
 const lineEnds = "\r\n"
 
-// Config says which tokens are good: those signed with the one of Secret, PublicKeys and JWKS that is there.
+// Config says which tokens are valid. Exactly one of Secret, PublicKeys and JWKS is set; it verifies the signatures.
 type Config struct {
 	Secret     string             // for HS256, HS384 and HS512; at least MinSecret bytes
-	PublicKeys []crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; a token may be of any of them
+	PublicKeys []crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey; any of them may have signed a token
 	JWKS       string             // the URL of a JSON Web Key Set (RFC 7517)
-	Proxy      *url.URL           // through which that is read; nil for none. The environment names none
+	Proxy      *url.URL           // for reading JWKS; nil for none. HTTPS_PROXY and the like are ignored
 
-	MaxLife time.Duration // how long a token may be good from now on; 0 for any time
+	MaxLife time.Duration // the longest time until a token expires; 0 for no limit
 
-	Issuer   string // the `iss` that tokens must have; empty for any
-	Audience string // what must be among their `aud`; empty for any
+	Issuer   string // the `iss` that tokens must have; empty accepts any
+	Audience string // a value that `aud` must contain; empty accepts any
 
-	// Bucket waits until what there is of RevokedBucket differs from was, where nil stands for nothing that was known, and returns that.
-	// An error means that ctx has ended, or that there is no more to come. Nil: the bucket is taken to be sound.
+	// Bucket waits until the state of RevokedBucket differs from was, and returns the new state. was is nil at the first call.
+	// An error means that ctx has ended, or that no further state will come. If Bucket is nil, the bucket counts as healthy.
 	Bucket func(ctx context.Context, was *Bucket) (Bucket, error)
 
-	TicketSecret string // what tickets are sealed with, the same on every node; empty for none in URLs. At least MinSecret bytes
+	TicketSecret string // seals tickets, the same on every bridge; at least MinSecret bytes. If empty, URLs cannot carry tickets
 	Log          *slog.Logger
 }
 
-// MinSecret is how many bytes a secret must have: as many as the hash that it keys (RFC 7518, 3.2).
+// MinSecret is the size of the shortest secret, in bytes: that of the hash it is used with (RFC 7518, 3.2).
 const MinSecret = 32
 
 // Auth checks tokens.
@@ -54,12 +54,12 @@ type Auth struct {
 	config  Config
 	keys    keys
 	parser  *jwt.Parser
-	seal    *seal // nil where there is no secret to seal with
+	seal    *seal // nil if there is no secret
 	revoked *revocations
 }
 
-// Open begins to read which tokens are revoked, through the hub, and calls changed whenever there are others than before.
-// Close it before the hub.
+// Open returns an Auth that reads revocations through the hub, and calls changed whenever they change. Close the Auth before
+// the hub.
 func Open(config Config, hub *bridge.Hub, changed func()) (*Auth, error) {
 	a := &Auth{config: config, parser: newParser(config)}
 	var err error
@@ -73,7 +73,7 @@ func Open(config Config, hub *bridge.Hub, changed func()) (*Auth, error) {
 	return a, nil
 }
 
-// Close ends what Open began.
+// Close stops reading revocations and keys, and returns when that has ended.
 func (a *Auth) Close() {
 	a.revoked.close()
 	a.keys.close()
@@ -90,8 +90,8 @@ func newParser(config Config) *jwt.Parser {
 	return jwt.NewParser(options...)
 }
 
-// Token gives the caller whom a token names. The error wraps bridge.ErrToken and says what is wrong, or bridge.ErrNoVerdict
-// where that may be different in a moment. It never holds the token.
+// Token returns the caller that a token names. An invalid token is bridge.ErrToken, with the reason. If the token cannot be
+// checked yet, the error is bridge.ErrNoVerdict. No error contains the token.
 func (a *Auth) Token(ctx context.Context, token string) (bridge.Caller, error) {
 	claims, err := a.verify(ctx, token)
 	if err != nil {
@@ -101,36 +101,36 @@ func (a *Auth) Token(ctx context.Context, token string) (bridge.Caller, error) {
 	if err != nil {
 		return bridge.Caller{}, fmt.Errorf("%w: %w", bridge.ErrToken, err)
 	}
-	// The leeway is for clocks that are ahead, but a connection of an expired token would end as it began.
+	// The leeway is for clocks that are ahead. The connection of an expired token would end at once.
 	if !caller.Until.After(time.Now()) {
 		return bridge.Caller{}, a.reason(jwt.ErrTokenExpired, claims)
 	}
 	revoked, known := a.revoked.ask(caller)
 	switch {
 	case !known:
-		return bridge.Caller{}, fmt.Errorf("%w: %s", bridge.ErrNoVerdict, a.revoked.ignorance())
+		return bridge.Caller{}, fmt.Errorf("%w: %s", bridge.ErrNoVerdict, a.revoked.whyUnknown())
 	case revoked:
-		return bridge.Caller{}, fmt.Errorf("%w: the token was revoked; sign in again for another", bridge.ErrToken)
+		return bridge.Caller{}, fmt.Errorf("%w: the token was revoked; sign in again", bridge.ErrToken)
 	}
 	return caller, nil
 }
 
-// Ready tells whether it is known which tokens are revoked; until then none is good.
+// Ready reports whether revocations have been read. Until then no token is accepted.
 func (a *Auth) Ready() bool {
 	_, known := a.revoked.ask(bridge.Caller{})
 	return known
 }
 
-// Problem returns what is wrong with RevokedBucket, as far as is known; "" for nothing.
-func (a *Auth) Problem() string { return a.revoked.trouble() }
+// Problem returns what is wrong with RevokedBucket; "" if nothing is known to be.
+func (a *Auth) Problem() string { return a.revoked.problem() }
 
-// Revoked tells whether the caller's token was revoked, as far as is known.
+// Revoked reports whether the caller's token is known to be revoked.
 func (a *Auth) Revoked(caller bridge.Caller) bool {
 	revoked, _ := a.revoked.ask(caller)
 	return revoked
 }
 
-// verify gives the claims of a token whose signature and times are good.
+// verify returns the claims of a token, after checking its signature and times.
 func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) {
 	if len(token) > MaxToken {
 		return nil, fmt.Errorf("%w: the token has %d bytes; at most %d are allowed", bridge.ErrToken, len(token), MaxToken)
@@ -154,7 +154,7 @@ func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) 
 	return claims, nil
 }
 
-// reason puts into words why a token is no good. Of what the token says only times are repeated.
+// reason returns the error for an invalid token. It repeats nothing from the token but times.
 func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 	var why error
 	var known keyError
@@ -167,19 +167,18 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 	case errors.Is(err, errTwice):
 		why = fmt.Errorf("the token %w; its signer has to write each name once", errTwice)
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		why = errors.New("the token is no JWT: three parts in base64url, joined by dots, of which the first two are JSON")
+		why = errors.New("the token is not a JWT: three parts in base64url, joined by dots, of which the first two are JSON")
 	case errors.Is(err, jwt.ErrTokenUnverifiable):
-		why = errors.New("the token's alg is none that this bridge knows")
+		why = errors.New("the token's alg is unknown to this bridge")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
-		why = errors.New("the token's signature is not of a key that this bridge has; it was made with another, or changed since")
+		why = errors.New("the token's signature does not match this bridge's keys: another key signed it, or the token was changed")
 	default:
 		why = a.claimsReason(err, claims)
 	}
 	return fmt.Errorf("%w: %w", bridge.ErrToken, why)
 }
 
-// claimsReason puts into words what is wrong with the claims of a token whose signature is good. Each reason names the claim
-// that it is about.
+// claimsReason returns what is wrong with the claims of a token with a valid signature. Each reason names the claim.
 func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
 	var life lifeError
 	wrong := a.wrongType(claims)
@@ -189,37 +188,37 @@ func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
 	case errors.As(err, &life):
 		return life
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return fmt.Errorf("the token has expired%s; sign in again for another", when(claims.GetExpirationTime()))
+		return fmt.Errorf("the token has expired%s; sign in again", when(claims.GetExpirationTime()))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		return fmt.Errorf("the token is not valid yet: its nbf is ahead%s; compare the clocks", when(claims.GetNotBefore()))
+		return fmt.Errorf("the token is not valid yet: its nbf is in the future%s; compare the clocks", when(claims.GetNotBefore()))
 	case claims["exp"] == nil:
-		return errors.New("the token has no exp; tokens that never expire are not taken")
+		return errors.New("the token has no exp; tokens must expire")
 	case a.config.Issuer != "" && claims["iss"] != a.config.Issuer:
-		return errors.New("the token's iss is not the issuer that this bridge takes tokens from")
+		return errors.New("the token's iss is not the issuer that this bridge accepts")
 	default:
-		return errors.New("the token's aud does not name this bridge: it is for somebody else")
+		return errors.New("the token's aud does not name this bridge: the token is for another audience")
 	}
 }
 
-// wrongType returns what is wrong with the first claim of another type than it should have (RFC 7519, 4.1), of those that are
-// looked at; nil where there is none. One that is absent, or null, has no type.
+// wrongType returns an error for the first claim of a wrong type (RFC 7519, 4.1), among those that are checked; nil if there
+// is none. A claim that is absent or null has no type.
 func (a *Auth) wrongType(claims jwt.MapClaims) error {
 	for _, name := range []string{"exp", "nbf"} {
 		switch value := claims[name].(type) {
 		case nil:
 		case float64:
-			if value == 0 && name == "exp" { // to the library it is absent
-				return errors.New("the token's exp is 0, which is long ago; sign in again for another")
+			if value == 0 && name == "exp" { // the library treats 0 as absent
+				return errors.New("the token's exp is 0, the year 1970; sign in again")
 			}
 			if value < firstTime || value > lastTime {
-				return fmt.Errorf("the token's %s is no time before the year 10000: it is the seconds since 1970, and not milliseconds", name)
+				return fmt.Errorf("the token's %s is not a time before the year 10000; write seconds since 1970, not milliseconds", name)
 			}
 		default:
-			return fmt.Errorf("the token's %s is no number; it is the seconds since 1970", name)
+			return fmt.Errorf("the token's %s is not a number; write seconds since 1970", name)
 		}
 	}
 	if _, isText := claims["iss"].(string); a.config.Issuer != "" && claims["iss"] != nil && !isText {
-		return errors.New("the token's iss is no string")
+		return errors.New("the token's iss is not a string")
 	}
 	if a.config.Audience != "" && !isAudience(claims["aud"]) {
 		return errors.New("the token's aud is neither a string nor a list of strings")

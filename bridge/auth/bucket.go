@@ -7,37 +7,38 @@ import (
 	"time"
 )
 
-// Bucket is what there is of RevokedBucket.
+// Bucket is the state of RevokedBucket.
 type Bucket struct {
-	Exists  bool   // something holds its keys
-	Unread  bool   // they cannot be read: what is revoked is not known
-	Problem string // what is wrong with it; "" for nothing
-	Remedy  string // what repairs it; where there is no bucket, what makes it
+	Exists  bool   // a stream holds its keys
+	Unread  bool   // the keys cannot be read: revocations are unknown
+	Problem string // what is wrong with the bucket; "" if nothing is
+	Remedy  string // the command that repairs the bucket, or creates it
 }
 
-// strayPatience is how long the bucket may take to be found after a key came: a server tells of a stream some time later.
+// strayPatience is how long the bucket may stay unknown after a key has arrived: servers announce a new stream with a delay.
 const strayPatience = 2 * time.Second
 
-// inspection is what revocations know of their bucket, under their lock.
+// inspection is what revocations know about their bucket. Their lock guards it.
 type inspection struct {
-	isInspected bool               // the bucket is looked at
-	bucket      *Bucket            // nil while it is not known
-	stray       string             // a key that came although there is no bucket; "" for none
-	isTold      bool               // of the stray, because no bucket was found since
-	interrupt   context.CancelFunc // lets inspect look at the stray
+	isInspected bool               // Config.Bucket is set
+	bucket      *Bucket            // nil until the state is known
+	stray       string             // a key that arrived while there was no bucket; "" for none
+	isReported  bool               // the stray was logged
+	interrupt   context.CancelFunc // makes inspect look at the stray
 }
 
 func (i *inspection) begin(bucket func(context.Context, *Bucket) (Bucket, error)) {
 	i.isInspected, i.interrupt = bucket != nil, func() {}
 }
 
-// isSound reports whether keys can be known, and those that were read are all that there were. Where there is a bucket, that takes a
-// stream: what is only heard as it is published, as while the bucket could not be read, says nothing of what it holds. The lock must be held.
-func (i *inspection) isSound(stored bool) bool {
+// isComplete reports whether the keys that were read are all keys of the bucket. If the bucket exists, they must come from its
+// stream: a subscription, as while the stream could not be read, brings new keys only. The lock must be held.
+func (i *inspection) isComplete(stored bool) bool {
 	return !i.isInspected || i.bucket != nil && !i.bucket.Unread && (stored || !i.bucket.Exists)
 }
 
-// note takes a key that came. Without a bucket nothing keeps it: it revokes on those bridges alone that run now, until they end.
+// note remembers a key that arrives while there is no bucket. Nothing stores such a key: it revokes only on bridges that run
+// now, until they stop.
 func (r *revocations) note(key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,7 +48,7 @@ func (r *revocations) note(key string) {
 	}
 }
 
-// inspect keeps an eye on the bucket until ctx ends.
+// inspect follows the state of the bucket until ctx ends.
 func (r *revocations) inspect(ctx context.Context, await func(context.Context, *Bucket) (Bucket, error)) {
 	for ctx.Err() == nil {
 		wait, was := r.until(ctx)
@@ -59,18 +60,18 @@ func (r *revocations) inspect(ctx context.Context, await func(context.Context, *
 		case err == nil:
 			r.judge(bucket)
 		case late:
-			r.tellStray()
+			r.reportStray()
 		case !interrupted:
-			return // there is no more to come
+			return // no further state will come
 		}
 	}
 }
 
-// until returns how long inspect waits for news, and what is known.
+// until returns the context in which inspect waits, and the state known so far.
 func (r *revocations) until(ctx context.Context) (wait context.Context, was *Bucket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stray != "" && !r.isTold && r.bucket != nil {
+	if r.stray != "" && !r.isReported && r.bucket != nil {
 		wait, r.interrupt = context.WithTimeout(ctx, strayPatience)
 	} else {
 		wait, r.interrupt = context.WithCancel(ctx)
@@ -78,44 +79,44 @@ func (r *revocations) until(ctx context.Context) (wait context.Context, was *Buc
 	return wait, r.bucket
 }
 
-// judge takes what is known now.
+// judge records a new state of the bucket, and logs what an operator has to know.
 func (r *revocations) judge(bucket Bucket) {
 	r.mu.Lock()
 	had := r.bucket
 	r.bucket = &bucket
 	if bucket.Exists {
-		r.stray, r.isTold = "", false
+		r.stray, r.isReported = "", false
 	}
 	r.mu.Unlock()
 	switch {
 	case bucket.Unread:
-		r.log.Error("no token is taken: which ones are revoked cannot be known", "error", bucket.Problem, "remedy", bucket.Remedy)
+		r.log.Error("all tokens are refused, because revocations cannot be read", "error", bucket.Problem, "remedy", bucket.Remedy)
 	case bucket.Problem != "":
-		r.log.Error("tokens may not stay revoked", "error", bucket.Problem, "remedy", bucket.Remedy)
+		r.log.Error("revocations may be lost", "error", bucket.Problem, "remedy", bucket.Remedy)
 	case had != nil && had.Problem != "":
-		r.log.Info("nothing is wrong with the bucket of revoked tokens any more", "bucket", RevokedBucket)
+		r.log.Info("the bucket of revoked tokens is healthy again", "bucket", RevokedBucket)
 	}
 }
 
-func (r *revocations) tellStray() {
+func (r *revocations) reportStray() {
 	r.mu.Lock()
-	r.isTold = true
+	r.isReported = true
 	problem, remedy := r.strayProblem(), r.bucket.Remedy
 	r.mu.Unlock()
-	r.log.Error(problem, "remedy", "make the bucket, and revoke again: "+remedy)
+	r.log.Error(problem, "remedy", "create the bucket, and revoke again: "+remedy)
 }
 
-// strayProblem says that a key came that nothing keeps. The lock must be held.
+// strayProblem describes a key that nothing stores. The lock must be held.
 func (r *revocations) strayProblem() string {
-	return fmt.Sprintf("the key %q was published to revoke tokens, and there is no bucket %s to keep it: it holds until this bridge stops, and on no bridge that starts later", r.stray, RevokedBucket)
+	return fmt.Sprintf("the key %q was published to revoke tokens, but no bucket %s stores it: it revokes until this bridge stops, and not on bridges that start later", r.stray, RevokedBucket)
 }
 
-// trouble returns what is wrong with the bucket; "" for nothing.
-func (r *revocations) trouble() string {
+// problem returns what is wrong with the bucket; "" if nothing is known to be.
+func (r *revocations) problem() string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	switch {
-	case r.isTold:
+	case r.isReported:
 		return r.strayProblem()
 	case r.bucket != nil:
 		return r.bucket.Problem
@@ -123,10 +124,10 @@ func (r *revocations) trouble() string {
 	return ""
 }
 
-// ignorance says why it is not known which tokens are revoked.
-func (r *revocations) ignorance() string {
-	if problem := r.trouble(); problem != "" {
+// whyUnknown returns why revocations are not known.
+func (r *revocations) whyUnknown() string {
+	if problem := r.problem(); problem != "" {
 		return problem
 	}
-	return "which ones are revoked has not been read from NATS yet"
+	return "revocations have not been read from NATS yet"
 }

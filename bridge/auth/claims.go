@@ -11,8 +11,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Permissions is the claim `nats`: what its caller may do, in the shape of NATS's own permissions. Absent lists mean
-// nothing is allowed, and nothing denied.
+// Permissions is the claim `nats`: what the caller may read and write, in the shape of NATS's own permissions. An absent list
+// allows nothing, or denies nothing.
 type Permissions struct {
 	Sub       Filters `json:"sub,omitzero"`
 	Pub       Filters `json:"pub,omitzero"`
@@ -25,22 +25,22 @@ type Filters struct {
 	Deny  []string `json:"deny,omitempty"` // beats every permission
 }
 
-// callerOf gives the caller whom claims name, if they can be understood.
+// callerOf returns the caller that the claims name.
 func callerOf(claims jwt.MapClaims) (bridge.Caller, error) {
 	name, isText := claims["sub"].(string)
 	switch {
 	case claims["sub"] != nil && !isText:
-		return bridge.Caller{}, errors.New("the token's sub is no string")
+		return bridge.Caller{}, errors.New("the token's sub is not a string")
 	case name == "":
-		return bridge.Caller{}, errors.New("the token has no sub, which names the caller")
+		return bridge.Caller{}, errors.New("the token has no sub; it must name the caller")
 	}
 	token, isText := claims["jti"].(string)
 	if _, has := claims["jti"]; has && !isText {
-		return bridge.Caller{}, errors.New("the token's jti is no string")
+		return bridge.Caller{}, errors.New("the token's jti is not a string")
 	}
 	expires, err := claims.GetExpirationTime()
-	if err != nil || expires == nil { // the parser has seen to that
-		return bridge.Caller{}, errors.New("the token has no exp; tokens that never expire are not taken")
+	if err != nil || expires == nil { // the parser has checked that
+		return bridge.Caller{}, errors.New("the token has no exp; tokens must expire")
 	}
 	grant, err := grantOf(claims)
 	if err != nil {
@@ -55,17 +55,17 @@ func callerOf(claims jwt.MapClaims) (bridge.Caller, error) {
 	return caller, nil
 }
 
-// errForm: the claim `nats` is not understood.
-var errForm = errors.New(`is not of the form {"sub":{"allow":["chat.>"],"deny":[]},"pub":{"allow":[]},"wildcards":false}, where all can be left out and nothing added`)
+// errForm means that the claim `nats` has another shape than Permissions.
+var errForm = errors.New(`is not of the form {"sub":{"allow":["chat.>"],"deny":[]},"pub":{"allow":[]},"wildcards":false}, where every part is optional and nothing else is allowed`)
 
-// natsClaim is the claim that says what a caller may do.
+// natsClaim is the name of the claim that holds Permissions.
 const natsClaim = "nats"
 
-// grantOf reads the claim `nats`. What it does not understand it refuses: a deny that is misspelt would deny nothing.
+// grantOf returns the grant in the claim `nats`. It refuses unknown names: a misspelt deny would deny nothing.
 func grantOf(claims jwt.MapClaims) (bridge.Grant, error) {
 	for name := range claims {
 		if name != natsClaim && strings.EqualFold(name, natsClaim) {
-			return bridge.Grant{}, errors.New("is written in small letters; with others it would be passed over, with what it denies")
+			return bridge.Grant{}, errors.New("must be written in lower case; in another case it would be ignored, with everything it denies")
 		}
 	}
 	p, ok := permissionsOf(claims[natsClaim])
@@ -75,8 +75,8 @@ func grantOf(claims jwt.MapClaims) (bridge.Grant, error) {
 	return p.grant()
 }
 
-// permissionsOf reads Permissions from what encoding/json makes of any object: its names are exact, where those of a struct's fields
-// are not. null is as good as absent.
+// permissionsOf returns the Permissions in a decoded JSON object. Its names are compared exactly, which encoding/json does not do
+// for the fields of a struct. null counts as absent.
 func permissionsOf(value any) (p Permissions, ok bool) {
 	ok = eachMember(value, func(name string, value any) bool {
 		switch name {
@@ -106,7 +106,8 @@ func (f *Filters) read(value any) bool {
 	})
 }
 
-// eachMember calls read for each member of an object, until read does not understand one. It reports whether all was understood.
+// eachMember calls read for each member of an object, until read returns false. It reports whether value is an object, or null,
+// and every call returned true.
 func eachMember(value any, read func(name string, value any) bool) bool {
 	object, isObject := value.(map[string]any)
 	for name, value := range object {
@@ -129,7 +130,7 @@ func readTexts(to *[]string, value any) bool {
 	return isList || value == nil
 }
 
-// grant gives what the permissions allow.
+// grant returns the permissions as a grant.
 func (p Permissions) grant() (grant bridge.Grant, err error) {
 	grant.Wildcards = p.Wildcards
 	for _, list := range []struct {
@@ -145,10 +146,10 @@ func (p Permissions) grant() (grant bridge.Grant, err error) {
 		for _, text := range list.filters {
 			filter, err := bridge.ParseSubject(text)
 			if err != nil {
-				return bridge.Grant{}, fmt.Errorf("holds what is %w", err)
+				return bridge.Grant{}, fmt.Errorf("contains an invalid filter: %w", err)
 			}
 			if list.allows && filter.Reserved() {
-				return bridge.Grant{}, fmt.Errorf("allows %q, which reaches subjects of NATS itself ($…, _INBOX) or everything; begin it with a word of your own, like chat.>", text)
+				return bridge.Grant{}, fmt.Errorf("allows %q, which matches subjects of NATS itself ($…, _INBOX) or everything; start it with a word of your own, like chat.>", text)
 			}
 			*list.to = append(*list.to, filter)
 		}
@@ -156,10 +157,10 @@ func (p Permissions) grant() (grant bridge.Grant, err error) {
 	return grant, nil
 }
 
-// Claims are what Sign puts into a token.
+// Claims are the claims of a token that Sign makes.
 type Claims struct {
 	Subject  string // the caller's name
-	ID       string // the token's own name, by which it can be revoked
+	ID       string // `jti`, by which the token can be revoked
 	Issuer   string
 	Audience string
 	Expires  time.Time
@@ -167,7 +168,7 @@ type Claims struct {
 	More     map[string]string // for routes with {claim.…}
 }
 
-// Sign makes a token, of HS256. It is for development, and for programs that sign their callers in themselves.
+// Sign returns a token signed with HS256. It is for development, and for programs that sign in their own callers.
 func Sign(secret string, c Claims) (string, error) {
 	if len(secret) < MinSecret {
 		return "", errSecret("the secret", secret)

@@ -20,29 +20,29 @@ import (
 )
 
 const (
-	// refreshEvery is how old a key set may become while it is in use: so long does a key live on that its provider removed.
+	// refreshEvery is the age at which a key set in use is read again. A key that its provider has removed stays valid so long.
 	refreshEvery = 5 * time.Minute
-	// fetchEvery is how often a key set is asked for at most, whatever key ids callers make up.
+	// fetchEvery is the shortest time between two reads, whatever key ids callers make up.
 	fetchEvery = 5 * time.Second
-	// fetchTimeout is how long the provider may take.
+	// fetchTimeout is how long one read may take.
 	fetchTimeout = 5 * time.Second
-	// maxWaiting is how many requests wait for a key set at once, and waitTimeout how long: each holds a connection and a
-	// goroutine, and anyone can make up a key id that has to be looked for.
+	// maxWaiting is how many requests may wait for a read at once, and waitTimeout for how long. Each holds a connection and a
+	// goroutine, and anyone can make up a key id that causes a read.
 	maxWaiting  = 64
 	waitTimeout = 2 * time.Second
-	// maxKeySet is how many bytes of an answer are read.
+	// maxKeySet is the size of the largest key set, in bytes.
 	maxKeySet = 1 << 20
 )
 
-// jwks is a key set from a URL. It is read when it is needed: a key in it is used for as long as the provider is away, and
-// one that is not is looked for, though not at every call.
+// jwks is a key set from a URL. It is read when a key is missing or the set is old. While the provider cannot be reached, the keys
+// of the last read stay valid.
 type jwks struct {
 	url    string
 	log    *slog.Logger
 	client *http.Client
 	pace   *rate.Limiter
 
-	waiting chan struct{} // holds one for each request that waits
+	waiting chan struct{} // one element for each request that waits
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -50,21 +50,21 @@ type jwks struct {
 
 	mu      sync.Mutex
 	keys    []key
-	at      time.Time     // when they were read
-	away    bool          // the last attempt has failed
-	arrived chan struct{} // closed when the attempt under way has ended; nil if there is none
+	at      time.Time     // when keys was read
+	away    bool          // the last read has failed
+	arrived chan struct{} // closed when the running read has ended; nil if none is running
 }
 
 func openJWKS(config Config) *jwks {
 	j := newJWKS(context.Background(), config.JWKS, config.Proxy, config.Log)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.fetch() // so that the first caller need not wait
+	j.fetch() // the first caller need not wait for it
 	return j
 }
 
-// KeySet reads a key set once, as Auth would, and tells how many keys there are that tokens can be signed with: at least one. The
-// error says what is wrong with it. proxy is that of Config.
+// KeySet reads a key set once, as Auth would, and returns how many of its keys can sign tokens. A set without any is an error.
+// proxy is as in Config.
 func KeySet(ctx context.Context, address string, proxy *url.URL) (count int, err error) {
 	j := newJWKS(ctx, address, proxy, nil)
 	defer j.close()
@@ -72,8 +72,8 @@ func KeySet(ctx context.Context, address string, proxy *url.URL) (count int, err
 	return len(keys), err
 }
 
-// ReadKeySet reads the key set now, and returns how many keys it holds. If it cannot be read, the keys that it held stay good.
-// Where tokens have another kind of key there is no set: it returns 0 and no error.
+// ReadKeySet reads the key set now, and returns how many keys it holds. After an error the earlier keys stay valid. Without
+// Config.JWKS it returns 0 and no error.
 func (a *Auth) ReadKeySet(ctx context.Context) (count int, err error) {
 	j, isSet := a.keys.(*jwks)
 	if !isSet {
@@ -91,15 +91,15 @@ func (a *Auth) ReadKeySet(ctx context.Context) (count int, err error) {
 
 func newJWKS(ctx context.Context, address string, proxy *url.URL, log *slog.Logger) *jwks {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil // what the environment names was set for other programs, and would see which keys are trusted
+	transport.Proxy = nil // a proxy from the environment was set for other programs, and could exchange the trusted keys
 	if proxy != nil {
 		transport.Proxy = http.ProxyURL(proxy)
 	}
-	transport.DisableKeepAlives = true // it is asked too rarely
+	transport.DisableKeepAlives = true // reads are too rare
 	j := &jwks{
 		url: address, log: log, pace: rate.NewLimiter(rate.Every(fetchEvery), 1), waiting: make(chan struct{}, maxWaiting),
 		client: &http.Client{Transport: transport, Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("it redirects; name the URL that it leads to")
+			return errors.New("the URL redirects; set the URL that it redirects to")
 		}},
 	}
 	j.ctx, j.cancel = context.WithCancel(ctx)
@@ -111,7 +111,7 @@ func (j *jwks) close() {
 	j.reading.Wait()
 }
 
-// find implements keys. A token without a key id may be of any key.
+// find implements keys. Any key may have signed a token without a key id.
 func (j *jwks) find(ctx context.Context, id string) ([]key, error) {
 	for isAgain := false; ; isAgain = true {
 		found, arrived, err := j.look(id, isAgain)
@@ -124,13 +124,13 @@ func (j *jwks) find(ctx context.Context, id string) ([]key, error) {
 	}
 }
 
-// await waits for the attempt under way, unless too many do already.
+// await waits for the running read, unless too many requests wait already.
 func (j *jwks) await(ctx context.Context, arrived <-chan struct{}) error {
 	select {
 	case j.waiting <- struct{}{}:
 		defer func() { <-j.waiting }()
 	default:
-		return undecided("too many requests wait for the key set of TAILWATER_AUTH_JWKS_URL already")
+		return undecided("too many requests are waiting for the key set of TAILWATER_AUTH_JWKS_URL")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, waitTimeout, undecided("the provider of TAILWATER_AUTH_JWKS_URL has not answered in time"))
 	defer cancel()
@@ -142,11 +142,11 @@ func (j *jwks) await(ctx context.Context, arrived <-chan struct{}) error {
 		if errors.As(context.Cause(ctx), &late) {
 			return late
 		}
-		return undecided("the caller did not wait for the key set")
+		return undecided("the request ended before the key set was read")
 	}
 }
 
-// look gives the keys of an id, or what to wait for until it is worth while to look again.
+// look returns the keys with an id, or a channel to wait for before looking again.
 func (j *jwks) look(id string, isAgain bool) (found []key, arrived <-chan struct{}, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -167,10 +167,10 @@ func (j *jwks) look(id string, isAgain bool) (found []key, arrived <-chan struct
 	case j.away:
 		return nil, nil, undecided("the key set that TAILWATER_AUTH_JWKS_URL names cannot be read")
 	}
-	return nil, nil, keyError("the token's kid is that of no key which its provider publishes")
+	return nil, nil, keyError("the token's kid is not in the provider's key set")
 }
 
-// fetch reads the key set in the background. The lock must be held.
+// fetch starts a read in the background. The lock must be held.
 func (j *jwks) fetch() {
 	arrived := make(chan struct{})
 	j.arrived = arrived
@@ -182,7 +182,7 @@ func (j *jwks) fetch() {
 		if err == nil {
 			j.keys, j.at = keys, time.Now()
 		} else if j.ctx.Err() == nil {
-			j.log.Warn("cannot read the key set of tokens; those it had stay good", "error", err, "keys", len(j.keys))
+			j.log.Warn("cannot read the key set; the keys of the last read stay valid", "error", err, "keys", len(j.keys))
 		}
 		close(arrived)
 	})
@@ -191,16 +191,16 @@ func (j *jwks) fetch() {
 func (j *jwks) read(ctx context.Context) ([]key, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the key set: %w", err)
+		return nil, fmt.Errorf("request the key set: %w", err)
 	}
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
 	response, err := j.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the key set: %w", err)
+		return nil, fmt.Errorf("request the key set: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask for the key set: %s", response.Status)
+		return nil, fmt.Errorf("request the key set: %s", response.Status)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet))
 	if err != nil {
@@ -213,13 +213,13 @@ func (j *jwks) read(ctx context.Context) ([]key, error) {
 	return keys, nil
 }
 
-// parseKeySet gives the keys of a set that tokens can be signed with. Others are passed over: a set may hold any.
+// parseKeySet returns the keys of a set that can sign tokens. It skips others: a set may hold keys for any use.
 func parseKeySet(text []byte) ([]key, error) {
 	var set jwkset.JWKSMarshal
 	if err := json.Unmarshal(text, &set); err != nil || !utf8.Valid(text) {
-		return nil, errors.New("read the key set: it is no JSON Web Key Set")
+		return nil, errors.New("read the key set: not a JSON Web Key Set")
 	}
-	// Package json takes a name in any case for the field's.
+	// Package json matches names of fields in any case.
 	if hasTwice(text, func(name string) string { return strings.ToLower(strings.ToUpper(name)) }) {
 		return nil, fmt.Errorf("read the key set: it %w", errTwice)
 	}
@@ -245,7 +245,7 @@ func parseKeySet(text []byte) ([]key, error) {
 		}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("read the key set: it holds no key that tokens can be signed with")
+		return nil, errors.New("read the key set: it holds no key that can sign tokens")
 	}
 	return keys, nil
 }

@@ -96,7 +96,7 @@ func TestKeySet(t *testing.T) {
 	if n := p.count(); n != 1 {
 		t.Errorf("it was asked %d times", n)
 	}
-	bad(t, a, sign(t, jwt.SigningMethodRS256, pairs()["RS256"].private, claims(nil), "kid", "other RS256"), "signature is not of a key")
+	bad(t, a, sign(t, jwt.SigningMethodRS256, pairs()["RS256"].private, claims(nil), "kid", "other RS256"), "signature does not match")
 	bad(t, a, sign(t, jwt.SigningMethodES256, pairs()["ES256"].private, claims(nil), "kid", "RS256"), "alg is ES256")
 	bad(t, a, sign(t, jwt.SigningMethodHS256, keySet(t, "RS256"), claims(nil), "kid", "RS256"), "alg is HS256")
 	bad(t, a, sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(nil), "kid", "RS256"), "alg is none")
@@ -109,7 +109,7 @@ func TestUnknownKeyIDsAreLimited(t *testing.T) {
 	a := open(t, auth.Config{JWKS: p.URL})
 	good(t, a, signed(t, "RS256"))
 	for range 50 {
-		bad(t, a, signed(t, "ES256"), "kid is that of no key")
+		bad(t, a, signed(t, "ES256"), "kid is not in the provider")
 	}
 	if n := p.count(); n > 3 {
 		t.Errorf("it was asked %d times", n)
@@ -247,7 +247,7 @@ func TestFewWaitForTheKeySet(t *testing.T) {
 	}
 	turnedAway, late := 0, 0
 	for text, n := range told {
-		if strings.Contains(text, "too many requests wait") {
+		if strings.Contains(text, "too many requests are waiting") {
 			turnedAway += n
 		}
 		if strings.Contains(text, "has not answered in time") {

@@ -14,27 +14,27 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// keys are what signatures are checked with.
+// keys finds the keys that signatures are checked with.
 type keys interface {
-	// find gives those that may have signed a token. The error is a keyError, or undecided.
+	// find returns the keys that may have signed a token with that key id. The error is a keyError, or undecided.
 	find(ctx context.Context, id string) ([]key, error)
 	close()
 }
 
-// key is one of them. It is used with the algorithms of its kind alone, whatever a token asks for: taken for the secret of an
-// HMAC, a public key would let everyone make tokens.
+// key is a key with the algorithms it may be used with, whatever a token asks for: if a public key were used as the secret of an
+// HMAC, everyone could sign tokens.
 type key struct {
-	id    string // empty where it has none
+	id    string // `kid`; empty if it has none
 	algs  []string
-	value any // as package jwt takes it
+	value any // as package jwt wants it
 }
 
-// keyError says why no key fits a token.
+// keyError is why no key fits a token.
 type keyError string
 
 func (e keyError) Error() string { return string(e) }
 
-// undecided says why it cannot be told now whether a key fits a token.
+// undecided is why it is not known yet whether a key fits a token.
 type undecided string
 
 func (u undecided) Error() string { return string(u) }
@@ -56,17 +56,17 @@ func openKeys(config Config) (keys, error) {
 	case len(config.Secret) >= MinSecret:
 		return fixed{{algs: []string{"HS256", "HS384", "HS512"}, value: []byte(config.Secret)}}, nil
 	}
-	return nil, errSecret("the secret of tokens", config.Secret)
+	return nil, errSecret("the secret for tokens", config.Secret)
 }
 
 func errSecret(what, secret string) error {
-	return fmt.Errorf("%s has %d bytes, and needs at least %d", what, len(secret), MinSecret)
+	return fmt.Errorf("%s has %d bytes; it needs at least %d", what, len(secret), MinSecret)
 }
 
-// minRSA is the least that RFC 7518, 3.3, allows, in bits.
+// minRSA is the size of the smallest RSA key that RFC 7518, 3.3, allows, in bits.
 const minRSA = 2048
 
-// newKey gives the key with the algorithms that it is for.
+// newKey returns a public key with the algorithms it may be used with.
 func newKey(public crypto.PublicKey) (key, error) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
@@ -82,7 +82,7 @@ func newKey(public crypto.PublicKey) (key, error) {
 	case ed25519.PublicKey:
 		return key{algs: []string{"EdDSA"}, value: public}, nil
 	}
-	return key{}, errors.New("a key is none that tokens are signed with; RSA, ECDSA on P-256, P-384 or P-521, and Ed25519 are")
+	return key{}, errors.New("the key cannot sign tokens; use RSA, ECDSA on P-256, P-384 or P-521, or Ed25519")
 }
 
 // fixed are keys that never change.
@@ -91,14 +91,14 @@ type fixed []key
 func (f fixed) find(context.Context, string) ([]key, error) { return f, nil }
 func (fixed) close()                                        {}
 
-// keyOf gives what a token's signature is to be checked with.
+// keyOf returns the keys to check a token's signature with.
 func (a *Auth) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
 	if _, critical := token.Header["crit"]; critical {
-		return nil, keyError("the token has a crit header, and this bridge knows none of what that asks for")
+		return nil, keyError("the token has a crit header, whose extensions this bridge does not support")
 	}
 	id, isText := token.Header["kid"].(string)
 	if _, has := token.Header["kid"]; has && !isText {
-		return nil, keyError("the token's kid is no string")
+		return nil, keyError("the token's kid is not a string")
 	}
 	found, err := a.keys.find(ctx, id)
 	if err != nil {
@@ -111,7 +111,7 @@ func (a *Auth) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
 		}
 	}
 	if len(set.Keys) == 0 {
-		return nil, keyError(fmt.Sprintf("the token's alg is %s, which is not what this bridge's keys are for", token.Method.Alg()))
+		return nil, keyError(fmt.Sprintf("the token's alg is %s, which this bridge's keys are not for", token.Method.Alg()))
 	}
 	return set, nil
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// RevokedBucket is the bucket of NATS's key-value store that says which tokens are good no more. The key `jti.<jti>` revokes
-// one token, `sub.<sub>` all of a caller; what a key cannot hold is written as `jti64.` or `sub64.` and base64url, with or
-// without padding. Values mean nothing. Without the bucket nothing is revoked.
+// RevokedBucket is the NATS key-value bucket of revocations. The key `jti.<jti>` revokes one token, `sub.<sub>` every token of a
+// caller. Names that a key cannot contain are written in base64url, with or without padding, behind `jti64.` or `sub64.`. The
+// values are ignored. Without the bucket nothing is revoked.
 const RevokedBucket = "tailwater_revoked"
 
-// RevokedFilter is what the bridge reads for it.
+// RevokedFilter matches the subjects of RevokedBucket.
 const RevokedFilter bridge.Subject = "$KV." + RevokedBucket + ".>"
 
-// revocations is the bucket's keys, as they are. It reads them as a browser would read any bucket: from the hub, the newest
-// of each key first. So it misses nothing, whether NATS was away or this process was, or is told so, and begins again.
+// revocations holds the keys of the bucket. It reads them as a browser would read any bucket: through the hub, beginning with the
+// newest value of each key. So after an outage of NATS or of this process it resumes, or is told to begin again.
 type revocations struct {
 	hub     *bridge.Hub
 	changed func()
@@ -31,8 +31,8 @@ type revocations struct {
 
 	mu     sync.RWMutex
 	keys   map[string]bool
-	known  bool // they were read once
-	stored bool // from a stream
+	known  bool // keys has been read once
+	stored bool // keys comes from a stream
 	inspection
 }
 
@@ -56,11 +56,11 @@ func (r *revocations) close() {
 	r.reading.Wait()
 }
 
-// ask tells whether a caller is revoked, and whether that is known.
+// ask reports whether a caller is revoked, and whether that is known.
 func (r *revocations) ask(caller bridge.Caller) (revoked, known bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	known = r.known && r.isSound(r.stored)
+	known = r.known && r.isComplete(r.stored)
 	if len(r.keys) == 0 {
 		return false, known
 	}
@@ -72,8 +72,8 @@ func (r *revocations) ask(caller bridge.Caller) (revoked, known bool) {
 	return revoked, known
 }
 
-// read reads the bucket from its beginning, until it is another, or something is missing. What was revoked stays so until
-// the new beginning is read. It reports false when ctx has ended, or the hub is closed.
+// read reads the bucket from its beginning and follows it until a gap or a reset. Earlier revocations stay in force until the
+// beginning was read again. It returns false when ctx has ended, or the hub is closed.
 func (r *revocations) read(ctx context.Context) bool {
 	reader, err := r.hub.Read([]bridge.Subject{RevokedFilter}, bridge.Framing{Format: bridge.Lines}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceLast}})
 	if err != nil {
@@ -91,7 +91,7 @@ func (r *revocations) read(ctx context.Context) bool {
 			isFirst = false
 		}
 		if len(frames) > 0 && reader.Synced() {
-			r.publish(keys, reader.Stored())
+			r.replace(keys, reader.Stored())
 		}
 		if len(frames) > 0 {
 			continue
@@ -104,14 +104,14 @@ func (r *revocations) read(ctx context.Context) bool {
 	}
 }
 
-// readBytes is how much of the bucket is looked at in one go.
+// readBytes is how many bytes of events are read at once.
 const readBytes = 256 << 10
 
-// apply puts one event into the keys. It reports false where others are missing before it.
+// apply changes keys as one event says. It returns false for a gap or a reset.
 func (r *revocations) apply(keys map[string]bool, frame []byte) bool {
 	var event struct{ Subject, Event, Data string }
 	if json.Unmarshal(frame, &event) != nil {
-		return true // a message's value, of which nothing is needed, is always in JSON; this cannot be
+		return true // cannot happen: events are JSON, whatever the values are
 	}
 	switch event.Event {
 	case bridge.EventGap, bridge.EventReset:
@@ -124,14 +124,14 @@ func (r *revocations) apply(keys map[string]bool, frame []byte) bool {
 		if event.Subject != "" {
 			key := keyIn(event.Subject)
 			keys[key] = true
-			r.look(key)
+			r.warnIfUseless(key)
 			r.note(key)
 		}
 	}
 	return true
 }
 
-// keyIn gives the key that a subject stands for.
+// keyIn returns the key that a subject stands for.
 func keyIn(subject string) string {
 	key := strings.TrimPrefix(subject, strings.TrimSuffix(string(RevokedFilter), ">"))
 	if strings.HasPrefix(key, "sub64.") || strings.HasPrefix(key, "jti64.") {
@@ -140,18 +140,18 @@ func keyIn(subject string) string {
 	return key
 }
 
-// look warns of a key that revokes nothing, although somebody believes so.
-func (r *revocations) look(key string) {
+// warnIfUseless logs a key that revokes nothing, although somebody wrote it to revoke.
+func (r *revocations) warnIfUseless(key string) {
 	for _, prefix := range []string{"sub.", "jti.", "sub64.", "jti64."} {
 		if strings.HasPrefix(key, prefix) {
 			return
 		}
 	}
-	r.log.Warn("a key revokes nothing; write jti.<jti> or sub.<sub>, or jti64. and sub64. with base64url", "bucket", RevokedBucket, "key", key)
+	r.log.Warn("a key revokes nothing; write jti.<jti> or sub.<sub>, or jti64.… or sub64.… in base64url", "bucket", RevokedBucket, "key", key)
 }
 
-// publish lets all know what is revoked.
-func (r *revocations) publish(keys map[string]bool, stored bool) {
+// replace puts other keys in force.
+func (r *revocations) replace(keys map[string]bool, stored bool) {
 	r.mu.Lock()
 	r.keys, r.known, r.stored = maps.Clone(keys), true, stored
 	r.mu.Unlock()

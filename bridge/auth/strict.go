@@ -1,7 +1,7 @@
 package auth
 
-// JSON that carries rights is read strictly (RFC 7515, 4; RFC 7519, 4): a name that an object has twice means one thing to one decoder
-// and another to the next. encoding/json takes the last, and for a field of a struct any name that differs in case alone.
+// JSON that carries rights is read strictly (RFC 7515, 4; RFC 7519, 4). If an object has a name twice, decoders disagree about its
+// value. encoding/json uses the last, and for the fields of a struct it ignores case.
 
 import (
 	"bytes"
@@ -14,11 +14,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// errTwice: a JSON text is ambiguous.
-var errTwice = errors.New("has a name twice in one object, so that it could mean either")
+// errTwice means that an object has a name twice.
+var errTwice = errors.New("has a name twice in one object")
 
-// checkParts checks that the header and the claims of a token are JSON objects that mean one thing alone. The signature is not
-// looked at.
+// checkParts checks that the header and the claims of a token are JSON objects without repeated names. It does not check the
+// signature.
 func checkParts(token string) error {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -40,7 +40,7 @@ func isObject(text []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) && json.Valid(text)
 }
 
-// hasTwice reports whether an object in a valid JSON text has a name twice. Names are the same that key gives the same text for.
+// hasTwice reports whether an object in a valid JSON text has a name twice. Two names are equal if key returns the same for both.
 func hasTwice(text []byte, key func(string) string) bool {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber() // a number may be larger than a float64
@@ -48,7 +48,7 @@ func hasTwice(text []byte, key func(string) string) bool {
 	for {
 		token, err := decoder.Token()
 		if err != nil {
-			return false // the end: the text is valid
+			return false // the end of the text, which is valid
 		}
 		if end, isDelim := token.(json.Delim); isDelim && (end == '}' || end == ']') {
 			open = open[:len(open)-1]
@@ -66,13 +66,13 @@ func hasTwice(text []byte, key func(string) string) bool {
 	}
 }
 
-// level is an object or a list whose end has not been read.
+// level is an object or a list whose end was not read yet.
 type level struct {
-	names   map[string]bool // that the object has; nil for a list
-	isValue bool            // the next token begins the value of a name
+	names   map[string]bool // of the object so far; nil for a list
+	isValue bool            // the next token is the value of a name
 }
 
-// repeats takes a token of the level, and reports whether that is a name which the object has already.
+// repeats reads a token of the level, and reports whether the token is a name that the object has already.
 func (l *level) repeats(token json.Token, key func(string) string) bool {
 	if l.names == nil {
 		return false

@@ -53,17 +53,17 @@ func TestTokensAreDecodedStrictly(t *testing.T) {
 		"deny and DENY":            {header, with(`"nats":{"sub":{"allow":["chat.>"],"deny":["chat.a"],"DENY":[]}}`), form},
 		"a long s":                 {header, with(`"nats":{"wildcardſ":true}`), form},
 		"WILDCARDS":                {header, with(`"nats":{"wildcards":false,"WILDCARDS":true}`), form},
-		"NATS":                     {header, with(`"NATS":{"sub":{"deny":["chat.a"]}}`), "in small letters"},
-		"nats and Nats":            {header, with(`"nats":{},"Nats":{"sub":{"deny":["chat.a"]}}`), "in small letters"},
+		"NATS":                     {header, with(`"NATS":{"sub":{"deny":["chat.a"]}}`), "in lower case"},
+		"nats and Nats":            {header, with(`"nats":{},"Nats":{"sub":{"deny":["chat.a"]}}`), "in lower case"},
 		"deny that is a text":      {header, with(`"nats":{"sub":{"allow":["chat.>"],"deny":"chat.a"}}`), form},
 		"deny of numbers":          {header, with(`"nats":{"sub":{"allow":["chat.>"],"deny":[7]}}`), form},
 		"deny of nothing":          {header, with(`"nats":{"sub":{"allow":["chat.>"],"deny":[null]}}`), form},
 		"wildcards as a text":      {header, with(`"nats":{"wildcards":"false"}`), form},
 		"sub as a list":            {header, with(`"nats":{"sub":[]}`), form},
-		"no UTF-8":                 {header, with("\"x\":\"\xff\""), "is no JWT"},
-		"no UTF-8 in the header":   {"{\"alg\":\"HS256\",\"x\":\"\xff\"}", with(`"x":1`), "is no JWT"},
-		"null as claims":           {header, `null`, "is no JWT"},
-		"null as header":           {`null`, with(`"x":1`), "is no JWT"},
+		"no UTF-8":                 {header, with("\"x\":\"\xff\""), "is not a JWT"},
+		"no UTF-8 in the header":   {"{\"alg\":\"HS256\",\"x\":\"\xff\"}", with(`"x":1`), "is not a JWT"},
+		"null as claims":           {header, `null`, "is not a JWT"},
+		"null as header":           {`null`, with(`"x":1`), "is not a JWT"},
 	} {
 		t.Run(name, func(t *testing.T) { bad(t, a, signText(t, test.header, test.claims), test.says) })
 	}

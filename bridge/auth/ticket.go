@@ -16,38 +16,37 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// seal makes tickets: the token itself, encrypted, so that a ticket is good for exactly as long as its token is, and for
-// exactly as much, on every node that has the secret. Whoever finds it in a log can use it here until then, but nowhere else,
-// and reads nothing from it.
+// seal makes tickets. A ticket is the encrypted token: it has the same rights and expires with the token, on every bridge that
+// has the secret. A ticket found in a log can be used on these bridges until it expires, nowhere else, and reveals nothing.
 type seal struct{ cipher cipher.AEAD }
 
-// sealPurpose separates this key from others that may be derived from the secret, and tickets from other sealed texts.
+// sealPurpose distinguishes this key from other keys of the same secret, and tickets from other sealed texts.
 const sealPurpose = "tailwater ticket 1"
 
-// openSeal returns nil where there is no secret. That of tickets may be missing: what stands in cookies is then sealed with the
-// one that makes tokens, which every bridge has as well.
+// openSeal returns nil if there is no secret. Without a secret for tickets, cookies are sealed with the secret for tokens, which
+// every bridge has as well.
 func openSeal(config Config) (*seal, error) {
 	secret := cmp.Or(config.TicketSecret, config.Secret)
 	if secret == "" {
 		return nil, nil
 	}
 	if config.TicketSecret != "" && len(secret) < MinSecret {
-		return nil, errSecret("the secret of tickets", secret)
+		return nil, errSecret("the secret for tickets", secret)
 	}
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, sealPurpose, chacha20poly1305.KeySize)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of tickets: %w", err)
+		return nil, fmt.Errorf("derive the key for tickets: %w", err)
 	}
 	aead, err := chacha20poly1305.NewX(key)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of tickets: %w", err)
+		return nil, fmt.Errorf("derive the key for tickets: %w", err)
 	}
 	return &seal{aead}, nil
 }
 
 func (s *seal) close(token string) string {
 	nonce := make([]byte, s.cipher.NonceSize(), s.cipher.NonceSize()+len(token)+s.cipher.Overhead())
-	_, _ = rand.Read(nonce) // it never fails
+	_, _ = rand.Read(nonce) // never fails
 	return base64.RawURLEncoding.EncodeToString(s.cipher.Seal(nonce, nonce, []byte(token), []byte(sealPurpose)))
 }
 
@@ -64,13 +63,13 @@ func (s *seal) open(ticket string) (token string, ok bool) {
 	return string(opened), err == nil
 }
 
-// Tickets tells whether tickets may be given to pages, which put them into URLs.
+// Tickets reports whether tickets may be given to pages, which put them into URLs.
 func (a *Auth) Tickets() bool { return a.config.TicketSecret != "" }
 
-// Seals tells whether there is a secret to seal with.
+// Seals reports whether Seal can make tickets.
 func (a *Auth) Seals() bool { return a.seal != nil }
 
-// Seal makes a ticket of a token that was found good; empty where there is no secret to seal with.
+// Seal returns a ticket for a valid token; empty if there is no secret.
 func (a *Auth) Seal(token string) string {
 	if a.seal == nil {
 		return ""
@@ -78,14 +77,14 @@ func (a *Auth) Seal(token string) string {
 	return a.seal.close(token)
 }
 
-// Ticket gives the caller whom a ticket's token names. The errors are those of Token.
+// Ticket returns the caller that a ticket's token names. Errors are as of Token.
 func (a *Auth) Ticket(ctx context.Context, ticket string) (bridge.Caller, error) {
 	token, ok := "", false
 	if a.seal != nil {
 		token, ok = a.seal.open(ticket)
 	}
 	if !ok {
-		return bridge.Caller{}, fmt.Errorf("%w: the ticket is none that this bridge has made, or not as it was made; POST /session gives another", bridge.ErrToken)
+		return bridge.Caller{}, fmt.Errorf("%w: the ticket is invalid: this bridge did not make it, or it was changed; get another by POST /session", bridge.ErrToken)
 	}
 	return a.Token(ctx, token)
 }

@@ -52,7 +52,7 @@ func TestBadTickets(t *testing.T) {
 		changed := []byte(ticket)
 		changed[i] = 'A' + (changed[i]-'A'+1)%26
 		if string(changed) != ticket {
-			badTicket(t, a, string(changed), "POST /session gives another")
+			badTicket(t, a, string(changed), "get another by POST /session")
 		}
 	}
 	// Bits that stand for nothing in base64 are not free either.
@@ -60,20 +60,20 @@ func TestBadTickets(t *testing.T) {
 		ticket := a.Seal(sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"x": length})))
 		for _, last := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
 			if changed := ticket[:len(ticket)-1] + string(last); changed != ticket {
-				badTicket(t, a, changed, "POST /session gives another")
+				badTicket(t, a, changed, "get another by POST /session")
 			}
 		}
 	}
 	for _, none := range []string{"", "swordfish", ticket + "\n", "\r" + ticket, ticket[:9] + "\r\n" + ticket[9:], ticket[1:], ticket[:len(ticket)-1], ticket + "A", ticket + "=", token, base64.RawURLEncoding.EncodeToString([]byte(token)), strings.Repeat("A", 1<<20)} {
-		badTicket(t, a, none, "POST /session gives another")
+		badTicket(t, a, none, "get another by POST /session")
 	}
 	badTicket(t, a, a.Seal(sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"exp": time.Now().Add(-time.Second).Unix()}))), "has expired")
-	badTicket(t, a, a.Seal(sign(t, jwt.SigningMethodHS256, []byte(secret+"x"), claims(nil))), "signature is not of a key")
+	badTicket(t, a, a.Seal(sign(t, jwt.SigningMethodHS256, []byte(secret+"x"), claims(nil))), "signature does not match")
 
 	other := open(t, auth.Config{Secret: secret, TicketSecret: ticketSecret + "x"})
-	badTicket(t, other, ticket, "none that this bridge has made")
+	badTicket(t, other, ticket, "this bridge did not make it")
 	without := open(t, auth.Config{PublicKeys: []crypto.PublicKey{pairs()["EdDSA"].public()}})
-	badTicket(t, without, ticket, "none that this bridge has made")
+	badTicket(t, without, ticket, "this bridge did not make it")
 	if without.Tickets() || without.Seals() || without.Seal(token) != "" {
 		t.Error("tickets without a secret")
 	}
@@ -92,8 +92,8 @@ func TestSealWithTheSecretOfTokens(t *testing.T) {
 	if caller, err := same.Ticket(t.Context(), sealed); err != nil || caller.Name != "alice" {
 		t.Errorf("%+v, %v", caller, err)
 	}
-	badTicket(t, other, sealed, "none that this bridge has made")
-	badTicket(t, open(t, auth.Config{Secret: secret, TicketSecret: ticketSecret}), sealed, "none that this bridge has made")
+	badTicket(t, other, sealed, "this bridge did not make it")
+	badTicket(t, open(t, auth.Config{Secret: secret, TicketSecret: ticketSecret}), sealed, "this bridge did not make it")
 }
 
 // No text is a ticket but one that was sealed.

@@ -82,32 +82,32 @@ func TestBadTokens(t *testing.T) {
 	parts := strings.Split(whole, ".")
 	encode := base64.RawURLEncoding.EncodeToString
 	for name, test := range map[string]struct{ token, says string }{
-		"nothing":               {"", "is no JWT"},
-		"a word":                {"swordfish", "is no JWT"},
-		"dots":                  {"..", "is no JWT"},
+		"nothing":               {"", "is not a JWT"},
+		"a word":                {"swordfish", "is not a JWT"},
+		"dots":                  {"..", "is not a JWT"},
 		"a megabyte of dots":    {strings.Repeat(".", 1<<20), "at most 8192"},
-		"8 KiB of dots":         {strings.Repeat(".", 8<<10), "is no JWT"},
-		"no JSON":               {encode([]byte("{")) + "." + parts[1] + "." + parts[2], "is no JWT"},
-		"padding":               {parts[0] + "=." + parts[1] + "." + parts[2], "is no JWT"},
+		"8 KiB of dots":         {strings.Repeat(".", 8<<10), "is not a JWT"},
+		"no JSON":               {encode([]byte("{")) + "." + parts[1] + "." + parts[2], "is not a JWT"},
+		"padding":               {parts[0] + "=." + parts[1] + "." + parts[2], "is not a JWT"},
 		"alg none":              {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, claims(nil)), "alg is none"},
-		"alg None":              {encode([]byte(`{"alg":"None"}`)) + "." + parts[1] + ".", "alg is none that this bridge knows"},
-		"no alg":                {encode([]byte(`{"typ":"JWT"}`)) + "." + parts[1] + "." + parts[2], "alg is none that this bridge knows"},
-		"no signature":          {parts[0] + "." + parts[1] + ".", "signature is not of a key"},
-		"another secret":        {sign(t, jwt.SigningMethodHS256, []byte(secret+"x"), claims(nil)), "signature is not of a key"},
-		"other claims":          {parts[0] + "." + strings.Split(with("sub", "bob"), ".")[1] + "." + parts[2], "signature is not of a key"},
-		"RS256":                 {sign(t, jwt.SigningMethodRS256, pairs()["RS256"].private, claims(nil)), "alg is RS256, which is not what"},
+		"alg None":              {encode([]byte(`{"alg":"None"}`)) + "." + parts[1] + ".", "alg is unknown"},
+		"no alg":                {encode([]byte(`{"typ":"JWT"}`)) + "." + parts[1] + "." + parts[2], "alg is unknown"},
+		"no signature":          {parts[0] + "." + parts[1] + ".", "signature does not match"},
+		"another secret":        {sign(t, jwt.SigningMethodHS256, []byte(secret+"x"), claims(nil)), "signature does not match"},
+		"other claims":          {parts[0] + "." + strings.Split(with("sub", "bob"), ".")[1] + "." + parts[2], "signature does not match"},
+		"RS256":                 {sign(t, jwt.SigningMethodRS256, pairs()["RS256"].private, claims(nil)), "alg is RS256, which"},
 		"critical header":       {sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil), "crit", []string{"b64"}), "crit header"},
-		"kid that is no string": {sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil), "kid", 7), "kid is no string"},
+		"kid that is no string": {sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil), "kid", 7), "kid is not a string"},
 		"expired":               {with("exp", time.Now().Add(-time.Minute).Unix()), "has expired (20"},
 		"expired just now":      {with("exp", time.Now().Add(-time.Second).Unix()), "has expired (20"},
 		"no exp":                {with("exp", nil), "has no exp"},
-		"exp of text":           {with("exp", "tomorrow"), "exp is no number"},
-		"exp of a list":         {with("exp", []int{1}), "exp is no number"},
+		"exp of text":           {with("exp", "tomorrow"), "exp is not a number"},
+		"exp of a list":         {with("exp", []int{1}), "exp is not a number"},
 		"exp of nothing":        {with("exp", 0), "exp is 0"},
-		"nbf of text":           {with("nbf", "yesterday"), "nbf is no number"},
-		"nbf of truth":          {with("nbf", true), "nbf is no number"},
-		"iss of a number":       {with("iss", 7), "iss is no string"},
-		"iss of a list":         {with("iss", []string{"https://id.example.com"}), "iss is no string"},
+		"nbf of text":           {with("nbf", "yesterday"), "nbf is not a number"},
+		"nbf of truth":          {with("nbf", true), "nbf is not a number"},
+		"iss of a number":       {with("iss", 7), "iss is not a string"},
+		"iss of a list":         {with("iss", []string{"https://id.example.com"}), "iss is not a string"},
 		"iss of nothing":        {with("iss", ""), "iss is not the issuer"},
 		"aud of nobody":         {with("aud", []string{}), "aud does not name this bridge"},
 		"aud of nothing":        {with("aud", ""), "aud does not name this bridge"},
@@ -115,28 +115,28 @@ func TestBadTokens(t *testing.T) {
 		"aud of numbers":        {with("aud", []any{"tailwater", 7}), "aud is neither a string nor a list"},
 		"aud of an object":      {with("aud", map[string]any{"tailwater": true}), "aud is neither a string nor a list"},
 		"aud of others":         {with("aud", []string{"a", "b"}), "aud does not name this bridge"},
-		"sub of a number":       {with("sub", 7), "sub is no string"},
-		"sub of a list":         {with("sub", []string{"alice"}), "sub is no string"},
-		"not yet valid":         {with("nbf", time.Now().Add(time.Minute).Unix()), "not valid yet: its nbf is ahead (20"},
+		"sub of a number":       {with("sub", 7), "sub is not a string"},
+		"sub of a list":         {with("sub", []string{"alice"}), "sub is not a string"},
+		"not yet valid":         {with("nbf", time.Now().Add(time.Minute).Unix()), "not valid yet: its nbf is in the future (20"},
 		"wrong issuer":          {with("iss", "https://id.example.com.evil.com"), "iss is not the issuer"},
 		"no issuer":             {with("iss", nil), "iss is not the issuer"},
-		"wrong audience":        {with("aud", "tailwater2"), "is for somebody else"},
-		"no audience":           {with("aud", nil), "is for somebody else"},
+		"wrong audience":        {with("aud", "tailwater2"), "is for another audience"},
+		"no audience":           {with("aud", nil), "is for another audience"},
 		"no sub":                {with("sub", nil), "has no sub"},
 		"empty sub":             {with("sub", ""), "has no sub"},
-		"jti of a number":       {with("jti", 7), "jti is no string"},
+		"jti of a number":       {with("jti", 7), "jti is not a string"},
 		"grants a list":         {with("nats", []string{"chat.>"}), "is not of the form"},
 		"grants a filter":       {with("nats", map[string]any{"sub": map[string]any{"allow": "chat.>"}}), "is not of the form"},
-		"misspelt deny":         {with("nats", map[string]any{"sub": map[string]any{"denied": []string{"chat.>"}}}), "nothing added"},
-		"misspelt sub":          {with("nats", map[string]any{"subscribe": map[string]any{}}), "nothing added"},
+		"misspelt deny":         {with("nats", map[string]any{"sub": map[string]any{"denied": []string{"chat.>"}}}), "nothing else is allowed"},
+		"misspelt sub":          {with("nats", map[string]any{"subscribe": map[string]any{}}), "nothing else is allowed"},
 		"no subject":            {allow("chat..a"), "not a subject"},
 		"empty subject":         {allow(""), "not a subject"},
-		"everything":            {allow(">"), "reaches subjects of NATS itself"},
-		"first token":           {allow("chat.>", "*.a"), "reaches subjects of NATS itself"},
-		"$SYS":                  {allow("$SYS.>"), "reaches subjects of NATS itself"},
-		"$KV":                   {allow("$KV.config.>"), "reaches subjects of NATS itself"},
-		"_INBOX":                {allow("_INBOX.>"), "reaches subjects of NATS itself"},
-		"_INBOX to write":       {with("nats", map[string]any{"pub": map[string]any{"allow": []string{"_INBOX.x"}}}), "reaches subjects of NATS itself"},
+		"everything":            {allow(">"), "matches subjects of NATS itself"},
+		"first token":           {allow("chat.>", "*.a"), "matches subjects of NATS itself"},
+		"$SYS":                  {allow("$SYS.>"), "matches subjects of NATS itself"},
+		"$KV":                   {allow("$KV.config.>"), "matches subjects of NATS itself"},
+		"_INBOX":                {allow("_INBOX.>"), "matches subjects of NATS itself"},
+		"_INBOX to write":       {with("nats", map[string]any{"pub": map[string]any{"allow": []string{"_INBOX.x"}}}), "matches subjects of NATS itself"},
 		"no subject to deny":    {with("nats", map[string]any{"pub": map[string]any{"deny": []string{"a b"}}}), "not a subject"},
 	} {
 		t.Run(name, func(t *testing.T) { bad(t, a, test.token, test.says) })
@@ -154,7 +154,7 @@ func TestTokenHasOneSpelling(t *testing.T) {
 	}
 	for _, end := range []string{"\n", "\r", "\r\n"} {
 		for _, at := range []int{0, 5, strings.Index(token, "."), len(token) - 1, len(token)} {
-			bad(t, a, token[:at]+end+token[at:], "is no JWT")
+			bad(t, a, token[:at]+end+token[at:], "is not a JWT")
 		}
 	}
 }
@@ -214,11 +214,11 @@ func TestKeysThatAreRefused(t *testing.T) {
 		says   string
 	}{
 		{auth.Config{}, "needs at least 32"},
-		{auth.Config{Secret: "swordfish"}, "has 9 bytes, and needs at least 32"},
-		{auth.Config{Secret: secret, TicketSecret: "swordfish"}, "has 9 bytes, and needs at least 32"},
+		{auth.Config{Secret: "swordfish"}, "has 9 bytes; it needs at least 32"},
+		{auth.Config{Secret: secret, TicketSecret: "swordfish"}, "has 9 bytes; it needs at least 32"},
 		{auth.Config{PublicKeys: []crypto.PublicKey{weak.Public()}}, "1024 bits is too short"},
-		{auth.Config{PublicKeys: []crypto.PublicKey{[]byte(secret)}}, "none that tokens are signed with"},
-		{auth.Config{PublicKeys: []crypto.PublicKey{pairs()["RS256"].private}}, "none that tokens are signed with"},
+		{auth.Config{PublicKeys: []crypto.PublicKey{[]byte(secret)}}, "cannot sign tokens"},
+		{auth.Config{PublicKeys: []crypto.PublicKey{pairs()["RS256"].private}}, "cannot sign tokens"},
 	} {
 		if _, err := auth.Open(test.config, hub, func() {}); err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "swordfish") {
 			t.Errorf("%v instead of %q", err, test.says)
@@ -232,7 +232,7 @@ func TestNoVerdictBeforeRevocationsAreKnown(t *testing.T) {
 	if _, err := a.Token(t.Context(), sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil))); !errors.Is(err, bridge.ErrNoVerdict) || errors.Is(err, bridge.ErrToken) {
 		t.Error(err)
 	}
-	bad(t, a, "swordfish", "is no JWT")
+	bad(t, a, "swordfish", "is not a JWT")
 }
 
 func TestSign(t *testing.T) {

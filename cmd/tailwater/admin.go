@@ -79,7 +79,7 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	case stats.Connects == 0:
 		status, text = http.StatusServiceUnavailable, "not ready; NATS has not been reached yet"
 	case a.node.auth != nil && !a.node.auth.Ready():
-		status, text = http.StatusServiceUnavailable, "not ready; which tokens are revoked has not been read from NATS yet"
+		status, text = http.StatusServiceUnavailable, "not ready; revocations have not been read from NATS yet"
 		if problem := a.node.auth.Problem(); problem != "" {
 			text = "not ready; no token can be checked: " + problem
 		}

@@ -192,7 +192,7 @@ func TestSignInOnManyNodes(t *testing.T) {
 	other := signedIn(settings{"NATS_URL": server.URL(), "ADMIN_LISTEN": "", "AUTH_TICKET_SECRET": ticketSecret + "x"})
 	fourth := startNode(t, other)
 	newTicket(t, fourth, newToken(t, "--sub=bob"))
-	if status, body := get(t, fourth.url()+"/inbox?ticket="+newTicket(t, first, newToken(t, "--sub=bob"))); status != 401 || !strings.Contains(body, "none that this bridge has made") {
+	if status, body := get(t, fourth.url()+"/inbox?ticket="+newTicket(t, first, newToken(t, "--sub=bob"))); status != 401 || !strings.Contains(body, "this bridge did not make it") {
 		t.Errorf("%d %s", status, body)
 	}
 }

@@ -63,7 +63,7 @@ func TestKeySetIsNotReadThroughProxiesOfTheEnvironment(t *testing.T) {
 		cmd.Dir = t.TempDir()
 		cmd.Env = append(os.Environ(), "HTTPS_PROXY="+proxy.URL, "https_proxy="+proxy.URL, "TAILWATER_AUTH_JWKS_URL=https://0.0.0.0:1/keys")
 		cmd.Env = append(cmd.Env, env...)
-		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "ask for the key set") {
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "request the key set") {
 			t.Errorf("%v: %s", err, out)
 		}
 	}

@@ -19,7 +19,7 @@ func TestTokenCommand(t *testing.T) {
 		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "whose private key is not here"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, nil, "--sub"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "no time to come"},
-		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-sub=$SYS.>"}, "reaches subjects of NATS itself"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-sub=$SYS.>"}, "matches subjects of NATS itself"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-pub=a..b"}, "not a subject"},
 	} {
 		t.Run(test.says, func(t *testing.T) {
