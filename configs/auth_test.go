@@ -128,7 +128,7 @@ func TestAuthIsRefused(t *testing.T) {
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_COOKIE=a b"}, `AUTH_COOKIE: "a b" is no name…`},
 		{[]string{"ROUTES=/inbox=user.{claim.sub}.inbox"}, `ROUTES: "/inbox=user.{claim.sub}.inbox" needs the claims of tokens…set one of TAILWATER_AUTH_JWT_SECRET`},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=/x/{a}={claim.sub}.{a}"}, `ROUTES: "/x/{a}={claim.sub}.{a}" matches…`},
-		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=/x=$SYS.{claim.sub}"}, `ROUTES: …reaches…`},
+		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=/x=$SYS.{claim.sub}"}, `ROUTES: …matches…`},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=/x=$KV.{claim.sub}.a"}, `ROUTES: …must name one bucket`},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=POST /x=a.b"}, `ROUTES: …POST is for routes with a claim`},
 	} {
