@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// bodyTimeout is how long a body may take to arrive.
+	// bodyTimeout is how long a body may take to arrive, plus a second for every bodyRate bytes of it that have arrived: a large
+	// body takes its time on a slow line, and one that trickles holds little, and not for long.
 	bodyTimeout = 30 * time.Second
+	bodyRate    = 16 << 10
 	// smallBody is the most bytes of a body that means nothing.
 	smallBody = 4 << 10
 	// firstRoom is how many bytes are set aside for a body that begins. Further room is taken as it arrives: what a request says
@@ -41,7 +43,8 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, share *bridge.Sha
 	if r.ContentLength >= 0 {
 		size = r.ContentLength
 	}
-	body, err := readAll(http.MaxBytesReader(below(w), r.Body, most), size, share)
+	arriving := &timedBody{from: http.MaxBytesReader(below(w), r.Body, most), of: http.NewResponseController(w), begun: time.Now()}
+	body, err := readAll(arriving, size, share)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -116,6 +119,25 @@ func timeBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
+}
+
+// timedBody is a body whose deadline moves with each bodyRate bytes that arrive.
+type timedBody struct {
+	from    io.Reader
+	of      *http.ResponseController
+	begun   time.Time
+	arrived int64 // bytes
+}
+
+// Read implements io.Reader.
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	before := b.arrived / bodyRate
+	b.arrived += int64(n)
+	if seconds := b.arrived / bodyRate; seconds > before {
+		_ = b.of.SetReadDeadline(b.begun.Add(bodyTimeout + time.Duration(seconds)*time.Second))
+	}
+	return n, err
 }
 
 // hasBody tells whether the body of a request means something: it does in a POST that publishes.

@@ -285,45 +285,80 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 	}
 }
 
-// So is one that sends a byte now and then over HTTP/2, where the connection has no deadline.
-func TestTrickledBodyOfHTTP2Ends(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, config())
-		mine, theirs := net.Pipe()
-		listener := &oneConn{conn: make(chan net.Conn, 1)}
-		listener.conn <- theirs
-		protocols := new(http.Protocols)
-		protocols.SetUnencryptedHTTP2(true)
-		server := &http.Server{Handler: b.api, Protocols: protocols, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
-		go server.Serve(listener)
-		defer server.Close()
-		transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) { return mine, nil }}
-		defer transport.CloseIdleConnections()
-		begin := time.Now()
-		r, err := http.NewRequest(http.MethodPost, "http://localhost/events/chat.room1", slowReader{})
-		if err != nil {
-			t.Fatal(err)
+// A body has the time that a slow line needs for it. One that trickles ends soon, over HTTP/2 too, where the connection has no deadline.
+func TestBodiesOfSlowClients(t *testing.T) {
+	const size = 8 << 20
+	for _, test := range []struct {
+		name       string
+		rate       int // bytes a second
+		status     int
+		from, upTo time.Duration
+	}{
+		{"slow line", 32 << 10, http.StatusAccepted, 4 * time.Minute, 5 * time.Minute},
+		{"fast line", 8 << 20, http.StatusAccepted, 0, 10 * time.Second},
+		{"byte a second", 1, http.StatusBadRequest, 10 * time.Second, time.Minute},
+		{"half of the least rate", 8 << 10, http.StatusBadRequest, 50 * time.Second, 70 * time.Second},
+	} {
+		for major, protocols := range []*http.Protocols{1: new(http.Protocols), 2: new(http.Protocols)} {
+			if major == 0 {
+				continue
+			}
+			protocols.SetHTTP1(major == 1)
+			protocols.SetUnencryptedHTTP2(major == 2)
+			t.Run(fmt.Sprint(test.name, " over HTTP/", major), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := config()
+					c.Limits.Body = size
+					b := newBed(t, c)
+					took, status := b.upload(t, protocols, &slowReader{rate: test.rate, left: size})
+					if status != test.status || took < test.from || took > test.upTo {
+						t.Errorf("answered %d after %v", status, took)
+					}
+					got := b.publisher.all()
+					if isPublished := len(got) == 1 && len(got[0].data) == size; isPublished != (status == http.StatusAccepted) || !isPublished && len(got) > 0 {
+						t.Errorf("answered %d, and published %d", status, len(got))
+					}
+				})
+			})
 		}
-		response, err := transport.RoundTrip(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response.Body.Close()
-		if took := time.Since(begin); took < 10*time.Second || took > time.Minute || response.StatusCode != http.StatusBadRequest || response.ProtoMajor != 2 {
-			t.Errorf("it was answered %s over %s after %v", response.Status, response.Proto, took)
-		}
-		if got := b.publisher.all(); len(got) > 0 {
-			t.Errorf("published: %q", got[0].data)
-		}
-	})
+	}
 }
 
-// slowReader gives a byte a second, for ever.
-type slowReader struct{}
+// upload posts a body in a bubble, and returns when it was answered, and with which status.
+func (b *bed) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (took time.Duration, status int) {
+	t.Helper()
+	mine, theirs := net.Pipe()
+	listener := &oneConn{conn: make(chan net.Conn, 1)}
+	listener.conn <- theirs
+	server := &http.Server{Handler: b.api, Protocols: protocols, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
+	go server.Serve(listener)
+	defer server.Close()
+	transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) { return mine, nil }}
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequest(http.MethodPost, "http://localhost/events/chat.room1", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	response, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return time.Since(begun), response.StatusCode
+}
 
-func (slowReader) Read(p []byte) (int, error) {
-	time.Sleep(time.Second) // in a bubble
-	return copy(p, "x"), nil
+// slowReader is a body that comes at a rate, in bytes a second.
+type slowReader struct{ rate, left int }
+
+func (s *slowReader) Read(p []byte) (int, error) {
+	n := min(len(p), s.rate, s.left)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(time.Duration(n) * time.Second / time.Duration(s.rate)) // in a bubble
+	s.left -= n
+	return copy(p[:n], bytes.Repeat([]byte("x"), n)), nil
 }
 
 // oneConn is a listener that has one connection.

@@ -118,7 +118,7 @@ func TestTrickledHeadersOfHTTP2End(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		secure(server, shown, 20*time.Second)
+		secure(server, shown, configs.Limit{Body: 256 << 10, WriteTimeout: 20 * time.Second})
 		mine, theirs := net.Pipe()
 		listener := &pipeListener{make(chan net.Conn, 1)}
 		listener.conns <- theirs

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -132,6 +133,43 @@ func TestUnreadBodiesOfHTTP2CostLittle(t *testing.T) {
 			}
 			if grown := int64(inUse()) - int64(before); grown > attackers*3*perAttacker {
 				t.Errorf("%d connections cost %d bytes", attackers, grown)
+			}
+		})
+	}
+}
+
+// What a client of HTTP/2 may send in a round trip grows with the largest body that is allowed.
+func TestReceiveWindowFollowsTheLimit(t *testing.T) {
+	a := newIssuer(t)
+	for limit, want := range map[string]uint32{"1KiB": 64 << 10, "256KiB": 64 << 10, "1MiB": 256 << 10, "64MiB": 1 << 20} {
+		t.Run(limit, func(t *testing.T) {
+			s, _ := a.settings()
+			s["LIMIT_BODY"], s["DEMO_TIME"] = limit, "false"
+			conn := a.dialTLS(t, startNode(t, s).address)
+			defer conn.Close()
+			f := http2.NewFramer(conn, conn)
+			if err := errors.Join(openBody(conn, f), f.WritePing(false, [8]byte{})); err != nil {
+				t.Fatal(err)
+			}
+			stream, connection := uint32(64<<10-1), uint32(64<<10-1) // RFC 9113, 6.9.2
+			for isDone := false; !isDone; {
+				frame, err := f.ReadFrame()
+				if err != nil {
+					t.Fatal(err)
+				}
+				switch frame := frame.(type) {
+				case *http2.PingFrame:
+					isDone = true
+				case *http2.SettingsFrame:
+					if value, has := frame.Value(http2.SettingInitialWindowSize); has {
+						stream = value
+					}
+				case *http2.WindowUpdateFrame:
+					connection += frame.Increment
+				}
+			}
+			if stream+1 < want || stream > want || connection+1 < want || connection > want {
+				t.Errorf("the windows are %d and %d, not %d", stream, connection, want)
 			}
 		})
 	}

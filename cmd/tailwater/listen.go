@@ -38,31 +38,34 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 }
 
 // secure turns on TLS, and HTTP/2 for clients that offer it.
-func secure(server *http.Server, shown *certificate, writeTimeout time.Duration) {
+func secure(server *http.Server, shown *certificate, limits configs.Limit) {
+	window := int(min(max(int64(limits.Body)/4, minReceiveWindow), maxReceiveWindow))
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: shown.get}
 	// A stream that is not read ends by its own deadline. These are for a connection that takes nothing at all, which might
 	// otherwise keep what was to be said of its streams, and for one whose network is gone while its streams are silent.
 	server.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams: maxStreams,
-		WriteByteTimeout:     writeTimeout,
+		WriteByteTimeout:     limits.WriteTimeout,
 		SendPingTimeout:      heartbeat,
-		PingTimeout:          writeTimeout,
+		PingTimeout:          limits.WriteTimeout,
 
 		MaxReadFrameSize:              maxFrame,
-		MaxReceiveBufferPerConnection: receiveWindow,
-		MaxReceiveBufferPerStream:     receiveWindow,
+		MaxReceiveBufferPerConnection: window,
+		MaxReceiveBufferPerStream:     window,
 	}
 }
 
 // maxStreams is how many requests a connection of HTTP/2 may have open: browsers open a hundred.
 const maxStreams = 250
 
-// What net/http holds for a client of HTTP/2 that sends, in bytes, both the least that HTTP/2 allows. It makes room for a frame as soon
-// as its length has come, and keeps it as long as the connection lasts; and it keeps what the handlers have not read of the windows. By its
-// own measure, a MiB each, a connection that sends nine bytes costs a MiB.
+// What net/http holds for each connection of HTTP/2, in bytes: room for the largest frame, from the first on, and what handlers have not
+// read yet of the receive window. With net/http's own values, a MiB each, a connection that sends nine bytes costs a MiB. The
+// window bounds how fast a body arrives from afar: one window in each round trip. So it is a quarter of the largest body,
+// within these bounds.
 const (
-	maxFrame      = 16 << 10
-	receiveWindow = 64 << 10
+	maxFrame         = 16 << 10 // the least that HTTP/2 allows
+	minReceiveWindow = 64 << 10 // the same
+	maxReceiveWindow = 1 << 20
 )
 
 // accept serves what a listener accepts, over TLS where that is turned on.

@@ -307,7 +307,7 @@ func (n *node) openHTTP() error {
 		if n.certificate, err = openCertificate(files, n.log); err != nil {
 			return errors.Join(err, listener.Close())
 		}
-		secure(n.http, n.certificate, n.settings.Limit.WriteTimeout)
+		secure(n.http, n.certificate, n.settings.Limit)
 	}
 	n.serve(n.http, outlet.Listen(listener, n.places))
 	return nil
