@@ -64,12 +64,18 @@ func (c Config) Check() error {
 	return err
 }
 
-// resolve gives the server's options, and how the bridge signs in to it.
+// resolve reads the file, and returns the server's options and how the bridge signs in to it.
 func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	options, err := c.options()
 	if err != nil {
 		return nil, nil, err
 	}
+	return c.admit(options)
+}
+
+// admit adds the bridge itself, and the logins of a guarded server, to options that were read from the file. It returns how the bridge
+// signs in.
+func (c Config) admit(options *server.Options) (*server.Options, []nats.Option, error) {
 	if c.logins != nil && c.guards(options) {
 		c.logins.guard(options, c.Buckets)
 		return options, []nats.Option{c.logins.bridge.option()}, nil
@@ -84,10 +90,15 @@ func (c Config) options() (*server.Options, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o, c.judge(o)
+}
+
+// judge returns why no server may be started with options that were read.
+func (c Config) judge(o *server.Options) error {
 	if len(c.Buckets) > 0 && !hasUsers(o) && isMapped(o) {
-		return nil, errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that takes tokens, has to say who may come in: add an authorization block")
+		return errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that takes tokens, has to say who may come in: add an authorization block")
 	}
-	return o, refuseOpenDoors(c.listeners(o))
+	return refuseOpenDoors(c.listeners(o))
 }
 
 // read puts the file and the settings together.
