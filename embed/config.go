@@ -26,8 +26,8 @@ type Config struct {
 
 	Credentials []nats.Option // how the bridge signs in, where the file asks for more than a plain user or token
 
-	// Buckets are the bridge's own. Where there are some, and the file says nothing of who may come in, the server asks for credentials that
-	// it leaves in the folder, and has the buckets in an account that the one for publishing has no way to: see Server.IsGuarded.
+	// Buckets are the bridge's own. Where there are some, and the file says nothing of who may come in, the server asks for credentials
+	// that it leaves in the folder, and has the buckets in an account that the one for publishing has no way to: see Server.IsGuarded.
 	Buckets []string
 
 	logins *logins      // of a guarded server, once it is to be started
@@ -52,7 +52,8 @@ func (c Config) guards(o *server.Options) bool {
 		o.Websocket.Username+o.Websocket.Token+o.MQTT.Username+o.MQTT.Token == ""
 }
 
-// isMapped reports whether there are mappings outside of any account, and no accounts: no JetStream can be added to what the parser makes of them.
+// isMapped reports whether there are mappings outside of any account, and no accounts: no JetStream can be added to what the parser
+// makes of them.
 func isMapped(o *server.Options) bool {
 	return len(o.Accounts) == 1 && o.Accounts[0].Name == server.DEFAULT_GLOBAL_ACCOUNT
 }
