@@ -54,3 +54,10 @@ func (h *Hub) Questions() int {
 
 // MostRunning is how many tasks run at once, and MostOfOne how many places one account may have in lines.
 const MostRunning, MostOfOne = mostRunning, mostOfOne
+
+// Callers returns how many callers the ledger remembers.
+func (l *Ledger) Callers() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.by)
+}

@@ -66,5 +66,8 @@ func TestLedgerIsEmptyBehindItsShares(t *testing.T) {
 		if held := ledger.Stats().Held; held != 0 {
 			t.Fatalf("%d bytes are held by nobody", held)
 		}
+		if n := ledger.Callers(); n != 0 {
+			t.Fatalf("%d callers are remembered, and none holds anything", n)
+		}
 	})
 }

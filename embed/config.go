@@ -26,8 +26,8 @@ type Config struct {
 
 	Credentials []nats.Option // how the bridge signs in, where the file asks for more than a plain user or token
 
-	// Buckets are the bridge's own. Where there are some, and the file says nothing of who may come in, the server asks for credentials that
-	// it leaves in the folder, and has the buckets in an account that the one for publishing has no way to: see Server.IsGuarded.
+	// Buckets are the bridge's own. Where there are some, and the file says nothing of who may come in, the server asks for credentials
+	// that it leaves in the folder, and has the buckets in an account that the one for publishing has no way to: see Server.IsGuarded.
 	Buckets []string
 
 	logins *logins      // of a guarded server, once it is to be started
@@ -52,7 +52,8 @@ func (c Config) guards(o *server.Options) bool {
 		o.Websocket.Username+o.Websocket.Token+o.MQTT.Username+o.MQTT.Token == ""
 }
 
-// isMapped reports whether there are mappings outside of any account, and no accounts: no JetStream can be added to what the parser makes of them.
+// isMapped reports whether there are mappings outside of any account, and no accounts: no JetStream can be added to what the parser
+// makes of them.
 func isMapped(o *server.Options) bool {
 	return len(o.Accounts) == 1 && o.Accounts[0].Name == server.DEFAULT_GLOBAL_ACCOUNT
 }
@@ -64,12 +65,18 @@ func (c Config) Check() error {
 	return err
 }
 
-// resolve gives the server's options, and how the bridge signs in to it.
+// resolve reads the file, and returns the server's options and how the bridge signs in to it.
 func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	options, err := c.options()
 	if err != nil {
 		return nil, nil, err
 	}
+	return c.admit(options)
+}
+
+// admit adds the bridge itself, and the logins of a guarded server, to options that were read from the file. It returns how the bridge
+// signs in.
+func (c Config) admit(options *server.Options) (*server.Options, []nats.Option, error) {
 	if c.logins != nil && c.guards(options) {
 		c.logins.guard(options, c.Buckets)
 		return options, []nats.Option{c.logins.bridge.option()}, nil
@@ -84,10 +91,15 @@ func (c Config) options() (*server.Options, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o, c.judge(o)
+}
+
+// judge returns why no server may be started with options that were read.
+func (c Config) judge(o *server.Options) error {
 	if len(c.Buckets) > 0 && !hasUsers(o) && isMapped(o) {
-		return nil, errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that takes tokens, has to say who may come in: add an authorization block")
+		return errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that takes tokens, has to say who may come in: add an authorization block")
 	}
-	return o, refuseOpenDoors(c.listeners(o))
+	return refuseOpenDoors(c.listeners(o))
 }
 
 // read puts the file and the settings together.

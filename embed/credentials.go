@@ -127,8 +127,8 @@ func (s *Server) writeContexts() error {
 	)
 }
 
-// PublisherContext returns the path of a context with which the nats command publishes, and AdminContext that of one with which it writes the
-// bridge's own buckets. They are "" where the server asks for no such credential, or does not listen.
+// PublisherContext returns the path of a context with which the nats command publishes, and AdminContext that of one with which it
+// writes the bridge's own buckets. They are "" where the server asks for no such credential, or does not listen.
 func (s *Server) PublisherContext() string { return s.contextFile(publisherFile) }
 
 // AdminContext is explained at PublisherContext.

@@ -63,8 +63,8 @@ func put(t *testing.T, conn *nats.Conn, key string) {
 	}
 }
 
-// A server that keeps buckets of the bridge's own asks for its credentials, before and after a reload, and keeps what is in them. So does one
-// that was started anew.
+// A server that keeps buckets of the bridge's own asks for its credentials, before and after a reload, and keeps what is in them. So
+// does one that was started anew.
 func TestGuard(t *testing.T) {
 	for name, text := range map[string]string{"no file": "", "a file without users": "max_payload: 2MB\njetstream { max_file_store: 1GB }\n"} {
 		t.Run(name, func(t *testing.T) {

@@ -125,8 +125,8 @@ func TestStreamWithoutItsConfiguration(t *testing.T) {
 	refused(t, config, "cannot be recovered", "$G", "S")
 }
 
-// An account that has lost JetStream, by whoever wrote the file, keeps the files of its streams, and no server from starting: they are there
-// again when it has it again.
+// An account that has lost JetStream, by whoever wrote the file, keeps the files of its streams, and no server from starting: they are
+// there again when it has it again.
 func TestAccountWithoutJetStream(t *testing.T) {
 	t.Parallel()
 	config := withFile(t, "")

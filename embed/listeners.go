@@ -29,19 +29,14 @@ func (l Listener) IsLoopback() bool {
 	return err == nil && isLoopback(host)
 }
 
-// Listeners returns what a server that was run so would listen on.
+// Listeners returns the addresses on which a server with this configuration would listen. The error says why the server would not be
+// started, such as a listener that lets in anyone from another machine. The listeners are returned beside it, unless the file is invalid.
 func (c Config) Listeners() ([]Listener, error) {
 	o, err := c.read()
 	if err != nil {
 		return nil, err
 	}
-	return c.listeners(o), nil
-}
-
-// CheckListeners returns an error for each listener that would let in anyone who reaches it from another machine.
-func (c Config) CheckListeners() error {
-	_, err := c.options()
-	return err
+	return c.listeners(o), c.judge(o)
 }
 
 func (c Config) listeners(o *server.Options) []Listener {

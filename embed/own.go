@@ -25,8 +25,8 @@ func (s *Server) DialOwn(options ...nats.Option) (*nats.Conn, error) {
 	return s.dial([]nats.Option{s.config.logins.bridgeOwn.option()}, options)
 }
 
-// openOwn makes the buckets. Before there were credentials, whoever wrote a bucket of that name could do it in the account of everybody: what
-// was put there is taken over, once.
+// openOwn makes the buckets. Before there were credentials, whoever wrote a bucket of that name could do it in the account of
+// everybody: what was put there is taken over, once.
 func (s *Server) openOwn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), ownTimeout)
 	defer cancel()

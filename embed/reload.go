@@ -16,7 +16,7 @@ func (s *Server) Reload() error {
 	if s.config.guards(said) != s.IsGuarded() {
 		return errors.New("TAILWATER_EMBED_CONFIG: it says otherwise than before who may come in, and so where the bridge's own buckets are; restart")
 	}
-	options, signIn, err := s.config.resolve()
+	options, signIn, err := s.config.admit(said)
 	switch {
 	case err != nil:
 		return err

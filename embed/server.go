@@ -57,11 +57,11 @@ type instance struct {
 
 // Start runs a server and returns when it takes connections. The error names the setting to change.
 func Start(config Config, log *slog.Logger) (*Server, error) {
-	config, err := config.prepare()
+	config, options, err := config.prepare()
 	if err != nil {
 		return nil, err
 	}
-	options, signIn, err := config.resolve()
+	options, signIn, err := config.admit(options)
 	if err != nil {
 		return nil, err
 	}
@@ -83,18 +83,18 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	return server, nil
 }
 
-// prepare returns the configuration with what the bridge signs in with.
-func (c Config) prepare() (Config, error) {
+// prepare reads the file, and returns the configuration with what the bridge signs in with, and the options that it describes.
+func (c Config) prepare() (Config, *server.Options, error) {
 	c.own = &server.User{Password: rand.Text()}
 	options, err := c.options()
 	if err != nil || !c.guards(options) {
-		return c, err
+		return c, options, err
 	}
 	if err := checkFolder(options.StoreDir); err != nil {
-		return c, err
+		return c, nil, err
 	}
 	c.logins, err = readLogins(options.StoreDir)
-	return c, err
+	return c, options, err
 }
 
 // startIn starts a server in its folder.

@@ -14,8 +14,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// A bucket that can be read from now on has not been read yet: until its keys are there, no token is good. What was heard while it could not
-// be read are not all of them.
+// A bucket that can be read from now on has not been read yet: until its keys are there, no token is good. What was heard while it
+// could not be read are not all of them.
 func TestBucketThatIsNotReadYet(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	from, err := source.Open(func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(server.URL(), options...) }, source.Config{}, slog.New(slog.DiscardHandler))

@@ -89,9 +89,9 @@ func (a *API) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Coo
 	http.SetCookie(w, cookie)
 }
 
-// SecureCookie returns the name of a cookie where browsers have TLS: with a prefix, unless the name has one that means something to them. Browsers take a cookie
-// named so from its own host alone, over TLS (RFC 6265bis, 4.1.3.2). Any other can be set by every host of the domain, and so sign
-// somebody in as another.
+// SecureCookie returns the name of a cookie where browsers have TLS: with a prefix, unless the name has one that means something to
+// them. Browsers take a cookie named so from its own host alone, over TLS (RFC 6265bis, 4.1.3.2). Any other can be set by every host of
+// the domain, and so sign somebody in as another.
 func SecureCookie(name string) string {
 	lower := strings.ToLower(name) // as browsers compare
 	for _, prefix := range []string{"__host-", "__secure-", "__http-"} {

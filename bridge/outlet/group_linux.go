@@ -6,8 +6,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// group is the sockets of readers with one Kin that have all their feed holds. One reader is asked for all of them, its frames are joined once,
-// and each socket costs one call to the kernel.
+// group is the sockets of readers with one Kin that have all their feed holds. One reader is asked for all of them, its frames are
+// joined once, and each socket costs one call to the kernel.
 type group struct {
 	loop    *loop
 	lead    *bridge.Reader

@@ -164,6 +164,14 @@ func explain(t *testing.T, table *source.Table, filters ...bridge.Subject) []sou
 // mend runs a command that was proposed, where the nats tool is installed.
 func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
 	t.Helper()
+	if out, err := runCommand(t, server, command); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+}
+
+// runCommand runs a command of the nats tool, and returns what it prints.
+func runCommand(t *testing.T, server *bridgetest.NATSServer, command string) (string, error) {
+	t.Helper()
 	tool, err := exec.LookPath("nats")
 	if err != nil && os.Getenv("CI") != "" {
 		t.Fatal("there is no nats command; .ci/run installs it")
@@ -176,9 +184,8 @@ func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
 	}
 	script := fmt.Sprintf(`nats() { if [ "$1 $2" = "stream edit" ]; then shift 2; set -- stream edit -f "$@"; fi; %s --no-context -s %s "$@"; }
 		%s`, tool, server.URL(), command)
-	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s", command, err, out)
-	}
+	out, err := exec.Command("sh", "-c", script).CombinedOutput()
+	return string(out), err
 }
 
 func TestHistoryConflicts(t *testing.T) {

@@ -85,6 +85,9 @@ func TestExplain(t *testing.T) {
 }
 
 // A stream on all subjects may not acknowledge: JetStream would store its own answers. The command narrows it as well.
+//
+// The stream may still take the request that lets it acknowledge. It then acknowledges that request, and the nats tool mistakes the
+// acknowledgement for JetStream's answer and reports an invalid one. The change is made all the same.
 func TestExplainStreamOnEverything(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
@@ -94,7 +97,9 @@ func TestExplainStreamOnEverything(t *testing.T) {
 	if len(h.Findings) != 1 {
 		t.Fatalf("got %+v", h)
 	}
-	mend(t, process, h.Findings[0].Remedy)
+	if out, err := runCommand(t, process, h.Findings[0].Remedy); err != nil && !strings.Contains(out, "server response is not a valid") {
+		t.Fatalf("%s: %v: %s", h.Findings[0].Remedy, err, out)
+	}
 	eventually(t, "it is mended", func() bool {
 		h := explain(t, b.Table, "chat.>")[0]
 		return h.Stream == "ALL" && len(h.Findings) == 0

@@ -12,8 +12,8 @@ const (
 	// incomingBuffer is how many messages may wait until take runs, which never waits for anything itself but for a
 	// processor: while all are busy, some 10 ms, in which nats.go can read tens of thousands of small messages.
 	incomingBuffer = 1 << 16
-	// intakeBudget is how many bytes may wait for delivery, where the configuration does not say. It bridges a garbage collection, a busy processor, or a burst
-	// that takes longer to encode than to receive; what comes beyond is lost, and announced.
+	// intakeBudget is how many bytes may wait for delivery, where the configuration does not say. It bridges a garbage collection, a
+	// busy processor, or a burst that takes longer to encode than to receive; what comes beyond is lost, and announced.
 	intakeBudget = 64 << 20
 	// messageCost is what a message takes beside its subject and payload, about.
 	messageCost = 256

@@ -14,8 +14,8 @@ import (
 // Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
 // server has taken it. ctx must have a deadline. header may be nil; its names are sent as they are spelled. The error wraps
 // bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrSubjectFull, bridge.ErrSealed, bridge.ErrUnfit, bridge.ErrKeyUsed,
-// bridge.ErrRefused or bridge.ErrUnavailable. After the last the message may still have arrived: the connection can break between the two. Sent again with the same Nats-Msg-Id, it is
-// stored once.
+// bridge.ErrRefused or bridge.ErrUnavailable. After the last the message may still have arrived: the connection can break between the
+// two. Sent again with the same Nats-Msg-Id, it is stored once.
 func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	receipt, err := s.publish(ctx, subject, &nats.Msg{Subject: string(subject), Header: header, Data: data})
 	if errors.Is(err, nats.ErrMaxPayload) {
@@ -68,6 +68,9 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		return bridge.Receipt{}, fmt.Errorf("%w: the subject is so long that NATS cannot acknowledge a message on it", bridge.ErrTooLarge)
 	}
 	name := holding.name()
+	if s.isBroken != nil && s.isBroken() {
+		return bridge.Receipt{}, fmt.Errorf("%w: the store of the stream %s is broken", bridge.ErrUnavailable, name)
+	}
 	answered := s.silence.ask(name)
 	ack, err := s.acks.publish(ctx, s.conn, s.refused, name, msg)
 	answered(err)

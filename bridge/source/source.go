@@ -39,6 +39,7 @@ type Source struct {
 	silence       *silence
 	retries       *retries
 	acks          *acks
+	isBroken      func() bool // Config.IsBroken
 	marker        *marker
 	unsure        chan struct{}   // wakes confirm: some feed may not receive everything
 	caughtUp      chan struct{}   // holds one when deliver has reached what catchUp put among the messages
@@ -102,6 +103,9 @@ type Config struct {
 	Intake int64
 	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
 	Began func(stream string, created time.Time) time.Time
+	// IsBroken reports whether the server's store is known to be broken. What a stream should store is then refused at once. nil means
+	// that it is never known.
+	IsBroken func() bool
 }
 
 // newStream returns a stream with the epoch of its present life.
@@ -118,6 +122,7 @@ func (c Config) newStream(info jetstream.StreamInfo) *stream {
 func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:           log,
+		isBroken:      config.IsBroken,
 		dials:         new(atomic.Uint64),
 		reached:       make(chan struct{}),
 		incoming:      make(chan *nats.Msg, incomingBuffer),

@@ -66,8 +66,9 @@ func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 // readyz says whether browsers should be sent here: not before NATS was reached for the first time, and what is revoked was
-// read from there, and not while stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all would turn every
-// browser away. Who wants that says so by ADMIN_READY_WITHOUT_NATS. An embedded server that cannot store is this node's alone. A history that cannot be kept shows in the text: messages are carried all the same.
+// read from there, and not while stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all
+// would turn every browser away. Who wants that says so by ADMIN_READY_WITHOUT_NATS. An embedded server that cannot store is this
+// node's alone. A history that cannot be kept shows in the text: messages are carried all the same.
 func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	stats := a.node.source.Stats()
 	status, text := http.StatusOK, "ready; NATS is connected"

@@ -15,7 +15,8 @@ import (
 
 var screenshot = flag.String("screenshot", "", "write a picture of the chat page to this file")
 
-// startBrowser starts a headless Chromium with no windows, and with more options. Without one the test is skipped, except where CI must have it.
+// startBrowser starts a headless Chromium with no windows, and with more options. Without one the test is skipped, except where CI must
+// have it.
 func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := findBrowser()

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 
 	"github.com/tailwater/tailwater/bridge/outlet"
@@ -16,6 +14,9 @@ const (
 	mostReserved        = 4096
 )
 
+// fewConnections is fewer than an operator expects of a bridge whose limit was not set.
+const fewConnections = 1000
+
 // adminConnections is how many the listener for probes and metrics may have.
 const adminConnections = 16
 
@@ -26,16 +27,18 @@ func heldConnections(asked, descriptors int) int {
 	return min(asked, outlet.RoomFor(descriptors-reserve))
 }
 
+// isUnexpected reports whether an operator should be told that connections are held below the limit that was asked for.
+func isUnexpected(asked, held int, isSet bool) bool {
+	return held < asked && (isSet || held < fewConnections)
+}
+
 // openPlaces counts the connections of browsers.
 func (n *node) openPlaces() {
 	limit := n.settings.Limit
 	most := heldConnections(limit.Connections, descriptors())
-	if most < limit.Connections {
-		level := slog.LevelInfo
-		if n.settings.IsSet("LIMIT_CONNECTIONS") {
-			level = slog.LevelWarn
-		}
-		n.log.Log(context.Background(), level, "TAILWATER_LIMIT_CONNECTIONS is more than the file descriptors of this process allow; it is held below them", "limit", limit.Connections, "held_to", most, "descriptors", descriptors())
+	if isUnexpected(limit.Connections, most, n.settings.IsSet("LIMIT_CONNECTIONS")) {
+		n.log.Warn("TAILWATER_LIMIT_CONNECTIONS is more than the file descriptors of this process allow; it is held below them",
+			"limit", limit.Connections, "held_to", most, "descriptors", descriptors(), "remedy", "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd)")
 	}
 	n.places = outlet.NewPlaces(outlet.Room{
 		All: most, Each: int(limit.ConnectionsPerIP), Proxies: n.settings.HTTP.TrustedProxies, Log: n.log,

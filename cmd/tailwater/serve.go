@@ -201,6 +201,7 @@ func (n *node) dialer(of *source.Config) (dial source.Dialer, err error) {
 		return nil, err
 	}
 	of.Began = n.embedded.Began
+	of.IsBroken = func() bool { return n.embedded.Problem() != "" }
 	return n.embedded.Dial, nil
 }
 
