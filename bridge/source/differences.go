@@ -62,11 +62,7 @@ func (h History) differences(config *jetstream.StreamConfig) (flags []string, fi
 			flags = append(flags, flag)
 		}
 	}
-	subjects := make([]string, len(h.Subjects))
-	for i, s := range h.Subjects {
-		subjects[i] = string(s)
-	}
-	slices.Sort(subjects)
+	subjects := h.subjects()
 	if !slices.Equal(subjects, slices.Sorted(slices.Values(config.Subjects))) {
 		flags = append(flags, "--subjects="+strings.Join(subjects, ","))
 	}

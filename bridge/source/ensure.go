@@ -3,7 +3,6 @@ package source
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -147,7 +146,8 @@ func isNoRoom(err error) bool {
 }
 
 func (t *table) ensureOwn(ctx context.Context) (own, error) {
-	info, raw, err := t.readOwn(ctx)
+	var info jetstream.StreamInfo
+	err := t.call(ctx, askInfo+t.keep.Stream, nil, &info)
 	switch {
 	case isNotFound(err) && t.keep.Look:
 		return own{}, nil
@@ -156,21 +156,10 @@ func (t *table) ensureOwn(ctx context.Context) (own, error) {
 	case err != nil:
 		return own{}, err
 	case t.keep.Manage && !t.keep.Look:
-		return t.update(ctx, &info.Config, raw)
+		return t.update(ctx, info.Config)
 	default:
 		return t.keep.compare(&info, t.api), nil
 	}
-}
-
-// readOwn reads the stream's state, and all of its configuration as JSON: this version of nats.go may not know every field.
-func (t *table) readOwn(ctx context.Context) (info jetstream.StreamInfo, raw map[string]json.RawMessage, err error) {
-	var answer json.RawMessage
-	if err := t.call(ctx, askInfo+t.keep.Stream, nil, &answer); err != nil {
-		return info, nil, err
-	}
-	var all struct{ Config map[string]json.RawMessage }
-	err = errors.Join(json.Unmarshal(answer, &info), json.Unmarshal(answer, &all))
-	return info, all.Config, err
 }
 
 // create makes the stream. JetStream refuses it where another stream holds some of the subjects.
@@ -200,15 +189,17 @@ func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 
 // make makes the stream with these settings.
 func (t *table) make(ctx context.Context, keep History) error {
-	request := keep.wanted(nil)
-	request["name"] = t.keep.Stream
-	request["description"] = "The history of Tailwater, see TAILWATER_HISTORY"
-	request["max_msgs"], request["max_consumers"], request["max_msg_size"] = -1, -1, -1
-	request["storage"] = storage(t.keep.Memory)
-	if err := t.call(ctx, askCreate+t.keep.Stream, request, nil); err != nil {
+	config := keep.applyTo(jetstream.StreamConfig{
+		Name: keep.Stream, Description: "The history of Tailwater, see TAILWATER_HISTORY", Storage: jetstream.FileStorage,
+		MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: -1,
+	})
+	if keep.Memory {
+		config.Storage = jetstream.MemoryStorage
+	}
+	if err := t.call(ctx, askCreate+keep.Stream, config, nil); err != nil {
 		return err
 	}
-	t.log.Info("made the stream "+t.keep.Stream, "subjects", t.keep.Subjects)
+	t.log.Info("made the stream "+keep.Stream, "subjects", keep.Subjects)
 	return nil
 }
 
@@ -239,65 +230,60 @@ func (t *table) outdone(ctx context.Context) (own, error) {
 
 // update brings the stream to the settings. Where there is no room for them and nobody has chosen how much it keeps, the
 // stream keeps as much as it did: a smaller one would lose what it has.
-func (t *table) update(ctx context.Context, config *jetstream.StreamConfig, raw map[string]json.RawMessage) (own, error) {
+func (t *table) update(ctx context.Context, config jetstream.StreamConfig) (own, error) {
 	least := max(config.MaxBytes, 0)
 	if least == 0 || least > t.keep.MaxBytes {
 		least = t.keep.MaxBytes
 	}
-	result, err := t.keep.fit(least, func(keep History) (own, error) { return t.change(ctx, keep, config, raw) })
+	result, err := t.keep.fit(least, func(keep History) (own, error) { return t.change(ctx, keep, config) })
 	if isNoRoom(err) && t.keep.Shrinks {
 		err = fmt.Errorf("%w: %w", errStays, err)
 	}
 	return result, err
 }
 
-// change brings the stream to these settings. Fields that they do not speak of stay.
-func (t *table) change(ctx context.Context, keep History, config *jetstream.StreamConfig, raw map[string]json.RawMessage) (own, error) {
-	flags, fixed := keep.differences(config)
+// change updates the stream to these settings. Fields without a setting keep their values: nats.go knows every field of the
+// embedded server, the only one whose stream is updated.
+func (t *table) change(ctx context.Context, keep History, config jetstream.StreamConfig) (own, error) {
+	flags, fixed := keep.differences(&config)
 	if len(flags) == 0 {
 		return fixed, nil
 	}
-	request := map[string]any{}
-	for name, value := range raw {
-		request[name] = value
-	}
-	maps.Copy(request, keep.wanted(config))
-	if err := t.call(ctx, askUpdate+t.keep.Stream, request, nil); err != nil {
+	if err := t.call(ctx, askUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
 		return own{}, err
 	}
-	t.log.Info("brought the stream "+t.keep.Stream+" to the settings", "changed", flags)
+	t.log.Info("brought the stream "+keep.Stream+" to the settings", "changed", flags)
 	return fixed, nil
 }
 
-// wanted gives the fields of the configuration that the settings speak of. had is what there is, or nil.
+// applyTo returns the configuration with all that the settings decide. Storage is not among it: a stream cannot change that.
 //
-// Time-to-live of single messages stays off where it is: it cannot be turned off again, and anyone who may publish could
-// use it.
-func (h History) wanted(had *jetstream.StreamConfig) map[string]any {
-	fields := map[string]any{
-		"subjects":             h.Subjects,
-		"retention":            "limits",
-		"discard":              "old",
-		"max_age":              h.MaxAge,
-		"max_bytes":            cmp.Or(h.MaxBytes, -1),
-		"max_msgs_per_subject": cmp.Or(h.MaxPerSubject, -1),
-		"num_replicas":         max(h.Replicas, 1),
-		"no_ack":               false,
-		"allow_direct":         true,
-		"duplicate_window":     h.duplicates(had),
+// AllowMsgTTL stays as it is: it cannot be turned off again, and anyone who may publish could use it.
+func (h History) applyTo(config jetstream.StreamConfig) jetstream.StreamConfig {
+	config.Duplicates = h.duplicates(&config)
+	config.Subjects = h.subjects()
+	config.Retention, config.Discard, config.DiscardNewPerSubject = jetstream.LimitsPolicy, jetstream.DiscardOld, false
+	config.MaxAge = h.MaxAge
+	config.MaxBytes = cmp.Or(h.MaxBytes, -1)
+	config.MaxMsgsPerSubject = cmp.Or(h.MaxPerSubject, -1)
+	config.Replicas = max(h.Replicas, 1)
+	config.NoAck, config.AllowDirect = false, true
+	return config
+}
+
+// subjects returns the subjects as nats.go wants them, in order.
+func (h History) subjects() []string {
+	subjects := make([]string, len(h.Subjects))
+	for i, s := range h.Subjects {
+		subjects[i] = string(s)
 	}
-	if had != nil && had.DiscardNewPerSubject {
-		fields["discard_new_per_subject"] = false
-	}
-	return fields
+	slices.Sort(subjects)
+	return subjects
 }
 
 // duplicates gives the window for duplicates: what there is, or the usual, as far as the age allows.
 func (h History) duplicates(had *jetstream.StreamConfig) time.Duration {
-	window := duplicateWindow
-	if had != nil && had.Duplicates > 0 {
-		window = had.Duplicates
-	}
+	window := cmp.Or(had.Duplicates, duplicateWindow)
 	if h.MaxAge > 0 {
 		window = min(window, h.MaxAge)
 	}

@@ -1,16 +1,19 @@
 package source_test
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -123,6 +126,41 @@ func TestHistoryIsUpdated(t *testing.T) {
 	if got := configOf(t, js, "TAILWATER"); got.MaxAge != time.Minute || !slices.Equal(got.Subjects, c.Subjects) {
 		t.Errorf("the stream was changed: %+v", got)
 	}
+}
+
+// An update of the embedded server's stream loses no field, because nats.go knows all that the server has.
+func TestNATSGoKnowsEveryFieldOfAStream(t *testing.T) {
+	known := map[string]bool{
+		"placement.preferred": true, // nats.go does not; the server reads it in requests to move a leader alone, never in a stream
+	}
+	for _, name := range jsonFields(reflect.TypeFor[jetstream.StreamConfig](), "") {
+		known[name] = true
+	}
+	for _, name := range jsonFields(reflect.TypeFor[server.StreamConfig](), "") {
+		if !known[name] {
+			t.Errorf("nats.go does not know %s: an update would lose it", name)
+		}
+	}
+}
+
+// jsonFields returns the names of the fields that a type has in JSON, also of those inside it.
+func jsonFields(in reflect.Type, prefix string) (names []string) {
+	for in.Kind() == reflect.Pointer || in.Kind() == reflect.Slice {
+		in = in.Elem()
+	}
+	if in.Kind() != reflect.Struct || in == reflect.TypeFor[time.Time]() {
+		return nil
+	}
+	for i := range in.NumField() {
+		field := in.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if !field.IsExported() || name == "-" {
+			continue
+		}
+		name = prefix + cmp.Or(name, field.Name)
+		names = append(append(names, name), jsonFields(field.Type, name+".")...)
+	}
+	return names
 }
 
 // An external server's stream is never changed. The command that is proposed does it.
