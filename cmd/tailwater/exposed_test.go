@@ -87,9 +87,9 @@ func TestExposedStartsAreRefused(t *testing.T) {
 func behindProxy(t *testing.T) settings {
 	t.Helper()
 	s := settings{}
-	_, block, found := strings.Cut(read(t, commandPage), "export TAILWATER_HTTP_TRUSTED_PROXIES=")
+	_, block, found := strings.Cut(read(t, "cmd/tailwater/README.md"), "export TAILWATER_HTTP_TRUSTED_PROXIES=")
 	if !found {
-		t.Fatalf("%s has no settings for a bridge behind a proxy", commandPage)
+		t.Fatal("the page of the command has no settings for a bridge behind a proxy")
 	}
 	block, _, _ = strings.Cut("export TAILWATER_HTTP_TRUSTED_PROXIES="+block, "```")
 	for line := range strings.Lines(block) {

@@ -19,11 +19,11 @@ func TestHelpIsDocumented(t *testing.T) {
 	var page strings.Builder
 	for _, command := range []string{"", "token", "bench"} {
 		args := append(strings.Fields(command), "--help")
-		code, out, problems := call(t, args...)
-		if code != 0 || problems != "" {
-			t.Fatalf("%v: %d %s", args, code, problems)
+		var out, problems strings.Builder
+		if code := run(t.Context(), args, &out, &problems); code != 0 || problems.Len() > 0 {
+			t.Fatalf("%v: %d %s", args, code, problems.String())
 		}
-		flags, _, _ := strings.Cut(out, "\nSettings, from the environment:")
+		flags, _, _ := strings.Cut(out.String(), "\nSettings, from the environment:")
 		fmt.Fprintf(&page, "```\n$ tailwater %s\n%s\n```\n\n", strings.Join(args, " "), strings.TrimRight(flags, "\n"))
 	}
 	bridgetest.Document(t, "README.md", "go generate ./cmd/tailwater", *update, bridgetest.Between(t, "help", page.String()))

@@ -18,9 +18,9 @@ import (
 // snippet returns the code on the page of the command that is marked with the name of a language, as part of a configuration of a proxy.
 func snippet(t *testing.T, language string) string {
 	t.Helper()
-	match := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(read(t, commandPage))
+	match := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(read(t, "cmd/tailwater/README.md"))
 	if match == nil {
-		t.Fatalf("%s has nothing for %s", commandPage, language)
+		t.Fatalf("the page of the command has nothing for %s", language)
 	}
 	if !strings.Contains(match[1], "%") {
 		return strings.ReplaceAll(match[1], "127.0.0.1:8080", "%[3]s")

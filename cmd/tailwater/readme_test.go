@@ -35,18 +35,15 @@ func TestReadmeIsShort(t *testing.T) {
 
 // The README says how to run behind nginx, and so does the page of the command: in the same words.
 func TestReadmeRepeatsThePage(t *testing.T) {
-	page := read(t, commandPage)
+	page := read(t, "cmd/tailwater/README.md")
 	for _, language := range []string{"nginx", "sh\nexport TAILWATER_HTTP_TRUSTED_PROXIES"} {
 		_, block, found := strings.Cut(read(t, "README.md"), "```"+language)
 		block, _, _ = strings.Cut(block, "```")
 		if !found || !strings.Contains(page, "```"+language+block+"```") {
-			t.Errorf("%s does not have the README's block of %q", commandPage, language)
+			t.Errorf("the page of the command does not have the README's block of %q", language)
 		}
 	}
 }
-
-// commandPage is the page of the command.
-const commandPage = "cmd/tailwater/README.md"
 
 // TestLinksLead follows every link from one document to another, or to another place in it.
 func TestLinksLead(t *testing.T) {
