@@ -60,6 +60,6 @@ fuzz: ## look for inputs that break a parser, FUZZTIME each
 		done; \
 	done
 
-generate: ## write the documentation of the settings, and the README's picture
+generate: ## write the documentation of the settings and of the command, and the README's picture
 	go generate ./...
 	go test -count=1 -run TestScreenshot ./cmd/tailwater -screenshot="$(CURDIR)/.github/chat.png"

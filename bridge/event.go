@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// The events that Tailwater itself sends. The data of each is a JSON object; see the table in ARCHITECTURE.md. The first event
+// The events that Tailwater itself sends. The data of each is a JSON object; see the table in httpapi/README.md. The first event
 // of a connection is an open, a gap or a reset, and has "heartbeat" besides.
 const (
 	EventOpen   = "tailwater:open"   // the connection begins, or continues exactly: {"subjects"}

@@ -14,9 +14,12 @@ const whatIsExposed = "A bridge is exposed where others than this machine may re
 	"(for browsers, for probes, for NATS, or any that the file of EMBED_CONFIG opens), HTTP_HOSTS names anything but this machine, " +
 	"or HTTP_TRUSTED_PROXIES is set. Then ANONYMOUS_SUBSCRIBE and ANONYMOUS_PUBLISH must be set, if only to their defaults."
 
-// Markdown gives all settings as a Markdown table, for the README.
+// Markdown returns the page of all settings: configs/README.md.
 func Markdown() string {
-	return wrap(whatIsExposed, 120, "\n") + "\n\n" + render("| Setting | Default | What it does |\n|---|---|---|\n"+
+	return "<!-- Generated from settings.go by: go generate ./configs -->\n# Settings\n\n" +
+		"All are environment variables, and all are optional. `tailwater --env-file FILE` reads them from a file; the environment beats it.\n" +
+		"[example.env](example.env) is such a file. A name that begins with `TAILWATER_` and is no setting is an error. `tailwater check` says what they amount to.\n\n" +
+		wrap(whatIsExposed, 120, "\n") + "\n\n" + render("| Setting | Default | What it does |\n|---|---|---|\n"+
 		"{{range .}}| `{{.Key}}` | {{markdown (fallback .Tags true)}} | {{markdown (.Tags.Get `desc`)}} |\n{{end}}")
 }
 

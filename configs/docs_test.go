@@ -2,47 +2,22 @@ package configs_test
 
 import (
 	"flag"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/configs"
 )
 
 var update = flag.Bool("update", false, "write the generated documentation instead of comparing it")
 
-// TestGenerated compares what is generated from the struct with the files it stands in. After a change of a setting:
+// TestGenerated compares what is generated from the struct with the files. After a change of a setting:
 // go generate ./configs
 func TestGenerated(t *testing.T) {
-	generated(t, "example.env", func(string) string { return configs.ExampleEnv() })
-	generated(t, "../README.md", func(readme string) string {
-		const begin, end = "<!-- settings:begin -->\n", "<!-- settings:end -->"
-		before, rest, hasBegin := strings.Cut(readme, begin)
-		_, after, hasEnd := strings.Cut(rest, end)
-		if !hasBegin || !hasEnd {
-			t.Fatalf("README.md needs the lines %s and %s around its table of settings", strings.TrimSpace(begin), end)
-		}
-		return before + begin + configs.Markdown() + end + after
-	})
-}
-
-func generated(t *testing.T, path string, want func(old string) string) {
-	t.Helper()
-	old, err := os.ReadFile(path)
-	if err != nil && (path != "example.env" || !*update) {
-		t.Error(err)
-		return
-	}
-	text := want(string(old))
-	if text == string(old) {
-		return
-	}
-	if !*update {
-		t.Errorf("%s is not what the settings are; run: go generate ./configs", path)
-	} else if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Error(err)
+	for path, text := range map[string]string{"example.env": configs.ExampleEnv(), "README.md": configs.Markdown()} {
+		bridgetest.Document(t, path, "go generate ./configs", *update, func(string) string { return text })
 	}
 }
 

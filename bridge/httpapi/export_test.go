@@ -20,3 +20,12 @@ func (a *API) Allow(caller string) bool { return a.rates.allow(hashed(caller)) }
 
 // MaxRemembered bounds that.
 const MaxRemembered = 2 * maxCallers
+
+// Problems returns the types and statuses of all problems.
+func Problems() map[string]int {
+	all := map[string]int{errInternal.Type: errInternal.Status}
+	for _, p := range problems {
+		all[problemBase+p.slug] = p.status
+	}
+	return all
+}

@@ -54,8 +54,8 @@ var errInternal = problem{
 	Detail: "something went wrong on this side; it has been logged",
 }
 
-// problemBase and the slug of a problem are its type: a place in the README that says more.
-const problemBase = "https://github.com/tailwater/tailwater#"
+// problemBase and the slug of a problem are its type: the address of its row in this package's README.
+const problemBase = "https://github.com/tailwater/tailwater/blob/main/bridge/httpapi/README.md#"
 
 // problems maps every error to its answer. The first that fits is taken.
 var problems = []struct {

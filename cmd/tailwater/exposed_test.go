@@ -83,13 +83,13 @@ func TestExposedStartsAreRefused(t *testing.T) {
 	}
 }
 
-// behindProxy is how the README sets up a bridge behind a proxy on the same machine.
+// behindProxy is how the page of the command sets up a bridge behind a proxy on the same machine.
 func behindProxy(t *testing.T) settings {
 	t.Helper()
 	s := settings{}
-	_, block, found := strings.Cut(read(t, "README.md"), "export TAILWATER_HTTP_TRUSTED_PROXIES=")
+	_, block, found := strings.Cut(read(t, "cmd/tailwater/README.md"), "export TAILWATER_HTTP_TRUSTED_PROXIES=")
 	if !found {
-		t.Fatal("the README has no settings for a bridge behind a proxy")
+		t.Fatal("the page of the command has no settings for a bridge behind a proxy")
 	}
 	block, _, _ = strings.Cut("export TAILWATER_HTTP_TRUSTED_PROXIES="+block, "```")
 	for line := range strings.Lines(block) {
@@ -141,7 +141,7 @@ func TestDefaultsBehindAProxy(t *testing.T) {
 		t.Errorf("one address may have %d connections", limit)
 	}
 	if hints := n.settings.Hints(); len(hints) > 0 {
-		t.Errorf("the README's settings leave hints: %q", hints)
+		t.Errorf("the page's settings leave hints: %q", hints)
 	}
 }
 

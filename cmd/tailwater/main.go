@@ -1,4 +1,4 @@
-// Command tailwater carries NATS subjects to browsers. See the README; `tailwater --help` lists every setting.
+// Command tailwater carries NATS subjects to browsers. README.md, beside this file, is its page; `tailwater --help` lists every setting.
 package main
 
 import (

@@ -1,6 +1,6 @@
 package main
 
-// The snippets for proxies in the README, as they are printed there.
+// The snippets for proxies on the page of the command, as they are printed there.
 
 import (
 	"errors"
@@ -15,12 +15,12 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// snippet returns the code in the README that is marked with the name of a language, as part of a configuration of a proxy.
+// snippet returns the code on the page of the command that is marked with the name of a language, as part of a configuration of a proxy.
 func snippet(t *testing.T, language string) string {
 	t.Helper()
-	match := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(read(t, "README.md"))
+	match := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(read(t, "cmd/tailwater/README.md"))
 	if match == nil {
-		t.Fatalf("the README has nothing for %s", language)
+		t.Fatalf("the page of the command has nothing for %s", language)
 	}
 	if !strings.Contains(match[1], "%") {
 		return strings.ReplaceAll(match[1], "127.0.0.1:8080", "%[3]s")
@@ -58,7 +58,7 @@ func TestReadmeProxiesWithoutABridge(t *testing.T) {
 	}
 }
 
-// readmeProxies are the proxies as the README sets them up.
+// readmeProxies are the proxies as the page of the command sets them up.
 func readmeProxies(t *testing.T) []proxy {
 	t.Helper()
 	return []proxy{

@@ -12,27 +12,113 @@ import (
 // TestDocumentsNameRealTests holds the documents to their word: a promise names the test that proves it.
 func TestDocumentsNameRealTests(t *testing.T) {
 	tests := allTests(t)
-	for _, document := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"} {
-		for _, match := range regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, document), -1) {
+	named := 0
+	for _, document := range documents(t) {
+		for _, match := range regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, document), -1) {
+			named++
 			if !strings.Contains(tests, "func "+match[1]+"(") {
 				t.Errorf("%s names %s, and there is no such test", document, match[1])
 			}
 		}
 	}
+	if named < 100 {
+		t.Errorf("only %d tests are named", named)
+	}
 }
 
-// TestReadmeExplainsEveryProblem follows the types of problems, which are addresses in the README.
-func TestReadmeExplainsEveryProblem(t *testing.T) {
-	readme := read(t, "README.md")
-	slugs := regexp.MustCompile(`slug: "([a-z-]+)"`).FindAllStringSubmatch(read(t, "bridge/httpapi/problem.go"), -1)
-	if len(slugs) < 10 {
-		t.Fatalf("only %d types were found", len(slugs))
+// The README is for somebody who decides in two minutes.
+func TestReadmeIsShort(t *testing.T) {
+	if lines := strings.Count(read(t, "README.md"), "\n"); lines > 150 {
+		t.Errorf("the README has %d lines, and 150 at most; what is for reference goes beside what it describes", lines)
 	}
-	for _, slug := range slugs {
-		if !strings.Contains(readme, `<a id="`+slug[1]+`"></a>`) {
-			t.Errorf("the README does not explain %s", slug[1])
+}
+
+// The README says how to run behind nginx, and so does the page of the command: in the same words.
+func TestReadmeRepeatsThePage(t *testing.T) {
+	page := read(t, "cmd/tailwater/README.md")
+	for _, language := range []string{"nginx", "sh\nexport TAILWATER_HTTP_TRUSTED_PROXIES"} {
+		_, block, found := strings.Cut(read(t, "README.md"), "```"+language)
+		block, _, _ = strings.Cut(block, "```")
+		if !found || !strings.Contains(page, "```"+language+block+"```") {
+			t.Errorf("the page of the command does not have the README's block of %q", language)
 		}
 	}
+}
+
+// TestLinksLead follows every link from one document to another, or to another place in it.
+func TestLinksLead(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	checked := 0
+	for _, document := range documents(t) {
+		for _, match := range link.FindAllStringSubmatch(withoutCode(read(t, document)), -1) {
+			file, anchor, hasAnchor := strings.Cut(match[1], "#")
+			if strings.Contains(match[1], "://") {
+				continue // of others
+			}
+			checked++
+			path := document
+			if file != "" {
+				path = filepath.Join(filepath.Dir(document), file)
+			}
+			if _, err := os.Stat(filepath.Join("..", "..", path)); err != nil {
+				t.Errorf("%s: %v", document, err)
+			} else if hasAnchor && !anchors(read(t, path))[anchor] {
+				t.Errorf("%s links to %s, which has no such place", document, match[1])
+			}
+		}
+	}
+	if checked < 50 {
+		t.Errorf("only %d links were found", checked)
+	}
+}
+
+var (
+	codeBlock   = regexp.MustCompile("(?ms)^```.*?^```")
+	codeSpan    = regexp.MustCompile("`[^`\n]*`")
+	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	namedAnchor = regexp.MustCompile(`<a id="([^"]+)"></a>`)
+	notInAnchor = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+)
+
+func withoutCode(text string) string {
+	return codeSpan.ReplaceAllString(codeBlock.ReplaceAllString(text, ""), "")
+}
+
+// anchors returns the places in a document that a link can lead to, as GitHub names them.
+func anchors(text string) map[string]bool {
+	places := make(map[string]bool)
+	for _, match := range namedAnchor.FindAllStringSubmatch(text, -1) {
+		places[match[1]] = true
+	}
+	for _, match := range heading.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
+		places[strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")] = true
+	}
+	return places
+}
+
+// documents returns the paths of all pages that are written for people.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var paths []string
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && (name == "node_modules" || name == ".git") {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(path, ".md") {
+			relative, err := filepath.Rel(root, path)
+			paths = append(paths, relative)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
 }
 
 func read(t *testing.T, path string) string {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // client is a client of others, in one of the places where it runs.
@@ -61,22 +63,8 @@ func inBrowsers(c client) []client {
 
 // The table of CLIENTS.md is that of the tests.
 func TestTableIsDocumented(t *testing.T) {
-	const path = "../../../CLIENTS.md"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	marked := regexp.MustCompile(`(?s)(<!-- table:begin -->\n).*(<!-- table:end -->)`)
-	want := marked.ReplaceAll(text, []byte("${1}"+table(t)+"${2}"))
-	if string(want) == string(text) {
-		return
-	}
-	if !*write {
-		t.Fatalf("the table is another; write it with: go test ./cmd/tailwater/e2e -run TestTableIsDocumented -write")
-	}
-	if err := os.WriteFile(path, want, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	bridgetest.Document(t, "../../../CLIENTS.md", "go test ./cmd/tailwater/e2e -run TestTableIsDocumented -write", *write,
+		bridgetest.Between(t, "table", table(t)))
 }
 
 func table(t *testing.T) string {
