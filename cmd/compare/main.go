@@ -54,7 +54,7 @@ type options struct {
 const results = "results.jsonl"
 
 // source is the folder of this program within the repository.
-var source = filepath.Join("cmd", "tailwater", "load", "compare")
+var source = filepath.Join("cmd", "compare")
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	var o options

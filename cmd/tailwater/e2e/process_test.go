@@ -31,6 +31,7 @@ type process struct {
 	cmd   *exec.Cmd
 	http  string    // the URL of its listener for browsers
 	admin string    // and for probes
+	nats  string    // and for NATS clients
 	log   logBuffer // from then on
 }
 
@@ -78,12 +79,12 @@ func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...stri
 		if err != nil {
 			t.Fatalf("the process ended before it listened: %v", err)
 		}
-		var entry struct{ HTTP, Admin string }
+		var entry struct{ HTTP, Admin, NATS string }
 		if err := json.Unmarshal(line, &entry); err != nil {
 			t.Errorf("not a JSON log line: %s", line)
 		}
 		secrets.Overhear(string(line))
-		p.http, p.admin = entry.HTTP, entry.Admin
+		p.http, p.admin, p.nats = entry.HTTP, entry.Admin, entry.NATS
 	}
 	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
 	return p

@@ -3,12 +3,9 @@
 package e2e
 
 import (
-	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -18,41 +15,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// hangUp sends SIGHUP to this very process, which serves, and waits until that was taken.
-func hangUp(t *testing.T, log *logBuffer) {
+// hangUp sends SIGHUP, and waits until it was taken.
+func (p *process) hangUp(t *testing.T) {
 	t.Helper()
-	taken := strings.Count(log.String(), "SIGHUP")
-	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+	taken := strings.Count(p.log.String(), "SIGHUP")
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "SIGHUP is taken", func() bool { return strings.Count(log.String(), "SIGHUP") > taken })
-}
-
-// serveInThisProcess runs `tailwater serve` until the test ends, and gives the URLs that it has logged.
-func serveInThisProcess(t *testing.T, s settings, log *logBuffer) (http, nats string) {
-	t.Helper()
-	for name, value := range withDefaults(t, s) {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int)
-	go func() { ended <- run(t, ctx, []string{"serve"}, &strings.Builder{}, log) }()
-	t.Cleanup(func() {
-		cancel()
-		if code := <-ended; code != 0 {
-			t.Errorf("exit code %d: %s", code, log)
-		}
-	})
-	var entry struct{ Msg, HTTP, NATS string }
-	eventually(t, "it listens", func() bool {
-		for line := range strings.Lines(log.String()) {
-			if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "listening" {
-				return true
-			}
-		}
-		return false
-	})
-	return entry.HTTP, entry.NATS
+	eventually(t, "SIGHUP is taken", func() bool { return strings.Count(p.log.String(), "SIGHUP") > taken })
 }
 
 // A hang-up ends nothing: whoever reads goes on to read, and the log says what was read anew.
@@ -70,10 +40,13 @@ func TestHangUpReadsAnew(t *testing.T) {
 	certificates := newIssuer(t)
 	s, _ := certificates.settings()
 	s["EMBED_CONFIG"], s["AUTH_JWKS_URL"] = config, provider.URL
-	var log logBuffer
-	_, url := serveInThisProcess(t, s, &log)
+	var env []string
+	for name, value := range s {
+		env = append(env, "TAILWATER_"+name+"="+value)
+	}
+	p := startProcess(t, env...)
 	connect := func(user string, options ...nats.Option) (*nats.Conn, error) {
-		return nats.Connect(strings.Replace(url, "nats://", "nats://"+user+":s3cret@", 1), append(options, nats.NoReconnect())...)
+		return nats.Connect(strings.Replace(p.nats, "nats://", "nats://"+user+":s3cret@", 1), append(options, nats.NoReconnect())...)
 	}
 	reader, err := connect("ada")
 	if err != nil {
@@ -85,10 +58,10 @@ func TestHangUpReadsAnew(t *testing.T) {
 	cert, key, _ := certificates.issue()
 	certificates.write("cert.pem", cert)
 	writeFile(t, filepath.Dir(config), "nats.conf", "nonsense {")
-	hangUp(t, &log)
+	p.hangUp(t)
 	for _, want := range []string{"private key does not match", "could not: read the key set", "could not: read the configuration", "browsers stay connected"} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not say %q:\n%s", want, log.String())
+		if !strings.Contains(p.log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, p.log.String())
 		}
 	}
 	if _, err := connect("bob"); err == nil {
@@ -99,10 +72,10 @@ func TestHangUpReadsAnew(t *testing.T) {
 	certificates.write("key.pem", key)
 	writeUsers(ada + ", " + bob)
 	keys.Store(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
-	hangUp(t, &log)
+	p.hangUp(t)
 	for _, want := range []string{`"msg":"read the TLS certificate anew"`, `"msg":"read the key set of tokens anew"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server anew"`} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log does not say %s:\n%s", want, log.String())
+		if !strings.Contains(p.log.String(), want) {
+			t.Errorf("the log does not say %s:\n%s", want, p.log.String())
 		}
 	}
 	second, err := connect("bob")
@@ -111,15 +84,15 @@ func TestHangUpReadsAnew(t *testing.T) {
 	} else {
 		second.Close()
 	}
-	if reader.IsClosed() || strings.Contains(log.String(), "lost NATS") {
-		t.Errorf("somebody was disconnected:\n%s", log.String())
+	if reader.IsClosed() || strings.Contains(p.log.String(), "lost NATS") {
+		t.Errorf("somebody was disconnected:\n%s", p.log.String())
 	}
 
 	// The bridge's own user is nobody else's.
 	writeUsers(ada + `, { user: tailwater, password: "s3cret" }`)
-	hangUp(t, &log)
-	if !strings.Contains(log.String(), "the bridge itself has signed in as the user tailwater") {
-		t.Errorf("the log does not say that the name is taken:\n%s", log.String())
+	p.hangUp(t)
+	if !strings.Contains(p.log.String(), "the bridge itself has signed in as the user tailwater") {
+		t.Errorf("the log does not say that the name is taken:\n%s", p.log.String())
 	}
 	if _, err := connect("tailwater"); err == nil {
 		t.Error("a stranger is let in as the bridge")
