@@ -75,11 +75,11 @@ func TestCheckReadsTheKeySet(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for says, answer := range map[string]http.HandlerFunc{
-		"connection refused":                     nil,
-		"404 Not Found":                          http.NotFound,
-		"it redirects":                           http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP,
-		"it is no JSON Web Key Set":              answering(http.StatusOK, "<html>"),
-		"it holds no key that tokens can be sig": answering(http.StatusOK, `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`),
+		"connection refused": nil,
+		"404 Not Found":      http.NotFound,
+		"it redirects":       http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP,
+		"read the key set: not a JSON Web Key Set": answering(http.StatusOK, "<html>"),
+		"it holds no key that can sign tokens":     answering(http.StatusOK, `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`),
 	} {
 		t.Run(says, func(t *testing.T) {
 			t.Chdir(t.TempDir())
