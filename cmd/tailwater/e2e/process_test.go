@@ -16,6 +16,9 @@ import (
 	"testing"
 )
 
+// folder is the one of these tests, wherever a test changes to.
+var folder, errFolder = os.Getwd()
+
 // binary builds the command as a user gets it.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "tailwater-")
@@ -23,7 +26,9 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "tailwater")
-	return path, exec.Command("go", "build", "-o", path, "..").Run()
+	build := exec.Command("go", "build", "-o", path, "..")
+	build.Dir = folder
+	return path, errors.Join(errFolder, build.Run())
 })
 
 // process is `tailwater` as a process of its own.
