@@ -220,7 +220,7 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 	before, _ := subscribe(t, n.URL()+"/inbox?ticket="+newTicket(t, n, token("first", firstKey)), "")
 	now.Store(&second)
 	after, _ := subscribe(t, n.URL()+"/inbox?ticket="+newTicket(t, n, token("second", secondKey)), "")
-	if status, body := request(t, "POST", n.URL()+"/session", token("first", firstKey), ""); status != 401 || !strings.Contains(body, "kid is that of no key") {
+	if status, body := request(t, "POST", n.URL()+"/session", token("first", firstKey), ""); status != 401 || !strings.Contains(body, "kid is not in the provider's key set") {
 		t.Errorf("%d %s", status, body)
 	}
 	conn := n.client(t, publisherFile)
