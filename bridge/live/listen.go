@@ -21,3 +21,9 @@ func (b *Bridge) Listen(server *http.Server, listener net.Listener) net.Listener
 	server.ConnContext = outlet.ConnContext
 	return outlet.Listen(listener, b.places)
 }
+
+// Guard serves another handler, such as one of metrics, behind the checks that the bridge itself has: who may ask by which name and from
+// which page, no bodies, and panics that are logged and counted.
+func (b *Bridge) Guard(access Access, next http.Handler) http.Handler {
+	return b.api.Guard(access.Gate(b.api.WithoutBodies(next)))
+}

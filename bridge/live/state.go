@@ -32,7 +32,7 @@ func (b *Bridge) Ready() error {
 	if problem := b.auth.Problem(); problem != "" {
 		return fmt.Errorf("no token can be checked: %s", problem)
 	}
-	return errors.New("which tokens are revoked has not been read from NATS yet")
+	return errors.New("revocations have not been read from NATS yet")
 }
 
 // Problems returns what does not work as it was asked to, although messages are carried: a history that cannot be kept, a bucket of revoked
@@ -105,4 +105,12 @@ func (p parts) feeds() bridge.Memory {
 	memory := bridge.DefaultMemory
 	memory.Total, memory.Pages = int(p.frames), int(p.pages)
 	return memory
+}
+
+// ReadKeySet reads Tokens.JWKS anew, and returns how many keys it holds. After an error the earlier keys stay valid.
+func (b *Bridge) ReadKeySet(ctx context.Context) (keys int, err error) {
+	if b.auth == nil {
+		return 0, nil
+	}
+	return b.auth.ReadKeySet(ctx)
 }

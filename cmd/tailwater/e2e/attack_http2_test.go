@@ -101,7 +101,7 @@ func TestAttacksOverHTTP2(t *testing.T) {
 		})
 	}
 	other.stop()
-	eventually(t, "nobody but the witness is there", func() bool { return n.Outlet.Stats().Open == 1 })
+	eventually(t, "nobody but the witness is there", func() bool { return n.Live.Stats().Connections.Open == 1 })
 	if grown := int64(inUse()) - int64(before); grown > mostBehind {
 		t.Errorf("behind the attacks, %d bytes more are in use", grown)
 	}

@@ -158,14 +158,14 @@ func TestFiftyThousandSubjects(t *testing.T) {
 		}
 		greedy, _ := subscribe(t, n.URL()+"/events?"+query.String()[1:], "")
 		greedy.body.Close()
-		most = max(most, n.Source.Stats().Subscriptions)
+		most = max(most, n.Live.Stats().NATS.Subscriptions)
 	}
 	other.stop()
 	// A few have hung up, and it is not known yet.
 	if most > lingering+64*each || most < lingering/2 {
 		t.Errorf("there were %d subscriptions at once", most)
 	}
-	if feeds := n.Hub.Stats().Feeds; feeds > lingering/each+64 {
+	if feeds := n.Live.Stats().Feeds.Feeds; feeds > lingering/each+64 {
 		t.Errorf("there are %d feeds", feeds)
 	}
 	if grown := int64(inUse()) - int64(before); grown > 100<<20 {
@@ -239,7 +239,7 @@ func TestPublishFlood(t *testing.T) {
 			next++
 		}
 	}
-	if in := n.Source.Stats().Messages; in != uint64(through+others) {
+	if in := n.Live.Stats().NATS.Messages; in != uint64(through+others) {
 		t.Errorf("NATS had %d messages, of which %d were accepted", in, through+others)
 	}
 	_, metrics := get(t, n.AdminURL()+"/metrics")

@@ -66,7 +66,7 @@ func request(t *testing.T, method, url, token, body string) (int, string) {
 // newTicket gives a ticket for a token, as soon as the node knows what is revoked.
 func newTicket(t *testing.T, n *testNode, token string) string {
 	t.Helper()
-	eventually(t, "tokens can be checked", n.Auth.Ready)
+	eventually(t, "tokens can be checked", n.isReady)
 	status, body := request(t, "POST", n.URL()+"/session", token, "")
 	var session struct{ Ticket string }
 	if err := json.Unmarshal([]byte(body), &session); err != nil || status != 200 || session.Ticket == "" {
@@ -74,6 +74,36 @@ func newTicket(t *testing.T, n *testNode, token string) string {
 	}
 	secrets.Plant(session.Ticket)
 	return session.Ticket
+}
+
+// isReady reports whether tokens can be checked.
+func (n *testNode) isReady() bool { return n.Live.Ready() == nil }
+
+// seal returns what the bridge makes of a token: a ticket, or else its cookie's value.
+func (n *testNode) seal(t *testing.T, client *http.Client, token string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.URL()+"/session", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var session struct{ Ticket string }
+	if err := json.NewDecoder(response.Body).Decode(&session); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %v", response.Status, err)
+	}
+	if session.Ticket != "" {
+		return session.Ticket
+	}
+	cookie, err := http.ParseSetCookie(response.Header.Get("Set-Cookie"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cookie.Value
 }
 
 // revoked makes the bucket, and gives how to revoke.

@@ -15,7 +15,7 @@ func TestCookieOverTLS(t *testing.T) {
 	issuer := newIssuer(t)
 	tls, _ := issuer.settings()
 	n := startNode(t, signedIn(tls))
-	eventually(t, "tokens can be checked", n.Auth.Ready)
+	eventually(t, "tokens can be checked", n.isReady)
 	token := sign(t, tokenSecret, claimsOf("alice", ""))
 	client := issuer.client(true)
 	client.Jar, _ = cookiejar.New(nil) // it never fails
@@ -44,12 +44,14 @@ func TestCookieOverTLS(t *testing.T) {
 	if status, body := answer(t, inbox); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
 	}
-	inBrowser(t, map[string]func(*testing.T, context.Context){"browser": func(t *testing.T, browser context.Context) { testPlantedCookie(t, browser, n, token) }})
+	inBrowser(t, map[string]func(*testing.T, context.Context){"browser": func(t *testing.T, browser context.Context) {
+		testPlantedCookie(t, browser, n, issuer.client(true), token)
+	}})
 }
 
 // A page signs in, listens, and signs out. A cookie by the plain name, as another host of the domain can set it, signs nobody in.
-func testPlantedCookie(t *testing.T, browser context.Context, n *testNode, token string) {
-	mallory := n.Auth.Seal(sign(t, tokenSecret, claimsOf("mallory", "")))
+func testPlantedCookie(t *testing.T, browser context.Context, n *testNode, client *http.Client, token string) {
+	mallory := n.seal(t, client, sign(t, tokenSecret, claimsOf("mallory", "")))
 	secrets.Plant(mallory)
 	page := openTab(t, browser, n.URL()+"/clock")
 	page.do(chromedp.Evaluate[chromedp.Void](signingIn + `; document.cookie = "tailwater=` + mallory + `; path=/; secure"; 0`))

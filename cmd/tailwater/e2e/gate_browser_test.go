@@ -120,7 +120,7 @@ func testBlindFlood(t *testing.T, browser context.Context) {
 	}
 	visitor := openTab(t, browser, n.URL()+"/")
 	visitor.waitForState("open")
-	if opened := n.Outlet.Stats().Opened; opened != 1 {
+	if opened := n.Live.Stats().Connections.Opened; opened != 1 {
 		t.Errorf("%d connections were opened, one of them by the visitor", opened)
 	}
 }

@@ -207,7 +207,7 @@ func readEveryKey(t *testing.T, direct bool) {
 			t.Errorf("%+v, %v", event, err)
 		}
 	}
-	if stats := n.Source.Stats(); stats.Connects != 1 {
+	if stats := n.Live.Stats().NATS; stats.Connects != 1 {
 		t.Errorf("%+v", stats)
 	}
 	// An escaped slash or dot reaches nothing that its plain form does not, and nothing outside of the bucket.
@@ -272,7 +272,7 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 		}
 		cancel()
 	}
-	if stats := n.Source.Stats(); stats.Connects != 1 || !stats.Connected {
+	if stats := n.Live.Stats().NATS; stats.Connects != 1 || !stats.Connected {
 		t.Errorf("%+v", stats)
 	}
 }

@@ -144,10 +144,10 @@ func testOtherOrigin(t *testing.T, browser context.Context) {
 			t.Errorf("a page of %s finds %s instead of %s", origin, found, want)
 		}
 		// The browser did send the form, the beacon and two of the fetches; the bridge has refused them.
-		eventually(t, "all have arrived", func() bool { return n.API.Stats().Publishes["refused"] >= uint64(4*(i+1)) })
+		eventually(t, "all have arrived", func() bool { return n.Live.Stats().Requests.Publishes["refused"] >= uint64(4*(i+1)) })
 	}
-	if stats := n.API.Stats(); stats.Publishes["accepted"] != 1 || n.Outlet.Stats().Opened > 0 {
-		t.Errorf("%+v, and %d connections", stats.Publishes, n.Outlet.Stats().Opened)
+	if stats := n.Live.Stats().Requests; stats.Publishes["accepted"] != 1 || n.Live.Stats().Connections.Opened > 0 {
+		t.Errorf("%+v, and %d connections", stats.Publishes, n.Live.Stats().Connections.Opened)
 	}
 }
 
@@ -160,8 +160,8 @@ func testRebinding(t *testing.T, browser context.Context) {
 		fetch("/events/chat.room1?poll=1", init).then(r => seen.push(r.status), e => seen.push(String(e)))`))
 	page.waitFor(`seen.length === 3`)
 	page.waitFor(`seen.every(status => status === 421)`)
-	if stats := n.API.Stats(); stats.Publishes["accepted"] != 0 || n.Outlet.Stats().Opened > 0 {
-		t.Errorf("%+v, and %d connections", stats.Publishes, n.Outlet.Stats().Opened)
+	if stats := n.Live.Stats().Requests; stats.Publishes["accepted"] != 0 || n.Live.Stats().Connections.Opened > 0 {
+		t.Errorf("%+v, and %d connections", stats.Publishes, n.Live.Stats().Connections.Opened)
 	}
 }
 
@@ -173,7 +173,7 @@ func testFrame(t *testing.T, browser context.Context) {
 	page.waitFor(`globalThis.loaded === true`)
 	own := openTab(t, browser, n.URL()+"/")
 	own.waitForState("open")
-	if opened := n.Outlet.Stats().Opened; opened != 1 {
+	if opened := n.Live.Stats().Connections.Opened; opened != 1 {
 		t.Errorf("%d pages are connected, one of them in a frame", opened)
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -79,8 +80,8 @@ func strangers(t *testing.T, n *testNode) []stranger {
 	expired := alice
 	expired.Expires = time.Now().Add(-time.Second)
 	token, othersToken := sign(t, tokenSecret, alice), sign(t, tokenSecret, other)
-	eventually(t, "tokens can be checked", n.Auth.Ready)
-	ticket := n.Auth.Seal(token)
+	eventually(t, "tokens can be checked", n.isReady)
+	ticket := n.seal(t, http.DefaultClient, token)
 	secrets.Plant(ticket)
 
 	asAlice := stranger{

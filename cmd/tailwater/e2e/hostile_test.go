@@ -87,7 +87,7 @@ func (b *hostileBed) check(t *testing.T) {
 			eventually(t, s.name+" hears the canary on "+subject, func() bool { return b.answers[i].have(song(subject, meanwhile)) })
 		}
 	}
-	stats := b.node.API.Stats()
+	stats := b.node.Live.Stats().Requests
 	b.node.stop(t)
 	for i, s := range b.strangers {
 		b.answers[i].ended.Wait()

@@ -49,7 +49,7 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 	first, second := startApart(t, s), startApart(t, s)
 	alice := sign(t, tokenSecret, writerOf("alice"))
 	bob := sign(t, tokenSecret, writerOf("bob"))
-	eventually(t, "tokens can be checked", func() bool { return first.Auth.Ready() && second.Auth.Ready() })
+	eventually(t, "tokens can be checked", func() bool { return first.isReady() && second.isReady() })
 	const key = "order-1234"
 	for _, test := range []struct {
 		what, token, subject, body string

@@ -54,7 +54,7 @@ func (p tab) offered(n *testNode, words string) {
 	p.waitFor(`!document.querySelector("#offers").hidden`)
 	p.waitFor(`document.querySelector("#offers").innerText.includes(` + inJS(words) + `)`)
 	p.waitFor(`document.querySelector("#composer").hidden && document.querySelector("#send").offsetParent === null`)
-	if stats := n.API.Stats(); stats.Refused > 0 {
+	if stats := n.Live.Stats().Requests; stats.Refused > 0 {
 		p.t.Errorf("the page has asked for what is refused: %+v", stats)
 	}
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ func testStolenTicket(t *testing.T, browser context.Context, n *testNode, origin
 	token := sign(t, tokenSecret, claimsOf("carol", ""))
 	evil.run(`signIn(` + inJS(n.URL()) + `, ` + inJS(token) + `)`)
 	evil.waitFor(`answered === -1`)
-	ticket := n.Auth.Seal(token)
+	ticket := n.seal(t, http.DefaultClient, token)
 	secrets.Plant(ticket)
 	evil.run(`listen(` + inJS(n.URL()+"/inbox?ticket="+url.QueryEscape(ticket)) + `)`)
 	if got := brief(evil.awaitSeen("closed")); got != "closed" {

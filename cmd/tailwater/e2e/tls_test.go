@@ -251,12 +251,12 @@ func TestDeafClientOfHTTP2IsCut(t *testing.T) {
 		response.Body.Close()
 		next++
 		reader.expect("message", large) // nobody else notices
-		return n.Outlet.Stats().Open == 1
+		return n.Live.Stats().Connections.Open == 1
 	})
 	if _, err := io.Copy(io.Discard, deaf.Conn); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the connection ends with %v", err)
 	}
-	if ended := n.Outlet.Stats().Ended; ended["slow"] == 0 || ended["slow"]+ended["client"] != 20 {
+	if ended := n.Live.Stats().Connections.Ended; ended["slow"] == 0 || ended["slow"]+ended["client"] != 20 {
 		t.Errorf("behind %d messages they ended as %v", next, ended)
 	}
 	deaf.Close()

@@ -6,12 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -37,10 +38,9 @@ func openAdmin(n *Node) (*admin, error) {
 	}
 	a.address = listener.Addr()
 	loopback := configs.Loopback(string(address))
-	access := httpapi.Access{LoopbackHosts: loopback}
-	a.server = NewServer(n.API.Guard(access.Gate(n.API.WithoutBodies(a.handler(loopback)))), n.log)
+	a.server = NewServer(n.Live.Guard(live.Access{LoopbackHosts: loopback}, a.handler(loopback)), n.log)
 	places := outlet.NewPlaces(outlet.Room{All: adminConnections, Log: n.log})
-	counted(a.server, places)
+	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), outlet.ConnContext
 	n.serve(a.server, outlet.Listen(listener, places))
 	return a, nil
 }
@@ -69,37 +69,21 @@ func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
 // read from there, and not while stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all would turn every
 // browser away. Who wants that says so by ADMIN_READY_WITHOUT_NATS. An embedded server that cannot store is this node's alone. A history that cannot be kept shows in the text: messages are carried all the same.
 func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
-	stats := a.node.Source.Stats()
+	stats, unready := a.node.Live.Stats().NATS, a.node.Live.Ready()
 	status, text := http.StatusOK, "ready; NATS is connected"
 	switch {
 	case a.draining.Load():
 		status, text = http.StatusServiceUnavailable, "not ready; stopping"
 	case a.node.storeProblem() != "":
 		status, text = http.StatusServiceUnavailable, "not ready; "+a.node.storeProblem()
-	case stats.Connects == 0:
-		status, text = http.StatusServiceUnavailable, "not ready; NATS has not been reached yet"
-	case a.node.Auth != nil && !a.node.Auth.Ready():
-		status, text = http.StatusServiceUnavailable, "not ready; revocations have not been read from NATS yet"
-		if problem := a.node.Auth.Problem(); problem != "" {
-			text = "not ready; no token can be checked: " + problem
-		}
+	case unready != nil:
+		status, text = http.StatusServiceUnavailable, "not ready; "+unready.Error()
 	case !stats.Connected && a.node.Settings.Admin.ReadyWithoutNATS.Over(time.Since(stats.Lost)):
 		status, text = http.StatusServiceUnavailable, "not ready; NATS has been away for longer than TAILWATER_ADMIN_READY_WITHOUT_NATS"
 	case !stats.Connected:
 		text = "ready; NATS is away, browsers are held until it is back"
 	default:
-		if problem, _ := a.node.Source.HistoryProblem(); problem != "" {
-			text += "; " + problem
-		}
-		if a.node.Auth != nil && a.node.Auth.Problem() != "" {
-			text += "; " + a.node.Auth.Problem()
-		}
-		if stats.Deaf > 0 {
-			text += fmt.Sprintf("; %d subjects are refused by NATS, and their readers wait", stats.Deaf)
-		}
-		if silent := stats.Silence; silent.For >= time.Second {
-			text += fmt.Sprintf("; %s has not answered for %v", silent, silent.For.Round(time.Second))
-		}
+		text = strings.Join(append([]string{text}, a.node.Live.Problems()...), "; ")
 	}
 	w.WriteHeader(status)
 	fmt.Fprintln(w, text)

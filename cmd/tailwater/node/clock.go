@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/bridge/live"
 )
 
 // ClockSubject is where the clock publishes.
@@ -19,7 +19,7 @@ type clock struct {
 	running sync.WaitGroup
 }
 
-func startClock(to *source.Source, log *slog.Logger) *clock {
+func startClock(to *live.Bridge, log *slog.Logger) *clock {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &clock{cancel: cancel}
 	c.running.Go(func() {
@@ -39,7 +39,7 @@ func startClock(to *source.Source, log *slog.Logger) *clock {
 }
 
 // tick publishes the time, or gives up before it is no longer true.
-func tick(ctx context.Context, to *source.Source) error {
+func tick(ctx context.Context, to *live.Bridge) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	_, err := to.Publish(ctx, ClockSubject, nil, []byte(time.Now().UTC().Format(time.RFC3339)))

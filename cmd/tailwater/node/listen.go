@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -45,7 +46,7 @@ func Secure(server *http.Server, shown *Certificate, writeTimeout time.Duration)
 	server.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams: maxStreams,
 		WriteByteTimeout:     writeTimeout,
-		SendPingTimeout:      heartbeat,
+		SendPingTimeout:      live.Heartbeat,
 		PingTimeout:          writeTimeout,
 
 		MaxReadFrameSize:              maxFrame,

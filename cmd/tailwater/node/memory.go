@@ -11,29 +11,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/configs"
 )
-
-// parts are what TAILWATER_MEMORY is divided into, in bytes, and beside it the intake.
-type parts struct {
-	frames int64 // of the newest messages of all feeds
-	pages  int64 // of history
-	bodies int64 // of requests
-	intake int64 // what NATS has sent and no feed has
-}
-
-func divide(memory configs.Budget) parts {
-	quarter := int64(memory) / 4
-	return parts{frames: quarter, pages: quarter, bodies: 2 * quarter, intake: quarter}
-}
-
-// feeds returns the bounds of the hub.
-func (p parts) feeds() bridge.Memory {
-	memory := bridge.DefaultMemory
-	memory.Total, memory.Pages = int(p.frames), int(p.pages)
-	return memory
-}
 
 // LimitRuntime tells Go how much memory the container has, less a fifth for what Go does not count, such as sockets and the files that
 // the kernel keeps. Otherwise Go lets garbage grow until the process is killed. GOMEMLIMIT wins.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
-	"github.com/tailwater/tailwater/configs"
 )
 
 // Memory that was needed for a moment goes back to the system before Go would collect it, which takes two minutes.
@@ -34,19 +33,6 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		case <-again.C:
 		case <-late:
 			t.Fatal("memory is not given back")
-		}
-	}
-}
-
-// The parts of the memory are no more than all of it, and what a caller may hold of bodies is as much as the settings let a body be.
-func TestMemoryIsDivided(t *testing.T) {
-	for _, memory := range []configs.Budget{8 << 20, 256 << 20, 1 << 40} {
-		p := node.Divide(memory)
-		if sum := p.Frames + p.Pages + p.Bodies; sum > int64(memory) || sum < int64(memory)-8 || p.Intake > int64(memory)/4 {
-			t.Errorf("%v is divided into %+v", memory, p)
-		}
-		if int64(p.Total) != p.Frames || int64(p.HubPages) != p.Pages || p.HubFrames == 0 {
-			t.Errorf("%+v", p)
 		}
 	}
 }

@@ -90,7 +90,8 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(descBuild, 1, Version())
 
-	connections := c.node.Outlet.Stats()
+	stats := c.node.Live.Stats()
+	connections := stats.Connections
 	gauge(descConnections, connections.Open-connections.Plain, "loop")
 	gauge(descConnections, connections.Plain, "plain")
 	count(descConnectionsOpened, connections.Opened)
@@ -101,36 +102,32 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descPollsTotal, connections.PollsAll)
 	count(descPollsCut, connections.PollsCut)
 
-	sockets := c.node.places.Stats()
+	sockets := stats.Sockets
 	gauge(descSockets, sockets.Waiting, "waiting")
 	gauge(descSockets, sockets.Held-sockets.Waiting, "answering")
 	count(descSocketsEvicted, sockets.Evicted)
 	count(descSocketsRefused, sockets.Refused)
 
-	requests := c.node.API.Stats()
+	requests := stats.Requests
 	count(descTurnedAway, requests.TurnedAway)
 	counts(descLimited, requests.Limited)
 	count(descRefused, requests.Refused)
 	count(descPanics, requests.Panics)
 	counts(descPublishes, requests.Publishes)
 
-	feeds := c.node.Hub.Stats()
+	feeds := stats.Feeds
 	gauge(descFeeds, feeds.Feeds)
 	counts(descGaps, feeds.Gaps)
 	counts(descResets, feeds.Resets)
-	memory := divide(c.node.Settings.Memory)
-	for part, bytes := range map[string][2]int64{
-		"frames": {int64(feeds.FrameBytes), memory.frames}, "pages": {int64(feeds.PageBytes), memory.pages},
-		"bodies": {requests.Memory.Held, memory.bodies}, "intake": {c.node.Source.Stats().Waiting, memory.intake},
-	} {
-		gauge(descMemory, int(bytes[0]), part)
-		gauge(descMemoryLimit, int(bytes[1]), part)
+	for part, memory := range stats.Memory {
+		gauge(descMemory, int(memory.Held), part)
+		gauge(descMemoryLimit, int(memory.Limit), part)
 	}
 	count(descReplayed, feeds.ReplayMessages)
 	count(descReplays, feeds.ReplayPages)
 	count(descReplayBad, feeds.ReplayErrors)
 
-	nats := c.node.Source.Stats()
+	nats := stats.NATS
 	connected := 0
 	if nats.Connected {
 		connected = 1

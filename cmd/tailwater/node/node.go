@@ -13,27 +13,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/auth"
-	"github.com/tailwater/tailwater/bridge/httpapi"
-	"github.com/tailwater/tailwater/bridge/outlet"
-	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/configs"
 	"github.com/tailwater/tailwater/embed"
-	"github.com/tailwater/tailwater/web"
 )
 
 // What is no setting, because nobody should need to change it.
 const (
-	// linger is how long a feed without readers keeps its frames: longer than a browser takes to come back.
-	linger = 30 * time.Second
-	// heartbeat keeps a silent connection open in proxies, the strictest of which wait for a minute.
-	heartbeat = 15 * time.Second
-	// retry is how long a browser waits before it comes back.
-	retry = 2 * time.Second
-	// parting is how long a connection stays open after its last event. Chromium throws away what it has not yet read of a stream
-	// of HTTP/2 that is reset, and so do some proxies.
-	parting = time.Second
 	// stopPatience is how long stopping waits, beyond the drain window, for clients that do not take their last bytes, and then
 	// once more for requests that are being answered.
 	stopPatience = 5 * time.Second
@@ -62,9 +48,7 @@ func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
 			return err
 		case err := <-storeFailed:
 			return err
-		case <-n.Source.Closed():
-			return errLostNATS
-		case <-n.own.closed():
+		case <-n.Live.Done():
 			return errLostNATS
 		case <-hangUp:
 			n.reload(ctx)
@@ -86,14 +70,8 @@ type Node struct {
 	log      *slog.Logger
 
 	Embedded    *embed.Server // nil with an external NATS
-	Source      *source.Source
-	own         own
+	Live        *live.Bridge
 	clock       *clock // nil without DEMO_TIME
-	Hub         *bridge.Hub
-	Outlet      *outlet.Outlet
-	places      *outlet.Places
-	Auth        *auth.Auth // nil where no tokens are taken
-	API         *httpapi.API
 	admin       *admin
 	http        *http.Server
 	certificate *Certificate // nil without TLS
@@ -106,7 +84,7 @@ type Node struct {
 // Open starts everything. Where one part cannot start, those before it are stopped again.
 func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 	n := &Node{Settings: settings, log: log, failed: make(chan error, 1)}
-	for _, start := range []func() error{n.openNATS, n.openOwn, n.openBridge, n.openAdmin, n.openHTTP} {
+	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
 		if err := start(); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -115,20 +93,33 @@ func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 	return n, nil
 }
 
+// openNATS starts the embedded server, where the settings ask for it.
 func (n *Node) openNATS() error {
-	config := source.Config{History: History(n.Settings), Intake: divide(n.Settings.Memory).intake}
-	dial, err := n.dialer(&config)
+	if !n.Settings.Embedded() {
+		return nil
+	}
+	config, err := Embedded(n.Settings)
 	if err != nil {
 		return err
 	}
-	if n.Source, err = source.Open(dial, config, n.log); err != nil {
+	n.Embedded, err = embed.Start(config, n.log)
+	return err
+}
+
+// openBridge opens what carries messages from NATS to browsers.
+func (n *Node) openBridge() error {
+	options, err := n.options()
+	if err != nil {
+		return err
+	}
+	if n.Live, err = live.Open(nil, options); err != nil {
 		return err
 	}
 	if err := n.awaitHistory(); err != nil {
 		return err
 	}
 	if n.Settings.Demo.Time {
-		n.clock = startClock(n.Source, n.log)
+		n.clock = startClock(n.Live, n.log)
 	}
 	return nil
 }
@@ -145,8 +136,8 @@ func (n *Node) awaitHistory() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), historyPatience)
 	defer cancel()
-	err := n.Source.AwaitHistory(ctx)
-	if errors.Is(err, source.ErrNotKept) {
+	err := n.Live.AwaitHistory(ctx)
+	if errors.Is(err, live.ErrNotKept) {
 		return err
 	}
 	if err != nil {
@@ -155,121 +146,12 @@ func (n *Node) awaitHistory() error {
 	return nil
 }
 
-// History returns the stream that the settings ask for.
-func History(s *configs.Settings) source.History {
-	return source.History{
-		Subjects:      s.History,
-		Stream:        string(s.HistoryStream),
-		MaxAge:        time.Duration(s.HistoryMaxAge),
-		MaxBytes:      int64(s.HistoryMaxBytes),
-		Shrinks:       !s.IsSet("HISTORY_MAX_BYTES"),
-		MaxPerSubject: int64(s.HistoryMaxPerSubject),
-		Replicas:      s.HistoryReplicas,
-		Memory:        s.HistoryStorage == "memory",
-		Manage:        s.Embedded(),
-	}
-}
-
-// dialer returns the way to NATS, and completes what the source has to know of it.
-func (n *Node) dialer(of *source.Config) (dial source.Dialer, err error) {
-	if !n.Settings.Embedded() {
-		dial, of.API, err = External(n.Settings.NATS)
-		return dial, err
-	}
-	config, err := Embedded(n.Settings)
-	if err != nil {
-		return nil, err
-	}
-	if n.Embedded, err = embed.Start(config, n.log); err != nil {
-		return nil, err
-	}
-	of.Began = n.Embedded.Began
-	return n.Embedded.Dial, nil
-}
-
 // storeProblem says what keeps the embedded server from storing; "" where nothing does, or NATS is elsewhere.
 func (n *Node) storeProblem() string {
 	if n.Embedded == nil {
 		return ""
 	}
 	return n.Embedded.Problem()
-}
-
-func (n *Node) openBridge() error {
-	s := n.Settings
-	n.openPlaces()
-	memory := divide(s.Memory)
-	n.Hub = bridge.NewHub(n.Source, linger, memory.feeds())
-	n.Outlet = outlet.New(outlet.Config{
-		Heartbeat:    heartbeat,
-		Parting:      parting,
-		WriteTimeout: s.Limit.WriteTimeout,
-		Age:          s.Limit.ConnectionAge,
-		Retry:        retry,
-		Loops:        s.HTTP.Loops.Number(),
-		Log:          n.log,
-	})
-	config := httpapi.Config{
-		Hub:       n.Hub,
-		Outlet:    n.Outlet,
-		Publisher: n.Source,
-		Store:     n.Source,
-		Places:    n.places,
-		Routes:    s.Routes,
-		Anonymous: bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
-		Access:    n.access(),
-		Limits: httpapi.Limits{
-			Reads: s.Limit.ReadRate.PerSecond(), Publishes: s.Limit.PublishRate.PerSecond(), Body: int64(s.Limit.Body), Subjects: s.Limit.Subjects, Memory: memory.bodies,
-		},
-		Proxies: s.HTTP.TrustedProxies,
-		Log:     n.log,
-		Parting: parting,
-	}
-	if s.HTTP.Pages {
-		config.Pages = web.Pages(web.Anyone[bridge.Subject]{
-			Subscribe: config.Anonymous.Subscribe, Publish: config.Anonymous.Publish, Wildcards: config.Anonymous.Wildcards,
-			SignIn: s.Auth.SignsIn() && s.Auth.Cookie != "",
-		})
-	}
-	if s.Auth.SignsIn() {
-		var err error
-		_, hub := n.keeper()
-		if n.Auth, err = auth.Open(n.signIn(), hub, n.Outlet.Recheck); err != nil {
-			return fmt.Errorf("set up sign-in: %w", err)
-		}
-		config.Auth, config.Cookie = n.Auth, string(s.Auth.Cookie)
-	}
-	n.API = httpapi.New(config)
-	return nil
-}
-
-// signIn gives which tokens are good.
-func (n *Node) signIn() auth.Config {
-	s := n.Settings.Auth
-	from, _ := n.keeper()
-	return auth.Config{
-		Bucket: func(ctx context.Context, was *auth.Bucket) (auth.Bucket, error) {
-			found, err := from.Bucket(ctx, auth.RevokedBucket, s.MaxLife, (*source.Bucket)(was))
-			return auth.Bucket(found), err
-		},
-		Secret:       s.JWTSecret.Reveal(),
-		PublicKeys:   s.JWTPublicKey.Keys,
-		JWKS:         string(s.JwksURL),
-		Proxy:        s.JwksProxy.URL,
-		MaxLife:      s.MaxLife,
-		Issuer:       s.Issuer,
-		Audience:     s.Audience,
-		TicketSecret: s.TicketSecret.Reveal(),
-		Log:          n.log,
-	}
-}
-
-func (n *Node) access() httpapi.Access {
-	s := n.Settings.HTTP
-	return httpapi.Access{
-		Hosts: s.Hosts, LoopbackHosts: s.LoopbackHosts,
-		Origins: s.Origins, LoopbackOrigins: s.LoopbackOrigins,
-	}
 }
 
 func (n *Node) openAdmin() (err error) {
@@ -283,8 +165,8 @@ func (n *Node) openHTTP() error {
 		return err
 	}
 	n.address = listener.Addr()
-	n.http = NewServer(n.API, n.log)
-	counted(n.http, n.places)
+	n.http = NewServer(n.Live, n.log)
+	listener = n.Live.Listen(n.http, listener)
 	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
 	if files := n.Settings.HTTP.TLS; !files.IsZero() {
 		if n.certificate, err = OpenCertificate(files, n.log); err != nil {
@@ -292,7 +174,7 @@ func (n *Node) openHTTP() error {
 		}
 		Secure(n.http, n.certificate, n.Settings.Limit.WriteTimeout)
 	}
-	n.serve(n.http, outlet.Listen(listener, n.places))
+	n.serve(n.http, listener)
 	return nil
 }
 
@@ -318,21 +200,11 @@ func (n *Node) Close() error {
 	if n.http != nil {
 		n.drain()
 	}
-	if n.Outlet != nil {
-		n.Outlet.Close()
-	}
-	if n.Auth != nil {
-		n.Auth.Close()
-	}
-	n.own.close()
-	if n.Hub != nil {
-		n.Hub.Close()
-	}
 	if n.clock != nil {
 		n.clock.stop()
 	}
-	if n.Source != nil {
-		n.Source.Close()
+	if n.Live != nil {
+		n.Live.Close()
 	}
 	if n.Embedded != nil {
 		problems = append(problems, n.Embedded.Stop())
@@ -351,14 +223,11 @@ func (n *Node) Close() error {
 func (n *Node) drain() {
 	settings := n.Settings.Drain
 	n.admin.draining.Store(true)
-	n.API.Drain(time.Now().Add(settings.Delay + settings.Window))
-	time.Sleep(settings.Delay)
-	ctx, cancel := context.WithTimeout(context.Background(), settings.Window+stopPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), settings.Delay+settings.Window+stopPatience)
 	defer cancel()
 	cut := context.AfterFunc(ctx, n.cut)
-	n.Outlet.Drain(ctx, settings.Window)
+	n.Live.Drain(ctx, settings.Delay, settings.Window)
 	cut()
-	n.API.Finish()
 }
 
 // closeHTTP closes the listener, and waits for the requests that are being answered.

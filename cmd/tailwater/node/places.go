@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"log/slog"
-	"net/http"
 
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
@@ -25,8 +24,8 @@ func HeldConnections(asked, descriptors int) int {
 	return min(asked, outlet.RoomFor(descriptors-reserve))
 }
 
-// openPlaces counts the connections of browsers.
-func (n *Node) openPlaces() {
+// heldConnections returns how many connections of browsers there may be. It logs where that is less than the setting.
+func (n *Node) heldConnections() int {
 	limit := n.Settings.Limit
 	most := HeldConnections(limit.Connections, Descriptors())
 	if most < limit.Connections {
@@ -36,13 +35,5 @@ func (n *Node) openPlaces() {
 		}
 		n.log.Log(context.Background(), level, "TAILWATER_LIMIT_CONNECTIONS is more than the file descriptors of this process allow; it is held below them", "limit", limit.Connections, "held_to", most, "descriptors", Descriptors())
 	}
-	n.places = outlet.NewPlaces(outlet.Room{
-		All: most, Each: int(limit.ConnectionsPerIP), Proxies: n.Settings.HTTP.TrustedProxies, Log: n.log,
-	})
-}
-
-// counted lets a server know what its connections hold.
-func counted(server *http.Server, places *outlet.Places) {
-	server.Handler = places.Handler(server.Handler)
-	server.ConnContext = outlet.ConnContext
+	return most
 }

@@ -10,7 +10,7 @@ func (n *Node) reload(ctx context.Context) {
 		n.tell("read the TLS certificate anew", err, "the old certificate stays", "valid_until", until)
 	}
 	if n.Settings.Auth.JwksURL != "" {
-		keys, err := n.Auth.ReadKeySet(ctx)
+		keys, err := n.Live.ReadKeySet(ctx)
 		n.tell("read the key set of tokens anew", err, "the old keys stay", "url", n.Settings.Auth.JwksURL, "keys", keys)
 	}
 	if n.Embedded != nil && n.Settings.Embed.Config != "" {
