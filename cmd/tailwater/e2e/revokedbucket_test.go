@@ -145,7 +145,7 @@ func TestRevocationThatNothingKeeps(t *testing.T) {
 	if err := conn.Publish("$KV.tailwater_revoked.sub.alice", nil); err != nil {
 		t.Fatal(err)
 	}
-	const says = "there is no bucket tailwater_revoked to keep it"
+	const says = "no bucket tailwater_revoked stores it"
 	eventually(t, "/readyz says so", func() bool {
 		return strings.Contains(ready(), "ready; NATS is connected; the key") && strings.Contains(ready(), says)
 	})
