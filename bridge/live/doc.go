@@ -12,13 +12,13 @@
 // of the command tailwater, which is built on this package.
 //
 // A [Bridge] may stand anywhere in a program's own mux, below [http.StripPrefix]. It writes each connection by the goroutine of its
-// request. Where the program also lets it have the listener ([Bridge.Listen]), a few event loops write instead, which costs a fifth of
-// the memory and a third of the processor time; the bridge itself chooses, for each connection.
+// request. If the program also lets it have the listener ([Bridge.Listen]), a few event loops write instead, at a third of the processor
+// time. The bridge chooses for each connection.
 //
 // # Stability
 //
-// This package, and of package bridge what [Options] and the methods of [Bridge] need (Caller, Grant, Subject, Route, Receipt, and the
-// errors), keep to semantic versioning: a program that compiles with version 1.x compiles with every later 1.y. All other packages of
-// this module, and the rest of package bridge, are parts of the command. They may change with any version, and so may the types that
-// [Stats] is made of.
+// This package keeps to semantic versioning, and so does what it names of others: of package bridge Caller, Grant, Subject, Route, Receipt,
+// ParseRoute, HeaderEvent and the errors; [Access], [History] and [Tokens]. A program that compiles with version 1.x compiles with every
+// later 1.y. All other packages of this module, and the rest of package bridge, are parts of the command. They may change with any
+// version, and so may the parts of [Stats].
 package live
