@@ -65,7 +65,7 @@ var callers = signedIn(settings{
 })
 
 // strangers are one of each kind. Alice's token denies what anybody may, the other's is of another tenant.
-func strangers(t *testing.T, n *testNode) []stranger {
+func strangers(t *testing.T, n *testNode, client *http.Client) []stranger {
 	alice := auth.Claims{
 		Subject: "alice", Expires: time.Now().Add(time.Hour), More: map[string]string{"tenant": "acme"},
 		NATS: auth.Permissions{
@@ -81,7 +81,7 @@ func strangers(t *testing.T, n *testNode) []stranger {
 	expired.Expires = time.Now().Add(-time.Second)
 	token, othersToken := sign(t, tokenSecret, alice), sign(t, tokenSecret, other)
 	eventually(t, "tokens can be checked", n.isReady)
-	ticket := n.seal(t, http.DefaultClient, token)
+	ticket := n.seal(t, client, token)
 	secrets.Plant(ticket)
 
 	asAlice := stranger{

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ func TestHostileRequests(t *testing.T) {
 	if len(all) < 4*300 {
 		t.Fatalf("there are only %d intrusions", len(all))
 	}
-	b := openHostileBed(t, callers)
+	b := openHostileBed(t, callers, http.DefaultClient)
 	for i, s := range b.strangers {
 		b.answers[i] = s.intrude(t, b.node.Address(), share(all, i))
 	}
@@ -63,11 +64,11 @@ type hostileBed struct {
 	misplaced func() []string
 }
 
-func openHostileBed(t *testing.T, s settings) *hostileBed {
+func openHostileBed(t *testing.T, s settings, client *http.Client) *hostileBed {
 	t.Helper()
 	b := &hostileBed{}
 	b.node = startLogged(t, s, &b.log)
-	b.strangers = strangers(t, b.node)
+	b.strangers = strangers(t, b.node, client)
 	b.answers = make([]*answers, len(b.strangers))
 	b.conn = b.node.client(t, publisherFile)
 	storeCanaries(t, b.conn)
