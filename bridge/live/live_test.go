@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -18,6 +20,9 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/live"
 )
+
+// patience bounds every wait. It decides only how long a failure takes.
+const patience = 10 * time.Second
 
 // start serves a bridge until the test ends.
 func start(t *testing.T, nc *nats.Conn, options live.Options) (*live.Bridge, *httptest.Server) {
@@ -230,7 +235,13 @@ func TestWriterIsChosen(t *testing.T) {
 // follow opens an event stream until the test ends, and reads its first event.
 func follow(t *testing.T, url string) (*bridgetest.Stream, bridgetest.Event) {
 	t.Helper()
-	answer, err := http.Get(url)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
