@@ -13,16 +13,16 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m ./cmd/tailwater ./... # the longest first
+	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m ./cmd/tailwater/e2e ./... # the longest first
 
 CLIENTS := cmd/tailwater/e2e/clients
 clients: ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table
 	npm ci --prefix=$(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error
-	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e -clients
+	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e/clients -clients
 
 soak: ## run the chaos tests in their long form, proxies and pages, and the rule of gaps on many streams: ten minutes
-	go test -count=1 -timeout=15m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies' ./cmd/tailwater -soak
-	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater -soak
+	go test -count=1 -timeout=15m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies' ./cmd/tailwater/e2e -soak
+	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
 	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$' ./bridge/source -soak
 
 lint: ## check style and the order of imports
@@ -50,11 +50,11 @@ DURATION  := 3s
 SETTLE    := 140s
 bench: ## measure: the micro-benchmarks, and Tailwater beside others (eleven minutes)
 	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
-	go run ./cmd/tailwater/load/compare -rounds=$(ROUNDS) -duration=$(DURATION) -settle=$(SETTLE) $(if $(RECORD),-record)
+	go run ./cmd/compare -rounds=$(ROUNDS) -duration=$(DURATION) -settle=$(SETTLE) $(if $(RECORD),-record)
 
 FUZZTIME := 20s
 fuzz: ## look for inputs that break a parser, FUZZTIME each
-	@for package in $$(go list ./bridge/... ./cmd/tailwater/load ./configs/...); do \
+	@for package in $$(go list ./bridge/... ./configs/...); do \
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package || exit 1; \
 		done; \
@@ -62,4 +62,4 @@ fuzz: ## look for inputs that break a parser, FUZZTIME each
 
 generate: ## write the documentation of the settings and of the command, and the README's picture
 	go generate ./...
-	go test -count=1 -run TestScreenshot ./cmd/tailwater -screenshot="$(CURDIR)/.github/chat.png"
+	go test -count=1 -run TestScreenshot ./cmd/tailwater/e2e -screenshot="$(CURDIR)/.github/chat.png"

@@ -26,11 +26,14 @@ type Config struct {
 	Routes    []bridge.Route // beside bridge.Events
 	Anonymous bridge.Grant   // what everyone may do
 	Auth      Auth           // who callers are; nil: all are anonymous, and their tokens are not looked at
-	Cookie    string         // the cookie that a ticket may come in, or a token; empty for none
-	Access    Access
-	Places    Places // nil for any number
-	Limits    Limits
-	Proxies   []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
+	// Caller says who sent a request, in place of Auth; nil where Auth does. An error that wraps none of bridge's means that the caller is
+	// not signed in, and goes to the log alone.
+	Caller  func(*http.Request) (bridge.Caller, error)
+	Cookie  string // the cookie that a ticket may come in, or a token; empty for none
+	Access  Access
+	Places  Places // nil for any number
+	Limits  Limits
+	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 
 	// Parting is how long a connection that is turned away stays open after it was told so, until it breaks off: as the outlet's.
 	Parting time.Duration

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,6 +20,9 @@ var errNoTickets = fmt.Errorf("%w: this bridge has no tickets; its operator can 
 // caller gives who sent a request. A token that is no good is an error even where nobody would need one: its sender
 // believes to be signed in. Of several the header counts, then the ticket, then the cookie.
 func (a *API) caller(r *http.Request, query url.Values) (bridge.Caller, error) {
+	if a.config.Caller != nil {
+		return a.ownCaller(r)
+	}
 	if a.config.Auth == nil {
 		return bridge.Caller{}, nil
 	}
@@ -39,6 +43,24 @@ func (a *API) caller(r *http.Request, query url.Values) (bridge.Caller, error) {
 	return bridge.Caller{}, nil
 }
 
+// ownCaller asks the program who sent a request. A browser adds cookies to what the pages of this machine ask for at any port, so the
+// program does not see them there.
+func (a *API) ownCaller(r *http.Request) (bridge.Caller, error) {
+	if !a.config.Access.trustsCookies(r) {
+		r = r.Clone(r.Context())
+		r.Header.Del("Cookie")
+	}
+	caller, err := a.config.Caller(r)
+	switch {
+	case err == nil:
+		return caller, nil
+	case errors.Is(err, bridge.ErrToken), errors.Is(err, bridge.ErrNoVerdict), errors.Is(err, bridge.ErrForbidden):
+		return bridge.Caller{}, err
+	}
+	a.signIns.Do(func() { a.config.Log.Warn("the program refuses a caller", "error", err) })
+	return bridge.Caller{}, fmt.Errorf("%w: sign in, and come back", bridge.ErrToken)
+}
+
 // ofCookie gives who a cookie is for. The bridge's own holds a ticket, which is of no use elsewhere; a program of the same host
 // may have set one to a token itself.
 func (a *API) ofCookie(ctx context.Context, value string) (bridge.Caller, error) {
@@ -50,7 +72,7 @@ func (a *API) ofCookie(ctx context.Context, value string) (bridge.Caller, error)
 
 // grant gives what a caller may do: what everyone may, and what its token allows, but nothing that the token denies.
 func (a *API) grant(caller bridge.Caller) bridge.Grant {
-	if caller.Anonymous() {
+	if caller.Anonymous() && a.config.Caller == nil {
 		return a.config.Anonymous
 	}
 	return a.config.Anonymous.With(caller.Grant)

@@ -57,7 +57,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 // terms gives how long a caller's connection may stay open. At its end it is freed.
 func (a *API) terms(caller bridge.Caller, free func()) bridge.Terms {
 	terms := bridge.Terms{Until: caller.Until, Ended: free}
-	if !caller.Anonymous() {
+	if a.config.Auth != nil && !caller.Anonymous() {
 		name, token, auth := caller.Name, caller.Token, a.config.Auth // the rest is not kept
 		terms.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
 	}

@@ -10,7 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/tailwater/tailwater/cmd/tailwater/load"
+	"github.com/tailwater/tailwater/bridge/load"
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -107,7 +108,7 @@ func (c *benchCommand) dialer() (func() (*nats.Conn, error), error) {
 			problems = fmt.Errorf("--nats: %w", err)
 		}
 	}
-	dial, _, err := external(settings)
+	dial, _, err := node.External(settings)
 	return func() (*nats.Conn, error) { return dial(load.NATSOptions()...) }, errors.Join(problems, err)
 }
 

@@ -8,8 +8,15 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/tailwater/tailwater/cmd/tailwater/load"
+	"github.com/tailwater/tailwater/bridge/load"
 )
+
+// report is a table of two columns.
+type report struct{ table *tabwriter.Writer }
+
+func (r report) row(what, format string, values ...any) {
+	fmt.Fprintf(r.table, what+"\t"+format+"\n", values...)
+}
 
 // writeBench writes what bench measured, for people.
 func writeBench(to io.Writer, r *load.Report) error {

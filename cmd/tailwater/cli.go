@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -43,11 +43,10 @@ type usageError struct{ error }
 // run is main without the process: it gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := runCommand(ctx, args, output{stdout, stderr})
-	var usage usageError
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage):
+	case errors.As(err, new(usageError)), errors.As(err, new(node.SettingsError)):
 		printUnlessReported(stderr, "", err)
 		return exitUsage
 	default:
@@ -96,65 +95,11 @@ func runCommand(ctx context.Context, args []string, out output) error {
 
 // readSettings is called for commands that take the settings, and for no others.
 func readSettings(file string) (*configs.Settings, error) {
-	settings, err := configs.Load(file, inspect)
+	settings, err := configs.Load(file, node.Inspect)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return settings, nil
-}
-
-type versionCommand struct{}
-
-// Run prints the version, as --version does.
-func (versionCommand) Run(out output) error {
-	_, err := fmt.Fprintln(out.out, versionLine())
-	return err
-}
-
-type helpCommand struct {
-	Command []string `arg:"" optional:"" help:"The command; none for all of them."`
-}
-
-// Run prints the help of a command.
-func (c *helpCommand) Run(ctx context.Context, out output) error {
-	return runCommand(ctx, append(c.Command, "--help"), out)
-}
-
-// help ends with a table of the settings that the command reads.
-func help(options kong.HelpOptions, ctx *kong.Context) error {
-	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
-		return err
-	}
-	settings := settingsOf(ctx.Selected())
-	if settings == "" {
-		return nil
-	}
-	_, err := fmt.Fprintf(ctx.Stdout, "\nSettings, from the environment:\n\n%s", settings)
-	return err
-}
-
-// settingsOf gives the table of the settings that a command uses; nil stands for the command line as a whole.
-func settingsOf(command *kong.Node) string {
-	if command == nil {
-		return configs.Help()
-	}
-	switch command.Name {
-	case "bench", "version", "help":
-		return ""
-	case "token":
-		return configs.Help("AUTH_JWT_SECRET", "AUTH_ISSUER", "AUTH_AUDIENCE")
-	}
-	return configs.Help()
-}
-
-func versionLine() string { return "tailwater " + version() }
-
-// version gives the module's version, which the go command writes into the binary.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
 }
 
 // isTerminal tells whether somebody reads w as it is written.

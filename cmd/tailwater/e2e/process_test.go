@@ -1,148 +1,187 @@
-//go:build unix
-
 package e2e
 
 import (
-	"bytes"
-	"fmt"
-	"net"
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// process is a program that is ended and started again on the same address.
+// folder is the one of these tests, wherever a test changes to.
+var folder, errFolder = os.Getwd()
+
+// binary builds the command as a user gets it.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "tailwater-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "tailwater")
+	build := exec.Command("go", "build", "-o", path, "..")
+	build.Dir = folder
+	return path, errors.Join(errFolder, build.Run())
+})
+
+// process is `tailwater` as a process of its own.
 type process struct {
-	t       *testing.T
-	path    string
-	args    []string
-	env     []string
-	address string // where it listens once it is up
-	cmd     *exec.Cmd
-	output  bytes.Buffer // to be read once it has ended
+	cmd   *exec.Cmd
+	http  string    // the URL of its listener for browsers
+	admin string    // and for probes
+	nats  string    // and for NATS clients
+	log   logBuffer // from then on
 }
 
-// startBridge starts the command with some settings, given without their prefix.
-func startBridge(t *testing.T, address string, settings map[string]string) *process {
+func startProcess(t *testing.T, env ...string) *process {
+	t.Helper()
+	return startCommand(t, func(path string) *exec.Cmd { return exec.Command(path) }, env...)
+}
+
+// startLimited is startProcess where the process may have so many descriptors.
+func startLimited(t *testing.T, descriptors int, env ...string) *process {
+	t.Helper()
+	return startCommand(t, func(path string) *exec.Cmd { return limited(descriptors, path) }, env...)
+}
+
+// limited is a command that may have so many descriptors.
+func limited(descriptors int, command ...string) *exec.Cmd {
+	return exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors)}, command...)...)
+}
+
+func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...string) *process {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, path: path, address: address}
-	p.env = append(os.Environ(), "TAILWATER_HTTP_LISTEN="+address, "TAILWATER_ADMIN_LISTEN=", "TAILWATER_LOG_FORMAT=json")
-	for name, value := range settings {
-		p.env = append(p.env, "TAILWATER_"+name+"="+value)
-	}
-	return p.begin()
-}
-
-// startNginx starts an nginx in front of a bridge.
-func startNginx(t *testing.T, address, bridge string) *process {
-	t.Helper()
-	dir := t.TempDir()
-	config := filepath.Join(dir, "nginx.conf")
-	text := strings.NewReplacer("DIR", dir, "ADDRESS", address, "BRIDGE", bridge).Replace(nginxConfig)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	cmd := command(path)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
+	cmd.Env = append(cmd.Env, env...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, path: tool(t, "nginx", "/usr/sbin/nginx"), args: []string{"-p", dir, "-e", "stderr", "-c", config}, address: address, env: os.Environ()}
-	return p.begin()
-}
-
-const nginxConfig = `
-daemon off;
-worker_processes 1;
-pid DIR/pid;
-events {}
-http {
-	access_log off;
-	client_body_temp_path DIR/body;
-	proxy_temp_path DIR/proxy;
-	fastcgi_temp_path DIR/fastcgi;
-	uwsgi_temp_path DIR/uwsgi;
-	scgi_temp_path DIR/scgi;
-	server {
-		listen ADDRESS;
-		location / {
-			proxy_pass http://BRIDGE;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
-			proxy_set_header Host $http_host;
-			proxy_read_timeout 1h;
-		}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-}
-`
-
-func (p *process) begin() *process {
-	p.t.Helper()
-	p.t.Cleanup(func() {
-		p.end(syscall.SIGKILL)
-		if p.t.Failed() {
-			log := p.output.Bytes()
-			p.t.Logf("%s at %s wrote:\n%s", filepath.Base(p.path), p.address, log[max(0, len(log)-2000):])
-		}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
 	})
-	p.start()
+	p := &process{cmd: cmd}
+	lines := bufio.NewReader(stderr)
+	for p.http == "" {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			t.Fatalf("the process ended before it listened: %v", err)
+		}
+		var entry struct{ HTTP, Admin, NATS string }
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Errorf("not a JSON log line: %s", line)
+		}
+		secrets.Overhear(string(line))
+		p.http, p.admin, p.nats = entry.HTTP, entry.Admin, entry.NATS
+	}
+	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
 	return p
 }
 
-// start returns when the process takes connections.
-func (p *process) start() {
-	p.t.Helper()
-	p.cmd = exec.Command(p.path, p.args...)
-	p.cmd.Env, p.cmd.Stderr = p.env, &p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
+func TestSignalEndsTheProcessCleanly(t *testing.T) {
+	p := startProcess(t)
+	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
 	}
-	err := within(patience, func() bool {
-		conn, err := net.Dial("tcp", p.address)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
+	reader.expect("tailwater:close", `{"reason":"drain"}`)
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+func TestSecondSignalIsImmediate(t *testing.T) {
+	p := startProcess(t, "TAILWATER_DRAIN_DELAY=1h")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	// From now on connections are asked to come back: the first signal has been taken.
+	eventually(t, "the process drains", func() bool {
+		event, err := dial(t, p.http+"/events/chat.room1", "").Next()
+		return err == nil && event.Type == "tailwater:close"
 	})
-	if err != nil {
-		p.t.Fatalf("%s does not listen at %s: %v", filepath.Base(p.path), p.address, err)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("after the second signal: %v", err)
 	}
 }
 
-// end sends a signal and returns when the process has ended. What is killed takes its children along. It may be called more
-// than once.
-func (p *process) end(signal syscall.Signal) {
-	if p.cmd != nil {
-		group := p.cmd.Process.Pid
-		if signal == syscall.SIGKILL {
-			group = -group
-		}
-		_ = syscall.Kill(group, signal)
-		_ = p.cmd.Wait()
-		p.cmd = nil
+// While messages keep coming, a stop ends every connection behind a whole frame, with nothing missing before it.
+func TestSignalUnderLoad(t *testing.T) {
+	for _, loops := range []string{"auto", "0"} {
+		t.Run("loops "+loops, func(t *testing.T) {
+			p := startProcess(t, "TAILWATER_HTTP_LOOPS="+loops, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_LIMIT_PUBLISH_RATE=0")
+			var readers []*subscription
+			for range 100 {
+				reader, _ := subscribe(t, p.http+"/events/chat.load", "")
+				readers = append(readers, reader)
+			}
+			var publishing, reading sync.WaitGroup
+			publishing.Go(func() {
+				for n := 0; ; n++ {
+					response, err := http.Post(p.http+"/events/chat.load", "text/plain", strings.NewReader(strconv.Itoa(n)))
+					if err != nil {
+						return // it has stopped
+					}
+					response.Body.Close()
+				}
+			})
+			var some sync.WaitGroup // until all have had a few
+			some.Add(len(readers))
+			for _, reader := range readers {
+				hasSome := sync.OnceFunc(some.Done)
+				reading.Go(func() {
+					defer hasSome()
+					for n := 0; ; n++ {
+						event, err := reader.Next()
+						if n == 20 {
+							hasSome()
+						}
+						switch {
+						case err != nil:
+							t.Errorf("behind %d messages: %v", n, err)
+							return
+						case event.Type == "tailwater:close":
+							if _, err := reader.Next(); err == nil {
+								t.Error("it goes on behind its end")
+							}
+							return
+						case event.Data != strconv.Itoa(n):
+							t.Errorf("message %d is %+v", n, event)
+							return
+						}
+					}
+				})
+			}
+			some.Wait()
+			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			reading.Wait()
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("after SIGTERM: %v", err)
+			}
+			publishing.Wait()
+		})
 	}
-}
-
-// within waits until a condition holds that something else brings about.
-func within(limit time.Duration, holds func() bool) error {
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for end := time.Now().Add(limit); !holds(); <-again.C {
-		if time.Now().After(end) {
-			return fmt.Errorf("not within %v", limit)
-		}
-	}
-	return nil
-}
-
-// freeAddress is one on which nothing listens.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
 }

@@ -1,160 +1,91 @@
-//go:build unix
-
 package e2e
 
 import (
-	"bufio"
-	"errors"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// witness stands between one client and the bridge, passes on every byte and every end as it came, and notes what both
-// say: with which position the client returned, and how the bridge began its answer.
-type witness struct {
-	net.Listener
-	to      string
-	running sync.WaitGroup
+// othersWait bounds how long a message of somebody else takes while an attack lasts, from before it is posted until it was read.
+// Attackers, bridge, NATS and race detector share the processors.
+const othersWait = 2 * time.Second
 
-	mu       sync.Mutex
-	closed   bool
-	conns    []net.Conn
-	requests []string // the Last-Event-ID of each GET
-	openings []string // the first event of each answer: open, gap or reset
-	quiet    int      // heartbeats on the connection that is open now
+// witness is somebody else: it posts a message, reads it, and begins again.
+type witness struct {
+	t       *testing.T
+	client  *http.Client
+	url     string
+	stream  *bridgetest.Stream
+	running sync.WaitGroup
+	enough  chan struct{}
+
+	slowest time.Duration
+	count   int
 }
 
-func startWitness(t *testing.T, to string) *witness {
+// startWitness opens a connection with a client, and begins. It takes its time, so that it does not become an attack itself.
+func startWitness(t *testing.T, client *http.Client, url string) *witness {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	response, err := client.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &witness{Listener: listener, to: to}
-	w.running.Go(w.accept)
-	t.Cleanup(func() {
-		w.close()
-		w.running.Wait()
+	t.Cleanup(func() { response.Body.Close() })
+	w := &witness{t: t, client: client, url: url, stream: bridgetest.NewStream(response.Body), enough: make(chan struct{})}
+	if event, err := w.stream.Next(); err != nil || event.Type != "tailwater:open" {
+		t.Fatalf("%+v, %v", event, err)
+	}
+	w.running.Go(func() {
+		pace := time.NewTicker(5 * time.Millisecond)
+		defer pace.Stop()
+		for {
+			select {
+			case <-w.enough:
+				return
+			case <-pace.C:
+			}
+			if err := w.round(); err != nil {
+				t.Errorf("behind %d messages: %v", w.count, err)
+				return
+			}
+		}
 	})
 	return w
 }
 
-func (w *witness) accept() {
-	for {
-		client, err := w.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", w.to)
-		if err != nil {
-			reset(client) // as close to a refused connection as is possible now
-			continue
-		}
-		if !w.keep(client, server) {
-			return
-		}
-		w.running.Go(func() {
-			w.hear(client, server)
-			end(server, nil)
-		})
-		w.running.Go(func() {
-			err := w.overhear(server, client)
-			end(client, err)
-			server.Close()
-		})
+func (w *witness) round() error {
+	text, start := fmt.Sprint("message ", w.count), time.Now()
+	response, err := w.client.Post(w.url, "text/plain", strings.NewReader(text))
+	if err != nil {
+		return err
 	}
-}
-
-// keep reports false if the witness was closed meanwhile.
-func (w *witness) keep(conns ...net.Conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		for _, conn := range conns {
-			conn.Close()
-		}
-		return false
+	_, _ = io.Copy(io.Discard, response.Body)
+	response.Body.Close()
+	if response.StatusCode != http.StatusCreated && response.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("POST is answered %s", response.Status)
 	}
-	w.conns = append(w.conns, conns...)
-	return true
-}
-
-// hear passes on what the client sends, and notes its requests.
-func (w *witness) hear(client, server net.Conn) {
-	text := bufio.NewReader(io.TeeReader(client, server))
-	for {
-		request, err := http.ReadRequest(text)
-		if err != nil {
-			return
-		}
-		_, _ = io.Copy(io.Discard, request.Body)
-		if request.Method == http.MethodGet {
-			w.note(func() {
-				id := request.Header.Get("Last-Event-ID")
-				if id == "" {
-					id = request.URL.Query().Get("lastEventId")
-				}
-				w.requests = append(w.requests, id)
-			})
-		}
+	event, err := w.stream.Next()
+	if err != nil || event.Data != text {
+		return fmt.Errorf("read %+v, %w", event, err)
 	}
+	w.slowest = max(w.slowest, time.Since(start))
+	w.count++
+	return nil
 }
 
-// overhear passes on what the bridge answers, and notes what is on lines of its own, which no chunk cuts.
-func (w *witness) overhear(server, client net.Conn) error {
-	lines := bufio.NewReader(io.TeeReader(server, client))
-	for {
-		line, err := lines.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return err
-		}
-		text := strings.TrimSpace(string(line))
-		switch text {
-		case "event: tailwater:open", "event: tailwater:gap", "event: tailwater:reset":
-			w.note(func() { w.openings, w.quiet = append(w.openings, text[len("event: tailwater:"):]), 0 })
-		case ":":
-			w.note(func() { w.quiet++ })
-		}
+// stop ends it, and looks at what it has noted: messages came, and none was late.
+func (w *witness) stop() {
+	w.t.Helper()
+	close(w.enough)
+	w.running.Wait()
+	if w.slowest > othersWait || w.count == 0 {
+		w.t.Errorf("of %d messages the slowest took %v", w.count, w.slowest)
 	}
-}
-
-// end ends a connection as its other half ended: with FIN or RST.
-func end(conn net.Conn, how error) {
-	if how == nil || errors.Is(how, io.EOF) {
-		_ = conn.(*net.TCPConn).CloseWrite()
-		return
-	}
-	reset(conn)
-}
-
-func reset(conn net.Conn) {
-	_ = conn.(*net.TCPConn).SetLinger(0)
-	_ = conn.Close()
-}
-
-func (w *witness) note(what func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	what()
-}
-
-// returns reports how often the client came back and was answered, and heartbeats how many came since.
-func (w *witness) returns() (n, heartbeats int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.openings) - 1, w.quiet
-}
-
-func (w *witness) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	w.Close()
-	for _, conn := range w.conns {
-		conn.Close()
-	}
+	w.t.Logf("somebody else's %d messages took %v at most", w.count, w.slowest)
 }

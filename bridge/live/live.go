@@ -1,0 +1,204 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// What is no option, because nobody should need to change it.
+const (
+	// linger is how long a feed without readers keeps its frames: longer than a browser takes to come back.
+	linger = 30 * time.Second
+	// Heartbeat keeps a silent connection open in proxies, the strictest of which wait for a minute.
+	Heartbeat = 15 * time.Second
+	// retry is how long a browser waits before it comes back.
+	retry = 2 * time.Second
+	// parting is how long a connection stays open after its last event. Chromium throws away what it has not yet read of a stream
+	// of HTTP/2 that is reset, and so do some proxies.
+	parting = time.Second
+	// publishPatience is how long Publish waits for NATS.
+	publishPatience = 5 * time.Second
+	// closePatience is how long Close waits for clients that do not take their last bytes.
+	closePatience = 5 * time.Second
+)
+
+// Bridge is an http.Handler whose GETs read NATS subjects, and whose POSTs publish.
+type Bridge struct {
+	options Options
+	source  *source.Source
+	own     own // where the bridge's own buckets are, if they are elsewhere
+	hub     *bridge.Hub
+	outlet  *outlet.Outlet
+	places  *outlet.Places
+	auth    *auth.Auth // nil where no tokens are taken
+	api     *httpapi.API
+
+	drained sync.Once
+	closed  sync.Once
+	done    chan struct{} // closed when a connection to NATS has ended for good
+	running sync.WaitGroup
+}
+
+// Open starts a bridge on connections of its own, which are made like nc: nc is neither used nor closed. It may be nil where the options
+// say how else to connect. Open returns without an error while NATS is away, and goes on trying; an error means that the options cannot
+// work.
+func Open(nc *nats.Conn, options Options) (*Bridge, error) {
+	options, err := options.withDefaults(nc)
+	if err != nil {
+		return nil, fmt.Errorf("open a bridge: %w", err)
+	}
+	b := &Bridge{options: options, done: make(chan struct{})}
+	for _, open := range []func() error{b.openSource, b.openOwn, b.openConnections, b.openTokens} {
+		if err := open(); err != nil {
+			b.Close()
+			return nil, fmt.Errorf("open a bridge: %w", err)
+		}
+	}
+	b.openAPI()
+	b.running.Go(b.watch)
+	return b, nil
+}
+
+func (b *Bridge) openSource() (err error) {
+	config := source.Config{History: b.options.History, API: b.options.API, Intake: b.divide().intake}
+	if b.options.Server != nil {
+		config.Began = b.options.Server.Began
+		config.IsBroken = func() bool { return b.options.Server.Problem() != "" }
+	}
+	b.source, err = source.Open(b.options.Dial, config, b.options.Log)
+	return err
+}
+
+func (b *Bridge) openConnections() error {
+	limits := b.options.Limits
+	b.hub = bridge.NewHub(b.source, linger, b.divide().feeds())
+	b.outlet = outlet.New(outlet.Config{
+		Heartbeat: Heartbeat, Parting: parting, Retry: retry,
+		WriteTimeout: limits.WriteTimeout, Age: limits.Age, Loops: limits.Loops, Log: b.options.Log,
+	})
+	b.places = outlet.NewPlaces(outlet.Room{
+		All: limits.Connections, Each: limits.PerAddress, Proxies: b.options.Proxies, Log: b.options.Log,
+	})
+	return nil
+}
+
+// openTokens begins to check tokens, where they are taken.
+func (b *Bridge) openTokens() (err error) {
+	if b.options.Tokens == nil {
+		return nil
+	}
+	config := *b.options.Tokens
+	from, hub := b.keeper()
+	config.Bucket = func(ctx context.Context, was *auth.Bucket) (auth.Bucket, error) {
+		found, err := from.Bucket(ctx, auth.RevokedBucket, config.MaxLife, (*source.Bucket)(was))
+		return auth.Bucket(found), err
+	}
+	if config.Log == nil {
+		config.Log = b.options.Log
+	}
+	if b.auth, err = auth.Open(config, hub, b.outlet.Recheck); err != nil {
+		return fmt.Errorf("set up sign-in: %w", err)
+	}
+	return nil
+}
+
+func (b *Bridge) openAPI() {
+	o := b.options
+	config := httpapi.Config{
+		Hub: b.hub, Outlet: b.outlet, Publisher: b.source, Store: b.source, Places: b.places,
+		Routes: o.Routes, Anonymous: o.Anyone, Caller: o.Caller, Access: o.Access, Proxies: o.Proxies, Pages: o.Pages,
+		Limits: httpapi.Limits{
+			Reads: o.Limits.Reads, Publishes: o.Limits.Publishes, Body: o.Limits.Body, Subjects: o.Limits.Subjects, Memory: b.divide().bodies,
+		},
+		Log: o.Log, Parting: parting,
+	}
+	if b.auth != nil {
+		config.Auth, config.Cookie = b.auth, o.Cookie
+	}
+	b.api = httpapi.New(config)
+}
+
+// watch closes done when the first connection has ended: all do at the end of Close.
+func (b *Bridge) watch() {
+	defer close(b.done)
+	if b.own.source == nil {
+		<-b.source.Closed()
+		return
+	}
+	select {
+	case <-b.source.Closed():
+	case <-b.own.source.Closed():
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.api.ServeHTTP(w, r) }
+
+// Publish sends a message as a POST would, but asks for no permission, and with any headers. It returns when the message is stored, or
+// where no stream holds the subject, when NATS has it; after five seconds it gives up, unless ctx has another deadline. The error wraps one
+// of package bridge's, such as bridge.ErrUnavailable.
+func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
+	if _, isLimited := ctx.Deadline(); !isLimited {
+		limited, cancel := context.WithTimeout(ctx, publishPatience)
+		defer cancel()
+		ctx = limited
+	}
+	return b.source.Publish(ctx, subject, header, data)
+}
+
+// Drain tells every connection to come back, each at its own time within the window, and finishes what is being published. Whoever comes
+// from now on is asked to come back after delay and window have passed; for the delay nothing else happens. Connections that event loops
+// write are cut where they have not ended when ctx ends; Drain waits for the others, which end by themselves within the write timeout, or
+// when their server is closed. Only the first call has an effect. Close drains by itself.
+func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {
+	b.drained.Do(func() {
+		b.api.Drain(time.Now().Add(delay + window))
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+		}
+		b.outlet.Drain(ctx, window)
+		b.api.Finish()
+	})
+}
+
+// Close ends every connection, and returns when all that Open has started has ended. Close it before the server that serves it. It may be
+// called more than once.
+func (b *Bridge) Close() { b.closed.Do(b.close) }
+
+func (b *Bridge) close() {
+	if b.api != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+		defer cancel()
+		b.Drain(ctx, 0, 0)
+	}
+	if b.outlet != nil {
+		b.outlet.Close()
+	}
+	if b.auth != nil {
+		b.auth.Close()
+	}
+	b.own.close()
+	if b.hub != nil {
+		b.hub.Close()
+	}
+	if b.source != nil {
+		b.source.Close()
+	}
+	b.running.Wait()
+}
+
+// Done returns a channel that is closed when a connection to NATS has ended for good. Before Close that is a failure, such as a protocol
+// error of the server; the log says which.
+func (b *Bridge) Done() <-chan struct{} { return b.done }

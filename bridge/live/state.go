@@ -1,0 +1,116 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// errLost is why a bridge is not ready that never will be.
+var errLost = errors.New("the connection to NATS has ended for good")
+
+// Ready returns why browsers should not be sent here: NATS has not been reached yet, or it is not known which tokens are revoked. nil means
+// they may. A later loss of NATS is no such reason: it would be the same on every node, and all would turn every browser away.
+func (b *Bridge) Ready() error {
+	select {
+	case <-b.Done():
+		return errLost
+	default:
+	}
+	if b.source.Stats().Connects == 0 {
+		return errors.New("NATS has not been reached yet")
+	}
+	if b.auth == nil || b.auth.Ready() {
+		return nil
+	}
+	if problem := b.auth.Problem(); problem != "" {
+		return fmt.Errorf("no token can be checked: %s", problem)
+	}
+	return errors.New("revocations have not been read from NATS yet")
+}
+
+// Problems returns what does not work as it was asked to, although messages are carried: a history that cannot be kept, a bucket of revoked
+// tokens that is not sound, subjects that NATS refuses, a store that does not answer.
+func (b *Bridge) Problems() []string {
+	var all []string
+	if problem, _ := b.source.HistoryProblem(); problem != "" {
+		all = append(all, problem)
+	}
+	if b.auth != nil && b.auth.Problem() != "" {
+		all = append(all, b.auth.Problem())
+	}
+	stats := b.source.Stats()
+	if stats.Deaf > 0 {
+		all = append(all, fmt.Sprintf("%d subjects are refused by NATS, and their readers wait", stats.Deaf))
+	}
+	if silent := stats.Silence; silent.For >= time.Second {
+		all = append(all, fmt.Sprintf("%s has not answered for %v", silent, silent.For.Round(time.Second)))
+	}
+	return all
+}
+
+// ErrNotKept is what AwaitHistory's error wraps where the history cannot be kept as the options ask.
+var ErrNotKept = source.ErrNotKept
+
+// AwaitHistory waits until NATS has said whether Options.History can be kept.
+func (b *Bridge) AwaitHistory(ctx context.Context) error { return b.source.AwaitHistory(ctx) }
+
+// Stats are the counts of a bridge's parts. They are for metrics, not for decisions.
+type Stats struct {
+	Connections outlet.Stats       // of browsers
+	Sockets     outlet.PlacesStats // of the listeners that Listen was given, and requests of others
+	Requests    httpapi.Stats
+	Feeds       bridge.Stats
+	NATS        source.Stats
+	Memory      map[string]Memory // frames, pages, bodies, intake
+}
+
+// Memory is how many bytes one of the parts holds, and may hold.
+type Memory struct{ Held, Limit int64 }
+
+// Stats counts.
+func (b *Bridge) Stats() Stats {
+	s := Stats{
+		Connections: b.outlet.Stats(), Sockets: b.places.Stats(), Requests: b.api.Stats(), Feeds: b.hub.Stats(), NATS: b.source.Stats(),
+	}
+	parts := b.divide()
+	s.Memory = map[string]Memory{
+		"frames": {int64(s.Feeds.FrameBytes), parts.frames}, "pages": {int64(s.Feeds.PageBytes), parts.pages},
+		"bodies": {s.Requests.Memory.Held, parts.bodies}, "intake": {s.NATS.Waiting, parts.intake},
+	}
+	return s
+}
+
+// parts are what Limits.Memory is divided into, in bytes, and beside it the intake.
+type parts struct {
+	frames int64 // of the newest messages of all feeds
+	pages  int64 // of history
+	bodies int64 // of requests
+	intake int64 // what NATS has sent and no feed has
+}
+
+func (b *Bridge) divide() parts {
+	quarter := b.options.Limits.Memory / 4
+	return parts{frames: quarter, pages: quarter, bodies: 2 * quarter, intake: quarter}
+}
+
+// feeds returns the bounds of the hub.
+func (p parts) feeds() bridge.Memory {
+	memory := bridge.DefaultMemory
+	memory.Total, memory.Pages = int(p.frames), int(p.pages)
+	return memory
+}
+
+// ReadKeySet reads Tokens.JWKS anew, and returns how many keys it holds. After an error the earlier keys stay valid.
+func (b *Bridge) ReadKeySet(ctx context.Context) (keys int, err error) {
+	if b.auth == nil {
+		return 0, nil
+	}
+	return b.auth.ReadKeySet(ctx)
+}

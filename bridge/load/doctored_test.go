@@ -1,0 +1,140 @@
+package load_test
+
+// A server of event streams that treats its readers as a test says.
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge/load"
+)
+
+// treatment gives what a reader gets for the n-th message of its subject, counted from 1, and whether it is closed behind
+// it. The readers of a subject are counted from 0, in the order in which they came.
+type treatment func(reader, n int, frame string) (sent string, closed bool)
+
+// faithful is a server without faults.
+func faithful(_, _ int, frame string) (string, bool) { return frame, false }
+
+type server struct {
+	*httptest.Server
+	treat treatment
+
+	mu      sync.Mutex
+	readers map[string][]chan string // closed when the server ends the connection
+	counts  map[string]int
+	sources map[string]int // connections by the address that they came from
+}
+
+func startServer(t *testing.T, treat treatment) *server {
+	t.Helper()
+	s := &server{treat: treat, readers: map[string][]chan string{}, counts: map[string]int{}, sources: map[string]int{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /events/{subject}", s.stream)
+	mux.HandleFunc("POST /events/{subject}", s.publish)
+	s.Server = httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) template() string { return s.URL + "/events/{subject}" }
+
+// plan is one that this server serves fast.
+func (s *server) plan() load.Plan {
+	return load.Plan{
+		URL: s.template(), Post: s.template(), Subject: "bench.{n}", Connections: 5, Subjects: 1, Size: 64,
+		Rate: 1000, Duration: patience, Messages: 20, Patience: patience,
+	}
+}
+
+const room = 1000 // messages that a reader may be behind
+
+func (s *server) stream(w http.ResponseWriter, r *http.Request) {
+	frames := make(chan string, room)
+	subject := r.PathValue("subject")
+	s.mu.Lock()
+	s.readers[subject] = append(s.readers[subject], frames)
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	s.sources[host]++
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Connection", "close") // with the stream; a stalled reader sees nothing else of its end
+	response := http.NewResponseController(w)
+	_ = response.Flush()
+	for {
+		select {
+		case frame, open := <-frames:
+			if !open {
+				return
+			}
+			_, _ = io.WriteString(w, frame)
+			_ = response.Flush()
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (s *server) publish(_ http.ResponseWriter, r *http.Request) {
+	payload, _ := io.ReadAll(r.Body)
+	frame := "data: " + string(payload) + "\n\n"
+	subject := r.PathValue("subject")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	isProbe := strings.HasPrefix(frame[len("data: ~twTESTS000000"):], "00000000") // behind the mark and the subject
+	if !isProbe {
+		s.counts[subject]++
+	}
+	for i, frames := range s.readers[subject] {
+		sent, closed := frame, false
+		if !isProbe {
+			sent, closed = s.treat(i, s.counts[subject], frame)
+		}
+		if frames != nil {
+			frames <- sent
+		}
+		if closed && frames != nil {
+			close(frames)
+			s.readers[subject][i] = nil
+		}
+	}
+}
+
+// only treats one message of one reader.
+func only(reader, n int, treat func(frame string) (string, bool)) treatment {
+	return func(i, m int, frame string) (string, bool) {
+		if i == reader && m == n {
+			return treat(frame)
+		}
+		return frame, false
+	}
+}
+
+// swap holds one message of one reader back until the next.
+func swap(reader, n int) treatment {
+	held := ""
+	return func(i, m int, frame string) (string, bool) {
+		switch {
+		case i == reader && m == n:
+			held = frame
+			return "", false
+		case i == reader && m == n+1:
+			return frame + held, false
+		}
+		return frame, false
+	}
+}
+
+// refusing answers every request for a stream as a handler does.
+func refusing(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(handler)
+	t.Cleanup(s.Close)
+	return fmt.Sprint(s.URL, "/{subject}")
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/load"
+)
+
+// scenario is one load.
+type scenario struct {
+	name        string
+	connections int
+	subjects    int // 0 for one
+	stalled     int
+	pace        []string // flags of tailwater bench; empty: nothing is published
+	only        []string // servers; empty for all
+	history     string   // what Tailwater keeps in its stream
+	cuts        time.Duration
+	longer      time.Duration // it takes at least so long
+}
+
+// Clients that read nothing are cut after so long, where some are.
+const (
+	shortPatience = time.Second
+	stallLength   = 8 * time.Second // for up to 5 of them, the kernel takes what nobody reads, and no server can notice
+	usualPatience = 20 * time.Second
+)
+
+func (s *scenario) patience() time.Duration {
+	if s.cuts > 0 {
+		return s.cuts
+	}
+	return usualPatience
+}
+
+// The loads. The names are those in the results.
+const (
+	idleOne      = "idle, one subject"
+	idleEach     = "idle, a subject each"
+	manyInFlight = "1,000 readers, 64 in flight"
+	moreReaders  = "10,000 readers, 16 in flight"
+	oneInFlight  = "1,000 readers, one in flight"
+	paced        = "1,000 readers, 20 a second"
+	eachPaced    = "5,000 subjects, 20,000 a second"
+	eachMost     = "5,000 subjects, 1,000 in flight"
+	calm         = "200 readers of 8 KB"
+	stalled      = "200 readers of 8 KB, 50 stalled"
+	fewUnstored  = "10 readers, 2,000 a second"
+	fewStored    = "10 readers, 2,000 a second, stored"
+	oneUnstored  = "1 reader, 20,000 a second"
+	oneStored    = "1 reader, 20,000 a second, stored"
+	manyStored   = "1,000 readers, 64 in flight, stored"
+)
+
+var idle = []scenario{
+	{name: idleOne, connections: 10_000},
+	{name: idleEach, connections: 10_000, subjects: 10_000},
+}
+
+var busy = []scenario{
+	{name: manyInFlight, connections: 1000, pace: []string{"--in-flight=64"}},
+	{name: manyStored, connections: 1000, pace: []string{"--in-flight=64"}, only: []string{tailwater}, history: everything},
+	{name: moreReaders, connections: 10_000, pace: []string{"--in-flight=16"}},
+	{name: oneInFlight, connections: 1000, pace: []string{"--in-flight=1"}},
+	{name: paced, connections: 1000, pace: []string{"--rate=20"}},
+	{name: eachPaced, connections: 5000, subjects: 5000, pace: []string{"--rate=20000"}},
+	{name: eachMost, connections: 5000, subjects: 5000, pace: []string{"--in-flight=1000"}},
+	{name: calm, connections: 200, pace: []string{"--rate=100", "--size=8192"}, only: real, cuts: shortPatience, longer: stallLength},
+	{name: stalled, connections: 200, stalled: 50, pace: []string{"--rate=100", "--size=8192"}, only: real, cuts: shortPatience, longer: stallLength},
+	{name: fewUnstored, connections: 10, pace: []string{"--rate=2000"}, only: []string{tailwater}},
+	{name: fewStored, connections: 10, pace: []string{"--rate=2000"}, only: []string{tailwater}, history: everything},
+	{name: oneUnstored, connections: 1, pace: []string{"--rate=20000"}, only: []string{tailwater}},
+	{name: oneStored, connections: 1, pace: []string{"--rate=20000"}, only: []string{tailwater}, history: everything},
+}
+
+// real are the servers: the limit is none.
+var real = []string{tailwater, nchan, byHand}
+
+// everything is what is published here.
+const everything = "bench.>"
+
+// shortSettle is the pause where idle memory is not what is measured.
+const shortSettle = 200 * time.Millisecond
+
+// args gives the flags of tailwater bench that make the load.
+func (s *scenario) args(o options) []string {
+	of := func(n int) int { return max(1, n/o.divide) }
+	length := o.duration
+	if o.divide == 1 {
+		length = max(length, s.longer)
+	}
+	args := []string{"bench", "--json", "--settle", min(shortSettle, o.settle).String(), "--duration", length.String(), "--connections", strconv.Itoa(of(s.connections))}
+	if s.subjects > 0 {
+		args = append(args, "--subjects", strconv.Itoa(of(s.subjects)))
+	}
+	if s.stalled > 0 {
+		args = append(args, "--stalled", strconv.Itoa(of(s.stalled)))
+	}
+	return append(args, s.pace...)
+}
+
+// comparison is one run of all that is measured.
+type comparison struct {
+	options
+	tools    *tools
+	log      *resultLog
+	telling  sync.Mutex
+	progress io.Writer
+	begun    time.Time
+}
+
+func (c *comparison) run(ctx context.Context) error {
+	c.begun = time.Now()
+	if err := c.measureIdle(ctx); err != nil {
+		return err
+	}
+	for round := range c.rounds {
+		for i := range busy {
+			for _, server := range servers {
+				if !c.runs(&busy[i], server) {
+					continue
+				}
+				if err := c.measure(ctx, &busy[i], server, round+1); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *comparison) runs(s *scenario, server string) bool {
+	return c.tools.has(server) && (len(s.only) == 0 || slices.Contains(s.only, server))
+}
+
+// stagger is how long one server has to open its connections before the next begins.
+const stagger = 1500 * time.Millisecond
+
+// measureIdle looks at all servers at the same time, because the pause is long and nothing happens in it. Only the opening
+// is one after the other.
+func (c *comparison) measureIdle(ctx context.Context) error {
+	var waiting sync.WaitGroup
+	var failures []error
+	var mu sync.Mutex
+	begin := func(s *scenario, server string, round int) {
+		waiting.Go(func() {
+			if err := c.measure(ctx, s, server, round, "--settle", c.settle.String()); err != nil {
+				mu.Lock()
+				failures = append(failures, err)
+				mu.Unlock()
+			}
+		})
+		sleep(ctx, min(stagger, c.settle))
+	}
+	for round := range c.rounds {
+		for i := range idle {
+			for _, server := range servers {
+				if c.runs(&idle[i], server) && ctx.Err() == nil {
+					begin(&idle[i], server, round+1)
+				}
+			}
+		}
+	}
+	waiting.Wait()
+	if len(failures) > 0 {
+		return failures[0]
+	}
+	return ctx.Err()
+}
+
+func sleep(ctx context.Context, length time.Duration) bool {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// measure starts a server, loads it, ends it, and keeps what was measured.
+func (c *comparison) measure(ctx context.Context, s *scenario, server string, round int, more ...string) error {
+	failed := func(err error) error { return fmt.Errorf("%s, %s: %w", s.name, titles[server], err) }
+	started, err := c.tools.start(ctx, server, s)
+	if err != nil {
+		return failed(err)
+	}
+	publish := started.publish
+	if len(s.pace) == 0 {
+		publish = []string{"--idle"}
+	}
+	watch, watched := context.WithCancel(ctx)
+	closed := make(chan int, 1)
+	go func() {
+		most := 0
+		if s.stalled > 0 {
+			most = watchUnseen(watch, started.port)
+		}
+		closed <- most
+	}()
+	report, err := c.bench(ctx, slices.Concat(s.args(c.options), started.reads, publish, more))
+	watched()
+	unseen := <-closed
+	if stopped := started.stop(); err == nil && stopped != nil {
+		err = fmt.Errorf("end it: %w", stopped)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return failed(err)
+	}
+	c.tell(s, server, round, report)
+	return c.log.add(sample{Scenario: s.name, Server: server, Round: round, Report: report, Unseen: unseen})
+}
+
+func (c *comparison) bench(ctx context.Context, args []string) (*load.Report, error) {
+	var out, problems bytes.Buffer
+	cmd := exec.CommandContext(ctx, c.tools.command, args...)
+	gentle(cmd)
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("bench: %w: %s", err, bytes.TrimSpace(problems.Bytes()))
+	}
+	report := &load.Report{}
+	return report, json.Unmarshal(out.Bytes(), report)
+}
+
+// tell says what was measured, in one line.
+func (c *comparison) tell(s *scenario, server string, round int, report *load.Report) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	fmt.Fprintf(c.progress, "%4.0f s  round %d of %d  %-36s %-10s  ", time.Since(c.begun).Seconds(), round, c.rounds, s.name, titles[server])
+	use := report.Server
+	switch {
+	case use == nil:
+	case report.Latency == nil:
+		fmt.Fprintf(c.progress, "%6.2f KB a connection\n", use.PerConnection/kilo)
+		return
+	default:
+		fmt.Fprintf(c.progress, "%6.2f µs a delivery", use.CPUPerDelivery)
+	}
+	if report.Latency != nil {
+		fmt.Fprintf(c.progress, ", %.0f messages/s, p99 %.1f ms", report.Messages.PerSecond, report.Latency.P99)
+	}
+	if d := report.Deliveries; d.Lost+d.Duplicates+d.Disordered > 0 {
+		fmt.Fprintf(c.progress, ", %d lost, %d twice, %d out of order", d.Lost, d.Duplicates, d.Disordered)
+	}
+	fmt.Fprintln(c.progress)
+}

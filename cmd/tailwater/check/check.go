@@ -1,0 +1,245 @@
+// Package check says what the settings amount to: a table, advice, and the least permissions that the bridge needs at NATS.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// timeout is how long check waits for NATS.
+const timeout = 5 * time.Second
+
+// Run says what the settings, which were found to be sound in themselves, amount to: to out, and to stderr what keeps the bridge from
+// serving, which is also the error.
+func Run(ctx context.Context, settings *configs.Settings, out, stderr io.Writer) error {
+	shown := &marks{Writer: out}
+	err := report{tabwriter.NewWriter(shown, 0, 0, 2, ' ', 0)}.all(ctx, settings, shown)
+	if err != nil {
+		fmt.Fprintln(stderr, "tailwater:", err)
+	}
+	_, failed := fmt.Fprintf(out, "\n%s\n", verdict(err, shown.count))
+	if failed != nil {
+		fmt.Fprintln(stderr, "tailwater:", failed)
+	}
+	return errors.Join(err, failed)
+}
+
+// verdict is the last line of check.
+func verdict(err error, marks int) string {
+	switch {
+	case err != nil:
+		return "Verdict: not ready to serve; what is wrong is said above."
+	case marks > 0:
+		return fmt.Sprintf("Verdict: ready to serve, with %s to look at, marked with an exclamation mark.", english.Plural(marks, "thing", ""))
+	}
+	return "Verdict: ready to serve."
+}
+
+// marks counts the lines that warn while they are written.
+type marks struct {
+	io.Writer
+	count int
+}
+
+func (m *marks) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(strings.TrimSpace(line), "! ") {
+			m.count++
+		}
+	}
+	return m.Writer.Write(text)
+}
+
+// all writes everything but the verdict to w, which the report's table goes to as well.
+func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer) error {
+	r.browsers(settings)
+	r.memory(settings)
+	for _, hint := range settings.Hints() {
+		r.row("", "! %s", hint)
+	}
+	r.grants(settings)
+	keysErr := r.signIn(ctx, settings)
+	found, err := r.nats(settings)
+	err = errors.Join(taken(settings), keysErr, err, r.table.Flush())
+	writeHoldings(w, settings, found.holdings)
+	if !settings.Embedded() {
+		writePermissions(w, settings, found.permissions)
+	}
+	return err
+}
+
+// report is what check prints: a table of two columns.
+type report struct{ table *tabwriter.Writer }
+
+func (r report) row(what, format string, values ...any) {
+	fmt.Fprintf(r.table, what+"\t"+format+"\n", values...)
+}
+
+func (r report) grants(settings *configs.Settings) {
+	anonymous := settings.Anonymous
+	r.row("anyone may read", "%s", list(anonymous.Subscribe))
+	r.row("anyone may write", "%s", list(anonymous.Publish))
+	if anonymous.Wildcards {
+		r.row("", "with wildcards: whoever reads a filter reads everything that it covers")
+	}
+	grant := bridge.Grant{Subscribe: anonymous.Subscribe, Wildcards: true}
+	for _, route := range settings.Routes {
+		// A grant need not cover all that a route can name; then the rest of its paths is refused.
+		verdict := "nobody may read all of it: see TAILWATER_ANONYMOUS_SUBSCRIBE"
+		switch {
+		case route.GrantsPublish():
+			verdict = "each caller may read and write what its own token names"
+		case route.NeedsClaims():
+			verdict = "each caller may read what its own token names"
+		case route.NamesBucket():
+			verdict = "anyone may read it, because it names a bucket"
+		case grant.CheckRoute(route, route.Filter()) == nil:
+			verdict = "anyone may read it"
+		}
+		r.row("route", "%s (%s)", route, verdict)
+	}
+}
+
+func list(subjects configs.Subjects) string {
+	if len(subjects) == 0 {
+		return "nothing"
+	}
+	names := make([]string, len(subjects))
+	for i, subject := range subjects {
+		names[i] = string(subject)
+	}
+	return strings.Join(names, " ")
+}
+
+// found is what NATS says to the settings.
+type found struct {
+	holdings    []source.Holding // of all filters that they name
+	permissions source.Permissions
+	revoked     *source.Bucket // nil where NATS was not asked
+}
+
+func (r report) nats(settings *configs.Settings) (found, error) {
+	if settings.Embedded() {
+		holdings, err := r.embedded(settings)
+		return found{holdings: holdings}, err
+	}
+	// Also what cannot connect yet is told what to allow: that may be why.
+	dial, api, err := node.External(settings.NATS)
+	needs := needs(settings)
+	needs.API = api
+	unasked := found{permissions: needs.Permissions()}
+	if err != nil {
+		return unasked, err
+	}
+	refused := make(chan error, 1)
+	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(timeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		select {
+		case refused <- err:
+		default: // the first is enough
+		}
+	}))
+	if err != nil {
+		r.row("NATS", "no connection")
+		return unasked, fmt.Errorf("connect to NATS: %w", err)
+	}
+	defer conn.Close()
+	r.row("NATS", "%s, server %s, version %s", conn.ConnectedAddr(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
+	r.row("", "payloads up to %s", humanize.IBytes(uint64(conn.MaxPayload())))
+	if int64(settings.Limit.Body) > conn.MaxPayload() {
+		r.row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
+	}
+	asked, err := explain(settings, dial, api)
+	if err != nil {
+		asked = unasked
+	}
+	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), r.revoked(asked.revoked), err)
+}
+
+// explain asks which stream is behind each filter that the settings name, what is to be mended, and what the bridge's user
+// needs.
+func explain(settings *configs.Settings, dial source.Dialer, api string) (found, error) {
+	keep := node.History(settings)
+	keep.Look = true
+	from, err := source.Open(dial, source.Config{History: keep, API: api}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return found{}, err
+	}
+	defer from.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	needs := needs(settings)
+	// What is read and has no line of its own may be refused all the same.
+	holdings, err := from.Explain(ctx, slices.Concat(filters(settings), needs.Read), needs.Read)
+	if err != nil {
+		return found{}, fmt.Errorf("ask which streams there are: %w", err)
+	}
+	permissions, err := from.Permissions(ctx, needs)
+	if err != nil || !settings.Auth.SignsIn() {
+		return found{holdings: holdings, permissions: permissions}, err
+	}
+	revoked, err := from.Bucket(ctx, auth.RevokedBucket, settings.Auth.MaxLife, nil)
+	return found{holdings, permissions, &revoked}, err
+}
+
+// permitted tries to subscribe to what callers may read.
+func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
+	for _, subject := range needs(settings).Read {
+		if _, err := conn.SubscribeSync(string(subject)); err != nil {
+			return fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
+	}
+	if err := conn.FlushTimeout(timeout); err != nil {
+		return fmt.Errorf("ask NATS: %w", err)
+	}
+	if conn.LastError() == nil {
+		return nil
+	}
+	return fmt.Errorf("NATS does not let this bridge read what callers may: %w; allow it to the bridge's user", <-refused)
+}
+
+// embedded checks the server without starting it: it may be running already. So nothing is known of streams but what the
+// settings say.
+func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
+	config, err := node.Embedded(settings)
+	if err != nil {
+		return nil, err
+	}
+	where := "listening on " + string(settings.Embed.Listen)
+	switch {
+	case settings.Embed.Config != "":
+		where = "as " + settings.Embed.Config + " says"
+	case settings.Embed.Listen == "":
+		where = "for this process only"
+	}
+	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
+	if publisher, admin := config.Contexts(); publisher != "" {
+		r.row("", "who connects there signs in: %s", source.Command("", "--context", publisher))
+		r.row("", "who takes tokens back: %s", source.Command("", "--context", admin))
+	}
+	var holdings []source.Holding
+	for _, filter := range filters(settings) {
+		h := source.Holding{Filter: filter, Why: "TAILWATER_HISTORY does not cover it (streams of your own were not asked)"}
+		if isKept(filter, settings) {
+			h.Stream, h.Why = string(settings.HistoryStream), ""
+		}
+		holdings = append(holdings, h)
+	}
+	return holdings, errors.Join(rehearse(settings, config, holdings), refusals(holdings))
+}

@@ -1,0 +1,98 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// named is a filter that the settings name, and what check calls it.
+type named struct {
+	label  string
+	filter bridge.Subject
+}
+
+// allNamed gives the filters that are worth a line: of each route, then those that anyone may read, then those that are
+// kept.
+func allNamed(settings *configs.Settings) []named {
+	var all []named
+	for _, route := range settings.Routes {
+		path, _, _ := strings.Cut(route.String(), "=")
+		all = append(all, named{path + " -> " + string(route.Filter()), route.Filter()})
+	}
+	for _, filter := range slices.Concat(settings.Anonymous.Subscribe, configs.Subjects(settings.History)) {
+		if n := (named{string(filter), filter}); !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// filters gives each filter that the settings name once.
+func filters(settings *configs.Settings) []bridge.Subject {
+	var all []bridge.Subject
+	for _, n := range allNamed(settings) {
+		if !slices.Contains(all, n.filter) {
+			all = append(all, n.filter)
+		}
+	}
+	return all
+}
+
+// writeHoldings says for each filter that the settings name which stream is behind it, and what is to be mended. What is
+// found about a filter stands below the first line that has it.
+func writeHoldings(w io.Writer, settings *configs.Settings, holdings []source.Holding) {
+	if len(holdings) == 0 {
+		return
+	}
+	all := allNamed(settings)
+	width := 0
+	for _, n := range all {
+		width = max(width, utf8.RuneCountInString(n.label))
+	}
+	fmt.Fprintln(w, "\nHistory")
+	told := map[bridge.Subject]bool{}
+	for _, n := range all {
+		i := slices.IndexFunc(holdings, func(h source.Holding) bool { return h.Filter == n.filter })
+		if i < 0 {
+			continue
+		}
+		fmt.Fprintf(w, "  %-*s  %s\n", width, n.label, place(holdings[i], settings))
+		if !told[n.filter] {
+			writeFindings(w, holdings[i])
+		}
+		told[n.filter] = true
+	}
+}
+
+// place says where the messages of a filter are kept.
+func place(h source.Holding, settings *configs.Settings) string {
+	switch {
+	case h.Stream != "":
+		return "stream " + h.Stream
+	case isKept(h.Filter, settings) && len(h.Findings) == 0:
+		return "stream " + string(settings.HistoryStream) + ", which is made at the start"
+	}
+	return "not stored: " + h.Why
+}
+
+func isKept(filter bridge.Subject, settings *configs.Settings) bool {
+	return slices.ContainsFunc(settings.History, func(kept bridge.Subject) bool { return kept.Covers(filter) })
+}
+
+func writeFindings(w io.Writer, h source.Holding) {
+	for _, finding := range h.Findings {
+		if finding.Problem != h.Why { // else the line above has said it
+			fmt.Fprintf(w, "    ! %s\n", finding.Problem)
+		}
+		if finding.Remedy != "" {
+			fmt.Fprintf(w, "      mend it: %s\n", finding.Remedy)
+		}
+	}
+}

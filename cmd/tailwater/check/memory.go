@@ -1,0 +1,21 @@
+package check
+
+import (
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// memory says what may be held, and of how much.
+func (r report) memory(settings *configs.Settings) {
+	machine := settings.Machine
+	of := "the machine has " + node.OrNone(machine.Total)
+	if machine.Container > 0 {
+		of = "the container is limited to " + node.OrNone(machine.Container)
+	}
+	r.row("memory", "%v for events, pages of history and bodies; %s", settings.Memory, of)
+	if limit := node.GoLimit(); limit > 0 {
+		r.row("", "GOMEMLIMIT is %s", node.OrNone(limit))
+	} else if machine.Container > 0 {
+		r.row("", "Go is told to keep within %s", node.OrNone(machine.Container/5*4))
+	}
+}

@@ -1,0 +1,51 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/embed"
+)
+
+// rehearse finds out whether the embedded server could make the stream of Tailwater's own, and adds to the holdings of its
+// subjects what keeps it from that. A stream that is there is not made, so it needs no room.
+func rehearse(settings *configs.Settings, config embed.Config, holdings []source.Holding) error {
+	concerned := slices.IndexFunc(holdings, func(h source.Holding) bool { return isKept(h.Filter, settings) })
+	if concerned < 0 || config.HasStream(string(settings.HistoryStream)) {
+		return nil
+	}
+	server, err := embed.Rehearse(config, slog.New(slog.DiscardHandler))
+	if err != nil || server == nil {
+		return err
+	}
+	finding, err := rehearsed(settings, server)
+	if finding.Problem != "" {
+		holdings[concerned].Findings = append(holdings[concerned].Findings, finding)
+	}
+	return errors.Join(err, server.Stop())
+}
+
+// rehearsed makes the stream on a server that is there for nothing else.
+func rehearsed(settings *configs.Settings, server *embed.Server) (source.Finding, error) {
+	from, err := source.Open(server.Dial, source.Config{History: node.History(settings)}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return source.Finding{}, err
+	}
+	defer from.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	switch err := from.AwaitHistory(ctx); {
+	case errors.Is(err, source.ErrNotKept):
+		problem, remedy := from.HistoryProblem()
+		return source.Finding{Problem: problem, Remedy: remedy, Refused: true}, nil
+	case err != nil:
+		return source.Finding{}, err
+	}
+	problem, remedy := from.HistoryProblem()
+	return source.Finding{Problem: problem, Remedy: remedy}, nil
+}

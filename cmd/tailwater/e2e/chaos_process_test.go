@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// chaosBridge is `tailwater` as a process that is killed, and started again with the same settings, ports and files.
+type chaosBridge struct {
+	t       *testing.T
+	env     []string
+	dir     string
+	address string // for browsers
+	nats    string // the URL of the embedded server
+	cmd     *exec.Cmd
+	output  *bytes.Buffer // to be read once the process has ended
+}
+
+func startBridge(t *testing.T, s settings) *chaosBridge {
+	t.Helper()
+	b := &chaosBridge{t: t, dir: t.TempDir(), output: new(bytes.Buffer)}
+	b.address = fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
+	embedded := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
+	b.nats = "nats://" + embedded
+	all := settings{
+		"HTTP_LISTEN": b.address, "ADMIN_LISTEN": "127.0.0.1:0", "DEMO_TIME": "false", "LOG_LEVEL": "debug",
+		"ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>", "ANONYMOUS_WILDCARDS": "true",
+		"LIMIT_PUBLISH_RATE": "0",
+	}
+	if s["NATS_URL"] == "" {
+		all["EMBED_LISTEN"], all["EMBED_DIR"] = embedded, filepath.Join(b.dir, "data")
+	}
+	for _, from := range []settings{all, s} {
+		for name, value := range from {
+			b.env = append(b.env, "TAILWATER_"+name+"="+value)
+		}
+	}
+	t.Cleanup(func() {
+		b.kill()
+		log := b.output.Bytes()
+		secrets.Overhear(string(log))
+		if t.Failed() {
+			const most = 4000
+			t.Logf("the bridge at %s wrote:\n%s", b.address, log[max(0, len(log)-most):])
+		}
+	})
+	b.start()
+	return b
+}
+
+// start returns when the bridge takes connections.
+func (b *chaosBridge) start() {
+	b.t.Helper()
+	path, err := binary()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.cmd = exec.Command(path)
+	b.cmd.Dir, b.cmd.Env = b.dir, append(os.Environ(), b.env...)
+	b.cmd.Stderr = b.output
+	if err := b.cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	eventually(b.t, "the bridge listens at "+b.address, func() bool {
+		conn, err := net.Dial("tcp", b.address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+}
+
+// kill is kill -9. It may be called more than once.
+func (b *chaosBridge) kill() {
+	if b.cmd != nil {
+		_ = b.cmd.Process.Kill()
+		_ = b.cmd.Wait()
+		b.cmd = nil
+	}
+}

@@ -1,0 +1,326 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// call runs the command line until it ends by itself.
+func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	if len(args) > 0 && args[0] == "check" {
+		onFreePorts(t)
+	}
+	code = run(t, context.Background(), args, &out, &err)
+	secrets.Overhear(err.String())
+	if len(args) == 0 || args[0] != "token" { // which is asked for one
+		secrets.Overhear(out.String())
+	}
+	return code, out.String(), err.String()
+}
+
+// The exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// run runs the command until it ends, by itself or because it is interrupted when ctx ends, and returns its exit code.
+func run(t *testing.T, ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && ctx.Err() == nil && !errors.As(err, &exit) {
+		t.Error(err)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// onFreePorts sets each address that the test has not set to a free one.
+func onFreePorts(t *testing.T) {
+	t.Helper()
+	names := []string{"HTTP_LISTEN", "ADMIN_LISTEN"}
+	if os.Getenv("TAILWATER_NATS_URL")+os.Getenv("TAILWATER_NATS_CONTEXT")+os.Getenv("TAILWATER_EMBED_CONFIG") == "" {
+		names = append(names, "EMBED_LISTEN")
+	}
+	for _, name := range names {
+		if _, isSet := os.LookupEnv("TAILWATER_" + name); !isSet {
+			t.Setenv("TAILWATER_"+name, "127.0.0.1:0")
+		}
+	}
+}
+
+func TestHelpListsTheSettings(t *testing.T) {
+	code, out, _ := call(t, "--help")
+	for _, want := range []string{"serve", "check", "--env-file", "TAILWATER_HTTP_LISTEN", "TAILWATER_DEMO_TIME"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the help lacks %s", want)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	_, flag, _ := call(t, "--version")
+	code, out, _ := call(t, "version")
+	if code != 0 || !strings.HasPrefix(out, "tailwater ") || out != flag {
+		t.Errorf("exit code %d; version prints %q, --version prints %q", code, out, flag)
+	}
+}
+
+// The help of a command ends with the settings that the command uses, and no others.
+func TestHelpOfACommand(t *testing.T) {
+	for _, test := range []struct {
+		args         string
+		has, hasNone string
+	}{
+		{"serve", "TAILWATER_DEMO_TIME", "--connections"},
+		{"check", "TAILWATER_DEMO_TIME", "--connections"},
+		{"token", "TAILWATER_AUTH_JWT_SECRET", "TAILWATER_HTTP_LISTEN"},
+		{"bench", "--connections", "TAILWATER_"},
+		{"version", "tailwater version", "TAILWATER_"},
+		{"", "TAILWATER_DEMO_TIME", "--connections"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			words := strings.Fields(test.args)
+			code, flag, _ := call(t, append(words, "--help")...)
+			if code != 0 || !strings.Contains(flag, test.has) || strings.Contains(flag, test.hasNone) {
+				t.Errorf("--help: exit code %d, want %s and not %s:\n%s", code, test.has, test.hasNone, flag)
+			}
+			code, out, stderr := call(t, append([]string{"help"}, words...)...)
+			if code != 0 || out != flag {
+				t.Errorf("help: exit code %d, and other words than --help has:\n%s%s", code, out, stderr)
+			}
+		})
+	}
+	if code, _, stderr := call(t, "help", "nothing"); code != exitUsage || !strings.Contains(stderr, "nothing") {
+		t.Errorf("help of no command: exit code %d: %s", code, stderr)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for _, test := range []struct {
+		name     string
+		args     []string
+		settings settings
+		code     int
+		says     []string
+	}{
+		{"unknown flag", []string{"--color"}, nil, exitUsage, []string{"--color", "--help"}},
+		{"unknown command", []string{"server"}, nil, exitUsage, []string{"server"}},
+		{"bad settings, all at once", nil, settings{"HTTP_LISTN": "x", "LIMIT_BODY": "many"}, exitUsage, []string{"TAILWATER_HTTP_LISTEN", "TAILWATER_LIMIT_BODY"}},
+		{"missing file", []string{"--env-file", "/nowhere/at/all"}, nil, exitUsage, []string{"/nowhere/at/all"}},
+		{"busy port", nil, settings{"HTTP_LISTEN": busy.Addr().String(), "ADMIN_LISTEN": "", "EMBED_LISTEN": ""}, exitFailure, []string{"TAILWATER_HTTP_LISTEN"}},
+		{"unknown context", nil, settings{"NATS_CONTEXT": "no-such-context"}, exitFailure, []string{"no-such-context"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for name, value := range test.settings {
+				t.Setenv("TAILWATER_"+name, value)
+			}
+			code, _, stderr := call(t, test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			for _, want := range test.says {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("it does not mention %s:\n%s", want, stderr)
+				}
+			}
+		})
+	}
+}
+
+// A file whose names lack the prefix starts something else than was meant; both commands say so.
+func TestFileWithoutPrefix(t *testing.T) {
+	dir := t.TempDir()
+	file := writeFile(t, dir, "settings.env", "NATS_URL=nats://ada:s3cret@127.0.0.1:1\nTAILWATER_HTTP_LISTEN=127.0.0.1:0\n"+
+		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+dir+"\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	stderr := &signalWriter{cancel: cancel}
+	serveCode := run(t, ctx, []string{"serve", "--env-file", file}, &bytes.Buffer{}, stderr)
+	checkCode, checked, _ := call(t, "check", "--env-file", file)
+	for said, code := range map[string]int{stderr.text.String(): serveCode, checked: checkCode} {
+		if code != 0 || !strings.Contains(said, "did you mean TAILWATER_NATS_URL?") || strings.Contains(said, "s3cret") {
+			t.Errorf("exit code %d, and:\n%s", code, said)
+		}
+	}
+}
+
+func TestServeReadsTheFileAndStopsCleanly(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "settings.env")
+	text := "TAILWATER_HTTP_LISTEN=127.0.0.1:0\nTAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR=" + filepath.Join(dir, "data") + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stderr := &signalWriter{cancel: cancel}
+	if code := run(t, ctx, []string{"serve", "--env-file", file}, &bytes.Buffer{}, stderr); code != 0 {
+		t.Errorf("exit code %d: %s", code, stderr.text.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
+		t.Errorf("the file's folder was not used: %v", err)
+	}
+}
+
+// signalWriter takes the place of standard error, and stops the process as soon as it says that it listens.
+type signalWriter struct {
+	text   bytes.Buffer
+	cancel func()
+}
+
+func (w *signalWriter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(`"msg":"listening"`)) {
+		w.cancel()
+	}
+	secrets.Overhear(string(p))
+	return w.text.Write(p)
+}
+
+// What check says of a route is what the bridge does: to each path, for anyone.
+func TestCheckSaysWhatRoutesDo(t *testing.T) {
+	routes := map[string]bool{
+		"/config=$KV.config.>": true, "/load=metrics.*.load": true, "/everything=metrics.>": true, "/secret=internal.>": false,
+	}
+	set := settings{"ROUTES": strings.Join(slices.Collect(maps.Keys(routes)), ","), "ANONYMOUS_SUBSCRIBE": "metrics.>"}
+	n := startNode(t, set)
+	for name, value := range set {
+		t.Setenv("TAILWATER_"+name, value)
+	}
+	t.Setenv("TAILWATER_EMBED_DIR", t.TempDir())
+	_, out, _ := call(t, "check")
+	for route, isOpen := range routes {
+		path, _, _ := strings.Cut(route, "=")
+		if got := strings.Contains(out, route+" (anyone may read it"); got != isOpen {
+			t.Errorf("check says of %s that anyone may read it: %t\n%s", route, got, out)
+		}
+		if status, body := get(t, n.URL()+path+"?poll=1"); (status == http.StatusOK) != isOpen {
+			t.Errorf("GET %s: %d %s", path, status, body)
+		}
+	}
+}
+
+// Where another process has an address or the folder, the bridge could not start: check fails, and names the setting and who
+// it is. Its last line is the verdict.
+func TestCheckFindsWhatIsTaken(t *testing.T) {
+	n := startNode(t, nil)
+	stranger, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	nats := strings.TrimPrefix(n.NATSURL(), "nats://")
+	for _, test := range []struct{ setting, value, says string }{
+		{"HTTP_LISTEN", n.Address().String(), "TAILWATER_HTTP_LISTEN: listen tcp " + n.Address().String() + ": bind: address already in use by a bridge that runs already"},
+		{"ADMIN_LISTEN", n.Admin().String(), "in use by a bridge that runs already"},
+		{"EMBED_LISTEN", nats, "TAILWATER_EMBED_LISTEN: listen tcp " + nats + ": bind: address already in use by the NATS server inside a bridge"},
+		{"EMBED_DIR", n.Settings.Embed.Dir, "another process uses the folder " + n.Settings.Embed.Dir},
+		{"HTTP_LISTEN", stranger.Addr().String(), "in use; stop what holds the address"},
+		{"HTTP_LISTEN", "127.0.0.1:0", ""},
+	} {
+		t.Run(test.setting+" "+test.says, func(t *testing.T) {
+			t.Setenv("TAILWATER_EMBED_DIR", t.TempDir())
+			t.Setenv("TAILWATER_"+test.setting, test.value)
+			code, out, stderr := call(t, "check")
+			wantCode, verdict := 0, "Verdict: ready to serve."
+			if test.says != "" {
+				wantCode, verdict = exitFailure, "Verdict: not ready to serve"
+			}
+			if code != wantCode || !strings.Contains(stderr, test.says) {
+				t.Errorf("exit code %d, want %d and %q: %s", code, wantCode, test.says, stderr)
+			}
+			lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+			if last := lines[len(lines)-1]; !strings.HasPrefix(last, verdict) {
+				t.Errorf("the last line is %q, want %q", last, verdict)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		t.Setenv("TAILWATER_ROUTES", "/room/{name}=chat.{name},/secret=internal.secret")
+		code, out, stderr := call(t, "check")
+		if code != 0 {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+		for _, want := range []string{"embedded", "127.0.0.1:0", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("it does not mention %s:\n%s", want, out)
+			}
+		}
+		for _, want := range []string{"/room/{name} -> chat.*", "stream TAILWATER\n", "time.>", "not stored: TAILWATER_HISTORY does not cover it"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("it does not say %q:\n%s", want, out)
+			}
+		}
+		if entries, _ := os.ReadDir("."); len(entries) > 0 {
+			t.Errorf("it left %v behind", entries)
+		}
+	})
+	t.Run("external", func(t *testing.T) {
+		server := bridgetest.StartNATSServer(t)
+		t.Setenv("TAILWATER_NATS_URL", server.URL())
+		t.Setenv("TAILWATER_LIMIT_BODY", "2MiB")
+		t.Setenv("TAILWATER_HISTORY", "chat.>")
+		t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "time.>")
+		t.Setenv("TAILWATER_ROUTES", "/config/{key...}=$KV.config.{key},/log=log.a")
+		js := connectJetStream(t, server.URL())
+		if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "config"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LOG", Subjects: []string{"log.>"}, AllowDirect: true}); err != nil {
+			t.Fatal(err)
+		}
+		code, out, stderr := call(t, "check")
+		for _, want := range []string{
+			"(anyone may read it, because it names a bucket)",
+			"/config/{key...} -> $KV.config.>  stream KV_config\n",
+			"/log -> log.a                     stream LOG\n    ! the stream LOG has no limit", "      mend it: nats stream edit LOG --max-age=",
+			"time.>                            not stored: no stream holds it\n",
+			"chat.>                            stream TAILWATER, which is made at the start\n",
+		} {
+			if !strings.Contains(out, want) {
+				t.Errorf("it does not say %q:\n%s", want, out)
+			}
+		}
+		if code != 0 || !strings.Contains(out, strings.TrimPrefix(server.URL(), "nats://")) || !strings.Contains(out, "version 2.") || !strings.Contains(out, "TAILWATER_LIMIT_BODY") {
+			t.Errorf("exit code %d, output:\n%s%s", code, out, stderr)
+		}
+		server.Kill()
+		if code, _, stderr := call(t, "check"); code != exitFailure || !strings.Contains(stderr, "connect to NATS") {
+			t.Errorf("without NATS: exit code %d: %s", code, stderr)
+		}
+	})
+}

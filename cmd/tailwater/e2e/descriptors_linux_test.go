@@ -1,0 +1,55 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Where descriptors have run out, whatever holds them, the log says so, at a bounded rate; probes are answered, by one connection after
+// another, and so is everybody when there are some again.
+func TestDescriptorsRunOut(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t)
+	allow := func(descriptors int) {
+		var limit unix.Rlimit
+		if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+			t.Fatal(err)
+		}
+		limit.Cur = uint64(descriptors)
+		if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free := 0 // the first descriptor that is: a limit is on their numbers
+	for ; ; free++ {
+		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", p.cmd.Process.Pid, free)); err != nil {
+			break
+		}
+	}
+	allow(free)
+	client := from(t, nil)
+	for range 20 {
+		for _, url := range []string{p.admin + "/healthz", p.admin + "/readyz", p.http + "/"} {
+			response, err := newcomer(t, client).Get(url) // each on a connection that stays open
+			if err != nil {
+				t.Fatalf("%s: %v", url, err)
+			}
+			status, text := answer(t, response)
+			isTold := status == http.StatusServiceUnavailable && strings.Contains(text, "too many open files") // NATS has met it as well
+			if status != http.StatusOK && !isTold {
+				t.Fatalf("%s: %d %s", url, status, text)
+			}
+		}
+	}
+	lines := strings.Count(p.log.String(), "descriptors")
+	if lines == 0 || lines > 10 {
+		t.Errorf("the log says %d times that descriptors have run out", lines)
+	}
+	allow(fewDescriptors)
+	expectPost(t, "later", newcomer(t, client), p.http+"/events/chat.room1")
+}

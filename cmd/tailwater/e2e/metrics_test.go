@@ -1,0 +1,25 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// What is held, and what may be, is told in metrics.
+func TestMemoryIsMeasured(t *testing.T) {
+	n := startNode(t, settings{"MEMORY": "8MiB", "DEMO_TIME": "false"})
+	reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
+	post(t, n.URL()+"/events/chat.room1", strings.Repeat("x", 10_000))
+	if event := reader.next(); len(event.Data) != 10_000 {
+		t.Fatalf("%+v", event)
+	}
+	for part, most := range map[string]int64{"frames": 2 << 20, "pages": 2 << 20, "bodies": 4 << 20, "intake": 2 << 20} {
+		if got := n.figure(t, `tailwater_memory_limit_bytes{part="`+part+`"}`); got != most {
+			t.Errorf("%s may hold %d bytes, want %d", part, got, most)
+		}
+	}
+	if held := n.figure(t, `tailwater_memory_bytes{part="frames"}`); held < 10_000 || held > 20_000 {
+		t.Errorf("the frame of a message of 10,000 bytes counts as %d", held)
+	}
+	eventually(t, "no body is held", func() bool { return n.figure(t, `tailwater_memory_bytes{part="bodies"}`) == 0 })
+}

@@ -1,0 +1,288 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/configs"
+)
+
+func TestMain(m *testing.M) {
+	secrets.Plant(tokenSecret, ticketSecret, natsPassword, plantedQuery)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		bridgetest.RemoveNATSServer()
+		if path, err := binary(); err == nil {
+			_ = os.RemoveAll(filepath.Dir(path))
+		}
+		secrets.Exit(code)
+	}))
+}
+
+// patience bounds every wait of these tests. It decides only how long a failure takes.
+const patience = 30 * time.Second
+
+// settings are for Load, by name without the prefix.
+type settings map[string]string
+
+// startNode runs what `tailwater serve` runs, on free ports and in a temporary folder unless the settings say otherwise.
+func startNode(t testing.TB, s settings) *testNode {
+	t.Helper()
+	return startLogged(t, s, t.Output())
+}
+
+func startLogged(t testing.TB, s settings, log io.Writer) *testNode {
+	t.Helper()
+	opened, err := openLogged(t, s, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endsWith(t, opened)
+}
+
+// startApart is startNode for tests that run beside others. The environment is everyone's, so the settings are in a file.
+func startApart(t testing.TB, s settings) *testNode {
+	t.Helper()
+	return startApartLogged(t, s, t.Output())
+}
+
+func startApartLogged(t testing.TB, s settings, log io.Writer) *testNode {
+	t.Helper()
+	var text strings.Builder
+	for name, value := range withDefaults(t, s) {
+		fmt.Fprintf(&text, "%s_%s=%q\n", configs.Prefix, name, value)
+	}
+	loaded, err := configs.Load(writeFile(t, t.TempDir(), "settings.env", text.String()), node.Inspect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := node.Open(loaded, newTestLog(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endsWith(t, opened)
+}
+
+func endsWith(t testing.TB, opened *node.Node) *testNode {
+	n := &testNode{Node: opened}
+	t.Cleanup(func() { n.stop(t) })
+	return n
+}
+
+// testNode is a node that ends with its test, or before.
+type testNode struct {
+	*node.Node
+	stopped bool
+}
+
+// stop closes the node, as a signal would.
+func (n *testNode) stop(t testing.TB) {
+	t.Helper()
+	if n.stopped {
+		return
+	}
+	n.stopped = true
+	n.overhearMetrics(t)
+	if err := n.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logBuffer) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func openNode(t testing.TB, s settings) (*node.Node, error) {
+	t.Helper()
+	return openLogged(t, s, t.Output())
+}
+
+func openLogged(t testing.TB, s settings, log io.Writer) (*node.Node, error) {
+	t.Helper()
+	opened, err := node.Open(loadSettings(t, withDefaults(t, s)), newTestLog(log))
+	if err != nil {
+		secrets.Overhear(err.Error())
+	}
+	return opened, err
+}
+
+func loadSettings(t testing.TB, s settings) *configs.Settings {
+	t.Helper()
+	for name, value := range s {
+		t.Setenv(configs.Prefix+"_"+name, value)
+	}
+	loaded, err := configs.Load("", node.Inspect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded
+}
+
+// withDefaults adds free ports and a temporary folder.
+func withDefaults(t testing.TB, s settings) settings {
+	t.Helper()
+	all := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "100ms"}
+	if s["NATS_URL"]+s["NATS_CONTEXT"] == "" {
+		all["EMBED_LISTEN"], all["EMBED_DIR"] = "127.0.0.1:0", t.TempDir()
+	}
+	maps.Copy(all, s)
+	return all
+}
+
+// openToAll adds what is open on a bridge that nobody else reaches, where it has to be said.
+func openToAll(s settings) settings {
+	all := settings{"ANONYMOUS_SUBSCRIBE": "chat.>,time.>", "ANONYMOUS_PUBLISH": "chat.>"}
+	maps.Copy(all, s)
+	return all
+}
+
+// publisher is a NATS client like any other.
+func publisher(t *testing.T, url string, signIn ...nats.Option) *nats.Conn {
+	t.Helper()
+	conn, err := nats.Connect(url, signIn...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		conn.Close()
+		for !conn.IsClosed() {
+		}
+	})
+	return conn
+}
+
+// subscription is an open connection to the bridge.
+type subscription struct {
+	*bridgetest.Stream
+	t    *testing.T
+	body io.ReadCloser
+}
+
+// subscribe opens a connection and reads its first event.
+func subscribe(t *testing.T, url, lastEventID string) (*subscription, bridgetest.Event) {
+	t.Helper()
+	s := dial(t, url, lastEventID)
+	return s, s.next()
+}
+
+// dial opens a connection, and takes the answer's status for granted to be 200.
+func dial(t *testing.T, url, lastEventID string) *subscription {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(url), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lastEventID != "" {
+		request.Header.Set("Last-Event-ID", lastEventID)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		t.Fatalf("GET %s: %s: %s", url, response.Status, text)
+	}
+	return &subscription{bridgetest.NewStream(response.Body), t, response.Body}
+}
+
+func (s *subscription) next() bridgetest.Event {
+	s.t.Helper()
+	event, err := s.Next()
+	if err != nil {
+		s.t.Fatalf("next event: %v", err)
+	}
+	return event
+}
+
+// expect reads the next event and compares it, but for its id.
+func (s *subscription) expect(kind, data string) bridgetest.Event {
+	s.t.Helper()
+	event := s.next()
+	if event.Type != kind || event.Data != data {
+		s.t.Fatalf("got %s %q, want %s %q", event.Type, event.Data, kind, data)
+	}
+	return event
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer(t, response)
+}
+
+func post(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	response, err := http.Post(url, "text/plain", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer(t, response)
+}
+
+func answer(t *testing.T, response *http.Response) (int, string) {
+	t.Helper()
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	// An event stream never ends cleanly.
+	if isStream := response.Header.Get("Content-Type") == "text/event-stream"; err != nil && !(isStream && errors.Is(err, io.ErrUnexpectedEOF)) {
+		t.Fatal(err)
+	}
+	if !isSession(response) {
+		secrets.Overhear(fmt.Sprint(response.Header, string(text)))
+	}
+	return response.StatusCode, string(text)
+}
+
+// eventually waits until a condition that something else brings about holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(patience); !holds(); <-again.C {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
+
+// with returns settings, and others beside them.
+func with(s, others settings) settings {
+	all := maps.Clone(s)
+	maps.Copy(all, others)
+	return all
+}

@@ -1,0 +1,116 @@
+//go:build unix
+
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+)
+
+// hangUp sends SIGHUP, and waits until it was taken.
+func (p *process) hangUp(t *testing.T) {
+	t.Helper()
+	taken := strings.Count(p.log.String(), "SIGHUP")
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "SIGHUP is taken", func() bool { return strings.Count(p.log.String(), "SIGHUP") > taken })
+}
+
+// A hang-up ends nothing: whoever reads goes on to read, and the log says what was read anew.
+func TestHangUpReadsAnew(t *testing.T) {
+	var keys atomic.Value
+	keys.Store(`{"keys":[]}`)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, keys.Load().(string)) }))
+	t.Cleanup(provider.Close)
+	config := filepath.Join(t.TempDir(), "nats.conf")
+	writeUsers := func(users string) {
+		writeFile(t, filepath.Dir(config), "nats.conf", "authorization { users = [ "+users+" ] }\n")
+	}
+	const ada, bob = `{ user: ada, password: "s3cret" }`, `{ user: bob, password: "s3cret" }`
+	writeUsers(ada)
+	certificates := newIssuer(t)
+	s, _ := certificates.settings()
+	s["EMBED_CONFIG"], s["AUTH_JWKS_URL"] = config, provider.URL
+	var env []string
+	for name, value := range s {
+		env = append(env, "TAILWATER_"+name+"="+value)
+	}
+	p := startProcess(t, env...)
+	connect := func(user string, options ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect(strings.Replace(p.nats, "nats://", "nats://"+user+":s3cret@", 1), append(options, nats.NoReconnect())...)
+	}
+	reader, err := connect("ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+
+	// What cannot be used is told, and changes nothing.
+	cert, key, _ := certificates.issue()
+	certificates.write("cert.pem", cert)
+	writeFile(t, filepath.Dir(config), "nats.conf", "nonsense {")
+	p.hangUp(t)
+	for _, want := range []string{"private key does not match", "could not: read the key set", "could not: read the configuration", "browsers stay connected"} {
+		if !strings.Contains(p.log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, p.log.String())
+		}
+	}
+	if _, err := connect("bob"); err == nil {
+		t.Error("bob is let in by a configuration that cannot be read")
+	}
+
+	// What can is in force, and said.
+	certificates.write("key.pem", key)
+	writeUsers(ada + ", " + bob)
+	keys.Store(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	p.hangUp(t)
+	for _, want := range []string{`"msg":"read the TLS certificate anew"`, `"msg":"read the key set of tokens anew"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server anew"`} {
+		if !strings.Contains(p.log.String(), want) {
+			t.Errorf("the log does not say %s:\n%s", want, p.log.String())
+		}
+	}
+	second, err := connect("bob")
+	if err != nil {
+		t.Errorf("bob is not let in: %v", err)
+	} else {
+		second.Close()
+	}
+	if reader.IsClosed() || strings.Contains(p.log.String(), "lost NATS") {
+		t.Errorf("somebody was disconnected:\n%s", p.log.String())
+	}
+
+	// The bridge's own user is nobody else's.
+	writeUsers(ada + `, { user: tailwater, password: "s3cret" }`)
+	p.hangUp(t)
+	if !strings.Contains(p.log.String(), "the bridge itself has signed in as the user tailwater") {
+		t.Errorf("the log does not say that the name is taken:\n%s", p.log.String())
+	}
+	if _, err := connect("tailwater"); err == nil {
+		t.Error("a stranger is let in as the bridge")
+	}
+}
+
+// A hang-up does not end a process, as the end of a terminal would, and its readers hear of nothing.
+func TestHangUpEndsNothing(t *testing.T) {
+	p := startProcess(t)
+	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
+	for range 3 {
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "SIGHUP is taken", func() bool { return strings.Contains(p.log.String(), "browsers stay connected") })
+	if status, body := post(t, p.http+"/events/chat.room1", "still here"); status != http.StatusCreated {
+		t.Fatalf("POST answers %d %s", status, body)
+	}
+	reader.expect("message", "still here")
+}

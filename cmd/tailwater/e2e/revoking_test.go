@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// The commands by which check says that tokens are revoked do it.
+func TestCommandsThatRevoke(t *testing.T) {
+	tool, err := exec.LookPath("nats")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("there is no nats command; .ci/run installs it")
+	}
+	if err != nil {
+		t.Skip("there is no nats command")
+	}
+	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", "jetstream { domain: hub }"))
+	for name, value := range signedIn(settings{"NATS_URL": server.URL(), "NATS_JS_DOMAIN": "hub"}) {
+		t.Setenv("TAILWATER_"+name, value)
+	}
+	_, out, _ := call(t, "check")
+	var commands []string
+	for line := range strings.Lines(out) {
+		if command := strings.TrimSpace(line); strings.HasPrefix(command, "nats kv ") {
+			commands = append(commands, command)
+		}
+	}
+	if len(commands) != 2 || !strings.Contains(commands[0], "--js-domain=hub") {
+		t.Fatalf("check says %q:\n%s", commands, out)
+	}
+	for range 2 { // both may be called again
+		script := `nats() { ` + tool + ` --no-context -s ` + server.URL() + ` "$@"; }` + "\n" + strings.Join(commands, "\n")
+		if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	n := startNode(t, signedIn(settings{"NATS_URL": server.URL(), "NATS_JS_DOMAIN": "hub"}))
+	eventually(t, "the bucket is read", func() bool {
+		status, _ := get(t, n.AdminURL()+"/readyz")
+		return status == http.StatusOK
+	})
+	for jti, want := range map[string]int{"7f3a": http.StatusUnauthorized, "another": http.StatusAccepted} {
+		if status, body := request(t, "POST", n.URL()+"/outbox", newToken(t, "--sub=alice", "--jti="+jti), "hi"); status != want {
+			t.Errorf("%s: %d %s", jti, status, body)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// Where the embedded JetStream has no room for what somebody has asked for, nothing starts, and check says why. Where nobody
+// has, the stream is as large as there is room, and the log and check say how large.
+func TestRoom(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		file    string // of nats-server
+		set     settings
+		refused []string // what the error names; nil where the start goes on
+		said    string   // of a stream that is smaller
+		stored  int      // what POST answers
+	}{
+		{name: "enough", file: "jetstream { max_file_store: 2GB }", stored: http.StatusCreated},
+		{name: "little", file: "jetstream { max_file_store: 200MB }", said: "keeps at most 128 MiB", stored: http.StatusCreated},
+		{name: "little memory", file: "jetstream { max_memory_store: 200MB }", set: settings{"HISTORY_STORAGE": "memory"}, said: "keeps at most 128 MiB", stored: http.StatusCreated},
+		{
+			name: "an account's limit", file: "accounts { A { jetstream { max_file: 100MB, max_mem: 0 }, users: [ { user: a, password: s3cret } ] } }\nno_auth_user: a",
+			said: "keeps at most 64 MiB", stored: http.StatusCreated,
+		},
+		{name: "none", file: "jetstream { max_file_store: 8MB }", refused: []string{"TAILWATER_HISTORY_MAX_BYTES", "TAILWATER_EMBED_DIR", "disk"}},
+		{
+			name: "little for what was asked", file: "jetstream { max_file_store: 200MB }", set: settings{"HISTORY_MAX_BYTES": "1GiB"},
+			refused: []string{"TAILWATER_HISTORY_MAX_BYTES", "TAILWATER_EMBED_DIR", "disk"},
+		},
+		{name: "as much as was asked", file: "jetstream { max_file_store: 200MB }", set: settings{"HISTORY_MAX_BYTES": "150MB"}, stored: http.StatusCreated},
+		{
+			name: "no JetStream for the account", file: "accounts { A { users: [ { user: a, password: s3cret } ] } }\nno_auth_user: a",
+			refused: []string{"JetStream", "TAILWATER_EMBED_CONFIG", "TAILWATER_HISTORY"},
+		},
+		{
+			name: "no JetStream, and nothing to keep", file: "accounts { A { users: [ { user: a, password: s3cret } ] } }\nno_auth_user: a",
+			set: settings{"HISTORY": ""}, stored: http.StatusAccepted,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := settings{"EMBED_CONFIG": writeFile(t, dir, "nats.conf", test.file), "EMBED_DIR": filepath.Join(dir, "data"), "EMBED_LISTEN": ""}
+			for name, value := range test.set {
+				s[name] = value
+			}
+			for name, value := range s {
+				t.Setenv("TAILWATER_"+name, value)
+			}
+			code, out, stderr := call(t, "check")
+			if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+				t.Errorf("check leaves %v, %v", left, err)
+			}
+			if test.refused != nil {
+				wantAll(t, fmt.Sprint("check, exit code ", code), stderr, append(test.refused, "")...)
+				if code != exitFailure {
+					t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
+				}
+				opened, err := openNode(t, s)
+				if err == nil {
+					endsWith(t, opened)
+					t.Fatal("it has started")
+				}
+				wantAll(t, "the error", err.Error(), test.refused...)
+				return
+			}
+			wantAll(t, "check", out, test.said)
+			if code != 0 || test.said == "" && strings.Contains(out, "mend it") {
+				t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
+			}
+			log := new(logBuffer)
+			n := startLogged(t, s, log)
+			if status, body := post(t, n.URL()+"/events/chat.a", "kept"); status != test.stored {
+				t.Errorf("POST answers %d %s", status, body)
+			}
+			wantAll(t, "the log", log.String(), test.said)
+			_, ready := get(t, n.AdminURL()+"/readyz")
+			wantAll(t, "/readyz", ready, "ready", test.said)
+			n.stop(t)
+			if test.set["HISTORY_STORAGE"] == "memory" {
+				return
+			}
+			// What is there needs no room any more.
+			if code, out, stderr := call(t, "check"); code != 0 || strings.Contains(out, "mend it") {
+				t.Errorf("exit code %d of check on a folder that is in use:\n%s%s", code, out, stderr)
+			}
+		})
+	}
+}
+
+func wantAll(t *testing.T, what, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s does not say %q:\n%s", what, want, text)
+		}
+	}
+}
+
+// With a NATS server of one's own the start goes on, and /readyz says that nothing is kept, and why.
+func TestHistoryThatCannotBeKept(t *testing.T) {
+	dir := t.TempDir()
+	config := writeFile(t, dir, "nats.conf", `
+		jetstream { max_file_store: 1GB }
+		accounts {
+			NONE { users: [ { user: none, password: s3cret } ] }
+			LITTLE { jetstream { max_file: 100MB, max_mem: 0 }, users: [ { user: little, password: s3cret } ] }
+			OTHER { jetstream { max_file: 100MB, max_mem: 0 }, users: [ { user: other, password: s3cret } ] }
+		}`)
+	server := bridgetest.StartNATSServer(t, "-c", config)
+	url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
+	_, err := connectJetStream(t, url("other")).CreateStream(t.Context(), jetstream.StreamConfig{Name: "MINE", Subjects: []string{"chat.a"}, MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, user string
+		set        settings
+		said       string
+		checkFails bool
+	}{
+		{"no JetStream", "none", nil, "there is no JetStream", true},
+		{"too large", "little", settings{"HISTORY_MAX_BYTES": "200MB"}, "insufficient storage resources", false},
+		{"no memory", "little", settings{"HISTORY_MAX_BYTES": "50MB", "HISTORY_STORAGE": "memory"}, "insufficient memory resources", false},
+		{"too many replicas", "little", settings{"HISTORY_MAX_BYTES": "20MB", "HISTORY_REPLICAS": "3"}, "replicas", false},
+		{"another stream", "other", settings{"HISTORY_MAX_BYTES": "20MB"}, "MINE holds some of them", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := settings{"NATS_URL": url(test.user), "HISTORY": "chat.>", "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>"}
+			for name, value := range test.set {
+				s[name] = value
+			}
+			n := startNode(t, s)
+			eventually(t, "/readyz says so", func() bool {
+				status, body := get(t, n.AdminURL()+"/readyz")
+				return status == http.StatusOK && strings.Contains(body, test.said)
+			})
+			for name, value := range s {
+				t.Setenv("TAILWATER_"+name, value)
+			}
+			code, out, stderr := call(t, "check")
+			if (code != 0) != test.checkFails || test.checkFails && !strings.Contains(stderr, test.said) || test.user == "other" && !strings.Contains(out, test.said) {
+				t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
+			}
+		})
+	}
+}

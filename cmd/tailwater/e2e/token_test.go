@@ -1,0 +1,107 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+func TestTokenCommand(t *testing.T) {
+	for _, test := range []struct {
+		set  settings
+		args []string
+		says string
+	}{
+		{nil, []string{"--sub=a"}, "export TAILWATER_AUTH_JWT_SECRET="},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "whose private key is not here"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, nil, "--sub"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "no time to come"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-sub=$SYS.>"}, "matches subjects of NATS itself"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-pub=a..b"}, "not a subject"},
+	} {
+		t.Run(test.says, func(t *testing.T) {
+			for name, value := range test.set {
+				t.Setenv(configs.Prefix+"_"+name, value)
+			}
+			code, out, stderr := call(t, append([]string{"token"}, test.args...)...)
+			if code != exitUsage || out != "" || !strings.Contains(stderr, test.says) || strings.Contains(stderr, tokenSecret) {
+				t.Errorf("exit code %d: %s%s", code, out, stderr)
+			}
+		})
+	}
+}
+
+func TestCheckSaysHowCallersSignIn(t *testing.T) {
+	keys, _ := newKeySet(t, "any")
+	provider := httptest.NewServer(answering(http.StatusOK, string(keys)))
+	defer provider.Close()
+	tls, _ := newIssuer(t).settings()
+	for _, test := range []struct {
+		set   settings
+		says  []string
+		never string
+	}{
+		{nil, []string{"none are taken"}, "EventSource"},
+		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "tailwater-admin.json kv put tailwater_revoked", "tailwater-nats.json", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
+		{settings{"AUTH_JWKS_URL": provider.URL}, []string{provider.URL, "there is now 1 key", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
+		{settings{"AUTH_JWKS_URL": provider.URL, "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me", "has no secret to seal a cookie with"}, "! "},
+		{signedIn(openToAll(settings{"HTTP_TRUSTED_PROXIES": "127.0.0.1"})), []string{"the cookie tailwater (__Host-tailwater where a proxy says https by X-Forwarded-Proto)"}, "to seal"},
+		{signedIn(tls), []string{"the cookie __Host-tailwater, or"}, "to seal"},
+		{signedIn(settings{"AUTH_COOKIE": "__Host-mine"}), []string{"the cookie __Host-mine, or"}, "to seal"},
+	} {
+		t.Run(test.says[0], func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for name, value := range test.set {
+				t.Setenv(configs.Prefix+"_"+name, value)
+			}
+			code, out, stderr := call(t, "check")
+			for _, want := range test.says {
+				if !strings.Contains(out, want) {
+					t.Errorf("it does not say %q:\n%s", want, out)
+				}
+			}
+			if code != 0 || strings.Contains(out, test.never) || strings.Contains(out+stderr, tokenSecret) {
+				t.Errorf("exit code %d, with %q:\n%s%s", code, test.never, out, stderr)
+			}
+		})
+	}
+}
+
+// check reads the key set, and says what is wrong with it. serve starts without it all the same.
+func TestCheckReadsTheKeySet(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for says, answer := range map[string]http.HandlerFunc{
+		"connection refused": nil,
+		"404 Not Found":      http.NotFound,
+		"it redirects":       http.RedirectHandler("/elsewhere", http.StatusFound).ServeHTTP,
+		"read the key set: not a JSON Web Key Set": answering(http.StatusOK, "<html>"),
+		"it holds no key that can sign tokens":     answering(http.StatusOK, `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`),
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			url := gone.URL
+			if answer != nil {
+				provider := httptest.NewServer(answer)
+				defer provider.Close()
+				url = provider.URL
+			}
+			t.Setenv(configs.Prefix+"_AUTH_JWKS_URL", url)
+			code, out, stderr := call(t, "check")
+			if code != exitFailure || !strings.Contains(out, says) || !strings.Contains(out, "mend it: set TAILWATER_AUTH_JWKS_URL") || !strings.Contains(stderr, says) {
+				t.Errorf("exit code %d:\n%s%s", code, out, stderr)
+			}
+			startNode(t, settings{"AUTH_JWKS_URL": url})
+		})
+	}
+}
+
+func answering(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}

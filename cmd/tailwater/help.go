@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command; none for all of them."`
+}
+
+// Run prints the help of a command.
+func (c *helpCommand) Run(ctx context.Context, out output) error {
+	return runCommand(ctx, append(c.Command, "--help"), out)
+}
+
+// help ends with a table of the settings that the command reads.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	settings := settingsOf(ctx.Selected())
+	if settings == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(ctx.Stdout, "\nSettings, from the environment:\n\n%s", settings)
+	return err
+}
+
+// settingsOf gives the table of the settings that a command uses; nil stands for the command line as a whole.
+func settingsOf(command *kong.Node) string {
+	if command == nil {
+		return configs.Help()
+	}
+	switch command.Name {
+	case "bench", "version", "help":
+		return ""
+	case "token":
+		return configs.Help("AUTH_JWT_SECRET", "AUTH_ISSUER", "AUTH_AUDIENCE")
+	}
+	return configs.Help()
+}

@@ -1,0 +1,111 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tailwater/tailwater/bridge/live"
+	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// admin is the listener for probes and metrics.
+type admin struct {
+	node     *Node
+	server   *http.Server
+	address  net.Addr
+	draining atomic.Bool
+}
+
+// openAdmin listens, unless the setting is empty.
+func openAdmin(n *Node) (*admin, error) {
+	a := &admin{node: n}
+	address := n.Settings.Admin.Listen
+	if address == "" {
+		return a, nil
+	}
+	listener, err := listen("ADMIN_LISTEN", address)
+	if err != nil {
+		return nil, err
+	}
+	a.address = listener.Addr()
+	loopback := configs.Loopback(string(address))
+	a.server = NewServer(n.Live.Guard(live.Access{LoopbackHosts: loopback}, a.handler(loopback)), n.log)
+	places := outlet.NewPlaces(outlet.Room{All: adminConnections, Log: n.log})
+	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), outlet.ConnContext
+	n.serve(a.server, outlet.Listen(listener, places))
+	return a, nil
+}
+
+// handler serves what the listener's reach allows: the profiles, which tell much and cost much, only to this machine.
+func (a *admin) handler(loopback bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(a.node), promhttp.HandlerOpts{}))
+	if loopback {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+// healthz says that the process is alive. It never depends on NATS: a restart would not bring that back.
+func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, "ok")
+}
+
+// readyz says whether browsers should be sent here: not before NATS was reached for the first time, and what is revoked was
+// read from there, and not while stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all
+// would turn every browser away. Who wants that says so by ADMIN_READY_WITHOUT_NATS. An embedded server that cannot store is this
+// node's alone. A history that cannot be kept shows in the text: messages are carried all the same.
+func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
+	stats, unready := a.node.Live.Stats().NATS, a.node.Live.Ready()
+	status, text := http.StatusOK, "ready; NATS is connected"
+	switch {
+	case a.draining.Load():
+		status, text = http.StatusServiceUnavailable, "not ready; stopping"
+	case a.node.storeProblem() != "":
+		status, text = http.StatusServiceUnavailable, "not ready; "+a.node.storeProblem()
+	case unready != nil:
+		status, text = http.StatusServiceUnavailable, "not ready; "+unready.Error()
+	case !stats.Connected && a.node.Settings.Admin.ReadyWithoutNATS.Over(time.Since(stats.Lost)):
+		status, text = http.StatusServiceUnavailable, "not ready; NATS has been away for longer than TAILWATER_ADMIN_READY_WITHOUT_NATS"
+	case !stats.Connected:
+		text = "ready; NATS is away, browsers are held until it is back"
+	default:
+		text = strings.Join(append([]string{text}, a.node.Live.Problems()...), "; ")
+	}
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
+}
+
+// url gives the listener's URL, or "" where there is none.
+func (a *admin) url() string {
+	if a.address == nil {
+		return ""
+	}
+	return "http://" + a.address.String()
+}
+
+func (a *admin) close() error {
+	if a.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := a.server.Shutdown(ctx); err != nil {
+		return a.server.Close() // somebody reads a profile; it has no claim to the process
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/live"
+)
+
+// ClockSubject is where the clock publishes.
+const ClockSubject bridge.Subject = "time.now"
+
+// clock publishes the time of day each second: the simplest stream of all, for a first look.
+type clock struct {
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+func startClock(to *live.Bridge, log *slog.Logger) *clock {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &clock{cancel: cancel}
+	c.running.Go(func() {
+		for {
+			now := time.Now()
+			select {
+			case <-time.After(now.Truncate(time.Second).Add(time.Second).Sub(now)):
+			case <-ctx.Done():
+				return
+			}
+			if err := tick(ctx, to); err != nil {
+				log.Debug("cannot publish the time", "error", err)
+			}
+		}
+	})
+	return c
+}
+
+// tick publishes the time, or gives up before it is no longer true.
+func tick(ctx context.Context, to *live.Bridge) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := to.Publish(ctx, ClockSubject, nil, []byte(time.Now().UTC().Format(time.RFC3339)))
+	return err
+}
+
+func (c *clock) stop() {
+	c.cancel()
+	c.running.Wait()
+}

@@ -1,0 +1,163 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/synadia-io/orbit.go/natscontext"
+
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/embed"
+)
+
+// credentials gives the options with which the settings sign in to NATS.
+func credentials(settings configs.NATS) ([]nats.Option, error) {
+	var options []nats.Option
+	if settings.Creds != "" {
+		options = append(options, nats.UserCredentials(settings.Creds))
+	}
+	if settings.Nkey != "" {
+		option, err := nats.NkeyOptionFromSeed(settings.Nkey)
+		if err != nil {
+			return nil, SettingsError{ErrSetting("NATS_NKEY", err)}
+		}
+		options = append(options, option)
+	}
+	return options, nil
+}
+
+// External returns the way to the servers that the settings name, and their source.Config.API.
+func External(settings configs.NATS) (source.Dialer, string, error) {
+	own, err := credentials(settings)
+	if err != nil {
+		return nil, "", err
+	}
+	api, err := JetStreamAPI(settings)
+	if err != nil {
+		return nil, "", err
+	}
+	if settings.TLS.CA != "" {
+		own = append(own, nats.RootCAs(settings.TLS.CA))
+	}
+	if settings.TLS.Cert != "" {
+		own = append(own, nats.ClientCert(settings.TLS.Cert, settings.TLS.Key))
+	}
+	return func(options ...nats.Option) (*nats.Conn, error) {
+		var servers configs.ServerURL
+		options = append(own[:len(own):len(own)], append(options, noteServers(&servers))...)
+		conn, err := connect(settings, options)
+		if err != nil {
+			return nil, errConnect(settings, servers, err)
+		}
+		return conn, nil
+	}, api, nil
+}
+
+func connect(settings configs.NATS, options []nats.Option) (*nats.Conn, error) {
+	if settings.Context == "" {
+		return nats.Connect(settings.URL.Reveal(), options...)
+	}
+	conn, _, err := natscontext.Connect(settings.Context, options...)
+	return conn, err
+}
+
+// noteServers keeps the URLs that a connection tries: those of a context are known to nothing else.
+func noteServers(servers *configs.ServerURL) nats.Option {
+	return func(o *nats.Options) error {
+		// nats.go itself refuses a URL that cannot be read.
+		_ = servers.Decode(strings.Join(o.Servers, ","))
+		return nil
+	}
+}
+
+// errConnect says which servers could not be connected to, without what signs in to them, and what to do if they refused
+// that.
+func errConnect(settings configs.NATS, servers configs.ServerURL, err error) error {
+	where := servers.String()
+	if settings.Context != "" {
+		where = strings.TrimSpace("the context " + settings.Context + " " + where)
+	}
+	if where != "" {
+		err = fmt.Errorf("%s: %w", where, err)
+	}
+	switch {
+	case !isSignIn(err):
+		return err
+	case settings.Context != "":
+		return fmt.Errorf("%w; correct the user in the context", err)
+	}
+	return fmt.Errorf("%w; write the user into %s_NATS_URL, as in nats://user:password@host:4222, or set %[2]s_NATS_CREDS, _NATS_NKEY or _NATS_TLS_CERT", err, configs.Prefix)
+}
+
+// isSignIn reports whether a server refused who wanted to connect.
+func isSignIn(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
+		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
+// JetStreamAPI returns what begins JetStream's subjects: as the setting says, or else the context of the nats command.
+func JetStreamAPI(settings configs.NATS) (string, error) {
+	domain, prefix := string(settings.JsDomain), ""
+	if domain == "" && settings.Context != "" {
+		found, err := readContext(settings.Context)
+		if err != nil {
+			return "", fmt.Errorf("read the context of the nats command: %w", err)
+		}
+		domain, prefix = found.JSDomain, strings.TrimSuffix(found.JSAPIPrefix, ".")
+	}
+	if domain != "" {
+		return source.DomainAPI(domain), nil
+	}
+	return prefix, nil
+}
+
+// readContext reads a context without connecting. natscontext returns one only together with a connection, so this one
+// tries a dialer that refuses, and is closed.
+func readContext(name string) (natscontext.Settings, error) {
+	conn, found, err := natscontext.Connect(name, nats.RetryOnFailedConnect(true), nats.SkipHostLookup(), nats.SetCustomDialer(nowhere{}))
+	if err != nil {
+		return natscontext.Settings{}, err
+	}
+	conn.Close()
+	return found, nil
+}
+
+// nowhere is a dialer that refuses.
+type nowhere struct{}
+
+func (nowhere) Dial(_, _ string) (net.Conn, error) { return nil, errors.New("not to be connected") }
+
+const (
+	natsPayload = 1 << 20  // what a NATS server takes unless told otherwise
+	headerRoom  = 64 << 10 // what the headers of a message may need beside a body of the greatest length
+)
+
+// Embedded returns the server that the settings describe. The error is the settings', or the configuration file's.
+func Embedded(settings *configs.Settings) (embed.Config, error) {
+	own, err := credentials(settings.NATS)
+	if err != nil {
+		return embed.Config{}, err
+	}
+	config := EmbedConfig(settings)
+	config.Credentials = own
+	if err := config.Check(); err != nil {
+		return embed.Config{}, SettingsError{err}
+	}
+	return config, nil
+}
+
+// EmbedConfig is that server without the way in for the bridge.
+func EmbedConfig(settings *configs.Settings) embed.Config {
+	return embed.Config{
+		File:       settings.Embed.Config,
+		Listen:     embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
+		Dir:        embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
+		Sync:       embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
+		Buckets:    ownBuckets(settings),
+		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerRoom),
+	}
+}

@@ -1,0 +1,18 @@
+//go:build unix
+
+package node
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
+
+// Descriptors returns how many file descriptors this process may have. Go has raised the limit as far as it may.
+func Descriptors() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return math.MaxInt32 // accepting will tell
+	}
+	return int(min(uint64(limit.Cur), math.MaxInt32))
+}

@@ -1,0 +1,4 @@
+package node
+
+// GiveBack is giveBack.
+var GiveBack = giveBack

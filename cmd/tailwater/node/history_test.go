@@ -1,0 +1,50 @@
+package node_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/configs"
+)
+
+func loadSettings(t testing.TB, set map[string]string) *configs.Settings {
+	t.Helper()
+	for name, value := range set {
+		t.Setenv(configs.Prefix+"_"+name, value)
+	}
+	loaded, err := configs.Load("", node.Inspect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return loaded
+}
+
+func TestHistoryOfTheSettings(t *testing.T) {
+	for _, test := range []struct {
+		settings map[string]string
+		want     source.History
+	}{
+		{nil, source.History{
+			Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1,
+			Manage: true,
+		}},
+		{map[string]string{"HISTORY": ""}, source.History{
+			Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1, Manage: true,
+		}},
+		{
+			map[string]string{
+				"NATS_URL": "nats://127.0.0.1:1", "HISTORY": "a.>,b", "HISTORY_STREAM": "S", "HISTORY_MAX_AGE": "0s", "HISTORY_MAX_BYTES": "2TiB",
+				"HISTORY_MAX_PER_SUBJECT": "1", "HISTORY_REPLICAS": "3", "HISTORY_STORAGE": "memory",
+			},
+			source.History{Subjects: []bridge.Subject{"a.>", "b"}, Stream: "S", MaxBytes: 2 << 40, MaxPerSubject: 1, Replicas: 3, Memory: true},
+		},
+	} {
+		if got := node.History(loadSettings(t, test.settings)); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%v: got %+v, want %+v", test.settings, got, test.want)
+		}
+	}
+}

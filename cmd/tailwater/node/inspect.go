@@ -1,0 +1,25 @@
+package node
+
+import (
+	"fmt"
+
+	"github.com/tailwater/tailwater/configs"
+)
+
+// Inspect says what the listeners of the embedded server add to the settings: configs knows no nats-server, and embed no
+// settings. The error is what embed.Config.Check finds wrong with them.
+func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
+	config := EmbedConfig(settings)
+	listeners, err := config.Listeners()
+	var exposures []configs.Exposure
+	for _, l := range listeners {
+		if !l.IsLoopback() {
+			exposures = append(exposures, configs.Exposure{
+				Setting: l.Setting,
+				Reason:  fmt.Sprintf("the %s listener of the embedded server, %s, is not loopback", l.Kind, l.Address),
+				Instead: "let it listen on 127.0.0.1",
+			})
+		}
+	}
+	return exposures, err
+}

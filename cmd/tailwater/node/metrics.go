@@ -1,0 +1,161 @@
+package node
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// newRegistry gives the metrics of a node. None has a subject, a user or an address for a label: their number must not
+// grow with the use.
+func newRegistry(n *Node) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		nodeCollector{n},
+	)
+	return registry
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tailwater_"+name, help, labels, nil)
+}
+
+var (
+	descBuild = describe("build_info", "Always 1; the version is in the label.", "version")
+
+	descConnections       = describe("connections", "Open connections of browsers, by what writes them: an event loop, or a goroutine of their own (plain).", "writer")
+	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
+	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, had a token that expired or was revoked (auth), or because this bridge stops (drain).", "reason")
+	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
+	descSockets           = describe("sockets", "Connections of browsers, by whose turn it is: waiting for their clients, who have asked for nothing or not sent all of it, or answering. Of HTTP/2, each further event stream counts as one.", "state")
+	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients, and were closed to make room for others.")
+	descSocketsRefused    = describe("sockets_refused_total", "Connections that were closed as they came, because there was no room and none waited for its client.")
+	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, of the rate at which one caller may post, of that at which one address may ask for events (reads), or of the memory for bodies.", "limit")
+	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
+
+	descPanics = describe("panics_total", "Requests that met a fault of Tailwater's own; the log has the stacks.")
+
+	descPolls      = describe("polls", "Answers to poll=1 that are being read from streams, or written.")
+	descPollsTotal = describe("polls_total", "Requests with poll=1 that were begun.")
+	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients hung up, or took nothing for the write timeout.")
+
+	descMemory      = describe("memory_bytes", "Memory that is held, by what: the newest messages of subjects (frames), pages of history, bodies of requests, and messages on their way from NATS (intake).", "part")
+	descMemoryLimit = describe("memory_limit_bytes", "The most of it, as TAILWATER_MEMORY is divided.", "part")
+
+	descFeeds     = describe("feeds", "Sets of subjects with a reader, or one that has just gone.")
+	descEventsIn  = describe("events_in_total", "Messages received from NATS.")
+	descBytesIn   = describe("bytes_in_total", "Payload bytes received from NATS.")
+	descEventsOut = describe("events_out_total", "Events written to connections.")
+	descBytesOut  = describe("bytes_out_total", "Bytes written to connections, before TLS and HTTP framing.")
+	descGaps      = describe("gaps_total", "Gaps announced: once where a whole feed missed messages, else once a connection.", "reason")
+	descResets    = describe("resets_total", "Connections whose position meant nothing here, or means nothing any more.", "reason")
+	descReplayed  = describe("replay_events_total", "Stored messages read for connections that were behind: each once, however many took it.")
+	descReplays   = describe("replay_reads_total", "Reads of streams for connections that were behind.")
+	descReplayBad = describe("replay_errors_total", "Reads of streams that failed; they are tried again.")
+	descHeaders   = describe("message_headers_broken_total", "Messages of NATS publishers that were delivered without their headers, because these cannot be decoded; counted each time one is read.")
+	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were dropped, because no publisher may use them.")
+
+	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (the request's fault), unavailable (NATS's), failed.", "result")
+
+	descConnected     = describe("nats_connected", "1 while there is a connection to NATS.")
+	descConnects      = describe("nats_connects_total", "Connections to NATS that were made.")
+	descTaps          = describe("nats_taps", "Streams that are read from, by one consumer each.")
+	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
+	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS does not let the bridge subscribe to; their readers wait.")
+	descSilence       = describe("nats_silence_seconds", "How long a stream, or with an empty name JetStream, has not answered on a connection that is up.", "stream")
+	descStoreBroken   = describe("embedded_store_broken", "1 while the embedded NATS server cannot store.")
+	descRestarts      = describe("embedded_restarts_total", "How often the embedded NATS server was started anew, because its store was broken.")
+	descDropped       = describe("nats_dropped_total", "Messages lost because they came faster than this process could take them.")
+)
+
+// nodeCollector reads the parts' own counts when it is asked.
+type nodeCollector struct{ node *Node }
+
+// Describe implements prometheus.Collector.
+func (c nodeCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+
+// Collect implements prometheus.Collector.
+func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value int, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
+	}
+	count := func(desc *prometheus.Desc, value uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+	}
+	counts := func(desc *prometheus.Desc, values map[string]uint64) {
+		for label, value := range values {
+			count(desc, value, label)
+		}
+	}
+	gauge(descBuild, 1, Version())
+
+	stats := c.node.Live.Stats()
+	connections := stats.Connections
+	gauge(descConnections, connections.Open-connections.Plain, "loop")
+	gauge(descConnections, connections.Plain, "plain")
+	count(descConnectionsOpened, connections.Opened)
+	counts(descConnectionsClosed, connections.Ended)
+	count(descEventsOut, connections.Frames)
+	count(descBytesOut, connections.Bytes)
+	gauge(descPolls, connections.Polls)
+	count(descPollsTotal, connections.PollsAll)
+	count(descPollsCut, connections.PollsCut)
+
+	sockets := stats.Sockets
+	gauge(descSockets, sockets.Waiting, "waiting")
+	gauge(descSockets, sockets.Held-sockets.Waiting, "answering")
+	count(descSocketsEvicted, sockets.Evicted)
+	count(descSocketsRefused, sockets.Refused)
+
+	requests := stats.Requests
+	count(descTurnedAway, requests.TurnedAway)
+	counts(descLimited, requests.Limited)
+	count(descRefused, requests.Refused)
+	count(descPanics, requests.Panics)
+	counts(descPublishes, requests.Publishes)
+
+	feeds := stats.Feeds
+	gauge(descFeeds, feeds.Feeds)
+	counts(descGaps, feeds.Gaps)
+	counts(descResets, feeds.Resets)
+	for part, memory := range stats.Memory {
+		gauge(descMemory, int(memory.Held), part)
+		gauge(descMemoryLimit, int(memory.Limit), part)
+	}
+	count(descReplayed, feeds.ReplayMessages)
+	count(descReplays, feeds.ReplayPages)
+	count(descReplayBad, feeds.ReplayErrors)
+
+	nats := stats.NATS
+	connected := 0
+	if nats.Connected {
+		connected = 1
+	}
+	gauge(descConnected, connected)
+	c.collectEmbedded(gauge, count)
+	count(descConnects, nats.Connects)
+	gauge(descTaps, nats.Taps)
+	gauge(descSubscriptions, nats.Subscriptions)
+	gauge(descDeaf, nats.Deaf)
+	if nats.Silence.For > 0 {
+		gauge(descSilence, int(nats.Silence.For.Seconds()), nats.Silence.Stream)
+	}
+	count(descDropped, nats.Dropped)
+	count(descEventsIn, nats.Messages)
+	count(descBytesIn, nats.Bytes)
+	count(descNames, nats.RefusedEvents)
+	count(descHeaders, nats.BrokenHeaders)
+}
+
+func (c nodeCollector) collectEmbedded(gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	if c.node.Embedded == nil {
+		return
+	}
+	broken := 0
+	if c.node.storeProblem() != "" {
+		broken = 1
+	}
+	gauge(descStoreBroken, broken)
+	count(descRestarts, c.node.Embedded.Restarts())
+}

@@ -1,0 +1,247 @@
+// Package node is everything that runs in the process of tailwater serve: opened in order, and closed in reverse. The end-to-end
+// tests start the same.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/live"
+	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/embed"
+)
+
+// What is no setting, because nobody should need to change it.
+const (
+	// stopPatience is how long stopping waits, beyond the drain window, for clients that do not take their last bytes, and then
+	// once more for requests that are being answered.
+	stopPatience = 5 * time.Second
+	// answerTimeout is how long a client may take for an answer, event streams excepted.
+	answerTimeout = 30 * time.Second
+)
+
+// Wait returns when the node is to be closed. The error says why, if nobody asked for it. Until then, each hang-up reads
+// anew what can be, and memory that is not in use goes back to the system.
+func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
+	var giving sync.WaitGroup
+	defer giving.Wait()
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	giving.Go(func() { giveBack(waiting, quietFor) })
+	var storeFailed <-chan error
+	if n.Embedded != nil {
+		storeFailed = n.Embedded.Failed()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			n.log.Info("stopping; a second signal stops at once")
+			return nil
+		case err := <-n.failed:
+			return err
+		case err := <-storeFailed:
+			return err
+		case <-n.Live.Done():
+			return errLostNATS
+		case <-hangUp:
+			n.reload(ctx)
+		}
+	}
+}
+
+var errLostNATS = errors.New("the connection to NATS has ended for good; the log says why")
+
+// SettingsError is an error of the settings, which only their author can correct.
+type SettingsError struct{ error }
+
+// Unwrap returns what is wrong with them.
+func (e SettingsError) Unwrap() error { return e.error }
+
+// Node is everything that runs, in the order in which it is opened.
+type Node struct {
+	Settings *configs.Settings
+	log      *slog.Logger
+
+	Embedded    *embed.Server // nil with an external NATS
+	Live        *live.Bridge
+	clock       *clock // nil without DEMO_TIME
+	admin       *admin
+	http        *http.Server
+	certificate *Certificate // nil without TLS
+	address     net.Addr     // of the listener for browsers
+
+	serving sync.WaitGroup // the goroutines that accept
+	failed  chan error     // what ends the process although nobody asked for it
+}
+
+// Open starts everything. Where one part cannot start, those before it are stopped again.
+func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
+	n := &Node{Settings: settings, log: log, failed: make(chan error, 1)}
+	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
+		if err := start(); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
+	n.log.Info("listening", "http", n.URL(), "admin", n.admin.url(), "nats", n.NATSURL(), "version", Version())
+	return n, nil
+}
+
+// openNATS starts the embedded server, where the settings ask for it.
+func (n *Node) openNATS() error {
+	if !n.Settings.Embedded() {
+		return nil
+	}
+	config, err := Embedded(n.Settings)
+	if err != nil {
+		return err
+	}
+	n.Embedded, err = embed.Start(config, n.log)
+	return err
+}
+
+// openBridge opens what carries messages from NATS to browsers.
+func (n *Node) openBridge() error {
+	options, err := n.options()
+	if err != nil {
+		return err
+	}
+	if n.Live, err = live.Open(nil, options); err != nil {
+		return err
+	}
+	if err := n.awaitHistory(); err != nil {
+		return err
+	}
+	if n.Settings.Demo.Time {
+		n.clock = startClock(n.Live, n.log)
+	}
+	return nil
+}
+
+// historyPatience is how long the start waits for the embedded JetStream. It answers at once, unless its cluster is not
+// there yet.
+const historyPatience = 5 * time.Second
+
+// awaitHistory refuses to start where an embedded server cannot keep what the settings ask it to. JetStream that does not
+// answer is waited for later: in a cluster, one server has to be the first.
+func (n *Node) awaitHistory() error {
+	if n.Embedded == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), historyPatience)
+	defer cancel()
+	err := n.Live.AwaitHistory(ctx)
+	if errors.Is(err, live.ErrNotKept) {
+		return err
+	}
+	if err != nil {
+		n.log.Warn("the embedded JetStream does not answer yet; the start goes on, and nothing is kept until it does", "error", err)
+	}
+	return nil
+}
+
+// storeProblem says what keeps the embedded server from storing; "" where nothing does, or NATS is elsewhere.
+func (n *Node) storeProblem() string {
+	if n.Embedded == nil {
+		return ""
+	}
+	return n.Embedded.Problem()
+}
+
+func (n *Node) openAdmin() (err error) {
+	n.admin, err = openAdmin(n)
+	return err
+}
+
+func (n *Node) openHTTP() error {
+	listener, err := listen("HTTP_LISTEN", n.Settings.HTTP.Listen)
+	if err != nil {
+		return err
+	}
+	n.address = listener.Addr()
+	n.http = NewServer(n.Live, n.log)
+	listener = n.Live.Listen(n.http, listener)
+	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
+	if files := n.Settings.HTTP.TLS; !files.IsZero() {
+		if n.certificate, err = OpenCertificate(files, n.log); err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		Secure(n.http, n.certificate, n.Settings.Limit)
+	}
+	n.serve(n.http, listener)
+	return nil
+}
+
+// serve runs a server until it is shut down.
+func (n *Node) serve(server *http.Server, listener net.Listener) {
+	n.serving.Go(func() {
+		err := Accept(server, listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		select {
+		case n.failed <- fmt.Errorf("accept on %s: %w", listener.Addr(), err):
+		default: // one reason to stop is enough
+		}
+	})
+}
+
+// Close stops in reverse: the open connections, each told to come back, then what feeds them. The listener for browsers stays open
+// until all else has stopped, and who comes meanwhile is asked to come back: behind a proxy, a connection that is refused
+// is a 502, which ends an EventSource. It works on a node that was opened in part.
+func (n *Node) Close() error {
+	var problems []error
+	if n.http != nil {
+		n.drain()
+	}
+	if n.clock != nil {
+		n.clock.stop()
+	}
+	if n.Live != nil {
+		n.Live.Close()
+	}
+	if n.Embedded != nil {
+		problems = append(problems, n.Embedded.Stop())
+	}
+	if n.http != nil {
+		n.closeHTTP()
+	}
+	if n.admin != nil {
+		problems = append(problems, n.admin.close())
+	}
+	n.serving.Wait()
+	return errors.Join(problems...)
+}
+
+// drain tells every open connection to come back, and finishes what is being published.
+func (n *Node) drain() {
+	settings := n.Settings.Drain
+	n.admin.draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), settings.Delay+settings.Window+stopPatience)
+	defer cancel()
+	cut := context.AfterFunc(ctx, n.cut)
+	n.Live.Drain(ctx, settings.Delay, settings.Window)
+	cut()
+}
+
+// closeHTTP closes the listener, and waits for the requests that are being answered.
+func (n *Node) closeHTTP() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	if n.http.Shutdown(ctx) != nil {
+		n.cut()
+	}
+}
+
+// cut ends the connections that have not ended by themselves, which also ends whoever still writes to them. It is the client's
+// doing that there are some, and no failure.
+func (n *Node) cut() {
+	n.log.Warn("cut the connections that had not ended by themselves")
+	_ = n.http.Close()
+}

@@ -1,0 +1,103 @@
+package node
+
+import (
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/httpapi"
+	"github.com/tailwater/tailwater/bridge/live"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/web"
+)
+
+// options returns what the settings ask of the bridge.
+func (n *Node) options() (live.Options, error) {
+	s := n.Settings
+	options := live.Options{
+		History: History(s),
+		Anyone:  bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
+		Routes:  s.Routes,
+		Access:  n.access(),
+		Proxies: s.HTTP.TrustedProxies,
+		Limits:  n.limits(),
+		Log:     n.log,
+	}
+	if s.HTTP.Pages {
+		options.Pages = web.Pages(web.Anyone[bridge.Subject]{
+			Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards,
+			SignIn: s.Auth.SignsIn() && s.Auth.Cookie != "",
+		})
+	}
+	if s.Auth.SignsIn() {
+		options.Tokens, options.Cookie = tokens(s.Auth), string(s.Auth.Cookie)
+	}
+	if n.Embedded != nil {
+		options.Server = n.Embedded
+		return options, nil
+	}
+	var err error
+	options.Dial, options.API, err = External(s.NATS)
+	return options, err
+}
+
+func (n *Node) limits() live.Limits {
+	limit := n.Settings.Limit
+	return live.Limits{
+		Connections:  orNoLimit(n.heldConnections()),
+		PerAddress:   orNoLimit(int(limit.ConnectionsPerIP)),
+		Reads:        orNoLimit(limit.ReadRate.PerSecond()),
+		Publishes:    orNoLimit(limit.PublishRate.PerSecond()),
+		Body:         int64(limit.Body),
+		Subjects:     limit.Subjects,
+		WriteTimeout: limit.WriteTimeout,
+		Age:          limit.ConnectionAge,
+		Memory:       int64(n.Settings.Memory),
+		Loops:        orNoLimit(n.Settings.HTTP.Loops.Number()),
+	}
+}
+
+// orNoLimit returns a limit of the settings, where 0 stands for none, as one of live.Limits.
+func orNoLimit[T int | float64](limit T) T {
+	if limit == 0 {
+		return -1
+	}
+	return limit
+}
+
+// tokens returns which tokens are good.
+func tokens(s configs.Auth) *live.Tokens {
+	return &live.Tokens{
+		Secret:       s.JWTSecret.Reveal(),
+		PublicKeys:   s.JWTPublicKey.Keys,
+		JWKS:         string(s.JwksURL),
+		Proxy:        s.JwksProxy.URL,
+		MaxLife:      s.MaxLife,
+		Issuer:       s.Issuer,
+		Audience:     s.Audience,
+		TicketSecret: s.TicketSecret.Reveal(),
+	}
+}
+
+func (n *Node) access() httpapi.Access {
+	s := n.Settings.HTTP
+	return httpapi.Access{
+		Hosts: s.Hosts, LoopbackHosts: s.LoopbackHosts,
+		Origins: s.Origins, LoopbackOrigins: s.LoopbackOrigins,
+	}
+}
+
+// History returns the stream that the settings ask for.
+func History(s *configs.Settings) source.History {
+	return source.History{
+		Subjects:      s.History,
+		Stream:        string(s.HistoryStream),
+		MaxAge:        time.Duration(s.HistoryMaxAge),
+		MaxBytes:      int64(s.HistoryMaxBytes),
+		Shrinks:       !s.IsSet("HISTORY_MAX_BYTES"),
+		MaxPerSubject: int64(s.HistoryMaxPerSubject),
+		Replicas:      s.HistoryReplicas,
+		Memory:        s.HistoryStorage == "memory",
+		Manage:        s.Embedded(),
+	}
+}
