@@ -310,7 +310,7 @@ func TestBodiesOfSlowClients(t *testing.T) {
 					c := config()
 					c.Limits.Body = size
 					b := newBed(t, c)
-					took, status := b.upload(t, protocols, &slowReader{rate: test.rate, left: size})
+					took, status := b.upload(t, protocols, &slowReader{rate: test.rate, left: size, closed: make(chan struct{})})
 					if status != test.status || took < test.from || took > test.upTo {
 						t.Errorf("answered %d after %v", status, took)
 					}
@@ -344,21 +344,36 @@ func (b *bed) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (t
 	if err != nil {
 		t.Fatal(err)
 	}
+	took = time.Since(begun)
 	response.Body.Close()
-	return time.Since(begun), response.StatusCode
+	r.Body.Close() // what is left of it would be read on
+	return took, response.StatusCode
 }
 
-// slowReader is a body that comes at a rate, in bytes a second.
-type slowReader struct{ rate, left int }
+// slowReader is a body that arrives at a rate, in bytes a second.
+type slowReader struct {
+	rate, left int
+	closed     chan struct{}
+	close      sync.Once
+}
 
 func (s *slowReader) Read(p []byte) (int, error) {
 	n := min(len(p), s.rate, s.left)
 	if n == 0 {
 		return 0, io.EOF
 	}
-	time.Sleep(time.Duration(n) * time.Second / time.Duration(s.rate)) // in a bubble
+	select {
+	case <-time.After(time.Duration(n) * time.Second / time.Duration(s.rate)): // in a bubble
+	case <-s.closed:
+		return 0, io.ErrClosedPipe
+	}
 	s.left -= n
 	return copy(p[:n], bytes.Repeat([]byte("x"), n)), nil
+}
+
+func (s *slowReader) Close() error {
+	s.close.Do(func() { close(s.closed) })
+	return nil
 }
 
 // oneConn is a listener that has one connection.

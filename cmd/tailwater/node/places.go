@@ -1,7 +1,6 @@
 package node
 
 import (
-
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
