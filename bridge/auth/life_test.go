@@ -18,7 +18,7 @@ func TestTokensAreNotGoodForTooLong(t *testing.T) {
 	}
 	good(t, a, sign(t, jwt.SigningMethodHS256, []byte(secret), claims(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})))
 	for exp, says := range map[string]string{
-		fmt.Sprint(time.Now().Add(25 * time.Hour).Unix()): "good for longer than the 24h0m0s that TAILWATER_AUTH_MAX_LIFE allows",
+		fmt.Sprint(time.Now().Add(25 * time.Hour).Unix()): "expires later than the 24h0m0s from now that TAILWATER_AUTH_MAX_LIFE allows",
 		fmt.Sprint(time.Now().Add(time.Hour).UnixMilli()): "not milliseconds",
 		fmt.Sprint(time.Now().Add(time.Hour).UnixMicro()): "not a time",
 		fmt.Sprint(time.Now().Add(time.Hour).UnixNano()):  "not a time",
