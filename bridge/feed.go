@@ -221,8 +221,7 @@ func (f *Feed) push(added frame) {
 func (f *Feed) trim() {
 	for f.isOverfull() {
 		oldest := &f.frames[0]
-		floor := &f.parts[oldest.part].floor
-		floor.Seq, floor.Time = oldest.seq, oldest.time
+		f.parts[oldest.part].rise(oldest)
 		f.bytes -= len(oldest.data)
 		*oldest = frame{} // its place stays for a while, and must not keep the bytes alive
 		f.frames = f.frames[1:]
@@ -231,6 +230,14 @@ func (f *Feed) trim() {
 	if n := len(f.frames); len(f.room) > 4*n+minRoom {
 		f.room = make([]frame, 2*n)
 		f.frames = f.room[:copy(f.room, f.frames)]
+	}
+}
+
+// rise moves the floor up to a frame that is let go.
+func (p *part) rise(to *frame) {
+	p.floor.Seq, p.floor.Time = to.seq, to.time
+	if p.replay != nil {
+		p.replay.floor.Store(to.seq)
 	}
 }
 

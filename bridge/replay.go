@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -46,6 +47,7 @@ type asker struct {
 type replay struct {
 	subjects []Subject
 	framing  Framing
+	floor    atomic.Uint64 // the sequence of the feed's floor, once it has risen
 
 	// The rest is guarded by the lock of replays.
 	pages    []*page // by from
@@ -149,6 +151,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 	r.mu.Lock()
 	through := of.through
 	r.mu.Unlock()
+	through = max(through, of.floor.Load()) // those who wait need all up to there by now
 	read, err := log.Page(ctx, of.subjects, begin, through)
 	if err == nil && read.Through < begin {
 		err = errNoProgress
