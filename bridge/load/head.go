@@ -13,7 +13,7 @@ import (
 
 const (
 	headLimit = 64 << 10
-	bodyShown = 300 // bytes of the body of a refusal
+	bodyShown = 1000
 )
 
 var errHead = errors.New("the answer is no HTTP response")
