@@ -13,7 +13,7 @@ import (
 
 const (
 	headLimit = 64 << 10
-	bodyShown = 1000
+	bodyShown = 1000 // bytes of the body of a refusal
 )
 
 var errHead = errors.New("the answer is no HTTP response")
