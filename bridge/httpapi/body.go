@@ -43,7 +43,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, share *bridge.Sha
 	if r.ContentLength >= 0 {
 		size = r.ContentLength
 	}
-	arriving := &timedBody{from: http.MaxBytesReader(below(w), r.Body, most), of: http.NewResponseController(w), begun: time.Now()}
+	arriving := &timedBody{from: http.MaxBytesReader(below(w), r.Body, most), w: w, r: r, begun: time.Now()}
 	body, err := readAll(arriving, size, share)
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -117,14 +117,25 @@ func passBody(w http.ResponseWriter, r *http.Request) error {
 // kept. Where the connection has no deadlines, the server's own settings have to do.
 func timeBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+		expectBody(w, r, time.Now().Add(bodyTimeout))
+	}
+}
+
+// expectBody sets the time by which a body must have arrived. The server's own limit for the answer runs from the head of the request on
+// (net/http, Server.WriteTimeout): here it runs from that time on, or a body that takes long would not be answered.
+func expectBody(w http.ResponseWriter, r *http.Request, by time.Time) {
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(by)
+	if server, isServed := r.Context().Value(http.ServerContextKey).(*http.Server); isServed && server.WriteTimeout > 0 {
+		_ = connection.SetWriteDeadline(by.Add(server.WriteTimeout))
 	}
 }
 
 // timedBody is a body whose deadline moves with each bodyRate bytes that arrive.
 type timedBody struct {
 	from    io.Reader
-	of      *http.ResponseController
+	w       http.ResponseWriter
+	r       *http.Request
 	begun   time.Time
 	arrived int64 // bytes
 }
@@ -135,7 +146,7 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	before := b.arrived / bodyRate
 	b.arrived += int64(n)
 	if seconds := b.arrived / bodyRate; seconds > before {
-		_ = b.of.SetReadDeadline(b.begun.Add(bodyTimeout + time.Duration(seconds)*time.Second))
+		expectBody(b.w, b.r, b.begun.Add(bodyTimeout+time.Duration(seconds)*time.Second))
 	}
 	return n, err
 }

@@ -299,10 +299,8 @@ func TestBodiesOfSlowClients(t *testing.T) {
 		{"byte a second", 1, http.StatusBadRequest, 10 * time.Second, time.Minute},
 		{"half of the least rate", 8 << 10, http.StatusBadRequest, 50 * time.Second, 70 * time.Second},
 	} {
-		for major, protocols := range []*http.Protocols{1: new(http.Protocols), 2: new(http.Protocols)} {
-			if major == 0 {
-				continue
-			}
+		for _, major := range []int{1, 2} {
+			protocols := new(http.Protocols)
 			protocols.SetHTTP1(major == 1)
 			protocols.SetUnencryptedHTTP2(major == 2)
 			t.Run(fmt.Sprint(test.name, " over HTTP/", major), func(t *testing.T) {
@@ -324,13 +322,13 @@ func TestBodiesOfSlowClients(t *testing.T) {
 	}
 }
 
-// upload posts a body in a bubble, and returns when it was answered, and with which status.
+// upload posts a body in a bubble to a server that limits the time of an answer. It returns when it was answered, and with which status.
 func (b *bed) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (took time.Duration, status int) {
 	t.Helper()
 	mine, theirs := net.Pipe()
 	listener := &oneConn{conn: make(chan net.Conn, 1)}
 	listener.conn <- theirs
-	server := &http.Server{Handler: b.api, Protocols: protocols, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
+	server := &http.Server{Handler: b.api, Protocols: protocols, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
 	go server.Serve(listener)
 	defer server.Close()
 	transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) { return mine, nil }}
@@ -345,6 +343,9 @@ func (b *bed) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (t
 		t.Fatal(err)
 	}
 	took = time.Since(begun)
+	if isHTTP2 := response.ProtoMajor == 2; isHTTP2 == protocols.HTTP1() {
+		t.Errorf("answered over %s", response.Proto)
+	}
 	response.Body.Close()
 	r.Body.Close() // what is left of it would be read on
 	return took, response.StatusCode
