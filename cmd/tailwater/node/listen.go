@@ -56,8 +56,8 @@ func Secure(server *http.Server, shown *Certificate, limits configs.Limit) {
 	}
 }
 
-// maxStreams is how many requests a connection of HTTP/2 may have open: browsers open a hundred.
-const maxStreams = 100
+// maxStreams is how many requests a connection of HTTP/2 may have open: a hundred event streams of a browser, and its posts beside them.
+const maxStreams = 128
 
 // What net/http holds for each connection of HTTP/2, in bytes: room for the largest frame, from the first on, and what handlers have not
 // read yet of the receive window. With net/http's own values, a MiB each, a connection that sends nine bytes costs a MiB. The
