@@ -113,8 +113,8 @@ func (f *Feed) goOn(parts []Part) {
 	}
 }
 
-// End says that the feed's messages are to come from elsewhere, or as another stream. Nothing is appended any more. Its
-// readers open anew on another feed, each when it is asked next, with the position that it holds. The hub detaches the feed
+// End says that the feed's messages are to come from elsewhere, or as another stream, whether it has begun or not. Nothing is
+// appended any more. Its readers open anew on another feed, each when it is asked next, with the position that it holds. The hub detaches the feed
 // when the last reader has left it.
 func (f *Feed) End() {
 	f.hub.retire(f) // first: whoever opens anew must find another feed

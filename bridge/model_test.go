@@ -79,7 +79,7 @@ type modelNode struct {
 	core   bridge.Position     // of what came last on subjects that are not stored
 	feed   *modelFeed          // nil while there is none
 	ended  map[*bridge.Feed]bool
-	lead   *bridge.Reader      // is asked for the clients that are led; nil while there are none
+	lead   *bridge.Reader // is asked for the clients that are led; nil while there are none
 }
 
 // modelFeed is what the model knows of the one feed that a node may have, beside feeds that have ended.
@@ -390,14 +390,14 @@ func (m *model) rollBack(t *rapid.T) {
 	m.changed(g)
 }
 
-// changed lets every node notice what became of a group. Feeds that have begun end.
+// changed lets every node notice what became of a group. Feeds end, whether they have begun or not.
 func (m *model) changed(g *group) {
 	for _, n := range m.nodes {
 		delete(n.logs, g.name)
 		if g.stream != nil {
 			n.logs[g.name] = g.stream.tap()
 		}
-		if n.feed != nil && n.feed.parts != nil {
+		if n.feed != nil {
 			n.ended[n.feed.Feed] = true
 			n.feed.End()
 			n.feed = nil

@@ -130,7 +130,7 @@ func (r *Reader) leave() *resume {
 			}
 		}
 	}
-	return &resume{Resume: Resume{After: r.id(), Sync: r.syncing, Account: r.waits.account}, left: f, have: r.have}
+	return &resume{Resume: Resume{After: r.id(), Sync: r.syncing}, left: f, have: r.have}
 }
 
 // output is a batch that is being filled.

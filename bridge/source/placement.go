@@ -7,8 +7,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// attachment is a feed, and where its messages come from, which stays as it is once the feed has begun. Where it would have to
-// be another, the feed ends.
+// attachment is a feed, and where its messages come from, which is found out once. Where it would have to be another, the feed ends.
 type attachment struct {
 	feed *bridge.Feed
 	at   *placement // nil while it is not known
@@ -49,9 +48,9 @@ func (p *placement) isReady() bool {
 	})
 }
 
-// prepare finds out where a feed's messages come from, and opens what is missing for it. A feed that has begun and would have
-// to be placed otherwise ends. It reports false where nothing is to be done, or not yet: then the attachment waits for what
-// wakes confirm, the streams to be known or a tap to be ready.
+// prepare finds out where a feed's messages come from, and opens what is missing for it. A feed that would have to be placed
+// otherwise than it is ends. It reports false where nothing is to be done, or not yet: then the attachment waits for what wakes
+// confirm, the streams to be known or a tap to be ready.
 func (s *Source) prepare(a *attachment, connection uint64) bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -63,16 +62,13 @@ func (s *Source) prepare(a *attachment, connection uint64) bool {
 		s.await(a)
 		return false
 	}
-	hasBegun, isInForce := s.state(a.at, connection)
-	if fits := s.fits(a.at, portions); !fits && hasBegun {
+	switch {
+	case a.at == nil:
+		a.at = s.place(a.feed, portions)
+	case !s.fits(a.at, portions):
 		a.feed.End()
 		return false
-	} else if !fits {
-		before := a.at
-		a.at = s.place(a.feed, portions) // before the other is removed: what both need stays
-		s.remove(before)
-	}
-	if isInForce {
+	case s.isInForce(a.at, connection):
 		return false
 	}
 	if !a.at.isReady() {
@@ -82,22 +78,15 @@ func (s *Source) prepare(a *attachment, connection uint64) bool {
 	return true
 }
 
-// state reports whether the feed of a placement has begun, and whether all that it takes from subscriptions comes in on the
-// connection.
-func (s *Source) state(p *placement, connection uint64) (hasBegun, isInForce bool) {
+// isInForce reports whether all that a placement takes from subscriptions comes in on the connection, and its feed has begun.
+func (s *Source) isInForce(p *placement, connection uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p == nil || p.sure == 0 {
-		return false, false
-	}
-	return true, len(p.unstored) == 0 || p.sure == connection && p.muted == nil
+	return p.sure == connection && p.muted == nil || p.sure != 0 && len(p.unstored) == 0
 }
 
 // fits tells whether a placement takes from where messages are now. placing must be held.
 func (s *Source) fits(p *placement, portions []portion) bool {
-	if p == nil {
-		return false
-	}
 	none := portion{}
 	if last := len(portions) - 1; portions[last].stream == nil {
 		none, portions = portions[last], portions[:last]
@@ -238,11 +227,8 @@ func (s *Source) unsubscribe(f *flow) {
 	}
 }
 
-// remove ends what comes in by a placement, if it is one. placing must be held.
+// remove ends what comes in by a placement. placing must be held.
 func (s *Source) remove(p *placement) {
-	if p == nil {
-		return
-	}
 	for _, share := range p.stored {
 		t := share.tap
 		t.remove(share)

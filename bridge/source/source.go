@@ -219,7 +219,7 @@ func (s *Source) Detach(feed *bridge.Feed) {
 	a := s.attached[feed]
 	delete(s.attached, feed)
 	s.mu.Unlock()
-	if a != nil {
+	if a != nil && a.at != nil {
 		s.remove(a.at)
 	}
 }
