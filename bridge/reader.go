@@ -80,49 +80,44 @@ func (r *Reader) Stop(after int) { r.stop = after }
 // The first frame of a connection is an open, a gap or a reset: the position from which it continues. It comes once the
 // feed is live, and what is owed was found.
 func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
-	out := output{batch: batch, had: len(batch), room: maxBytes}
-	for !r.take(&out, waker) && r.reopen() {
+	r.feed.mu.Lock()
+	for r.feed.ended && r.reopen() {
 	}
+	f := r.feed
+	defer f.mu.Unlock()
+	if f.ended {
+		return batch
+	}
+	r.waker = waker
+	out := output{batch: batch, had: len(batch), room: maxBytes}
+	r.fill(&out)
 	return out.batch
 }
 
-// take puts what the feed has for the reader. It reports false where the feed has ended.
-func (r *Reader) take(out *output, waker Waker) bool {
-	r.feed.mu.Lock()
-	defer r.feed.mu.Unlock()
-	if r.feed.ended {
-		return false
-	}
-	r.waker = waker
-	r.fill(out)
-	return true
-}
-
 // reopen lets a reader whose feed has ended open on the feed that there is now for what it reads. It reports false for a fork,
-// which others take the place of, and where the hub is closed.
+// which others take the place of, and where the hub is closed. The lock of the reader's feed, the old or the new, is held before and after.
 func (r *Reader) reopen() bool {
 	if r.isFork || r.closed {
 		return false
 	}
 	left := r.feed
-	left.hub.replays.turns.leave(&r.waits)
 	if r.opened {
-		r.resume = r.leave()
-		r.opened = false
+		r.resume, r.opened = r.leave(), false
 	}
-	if err := left.hub.join(r, left.key, left.subjects); err != nil {
-		return false
+	left.mu.Unlock()
+	left.hub.replays.turns.leave(&r.waits)
+	err := left.hub.join(r, left.key, left.subjects)
+	if err == nil {
+		left.hub.release(left)
 	}
-	left.hub.release(left)
-	return true
+	r.feed.mu.Lock()
+	return err == nil
 }
 
 // leave gives what a reader needs to open elsewhere. Where it had all of the feed it stands where the feed did: in a quiet
-// part, that is the newest message of the log.
+// part, that is the newest message of the log. The feed's lock must be held.
 func (r *Reader) leave() *resume {
 	f := r.feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if r.isLevel() {
 		for i := range r.have {
 			if at := &r.have[i]; f.parts[i].last.Seq >= at.Seq {
