@@ -8,23 +8,23 @@ import (
 // Reader is one connection's cursor into a feed. When the feed ends, the reader opens anew on another one. Its methods are
 // called by one goroutine at a time.
 type Reader struct {
-	feed   *Feed
-	resume *resume // until it is open
-	waker  Waker   // of the last call of Next
-	place  int     // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
-	waits  waiter  // for what is read from logs
-
-	most  int // how many bytes the frame of a message may have; 0 for any number
-	stop  int // how many messages are given at most; 0 for any number
-	given int // messages
-
-	isFork  bool
-	opened  bool       // the client was told where it continues on this feed, if there was something to tell
+	// What each call of Next needs stands together.
+	feed    *Feed
+	waker   Waker      // of the last call of Next
+	place   int        // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
 	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
 	have    []standing // what the client has, in each of the feed's parts
-	syncing bool       // the end of a replay is to be announced, and is not yet
-	syncAt  uint64     // it ends before the frame of that number, and behind standing.sync
+	isFork  bool
+	opened  bool // the client was told where it continues on this feed, if there was something to tell
+	syncing bool // the end of a replay is to be announced, and is not yet
 	closed  bool
+	most    int // how many bytes the frame of a message may have; 0 for any number
+	stop    int // how many messages are given at most; 0 for any number
+	given   int // messages
+
+	syncAt uint64  // the replay ends before the frame of that number, and behind standing.sync
+	resume *resume // until it is open
+	waits  waiter  // for what is read from logs
 }
 
 // standing is where a client stands in one part.
@@ -80,14 +80,16 @@ func (r *Reader) Stop(after int) { r.stop = after }
 // The first frame of a connection is an open, a gap or a reset: the position from which it continues. It comes once the
 // feed is live, and what is owed was found.
 func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
-	r.feed.mu.Lock()
-	for r.feed.ended && r.reopen() {
-	}
 	f := r.feed
-	defer f.mu.Unlock()
+	f.mu.Lock()
 	if f.ended {
+		f.mu.Unlock()
+		if r.reopen() {
+			return r.Next(batch, maxBytes, waker)
+		}
 		return batch
 	}
+	defer f.mu.Unlock()
 	r.waker = waker
 	out := output{batch: batch, had: len(batch), room: maxBytes}
 	r.fill(&out)
@@ -95,29 +97,29 @@ func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
 }
 
 // reopen lets a reader whose feed has ended open on the feed that there is now for what it reads. It reports false for a fork,
-// which others take the place of, and where the hub is closed. The lock of the reader's feed, the old or the new, is held before and after.
+// which others take the place of, and where the hub is closed.
 func (r *Reader) reopen() bool {
 	if r.isFork || r.closed {
 		return false
 	}
 	left := r.feed
+	left.hub.replays.turns.leave(&r.waits)
 	if r.opened {
 		r.resume, r.opened = r.leave(), false
 	}
-	left.mu.Unlock()
-	left.hub.replays.turns.leave(&r.waits)
-	err := left.hub.join(r, left.key, left.subjects)
-	if err == nil {
-		left.hub.release(left)
+	if err := left.hub.join(r, left.key, left.subjects); err != nil {
+		return false
 	}
-	r.feed.mu.Lock()
-	return err == nil
+	left.hub.release(left)
+	return true
 }
 
 // leave gives what a reader needs to open elsewhere. Where it had all of the feed it stands where the feed did: in a quiet
-// part, that is the newest message of the log. The feed's lock must be held.
+// part, that is the newest message of the log.
 func (r *Reader) leave() *resume {
 	f := r.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if r.isLevel() {
 		for i := range r.have {
 			if at := &r.have[i]; f.parts[i].last.Seq >= at.Seq {
@@ -151,14 +153,8 @@ func (r *Reader) fill(out *output) {
 		f.await(r)
 		return
 	}
-	if !r.opened {
-		first, known := r.open()
-		if !known {
-			return
-		}
-		if first != nil {
-			out.put(first)
-		}
+	if !r.opened && !r.tell(out) {
+		return
 	}
 	for r.catchUp(out) {
 		r.next = max(r.next, f.first)
@@ -175,6 +171,15 @@ func (r *Reader) fill(out *output) {
 			r.next++
 		}
 	}
+}
+
+// tell puts where the connection continues, or reports that this is not known yet.
+func (r *Reader) tell(out *output) bool {
+	event, known := r.open()
+	if event != nil {
+		out.put(event)
+	}
+	return known
 }
 
 // catchUp puts what the client lacks and the feed's memory does not hold. It reports false as replay does.
