@@ -20,7 +20,7 @@ func benchmarkEncode(b *testing.B, framing bridge.Framing) {
 	hub, source := newHub(b, bridge.DefaultMemory)
 	readIn(b, hub, framing, bridge.Resume{}, "chat.room1")
 	feed := source.feed(b)
-	feed.Begin(unstored(at(0)), "")
+	feed.Begin(unstored(at(0)))
 	b.SetBytes(int64(len(payload)))
 	b.ReportAllocs()
 	for seq := uint64(1); b.Loop(); seq++ {
@@ -38,7 +38,7 @@ func BenchmarkAppendAndRead(b *testing.B) {
 				all[i] = read(b, hub, bridge.Resume{}, "chat.room1")
 			}
 			feed := source.feed(b)
-			feed.Begin(unstored(at(0)), "")
+			feed.Begin(unstored(at(0)))
 			var batch [][]byte
 			signal := bridge.NewSignal()
 			for _, reader := range all {
@@ -76,7 +76,7 @@ func BenchmarkOpenAndClose(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				source.feed.Begin(unstored(at(0)), "")
+				source.feed.Begin(unstored(at(0)))
 				reader.Close()
 			}
 		})

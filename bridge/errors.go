@@ -11,8 +11,6 @@ var (
 	ErrEventName = errors.New("not an event name")
 	// ErrID: what was given is no event id.
 	ErrID = errors.New("not an event id")
-	// ErrStreams: more streams hold the subjects than one connection can follow.
-	ErrStreams = errors.New("too many streams for one connection")
 	// ErrRoute: a route that cannot be used.
 	ErrRoute = errors.New("not a route")
 	// ErrForbidden: the caller holds no grant for this.

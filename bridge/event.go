@@ -25,7 +25,6 @@ const (
 	GapRetention    = "retention"    // what followed the position is no longer kept
 	GapOverrun      = "overrun"      // messages came faster than they were taken
 	GapDisconnected = "disconnected" // the bridge had lost NATS
-	GapStreams      = "streams"      // a stream keeps them, but the connection reads from as many as it can follow already
 )
 
 // The reasons of EventReset.

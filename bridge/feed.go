@@ -5,7 +5,6 @@ import (
 	"sort"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"unsafe"
 )
 
@@ -26,15 +25,13 @@ var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 64 << 20, Pages:
 // Feed is a set of subjects in one framing, with at least one reader here: the recent frames, in order. A connection
 // that reads several subjects has one feed for all of them, so that their order and the position are one.
 //
-// A source fills it by Begin, Append and Lost; calls for one part come from one goroutine at a time. Readers come from
-// Hub.Read.
+// A source fills it by Begin, Append and Lost; calls for one part come from one goroutine at a time. It never changes where
+// its messages come from: where that has to change, the source ends it by End, and its readers open anew on another feed.
+// Readers come from Hub.Read.
 type Feed struct {
+	hub      *Hub
+	key      feedKey
 	subjects []Subject
-	framing  Framing
-	memory   Memory
-	share    *atomic.Int64 // of Memory.Total; the hub's
-	counters *counters
-	replays  *replays
 
 	// readers and linger belong to the hub, under its lock.
 	readers int
@@ -42,9 +39,8 @@ type Feed struct {
 
 	mu      sync.Mutex
 	parts   []part    // by epoch; none before the feed has begun
-	life    uint64    // counts the times that parts came, or were exchanged for others
-	reset   string    // the reason of the last of these that was a reset
-	resetIn uint64    // the life that began with it; 0 if there was none
+	early   ID        // the newest messages that came before it had begun
+	ended   bool      // nothing is appended any more, and parts do not change
 	first   uint64    // the number of the first frame held; frames are numbered from 0 as they come
 	frames  []frame   // the frames held: numbers first, first+1, …
 	room    []frame   // the array that they are in
@@ -55,7 +51,6 @@ type Feed struct {
 // part is a Part, and what the feed holds of it.
 type part struct {
 	Part
-	made   uint64   // the life in which it became a part as it is
 	floor  Position // just before its first frame that is held
 	last   Position // of its newest frame, or where it began
 	replay *replay  // what was read from its log; nil without one
@@ -78,58 +73,71 @@ type frame struct {
 func (f *Feed) Subjects() []Subject { return f.subjects }
 
 // Begin says where the feed's messages come from: everything published on a part's subjects from now on will be appended,
-// with positions above Part.At. The parts have different epochs.
+// with positions above Part.At. The parts have different epochs. A part with a log may be appended to before: then the part
+// begins behind the newest message that came so.
 //
-// Called again with the same parts, after an interruption, it leaves a gap for the given reason in each part without a
-// log; the others go on where they were. With other parts it begins a new life: readers are told by a reset with that
-// reason, or by a gap where it is GapDisconnected, and continue at Part.From in what is new.
-func (f *Feed) Begin(parts []Part, reason string) {
+// Called again with the same parts, after an interruption, it leaves a gap in each part without a log; the others go on
+// where they were.
+func (f *Feed) Begin(parts []Part) {
 	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return strings.Compare(a.At.Epoch, b.At.Epoch) })
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if slices.EqualFunc(f.parts, parts, func(had part, has Part) bool { return had.same(has) }) {
-		for i := range parts {
-			f.parts[i].Deaf = parts[i].Deaf
-			if parts[i].Log == nil {
-				f.lost(i, parts[i].At, reason)
-			}
-		}
+	switch {
+	case f.ended:
+		return
+	case len(f.parts) > 0:
+		f.goOn(parts)
 		return
 	}
-	had := f.parts
-	f.life++
-	if reason != GapDisconnected {
-		f.reset, f.resetIn = reason, f.life
-	}
-	f.first, f.frames, f.room, f.bytes = f.end(), nil, nil, 0
 	f.parts = make([]part, len(parts))
 	for i, p := range parts {
-		f.parts[i] = part{Part: p, made: f.life, floor: p.At, last: p.At}
-		if p.Log == nil {
-			continue
+		if p.Log != nil {
+			f.parts[i].replay = newReplay(p.Subjects, f.key.framing)
+			if came, has := f.early.in(p.At.Epoch); has && came.Seq > p.At.Seq {
+				p.At = came
+			}
 		}
-		if j := slices.IndexFunc(had, func(old part) bool { return old.same(p) }); j >= 0 {
-			// It goes on from where it began: readers who missed that have missed nothing yet.
-			f.parts[i].At, f.parts[i].made, f.parts[i].replay = had[j].At, had[j].made, had[j].replay
-			had[j].replay = nil
-		} else {
-			f.parts[i].replay = newReplay(p.Subjects, f.framing)
-		}
+		f.parts[i].Part, f.parts[i].floor, f.parts[i].last = p, p.At, p.At
 	}
-	f.replays.drop(had)
+	f.early = nil
 	f.wakeUp()
 }
 
-// same tells whether nothing changes for a reader that continues from one in the other.
-func (p part) same(other Part) bool {
-	return p.At.Epoch == other.At.Epoch && p.Log == other.Log && p.Crowded == other.Crowded && p.Barred == other.Barred && slices.Equal(p.Subjects, other.Subjects)
+// goOn is Begin after an interruption.
+func (f *Feed) goOn(parts []Part) {
+	for i, p := range parts {
+		f.parts[i].Deaf = p.Deaf
+		if p.Log == nil {
+			f.lost(i, p.At, GapDisconnected)
+		}
+	}
+}
+
+// End says that the feed's messages are to come from elsewhere, or as another stream, whether it has begun or not. Nothing is
+// appended any more. Its readers open anew on another feed, each when it is asked next, with the position that it holds. The hub detaches the feed
+// when the last reader has left it.
+func (f *Feed) End() {
+	f.hub.retire(f) // first: whoever opens anew must find another feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return
+	}
+	f.ended = true
+	for i := range f.parts {
+		f.parts[i].last = f.parts[i].end()
+	}
+	f.first, f.frames, f.room, f.bytes = f.end(), nil, nil, 0
+	f.hub.replays.drop(f.parts)
+	f.hub.replays.abandon(f.parts)
+	f.wakeUp()
 }
 
 // Lost says that messages which should have been appended are gone, and leaves a gap at that position.
 func (f *Feed) Lost(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i := f.of(at); i >= 0 {
+	if i := f.of(at); i >= 0 && !f.ended {
 		f.lost(i, at, reason)
 	}
 }
@@ -138,7 +146,7 @@ func (f *Feed) Lost(at Position, reason string) {
 func (f *Feed) Deafen(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if i := f.of(at); i >= 0 {
+	if i := f.of(at); i >= 0 && !f.ended {
 		f.parts[i].Deaf = true
 		f.lost(i, at, reason)
 	}
@@ -154,22 +162,31 @@ func (f *Feed) lost(part int, at Position, reason string) {
 }
 
 // Append adds a message. What comes before the feed has begun is nobody's: no reader was told yet that it is open. Nor is
-// what comes from an earlier life of a stream.
+// what comes after its end, which another feed has.
 func (f *Feed) Append(m *Message) {
-	data := m.frame(f.framing)
+	data := m.frame(f.key.framing)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.parts) == 0 {
+		f.note(m.Position)
+		return
+	}
 	i := f.of(m.Position)
-	if i < 0 {
+	if i < 0 || f.ended {
 		return
 	}
 	added := m.framed(data)
 	added.part = i
 	if len(f.parts) > 1 {
 		added.vector = f.standingWith(i, m.Position)
-		added.data = f.framing.withID(data, added.vector)
+		added.data = f.key.framing.withID(data, added.vector)
 	}
 	f.push(added)
+}
+
+// note remembers a message that came before the feed has begun.
+func (f *Feed) note(at Position) {
+	f.early = append(slices.DeleteFunc(f.early, func(p Position) bool { return p.Epoch == at.Epoch }), at)
 }
 
 // of gives the number of the part that a position is in, -1 where there is none.
@@ -289,7 +306,7 @@ func (f *Feed) append(added frame) {
 // isOverfull tells whether the oldest frame is to go.
 func (f *Feed) isOverfull() bool {
 	n := len(f.frames)
-	return n > 1 && (n > f.memory.Frames || f.bytes > f.memory.Bytes || int64(f.held()) > f.share.Load())
+	return n > 1 && (n > f.hub.memory.Frames || f.bytes > f.hub.memory.Bytes || int64(f.held()) > f.hub.share.Load())
 }
 
 func (f *Feed) wakeUp() {
@@ -349,6 +366,6 @@ func (f *Feed) find(part int, seq uint64) *frame {
 
 // gap encodes a gap event: what lay between the positions after and first is not known here.
 func (f *Feed) gap(hello greeting, after, first ID, reason string) []byte {
-	f.counters.gap(reason)
-	return f.framing.gap(hello, after, first, reason)
+	f.hub.counters.gap(reason)
+	return f.key.framing.gap(hello, after, first, reason)
 }

@@ -18,7 +18,7 @@ func begun(t testing.TB, memory bridge.Memory) (*bridge.Hub, *bridge.Feed, *brid
 	hub, source := newHub(t, memory)
 	reader := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(unstored(at(0)), "")
+	feed.Begin(unstored(at(0)))
 	expect(t, reader, "open@0")
 	return hub, feed, reader
 }
@@ -89,7 +89,7 @@ func TestOverrunBehindTheOpening(t *testing.T) {
 func TestInterruptions(t *testing.T) {
 	hub, feed, reader := begun(t, bridge.DefaultMemory)
 	feed.Append(message(1))
-	feed.Begin(unstored(at(5)), bridge.GapDisconnected)
+	feed.Begin(unstored(at(5)))
 	feed.Append(message(6))
 	feed.Lost(at(7), bridge.GapOverrun)
 	feed.Append(message(8))
@@ -131,7 +131,7 @@ func TestFramesAreShared(t *testing.T) {
 	}
 	message := message(1)
 	for _, feed := range feeds {
-		feed.Begin(unstored(at(0)), "")
+		feed.Begin(unstored(at(0)))
 		feed.Append(message)
 	}
 	made := map[*byte]bool{}
@@ -165,7 +165,7 @@ func TestOneOrder(t *testing.T) {
 		})
 	}
 	feed := source.feed(t)
-	feed.Begin(unstored(at(0)), "")
+	feed.Begin(unstored(at(0)))
 	for seq := range uint64(messages) {
 		feed.Append(message(seq + 1))
 	}
@@ -190,7 +190,7 @@ func TestFeedsShareTheMemory(t *testing.T) {
 		return len(frames(t, again)) - 1 // the opening
 	}
 	read(t, hub, bridge.Resume{}, "alone")
-	source.feed(t).Begin(unstored(at(0)), "")
+	source.feed(t).Begin(unstored(at(0)))
 	for seq := range uint64(messages) {
 		source.feed(t).Append(message(seq + 1))
 	}

@@ -143,7 +143,7 @@ func TestOwnFrames(t *testing.T) {
 	}
 	hub, source := newHub(t, bridge.DefaultMemory)
 	reader := readIn(t, hub, lines, bridge.Resume{}, "chat.*", "news")
-	source.feed(t).Begin(unstored(at(5)), "")
+	source.feed(t).Begin(unstored(at(5)))
 	opening := frames(t, reader)
 	if len(opening) != 1 || string(opening[0]) != `{"event":"tailwater:open","data":"{\"subjects\":[\"chat.*\",\"news\"]}","id":"`+at(5).String()+`"}`+"\n" {
 		t.Errorf("the opening is %q", opening)

@@ -51,7 +51,7 @@ func encode(t testing.TB, framing bridge.Framing, m *bridge.Message) []byte {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	defer hub.Close()
 	reader := readIn(t, hub, framing, bridge.Resume{}, ">")
-	source.feed(t).Begin(unstored(at(0)), "")
+	source.feed(t).Begin(unstored(at(0)))
 	frames(t, reader)
 	source.feed(t).Append(m)
 	all := frames(t, reader)

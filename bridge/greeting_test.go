@@ -24,7 +24,7 @@ func TestFirstEventGreets(t *testing.T) {
 				reader := readIn(t, hub, bridge.Framing{Format: format}, resume, "a")
 				reader.Greet(1500*time.Millisecond, 15*time.Second)
 				feed := source.feed(t)
-				feed.Begin(unstored(at(5)), "")
+				feed.Begin(unstored(at(5)))
 				first := string(bytes.Join(frames(t, reader), nil))
 				heartbeat := `,"heartbeat":15}`
 				if format == bridge.Lines {

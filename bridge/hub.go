@@ -3,7 +3,9 @@ package bridge
 import (
 	"container/list"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +17,8 @@ type Source interface {
 	// Attach lets what is published on the feed's subjects flow into it until Detach. It returns at once: the feed begins
 	// when the source is sure to receive what is published from then on, however long that takes.
 	Attach(*Feed)
-	// Detach ends that. Nothing is appended after it returns.
+	// Detach ends that. Nothing is appended after it returns. A feed that has ended is detached as well, after another one
+	// was attached for the readers that it had.
 	Detach(*Feed)
 }
 
@@ -31,6 +34,7 @@ type Hub struct {
 
 	mu      sync.Mutex
 	feeds   map[feedKey]*Feed
+	retired map[*Feed]struct{} // those that have ended, and have readers
 	closed  bool
 	trimmed int // how many feeds there were when all were trimmed last, or fewer since
 
@@ -45,10 +49,6 @@ type Hub struct {
 type feedKey struct {
 	subjects string // joined by blanks, which no subject holds
 	framing  Framing
-}
-
-func (f *Feed) key() feedKey {
-	return feedKey{joined(f.subjects), f.framing}
 }
 
 func joined(subjects []Subject) string {
@@ -74,7 +74,7 @@ type lingering struct {
 // NewHub gives a hub over a source. A feed lingers that long after its last reader, so that a browser which reconnects,
 // or a page which is loaded again, continues from memory.
 func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
-	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}}
+	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}, retired: map[*Feed]struct{}{}}
 	h.replays = newReplays(&h.counters)
 	h.replays.most = memory.Pages
 	h.divide()
@@ -87,31 +87,35 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 	if !h.replays.turns.hasRoom(from.Account) {
 		return nil, fmt.Errorf("open a feed: %w", ErrBusy)
 	}
-	wanted := &Feed{subjects: Reduce(subjects), framing: framing, memory: h.memory, share: &h.share, counters: &h.counters, replays: h.replays}
-	reader, err := h.join(wanted, from)
-	if err != nil {
+	subjects = Reduce(subjects)
+	reader := &Reader{resume: &resume{Resume: from}, waits: waiter{account: from.Account}}
+	if err := h.join(reader, feedKey{joined(subjects), framing}, subjects); err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
-	}
-	if reader.feed == wanted {
-		// Outside the lock: readers of other feeds need not wait for this one.
-		h.source.Attach(wanted)
-		h.calls.Done()
 	}
 	return reader, nil
 }
 
-// join gives a reader of the feed like wanted, which becomes that feed where there is none. It joins and marks its place
-// under one lock.
-func (h *Hub) join(wanted *Feed, from Resume) (*Reader, error) {
+// join lets a reader read the feed of that key, and attaches it where there was none. The error is ErrClosed.
+func (h *Hub) join(r *Reader, key feedKey, subjects []Subject) error {
+	isNew, err := h.enter(r, key, subjects)
+	if isNew {
+		// Outside the lock: readers of other feeds need not wait for this one.
+		h.source.Attach(r.feed)
+		h.calls.Done()
+	}
+	return err
+}
+
+// enter is join but for what must follow without the lock. It joins and marks the reader's place under one lock.
+func (h *Hub) enter(r *Reader, key feedKey, subjects []Subject) (isNew bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, ErrClosed
+		return false, ErrClosed
 	}
-	key := wanted.key()
 	feed, found := h.feeds[key]
 	if !found {
-		feed = wanted
+		feed = &Feed{hub: h, key: key, subjects: subjects}
 		h.feeds[key] = feed
 		h.divide()
 		h.trim()
@@ -121,32 +125,60 @@ func (h *Hub) join(wanted *Feed, from Resume) (*Reader, error) {
 	feed.readers++
 	feed.mu.Lock()
 	defer feed.mu.Unlock()
-	reader := &Reader{hub: h, feed: feed, resume: &resume{Resume: from}, waits: waiter{account: from.Account}}
-	reader.arrive()
-	return reader, nil
+	r.feed = feed
+	r.arrive()
+	return !found, nil
 }
 
-// release takes a reader from its feed, which lingers once it has none.
+// retire makes room for another feed in the place of one that is about to end.
+func (h *Hub) retire(feed *Feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.feeds[feed.key] != feed {
+		return
+	}
+	if feed.readers > 0 {
+		h.retired[feed] = struct{}{}
+		delete(h.feeds, feed.key)
+		h.divide()
+		return
+	}
+	h.forget(feed)
+	h.detachSoon(feed)
+}
+
+// release takes a reader from its feed, which lingers once it has none, unless it has ended.
 func (h *Hub) release(feed *Feed) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	feed.readers--
-	var expired []*Feed
-	if feed.readers == 0 && !h.closed {
-		wait := &lingering{place: h.lingering.PushBack(feed)}
-		wait.stop = h.timers.after(h.linger, func() { h.expire(feed, wait) })
-		feed.linger = wait
-		h.lingeringSubjects += len(feed.subjects)
-		for h.lingeringSubjects > maxLingeringSubjects {
-			oldest := h.lingering.Front().Value.(*Feed)
-			h.forget(oldest)
-			expired = append(expired, oldest)
-		}
+	if feed.readers > 0 || h.closed {
+		return
 	}
-	h.mu.Unlock()
-	for _, feed := range expired {
-		time.AfterFunc(0, func() { h.detach(feed) }) // a source may take its time, and the caller may be an event loop
+	if _, isRetired := h.retired[feed]; isRetired {
+		delete(h.retired, feed)
+		h.calls.Add(1)
+		h.detachSoon(feed)
+		return
+	}
+	h.await(feed)
+}
+
+// await keeps a feed without readers for a while. The lock must be held.
+func (h *Hub) await(feed *Feed) {
+	wait := &lingering{place: h.lingering.PushBack(feed)}
+	wait.stop = h.timers.after(h.linger, func() { h.expire(feed, wait) })
+	feed.linger = wait
+	h.lingeringSubjects += len(feed.subjects)
+	for h.lingeringSubjects > maxLingeringSubjects {
+		oldest := h.lingering.Front().Value.(*Feed)
+		h.forget(oldest)
+		h.detachSoon(oldest)
 	}
 }
+
+// detachSoon is detach for callers that must not wait: a source may take its time, and the caller may be an event loop.
+func (h *Hub) detachSoon(feed *Feed) { time.AfterFunc(0, func() { h.detach(feed) }) }
 
 func (h *Hub) expire(feed *Feed, wait *lingering) {
 	h.mu.Lock()
@@ -173,7 +205,7 @@ func (h *Hub) stopLingering(feed *Feed) {
 // forget removes a feed without readers, which detach must follow. The lock must be held.
 func (h *Hub) forget(feed *Feed) {
 	h.stopLingering(feed)
-	delete(h.feeds, feed.key())
+	delete(h.feeds, feed.key)
 	h.divide()
 	h.calls.Add(1)
 }
@@ -211,11 +243,13 @@ func (h *Hub) detach(feed *Feed) {
 // Close detaches every feed from the source, and returns when that is done. Readers that are still open get nothing more.
 func (h *Hub) Close() {
 	h.mu.Lock()
-	feeds := h.feeds
-	h.feeds, h.closed = nil, true
-	for _, feed := range feeds {
+	var feeds []*Feed
+	for _, feed := range h.feeds {
 		h.stopLingering(feed)
+		feeds = append(feeds, feed)
 	}
+	feeds = slices.AppendSeq(feeds, maps.Keys(h.retired))
+	h.feeds, h.retired, h.closed = nil, nil, true
 	h.mu.Unlock()
 	h.timers.close()
 	h.calls.Wait()

@@ -44,7 +44,7 @@ func TestLinger(t *testing.T) {
 		hub := bridge.NewHub(source, 10*time.Second, bridge.DefaultMemory)
 		defer hub.Close()
 		one, two := read(t, hub, bridge.Resume{}, "a"), read(t, hub, bridge.Resume{}, "a")
-		source.feed(t).Begin(unstored(at(0)), "")
+		source.feed(t).Begin(unstored(at(0)))
 		source.feed(t).Append(message(1))
 		one.Close()
 		one.Close()
@@ -225,7 +225,7 @@ func TestStats(t *testing.T) {
 	read(t, hub, bridge.Resume{}, "b")
 	late := read(t, hub, bridge.Resume{}, "a")
 	feed := source.feed(t)
-	feed.Begin(unstored(at(5)), "")
+	feed.Begin(unstored(at(5)))
 	for _, resume := range []bridge.Resume{{Malformed: true}, {After: bridge.ID{foreign}}, {After: bridge.ID{foreign}}, after(1), after(2), after(3), {}} {
 		frames(t, read(t, hub, resume, "a"))
 	}
@@ -235,10 +235,10 @@ func TestStats(t *testing.T) {
 	feed.Append(message(8))
 	frames(t, late) // an overrun
 	feed.Lost(at(9), bridge.GapOverrun)
-	feed.Begin(unstored(at(10)), bridge.GapDisconnected)
+	feed.Begin(unstored(at(10)))
 
 	got := hub.Stats()
-	gaps := map[string]uint64{bridge.GapRetention: 3, bridge.GapOverrun: 2, bridge.GapDisconnected: 1, bridge.GapStreams: 0}
+	gaps := map[string]uint64{bridge.GapRetention: 3, bridge.GapOverrun: 2, bridge.GapDisconnected: 1}
 	resets := map[string]uint64{bridge.ResetMalformed: 1, bridge.ResetUnknown: 2, bridge.ResetRecreated: 0, bridge.ResetRolled: 0}
 	if got.Feeds != 2 || got.Readers != 9 || !maps.Equal(got.Gaps, gaps) || !maps.Equal(got.Resets, resets) {
 		t.Errorf("the hub counts %+v", got)

@@ -59,7 +59,7 @@ func TestLarge(t *testing.T) {
 			small := limited(t, hub, framing, most, bridge.Resume{}, "chat.*")
 			all := readIn(t, hub, framing, bridge.Resume{}, "chat.*")
 			feed := source.feed(t)
-			feed.Begin(unstored(at(0)), "")
+			feed.Begin(unstored(at(0)))
 			frames(t, small)
 			frames(t, all)
 			if hub.Stats().Feeds != 1 {
@@ -107,7 +107,7 @@ func TestLargeReplayed(t *testing.T) {
 				}
 				read(t, hub, bridge.Resume{}, subjects...)
 				feed := source.feed(t)
-				feed.Begin(logs, "")
+				feed.Begin(logs)
 				for i := range 20 {
 					a.publish("a", strings.Repeat("x", 100*(i%5)), time.Unix(int64(i)+2, 0))
 					a.deliver(a.Last().Seq+1, feed)

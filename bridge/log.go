@@ -63,16 +63,9 @@ type Part struct {
 	At       Position // everything published on the subjects above it will be appended
 	Log      Log      // nil where nothing is stored, and a position is good for the feed's own memory only
 
-	// Crowded: a log holds some of the subjects, but the feed reads from as many as it can, so that this part has none.
-	Crowded bool
-
-	// Barred: a log holds some of the subjects, but cannot be read, so that this part has none.
+	// Barred: a log holds some of the subjects, but is not read, so that this part has no history.
 	Barred bool
 
 	// Deaf: some of the subjects bring nothing at present. Whoever comes meanwhile is told by a gap.
 	Deaf bool
-
-	// From is where readers continue that knew another log in its place: below At there may be what they have not seen.
-	// The zero value stands for At.
-	From Position
 }

@@ -78,16 +78,15 @@ type modelNode struct {
 	logs   map[string]*fakeLog // by the name of the group
 	core   bridge.Position     // of what came last on subjects that are not stored
 	feed   *modelFeed          // nil while there is none
-	lead   *bridge.Reader      // is asked for the clients that are led; nil while there are none
+	ended  map[*bridge.Feed]bool
+	lead   *bridge.Reader // is asked for the clients that are led; nil while there are none
 }
 
-// modelFeed is what the model knows of the one feed that a node may have.
+// modelFeed is what the model knows of the one feed that a node may have, beside feeds that have ended.
 type modelFeed struct {
 	*bridge.Feed
-	parts  []bridge.Part // none before it has begun
-	life   int           // how often the parts were exchanged
-	resets []int         // the lives that began with a reset
-	items  []coreItem    // of the unstored part, ascending
+	parts []bridge.Part // none before it has begun
+	items []coreItem    // of the unstored part, ascending
 }
 
 // coreItem is a message on a subject that is not stored, or an interruption.
@@ -112,7 +111,7 @@ func newModel(t *rapid.T) *model {
 	}
 	memory := bridge.Memory{Frames: rapid.IntRange(1, 8).Draw(t, "frames"), Bytes: rapid.SampledFrom([]int{0, 300, 1 << 20}).Draw(t, "bytes")}
 	for i := range 2 {
-		n := &modelNode{model: m, source: &fakeSource{}, logs: map[string]*fakeLog{}}
+		n := &modelNode{model: m, source: &fakeSource{}, logs: map[string]*fakeLog{}, ended: map[*bridge.Feed]bool{}}
 		n.core = bridge.Position{Epoch: fmt.Sprintf("%05dPROCESS", i), Time: 1}
 		n.hub = bridge.NewHub(n.source, modelLinger, memory)
 		for _, g := range m.groups {
@@ -180,26 +179,28 @@ func (n *modelNode) step() bridge.Position {
 	return n.core
 }
 
-// begin lets the node's feed begin, or begin again.
-func (n *modelNode) begin(parts []bridge.Part, reason string) {
+// begin lets the node's feed begin.
+func (n *modelNode) begin() {
 	f := n.feed
-	had := f.parts
-	f.parts = parts
-	f.life++
-	if reason != bridge.GapDisconnected {
-		f.resets = append(f.resets, f.life)
-	}
-	f.items = nil
-	for _, p := range parts {
+	f.parts = n.parts()
+	for _, p := range f.parts {
 		if p.Log == nil {
 			f.items = []coreItem{{at: p.At, gap: "the beginning"}}
 		}
 	}
-	f.Begin(parts, reason)
+	f.Begin(f.parts)
 	for _, c := range n.clients {
 		if c.node == n {
-			c.partsCame(had)
+			c.arrive()
 		}
+	}
+}
+
+// notice takes note of the feed that a reader may have opened.
+func (n *modelNode) notice() {
+	attached, detached := n.source.attachments()
+	if last := attached[len(attached)-1]; (n.feed == nil || n.feed.Feed != last) && !n.ended[last] && !slices.Contains(detached, last) {
+		n.feed = &modelFeed{Feed: last}
 	}
 }
 
@@ -258,7 +259,7 @@ func (m *model) attach(t *rapid.T) {
 	if n.feed == nil || n.feed.parts != nil {
 		t.Skip("nothing to begin")
 	}
-	n.begin(n.parts(), "")
+	n.begin()
 }
 
 func (m *model) read(t *rapid.T) {
@@ -299,11 +300,8 @@ func (m *model) scatter(t *rapid.T) {
 func (m *model) connect(t *rapid.T) {
 	c, n := m.client(t, false), m.node(t)
 	c.connect(n, c.resume(t))
-	if attached, _ := n.source.attachments(); len(attached) > 0 && (n.feed == nil || attached[len(attached)-1] != n.feed.Feed) {
-		n.feed = &modelFeed{Feed: attached[len(attached)-1]}
-		if rapid.Bool().Draw(t, "begins at once") {
-			n.begin(n.parts(), "")
-		}
+	if n.feed.parts == nil && rapid.Bool().Draw(t, "begins at once") {
+		n.begin()
 	}
 }
 
@@ -356,7 +354,7 @@ func (m *model) interrupt(t *rapid.T) {
 			n.feed.items = append(n.feed.items, coreItem{at: p.At, gap: bridge.GapDisconnected})
 		}
 	}
-	n.feed.Begin(parts, bridge.GapDisconnected)
+	n.feed.Begin(parts)
 }
 
 // exchange makes subjects durable that were not, or the other way round.
@@ -370,13 +368,13 @@ func (m *model) exchange(t *rapid.T) {
 	} else {
 		g.stream = nil
 	}
-	m.changed(g, rapid.SampledFrom([]string{bridge.GapDisconnected, bridge.ResetRecreated}).Draw(t, "reason"))
+	m.changed(g)
 }
 
 func (m *model) recreate(t *rapid.T) {
 	g := m.durable(t)
 	g.stream, g.snapshot = m.newStream(g.name), nil
-	m.changed(g, bridge.ResetRecreated)
+	m.changed(g)
 }
 
 // rollBack takes a copy of a stream, or sets it back to the one that was taken.
@@ -389,18 +387,20 @@ func (m *model) rollBack(t *rapid.T) {
 	}
 	g.stream.restore(*g.snapshot)
 	g.snapshot = nil
-	m.changed(g, bridge.ResetRolled)
+	m.changed(g)
 }
 
-// changed lets every node notice what became of a group.
-func (m *model) changed(g *group, reason string) {
+// changed lets every node notice what became of a group. Feeds end, whether they have begun or not.
+func (m *model) changed(g *group) {
 	for _, n := range m.nodes {
 		delete(n.logs, g.name)
 		if g.stream != nil {
 			n.logs[g.name] = g.stream.tap()
 		}
-		if n.feed != nil && n.feed.parts != nil {
-			n.begin(n.parts(), reason)
+		if n.feed != nil {
+			n.ended[n.feed.Feed] = true
+			n.feed.End()
+			n.feed = nil
 		}
 	}
 }
@@ -418,9 +418,6 @@ func (m *model) finish() {
 		}
 	}
 	for _, n := range m.nodes {
-		if n.feed != nil && n.feed.parts == nil {
-			n.begin(n.parts(), "")
-		}
 		for _, name := range slices.Sorted(maps.Keys(n.logs)) {
 			n.catchUp(n.logs[name], 1<<62)
 		}
@@ -428,21 +425,22 @@ func (m *model) finish() {
 	for _, c := range m.clients {
 		for range 200 {
 			m.sleep(50 * time.Millisecond)
-			if !c.read(1<<20, 1<<20) && c.complete() {
+			more := c.read(1<<20, 1<<20)
+			if c.node.feed.parts == nil {
+				c.node.begin()
+				more = true
+			}
+			if !more && c.complete() {
 				break
 			}
 		}
 		if !c.complete() {
-			c.fail("it ends with %v; opened %v, synced %d times", c.has, c.opened, c.synced)
+			c.fail("it ends with %v; opened %v, synced %d times; %s", c.has, c.opened, c.synced, c.mustTell())
 		}
 	}
 }
 
 // connect1 continues a client at the first node.
 func (m *model) connect1(c *modelClient) {
-	n := m.nodes[0]
-	c.connect(n, c.again())
-	if attached, _ := n.source.attachments(); n.feed == nil || attached[len(attached)-1] != n.feed.Feed {
-		n.feed = &modelFeed{Feed: attached[len(attached)-1]}
-	}
+	c.connect(m.nodes[0], c.again())
 }

@@ -27,10 +27,10 @@ type modelClient struct {
 	led     bool // what it is given, others of its node are given too
 	sent    bridge.Resume
 	opened  bool
-	life    int               // of the feed, as the client was told
+	joined  *modelFeed        // that its reader reads
+	feed    *modelFeed        // from which the last event came
 	has     map[string]uint64 // by epoch
 	arrival map[string]uint64 // where what is new begins
-	renewed map[string]bool   // parts that came since the client was told of parts
 	told    map[string]int    // how many of a stream's losses were told, or came before the connection
 	upTo    map[string]uint64 // as of this sequence the client is given newest values
 	asked   map[string]uint64 // up to here goes the replay that was asked for
@@ -97,13 +97,21 @@ func (c *modelClient) connect(n *modelNode, resume bridge.Resume) {
 		c.fail("it cannot connect: %v", err)
 	}
 	c.node, c.reader, c.sent, c.opened, c.synced = n, reader, resume, false, 0
-	c.has, c.arrival, c.renewed, c.told = map[string]uint64{}, map[string]uint64{}, map[string]bool{}, map[string]int{}
+	c.has, c.told = map[string]uint64{}, map[string]int{}
 	c.upTo, c.asked = map[string]uint64{}, map[string]uint64{}
-	if n.feed == nil {
+	n.notice()
+	c.joined, c.feed = n.feed, nil
+	c.arrive()
+}
+
+// arrive notes where what is new begins.
+func (c *modelClient) arrive() {
+	c.arrival = map[string]uint64{}
+	if c.node.feed == nil {
 		return
 	}
-	for _, p := range n.feed.parts {
-		c.arrival[p.At.Epoch] = n.stands(p)
+	for _, p := range c.node.feed.parts {
+		c.arrival[p.At.Epoch] = c.node.stands(p)
 	}
 }
 
@@ -113,17 +121,6 @@ func (n *modelNode) stands(p bridge.Part) uint64 {
 		return p.Log.Last().Seq
 	}
 	return n.feed.items[len(n.feed.items)-1].at.Seq
-}
-
-// partsCame notes that the feed has begun, or has other parts than before.
-func (c *modelClient) partsCame(had []bridge.Part) {
-	for _, p := range c.node.feed.parts {
-		kept := p.Log != nil && slices.ContainsFunc(had, func(old bridge.Part) bool { return old.Log == p.Log })
-		if _, known := c.arrival[p.At.Epoch]; !kept || !known {
-			c.arrival[p.At.Epoch] = p.At.Seq
-			c.renewed[p.At.Epoch] = true
-		}
-	}
 }
 
 func (c *modelClient) close() {
@@ -146,11 +143,22 @@ func (c *modelClient) leave() {
 
 // read takes a batch, of which only so many frames arrive; to the others that are led, all.
 func (c *modelClient) read(maxBytes, arrive int) (more bool) {
+	if c.led && c.node.lead.HasEnded() {
+		for _, other := range c.clients {
+			if other.led && other.node == c.node {
+				other.leave()
+			}
+		}
+	}
 	reader := c.reader
 	if c.led {
 		reader = c.node.lead
+	} else if c.joined != c.node.feed {
+		c.arrive()
 	}
 	batch, wait := bridgetest.Next(reader, nil, maxBytes)
+	c.node.notice()
+	c.joined = c.node.feed
 	for _, other := range c.clients {
 		if other != c && c.led && other.led && other.node == c.node {
 			other.take(batch)
@@ -208,21 +216,21 @@ func (c *modelClient) judge(e bridgetest.Event) {
 	}
 	for _, p := range parts {
 		at, known := in(id, p.At.Epoch)
-		if has := c.has[p.At.Epoch]; !known || c.opened && c.life == c.node.feed.life && at.Seq < has {
+		if has := c.has[p.At.Epoch]; !known || c.opened && c.feed == c.node.feed && at.Seq < has {
 			c.fail("%+v: its id goes back from %d in the part %s", e, has, p.At.Epoch)
 		}
 	}
 	switch {
 	case !c.opened:
 		c.judgeOpening(e, id)
-	case c.life != c.node.feed.life:
+	case c.feed != c.node.feed:
 		c.judgeMove(e, id)
 	default:
 		c.judgeEvent(e, id)
 	}
-	c.opened, c.life = true, c.node.feed.life
+	c.opened, c.feed = true, c.node.feed
 	c.ids = append(c.ids, e.ID)
-	clear(c.renewed)
+	clear(c.has)
 	for _, at := range id {
 		c.has[at.Epoch] = at.Seq
 	}
@@ -369,28 +377,91 @@ func (c *modelClient) judgeSynced(e bridgetest.Event) {
 	}
 }
 
-// judgeMove is about the first event since the feed has other parts.
+// judgeMove is about the first event from another feed than the last: it tells what the client misses, if anything.
 func (c *modelClient) judgeMove(e bridgetest.Event, id bridge.ID) {
-	want, feed := bridge.EventGap, c.node.feed
-	if slices.ContainsFunc(feed.resets, func(life int) bool { return life > c.life }) {
-		want = bridge.EventReset
+	must := c.mustTell()
+	isTold := e.Type == bridge.EventReset || e.Type == bridge.EventGap && must != ""
+	switch {
+	case !isTold && must == "":
+		clear(c.asked)
+		c.judgeEvent(e, id)
+		return
+	case e.Type != must && (e.Type != bridge.EventReset || !c.mayBeRolled()):
+		c.fail("it gets %+v instead of %q, from another feed; it has %v", e, must, c.has)
 	}
-	if e.Type != want {
-		c.fail("it gets %+v instead of a %s, after the feed's parts were exchanged", e, want)
-	}
-	for _, p := range feed.parts {
+	clear(c.asked)
+	for _, p := range c.node.feed.parts {
 		at, _ := in(id, p.At.Epoch)
-		c.tell(p)
-		if c.renewed[at.Epoch] {
-			delete(c.asked, at.Epoch)
+		has, known := c.has[p.At.Epoch]
+		if p.Log != nil && c.sent.Since.Kind != bridge.SinceNew && c.synced == 0 {
+			c.asked[at.Epoch] = max(p.Log.Last().Seq, c.upTo[at.Epoch])
+		}
+		switch {
+		case c.isAnew(p):
+			c.equal(e, at.Seq, 0)
+			continue
+		case p.Log == nil:
+			c.equal(e, max(at.Seq, p.At.Seq), at.Seq) // what the memory has lost since the gap speaks for, too
+			continue
+		case known && p.Log != nil && (!c.isRolled(p) || at.Seq >= has && at.Seq != p.At.Seq):
+			c.tell(p)
+			c.equal(e, max(at.Seq, has), at.Seq)
+			c.skips(e, p, has, at.Seq, 0)
+			continue
+		case c.isRolled(p):
 			delete(c.upTo, at.Epoch)
-			c.equal(e, at.Seq, c.arrival[at.Epoch])
-		} else {
-			c.equal(e, max(at.Seq, c.has[at.Epoch]), at.Seq)
-			c.skips(e, p, c.has[at.Epoch], at.Seq, 0)
+			fallthrough
+		default:
+			c.tell(p)
+			c.equal(e, at.Seq, p.At.Seq)
 		}
 	}
 }
+
+// mustTell gives what a client must be told of the feed that is there now, for what the last it was given events from had; ""
+// for nothing.
+func (c *modelClient) mustTell() (event string) {
+	if c.feed == c.node.feed {
+		return ""
+	}
+	for _, p := range c.node.feed.parts {
+		switch _, known := c.has[p.At.Epoch]; {
+		case c.isAnew(p), c.isRolled(p) && c.isLost(p):
+			return bridge.EventReset
+		case !known || p.Log == nil:
+			event = bridge.EventGap
+		}
+	}
+	if len(c.has) != len(c.node.feed.parts) {
+		event = bridge.EventGap
+	}
+	return event
+}
+
+// isAnew tells whether a part is another life of a stream that the client has read.
+func (c *modelClient) isAnew(p bridge.Part) bool {
+	for epoch := range c.has {
+		if p.Log != nil && epoch != p.At.Epoch && epoch[:6] == p.At.Epoch[:6] {
+			return true
+		}
+	}
+	return false
+}
+
+// isRolled tells whether the stream of a part was set back since the client was given an event.
+func (c *modelClient) isRolled(p bridge.Part) bool {
+	return slices.ContainsFunc(c.feed.parts, func(had bridge.Part) bool { return had.At.Epoch == p.At.Epoch && had.Log != p.Log })
+}
+
+// isLost tells whether what the client has seen last of a stream that was set back is not there any more.
+func (c *modelClient) isLost(p bridge.Part) bool {
+	at, known := in(c.parse(c.ids[len(c.ids)-1]), p.At.Epoch)
+	must, _ := c.rolled(p, at)
+	return known && must
+}
+
+// mayBeRolled tells whether a reset may say that some stream was set back: where the client has seen nothing of it, its reader may have.
+func (c *modelClient) mayBeRolled() bool { return slices.ContainsFunc(c.node.feed.parts, c.isRolled) }
 
 func (c *modelClient) equal(e bridgetest.Event, got, want uint64) {
 	if got != want {
@@ -540,7 +611,7 @@ func (c *modelClient) begins(e bridgetest.Event, p bridge.Part, since bridge.Sin
 
 // complete tells whether the client is owed nothing more.
 func (c *modelClient) complete() bool {
-	if !c.opened || c.life != c.node.feed.life || (c.synced == 1) != (c.sent.Since.Kind != bridge.SinceNew) {
+	if !c.opened || c.mustTell() != "" || (c.synced == 1) != (c.sent.Since.Kind != bridge.SinceNew) {
 		return false
 	}
 	return !slices.ContainsFunc(c.node.feed.parts, func(p bridge.Part) bool {

@@ -12,8 +12,9 @@ type verdict struct {
 	reset string // the reason, where the position means nothing
 }
 
-// open gives the first event of the connection; nil while something has to be waited for.
-func (r *Reader) open() []byte {
+// open gives the event that says where the connection continues: the first one, and another wherever it opens anew on another
+// feed and does not continue exactly, else nil. It reports false while something has to be waited for.
+func (r *Reader) open() (event []byte, known bool) {
 	f := r.feed
 	after, since, reason := r.resume.After, r.resume.Since, ""
 	switch {
@@ -22,7 +23,8 @@ func (r *Reader) open() []byte {
 	case len(after) == 0 && since.Kind == SinceID:
 		after, since = since.ID, Since{}
 	}
-	if reason == "" && len(after) > 0 && !f.knowsAny(after) {
+	// Who leaves a feed brings positions that were good, whatever is there now.
+	if reason == "" && len(after) > 0 && r.resume.left == nil && !f.knowsAny(after) {
 		reason = f.strange(after)
 		after = nil
 	}
@@ -37,9 +39,9 @@ func (r *Reader) open() []byte {
 		allKnown = allKnown && known // if not, go on: the questions about other parts can be asked meanwhile
 	}
 	if !allKnown {
-		return nil
+		return nil, false
 	}
-	return r.begin(after, verdicts, reason)
+	return r.begin(after, verdicts, reason), true
 }
 
 // begin places the cursor and gives the event that says so: a reset for that reason, if there is one.
@@ -48,7 +50,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	r.have = make([]standing, len(verdicts))
 	gap := ""
 	if slices.ContainsFunc(after, func(at Position) bool { return f.of(at) < 0 }) {
-		gap = GapDisconnected // a part that the feed no longer has may have brought more
+		gap = GapDisconnected // a part that the feed does not have may have brought more
 	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
@@ -56,25 +58,27 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 		if f.parts[i].Deaf {
 			gap = max(gap, GapDisconnected)
 		}
-		gap = max(gap, v.gap) // of several reasons streams, then retention: disconnected says least
+		gap = max(gap, v.gap) // of several reasons retention: disconnected says least
 		if reset == "" {
 			reset = v.reset
 		}
 	}
-	r.opened, r.life, r.next = true, f.life, f.first
+	r.opened, r.next = true, f.first
 	if len(r.have) == 1 {
 		r.next = f.after(r.have[0].Seq)
 	}
 	r.syncing, r.syncAt = r.resume.Sync || r.resume.Since.Kind != SinceNew, f.end()
-	hello := r.resume.greeting
+	hello, isFirst := r.resume.greeting, r.resume.left == nil
 	r.resume = nil
 	switch {
 	case reset != "":
 		return f.resets(hello, r.id(), reset)
 	case gap != "":
 		return f.gap(hello, r.before(after), r.id(), gap)
+	case isFirst:
+		return f.key.framing.open(hello, f.subjects, r.id())
 	default:
-		return f.framing.open(hello, f.subjects, r.id())
+		return nil
 	}
 }
 
@@ -85,36 +89,16 @@ func (r *Reader) before(after ID) ID {
 	}
 	id := r.id()
 	for i := range id {
-		if p := &r.feed.parts[i]; p.Crowded || p.Barred || p.Deaf {
+		if p := &r.feed.parts[i]; p.Barred || p.Deaf {
 			id[i] = Position{Epoch: id[i].Epoch}
 		}
 	}
 	return id
 }
 
-// move continues a connection whose feed has other parts now, and says so.
-func (r *Reader) move() []byte {
-	f := r.feed
-	after, known := r.id(), r.life
-	have := make([]standing, len(f.parts))
-	for i := range f.parts {
-		have[i] = r.kept(&f.parts[i])
-	}
-	r.have = have
-	r.life, r.next, r.syncAt = f.life, f.first, f.first
-	if f.resetIn > known {
-		return f.resets(greeting{}, r.id(), f.reset)
-	}
-	reason := GapDisconnected
-	if slices.ContainsFunc(f.parts, func(p part) bool { return p.Crowded && p.made > known }) {
-		reason = GapStreams
-	}
-	return f.gap(greeting{}, after, r.id(), reason)
-}
-
 func (f *Feed) resets(hello greeting, at ID, reason string) []byte {
-	f.counters.reset(reason)
-	return f.framing.reset(hello, at, reason)
+	f.hub.counters.reset(reason)
+	return f.key.framing.reset(hello, at, reason)
 }
 
 // knowsAny tells whether an id says anything about one of the feed's parts.
@@ -142,21 +126,15 @@ func (p *part) wasOther(id ID) bool {
 func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	p := &r.feed.parts[part]
 	if at, has := after.in(p.At.Epoch); has {
-		if p.Log == nil {
-			return r.judgeUnstored(part, at), true
-		}
-		v, known := r.judgeStored(part, at)
-		if !known || v.reset == "" {
-			return v, known
-		}
-		begin, known := r.beginAt(part, since)
-		return verdict{standing: begin, reset: v.reset}, known
+		return r.judgeKnown(part, at, since)
+	}
+	if r.resume.left != nil && p.wasOther(after) {
+		// It was connected when the stream was made anew, so it is owed all that the stream has.
+		return verdict{standing: standing{Position: Position{Epoch: p.At.Epoch}}, reset: ResetRecreated}, true
 	}
 	begin, known := r.beginAt(part, since)
 	v := verdict{standing: begin}
 	switch {
-	case p.Crowded && (len(after) > 0 || since.isStored()):
-		v.gap = GapStreams
 	case p.Barred && since.isStored():
 		v.gap = GapDisconnected
 	case len(after) == 0:
@@ -166,6 +144,45 @@ func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 		v.gap = GapDisconnected
 	}
 	return v, known
+}
+
+// judgeKnown is judge for a position in the part's own epoch.
+func (r *Reader) judgeKnown(part int, at Position, since Since) (verdict, bool) {
+	p := &r.feed.parts[part]
+	if p.Log == nil {
+		v := r.judgeUnstored(part, at)
+		if v.gap != "" && r.resume.left != nil {
+			v.gap = GapDisconnected // between two feeds
+		}
+		return v, true
+	}
+	had, left := r.resume.leftAt(at.Epoch)
+	grown := left != nil && slices.ContainsFunc(p.Subjects, func(s Subject) bool { return !slices.Contains(left.Subjects, s) })
+	if grown {
+		at, had = left.last, standing{} // what the log has of the subject below came from elsewhere, if at all
+	}
+	v, known := r.judgeStored(part, at, had)
+	if !known {
+		return v, false
+	}
+	if v.reset != "" {
+		begin, known := r.beginAt(part, since)
+		return verdict{standing: begin, reset: v.reset}, known
+	}
+	if grown && v.gap == "" {
+		v.gap = GapDisconnected
+	}
+	return v, true
+}
+
+// leftAt gives what a reader has that has left a feed, and the part of that feed; nothing and nil where there is none.
+func (r *resume) leftAt(epoch string) (standing, *part) {
+	for i := range r.have {
+		if r.have[i].Epoch == epoch {
+			return r.have[i], &r.left.parts[i]
+		}
+	}
+	return standing{}, nil
 }
 
 // judgeUnstored looks at what the feed holds: there is nothing else.
@@ -182,21 +199,22 @@ func (r *Reader) judgeUnstored(part int, at Position) verdict {
 	return verdict{standing: standing{Position: at}}
 }
 
-// judgeStored finds out whether the position is one of this life of the stream, and whether all that follows it is there.
-func (r *Reader) judgeStored(part int, at Position) (verdict, bool) {
+// judgeStored finds out whether the position is one of this life of the stream, and whether all that follows it is there. What
+// a client had on a feed that it has left is not told twice.
+func (r *Reader) judgeStored(part int, at Position, had standing) (verdict, bool) {
 	f := r.feed
 	p := &f.parts[part]
 	var read *page
 	if at.Seq < p.floor.Seq {
 		// From the position itself on: the message there, if the page has it, proves its time.
-		if read = f.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.asker()); read == nil {
+		if read = f.hub.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.asker()); read == nil {
 			return verdict{}, false
 		}
 	}
 	if at.Seq > 0 {
 		time, known := r.remember(part, at.Seq, read)
 		if !known && (at.Time != 0 || at.Seq > p.end().Seq) {
-			answer := f.replays.stored(p.Log, at.Seq, r.asker())
+			answer := f.hub.replays.stored(p.Log, at.Seq, r.asker())
 			if answer == nil {
 				return verdict{}, false
 			}
@@ -209,10 +227,10 @@ func (r *Reader) judgeStored(part int, at Position) (verdict, bool) {
 		}
 		at.Time = max(at.Time, time)
 	}
-	if read != nil && at.Seq < read.lostBelow {
+	if read != nil && at.Seq < read.lostBelow && max(had.told, had.newest) < read.lostBelow {
 		return verdict{standing: standing{Position: read.before(at.Seq), told: read.lostBelow}, gap: GapRetention}, true
 	}
-	return verdict{standing: standing{Position: at}}, true
+	return verdict{standing: standing{Position: at, told: had.told, newest: had.newest}}, true
 }
 
 // remember gives the time of the message with that sequence, if it is known here.
@@ -245,13 +263,13 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 		case SinceAll:
 			return r.beginAtPage(part, 1)
 		case SinceTime:
-			answer := f.replays.since(p.Log, since.Time, r.asker())
+			answer := f.hub.replays.since(p.Log, since.Time, r.asker())
 			if answer == nil {
 				return standing{}, false
 			}
 			return r.beginAtPage(part, answer.since)
 		case SinceLast:
-			page := f.replays.newestPage(p.replay, p.Log, 1, 0, r.asker())
+			page := f.hub.replays.newestPage(p.replay, p.Log, 1, 0, r.asker())
 			if page == nil {
 				return standing{}, false
 			}
@@ -265,25 +283,22 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 		if p.Log == nil {
 			return r.judgeUnstored(part, at).standing, true
 		}
-		v, known := r.judgeStored(part, at)
+		v, known := r.judgeStored(part, at, standing{})
 		if !known || v.reset == "" {
 			return v.standing, known
 		}
 	}
-	return standing{Position: r.kept(p).Position}, true
+	return standing{Position: r.arrival(p)}, true
 }
 
-// kept gives what the reader has of a part: where it began, unless the reader was there when it was as it is now.
-func (r *Reader) kept(p *part) standing {
-	i := slices.IndexFunc(r.have, func(s standing) bool { return s.Epoch == p.At.Epoch })
-	switch {
-	case i >= 0 && p.made <= r.life:
-		return r.have[i]
-	case r.life > 0 && p.From.Epoch != "":
-		return standing{Position: p.From}
-	default:
-		return standing{Position: p.At}
+// arrival gives where a part stood when the reader came, or began after it.
+func (r *Reader) arrival(p *part) Position {
+	for _, at := range r.have {
+		if at.Epoch == p.At.Epoch {
+			return at.Position
+		}
 	}
+	return p.At
 }
 
 // beginAtPage gives the position just before the first message from a sequence on.
@@ -292,7 +307,7 @@ func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	if from > p.floor.Seq {
 		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, true
 	}
-	page := r.feed.replays.page(p.replay, p.Log, from, p.floor.Seq, true, r.asker())
+	page := r.feed.hub.replays.page(p.replay, p.Log, from, p.floor.Seq, true, r.asker())
 	if page == nil {
 		return standing{}, false
 	}

@@ -173,7 +173,7 @@ func TestLossIsToldOnce(t *testing.T) {
 		s.stream.maxPerSubject, s.stream.pageSize = 2, 1
 		read(t, s.hub, bridge.Resume{}, "chat.*")
 		s.feed = s.source.feed(t)
-		s.feed.Begin([]bridge.Part{s.log.part("chat.*")}, "")
+		s.feed.Begin([]bridge.Part{s.log.part("chat.*")})
 		s.stream.publish("chat.old", "m1", time.Unix(2, 0))
 		s.stream.publish("chat.old", "m2", time.Unix(3, 0))
 		s.log.deliver(2, s.feed)
@@ -259,7 +259,7 @@ func TestOpeningOfSeveralParts(t *testing.T) {
 				read(t, s.hub, bridge.Resume{}, subjects...)
 				s.source.feed(t).Begin([]bridge.Part{
 					a.tap().part(subjects[0]), {Subjects: subjects[2:], At: core}, b.tap().part(subjects[1]),
-				}, "")
+				})
 				got := s.all(t, read(t, s.hub, bridge.Resume{After: test.id, Since: test.since}, subjects...))
 				if !slices.Equal(got, test.want) {
 					t.Errorf("it gets %q, want %q", got, test.want)

@@ -11,89 +11,91 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// A reader that has missed several exchanges of parts is told of a reset, if there was one, and continues where each
-// part began.
-func TestExchanges(t *testing.T) {
-	parts := func(logs ...*fakeLog) []bridge.Part {
-		var all []bridge.Part
-		for _, log := range logs {
-			all = append(all, log.part(bridge.Subject(log.name)))
-		}
-		return all
+// exchange lets the feed that a hub has for some subjects end, and the next one begin with other parts. Readers move when they are read.
+func exchange(t *testing.T, source *fakeSource, reader *bridge.Reader, parts ...bridge.Part) {
+	t.Helper()
+	had := source.feed(t)
+	had.End()
+	frames(t, reader)
+	if source.feed(t) == had {
+		t.Fatal("the reader has opened no other feed")
 	}
-	fill := func(log *fakeLog, feed *bridge.Feed, count int) {
-		for range count {
-			log.publish(log.name, fmt.Sprintf("%s%d", log.name, log.Last().Seq+1), time.Unix(int64(log.Last().Seq)+2, 0))
-			log.deliver(1<<62, feed)
-		}
-	}
-	begin := func(t *testing.T) (*stored, *fakeLog, *bridge.Reader) {
-		s := &stored{}
-		s.hub, s.source = newHub(t, bridge.DefaultMemory)
-		reader := read(t, s.hub, bridge.Resume{}, "a", "b")
-		s.feed = s.source.feed(t)
-		first := newStream("a", time.Unix(1, 0)).tap()
-		s.feed.Begin(parts(first), "")
-		fill(first, s.feed, 2)
-		frames(t, reader)
-		return s, first, reader
-	}
-	check := func(t *testing.T, reader *bridge.Reader, want ...string) {
-		t.Helper()
-		var got []string
-		for _, e := range events(t, frames(t, reader)...) {
-			got = append(got, plain(sketch(e)))
-		}
-		if strings.Join(got, ", ") != strings.Join(want, ", ") {
-			t.Errorf("the reader gets %q, want %q", got, want)
-		}
-	}
-	t.Run("the same parts", func(t *testing.T) {
-		s, first, reader := begin(t)
-		s.feed.Begin(parts(first), bridge.GapDisconnected)
-		check(t, reader)
-		fill(first, s.feed, 1)
-		check(t, reader, "a3@3")
-	})
-	t.Run("rolled back", func(t *testing.T) {
-		s, first, reader := begin(t)
-		first.restore(content{gone: map[uint64]bool{}, last: bridge.Position{Epoch: first.epoch}})
-		again := first.tap()
-		s.feed.Begin(parts(again), bridge.ResetRolled)
-		fill(again, s.feed, 1)
-		check(t, reader, "reset rolled back@0", "a1@1")
-	})
-	t.Run("a reset behind a gap", func(t *testing.T) {
-		s, _, reader := begin(t)
-		again := newStream("a", time.Unix(2, 0)).tap()
-		s.feed.Begin(parts(again), bridge.ResetRecreated)
-		s.feed.Begin(parts(again, newStream("b", time.Unix(1, 0)).tap()), bridge.GapDisconnected)
-		check(t, reader, "reset recreated@0.0")
-		s.feed.Begin(parts(again), bridge.GapDisconnected)
-		check(t, reader, "gap disconnected 0.0..0@0")
-	})
+	source.feed(t).Begin(parts)
 }
 
-// An exchange does not leave out what came to a part that stays.
-func TestPartThatStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hub, source := newHub(t, bridge.DefaultMemory)
-		reader := read(t, hub, bridge.Resume{}, "a", "b")
-		feed := source.feed(t)
-		core := bridge.Part{Subjects: []bridge.Subject{"a", "b"}, At: bridge.Position{Epoch: "zPROCESS0000", Seq: 1}}
-		feed.Begin([]bridge.Part{core}, "")
-		frames(t, reader)
-		a, b := newStream("a", time.Unix(1, 0)).tap(), newStream("b", time.Unix(1, 0)).tap()
-		core.Subjects, core.At.Seq = []bridge.Subject{"b"}, 2
-		feed.Begin([]bridge.Part{a.part("a"), core}, bridge.GapDisconnected)
-		a.publish("a", "a1", time.Unix(5, 0))
-		a.deliver(1, feed)
-		feed.Begin([]bridge.Part{a.part("a"), b.part("b")}, bridge.GapDisconnected)
-		s := &stored{}
-		if got := strings.Join(s.all(t, reader), ", "); got != "gap disconnected 1..0.0@0.0, a1@0.1" {
-			t.Errorf("the reader gets %q", got)
+// A reader whose feed has ended continues on another with the position that it holds: exactly, or it is told.
+func TestFeedsThatEnd(t *testing.T) {
+	part := func(log *fakeLog) bridge.Part { return log.part(bridge.Subject(log.name)) }
+	publish := func(s *stored, log *fakeLog, n int) {
+		for range n {
+			last := log.copy().last.Seq
+			log.publish(log.name, fmt.Sprintf("%s%d", log.name, last+1), time.Unix(int64(last)+2, 0))
 		}
-	})
+		log.deliver(1<<62, s.source.feed(t))
+	}
+	for _, test := range []struct {
+		name string
+		then func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader)
+		want string
+	}{
+		{"the same stream", func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader) {
+			had.publish("a", "a4", time.Unix(9, 0)) // while no feed is there
+			had.deliver(1 << 62)
+			exchange(t, s.source, reader, part(had))
+			publish(s, had, 1)
+		}, "a3@3, a4@4, a5@5"},
+		{"a stream made anew", func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader) {
+			again := newStream("a", time.Unix(5, 0))
+			again.publish("a", "again", time.Unix(9, 0))
+			exchange(t, s.source, reader, part(again.tap()))
+		}, "reset recreated@0, again@1"},
+		{"set back to before the position", func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader) {
+			had.restore(content{gone: map[uint64]bool{}, last: bridge.Position{Epoch: had.epoch}})
+			again := had.tap()
+			exchange(t, s.source, reader, part(again))
+			publish(s, again, 1)
+		}, "reset rolled back@0, a1@1"},
+		{"set back, and used again", func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader) {
+			had.restore(content{gone: map[uint64]bool{}, last: bridge.Position{Epoch: had.epoch}})
+			for range 5 {
+				had.publish("a", "other", time.Unix(50, 0))
+			}
+			exchange(t, s.source, reader, part(had.tap()))
+		}, "reset rolled back@5"},
+		{"another stream beside", func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader) {
+			other := newStream("b", time.Unix(1, 0)).tap()
+			exchange(t, s.source, reader, part(had), part(other))
+			publish(s, other, 1)
+		}, "gap disconnected 2..0.2@0.2, a3@0.3, b1@1.3"},
+		{"not stored any more", func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader) {
+			exchange(t, s.source, reader, bridge.Part{Subjects: []bridge.Subject{"a", "b"}, At: at(7)})
+			s.source.feed(t).Append(message(8))
+		}, "gap disconnected 2..7@7, m8@8"},
+		{"two feeds in a row", func(t *testing.T, s *stored, had *fakeLog, reader *bridge.Reader) {
+			again := newStream("a", time.Unix(5, 0))
+			exchange(t, s.source, reader, part(again.tap()))
+			exchange(t, s.source, reader, part(again.tap()))
+		}, "reset recreated@0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stored{}
+				s.hub, s.source = newHub(t, bridge.DefaultMemory)
+				reader := read(t, s.hub, bridge.Resume{}, "a", "b")
+				had := newStream("a", time.Unix(1, 0)).tap()
+				s.source.feed(t).Begin([]bridge.Part{part(had)})
+				publish(s, had, 2)
+				frames(t, reader)
+				if strings.Contains(test.want, "a3") { // which is on its way when the feed ends
+					publish(s, had, 1)
+				}
+				test.then(t, s, had, reader)
+				if all := strings.Join(s.all(t, reader), ", "); all != test.want {
+					t.Errorf("the reader gets %q, want %q", all, test.want)
+				}
+			})
+		})
+	}
 }
 
 // Whatever a message holds, on a connection that reads several logs its frame differs in the id alone.
@@ -122,7 +124,7 @@ func FuzzIDOfSeveralLogs(f *testing.F) {
 			alone := encode(t, framing, message(at(1).Epoch))
 			hub, source := newHub(t, bridge.DefaultMemory)
 			reader := readIn(t, hub, framing, bridge.Resume{}, ">")
-			source.feed(t).Begin([]bridge.Part{{At: at(1)}, newStream("a", time.Unix(1, 0)).tap().part("a")}, "")
+			source.feed(t).Begin([]bridge.Part{{At: at(1)}, newStream("a", time.Unix(1, 0)).tap().part("a")})
 			frames(t, reader)
 			source.feed(t).Append(message(at(1).Epoch))
 			both := frames(t, reader)

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// Reader is one connection's cursor into a feed. Its methods are called by one goroutine at a time.
+// Reader is one connection's cursor into a feed. When the feed ends, the reader opens anew on another one. Its methods are
+// called by one goroutine at a time.
 type Reader struct {
-	hub    *Hub // nil for a fork
-	feed   *Feed
-	resume *resume // until the first event was given
-	waker  Waker   // of the last call of Next
-	place  int     // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
-	waits  waiter  // for what is read from logs
-
-	most  int // how many bytes the frame of a message may have; 0 for any number
-	stop  int // how many messages are given at most; 0 for any number
-	given int // messages
-
-	life    uint64     // of the feed, when the reader came or was last there; 0 before it had begun
-	opened  bool       // the first event was given
+	// What each call of Next needs stands together.
+	feed    *Feed
+	waker   Waker      // of the last call of Next
+	place   int        // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
 	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
 	have    []standing // what the client has, in each of the feed's parts
-	syncing bool       // the end of a replay is to be announced, and is not yet
-	syncAt  uint64     // it ends before the frame of that number, and behind standing.sync
+	isFork  bool
+	opened  bool // the client was told where it continues on this feed, if there was something to tell
+	syncing bool // the end of a replay is to be announced, and is not yet
 	closed  bool
+	most    int // how many bytes the frame of a message may have; 0 for any number
+	stop    int // how many messages are given at most; 0 for any number
+	given   int // messages
+
+	syncAt uint64  // the replay ends before the frame of that number, and behind standing.sync
+	resume *resume // until it is open
+	waits  waiter  // for what is read from logs
 }
 
 // standing is where a client stands in one part.
@@ -35,10 +35,15 @@ type standing struct {
 	sync   uint64 // so far goes the replay that was asked for
 }
 
-// resume is what the first event of a connection needs.
+// resume is what a reader needs to open.
 type resume struct {
 	Resume
 	greeting
+
+	// Of a reader whose feed has ended: the feed, and what its client has in each of the feed's parts. nil for a reader that
+	// was told nothing yet.
+	left *Feed
+	have []standing
 }
 
 // Greet lets the first event tell how long the client is to wait before it reconnects, and how long a silence is at most.
@@ -49,14 +54,17 @@ func (r *Reader) Greet(retry, heartbeat time.Duration) {
 
 // arrive notes where the feed stands: that is where a client begins who asks for what is new.
 func (r *Reader) arrive() {
-	r.life = r.feed.life
+	r.have = nil
+	if r.resume.left != nil {
+		return // nor was it told that it follows this feed; what it misses of parts that are new to it, a gap tells
+	}
 	for _, at := range r.feed.standing() {
 		r.have = append(r.have, standing{Position: at})
 	}
 }
 
 // Framing gives how the connection's own bytes, such as heartbeats, are to be encoded.
-func (r *Reader) Framing() Framing { return r.feed.framing }
+func (r *Reader) Framing() Framing { return r.feed.key.framing }
 
 // Limit makes the reader give an EventLarge in the place of each message whose frame has more bytes than most; 0 for no
 // limit. It is called before the first Next.
@@ -72,12 +80,54 @@ func (r *Reader) Stop(after int) { r.stop = after }
 // The first frame of a connection is an open, a gap or a reset: the position from which it continues. It comes once the
 // feed is live, and what is owed was found.
 func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
-	r.feed.mu.Lock()
-	defer r.feed.mu.Unlock()
+	f := r.feed
+	f.mu.Lock()
+	if f.ended {
+		f.mu.Unlock()
+		if r.reopen() {
+			return r.Next(batch, maxBytes, waker)
+		}
+		return batch
+	}
+	defer f.mu.Unlock()
 	r.waker = waker
 	out := output{batch: batch, had: len(batch), room: maxBytes}
 	r.fill(&out)
 	return out.batch
+}
+
+// reopen lets a reader whose feed has ended open on the feed that there is now for what it reads. It reports false for a fork,
+// which others take the place of, and where the hub is closed.
+func (r *Reader) reopen() bool {
+	if r.isFork || r.closed {
+		return false
+	}
+	left := r.feed
+	left.hub.replays.turns.leave(&r.waits)
+	if r.opened {
+		r.resume, r.opened = r.leave(), false
+	}
+	if err := left.hub.join(r, left.key, left.subjects); err != nil {
+		return false
+	}
+	left.hub.release(left)
+	return true
+}
+
+// leave gives what a reader needs to open elsewhere. Where it had all of the feed it stands where the feed did: in a quiet
+// part, that is the newest message of the log.
+func (r *Reader) leave() *resume {
+	f := r.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.isLevel() {
+		for i := range r.have {
+			if at := &r.have[i]; f.parts[i].last.Seq >= at.Seq {
+				at.Position = f.parts[i].last
+			}
+		}
+	}
+	return &resume{Resume: Resume{After: r.id(), Sync: r.syncing}, left: f, have: r.have}
 }
 
 // output is a batch that is being filled.
@@ -103,22 +153,15 @@ func (r *Reader) fill(out *output) {
 		f.await(r)
 		return
 	}
-	switch {
-	case !r.opened:
-		first := r.open()
-		if first == nil {
-			return
-		}
-		out.put(first)
-	case r.life != f.life:
-		out.put(r.move())
+	if !r.opened && !r.tell(out) {
+		return
 	}
 	for r.catchUp(out) {
 		r.next = max(r.next, f.first)
 		switch {
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
-			out.put(f.framing.control(EventSynced, struct{}{}, r.id().String()))
+			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
 		case r.next == f.end():
 			f.await(r)
 			return
@@ -128,6 +171,15 @@ func (r *Reader) fill(out *output) {
 			r.next++
 		}
 	}
+}
+
+// tell puts where the connection continues, or reports that this is not known yet.
+func (r *Reader) tell(out *output) bool {
+	event, known := r.open()
+	if event != nil {
+		out.put(event)
+	}
+	return known
 }
 
 // catchUp puts what the client lacks and the feed's memory does not hold. It reports false as replay does.
@@ -172,9 +224,9 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 	after := r.id()
 	at.Seq, at.Time = fr.seq, fr.time
 	if fr.gap != "" {
-		out.put(r.feed.framing.gap(greeting{}, after, r.id(), fr.gap))
+		out.put(r.feed.key.framing.gap(greeting{}, after, r.id(), fr.gap))
 	} else {
-		out.put(r.within(fr, r.feed.framing.withID(fr.data, r.id())))
+		out.put(r.within(fr, r.feed.key.framing.withID(fr.data, r.id())))
 	}
 	return true
 }
@@ -185,7 +237,7 @@ func (r *Reader) within(fr *frame, data []byte) []byte {
 	if r.most == 0 || len(data) <= r.most || fr.subject == "" {
 		return data
 	}
-	return r.feed.framing.large(fr.subject, r.id(), len(data))
+	return r.feed.key.framing.large(fr.subject, r.id(), len(data))
 }
 
 // reaches tells whether a frame's id is, in no part, behind what the client has.
@@ -228,7 +280,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.newest > 0 {
 		return r.replayNewest(part, out)
 	}
-	page := f.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.asker())
+	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.asker())
 	if page == nil {
 		return false
 	}
@@ -253,7 +305,7 @@ func (r *Reader) replay(part int, out *output) bool {
 // replayNewest puts the newest values of a part. What follows them is replayed as always.
 func (r *Reader) replayNewest(part int, out *output) bool {
 	p, at := &r.feed.parts[part], &r.have[part]
-	page := r.feed.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.asker())
+	page := r.feed.hub.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.asker())
 	if page == nil {
 		return false
 	}
@@ -285,7 +337,7 @@ func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 		r.given++
 		at.Seq, at.Time = fr.seq, fr.time
 		if len(r.have) > 1 {
-			data = r.feed.framing.withID(data, r.id())
+			data = r.feed.key.framing.withID(data, r.id())
 		}
 		out.put(r.within(fr, data))
 	}
@@ -316,7 +368,7 @@ func (r *Reader) isFull() bool { return r.stop > 0 && r.given >= r.stop }
 func (r *Reader) Stored() bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
-	return r.life == r.feed.life && !slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Log == nil })
+	return !slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Log == nil })
 }
 
 // Close lets go of the feed. It may be called more than once.
@@ -328,8 +380,8 @@ func (r *Reader) Close() {
 	r.feed.mu.Lock()
 	r.feed.forget(r)
 	r.feed.mu.Unlock()
-	r.feed.replays.turns.leave(&r.waits)
-	if r.hub != nil {
-		r.hub.release(r.feed)
+	r.feed.hub.replays.turns.leave(&r.waits)
+	if !r.isFork {
+		r.feed.hub.release(r.feed)
 	}
 }

@@ -44,7 +44,7 @@ func TestOpening(t *testing.T) {
 			hub, source := newHub(t, bridge.Memory{Frames: 3, Bytes: 1 << 20})
 			read(t, hub, bridge.Resume{}, "chat.room1")
 			feed := source.feed(t)
-			feed.Begin(unstored(at(10)), "")
+			feed.Begin(unstored(at(10)))
 			for seq := uint64(11); seq <= 17; seq += 2 {
 				feed.Append(message(seq))
 			}
@@ -59,7 +59,7 @@ func TestOpening(t *testing.T) {
 func TestOpeningNamesTheSubjects(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	reader := read(t, hub, bridge.Resume{}, "b.>", "a", "b.c")
-	source.feed(t).Begin(unstored(at(1)), "")
+	source.feed(t).Begin(unstored(at(1)))
 	if got := events(t, frames(t, reader)...); len(got) != 1 || got[0].Data != `{"subjects":["a","b.>"]}` {
 		t.Errorf("the opening is %+v", got)
 	}
@@ -69,7 +69,7 @@ func TestReaderBeginsAtItsArrival(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	early := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(unstored(at(10)), "")
+	feed.Begin(unstored(at(10)))
 	feed.Append(message(11))
 	late := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed.Append(message(12))
@@ -87,7 +87,7 @@ func TestNothingBeforeBegin(t *testing.T) {
 	if len(batch) != 0 || wait == nil || isClosed(wait) {
 		t.Fatalf("before Begin the reader has %q, and a channel that is closed: %v", batch, isClosed(wait))
 	}
-	feed.Begin(unstored(at(8)), "")
+	feed.Begin(unstored(at(8)))
 	if !isClosed(wait) {
 		t.Error("Begin does not wake the reader")
 	}
@@ -109,12 +109,12 @@ func TestWakes(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	one, two := read(t, hub, bridge.Resume{}, "chat.room1"), read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(unstored(at(0)), "")
+	feed.Begin(unstored(at(0)))
 	for i, change := range []func(){
 		func() { feed.Append(message(1)) },
 		func() { feed.Append(message(2)) },
 		func() { feed.Lost(at(3), bridge.GapOverrun) },
-		func() { feed.Begin(unstored(at(4)), bridge.GapDisconnected) },
+		func() { feed.Begin(unstored(at(4))) },
 	} {
 		frames(t, one)
 		frames(t, two)
@@ -134,7 +134,7 @@ func TestBatchSize(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	reader := read(t, hub, bridge.Resume{}, "chat.room1")
 	feed := source.feed(t)
-	feed.Begin(unstored(at(0)), "")
+	feed.Begin(unstored(at(0)))
 	for seq := range uint64(9) {
 		feed.Append(message(seq + 1))
 	}
@@ -171,7 +171,7 @@ func TestReaderCloseTwice(t *testing.T) {
 	if got := hub.Stats().Readers; got != 1 {
 		t.Errorf("%d readers are counted, want 1", got)
 	}
-	source.feed(t).Begin(unstored(at(0)), "")
+	source.feed(t).Begin(unstored(at(0)))
 	expect(t, two, "open@0")
 }
 

@@ -297,3 +297,18 @@ func (r *replays) drop(parts []part) {
 		}
 	}
 }
+
+// abandon forgets the questions about logs of parts that have ended, and wakes those who wait for answers: they ask about
+// another log, or again.
+func (r *replays) abandon(parts []part) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, part := range parts {
+		for q, a := range r.answers {
+			if part.Log != nil && q.of == part.Log {
+				delete(r.answers, q)
+				r.turns.wake(a.task, func(place) bool { return true })
+			}
+		}
+	}
+}

@@ -29,7 +29,7 @@ func newStored(t testing.TB, held, last int) *stored {
 	s.log = s.stream.tap()
 	read(t, s.hub, bridge.Resume{}, "chat.room1")
 	s.feed = s.source.feed(t)
-	s.feed.Begin([]bridge.Part{s.log.part("chat.room1")}, "")
+	s.feed.Begin([]bridge.Part{s.log.part("chat.room1")})
 	s.publish(last)
 	return s
 }
@@ -253,7 +253,7 @@ func TestPagesAreBounded(t *testing.T) {
 		}
 		log := stream.tap()
 		reader := read(t, hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "big")
-		source.feed(t).Begin([]bridge.Part{log.part("big")}, "")
+		source.feed(t).Begin([]bridge.Part{log.part("big")})
 		base := heap()
 		walk := func(reader *bridge.Reader) {
 			for got := 0; got < 101; {
@@ -376,7 +376,7 @@ func TestNoStreamHasAllWorkers(t *testing.T) {
 			for j := range 20 {
 				subject := bridge.Subject(fmt.Sprint("silent.", i, ".", j))
 				reader := read(t, hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, subject)
-				source.feed(t).Begin([]bridge.Part{{Subjects: []bridge.Subject{subject}, At: bridge.Position{Epoch: silent.epoch, Seq: 5}, Log: log}}, "")
+				source.feed(t).Begin([]bridge.Part{{Subjects: []bridge.Subject{subject}, At: bridge.Position{Epoch: silent.epoch, Seq: 5}, Log: log}})
 				bridgetest.Next(reader, nil, 1)
 			}
 		}
@@ -385,7 +385,7 @@ func TestNoStreamHasAllWorkers(t *testing.T) {
 		other.publish("other.x", "x", time.Unix(2, 0))
 		reader := read(t, hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "other.x")
 		log := other.tap()
-		source.feed(t).Begin([]bridge.Part{{Subjects: []bridge.Subject{"other.x"}, At: bridge.Position{Epoch: other.epoch, Seq: 1}, Log: log}}, "")
+		source.feed(t).Begin([]bridge.Part{{Subjects: []bridge.Subject{"other.x"}, At: bridge.Position{Epoch: other.epoch, Seq: 1}, Log: log}})
 		bridgetest.Next(reader, nil, 1)
 		pass(100 * time.Millisecond)
 		if batch, _ := bridgetest.Next(reader, nil, 1<<20); len(batch) == 0 {

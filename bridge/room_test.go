@@ -23,7 +23,7 @@ func TestFeedsHoldNoMoreThanTheyMay(t *testing.T) {
 				for j := range parts {
 					all = append(all, bridge.Part{At: bridge.Position{Epoch: fmt.Sprint("e", j)}})
 				}
-				feed.Begin(all, "")
+				feed.Begin(all)
 				for seq := range uint64(max(100, 25_000/(i+1))) {
 					feed.Append(&bridge.Message{Subject: "a", Position: bridge.Position{Epoch: fmt.Sprint("e", seq%uint64(parts)), Seq: seq + 1, Time: time.Now().UnixNano()}})
 				}

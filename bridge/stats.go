@@ -27,7 +27,6 @@ func (h *Hub) Stats() Stats {
 			GapRetention:    h.counters.retention.Load(),
 			GapOverrun:      h.counters.overrun.Load(),
 			GapDisconnected: h.counters.disconnected.Load(),
-			GapStreams:      h.counters.streams.Load(),
 		},
 		Resets: map[string]uint64{
 			ResetMalformed: h.counters.malformed.Load(),
@@ -43,6 +42,9 @@ func (h *Hub) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.Feeds = len(h.feeds)
+	for feed := range h.retired {
+		s.Readers += feed.readers
+	}
 	for _, feed := range h.feeds {
 		s.Readers += feed.readers
 		feed.mu.Lock()
@@ -53,8 +55,8 @@ func (h *Hub) Stats() Stats {
 }
 
 type counters struct {
-	retention, overrun, disconnected, streams atomic.Uint64 // gaps
-	malformed, unknown, recreated, rolled     atomic.Uint64 // resets
+	retention, overrun, disconnected      atomic.Uint64 // gaps
+	malformed, unknown, recreated, rolled atomic.Uint64 // resets
 
 	replayPages, replayMessages, replayErrors atomic.Uint64
 }
@@ -67,8 +69,6 @@ func (c *counters) gap(reason string) {
 		c.overrun.Add(1)
 	case GapDisconnected:
 		c.disconnected.Add(1)
-	case GapStreams:
-		c.streams.Add(1)
 	}
 }
 

@@ -40,7 +40,7 @@ var secrets bridgetest.Secrets
 type empty struct{}
 
 func (empty) Attach(feed *bridge.Feed) {
-	feed.Begin([]bridge.Part{{At: bridge.Position{Epoch: "test", Time: 1}}}, "")
+	feed.Begin([]bridge.Part{{At: bridge.Position{Epoch: "test", Time: 1}}})
 }
 func (empty) Detach(*bridge.Feed) {}
 

@@ -76,9 +76,6 @@ type Publisher interface {
 
 // Store tells what is stored.
 type Store interface {
-	// Together refuses subjects that one connection cannot read, because too many streams hold them. While it is not known
-	// what does, it refuses none. The error wraps bridge.ErrStreams.
-	Together(subjects []bridge.Subject) error
 	// Extent wraps bridge.ErrUnavailable in its error.
 	bridge.Store
 }

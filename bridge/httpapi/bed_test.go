@@ -39,7 +39,7 @@ func (s *fakeSource) Attach(feed *bridge.Feed) {
 	defer s.mu.Unlock()
 	s.feeds[feed] = true
 	if !s.away {
-		feed.Begin(unstored(s.position), "")
+		feed.Begin(unstored(s.position))
 	}
 }
 
@@ -55,7 +55,7 @@ func (s *fakeSource) come() {
 	defer s.mu.Unlock()
 	s.away = false
 	for feed := range s.feeds {
-		feed.Begin(unstored(s.position), bridge.GapDisconnected)
+		feed.Begin(unstored(s.position))
 	}
 }
 
@@ -107,17 +107,10 @@ func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header 
 
 // store is a Store that says what it is told to.
 type store struct {
-	mu      sync.Mutex
-	extent  bridge.Extent
-	err     error
-	crowded error
-	asked   []bridge.Subject // what Extent was asked about last
-}
-
-func (s *store) Together([]bridge.Subject) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.crowded
+	mu     sync.Mutex
+	extent bridge.Extent
+	err    error
+	asked  []bridge.Subject // what Extent was asked about last
 }
 
 func (s *store) Extent(_ context.Context, subjects []bridge.Subject) (bridge.Extent, error) {

@@ -73,7 +73,6 @@ var problems = []struct {
 	{is: errMethod, status: http.StatusMethodNotAllowed, slug: "method", title: "Method not allowed"},
 	{is: bridge.ErrSubject, status: http.StatusBadRequest, slug: "bad-subject", title: "Not a subject"},
 	{is: bridge.ErrID, status: http.StatusBadRequest, slug: "bad-id", title: "Not an event id"},
-	{is: bridge.ErrStreams, status: http.StatusBadRequest, slug: "too-many-streams", title: "Too many streams"},
 	{is: bridge.ErrEventName, status: http.StatusBadRequest, slug: "bad-event-name", title: "Not an event name"},
 	{is: errQuery, status: http.StatusBadRequest, slug: "bad-query", title: "Bad query"},
 	{is: errHeader, status: http.StatusBadRequest, slug: "bad-header", title: "Bad header"},

@@ -207,10 +207,6 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if err == nil {
 		err = a.maySubscribe(t, caller)
 	}
-	// Who comes back goes on, and is told by a gap: to a browser that was open when a stream came, a refusal would be the end.
-	if isNew := len(resume.After) == 0 && !resume.Malformed; err == nil && isNew {
-		err = a.config.Store.Together(t.subjects)
-	}
 	return request{framing, resume, caller, poll, most}, err
 }
 

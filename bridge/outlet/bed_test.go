@@ -37,7 +37,7 @@ func (s *source) Attach(feed *bridge.Feed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.feeds[feed] = true
-	feed.Begin(unstored(s.position), "")
+	feed.Begin(unstored(s.position))
 }
 
 func (s *source) Detach(feed *bridge.Feed) {

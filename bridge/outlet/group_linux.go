@@ -91,6 +91,15 @@ func (g *group) leave(s *socket) {
 	}
 }
 
+// dissolve lets every socket go on by itself, because the feed has ended: each reader opens anew, and finds others again.
+func (g *group) dissolve() {
+	for len(g.members) > 0 {
+		s := g.members[len(g.members)-1]
+		g.leave(s)
+		g.loop.enqueue(s)
+	}
+}
+
 // wait reports whether the group is to have its turn a little later, for which it sees then.
 func (g *group) wait() bool {
 	if !g.several || g.waited || len(g.members) < manyMembers {
@@ -120,6 +129,9 @@ func (g *group) turn() {
 		n := len(l.batch)
 		if n == 0 {
 			g.waited = false
+			if g.lead.HasEnded() {
+				g.dissolve()
+			}
 			return
 		}
 		g.several = n > 1

@@ -163,7 +163,7 @@ func TestPollOfASilentStore(t *testing.T) {
 type sourceOf struct{ stream *stuckStream }
 
 func (s sourceOf) Attach(feed *bridge.Feed) {
-	feed.Begin([]bridge.Part{{Subjects: feed.Subjects(), At: s.stream.Last(), Log: s.stream}}, "")
+	feed.Begin([]bridge.Part{{Subjects: feed.Subjects(), At: s.stream.Last(), Log: s.stream}})
 }
 
 func (sourceOf) Detach(*bridge.Feed) {}

@@ -53,7 +53,8 @@ func (s *Source) round() {
 			prepared = append(prepared, a)
 		}
 	}
-	isProof := slices.ContainsFunc(prepared, func(a *attachment) bool { return len(a.next.unstored) > 0 })
+	s.stopUnused()
+	isProof := slices.ContainsFunc(prepared, func(a *attachment) bool { return len(a.at.unstored) > 0 })
 	if isProof && !s.prove() || s.dials.Load() != connection || !s.areWithinLimit(connection, isProof) {
 		s.postpone(prepared)
 		return

@@ -16,12 +16,6 @@ func (s *Source) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 	return extent, nil
 }
 
-// Together tells whether one connection can follow all that holds the subjects; it does not wait. The error wraps
-// bridge.ErrStreams.
-func (s *Source) Together(subjects []bridge.Subject) error {
-	return s.table.together(bridge.Reduce(subjects))
-}
-
 func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
 	portions, err := s.table.await(ctx, bridge.Reduce(subjects))
 	if err != nil {

@@ -1,26 +1,23 @@
 package source
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// attachment is a feed, where its messages come from, and where they are to come from.
+// attachment is a feed, and where its messages come from, which is found out once. Where it would have to be another, the feed ends.
 type attachment struct {
 	feed *bridge.Feed
-	now  *placement // nil before the feed has begun
-	next *placement // being prepared; may be now, to be proved on a new connection
+	at   *placement // nil while it is not known
 }
 
 // placement is where a feed's messages come from: a share of some taps, and subscriptions for what no stream holds.
 type placement struct {
 	feed     *bridge.Feed
 	unstored []bridge.Subject
-	crowded  bool     // streams hold some of these, beyond those that one feed reads from
-	barred   bool     // streams hold some of these, and cannot be read
+	barred   bool     // streams hold some of these, and are not read
 	stored   []*share // by the name of the stream
 
 	// muted are flows that were not in force for a while, though the connection is the same: what they bring again is the
@@ -43,63 +40,60 @@ func (p *placement) takes(via bridge.Subject, subject string) bool {
 	return len(p.unstored) == 1 || bridge.FirstMatch(p.unstored, subject) == via
 }
 
-// like tells whether the other placement is the same in another object.
-func (p *placement) like(other *placement) bool {
-	return p != nil && p.crowded == other.crowded && p.barred == other.barred && slices.Equal(p.unstored, other.unstored) && slices.EqualFunc(p.stored, other.stored, func(x, y *share) bool {
-		return x.tap == y.tap && slices.Equal(x.filters, y.filters)
-	})
-}
-
-// ready tells whether the feed could begin, as far as taps go.
-func (p *placement) ready() bool {
+// isReady tells whether the feed could begin, as far as taps go.
+func (p *placement) isReady() bool {
 	return !slices.ContainsFunc(p.stored, func(share *share) bool {
 		ready, rolled := share.tap.state()
 		return !ready || rolled
 	})
 }
 
-// prepare finds out where a feed's messages come from, and opens what is missing for it. It reports false where nothing
-// is to be done, or not yet: then the attachment waits for what wakes confirm, the streams to be known or a tap to be ready.
+// prepare finds out where a feed's messages come from, and opens what is missing for it. A feed that would have to be placed
+// otherwise than it is ends. It reports false where nothing is to be done, or not yet: then the attachment waits for what wakes
+// confirm, the streams to be known or a tap to be ready.
 func (s *Source) prepare(a *attachment, connection uint64) bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	if !s.isAttached(a) {
 		return false
 	}
-	wanted, known := s.classify(a.feed)
+	portions, known := s.table.classify(a.feed.Subjects())
 	if !known {
 		s.await(a)
 		return false
 	}
 	switch {
-	case a.next.like(wanted):
-		wanted = a.next
-	case a.now.like(wanted):
-		wanted = a.now
-	}
-	if a.next != wanted && a.now != wanted {
-		s.open(wanted) // before the other is removed: what both need stays
-	}
-	if a.next != wanted && a.next != a.now {
-		s.remove(a.next)
-	}
-	if wanted == a.now && s.isInForce(wanted, connection) {
-		a.next = nil
+	case a.at == nil:
+		a.at = s.place(a.feed, portions)
+	case !s.fits(a.at, portions):
+		a.feed.End()
+		return false
+	case s.isInForce(a.at, connection):
 		return false
 	}
-	a.next = wanted
-	if !wanted.ready() {
+	if !a.at.isReady() {
 		s.await(a)
 		return false
 	}
 	return true
 }
 
-// isInForce reports whether all that a placement takes from subscriptions comes in on the connection.
+// isInForce reports whether all that a placement takes from subscriptions comes in on the connection, and its feed has begun.
 func (s *Source) isInForce(p *placement, connection uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(p.unstored) == 0 || p.sure == connection && p.muted == nil
+	return p.sure == connection && p.muted == nil || p.sure != 0 && len(p.unstored) == 0
+}
+
+// fits tells whether a placement takes from where messages are now. placing must be held.
+func (s *Source) fits(p *placement, portions []portion) bool {
+	none := portion{}
+	if last := len(portions) - 1; portions[last].stream == nil {
+		none, portions = portions[last], portions[:last]
+	}
+	return slices.Equal(p.unstored, none.subjects) && p.barred == none.barred && slices.EqualFunc(p.stored, portions, func(x *share, y portion) bool {
+		return x.tap == s.tapOf(y.stream) && slices.Equal(x.filters, y.subjects)
+	})
 }
 
 // deafOf returns those of a placement's flows that are not in force. The lock must be held.
@@ -139,41 +133,21 @@ func (s *Source) isAttached(a *attachment) bool {
 	return s.attached[a.feed] == a
 }
 
-// classify gives the placement that a feed should have, if the streams are known. placing must be held.
-func (s *Source) classify(feed *bridge.Feed) (*placement, bool) {
-	portions, known := s.table.classify(feed.Subjects())
-	if !known {
-		return nil, false
-	}
+// place lets what a feed needs come in. It is not yet delivered. placing must be held.
+func (s *Source) place(feed *bridge.Feed, portions []portion) *placement {
 	p := &placement{feed: feed}
 	for _, portion := range portions {
 		if portion.stream == nil {
-			p.unstored, p.crowded, p.barred = portion.subjects, portion.crowded, portion.barred
-		} else {
-			p.stored = append(p.stored, &share{tap: s.tapOf(portion.stream), feed: feed, filters: portion.subjects})
+			p.unstored, p.barred = portion.subjects, portion.barred
+			continue
 		}
-	}
-	return p, true
-}
-
-// tapOf gives the tap of a stream, a new one if there is none or the one there is, is over. placing must be held.
-func (s *Source) tapOf(of *stream) *tap {
-	t := s.taps[of.name()]
-	if t != nil {
-		if _, rolled := t.state(); !rolled && t.log.epoch == of.epoch {
-			t.update(of)
-			return t
+		t := s.tapOf(portion.stream)
+		if t == nil {
+			t = s.newTap(portion.stream)
+			s.taps[t.name] = t
 		}
-	}
-	t = s.newTap(of)
-	s.taps[t.name] = t
-	return t
-}
-
-// open lets what a placement needs come in. It is not yet delivered. placing must be held.
-func (s *Source) open(p *placement) {
-	for _, share := range p.stored {
-		share.tap.users++
+		t.users++
+		p.stored = append(p.stored, t.share(feed, portion.subjects))
 	}
 	for _, filter := range p.unstored {
 		if err := s.join(p, filter); err != nil {
@@ -181,6 +155,20 @@ func (s *Source) open(p *placement) {
 			s.log.Error("cannot subscribe", "error", err)
 		}
 	}
+	return p
+}
+
+// tapOf gives the tap of a stream; nil where there is none or the one there is, is over. placing must be held.
+func (s *Source) tapOf(of *stream) *tap {
+	t := s.taps[of.name()]
+	if t == nil || t.log.epoch != of.epoch {
+		return nil
+	}
+	if _, rolled := t.state(); rolled {
+		return nil
+	}
+	t.update(of)
+	return t
 }
 
 // join adds a placement to the flow of a filter, which it subscribes to where this is the first.
@@ -239,25 +227,34 @@ func (s *Source) unsubscribe(f *flow) {
 	}
 }
 
-// remove ends what comes in by a placement, if it is one. placing must be held.
+// remove ends what comes in by a placement. placing must be held.
 func (s *Source) remove(p *placement) {
-	if p == nil {
-		return
-	}
 	for _, share := range p.stored {
 		t := share.tap
-		t.mu.Lock()
 		t.remove(share)
-		t.mu.Unlock()
-		if t.users--; t.users == 0 {
-			t.stop()
-			if s.taps[t.name] == t {
-				delete(s.taps, t.name)
-			}
+		if t.users--; t.users > 0 {
+			continue
 		}
+		if s.taps[t.name] != t {
+			t.stop()
+		}
+		s.becomeSure() // see stopUnused
 	}
 	for _, unused := range s.leave(p) {
 		s.unsubscribe(unused)
+	}
+}
+
+// stopUnused stops the taps that nobody takes from. It is called when all that waits was placed: whoever has left a feed that
+// has ended may be about to read the same stream again.
+func (s *Source) stopUnused() {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	for name, t := range s.taps {
+		if t.users == 0 {
+			t.stop()
+			delete(s.taps, name)
+		}
 	}
 }
 
@@ -302,109 +299,40 @@ func (s *Source) forget(f *flow) {
 	}
 }
 
-// begin puts what was prepared in force, and lets the feed begin, or go on from there.
+// begin puts what was prepared in force, and lets the feed begin, or go on.
 func (s *Source) begin(a *attachment, connection uint64) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	p, before := a.next, a.now
-	if p == nil || !s.isAttached(a) {
-		return
-	}
-	if !s.switchTo(a, p, connection) {
+	switch {
+	case !s.isAttached(a):
+	case a.at.isReady():
+		s.enforce(a.at, connection)
+	default:
 		s.await(a)
-		return
-	}
-	if a.now == p && before != p {
-		s.remove(before)
 	}
 }
 
-// switchTo lets the feed take from one placement instead of another, at one moment for all of its parts. It reports false
-// if a tap is over meanwhile.
-func (s *Source) switchTo(a *attachment, p *placement, connection uint64) bool {
-	taps := tapsOf(p, a.now)
-	for _, t := range taps {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-	}
-	for _, share := range p.stored {
-		if !share.tap.ready || share.tap.rolled {
-			return false
-		}
-	}
+// enforce lets a feed take from its placement. What its taps bring is appended already, and counts once it has begun.
+func (s *Source) enforce(p *placement, connection uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	deaf := s.deafOf(p)
 	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
-		return true // nothing would come, so readers are not told that the feed is open; listen tries again
+		return // nothing would come, so readers are not told that the feed is open; listen tries again
 	}
-	if a.now == p && p.isMutedBy(deaf, connection) {
-		return true // nothing has changed: another gap would be none
+	if p.isMutedBy(deaf, connection) {
+		return // nothing has changed: another gap would be none
 	}
 	var parts []bridge.Part
-	reason := bridge.GapDisconnected
 	for _, share := range p.stored {
-		last := share.tap.log.Last()
-		part := bridge.Part{Subjects: share.filters, At: last, Log: share.tap.log}
-		switch had := a.now.tapped(share.tap.name); {
-		case had == nil || had == share.tap:
-		case had.rolled:
-			reason = bridge.ResetRolled
-		default:
-			reason = bridge.ResetRecreated
-			part.From = bridge.Position{Epoch: last.Epoch}
-		}
-		parts = append(parts, part)
+		parts = append(parts, bridge.Part{Subjects: share.filters, At: share.tap.log.Last(), Log: share.tap.log})
 	}
 	if len(p.unstored) > 0 {
-		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Crowded: p.crowded, Barred: p.barred, Deaf: len(deaf) > 0})
-	}
-	if a.now != p {
-		if a.now != nil {
-			for _, share := range a.now.stored {
-				share.tap.remove(share)
-			}
-			a.now.sure = 0
-		}
-		for _, share := range p.stored {
-			share.tap.add(share)
-		}
+		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Barred: p.barred, Deaf: len(deaf) > 0})
 	}
 	p.sure, p.muted = connection, nil
 	for _, f := range deaf {
 		p.mute(f)
 	}
-	a.now, a.next = p, nil
-	a.feed.Begin(parts, reason)
-	return true
-}
-
-// tapped gives the tap of a stream that the placement has a share of.
-func (p *placement) tapped(stream string) *tap {
-	if p == nil {
-		return nil
-	}
-	for _, share := range p.stored {
-		if share.tap.name == stream {
-			return share.tap
-		}
-	}
-	return nil
-}
-
-// tapsOf gives all taps of placements, in an order that is always the same, so that their locks can be taken together.
-func tapsOf(placements ...*placement) []*tap {
-	var taps []*tap
-	for _, p := range placements {
-		if p == nil {
-			continue
-		}
-		for _, share := range p.stored {
-			if !slices.Contains(taps, share.tap) {
-				taps = append(taps, share.tap)
-			}
-		}
-	}
-	slices.SortFunc(taps, func(x, y *tap) int { return cmp.Compare(x.number, y.number) })
-	return taps
+	p.feed.Begin(parts)
 }

@@ -59,8 +59,7 @@ type Source struct {
 	// placing is held across calls into nats.go, which can wait for the network; the locks of taps and mu never are. They
 	// are taken in this order.
 	placing sync.Mutex
-	taps    map[string]*tap // by stream; guarded by placing, as are the next two
-	tapped  uint64          // how many there have been
+	taps    map[string]*tap // by stream; guarded by placing, as is the next
 	renewed uint64          // the last dial behind which all were made to look after their consumers
 
 	mu       sync.Mutex
@@ -225,12 +224,8 @@ func (s *Source) Detach(feed *bridge.Feed) {
 	a := s.attached[feed]
 	delete(s.attached, feed)
 	s.mu.Unlock()
-	if a == nil {
-		return
-	}
-	s.remove(a.now)
-	if a.next != a.now {
-		s.remove(a.next)
+	if a != nil && a.at != nil {
+		s.remove(a.at)
 	}
 }
 

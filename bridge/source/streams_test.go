@@ -146,6 +146,13 @@ func TestManyStreams(t *testing.T) {
 	if got := b.Classify(subjects...); !strings.HasPrefix(got, want+"none: s07.x s08.x") {
 		t.Errorf("got %q, want %q and the rest as none", got, want)
 	}
+	want += "S07: s07.x"
+	if got := b.Classify(subjects[n-bridge.MaxLogs:]...); got != want {
+		t.Errorf("of as many as an id has room for, got %q, want %q", got, want)
+	}
+	if got := b.Classify(append(subjects[n-bridge.MaxLogs:], "unstored")...); !strings.HasSuffix(got, "none: s07.x unstored") {
+		t.Errorf("got %q, want one part for what is beyond and what is not stored", got)
+	}
 
 	// Another table learns of them from the list rather than from advisories.
 	late := &tabled{b.bed, b.source.Table(t, source.History{}, quiet), b.js}

@@ -17,15 +17,11 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// maxStreams is how many streams one feed reads from: one part is left for what no stream serves.
-const maxStreams = bridge.MaxLogs - 1
-
 // portion is the part of a feed's subjects that one stream serves; or, where stream is nil, that none does.
 type portion struct {
 	stream   *stream
 	subjects []bridge.Subject
-	crowded  bool // streams hold some of them, beyond those that one feed reads from
-	barred   bool // streams hold some of them, and cannot be read
+	barred   bool // streams hold some of them, and are not read
 }
 
 // table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
@@ -59,7 +55,7 @@ type table struct {
 	inbox    string // for answers
 	up       atomic.Bool
 	failures rate.Sometimes // to be logged
-	crowded  rate.Sometimes
+	beyond   rate.Sometimes // streams that are not read, to be logged
 
 	ensured uint64 // the dial on which the stream of Tailwater's own was seen to; belongs to run, as the next three
 	unsure  int    // how often it could not be, in a row
@@ -93,7 +89,7 @@ func newTable(a api, dials *atomic.Uint64, refused *refusals, silence *silence, 
 		api: a, conn: conn, dials: dials, refused: refused, silence: silence, config: config, keep: config.History, changed: changed, log: log,
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
-		crowded:  rate.Sometimes{Interval: time.Minute},
+		beyond:   rate.Sometimes{Interval: time.Minute},
 		doubts:   todo{all: true, names: map[string]time.Time{}},
 		abort:    func() {},
 		news:     make(chan struct{}),
@@ -128,7 +124,8 @@ func (t *table) close() {
 // not known: before the first reading on this connection, or while a stream that may hold some of them is silent. changed
 // tells when to ask again.
 //
-// A filter belongs to a stream if one of the stream's subjects covers it whole.
+// A filter belongs to a stream if one of the stream's subjects covers it whole. So subjects lie in no more portions than there
+// are subjects, and up to bridge.MaxLogs of them always find room in one id. Of more, the last streams may not be read.
 func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
 	served, unserved, barred, known := t.divide(subjects)
 	if !known {
@@ -141,13 +138,8 @@ func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
 	// Every node must choose the same streams: an id of one is brought to another.
 	slices.SortFunc(portions, func(x, y portion) int { return strings.Compare(x.stream.name(), y.stream.name()) })
 	none := portion{subjects: unserved, barred: barred}
-	if len(portions) > maxStreams {
-		none.crowded = true
-		for _, beyond := range portions[maxStreams:] {
-			none.subjects = append(none.subjects, beyond.subjects...)
-		}
-		t.warnCrowded(portions)
-		portions = portions[:maxStreams]
+	if most := bridge.MaxLogs; len(portions) > most || len(portions) == most && len(unserved) > 0 {
+		portions = t.leaveOut(portions, most-1, &none)
 	}
 	if len(none.subjects) > 0 {
 		slices.Sort(none.subjects)
@@ -156,32 +148,19 @@ func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
 	return portions, true
 }
 
-func (t *table) warnCrowded(portions []portion) {
-	t.crowded.Do(func() {
-		t.log.Warn("subjects read together lie in more streams than one connection can follow; who asks for them is refused, and connections that are open, or come back, have no history of those left out",
-			"streams", len(portions), "at most", maxStreams, "left out", portionNames(portions[maxStreams:]), "remedy", "read them on several connections, or hold them in fewer streams")
+// leaveOut keeps so many portions; what the others have is passed on as it comes, as if their streams could not be read.
+func (t *table) leaveOut(portions []portion, most int, none *portion) []portion {
+	var names []string
+	for _, beyond := range portions[most:] {
+		none.subjects = append(none.subjects, beyond.subjects...)
+		names = append(names, beyond.stream.name())
+	}
+	none.barred = true
+	t.beyond.Do(func() {
+		t.log.Warn("subjects read on one connection lie in more streams than an event id has room for; those left out are passed on as they come, without history, and their readers are told by a gap",
+			"streams", len(portions), "left out", names, "remedy", "read them on several connections, or hold them in fewer streams")
 	})
-}
-
-func portionNames(portions []portion) []string {
-	var all []string
-	for _, p := range portions {
-		all = append(all, p.stream.name())
-	}
-	return all
-}
-
-// together gives an error that wraps bridge.ErrStreams where more streams serve the subjects than one feed reads from. While
-// that is not known it gives none.
-func (t *table) together(subjects []bridge.Subject) error {
-	if len(subjects) <= maxStreams {
-		return nil
-	}
-	portions, _ := t.classify(subjects)
-	if !slices.ContainsFunc(portions, func(p portion) bool { return p.crowded }) {
-		return nil
-	}
-	return fmt.Errorf("%w: it can follow %d; read the subjects on several connections, or let the operator hold them in fewer streams", bridge.ErrStreams, maxStreams)
+	return portions[:most]
 }
 
 // divide gives the subjects by the stream that serves them, those that none does, and whether that is because a stream cannot

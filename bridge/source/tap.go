@@ -35,7 +35,6 @@ const (
 // for another, or for an earlier copy, the tap is over: another one takes its place.
 type tap struct {
 	source  *Source
-	number  uint64 // no two taps have the same
 	name    string
 	created time.Time
 	log     *streamLog
@@ -81,10 +80,8 @@ func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
 
 // newTap opens the tap of a stream. placing must be held.
 func (s *Source) newTap(of *stream) *tap {
-	s.tapped++
 	t := &tap{
 		source:  s,
-		number:  s.tapped,
 		name:    of.name(),
 		created: of.info.Created,
 		again:   make(chan struct{}, 1),
@@ -125,19 +122,25 @@ func (t *tap) state() (ready, rolled bool) {
 	return t.ready, t.rolled
 }
 
-// add lets messages flow into a share's feed. The lock must be held.
-func (t *tap) add(s *share) {
+// share lets messages flow into a feed.
+func (t *tap) share(feed *bridge.Feed, filters []bridge.Subject) *share {
+	s := &share{tap: t, feed: feed, filters: filters}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.shares[s] = struct{}{}
-	for _, f := range s.filters {
+	for _, f := range filters {
 		entry := &tapped{s, f}
 		s.tapped = append(s.tapped, entry)
 		// It refuses only what is no subject.
 		_ = t.filters.Insert(string(f), entry)
 	}
+	return s
 }
 
-// remove ends that. The lock must be held.
+// remove ends that.
 func (t *tap) remove(s *share) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	delete(t.shares, s)
 	for _, entry := range s.tapped {
 		_ = t.filters.Remove(string(entry.filter), entry)
@@ -294,7 +297,7 @@ func (t *tap) verify() error {
 	if !rolled {
 		return nil
 	}
-	t.source.log.Warn("a stream was set back to an earlier copy; its readers get a reset", "stream", t.name)
+	t.source.log.Warn("a stream was set back to an earlier copy; readers of what it has lost get a reset", "stream", t.name)
 	t.mu.Lock()
 	t.rolled = true
 	t.mu.Unlock()

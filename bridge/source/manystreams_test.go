@@ -2,7 +2,6 @@ package source_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,11 +11,11 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// crowd makes so many streams, each with one message, and gives what they hold, by name.
-func crowd(t *testing.T, js jetstream.JetStream, n int) (subjects []bridge.Subject) {
+// manyStreams makes so many streams, each with one message, and gives what they hold, by name.
+func manyStreams(t *testing.T, js jetstream.JetStream, n int) (subjects []bridge.Subject) {
 	t.Helper()
 	for i := range n {
-		createStream(t, js, crowded(i))
+		createStream(t, js, oneOfMany(i))
 		subject := fmt.Sprintf("s%d.x", i)
 		store(t, js, subject, fmt.Sprint("stored ", i))
 		subjects = append(subjects, bridge.Subject(subject))
@@ -24,57 +23,50 @@ func crowd(t *testing.T, js jetstream.JetStream, n int) (subjects []bridge.Subje
 	return subjects
 }
 
-func crowded(i int) jetstream.StreamConfig {
+func oneOfMany(i int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{Name: fmt.Sprint("S", i), Subjects: []string{fmt.Sprintf("s%d.>", i)}, AllowDirect: true}
 }
 
-// Who asks for more streams than one connection can follow is refused, once it is known. Who is connected all the same
-// reads what is new of those beyond, and is told that their history is missing.
-func TestMoreStreamsThanAConnectionFollows(t *testing.T) {
-	const most = bridge.MaxLogs - 1
+// An id has room for eight streams. Of more, the last by name are passed on as they come: who asks for what is stored is told by a
+// gap that their history is missing, and so is who comes back at another bridge. Who asks for nothing that is stored misses nothing.
+func TestMoreStreamsThanAnIDHasRoomFor(t *testing.T) {
+	const most = bridge.MaxLogs
 	dial := embedded(t)
 	js := manager(t, dial)
-	subjects := crowd(t, js, most+1)
+	subjects := manyStreams(t, js, most+1)
 	b := newBed(t, dial, quiet)
 	since := bridge.Since{Kind: bridge.SinceAll}
-
-	c := b.since(t, since, subjects...)
-	c.wantGap(bridge.GapStreams)
 	var want []string
-	for i := range most {
+	for i := range most + 1 {
 		want = append(want, fmt.Sprint("stored ", i))
 	}
-	c.wantAll(want...)
+
+	c := b.since(t, since, subjects...)
+	c.wantGap(bridge.GapDisconnected)
+	c.wantAll(want[:most-1]...) // one part is left for the streams beyond
 	c.wantSynced()
-	store(t, js, "s7.x", "new")
+	store(t, js, "s8.x", "new")
 	last := c.wantAll("new")
 
-	if err := b.source.Together(subjects); !errors.Is(err, bridge.ErrStreams) {
-		t.Errorf("of %d streams it says %v", most+1, err)
-	}
-	if err := b.source.Together(append(subjects[1:], "none.a", "none.b")); err != nil {
-		t.Errorf("of %d streams it says %v", most, err)
-	}
-	few := b.since(t, since, subjects[1:]...)
-	few.wantOpen()
-	few.wantAll(append(want[1:], "stored 7", "new")...)
+	full := b.since(t, since, subjects[1:]...)
+	full.wantOpen()
+	full.wantAll(append(want[1:], "new")...)
 
-	// Who asks for nothing that is stored misses nothing; who comes back at another bridge may.
 	b.read(t, subjects...).wantOpen()
-	newBed(t, dial, quiet).resume(t, last, subjects...).wantGap(bridge.GapStreams)
+	newBed(t, dial, quiet).resume(t, last, subjects...).wantGap(bridge.GapDisconnected)
 }
 
 // A stream that comes while a connection follows as many as it can is told.
 func TestOneStreamMoreIsMade(t *testing.T) {
-	const most = bridge.MaxLogs - 1
+	const most = bridge.MaxLogs
 	dial := embedded(t)
 	js := manager(t, dial)
-	subjects := append(crowd(t, js, most), "s7.x")
+	subjects := append(manyStreams(t, js, most-1), "s7.x", "s8.x")
 	b := newBed(t, dial, quiet)
 	c := b.read(t, subjects...)
 	c.wantOpen()
-	createStream(t, js, crowded(most))
-	c.wantGap(bridge.GapStreams)
+	createStream(t, js, oneOfMany(most-1))
+	c.wantGap(bridge.GapDisconnected)
 	store(t, js, "s7.x", "new")
 	store(t, js, "s0.x", "of the first")
 	c.wantAll("new", "of the first")
