@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"math"
-	"slices"
 	"sync"
 	"time"
 )
@@ -73,7 +72,7 @@ type turn struct {
 // waiter is who waits for tasks.
 type waiter struct {
 	account Account
-	wishes  []*wish // nil for none; guarded by the lock of turns
+	wishes  *wish // the first of them, nil for none; guarded by the lock of turns
 }
 
 func newTurns() *turns {
@@ -107,14 +106,14 @@ func (t *turns) hasRoom(account Account) bool {
 func (t *turns) await(of *task, w *waiter, at place, waker Waker, gather time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.IndexFunc(w.wishes, func(had *wish) bool { return had.of == of }); i >= 0 {
-		w.wishes[i].waker = waker
-		of.move(w.wishes[i], at)
+	if had := w.wish(of); had != nil {
+		had.waker = waker
+		of.move(had, at)
 		return
 	}
 	isFirst := len(of.shares) == 0
-	made := &wish{turn: turn{place: at}, of: of, by: w, waker: waker}
-	w.wishes = append(w.wishes, made)
+	made := &wish{turn: turn{place: at}, of: of, by: w, next: w.wishes, waker: waker}
+	w.wishes = made
 	t.add(made)
 	switch {
 	case of.busy:
@@ -156,9 +155,9 @@ func (t *turns) leave(w *waiter) {
 func (t *turns) withdraw(w *waiter) (left []*task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for len(w.wishes) > 0 {
-		of := w.wishes[0].of
-		t.remove(w.wishes[0])
+	for w.wishes != nil {
+		of := w.wishes.of
+		t.remove(w.wishes)
 		if len(of.shares) > 0 {
 			continue
 		}

@@ -13,6 +13,7 @@ type wish struct {
 	turn
 	of      *task
 	by      *waiter
+	next    *wish // of the same waiter
 	waker   Waker
 	share   *share
 	inShare *list.Element // among the share's wishes
@@ -41,14 +42,22 @@ func (of *task) move(w *wish, at place) {
 	w.share.wishes.MoveToBack(w.inShare)
 }
 
-// forget removes a wish from those of the waiter. A waiter without wishes holds no memory for them.
-func (w *waiter) forget(gone *wish) {
-	if len(w.wishes) == 1 {
-		w.wishes = nil
-		return
+// wish returns what the waiter waits for of a task, nil for nothing.
+func (w *waiter) wish(of *task) *wish {
+	had := w.wishes
+	for had != nil && had.of != of {
+		had = had.next
 	}
-	i := slices.Index(w.wishes, gone)
-	w.wishes = slices.Delete(w.wishes, i, i+1)
+	return had
+}
+
+// forget removes a wish from those of the waiter.
+func (w *waiter) forget(gone *wish) {
+	at := &w.wishes
+	for *at != gone {
+		at = &(*at).next
+	}
+	*at = gone.next
 }
 
 // wishes holds the wishes for a task by stretches of the log: a run looks only at those that are near to what it reads.
