@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"time"
+	"unsafe"
 )
 
 // Turns lets tests look at the scheduler of reads by itself.
@@ -73,3 +74,6 @@ func (l *Ledger) Callers() int {
 }
 
 func (t Turns) Lowest(of Task, from, most uint64) uint64 { return t.lowest(of.task, from, most) }
+
+// SizeOfReader is what a reader takes in bytes, beside where it stands in each part.
+const SizeOfReader = unsafe.Sizeof(Reader{})
