@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -11,16 +12,16 @@ type Reader struct {
 	// What each call of Next needs stands together.
 	feed    *Feed
 	waker   Waker      // of the last call of Next
-	place   int        // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
 	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
 	have    []standing // what the client has, in each of the feed's parts
 	isFork  bool
 	opened  bool // the client was told where it continues on this feed, if there was something to tell
 	syncing bool // the end of a replay is to be announced, and is not yet
 	closed  bool
-	most    int // how many bytes the frame of a message may have; 0 for any number
-	stop    int // how many messages are given at most; 0 for any number
-	given   int // messages
+	place   int32 // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
+	stop    int32 // how many messages are given at most; 0 for any number
+	given   int32 // messages; it means nothing if stop is 0
+	most    int   // how many bytes the frame of a message may have; 0 for any number
 
 	syncAt uint64  // the replay ends before the frame of that number, and behind standing.sync
 	resume *resume // until it is open
@@ -71,7 +72,7 @@ func (r *Reader) Framing() Framing { return r.feed.key.framing }
 func (r *Reader) Limit(most int) { r.most = most }
 
 // Stop makes the reader give no more than so many messages; 0 for no limit. It is called before the first Next.
-func (r *Reader) Stop(after int) { r.stop = after }
+func (r *Reader) Stop(after int) { r.stop = int32(min(after, math.MaxInt32)) }
 
 // Next appends to batch the frames that the client has not had, oldest first: as many as fit in maxBytes, and at least
 // one. The frames are shared: they must not be changed. Where there are none, the waker is woken as soon as calling again

@@ -45,7 +45,7 @@ func reading(t bridge.Turns, store any, takes time.Duration, ran *places) bridge
 		if ran != nil {
 			ran.add(from)
 		}
-		t.Wake(of, func(other uint64) bool { return other == from })
+		t.Wake(of, from, from)
 		return nil
 	})
 	return of
@@ -230,6 +230,23 @@ func TestPlacesOfATask(t *testing.T) {
 		others := slices.DeleteFunc(ran.all, func(from uint64) bool { return from == 7 })
 		if !slices.Equal(others, []uint64{50, 40, 60, 30, 20}) {
 			t.Errorf("read were %v", others)
+		}
+	})
+}
+
+// A waiter that has moved to another place waits anew there.
+func TestMovedWaiterWaitsAnew(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		var ran places
+		of := reading(turns, "CHAT", time.Second, &ran)
+		moved := bridge.NewWaiter(1)
+		turns.Await(of, moved, 50, bridge.NewSignal(), time.Millisecond)
+		turns.Await(of, bridge.NewWaiter(1), 40, bridge.NewSignal(), 0)
+		turns.Await(of, bridge.NewWaiter(1), 30, bridge.NewSignal(), 0)
+		turns.Await(of, moved, 20, bridge.NewSignal(), 0)
+		pass(time.Minute)
+		if want := []uint64{40, 30, 20}; !slices.Equal(ran.all, want) {
+			t.Errorf("read were %v, want %v", ran.all, want)
 		}
 	})
 }
