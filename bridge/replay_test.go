@@ -332,8 +332,10 @@ func TestCloseEndsReads(t *testing.T) {
 		s := newStored(t, 1, 50)
 		letGo := s.stream.block()
 		for _, resume := range []bridge.Resume{
-			s.after(5), s.after(20), {After: bridge.ID{{Epoch: s.stream.epoch, Seq: 60}}},
-			{Since: bridge.Since{Kind: bridge.SinceLast}}, {Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_007, 0)}},
+			s.after(5), s.after(20),
+			{After: bridge.ID{{Epoch: s.stream.epoch, Seq: 60}}},
+			{Since: bridge.Since{Kind: bridge.SinceLast}},
+			{Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_007, 0)}},
 		} {
 			reader := read(t, s.hub, resume, "chat.room1")
 			bridgetest.Next(reader, nil, 1)
