@@ -171,6 +171,10 @@ func TestPublisherFails(t *testing.T) {
 	if p := a.problem(t, http.StatusServiceUnavailable, "unavailable"); strings.Contains(p.Detail, "10.0.0.7") {
 		t.Errorf("a stranger learns %q", p.Detail)
 	}
+	broken := post(fmt.Errorf("%w: the stream SECRETS", bridge.ErrBroken))
+	if p := broken.problem(t, http.StatusServiceUnavailable, "store-broken"); strings.Contains(p.Detail, "SECRETS") || !strings.Contains(p.Detail, "/readyz") || broken.header.Get("Retry-After") == "" {
+		t.Errorf("%+v", broken)
+	}
 	if got := a.header.Get("Retry-After"); got == "" || strings.Trim(got, "0123456789") != "" || got == "0" {
 		t.Errorf("Retry-After: %q", got)
 	}
@@ -204,7 +208,7 @@ func TestPublisherFails(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	stats := b.api.Stats().Publishes
-	if want := (map[string]uint64{"accepted": 1, "refused": 3, "unavailable": 1, "failed": 4}); !maps.Equal(stats, want) {
+	if want := (map[string]uint64{"accepted": 1, "refused": 3, "unavailable": 2, "failed": 4}); !maps.Equal(stats, want) {
 		t.Errorf("%v", stats)
 	}
 }
