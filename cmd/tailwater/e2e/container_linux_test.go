@@ -7,12 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // The limit of a container is found, by control groups of version 1 and 2, and Go is told to stay below it, unless GOMEMLIMIT says
 // otherwise.
 func TestContainerLimitIsFound(t *testing.T) {
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}

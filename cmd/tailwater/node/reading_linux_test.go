@@ -8,6 +8,7 @@ import (
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
 )
 
 // From the settings to the server that runs, the file of EMBED_CONFIG is read once: what was judged is what is applied.
@@ -23,7 +24,7 @@ func TestEmbedConfigIsReadOnce(t *testing.T) {
 			}
 			var opened *node.Node
 			if n := bridgetest.Reads(t, file, func() {
-				settings := loadSettings(t, map[string]string{
+				settings := nodetest.Settings(t, map[string]string{
 					"EMBED_CONFIG": file, "EMBED_LISTEN": "127.0.0.1:0", "EMBED_DIR": t.TempDir(), "HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "",
 					"AUTH_JWT_SECRET": "0123456789abcdef0123456789abcdef", "AUTH_AUDIENCE": "x", "DRAIN_WINDOW": "0s",
 				})
