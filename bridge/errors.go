@@ -1,6 +1,9 @@
 package bridge
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The errors a caller can tell apart with errors.Is. Each is wrapped with what was being done and, where a user caused
 // it, with what to do instead; bridge/httpapi maps each to one HTTP status.
@@ -21,6 +24,8 @@ var (
 	ErrNoVerdict = errors.New("tokens cannot be checked now")
 	// ErrUnavailable: NATS cannot be reached now; the same may work later.
 	ErrUnavailable = errors.New("NATS is not reachable")
+	// ErrBroken: the NATS server cannot store messages now; the same may work later. An error that wraps it wraps ErrUnavailable as well.
+	ErrBroken = fmt.Errorf("%w for what is stored: its store is broken", ErrUnavailable)
 	// ErrBusy: too much is being read for the account; the same may work later.
 	ErrBusy = errors.New("too much is being read for you")
 	// ErrFull: the stream has no room for another message.

@@ -83,10 +83,12 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	return server, nil
 }
 
-// prepare reads the file, and returns the configuration with what the bridge signs in with, and the options that it describes.
+// prepare returns the options that the configuration describes, and the configuration for reloads: with what the bridge signs in with,
+// and without a file that was read already.
 func (c Config) prepare() (Config, *server.Options, error) {
 	c.own = &server.User{Password: rand.Text()}
 	options, err := c.options()
+	c.Parsed = nil
 	if err != nil || !c.guards(options) {
 		return c, options, err
 	}

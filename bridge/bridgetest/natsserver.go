@@ -3,13 +3,9 @@ package bridgetest
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 )
@@ -22,31 +18,6 @@ type NATSServer struct {
 	cmd    *exec.Cmd
 	output *bytes.Buffer // what it wrote, to be read once exited is closed
 	exited chan struct{}
-}
-
-// natsServerFolder holds the binary, once a test has asked for it.
-var natsServerFolder string
-
-// natsServerBinary builds the server of go.mod once for each test binary.
-var natsServerBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "tailwater-nats-server-")
-	if err != nil {
-		return "", err
-	}
-	natsServerFolder = dir
-	binary := filepath.Join(dir, "nats-server")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build nats-server: %w: %s", err, out)
-	}
-	return binary, nil
-})
-
-// RemoveNATSServer deletes the binary that StartNATSServer built, if it did; for TestMain, after the tests.
-func RemoveNATSServer() {
-	if natsServerFolder != "" {
-		_ = os.RemoveAll(natsServerFolder)
-	}
 }
 
 // StartNATSServer starts a server with further arguments and waits until it listens. The test's end kills it.

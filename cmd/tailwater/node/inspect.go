@@ -4,11 +4,19 @@ import (
 	"fmt"
 
 	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/embed"
 )
 
 // Inspect says what the listeners of the embedded server add to the settings: configs knows no nats-server, and embed no
-// settings. The error is what embed.Config.Check finds wrong with them.
+// settings. The error is what embed.Config.Check finds wrong with them. Inspect leaves the file that it has read in the settings.
 func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
+	if path := settings.Embed.Config; path != "" {
+		file, err := embed.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		settings.EmbedFile = file
+	}
 	config := EmbedConfig(settings)
 	listeners, err := config.Listeners()
 	var exposures []configs.Exposure
