@@ -267,7 +267,7 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 	for path, status := range map[string]string{"chat.room1": "400", "forbidden": "403", "..": "400"} {
 		t.Run(path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBed(t, config())
+				b := newFixture(t, config())
 				mine, theirs := net.Pipe()
 				defer mine.Close()
 				listener := &oneConn{conn: make(chan net.Conn, 1)}
@@ -316,7 +316,7 @@ func TestBodiesOfSlowClients(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := config()
 					c.Limits.Body = size
-					b := newBed(t, c)
+					b := newFixture(t, c)
 					took, status := b.upload(t, protocols, &slowReader{rate: test.rate, left: size, closed: make(chan struct{})})
 					if status != test.status || took < test.from || took > test.upTo {
 						t.Errorf("answered %d after %v", status, took)
@@ -332,7 +332,7 @@ func TestBodiesOfSlowClients(t *testing.T) {
 }
 
 // upload posts a body in a bubble to a server that limits the time of an answer. It returns when it was answered, and with which status.
-func (b *bed) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (took time.Duration, status int) {
+func (b *fixture) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (took time.Duration, status int) {
 	t.Helper()
 	mine, theirs := net.Pipe()
 	listener := &oneConn{conn: make(chan net.Conn, 1)}

@@ -66,7 +66,7 @@ func bodyOf(text *bufio.Reader, version string, body io.Writer) error {
 func TestChunksAreExact(t *testing.T) {
 	const messages = 2000
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		var reading sync.WaitGroup
 		bodies := make([]bytes.Buffer, 8)
@@ -113,7 +113,7 @@ func TestChunksAreExact(t *testing.T) {
 // A connection that was not to be served breaks off like any other, in lines too.
 func TestLinesBreakOff(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

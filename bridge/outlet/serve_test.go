@@ -24,7 +24,7 @@ func TestFramesArriveInOrder(t *testing.T) {
 	const messages, readers = 3000, 3
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, p.on(patient), plenty)
+			b := newFixture(t, p.on(patient), plenty)
 			server := b.serve(t, p)
 			var running sync.WaitGroup
 			for range readers {
@@ -67,7 +67,7 @@ func numbered(i int) []byte {
 }
 
 func TestFramesAreJoined(t *testing.T) {
-	b := newBed(t, patient, plenty)
+	b := newFixture(t, patient, plenty)
 	hold, err := b.hub.Read([]bridge.Subject{subject}, bridge.Framing{}, bridge.Resume{}) // keeps the feed
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestAnswersAtOnce(t *testing.T) {
 	for _, p := range protocols {
 		for _, query := range []string{"", "?lines"} {
 			t.Run(p.name+query, func(t *testing.T) {
-				b := newBed(t, p.on(patient), plenty)
+				b := newFixture(t, p.on(patient), plenty)
 				silent := make(silentSource)
 				hub := bridge.NewHub(silent, 0, plenty)
 				defer hub.Close()
@@ -139,7 +139,7 @@ func TestHeartbeatsOverSockets(t *testing.T) {
 			config := patient
 			// A write deadline is for writes: silence may last longer.
 			config.Heartbeat, config.WriteTimeout = 150*time.Millisecond, 50*time.Millisecond
-			b := newBed(t, p.on(config), plenty)
+			b := newFixture(t, p.on(config), plenty)
 			c, _ := connect(t, b.serve(t, p), "")
 			beats := make(chan struct{})
 			go func() {
@@ -166,7 +166,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 		t.Run(p.name+" age", func(t *testing.T) {
 			config := patient
 			config.Age = 50 * time.Millisecond
-			b := newBed(t, p.on(config), plenty)
+			b := newFixture(t, p.on(config), plenty)
 			c, _ := connect(t, b.serve(t, p), "")
 			if event := c.next(t); event.Type != bridge.EventClose || event.Data != `{"reason":"age"}` {
 				t.Errorf("%+v instead of the close event", event)
@@ -175,7 +175,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 			b.ended(t, map[string]uint64{"age": 1})
 		})
 		t.Run(p.name+" drain", func(t *testing.T) {
-			b := newBed(t, p.on(patient), plenty)
+			b := newFixture(t, p.on(patient), plenty)
 			server := b.serve(t, p)
 			var clients []*client
 			for range 20 {
@@ -204,33 +204,33 @@ func TestServerEndsOverSockets(t *testing.T) {
 func TestHangUpEndsServe(t *testing.T) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, p.on(patient), plenty)
+			b := newFixture(t, p.on(patient), plenty)
 			server := b.serve(t, p)
 			c, _ := connect(t, server, "")
 			c.response.Body.Close()
 			b.ended(t, map[string]uint64{"client": 1})
 		})
 	}
-	for name, hangUp := range map[string]func(*testing.T, *bed, *rawClient){
-		"FIN": func(t *testing.T, _ *bed, c *rawClient) {
+	for name, hangUp := range map[string]func(*testing.T, *fixture, *rawClient){
+		"FIN": func(t *testing.T, _ *fixture, c *rawClient) {
 			if err := c.conn.Close(); err != nil {
 				t.Fatal(err)
 			}
 		},
-		"half closed": func(t *testing.T, _ *bed, c *rawClient) {
+		"half closed": func(t *testing.T, _ *fixture, c *rawClient) {
 			if err := c.conn.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
 		},
-		"RST": func(t *testing.T, _ *bed, c *rawClient) { reset(t, c.conn) },
-		"RST in a frame": func(t *testing.T, b *bed, c *rawClient) {
+		"RST": func(t *testing.T, _ *fixture, c *rawClient) { reset(t, c.conn) },
+		"RST in a frame": func(t *testing.T, b *fixture, c *rawClient) {
 			b.publish(make([]byte, 2<<20)) // the socket's buffers cannot hold it; NUL bytes travel as base64
 			if _, err := io.ReadFull(c.conn, make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
 			reset(t, c.conn)
 		},
-		"RST behind unread frames": func(t *testing.T, b *bed, c *rawClient) {
+		"RST behind unread frames": func(t *testing.T, b *fixture, c *rawClient) {
 			for range 200 {
 				b.publish(make([]byte, 10<<10))
 			}
@@ -239,7 +239,7 @@ func TestHangUpEndsServe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			overSockets(t, func(t *testing.T, p protocol) {
-				b := newBed(t, p.on(patient), plenty)
+				b := newFixture(t, p.on(patient), plenty)
 				hangUp(t, b, dial(t, b.serve(t, p)))
 				b.ended(t, map[string]uint64{"client": 1})
 			})
@@ -250,7 +250,7 @@ func TestHangUpEndsServe(t *testing.T) {
 func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	const connections = 1000
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		before, descriptors := runtime.NumGoroutine(), open(t)
 		conns := make([]*net.TCPConn, connections)
@@ -306,7 +306,7 @@ func TestListen(t *testing.T) {
 func TestBurstAndHerd(t *testing.T) {
 	const readers, messages = 400, 1000
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), bridge.DefaultMemory)
+		b := newFixture(t, p.on(patient), bridge.DefaultMemory)
 		server := b.serve(t, p)
 		_, first := connect(t, server, "") // keeps the feed
 		address := server.Listener.Addr().String()
@@ -352,7 +352,7 @@ func TestBurstAndHerd(t *testing.T) {
 
 // A request that was on its way when the outlet was closed leaves nothing.
 func TestServeAfterClose(t *testing.T) {
-	b := newBed(t, protocols[3].on(patient), plenty)
+	b := newFixture(t, protocols[3].on(patient), plenty)
 	server := b.serve(t, protocols[3])
 	b.close()
 	response, err := server.Client().Get(server.URL)

@@ -33,7 +33,7 @@ func TestFramesArriveWholeInPieces(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			overSockets(t, func(t *testing.T, p protocol) {
-				b := newBed(t, p.on(patient), plenty)
+				b := newFixture(t, p.on(patient), plenty)
 				server := b.serve(t, p)
 				stream, first, err := begin(takes(send(t, server, smallWindow)))
 				if err != nil || first.Type != bridge.EventOpen {
@@ -76,7 +76,7 @@ func TestConnectionsComeAndGo(t *testing.T) {
 		if p.loops == 0 {
 			opens = 1000 // its descriptors are Go's business
 		}
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		dial(t, server) // keeps the feed
 		before := open(t)

@@ -32,7 +32,7 @@ func TestSlowClientIsCut(t *testing.T) {
 	config.WriteTimeout = writeTimeout
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, p.on(config), plenty)
+			b := newFixture(t, p.on(config), plenty)
 			server := b.serve(t, p)
 			c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
 			eventually(t, "the client is cut", func() bool {
@@ -54,7 +54,7 @@ func TestSlowClientIsReset(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = writeTimeout
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		c := dial(t, server)
 		start := time.Now()
@@ -79,7 +79,7 @@ func TestSlowClientIsReset(t *testing.T) {
 // What a client that does not read costs the others: nothing.
 func TestStalledClientDelaysNobody(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), bridge.Memory{Frames: 20, Bytes: 1 << 30})
+		b := newFixture(t, p.on(patient), bridge.Memory{Frames: 20, Bytes: 1 << 30})
 		server := b.serve(t, p)
 		stalled := dial(t, server)
 		var others []*client
@@ -129,7 +129,7 @@ func TestStalledClientDelaysNobody(t *testing.T) {
 // A client that does not read holds its cursor and what is being written; the messages are the feed's, which forgets them.
 func TestStalledClientsCostBoundedMemory(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), bridge.Memory{Frames: 16, Bytes: 1 << 20})
+		b := newFixture(t, p.on(patient), bridge.Memory{Frames: 16, Bytes: 1 << 20})
 		server := b.serve(t, p)
 		for range 20 {
 			dial(t, server)
@@ -173,7 +173,7 @@ func TestStuckLogDelaysNobody(t *testing.T) {
 		log := stuckLog{slog.DiscardHandler, make(chan struct{}, 1), make(chan struct{})}
 		config := patient
 		config.WriteTimeout, config.Log = writeTimeout, slog.New(enabled{log})
-		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
+		b := newFixture(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
 		server := b.serve(t, p)
 		t.Cleanup(func() { close(log.release) })
 		_ = dial(t, server)
@@ -207,7 +207,7 @@ func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = slowly
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		b.earlier = bytes.Repeat([]byte("e"), 48<<10)
 		server := b.serve(t, p)
 		conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
@@ -235,7 +235,7 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = writeTimeout
-		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
+		b := newFixture(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
 		server := b.serve(t, p)
 		_, first := connect(t, server, "") // keeps the feed
 		slow := dial(t, server)
@@ -270,15 +270,15 @@ func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 // slowly is the timeout of clients that take a part of a write in each.
 const slowly = 4 * writeTimeout
 
-func serveLittle(t *testing.T, p protocol) (*bed, *httptest.Server) {
+func serveLittle(t *testing.T, p protocol) (*fixture, *httptest.Server) {
 	config := patient
 	config.WriteTimeout = slowly
-	b := newBed(t, p.on(config), plenty)
+	b := newFixture(t, p.on(config), plenty)
 	return b, b.serve(t, p)
 }
 
 // takeLittle reads 24 KiB in each timeout, for five.
-func (b *bed) takeLittle(t *testing.T, body io.Reader) {
+func (b *fixture) takeLittle(t *testing.T, body io.Reader) {
 	t.Helper()
 	for range 8 { // more than it will have taken at the end
 		b.publish(large)
@@ -316,7 +316,7 @@ func TestWriteTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				config := patient
 				config.WriteTimeout = timeout
-				b := newBed(t, config, plenty)
+				b := newFixture(t, config, plenty)
 				listener := newPipes()
 				server := &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 				go server.Serve(outlet.Listen(listener, nil))

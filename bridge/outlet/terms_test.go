@@ -33,7 +33,7 @@ func (c *client) closes(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		b.terms.Store(&bridge.Terms{Until: time.Now().Add(300 * time.Millisecond)})
 		c, _ := connect(t, server, "")
@@ -52,7 +52,7 @@ func TestExpiry(t *testing.T) {
 // The end comes to a connection that is busy, too, and to one that has expired already.
 func TestExpiryOfABusyConnection(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		for _, left := range []time.Duration{200 * time.Millisecond, -time.Hour} {
 			b.terms.Store(&bridge.Terms{Until: time.Now().Add(left)})
@@ -75,7 +75,7 @@ func TestExpiryOfABusyConnection(t *testing.T) {
 
 func TestRevocation(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		var mine, others atomic.Bool
 		b.terms.Store(&bridge.Terms{Revoked: mine.Load})
@@ -109,7 +109,7 @@ func TestRevocation(t *testing.T) {
 // Between the check of a token and the beginning of its connection, nobody can be told that it is revoked.
 func TestRevocationBeforeTheBeginning(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		b.terms.Store(&bridge.Terms{Revoked: func() bool { return true }})
 		b.publish([]byte("secret"))
@@ -127,7 +127,7 @@ func TestRevocationOfAStalledConnection(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = 500 * time.Millisecond
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		var revoked atomic.Bool
 		b.terms.Store(&bridge.Terms{Revoked: revoked.Load})
@@ -146,7 +146,7 @@ func TestExpiryIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := patient
 		config.Age = 10 * time.Hour
-		b := newBed(t, config, plenty)
+		b := newFixture(t, config, plenty)
 		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
 		c := b.crowd(t, 20)
 		c.serving.Wait()
@@ -200,7 +200,7 @@ func TestExpiryFollowsTheClock(t *testing.T) {
 // The plain writer, where the time is not real.
 func TestExpiryOfASetClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, patient, plenty)
+		b := newFixture(t, patient, plenty)
 		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
 		c := b.crowd(t, 5)
 		time.Sleep(10 * time.Minute)

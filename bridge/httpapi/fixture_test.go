@@ -157,7 +157,7 @@ var secrets bridgetest.Secrets
 // plantedQuery is in the query of every request.
 const plantedQuery = "QUERY-41f7a6c3"
 
-type bed struct {
+type fixture struct {
 	*fakeSource
 	publisher *publisher
 	store     *store
@@ -208,16 +208,16 @@ func routes(t testing.TB, all ...string) []bridge.Route {
 	return parsed
 }
 
-// newBed makes an API without a server and without event loops, which wait for sockets: so it can be in a bubble. The
+// newFixture makes an API without a server and without event loops, which wait for sockets: so it can be in a bubble. The
 // fields that a configuration leaves open are filled in.
-func newBed(t testing.TB, config httpapi.Config) *bed {
+func newFixture(t testing.TB, config httpapi.Config) *fixture {
 	t.Helper()
 	return newBedWith(t, config, 0)
 }
 
-func newBedWith(t testing.TB, config httpapi.Config, loops int) *bed {
+func newBedWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	t.Helper()
-	b := &bed{
+	b := &fixture{
 		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
 		publisher:  &publisher{},
 		store:      &store{},
@@ -238,13 +238,13 @@ func newBedWith(t testing.TB, config httpapi.Config, loops int) *bed {
 	return b
 }
 
-// start is newBed behind a server, with an event loop.
-func start(t *testing.T, config httpapi.Config) *bed {
+// start is newFixture behind a server, with an event loop.
+func start(t *testing.T, config httpapi.Config) *fixture {
 	t.Helper()
 	return startWith(t, config, 1)
 }
 
-func startWith(t *testing.T, config httpapi.Config, loops int) *bed {
+func startWith(t *testing.T, config httpapi.Config, loops int) *fixture {
 	t.Helper()
 	b := newBedWith(t, config, loops)
 	b.server = httptest.NewUnstartedServer(b.places.Handler(b.api))
@@ -265,7 +265,7 @@ type answer struct {
 }
 
 // do sends a request; headers are names and values in turn. The answer must come to an end.
-func (b *bed) do(t *testing.T, method, target string, body io.Reader, headers ...string) answer {
+func (b *fixture) do(t *testing.T, method, target string, body io.Reader, headers ...string) answer {
 	t.Helper()
 	response := b.send(t, method, target, body, headers...)
 	defer response.Body.Close()
@@ -286,7 +286,7 @@ func overheard(target string, a answer) answer {
 }
 
 // send sends a request and gives the answer as soon as its head is there. No redirect is followed.
-func (b *bed) send(t *testing.T, method, target string, body io.Reader, headers ...string) *http.Response {
+func (b *fixture) send(t *testing.T, method, target string, body io.Reader, headers ...string) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -311,7 +311,7 @@ func (b *bed) send(t *testing.T, method, target string, body io.Reader, headers 
 }
 
 // raw sends bytes as they are, closes its direction if asked to, and reads the answer to a method.
-func (b *bed) raw(t *testing.T, method, request string, closeWrite bool) answer {
+func (b *fixture) raw(t *testing.T, method, request string, closeWrite bool) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
 	if err != nil {
@@ -344,7 +344,7 @@ type connection struct {
 }
 
 // get opens a connection. The test's end closes it.
-func (b *bed) get(t *testing.T, target string, headers ...string) *connection {
+func (b *fixture) get(t *testing.T, target string, headers ...string) *connection {
 	t.Helper()
 	response := b.send(t, http.MethodGet, target, nil, headers...)
 	t.Cleanup(func() { response.Body.Close() })
@@ -402,7 +402,7 @@ func (a answer) problem(t *testing.T, status int, slug string) problem {
 }
 
 // quiet checks that nothing was logged that an operator would see.
-func (b *bed) quiet(t *testing.T) {
+func (b *fixture) quiet(t *testing.T) {
 	t.Helper()
 	if text := b.log.String(); text != "" {
 		t.Errorf("the log: %s", text)

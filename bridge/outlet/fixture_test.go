@@ -59,8 +59,8 @@ func (s *source) publish(data []byte) bridge.Position {
 	return s.position
 }
 
-// bed is an outlet with all that it needs, as an http.Handler.
-type bed struct {
+// fixture is an outlet with all that it needs, as an http.Handler.
+type fixture struct {
 	*source
 	hub     *bridge.Hub
 	outlet  *outlet.Outlet
@@ -80,13 +80,13 @@ const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
 
 var plenty = bridge.Memory{Frames: 1 << 20, Bytes: 1 << 30}
 
-func newBed(t testing.TB, config outlet.Config, memory bridge.Memory) *bed {
+func newFixture(t testing.TB, config outlet.Config, memory bridge.Memory) *fixture {
 	return newBedBy(t, config, memory, 0)
 }
 
-// newBedBy is newBed where the clock on the wall is fast.
-func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *bed {
-	b := &bed{
+// newBedBy is newFixture where the clock on the wall is fast.
+func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *fixture {
+	b := &fixture{
 		source: &source{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
 		logs:   &bytes.Buffer{},
 	}
@@ -102,7 +102,7 @@ func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast tim
 	return b
 }
 
-func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/earlier" {
 		_, _ = w.Write(b.earlier)
 		return
@@ -140,7 +140,7 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer serves a request to a sink, and expects that the response breaks off, as net/http is asked to let it.
-func (b *bed) answer(t *testing.T, out *sink, r *http.Request) {
+func (b *fixture) answer(t *testing.T, out *sink, r *http.Request) {
 	defer func() {
 		if reason := recover(); reason != http.ErrAbortHandler {
 			t.Errorf("the response ends with %v", reason)
@@ -178,7 +178,7 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 }
 
 // serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
-func (b *bed) serve(t testing.TB, p protocol) *httptest.Server {
+func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
 	places := outlet.NewPlaces(outlet.Room{})
 	server := httptest.NewUnstartedServer(places.Handler(b))
@@ -310,7 +310,7 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 // ended waits until all connections have ended, and compares for what reasons.
-func (b *bed) ended(t testing.TB, want map[string]uint64) {
+func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 	t.Helper()
 	eventually(t, "every connection ended", func() bool { return b.outlet.Stats().Open == 0 })
 	stats := b.outlet.Stats()
