@@ -212,10 +212,10 @@ func routes(t testing.TB, all ...string) []bridge.Route {
 // fields that a configuration leaves open are filled in.
 func newFixture(t testing.TB, config httpapi.Config) *fixture {
 	t.Helper()
-	return newBedWith(t, config, 0)
+	return newFixtureWith(t, config, 0)
 }
 
-func newBedWith(t testing.TB, config httpapi.Config, loops int) *fixture {
+func newFixtureWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	t.Helper()
 	b := &fixture{
 		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
@@ -246,7 +246,7 @@ func start(t *testing.T, config httpapi.Config) *fixture {
 
 func startWith(t *testing.T, config httpapi.Config, loops int) *fixture {
 	t.Helper()
-	b := newBedWith(t, config, loops)
+	b := newFixtureWith(t, config, loops)
 	b.server = httptest.NewUnstartedServer(b.places.Handler(b.api))
 	b.server.Listener = outlet.Listen(b.server.Listener, b.places)
 	b.server.Config.ConnContext = outlet.ConnContext

@@ -81,11 +81,11 @@ const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
 var plenty = bridge.Memory{Frames: 1 << 20, Bytes: 1 << 30}
 
 func newFixture(t testing.TB, config outlet.Config, memory bridge.Memory) *fixture {
-	return newBedBy(t, config, memory, 0)
+	return newFixtureBy(t, config, memory, 0)
 }
 
-// newBedBy is newFixture where the clock on the wall is fast.
-func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *fixture {
+// newFixtureBy is newFixture where the clock on the wall is fast.
+func newFixtureBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *fixture {
 	b := &fixture{
 		source: &source{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
 		logs:   &bytes.Buffer{},

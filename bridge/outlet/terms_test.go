@@ -169,7 +169,7 @@ func TestExpiryFollowsTheClock(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.Heartbeat = 100 * time.Millisecond
-		b := newBedBy(t, p.on(config), plenty, 2*time.Hour)
+		b := newFixtureBy(t, p.on(config), plenty, 2*time.Hour)
 		server := b.serve(t, p)
 		b.fast.Store(0) // it is set
 		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
