@@ -50,6 +50,7 @@ func polled(t *testing.T, server *httptest.Server, path string) (string, error) 
 
 // A poll has what was asked for, and ends cleanly, so that its connection goes on.
 func TestPollEndsCleanly(t *testing.T) {
+	t.Parallel()
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
 			b := newFixture(t, p.on(patient), plenty)
@@ -75,6 +76,7 @@ func TestPollEndsCleanly(t *testing.T) {
 
 // A client that does not take its answer is cut, and cannot take what it has for the whole.
 func TestPollThatIsNotTakenIsCut(t *testing.T) {
+	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = writeTimeout
@@ -104,10 +106,10 @@ func TestPollThatIsNotTakenIsCut(t *testing.T) {
 func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
-		path := b.fill(t, 400, 64<<10, 400)
+		const polls, frames = 25, 100
+		path := b.fill(t, frames, 64<<10, frames)
 		server := b.serve(t, p)
 		before := heap()
-		const polls = 100
 		for range polls {
 			conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
 			if err != nil {
@@ -119,11 +121,11 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 			}
 		}
 		eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == polls })
-		if text, err := polled(t, server, path); err != nil || len(text) < 400*64<<10 {
+		if text, err := polled(t, server, path); err != nil || len(text) < frames*64<<10 {
 			t.Errorf("another has %d bytes, %v", len(text), err)
 		}
 		if grown := heap() - before; grown > polls*256<<10 {
-			t.Errorf("%d polls of %d MiB, and the heap has grown by %d MiB", polls, 400*64>>10, grown>>20)
+			t.Errorf("%d polls of %d MiB, and the heap has grown by %d MiB", polls, frames*64>>10, grown>>20)
 		}
 		server.CloseClientConnections()
 		eventually(t, "all have ended", func() bool { return b.outlet.Stats().Polls == 0 })
@@ -187,6 +189,7 @@ func (s *stuckStream) Page(ctx context.Context, _ []bridge.Subject, from, _ uint
 
 // A drain waits for polls, lets none begin, and makes those that a client takes slowly shorter.
 func TestPollsWhileDraining(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t, patient, plenty)
 	path := b.fill(t, 200, 64<<10, 200)
 	server := b.serve(t, protocols[0])

@@ -21,7 +21,7 @@ import (
 )
 
 func TestFramesArriveInOrder(t *testing.T) {
-	const messages, readers = 3000, 3
+	const messages, readers = 1000, 3 // every size that numbered has
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
 			b := newFixture(t, p.on(patient), plenty)
@@ -107,6 +107,7 @@ func TestFramesAreJoined(t *testing.T) {
 
 // The answer begins before there is anything to say: an EventSource waits for it.
 func TestAnswersAtOnce(t *testing.T) {
+	t.Parallel()
 	for _, p := range protocols {
 		for _, query := range []string{"", "?lines"} {
 			t.Run(p.name+query, func(t *testing.T) {
@@ -134,11 +135,13 @@ func (silentSource) Attach(*bridge.Feed) {}
 func (silentSource) Detach(*bridge.Feed) {}
 
 func TestHeartbeatsOverSockets(t *testing.T) {
+	t.Parallel()
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			config := patient
 			// A write deadline is for writes: silence may last longer.
-			config.Heartbeat, config.WriteTimeout = 150*time.Millisecond, 50*time.Millisecond
+			config.Heartbeat, config.WriteTimeout = 1200*time.Millisecond, time.Second
 			b := newFixture(t, p.on(config), plenty)
 			c, _ := connect(t, b.serve(t, p), "")
 			beats := make(chan struct{})
@@ -162,6 +165,7 @@ func TestHeartbeatsOverSockets(t *testing.T) {
 }
 
 func TestServerEndsOverSockets(t *testing.T) {
+	t.Parallel()
 	for _, p := range protocols {
 		t.Run(p.name+" age", func(t *testing.T) {
 			config := patient
@@ -202,6 +206,7 @@ func TestServerEndsOverSockets(t *testing.T) {
 }
 
 func TestHangUpEndsServe(t *testing.T) {
+	t.Parallel()
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
 			b := newFixture(t, p.on(patient), plenty)
@@ -247,8 +252,8 @@ func TestHangUpEndsServe(t *testing.T) {
 	}
 }
 
-func TestThousandConnectionsLeaveNothing(t *testing.T) {
-	const connections = 1000
+func TestManyConnectionsLeaveNothing(t *testing.T) {
+	const connections = 200
 	overSockets(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
@@ -304,7 +309,7 @@ func TestListen(t *testing.T) {
 
 // A burst reaches every reader, and a herd that comes back finds it in the feed's memory: nobody is cut, nothing is missing.
 func TestBurstAndHerd(t *testing.T) {
-	const readers, messages = 400, 1000
+	const readers, messages = 60, 1000 // more readers than loops, and more messages than a write takes
 	overSockets(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), bridge.DefaultMemory)
 		server := b.serve(t, p)

@@ -18,7 +18,7 @@ const closedByAuth = `{"reason":"auth"}`
 // overProtocols runs a test over every way in which connections come.
 func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
 	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) { test(t, p) })
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); test(t, p) })
 	}
 }
 
@@ -32,10 +32,11 @@ func (c *client) closes(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
-		b.terms.Store(&bridge.Terms{Until: time.Now().Add(300 * time.Millisecond)})
+		b.terms.Store(&bridge.Terms{Until: time.Now().Add(2 * time.Second)})
 		c, _ := connect(t, server, "")
 		b.publish([]byte("before"))
 		if event := c.next(t); event.Data != "before" {
@@ -51,6 +52,7 @@ func TestExpiry(t *testing.T) {
 
 // The end comes to a connection that is busy, too, and to one that has expired already.
 func TestExpiryOfABusyConnection(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
@@ -74,6 +76,7 @@ func TestExpiryOfABusyConnection(t *testing.T) {
 }
 
 func TestRevocation(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
@@ -124,6 +127,7 @@ func TestRevocationBeforeTheBeginning(t *testing.T) {
 
 // A client that takes nothing does not keep the connection: it ends as soon as it reads, or is cut.
 func TestRevocationOfAStalledConnection(t *testing.T) {
+	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = 500 * time.Millisecond
@@ -166,6 +170,7 @@ func TestExpiryIsExact(t *testing.T) {
 // A token expires by the clock on the wall. That may have been wrong when the process started, and may be set later: neither
 // ends a connection too early nor lets it live on.
 func TestExpiryFollowsTheClock(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.Heartbeat = 100 * time.Millisecond

@@ -131,6 +131,7 @@ func TestAge(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		connections   int
 		window, least time.Duration // least: what the drain must at least take, spread over all of the window
