@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -79,95 +76,4 @@ func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...stri
 	}
 	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
 	return p
-}
-
-func TestSignalEndsTheProcessCleanly(t *testing.T) {
-	p := startProcess(t)
-	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	reader.expect("tailwater:close", `{"reason":"drain"}`)
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v", err)
-	}
-}
-
-func TestSecondSignalIsImmediate(t *testing.T) {
-	p := startProcess(t, "TAILWATER_DRAIN_DELAY=1h")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	// From now on connections are asked to come back: the first signal has been taken.
-	eventually(t, "the process drains", func() bool {
-		event, err := dial(t, p.http+"/events/chat.room1", "").Next()
-		return err == nil && event.Type == "tailwater:close"
-	})
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	var exit *exec.ExitError
-	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
-		t.Errorf("after the second signal: %v", err)
-	}
-}
-
-// While messages keep coming, a stop ends every connection behind a whole frame, with nothing missing before it.
-func TestSignalUnderLoad(t *testing.T) {
-	for _, loops := range []string{"auto", "0"} {
-		t.Run("loops "+loops, func(t *testing.T) {
-			p := startProcess(t, "TAILWATER_HTTP_LOOPS="+loops, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_LIMIT_PUBLISH_RATE=0")
-			var readers []*subscription
-			for range 100 {
-				reader, _ := subscribe(t, p.http+"/events/chat.load", "")
-				readers = append(readers, reader)
-			}
-			var publishing, reading sync.WaitGroup
-			publishing.Go(func() {
-				for n := 0; ; n++ {
-					response, err := http.Post(p.http+"/events/chat.load", "text/plain", strings.NewReader(strconv.Itoa(n)))
-					if err != nil {
-						return // it has stopped
-					}
-					response.Body.Close()
-				}
-			})
-			var some sync.WaitGroup // until all have had a few
-			some.Add(len(readers))
-			for _, reader := range readers {
-				hasSome := sync.OnceFunc(some.Done)
-				reading.Go(func() {
-					defer hasSome()
-					for n := 0; ; n++ {
-						event, err := reader.Next()
-						if n == 20 {
-							hasSome()
-						}
-						switch {
-						case err != nil:
-							t.Errorf("behind %d messages: %v", n, err)
-							return
-						case event.Type == "tailwater:close":
-							if _, err := reader.Next(); err == nil {
-								t.Error("it goes on behind its end")
-							}
-							return
-						case event.Data != strconv.Itoa(n):
-							t.Errorf("message %d is %+v", n, event)
-							return
-						}
-					}
-				})
-			}
-			some.Wait()
-			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-			reading.Wait()
-			if err := p.cmd.Wait(); err != nil {
-				t.Errorf("after SIGTERM: %v", err)
-			}
-			publishing.Wait()
-		})
-	}
 }

@@ -1,13 +1,17 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"os/exec"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
-
-	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // dialRaw opens a connection that takes little, and sends a request of that many copies.
@@ -51,47 +55,109 @@ func TestClientsCannotHoldUpTheStop(t *testing.T) {
 	witness.expect("tailwater:close", `{"reason":"drain"}`)
 }
 
-func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
-	for name, test := range map[string]struct{ config, says string }{
-		"syntax":           {"authorization {", "TAILWATER_EMBED_CONFIG"},
-		"open to everyone": {`listen: "0.0.0.0:0"`, "authorization"},
-		"accounts":         {`accounts { A { users = [ { user: a, password: b } ] } }`, "TAILWATER_NATS_CREDS"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Chdir(t.TempDir())
-			t.Setenv("TAILWATER_EMBED_CONFIG", writeFile(t, t.TempDir(), "nats.conf", test.config))
-			for _, command := range []string{"check", "serve"} {
-				code, _, stderr := call(t, command)
-				if code != exitUsage || !strings.Contains(stderr, test.says) {
-					t.Errorf("%s: exit code %d: %s", command, code, stderr)
-				}
+func TestSignalEndsTheProcessCleanly(t *testing.T) {
+	p := startProcess(t)
+	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	reader.expect("tailwater:close", `{"reason":"drain"}`)
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+func TestSecondSignalIsImmediate(t *testing.T) {
+	p := startProcess(t, "TAILWATER_DRAIN_DELAY=1h")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	// From now on connections are asked to come back: the first signal has been taken.
+	eventually(t, "the process drains", func() bool {
+		event, err := dial(t, p.http+"/events/chat.room1", "").Next()
+		return err == nil && event.Type == "tailwater:close"
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("after the second signal: %v", err)
+	}
+}
+
+// While messages keep coming, a stop ends every connection behind a whole frame, with nothing missing before it.
+func TestSignalUnderLoad(t *testing.T) {
+	for _, loops := range []string{"auto", "0"} {
+		t.Run("loops "+loops, func(t *testing.T) {
+			p := startProcess(t, "TAILWATER_HTTP_LOOPS="+loops, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_LIMIT_PUBLISH_RATE=0")
+			var readers []*subscription
+			for range 100 {
+				reader, _ := subscribe(t, p.http+"/events/chat.load", "")
+				readers = append(readers, reader)
 			}
+			var publishing, reading sync.WaitGroup
+			publishing.Go(func() {
+				for n := 0; ; n++ {
+					response, err := http.Post(p.http+"/events/chat.load", "text/plain", strings.NewReader(strconv.Itoa(n)))
+					if err != nil {
+						return // it has stopped
+					}
+					response.Body.Close()
+				}
+			})
+			var some sync.WaitGroup // until all have had a few
+			some.Add(len(readers))
+			for _, reader := range readers {
+				hasSome := sync.OnceFunc(some.Done)
+				reading.Go(func() {
+					defer hasSome()
+					for n := 0; ; n++ {
+						event, err := reader.Next()
+						if n == 20 {
+							hasSome()
+						}
+						switch {
+						case err != nil:
+							t.Errorf("behind %d messages: %v", n, err)
+							return
+						case event.Type == "tailwater:close":
+							if _, err := reader.Next(); err == nil {
+								t.Error("it goes on behind its end")
+							}
+							return
+						case event.Data != strconv.Itoa(n):
+							t.Errorf("message %d is %+v", n, event)
+							return
+						}
+					}
+				})
+			}
+			some.Wait()
+			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			reading.Wait()
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("after SIGTERM: %v", err)
+			}
+			publishing.Wait()
 		})
 	}
 }
 
-func TestCheckFindsMissingPermissions(t *testing.T) {
-	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf",
-		`authorization { users = [ { user: a, password: b, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>", "$JS.EVENT.ADVISORY.STREAM.*.>"] } } ] }`))
-	t.Setenv("TAILWATER_NATS_URL", strings.Replace(server.URL(), "nats://", "nats://a:b@", 1))
-	t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "ok.>")
-	if code, _, stderr := call(t, "check"); code != 0 {
-		t.Errorf("allowed: exit code %d: %s", code, stderr)
+func TestStopTellsEveryConnection(t *testing.T) {
+	n := startNode(t, nil)
+	var readers []*subscription
+	for range 20 {
+		reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
+		readers = append(readers, reader)
 	}
-	t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "ok.>,news.>")
-	code, _, stderr := call(t, "check")
-	if code != exitFailure || !strings.Contains(stderr, "news.>") {
-		t.Errorf("not allowed: exit code %d: %s", code, stderr)
-	}
-}
-
-func TestBannerNamesAHostThatWorks(t *testing.T) {
-	n := startNode(t, openToAll(settings{"HTTP_HOSTS": "chat.example.com"}))
-	banner := n.Banner()
-	if want := "curl -H 'Host: chat.example.com' -d hello " + n.URL(); !strings.Contains(banner, want) {
-		t.Errorf("the banner lacks %q:\n%s", want, banner)
-	}
-	if strings.Contains(banner, "Page") {
-		t.Errorf("the banner names a page that is refused:\n%s", banner)
+	n.stop(t)
+	for _, reader := range readers {
+		reader.expect("tailwater:close", `{"reason":"drain"}`)
+		if _, err := reader.Next(); err == nil {
+			t.Error("the connection goes on after its end")
+		}
 	}
 }
