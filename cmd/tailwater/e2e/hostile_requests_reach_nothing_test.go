@@ -23,6 +23,7 @@ func TestHostileRequests(t *testing.T) {
 	if len(all) < 4*300 {
 		t.Fatalf("there are only %d intrusions", len(all))
 	}
+	all = everyNth(all, length(3, 1)) // eight of them are about one subject: all kinds are among them
 	b := openHostileFixture(t, callers, http.DefaultClient)
 	for i, s := range b.strangers {
 		b.answers[i] = s.intrude(t, b.node.Address(), share(all, i))
@@ -181,4 +182,12 @@ func watchMisplaced(t *testing.T, conn *nats.Conn, strangers []stranger) func() 
 		defer mu.Unlock()
 		return found
 	}
+}
+
+// everyNth returns the first intrusion, and each that is n further.
+func everyNth(all []intrusion, n int) (some []intrusion) {
+	for i := 0; i < len(all); i += n {
+		some = append(some, all[i])
+	}
+	return some
 }
