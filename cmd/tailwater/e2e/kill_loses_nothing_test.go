@@ -28,6 +28,7 @@ func TestChaosBridgeIsKilledEmbedded(t *testing.T) {
 
 // The bridge is killed in front of a server of its own accord, which goes on taking messages meanwhile.
 func TestChaosBridgeIsKilledExternal(t *testing.T) {
+	onlySoak(t) // TestChaosBridgeIsKilledEmbedded kills the bridge as well, with its server inside
 	c := startChaos(t)
 	server := bridgetest.StartNATSServer(t)
 	createStream(t, connectJetStream(t, server.URL()), nil)
