@@ -3,12 +3,10 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"strconv"
-	"sync"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
