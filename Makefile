@@ -13,17 +13,18 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m ./cmd/tailwater/e2e ./... # the longest first
+	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m -parallel=8 ./bridge/source ./cmd/tailwater/e2e ./... # the longest first; parallel tests wait for most of their time
 
 CLIENTS := cmd/tailwater/e2e/clients
 clients: ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table
 	npm ci --prefix=$(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error
 	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e/clients -clients
 
-soak: ## run the chaos tests in their long form, proxies and pages, and the rule of gaps on many streams: ten minutes
-	go test -count=1 -timeout=15m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies' ./cmd/tailwater/e2e -soak
+soak: ## run the chaos tests and attacks in their long form, proxies and pages, the rule of gaps on many streams, and the whole comparison: eleven minutes
+	go test -count=1 -timeout=15m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$' ./cmd/tailwater/e2e -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
 	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$' ./bridge/source -soak
+	go test -count=1 -run='^TestCompare$$' ./cmd/compare -soak
 
 lint: ## check style and the order of imports
 	go mod tidy -diff

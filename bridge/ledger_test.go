@@ -11,7 +11,7 @@ import (
 
 // A caller that is alone gets what it may, each that comes a part of what is left, and nobody the last of it.
 func TestLedgerLeavesRoomForOthers(t *testing.T) {
-	const total = 1 << 20
+	const total = 1 << 16
 	for most, shares := range map[int64][]float64{
 		total / 2: {1. / 2, 1. / 4, 1. / 8, 1. / 16},
 		total / 8: {1. / 8, 7. / 64, 49. / 512},

@@ -11,10 +11,10 @@ import (
 // What all feeds hold together stays below what they may, whatever their frames are like, and also where the feeds that came
 // first are quiet when others come.
 func TestFeedsHoldNoMoreThanTheyMay(t *testing.T) {
-	const total = 8 << 20
+	const total = 4 << 20
 	for name, parts := range map[string]int{"one part": 1, "several parts": 8} {
 		t.Run(name, func(t *testing.T) {
-			hub, source := newHub(t, bridge.Memory{Frames: 1 << 16, Bytes: 2 << 20, Total: total})
+			hub, source := newHub(t, bridge.Memory{Frames: 1 << 16, Bytes: 1 << 20, Total: total})
 			base := heap()
 			for i := range 200 {
 				read(t, hub, bridge.Resume{}, bridge.Subject(fmt.Sprint("a.", i)))
@@ -24,7 +24,7 @@ func TestFeedsHoldNoMoreThanTheyMay(t *testing.T) {
 					all = append(all, bridge.Part{At: bridge.Position{Epoch: fmt.Sprint("e", j)}})
 				}
 				feed.Begin(all)
-				for seq := range uint64(max(100, 25_000/(i+1))) {
+				for seq := range uint64(max(50, 12_500/(i+1))) {
 					feed.Append(&bridge.Message{Subject: "a", Position: bridge.Position{Epoch: fmt.Sprint("e", seq%uint64(parts)), Seq: seq + 1, Time: time.Now().UnixNano()}})
 				}
 			}

@@ -11,7 +11,7 @@ import (
 // What is published without waiting for an acknowledgement, as nats pub does, is stored all the same: a stream takes it
 // in faster than it writes.
 func TestFlood(t *testing.T) {
-	const messages = 200_000
+	const messages = 60_000 // six times what the server has room for by default
 	if stored := flood(t, start(t, usual(t)), messages); stored != messages {
 		t.Errorf("%d of %d messages are stored", stored, messages)
 	}
@@ -19,7 +19,7 @@ func TestFlood(t *testing.T) {
 
 // A file may set less aside. Without this the other test would hold for a server that never needs the room.
 func TestFloodWithoutRoom(t *testing.T) {
-	const messages = 50_000
+	const messages = 20_000
 	server := start(t, withFile(t, "jetstream { max_buffered_msgs: 100 }"))
 	if stored := flood(t, server, messages); stored >= messages {
 		t.Errorf("all %d messages are stored, although the file leaves no room for them", messages)

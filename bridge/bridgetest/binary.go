@@ -1,10 +1,12 @@
 package bridgetest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -22,9 +24,16 @@ var Tailwater = sync.OnceValues(func() (string, error) {
 	return build("tailwater", "github.com/tailwater/tailwater/cmd/tailwater")
 })
 
-// natsServerBinary does the same for the server of go.mod.
+// natsServerBinary returns the path of the server of go.mod. Go keeps the binary among what it has built, so that it is linked once for
+// all packages and all runs.
 var natsServerBinary = sync.OnceValues(func() (string, error) {
-	return build("nats-server", "github.com/nats-io/nats-server/v2")
+	command := exec.Command("go", "tool", "-n", "nats-server")
+	command.Dir = folder
+	out, err := command.CombinedOutput()
+	if err = errors.Join(errFolder, err); err != nil {
+		return "", fmt.Errorf("build nats-server: %w: %s", err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
 })
 
 // RemoveBinaries deletes the commands that tests have built; for TestMain, after the tests.

@@ -8,7 +8,7 @@ import (
 )
 
 func TestAccept(t *testing.T) {
-	b := newBed(t, config())
+	b := newFixture(t, config())
 	for _, test := range []struct {
 		accept  string // several headers are separated by line ends
 		isLines bool
@@ -66,7 +66,7 @@ func FuzzAccept(f *testing.F) {
 	for _, accept := range []string{"*/*", "application/x-ndjson;q=0.5, text/event-stream", "a/b;c=\"d,e\\\"\";q=0.1,*/*", ";q=1,", "\"", "text/*;q=1e3"} {
 		f.Add(accept)
 	}
-	b := newBed(f, config())
+	b := newFixture(f, config())
 	chosen := func(accept string) string {
 		r := httptest.NewRequest(http.MethodHead, "/events/chat.a", nil)
 		r.Header = http.Header{"Accept": {accept}}

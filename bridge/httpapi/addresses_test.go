@@ -12,7 +12,7 @@ import (
 )
 
 // overWriters runs a test with event loops, and with a goroutine for each connection.
-func overWriters(t *testing.T, c httpapi.Config, room outlet.Room, test func(*testing.T, *bed)) {
+func overWriters(t *testing.T, c httpapi.Config, room outlet.Room, test func(*testing.T, *fixture)) {
 	for name, loops := range map[string]int{"loop": 1, "plain": 0} {
 		t.Run(name, func(t *testing.T) {
 			c.Places = outlet.NewPlaces(room)
@@ -22,7 +22,7 @@ func overWriters(t *testing.T, c httpapi.Config, room outlet.Room, test func(*te
 }
 
 // open opens a connection through a proxy as somebody, and tells whether there was a place.
-func (b *bed) open(t *testing.T, address string) (*connection, bool) {
+func (b *fixture) open(t *testing.T, address string) (*connection, bool) {
 	t.Helper()
 	response := b.send(t, http.MethodGet, "/events/chat.room1", nil, "X-Forwarded-For", address)
 	if response.StatusCode != http.StatusOK {
@@ -41,7 +41,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	const each = 3
 	c := config()
 	c.Proxies = proxies
-	overWriters(t, c, outlet.Room{Each: each, Proxies: proxies}, func(t *testing.T, b *bed) {
+	overWriters(t, c, outlet.Room{Each: each, Proxies: proxies}, func(t *testing.T, b *fixture) {
 		const ada, bob, eve = "192.0.2.1", "2001:db8::1", "2001:db8::2" // bob and eve share a network
 		var hers []*connection
 		for range each {
@@ -84,7 +84,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 
 // The connections that a stop ends are counted out as well.
 func TestDrainFreesEveryPlace(t *testing.T) {
-	overWriters(t, config(), outlet.Room{Each: 50}, func(t *testing.T, b *bed) {
+	overWriters(t, config(), outlet.Room{Each: 50}, func(t *testing.T, b *fixture) {
 		for range 50 {
 			if _, ok := b.open(t, "192.0.2.1"); !ok { // from no proxy, so it is one address
 				t.Fatal("there was no place")

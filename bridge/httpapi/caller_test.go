@@ -100,7 +100,7 @@ func signedIn(t testing.TB) (httpapi.Config, *fakeAuth) {
 }
 
 // status gives the status of a request, without waiting for the end of its answer.
-func (b *bed) status(t *testing.T, method, target string, headers ...string) int {
+func (b *fixture) status(t *testing.T, method, target string, headers ...string) int {
 	t.Helper()
 	response := b.send(t, method, target, nil, headers...)
 	response.Body.Close()

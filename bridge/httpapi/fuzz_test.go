@@ -12,7 +12,7 @@ import (
 )
 
 // serve gives the answer to a request that never was on a network.
-func (b *bed) serve(r *http.Request) *httptest.ResponseRecorder {
+func (b *fixture) serve(r *http.Request) *httptest.ResponseRecorder {
 	r.Host = "localhost"
 	w := httptest.NewRecorder()
 	b.api.ServeHTTP(w, r)
@@ -34,7 +34,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(query)
 	}
 	c, _ := signedIn(f)
-	b := newBed(f, c)
+	b := newFixture(f, c)
 	f.Fuzz(func(t *testing.T, query string) {
 		b.store.asked = nil
 		r := httptest.NewRequest(http.MethodHead, "/events", nil)
@@ -74,7 +74,7 @@ func FuzzPost(f *testing.F) {
 	f.Add("application/octet-stream", "open", "", []byte("\xff\xfe"))
 	f.Add("text/plain; x=\r\n", "a\r\nb", "\x00", []byte("caf\xe9"))
 	f.Add("", "a\u2028b", strings.Repeat("k", 300), bytes.Repeat([]byte("x"), bodyLimit+1))
-	b := newBed(f, config())
+	b := newFixture(f, config())
 	f.Fuzz(func(t *testing.T, kind, event, key string, body []byte) {
 		b.publisher.got = nil
 		r := httptest.NewRequest(http.MethodPost, "/events/chat.a", bytes.NewReader(body))

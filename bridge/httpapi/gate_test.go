@@ -127,7 +127,7 @@ func TestOwnOriginHasTheScheme(t *testing.T) {
 			c := config()
 			c.Access = httpapi.Access{Hosts: []string{"events.example.com"}}
 			c.Proxies = test.proxies
-			b := newBed(t, c)
+			b := newFixture(t, c)
 			server := httptest.NewUnstartedServer(b.api)
 			if test.tls {
 				server.StartTLS()
@@ -205,7 +205,7 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 func TestStrictTransportSecurity(t *testing.T) {
 	c := config()
 	c.Access = httpapi.Access{}
-	b := newBed(t, c)
+	b := newFixture(t, c)
 	b.server = httptest.NewTLSServer(b.api)
 	t.Cleanup(b.server.Close)
 	for host, want := range map[string]string{

@@ -34,7 +34,7 @@ var panics = map[string]http.HandlerFunc{
 	"/abort": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 }
 
-func withPanics(t *testing.T) *bed {
+func withPanics(t *testing.T) *fixture {
 	c := config()
 	c.Pages = func(path string) http.Handler {
 		if page, has := panics[path]; has {

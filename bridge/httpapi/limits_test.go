@@ -16,12 +16,12 @@ import (
 )
 
 // turnedAway checks an answer that ends at once, and asks the client to come back.
-func (b *bed) turnedAway(t *testing.T, headers ...string) {
+func (b *fixture) turnedAway(t *testing.T, headers ...string) {
 	t.Helper()
 	b.turnedAwayFor(t, bridge.CloseBusy, headers...)
 }
 
-func (b *bed) turnedAwayFor(t *testing.T, reason string, headers ...string) {
+func (b *fixture) turnedAwayFor(t *testing.T, reason string, headers ...string) {
 	t.Helper()
 	a := b.do(t, http.MethodGet, "/events/chat.room1", nil, headers...)
 	if a.status != http.StatusOK || !a.broken || a.header.Get("Content-Type") != "text/event-stream" || a.header.Get("Cache-Control") != "no-store, no-transform" {
@@ -41,7 +41,7 @@ func (b *bed) turnedAwayFor(t *testing.T, reason string, headers ...string) {
 }
 
 // limited checks that nothing was logged but that limits were met, and by whom.
-func (b *bed) limited(t *testing.T, reason, caller string) {
+func (b *fixture) limited(t *testing.T, reason, caller string) {
 	t.Helper()
 	text := b.log.String()
 	want := `level=INFO msg="a limit was met" limit=` + reason + ` caller=` + caller + "\n"

@@ -16,7 +16,7 @@ const (
 )
 
 // fill lets the API have an answer of some megabytes, more than sockets hold.
-func (b *bed) fill(t *testing.T) {
+func (b *fixture) fill(t *testing.T) {
 	t.Helper()
 	b.get(t, "/events/chat.room1", "Accept", "application/x-ndjson") // keeps the feed, and what is in its memory
 	eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
@@ -28,7 +28,7 @@ func (b *bed) fill(t *testing.T) {
 const pollAll = "/events/chat.room1?poll=1&lastEventId=test-0"
 
 // pollDeaf sends a poll, and reads nothing.
-func (b *bed) pollDeaf(t *testing.T) {
+func (b *fixture) pollDeaf(t *testing.T) {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
 	if err != nil {

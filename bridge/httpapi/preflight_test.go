@@ -8,7 +8,7 @@ import (
 )
 
 // preflight asks as a browser does, and returns the headers that may be sent, in lower case.
-func (b *bed) preflight(t *testing.T, origin, method, headers string) (answer, []string) {
+func (b *fixture) preflight(t *testing.T, origin, method, headers string) (answer, []string) {
 	t.Helper()
 	a := b.do(t, http.MethodOptions, "/events/chat.room1", nil, "Origin", origin, "Access-Control-Request-Method", method, "Access-Control-Request-Headers", headers)
 	allowed := strings.Split(strings.ToLower(a.header.Get("Access-Control-Allow-Headers")), ", ")

@@ -13,7 +13,7 @@ import (
 )
 
 // post sends a message as somebody, without a network.
-func (b *bed) post(peer string) *httptest.ResponseRecorder {
+func (b *fixture) post(peer string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "http://localhost/events/chat.room1", strings.NewReader("x"))
 	r.RemoteAddr = peer
 	w := httptest.NewRecorder()
@@ -22,7 +22,7 @@ func (b *bed) post(peer string) *httptest.ResponseRecorder {
 }
 
 // accepted counts how many of many posts are accepted at once.
-func (b *bed) accepted(peer string) (count int) {
+func (b *fixture) accepted(peer string) (count int) {
 	for range 1000 {
 		if b.post(peer).Code == http.StatusAccepted {
 			count++
@@ -35,7 +35,7 @@ func TestPublishRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config()
 		c.Limits.Publishes = 20
-		b := newBed(t, c)
+		b := newFixture(t, c)
 		if n := b.accepted("192.0.2.1:1"); n != 100 {
 			t.Errorf("%d at once", n)
 		}
@@ -71,7 +71,7 @@ func TestSlowPublishRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config()
 		c.Limits.Publishes = 1.0 / 60
-		b := newBed(t, c)
+		b := newFixture(t, c)
 		for range 3 {
 			if n := b.accepted("192.0.2.1:1"); n != 1 {
 				t.Errorf("%d at once", n)
@@ -85,7 +85,7 @@ func TestSlowPublishRate(t *testing.T) {
 }
 
 func TestNoPublishRate(t *testing.T) {
-	b := newBed(t, config())
+	b := newFixture(t, config())
 	if n := b.accepted("192.0.2.1:1"); n != 1000 {
 		t.Errorf("%d at once", n)
 	}
@@ -115,7 +115,7 @@ func TestCallersAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config()
 		c.Limits.Publishes = 1
-		b := newBed(t, c)
+		b := newFixture(t, c)
 		var seen int
 		for i := range 300_000 {
 			b.api.Allow(fmt.Sprint(i))

@@ -11,7 +11,7 @@ import (
 )
 
 // ask sends a request as somebody, without a network.
-func (b *bed) ask(method, target, peer string) *httptest.ResponseRecorder {
+func (b *fixture) ask(method, target, peer string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://localhost"+target, nil)
 	r.RemoteAddr = peer
 	w := httptest.NewRecorder()
@@ -31,7 +31,7 @@ func TestReadRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config()
 		c.Limits.Reads = 200
-		b := newBed(t, c)
+		b := newFixture(t, c)
 		served := func(peer string, method, target string) (count int) {
 			for range 3000 {
 				if w := b.ask(method, target, peer); w.Code == http.StatusOK && !strings.Contains(w.Body.String(), "tailwater:close") {
@@ -75,7 +75,7 @@ func TestReadRate(t *testing.T) {
 func TestLongNamesAreHashed(t *testing.T) {
 	c := config()
 	c.Limits.Publishes = 1
-	b := newBed(t, c)
+	b := newFixture(t, c)
 	long := strings.Repeat("x", 8<<10)
 	before := heapNow()
 	for i := range 20_000 {

@@ -93,7 +93,7 @@ func TestCookieIsSecure(t *testing.T) {
 	} {
 		c, _ := signedIn(t)
 		c.Access.LoopbackHosts, c.Proxies, c.Cookie = false, test.proxies, test.cookie
-		b := newBed(t, c)
+		b := newFixture(t, c)
 		b.server = httptest.NewUnstartedServer(b.api)
 		if test.tls {
 			b.server.StartTLS()

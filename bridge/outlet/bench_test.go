@@ -18,8 +18,8 @@ func BenchmarkServe(b *testing.B) {
 
 func benchmarkServe(b *testing.B, p protocol) {
 	const readers, burst = 100, 100
-	bed := newBed(b, p.on(patient), plenty)
-	server := bed.serve(b, p)
+	fixture := newFixture(b, p.on(patient), plenty)
+	server := fixture.serve(b, p)
 	var delivered atomic.Int64
 	wake := make(chan struct{}, 1)
 	var reading sync.WaitGroup
@@ -50,7 +50,7 @@ func benchmarkServe(b *testing.B, p protocol) {
 	published := int64(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		bed.publish(payload)
+		fixture.publish(payload)
 		if published++; published%burst == 0 {
 			for delivered.Load() < published*readers*99/100 { // an "id: " that is split between two reads is not seen
 				<-wake
@@ -68,8 +68,8 @@ func benchmarkServe(b *testing.B, p protocol) {
 func BenchmarkLargeFrames(b *testing.B) {
 	for _, p := range []protocol{protocols[0], protocols[3]} {
 		b.Run(p.name, func(b *testing.B) {
-			bed := newBed(b, p.on(patient), plenty)
-			server := bed.serve(b, p)
+			fixture := newFixture(b, p.on(patient), plenty)
+			server := fixture.serve(b, p)
 			stream, _, err := begin(send(b, server, net.Dialer{}))
 			if err != nil {
 				b.Fatal(err)
@@ -77,7 +77,7 @@ func BenchmarkLargeFrames(b *testing.B) {
 			payload := bytes.Repeat([]byte("x"), 1<<20)
 			b.SetBytes(int64(len(payload)))
 			for b.Loop() {
-				bed.publish(payload)
+				fixture.publish(payload)
 				if _, err := stream.Next(); err != nil {
 					b.Fatal(err)
 				}

@@ -64,9 +64,9 @@ func bodyOf(text *bufio.Reader, version string, body io.Writer) error {
 
 // Whatever clients take at a time, and whether they know chunks: all get the same bytes, and none gets the last chunk.
 func TestChunksAreExact(t *testing.T) {
-	const messages = 2000
+	const messages = 1000 // every size that numbered has
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		var reading sync.WaitGroup
 		bodies := make([]bytes.Buffer, 8)
@@ -76,8 +76,8 @@ func TestChunksAreExact(t *testing.T) {
 			text := answerOf(t, conn, version)
 			reading.Go(func() {
 				if i < len(bodies)/2 {
-					// It takes nothing until most was published: the socket is full, in the middle of anything.
-					eventually(t, "most was published", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.position.Seq >= messages/2 })
+					// It takes nothing until all was published: the socket is full, in the middle of anything.
+					eventually(t, "all was published", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.position.Seq >= messages })
 				}
 				if err := bodyOf(text, version, &bodies[i]); err != nil {
 					t.Errorf("HTTP/%s: %v", version, err)
@@ -112,8 +112,9 @@ func TestChunksAreExact(t *testing.T) {
 
 // A connection that was not to be served breaks off like any other, in lines too.
 func TestLinesBreakOff(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

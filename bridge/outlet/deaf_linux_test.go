@@ -30,7 +30,7 @@ func TestClientWithoutNetworkIsCut(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.Heartbeat, config.WriteTimeout = 50*time.Millisecond, writeTimeout
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		gone, _ := dial(t, server), dial(t, server)
 		deafen(t, gone)

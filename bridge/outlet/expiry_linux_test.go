@@ -7,6 +7,7 @@ import (
 
 // A token that expires after longer than a Duration can say costs no look at each tick.
 func TestFarExpiry(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	l := &loop{outlet: &Outlet{config: Config{Heartbeat: time.Hour}}, clock: now, wheel: newWheel(time.Second)}
 	for _, expires := range []time.Time{now.Add(time.Hour), now.AddDate(400, 0, 0), time.Unix(1e18, 0)} {

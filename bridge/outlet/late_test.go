@@ -13,7 +13,7 @@ import (
 // connection that ends without an answer would be a 502, and the end of an EventSource.
 func TestWhoComesBehindTheEndIsToldToComeBack(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		b.outlet.Drain(context.Background(), 0)
 		b.close()

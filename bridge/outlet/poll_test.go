@@ -18,7 +18,7 @@ import (
 )
 
 // fill makes a feed that holds messages of a size, and returns the path of a poll that asks for so many of them.
-func (b *bed) fill(t *testing.T, messages, size, asked int) (path string) {
+func (b *fixture) fill(t *testing.T, messages, size, asked int) (path string) {
 	t.Helper()
 	keeper, err := b.hub.Read([]bridge.Subject{subject}, bridge.Framing{Format: bridge.Lines}, bridge.Resume{})
 	if err != nil {
@@ -50,9 +50,10 @@ func polled(t *testing.T, server *httptest.Server, path string) (string, error) 
 
 // A poll has what was asked for, and ends cleanly, so that its connection goes on.
 func TestPollEndsCleanly(t *testing.T) {
+	t.Parallel()
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, p.on(patient), plenty)
+			b := newFixture(t, p.on(patient), plenty)
 			path := b.fill(t, 10, 20_000, 7)
 			server := b.serve(t, p)
 			for range 3 {
@@ -75,10 +76,11 @@ func TestPollEndsCleanly(t *testing.T) {
 
 // A client that does not take its answer is cut, and cannot take what it has for the whole.
 func TestPollThatIsNotTakenIsCut(t *testing.T) {
+	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = writeTimeout
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		path := b.fill(t, 50, 64<<10, 50)
 		server := b.serve(t, p)
 		conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
@@ -103,11 +105,11 @@ func TestPollThatIsNotTakenIsCut(t *testing.T) {
 // However many do not take their answers: each costs what is being written to it, and nobody else has to wait.
 func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
-		path := b.fill(t, 400, 64<<10, 400)
+		b := newFixture(t, p.on(patient), plenty)
+		const polls, frames = 25, 100
+		path := b.fill(t, frames, 64<<10, frames)
 		server := b.serve(t, p)
 		before := heap()
-		const polls = 100
 		for range polls {
 			conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
 			if err != nil {
@@ -119,11 +121,11 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 			}
 		}
 		eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == polls })
-		if text, err := polled(t, server, path); err != nil || len(text) < 400*64<<10 {
+		if text, err := polled(t, server, path); err != nil || len(text) < frames*64<<10 {
 			t.Errorf("another has %d bytes, %v", len(text), err)
 		}
 		if grown := heap() - before; grown > polls*256<<10 {
-			t.Errorf("%d polls of %d MiB, and the heap has grown by %d MiB", polls, 400*64>>10, grown>>20)
+			t.Errorf("%d polls of %d MiB, and the heap has grown by %d MiB", polls, frames*64>>10, grown>>20)
 		}
 		server.CloseClientConnections()
 		eventually(t, "all have ended", func() bool { return b.outlet.Stats().Polls == 0 })
@@ -138,7 +140,7 @@ func TestPollOfASilentStore(t *testing.T) {
 	}{"from the beginning": {silentSource(nil), 0}, "later": {source: sourceOf{&stuckStream{}}, lines: 4}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBed(t, patient, plenty)
+				b := newFixture(t, patient, plenty)
 				hub := bridge.NewHub(test.source, 0, plenty)
 				defer hub.Close()
 				reader, err := hub.Read([]bridge.Subject{subject}, bridge.Framing{Format: bridge.Lines}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}})
@@ -187,7 +189,8 @@ func (s *stuckStream) Page(ctx context.Context, _ []bridge.Subject, from, _ uint
 
 // A drain waits for polls, lets none begin, and makes those that a client takes slowly shorter.
 func TestPollsWhileDraining(t *testing.T) {
-	b := newBed(t, patient, plenty)
+	t.Parallel()
+	b := newFixture(t, patient, plenty)
 	path := b.fill(t, 200, 64<<10, 200)
 	server := b.serve(t, protocols[0])
 	conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())

@@ -28,11 +28,12 @@ const writeTimeout = 150 * time.Millisecond
 var large = bytes.Repeat([]byte("x"), 64<<10)
 
 func TestSlowClientIsCut(t *testing.T) {
+	t.Parallel()
 	config := patient
 	config.WriteTimeout = writeTimeout
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
-			b := newBed(t, p.on(config), plenty)
+			b := newFixture(t, p.on(config), plenty)
 			server := b.serve(t, p)
 			c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
 			eventually(t, "the client is cut", func() bool {
@@ -51,10 +52,11 @@ func TestSlowClientIsCut(t *testing.T) {
 }
 
 func TestSlowClientIsReset(t *testing.T) {
+	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = writeTimeout
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		c := dial(t, server)
 		start := time.Now()
@@ -79,7 +81,7 @@ func TestSlowClientIsReset(t *testing.T) {
 // What a client that does not read costs the others: nothing.
 func TestStalledClientDelaysNobody(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), bridge.Memory{Frames: 20, Bytes: 1 << 30})
+		b := newFixture(t, p.on(patient), bridge.Memory{Frames: 20, Bytes: 1 << 30})
 		server := b.serve(t, p)
 		stalled := dial(t, server)
 		var others []*client
@@ -88,7 +90,7 @@ func TestStalledClientDelaysNobody(t *testing.T) {
 			others = append(others, c)
 		}
 		data := string(large[:8<<10])
-		const messages = 500
+		const messages = 300
 		for i := range messages {
 			b.publish(fmt.Append(nil, i, data))
 			for _, c := range others {
@@ -129,19 +131,17 @@ func TestStalledClientDelaysNobody(t *testing.T) {
 // A client that does not read holds its cursor and what is being written; the messages are the feed's, which forgets them.
 func TestStalledClientsCostBoundedMemory(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), bridge.Memory{Frames: 16, Bytes: 1 << 20})
+		b := newFixture(t, p.on(patient), bridge.Memory{Frames: 16, Bytes: 1 << 20})
 		server := b.serve(t, p)
 		for range 20 {
 			dial(t, server)
 		}
-		witness := dial(t, server)
+		fast, _ := connect(t, server, "")
 		before := heap()
 		const messages = 300
 		for range messages {
 			b.publish(bytes.Clone(large))
-			if _, err := witness.Next(); err != nil {
-				t.Fatal(err)
-			}
+			fast.next(t)
 		}
 		if grown := heap() - before; grown > 10<<20 {
 			t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
@@ -173,7 +173,7 @@ func TestStuckLogDelaysNobody(t *testing.T) {
 		log := stuckLog{slog.DiscardHandler, make(chan struct{}, 1), make(chan struct{})}
 		config := patient
 		config.WriteTimeout, config.Log = writeTimeout, slog.New(enabled{log})
-		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
+		b := newFixture(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
 		server := b.serve(t, p)
 		t.Cleanup(func() { close(log.release) })
 		_ = dial(t, server)
@@ -204,10 +204,12 @@ func (enabled) Enabled(context.Context, slog.Level) bool { return true }
 // What an earlier answer on the same connection left in the kernel is nothing that the event stream has sent. A client that
 // reads it slowly is not cut.
 func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
+	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
+		t.Parallel()
 		config := patient
 		config.WriteTimeout = slowly
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		b.earlier = bytes.Repeat([]byte("e"), 48<<10)
 		server := b.serve(t, p)
 		conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
@@ -235,7 +237,7 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = writeTimeout
-		b := newBed(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
+		b := newFixture(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
 		server := b.serve(t, p)
 		_, first := connect(t, server, "") // keeps the feed
 		slow := dial(t, server)
@@ -253,11 +255,14 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 
 // The write timeout is for clients that take nothing. One that takes a third of a write in each is served.
 func TestClientThatTakesLittleIsNotCut(t *testing.T) {
+	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
+		t.Parallel()
 		b, server := serveLittle(t, p)
 		b.takeLittle(t, dial(t, server).conn)
 	})
 	t.Run("HTTP2", func(t *testing.T) {
+		t.Parallel()
 		b, server := serveLittle(t, protocol{tls: true, http2: true})
 		// What the client has not asked for waits in the server: this is the least that its library lets wait here.
 		server.Client().Transport.(*http.Transport).HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: 64 << 10}
@@ -268,25 +273,25 @@ func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 }
 
 // slowly is the timeout of clients that take a part of a write in each.
-const slowly = 4 * writeTimeout
+const slowly = 2 * time.Second
 
-func serveLittle(t *testing.T, p protocol) (*bed, *httptest.Server) {
+func serveLittle(t *testing.T, p protocol) (*fixture, *httptest.Server) {
 	config := patient
 	config.WriteTimeout = slowly
-	b := newBed(t, p.on(config), plenty)
+	b := newFixture(t, p.on(config), plenty)
 	return b, b.serve(t, p)
 }
 
-// takeLittle reads 24 KiB in each timeout, for five.
-func (b *bed) takeLittle(t *testing.T, body io.Reader) {
+// takeLittle reads 24 KiB in each timeout, for three: a write of 64 KiB lasts longer than one.
+func (b *fixture) takeLittle(t *testing.T, body io.Reader) {
 	t.Helper()
 	for range 8 { // more than it will have taken at the end
 		b.publish(large)
 	}
-	again := time.NewTicker(slowly / 16)
+	again := time.NewTicker(slowly / 32)
 	defer again.Stop()
 	taken, start := int64(0), time.Now()
-	for since := time.Duration(0); since < 5*slowly; since = time.Since(start) {
+	for since := time.Duration(0); since < 3*slowly; since = time.Since(start) {
 		<-again.C
 		n, err := io.CopyN(io.Discard, body, int64(since)*(24<<10)/int64(slowly)-taken)
 		if taken += n; err != nil {
@@ -316,7 +321,7 @@ func TestWriteTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				config := patient
 				config.WriteTimeout = timeout
-				b := newBed(t, config, plenty)
+				b := newFixture(t, config, plenty)
 				listener := newPipes()
 				server := &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 				go server.Serve(outlet.Listen(listener, nil))

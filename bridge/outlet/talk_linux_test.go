@@ -9,7 +9,7 @@ import (
 func TestClientsThatTalkCostLittle(t *testing.T) {
 	const most = 64 << 10
 	p := protocols[3]
-	b := newBed(t, p.on(patient), plenty)
+	b := newFixture(t, p.on(patient), plenty)
 	server := b.serve(t, p)
 	talker := dial(t, server)
 	if err := talker.conn.SetWriteBuffer(4 << 10); err != nil {

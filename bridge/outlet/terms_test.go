@@ -18,7 +18,7 @@ const closedByAuth = `{"reason":"auth"}`
 // overProtocols runs a test over every way in which connections come.
 func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
 	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) { test(t, p) })
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); test(t, p) })
 	}
 }
 
@@ -32,10 +32,11 @@ func (c *client) closes(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
-		b.terms.Store(&bridge.Terms{Until: time.Now().Add(300 * time.Millisecond)})
+		b.terms.Store(&bridge.Terms{Until: time.Now().Add(2 * time.Second)})
 		c, _ := connect(t, server, "")
 		b.publish([]byte("before"))
 		if event := c.next(t); event.Data != "before" {
@@ -51,8 +52,9 @@ func TestExpiry(t *testing.T) {
 
 // The end comes to a connection that is busy, too, and to one that has expired already.
 func TestExpiryOfABusyConnection(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		for _, left := range []time.Duration{200 * time.Millisecond, -time.Hour} {
 			b.terms.Store(&bridge.Terms{Until: time.Now().Add(left)})
@@ -74,8 +76,9 @@ func TestExpiryOfABusyConnection(t *testing.T) {
 }
 
 func TestRevocation(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		var mine, others atomic.Bool
 		b.terms.Store(&bridge.Terms{Revoked: mine.Load})
@@ -109,7 +112,7 @@ func TestRevocation(t *testing.T) {
 // Between the check of a token and the beginning of its connection, nobody can be told that it is revoked.
 func TestRevocationBeforeTheBeginning(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
-		b := newBed(t, p.on(patient), plenty)
+		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		b.terms.Store(&bridge.Terms{Revoked: func() bool { return true }})
 		b.publish([]byte("secret"))
@@ -124,10 +127,11 @@ func TestRevocationBeforeTheBeginning(t *testing.T) {
 
 // A client that takes nothing does not keep the connection: it ends as soon as it reads, or is cut.
 func TestRevocationOfAStalledConnection(t *testing.T) {
+	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.WriteTimeout = 500 * time.Millisecond
-		b := newBed(t, p.on(config), plenty)
+		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		var revoked atomic.Bool
 		b.terms.Store(&bridge.Terms{Revoked: revoked.Load})
@@ -146,7 +150,7 @@ func TestExpiryIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := patient
 		config.Age = 10 * time.Hour
-		b := newBed(t, config, plenty)
+		b := newFixture(t, config, plenty)
 		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
 		c := b.crowd(t, 20)
 		c.serving.Wait()
@@ -166,10 +170,11 @@ func TestExpiryIsExact(t *testing.T) {
 // A token expires by the clock on the wall. That may have been wrong when the process started, and may be set later: neither
 // ends a connection too early nor lets it live on.
 func TestExpiryFollowsTheClock(t *testing.T) {
+	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
 		config := patient
 		config.Heartbeat = 100 * time.Millisecond
-		b := newBedBy(t, p.on(config), plenty, 2*time.Hour)
+		b := newFixtureBy(t, p.on(config), plenty, 2*time.Hour)
 		server := b.serve(t, p)
 		b.fast.Store(0) // it is set
 		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
@@ -200,7 +205,7 @@ func TestExpiryFollowsTheClock(t *testing.T) {
 // The plain writer, where the time is not real.
 func TestExpiryOfASetClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, patient, plenty)
+		b := newFixture(t, patient, plenty)
 		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
 		c := b.crowd(t, 5)
 		time.Sleep(10 * time.Minute)

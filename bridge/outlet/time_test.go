@@ -19,7 +19,7 @@ func TestHeartbeat(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				config := patient
 				config.Heartbeat = 15 * time.Second
-				b := newBed(t, config, plenty)
+				b := newFixture(t, config, plenty)
 				out := &sink{}
 				ctx, cancel := context.WithCancel(t.Context())
 				var serving sync.WaitGroup
@@ -63,7 +63,7 @@ type crowd struct {
 	serving sync.WaitGroup
 }
 
-func (b *bed) crowd(t *testing.T, size int) *crowd {
+func (b *fixture) crowd(t *testing.T, size int) *crowd {
 	t.Helper()
 	c := &crowd{ended: make([]time.Duration, size)}
 	start := time.Now()
@@ -108,7 +108,7 @@ func TestAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := patient
 		config.Age = time.Hour
-		b := newBed(t, config, plenty)
+		b := newFixture(t, config, plenty)
 		c := b.crowd(t, 200)
 		c.serving.Wait()
 		c.check(t, "age")
@@ -131,6 +131,7 @@ func TestAge(t *testing.T) {
 }
 
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		connections   int
 		window, least time.Duration // least: what the drain must at least take, spread over all of the window
@@ -142,7 +143,7 @@ func TestDrain(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(test.connections, " in ", test.window), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBed(t, patient, plenty)
+				b := newFixture(t, patient, plenty)
 				c := b.crowd(t, test.connections)
 				start := time.Now()
 				b.outlet.Drain(t.Context(), test.window)
@@ -177,7 +178,7 @@ func TestDrain(t *testing.T) {
 
 func TestDrainWithoutConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBed(t, patient, plenty)
+		b := newFixture(t, patient, plenty)
 		start := time.Now()
 		b.outlet.Drain(t.Context(), time.Minute)
 		if took := time.Since(start); took != 0 {
@@ -207,7 +208,7 @@ func TestBusyConnectionEnds(t *testing.T) {
 				if reason == "drain" {
 					config.Age = time.Hour
 				}
-				b := newBed(t, config, bridge.DefaultMemory)
+				b := newFixture(t, config, bridge.DefaultMemory)
 				start := time.Now()
 				out := &sink{before: func() {
 					if time.Since(start) < time.Minute {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,6 +41,7 @@ type bed struct {
 	hub    *bridge.Hub
 	conn   *nats.Conn    // the source's own
 	left   chan struct{} // one for each feed that was detached
+	isAway atomic.Bool   // whether the source cannot connect
 
 	mu      sync.Mutex
 	sockets []net.Conn // that the source dialed; not in process
@@ -87,8 +90,11 @@ func (b *bed) post(ctx context.Context, subject bridge.Subject, header map[strin
 	return err
 }
 
-// Dial makes the bed a nats.CustomDialer that keeps the sockets, so that a test can cut them.
+// Dial makes the bed a nats.CustomDialer that keeps the sockets, so that a test can cut them, and keep the source from coming back.
 func (b *bed) Dial(network, address string) (net.Conn, error) {
+	if b.isAway.Load() {
+		return nil, syscall.ECONNREFUSED
+	}
 	socket, err := (&net.Dialer{Timeout: patience}).Dial(network, address)
 	if err == nil {
 		b.mu.Lock()

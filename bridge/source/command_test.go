@@ -77,6 +77,9 @@ func TestEveryCommandMends(t *testing.T) {
 	}
 	for api, flag := range map[string]string{"": "", source.DomainAPI("hub"): " --js-domain=hub"} {
 		for name, a := range advices() {
+			if flag != "" && !strings.Contains(strings.Join(a.says, "\n"), "{D}") {
+				continue // it says the same in every domain
+			}
 			t.Run(api+" "+name, func(t *testing.T) { a.try(t, bridgetest.StartNATSServer(t, "-c", conf), api, flag) })
 		}
 	}

@@ -39,7 +39,7 @@ func requests(t *testing.T, conn *nats.Conn) (end func() map[string]int) {
 // However many clients come back at once after a restart, what they have missed is read once: for a subject and 1,000
 // messages with at most three requests.
 func TestHerdCostsFewRequests(t *testing.T) {
-	const backlog, herd = 1000, 5000
+	const backlog, herd = 1000, 1000 // a client for each place
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats

@@ -77,7 +77,7 @@ func (c *client) table(values map[string]string, end string) map[string]string {
 // However many subjects there are, no more than a page of their newest messages is read ahead of the client, with direct gets
 // or without. What changes while it reads is none the less right at its end, also where another client asks later.
 func TestNewestIsReadInPages(t *testing.T) {
-	const n, page = 1500, 1024
+	const n, page = 1100, 1024
 	for _, keep := range []int64{-1, 1} {
 		for _, where := range []struct {
 			direct  bool
@@ -222,8 +222,8 @@ func TestNewestAreRemovedMeanwhile(t *testing.T) {
 // A server that loses the consumer of a sweep, or is started again, makes nobody begin anew, and nothing comes twice. The link is
 // stopped while the consumer has sent a part, so that it cannot have sent all.
 func TestSweepLosesItsConsumer(t *testing.T) {
-	t.Parallel() // it waits for most of its time
-	const n, size = 3000, 8 << 10
+	t.Parallel()                  // it waits for most of its time
+	const n, size = 1500, 8 << 10 // more than a page
 	server := bridgetest.StartNATSServer(t)
 	js := manager(t, to(server.URL()))
 	config := chats

@@ -128,14 +128,16 @@ func TestPublishKeepsNothing(t *testing.T) {
 	sub := subscribe(t, conn, "a.b")
 	ctx := within(t, patience)
 	b.awaitStatus(t, nats.CONNECTED)
+	b.isAway.Store(true) // without this the source may be back before the first of them
 	b.cut(t)
 	for range 10 {
 		if err := b.post(ctx, "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
 			t.Fatalf("got %v", err)
 		}
 	}
+	b.isAway.Store(false)
 	b.awaitStatus(t, nats.CONNECTED)
-	eventually(t, "a message is taken", func() bool { return b.post(ctx, "a.b", nil, []byte("now")) == nil })
+	eventually(t, "a message is taken", func() bool { return b.post(within(t, patience), "a.b", nil, []byte("now")) == nil })
 	if msg, err := sub.NextMsg(patience); err != nil || string(msg.Data) != "now" {
 		t.Errorf("got %v, %v", msg, err)
 	}

@@ -241,7 +241,7 @@ func TestOpenDuringAnOverrun(t *testing.T) {
 			}
 		}()
 	}()
-	for i := range 100 {
+	for i := range 30 {
 		c := b.read(t, bridge.Subject(fmt.Sprintf("late.%d", i)))
 		c.wantOpen()
 		c.reader.Close()

@@ -199,7 +199,7 @@ func TestOverlappingFilters(t *testing.T) {
 		{[]bridge.Subject{"a.b.d"}, []string{"a.b.d"}},
 	}
 	run := func(t *testing.T, dial source.Dialer, messages int) {
-		const burst = 5_000
+		const burst = 1_000
 		b := newBed(t, dial, quiet)
 		other := publisher(t, dial)
 		clients := make([]*client, len(feeds))
@@ -232,6 +232,6 @@ func TestOverlappingFilters(t *testing.T) {
 			c.wantNothing()
 		}
 	}
-	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 20_000) })
-	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 5_000) })
+	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 4_000) })
+	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 2_000) })
 }

@@ -28,7 +28,7 @@ const truthWorkers = 8
 //
 // Each stream has a number, from which all follows but the speed of taps: `-run 'TestGroundTruth/^17$'` repeats one.
 func TestGroundTruth(t *testing.T) {
-	streams := 250
+	streams := 100 // make soak tries 6,000
 	if *soak {
 		streams = 6000
 	}
@@ -48,7 +48,7 @@ func TestGroundTruth(t *testing.T) {
 	running.Wait()
 	resumes := count.of("exact") + count.of("gap") + count.of("false gap")
 	t.Logf("%d of %d resumes were told a gap although nothing was missing; in all: %v", count.of("false gap"), resumes, count.counts)
-	if resumes > 1000 { // not only one stream was asked for
+	if resumes > 300 { // not only one stream was asked for
 		for _, kind := range []string{"exact", "gap", "reset, recreated", "reset, rolled back", "reset, unknown", "there, exact", "there, gap"} {
 			if count.of(kind) == 0 {
 				t.Errorf("the streams do not try everything: no client had %q", kind)

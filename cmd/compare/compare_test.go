@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,7 +19,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // root is the repository, as it is seen from here.
 var root = filepath.Join("..", "..")
 
-// The comparison runs, over all that is installed: very small and very short, so that its figures mean nothing.
+var soak = flag.Bool("soak", false, "run every load of the comparison instead of one")
+
+// The comparison runs, over all that is installed: very small and very short, so that its figures mean nothing. The short form runs
+// one load over every server, and no pause: the others differ in flags of bench, which has tests of its own.
 func TestCompare(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processes are measured on Linux alone")
@@ -27,7 +31,11 @@ func TestCompare(t *testing.T) {
 	raw := filepath.Join(t.TempDir(), "raw.jsonl")
 	var out, progress bytes.Buffer
 	began := time.Now()
-	err := run(t.Context(), []string{"-rounds=1", "-duration=30ms", "-settle=10ms", "-divide=100", "-raw", raw}, &out, &progress)
+	args := []string{"-rounds=1", "-duration=30ms", "-settle=10ms", "-divide=100", "-raw", raw}
+	if !*soak {
+		args = append(args, "-only="+oneInFlight)
+	}
+	err := run(t.Context(), args, &out, &progress)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &progress)
 	}
@@ -43,7 +51,7 @@ func TestCompare(t *testing.T) {
 			continue
 		}
 		for _, s := range append(idle, busy...) {
-			if c := (&comparison{tools: &tools{limit: "there", nginx: "there"}}); !c.runs(&s, server) {
+			if c := (&comparison{tools: &tools{limit: "there", nginx: "there"}}); !c.runs(&s, server) || !*soak && s.name != oneInFlight {
 				continue
 			}
 			sample := reports[s.name]

@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -45,6 +46,7 @@ type options struct {
 	duration time.Duration // of each measurement
 	settle   time.Duration // until idle memory is read
 	divide   int           // connections and subjects, for a quick look
+	only     string        // the name of one load; empty for all
 	raw      string
 	record   bool
 	render   bool
@@ -64,6 +66,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.DurationVar(&o.duration, "duration", 3*time.Second, "how long each measurement publishes")
 	flags.DurationVar(&o.settle, "settle", 140*time.Second, "pause until idle memory is read: Go gives memory back two minutes after it was used")
 	flags.IntVar(&o.divide, "divide", 1, "divide the connections and subjects by this, for a quick look")
+	flags.StringVar(&o.only, "only", "", `run one load, by the name that the progress shows, such as "1,000 readers, one in flight"`)
 	flags.StringVar(&o.raw, "raw", filepath.Join(os.TempDir(), "tailwater-bench.jsonl"), "where the raw results go")
 	flags.BoolVar(&o.record, "record", false, "keep the results in the repository, and write its documents from them")
 	flags.BoolVar(&o.render, "render", false, "measure nothing: write the documents from the results that are kept")
@@ -72,6 +75,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	if o.rounds < 1 || o.divide < 1 || o.duration <= 0 {
 		return errors.New("-rounds, -divide and -duration: give more than 0")
+	}
+	if o.only != "" && !slices.ContainsFunc(slices.Concat(idle, busy), func(s scenario) bool { return s.name == o.only }) {
+		return fmt.Errorf("-only: there is no load %q", o.only)
 	}
 	if o.record {
 		o.raw = filepath.Join(source, results)

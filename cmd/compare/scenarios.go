@@ -139,7 +139,7 @@ func (c *comparison) run(ctx context.Context) error {
 }
 
 func (c *comparison) runs(s *scenario, server string) bool {
-	return c.tools.has(server) && (len(s.only) == 0 || slices.Contains(s.only, server))
+	return c.tools.has(server) && (c.only == "" || c.only == s.name) && (len(s.only) == 0 || slices.Contains(s.only, server))
 }
 
 // stagger is how long one server has to open its connections before the next begins.

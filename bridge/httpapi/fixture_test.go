@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,113 +24,6 @@ import (
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
-
-// fakeSource is a bridge.Source. Its feeds begin at once, unless it is away.
-type fakeSource struct {
-	mu       sync.Mutex
-	away     bool
-	feeds    map[*bridge.Feed]bool
-	position bridge.Position
-}
-
-func (s *fakeSource) Attach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.feeds[feed] = true
-	if !s.away {
-		feed.Begin(unstored(s.position))
-	}
-}
-
-func (s *fakeSource) Detach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.feeds, feed)
-}
-
-// come lets the feeds begin that came while the source was away.
-func (s *fakeSource) come() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.away = false
-	for feed := range s.feeds {
-		feed.Begin(unstored(s.position))
-	}
-}
-
-// deliver hands a message to the feeds of its subject.
-func (s *fakeSource) deliver(subject, data string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.position.Seq++
-	s.position.Time++
-	m := &bridge.Message{Subject: subject, Position: s.position, Data: []byte(data)}
-	for feed := range s.feeds {
-		for _, filter := range feed.Subjects() {
-			if filter.Matches(subject) && bridge.FirstMatch(feed.Subjects(), subject) == filter {
-				feed.Append(m)
-			}
-		}
-	}
-}
-
-// publisher is a Publisher that remembers, and does what it is told to.
-type publisher struct {
-	mu   sync.Mutex
-	err  error
-	gets bridge.Receipt // what Publish gives without an error
-	wait chan struct{}  // if not nil, Publish waits for its end
-	got  []published
-}
-
-type published struct {
-	subject bridge.Subject
-	header  map[string][]string
-	data    []byte
-}
-
-func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
-	p.mu.Lock()
-	p.got = append(p.got, published{subject, header, data})
-	wait, err, receipt := p.wait, p.err, p.gets
-	p.mu.Unlock()
-	if wait != nil {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
-		}
-	}
-	return receipt, err
-}
-
-// store is a Store that says what it is told to.
-type store struct {
-	mu     sync.Mutex
-	extent bridge.Extent
-	err    error
-	asked  []bridge.Subject // what Extent was asked about last
-}
-
-func (s *store) Extent(_ context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked = subjects
-	return s.extent, s.err
-}
-
-func (s *store) say(extent bridge.Extent, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.extent, s.err = extent, err
-}
-
-// all gives what was published.
-func (p *publisher) all() []published {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.got)
-}
 
 // log records what is logged.
 type log struct {
@@ -157,7 +49,7 @@ var secrets bridgetest.Secrets
 // plantedQuery is in the query of every request.
 const plantedQuery = "QUERY-41f7a6c3"
 
-type bed struct {
+type fixture struct {
 	*fakeSource
 	publisher *publisher
 	store     *store
@@ -208,16 +100,16 @@ func routes(t testing.TB, all ...string) []bridge.Route {
 	return parsed
 }
 
-// newBed makes an API without a server and without event loops, which wait for sockets: so it can be in a bubble. The
+// newFixture makes an API without a server and without event loops, which wait for sockets: so it can be in a bubble. The
 // fields that a configuration leaves open are filled in.
-func newBed(t testing.TB, config httpapi.Config) *bed {
+func newFixture(t testing.TB, config httpapi.Config) *fixture {
 	t.Helper()
-	return newBedWith(t, config, 0)
+	return newFixtureWith(t, config, 0)
 }
 
-func newBedWith(t testing.TB, config httpapi.Config, loops int) *bed {
+func newFixtureWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	t.Helper()
-	b := &bed{
+	b := &fixture{
 		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
 		publisher:  &publisher{},
 		store:      &store{},
@@ -238,15 +130,15 @@ func newBedWith(t testing.TB, config httpapi.Config, loops int) *bed {
 	return b
 }
 
-// start is newBed behind a server, with an event loop.
-func start(t *testing.T, config httpapi.Config) *bed {
+// start is newFixture behind a server, with an event loop.
+func start(t *testing.T, config httpapi.Config) *fixture {
 	t.Helper()
 	return startWith(t, config, 1)
 }
 
-func startWith(t *testing.T, config httpapi.Config, loops int) *bed {
+func startWith(t *testing.T, config httpapi.Config, loops int) *fixture {
 	t.Helper()
-	b := newBedWith(t, config, loops)
+	b := newFixtureWith(t, config, loops)
 	b.server = httptest.NewUnstartedServer(b.places.Handler(b.api))
 	b.server.Listener = outlet.Listen(b.server.Listener, b.places)
 	b.server.Config.ConnContext = outlet.ConnContext
@@ -265,7 +157,7 @@ type answer struct {
 }
 
 // do sends a request; headers are names and values in turn. The answer must come to an end.
-func (b *bed) do(t *testing.T, method, target string, body io.Reader, headers ...string) answer {
+func (b *fixture) do(t *testing.T, method, target string, body io.Reader, headers ...string) answer {
 	t.Helper()
 	response := b.send(t, method, target, body, headers...)
 	defer response.Body.Close()
@@ -286,7 +178,7 @@ func overheard(target string, a answer) answer {
 }
 
 // send sends a request and gives the answer as soon as its head is there. No redirect is followed.
-func (b *bed) send(t *testing.T, method, target string, body io.Reader, headers ...string) *http.Response {
+func (b *fixture) send(t *testing.T, method, target string, body io.Reader, headers ...string) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -311,7 +203,7 @@ func (b *bed) send(t *testing.T, method, target string, body io.Reader, headers 
 }
 
 // raw sends bytes as they are, closes its direction if asked to, and reads the answer to a method.
-func (b *bed) raw(t *testing.T, method, request string, closeWrite bool) answer {
+func (b *fixture) raw(t *testing.T, method, request string, closeWrite bool) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
 	if err != nil {
@@ -344,7 +236,7 @@ type connection struct {
 }
 
 // get opens a connection. The test's end closes it.
-func (b *bed) get(t *testing.T, target string, headers ...string) *connection {
+func (b *fixture) get(t *testing.T, target string, headers ...string) *connection {
 	t.Helper()
 	response := b.send(t, http.MethodGet, target, nil, headers...)
 	t.Cleanup(func() { response.Body.Close() })
@@ -402,7 +294,7 @@ func (a answer) problem(t *testing.T, status int, slug string) problem {
 }
 
 // quiet checks that nothing was logged that an operator would see.
-func (b *bed) quiet(t *testing.T) {
+func (b *fixture) quiet(t *testing.T) {
 	t.Helper()
 	if text := b.log.String(); text != "" {
 		t.Errorf("the log: %s", text)

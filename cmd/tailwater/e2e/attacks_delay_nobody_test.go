@@ -51,7 +51,7 @@ func attack(t *testing.T, address net.Addr, connections int, text string) []net.
 
 // Requests that never end cost little, and keep nobody from anything.
 func TestTrickledRequests(t *testing.T) {
-	const attackers = 400
+	const attackers = 100
 	for name, begin := range map[string]string{
 		"headers": "GET /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
 		// It announces as much as it may, which must not be set aside for it.
@@ -62,7 +62,7 @@ func TestTrickledRequests(t *testing.T) {
 			other := startWitness(t, http.DefaultClient, n.URL()+"/events/chat.room1")
 			before := inUse()
 			slow := attack(t, n.Address(), attackers, begin)
-			for range 50 {
+			for range 20 {
 				for _, conn := range slow {
 					if _, err := io.WriteString(conn, "x"); err != nil {
 						t.Fatal(err)
@@ -107,7 +107,7 @@ func TestHeaderBombs(t *testing.T) {
 	n := startNode(t, settings{"LIMIT_PUBLISH_RATE": "0"})
 	other := startWitness(t, http.DefaultClient, n.URL()+"/events/chat.room1")
 	before := inUse()
-	const attackers = 50
+	const attackers = 12
 	for name, headers := range map[string]string{
 		"token": "Authorization: Bearer " + strings.Repeat(".", 1<<20) + "\r\n",
 		"one":   "X-Bomb: " + strings.Repeat("x", 1<<20) + "\r\n", "many": strings.Repeat("X-Bomb: x\r\n", 100_000), "cookies": "Cookie: " + strings.Repeat("a=b; ", 100_000) + "\r\n",
@@ -141,14 +141,15 @@ func TestHeaderBombs(t *testing.T) {
 		bombs.Wait()
 	}
 	other.stop()
-	if grown := int64(inUse()) - int64(before); grown > attackers*perAttacker {
+	if grown := int64(inUse()) - int64(before); grown > 3<<20 { // fewer than three of the bombs
 		t.Errorf("behind the bombs, %d bytes more are in use", grown)
 	}
 }
 
 // A caller who opens one subject after another leaves a bounded number of subscriptions and feeds behind, and harms nobody.
 func TestFiftyThousandSubjects(t *testing.T) {
-	const subjects, each, lingering = 50_000, 32, 1 << 14
+	const each, lingering = 32, 1 << 14
+	subjects := length(20_000, 50_000) // more than may linger
 	n := startNode(t, settings{"ANONYMOUS_SUBSCRIBE": "live.>", "ANONYMOUS_PUBLISH": "live.>", "HISTORY": "", "LIMIT_PUBLISH_RATE": "0"})
 	other := startWitness(t, http.DefaultClient, n.URL()+"/events/live.room1")
 	before, most := inUse(), 0
@@ -176,7 +177,7 @@ func TestFiftyThousandSubjects(t *testing.T) {
 
 // A flood of posts is held to its caller's rate: the rest of it is refused, and costs NATS and the other callers nothing.
 func TestPublishFlood(t *testing.T) {
-	const flood, others, burst = 3000, 50, 100
+	const flood, others, burst = 1000, 50, 100
 	n := startNode(t, openToAll(settings{"HTTP_TRUSTED_PROXIES": "127.0.0.1", "DEMO_TIME": "false"}))
 	url := n.URL() + "/events/chat.room1"
 	reader, _ := subscribe(t, url, "")

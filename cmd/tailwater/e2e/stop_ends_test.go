@@ -1,84 +1,58 @@
 package e2e
 
 import (
-	"bufio"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-
-	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// process is `tailwater` as a process of its own.
-type process struct {
-	cmd   *exec.Cmd
-	http  string    // the URL of its listener for browsers
-	admin string    // and for probes
-	nats  string    // and for NATS clients
-	log   logBuffer // from then on
-}
-
-func startProcess(t *testing.T, env ...string) *process {
+// dialRaw opens a connection that takes little, and sends a request of that many copies.
+func dialRaw(t *testing.T, n *testNode, copies int, request string) *net.TCPConn {
 	t.Helper()
-	return startCommand(t, func(path string) *exec.Cmd { return exec.Command(path) }, env...)
-}
-
-// startLimited is startProcess where the process may have so many descriptors.
-func startLimited(t *testing.T, descriptors int, env ...string) *process {
-	t.Helper()
-	return startCommand(t, func(path string) *exec.Cmd { return limited(descriptors, path) }, env...)
-}
-
-// limited is a command that may have so many descriptors.
-func limited(descriptors int, command ...string) *exec.Cmd {
-	return exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors)}, command...)...)
-}
-
-func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...string) *process {
-	t.Helper()
-	path, err := bridgetest.Tailwater()
+	conn, err := net.Dial("tcp", n.Address().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := command(path)
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
-	cmd.Env = append(cmd.Env, env...)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
+	t.Cleanup(func() { conn.Close() })
+	socket := conn.(*net.TCPConn)
+	if err := socket.SetReadBuffer(4 << 10); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	for range copies {
+		if _, err := io.WriteString(socket, request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return socket
+}
+
+// Whatever clients do or do not do, a stop ends, and ends well.
+func TestClientsCannotHoldUpTheStop(t *testing.T) {
+	n := startNode(t, settings{"LIMIT_WRITE_TIMEOUT": "24h", "LIMIT_BODY": "1MiB"})
+	witness, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
+	stalled := dialRaw(t, n, 1, "GET /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := io.ReadAtLeast(stalled, make([]byte, 1), 1); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	p := &process{cmd: cmd}
-	lines := bufio.NewReader(stderr)
-	for p.http == "" {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			t.Fatalf("the process ended before it listened: %v", err)
+	dialRaw(t, n, 500, "GET /web/chat.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	dialRaw(t, n, 1, "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhel")
+	large := strings.Repeat("x", 1<<19)
+	for i := range 8 { // more than the sockets of the stalled client hold
+		post(t, n.URL()+"/events/chat.room1", fmt.Sprint(i, large))
+		if event := witness.next(); !strings.HasPrefix(event.Data, fmt.Sprint(i)) {
+			t.Fatalf("message %d is %.10q", i, event.Data)
 		}
-		var entry struct{ HTTP, Admin, NATS string }
-		if err := json.Unmarshal(line, &entry); err != nil {
-			t.Errorf("not a JSON log line: %s", line)
-		}
-		secrets.Overhear(string(line))
-		p.http, p.admin, p.nats = entry.HTTP, entry.Admin, entry.NATS
 	}
-	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
-	return p
+	n.stop(t) // fails the test if it says that something went wrong
+	witness.expect("tailwater:close", `{"reason":"drain"}`)
 }
 
 func TestSignalEndsTheProcessCleanly(t *testing.T) {
@@ -169,5 +143,21 @@ func TestSignalUnderLoad(t *testing.T) {
 			}
 			publishing.Wait()
 		})
+	}
+}
+
+func TestStopTellsEveryConnection(t *testing.T) {
+	n := startNode(t, nil)
+	var readers []*subscription
+	for range 20 {
+		reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
+		readers = append(readers, reader)
+	}
+	n.stop(t)
+	for _, reader := range readers {
+		reader.expect("tailwater:close", `{"reason":"drain"}`)
+		if _, err := reader.Next(); err == nil {
+			t.Error("the connection goes on after its end")
+		}
 	}
 }

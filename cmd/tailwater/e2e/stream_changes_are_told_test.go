@@ -11,22 +11,22 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// streamBed is a server with the stream of these tests, a bridge in front of it, and clients.
-type streamBed struct {
+// streamFixture is a server with the stream of these tests, a bridge in front of it, and clients.
+type streamFixture struct {
 	*chaos
 	server *bridgetest.NATSServer
 	js     jetstream.JetStream
 	bridge *chaosBridge
 }
 
-func startStreamBed(t *testing.T, change func(*jetstream.StreamConfig)) *streamBed {
+func startStreamFixture(t *testing.T, change func(*jetstream.StreamConfig)) *streamFixture {
 	t.Helper()
-	return openStreamBed(t, startChaos(t), change)
+	return openStreamFixture(t, startChaos(t), change)
 }
 
-func openStreamBed(t *testing.T, c *chaos, change func(*jetstream.StreamConfig)) *streamBed {
+func openStreamFixture(t *testing.T, c *chaos, change func(*jetstream.StreamConfig)) *streamFixture {
 	t.Helper()
-	s := &streamBed{chaos: c, server: bridgetest.StartNATSServer(t)}
+	s := &streamFixture{chaos: c, server: bridgetest.StartNATSServer(t)}
 	s.js = connectJetStream(t, s.server.URL())
 	createStream(t, s.js, change)
 	s.bridge = startBridge(t, settings{"NATS_URL": s.server.URL()})
@@ -35,7 +35,7 @@ func openStreamBed(t *testing.T, c *chaos, change func(*jetstream.StreamConfig))
 
 // The stream is deleted and made anew while it is busy.
 func TestChaosStreamIsRecreated(t *testing.T) {
-	s := startStreamBed(t, nil)
+	s := startStreamFixture(t, nil)
 	s.read(6, "/events/chat.a", "chat.a", nil, s.bridge)
 	s.read(6, "/events/chat.a", "chat.a", rareCut, s.bridge)
 	s.read(6, "/events/chat.%3E", "chat.>", randomCut, s.bridge)
@@ -64,7 +64,7 @@ func TestChaosStreamIsRecreated(t *testing.T) {
 
 // The stream is purged: who had all misses nothing, who comes back is told.
 func TestChaosStreamIsPurged(t *testing.T) {
-	s := startStreamBed(t, nil)
+	s := startStreamFixture(t, nil)
 	s.read(6, "/events/chat.a", "chat.a", nil, s.bridge)
 	s.read(6, "/events/chat.%3E", "chat.>", randomCut, s.bridge)
 	s.awaitOpen()
@@ -86,7 +86,7 @@ func TestChaosStreamIsPurged(t *testing.T) {
 
 // The server's files are set back to an earlier copy: its sequences are used again, for other messages.
 func TestChaosStreamIsRolledBack(t *testing.T) {
-	s := startStreamBed(t, nil)
+	s := startStreamFixture(t, nil)
 	s.read(6, "/events/chat.a", "chat.a", nil, s.bridge)
 	s.read(6, "/events/chat.a", "chat.a", rareCut, s.bridge)
 	s.awaitOpen()
@@ -123,7 +123,7 @@ func copyDir(t *testing.T, from, to string) {
 // A client is away for five times as many messages as are kept: it is told, and continues with the oldest there is.
 func TestChaosRetention(t *testing.T) {
 	const kept = 1000
-	s := startStreamBed(t, func(config *jetstream.StreamConfig) { config.MaxMsgs = kept })
+	s := startStreamFixture(t, func(config *jetstream.StreamConfig) { config.MaxMsgs = kept })
 	s.read(4, "/events/chat.a", "chat.a", func() bridgetest.Cut { return bridgetest.Cut{Events: 50} }, s.bridge)
 	s.awaitOpen()
 	send := byNATS(t, s.server.URL())

@@ -35,7 +35,7 @@ func (n *testNode) figure(t *testing.T, name string) int64 {
 
 // A body costs nothing where it means nothing: neither while it arrives nor behind it, on either listener.
 func TestBodiesOfGetCostNothing(t *testing.T) {
-	const attackers, size = 200, 250 << 10
+	const attackers, size = 40, 250 << 10 // four times what they may cost
 	n := startNode(t, settings{"DEMO_TIME": "false"})
 	for name, to := range map[string]net.Addr{"browsers": n.Address(), "admin": n.Admin()} {
 		for length, first := range map[string]string{fmt.Sprint("Content-Length: ", size): "", "Transfer-Encoding: chunked": fmt.Sprintf("%x\r\n", size)} {
@@ -104,7 +104,7 @@ func TestBodiesWithoutEndShareMemory(t *testing.T) {
 
 // Over HTTP/2, a frame that is only announced has no room made for it, and what no handler reads is bounded by small windows.
 func TestUnreadBodiesOfHTTP2CostLittle(t *testing.T) {
-	const attackers, large = 50, 1 << 20
+	const attackers, large = 20, 1 << 20 // five times what they may cost
 	a := newIssuer(t)
 	s, _ := a.settings()
 	n := startNode(t, s)

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -59,8 +58,8 @@ func (s *source) publish(data []byte) bridge.Position {
 	return s.position
 }
 
-// bed is an outlet with all that it needs, as an http.Handler.
-type bed struct {
+// fixture is an outlet with all that it needs, as an http.Handler.
+type fixture struct {
 	*source
 	hub     *bridge.Hub
 	outlet  *outlet.Outlet
@@ -80,13 +79,13 @@ const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
 
 var plenty = bridge.Memory{Frames: 1 << 20, Bytes: 1 << 30}
 
-func newBed(t testing.TB, config outlet.Config, memory bridge.Memory) *bed {
-	return newBedBy(t, config, memory, 0)
+func newFixture(t testing.TB, config outlet.Config, memory bridge.Memory) *fixture {
+	return newFixtureBy(t, config, memory, 0)
 }
 
-// newBedBy is newBed where the clock on the wall is fast.
-func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *bed {
-	b := &bed{
+// newFixtureBy is newFixture where the clock on the wall is fast.
+func newFixtureBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *fixture {
+	b := &fixture{
 		source: &source{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
 		logs:   &bytes.Buffer{},
 	}
@@ -102,7 +101,7 @@ func newBedBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast tim
 	return b
 }
 
-func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/earlier" {
 		_, _ = w.Write(b.earlier)
 		return
@@ -140,7 +139,7 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer serves a request to a sink, and expects that the response breaks off, as net/http is asked to let it.
-func (b *bed) answer(t *testing.T, out *sink, r *http.Request) {
+func (b *fixture) answer(t *testing.T, out *sink, r *http.Request) {
 	defer func() {
 		if reason := recover(); reason != http.ErrAbortHandler {
 			t.Errorf("the response ends with %v", reason)
@@ -178,7 +177,7 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 }
 
 // serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
-func (b *bed) serve(t testing.TB, p protocol) *httptest.Server {
+func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
 	places := outlet.NewPlaces(outlet.Room{})
 	server := httptest.NewUnstartedServer(places.Handler(b))
@@ -310,7 +309,7 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 // ended waits until all connections have ended, and compares for what reasons.
-func (b *bed) ended(t testing.TB, want map[string]uint64) {
+func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 	t.Helper()
 	eventually(t, "every connection ended", func() bool { return b.outlet.Stats().Open == 0 })
 	stats := b.outlet.Stats()
@@ -329,98 +328,6 @@ func (b *bed) ended(t testing.TB, want map[string]uint64) {
 		defer b.mu.Unlock()
 		return b.hub.Stats().Readers == 0 && b.hub.Stats().Feeds == 0 && len(b.feeds) == 0
 	})
-}
-
-// sink is a ResponseWriter without a socket, for tests whose time is not real.
-type sink struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-	writes int
-	before func() // each write; may be nil
-}
-
-func (s *sink) Header() http.Header              { return http.Header{} }
-func (s *sink) WriteHeader(int)                  {}
-func (s *sink) FlushError() error                { return nil }
-func (s *sink) SetWriteDeadline(time.Time) error { return nil }
-
-func (s *sink) Write(data []byte) (int, error) {
-	if s.before != nil {
-		s.before()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.writes++
-	return s.buffer.Write(data)
-}
-
-// take gives what was written since the last call, and in how many writes.
-func (s *sink) take() (data string, writes int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	data, writes = s.buffer.String(), s.writes
-	s.buffer.Reset()
-	s.writes = 0
-	return data, writes
-}
-
-// events reads all that was written.
-func (s *sink) events(t testing.TB) (*bridgetest.Stream, []bridgetest.Event) {
-	t.Helper()
-	data, _ := s.take()
-	stream := bridgetest.NewStream(bytes.NewBufferString(data))
-	var events []bridgetest.Event
-	for {
-		event, err := stream.Next()
-		if errors.Is(err, io.EOF) {
-			return stream, events
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		events = append(events, event)
-	}
-}
-
-// request gives a request for the sinks.
-func request(ctx context.Context, target string) *http.Request {
-	return httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-}
-
-// pipes is a listener in memory, for http.Server in a synctest bubble, where a socket is not allowed.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// dial sends a request, and gives the connection on which the answer comes.
-func (p *pipes) dial(t testing.TB) net.Conn {
-	t.Helper()
-	mine, theirs := net.Pipe()
-	p.conns <- theirs
-	if _, err := fmt.Fprint(mine, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	return mine
 }
 
 // unstored gives the parts of a feed whose subjects no log holds.

@@ -42,6 +42,7 @@ func leader(ctx context.Context, js jetstream.JetStream) int {
 // The leader of a replicated stream is killed. Then a replica stands still for a while, and answers when it has only just
 // begun to catch up: one of two bridges reads from it, and clients come there from the other, with ids it cannot know yet.
 func TestChaosCluster(t *testing.T) {
+	onlySoak(t) // TestLeaderStandsStill and TestServerInTheMinorityIsLeft have clusters too, without clients
 	c := startChaos(t)
 	servers, urls := startCluster(t)
 	js := connectJetStream(t, urls[0], urls[1])

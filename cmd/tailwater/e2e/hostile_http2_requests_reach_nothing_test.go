@@ -21,7 +21,7 @@ func TestHostileRequestsOverHTTP2(t *testing.T) {
 	for name, value := range callers {
 		s[name] = value
 	}
-	b := openHostileBed(t, s, a.client(true))
+	b := openHostileFixture(t, s, a.client(true))
 	some := slices.Clone(personal)
 	for at, intrusion := range intrusions() {
 		if (at+at/8)%16 == 0 {

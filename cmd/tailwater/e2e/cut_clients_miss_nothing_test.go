@@ -20,7 +20,7 @@ func TestChaosClientsAreCut(t *testing.T) {
 		c.publish(subject, 2*time.Millisecond, byPost(t, b))
 	}
 	c.publish("chat.a", 2*time.Millisecond, byNATS(t, b.nats))
-	wanted := length(300, 5000)
+	wanted := length(150, 5000)
 	c.await("so many resumes", func() bool { return c.resumes() >= wanted })
 	c.finish(bridgetest.Rules{})
 }
@@ -40,13 +40,13 @@ func TestChaosTwoBridges(t *testing.T) {
 	c.publish("chat.a", 2*time.Millisecond, byPost(t, east, west))
 	c.publish("chat.b", 2*time.Millisecond, byNATS(t, server.URL()))
 	for range length(1, 8) {
-		c.await("resumes on both", func() bool { return c.resumes() >= 100 })
+		c.await("resumes on both", func() bool { return c.resumes() >= 60 })
 		east.kill()
 		c.awaitMore(50)
 		east.start()
 		c.awaitMore(50)
 	}
-	wanted := length(200, 2000)
+	wanted := length(120, 2000)
 	c.await("so many resumes", func() bool { return c.resumes() >= wanted })
 	c.finish(bridgetest.Rules{})
 }

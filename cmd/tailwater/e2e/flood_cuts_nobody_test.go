@@ -21,8 +21,8 @@ import (
 // cut for being slow.
 func TestChaosFlood(t *testing.T) {
 	t.Parallel()
-	messages := length(10_000, 100_000)
-	readers := length(60, 200)
+	messages := length(4000, 100_000)
+	readers := length(30, 200)
 	slowReaders := readers / 10
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(length(60, 240))*time.Second)
 	defer cancel()

@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+var screenshot = flag.String("screenshot", "", "write a picture of the chat page to this file")
+
+func TestInTheBrowser(t *testing.T) {
+	inBrowser(t, map[string]func(*testing.T, context.Context){
+		"chat":         testChat,
+		"restart":      testRestart,
+		"refused room": testRefusedRoom,
+		"clock":        testClock,
+	})
+}
+
+func testChat(t *testing.T, browser context.Context) {
+	n := startApart(t, nil)
+	ada := openTab(t, browser, n.URL()+"/")
+	bob := openTab(t, browser, n.URL()+"/?room=room1")
+	ada.waitForState("open")
+	bob.waitForState("open")
+
+	ada.do(
+		chromedp.SetValue("#name", "Ada"),
+		chromedp.SendKeys("#text", "Is anybody here?\r"),
+	)
+	ada.waitForMessage("Ada", "Is anybody here?")
+	bob.waitForMessage("Ada", "Is anybody here?")
+	ada.waitFor(`document.querySelector("#text").value === ""`)
+
+	// Whatever NATS brings is shown as text, and does nothing else.
+	conn := publisher(t, n.NATSURL())
+	for _, text := range []string{"straight from nats pub", "<img src=x onerror=document.title=1>", `{\"name\":7,\"text\":[]}`} {
+		plain := strings.ReplaceAll(text, `\`, "")
+		if err := conn.Publish("chat.room1", []byte(plain)); err != nil {
+			t.Fatal(err)
+		}
+		bob.waitForMessage("", text)
+	}
+	if err := conn.Publish("chat.room1", []byte(`{"name":"Grace","text":"I am"}`)); err != nil {
+		t.Fatal(err)
+	}
+	ada.waitForMessage("Grace", "I am")
+	bob.waitFor(`document.title === "room1 · Tailwater" && !document.querySelector("#log img")`)
+}
+
+// TestScreenshot makes the picture of the README.
+func TestScreenshot(t *testing.T) {
+	if *screenshot == "" {
+		t.Skip("no file was named with -screenshot")
+	}
+	n := startNode(t, nil)
+	page := openTab(t, startBrowser(t), n.URL()+"/")
+	page.waitForState("open")
+	page.do(chromedp.SetValue("#name", "Ada"), chromedp.EmulateViewport(840, 600, chromedp.EmulateScale(1.5)))
+	for _, text := range []string{
+		`{"name":"Grace","text":"The spillway gate is open. Is anything coming through?"}`,
+		`{"name":"Ada","text":"Everything, and in order."}`,
+		"hello from nats pub",
+	} {
+		if status, body := post(t, n.URL()+"/events/chat.room1", text); status != http.StatusCreated {
+			t.Fatalf("POST answers %d %s", status, body)
+		}
+	}
+	page.waitForMessage("", "hello from nats pub")
+	picture, err := chromedp.Run(page.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(*screenshot, picture, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testRestart(t *testing.T, browser context.Context) {
+	first := startApart(t, nil)
+	page := openTab(t, browser, first.URL()+"/")
+	page.waitForState("open")
+	first.stop(t)
+	page.waitForState("lost")
+
+	second := startApart(t, settings{"HTTP_LISTEN": first.Address().String()})
+	page.waitForState("open")
+	page.waitFor(`document.querySelector("#state").dataset.reconnects === "1"`)
+	if status, body := post(t, second.URL()+"/events/chat.room1", "welcome back"); status != http.StatusCreated {
+		t.Fatalf("POST answers %d %s", status, body)
+	}
+	page.waitForMessage("", "welcome back")
+}
+
+func testRefusedRoom(t *testing.T, browser context.Context) {
+	n := startApart(t, nil)
+	page := openTab(t, browser, n.URL()+"/?room=a%20b")
+	page.waitForState("refused")
+	page.waitFor(`document.querySelector("#state").textContent.includes("blank")`)
+}
+
+func testClock(t *testing.T, browser context.Context) {
+	n := startApart(t, nil)
+	page := openTab(t, browser, n.URL()+"/clock")
+	page.waitFor(`/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(document.querySelector("#raw").textContent)`)
+}

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// process is `tailwater` as a process of its own.
+type process struct {
+	cmd   *exec.Cmd
+	http  string    // the URL of its listener for browsers
+	admin string    // and for probes
+	nats  string    // and for NATS clients
+	log   logBuffer // from then on
+}
+
+func startProcess(t *testing.T, env ...string) *process {
+	t.Helper()
+	return startCommand(t, func(path string) *exec.Cmd { return exec.Command(path) }, env...)
+}
+
+// startLimited is startProcess where the process may have so many descriptors.
+func startLimited(t *testing.T, descriptors int, env ...string) *process {
+	t.Helper()
+	return startCommand(t, func(path string) *exec.Cmd { return limited(descriptors, path) }, env...)
+}
+
+// limited is a command that may have so many descriptors.
+func limited(descriptors int, command ...string) *exec.Cmd {
+	return exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(descriptors)}, command...)...)
+}
+
+func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...string) *process {
+	t.Helper()
+	path, err := bridgetest.Tailwater()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(path)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
+	cmd.Env = append(cmd.Env, env...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	p := &process{cmd: cmd}
+	lines := bufio.NewReader(stderr)
+	for p.http == "" {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			t.Fatalf("the process ended before it listened: %v", err)
+		}
+		var entry struct{ HTTP, Admin, NATS string }
+		if err := json.Unmarshal(line, &entry); err != nil {
+			t.Errorf("not a JSON log line: %s", line)
+		}
+		secrets.Overhear(string(line))
+		p.http, p.admin, p.nats = entry.HTTP, entry.Admin, entry.NATS
+	}
+	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
+	return p
+}
