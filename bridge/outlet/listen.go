@@ -87,7 +87,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit gives a connection its place, and waits for it as long as others have only just come; nil where there is none.
+// admit returns the place of a connection, nil if there is none. If all places are taken, it waits until the oldest socket may be closed.
 func (l *listener) admit(conn *patient) *place {
 	for {
 		given, later := l.places.admit(conn)
