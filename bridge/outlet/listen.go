@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -111,8 +112,9 @@ const looks = 8
 type patient struct {
 	net.Conn
 	opened time.Time
-	place  *place    // until it is closed, or an event loop has the socket
-	lender *listener // which has set aside the descriptor, and wants it back; nil for none
+	place  *place                 // until it is closed, or an event loop has the socket
+	lender *listener              // which has set aside the descriptor, and wants it back; nil for none
+	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
 
 	// HTTP/2 sets deadlines while it writes, at least where it ends a connection.
 	mu       sync.Mutex
@@ -206,6 +208,7 @@ func (c *patient) cut() {
 // Close implements net.Conn.
 func (c *patient) Close() error {
 	err := c.Conn.Close() // it returns when the descriptor is free
+	c.hurryUp()
 	if c.lender != nil {
 		c.lender.setAside() // before somebody else has it
 	}
