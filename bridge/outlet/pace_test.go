@@ -198,6 +198,22 @@ func TestFloodsOfFramesAreSlowed(t *testing.T) {
 	}
 }
 
+// A client behind the address of a flood has its turns soon: each connection of the address is read from a little at a time.
+func TestNeighboursOfAFloodHaveTurns(t *testing.T) {
+	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+		var flooding sync.WaitGroup
+		flooding.Go(func() { s.flood("192.0.2.1", 40, 32<<10, floods["pings"]) })
+		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some twenty
+		begin, neighbour := time.Now(), s.client("192.0.2.1", "http/1.1")
+		s.ask(neighbour, "a message")
+		if waited := time.Since(begin); waited > 5*time.Second {
+			t.Errorf("a neighbour waited for %v", waited)
+		}
+		neighbour.CloseIdleConnections()
+		flooding.Wait()
+	})
+}
+
 // Who connects again and again pays for each handshake, whatever follows.
 func TestHandshakesAreSlowed(t *testing.T) {
 	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
