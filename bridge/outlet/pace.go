@@ -1,6 +1,7 @@
 package outlet
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"sync/atomic"
@@ -16,6 +17,10 @@ const (
 	paceBurst = 2 << 10 // at once, after a pause
 	// handshakeCost is what a handshake counts beside its bytes: it costs the process up to a millisecond.
 	handshakeCost = 2 << 10
+	// resetCost is what a request counts beside its frames if its client resets it within quickReset: it took net/http a goroutine and some
+	// KiB. Who leaves a page resets requests that are older.
+	resetCost  = 1 << 10
+	quickReset = time.Second
 	// leastPaced is for how many connections an address may send at least, if its limit of connections is lower.
 	leastPaced = 64
 	// shortRead bounds what is read at once for an address that owes much: then its connections have their turns soon.
@@ -176,6 +181,16 @@ func (s *place) stopPace() {
 func (s *place) paceBody(bytes int) {
 	if conn := s.connection(); conn != nil && conn.pacing.Load() != nil {
 		s.all.owe(s.network, -bytes)
+	}
+}
+
+// paceReset counts a request that its client reset soon after it began.
+func (s *place) paceReset(ctx context.Context, begun time.Duration) {
+	if ctx.Err() == nil || s.all.now()-begun > quickReset {
+		return
+	}
+	if conn := s.connection(); conn != nil && conn.pacing.Load() != nil {
+		s.all.owe(s.network, resetCost)
 	}
 }
 

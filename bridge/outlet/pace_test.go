@@ -38,6 +38,10 @@ func securely(t *testing.T, room outlet.Room, test func(*testing.T, *secured)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &secured{t: t, pipes: newPipes(), places: outlet.NewPlaces(room)}
 		s.server = httptest.NewUnstartedServer(s.places.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				<-r.Context().Done() // as an event stream
+				return
+			}
 			_, _ = io.Copy(io.Discard, r.Body)
 			s.answers.Add(1)
 			w.WriteHeader(http.StatusNoContent)
@@ -196,6 +200,19 @@ func TestFloodsOfFramesAreSlowed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A request that is reset at once counts a KiB beside its frames.
+func TestQuickResetsCostMore(t *testing.T) {
+	const each, bytes = 64, 60 << 10
+	securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+		begin := time.Now()
+		s.floodOnce("192.0.2.1", bytes, floods["resets"]) // as many as may be sent at once
+		s.floodOnce("192.0.2.1", 1, floods["pings"])
+		if took := time.Since(begin); took < 5*time.Second {
+			t.Errorf("%d KiB of resets cost %v", bytes>>10, took)
+		}
+	})
 }
 
 // A client behind the address of a flood has its turns soon: each connection of the address is read from a little at a time.

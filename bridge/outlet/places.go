@@ -143,6 +143,7 @@ func (p *Places) Handler(next http.Handler) http.Handler {
 				panic(http.ErrAbortHandler) // it had to make room, and its client knows of no answer
 			}
 			defer turn.end()
+			defer s.paceReset(r.Context(), p.now())
 			if r.ContentLength != 0 {
 				r = withBody(r, turn)
 			}
