@@ -157,7 +157,7 @@ type Kept struct {
 // Limit is what one process, and one connection, may take.
 type Limit struct {
 	Connections      int           `default:"50000" desc:"Connections of browsers that may be open at once, those that ask for nothing included; fewer where the process may have fewer file descriptors, of which it leaves some to NATS and files. The log and check say so."`
-	ConnectionsPerIP Count         `split_words:"true" unexposed:"0" default:"200" desc:"How many of them one address may have, or one IPv6 network of 64 bits; a network of 56 bits four times as many, one of 48 bits 16 times; 0 for any number. Connections of HTTP_TRUSTED_PROXIES are not counted so, but what their clients ask for is."`
+	ConnectionsPerIP Count         `split_words:"true" unexposed:"0" default:"200" desc:"How many of them one address may have, or one IPv6 network of 64 bits; a network of 56 bits four times as many, one of 48 bits 16 times; 0 for any number. Over TLS, an address is read from at a KiB a second for each that it may have, besides bodies. Connections of HTTP_TRUSTED_PROXIES are not counted so, but what their clients ask for is."`
 	ReadRate         Rate          `split_words:"true" unexposed:"0" default:"200/s" desc:"How many GETs and HEADs an address may send, counted like its connections, such as 200/s; after a pause, as many at once as in five seconds. 0 for any number."`
 	PublishRate      Rate          `split_words:"true" default:"20/s" desc:"How many messages a caller may post, such as 20/s or 60/m; after a pause, as many at once as in five seconds. 0 for any number."`
 	Body             Bytes         `default:"256KiB" desc:"Largest body that may be published, up to 64MiB: bytes, or with a unit such as KB (1000) or KiB (1024)."`

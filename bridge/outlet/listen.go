@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -87,7 +88,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit gives a connection its place, and waits for it as long as others have only just come; nil where there is none.
+// admit returns the place of a connection, nil if there is none. If all places are taken, it waits until the oldest socket may be closed.
 func (l *listener) admit(conn *patient) *place {
 	for {
 		given, later := l.places.admit(conn)
@@ -111,8 +112,9 @@ const looks = 8
 type patient struct {
 	net.Conn
 	opened time.Time
-	place  *place    // until it is closed, or an event loop has the socket
-	lender *listener // which has set aside the descriptor, and wants it back; nil for none
+	place  *place                 // until it is closed, or an event loop has the socket
+	lender *listener              // which has set aside the descriptor, and wants it back; nil for none
+	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
 
 	// HTTP/2 sets deadlines while it writes, at least where it ends a connection.
 	mu       sync.Mutex
@@ -206,6 +208,7 @@ func (c *patient) cut() {
 // Close implements net.Conn.
 func (c *patient) Close() error {
 	err := c.Conn.Close() // it returns when the descriptor is free
+	c.hurryUp()
 	if c.lender != nil {
 		c.lender.setAside() // before somebody else has it
 	}

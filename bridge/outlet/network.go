@@ -13,8 +13,10 @@ type network struct {
 	within *network // the next larger one that counts them as well; nil for all
 	room   int      // how many places it may have; 0 for any number
 
-	held    int       // places: of sockets, and of requests that are not the first of their socket
-	asked   int       // requests that took a place, for clients of this network
+	held    int // places: of sockets, and of requests that are not the first of their socket
+	asked   int // requests that took a place, for clients of this network
+	kept    int // how many of its parts, and itself, still owe what was sent
+	debt    debt
 	waiting list.List // the *place of each socket that waits, the oldest first
 	index   int       // among the crowds, where it is one of the widest and has a socket that waits
 }
@@ -120,10 +122,10 @@ func (p *Places) part(of *network, key networkKey, room int) *network {
 	return n
 }
 
-// forget lets go of networks that hold nothing.
+// forget lets go of networks that hold and owe nothing.
 func (p *Places) forget(n *network) {
 	for ; n != &p.all; n = n.within {
-		if n.held == 0 && n.asked == 0 {
+		if n.held == 0 && n.asked == 0 && n.kept == 0 && !p.linger(n) {
 			delete(p.networks, n.key)
 		}
 	}

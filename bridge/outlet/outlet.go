@@ -91,6 +91,7 @@ type connKey struct{}
 // ConnContext is for http.Server, so that Serve knows the connection below a request. Only those that come from Listen can
 // be taken over, and have clients noticed whose network is gone.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	paceOver(conn)
 	return context.WithValue(ctx, connKey{}, conn)
 }
 

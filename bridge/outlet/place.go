@@ -154,6 +154,7 @@ type body struct {
 // Read implements io.Reader.
 func (b body) Read(data []byte) (int, error) {
 	n, err := b.ReadCloser.Read(data)
+	b.turn.place.paceBody(n)
 	if err != nil && !b.turn.came() {
 		return n, net.ErrClosed // it had to make room, and its client knows of no answer
 	}

@@ -35,6 +35,7 @@ type Places struct {
 	room      Room
 	logs      rate.Sometimes
 	shortages rate.Sometimes // in the log, of descriptors
+	slowed    rate.Sometimes // in the log, of who sends too much over TLS
 	start     time.Time
 
 	mu       sync.Mutex
@@ -63,6 +64,7 @@ func NewPlaces(room Room) *Places {
 		room:      room,
 		logs:      rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		shortages: rate.Sometimes{First: 1, Interval: 10 * time.Second},
+		slowed:    rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		start:     time.Now(),
 		all:       network{room: room.All},
 		networks:  map[networkKey]*network{},
@@ -133,11 +135,15 @@ func (p *Places) giveBack(n *network, s *place) {
 func (p *Places) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s := placeOf(r.Context()); s != nil {
+			if r.ProtoMajor == 1 && r.TLS != nil {
+				s.stopPace() // net/http reads one request at a time
+			}
 			turn, isOpen := s.asks(r.ContentLength == 0)
 			if !isOpen {
 				panic(http.ErrAbortHandler) // it had to make room, and its client knows of no answer
 			}
 			defer turn.end()
+			defer s.paceReset(r.Context(), p.now())
 			if r.ContentLength != 0 {
 				r = withBody(r, turn)
 			}

@@ -175,6 +175,28 @@ func TestYoungSocketsAreLeftAMoment(t *testing.T) {
 	})
 }
 
+// A network that has no place left makes nobody wait: its further sockets are refused at once, however young those are that it has.
+func TestFullNetworkMakesNobodyWait(t *testing.T) {
+	const each = 16
+	inFrontOf(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, d *door) {
+		begin := time.Now()
+		var conns []net.Conn
+		for range each + 50 {
+			conns = append(conns, d.connect("192.0.2.1"))
+		}
+		other := d.connect("192.0.2.2")
+		if waited := time.Since(begin); waited > 0 {
+			t.Errorf("another client waited for %v", waited)
+		}
+		if stillOpen(conns[:each]) != each || stillOpen(conns[each:]) != 0 || stillOpen([]net.Conn{other}) != 1 {
+			t.Errorf("%d of the first and %d of the others are open", stillOpen(conns[:each]), stillOpen(conns[each:]))
+		}
+		if stats := d.places.Stats(); stats.Refused != 50 || stats.Evicted != 0 {
+			t.Errorf("%+v", stats)
+		}
+	})
+}
+
 // holder serves requests that hold a place until the test lets them go.
 type holder struct {
 	places *outlet.Places

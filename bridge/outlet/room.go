@@ -2,8 +2,8 @@ package outlet
 
 import "time"
 
-// admit gives a socket a place, unless there is none: then it returns nil. It may close another socket for that. Where that one has
-// only just come, it asks to be called again a little later.
+// admit returns a place for a socket, nil if there is none. It may close another socket that waits. If all places are taken, and the
+// socket to close has only just been accepted, admit returns how much later to call it again.
 func (p *Places) admit(conn *patient) (s *place, later time.Duration) {
 	p.mu.Lock()
 	s = &place{all: p, conn: conn, network: p.ofPeer(addressOf(conn.RemoteAddr()))}
@@ -28,9 +28,9 @@ func (p *Places) admit(conn *patient) (s *place, later time.Duration) {
 // youth is how long a socket has, at least, to tell what it is for: some need a moment to be read from when many come at once.
 const youth = 10 * time.Millisecond
 
-// makeRoom looks whether a network, and each that it is part of, has room for the place that it has been given. Where one has not,
-// sockets that wait lose theirs, and are to be cut. Where there is none but the new one, the network is returned as full; also where
-// there is one that has not waited for the least time, but will have later.
+// makeRoom checks that a network, and each that it is part of, has room for the place that it was given. If one has none, a socket
+// that waits loses its place, and is to be cut. If no socket waits but the fresh one, or none has waited for the least time, the network
+// is returned as full. Only the network of all asks to try again later: a full address would make everybody else wait.
 func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []evicted, full *network, later time.Duration) {
 	for ; n != nil; n = n.within {
 		if n.held <= n.most() {
@@ -44,6 +44,9 @@ func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []
 			return out, n, 0
 		}
 		if age := p.now() - oldest.waits.since; age < least {
+			if n != &p.all {
+				return out, n, 0
+			}
 			return out, n, least - age
 		}
 		out = append(out, p.letGo(oldest))

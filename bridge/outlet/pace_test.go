@@ -1,0 +1,326 @@
+package outlet_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/tailwater/tailwater/bridge/outlet"
+)
+
+// secured is a server over TLS with places, for a bubble. It answers requests once it has their bodies, and counts them.
+type secured struct {
+	t       *testing.T
+	pipes   *pipes
+	places  *outlet.Places
+	server  *httptest.Server
+	answers atomic.Int64
+}
+
+// securely runs a test in a bubble, and checks that nothing is left behind it.
+func securely(t *testing.T, room outlet.Room, test func(*testing.T, *secured)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &secured{t: t, pipes: newPipes(), places: outlet.NewPlaces(room)}
+		s.server = httptest.NewUnstartedServer(s.places.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				<-r.Context().Done() // as an event stream
+				return
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+			s.answers.Add(1)
+			w.WriteHeader(http.StatusNoContent)
+		})))
+		s.server.Listener.Close()
+		s.server.Listener = outlet.Listen(s.pipes, s.places)
+		s.server.Config.ConnContext = outlet.ConnContext
+		s.server.EnableHTTP2 = true
+		s.server.StartTLS()
+		test(t, s)
+		s.server.Close()
+		time.Sleep(time.Minute) // of the bubble: what is owed has been forgotten
+		synctest.Wait()
+		if stats := s.places.Stats(); stats.Held != 0 || s.places.Networks() != 0 {
+			t.Errorf("behind the last: %+v, %d networks", stats, s.places.Networks())
+		}
+	})
+}
+
+// dial connects from an address, and shakes hands.
+func (s *secured) dial(address string, protocols ...string) *tls.Conn {
+	mine, theirs := net.Pipe()
+	s.pipes.conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 1))}
+	roots := s.server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	conn := tls.Client(mine, &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: protocols})
+	if err := conn.Handshake(); err != nil {
+		s.t.Error(err)
+	}
+	return conn
+}
+
+// client returns a client that connects from an address, and closes its connections with the test.
+func (s *secured) client(address, protocol string) *http.Client {
+	transport := &http.Transport{ForceAttemptHTTP2: protocol == "h2", DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+		return s.dial(address, protocol), nil
+	}}
+	return &http.Client{Transport: transport}
+}
+
+// ask sends a request and reads its answer.
+func (s *secured) ask(client *http.Client, body string) {
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "https://example.com/", strings.NewReader(body))
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	request.Header.Set("Cookie", "token="+strings.Repeat("x", 1000))
+	response, err := client.Do(request)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		s.t.Errorf("a request is answered %s", response.Status)
+	}
+}
+
+// floods are frames of HTTP/2 that cost their sender little, by what they are: each writes the i-th of a connection.
+var floods = map[string]func(f *http2.Framer, i uint32) error{
+	"resets": func(f *http2.Framer, i uint32) error {
+		if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: smallHead(), EndHeaders: true, EndStream: true}); err != nil {
+			return err
+		}
+		return f.WriteRSTStream(2*i+1, http2.ErrCodeCancel)
+	},
+	"pings":    func(f *http2.Framer, i uint32) error { return f.WritePing(false, [8]byte{byte(i)}) },
+	"settings": func(f *http2.Framer, i uint32) error { return f.WriteSettings() },
+	"windows":  func(f *http2.Framer, i uint32) error { return f.WriteWindowUpdate(0, 1) },
+	"empty data": func(f *http2.Framer, i uint32) error {
+		if i == 0 {
+			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: smallHead(), EndHeaders: true})
+		}
+		return f.WriteData(1, false, nil)
+	},
+}
+
+var smallHead = sync.OnceValue(func() []byte {
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, field := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":authority", Value: "example.com"}, {Name: ":path", Value: "/"}} {
+		_ = encoder.WriteField(field) // into a buffer
+	}
+	return block.Bytes()
+})
+
+// flood sends so many bytes of frames from each of some connections of an address, which are opened again when they are cut.
+func (s *secured) flood(address string, connections, bytes int, frame func(*http2.Framer, uint32) error) {
+	var flooding sync.WaitGroup
+	for range connections {
+		flooding.Go(func() {
+			for sent := 0; sent < bytes; {
+				sent += s.floodOnce(address, bytes-sent, frame)
+			}
+		})
+	}
+	flooding.Wait()
+}
+
+// floodOnce sends frames on one connection, and returns how many bytes were sent before it was cut.
+func (s *secured) floodOnce(address string, most int, frame func(*http2.Framer, uint32) error) (sent int) {
+	conn := s.dial(address, "h2")
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(io.Discard, conn) })
+	defer reading.Wait()
+	defer conn.Close()
+	var records bytes.Buffer
+	records.WriteString(http2.ClientPreface)
+	framer := http2.NewFramer(&records, nil)
+	_ = framer.WriteSettings() // into a buffer, as all below
+	for i := uint32(0); sent < most; {
+		for ; records.Len() < 4<<10; i++ {
+			_ = frame(framer, i)
+		}
+		n, err := records.WriteTo(conn)
+		if sent += int(n); err != nil {
+			break
+		}
+	}
+	return sent
+}
+
+// An address that sends more small frames over HTTP/2 than its connections may is read from more slowly, also if it connects anew. Another
+// client does not wait.
+func TestFloodsOfFramesAreSlowed(t *testing.T) {
+	const connections, bytes, each = 10, 32 << 10, 64
+	for name, frame := range floods {
+		t.Run(name, func(t *testing.T) {
+			securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+				enough, other := make(chan struct{}), s.client("192.0.2.2", "h2")
+				var asking sync.WaitGroup
+				asking.Go(func() {
+					for isOver := false; !isOver; {
+						begin := time.Now()
+						s.ask(other, "somebody else")
+						if waited := time.Since(begin); waited > 0 {
+							t.Errorf("another client waited for %v", waited)
+						}
+						select {
+						case <-enough:
+							isOver = true
+						case <-time.After(100 * time.Millisecond):
+						}
+					}
+				})
+				begin := time.Now()
+				s.flood("192.0.2.1", connections, bytes, frame)
+				took := time.Since(begin)
+				close(enough)
+				asking.Wait()
+				other.CloseIdleConnections()
+				// For each connection that there may be, 2 KiB are free at once, and one in each second.
+				if least := time.Duration(connections*bytes-2*each<<10) * time.Second / (each << 10); took < least {
+					t.Errorf("the flood took %v instead of at least %v", took, least)
+				}
+			})
+		})
+	}
+}
+
+// A request that is reset at once counts a KiB beside its frames.
+func TestQuickResetsCostMore(t *testing.T) {
+	const each, bytes = 64, 60 << 10
+	securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+		begin := time.Now()
+		s.floodOnce("192.0.2.1", bytes, floods["resets"]) // as many as may be sent at once
+		s.floodOnce("192.0.2.1", 1, floods["pings"])
+		if took := time.Since(begin); took < 5*time.Second {
+			t.Errorf("%d KiB of resets cost %v", bytes>>10, took)
+		}
+	})
+}
+
+// A client behind the address of a flood has its turns soon: each connection of the address is read from a little at a time.
+func TestNeighboursOfAFloodHaveTurns(t *testing.T) {
+	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+		var flooding sync.WaitGroup
+		flooding.Go(func() { s.flood("192.0.2.1", 40, 32<<10, floods["pings"]) })
+		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some twenty
+		begin, neighbour := time.Now(), s.client("192.0.2.1", "http/1.1")
+		s.ask(neighbour, "a message")
+		if waited := time.Since(begin); waited > 5*time.Second {
+			t.Errorf("a neighbour waited for %v", waited)
+		}
+		neighbour.CloseIdleConnections()
+		flooding.Wait()
+	})
+}
+
+// Who connects again and again pays for each handshake, whatever follows.
+func TestHandshakesAreSlowed(t *testing.T) {
+	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+		begin := time.Now()
+		for range 150 {
+			s.dial("192.0.2.1", "h2").Close()
+		}
+		if took := time.Since(begin); took < 2*time.Second {
+			t.Errorf("150 handshakes took %v", took)
+		}
+	})
+}
+
+// Nobody is slowed who does what browsers do, is a trusted proxy, speaks HTTP/1, or has no limit of connections.
+func TestHonestClientsAreNotSlowed(t *testing.T) {
+	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	limited := outlet.Room{All: 1000, Each: 200, Proxies: proxies}
+	for _, test := range []struct {
+		name string
+		room outlet.Room
+		do   func(*secured)
+	}{
+		{"a browser with a hundred requests at once", limited, func(s *secured) { s.browse("192.0.2.1", 1, 100) }},
+		{"fifty browsers of one address", limited, func(s *secured) { s.browse("192.0.2.1", 50, 20) }},
+		{"a browser with large bodies", limited, func(s *secured) {
+			client := s.client("192.0.2.1", "h2")
+			for range 40 {
+				s.ask(client, strings.Repeat("x", 256<<10))
+			}
+			client.CloseIdleConnections()
+		}},
+		{"a client of HTTP/1", limited, func(s *secured) {
+			client := s.client("192.0.2.1", "http/1.1")
+			for range 1000 {
+				s.ask(client, "a message")
+			}
+			client.CloseIdleConnections()
+		}},
+		{"a proxy", limited, func(s *secured) { s.flood("10.0.0.1", 10, 100<<10, floods["pings"]) }},
+		{"an address without a limit", outlet.Room{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 100<<10, floods["pings"]) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			securely(t, test.room, func(t *testing.T, s *secured) {
+				begin := time.Now()
+				test.do(s)
+				if took := time.Since(begin); took > 0 {
+					t.Errorf("waited for %v", took)
+				}
+			})
+		})
+	}
+}
+
+// browse connects so many browsers, each of which sends so many requests at once.
+func (s *secured) browse(address string, browsers, requests int) {
+	var asking sync.WaitGroup
+	for range browsers {
+		client := s.client(address, "h2")
+		defer client.CloseIdleConnections()
+		s.ask(client, "") // the others share its connection
+		for i := range requests {
+			asking.Go(func() { s.ask(client, fmt.Sprint(i)) })
+		}
+	}
+	asking.Wait()
+}
+
+// A network of IPv6 shares a pace, however many of its addresses send; and what was owed stays owed while nobody is connected.
+func TestNetworksShareAPace(t *testing.T) {
+	const each = 64
+	for _, test := range []struct {
+		name    string
+		address func(int) string
+		times   int // as much as an address
+	}{
+		{"an address", func(int) string { return "192.0.2.1" }, 1},
+		{"a network of 64 bits", func(i int) string { return fmt.Sprintf("2001:db8::%x", i+1) }, 1},
+		{"a network of 56 bits", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) }, 4},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+				begin, bytes := time.Now(), 5*test.times*each<<10
+				for i := range 8 {
+					s.floodOnce(test.address(i), bytes/8, floods["pings"])
+				}
+				// What is sent at once is free, and the last of it is not waited for.
+				if took, least := time.Since(begin), 2*time.Second; took < least {
+					t.Errorf("took %v instead of at least %v", took, least)
+				}
+			})
+		})
+	}
+}
