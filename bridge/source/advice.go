@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // bucketOf returns the bucket whose keys a filter names; "" where it names no one bucket.
@@ -45,9 +46,9 @@ func (e *explanation) widen(s *stream, filter bridge.Subject) string {
 	case e.isOwn(s) && slices.ContainsFunc(e.table.keep.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) }):
 		return "" // the stream is not as the settings ask, and ownStream says so
 	case e.isOwn(s):
-		return "set TAILWATER_HISTORY=" + quote(strings.TrimPrefix(flag, "--subjects="))
+		return "set TAILWATER_HISTORY=" + js.Quote(strings.TrimPrefix(flag, "--subjects="))
 	}
-	return e.table.api.edit(s.name(), flag)
+	return e.table.api.Edit(s.name(), flag)
 }
 
 // isOwn reports whether a stream is the one of Tailwater's own: the settings say what it is to be.
@@ -58,7 +59,7 @@ func (e *explanation) isOwn(s *stream) bool {
 // inspect says what is wrong with a stream.
 func (e *explanation) inspect(h *Holding, s *stream) {
 	config := &s.info.Config
-	edit := func(flags ...string) string { return e.table.api.edit(config.Name, flags...) }
+	edit := func(flags ...string) string { return e.table.api.Edit(config.Name, flags...) }
 	switch {
 	case config.Retention == jetstream.InterestPolicy:
 		e.find(h, h.Why, edit("--retention=limits"))
@@ -99,13 +100,13 @@ func (e *explanation) acknowledge(config *jetstream.StreamConfig, filter bridge.
 		}
 	}
 	if len(subjects) == len(config.Subjects) {
-		return e.table.api.edit(config.Name, "--ack"), ""
+		return e.table.api.Edit(config.Name, "--ack"), ""
 	}
 	if !isCovered {
 		subjects = append(subjects, string(filter))
 	}
 	if flag, ok := subjectsFlag(subjects); ok {
-		return e.table.api.edit(config.Name, flag) + " && " + e.table.api.edit(config.Name, "--ack"),
+		return e.table.api.Edit(config.Name, flag) + " && " + e.table.api.Edit(config.Name, "--ack"),
 			"; if nats then reports an invalid response, the change is made nevertheless: the stream has stored the request, and acknowledged it"
 	}
 	return "let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge", ""

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -23,8 +24,7 @@ const (
 // bar is why a stream cannot be read. It stays when its time is over, until the stream was read: so that the log says it once.
 type bar struct {
 	obstacle
-	connection uint64
-	until      time.Time
+	until time.Time
 }
 
 // obstacle is what keeps the bridge from reading a stream, until somebody removes it.
@@ -34,14 +34,8 @@ type obstacle struct {
 	lasts  time.Duration // until it is worth another attempt
 }
 
-// What JetStream answers to a consumer that it does not make; jetstream names only some.
-const (
-	codeNotLeader    = 10009
-	codeMaxConsumers = 10026
-)
-
 // transient are refusals that end by themselves: servers look for each other, or a stream is being moved.
-var transient = []jetstream.ErrorCode{codeIncomplete, codeNoLeader, codeNotLeader, codeOffline, jetstream.JSErrCodeStreamNotFound}
+var transient = []jetstream.ErrorCode{js.CodeIncomplete, js.CodeNoLeader, js.CodeNotLeader, js.CodeOffline, jetstream.JSErrCodeStreamNotFound}
 
 // hindrance returns what keeps a stream from being read, for an error of doing so. An error that may pass by itself is none.
 func (t *table) hindrance(name string, err error) obstacle {
@@ -56,23 +50,26 @@ func (t *table) hindrance(name string, err error) obstacle {
 		return obstacle{}
 	}
 	found := obstacle{fmt.Sprintf("JetStream makes no consumer on the stream %s: %s", name, refusal.Description), "", barredFor}
-	switch refusal.ErrorCode {
-	case codeMaxConsumers:
-		found.remedy = "raise max_consumers of the stream or of the account, or delete a consumer that is not used: " + t.api.command("consumer", "ls", name)
-	case codeNotEnough, codeNotEnoughForAccount, codeNotEnoughMemory, codeNotEnoughStorage:
+	switch {
+	case refusal.ErrorCode == js.CodeMaxConsumers:
+		found.remedy = "raise max_consumers of the stream or of the account, or delete a consumer that is not used: " + t.api.Command("consumer", "ls", name)
+	case js.IsFull(refusal.ErrorCode):
 		found.remedy = "give JetStream more memory, on the server or in the account"
 	default:
-		found.remedy = t.api.command("stream", "info", name)
+		found.remedy = t.api.Command("stream", "info", name)
 	}
 	return found
 }
 
-// bar takes a stream for one that cannot be read on a connection: readers would wait for it for ever, so what it holds is
+// bar takes a stream for one that cannot be read on the present link: readers would wait for it for ever, so what it holds is
 // passed on as it comes.
-func (t *table) bar(name string, connection uint64, by obstacle) {
+func (t *table) bar(name string, link *js.Link, by obstacle) {
+	if link != t.api.Link() {
+		return // another one may be allowed more
+	}
 	t.mu.Lock()
 	before, known := t.barred[name]
-	t.barred[name] = bar{by, connection, time.Now().Add(by.lasts)}
+	t.barred[name] = bar{by, time.Now().Add(by.lasts)}
 	t.timed()
 	t.spread()
 	t.mu.Unlock()
@@ -85,8 +82,15 @@ func (t *table) bar(name string, connection uint64, by obstacle) {
 
 // isBarred reports whether a stream cannot be read at present. The lock must be held.
 func (t *table) isBarred(name string) bool {
-	b, known := t.barred[name]
-	return known && t.now != nil && b.connection == t.now.connection && time.Now().Before(b.until)
+	return time.Now().Before(t.barred[name].until)
+}
+
+// liftBars makes all streams be tried again: a new link may be allowed more. The lock must be held.
+func (t *table) liftBars() {
+	for name, b := range t.barred {
+		b.until = time.Time{}
+		t.barred[name] = b
+	}
 }
 
 // unbar takes note that a stream can be read.
@@ -158,12 +162,12 @@ func (t *table) expire() time.Duration {
 
 // consumable finds out what keeps a consumer from being made on a stream, by making one.
 func (t *table) consumable(ctx context.Context, of *stream) obstacle {
-	config := limited(of.info.Config.ConsumerLimits, pushing(nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, t.conn.NewInbox()))
+	config := limited(of.info.Config.ConsumerLimits, pushing(nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, t.api.NewInbox()))
 	err := t.call(ctx, createConsumer(of.name(), config), creation{of.name(), config, "create"}, nil)
 	if err != nil {
 		return t.hindrance(of.name(), err)
 	}
-	_ = t.conn.Publish(t.api.subject(askDelete+of.name()+"."+config.Name), nil) // it ends by itself if that is lost
+	_ = t.api.Publish(t.api.Subject(js.AskDelete+of.name()+"."+config.Name), nil) // it ends by itself if that is lost
 	return obstacle{}
 }
 

@@ -45,7 +45,7 @@ func (t *table) bucket(name string, keep time.Duration, existed bool) (found Buc
 	if !known {
 		return Bucket{}, false
 	}
-	add := t.api.command("kv", "add", name)
+	add := t.api.Command("kv", "add", name)
 	unread := func(problem, remedy string) (Bucket, bool) {
 		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
 	}
@@ -53,7 +53,7 @@ func (t *table) bucket(name string, keep time.Duration, existed bool) (found Buc
 	switch absence := t.now.absence; {
 	case absence.remedy != "":
 		return unread(absence.why, absence.remedy)
-	case absence.why != "" && (existed || t.api.prefix != ""):
+	case absence.why != "" && (existed || t.api.Prefix != ""):
 		return unread(absence.why, "see to the server that has the bucket")
 	case slices.Contains(t.now.hidden, "KV_"+name):
 		return unread("NATS does not let this bridge look at the stream KV_"+name, t.allow())
@@ -80,11 +80,11 @@ func (t *table) bucket(name string, keep time.Duration, existed bool) (found Buc
 func (t *table) forgets(name string, holder *stream, keep time.Duration) (problem, remedy string) {
 	config := &holder.info.Config
 	begin := "the bucket " + name
-	edit := func(flag string) string { return t.api.edit(config.Name, flag) }
+	edit := func(flag string) string { return t.api.Edit(config.Name, flag) }
 	switch {
 	case config.Name != "KV_"+name:
 		return fmt.Sprintf("%s is held by the stream %s, which is none of a bucket: a key that is deleted there stays", begin, config.Name),
-			"let that stream hold other subjects, and make the bucket: " + t.api.command("kv", "add", name)
+			"let that stream hold other subjects, and make the bucket: " + t.api.Command("kv", "add", name)
 	case config.Sealed:
 		return begin + " is sealed, and takes no key any more", "make it anew"
 	case config.Storage == jetstream.MemoryStorage:

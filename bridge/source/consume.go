@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // creation asks for a consumer.
@@ -23,7 +24,7 @@ type creation struct {
 
 // createConsumer is where to ask for it.
 func createConsumer(stream string, config nats.ConsumerConfig) string {
-	what := askConsumer + stream + "." + config.Name
+	what := js.AskConsumer + stream + "." + config.Name
 	// A server that finds the filter in the subject checks permissions by it. It closes the connection over a line that is too
 	// long, though, and takes the filter from the configuration alone as well.
 	if config.FilterSubject != "" && len(config.FilterSubject) <= bridge.MaxSubjectBytes {
@@ -47,7 +48,7 @@ func pushing(config nats.ConsumerConfig, inbox string) nats.ConsumerConfig {
 }
 
 // answer does what the server asks for on a consumer's inbox, so that it goes on sending.
-func answer(conn *nats.Conn, control *nats.Msg) {
+func answer(conn *js.Conn, control *nats.Msg) {
 	// What cannot be sent means that the connection is gone, and the consumer with it.
 	if control.Reply != "" {
 		_ = control.Respond(nil)
@@ -82,10 +83,10 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 	var made struct {
 		Pending uint64 `json:"num_pending"`
 	}
-	if err := h.api.call(ctx, createConsumer(h.name, config), creation{h.name, config, "create"}, &made); err != nil {
+	if err := h.api.Call(ctx, createConsumer(h.name, config), creation{h.name, config, "create"}, &made); err != nil {
 		return 0, err
 	}
-	defer func() { _ = h.api.conn.Publish(h.api.subject(askDelete+h.name+"."+config.Name), nil) }()
+	defer func() { _ = h.api.Publish(h.api.Subject(js.AskDelete+h.name+"."+config.Name), nil) }()
 	silence := time.NewTimer(tapSilence)
 	defer silence.Stop()
 	for taken, more := uint64(0), true; more && (taken < made.Pending || quiet != nil); {
@@ -99,11 +100,11 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 				}
 				continue
 			}
-			a, ok := parseAck(msg.Reply)
-			if taken++; !ok || a.consumerSeq != taken {
+			a, ok := js.ParseAck(msg.Reply)
+			if taken++; !ok || a.ConsumerSeq != taken {
 				return 0, fmt.Errorf("%w: it leaves out messages behind the %dth", errLost, taken-1)
 			}
-			more = take(entry{a.streamSeq, a.time, msg.Subject, msg.Header, msg.Data, isBroken(msg)})
+			more = take(entry{a.StreamSeq, a.Time, msg.Subject, msg.Header, msg.Data, isBroken(msg)})
 		case <-silence.C:
 			return 0, fmt.Errorf("%w: nothing was heard of it for %v", errLost, tapSilence)
 		case <-ctx.Done():

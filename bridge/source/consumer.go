@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // consumer is a push consumer on an inbox of this process. nats.go's own types for that are not used: they take a message
@@ -35,12 +37,12 @@ func (t *tap) consume() (*consumer, error) {
 		tap: t, inbox: inbox,
 		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
 	}
-	if t.source.refused.overLimit() > 0 {
+	if t.source.conn.Link().Limited() > 0 {
 		t.source.admitting.Lock()
 		defer t.source.admitting.Unlock()
 	}
-	before, _ := t.source.refused.soFar()
-	refused := t.source.refused.overLimit()
+	asked := t.source.conn.Link().Now()
+	overLimit := asked.Limited()
 	var err error
 	if c.sub, err = conn.Subscribe(inbox, c.receive); err != nil {
 		return nil, fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
@@ -53,13 +55,13 @@ func (t *tap) consume() (*consumer, error) {
 		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
 	}, inbox)
 	config = limited(*t.log.limits.Load(), config)
-	config.FlowControl = !t.source.refused.isStalling() // else it would stop, and wait for an answer that NATS refuses
+	config.FlowControl = !asked.IsStalling() // else it would stop, and wait for an answer that NATS refuses
 	c.name = config.Name
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
 	err = t.source.table.call(ctx, createConsumer(t.name, config), creation{t.name, config, "create"}, nil)
 	if err == nil {
-		err = t.source.proveInbox(ctx, inbox, before, refused)
+		err = t.source.proveInbox(ctx, inbox, asked, overLimit)
 	}
 	if err != nil {
 		c.close()
@@ -78,7 +80,7 @@ func (c *consumer) begin() {
 	t.mu.Unlock()
 	close(c.begun)
 	if isFirst {
-		t.source.becomeSure()
+		t.source.signal(feedWaits)
 	}
 }
 
@@ -89,9 +91,9 @@ func (c *consumer) close() {
 	c.tap.mu.Unlock()
 	close(c.over)
 	conn := c.tap.source.conn
-	if c.sub.Unsubscribe() == nil && c.tap.source.up.Load() {
+	if c.sub.Unsubscribe() == nil && c.tap.source.conn.Link().IsUp() {
 		// Without waiting for the answer: if it cannot be deleted now, the server will do so after a while.
-		_ = conn.Publish(c.tap.source.api.subject(askDelete+c.tap.name+"."+c.name), nil)
+		_ = conn.Publish(c.tap.source.api.Subject(js.AskDelete+c.tap.name+"."+c.name), nil)
 	}
 }
 
@@ -135,7 +137,7 @@ func (c *consumer) receive(msg *nats.Msg) {
 		c.control(msg)
 		return
 	}
-	a, ok := parseAck(msg.Reply)
+	a, ok := js.ParseAck(msg.Reply)
 	if !ok || !c.tap.deliver(c, msg, a) {
 		c.breakOff()
 	}

@@ -104,7 +104,7 @@ func TestSubjectsComeAndGoWhileCounted(t *testing.T) {
 				t.Fatal(err)
 			}
 			flush(t, conn)
-			full, err := source.CountFull(within(t, patience/10), publisher(t, dial), "FAKE", c.created, "chat.>", 5)
+			full, err := source.CountFull(within(t, patience/10), dial, "FAKE", c.created, "chat.>", 5)
 			if err != nil || full != test.full {
 				t.Errorf("%d subjects are full, %v; want %d", full, err, test.full)
 			}

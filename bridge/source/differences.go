@@ -8,10 +8,12 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // compare says how a stream differs from the settings.
-func (h History) compare(info *jetstream.StreamInfo, a api) own {
+func (h History) compare(info *jetstream.StreamInfo, a js.API) own {
 	config := &info.Config
 	if h.Shrinks && config.MaxBytes > 0 {
 		h.MaxBytes = min(h.MaxBytes, config.MaxBytes) // it was made as large as there was room
@@ -38,13 +40,13 @@ func (h History) compare(info *jetstream.StreamInfo, a api) own {
 }
 
 // bring says how to bring the stream to the settings: by a command, unless the nats tool cannot name the subjects.
-func (h History) bring(flags []string, a api) string {
+func (h History) bring(flags []string, a js.API) string {
 	for _, s := range h.Subjects {
 		if strings.Contains(string(s), ",") {
 			return "bring it to " + strings.Join(flags, " ") + " by other means than the nats command, which splits subjects at commas"
 		}
 	}
-	return a.edit(h.Stream, flags...)
+	return a.Edit(h.Stream, flags...)
 }
 
 // differences gives what is to be edited of a stream so that it is as the settings ask, as arguments of `nats stream

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // batchGet asks any replica of a stream for several messages.
@@ -83,17 +84,17 @@ func (h *history) batchOnce(ctx context.Context, request batchGet) (batch, error
 		return batch{}, fmt.Errorf("subscribe to an answer: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // of a connection that is closed there is nothing to end
-	if err := reads.PublishRequest(h.api.subject(askDirect+h.name), inbox, body); err != nil {
+	if err := reads.PublishRequest(h.api.Subject(js.AskDirect+h.name), inbox, body); err != nil {
 		return batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
 	begun := time.Now()
-	silence := time.NewTimer(tryTime)
+	silence := time.NewTimer(js.TryTime)
 	defer silence.Stop()
 	var b batch
-	for change := h.api.retries.next(); ; {
+	for change := h.api.Tries(); ; {
 		select {
 		case msg := <-answers:
-			silence.Reset(tryTime)
+			silence.Reset(js.TryTime)
 			size := blockSize(msg)
 			if isWord(msg.Header, size) {
 				return b, b.end(msg)
@@ -112,7 +113,7 @@ func (h *history) batchOnce(ctx context.Context, request batchGet) (batch, error
 		case <-silence.C:
 			return b, errSilent
 		case <-change:
-			if change = h.api.retries.next(); time.Since(begun) > tryAgain {
+			if change = h.api.Tries(); time.Since(begun) > js.TryAgain {
 				return b, errSilent
 			}
 		case <-ctx.Done():

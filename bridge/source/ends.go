@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // ends are the newest messages of some concrete subjects, as one direct get tells them: one request, where the leader would have to
@@ -83,16 +84,16 @@ func (h *history) extentOf(ctx context.Context, subject bridge.Subject, ends end
 	if known && last == 0 {
 		return entry{}, entry{}, nil
 	}
-	at, err := h.get(ctx, msgGet{Seq: 1, NextFor: subject})
+	at, err := h.get(ctx, js.MsgGet{Seq: 1, NextFor: subject})
 	if err != nil || at.Seq == 0 {
 		return entry{}, entry{}, err
 	}
-	oldest = at.entry()
+	oldest = entryAt(at)
 	if known {
 		return oldest, ends.newest[subject], nil
 	}
-	if at, err = h.get(ctx, msgGet{LastFor: subject}); err != nil || at.Seq == 0 {
+	if at, err = h.get(ctx, js.MsgGet{LastFor: subject}); err != nil || at.Seq == 0 {
 		return entry{}, entry{}, err
 	}
-	return oldest, at.entry(), nil
+	return oldest, entryAt(at), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // History is the stream that Tailwater keeps of its own. The zero value keeps none.
@@ -40,22 +41,6 @@ type own struct {
 	missing bool // it is not there, or not as somebody has asked explicitly
 	settled bool // JetStream has said so
 }
-
-// What JetStream answers to a stream that it cannot make, or not now; jetstream names only some.
-const (
-	codeNotEnoughForAccount = 10002
-	codeIncomplete          = 10004
-	codeNoPeers             = 10005
-	codeNoLeader            = 10008
-	codeNotEnough           = 10023
-	codeNotEnoughMemory     = 10028
-	codeNotEnoughStorage    = 10047
-	codeOverlap             = 10065
-	codeNoReplicas          = 10074
-	codeBytesRequired       = 10113
-	codeOffline             = 10118
-	codeTooManyBytes        = 10122
-)
 
 // ensure sees to the stream of Tailwater's own. What cannot be mended by trying again is logged and remembered; the
 // error means that JetStream did not answer.
@@ -100,27 +85,24 @@ func (h History) cannotBe(err error) own {
 var errStays = errors.New("it stays as it was")
 
 func isOverlap(err error) bool {
-	var refusal *jetstream.APIError
-	return errors.As(err, &refusal) && refusal.ErrorCode == codeOverlap
+	return js.Code(err) == js.CodeOverlap
 }
 
 // isVerdict tells whether JetStream has decided, and would decide so again.
 func isVerdict(err error) bool {
-	var refusal *jetstream.APIError
-	return errors.As(err, &refusal) && !isAbsence(err) &&
-		!slices.Contains([]jetstream.ErrorCode{codeNoLeader, codeIncomplete, codeOffline}, refusal.ErrorCode)
+	code := js.Code(err)
+	return code != 0 && !isAbsence(err) && !slices.Contains([]jetstream.ErrorCode{js.CodeNoLeader, js.CodeIncomplete, js.CodeOffline}, code)
 }
 
 // mending names the setting behind a refusal.
 func (h History) mending(err error) string {
-	var refusal *jetstream.APIError
-	errors.As(err, &refusal)
+	code := js.Code(err)
 	switch {
 	case isNoRoom(err):
 		return "lower TAILWATER_HISTORY_MAX_BYTES, which JetStream sets aside at once and for each replica, or " + h.moreRoom()
-	case refusal.ErrorCode == codeBytesRequired:
+	case code == js.CodeBytesRequired:
 		return "set TAILWATER_HISTORY_MAX_BYTES"
-	case refusal.ErrorCode == codeNoReplicas, refusal.ErrorCode == codeNoPeers:
+	case code == js.CodeNoReplicas, code == js.CodeNoPeers:
 		return "lower TAILWATER_HISTORY_REPLICAS to the number of servers that have JetStream"
 	default:
 		return ""
@@ -140,14 +122,13 @@ func (h History) moreRoom() string {
 
 // isNoRoom reports whether JetStream has not as much room as a stream would set aside: on the server, or for the account.
 func isNoRoom(err error) bool {
-	var refusal *jetstream.APIError
-	return errors.As(err, &refusal) &&
-		slices.Contains([]jetstream.ErrorCode{codeNotEnough, codeNotEnoughForAccount, codeNotEnoughMemory, codeNotEnoughStorage, codeTooManyBytes}, refusal.ErrorCode)
+	code := js.Code(err)
+	return js.IsFull(code) || code == js.CodeTooManyBytes
 }
 
 func (t *table) ensureOwn(ctx context.Context) (own, error) {
 	var info jetstream.StreamInfo
-	err := t.call(ctx, askInfo+t.keep.Stream, nil, &info)
+	err := t.call(ctx, js.AskInfo+t.keep.Stream, nil, &info)
 	switch {
 	case isNotFound(err) && t.keep.Look:
 		return own{}, nil
@@ -196,7 +177,7 @@ func (t *table) make(ctx context.Context, keep History) error {
 	if keep.Memory {
 		config.Storage = jetstream.MemoryStorage
 	}
-	if err := t.call(ctx, askCreate+keep.Stream, config, nil); err != nil {
+	if err := t.call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
 		return err
 	}
 	t.log.Info("made the stream "+keep.Stream, "subjects", keep.Subjects)
@@ -223,7 +204,7 @@ func (t *table) outdone(ctx context.Context) (own, error) {
 	holding := strings.Join(slices.Sorted(maps.Keys(others)), ", ")
 	result := own{
 		problem: fmt.Sprintf("the stream %s cannot have the subjects of TAILWATER_HISTORY: %s holds some of them already, and is used as it is", t.keep.Stream, holding),
-		remedy:  "set TAILWATER_HISTORY to what is left: " + quote(strings.Join(free, ",")),
+		remedy:  "set TAILWATER_HISTORY to what is left: " + js.Quote(strings.Join(free, ",")),
 	}
 	return result, nil
 }
@@ -249,7 +230,7 @@ func (t *table) change(ctx context.Context, keep History, config jetstream.Strea
 	if len(flags) == 0 {
 		return fixed, nil
 	}
-	if err := t.call(ctx, askUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
+	if err := t.call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
 		return own{}, err
 	}
 	t.log.Info("brought the stream "+keep.Stream+" to the settings", "changed", flags)

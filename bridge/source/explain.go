@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Holding is where the messages of a filter come from, and what is to be said about that.
@@ -88,7 +89,7 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 			e.add(&h, Finding{Problem: by.why + "; its messages are passed on as they come, without history", Remedy: by.remedy, Refused: true})
 		}
 	}
-	if e.table.refused.anyOf([]bridge.Subject{advisorySubjects}, now.connection) {
+	if now.link.Ever().SubscribeRefused(advisorySubjects) {
 		e.refused(&h, "NATS does not let this bridge hear of changes to streams; it notices them within "+tableInterval.String(),
 			"allow its user to subscribe to "+advisorySubjects)
 	}
@@ -133,7 +134,7 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 			switch {
 			case slices.Contains(now.unread, name):
 				h.Why = "the stream " + name + " may hold it, and does not answer"
-				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", e.table.api.command("stream", "info", name))
+				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", e.table.api.Command("stream", "info", name))
 			case slices.Contains(now.hidden, name):
 				h.Why = "NATS does not let this bridge look at the stream " + name + ", which may hold it"
 				e.refused(h, h.Why, e.table.allow())
@@ -147,7 +148,7 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 		}
 	case len(overlapping)+len(now.unread)+len(now.hidden) == 0 && now.absence.why == "":
 		if name := bucketOf(h.Filter); name != "" {
-			e.find(h, "there is no bucket "+name, e.table.api.command("kv", "add", name))
+			e.find(h, "there is no bucket "+name, e.table.api.Command("kv", "add", name))
 		}
 	}
 	return nil
@@ -167,7 +168,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) e
 	case now.absence.why != "": // that has been said
 		return nil
 	case keep.Look && now.willMake(keep):
-		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.subject(askCreate+keep.Stream)))
+		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.Subject(js.AskCreate+keep.Stream)))
 		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
 		return nil
 	case keep.Look && now.get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
@@ -192,26 +193,26 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) e
 
 // refusedReading finds out what of reading a stream NATS refuses to this bridge.
 func (t *table) refusedReading(ctx context.Context, stream string) (refused []string) {
-	return t.refusedRequests(ctx, stream, append(t.api.reading(stream), flowControl)...)
+	return t.refusedRequests(ctx, stream, append(t.api.Reading(stream), js.FlowControl)...)
 }
 
 // refusedRequests finds out which requests that concern a stream NATS refuses to this bridge. NATS checks permissions before
 // it looks at what is asked, and nobody answers a message without a reply subject, nor makes a stream of an empty one; so
 // nothing comes of these but the refusal.
 func (t *table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
-	before, _ := t.refused.soFar()
+	asked := t.api.Link().Now()
 	probes := map[string]string{}
 	for _, pattern := range patterns {
 		probe := probing(pattern, stream)
-		if t.conn.Publish(probe, nil) == nil {
+		if t.api.Publish(probe, nil) == nil {
 			probes[probe] = pattern
 		}
 	}
-	if t.conn.FlushWithContext(ctx) != nil || !t.refused.noted(ctx, t.conn) {
+	if !t.api.RoundTrip(ctx) {
 		return nil
 	}
 	for probe, pattern := range probes {
-		if t.api.isRefused(t.refused, before, probe) {
+		if t.api.IsRefused(asked, probe) {
 			refused = append(refused, "publish to "+pattern)
 		}
 	}
@@ -222,7 +223,7 @@ func (t *table) refusedRequests(ctx context.Context, stream string, patterns ...
 // probing gives a subject of a stream that a permission stands for, and nothing uses.
 func probing(pattern, stream string) string {
 	const nobody = "tailwater-check"
-	if pattern == flowControl {
+	if pattern == js.FlowControl {
 		return strings.TrimSuffix(pattern, ">") + stream + "." + nobody
 	}
 	if begin := strings.TrimRight(pattern, "*>"); begin != pattern {
@@ -233,16 +234,16 @@ func probing(pattern, stream string) string {
 
 // refusedSubscription finds out whether NATS lets this bridge subscribe.
 func (t *table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
-	before, _ := t.refused.soFar()
-	sub, err := t.conn.SubscribeSync(string(filter))
+	asked := t.api.Link().Now()
+	sub, err := t.api.SubscribeSync(string(filter))
 	if err != nil {
 		return nil
 	}
 	_ = sub.Unsubscribe()
-	if t.conn.FlushWithContext(ctx) != nil || !t.refused.noted(ctx, t.conn) {
+	if !t.api.RoundTrip(ctx) {
 		return nil
 	}
-	if t.refused.subscribedSince(before, string(filter)) {
+	if asked.SubscribeRefused(string(filter)) {
 		return []string{"subscribe to " + string(filter)}
 	}
 	return nil

@@ -2,13 +2,13 @@ package source
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // HoldDelivery stops the delivering goroutine until release is called, as a starved processor would.
@@ -47,8 +47,13 @@ const MessageCost = messageCost
 const IncomingBuffer = incomingBuffer
 
 // CountFull tells how many subjects of a filter have as many messages in a stream as the limit.
-func CountFull(ctx context.Context, conn *nats.Conn, stream string, created time.Time, filter bridge.Subject, limit uint64) (uint64, error) {
-	h := &history{api: api{conn: conn}, name: stream, created: created}
+func CountFull(ctx context.Context, dial Dialer, stream string, created time.Time, filter bridge.Subject, limit uint64) (uint64, error) {
+	conn := js.New(js.Events{Failed: func(error) {}, Error: func(*nats.Subscription, error) {}})
+	if err := conn.Dial(dial, "a test"); err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	h := &history{api: js.API{Conn: conn}, name: stream, created: created}
 	c, err := h.count(ctx, filter, limit, jetstream.StreamState{})
 	if err != nil {
 		return 0, err
@@ -67,12 +72,3 @@ func Given(header nats.Header, size int, stream string) (isMessage bool, subject
 }
 
 var isWordOf = isWord
-
-// RememberRefused notes that so many subjects were refused in one direction, and tells how many of them are remembered.
-func RememberRefused(direction string, n int) int {
-	r := newRefusals()
-	for i := range n {
-		r.note(fmt.Errorf("%w: Permissions Violation for %s to \"u.%d\"", nats.ErrPermissionViolation, direction, i))
-	}
-	return max(len(r.subscribe), len(r.publish))
-}

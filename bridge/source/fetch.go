@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // atOnce is how many messages are asked for at once, one by one.
@@ -53,15 +55,15 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
 	for i, seq := range seqs {
-		body, err := json.Marshal(msgGet{Seq: seq})
+		body, err := json.Marshal(js.MsgGet{Seq: seq})
 		if err == nil {
-			err = reads.PublishRequest(h.api.subject(askDirect+h.name), inbox+strconv.Itoa(i), body)
+			err = reads.PublishRequest(h.api.Subject(js.AskDirect+h.name), inbox+strconv.Itoa(i), body)
 		}
 		if err != nil {
 			return fmt.Errorf("ask for a message: %w", err)
 		}
 	}
-	silence := time.NewTimer(tryTime)
+	silence := time.NewTimer(js.TryTime)
 	defer silence.Stop()
 	for range seqs {
 		select {
@@ -75,7 +77,7 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 				return fmt.Errorf("a direct get gives message %d, which was not asked for: %w", e.seq, err)
 			}
 			found[i] = e
-			silence.Reset(tryTime)
+			silence.Reset(js.TryTime)
 		case <-silence.C:
 			return nil // the leader is asked
 		case <-ctx.Done():
@@ -87,15 +89,15 @@ func (h *history) getEach(ctx context.Context, seqs []uint64, found []entry) err
 
 // entry asks the leader for the message of a sequence; the zero value says that there is none.
 func (h *history) entry(ctx context.Context, seq uint64) (entry, error) {
-	at, err := h.get(ctx, msgGet{Seq: seq})
+	at, err := h.get(ctx, js.MsgGet{Seq: seq})
 	if err != nil || at.Seq != seq {
 		return entry{}, err
 	}
-	return at.entry(), nil
+	return entryAt(at), nil
 }
 
-// entry is what the leader says of a message.
-func (at storedAt) entry() entry {
+// entryAt is what the leader says of a message.
+func entryAt(at js.StoredAt) entry {
 	e := entry{seq: at.Seq, time: at.Time.UnixNano(), subject: at.Subject, data: at.Data}
 	if len(at.Header) > 0 {
 		var err error

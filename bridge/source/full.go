@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // maxCounts is of how many filters it is remembered which of their subjects are full: callers choose the filters.
@@ -186,7 +187,7 @@ func (h *history) oldestOfFull(ctx context.Context, c *count, now jetstream.Stre
 				continue
 			}
 		}
-		oldest, err := h.get(ctx, msgGet{Seq: 1, NextFor: subject})
+		oldest, err := h.get(ctx, js.MsgGet{Seq: 1, NextFor: subject})
 		if err != nil {
 			return 0, err
 		}

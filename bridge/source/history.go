@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -32,8 +33,8 @@ const (
 
 // history reads one life of a stream. It implements bridge.Log, but for Last.
 type history struct {
-	reads     *nats.Conn // for what is long
-	api       api        // on the main connection
+	reads     *js.Conn // for what is long
+	api       js.API   // on the main connection
 	name      string
 	epoch     string
 	created   time.Time
@@ -47,7 +48,7 @@ type history struct {
 	consumers chan struct{}
 }
 
-func newHistory(alive context.Context, reads *nats.Conn, api api, of *stream, d decoder) *history {
+func newHistory(alive context.Context, reads *js.Conn, api js.API, of *stream, d decoder) *history {
 	h := &history{
 		reads: reads, api: api, name: of.name(), epoch: of.epoch, created: of.info.Created,
 		consumers: make(chan struct{}, historyConsumers),
@@ -141,7 +142,7 @@ func (h *history) decode(all []entry) []*bridge.Message {
 func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, through uint64, ends ends) (found []entry, reached uint64, err error) {
 	end, known := ends.last(filter)
 	if ends.none && ends.of[filter] {
-		if missed, err := h.get(ctx, msgGet{Seq: from, NextFor: filter}); err != nil || missed.Seq == 0 || missed.Seq > through {
+		if missed, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter}); err != nil || missed.Seq == 0 || missed.Seq > through {
 			return nil, through, err
 		}
 	}
@@ -173,7 +174,7 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 			}
 		}
 		// Whoever was asked has no more. But it may be a replica that lags: only the leader knows.
-		missed, err := h.get(ctx, msgGet{Seq: next, NextFor: filter})
+		missed, err := h.get(ctx, js.MsgGet{Seq: next, NextFor: filter})
 		if err != nil {
 			return nil, 0, err
 		}
@@ -221,11 +222,11 @@ func (h *history) readByConsumer(ctx context.Context, filter bridge.Subject, fro
 // readOneByOne is read where no consumer is to be had either: from the leader.
 func (h *history) readOneByOne(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
 	for range atOnce {
-		at, err := h.get(ctx, msgGet{Seq: from, NextFor: filter})
+		at, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter})
 		if err != nil || at.Seq == 0 {
 			return found, false, err
 		}
-		found = append(found, at.entry())
+		found = append(found, entryAt(at))
 		from = at.Seq + 1
 	}
 	return found, true, nil
@@ -234,7 +235,7 @@ func (h *history) readOneByOne(ctx context.Context, filter bridge.Subject, from 
 // Stored implements bridge.Log.
 func (h *history) Stored(ctx context.Context, seq uint64) (bridge.Position, uint64, error) {
 	at := bridge.Position{Epoch: h.epoch, Seq: seq}
-	found, err := h.get(ctx, msgGet{Seq: seq})
+	found, err := h.get(ctx, js.MsgGet{Seq: seq})
 	if err != nil {
 		return at, 0, fmt.Errorf("look for message %d of the stream %s: %w", seq, h.name, err)
 	}
@@ -251,7 +252,7 @@ func (h *history) Stored(ctx context.Context, seq uint64) (bridge.Position, uint
 
 // Since implements bridge.Log.
 func (h *history) Since(ctx context.Context, t time.Time) (uint64, error) {
-	found, err := h.get(ctx, msgGet{StartTime: &t})
+	found, err := h.get(ctx, js.MsgGet{StartTime: &t})
 	if err != nil {
 		return 0, fmt.Errorf("look for messages of the stream %s since %v: %w", h.name, t, err)
 	}
@@ -269,8 +270,8 @@ func (h *history) Since(ctx context.Context, t time.Time) (uint64, error) {
 }
 
 // get asks the leader for a message; the zero value says that there is none.
-func (h *history) get(ctx context.Context, ask msgGet) (storedAt, error) {
-	return h.api.stored(ctx, h.name, ask)
+func (h *history) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
+	return js.Stored(ctx, h.api.Call, h.name, ask)
 }
 
 // info reads the stream, which must be this life of it; where a filter is given, with a count for each subject that it
@@ -290,7 +291,7 @@ func (h *history) infoFrom(ctx context.Context, filter bridge.Subject, offset in
 		jetstream.StreamInfo
 		Total int `json:"total"`
 	}
-	if err := h.api.call(ctx, askInfo+h.name, request, &answer); err != nil {
+	if err := h.api.Call(ctx, js.AskInfo+h.name, request, &answer); err != nil {
 		return nil, 0, err
 	}
 	if !answer.Created.Equal(h.created) {
@@ -300,11 +301,11 @@ func (h *history) infoFrom(ctx context.Context, filter bridge.Subject, offset in
 }
 
 // conn returns the connection on which to read what is long: the main one where there is no other, as an account may allow too few.
-func (h *history) conn() *nats.Conn {
-	if h.reads.IsConnected() {
+func (h *history) conn() *js.Conn {
+	if h.reads.Link().IsUp() {
 		return h.reads
 	}
-	return h.api.conn
+	return h.api.Conn
 }
 
 // canGet tells whether direct gets are to be had.

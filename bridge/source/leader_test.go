@@ -31,7 +31,7 @@ func TestQuestionsAreAskedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	flush(t, conn)
-	full, err := source.CountFull(within(t, patience), publisher(t, dial), "FAKE", created, "a", 5)
+	full, err := source.CountFull(within(t, patience), dial, "FAKE", created, "a", 5)
 	if err != nil || full != 1 {
 		t.Errorf("got %d, %v", full, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Newest implements bridge.Log.
@@ -28,7 +29,7 @@ func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 // any other: for each page a server would count all subjects of the filter.
 func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	if h.canGet() && !h.many.has(subjects) {
-		until := h.api.retries.next()
+		until := h.api.Tries()
 		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
 		// One that is silent may be counting them. It is not asked again: it would count again, and meanwhile serve nobody from
 		// the stream.
@@ -106,11 +107,11 @@ func (h *history) newestOf(ctx context.Context, filter bridge.Subject, from, thr
 	if filter.Wild() {
 		return h.swept(ctx, filter, from, through, upTo)
 	}
-	last, err := h.get(ctx, msgGet{LastFor: filter})
+	last, err := h.get(ctx, js.MsgGet{LastFor: filter})
 	if err != nil || last.Seq < from || last.Seq > through { // a newer one is replayed
 		return nil, through, err
 	}
-	return []entry{last.entry()}, through, nil
+	return []entry{entryAt(last)}, through, nil
 }
 
 // newestAtOnce reads them by direct gets, which give no more than a thousand.
@@ -160,7 +161,7 @@ func (h *history) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (u
 func (h *history) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
 	var first uint64 = math.MaxUint64
 	for _, subject := range subjects {
-		found, err := h.get(ctx, msgGet{Seq: from, NextFor: subject})
+		found, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: subject})
 		if err != nil {
 			return 0, err
 		}

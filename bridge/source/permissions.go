@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Needs are what the permissions of the bridge's own user at NATS depend on.
@@ -31,13 +32,6 @@ type Permission struct {
 // anyStream stands for streams whose names are not known.
 const anyStream = "*"
 
-// flowControl is where a consumer's flow control is answered. It is not narrowed to a stream: newer servers can be told
-// to put domain and account before its name.
-const (
-	flowControl      = flowControlBegin + ">"
-	flowControlBegin = "$JS.FC."
-)
-
 // Permissions gives what is needed with the streams that there are. It waits until JetStream has said which; the error
 // means that it did not.
 func (s *Source) Permissions(ctx context.Context, n Needs) (Permissions, error) {
@@ -49,7 +43,7 @@ func (s *Source) Permissions(ctx context.Context, n Needs) (Permissions, error) 
 
 // Permissions gives what is needed whatever streams there are.
 func (n Needs) Permissions() Permissions {
-	return n.anywhere("it is not known which there are").permissions(n, api{prefix: n.API}, inboxPrefix)
+	return n.anywhere("it is not known which there are").permissions(n, js.API{Prefix: n.API}, js.InboxPrefix)
 }
 
 // reach is what the bridge has to do with streams.
@@ -114,27 +108,27 @@ func (s *streams) willMake(keep History) bool {
 }
 
 // permissions is the one place that says what the bridge's user needs.
-func (r reach) permissions(n Needs, a api, inbox string) Permissions {
-	p := Permissions{API: a.prefix}
+func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
+	p := Permissions{API: a.Prefix}
 	publish := func(to string, subjects ...string) { p.Publish = append(p.Publish, Permission{to, subjects}) }
 	subscribe := func(to string, subjects ...string) { p.Subscribe = append(p.Subscribe, Permission{to, subjects}) }
 
 	if len(n.Write) > 0 {
 		publish("to publish what callers may write, and what the bridge does of its own", plain(n.Write)...)
 	}
-	publish("to find out which streams there are", a.subject(askNames), a.subject(askInfo+anyStream))
+	publish("to find out which streams there are", a.Subject(js.AskNames), a.Subject(js.AskInfo+anyStream))
 	if len(n.History.Subjects) > 0 && !r.own {
-		publish("to make the stream of TAILWATER_HISTORY; not needed any more once it is there", a.subject(askCreate+n.History.Stream))
+		publish("to make the stream of TAILWATER_HISTORY; not needed any more once it is there", a.Subject(js.AskCreate+n.History.Stream))
 	}
 	for _, stream := range r.streams {
 		to := "to read the stream " + stream
 		if stream == anyStream {
 			to = "to read streams of any name: " + r.why
 		}
-		publish(to, a.reading(stream)...)
+		publish(to, a.Reading(stream)...)
 	}
 	if len(r.streams) > 0 {
-		publish("to go on receiving", flowControl)
+		publish("to go on receiving", js.FlowControl)
 	}
 	if len(n.Read) > 0 {
 		subscribe("to read what no stream holds, or none any more", plain(n.Read)...)
@@ -142,17 +136,6 @@ func (r reach) permissions(n Needs, a api, inbox string) Permissions {
 	subscribe("to hear of changes to streams", advisorySubjects)
 	subscribe("to get answers, and what streams hold", inbox+".>")
 	return p
-}
-
-// reading gives the requests by which a stream is read: single messages of its leader, pages of any replica, and
-// consumers.
-func (a api) reading(stream string) []string {
-	return []string{
-		a.subject(askMessage + stream),
-		a.subject(askDirect + stream),
-		a.subject(askConsumer + stream + ".>"),
-		a.subject(askDelete + stream + ".*"),
-	}
 }
 
 func plain(subjects []bridge.Subject) []string {
@@ -165,7 +148,7 @@ func plain(subjects []bridge.Subject) []string {
 
 // allow tells what to allow to the bridge's user so that it can read streams.
 func (t *table) allow() string {
-	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.keep}, t.api, t.conn.Opts.InboxPrefix)
+	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.keep}, t.api, t.api.Opts.InboxPrefix)
 	return "allow its user to publish to " + list(p.Publish) + " and subscribe to " + list(p.Subscribe)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
@@ -31,8 +32,8 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	if err := ctx.Err(); err != nil { // nobody waits for it any more
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
-	connection := s.dials.Load()
-	if !s.up.Load() {
+	link := s.conn.Link()
+	if !link.IsUp() {
 		return bridge.Receipt{}, bridge.ErrUnavailable
 	}
 	holding, err := s.table.holding(ctx, subject)
@@ -42,17 +43,17 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	if holding != nil {
 		return s.store(ctx, holding, msg)
 	}
-	before, _ := s.refused.soFar()
+	sent := link.Now()
 	err = s.conn.PublishMsg(msg)
 	if err == nil {
-		err = s.flush(ctx, connection)
+		err = s.flush(ctx, link)
 	}
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return bridge.Receipt{}, err
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
-	case s.refused.publishedSince(before, msg.Subject):
+	case sent.PublishRefused(msg.Subject):
 		return bridge.Receipt{}, bridge.ErrRefused
 	}
 	return bridge.Receipt{}, nil
@@ -64,15 +65,15 @@ const maxControlLine, sizesInLine = 4096, 32
 
 // store publishes to a stream.
 func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bridge.Receipt, error) {
-	if len(msg.Subject)+s.acks.replyBytes()+sizesInLine > maxControlLine {
+	if len(msg.Subject)+s.acks.ReplyBytes()+sizesInLine > maxControlLine {
 		return bridge.Receipt{}, fmt.Errorf("%w: the subject is so long that NATS cannot acknowledge a message on it", bridge.ErrTooLarge)
 	}
 	name := holding.name()
 	if s.isBroken() {
 		return bridge.Receipt{}, errBroken(name)
 	}
-	answered := s.silence.ask(name)
-	ack, err := s.acks.publish(ctx, s.conn, s.refused, name, msg)
+	answered := s.conn.Link().Ask(name)
+	ack, err := s.acks.Publish(ctx, name, msg)
 	answered(err)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
@@ -83,7 +84,7 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		return bridge.Receipt{}, errBroken(name)
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: no acknowledgement from the stream %s: %w", bridge.ErrUnavailable, name, err)
-	case ack.none:
+	case ack.None:
 		s.table.refresh()
 		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s is gone", bridge.ErrUnavailable, name)
 	case ack.Error != nil:
@@ -109,7 +110,7 @@ func errBroken(stream string) error {
 // stored one tells nothing.
 func (s *Source) checkDuplicate(ctx context.Context, of *stream, seq uint64, msg *nats.Msg) error {
 	stream, isMoved := of.name(), of.info.Config.SubjectTransform != nil
-	first, err := s.api.stored(ctx, stream, msgGet{Seq: seq})
+	first, err := js.Stored(ctx, s.api.Call, stream, js.MsgGet{Seq: seq})
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: look at what the stream %s takes for the same message: %w", bridge.ErrUnavailable, stream, err)
@@ -123,14 +124,14 @@ func (s *Source) checkDuplicate(ctx context.Context, of *stream, seq uint64, msg
 
 // flush waits until the server has what was sent on a connection. The answer of a later one proves nothing: what the
 // first had not yet sent is lost.
-func (s *Source) flush(ctx context.Context, connection uint64) error {
-	if !s.up.Load() {
+func (s *Source) flush(ctx context.Context, link *js.Link) error {
+	if !link.IsUp() {
 		return nats.ErrDisconnected
 	}
 	if err := s.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	if !s.refused.noted(ctx, s.conn) || s.dials.Load() != connection {
+	if !s.conn.Noted(ctx) || s.conn.Link() != link {
 		return nats.ErrDisconnected
 	}
 	return nil

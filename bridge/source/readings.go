@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -31,7 +31,7 @@ func (t *table) list(ctx context.Context, filter bridge.Subject) ([]string, erro
 			Total   int      `json:"total"`
 			Streams []string `json:"streams"`
 		}
-		if err := t.call(ctx, askNames, request, &page); err != nil {
+		if err := t.call(ctx, js.AskNames, request, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Streams...)
@@ -59,7 +59,7 @@ func (t *table) readAgain(ctx context.Context, before *streams, names []string) 
 	r.streams = append(r.streams, slices.DeleteFunc(slices.Clone(before.streams), func(x *stream) bool { return isNamed(x.name()) })...)
 	r.unread = append(r.unread, slices.DeleteFunc(slices.Clone(before.unread), isNamed)...)
 	r.hidden = append(r.hidden, slices.DeleteFunc(slices.Clone(before.hidden), isNamed)...)
-	return newStreams(before.connection, r)
+	return newStreams(before.link, r)
 }
 
 // readThese reads the named streams. One that does not answer is taken as it was before.
@@ -68,7 +68,7 @@ func (t *table) readThese(ctx context.Context, before *streams, names []string) 
 	var r readings
 	each(names, func(name string) {
 		var info jetstream.StreamInfo
-		err := t.call(ctx, askInfo+name, nil, &info)
+		err := t.call(ctx, js.AskInfo+name, nil, &info)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -101,62 +101,22 @@ func each[T any](things []T, do func(T)) {
 }
 
 func isNotFound(err error) bool {
-	var refusal *jetstream.APIError
-	return errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound
+	return js.Code(err) == jetstream.JSErrCodeStreamNotFound
 }
 
-// call is api.call, but ends with bridge.ErrRefused as soon as NATS says that the bridge may not ask.
+// call is api.Call, with a limit of its own; what is not answered is noted.
 func (t *table) call(ctx context.Context, what string, request, response any) error {
 	ctx, cancel := context.WithTimeout(ctx, tableCall)
 	defer cancel()
-	ctx, refuse := context.WithCancelCause(ctx)
-	before, _ := t.refused.soFar()
-	connection := t.dials.Load()
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer refuse(nil)
-	watch.Go(func() {
-		for {
-			_, change := t.refused.soFar()
-			if t.api.isRefused(t.refused, before, t.api.subject(what)) || t.refused.anyOf([]bridge.Subject{bridge.Subject(t.inbox)}, connection) {
-				refuse(bridge.ErrRefused)
-			}
-			select {
-			case <-change:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	answered := t.silence.ask(streamOf(what))
-	err := t.api.call(ctx, what, request, response)
-	if errors.Is(context.Cause(ctx), bridge.ErrRefused) {
-		answered(bridge.ErrRefused)
-	} else {
-		answered(err)
-	}
-	if err != nil && errors.Is(context.Cause(ctx), bridge.ErrRefused) {
-		return fmt.Errorf("ask JetStream for %s: %w", what, bridge.ErrRefused)
-	}
+	answered := t.api.Link().Ask(streamOf(what))
+	err := t.api.Call(ctx, what, request, response)
+	answered(err)
 	return err
-}
-
-// stored is api.stored, with the ways of call.
-func (t *table) stored(ctx context.Context, stream string, ask msgGet) (storedAt, error) {
-	var answer struct {
-		Message storedAt `json:"message"`
-	}
-	err := t.call(ctx, askMessage+stream, ask, &answer)
-	var refusal *jetstream.APIError
-	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-		return storedAt{}, nil
-	}
-	return answer.Message, err
 }
 
 // streamOf returns the stream that a question is about; "" where it is about all.
 func streamOf(what string) string {
-	for _, of := range []string{askInfo, askMessage, askConsumer} {
+	for _, of := range []string{js.AskInfo, js.AskMessage, js.AskConsumer} {
 		if name, found := strings.CutPrefix(what, of); found {
 			name, _, _ = strings.Cut(name, ".")
 			return name

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -49,7 +50,7 @@ func (t *table) poke() {
 func (t *table) advised(msg *nats.Msg) {
 	kind, name, _ := strings.Cut(strings.TrimPrefix(msg.Subject, "$JS.EVENT.ADVISORY.STREAM."), ".")
 	if kind == "LEADER_ELECTED" {
-		t.api.retries.tell()
+		t.api.AskAgain()
 	}
 	switch kind {
 	case "CREATED", "UPDATED", "DELETED", "RESTORE_COMPLETE", "LEADER_ELECTED":
@@ -60,23 +61,7 @@ func (t *table) advised(msg *nats.Msg) {
 	}
 }
 
-// follow looks at the connection. What waits for answers of one that has ended need not wait any longer.
-func (t *table) follow() {
-	for {
-		select {
-		case status := <-t.statuses:
-			t.up.Store(status == nats.CONNECTED)
-			t.mu.Lock()
-			t.abort()
-			t.mu.Unlock()
-			t.refresh()
-		case <-t.alive.Done():
-			return
-		}
-	}
-}
-
-// run keeps the table.
+// run keeps the table: it reads what there is to look at, whenever a link is up.
 func (t *table) run() {
 	interval := time.NewTicker(tableInterval)
 	defer interval.Stop()
@@ -85,7 +70,7 @@ func (t *table) run() {
 	lapse := time.NewTimer(tableInterval)
 	defer lapse.Stop()
 	quiet := 0
-	for {
+	for changed := t.api.Changed(); ; {
 		select {
 		case <-interval.C:
 			if quiet++; quiet >= tableRefused || !t.isRefused() {
@@ -99,16 +84,17 @@ func (t *table) run() {
 		case <-t.lapse:
 			lapse.Reset(t.expire())
 			continue
+		case <-changed:
+			changed = t.api.Changed()
 		case <-t.wake:
 		case <-retry.C:
 		case <-t.alive.Done():
 			return
 		}
-		if !t.up.Load() {
-			continue // the next connection wakes this again
-		}
-		if wait := t.round(); wait > 0 {
-			retry.Reset(wait)
+		if link := t.api.Link(); link.IsUp() {
+			if wait := t.round(link); wait > 0 {
+				retry.Reset(wait)
+			}
 		}
 	}
 }
@@ -119,11 +105,10 @@ func (t *table) isRefused() bool {
 	return t.now != nil && t.now.absence.remedy != ""
 }
 
-// take gives what is to be looked at. If that fails it is put back. abort ends the attempt.
-func (t *table) take(abort context.CancelFunc) todo {
+// take returns what is to be looked at. If that fails it is put back.
+func (t *table) take() todo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.abort = abort
 	taken := t.doubts
 	t.doubts = todo{names: map[string]time.Time{}}
 	return taken
@@ -142,23 +127,23 @@ func (t *table) putBack(work todo) {
 }
 
 // round looks at what is to be looked at, and tells when to do so again; 0 for when something happens.
-func (t *table) round() time.Duration {
+func (t *table) round(link *js.Link) time.Duration {
 	ctx, cancel := context.WithTimeout(t.alive, tableRound)
 	defer cancel()
-	connection := t.dials.Load()
-	work := t.take(cancel)
+	defer link.AfterLoss(cancel)() // its answers do not come any more
+	work := t.take()
 	before := t.current()
-	if before == nil || before.connection != connection || before.absence.mayEnd() {
+	if before == nil || before.link != link || before.absence.mayEnd() {
 		work.all = true
 	}
-	after, err := t.read(ctx, connection, before, work)
+	after, err := t.read(ctx, link, before, work)
 	switch {
-	case ctx.Err() == context.Canceled || t.dials.Load() != connection:
+	case ctx.Err() == context.Canceled || t.api.Link() != link:
 		t.putBack(todo{all: true, filters: work.filters})
 		return tableFirstRetry
 	case err != nil:
 		t.putBack(work)
-		t.hold(connection, err)
+		t.hold(link, err)
 		return t.retry()
 	}
 	overlaps, err := t.answer(ctx, before, after, work.filters)
@@ -167,7 +152,7 @@ func (t *table) round() time.Duration {
 		t.putBack(todo{filters: work.filters})
 	}
 	wait := t.lookAgain(after, work.names)
-	isSettled := len(after.unread) == 0 && t.ensured == connection && !after.absence.mayEnd()
+	isSettled := len(after.unread) == 0 && t.ensured == link && !after.absence.mayEnd()
 	if err == nil && isSettled {
 		t.retries = 0
 		return wait
@@ -206,11 +191,11 @@ func (t *table) retry() time.Duration {
 }
 
 // read looks at streams. An error means that nothing is known.
-func (t *table) read(ctx context.Context, connection uint64, before *streams, work todo) (*streams, error) {
-	if t.ensured != connection {
+func (t *table) read(ctx context.Context, link *js.Link, before *streams, work todo) (*streams, error) {
+	if t.ensured != link {
 		switch err := t.ensure(ctx); {
 		case err == nil:
-			t.ensured, t.unsure = connection, 0
+			t.ensured, t.unsure = link, 0
 		case !isAbsence(err):
 			// Once more at least; then other streams need not wait for this one, if JetStream has a word for them.
 			if t.unsure++; t.unsure < 2 {
@@ -225,16 +210,16 @@ func (t *table) read(ctx context.Context, connection uint64, before *streams, wo
 	all, err := t.list(ctx, "")
 	switch {
 	case isAbsence(err):
-		return t.absent(connection, before, err)
+		return t.absent(link, before, err)
 	case err != nil:
 		return nil, err
 	}
 	t.gone = time.Time{}
-	return newStreams(connection, t.readThese(ctx, before, all)), nil
+	return newStreams(link, t.readThese(ctx, before, all)), nil
 }
 
 // absent decides whether JetStream is away, or an error whether it may just not be there now.
-func (t *table) absent(connection uint64, before *streams, err error) (*streams, error) {
+func (t *table) absent(link *js.Link, before *streams, err error) (*streams, error) {
 	if errors.Is(err, nats.ErrNoResponders) && before != nil && before.absence.why == "" {
 		if t.gone.IsZero() {
 			t.gone = time.Now()
@@ -243,7 +228,7 @@ func (t *table) absent(connection uint64, before *streams, err error) (*streams,
 			return nil, err
 		}
 	}
-	absent := newStreams(connection, readings{})
+	absent := newStreams(link, readings{})
 	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
 	level := slog.LevelInfo
 	if before != nil && before.absence.why == "" {
@@ -253,7 +238,7 @@ func (t *table) absent(connection uint64, before *streams, err error) (*streams,
 		absent.absence = absence{"NATS does not let this bridge look at streams", t.allow()}
 		level = slog.LevelError
 	}
-	if before == nil || before.connection != connection || before.absence != absent.absence {
+	if before == nil || before.link != link || before.absence != absent.absence {
 		t.log.Log(t.alive, level, "nothing is served from streams: "+absent.absence.why, "error", err, "remedy", absent.absence.remedy)
 	}
 	return absent, nil
@@ -266,18 +251,19 @@ func isAbsence(err error) bool {
 }
 
 // hold lets what an earlier connection knew hold on this one too, as JetStream does not answer.
-func (t *table) hold(connection uint64, err error) {
+func (t *table) hold(link *js.Link, err error) {
 	t.failures.Do(func() {
 		t.log.Warn("JetStream does not say which streams there are; what was known of them holds on, and browsers for which nothing was known wait", "error", err)
 	})
 	t.mu.Lock()
-	if t.now == nil || t.now.connection == connection {
+	if t.now == nil || t.now.link == link {
 		t.mu.Unlock()
 		return
 	}
 	held := *t.now
-	held.connection = connection
+	held.link = link
 	t.now = &held
+	t.liftBars()
 	t.spread()
 	t.mu.Unlock()
 	t.changed()
@@ -288,11 +274,14 @@ func (t *table) publish(after *streams, overlaps map[bridge.Subject][]string, an
 	t.mu.Lock()
 	before := t.now
 	t.now, t.overlaps = after, overlaps
+	if before == nil || before.link != after.link {
+		t.liftBars()
+	}
 	t.miss(before, after)
 	t.spread()
 	t.mu.Unlock()
 	t.tell(before, after)
-	if !after.like(before) || after.connection != before.connection || answered {
+	if !after.like(before) || after.link != before.link || answered {
 		t.changed()
 	}
 }

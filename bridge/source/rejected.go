@@ -7,24 +7,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// rejections are what a stream answers to a message that it does not store, by nats-server's error codes. jetstream names
-// only some of them.
+// rejections are what a stream answers to a message that it does not store.
 var rejections = map[jetstream.ErrorCode]error{
-	10002: bridge.ErrFull,     // resource limits exceeded for account
-	10023: bridge.ErrFull,     // insufficient resources
-	10028: bridge.ErrFull,     // insufficient memory resources available
-	10047: bridge.ErrFull,     // insufficient storage resources available
-	10054: bridge.ErrTooLarge, // message size exceeds maximum allowed: the stream's max_msg_size
-	10097: bridge.ErrTooLarge, // header size exceeds maximum allowed of 64k
-	10109: bridge.ErrSealed,   // invalid operation on sealed stream
+	js.CodeNotEnoughForAccount: bridge.ErrFull,
+	js.CodeNotEnough:           bridge.ErrFull,
+	js.CodeNotEnoughMemory:     bridge.ErrFull,
+	js.CodeNotEnoughStorage:    bridge.ErrFull,
+	js.CodeMessageTooLarge:     bridge.ErrTooLarge,
+	js.CodeHeaderTooLarge:      bridge.ErrTooLarge,
+	js.CodeSealed:              bridge.ErrSealed,
 }
 
-// storeFailed is the code of an answer that says in words why a message was not stored.
-const storeFailed = 10077
-
-// storeFailures are those words.
+// storeFailures are the words with which js.CodeStoreFailed says why a message was not stored.
 var storeFailures = map[string]error{
 	"maximum messages exceeded":             bridge.ErrFull,
 	"maximum bytes exceeded":                bridge.ErrFull,
@@ -40,7 +37,7 @@ var passing = map[int]bool{http.StatusRequestTimeout: true, http.StatusConflict:
 // message's fault, by its status; else it may pass.
 func rejected(stream string, refusal *jetstream.APIError) error {
 	kind := rejections[refusal.ErrorCode]
-	if refusal.ErrorCode == storeFailed {
+	if refusal.ErrorCode == js.CodeStoreFailed {
 		kind = storeFailures[refusal.Description]
 	}
 	switch {

@@ -14,42 +14,31 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Source is where feeds get their messages from: streams, by one tap each, and where no stream holds a subject, by
 // subscriptions. It implements bridge.Source.
 type Source struct {
-	conn          *nats.Conn
-	reads         *nats.Conn // for what is older: a server answers such requests in the loop that reads from the connection
-	readsClosed   chan struct{}
-	api           api
+	conn          *js.Conn
+	reads         *js.Conn // for what is older; nil if it could not be dialed
+	api           js.API
 	table         *table
-	lost          atomic.Int64  // when the connection was lost last, in nanoseconds
-	up            atomic.Bool   // whether there is a connection; set by nats.go's handlers alone, which know the order of things
-	stalled       atomic.Bool   // taps have to do without flow control
-	reached       chan struct{} // closed at the first connection
-	servers       string        // that are dialed, as far as the settings name them; nothing secret
+	lost          atomic.Int64 // when the connection was lost last, in nanoseconds
 	log           *slog.Logger
-	dials         *atomic.Uint64 // how often a connection was made; see countDials
-	readsDials    *atomic.Uint64
 	incoming      chan *nats.Msg // of all subscriptions
 	intake        intake         // what came in by it
-	refused       *refusals
-	readsRefused  *refusals
-	silence       *silence
-	retries       *retries
-	acks          *acks
-	isBroken      func() bool // Config.IsBroken
-	marker        *marker
-	unsure        chan struct{}   // wakes confirm: some feed may not receive everything
+	acks          *js.Acks
+	isBroken      func() bool     // Config.IsBroken
+	events        atomic.Uint32   // that the control loop has not seen yet
+	wake          chan struct{}   // holds one while there are some
 	caughtUp      chan struct{}   // holds one when deliver has reached what catchUp put among the messages
 	alive         context.Context // until Close
 	stop          context.CancelFunc
-	closed        chan struct{} // closed when nats.go has given up the connection
 	running       sync.WaitGroup
 	stats         counters
 	unstored      decoder        // for messages of subjects that no stream holds
-	errors        rate.Sometimes // that nats.go reports, to be logged
+	errorLog      rate.Sometimes // that nats.go reports, to be logged
 	limits        rate.Sometimes // of subscriptions
 	failures      rate.Sometimes // to connect
 	readsFailures rate.Sometimes
@@ -59,8 +48,7 @@ type Source struct {
 	// placing is held across calls into nats.go, which can wait for the network; the locks of taps and mu never are. They
 	// are taken in this order.
 	placing sync.Mutex
-	taps    map[string]*tap // by stream; guarded by placing, as is the next
-	renewed uint64          // the last dial behind which all were made to look after their consumers
+	taps    map[string]*tap // by stream; guarded by placing
 
 	mu       sync.Mutex
 	position bridge.Position
@@ -68,13 +56,11 @@ type Source struct {
 	bySub    map[*nats.Subscription]*flow
 	attached map[*bridge.Feed]*attachment
 	waiting  []*attachment // to be placed
-	sureOf   uint64        // the last dial for which confirm looked at every attachment
 	starving []*flow       // flows that found no room among the subscriptions that NATS allows, the oldest first
 	fresh    []*flow       // flows that were subscribed since the last proof
-	hasRoom  bool          // a subscription has ended since the last that found none
 	deaf     int           // how many flows are
 
-	admission            // belongs to confirm
+	admission            // belongs to control
 	admitting sync.Mutex // held while subscriptions are made one by one, to see which is refused; taken before placing
 }
 
@@ -87,9 +73,11 @@ type flow struct {
 	takers []*placement
 }
 
-// Dialer makes the connection to NATS: nats.Connect with a URL, a context or an in-process server of its own. It must
-// pass on the options it is given, after its own.
-type Dialer func(...nats.Option) (*nats.Conn, error)
+// Dialer makes the connection to NATS: see js.Dialer.
+type Dialer = js.Dialer
+
+// DomainAPI returns the Config.API of a JetStream domain.
+func DomainAPI(domain string) string { return js.DomainAPI(domain) }
 
 // Config says what a source needs to know beside the way to NATS. The zero value is for a NATS server of its own account.
 type Config struct {
@@ -125,25 +113,15 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:           log,
 		isBroken:      config.IsBroken,
-		dials:         new(atomic.Uint64),
-		reached:       make(chan struct{}),
 		incoming:      make(chan *nats.Msg, incomingBuffer),
 		intake:        newIntake(cmp.Or(config.Intake, intakeBudget)),
-		refused:       newRefusals(),
-		marker:        newMarker(),
-		readsRefused:  newRefusals(),
-		readsDials:    new(atomic.Uint64),
-		readsClosed:   make(chan struct{}),
-		silence:       newSilence(),
-		retries:       newRetries(),
-		unsure:        make(chan struct{}, 1),
+		wake:          make(chan struct{}, 1),
 		caughtUp:      make(chan struct{}, 1),
-		closed:        make(chan struct{}),
 		position:      bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
 		flows:         map[bridge.Subject]*flow{},
 		bySub:         map[*nats.Subscription]*flow{},
 		attached:      map[*bridge.Feed]*attachment{},
-		errors:        rate.Sometimes{First: 10, Interval: time.Minute},
+		errorLog:      rate.Sometimes{First: 10, Interval: time.Minute},
 		failures:      rate.Sometimes{Interval: awayInterval},
 		readsFailures: rate.Sometimes{Interval: awayInterval},
 		limits:        rate.Sometimes{Interval: time.Minute},
@@ -153,20 +131,20 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})
-	if err := s.connect(dial); err != nil {
-		s.stop()
-		return nil, err
-	}
-	s.api = api{s.conn, config.API, s.retries, config.CommandContext}
-	err := s.openReads(dial)
+	s.conn = js.New(js.Events{
+		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.failed, Error: s.asyncError,
+	})
+	s.reads = js.New(js.Events{Failed: s.readsFailed, Error: s.readsError})
+	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
+	err := s.connect(dial)
 	if err == nil {
-		err = s.marker.open(s.conn, s.api.subject(askNames))
-	}
-	if err == nil {
-		s.acks, err = openAcks(s.conn)
+		err = s.conn.OpenMarker(s.api.Subject(js.AskNames))
 	}
 	if err == nil {
-		s.table, err = newTable(s.api, s.dials, s.refused, s.silence, config, s.reclassify, log)
+		s.acks, err = js.OpenAcks(s.conn)
+	}
+	if err == nil {
+		s.table, err = newTable(s.api, config, func() { s.signal(streamsChanged) }, log)
 	}
 	if err != nil {
 		s.Close()
@@ -174,7 +152,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	}
 	s.running.Go(s.take)
 	s.running.Go(s.deliver)
-	s.running.Go(s.confirm)
+	s.running.Go(s.control)
 	s.running.Go(s.watch)
 	s.running.Go(s.probe)
 	return s, nil
@@ -193,22 +171,18 @@ func (s *Source) Close() {
 	if s.table != nil {
 		s.table.close()
 	}
-	if s.reads != nil {
-		s.reads.Close()
-		<-s.readsClosed
-	}
-	if s.conn.IsConnected() && s.conn.Drain() == nil {
-		<-s.closed
+	s.reads.Close()
+	if s.conn.Conn != nil && s.conn.IsConnected() && s.conn.Drain() == nil {
+		<-s.conn.Closed()
 	}
 	s.conn.Close()
-	<-s.closed
 }
 
 // Closed is closed when the connection has ended for good. Before Close that is a failure: a server's protocol error
 // that nats.go does not recover from.
-func (s *Source) Closed() <-chan struct{} { return s.closed }
+func (s *Source) Closed() <-chan struct{} { return s.conn.Closed() }
 
-// Attach implements bridge.Source. It only notes the feed: confirm places it, because nats.go can make its callers wait
+// Attach implements bridge.Source. It only notes the feed: control places it, because nats.go can make its callers wait
 // for the network.
 func (s *Source) Attach(feed *bridge.Feed) {
 	a := &attachment{feed: feed}
@@ -216,7 +190,7 @@ func (s *Source) Attach(feed *bridge.Feed) {
 	s.attached[feed] = a
 	s.waiting = append(s.waiting, a)
 	s.mu.Unlock()
-	s.becomeSure()
+	s.signal(feedWaits)
 }
 
 // Detach implements bridge.Source.
@@ -230,14 +204,6 @@ func (s *Source) Detach(feed *bridge.Feed) {
 	if a != nil && a.at != nil {
 		s.remove(a.at)
 	}
-}
-
-// reclassify looks anew at where every feed's messages come from.
-func (s *Source) reclassify() {
-	s.mu.Lock()
-	s.sureOf = 0
-	s.mu.Unlock()
-	s.becomeSure()
 }
 
 // advance gives the next position where nothing is stored. The lock must be held.

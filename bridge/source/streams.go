@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // stream is one life of a JetStream stream, as it was last read. It is not changed; what changes is a new value.
@@ -52,8 +53,8 @@ func (s *stream) like(other *stream) bool {
 // streams is what the table of streams has read. It is not changed.
 type streams struct {
 	readings
-	connection uint64 // the dial on which this was found out, or on which nothing newer could be
-	absence    absence
+	link    *js.Link // on which this was found out, or on which nothing newer could be
+	absence absence
 
 	byFirst map[string][]subjectOf // the streams' subjects, by their first token
 	wild    []subjectOf            // those that begin with a wildcard
@@ -74,11 +75,11 @@ type absence struct {
 // mayEnd tells whether JetStream may be there any moment. A refusal does not end but by the hand of an administrator.
 func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }
 
-func newStreams(connection uint64, r readings) *streams {
+func newStreams(link *js.Link, r readings) *streams {
 	slices.SortFunc(r.streams, func(x, y *stream) int { return cmp.Compare(x.name(), y.name()) })
 	slices.Sort(r.unread)
 	slices.Sort(r.hidden)
-	s := &streams{readings: r, connection: connection, byFirst: map[string][]subjectOf{}}
+	s := &streams{readings: r, link: link, byFirst: map[string][]subjectOf{}}
 	for _, stream := range r.streams {
 		for _, subject := range stream.info.Config.Subjects {
 			entry := subjectOf{bridge.Subject(subject), stream}

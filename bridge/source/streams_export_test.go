@@ -25,7 +25,7 @@ func (s *Source) Table(t testing.TB, keep History, log *slog.Logger) *Table {
 		default:
 		}
 	}
-	opened, err := newTable(s.api, s.dials, s.refused, s.silence, Config{History: keep}, changed, log)
+	opened, err := newTable(s.api, Config{History: keep}, changed, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // portion is the part of a feed's subjects that one stream serves; or, where stream is nil, that none does.
@@ -35,13 +35,9 @@ type portion struct {
 // A stream that does not answer is known as it was last. One that never did is asked for by subject: the cluster's leader
 // knows every stream's subjects, and whatever a silent one may hold remains unknown.
 type table struct {
-	api     api
-	conn    *nats.Conn
-	dials   *atomic.Uint64
-	refused *refusals
+	api     js.API
 	config  Config
 	keep    History // of config
-	silence *silence
 	changed func()
 	log     *slog.Logger
 
@@ -50,15 +46,12 @@ type table struct {
 	running  sync.WaitGroup
 	wake     chan struct{} // holds one while there is something to do
 	lapse    chan struct{} // holds one when something new has a time limit
-	statuses chan nats.Status
 	advisory *nats.Subscription
-	inbox    string // for answers
-	up       atomic.Bool
 	failures rate.Sometimes // to be logged
 	beyond   rate.Sometimes // streams that are not read, to be logged
 
-	ensured uint64 // the dial on which the stream of Tailwater's own was seen to; belongs to run, as the next three
-	unsure  int    // how often it could not be, in a row
+	ensured *js.Link // on which the stream of Tailwater's own was seen to; belongs to run, as the next three
+	unsure  int      // how often it could not be, in a row
 	retries int
 	gone    time.Time // since when JetStream is gone, where it was there
 
@@ -66,7 +59,6 @@ type table struct {
 	now      *streams
 	own      own
 	doubts   todo
-	abort    context.CancelFunc          // ends the reading under way
 	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
 	used     map[string]bool             // streams that something was read from or stored in, by name
 	missed   map[string]missed           // streams that were deleted a moment ago, by name
@@ -81,17 +73,14 @@ type todo struct {
 	filters []bridge.Subject     // which streams overlap them?
 }
 
-// newTable starts a table on a connection whose number is in dials. changed is called, from the table's own goroutine,
-// when feeds may have to be served otherwise.
-func newTable(a api, dials *atomic.Uint64, refused *refusals, silence *silence, config Config, changed func(), log *slog.Logger) (*table, error) {
-	conn := a.conn
+// newTable starts a table. changed is called, from the table's own goroutine, when feeds may have to be served otherwise.
+func newTable(a js.API, config Config, changed func(), log *slog.Logger) (*table, error) {
 	t := &table{
-		api: a, conn: conn, dials: dials, refused: refused, silence: silence, config: config, keep: config.History, changed: changed, log: log,
+		api: a, config: config, keep: config.History, changed: changed, log: log,
 		wake:     make(chan struct{}, 1),
 		failures: rate.Sometimes{Interval: time.Minute},
 		beyond:   rate.Sometimes{Interval: time.Minute},
 		doubts:   todo{all: true, names: map[string]time.Time{}},
-		abort:    func() {},
 		news:     make(chan struct{}),
 		used:     map[string]bool{},
 		missed:   map[string]missed{},
@@ -99,15 +88,10 @@ func newTable(a api, dials *atomic.Uint64, refused *refusals, silence *silence, 
 		lapse:    make(chan struct{}, 1),
 	}
 	var err error
-	if t.advisory, err = t.conn.Subscribe(advisorySubjects, t.advised); err != nil {
+	if t.advisory, err = t.api.Subscribe(advisorySubjects, t.advised); err != nil {
 		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())
-	t.statuses = t.conn.StatusChanged()
-	t.up.Store(t.conn.IsConnected())
-	inbox := t.conn.NewRespInbox()
-	t.inbox = inbox[:strings.LastIndexByte(inbox, '.')] + ".*"
-	t.running.Go(t.follow)
 	t.running.Go(t.run)
 	return t, nil
 }
@@ -116,7 +100,6 @@ func newTable(a api, dials *atomic.Uint64, refused *refusals, silence *silence, 
 func (t *table) close() {
 	t.stop()
 	t.running.Wait()
-	t.conn.RemoveStatusListener(t.statuses)
 	_ = t.advisory.Unsubscribe() // a connection that is closed has no subscriptions
 }
 
@@ -187,7 +170,7 @@ func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.S
 }
 
 // isKnown tells whether anything is known on this connection. The lock must be held.
-func (t *table) isKnown() bool { return t.now != nil && t.now.connection == t.dials.Load() }
+func (t *table) isKnown() bool { return t.now != nil && t.now.link == t.api.Link() }
 
 // find gives the stream that takes all that filter stands for, if that is known. The lock must be held.
 func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {

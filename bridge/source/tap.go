@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -19,6 +20,8 @@ const (
 	tapHeartbeat = 500 * time.Millisecond
 	// tapSilence is how long nothing may come before the consumer is taken for lost.
 	tapSilence = 3 * tapHeartbeat
+	// tapRetry is how long to wait before a consumer is made again.
+	tapRetry = 100 * time.Millisecond
 	// tapTimeout is how long one question to JetStream may take.
 	tapTimeout = 5 * time.Second
 	// tapPending is how many bytes may wait to be delivered. The server's flow control keeps well below; what comes beyond
@@ -99,7 +102,7 @@ func (s *Source) newTap(of *stream) *tap {
 // update takes what has changed in the stream's configuration.
 func (t *tap) update(of *stream) {
 	t.log.update(of, t.source.decoder(of.info.Config))
-	if t.source.readsRefused.publishedSince(0, t.source.api.subject(askDirect+of.name())) {
+	if t.source.reads.Link().Ever().PublishRefused(t.source.api.Subject(js.AskDirect + of.name())) {
 		t.log.direct.Store(false) // it is read by consumers
 	}
 	t.mu.Lock()
@@ -166,7 +169,7 @@ func (t *tap) run() {
 
 // pause waits a moment before the next attempt, or for a new connection to NATS.
 func (t *tap) pause() {
-	wait := time.NewTimer(firstReconnectWait)
+	wait := time.NewTimer(tapRetry)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -177,17 +180,17 @@ func (t *tap) pause() {
 
 // follow delivers until the consumer has to be made anew.
 func (t *tap) follow() error {
-	if !t.source.up.Load() {
+	if !t.source.conn.Link().IsUp() {
 		select {
 		case <-t.again:
 		case <-t.alive.Done():
 		}
 		return nil
 	}
-	connection := t.source.dials.Load()
+	link := t.source.conn.Link()
 	c, err := t.renewed()
 	if by := t.source.table.hindrance(t.name, err); err != nil && by.why != "" {
-		t.source.table.bar(t.name, connection, by)
+		t.source.table.bar(t.name, link, by)
 		return t.awaitLifting(by)
 	}
 	if err != nil {
@@ -226,13 +229,13 @@ func (t *tap) renewed() (*consumer, error) {
 func (t *tap) ask() error {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := t.source.table.stored(ctx, t.name, msgGet{Seq: max(t.log.Last().Seq, 1)})
+	_, err := js.Stored(ctx, t.source.table.call, t.name, js.MsgGet{Seq: max(t.log.Last().Seq, 1)})
 	return err
 }
 
 // awaitLifting waits until it is worth trying again to read the stream.
 func (t *tap) awaitLifting(by obstacle) error {
-	lifted := time.NewTimer(by.lasts + firstReconnectWait)
+	lifted := time.NewTimer(by.lasts + tapRetry)
 	defer lifted.Stop()
 	select {
 	case <-t.again: // a new connection may be allowed more
@@ -265,7 +268,7 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
 	var info jetstream.StreamInfo
-	err := t.source.table.call(ctx, askInfo+t.name, nil, &info)
+	err := t.source.table.call(ctx, js.AskInfo+t.name, nil, &info)
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
 		t.source.table.refresh()
@@ -288,7 +291,7 @@ func (t *tap) verify() error {
 	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
 		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 		defer cancel()
-		stored, err := t.source.table.stored(ctx, t.name, msgGet{Seq: last.Seq})
+		stored, err := js.Stored(ctx, t.source.table.call, t.name, js.MsgGet{Seq: last.Seq})
 		if err != nil {
 			return err
 		}
@@ -301,7 +304,7 @@ func (t *tap) verify() error {
 	t.mu.Lock()
 	t.rolled = true
 	t.mu.Unlock()
-	t.source.reclassify()
+	t.source.signal(streamsChanged)
 	<-t.alive.Done()
 	return errRolled
 }
@@ -309,9 +312,9 @@ func (t *tap) verify() error {
 // isLost tells whether messages that feeds were owed are missing just before one of a consumer: removed before they could be read. A
 // stream that keeps only the newest message of a subject owes no others; but where it has limits beside, its first
 // sequence must say that these have not removed a newest one.
-func (t *tap) isLost(from *consumer, a ack) (bool, error) {
+func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
 	last := t.log.Last().Seq
-	if a.streamSeq <= last+1 {
+	if a.StreamSeq <= last+1 {
 		return false, nil
 	}
 	t.mu.Lock()
@@ -323,7 +326,7 @@ func (t *tap) isLost(from *consumer, a ack) (bool, error) {
 	if !newestOnly {
 		return true, nil
 	}
-	if a.consumerSeq > from.known {
+	if a.ConsumerSeq > from.known {
 		if err := t.askFirst(from, a); err != nil {
 			return false, err
 		}
@@ -333,19 +336,19 @@ func (t *tap) isLost(from *consumer, a ack) (bool, error) {
 
 // askFirst asks for the stream's first sequence, which says of all messages that have come by now whether a limit has removed
 // any before them.
-func (t *tap) askFirst(from *consumer, a ack) error {
+func (t *tap) askFirst(from *consumer, a js.Ack) error {
 	waiting, _, _ := from.sub.Pending() // 0 for a subscription that has ended
 	info, err := t.info()
 	if err != nil {
 		return err
 	}
 	from.first = info.State.FirstSeq
-	from.known = a.consumerSeq + uint64(max(0, waiting-mostControls))
+	from.known = a.ConsumerSeq + uint64(max(0, waiting-mostControls))
 	return nil
 }
 
 // deliver hands a message to the feeds. It reports false where one is missing before it, or that cannot be found out.
-func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
+func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 	s := t.source
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
@@ -358,11 +361,11 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 	if t.consumer != from {
 		return true
 	}
-	if a.consumerSeq != from.seq+1 {
+	if a.ConsumerSeq != from.seq+1 {
 		return false
 	}
-	from.seq = a.consumerSeq
-	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.streamSeq, Time: a.time}
+	from.seq = a.ConsumerSeq
+	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
 	if at.Seq <= t.log.Last().Seq {
 		return true
 	}

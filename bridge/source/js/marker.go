@@ -1,4 +1,4 @@
-package source
+package js
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 // marker is a subscription that has room for one message, and is sent two: the answers to two questions, because a bridge
 // may not be allowed to publish to its own inbox.
 type marker struct {
-	conn     *nats.Conn
 	question string // a subject that is answered at once, or that nobody answers
 
 	passing sync.Mutex // held while a mark is on its way
@@ -24,23 +23,21 @@ type marker struct {
 	passed  chan struct{} // holds one
 }
 
-func newMarker() *marker { return &marker{passed: make(chan struct{}, 1)} }
-
-// open subscribes. Before that, no error is the marker's.
-func (m *marker) open(conn *nats.Conn, question string) error {
-	m.conn, m.question = conn, question
-	return m.subscribe()
+// OpenMarker subscribes for Marked. question is a subject that is answered at once, or that nobody answers.
+func (c *Conn) OpenMarker(question string) error {
+	c.marker.question = question
+	return c.subscribeMarker()
 }
 
-func (m *marker) subscribe() error {
-	sub, err := m.conn.SubscribeSync(m.conn.NewInbox())
+func (c *Conn) subscribeMarker() error {
+	sub, err := c.SubscribeSync(c.NewInbox())
 	if err != nil {
 		return fmt.Errorf("subscribe to an inbox: %w", err)
 	}
 	_ = sub.SetPendingLimits(1, -1) // there is no error for a subscription that is open
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sub = sub
+	c.marker.mu.Lock()
+	defer c.marker.mu.Unlock()
+	c.marker.sub = sub
 	return nil
 }
 
@@ -61,32 +58,33 @@ func (m *marker) take(sub *nats.Subscription, err error) bool {
 	return true
 }
 
-// pass reports whether all errors were reported that had been read when it was called. It reports false where ctx ends
-// first: then nothing is known. refused is where errors are reported to.
-func (m *marker) pass(ctx context.Context, refused *refusals) bool {
+// Marked reports whether all errors were reported that had been read when it was called. It reports false if ctx ends first: then
+// nothing is known.
+func (c *Conn) Marked(ctx context.Context) bool {
+	m := &c.marker
 	m.passing.Lock()
 	defer m.passing.Unlock()
 	sub := m.current()
-	before, change := refused.soFar()
+	before := c.Link().Now()
 	for range 2 {
-		if m.conn.PublishRequest(m.question, sub.Subject, nil) != nil {
+		if c.PublishRequest(m.question, sub.Subject, nil) != nil {
 			return false
 		}
 	}
 	for {
+		change := before.Violations()
+		if before.PublishRefused(m.question) {
+			return true // that error came behind the others as well
+		}
 		select {
 		case <-m.passed:
 			empty(sub)
 			return true
 		case <-change:
-			if refused.publishedSince(before, m.question) {
-				return true // that error came behind the others as well
-			}
-			_, change = refused.soFar()
 		case <-ctx.Done():
 			// An answer that comes late would stand for the next mark.
 			_ = sub.Unsubscribe() // only a connection that is closed refuses
-			_ = m.subscribe()
+			_ = c.subscribeMarker()
 			return false
 		}
 	}

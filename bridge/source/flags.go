@@ -6,50 +6,11 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command is to use, too.
-func Command(api string, args ...string) string {
-	line := "nats"
-	for _, arg := range append(args, reachAPI(api)...) {
-		line += " " + quote(arg)
-	}
-	return line
-}
-
-// reachAPI returns the flags with which the nats tool uses the same JetStream.
-func reachAPI(api string) []string {
-	domain, isDomain := strings.CutPrefix(api, "$JS.")
-	domain, ends := strings.CutSuffix(domain, ".API")
-	switch {
-	case api == "" || api == defaultAPI:
-		return nil
-	case isDomain && ends && !strings.Contains(domain, "."):
-		return []string{"--js-domain=" + domain}
-	}
-	return []string{"--js-api-prefix=" + api}
-}
-
-// command returns a command for this JetStream.
-func (a api) command(args ...string) string {
-	if a.context != "" {
-		args = append([]string{"--context", a.context}, args...)
-	}
-	return Command(a.prefix, args...)
-}
-
-// edit returns the command that edits a stream.
-func (a api) edit(stream string, flags ...string) string {
-	return a.command(append([]string{"stream", "edit", stream}, flags...)...)
-}
-
-func quote(arg string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=.,:/"
-	if arg != "" && strings.Trim(arg, plain) == "" {
-		return arg
-	}
-	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-}
+func Command(api string, args ...string) string { return js.Command(api, args...) }
 
 // duration writes a duration for the nats command.
 func duration(d time.Duration) string {
