@@ -162,23 +162,11 @@ func (t *table) expire() time.Duration {
 
 // consumable finds out what keeps a consumer from being made on a stream, by making one.
 func (t *table) consumable(ctx context.Context, of *stream) obstacle {
-	config := limited(of.info.Config.ConsumerLimits, pushing(nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, t.api.NewInbox()))
-	err := t.call(ctx, createConsumer(of.name(), config), creation{of.name(), config, "create"}, nil)
+	push := t.api.NewPush(t.api.Conn, of.name())
+	_, err := push.Make(ctx, t.call, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.info.Config.ConsumerLimits)
 	if err != nil {
 		return t.hindrance(of.name(), err)
 	}
-	_ = t.api.Publish(t.api.Subject(js.AskDelete+of.name()+"."+config.Name), nil) // it ends by itself if that is lost
+	push.Close()
 	return obstacle{}
-}
-
-// limited keeps a consumer within what its stream allows. A consumer without acknowledgements must not get the stream's
-// limit of them as its own.
-func limited(limits jetstream.StreamConsumerLimits, config nats.ConsumerConfig) nats.ConsumerConfig {
-	if limits.InactiveThreshold > 0 {
-		config.InactiveThreshold = min(config.InactiveThreshold, limits.InactiveThreshold)
-	}
-	if limits.MaxAckPending > 0 {
-		config.MaxAckPending = -1
-	}
-	return config
 }

@@ -155,7 +155,7 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 			return found, through, nil
 		}
 		some, more, err := h.read(ctx, filter, next)
-		if errors.Is(err, errLost) && sleep(ctx, wait) == nil {
+		if errors.Is(err, js.ErrLost) && sleep(ctx, wait) == nil {
 			continue
 		}
 		if err != nil {

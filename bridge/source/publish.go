@@ -85,7 +85,7 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: no acknowledgement from the stream %s: %w", bridge.ErrUnavailable, name, err)
 	case ack.None:
-		s.table.refresh()
+		s.table.doubt(name)
 		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s is gone", bridge.ErrUnavailable, name)
 	case ack.Error != nil:
 		return bridge.Receipt{}, rejected(name, ack.Error)

@@ -54,6 +54,8 @@ func (t *table) readAgain(ctx context.Context, before *streams, names []string) 
 	if len(names) == 0 || before.absence.why != "" {
 		return before
 	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	r := t.readThese(ctx, before, names)
 	isNamed := func(name string) bool { return slices.Contains(names, name) }
 	r.streams = append(r.streams, slices.DeleteFunc(slices.Clone(before.streams), func(x *stream) bool { return isNamed(x.name()) })...)

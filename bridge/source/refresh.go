@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	tableInterval    = 30 * time.Second // between two readings of all, should advisories be missing
+	tableInterval    = 30 * time.Second // between two looks, should advisories be missing
+	tableShares      = 20               // of the streams that nothing is read from, one at each
 	tableRefused     = 10               // so many times rarer where NATS refuses it: each refusal is logged, here and there
 	tableRound       = 20 * time.Second // what one reading may take
 	tableFirstRetry  = 100 * time.Millisecond
@@ -31,11 +32,19 @@ const (
 	advisorySubjects = "$JS.EVENT.ADVISORY.STREAM.*.>"
 )
 
-// refresh lets everything be read again: something was seen that does not agree with the table.
-func (t *table) refresh() {
+// doubt makes a stream be read again: something was seen that does not agree with the table.
+func (t *table) doubt(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.doubts.all = true
+	t.doubts.names[name] = time.Now()
+	t.poke()
+}
+
+// look makes the table be compared with JetStream, should advisories be missing: see due.
+func (t *table) look() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doubts.look = true
 	t.poke()
 }
 
@@ -54,10 +63,7 @@ func (t *table) advised(msg *nats.Msg) {
 	}
 	switch kind {
 	case "CREATED", "UPDATED", "DELETED", "RESTORE_COMPLETE", "LEADER_ELECTED":
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.doubts.names[name] = time.Now()
-		t.poke()
+		t.doubt(name)
 	}
 }
 
@@ -75,7 +81,7 @@ func (t *table) run() {
 		case <-interval.C:
 			if quiet++; quiet >= tableRefused || !t.isRefused() {
 				quiet = 0
-				t.refresh()
+				t.look()
 			}
 			continue
 		case <-lapse.C:
@@ -118,6 +124,7 @@ func (t *table) putBack(work todo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.doubts.all = t.doubts.all || work.all
+	t.doubts.look = t.doubts.look || work.look
 	for name, told := range work.names {
 		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
 			t.doubts.names[name] = told
@@ -133,7 +140,7 @@ func (t *table) round(link *js.Link) time.Duration {
 	defer link.AfterLoss(cancel)() // its answers do not come any more
 	work := t.take()
 	before := t.current()
-	if before == nil || before.link != link || before.absence.mayEnd() {
+	if before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before) {
 		work.all = true
 	}
 	after, err := t.read(ctx, link, before, work)
@@ -204,8 +211,9 @@ func (t *table) read(ctx context.Context, link *js.Link, before *streams, work t
 			t.failures.Do(func() { t.log.Warn("cannot see to the stream "+t.keep.Stream+" yet", "error", err) })
 		}
 	}
-	if !work.all {
-		return t.readAgain(ctx, before, slices.Sorted(maps.Keys(work.names))), nil
+	named := slices.Collect(maps.Keys(work.names))
+	if !work.all && !work.look {
+		return t.readAgain(ctx, before, named), nil
 	}
 	all, err := t.list(ctx, "")
 	switch {
@@ -215,7 +223,35 @@ func (t *table) read(ctx context.Context, link *js.Link, before *streams, work t
 		return nil, err
 	}
 	t.gone = time.Time{}
+	if !work.all {
+		return t.readAgain(ctx, before, append(named, t.due(before, all)...)), nil
+	}
 	return newStreams(link, t.readThese(ctx, before, all)), nil
+}
+
+// due returns the streams that are looked at from time to time: those that came or went, those that something is read from, and a share of
+// the others. An account may have thousands of streams, and many bridges.
+func (t *table) due(before *streams, all []string) []string {
+	t.turn++
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var due []string
+	for i, name := range all {
+		if t.used[name] || before.get(name) == nil || (uint64(i)+t.turn)%tableShares == 0 {
+			due = append(due, name)
+		}
+	}
+	for _, known := range before.streams {
+		if _, exists := slices.BinarySearch(all, known.name()); !exists {
+			due = append(due, known.name())
+		}
+	}
+	return due
+}
+
+// isAdvised reports whether changes to streams are told by advisories, and there are streams to compare with.
+func (t *table) isAdvised(before *streams) bool {
+	return before.absence.why == "" && !before.link.Ever().SubscribeRefused(advisorySubjects)
 }
 
 // absent decides whether JetStream is away, or an error whether it may just not be there now.

@@ -89,3 +89,9 @@ func (t *Table) Reason(filter bridge.Subject) string { return t.current().reason
 func (t *Table) Explain(ctx context.Context, filters ...bridge.Subject) ([]Holding, error) {
 	return t.explain(ctx, filters, filters)
 }
+
+// OwnTable returns the table of the source itself.
+func (s *Source) OwnTable() *Table { return &Table{table: s.table} }
+
+// Look does what is done from time to time.
+func (t *Table) Look() { t.look() }

@@ -50,8 +50,9 @@ type table struct {
 	failures rate.Sometimes // to be logged
 	beyond   rate.Sometimes // streams that are not read, to be logged
 
-	ensured *js.Link // on which the stream of Tailwater's own was seen to; belongs to run, as the next three
+	ensured *js.Link // on which the stream of Tailwater's own was seen to; belongs to run, as the next four
 	unsure  int      // how often it could not be, in a row
+	turn    uint64   // which share of the streams is due
 	retries int
 	gone    time.Time // since when JetStream is gone, where it was there
 
@@ -69,6 +70,7 @@ type table struct {
 // todo is what the table has to look at.
 type todo struct {
 	all     bool
+	look    bool                 // at those that are due
 	names   map[string]time.Time // and when JetStream told of them
 	filters []bridge.Subject     // which streams overlap them?
 }

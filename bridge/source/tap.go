@@ -16,21 +16,12 @@ import (
 )
 
 const (
-	// tapHeartbeat is how often the server says, in silence, how far the consumer has got.
-	tapHeartbeat = 500 * time.Millisecond
-	// tapSilence is how long nothing may come before the consumer is taken for lost.
-	tapSilence = 3 * tapHeartbeat
 	// tapRetry is how long to wait before a consumer is made again.
 	tapRetry = 100 * time.Millisecond
 	// tapTimeout is how long one question to JetStream may take.
 	tapTimeout = 5 * time.Second
-	// tapPending is how many bytes may wait to be delivered. The server's flow control keeps well below; what comes beyond
-	// is dropped, and read again.
-	tapPending = 64 << 20
 	// mostControls is more than the server's words that can wait among messages while one question is asked.
 	mostControls = 32
-	// consumerLife is how long the server keeps a consumer whose process is gone.
-	consumerLife = 30 * time.Second
 )
 
 // tap delivers one life of a stream to all feeds that read from it: from a consumer that begins anew, behind the last
@@ -271,7 +262,7 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	err := t.source.table.call(ctx, js.AskInfo+t.name, nil, &info)
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
-		t.source.table.refresh()
+		t.source.table.doubt(t.name)
 		return nil, errNotThatStream
 	}
 	return &info, err
@@ -337,13 +328,12 @@ func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
 // askFirst asks for the stream's first sequence, which says of all messages that have come by now whether a limit has removed
 // any before them.
 func (t *tap) askFirst(from *consumer, a js.Ack) error {
-	waiting, _, _ := from.sub.Pending() // 0 for a subscription that has ended
 	info, err := t.info()
 	if err != nil {
 		return err
 	}
 	from.first = info.State.FirstSeq
-	from.known = a.ConsumerSeq + uint64(max(0, waiting-mostControls))
+	from.known = a.ConsumerSeq + uint64(max(0, from.Waiting()-mostControls))
 	return nil
 }
 
@@ -361,10 +351,6 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 	if t.consumer != from {
 		return true
 	}
-	if a.ConsumerSeq != from.seq+1 {
-		return false
-	}
-	from.seq = a.ConsumerSeq
 	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
 	if at.Seq <= t.log.Last().Seq {
 		return true

@@ -139,8 +139,11 @@ type StoredAt struct {
 	Data    []byte    `json:"data"`
 }
 
-// Stored returns where a message is; the zero value if there is none. call is API.Call, or does more.
-func Stored(ctx context.Context, call func(ctx context.Context, what string, request, response any) error, stream string, ask MsgGet) (StoredAt, error) {
+// Caller is API.Call, or does more.
+type Caller func(ctx context.Context, what string, request, response any) error
+
+// Stored returns where a message is; the zero value if there is none.
+func Stored(ctx context.Context, call Caller, stream string, ask MsgGet) (StoredAt, error) {
 	var answer struct {
 		Message StoredAt `json:"message"`
 	}
