@@ -34,6 +34,9 @@ func (t *tap) consume() (*consumer, error) {
 		t.source.admitting.Lock()
 		defer t.source.admitting.Unlock()
 	}
+	t.mu.Lock()
+	limits := t.config.ConsumerLimits
+	t.mu.Unlock()
 	asked := conn.Link().Now()
 	overLimit := asked.Limited()
 	if err := c.Subscribe(c.receive); err != nil {
@@ -45,7 +48,7 @@ func (t *tap) consume() (*consumer, error) {
 	_, err := c.Make(ctx, t.source.table.call, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
 		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
-	}, *t.log.limits.Load())
+	}, limits)
 	if err == nil {
 		err = t.source.proveInbox(ctx, c.Inbox(), asked, overLimit)
 	}

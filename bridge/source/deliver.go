@@ -35,7 +35,7 @@ func (s *Source) deliver() {
 func (s *Source) deliverOne(msg *nats.Msg) {
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
-	message := s.unstored.receive(msg, bridge.Position{})
+	message := s.unstored.Receive(msg, bridge.Position{})
 	link := s.conn.Link()
 	s.mu.Lock()
 	defer s.mu.Unlock()

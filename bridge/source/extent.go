@@ -26,17 +26,17 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 		if portion.stream == nil {
 			return bridge.Extent{}, nil // a position would not speak for all
 		}
-		first, last, upTo, err := s.newHistory(ctx, portion.stream).extent(ctx, portion.subjects)
+		first, last, upTo, err := s.newHistory(ctx, portion.stream).Extent(ctx, portion.subjects)
 		if err != nil {
 			return bridge.Extent{}, err
 		}
-		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.seq, Time: last.time}
-		if last.seq == 0 {
+		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.Seq, Time: last.Time}
+		if last.Seq == 0 {
 			at = bridge.Position{Epoch: portion.stream.epoch, Seq: upTo}
 		}
 		extent.Last = append(extent.Last, at)
 		if len(portions) == 1 {
-			extent.FirstSeq, extent.LastSeq = first.seq, last.seq
+			extent.FirstSeq, extent.LastSeq = first.Seq, last.Seq
 		}
 	}
 	return extent, nil

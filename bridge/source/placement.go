@@ -162,7 +162,7 @@ func (s *Source) place(feed *bridge.Feed, portions []portion) *placement {
 // tapOf gives the tap of a stream; nil where there is none or the one there is, is over. placing must be held.
 func (s *Source) tapOf(of *stream) *tap {
 	t := s.taps[of.name()]
-	if t == nil || t.log.epoch != of.epoch {
+	if t == nil || t.log.Last().Epoch != of.epoch {
 		return nil
 	}
 	if _, rolled := t.state(); rolled {

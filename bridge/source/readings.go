@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	tableCall  = 3 * time.Second // what one answer may take
-	tableCalls = 16              // at once
+	tableCall = 3 * time.Second // what one answer may take
 )
 
 // list gives the names of all streams, or of those whose subjects overlap a filter.
@@ -68,7 +67,7 @@ func (t *table) readAgain(ctx context.Context, before *streams, names []string) 
 func (t *table) readThese(ctx context.Context, before *streams, names []string) readings {
 	var mu sync.Mutex
 	var r readings
-	each(names, func(name string) {
+	js.Each(names, func(name string) {
 		var info jetstream.StreamInfo
 		err := t.call(ctx, js.AskInfo+name, nil, &info)
 		mu.Lock()
@@ -86,20 +85,6 @@ func (t *table) readThese(ctx context.Context, before *streams, names []string) 
 		}
 	})
 	return r
-}
-
-// each calls do for each of the things, and a few at once.
-func each[T any](things []T, do func(T)) {
-	var calls sync.WaitGroup
-	room := make(chan struct{}, tableCalls)
-	for _, thing := range things {
-		room <- struct{}{}
-		calls.Go(func() {
-			defer func() { <-room }()
-			do(thing)
-		})
-	}
-	calls.Wait()
 }
 
 func isNotFound(err error) bool {

@@ -365,7 +365,7 @@ func (t *table) answer(ctx context.Context, before, after *streams, filters []br
 	}
 	var mu sync.Mutex
 	var failed error
-	each(filters, func(filter bridge.Subject) {
+	js.Each(filters, func(filter bridge.Subject) {
 		found, err := t.list(ctx, filter)
 		mu.Lock()
 		defer mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/history"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
@@ -37,7 +38,7 @@ type Source struct {
 	stop          context.CancelFunc
 	running       sync.WaitGroup
 	stats         counters
-	unstored      decoder        // for messages of subjects that no stream holds
+	unstored      js.Decoder     // for messages of subjects that no stream holds
 	errorLog      rate.Sometimes // that nats.go reports, to be logged
 	limits        rate.Sometimes // of subscriptions
 	failures      rate.Sometimes // to connect
@@ -158,9 +159,31 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
-// newHistory makes what reads a stream, while alive.
-func (s *Source) newHistory(alive context.Context, of *stream) *history {
-	return newHistory(alive, s.reads, s.api, of, s.decoder(of.info.Config))
+// newHistory returns what reads a stream, while alive.
+func (s *Source) newHistory(alive context.Context, of *stream) *history.History {
+	return history.New(alive, s.reads, s.api, s.historyOf(of))
+}
+
+// historyOf returns what a history needs to know of a stream.
+func (s *Source) historyOf(of *stream) history.Stream {
+	config := &of.info.Config
+	isRefused := s.reads.Link().Ever().PublishRefused(s.api.Subject(js.AskDirect + of.name()))
+	return history.Stream{
+		Epoch: of.epoch, Created: of.info.Created, Config: config, Decoder: s.decoder(*config), Direct: config.AllowDirect && !isRefused,
+	}
+}
+
+// decoder returns what decodes a stream's messages; those of subjects without a stream take the zero value of the config.
+func (s *Source) decoder(config jetstream.StreamConfig) js.Decoder {
+	return js.NewDecoder(config, js.Oddities{BadName: func() { s.stats.refusedEvents.Add(1) }, BadHeaders: s.noteBroken})
+}
+
+// noteBroken counts and logs a message that is delivered without its headers, because they cannot be decoded.
+func (s *Source) noteBroken(subject string) {
+	s.stats.brokenHeaders.Add(1)
+	s.brokenHeaders.Do(func() {
+		s.log.Warn("a message has headers that cannot be decoded; it is delivered without them", "subject", subject)
+	})
 }
 
 // Close ends the connection, after what was published has been sent, and waits for all that Open started. Feeds that are

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/history"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
@@ -43,7 +44,7 @@ type tap struct {
 	mu       sync.Mutex
 	ready    bool // everything behind the position of log is, or will be, delivered
 	rolled   bool // the stream was set back to an earlier copy: this tap is over
-	decoder  decoder
+	decoder  js.Decoder
 	config   jetstream.StreamConfig // its limits say what is owed
 	consumer *consumer              // the one in force; nil for none
 	shares   map[*share]struct{}
@@ -66,7 +67,7 @@ type tapped struct {
 
 // streamLog is a tap's stream as readers see it. It implements bridge.Log.
 type streamLog struct {
-	*history
+	*history.History
 	last atomic.Pointer[bridge.Position]
 }
 
@@ -83,7 +84,7 @@ func (s *Source) newTap(of *stream) *tap {
 		filters: gsl.NewSublist[*tapped](),
 	}
 	t.alive, t.stop = context.WithCancel(s.alive)
-	t.log = &streamLog{history: s.newHistory(t.alive, of)}
+	t.log = &streamLog{History: s.newHistory(t.alive, of)}
 	t.update(of)
 	t.log.last.Store(&bridge.Position{Epoch: of.epoch})
 	s.running.Go(t.run)
@@ -92,13 +93,11 @@ func (s *Source) newTap(of *stream) *tap {
 
 // update takes what has changed in the stream's configuration.
 func (t *tap) update(of *stream) {
-	t.log.update(of, t.source.decoder(of.info.Config))
-	if t.source.reads.Link().Ever().PublishRefused(t.source.api.Subject(js.AskDirect + of.name())) {
-		t.log.direct.Store(false) // it is read by consumers
-	}
+	s := t.source.historyOf(of)
+	t.log.Update(s)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.decoder, t.config = t.source.decoder(of.info.Config), of.info.Config
+	t.decoder, t.config = s.Decoder, of.info.Config
 }
 
 // renew lets the consumer be made anew.
@@ -145,7 +144,7 @@ func (t *tap) remove(s *share) {
 func (t *tap) run() {
 	t.source.stats.taps.Add(1)
 	defer t.source.stats.taps.Add(-1)
-	defer t.log.sweeps.close()
+	defer t.log.Close()
 	for t.alive.Err() == nil {
 		err := t.follow()
 		if t.alive.Err() != nil {
@@ -250,10 +249,6 @@ func (t *tap) place() error {
 	return nil
 }
 
-// errNotThatStream means that the name stands for another stream now, or none. The table of streams will say so, and
-// another tap take this one's place.
-var errNotThatStream = errors.New("the stream was deleted or made anew")
-
 // info asks for the stream, which must be this life of it.
 func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
@@ -263,7 +258,7 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
 		t.source.table.doubt(t.name)
-		return nil, errNotThatStream
+		return nil, history.ErrOtherStream
 	}
 	return &info, err
 }
@@ -309,7 +304,7 @@ func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
 		return false, nil
 	}
 	t.mu.Lock()
-	newestOnly, limited := t.config.MaxMsgsPerSubject == 1, isLimited(t.config)
+	newestOnly, limited := t.config.MaxMsgsPerSubject == 1, history.IsLimited(t.config)
 	t.mu.Unlock()
 	if newestOnly && !limited {
 		return false, nil
@@ -362,7 +357,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 			share.feed.Lost(hole, bridge.GapRetention)
 		}
 	}
-	if message := t.decoder.receive(msg, at); message != nil {
+	if message := t.decoder.Receive(msg, at); message != nil {
 		t.filters.Match(msg.Subject, func(entry *tapped) {
 			if len(entry.filters) == 1 || bridge.FirstMatch(entry.filters, msg.Subject) == entry.filter {
 				entry.feed.Append(message)

@@ -3,6 +3,7 @@ package js
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -193,4 +194,16 @@ func (c *Conn) Noted(ctx context.Context) bool {
 // RoundTrip reports whether the server has answered a ping, and what it refused before that was noted.
 func (c *Conn) RoundTrip(ctx context.Context) bool {
 	return c.FlushWithContext(ctx) == nil && c.Noted(ctx)
+}
+
+// CanGetBatches reports whether the server answers direct gets of several messages.
+func (c *Conn) CanGetBatches() bool { return isAtLeast(c.ConnectedServerVersion(), 2, 11) }
+
+// isAtLeast compares a server's version with the one that brought what is needed.
+func isAtLeast(version string, major, minor int) bool {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	second, _, _ := strings.Cut(rest, ".")
+	x, errX := strconv.Atoi(first)
+	y, errY := strconv.Atoi(second)
+	return errX == nil && errY == nil && (x > major || x == major && y >= minor)
 }

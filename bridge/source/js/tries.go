@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// TryTime is how long a question may go without an answer before it is asked again: whom it has reached may be dead, and
+	// tryTime is how long a question may go without an answer before it is asked again: whom it has reached may be dead, and
 	// another have taken its place. An answer to any try is good.
-	TryTime = 2 * time.Second
-	// TryAgain is the age from which a question is asked again at once when there is a new leader, or a new connection.
-	TryAgain = 100 * time.Millisecond
+	tryTime = 2 * time.Second
+	// tryAgain is the age from which a question is asked again at once when there is a new leader, or a new connection.
+	tryAgain = 100 * time.Millisecond
 	// longestCall is how long a question may take in all, if its context does not end earlier.
 	longestCall = 30 * time.Second
 )
@@ -40,7 +40,7 @@ func (a API) request(ctx context.Context, subject string, body []byte) (*nats.Ms
 			}
 		})
 	}
-	again := time.NewTicker(TryTime)
+	again := time.NewTicker(tryTime)
 	defer again.Stop()
 	begun := time.Now()
 	try()
@@ -51,7 +51,7 @@ func (a API) request(ctx context.Context, subject string, body []byte) (*nats.Ms
 		case <-again.C:
 			try()
 		case <-change:
-			if change = a.Conn.tries.wait(); time.Since(begun) > TryAgain {
+			if change = a.Conn.tries.wait(); time.Since(begun) > tryAgain {
 				try()
 			}
 		case <-ctx.Done():

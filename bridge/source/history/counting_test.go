@@ -1,6 +1,7 @@
-package source_test
+package history_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -11,7 +12,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/bridge/source/history"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // counted answers for a stream whose subjects are told in pages, as a server does that has more than a hundred thousand. Between
@@ -104,7 +106,7 @@ func TestSubjectsComeAndGoWhileCounted(t *testing.T) {
 				t.Fatal(err)
 			}
 			flush(t, conn)
-			full, err := source.CountFull(within(t, patience/10), dial, "FAKE", c.created, "chat.>", 5)
+			full, err := history.CountFull(within(t, patience/10), dial, "FAKE", c.created, "chat.>", 5)
 			if err != nil || full != test.full {
 				t.Errorf("%d subjects are full, %v; want %d", full, err, test.full)
 			}
@@ -113,7 +115,7 @@ func TestSubjectsComeAndGoWhileCounted(t *testing.T) {
 }
 
 // withoutJetStream starts a server at whose JetStream subjects a test can answer.
-func withoutJetStream(t *testing.T) source.Dialer {
+func withoutJetStream(t *testing.T) js.Dialer {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true})
 	if err != nil {
@@ -127,4 +129,53 @@ func withoutJetStream(t *testing.T) source.Dialer {
 	return func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect("", append([]nats.Option{nats.InProcessServer(s)}, options...)...)
 	}
+}
+
+// A question that nobody answers is asked again, within the time that it has: whom it has reached may be dead.
+func TestQuestionsAreAskedAgain(t *testing.T) {
+	t.Parallel() // it waits for most of its time
+	dial := withoutJetStream(t)
+	conn := publisher(t, dial)
+	created, asked := time.Now(), 0
+	if _, err := conn.Subscribe("$JS.API.STREAM.INFO.FAKE", func(msg *nats.Msg) {
+		if asked++; asked < 3 {
+			return
+		}
+		answer, _ := json.Marshal(map[string]any{"created": created, "state": map[string]any{"subjects": map[string]int{"a": 5}}, "total": 1})
+		_ = msg.Respond(answer)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, conn)
+	full, err := history.CountFull(within(t, patience), dial, "FAKE", created, "a", 5)
+	if err != nil || full != 1 {
+		t.Errorf("got %d, %v", full, err)
+	}
+}
+
+// patience is how long a test waits for what must come. It is reached only where the test fails.
+const patience = 30 * time.Second
+
+// publisher is a connection of its own.
+func publisher(t *testing.T, dial js.Dialer) *nats.Conn {
+	t.Helper()
+	conn, err := dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+func flush(t *testing.T, conn *nats.Conn) {
+	t.Helper()
+	if err := conn.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func within(t *testing.T, timeout time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -1,4 +1,4 @@
-package source
+package history
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // consume reads messages by a consumer that is deleted again. It hands over those that were there when the consumer was made,
 // until take reports that it wants no more, and returns how many these were. Some of them may be gone by now: whenever the
 // server has nothing to send for a while, it goes on only if quiet, where there is one, returns true.
-func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take func(entry) bool, quiet func() bool) (pending uint64, err error) {
+func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take func(js.Entry) bool, quiet func() bool) (pending uint64, err error) {
 	select {
 	case h.consumers <- struct{}{}:
 		defer func() { <-h.consumers }()
@@ -48,7 +48,7 @@ func (h *history) consume(ctx context.Context, config nats.ConsumerConfig, take 
 				return taken, nil
 			case a.StreamSeq > 0:
 				taken++
-				more = take(entry{a.StreamSeq, a.Time, msg.Subject, msg.Header, msg.Data, isBroken(msg)})
+				more = take(js.Received(msg, a.StreamSeq, a.Time))
 			}
 		case <-silence.C:
 			return 0, fmt.Errorf("%w: nothing was heard of it for %v", js.ErrLost, js.Deaf)

@@ -1,4 +1,4 @@
-package source
+package history
 
 import (
 	"cmp"
@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -31,16 +29,16 @@ const (
 	historyConsumers = 4
 )
 
-// history reads one life of a stream. It implements bridge.Log, but for Last.
-type history struct {
+// History reads one life of a stream. It implements bridge.Log, but for Last.
+type History struct {
 	reads     *js.Conn // for what is long
 	api       js.API   // on the main connection
 	name      string
 	epoch     string
 	created   time.Time
-	decoder   atomic.Pointer[decoder]
-	direct    atomic.Bool  // the stream allows direct gets
-	keeps     atomic.Int64 // how many messages it keeps of each subject; at most 0 for any number
+	decoder   atomic.Pointer[js.Decoder]
+	direct    atomic.Bool  // direct gets are allowed
+	keeps     atomic.Int64 // how many messages the stream keeps of each subject; at most 0 for any number
 	limits    atomic.Pointer[jetstream.StreamConsumerLimits]
 	counts    counts
 	many      many
@@ -48,47 +46,42 @@ type history struct {
 	consumers chan struct{}
 }
 
-func newHistory(alive context.Context, reads *js.Conn, api js.API, of *stream, d decoder) *history {
-	h := &history{
-		reads: reads, api: api, name: of.name(), epoch: of.epoch, created: of.info.Created,
+// Stream is what a history needs to know of a stream.
+type Stream struct {
+	Epoch   string
+	Created time.Time
+	Config  *jetstream.StreamConfig
+	Decoder js.Decoder
+	Direct  bool // it may be read by direct gets
+}
+
+// New returns what reads a stream, while alive.
+func New(alive context.Context, reads *js.Conn, api js.API, of Stream) *History {
+	h := &History{
+		reads: reads, api: api, name: of.Config.Name, epoch: of.Epoch, created: of.Created,
 		consumers: make(chan struct{}, historyConsumers),
 	}
 	h.sweeps.alive = alive
-	h.update(of, d)
+	h.Update(of)
 	return h
 }
 
-// update takes what has changed in the stream's configuration.
-func (h *history) update(of *stream, d decoder) {
-	h.decoder.Store(&d)
-	h.direct.Store(of.info.Config.AllowDirect)
-	h.keeps.Store(of.info.Config.MaxMsgsPerSubject)
-	h.limits.Store(&of.info.Config.ConsumerLimits)
+// Update takes over what has changed in the stream's configuration.
+func (h *History) Update(of Stream) {
+	h.decoder.Store(&of.Decoder)
+	h.direct.Store(of.Direct)
+	h.keeps.Store(of.Config.MaxMsgsPerSubject)
+	h.limits.Store(&of.Config.ConsumerLimits)
 }
 
-// entry is what is stored at one sequence.
-type entry struct {
-	seq     uint64
-	time    int64
-	subject string
-	header  nats.Header
-	data    []byte
-	broken  bool // its headers cannot be decoded
-}
+// Close waits for all that runs, once alive has ended.
+func (h *History) Close() { h.sweeps.close() }
 
-// size is what it takes, about, in bytes.
-func (e entry) size() int {
-	size := len(e.subject) + len(e.data)
-	for name, values := range e.header {
-		for _, value := range values {
-			size += len(name) + len(value)
-		}
-	}
-	return size
-}
+// ErrOtherStream means that the name stands for another stream now, or none.
+var ErrOtherStream = errors.New("the stream was deleted or made anew")
 
 // Page implements bridge.Log.
-func (h *history) Page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
+func (h *History) Page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
 	page, err := h.page(ctx, subjects, from, through)
 	if err != nil {
 		return bridge.Page{}, fmt.Errorf("read the stream %s from sequence %d: %w", h.name, from, err)
@@ -96,8 +89,8 @@ func (h *history) Page(ctx context.Context, subjects []bridge.Subject, from, thr
 	return page, nil
 }
 
-func (h *history) page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
-	var all []entry
+func (h *History) page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
+	var all []js.Entry
 	ends := h.ends(ctx, subjects, through)
 	for _, subject := range subjects {
 		found, reached, err := h.stretch(ctx, subject, from, through, ends)
@@ -116,22 +109,18 @@ func (h *history) page(ctx context.Context, subjects []bridge.Subject, from, thr
 }
 
 // merge orders what several filters brought, each once, up to a sequence.
-func (h *history) merge(all []entry, through uint64) []entry {
-	all = slices.DeleteFunc(all, func(e entry) bool { return e.seq > through })
-	bySeq := func(a, b entry) int { return cmp.Compare(a.seq, b.seq) }
+func (h *History) merge(all []js.Entry, through uint64) []js.Entry {
+	all = slices.DeleteFunc(all, func(e js.Entry) bool { return e.Seq > through })
+	bySeq := func(a, b js.Entry) int { return cmp.Compare(a.Seq, b.Seq) }
 	slices.SortStableFunc(all, bySeq)
-	return slices.CompactFunc(all, func(a, b entry) bool { return a.seq == b.seq })
+	return slices.CompactFunc(all, func(a, b js.Entry) bool { return a.Seq == b.Seq })
 }
 
-func (h *history) decode(all []entry) []*bridge.Message {
+func (h *History) decode(all []js.Entry) []*bridge.Message {
 	decoder := h.decoder.Load()
 	messages := make([]*bridge.Message, 0, len(all))
 	for _, e := range all {
-		if e.broken {
-			decoder.broken(e.subject)
-		}
-		at := bridge.Position{Epoch: h.epoch, Seq: e.seq, Time: e.time}
-		if m := decoder.decode(e.subject, e.header, e.data, at); m != nil {
+		if m := decoder.Decode(e, bridge.Position{Epoch: h.epoch, Seq: e.Seq, Time: e.Time}); m != nil {
 			messages = append(messages, m)
 		}
 	}
@@ -139,7 +128,7 @@ func (h *history) decode(all []entry) []*bridge.Message {
 }
 
 // stretch reads what is stored on a filter from one sequence up to another, or as far as one read goes.
-func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, through uint64, ends ends) (found []entry, reached uint64, err error) {
+func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, through uint64, ends ends) (found []js.Entry, reached uint64, err error) {
 	end, known := ends.last(filter)
 	if ends.none && ends.of[filter] {
 		if missed, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter}); err != nil || missed.Seq == 0 || missed.Seq > through {
@@ -149,20 +138,20 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 	for wait := staleWait; ; wait *= 2 {
 		next := from
 		if n := len(found); n > 0 {
-			next = found[n-1].seq + 1
+			next = found[n-1].Seq + 1
 		}
 		if next > through || known && next > end {
 			return found, through, nil
 		}
 		some, more, err := h.read(ctx, filter, next)
-		if errors.Is(err, js.ErrLost) && sleep(ctx, wait) == nil {
+		if errors.Is(err, js.ErrLost) && js.Sleep(ctx, wait) == nil {
 			continue
 		}
 		if err != nil {
 			return nil, 0, err
 		}
 		if found = append(found, some...); len(found) > 0 {
-			last := found[len(found)-1].seq
+			last := found[len(found)-1].Seq
 			if last >= through {
 				return found, through, nil
 			}
@@ -181,22 +170,22 @@ func (h *history) stretch(ctx context.Context, filter bridge.Subject, from, thro
 		if missed.Seq == 0 || missed.Seq > through {
 			return found, through, nil
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := js.Sleep(ctx, wait); err != nil {
 			return nil, 0, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed.Seq, err)
 		}
 	}
 }
 
 // read returns what one replica has on a filter from a sequence on, and whether it has more.
-func (h *history) read(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
+func (h *History) read(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	if h.canGet() {
-		request := batchGet{Seq: from, NextFor: filter, Batch: pageMessages, MaxBytes: pageBytes}
+		request := js.BatchGet{Seq: from, NextFor: filter}
 		batch, err := h.batch(ctx, request)
-		if !errors.Is(err, errUnclear) {
-			return batch.found, batch.pending > 0, err
+		if !errors.Is(err, js.ErrUnclear) {
+			return batch.Found, batch.Pending > 0, err
 		}
-		if len(batch.found) > 0 {
-			return batch.found, true, nil
+		if len(batch.Found) > 0 {
+			return batch.Found, true, nil
 		}
 	}
 	found, more, err = h.readByConsumer(ctx, filter, from)
@@ -206,34 +195,54 @@ func (h *history) read(ctx context.Context, filter bridge.Subject, from uint64) 
 	return found, more, err
 }
 
+// batch reads messages by a direct get, from another replica if one is silent. What one has given before it fell silent is
+// valid where messages follow each other; of the newest of several filters, only the end tells as of when they are.
+func (h *History) batch(ctx context.Context, request js.BatchGet) (js.Batch, error) {
+	for {
+		b, err := h.batchOnce(ctx, request)
+		switch {
+		case !errors.Is(err, js.ErrSilent) || ctx.Err() != nil:
+			return b, err
+		case len(b.Found) > 0 && request.NextFor != "":
+			b.Pending = 1
+			return b, nil
+		}
+	}
+}
+
+func (h *History) batchOnce(ctx context.Context, request js.BatchGet) (js.Batch, error) {
+	request.Batch, request.MaxBytes = pageMessages, pageBytes
+	return h.api.Batch(ctx, h.conn(), h.name, request)
+}
+
 // readByConsumer is read where direct gets are not to be had, or are unclear.
-func (h *history) readByConsumer(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
+func (h *History) readByConsumer(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	size := 0
 	pending, err := h.consume(ctx, nats.ConsumerConfig{
 		FilterSubject: string(filter), DeliverPolicy: nats.DeliverByStartSequencePolicy, OptStartSeq: from,
-	}, func(e entry) bool {
+	}, func(e js.Entry) bool {
 		found = append(found, e)
-		size += e.size()
+		size += e.Size()
 		return len(found) < pageMessages && size < pageBytes
 	}, nil)
 	return found, uint64(len(found)) < pending, err
 }
 
 // readOneByOne is read where no consumer is to be had either: from the leader.
-func (h *history) readOneByOne(ctx context.Context, filter bridge.Subject, from uint64) (found []entry, more bool, err error) {
+func (h *History) readOneByOne(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	for range atOnce {
 		at, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter})
 		if err != nil || at.Seq == 0 {
 			return found, false, err
 		}
-		found = append(found, entryAt(at))
+		found = append(found, at.Entry())
 		from = at.Seq + 1
 	}
 	return found, true, nil
 }
 
 // Stored implements bridge.Log.
-func (h *history) Stored(ctx context.Context, seq uint64) (bridge.Position, uint64, error) {
+func (h *History) Stored(ctx context.Context, seq uint64) (bridge.Position, uint64, error) {
 	at := bridge.Position{Epoch: h.epoch, Seq: seq}
 	found, err := h.get(ctx, js.MsgGet{Seq: seq})
 	if err != nil {
@@ -251,7 +260,7 @@ func (h *history) Stored(ctx context.Context, seq uint64) (bridge.Position, uint
 }
 
 // Since implements bridge.Log.
-func (h *history) Since(ctx context.Context, t time.Time) (uint64, error) {
+func (h *History) Since(ctx context.Context, t time.Time) (uint64, error) {
 	found, err := h.get(ctx, js.MsgGet{StartTime: &t})
 	if err != nil {
 		return 0, fmt.Errorf("look for messages of the stream %s since %v: %w", h.name, t, err)
@@ -270,19 +279,19 @@ func (h *history) Since(ctx context.Context, t time.Time) (uint64, error) {
 }
 
 // get asks the leader for a message; the zero value says that there is none.
-func (h *history) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
+func (h *History) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
 	return js.Stored(ctx, h.api.Call, h.name, ask)
 }
 
 // info reads the stream, which must be this life of it; where a filter is given, with a count for each subject that it
 // matches: the first hundred thousand.
-func (h *history) info(ctx context.Context, filter bridge.Subject) (*jetstream.StreamInfo, error) {
+func (h *History) info(ctx context.Context, filter bridge.Subject) (*jetstream.StreamInfo, error) {
 	info, _, err := h.infoFrom(ctx, filter, 0)
 	return info, err
 }
 
 // infoFrom is info with the counts from an offset on, in the order of the subjects; total is how many subjects there are.
-func (h *history) infoFrom(ctx context.Context, filter bridge.Subject, offset int) (info *jetstream.StreamInfo, total int, err error) {
+func (h *History) infoFrom(ctx context.Context, filter bridge.Subject, offset int) (info *jetstream.StreamInfo, total int, err error) {
 	request := struct {
 		Filter bridge.Subject `json:"subjects_filter,omitempty"`
 		Offset int            `json:"offset,omitempty"`
@@ -295,13 +304,13 @@ func (h *history) infoFrom(ctx context.Context, filter bridge.Subject, offset in
 		return nil, 0, err
 	}
 	if !answer.Created.Equal(h.created) {
-		return nil, 0, errNotThatStream
+		return nil, 0, ErrOtherStream
 	}
 	return &answer.StreamInfo, answer.Total, nil
 }
 
 // conn returns the connection on which to read what is long: the main one where there is no other, as an account may allow too few.
-func (h *history) conn() *js.Conn {
+func (h *History) conn() *js.Conn {
 	if h.reads.Link().IsUp() {
 		return h.reads
 	}
@@ -309,27 +318,6 @@ func (h *history) conn() *js.Conn {
 }
 
 // canGet tells whether direct gets are to be had.
-func (h *history) canGet() bool {
-	return h.direct.Load() && isAtLeast(h.conn().ConnectedServerVersion(), 2, 11)
-}
-
-// isAtLeast compares a server's version with the one that brought what is needed.
-func isAtLeast(version string, major, minor int) bool {
-	first, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
-	second, _, _ := strings.Cut(rest, ".")
-	x, errX := strconv.Atoi(first)
-	y, errY := strconv.Atoi(second)
-	return errX == nil && errY == nil && (x > major || x == major && y >= minor)
-}
-
-// sleep waits, or gives the context's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+func (h *History) canGet() bool {
+	return h.direct.Load() && h.conn().CanGetBatches()
 }

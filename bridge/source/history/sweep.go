@@ -1,4 +1,4 @@
-package source
+package history
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 // a message with a certain block of headers then stops the whole server; and one from which pages are pulled loses messages at
 // the ends of pulls, as nats-server 2.15 does it.)
 type sweep struct {
-	history *history
+	history *History
 	filter  bridge.Subject
 	upTo    uint64 // the sequence as of which they are the newest; what had a newer one since may be left out
 
@@ -47,7 +48,7 @@ type sweep struct {
 }
 
 // stretch returns the newest messages from one sequence up to another, or as far as one read goes.
-func (s *sweep) stretch(ctx context.Context, from, through uint64) (found []entry, reached uint64, err error) {
+func (s *sweep) stretch(ctx context.Context, from, through uint64) (found []js.Entry, reached uint64, err error) {
 	for {
 		seqs, head, news, err := s.found(from, through)
 		if err != nil || len(seqs) >= pageMessages || head >= through {
@@ -115,14 +116,14 @@ func (s *sweep) tell() {
 }
 
 // note takes what a consumer brings, and reports whether more is wanted.
-func (s *sweep) note(e entry) bool {
+func (s *sweep) note(e js.Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holes = 0
-	if e.seq > s.head {
-		s.head = e.seq
-		if e.seq <= s.upTo {
-			s.seqs = append(s.seqs, e.seq)
+	if e.Seq > s.head {
+		s.head = e.Seq
+		if e.Seq <= s.upTo {
+			s.seqs = append(s.seqs, e.Seq)
 			s.size.Store(int64(len(s.seqs)))
 		}
 		if len(s.seqs)%pageMessages == 0 || s.head >= s.upTo {
@@ -154,7 +155,7 @@ func (s *sweep) goesOn(ctx context.Context) bool {
 
 // eachOf reads a page of the messages of some sequences, which reach through. What is gone meanwhile had a newer message, or was
 // deleted.
-func (h *history) eachOf(ctx context.Context, rest []uint64, through uint64) (found []entry, reached uint64, err error) {
+func (h *History) eachOf(ctx context.Context, rest []uint64, through uint64) (found []js.Entry, reached uint64, err error) {
 	size := 0
 	for len(rest) > 0 {
 		if len(found) >= pageMessages || size >= pageBytes {
@@ -165,7 +166,7 @@ func (h *history) eachOf(ctx context.Context, rest []uint64, through uint64) (fo
 			return nil, 0, err
 		}
 		for _, e := range some {
-			size += e.size()
+			size += e.Size()
 		}
 		found = append(found, some...)
 		done, _ := slices.BinarySearch(rest, reached+1)
@@ -176,12 +177,12 @@ func (h *history) eachOf(ctx context.Context, rest []uint64, through uint64) (fo
 
 // listed reads the messages of the first of some sequences, and tells how far: where they lie close together, with what lies
 // between, else one by one.
-func (h *history) listed(ctx context.Context, seqs []uint64) (found []entry, reached uint64, err error) {
+func (h *History) listed(ctx context.Context, seqs []uint64) (found []js.Entry, reached uint64, err error) {
 	near := seqs[:min(len(seqs), pageMessages)]
 	if from, through := near[0], near[len(near)-1]; through-from < closeTogether*uint64(len(near)) {
 		found, reached, err = h.stretch(ctx, everything, from, through, ends{})
-		return slices.DeleteFunc(found, func(e entry) bool {
-			_, isListed := slices.BinarySearch(near, e.seq)
+		return slices.DeleteFunc(found, func(e js.Entry) bool {
+			_, isListed := slices.BinarySearch(near, e.Seq)
 			return !isListed
 		}), reached, err
 	}

@@ -1,4 +1,4 @@
-package source
+package history
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -75,7 +76,7 @@ func (s *sweeps) put(made *sweep) {
 }
 
 // swept returns the newest messages of a filter from one sequence up to another, as of upTo or later, or as far as one read goes.
-func (h *history) swept(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []entry, reached uint64, err error) {
+func (h *History) swept(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []js.Entry, reached uint64, err error) {
 	of := h.sweeps.get(filter, upTo)
 	if of == nil {
 		info, err := h.info(ctx, "")

@@ -1,4 +1,4 @@
-package source
+package history
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // lostBelow finds out what the stream's limits have removed: to whoever stands at or above the sequence it gives, nothing
@@ -16,7 +17,7 @@ import (
 // subject is below the oldest message of a subject that is at this limit. A stream that keeps one message for each subject
 // owes no older ones. What was deleted, purged, or expired by its own time to live was not removed by a limit. And where
 // there is no hole, nothing was removed at all.
-func (h *history) lostBelow(ctx context.Context, subjects []bridge.Subject, all []entry, from, through uint64) (uint64, error) {
+func (h *History) lostBelow(ctx context.Context, subjects []bridge.Subject, all []js.Entry, from, through uint64) (uint64, error) {
 	hole := lastHole(all, through)
 	if hole < from {
 		_, err := h.info(ctx, "") // it must be this life of the stream
@@ -50,25 +51,25 @@ func isWhole(s jetstream.StreamState) bool {
 }
 
 // lastHole gives the last sequence up to through whose message was not read.
-func lastHole(all []entry, through uint64) uint64 {
-	for i := len(all) - 1; i >= 0 && all[i].seq == through; i-- {
+func lastHole(all []js.Entry, through uint64) uint64 {
+	for i := len(all) - 1; i >= 0 && all[i].Seq == through; i-- {
 		through--
 	}
 	return through
 }
 
-// isLimited tells whether a stream has limits that remove its oldest messages, of whatever subject.
-func isLimited(config jetstream.StreamConfig) bool {
+// IsLimited reports whether a stream has limits that remove its oldest messages, of whatever subject.
+func IsLimited(config jetstream.StreamConfig) bool {
 	return config.MaxMsgs > 0 || config.MaxBytes > 0 || config.MaxAge > 0
 }
 
 // lostOf is lostBelow for one filter, of a stream that was asked for after the reading. That the message of a position was read proves
 // nothing: unless one direct get gave all, those that follow it may have been removed before their turn came.
-func (h *history) lostOf(ctx context.Context, filter bridge.Subject, info *jetstream.StreamInfo) (lost uint64, err error) {
+func (h *History) lostOf(ctx context.Context, filter bridge.Subject, info *jetstream.StreamInfo) (lost uint64, err error) {
 	limit := uint64(max(info.Config.MaxMsgsPerSubject, 0))
 	// A stream that has no such limits may have had them when it lost its first messages. Where it keeps one message for
 	// each subject, they were superseded.
-	if info.State.FirstSeq > 0 && (isLimited(info.Config) || limit != 1) {
+	if info.State.FirstSeq > 0 && (IsLimited(info.Config) || limit != 1) {
 		lost = info.State.FirstSeq - 1
 	}
 	// The limit for each subject has removed nothing from the midst of a stream without holes, and no subject is full where

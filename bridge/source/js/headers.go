@@ -1,4 +1,4 @@
-package source
+package js
 
 import "github.com/nats-io/nats.go"
 
@@ -11,16 +11,8 @@ func blockSize(msg *nats.Msg) int {
 	return msg.Size() - len(msg.Subject) - len(msg.Reply) - len(msg.Data)
 }
 
-// isBroken reports whether a received message has headers that nats.go could not decode.
-func isBroken(msg *nats.Msg) bool { return msg.Header == nil && blockSize(msg) > 0 }
-
-// noteBroken counts and logs a message that is delivered without its headers, because they cannot be decoded.
-func (s *Source) noteBroken(subject string) {
-	s.stats.brokenHeaders.Add(1)
-	s.brokenHeaders.Do(func() {
-		s.log.Warn("a message has headers that cannot be decoded; it is delivered without them", "subject", subject)
-	})
-}
+// IsBroken reports whether a received message has headers that nats.go could not decode.
+func IsBroken(msg *nats.Msg) bool { return msg.Header == nil && blockSize(msg) > 0 }
 
 // leastAppended is the least that a server appends to a block for a direct get: the lines below with values of these sizes,
 // beside the stream's name.

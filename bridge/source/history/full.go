@@ -1,4 +1,4 @@
-package source
+package history
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func (c *count) isTooMuch() bool { return c.fulls > maxAtLimit }
 
 // lostOfOne is lostOf for what the limit for each subject has removed of one subject: where it is full, it may have lost what
 // is below its oldest message. info was asked for after the reading, with a count of it or without.
-func (h *history) lostOfOne(ctx context.Context, subject bridge.Subject, limit uint64, info *jetstream.StreamInfo) (uint64, error) {
+func (h *History) lostOfOne(ctx context.Context, subject bridge.Subject, limit uint64, info *jetstream.StreamInfo) (uint64, error) {
 	if info.State.Subjects != nil {
 		return h.oldestOfFull(ctx, newCount(limit, info.State, info.State.Subjects), info.State, true)
 	}
@@ -85,7 +85,7 @@ func (h *history) lostOfOne(ctx context.Context, subject bridge.Subject, limit u
 }
 
 // lostOfFull is lostOfOne for a filter with a wildcard.
-func (h *history) lostOfFull(ctx context.Context, filter bridge.Subject, limit uint64, now jetstream.StreamState) (uint64, error) {
+func (h *History) lostOfFull(ctx context.Context, filter bridge.Subject, limit uint64, now jetstream.StreamState) (uint64, error) {
 	known := h.counts.get(filter)
 	if known.isAsOf(limit, now) {
 		return known.lost, nil
@@ -110,7 +110,7 @@ func (h *history) lostOfFull(ctx context.Context, filter bridge.Subject, limit u
 // count counts the messages of each subject of a filter. A server tells many of them in pages, each from an offset on, while
 // subjects come and go: a page begins with the last subject of the one before, or an earlier one, or else is asked for again
 // from further in front. What it brings of subjects that were counted is passed over.
-func (h *history) count(ctx context.Context, filter bridge.Subject, limit uint64, now jetstream.StreamState) (*count, error) {
+func (h *History) count(ctx context.Context, filter bridge.Subject, limit uint64, now jetstream.StreamState) (*count, error) {
 	c := newCount(limit, now, nil)
 	last, offset, back := "", 0, 1
 	for {
@@ -172,7 +172,7 @@ func (c *count) add(subjects map[string]uint64, behind string) (last string) {
 
 // oldestOfFull gives the highest sequence below the oldest message of any full subject; the last there is where these are too
 // many. Unless they were counted just now, some may be full no more, because messages were deleted.
-func (h *history) oldestOfFull(ctx context.Context, c *count, now jetstream.StreamState, isNew bool) (uint64, error) {
+func (h *History) oldestOfFull(ctx context.Context, c *count, now jetstream.StreamState, isNew bool) (uint64, error) {
 	if c.isTooMuch() {
 		return now.LastSeq, nil
 	}

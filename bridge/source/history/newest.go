@@ -1,4 +1,4 @@
-package source
+package history
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 )
 
 // Newest implements bridge.Log.
-func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+func (h *History) Newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	page, err := h.newest(ctx, subjects, from, upTo)
 	if err == nil {
 		_, err = h.info(ctx, "")
@@ -27,13 +27,13 @@ func (h *history) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 
 // newest asks for all at once where they are few, else by sweeps. A stream that keeps the newest messages only is not read like
 // any other: for each page a server would count all subjects of the filter.
-func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	if h.canGet() && !h.many.has(subjects) {
 		until := h.api.Tries()
 		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
 		// One that is silent may be counting them. It is not asked again: it would count again, and meanwhile serve nobody from
 		// the stream.
-		if !errors.Is(err, errTooMany) && !errors.Is(err, errUnclear) && !errors.Is(err, errSilent) {
+		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrUnclear) && !errors.Is(err, js.ErrSilent) {
 			return page, err
 		}
 		h.many.add(subjects, until)
@@ -46,7 +46,7 @@ func (h *history) newest(ctx context.Context, subjects []bridge.Subject, from, u
 		upTo = info.State.LastSeq
 	}
 	page := bridge.Page{Through: upTo, UpTo: upTo}
-	var all []entry
+	var all []js.Entry
 	for _, subject := range subjects {
 		if from > page.Through {
 			break
@@ -103,7 +103,7 @@ func (m *many) add(filters []bridge.Subject, until <-chan struct{}) {
 }
 
 // newestOf returns the newest messages of one filter.
-func (h *history) newestOf(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []entry, reached uint64, err error) {
+func (h *History) newestOf(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []js.Entry, reached uint64, err error) {
 	if filter.Wild() {
 		return h.swept(ctx, filter, from, through, upTo)
 	}
@@ -111,27 +111,27 @@ func (h *history) newestOf(ctx context.Context, filter bridge.Subject, from, thr
 	if err != nil || last.Seq < from || last.Seq > through { // a newer one is replayed
 		return nil, through, err
 	}
-	return []entry{entryAt(last)}, through, nil
+	return []js.Entry{last.Entry()}, through, nil
 }
 
 // newestAtOnce reads them by direct gets, which give no more than a thousand.
-func (h *history) newestAtOnce(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+func (h *History) newestAtOnce(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	for wait := staleWait; ; wait *= 2 {
-		batch, err := h.batchOnce(ctx, batchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo, Batch: pageMessages, MaxBytes: pageBytes})
+		batch, err := h.batchOnce(ctx, js.BatchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo})
 		if err != nil {
 			return bridge.Page{}, err
 		}
-		asOf := cmp.Or(upTo, batch.upTo)
+		asOf := cmp.Or(upTo, batch.UpTo)
 		if asOf == 0 {
 			asOf, err = h.nothingUpTo(ctx, subjects)
 			return bridge.Page{Through: asOf, UpTo: asOf}, err
 		}
-		page := bridge.Page{Messages: h.decode(batch.found), Through: asOf, UpTo: asOf}
+		page := bridge.Page{Messages: h.decode(batch.Found), Through: asOf, UpTo: asOf}
 		last := from
-		if n := len(batch.found); n > 0 {
-			last = batch.found[n-1].seq
+		if n := len(batch.Found); n > 0 {
+			last = batch.Found[n-1].Seq
 		}
-		if batch.pending > 0 {
+		if batch.Pending > 0 {
 			page.Through = last
 			return page, nil
 		}
@@ -140,14 +140,14 @@ func (h *history) newestAtOnce(ctx context.Context, subjects []bridge.Subject, f
 		if err != nil || upTo == 0 || missed > upTo {
 			return page, err
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := js.Sleep(ctx, wait); err != nil {
 			return bridge.Page{}, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed, err)
 		}
 	}
 }
 
 // nothingUpTo gives a sequence up to which nothing is stored on the subjects.
-func (h *history) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (uint64, error) {
+func (h *History) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (uint64, error) {
 	info, err := h.info(ctx, "")
 	if err != nil {
 		return 0, err
@@ -158,7 +158,7 @@ func (h *history) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (u
 
 // next gives the sequence of the first message on the subjects from one on, as the leader knows it; the highest there is
 // where there is none.
-func (h *history) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
+func (h *History) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
 	var first uint64 = math.MaxUint64
 	for _, subject := range subjects {
 		found, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: subject})

@@ -1,4 +1,4 @@
-package source_test
+package js_test
 
 import (
 	"bytes"
@@ -7,7 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // served appends to a block of headers what a server does, as it does, when it answers a direct get.
@@ -31,8 +32,8 @@ func served(block string) []byte {
 
 // Whatever block of headers a publisher makes, it is not taken for the server's word, and its message for no other.
 func FuzzServedHeaders(f *testing.F) {
-	for _, odd := range oddBlocks {
-		f.Add(odd.block)
+	for _, odd := range bridgetest.OddHeaders {
+		f.Add(odd.Block)
 	}
 	f.Add("NATS/1.0\r\nA: b\r\n\r\n")
 	f.Fuzz(func(t *testing.T, block string) {
@@ -44,7 +45,7 @@ func FuzzServedHeaders(f *testing.F) {
 		if err != nil {
 			header = nil
 		}
-		isMessage, subject, seq, isWord := source.Given(header, len(all), "S")
+		isMessage, subject, seq, isWord := js.Given(header, len(all), "S")
 		if isWord || isMessage && (subject != "x" || seq != 7) {
 			t.Errorf("%q is taken for the message %d on %q, or for a word: %t", block, seq, subject, isWord)
 		}
@@ -62,7 +63,7 @@ func TestServedHeaders(t *testing.T) {
 	} {
 		all := served(block)
 		header, err := nats.DecodeHeadersMsg(all)
-		isMessage, subject, seq, _ := source.Given(header, len(all), "S")
+		isMessage, subject, seq, _ := js.Given(header, len(all), "S")
 		if err != nil || isMessage != want || subject != "x" || seq != 7 {
 			t.Errorf("%q is a message: %t, %d on %q, %v", block, isMessage, seq, subject, err)
 		}
@@ -72,7 +73,7 @@ func TestServedHeaders(t *testing.T) {
 		"NATS/1.0 404 Message Not Found\r\n\r\n", "NATS/1.0 413 Too Many Results\r\n\r\n", "NATS/1.0 503\r\n\r\n",
 	} {
 		header, err := nats.DecodeHeadersMsg([]byte(word))
-		if _, _, _, isWord := source.Given(header, len(word), "S"); err != nil || !isWord {
+		if _, _, _, isWord := js.Given(header, len(word), "S"); err != nil || !isWord {
 			t.Errorf("%q is no word, %v", word, err)
 		}
 	}
