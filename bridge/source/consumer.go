@@ -45,7 +45,7 @@ func (t *tap) consume() (*consumer, error) {
 	c.heard.Store(time.Now().UnixNano())
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := c.Make(ctx, t.source.table.call, nats.ConsumerConfig{
+	_, err := c.Make(ctx, t.source.table.Call, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
 		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
 	}, limits)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
@@ -16,10 +17,10 @@ type attachment struct {
 
 // placement is where a feed's messages come from: a share of some taps, and subscriptions for what no stream holds.
 type placement struct {
-	feed     *bridge.Feed
-	unstored []bridge.Subject
-	barred   bool     // streams hold some of these, and are not read
-	stored   []*share // by the name of the stream
+	feed       *bridge.Feed
+	unstored   []bridge.Subject
+	unreadable bool     // streams hold some of these, and are not read
+	stored     []*share // by the name of the stream
 
 	// muted are flows that were not in force for a while, though the connection is the same: what they bring again is the
 	// feed's only behind a gap. nil for none.
@@ -58,7 +59,7 @@ func (s *Source) prepare(a *attachment, link *js.Link) bool {
 	if !s.isAttached(a) {
 		return false
 	}
-	portions, known := s.table.classify(a.feed.Subjects())
+	portions, known := s.table.Classify(a.feed.Subjects())
 	if !known {
 		s.await(a)
 		return false
@@ -87,13 +88,13 @@ func (s *Source) isInForce(p *placement, link *js.Link) bool {
 }
 
 // fits tells whether a placement takes from where messages are now. placing must be held.
-func (s *Source) fits(p *placement, portions []portion) bool {
-	none := portion{}
-	if last := len(portions) - 1; portions[last].stream == nil {
+func (s *Source) fits(p *placement, portions []catalog.Portion) bool {
+	none := catalog.Portion{}
+	if last := len(portions) - 1; portions[last].Stream == nil {
 		none, portions = portions[last], portions[:last]
 	}
-	return slices.Equal(p.unstored, none.subjects) && p.barred == none.barred && slices.EqualFunc(p.stored, portions, func(x *share, y portion) bool {
-		return x.tap == s.tapOf(y.stream) && slices.Equal(x.filters, y.subjects)
+	return slices.Equal(p.unstored, none.Subjects) && p.unreadable == none.Unreadable && slices.EqualFunc(p.stored, portions, func(x *share, y catalog.Portion) bool {
+		return x.tap == s.tapOf(y.Stream) && slices.Equal(x.filters, y.Subjects)
 	})
 }
 
@@ -135,20 +136,20 @@ func (s *Source) isAttached(a *attachment) bool {
 }
 
 // place lets what a feed needs come in. It is not yet delivered. placing must be held.
-func (s *Source) place(feed *bridge.Feed, portions []portion) *placement {
+func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement {
 	p := &placement{feed: feed}
 	for _, portion := range portions {
-		if portion.stream == nil {
-			p.unstored, p.barred = portion.subjects, portion.barred
+		if portion.Stream == nil {
+			p.unstored, p.unreadable = portion.Subjects, portion.Unreadable
 			continue
 		}
-		t := s.tapOf(portion.stream)
+		t := s.tapOf(portion.Stream)
 		if t == nil {
-			t = s.newTap(portion.stream)
+			t = s.newTap(portion.Stream)
 			s.taps[t.name] = t
 		}
 		t.users++
-		p.stored = append(p.stored, t.share(feed, portion.subjects))
+		p.stored = append(p.stored, t.share(feed, portion.Subjects))
 	}
 	for _, filter := range p.unstored {
 		if err := s.join(p, filter); err != nil {
@@ -160,9 +161,9 @@ func (s *Source) place(feed *bridge.Feed, portions []portion) *placement {
 }
 
 // tapOf gives the tap of a stream; nil where there is none or the one there is, is over. placing must be held.
-func (s *Source) tapOf(of *stream) *tap {
-	t := s.taps[of.name()]
-	if t == nil || t.log.Last().Epoch != of.epoch {
+func (s *Source) tapOf(of *catalog.Stream) *tap {
+	t := s.taps[of.Name()]
+	if t == nil || t.log.Last().Epoch != of.Epoch {
 		return nil
 	}
 	if _, rolled := t.state(); rolled {
@@ -328,7 +329,7 @@ func (s *Source) enforce(p *placement, link *js.Link) {
 		parts = append(parts, bridge.Part{Subjects: share.filters, At: share.tap.log.Last(), Log: share.tap.log})
 	}
 	if len(p.unstored) > 0 {
-		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Barred: p.barred, Deaf: len(deaf) > 0})
+		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Barred: p.unreadable, Deaf: len(deaf) > 0})
 	}
 	p.proved, p.muted = link, nil
 	for _, f := range deaf {

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
@@ -36,7 +37,7 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	if !link.IsUp() {
 		return bridge.Receipt{}, bridge.ErrUnavailable
 	}
-	holding, err := s.table.holding(ctx, subject)
+	holding, err := s.table.Holding(ctx, subject)
 	if err != nil {
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
@@ -64,11 +65,11 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 const maxControlLine, sizesInLine = 4096, 32
 
 // store publishes to a stream.
-func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bridge.Receipt, error) {
+func (s *Source) store(ctx context.Context, holding *catalog.Stream, msg *nats.Msg) (bridge.Receipt, error) {
 	if len(msg.Subject)+s.acks.ReplyBytes()+sizesInLine > maxControlLine {
 		return bridge.Receipt{}, fmt.Errorf("%w: the subject is so long that NATS cannot acknowledge a message on it", bridge.ErrTooLarge)
 	}
-	name := holding.name()
+	name := holding.Name()
 	if s.isBroken() {
 		return bridge.Receipt{}, errBroken(name)
 	}
@@ -85,7 +86,7 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: no acknowledgement from the stream %s: %w", bridge.ErrUnavailable, name, err)
 	case ack.None:
-		s.table.doubt(name)
+		s.table.Doubt(name)
 		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s is gone", bridge.ErrUnavailable, name)
 	case ack.Error != nil:
 		return bridge.Receipt{}, rejected(name, ack.Error)
@@ -95,8 +96,8 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		}
 	}
 	receipt := bridge.Receipt{Stream: name, Position: bridge.Position{Seq: ack.Sequence}, Duplicate: ack.Duplicate}
-	if s.table.reads(holding) {
-		receipt.Position.Epoch = holding.epoch
+	if s.table.IsRead(holding) {
+		receipt.Position.Epoch = holding.Epoch
 	}
 	return receipt, nil
 }
@@ -108,8 +109,8 @@ func errBroken(stream string) error {
 // checkDuplicate makes sure that what a stream takes a message for is that message. It looks at the Nats-Msg-Id alone: the
 // same one on another subject, or of another caller, would be answered as stored, and be lost. In a stream that transforms subjects, the
 // stored one tells nothing.
-func (s *Source) checkDuplicate(ctx context.Context, of *stream, seq uint64, msg *nats.Msg) error {
-	stream, isMoved := of.name(), of.info.Config.SubjectTransform != nil
+func (s *Source) checkDuplicate(ctx context.Context, of *catalog.Stream, seq uint64, msg *nats.Msg) error {
+	stream, isMoved := of.Name(), of.Info.Config.SubjectTransform != nil
 	first, err := js.Stored(ctx, s.api.Call, stream, js.MsgGet{Seq: seq})
 	switch {
 	case err != nil:

@@ -42,7 +42,7 @@ func rejected(stream string, refusal *jetstream.APIError) error {
 	}
 	switch {
 	case kind != nil:
-	case refusal.ErrorCode == storeFailed: // writing it to a file, as on a full disk
+	case refusal.ErrorCode == js.CodeStoreFailed: // writing it to a file, as on a full disk
 		kind = bridge.ErrBroken
 	case refusal.Code >= 400 && refusal.Code < 500 && !passing[refusal.Code]:
 		kind = bridge.ErrUnfit
@@ -50,11 +50,4 @@ func rejected(stream string, refusal *jetstream.APIError) error {
 		kind = bridge.ErrUnavailable
 	}
 	return fmt.Errorf("%w: the stream %s: %w", kind, stream, refusal)
-}
-
-// reads tells whether connections are served from a stream, so that one can continue behind a message in it.
-func (t *table) reads(holding *stream) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return holding.untapped() == "" && t.now != nil && !t.isBarred(holding.name())
 }

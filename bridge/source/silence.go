@@ -55,7 +55,7 @@ func (s *Source) probe() {
 		select {
 		case <-tick.C:
 			if s.conn.Link().IsUp() && s.stats.taps.Load() > 0 {
-				_, _ = s.table.list(s.alive, probeSubject) // who asks notes the error
+				_, _ = s.table.List(s.alive, probeSubject) // who asks notes the error
 			}
 		case <-s.alive.Done():
 			return

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
 	"github.com/tailwater/tailwater/bridge/source/history"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
@@ -24,7 +25,7 @@ type Source struct {
 	conn          *js.Conn
 	reads         *js.Conn // for what is older; nil if it could not be dialed
 	api           js.API
-	table         *table
+	table         *catalog.Table
 	lost          atomic.Int64 // when the connection was lost last, in nanoseconds
 	log           *slog.Logger
 	incoming      chan *nats.Msg // of all subscriptions
@@ -74,12 +75,6 @@ type flow struct {
 	takers []*placement
 }
 
-// Dialer makes the connection to NATS: see js.Dialer.
-type Dialer = js.Dialer
-
-// DomainAPI returns the Config.API of a JetStream domain.
-func DomainAPI(domain string) string { return js.DomainAPI(domain) }
-
 // Config says what a source needs to know beside the way to NATS. The zero value is for a NATS server of its own account.
 type Config struct {
 	History History
@@ -94,15 +89,6 @@ type Config struct {
 	// IsBroken reports whether the server's store is known to be broken. What a stream should store is then refused at once. nil means
 	// that it is never known.
 	IsBroken func() bool
-}
-
-// newStream returns a stream with the epoch of its present life.
-func (c Config) newStream(info jetstream.StreamInfo) *stream {
-	began := info.Created
-	if c.Began != nil {
-		began = c.Began(info.Config.Name, info.Created)
-	}
-	return &stream{info, bridge.Epoch(info.Config.Name, began)}
 }
 
 // Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
@@ -145,7 +131,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		s.acks, err = js.OpenAcks(s.conn)
 	}
 	if err == nil {
-		s.table, err = newTable(s.api, config, func() { s.signal(streamsChanged) }, log)
+		s.table, err = catalog.New(s.api, catalog.Config{History: config.History, Began: config.Began}, func() { s.signal(streamsChanged) }, log)
 	}
 	if err != nil {
 		s.Close()
@@ -160,16 +146,16 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 }
 
 // newHistory returns what reads a stream, while alive.
-func (s *Source) newHistory(alive context.Context, of *stream) *history.History {
+func (s *Source) newHistory(alive context.Context, of *catalog.Stream) *history.History {
 	return history.New(alive, s.reads, s.api, s.historyOf(of))
 }
 
 // historyOf returns what a history needs to know of a stream.
-func (s *Source) historyOf(of *stream) history.Stream {
-	config := &of.info.Config
-	isRefused := s.reads.Link().Ever().PublishRefused(s.api.Subject(js.AskDirect + of.name()))
+func (s *Source) historyOf(of *catalog.Stream) history.Stream {
+	config := &of.Info.Config
+	isRefused := s.reads.Link().Ever().PublishRefused(s.api.Subject(js.AskDirect + of.Name()))
 	return history.Stream{
-		Epoch: of.epoch, Created: of.info.Created, Config: config, Decoder: s.decoder(*config), Direct: config.AllowDirect && !isRefused,
+		Epoch: of.Epoch, Created: of.Info.Created, Config: config, Decoder: s.decoder(*config), Direct: config.AllowDirect && !isRefused,
 	}
 }
 
@@ -192,7 +178,7 @@ func (s *Source) Close() {
 	s.stop()
 	s.running.Wait()
 	if s.table != nil {
-		s.table.close()
+		s.table.Close()
 	}
 	s.reads.Close()
 	if s.conn.Conn != nil && s.conn.IsConnected() && s.conn.Drain() == nil {

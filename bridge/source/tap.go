@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
 	"github.com/tailwater/tailwater/bridge/source/history"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
@@ -74,11 +75,11 @@ type streamLog struct {
 func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
 
 // newTap opens the tap of a stream. placing must be held.
-func (s *Source) newTap(of *stream) *tap {
+func (s *Source) newTap(of *catalog.Stream) *tap {
 	t := &tap{
 		source:  s,
-		name:    of.name(),
-		created: of.info.Created,
+		name:    of.Name(),
+		created: of.Info.Created,
 		again:   make(chan struct{}, 1),
 		shares:  map[*share]struct{}{},
 		filters: gsl.NewSublist[*tapped](),
@@ -86,18 +87,18 @@ func (s *Source) newTap(of *stream) *tap {
 	t.alive, t.stop = context.WithCancel(s.alive)
 	t.log = &streamLog{History: s.newHistory(t.alive, of)}
 	t.update(of)
-	t.log.last.Store(&bridge.Position{Epoch: of.epoch})
+	t.log.last.Store(&bridge.Position{Epoch: of.Epoch})
 	s.running.Go(t.run)
 	return t
 }
 
 // update takes what has changed in the stream's configuration.
-func (t *tap) update(of *stream) {
+func (t *tap) update(of *catalog.Stream) {
 	s := t.source.historyOf(of)
 	t.log.Update(s)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.decoder, t.config = s.Decoder, of.info.Config
+	t.decoder, t.config = s.Decoder, of.Info.Config
 }
 
 // renew lets the consumer be made anew.
@@ -179,15 +180,15 @@ func (t *tap) follow() error {
 	}
 	link := t.source.conn.Link()
 	c, err := t.renewed()
-	if by := t.source.table.hindrance(t.name, err); err != nil && by.why != "" {
-		t.source.table.bar(t.name, link, by)
+	if by := t.source.table.Hindrance(t.name, err); err != nil && by.Why != "" {
+		t.source.table.MarkUnreadable(t.name, link, by)
 		return t.awaitLifting(by)
 	}
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	t.source.table.unbar(t.name)
+	t.source.table.MarkReadable(t.name)
 	c.begin()
 	return c.watch()
 }
@@ -219,13 +220,13 @@ func (t *tap) renewed() (*consumer, error) {
 func (t *tap) ask() error {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := js.Stored(ctx, t.source.table.call, t.name, js.MsgGet{Seq: max(t.log.Last().Seq, 1)})
+	_, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: max(t.log.Last().Seq, 1)})
 	return err
 }
 
 // awaitLifting waits until it is worth trying again to read the stream.
-func (t *tap) awaitLifting(by obstacle) error {
-	lifted := time.NewTimer(by.lasts + tapRetry)
+func (t *tap) awaitLifting(by catalog.Obstacle) error {
+	lifted := time.NewTimer(by.Lasts + tapRetry)
 	defer lifted.Stop()
 	select {
 	case <-t.again: // a new connection may be allowed more
@@ -254,10 +255,10 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
 	var info jetstream.StreamInfo
-	err := t.source.table.call(ctx, js.AskInfo+t.name, nil, &info)
+	err := t.source.table.Call(ctx, js.AskInfo+t.name, nil, &info)
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
-		t.source.table.doubt(t.name)
+		t.source.table.Doubt(t.name)
 		return nil, history.ErrOtherStream
 	}
 	return &info, err
@@ -277,7 +278,7 @@ func (t *tap) verify() error {
 	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
 		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 		defer cancel()
-		stored, err := js.Stored(ctx, t.source.table.call, t.name, js.MsgGet{Seq: last.Seq})
+		stored, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: last.Seq})
 		if err != nil {
 			return err
 		}

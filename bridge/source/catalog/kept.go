@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"context"
@@ -8,26 +8,26 @@ import (
 
 // HistoryProblem returns what is wrong with the stream of Tailwater's own, as it is known now, and what to do: "" for
 // nothing. What is published on its subjects may not be kept then.
-func (s *Source) HistoryProblem() (problem, remedy string) {
-	found, _ := s.table.kept()
+func (t *Table) HistoryProblem() (problem, remedy string) {
+	found, _ := t.kept()
 	return found.problem, found.remedy
 }
 
 // AwaitHistory waits until JetStream has said whether the stream of Tailwater's own can be as the settings ask. The error
 // says why it cannot, and what to do; it wraps the context's where JetStream did not answer in time.
-func (s *Source) AwaitHistory(ctx context.Context) error {
+func (t *Table) AwaitHistory(ctx context.Context) error {
 	for {
-		s.table.mu.Lock()
-		news := s.table.news
-		s.table.mu.Unlock()
-		found, known := s.table.kept()
+		t.mu.Lock()
+		news := t.news
+		t.mu.Unlock()
+		found, known := t.kept()
 		if known && found.missing {
 			return fmt.Errorf("%w: %s; %s", ErrNotKept, found.problem, found.remedy)
 		}
 		if known {
 			return nil
 		}
-		if err := s.table.pause(ctx, news); err != nil {
+		if err := t.pause(ctx, news); err != nil {
 			return err
 		}
 	}
@@ -37,7 +37,7 @@ func (s *Source) AwaitHistory(ctx context.Context) error {
 var ErrNotKept = errors.New("TAILWATER_HISTORY cannot be kept")
 
 // kept returns what there is to say of the stream of Tailwater's own, if that is known.
-func (t *table) kept() (own, bool) {
+func (t *Table) kept() (own, bool) {
 	if len(t.keep.Subjects) == 0 {
 		return own{}, true
 	}

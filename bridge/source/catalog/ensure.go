@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"cmp"
@@ -44,7 +44,7 @@ type own struct {
 
 // ensure sees to the stream of Tailwater's own. What cannot be mended by trying again is logged and remembered; the
 // error means that JetStream did not answer.
-func (t *table) ensure(ctx context.Context) error {
+func (t *Table) ensure(ctx context.Context) error {
 	if len(t.keep.Subjects) == 0 {
 		return nil
 	}
@@ -126,9 +126,9 @@ func isNoRoom(err error) bool {
 	return js.IsFull(code) || code == js.CodeTooManyBytes
 }
 
-func (t *table) ensureOwn(ctx context.Context) (own, error) {
+func (t *Table) ensureOwn(ctx context.Context) (own, error) {
 	var info jetstream.StreamInfo
-	err := t.call(ctx, js.AskInfo+t.keep.Stream, nil, &info)
+	err := t.Call(ctx, js.AskInfo+t.keep.Stream, nil, &info)
 	switch {
 	case isNotFound(err) && t.keep.Look:
 		return own{}, nil
@@ -144,7 +144,7 @@ func (t *table) ensureOwn(ctx context.Context) (own, error) {
 }
 
 // create makes the stream. JetStream refuses it where another stream holds some of the subjects.
-func (t *table) create(ctx context.Context) (own, error) {
+func (t *Table) create(ctx context.Context) (own, error) {
 	return t.keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
 }
 
@@ -169,7 +169,7 @@ func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 }
 
 // make makes the stream with these settings.
-func (t *table) make(ctx context.Context, keep History) error {
+func (t *Table) make(ctx context.Context, keep History) error {
 	config := keep.applyTo(jetstream.StreamConfig{
 		Name: keep.Stream, Description: "The history of Tailwater, see TAILWATER_HISTORY", Storage: jetstream.FileStorage,
 		MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: -1,
@@ -177,7 +177,7 @@ func (t *table) make(ctx context.Context, keep History) error {
 	if keep.Memory {
 		config.Storage = jetstream.MemoryStorage
 	}
-	if err := t.call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
+	if err := t.Call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
 		return err
 	}
 	t.log.Info("made the stream "+keep.Stream, "subjects", keep.Subjects)
@@ -185,11 +185,11 @@ func (t *table) make(ctx context.Context, keep History) error {
 }
 
 // outdone tells that other streams hold the subjects: they are used as they are.
-func (t *table) outdone(ctx context.Context) (own, error) {
+func (t *Table) outdone(ctx context.Context) (own, error) {
 	others := map[string]bool{}
 	var free []string
 	for _, subject := range t.keep.Subjects {
-		found, err := t.list(ctx, subject)
+		found, err := t.List(ctx, subject)
 		if err != nil {
 			return own{}, err
 		}
@@ -211,7 +211,7 @@ func (t *table) outdone(ctx context.Context) (own, error) {
 
 // update brings the stream to the settings. Where there is no room for them and nobody has chosen how much it keeps, the
 // stream keeps as much as it did: a smaller one would lose what it has.
-func (t *table) update(ctx context.Context, config jetstream.StreamConfig) (own, error) {
+func (t *Table) update(ctx context.Context, config jetstream.StreamConfig) (own, error) {
 	least := max(config.MaxBytes, 0)
 	if least == 0 || least > t.keep.MaxBytes {
 		least = t.keep.MaxBytes
@@ -225,12 +225,12 @@ func (t *table) update(ctx context.Context, config jetstream.StreamConfig) (own,
 
 // change updates the stream to these settings. Fields without a setting keep their values: nats.go knows every field of the
 // embedded server, the only one whose stream is updated.
-func (t *table) change(ctx context.Context, keep History, config jetstream.StreamConfig) (own, error) {
+func (t *Table) change(ctx context.Context, keep History, config jetstream.StreamConfig) (own, error) {
 	flags, fixed := keep.differences(&config)
 	if len(flags) == 0 {
 		return fixed, nil
 	}
-	if err := t.call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
+	if err := t.Call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
 		return own{}, err
 	}
 	t.log.Info("brought the stream "+keep.Stream+" to the settings", "changed", flags)

@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"context"
@@ -29,12 +29,8 @@ type Finding struct {
 // filters is said with the first of them. readable is what callers may read: NATS must allow that to this bridge, and no
 // more. It waits until JetStream has said which streams there are; the error means that
 // it did not.
-func (s *Source) Explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
-	return s.table.explain(ctx, filters, readable)
-}
-
-func (t *table) explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
-	if _, err := t.await(ctx, nil); err != nil {
+func (t *Table) Explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
+	if _, err := t.Await(ctx, nil); err != nil {
 		return nil, err
 	}
 	e := explanation{table: t, readable: readable, said: map[string]bool{}}
@@ -48,15 +44,15 @@ func (t *table) explain(ctx context.Context, filters, readable []bridge.Subject)
 
 // explanation collects holdings.
 type explanation struct {
-	table    *table
+	table    *Table
 	readable []bridge.Subject
 	holdings []Holding
 	said     map[string]bool // problems
 }
 
 func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error {
-	now := e.table.current()
-	h := Holding{Filter: filter, Why: now.reason(filter)}
+	now := e.table.Current()
+	h := Holding{Filter: filter, Why: now.Reason(filter)}
 	holder := now.covering(filter)
 	switch {
 	case now.absence.why != "":
@@ -70,7 +66,7 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 		}
 	default:
 		if h.Why == "" {
-			h.Stream = holder.name()
+			h.Stream = holder.Name()
 		}
 		e.inspect(&h, holder)
 	}
@@ -85,8 +81,8 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 	default:
 		refused := e.table.refusedReading(ctx, h.Stream)
 		e.permitted(&h, "read the stream "+h.Stream, refused)
-		if by := e.table.consumable(ctx, holder); len(refused) == 0 && by.why != "" {
-			e.add(&h, Finding{Problem: by.why + "; its messages are passed on as they come, without history", Remedy: by.remedy, Refused: true})
+		if by := e.table.consumable(ctx, holder); len(refused) == 0 && by.Why != "" {
+			e.add(&h, Finding{Problem: by.Why + "; its messages are passed on as they come, without history", Remedy: by.Remedy, Refused: true})
 		}
 	}
 	if now.link.Ever().SubscribeRefused(advisorySubjects) {
@@ -124,9 +120,9 @@ func (e *explanation) permitted(h *Holding, what string, refused []string) {
 }
 
 // unheld explains a filter that no stream holds whole, or none that could be read.
-func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) error {
+func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) error {
 	if len(now.unread)+len(now.hidden) > 0 {
-		overlapping, err := e.table.list(ctx, h.Filter)
+		overlapping, err := e.table.List(ctx, h.Filter)
 		if err != nil {
 			return err
 		}
@@ -155,7 +151,7 @@ func (e *explanation) unheld(ctx context.Context, now *streams, h *Holding) erro
 }
 
 // ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.
-func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) error {
+func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) error {
 	keep := e.table.keep
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
 		return nil
@@ -171,7 +167,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) e
 		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.Subject(js.AskCreate+keep.Stream)))
 		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
 		return nil
-	case keep.Look && now.get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
+	case keep.Look && now.Get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
 		outdone, err := e.table.outdone(ctx)
 		if err != nil {
 			return err
@@ -182,8 +178,8 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) e
 	e.table.mu.Lock()
 	found := e.table.own
 	e.table.mu.Unlock()
-	if s := now.get(keep.Stream); s != nil && !keep.Manage {
-		found = keep.compare(&s.info, e.table.api) // as it is by now
+	if s := now.Get(keep.Stream); s != nil && !keep.Manage {
+		found = keep.compare(&s.Info, e.table.api) // as it is by now
 	}
 	if found.problem != "" {
 		e.find(h, found.problem, found.remedy)
@@ -192,14 +188,14 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *streams) e
 }
 
 // refusedReading finds out what of reading a stream NATS refuses to this bridge.
-func (t *table) refusedReading(ctx context.Context, stream string) (refused []string) {
+func (t *Table) refusedReading(ctx context.Context, stream string) (refused []string) {
 	return t.refusedRequests(ctx, stream, append(t.api.Reading(stream), js.FlowControl)...)
 }
 
 // refusedRequests finds out which requests that concern a stream NATS refuses to this bridge. NATS checks permissions before
 // it looks at what is asked, and nobody answers a message without a reply subject, nor makes a stream of an empty one; so
 // nothing comes of these but the refusal.
-func (t *table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
+func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
 	asked := t.api.Link().Now()
 	probes := map[string]string{}
 	for _, pattern := range patterns {
@@ -233,7 +229,7 @@ func probing(pattern, stream string) string {
 }
 
 // refusedSubscription finds out whether NATS lets this bridge subscribe.
-func (t *table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
+func (t *Table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
 	asked := t.api.Link().Now()
 	sub, err := t.api.SubscribeSync(string(filter))
 	if err != nil {

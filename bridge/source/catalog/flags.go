@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"slices"
@@ -6,11 +6,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/source/js"
 )
-
-// Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command is to use, too.
-func Command(api string, args ...string) string { return js.Command(api, args...) }
 
 // duration writes a duration for the nats command.
 func duration(d time.Duration) string {

@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"context"
@@ -34,11 +34,11 @@ const anyStream = "*"
 
 // Permissions gives what is needed with the streams that there are. It waits until JetStream has said which; the error
 // means that it did not.
-func (s *Source) Permissions(ctx context.Context, n Needs) (Permissions, error) {
-	if _, err := s.table.await(ctx, nil); err != nil {
+func (t *Table) Permissions(ctx context.Context, n Needs) (Permissions, error) {
+	if _, err := t.Await(ctx, nil); err != nil {
 		return Permissions{}, err
 	}
-	return s.table.current().reach(n).permissions(n, s.api, s.conn.Opts.InboxPrefix), nil
+	return t.Current().reach(n).permissions(n, t.api, t.api.Opts.InboxPrefix), nil
 }
 
 // Permissions gives what is needed whatever streams there are.
@@ -61,7 +61,7 @@ func (n Needs) anywhere(why string) reach {
 }
 
 // reach gives the streams that serve what is read. Where one may come to serve some of it, nobody knows its name.
-func (s *streams) reach(n Needs) reach {
+func (s *Streams) reach(n Needs) reach {
 	if s.absence.why != "" {
 		return n.anywhere(s.absence.why)
 	}
@@ -79,17 +79,17 @@ func (s *streams) reach(n Needs) reach {
 	}
 	slices.Sort(r.streams)
 	r.streams = slices.Compact(r.streams)
-	r.own = s.get(n.History.Stream) != nil
+	r.own = s.Get(n.History.Stream) != nil
 	return r
 }
 
 // serving gives the streams that serve a part of what a filter stands for, and whether no other one can come to: JetStream
 // does not let the subjects of two streams overlap.
-func (s *streams) serving(filter bridge.Subject, keep History) (names []string, whole bool) {
+func (s *Streams) serving(filter bridge.Subject, keep History) (names []string, whole bool) {
 	whole = s.covering(filter) != nil
 	for _, stream := range s.overlapping(filter) {
-		if stream.untapped() == "" {
-			names = append(names, stream.name())
+		if stream.Untapped() == "" {
+			names = append(names, stream.Name())
 		}
 	}
 	if s.willMake(keep) && slices.ContainsFunc(keep.Subjects, filter.Overlaps) {
@@ -100,8 +100,8 @@ func (s *streams) serving(filter bridge.Subject, keep History) (names []string, 
 }
 
 // willMake tells whether the stream of Tailwater's own is missing, and nothing stands in its way.
-func (s *streams) willMake(keep History) bool {
-	if s.get(keep.Stream) != nil || len(s.unread)+len(s.hidden) > 0 {
+func (s *Streams) willMake(keep History) bool {
+	if s.Get(keep.Stream) != nil || len(s.unread)+len(s.hidden) > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(keep.Subjects, func(kept bridge.Subject) bool { return len(s.overlapping(kept)) > 0 })
@@ -147,7 +147,7 @@ func plain(subjects []bridge.Subject) []string {
 }
 
 // allow tells what to allow to the bridge's user so that it can read streams.
-func (t *table) allow() string {
+func (t *Table) allow() string {
 	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.keep}, t.api, t.api.Opts.InboxPrefix)
 	return "allow its user to publish to " + list(p.Publish) + " and subscribe to " + list(p.Subscribe)
 }

@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"cmp"
@@ -13,22 +13,23 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// stream is one life of a JetStream stream, as it was last read. It is not changed; what changes is a new value.
-type stream struct {
-	info  jetstream.StreamInfo
-	epoch string
+// Stream is one life of a JetStream stream, as it was last read. It is not changed; what changes is a new value.
+type Stream struct {
+	Info  jetstream.StreamInfo
+	Epoch string
 }
 
-func (s *stream) name() string { return s.info.Config.Name }
+// Name returns the stream's name.
+func (s *Stream) Name() string { return s.Info.Config.Name }
 
 // covers tells whether one of the stream's subjects takes all that a filter stands for.
-func (s *stream) covers(filter bridge.Subject) bool {
-	return slices.ContainsFunc(s.info.Config.Subjects, func(subject string) bool { return bridge.Subject(subject).Covers(filter) })
+func (s *Stream) covers(filter bridge.Subject) bool {
+	return slices.ContainsFunc(s.Info.Config.Subjects, func(subject string) bool { return bridge.Subject(subject).Covers(filter) })
 }
 
-// untapped says why feeds cannot be served from a stream whose subjects cover theirs; "" if they can.
-func (s *stream) untapped() string {
-	config := &s.info.Config
+// Untapped says why feeds cannot be served from a stream whose subjects cover theirs; "" if they can.
+func (s *Stream) Untapped() string {
+	config := &s.Info.Config
 	switch {
 	case config.Mirror != nil:
 		return "the stream " + config.Name + " is a mirror"
@@ -46,12 +47,12 @@ func (s *stream) untapped() string {
 }
 
 // like tells whether nothing but messages has changed between two readings of a stream.
-func (s *stream) like(other *stream) bool {
-	return s.epoch == other.epoch && reflect.DeepEqual(s.info.Config, other.info.Config)
+func (s *Stream) like(other *Stream) bool {
+	return s.Epoch == other.Epoch && reflect.DeepEqual(s.Info.Config, other.Info.Config)
 }
 
-// streams is what the table of streams has read. It is not changed.
-type streams struct {
+// Streams is what the table of streams has read. It is not changed.
+type Streams struct {
 	readings
 	link    *js.Link // on which this was found out, or on which nothing newer could be
 	absence absence
@@ -63,7 +64,7 @@ type streams struct {
 // subjectOf is one of a stream's configured subjects. It may hold characters that the grammar of bridge.Subject refuses.
 type subjectOf struct {
 	subject bridge.Subject
-	stream  *stream
+	stream  *Stream
 }
 
 // absence is why there are no streams, as far as the bridge can know.
@@ -75,13 +76,13 @@ type absence struct {
 // mayEnd tells whether JetStream may be there any moment. A refusal does not end but by the hand of an administrator.
 func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }
 
-func newStreams(link *js.Link, r readings) *streams {
-	slices.SortFunc(r.streams, func(x, y *stream) int { return cmp.Compare(x.name(), y.name()) })
+func newStreams(link *js.Link, r readings) *Streams {
+	slices.SortFunc(r.streams, func(x, y *Stream) int { return cmp.Compare(x.Name(), y.Name()) })
 	slices.Sort(r.unread)
 	slices.Sort(r.hidden)
-	s := &streams{readings: r, link: link, byFirst: map[string][]subjectOf{}}
+	s := &Streams{readings: r, link: link, byFirst: map[string][]subjectOf{}}
 	for _, stream := range r.streams {
-		for _, subject := range stream.info.Config.Subjects {
+		for _, subject := range stream.Info.Config.Subjects {
 			entry := subjectOf{bridge.Subject(subject), stream}
 			first, _, _ := strings.Cut(subject, ".")
 			if first == "*" || first == ">" {
@@ -96,7 +97,7 @@ func newStreams(link *js.Link, r readings) *streams {
 
 // covering gives the stream that takes everything that is published on the subjects that filter stands for. There is at
 // most one: JetStream does not let the subjects of two streams overlap.
-func (s *streams) covering(filter bridge.Subject) *stream {
+func (s *Streams) covering(filter bridge.Subject) *Stream {
 	first, _, _ := strings.Cut(string(filter), ".")
 	for _, entries := range [...][]subjectOf{s.byFirst[first], s.wild} {
 		for _, entry := range entries {
@@ -109,22 +110,22 @@ func (s *streams) covering(filter bridge.Subject) *stream {
 }
 
 // overlapping gives the streams that take something of what filter stands for.
-func (s *streams) overlapping(filter bridge.Subject) []*stream {
-	var found []*stream
+func (s *Streams) overlapping(filter bridge.Subject) []*Stream {
+	var found []*Stream
 	for _, stream := range s.streams {
-		if slices.ContainsFunc(stream.info.Config.Subjects, func(subject string) bool { return bridge.Subject(subject).Overlaps(filter) }) {
+		if slices.ContainsFunc(stream.Info.Config.Subjects, func(subject string) bool { return bridge.Subject(subject).Overlaps(filter) }) {
 			found = append(found, stream)
 		}
 	}
 	return found
 }
 
-// get gives the stream of that name.
-func (s *streams) get(name string) *stream {
+// Get returns the stream of that name; nil if there is none.
+func (s *Streams) Get(name string) *Stream {
 	if s == nil {
 		return nil
 	}
-	i, found := slices.BinarySearchFunc(s.streams, name, func(x *stream, name string) int { return cmp.Compare(x.name(), name) })
+	i, found := slices.BinarySearchFunc(s.streams, name, func(x *Stream, name string) int { return cmp.Compare(x.Name(), name) })
 	if !found {
 		return nil
 	}
@@ -132,32 +133,32 @@ func (s *streams) get(name string) *stream {
 }
 
 // like tells whether feeds have nothing to learn from the difference.
-func (s *streams) like(other *streams) bool {
-	return other != nil && s.absence == other.absence && slices.Equal(s.unread, other.unread) && slices.EqualFunc(s.streams, other.streams, (*stream).like)
+func (s *Streams) like(other *Streams) bool {
+	return other != nil && s.absence == other.absence && slices.Equal(s.unread, other.unread) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
 }
 
-// reason says why no stream serves a filter; "" if one does.
-func (s *streams) reason(filter bridge.Subject) string {
+// Reason says why no stream serves a filter; "" if one does.
+func (s *Streams) Reason(filter bridge.Subject) string {
 	if s.absence.why != "" {
 		return s.absence.why
 	}
 	if covering := s.covering(filter); covering != nil {
-		return covering.untapped()
+		return covering.Untapped()
 	}
 	switch overlapping := s.overlapping(filter); len(overlapping) {
 	case 0:
 		return "no stream holds it"
 	case 1:
-		return fmt.Sprintf("the stream %s holds a part of it only", overlapping[0].name())
+		return fmt.Sprintf("the stream %s holds a part of it only", overlapping[0].Name())
 	default:
 		return fmt.Sprintf("the streams %s hold parts of it; none holds all", strings.Join(names(overlapping), ", "))
 	}
 }
 
-func names(of []*stream) []string {
+func names(of []*Stream) []string {
 	all := make([]string, len(of))
 	for i, s := range of {
-		all[i] = s.name()
+		all[i] = s.Name()
 	}
 	return all
 }

@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"regexp"
@@ -25,12 +25,12 @@ func bucketOf(filter bridge.Subject) string {
 var bucketForm = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
 // widen says how a stream comes to hold all of filter; "" where that takes more than one step.
-func (e *explanation) widen(s *stream, filter bridge.Subject) string {
+func (e *explanation) widen(s *Stream, filter bridge.Subject) string {
 	if filter.Reserved() {
 		return "" // a bucket that takes more than its own keys is none any more
 	}
 	subjects := []string{string(filter)}
-	for _, subject := range s.info.Config.Subjects {
+	for _, subject := range s.Info.Config.Subjects {
 		switch {
 		case filter.Covers(bridge.Subject(subject)):
 		case filter.Overlaps(bridge.Subject(subject)):
@@ -48,17 +48,17 @@ func (e *explanation) widen(s *stream, filter bridge.Subject) string {
 	case e.isOwn(s):
 		return "set TAILWATER_HISTORY=" + js.Quote(strings.TrimPrefix(flag, "--subjects="))
 	}
-	return e.table.api.Edit(s.name(), flag)
+	return e.table.api.Edit(s.Name(), flag)
 }
 
 // isOwn reports whether a stream is the one of Tailwater's own: the settings say what it is to be.
-func (e *explanation) isOwn(s *stream) bool {
-	return len(e.table.keep.Subjects) > 0 && s.name() == e.table.keep.Stream
+func (e *explanation) isOwn(s *Stream) bool {
+	return len(e.table.keep.Subjects) > 0 && s.Name() == e.table.keep.Stream
 }
 
 // inspect says what is wrong with a stream.
-func (e *explanation) inspect(h *Holding, s *stream) {
-	config := &s.info.Config
+func (e *explanation) inspect(h *Holding, s *Stream) {
+	config := &s.Info.Config
 	edit := func(flags ...string) string { return e.table.api.Edit(config.Name, flags...) }
 	switch {
 	case config.Retention == jetstream.InterestPolicy:

@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"cmp"
@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,114 +31,13 @@ const (
 	advisorySubjects = "$JS.EVENT.ADVISORY.STREAM.*.>"
 )
 
-// doubt makes a stream be read again: something was seen that does not agree with the table.
-func (t *table) doubt(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.doubts.names[name] = time.Now()
-	t.poke()
-}
-
-// look makes the table be compared with JetStream, should advisories be missing: see due.
-func (t *table) look() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.doubts.look = true
-	t.poke()
-}
-
-func (t *table) poke() {
-	select {
-	case t.wake <- struct{}{}:
-	default: // it is awake already, and looks again
-	}
-}
-
-// advised takes what JetStream tells of a stream. Whatever came while one reading was under way makes one more.
-func (t *table) advised(msg *nats.Msg) {
-	kind, name, _ := strings.Cut(strings.TrimPrefix(msg.Subject, "$JS.EVENT.ADVISORY.STREAM."), ".")
-	if kind == "LEADER_ELECTED" {
-		t.api.AskAgain()
-	}
-	switch kind {
-	case "CREATED", "UPDATED", "DELETED", "RESTORE_COMPLETE", "LEADER_ELECTED":
-		t.doubt(name)
-	}
-}
-
-// run keeps the table: it reads what there is to look at, whenever a link is up.
-func (t *table) run() {
-	interval := time.NewTicker(tableInterval)
-	defer interval.Stop()
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	lapse := time.NewTimer(tableInterval)
-	defer lapse.Stop()
-	quiet := 0
-	for changed := t.api.Changed(); ; {
-		select {
-		case <-interval.C:
-			if quiet++; quiet >= tableRefused || !t.isRefused() {
-				quiet = 0
-				t.look()
-			}
-			continue
-		case <-lapse.C:
-			lapse.Reset(t.expire())
-			continue
-		case <-t.lapse:
-			lapse.Reset(t.expire())
-			continue
-		case <-changed:
-			changed = t.api.Changed()
-		case <-t.wake:
-		case <-retry.C:
-		case <-t.alive.Done():
-			return
-		}
-		if link := t.api.Link(); link.IsUp() {
-			if wait := t.round(link); wait > 0 {
-				retry.Reset(wait)
-			}
-		}
-	}
-}
-
-func (t *table) isRefused() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.now != nil && t.now.absence.remedy != ""
-}
-
-// take returns what is to be looked at. If that fails it is put back.
-func (t *table) take() todo {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	taken := t.doubts
-	t.doubts = todo{names: map[string]time.Time{}}
-	return taken
-}
-
-func (t *table) putBack(work todo) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.doubts.all = t.doubts.all || work.all
-	t.doubts.look = t.doubts.look || work.look
-	for name, told := range work.names {
-		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
-			t.doubts.names[name] = told
-		}
-	}
-	t.doubts.filters = append(t.doubts.filters, work.filters...)
-}
-
 // round looks at what is to be looked at, and tells when to do so again; 0 for when something happens.
-func (t *table) round(link *js.Link) time.Duration {
+func (t *Table) round(link *js.Link) time.Duration {
 	ctx, cancel := context.WithTimeout(t.alive, tableRound)
 	defer cancel()
 	defer link.AfterLoss(cancel)() // its answers do not come any more
 	work := t.take()
-	before := t.current()
+	before := t.Current()
 	if before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before) {
 		work.all = true
 	}
@@ -172,10 +70,10 @@ func (t *table) round(link *js.Link) time.Duration {
 
 // lookAgain tells when to look again at streams that are not there: a server tells of a stream some time before it finds
 // it by its name.
-func (t *table) lookAgain(after *streams, names map[string]time.Time) (wait time.Duration) {
+func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time.Duration) {
 	for name, told := range names {
 		age := time.Since(told)
-		if after.get(name) != nil || age > tableLook {
+		if after.Get(name) != nil || age > tableLook {
 			continue
 		}
 		t.putBack(todo{names: map[string]time.Time{name: told}})
@@ -186,19 +84,20 @@ func (t *table) lookAgain(after *streams, names map[string]time.Time) (wait time
 	return wait
 }
 
-func (t *table) current() *streams {
+// Current returns what is known; nil for nothing.
+func (t *Table) Current() *Streams {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.now
 }
 
-func (t *table) retry() time.Duration {
+func (t *Table) retry() time.Duration {
 	t.retries++
 	return min(tableFirstRetry<<min(t.retries, 10), tableLastRetry)
 }
 
 // read looks at streams. An error means that nothing is known.
-func (t *table) read(ctx context.Context, link *js.Link, before *streams, work todo) (*streams, error) {
+func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work todo) (*Streams, error) {
 	if t.ensured != link {
 		switch err := t.ensure(ctx); {
 		case err == nil:
@@ -215,7 +114,7 @@ func (t *table) read(ctx context.Context, link *js.Link, before *streams, work t
 	if !work.all && !work.look {
 		return t.readAgain(ctx, before, named), nil
 	}
-	all, err := t.list(ctx, "")
+	all, err := t.List(ctx, "")
 	switch {
 	case isAbsence(err):
 		return t.absent(link, before, err)
@@ -231,31 +130,31 @@ func (t *table) read(ctx context.Context, link *js.Link, before *streams, work t
 
 // due returns the streams that are looked at from time to time: those that came or went, those that something is read from, and a share of
 // the others. An account may have thousands of streams, and many bridges.
-func (t *table) due(before *streams, all []string) []string {
+func (t *Table) due(before *Streams, all []string) []string {
 	t.turn++
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var due []string
 	for i, name := range all {
-		if t.used[name] || before.get(name) == nil || (uint64(i)+t.turn)%tableShares == 0 {
+		if t.used[name] || before.Get(name) == nil || (uint64(i)+t.turn)%tableShares == 0 {
 			due = append(due, name)
 		}
 	}
 	for _, known := range before.streams {
-		if _, exists := slices.BinarySearch(all, known.name()); !exists {
-			due = append(due, known.name())
+		if _, exists := slices.BinarySearch(all, known.Name()); !exists {
+			due = append(due, known.Name())
 		}
 	}
 	return due
 }
 
 // isAdvised reports whether changes to streams are told by advisories, and there are streams to compare with.
-func (t *table) isAdvised(before *streams) bool {
+func (t *Table) isAdvised(before *Streams) bool {
 	return before.absence.why == "" && !before.link.Ever().SubscribeRefused(advisorySubjects)
 }
 
 // absent decides whether JetStream is away, or an error whether it may just not be there now.
-func (t *table) absent(link *js.Link, before *streams, err error) (*streams, error) {
+func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, error) {
 	if errors.Is(err, nats.ErrNoResponders) && before != nil && before.absence.why == "" {
 		if t.gone.IsZero() {
 			t.gone = time.Now()
@@ -287,7 +186,7 @@ func isAbsence(err error) bool {
 }
 
 // hold lets what an earlier connection knew hold on this one too, as JetStream does not answer.
-func (t *table) hold(link *js.Link, err error) {
+func (t *Table) hold(link *js.Link, err error) {
 	t.failures.Do(func() {
 		t.log.Warn("JetStream does not say which streams there are; what was known of them holds on, and browsers for which nothing was known wait", "error", err)
 	})
@@ -299,19 +198,19 @@ func (t *table) hold(link *js.Link, err error) {
 	held := *t.now
 	held.link = link
 	t.now = &held
-	t.liftBars()
+	t.retryUnreadable()
 	t.spread()
 	t.mu.Unlock()
 	t.changed()
 }
 
 // publish lets everybody know. answered tells that filters were asked for.
-func (t *table) publish(after *streams, overlaps map[bridge.Subject][]string, answered bool) {
+func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, answered bool) {
 	t.mu.Lock()
 	before := t.now
 	t.now, t.overlaps = after, overlaps
 	if before == nil || before.link != after.link {
-		t.liftBars()
+		t.retryUnreadable()
 	}
 	t.miss(before, after)
 	t.spread()
@@ -322,40 +221,40 @@ func (t *table) publish(after *streams, overlaps map[bridge.Subject][]string, an
 	}
 }
 
-// tableMourning is how long a stream that was deleted is waited for: often another one is made at once. Feeds that changed
+// deletedWait is how long a stream that was deleted is waited for: often another one is made at once. Feeds that changed
 // over to subscriptions in between would be told twice, and could bring twice what is published just then.
-const tableMourning = time.Second
+const deletedWait = time.Second
 
 // missed is a stream that is gone.
 type missed struct {
-	*stream
+	*Stream
 	until time.Time
 }
 
 // miss remembers the streams that are gone. The lock must be held.
-func (t *table) miss(before, after *streams) {
+func (t *Table) miss(before, after *Streams) {
 	if before == nil || after.absence.why != "" {
 		return
 	}
 	for _, stream := range before.streams {
-		name := stream.name()
-		if _, known := t.missed[name]; known || after.get(name) != nil {
+		name := stream.Name()
+		if _, known := t.missed[name]; known || after.Get(name) != nil {
 			continue
 		}
-		t.missed[name] = missed{stream, time.Now().Add(tableMourning)}
+		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
 		t.timed()
 	}
 }
 
 // spread wakes those who wait for news. The lock must be held.
-func (t *table) spread() {
+func (t *Table) spread() {
 	close(t.news)
 	t.news = make(chan struct{})
 }
 
 // answer finds out which streams overlap filters, where some stream is silent. What was found out before holds while no
 // stream changes.
-func (t *table) answer(ctx context.Context, before, after *streams, filters []bridge.Subject) (map[bridge.Subject][]string, error) {
+func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject) (map[bridge.Subject][]string, error) {
 	if len(after.unread) == 0 {
 		return nil, nil
 	}
@@ -366,7 +265,7 @@ func (t *table) answer(ctx context.Context, before, after *streams, filters []br
 	var mu sync.Mutex
 	var failed error
 	js.Each(filters, func(filter bridge.Subject) {
-		found, err := t.list(ctx, filter)
+		found, err := t.List(ctx, filter)
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {

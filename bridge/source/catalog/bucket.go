@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"context"
@@ -20,9 +20,8 @@ type Bucket struct {
 }
 
 // Bucket waits until JetStream has said what there is of a bucket, and that differs from was; nil stands for nothing that was known.
-// keep is how long the bucket has to keep a key. An error means that ctx has ended, or the source is closed.
-func (s *Source) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (Bucket, error) {
-	t := s.table
+// keep is how long the bucket has to keep a key. An error means that ctx has ended, or the table is closed.
+func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (Bucket, error) {
 	for {
 		t.mu.Lock()
 		news := t.news
@@ -39,7 +38,7 @@ func (s *Source) Bucket(ctx context.Context, name string, keep time.Duration, wa
 
 // bucket returns what is known of a bucket. existed says that it was there before, as far as is known: it is not gone because JetStream is.
 // The lock must be held.
-func (t *table) bucket(name string, keep time.Duration, existed bool) (found Bucket, known bool) {
+func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Bucket, known bool) {
 	filter := bridge.Subject("$KV." + name + ".>")
 	holder, known := t.find(filter)
 	if !known {
@@ -49,7 +48,7 @@ func (t *table) bucket(name string, keep time.Duration, existed bool) (found Buc
 	unread := func(problem, remedy string) (Bucket, bool) {
 		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
 	}
-	own := t.now.get("KV_" + name)
+	own := t.now.Get("KV_" + name)
 	switch absence := t.now.absence; {
 	case absence.remedy != "":
 		return unread(absence.why, absence.remedy)
@@ -59,17 +58,17 @@ func (t *table) bucket(name string, keep time.Duration, existed bool) (found Buc
 		return unread("NATS does not let this bridge look at the stream KV_"+name, t.allow())
 	case holder == nil && own == nil && len(t.now.overlapping(filter)) == 0:
 		return Bucket{Remedy: add}, true
-	case holder == nil && own != nil && own.untapped() != "":
-		return unread(own.untapped(), "delete the stream, and make the bucket: "+add)
-	case holder == nil && own != nil && len(own.info.Config.Subjects) == 0:
+	case holder == nil && own != nil && own.Untapped() != "":
+		return unread(own.Untapped(), "delete the stream, and make the bucket: "+add)
+	case holder == nil && own != nil && len(own.Info.Config.Subjects) == 0:
 		return unread("the stream KV_"+name+" has no subjects of its own", "delete the stream, and make the bucket: "+add)
 	case holder == nil:
-		return unread(t.now.reason(filter), "let no stream hold a part of "+string(filter)+", and make the bucket: "+add)
-	case holder.untapped() != "":
-		return unread(holder.untapped(), "delete the stream, and make the bucket: "+add)
-	case t.isBarred(holder.name()):
-		by := t.barred[holder.name()]
-		return unread(by.why, by.remedy)
+		return unread(t.now.Reason(filter), "let no stream hold a part of "+string(filter)+", and make the bucket: "+add)
+	case holder.Untapped() != "":
+		return unread(holder.Untapped(), "delete the stream, and make the bucket: "+add)
+	case t.isUnreadable(holder.Name()):
+		by := t.unreadable[holder.Name()]
+		return unread(by.Why, by.Remedy)
 	}
 	found = Bucket{Exists: true}
 	found.Problem, found.Remedy = t.forgets(name, holder, keep)
@@ -77,8 +76,8 @@ func (t *table) bucket(name string, keep time.Duration, existed bool) (found Buc
 }
 
 // forgets returns why a stream may not keep the keys of a bucket for so long, or not take any; "" where it does.
-func (t *table) forgets(name string, holder *stream, keep time.Duration) (problem, remedy string) {
-	config := &holder.info.Config
+func (t *Table) forgets(name string, holder *Stream, keep time.Duration) (problem, remedy string) {
+	config := &holder.Info.Config
 	begin := "the bucket " + name
 	edit := func(flag string) string { return t.api.Edit(config.Name, flag) }
 	switch {

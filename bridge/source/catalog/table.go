@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"context"
@@ -11,20 +11,21 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// portion is the part of a feed's subjects that one stream serves; or, where stream is nil, that none does.
-type portion struct {
-	stream   *stream
-	subjects []bridge.Subject
-	barred   bool // streams hold some of them, and are not read
+// Portion is the part of a feed's subjects that one stream serves; or, if Stream is nil, that none does.
+type Portion struct {
+	Stream     *Stream
+	Subjects   []bridge.Subject
+	Unreadable bool // streams hold some of them, and are not read
 }
 
-// table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
+// Table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
 // advisories name, and everything from time to time.
 //
 // That JetStream does not answer is no reason to take a subject for one without a stream: messages would be lost that are
@@ -34,7 +35,7 @@ type portion struct {
 //
 // A stream that does not answer is known as it was last. One that never did is asked for by subject: the cluster's leader
 // knows every stream's subjects, and whatever a silent one may hold remains unknown.
-type table struct {
+type Table struct {
 	api     js.API
 	config  Config
 	keep    History // of config
@@ -56,15 +57,15 @@ type table struct {
 	retries int
 	gone    time.Time // since when JetStream is gone, where it was there
 
-	mu       sync.Mutex
-	now      *streams
-	own      own
-	doubts   todo
-	overlaps map[bridge.Subject][]string // streams, by filters that were asked for; see table.answer
-	used     map[string]bool             // streams that something was read from or stored in, by name
-	missed   map[string]missed           // streams that were deleted a moment ago, by name
-	barred   map[string]bar              // streams that cannot be read
-	news     chan struct{}               // closed with each change of now and overlaps
+	mu         sync.Mutex
+	now        *Streams
+	own        own
+	doubts     todo
+	overlaps   map[bridge.Subject][]string // streams, by filters that were asked for; see Table.answer
+	used       map[string]bool             // streams that something was read from or stored in, by name
+	missed     map[string]missed           // streams that were deleted a moment ago, by name
+	unreadable map[string]bar              // streams that cannot be read
+	news       chan struct{}               // closed with each change of now and overlaps
 }
 
 // todo is what the table has to look at.
@@ -75,19 +76,35 @@ type todo struct {
 	filters []bridge.Subject     // which streams overlap them?
 }
 
-// newTable starts a table. changed is called, from the table's own goroutine, when feeds may have to be served otherwise.
-func newTable(a js.API, config Config, changed func(), log *slog.Logger) (*table, error) {
-	t := &table{
+// Config is what a table is to know of the bridge.
+type Config struct {
+	History History
+	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
+	Began func(stream string, created time.Time) time.Time
+}
+
+// newStream returns a stream with the epoch of its present life.
+func (c Config) newStream(info jetstream.StreamInfo) *Stream {
+	began := info.Created
+	if c.Began != nil {
+		began = c.Began(info.Config.Name, info.Created)
+	}
+	return &Stream{info, bridge.Epoch(info.Config.Name, began)}
+}
+
+// New starts a table. changed is called, from the table's own goroutine, when feeds may have to be served otherwise.
+func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
+	t := &Table{
 		api: a, config: config, keep: config.History, changed: changed, log: log,
-		wake:     make(chan struct{}, 1),
-		failures: rate.Sometimes{Interval: time.Minute},
-		beyond:   rate.Sometimes{Interval: time.Minute},
-		doubts:   todo{all: true, names: map[string]time.Time{}},
-		news:     make(chan struct{}),
-		used:     map[string]bool{},
-		missed:   map[string]missed{},
-		barred:   map[string]bar{},
-		lapse:    make(chan struct{}, 1),
+		wake:       make(chan struct{}, 1),
+		failures:   rate.Sometimes{Interval: time.Minute},
+		beyond:     rate.Sometimes{Interval: time.Minute},
+		doubts:     todo{all: true, names: map[string]time.Time{}},
+		news:       make(chan struct{}),
+		used:       map[string]bool{},
+		missed:     map[string]missed{},
+		unreadable: map[string]bar{},
+		lapse:      make(chan struct{}, 1),
 	}
 	var err error
 	if t.advisory, err = t.api.Subscribe(advisorySubjects, t.advised); err != nil {
@@ -98,49 +115,49 @@ func newTable(a js.API, config Config, changed func(), log *slog.Logger) (*table
 	return t, nil
 }
 
-// close ends the table, and waits for it.
-func (t *table) close() {
+// Close ends the table, and waits for it.
+func (t *Table) Close() {
 	t.stop()
 	t.running.Wait()
 	_ = t.advisory.Unsubscribe() // a connection that is closed has no subscriptions
 }
 
-// classify gives the portions of the subjects, by stream; what none serves is the last. It reports false while that is
+// Classify returns the portions of the subjects, by stream; what none serves is the last. It reports false while that is
 // not known: before the first reading on this connection, or while a stream that may hold some of them is silent. changed
 // tells when to ask again.
 //
 // A filter belongs to a stream if one of the stream's subjects covers it whole. So subjects lie in no more portions than there
 // are subjects, and up to bridge.MaxLogs of them always find room in one id. Of more, the last streams may not be read.
-func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
-	served, unserved, barred, known := t.divide(subjects)
+func (t *Table) Classify(subjects []bridge.Subject) ([]Portion, bool) {
+	served, unserved, unreadable, known := t.divide(subjects)
 	if !known {
 		return nil, false
 	}
-	portions := make([]portion, 0, len(served)+1)
+	portions := make([]Portion, 0, len(served)+1)
 	for holder, subjects := range served {
-		portions = append(portions, portion{stream: holder, subjects: subjects})
+		portions = append(portions, Portion{Stream: holder, Subjects: subjects})
 	}
 	// Every node must choose the same streams: an id of one is brought to another.
-	slices.SortFunc(portions, func(x, y portion) int { return strings.Compare(x.stream.name(), y.stream.name()) })
-	none := portion{subjects: unserved, barred: barred}
+	slices.SortFunc(portions, func(x, y Portion) int { return strings.Compare(x.Stream.Name(), y.Stream.Name()) })
+	none := Portion{Subjects: unserved, Unreadable: unreadable}
 	if most := bridge.MaxLogs; len(portions) > most || len(portions) == most && len(unserved) > 0 {
 		portions = t.leaveOut(portions, most-1, &none)
 	}
-	if len(none.subjects) > 0 {
-		slices.Sort(none.subjects)
+	if len(none.Subjects) > 0 {
+		slices.Sort(none.Subjects)
 		portions = append(portions, none)
 	}
 	return portions, true
 }
 
 // leaveOut keeps so many portions; what the others have is passed on as it comes, as if their streams could not be read.
-func (t *table) leaveOut(portions []portion, most int, none *portion) []portion {
+func (t *Table) leaveOut(portions []Portion, most int, none *Portion) []Portion {
 	var names []string
 	for _, beyond := range portions[most:] {
-		none.subjects = append(none.subjects, beyond.subjects...)
-		names = append(names, beyond.stream.name())
+		none.Subjects = append(none.Subjects, beyond.Subjects...)
+		names = append(names, beyond.Stream.Name())
 	}
-	none.barred = true
+	none.Unreadable = true
 	t.beyond.Do(func() {
 		t.log.Warn("subjects read on one connection lie in more streams than an event id has room for; those left out are passed on as they come, without history, and their readers are told by a gap",
 			"streams", len(portions), "left out", names, "remedy", "read them on several connections, or hold them in fewer streams")
@@ -150,37 +167,37 @@ func (t *table) leaveOut(portions []portion, most int, none *portion) []portion 
 
 // divide gives the subjects by the stream that serves them, those that none does, and whether that is because a stream cannot
 // be read.
-func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.Subject, unserved []bridge.Subject, barred, known bool) {
+func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.Subject, unserved []bridge.Subject, unreadable, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	served = map[*stream][]bridge.Subject{}
+	served = map[*Stream][]bridge.Subject{}
 	known = t.isKnown()
 	for _, subject := range subjects {
 		holder, known := t.find(subject)
 		switch {
 		case !known:
 			return nil, nil, false, false
-		case holder == nil || holder.untapped() != "":
+		case holder == nil || holder.Untapped() != "":
 			unserved = append(unserved, subject)
-		case t.isBarred(holder.name()):
-			unserved, barred = append(unserved, subject), true
+		case t.isUnreadable(holder.Name()):
+			unserved, unreadable = append(unserved, subject), true
 		default:
 			served[holder] = append(served[holder], subject)
 		}
 	}
-	return served, unserved, barred, known
+	return served, unserved, unreadable, known
 }
 
 // isKnown tells whether anything is known on this connection. The lock must be held.
-func (t *table) isKnown() bool { return t.now != nil && t.now.link == t.api.Link() }
+func (t *Table) isKnown() bool { return t.now != nil && t.now.link == t.api.Link() }
 
 // find gives the stream that takes all that filter stands for, if that is known. The lock must be held.
-func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {
+func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 	if !t.isKnown() {
 		return nil, false
 	}
 	if holder = t.now.covering(filter); holder != nil {
-		t.used[holder.name()] = true
+		t.used[holder.Name()] = true
 	}
 	for _, gone := range t.missed {
 		if holder == nil && gone.covers(filter) {
@@ -202,13 +219,13 @@ func (t *table) find(filter bridge.Subject) (holder *stream, known bool) {
 	return nil, !slices.ContainsFunc(overlapping, silent)
 }
 
-// await is classify, once it is known.
-func (t *table) await(ctx context.Context, subjects []bridge.Subject) ([]portion, error) {
+// Await is Classify, once it is known.
+func (t *Table) Await(ctx context.Context, subjects []bridge.Subject) ([]Portion, error) {
 	for {
 		t.mu.Lock()
 		news := t.news
 		t.mu.Unlock()
-		if portions, known := t.classify(subjects); known {
+		if portions, known := t.Classify(subjects); known {
 			return portions, nil
 		}
 		if err := t.pause(ctx, news); err != nil {
@@ -217,16 +234,16 @@ func (t *table) await(ctx context.Context, subjects []bridge.Subject) ([]portion
 	}
 }
 
-// holding gives the stream that stores and acknowledges what is published on a concrete subject, whether or not feeds
+// Holding returns the stream that stores and acknowledges what is published on a concrete subject, whether or not feeds
 // are served from it; nil if there is none. It waits until that is known.
-func (t *table) holding(ctx context.Context, subject bridge.Subject) (*stream, error) {
+func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (*Stream, error) {
 	for {
 		t.mu.Lock()
 		news := t.news
 		holder, known := t.find(subject)
 		t.mu.Unlock()
 		switch {
-		case known && holder != nil && holder.info.Config.NoAck:
+		case known && holder != nil && holder.Info.Config.NoAck:
 			return nil, nil
 		case known:
 			return holder, nil
@@ -240,7 +257,7 @@ func (t *table) holding(ctx context.Context, subject bridge.Subject) (*stream, e
 // errUnknown: which stream holds a subject is not known.
 var errUnknown = errors.New("JetStream has not said yet which stream holds it")
 
-func (t *table) pause(ctx context.Context, news <-chan struct{}) error {
+func (t *Table) pause(ctx context.Context, news <-chan struct{}) error {
 	select {
 	case <-news:
 		return nil

@@ -1,4 +1,4 @@
-package source
+package catalog
 
 import (
 	"context"
@@ -18,8 +18,8 @@ const (
 	tableCall = 3 * time.Second // what one answer may take
 )
 
-// list gives the names of all streams, or of those whose subjects overlap a filter.
-func (t *table) list(ctx context.Context, filter bridge.Subject) ([]string, error) {
+// List returns the names of all streams, or of those whose subjects overlap a filter.
+func (t *Table) List(ctx context.Context, filter bridge.Subject) ([]string, error) {
 	var all []string
 	for {
 		request := struct {
@@ -30,7 +30,7 @@ func (t *table) list(ctx context.Context, filter bridge.Subject) ([]string, erro
 			Total   int      `json:"total"`
 			Streams []string `json:"streams"`
 		}
-		if err := t.call(ctx, js.AskNames, request, &page); err != nil {
+		if err := t.Call(ctx, js.AskNames, request, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Streams...)
@@ -43,13 +43,13 @@ func (t *table) list(ctx context.Context, filter bridge.Subject) ([]string, erro
 
 // readings are the streams of some names, as far as they could be read.
 type readings struct {
-	streams []*stream // by name
+	streams []*Stream // by name
 	unread  []string  // they exist; they have not answered yet, nor ever
 	hidden  []string  // they exist; the bridge may not look at them
 }
 
 // readAgain reads streams that may have changed; what is known of the others stays.
-func (t *table) readAgain(ctx context.Context, before *streams, names []string) *streams {
+func (t *Table) readAgain(ctx context.Context, before *Streams, names []string) *Streams {
 	if len(names) == 0 || before.absence.why != "" {
 		return before
 	}
@@ -57,19 +57,19 @@ func (t *table) readAgain(ctx context.Context, before *streams, names []string) 
 	names = slices.Compact(names)
 	r := t.readThese(ctx, before, names)
 	isNamed := func(name string) bool { return slices.Contains(names, name) }
-	r.streams = append(r.streams, slices.DeleteFunc(slices.Clone(before.streams), func(x *stream) bool { return isNamed(x.name()) })...)
+	r.streams = append(r.streams, slices.DeleteFunc(slices.Clone(before.streams), func(x *Stream) bool { return isNamed(x.Name()) })...)
 	r.unread = append(r.unread, slices.DeleteFunc(slices.Clone(before.unread), isNamed)...)
 	r.hidden = append(r.hidden, slices.DeleteFunc(slices.Clone(before.hidden), isNamed)...)
 	return newStreams(before.link, r)
 }
 
 // readThese reads the named streams. One that does not answer is taken as it was before.
-func (t *table) readThese(ctx context.Context, before *streams, names []string) readings {
+func (t *Table) readThese(ctx context.Context, before *Streams, names []string) readings {
 	var mu sync.Mutex
 	var r readings
 	js.Each(names, func(name string) {
 		var info jetstream.StreamInfo
-		err := t.call(ctx, js.AskInfo+name, nil, &info)
+		err := t.Call(ctx, js.AskInfo+name, nil, &info)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -78,8 +78,8 @@ func (t *table) readThese(ctx context.Context, before *streams, names []string) 
 		case isNotFound(err):
 		case errors.Is(err, bridge.ErrRefused):
 			r.hidden = append(r.hidden, name)
-		case before.get(name) != nil:
-			r.streams = append(r.streams, before.get(name))
+		case before.Get(name) != nil:
+			r.streams = append(r.streams, before.Get(name))
 		default:
 			r.unread = append(r.unread, name)
 		}
@@ -91,8 +91,8 @@ func isNotFound(err error) bool {
 	return js.Code(err) == jetstream.JSErrCodeStreamNotFound
 }
 
-// call is api.Call, with a limit of its own; what is not answered is noted.
-func (t *table) call(ctx context.Context, what string, request, response any) error {
+// Call is api.Call, with a limit of its own; what is not answered is noted.
+func (t *Table) Call(ctx context.Context, what string, request, response any) error {
 	ctx, cancel := context.WithTimeout(ctx, tableCall)
 	defer cancel()
 	answered := t.api.Link().Ask(streamOf(what))
