@@ -329,7 +329,7 @@ func (s *Source) enforce(p *placement, link *js.Link) {
 		parts = append(parts, bridge.Part{Subjects: share.filters, At: share.tap.log.Last(), Log: share.tap.log})
 	}
 	if len(p.unstored) > 0 {
-		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Barred: p.unreadable, Deaf: len(deaf) > 0})
+		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Unreadable: p.unreadable, Deaf: len(deaf) > 0})
 	}
 	p.proved, p.muted = link, nil
 	for _, f := range deaf {

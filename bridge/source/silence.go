@@ -17,7 +17,8 @@ const (
 	// awayInterval is how often the log says that NATS is unreachable, or silent.
 	awayInterval = 45 * time.Second
 	watchTick    = time.Second
-	// probeInterval is how often JetStream is asked for a sign of life while streams are read.
+	// probeInterval is how often JetStream is asked for a sign of life while streams are read. Consumers give none: the heartbeats of one
+	// whose server is cut off from its cluster go on.
 	probeInterval = 5 * time.Second
 	probeSubject  = "tailwater.probe" // it need not exist
 )
@@ -28,34 +29,23 @@ func (s *Source) watch() {
 	defer tick.Stop()
 	away := time.NewTicker(awayInterval)
 	defer away.Stop()
+	probe := time.NewTicker(probeInterval)
+	defer probe.Stop()
 	var m moves
 	for {
 		select {
 		case <-away.C:
 			s.sayAway(s.alive)
+		case <-probe.C:
+			if s.conn.Link().IsUp() && s.stats.taps.Load() > 0 {
+				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
+			}
 		case <-tick.C:
 			link := s.conn.Link()
 			silent := link.Longest()
 			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {
 				m.made()
 				s.move(silent)
-			}
-		case <-s.alive.Done():
-			return
-		}
-	}
-}
-
-// probe asks JetStream for a sign of life. Consumers give none: the heartbeats of one whose server is cut off from its cluster
-// go on.
-func (s *Source) probe() {
-	tick := time.NewTicker(probeInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if s.conn.Link().IsUp() && s.stats.taps.Load() > 0 {
-				_, _ = s.table.List(s.alive, probeSubject) // who asks notes the error
 			}
 		case <-s.alive.Done():
 			return

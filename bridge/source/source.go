@@ -141,7 +141,6 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s.running.Go(s.deliver)
 	s.running.Go(s.control)
 	s.running.Go(s.watch)
-	s.running.Go(s.probe)
 	return s, nil
 }
 

@@ -21,19 +21,17 @@ type Bucket struct {
 
 // Bucket waits until JetStream has said what there is of a bucket, and that differs from was; nil stands for nothing that was known.
 // keep is how long the bucket has to keep a key. An error means that ctx has ended, or the table is closed.
-func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (Bucket, error) {
-	for {
+func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (found Bucket, err error) {
+	err = t.until(ctx, func() (known bool) {
 		t.mu.Lock()
-		news := t.news
-		found, known := t.bucket(name, keep, was != nil && was.Exists)
-		t.mu.Unlock()
-		if known && (was == nil || *was != found) {
-			return found, nil
-		}
-		if err := t.pause(ctx, news); err != nil {
-			return Bucket{}, err
-		}
+		defer t.mu.Unlock()
+		found, known = t.bucket(name, keep, was != nil && was.Exists)
+		return known && (was == nil || *was != found)
+	})
+	if err != nil {
+		return Bucket{}, err
 	}
+	return found, nil
 }
 
 // bucket returns what is known of a bucket. existed says that it was there before, as far as is known: it is not gone because JetStream is.

@@ -16,21 +16,15 @@ func (t *Table) HistoryProblem() (problem, remedy string) {
 // AwaitHistory waits until JetStream has said whether the stream of Tailwater's own can be as the settings ask. The error
 // says why it cannot, and what to do; it wraps the context's where JetStream did not answer in time.
 func (t *Table) AwaitHistory(ctx context.Context) error {
-	for {
-		t.mu.Lock()
-		news := t.news
-		t.mu.Unlock()
-		found, known := t.kept()
-		if known && found.missing {
-			return fmt.Errorf("%w: %s; %s", ErrNotKept, found.problem, found.remedy)
-		}
-		if known {
-			return nil
-		}
-		if err := t.pause(ctx, news); err != nil {
-			return err
-		}
+	var found own
+	err := t.until(ctx, func() (known bool) {
+		found, known = t.kept()
+		return known
+	})
+	if err == nil && found.missing {
+		err = fmt.Errorf("%w: %s; %s", ErrNotKept, found.problem, found.remedy)
 	}
+	return err
 }
 
 // ErrNotKept means that there cannot be a stream as TAILWATER_HISTORY asks.

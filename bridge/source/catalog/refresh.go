@@ -199,7 +199,7 @@ func (t *Table) hold(link *js.Link, err error) {
 	held.link = link
 	t.now = &held
 	t.retryUnreadable()
-	t.spread()
+	t.news.Send()
 	t.mu.Unlock()
 	t.changed()
 }
@@ -213,7 +213,7 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, an
 		t.retryUnreadable()
 	}
 	t.miss(before, after)
-	t.spread()
+	t.news.Send()
 	t.mu.Unlock()
 	t.tell(before, after)
 	if !after.like(before) || after.link != before.link || answered {
@@ -244,12 +244,6 @@ func (t *Table) miss(before, after *Streams) {
 		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
 		t.timed()
 	}
-}
-
-// spread wakes those who wait for news. The lock must be held.
-func (t *Table) spread() {
-	close(t.news)
-	t.news = make(chan struct{})
 }
 
 // answer finds out which streams overlap filters, where some stream is silent. What was found out before holds while no

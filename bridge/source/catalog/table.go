@@ -65,7 +65,7 @@ type Table struct {
 	used       map[string]bool             // streams that something was read from or stored in, by name
 	missed     map[string]missed           // streams that were deleted a moment ago, by name
 	unreadable map[string]bar              // streams that cannot be read
-	news       chan struct{}               // closed with each change of now and overlaps
+	news       js.Signal                   // now or overlaps have changed, or what is unreadable
 }
 
 // todo is what the table has to look at.
@@ -100,7 +100,6 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		failures:   rate.Sometimes{Interval: time.Minute},
 		beyond:     rate.Sometimes{Interval: time.Minute},
 		doubts:     todo{all: true, names: map[string]time.Time{}},
-		news:       make(chan struct{}),
 		used:       map[string]bool{},
 		missed:     map[string]missed{},
 		unreadable: map[string]bar{},
@@ -220,50 +219,45 @@ func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 }
 
 // Await is Classify, once it is known.
-func (t *Table) Await(ctx context.Context, subjects []bridge.Subject) ([]Portion, error) {
-	for {
-		t.mu.Lock()
-		news := t.news
-		t.mu.Unlock()
-		if portions, known := t.Classify(subjects); known {
-			return portions, nil
-		}
-		if err := t.pause(ctx, news); err != nil {
-			return nil, err
-		}
-	}
+func (t *Table) Await(ctx context.Context, subjects []bridge.Subject) (portions []Portion, err error) {
+	err = t.until(ctx, func() (known bool) {
+		portions, known = t.Classify(subjects)
+		return known
+	})
+	return portions, err
 }
 
 // Holding returns the stream that stores and acknowledges what is published on a concrete subject, whether or not feeds
 // are served from it; nil if there is none. It waits until that is known.
-func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (*Stream, error) {
-	for {
+func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (holder *Stream, err error) {
+	err = t.until(ctx, func() (known bool) {
 		t.mu.Lock()
-		news := t.news
-		holder, known := t.find(subject)
-		t.mu.Unlock()
-		switch {
-		case known && holder != nil && holder.Info.Config.NoAck:
-			return nil, nil
-		case known:
-			return holder, nil
-		}
-		if err := t.pause(ctx, news); err != nil {
-			return nil, err
-		}
+		defer t.mu.Unlock()
+		holder, known = t.find(subject)
+		return known
+	})
+	if err != nil || holder != nil && holder.Info.Config.NoAck {
+		return nil, err
 	}
+	return holder, nil
 }
 
-// errUnknown: which stream holds a subject is not known.
+// errUnknown means that it is not known which stream holds a subject.
 var errUnknown = errors.New("JetStream has not said yet which stream holds it")
 
-func (t *Table) pause(ctx context.Context, news <-chan struct{}) error {
-	select {
-	case <-news:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errUnknown, ctx.Err())
-	case <-t.alive.Done():
-		return fmt.Errorf("%w: %w", errUnknown, bridge.ErrClosed)
+// until waits until something is known.
+func (t *Table) until(ctx context.Context, isKnown func() bool) error {
+	for {
+		news := t.news.Wait()
+		if isKnown() {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", errUnknown, ctx.Err())
+		case <-t.alive.Done():
+			return fmt.Errorf("%w: %w", errUnknown, bridge.ErrClosed)
+		}
 	}
 }

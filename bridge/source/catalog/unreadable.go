@@ -71,7 +71,7 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 	before, known := t.unreadable[name]
 	t.unreadable[name] = bar{by, time.Now().Add(by.Lasts)}
 	t.timed()
-	t.spread()
+	t.news.Send()
 	t.mu.Unlock()
 	if !known || before.Why != by.Why {
 		t.log.Error("a stream cannot be read; what callers read of it is passed on as it comes, without history",
@@ -99,7 +99,7 @@ func (t *Table) MarkReadable(name string) {
 	_, known := t.unreadable[name]
 	delete(t.unreadable, name)
 	if known {
-		t.spread()
+		t.news.Send()
 	}
 	t.mu.Unlock()
 	if known {
@@ -148,7 +148,7 @@ func (t *Table) expire() time.Duration {
 		}
 	}
 	if ended {
-		t.spread()
+		t.news.Send()
 	}
 	t.mu.Unlock()
 	for _, stream := range gone {

@@ -15,8 +15,8 @@ import (
 type Conn struct {
 	*nats.Conn
 	link    atomic.Pointer[Link] // of the latest dial
-	changed signal               // a link is up, or lost
-	tries   signal               // questions without an answer are asked again
+	changed Signal               // a link is up, or lost
+	tries   Signal               // questions without an answer are asked again
 	events  Events
 	answers string        // the subjects on which answers to requests come
 	servers string        // that are dialed, as far as the settings name them; nothing secret
@@ -81,7 +81,7 @@ func (c *Conn) Dial(dial Dialer, name string) error {
 func (c *Conn) Link() *Link { return c.link.Load() }
 
 // Changed returns a channel that is closed when a link is up or lost the next time.
-func (c *Conn) Changed() <-chan struct{} { return c.changed.wait() }
+func (c *Conn) Changed() <-chan struct{} { return c.changed.Wait() }
 
 // Addresses names the servers that are dialed; "" if the dialer alone knows.
 func (c *Conn) Addresses() string { return c.servers }
@@ -98,10 +98,10 @@ func (c *Conn) Close() {
 func (c *Conn) Closed() <-chan struct{} { return c.closed }
 
 // AskAgain makes questions that wait for an answer be asked again: who was asked may be gone.
-func (c *Conn) AskAgain() { c.tries.send() }
+func (c *Conn) AskAgain() { c.tries.Send() }
 
 // Tries returns a channel that is closed when questions without an answer are to be asked again.
-func (c *Conn) Tries() <-chan struct{} { return c.tries.wait() }
+func (c *Conn) Tries() <-chan struct{} { return c.tries.Wait() }
 
 // redial replaces the link.
 func (c *Conn) redial() {
@@ -116,8 +116,8 @@ func (c *Conn) up(conn *nats.Conn, what string) {
 		c.events.Begin()
 	}
 	link.up.Store(true)
-	c.tries.send()
-	c.changed.send()
+	c.tries.Send()
+	c.changed.Send()
 	c.begin()
 	if c.events.Up != nil {
 		c.events.Up(conn, what)
@@ -155,7 +155,7 @@ func (c *Conn) down(err error) {
 		c.told.lose()
 	}
 	c.mu.Unlock()
-	c.changed.send()
+	c.changed.Send()
 	if c.events.Down != nil {
 		c.events.Down(err)
 	}

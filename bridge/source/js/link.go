@@ -36,14 +36,14 @@ func (l *Link) Lost() <-chan struct{} { return l.lost.Done() }
 // AfterLoss calls f when the link is lost, unless stop is called before.
 func (l *Link) AfterLoss(f func()) (stop func() bool) { return context.AfterFunc(l.lost, f) }
 
-// signal wakes everybody who waits for something to happen.
-type signal struct {
+// Signal wakes everybody who waits for something to happen.
+type Signal struct {
 	mu   sync.Mutex
 	next chan struct{} // nil until somebody waits
 }
 
-// wait returns a channel that is closed the next time.
-func (s *signal) wait() <-chan struct{} {
+// Wait returns a channel that is closed the next time.
+func (s *Signal) Wait() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next == nil {
@@ -52,7 +52,8 @@ func (s *signal) wait() <-chan struct{} {
 	return s.next
 }
 
-func (s *signal) send() {
+// Send closes the channel.
+func (s *Signal) Send() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next != nil {

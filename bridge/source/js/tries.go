@@ -44,14 +44,14 @@ func (a API) request(ctx context.Context, subject string, body []byte) (*nats.Ms
 	defer again.Stop()
 	begun := time.Now()
 	try()
-	for change := a.Conn.tries.wait(); ; {
+	for change := a.Conn.tries.Wait(); ; {
 		select {
 		case answer := <-answers:
 			return answer.msg, answer.err
 		case <-again.C:
 			try()
 		case <-change:
-			if change = a.Conn.tries.wait(); time.Since(begun) > tryAgain {
+			if change = a.Conn.tries.Wait(); time.Since(begun) > tryAgain {
 				try()
 			}
 		case <-ctx.Done():

@@ -14,7 +14,7 @@ import (
 // behind it all the same, so a round trip alone proves nothing. A refusal is of one direction. It counts only for requests that were
 // made before it came: permissions can change under a connection.
 type violations struct {
-	change signal
+	change Signal
 
 	mu        sync.Mutex
 	last      error             // the last that was noted
@@ -61,7 +61,7 @@ func isViolation(err error) bool {
 
 // note records a violation.
 func (v *violations) note(err error) {
-	defer v.change.send()
+	defer v.change.Send()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.last = err
@@ -91,7 +91,7 @@ func (v *violations) isLast(err error) bool {
 }
 
 // Violations returns a channel that is closed at the next violation.
-func (v *violations) Violations() <-chan struct{} { return v.change.wait() }
+func (v *violations) Violations() <-chan struct{} { return v.change.Wait() }
 
 // Moment is when something was asked of NATS on a link.
 type Moment struct {
