@@ -44,7 +44,7 @@ type tap struct {
 
 	mu       sync.Mutex
 	ready    bool // everything behind the position of log is, or will be, delivered
-	rolled   bool // the stream was set back to an earlier copy: this tap is over
+	rolled   bool // the stream was restored from a backup: this tap is over
 	decoder  js.Decoder
 	config   jetstream.StreamConfig // its limits say what is owed
 	consumer *consumer              // the one in force; nil for none
@@ -171,14 +171,14 @@ func (t *tap) pause() {
 
 // follow delivers until the consumer has to be made anew.
 func (t *tap) follow() error {
-	if !t.source.conn.Link().IsUp() {
+	link := t.source.conn.Link()
+	if !link.IsUp() {
 		select {
 		case <-t.again:
 		case <-t.alive.Done():
 		}
 		return nil
 	}
-	link := t.source.conn.Link()
 	c, err := t.renewed()
 	if by := t.source.table.Hindrance(t.name, err); err != nil && by.Why != "" {
 		t.source.table.MarkUnreadable(t.name, link, by)
@@ -256,16 +256,15 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	defer cancel()
 	var info jetstream.StreamInfo
 	err := t.source.table.Call(ctx, js.AskInfo+t.name, nil, &info)
-	var refusal *jetstream.APIError
-	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
+	if js.Code(err) == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
 		t.source.table.Doubt(t.name)
 		return nil, history.ErrOtherStream
 	}
 	return &info, err
 }
 
-// errRolled means that the stream was set back to an earlier copy: the tap is over.
-var errRolled = errors.New("the stream was set back to an earlier copy")
+// errRolled means that the stream was restored from a backup: the tap is over.
+var errRolled = errors.New("the stream was restored from a backup")
 
 // verify makes sure that the stream is still the one whose messages were delivered.
 func (t *tap) verify() error {
@@ -287,7 +286,7 @@ func (t *tap) verify() error {
 	if !rolled {
 		return nil
 	}
-	t.source.log.Warn("a stream was set back to an earlier copy; readers of what it has lost get a reset", "stream", t.name)
+	t.source.log.Warn("a stream was restored from a backup; readers of what it has lost get a reset", "stream", t.name)
 	t.mu.Lock()
 	t.rolled = true
 	t.mu.Unlock()
