@@ -63,8 +63,8 @@ type Part struct {
 	At       Position // everything published on the subjects above it will be appended
 	Log      Log      // nil where nothing is stored, and a position is good for the feed's own memory only
 
-	// Barred: a log holds some of the subjects, but is not read, so that this part has no history.
-	Barred bool
+	// Unreadable: a log holds some of the subjects, but cannot be read, so that this part has no history.
+	Unreadable bool
 
 	// Deaf: some of the subjects bring nothing at present. Whoever comes meanwhile is told by a gap.
 	Deaf bool

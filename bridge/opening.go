@@ -89,7 +89,7 @@ func (r *Reader) before(after ID) ID {
 	}
 	id := r.id()
 	for i := range id {
-		if p := &r.feed.parts[i]; p.Barred || p.Deaf {
+		if p := &r.feed.parts[i]; p.Unreadable || p.Deaf {
 			id[i] = Position{Epoch: id[i].Epoch}
 		}
 	}
@@ -135,7 +135,7 @@ func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	begin, known := r.beginAt(part, since)
 	v := verdict{standing: begin}
 	switch {
-	case p.Barred && since.isStored():
+	case p.Unreadable && since.isStored():
 		v.gap = GapDisconnected
 	case len(after) == 0:
 	case p.wasOther(after):

@@ -1,13 +1,18 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -16,38 +21,37 @@ const (
 	lastListen  = 30 * time.Second
 )
 
-// admission is what confirm knows of subscriptions that are not in force. Two kinds of refusal leave a flow deaf. One names
+// admission is what the control loop knows of subscriptions that are not in force. Two kinds of refusal leave a flow deaf. One names
 // the subject; that flow is subscribed again from time to time. The other says that there are too many subscriptions, and
 // names none: of those made since the last proof it is not known which it was. They are all taken back, and join the
 // queue of those that wait for room, from which as many are admitted as there is room for.
 type admission struct {
-	overLimit uint64 // how many refusals for too many subscriptions were acted on
-	limitedOn uint64 // the dial on which the last came
-	proven    uint64 // the last dial on which subscriptions were proved
-	relieved  bool   // there was a reconnect to make room
-	wait      time.Duration
-	tryAt     time.Time // the zero value while nothing is deaf
+	link      *js.Link // that the next are of
+	overLimit uint64   // how many refusals for too many subscriptions were acted on
+	isLimited bool     // there were some: new flows queue for room
+	isProven  bool     // subscriptions were proved
+
+	isRelieved bool // there was a reconnect to make room
+	wait       time.Duration
+	tryAt      time.Time // the zero value while nothing is deaf
 }
 
-// isLimited reports whether new flows have to queue for room.
-func (s *Source) isLimited() bool { return s.limitedOn == s.dials.Load() }
-
-// listen tries again to subscribe to what was refused.
-func (s *Source) listen(connection uint64) {
-	if s.refused.overLimit() != s.overLimit && !s.areWithinLimit(connection, false) {
-		return
+// listen tries again to subscribe to what was refused. It reports whether it did: then every feed is to be looked at.
+func (s *Source) listen(happened event) (isChanged bool) {
+	if s.link.Limited() != s.overLimit && !s.areWithinLimit(false) {
+		return false
 	}
-	isDue := !s.tryAt.IsZero() && !s.tryAt.After(time.Now()) || s.proven != connection
+	isDue := !s.tryAt.IsZero() && !s.tryAt.After(time.Now()) || !s.isProven
 	if isDue {
-		s.askAgain()
+		isChanged = s.askAgain()
 	}
 	s.mu.Lock()
-	isWanted := len(s.starving) > 0 && (isDue || s.hasRoom)
-	s.hasRoom = false
+	isWanted := len(s.starving) > 0 && (isDue || happened&roomFreed != 0)
 	s.mu.Unlock()
 	if isWanted {
 		s.admit()
 	}
+	return isChanged
 }
 
 // nextTry returns how long to wait until listen is due; 0 while nothing is deaf.
@@ -76,7 +80,7 @@ func (s *Source) deafen(subject string) {
 		return
 	}
 	s.mute(f)
-	s.becomeSure()
+	s.signal(flowRefused)
 }
 
 // mute takes a flow out of force. The lock must be held.
@@ -85,9 +89,9 @@ func (s *Source) mute(f *flow) {
 		return
 	}
 	s.setDeaf(f, true)
-	connection, at := s.dials.Load(), s.advance()
+	link, at := s.conn.Link(), s.advance()
 	for _, p := range f.takers {
-		if p.sure == connection && !p.muted[f] {
+		if p.proved == link && !p.muted[f] {
 			p.feed.Deafen(at, bridge.GapDisconnected)
 			p.mute(f)
 		}
@@ -104,7 +108,7 @@ func (s *Source) setDeaf(f *flow, deaf bool) {
 	f.deaf = deaf
 }
 
-// hearAgain takes subscriptions for good that an earlier connection has refused: nats.go makes them on the new one, which
+// hearAgain takes subscriptions for valid that an earlier connection has refused: nats.go makes them on the new one, which
 // will refuse them if it does.
 func (s *Source) hearAgain() {
 	s.mu.Lock()
@@ -116,8 +120,8 @@ func (s *Source) hearAgain() {
 	}
 }
 
-// askAgain subscribes anew to what was refused by its subject.
-func (s *Source) askAgain() {
+// askAgain subscribes anew to what was refused by its subject, and reports whether there was any.
+func (s *Source) askAgain() bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	var refused []*flow
@@ -128,9 +132,6 @@ func (s *Source) askAgain() {
 		}
 	}
 	s.fresh = append(s.fresh, refused...)
-	if len(refused) > 0 {
-		s.sureOf = 0
-	}
 	s.mu.Unlock()
 	for _, f := range refused {
 		s.unsubscribe(f)
@@ -138,12 +139,13 @@ func (s *Source) askAgain() {
 			s.log.Error("cannot subscribe", "error", err)
 		}
 	}
+	return len(refused) > 0
 }
 
 // areWithinLimit reports whether NATS has not refused a subscription because there were too many. If it has, those that may
 // be concerned queue for room. isProof says that a round trip has just proved all that were made.
-func (s *Source) areWithinLimit(connection uint64, isProof bool) bool {
-	refused := s.refused.overLimit()
+func (s *Source) areWithinLimit(isProof bool) bool {
+	refused := s.link.Limited()
 	s.mu.Lock()
 	suspects := slices.Clone(s.fresh)
 	if refused == s.overLimit {
@@ -151,34 +153,32 @@ func (s *Source) areWithinLimit(connection uint64, isProof bool) bool {
 			s.fresh = nil
 		}
 		s.mu.Unlock()
-		if isProof && s.proven != connection {
-			s.proven, s.relieved = connection, false
+		if isProof && !s.isProven {
+			s.isProven, s.isRelieved = true, false
 		}
 		return true
 	}
-	isAnybody := s.proven != connection && len(suspects) < len(s.flows)
+	isAnybody := !s.isProven && len(suspects) < len(s.flows)
 	if isAnybody {
-		suspects = suspects[:0]
-		for _, f := range s.flows {
-			suspects = append(suspects, f)
-		}
+		suspects = slices.Collect(maps.Values(s.flows))
 	}
 	s.fresh = nil
 	s.mu.Unlock()
-	s.overLimit, s.limitedOn, s.proven = refused, connection, connection
-	s.takeBack(suspects)
-	if isAnybody && !s.relieved {
+	s.overLimit, s.isLimited, s.isProven = refused, true, true
+	if s.takeBack(suspects) {
+		s.signal(roomFreed)
+	}
+	if isAnybody && !s.isRelieved {
 		// nats.go has made all subscriptions anew, in any order, among them those by which JetStream answers.
-		s.relieved = true
-		s.proven = 0
+		s.isRelieved, s.isProven = true, false
 		_ = s.conn.ForceReconnect() // a connection that is closed needs none
 	}
-	s.becomeSure()
+	s.signal(flowRefused)
 	return false
 }
 
-// takeBack lets flows queue for room.
-func (s *Source) takeBack(flows []*flow) {
+// takeBack makes flows queue for room, and reports whether there were any.
+func (s *Source) takeBack(flows []*flow) bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	for _, f := range flows {
@@ -194,7 +194,7 @@ func (s *Source) takeBack(flows []*flow) {
 		}
 	}
 	s.starving = append(back, s.starving...)
-	s.hasRoom = len(back) > 0
+	return len(back) > 0
 }
 
 // admit subscribes to what waits for room, until there is none: to one flow, and to twice as many each time that succeeds.
@@ -203,26 +203,22 @@ func (s *Source) admit() {
 	s.admitting.Lock()
 	defer s.admitting.Unlock()
 	atOnce, growth := 1, 2
-	connection := s.dials.Load()
 	for {
 		batch := s.tryToAdmit(atOnce)
 		if len(batch) == 0 {
 			return
 		}
-		hasAnswer := s.roundTrip() && s.isToldAll() && s.dials.Load() == connection
-		refused := s.refused.overLimit()
+		hasAnswer := s.roundTrip() && s.isToldAll() && s.conn.Link() == s.link
+		refused := s.link.Limited()
 		if hasAnswer && refused == s.overLimit {
-			s.reclassify()
+			s.signal(streamsChanged)
 			atOnce *= growth
 			continue
 		}
 		if refused != s.overLimit {
-			s.overLimit, s.limitedOn = refused, connection
+			s.overLimit, s.isLimited = refused, true
 		}
 		s.takeBack(batch)
-		s.mu.Lock()
-		s.hasRoom = false
-		s.mu.Unlock()
 		if !hasAnswer || len(batch) == 1 {
 			return
 		}
@@ -251,22 +247,22 @@ func (s *Source) tryToAdmit(n int) []*flow {
 func (s *Source) isToldAll() bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
-	return s.marker.pass(ctx, s.refused)
+	return s.conn.Marked(ctx)
 }
 
 // errNoRoom: NATS allows no more subscriptions.
 var errNoRoom = errors.New("NATS allows no more subscriptions to this bridge")
 
-// proveInbox returns an error where NATS has refused the subscription that a consumer delivers to. It is called when the
-// server has answered a question that was sent behind the subscription. refused and overLimit are from before it.
-func (s *Source) proveInbox(ctx context.Context, inbox string, refused, overLimit uint64) error {
-	if !s.refused.noted(ctx, s.conn) || overLimit > 0 && !s.marker.pass(ctx, s.refused) {
-		return context.Cause(ctx)
+// proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called when the
+// server has answered a question that was sent behind the subscription. asked and overLimit are from before it.
+func (s *Source) proveInbox(ctx context.Context, inbox string, asked js.Moment, overLimit uint64) error {
+	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.Marked(ctx) {
+		return cmp.Or(context.Cause(ctx), nats.ErrDisconnected)
 	}
 	switch {
-	case s.refused.subscribedSince(refused, inbox):
+	case asked.SubscribeRefused(inbox):
 		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
-	case s.refused.overLimit() != overLimit:
+	case asked.Limited() != overLimit:
 		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errNoRoom)
 	}
 	return nil

@@ -35,8 +35,8 @@ func (s *Source) deliver() {
 func (s *Source) deliverOne(msg *nats.Msg) {
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
-	message := s.unstored.receive(msg, bridge.Position{})
-	connection := s.dials.Load()
+	message := s.unstored.Receive(msg, bridge.Position{})
+	link := s.conn.Link()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	flow, found := s.bySub[msg.Sub]
@@ -45,7 +45,7 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 	}
 	message.Position = s.advance()
 	for _, p := range flow.takers {
-		if p.sure == connection && !p.muted[flow] && p.takes(flow.filter, msg.Subject) {
+		if p.proved == link && !p.muted[flow] && p.takes(flow.filter, msg.Subject) {
 			p.feed.Append(message)
 		}
 	}
@@ -72,7 +72,7 @@ func (s *Source) announceLost() {
 		flow.lost = lost
 		at := s.advance()
 		for _, p := range flow.takers {
-			if p.sure != 0 {
+			if p.proved != nil {
 				p.feed.Lost(at, bridge.GapOverrun)
 			}
 		}

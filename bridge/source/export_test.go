@@ -1,16 +1,5 @@
 package source
 
-import (
-	"context"
-	"fmt"
-	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/tailwater/tailwater/bridge"
-)
-
 // HoldDelivery stops the delivering goroutine until release is called, as a starved processor would.
 func (s *Source) HoldDelivery() (release func()) {
 	s.mu.Lock()
@@ -45,34 +34,3 @@ const MessageCost = messageCost
 
 // IncomingBuffer is how many messages nats.go's channel holds.
 const IncomingBuffer = incomingBuffer
-
-// CountFull tells how many subjects of a filter have as many messages in a stream as the limit.
-func CountFull(ctx context.Context, conn *nats.Conn, stream string, created time.Time, filter bridge.Subject, limit uint64) (uint64, error) {
-	h := &history{api: api{conn: conn}, name: stream, created: created}
-	c, err := h.count(ctx, filter, limit, jetstream.StreamState{})
-	if err != nil {
-		return 0, err
-	}
-	return c.fulls, nil
-}
-
-// Given reads what answers a direct get from a block of headers: whether it is a message, of which subject and sequence, or a word
-// of the server.
-func Given(header nats.Header, size int, stream string) (isMessage bool, subject string, seq uint64, isWord bool) {
-	if isGiven(header, size, stream) {
-		e, err := stripped(&nats.Msg{Header: header}, headerPending, headerLast)
-		return err == nil, e.subject, e.seq, isWordOf(header, size)
-	}
-	return false, "", 0, isWordOf(header, size)
-}
-
-var isWordOf = isWord
-
-// RememberRefused notes that so many subjects were refused in one direction, and tells how many of them are remembered.
-func RememberRefused(direction string, n int) int {
-	r := newRefusals()
-	for i := range n {
-		r.note(fmt.Errorf("%w: Permissions Violation for %s to \"u.%d\"", nats.ErrPermissionViolation, direction, i))
-	}
-	return max(len(r.subscribe), len(r.publish))
-}

@@ -17,26 +17,26 @@ func (s *Source) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 }
 
 func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
-	portions, err := s.table.await(ctx, bridge.Reduce(subjects))
+	portions, err := s.table.Await(ctx, bridge.Reduce(subjects))
 	if err != nil {
 		return bridge.Extent{}, err
 	}
 	var extent bridge.Extent
 	for _, portion := range portions {
-		if portion.stream == nil {
+		if portion.Stream == nil {
 			return bridge.Extent{}, nil // a position would not speak for all
 		}
-		first, last, upTo, err := s.newHistory(ctx, portion.stream).extent(ctx, portion.subjects)
+		first, last, upTo, err := s.newHistory(ctx, portion.Stream).Extent(ctx, portion.Subjects)
 		if err != nil {
 			return bridge.Extent{}, err
 		}
-		at := bridge.Position{Epoch: portion.stream.epoch, Seq: last.seq, Time: last.time}
-		if last.seq == 0 {
-			at = bridge.Position{Epoch: portion.stream.epoch, Seq: upTo}
+		at := bridge.Position{Epoch: portion.Stream.Epoch, Seq: last.Seq, Time: last.Time}
+		if last.Seq == 0 {
+			at = bridge.Position{Epoch: portion.Stream.Epoch, Seq: upTo}
 		}
 		extent.Last = append(extent.Last, at)
 		if len(portions) == 1 {
-			extent.FirstSeq, extent.LastSeq = first.seq, last.seq
+			extent.FirstSeq, extent.LastSeq = first.Seq, last.Seq
 		}
 	}
 	return extent, nil

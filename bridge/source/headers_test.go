@@ -9,45 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
-
-// oddBlocks are blocks of headers that no client library writes. Some cannot be decoded; some hide from a decoder what a
-// server appends to them when it answers a direct get.
-var oddBlocks = []struct {
-	name, block string
-	broken      bool
-}{
-	{"no colon", "NATS/1.0\r\nno colon\r\n\r\n", true},
-	{"no colon among others", "NATS/1.0\r\nA: b\r\nno colon\r\nC: d\r\n\r\n", true},
-	{"no version", "garbage\r\n\r\n", true},
-	{"another version", "NATS/2.0\r\nA: b\r\n\r\n", true},
-	{"the version alone", "NATS/1.0", true},
-	{"the version and a line end", "NATS/1.0\r\n", true},
-	{"an end alone", "\r\n", true},
-	{"one byte", "N", true},
-	{"nul bytes", "\x00\x00\x00\x00", true},
-	{"no end", "NATS/1.0\r\nA: b", true},
-	{"half an end", "NATS/1.0\r\nA: b\r\n", true},
-	{"a short status", "NATS/1.0 20\r\n\r\n", true},
-	{"a status without an end", "NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\nX: yy", true},
-	{"a status and a line without an end", "NATS/1.0\r\nStatus: 204\r\nNats-Num-Pending: 0\r\nX: yy", true},
-	{"invalid UTF-8", "NATS/1.0\r\n\xff\xfe\r\n\r\n", true},
-	{"huge", "NATS/1.0\r\n" + strings.Repeat("x", 60<<10) + "\r\n\r\n", true}, // a stream takes up to 64 KiB,
-	{"many lines", "NATS/1.0\r\n" + strings.Repeat("a:b\r\n", 10_000) + "no colon\r\n\r\n", true},
-
-	{"invalid UTF-8 in a value", "NATS/1.0\r\nA: \xff\xfe\r\n\r\n", false},
-	{"no names", "NATS/1.0\r\n: b\r\n: c\r\n\r\n", false},
-	{"line feeds", "NATS/1.0\nA: b\n\n", false},
-	{"no blanks", "NATS/1.0\r\nA:b\r\nC:d\r\n\r\n", false},
-	{"many blanks", "NATS/1.0\r\nA:" + strings.Repeat(" ", 300) + "b\r\n\r\n", false},
-	{"text behind the end", "NATS/1.0\r\nA: b\r\n\r\nC: d\r\n\r\n", false},
-	{"an end of a batch", "NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\nNats-Last-Sequence: 9\r\n\r\n\r\n", false},
-	{"an end of newest messages", "NATS/1.0 204 EOB\r\nNats-Num-Pending: 0\r\nNats-Last-Sequence: 9\r\nNats-UpTo-Sequence: 1\r\n\r\n\r\n", false},
-	{"no message", "NATS/1.0 404 Message Not Found\r\n\r\n\r\n", false},
-	{"too many", "NATS/1.0 413 Too Many Results\r\n\r\n\r\n", false},
-	{"another message", "NATS/1.0\r\nNats-Stream: CHATS\r\nNats-Subject: chat.forged\r\nNats-Sequence: 1000\r\nNats-Time-Stamp: 2020-01-01T00:00:00Z\r\n\r\n\r\n", false},
-	{"another message, dense", "NATS/1.0\nNats-Stream:CHATS\nNats-Subject:chat.forged\nNats-Sequence:1000\nNats-Time-Stamp:2020-01-01T00:00:00Z\n" + strings.Repeat("a:b\n", 200) + "\n\r\n", false},
-}
 
 // Whatever block of headers a message has, it arrives with its payload, and with the headers that can be read of it: live,
 // and again from the stream, in each of the ways in which a stream is read. Nothing beside it suffers.
@@ -67,11 +30,11 @@ func TestOddHeaders(t *testing.T) {
 				raw := newRawPublisher(t, server.URL())
 				raw.publish("chat.first", "", "", "first")
 				broken := uint64(0)
-				for i, odd := range oddBlocks {
-					raw.publish(fmt.Sprint("chat.odd.", i), "", odd.block, odd.name)
-					raw.publish(fmt.Sprint("chat.empty.", i), "", odd.block, "")
+				for i, odd := range bridgetest.OddHeaders {
+					raw.publish(fmt.Sprint("chat.odd.", i), "", odd.Block, odd.Name)
+					raw.publish(fmt.Sprint("chat.empty.", i), "", odd.Block, "")
 					raw.publish(fmt.Sprint("chat.between.", i), "", "NATS/1.0\r\nA: b\r\n\r\n", "between")
-					if odd.broken {
+					if odd.Broken {
 						broken += 2
 					}
 				}
@@ -111,13 +74,13 @@ func TestOddHeaders(t *testing.T) {
 // wantOdd checks what has come live of TestOddHeaders.
 func wantOdd(t *testing.T, got []message) {
 	t.Helper()
-	if len(got) != 3*len(oddBlocks)+2 {
+	if len(got) != 3*len(bridgetest.OddHeaders)+2 {
 		t.Fatalf("got %d messages", len(got))
 	}
-	for i, odd := range oddBlocks {
+	for i, odd := range bridgetest.OddHeaders {
 		with, without := got[1+3*i], got[2+3*i]
-		if with.Data != odd.name || without.Data != "" || odd.broken && (with.Headers != nil || without.Headers != nil) {
-			t.Errorf("%s: got %+v and %+v", odd.name, with, without)
+		if with.Data != odd.Name || without.Data != "" || odd.Broken && (with.Headers != nil || without.Headers != nil) {
+			t.Errorf("%s: got %+v and %+v", odd.Name, with, without)
 		}
 	}
 }

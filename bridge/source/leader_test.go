@@ -1,41 +1,16 @@
 package source_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/source"
 )
-
-// A question that nobody answers is asked again, within the time that it has: whom it has reached may be dead.
-func TestQuestionsAreAskedAgain(t *testing.T) {
-	t.Parallel() // it waits for most of its time
-	dial := withoutJetStream(t)
-	conn := publisher(t, dial)
-	created, asked := time.Now(), 0
-	if _, err := conn.Subscribe("$JS.API.STREAM.INFO.FAKE", func(msg *nats.Msg) {
-		if asked++; asked < 3 {
-			return
-		}
-		answer, _ := json.Marshal(map[string]any{"created": created, "state": map[string]any{"subjects": map[string]int{"a": 5}}, "total": 1})
-		_ = msg.Respond(answer)
-	}); err != nil {
-		t.Fatal(err)
-	}
-	flush(t, conn)
-	full, err := source.CountFull(within(t, patience), publisher(t, dial), "FAKE", created, "a", 5)
-	if err != nil || full != 1 {
-		t.Errorf("got %d, %v", full, err)
-	}
-}
 
 // A leader that stands still takes its streams from nobody for longer than it takes to choose another: what was asked of it is
 // asked again. Streams that it does not lead are read meanwhile.

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // attachment is a feed, and where its messages come from, which is found out once. Where it would have to be another, the feed ends.
@@ -15,18 +17,18 @@ type attachment struct {
 
 // placement is where a feed's messages come from: a share of some taps, and subscriptions for what no stream holds.
 type placement struct {
-	feed     *bridge.Feed
-	unstored []bridge.Subject
-	barred   bool     // streams hold some of these, and are not read
-	stored   []*share // by the name of the stream
+	feed       *bridge.Feed
+	unstored   []bridge.Subject
+	unreadable bool     // streams hold some of these, and are not read
+	stored     []*share // by the name of the stream
 
 	// muted are flows that were not in force for a while, though the connection is the same: what they bring again is the
 	// feed's only behind a gap. nil for none.
 	muted map[*flow]bool
 
-	// While sure is not the number of the present connection, messages of subscriptions may be missing, so none are
-	// delivered: a gap is announced once they are in force again. 0 stands for a placement that is not yet in force.
-	sure uint64
+	// proved is the link on which subscriptions were proved to be in force. While it is not the present one, messages may be missing, so none are
+	// delivered: a gap is announced once they are in force again. nil for a placement that is not yet in force.
+	proved *js.Link
 }
 
 // takes reports whether a message that came in by a subscription is the feed's: by the first filter that brings it, and
@@ -50,14 +52,14 @@ func (p *placement) isReady() bool {
 
 // prepare finds out where a feed's messages come from, and opens what is missing for it. A feed that would have to be placed
 // otherwise than it is ends. It reports false where nothing is to be done, or not yet: then the attachment waits for what wakes
-// confirm, the streams to be known or a tap to be ready.
-func (s *Source) prepare(a *attachment, connection uint64) bool {
+// the control loop, the streams to be known or a tap to be ready.
+func (s *Source) prepare(a *attachment, link *js.Link) bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	if !s.isAttached(a) {
 		return false
 	}
-	portions, known := s.table.classify(a.feed.Subjects())
+	portions, known := s.table.Classify(a.feed.Subjects())
 	if !known {
 		s.await(a)
 		return false
@@ -68,7 +70,7 @@ func (s *Source) prepare(a *attachment, connection uint64) bool {
 	case !s.fits(a.at, portions):
 		a.feed.End()
 		return false
-	case s.isInForce(a.at, connection):
+	case s.isInForce(a.at, link):
 		return false
 	}
 	if !a.at.isReady() {
@@ -79,20 +81,20 @@ func (s *Source) prepare(a *attachment, connection uint64) bool {
 }
 
 // isInForce reports whether all that a placement takes from subscriptions comes in on the connection, and its feed has begun.
-func (s *Source) isInForce(p *placement, connection uint64) bool {
+func (s *Source) isInForce(p *placement, link *js.Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return p.sure == connection && p.muted == nil || p.sure != 0 && len(p.unstored) == 0
+	return p.proved == link && p.muted == nil || p.proved != nil && len(p.unstored) == 0
 }
 
 // fits tells whether a placement takes from where messages are now. placing must be held.
-func (s *Source) fits(p *placement, portions []portion) bool {
-	none := portion{}
-	if last := len(portions) - 1; portions[last].stream == nil {
+func (s *Source) fits(p *placement, portions []catalog.Portion) bool {
+	none := catalog.Portion{}
+	if last := len(portions) - 1; portions[last].Stream == nil {
 		none, portions = portions[last], portions[:last]
 	}
-	return slices.Equal(p.unstored, none.subjects) && p.barred == none.barred && slices.EqualFunc(p.stored, portions, func(x *share, y portion) bool {
-		return x.tap == s.tapOf(y.stream) && slices.Equal(x.filters, y.subjects)
+	return slices.Equal(p.unstored, none.Subjects) && p.unreadable == none.Unreadable && slices.EqualFunc(p.stored, portions, func(x *share, y catalog.Portion) bool {
+		return x.tap == s.tapOf(y.Stream) && slices.Equal(x.filters, y.Subjects)
 	})
 }
 
@@ -107,8 +109,8 @@ func (s *Source) deafOf(p *placement) (deaf []*flow) {
 }
 
 // isMutedBy reports whether the placement is in force on the connection but for these flows.
-func (p *placement) isMutedBy(flows []*flow, connection uint64) bool {
-	return p.sure == connection && len(p.muted) == len(flows) &&
+func (p *placement) isMutedBy(flows []*flow, link *js.Link) bool {
+	return p.proved == link && len(p.muted) == len(flows) &&
 		!slices.ContainsFunc(flows, func(f *flow) bool { return !p.muted[f] })
 }
 
@@ -134,20 +136,20 @@ func (s *Source) isAttached(a *attachment) bool {
 }
 
 // place lets what a feed needs come in. It is not yet delivered. placing must be held.
-func (s *Source) place(feed *bridge.Feed, portions []portion) *placement {
+func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement {
 	p := &placement{feed: feed}
 	for _, portion := range portions {
-		if portion.stream == nil {
-			p.unstored, p.barred = portion.subjects, portion.barred
+		if portion.Stream == nil {
+			p.unstored, p.unreadable = portion.Subjects, portion.Unreadable
 			continue
 		}
-		t := s.tapOf(portion.stream)
+		t := s.tapOf(portion.Stream)
 		if t == nil {
-			t = s.newTap(portion.stream)
+			t = s.newTap(portion.Stream)
 			s.taps[t.name] = t
 		}
 		t.users++
-		p.stored = append(p.stored, t.share(feed, portion.subjects))
+		p.stored = append(p.stored, t.share(feed, portion.Subjects))
 	}
 	for _, filter := range p.unstored {
 		if err := s.join(p, filter); err != nil {
@@ -159,9 +161,9 @@ func (s *Source) place(feed *bridge.Feed, portions []portion) *placement {
 }
 
 // tapOf gives the tap of a stream; nil where there is none or the one there is, is over. placing must be held.
-func (s *Source) tapOf(of *stream) *tap {
-	t := s.taps[of.name()]
-	if t == nil || t.log.epoch != of.epoch {
+func (s *Source) tapOf(of *catalog.Stream) *tap {
+	t := s.taps[of.Name()]
+	if t == nil || t.log.Last().Epoch != of.Epoch {
 		return nil
 	}
 	if _, rolled := t.state(); rolled {
@@ -185,7 +187,7 @@ func (s *Source) join(p *placement, filter bridge.Subject) error {
 	opened := &flow{filter: filter, takers: []*placement{p}}
 	s.mu.Lock()
 	s.flows[filter] = opened
-	if mustWait := s.isLimited(); mustWait {
+	if s.isLimited && s.link == s.conn.Link() {
 		s.setDeaf(opened, true)
 		s.starving = append(s.starving, opened)
 		s.mu.Unlock()
@@ -238,7 +240,7 @@ func (s *Source) remove(p *placement) {
 		if s.taps[t.name] != t {
 			t.stop()
 		}
-		s.becomeSure() // see stopUnused
+		s.signal(tapUnused)
 	}
 	for _, unused := range s.leave(p) {
 		s.unsubscribe(unused)
@@ -271,7 +273,7 @@ func (f *flow) drop(p *placement) {
 func (s *Source) leave(p *placement) (unused []*flow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.sure = 0
+	p.proved = nil
 	for _, filter := range p.unstored {
 		flow, found := s.flows[filter]
 		if !found {
@@ -294,33 +296,32 @@ func (s *Source) forget(f *flow) {
 	s.starving = slices.DeleteFunc(s.starving, isThis)
 	s.fresh = slices.DeleteFunc(s.fresh, isThis)
 	if f.sub != nil && len(s.starving) > 0 {
-		s.hasRoom = true
-		s.becomeSure()
+		s.signal(roomFreed)
 	}
 }
 
 // begin puts what was prepared in force, and lets the feed begin, or go on.
-func (s *Source) begin(a *attachment, connection uint64) {
+func (s *Source) begin(a *attachment, link *js.Link) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	switch {
 	case !s.isAttached(a):
 	case a.at.isReady():
-		s.enforce(a.at, connection)
+		s.enforce(a.at, link)
 	default:
 		s.await(a)
 	}
 }
 
 // enforce lets a feed take from its placement. What its taps bring is appended already, and counts once it has begun.
-func (s *Source) enforce(p *placement, connection uint64) {
+func (s *Source) enforce(p *placement, link *js.Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	deaf := s.deafOf(p)
 	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
 		return // nothing would come, so readers are not told that the feed is open; listen tries again
 	}
-	if p.isMutedBy(deaf, connection) {
+	if p.isMutedBy(deaf, link) {
 		return // nothing has changed: another gap would be none
 	}
 	var parts []bridge.Part
@@ -328,9 +329,9 @@ func (s *Source) enforce(p *placement, connection uint64) {
 		parts = append(parts, bridge.Part{Subjects: share.filters, At: share.tap.log.Last(), Log: share.tap.log})
 	}
 	if len(p.unstored) > 0 {
-		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Barred: p.barred, Deaf: len(deaf) > 0})
+		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Unreadable: p.unreadable, Deaf: len(deaf) > 0})
 	}
-	p.sure, p.muted = connection, nil
+	p.proved, p.muted = link, nil
 	for _, f := range deaf {
 		p.mute(f)
 	}

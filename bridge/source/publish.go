@@ -9,6 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
@@ -31,28 +33,28 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	if err := ctx.Err(); err != nil { // nobody waits for it any more
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
-	connection := s.dials.Load()
-	if !s.up.Load() {
+	link := s.conn.Link()
+	if !link.IsUp() {
 		return bridge.Receipt{}, bridge.ErrUnavailable
 	}
-	holding, err := s.table.holding(ctx, subject)
+	holding, err := s.table.Holding(ctx, subject)
 	if err != nil {
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
 	if holding != nil {
 		return s.store(ctx, holding, msg)
 	}
-	before, _ := s.refused.soFar()
+	sent := link.Now()
 	err = s.conn.PublishMsg(msg)
 	if err == nil {
-		err = s.flush(ctx, connection)
+		err = s.flush(ctx, link)
 	}
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return bridge.Receipt{}, err
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
-	case s.refused.publishedSince(before, msg.Subject):
+	case sent.PublishRefused(msg.Subject):
 		return bridge.Receipt{}, bridge.ErrRefused
 	}
 	return bridge.Receipt{}, nil
@@ -63,16 +65,16 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 const maxControlLine, sizesInLine = 4096, 32
 
 // store publishes to a stream.
-func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bridge.Receipt, error) {
-	if len(msg.Subject)+s.acks.replyBytes()+sizesInLine > maxControlLine {
+func (s *Source) store(ctx context.Context, holding *catalog.Stream, msg *nats.Msg) (bridge.Receipt, error) {
+	if len(msg.Subject)+s.acks.ReplyBytes()+sizesInLine > maxControlLine {
 		return bridge.Receipt{}, fmt.Errorf("%w: the subject is so long that NATS cannot acknowledge a message on it", bridge.ErrTooLarge)
 	}
-	name := holding.name()
+	name := holding.Name()
 	if s.isBroken() {
 		return bridge.Receipt{}, errBroken(name)
 	}
-	answered := s.silence.ask(name)
-	ack, err := s.acks.publish(ctx, s.conn, s.refused, name, msg)
+	answered := s.conn.Link().Ask(name)
+	ack, err := s.acks.Publish(ctx, name, msg)
 	answered(err)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
@@ -83,8 +85,8 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		return bridge.Receipt{}, errBroken(name)
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: no acknowledgement from the stream %s: %w", bridge.ErrUnavailable, name, err)
-	case ack.none:
-		s.table.refresh()
+	case ack.None:
+		s.table.Doubt(name)
 		return bridge.Receipt{}, fmt.Errorf("%w: the stream %s is gone", bridge.ErrUnavailable, name)
 	case ack.Error != nil:
 		return bridge.Receipt{}, rejected(name, ack.Error)
@@ -94,8 +96,8 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		}
 	}
 	receipt := bridge.Receipt{Stream: name, Position: bridge.Position{Seq: ack.Sequence}, Duplicate: ack.Duplicate}
-	if s.table.reads(holding) {
-		receipt.Position.Epoch = holding.epoch
+	if s.table.IsRead(holding) {
+		receipt.Position.Epoch = holding.Epoch
 	}
 	return receipt, nil
 }
@@ -107,9 +109,9 @@ func errBroken(stream string) error {
 // checkDuplicate makes sure that what a stream takes a message for is that message. It looks at the Nats-Msg-Id alone: the
 // same one on another subject, or of another caller, would be answered as stored, and be lost. In a stream that transforms subjects, the
 // stored one tells nothing.
-func (s *Source) checkDuplicate(ctx context.Context, of *stream, seq uint64, msg *nats.Msg) error {
-	stream, isMoved := of.name(), of.info.Config.SubjectTransform != nil
-	first, err := s.api.stored(ctx, stream, msgGet{Seq: seq})
+func (s *Source) checkDuplicate(ctx context.Context, of *catalog.Stream, seq uint64, msg *nats.Msg) error {
+	stream, isMoved := of.Name(), of.Info.Config.SubjectTransform != nil
+	first, err := js.Stored(ctx, s.api.Call, stream, js.MsgGet{Seq: seq})
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: look at what the stream %s takes for the same message: %w", bridge.ErrUnavailable, stream, err)
@@ -123,14 +125,14 @@ func (s *Source) checkDuplicate(ctx context.Context, of *stream, seq uint64, msg
 
 // flush waits until the server has what was sent on a connection. The answer of a later one proves nothing: what the
 // first had not yet sent is lost.
-func (s *Source) flush(ctx context.Context, connection uint64) error {
-	if !s.up.Load() {
+func (s *Source) flush(ctx context.Context, link *js.Link) error {
+	if !link.IsUp() {
 		return nats.ErrDisconnected
 	}
 	if err := s.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	if !s.refused.noted(ctx, s.conn) || s.dials.Load() != connection {
+	if !s.conn.Noted(ctx) || s.conn.Link() != link {
 		return nats.ErrDisconnected
 	}
 	return nil

@@ -85,15 +85,6 @@ func TestRefusedToAStream(t *testing.T) {
 	}
 }
 
-// Callers choose the subjects that are refused; what is remembered of them is bounded.
-func TestRefusedSubjectsAreForgotten(t *testing.T) {
-	for _, direction := range []string{"Subscription", "Publish"} {
-		if got := source.RememberRefused(direction, 3_000); got < 1 || got > 1000 {
-			t.Errorf("%s: %d are remembered", direction, got)
-		}
-	}
-}
-
 // A NATS that takes a connection and says nothing holds up nobody: nats.go waits for it, under a lock that all its
 // methods want.
 func TestMuteNATS(t *testing.T) {

@@ -7,24 +7,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// rejections are what a stream answers to a message that it does not store, by nats-server's error codes. jetstream names
-// only some of them.
+// rejections are what a stream answers to a message that it does not store.
 var rejections = map[jetstream.ErrorCode]error{
-	10002: bridge.ErrFull,     // resource limits exceeded for account
-	10023: bridge.ErrFull,     // insufficient resources
-	10028: bridge.ErrFull,     // insufficient memory resources available
-	10047: bridge.ErrFull,     // insufficient storage resources available
-	10054: bridge.ErrTooLarge, // message size exceeds maximum allowed: the stream's max_msg_size
-	10097: bridge.ErrTooLarge, // header size exceeds maximum allowed of 64k
-	10109: bridge.ErrSealed,   // invalid operation on sealed stream
+	js.CodeNotEnoughForAccount: bridge.ErrFull,
+	js.CodeNotEnough:           bridge.ErrFull,
+	js.CodeNotEnoughMemory:     bridge.ErrFull,
+	js.CodeNotEnoughStorage:    bridge.ErrFull,
+	js.CodeMessageTooLarge:     bridge.ErrTooLarge,
+	js.CodeHeaderTooLarge:      bridge.ErrTooLarge,
+	js.CodeSealed:              bridge.ErrSealed,
 }
 
-// storeFailed is the code of an answer that says in words why a message was not stored.
-const storeFailed = 10077
-
-// storeFailures are those words.
+// storeFailures are the words with which js.CodeStoreFailed says why a message was not stored.
 var storeFailures = map[string]error{
 	"maximum messages exceeded":             bridge.ErrFull,
 	"maximum bytes exceeded":                bridge.ErrFull,
@@ -40,12 +37,12 @@ var passing = map[int]bool{http.StatusRequestTimeout: true, http.StatusConflict:
 // message's fault, by its status; else it may pass.
 func rejected(stream string, refusal *jetstream.APIError) error {
 	kind := rejections[refusal.ErrorCode]
-	if refusal.ErrorCode == storeFailed {
+	if refusal.ErrorCode == js.CodeStoreFailed {
 		kind = storeFailures[refusal.Description]
 	}
 	switch {
 	case kind != nil:
-	case refusal.ErrorCode == storeFailed: // writing it to a file, as on a full disk
+	case refusal.ErrorCode == js.CodeStoreFailed: // writing it to a file, as on a full disk
 		kind = bridge.ErrBroken
 	case refusal.Code >= 400 && refusal.Code < 500 && !passing[refusal.Code]:
 		kind = bridge.ErrUnfit
@@ -53,11 +50,4 @@ func rejected(stream string, refusal *jetstream.APIError) error {
 		kind = bridge.ErrUnavailable
 	}
 	return fmt.Errorf("%w: the stream %s: %w", kind, stream, refusal)
-}
-
-// reads tells whether connections are served from a stream, so that one can continue behind a message in it.
-func (t *table) reads(holding *stream) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return holding.untapped() == "" && t.now != nil && !t.isBarred(holding.name())
 }

@@ -14,42 +14,33 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
+	"github.com/tailwater/tailwater/bridge/source/history"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Source is where feeds get their messages from: streams, by one tap each, and where no stream holds a subject, by
 // subscriptions. It implements bridge.Source.
 type Source struct {
-	conn          *nats.Conn
-	reads         *nats.Conn // for what is older: a server answers such requests in the loop that reads from the connection
-	readsClosed   chan struct{}
-	api           api
-	table         *table
-	lost          atomic.Int64  // when the connection was lost last, in nanoseconds
-	up            atomic.Bool   // whether there is a connection; set by nats.go's handlers alone, which know the order of things
-	stalled       atomic.Bool   // taps have to do without flow control
-	reached       chan struct{} // closed at the first connection
-	servers       string        // that are dialed, as far as the settings name them; nothing secret
+	conn          *js.Conn
+	reads         *js.Conn // for what is older; nil if it could not be dialed
+	api           js.API
+	table         *catalog.Table
+	lost          atomic.Int64 // when the connection was lost last, in nanoseconds
 	log           *slog.Logger
-	dials         *atomic.Uint64 // how often a connection was made; see countDials
-	readsDials    *atomic.Uint64
 	incoming      chan *nats.Msg // of all subscriptions
 	intake        intake         // what came in by it
-	refused       *refusals
-	readsRefused  *refusals
-	silence       *silence
-	retries       *retries
-	acks          *acks
-	isBroken      func() bool // Config.IsBroken
-	marker        *marker
-	unsure        chan struct{}   // wakes confirm: some feed may not receive everything
+	acks          *js.Acks
+	isBroken      func() bool     // Config.IsBroken
+	events        atomic.Uint32   // that the control loop has not seen yet
+	wake          chan struct{}   // holds one while there are some
 	caughtUp      chan struct{}   // holds one when deliver has reached what catchUp put among the messages
 	alive         context.Context // until Close
 	stop          context.CancelFunc
-	closed        chan struct{} // closed when nats.go has given up the connection
 	running       sync.WaitGroup
 	stats         counters
-	unstored      decoder        // for messages of subjects that no stream holds
-	errors        rate.Sometimes // that nats.go reports, to be logged
+	unstored      js.Decoder     // for messages of subjects that no stream holds
+	errorLog      rate.Sometimes // that nats.go reports, to be logged
 	limits        rate.Sometimes // of subscriptions
 	failures      rate.Sometimes // to connect
 	readsFailures rate.Sometimes
@@ -59,8 +50,7 @@ type Source struct {
 	// placing is held across calls into nats.go, which can wait for the network; the locks of taps and mu never are. They
 	// are taken in this order.
 	placing sync.Mutex
-	taps    map[string]*tap // by stream; guarded by placing, as is the next
-	renewed uint64          // the last dial behind which all were made to look after their consumers
+	taps    map[string]*tap // by stream; guarded by placing
 
 	mu       sync.Mutex
 	position bridge.Position
@@ -68,13 +58,11 @@ type Source struct {
 	bySub    map[*nats.Subscription]*flow
 	attached map[*bridge.Feed]*attachment
 	waiting  []*attachment // to be placed
-	sureOf   uint64        // the last dial for which confirm looked at every attachment
 	starving []*flow       // flows that found no room among the subscriptions that NATS allows, the oldest first
 	fresh    []*flow       // flows that were subscribed since the last proof
-	hasRoom  bool          // a subscription has ended since the last that found none
 	deaf     int           // how many flows are
 
-	admission            // belongs to confirm
+	admission            // belongs to control
 	admitting sync.Mutex // held while subscriptions are made one by one, to see which is refused; taken before placing
 }
 
@@ -86,10 +74,6 @@ type flow struct {
 	lost   int                // messages, as far as it was announced
 	takers []*placement
 }
-
-// Dialer makes the connection to NATS: nats.Connect with a URL, a context or an in-process server of its own. It must
-// pass on the options it is given, after its own.
-type Dialer func(...nats.Option) (*nats.Conn, error)
 
 // Config says what a source needs to know beside the way to NATS. The zero value is for a NATS server of its own account.
 type Config struct {
@@ -107,15 +91,6 @@ type Config struct {
 	IsBroken func() bool
 }
 
-// newStream returns a stream with the epoch of its present life.
-func (c Config) newStream(info jetstream.StreamInfo) *stream {
-	began := info.Created
-	if c.Began != nil {
-		began = c.Began(info.Config.Name, info.Created)
-	}
-	return &stream{info, bridge.Epoch(info.Config.Name, began)}
-}
-
 // Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
 // delay; an error means that the settings cannot work, such as credentials that cannot be read.
 func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
@@ -125,25 +100,15 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:           log,
 		isBroken:      config.IsBroken,
-		dials:         new(atomic.Uint64),
-		reached:       make(chan struct{}),
 		incoming:      make(chan *nats.Msg, incomingBuffer),
 		intake:        newIntake(cmp.Or(config.Intake, intakeBudget)),
-		refused:       newRefusals(),
-		marker:        newMarker(),
-		readsRefused:  newRefusals(),
-		readsDials:    new(atomic.Uint64),
-		readsClosed:   make(chan struct{}),
-		silence:       newSilence(),
-		retries:       newRetries(),
-		unsure:        make(chan struct{}, 1),
+		wake:          make(chan struct{}, 1),
 		caughtUp:      make(chan struct{}, 1),
-		closed:        make(chan struct{}),
 		position:      bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
 		flows:         map[bridge.Subject]*flow{},
 		bySub:         map[*nats.Subscription]*flow{},
 		attached:      map[*bridge.Feed]*attachment{},
-		errors:        rate.Sometimes{First: 10, Interval: time.Minute},
+		errorLog:      rate.Sometimes{First: 10, Interval: time.Minute},
 		failures:      rate.Sometimes{Interval: awayInterval},
 		readsFailures: rate.Sometimes{Interval: awayInterval},
 		limits:        rate.Sometimes{Interval: time.Minute},
@@ -153,20 +118,20 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})
-	if err := s.connect(dial); err != nil {
-		s.stop()
-		return nil, err
-	}
-	s.api = api{s.conn, config.API, s.retries, config.CommandContext}
-	err := s.openReads(dial)
+	s.conn = js.New(js.Events{
+		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.failed, Error: s.asyncError,
+	})
+	s.reads = js.New(js.Events{Failed: s.readsFailed, Error: s.readsError})
+	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
+	err := s.connect(dial)
 	if err == nil {
-		err = s.marker.open(s.conn, s.api.subject(askNames))
-	}
-	if err == nil {
-		s.acks, err = openAcks(s.conn)
+		err = s.conn.OpenMarker(s.api.Subject(js.AskNames))
 	}
 	if err == nil {
-		s.table, err = newTable(s.api, s.dials, s.refused, s.silence, config, s.reclassify, log)
+		s.acks, err = js.OpenAcks(s.conn)
+	}
+	if err == nil {
+		s.table, err = catalog.New(s.api, catalog.Config{History: config.History, Began: config.Began}, func() { s.signal(streamsChanged) }, log)
 	}
 	if err != nil {
 		s.Close()
@@ -174,15 +139,36 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	}
 	s.running.Go(s.take)
 	s.running.Go(s.deliver)
-	s.running.Go(s.confirm)
+	s.running.Go(s.control)
 	s.running.Go(s.watch)
-	s.running.Go(s.probe)
 	return s, nil
 }
 
-// newHistory makes what reads a stream, while alive.
-func (s *Source) newHistory(alive context.Context, of *stream) *history {
-	return newHistory(alive, s.reads, s.api, of, s.decoder(of.info.Config))
+// newHistory returns what reads a stream, while alive.
+func (s *Source) newHistory(alive context.Context, of *catalog.Stream) *history.History {
+	return history.New(alive, s.reads, s.api, s.historyOf(of))
+}
+
+// historyOf returns what a history needs to know of a stream.
+func (s *Source) historyOf(of *catalog.Stream) history.Stream {
+	config := &of.Info.Config
+	isRefused := s.reads.Link().Ever().PublishRefused(s.api.Subject(js.AskDirect + of.Name()))
+	return history.Stream{
+		Epoch: of.Epoch, Created: of.Info.Created, Config: config, Decoder: s.decoder(*config), Direct: config.AllowDirect && !isRefused,
+	}
+}
+
+// decoder returns what decodes a stream's messages; those of subjects without a stream take the zero value of the config.
+func (s *Source) decoder(config jetstream.StreamConfig) js.Decoder {
+	return js.NewDecoder(config, js.Oddities{BadName: func() { s.stats.refusedEvents.Add(1) }, BadHeaders: s.noteBroken})
+}
+
+// noteBroken counts and logs a message that is delivered without its headers, because they cannot be decoded.
+func (s *Source) noteBroken(subject string) {
+	s.stats.brokenHeaders.Add(1)
+	s.brokenHeaders.Do(func() {
+		s.log.Warn("a message has headers that cannot be decoded; it is delivered without them", "subject", subject)
+	})
 }
 
 // Close ends the connection, after what was published has been sent, and waits for all that Open started. Feeds that are
@@ -191,24 +177,20 @@ func (s *Source) Close() {
 	s.stop()
 	s.running.Wait()
 	if s.table != nil {
-		s.table.close()
+		s.table.Close()
 	}
-	if s.reads != nil {
-		s.reads.Close()
-		<-s.readsClosed
-	}
-	if s.conn.IsConnected() && s.conn.Drain() == nil {
-		<-s.closed
+	s.reads.Close()
+	if s.conn.Conn != nil && s.conn.IsConnected() && s.conn.Drain() == nil {
+		<-s.conn.Closed()
 	}
 	s.conn.Close()
-	<-s.closed
 }
 
 // Closed is closed when the connection has ended for good. Before Close that is a failure: a server's protocol error
 // that nats.go does not recover from.
-func (s *Source) Closed() <-chan struct{} { return s.closed }
+func (s *Source) Closed() <-chan struct{} { return s.conn.Closed() }
 
-// Attach implements bridge.Source. It only notes the feed: confirm places it, because nats.go can make its callers wait
+// Attach implements bridge.Source. It only notes the feed: control places it, because nats.go can make its callers wait
 // for the network.
 func (s *Source) Attach(feed *bridge.Feed) {
 	a := &attachment{feed: feed}
@@ -216,7 +198,7 @@ func (s *Source) Attach(feed *bridge.Feed) {
 	s.attached[feed] = a
 	s.waiting = append(s.waiting, a)
 	s.mu.Unlock()
-	s.becomeSure()
+	s.signal(feedWaits)
 }
 
 // Detach implements bridge.Source.
@@ -230,14 +212,6 @@ func (s *Source) Detach(feed *bridge.Feed) {
 	if a != nil && a.at != nil {
 		s.remove(a.at)
 	}
-}
-
-// reclassify looks anew at where every feed's messages come from.
-func (s *Source) reclassify() {
-	s.mu.Lock()
-	s.sureOf = 0
-	s.mu.Unlock()
-	s.becomeSure()
 }
 
 // advance gives the next position where nothing is stored. The lock must be held.

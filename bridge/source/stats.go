@@ -3,18 +3,20 @@ package source
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Stats counts what happened since Open. It is for metrics, not for decisions.
 type Stats struct {
 	Connected     bool
-	Lost          time.Time // when the connection was lost last; the zero value for never
-	Connects      uint64    // connections made
-	Subscriptions int       // open now, beside the taps
-	Deaf          int       // of those, subscriptions that NATS refuses
-	Silence       Silence   // the longest there is, on a connection that is up
-	Taps          int       // streams that are read from now
-	Messages      uint64    // received, and their payload bytes
+	Lost          time.Time  // when the connection was lost last; the zero value for never
+	Connects      uint64     // connections made
+	Subscriptions int        // open now, beside the taps
+	Deaf          int        // of those, subscriptions that NATS refuses
+	Silence       js.Silence // the longest there is, on a connection that is up
+	Taps          int        // streams that are read from now
+	Messages      uint64     // received, and their payload bytes
 	Bytes         uint64
 	Waiting       int64  // bytes of messages that were received and are not delivered yet
 	Dropped       uint64 // lost because they came faster than they were taken
@@ -39,11 +41,11 @@ func (s *Source) Stats() Stats {
 	}
 	return Stats{
 		Lost:          lost,
-		Connected:     s.up.Load(),
+		Connected:     s.conn.Link().IsUp(),
 		Connects:      s.stats.connects.Load(),
 		Subscriptions: subscriptions,
 		Deaf:          deaf,
-		Silence:       s.silence.longest(),
+		Silence:       s.conn.Link().Longest(),
 		Taps:          int(s.stats.taps.Load()),
 		Messages:      s.stats.messages.Load(),
 		Bytes:         s.stats.bytes.Load(),

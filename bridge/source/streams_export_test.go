@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
 )
 
 // Table is a table on a source's connection.
 type Table struct {
-	*table
+	*catalog.Table
 	Changes chan struct{} // holds one when the table has told of a change
 }
 
@@ -25,18 +26,18 @@ func (s *Source) Table(t testing.TB, keep History, log *slog.Logger) *Table {
 		default:
 		}
 	}
-	opened, err := newTable(s.api, s.dials, s.refused, s.silence, Config{History: keep}, changed, log)
+	opened, err := catalog.New(s.api, catalog.Config{History: keep}, changed, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(opened.close)
+	t.Cleanup(opened.Close)
 	return &Table{opened, changes}
 }
 
 // Classify gives the portions as `stream: subject subject; …`; none is the stream of those that none serves. It is empty
 // while that is not known.
 func (t *Table) Classify(subjects ...bridge.Subject) string {
-	portions, known := t.classify(subjects)
+	portions, known := t.Table.Classify(subjects)
 	if !known {
 		return ""
 	}
@@ -45,19 +46,19 @@ func (t *Table) Classify(subjects ...bridge.Subject) string {
 
 // Await is Classify, once it is known.
 func (t *Table) Await(ctx context.Context, subjects ...bridge.Subject) (string, error) {
-	portions, err := t.await(ctx, subjects)
+	portions, err := t.Table.Await(ctx, subjects)
 	return portionsText(portions), err
 }
 
-func portionsText(portions []portion) string {
+func portionsText(portions []catalog.Portion) string {
 	var parts []string
 	for _, p := range portions {
 		name := "none"
-		if p.stream != nil {
-			name = p.stream.name()
+		if p.Stream != nil {
+			name = p.Stream.Name()
 		}
 		part := name + ":"
-		for _, s := range p.subjects {
+		for _, s := range p.Subjects {
 			part += " " + string(s)
 		}
 		parts = append(parts, part)
@@ -67,25 +68,28 @@ func portionsText(portions []portion) string {
 
 // Holding gives the stream that stores what is published on a subject.
 func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (string, error) {
-	s, err := t.holding(ctx, subject)
+	s, err := t.Table.Holding(ctx, subject)
 	if s == nil {
 		return "none", err
 	}
-	return s.name(), err
+	return s.Name(), err
 }
 
 // Epoch gives the epoch of a stream; empty where there is none.
 func (t *Table) Epoch(stream string) string {
-	if s := t.current().get(stream); s != nil {
-		return s.epoch
+	if s := t.Current().Get(stream); s != nil {
+		return s.Epoch
 	}
 	return ""
 }
 
 // Reason says why no stream serves a filter.
-func (t *Table) Reason(filter bridge.Subject) string { return t.current().reason(filter) }
+func (t *Table) Reason(filter bridge.Subject) string { return t.Current().Reason(filter) }
 
 // Explain explains filters.
 func (t *Table) Explain(ctx context.Context, filters ...bridge.Subject) ([]Holding, error) {
-	return t.explain(ctx, filters, filters)
+	return t.Table.Explain(ctx, filters, filters)
 }
+
+// OwnTable returns the table of the source itself.
+func (s *Source) OwnTable() *Table { return &Table{Table: s.table} }

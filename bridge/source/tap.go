@@ -12,22 +12,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
+	"github.com/tailwater/tailwater/bridge/source/history"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
-	// tapHeartbeat is how often the server says, in silence, how far the consumer has got.
-	tapHeartbeat = 500 * time.Millisecond
-	// tapSilence is how long nothing may come before the consumer is taken for lost.
-	tapSilence = 3 * tapHeartbeat
+	// tapRetry is how long to wait before a consumer is made again.
+	tapRetry = 100 * time.Millisecond
 	// tapTimeout is how long one question to JetStream may take.
 	tapTimeout = 5 * time.Second
-	// tapPending is how many bytes may wait to be delivered. The server's flow control keeps well below; what comes beyond
-	// is dropped, and read again.
-	tapPending = 64 << 20
 	// mostControls is more than the server's words that can wait among messages while one question is asked.
 	mostControls = 32
-	// consumerLife is how long the server keeps a consumer whose process is gone.
-	consumerLife = 30 * time.Second
 )
 
 // tap delivers one life of a stream to all feeds that read from it: from a consumer that begins anew, behind the last
@@ -48,8 +44,8 @@ type tap struct {
 
 	mu       sync.Mutex
 	ready    bool // everything behind the position of log is, or will be, delivered
-	rolled   bool // the stream was set back to an earlier copy: this tap is over
-	decoder  decoder
+	rolled   bool // the stream was restored from a backup: this tap is over
+	decoder  js.Decoder
 	config   jetstream.StreamConfig // its limits say what is owed
 	consumer *consumer              // the one in force; nil for none
 	shares   map[*share]struct{}
@@ -72,39 +68,37 @@ type tapped struct {
 
 // streamLog is a tap's stream as readers see it. It implements bridge.Log.
 type streamLog struct {
-	*history
+	*history.History
 	last atomic.Pointer[bridge.Position]
 }
 
 func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
 
 // newTap opens the tap of a stream. placing must be held.
-func (s *Source) newTap(of *stream) *tap {
+func (s *Source) newTap(of *catalog.Stream) *tap {
 	t := &tap{
 		source:  s,
-		name:    of.name(),
-		created: of.info.Created,
+		name:    of.Name(),
+		created: of.Info.Created,
 		again:   make(chan struct{}, 1),
 		shares:  map[*share]struct{}{},
 		filters: gsl.NewSublist[*tapped](),
 	}
 	t.alive, t.stop = context.WithCancel(s.alive)
-	t.log = &streamLog{history: s.newHistory(t.alive, of)}
+	t.log = &streamLog{History: s.newHistory(t.alive, of)}
 	t.update(of)
-	t.log.last.Store(&bridge.Position{Epoch: of.epoch})
+	t.log.last.Store(&bridge.Position{Epoch: of.Epoch})
 	s.running.Go(t.run)
 	return t
 }
 
 // update takes what has changed in the stream's configuration.
-func (t *tap) update(of *stream) {
-	t.log.update(of, t.source.decoder(of.info.Config))
-	if t.source.readsRefused.publishedSince(0, t.source.api.subject(askDirect+of.name())) {
-		t.log.direct.Store(false) // it is read by consumers
-	}
+func (t *tap) update(of *catalog.Stream) {
+	s := t.source.historyOf(of)
+	t.log.Update(s)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.decoder, t.config = t.source.decoder(of.info.Config), of.info.Config
+	t.decoder, t.config = s.Decoder, of.Info.Config
 }
 
 // renew lets the consumer be made anew.
@@ -151,7 +145,7 @@ func (t *tap) remove(s *share) {
 func (t *tap) run() {
 	t.source.stats.taps.Add(1)
 	defer t.source.stats.taps.Add(-1)
-	defer t.log.sweeps.close()
+	defer t.log.Close()
 	for t.alive.Err() == nil {
 		err := t.follow()
 		if t.alive.Err() != nil {
@@ -166,7 +160,7 @@ func (t *tap) run() {
 
 // pause waits a moment before the next attempt, or for a new connection to NATS.
 func (t *tap) pause() {
-	wait := time.NewTimer(firstReconnectWait)
+	wait := time.NewTimer(tapRetry)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -177,24 +171,24 @@ func (t *tap) pause() {
 
 // follow delivers until the consumer has to be made anew.
 func (t *tap) follow() error {
-	if !t.source.up.Load() {
+	link := t.source.conn.Link()
+	if !link.IsUp() {
 		select {
 		case <-t.again:
 		case <-t.alive.Done():
 		}
 		return nil
 	}
-	connection := t.source.dials.Load()
 	c, err := t.renewed()
-	if by := t.source.table.hindrance(t.name, err); err != nil && by.why != "" {
-		t.source.table.bar(t.name, connection, by)
+	if by := t.source.table.Hindrance(t.name, err); err != nil && by.Why != "" {
+		t.source.table.MarkUnreadable(t.name, link, by)
 		return t.awaitLifting(by)
 	}
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	t.source.table.unbar(t.name)
+	t.source.table.MarkReadable(t.name)
 	c.begin()
 	return c.watch()
 }
@@ -226,13 +220,13 @@ func (t *tap) renewed() (*consumer, error) {
 func (t *tap) ask() error {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := t.source.table.stored(ctx, t.name, msgGet{Seq: max(t.log.Last().Seq, 1)})
+	_, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: max(t.log.Last().Seq, 1)})
 	return err
 }
 
 // awaitLifting waits until it is worth trying again to read the stream.
-func (t *tap) awaitLifting(by obstacle) error {
-	lifted := time.NewTimer(by.lasts + firstReconnectWait)
+func (t *tap) awaitLifting(by catalog.Obstacle) error {
+	lifted := time.NewTimer(by.Lasts + tapRetry)
 	defer lifted.Stop()
 	select {
 	case <-t.again: // a new connection may be allowed more
@@ -256,26 +250,21 @@ func (t *tap) place() error {
 	return nil
 }
 
-// errNotThatStream means that the name stands for another stream now, or none. The table of streams will say so, and
-// another tap take this one's place.
-var errNotThatStream = errors.New("the stream was deleted or made anew")
-
 // info asks for the stream, which must be this life of it.
 func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
 	var info jetstream.StreamInfo
-	err := t.source.table.call(ctx, askInfo+t.name, nil, &info)
-	var refusal *jetstream.APIError
-	if errors.As(err, &refusal) && refusal.ErrorCode == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
-		t.source.table.refresh()
-		return nil, errNotThatStream
+	err := t.source.table.Call(ctx, js.AskInfo+t.name, nil, &info)
+	if js.Code(err) == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
+		t.source.table.Doubt(t.name)
+		return nil, history.ErrOtherStream
 	}
 	return &info, err
 }
 
-// errRolled means that the stream was set back to an earlier copy: the tap is over.
-var errRolled = errors.New("the stream was set back to an earlier copy")
+// errRolled means that the stream was restored from a backup: the tap is over.
+var errRolled = errors.New("the stream was restored from a backup")
 
 // verify makes sure that the stream is still the one whose messages were delivered.
 func (t *tap) verify() error {
@@ -288,7 +277,7 @@ func (t *tap) verify() error {
 	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
 		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 		defer cancel()
-		stored, err := t.source.table.stored(ctx, t.name, msgGet{Seq: last.Seq})
+		stored, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: last.Seq})
 		if err != nil {
 			return err
 		}
@@ -297,11 +286,11 @@ func (t *tap) verify() error {
 	if !rolled {
 		return nil
 	}
-	t.source.log.Warn("a stream was set back to an earlier copy; readers of what it has lost get a reset", "stream", t.name)
+	t.source.log.Warn("a stream was restored from a backup; readers of what it has lost get a reset", "stream", t.name)
 	t.mu.Lock()
 	t.rolled = true
 	t.mu.Unlock()
-	t.source.reclassify()
+	t.source.signal(streamsChanged)
 	<-t.alive.Done()
 	return errRolled
 }
@@ -309,13 +298,13 @@ func (t *tap) verify() error {
 // isLost tells whether messages that feeds were owed are missing just before one of a consumer: removed before they could be read. A
 // stream that keeps only the newest message of a subject owes no others; but where it has limits beside, its first
 // sequence must say that these have not removed a newest one.
-func (t *tap) isLost(from *consumer, a ack) (bool, error) {
+func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
 	last := t.log.Last().Seq
-	if a.streamSeq <= last+1 {
+	if a.StreamSeq <= last+1 {
 		return false, nil
 	}
 	t.mu.Lock()
-	newestOnly, limited := t.config.MaxMsgsPerSubject == 1, isLimited(t.config)
+	newestOnly, limited := t.config.MaxMsgsPerSubject == 1, history.IsLimited(t.config)
 	t.mu.Unlock()
 	if newestOnly && !limited {
 		return false, nil
@@ -323,7 +312,7 @@ func (t *tap) isLost(from *consumer, a ack) (bool, error) {
 	if !newestOnly {
 		return true, nil
 	}
-	if a.consumerSeq > from.known {
+	if a.ConsumerSeq > from.known {
 		if err := t.askFirst(from, a); err != nil {
 			return false, err
 		}
@@ -333,19 +322,18 @@ func (t *tap) isLost(from *consumer, a ack) (bool, error) {
 
 // askFirst asks for the stream's first sequence, which says of all messages that have come by now whether a limit has removed
 // any before them.
-func (t *tap) askFirst(from *consumer, a ack) error {
-	waiting, _, _ := from.sub.Pending() // 0 for a subscription that has ended
+func (t *tap) askFirst(from *consumer, a js.Ack) error {
 	info, err := t.info()
 	if err != nil {
 		return err
 	}
 	from.first = info.State.FirstSeq
-	from.known = a.consumerSeq + uint64(max(0, waiting-mostControls))
+	from.known = a.ConsumerSeq + uint64(max(0, from.Waiting()-mostControls))
 	return nil
 }
 
 // deliver hands a message to the feeds. It reports false where one is missing before it, or that cannot be found out.
-func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
+func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 	s := t.source
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
@@ -358,11 +346,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 	if t.consumer != from {
 		return true
 	}
-	if a.consumerSeq != from.seq+1 {
-		return false
-	}
-	from.seq = a.consumerSeq
-	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.streamSeq, Time: a.time}
+	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
 	if at.Seq <= t.log.Last().Seq {
 		return true
 	}
@@ -373,7 +357,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a ack) bool {
 			share.feed.Lost(hole, bridge.GapRetention)
 		}
 	}
-	if message := t.decoder.receive(msg, at); message != nil {
+	if message := t.decoder.Receive(msg, at); message != nil {
 		t.filters.Match(msg.Subject, func(entry *tapped) {
 			if len(entry.filters) == 1 || bridge.FirstMatch(entry.filters, msg.Subject) == entry.filter {
 				entry.feed.Append(message)

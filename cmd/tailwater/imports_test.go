@@ -12,12 +12,16 @@ const module = "github.com/tailwater/tailwater/"
 // Imports run one way: the command knows every package, what it runs knows all rooms but the check, the packages around the core
 // know only the core, the load generator knows none, and the core knows nothing but the standard library, without net/http.
 func TestImportsRunOneWay(t *testing.T) {
-	live := []string{"bridge", "bridge/source", "bridge/outlet", "bridge/httpapi", "bridge/auth"}
+	source := []string{"bridge", "bridge/source", "bridge/source/js", "bridge/source/catalog", "bridge/source/history"}
+	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth"}, source...)
 	rooms := append([]string{"bridge/live", "configs", "embed", "web"}, live...)
 	allowed := map[string][]string{
 		"bridge":                    nil,
 		"bridge/bridgetest":         {"bridge"},
-		"bridge/source":             {"bridge"},
+		"bridge/source/js":          {"bridge"},
+		"bridge/source/catalog":     {"bridge", "bridge/source/js"},
+		"bridge/source/history":     {"bridge", "bridge/source/js"},
+		"bridge/source":             source,
 		"bridge/outlet":             {"bridge"},
 		"bridge/httpapi":            {"bridge"},
 		"bridge/auth":               {"bridge"},

@@ -1,0 +1,113 @@
+package catalog
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// bucketOf returns the bucket whose keys a filter names; "" where it names no one bucket.
+func bucketOf(filter bridge.Subject) string {
+	tokens := strings.SplitN(string(filter), ".", 3)
+	if len(tokens) < 3 || tokens[0] != "$KV" || !bucketForm.MatchString(tokens[1]) {
+		return ""
+	}
+	return tokens[1]
+}
+
+// bucketForm is what the name of a bucket may be (ADR-8).
+var bucketForm = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+
+// widen says how a stream comes to hold all of filter; "" where that takes more than one step.
+func (e *explanation) widen(s *Stream, filter bridge.Subject) string {
+	if filter.Reserved() {
+		return "" // a bucket that takes more than its own keys is none any more
+	}
+	subjects := []string{string(filter)}
+	for _, subject := range s.Info.Config.Subjects {
+		switch {
+		case filter.Covers(bridge.Subject(subject)):
+		case filter.Overlaps(bridge.Subject(subject)):
+			return "" // JetStream does not let the subjects of one stream overlap either
+		default:
+			subjects = append(subjects, subject)
+		}
+	}
+	flag, ok := subjectsFlag(subjects)
+	switch {
+	case !ok:
+		return ""
+	case e.isOwn(s) && slices.ContainsFunc(e.table.keep.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) }):
+		return "" // the stream is not as the settings ask, and ownStream says so
+	case e.isOwn(s):
+		return "set TAILWATER_HISTORY=" + js.Quote(strings.TrimPrefix(flag, "--subjects="))
+	}
+	return e.table.api.Edit(s.Name(), flag)
+}
+
+// isOwn reports whether a stream is the one of Tailwater's own: the settings say what it is to be.
+func (e *explanation) isOwn(s *Stream) bool {
+	return len(e.table.keep.Subjects) > 0 && s.Name() == e.table.keep.Stream
+}
+
+// inspect says what is wrong with a stream.
+func (e *explanation) inspect(h *Holding, s *Stream) {
+	config := &s.Info.Config
+	edit := func(flags ...string) string { return e.table.api.Edit(config.Name, flags...) }
+	switch {
+	case config.Retention == jetstream.InterestPolicy:
+		e.find(h, h.Why, edit("--retention=limits"))
+	case config.NoAck:
+		remedy, warning := e.acknowledge(config, h.Filter)
+		e.find(h, h.Why+warning, remedy)
+	case config.SubjectTransform != nil:
+		e.find(h, h.Why, edit("--no-transform"))
+	}
+	if h.Stream == "" {
+		return
+	}
+	if !config.AllowDirect {
+		e.find(h, "the stream "+config.Name+" does not allow direct get, with which history is read fast and from any replica", edit("--allow-direct"))
+	}
+	if config.Sealed && !e.isOwn(s) {
+		e.find(h, "the stream "+config.Name+" is sealed: nothing new is stored, nor reaches browsers", "")
+	}
+	if !config.Sealed && max(config.MaxAge, 0) == 0 && config.MaxBytes <= 0 && config.MaxMsgs <= 0 && config.MaxMsgsPerSubject <= 0 {
+		remedy := edit("--max-age=" + duration(max(30*24*time.Hour, config.Duplicates)))
+		if e.isOwn(s) {
+			remedy = "set TAILWATER_HISTORY_MAX_AGE or TAILWATER_HISTORY_MAX_BYTES"
+		}
+		e.find(h, "the stream "+config.Name+" has no limit; when it has filled the disk, JetStream stops", remedy)
+	}
+}
+
+// acknowledge returns the command that makes a stream acknowledge, and what to expect of the command. JetStream refuses to let a stream on
+// subjects of NATS itself acknowledge, so the stream gives these subjects up. It does so first: otherwise it would acknowledge the very
+// request, which the nats tool takes for a wrong answer.
+func (e *explanation) acknowledge(config *jetstream.StreamConfig, filter bridge.Subject) (remedy, warning string) {
+	var subjects []string
+	isCovered := false
+	for _, s := range config.Subjects {
+		if subject := bridge.Subject(s); !reachesNATS(subject) {
+			subjects = append(subjects, s)
+			isCovered = isCovered || subject.Covers(filter)
+		}
+	}
+	if len(subjects) == len(config.Subjects) {
+		return e.table.api.Edit(config.Name, "--ack"), ""
+	}
+	if !isCovered {
+		subjects = append(subjects, string(filter))
+	}
+	if flag, ok := subjectsFlag(subjects); ok {
+		return e.table.api.Edit(config.Name, flag) + " && " + e.table.api.Edit(config.Name, "--ack"),
+			"; if nats then reports an invalid response, the change is made nevertheless: the stream has stored the request, and acknowledged it"
+	}
+	return "let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge", ""
+}

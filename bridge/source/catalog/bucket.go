@@ -1,0 +1,95 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Bucket says whether a bucket of the key-value store can be relied on by a program that has to know all of its keys.
+type Bucket struct {
+	Exists  bool   // something holds its keys, or is to
+	Unread  bool   // the bridge cannot read its keys, and so knows none
+	Problem string // what is wrong with it; "" for nothing
+	Remedy  string // a command line, or what else repairs it
+}
+
+// Bucket waits until JetStream has said what there is of a bucket, and that differs from was; nil stands for nothing that was known.
+// keep is how long the bucket has to keep a key. An error means that ctx has ended, or the table is closed.
+func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (found Bucket, err error) {
+	err = t.until(ctx, func() (known bool) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		found, known = t.bucket(name, keep, was != nil && was.Exists)
+		return known && (was == nil || *was != found)
+	})
+	if err != nil {
+		return Bucket{}, err
+	}
+	return found, nil
+}
+
+// bucket returns what is known of a bucket. existed says that it was there before, as far as is known: it is not gone because JetStream is.
+// The lock must be held.
+func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Bucket, known bool) {
+	filter := bridge.Subject("$KV." + name + ".>")
+	holder, known := t.find(filter)
+	if !known {
+		return Bucket{}, false
+	}
+	add := t.api.Command("kv", "add", name)
+	unread := func(problem, remedy string) (Bucket, bool) {
+		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
+	}
+	own := t.now.Get("KV_" + name)
+	switch absence := t.now.absence; {
+	case absence.remedy != "":
+		return unread(absence.why, absence.remedy)
+	case absence.why != "" && (existed || t.api.Prefix != ""):
+		return unread(absence.why, "see to the server that has the bucket")
+	case slices.Contains(t.now.hidden, "KV_"+name):
+		return unread("NATS does not let this bridge look at the stream KV_"+name, t.allow())
+	case holder == nil && own == nil && len(t.now.overlapping(filter)) == 0:
+		return Bucket{Remedy: add}, true
+	case holder == nil && own != nil && own.Untapped() != "":
+		return unread(own.Untapped(), "delete the stream, and make the bucket: "+add)
+	case holder == nil && own != nil && len(own.Info.Config.Subjects) == 0:
+		return unread("the stream KV_"+name+" has no subjects of its own", "delete the stream, and make the bucket: "+add)
+	case holder == nil:
+		return unread(t.now.Reason(filter), "let no stream hold a part of "+string(filter)+", and make the bucket: "+add)
+	case holder.Untapped() != "":
+		return unread(holder.Untapped(), "delete the stream, and make the bucket: "+add)
+	case t.isUnreadable(holder.Name()):
+		by := t.unreadable[holder.Name()]
+		return unread(by.Why, by.Remedy)
+	}
+	found = Bucket{Exists: true}
+	found.Problem, found.Remedy = t.forgets(name, holder, keep)
+	return found, true
+}
+
+// forgets returns why a stream may not keep the keys of a bucket for so long, or not take any; "" where it does.
+func (t *Table) forgets(name string, holder *Stream, keep time.Duration) (problem, remedy string) {
+	config := &holder.Info.Config
+	begin := "the bucket " + name
+	edit := func(flag string) string { return t.api.Edit(config.Name, flag) }
+	switch {
+	case config.Name != "KV_"+name:
+		return fmt.Sprintf("%s is held by the stream %s, which is none of a bucket: a key that is deleted there stays", begin, config.Name),
+			"let that stream hold other subjects, and make the bucket: " + t.api.Command("kv", "add", name)
+	case config.Sealed:
+		return begin + " is sealed, and takes no key any more", "make it anew"
+	case config.Storage == jetstream.MemoryStorage:
+		return begin + " is kept in memory, and forgets its keys when NATS is restarted", "make it anew with --storage=file"
+	case config.MaxAge > 0 && config.MaxAge < keep:
+		return fmt.Sprintf("%s forgets a key after %v, and a token may be good for %v", begin, config.MaxAge, keep), edit("--max-age=" + duration(keep))
+	case config.Discard == jetstream.DiscardOld && (config.MaxMsgs > 0 || config.MaxBytes > 0):
+		return begin + " throws away old keys when it is full", edit("--discard=new")
+	}
+	return "", ""
+}

@@ -1,0 +1,54 @@
+package catalog
+
+import (
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// tell logs what has become of streams that something was read from or stored in: their readers are told, too. It belongs
+// to run.
+func (t *Table) tell(before, after *Streams) {
+	if before == nil || after.absence.why != "" {
+		return
+	}
+	for _, stream := range after.streams {
+		name := stream.Name()
+		t.mu.Lock()
+		isUsed, had := t.used[name], before.Get(name)
+		if had == nil {
+			had = t.missed[name].Stream
+		}
+		t.mu.Unlock()
+		if isUsed && had != nil {
+			t.tellOf(had, stream)
+		}
+	}
+}
+
+func (t *Table) tellOf(had, now *Stream) {
+	lost := had.beyond(now)
+	switch {
+	case had.Epoch != now.Epoch:
+		t.log.Warn("a stream was deleted and made anew; its readers get a reset", "stream", now.Name())
+	case len(lost) > 0:
+		t.log.Warn("a stream does not hold all subjects any more that it did; readers of the others get a gap, and what is published there is not stored",
+			"stream", now.Name(), "no longer", lost)
+	case had.Untapped() == "" && now.Untapped() != "":
+		t.log.Warn("a stream cannot be read from any more; its readers get a gap, and have no history", "stream", now.Name(), "reason", now.Untapped())
+	}
+}
+
+// beyond returns the subjects that another state of the stream does not take whole.
+func (s *Stream) beyond(other *Stream) (subjects []string) {
+	for _, subject := range s.Info.Config.Subjects {
+		if !other.covers(bridge.Subject(subject)) {
+			subjects = append(subjects, subject)
+		}
+	}
+	return subjects
+}
+
+// tellGone logs that a stream is gone for good.
+func (t *Table) tellGone(gone *Stream) {
+	t.log.Warn("a stream was deleted; its readers get a gap and have no history, and what is published on its subjects is not stored",
+		"stream", gone.Name(), "subjects", gone.Info.Config.Subjects)
+}

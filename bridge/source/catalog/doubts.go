@@ -1,0 +1,65 @@
+package catalog
+
+import (
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Doubt makes a stream be read again: something was seen that does not agree with the table.
+func (t *Table) Doubt(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doubts.names[name] = time.Now()
+	t.poke()
+}
+
+// Look makes the table be compared with JetStream, should advisories be missing: see due.
+func (t *Table) Look() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doubts.look = true
+	t.poke()
+}
+
+func (t *Table) poke() {
+	select {
+	case t.wake <- struct{}{}:
+	default: // it is awake already, and looks again
+	}
+}
+
+// advised takes what JetStream tells of a stream. Whatever came while one reading was under way makes one more.
+func (t *Table) advised(msg *nats.Msg) {
+	kind, name, _ := strings.Cut(strings.TrimPrefix(msg.Subject, "$JS.EVENT.ADVISORY.STREAM."), ".")
+	if kind == "LEADER_ELECTED" {
+		t.api.AskAgain()
+	}
+	switch kind {
+	case "CREATED", "UPDATED", "DELETED", "RESTORE_COMPLETE", "LEADER_ELECTED":
+		t.Doubt(name)
+	}
+}
+
+// take returns what is to be looked at. If that fails it is put back.
+func (t *Table) take() todo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	taken := t.doubts
+	t.doubts = todo{names: map[string]time.Time{}}
+	return taken
+}
+
+func (t *Table) putBack(work todo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.doubts.all = t.doubts.all || work.all
+	t.doubts.look = t.doubts.look || work.look
+	for name, told := range work.names {
+		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
+			t.doubts.names[name] = told
+		}
+	}
+	t.doubts.filters = append(t.doubts.filters, work.filters...)
+}

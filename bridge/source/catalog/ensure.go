@@ -1,0 +1,272 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// History is the stream that Tailwater keeps of its own. The zero value keeps none.
+type History struct {
+	Subjects      []bridge.Subject // none: a stream that is there is left as it is, with all that is in it
+	Stream        string           // its name
+	MaxAge        time.Duration    // 0 for no limit, as with the next two
+	MaxBytes      int64
+	Shrinks       bool // nobody has chosen MaxBytes: where there is not so much room, the stream is as large as there is
+	MaxPerSubject int64
+	Replicas      int
+	Memory        bool // instead of files; cannot be changed later
+	Look          bool // nothing is made and nothing is changed
+	Manage        bool // the stream is brought to these settings at each connect; else it is only made where it is missing
+}
+
+// duplicateWindow is how long a stream of Tailwater's own knows what it has stored by its Nats-Msg-Id.
+const duplicateWindow = 2 * time.Minute
+
+// own is what there is to say of the stream of Tailwater's own: why it is not there, or not as the settings ask.
+type own struct {
+	problem string // "" where there is none
+	remedy  string
+	missing bool // it is not there, or not as somebody has asked explicitly
+	settled bool // JetStream has said so
+}
+
+// ensure sees to the stream of Tailwater's own. What cannot be mended by trying again is logged and remembered; the
+// error means that JetStream did not answer.
+func (t *Table) ensure(ctx context.Context) error {
+	if len(t.keep.Subjects) == 0 {
+		return nil
+	}
+	result, err := t.ensureOwn(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, bridge.ErrRefused):
+		result = own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", t.keep.Stream), remedy: t.allow(), missing: true}
+	case isOverlap(err):
+		if result, err = t.outdone(ctx); err != nil {
+			return err
+		}
+	case isVerdict(err):
+		result = t.keep.cannotBe(err)
+	default:
+		return err
+	}
+	if result.problem != "" {
+		t.log.Warn(result.problem, "remedy", result.remedy)
+	}
+	result.settled = true
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.own = result
+	return nil
+}
+
+// cannotBe says that the stream cannot be made, or not as the settings ask.
+func (h History) cannotBe(err error) own {
+	return own{
+		problem: fmt.Sprintf("the stream %s cannot be as the settings ask: %v", h.Stream, err),
+		remedy:  h.mending(err),
+		missing: !errors.Is(err, errStays),
+	}
+}
+
+// errStays marks a refusal that leaves the stream as it was, with nothing in it that somebody has asked for explicitly.
+var errStays = errors.New("it stays as it was")
+
+func isOverlap(err error) bool {
+	return js.Code(err) == js.CodeOverlap
+}
+
+// isVerdict tells whether JetStream has decided, and would decide so again.
+func isVerdict(err error) bool {
+	code := js.Code(err)
+	return code != 0 && !isAbsence(err) && !slices.Contains([]jetstream.ErrorCode{js.CodeNoLeader, js.CodeIncomplete, js.CodeOffline}, code)
+}
+
+// mending names the setting behind a refusal.
+func (h History) mending(err error) string {
+	code := js.Code(err)
+	switch {
+	case isNoRoom(err):
+		return "lower TAILWATER_HISTORY_MAX_BYTES, which JetStream sets aside at once and for each replica, or " + h.moreRoom()
+	case code == js.CodeBytesRequired:
+		return "set TAILWATER_HISTORY_MAX_BYTES"
+	case code == js.CodeNoReplicas, code == js.CodeNoPeers:
+		return "lower TAILWATER_HISTORY_REPLICAS to the number of servers that have JetStream"
+	default:
+		return ""
+	}
+}
+
+func (h History) moreRoom() string {
+	switch {
+	case !h.Manage:
+		return "give JetStream, or the account, more room"
+	case h.Memory:
+		return "give the machine more memory: JetStream takes at most three quarters of it"
+	default:
+		return "free disk space at TAILWATER_EMBED_DIR: JetStream takes at most three quarters of what is free"
+	}
+}
+
+// isNoRoom reports whether JetStream has not as much room as a stream would set aside: on the server, or for the account.
+func isNoRoom(err error) bool {
+	code := js.Code(err)
+	return js.IsFull(code) || code == js.CodeTooManyBytes
+}
+
+func (t *Table) ensureOwn(ctx context.Context) (own, error) {
+	var info jetstream.StreamInfo
+	err := t.Call(ctx, js.AskInfo+t.keep.Stream, nil, &info)
+	switch {
+	case isNotFound(err) && t.keep.Look:
+		return own{}, nil
+	case isNotFound(err):
+		return t.create(ctx)
+	case err != nil:
+		return own{}, err
+	case t.keep.Manage && !t.keep.Look:
+		return t.update(ctx, info.Config)
+	default:
+		return t.keep.compare(&info, t.api), nil
+	}
+}
+
+// create makes the stream. JetStream refuses it where another stream holds some of the subjects.
+func (t *Table) create(ctx context.Context) (own, error) {
+	return t.keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
+}
+
+// leastBytes is the smallest stream that is made where there is little room.
+const leastBytes = 16 << 20
+
+// fit calls do with the settings, and where there is no room for MaxBytes and nobody has chosen it, with half of it again
+// and again, but no less than least. It says so where the stream is smaller then.
+func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
+	keep := h
+	result, err := do(keep)
+	for isNoRoom(err) && h.Shrinks && keep.MaxBytes > least {
+		keep.MaxBytes = max(keep.MaxBytes/2, least)
+		result, err = do(keep)
+	}
+	if err == nil && keep.MaxBytes < h.MaxBytes && result.problem == "" {
+		result.problem = fmt.Sprintf("there is no room for a stream of %s, as TAILWATER_HISTORY_MAX_BYTES is by default; the stream %s keeps at most %s",
+			humanize.IBytes(uint64(h.MaxBytes)), h.Stream, humanize.IBytes(uint64(keep.MaxBytes)))
+		result.remedy = "set TAILWATER_HISTORY_MAX_BYTES to what is enough, or " + h.moreRoom()
+	}
+	return result, err
+}
+
+// make makes the stream with these settings.
+func (t *Table) make(ctx context.Context, keep History) error {
+	config := keep.applyTo(jetstream.StreamConfig{
+		Name: keep.Stream, Description: "The history of Tailwater, see TAILWATER_HISTORY", Storage: jetstream.FileStorage,
+		MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: -1,
+	})
+	if keep.Memory {
+		config.Storage = jetstream.MemoryStorage
+	}
+	if err := t.Call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
+		return err
+	}
+	t.log.Info("made the stream "+keep.Stream, "subjects", keep.Subjects)
+	return nil
+}
+
+// outdone tells that other streams hold the subjects: they are used as they are.
+func (t *Table) outdone(ctx context.Context) (own, error) {
+	others := map[string]bool{}
+	var free []string
+	for _, subject := range t.keep.Subjects {
+		found, err := t.List(ctx, subject)
+		if err != nil {
+			return own{}, err
+		}
+		found = slices.DeleteFunc(found, func(name string) bool { return name == t.keep.Stream })
+		for _, name := range found {
+			others[name] = true
+		}
+		if len(found) == 0 {
+			free = append(free, string(subject))
+		}
+	}
+	holding := strings.Join(slices.Sorted(maps.Keys(others)), ", ")
+	result := own{
+		problem: fmt.Sprintf("the stream %s cannot have the subjects of TAILWATER_HISTORY: %s holds some of them already, and is used as it is", t.keep.Stream, holding),
+		remedy:  "set TAILWATER_HISTORY to what is left: " + js.Quote(strings.Join(free, ",")),
+	}
+	return result, nil
+}
+
+// update brings the stream to the settings. Where there is no room for them and nobody has chosen how much it keeps, the
+// stream keeps as much as it did: a smaller one would lose what it has.
+func (t *Table) update(ctx context.Context, config jetstream.StreamConfig) (own, error) {
+	least := max(config.MaxBytes, 0)
+	if least == 0 || least > t.keep.MaxBytes {
+		least = t.keep.MaxBytes
+	}
+	result, err := t.keep.fit(least, func(keep History) (own, error) { return t.change(ctx, keep, config) })
+	if isNoRoom(err) && t.keep.Shrinks {
+		err = fmt.Errorf("%w: %w", errStays, err)
+	}
+	return result, err
+}
+
+// change updates the stream to these settings. Fields without a setting keep their values: nats.go knows every field of the
+// embedded server, the only one whose stream is updated.
+func (t *Table) change(ctx context.Context, keep History, config jetstream.StreamConfig) (own, error) {
+	flags, fixed := keep.differences(&config)
+	if len(flags) == 0 {
+		return fixed, nil
+	}
+	if err := t.Call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
+		return own{}, err
+	}
+	t.log.Info("brought the stream "+keep.Stream+" to the settings", "changed", flags)
+	return fixed, nil
+}
+
+// applyTo returns the configuration with all that the settings decide. Storage is not among it: a stream cannot change that.
+//
+// AllowMsgTTL stays as it is: it cannot be turned off again, and anyone who may publish could use it.
+func (h History) applyTo(config jetstream.StreamConfig) jetstream.StreamConfig {
+	config.Duplicates = h.duplicates(&config)
+	config.Subjects = h.subjects()
+	config.Retention, config.Discard, config.DiscardNewPerSubject = jetstream.LimitsPolicy, jetstream.DiscardOld, false
+	config.MaxAge = h.MaxAge
+	config.MaxBytes = cmp.Or(h.MaxBytes, -1)
+	config.MaxMsgsPerSubject = cmp.Or(h.MaxPerSubject, -1)
+	config.Replicas = max(h.Replicas, 1)
+	config.NoAck, config.AllowDirect = false, true
+	return config
+}
+
+// subjects returns the subjects as nats.go wants them, in order.
+func (h History) subjects() []string {
+	subjects := make([]string, len(h.Subjects))
+	for i, s := range h.Subjects {
+		subjects[i] = string(s)
+	}
+	slices.Sort(subjects)
+	return subjects
+}
+
+// duplicates gives the window for duplicates: what there is, or the usual, as far as the age allows.
+func (h History) duplicates(had *jetstream.StreamConfig) time.Duration {
+	window := cmp.Or(had.Duplicates, duplicateWindow)
+	if h.MaxAge > 0 {
+		window = min(window, h.MaxAge)
+	}
+	return window
+}

@@ -1,0 +1,246 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// Holding is where the messages of a filter come from, and what is to be said about that.
+type Holding struct {
+	Filter   bridge.Subject
+	Stream   string // that it is served from; "" where it is served without history
+	Why      string // it is so; "" where a stream serves it
+	Findings []Finding
+}
+
+// Finding is something that is missing, or worth mending.
+type Finding struct {
+	Problem string
+	Remedy  string // a command line, a setting, or what else mends it; may be ""
+	Refused bool   // NATS does not let the bridge do what it needs: the promises do not hold until that is mended
+}
+
+// Explain tells for each filter which stream serves it, or why none does, and what is to be mended. What concerns several
+// filters is said with the first of them. readable is what callers may read: NATS must allow that to this bridge, and no
+// more. It waits until JetStream has said which streams there are; the error means that
+// it did not.
+func (t *Table) Explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
+	if _, err := t.Await(ctx, nil); err != nil {
+		return nil, err
+	}
+	e := explanation{table: t, readable: readable, said: map[string]bool{}}
+	for _, filter := range filters {
+		if err := e.explain(ctx, filter); err != nil {
+			return nil, fmt.Errorf("look up what holds %s: %w", filter, err)
+		}
+	}
+	return e.holdings, nil
+}
+
+// explanation collects holdings.
+type explanation struct {
+	table    *Table
+	readable []bridge.Subject
+	holdings []Holding
+	said     map[string]bool // problems
+}
+
+func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error {
+	now := e.table.Current()
+	h := Holding{Filter: filter, Why: now.Reason(filter)}
+	holder := now.covering(filter)
+	switch {
+	case now.absence.why != "":
+		if now.absence.remedy != "" {
+			e.refused(&h, now.absence.why, now.absence.remedy)
+		}
+		fallthrough
+	case holder == nil:
+		if err := e.unheld(ctx, now, &h); err != nil {
+			return err
+		}
+	default:
+		if h.Why == "" {
+			h.Stream = holder.Name()
+		}
+		e.inspect(&h, holder)
+	}
+	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
+	if err := e.ownStream(ctx, &h, now); err != nil {
+		return err
+	}
+	switch {
+	case !isReadable:
+	case h.Stream == "":
+		e.permitted(&h, "read "+string(filter), e.table.refusedSubscription(ctx, filter))
+	default:
+		refused := e.table.refusedReading(ctx, h.Stream)
+		e.permitted(&h, "read the stream "+h.Stream, refused)
+		if by := e.table.consumable(ctx, holder); len(refused) == 0 && by.Why != "" {
+			e.add(&h, Finding{Problem: by.Why + "; its messages are passed on as they come, without history", Remedy: by.Remedy, Refused: true})
+		}
+	}
+	if now.link.Ever().SubscribeRefused(advisorySubjects) {
+		e.refused(&h, "NATS does not let this bridge hear of changes to streams; it notices them within "+tableInterval.String(),
+			"allow its user to subscribe to "+advisorySubjects)
+	}
+	e.holdings = append(e.holdings, h)
+	return nil
+}
+
+// find adds what has not been said yet.
+func (e *explanation) find(h *Holding, problem, remedy string) {
+	if remedy != "" || problem != h.Why {
+		e.add(h, Finding{Problem: problem, Remedy: remedy})
+	}
+}
+
+// refused adds what NATS does not let the bridge do.
+func (e *explanation) refused(h *Holding, problem, remedy string) {
+	e.add(h, Finding{Problem: problem, Remedy: remedy, Refused: true})
+}
+
+func (e *explanation) add(h *Holding, f Finding) {
+	if !e.said[f.Problem] {
+		e.said[f.Problem] = true
+		h.Findings = append(h.Findings, f)
+	}
+}
+
+// permitted says what is refused of doing something.
+func (e *explanation) permitted(h *Holding, what string, refused []string) {
+	if len(refused) > 0 {
+		e.refused(h, "NATS does not let this bridge "+what, "allow its user to "+strings.Join(refused, " and to "))
+	}
+}
+
+// unheld explains a filter that no stream holds whole, or none that could be read.
+func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) error {
+	if len(now.unread)+len(now.hidden) > 0 {
+		overlapping, err := e.table.List(ctx, h.Filter)
+		if err != nil {
+			return err
+		}
+		for _, name := range overlapping {
+			switch {
+			case slices.Contains(now.unread, name):
+				h.Why = "the stream " + name + " may hold it, and does not answer"
+				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", e.table.api.Command("stream", "info", name))
+			case slices.Contains(now.hidden, name):
+				h.Why = "NATS does not let this bridge look at the stream " + name + ", which may hold it"
+				e.refused(h, h.Why, e.table.allow())
+			}
+		}
+	}
+	switch overlapping := now.overlapping(h.Filter); {
+	case len(overlapping) == 1:
+		if remedy := e.widen(overlapping[0], h.Filter); remedy != "" {
+			e.find(h, h.Why, remedy)
+		}
+	case len(overlapping)+len(now.unread)+len(now.hidden) == 0 && now.absence.why == "":
+		if name := bucketOf(h.Filter); name != "" {
+			e.find(h, "there is no bucket "+name, e.table.api.Command("kv", "add", name))
+		}
+	}
+	return nil
+}
+
+// ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.
+func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) error {
+	keep := e.table.keep
+	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
+		return nil
+	}
+	switch {
+	case now.absence.mayEnd():
+		gone := keep.absent(now.absence)
+		e.refused(h, gone.problem, gone.remedy)
+		return nil
+	case now.absence.why != "": // that has been said
+		return nil
+	case keep.Look && now.willMake(keep):
+		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.Subject(js.AskCreate+keep.Stream)))
+		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
+		return nil
+	case keep.Look && now.Get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
+		outdone, err := e.table.outdone(ctx)
+		if err != nil {
+			return err
+		}
+		e.find(h, outdone.problem, outdone.remedy)
+		return nil
+	}
+	e.table.mu.Lock()
+	found := e.table.own
+	e.table.mu.Unlock()
+	if s := now.Get(keep.Stream); s != nil && !keep.Manage {
+		found = keep.compare(&s.Info, e.table.api) // as it is by now
+	}
+	if found.problem != "" {
+		e.find(h, found.problem, found.remedy)
+	}
+	return nil
+}
+
+// refusedReading finds out what of reading a stream NATS refuses to this bridge.
+func (t *Table) refusedReading(ctx context.Context, stream string) (refused []string) {
+	return t.refusedRequests(ctx, stream, append(t.api.Reading(stream), js.FlowControl)...)
+}
+
+// refusedRequests finds out which requests that concern a stream NATS refuses to this bridge. NATS checks permissions before
+// it looks at what is asked, and nobody answers a message without a reply subject, nor makes a stream of an empty one; so
+// nothing comes of these but the refusal.
+func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
+	asked := t.api.Link().Now()
+	probes := map[string]string{}
+	for _, pattern := range patterns {
+		probe := probing(pattern, stream)
+		if t.api.Publish(probe, nil) == nil {
+			probes[probe] = pattern
+		}
+	}
+	if !t.api.RoundTrip(ctx) {
+		return nil
+	}
+	for probe, pattern := range probes {
+		if t.api.IsRefused(asked, probe) {
+			refused = append(refused, "publish to "+pattern)
+		}
+	}
+	slices.Sort(refused)
+	return refused
+}
+
+// probing gives a subject of a stream that a permission stands for, and nothing uses.
+func probing(pattern, stream string) string {
+	const nobody = "tailwater-check"
+	if pattern == js.FlowControl {
+		return strings.TrimSuffix(pattern, ">") + stream + "." + nobody
+	}
+	if begin := strings.TrimRight(pattern, "*>"); begin != pattern {
+		return begin + nobody
+	}
+	return pattern
+}
+
+// refusedSubscription finds out whether NATS lets this bridge subscribe.
+func (t *Table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
+	asked := t.api.Link().Now()
+	sub, err := t.api.SubscribeSync(string(filter))
+	if err != nil {
+		return nil
+	}
+	_ = sub.Unsubscribe()
+	if !t.api.RoundTrip(ctx) {
+		return nil
+	}
+	if asked.SubscribeRefused(string(filter)) {
+		return []string{"subscribe to " + string(filter)}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+const (
+	tableCall = 3 * time.Second // what one answer may take
+)
+
+// List returns the names of all streams, or of those whose subjects overlap a filter.
+func (t *Table) List(ctx context.Context, filter bridge.Subject) ([]string, error) {
+	var all []string
+	for {
+		request := struct {
+			Offset  int            `json:"offset,omitempty"`
+			Subject bridge.Subject `json:"subject,omitempty"`
+		}{len(all), filter}
+		var page struct {
+			Total   int      `json:"total"`
+			Streams []string `json:"streams"`
+		}
+		if err := t.Call(ctx, js.AskNames, request, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Streams...)
+		if len(page.Streams) == 0 || len(all) >= page.Total {
+			slices.Sort(all)
+			return slices.Compact(all), nil // between two pages a stream may have come before the second
+		}
+	}
+}
+
+// readings are the streams of some names, as far as they could be read.
+type readings struct {
+	streams []*Stream // by name
+	unread  []string  // they exist; they have not answered yet, nor ever
+	hidden  []string  // they exist; the bridge may not look at them
+}
+
+// readAgain reads streams that may have changed; what is known of the others stays.
+func (t *Table) readAgain(ctx context.Context, before *Streams, names []string) *Streams {
+	if len(names) == 0 || before.absence.why != "" {
+		return before
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	r := t.readThese(ctx, before, names)
+	isNamed := func(name string) bool { return slices.Contains(names, name) }
+	r.streams = append(r.streams, slices.DeleteFunc(slices.Clone(before.streams), func(x *Stream) bool { return isNamed(x.Name()) })...)
+	r.unread = append(r.unread, slices.DeleteFunc(slices.Clone(before.unread), isNamed)...)
+	r.hidden = append(r.hidden, slices.DeleteFunc(slices.Clone(before.hidden), isNamed)...)
+	return newStreams(before.link, r)
+}
+
+// readThese reads the named streams. One that does not answer is taken as it was before.
+func (t *Table) readThese(ctx context.Context, before *Streams, names []string) readings {
+	var mu sync.Mutex
+	var r readings
+	js.Each(names, func(name string) {
+		var info jetstream.StreamInfo
+		err := t.Call(ctx, js.AskInfo+name, nil, &info)
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err == nil:
+			r.streams = append(r.streams, t.config.newStream(info))
+		case isNotFound(err):
+		case errors.Is(err, bridge.ErrRefused):
+			r.hidden = append(r.hidden, name)
+		case before.Get(name) != nil:
+			r.streams = append(r.streams, before.Get(name))
+		default:
+			r.unread = append(r.unread, name)
+		}
+	})
+	return r
+}
+
+func isNotFound(err error) bool {
+	return js.Code(err) == jetstream.JSErrCodeStreamNotFound
+}
+
+// Call is api.Call, with a limit of its own; what is not answered is noted.
+func (t *Table) Call(ctx context.Context, what string, request, response any) error {
+	ctx, cancel := context.WithTimeout(ctx, tableCall)
+	defer cancel()
+	answered := t.api.Link().Ask(streamOf(what))
+	err := t.api.Call(ctx, what, request, response)
+	answered(err)
+	return err
+}
+
+// streamOf returns the stream that a question is about; "" where it is about all.
+func streamOf(what string) string {
+	for _, of := range []string{js.AskInfo, js.AskMessage, js.AskConsumer} {
+		if name, found := strings.CutPrefix(what, of); found {
+			name, _, _ = strings.Cut(name, ".")
+			return name
+		}
+	}
+	return ""
+}

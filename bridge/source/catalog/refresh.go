@@ -1,0 +1,272 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+const (
+	tableInterval    = 30 * time.Second // between two looks, should advisories be missing
+	tableShares      = 20               // of the streams that nothing is read from, one at each
+	tableRefused     = 10               // so many times rarer where NATS refuses it: each refusal is logged, here and there
+	tableRound       = 20 * time.Second // what one reading may take
+	tableFirstRetry  = 100 * time.Millisecond
+	tableLastRetry   = 5 * time.Second
+	tableFirstLook   = 20 * time.Millisecond // after which a stream that was told of, and is not there, is looked for again
+	tableLook        = 2 * time.Second       // and for how long
+	tableAbsence     = time.Minute           // how long JetStream may be gone before that is no outage any more
+	maxQuestions     = 10_000
+	advisorySubjects = "$JS.EVENT.ADVISORY.STREAM.*.>"
+)
+
+// round looks at what is to be looked at, and tells when to do so again; 0 for when something happens.
+func (t *Table) round(link *js.Link) time.Duration {
+	ctx, cancel := context.WithTimeout(t.alive, tableRound)
+	defer cancel()
+	defer link.AfterLoss(cancel)() // its answers do not come any more
+	work := t.take()
+	before := t.Current()
+	if before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before) {
+		work.all = true
+	}
+	after, err := t.read(ctx, link, before, work)
+	switch {
+	case ctx.Err() == context.Canceled || t.api.Link() != link:
+		t.putBack(todo{all: true, filters: work.filters})
+		return tableFirstRetry
+	case err != nil:
+		t.putBack(work)
+		t.hold(link, err)
+		return t.retry()
+	}
+	overlaps, err := t.answer(ctx, before, after, work.filters)
+	t.publish(after, overlaps, len(work.filters) > 0)
+	if err != nil {
+		t.putBack(todo{filters: work.filters})
+	}
+	wait := t.lookAgain(after, work.names)
+	isSettled := len(after.unread) == 0 && t.ensured == link && !after.absence.mayEnd()
+	if err == nil && isSettled {
+		t.retries = 0
+		return wait
+	}
+	for _, name := range after.unread {
+		t.putBack(todo{names: map[string]time.Time{name: {}}})
+	}
+	return cmp.Or(wait, t.retry())
+}
+
+// lookAgain tells when to look again at streams that are not there: a server tells of a stream some time before it finds
+// it by its name.
+func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time.Duration) {
+	for name, told := range names {
+		age := time.Since(told)
+		if after.Get(name) != nil || age > tableLook {
+			continue
+		}
+		t.putBack(todo{names: map[string]time.Time{name: told}})
+		if again := max(age, tableFirstLook); wait == 0 || again < wait {
+			wait = again
+		}
+	}
+	return wait
+}
+
+// Current returns what is known; nil for nothing.
+func (t *Table) Current() *Streams {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now
+}
+
+func (t *Table) retry() time.Duration {
+	t.retries++
+	return min(tableFirstRetry<<min(t.retries, 10), tableLastRetry)
+}
+
+// read looks at streams. An error means that nothing is known.
+func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work todo) (*Streams, error) {
+	if t.ensured != link {
+		switch err := t.ensure(ctx); {
+		case err == nil:
+			t.ensured, t.unsure = link, 0
+		case !isAbsence(err):
+			// Once more at least; then other streams need not wait for this one, if JetStream has a word for them.
+			if t.unsure++; t.unsure < 2 {
+				return nil, err
+			}
+			t.failures.Do(func() { t.log.Warn("cannot see to the stream "+t.keep.Stream+" yet", "error", err) })
+		}
+	}
+	named := slices.Collect(maps.Keys(work.names))
+	if !work.all && !work.look {
+		return t.readAgain(ctx, before, named), nil
+	}
+	all, err := t.List(ctx, "")
+	switch {
+	case isAbsence(err):
+		return t.absent(link, before, err)
+	case err != nil:
+		return nil, err
+	}
+	t.gone = time.Time{}
+	if !work.all {
+		return t.readAgain(ctx, before, append(named, t.due(before, all)...)), nil
+	}
+	return newStreams(link, t.readThese(ctx, before, all)), nil
+}
+
+// due returns the streams that are looked at from time to time: those that came or went, those that something is read from, and a share of
+// the others. An account may have thousands of streams, and many bridges.
+func (t *Table) due(before *Streams, all []string) []string {
+	t.turn++
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var due []string
+	for i, name := range all {
+		if t.used[name] || before.Get(name) == nil || (uint64(i)+t.turn)%tableShares == 0 {
+			due = append(due, name)
+		}
+	}
+	for _, known := range before.streams {
+		if _, exists := slices.BinarySearch(all, known.Name()); !exists {
+			due = append(due, known.Name())
+		}
+	}
+	return due
+}
+
+// isAdvised reports whether changes to streams are told by advisories, and there are streams to compare with.
+func (t *Table) isAdvised(before *Streams) bool {
+	return before.absence.why == "" && !before.link.Ever().SubscribeRefused(advisorySubjects)
+}
+
+// absent decides whether JetStream is away, or an error whether it may just not be there now.
+func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, error) {
+	if errors.Is(err, nats.ErrNoResponders) && before != nil && before.absence.why == "" {
+		if t.gone.IsZero() {
+			t.gone = time.Now()
+		}
+		if time.Since(t.gone) < tableAbsence {
+			return nil, err
+		}
+	}
+	absent := newStreams(link, readings{})
+	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
+	level := slog.LevelInfo
+	if before != nil && before.absence.why == "" {
+		level = slog.LevelError // it was there
+	}
+	if errors.Is(err, bridge.ErrRefused) {
+		absent.absence = absence{"NATS does not let this bridge look at streams", t.allow()}
+		level = slog.LevelError
+	}
+	if before == nil || before.link != link || before.absence != absent.absence {
+		t.log.Log(t.alive, level, "nothing is served from streams: "+absent.absence.why, "error", err, "remedy", absent.absence.remedy)
+	}
+	return absent, nil
+}
+
+// isAbsence tells whether an error says for certain that this bridge has no JetStream.
+func isAbsence(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, bridge.ErrRefused) ||
+		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
+}
+
+// hold lets what an earlier connection knew hold on this one too, as JetStream does not answer.
+func (t *Table) hold(link *js.Link, err error) {
+	t.failures.Do(func() {
+		t.log.Warn("JetStream does not say which streams there are; what was known of them holds on, and browsers for which nothing was known wait", "error", err)
+	})
+	t.mu.Lock()
+	if t.now == nil || t.now.link == link {
+		t.mu.Unlock()
+		return
+	}
+	held := *t.now
+	held.link = link
+	t.now = &held
+	t.retryUnreadable()
+	t.news.Send()
+	t.mu.Unlock()
+	t.changed()
+}
+
+// publish lets everybody know. answered tells that filters were asked for.
+func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, answered bool) {
+	t.mu.Lock()
+	before := t.now
+	t.now, t.overlaps = after, overlaps
+	if before == nil || before.link != after.link {
+		t.retryUnreadable()
+	}
+	t.miss(before, after)
+	t.news.Send()
+	t.mu.Unlock()
+	t.tell(before, after)
+	if !after.like(before) || after.link != before.link || answered {
+		t.changed()
+	}
+}
+
+// deletedWait is how long a stream that was deleted is waited for: often another one is made at once. Feeds that changed
+// over to subscriptions in between would be told twice, and could bring twice what is published just then.
+const deletedWait = time.Second
+
+// missed is a stream that is gone.
+type missed struct {
+	*Stream
+	until time.Time
+}
+
+// miss remembers the streams that are gone. The lock must be held.
+func (t *Table) miss(before, after *Streams) {
+	if before == nil || after.absence.why != "" {
+		return
+	}
+	for _, stream := range before.streams {
+		name := stream.Name()
+		if _, known := t.missed[name]; known || after.Get(name) != nil {
+			continue
+		}
+		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
+		t.timed()
+	}
+}
+
+// answer finds out which streams overlap filters, where some stream is silent. What was found out before holds while no
+// stream changes.
+func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject) (map[bridge.Subject][]string, error) {
+	if len(after.unread) == 0 {
+		return nil, nil
+	}
+	overlaps := map[bridge.Subject][]string{}
+	if after.like(before) && len(t.overlaps) < maxQuestions {
+		maps.Copy(overlaps, t.overlaps) // only this goroutine exchanges it, and nobody changes it
+	}
+	var mu sync.Mutex
+	var failed error
+	js.Each(filters, func(filter bridge.Subject) {
+		found, err := t.List(ctx, filter)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			failed = err
+			return
+		}
+		overlaps[filter] = found
+	})
+	return overlaps, failed
+}

@@ -1,0 +1,179 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+const (
+	// retryIn is how long a stream is left alone that cannot be read, unless there is a new connection.
+	retryIn = 30 * time.Second
+	// refusedFor is that where NATS refuses it to the bridge's user: each attempt is logged, here and there.
+	refusedFor = tableRefused * tableInterval
+)
+
+// bar is why a stream cannot be read. It stays when its time is over, until the stream was read: so that the log says it once.
+type bar struct {
+	Obstacle
+	until time.Time
+}
+
+// Obstacle is what keeps the bridge from reading a stream, until somebody removes it.
+type Obstacle struct {
+	Why    string // "" for none
+	Remedy string
+	Lasts  time.Duration // until it is worth another attempt
+}
+
+// transient are refusals that end by themselves: servers look for each other, or a stream is being moved.
+var transient = []jetstream.ErrorCode{js.CodeIncomplete, js.CodeNoLeader, js.CodeNotLeader, js.CodeOffline, jetstream.JSErrCodeStreamNotFound}
+
+// Hindrance returns what keeps a stream from being read, for an error of doing so. An error that may pass by itself is none.
+func (t *Table) Hindrance(name string, err error) Obstacle {
+	var refusal *jetstream.APIError
+	switch {
+	case errors.Is(err, bridge.ErrRefused):
+		return Obstacle{
+			"NATS does not let this bridge read the stream " + name,
+			"run tailwater check again, and allow the bridge's user what it prints", refusedFor,
+		}
+	case !errors.As(err, &refusal) || slices.Contains(transient, refusal.ErrorCode) || isAbsence(err):
+		return Obstacle{}
+	}
+	found := Obstacle{fmt.Sprintf("JetStream makes no consumer on the stream %s: %s", name, refusal.Description), "", retryIn}
+	switch {
+	case refusal.ErrorCode == js.CodeMaxConsumers:
+		found.Remedy = "raise max_consumers of the stream or of the account, or delete a consumer that is not used: " + t.api.Command("consumer", "ls", name)
+	case js.IsFull(refusal.ErrorCode):
+		found.Remedy = "give JetStream more memory, on the server or in the account"
+	default:
+		found.Remedy = t.api.Command("stream", "info", name)
+	}
+	return found
+}
+
+// MarkUnreadable takes a stream for one that cannot be read on the present link: readers would wait for it for ever, so what it holds is
+// passed on as it comes.
+func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
+	if link != t.api.Link() {
+		return // another one may be allowed more
+	}
+	t.mu.Lock()
+	before, known := t.unreadable[name]
+	t.unreadable[name] = bar{by, time.Now().Add(by.Lasts)}
+	t.timed()
+	t.news.Send()
+	t.mu.Unlock()
+	if !known || before.Why != by.Why {
+		t.log.Error("a stream cannot be read; what callers read of it is passed on as it comes, without history",
+			"stream", name, "error", by.Why, "remedy", by.Remedy)
+	}
+	t.changed()
+}
+
+// isUnreadable reports whether a stream cannot be read at present. The lock must be held.
+func (t *Table) isUnreadable(name string) bool {
+	return time.Now().Before(t.unreadable[name].until)
+}
+
+// retryUnreadable makes all streams be tried again: a new link may be allowed more. The lock must be held.
+func (t *Table) retryUnreadable() {
+	for name, b := range t.unreadable {
+		b.until = time.Time{}
+		t.unreadable[name] = b
+	}
+}
+
+// MarkReadable takes note that a stream can be read.
+func (t *Table) MarkReadable(name string) {
+	t.mu.Lock()
+	_, known := t.unreadable[name]
+	delete(t.unreadable, name)
+	if known {
+		t.news.Send()
+	}
+	t.mu.Unlock()
+	if known {
+		t.log.Info("a stream can be read again", "stream", name)
+	}
+}
+
+// timed wakes run for something that ends at a certain time.
+func (t *Table) timed() {
+	select {
+	case t.lapse <- struct{}{}:
+	default:
+	}
+}
+
+// expire ends what has had its time, and returns how long the next has.
+func (t *Table) expire() time.Duration {
+	now, next := time.Now(), tableInterval
+	ended := false
+	var gone []*Stream
+	t.mu.Lock()
+	for name, was := range t.missed {
+		if left := was.until.Sub(now); left > 0 {
+			next = min(next, left)
+			continue
+		}
+		delete(t.missed, name)
+		ended = true
+		if t.used[name] && t.now.Get(name) == nil {
+			delete(t.used, name)
+			gone = append(gone, was.Stream)
+		}
+	}
+	for name, b := range t.unreadable {
+		switch left := b.until.Sub(now); {
+		case b.until.IsZero():
+		case left > 0:
+			next = min(next, left)
+		default:
+			b.until = time.Time{}
+			t.unreadable[name] = b
+			ended = true
+			if t.now.Get(name) == nil {
+				delete(t.unreadable, name)
+			}
+		}
+	}
+	if ended {
+		t.news.Send()
+	}
+	t.mu.Unlock()
+	for _, stream := range gone {
+		t.tellGone(stream)
+	}
+	if ended {
+		t.changed()
+	}
+	return next
+}
+
+// consumable finds out what keeps a consumer from being made on a stream, by making one.
+func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
+	push := t.api.NewPush(t.api.Conn, of.Name())
+	_, err := push.Make(ctx, t.Call, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
+	if err != nil {
+		return t.Hindrance(of.Name(), err)
+	}
+	push.Close()
+	return Obstacle{}
+}
+
+// IsRead reports whether connections are served from a stream, so that one can continue behind a message in it.
+func (t *Table) IsRead(of *Stream) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return of.Untapped() == "" && t.now != nil && !t.isUnreadable(of.Name())
+}

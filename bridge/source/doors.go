@@ -1,0 +1,62 @@
+package source
+
+import (
+	"context"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// What callers of this package ask of the rooms below it.
+type (
+	// Dialer makes the connection to NATS.
+	Dialer = js.Dialer
+	// Silence is a stream that leaves questions unanswered.
+	Silence = js.Silence
+	// History is the stream that Tailwater keeps of its own.
+	History = catalog.History
+	// Bucket says whether a bucket of the key-value store can be relied on.
+	Bucket = catalog.Bucket
+	// Holding is where the messages of a filter come from.
+	Holding = catalog.Holding
+	// Finding is something that is missing, or worth repairing.
+	Finding = catalog.Finding
+	// Needs are what the permissions of the bridge's own user at NATS depend on.
+	Needs = catalog.Needs
+	// Permissions are the subjects that NATS must allow to the bridge's user.
+	Permissions = catalog.Permissions
+	// Permission is for some subjects together.
+	Permission = catalog.Permission
+)
+
+// ErrNotKept means that there cannot be a stream as TAILWATER_HISTORY asks.
+var ErrNotKept = catalog.ErrNotKept
+
+// DomainAPI returns the Config.API of a JetStream domain.
+func DomainAPI(domain string) string { return js.DomainAPI(domain) }
+
+// Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command is to use, too.
+func Command(api string, args ...string) string { return js.Command(api, args...) }
+
+// HistoryProblem returns what is wrong with the stream of Tailwater's own, and what to do: see catalog.Table.
+func (s *Source) HistoryProblem() (problem, remedy string) { return s.table.HistoryProblem() }
+
+// AwaitHistory waits until JetStream has said whether the stream of Tailwater's own can be as the settings ask.
+func (s *Source) AwaitHistory(ctx context.Context) error { return s.table.AwaitHistory(ctx) }
+
+// Bucket waits until there is something else to say of a bucket than was: see catalog.Table.
+func (s *Source) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (Bucket, error) {
+	return s.table.Bucket(ctx, name, keep, was)
+}
+
+// Explain returns for each filter which stream serves it, or why none does, and what is to be repaired.
+func (s *Source) Explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
+	return s.table.Explain(ctx, filters, readable)
+}
+
+// Permissions returns what is needed with the streams that there are.
+func (s *Source) Permissions(ctx context.Context, n Needs) (Permissions, error) {
+	return s.table.Permissions(ctx, n)
+}

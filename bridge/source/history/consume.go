@@ -1,0 +1,60 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// consume reads messages by a consumer that is deleted again. It hands over those that were there when the consumer was made,
+// until take reports that it wants no more, and returns how many these were. Some of them may be gone by now: whenever the
+// server has nothing to send for a while, it goes on only if quiet, where there is one, returns true.
+func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take func(js.Entry) bool, quiet func() bool) (pending uint64, err error) {
+	select {
+	case h.consumers <- struct{}{}:
+		defer func() { <-h.consumers }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	push := h.api.NewPush(h.conn(), h.name)
+	incoming, over := make(chan *nats.Msg, pageMessages), make(chan struct{})
+	defer close(over)
+	if err := push.Subscribe(func(msg *nats.Msg) {
+		select {
+		case incoming <- msg:
+		case <-over:
+		}
+	}); err != nil {
+		return 0, err
+	}
+	defer push.Close()
+	if pending, err = push.Make(ctx, h.api.Call, config, *h.limits.Load()); err != nil {
+		return 0, err
+	}
+	silence := time.NewTimer(js.Deaf)
+	defer silence.Stop()
+	for taken, more := uint64(0), true; more && (taken < pending || quiet != nil); {
+		select {
+		case msg := <-incoming:
+			silence.Reset(js.Deaf)
+			a, isIdle, err := push.Take(msg)
+			switch {
+			case err != nil:
+				return 0, err
+			case isIdle && (quiet == nil || !quiet()):
+				return taken, nil
+			case a.StreamSeq > 0:
+				taken++
+				more = take(js.Received(msg, a.StreamSeq, a.Time))
+			}
+		case <-silence.C:
+			return 0, fmt.Errorf("%w: nothing was heard of it for %v", js.ErrLost, js.Deaf)
+		case <-ctx.Done():
+			return 0, fmt.Errorf("wait for messages: %w", ctx.Err())
+		}
+	}
+	return pending, nil
+}

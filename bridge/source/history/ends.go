@@ -1,0 +1,99 @@
+package history
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// ends are the newest messages of some concrete subjects, as one direct get tells them: one request, where the leader would have to
+// be asked about each subject. They are known as far as whoever was asked had all that counts.
+type ends struct {
+	known  bool
+	none   bool // it says that there is nothing on any of them, but not as of when
+	newest map[bridge.Subject]js.Entry
+	of     map[bridge.Subject]bool // the subjects that were asked for
+}
+
+// ends asks for the newest message of each subject that is concrete. They are known as of upTo at least.
+func (h *History) ends(ctx context.Context, subjects []bridge.Subject, upTo uint64) ends {
+	e := ends{newest: map[bridge.Subject]js.Entry{}, of: map[bridge.Subject]bool{}}
+	var asked []bridge.Subject
+	for _, subject := range subjects {
+		if !subject.Wild() {
+			asked = append(asked, subject)
+			e.of[subject] = true
+		}
+	}
+	if len(asked) < 2 || !h.canGet() {
+		return ends{}
+	}
+	// An error means that the subjects are asked for one by one.
+	b, err := h.batchOnce(ctx, js.BatchGet{MultiLast: asked})
+	if err != nil || b.Pending > 0 {
+		return ends{}
+	}
+	e.none = b.UpTo == 0
+	e.known = b.UpTo >= upTo && !e.none
+	for _, found := range b.Found {
+		e.newest[bridge.Subject(found.Subject)] = found
+	}
+	return e
+}
+
+// last returns the sequence of the newest message on a subject, 0 for none, and whether that is known.
+func (e ends) last(subject bridge.Subject) (seq uint64, known bool) {
+	return e.newest[subject].Seq, e.known && e.of[subject]
+}
+
+// Extent returns the oldest and the newest message on the subjects, and a sequence up to which there is nothing else. Sequences
+// are 0 where there is none.
+func (h *History) Extent(ctx context.Context, subjects []bridge.Subject) (first, last js.Entry, upTo uint64, err error) {
+	info, err := h.info(ctx, "") // before: all that is stored up to here is found
+	if err != nil {
+		return js.Entry{}, js.Entry{}, 0, err
+	}
+	upTo = info.State.LastSeq
+	ends := h.ends(ctx, subjects, upTo)
+	found := make([][2]js.Entry, len(subjects))
+	errs := make([]error, len(subjects))
+	places := make([]int, len(subjects))
+	for i := range places {
+		places[i] = i
+	}
+	js.Each(places, func(i int) { found[i][0], found[i][1], errs[i] = h.extentOf(ctx, subjects[i], ends) })
+	if err := errors.Join(errs...); err != nil {
+		return js.Entry{}, js.Entry{}, 0, err
+	}
+	for _, of := range found {
+		if oldest := of[0]; oldest.Seq != 0 && (first.Seq == 0 || oldest.Seq < first.Seq) {
+			first = oldest
+		}
+		if newest := of[1]; newest.Seq > last.Seq {
+			last = newest
+		}
+	}
+	return first, last, upTo, nil
+}
+
+// extentOf is extent for one subject.
+func (h *History) extentOf(ctx context.Context, subject bridge.Subject, ends ends) (oldest, newest js.Entry, err error) {
+	last, known := ends.last(subject)
+	if known && last == 0 {
+		return js.Entry{}, js.Entry{}, nil
+	}
+	at, err := h.get(ctx, js.MsgGet{Seq: 1, NextFor: subject})
+	if err != nil || at.Seq == 0 {
+		return js.Entry{}, js.Entry{}, err
+	}
+	oldest = at.Entry()
+	if known {
+		return oldest, ends.newest[subject], nil
+	}
+	if at, err = h.get(ctx, js.MsgGet{LastFor: subject}); err != nil || at.Seq == 0 {
+		return js.Entry{}, js.Entry{}, err
+	}
+	return oldest, at.Entry(), nil
+}

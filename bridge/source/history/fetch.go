@@ -1,0 +1,47 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// atOnce is how many messages are asked for at once, one by one.
+const atOnce = 64
+
+// fetch reads the messages of some sequences, as many as are there. Whatever a replica does not have, the leader is asked for.
+func (h *History) fetch(ctx context.Context, seqs []uint64) ([]js.Entry, error) {
+	found := make([]js.Entry, len(seqs))
+	if h.canGet() {
+		if err := h.api.GetEach(ctx, h.conn(), h.name, seqs, found); err != nil {
+			return nil, err
+		}
+	}
+	errs := make([]error, len(seqs))
+	js.Each(missing(found), func(i int) { found[i], errs[i] = h.entry(ctx, seqs[i]) })
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(found, func(e js.Entry) bool { return e.Seq == 0 }), nil
+}
+
+// missing gives the places that are empty.
+func missing(found []js.Entry) (places []int) {
+	for i := range found {
+		if found[i].Seq == 0 {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// entry asks the leader for the message of a sequence; the zero value says that there is none.
+func (h *History) entry(ctx context.Context, seq uint64) (js.Entry, error) {
+	at, err := h.get(ctx, js.MsgGet{Seq: seq})
+	if err != nil || at.Seq != seq {
+		return js.Entry{}, err
+	}
+	return at.Entry(), nil
+}

@@ -1,0 +1,323 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+const (
+	// pageMessages and pageBytes bound one read. A read has a fixed price, so small ones are dear; and a server answers it
+	// without a pause, so large ones hold up others.
+	pageMessages = 1024
+	pageBytes    = 1 << 20
+	// staleWait is the first wait for a replica that lags behind the stream's leader; it doubles.
+	staleWait = 10 * time.Millisecond
+	// maxAtLimit is how many subjects are looked at one by one to find out what was removed.
+	maxAtLimit = 64
+	// historyConsumers is how many consumers may be open at once to read one stream, where direct gets are not to be had.
+	historyConsumers = 4
+)
+
+// History reads one life of a stream. It implements bridge.Log, but for Last.
+type History struct {
+	reads     *js.Conn // for what is long
+	api       js.API   // on the main connection
+	name      string
+	epoch     string
+	created   time.Time
+	decoder   atomic.Pointer[js.Decoder]
+	direct    atomic.Bool  // direct gets are allowed
+	keeps     atomic.Int64 // how many messages the stream keeps of each subject; at most 0 for any number
+	limits    atomic.Pointer[jetstream.StreamConsumerLimits]
+	counts    counts
+	many      many
+	sweeps    sweeps
+	consumers chan struct{}
+}
+
+// Stream is what a history needs to know of a stream.
+type Stream struct {
+	Epoch   string
+	Created time.Time
+	Config  *jetstream.StreamConfig
+	Decoder js.Decoder
+	Direct  bool // it may be read by direct gets
+}
+
+// New returns what reads a stream, while alive.
+func New(alive context.Context, reads *js.Conn, api js.API, of Stream) *History {
+	h := &History{
+		reads: reads, api: api, name: of.Config.Name, epoch: of.Epoch, created: of.Created,
+		consumers: make(chan struct{}, historyConsumers),
+	}
+	h.sweeps.alive = alive
+	h.Update(of)
+	return h
+}
+
+// Update takes over what has changed in the stream's configuration.
+func (h *History) Update(of Stream) {
+	h.decoder.Store(&of.Decoder)
+	h.direct.Store(of.Direct)
+	h.keeps.Store(of.Config.MaxMsgsPerSubject)
+	h.limits.Store(&of.Config.ConsumerLimits)
+}
+
+// Close waits for all that runs, once alive has ended.
+func (h *History) Close() { h.sweeps.close() }
+
+// ErrOtherStream means that the name stands for another stream now, or none.
+var ErrOtherStream = errors.New("the stream was deleted or made anew")
+
+// Page implements bridge.Log.
+func (h *History) Page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
+	page, err := h.page(ctx, subjects, from, through)
+	if err != nil {
+		return bridge.Page{}, fmt.Errorf("read the stream %s from sequence %d: %w", h.name, from, err)
+	}
+	return page, nil
+}
+
+func (h *History) page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {
+	var all []js.Entry
+	ends := h.ends(ctx, subjects, through)
+	for _, subject := range subjects {
+		found, reached, err := h.stretch(ctx, subject, from, through, ends)
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		all = append(all, found...)
+		through = min(through, reached)
+	}
+	all = h.merge(all, through)
+	lostBelow, err := h.lostBelow(ctx, subjects, all, from, through)
+	if err != nil {
+		return bridge.Page{}, err
+	}
+	return bridge.Page{Messages: h.decode(all), Through: through, LostBelow: lostBelow}, nil
+}
+
+// merge orders what several filters brought, each once, up to a sequence.
+func (h *History) merge(all []js.Entry, through uint64) []js.Entry {
+	all = slices.DeleteFunc(all, func(e js.Entry) bool { return e.Seq > through })
+	bySeq := func(a, b js.Entry) int { return cmp.Compare(a.Seq, b.Seq) }
+	slices.SortStableFunc(all, bySeq)
+	return slices.CompactFunc(all, func(a, b js.Entry) bool { return a.Seq == b.Seq })
+}
+
+func (h *History) decode(all []js.Entry) []*bridge.Message {
+	decoder := h.decoder.Load()
+	messages := make([]*bridge.Message, 0, len(all))
+	for _, e := range all {
+		if m := decoder.Decode(e, bridge.Position{Epoch: h.epoch, Seq: e.Seq, Time: e.Time}); m != nil {
+			messages = append(messages, m)
+		}
+	}
+	return messages
+}
+
+// stretch reads what is stored on a filter from one sequence up to another, or as far as one read goes.
+func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, through uint64, ends ends) (found []js.Entry, reached uint64, err error) {
+	end, known := ends.last(filter)
+	if ends.none && ends.of[filter] {
+		if missed, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter}); err != nil || missed.Seq == 0 || missed.Seq > through {
+			return nil, through, err
+		}
+	}
+	for wait := staleWait; ; wait *= 2 {
+		next := from
+		if n := len(found); n > 0 {
+			next = found[n-1].Seq + 1
+		}
+		if next > through || known && next > end {
+			return found, through, nil
+		}
+		some, more, err := h.read(ctx, filter, next)
+		if errors.Is(err, js.ErrLost) && js.Sleep(ctx, wait) == nil {
+			continue
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if found = append(found, some...); len(found) > 0 {
+			last := found[len(found)-1].Seq
+			if last >= through {
+				return found, through, nil
+			}
+			if more || len(found) >= pageMessages {
+				return found, last, nil
+			}
+			if next = last + 1; known && next > end {
+				return found, through, nil
+			}
+		}
+		// Whoever was asked has no more. But it may be a replica that lags: only the leader knows.
+		missed, err := h.get(ctx, js.MsgGet{Seq: next, NextFor: filter})
+		if err != nil {
+			return nil, 0, err
+		}
+		if missed.Seq == 0 || missed.Seq > through {
+			return found, through, nil
+		}
+		if err := js.Sleep(ctx, wait); err != nil {
+			return nil, 0, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed.Seq, err)
+		}
+	}
+}
+
+// read returns what one replica has on a filter from a sequence on, and whether it has more.
+func (h *History) read(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
+	if h.canGet() {
+		request := js.BatchGet{Seq: from, NextFor: filter}
+		batch, err := h.batch(ctx, request)
+		if !errors.Is(err, js.ErrUnclear) {
+			return batch.Found, batch.Pending > 0, err
+		}
+		if len(batch.Found) > 0 {
+			return batch.Found, true, nil
+		}
+	}
+	found, more, err = h.readByConsumer(ctx, filter, from)
+	if refusal := (*jetstream.APIError)(nil); errors.As(err, &refusal) {
+		return h.readOneByOne(ctx, filter, from)
+	}
+	return found, more, err
+}
+
+// batch reads messages by a direct get, from another replica if one is silent. What one has given before it fell silent is
+// valid where messages follow each other; of the newest of several filters, only the end tells as of when they are.
+func (h *History) batch(ctx context.Context, request js.BatchGet) (js.Batch, error) {
+	for {
+		b, err := h.batchOnce(ctx, request)
+		switch {
+		case !errors.Is(err, js.ErrSilent) || ctx.Err() != nil:
+			return b, err
+		case len(b.Found) > 0 && request.NextFor != "":
+			b.Pending = 1
+			return b, nil
+		}
+	}
+}
+
+func (h *History) batchOnce(ctx context.Context, request js.BatchGet) (js.Batch, error) {
+	request.Batch, request.MaxBytes = pageMessages, pageBytes
+	return h.api.Batch(ctx, h.conn(), h.name, request)
+}
+
+// readByConsumer is read where direct gets are not to be had, or are unclear.
+func (h *History) readByConsumer(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
+	size := 0
+	pending, err := h.consume(ctx, nats.ConsumerConfig{
+		FilterSubject: string(filter), DeliverPolicy: nats.DeliverByStartSequencePolicy, OptStartSeq: from,
+	}, func(e js.Entry) bool {
+		found = append(found, e)
+		size += e.Size()
+		return len(found) < pageMessages && size < pageBytes
+	}, nil)
+	return found, uint64(len(found)) < pending, err
+}
+
+// readOneByOne is read where no consumer is to be had either: from the leader.
+func (h *History) readOneByOne(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
+	for range atOnce {
+		at, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter})
+		if err != nil || at.Seq == 0 {
+			return found, false, err
+		}
+		found = append(found, at.Entry())
+		from = at.Seq + 1
+	}
+	return found, true, nil
+}
+
+// Stored implements bridge.Log.
+func (h *History) Stored(ctx context.Context, seq uint64) (bridge.Position, uint64, error) {
+	at := bridge.Position{Epoch: h.epoch, Seq: seq}
+	found, err := h.get(ctx, js.MsgGet{Seq: seq})
+	if err != nil {
+		return at, 0, fmt.Errorf("look for message %d of the stream %s: %w", seq, h.name, err)
+	}
+	if found.Seq == seq {
+		at.Time = found.Time.UnixNano()
+		return at, seq, nil
+	}
+	info, err := h.info(ctx, "")
+	if err != nil {
+		return at, 0, err
+	}
+	return at, info.State.LastSeq, nil
+}
+
+// Since implements bridge.Log.
+func (h *History) Since(ctx context.Context, t time.Time) (uint64, error) {
+	found, err := h.get(ctx, js.MsgGet{StartTime: &t})
+	if err != nil {
+		return 0, fmt.Errorf("look for messages of the stream %s since %v: %w", h.name, t, err)
+	}
+	if found.Seq > 0 {
+		return found.Seq, nil
+	}
+	info, err := h.info(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	if !info.State.LastTime.Before(t) && info.State.Msgs > 0 {
+		return info.State.FirstSeq, nil // stored since the question
+	}
+	return info.State.LastSeq + 1, nil
+}
+
+// get asks the leader for a message; the zero value says that there is none.
+func (h *History) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
+	return js.Stored(ctx, h.api.Call, h.name, ask)
+}
+
+// info reads the stream, which must be this life of it; where a filter is given, with a count for each subject that it
+// matches: the first hundred thousand.
+func (h *History) info(ctx context.Context, filter bridge.Subject) (*jetstream.StreamInfo, error) {
+	info, _, err := h.infoFrom(ctx, filter, 0)
+	return info, err
+}
+
+// infoFrom is info with the counts from an offset on, in the order of the subjects; total is how many subjects there are.
+func (h *History) infoFrom(ctx context.Context, filter bridge.Subject, offset int) (info *jetstream.StreamInfo, total int, err error) {
+	request := struct {
+		Filter bridge.Subject `json:"subjects_filter,omitempty"`
+		Offset int            `json:"offset,omitempty"`
+	}{filter, offset}
+	var answer struct {
+		jetstream.StreamInfo
+		Total int `json:"total"`
+	}
+	if err := h.api.Call(ctx, js.AskInfo+h.name, request, &answer); err != nil {
+		return nil, 0, err
+	}
+	if !answer.Created.Equal(h.created) {
+		return nil, 0, ErrOtherStream
+	}
+	return &answer.StreamInfo, answer.Total, nil
+}
+
+// conn returns the connection on which to read what is long: the main one where there is no other, as an account may allow too few.
+func (h *History) conn() *js.Conn {
+	if h.reads.Link().IsUp() {
+		return h.reads
+	}
+	return h.api.Conn
+}
+
+// canGet tells whether direct gets are to be had.
+func (h *History) canGet() bool {
+	return h.direct.Load() && h.conn().CanGetBatches()
+}

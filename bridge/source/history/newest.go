@@ -1,0 +1,173 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// Newest implements bridge.Log.
+func (h *History) Newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+	page, err := h.newest(ctx, subjects, from, upTo)
+	if err == nil {
+		_, err = h.info(ctx, "")
+	}
+	if err != nil {
+		return bridge.Page{}, fmt.Errorf("read the newest messages of the stream %s: %w", h.name, err)
+	}
+	return page, nil
+}
+
+// newest asks for all at once where they are few, else by sweeps. A stream that keeps the newest messages only is not read like
+// any other: for each page a server would count all subjects of the filter.
+func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+	if h.canGet() && !h.many.has(subjects) {
+		until := h.api.Tries()
+		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
+		// One that is silent may be counting them. It is not asked again: it would count again, and meanwhile serve nobody from
+		// the stream.
+		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrUnclear) && !errors.Is(err, js.ErrSilent) {
+			return page, err
+		}
+		h.many.add(subjects, until)
+	}
+	if upTo == 0 {
+		info, err := h.info(ctx, "")
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		upTo = info.State.LastSeq
+	}
+	page := bridge.Page{Through: upTo, UpTo: upTo}
+	var all []js.Entry
+	for _, subject := range subjects {
+		if from > page.Through {
+			break
+		}
+		found, reached, err := h.newestOf(ctx, subject, from, page.Through, upTo)
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		all = append(all, found...)
+		page.Through = min(page.Through, reached)
+	}
+	page.Messages = h.decode(h.merge(all, page.Through))
+	return page, nil
+}
+
+// maxMany is how many sets of filters a many remembers: callers choose them.
+const maxMany = 256
+
+// many remembers which filters have too many subjects for one direct get: to find that out costs a server as much as to give
+// them. Each is forgotten when its channel closes, with a new leader or connection: what was silent may have been dead.
+type many struct {
+	mu sync.Mutex
+	of map[string]<-chan struct{}
+}
+
+func manyKey(filters []bridge.Subject) string {
+	var key strings.Builder
+	for _, f := range filters {
+		key.WriteString(string(f) + " ") // no subject holds a blank
+	}
+	return key.String()
+}
+
+func (m *many) has(filters []bridge.Subject) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	until, has := m.of[manyKey(filters)]
+	select {
+	case <-until:
+		delete(m.of, manyKey(filters))
+		return false
+	default:
+		return has
+	}
+}
+
+func (m *many) add(filters []bridge.Subject, until <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.of == nil || len(m.of) >= maxMany {
+		m.of = map[string]<-chan struct{}{}
+	}
+	m.of[manyKey(filters)] = until
+}
+
+// newestOf returns the newest messages of one filter.
+func (h *History) newestOf(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []js.Entry, reached uint64, err error) {
+	if filter.Wild() {
+		return h.swept(ctx, filter, from, through, upTo)
+	}
+	last, err := h.get(ctx, js.MsgGet{LastFor: filter})
+	if err != nil || last.Seq < from || last.Seq > through { // a newer one is replayed
+		return nil, through, err
+	}
+	return []js.Entry{last.Entry()}, through, nil
+}
+
+// newestAtOnce reads them by direct gets, which give no more than a thousand.
+func (h *History) newestAtOnce(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
+	for wait := staleWait; ; wait *= 2 {
+		batch, err := h.batchOnce(ctx, js.BatchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo})
+		if err != nil {
+			return bridge.Page{}, err
+		}
+		asOf := cmp.Or(upTo, batch.UpTo)
+		if asOf == 0 {
+			asOf, err = h.nothingUpTo(ctx, subjects)
+			return bridge.Page{Through: asOf, UpTo: asOf}, err
+		}
+		page := bridge.Page{Messages: h.decode(batch.Found), Through: asOf, UpTo: asOf}
+		last := from
+		if n := len(batch.Found); n > 0 {
+			last = batch.Found[n-1].Seq
+		}
+		if batch.Pending > 0 {
+			page.Through = last
+			return page, nil
+		}
+		// Asked as of a sequence that another has told, a replica that lags leaves out what it does not have yet.
+		missed, err := h.next(ctx, subjects, last+1)
+		if err != nil || upTo == 0 || missed > upTo {
+			return page, err
+		}
+		if err := js.Sleep(ctx, wait); err != nil {
+			return bridge.Page{}, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed, err)
+		}
+	}
+}
+
+// nothingUpTo gives a sequence up to which nothing is stored on the subjects.
+func (h *History) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (uint64, error) {
+	info, err := h.info(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	first, err := h.next(ctx, subjects, 1)
+	return min(info.State.LastSeq, first-1), err
+}
+
+// next gives the sequence of the first message on the subjects from one on, as the leader knows it; the highest there is
+// where there is none.
+func (h *History) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
+	var first uint64 = math.MaxUint64
+	for _, subject := range subjects {
+		found, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: subject})
+		if err != nil {
+			return 0, err
+		}
+		if found.Seq > 0 {
+			first = min(first, found.Seq)
+		}
+	}
+	return first, nil
+}

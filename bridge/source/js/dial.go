@@ -1,0 +1,163 @@
+package js
+
+import (
+	"cmp"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Reconnects wait this long at first and at most. The first is short: a server that was restarted is usually back at
+// once. The last keeps a thousand bridges from hammering a cluster that is down.
+const (
+	firstReconnectWait = 100 * time.Millisecond
+	lastReconnectWait  = 5 * time.Second
+)
+
+// A connection that answers no ping is given up after pingInterval times one more than unansweredPings.
+const (
+	pingInterval    = 10 * time.Second
+	unansweredPings = 2
+)
+
+func (c *Conn) options(name string) []nats.Option {
+	return []nats.Option{
+		nats.Name(name),
+		ownInbox,
+		nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true),
+		nats.IgnoreAuthErrorAbort(), // credentials may be repaired on the server; give up never
+		nats.CustomReconnectDelay(reconnectDelay),
+		nats.SkipHostLookup(),     // net.Dialer tries all addresses of a name, within one time limit
+		nats.ReconnectBufSize(-1), // a POST is told at once that NATS is unreachable, rather than kept in memory and perhaps lost
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(unansweredPings),
+		nats.ConnectHandler(func(conn *nats.Conn) { c.up(conn, "connected to NATS") }),
+		nats.ReconnectHandler(func(conn *nats.Conn) { c.up(conn, "reconnected to NATS") }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.down(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.events.Failed(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if !c.marker.take(sub, err) {
+				c.events.Error(sub, err)
+			}
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),
+		c.rememberServers,
+		c.makeLinks,
+	}
+}
+
+// InboxPrefix begins the subjects on which answers come. It is the bridge's own, because a user that may subscribe to
+// _INBOX.> reads the answers to everyone else of its account.
+const InboxPrefix = "_INBOX_tailwater"
+
+// ownInbox sets it, unless a context of the nats command has set another.
+func ownInbox(o *nats.Options) error {
+	o.InboxPrefix = cmp.Or(o.InboxPrefix, InboxPrefix)
+	return nil
+}
+
+// rememberServers notes which servers are dialed, for errors and the log.
+func (c *Conn) rememberServers(o *nats.Options) error {
+	if o.InProcessServer != nil {
+		c.servers = "in this process"
+		return nil
+	}
+	var all []string
+	for _, server := range append(slices.Clone(o.Servers), o.Url) {
+		for one := range strings.SplitSeq(server, ",") {
+			if one = withoutUser(one); one != "" && !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
+	}
+	c.servers = strings.Join(all, ",")
+	return nil
+}
+
+// withoutUser returns a server's URL without what stands before the host: that may be a password, or a token.
+func withoutUser(server string) string {
+	server = strings.TrimSpace(server)
+	if !strings.Contains(server, "://") {
+		server = server[strings.LastIndexByte(server, '@')+1:]
+	}
+	parsed, err := url.Parse(server)
+	if err != nil || parsed.Host == "" {
+		return server[strings.LastIndexByte(server, '@')+1:]
+	}
+	return parsed.Scheme + "://" + parsed.Host
+}
+
+// where names the servers in an error.
+func (c *Conn) where() string {
+	if c.servers == "" {
+		return ""
+	}
+	return " at " + c.servers
+}
+
+// reconnectDelay grows by half, with jitter; round counts how often every known server was tried.
+func reconnectDelay(round int) time.Duration {
+	wait := firstReconnectWait
+	for ; round > 1 && wait < lastReconnectWait; round-- {
+		wait += wait / 2
+	}
+	wait = min(wait, lastReconnectWait)
+	return wait/2 + rand.N(wait/2)
+}
+
+// errStrangeConnection means that this package would not hear of a connection's losses and errors.
+var errStrangeConnection = errors.New("the dialer returned a connection that was not made with the options it was given; " +
+	"an existing *nats.Conn cannot be used: connect in the dialer, and pass its options on, last")
+
+// makeLinks is an option that makes a link in the very call that dials. nats.go's own handlers run some time later, when messages of
+// the new connection may have been delivered without the gap that must come before them.
+func (c *Conn) makeLinks(o *nats.Options) error {
+	if o.InProcessServer != nil {
+		o.InProcessServer = linkingServer{o.InProcessServer, c}
+		return nil
+	}
+	dialer := o.CustomDialer
+	if dialer == nil {
+		dialer = &net.Dialer{Timeout: o.Timeout}
+	}
+	o.CustomDialer = linkingDialer{dialer, c}
+	return nil
+}
+
+// dials reports whether a connection was made with makeLinks.
+func (c *Conn) dials(conn *nats.Conn) bool {
+	if conn == nil {
+		return false
+	}
+	server, inProcess := conn.Opts.InProcessServer.(linkingServer)
+	dialer, remote := conn.Opts.CustomDialer.(linkingDialer)
+	return inProcess && server.of == c || remote && dialer.of == c
+}
+
+type linkingServer struct {
+	nats.InProcessConnProvider
+	of *Conn
+}
+
+func (s linkingServer) InProcessConn() (net.Conn, error) {
+	s.of.redial()
+	return s.InProcessConnProvider.InProcessConn()
+}
+
+type linkingDialer struct {
+	nats.CustomDialer
+	of *Conn
+}
+
+func (d linkingDialer) Dial(network, address string) (net.Conn, error) {
+	socket, err := d.CustomDialer.Dial(network, address)
+	d.of.redial()
+	return socket, err
+}

@@ -1,0 +1,221 @@
+package js
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// BatchGet asks any replica of a stream for several messages.
+type BatchGet struct {
+	Seq       uint64           `json:"seq,omitempty"`
+	NextFor   bridge.Subject   `json:"next_by_subj,omitempty"`
+	MultiLast []bridge.Subject `json:"multi_last,omitempty"`
+	UpToSeq   uint64           `json:"up_to_seq,omitempty"`
+	Batch     int              `json:"batch"`
+	MaxBytes  int              `json:"max_bytes"`
+}
+
+// Batch is the answer.
+type Batch struct {
+	Found   []Entry
+	Pending uint64 // how many there are beyond
+	UpTo    uint64 // with MultiLast: the sequence as of which they are the last; 0 if there are none
+}
+
+// ErrUnclear means that behind what was found there is a message that a direct get cannot return, because of its headers.
+var ErrUnclear = errors.New("a message has headers that hide what a direct get says of it")
+
+// ErrSilent means that a replica that was asked by a direct get does not go on.
+var ErrSilent = errors.New("a direct get is not answered")
+
+// ErrTooMany means that there are newest messages of more subjects than a server returns at once.
+var ErrTooMany = errors.New("too many subjects for one direct get")
+
+// Headers that a server adds to what it gives by a direct get, behind the publisher's own, which may have the same names.
+const (
+	headerStream   = "Nats-Stream"
+	headerSubject  = "Nats-Subject"
+	headerSequence = "Nats-Sequence"
+	headerTime     = "Nats-Time-Stamp"
+	headerPending  = "Nats-Num-Pending"
+	headerLast     = "Nats-Last-Sequence"
+	headerUpTo     = "Nats-UpTo-Sequence"
+
+	headerStatus      = "Status"
+	headerDescription = "Description"
+)
+
+// Batch reads messages by one direct get, on a connection. The answers are read here rather than by a library, which takes a message with
+// certain headers for the server's word. The error is ErrUnclear if only what was found before a message is clear.
+func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGet) (Batch, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return Batch{}, fmt.Errorf("ask for messages: %w", err)
+	}
+	answers := make(chan *nats.Msg, request.Batch+1)
+	inbox := on.NewInbox()
+	sub, err := on.ChanSubscribe(inbox, answers)
+	if err != nil {
+		return Batch{}, fmt.Errorf("subscribe to an answer: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // of a connection that is closed there is nothing to end
+	if err := on.PublishRequest(a.Subject(AskDirect+stream), inbox, body); err != nil {
+		return Batch{}, fmt.Errorf("ask for messages: %w", err)
+	}
+	begun := time.Now()
+	silence := time.NewTimer(tryTime)
+	defer silence.Stop()
+	var b Batch
+	for change := a.Tries(); ; {
+		select {
+		case msg := <-answers:
+			silence.Reset(tryTime)
+			size := blockSize(msg)
+			if isWord(msg.Header, size) {
+				return b, b.end(msg)
+			}
+			if !isGiven(msg.Header, size, stream) {
+				return b, ErrUnclear
+			}
+			found, err := stripped(msg, headerPending, headerLast)
+			if err == nil {
+				err = request.check(found, b.Found)
+			}
+			if err != nil {
+				return Batch{}, err
+			}
+			b.Found = append(b.Found, found)
+		case <-silence.C:
+			return b, ErrSilent
+		case <-change:
+			if change = a.Tries(); time.Since(begun) > tryAgain {
+				return b, ErrSilent
+			}
+		case <-ctx.Done():
+			return Batch{}, fmt.Errorf("wait for messages: %w", ctx.Err())
+		}
+	}
+}
+
+// end reads what a server says behind the last message.
+func (b *Batch) end(msg *nats.Msg) error {
+	switch status := msg.Header.Get(headerStatus); {
+	case status == "204":
+		var err error
+		if b.Pending, err = strconv.ParseUint(msg.Header.Get(headerPending), 10, 64); err != nil {
+			return fmt.Errorf("read the end of a batch: %w", err)
+		}
+		if upTo := msg.Header.Get(headerUpTo); upTo != "" {
+			if b.UpTo, err = strconv.ParseUint(upTo, 10, 64); err != nil {
+				return fmt.Errorf("read the end of a batch: %w", err)
+			}
+		}
+		return nil
+	case status == "404" && len(b.Found) == 0:
+		return nil
+	case status == "413":
+		return ErrTooMany
+	case status == "503":
+		return fmt.Errorf("a direct get finds nobody: %w", nats.ErrNoResponders)
+	default:
+		return fmt.Errorf("a direct get is answered %s %s", status, msg.Header.Get(headerDescription))
+	}
+}
+
+// check refuses what was not asked for: what a server adds comes last, but nothing rests on that alone.
+func (g BatchGet) check(found Entry, before []Entry) error {
+	least := g.Seq
+	if n := len(before); n > 0 {
+		least = before[n-1].Seq + 1
+	}
+	filters := g.MultiLast
+	if g.NextFor != "" {
+		filters = []bridge.Subject{g.NextFor}
+	}
+	if found.Seq < least || len(filters) > 0 && bridge.FirstMatch(filters, found.Subject) == "" {
+		return fmt.Errorf("a direct get gives message %d on %s, which was not asked for", found.Seq, found.Subject)
+	}
+	return nil
+}
+
+// stripped returns a message as it was published: without what a server adds, and in a batch adds beside.
+func stripped(msg *nats.Msg, beside ...string) (Entry, error) {
+	header := msg.Header
+	take := func(name string) string {
+		values := header[name]
+		if len(values) == 0 {
+			return ""
+		}
+		last := values[len(values)-1]
+		if header[name] = values[:len(values)-1]; len(header[name]) == 0 {
+			delete(header, name)
+		}
+		return last
+	}
+	e := Entry{Subject: take(headerSubject), Data: msg.Data}
+	var errSeq, errTime error
+	e.Seq, errSeq = strconv.ParseUint(take(headerSequence), 10, 64)
+	at, errTime := time.Parse(time.RFC3339Nano, take(headerTime))
+	if err := errors.Join(errSeq, errTime); err != nil {
+		return Entry{}, fmt.Errorf("read a message of a direct get: %w", err)
+	}
+	e.Time = at.UnixNano()
+	for _, name := range append(beside, headerStream) {
+		take(name)
+	}
+	if len(header) > 0 {
+		e.Header = header
+	}
+	return e, nil
+}
+
+// GetEach reads the messages of some sequences by direct gets, on a connection, into found. An entry stays empty if a replica has none.
+func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64, found []Entry) error {
+	answers := make(chan *nats.Msg, len(seqs))
+	inbox := on.NewInbox() + "."
+	sub, err := on.ChanSubscribe(inbox+"*", answers)
+	if err != nil {
+		return fmt.Errorf("subscribe to answers: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	for i, seq := range seqs {
+		body, err := json.Marshal(MsgGet{Seq: seq})
+		if err == nil {
+			err = on.PublishRequest(a.Subject(AskDirect+stream), inbox+strconv.Itoa(i), body)
+		}
+		if err != nil {
+			return fmt.Errorf("ask for a message: %w", err)
+		}
+	}
+	silence := time.NewTimer(tryTime)
+	defer silence.Stop()
+	for range seqs {
+		select {
+		case msg := <-answers:
+			if !isGiven(msg.Header, blockSize(msg), stream) {
+				continue // there is none, or the leader is asked
+			}
+			e, err := stripped(msg)
+			i, atErr := strconv.Atoi(strings.TrimPrefix(msg.Subject, inbox))
+			if err != nil || atErr != nil || i < 0 || i >= len(seqs) || e.Seq != seqs[i] {
+				return fmt.Errorf("a direct get gives message %d, which was not asked for: %w", e.Seq, err)
+			}
+			found[i] = e
+			silence.Reset(tryTime)
+		case <-silence.C:
+			return nil // the leader is asked
+		case <-ctx.Done():
+			return fmt.Errorf("wait for messages: %w", ctx.Err())
+		}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package js
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Entry is what is stored at one sequence.
+type Entry struct {
+	Seq     uint64
+	Time    int64 // nanoseconds since 1970
+	Subject string
+	Header  nats.Header
+	Data    []byte
+	Broken  bool // its headers cannot be decoded
+}
+
+// Received returns the entry of a message that came on a subscription.
+func Received(msg *nats.Msg, seq uint64, at int64) Entry {
+	return Entry{seq, at, msg.Subject, msg.Header, msg.Data, IsBroken(msg)}
+}
+
+// Size returns how many bytes it takes, about.
+func (e Entry) Size() int {
+	size := len(e.Subject) + len(e.Data)
+	for name, values := range e.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	return size
+}
+
+// Entry returns what a leader has answered about a message.
+func (at StoredAt) Entry() Entry {
+	e := Entry{Seq: at.Seq, Time: at.Time.UnixNano(), Subject: at.Subject, Data: at.Data}
+	if len(at.Header) > 0 {
+		var err error
+		e.Header, err = nats.DecodeHeadersMsg(at.Header)
+		e.Broken = err != nil
+	}
+	return e
+}
+
+// callsAtOnce is how many questions are asked at once.
+const callsAtOnce = 16
+
+// Each calls do for each of the things, for a few at once.
+func Each[T any](things []T, do func(T)) {
+	var calls sync.WaitGroup
+	room := make(chan struct{}, callsAtOnce)
+	for _, thing := range things {
+		room <- struct{}{}
+		calls.Go(func() {
+			defer func() { <-room }()
+			do(thing)
+		})
+	}
+	calls.Wait()
+}
+
+// Sleep waits, or returns the context's error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
