@@ -49,13 +49,13 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
 	gap := ""
-	if slices.ContainsFunc(after, func(at Position) bool { return f.of(at) < 0 }) {
+	if slices.ContainsFunc(after, f.mayMiss) {
 		gap = GapDisconnected // a part that the feed does not have may have brought more
 	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		r.have[i].sync = f.parts[i].end().Seq
-		if f.parts[i].Deaf {
+		if f.parts[i].Deaf && !f.holdsMembers(i) {
 			gap = max(gap, GapDisconnected)
 		}
 		gap = max(gap, v.gap) // of several reasons retention: disconnected says least
@@ -125,6 +125,9 @@ func (p *part) wasOther(id ID) bool {
 // reports false where an answer is missing, as do all that it calls; the waker is woken when it is there.
 func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	p := &r.feed.parts[part]
+	if r.feed.holdsMembers(part) {
+		return r.judgeMembers(part, after)
+	}
 	if at, has := after.in(p.At.Epoch); has {
 		return r.judgeKnown(part, at, since)
 	}

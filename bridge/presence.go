@@ -1,0 +1,106 @@
+package bridge
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// PresenceBucket is the NATS key-value bucket whose values are the members of subjects. The keys are the subjects.
+const PresenceBucket = "tailwater_presence"
+
+const presencePrefix = "$KV." + PresenceBucket + "."
+
+// PresenceOf returns the subject whose messages are the members of a subject, or of the subjects that a filter matches.
+func PresenceOf(s Subject) Subject { return presencePrefix + s }
+
+// What a Presence says has happened since the one before.
+const (
+	PresenceJoin  = "join"
+	PresenceLeave = "leave"
+	PresenceState = "state" // members have joined and others have left, or nobody has
+)
+
+// Presence is who reads a subject, as the data of EventPresence and the value of PresenceBucket.
+type Presence struct {
+	Type    string           `json:"type"` // PresenceJoin, PresenceLeave or PresenceState
+	Subject string           `json:"subject"`
+	Count   int              `json:"count"`            // members, with and without a name
+	Members []PresenceMember `json:"members"`          // with a name, the longest here first; of more than 200, the newest
+	Joined  []string         `json:"joined,omitempty"` // names of members that have joined with this change
+	Left    []string         `json:"left,omitempty"`   // names of members that have left with this change
+}
+
+// PresenceMember is somebody who reads a subject, with any number of connections.
+type PresenceMember struct {
+	Name  string    `json:"name"`
+	User  bool      `json:"user,omitempty"` // a token names the member; else anybody may have taken the name
+	Since time.Time `json:"since"`
+}
+
+// membersOf returns whose members a message holds, if they are to be told.
+func (f Framing) membersOf(m *Message) (subject string, is bool) {
+	if !f.Presence {
+		return "", false
+	}
+	return strings.CutPrefix(m.Subject, presencePrefix)
+}
+
+// members encodes the value of a subject, without what only bridges need. The deletion of the key means that the last member has left.
+func (f Framing) members(of string, m *Message) []byte {
+	var members Presence
+	if m.Deleted || json.Unmarshal(m.Data, &members) != nil {
+		members = Presence{Type: PresenceLeave}
+	}
+	members.Subject = of
+	if members.Members == nil {
+		members.Members = []PresenceMember{}
+	}
+	return f.control(EventPresence, members, m.Position.String())
+}
+
+// asked returns the subjects of a connection that its client named.
+func (f Framing) asked(subjects []Subject) []Subject {
+	if !f.Presence {
+		return subjects
+	}
+	asked := make([]Subject, len(subjects))
+	for i, s := range subjects {
+		asked[i] = Subject(strings.TrimPrefix(string(s), presencePrefix))
+	}
+	slices.Sort(asked)
+	return slices.Compact(asked)
+}
+
+// holdsMembers reports whether all messages of a part are members of subjects, and told as such.
+func (f *Feed) holdsMembers(part int) bool {
+	return f.key.framing.Presence && !slices.ContainsFunc(f.parts[part].Subjects, func(s Subject) bool { return !strings.HasPrefix(string(s), presencePrefix) })
+}
+
+// judgeMembers is judge for a part that holds members. Each value tells all there is to know, so that no client misses anything: if it
+// cannot continue, it begins with the newest values.
+func (r *Reader) judgeMembers(part int, after ID) (verdict, bool) {
+	if at, has := after.in(r.feed.parts[part].At.Epoch); has {
+		v, known := r.judgeKnown(part, at, Since{})
+		if !known || v.gap == "" && v.reset == "" {
+			return v, known
+		}
+	}
+	begin, known := r.beginAt(part, Since{Kind: SinceLast})
+	return verdict{standing: begin}, known
+}
+
+// mayMiss reports whether a client may have missed messages of a position that the feed has no part for. It has missed nothing if the
+// position is one among members, whose bucket was made anew.
+func (f *Feed) mayMiss(at Position) bool {
+	if f.of(at) >= 0 {
+		return false
+	}
+	for i := range f.parts {
+		if sameLog(at.Epoch, f.parts[i].At.Epoch) && f.holdsMembers(i) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,353 @@
+package presence_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/presence"
+)
+
+// settle is longer than anything takes while all is well: the grace, a write, a conflict.
+const settle = 8 * time.Second
+
+func expect(t *testing.T, b *bucket, subject string, names ...string) {
+	t.Helper()
+	if got := b.names(subject); !slices.Equal(got, names) {
+		t.Errorf("after %v on %s: %v; want %v", time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), subject, got, names)
+	}
+}
+
+// TestJoinAndLeave: a member is listed at once, and leaves five seconds after its last connection; the last to leave deletes the key.
+func TestJoinAndLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		time.Sleep(time.Second)
+		ada := n.join("chat.room1", "Ada")
+		time.Sleep(300 * time.Millisecond)
+		expect(t, b, "chat.room1", "Ada")
+		if s := b.state("chat.room1"); s.Type != bridge.PresenceJoin || s.Count != 1 || s.Members[0].Since.IsZero() || s.Members[0].User {
+			t.Errorf("the state of one member is %+v", s)
+		}
+		ben := n.join("chat.room1", "Ben")
+		time.Sleep(settle)
+		expect(t, b, "chat.room1", "Ada", "Ben")
+		ada()
+		time.Sleep(4900 * time.Millisecond)
+		expect(t, b, "chat.room1", "Ada", "Ben")
+		time.Sleep(500 * time.Millisecond)
+		expect(t, b, "chat.room1", "Ben")
+		if s := b.state("chat.room1"); s.Type != bridge.PresenceLeave || !slices.Equal(s.Left, []string{"Ada"}) {
+			t.Errorf("the state behind a leave is %+v", s)
+		}
+		ben()
+		time.Sleep(settle)
+		if e := b.keys["chat.room1"]; e.value != nil {
+			t.Errorf("the key of an empty room says %s", e.value)
+		}
+		if got := n.Stats(); got.Subjects != 0 || got.Members != 0 {
+			t.Errorf("after everybody has left: %+v", got)
+		}
+	})
+}
+
+// TestReloadIsNoLeave: a page that is loaded again neither leaves nor joins, with a name or without, however often.
+func TestReloadIsNoLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		leaveAda, leaveOther := n.join("chat.a", "Ada"), n.join("chat.a", "")
+		time.Sleep(settle)
+		before := len(b.states)
+		for range 10 {
+			leaveAda()
+			leaveOther()
+			time.Sleep(3 * time.Second)
+			leaveAda, leaveOther = n.join("chat.a", "Ada"), n.join("chat.a", "")
+			time.Sleep(time.Second)
+		}
+		time.Sleep(settle)
+		if now := b.states[before:]; len(now) > 0 {
+			t.Errorf("reloads were told: %+v", now)
+		}
+		if s := b.state("chat.a"); s.Count != 2 {
+			t.Errorf("count %d; want 2", s.Count)
+		}
+		leaveAda()
+		leaveOther()
+		time.Sleep(settle)
+		if e := b.keys["chat.a"]; e.value != nil {
+			t.Errorf("somebody stays: %s", e.value)
+		}
+	})
+}
+
+// TestOnePersonIsOneMember: three tabs on two bridges are one member; two people of one name are two.
+func TestOnePersonIsOneMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer one.Close()
+		defer two.Close()
+		leave := []func(){one.join("chat.a", "Ada"), one.join("chat.a", "Ada"), two.join("chat.a", "Ada")}
+		alice := two.Join([]bridge.Subject{"chat.a"}, presence.Who{Name: "Ada", Sub: "alice"})
+		time.Sleep(settle)
+		expect(t, b, "chat.a", "Ada", "Ada")
+		if s := b.state("chat.a"); s.Count != 2 || s.Members[0].User == s.Members[1].User {
+			t.Errorf("the state is %+v", s)
+		}
+		alice()
+		for _, leave := range leave {
+			expect(t, b, "chat.a", b.names("chat.a")...)
+			if !slices.Contains(b.names("chat.a"), "Ada") {
+				t.Error("Ada left with a tab open")
+			}
+			leave()
+			time.Sleep(settle)
+		}
+		expect(t, b, "chat.a")
+		if got := strings.Join(b.events(), ", "); strings.Count(got, "join Ada") != 2 || strings.Count(got, "leave Ada") > 1 {
+			t.Errorf("told: %s", got) // the last leave is the deletion of the key
+		}
+	})
+}
+
+// TestOthersAreNoMembers: no filter and no subject outside has members, nor do keys of leases.
+func TestOthersAreNoMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		n.Join([]bridge.Subject{"chat.*", "time.now", "_lease.x"}, presence.Who{Name: "Ada"})()
+		time.Sleep(settle)
+		if len(b.states) > 0 {
+			t.Errorf("told: %+v", b.states)
+		}
+	})
+}
+
+// TestKilledBridge: its members are gone within 30 seconds, and nobody else flickers.
+func TestKilledBridge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer two.Close()
+		one.join("chat.a", "Ada")
+		one.join("chat.b", "Ada")
+		two.join("chat.a", "Ben")
+		time.Sleep(time.Minute)
+		one.kill()
+		time.Sleep(30 * time.Second)
+		expect(t, b, "chat.a", "Ben")
+		expect(t, b, "chat.b")
+		if got := strings.Join(b.events(), ", "); strings.Contains(got, "leave Ben") {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
+
+// TestClosedBridge: clients that find another bridge within a moment have not left.
+func TestClosedBridge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer two.Close()
+		leaveAda, leaveBen := one.join("chat.a", "Ada"), one.join("chat.a", "Ben")
+		time.Sleep(time.Minute)
+		leaveAda()
+		leaveBen()
+		two.join("chat.a", "Ada")
+		one.Close()
+		time.Sleep(20 * time.Second)
+		expect(t, b, "chat.a", "Ada")
+		if got := strings.Join(b.events(), ", "); got != "join Ada, join Ben, leave Ben" && got != "join Ben, join Ada, leave Ben" {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
+
+// TestBridgeStartsAnew: what a killed bridge has left behind goes, also if no other bridge has seen it.
+func TestBridgeStartsAnew(t *testing.T) {
+	for _, away := range []time.Duration{time.Second, time.Hour} {
+		t.Run(away.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				one := open(t, b)
+				one.join("chat.a", "Ada")
+				one.join("chat.a", "Ben")
+				time.Sleep(time.Minute)
+				one.kill()
+				time.Sleep(away)
+				two := open(t, b)
+				defer two.Close()
+				two.join("chat.a", "Ada")
+				time.Sleep(30 * time.Second)
+				expect(t, b, "chat.a", "Ada")
+			})
+		})
+	}
+}
+
+// TestBridgeIsCutOff: for five seconds nobody notices; for a minute its members leave, and come back with it.
+func TestBridgeIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer one.Close()
+		defer two.Close()
+		one.join("chat.a", "Ada")
+		two.join("chat.a", "Ben")
+		time.Sleep(time.Minute)
+		told := len(b.states)
+		one.link.cut(true)
+		time.Sleep(5 * time.Second)
+		one.link.cut(false)
+		time.Sleep(time.Minute)
+		if now := b.states[told:]; len(now) > 0 {
+			t.Errorf("a cut of five seconds was told: %+v", now)
+		}
+		since := b.state("chat.a").Members
+		one.link.cut(true)
+		time.Sleep(time.Minute)
+		expect(t, b, "chat.a", "Ben")
+		one.link.cut(false)
+		time.Sleep(10 * time.Second)
+		expect(t, b, "chat.a", "Ada", "Ben")
+		if s := b.state("chat.a"); s.Type != bridge.PresenceJoin || s.Members[0].Since != since[0].Since {
+			t.Errorf("after a minute: %+v, and before: %+v", s, since)
+		}
+	})
+}
+
+// TestNATSIsAway: after an outage that all bridges saw, nobody leaves, although every lease is gone.
+func TestNATSIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		nodes := []*node{open(t, b), open(t, b), open(t, b)}
+		for i, n := range nodes {
+			defer n.Close()
+			n.join("chat.a", fmt.Sprint("member", i))
+		}
+		time.Sleep(time.Minute)
+		told := len(b.states)
+		for _, n := range nodes {
+			n.link.cut(true)
+		}
+		time.Sleep(time.Minute)
+		for _, n := range nodes {
+			time.Sleep(2 * time.Second)
+			n.link.cut(false)
+		}
+		time.Sleep(time.Minute)
+		if now := b.states[told:]; len(now) > 0 {
+			t.Errorf("an outage was told: %+v", now)
+		}
+	})
+}
+
+// TestBucketIsDeleted: everybody who is here is listed again.
+func TestBucketIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		n.join("chat.a", "Ada")
+		time.Sleep(time.Minute)
+		n.link.cut(true)
+		time.Sleep(10 * time.Second)
+		b.mu.Lock()
+		b.keys = map[string]entry{}
+		b.mu.Unlock()
+		n.link.cut(false)
+		time.Sleep(10 * time.Second)
+		expect(t, b, "chat.a", "Ada")
+	})
+}
+
+// TestWithoutBucket: a bridge lists its own members as long as there cannot be a bucket, and shares them as soon as there is one.
+func TestWithoutBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		n.link.refuse(fmt.Errorf("no JetStream: %w", presence.ErrAbsent))
+		n.join("chat.a", "Ada")
+		time.Sleep(settle)
+		expect(t, n.own.bucket, "chat.a", "Ada")
+		n.link.refuse(nil)
+		time.Sleep(40 * time.Second)
+		expect(t, b, "chat.a", "Ada")
+	})
+}
+
+// TestWritesAreFew: a room that comes and goes is written at most four times a second, and less often the larger it is.
+func TestWritesAreFew(t *testing.T) {
+	for _, test := range []struct{ members, most int }{{100, 42}, {2_000, 9}, {20_000, 4}} {
+		t.Run(fmt.Sprint(test.members), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				n := open(t, b)
+				defer n.Close()
+				for i := range test.members {
+					n.join("chat.a", fmt.Sprint("member", i))
+				}
+				time.Sleep(time.Minute)
+				before := b.writes["chat.a"]
+				for i := range 1000 {
+					n.join("chat.a", fmt.Sprint("another", i))()
+					time.Sleep(10 * time.Millisecond)
+				}
+				if wrote := b.writes["chat.a"] - before; wrote < 1 && test.members < 2000 || wrote > test.most {
+					t.Errorf("%d writes in ten seconds; want %d at most", wrote, test.most)
+				}
+				time.Sleep(2 * time.Minute)
+				s := b.state("chat.a")
+				value := b.keys["chat.a"].value
+				if s.Count != test.members || len(s.Members) != min(test.members, presence.MaxNames) || len(value) > 40_000 {
+					t.Errorf("count %d with %d names in %d bytes", s.Count, len(s.Members), len(value))
+				}
+			})
+		})
+	}
+}
+
+// TestForeignValues: what somebody else has written into the bucket does no harm.
+func TestForeignValues(t *testing.T) {
+	for _, value := range []string{"", "hello", "null", `{"members":[{}]}`, `{"members":[{"name":"x","bridges":["gone"]}],"bridges":{"gone":{"members":1}}}`, `{"bridges":null,"count":-1}`} {
+		t.Run(value, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				b.keys["chat.a"] = entry{value: []byte(value), revision: 7}
+				n := open(t, b)
+				defer n.Close()
+				n.join("chat.a", "Ada")
+				time.Sleep(time.Minute)
+				expect(t, b, "chat.a", "Ada")
+				if s := b.state("chat.a"); s.Count != 1 {
+					t.Errorf("count %d; want 1", s.Count)
+				}
+			})
+		})
+	}
+}
+
+// FuzzCleanName: a name that is accepted is short, printable and without blanks around it.
+func FuzzCleanName(f *testing.F) {
+	for _, name := range []string{"", " Ada ", "李雷", "a\nb", "\xff", strings.Repeat("x", 65), "\u202e", "a\u00a0b"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		got, err := presence.CleanName(name)
+		again, err2 := presence.CleanName(got)
+		if err == nil && (len(got) > 64 || strings.TrimSpace(got) != got || strings.ContainsAny(got, "\n\r\x00\u202e") || again != got || err2 != nil) {
+			t.Errorf("%q became %q", name, got)
+		}
+	})
+}
