@@ -33,6 +33,8 @@ type Framing struct {
 	// Presence makes an EventPresence of each message that holds the members of a subject (`?presence=1`). Events are as without it for
 	// all others.
 	Presence bool
+
+	initial bool // these members are those at the beginning of a connection
 }
 
 // framings counts the values of Framing without Presence.

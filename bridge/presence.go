@@ -24,7 +24,7 @@ const (
 
 // Presence is who reads a subject, as the data of EventPresence and the value of PresenceBucket.
 type Presence struct {
-	Type    string           `json:"type"` // PresenceJoin, PresenceLeave or PresenceState
+	Type    string           `json:"type,omitempty"` // PresenceJoin, PresenceLeave or PresenceState
 	Subject string           `json:"subject"`
 	Count   int              `json:"count"`            // members, with and without a name
 	Members []PresenceMember `json:"members"`          // with a name, the longest here first; of more than 200, the newest
@@ -37,6 +37,18 @@ type PresenceMember struct {
 	Name  string    `json:"name"`
 	User  bool      `json:"user,omitempty"` // a token names the member; else anybody may have taken the name
 	Since time.Time `json:"since"`
+}
+
+// asState returns who is there, without what has happened before.
+func (p Presence) asState() Presence {
+	p.Type, p.Joined, p.Left = PresenceState, nil, nil
+	return p
+}
+
+// initially returns the framing of the newest values, with which a connection begins.
+func (f Framing) initially() Framing {
+	f.initial = f.Presence
+	return f
 }
 
 // membersOf returns whose members a message holds, if they are to be told.
@@ -52,6 +64,9 @@ func (f Framing) members(of string, m *Message) []byte {
 	var members Presence
 	if m.Deleted || json.Unmarshal(m.Data, &members) != nil {
 		members = Presence{Type: PresenceLeave}
+	}
+	if f.initial {
+		members = members.asState()
 	}
 	members.Subject = of
 	if members.Members == nil {

@@ -44,6 +44,8 @@ type resume struct {
 	// was told nothing yet.
 	left *Feed
 	have []standing
+
+	members func() []Presence // to tell at the beginning; may be nil
 }
 
 // Greet lets the first event tell how long the client is to wait before it reconnects, and how long a silence is at most.
@@ -51,6 +53,10 @@ type resume struct {
 func (r *Reader) Greet(retry, heartbeat time.Duration) {
 	r.resume.greeting = greeting{retry: retry, heartbeat: heartbeat}
 }
+
+// Begin makes members tell who is there, when the connection begins: for subjects whose members no stream holds. It is called before Next,
+// if at all.
+func (r *Reader) Begin(members func() []Presence) { r.resume.members = members }
 
 // arrive notes where the feed stands: that is where a client begins who asks for what is new.
 func (r *Reader) arrive() {
@@ -175,9 +181,15 @@ func (r *Reader) fill(out *output) {
 
 // tell puts where the connection continues, or reports that this is not known yet.
 func (r *Reader) tell(out *output) bool {
+	members := r.resume.members
 	event, known := r.open()
 	if event != nil {
 		out.put(event)
+	}
+	if known && members != nil {
+		for _, m := range members() {
+			out.put(r.feed.key.framing.control(EventPresence, m.asState(), ""))
+		}
 	}
 	return known
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,6 +43,14 @@ func acceptsLines(r *http.Request) bool {
 		return lines.weight > 0 && lines.closeness > events.closeness
 	}
 	return lines.weight > events.weight
+}
+
+// acceptsEvents reports whether a client names server-sent events among what it accepts, as EventSource does.
+func acceptsEvents(r *http.Request) bool {
+	return slices.ContainsFunc(splitAccept(r.Header.Values("Accept")), func(part string) bool {
+		media, _, err := mime.ParseMediaType(part)
+		return err == nil && media == typeEvents
+	})
 }
 
 // consider takes a range of the header into account for a media type.

@@ -40,7 +40,10 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if request.poll > 0 {
 		return a.poll(w, r, t, request)
 	}
-	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
+	if t.members && acceptsDocument(r, &request) {
+		return a.memberList(w, r, &t, &request)
+	}
+	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
 		// The account waits for too much already, or the hub is closed: the bridge is all but gone, and its clients must not take
 		// that for the end.
@@ -48,9 +51,14 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		return nil
 	}
 	reader.Limit(request.most)
+	request.members.begin(reader, a.config.Presence, t.subjects)
 	a.streamHeaders(w, request.framing)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free))
+	leave := a.join(&t, request.members, request.caller)
+	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, func() {
+		leave()
+		free()
+	}))
 	return nil
 }
 
@@ -167,6 +175,7 @@ type request struct {
 	caller  bridge.Caller
 	poll    int // how many messages to answer with; 0 for a connection that stays
 	most    int // how many bytes the event of a message may have; 0 for any number
+	members membership
 }
 
 // readRequest checks what a GET asks for, in the order that the package promises, and puts the caller's claims into the
@@ -183,6 +192,11 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
+	members, err := readMembership(query, t)
+	if err != nil {
+		return request{}, err
+	}
+	framing.Presence = members.isTold
 	resume, err := readResume(r, query)
 	if err != nil {
 		return request{}, err
@@ -207,7 +221,10 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if err == nil {
 		err = a.maySubscribe(t, caller)
 	}
-	return request{framing, resume, caller, poll, most}, err
+	if err == nil {
+		err = a.checkMembers(t, members)
+	}
+	return request{framing, resume, caller, poll, most, members}, err
 }
 
 // maySubscribe checks whether a caller may read the target, and puts its claims into it.

@@ -13,6 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/presence"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -35,14 +36,15 @@ const (
 
 // Bridge is an http.Handler whose GETs read NATS subjects, and whose POSTs publish.
 type Bridge struct {
-	options Options
-	source  *source.Source
-	own     own // where the bridge's own buckets are, if they are elsewhere
-	hub     *bridge.Hub
-	outlet  *outlet.Outlet
-	places  *outlet.Places
-	auth    *auth.Auth // nil where no tokens are taken
-	api     *httpapi.API
+	options  Options
+	source   *source.Source
+	own      own // where the bridge's own buckets are, if they are elsewhere
+	hub      *bridge.Hub
+	outlet   *outlet.Outlet
+	places   *outlet.Places
+	auth     *auth.Auth        // nil where no tokens are taken
+	presence *presence.Tracker // nil if nobody's members are kept
+	api      *httpapi.API
 
 	drained sync.Once
 	closed  sync.Once
@@ -59,7 +61,7 @@ func Open(nc *nats.Conn, options Options) (*Bridge, error) {
 		return nil, fmt.Errorf("open a bridge: %w", err)
 	}
 	b := &Bridge{options: options, done: make(chan struct{})}
-	for _, open := range []func() error{b.openSource, b.openOwn, b.openConnections, b.openTokens} {
+	for _, open := range []func() error{b.openSource, b.openOwn, b.openConnections, b.openTokens, b.openPresence} {
 		if err := open(); err != nil {
 			b.Close()
 			return nil, fmt.Errorf("open a bridge: %w", err)
@@ -126,6 +128,9 @@ func (b *Bridge) openAPI() {
 	if b.auth != nil {
 		config.Auth, config.Cookie = b.auth, o.Cookie
 	}
+	if b.presence != nil {
+		config.Presence = b.presence
+	}
 	b.api = httpapi.New(config)
 }
 
@@ -185,6 +190,9 @@ func (b *Bridge) close() {
 	}
 	if b.outlet != nil {
 		b.outlet.Close()
+	}
+	if b.presence != nil {
+		b.presence.Close()
 	}
 	if b.auth != nil {
 		b.auth.Close()

@@ -45,7 +45,7 @@ func (b *bucket) put(key string, value []byte, revision uint64, ttl time.Duratio
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.get(key).revision != revision {
-		return 0, presence.ErrConflict
+		return 0, bridge.ErrConflict
 	}
 	b.last++
 	e := entry{value, b.last, time.Time{}}
@@ -190,12 +190,15 @@ func (l *link) List(ctx context.Context, filter bridge.Subject) (map[string][]by
 type node struct {
 	*presence.Tracker
 	link *link
-	own  *link
+	told chan bridge.Presence // to the readers of this bridge alone
 }
 
 func open(t *testing.T, b *bucket) *node {
-	n := &node{link: &link{bucket: b}, own: &link{bucket: newBucket()}}
-	n.Tracker = presence.Open(presence.Config{Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Own: n.own, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	n := &node{link: &link{bucket: b}, told: make(chan bridge.Presence, 1000)}
+	n.Tracker = presence.Open(presence.Config{
+		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Tell: func(_ bridge.Subject, members bridge.Presence) { n.told <- members },
+	})
 	return n
 }
 
@@ -206,5 +209,5 @@ func (n *node) kill() {
 }
 
 func (n *node) join(subject, name string) (leave func()) {
-	return n.Join([]bridge.Subject{bridge.Subject(subject)}, presence.Who{Name: name})
+	return n.Join([]bridge.Subject{bridge.Subject(subject)}, name, "")
 }

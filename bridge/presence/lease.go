@@ -80,7 +80,7 @@ func (t *Tracker) choose(ctx context.Context) (Store, error) {
 	t.mu.Lock()
 	store, looked := t.store, t.lease.looked
 	t.mu.Unlock()
-	isOwn := store != nil && store == t.config.Own
+	isOwn := store == t.own
 	if store != nil && (!isOwn || time.Since(looked) < absentInterval) {
 		return store, nil
 	}
@@ -88,14 +88,14 @@ func (t *Tracker) choose(ctx context.Context) (Store, error) {
 	switch {
 	case err == nil:
 		return t.config.Shared, nil
-	case errors.Is(err, ErrAbsent):
+	case errors.Is(err, bridge.ErrNoBucket):
 		t.mu.Lock()
 		t.lease.looked = time.Now()
 		t.mu.Unlock()
 		if !isOwn {
 			t.config.Log.Warn("members are told of this bridge alone", "reason", err)
 		}
-		return t.config.Own, nil
+		return t.own, nil
 	default:
 		return nil, fmt.Errorf("prepare the bucket %s: %w", bridge.PresenceBucket, err)
 	}

@@ -46,8 +46,8 @@ func newRoom(subject bridge.Subject) *room {
 }
 
 // enter adds a connection. It reports whether that changes who is here.
-func (r *room) enter(who Who, now time.Time) bool {
-	if who.Name == "" {
+func (r *room) enter(w who, now time.Time) bool {
+	if w.name == "" {
 		if r.pardons < r.absent {
 			r.pardons++
 			return false
@@ -55,24 +55,24 @@ func (r *room) enter(who Who, now time.Time) bool {
 		r.unnamed++
 		return true
 	}
-	key := identify(who.Sub, who.Name)
+	key := identify(w.sub, w.name)
 	if had := r.members[key]; had != nil {
 		had.connections++
 		return false
 	}
-	named := bridge.PresenceMember{Name: who.Name, User: who.Sub != "", Since: now.UTC().Truncate(time.Millisecond)}
-	r.members[key] = &member{Member: Member{PresenceMember: named, Sub: who.Sub}, connections: 1}
+	named := bridge.PresenceMember{Name: w.name, User: w.sub != "", Since: now.UTC().Truncate(time.Millisecond)}
+	r.members[key] = &member{Member: Member{PresenceMember: named, Sub: w.sub}, connections: 1}
 	return true
 }
 
 // exit removes a connection. If it was the member's last, the member leaves at that time, unless it comes back.
-func (r *room) exit(who Who, at time.Time) {
-	if who.Name == "" {
+func (r *room) exit(w who, at time.Time) {
+	if w.name == "" {
 		r.absent++
 		r.leaving = append(r.leaving, leave{at: at})
 		return
 	}
-	key := identify(who.Sub, who.Name)
+	key := identify(w.sub, w.name)
 	had := r.members[key]
 	had.connections--
 	if had.connections == 0 {

@@ -16,13 +16,13 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Store is the bucket. Errors other than ErrConflict and ErrAbsent mean that it cannot be said what became of the call.
+// Store is the bucket. Errors other than bridge.ErrConflict and bridge.ErrNoBucket mean that nobody knows what became of the call.
 type Store interface {
-	// Prepare makes the bucket, if there is none. The error wraps ErrAbsent if there cannot be one.
+	// Prepare makes the bucket, if there is none. The error wraps bridge.ErrNoBucket if there cannot be one.
 	Prepare(ctx context.Context) error
 	// Get returns the value of a key, as the stream's leader has it, and its revision; 0 if there is no value.
 	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
-	// Put writes a value that is removed after ttl, 0 for never, if the newest value has that revision.
+	// Put writes a value that is removed after ttl, 0 for never, if the newest has that revision; else the error wraps bridge.ErrConflict, as that of Delete.
 	Put(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error)
 	// Delete removes a value if it has that revision.
 	Delete(ctx context.Context, key string, revision uint64) error
@@ -30,20 +30,13 @@ type Store interface {
 	List(ctx context.Context, filter bridge.Subject) (map[string][]byte, error)
 }
 
-// What a Store's errors wrap.
-var (
-	// ErrConflict means that the newest value has another revision.
-	ErrConflict = errors.New("the key was written by somebody else")
-	// ErrAbsent means that there is no bucket, and that none can be made.
-	ErrAbsent = errors.New("there is no bucket for members")
-)
-
 // Config says whose members are kept, and where.
 type Config struct {
 	Subjects []bridge.Subject // filters: the members of all subjects within them are kept
 	Shared   Store            // of all bridges
-	Own      Store            // of this bridge alone, for as long as there cannot be a Shared one
-	Log      *slog.Logger
+	// Tell tells the readers of this bridge who is on a subject, for as long as there is no Shared bucket.
+	Tell func(bridge.Subject, bridge.Presence)
+	Log  *slog.Logger
 }
 
 const (
@@ -59,15 +52,11 @@ const (
 	mostWrites = 16
 	// patience is how long the store may take for one call.
 	patience = 5 * time.Second
-	// MaxNameBytes bounds the name of a member.
-	MaxNameBytes = 64
 )
 
-// Who is somebody who opens a connection.
-type Who struct {
-	Name string // empty: the connection is counted, and nobody named
-	Sub  string // of the token; empty if the name is anybody's
-}
+// who is somebody who opens a connection. Without a name, the connection is counted, and nobody named. Without a sub, the name is
+// anybody's.
+type who struct{ name, sub string }
 
 // Tracker keeps the members that this bridge has.
 type Tracker struct {
@@ -80,6 +69,8 @@ type Tracker struct {
 	writes chan struct{} // holds one for each write
 	fails  rate.Sometimes
 	stats  counters
+
+	own *own
 
 	mu       sync.Mutex
 	rooms    map[bridge.Subject]*room
@@ -97,6 +88,7 @@ func Open(config Config) *Tracker {
 		writes: make(chan struct{}, mostWrites),
 		fails:  rate.Sometimes{First: 3, Interval: time.Minute},
 		rooms:  map[bridge.Subject]*room{},
+		own:    newOwn(config.Tell),
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())
 	t.runs.Go(t.run)
@@ -117,36 +109,55 @@ func (t *Tracker) Covers(subject bridge.Subject) bool {
 		slices.ContainsFunc(t.config.Subjects, func(f bridge.Subject) bool { return f.Covers(subject) })
 }
 
-// Join adds a connection to subjects, as far as their members are kept, until leave is called, which must be once.
-func (t *Tracker) Join(subjects []bridge.Subject, who Who) (leave func()) {
+// Overlaps reports whether the members of any subject within a filter are kept.
+func (t *Tracker) Overlaps(filter bridge.Subject) bool {
+	return slices.ContainsFunc(t.config.Subjects, filter.Overlaps)
+}
+
+// Join adds a connection to those of the subjects whose members are kept, until leave is called, which must be once. sub is the caller's,
+// by its token; without it the name may be anybody's. Without a name, the connection is counted, and nobody named.
+func (t *Tracker) Join(subjects []bridge.Subject, name, sub string) (leave func()) {
 	kept := slices.DeleteFunc(slices.Clone(subjects), func(s bridge.Subject) bool { return !t.Covers(s) })
+	slices.Sort(kept)
+	kept = slices.Compact(kept)
 	if len(kept) == 0 {
 		return func() {}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
+	w, now := who{name, sub}, time.Now()
 	for _, subject := range kept {
 		r := t.rooms[subject]
 		if r == nil {
 			r = newRoom(subject)
 			t.rooms[subject] = r
 		}
-		r.isChanged = r.enter(who, now) || r.isChanged
+		r.isChanged = r.enter(w, now) || r.isChanged
 		t.plan(r)
 	}
-	return func() { t.leave(kept, who) }
+	return func() { t.leave(kept, w) }
 }
 
-func (t *Tracker) leave(subjects []bridge.Subject, who Who) {
+func (t *Tracker) leave(subjects []bridge.Subject, w who) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := time.Now().Add(grace)
 	for _, subject := range subjects {
 		r := t.rooms[subject]
-		r.exit(who, at)
+		r.exit(w, at)
 		t.plan(r)
 	}
+}
+
+// Own returns who is on a subject, as far as this bridge knows, if there is no bucket that all bridges share.
+func (t *Tracker) Own(subject bridge.Subject) (members bridge.Presence, isOwn bool) {
+	t.mu.Lock()
+	isOwn = t.store == t.own
+	t.mu.Unlock()
+	if !isOwn {
+		return bridge.Presence{}, false
+	}
+	return t.own.members(subject), true
 }
 
 // plan puts a room into the schedule, at its time. The lock must be held.
@@ -270,7 +281,7 @@ func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (coun
 			pause(ctx, try)
 		}
 		count, err = t.writeOnce(ctx, store, subject, has)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, bridge.ErrConflict) {
 			break
 		}
 	}

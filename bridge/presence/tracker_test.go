@@ -97,7 +97,7 @@ func TestOnePersonIsOneMember(t *testing.T) {
 		defer one.Close()
 		defer two.Close()
 		leave := []func(){one.join("chat.a", "Ada"), one.join("chat.a", "Ada"), two.join("chat.a", "Ada")}
-		alice := two.Join([]bridge.Subject{"chat.a"}, presence.Who{Name: "Ada", Sub: "alice"})
+		alice := two.Join([]bridge.Subject{"chat.a"}, "Ada", "alice")
 		time.Sleep(settle)
 		expect(t, b, "chat.a", "Ada", "Ada")
 		if s := b.state("chat.a"); s.Count != 2 || s.Members[0].User == s.Members[1].User {
@@ -125,7 +125,7 @@ func TestOthersAreNoMembers(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
 		defer n.Close()
-		n.Join([]bridge.Subject{"chat.*", "time.now", "_lease.x"}, presence.Who{Name: "Ada"})()
+		n.Join([]bridge.Subject{"chat.*", "time.now", "_lease.x"}, "Ada", "")()
 		time.Sleep(settle)
 		if len(b.states) > 0 {
 			t.Errorf("told: %+v", b.states)
@@ -277,13 +277,18 @@ func TestWithoutBucket(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
 		defer n.Close()
-		n.link.refuse(fmt.Errorf("no JetStream: %w", presence.ErrAbsent))
+		n.link.refuse(fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket))
 		n.join("chat.a", "Ada")
 		time.Sleep(settle)
-		expect(t, n.own.bucket, "chat.a", "Ada")
+		if members, isOwn := n.Own("chat.a"); !isOwn || members.Count != 1 || members.Members[0].Name != "Ada" || len(n.told) != 1 {
+			t.Errorf("without a bucket: %+v, told %d times", members, len(n.told))
+		}
 		n.link.refuse(nil)
 		time.Sleep(40 * time.Second)
 		expect(t, b, "chat.a", "Ada")
+		if _, isOwn := n.Own("chat.a"); isOwn {
+			t.Error("the bucket is there, and is not used")
+		}
 	})
 }
 
@@ -336,18 +341,4 @@ func TestForeignValues(t *testing.T) {
 			})
 		})
 	}
-}
-
-// FuzzCleanName: a name that is accepted is short, printable and without blanks around it.
-func FuzzCleanName(f *testing.F) {
-	for _, name := range []string{"", " Ada ", "李雷", "a\nb", "\xff", strings.Repeat("x", 65), "\u202e", "a\u00a0b"} {
-		f.Add(name)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		got, err := presence.CleanName(name)
-		again, err2 := presence.CleanName(got)
-		if err == nil && (len(got) > 64 || strings.TrimSpace(got) != got || strings.ContainsAny(got, "\n\r\x00\u202e") || again != got || err2 != nil) {
-			t.Errorf("%q became %q", name, got)
-		}
-	})
 }

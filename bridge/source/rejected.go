@@ -18,6 +18,7 @@ var rejections = map[jetstream.ErrorCode]error{
 	10047: bridge.ErrFull,     // insufficient storage resources available
 	10054: bridge.ErrTooLarge, // message size exceeds maximum allowed: the stream's max_msg_size
 	10097: bridge.ErrTooLarge, // header size exceeds maximum allowed of 64k
+	10071: bridge.ErrConflict, // wrong last sequence
 	10109: bridge.ErrSealed,   // invalid operation on sealed stream
 }
 

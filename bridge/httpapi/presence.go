@@ -1,0 +1,228 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Presence keeps the members of subjects: those who have a connection open.
+type Presence interface {
+	// Overlaps reports whether the members of any subject within a filter are kept.
+	Overlaps(filter bridge.Subject) bool
+	// Join adds a connection to those of the subjects whose members are kept, until leave is called. sub is of the caller's token; without
+	// it the name may be anybody's, or empty.
+	Join(subjects []bridge.Subject, name, sub string) (leave func())
+	// Own returns the members of a subject where they are not kept at NATS; it reports false where they are.
+	Own(subject bridge.Subject) (members bridge.Presence, isOwn bool)
+}
+
+// errNoMembers: nobody keeps the members of what was asked for.
+var errNoMembers = errors.New("nobody keeps a list of who is there; the operator can add the subject to TAILWATER_PRESENCE")
+
+// membership is what a GET asks about members.
+type membership struct {
+	isTold   bool   // the connection is told who is there
+	isHidden bool   // its client is no member
+	name     string // of an anonymous client
+}
+
+// presencePath begins the paths below which the members of subjects are read.
+const presencePath = "/presence/"
+
+// presenceTarget returns the subject whose members a path names.
+func presenceTarget(path string) (t target, found bool) {
+	rest, found := strings.CutPrefix(path, presencePath)
+	if !found {
+		return target{}, false
+	}
+	subject, fits, err := bridge.Events.Resolve("/events/" + rest)
+	return target{subjects: []bridge.Subject{subject}, route: bridge.Events, named: true, members: true, err: err}, fits
+}
+
+// readMembership reads presence= and name=.
+func readMembership(query url.Values, t *target) (m membership, err error) {
+	switch presence := query.Get("presence"); presence {
+	case "":
+	case "1":
+		m.isTold = true
+	case "observe":
+		m.isTold, m.isHidden = true, true
+	default:
+		return m, fmt.Errorf("%w: presence=%.20s means nothing; use presence=1 to be told who is here, or presence=observe to be told and not be listed", errQuery, presence)
+	}
+	if t.members {
+		m.isTold, m.isHidden = true, true
+	}
+	m.name, err = memberName(query.Get("name"))
+	return m, err
+}
+
+// maxNameBytes bounds the name of a member.
+const maxNameBytes = 64
+
+// memberName returns a name without the blanks around it.
+func memberName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	switch {
+	case len(name) > maxNameBytes:
+		return "", fmt.Errorf("%w: name= has %d bytes; at most %d are allowed", errQuery, len(name), maxNameBytes)
+	case !isPrintable(name):
+		return "", fmt.Errorf("%w: name=%.40q holds characters that are not printable", errQuery, name)
+	}
+	return name, nil
+}
+
+func isPrintable(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// checkMembers refuses to tell of members that nobody keeps.
+func (a *API) checkMembers(t *target, m membership) error {
+	isKept := a.config.Presence != nil && slices.ContainsFunc(t.subjects, a.config.Presence.Overlaps)
+	switch {
+	case !m.isTold || isKept:
+		return nil
+	case t.members:
+		return errNoMembers
+	default:
+		return fmt.Errorf("%w: presence=%s: %w", errQuery, "1", errNoMembers)
+	}
+}
+
+// reading returns what a connection reads: its subjects, and who is there.
+func (t *target) reading(m membership) []bridge.Subject {
+	var subjects []bridge.Subject
+	if !t.members {
+		subjects = slices.Clone(t.subjects)
+	}
+	if m.isTold {
+		for _, s := range t.subjects {
+			subjects = append(subjects, bridge.PresenceOf(s))
+		}
+	}
+	return subjects
+}
+
+// begin makes a reader begin with the members that are not kept at NATS.
+func (m membership) begin(reader *bridge.Reader, keeper Presence, subjects []bridge.Subject) {
+	if !m.isTold {
+		return
+	}
+	reader.Begin(func() (all []bridge.Presence) {
+		for _, s := range subjects {
+			if own, isOwn := keeper.Own(s); isOwn {
+				all = append(all, own)
+			}
+		}
+		return all
+	})
+}
+
+// join lists the client of a connection, if it is to be. leave is called when the connection has ended.
+func (a *API) join(t *target, m membership, caller bridge.Caller) (leave func()) {
+	if a.config.Presence == nil || m.isHidden {
+		return func() {}
+	}
+	name := m.name
+	if !caller.Anonymous() {
+		name = nameOf(caller)
+	}
+	return a.config.Presence.Join(t.subjects, name, caller.Name)
+}
+
+// nameOf returns what a caller is called: as the token's claim `name` says, else by its `sub`.
+func nameOf(caller bridge.Caller) string {
+	if name, err := memberName(caller.Claims["name"]); err == nil && name != "" {
+		return name
+	}
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '�'
+	}, caller.Name)
+	for len(name) > maxNameBytes {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	return name
+}
+
+// acceptsDocument reports whether a request for members wants them once, as a JSON document.
+func acceptsDocument(r *http.Request, request *request) bool {
+	return request.poll == 0 && !acceptsLines(r) && !acceptsEvents(r)
+}
+
+// memberList answers who is there now.
+func (a *API) memberList(w http.ResponseWriter, r *http.Request, t *target, request *request) error {
+	subject := t.subjects[0]
+	if subject.Wild() {
+		return fmt.Errorf("%w: name one subject, or read the members of all as text/event-stream or with poll=1", errQuery)
+	}
+	members, isOwn := a.config.Presence.Own(subject)
+	if !isOwn {
+		var err error
+		if members, err = a.readMembers(r.Context(), subject, request.resume.Account); err != nil {
+			return fmt.Errorf("read who is on %s: %w", subject, err)
+		}
+	}
+	members.Type, members.Joined, members.Left = "", nil, nil // nothing has happened
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Add("Vary", "Accept")
+	text, err := json.Marshal(members)
+	if err != nil {
+		return fmt.Errorf("encode who is on %s: %w", subject, err)
+	}
+	_, _ = w.Write(append(text, '\n')) // a client that is gone needs no answer
+	return nil
+}
+
+// membersTimeout is how long the store may take until a request for members is answered that it cannot be read.
+const membersTimeout = 5 * time.Second
+
+// readMembers reads the value of a subject as a connection would.
+func (a *API) readMembers(ctx context.Context, subject bridge.Subject, account bridge.Account) (bridge.Presence, error) {
+	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
+	none := bridge.Presence{Subject: string(subject), Members: []bridge.PresenceMember{}}
+	framing := bridge.Framing{Format: bridge.Lines, Presence: true}
+	reader, err := a.config.Hub.Read([]bridge.Subject{bridge.PresenceOf(subject)}, framing, bridge.Resume{Sync: true, Account: account})
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", errBusy, err)
+	}
+	defer reader.Close()
+	found, more := none, bridge.NewSignal()
+	for !reader.Done() {
+		frames := reader.Next(nil, math.MaxInt, more)
+		for _, frame := range frames {
+			var event struct{ Event, Data string }
+			if json.Unmarshal(frame, &event) == nil && event.Event == bridge.EventPresence {
+				found = none
+				_ = json.Unmarshal([]byte(event.Data), &found) // the bridge has encoded it
+			}
+		}
+		if len(frames) > 0 {
+			continue
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return none, fmt.Errorf("%w: %w", bridge.ErrUnavailable, ctx.Err())
+		}
+	}
+	return found, nil
+}

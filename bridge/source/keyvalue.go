@@ -1,0 +1,137 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// KeyValue is a bucket that bridges write by compare-and-set.
+type KeyValue struct {
+	source   *Source
+	name     string
+	replicas int
+}
+
+// KeyValue returns the bucket of that name. If Prepare makes it, it has so many replicas.
+func (s *Source) KeyValue(name string, replicas int) *KeyValue {
+	return &KeyValue{s, name, max(1, replicas)}
+}
+
+func (k *KeyValue) stream() string { return "KV_" + k.name }
+func (k *KeyValue) subject(key string) bridge.Subject {
+	return bridge.Subject("$KV." + k.name + "." + key)
+}
+
+// markerTTL is how long it can be seen that a key was deleted. Rooms come and go: what is left of each must go as well.
+const markerTTL = 5 * time.Minute
+
+// Prepare makes the bucket, if there is none. It returns when messages for it are stored. The error wraps bridge.ErrNoBucket if there
+// cannot be one that does what is needed, and bridge.ErrUnavailable if that cannot be said now.
+func (k *KeyValue) Prepare(ctx context.Context) error {
+	t := k.source.table
+	var info jetstream.StreamInfo
+	err := t.call(ctx, askInfo+k.stream(), nil, &info)
+	if isNotFound(err) {
+		err = t.call(ctx, askCreate+k.stream(), k.config(), &info)
+		if err == nil {
+			t.log.Info("made the bucket " + k.name)
+			t.refresh()
+		}
+	}
+	switch {
+	case err != nil && (isAbsence(err) || isVerdict(err)):
+		return fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
+	case err != nil:
+		return fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+	case !info.Config.AllowMsgTTL:
+		return fmt.Errorf("%w: in the bucket %s, keys cannot have a time to live; delete the bucket, and the bridge makes it anew", bridge.ErrNoBucket, k.name)
+	}
+	return k.await(ctx)
+}
+
+// await waits until the source knows that the bucket's stream holds its keys.
+func (k *KeyValue) await(ctx context.Context) error {
+	for {
+		t := k.source.table
+		t.mu.Lock()
+		news := t.news
+		holder, known := t.find(k.subject(">"))
+		t.mu.Unlock()
+		if known && holder != nil && holder.name() == k.stream() {
+			return nil
+		}
+		if err := t.pause(ctx, news); err != nil {
+			return fmt.Errorf("%w: wait for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+		}
+	}
+}
+
+func (k *KeyValue) config() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: k.stream(), Description: "Who is here, by Tailwater, see TAILWATER_PRESENCE", Subjects: []string{string(k.subject(">"))},
+		Storage: jetstream.FileStorage, Replicas: k.replicas, Discard: jetstream.DiscardNew,
+		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: -1, MaxMsgsPerSubject: 1,
+		AllowDirect: true, DenyDelete: true, AllowRollup: true, AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL,
+	}
+}
+
+// Get returns the value of a key, as the leader has it, and its revision. A key without a value has nil, and one that was deleted a while
+// ago, or never written, the revision 0.
+func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
+	found, err := k.source.api.stored(ctx, k.stream(), msgGet{LastFor: k.subject(key)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: read the key %s: %w", bridge.ErrUnavailable, key, err)
+	}
+	if found.Seq == 0 || isDeleted(found.Header) {
+		return nil, found.Seq, nil
+	}
+	return append([]byte{}, found.Data...), found.Seq, nil
+}
+
+// isDeleted reports whether a stored message says that its key has no value.
+func isDeleted(block []byte) bool {
+	if len(block) == 0 {
+		return false
+	}
+	header, err := nats.DecodeHeadersMsg(block)
+	operation := header.Get(headerOperation)
+	return err == nil && (header.Get(headerMarker) != "" || operation == "DEL" || operation == "PURGE")
+}
+
+// Put writes a value, if the newest has that revision: else the error wraps bridge.ErrConflict. NATS removes the value after ttl, 0 for
+// never.
+func (k *KeyValue) Put(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error) {
+	header := map[string][]string{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)}}
+	if ttl > 0 {
+		header[jetstream.MsgTTLHeader] = []string{ttl.String()}
+	}
+	return k.publish(ctx, key, header, value)
+}
+
+// Delete removes a value, if it has that revision: else the error wraps bridge.ErrConflict.
+func (k *KeyValue) Delete(ctx context.Context, key string, revision uint64) error {
+	_, err := k.publish(ctx, key, map[string][]string{
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
+		jetstream.MsgTTLHeader:              {markerTTL.String()},
+		headerOperation:                     {"DEL"},
+	}, nil)
+	return err
+}
+
+func (k *KeyValue) publish(ctx context.Context, key string, header map[string][]string, value []byte) (uint64, error) {
+	receipt, err := k.source.Publish(ctx, k.subject(key), header, value)
+	switch {
+	case err != nil:
+		return 0, err
+	case receipt.Stream != k.stream():
+		return 0, fmt.Errorf("%w: the bucket %s is gone", bridge.ErrUnavailable, k.name)
+	}
+	return receipt.Position.Seq, nil
+}
