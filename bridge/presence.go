@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -65,7 +66,8 @@ func (f Framing) members(of string, m *Message) []byte {
 	if m.Deleted || json.Unmarshal(m.Data, &members) != nil {
 		members = Presence{Type: PresenceLeave}
 	}
-	if f.initial {
+	isKnown := slices.Contains([]string{PresenceJoin, PresenceLeave, PresenceState}, members.Type)
+	if f.initial || !isKnown {
 		members = members.asState()
 	}
 	members.Subject = of
@@ -88,34 +90,87 @@ func (f Framing) asked(subjects []Subject) []Subject {
 	return slices.Compact(asked)
 }
 
-// holdsMembers reports whether all messages of a part are members of subjects, and told as such.
-func (f *Feed) holdsMembers(part int) bool {
-	return f.key.framing.Presence && !slices.ContainsFunc(f.parts[part].Subjects, func(s Subject) bool { return !strings.HasPrefix(string(s), presencePrefix) })
+// brief encodes again a frame with the members of a subject, without their names: for a client to which the frame is too large.
+func (f Framing) brief(frame []byte, id ID) []byte {
+	var members Presence
+	if f.Format == Lines {
+		var event object
+		if json.Unmarshal(frame, &event) == nil && event.Data != nil {
+			_ = json.Unmarshal([]byte(*event.Data), &members) // this package has encoded it, as below
+		}
+	} else {
+		_, data, _ := bytes.Cut(frame, []byte("\ndata: "))
+		data, _, _ = bytes.Cut(data, []byte("\n"))
+		_ = json.Unmarshal(data, &members)
+	}
+	members.Members, members.Joined, members.Left = []PresenceMember{}, nil, nil
+	return f.control(EventPresence, members, id.String())
 }
 
-// judgeMembers is judge for a part that holds members. Each value tells all there is to know, so that no client misses anything: if it
-// cannot continue, it begins with the newest values.
+// areMembers reports whether the messages on all of these subjects are members. None is not known to be.
+func areMembers(subjects []Subject) bool {
+	return len(subjects) > 0 && !slices.ContainsFunc(subjects, func(s Subject) bool { return !strings.HasPrefix(string(s), presencePrefix) })
+}
+
+// isMembersOnly reports whether the feed holds nothing but members.
+func (f *Feed) isMembersOnly() bool { return f.key.framing.Presence && areMembers(f.subjects) }
+
+// judgeMembers is judge for a part that holds members. Each value tells all there is to know, so that no client misses anything. What
+// the feed's memory holds continues exactly; otherwise the newest values follow. The store is not asked what a client has missed: a key
+// that was deleted a while ago left nothing behind.
 func (r *Reader) judgeMembers(part int, after ID) (verdict, bool) {
-	if at, has := after.in(r.feed.parts[part].At.Epoch); has {
+	p := &r.feed.parts[part]
+	if at, has := after.in(p.At.Epoch); has && at.Seq >= p.floor.Seq && at.Seq <= p.end().Seq {
 		v, known := r.judgeKnown(part, at, Since{})
 		if !known || v.gap == "" && v.reset == "" {
 			return v, known
 		}
 	}
 	begin, known := r.beginAt(part, Since{Kind: SinceLast})
-	return verdict{standing: begin}, known
+	return verdict{standing: begin, isRenewed: len(r.resume.After) > 0 || r.resume.Malformed}, known
 }
 
-// mayMiss reports whether a client may have missed messages of a position that the feed has no part for. It has missed nothing if the
-// position is one among members, whose bucket was made anew.
-func (f *Feed) mayMiss(at Position) bool {
-	if f.of(at) >= 0 {
-		return false
-	}
-	for i := range f.parts {
-		if sameLog(at.Epoch, f.parts[i].At.Epoch) && f.holdsMembers(i) {
-			return false
+// mayMiss reports whether a client may have missed messages of a position that the feed has no part for. Of members it has not: if they
+// are read at all, their newest values follow.
+func (f *Feed) mayMiss(at Position) bool { return f.of(at) < 0 && !sameLog(at.Epoch, presenceEpoch) }
+
+// presenceEpoch is an epoch of the bucket's stream, whichever.
+var presenceEpoch = Epoch("KV_"+PresenceBucket, time.Time{})
+
+// nobody encodes, for subjects whose newest values follow, that nobody is there: a client that comes back may know of members that have
+// left meanwhile. Of a filter, it says that of all its subjects.
+func (r *Reader) nobody(verdicts []verdict) (events [][]byte) {
+	for i, v := range verdicts {
+		if !v.isRenewed {
+			continue
+		}
+		for _, s := range r.feed.parts[i].Subjects {
+			of := strings.TrimPrefix(string(s), presencePrefix)
+			events = append(events, r.feed.key.framing.control(EventPresence, Presence{Type: PresenceState, Subject: of, Members: []PresenceMember{}}, ""))
 		}
 	}
-	return true
+	return events
 }
+
+// ownMembers encodes who is there, if only this bridge knows it.
+func (r *Reader) ownMembers() (events [][]byte) {
+	f := r.feed
+	if !f.key.framing.Presence || f.hub.members == nil {
+		return nil
+	}
+	for _, s := range f.subjects {
+		of, isMembers := strings.CutPrefix(string(s), presencePrefix)
+		if !isMembers {
+			continue
+		}
+		for _, members := range f.hub.members(Subject(of)) {
+			events = append(events, f.key.framing.control(EventPresence, members.asState(), ""))
+		}
+	}
+	return events
+}
+
+// KeepMembers makes the hub tell the members of subjects that no stream holds, with EventPresence, at the beginning of a connection.
+// members returns those of a subject, or of all that a filter matches; none if a stream holds them. It must not wait for anything. It is
+// called before the first Read with Framing.Presence, if at all.
+func (h *Hub) KeepMembers(members func(Subject) []Presence) { h.members = members }

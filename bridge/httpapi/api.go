@@ -261,15 +261,12 @@ func (a *API) find(r *http.Request) (target, bool) {
 	if path == "/events" {
 		return a.several(r), true
 	}
-	if t, found := presenceTarget(path); found {
-		return t, true
-	}
 	for _, route := range a.routes {
 		if subject, fits, err := route.Resolve(path); fits {
 			return target{subjects: []bridge.Subject{subject}, route: route, named: route.IsEvents(), err: err}, true
 		}
 	}
-	return target{}, false
+	return a.presenceTarget(path)
 }
 
 // sentPath gives a path as it was sent. EscapedPath does not where the path holds a character that should have been

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,11 +22,9 @@ import (
 type Presence interface {
 	// Overlaps reports whether the members of any subject within a filter are kept.
 	Overlaps(filter bridge.Subject) bool
-	// Join adds a connection to those of the subjects whose members are kept, until leave is called. sub is of the caller's token; without
-	// it the name may be anybody's, or empty.
-	Join(subjects []bridge.Subject, name, sub string) (leave func())
-	// Own returns the members of a subject where they are not kept at NATS; it reports false where they are.
-	Own(subject bridge.Subject) (members bridge.Presence, isOwn bool)
+	// Join adds a connection to those of the subjects whose members are kept, until leave is called, which must be once. isDead says
+	// that the client has been gone for a while.
+	Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(isDead bool))
 }
 
 // errNoMembers: nobody keeps the members of what was asked for.
@@ -42,9 +41,9 @@ type membership struct {
 const presencePath = "/presence/"
 
 // presenceTarget returns the subject whose members a path names.
-func presenceTarget(path string) (t target, found bool) {
+func (a *API) presenceTarget(path string) (t target, found bool) {
 	rest, found := strings.CutPrefix(path, presencePath)
-	if !found {
+	if !found || a.config.Presence == nil {
 		return target{}, false
 	}
 	subject, fits, err := bridge.Events.Resolve("/events/" + rest)
@@ -72,9 +71,14 @@ func readMembership(query url.Values, t *target) (m membership, err error) {
 // maxNameBytes bounds the name of a member.
 const maxNameBytes = 64
 
-// memberName returns a name without the blanks around it.
+// memberName returns a name with plain blanks, and none around it.
 func memberName(name string) (string, error) {
-	name = strings.TrimSpace(name)
+	name = strings.TrimSpace(strings.Map(func(c rune) rune {
+		if unicode.Is(unicode.Zs, c) {
+			return ' '
+		}
+		return c
+	}, name))
 	switch {
 	case len(name) > maxNameBytes:
 		return "", fmt.Errorf("%w: name= has %d bytes; at most %d are allowed", errQuery, len(name), maxNameBytes)
@@ -84,8 +88,12 @@ func memberName(name string) (string, error) {
 	return name, nil
 }
 
+// joiners join what stands around them to one character: an emoji of several people, a letter of Persian or Hindi.
+const joiners = "\u200c\u200d"
+
 func isPrintable(name string) bool {
-	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+	return utf8.ValidString(name) && strings.Trim(name, joiners) == name &&
+		!strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) && !strings.ContainsRune(joiners, c) })
 }
 
 // checkMembers refuses to tell of members that nobody keeps.
@@ -97,7 +105,7 @@ func (a *API) checkMembers(t *target, m membership) error {
 	case t.members:
 		return errNoMembers
 	default:
-		return fmt.Errorf("%w: presence=%s: %w", errQuery, "1", errNoMembers)
+		return fmt.Errorf("%w: presence: %w", errQuery, errNoMembers)
 	}
 }
 
@@ -115,31 +123,17 @@ func (t *target) reading(m membership) []bridge.Subject {
 	return subjects
 }
 
-// begin makes a reader begin with the members that are not kept at NATS.
-func (m membership) begin(reader *bridge.Reader, keeper Presence, subjects []bridge.Subject) {
-	if !m.isTold {
-		return
-	}
-	reader.Begin(func() (all []bridge.Presence) {
-		for _, s := range subjects {
-			if own, isOwn := keeper.Own(s); isOwn {
-				all = append(all, own)
-			}
-		}
-		return all
-	})
-}
-
-// join lists the client of a connection, if it is to be. leave is called when the connection has ended.
-func (a *API) join(t *target, m membership, caller bridge.Caller) (leave func()) {
+// join lists the client of a connection, if it is to be. leave is called when the connection has ended; nil if it is not to be.
+func (a *API) join(t *target, request *request) (leave func(isDead bool)) {
+	m, caller := request.members, request.caller
 	if a.config.Presence == nil || m.isHidden {
-		return func() {}
+		return nil
 	}
 	name := m.name
 	if !caller.Anonymous() {
 		name = nameOf(caller)
 	}
-	return a.config.Presence.Join(t.subjects, name, caller.Name)
+	return a.config.Presence.Join(t.subjects, bridge.Visitor{Name: name, Sub: caller.Name, Account: request.resume.Account})
 }
 
 // nameOf returns what a caller is called: as the token's claim `name` says, else by its `sub`.
@@ -160,9 +154,9 @@ func nameOf(caller bridge.Caller) string {
 	return name
 }
 
-// acceptsDocument reports whether a request for members wants them once, as a JSON document.
-func acceptsDocument(r *http.Request, request *request) bool {
-	return request.poll == 0 && !acceptsLines(r) && !acceptsEvents(r)
+// isDocument reports whether a request for members wants them once, as a JSON document.
+func isDocument(r *http.Request, t *target, query url.Values) bool {
+	return t.members && query.Get("poll") == "" && !acceptsLines(r) && !prefersEvents(r)
 }
 
 // memberList answers who is there now.
@@ -171,23 +165,27 @@ func (a *API) memberList(w http.ResponseWriter, r *http.Request, t *target, requ
 	if subject.Wild() {
 		return fmt.Errorf("%w: name one subject, or read the members of all as text/event-stream or with poll=1", errQuery)
 	}
-	members, isOwn := a.config.Presence.Own(subject)
-	if !isOwn {
-		var err error
-		if members, err = a.readMembers(r.Context(), subject, request.resume.Account); err != nil {
-			return fmt.Errorf("read who is on %s: %w", subject, err)
-		}
+	end, ok := a.begin()
+	if !ok {
+		return errBusy
+	}
+	members, err := a.readMembers(r.Context(), subject, request.resume.Account)
+	end()
+	if err != nil {
+		return fmt.Errorf("read who is on %s: %w", subject, err)
 	}
 	members.Type, members.Joined, members.Left = "", nil, nil // nothing has happened
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
 	header.Add("Vary", "Accept")
-	text, err := json.Marshal(members)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(members); err != nil {
 		return fmt.Errorf("encode who is on %s: %w", subject, err)
 	}
-	_, _ = w.Write(append(text, '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(text.Bytes()) // a client that is gone needs no answer
 	return nil
 }
 

@@ -169,6 +169,9 @@ func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map
 func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {
 	b.drained.Do(func() {
 		b.api.Drain(time.Now().Add(delay + window))
+		if b.presence != nil {
+			b.presence.Drain()
+		}
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -24,9 +23,16 @@ func (b *Bridge) openPresence() error {
 		return nil
 	}
 	bucket := &members{b.source.KeyValue(bridge.PresenceBucket, b.options.Presence.Replicas), b.hub}
-	b.presence = presence.Open(presence.Config{Subjects: b.options.Presence.Subjects, Shared: bucket, Tell: b.tellMembers, Log: b.options.Log})
+	b.presence = presence.Open(presence.Config{
+		Subjects: b.options.Presence.Subjects, Shared: bucket, Tell: b.tellMembers, Most: placesEach * max(0, b.options.Limits.PerAddress),
+		Log: b.options.Log,
+	})
+	b.hub.KeepMembers(b.presence.Own)
 	return nil
 }
+
+// placesEach is how many places in lists an account may have for each connection of an address.
+const placesEach = 5
 
 // tellMembers tells the browsers of this bridge alone who is on a subject.
 func (b *Bridge) tellMembers(subject bridge.Subject, members bridge.Presence) {
@@ -44,21 +50,21 @@ type members struct {
 	hub *bridge.Hub
 }
 
-// List returns the newest value of every key that matches a filter. It reads the bucket as a browser would.
-func (m *members) List(ctx context.Context, filter bridge.Subject) (map[string][]byte, error) {
+// Each calls do with the newest value of every key that matches a filter. It reads the bucket as a browser would.
+func (m *members) Each(ctx context.Context, filter bridge.Subject, do func(key string, value []byte)) error {
 	reader, err := m.hub.Read([]bridge.Subject{bridge.PresenceOf(filter)}, bridge.Framing{Format: bridge.Lines},
 		bridge.Resume{Since: bridge.Since{Kind: bridge.SinceLast}})
 	if err != nil {
-		return nil, fmt.Errorf("read the bucket %s: %w", bridge.PresenceBucket, err)
+		return fmt.Errorf("read the bucket %s: %w", bridge.PresenceBucket, err)
 	}
 	defer reader.Close()
-	values, more := map[string][]byte{}, bridge.NewSignal()
+	more := bridge.NewSignal()
 	for !reader.Synced() {
-		frames := reader.Next(nil, math.MaxInt, more)
+		frames := reader.Next(nil, pageBytes, more)
 		for _, frame := range frames {
 			var event struct{ Subject, Data string }
 			if json.Unmarshal(frame, &event) == nil && event.Subject != "" {
-				values[strings.TrimPrefix(event.Subject, string(bridge.PresenceOf("")))] = []byte(event.Data)
+				do(strings.TrimPrefix(event.Subject, string(bridge.PresenceOf(""))), []byte(event.Data))
 			}
 		}
 		if len(frames) > 0 {
@@ -67,11 +73,14 @@ func (m *members) List(ctx context.Context, filter bridge.Subject) (map[string][
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: read the bucket %s: %w", bridge.ErrUnavailable, bridge.PresenceBucket, ctx.Err())
+			return fmt.Errorf("%w: read the bucket %s: %w", bridge.ErrUnavailable, bridge.PresenceBucket, ctx.Err())
 		}
 	}
 	if !reader.Stored() {
-		return nil, fmt.Errorf("%w: the bucket %s is gone", bridge.ErrUnavailable, bridge.PresenceBucket)
+		return fmt.Errorf("%w: the bucket %s is gone", bridge.ErrUnavailable, bridge.PresenceBucket)
 	}
-	return values, nil
+	return nil
 }
+
+// pageBytes is how much of the bucket is taken up at once.
+const pageBytes = 1 << 20

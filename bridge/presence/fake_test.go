@@ -74,6 +74,27 @@ func (b *bucket) state(subject string) presence.State {
 	return decode(b.get(subject).value)
 }
 
+// told returns every value of a subject, in order.
+func (b *bucket) told() []presence.State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.states)
+}
+
+// wrote returns how often a key was written.
+func (b *bucket) wrote(key string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.writes[key]
+}
+
+// value returns what the bucket has under a key.
+func (b *bucket) value(key string) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.get(key).value
+}
+
 // names returns who is on a subject.
 func (b *bucket) names(subject string) (names []string) {
 	state := b.state(subject)
@@ -105,7 +126,8 @@ type link struct {
 	mu      sync.Mutex
 	isCut   bool
 	isSlow  time.Duration
-	refuses error // Prepare's answer
+	values  time.Duration // for which it reads the values of all subjects
+	refuses error         // Prepare's answer
 }
 
 var errCut = errors.New("the link is cut")
@@ -129,6 +151,18 @@ func (l *link) cut(is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.isCut = is
+}
+
+func (l *link) slow(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isSlow = d
+}
+
+func (l *link) slowValues(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.values = d
 }
 
 func (l *link) refuse(err error) {
@@ -171,19 +205,28 @@ func (l *link) Delete(ctx context.Context, key string, revision uint64) error {
 	return err
 }
 
-func (l *link) List(ctx context.Context, filter bridge.Subject) (map[string][]byte, error) {
+func (l *link) Each(ctx context.Context, filter bridge.Subject, do func(string, []byte)) error {
 	if err := l.call(ctx); err != nil {
-		return nil, err
+		return err
+	}
+	l.mu.Lock()
+	slow := l.values
+	l.mu.Unlock()
+	if filter == ">" {
+		time.Sleep(slow)
 	}
 	l.bucket.mu.Lock()
-	defer l.bucket.mu.Unlock()
 	found := map[string][]byte{}
 	for key := range l.keys {
 		if e := l.get(key); e.value != nil && filter.Covers(bridge.Subject(key)) {
 			found[key] = e.value
 		}
 	}
-	return found, nil
+	l.bucket.mu.Unlock()
+	for key, value := range found {
+		do(key, value)
+	}
+	return nil
 }
 
 // node is a bridge before a bucket.
@@ -193,10 +236,10 @@ type node struct {
 	told chan bridge.Presence // to the readers of this bridge alone
 }
 
-func open(t *testing.T, b *bucket) *node {
+func open(t *testing.T, b *bucket, most ...int) *node {
 	n := &node{link: &link{bucket: b}, told: make(chan bridge.Presence, 1000)}
 	n.Tracker = presence.Open(presence.Config{
-		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Most: append(most, 0)[0], Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Tell: func(_ bridge.Subject, members bridge.Presence) { n.told <- members },
 	})
 	return n
@@ -209,5 +252,6 @@ func (n *node) kill() {
 }
 
 func (n *node) join(subject, name string) (leave func()) {
-	return n.Join([]bridge.Subject{bridge.Subject(subject)}, name, "")
+	leaves := n.Join([]bridge.Subject{bridge.Subject(subject)}, bridge.Visitor{Name: name})
+	return func() { leaves(false) }
 }

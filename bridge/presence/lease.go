@@ -20,6 +20,8 @@ const (
 	leaseInterval = 5 * time.Second
 	// absentInterval is how often a bridge that has to do without a shared bucket looks whether there can be one.
 	absentInterval = 30 * time.Second
+	// sweepPatience is how long it may take to read the values of all subjects.
+	sweepPatience = time.Minute
 	// settling is how long a bridge must have held its lease without a break before it removes the members of others: after an outage of
 	// NATS, other bridges may be a little slower to come back.
 	settling = 10 * time.Second
@@ -27,14 +29,14 @@ const (
 
 // lease is what a bridge knows of its own lease and of the others.
 type lease struct {
-	since   time.Time       // from when on it has been held without a break
-	renewed time.Time       // when it was renewed last; zero before the first time
-	isLeft  bool            // bridges may have left members behind
-	holders map[string]bool // the bridges that had a lease when that was looked up last
-	looked  time.Time       // for a shared bucket, while there is none
+	since      time.Time       // from when on it has been held without a break
+	isLeft     bool            // bridges may have left members behind
+	isSweeping bool            // they are being looked for
+	holders    map[string]bool // the bridges that had a lease when that was looked up last
+	looked     time.Time       // for a shared bucket, while there is none
 }
 
-// keepLease finds out which store there is, renews the lease, and removes the members of bridges whose leases are gone.
+// keepLease finds out which store there is, renews the lease, and has the members of bridges removed whose leases are gone.
 func (t *Tracker) keepLease() {
 	for t.alive.Err() == nil {
 		wait := jitter(leaseInterval)
@@ -56,22 +58,18 @@ func (t *Tracker) renew() error {
 	if err != nil {
 		return err
 	}
-	if err := t.put(ctx, store, leaseTTL); err != nil {
+	wasHeld, err := t.put(ctx, store, leaseTTL)
+	if err != nil {
 		t.distrust()
 		return fmt.Errorf("renew the lease: %w", err)
 	}
-	now := time.Now()
-	found, err := store.List(ctx, leasePrefix+">")
+	t.use(store, wasHeld)
+	holders := map[string]bool{}
+	err = store.Each(ctx, leasePrefix+">", func(key string, _ []byte) { holders[strings.TrimPrefix(key, leasePrefix)] = true })
 	if err != nil {
 		return fmt.Errorf("look up the leases of other bridges: %w", err)
 	}
-	holders := map[string]bool{}
-	for key := range found {
-		holders[strings.TrimPrefix(key, leasePrefix)] = true
-	}
-	if t.note(store, holders, now) {
-		return t.sweep(store, holders)
-	}
+	t.compare(store, holders)
 	return nil
 }
 
@@ -93,7 +91,8 @@ func (t *Tracker) choose(ctx context.Context) (Store, error) {
 		t.lease.looked = time.Now()
 		t.mu.Unlock()
 		if !isOwn {
-			t.config.Log.Warn("members are told of this bridge alone", "reason", err)
+			t.config.Log.Warn("this bridge lists who is here by itself, and cannot see the members of other bridges", "reason", err,
+				"remedy", "run tailwater check; to list nobody, set TAILWATER_PRESENCE to nothing")
 		}
 		return t.own, nil
 	default:
@@ -101,15 +100,15 @@ func (t *Tracker) choose(ctx context.Context) (Store, error) {
 	}
 }
 
-// put writes the lease.
-func (t *Tracker) put(ctx context.Context, store Store, ttl time.Duration) error {
+// put writes the lease. It reports whether the lease was there until now.
+func (t *Tracker) put(ctx context.Context, store Store, ttl time.Duration) (wasHeld bool, err error) {
 	key := leasePrefix + t.name
-	_, revision, err := store.Get(ctx, key)
+	value, revision, err := store.Get(ctx, key)
 	if err != nil {
-		return err
+		return false, err
 	}
 	_, err = store.Put(ctx, key, []byte(time.Now().UTC().Format(time.RFC3339)), revision, ttl)
-	return err
+	return value != nil, err
 }
 
 // distrust makes the bucket be prepared again: it may have been deleted.
@@ -121,58 +120,76 @@ func (t *Tracker) distrust() {
 	}
 }
 
-// note records a renewal. It reports whether members that bridges have left behind should be looked for now.
-func (t *Tracker) note(store Store, holders map[string]bool, now time.Time) (sweeps bool) {
+// use records a renewal. If the lease was not there before, other bridges may have removed what this bridge has, or the bucket is another:
+// everything is written anew. Only the bucket knows that; a clock may have stood still, as that of a machine that was asleep.
+func (t *Tracker) use(store Store, wasHeld bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.store == store && wasHeld {
+		return
+	}
+	if store != t.own {
+		t.own.forget()
+	}
+	t.store = store
+	t.lease.since, t.lease.isLeft = now, true
+	t.rewrite(now)
+}
+
+// compare looks which bridges have a lease. If one has none any more, what it has left behind is looked for.
+func (t *Tracker) compare(store Store, holders map[string]bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := &t.lease
-	if t.store != store || now.Sub(l.renewed) >= leaseTTL {
-		l.since, l.isLeft = now, true
-		t.rewrite(now) // others may have removed what this bridge has
-	}
 	for name := range l.holders {
 		l.isLeft = l.isLeft || !holders[name]
 	}
-	t.store, l.holders, l.renewed = store, holders, now
-	return l.isLeft && l.isSettled(now)
+	l.holders = holders
+	if l.isLeft && !l.isSweeping && l.isSettled(time.Now()) {
+		l.isLeft, l.isSweeping = false, true
+		t.runs.Go(func() { t.sweep(store, holders) })
+	}
 }
 
 func (l *lease) isSettled(now time.Time) bool { return now.Sub(l.since) >= settling }
 
-// sweep finds the subjects on which bridges without a lease have members, and lets them be written anew.
-func (t *Tracker) sweep(store Store, holders map[string]bool) error {
-	ctx, cancel := context.WithTimeout(t.alive, leaseTTL)
+// sweep finds the subjects on which bridges without a lease have members, and has them written anew.
+func (t *Tracker) sweep(store Store, holders map[string]bool) {
+	ctx, cancel := context.WithTimeout(t.alive, sweepPatience)
 	defer cancel()
 	sleep(ctx, rand.N(time.Second)) // all bridges have seen the same
-	values, err := store.List(ctx, ">")
-	if err != nil {
-		return fmt.Errorf("look for members of bridges without a lease: %w", err)
-	}
+	err := store.Each(ctx, ">", func(key string, value []byte) {
+		if !strings.HasPrefix(key, leasePrefix) && t.isLeftBehind(parse(bridge.Subject(key), value), holders) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.repair(bridge.Subject(key))
+		}
+	})
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lease.isLeft = false
-	for key, value := range values {
-		if strings.HasPrefix(key, leasePrefix) {
-			continue
-		}
-		state := parse(bridge.Subject(key), value)
-		for name := range state.Bridges {
-			if name != t.name && !holders[name] {
-				t.repair(bridge.Subject(key))
-				break
-			}
+	t.lease.isSweeping = false
+	if err != nil && t.alive.Err() == nil {
+		t.lease.isLeft = true
+		t.fails.Do(func() {
+			t.config.Log.Warn("cannot look for members of bridges that are gone; trying again", "error", err)
+		})
+	}
+}
+
+// isLeftBehind reports whether a value has members of bridges that are gone, or is not as a bridge writes it.
+func (t *Tracker) isLeftBehind(state State, holders map[string]bool) bool {
+	for name := range state.Bridges {
+		if name != t.name && !holders[name] {
+			return true
 		}
 	}
-	return nil
+	return state.isForeign
 }
 
 // repair lets a subject be written anew, also if this bridge has nobody there. The lock must be held.
 func (t *Tracker) repair(subject bridge.Subject) {
-	r := t.rooms[subject]
-	if r == nil {
-		r = newRoom(subject)
-		t.rooms[subject] = r
-	}
+	r := t.room(subject)
 	r.isChanged = true
 	t.plan(r)
 }
@@ -211,7 +228,7 @@ func (t *Tracker) farewell() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if err := t.put(ctx, store, grace); err != nil {
+	if _, err := t.put(ctx, store, grace); err != nil {
 		t.config.Log.Debug("cannot shorten the lease; it ends by itself", "error", err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/presence"
 )
 
@@ -67,9 +66,7 @@ func (m *model) step() {
 	case 0:
 		n.link.cut(m.rand.IntN(2) == 0)
 	case 1:
-		n.link.mu.Lock()
-		n.link.isSlow = time.Duration(m.rand.Int64N(int64(time.Second)))
-		n.link.mu.Unlock()
+		n.link.slow(time.Duration(m.rand.Int64N(int64(time.Second))))
 	case 2:
 		m.replace(n)
 	case 3:
@@ -105,9 +102,7 @@ func (m *model) part(i int) {
 func (m *model) rest() {
 	for _, n := range m.nodes {
 		n.link.cut(false)
-		n.link.mu.Lock()
-		n.link.isSlow = 0
-		n.link.mu.Unlock()
+		n.link.slow(0)
 	}
 	time.Sleep(time.Minute)
 }
@@ -134,7 +129,7 @@ func (m *model) check(seed uint64) {
 		if got := m.b.names(subject); !slices.Equal(got, want) || state.Count != len(want)+unnamed {
 			m.t.Errorf("seed %d, %s: %d members, %v; want %d, %v", seed, subject, state.Count, got, len(want)+unnamed, want)
 		}
-		if len(want)+unnamed == 0 && m.b.keys[subject].value != nil {
+		if len(want)+unnamed == 0 && m.b.value(subject) != nil {
 			m.t.Errorf("seed %d: an empty room has a value", seed)
 		}
 	}
@@ -148,12 +143,12 @@ func TestTenBridgesOnOneRoom(t *testing.T) {
 		var leaves []func()
 		for range 10 {
 			n := open(t, b)
-			n.link.isSlow = 2 * time.Millisecond
+			n.link.slow(2 * time.Millisecond)
 			nodes = append(nodes, n)
 			defer n.Close()
 		}
 		for i := range 100 {
-			leaves = append(leaves, nodes[i%10].Join([]bridge.Subject{"chat.a"}, fmt.Sprintf("%02d", i), ""))
+			leaves = append(leaves, nodes[i%10].join("chat.a", fmt.Sprintf("%02d", i)))
 			time.Sleep(7 * time.Millisecond)
 		}
 		time.Sleep(settle)

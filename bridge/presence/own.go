@@ -60,12 +60,29 @@ func (o *own) Delete(_ context.Context, key string, _ uint64) error {
 	return nil
 }
 
-func (o *own) List(context.Context, bridge.Subject) (map[string][]byte, error) { return nil, nil }
+func (o *own) Each(context.Context, bridge.Subject, func(string, []byte)) error { return nil }
 
-func (o *own) members(subject bridge.Subject) bridge.Presence {
+// forget removes all values: from now on another store has them.
+func (o *own) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return public(subject, o.values[string(subject)].value)
+	clear(o.values)
+}
+
+// members returns who is on a subject. Of a filter, it returns that nobody is, which is followed by who is on each subject within.
+func (o *own) members(subject bridge.Subject) []bridge.Presence {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := []bridge.Presence{public(subject, o.values[string(subject)].value)}
+	if !subject.Wild() {
+		return all
+	}
+	for key, v := range o.values {
+		if subject.Matches(key) {
+			all = append(all, public(bridge.Subject(key), v.value))
+		}
+	}
+	return all
 }
 
 // public returns what browsers see of a value.

@@ -3,6 +3,7 @@ package presence
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -22,6 +23,7 @@ type room struct {
 	isWriting bool      // a goroutine is about to say so
 	next      time.Time // when the bucket may be written again
 	fails     int       // writes in a row that did not succeed
+	check     time.Time // when the bucket is compared with who is here; zero before the first write
 
 	place int // in the schedule; -1 if it is not there
 	due   time.Time
@@ -35,10 +37,17 @@ type member struct {
 	isTold      bool      // the bucket has said that the member is here
 }
 
-// leave is a last connection that has ended. If nobody comes back until then, the member has left.
+// who is a bridge.Visitor as its connection keeps it.
+type who struct {
+	identity // zero without a name
+	account  bridge.Account
+}
+
+// leave is a connection that has ended: of a member with a name, its last. If nobody comes back until then, the member has left.
 type leave struct {
-	at  time.Time
-	who identity // zero for a connection without a name
+	at      time.Time
+	who     identity // zero for a connection without a name
+	account bridge.Account
 }
 
 func newRoom(subject bridge.Subject) *room {
@@ -46,46 +55,65 @@ func newRoom(subject bridge.Subject) *room {
 }
 
 // enter adds a connection. It reports whether that changes who is here.
-func (r *room) enter(w who, now time.Time) bool {
-	if w.name == "" {
-		if r.pardons < r.absent {
-			r.pardons++
-			return false
-		}
-		r.unnamed++
-		return true
+func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
+	if v.Name == "" {
+		return who{account: v.Account}, r.enterUnnamed()
 	}
-	key := identify(w.sub, w.name)
-	if had := r.members[key]; had != nil {
-		had.connections++
+	key := identify(v.Sub, v.Name)
+	had := r.members[key]
+	if had == nil {
+		v.Name, v.Sub = strings.Clone(v.Name), strings.Clone(v.Sub) // the name may be a part of a whole URL
+		key = identify(v.Sub, v.Name)
+		named := bridge.PresenceMember{Name: v.Name, User: v.Sub != "", Since: now.UTC().Truncate(time.Millisecond)}
+		had = &member{Member: Member{PresenceMember: named, Sub: v.Sub}}
+		r.members[key] = had
+		changed = true
+	}
+	had.connections++
+	return who{had.identity(), v.Account}, changed // with the strings of the member
+}
+
+func (r *room) enterUnnamed() (changed bool) {
+	if r.pardons < r.absent {
+		r.pardons++
 		return false
 	}
-	named := bridge.PresenceMember{Name: w.name, User: w.sub != "", Since: now.UTC().Truncate(time.Millisecond)}
-	r.members[key] = &member{Member: Member{PresenceMember: named, Sub: w.sub}, connections: 1}
+	r.unnamed++
 	return true
 }
 
-// exit removes a connection. If it was the member's last, the member leaves at that time, unless it comes back.
-func (r *room) exit(w who, at time.Time) {
-	if w.name == "" {
+// exit removes a connection. If the connection was the member's last, the member leaves at that time, unless it comes back; then exit
+// reports true, and depart frees the account.
+func (r *room) exit(w who, at time.Time) (isLeaving bool) {
+	if w.identity == (identity{}) {
 		r.absent++
-		r.leaving = append(r.leaving, leave{at: at})
-		return
+		r.addLeave(leave{at: at, account: w.account})
+		return true
 	}
-	key := identify(w.sub, w.name)
-	had := r.members[key]
-	had.connections--
-	if had.connections == 0 {
-		had.leaves = at
-		r.leaving = append(r.leaving, leave{at, key})
+	had := r.members[w.identity]
+	if had.connections--; had.connections > 0 {
+		return false
 	}
+	had.leaves = at
+	r.addLeave(leave{at, w.identity, w.account})
+	return true
 }
 
-// depart removes those whose time is over. It reports whether that changes who is here.
-func (r *room) depart(now time.Time) (changed bool) {
+// addLeave adds to leaving, in the order of time.
+func (r *room) addLeave(l leave) {
+	at := len(r.leaving)
+	for at > 0 && l.at.Before(r.leaving[at-1].at) {
+		at--
+	}
+	r.leaving = slices.Insert(r.leaving, at, l)
+}
+
+// depart removes those whose time is over, and frees their accounts. It reports whether that changes who is here.
+func (r *room) depart(now time.Time, free func(bridge.Account)) (changed bool) {
 	for len(r.leaving) > 0 && !now.Before(r.leaving[0].at) {
 		over := r.leaving[0]
 		r.leaving = r.leaving[1:]
+		free(over.account)
 		if over.who == (identity{}) {
 			r.absent--
 			if r.pardons > 0 {
@@ -107,13 +135,23 @@ func (r *room) isOver() bool {
 	return len(r.members) == 0 && r.unnamed == 0 && len(r.leaving) == 0 && !r.isChanged && !r.isWriting
 }
 
-// wakes returns when the room has something to do; zero for never.
-func (r *room) wakes() (at time.Time) {
+// isDoubtful reports whether it is time to compare the bucket with who is here.
+func (r *room) isDoubtful(now time.Time) bool { return !r.check.IsZero() && !now.Before(r.check) }
+
+// wakes returns when the room has something to do; zero for never. Without a store nothing can be written.
+func (r *room) wakes(hasStore bool) (at time.Time) {
 	if len(r.leaving) > 0 {
 		at = r.leaving[0].at
 	}
-	if r.isChanged && !r.isWriting && (at.IsZero() || r.next.Before(at)) {
-		at = r.next
+	if !hasStore || r.isWriting {
+		return at
+	}
+	next := r.check
+	if r.isChanged {
+		next = r.next
+	}
+	if at.IsZero() || !next.IsZero() && next.Before(at) {
+		at = next
 	}
 	return at
 }

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -23,6 +24,8 @@ type State struct {
 	Joined  []string         `json:"joined,omitempty"` // names of members that joined with this change
 	Left    []string         `json:"left,omitempty"`   // names of members that left with this change
 	Bridges map[string]Share `json:"bridges"`          // what each bridge has, by the bridge's name
+
+	isForeign bool // it was parsed from a value that no bridge has written
 }
 
 // Member is somebody with a name.
@@ -53,17 +56,31 @@ func (m *Member) identity() identity { return identify(m.Sub, m.Name) }
 // parse reads a value. If it is no State, because somebody else wrote it, it has no members.
 func parse(subject bridge.Subject, value []byte) State {
 	var state State
-	if json.Unmarshal(value, &state) != nil {
-		state = State{}
+	if value != nil && json.Unmarshal(value, &state) != nil {
+		state = State{isForeign: true}
 	}
 	state.Type, state.Subject, state.Joined, state.Left = "", subject, nil, nil
 	if state.Bridges == nil {
 		state.Bridges = map[string]Share{}
 	}
+	named, held := len(state.Bridges), len(state.Members)
+	maps.DeleteFunc(state.Bridges, func(name string, share Share) bool { return !isBridge(name) || share.Members < 0 || share.Unnamed < 0 })
 	state.Members = slices.DeleteFunc(state.Members, func(m Member) bool {
 		return !slices.ContainsFunc(m.Bridges, func(name string) bool { _, is := state.Bridges[name]; return is })
 	})
+	state.isForeign = state.isForeign || value != nil && len(state.Bridges) == 0 || len(state.Bridges) < named || len(state.Members) < held
 	return state
+}
+
+// bridgeName is how many characters name a bridge.
+const bridgeName = 10
+
+// newBridge returns a name that no other bridge has.
+func newBridge() string { return strings.ToLower(rand.Text()[:bridgeName]) }
+
+// isBridge reports whether newBridge may have returned a name. Any other could not be the end of a lease's key.
+func isBridge(name string) bool {
+	return len(name) == bridgeName && !strings.ContainsFunc(name, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '2' || c > '7') })
 }
 
 func (s *State) encode() ([]byte, error) {
@@ -149,9 +166,19 @@ func (s *State) count() int {
 	return named + unnamed
 }
 
-// isSame reports whether two states have the same members on the same bridges.
+// named returns how many members of a bridge are listed.
+func (s *State) named(bridge string) (count int) {
+	for _, m := range s.Members {
+		if slices.Contains(m.Bridges, bridge) {
+			count++
+		}
+	}
+	return count
+}
+
+// isSame reports whether another state, which was parsed, has the same members on the same bridges.
 func (s *State) isSame(other *State) bool {
-	return s.Count == other.Count && maps.Equal(s.Bridges, other.Bridges) &&
+	return !other.isForeign && s.Count == other.Count && maps.Equal(s.Bridges, other.Bridges) &&
 		slices.EqualFunc(s.Members, other.Members, func(a, b Member) bool {
 			return a.identity() == b.identity() && a.Name == b.Name && a.Since.Equal(b.Since) && slices.Equal(a.Bridges, b.Bridges)
 		})

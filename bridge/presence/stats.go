@@ -7,6 +7,7 @@ type counters struct {
 	bytes     atomic.Uint64
 	conflicts atomic.Uint64
 	failures  atomic.Uint64
+	unlisted  atomic.Uint64
 }
 
 // Stats is what a Tracker has done, and has.
@@ -18,13 +19,14 @@ type Stats struct {
 	Bytes     uint64 // of them
 	Conflicts uint64 // writes that another bridge was faster than
 	Failures  uint64 // writes that NATS did not take
+	Unlisted  uint64 // connections that were not listed, because their accounts had too many
 }
 
 // Stats returns what the tracker has done so far.
 func (t *Tracker) Stats() Stats {
 	stats := Stats{
 		Writes: t.stats.writes.Load(), Bytes: t.stats.bytes.Load(),
-		Conflicts: t.stats.conflicts.Load(), Failures: t.stats.failures.Load(),
+		Conflicts: t.stats.conflicts.Load(), Failures: t.stats.failures.Load(), Unlisted: t.stats.unlisted.Load(),
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
