@@ -132,7 +132,9 @@ func (r *Reader) judgeMembers(part int, after ID) (verdict, bool) {
 
 // mayMiss reports whether a client may have missed messages of a position that the feed has no part for. Of members it has not: if they
 // are read at all, their newest values follow.
-func (f *Feed) mayMiss(at Position) bool { return f.of(at) < 0 && !sameLog(at.Epoch, presenceEpoch) }
+func (f *Feed) mayMiss(at Position) bool {
+	return f.of(at) < 0 && !sameLog(at.Epoch, presenceEpoch) && !f.isMembersOnly()
+}
 
 // presenceEpoch is an epoch of the bucket's stream, whichever.
 var presenceEpoch = Epoch("KV_"+PresenceBucket, time.Time{})

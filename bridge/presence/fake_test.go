@@ -181,6 +181,9 @@ func (l *link) Prepare(ctx context.Context) error {
 }
 
 func (l *link) Get(ctx context.Context, key string) ([]byte, uint64, error) {
+	if strings.ContainsAny(key, " *>") || strings.HasSuffix(key, ".") {
+		return nil, 0, fmt.Errorf("%q is no key", key)
+	}
 	if err := l.call(ctx); err != nil {
 		return nil, 0, err
 	}

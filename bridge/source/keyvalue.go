@@ -3,9 +3,11 @@ package source
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -50,11 +52,33 @@ func (k *KeyValue) Prepare(ctx context.Context) error {
 		return fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
 	case err != nil:
 		return fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
-	case !info.Config.AllowMsgTTL:
-		return fmt.Errorf("%w: in the bucket %s, keys cannot have a time to live; delete the bucket, and the bridge makes it anew", bridge.ErrNoBucket, k.name)
+	}
+	if fault := k.fault(&info.Config); fault != "" {
+		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
 	}
 	return k.await(ctx)
 }
+
+// fault says what a bucket that somebody has made cannot do; "" if it does all that is needed.
+func (k *KeyValue) fault(config *jetstream.StreamConfig) string {
+	filter := k.subject(">")
+	switch {
+	case !slices.ContainsFunc(config.Subjects, func(s string) bool { return bridge.Subject(s).Covers(filter) }):
+		return "has not the subjects of a bucket"
+	case !config.AllowMsgTTL:
+		return "allows no time to live of single keys"
+	case config.Retention != jetstream.LimitsPolicy || config.NoAck || config.SubjectTransform != nil:
+		return "is a stream that a bridge cannot read"
+	case config.Sealed:
+		return "is sealed"
+	case config.MaxMsgSize > 0 && config.MaxMsgSize < leastMsgSize:
+		return "takes only values of " + humanize.IBytes(uint64(config.MaxMsgSize))
+	}
+	return ""
+}
+
+// leastMsgSize is how large a value may become: the names of 200 members, and which bridges have them.
+const leastMsgSize = 128 << 10
 
 // await waits until the source knows that the bucket's stream holds its keys.
 func (k *KeyValue) await(ctx context.Context) error {

@@ -19,6 +19,7 @@ var rejections = map[jetstream.ErrorCode]error{
 	10054: bridge.ErrTooLarge, // message size exceeds maximum allowed: the stream's max_msg_size
 	10097: bridge.ErrTooLarge, // header size exceeds maximum allowed of 64k
 	10071: bridge.ErrConflict, // wrong last sequence
+	10164: bridge.ErrConflict, // the same, in a cluster
 	10109: bridge.ErrSealed,   // invalid operation on sealed stream
 }
 

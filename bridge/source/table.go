@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,14 @@ type portion struct {
 	stream   *stream
 	subjects []bridge.Subject
 	barred   bool // streams hold some of them, and are not read
+}
+
+// rank is 1 for the members of subjects: if there is no room for all streams, theirs is left out first.
+func (p *portion) rank() int {
+	if p.stream.name() == "KV_"+bridge.PresenceBucket {
+		return 1
+	}
+	return 0
 }
 
 // table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
@@ -136,7 +145,9 @@ func (t *table) classify(subjects []bridge.Subject) ([]portion, bool) {
 		portions = append(portions, portion{stream: holder, subjects: subjects})
 	}
 	// Every node must choose the same streams: an id of one is brought to another.
-	slices.SortFunc(portions, func(x, y portion) int { return strings.Compare(x.stream.name(), y.stream.name()) })
+	slices.SortFunc(portions, func(x, y portion) int {
+		return cmp.Or(cmp.Compare(x.rank(), y.rank()), strings.Compare(x.stream.name(), y.stream.name()))
+	})
 	none := portion{subjects: unserved, barred: barred}
 	if most := bridge.MaxLogs; len(portions) > most || len(portions) == most && len(unserved) > 0 {
 		portions = t.leaveOut(portions, most-1, &none)
