@@ -25,9 +25,6 @@ type preference struct {
 // gets events: the header may be one that it sends with everything.
 func acceptsLines(r *http.Request) bool { return prefers(r, typeLines, typeEvents) }
 
-// prefersEvents reports whether a client prefers server-sent events to a JSON document, as EventSource does.
-func prefersEvents(r *http.Request) bool { return prefers(r, typeEvents, typeDocument) }
-
 // prefers reports whether a client prefers the first of two media types.
 func prefers(r *http.Request, one, other string) bool {
 	var first, second preference

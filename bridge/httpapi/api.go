@@ -185,9 +185,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return a.page(w, r)
 	}
-	if target.members && (r.Method == http.MethodHead || r.Method == http.MethodPost) {
+	if target.members {
 		header.Set("Allow", "GET, OPTIONS")
-		return errMethod
+		if r.Method != http.MethodGet && r.Method != http.MethodOptions {
+			return errMethod
+		}
 	}
 	switch r.Method {
 	case http.MethodGet:
@@ -207,14 +209,14 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 
 // late answers a request that comes when there is nothing left to serve it.
 func (a *API) late(w http.ResponseWriter, r *http.Request) error {
+	t, found := a.find(r)
 	switch {
 	case r.Method == http.MethodOptions:
 		a.options(w, r)
 		return nil
-	case r.Method != http.MethodGet || r.URL.Query().Has("poll"):
+	case r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &t, r.URL.Query()):
 		return errBusy
-	}
-	if _, found := a.find(r); !found {
+	case !found:
 		return a.page(w, r)
 	}
 	framing := bridge.Framing{} // of which the format JSON differs in nothing here

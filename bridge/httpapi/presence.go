@@ -73,6 +73,7 @@ const maxNameBytes = 64
 
 // memberName returns a name with plain blanks, and none around it.
 func memberName(name string) (string, error) {
+	isText := utf8.ValidString(name)
 	name = strings.TrimSpace(strings.Map(func(c rune) rune {
 		if unicode.Is(unicode.Zs, c) {
 			return ' '
@@ -82,7 +83,7 @@ func memberName(name string) (string, error) {
 	switch {
 	case len(name) > maxNameBytes:
 		return "", fmt.Errorf("%w: name= has %d bytes; at most %d are allowed", errQuery, len(name), maxNameBytes)
-	case !isPrintable(name):
+	case !isText || !isPrintable(name):
 		return "", fmt.Errorf("%w: name=%.40q holds characters that are not printable", errQuery, name)
 	}
 	return name, nil
@@ -92,7 +93,7 @@ func memberName(name string) (string, error) {
 const joiners = "\u200c\u200d"
 
 func isPrintable(name string) bool {
-	return utf8.ValidString(name) && strings.Trim(name, joiners) == name &&
+	return strings.Trim(name, joiners) == name &&
 		!strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) && !strings.ContainsRune(joiners, c) })
 }
 
@@ -156,7 +157,7 @@ func nameOf(caller bridge.Caller) string {
 
 // isDocument reports whether a request for members wants them once, as a JSON document.
 func isDocument(r *http.Request, t *target, query url.Values) bool {
-	return t.members && query.Get("poll") == "" && !acceptsLines(r) && !prefersEvents(r)
+	return t.members && query.Get("poll") == "" && !prefers(r, typeLines, typeDocument) && !prefers(r, typeEvents, typeDocument)
 }
 
 // memberList answers who is there now.

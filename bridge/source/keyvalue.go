@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -57,6 +58,38 @@ func (k *KeyValue) Prepare(ctx context.Context) error {
 		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
 	}
 	return k.await(ctx)
+}
+
+// Look reports whether the bucket is there, or else can be made, without making it. The error is as Prepare's.
+func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
+	t := k.source.table
+	if _, err := t.await(ctx, nil); err != nil {
+		return false, fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+	}
+	var info jetstream.StreamInfo
+	err = t.call(ctx, askInfo+k.stream(), nil, &info)
+	switch {
+	case err == nil:
+		if fault := k.fault(&info.Config); fault != "" {
+			return true, fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
+		}
+		return true, nil
+	case !isNotFound(err):
+		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
+	}
+	if others := t.current().overlapping(k.subject(">")); len(others) > 0 {
+		return false, fmt.Errorf("%w: the stream %s holds the keys of the bucket %s", bridge.ErrNoBucket, others[0].name(), k.name)
+	}
+	// An empty request makes nothing: JetStream refuses it, but NATS lets it pass only if the bridge may ask.
+	if err := t.call(ctx, askCreate+k.stream(), nil, nil); errors.Is(err, bridge.ErrRefused) {
+		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
+	}
+	return false, nil
+}
+
+// Remedy returns the command that makes the bucket as the bridge would.
+func (k *KeyValue) Remedy() string {
+	return k.source.table.api.command("kv", "add", k.name, "--marker-ttl="+duration(markerTTL))
 }
 
 // fault says what a bucket that somebody has made cannot do; "" if it does all that is needed.
