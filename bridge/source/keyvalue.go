@@ -22,9 +22,27 @@ type KeyValue struct {
 	replicas int
 }
 
-// KeyValue returns the bucket of that name. If Prepare makes it, it has so many replicas.
+// KeyValue returns the bucket of that name. If Prepare makes it, it has so many replicas. Until the first Prepare has made it, or has said
+// that there can be none, whoever reads its keys waits: otherwise, readers of subjects without a stream would be told by a gap that one of
+// their streams has come.
 func (s *Source) KeyValue(name string, replicas int) *KeyValue {
-	return &KeyValue{s, name, max(1, replicas)}
+	k := &KeyValue{s, name, max(1, replicas)}
+	s.table.mu.Lock()
+	defer s.table.mu.Unlock()
+	s.table.awaited = k.subject(">")
+	return k
+}
+
+// decided ends the wait of readers.
+func (k *KeyValue) decided() {
+	t := k.source.table
+	t.mu.Lock()
+	isAwaited := t.awaited != ""
+	t.awaited = ""
+	t.mu.Unlock()
+	if isAwaited {
+		t.changed()
+	}
 }
 
 func (k *KeyValue) stream() string { return "KV_" + k.name }
@@ -38,6 +56,14 @@ const markerTTL = 5 * time.Minute
 // Prepare makes the bucket, if there is none. It returns when messages for it are stored. The error wraps bridge.ErrNoBucket if there
 // cannot be one that does what is needed, and bridge.ErrUnavailable if that cannot be said now.
 func (k *KeyValue) Prepare(ctx context.Context) error {
+	err := k.prepare(ctx)
+	if err == nil || errors.Is(err, bridge.ErrNoBucket) {
+		k.decided()
+	}
+	return err
+}
+
+func (k *KeyValue) prepare(ctx context.Context) error {
 	t := k.source.table
 	var info jetstream.StreamInfo
 	err := t.call(ctx, askInfo+k.stream(), nil, &info)

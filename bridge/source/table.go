@@ -81,6 +81,7 @@ type table struct {
 	missed   map[string]missed           // streams that were deleted a moment ago, by name
 	barred   map[string]bar              // streams that cannot be read
 	news     chan struct{}               // closed with each change of now and overlaps
+	awaited  bridge.Subject              // of a bucket that is about to be made; see KeyValue
 }
 
 // todo is what the table has to look at.
@@ -184,7 +185,7 @@ func (t *table) divide(subjects []bridge.Subject) (served map[*stream][]bridge.S
 	for _, subject := range subjects {
 		holder, known := t.find(subject)
 		switch {
-		case !known:
+		case !known, holder == nil && t.awaited != "" && t.awaited.Covers(subject):
 			return nil, nil, false, false
 		case holder == nil || holder.untapped() != "":
 			unserved = append(unserved, subject)
