@@ -21,6 +21,13 @@ type Terms struct {
 	// Revoked tells whether the caller's token is good no more. It is asked when the connection begins, and whenever
 	// revocations have changed, and must not wait for anything. Nil: it cannot be revoked.
 	Revoked func() bool
-	// Ended is called once, when the connection has ended. May be nil.
-	Ended func()
+	// Ended is called once, when the connection has ended. isDead says that its client had taken nothing for the write timeout. May be nil.
+	Ended func(isDead bool)
+}
+
+// Visitor is somebody who opens a connection, for those who keep the members of subjects.
+type Visitor struct {
+	Name    string  // empty: the connection is counted, and nobody named
+	Sub     string  // by the caller's token; empty: anybody may have taken the name
+	Account Account // whom limits are for; 0 for nobody
 }

@@ -38,6 +38,10 @@ var (
 	ErrUnfit = errors.New("the stream does not take such messages")
 	// ErrKeyUsed: the stream has another message with the same Nats-Msg-Id, and has not stored this one.
 	ErrKeyUsed = errors.New("the key was used for another message")
+	// ErrConflict: a key has another revision than the writer had read.
+	ErrConflict = errors.New("the key was written by another")
+	// ErrNoBucket: there is no bucket that does what is needed, and none can be made.
+	ErrNoBucket = errors.New("there is no such bucket")
 	// ErrRefused: NATS does not let this bridge do it.
 	ErrRefused = errors.New("NATS refuses it to this bridge")
 	// ErrTooLarge: a payload over what NATS accepts.

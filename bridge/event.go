@@ -10,14 +10,15 @@ import (
 // The events that Tailwater itself sends. The data of each is a JSON object; see the table in httpapi/README.md. The first event
 // of a connection is an open, a gap or a reset, and has "heartbeat" besides.
 const (
-	EventOpen   = "tailwater:open"   // the connection begins, or continues exactly: {"subjects"}
-	EventGap    = "tailwater:gap"    // messages are missing just before what follows: {"after","first","reason"}
-	EventReset  = "tailwater:reset"  // the position is from another life, or none: {"reason"}
-	EventSynced = "tailwater:synced" // the replay that the URL asked for has ended: {}
-	EventDelete = "tailwater:delete" // a key or message was deleted: {"subject"}
-	EventBinary = "tailwater:binary" // a payload that is no text, in base64
-	EventLarge  = "tailwater:large"  // a message whose event is larger than the client takes: {"subject","id","size"}
-	EventClose  = "tailwater:close"  // the server ends the connection: {"reason"}
+	EventOpen     = "tailwater:open"     // the connection begins, or continues exactly: {"subjects"}
+	EventGap      = "tailwater:gap"      // messages are missing just before what follows: {"after","first","reason"}
+	EventReset    = "tailwater:reset"    // the position is from another life, or none: {"reason"}
+	EventSynced   = "tailwater:synced"   // the replay that the URL asked for has ended: {}
+	EventDelete   = "tailwater:delete"   // a key or message was deleted: {"subject"}
+	EventBinary   = "tailwater:binary"   // a payload that is no text, in base64
+	EventLarge    = "tailwater:large"    // a message whose event is larger than the client takes: {"subject","id","size"}
+	EventPresence = "tailwater:presence" // who reads a subject, see Presence
+	EventClose    = "tailwater:close"    // the server ends the connection: {"reason"}
 )
 
 // The reasons of EventGap.

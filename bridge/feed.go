@@ -54,6 +54,8 @@ type part struct {
 	floor  Position // just before its first frame that is held
 	last   Position // of its newest frame, or where it began
 	replay *replay  // what was read from its log; nil without one
+
+	isMembers bool // all its messages are members of subjects, and told as such
 }
 
 // frame is one encoded message or gap, immutable and shared by every reader.
@@ -98,6 +100,7 @@ func (f *Feed) Begin(parts []Part) {
 			}
 		}
 		f.parts[i].Part, f.parts[i].floor, f.parts[i].last = p, p.At, p.At
+		f.parts[i].isMembers = f.key.framing.Presence && areMembers(p.Subjects)
 	}
 	f.early = nil
 	f.wakeUp()
@@ -153,6 +156,9 @@ func (f *Feed) Deafen(at Position, reason string) {
 }
 
 func (f *Feed) lost(part int, at Position, reason string) {
+	if f.parts[part].isMembers {
+		return // the next value tells all there is to know
+	}
 	first := f.standingWith(part, at)
 	added := frame{data: f.gap(greeting{}, f.standing(), first, reason), part: part, seq: at.Seq, time: at.Time, gap: reason}
 	if len(f.parts) > 1 {

@@ -30,11 +30,17 @@ type Framing struct {
 	// JSONPayloads puts a payload that is JSON into the object as it is, and not as a string (`?payload=json`). Raw has no
 	// object.
 	JSONPayloads bool
+	// Presence makes an EventPresence of each message that holds the members of a subject (`?presence=1`). Events are as without it for
+	// all others.
+	Presence bool
+
+	initial bool // these members are those at the beginning of a connection
 }
 
-// framings counts the values of Framing.
+// framings counts the values of Framing without Presence.
 const framings = 12
 
+// index numbers the framings of messages that hold no members.
 func (f Framing) index() int {
 	i := int(f.Format)
 	if f.SubjectEvents {
@@ -103,7 +109,7 @@ func (f Framing) open(hello greeting, subjects []Subject, at ID) []byte {
 	return f.greet(hello, EventOpen, struct {
 		Subjects  []Subject `json:"subjects"`
 		Heartbeat float64   `json:"heartbeat,omitempty"` // in seconds, as below
-	}{subjects, hello.heartbeat.Seconds()}, at)
+	}{f.asked(subjects), hello.heartbeat.Seconds()}, at)
 }
 
 // reset encodes that a position means nothing here.
@@ -161,6 +167,9 @@ func (f Framing) withID(frame []byte, id ID) []byte {
 
 // message encodes a message, whatever it holds.
 func (f Framing) message(m *Message) []byte {
+	if of, is := f.membersOf(m); is {
+		return f.members(of, m)
+	}
 	if m.Deleted {
 		return f.control(EventDelete, map[string]string{"subject": m.Subject}, m.Position.String())
 	}

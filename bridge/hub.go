@@ -31,6 +31,7 @@ type Hub struct {
 	share    atomic.Int64 // of Memory.Total, for each feed
 	counters counters
 	replays  *replays
+	members  func(Subject) []Presence // see KeepMembers; nil for none
 
 	mu      sync.Mutex
 	feeds   map[feedKey]*Feed

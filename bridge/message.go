@@ -20,6 +20,9 @@ type Message struct {
 
 // frame encodes the message in a framing, once however many feeds ask for it.
 func (m *Message) frame(f Framing) []byte {
+	if _, is := f.membersOf(m); is {
+		return f.message(m) // a feed with members is its subject's alone
+	}
 	made := &m.frames[f.index()]
 	if *made == nil {
 		*made = f.message(m)

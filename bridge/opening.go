@@ -10,11 +10,13 @@ type verdict struct {
 	standing
 	gap   string // the reason, where something is missing before what follows
 	reset string // the reason, where the position means nothing
+
+	isRenewed bool // of members: the client is given the newest values in place of what it has missed
 }
 
-// open gives the event that says where the connection continues: the first one, and another wherever it opens anew on another
+// open gives the events that say where the connection continues: the first one, and another wherever it opens anew on another
 // feed and does not continue exactly, else nil. It reports false while something has to be waited for.
-func (r *Reader) open() (event []byte, known bool) {
+func (r *Reader) open() (events [][]byte, known bool) {
 	f := r.feed
 	after, since, reason := r.resume.After, r.resume.Since, ""
 	switch {
@@ -24,7 +26,7 @@ func (r *Reader) open() (event []byte, known bool) {
 		after, since = since.ID, Since{}
 	}
 	// Who leaves a feed brings positions that were good, whatever is there now.
-	if reason == "" && len(after) > 0 && r.resume.left == nil && !f.knowsAny(after) {
+	if reason == "" && len(after) > 0 && r.resume.left == nil && !f.knowsAny(after) && !f.isMembersOnly() {
 		reason = f.strange(after)
 		after = nil
 	}
@@ -44,18 +46,19 @@ func (r *Reader) open() (event []byte, known bool) {
 	return r.begin(after, verdicts, reason), true
 }
 
-// begin places the cursor and gives the event that says so: a reset for that reason, if there is one.
-func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
+// begin places the cursor and gives the events that say so: a reset for that reason, if there is one; then who is there, as far as no
+// stream says it.
+func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]byte) {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
 	gap := ""
-	if slices.ContainsFunc(after, func(at Position) bool { return f.of(at) < 0 }) {
+	if slices.ContainsFunc(after, f.mayMiss) {
 		gap = GapDisconnected // a part that the feed does not have may have brought more
 	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		r.have[i].sync = f.parts[i].end().Seq
-		if f.parts[i].Deaf {
+		if f.parts[i].Deaf && !f.parts[i].isMembers {
 			gap = max(gap, GapDisconnected)
 		}
 		gap = max(gap, v.gap) // of several reasons retention: disconnected says least
@@ -72,14 +75,13 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) []byte {
 	r.resume = nil
 	switch {
 	case reset != "":
-		return f.resets(hello, r.id(), reset)
+		events = append(events, f.resets(hello, r.id(), reset))
 	case gap != "":
-		return f.gap(hello, r.before(after), r.id(), gap)
+		events = append(events, f.gap(hello, r.before(after), r.id(), gap))
 	case isFirst:
-		return f.key.framing.open(hello, f.subjects, r.id())
-	default:
-		return nil
+		events = append(events, f.key.framing.open(hello, f.subjects, r.id()))
 	}
+	return append(append(events, r.nobody(verdicts)...), r.ownMembers()...)
 }
 
 // before gives what the client has seen: where it brought nothing, nothing of what parts had before they began whose logs are not read.
@@ -125,6 +127,9 @@ func (p *part) wasOther(id ID) bool {
 // reports false where an answer is missing, as do all that it calls; the waker is woken when it is there.
 func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	p := &r.feed.parts[part]
+	if p.isMembers {
+		return r.judgeMembers(part, after)
+	}
 	if at, has := after.in(p.At.Epoch); has {
 		return r.judgeKnown(part, at, since)
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -176,17 +177,26 @@ func (r *Reader) fill(out *output) {
 
 // tell puts where the connection continues, or reports that this is not known yet.
 func (r *Reader) tell(out *output) bool {
-	event, known := r.open()
-	if event != nil {
+	events, known := r.open()
+	for _, event := range events {
 		out.put(event)
 	}
 	return known
 }
 
-// catchUp puts what the client lacks and the feed's memory does not hold. It reports false as replay does.
+// catchUp puts what the client lacks and the feed's memory does not hold: first who is there, however much else there is. It reports
+// false as replay does.
 func (r *Reader) catchUp(out *output) bool {
+	if r.feed.key.framing.Presence && !r.catchUpWith(true, out) {
+		return false
+	}
+	return r.catchUpWith(false, out)
+}
+
+// catchUpWith is catchUp for the parts that hold members, or for the others.
+func (r *Reader) catchUpWith(members bool, out *output) bool {
 	for i := range r.have {
-		for r.behind(i) {
+		for r.feed.parts[i].isMembers == members && r.behind(i) {
 			if r.isFull() || !r.replay(i, out) {
 				return false
 			}
@@ -238,7 +248,14 @@ func (r *Reader) within(fr *frame, data []byte) []byte {
 	if r.most == 0 || len(data) <= r.most || fr.subject == "" {
 		return data
 	}
-	return r.feed.key.framing.large(fr.subject, r.id(), len(data))
+	f, subject := r.feed.key.framing, fr.subject
+	if of, isMembers := strings.CutPrefix(subject, presencePrefix); f.Presence && isMembers {
+		if brief := f.brief(data, r.id()); len(brief) <= r.most {
+			return brief
+		}
+		subject = of
+	}
+	return f.large(subject, r.id(), len(data))
 }
 
 // reaches tells whether a frame's id is, in no part, behind what the client has.
@@ -275,7 +292,12 @@ func (r *Reader) replay(part int, out *output) bool {
 	if p.Log == nil {
 		after := r.id()
 		at.Position = p.floor
-		out.put(f.gap(greeting{}, after, r.id(), GapOverrun))
+		if !p.isMembers {
+			out.put(f.gap(greeting{}, after, r.id(), GapOverrun))
+		}
+		for _, event := range r.ownMembers() {
+			out.put(event)
+		}
 		return true
 	}
 	if at.newest > 0 {
@@ -288,7 +310,9 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.Seq < page.lostBelow && at.told < page.lostBelow {
 		after := r.id()
 		at.Position, at.told = page.before(at.Seq), page.lostBelow
-		out.put(f.gap(greeting{}, after, r.id(), GapRetention))
+		if !p.isMembers {
+			out.put(f.gap(greeting{}, after, r.id(), GapRetention))
+		}
 	}
 	goal := r.goal(part)
 	if !r.turn(part, page, goal, out) {

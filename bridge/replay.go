@@ -159,7 +159,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 	if err != nil {
 		return r.failed(ctx, err)
 	}
-	made := r.encode(of, log, read)
+	made := r.encode(of, of.framing, log, read)
 	made.from = begin
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -223,7 +223,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at place
 	if err != nil {
 		return r.failed(ctx, err)
 	}
-	made := r.encode(of, log, read)
+	made := r.encode(of, of.framing.initially(), log, read)
 	made.from, made.upTo = at.from, read.UpTo
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -245,11 +245,11 @@ func (r *replays) failed(ctx context.Context, err error) error {
 }
 
 // encode makes a page of what was read.
-func (r *replays) encode(of *replay, log Log, read Page) *page {
+func (r *replays) encode(of *replay, framing Framing, log Log, read Page) *page {
 	p := &page{of: of, epoch: log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
 	p.frames = make([]frame, len(read.Messages))
 	for i, m := range read.Messages {
-		p.frames[i] = m.framed(of.framing.message(m))
+		p.frames[i] = m.framed(framing.message(m))
 		p.bytes += len(p.frames[i].data)
 	}
 	r.counters.replayPages.Add(1)

@@ -37,11 +37,12 @@ type Settings struct {
 	Anonymous Anonymous
 	Auth      Auth
 	Kept
-	Memory Budget `unset:"a quarter of the container's limit, or of the machine's memory where there is none; at most 256MiB" example:"256MiB" desc:"How much the events, the pages of history and the bodies that are on their way may take together: at least 8MiB, and four times LIMIT_BODY; a quarter as much again may wait on its way from NATS. Bytes, or with a unit such as MiB."`
-	Limit  Limit
-	Drain  Drain
-	Log    Log
-	Demo   Demo
+	Presence Subjects `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects whose readers are listed: who has a connection open on a subject within is a member, and those who may read the subject see who is there, with ?presence=1 or at /presence/. NATS subjects or filters, separated by commas. The lists are in the key-value bucket tailwater_presence, which the bridge makes."`
+	Memory   Budget   `unset:"a quarter of the container's limit, or of the machine's memory where there is none; at most 256MiB" example:"256MiB" desc:"How much the events, the pages of history and the bodies that are on their way may take together: at least 8MiB, and four times LIMIT_BODY; a quarter as much again may wait on its way from NATS. Bytes, or with a unit such as MiB."`
+	Limit    Limit
+	Drain    Drain
+	Log      Log
+	Demo     Demo
 
 	// Machine is what this process has, whatever the settings say.
 	Machine Machine `ignored:"true"`

@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// The two media types of an event stream.
+// The two media types of an event stream, and that of who is there.
 const (
-	typeEvents = "text/event-stream"
-	typeLines  = "application/x-ndjson"
+	typeEvents   = "text/event-stream"
+	typeLines    = "application/x-ndjson"
+	typeDocument = "application/json"
 )
 
 // preference is what an Accept header says of one media type: the weight of the range that fits it most closely (RFC 9110,
@@ -22,8 +23,11 @@ type preference struct {
 
 // acceptsLines tells whether a client prefers newline-delimited JSON to server-sent events. Where it wants neither, it
 // gets events: the header may be one that it sends with everything.
-func acceptsLines(r *http.Request) bool {
-	var events, lines preference
+func acceptsLines(r *http.Request) bool { return prefers(r, typeLines, typeEvents) }
+
+// prefers reports whether a client prefers the first of two media types.
+func prefers(r *http.Request, one, other string) bool {
+	var first, second preference
 	for _, part := range splitAccept(r.Header.Values("Accept")) {
 		media, parameters, err := mime.ParseMediaType(part)
 		if err != nil {
@@ -35,13 +39,13 @@ func acceptsLines(r *http.Request) bool {
 				continue
 			}
 		}
-		events.consider(media, typeEvents, weight)
-		lines.consider(media, typeLines, weight)
+		first.consider(media, one, weight)
+		second.consider(media, other, weight)
 	}
-	if lines.weight == events.weight {
-		return lines.weight > 0 && lines.closeness > events.closeness
+	if first.weight == second.weight {
+		return first.weight > 0 && first.closeness > second.closeness
 	}
-	return lines.weight > events.weight
+	return first.weight > second.weight
 }
 
 // consider takes a range of the header into account for a media type.

@@ -28,12 +28,14 @@ type Config struct {
 	Auth      Auth           // who callers are; nil: all are anonymous, and their tokens are not looked at
 	// Caller says who sent a request, in place of Auth; nil where Auth does. An error that wraps none of bridge's means that the caller is
 	// not signed in, and goes to the log alone.
-	Caller  func(*http.Request) (bridge.Caller, error)
-	Cookie  string // the cookie that a ticket may come in, or a token; empty for none
-	Access  Access
-	Places  Places // nil for any number
-	Limits  Limits
-	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
+	Caller func(*http.Request) (bridge.Caller, error)
+	Cookie string // the cookie that a ticket may come in, or a token; empty for none
+	Access Access
+	Places Places // nil for any number
+	// Presence keeps who is on which subject; nil for nobody.
+	Presence Presence
+	Limits   Limits
+	Proxies  []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 
 	// Parting is how long a connection that is turned away stays open after it was told so, until it breaks off: as the outlet's.
 	Parting time.Duration
@@ -183,6 +185,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return a.page(w, r)
 	}
+	if target.members {
+		header.Set("Allow", "GET, OPTIONS")
+		if r.Method != http.MethodGet && r.Method != http.MethodOptions {
+			return errMethod
+		}
+	}
 	switch r.Method {
 	case http.MethodGet:
 		return a.subscribe(w, r, target)
@@ -201,14 +209,14 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 
 // late answers a request that comes when there is nothing left to serve it.
 func (a *API) late(w http.ResponseWriter, r *http.Request) error {
+	t, found := a.find(r)
 	switch {
 	case r.Method == http.MethodOptions:
 		a.options(w, r)
 		return nil
-	case r.Method != http.MethodGet || r.URL.Query().Has("poll"):
+	case r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &t, r.URL.Query()):
 		return errBusy
-	}
-	if _, found := a.find(r); !found {
+	case !found:
 		return a.page(w, r)
 	}
 	framing := bridge.Framing{} // of which the format JSON differs in nothing here
@@ -245,6 +253,7 @@ type target struct {
 	subjects []bridge.Subject
 	route    bridge.Route // the zero value where the query names the subjects
 	named    bool         // by the path below /events
+	members  bool         // only who reads the subject is asked for
 	err      error
 }
 
@@ -256,10 +265,10 @@ func (a *API) find(r *http.Request) (target, bool) {
 	}
 	for _, route := range a.routes {
 		if subject, fits, err := route.Resolve(path); fits {
-			return target{[]bridge.Subject{subject}, route, route.IsEvents(), err}, true
+			return target{subjects: []bridge.Subject{subject}, route: route, named: route.IsEvents(), err: err}, true
 		}
 	}
-	return target{}, false
+	return a.presenceTarget(path)
 }
 
 // sentPath gives a path as it was sent. EscapedPath does not where the path holds a character that should have been

@@ -32,7 +32,7 @@ func readPoll(query url.Values) (int, error) {
 
 // poll answers with what is stored, and ends.
 func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) error {
-	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
+	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBusy, err)
 	}

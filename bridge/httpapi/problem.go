@@ -75,6 +75,7 @@ var problems = []struct {
 	{is: bridge.ErrID, status: http.StatusBadRequest, slug: "bad-id", title: "Not an event id"},
 	{is: bridge.ErrEventName, status: http.StatusBadRequest, slug: "bad-event-name", title: "Not an event name"},
 	{is: errQuery, status: http.StatusBadRequest, slug: "bad-query", title: "Bad query"},
+	{is: errNoMembers, status: http.StatusNotFound, slug: "not-found", title: "Not found"}, // behind errQuery, which may wrap it
 	{is: errHeader, status: http.StatusBadRequest, slug: "bad-header", title: "Bad header"},
 	{
 		is: errIncomplete, status: http.StatusBadRequest, slug: "incomplete-body", title: "Incomplete body",

@@ -18,7 +18,8 @@ import (
 // parameters are the names that a query may have, with how many letters of a name can be wrong so that it is still taken
 // for a slip. Names that differ in nothing but capitals, - and _ always are.
 var parameters = map[string]int{
-	"subject": 1, "since": 1, "lastEventId": 2, "format": 1, "event": 1, "payload": 1, "poll": 1, "limit": 1,
+	"subject": 1, "since": 1, "lastEventId": 2, "format": 1, "event": 1, "payload": 1, "poll": 1, "limit": 1, "presence": 1,
+	"name":   0, // short, and a word of many
 	"max":    0, // too short: it is one letter from min and map
 	"ticket": 0, // one letter from ticker; a request without its ticket is refused anyway
 }

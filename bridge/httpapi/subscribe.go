@@ -16,7 +16,7 @@ import (
 // subscribe answers GET.
 func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
-	if errors.Is(err, bridge.ErrNoVerdict) && request.poll == 0 {
+	if errors.Is(err, bridge.ErrNoVerdict) && !request.isOnce() {
 		a.turnAway(w, r, request.framing) // it will pass, and any other status would be final
 		return nil
 	}
@@ -25,7 +25,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	free := a.admit(r)
 	if free == nil {
-		if request.poll > 0 {
+		if request.isOnce() {
 			return errBusy
 		}
 		a.turnAway(w, r, request.framing)
@@ -40,7 +40,10 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if request.poll > 0 {
 		return a.poll(w, r, t, request)
 	}
-	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
+	if request.isDocument {
+		return a.memberList(w, r, &t, &request)
+	}
+	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
 		// The account waits for too much already, or the hub is closed: the bridge is all but gone, and its clients must not take
 		// that for the end.
@@ -50,13 +53,19 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free))
+	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free, a.join(&t, &request)))
 	return nil
 }
 
-// terms gives how long a caller's connection may stay open. At its end it is freed.
-func (a *API) terms(caller bridge.Caller, free func()) bridge.Terms {
-	terms := bridge.Terms{Until: caller.Until, Ended: free}
+// terms returns how long a caller's connection may stay open. At its end its place is freed, and its client leaves; leave may be nil.
+func (a *API) terms(caller bridge.Caller, free func(), leave func(isDead bool)) bridge.Terms {
+	terms := bridge.Terms{Until: caller.Until, Ended: func(bool) { free() }}
+	if leave != nil {
+		terms.Ended = func(isDead bool) {
+			leave(isDead)
+			free()
+		}
+	}
 	if a.config.Auth != nil && !caller.Anonymous() {
 		name, token, auth := caller.Name, caller.Token, a.config.Auth // the rest is not kept
 		terms.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
@@ -167,7 +176,13 @@ type request struct {
 	caller  bridge.Caller
 	poll    int // how many messages to answer with; 0 for a connection that stays
 	most    int // how many bytes the event of a message may have; 0 for any number
+	members membership
+
+	isDocument bool // who is there now, as JSON
 }
+
+// isOnce reports whether an answer has an end, so that it can have any status.
+func (r *request) isOnce() bool { return r.poll > 0 || r.isDocument }
 
 // readRequest checks what a GET asks for, in the order that the package promises, and puts the caller's claims into the
 // target. Where the grammar was good, so is what it gives, whatever the error.
@@ -183,6 +198,11 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
+	members, err := readMembership(query, t)
+	if err != nil {
+		return request{}, err
+	}
+	framing.Presence = members.isTold
 	resume, err := readResume(r, query)
 	if err != nil {
 		return request{}, err
@@ -207,7 +227,10 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if err == nil {
 		err = a.maySubscribe(t, caller)
 	}
-	return request{framing, resume, caller, poll, most}, err
+	if err == nil {
+		err = a.checkMembers(t, members)
+	}
+	return request{framing, resume, caller, poll, most, members, isDocument(r, t, query)}, err
 }
 
 // maySubscribe checks whether a caller may read the target, and puts its claims into it.

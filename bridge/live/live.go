@@ -13,6 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/presence"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -35,14 +36,15 @@ const (
 
 // Bridge is an http.Handler whose GETs read NATS subjects, and whose POSTs publish.
 type Bridge struct {
-	options Options
-	source  *source.Source
-	own     own // where the bridge's own buckets are, if they are elsewhere
-	hub     *bridge.Hub
-	outlet  *outlet.Outlet
-	places  *outlet.Places
-	auth    *auth.Auth // nil where no tokens are taken
-	api     *httpapi.API
+	options  Options
+	source   *source.Source
+	own      own // where the bridge's own buckets are, if they are elsewhere
+	hub      *bridge.Hub
+	outlet   *outlet.Outlet
+	places   *outlet.Places
+	auth     *auth.Auth        // nil where no tokens are taken
+	presence *presence.Tracker // nil if nobody's members are kept
+	api      *httpapi.API
 
 	drained sync.Once
 	closed  sync.Once
@@ -78,6 +80,7 @@ func (b *Bridge) open() error {
 	if err := b.openTokens(); err != nil {
 		return err
 	}
+	b.openPresence()
 	b.openAPI()
 	return nil
 }
@@ -137,6 +140,9 @@ func (b *Bridge) openAPI() {
 	if b.auth != nil {
 		config.Auth, config.Cookie = b.auth, o.Cookie
 	}
+	if b.presence != nil {
+		config.Presence = b.presence
+	}
 	b.api = httpapi.New(config)
 }
 
@@ -175,6 +181,9 @@ func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map
 func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {
 	b.drained.Do(func() {
 		b.api.Drain(time.Now().Add(delay + window))
+		if b.presence != nil {
+			b.presence.Drain()
+		}
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
@@ -196,6 +205,9 @@ func (b *Bridge) close() {
 	}
 	if b.outlet != nil {
 		b.outlet.Close()
+	}
+	if b.presence != nil {
+		b.presence.Close()
 	}
 	if b.auth != nil {
 		b.auth.Close()

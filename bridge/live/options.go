@@ -29,6 +29,9 @@ type Options struct {
 	API string
 	// History is a stream that the bridge keeps. The default is none: subjects that a stream of yours holds are read from there.
 	History History
+	// Presence says on which subjects the bridge lists who is there. The default is none. The lists are kept in the NATS key-value bucket
+	// tailwater_presence, which the bridge makes.
+	Presence Presence
 
 	// Anyone is what everybody may do; the default is nothing.
 	Anyone bridge.Grant

@@ -9,6 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/presence"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -68,6 +69,7 @@ type Stats struct {
 	Requests    httpapi.Stats
 	Feeds       bridge.Stats
 	NATS        source.Stats
+	Presence    presence.Stats
 	Memory      map[string]Memory // frames, pages, bodies, intake
 }
 
@@ -78,6 +80,9 @@ type Memory struct{ Held, Limit int64 }
 func (b *Bridge) Stats() Stats {
 	s := Stats{
 		Connections: b.outlet.Stats(), Sockets: b.places.Stats(), Requests: b.api.Stats(), Feeds: b.hub.Stats(), NATS: b.source.Stats(),
+	}
+	if b.presence != nil {
+		s.Presence = b.presence.Stats()
 	}
 	parts := b.divide()
 	s.Memory = map[string]Memory{

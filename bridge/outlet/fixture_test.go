@@ -134,7 +134,7 @@ func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if set := b.terms.Load(); set != nil {
 		terms = *set
 	}
-	terms.Ended = b.served.Done
+	terms.Ended = func(bool) { b.served.Done() }
 	b.outlet.Serve(w, r, reader, terms)
 }
 

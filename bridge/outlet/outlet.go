@@ -106,7 +106,7 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 // without TLS, on Linux. Elsewhere the calling goroutine writes, and it returns at the end.
 func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms) {
 	if terms.Ended == nil {
-		terms.Ended = func() {}
+		terms.Ended = func(bool) {}
 	}
 	o.enter()
 	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
@@ -120,7 +120,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 		o.stats.plain.Add(-1)
 		reader.Close()
 		o.leave(reason)
-		terms.Ended()
+		terms.Ended(reason == endSlow)
 	}()
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{

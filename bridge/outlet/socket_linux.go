@@ -32,7 +32,7 @@ type socket struct {
 	reader     *bridge.Reader
 	revoked    func() bool // nil where it cannot be
 	expires    time.Time   // when the caller's token does, by the clock on the wall; the zero value for never
-	ended      func()
+	ended      func(isDead bool)
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
@@ -352,7 +352,7 @@ func (s *socket) close(reason string) {
 func (s *socket) part(reason string) {
 	s.reader.Close()
 	s.loop.outlet.leave(reason)
-	s.ended()
+	s.ended(reason == endSlow)
 }
 
 // leave takes the socket from its group, if it is in one.

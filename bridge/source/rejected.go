@@ -19,6 +19,8 @@ var rejections = map[jetstream.ErrorCode]error{
 	js.CodeMessageTooLarge:     bridge.ErrTooLarge,
 	js.CodeHeaderTooLarge:      bridge.ErrTooLarge,
 	js.CodeSealed:              bridge.ErrSealed,
+	js.CodeWrongLastSequence:   bridge.ErrConflict,
+	js.CodeWrongLastInCluster:  bridge.ErrConflict,
 }
 
 // storeFailures are the words with which js.CodeStoreFailed says why a message was not stored.

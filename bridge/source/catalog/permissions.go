@@ -15,6 +15,8 @@ type Needs struct {
 	Write   []bridge.Subject // what they may write, and what the bridge publishes itself
 	History History
 	API     string // see Config.API
+
+	Presence bool // the bridge keeps bridge.PresenceBucket
 }
 
 // Permissions are the subjects that NATS must allow to the bridge's user: all that it uses, and no others.
@@ -46,11 +48,18 @@ func (n Needs) Permissions() Permissions {
 	return n.anywhere("it is not known which there are").permissions(n, js.API{Prefix: n.API}, js.InboxPrefix)
 }
 
+// The bucket of members, as JetStream has it.
+const (
+	presenceStream = "KV_" + bridge.PresenceBucket
+	presenceFilter = bridge.Subject("$KV." + bridge.PresenceBucket + ".>")
+)
+
 // reach is what the bridge has to do with streams.
 type reach struct {
 	streams []string // that it reads
 	why     string   // it may read anyStream
 	own     bool     // the stream of its own is there
+	bucket  bool     // bridge.PresenceBucket is there
 }
 
 func (n Needs) anywhere(why string) reach {
@@ -69,6 +78,9 @@ func (s *Streams) reach(n Needs) reach {
 	var open []string
 	for _, filter := range bridge.Reduce(n.Read) {
 		names, whole := s.serving(filter, n.History)
+		if n.Presence && filter == presenceFilter && len(s.overlapping(filter)) == 0 {
+			names, whole = []string{presenceStream}, true // which the bridge makes
+		}
 		r.streams = append(r.streams, names...)
 		if !whole {
 			open = append(open, string(filter))
@@ -80,6 +92,7 @@ func (s *Streams) reach(n Needs) reach {
 	slices.Sort(r.streams)
 	r.streams = slices.Compact(r.streams)
 	r.own = s.Get(n.History.Stream) != nil
+	r.bucket = s.Get(presenceStream) != nil
 	return r
 }
 
@@ -119,6 +132,12 @@ func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
 	publish("to find out which streams there are", a.Subject(js.AskNames), a.Subject(js.AskInfo+anyStream))
 	if len(n.History.Subjects) > 0 && !r.own {
 		publish("to make the stream of TAILWATER_HISTORY; not needed any more once it is there", a.Subject(js.AskCreate+n.History.Stream))
+	}
+	if n.Presence {
+		publish("to keep who is here, for TAILWATER_PRESENCE", string(presenceFilter))
+		if !r.bucket {
+			publish("to make the bucket of that; not needed any more once it is there", a.Subject(js.AskCreate+presenceStream))
+		}
 	}
 	for _, stream := range r.streams {
 		to := "to read the stream " + stream

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,14 @@ type Portion struct {
 	Stream     *Stream
 	Subjects   []bridge.Subject
 	Unreadable bool // streams hold some of them, and are not read
+}
+
+// rank is 1 for the members of subjects: if there is no room for all streams, theirs is left out first.
+func (p *Portion) rank() int {
+	if p.Stream.Name() == presenceStream {
+		return 1
+	}
+	return 0
 }
 
 // Table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
@@ -65,6 +74,7 @@ type Table struct {
 	used       map[string]bool             // streams that something was read from or stored in, by name
 	missed     map[string]missed           // streams that were deleted a moment ago, by name
 	unreadable map[string]bar              // streams that cannot be read
+	awaited    bridge.Subject              // of a bucket that is about to be made; see KeyValue
 	news       js.Signal                   // now or overlaps have changed, or what is unreadable
 }
 
@@ -137,7 +147,9 @@ func (t *Table) Classify(subjects []bridge.Subject) ([]Portion, bool) {
 		portions = append(portions, Portion{Stream: holder, Subjects: subjects})
 	}
 	// Every node must choose the same streams: an id of one is brought to another.
-	slices.SortFunc(portions, func(x, y Portion) int { return strings.Compare(x.Stream.Name(), y.Stream.Name()) })
+	slices.SortFunc(portions, func(x, y Portion) int {
+		return cmp.Or(cmp.Compare(x.rank(), y.rank()), strings.Compare(x.Stream.Name(), y.Stream.Name()))
+	})
 	none := Portion{Subjects: unserved, Unreadable: unreadable}
 	if most := bridge.MaxLogs; len(portions) > most || len(portions) == most && len(unserved) > 0 {
 		portions = t.leaveOut(portions, most-1, &none)
@@ -174,7 +186,7 @@ func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.S
 	for _, subject := range subjects {
 		holder, known := t.find(subject)
 		switch {
-		case !known:
+		case !known, holder == nil && t.awaited != "" && t.awaited.Covers(subject):
 			return nil, nil, false, false
 		case holder == nil || holder.Untapped() != "":
 			unserved = append(unserved, subject)

@@ -20,6 +20,7 @@ const (
 	CodeNotEnoughStorage    jetstream.ErrorCode = 10047
 	CodeMessageTooLarge     jetstream.ErrorCode = 10054 // the stream's max_msg_size
 	CodeOverlap             jetstream.ErrorCode = 10065
+	CodeWrongLastSequence   jetstream.ErrorCode = 10071
 	CodeNoReplicas          jetstream.ErrorCode = 10074
 	CodeStoreFailed         jetstream.ErrorCode = 10077 // the description says why
 	CodeHeaderTooLarge      jetstream.ErrorCode = 10097
@@ -27,6 +28,7 @@ const (
 	CodeBytesRequired       jetstream.ErrorCode = 10113
 	CodeOffline             jetstream.ErrorCode = 10118
 	CodeTooManyBytes        jetstream.ErrorCode = 10122
+	CodeWrongLastInCluster  jetstream.ErrorCode = 10164 // CodeWrongLastSequence, in a cluster
 )
 
 // Code returns the code of JetStream's answer that an error wraps; 0 for none.

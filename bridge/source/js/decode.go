@@ -11,8 +11,8 @@ import (
 
 // Headers that say what became of a subject's value, where its stream has it so.
 const (
-	headerMarker    = "Nats-Marker-Reason" // the server's word for what a limit or a purge removed
-	headerOperation = "KV-Operation"       // DEL and PURGE in a key-value bucket
+	HeaderMarker    = "Nats-Marker-Reason" // the server's word for what a limit or a purge removed
+	HeaderOperation = "KV-Operation"       // DEL and PURGE in a key-value bucket
 	headerSchedule  = "Nats-Schedule"      // what bears it is a plan for messages to come, not a message
 )
 
@@ -65,8 +65,8 @@ func (d Decoder) Decode(e Entry, at bridge.Position) *bridge.Message {
 }
 
 func (d Decoder) deletes(header nats.Header) bool {
-	operation := header.Get(headerOperation)
-	return d.markers && header.Get(headerMarker) != "" || d.bucket && (operation == "DEL" || operation == "PURGE")
+	operation := header.Get(HeaderOperation)
+	return d.markers && header.Get(HeaderMarker) != "" || d.bucket && (operation == "DEL" || operation == "PURGE")
 }
 
 // eventName returns the publisher's name for the event; "" if no publisher may use it.

@@ -133,6 +133,7 @@ type found struct {
 	holdings    []source.Holding // of all filters that they name
 	permissions source.Permissions
 	revoked     *source.Bucket // nil where NATS was not asked
+	presence    presence
 }
 
 func (r report) nats(settings *configs.Settings) (found, error) {
@@ -169,6 +170,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	if err != nil {
 		asked = unasked
 	}
+	r.presence(settings, asked.presence)
 	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), r.revoked(asked.revoked), err)
 }
 
@@ -191,11 +193,13 @@ func explain(settings *configs.Settings, dial source.Dialer, api string) (found,
 		return found{}, fmt.Errorf("ask which streams there are: %w", err)
 	}
 	permissions, err := from.Permissions(ctx, needs)
+	found := found{holdings: holdings, permissions: permissions, presence: lookForPresence(ctx, settings, from)}
 	if err != nil || !settings.Auth.SignsIn() {
-		return found{holdings: holdings, permissions: permissions}, err
+		return found, err
 	}
 	revoked, err := from.Bucket(ctx, auth.RevokedBucket, settings.Auth.MaxLife, nil)
-	return found{holdings, permissions, &revoked}, err
+	found.revoked = &revoked
+	return found, err
 }
 
 // permitted tries to subscribe to what callers may read.
@@ -229,6 +233,7 @@ func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 		where = "for this process only"
 	}
 	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
+	r.presence(settings, presence{})
 	if publisher, admin := config.Contexts(); publisher != "" {
 		r.row("", "who connects there signs in: %s", source.Command("", "--context", publisher))
 		r.row("", "who takes tokens back: %s", source.Command("", "--context", admin))

@@ -3,6 +3,8 @@ package node
 import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/tailwater/tailwater/bridge/presence"
 )
 
 // newRegistry gives the metrics of a node. None has a subject, a user or an address for a label: their number must not
@@ -57,6 +59,15 @@ var (
 	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were dropped, because no publisher may use them.")
 
 	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (the request's fault), unavailable (NATS's), failed.", "result")
+
+	descPresenceSubjects  = describe("presence_subjects", "Subjects whose members are listed, with members on this bridge.")
+	descPresenceMembers   = describe("presence_members", "Members with a name on this bridge, once for each subject.")
+	descPresenceUnnamed   = describe("presence_unnamed", "Connections of members without a name on this bridge, once for each subject.")
+	descPresenceWrites    = describe("presence_writes_total", "Writes of who is on a subject, conflicts included.")
+	descPresenceBytes     = describe("presence_bytes_total", "Bytes of these writes.")
+	descPresenceConflicts = describe("presence_conflicts_total", "Writes of who is on a subject that another bridge was faster than; they are tried again.")
+	descPresenceFailures  = describe("presence_failures_total", "Writes of who is on a subject that NATS did not take; they are tried again.")
+	descPresenceUnlisted  = describe("presence_unlisted_total", "Connections that were not listed, because their address or caller had too many places in lists.")
 
 	descConnected     = describe("nats_connected", "1 while there is a connection to NATS.")
 	descConnects      = describe("nats_connects_total", "Connections to NATS that were made.")
@@ -127,6 +138,8 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descReplays, feeds.ReplayPages)
 	count(descReplayBad, feeds.ReplayErrors)
 
+	c.collectPresence(stats.Presence, gauge, count)
+
 	nats := stats.NATS
 	connected := 0
 	if nats.Connected {
@@ -146,6 +159,20 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(descBytesIn, nats.Bytes)
 	count(descNames, nats.RefusedEvents)
 	count(descHeaders, nats.BrokenHeaders)
+}
+
+func (c nodeCollector) collectPresence(stats presence.Stats, gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	if len(c.node.Settings.Presence) == 0 {
+		return
+	}
+	gauge(descPresenceSubjects, stats.Subjects)
+	gauge(descPresenceMembers, stats.Members)
+	gauge(descPresenceUnnamed, stats.Unnamed)
+	count(descPresenceWrites, stats.Writes)
+	count(descPresenceBytes, stats.Bytes)
+	count(descPresenceConflicts, stats.Conflicts)
+	count(descPresenceFailures, stats.Failures)
+	count(descPresenceUnlisted, stats.Unlisted)
 }
 
 func (c nodeCollector) collectEmbedded(gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {

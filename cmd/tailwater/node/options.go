@@ -15,13 +15,14 @@ import (
 func (n *Node) options() (live.Options, error) {
 	s := n.Settings
 	options := live.Options{
-		History: History(s),
-		Anyone:  bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
-		Routes:  s.Routes,
-		Access:  n.access(),
-		Proxies: s.HTTP.TrustedProxies,
-		Limits:  n.limits(),
-		Log:     n.log,
+		History:  History(s),
+		Presence: live.Presence{Subjects: s.Presence, Replicas: s.HistoryReplicas},
+		Anyone:   bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
+		Routes:   s.Routes,
+		Access:   n.access(),
+		Proxies:  s.HTTP.TrustedProxies,
+		Limits:   n.limits(),
+		Log:      n.log,
 	}
 	if s.HTTP.Pages {
 		options.Pages = web.Pages(web.Anyone[bridge.Subject]{

@@ -1,0 +1,85 @@
+package live
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/presence"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// Presence says whose members are kept: of all subjects within the filters.
+type Presence struct {
+	Subjects []bridge.Subject
+	Replicas int // of the bucket, if the bridge makes it; 1
+}
+
+// openPresence starts to keep members, if there are subjects to keep them for.
+func (b *Bridge) openPresence() {
+	if len(b.options.Presence.Subjects) == 0 {
+		return
+	}
+	bucket := &members{b.source.KeyValue(bridge.PresenceBucket, b.options.Presence.Replicas), b.hub}
+	b.presence = presence.Open(presence.Config{
+		Subjects: b.options.Presence.Subjects, Shared: bucket, Tell: b.tellMembers, Most: placesEach * max(0, b.options.Limits.PerAddress),
+		Log: b.options.Log,
+	})
+	b.hub.KeepMembers(b.presence.Own)
+}
+
+// placesEach is how many places in lists an account may have for each connection of an address.
+const placesEach = 5
+
+// tellMembers tells the browsers of this bridge alone who is on a subject.
+func (b *Bridge) tellMembers(subject bridge.Subject, members bridge.Presence) {
+	value, err := json.Marshal(members)
+	if err != nil {
+		b.options.Log.Error("cannot encode who is here", "subject", subject, "error", err)
+		return
+	}
+	b.source.Inject(bridge.PresenceOf(subject), value)
+}
+
+// members is the bucket as package presence needs it.
+type members struct {
+	*source.KeyValue
+	hub *bridge.Hub
+}
+
+// Each calls do with the newest value of every key that matches a filter. It reads the bucket as a browser would.
+func (m *members) Each(ctx context.Context, filter bridge.Subject, do func(key string, value []byte)) error {
+	reader, err := m.hub.Read([]bridge.Subject{bridge.PresenceOf(filter)}, bridge.Framing{Format: bridge.Lines},
+		bridge.Resume{Since: bridge.Since{Kind: bridge.SinceLast}})
+	if err != nil {
+		return fmt.Errorf("read the bucket %s: %w", bridge.PresenceBucket, err)
+	}
+	defer reader.Close()
+	more := bridge.NewSignal()
+	for !reader.Synced() {
+		frames := reader.Next(nil, pageBytes, more)
+		for _, frame := range frames {
+			var event struct{ Subject, Data string }
+			if json.Unmarshal(frame, &event) == nil && event.Subject != "" {
+				do(strings.TrimPrefix(event.Subject, string(bridge.PresenceOf(""))), []byte(event.Data))
+			}
+		}
+		if len(frames) > 0 {
+			continue
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: read the bucket %s: %w", bridge.ErrUnavailable, bridge.PresenceBucket, ctx.Err())
+		}
+	}
+	if !reader.Stored() {
+		return fmt.Errorf("%w: the bucket %s is gone", bridge.ErrUnavailable, bridge.PresenceBucket)
+	}
+	return nil
+}
+
+// pageBytes is how much of the bucket is taken up at once.
+const pageBytes = 1 << 20

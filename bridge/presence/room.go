@@ -1,0 +1,186 @@
+package presence
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// room is what this bridge has of one subject. The tracker's lock guards it.
+type room struct {
+	subject bridge.Subject
+	members map[identity]*member
+	unnamed int     // connections without a name, and those that left a moment ago
+	leaving []leave // in the order in which they are over
+	pardons int     // how many of leaving, without a name, came back
+	absent  int     // how many of leaving have no name
+	count   int     // members on all bridges, as of the last write
+
+	isChanged bool      // the bucket does not yet say what is here, as far as is known
+	isWriting bool      // a goroutine is about to say so
+	next      time.Time // when the bucket may be written again
+	fails     int       // writes in a row that did not succeed
+	check     time.Time // when the bucket is compared with who is here; zero before the first write
+
+	place int // in the schedule; -1 if it is not there
+	due   time.Time
+}
+
+// member is somebody with a name who is here.
+type member struct {
+	Member
+	connections int
+	leaves      time.Time // when the member has left, if nobody comes back; of no meaning while there are connections
+	isTold      bool      // the bucket has said that the member is here
+}
+
+// who is a bridge.Visitor as its connection keeps it.
+type who struct {
+	identity // zero without a name
+	account  bridge.Account
+}
+
+// leave is a connection that has ended: of a member with a name, its last. If nobody comes back until then, the member has left.
+type leave struct {
+	at      time.Time
+	who     identity // zero for a connection without a name
+	account bridge.Account
+}
+
+func newRoom(subject bridge.Subject) *room {
+	return &room{subject: subject, members: map[identity]*member{}, place: -1, next: time.Now()}
+}
+
+// enter adds a connection. It reports whether that changes who is here.
+func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
+	if v.Name == "" {
+		return who{account: v.Account}, r.enterUnnamed()
+	}
+	key := identify(v.Sub, v.Name)
+	had := r.members[key]
+	if had == nil {
+		v.Name, v.Sub = strings.Clone(v.Name), strings.Clone(v.Sub) // the name may be a part of a whole URL
+		key = identify(v.Sub, v.Name)
+		named := bridge.PresenceMember{Name: v.Name, User: v.Sub != "", Since: now.UTC().Truncate(time.Millisecond)}
+		had = &member{Member: Member{PresenceMember: named, Sub: v.Sub}}
+		r.members[key] = had
+		changed = true
+	}
+	had.connections++
+	return who{had.identity(), v.Account}, changed // with the strings of the member
+}
+
+func (r *room) enterUnnamed() (changed bool) {
+	if r.pardons < r.absent {
+		r.pardons++
+		return false
+	}
+	r.unnamed++
+	return true
+}
+
+// exit removes a connection. If the connection was the member's last, the member leaves at that time, unless it comes back; then exit
+// reports true, and depart frees the account.
+func (r *room) exit(w who, at time.Time) (isLeaving bool) {
+	if w.identity == (identity{}) {
+		r.absent++
+		r.addLeave(leave{at: at, account: w.account})
+		return true
+	}
+	had := r.members[w.identity]
+	if had.connections--; had.connections > 0 {
+		return false
+	}
+	had.leaves = at
+	r.addLeave(leave{at, w.identity, w.account})
+	return true
+}
+
+// addLeave adds to leaving, in the order of time.
+func (r *room) addLeave(l leave) {
+	at := len(r.leaving)
+	for at > 0 && l.at.Before(r.leaving[at-1].at) {
+		at--
+	}
+	r.leaving = slices.Insert(r.leaving, at, l)
+}
+
+// depart removes those whose time is over, and frees their accounts. It reports whether that changes who is here.
+func (r *room) depart(now time.Time, free func(bridge.Account)) (changed bool) {
+	for len(r.leaving) > 0 && !now.Before(r.leaving[0].at) {
+		over := r.leaving[0]
+		r.leaving = r.leaving[1:]
+		free(over.account)
+		if over.who == (identity{}) {
+			r.absent--
+			if r.pardons > 0 {
+				r.pardons--
+				continue
+			}
+			r.unnamed--
+			changed = true
+		} else if had := r.members[over.who]; had != nil && had.connections == 0 && had.leaves.Equal(over.at) {
+			delete(r.members, over.who)
+			changed = true
+		}
+	}
+	return changed
+}
+
+// isOver reports whether nothing is left to do for the room.
+func (r *room) isOver() bool {
+	return len(r.members) == 0 && r.unnamed == 0 && len(r.leaving) == 0 && !r.isChanged && !r.isWriting
+}
+
+// isDoubtful reports whether it is time to compare the bucket with who is here.
+func (r *room) isDoubtful(now time.Time) bool { return !r.check.IsZero() && !now.Before(r.check) }
+
+// wakes returns when the room has something to do; zero for never. Without a store nothing can be written.
+func (r *room) wakes(hasStore bool) (at time.Time) {
+	if len(r.leaving) > 0 {
+		at = r.leaving[0].at
+	}
+	if !hasStore || r.isWriting {
+		return at
+	}
+	next := r.check
+	if r.isChanged {
+		next = r.next
+	}
+	if at.IsZero() || !next.IsZero() && next.Before(at) {
+		at = next
+	}
+	return at
+}
+
+// snapshot is what a bridge has of a room at a moment.
+type snapshot struct {
+	here    map[identity]*member // by what Presence tells members apart
+	newest  []*member            // MaxNames at most
+	told    []bool               // of newest: the bucket has said so already
+	unnamed int
+}
+
+func (r *room) snapshot() snapshot {
+	s := snapshot{here: maps.Clone(r.members), unnamed: r.unnamed}
+	s.newest = slices.SortedFunc(maps.Values(s.here), func(a, b *member) int { return a.Since.Compare(b.Since) })
+	s.newest = newest(s.newest)
+	for _, m := range s.newest {
+		s.told = append(s.told, m.isTold)
+	}
+	return s
+}
+
+// apply makes a state say what a bridge has.
+func (s *snapshot) apply(state *State, name string) {
+	state.drop(name, func(key identity) bool { return s.here[key] != nil })
+	for i, m := range s.newest {
+		state.add(name, m.Member, s.told[i])
+	}
+	if len(s.here) > 0 || s.unnamed > 0 {
+		state.Bridges[name] = Share{len(s.here), s.unnamed}
+	}
+}

@@ -1,0 +1,205 @@
+package presence
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// MaxNames is how many members a State names. If there are more, it names the newest, and counts all.
+const MaxNames = 200
+
+// State is the value of a subject in the bucket. Browsers see the part of it that is a bridge.Presence.
+type State struct {
+	Type    string           `json:"type"` // bridge.PresenceJoin, bridge.PresenceLeave or bridge.PresenceState
+	Subject bridge.Subject   `json:"subject"`
+	Count   int              `json:"count"`            // members, with and without a name
+	Members []Member         `json:"members"`          // with a name, the longest here first
+	Joined  []string         `json:"joined,omitempty"` // names of members that joined with this change
+	Left    []string         `json:"left,omitempty"`   // names of members that left with this change
+	Bridges map[string]Share `json:"bridges"`          // what each bridge has, by the bridge's name
+
+	isForeign bool // it was parsed from a value that no bridge has written
+}
+
+// Member is somebody with a name.
+type Member struct {
+	bridge.PresenceMember
+	Sub     string   `json:"sub,omitempty"` // of the token; empty for a name that anybody may have taken
+	Bridges []string `json:"bridges"`       // that have a connection of the member
+}
+
+// Share is what one bridge has of a subject.
+type Share struct {
+	Members int `json:"members"`           // with a name
+	Unnamed int `json:"unnamed,omitempty"` // connections without a name
+}
+
+// identity tells members apart. Two people may have one name; one person has one `sub`.
+type identity struct{ sub, name string }
+
+func identify(sub, name string) identity {
+	if sub != "" {
+		name = ""
+	}
+	return identity{sub, name}
+}
+
+func (m *Member) identity() identity { return identify(m.Sub, m.Name) }
+
+// parse reads a value. If it is no State, because somebody else wrote it, it has no members.
+func parse(subject bridge.Subject, value []byte) State {
+	var state State
+	if value != nil && json.Unmarshal(value, &state) != nil {
+		state = State{isForeign: true}
+	}
+	state.Type, state.Subject, state.Joined, state.Left = "", subject, nil, nil
+	if state.Bridges == nil {
+		state.Bridges = map[string]Share{}
+	}
+	named, held := len(state.Bridges), len(state.Members)
+	maps.DeleteFunc(state.Bridges, func(name string, share Share) bool { return !isBridge(name) || share.Members < 0 || share.Unnamed < 0 })
+	state.Members = slices.DeleteFunc(state.Members, func(m Member) bool {
+		return !slices.ContainsFunc(m.Bridges, func(name string) bool { _, is := state.Bridges[name]; return is })
+	})
+	state.isForeign = state.isForeign || value != nil && len(state.Bridges) == 0 || len(state.Bridges) < named || len(state.Members) < held
+	return state
+}
+
+// bridgeName is how many characters name a bridge.
+const bridgeName = 10
+
+// newBridge returns a name that no other bridge has.
+func newBridge() string { return strings.ToLower(rand.Text()[:bridgeName]) }
+
+// isBridge reports whether newBridge may have returned a name. Any other could not be the end of a lease's key.
+func isBridge(name string) bool {
+	return len(name) == bridgeName && !strings.ContainsFunc(name, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '2' || c > '7') })
+}
+
+func (s *State) encode() ([]byte, error) {
+	value, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode the members of %s: %w", s.Subject, err)
+	}
+	return value, nil
+}
+
+// isEmpty reports whether nobody is left.
+func (s *State) isEmpty() bool { return len(s.Bridges) == 0 }
+
+// drop removes a bridge, and its members except those that it keeps: the members that no other bridge has leave.
+func (s *State) drop(name string, keeps func(identity) bool) {
+	delete(s.Bridges, name)
+	s.Members = slices.DeleteFunc(s.Members, func(m Member) bool {
+		if !slices.Contains(m.Bridges, name) || keeps(m.identity()) {
+			return false
+		}
+		if len(m.Bridges) == 1 {
+			s.Left = append(s.Left, m.Name)
+		}
+		return len(m.Bridges) == 1
+	})
+	for i := range s.Members {
+		if m := &s.Members[i]; !keeps(m.identity()) {
+			m.Bridges = slices.DeleteFunc(slices.Clone(m.Bridges), func(held string) bool { return held == name })
+		}
+	}
+}
+
+// add adds a member that a bridge has. isTold says that an earlier change has told of it.
+func (s *State) add(name string, who Member, isTold bool) {
+	at := slices.IndexFunc(s.Members, func(m Member) bool { return m.identity() == who.identity() })
+	if at < 0 {
+		who.Bridges = []string{name}
+		s.Members = append(s.Members, who)
+		if !isTold {
+			s.Joined = append(s.Joined, who.Name)
+		}
+		return
+	}
+	m := &s.Members[at]
+	if who.Since.Before(m.Since) {
+		m.Since = who.Since
+	}
+	if !slices.Contains(m.Bridges, name) {
+		m.Bridges = slices.Sorted(slices.Values(append(slices.Clone(m.Bridges), name)))
+	}
+}
+
+// settle brings the members into order, keeps the newest of too many, and counts all.
+func (s *State) settle() {
+	slices.SortStableFunc(s.Members, func(a, b Member) int {
+		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Name, b.Name), strings.Compare(a.Sub, b.Sub))
+	})
+	s.Members = newest(s.Members)
+	s.Joined, s.Left = newest(s.Joined), newest(s.Left)
+	s.Count = s.count()
+}
+
+func newest[T any](all []T) []T { return all[max(0, len(all)-MaxNames):] }
+
+// count returns how many members there are. If all that have a name are listed, each counts once, on however many bridges. Else nobody
+// knows who is on several bridges, and counts on each.
+func (s *State) count() int {
+	listed, named, unnamed := map[string]int{}, 0, 0
+	for _, m := range s.Members {
+		for _, name := range m.Bridges {
+			listed[name]++
+		}
+	}
+	isWhole := true
+	for name, share := range s.Bridges {
+		named += share.Members
+		unnamed += share.Unnamed
+		isWhole = isWhole && share.Members <= listed[name]
+	}
+	if isWhole {
+		named = len(s.Members)
+	}
+	return named + unnamed
+}
+
+// named returns how many members of a bridge are listed.
+func (s *State) named(bridge string) (count int) {
+	for _, m := range s.Members {
+		if slices.Contains(m.Bridges, bridge) {
+			count++
+		}
+	}
+	return count
+}
+
+// isSame reports whether another state, which was parsed, has the same members on the same bridges.
+func (s *State) isSame(other *State) bool {
+	return !other.isForeign && s.Count == other.Count && maps.Equal(s.Bridges, other.Bridges) &&
+		slices.EqualFunc(s.Members, other.Members, func(a, b Member) bool {
+			return a.identity() == b.identity() && a.Name == b.Name && a.Since.Equal(b.Since) && slices.Equal(a.Bridges, b.Bridges)
+		})
+}
+
+// tell sets what has happened since another state.
+func (s *State) tell(before *State) {
+	hasJoined, hasLeft := len(s.Joined) > 0, len(s.Left) > 0
+	switch {
+	case hasJoined && !hasLeft, !hasLeft && s.Count > before.Count:
+		s.Type = bridge.PresenceJoin
+	case hasLeft && !hasJoined, !hasJoined && s.Count < before.Count:
+		s.Type = bridge.PresenceLeave
+	default:
+		s.Type = bridge.PresenceState
+	}
+}
+
+// clone returns a copy whose members and bridges can be changed.
+func (s *State) clone() State {
+	made := *s
+	made.Members, made.Bridges = slices.Clone(s.Members), maps.Clone(s.Bridges)
+	return made
+}

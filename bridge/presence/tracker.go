@@ -1,0 +1,380 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Store is the bucket. Errors other than bridge.ErrConflict and bridge.ErrNoBucket mean that nobody knows what became of the call.
+type Store interface {
+	// Prepare makes the bucket, if there is none. The error wraps bridge.ErrNoBucket if there cannot be one.
+	Prepare(ctx context.Context) error
+	// Get returns the value of a key, as the stream's leader has it, and its revision; 0 if there is no value.
+	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
+	// Put writes a value that is removed after ttl, 0 for never, if the newest has that revision; else the error wraps bridge.ErrConflict, as that of Delete.
+	Put(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error)
+	// Delete removes a value if it has that revision.
+	Delete(ctx context.Context, key string, revision uint64) error
+	// Each calls do with the newest value of every key that matches a filter.
+	Each(ctx context.Context, filter bridge.Subject, do func(key string, value []byte)) error
+}
+
+// Config says whose members are kept, and where.
+type Config struct {
+	Subjects []bridge.Subject // filters: the members of all subjects within them are kept
+	Shared   Store            // of all bridges
+	// Tell tells the readers of this bridge who is on a subject, for as long as there is no Shared bucket.
+	Tell func(bridge.Subject, bridge.Presence)
+	// Most is how many places one account may have at once: a connection takes one on each subject, and keeps it for a moment after its
+	// end. 0 for any number.
+	Most int
+	Log  *slog.Logger
+}
+
+const (
+	// grace is how long a member may be without a connection: a page that is loaded again does not leave.
+	grace = 5 * time.Second
+	// interval is the least time between two writes of a subject by one bridge.
+	interval = 250 * time.Millisecond
+	// perMember makes the interval grow with the room: each write is read by all of its members.
+	perMember = time.Millisecond
+	// mostInterval is how old the list of a very large room may be.
+	mostInterval = 30 * time.Second
+	// checkInterval is how often the value of a room is compared with who is here, although nothing has changed: an operator may have
+	// deleted the key. It is mostInterval if the value names only a part of this bridge's members, or may soon: in a large room, members
+	// of other bridges that came later are named in their place, until those leave.
+	checkInterval = 5 * time.Minute
+	// mostWrites is how many subjects a bridge writes at once.
+	mostWrites = 16
+	// patience is how long the store may take for one call.
+	patience = 5 * time.Second
+)
+
+// Tracker keeps the members that this bridge has.
+type Tracker struct {
+	config Config
+	name   string // of this bridge in the bucket
+	stop   context.CancelFunc
+	alive  context.Context
+	runs   sync.WaitGroup
+	more   bridge.Signal // wakes run
+	writes chan struct{} // holds one for each write
+	fails  rate.Sometimes
+	stats  counters
+	drains atomic.Bool
+
+	own *own
+
+	mu       sync.Mutex
+	rooms    map[bridge.Subject]*room
+	held     map[bridge.Account]int // how many places in rooms each has
+	schedule schedule
+	store    Store // nil until it is known which
+	lease    lease
+}
+
+// Open starts to keep members. It returns at once, and goes on trying for as long as NATS is unreachable.
+func Open(config Config) *Tracker {
+	t := &Tracker{
+		config: config,
+		name:   newBridge(),
+		more:   bridge.NewSignal(),
+		writes: make(chan struct{}, mostWrites),
+		fails:  rate.Sometimes{First: 3, Interval: time.Minute},
+		rooms:  map[bridge.Subject]*room{},
+		held:   map[bridge.Account]int{},
+		own:    newOwn(config.Tell),
+	}
+	t.alive, t.stop = context.WithCancel(context.Background())
+	t.runs.Go(t.run)
+	t.runs.Go(t.keepLease)
+	return t
+}
+
+// Close stops. The members of this bridge stay listed for a moment, in which they can move to another bridge: see farewell.
+func (t *Tracker) Close() {
+	t.stop()
+	t.runs.Wait()
+	t.farewell()
+}
+
+// Covers reports whether the members of a subject are kept.
+func (t *Tracker) Covers(subject bridge.Subject) bool {
+	return !subject.Wild() && !strings.HasPrefix(string(subject), leasePrefix) &&
+		slices.ContainsFunc(t.config.Subjects, func(f bridge.Subject) bool { return f.Covers(subject) })
+}
+
+// Overlaps reports whether the members of any subject within a filter are kept.
+func (t *Tracker) Overlaps(filter bridge.Subject) bool {
+	return slices.ContainsFunc(t.config.Subjects, filter.Overlaps)
+}
+
+// Drain makes everybody stay listed who leaves from now on, until the lease of this bridge ends, soon after Close: the clients of a bridge
+// that stops are about to come back, to another or to the same.
+func (t *Tracker) Drain() { t.drains.Store(true) }
+
+// Join adds a connection to those of the subjects whose members are kept, until leave is called, which must be once. isDead says that
+// the client has been gone for long by then, so that it is not waited for.
+func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(isDead bool)) {
+	isKept := func(i int) bool { return t.Covers(subjects[i]) && !slices.Contains(subjects[:i], subjects[i]) }
+	places := 0
+	for i := range subjects {
+		if isKept(i) {
+			places++
+		}
+	}
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if places == 0 || !t.admit(v.Account, places) {
+		return func(bool) {}
+	}
+	w, rooms := who{}, make([]*room, 0, places)
+	for i, subject := range subjects {
+		if isKept(i) {
+			r, changed := t.room(subject), false
+			w, changed = r.enter(v, now)
+			r.isChanged = r.isChanged || changed
+			t.plan(r)
+			rooms = append(rooms, r)
+		}
+	}
+	return func(isDead bool) { t.leave(rooms, w, isDead) }
+}
+
+// room returns the room of a subject. The lock must be held.
+func (t *Tracker) room(subject bridge.Subject) *room {
+	r := t.rooms[subject]
+	if r == nil {
+		r = newRoom(subject)
+		t.rooms[subject] = r
+	}
+	return r
+}
+
+// admit counts places in rooms for an account, unless it has too many. The lock must be held.
+func (t *Tracker) admit(account bridge.Account, places int) bool {
+	if account == 0 || t.config.Most == 0 {
+		return true
+	}
+	if t.held[account]+places > t.config.Most {
+		t.stats.unlisted.Add(1)
+		return false
+	}
+	t.held[account] += places
+	return true
+}
+
+// free takes back what admit did with one place. The lock must be held.
+func (t *Tracker) free(account bridge.Account) {
+	if t.held[account]--; t.held[account] <= 0 {
+		delete(t.held, account)
+	}
+}
+
+func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
+	if t.drains.Load() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := time.Now()
+	if !isDead {
+		at = at.Add(grace)
+	}
+	for _, r := range rooms {
+		if !r.exit(w, at) {
+			t.free(w.account)
+		}
+		t.plan(r)
+	}
+}
+
+// Own returns who is on a subject, as far as this bridge knows, if there is no bucket that all bridges share; else none. Of a filter, it
+// returns that nobody is, which is followed by who is on each subject within.
+func (t *Tracker) Own(subject bridge.Subject) []bridge.Presence {
+	t.mu.Lock()
+	isOwn := t.store == t.own
+	t.mu.Unlock()
+	if !isOwn {
+		return nil
+	}
+	return t.own.members(subject)
+}
+
+// plan puts a room into the schedule, at its time. The lock must be held.
+func (t *Tracker) plan(r *room) {
+	if r.isOver() {
+		t.schedule.remove(r)
+		delete(t.rooms, r.subject)
+		return
+	}
+	if t.schedule.put(r, r.wakes(t.store != nil)) {
+		t.more.Wake()
+	}
+}
+
+// run sees to every room when its time comes.
+func (t *Tracker) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-t.more:
+		case <-t.alive.Done():
+			return
+		}
+		timer.Reset(t.step(time.Now()))
+	}
+}
+
+// idle is how long run sleeps if nothing is planned.
+const idle = time.Hour
+
+// step does what is due, and returns how long nothing else is.
+func (t *Tracker) step(now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		r := t.schedule.first()
+		if r == nil {
+			return idle
+		}
+		if wait := r.due.Sub(now); wait > 0 {
+			return wait
+		}
+		t.schedule.remove(r)
+		r.isChanged = r.depart(now, t.free) || r.isDoubtful(now) || r.isChanged
+		if r.isChanged && !r.isWriting && !now.Before(r.next) && t.store != nil {
+			if !t.startWrite(r) {
+				r.next = now.Add(interval)
+			}
+		}
+		t.plan(r)
+	}
+}
+
+// startWrite writes a room in a goroutine of its own. It reports false if there are too many already. The lock must be held.
+func (t *Tracker) startWrite(r *room) bool {
+	select {
+	case t.writes <- struct{}{}:
+	default:
+		return false
+	}
+	store, has := t.store, r.snapshot()
+	r.isWriting, r.isChanged = true, false
+	t.runs.Go(func() {
+		wrote, err := t.write(store, r.subject, has)
+		<-t.writes
+		t.wrote(r, has, wrote, err)
+	})
+	return true
+}
+
+// written is what a value says after a write.
+type written struct {
+	count   int  // of members on all bridges
+	isWhole bool // it names all members of this bridge that have a name
+}
+
+// wrote notes what became of a write.
+func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
+	if err != nil {
+		t.stats.failures.Add(1)
+		t.fails.Do(func() {
+			t.config.Log.Warn("cannot write who is here; trying again", "subject", r.subject, "error", err)
+		})
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.isWriting = false
+	pause := min(mostInterval, max(interval, perMember*time.Duration(r.count)))
+	if err != nil {
+		r.isChanged = true
+		r.fails = min(r.fails+1, 6)
+		pause = interval << r.fails
+	} else {
+		r.fails, r.count = 0, now.count
+		for _, m := range has.here {
+			m.isTold = true
+		}
+	}
+	r.next = time.Now().Add(pause)
+	r.check = time.Now().Add(jitter(checkInterval))
+	if !now.isWhole || len(has.here) >= manyNames {
+		r.check = time.Now().Add(jitter(mostInterval))
+	}
+	t.plan(r)
+}
+
+// rewrite makes every room be written anew: the bucket may have lost what it said. The lock must be held.
+func (t *Tracker) rewrite(now time.Time) {
+	for _, r := range t.rooms {
+		r.isChanged, r.next, r.fails = true, now, 0
+		t.plan(r)
+	}
+}
+
+// manyNames is of how many members a bridge looks often whether all are named.
+const manyNames = MaxNames / 10
+
+// mostTries is how often a write that others were faster than is tried at once.
+const mostTries = 8
+
+// write makes the value of a subject say what this bridge has, and that no bridge without a lease has anything.
+func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (now written, err error) {
+	ctx, cancel := context.WithTimeout(t.alive, patience)
+	defer cancel()
+	for try := range mostTries {
+		if try > 0 {
+			t.stats.conflicts.Add(1)
+			pause(ctx, try)
+		}
+		now, err = t.writeOnce(ctx, store, subject, has)
+		if !errors.Is(err, bridge.ErrConflict) {
+			break
+		}
+	}
+	return now, err
+}
+
+func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Subject, has snapshot) (now written, err error) {
+	value, revision, err := store.Get(ctx, string(subject))
+	if err != nil {
+		return now, fmt.Errorf("read who is on %s: %w", subject, err)
+	}
+	before := parse(subject, value)
+	state := before.clone()
+	has.apply(&state, t.name)
+	if err := t.dropDead(ctx, store, &state); err != nil {
+		return now, err
+	}
+	state.settle()
+	now = written{state.Count, state.named(t.name) == len(has.here)}
+	if state.isSame(&before) {
+		return now, nil
+	}
+	t.stats.writes.Add(1)
+	if state.isEmpty() {
+		return now, store.Delete(ctx, string(subject), revision)
+	}
+	state.tell(&before)
+	if value, err = state.encode(); err != nil {
+		return now, err
+	}
+	t.stats.bytes.Add(uint64(len(value)))
+	_, err = store.Put(ctx, string(subject), value, revision, 0)
+	return now, err
+}

@@ -1,0 +1,564 @@
+package presence_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/presence"
+)
+
+// settle is longer than anything takes while all is well: the grace, a write, a conflict.
+const settle = 8 * time.Second
+
+func expect(t *testing.T, b *bucket, subject string, names ...string) {
+	t.Helper()
+	if got := b.names(subject); !slices.Equal(got, names) {
+		t.Errorf("after %v on %s: %v; want %v", time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), subject, got, names)
+	}
+}
+
+// TestJoinAndLeave: a member is listed at once, and leaves five seconds after its last connection; the last to leave deletes the key.
+func TestJoinAndLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		time.Sleep(time.Second)
+		ada := n.join("chat.room1", "Ada")
+		time.Sleep(300 * time.Millisecond)
+		expect(t, b, "chat.room1", "Ada")
+		if s := b.state("chat.room1"); s.Type != bridge.PresenceJoin || s.Count != 1 || s.Members[0].Since.IsZero() || s.Members[0].User {
+			t.Errorf("the state of one member is %+v", s)
+		}
+		ben := n.join("chat.room1", "Ben")
+		time.Sleep(settle)
+		expect(t, b, "chat.room1", "Ada", "Ben")
+		ada()
+		time.Sleep(4900 * time.Millisecond)
+		expect(t, b, "chat.room1", "Ada", "Ben")
+		time.Sleep(500 * time.Millisecond)
+		expect(t, b, "chat.room1", "Ben")
+		if s := b.state("chat.room1"); s.Type != bridge.PresenceLeave || !slices.Equal(s.Left, []string{"Ada"}) {
+			t.Errorf("the state behind a leave is %+v", s)
+		}
+		ben()
+		time.Sleep(settle)
+		if value := b.value("chat.room1"); value != nil {
+			t.Errorf("the key of an empty room says %s", value)
+		}
+		if got := n.Stats(); got.Subjects != 0 || got.Members != 0 {
+			t.Errorf("after everybody has left: %+v", got)
+		}
+	})
+}
+
+// TestReloadIsNoLeave: a page that is loaded again neither leaves nor joins, with a name or without, however often.
+func TestReloadIsNoLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		leaveAda, leaveOther := n.join("chat.a", "Ada"), n.join("chat.a", "")
+		time.Sleep(settle)
+		before := len(b.told())
+		for range 10 {
+			leaveAda()
+			leaveOther()
+			time.Sleep(3 * time.Second)
+			leaveAda, leaveOther = n.join("chat.a", "Ada"), n.join("chat.a", "")
+			time.Sleep(time.Second)
+		}
+		time.Sleep(settle)
+		if now := b.told()[before:]; len(now) > 0 {
+			t.Errorf("reloads were told: %+v", now)
+		}
+		if s := b.state("chat.a"); s.Count != 2 {
+			t.Errorf("count %d; want 2", s.Count)
+		}
+		leaveAda()
+		leaveOther()
+		time.Sleep(settle)
+		if value := b.value("chat.a"); value != nil {
+			t.Errorf("somebody stays: %s", value)
+		}
+	})
+}
+
+// TestOnePersonIsOneMember: three tabs on two bridges are one member; two people of one name are two.
+func TestOnePersonIsOneMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer one.Close()
+		defer two.Close()
+		leave := []func(){one.join("chat.a", "Ada"), one.join("chat.a", "Ada"), two.join("chat.a", "Ada")}
+		alice := two.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: "Ada", Sub: "alice"})
+		time.Sleep(settle)
+		expect(t, b, "chat.a", "Ada", "Ada")
+		if s := b.state("chat.a"); s.Count != 2 || s.Members[0].User == s.Members[1].User {
+			t.Errorf("the state is %+v", s)
+		}
+		alice(false)
+		for _, leave := range leave {
+			expect(t, b, "chat.a", b.names("chat.a")...)
+			if !slices.Contains(b.names("chat.a"), "Ada") {
+				t.Error("Ada left with a tab open")
+			}
+			leave()
+			time.Sleep(settle)
+		}
+		expect(t, b, "chat.a")
+		if got := strings.Join(b.events(), ", "); strings.Count(got, "join Ada") != 2 || strings.Count(got, "leave Ada") > 1 {
+			t.Errorf("told: %s", got) // the last leave is the deletion of the key
+		}
+	})
+}
+
+// TestOthersAreNoMembers: no filter and no subject outside has members, nor do keys of leases.
+func TestOthersAreNoMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		n.Join([]bridge.Subject{"chat.*", "time.now", "_lease.x"}, bridge.Visitor{Name: "Ada"})(false)
+		time.Sleep(settle)
+		if len(b.told()) > 0 {
+			t.Errorf("told: %+v", b.told())
+		}
+	})
+}
+
+// TestKilledBridge: its members are gone within 30 seconds, and nobody else flickers.
+func TestKilledBridge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer two.Close()
+		one.join("chat.a", "Ada")
+		one.join("chat.b", "Ada")
+		two.join("chat.a", "Ben")
+		time.Sleep(time.Minute)
+		one.kill()
+		time.Sleep(30 * time.Second)
+		expect(t, b, "chat.a", "Ben")
+		expect(t, b, "chat.b")
+		if got := strings.Join(b.events(), ", "); strings.Contains(got, "leave Ben") {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
+
+// TestClosedBridge: clients that find another bridge within a moment have not left.
+func TestClosedBridge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer two.Close()
+		leaveAda, leaveBen := one.join("chat.a", "Ada"), one.join("chat.a", "Ben")
+		time.Sleep(time.Minute)
+		leaveAda()
+		leaveBen()
+		two.join("chat.a", "Ada")
+		one.Close()
+		time.Sleep(20 * time.Second)
+		expect(t, b, "chat.a", "Ada")
+		if got := strings.Join(b.events(), ", "); got != "join Ada, join Ben, leave Ben" && got != "join Ben, join Ada, leave Ben" {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
+
+// TestBridgeStartsAnew: what a killed bridge has left behind goes, also if no other bridge has seen it.
+func TestBridgeStartsAnew(t *testing.T) {
+	for _, away := range []time.Duration{time.Second, time.Hour} {
+		t.Run(away.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				one := open(t, b)
+				one.join("chat.a", "Ada")
+				one.join("chat.a", "Ben")
+				time.Sleep(time.Minute)
+				one.kill()
+				time.Sleep(away)
+				two := open(t, b)
+				defer two.Close()
+				two.join("chat.a", "Ada")
+				time.Sleep(30 * time.Second)
+				expect(t, b, "chat.a", "Ada")
+			})
+		})
+	}
+}
+
+// TestBridgeIsCutOff: for five seconds nobody notices; for a minute its members leave, and come back with it.
+func TestBridgeIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer one.Close()
+		defer two.Close()
+		one.join("chat.a", "Ada")
+		two.join("chat.a", "Ben")
+		time.Sleep(time.Minute)
+		told := len(b.told())
+		one.link.cut(true)
+		time.Sleep(5 * time.Second)
+		one.link.cut(false)
+		time.Sleep(time.Minute)
+		if now := b.told()[told:]; len(now) > 0 {
+			t.Errorf("a cut of five seconds was told: %+v", now)
+		}
+		since := b.state("chat.a").Members
+		one.link.cut(true)
+		time.Sleep(time.Minute)
+		expect(t, b, "chat.a", "Ben")
+		one.link.cut(false)
+		time.Sleep(10 * time.Second)
+		expect(t, b, "chat.a", "Ada", "Ben")
+		if s := b.state("chat.a"); s.Type != bridge.PresenceJoin || s.Members[0].Since != since[0].Since {
+			t.Errorf("after a minute: %+v, and before: %+v", s, since)
+		}
+	})
+}
+
+// TestNATSIsAway: after an outage that all bridges saw, nobody leaves, although every lease is gone.
+func TestNATSIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		nodes := []*node{open(t, b), open(t, b), open(t, b)}
+		for i, n := range nodes {
+			defer n.Close()
+			n.join("chat.a", fmt.Sprint("member", i))
+		}
+		time.Sleep(time.Minute)
+		told := len(b.told())
+		for _, n := range nodes {
+			n.link.cut(true)
+		}
+		time.Sleep(time.Minute)
+		for _, n := range nodes {
+			time.Sleep(2 * time.Second)
+			n.link.cut(false)
+		}
+		time.Sleep(time.Minute)
+		if now := b.told()[told:]; len(now) > 0 {
+			t.Errorf("an outage was told: %+v", now)
+		}
+	})
+}
+
+// TestBucketIsDeleted: everybody who is here is listed again.
+func TestBucketIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		n.join("chat.a", "Ada")
+		time.Sleep(time.Minute)
+		n.link.cut(true)
+		time.Sleep(10 * time.Second)
+		b.mu.Lock()
+		b.keys = map[string]entry{}
+		b.mu.Unlock()
+		n.link.cut(false)
+		time.Sleep(10 * time.Second)
+		expect(t, b, "chat.a", "Ada")
+	})
+}
+
+// TestWithoutBucket: a bridge lists its own members as long as there cannot be a bucket, and shares them as soon as there is one.
+func TestWithoutBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		n.link.refuse(fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket))
+		n.join("chat.a", "Ada")
+		time.Sleep(settle)
+		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 1 || all[0].Members[0].Name != "Ada" || len(n.told) != 1 {
+			t.Errorf("without a bucket: %+v, told %d times", all, len(n.told))
+		}
+		n.link.refuse(nil)
+		time.Sleep(40 * time.Second)
+		expect(t, b, "chat.a", "Ada")
+		if len(n.Own("chat.a")) > 0 {
+			t.Error("the bucket is there, and is not used")
+		}
+	})
+}
+
+// TestWritesAreFew: a room that comes and goes is written at most four times a second, and less often the larger it is.
+func TestWritesAreFew(t *testing.T) {
+	for _, test := range []struct{ members, most int }{{100, 42}, {2_000, 9}, {20_000, 4}} {
+		t.Run(fmt.Sprint(test.members), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				n := open(t, b)
+				defer n.Close()
+				for i := range test.members {
+					n.join("chat.a", fmt.Sprint("member", i))
+				}
+				time.Sleep(time.Minute)
+				before := b.wrote("chat.a")
+				for i := range 1000 {
+					n.join("chat.a", fmt.Sprint("another", i))()
+					time.Sleep(10 * time.Millisecond)
+				}
+				if wrote := b.wrote("chat.a") - before; wrote < 1 && test.members < 2000 || wrote > test.most {
+					t.Errorf("%d writes in ten seconds; want %d at most", wrote, test.most)
+				}
+				time.Sleep(2 * time.Minute)
+				s := b.state("chat.a")
+				value := b.value("chat.a")
+				if s.Count != test.members || len(s.Members) != min(test.members, presence.MaxNames) || len(value) > 40_000 {
+					t.Errorf("count %d with %d names in %d bytes", s.Count, len(s.Members), len(value))
+				}
+			})
+		})
+	}
+}
+
+// TestForeignValues: what somebody else has written into the bucket does no harm.
+func TestForeignValues(t *testing.T) {
+	for _, value := range []string{
+		"", "hello", "null", `{"members":[{}]}`, `{"members":[{"name":"x","bridges":["gone"]}],"bridges":{"gone":{"members":1}}}`, `{"bridges":null,"count":-1}`,
+		`{"members":[{"name":"x","bridges":["a b"]},{"name":"y","bridges":[">"]}],"bridges":{"a b":{"members":1},">":{"members":1},"":{"unnamed":3}}}`,
+		`{"bridges":{"abcdefghij":{"members":-1,"unnamed":7}}}`,
+	} {
+		t.Run(value, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				b.keys["chat.a"] = entry{value: []byte(value), revision: 7}
+				b.keys["chat.b"] = entry{value: []byte(value), revision: 8}
+				b.last = 8
+				n := open(t, b)
+				defer n.Close()
+				n.join("chat.a", "Ada")
+				time.Sleep(time.Minute)
+				expect(t, b, "chat.a", "Ada")
+				if s := b.state("chat.a"); s.Count != 1 {
+					t.Errorf("count %d; want 1", s.Count)
+				}
+				if value := b.value("chat.b"); value != nil {
+					t.Errorf("a room that nobody is in says %s", value)
+				}
+			})
+		})
+	}
+}
+
+// TestBucketIsMadeAnew: a bucket that another bridge has made anew in a moment gets everybody who is here, also if this bridge could always
+// renew its lease, and its clock shows nothing, as that of a machine that was asleep.
+func TestBucketIsMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer one.Close()
+		defer two.Close()
+		one.join("chat.a", "Ada")
+		two.join("chat.a", "Ben")
+		time.Sleep(time.Minute)
+		b.mu.Lock()
+		b.keys, b.last = map[string]entry{}, 0
+		b.mu.Unlock()
+		time.Sleep(settle)
+		expect(t, b, "chat.a", "Ada", "Ben")
+	})
+}
+
+// TestKeyIsDeleted: a value that somebody else has deleted is there again within minutes, and nobody is told to have joined.
+func TestKeyIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		n.join("chat.a", "Ada")
+		time.Sleep(time.Minute)
+		b.mu.Lock()
+		delete(b.keys, "chat.a")
+		b.mu.Unlock()
+		time.Sleep(6 * time.Minute)
+		expect(t, b, "chat.a", "Ada")
+		if got := strings.Join(b.events(), ", "); got != "join Ada" {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
+
+// TestLargeRoomThatShrinks: members who were not among the newest 200 are named again when there is room for them.
+func TestLargeRoomThatShrinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer one.Close()
+		defer two.Close()
+		for i := range 100 {
+			one.join("chat.a", fmt.Sprint("old", i))
+		}
+		time.Sleep(settle)
+		var leaves []func()
+		for i := range 150 {
+			leaves = append(leaves, two.join("chat.a", fmt.Sprint("new", i)))
+		}
+		time.Sleep(time.Minute)
+		if s := b.state("chat.a"); s.Count != 250 || len(s.Members) != presence.MaxNames {
+			t.Errorf("of 250 members: %d named, count %d", len(s.Members), s.Count)
+		}
+		for _, leave := range leaves {
+			leave()
+		}
+		time.Sleep(time.Minute)
+		if s := b.state("chat.a"); s.Count != 100 || len(s.Members) != 100 {
+			t.Errorf("of 100 members that are left: %d named, count %d", len(s.Members), s.Count)
+		}
+		if told := strings.Join(b.events(), ", "); strings.Count(told, "join old") != 100 {
+			t.Errorf("%d joins of 100 members were told", strings.Count(told, "join old"))
+		}
+	})
+}
+
+// TestSweepHoldsUpNoLease: a bridge that reads a slow bucket of many subjects renews its lease meanwhile.
+func TestSweepHoldsUpNoLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two, three := open(t, b), open(t, b), open(t, b)
+		defer two.Close()
+		defer three.Close()
+		one.join("chat.a", "Ada")
+		two.join("chat.a", "Ben")
+		two.link.slowValues(50 * time.Second)
+		time.Sleep(time.Minute)
+		one.kill()
+		time.Sleep(90 * time.Second)
+		expect(t, b, "chat.a", "Ben")
+		if got := strings.Join(b.events(), ", "); strings.Contains(got, "leave Ben") {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
+
+// TestNoGhostsWithoutBucket: what a bridge listed by itself is not listed again when the bucket comes and goes.
+func TestNoGhostsWithoutBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		absent := fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket)
+		n.link.refuse(absent)
+		leave := n.join("chat.a", "Ada")
+		n.join("chat.b", "Ben")
+		time.Sleep(settle)
+		if all := n.Own("chat.*"); len(all) != 3 || all[0].Subject != "chat.*" || all[0].Count != 0 {
+			t.Errorf("of a filter: %+v", all)
+		}
+		n.link.refuse(nil)
+		time.Sleep(40 * time.Second)
+		leave()
+		time.Sleep(settle)
+		expect(t, b, "chat.a")
+		n.link.refuse(absent)
+		n.link.cut(true)
+		time.Sleep(7 * time.Second)
+		n.link.cut(false)
+		time.Sleep(settle)
+		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 0 {
+			t.Errorf("Ada has left: %+v", all)
+		}
+		if all := n.Own("chat.b"); len(all) != 1 || all[0].Count != 1 {
+			t.Errorf("Ben is here: %+v", all)
+		}
+	})
+}
+
+// TestBridgeThatStops: who is asked to come back, and does after a while, has not left.
+func TestBridgeThatStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		one, two := open(t, b), open(t, b)
+		defer two.Close()
+		leave := one.join("chat.a", "Ada")
+		time.Sleep(time.Minute)
+		one.Drain()
+		leave()
+		time.Sleep(15 * time.Second)
+		one.Close()
+		time.Sleep(3 * time.Second)
+		two.join("chat.a", "Ada")
+		time.Sleep(time.Minute)
+		expect(t, b, "chat.a", "Ada")
+		if got := strings.Join(b.events(), ", "); got != "join Ada" {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
+
+// TestDeadClientHasLeft: a client that was not heard of for long is not waited for.
+func TestDeadClientHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		for _, name := range []string{"Ada", ""} {
+			leave := n.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: name})
+			other := n.join("chat.a", name)
+			time.Sleep(time.Second)
+			leave(false)
+			if name == "" {
+				other()
+				time.Sleep(settle)
+				leave, other = n.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: name}), func() {}
+				time.Sleep(time.Second)
+			}
+			other()
+			if name != "" {
+				leave = n.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: name})
+			}
+			leave(true)
+			time.Sleep(time.Second)
+			if s := b.state("chat.a"); s.Count != 0 {
+				t.Errorf("%q is still here: %+v", name, s)
+			}
+		}
+	})
+}
+
+// TestOneAccountFillsNoRoom: who opens and closes connections under ever other names is listed only so often.
+func TestOneAccountFillsNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b, 20)
+		defer n.Close()
+		rooms := []bridge.Subject{"chat.a", "chat.b", "chat.c", "chat.d", "other.a"}
+		for i := range 1000 {
+			n.Join(rooms, bridge.Visitor{Name: fmt.Sprint("name", i), Account: 1})(false)
+			time.Sleep(5 * time.Millisecond)
+		}
+		if got := n.Stats(); got.Members > 20 || got.Unlisted < 900 {
+			t.Errorf("one account has %+v", got)
+		}
+		n.Join(rooms, bridge.Visitor{Name: "Ben", Account: 2})
+		time.Sleep(settle)
+		expect(t, b, "chat.a", "Ben")
+		leave := n.Join(rooms, bridge.Visitor{Name: "Ada", Account: 1})
+		time.Sleep(time.Second)
+		expect(t, b, "chat.a", "Ada", "Ben")
+		leave(false)
+		time.Sleep(settle)
+		for range 10 { // of connections that were not a member's last, the places are free at once
+			n.Join(rooms[:1], bridge.Visitor{Name: "Ben", Account: 1})(false)
+		}
+		for range 5 { // all its places are free again
+			n.Join(rooms, bridge.Visitor{Name: "Cleo", Account: 1})
+		}
+		time.Sleep(time.Second)
+		expect(t, b, "chat.d", "Ben", "Cleo")
+		if got := n.Stats(); got.Members != 8 {
+			t.Errorf("%+v", got)
+		}
+	})
+}

@@ -1,0 +1,190 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
+)
+
+// KeyValue is a bucket of the bridge's own.
+type KeyValue struct {
+	table    *Table
+	name     string
+	replicas int
+}
+
+// KeyValue returns the bucket of that name. If Prepare makes it, it has so many replicas. Until the first Prepare has made it, or has said
+// that there can be none, whoever reads its keys waits: otherwise, readers of subjects without a stream would be told by a gap that one of
+// their streams has come.
+func (t *Table) KeyValue(name string, replicas int) *KeyValue {
+	k := &KeyValue{t, name, max(1, replicas)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.awaited = k.Subject(">")
+	return k
+}
+
+// decided ends the wait of readers.
+func (k *KeyValue) decided() {
+	t := k.table
+	t.mu.Lock()
+	isAwaited := t.awaited != ""
+	t.awaited = ""
+	t.mu.Unlock()
+	if isAwaited {
+		t.changed()
+	}
+}
+
+// Stream returns the name of the bucket's stream.
+func (k *KeyValue) Stream() string { return "KV_" + k.name }
+
+// Subject returns the subject of a key.
+func (k *KeyValue) Subject(key string) bridge.Subject {
+	return bridge.Subject("$KV." + k.name + "." + key)
+}
+
+// MarkerTTL is how long it can be seen that a key was deleted. Rooms come and go: what is left of each must go as well.
+const MarkerTTL = 5 * time.Minute
+
+// Prepare makes the bucket, if there is none. It returns when messages for it are stored. The error wraps bridge.ErrNoBucket if there
+// cannot be one that does what is needed, and bridge.ErrUnavailable if that cannot be said now.
+func (k *KeyValue) Prepare(ctx context.Context) error {
+	err := k.prepare(ctx)
+	if err == nil || errors.Is(err, bridge.ErrNoBucket) {
+		k.decided()
+	}
+	return err
+}
+
+func (k *KeyValue) prepare(ctx context.Context) error {
+	t := k.table
+	var info jetstream.StreamInfo
+	err := t.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
+	if isNotFound(err) {
+		err = t.Call(ctx, js.AskCreate+k.Stream(), k.config(), &info)
+		if err == nil {
+			t.log.Info("made the bucket " + k.name)
+			t.Doubt(k.Stream())
+		}
+	}
+	switch {
+	case err != nil && (isAbsence(err) || isVerdict(err)):
+		return fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
+	case err != nil:
+		return fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+	}
+	if fault := k.fault(&info.Config); fault != "" {
+		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
+	}
+	return k.await(ctx)
+}
+
+// Look reports whether the bucket is there, or else can be made, without making it. The error is as Prepare's.
+func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
+	t := k.table
+	if _, err := t.Await(ctx, nil); err != nil {
+		return false, fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+	}
+	var info jetstream.StreamInfo
+	err = t.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
+	switch {
+	case err == nil:
+		if fault := k.fault(&info.Config); fault != "" {
+			return true, fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
+		}
+		return true, nil
+	case !isNotFound(err):
+		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
+	}
+	if others := t.Current().overlapping(k.Subject(">")); len(others) > 0 {
+		return false, fmt.Errorf("%w: the stream %s holds the keys of the bucket %s", bridge.ErrNoBucket, others[0].Name(), k.name)
+	}
+	// An empty request makes nothing: JetStream refuses it, but NATS lets it pass only if the bridge may ask.
+	if err := t.Call(ctx, js.AskCreate+k.Stream(), nil, nil); errors.Is(err, bridge.ErrRefused) {
+		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
+	}
+	return false, nil
+}
+
+// Remedy returns the command that makes the bucket as the bridge would.
+func (k *KeyValue) Remedy() string {
+	return k.table.api.Command("kv", "add", k.name, "--marker-ttl="+duration(MarkerTTL))
+}
+
+// fault says what a bucket that somebody has made cannot do; "" if it does all that is needed.
+func (k *KeyValue) fault(config *jetstream.StreamConfig) string {
+	filter := k.Subject(">")
+	switch {
+	case !slices.ContainsFunc(config.Subjects, func(s string) bool { return bridge.Subject(s).Covers(filter) }):
+		return "has not the subjects of a bucket"
+	case !config.AllowMsgTTL:
+		return "allows no time to live of single keys"
+	case config.Retention != jetstream.LimitsPolicy || config.NoAck || config.SubjectTransform != nil:
+		return "is a stream that a bridge cannot read"
+	case config.Sealed:
+		return "is sealed"
+	case config.MaxMsgSize > 0 && config.MaxMsgSize < leastMsgSize:
+		return "takes only values of " + humanize.IBytes(uint64(config.MaxMsgSize))
+	}
+	return ""
+}
+
+// leastMsgSize is how large a value may become: the names of 200 members, and which bridges have them.
+const leastMsgSize = 128 << 10
+
+// await waits until the table knows that the bucket's stream holds its keys.
+func (k *KeyValue) await(ctx context.Context) error {
+	t := k.table
+	err := t.until(ctx, func() bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		holder, known := t.find(k.Subject(">"))
+		return known && holder != nil && holder.Name() == k.Stream()
+	})
+	if err != nil {
+		return fmt.Errorf("%w: wait for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+	}
+	return nil
+}
+
+func (k *KeyValue) config() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: k.Stream(), Description: "Who is here, by Tailwater, see TAILWATER_PRESENCE", Subjects: []string{string(k.Subject(">"))},
+		Storage: jetstream.FileStorage, Replicas: k.replicas, Discard: jetstream.DiscardNew,
+		MaxMsgs: -1, MaxBytes: -1, MaxConsumers: -1, MaxMsgSize: -1, MaxMsgsPerSubject: 1,
+		AllowDirect: true, DenyDelete: true, AllowRollup: true, AllowMsgTTL: true, SubjectDeleteMarkerTTL: MarkerTTL,
+	}
+}
+
+// Get returns the value of a key, as the leader has it, and its revision. A key without a value has nil, and one that was deleted a while
+// ago, or never written, the revision 0.
+func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
+	found, err := js.Stored(ctx, k.table.Call, k.Stream(), js.MsgGet{LastFor: k.Subject(key)})
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: read the key %s: %w", bridge.ErrUnavailable, key, err)
+	}
+	if found.Seq == 0 || isDeleted(found.Header) {
+		return nil, found.Seq, nil
+	}
+	return append([]byte{}, found.Data...), found.Seq, nil
+}
+
+// isDeleted reports whether a stored message says that its key has no value.
+func isDeleted(block []byte) bool {
+	if len(block) == 0 {
+		return false
+	}
+	header, err := nats.DecodeHeadersMsg(block)
+	operation := header.Get(js.HeaderOperation)
+	return err == nil && (header.Get(js.HeaderMarker) != "" || operation == "DEL" || operation == "PURGE")
+}

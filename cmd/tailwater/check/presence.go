@@ -1,0 +1,49 @@
+package check
+
+import (
+	"context"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// presence is what was found of the bucket of members.
+type presence struct {
+	exists  bool
+	problem error // why there cannot be one; nil if there can, or nobody was asked
+	remedy  string
+}
+
+// lookForPresence looks whether all bridges can share who is here.
+func lookForPresence(ctx context.Context, settings *configs.Settings, from *source.Source) (p presence) {
+	if len(settings.Presence) == 0 {
+		return p
+	}
+	bucket := from.KeyValue(bridge.PresenceBucket, settings.HistoryReplicas)
+	p.exists, p.problem = bucket.Look(ctx)
+	if p.problem != nil && !p.exists {
+		p.remedy = bucket.Remedy()
+	}
+	return p
+}
+
+// presence says whose members are listed, and whether all bridges have one list.
+func (r report) presence(settings *configs.Settings, p presence) {
+	if len(settings.Presence) == 0 {
+		return
+	}
+	const bucket = "the bucket " + bridge.PresenceBucket
+	switch {
+	case p.problem != nil:
+		r.row("who is here", "%s", list(settings.Presence))
+		r.row("", "! each bridge lists its own members, and sees none of other bridges: %s", p.problem)
+		if p.remedy != "" {
+			r.row("", "  mend it: %s", p.remedy)
+		}
+	case p.exists:
+		r.row("who is here", "%s, in %s, which all bridges share", list(settings.Presence), bucket)
+	default:
+		r.row("who is here", "%s, in %s, which is made at the start", list(settings.Presence), bucket)
+	}
+}

@@ -1,0 +1,325 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// listed are the settings of a bridge that lists who is on chat.>.
+func listed(url string) settings {
+	return openToAll(settings{"NATS_URL": url, "PRESENCE": "chat.>", "DEMO_TIME": "false"})
+}
+
+// watcher reads who is on a room, and is no member.
+type watcher struct {
+	*subscription
+	told []bridge.Presence
+}
+
+func observe(t *testing.T, base, room string) *watcher {
+	t.Helper()
+	s, _ := subscribe(t, base+"/events/"+room+"?presence=observe", "")
+	return &watcher{subscription: s}
+}
+
+// await reads until just these are here.
+func (w *watcher) await(names ...string) bridge.Presence {
+	w.t.Helper()
+	for {
+		event := w.next()
+		if event.Type != bridge.EventPresence {
+			w.t.Fatalf("got %+v", event)
+		}
+		var p bridge.Presence
+		if err := json.Unmarshal([]byte(event.Data), &p); err != nil {
+			w.t.Fatal(err)
+		}
+		w.told = append(w.told, p)
+		if slices.Equal(namesOf(p), names) {
+			return p
+		}
+	}
+}
+
+func namesOf(p bridge.Presence) (names []string) {
+	for _, m := range p.Members {
+		names = append(names, m.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// left returns who was told to have left.
+func (w *watcher) left() (names []string) {
+	for _, p := range w.told {
+		names = append(names, p.Left...)
+	}
+	return names
+}
+
+// whoIs asks for the document of a room.
+func whoIs(t *testing.T, base, room string) (p bridge.Presence) {
+	t.Helper()
+	status, text := get(t, base+"/presence/"+room)
+	if err := json.Unmarshal([]byte(text), &p); status != http.StatusOK || err != nil {
+		t.Fatalf("%d %s: %v", status, text, err)
+	}
+	return p
+}
+
+// enter opens a connection under a name.
+func enter(t *testing.T, base, room, name string) *subscription {
+	t.Helper()
+	s, _ := subscribe(t, base+"/events/"+room+"?name="+name, "")
+	return s
+}
+
+// TestPresenceOnTwoBridges: people on two bridges see each other come and go; a page that is loaded again does neither; back ends see it in
+// the bucket.
+func TestPresenceOnTwoBridges(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	one, two := startApart(t, listed(server.URL())), startApart(t, listed(server.URL()))
+	w := observe(t, one.URL(), "chat.房间")
+	enter(t, one.URL(), "chat.房间", "Ada")
+	w.await("Ada")
+	ben := enter(t, two.URL(), "chat.房间", "Ben")
+	if p := w.await("Ada", "Ben"); p.Type != bridge.PresenceJoin || !slices.Equal(p.Joined, []string{"Ben"}) || p.Count != 2 {
+		t.Errorf("told %+v", p)
+	}
+	tab := enter(t, one.URL(), "chat.房间", "Ben") // in another tab, at the other bridge
+	ben.body.Close()
+	ben = enter(t, two.URL(), "chat.房间", "Ben")
+	for _, base := range []string{one.URL(), two.URL()} {
+		if p := whoIs(t, base, "chat.房间"); !slices.Equal(namesOf(p), []string{"Ada", "Ben"}) {
+			t.Errorf("the document has %+v", p)
+		}
+	}
+	kv, err := connectJetStream(t, server.URL()).KeyValue(t.Context(), bridge.PresenceBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := kv.Watch(t.Context(), "chat.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value := <-seen.Updates(); value == nil || value.Key() != "chat.房间" || !strings.Contains(string(value.Value()), `"name":"Ben"`) {
+		t.Errorf("a back end sees %v", value)
+	}
+	_ = seen.Stop()
+	tab.body.Close()
+	ben.body.Close()
+	if p := w.await("Ada"); p.Type != bridge.PresenceLeave || !slices.Equal(p.Left, []string{"Ben"}) {
+		t.Errorf("told %+v", p)
+	}
+	if got := w.left(); !slices.Equal(got, []string{"Ben"}) {
+		t.Errorf("left: %q", got)
+	}
+	if n := two.figure(t, "tailwater_presence_writes_total"); n < 2 {
+		t.Errorf("%d writes are counted", n)
+	}
+}
+
+// TestPresenceWithoutJetStream: each bridge lists its own; check and the log say so, and what to do.
+func TestPresenceWithoutJetStream(t *testing.T) {
+	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", "accounts { A: { users: [ { user: bridge, password: s3cret } ] } }"))
+	s := listed(fmt.Sprintf("nats://bridge:s3cret@127.0.0.1:%d", server.Port))
+	for name, value := range s {
+		t.Setenv("TAILWATER_"+name, value)
+	}
+	if code, out, _ := call(t, "check"); code != 0 || !strings.Contains(out, "! each bridge lists its own members") || !strings.Contains(out, "marked with an exclamation mark") {
+		t.Errorf("exit code %d of check:\n%s", code, out)
+	}
+	log := &logBuffer{}
+	one, two := startApartLogged(t, s, log), startApart(t, s)
+	enter(t, one.URL(), "chat.a", "Ada")
+	enter(t, two.URL(), "chat.a", "Ben")
+	for base, name := range map[string]string{one.URL(): "Ada", two.URL(): "Ben"} {
+		observe(t, base, "chat.a").await(name)
+		if p := whoIs(t, base, "chat.a"); !slices.Equal(namesOf(p), []string{name}) {
+			t.Errorf("the document has %+v", p)
+		}
+	}
+	if !strings.Contains(log.String(), "cannot see the members of other bridges") || !strings.Contains(log.String(), "tailwater check") {
+		t.Errorf("the log:\n%s", log.String())
+	}
+}
+
+// TestCheckSaysWhatBecomesOfPresence: the bucket is there, will be made, or cannot be, and then why.
+func TestCheckSaysWhatBecomesOfPresence(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	for name, value := range listed(server.URL()) {
+		t.Setenv("TAILWATER_"+name, value)
+	}
+	says := func(want string, code int) {
+		t.Helper()
+		if got, out, stderr := call(t, "check"); got != code || !strings.Contains(out, want) {
+			t.Errorf("exit code %d of check, which does not say %q:\n%s%s", got, want, out, stderr)
+		}
+	}
+	says("chat.>, in the bucket tailwater_presence, which is made at the start", 0)
+	js := connectJetStream(t, server.URL())
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bridge.PresenceBucket}); err != nil {
+		t.Fatal(err)
+	}
+	says("allows no time to live of single keys; delete it, and the bridge makes another", 0)
+	if err := js.DeleteKeyValue(t.Context(), bridge.PresenceBucket); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bridge.PresenceBucket, LimitMarkerTTL: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	says("chat.>, in the bucket tailwater_presence, which all bridges share", 0)
+}
+
+// TestChaosPresenceOfKilledBridge: the members of a bridge that is killed are gone within 30 seconds, and nobody else is told to have left.
+func TestChaosPresenceOfKilledBridge(t *testing.T) {
+	onlySoak(t)
+	server := bridgetest.StartNATSServer(t)
+	one := startProcess(t, processEnv(listed(server.URL()))...)
+	two := startApart(t, listed(server.URL()))
+	enter(t, two.URL(), "chat.a", "Ben")
+	enter(t, one.http, "chat.a", "Ada")
+	w := observe(t, two.URL(), "chat.a")
+	w.await("Ada", "Ben")
+	began := time.Now()
+	if err := one.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	w.await("Ben")
+	t.Logf("gone after %v", time.Since(began))
+	if got := w.left(); !slices.Equal(got, []string{"Ada"}) {
+		t.Errorf("left: %q", got)
+	}
+}
+
+// TestChaosPresenceOfStoppedBridge: a bridge that does nothing for five seconds is not noticed; one that does nothing for a minute loses its
+// own members alone, and brings them back.
+func TestChaosPresenceOfStoppedBridge(t *testing.T) {
+	onlySoak(t)
+	server := bridgetest.StartNATSServer(t)
+	one := startProcess(t, processEnv(listed(server.URL()))...)
+	two := startApart(t, listed(server.URL()))
+	enter(t, two.URL(), "chat.a", "Ben")
+	enter(t, one.http, "chat.a", "Ada")
+	w := observe(t, two.URL(), "chat.a")
+	w.await("Ada", "Ben")
+	stand := func(d time.Duration) {
+		_ = one.cmd.Process.Signal(syscall.SIGSTOP)
+		time.Sleep(d) // how long it stands still is what is tested
+		_ = one.cmd.Process.Signal(syscall.SIGCONT)
+	}
+	stand(5 * time.Second)
+	enter(t, two.URL(), "chat.a", "Cleo")
+	w.await("Ada", "Ben", "Cleo")
+	if got := w.left(); len(got) > 0 {
+		t.Errorf("left after five seconds: %q", got)
+	}
+	var standing sync.WaitGroup
+	standing.Go(func() { stand(time.Minute) })
+	w2 := observe(t, two.URL(), "chat.a")
+	w2.await("Ben", "Cleo")
+	standing.Wait()
+	w3 := observe(t, two.URL(), "chat.a")
+	w3.await("Ada", "Ben", "Cleo")
+	if got := w2.left(); len(got) > 1 {
+		t.Errorf("left: %q", got)
+	}
+}
+
+// TestChaosPresenceOverRestart: NATS is restarted, and nobody is told to have left.
+func TestChaosPresenceOverRestart(t *testing.T) {
+	onlySoak(t)
+	server := bridgetest.StartNATSServer(t)
+	one, two := startApart(t, listed(server.URL())), startApart(t, listed(server.URL()))
+	enter(t, one.URL(), "chat.a", "Ada")
+	enter(t, two.URL(), "chat.a", "Ben")
+	w := observe(t, one.URL(), "chat.a")
+	w.await("Ada", "Ben")
+	server.Kill()
+	server.Start(t)
+	enter(t, two.URL(), "chat.a", "Cleo")
+	w.await("Ada", "Ben", "Cleo")
+	if got := w.left(); len(got) > 0 {
+		t.Errorf("left: %q", got)
+	}
+}
+
+// TestChaosPresenceInCluster: the bucket has three replicas; servers are killed in turn, and nobody is told to have left.
+func TestChaosPresenceInCluster(t *testing.T) {
+	onlySoak(t)
+	servers, urls := startCluster(t)
+	connectJetStream(t, urls...)
+	s := listed(strings.Join(urls, ","))
+	s["HISTORY_REPLICAS"] = "3"
+	one, two := startApart(t, s), startApart(t, s)
+	enter(t, one.URL(), "chat.a", "Ada")
+	enter(t, two.URL(), "chat.a", "Ben")
+	w := observe(t, one.URL(), "chat.a")
+	w.await("Ada", "Ben")
+	names := []string{"Ada", "Ben"}
+	for i, server := range servers {
+		server.Kill()
+		name := fmt.Sprint("C", i)
+		enter(t, two.URL(), "chat.a", name)
+		names = append(names, name)
+		w.await(names...)
+		server.Start(t)
+		eventually(t, "the server is there again", func() bool {
+			return whoIs(t, one.URL(), "chat.a").Count == len(names)
+		})
+	}
+	if got := w.left(); len(got) > 0 {
+		t.Errorf("left: %q", got)
+	}
+}
+
+// TestChaosPresenceOfThousand: a thousand people come and go on ten bridges, in one room.
+func TestChaosPresenceOfThousand(t *testing.T) {
+	onlySoak(t)
+	server := bridgetest.StartNATSServer(t)
+	var bridges []*testNode
+	for range 10 {
+		bridges = append(bridges, startApart(t, listed(server.URL())))
+	}
+	var open []*subscription
+	for i := range 1000 {
+		open = append(open, enter(t, bridges[i%10].URL(), "chat.a", fmt.Sprint("member", i)))
+	}
+	eventually(t, "all are counted", func() bool { return whoIs(t, bridges[0].URL(), "chat.a").Count == 1000 })
+	for _, s := range open {
+		s.body.Close()
+	}
+	eventually(t, "all have left", func() bool { return whoIs(t, bridges[0].URL(), "chat.a").Count == 0 })
+	var writes, conflicts, failures, bytes int64
+	for _, n := range bridges {
+		writes += n.figure(t, "tailwater_presence_writes_total")
+		conflicts += n.figure(t, "tailwater_presence_conflicts_total")
+		failures += n.figure(t, "tailwater_presence_failures_total")
+		bytes += n.figure(t, "tailwater_presence_bytes_total")
+	}
+	t.Logf("1,000 members on ten bridges came and went: %d writes of %d bytes in all, %d conflicts, %d failures", writes, bytes, conflicts, failures)
+	if failures > 0 {
+		t.Errorf("%d writes failed", failures)
+	}
+}
+
+// processEnv writes settings as an environment.
+func processEnv(s settings) (env []string) {
+	for name, value := range s {
+		env = append(env, "TAILWATER_"+name+"="+value)
+	}
+	return env
+}
