@@ -133,8 +133,10 @@ func (c *Conn) tell(conn *nats.Conn) *Link {
 	link, isUp := c.Link(), conn.IsConnected()
 	for more := true; more; {
 		select {
-		case <-c.ups:
-			c.taken++
+		case _, isOpen := <-c.ups:
+			if more = isOpen; isOpen {
+				c.taken++
+			}
 		default:
 			more = false
 		}
