@@ -205,9 +205,12 @@ func testRestart(t *testing.T, browser context.Context) {
 
 func testRefusedRoom(t *testing.T, browser context.Context) {
 	n := startApart(t, nil)
-	page := openTab(t, browser, n.URL()+"/?room=a%20b")
+	page := openTab(t, browser, n.URL()+"/?room=a..b")
 	page.waitForState("refused")
-	page.waitFor(`document.querySelector("#state").textContent.includes("blank")`)
+	page.waitFor(`document.querySelector("#offers").innerText.includes("token 3 is empty") && document.querySelector("#composer").hidden`)
+	page.do(chromedp.Click("#offers .does a"))
+	page.waitForState("open")
+	page.waitFor(`location.search === "?room=room1" && document.querySelector("#offers").hidden`)
 }
 
 func testClock(t *testing.T, browser context.Context) {
