@@ -24,6 +24,7 @@ const offline = new Offline($("offline"), () => connection?.retry());
 const outbox = new Outbox($("outbox"), { onstored: (id) => log.own(id), ontake: write });
 const rooms = new Rooms($("rooms"), go);
 const who = new Who($("who"));
+const ownNames = new Set();
 const name = ownName($("name"), () => connection?.move(stream()));
 
 const remembered = 2000; // ids of messages, more than there are lines
@@ -41,6 +42,7 @@ const path = (subject) => `/events/${encodeURIComponent(subject)}`;
 
 // stream returns the URL of what is read: the last hour, and who is here.
 function stream() {
+  ownNames.add(name.value);
   const presence = tellsWho(permissions, subject) ? `&presence=1&name=${encodeURIComponent(name.value)}` : "";
   return `${path(subject)}?format=json&since=1h${presence}`;
 }
@@ -161,7 +163,7 @@ let lastChange = {};
 function onpresence(details) {
   if (details.subject !== subject) return;
   who.show(details, name.value);
-  const changed = change(details, name.value);
+  const changed = change(details, ownNames);
   if (!changed) return;
   const goesOn = lastChange.line !== undefined && lastChange.line === log.last && lastChange.verb === changed.verb;
   if (goesOn) changed.names = [...new Set([...lastChange.names, ...changed.names])];

@@ -49,11 +49,11 @@ function row({ name, user }, own) {
   return item;
 }
 
-// change returns {verb, names} of those who came or left, without the reader; or
-// nothing where nobody did.
+// change returns {verb, names} of those who came or left, without the names that
+// the reader has or had; or nothing where nobody did.
 export function change({ type, joined, left }, own) {
   const verb = { join: "came", leave: "left" }[type];
-  const names = ((verb === "came" ? joined : left) ?? []).filter((name) => name && name !== own);
+  const names = ((verb === "came" ? joined : left) ?? []).filter((name) => name && !own.has(name));
   return verb && names.length ? { verb, names } : undefined;
 }
 

@@ -96,7 +96,7 @@ func testPictures(t *testing.T, browser context.Context, l look) {
 	page.emulateNetwork(true)
 	page.waitFor(`!document.querySelector("#offline").hidden`)
 	page.do(chromedp.SendKeys("#text", "Can you hear me?\r"))
-	page.waitFor(`document.querySelector("#outbox .message")`)
+	page.waitFor(`!!document.querySelector("#outbox .message")`)
 	see("offline")
 	page.emulateNetwork(false)
 	page.waitForState("open")
