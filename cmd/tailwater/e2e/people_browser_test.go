@@ -151,4 +151,7 @@ func testWhatIsSaid(t *testing.T, browser context.Context) {
 	page.waitFor(`[...document.querySelectorAll("#log .what")].at(-1).textContent.length === 801`)
 	page.do(chromedp.Click("#log .message > .small"))
 	page.waitFor(`[...document.querySelectorAll("#log .what")].at(-1).textContent.length === 1000 && !document.querySelector("#log .small")`)
+	page.do(chromedp.Click("#older"))
+	page.awaitNotice("nothing older is kept")
+	page.waitFor(`document.querySelectorAll("#log .message").length === 3 && document.querySelector("#older").hidden`)
 }
