@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -245,5 +246,31 @@ func TestClockShowsItsCode(t *testing.T) {
 	}
 	if got, want := html.UnescapeString(shown[1]), source(t, "clock.js"); strings.TrimSpace(got) != strings.TrimSpace(want) {
 		t.Errorf("clock.html shows\n%s\nbut clock.js is\n%s", got, want)
+	}
+}
+
+// Every text is there in every language.
+func TestWordsInEveryLanguage(t *testing.T) {
+	text := source(t, "words.js")
+	names := func(language string) (found []string) {
+		block := regexp.MustCompile(`(?s)\nconst ` + language + ` = \{\n(.*?)\n\};`).FindStringSubmatch(text)
+		if block == nil {
+			t.Fatalf("words.js has no %s", language)
+		}
+		for _, match := range regexp.MustCompile(`(?m)^ +(\w+):`).FindAllStringSubmatch(block[1], -1) {
+			found = append(found, match[1])
+		}
+		return found
+	}
+	english, chinese := names("en"), names("zh")
+	if len(english) < 50 || !slices.Equal(english, chinese) {
+		t.Errorf("English has %q, Chinese %q", english, chinese)
+	}
+	for _, file := range []string{"chat.html", "clock.html"} {
+		for _, match := range regexp.MustCompile(`data-(?:say|label|inside)="(\w+)"`).FindAllStringSubmatch(source(t, file), -1) {
+			if !slices.Contains(english, match[1]) {
+				t.Errorf("%s asks for the text %s, which is not there", file, match[1])
+			}
+		}
 	}
 }
