@@ -167,7 +167,8 @@ func TestScreenshot(t *testing.T) {
 	n := startNode(t, nil)
 	page := openTab(t, startBrowser(t), n.URL()+"/")
 	page.waitForState("open")
-	page.do(chromedp.SetValue("#name", "Ada"), chromedp.EmulateViewport(840, 600, chromedp.EmulateScale(1.5)))
+	page.name("Ada")
+	page.do(chromedp.EmulateViewport(840, 600, chromedp.EmulateScale(1.5)))
 	for _, text := range []string{
 		`{"name":"Grace","text":"The spillway gate is open. Is anything coming through?"}`,
 		`{"name":"Ada","text":"Everything, and in order."}`,
