@@ -110,7 +110,7 @@ function go(next) {
 function leave() {
   connection?.close();
   connection = undefined;
-  who.hide();
+  who.forget();
   offers.hide();
   offline.hide();
   $("older").hidden = true;
@@ -227,6 +227,7 @@ function showState(state, why, again) {
 
 function arrived() {
   offline.hide();
+  who.resume();
   rooms.visit(subject);
   $("older").hidden = false;
   outbox.flush();

@@ -35,6 +35,16 @@ export class Who {
     this.#members.replaceChildren(...items);
   }
 
+  // resume shows what was known: a connection that continues is not told again.
+  resume() {
+    this.#details.hidden = !this.#count.textContent;
+  }
+
+  forget() {
+    this.#count.textContent = "";
+    this.hide();
+  }
+
   hide() {
     this.#details.hidden = true;
     this.#details.open = false;

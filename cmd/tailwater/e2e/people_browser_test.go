@@ -118,6 +118,7 @@ func testTypedOffline(t *testing.T, browser context.Context) {
 	bob.waitForMessage("guest", "two")
 	ada.waitFor(`document.querySelectorAll("#log .own").length === 2 && !document.querySelector("#outbox *") && document.querySelector("#offline").hidden`)
 	bob.waitFor(`[...document.querySelectorAll("#log .what")].map(e => e.textContent).join() === "one,two" && !document.querySelector("#log .own")`)
+	ada.waitFor(`!document.querySelector("#who").hidden`)
 	ada.waitFor(`!Object.keys(localStorage).some(key => key.startsWith("tailwater.out."))`)
 }
 
