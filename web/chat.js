@@ -3,27 +3,36 @@
 // same URL with POST; all else is presentation.
 
 import { connect } from "./connection.js";
-import { Log, messageLine, noticeLine, read } from "./log.js";
+import { $ } from "./dom.js";
+import { hint } from "./hint.js";
+import { Log, noticeLine } from "./log.js";
+import { draw, read } from "./message.js";
+import { ownName } from "./name.js";
 import { Offers, address } from "./offers.js";
-import { ask, isWild, mayRead, mayWrite, stem } from "./permissions.js";
-import { publish } from "./publish.js";
+import { Offline } from "./offline.js";
+import { older } from "./older.js";
+import { Outbox } from "./outbox.js";
+import { ask, isWild, mayRead, mayWrite, stem, tellsWho } from "./permissions.js";
+import { Rooms } from "./rooms.js";
+import { Who, change, tell } from "./who.js";
+import { words } from "./words.js";
+import { writing } from "./writing.js";
 
-const $ = (id) => document.getElementById(id);
 const log = new Log($("log"), $("scroller"), $("newest"));
-const offers = new Offers($("offers"), { open: go, fill });
-
-const missed = {
-  retention: "Some messages are missing here: they are older than what the server keeps.",
-  overrun: "Some messages are missing here: they came faster than this connection took them.",
-  disconnected: "Some messages may be missing here: the server itself was cut off from NATS.",
-};
+const offers = new Offers($("offers"), { open: go, fill, retry: () => connection?.retry() });
+const offline = new Offline($("offline"), () => connection?.retry());
+const outbox = new Outbox($("outbox"), { onstored: (id) => log.own(id), ontake: write });
+const rooms = new Rooms($("rooms"), go);
+const who = new Who($("who"));
+const ownNames = new Set();
+const name = ownName($("name"), () => connection?.move(stream()));
 
 const remembered = 2000; // ids of messages, more than there are lines
 const usual = "chat.room1";
 
 let permissions;
 let subject = ""; // none is open
-let leave = () => {};
+let connection;
 let reconnects = 0;
 let flow = 0;
 
@@ -31,10 +40,17 @@ let flow = 0;
 
 const path = (subject) => `/events/${encodeURIComponent(subject)}`;
 
+// stream returns the URL of what is read: the last hour, and who is here.
+function stream() {
+  ownNames.add(name.value);
+  const presence = tellsWho(permissions, subject) ? `&presence=1&name=${encodeURIComponent(name.value)}` : "";
+  return `${path(subject)}?format=json&since=1h${presence}`;
+}
+
 // A link may hold anything. Control characters are in no subject, and must not
-// reach the commands that the reader is invited to paste.
+// reach the commands that the reader is invited to paste. Nor are blanks.
 function tidy(name) {
-  return (name ?? "").replace(/\p{Cc}/gu, "").trim().toWellFormed();
+  return (name ?? "").trim().replace(/\s+/g, "-").replace(/\p{Cc}/gu, "").toWellFormed();
 }
 
 // subjectInURL returns what the page's URL names, or nothing.
@@ -62,14 +78,15 @@ function arrive() {
   document.title = "Tailwater";
   log.clear();
   offers.show(permissions, usual);
-  showState("idle", subscribe.length ? "choose what to read" : "nothing to read");
-  document.querySelector(".fields").hidden = !subscribe.length && !signIn;
+  say("idle", subscribe.length ? words.idleChoose : words.idleNothing);
+  compose("idle");
+  $("fields").hidden = !subscribe.length && !signIn;
 }
 
 // call names the field: for rooms, or for whole subjects.
 function call(isChat) {
   $("room").dataset.prefix = isChat ? "chat." : "";
-  $("room-label").textContent = isChat ? "Room" : "Subject";
+  $("room-label").textContent = isChat ? words.room : words.subject;
 }
 
 // shown returns what the field says for a subject.
@@ -90,19 +107,28 @@ function go(next) {
   enter(next);
 }
 
+function leave() {
+  connection?.close();
+  connection = undefined;
+  who.forget();
+  offers.hide();
+  offline.hide();
+  $("older").hidden = true;
+}
+
 // A browser allows six connections to a server over HTTP/1.1, for all its tabs:
 // so there is one per tab, and the old one ends before the next begins.
 function enter(next) {
   leave();
-  offers.hide();
   subject = next;
   call(subject.startsWith("chat."));
   $("room").value = shown(subject);
   document.title = `${shown(subject)} · Tailwater`;
   log.clear();
-  hint();
+  hint(permissions, subject, path);
+  outbox.enter(path(subject));
   const seen = new Set();
-  leave = connect(`${path(subject)}?format=json&since=1h`, {
+  connection = connect(stream(), {
     onstate: showState,
     onmessage(data) {
       const message = read(data);
@@ -110,108 +136,155 @@ function enter(next) {
       if (seen.has(message.id)) return;
       if (message.id) seen.add(message.id);
       if (seen.size > remembered) seen.delete(seen.values().next().value);
-      log.add(messageLine(message, next));
+      show(message);
       $("water").style.setProperty("--flow", ++flow); // the water moves a little
     },
-    oncontrol(name, { reason }) {
-      log.add(noticeLine(name === "gap"
-        ? missed[reason] ?? "Some messages are missing here."
-        : "The server no longer knows where this page was: messages may be missing here."));
+    oncontrol(control, { reason }) {
+      log.add(noticeLine(control === "gap" ? words.missed[reason] ?? words.missedSome : words.reset));
     },
+    onpresence,
   });
 }
 
+// lineOf draws a message, the reader's own as such.
+function lineOf(message) {
+  const line = draw(message, subject);
+  line.classList.toggle("own", outbox.settle(message));
+  return line;
+}
+
+function show(message) {
+  log.add(lineOf(message));
+}
+
+let lastChange = {};
+
+// Who comes or goes is a line in the log; those who do so together share one.
+function onpresence(details) {
+  if (details.subject !== subject) return;
+  who.show(details, name.value);
+  const changed = change(details, ownNames);
+  if (!changed) return;
+  const goesOn = lastChange.line !== undefined && lastChange.line === log.last && lastChange.verb === changed.verb;
+  if (goesOn) changed.names = [...new Set([...lastChange.names, ...changed.names])];
+  const line = goesOn ? lastChange.line : noticeLine("");
+  line.classList.add("change");
+  line.firstChild.textContent = tell(changed);
+  if (!goesOn) log.add(line);
+  lastChange = { ...changed, line };
+}
+
+$("older").addEventListener("click", async () => {
+  const first = log.oldest;
+  const button = $("older"), here = subject;
+  button.disabled = true;
+  button.textContent = words.olderBusy;
+  try {
+    const found = await older(path(subject), first?.dataset.id, first?.dataset.at ?? new Date().toISOString());
+    if (here !== subject) return;
+    log.addOlder(found.length ? found.map(lineOf) : [noticeLine(words.olderNone)]);
+    button.hidden = !found.length;
+  } catch {
+    log.addOlder([noticeLine(words.olderFailed)]);
+  } finally {
+    button.disabled = false;
+    button.textContent = words.older;
+  }
+});
+
 $("room").addEventListener("change", () => {
-  const name = tidy($("room").value);
-  if (name) go($("room").dataset.prefix + name);
-  else $("room").value = subject && shown(subject);
+  const room = tidy($("room").value);
+  if (room) go($("room").dataset.prefix + room);
+  if (subject) $("room").value = shown(subject);
 });
 $("room").addEventListener("keydown", (event) => {
+  if (event.key === "Escape") $("room").blur();
   // Enter also fires change, and then the next thing is to write something.
+  if (event.key === "Enter" && !event.isComposing) $("text").focus();
+});
+$("name").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.isComposing) $("text").focus();
 });
 addEventListener("popstate", arrive);
 
-function showState(state, words, again) {
+// --- the state --------------------------------------------------------------
+
+function showState(state, why, again) {
   if (again) reconnects++;
-  const line = $("state");
-  line.dataset.state = state;
-  line.dataset.reconnects = reconnects;
-  if (state === "refused") line.textContent = `refused: ${words}`;
-  else line.textContent = words + (reconnects ? ` · reconnected ${reconnects}×` : "");
+  const { reason, detail } = why;
+  const times = reconnects ? words.reconnected(reconnects) : "";
+  if (state === "refused") say(state, words.refused(detail));
+  else if (state === "lost") say(state, words.comingBack(words.reasons[reason] ?? words.reasons.network) + times);
+  else if (state === "open") say(state, words.open + times);
+  else say(state, reason === "nats" ? words.waiting : words.connecting);
   compose(state);
+  if (state === "refused") return refuse(detail);
+  offers.hide();
+  if (state === "open") return arrived();
+  who.hide();
+  if (state === "lost" || reason === "nats") offline.show(reason, mayTry());
 }
 
-// compose lets the reader write where that can succeed, and says why not.
+function arrived() {
+  offline.hide();
+  who.resume();
+  rooms.visit(subject);
+  $("older").hidden = false;
+  outbox.flush();
+}
+
+function refuse(detail) {
+  offline.hide();
+  who.hide();
+  $("older").hidden = true;
+  offers.refuse(detail, subject, permissions, usual);
+}
+
+function say(state, text) {
+  $("state").dataset.state = state;
+  $("state").dataset.reconnects = reconnects;
+  $("state").textContent = text;
+  $("lamp").title = text;
+}
+
+// mayTry reports whether a message can be written here; a cookie may allow more
+// than the page knows.
+const mayTry = () => (permissions.signIn ? !isWild(subject) : mayWrite(permissions, subject));
+
+// compose lets the reader write where that can succeed, and says why not. What is
+// written while there is no connection is sent later, and the button says so.
 function compose(state) {
-  const writes = permissions.signIn ? !isWild(subject) : mayWrite(permissions, subject);
-  const live = subject !== "" && state !== "refused";
-  $("composer").hidden = !live || !writes;
-  $("reading").hidden = !live || writes;
-  $("reading").textContent = isWild(subject)
-    ? "Reading only: a message goes to one subject, and this is a filter."
-    : "Reading only: nobody may write here, unless TAILWATER_ANONYMOUS_PUBLISH allows it.";
-  if (state === "refused" && !permissions.unknown) offers.show(permissions, usual);
+  const writes = mayTry();
+  const isHere = subject !== "" && state !== "refused";
+  $("composer").hidden = !isHere || !writes;
+  $("outbox").hidden = !isHere;
+  $("composer").dataset.state = state;
+  $("send").textContent = state === "open" || state === "connecting" ? words.send : words.sendLater;
+  $("reading").hidden = !isHere || writes;
+  $("reading").textContent = isWild(subject) ? words.readingFilter : words.readingOnly;
+  $("ask").hidden = $("composer").hidden || !name.isGuest();
+  $("ask").firstChild.textContent = words.youAre(name.value);
 }
 
-// What to paste into a terminal. The subject may come from a stranger's link, so
-// whatever a shell could take for more than a word is quoted.
-function hint() {
-  const quote = (word) =>
-    /^[\p{L}\p{M}\p{N}_.:/%-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-  const one = subject.split(".").map((token) => (isWild(token) ? "a" : token)).join(".");
-  const writes = mayWrite(permissions, one);
-  $("hint-words").textContent = mayWrite(permissions, subject)
-    ? "Write below, or publish from a terminal. Both arrive here:"
-    : "What is published from a terminal arrives here:";
-  $("hint-nats").textContent = `nats pub ${quote(one)} hello`;
-  $("hint-curl").textContent = writes ? `curl -d hello ${quote(location.origin + path(one))}` : "";
-}
+// --- writing ----------------------------------------------------------------
 
-// --- the name ---------------------------------------------------------------
+$("ask").querySelector("button").addEventListener("click", () => $("name").select());
+$("name").addEventListener("change", () => compose($("state").dataset.state));
 
-// Storage may be forbidden; then the name lasts as long as the page.
-const stored = {
-  get() { try { return localStorage.getItem("tailwater.name"); } catch { return null; } },
-  set(name) { try { localStorage.setItem("tailwater.name", name); } catch { /* see above */ } },
-};
-const guest = `guest-${100 + Math.floor(Math.random() * 900)}`;
-
-$("name").value = stored.get() || guest;
-stored.set($("name").value);
-$("name").addEventListener("change", () => {
-  $("name").value = $("name").value.trim() || guest;
-  stored.set($("name").value);
-});
-
-// --- sending ----------------------------------------------------------------
-
-let sending = false;
-
-// The message is not drawn here: it appears when it comes back over the stream,
-// as it does for everybody else.
-$("composer").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const text = $("text").value;
-  if (sending || !text.trim()) return;
-  sending = true;
-  const slow = setTimeout(say, 300, "sending …");
-  const problem = await publish(path(subject), JSON.stringify({ name: $("name").value.trim() || guest, text }));
-  clearTimeout(slow);
-  sending = false;
-  say(problem);
-  if (problem) return; // the text stays, to be sent again
-  // Only what was sent goes: more may have been typed since.
-  if ($("text").value.startsWith(text)) $("text").setRangeText("", 0, text.length);
+writing((text) => {
+  outbox.add(path(subject), name.value, text);
   log.toEnd();
 });
 
-function say(words) {
-  $("problem").textContent = words;
+// write puts a text back to be changed.
+function write(text) {
+  $("text").value = text;
+  $("text").focus();
 }
 
 // ----------------------------------------------------------------------------
 
 permissions = await ask();
+$("clock").hidden = !mayRead(permissions, "time.now");
 arrive();
 if (!$("composer").hidden) $("text").focus();

@@ -1,3 +1,5 @@
+import { words } from "/web/words.js";
+
 const $ = (id) => document.getElementById(id);
 const source = new EventSource("/events/time.now");
 
@@ -5,14 +7,14 @@ source.onmessage = (event) => {
   const time = new Date(event.data).toLocaleTimeString();
   $("time").textContent = $("mirror").textContent = time;
   $("raw").textContent = event.data;
-  show("open", "live");
+  show("open", words.live);
 };
 
 source.onerror = () => {
   if (source.readyState === EventSource.CLOSED) {
-    show("refused", "closed by the server: reload to try again");
+    show("refused", words.clockClosed);
   } else {
-    show("lost", "lost, coming back");
+    show("lost", words.comingBack(words.reasons.network));
   }
 };
 

@@ -3,23 +3,20 @@
 // than 200. This finds out whether that answer was meant (a wrong room, no
 // permission), and starts again where it was not (a proxy with nobody behind it).
 
+import { words } from "./words.js";
+
 // The answers that trying again will not change.
 const final = [400, 401, 403, 404, 405, 421];
 
-const closings = {
-  drain: "the server is restarting",
-  auth: "the permission ran out",
-  age: "renewing the connection",
-  busy: "the server has no room now",
-};
-
-// connect reads the stream at url, which must have a query, and returns a
-// function that ends it.
-//   onstate(state, words, again)  state is connecting, open, lost or refused;
-//                                 again is true where an open is a return
-//   onmessage(data)               one message
-//   oncontrol(name, details)      gap or reset: messages may be missing
-export function connect(url, { onstate, onmessage, oncontrol }) {
+// connect reads the stream at url, which must have a query. It returns close(),
+// retry(), which does not wait any longer, and move(url), which reads on elsewhere.
+//   onstate(state, why, again)  state is connecting, open, lost or refused; why
+//                               has a reason or a detail; again is true where an
+//                               open is a return
+//   onmessage(data)             one message
+//   oncontrol(name, details)    gap or reset: messages may be missing
+//   onpresence(details)         who is here
+export function connect(url, { onstate, onmessage, oncontrol, onpresence }) {
   let source, timer, probe;
   let address = url;
   let lastId = "";
@@ -27,7 +24,16 @@ export function connect(url, { onstate, onmessage, oncontrol }) {
   let wasLive = false;
   let failures = 0;
   let reason = "";
-  let ended = false;
+
+  const page = new AbortController();
+  addEventListener("online", retry, page);
+  // A page that the browser keeps for the way back is not here meanwhile.
+  addEventListener("pagehide", stop, page);
+  addEventListener("pageshow", (event) => event.persisted && retry(), page);
+  addEventListener("offline", () => {
+    live = false;
+    onstate("lost", { reason: "offline" });
+  }, page);
 
   function open() {
     // A new EventSource has forgotten its place, so it goes into the URL.
@@ -35,7 +41,7 @@ export function connect(url, { onstate, onmessage, oncontrol }) {
     source = new EventSource(address);
     // The response has begun, but the bridge may still be without NATS: only
     // the first tailwater:… event says that messages will come.
-    source.onopen = () => onstate("connecting", "waiting for NATS");
+    source.onopen = () => onstate("connecting", { reason: "nats" });
     source.onerror = broken;
     source.onmessage = (event) => {
       remember(event);
@@ -48,10 +54,14 @@ export function connect(url, { onstate, onmessage, oncontrol }) {
         if (name !== "open") oncontrol(name, parse(event.data));
       });
     }
+    source.addEventListener("tailwater:presence", (event) => {
+      remember(event);
+      onpresence(parse(event.data));
+    });
     source.addEventListener("tailwater:close", (event) => {
-      reason = closings[parse(event.data).reason] ?? "the server ended it";
+      ({ reason } = parse(event.data));
       live = false; // it stays open for a moment, so that this can be read
-      onstate("lost", `${reason}, coming back`);
+      onstate("lost", { reason });
     });
   }
 
@@ -61,7 +71,7 @@ export function connect(url, { onstate, onmessage, oncontrol }) {
 
   function begin() {
     if (live) return; // a gap can also come later
-    onstate("open", "open", wasLive);
+    onstate("open", {}, wasLive);
     live = wasLive = true;
     failures = 0;
     reason = "";
@@ -69,23 +79,44 @@ export function connect(url, { onstate, onmessage, oncontrol }) {
 
   async function broken() {
     live = false;
-    onstate("lost", `${reason || "no connection"}, coming back`);
-    if (source.readyState !== EventSource.CLOSED) return; // the browser does it
+    onstate("lost", { reason: reason || (navigator.onLine ? "network" : "offline") });
+    const mine = source;
+    if (mine.readyState !== EventSource.CLOSED) return; // the browser does it
     probe = new AbortController();
     const refusal = await whyClosed(address, probe);
-    if (ended) return;
-    if (refusal) onstate("refused", refusal);
+    if (page.signal.aborted || mine !== source) return;
+    if (refusal) onstate("refused", { detail: refusal });
     else timer = setTimeout(open, delay(failures++));
   }
 
-  onstate("connecting", "connecting");
-  open();
-
-  return () => {
-    ended = true;
+  function stop() {
     source.close();
     probe?.abort();
     clearTimeout(timer);
+  }
+
+  function retry() {
+    stop();
+    live = false;
+    onstate("connecting", { reason: "connecting" });
+    open();
+  }
+
+  onstate("connecting", { reason: "connecting" });
+  open();
+
+  return {
+    retry,
+    move(next) {
+      url = next;
+      stop();
+      live = wasLive = false;
+      open();
+    },
+    close() {
+      page.abort();
+      stop();
+    },
   };
 }
 
@@ -114,10 +145,10 @@ const longest = 400; // of the characters that a reason may have
 // wrong in their detail, others (a proxy's, say) have a status at most.
 export async function explain(response) {
   const problem = await response.json().catch(() => null);
-  for (const words of [problem?.detail, problem?.title]) {
-    if (typeof words === "string" && words) return words.length > longest ? `${words.slice(0, longest)}…` : words;
+  for (const text of [problem?.detail, problem?.title]) {
+    if (typeof text === "string" && text) return text.length > longest ? `${text.slice(0, longest)}…` : text;
   }
-  return `the server answered ${response.status} ${response.statusText}`.trim();
+  return words.answered(`${response.status} ${response.statusText}`.trim());
 }
 
 // When a server comes back, its readers should not come in one wave: between

@@ -1,57 +1,14 @@
-// What the reader sees of a room. Anybody may have published anything, so all of
-// it goes through textContent and is never taken for markup.
+// The list of what the reader sees of a room.
+
+import { element } from "./dom.js";
+import { words } from "./words.js";
 
 const most = 500; // lines kept, so that a page can stay open for weeks
+const together = 5 * 60_000; // messages of one sender within so many ms are one group
 
-const time = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-});
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-
-// read takes one event apart: Tailwater's JSON around the payload, then the
-// payload itself, which is {"name", "text"} if it comes from this page.
-export function read(data) {
-  const envelope = object(data) ?? { data };
-  const { id, subject, time, data_base64: base64 } = envelope;
-  if (typeof base64 === "string") {
-    return { id, subject, time, bytes: Math.floor((base64.replace(/=+$/, "").length * 3) / 4) };
-  }
-  const payload = typeof envelope.data === "string" ? envelope.data : JSON.stringify(envelope.data) ?? "";
-  const said = object(payload);
-  if (typeof said?.text !== "string") return { id, subject, time, raw: payload };
-  const name = typeof said.name === "string" ? said.name.trim() : "";
-  return { id, subject, time, name: name || "someone", text: said.text };
-}
-
-// messageLine draws what read found, in a room whose subject is home.
-export function messageLine(message, home) {
-  const line = element("div", "message");
-  const { name, text, raw, bytes } = message;
-  if (name !== undefined) {
-    const who = element("span", "who", name);
-    who.title = name; // a long one is cut in the line
-    line.style.setProperty("--hue", hue(name));
-    line.append(who, stamp(message.time), element("div", "what", text));
-  } else {
-    // Not from this page: somebody published it on the subject.
-    line.classList.add(bytes === undefined ? "raw" : "binary");
-    const who = element("span", "who", "NATS");
-    who.title = "published straight on the subject, not from this page";
-    const what = bytes === undefined ? raw || "(an empty message)" : `${bytes} bytes that are no text`;
-    line.append(who, stamp(message.time), element("div", "what", what));
-  }
-  // Where a room has wildcards, each message says where it came from.
-  if (typeof message.subject === "string" && message.subject !== home) {
-    line.querySelector("time").after(element("span", "subject", message.subject));
-  }
-  return line;
-}
-
-export function noticeLine(words) {
+export function noticeLine(text) {
   const line = element("p", "notice");
-  const text = element("span", "", `${words} `);
-  text.append(stamp());
-  line.append(text);
+  line.append(element("span", "", text));
   return line;
 }
 
@@ -78,13 +35,43 @@ export class Log {
     button.addEventListener("click", () => this.toEnd());
   }
 
+  get last() {
+    return this.#list.lastElementChild;
+  }
+
+  // oldest returns the first message.
+  get oldest() {
+    return this.#list.querySelector(".message");
+  }
+
   add(line) {
+    group(this.last, line);
     this.#list.append(line);
-    while (this.#list.childElementCount > most) this.#list.firstElementChild.remove();
-    if (!this.#away) return;
-    this.#unseen++;
-    this.#button.textContent = this.#unseen === 1 ? "1 new message" : `${this.#unseen} new messages`;
+    while (!this.#away && this.#list.childElementCount > most) this.#list.firstElementChild.remove();
+    if (!this.#away || line.matches(".notice")) return;
+    this.#button.textContent = words.newest(++this.#unseen);
     this.#button.hidden = false;
+  }
+
+  // addOlder puts lines before all that is there.
+  addOlder(lines) {
+    const first = this.#list.firstElementChild;
+    this.#list.prepend(...lines);
+    let before = null;
+    for (const line of lines) {
+      group(before, line);
+      before = line;
+    }
+    if (first) group(before, first);
+  }
+
+  // own marks a message that has been found to be the reader's own.
+  own(id) {
+    const found = [...this.#list.querySelectorAll(".message")].findLast((line) => line.dataset.id.startsWith(`${id}-`));
+    if (!found) return;
+    found.classList.add("own");
+    group(found.previousElementSibling, found);
+    if (found.nextElementSibling) group(found, found.nextElementSibling);
   }
 
   clear() {
@@ -104,38 +91,10 @@ export class Log {
   }
 }
 
-function element(tag, className, text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.textContent = text;
-  if (text) made.dir = "auto"; // names and texts come in every direction
-  return made;
-}
-
-function stamp(rfc3339) {
-  const sent = typeof rfc3339 === "string" ? new Date(rfc3339) : new Date();
-  const made = element("time");
-  if (Number.isNaN(sent.valueOf())) return made;
-  made.dateTime = sent.toISOString();
-  made.textContent = time.format(sent);
-  made.title = full.format(sent);
-  return made;
-}
-
-function object(json) {
-  try {
-    const value = JSON.parse(json);
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-// hue gives a name its colour, the same in every browser (FNV-1a).
-function hue(name) {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) {
-    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  }
-  return hash % 360;
+// group says whether a line belongs to the sender of the one before.
+function group(before, line) {
+  const isSame = before?.dataset.from !== undefined && before.dataset.from === line.dataset.from &&
+    before.classList.contains("own") === line.classList.contains("own") &&
+    Math.abs(Date.parse(line.dataset.at) - Date.parse(before.dataset.at)) < together;
+  line.classList.toggle("same", isSame);
 }

@@ -1,28 +1,40 @@
-// What the page shows instead of a room: what may be read here, or what its
-// operator has to set.
+// What the page shows instead of a room: why it does not open, what may be read
+// here, or what the operator has to set.
 
+import { button, element } from "./dom.js";
 import { isWild, mayRead, stem } from "./permissions.js";
+import { words } from "./words.js";
 
 const setting = "TAILWATER_ANONYMOUS_SUBSCRIBE";
 
 // Offers shows them in a section. open(subject) opens one, fill(beginning) lets
-// the reader name one that begins so.
+// the reader name one that begins so, retry() tries again.
 export class Offers {
   #section;
-  #open;
-  #fill;
+  #do;
 
-  constructor(section, { open, fill }) {
+  constructor(section, { open, fill, retry }) {
     this.#section = section;
-    this.#open = open;
-    this.#fill = fill;
+    this.#do = { open, fill, retry };
   }
 
   // show lists what may be read; favourite stands for every filter that covers it.
   show(permissions, favourite) {
-    const list = made("ul");
-    for (const filter of permissions.subscribe) list.append(this.#offer(permissions, filter, favourite));
-    this.#section.replaceChildren(...words(permissions), list);
+    this.#section.replaceChildren(...explain(permissions), this.#list(permissions, favourite));
+    this.#section.hidden = false;
+  }
+
+  // refuse says why a subject does not open, and what to do.
+  refuse(detail, subject, permissions, favourite) {
+    const does = element("p", "does");
+    does.append(button("", words.retry, this.#do.retry));
+    if (subject !== favourite && mayRead(permissions, favourite)) {
+      does.append(this.#link(favourite, words.goTo(favourite.replace(/^chat\./, ""))));
+    }
+    this.#section.replaceChildren(element("h2", "", words.refusedTitle), element("p", "", detail), does);
+    if (!permissions.unknown && permissions.subscribe.length) {
+      this.#section.append(element("h3", "", words.mayRead), this.#list(permissions, favourite));
+    }
     this.#section.hidden = false;
   }
 
@@ -30,25 +42,28 @@ export class Offers {
     this.#section.hidden = true;
   }
 
-  #offer(permissions, filter, favourite) {
-    const subject = stands(permissions, filter, favourite);
-    const item = made("li");
-    if (subject) {
-      const link = made("a", subject);
-      link.href = address(subject);
-      link.addEventListener("click", (event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
-        event.preventDefault();
-        this.#open(subject);
-      });
-      item.append(link);
-    } else {
-      const button = made("button", `one of ${filter}`);
-      button.type = "button";
-      button.addEventListener("click", () => this.#fill(stem(filter)));
-      item.append(button);
+  #list(permissions, favourite) {
+    const list = element("ul");
+    for (const filter of permissions.subscribe) {
+      const subject = stands(permissions, filter, favourite);
+      const item = element("li");
+      item.append(subject
+        ? this.#link(subject, subject)
+        : button("", words.oneOf(filter), () => this.#do.fill(stem(filter))));
+      list.append(item);
     }
-    return item;
+    return list;
+  }
+
+  #link(subject, text) {
+    const link = element("a", "", text);
+    link.href = address(subject);
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+      event.preventDefault();
+      this.#do.open(subject);
+    });
+    return link;
   }
 }
 
@@ -59,12 +74,10 @@ function stands(permissions, filter, favourite) {
   return isWild(filter) && mayRead({ ...permissions, subscribe: [filter] }, favourite) ? favourite : undefined;
 }
 
-function words({ subscribe, signIn }) {
-  if (subscribe.length) return [made("h2", "What may be read here")];
-  const until = `until ${setting} names subjects, such as news.>`;
-  return signIn
-    ? [made("h2", "For who has signed in"), made("p", `Nothing may be read here without signing in, ${until}`)]
-    : [made("h2", "Nothing to read yet"), made("p", `Nobody may read anything here ${until}`)];
+function explain({ subscribe, signIn }) {
+  if (subscribe.length) return [element("h2", "", words.mayRead)];
+  const [title, text] = signIn ? [words.signInTitle, words.signInWords] : [words.nothingTitle, words.nothingWords];
+  return [element("h2", "", title), element("p", "", text(setting))];
 }
 
 // address returns the page's own URL for a subject. A room is short for a
@@ -72,10 +85,4 @@ function words({ subscribe, signIn }) {
 export function address(subject) {
   const query = subject.startsWith("chat.") ? { room: subject.slice("chat.".length) } : { subject };
   return `?${new URLSearchParams(query)}`;
-}
-
-function made(tag, text = "") {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  return element;
 }

@@ -1,11 +1,12 @@
 // What anyone may read and write on this server. It is here so that the page
 // offers nothing that would be refused; the server itself decides all the same.
 
-const unknown = { unknown: true, subscribe: [">"], publish: [">"], wildcards: true, signIn: false };
+const unknown = { unknown: true, subscribe: [">"], publish: [">"], presence: [], wildcards: true, signIn: false, nats: "nats" };
 
-// ask returns {subscribe, publish, wildcards, signIn}: lists of filters, whether
-// they may be read as they are, and whether a cookie may allow more. Where the
-// server does not say, everything may be tried.
+// ask returns {subscribe, publish, presence, wildcards, signIn, nats}: lists of
+// filters, whether they may be read as they are, whether a cookie may allow more,
+// and the nats command that reaches this server. Where the server does not say,
+// everything may be tried.
 export async function ask() {
   try {
     const response = await fetch("/web/anyone.json", { signal: AbortSignal.timeout(5_000) });
@@ -21,6 +22,11 @@ export function mayRead({ subscribe, wildcards }, subject) {
 
 export function mayWrite({ publish }, subject) {
   return !isWild(subject) && publish.some((filter) => covers(filter, subject));
+}
+
+// tellsWho reports whether the readers of a subject are listed.
+export function tellsWho({ presence }, subject) {
+  return !isWild(subject) && presence.some((filter) => covers(filter, subject));
 }
 
 export function isWild(subject) {

@@ -1,38 +1,29 @@
-// Sending: one POST, which stores a message once, however often it is tried.
+// Sending: one POST, which stores a message once, however often it is tried with
+// the same key.
 
 import { explain } from "./connection.js";
 
-let attempt = {};
+const passing = [408, 421, 425, 429]; // and 500 and above
 
-// publish answers with what went wrong, in words, or with nothing.
-export async function publish(url, body) {
-  // If the answer to the last attempt was lost, the message may be stored all
-  // the same. With the same key the second attempt does not store it twice.
-  if (attempt.url !== url || attempt.body !== body) attempt = { url, body, key: randomKey() };
+// publish returns {id} of what was stored (no id where nothing is), or {problem,
+// isFinal, after}: words, whether trying again is of no use, and when to try.
+export async function publish(url, body, key) {
   try {
     const response = await fetch(url, {
       method: "POST",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": attempt.key },
+      headers: { "Content-Type": "application/json", "Idempotency-Key": key },
       body,
       signal: AbortSignal.timeout(20_000),
     });
-    if (!response.ok) return `Not sent: ${await explain(response)}${retryAfter(response)}`;
-    attempt = {};
-    return "";
+    if (response.ok) return await response.json().catch(() => ({}));
+    const isFinal = response.status < 500 && !passing.includes(response.status);
+    return { problem: await explain(response), isFinal, after: 1000 * Number(response.headers.get("Retry-After")) || 0 };
   } catch {
-    return "Not sent: the server does not answer. The text is kept: send it again.";
+    return { problem: "", isFinal: false, after: 0 };
   }
 }
 
 // crypto.randomUUID is missing where a page comes over plain HTTP.
-function randomKey() {
+export function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
-}
-
-// Retry-After is a number of seconds, or a date.
-function retryAfter(response) {
-  const value = response.headers.get("Retry-After");
-  if (!value) return "";
-  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return seconds > 0 ? ` (try again in ${seconds} s)` : "";
 }

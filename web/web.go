@@ -47,8 +47,10 @@ var pages = load()
 type Anyone[Subject ~string] struct {
 	Subscribe []Subject `json:"subscribe"` // what may be read
 	Publish   []Subject `json:"publish"`   // what may be written
+	Presence  []Subject `json:"presence"`  // whose readers are listed
 	Wildcards bool      `json:"wildcards"` // whether filters may be read, within Subscribe
 	SignIn    bool      `json:"signIn"`    // whether a cookie may allow more
+	NATS      string    `json:"nats"`      // the nats command, with what it takes to reach the same server; empty if nothing does
 }
 
 const anyonePath = "/web/anyone.json"
@@ -59,6 +61,7 @@ const anyonePath = "/web/anyone.json"
 func Pages[Subject ~string](anyone Anyone[Subject]) func(urlPath string) http.Handler {
 	anyone.Subscribe = append([]Subject{}, anyone.Subscribe...) // none is [], not null
 	anyone.Publish = append([]Subject{}, anyone.Publish...)
+	anyone.Presence = append([]Subject{}, anyone.Presence...)
 	body, err := json.Marshal(anyone)
 	if err != nil {
 		panic(err) // strings and flags

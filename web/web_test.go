@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,24 @@ var served = []struct{ path, file, contentType string }{
 	{"/web/offers.js", "offers.js", "text/javascript; charset=utf-8"},
 	{"/web/permissions.js", "permissions.js", "text/javascript; charset=utf-8"},
 	{"/web/publish.js", "publish.js", "text/javascript; charset=utf-8"},
+	{"/web/content.js", "content.js", "text/javascript; charset=utf-8"},
+	{"/web/copy.js", "copy.js", "text/javascript; charset=utf-8"},
+	{"/web/copy.svg", "copy.svg", "image/svg+xml; charset=utf-8"},
+	{"/web/dom.js", "dom.js", "text/javascript; charset=utf-8"},
+	{"/web/done.svg", "done.svg", "image/svg+xml; charset=utf-8"},
+	{"/web/header.css", "header.css", "text/css; charset=utf-8"},
+	{"/web/hint.js", "hint.js", "text/javascript; charset=utf-8"},
+	{"/web/kept.js", "kept.js", "text/javascript; charset=utf-8"},
+	{"/web/message.css", "message.css", "text/css; charset=utf-8"},
+	{"/web/message.js", "message.js", "text/javascript; charset=utf-8"},
+	{"/web/name.js", "name.js", "text/javascript; charset=utf-8"},
+	{"/web/offline.js", "offline.js", "text/javascript; charset=utf-8"},
+	{"/web/older.js", "older.js", "text/javascript; charset=utf-8"},
+	{"/web/outbox.js", "outbox.js", "text/javascript; charset=utf-8"},
+	{"/web/rooms.js", "rooms.js", "text/javascript; charset=utf-8"},
+	{"/web/who.js", "who.js", "text/javascript; charset=utf-8"},
+	{"/web/words.js", "words.js", "text/javascript; charset=utf-8"},
+	{"/web/writing.js", "writing.js", "text/javascript; charset=utf-8"},
 	{"/web/icon.svg", "icon.svg", "image/svg+xml; charset=utf-8"},
 	{"/web/wave.svg", "wave.svg", "image/svg+xml; charset=utf-8"},
 }
@@ -122,7 +141,7 @@ func TestPages(t *testing.T) {
 // What anyone may do is there for the pages, and nothing else of the settings.
 func TestAnyone(t *testing.T) {
 	response := request(t, http.MethodGet, "/web/anyone.json")
-	if got, want := body(t, response), `{"subscribe":["news.\u003e"],"publish":[],"wildcards":false,"signIn":false}`; got != want {
+	if got, want := body(t, response), `{"subscribe":["news.\u003e"],"publish":[],"presence":[],"wildcards":false,"signIn":false,"nats":""}`; got != want {
 		t.Errorf("%s instead of %s", got, want)
 	}
 	if got := response.Header.Get("Content-Type"); got != "application/json" {
@@ -227,5 +246,31 @@ func TestClockShowsItsCode(t *testing.T) {
 	}
 	if got, want := html.UnescapeString(shown[1]), source(t, "clock.js"); strings.TrimSpace(got) != strings.TrimSpace(want) {
 		t.Errorf("clock.html shows\n%s\nbut clock.js is\n%s", got, want)
+	}
+}
+
+// Every text is there in every language.
+func TestWordsInEveryLanguage(t *testing.T) {
+	text := source(t, "words.js")
+	names := func(language string) (found []string) {
+		block := regexp.MustCompile(`(?s)\nconst ` + language + ` = \{\n(.*?)\n\};`).FindStringSubmatch(text)
+		if block == nil {
+			t.Fatalf("words.js has no %s", language)
+		}
+		for _, match := range regexp.MustCompile(`(?m)^ +(\w+):`).FindAllStringSubmatch(block[1], -1) {
+			found = append(found, match[1])
+		}
+		return found
+	}
+	english, chinese := names("en"), names("zh")
+	if len(english) < 50 || !slices.Equal(english, chinese) {
+		t.Errorf("English has %q, Chinese %q", english, chinese)
+	}
+	for _, file := range []string{"chat.html", "clock.html"} {
+		for _, match := range regexp.MustCompile(`data-(?:say|label|inside)="(\w+)"`).FindAllStringSubmatch(source(t, file), -1) {
+			if !slices.Contains(english, match[1]) {
+				t.Errorf("%s asks for the text %s, which is not there", file, match[1])
+			}
+		}
 	}
 }

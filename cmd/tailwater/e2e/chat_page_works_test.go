@@ -61,7 +61,8 @@ func TestScreenshot(t *testing.T) {
 	n := startNode(t, nil)
 	page := openTab(t, startBrowser(t), n.URL()+"/")
 	page.waitForState("open")
-	page.do(chromedp.SetValue("#name", "Ada"), chromedp.EmulateViewport(840, 600, chromedp.EmulateScale(1.5)))
+	page.name("Ada")
+	page.do(chromedp.EmulateViewport(840, 600, chromedp.EmulateScale(1.5)))
 	for _, text := range []string{
 		`{"name":"Grace","text":"The spillway gate is open. Is anything coming through?"}`,
 		`{"name":"Ada","text":"Everything, and in order."}`,
@@ -99,9 +100,12 @@ func testRestart(t *testing.T, browser context.Context) {
 
 func testRefusedRoom(t *testing.T, browser context.Context) {
 	n := startApart(t, nil)
-	page := openTab(t, browser, n.URL()+"/?room=a%20b")
+	page := openTab(t, browser, n.URL()+"/?room=a..b")
 	page.waitForState("refused")
-	page.waitFor(`document.querySelector("#state").textContent.includes("blank")`)
+	page.waitFor(`document.querySelector("#offers").innerText.includes("token 3 is empty") && document.querySelector("#composer").hidden`)
+	page.do(chromedp.Click("#offers .does a"))
+	page.waitForState("open")
+	page.waitFor(`location.search === "?room=room1" && document.querySelector("#offers").hidden`)
 }
 
 func testClock(t *testing.T, browser context.Context) {

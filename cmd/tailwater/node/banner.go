@@ -141,3 +141,18 @@ func (n *Node) natsCommand() string {
 	}
 	return "nats -s " + n.NATSURL()
 }
+
+// hintCommand returns the nats command that the pages name, or "" if none reaches the server. Other machines learn no address and no
+// file of this one.
+func (n *Node) hintCommand() string {
+	const usual = "nats" // which connects to nats://127.0.0.1:4222
+	switch {
+	case n.Embedded == nil:
+		return usual
+	case n.NATSURL() == "":
+		return ""
+	case len(n.Settings.Exposed()) > 0, n.Embedded.PublisherContext() == "" && n.NATSURL() == "nats://127.0.0.1:4222":
+		return usual
+	}
+	return n.natsCommand()
+}

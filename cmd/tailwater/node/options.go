@@ -27,7 +27,9 @@ func (n *Node) options() (live.Options, error) {
 	if s.HTTP.Pages {
 		options.Pages = web.Pages(web.Anyone[bridge.Subject]{
 			Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards,
-			SignIn: s.Auth.SignsIn() && s.Auth.Cookie != "",
+			Presence: s.Presence,
+			SignIn:   s.Auth.SignsIn() && s.Auth.Cookie != "",
+			NATS:     n.hintCommand(),
 		})
 	}
 	if s.Auth.SignsIn() {

@@ -1,0 +1,158 @@
+package e2e
+
+// People on the chat page: who is here, and what becomes of their messages when there is no connection.
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+func TestPeople(t *testing.T) {
+	inBrowser(t, map[string]func(*testing.T, context.Context){
+		"come and go":  testComeAndGo,
+		"offline":      testTypedOffline,
+		"what is said": testWhatIsSaid,
+	})
+}
+
+// openPerson opens a page in a browser of its own, which keeps nothing of the others: as somebody else's does.
+func openPerson(t *testing.T, browser context.Context, url string) (page tab, another func() tab) {
+	t.Helper()
+	own, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(end)
+	if err := chromedp.Do(own); err != nil {
+		t.Fatal(err)
+	}
+	return openTab(t, own, url), func() tab { return openTab(t, own, url) }
+}
+
+// name gives the person on a page another name.
+func (p tab) name(name string) {
+	p.t.Helper()
+	p.do(chromedp.SetValue("#name", name), chromedp.SendKeys("#name", "\r"))
+	p.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("#name").dispatchEvent(new Event("change"))`))
+}
+
+// awaitHere waits until the page says how many are here, and who.
+func (p tab) awaitHere(count int, names ...string) {
+	p.t.Helper()
+	p.waitFor(fmt.Sprintf(`document.querySelector("#who summary").textContent === "%d here"`, count))
+	for _, name := range names {
+		p.waitFor(`[...document.querySelectorAll("#who .name")].some(e => e.textContent === ` + inJS(name) + `)`)
+	}
+}
+
+func (p tab) awaitNotice(words string) {
+	p.t.Helper()
+	p.waitFor(`[...document.querySelectorAll("#log .notice")].some(e => e.textContent.includes(` + inJS(words) + `))`)
+}
+
+// Two people see each other come and go. One of them in three tabs is one, and stays while a tab is left.
+func testComeAndGo(t *testing.T, browser context.Context) {
+	n := startApart(t, nil)
+	ada, _ := openPerson(t, browser, n.URL()+"/")
+	ada.waitForState("open")
+	ada.name("Ada")
+	ada.awaitHere(1, "Ada")
+	bob, another := openPerson(t, browser, n.URL()+"/")
+	bob.waitForState("open")
+	bob.name("Bob")
+	ada.awaitHere(2, "Ada", "Bob")
+	bob.awaitHere(2, "Ada", "Bob")
+	ada.awaitNotice("Bob came")
+
+	tabs := []tab{another(), another()}
+	for _, tab := range tabs {
+		tab.awaitHere(2, "Ada", "Bob")
+	}
+	leave := func(p tab) { p.do(chromedp.Navigate("about:blank")) }
+	leave(tabs[0])
+	leave(tabs[1])
+	bob.do(chromedp.SendKeys("#text", "still here\r"))
+	ada.waitForMessage("Bob", "still here")
+	ada.awaitHere(2, "Ada", "Bob")
+	leave(bob)
+	ada.awaitNotice("Bob left")
+	ada.awaitHere(1, "Ada")
+}
+
+// emulateNetwork cuts a page off, or connects it again.
+func (p tab) emulateNetwork(isOffline bool) {
+	p.t.Helper()
+	p.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+			MatchedNetworkConditions: []*network.Conditions{{Offline: isOffline, DownloadThroughput: -1, UploadThroughput: -1}},
+		})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: isOffline, DownloadThroughput: -1, UploadThroughput: -1,
+		})
+		return err
+	}))
+}
+
+// What is written while there is no network is shown at once, kept, and arrives once and in order.
+func testTypedOffline(t *testing.T, browser context.Context) {
+	n := startApart(t, nil)
+	ada, _ := openPerson(t, browser, n.URL()+"/")
+	bob, _ := openPerson(t, browser, n.URL()+"/")
+	ada.waitForState("open")
+	bob.waitForState("open")
+	ada.emulateNetwork(true)
+	ada.waitForState("lost")
+	ada.waitFor(`!document.querySelector("#offline").hidden && document.querySelector("#send").textContent === "Send later"`)
+	for _, text := range []string{"one", "two"} {
+		ada.do(chromedp.SendKeys("#text", text+"\r"))
+	}
+	ada.waitFor(`[...document.querySelectorAll("#outbox .fate")].filter(e => e.textContent === "kept, not sent yet").length === 2`)
+	ada.waitFor(`Object.keys(localStorage).filter(key => key.startsWith("tailwater.out.")).length === 2`)
+	ada.emulateNetwork(false)
+	ada.waitForState("open")
+	bob.waitForMessage("guest", "two")
+	ada.waitFor(`document.querySelectorAll("#log .own").length === 2 && !document.querySelector("#outbox *") && document.querySelector("#offline").hidden`)
+	bob.waitFor(`[...document.querySelectorAll("#log .what")].map(e => e.textContent).join() === "one,two" && !document.querySelector("#log .own")`)
+	ada.waitFor(`!document.querySelector("#who").hidden`)
+	ada.waitFor(`!Object.keys(localStorage).some(key => key.startsWith("tailwater.out."))`)
+}
+
+const laidOut = `{
+  "order": "A-1204",
+  "items": [
+    {
+      "sku": "pump-12",
+      "count": 12345678901234567890
+    }
+  ],
+  "note": "a \"b\" {c}, d: e"
+}`
+
+// Long texts are cut until all is asked for, JSON is laid out, addresses of the Web are links and others are not.
+func testWhatIsSaid(t *testing.T, browser context.Context) {
+	n := startApart(t, nil)
+	page, _ := openPerson(t, browser, n.URL()+"/?room=said")
+	page.waitForState("open")
+	for _, text := range []string{
+		`{"order":"A-1204","items":[{"sku":"pump-12","count":12345678901234567890}],"note":"a \"b\" {c}, d: e"}`,
+		"see https://example.com/a?b=1, not javascript:alert(1) or ftp://example.com",
+		fmt.Sprintf("%01000d", 7),
+	} {
+		if status, body := post(t, n.URL()+"/events/chat.said", text); status != 201 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	page.waitFor(`[...document.querySelectorAll("#log .what")].some(e => e.textContent === ` + inJS(laidOut) + `)`)
+	page.waitFor(`[...document.querySelectorAll("#log a")].map(a => a.href + " " + a.rel).join() === "https://example.com/a?b=1 noopener noreferrer nofollow ugc"`)
+	page.waitFor(`[...document.querySelectorAll("#log .what")].at(-1).textContent.length === 801`)
+	page.do(chromedp.Click("#log .message > .small"))
+	page.waitFor(`[...document.querySelectorAll("#log .what")].at(-1).textContent.length === 1000 && !document.querySelector("#log .small")`)
+	page.do(chromedp.Click("#older"))
+	page.awaitNotice("nothing older is kept")
+	page.waitFor(`document.querySelectorAll("#log .message").length === 3 && document.querySelector("#older").hidden`)
+}

@@ -1,0 +1,107 @@
+// One message, taken apart and drawn. Anybody may have published anything: all
+// of it goes through textContent and is never taken for markup.
+
+import { fill, layOut } from "./content.js";
+import { copyButton } from "./copy.js";
+import { element } from "./dom.js";
+import { language, words } from "./words.js";
+
+const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
+const longestName = 48;
+
+// read takes one event apart: Tailwater's JSON around the payload, then the
+// payload itself, which is {"name", "text"} if it comes from this page.
+export function read(data) {
+  const envelope = object(data) ?? { data };
+  const { id, subject, time, event, data_base64: base64 } = envelope;
+  const common = { id, subject, time, event };
+  if (typeof base64 === "string") {
+    return { ...common, bytes: Math.floor((base64.replace(/=+$/, "").length * 3) / 4) };
+  }
+  const payload = typeof envelope.data === "string" ? envelope.data : JSON.stringify(envelope.data) ?? "";
+  const said = object(payload);
+  if (typeof said?.text !== "string") return { ...common, payload, raw: payload };
+  const name = typeof said.name === "string" ? said.name.trim() : "";
+  return { ...common, payload, name: name || words.someone, text: said.text };
+}
+
+// draw draws what read has found, in a room whose subject is home.
+export function draw(message, home) {
+  const { name, text, raw, bytes } = message;
+  const line = name === undefined ? drawRaw(raw, bytes) : drawSaid(name, text);
+  const stamped = stamp(message.time);
+  line.querySelector(".who").after(stamped);
+  line.dataset.id = message.id ?? "";
+  line.dataset.at = stamped.dateTime;
+  // Where a room has wildcards, each message says where it came from.
+  if (typeof message.subject === "string" && message.subject !== home) {
+    stamped.after(element("span", "subject", message.subject));
+    line.dataset.from += message.subject;
+  }
+  return line;
+}
+
+// drawOwn draws what is on its way.
+export function drawOwn({ name, text }) {
+  const line = drawSaid(name, text);
+  line.classList.add("own", "pending");
+  return line;
+}
+
+function drawSaid(name, text) {
+  const line = element("div", "message");
+  line.dataset.from = `name ${name}`;
+  line.style.setProperty("--hue", hue(name));
+  const who = element("span", "who", name.length > longestName ? `${name.slice(0, longestName).toWellFormed()}…` : name);
+  who.title = name;
+  add(line, who, text, text);
+  return line;
+}
+
+// Not from this page: somebody published it on the subject.
+function drawRaw(raw, bytes) {
+  const isText = bytes === undefined;
+  const line = element("div", isText ? "message raw" : "message binary");
+  line.dataset.from = "nats ";
+  const who = element("span", "who", "NATS");
+  who.title = words.fromNATS;
+  add(line, who, isText ? layOut(raw) || words.empty : words.binary(bytes), raw);
+  return line;
+}
+
+function add(line, who, shown, copied) {
+  const what = element("div", "what");
+  what.dir = "auto";
+  line.append(who, what);
+  fill(what, shown);
+  if (copied) line.append(copyButton(() => copied));
+}
+
+function stamp(rfc3339) {
+  const sent = typeof rfc3339 === "string" ? new Date(rfc3339) : new Date();
+  const made = element("time");
+  if (Number.isNaN(sent.valueOf())) return made;
+  made.dateTime = sent.toISOString();
+  made.textContent = time.format(sent);
+  made.title = full.format(sent);
+  return made;
+}
+
+function object(json) {
+  try {
+    const value = JSON.parse(json);
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+// hue gives a name its colour, the same in every browser (FNV-1a).
+function hue(name) {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return hash % 360;
+}

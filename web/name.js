@@ -1,0 +1,37 @@
+// The reader's name: asked once, kept by the browser.
+
+import { keep, recall } from "./kept.js";
+
+const guest = `guest-${100 + Math.floor(Math.random() * 900)}`;
+const mostBytes = 64; // of a member's name
+
+// tidy leaves what the bridge takes for a name.
+export function tidyName(name) {
+  let tidied = name.toWellFormed().replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "").replace(/\p{Zs}/gu, " ").trim();
+  while (new TextEncoder().encode(tidied).length > mostBytes) tidied = [...tidied].slice(0, -1).join("").trim();
+  return tidied;
+}
+
+// ownName makes an input hold the name. It calls onchange when that is another.
+export function ownName(input, onchange) {
+  const old = recall("name");
+  let name = (typeof old === "string" && tidyName(old)) || guest;
+  input.value = name;
+  keep("name", name); // all tabs are one guest
+  function read() {
+    const next = tidyName(input.value) || guest;
+    input.value = next;
+    if (next === name) return;
+    name = next;
+    keep("name", name);
+    onchange(name);
+  }
+  input.addEventListener("change", read);
+  return {
+    get value() {
+      read();
+      return name;
+    },
+    isGuest: () => /^guest-\d{3}$/.test(name),
+  };
+}

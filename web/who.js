@@ -1,0 +1,76 @@
+// Who is here: the count in the header, the list behind it, and words for those
+// who come and go.
+
+import { element } from "./dom.js";
+import { language, words } from "./words.js";
+
+const list = new Intl.ListFormat(language, { type: "conjunction" });
+const mostNames = 4, longestName = 40;
+
+export class Who {
+  #details;
+  #count;
+  #members;
+
+  // The details hold a summary and a list.
+  constructor(details) {
+    this.#details = details;
+    [this.#count, this.#members] = details.children;
+    document.addEventListener("click", (event) => {
+      if (!details.contains(event.target)) details.open = false;
+    });
+    details.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") details.open = false;
+    });
+  }
+
+  // show takes what the bridge tells; own is the reader's own name.
+  show({ count, members = [] }, own) {
+    this.#details.hidden = typeof count !== "number";
+    if (this.#details.hidden) return;
+    this.#count.textContent = words.here(count);
+    const items = members.map((member) => row(member, own));
+    const nameless = count - members.length;
+    if (nameless > 0) items.push(element("li", "nameless", words.nameless(nameless)));
+    this.#members.replaceChildren(...items);
+  }
+
+  // resume shows what was known: a connection that continues is not told again.
+  resume() {
+    this.#details.hidden = !this.#count.textContent;
+  }
+
+  forget() {
+    this.#count.textContent = "";
+    this.hide();
+  }
+
+  hide() {
+    this.#details.hidden = true;
+    this.#details.open = false;
+  }
+}
+
+function row({ name, user }, own) {
+  const item = element("li");
+  item.append(element("span", "name", short(name)));
+  if (name === own) item.append(element("span", "mark", words.you));
+  if (user) item.append(element("span", "mark", words.signedIn));
+  return item;
+}
+
+// change returns {verb, names} of those who came or left, without the names that
+// the reader has or had; or nothing where nobody did.
+export function change({ type, joined, left }, own) {
+  const verb = { join: "came", leave: "left" }[type];
+  const names = ((verb === "came" ? joined : left) ?? []).filter((name) => name && !own.has(name));
+  return verb && names.length ? { verb, names } : undefined;
+}
+
+export function tell({ verb, names }) {
+  const shown = names.slice(0, mostNames).map(short);
+  if (names.length > mostNames) shown.push(words.others(names.length - mostNames));
+  return words[verb](list.format(shown));
+}
+
+const short = (name) => (name.length > longestName ? `${name.slice(0, longestName).toWellFormed()}…` : name);
