@@ -17,6 +17,7 @@ import (
 var served = []struct{ path, file, contentType string }{
 	{"/", "chat.html", "text/html; charset=utf-8"},
 	{"/clock", "clock.html", "text/html; charset=utf-8"},
+	{"/client.js", "client/client.js", "text/javascript; charset=utf-8"},
 	{"/web/base.css", "base.css", "text/css; charset=utf-8"},
 	{"/web/chat.css", "chat.css", "text/css; charset=utf-8"},
 	{"/web/clock.css", "clock.css", "text/css; charset=utf-8"},
@@ -134,7 +135,7 @@ func TestAnyone(t *testing.T) {
 }
 
 func TestEveryFileIsServed(t *testing.T) {
-	listed := map[string]bool{"web.go": true, "web_test.go": true}
+	listed := map[string]bool{"web.go": true, "web_test.go": true, "client": true}
 	for _, page := range served {
 		listed[page.file] = true
 	}
