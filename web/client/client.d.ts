@@ -19,8 +19,8 @@ export interface Credentials {
   token?: (renew: boolean) => string | Promise<string>;
   /** Returns a ticket of the bridge's `/session`, in the same way. */
   ticket?: (renew: boolean) => string | Promise<string>;
-  /** Sends cookies to a bridge of another origin, as EventSource does. */
-  withCredentials?: boolean;
+  /** As of fetch: "include" sends cookies to a bridge of another origin, as EventSource's `withCredentials` does. */
+  credentials?: RequestCredentials;
 }
 
 export interface ConnectOptions extends Credentials {

@@ -6,36 +6,35 @@ export const connect = (url, options) => new Connection(url, options);
 class Connection {
   state = "";
   lastEventId = "";
-  #why = {}; // the state
+  #why = {};
   #options;
   #url;
   #key; // of lock, channel and storage
   #gone; // aborts when the page goes
   #turn; // aborts what #run waits for
+  #end; // of the stream: why
   #failures;
-  #renew; // the token
   #heard; // when
   #patience = 40_000; // with silence, in ms
   #members = {}; // by subject
-  #held = new Map(); // the newest messages, by subject, of a hidden tab
+  #held = new Map(); // of a hidden tab, by subject
   #queue; // of the iterator
   #wake;
   #channel;
   #leads;
   #unlock;
-  #level; // a listener has all that is older than #early
-  #early;
+  #early; // what the leader sends while a listener reads what is older
 
   constructor(url, options = {}) {
     const { share = !options.token && !options.ticket, keep } = options;
     this.#options = options;
-    this.#url = String(new URL(url, location));
+    this.#url = new URL(url, location).href;
     this.#key = `tailwater1 ${share} ${this.#url}`;
     this.#leads = !share || !navigator.locks;
-    if (keep) this.#recall();
+    if (keep) [this.lastEventId, this.#members] = JSON.parse(sessionStorage[this.#key] ?? '["",{}]');
     addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#enter());
-    queueMicrotask(() => this.#enter()); // when the caller has the connection
+    queueMicrotask(() => this.#enter()); // the caller has it first
   }
 
   close() {
@@ -44,14 +43,16 @@ class Connection {
   }
 
   reconnect() {
+    if (this.state === "closed") return;
     this.#set("connecting");
     this.#restart();
   }
 
   async *[Symbol.asyncIterator]() {
     const queue = (this.#queue = []);
-    while (this.state !== "closed") {
+    for (;;) {
       while (queue.length) yield queue.shift();
+      if (this.state === "closed") return;
       if (this.state === "refused") throw Error(this.#why.detail);
       await new Promise((wake) => (this.#wake = wake));
     }
@@ -63,10 +64,12 @@ class Connection {
     const { signal } = (this.#gone = new AbortController());
     const timer = setInterval(() => this.#look(), 5_000);
     signal.addEventListener("abort", () => clearInterval(timer));
-    document.addEventListener("visibilitychange", () => this.#look(), { signal });
+    addEventListener("visibilitychange", () => this.#look(), { signal });
     for (const type of ["online", "offline"]) addEventListener(type, () => this.#leads && this.#restart(), { signal });
     this.#heard = Date.now();
     this.#set("connecting");
+    // The server does not repeat who is there.
+    for (const { joined, left, ...members } of Object.values(this.#members)) call(this.#options.onpresence, { ...members, type: "state" });
     if (!this.#leads) {
       this.#channel = new BroadcastChannel(this.#key);
       this.#channel.onmessage = ({ data }) => this.#hear(data);
@@ -80,10 +83,10 @@ class Connection {
     this.#turn?.abort();
     this.#unlock?.();
     this.#channel?.close();
-    if (this.#channel) this.#leads = false;
+    this.#leads &&= !this.#channel;
   }
 
-  // After a silence the cable is cut, the machine has slept, or the leader is frozen.
+  // Silence: a cut cable, sleep, a frozen leader.
   #look() {
     if (!document.hidden) for (const event of this.#held.values()) this.#give(event, "");
     if (Date.now() - this.#heard < this.#patience || this.state === "refused") return;
@@ -101,7 +104,7 @@ class Connection {
     if (this.state === "closed" || (state === this.state && why.reason === this.#why.reason)) return;
     this.state = state;
     this.#why = why;
-    this.#report();
+    this.#say();
     call(this.#options.onstate, state, why);
     this.#wake?.();
   }
@@ -110,43 +113,39 @@ class Connection {
     this.#failures = 0;
     while (!gone.aborted) {
       const { signal } = (this.#turn = new AbortController());
-      let wait; // for ever: listening, or refused
-      if (this.#leads || !this.#level) {
-        const why = await this.#read(signal).catch((error) => ({ reason: "network", detail: error.message, ...error }));
+      let wait; // for ever
+      if (this.#leads || this.#early) {
+        this.#end = { reason: "network" };
+        const why = await this.#read(signal).catch((error) => ({ detail: error.message, ...this.#end, ...error }));
         if (signal.aborted || !why) continue;
-        const isFinal = !passes(why);
-        this.#set(isFinal ? "refused" : "offline", why);
-        if (!isFinal) wait = delay(this.#failures++, why.after);
+        if (passes(why)) wait = delay(this.#failures++, why.after);
+        this.#set(wait ? "offline" : "refused", why);
       }
-      await pause(wait, signal);
+      if (!signal.aborted) await pause(wait, signal);
     }
   }
 
-  // read returns why the stream has ended. A listener reads what is stored.
+  // read returns at the end of the stream; a listener's, of what is stored.
   async #read(signal) {
     const url = new URL(this.#url), query = url.searchParams, isPoll = !this.#leads;
     if (this.lastEventId) query.set("lastEventId", this.lastEventId);
-    if (isPoll) query.set("since", query.get("since") ?? "new"), query.set("poll", 1);
-    const answer = await request(url, this.#options, { headers: { Accept: "application/x-ndjson" }, signal }, this.#renew);
-    this.#renew = false;
+    if (isPoll) query.set("since", query.get("since") ?? "new"), query.set("poll", 1), query.set("limit", 10_000);
+    const answer = await request(url, this.#options, { headers: { Accept: "application/x-ndjson" }, signal }, this.#why.reason === "auth");
     if (answer.status === 204) return this.close();
     if (!answer.ok) throw await problem(answer);
     if (!isPoll) this.#set("connecting", { reason: "nats" });
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    let why = { reason: "network" };
     for (let rest = "", read; !(read = await reader.read()).done; ) {
       this.#heard = Date.now();
-      this.#say({}); // a sign of life
+      this.#say(); // a sign of life
       const lines = (rest + read.value).split("\n");
       rest = lines.pop();
       for (const line of lines) {
         if (!line || signal.aborted) continue;
         const event = JSON.parse(line), [name, details] = own(event);
         if (details?.heartbeat) this.#patience = details.heartbeat * 2500;
-        if (name === "close") {
-          this.#set("offline", (why = details));
-          this.#renew = why.reason === "auth";
-        } else {
+        if (name === "close") this.#set("offline", (this.#end = details));
+        else {
           this.#failures = 0;
           if (!isPoll) this.#set("open");
         }
@@ -155,7 +154,7 @@ class Connection {
         if (isPoll && name === "synced") return this.#listen();
       }
     }
-    return why;
+    return this.#end;
   }
 
   // give hands an event to the page.
@@ -171,13 +170,7 @@ class Connection {
       this.#wake?.();
       call(onmessage, event);
     }
-    if (keep && !this.#held.size) call(() => (sessionStorage[this.#key] = JSON.stringify([this.lastEventId, this.#members])));
-  }
-
-  // recall continues after a reload. The server does not repeat who is there.
-  #recall() {
-    [this.lastEventId, this.#members] = JSON.parse(sessionStorage[this.#key] ?? '["",{}]');
-    for (const { joined, left, ...members } of Object.values(this.#members)) call(this.#options.onpresence, { ...members, type: "state" });
+    if (keep && !this.#held.size) call(() => (sessionStorage[this.#key] = JSON.stringify([this.lastEventId, this.#members]))).catch(() => {});
   }
 
   // compete resolves to whether this tab has the lock.
@@ -196,35 +189,32 @@ class Connection {
   }
 
   #follow() {
-    this.#leads = this.#level = false;
+    this.#leads = false;
     this.#early = [];
     this.#turn?.abort();
     this.#compete({ signal: this.#gone.signal });
   }
 
   #listen() {
-    this.#level = true;
     this.#early.forEach((event) => this.#pass(event));
+    this.#early = undefined;
     this.#heard = Date.now() + 4_000 - this.#patience; // a leader answers at once
     this.#channel.postMessage({ hello: true });
   }
 
   #say(what) {
-    if (this.#leads && !this.#gone.signal.aborted) this.#channel?.postMessage(what);
-  }
-
-  #report() {
-    this.#say({ state: this.state, why: this.#why, hidden: document.hidden });
+    const { state } = this;
+    if (this.#leads && !this.#gone.signal.aborted) this.#channel?.postMessage({ state, why: this.#why, hidden: document.hidden, ...what });
   }
 
   #hear({ hello, state, why, hidden, event }) {
-    if (hello) return this.#report();
+    if (hello) return this.#say();
     if (this.#leads) return;
     this.#heard = Date.now();
-    if (!this.#level) return event && this.#early.push(event);
+    if (this.#early) return event && this.#early.push(event);
     if (event) this.#pass(event);
-    if (state) this.#set(state, why);
-    if (state === "offline" && hidden && !document.hidden) this.#restart(); // a hidden tab is slow
+    this.#set(state, why);
+    if (state === "offline" && hidden > document.hidden) this.#restart(); // a hidden tab is slow
   }
 
   // pass gives an event of the leader, once.
@@ -234,10 +224,10 @@ class Connection {
   }
 }
 
-// own returns the name and the data of an event of Tailwater's own.
+// own returns name and data of Tailwater's own events.
 const own = ({ event, data }) => event?.startsWith("tailwater:") ? [event.slice(10), JSON.parse(data)] : [];
 
-// advance returns the position behind both, or nothing if next adds nothing to last.
+// advance returns the position behind both, if next adds to last.
 function advance(last, next) {
   const place = /([^.-]+)-(\d+)[^.]*/g, known = {}; // epoch and sequence
   for (const [part, epoch, sequence] of last.matchAll(place)) known[epoch] = { part, sequence };
@@ -268,32 +258,31 @@ async function post(url, body, { key = crypto.getRandomValues(new Uint32Array(4)
   }
 }
 
-// request is fetch with a token or a ticket. One that is refused is renewed once.
+// request is fetch with a token or ticket, renewed if refused.
 async function request(url, options, init, renew = false) {
-  const { token, ticket, withCredentials } = options;
+  const { token, ticket, credentials } = options;
   const target = new URL(url, location), headers = { ...init.headers };
   if (token) headers.Authorization = `Bearer ${await token(renew)}`;
   if (ticket) target.searchParams.set("ticket", await ticket(renew));
-  const answer = await fetch(target, { cache: "no-store", credentials: withCredentials ? "include" : "same-origin", ...init, headers });
+  const answer = await fetch(target, { cache: "no-store", credentials, ...init, headers });
   return answer.status === 401 && !renew && (token ?? ticket) ? request(url, options, init, true) : answer;
 }
 
 async function problem(answer) {
   const { status, headers } = answer, { detail, title, type } = await answer.json().catch(() => 0) ?? {};
-  return Object.assign(Error(detail ?? title ?? `the server answered ${status}`), { reason: "status", status, type, after: headers.get("Retry-After") * 1000 });
+  return Object.assign(Error(detail ?? title ?? `HTTP ${status}`), { reason: "status", status, type, after: headers.get("Retry-After") * 1000 || 0 });
 }
 
-// passes reports whether trying again may help. A proxy's problems have no type.
-const passes = ({ status, type }) => !status || [408, 429, 503].includes(status) || (status > 499 && !type);
+// passes reports whether it helps to try again. A proxy's answer has no type.
+const passes = ({ status, type }) => !status || /408|429|503/.test(status) || (status > 499 && !type);
 
 // delay spreads those who come back to a server.
-const delay = (failures, least) => Math.max(500 + Math.random() * Math.min(30_000, 1_000 * 2 ** failures), least || 0);
+const delay = (failures, least = 0) => Math.max(least, 500 + Math.random() * Math.min(30_000, 1_000 * 2 ** failures));
 
 const pause = (ms, signal) => new Promise((resolve) => {
   const over = new AbortController(), timer = ms && setTimeout(wake, ms);
   addEventListener("online", wake, over);
   signal?.addEventListener("abort", wake, over);
-  if (signal?.aborted) wake();
   function wake() {
     over.abort();
     clearTimeout(timer);
@@ -301,11 +290,5 @@ const pause = (ms, signal) => new Promise((resolve) => {
   }
 });
 
-// A fault of the page must not end the connection.
-function call(callback, ...values) {
-  try {
-    callback?.(...values);
-  } catch (error) {
-    reportError(error);
-  }
-}
+// call keeps a fault of the page from ending more.
+const call = async (callback, ...values) => callback?.(...values);
