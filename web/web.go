@@ -1,5 +1,5 @@
-// Package web holds the pages that Tailwater serves to people: a chat and a
-// clock, each a small example of what a browser can do with a NATS subject; and
+// Package web holds the pages that Tailwater serves to people: a chat, a
+// clock and an inspector, each a small example of what a browser can do with a NATS subject; and
 // client/, a module for everybody's pages. They are embedded as they are written:
 // no build step, and nothing comes from another origin.
 package web
@@ -25,6 +25,7 @@ var files embed.FS
 var documents = map[string]string{
 	"chat.html":        "/",
 	"clock.html":       "/clock",
+	"inspect.html":     "/inspect",
 	"client/client.js": clientPath,
 }
 

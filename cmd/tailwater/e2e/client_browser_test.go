@@ -38,6 +38,7 @@ func TestClient(t *testing.T) {
 		"publish":         testClientPublish,
 		"iterator":        testClientIterator,
 		"presence":        testClientPresence,
+		"people":          testClientPeople,
 	})
 }
 
@@ -172,6 +173,14 @@ func startFailingProxy(t *testing.T, of string) *failingProxy {
 	}))
 	t.Cleanup(func() { closeServer(p.Server) })
 	return p
+}
+
+// startServer serves until the end of the test, and returns the URL.
+func startServer(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() { closeServer(server) })
+	return server.URL
 }
 
 // closeServer ends a server with the event streams that it serves.
@@ -425,6 +434,28 @@ func testClientPresence(t *testing.T, browser context.Context) {
 	for _, p := range []tab{ada, bob, again} {
 		p.waitFor(`other.some(([name, {members}]) => name === "presence" && members.map(member => member.name).join() === "Ada,Bob")`)
 	}
+}
+
+// What a token opens is not passed to a tab that has another, or none, unless the page says that both are of one person.
+func testClientPeople(t *testing.T, browser context.Context) {
+	n := startApart(t, signedIn(nil))
+	token := func(name string) string {
+		return "token: () => " + inJS(sign(t, tokenSecret, claimsOf(name, "")))
+	}
+	alice := openClient(t, browser, n.URL(), "/inbox", token("alice"))
+	bob := openClient(t, browser, n.URL(), "/inbox", token("bob"))
+	nobody := openTab(t, browser, n.URL()+"/web/anyone.json")
+	nobody.connectClient(n.URL(), "/inbox", "")
+	nobody.waitFor(`room.state === "refused"`)
+	conn := n.client(t, publisherFile)
+	for _, name := range []string{"alice", "bob"} {
+		if err := conn.Publish("user."+name+".inbox", []byte("to "+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alice.hasGot("to alice")
+	bob.hasGot("to bob")
+	nobody.hasGot()
 }
 
 // extent returns the position behind everything that is stored.
