@@ -66,7 +66,7 @@ type HTTP struct {
 	Origins        Origins `unset:"loopback names at any port; if exposed: none" empty:"none" example:"https://chat.example.com" desc:"Origins whose pages may read and post besides Tailwater's own: exact, as https://host[:port], separated by commas."`
 	Hosts          Hosts   `unset:"loopback names; any if HTTP_LISTEN is not loopback or HTTP_TRUSTED_PROXIES is set" example:"chat.example.com" desc:"Names that the Host header may bear, without port, separated by commas; every other one is refused, against DNS rebinding."`
 	Loops          Loops   `default:"auto" desc:"How many event loops write connections over plain HTTP/1.1, on Linux: auto for one on up to two processors, else half as many as there are processors, or a number; 0 for a goroutine for each connection, as with TLS and on other systems."`
-	Pages          bool    `unexposed:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat) and /clock: true or false."`
+	Pages          bool    `unexposed:"true" unset:"false" example:"true" desc:"Serve the pages / (the chat), /clock and /inspect: true or false. /client.js is served in any case."`
 	TLS            Certificate
 	TrustedProxies Networks `split_words:"true" unset:"none" empty:"none" example:"10.0.0.0/8,127.0.0.1" desc:"Proxies in front, whose X-Forwarded-For and X-Forwarded-Proto headers are believed: networks or addresses, separated by commas. Without it, all who come through a proxy count as one address."`
 

@@ -1,7 +1,7 @@
-// Package web holds the pages that Tailwater serves to people: a chat and a
-// clock, each a small example of what a browser can do with a NATS subject.
-// They are embedded as they are written: no build step, and nothing comes from
-// another origin.
+// Package web holds the pages that Tailwater serves to people: a chat, a
+// clock and an inspector, each a small example of what a browser can do with a NATS subject; and
+// client/, a module for everybody's pages. They are embedded as they are written:
+// no build step, and nothing comes from another origin.
 package web
 
 import (
@@ -10,21 +10,26 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"net/http"
 	"path"
 	"time"
 )
 
-//go:embed *.html *.css *.js *.svg
+//go:embed *.html *.css *.js *.svg client/client.js
 var files embed.FS
 
-// documents are the pages that have a path of their own. Every other file is
+// documents are the files that have a path of their own. Every other file is
 // served below /web/.
 var documents = map[string]string{
-	"chat.html":  "/",
-	"clock.html": "/clock",
+	"chat.html":        "/",
+	"clock.html":       "/clock",
+	"inspect.html":     "/inspect",
+	"client/client.js": clientPath,
 }
+
+const clientPath = "/client.js"
 
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
@@ -77,23 +82,31 @@ func Pages[Subject ~string](anyone Anyone[Subject]) func(urlPath string) http.Ha
 	}
 }
 
-func load() map[string]http.Handler {
-	entries, err := files.ReadDir(".")
-	if err != nil {
-		panic(err) // the files are part of the binary
+// Client returns the handler for /client.js, or nil for every other path. The
+// client is for everybody's pages, so it is served where Tailwater's own are not.
+func Client(urlPath string) http.Handler {
+	if urlPath != clientPath {
+		return nil
 	}
-	all := make(map[string]http.Handler, len(entries))
-	for _, entry := range entries {
-		name := entry.Name()
-		body, err := files.ReadFile(name)
-		if err != nil {
-			panic(err)
+	return pages[clientPath]
+}
+
+func load() map[string]http.Handler {
+	all := map[string]http.Handler{}
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
 		}
-		at, ok := documents[name]
-		if !ok {
+		body, err := files.ReadFile(name)
+		at, hasPath := documents[name]
+		if !hasPath {
 			at = "/web/" + name
 		}
 		all[at] = newPage(name, body)
+		return err
+	})
+	if err != nil {
+		panic(err) // the files are part of the binary
 	}
 	return all
 }

@@ -18,6 +18,7 @@ import (
 var served = []struct{ path, file, contentType string }{
 	{"/", "chat.html", "text/html; charset=utf-8"},
 	{"/clock", "clock.html", "text/html; charset=utf-8"},
+	{"/client.js", "client/client.js", "text/javascript; charset=utf-8"},
 	{"/web/base.css", "base.css", "text/css; charset=utf-8"},
 	{"/web/chat.css", "chat.css", "text/css; charset=utf-8"},
 	{"/web/clock.css", "clock.css", "text/css; charset=utf-8"},
@@ -46,6 +47,14 @@ var served = []struct{ path, file, contentType string }{
 	{"/web/who.js", "who.js", "text/javascript; charset=utf-8"},
 	{"/web/words.js", "words.js", "text/javascript; charset=utf-8"},
 	{"/web/writing.js", "writing.js", "text/javascript; charset=utf-8"},
+	{"/inspect", "inspect.html", "text/html; charset=utf-8"},
+	{"/web/inspect.css", "inspect.css", "text/css; charset=utf-8"},
+	{"/web/inspect.js", "inspect.js", "text/javascript; charset=utf-8"},
+	{"/web/inspect-buffer.js", "inspect-buffer.js", "text/javascript; charset=utf-8"},
+	{"/web/inspect-copy.js", "inspect-copy.js", "text/javascript; charset=utf-8"},
+	{"/web/inspect-graph.js", "inspect-graph.js", "text/javascript; charset=utf-8"},
+	{"/web/inspect-stream.js", "inspect-stream.js", "text/javascript; charset=utf-8"},
+	{"/web/inspect-table.js", "inspect-table.js", "text/javascript; charset=utf-8"},
 	{"/web/icon.svg", "icon.svg", "image/svg+xml; charset=utf-8"},
 	{"/web/wave.svg", "wave.svg", "image/svg+xml; charset=utf-8"},
 }
@@ -153,7 +162,7 @@ func TestAnyone(t *testing.T) {
 }
 
 func TestEveryFileIsServed(t *testing.T) {
-	listed := map[string]bool{"web.go": true, "web_test.go": true}
+	listed := map[string]bool{"web.go": true, "web_test.go": true, "client_test.go": true, "client": true}
 	for _, page := range served {
 		listed[page.file] = true
 	}

@@ -25,6 +25,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"bridge/outlet":             {"bridge"},
 		"bridge/httpapi":            {"bridge"},
 		"bridge/auth":               {"bridge"},
+		"bridge/presence":           {"bridge"},
 		"bridge/live":               live,
 		"bridge/load":               nil,
 		"configs":                   {"bridge"},

@@ -63,12 +63,18 @@ type tab struct {
 
 func openTab(t *testing.T, browser context.Context, url string) tab {
 	t.Helper()
+	return openTabFor(t, browser, url, patience)
+}
+
+// openTabFor is openTab for a tab that is used for longer.
+func openTabFor(t *testing.T, browser context.Context, url string, limit time.Duration) tab {
+	t.Helper()
 	opened, closeTab := chromedp.NewContext(browser)
 	t.Cleanup(closeTab)
 	if err := chromedp.Do(opened); err != nil { // this call's context is the tab's lifetime, so it has no limit
 		t.Fatal(err)
 	}
-	limited, cancel := context.WithTimeout(opened, patience)
+	limited, cancel := context.WithTimeout(opened, limit)
 	t.Cleanup(cancel)
 	page := tab{t, limited}
 	page.do(chromedp.Navigate(url))
@@ -86,7 +92,7 @@ func (p tab) do(steps ...chromedp.Action[chromedp.Void]) {
 func (p tab) waitFor(condition string) {
 	p.t.Helper()
 	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool](condition, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
-		text, _ := chromedp.Run(context.WithoutCancel(p.ctx), chromedp.Text("body"))
+		text, _ := chromedp.Run(context.WithoutCancel(p.ctx), chromedp.Evaluate[string](`document.documentElement.textContent`))
 		p.t.Fatalf("wait for %s: %v; the page says:\n%s", condition, err, text)
 	}
 }

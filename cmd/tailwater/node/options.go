@@ -22,6 +22,7 @@ func (n *Node) options() (live.Options, error) {
 		Access:   n.access(),
 		Proxies:  s.HTTP.TrustedProxies,
 		Limits:   n.limits(),
+		Pages:    web.Client,
 		Log:      n.log,
 	}
 	if s.HTTP.Pages {
