@@ -13,7 +13,7 @@ const module = "github.com/tailwater/tailwater/"
 // know only the core, the load generator knows none, and the core knows nothing but the standard library, without net/http.
 func TestImportsRunOneWay(t *testing.T) {
 	source := []string{"bridge", "bridge/source", "bridge/source/js", "bridge/source/catalog", "bridge/source/history"}
-	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth"}, source...)
+	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth", "bridge/presence"}, source...)
 	rooms := append([]string{"bridge/live", "configs", "embed", "web"}, live...)
 	allowed := map[string][]string{
 		"bridge":                    nil,

@@ -48,6 +48,7 @@ func (e *exercise) run() error {
 		name string
 		do   func() error
 	}{
+		{"who is here", e.presence},
 		{"stored", e.stored},
 		{"unstored", e.unstored},
 		{"large", e.large},
@@ -86,6 +87,15 @@ func (e *exercise) stored() error {
 		}
 	}
 	return nil
+}
+
+// presence waits until the bridge has listed who is here, in its bucket.
+func (e *exercise) presence() error {
+	reader, err := e.read("/events/chat.a?presence=1&name=Ada")
+	if err != nil {
+		return err
+	}
+	return until(reader, bridge.EventPresence, "")
 }
 
 func (e *exercise) unstored() error {
