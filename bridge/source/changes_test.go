@@ -105,7 +105,7 @@ func TestLossOfJetStreamIsAnError(t *testing.T) {
 	never.awaitLine(t, "level=INFO", "there is no JetStream")
 }
 
-// A stream that is set back to an earlier copy is logged, as its readers are told.
+// A stream that is restored from a backup is logged, as its readers are told.
 func TestRolledBackStreamIsLogged(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
@@ -131,5 +131,5 @@ func TestRolledBackStreamIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	process.Start(t)
-	said.awaitLine(t, "level=WARN", "a stream was set back to an earlier copy", "CHAT")
+	said.awaitLine(t, "level=WARN", "a stream was restored from a backup", "CHAT")
 }
