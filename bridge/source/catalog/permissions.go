@@ -78,9 +78,6 @@ func (s *Streams) reach(n Needs) reach {
 	var open []string
 	for _, filter := range bridge.Reduce(n.Read) {
 		names, whole := s.serving(filter, n.History)
-		if n.Presence && filter == presenceFilter && len(s.overlapping(filter)) == 0 {
-			names, whole = []string{presenceStream}, true // which the bridge makes
-		}
 		r.streams = append(r.streams, names...)
 		if !whole {
 			open = append(open, string(filter))
@@ -88,6 +85,9 @@ func (s *Streams) reach(n Needs) reach {
 	}
 	if len(open) > 0 {
 		r = n.anywhere("none holds all of " + strings.Join(open, ", ") + " yet; where one does, its name is enough")
+	}
+	if n.Presence && !slices.Contains(r.streams, anyStream) {
+		r.streams = append(r.streams, presenceStream)
 	}
 	slices.Sort(r.streams)
 	r.streams = slices.Compact(r.streams)

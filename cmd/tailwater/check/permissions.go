@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
@@ -35,7 +34,6 @@ func needs(settings *configs.Settings) source.Needs {
 	}
 	if len(settings.Presence) > 0 {
 		n.Presence = true
-		n.Read = append(n.Read, bridge.PresenceOf(">"))
 	}
 	if settings.Demo.Time {
 		n.Write = append(n.Write, node.ClockSubject)

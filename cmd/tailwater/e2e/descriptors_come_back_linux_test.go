@@ -51,5 +51,14 @@ func TestDescriptorsRunOut(t *testing.T) {
 		t.Errorf("the log says %d times that descriptors have run out", lines)
 	}
 	allow(fewDescriptors)
+	// The embedded server, which may have met it, begins anew.
+	eventually(t, "the bridge is ready", func() bool {
+		response, err := newcomer(t, client).Get(p.admin + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, _ := answer(t, response)
+		return status == http.StatusOK
+	})
 	expectPost(t, "later", newcomer(t, client), p.http+"/events/chat.room1")
 }
