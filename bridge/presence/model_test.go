@@ -31,7 +31,7 @@ type model struct {
 // TestModel lets members come and go on bridges that are cut off, slow, killed and started, and then compares who is listed with who has
 // a connection.
 func TestModel(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(modelSeeds) {
 		synctest.Test(t, func(t *testing.T) {
 			m := &model{t: t, rand: rand.New(rand.NewPCG(seed, 1)), b: newBucket()}
 			for range 1 + m.rand.IntN(4) {
