@@ -10,7 +10,7 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// opened returns how often a file is opened while something is done.
+// opened returns how often a file is opened while do runs.
 func opened(t *testing.T, path string, do func()) (count int) {
 	t.Helper()
 	watch, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
@@ -42,7 +42,7 @@ func opened(t *testing.T, path string, do func()) (count int) {
 	}
 }
 
-// A file is judged and applied as it was read once. A file that changes between two readings would be applied without having been judged.
+// The bytes that are judged are the bytes that are applied: a file that changes between two reads could escape judgement.
 func TestFileIsReadOnce(t *testing.T) {
 	for name, text := range map[string]string{
 		"guarded": "max_payload: 2MB\n",

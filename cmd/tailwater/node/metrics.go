@@ -65,7 +65,7 @@ var (
 	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS does not let the bridge subscribe to; their readers wait.")
 	descSilence       = describe("nats_silence_seconds", "How long a stream, or with an empty name JetStream, has not answered on a connection that is up.", "stream")
 	descStoreBroken   = describe("embedded_store_broken", "1 while the embedded NATS server cannot store.")
-	descRestarts      = describe("embedded_restarts_total", "How often the embedded NATS server was started anew, because its store was broken.")
+	descRestarts      = describe("embedded_restarts_total", "How often the embedded NATS server was restarted, because its store was broken.")
 	descDropped       = describe("nats_dropped_total", "Messages lost because they came faster than this process could take them.")
 )
 
