@@ -1,6 +1,6 @@
 // A page for one NATS subject: by default a chat room, which is the subject
 // chat.<room>. It reads /events/<subject> with one EventSource and writes to the
-// same URL with POST; all else is presentation.
+// same URL with POST; everything else is presentation.
 
 import { connect } from "./connection.js";
 import { Log, messageLine, noticeLine, read } from "./log.js";
@@ -13,16 +13,16 @@ const log = new Log($("log"), $("scroller"), $("newest"));
 const offers = new Offers($("offers"), { open: go, fill });
 
 const missed = {
-  retention: "Some messages are missing here: they are older than what the server keeps.",
-  overrun: "Some messages are missing here: they came faster than this connection took them.",
-  disconnected: "Some messages may be missing here: the server itself was cut off from NATS.",
+  retention: "Some messages are missing here: the server no longer stores them.",
+  overrun: "Some messages are missing here: they arrived faster than this connection could receive them.",
+  disconnected: "Some messages may be missing here: the server was disconnected from NATS.",
 };
 
-const remembered = 2000; // ids of messages, more than there are lines
+const remembered = 2000; // message ids; more than there are lines
 const usual = "chat.room1";
 
 let permissions;
-let subject = ""; // none is open
+let subject = ""; // empty until one is open
 let leave = () => {};
 let reconnects = 0;
 let flow = 0;
@@ -31,21 +31,21 @@ let flow = 0;
 
 const path = (subject) => `/events/${encodeURIComponent(subject)}`;
 
-// A link may hold anything. Control characters are in no subject, and must not
-// reach the commands that the reader is invited to paste.
+// A link may hold anything. Subjects have no control characters, and these must
+// not reach the commands that the reader may paste.
 function tidy(name) {
   return (name ?? "").replace(/\p{Cc}/gu, "").trim().toWellFormed();
 }
 
-// subjectInURL returns what the page's URL names, or nothing.
+// subjectInURL returns the subject in the page's URL, or "".
 function subjectInURL() {
   const query = new URLSearchParams(location.search);
   const whole = tidy(query.get("subject"));
   return whole || (query.has("room") ? `chat.${tidy(query.get("room")) || "room1"}` : "");
 }
 
-// arrive opens what the URL names; else the usual room, if it may be read; else
-// it offers what may.
+// arrive opens the subject of the URL, else the usual room if it may be read, or
+// else offers what may be read.
 function arrive() {
   const named = subjectInURL();
   if (named || mayRead(permissions, usual)) {
@@ -66,16 +66,16 @@ function arrive() {
   document.querySelector(".fields").hidden = !subscribe.length && !signIn;
 }
 
-// call names the field: for rooms, or for whole subjects.
+// call labels the field: for rooms, or for whole subjects.
 function call(isChat) {
   $("room").dataset.prefix = isChat ? "chat." : "";
   $("room-label").textContent = isChat ? "Room" : "Subject";
 }
 
-// shown returns what the field says for a subject.
+// shown returns a subject as the field shows it.
 const shown = (subject) => subject.slice($("room").dataset.prefix.length);
 
-// fill lets the reader complete a subject.
+// fill puts the beginning of a subject into the field, for the reader to complete.
 function fill(beginning) {
   call(beginning.startsWith("chat."));
   const field = $("room");
@@ -90,8 +90,8 @@ function go(next) {
   enter(next);
 }
 
-// A browser allows six connections to a server over HTTP/1.1, for all its tabs:
-// so there is one per tab, and the old one ends before the next begins.
+// Over HTTP/1.1 a browser opens six connections to a server, for all its tabs. So
+// a tab uses one, and closes it before it opens the next.
 function enter(next) {
   leave();
   offers.hide();
@@ -106,7 +106,7 @@ function enter(next) {
     onstate: showState,
     onmessage(data) {
       const message = read(data);
-      // After a reset the last hour comes once more, with what is shown already.
+      // After a reset the last hour arrives again, with messages already shown.
       if (seen.has(message.id)) return;
       if (message.id) seen.add(message.id);
       if (seen.size > remembered) seen.delete(seen.values().next().value);
@@ -116,7 +116,7 @@ function enter(next) {
     oncontrol(name, { reason }) {
       log.add(noticeLine(name === "gap"
         ? missed[reason] ?? "Some messages are missing here."
-        : "The server no longer knows where this page was: messages may be missing here."));
+        : "The server no longer knows this page's position: messages may be missing here."));
     },
   });
 }
@@ -127,7 +127,7 @@ $("room").addEventListener("change", () => {
   else $("room").value = subject && shown(subject);
 });
 $("room").addEventListener("keydown", (event) => {
-  // Enter also fires change, and then the next thing is to write something.
+  // Enter also fires change; the next step is to write a message.
   if (event.key === "Enter" && !event.isComposing) $("text").focus();
 });
 addEventListener("popstate", arrive);
@@ -142,7 +142,7 @@ function showState(state, words, again) {
   compose(state);
 }
 
-// compose lets the reader write where that can succeed, and says why not.
+// compose shows the composer if the reader may write, or else says why not.
 function compose(state) {
   const writes = permissions.signIn ? !isWild(subject) : mayWrite(permissions, subject);
   const live = subject !== "" && state !== "refused";
@@ -150,12 +150,12 @@ function compose(state) {
   $("reading").hidden = !live || writes;
   $("reading").textContent = isWild(subject)
     ? "Reading only: a message goes to one subject, and this is a filter."
-    : "Reading only: nobody may write here, unless TAILWATER_ANONYMOUS_PUBLISH allows it.";
+    : "Reading only: writing here requires TAILWATER_ANONYMOUS_PUBLISH to allow it.";
   if (state === "refused" && !permissions.unknown) offers.show(permissions, usual);
 }
 
-// What to paste into a terminal. The subject may come from a stranger's link, so
-// whatever a shell could take for more than a word is quoted.
+// The commands to paste into a terminal. The subject may come from anybody's link,
+// so everything special to a shell is quoted.
 function hint() {
   const quote = (word) =>
     /^[\p{L}\p{M}\p{N}_.:/%-]+$/u.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
@@ -163,7 +163,7 @@ function hint() {
   const writes = mayWrite(permissions, one);
   $("hint-words").textContent = mayWrite(permissions, subject)
     ? "Write below, or publish from a terminal. Both arrive here:"
-    : "What is published from a terminal arrives here:";
+    : "Messages published from a terminal arrive here:";
   $("hint-nats").textContent = `nats pub ${quote(one)} hello`;
   $("hint-curl").textContent = writes ? `curl -d hello ${quote(location.origin + path(one))}` : "";
 }
@@ -188,8 +188,8 @@ $("name").addEventListener("change", () => {
 
 let sending = false;
 
-// The message is not drawn here: it appears when it comes back over the stream,
-// as it does for everybody else.
+// The message is not drawn here: it appears when it arrives on the stream, as for
+// every other reader.
 $("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = $("text").value;
@@ -200,8 +200,8 @@ $("composer").addEventListener("submit", async (event) => {
   clearTimeout(slow);
   sending = false;
   say(problem);
-  if (problem) return; // the text stays, to be sent again
-  // Only what was sent goes: more may have been typed since.
+  if (problem) return; // the text stays and can be sent again
+  // Remove only what was sent: the user may have typed more since.
   if ($("text").value.startsWith(text)) $("text").setRangeText("", 0, text.length);
   log.toEnd();
 });

@@ -12,12 +12,12 @@ source.onerror = () => {
   if (source.readyState === EventSource.CLOSED) {
     show("refused", "closed by the server: reload to try again");
   } else {
-    show("lost", "lost, coming back");
+    show("lost", "lost, reconnecting");
   }
 };
 
 function show(state, words) {
-  if ($("state").dataset.state === state) return; // say it once
+  if ($("state").dataset.state === state) return; // announce a state once
   $("state").dataset.state = state;
   $("state").textContent = words;
 }

@@ -1,5 +1,5 @@
-// What the reader sees of a room. Anybody may have published anything, so all of
-// it goes through textContent and is never taken for markup.
+// The messages of a room. Anybody may have published them, so everything goes
+// through textContent and is never interpreted as markup.
 
 const most = 500; // lines kept, so that a page can stay open for weeks
 
@@ -8,8 +8,8 @@ const time = new Intl.DateTimeFormat(undefined, {
 });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 
-// read takes one event apart: Tailwater's JSON around the payload, then the
-// payload itself, which is {"name", "text"} if it comes from this page.
+// read parses one event: Tailwater's JSON around the payload, then the payload
+// itself, which is {"name", "text"} if it was sent by this page.
 export function read(data) {
   const envelope = object(data) ?? { data };
   const { id, subject, time, data_base64: base64 } = envelope;
@@ -23,24 +23,24 @@ export function read(data) {
   return { id, subject, time, name: name || "someone", text: said.text };
 }
 
-// messageLine draws what read found, in a room whose subject is home.
+// messageLine draws the result of read, in a room whose subject is home.
 export function messageLine(message, home) {
   const line = element("div", "message");
   const { name, text, raw, bytes } = message;
   if (name !== undefined) {
     const who = element("span", "who", name);
-    who.title = name; // a long one is cut in the line
+    who.title = name; // the line cuts a long name
     line.style.setProperty("--hue", hue(name));
     line.append(who, stamp(message.time), element("div", "what", text));
   } else {
-    // Not from this page: somebody published it on the subject.
+    // Published on the subject by something else than this page.
     line.classList.add(bytes === undefined ? "raw" : "binary");
     const who = element("span", "who", "NATS");
-    who.title = "published straight on the subject, not from this page";
-    const what = bytes === undefined ? raw || "(an empty message)" : `${bytes} bytes that are no text`;
+    who.title = "published on the subject by another program";
+    const what = bytes === undefined ? raw || "(an empty message)" : `${bytes} bytes of binary data`;
     line.append(who, stamp(message.time), element("div", "what", what));
   }
-  // Where a room has wildcards, each message says where it came from.
+  // In a room with wildcards, each message shows its subject.
   if (typeof message.subject === "string" && message.subject !== home) {
     line.querySelector("time").after(element("span", "subject", message.subject));
   }
@@ -55,9 +55,9 @@ export function noticeLine(words) {
   return line;
 }
 
-// Log appends lines to a list in a scroller. The scroller is laid out from its
-// end (see chat.css), so the browser itself stays at the newest line while the
-// reader is there, and leaves the view alone while not.
+// Log appends lines to a list in a scroller. The scroller is laid out from its end
+// (see chat.css), so the browser stays at the newest line while the reader is at
+// the end, and otherwise leaves the view alone.
 export class Log {
   #list;
   #scroller;
@@ -69,8 +69,8 @@ export class Log {
     this.#list = list;
     this.#scroller = scroller;
     this.#button = button;
-    // Asked here and not for each message: it makes the browser lay out the page.
-    // The end is at 0, and what is above it is negative.
+    // Asked here and not for each message, because it makes the browser lay out
+    // the page. The end is at 0, and positions above it are negative.
     scroller.addEventListener("scroll", () => {
       this.#away = scroller.scrollTop < -40;
       if (!this.#away) this.#seen();
@@ -108,7 +108,7 @@ function element(tag, className, text = "") {
   const made = document.createElement(tag);
   if (className) made.className = className;
   made.textContent = text;
-  if (text) made.dir = "auto"; // names and texts come in every direction
+  if (text) made.dir = "auto"; // names and texts may be written right to left
   return made;
 }
 
@@ -131,7 +131,7 @@ function object(json) {
   }
 }
 
-// hue gives a name its colour, the same in every browser (FNV-1a).
+// hue returns the colour of a name, the same in every browser (FNV-1a).
 function hue(name) {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) {

@@ -1,12 +1,12 @@
-// What the page shows instead of a room: what may be read here, or what its
-// operator has to set.
+// The section that the page shows instead of a room: subjects that may be read, or
+// the setting that the operator is missing.
 
 import { isWild, mayRead, stem } from "./permissions.js";
 
 const setting = "TAILWATER_ANONYMOUS_SUBSCRIBE";
 
-// Offers shows them in a section. open(subject) opens one, fill(beginning) lets
-// the reader name one that begins so.
+// Offers shows them in a section. open(subject) opens a subject, fill(beginning)
+// asks the reader to complete one.
 export class Offers {
   #section;
   #open;
@@ -18,7 +18,7 @@ export class Offers {
     this.#fill = fill;
   }
 
-  // show lists what may be read; favourite stands for every filter that covers it.
+  // show lists what may be read; favourite represents every filter that covers it.
   show(permissions, favourite) {
     const list = made("ul");
     for (const filter of permissions.subscribe) list.append(this.#offer(permissions, filter, favourite));
@@ -37,7 +37,7 @@ export class Offers {
       const link = made("a", subject);
       link.href = address(subject);
       link.addEventListener("click", (event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens in a new tab
         event.preventDefault();
         this.#open(subject);
       });
@@ -52,7 +52,7 @@ export class Offers {
   }
 }
 
-// stands returns a subject that can be opened for a filter, or nothing where the
+// stands returns the subject that an offer opens for a filter, or nothing if the
 // reader has to name one.
 function stands(permissions, filter, favourite) {
   if (mayRead(permissions, filter)) return filter;
@@ -63,12 +63,12 @@ function words({ subscribe, signIn }) {
   if (subscribe.length) return [made("h2", "What may be read here")];
   const until = `until ${setting} names subjects, such as news.>`;
   return signIn
-    ? [made("h2", "For who has signed in"), made("p", `Nothing may be read here without signing in, ${until}`)]
+    ? [made("h2", "Sign in to read"), made("p", `Nothing may be read here without signing in, ${until}`)]
     : [made("h2", "Nothing to read yet"), made("p", `Nobody may read anything here ${until}`)];
 }
 
-// address returns the page's own URL for a subject. A room is short for a
-// subject that begins with chat.
+// address returns the page's URL for a subject. A room is short for a subject that
+// begins with chat.
 export function address(subject) {
   const query = subject.startsWith("chat.") ? { room: subject.slice("chat.".length) } : { subject };
   return `?${new URLSearchParams(query)}`;

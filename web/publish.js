@@ -1,13 +1,13 @@
-// Sending: one POST, which stores a message once, however often it is tried.
+// Sending: one POST that stores a message once, however often it is tried.
 
 import { explain } from "./connection.js";
 
 let attempt = {};
 
-// publish answers with what went wrong, in words, or with nothing.
+// publish returns what went wrong, in words, or nothing.
 export async function publish(url, body) {
-  // If the answer to the last attempt was lost, the message may be stored all
-  // the same. With the same key the second attempt does not store it twice.
+  // If the answer to the last attempt was lost, the message may be stored anyway.
+  // With the same key a second attempt does not store it twice.
   if (attempt.url !== url || attempt.body !== body) attempt = { url, body, key: randomKey() };
   try {
     const response = await fetch(url, {
@@ -20,11 +20,11 @@ export async function publish(url, body) {
     attempt = {};
     return "";
   } catch {
-    return "Not sent: the server does not answer. The text is kept: send it again.";
+    return "Not sent: the server does not answer. Your text is kept; send it again.";
   }
 }
 
-// crypto.randomUUID is missing where a page comes over plain HTTP.
+// crypto.randomUUID is missing on pages loaded over plain HTTP.
 function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
 }
