@@ -16,9 +16,9 @@ func TestTokenCommand(t *testing.T) {
 		says string
 	}{
 		{nil, []string{"--sub=a"}, "export TAILWATER_AUTH_JWT_SECRET="},
-		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "whose private key is not here"},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "the private key for tokens is not here"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, nil, "--sub"},
-		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "no time to come"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "not in the future"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-sub=$SYS.>"}, "matches subjects of NATS itself"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-pub=a..b"}, "not a subject"},
 	} {
