@@ -278,11 +278,11 @@ func TestWhereATokenTravels(t *testing.T) {
 		}
 	}
 	a := b.do(t, "POST", "/events/chat.a?token="+lookLikeAToken, nil)
-	if p := a.problem(t, 400, "bad-query"); !strings.Contains(p.Detail, "URLs are kept in logs") || strings.Contains(a.body, lookLikeAToken[:12]) {
+	if p := a.problem(t, 400, "bad-query"); !strings.Contains(p.Detail, "URLs are written to logs") || strings.Contains(a.body, lookLikeAToken[:12]) {
 		t.Errorf("%+v", p)
 	}
 	auth.tickets = false
-	if a := b.do(t, "GET", "/events/chat.a?ticket=x", nil); a.status != 401 || !strings.Contains(a.body, "has no tickets") {
+	if a := b.do(t, "GET", "/events/chat.a?ticket=x", nil); a.status != 401 || !strings.Contains(a.body, "does not use tickets") {
 		t.Errorf("%+v", a)
 	}
 }

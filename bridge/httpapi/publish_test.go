@@ -179,9 +179,9 @@ func TestPublisherFails(t *testing.T) {
 	}{
 		"too-large":    {bridge.ErrTooLarge, http.StatusRequestEntityTooLarge, "larger than NATS or the stream"},
 		"full":         {bridge.ErrFull, http.StatusInsufficientStorage, "make room"},
-		"subject-full": {bridge.ErrSubjectFull, http.StatusInsufficientStorage, "a number of messages on it"},
+		"subject-full": {bridge.ErrSubjectFull, http.StatusInsufficientStorage, "its limit of messages on the subject"},
 		"sealed":       {bridge.ErrSealed, http.StatusConflict, "is sealed"},
-		"unfit":        {bridge.ErrUnfit, http.StatusUnprocessableEntity, "whenever they are sent"},
+		"unfit":        {bridge.ErrUnfit, http.StatusUnprocessableEntity, "never accepts messages like this one"},
 	} {
 		a := post(fmt.Errorf("%w: the stream SECRETS at 10.0.0.7", refusal.err))
 		if p := a.problem(t, refusal.status, slug); !strings.Contains(p.Detail, refusal.says) || strings.Contains(p.Detail, "SECRETS") || a.header.Get("Retry-After") != "" {

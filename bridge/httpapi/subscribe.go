@@ -17,7 +17,7 @@ import (
 func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
 	if errors.Is(err, bridge.ErrNoVerdict) && request.poll == 0 {
-		a.turnAway(w, r, request.framing) // it will pass, and any other status would be final
+		a.turnAway(w, r, request.framing) // a temporary condition; any status but 200 would be final
 		return nil
 	}
 	if err != nil {
@@ -42,8 +42,8 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	reader, err := a.config.Hub.Read(t.subjects, request.framing, request.resume)
 	if err != nil {
-		// The account waits for too much already, or the hub is closed: the bridge is all but gone, and its clients must not take
-		// that for the end.
+		// The account waits for too much already, or the hub is closed. The bridge is about to end, and its clients must not mistake that
+		// for the end of the stream.
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
@@ -54,28 +54,27 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	return nil
 }
 
-// terms gives how long a caller's connection may stay open. At its end it is freed.
+// terms returns how long a caller's connection may stay open. At its end it is freed.
 func (a *API) terms(caller bridge.Caller, free func()) bridge.Terms {
 	terms := bridge.Terms{Until: caller.Until, Ended: free}
 	if a.config.Auth != nil && !caller.Anonymous() {
-		name, token, auth := caller.Name, caller.Token, a.config.Auth // the rest is not kept
+		name, token, auth := caller.Name, caller.Token, a.config.Auth // so that the rest can be collected
 		terms.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
 	}
 	return terms
 }
 
-// Headers of HEAD: the position behind everything that is stored on the subjects, and the sequences of the oldest and the
-// newest message.
+// Headers of HEAD: the position after everything that is stored on the subjects, and the sequences of the oldest and the newest message.
 const (
 	headerLastID   = "Tailwater-Last-Id"
 	headerFirstSeq = "Tailwater-First-Seq"
 	headerLastSeq  = "Tailwater-Last-Seq"
 )
 
-// headTimeout is how long the store may take until a HEAD is answered that it cannot be read.
+// headTimeout is how long the store may take to answer a HEAD.
 const headTimeout = 5 * time.Second
 
-// head answers what GET would, without the events, and tells what is stored.
+// head answers like GET, without events, and adds what is stored.
 func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
 	if err != nil {
@@ -110,8 +109,8 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
-// turnAway ends a connection before it began, and asks the client to come back. The response breaks off where it can, by a panic
-// that is meant for net/http: to clients built on fetch a clean end would be the end of all.
+// turnAway ends a connection before it began, and asks the client to come back. If possible, the response breaks off, by a panic that
+// net/http understands: a clean end would end clients built on fetch for good.
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
 	a.stats.turnedAway.Add(1)
 	a.streamHeaders(w, framing)
@@ -120,7 +119,7 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 		reason = bridge.CloseDrain
 		retry += max(0, time.Until(time.Unix(0, end)))
 	}
-	// A client that is gone by now was not to be served anyway.
+	// A client that is gone by now needs no answer.
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))
 	_ = http.NewResponseController(w).Flush()
 	if r.ProtoAtLeast(1, 1) {
@@ -129,8 +128,8 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	}
 }
 
-// part waits until a client that was turned away has read why (see Config.Parting). Only so many are waited for at once, because
-// those that are turned away must not cost what the limit of connections saves.
+// part waits until a refused client has read the answer (see Config.Parting). The number of such waits is limited, because refused clients
+// must not cost what the limit of connections saves.
 func (a *API) part(ctx context.Context) {
 	select {
 	case a.parting <- struct{}{}:
@@ -147,11 +146,11 @@ func (a *API) part(ctx context.Context) {
 	}
 }
 
-// mostParting is how many that were turned away are waited for at once.
+// mostParting is how many refused clients are waited for at once.
 const mostParting = 1024
 
-// streamHeaders sets the headers of a connection. Proxies are asked not to buffer, compress or store it. Its TCP connection ends
-// with it, but the headers do not say so: with "Connection: close", Node's fetch would not notice that the last chunk is missing.
+// streamHeaders sets the headers of a connection. They ask proxies not to buffer, compress or store it. The TCP connection ends with the
+// response, but the headers do not say so: with "Connection: close", Node's fetch would not notice a missing last chunk.
 func (a *API) streamHeaders(w http.ResponseWriter, framing bridge.Framing) {
 	header := w.Header()
 	header.Set("Content-Type", framing.ContentType())
@@ -160,17 +159,17 @@ func (a *API) streamHeaders(w http.ResponseWriter, framing bridge.Framing) {
 	header.Add("Vary", "Accept")
 }
 
-// request is what a GET asks for, besides its subjects.
+// request is what a GET asks for, beside its subjects.
 type request struct {
 	framing bridge.Framing
 	resume  bridge.Resume
 	caller  bridge.Caller
-	poll    int // how many messages to answer with; 0 for a connection that stays
-	most    int // how many bytes the event of a message may have; 0 for any number
+	poll    int // the number of messages to return; 0 for a connection that stays
+	most    int // the size of the largest event in bytes; 0 for no limit
 }
 
-// readRequest checks what a GET asks for, in the order that the package promises, and puts the caller's claims into the
-// target. Where the grammar was good, so is what it gives, whatever the error.
+// readRequest checks a GET, in the order that the package promises, and puts the caller's claims into the target. Unless the grammar is
+// invalid, the returned request is valid, whatever the error.
 func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if t.err != nil {
 		return request{}, t.err
@@ -197,7 +196,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	}
 	if poll > 0 {
 		framing.Format = bridge.Lines
-		resume.Sync = true // an answer has an end, wherever it begins
+		resume.Sync = true // a poll ends, wherever it begins
 		if query.Get("since") == "" {
 			resume.Since.Kind = bridge.SinceAll
 		}
@@ -210,7 +209,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	return request{framing, resume, caller, poll, most}, err
 }
 
-// maySubscribe checks whether a caller may read the target, and puts its claims into it.
+// maySubscribe checks whether a caller may read the target, and puts the caller's claims into it.
 func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
 	grant := a.grant(caller)
 	for i, resolved := range t.subjects {
@@ -226,8 +225,8 @@ func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
 	return nil
 }
 
-// readResume finds the position that the client brings: in the header, which a reconnecting EventSource sends although
-// its URL stays as it was, else in the URL.
+// readResume reads the position of the client: from the header, which a reconnecting EventSource sends although its URL is unchanged, otherwise
+// from the URL.
 func readResume(r *http.Request, query url.Values) (bridge.Resume, error) {
 	var resume bridge.Resume
 	var err error

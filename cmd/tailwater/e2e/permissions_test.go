@@ -48,7 +48,7 @@ func TestPermissionsAreEnough(t *testing.T) {
 				t.Error("the bridge was refused something")
 			}
 			t.Setenv("TAILWATER_NATS_URL", wall.url("bridge"))
-			if code, out, _ := call(t, "check"); code != 0 || strings.Contains(out, "does not let") {
+			if code, out, _ := call(t, "check"); code != 0 || strings.Contains(out, "does not let") || strings.Contains(out, "does not allow") {
 				t.Errorf("exit code %d of check under these permissions:\n%s", code, out)
 			}
 			wall.wantNothingElse(t, wall.url("bridge"), name == "any stream")

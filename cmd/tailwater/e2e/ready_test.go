@@ -24,7 +24,7 @@ func TestReadyWithoutNATS(t *testing.T) {
 	})
 	server.Kill()
 	eventually(t, "the impatient is not", ready(impatient, http.StatusServiceUnavailable, "ADMIN_READY_WITHOUT_NATS"))
-	eventually(t, "the other is", ready(forever, http.StatusOK, "NATS is away"))
+	eventually(t, "the other is", ready(forever, http.StatusOK, "NATS is unreachable"))
 	server.Start(t)
 	eventually(t, "it is again", ready(impatient, http.StatusOK, "connected"))
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// Inspect says what the listeners of the embedded server add to the settings: configs knows no nats-server, and embed no
-// settings. The error is what embed.Config.Check finds wrong with them.
+// Inspect returns the exposed listeners of the embedded server, because configs does not know nats-server, and embed does not know
+// settings. The error is that of embed.Config.Listeners.
 func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
 	config := EmbedConfig(settings)
 	listeners, err := config.Listeners()
@@ -17,7 +17,7 @@ func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
 			exposures = append(exposures, configs.Exposure{
 				Setting: l.Setting,
 				Reason:  fmt.Sprintf("the %s listener of the embedded server, %s, is not loopback", l.Kind, l.Address),
-				Instead: "let it listen on 127.0.0.1",
+				Instead: "make it listen on 127.0.0.1",
 			})
 		}
 	}
