@@ -102,7 +102,7 @@ func TestCheckRoute(t *testing.T) {
 		{"/load=metrics.*.load", "metrics.*.load", []bridge.Subject{"metrics.>"}, "", ""},
 		{"/load=metrics.*.load", "metrics.*.load", []bridge.Subject{"metrics.a.load"}, "TAILWATER_ANONYMOUS_SUBSCRIBE", "TAILWATER_ANONYMOUS_SUBSCRIBE"},
 		{"/metrics/{x...}=metrics.{x}", "metrics.>", []bridge.Subject{"metrics.>"}, "TAILWATER_ANONYMOUS_WILDCARDS", ""},
-		{"/all/{x...}={x}", ">", []bridge.Subject{"metrics.>"}, "open to nobody", "open to nobody"},
+		{"/all/{x...}={x}", ">", []bridge.Subject{"metrics.>"}, "nobody may use", "nobody may use"},
 	} {
 		for wildcards, want := range map[bool]string{false: test.want, true: test.wild} {
 			err := bridge.Grant{Subscribe: test.subscribe, Wildcards: wildcards}.CheckRoute(mustRoute(t, test.route), test.subject)
@@ -186,7 +186,7 @@ func TestRefusalTellsNothing(t *testing.T) {
 	}
 	for _, reserved := range []bridge.Subject{"$JS.API.INFO", "_INBOX.a", "$KV.bucket.key"} {
 		read, write := grant.CheckSubscribe(reserved), grant.CheckPublish(reserved)
-		if read == nil || write == nil || !strings.Contains(read.Error(), "open to nobody") || read.Error() != write.Error() {
+		if read == nil || write == nil || !strings.Contains(read.Error(), "nobody may use") || read.Error() != write.Error() {
 			t.Errorf("%q is refused by %v and %v", reserved, read, write)
 		}
 	}

@@ -60,7 +60,7 @@ func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
 		"a//b":  "one slash or dot between tokens",
 		"a/b/":  "one slash or dot between tokens",
 		"a%2Fb": "encoded slash",
-		"a%2Eb": "write it plainly",
+		"a%2Eb": "write a plain dot",
 		"a%zz":  "RFC 3986",
 	} {
 		if _, err := bridge.SubjectFromPath(path); err == nil || !strings.Contains(err.Error(), says) {

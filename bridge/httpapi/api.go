@@ -43,10 +43,10 @@ type Config struct {
 	Log   *slog.Logger
 }
 
-// Outlet writes a connection until it ends. That may be after Serve has returned. Then the outlet closes the reader, and calls terms.Ended.
+// Outlet writes a connection until it ends. That may be after Serve has returned. Then the outlet closes the reader, and calls lifetime.Ended.
 // When Serve is called, the headers are set, and the status is not yet written.
 type Outlet interface {
-	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms)
+	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, lifetime bridge.Lifetime)
 	// Poll writes an answer that ends when the reader is done, and closes the reader. An error means that nothing was written; it wraps
 	// bridge.ErrUnavailable or bridge.ErrBusy.
 	Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) error

@@ -50,18 +50,18 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free))
+	a.config.Outlet.Serve(w, r, reader, a.lifetime(request.caller, free))
 	return nil
 }
 
-// terms returns how long a caller's connection may stay open. At its end it is freed.
-func (a *API) terms(caller bridge.Caller, free func()) bridge.Terms {
-	terms := bridge.Terms{Until: caller.Until, Ended: free}
+// lifetime returns how long a caller's connection may stay open. At its end it is freed.
+func (a *API) lifetime(caller bridge.Caller, free func()) bridge.Lifetime {
+	lifetime := bridge.Lifetime{Until: caller.Until, Ended: free}
 	if a.config.Auth != nil && !caller.Anonymous() {
 		name, token, auth := caller.Name, caller.Token, a.config.Auth // so that the rest can be collected
-		terms.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
+		lifetime.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
 	}
-	return terms
+	return lifetime
 }
 
 // Headers of HEAD: the position after everything that is stored on the subjects, and the sequences of the oldest and the newest message.

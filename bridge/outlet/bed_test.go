@@ -62,14 +62,14 @@ func (s *source) publish(data []byte) bridge.Position {
 // bed is an outlet with all that it needs, as an http.Handler.
 type bed struct {
 	*source
-	hub     *bridge.Hub
-	outlet  *outlet.Outlet
-	close   func()                       // the outlet, once
-	served  sync.WaitGroup               // connections
-	terms   atomic.Pointer[bridge.Terms] // of every connection, but for Ended; nil for the zero value
-	earlier []byte                       // the answer to /earlier
-	fast    atomic.Int64                 // by how much the clock on the wall is, in ns
-	logs    *bytes.Buffer                // to be read when the outlet is closed
+	hub      *bridge.Hub
+	outlet   *outlet.Outlet
+	close    func()                          // the outlet, once
+	served   sync.WaitGroup                  // connections
+	lifetime atomic.Pointer[bridge.Lifetime] // of every connection, but for Ended; nil for the zero value
+	earlier  []byte                          // the answer to /earlier
+	fast     atomic.Int64                    // by how much the clock on the wall is, in ns
+	logs     *bytes.Buffer                   // to be read when the outlet is closed
 }
 
 // patient is a configuration in which nothing happens by itself.
@@ -131,12 +131,12 @@ func (b *bed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.served.Add(1)
-	terms := bridge.Terms{}
-	if set := b.terms.Load(); set != nil {
-		terms = *set
+	lifetime := bridge.Lifetime{}
+	if set := b.lifetime.Load(); set != nil {
+		lifetime = *set
 	}
-	terms.Ended = b.served.Done
-	b.outlet.Serve(w, r, reader, terms)
+	lifetime.Ended = b.served.Done
+	b.outlet.Serve(w, r, reader, lifetime)
 }
 
 // answer serves a request to a sink, and expects that the response breaks off, as net/http is asked to let it.

@@ -11,10 +11,10 @@ import (
 // place is a socket's. Its fields belong to the lock of all places.
 type place struct {
 	all     *Places
-	network *network // the narrowest of its peer
-	conn    *patient // nil when an event loop has the socket
-	isFree  bool     // the socket is closed, or is being
-	isTold  bool     // it is open only for its client to read the last answer
+	network *network   // the narrowest of its peer
+	conn    *stallConn // nil when an event loop has the socket
+	isFree  bool       // the socket is closed, or is being
+	isTold  bool       // it is open only for its client to read the last answer
 
 	answering int              // requests whose clients wait for us; an event loop's counts as one
 	asked     int              // requests that took a place
@@ -59,7 +59,7 @@ func (s *place) free() {
 }
 
 // close is free for who does not have the lock: by the connection, unless it has been handed over, or by the event loop.
-func (s *place) close(conn *patient) {
+func (s *place) close(conn *stallConn) {
 	if s == nil {
 		return
 	}
