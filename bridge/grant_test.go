@@ -82,7 +82,7 @@ func TestCheckPublish(t *testing.T) {
 	}
 }
 
-// What a route itself grants needs no permission but that for filters, and for those only where the caller chose them.
+// What a route itself grants needs no permission, except filters that the caller chose.
 func TestCheckRoute(t *testing.T) {
 	for _, test := range []struct {
 		route     string
@@ -113,7 +113,7 @@ func TestCheckRoute(t *testing.T) {
 	}
 }
 
-// A denial beats every permission, and reads like none.
+// A denial wins over every permission, and its error reads like that of a missing permission.
 func TestDeny(t *testing.T) {
 	token := bridge.Grant{
 		Subscribe: []bridge.Subject{"chat.>"}, DenySubscribe: []bridge.Subject{"chat.secret", "*.private.>"}, Wildcards: true,
@@ -154,7 +154,7 @@ func TestDeny(t *testing.T) {
 	}
 }
 
-// A filter needs one grant that covers it and allows filters: two halves make no whole.
+// A filter needs one grant that covers it and allows filters: two grants cannot each supply half.
 func TestWildcardsStayWithTheirGrant(t *testing.T) {
 	plain := bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}}
 	wild := bridge.Grant{Subscribe: []bridge.Subject{"user.alice.>"}, Wildcards: true}

@@ -62,7 +62,7 @@ func objects(t testing.TB, m *bridge.Message) map[string]string {
 	}
 }
 
-// Whatever the payload, it is there, as JSON exactly where it is JSON, and in one line to every reader.
+// Any payload arrives, as JSON exactly if it is JSON, and on one line for every reader.
 func FuzzJSONPayload(f *testing.F) {
 	for _, test := range jsonPayloads {
 		f.Add([]byte(test.payload))

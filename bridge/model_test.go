@@ -14,8 +14,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Whatever is published, read, cut and resumed, lost, recreated and rolled back, in whatever order: each client has each
-// message that it is owed once and in order, or was told in its place; and it is told nothing where nothing was lost.
+// In any order of publishing, reading, cuts, resumes, losses, recreations and restores, each client receives each message that it is owed once and
+// in order, or is told in its place. It is told nothing if nothing was lost.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {

@@ -54,7 +54,7 @@ func TestSubjectFromPath(t *testing.T) {
 	}
 }
 
-// A path that was refused tells why in the words of its sender.
+// The error of a refused path uses the sender's own words.
 func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
 	for path, says := range map[string]string{
 		"a//b":  "one slash or dot between tokens",
@@ -69,7 +69,7 @@ func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// What encodeURIComponent makes of a subject is a path to it.
+// encodeURIComponent of a subject is a path to it.
 func TestEscapedSubjectIsAPath(t *testing.T) {
 	for _, good := range goodSubjects {
 		if strings.Contains(good, "/") {

@@ -76,7 +76,7 @@ func wait(turns bridge.Turns, of bridge.Task, account bridge.Account) <-chan tim
 	return done
 }
 
-// However much one account asks for, another waits for no more than what is under way.
+// However much one account asks for, another waits only for reads that are already running.
 func TestTurnsAreFair(t *testing.T) {
 	const asked, takes = 4000, 20 * time.Millisecond
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
@@ -98,7 +98,7 @@ func TestTurnsAreFair(t *testing.T) {
 	})
 }
 
-// Accounts that ask for as much get as much.
+// Accounts that ask for the same amount get the same amount.
 func TestTurnsAreEqual(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		ran := make([]places, 5)
@@ -116,7 +116,7 @@ func TestTurnsAreEqual(t *testing.T) {
 	})
 }
 
-// A store that does not answer keeps nobody from another one, and not all of its own workers are one account's.
+// A store that does not answer delays no other store, and one account cannot use all of its workers.
 func TestTurnsOfSilentStores(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		for range 100 {
@@ -140,7 +140,7 @@ func TestTurnsOfSilentStores(t *testing.T) {
 	})
 }
 
-// Whoever waits for the same is served by one read, which is everybody's turn.
+// Readers that wait for the same are served by one read, which counts as a turn of each.
 func TestTurnsAreShared(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		for range 1000 {
@@ -165,7 +165,7 @@ func TestTurnsAreShared(t *testing.T) {
 	})
 }
 
-// What nobody waits for any more is not read; and what is being read is given up.
+// A read that nobody waits for any more is not started, or is cancelled.
 func TestTurnsAreTakenBack(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var ran, others places
@@ -196,7 +196,7 @@ func TestTurnsAreTakenBack(t *testing.T) {
 	})
 }
 
-// Who comes while a read is being given up is served nevertheless.
+// A reader that arrives while a read is being cancelled is served.
 func TestTurnOfALatecomer(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var ran places
@@ -211,7 +211,7 @@ func TestTurnOfALatecomer(t *testing.T) {
 	})
 }
 
-// Of one task, who has waited longest comes first; and each account has its turn.
+// Within one task, the longest waiting is served first, and each account has its turn.
 func TestPlacesOfATask(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var ran places
@@ -234,7 +234,7 @@ func TestPlacesOfATask(t *testing.T) {
 	})
 }
 
-// A read that fails is tried again while somebody waits for it, after a pause.
+// A failed read is repeated after a pause while somebody waits for it.
 func TestTurnThatFails(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		tries := 0
@@ -256,7 +256,7 @@ func TestTurnThatFails(t *testing.T) {
 	})
 }
 
-// One account can wait for so much, and others still have room.
+// One account's waiting reads are limited, and others still have room.
 func TestTurnsAreBounded(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var waiters []bridge.Waiter
@@ -287,7 +287,7 @@ func TestTurnsAreBounded(t *testing.T) {
 	})
 }
 
-// To stand in line costs the same, however many stand there.
+// Waiting in line costs the same for any length of the line.
 func BenchmarkAwait(b *testing.B) {
 	for _, standing := range []int{1000, 30_000} {
 		b.Run(fmt.Sprint("behind ", standing), func(b *testing.B) {
@@ -309,7 +309,7 @@ func BenchmarkAwait(b *testing.B) {
 	}
 }
 
-// Whatever comes and goes, everybody who stays is served, and nothing is left.
+// In any order of arrivals and departures, every reader that stays is served, and nothing is left.
 func TestTurnsOfAnyOrder(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		random := rand.New(rand.NewPCG(1, 2))

@@ -172,7 +172,7 @@ func TestWhoMayWhat(t *testing.T) {
 	}
 }
 
-// The browser never chooses the subject, whatever it adds to the path or the query.
+// The browser never chooses the subject, whatever it adds to path or query.
 func TestClaimNamesTheSubject(t *testing.T) {
 	c, _ := signedIn(t)
 	b := start(t, c)
@@ -185,7 +185,7 @@ func TestClaimNamesTheSubject(t *testing.T) {
 	}
 }
 
-// The checks come in one order: whoever meets a refusal learns nothing of the later ones.
+// The checks have one order: a refused caller learns nothing about later checks.
 func TestOrderOfChecks(t *testing.T) {
 	c, _ := signedIn(t)
 	b := start(t, c)
@@ -221,7 +221,7 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 }
 
-// Every way for a token to come, and which one counts.
+// Every way to send a token, and which one wins.
 func TestWhereATokenTravels(t *testing.T) {
 	c, auth := signedIn(t)
 	b := start(t, c)
@@ -334,7 +334,7 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// What will pass ends no EventSource for good.
+// Temporary conditions do not end an EventSource for good.
 func TestNoVerdict(t *testing.T) {
 	c, auth := signedIn(t)
 	b := start(t, c)
