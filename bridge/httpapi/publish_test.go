@@ -204,7 +204,7 @@ func TestPublisherFails(t *testing.T) {
 	}
 }
 
-// Where nothing continues behind a message, its answer has no id that says so.
+// If no connection can resume after a message, the answer has no id.
 func TestStoredWithoutID(t *testing.T) {
 	b := start(t, config())
 	b.publisher.gets = bridge.Receipt{Stream: "WORK", Position: bridge.Position{Seq: 7}}
@@ -394,7 +394,7 @@ func (l *oneConn) Close() error {
 
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// A client that hangs up does not take back what it has sent, and says nothing about NATS.
+// A client that disconnects does not cancel the message that it has sent, and its end says nothing about NATS.
 func TestClientThatDoesNotWait(t *testing.T) {
 	b := start(t, config())
 	b.publisher.wait = make(chan struct{})

@@ -152,7 +152,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The same problem has the same type, and problems that differ for whoever must mend them differ in it.
+// The same problem has the same type, and problems with different remedies have different types.
 func TestRefusalOfFormatForLines(t *testing.T) {
 	b := start(t, config())
 	p := b.do(t, http.MethodGet, "/events/chat.x?format=raw", nil, "Accept", "application/x-ndjson").problem(t, http.StatusBadRequest, "bad-query")

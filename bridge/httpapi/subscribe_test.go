@@ -222,7 +222,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// A route to a bucket is the permission to read it: to whoever may read nothing else, too.
+// A route to a bucket is the permission to read it, even for callers who may read nothing else.
 func TestRouteToBucket(t *testing.T) {
 	c := config()
 	c.Anonymous = bridge.Grant{}
@@ -328,7 +328,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// A client that is cut again and again gets every message once, in order.
+// A client that is cut repeatedly receives every message once, in order.
 func TestReconnectsLoseAndRepeatNothing(t *testing.T) {
 	b := start(t, config())
 	var headers []string

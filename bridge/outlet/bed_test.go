@@ -1,6 +1,6 @@
 package outlet_test
 
-// What the tests of this package stand on: a source whose messages they make, and an outlet behind an HTTP server.
+// The fixtures of this package's tests: a source whose messages the tests make, and an outlet behind an HTTP server.
 
 import (
 	"bufio"

@@ -49,7 +49,7 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// The end comes to a connection that is busy, too, and to one that has expired already.
+		// A busy connection ends too, and so does one whose token has already expired.
 func TestExpiryOfABusyConnection(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newBed(t, p.on(patient), plenty)
@@ -106,7 +106,7 @@ func TestRevocation(t *testing.T) {
 	})
 }
 
-// Between the check of a token and the beginning of its connection, nobody can be told that it is revoked.
+// A revocation between the check of a token and the beginning of its connection ends the connection.
 func TestRevocationBeforeTheBeginning(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newBed(t, p.on(patient), plenty)
@@ -122,7 +122,7 @@ func TestRevocationBeforeTheBeginning(t *testing.T) {
 	})
 }
 
-// A client that takes nothing does not keep the connection: it ends as soon as it reads, or is cut.
+// A client that receives nothing does not keep the connection open: it ends at the next read, or is cut.
 func TestRevocationOfAStalledConnection(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient

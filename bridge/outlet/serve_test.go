@@ -105,7 +105,7 @@ func TestFramesAreJoined(t *testing.T) {
 	}
 }
 
-// The answer begins before there is anything to say: an EventSource waits for it.
+// The answer begins before there are events: an EventSource waits for it.
 func TestAnswersAtOnce(t *testing.T) {
 	for _, p := range protocols {
 		for _, query := range []string{"", "?lines"} {
@@ -137,7 +137,7 @@ func TestHeartbeatsOverSockets(t *testing.T) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) {
 			config := patient
-			// A write deadline is for writes: silence may last longer.
+			// A write deadline is for writes only: silence may last longer.
 			config.Heartbeat, config.WriteTimeout = 150*time.Millisecond, 50*time.Millisecond
 			b := newBed(t, p.on(config), plenty)
 			c, _ := connect(t, b.serve(t, p), "")
@@ -302,7 +302,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// A burst reaches every reader, and a herd that comes back finds it in the feed's memory: nobody is cut, nothing is missing.
+// A burst reaches every reader, and clients that reconnect together find it in the feed's memory: nobody is cut, nothing is missing.
 func TestBurstAndHerd(t *testing.T) {
 	const readers, messages = 400, 1000
 	overSockets(t, func(t *testing.T, p protocol) {
@@ -350,7 +350,7 @@ func TestBurstAndHerd(t *testing.T) {
 	})
 }
 
-// A request that was on its way when the outlet was closed leaves nothing.
+// A request that was running when the outlet was closed leaves nothing.
 func TestServeAfterClose(t *testing.T) {
 	b := newBed(t, protocols[3].on(patient), plenty)
 	server := b.serve(t, protocols[3])
