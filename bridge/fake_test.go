@@ -158,7 +158,7 @@ func sketch(e bridgetest.Event) string {
 	return name + "@" + number(e.ID)
 }
 
-// number gives the sequence of an id that at would give, and any other id as it is.
+// number returns the sequence of an id that at would give, and any other id as it is.
 func number(id string) string {
 	position, err := bridge.ParseID(id)
 	if err != nil || len(position) != 1 || position[0] != at(position[0].Seq) {

@@ -215,7 +215,7 @@ type fakeLog struct {
 	upTo   uint64                          // of the newest values that were asked for last
 }
 
-// tap gives the log of a node that begins with what is published next.
+// tap returns the log of a node that begins with what is published next.
 func (s *fakeStream) tap() *fakeLog {
 	log := &fakeLog{fakeStream: s}
 	last := s.copy().last
@@ -256,7 +256,7 @@ func (l *fakeLog) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 	return l.cut(bridge.Page{Messages: newest(l.stored(subjects, 1, upTo), from), Through: upTo, UpTo: upTo}), nil
 }
 
-// newest gives the last message of each subject, those from a sequence on.
+// newest returns the last message of each subject, those from a sequence on.
 func newest(all []*bridge.Message, from uint64) []*bridge.Message {
 	last := map[string]uint64{}
 	for _, m := range all {
@@ -291,7 +291,7 @@ func (l *fakeLog) Since(ctx context.Context, t time.Time) (uint64, error) {
 	return l.content.last.Seq + 1, nil
 }
 
-// part gives the log as a part of a feed that begins now.
+// part returns the log as a part of a feed that begins now.
 func (l *fakeLog) part(subjects ...bridge.Subject) bridge.Part {
 	return bridge.Part{Subjects: subjects, At: l.Last(), Log: l}
 }

@@ -61,7 +61,7 @@ func encode(t testing.TB, framing bridge.Framing, m *bridge.Message) []byte {
 	return all[0]
 }
 
-// dispatched gives the one event that a frame stands for, behind a preamble and before a heartbeat, as the strict reader
+// dispatched returns the one event that a frame stands for, behind a preamble and before a heartbeat, as the strict reader
 // and a browser agree.
 func dispatched(t testing.TB, framing bridge.Framing, frame []byte) bridgetest.Event {
 	t.Helper()

@@ -51,7 +51,7 @@ func TestJSONPayloads(t *testing.T) {
 	}
 }
 
-// objects gives the objects that a message is in the framings whose payloads are JSON.
+// objects returns the objects that a message is in the framings whose payloads are JSON.
 func objects(t testing.TB, m *bridge.Message) map[string]string {
 	t.Helper()
 	events := bridge.Framing{Format: bridge.JSON, JSONPayloads: true}

@@ -37,7 +37,7 @@ type modelClient struct {
 	synced  int
 }
 
-// again gives what a browser sends when it reconnects.
+// again returns what a browser sends when it reconnects.
 func (c *modelClient) again() bridge.Resume {
 	if len(c.ids) == 0 {
 		return bridge.Resume{}
@@ -45,7 +45,7 @@ func (c *modelClient) again() bridge.Resume {
 	return bridge.Resume{After: c.parse(c.ids[len(c.ids)-1])}
 }
 
-// resume gives anything that a client may send.
+// resume returns anything that a client may send.
 func (c *modelClient) resume(t *rapid.T) bridge.Resume {
 	var r bridge.Resume
 	brings := rapid.SampledFrom([]string{"the last", "the last", "the last", "the last", "an older", "none", "none", "malformed", "a strange"}).Draw(t, "brings")
@@ -115,7 +115,7 @@ func (c *modelClient) arrive() {
 	}
 }
 
-// stands gives the sequence up to which a part's messages have come to the node.
+// stands returns the sequence up to which a part's messages have come to the node.
 func (n *modelNode) stands(p bridge.Part) uint64 {
 	if p.Log != nil {
 		return p.Log.Last().Seq
@@ -236,7 +236,7 @@ func (c *modelClient) judge(e bridgetest.Event) {
 	}
 }
 
-// in gives the position of an id in an epoch.
+// in returns the position of an id in an epoch.
 func in(id bridge.ID, epoch string) (bridge.Position, bool) {
 	for _, p := range id {
 		if p.Epoch == epoch {
@@ -280,7 +280,7 @@ func (c *modelClient) judgeEvent(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// dataAt gives what was published at a sequence.
+// dataAt returns what was published at a sequence.
 func (c *modelClient) dataAt(p bridge.Part, seq uint64) string {
 	if p.Log != nil {
 		if history := p.Log.(*fakeLog).content.history; seq > 0 && seq <= uint64(len(history)) {
@@ -303,7 +303,7 @@ func (c *modelClient) skips(e bridgetest.Event, p bridge.Part, from, to, except 
 	}
 }
 
-// owed gives something that the client is owed above a sequence, up to another.
+// owed returns something that the client is owed above a sequence, up to another.
 func (c *modelClient) owed(p bridge.Part, from, to, except uint64, since int64) string {
 	if p.Log == nil {
 		for _, item := range c.node.feed.items {
@@ -329,7 +329,7 @@ func (c *modelClient) owed(p bridge.Part, from, to, except uint64, since int64) 
 	return ""
 }
 
-// isNewest tells whether no later message up to a sequence has the same subject.
+// isNewest reports whether no later message up to a sequence has the same subject.
 func isNewest(history []*bridge.Message, m *bridge.Message, upTo uint64) bool {
 	return !slices.ContainsFunc(history, func(other *bridge.Message) bool {
 		return other.Subject == m.Subject && other.Position.Seq > m.Position.Seq && other.Position.Seq <= upTo
@@ -355,7 +355,7 @@ func (c *modelClient) judgeGap(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// lacks tells whether something that follows a position is gone, so that a gap may say so.
+// lacks reports whether something that follows a position is gone, so that a gap may say so.
 func (c *modelClient) lacks(p bridge.Part, from, to uint64) bool {
 	if p.Log == nil {
 		return slices.ContainsFunc(c.node.feed.items, func(i coreItem) bool { return i.at.Seq > from && i.at.Seq <= to })
@@ -418,7 +418,7 @@ func (c *modelClient) judgeMove(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// mustTell gives what a client must be told of the feed that is there now, for what the last it was given events from had; ""
+// mustTell returns what a client must be told of the feed that is there now, for what the last it was given events from had; ""
 // for nothing.
 func (c *modelClient) mustTell() (event string) {
 	if c.feed == c.node.feed {
@@ -438,7 +438,7 @@ func (c *modelClient) mustTell() (event string) {
 	return event
 }
 
-// isAnew tells whether a part is another life of a stream that the client has read.
+// isAnew reports whether a part is another life of a stream that the client has read.
 func (c *modelClient) isAnew(p bridge.Part) bool {
 	for epoch := range c.has {
 		if p.Log != nil && epoch != p.At.Epoch && epoch[:6] == p.At.Epoch[:6] {
@@ -448,19 +448,19 @@ func (c *modelClient) isAnew(p bridge.Part) bool {
 	return false
 }
 
-// isRolled tells whether the stream of a part was set back since the client was given an event.
+// isRolled reports whether the stream of a part was set back since the client was given an event.
 func (c *modelClient) isRolled(p bridge.Part) bool {
 	return slices.ContainsFunc(c.feed.parts, func(had bridge.Part) bool { return had.At.Epoch == p.At.Epoch && had.Log != p.Log })
 }
 
-// isLost tells whether what the client has seen last of a stream that was set back is not there any more.
+// isLost reports whether what the client has seen last of a stream that was set back is not there any more.
 func (c *modelClient) isLost(p bridge.Part) bool {
 	at, known := in(c.parse(c.ids[len(c.ids)-1]), p.At.Epoch)
 	must, _ := c.rolled(p, at)
 	return known && must
 }
 
-// mayBeRolled tells whether a reset may say that some stream was set back: where the client has seen nothing of it, its reader may have.
+// mayBeRolled reports whether a reset may say that some stream was set back: where the client has seen nothing of it, its reader may have.
 func (c *modelClient) mayBeRolled() bool { return slices.ContainsFunc(c.node.feed.parts, c.isRolled) }
 
 func (c *modelClient) equal(e bridgetest.Event, got, want uint64) {
@@ -523,7 +523,7 @@ func (c *modelClient) judgeOpening(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// expected gives the reason of the reset that an id must lead to, or that there must be a gap; mayReset, that a part may
+// expected returns the reason of the reset that an id must lead to, or that there must be a gap; mayReset, that a part may
 // be known to have been rolled back.
 func (c *modelClient) expected(after bridge.ID) (reset string, gap, mayReset bool) {
 	if c.sent.Malformed {
@@ -561,7 +561,7 @@ func (c *modelClient) expected(after bridge.ID) (reset string, gap, mayReset boo
 	return reset, gap || known < len(after), mayReset
 }
 
-// rolled tells whether a position is one that the stream has used again, for another message: whether that can be seen
+// rolled reports whether a position is one that the stream has used again, for another message: whether that can be seen
 // in the stream, and whether it can be known.
 func (c *modelClient) rolled(p bridge.Part, at bridge.Position) (must, may bool) {
 	if p.Log == nil || at.Seq == 0 {
@@ -609,7 +609,7 @@ func (c *modelClient) begins(e bridgetest.Event, p bridge.Part, since bridge.Sin
 	}
 }
 
-// complete tells whether the client is owed nothing more.
+// complete reports whether the client is owed nothing more.
 func (c *modelClient) complete() bool {
 	if !c.opened || c.mustTell() != "" || (c.synced == 1) != (c.sent.Since.Kind != bridge.SinceNew) {
 		return false

@@ -158,7 +158,7 @@ func TestSortRoutes(t *testing.T) {
 	}
 }
 
-// first gives the subject of the first route that fits.
+// first returns the subject of the first route that fits.
 func first(t *testing.T, routes []bridge.Route, path string) bridge.Subject {
 	t.Helper()
 	for _, route := range routes {

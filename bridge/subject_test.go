@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// tokens gives n tokens, each of one letter.
+// tokens returns n tokens, each of one letter.
 func tokens(n int) string { return strings.TrimSuffix(strings.Repeat("a.", n), ".") }
 
 var goodSubjects = []string{

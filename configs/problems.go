@@ -57,17 +57,17 @@ func (p *problems) unknown(file map[string]string, all []leaf) {
 	for key, value := range file {
 		entries = append(entries, key+"="+value)
 	}
-	var strangers []string
+	var unknown []string
 	for _, entry := range entries {
 		key, _, _ := strings.Cut(entry, "=")
 		name, ours := strings.CutPrefix(key, Prefix+"_")
 		known := slices.ContainsFunc(all, func(l leaf) bool { return l.name == name })
 		if ours && !known && !serviceLink.MatchString(entry) {
-			strangers = append(strangers, name)
+			unknown = append(unknown, name)
 		}
 	}
-	slices.Sort(strangers)
-	for _, name := range slices.Compact(strangers) {
+	slices.Sort(unknown)
+	for _, name := range slices.Compact(unknown) {
 		p.refuse(name, "there is no such setting; did you mean %s?", nearest(name, all).key())
 	}
 }

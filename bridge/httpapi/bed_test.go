@@ -126,7 +126,7 @@ func (s *store) say(extent bridge.Extent, err error) {
 	s.extent, s.err = extent, err
 }
 
-// all gives what was published.
+// all returns what was published.
 func (p *publisher) all() []published {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -422,5 +422,5 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// unstored gives the parts of a feed whose subjects no log holds.
+// unstored returns the parts of a feed whose subjects no log holds.
 func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

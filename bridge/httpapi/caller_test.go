@@ -99,7 +99,7 @@ func signedIn(t testing.TB) (httpapi.Config, *fakeAuth) {
 	return c, auth
 }
 
-// status gives the status of a request, without waiting for the end of its answer.
+// status returns the status of a request, without waiting for the end of its answer.
 func (b *bed) status(t *testing.T, method, target string, headers ...string) int {
 	t.Helper()
 	response := b.send(t, method, target, nil, headers...)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// serve gives the answer to a request that never was on a network.
+// serve returns the answer to a request that never was on a network.
 func (b *bed) serve(r *http.Request) *httptest.ResponseRecorder {
 	r.Host = "localhost"
 	w := httptest.NewRecorder()
@@ -19,7 +19,7 @@ func (b *bed) serve(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// isProblem tells whether an answer is a whole problem of its status.
+// isProblem reports whether an answer is a whole problem of its status.
 func isProblem(w *httptest.ResponseRecorder) bool {
 	var p problem
 	return json.Unmarshal(w.Body.Bytes(), &p) == nil && p.Status == w.Code && p.Detail != "" && w.Header().Get("Content-Type") == "application/problem+json"

@@ -47,7 +47,7 @@ func TestPost(t *testing.T) {
 	b.quiet(t)
 }
 
-// NATS gives headers a meaning, so what a stranger sends must not become one.
+// Headers have a meaning to NATS, so a client must not be able to set them.
 func TestPostPassesOnThreeHeaders(t *testing.T) {
 	b := start(t, config())
 	parent := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

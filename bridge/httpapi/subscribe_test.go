@@ -72,7 +72,7 @@ func TestAnyScript(t *testing.T) {
 	c.next(t, "message", "こんにちは")
 }
 
-// id gives the next event's.
+// id returns the next event's.
 func (c *connection) id(t *testing.T) string {
 	t.Helper()
 	event, err := c.Next()

@@ -164,7 +164,7 @@ var protocols = []protocol{
 	{name: "loops", loops: 2},
 }
 
-// on gives the configuration with the protocol's loops.
+// on returns the configuration with the protocol's loops.
 func (p protocol) on(config outlet.Config) outlet.Config {
 	config.Loops = p.loops
 	return config
@@ -354,7 +354,7 @@ func (s *sink) Write(data []byte) (int, error) {
 	return s.buffer.Write(data)
 }
 
-// take gives what was written since the last call, and in how many writes.
+// take returns what was written since the last call, and in how many writes.
 func (s *sink) take() (data string, writes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -382,7 +382,7 @@ func (s *sink) events(t testing.TB) (*bridgetest.Stream, []bridgetest.Event) {
 	}
 }
 
-// request gives a request for the sinks.
+// request returns a request for the sinks.
 func request(ctx context.Context, target string) *http.Request {
 	return httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 }
@@ -423,5 +423,5 @@ func (p *pipes) dial(t testing.TB) net.Conn {
 	return mine
 }
 
-// unstored gives the parts of a feed whose subjects no log holds.
+// unstored returns the parts of a feed whose subjects no log holds.
 func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

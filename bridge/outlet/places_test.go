@@ -88,7 +88,7 @@ func (d *door) connect(address string) net.Conn {
 	return mine
 }
 
-// stillOpen tells how many of the connections are.
+// stillOpen returns how many of the connections are.
 func stillOpen(conns []net.Conn) (count int) {
 	synctest.Wait()
 	for _, conn := range conns {

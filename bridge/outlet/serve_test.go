@@ -57,7 +57,7 @@ func TestFramesArriveInOrder(t *testing.T) {
 	}
 }
 
-// numbered gives a message's payload: small ones, some that fill a write, and some that are larger than one.
+// numbered returns a message's payload: small ones, some that fill a write, and some that are larger than one.
 func numbered(i int) []byte {
 	size := i % 1000
 	if i%500 == 499 {
@@ -272,7 +272,7 @@ func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	})
 }
 
-// open gives how many descriptors this process has open, where that can be known.
+// open returns how many descriptors this process has open, where that can be known.
 func open(t testing.TB) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
