@@ -49,7 +49,7 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-		// A busy connection ends too, and so does one whose token has already expired.
+// A busy connection ends too, and so does one whose token has already expired.
 func TestExpiryOfABusyConnection(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newBed(t, p.on(patient), plenty)

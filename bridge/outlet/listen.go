@@ -87,7 +87,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit gives a connection its place, and waits for one while others have only just arrived; nil if there is none.
+// admit returns a place for a connection; nil if there is none. It waits while other sockets have only just arrived.
 func (l *listener) admit(conn *stallConn) *place {
 	for {
 		given, later := l.places.admit(conn)
