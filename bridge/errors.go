@@ -1,6 +1,9 @@
 package bridge
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors for errors.Is. Each is wrapped with what was attempted and, if a user caused it, with advice; bridge/httpapi maps each to one HTTP
 // status.
@@ -21,7 +24,9 @@ var (
 	ErrNoVerdict = errors.New("tokens cannot be checked now")
 	// ErrUnavailable means that NATS cannot be reached now; it may work later.
 	ErrUnavailable = errors.New("NATS is not reachable")
-	// ErrBusy means that too much is being read for the account; it may work later.
+	// ErrBroken means that the NATS server cannot store messages now; it may work later. It wraps ErrUnavailable.
+	ErrBroken = fmt.Errorf("%w for what is stored: its store is broken", ErrUnavailable)
+	// ErrBusy: too much is being read for the account; the same may work later.
 	ErrBusy = errors.New("too much is being read for you")
 	// ErrFull means that the stream has no room for another message.
 	ErrFull = errors.New("the stream is full")

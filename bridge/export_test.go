@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"time"
+	"unsafe"
 )
 
 // Turns lets tests look at the scheduler of reads by itself.
@@ -30,9 +31,7 @@ func (t Turns) Await(of Task, w Waiter, from uint64, waker Waker, gather time.Du
 	t.await(of.task, w.waiter, place{from: from}, waker, gather)
 }
 
-func (t Turns) Wake(of Task, served func(from uint64) bool) {
-	t.wake(of.task, func(at place) bool { return served(at.from) })
-}
+func (t Turns) Wake(of Task, from, through uint64) { t.wake(of.task, from, through, anyPlace) }
 
 func (t Turns) Leave(w Waiter) { t.leave(w.waiter) }
 
@@ -42,7 +41,19 @@ func (t Turns) HasRoom(account Account) bool { return t.hasRoom(account) }
 func (t Turns) Kept() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.queued + t.workers + len(t.accounts) + len(t.stores)
+	return t.awaited + t.workers + len(t.accounts) + len(t.stores)
+}
+
+// InLines returns how many places in lines tasks have.
+func (t Turns) InLines() (places int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.stores {
+		for _, l := range s.lines {
+			places += l.tasks.Len()
+		}
+	}
+	return places
 }
 
 // Questions is how many questions about logs are remembered.
@@ -61,3 +72,8 @@ func (l *Ledger) Callers() int {
 	defer l.mu.Unlock()
 	return len(l.by)
 }
+
+func (t Turns) Lowest(of Task, from, most uint64) uint64 { return t.lowest(of.task, from, most) }
+
+// SizeOfReader is what a reader takes in bytes, beside where it stands in each part.
+const SizeOfReader = unsafe.Sizeof(Reader{})

@@ -319,7 +319,7 @@ func (f *Feed) wakeUp() {
 func (f *Feed) await(r *Reader) {
 	if r.place == 0 {
 		f.waiting = append(f.waiting, r)
-		r.place = len(f.waiting)
+		r.place = int32(len(f.waiting))
 	}
 }
 

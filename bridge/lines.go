@@ -14,44 +14,64 @@ type store struct {
 	of      any
 	running int
 	lines   map[Account]*line
-	order   list.List // of those with tasks; the one whose turn it is comes first
+	order   list.List // of *line, those with tasks; the one whose turn it is comes first
 }
 
-// line holds the tasks of one account that wait, the oldest first.
+// line holds the tasks that wait for the turn of one account, the oldest first.
 type line struct {
 	account Account
 	running int
-	tasks   []*task
+	tasks   list.List     // of *task
 	place   *list.Element // nil while it has no tasks
 }
 
-// add counts somebody who waits, and reports whether nobody else of the account does.
-func (t *turns) add(of *task, account Account) (isFirst bool) {
-	s := of.accounts[account]
+// add gives a wish its place in the share of its account.
+func (t *turns) add(w *wish) {
+	of, account := w.of, w.by.account
+	if len(of.shares) == 0 {
+		t.awaited++
+	}
+	s := of.shares[account]
 	if s == nil {
 		s = &share{account: account}
-		s.place = of.order.PushBack(s)
-		of.accounts[account] = s
+		s.inTask = of.order.PushBack(s)
+		of.shares[account] = s
+		t.accounts[account]++
 	}
-	s.waiting++
-	return s.waiting == 1
+	w.share, w.inShare = s, s.wishes.PushBack(w)
+	of.wishes.add(w)
 }
 
 // remove takes back a wish.
-func (t *turns) remove(of *task, w *waiter) {
-	delete(of.waiting, w)
-	s := of.accounts[w.account]
-	if s.waiting--; s.waiting > 0 {
-		return
-	}
-	delete(of.accounts, w.account)
-	of.order.Remove(s.place)
-	if !of.busy {
-		t.dequeue(of, w.account)
+func (t *turns) remove(w *wish) {
+	w.by.forget(w)
+	w.of.wishes.remove(w)
+	if w.share.wishes.Remove(w.inShare); w.share.wishes.Len() == 0 {
+		t.removeShare(w.of, w.share)
 	}
 }
 
-// rest lets a task stand in no line for a while.
+func (t *turns) removeShare(of *task, s *share) {
+	behind := s.inTask.Next()
+	of.order.Remove(s.inTask)
+	delete(of.shares, s.account)
+	if len(of.shares) == 0 {
+		t.awaited--
+	}
+	if t.accounts[s.account]--; t.accounts[s.account] == 0 {
+		delete(t.accounts, s.account)
+	}
+	if s.inLine == nil {
+		return
+	}
+	t.dequeue(of, s)
+	if of.sole == s {
+		of.sole = nil
+		t.enqueueFrom(of, behind)
+	}
+}
+
+// rest keeps a task out of all lines for a while.
 func (t *turns) rest(of *task, d time.Duration) {
 	of.busy = true
 	t.timers.after(d, func() {
@@ -61,41 +81,41 @@ func (t *turns) rest(of *task, d time.Duration) {
 	})
 }
 
-// release puts a task into the lines of all who wait for it.
+// release puts a task into the lines of those who wait for it.
 func (t *turns) release(of *task) {
 	of.busy = false
-	for place := of.order.Front(); place != nil; place = place.Next() {
-		t.enqueue(of, place.Value.(*share).account)
-	}
+	t.enqueueFrom(of, of.order.Front())
 	t.begin()
 }
 
-func (t *turns) enqueue(of *task, account Account) {
-	s := t.store(of.of)
-	l := s.lines[account]
-	if l == nil {
-		l = &line{account: account}
-		s.lines[account] = l
+// enqueueFrom puts a task into the lines of a share and those behind it, up to the first account that has nothing else there.
+func (t *turns) enqueueFrom(of *task, place *list.Element) {
+	for ; place != nil && of.sole == nil; place = place.Next() {
+		t.enqueue(of, place.Value.(*share))
 	}
-	if l.tasks = append(l.tasks, of); l.place == nil {
-		l.place = s.order.PushBack(l)
-	}
-	t.queued++
-	t.accounts[account]++
 }
 
-func (t *turns) dequeue(of *task, account Account) {
+func (t *turns) enqueue(of *task, by *share) {
 	s := t.store(of.of)
-	l := s.lines[account]
-	i := slices.Index(l.tasks, of)
-	l.tasks = slices.Delete(l.tasks, i, i+1)
-	if len(l.tasks) == 0 {
+	l := s.lines[by.account]
+	if l == nil {
+		l = &line{account: by.account}
+		s.lines[by.account] = l
+		of.sole = by
+	}
+	if by.inLine = l.tasks.PushBack(of); l.place == nil {
+		l.place = s.order.PushBack(l)
+	}
+}
+
+func (t *turns) dequeue(of *task, from *share) {
+	s := t.store(of.of)
+	l := s.lines[from.account]
+	l.tasks.Remove(from.inLine)
+	from.inLine = nil
+	if l.tasks.Len() == 0 {
 		s.order.Remove(l.place)
 		l.place = nil
-	}
-	t.queued--
-	if t.accounts[account]--; t.accounts[account] == 0 {
-		delete(t.accounts, account)
 	}
 	t.tidy(s, l)
 }
@@ -112,7 +132,7 @@ func (t *turns) store(of any) *store {
 
 // tidy forgets a line, and its store, where nothing is left of them.
 func (t *turns) tidy(s *store, l *line) {
-	if len(l.tasks) == 0 && l.running == 0 {
+	if l.tasks.Len() == 0 && l.running == 0 {
 		delete(s.lines, l.account)
 	}
 	if len(s.lines) == 0 {
@@ -148,16 +168,12 @@ func (t *turns) next() (*store, *line) {
 
 // start runs the first task of a line, for the place that was waited for longest there.
 func (t *turns) start(s *store, l *line) {
-	of := l.tasks[0]
+	of := l.tasks.Front().Value.(*task)
 	of.busy = true
 	s.running++
 	l.running++
 	t.workers++
-	for account := range of.accounts {
-		t.dequeue(of, account)
-	}
-	of.order.MoveToBack(of.accounts[l.account].place)
-	at := of.take(l.account)
+	at := t.give(of, l.account)
 	ctx, cancel := context.WithTimeout(t.alive, taskTimeout)
 	of.cancel = cancel
 	t.running.Go(func() {
@@ -185,17 +201,16 @@ func (t *turns) ended(of *task, err error) {
 	t.release(of)
 }
 
-// take gives the turn to who has waited longest of an account.
-func (of *task) take(account Account) turn {
-	var first *waiter
-	for w, wish := range of.waiting {
-		if w.account == account && (first == nil || wish.ticket < of.waiting[first].ticket) {
-			first = w
-		}
+// give takes a task out of all lines, and returns the place that an account has waited for longest.
+func (t *turns) give(of *task, account Account) turn {
+	for place := of.order.Front(); place != nil && place.Value.(*share).inLine != nil; place = place.Next() {
+		t.dequeue(of, place.Value.(*share))
 	}
-	wish := of.waiting[first]
-	given := wish.turn
-	wish.again = true
-	of.waiting[first] = wish
+	of.sole = nil
+	s := of.shares[account]
+	of.order.MoveToBack(s.inTask)
+	longest := s.wishes.Front().Value.(*wish)
+	given := longest.turn
+	longest.again = true
 	return given
 }

@@ -68,7 +68,7 @@ func (r *replays) answer(ctx context.Context, q question, a *answer, read func(c
 	defer r.mu.Unlock()
 	found.task, found.ready = a.task, true
 	*a = found
-	r.turns.wake(a.task, func(place) bool { return true })
+	r.turns.wakeAll(a.task)
 	r.turns.timers.after(answerAge, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -139,7 +139,7 @@ func (r *replays) lookUp(ctx context.Context, q question, a *answer, store Store
 	}
 	r.mu.Lock()
 	a.extent, a.err = extent, err
-	r.turns.wake(a.task, func(at place) bool { return at.from <= times })
+	r.turns.wake(a.task, 0, times, anyPlace)
 	r.mu.Unlock()
 	r.unask(q, a)
 	return nil

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -11,16 +12,16 @@ type Reader struct {
 	// Each call of Next needs these fields; they are adjacent for the cache.
 	feed    *Feed
 	waker   Waker      // of the last call of Next
-	place   int        // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
-	next    uint64     // the number of the next frame to deliver, once have has reached the feed's memory
+	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
 	have    []standing // what the client has, in each of the feed's parts
 	isFork  bool
 	opened  bool // the client knows where it continues on this feed
 	syncing bool // the end of a replay has to be announced
 	closed  bool
-	most    int // the largest frame of a message, in bytes; 0 for no limit
-	stop    int // the most messages to deliver; 0 for no limit
-	given   int // messages delivered
+	place   int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
+	stop    int32 // the most messages to deliver; 0 for no limit
+	given   int32 // messages delivered; not counted if stop is 0
+	most    int   // the largest frame of a message, in bytes; 0 for no limit
 
 	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
 	resume *resume // until it is open
@@ -70,8 +71,8 @@ func (r *Reader) Framing() Framing { return r.feed.key.framing }
 // before the first Next.
 func (r *Reader) Limit(most int) { r.most = most }
 
-// Stop limits how many messages the reader delivers; 0 for no limit. It is called before the first Next.
-func (r *Reader) Stop(after int) { r.stop = after }
+// Stop makes the reader give no more than so many messages; 0 for no limit. It is called before the first Next.
+func (r *Reader) Stop(after int) { r.stop = int32(min(after, math.MaxInt32)) }
 
 // Next appends to batch the frames that the client has not received, oldest first: as many as fit into maxBytes, and at least one. Frames are
 // shared and must not be changed. If there are none, the waker is woken when Next is worth calling again; it may also be woken needlessly.

@@ -178,3 +178,10 @@ func TestReaderCloseTwice(t *testing.T) {
 func sinceID(p bridge.Position) bridge.Since {
 	return bridge.Since{Kind: bridge.SinceID, ID: bridge.ID{p}}
 }
+
+// There are tens of thousands of readers, and most have nothing to do.
+func TestReaderIsSmall(t *testing.T) {
+	if bridge.SizeOfReader > 112 {
+		t.Errorf("a reader takes %d bytes, and it has been 112: is a new field needed while it is idle?", bridge.SizeOfReader)
+	}
+}

@@ -164,7 +164,11 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 	defer r.mu.Unlock()
 	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > begin })
 	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
-	r.turns.wake(of.fetching, func(at place) bool { return of.covering(at.from) != nil || of.dropped })
+	if of.dropped {
+		r.turns.wakeAll(of.fetching)
+	} else {
+		r.turns.wake(of.fetching, begin, made.through, anyPlace)
+	}
 	return nil
 }
 
@@ -189,15 +193,23 @@ func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *
 
 func (of *replay) newestAt(at place) *page {
 	for _, p := range of.newest {
-		if at.upTo == 0 && p.from == at.from && time.Since(p.made) < p.newestAge() || at.upTo != 0 && p.upTo == at.upTo && p.from <= at.from && at.from <= p.through {
+		if p.isNewestAt(at) {
 			return p
 		}
 	}
 	return nil
 }
 
-// newestAge is how long a page of newest values is used for opening readers. Later changes are replayed to them. If there are more values than
-// fit into a page, that costs less than reading all values again.
+// isNewestAt reports whether the page serves readers that wait for the newest values at a place.
+func (p *page) isNewestAt(at place) bool {
+	if at.upTo == 0 {
+		return p.from == at.from && time.Since(p.made) < p.newestAge()
+	}
+	return p.upTo == at.upTo && p.from <= at.from && at.from <= p.through
+}
+
+// newestAge is how long a page of the newest values is good for those who begin. What has changed since is replayed to them; where
+// there are more values than a page holds, that is less than to read them all again.
 func (p *page) newestAge() time.Duration {
 	if p.through < p.upTo {
 		return pageAge
@@ -215,7 +227,11 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at place
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.keep(made, func() { of.newest = append(of.newest, made) })
-	r.turns.wake(of.looking, func(other place) bool { return other == at || of.newestAt(other) != nil || of.dropped })
+	if of.dropped {
+		r.turns.wakeAll(of.looking)
+		return nil
+	}
+	r.turns.wake(of.looking, at.from, max(at.from, made.through), func(other place) bool { return other == at || made.isNewestAt(other) })
 	return nil
 }
 
@@ -290,7 +306,7 @@ func (r *replays) drop(parts []part) {
 		}
 		for _, of := range []*task{part.replay.fetching, part.replay.looking} {
 			if of != nil {
-				r.turns.wake(of, func(place) bool { return true })
+				r.turns.wakeAll(of)
 			}
 		}
 	}
@@ -305,7 +321,7 @@ func (r *replays) abandon(parts []part) {
 		for q, a := range r.answers {
 			if part.Log != nil && q.of == part.Log {
 				delete(r.answers, q)
-				r.turns.wake(a.task, func(place) bool { return true })
+				r.turns.wakeAll(a.task)
 			}
 		}
 	}

@@ -332,16 +332,32 @@ func TestCloseEndsReads(t *testing.T) {
 		s := newStored(t, 1, 50)
 		letGo := s.stream.block()
 		for _, resume := range []bridge.Resume{
-			s.after(5), s.after(20), {Since: bridge.Since{Kind: bridge.SinceLast}}, {Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_007, 0)}},
+			s.after(5), s.after(20),
+			{After: bridge.ID{{Epoch: s.stream.epoch, Seq: 60}}},
+			{Since: bridge.Since{Kind: bridge.SinceLast}},
+			{Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_007, 0)}},
 		} {
 			reader := read(t, s.hub, resume, "chat.room1")
 			bridgetest.Next(reader, nil, 1)
 			pass(time.Second)
 		}
-		started := time.Now()
-		s.hub.Close()
-		if took := time.Since(started); took > 0 {
-			t.Errorf("closing took %v", took)
+		for _, method := range []string{"Page", "Stored", "Newest", "Since"} {
+			if s.stream.count(method) == 0 {
+				t.Errorf("no read of the kind %s is under way", method)
+			}
+		}
+		started, closed := time.Now(), make(chan time.Duration, 1)
+		go func() {
+			s.hub.Close()
+			closed <- time.Since(started)
+		}()
+		select {
+		case took := <-closed:
+			if took > 0 {
+				t.Errorf("closing took %v", took)
+			}
+		case <-time.After(time.Hour):
+			t.Error("a read does not end when the hub is closed")
 		}
 		letGo()
 		pass(time.Hour)

@@ -155,12 +155,46 @@ func TestExtentIsShared(t *testing.T) {
 		if _, err := hub.Extent(t.Context(), s, []bridge.Subject{"chat.c"}, 1); !errors.Is(err, bridge.ErrUnavailable) {
 			t.Errorf("%v", err)
 		}
-		// A caller waits no longer than its context allows.
-		s.takes = time.Hour
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := hub.Extent(ctx, s, []bridge.Subject{"chat.d"}, 1); !errors.Is(err, bridge.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v", err)
-		}
 	})
+}
+
+// A client that asks what is stored waits as long as it wants to, and no longer than the hub is open.
+func TestExtentIsNotAwaitedForEver(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(cancel func(), hub *bridge.Hub)
+		want []error
+	}{
+		{"the client has left", func(cancel func(), _ *bridge.Hub) { cancel() }, []error{bridge.ErrUnavailable, context.Canceled}},
+		{"the hub is closed", func(_ func(), hub *bridge.Hub) { hub.Close() }, []error{bridge.ErrClosed}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hub, _ := newHub(t, bridge.DefaultMemory)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				result := make(chan error, 1)
+				go func() {
+					_, err := hub.Extent(ctx, &store{takes: time.Hour}, []bridge.Subject{"chat.d"}, 1)
+					result <- err
+				}()
+				synctest.Wait()
+				begun := time.Now()
+				test.end(cancel, hub)
+				if took := time.Since(begun); took > 0 {
+					t.Errorf("it took %v to end", took)
+				}
+				select {
+				case err := <-result:
+					for _, want := range test.want {
+						if !errors.Is(err, want) {
+							t.Errorf("got %v, want %v", err, want)
+						}
+					}
+				case <-time.After(time.Minute):
+					t.Error("a minute later it still waits")
+				}
+			})
+		})
+	}
 }

@@ -3,7 +3,7 @@ package bridge
 import (
 	"container/list"
 	"context"
-	"slices"
+	"math"
 	"sync"
 	"time"
 )
@@ -11,9 +11,8 @@ import (
 const (
 	// mostRunning is how many tasks may run at once: each keeps a server busy.
 	mostRunning = 16
-	// mostQueued is how many places there are in all lines, and mostOfOne how many of them one account may have. A task that
-	// many accounts wait for has a place in the line of each.
-	mostQueued, mostOfOne = 1 << 16, 1 << 12
+	// mostAwaited is how many tasks may be waited for, and mostOfOne by one account.
+	mostAwaited, mostOfOne = 1 << 16, 1 << 12
 	// taskTimeout is how long a task may run.
 	taskTimeout = 10 * time.Second
 	// taskBackoff is the wait after a task that failed.
@@ -26,9 +25,12 @@ type Account uint64
 
 // turns runs reads of stores: a few at once, and by turns, so that an account that asks for many holds up no other.
 //
-// A task is shared by all who wait for it. It stands in a line for each account of theirs, and runs when the first of these
-// lines has its turn. Each store has lines of its own, so that one that does not answer holds up nobody else. A store may have
-// as many workers as are left for the others, and an account as many of them as are left for the store's other accounts.
+// A task is shared by all who wait for it. It stands in the lines of their accounts, and runs when the first of these
+// lines has its turn. If an account waits for nothing else of the store, the task stands in the lines of no further
+// accounts: it would not run earlier. So a run for one of thousands costs nothing for the others.
+//
+// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may have as many workers as
+// are left for the others, and an account as many of them as are left for the store's other accounts.
 type turns struct {
 	alive   context.Context
 	stop    context.CancelFunc
@@ -36,11 +38,10 @@ type turns struct {
 	timers  timers
 
 	mu       sync.Mutex
-	stores   []*store // that have lines; the one whose turn it is comes first
-	workers  int      // that run
-	queued   int      // places in lines
-	accounts map[Account]int
-	tickets  uint64
+	stores   []*store        // that have lines; the one whose turn it is comes first
+	workers  int             // that run
+	awaited  int             // tasks that somebody waits for
+	accounts map[Account]int // how many of them each account waits for
 }
 
 // task is a read that runs whenever somebody waits for it.
@@ -50,19 +51,13 @@ type task struct {
 	left func() // called when the last who waited has left; may be nil
 
 	// The rest is guarded by the lock of turns.
-	waiting   map[*waiter]wish
-	accounts  map[Account]*share
+	wishes    wishes
+	shares    map[Account]*share
 	order     list.List // of *share; the one whose turn it is comes first
+	sole      *share    // the first whose account had nothing else in its line, so that no share behind it has a place in one; nil for none
 	busy      bool      // it runs, or is not to run for a while; then it stands in no line
 	cancel    context.CancelFunc
 	cancelled bool
-}
-
-// share is an account of those who wait for a task.
-type share struct {
-	account Account
-	waiting int
-	place   *list.Element
 }
 
 // place is what of a task somebody waits for.
@@ -74,16 +69,10 @@ type turn struct {
 	again bool // it had a turn before, which did not serve it
 }
 
-type wish struct {
-	turn
-	ticket uint64 // the lowest has waited for longest
-	waker  Waker
-}
-
 // waiter is who waits for tasks.
 type waiter struct {
 	account Account
-	tasks   []*task // guarded by the lock of turns
+	wishes  *wish // the first of them, nil for none; guarded by the lock of turns
 }
 
 func newTurns() *turns {
@@ -93,7 +82,7 @@ func newTurns() *turns {
 }
 
 func newTask(of any, run func(context.Context, turn) error) *task {
-	return &task{of: of, run: run, waiting: map[*waiter]wish{}, accounts: map[Account]*share{}}
+	return &task{of: of, run: run, wishes: wishes{}, shares: map[Account]*share{}}
 }
 
 // close ends all tasks and waits for them.
@@ -105,54 +94,55 @@ func (t *turns) close() {
 	t.timers.close()
 }
 
-// hasRoom reports whether an account may wait for more: it may have no more places in lines than are left for the others.
+// hasRoom reports whether an account may wait for one more task: it may wait for no more than are left for the others.
 func (t *turns) hasRoom(account Account) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.accounts[account] < min(mostOfOne, mostQueued-t.queued)
+	return t.accounts[account] < min(mostOfOne, mostAwaited-t.awaited)
 }
 
-// await lets w wait for a place of a task. The waker is woken once, by wake. The first who waits may give others time to
-// come, so that one read serves them all.
+// await makes w wait for a place of a task. The waker is woken once, by wake. If w is the first who waits, the task runs only
+// after the time gather, so that one read serves others as well who come meanwhile.
 func (t *turns) await(of *task, w *waiter, at place, waker Waker, gather time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	had, waits := of.waiting[w]
-	if !waits || had.place != at {
-		t.tickets++
-		had = wish{turn: turn{place: at}, ticket: t.tickets}
-	}
-	had.waker = waker
-	of.waiting[w] = had
-	if waits {
+	if had := w.wish(of); had != nil {
+		had.waker = waker
+		of.move(had, at)
 		return
 	}
-	w.tasks = append(w.tasks, of)
-	isFirst := t.add(of, w.account)
+	isFirst := len(of.shares) == 0
+	made := &wish{turn: turn{place: at}, of: of, by: w, next: w.wishes, waker: waker}
+	w.wishes = made
+	t.add(made)
 	switch {
 	case of.busy:
-	case gather > 0 && len(of.waiting) == 1:
+	case gather > 0 && isFirst:
 		t.rest(of, gather)
-	case isFirst:
-		t.enqueue(of, w.account)
+	case made.share.isNew() && of.sole == nil:
+		t.enqueue(of, made.share)
 		t.begin()
 	}
 }
 
-// wake wakes those who wait for a place that was served. The others go on waiting.
-func (t *turns) wake(of *task, served func(place) bool) {
+// wake wakes those who wait for a place in [from, through] that was served. The others go on waiting.
+func (t *turns) wake(of *task, from, through uint64, served func(place) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for w, wish := range of.waiting {
-		if served(wish.place) {
-			t.remove(of, w)
-			w.tasks = slices.DeleteFunc(w.tasks, func(other *task) bool { return other == of })
-			wish.waker.Wake()
+	for w := range of.wishes.within(from, through) {
+		if served(w.place) {
+			t.remove(w)
+			w.waker.Wake()
 		}
 	}
 }
 
-// leave takes back every wish of w. A task that nobody waits for any more does not run, or is cancelled.
+// wakeAll wakes all who wait for a task.
+func (t *turns) wakeAll(of *task) { t.wake(of, 0, math.MaxUint64, anyPlace) }
+
+func anyPlace(place) bool { return true }
+
+// leave takes back every wish of w. If nobody waits for a task any more, it does not run, or is cancelled.
 func (t *turns) leave(w *waiter) {
 	for _, of := range t.withdraw(w) {
 		if of.left != nil {
@@ -165,9 +155,10 @@ func (t *turns) leave(w *waiter) {
 func (t *turns) withdraw(w *waiter) (left []*task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, of := range w.tasks {
-		t.remove(of, w)
-		if len(of.waiting) > 0 {
+	for w.wishes != nil {
+		of := w.wishes.of
+		t.remove(w.wishes)
+		if len(of.shares) > 0 {
 			continue
 		}
 		left = append(left, of)
@@ -176,7 +167,6 @@ func (t *turns) withdraw(w *waiter) (left []*task) {
 			of.cancel()
 		}
 	}
-	w.tasks = nil
 	return left
 }
 
@@ -184,17 +174,15 @@ func (t *turns) withdraw(w *waiter) (left []*task) {
 func (t *turns) isAwaited(of *task) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(of.waiting) > 0
+	return len(of.shares) > 0
 }
 
 // lowest returns the lowest place from a sequence on that somebody waits for, no higher than most.
 func (t *turns) lowest(of *task, from, most uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, wish := range of.waiting {
-		if wish.from >= from && wish.from < most {
-			most = wish.from
-		}
+	for w := range of.wishes.within(from, most) {
+		most = min(most, w.from)
 	}
 	return most
 }

@@ -45,7 +45,7 @@ func reading(t bridge.Turns, store any, takes time.Duration, ran *places) bridge
 		if ran != nil {
 			ran.add(from)
 		}
-		t.Wake(of, func(other uint64) bool { return other == from })
+		t.Wake(of, from, from)
 		return nil
 	})
 	return of
@@ -234,7 +234,24 @@ func TestPlacesOfATask(t *testing.T) {
 	})
 }
 
-// A failed read is repeated after a pause while somebody waits for it.
+// A waiter that has moved to another place waits anew there.
+func TestMovedWaiterWaitsAnew(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		var ran places
+		of := reading(turns, "CHAT", time.Second, &ran)
+		moved := bridge.NewWaiter(1)
+		turns.Await(of, moved, 50, bridge.NewSignal(), time.Millisecond)
+		turns.Await(of, bridge.NewWaiter(1), 40, bridge.NewSignal(), 0)
+		turns.Await(of, bridge.NewWaiter(1), 30, bridge.NewSignal(), 0)
+		turns.Await(of, moved, 20, bridge.NewSignal(), 0)
+		pass(time.Minute)
+		if want := []uint64{40, 30, 20}; !slices.Equal(ran.all, want) {
+			t.Errorf("read were %v, want %v", ran.all, want)
+		}
+	})
+}
+
+// A read that fails is tried again while somebody waits for it, after a pause.
 func TestTurnThatFails(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		tries := 0
@@ -256,30 +273,32 @@ func TestTurnThatFails(t *testing.T) {
 	})
 }
 
-// One account's waiting reads are limited, and others still have room.
+// An account has at most 4,096 places in lines, and all accounts together at most 65,536, as SECURITY.md says. While one account
+// has all that it may, others have room.
 func TestTurnsAreBounded(t *testing.T) {
+	const mostOfOne, mostOfAll = 1 << 12, 1 << 16
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var waiters []bridge.Waiter
-		ask := func(account bridge.Account) {
-			waiters = append(waiters, bridge.NewWaiter(account))
-			turns.Await(reading(turns, "CHAT", time.Hour, nil), waiters[len(waiters)-1], 1, bridge.NewSignal(), 0)
+		// fill makes an account wait until the account has no more room, and returns for how many tasks.
+		fill := func(account bridge.Account) (count int) {
+			for ; turns.HasRoom(account) && count <= mostOfOne+bridge.MostRunning; count++ {
+				waiters = append(waiters, bridge.NewWaiter(account))
+				turns.Await(reading(turns, "CHAT", time.Hour, nil), waiters[len(waiters)-1], 1, bridge.NewSignal(), 0)
+			}
+			return count
 		}
-		for turns.HasRoom(1) && len(waiters) < 1<<20 {
-			ask(1)
+		if n := fill(1); n < mostOfOne || n > mostOfOne+bridge.MostRunning || !turns.HasRoom(2) {
+			t.Fatalf("one account waits for %d tasks, and may wait for %d", n, mostOfOne)
 		}
-		if n := len(waiters); n < bridge.MostOfOne || n > bridge.MostOfOne+bridge.MostRunning || !turns.HasRoom(2) {
-			t.Errorf("%d wait of one account", n)
-		}
-		accounts := bridge.Account(2)
-		for ; turns.HasRoom(accounts) && accounts < 1000; accounts++ {
-			for range bridge.MostOfOne {
-				if turns.HasRoom(accounts) {
-					ask(accounts)
-				}
+		accounts := bridge.Account(1)
+		for fill(accounts+1) > 0 {
+			accounts++
+			if len(waiters) > mostOfAll+bridge.MostRunning {
+				t.Fatalf("%d accounts wait for %d tasks, and all together may wait for %d", accounts, len(waiters), mostOfAll)
 			}
 		}
-		if accounts < 16 || accounts == 1000 {
-			t.Errorf("%d accounts have filled all lines", accounts)
+		if accounts < 16 {
+			t.Errorf("%d accounts fill all lines", accounts)
 		}
 		for _, w := range waiters {
 			turns.Leave(w)
@@ -287,7 +306,53 @@ func TestTurnsAreBounded(t *testing.T) {
 	})
 }
 
-// Waiting in line costs the same for any length of the line.
+// A task that does not end by itself is ended: after 10 s, when nobody waits for it any more, and when the scheduler closes. Until then
+// it holds up the others of its account.
+func TestEndlessTasksAreEnded(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(turns bridge.Turns, w bridge.Waiter)
+		want time.Duration
+	}{
+		{"in time", func(bridge.Turns, bridge.Waiter) {}, 10 * time.Second},
+		{"nobody waits", func(turns bridge.Turns, w bridge.Waiter) { turns.Leave(w) }, 0},
+		{"closed", func(turns bridge.Turns, _ bridge.Waiter) { go turns.Close() }, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				turns := bridge.NewTurns()
+				ended, giveUp := make(chan time.Duration, 1), make(chan struct{})
+				begun := time.Now()
+				w := bridge.NewWaiter(1)
+				turns.Await(bridge.NewTask("CHAT", func(ctx context.Context, _ uint64) error {
+					select {
+					case <-ctx.Done():
+					case <-giveUp: // the test has failed, and is to end
+					}
+					select {
+					case ended <- time.Since(begun):
+					default: // a further run
+					}
+					return ctx.Err()
+				}), w, 1, bridge.NewSignal(), 0)
+				synctest.Wait()
+				test.end(turns, w)
+				select {
+				case took := <-ended:
+					if took != test.want {
+						t.Errorf("the task is ended after %v instead of %v", took, test.want)
+					}
+				case <-time.After(time.Hour):
+					t.Error("the task is not ended: it does not heed its context")
+				}
+				close(giveUp)
+				turns.Close()
+			})
+		})
+	}
+}
+
+// To stand in line costs the same, however many stand there.
 func BenchmarkAwait(b *testing.B) {
 	for _, standing := range []int{1000, 30_000} {
 		b.Run(fmt.Sprint("behind ", standing), func(b *testing.B) {

@@ -46,6 +46,10 @@ type Settings struct {
 	// Machine is what the system allows this process, whatever the settings say.
 	Machine Machine `ignored:"true"`
 
+	// EmbedFile is what Inspect has read of Embed.Config, so that the server is started with what was inspected. Inspect sets it, and
+	// knows its type; nil for none.
+	EmbedFile any `ignored:"true"`
+
 	set     map[string]bool // by name without the prefix
 	exposed []Exposure
 	hints   []string

@@ -18,6 +18,7 @@ import (
 // loses against a setting that the operator has set.
 type Config struct {
 	File   string            // a nats-server configuration file; "" for none
+	Parsed *File             // File, if it was read already; nil to read it
 	Listen Setting[string]   // host:port; port 0 for any free port; "" for no listener
 	Dir    Setting[string]   // the folder that JetStream keeps its files in
 	Sync   Setting[Interval] // how much a crash of the operating system may lose
@@ -103,12 +104,9 @@ func (c Config) judge(o *server.Options) error {
 
 // read puts the file and the settings together.
 func (c Config) read() (*server.Options, error) {
-	o := &server.Options{}
-	if c.File != "" {
-		var err error
-		if o, err = server.ProcessConfigFile(c.File); err != nil {
-			return nil, fmt.Errorf("TAILWATER_EMBED_CONFIG: %w", err)
-		}
+	o, err := c.parse()
+	if err != nil {
+		return nil, err
 	}
 	o.NoSigs = true // this process handles its own signals
 	o.JetStream = true
@@ -137,6 +135,33 @@ func (c Config) read() (*server.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// File is a nats-server configuration file, as it was read once.
+type File struct{ options *server.Options }
+
+// ReadFile reads a nats-server configuration file.
+func ReadFile(path string) (*File, error) {
+	o, err := server.ProcessConfigFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("TAILWATER_EMBED_CONFIG: %w", err)
+	}
+	return &File{o}, nil
+}
+
+// parse returns the options of the file alone, which the caller may change.
+func (c Config) parse() (*server.Options, error) {
+	switch {
+	case c.File == "":
+		return &server.Options{}, nil
+	case c.Parsed != nil:
+		return c.Parsed.options.Clone(), nil
+	}
+	file, err := ReadFile(c.File)
+	if err != nil {
+		return nil, err
+	}
+	return file.options, nil
 }
 
 // What a stream may hold in memory before it has stored it. Publishers that wait for no acknowledgement, such as nats pub,

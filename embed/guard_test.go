@@ -159,8 +159,12 @@ func TestGuardWithoutListener(t *testing.T) {
 	config := guarded(usual(t))
 	config.Listen = set("")
 	server := start(t, config)
+	left, err := filepath.Glob(filepath.Join(dirOf(config), "tailwater-*.json"))
+	if err != nil || len(left) > 1 { // the ledger
+		t.Errorf("there is %v, %v", left, err)
+	}
 	if !server.IsGuarded() || server.PublisherContext()+server.AdminContext() != "" {
-		t.Error("there are credentials that nobody can use")
+		t.Fatal("there are credentials that nobody can use")
 	}
 	conn, err := server.DialOwn()
 	if err != nil {

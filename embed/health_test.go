@@ -3,6 +3,8 @@ package embed_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -176,12 +178,57 @@ func TestBrokenStoreIsStopped(t *testing.T) {
 	}
 	mend, acknowledged := breakStore(t, config, server, streams)
 	stop(t, server)
+	isNotedAsBroken(t, config)
 	mend()
 	server = startLogged(t, config, log)
 	isWhole(t, server, js(t, own(t, server)), acknowledged, log)
 }
 
-// Restarts in a row become rarer, and end. A failure after a long calm starts a new row.
+// isNotedAsBroken checks that the ledger does not say that the files of the streams hold all that was done: a later start would take
+// what they lack for damage.
+func isNotedAsBroken(t *testing.T, config embed.Config) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dirOf(config), "tailwater-streams.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ledger struct {
+		Clean   *bool
+		Streams map[string]any
+	}
+	if err := json.Unmarshal(text, &ledger); err != nil || ledger.Clean == nil || *ledger.Clean || len(ledger.Streams) != 1 {
+		t.Errorf("the ledger of a broken store says %s, %v", text, err)
+	}
+}
+
+// A server that cannot be started anew says why, and takes nothing for damage when it is started later.
+func TestBrokenStoreCannotBeStartedAnew(t *testing.T) {
+	t.Parallel()
+	config, log := usual(t), new(sharedLog)
+	server, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams := js(t, own(t, server))
+	if _, err := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000}); err != nil {
+		t.Fatal(err)
+	}
+	mend, acknowledged := breakStore(t, config, server, streams)
+	// A start first puts back the files of a start that was cut short. A file is where a folder of these is to be.
+	kept, obstacle := filepath.Join(dirOf(config), "tailwater-kept"), filepath.Join(dirOf(config), "jetstream", "obstacle")
+	if err := errors.Join(os.WriteFile(obstacle, nil, 0o600), os.MkdirAll(filepath.Join(kept, "obstacle"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	mend()
+	eventually(t, "the problem is why it cannot be started anew", func() bool { return strings.Contains(server.Problem(), "put the files of streams back") })
+	isNotedAsBroken(t, config)
+	stop(t, server)
+	remove(t, obstacle)
+	server = startLogged(t, config, log)
+	isWhole(t, server, js(t, own(t, server)), acknowledged, log)
+}
+
+// The server is started anew less and less often in a row, and not for ever. What comes after a long calm is no row.
 func TestAttempts(t *testing.T) {
 	var tries embed.Attempts
 	now := time.Now()

@@ -1,48 +1,13 @@
 package embed_test
 
 import (
-	"errors"
 	"testing"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
 
-// opened returns how often a file is opened while do runs.
-func opened(t *testing.T, path string, do func()) (count int) {
-	t.Helper()
-	watch, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(watch)
-	// Two equal events that follow each other are reported as one. An open and a close are not equal.
-	if _, err := unix.InotifyAddWatch(watch, path, unix.IN_OPEN|unix.IN_CLOSE); err != nil {
-		t.Fatal(err)
-	}
-	do()
-	events := make([]byte, 4096)
-	for {
-		n, err := unix.Read(watch, events)
-		if errors.Is(err, unix.EAGAIN) {
-			return count
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for at := 0; at < n; {
-			event := (*unix.InotifyEvent)(unsafe.Pointer(&events[at]))
-			if event.Mask&unix.IN_OPEN != 0 {
-				count++
-			}
-			at += unix.SizeofInotifyEvent + int(event.Len)
-		}
-	}
-}
-
-// The bytes that are judged are the bytes that are applied: a file that changes between two reads could escape judgement.
+// A file is judged and applied as it was read once. A file that changes between two readings would be applied without having been judged.
 func TestFileIsReadOnce(t *testing.T) {
 	for name, text := range map[string]string{
 		"guarded": "max_payload: 2MB\n",
@@ -50,7 +15,7 @@ func TestFileIsReadOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := guarded(withFile(t, text))
-			if n := opened(t, config.File, func() {
+			if n := bridgetest.Reads(t, config.File, func() {
 				if _, err := config.Listeners(); err != nil {
 					t.Error(err)
 				}
@@ -58,10 +23,10 @@ func TestFileIsReadOnce(t *testing.T) {
 				t.Errorf("Listeners reads the file %d times", n)
 			}
 			var server *embed.Server
-			if n := opened(t, config.File, func() { server = start(t, config) }); n != 1 {
+			if n := bridgetest.Reads(t, config.File, func() { server = start(t, config) }); n != 1 {
 				t.Errorf("Start reads the file %d times", n)
 			}
-			if n := opened(t, config.File, func() {
+			if n := bridgetest.Reads(t, config.File, func() {
 				if err := server.Reload(); err != nil {
 					t.Error(err)
 				}

@@ -83,10 +83,12 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	return server, nil
 }
 
-// prepare reads the file, and returns the configuration with the bridge's logins, and the options that the file describes.
+// prepare returns the options of the configuration, and the configuration for reloads: with the bridge's logins, and without a file that was
+// read already.
 func (c Config) prepare() (Config, *server.Options, error) {
 	c.own = &server.User{Password: rand.Text()}
 	options, err := c.options()
+	c.Parsed = nil
 	if err != nil || !c.guards(options) {
 		return c, options, err
 	}

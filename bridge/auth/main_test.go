@@ -11,7 +11,7 @@ import (
 func TestMain(m *testing.M) {
 	secrets.Plant(secret, ticketSecret, "swordfish")
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		bridgetest.RemoveNATSServer()
+		bridgetest.RemoveBinaries()
 		secrets.Exit(code)
 	}))
 }

@@ -3,13 +3,9 @@ package bridgetest
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 )
@@ -24,32 +20,7 @@ type NATSServer struct {
 	exited chan struct{}
 }
 
-// natsServerFolder holds the binary after a test has asked for it.
-var natsServerFolder string
-
-// natsServerBinary builds the server of go.mod once for each test binary.
-var natsServerBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "tailwater-nats-server-")
-	if err != nil {
-		return "", err
-	}
-	natsServerFolder = dir
-	binary := filepath.Join(dir, "nats-server")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/nats-io/nats-server/v2").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build nats-server: %w: %s", err, out)
-	}
-	return binary, nil
-})
-
-// RemoveNATSServer deletes the binary that StartNATSServer has built, if any. TestMain calls it after the tests.
-func RemoveNATSServer() {
-	if natsServerFolder != "" {
-		_ = os.RemoveAll(natsServerFolder)
-	}
-}
-
-// StartNATSServer starts a server with these arguments and waits until it listens. The end of the test kills it.
+// StartNATSServer starts a server with further arguments and waits until it listens. The test's end kills it.
 func StartNATSServer(t testing.TB, args ...string) *NATSServer {
 	t.Helper()
 	s := &NATSServer{Port: freePort(t), dir: t.TempDir(), args: args}

@@ -125,6 +125,10 @@ var problems = []struct {
 		detail: "NATS does not allow this bridge to publish there; the operator has to allow it on the NATS server",
 	},
 	{
+		is: bridge.ErrBroken, status: http.StatusServiceUnavailable, slug: "store-broken", title: "NATS cannot store messages",
+		detail: "the NATS server cannot store messages now; its operator finds the reason in its log, and if it is embedded in this bridge at /readyz of ADMIN_LISTEN. Try again in a moment: a message with an Idempotency-Key is stored once, however often it is sent", retry: 2 * time.Second,
+	},
+	{
 		is: bridge.ErrUnavailable, status: http.StatusServiceUnavailable, slug: "unavailable", title: "NATS is not reachable",
 		detail: "NATS did not answer in time; try again in a moment. A message with an Idempotency-Key is stored once, however often it is sent", retry: 2 * time.Second,
 	},

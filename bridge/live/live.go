@@ -58,15 +58,27 @@ func Open(nc *nats.Conn, options Options) (*Bridge, error) {
 		return nil, fmt.Errorf("open a bridge: %w", err)
 	}
 	b := &Bridge{options: options, done: make(chan struct{})}
-	for _, open := range []func() error{b.openSource, b.openOwn, b.openConnections, b.openTokens} {
-		if err := open(); err != nil {
-			b.Close()
-			return nil, fmt.Errorf("open a bridge: %w", err)
-		}
+	if err := b.open(); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("open a bridge: %w", err)
 	}
-	b.openAPI()
 	b.running.Go(b.watch)
 	return b, nil
+}
+
+func (b *Bridge) open() error {
+	if err := b.openSource(); err != nil {
+		return err
+	}
+	if err := b.openOwn(); err != nil {
+		return err
+	}
+	b.openConnections()
+	if err := b.openTokens(); err != nil {
+		return err
+	}
+	b.openAPI()
+	return nil
 }
 
 func (b *Bridge) openSource() (err error) {
@@ -79,7 +91,7 @@ func (b *Bridge) openSource() (err error) {
 	return err
 }
 
-func (b *Bridge) openConnections() error {
+func (b *Bridge) openConnections() {
 	limits := b.options.Limits
 	b.hub = bridge.NewHub(b.source, linger, b.divide().feeds())
 	b.outlet = outlet.New(outlet.Config{
@@ -89,7 +101,6 @@ func (b *Bridge) openConnections() error {
 	b.places = outlet.NewPlaces(outlet.Room{
 		All: limits.Connections, Each: limits.PerAddress, Proxies: b.options.Proxies, Log: b.options.Log,
 	})
-	return nil
 }
 
 // openTokens starts to check tokens, if they are accepted.

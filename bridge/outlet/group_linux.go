@@ -69,7 +69,7 @@ func (l *loop) gather(s *socket) {
 }
 
 func (g *group) add(s *socket) {
-	s.group, s.index = g, len(g.members)
+	s.group, s.index = g, int32(len(g.members))
 	g.members = append(g.members, s)
 }
 

@@ -163,7 +163,7 @@ func (c crowds) Less(i, j int) bool {
 	if a.waiting.Len() != b.waiting.Len() {
 		return a.waiting.Len() > b.waiting.Len()
 	}
-	return a.oldest().since < b.oldest().since
+	return a.oldest().waits.since < b.oldest().waits.since
 }
 
 func (c crowds) Swap(i, j int) {

@@ -8,25 +8,30 @@ import (
 	"time"
 )
 
-// place is a socket's. Its fields belong to the lock of all places.
+// place is a socket's. Its fields belong to the lock of all places. There are as many as sockets, so it is small.
 type place struct {
 	all     *Places
 	network *network   // the narrowest of its peer
 	conn    *stallConn // nil when an event loop has the socket
-	isFree  bool       // the socket is closed, or is being
-	isTold  bool       // it is open only for its client to read the last answer
+	waits   *waiting   // nil while it is not the client's turn
 
-	answering int              // requests whose clients wait for us; an event loop's counts as one
-	asked     int              // requests that took a place
-	since     time.Duration    // when it began to wait, after the places were made
-	waits     [4]*list.Element // in the network and each that it is part of; none while it does not wait
+	answering int32 // requests whose clients wait for us; an event loop's counts as one
+	asked     int32 // requests that took a place
+	isFree    bool  // the socket is closed, or is being
+	isTold    bool  // it is open only for its client to read the last answer
+}
+
+// waiting says how a socket waits for its client.
+type waiting struct {
+	since time.Duration    // when it began, after the places were made
+	in    [4]*list.Element // of the network and each that it is part of
 }
 
 // wait begins the client's turn.
 func (s *place) wait() {
-	s.since = s.all.now()
+	s.waits = &waiting{since: s.all.now()}
 	for i, n := 0, s.network; n != nil; i, n = i+1, n.within {
-		s.waits[i] = n.waiting.PushBack(s)
+		s.waits.in[i] = n.waiting.PushBack(s)
 		if n.within == &s.all.all {
 			s.all.crowds.changed(n)
 		}
@@ -35,16 +40,16 @@ func (s *place) wait() {
 
 // goOn ends the client's turn.
 func (s *place) goOn() {
-	if s.waits[0] == nil {
+	if s.waits == nil {
 		return
 	}
 	for i, n := 0, s.network; n != nil; i, n = i+1, n.within {
-		n.waiting.Remove(s.waits[i])
-		s.waits[i] = nil
+		n.waiting.Remove(s.waits.in[i])
 		if n.within == &s.all.all {
 			s.all.crowds.changed(n)
 		}
 	}
+	s.waits = nil
 }
 
 // free gives the place back, and what the socket's requests have beside it. It may be called again.
@@ -54,7 +59,7 @@ func (s *place) free() {
 	}
 	s.isFree = true
 	s.goOn()
-	s.network.hold(-max(1, s.asked))
+	s.network.hold(-int(max(1, s.asked)))
 	s.all.forget(s.network)
 }
 
@@ -96,7 +101,7 @@ func (s *place) asks(all bool) (t *turn, isOpen bool) {
 	switch {
 	case all:
 		t.begin()
-	case s.waits[0] != nil: // anew: it did say something
+	case s.waits != nil: // anew: it did say something
 		s.goOn()
 		s.wait()
 	}
@@ -129,7 +134,7 @@ func (t *turn) end() {
 	if !t.ours {
 		return
 	}
-	if s.answering--; s.answering == 0 && !s.isFree && s.waits[0] == nil {
+	if s.answering--; s.answering == 0 && !s.isFree && s.waits == nil {
 		s.wait()
 	}
 }

@@ -155,7 +155,7 @@ func (p *Places) Told(ctx context.Context) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.answering == 1 && s.waits[0] == nil && !s.isFree {
+	if s.answering == 1 && s.waits == nil && !s.isFree {
 		s.isTold = true
 		s.wait()
 	}

@@ -43,7 +43,7 @@ func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []
 		if oldest == nil || oldest == fresh {
 			return out, n, 0
 		}
-		if age := p.now() - oldest.since; age < least {
+		if age := p.now() - oldest.waits.since; age < least {
 			return out, n, least - age
 		}
 		out = append(out, p.letGo(oldest))

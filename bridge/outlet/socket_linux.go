@@ -19,27 +19,27 @@ const (
 	goodbye = time.Second
 )
 
-// socket is a connection that was taken over. Everything but queued belongs to the loop's goroutine.
+// socket is a connection that was taken over. All but queued belongs to the loop's goroutine. The order of the fields leaves no
+// room between them.
 type socket struct {
 	loop *loop
 	taken
 	generation int32 // 0 before it is watched
 	queued     bool
 	state      state
+	chunked    bool // the body consists of chunks, of which the last is never sent
+	alone      bool // it is the one of its feed in loop.alone
 	reader     *bridge.Reader
-	revoked    func() bool // nil if the token cannot be revoked
-	expires    time.Time   // when the caller's token expires, by the system clock; the zero value for never
-	isRevoked  bool
+	revoked    func() bool // nil where it cannot be
+	expires    time.Time   // when the caller's token does, by the clock on the wall; the zero value for never
 	ended      func()
 
-	group *group // the group that writes for it; nil if it is not in one
-	index int    // in the group
-	alone bool   // it is in loop.alone
+	group *group // whose frames it is given; nil while it is not level with others
+	index int32  // in the group
 
-	first   []byte   // the head of the response, until it is written
-	chunked bool     // the body consists of chunks; the last is never sent
-	room    int      // how many bytes of frames the next write may have
-	rest    [][]byte // data that the socket has not accepted; written before anything else
+	room  int32    // the most bytes of frames in the next write
+	first []byte   // the head of the response, until it is written
+	rest  [][]byte // data that the socket has not accepted; written before anything else
 
 	timer  timer
 	wrote  time.Duration // time of the last write
@@ -74,7 +74,7 @@ func (s *socket) turn() {
 			return
 		}
 		own := s.preamble(l.batch[:0])
-		l.batch = s.reader.Next(own, s.room, s)
+		l.batch = s.reader.Next(own, int(s.room), s)
 		n := len(l.batch) - len(own)
 		if n > 0 || s.first != nil {
 			packet := l.pack(s.first, l.batch...)
@@ -207,7 +207,7 @@ func (s *socket) look() {
 	case s.state == stateTold && l.now >= s.wrote+config.Parting:
 		s.finish()
 	case s.state == stateOpen && (l.now >= s.until || s.expired()):
-		s.end()
+		s.end(s.why())
 	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
 		if s.write(l.pack(nil, s.reader.Framing().Heartbeat())) {
 			s.takesNothing() // from now on, unless it is acknowledged
@@ -252,16 +252,15 @@ func (s *socket) drain() {
 // recheck ends the connection at once if its caller's token was revoked.
 func (s *socket) recheck() {
 	if s.state == stateOpen && s.revoked != nil && s.revoked() {
-		s.isRevoked = true
-		s.end()
+		s.end(endAuth)
 		s.set()
 	}
 }
 
-// end tells the client that the server ends the connection, and why.
-func (s *socket) end() {
+// end tells the client that the server ends the connection, and the reason.
+func (s *socket) end(reason string) {
 	l := s.loop
-	s.reason = s.why()
+	s.reason = reason
 	s.leave()
 	s.state = stateEnding
 	last := s.reader.Framing().Close(s.reason, l.outlet.retry())
@@ -289,7 +288,7 @@ func (s *socket) expired() bool {
 
 // why returns the reason for which the server ends the connection.
 func (s *socket) why() string {
-	if s.isRevoked || s.expired() {
+	if s.expired() {
 		return endAuth
 	}
 	if s.loop.outlet.isDraining() {

@@ -63,7 +63,8 @@ func (e *explanation) inspect(h *Holding, s *stream) {
 	case config.Retention == jetstream.InterestPolicy:
 		e.find(h, h.Why, edit("--retention=limits"))
 	case config.NoAck:
-		e.find(h, h.Why, e.acknowledge(config, h.Filter))
+		remedy, warning := e.acknowledge(config, h.Filter)
+		e.find(h, h.Why+warning, remedy)
 	case config.SubjectTransform != nil:
 		e.find(h, h.Why, edit("--no-transform"))
 	}
@@ -85,9 +86,10 @@ func (e *explanation) inspect(h *Holding, s *stream) {
 	}
 }
 
-// acknowledge says how a stream comes to acknowledge. JetStream refuses that to one on subjects of NATS itself, so it gives
-// them up: first, because it would acknowledge the very request, which the nats tool takes for a wrong answer.
-func (e *explanation) acknowledge(config *jetstream.StreamConfig, filter bridge.Subject) string {
+// acknowledge returns the command that makes a stream acknowledge, and what to expect of the command. JetStream refuses to let a stream on
+// subjects of NATS itself acknowledge, so the stream gives these subjects up. It does so first: otherwise it would acknowledge the very
+// request, which the nats tool takes for a wrong answer.
+func (e *explanation) acknowledge(config *jetstream.StreamConfig, filter bridge.Subject) (remedy, warning string) {
 	var subjects []string
 	isCovered := false
 	for _, s := range config.Subjects {
@@ -97,13 +99,14 @@ func (e *explanation) acknowledge(config *jetstream.StreamConfig, filter bridge.
 		}
 	}
 	if len(subjects) == len(config.Subjects) {
-		return e.table.api.edit(config.Name, "--ack")
+		return e.table.api.edit(config.Name, "--ack"), ""
 	}
 	if !isCovered {
 		subjects = append(subjects, string(filter))
 	}
 	if flag, ok := subjectsFlag(subjects); ok {
-		return e.table.api.edit(config.Name, flag) + " && " + e.table.api.edit(config.Name, "--ack")
+		return e.table.api.edit(config.Name, flag) + " && " + e.table.api.edit(config.Name, "--ack"),
+			"; if nats then reports an invalid response, the change is made nevertheless: the stream has stored the request, and acknowledged it"
 	}
-	return "let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge"
+	return "let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge", ""
 }

@@ -25,7 +25,7 @@ const patience = 30 * time.Second
 func TestMain(m *testing.M) {
 	secrets.Plant("swordfish") // everybody's password at NATS, which stands in URLs
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		bridgetest.RemoveNATSServer()
+		bridgetest.RemoveBinaries()
 		secrets.Exit(code)
 	}))
 }

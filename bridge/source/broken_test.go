@@ -19,7 +19,7 @@ func TestPublishToABrokenStore(t *testing.T) {
 	var broken atomic.Bool
 	b := newBedWith(t, dial, source.Config{IsBroken: broken.Load}, quiet)
 	broken.Store(true)
-	if err := b.post(within(t, patience), "chat.a", nil, nil); !errors.Is(err, bridge.ErrUnavailable) {
+	if err := b.post(within(t, patience), "chat.a", nil, nil); !errors.Is(err, bridge.ErrBroken) || !errors.Is(err, bridge.ErrUnavailable) {
 		t.Errorf("a message for a broken store: %v", err)
 	}
 	if err := b.post(within(t, patience), "news.a", nil, nil); err != nil {

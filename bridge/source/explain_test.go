@@ -94,7 +94,7 @@ func TestExplainStreamOnEverything(t *testing.T) {
 	makeStream(t, b.js, jetstream.StreamConfig{Name: "ALL", Subjects: []string{">"}, NoAck: true, MaxMsgs: 10, AllowDirect: true})
 	eventually(t, "the table knows the stream", func() bool { return b.Epoch("ALL") != "" })
 	h := explain(t, b.Table, "chat.>")[0]
-	if len(h.Findings) != 1 {
+	if len(h.Findings) != 1 || !strings.Contains(h.Findings[0].Problem, "invalid response") {
 		t.Fatalf("got %+v", h)
 	}
 	if out, err := runCommand(t, process, h.Findings[0].Remedy); err != nil && !strings.Contains(out, "server response is not a valid") {

@@ -14,7 +14,7 @@ import (
 // Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
 // server has taken it. ctx must have a deadline. header may be nil; its names are sent as they are spelled. The error wraps
 // bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrSubjectFull, bridge.ErrSealed, bridge.ErrUnfit, bridge.ErrKeyUsed,
-// bridge.ErrRefused or bridge.ErrUnavailable. After the last the message may still have arrived: the connection can break between the
+// bridge.ErrRefused or bridge.ErrUnavailable, and with it bridge.ErrBroken. After the last two the message may still have arrived: the connection can break between the
 // two. Sent again with the same Nats-Msg-Id, it is stored once.
 func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	receipt, err := s.publish(ctx, subject, &nats.Msg{Subject: string(subject), Header: header, Data: data})
@@ -68,8 +68,8 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		return bridge.Receipt{}, fmt.Errorf("%w: the subject is so long that NATS cannot acknowledge a message on it", bridge.ErrTooLarge)
 	}
 	name := holding.name()
-	if s.isBroken != nil && s.isBroken() {
-		return bridge.Receipt{}, fmt.Errorf("%w: the store of the stream %s is broken", bridge.ErrUnavailable, name)
+	if s.isBroken() {
+		return bridge.Receipt{}, errBroken(name)
 	}
 	answered := s.silence.ask(name)
 	ack, err := s.acks.publish(ctx, s.conn, s.refused, name, msg)
@@ -79,6 +79,8 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		return bridge.Receipt{}, err
 	case errors.Is(err, bridge.ErrRefused):
 		return bridge.Receipt{}, err
+	case err != nil && s.isBroken(): // since the message was sent
+		return bridge.Receipt{}, errBroken(name)
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: no acknowledgement from the stream %s: %w", bridge.ErrUnavailable, name, err)
 	case ack.none:
@@ -96,6 +98,10 @@ func (s *Source) store(ctx context.Context, holding *stream, msg *nats.Msg) (bri
 		receipt.Position.Epoch = holding.epoch
 	}
 	return receipt, nil
+}
+
+func errBroken(stream string) error {
+	return fmt.Errorf("%w: the stream %s", bridge.ErrBroken, stream)
 }
 
 // checkDuplicate makes sure that what a stream takes a message for is that message. It looks at the Nats-Msg-Id alone: the

@@ -45,6 +45,8 @@ func rejected(stream string, refusal *jetstream.APIError) error {
 	}
 	switch {
 	case kind != nil:
+	case refusal.ErrorCode == storeFailed: // writing it to a file, as on a full disk
+		kind = bridge.ErrBroken
 	case refusal.Code >= 400 && refusal.Code < 500 && !passing[refusal.Code]:
 		kind = bridge.ErrUnfit
 	default:

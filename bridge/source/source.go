@@ -119,6 +119,9 @@ func (c Config) newStream(info jetstream.StreamInfo) *stream {
 // Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
 // delay; an error means that the settings cannot work, such as credentials that cannot be read.
 func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
+	if config.IsBroken == nil {
+		config.IsBroken = func() bool { return false }
+	}
 	s := &Source{
 		log:           log,
 		isBroken:      config.IsBroken,

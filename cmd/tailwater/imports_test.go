@@ -28,6 +28,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"web":                       nil,
 		"cmd/tailwater/node":        rooms,
 		"cmd/tailwater/check":       append([]string{"cmd/tailwater/node"}, rooms...),
+		"cmd/tailwater/nodetest":    append([]string{"cmd/tailwater/node"}, rooms...),
 		"cmd/tailwater/e2e/clients": nil,
 		"cmd/compare":               {"bridge/load"},
 		"cmd/compare/byhand":        nil,

@@ -6,24 +6,11 @@ import (
 
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/cmd/tailwater/check"
-	"github.com/tailwater/tailwater/cmd/tailwater/node"
-	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
 )
 
-func loadSettings(t testing.TB, set map[string]string) *configs.Settings {
-	t.Helper()
-	for name, value := range set {
-		t.Setenv(configs.Prefix+"_"+name, value)
-	}
-	loaded, err := configs.Load("", node.Inspect)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return loaded
-}
-
 func TestHoldings(t *testing.T) {
-	s := loadSettings(t, map[string]string{
+	s := nodetest.Settings(t, map[string]string{
 		"NATS_URL":            "nats://127.0.0.1:1",
 		"ROUTES":              "/chat/{room}=chat.{room},/work/{x}=größe.{x},/config/{key...}=$KV.config.{key}",
 		"ANONYMOUS_SUBSCRIBE": "chat.>,time.>,part.>,log.a",
@@ -72,7 +59,7 @@ History
 
 // A filter of several routes has a line for each, and its findings are printed once.
 func TestHoldingsOfOneFilter(t *testing.T) {
-	s := loadSettings(t, map[string]string{
+	s := nodetest.Settings(t, map[string]string{
 		"NATS_URL": "nats://127.0.0.1:1", "ROUTES": "/a=news,/b=news", "ANONYMOUS_SUBSCRIBE": "news", "HISTORY": "news",
 	})
 	if got := check.Filters(s); len(got) != 1 || got[0] != "news" {

@@ -21,6 +21,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
 )
 
 // signedIn are settings with everything that has to do with tokens, over what is given.
@@ -311,7 +312,7 @@ func TestSignInWithoutNATS(t *testing.T) {
 // Neither secrets nor tokens nor tickets are ever logged, at whatever level, nor told by an answer.
 func TestTokensAreNotLogged(t *testing.T) {
 	var said lockedBuffer
-	loaded := loadSettings(t, signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}))
+	loaded := nodetest.Settings(t, signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}))
 	opened, err := node.Open(loaded, slog.New(secrets.Log(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	if err != nil {
 		t.Fatal(err)

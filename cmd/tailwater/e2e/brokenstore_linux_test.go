@@ -22,6 +22,7 @@ type numbered struct {
 	client       http.Client
 	next         int
 	acknowledged []int
+	answered     string // the body of the last answer
 }
 
 func newNumbered(t *testing.T, url string) *numbered {
@@ -39,9 +40,11 @@ func (n *numbered) post() *http.Response {
 		n.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+	said, err := io.ReadAll(response.Body)
+	if err != nil {
 		n.t.Fatal(err)
 	}
+	n.answered = string(said)
 	if response.StatusCode == http.StatusCreated {
 		n.acknowledged = append(n.acknowledged, n.next)
 	}
@@ -61,6 +64,7 @@ func (n *numbered) postUntilRefused() {
 	if response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
 		n.t.Fatalf("a broken store is told as %s, %v", response.Status, response.Header)
 	}
+	wantAll(n.t, "the answer", n.answered, "#store-broken", "cannot store", "/readyz")
 }
 
 // expectAll reads until the newest message that was acknowledged. All must be there, once and in order; one that was not acknowledged

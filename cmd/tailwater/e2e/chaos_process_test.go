@@ -58,7 +58,7 @@ func startBridge(t *testing.T, s settings) *chaosBridge {
 // start returns when the bridge takes connections.
 func (b *chaosBridge) start() {
 	b.t.Helper()
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ const (
 // run runs the command until it ends, by itself or because it is interrupted when ctx ends, and returns its exit code.
 func run(t *testing.T, ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	t.Helper()
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}

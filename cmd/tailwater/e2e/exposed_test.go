@@ -19,7 +19,7 @@ import (
 // ends runs the binary, which is to end by itself, and returns its exit code and what it says.
 func ends(t *testing.T, s settings, args ...string) (code int, says string) {
 	t.Helper()
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -143,7 +144,18 @@ func storeCanaries(t *testing.T, conn *nats.Conn) {
 	sing(t, conn, before)
 }
 
-// watchMisplaced gives the subjects on which strangers have published what they may not.
+// commands reports whether a message has a header that a bridge passes on from no request.
+func commands(header nats.Header) bool {
+	for name, values := range header {
+		isKey := name == "Nats-Msg-Id" && strings.HasPrefix(values[0], "tailwater-key.")
+		if !isKey && name != "Tailwater-Event" && name != "traceparent" {
+			return true
+		}
+	}
+	return false
+}
+
+// watchMisplaced returns what strangers have published where they may not, or with headers that they may not send.
 func watchMisplaced(t *testing.T, conn *nats.Conn, strangers []stranger) func() []string {
 	t.Helper()
 	var mu sync.Mutex
@@ -151,12 +163,12 @@ func watchMisplaced(t *testing.T, conn *nats.Conn, strangers []stranger) func() 
 	_, err := conn.Subscribe(">", func(m *nats.Msg) {
 		// What consumers deliver comes on inboxes of the bridge's own.
 		isDelivered := strings.HasPrefix(m.Subject, "_INBOX") && !strings.HasPrefix(m.Subject, "_INBOX.canary.")
-		if body := string(m.Data); isDelivered || !strings.HasPrefix(body, planted[:5]) || mayWrite(strangers, body, m.Subject) {
+		if body := string(m.Data); isDelivered || !strings.HasPrefix(body, planted[:5]) || mayWrite(strangers, body, m.Subject) && !commands(m.Header) {
 			return
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		found = append(found, m.Subject+": "+string(m.Data))
+		found = append(found, fmt.Sprint(m.Subject, " ", m.Header, ": ", string(m.Data)))
 	})
 	if err == nil {
 		err = conn.Flush()

@@ -7,8 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,16 +17,14 @@ import (
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
 	"github.com/tailwater/tailwater/configs"
 )
 
 func TestMain(m *testing.M) {
 	secrets.Plant(tokenSecret, ticketSecret, natsPassword, plantedQuery)
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		bridgetest.RemoveNATSServer()
-		if path, err := binary(); err == nil {
-			_ = os.RemoveAll(filepath.Dir(path))
-		}
+		bridgetest.RemoveBinaries()
 		secrets.Exit(code)
 	}))
 }
@@ -127,23 +123,11 @@ func openNode(t testing.TB, s settings) (*node.Node, error) {
 
 func openLogged(t testing.TB, s settings, log io.Writer) (*node.Node, error) {
 	t.Helper()
-	opened, err := node.Open(loadSettings(t, withDefaults(t, s)), newTestLog(log))
+	opened, err := node.Open(nodetest.Settings(t, withDefaults(t, s)), newTestLog(log))
 	if err != nil {
 		secrets.Overhear(err.Error())
 	}
 	return opened, err
-}
-
-func loadSettings(t testing.TB, s settings) *configs.Settings {
-	t.Helper()
-	for name, value := range s {
-		t.Setenv(configs.Prefix+"_"+name, value)
-	}
-	loaded, err := configs.Load("", node.Inspect)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return loaded
 }
 
 // withDefaults adds free ports and a temporary folder.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -250,7 +251,7 @@ func (w *wall) furnish(t *testing.T, user string, s settings) jetstream.JetStrea
 // settings gives those of a bridge that signs in as a user.
 func (w *wall) settings(t *testing.T, user string) *configs.Settings {
 	t.Helper()
-	return loadSettings(t, settings{
+	return nodetest.Settings(t, settings{
 		"NATS_URL": w.url(user), "HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "10ms",
 	})
 }

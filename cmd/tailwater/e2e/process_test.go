@@ -8,28 +8,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
-
-// folder is the one of these tests, wherever a test changes to.
-var folder, errFolder = os.Getwd()
-
-// binary builds the command as a user gets it.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "tailwater-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "tailwater")
-	build := exec.Command("go", "build", "-o", path, "..")
-	build.Dir = folder
-	return path, errors.Join(errFolder, build.Run())
-})
 
 // process is `tailwater` as a process of its own.
 type process struct {
@@ -58,7 +44,7 @@ func limited(descriptors int, command ...string) *exec.Cmd {
 
 func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...string) *process {
 	t.Helper()
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}

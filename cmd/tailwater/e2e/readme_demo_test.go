@@ -22,7 +22,7 @@ func TestReadmeDemo(t *testing.T) {
 			t.Skip(err)
 		}
 	}
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}

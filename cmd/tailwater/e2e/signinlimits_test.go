@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // A token whose exp is in milliseconds is good for 50,000 years, and nothing that is told of it can say so.
@@ -45,7 +47,7 @@ func TestTokensThatAreGoodForTooLong(t *testing.T) {
 // What the environment names as a proxy was set for other programs, and would choose which keys are trusted.
 func TestKeySetIsNotReadThroughProxiesOfTheEnvironment(t *testing.T) {
 	t.Parallel()
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}

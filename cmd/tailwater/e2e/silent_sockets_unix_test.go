@@ -175,7 +175,7 @@ func TestConnectionsAreHeldBelowDescriptors(t *testing.T) {
 		if connections != "" {
 			env = append(env, "TAILWATER_LIMIT_CONNECTIONS="+connections)
 		}
-		path, err := binary()
+		path, err := bridgetest.Tailwater()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -151,8 +151,10 @@ func Embedded(settings *configs.Settings) (embed.Config, error) {
 
 // EmbedConfig returns that server without the bridge's credentials.
 func EmbedConfig(settings *configs.Settings) embed.Config {
+	file, _ := settings.EmbedFile.(*embed.File)
 	return embed.Config{
 		File:       settings.Embed.Config,
+		Parsed:     file,
 		Listen:     embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
 		Dir:        embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
 		Sync:       embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},

@@ -8,20 +8,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
-	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
 )
-
-func loadSettings(t testing.TB, set map[string]string) *configs.Settings {
-	t.Helper()
-	for name, value := range set {
-		t.Setenv(configs.Prefix+"_"+name, value)
-	}
-	loaded, err := configs.Load("", node.Inspect)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return loaded
-}
 
 func TestHistoryOfTheSettings(t *testing.T) {
 	for _, test := range []struct {
@@ -43,7 +31,7 @@ func TestHistoryOfTheSettings(t *testing.T) {
 			source.History{Subjects: []bridge.Subject{"a.>", "b"}, Stream: "S", MaxBytes: 2 << 40, MaxPerSubject: 1, Replicas: 3, Memory: true},
 		},
 	} {
-		if got := node.History(loadSettings(t, test.settings)); !reflect.DeepEqual(got, test.want) {
+		if got := node.History(nodetest.Settings(t, test.settings)); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%v: got %+v, want %+v", test.settings, got, test.want)
 		}
 	}

@@ -4,11 +4,19 @@ import (
 	"fmt"
 
 	"github.com/tailwater/tailwater/configs"
+	"github.com/tailwater/tailwater/embed"
 )
 
 // Inspect returns the exposed listeners of the embedded server, because configs does not know nats-server, and embed does not know
-// settings. The error is that of embed.Config.Listeners.
+// settings. The error is that of embed.Config.Listeners. Inspect leaves the file that it has read in the settings.
 func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
+	if path := settings.Embed.Config; path != "" {
+		file, err := embed.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		settings.EmbedFile = file
+	}
 	config := EmbedConfig(settings)
 	listeners, err := config.Listeners()
 	var exposures []configs.Exposure

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,23 +17,10 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		bridgetest.RemoveNATSServer()
-		if path, err := binary(); err == nil {
-			_ = os.RemoveAll(filepath.Dir(path))
-		}
+		bridgetest.RemoveBinaries()
 		os.Exit(code)
 	}))
 }
-
-// binary builds the command as a user gets it.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "tailwater-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "tailwater")
-	return path, exec.Command("go", "build", "-o", path, "../..").Run()
-})
 
 // patience bounds every wait of these tests. It decides only how long a failure takes.
 const patience = 40 * time.Second

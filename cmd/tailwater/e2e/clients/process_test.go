@@ -31,7 +31,7 @@ type process struct {
 // startBridge starts the command with some settings, given without their prefix.
 func startBridge(t *testing.T, address string, settings map[string]string) *process {
 	t.Helper()
-	path, err := binary()
+	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}
