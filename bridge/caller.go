@@ -2,32 +2,32 @@ package bridge
 
 import "time"
 
-// Caller is who sent a request. The zero value is nobody in particular: a request without a token.
+// Caller is the sender of a request. The zero value is anonymous: a request without a token.
 type Caller struct {
-	Name   string            // who it is: unique among callers, and to be counted by; the token's `sub`. Empty for anonymous
-	Token  string            // the token's own name, its `jti`; may be empty
-	Grant  Grant             // what the token allows, beside what everyone may
+	Name   string            // unique among callers, used for limits; the token's `sub`. Empty if anonymous
+	Token  string            // the token's id, its `jti`; may be empty
+	Grant  Grant             // what the token allows, in addition to what anyone may
 	Until  time.Time         // when the token expires
 	Claims map[string]string // the token's claims that are strings, for routes with {claim.…}
 }
 
-// Anonymous tells a request without a token.
+// Anonymous reports whether the request had no token.
 func (c Caller) Anonymous() bool { return c.Name == "" }
 
-// Terms are how long a connection may stay open. The zero value sets no end to it.
-type Terms struct {
-	// Until ends it, where it is not zero: the caller's token expires then.
+// Lifetime says how long a connection may stay open. The zero value sets no end.
+type Lifetime struct {
+	// Until is when the caller's token expires; zero for never.
 	Until time.Time
-	// Revoked tells whether the caller's token is good no more. It is asked when the connection begins, and whenever
-	// revocations have changed, and must not wait for anything. Nil: it cannot be revoked.
+	// Revoked reports whether the caller's token has been revoked. It is called when the connection begins, and whenever revocations have
+	// changed, and must not block. If it is nil, the token cannot be revoked.
 	Revoked func() bool
-	// Ended is called once, when the connection has ended. isDead says that its client had taken nothing for the write timeout. May be nil.
+	// Ended is called once, when the connection has ended. isDead means that its client had received nothing for the write timeout. Ended may be nil.
 	Ended func(isDead bool)
 }
 
-// Visitor is somebody who opens a connection, for those who keep the members of subjects.
+// Visitor describes the client of a connection, for the lists of members.
 type Visitor struct {
-	Name    string  // empty: the connection is counted, and nobody named
-	Sub     string  // by the caller's token; empty: anybody may have taken the name
-	Account Account // whom limits are for; 0 for nobody
+	Name    string  // if empty, the connection is counted without a name
+	Sub     string  // the sub of the caller's token; if empty, anybody may have chosen the name
+	Account Account // the account that limits count for; 0 for none
 }

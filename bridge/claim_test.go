@@ -68,7 +68,7 @@ func TestClaimsThatMakeNoSubject(t *testing.T) {
 	if _, err := route.Claim("user.claim.inbox", caller("name", "x")); !errors.Is(err, bridge.ErrForbidden) || !strings.Contains(err.Error(), `no claim "sub"`) {
 		t.Error(err)
 	}
-	// In the first place a claim could name what belongs to NATS.
+	// As the first token, a claim could name a subject of NATS itself.
 	first := mustRoute(t, "/x/{a}={claim.sub}.{a}")
 	for _, value := range []string{"$SYS", "$JS", "_INBOX", "$KV"} {
 		if _, err := first.Claim("claim.a", caller("sub", value)); !errors.Is(err, bridge.ErrForbidden) {
@@ -110,7 +110,7 @@ func TestBadClaimRoutes(t *testing.T) {
 	}
 }
 
-// Whatever a claim holds, it is one token where the template has it, and the rest of the subject is the operator's.
+// Any claim is one token, at its place in the template, and the rest of the subject is the operator's.
 func FuzzClaimTemplate(f *testing.F) {
 	for _, value := range []string{"alice", "a.b", "*", ">", "", "$SYS", "{claim.sub}", "claim", "a\r\nb", "é\u200d"} {
 		f.Add(value, "x")
@@ -137,8 +137,8 @@ func FuzzClaimTemplate(f *testing.F) {
 
 var claimNames = regexp.MustCompile(`\{claim\.([^{}]*)\}`)
 
-// Whatever a route looks like: each claim is one token of its own at the place where the template has it, what the template
-// says is said, and nothing of NATS is reached but a bucket that the template names.
+// In any route, each claim is one token at its place in the template, the rest of the template is unchanged, and no subject of NATS itself is
+// reached, except a bucket that the template names.
 func FuzzClaimRoute(f *testing.F) {
 	for _, route := range []string{
 		"/inbox=user.{claim.sub}.inbox", "POST /outbox/{x}=user.{claim.sub}.{x}", "/in/{x...}={claim.a}.{claim.b}.{x}", "/k=$KV.users.{claim.sub}", "/k/{x...}=$KV.{claim.sub}.{x}", "/a=x.{claim.sub}.>", "/s=$SYS.{claim.sub}",

@@ -50,7 +50,7 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-// A subject as NATS delivers it may hold what the grammar of Subject refuses.
+// Subjects from NATS may have characters that the grammar of Subject refuses.
 func TestMatches(t *testing.T) {
 	for _, test := range []struct {
 		filter   bridge.Subject
@@ -92,7 +92,7 @@ func standsFor(filter, subject []string) bool {
 	return same && standsFor(filter[1:], subject[1:])
 }
 
-// sequences gives all sequences of 1 to n words.
+// sequences returns all sequences of 1 to n words.
 func sequences(n int, words ...string) [][]string {
 	var all [][]string
 	longest := [][]string{nil}

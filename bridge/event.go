@@ -7,51 +7,51 @@ import (
 	"unicode/utf8"
 )
 
-// The events that Tailwater itself sends. The data of each is a JSON object; see the table in httpapi/README.md. The first event
-// of a connection is an open, a gap or a reset, and has "heartbeat" besides.
+// Tailwater's own events. The data of each is a JSON object; see the table in httpapi/README.md. The first event of a connection is an open, a
+// gap or a reset, and its data also has "heartbeat".
 const (
 	EventOpen     = "tailwater:open"     // the connection begins, or continues exactly: {"subjects"}
 	EventGap      = "tailwater:gap"      // messages are missing just before what follows: {"after","first","reason"}
-	EventReset    = "tailwater:reset"    // the position is from another life, or none: {"reason"}
+	EventReset    = "tailwater:reset"    // the position is from another life, or is invalid: {"reason"}
 	EventSynced   = "tailwater:synced"   // the replay that the URL asked for has ended: {}
 	EventDelete   = "tailwater:delete"   // a key or message was deleted: {"subject"}
-	EventBinary   = "tailwater:binary"   // a payload that is no text, in base64
-	EventLarge    = "tailwater:large"    // a message whose event is larger than the client takes: {"subject","id","size"}
+	EventBinary   = "tailwater:binary"   // a binary payload, in base64
+	EventLarge    = "tailwater:large"    // a message whose event is larger than the client accepts: {"subject","id","size"}
 	EventPresence = "tailwater:presence" // who reads a subject, see Presence
 	EventClose    = "tailwater:close"    // the server ends the connection: {"reason"}
 )
 
 // The reasons of EventGap.
 const (
-	GapRetention    = "retention"    // what followed the position is no longer kept
-	GapOverrun      = "overrun"      // messages came faster than they were taken
-	GapDisconnected = "disconnected" // the bridge had lost NATS
+	GapRetention    = "retention"    // messages after the position are no longer stored
+	GapOverrun      = "overrun"      // messages arrived faster than they were received
+	GapDisconnected = "disconnected" // the bridge had lost its connection to NATS
 )
 
 // The reasons of EventReset.
 const (
 	ResetMalformed = "malformed"   // not an event id
 	ResetUnknown   = "unknown"     // an id of another bridge, or of one that has restarted, where nothing is stored
-	ResetRecreated = "recreated"   // the stream was deleted and made anew, or another one holds the subject now
-	ResetRolled    = "rolled back" // the stream was set back to an earlier copy
+	ResetRecreated = "recreated"   // the stream was deleted and created again, or another one holds the subject now
+	ResetRolled    = "rolled back" // the stream was restored from a backup
 )
 
 // The reasons of EventClose.
 const (
 	CloseDrain = "drain" // this bridge is stopping
 	CloseAuth  = "auth"  // the caller's token has expired or was revoked
-	CloseAge   = "age"   // the connection has lived long enough; balanced anew, it comes back
-	CloseBusy  = "busy"  // there is no room for another connection now, or it cannot be told yet whether the token is good
+	CloseAge   = "age"   // the connection has reached its age; it reconnects, perhaps to another bridge
+	CloseBusy  = "busy"  // there is no room for another connection now, or the token cannot be checked yet
 )
 
-// HeaderEvent is the NATS header in which a publisher names the event.
+// HeaderEvent is the NATS header with which a publisher names the event.
 const HeaderEvent = "Tailwater-Event"
 
-// maxEventNameBytes lets every subject be a name.
+// maxEventNameBytes allows every subject as a name.
 const maxEventNameBytes = MaxSubjectBytes
 
-// CheckEventName refuses the names that no publisher may use: what would break a frame, what EventSource means
-// something else by (`open`, `error`, `message`), and Tailwater's own. The error wraps ErrEventName.
+// CheckEventName refuses names that publishers may not use: those that would break a frame, those with another meaning for EventSource
+// (`open`, `error`, `message`), and Tailwater's own. The error wraps ErrEventName.
 func CheckEventName(name string) error {
 	switch {
 	case name == "":

@@ -17,7 +17,7 @@ type browser struct {
 	retry              string
 }
 
-// browse gives what a browser dispatches for a whole stream.
+// browse returns what a browser dispatches for a whole stream.
 func browse(stream string) *browser {
 	b := &browser{}
 	text := string([]rune(stream)) // decoding makes U+FFFD of what is not UTF-8

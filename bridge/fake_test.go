@@ -43,7 +43,7 @@ func (s *fakeSource) attachments() (attached, detached []*bridge.Feed) {
 	return slices.Clone(s.attached), slices.Clone(s.detached)
 }
 
-// feed gives the feed that was attached last.
+// feed returns the feed that was attached last.
 func (s *fakeSource) feed(t testing.TB) *bridge.Feed {
 	t.Helper()
 	attached, _ := s.attachments()
@@ -53,7 +53,7 @@ func (s *fakeSource) feed(t testing.TB) *bridge.Feed {
 	return attached[len(attached)-1]
 }
 
-// newHub gives a hub that forgets nothing in the time of a test, over a source that the test plays.
+// newHub returns a hub that keeps everything during a test, over a source that the test controls.
 func newHub(t testing.TB, memory bridge.Memory) (*bridge.Hub, *fakeSource) {
 	source := &fakeSource{}
 	hub := bridge.NewHub(source, time.Hour, memory)
@@ -77,22 +77,22 @@ func readIn(t testing.TB, hub *bridge.Hub, framing bridge.Framing, resume bridge
 	return reader
 }
 
-// at gives the position that the tests use for a sequence.
+// at returns the position that the tests use for a sequence.
 func at(seq uint64) bridge.Position {
 	return bridge.Position{Epoch: "e1", Seq: seq, Time: 1_700_000_000_000_000_000 + int64(seq)}
 }
 
-// after gives the Resume of a client that has seen everything up to a sequence.
+// after returns the Resume of a client that has seen everything up to a sequence.
 func after(seq uint64) bridge.Resume {
 	return bridge.Resume{After: bridge.ID{at(seq)}}
 }
 
-// message gives a message that says m<seq>.
+// message returns a message with the payload m<seq>.
 func message(seq uint64) *bridge.Message {
 	return &bridge.Message{Subject: "chat.room1", Position: at(seq), Data: fmt.Appendf(nil, "m%d", seq)}
 }
 
-// frames takes all that there is for the reader now.
+// frames returns all frames that the reader has now.
 func frames(t testing.TB, reader *bridge.Reader) [][]byte {
 	t.Helper()
 	var all [][]byte
@@ -158,7 +158,7 @@ func sketch(e bridgetest.Event) string {
 	return name + "@" + number(e.ID)
 }
 
-// number gives the sequence of an id that at would give, and any other id as it is.
+// number returns the sequence of an id that at would give, and any other id as it is.
 func number(id string) string {
 	position, err := bridge.ParseID(id)
 	if err != nil || len(position) != 1 || position[0] != at(position[0].Seq) {
@@ -167,5 +167,5 @@ func number(id string) string {
 	return strconv.FormatUint(position[0].Seq, 10)
 }
 
-// unstored gives the parts of a feed whose subjects no log holds.
+// unstored returns the parts of a feed whose subjects no log holds.
 func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

@@ -50,7 +50,7 @@ func newStream(name string, created time.Time) *fakeStream {
 	}
 }
 
-// publish stores a message, and gives it as a tap would.
+// publish stores a message, and returns it as a tap would.
 func (s *fakeStream) publish(subject, data string, at time.Time) *bridge.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,14 +122,14 @@ func (s *fakeStream) restore(c content) {
 	s.content = c
 }
 
-// fail lets reads fail, or no longer.
+// fail makes reads fail, or succeed again.
 func (s *fakeStream) fail(failing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failing = failing
 }
 
-// block lets reads wait until the function it gives is called.
+// block makes reads wait until the returned function is called.
 func (s *fakeStream) block() (letGo func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func (s *fakeStream) block() (letGo func()) {
 	}
 }
 
-// count gives how often a method was called.
+// count returns how often a method was called.
 func (s *fakeStream) count(method string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func (s *fakeStream) begin(ctx context.Context, method string) error {
 	return nil
 }
 
-// stored gives what is stored on the subjects between two sequences, both included.
+// stored returns the stored messages on the subjects between two sequences, both included.
 func (s *fakeStream) stored(subjects []bridge.Subject, from, through uint64) []*bridge.Message {
 	var found []*bridge.Message
 	for _, m := range s.content.history {
@@ -215,7 +215,7 @@ type fakeLog struct {
 	upTo   uint64                          // of the newest values that were asked for last
 }
 
-// tap gives the log of a node that begins with what is published next.
+// tap returns the log of a node that begins with what is published next.
 func (s *fakeStream) tap() *fakeLog {
 	log := &fakeLog{fakeStream: s}
 	last := s.copy().last
@@ -256,7 +256,7 @@ func (l *fakeLog) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 	return l.cut(bridge.Page{Messages: newest(l.stored(subjects, 1, upTo), from), Through: upTo, UpTo: upTo}), nil
 }
 
-// newest gives the last message of each subject, those from a sequence on.
+// newest returns the last message of each subject, those from a sequence on.
 func newest(all []*bridge.Message, from uint64) []*bridge.Message {
 	last := map[string]uint64{}
 	for _, m := range all {
@@ -291,7 +291,7 @@ func (l *fakeLog) Since(ctx context.Context, t time.Time) (uint64, error) {
 	return l.content.last.Seq + 1, nil
 }
 
-// part gives the log as a part of a feed that begins now.
+// part returns the log as a part of a feed that begins now.
 func (l *fakeLog) part(subjects ...bridge.Subject) bridge.Part {
 	return bridge.Part{Subjects: subjects, At: l.Last(), Log: l}
 }

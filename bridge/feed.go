@@ -8,26 +8,25 @@ import (
 	"unsafe"
 )
 
-// Memory bounds what feeds hold. Each always holds its newest frame, however large.
+// Memory limits what feeds hold. Each feed always holds its newest frame, however large.
 type Memory struct {
 	Frames int // of one feed
 	Bytes  int // of one feed
-	// Total is for what the frames of all feeds of a hub take: where they are many, each has no more than its share of it. 0 for
-	// no such bound.
+	// Total limits the frames of all feeds of a hub together: if there are many feeds, each has no more than its share. 0 for no limit.
 	Total int
-	// Pages is for what was read from streams, for readers that are behind: pages that are not in use beyond it go. 0 for no such bound.
+	// Pages limits the pages read from streams for readers that are behind. Beyond the limit, unused pages are dropped. 0 for no limit.
 	Pages int
 }
 
 // DefaultMemory holds a burst of a few thousand small messages, and a few seconds of most feeds.
 var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 64 << 20, Pages: 64 << 20}
 
-// Feed is a set of subjects in one framing, with at least one reader here: the recent frames, in order. A connection
-// that reads several subjects has one feed for all of them, so that their order and the position are one.
+// Feed is a set of subjects in one framing, with at least one reader here. It holds the recent frames, in order. A connection that reads
+// several subjects has one feed for all of them, so that they have one order and one position.
 //
-// A source fills it by Begin, Append and Lost; calls for one part come from one goroutine at a time. It never changes where
-// its messages come from: where that has to change, the source ends it by End, and its readers open anew on another feed.
-// Readers come from Hub.Read.
+// A source fills a feed by Begin, Append and Lost; calls for one part come from one goroutine at a time. A feed never changes where its
+// messages come from. If that has to change, the source ends the feed by End, and its readers open anew on another feed. Hub.Read returns
+// readers.
 type Feed struct {
 	hub      *Hub
 	key      feedKey
@@ -38,24 +37,24 @@ type Feed struct {
 	linger  *lingering
 
 	mu      sync.Mutex
-	parts   []part    // by epoch; none before the feed has begun
-	early   ID        // the newest messages that came before it had begun
+	parts   []part    // by epoch; empty until the feed has begun
+	early   ID        // the newest messages that arrived before it had begun
 	ended   bool      // nothing is appended any more, and parts do not change
-	first   uint64    // the number of the first frame held; frames are numbered from 0 as they come
+	first   uint64    // the number of the first frame held; frames are numbered from 0
 	frames  []frame   // the frames held: numbers first, first+1, …
-	room    []frame   // the array that they are in
-	bytes   int       // what they take
+	room    []frame   // their array
+	bytes   int       // their size
 	waiting []*Reader // to be woken at the next change
 }
 
 // part is a Part, and what the feed holds of it.
 type part struct {
 	Part
-	floor  Position // just before its first frame that is held
-	last   Position // of its newest frame, or where it began
-	replay *replay  // what was read from its log; nil without one
+	floor  Position // just before the first frame held
+	last   Position // of the newest frame, or the beginning
+	replay *replay  // pages read from the log; nil without a log
 
-	isMembers bool // all its messages are members of subjects, and told as such
+	isMembers bool // all messages are lists of members, and become presence events
 }
 
 // frame is one encoded message or gap, immutable and shared by every reader.
@@ -64,22 +63,21 @@ type frame struct {
 	part int
 	seq  uint64
 	time int64
-	// vector is where the feed stands behind the frame, in every part, and what its id says; nil where there is but one.
+	// vector is the feed's position after the frame, in every part, for ids; nil if there is only one part.
 	vector ID
-	gap    string // the reason of a gap
-	// subject is the message's; empty for a gap, and for what says that a value was deleted: these are never too large.
+	gap    string // the reason, if the frame is a gap
+	// subject is the message's subject. It is empty for gaps and deletions, which are never too large.
 	subject string
 }
 
-// Subjects gives the filters whose messages the source is to append: sorted, none within another.
+// Subjects returns the filters whose messages the source appends: sorted, none within another.
 func (f *Feed) Subjects() []Subject { return f.subjects }
 
-// Begin says where the feed's messages come from: everything published on a part's subjects from now on will be appended,
-// with positions above Part.At. The parts have different epochs. A part with a log may be appended to before: then the part
-// begins behind the newest message that came so.
+// Begin sets where the feed's messages come from: everything published on a part's subjects from now on will be appended, with positions above
+// Part.At. The parts have different epochs. A part with a log may be appended to before Begin; then it begins after the newest message
+// appended.
 //
-// Called again with the same parts, after an interruption, it leaves a gap in each part without a log; the others go on
-// where they were.
+// Called again with the same parts, after an interruption, Begin leaves a gap in each part without a log; the others continue.
 func (f *Feed) Begin(parts []Part) {
 	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return strings.Compare(a.At.Epoch, b.At.Epoch) })
 	f.mu.Lock()
@@ -116,11 +114,11 @@ func (f *Feed) goOn(parts []Part) {
 	}
 }
 
-// End says that the feed's messages are to come from elsewhere, or as another stream, whether it has begun or not. Nothing is
-// appended any more. Its readers open anew on another feed, each when it is asked next, with the position that it holds. The hub detaches the feed
-// when the last reader has left it.
+// End ends the feed, because its messages will come from elsewhere, or from another life of a stream. The feed may not have begun. Nothing is
+// appended any more. Each reader opens anew on another feed at its next turn, from its position. The hub detaches the feed when the last
+// reader has left.
 func (f *Feed) End() {
-	f.hub.retire(f) // first: whoever opens anew must find another feed
+	f.hub.retire(f) // first, so that readers that open anew find another feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
@@ -136,7 +134,7 @@ func (f *Feed) End() {
 	f.wakeUp()
 }
 
-// Lost says that messages which should have been appended are gone, and leaves a gap at that position.
+// Lost records that messages which should have been appended are lost, and leaves a gap at that position.
 func (f *Feed) Lost(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -145,7 +143,7 @@ func (f *Feed) Lost(at Position, reason string) {
 	}
 }
 
-// Deafen is Lost for a part of which some subjects bring nothing from now on, until Begin says otherwise.
+// Deafen is Lost for a part of which some subjects deliver nothing from now on, until the next Begin.
 func (f *Feed) Deafen(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -167,8 +165,8 @@ func (f *Feed) lost(part int, at Position, reason string) {
 	f.push(added)
 }
 
-// Append adds a message. What comes before the feed has begun is nobody's: no reader was told yet that it is open. Nor is
-// what comes after its end, which another feed has.
+// Append adds a message. Messages before Begin are not kept, because no reader was told yet that it is open. Messages after End belong to
+// another feed.
 func (f *Feed) Append(m *Message) {
 	data := m.frame(f.key.framing)
 	f.mu.Lock()
@@ -190,12 +188,12 @@ func (f *Feed) Append(m *Message) {
 	f.push(added)
 }
 
-// note remembers a message that came before the feed has begun.
+// note remembers the position of a message that arrived before the feed has begun.
 func (f *Feed) note(at Position) {
 	f.early = append(slices.DeleteFunc(f.early, func(p Position) bool { return p.Epoch == at.Epoch }), at)
 }
 
-// of gives the number of the part that a position is in, -1 where there is none.
+// of returns the number of a position's part; -1 if there is none.
 func (f *Feed) of(at Position) int {
 	for i := range f.parts {
 		if f.parts[i].At.Epoch == at.Epoch {
@@ -205,7 +203,7 @@ func (f *Feed) of(at Position) int {
 	return -1
 }
 
-// standing gives where the feed stands: all that was published up to there on a part's subjects was appended.
+// standing returns the feed's position: everything published on its subjects up to there was appended.
 func (f *Feed) standing() ID {
 	id := make(ID, len(f.parts))
 	for i := range f.parts {
@@ -214,14 +212,14 @@ func (f *Feed) standing() ID {
 	return id
 }
 
-// standingWith is standing, but for one part.
+// standingWith is standing, with another position in one part.
 func (f *Feed) standingWith(part int, at Position) ID {
 	id := f.standing()
 	id[part] = at
 	return id
 }
 
-// end gives the position up to which everything was appended. In a quiet part of a log, that is the log's.
+// end returns the position up to which everything was appended. In a quiet part with a log, that is the log's.
 func (p *part) end() Position {
 	if p.Log != nil {
 		if last := p.Log.Last(); last.Epoch == p.last.Epoch && last.Seq > p.last.Seq {
@@ -240,13 +238,13 @@ func (f *Feed) push(added frame) {
 	f.wakeUp()
 }
 
-// trim lets go of the oldest frames that are too many. Where their array has become far too large, it is exchanged.
+// trim drops the oldest frames while they are too many. If their array has become far too large, it is replaced.
 func (f *Feed) trim() {
 	for f.isOverfull() {
 		oldest := &f.frames[0]
 		f.parts[oldest.part].rise(oldest)
 		f.bytes -= len(oldest.data)
-		*oldest = frame{} // its place stays for a while, and must not keep the bytes alive
+		*oldest = frame{} // the array stays for a while, and must not keep the bytes alive
 		f.frames = f.frames[1:]
 		f.first++
 	}
@@ -256,7 +254,7 @@ func (f *Feed) trim() {
 	}
 }
 
-// rise moves the floor up to a frame that is let go.
+// rise moves the floor up to a dropped frame.
 func (p *part) rise(to *frame) {
 	p.floor.Seq, p.floor.Time = to.seq, to.time
 	if p.replay != nil {
@@ -264,10 +262,10 @@ func (p *part) rise(to *frame) {
 	}
 }
 
-// minRoom is how many frames' room may be unused at least.
+// minRoom is how many places of the array may always be unused.
 const minRoom = 16
 
-// trimNow is trim for a feed whose share has become smaller, and whose next message may be long in coming.
+// trimNow is trim for a feed whose share has shrunk, and whose next message may be far off.
 func (f *Feed) trimNow() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -276,8 +274,7 @@ func (f *Feed) trimNow() {
 	}
 }
 
-// held is what the frames take, about: beside their bytes a place each in an array that may be half empty, and where the feed
-// stands in each part behind them.
+// held returns about how much memory the frames use: their bytes, their places in an array that may be half empty, and the vectors.
 func (f *Feed) held() int {
 	each := 2*frameRoom + bytesRoom
 	if len(f.parts) > 1 {
@@ -286,15 +283,15 @@ func (f *Feed) held() int {
 	return f.bytes + len(f.frames)*each
 }
 
-// What a frame, a position, and the end of an allocation take.
+// The size of a frame, of a position, and of an allocation's overhead.
 const (
 	frameRoom    = int(unsafe.Sizeof(frame{}))
 	positionRoom = int(unsafe.Sizeof(Position{}))
 	bytesRoom    = 16
 )
 
-// append adds a frame behind the others. Where half of their array is free in front, they move up rather than into a larger
-// one; and a larger one is twice as large, so that this is so the next time.
+// append adds a frame. If half of the array is free in front, the frames move up; otherwise they move into an array of twice the size, so that
+// the next time half of it is free.
 func (f *Feed) append(added frame) {
 	if n := len(f.frames); n == cap(f.frames) {
 		if n > 0 && 2*n <= len(f.room) {
@@ -309,7 +306,7 @@ func (f *Feed) append(added frame) {
 	f.frames = append(f.frames, added)
 }
 
-// isOverfull tells whether the oldest frame is to go.
+// isOverfull reports whether the oldest frame has to be dropped.
 func (f *Feed) isOverfull() bool {
 	n := len(f.frames)
 	return n > 1 && (n > f.hub.memory.Frames || f.bytes > f.hub.memory.Bytes || int64(f.held()) > f.hub.share.Load())
@@ -324,7 +321,7 @@ func (f *Feed) wakeUp() {
 	f.waiting = f.waiting[:0]
 }
 
-// await lets a reader be woken at the next change.
+// await registers a reader to be woken at the next change.
 func (f *Feed) await(r *Reader) {
 	if r.place == 0 {
 		f.waiting = append(f.waiting, r)
@@ -332,7 +329,7 @@ func (f *Feed) await(r *Reader) {
 	}
 }
 
-// forget takes back what await did.
+// forget undoes await.
 func (f *Feed) forget(r *Reader) {
 	if r.place == 0 {
 		return
@@ -344,16 +341,16 @@ func (f *Feed) forget(r *Reader) {
 	f.waiting = f.waiting[:end]
 }
 
-// end is the number that the next frame will have.
+// end returns the number that the next frame will have.
 func (f *Feed) end() uint64 { return f.first + uint64(len(f.frames)) }
 
-// after gives the number of the first frame above a sequence, of a feed with one part.
+// after returns the number of the first frame above a sequence, in a feed with one part.
 func (f *Feed) after(seq uint64) uint64 {
 	i := sort.Search(len(f.frames), func(i int) bool { return f.frames[i].seq > seq })
 	return f.first + uint64(i)
 }
 
-// find gives the frame with that sequence of a part, nil if it is not held.
+// find returns the frame with that sequence in a part; nil if it is not held.
 func (f *Feed) find(part int, seq uint64) *frame {
 	from := 0
 	if len(f.parts) == 1 && seq > 0 {
@@ -370,7 +367,7 @@ func (f *Feed) find(part int, seq uint64) *frame {
 	return nil
 }
 
-// gap encodes a gap event: what lay between the positions after and first is not known here.
+// gap encodes a gap event: messages between the positions after and first are missing.
 func (f *Feed) gap(hello greeting, after, first ID, reason string) []byte {
 	f.hub.counters.gap(reason)
 	return f.key.framing.gap(hello, after, first, reason)

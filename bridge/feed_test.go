@@ -12,7 +12,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// begun gives a feed that has begun at 0, and a reader that has had its opening.
+// begun returns a feed that has begun at 0, and a reader whose client has its opening.
 func begun(t testing.TB, memory bridge.Memory) (*bridge.Hub, *bridge.Feed, *bridge.Reader) {
 	t.Helper()
 	hub, source := newHub(t, memory)
@@ -56,7 +56,7 @@ func TestOverrunByBytes(t *testing.T) {
 	expect(t, reader, "gap overrun 3..5@5", "m6@6", "m7@7", "m8@8")
 }
 
-// A frame larger than the whole memory takes the place of all others.
+// A frame larger than the whole memory replaces all others.
 func TestNewestFrameIsAlwaysHeld(t *testing.T) {
 	for _, memory := range []bridge.Memory{{}, {Frames: 1, Bytes: 1}, {Frames: 100, Bytes: 500}} {
 		_, feed, reader := begun(t, memory)
@@ -112,7 +112,7 @@ func TestInterruptions(t *testing.T) {
 	}
 }
 
-// One message is encoded once for each framing, however many feeds and readers get it.
+// A message is encoded once for each framing, for any number of feeds and readers.
 func TestFramesAreShared(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	framings := []bridge.Framing{{}, {SubjectEvents: true}, {Format: bridge.JSON}, {Format: bridge.JSON, SubjectEvents: true}, {Format: bridge.Lines}, {Format: bridge.Lines, SubjectEvents: true}}
@@ -147,7 +147,7 @@ func TestFramesAreShared(t *testing.T) {
 	}
 }
 
-// Fast or slow, all see one order, while it is being made.
+// Fast and slow readers see the same order, even while messages are being appended.
 func TestOneOrder(t *testing.T) {
 	const messages = 2000
 	hub, source := newHub(t, bridge.Memory{Frames: messages, Bytes: 1 << 30})
@@ -180,7 +180,7 @@ func TestOneOrder(t *testing.T) {
 	}
 }
 
-// However many feeds there are, they share what the hub may hold; a single one may have all that a feed may.
+// Any number of feeds share the hub's memory; a single feed may use all that one feed may.
 func TestFeedsShareTheMemory(t *testing.T) {
 	const feeds, messages = 10, 100
 	hub, source := newHub(t, bridge.Memory{Frames: messages, Bytes: 1 << 20, Total: 1 << 15})

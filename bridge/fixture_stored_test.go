@@ -41,7 +41,7 @@ func (s *stored) publish(count int) {
 	}
 }
 
-// at gives the position of a message.
+// at returns the position of a message.
 func (s *stored) at(seq uint64) bridge.Position {
 	if seq == 0 {
 		return bridge.Position{Epoch: s.stream.epoch}
@@ -83,7 +83,7 @@ var spelled = regexp.MustCompile("[0-9a-zA-Z]{12}-([0-9]+)(-[0-9a-z]+)?")
 // plain writes the sequence for each position.
 func plain(text string) string { return spelled.ReplaceAllString(text, "$1") }
 
-// span gives the words for messages in a row.
+// span returns the words for messages in a row.
 func span(first, last int) []string {
 	var all []string
 	for i := first; i <= last; i++ {
@@ -120,7 +120,7 @@ func herd(t *testing.T, s *stored, resumes []bridge.Resume) {
 	}
 }
 
-// heap gives how many bytes are in use.
+// heap returns how many bytes are in use.
 func heap() int64 {
 	var stats runtime.MemStats
 	runtime.GC()

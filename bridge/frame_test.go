@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// The publisher's name goes before the subject's, and neither can pass for one of EventSource's or Tailwater's.
+// The publisher's event name wins over the subject. Neither can be a name of EventSource's or Tailwater's.
 func TestEventOfAMessage(t *testing.T) {
 	for _, test := range []struct {
 		subject, event string
@@ -56,7 +56,7 @@ func TestEventOfAMessage(t *testing.T) {
 	}
 }
 
-// Whatever a publisher sends, under whatever subject, it is one event of the type that is due, and nothing else.
+// Anything that a publisher sends, on any subject, is exactly one event of the expected type.
 func FuzzFrame(f *testing.F) {
 	for _, test := range payloads {
 		f.Add([]byte(test.payload), "chat.room1", "", "")

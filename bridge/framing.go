@@ -9,26 +9,24 @@ import (
 	"time"
 )
 
-// Format is how messages stand on a connection.
+// Format is how messages are encoded on a connection.
 type Format uint8
 
 const (
-	// Raw: server-sent events whose data is the payload, as `nats pub` sent it.
+	// Raw means server-sent events whose data is the payload, unchanged.
 	Raw Format = iota
-	// JSON: server-sent events whose data is an object with the payload, its subject, id, time and headers.
+	// JSON means server-sent events whose data is an object with the payload, its subject, id, time and headers.
 	JSON
-	// Lines: that object alone, one a line (application/x-ndjson), for programs without an SSE parser.
+	// Lines means that object alone, one per line (application/x-ndjson), for programs without an SSE parser.
 	Lines
 )
 
-// Framing says how the messages of a connection are encoded. It is the only encoder: every byte of an event stream is
-// made here.
+// Framing says how the messages of a connection are encoded. It is the only encoder: it makes every byte of an event stream.
 type Framing struct {
 	Format Format
-	// SubjectEvents names each event after its subject where the publisher gave no name (`?event=subject`).
+	// SubjectEvents names each event after its subject, if the publisher gave no name (`?event=subject`).
 	SubjectEvents bool
-	// JSONPayloads puts a payload that is JSON into the object as it is, and not as a string (`?payload=json`). Raw has no
-	// object.
+	// JSONPayloads puts a JSON payload into the object as it is, instead of as a string (`?payload=json`). It has no effect on Raw.
 	JSONPayloads bool
 	// Presence makes an EventPresence of each message that holds the members of a subject (`?presence=1`). Events are as without it for
 	// all others.
@@ -52,7 +50,7 @@ func (f Framing) index() int {
 	return i
 }
 
-// ContentType gives the media type of a response in this framing.
+// ContentType returns the media type of a response in this framing.
 func (f Framing) ContentType() string {
 	if f.Format == Lines {
 		return "application/x-ndjson"
@@ -60,8 +58,8 @@ func (f Framing) ContentType() string {
 	return "text/event-stream"
 }
 
-// Preamble returns the first bytes of a connection: a comment, because a byte order mark is stripped only at the very
-// start. It is one line: some parsers take an empty line that no event came before for an empty message.
+// Preamble returns the first bytes of a connection: a comment, because clients strip a byte order mark only at the very start. It has no empty
+// line after it: some parsers take an empty line without an event for an empty message.
 func (f Framing) Preamble() []byte {
 	if f.Format == Lines {
 		return nil
@@ -69,8 +67,8 @@ func (f Framing) Preamble() []byte {
 	return []byte(": tailwater\n")
 }
 
-// Heartbeat returns what is sent in silence, so that proxies and clients know that the connection lives: a comment, which
-// no EventSource shows its page, and no empty line, which some parsers do.
+// Heartbeat returns the bytes sent during silence, which show proxies and clients that the connection is alive: a comment, which EventSource
+// does not show to its page, without an empty line, which some parsers would.
 func (f Framing) Heartbeat() []byte {
 	if f.Format == Lines {
 		return []byte("\n")
@@ -78,13 +76,13 @@ func (f Framing) Heartbeat() []byte {
 	return []byte(":\n")
 }
 
-// Close returns the last frame of a connection that the server ends, which tells after how long the client is to come back.
+// Close returns the last frame of a connection that the server ends, with the time after which the client should reconnect.
 func (f Framing) Close(reason string, retry time.Duration) []byte {
 	return f.withRetry(f.control(EventClose, map[string]string{"reason": reason}, ""), retry)
 }
 
-// withRetry returns a frame that tells, besides its event, after how long the client is to reconnect; 0 leaves that to it.
-// A block with nothing but retry would be an empty message to some parsers.
+// withRetry adds the time after which the client should reconnect to a frame; 0 leaves the time to the client. A block with only retry would be
+// an empty message to some parsers.
 func (f Framing) withRetry(frame []byte, retry time.Duration) []byte {
 	if f.Format == Lines || retry == 0 {
 		return frame
@@ -93,13 +91,13 @@ func (f Framing) withRetry(frame []byte, retry time.Duration) []byte {
 	return append(append(made, '\n'), frame...)
 }
 
-// greeting is what the first event of a connection tells besides its own. Later events tell nothing of it: its zero value.
+// greeting is what the first event of a connection says beside its own data. In later events it is the zero value.
 type greeting struct {
-	retry     time.Duration // how long the client is to wait before it reconnects
-	heartbeat time.Duration // how long a silence is at most
+	retry     time.Duration // how long the client should wait before it reconnects
+	heartbeat time.Duration // the longest silence
 }
 
-// greet encodes an event of Tailwater's own that may be the first of a connection.
+// greet encodes one of Tailwater's own events that may be the first of a connection.
 func (f Framing) greet(hello greeting, event string, data any, id ID) []byte {
 	return f.withRetry(f.control(event, data, id.String()), hello.retry)
 }
@@ -112,7 +110,7 @@ func (f Framing) open(hello greeting, subjects []Subject, at ID) []byte {
 	}{f.asked(subjects), hello.heartbeat.Seconds()}, at)
 }
 
-// reset encodes that a position means nothing here.
+// reset encodes that a position is not valid here.
 func (f Framing) reset(hello greeting, at ID, reason string) []byte {
 	return f.greet(hello, EventReset, struct {
 		Reason    string  `json:"reason"`
@@ -120,7 +118,7 @@ func (f Framing) reset(hello greeting, at ID, reason string) []byte {
 	}{reason, hello.heartbeat.Seconds()}, at)
 }
 
-// control encodes an event of Tailwater's own. An empty id leaves the client's position where it is.
+// control encodes one of Tailwater's own events. An empty id does not change the client's position.
 func (f Framing) control(event string, data any, id string) []byte {
 	text := encodeJSON(data)
 	if f.Format == Lines {
@@ -130,7 +128,7 @@ func (f Framing) control(event string, data any, id string) []byte {
 	return appendFrame(nil, event, text, []byte(id))
 }
 
-// gap encodes what lay between two positions and is missing.
+// gap encodes that messages between two positions are missing.
 func (f Framing) gap(hello greeting, after, first ID, reason string) []byte {
 	return f.greet(hello, EventGap, struct {
 		After     string  `json:"after"`
@@ -140,7 +138,7 @@ func (f Framing) gap(hello greeting, after, first ID, reason string) []byte {
 	}{after.String(), first.String(), reason, hello.heartbeat.Seconds()}, first)
 }
 
-// large encodes what stands in the place of a message whose frame is too large for a reader.
+// large encodes the replacement of a message whose frame is too large for a reader.
 func (f Framing) large(subject string, id ID, size int) []byte {
 	text := id.String()
 	return f.control(EventLarge, struct {
@@ -150,9 +148,8 @@ func (f Framing) large(subject string, id ID, size int) []byte {
 	}{subject, text, size}, text)
 }
 
-// withID gives a copy of a frame with another id: that of a connection which reads from several logs. Every format has
-// the id last. In Lines nothing else can be taken for it: quotes inside a JSON string are escaped, and a payload that is
-// JSON stands before it.
+// withID returns a copy of a frame with another id, for a connection that reads from several logs. Every format has the id last. In Lines
+// nothing else can be mistaken for it: quotes inside a JSON string are escaped, and a JSON payload precedes it.
 func (f Framing) withID(frame []byte, id ID) []byte {
 	before, after := "\nid: ", "\n\n"
 	if f.Format == Lines {
@@ -165,7 +162,7 @@ func (f Framing) withID(frame []byte, id ID) []byte {
 	return append(made, after...)
 }
 
-// message encodes a message, whatever it holds.
+// message encodes any message.
 func (f Framing) message(m *Message) []byte {
 	if of, is := f.membersOf(m); is {
 		return f.members(of, m)
@@ -210,12 +207,11 @@ type object struct {
 	ID         string              `json:"id,omitempty"` // last; see withID
 }
 
-// object encodes an object with its payload: as JSON where that is asked for and the payload is, else as a string, else
-// in base64.
+// object encodes an object with its payload: as JSON if that is requested and possible, else as a string, else in base64.
 func (f Framing) object(o *object, payload []byte) []byte {
 	isText := isText(payload)
 	if isText && f.JSONPayloads {
-		// Compact is the only look at the payload: it reports what is not JSON.
+		// Compact is the only check of the payload: it fails if that is not JSON.
 		var value bytes.Buffer
 		if json.Compact(&value, payload) == nil {
 			return o.withValue(escapeLineEnds(value.Bytes()))
@@ -230,7 +226,7 @@ func (f Framing) object(o *object, payload []byte) []byte {
 	return encodeJSON(o)
 }
 
-// withValue encodes an object whose data is a JSON value, which is taken as it is.
+// withValue encodes an object whose data is a JSON value, inserted unchanged.
 func (o *object) withValue(value []byte) []byte {
 	id := o.ID
 	o.ID = ""
@@ -243,7 +239,7 @@ func (o *object) withValue(value []byte) []byte {
 	return append(text, `"}`...)
 }
 
-// encodeJSON encodes what this package makes of strings and bytes, which always works.
+// encodeJSON encodes this package's own values of strings and bytes, which always succeeds.
 func encodeJSON(value any) []byte {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -254,8 +250,8 @@ func encodeJSON(value any) []byte {
 	return escapeLineEnds(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
 }
 
-// lineEnds are characters that end a line for some readers, such as Python's splitlines, though neither for JSON nor for
-// an event stream. In JSON they can stand only inside strings.
+// lineEnds are characters that end a line for some readers, such as Python's splitlines, but not in JSON or event streams. In JSON they can
+// occur only inside strings.
 var lineEnds = []struct{ plain, escaped []byte }{
 	{[]byte("\u0085"), []byte(`\u0085`)},
 	{[]byte("\u2028"), []byte(`\u2028`)},
@@ -272,8 +268,8 @@ func escapeLineEnds(text []byte) []byte {
 	return text
 }
 
-// appendFrame appends one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so that a frame that was cut
-// moves no client's position. event and id must hold no line end; data may be any UTF-8 without NUL.
+// appendFrame appends one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so a frame that was cut does not change a client's
+// position. event and id must not contain line ends; data may be any UTF-8 without NUL.
 func appendFrame(dst []byte, event string, data []byte, id []byte) []byte {
 	const fields = len("event: \ndata: \nid: \n\n")
 	if dst == nil {
@@ -293,9 +289,9 @@ func appendFrame(dst []byte, event string, data []byte, id []byte) []byte {
 	return append(dst, '\n')
 }
 
-// appendData appends data as `data:` lines. CR, LF and CRLF all end a line for a browser, so each begins a new field
-// here: otherwise what follows a lone CR would be read as a field of the publisher's choosing. One blank follows each
-// colon, because a browser removes one: the payload's own first blank stays.
+// appendData appends data as `data:` lines. CR, LF and CRLF all end a line for a browser, so each begins a new field here: otherwise the text
+// after a lone CR would be read as a field of the publisher's choosing. One blank follows each colon, because a browser removes one: a
+// payload's own first blank stays.
 func appendData(dst, data []byte) []byte {
 	for {
 		dst = append(dst, "data: "...)

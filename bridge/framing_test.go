@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// payloads are what has broken other encoders, with what a browser must get in Raw.
+// payloads are payloads that have broken other encoders, with the data that a browser must get in Raw.
 var payloads = []struct{ payload, want string }{
 	{"", ""},
 	{"hello", "hello"},
@@ -45,7 +45,7 @@ var payloads = []struct{ payload, want string }{
 // binaries are payloads that no event stream can carry as they are.
 var binaries = []string{"\x00", "a\x00b", "\xff", "a\xc3", "\xed\xa0\x80", "\xff\nid: evil\n\n", "text\r\n\x00"}
 
-// encode gives the one frame that a feed makes of a message.
+// encode returns the single frame that a feed makes of a message.
 func encode(t testing.TB, framing bridge.Framing, m *bridge.Message) []byte {
 	t.Helper()
 	hub, source := newHub(t, bridge.DefaultMemory)
@@ -61,7 +61,7 @@ func encode(t testing.TB, framing bridge.Framing, m *bridge.Message) []byte {
 	return all[0]
 }
 
-// dispatched gives the one event that a frame stands for, behind a preamble and before a heartbeat, as the strict reader
+// dispatched returns the one event that a frame stands for, behind a preamble and before a heartbeat, as the strict reader
 // and a browser agree.
 func dispatched(t testing.TB, framing bridge.Framing, frame []byte) bridgetest.Event {
 	t.Helper()

@@ -7,43 +7,42 @@ import (
 
 // Grant is what a caller may do. The zero value allows nothing.
 //
-// A denial beats every permission, those of the grants joined by With as well: what it overlaps cannot be reached, so a
-// filter that covers a denied subject cannot be read either.
+// A denial wins over every permission, also over those of grants joined by With. Whatever overlaps a denied subject is refused, so a filter
+// that covers a denied subject cannot be read.
 type Grant struct {
-	Subscribe []Subject // what may be read
-	Publish   []Subject // what may be written
-	Wildcards bool      // whether filters may be read, within Subscribe
+	Subscribe []Subject // filters that may be read
+	Publish   []Subject // filters that may be published to
+	Wildcards bool      // whether filters within Subscribe may be read as such
 
-	DenySubscribe []Subject // what may not be read, whatever else is allowed
-	DenyPublish   []Subject // what may not be written, whatever else is allowed
+	DenySubscribe []Subject // filters that may not be read, even if they are allowed
+	DenyPublish   []Subject // filters that may not be published to, even if they are allowed
 
 	with []Grant
 }
 
-// With gives what both grants allow together, and neither denies. Wildcards stays with its own grant: it opens no filters
-// within what only the other allows.
+// With returns a grant of what either grant allows and neither denies. Wildcards stays with its own grant: it does not allow filters within
+// what only the other allows.
 func (g Grant) With(other Grant) Grant {
 	g.with = append(slices.Clone(g.with), other)
 	return g
 }
 
-// CheckSubscribe tells whether the caller may read a subject or filter. The error wraps ErrForbidden, and reads the same
-// whether or not anybody uses the subject, and whether it is denied or was never allowed.
+// CheckSubscribe returns an error if the caller may not read a subject or filter. The error wraps ErrForbidden. It is the same whether or not
+// anybody uses the subject, and whether the subject is denied or was never allowed.
 func (g Grant) CheckSubscribe(s Subject) error { return g.CheckRoute(Route{}, s) }
 
-// CheckRoute is CheckSubscribe for what a caller reads on a route. What the route itself grants needs no permission, but
-// denials hold. Wildcards that the route's template holds are the operator's: only those that the caller chose need
-// Wildcards.
+// CheckRoute is CheckSubscribe for a subject read on a route. What the route itself grants needs no permission, but denials hold. Wildcards in
+// the route's template are the operator's: only wildcards chosen by the caller need Wildcards.
 func (g Grant) CheckRoute(route Route, s Subject) error {
 	mayWildcards := func(g Grant, s Subject) bool { return g.Wildcards && (route.Grants() || g.canRead(s)) }
 	switch {
 	case route.Grants() && g.any(s, Grant.deniesReading):
-		return fmt.Errorf("%w: %s is closed to this caller", ErrForbidden, echo(string(s)))
+		return fmt.Errorf("%w: this caller is denied %s", ErrForbidden, echo(string(s)))
 	case route.Grants():
 	case s.Reserved():
 		return errReserved(s)
 	case !g.any(s, Grant.canRead), g.any(s, Grant.deniesReading):
-		return fmt.Errorf("%w: %s may not be read without a permission that covers it; send a token that allows it, or the operator can open subjects to everyone with TAILWATER_ANONYMOUS_SUBSCRIBE", ErrForbidden, echo(string(s)))
+		return fmt.Errorf("%w: no permission to read %s; send a token that allows it, or ask the operator to open it to anyone with TAILWATER_ANONYMOUS_SUBSCRIBE", ErrForbidden, echo(string(s)))
 	}
 	if route.wildByCaller(s) && !g.any(s, mayWildcards) {
 		return errWildcards(s)
@@ -51,8 +50,8 @@ func (g Grant) CheckRoute(route Route, s Subject) error {
 	return nil
 }
 
-// CheckPublish tells whether the caller may write a subject. The error wraps ErrForbidden, or ErrSubject for a filter,
-// which nobody can publish to.
+// CheckPublish returns an error if the caller may not publish to a subject. The error wraps ErrForbidden, or for a filter, to which nobody can
+// publish, ErrSubject.
 func (g Grant) CheckPublish(s Subject) error {
 	switch {
 	case s.Wild():
@@ -60,18 +59,18 @@ func (g Grant) CheckPublish(s Subject) error {
 	case s.Reserved():
 		return errReserved(s)
 	case !g.any(s, Grant.canWrite), g.any(s, Grant.deniesWriting):
-		return fmt.Errorf("%w: %s may not be written without a permission that covers it; send a token that allows it, or the operator can open subjects to everyone with TAILWATER_ANONYMOUS_PUBLISH", ErrForbidden, echo(string(s)))
+		return fmt.Errorf("%w: no permission to publish to %s; send a token that allows it, or ask the operator to open it to anyone with TAILWATER_ANONYMOUS_PUBLISH", ErrForbidden, echo(string(s)))
 	}
 	return nil
 }
 
-// CheckGrantedPublish tells whether the caller may write what a route itself grants. The errors are as of CheckPublish.
+// CheckGrantedPublish is CheckPublish for a subject to which a route itself grants publishing.
 func (g Grant) CheckGrantedPublish(s Subject) error {
 	switch {
 	case s.Wild():
 		return errFilter(s)
 	case g.any(s, Grant.deniesWriting):
-		return fmt.Errorf("%w: %s is closed to this caller", ErrForbidden, echo(string(s)))
+		return fmt.Errorf("%w: this caller is denied %s", ErrForbidden, echo(string(s)))
 	}
 	return nil
 }
@@ -81,12 +80,12 @@ func errFilter(s Subject) error {
 }
 
 func errWildcards(s Subject) error {
-	return fmt.Errorf("%w: %s is a filter, and filters may not be read here; name one subject, or send a token with wildcards, or the operator sets TAILWATER_ANONYMOUS_WILDCARDS=true", ErrForbidden, echo(string(s)))
+	return fmt.Errorf("%w: %s is a filter, and you may not read filters; name one subject, send a token with wildcards, or ask the operator to set TAILWATER_ANONYMOUS_WILDCARDS=true", ErrForbidden, echo(string(s)))
 }
 
-// errReserved refuses what no grant opens, whatever a setting says: $JS.API alone would give away every stream.
+// errReserved refuses subjects that no grant opens, whatever a setting says: $JS.API alone would reveal every stream.
 func errReserved(s Subject) error {
-	return fmt.Errorf("%w: %s matches subjects of NATS itself ($…, _INBOX), which are open to nobody; name a subject of your own", ErrForbidden, echo(string(s)))
+	return fmt.Errorf("%w: %s matches subjects of NATS itself ($…, _INBOX), which nobody may use; name a subject of your own", ErrForbidden, echo(string(s)))
 }
 
 func (g Grant) canRead(s Subject) bool       { return covered(g.Subscribe, s) }
@@ -94,7 +93,7 @@ func (g Grant) canWrite(s Subject) bool      { return covered(g.Publish, s) }
 func (g Grant) deniesReading(s Subject) bool { return overlapped(g.DenySubscribe, s) }
 func (g Grant) deniesWriting(s Subject) bool { return overlapped(g.DenyPublish, s) }
 
-// any asks the grant, then those that were joined to it, until one says yes.
+// any reports whether ask is true for the grant, or one of those joined to it.
 func (g Grant) any(s Subject, ask func(Grant, Subject) bool) bool {
 	return ask(g, s) || slices.ContainsFunc(g.with, func(other Grant) bool { return other.any(s, ask) })
 }

@@ -82,7 +82,7 @@ func TestCheckPublish(t *testing.T) {
 	}
 }
 
-// What a route itself grants needs no permission but that for filters, and for those only where the caller chose them.
+// What a route itself grants needs no permission, except filters that the caller chose.
 func TestCheckRoute(t *testing.T) {
 	for _, test := range []struct {
 		route     string
@@ -102,7 +102,7 @@ func TestCheckRoute(t *testing.T) {
 		{"/load=metrics.*.load", "metrics.*.load", []bridge.Subject{"metrics.>"}, "", ""},
 		{"/load=metrics.*.load", "metrics.*.load", []bridge.Subject{"metrics.a.load"}, "TAILWATER_ANONYMOUS_SUBSCRIBE", "TAILWATER_ANONYMOUS_SUBSCRIBE"},
 		{"/metrics/{x...}=metrics.{x}", "metrics.>", []bridge.Subject{"metrics.>"}, "TAILWATER_ANONYMOUS_WILDCARDS", ""},
-		{"/all/{x...}={x}", ">", []bridge.Subject{"metrics.>"}, "open to nobody", "open to nobody"},
+		{"/all/{x...}={x}", ">", []bridge.Subject{"metrics.>"}, "nobody may use", "nobody may use"},
 	} {
 		for wildcards, want := range map[bool]string{false: test.want, true: test.wild} {
 			err := bridge.Grant{Subscribe: test.subscribe, Wildcards: wildcards}.CheckRoute(mustRoute(t, test.route), test.subject)
@@ -113,7 +113,7 @@ func TestCheckRoute(t *testing.T) {
 	}
 }
 
-// A denial beats every permission, and reads like none.
+// A denial wins over every permission, and its error reads like that of a missing permission.
 func TestDeny(t *testing.T) {
 	token := bridge.Grant{
 		Subscribe: []bridge.Subject{"chat.>"}, DenySubscribe: []bridge.Subject{"chat.secret", "*.private.>"}, Wildcards: true,
@@ -154,7 +154,7 @@ func TestDeny(t *testing.T) {
 	}
 }
 
-// A filter needs one grant that covers it and allows filters: two halves make no whole.
+// A filter needs one grant that covers it and allows filters: two grants cannot each supply half.
 func TestWildcardsStayWithTheirGrant(t *testing.T) {
 	plain := bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}}
 	wild := bridge.Grant{Subscribe: []bridge.Subject{"user.alice.>"}, Wildcards: true}
@@ -186,7 +186,7 @@ func TestRefusalTellsNothing(t *testing.T) {
 	}
 	for _, reserved := range []bridge.Subject{"$JS.API.INFO", "_INBOX.a", "$KV.bucket.key"} {
 		read, write := grant.CheckSubscribe(reserved), grant.CheckPublish(reserved)
-		if read == nil || write == nil || !strings.Contains(read.Error(), "open to nobody") || read.Error() != write.Error() {
+		if read == nil || write == nil || !strings.Contains(read.Error(), "nobody may use") || read.Error() != write.Error() {
 			t.Errorf("%q is refused by %v and %v", reserved, read, write)
 		}
 	}

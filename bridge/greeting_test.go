@@ -10,8 +10,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// The first event of a connection tells how long to wait before the next one, and how long a silence is at most. A gap or a
-// reset that comes later tells neither.
+// The first event says when to reconnect, and how long silence lasts at most. A later gap or reset says neither.
 func TestFirstEventGreets(t *testing.T) {
 	for kind, resume := range map[string]bridge.Resume{
 		bridge.EventOpen:  {},

@@ -12,43 +12,43 @@ import (
 	"time"
 )
 
-// Source is where messages come from.
+// Source delivers messages to feeds.
 type Source interface {
-	// Attach lets what is published on the feed's subjects flow into it until Detach. It returns at once: the feed begins
-	// when the source is sure to receive what is published from then on, however long that takes.
+	// Attach starts delivering messages on the feed's subjects to it, until Detach. It returns at once. The feed begins when the source is
+	// sure to receive everything published from then on, however long that takes.
 	Attach(*Feed)
-	// Detach ends that. Nothing is appended after it returns. A feed that has ended is detached as well, after another one
-	// was attached for the readers that it had.
+	// Detach stops that. Nothing is appended after it returns. A feed that has ended is detached too, after another one was attached for its
+	// readers.
 	Detach(*Feed)
 }
 
-// Hub opens a feed for the first reader of a set of subjects in a framing, shares it among all of them, and closes it a
-// while after the last has gone.
+// Hub opens a feed for the first reader of a set of subjects in a framing, shares it among all readers, and closes it a while after the last
+// reader has left.
 type Hub struct {
 	source   Source
 	linger   time.Duration
 	memory   Memory
-	share    atomic.Int64 // of Memory.Total, for each feed
+	share    atomic.Int64 // each feed's part of Memory.Total
 	counters counters
 	replays  *replays
 	members  func(Subject) []Presence // see KeepMembers; nil for none
 
 	mu      sync.Mutex
 	feeds   map[feedKey]*Feed
-	retired map[*Feed]struct{} // those that have ended, and have readers
+	retired map[*Feed]struct{} // feeds that have ended and still have readers
 	closed  bool
-	trimmed int // how many feeds there were when all were trimmed last, or fewer since
+	trimmed int // the number of feeds when all were last trimmed, or the least since
 
-	// The feeds without readers, the longest first, and how many subjects they have.
+	// The feeds without readers, longest first, and the number of their subjects.
 	lingering         list.List // of *Feed
 	lingeringSubjects int
 
 	timers timers
-	calls  sync.WaitGroup // into the source, made outside of the lock; none begins once closed is set
+	calls  sync.WaitGroup // to the source, outside the lock; none starts once closed is set
 }
 
 type feedKey struct {
-	subjects string // joined by blanks, which no subject holds
+	subjects string // joined by blanks, which subjects cannot contain
 	framing  Framing
 }
 
@@ -61,19 +61,19 @@ func joined(subjects []Subject) string {
 	return all.String()
 }
 
-// maxLingeringSubjects bounds what connections leave behind: a client that opens and cuts them could otherwise hold any
-// number of subscriptions for as long as feeds linger. Over it, those that have waited longest go first.
+// maxLingeringSubjects limits the subscriptions that connections leave behind: otherwise a client that opens and cuts connections could hold any
+// number of them while feeds linger. Above the limit, the feeds that have lingered longest are closed first.
 const maxLingeringSubjects = 1 << 14
 
-// lingering is the wait of a feed without readers. It is compared by address: a timer that fired just as it was stopped
-// must not end a later wait.
+// lingering is the wait of a feed without readers. Waits are compared by address: a timer that fired while it was being stopped must not end a
+// later wait.
 type lingering struct {
 	stop  func()
 	place *list.Element
 }
 
-// NewHub gives a hub over a source. A feed lingers that long after its last reader, so that a browser which reconnects,
-// or a page which is loaded again, continues from memory.
+// NewHub returns a hub on a source. A feed stays open for linger after its last reader, so that a browser that reconnects, or a page that is
+// reloaded, continues from memory.
 func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}, retired: map[*Feed]struct{}{}}
 	h.replays = newReplays(&h.counters)
@@ -82,8 +82,8 @@ func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 	return h
 }
 
-// Read gives a reader of the subjects, which may be filters. The error wraps ErrClosed once the hub is closed, and ErrBusy where
-// the account waits for too much already.
+// Read returns a reader of subjects, which may be filters. The error wraps ErrClosed if the hub is closed, and ErrBusy if the account waits for
+// too much already.
 func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, error) {
 	if !h.replays.turns.hasRoom(from.Account) {
 		return nil, fmt.Errorf("open a feed: %w", ErrBusy)
@@ -96,18 +96,18 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 	return reader, nil
 }
 
-// join lets a reader read the feed of that key, and attaches it where there was none. The error is ErrClosed.
+// join makes a reader read the feed of that key, and attaches a new feed if there is none. The error is ErrClosed.
 func (h *Hub) join(r *Reader, key feedKey, subjects []Subject) error {
 	isNew, err := h.enter(r, key, subjects)
 	if isNew {
-		// Outside the lock: readers of other feeds need not wait for this one.
+		// Outside the lock, so that readers of other feeds need not wait.
 		h.source.Attach(r.feed)
 		h.calls.Done()
 	}
 	return err
 }
 
-// enter is join but for what must follow without the lock. It joins and marks the reader's place under one lock.
+// enter is the part of join under the hub's lock. It joins the feed and marks the reader's position in it.
 func (h *Hub) enter(r *Reader, key feedKey, subjects []Subject) (isNew bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -131,7 +131,7 @@ func (h *Hub) enter(r *Reader, key feedKey, subjects []Subject) (isNew bool, err
 	return !found, nil
 }
 
-// retire makes room for another feed in the place of one that is about to end.
+// retire frees the key of a feed that is about to end for another feed.
 func (h *Hub) retire(feed *Feed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -148,7 +148,7 @@ func (h *Hub) retire(feed *Feed) {
 	h.detachSoon(feed)
 }
 
-// release takes a reader from its feed, which lingers once it has none, unless it has ended.
+// release removes a reader from its feed. A feed without readers lingers, unless it has ended.
 func (h *Hub) release(feed *Feed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -178,7 +178,7 @@ func (h *Hub) await(feed *Feed) {
 	}
 }
 
-// detachSoon is detach for callers that must not wait: a source may take its time, and the caller may be an event loop.
+// detachSoon is detach for callers that must not block, such as event loops: a source may be slow.
 func (h *Hub) detachSoon(feed *Feed) { time.AfterFunc(0, func() { h.detach(feed) }) }
 
 func (h *Hub) expire(feed *Feed, wait *lingering) {
@@ -203,7 +203,7 @@ func (h *Hub) stopLingering(feed *Feed) {
 	feed.linger = nil
 }
 
-// forget removes a feed without readers, which detach must follow. The lock must be held.
+// forget removes a feed without readers; the caller must detach it afterwards. The lock must be held.
 func (h *Hub) forget(feed *Feed) {
 	h.stopLingering(feed)
 	delete(h.feeds, feed.key)
@@ -211,7 +211,7 @@ func (h *Hub) forget(feed *Feed) {
 	h.calls.Add(1)
 }
 
-// divide gives each feed its share of the memory. The lock must be held.
+// divide sets each feed's share of the memory. The lock must be held.
 func (h *Hub) divide() {
 	share := math.MaxInt
 	if h.memory.Total > 0 {
@@ -221,8 +221,8 @@ func (h *Hub) divide() {
 	h.share.Store(int64(share))
 }
 
-// trim lets feeds let go of what is beyond their share, whenever they are a quarter more than the last time: so all hold together
-// at most a quarter more than their shares. The lock must be held.
+// trim makes feeds drop what exceeds their share, whenever there are a quarter more feeds than the last time. So all feeds together exceed
+// their shares by at most a quarter. The lock must be held.
 func (h *Hub) trim() {
 	if h.memory.Total == 0 || 4*len(h.feeds) < 5*h.trimmed {
 		return
@@ -241,7 +241,7 @@ func (h *Hub) detach(feed *Feed) {
 	h.calls.Done()
 }
 
-// Close detaches every feed from the source, and returns when that is done. Readers that are still open get nothing more.
+// Close detaches every feed from the source, and returns when that is done. Open readers receive nothing more.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	var feeds []*Feed

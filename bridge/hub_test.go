@@ -37,7 +37,7 @@ func TestReadersShareAFeed(t *testing.T) {
 	expectFeeds(t, source, 10, 0)
 }
 
-// A feed lingers just as long as it should after the last reader, and not after another one.
+// A feed lingers for the configured time after its last reader.
 func TestLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &fakeSource{}
@@ -82,8 +82,8 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// A reader that comes at the very moment when the wait ends may find the feed or not; but one it has found is its own,
-// and after it lingers as long as ever.
+// A reader that arrives just when the wait ends may or may not find the feed. A feed that it has found stays open, and lingers as usual
+// afterwards.
 func TestLingerIsNotCutShort(t *testing.T) {
 	kept := 0
 	for range 300 {
@@ -133,7 +133,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Connections that are opened and cut leave a bounded number of subjects behind; the oldest go first.
+// Connections that are opened and cut leave a limited number of subjects behind; the oldest are closed first.
 func TestLingeringIsBounded(t *testing.T) {
 	synctest.Test(t, testLingeringIsBounded)
 }
@@ -184,7 +184,7 @@ func (s *slowSource) Detach(f *bridge.Feed) {
 	s.fakeSource.Detach(f)
 }
 
-// Whoever closes the hub closes the source next: no call into it may be under way then, or come later.
+// After the hub is closed, its source is closed: no call into the source may be running, or start later.
 func TestCloseWaitsForCallsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &slowSource{begun: make(chan struct{}), letGo: make(chan struct{})}
@@ -249,7 +249,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// Readers come and go at once, from many goroutines; in the end there is nothing that was not detached.
+// Readers open and close concurrently, from many goroutines; at the end everything is detached.
 func TestHubUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &fakeSource{}

@@ -51,7 +51,7 @@ func TestJSONPayloads(t *testing.T) {
 	}
 }
 
-// objects gives the objects that a message is in the framings whose payloads are JSON.
+// objects returns the objects that a message is in the framings whose payloads are JSON.
 func objects(t testing.TB, m *bridge.Message) map[string]string {
 	t.Helper()
 	events := bridge.Framing{Format: bridge.JSON, JSONPayloads: true}
@@ -62,7 +62,7 @@ func objects(t testing.TB, m *bridge.Message) map[string]string {
 	}
 }
 
-// Whatever the payload, it is there, as JSON exactly where it is JSON, and in one line to every reader.
+// Any payload arrives, as JSON exactly if it is JSON, and on one line for every reader.
 func FuzzJSONPayload(f *testing.F) {
 	for _, test := range jsonPayloads {
 		f.Add([]byte(test.payload))

@@ -62,7 +62,7 @@ func TestSlashesInKeys(t *testing.T) {
 	}
 }
 
-// Whatever the path, it stays in the bucket, and its separators are those that stand in it for all to see.
+// Any path stays in the bucket, and its separators are the visible ones.
 func FuzzKeyPath(f *testing.F) {
 	for _, test := range goodPaths {
 		f.Add(test.path)

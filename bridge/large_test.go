@@ -12,7 +12,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// limited opens a reader that takes messages of at most some bytes.
+// limited opens a reader that accepts messages up to a size.
 func limited(t testing.TB, hub *bridge.Hub, framing bridge.Framing, most int, resume bridge.Resume, subjects ...bridge.Subject) *bridge.Reader {
 	t.Helper()
 	reader := readIn(t, hub, framing, resume, subjects...)
@@ -49,8 +49,7 @@ func checkLarge(t testing.TB, framing bridge.Framing, got, full []byte, subject 
 	}
 }
 
-// A message whose frame is larger than a reader takes is told in its place, with its id; who takes it gets it, from the
-// same feed.
+// A message whose frame is larger than a reader accepts is replaced by an event with its id. Another reader of the same feed receives the message.
 func TestLarge(t *testing.T) {
 	for _, framing := range []bridge.Framing{{}, {Format: bridge.JSON}, {Format: bridge.Lines}, {Format: bridge.JSON, JSONPayloads: true}} {
 		t.Run(fmt.Sprintf("%+v", framing), func(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// A caller that is alone gets what it may, each that comes a part of what is left, and nobody the last of it.
+// A single caller gets its limit, each further caller a part of the rest, and none the last byte.
 func TestLedgerLeavesRoomForOthers(t *testing.T) {
 	const total = 1 << 16
 	for most, shares := range map[int64][]float64{

@@ -2,47 +2,46 @@ package bridge
 
 import "slices"
 
-// Readers of one feed that have all it holds are level: they are given the same from then on, so that one of them can be
-// asked for all, and what it gives written to many sockets. What tells them apart is over by then: where each began, and
-// what it was owed.
+// Readers of one feed that have everything in it are level. They all receive the same from then on, so one of them can be read for all, and its
+// frames written to many sockets. Their different beginnings, and what they were owed, do not matter any more.
 
-// Feed returns the feed that the reader reads.
+// Feed returns the reader's feed.
 func (r *Reader) Feed() *Feed { return r.feed }
 
-// Kin is what readers have in common that can be level: what they read, and how large the frame of a message may be. It
-// stays when a reader opens anew on another feed.
+// Kin is what level readers have in common: their subjects and framing, and the largest frame that they accept. It stays the same when a reader
+// opens anew on another feed.
 type Kin struct {
 	feed feedKey
 	most int
 }
 
-// Kin returns the reader's.
+// Kin returns the reader's Kin.
 func (r *Reader) Kin() Kin { return Kin{r.feed.key, r.most} }
 
-// Fork gives another reader that stands where r does. It does not keep the feed open: close it before the last of the
-// readers that the hub gave. When the feed ends, it is given nothing more.
+// Fork returns another reader at r's position. A fork does not keep the feed open: close it before the last reader that the hub returned. When
+// the feed ends, the fork receives nothing more.
 func (r *Reader) Fork() *Reader {
 	fork := &Reader{feed: r.feed, isFork: true, most: r.most, waits: waiter{account: r.waits.account}}
 	fork.StandAs(r)
 	return fork
 }
 
-// HasEnded reports whether a fork is given nothing more, because its feed has ended.
+// HasEnded reports whether a fork receives nothing more, because its feed has ended.
 func (r *Reader) HasEnded() bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	return r.isFork && r.feed.ended
 }
 
-// Level tells whether two readers with one Kin are given the same from now on.
+// Level reports whether two readers with the same Kin receive the same from now on.
 func (r *Reader) Level(other *Reader) bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	return r.feed == other.feed && !r.feed.ended && r.hasAll() && other.hasAll()
 }
 
-// hasAll tells whether the client has exactly what the feed holds. A client that is ahead, because another bridge was, is
-// not to be given all that comes next. The feed's lock must be held.
+// hasAll reports whether the client has exactly what the feed holds. A client that is ahead, because another bridge was, must not get all
+// future messages. The feed's lock must be held.
 func (r *Reader) hasAll() bool {
 	if !r.isLevel() || r.syncing {
 		return false
@@ -56,7 +55,7 @@ func (r *Reader) hasAll() bool {
 	return true
 }
 
-// isLevel tells whether the client lacks nothing that the feed has. The feed's lock must be held.
+// isLevel reports whether the client lacks nothing that the feed has. The feed's lock must be held.
 func (r *Reader) isLevel() bool {
 	if !r.opened || r.next != r.feed.end() {
 		return false
@@ -69,13 +68,13 @@ func (r *Reader) isLevel() bool {
 	return true
 }
 
-// StandAs lets r stand where another reader of its feed does, whose frames were given to its client: they were level.
+// StandAs copies other's cursor to r. Both must have been level.
 func (r *Reader) StandAs(other *Reader) {
 	had := r.have
 	r.opened, r.next = other.opened, other.next
 	r.have = slices.Clone(other.have)
 	for i := range had {
-		// In a quiet part a reader may know a later position, and between the two there was nothing.
+		// In a quiet part r may have a later position; there was nothing in between.
 		if had[i].Seq > r.have[i].Seq {
 			r.have[i].Position = had[i].Position
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Level readers are given the same, whoever of them is asked; one that leaves goes on where all were.
+// Level readers receive the same, whichever of them is read. A reader that leaves the group continues at the common position.
 func TestLevel(t *testing.T) {
 	hub, feed, one := begun(t, bridge.DefaultMemory)
 	lead := one.Fork()
@@ -40,7 +40,7 @@ func TestLevel(t *testing.T) {
 	expect(t, one, "m1@1", "m2@2") // it was never asked
 }
 
-// A client that another bridge was ahead with is not given again what it has.
+// A client that is ahead, because another bridge was, does not receive again what it has.
 func TestLevelAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 3, 10)

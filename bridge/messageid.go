@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// HeaderMessageID holds the id by which JetStream knows a message that it has stored already, on whatever subject of the stream.
+// HeaderMessageID holds the id with which JetStream recognizes a message that it has already stored, on any subject of the stream.
 const HeaderMessageID = "Nats-Msg-Id"
 
-// keyPrefix begins the ids that MessageID makes.
+// keyPrefix begins the ids of MessageID.
 const keyPrefix = "tailwater-key."
 
-// MessageID returns the value of HeaderMessageID for a message that a caller sends with an Idempotency-Key: a hash of caller, subject
-// and key, so that nobody uses up the key of another. Anonymous callers have no name to tell them apart, and their addresses change:
-// their event name and payload are hashed as well, so that only the same message is taken for a repetition.
+// MessageID returns the value of HeaderMessageID for a message that a caller sends with an Idempotency-Key: a hash of caller, subject and key,
+// so that callers cannot use each other's keys. Anonymous callers have no names, and their addresses change. So their event name and payload are
+// hashed as well: only the same message counts as a repetition.
 func MessageID(caller Caller, subject Subject, key, event string, data []byte) string {
 	sum := sha256.New()
 	for _, part := range []string{caller.Name, string(subject), key} {
@@ -31,7 +31,7 @@ func MessageID(caller Caller, subject Subject, key, event string, data []byte) s
 	return keyPrefix + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }
 
-// hashPart hashes a part behind its length, so that no two lists of parts are hashed alike.
+// hashPart hashes a part after its length, so that different lists of parts have different hashes.
 func hashPart(sum hash.Hash, part []byte) {
 	var size [8]byte
 	binary.BigEndian.PutUint64(size[:], uint64(len(part)))
@@ -39,8 +39,7 @@ func hashPart(sum hash.Hash, part []byte) {
 	sum.Write(part)
 }
 
-// withoutKeys returns a message's headers without the ids that MessageID made: they are between a caller and the stream. Those that
-// other publishers choose stay.
+// withoutKeys returns a message's headers without ids of MessageID, which concern only the caller and the stream. Ids of other publishers stay.
 func withoutKeys(header map[string][]string) map[string][]string {
 	isKey := func(id string) bool { return strings.HasPrefix(id, keyPrefix) }
 	ids := header[HeaderMessageID]

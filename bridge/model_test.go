@@ -14,8 +14,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Whatever is published, read, cut and resumed, lost, recreated and rolled back, in whatever order: each client has each
-// message that it is owed once and in order, or was told in its place; and it is told nothing where nothing was lost.
+// In any order of publishing, reading, cuts, resumes, losses, recreations and restores, each client receives each message that it is owed once and
+// in order, or is told in its place. It is told nothing if nothing was lost.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {
@@ -143,7 +143,7 @@ func (m *model) close() {
 	}
 }
 
-// subjects gives what every client reads.
+// subjects returns what every client reads.
 func (m *model) subjects() []bridge.Subject {
 	var all []bridge.Subject
 	for _, g := range m.groups {
@@ -152,7 +152,7 @@ func (m *model) subjects() []bridge.Subject {
 	return all
 }
 
-// parts gives the parts of a node's feed as they are now.
+// parts returns the parts of a node's feed as they are now.
 func (n *modelNode) parts() []bridge.Part {
 	var parts []bridge.Part
 	unstored := bridge.Part{}
@@ -172,7 +172,7 @@ func (n *modelNode) parts() []bridge.Part {
 	return parts
 }
 
-// step gives the next position of what is not stored.
+// step returns the next position of what is not stored.
 func (n *modelNode) step() bridge.Position {
 	n.core.Seq++
 	n.core.Time++

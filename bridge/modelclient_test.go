@@ -37,7 +37,7 @@ type modelClient struct {
 	synced  int
 }
 
-// again gives what a browser sends when it reconnects.
+// again returns what a browser sends when it reconnects.
 func (c *modelClient) again() bridge.Resume {
 	if len(c.ids) == 0 {
 		return bridge.Resume{}
@@ -45,7 +45,7 @@ func (c *modelClient) again() bridge.Resume {
 	return bridge.Resume{After: c.parse(c.ids[len(c.ids)-1])}
 }
 
-// resume gives anything that a client may send.
+// resume returns anything that a client may send.
 func (c *modelClient) resume(t *rapid.T) bridge.Resume {
 	var r bridge.Resume
 	brings := rapid.SampledFrom([]string{"the last", "the last", "the last", "the last", "an older", "none", "none", "malformed", "a strange"}).Draw(t, "brings")
@@ -115,7 +115,7 @@ func (c *modelClient) arrive() {
 	}
 }
 
-// stands gives the sequence up to which a part's messages have come to the node.
+// stands returns the sequence up to which a part's messages have come to the node.
 func (n *modelNode) stands(p bridge.Part) uint64 {
 	if p.Log != nil {
 		return p.Log.Last().Seq
@@ -214,7 +214,7 @@ func (c *modelClient) equal(e bridgetest.Event, got, want uint64) {
 	}
 }
 
-// complete tells whether the client is owed nothing more.
+// complete reports whether the client is owed nothing more.
 func (c *modelClient) complete() bool {
 	if !c.opened || c.mustTell() != "" || (c.synced == 1) != (c.sent.Since.Kind != bridge.SinceNew) {
 		return false

@@ -37,7 +37,7 @@ func (c *modelClient) judge(e bridgetest.Event) {
 	}
 }
 
-// in gives the position of an id in an epoch.
+// in returns the position of an id in an epoch.
 func in(id bridge.ID, epoch string) (bridge.Position, bool) {
 	for _, p := range id {
 		if p.Epoch == epoch {
@@ -81,7 +81,7 @@ func (c *modelClient) judgeEvent(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// dataAt gives what was published at a sequence.
+// dataAt returns what was published at a sequence.
 func (c *modelClient) dataAt(p bridge.Part, seq uint64) string {
 	if p.Log != nil {
 		if history := p.Log.(*fakeLog).content.history; seq > 0 && seq <= uint64(len(history)) {
@@ -104,7 +104,7 @@ func (c *modelClient) skips(e bridgetest.Event, p bridge.Part, from, to, except 
 	}
 }
 
-// owed gives something that the client is owed above a sequence, up to another.
+// owed returns something that the client is owed above a sequence, up to another.
 func (c *modelClient) owed(p bridge.Part, from, to, except uint64, since int64) string {
 	if p.Log == nil {
 		for _, item := range c.node.feed.items {
@@ -130,7 +130,7 @@ func (c *modelClient) owed(p bridge.Part, from, to, except uint64, since int64) 
 	return ""
 }
 
-// isNewest tells whether no later message up to a sequence has the same subject.
+// isNewest reports whether no later message up to a sequence has the same subject.
 func isNewest(history []*bridge.Message, m *bridge.Message, upTo uint64) bool {
 	return !slices.ContainsFunc(history, func(other *bridge.Message) bool {
 		return other.Subject == m.Subject && other.Position.Seq > m.Position.Seq && other.Position.Seq <= upTo
@@ -156,7 +156,7 @@ func (c *modelClient) judgeGap(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// lacks tells whether something that follows a position is gone, so that a gap may say so.
+// lacks reports whether something that follows a position is gone, so that a gap may say so.
 func (c *modelClient) lacks(p bridge.Part, from, to uint64) bool {
 	if p.Log == nil {
 		return slices.ContainsFunc(c.node.feed.items, func(i coreItem) bool { return i.at.Seq > from && i.at.Seq <= to })
@@ -219,7 +219,7 @@ func (c *modelClient) judgeMove(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// mustTell gives what a client must be told of the feed that is there now, for what the last it was given events from had; ""
+// mustTell returns what a client must be told of the feed that is there now, for what the last it was given events from had; ""
 // for nothing.
 func (c *modelClient) mustTell() (event string) {
 	if c.feed == c.node.feed {
@@ -239,7 +239,7 @@ func (c *modelClient) mustTell() (event string) {
 	return event
 }
 
-// isAnew tells whether a part is another life of a stream that the client has read.
+// isAnew reports whether a part is another life of a stream that the client has read.
 func (c *modelClient) isAnew(p bridge.Part) bool {
 	for epoch := range c.has {
 		if p.Log != nil && epoch != p.At.Epoch && epoch[:6] == p.At.Epoch[:6] {
@@ -249,17 +249,17 @@ func (c *modelClient) isAnew(p bridge.Part) bool {
 	return false
 }
 
-// isRolled tells whether the stream of a part was set back since the client was given an event.
+// isRolled reports whether the stream of a part was set back since the client was given an event.
 func (c *modelClient) isRolled(p bridge.Part) bool {
 	return slices.ContainsFunc(c.feed.parts, func(had bridge.Part) bool { return had.At.Epoch == p.At.Epoch && had.Log != p.Log })
 }
 
-// isLost tells whether what the client has seen last of a stream that was set back is not there any more.
+// isLost reports whether what the client has seen last of a stream that was set back is not there any more.
 func (c *modelClient) isLost(p bridge.Part) bool {
 	at, known := in(c.parse(c.ids[len(c.ids)-1]), p.At.Epoch)
 	must, _ := c.rolled(p, at)
 	return known && must
 }
 
-// mayBeRolled tells whether a reset may say that some stream was set back: where the client has seen nothing of it, its reader may have.
+// mayBeRolled reports whether a reset may say that some stream was set back: where the client has seen nothing of it, its reader may have.
 func (c *modelClient) mayBeRolled() bool { return slices.ContainsFunc(c.node.feed.parts, c.isRolled) }

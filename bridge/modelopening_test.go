@@ -62,7 +62,7 @@ func (c *modelClient) judgeOpening(e bridgetest.Event, id bridge.ID) {
 	}
 }
 
-// expected gives the reason of the reset that an id must lead to, or that there must be a gap; mayReset, that a part may
+// expected returns the reason of the reset that an id must lead to, or that there must be a gap; mayReset, that a part may
 // be known to have been rolled back.
 func (c *modelClient) expected(after bridge.ID) (reset string, gap, mayReset bool) {
 	if c.sent.Malformed {
@@ -100,7 +100,7 @@ func (c *modelClient) expected(after bridge.ID) (reset string, gap, mayReset boo
 	return reset, gap || known < len(after), mayReset
 }
 
-// rolled tells whether a position is one that the stream has used again, for another message: whether that can be seen
+// rolled reports whether a position is one that the stream has used again, for another message: whether that can be seen
 // in the stream, and whether it can be known.
 func (c *modelClient) rolled(p bridge.Part, at bridge.Position) (must, may bool) {
 	if p.Log == nil || at.Seq == 0 {

@@ -96,7 +96,7 @@ const lineEnds = "\n\v\f\r\x1c\x1d\x1e\u0085\u2028\u2029"
 // isText says which payloads are sent as they are.
 func isText(payload []byte) bool { return utf8.Valid(payload) && !bytes.Contains(payload, []byte{0}) }
 
-// line gives the text of a frame in Lines, which must be just one line.
+// line returns the text of a frame in Lines, which must be just one line.
 func line(t testing.TB, frame []byte) string {
 	t.Helper()
 	text, ended := strings.CutSuffix(string(frame), "\n")

@@ -2,20 +2,20 @@ package bridge
 
 import "slices"
 
-// An opening decides, part by part, what the position that a client brought is worth. What it needs to know it may have
-// to wait for; it then begins anew, and finds the answers.
+// An opening judges, part by part, the position that a client has sent. open may need answers from the store. It then reports false, is called
+// again when they arrive, and finds them cached.
 
-// verdict is how a client's position continues in one part.
+// verdict says how a client's position continues in one part.
 type verdict struct {
 	standing
-	gap   string // the reason, where something is missing before what follows
-	reset string // the reason, where the position means nothing
+	gap   string // the reason, if messages are missing before what follows
+	reset string // the reason, if the position is not valid
 
-	isRenewed bool // of members: the client is given the newest values in place of what it has missed
+	isRenewed bool // for members: the client gets the newest values instead of the missed ones
 }
 
-// open gives the events that say where the connection continues: the first one, and another wherever it opens anew on another
-// feed and does not continue exactly, else nil. It reports false while something has to be waited for.
+// open returns the events that say where the connection continues: the first events of a connection, and also those after the reader has
+// opened anew on another feed, unless it continues exactly: then open returns nil. It reports false while an answer is missing.
 func (r *Reader) open() (events [][]byte, known bool) {
 	f := r.feed
 	after, since, reason := r.resume.After, r.resume.Since, ""
@@ -25,7 +25,7 @@ func (r *Reader) open() (events [][]byte, known bool) {
 	case len(after) == 0 && since.Kind == SinceID:
 		after, since = since.ID, Since{}
 	}
-	// Who leaves a feed brings positions that were good, whatever is there now.
+	// Positions of a reader that has left a feed were valid, whatever the new feed is.
 	if reason == "" && len(after) > 0 && r.resume.left == nil && !f.knowsAny(after) && !f.isMembersOnly() {
 		reason = f.strange(after)
 		after = nil
@@ -38,7 +38,7 @@ func (r *Reader) open() (events [][]byte, known bool) {
 	for i := range f.parts {
 		v, known := r.judge(i, after, since)
 		verdicts[i] = v
-		allKnown = allKnown && known // if not, go on: the questions about other parts can be asked meanwhile
+		allKnown = allKnown && known // if not, go on, to ask the questions about other parts too
 	}
 	if !allKnown {
 		return nil, false
@@ -46,14 +46,14 @@ func (r *Reader) open() (events [][]byte, known bool) {
 	return r.begin(after, verdicts, reason), true
 }
 
-// begin places the cursor and gives the events that say so: a reset for that reason, if there is one; then who is there, as far as no
-// stream says it.
+// begin sets the cursor and returns the events for it: a reset for that reason, if there is one; then the members that no stream
+// holds.
 func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]byte) {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
 	gap := ""
 	if slices.ContainsFunc(after, f.mayMiss) {
-		gap = GapDisconnected // a part that the feed does not have may have brought more
+		gap = GapDisconnected // a part that the feed does not have may have had more messages
 	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
@@ -61,7 +61,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 		if f.parts[i].Deaf && !f.parts[i].isMembers {
 			gap = max(gap, GapDisconnected)
 		}
-		gap = max(gap, v.gap) // of several reasons retention: disconnected says least
+		gap = max(gap, v.gap) // of several reasons retention wins: disconnected says least
 		if reset == "" {
 			reset = v.reset
 		}
@@ -84,7 +84,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	return append(append(events, r.nobody(verdicts)...), r.ownMembers()...)
 }
 
-// before gives what the client has seen: where it brought nothing, nothing of what parts had before they began whose logs are not read.
+// before returns the client's position. Parts whose logs are not read, and of which the client has no position, are left out.
 func (r *Reader) before(after ID) ID {
 	if len(after) > 0 {
 		return after
@@ -103,12 +103,12 @@ func (f *Feed) resets(hello greeting, at ID, reason string) []byte {
 	return f.key.framing.reset(hello, at, reason)
 }
 
-// knowsAny tells whether an id says anything about one of the feed's parts.
+// knowsAny reports whether an id has a position in one of the feed's parts.
 func (f *Feed) knowsAny(id ID) bool {
 	return slices.ContainsFunc(id, func(p Position) bool { return f.of(p) >= 0 })
 }
 
-// strange gives the reason why an id says nothing here: it is from an earlier life of a stream, or from anywhere.
+// strange returns why an id means nothing here: it is from an earlier life of a stream, or unknown.
 func (f *Feed) strange(id ID) string {
 	for i := range f.parts {
 		if f.parts[i].wasOther(id) {
@@ -118,13 +118,13 @@ func (f *Feed) strange(id ID) string {
 	return ResetUnknown
 }
 
-// wasOther tells whether an id holds a position in another life of the part's stream.
+// wasOther reports whether an id has a position in another life of the part's stream.
 func (p *part) wasOther(id ID) bool {
 	return slices.ContainsFunc(id, func(at Position) bool { return sameLog(at.Epoch, p.At.Epoch) })
 }
 
-// judge gives how one part continues: after what the client brought, or where there is nothing of it, as the URL says. It
-// reports false where an answer is missing, as do all that it calls; the waker is woken when it is there.
+// judge returns how one part continues: after the client's position, or without one, as the URL says. It reports false if an answer is missing,
+// and so do the functions that it calls; the waker is woken when the answer arrives.
 func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	p := &r.feed.parts[part]
 	if p.isMembers {
@@ -134,7 +134,7 @@ func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 		return r.judgeKnown(part, at, since)
 	}
 	if r.resume.left != nil && p.wasOther(after) {
-		// It was connected when the stream was made anew, so it is owed all that the stream has.
+		// The client was connected when the stream was created again, so it is owed the whole stream.
 		return verdict{standing: standing{Position: Position{Epoch: p.At.Epoch}}, reset: ResetRecreated}, true
 	}
 	begin, known := r.beginAt(part, since)
@@ -164,7 +164,7 @@ func (r *Reader) judgeKnown(part int, at Position, since Since) (verdict, bool) 
 	had, left := r.resume.leftAt(at.Epoch)
 	grown := left != nil && slices.ContainsFunc(p.Subjects, func(s Subject) bool { return !slices.Contains(left.Subjects, s) })
 	if grown {
-		at, had = left.last, standing{} // what the log has of the subject below came from elsewhere, if at all
+		at, had = left.last, standing{} // below that, the log's messages on the subject came from elsewhere, if there are any
 	}
 	v, known := r.judgeStored(part, at, had)
 	if !known {
@@ -180,7 +180,7 @@ func (r *Reader) judgeKnown(part int, at Position, since Since) (verdict, bool) 
 	return v, true
 }
 
-// leftAt gives what a reader has that has left a feed, and the part of that feed; nothing and nil where there is none.
+// leftAt returns what a reader had of a part in the feed that it has left, and that part; zero and nil if there is none.
 func (r *resume) leftAt(epoch string) (standing, *part) {
 	for i := range r.have {
 		if r.have[i].Epoch == epoch {
@@ -190,7 +190,7 @@ func (r *resume) leftAt(epoch string) (standing, *part) {
 	return standing{}, nil
 }
 
-// judgeUnstored looks at what the feed holds: there is nothing else.
+// judgeUnstored judges by what the feed holds, because nothing is stored.
 func (r *Reader) judgeUnstored(part int, at Position) verdict {
 	p := &r.feed.parts[part]
 	switch {
@@ -204,14 +204,14 @@ func (r *Reader) judgeUnstored(part int, at Position) verdict {
 	return verdict{standing: standing{Position: at}}
 }
 
-// judgeStored finds out whether the position is one of this life of the stream, and whether all that follows it is there. What
-// a client had on a feed that it has left is not told twice.
+// judgeStored finds out whether the position belongs to this life of the stream, and whether everything after it is still stored. What was
+// announced to a client on a feed that it has left is not announced again.
 func (r *Reader) judgeStored(part int, at Position, had standing) (verdict, bool) {
 	f := r.feed
 	p := &f.parts[part]
 	var read *page
 	if at.Seq < p.floor.Seq {
-		// From the position itself on: the message there, if the page has it, proves its time.
+		// The page begins at the position itself: the message there, if stored, proves the time.
 		if read = f.hub.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.asker()); read == nil {
 			return verdict{}, false
 		}
@@ -224,11 +224,11 @@ func (r *Reader) judgeStored(part int, at Position, had standing) (verdict, bool
 				return verdict{}, false
 			}
 			if time = answer.at.Time; time == 0 && at.Seq > max(answer.last, p.end().Seq) {
-				return verdict{reset: ResetRolled}, true // never stored in this copy
+				return verdict{reset: ResetRolled}, true // not yet stored in the restored copy
 			}
 		}
 		if at.Time != 0 && time != 0 && at.Time != time {
-			return verdict{reset: ResetRolled}, true // stored again, with another message
+			return verdict{reset: ResetRolled}, true // the sequence was used again for another message
 		}
 		at.Time = max(at.Time, time)
 	}
@@ -238,7 +238,7 @@ func (r *Reader) judgeStored(part int, at Position, had standing) (verdict, bool
 	return verdict{standing: standing{Position: at, told: had.told, newest: had.newest}}, true
 }
 
-// remember gives the time of the message with that sequence, if it is known here.
+// remember returns the time of the message with that sequence, if it is known here.
 func (r *Reader) remember(part int, seq uint64, read *page) (time int64, known bool) {
 	f := r.feed
 	p := &f.parts[part]
@@ -259,7 +259,7 @@ func (r *Reader) remember(part int, seq uint64, read *page) (time int64, known b
 	return 0, false
 }
 
-// beginAt gives where a client that brought nothing begins in a part, as its URL says.
+// beginAt returns where a client without a position begins in a part, as its URL says.
 func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 	f := r.feed
 	p := &f.parts[part]
@@ -296,7 +296,7 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 	return standing{Position: r.arrival(p)}, true
 }
 
-// arrival gives where a part stood when the reader came, or began after it.
+// arrival returns the part's position when the reader arrived, or the part began after that.
 func (r *Reader) arrival(p *part) Position {
 	for _, at := range r.have {
 		if at.Epoch == p.At.Epoch {
@@ -306,7 +306,7 @@ func (r *Reader) arrival(p *part) Position {
 	return p.At
 }
 
-// beginAtPage gives the position just before the first message from a sequence on.
+// beginAtPage returns the position just before the first message from a sequence on.
 func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	p := &r.feed.parts[part]
 	if from > p.floor.Seq {
@@ -316,5 +316,5 @@ func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	if page == nil {
 		return standing{}, false
 	}
-	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // what was lost before is not owed
+	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // earlier losses are not owed
 }

@@ -144,7 +144,7 @@ func TestPositionAheadOfTheNode(t *testing.T) {
 	})
 }
 
-// What is lost while a client is being served is told, each loss once, before what follows it.
+// A loss while a client is being served is told once, before what follows it.
 func TestLossDuringReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 3, 40)
@@ -166,7 +166,7 @@ func TestLossDuringReplay(t *testing.T) {
 	})
 }
 
-// A loss is told once, also where messages older than it are still there.
+// A loss is told once, even if older messages are still stored.
 func TestLossIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 1, 0)

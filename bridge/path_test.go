@@ -54,13 +54,13 @@ func TestSubjectFromPath(t *testing.T) {
 	}
 }
 
-// A path that was refused tells why in the words of its sender.
+// The error of a refused path uses the sender's own words.
 func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
 	for path, says := range map[string]string{
 		"a//b":  "one slash or dot between tokens",
 		"a/b/":  "one slash or dot between tokens",
 		"a%2Fb": "encoded slash",
-		"a%2Eb": "write it plainly",
+		"a%2Eb": "write a plain dot",
 		"a%zz":  "RFC 3986",
 	} {
 		if _, err := bridge.SubjectFromPath(path); err == nil || !strings.Contains(err.Error(), says) {
@@ -69,7 +69,7 @@ func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// What encodeURIComponent makes of a subject is a path to it.
+// encodeURIComponent of a subject is a path to it.
 func TestEscapedSubjectIsAPath(t *testing.T) {
 	for _, good := range goodSubjects {
 		if strings.Contains(good, "/") {

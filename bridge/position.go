@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	// maxPositionBytes is how long the part of an id for one log may be: browsers send the whole back in a request header.
+	// maxPositionBytes is the longest part of an id for one log: browsers send the whole id in a request header.
 	maxPositionBytes = 64
 	// MaxLogs is how many logs one feed may read from.
 	MaxLogs = 8
 )
 
-// Position is a place in one log, and what an event id spells: `<epoch>-<seq>-<time>`.
+// Position is a place in one log. An event id spells it `<epoch>-<seq>-<time>`.
 //
-// The epoch names one life of the sequence: of a stream, or, where no stream holds a subject, of this process. Sequences
-// of different epochs cannot be compared. See Epoch. The time is when the message was stored or arrived; it tells age, and catches
-// a store that was rolled back and uses its sequences again.
+// The epoch names one life of a sequence: of a stream, or, if no stream holds a subject, of this process. Sequences of different epochs cannot
+// be compared. See Epoch. The time is when the message was stored or arrived. It shows the message's age, and reveals a store that was
+// restored from a backup and uses its sequences again.
 type Position struct {
 	Epoch string
 	Seq   uint64
-	Time  int64 // nanoseconds since 1970 UTC; 0 where it is not known
+	Time  int64 // nanoseconds since 1970 UTC; 0 if unknown
 }
 
-// String gives the event id: letters, digits and dashes only, which every browser stores and sends back unchanged.
+// String returns the event id. It has only letters, digits and dashes, which every browser stores and sends back unchanged.
 func (p Position) String() string { return string(p.append(nil)) }
 
 func (p Position) append(dst []byte) []byte {
@@ -41,7 +41,7 @@ func (p Position) append(dst []byte) []byte {
 	return dst
 }
 
-// when gives the time of the position in UTC, or the zero time where it is not known.
+// when returns the time of the position in UTC, or the zero time if unknown.
 func (p Position) when() time.Time {
 	if p.Time == 0 {
 		return time.Time{}
@@ -49,10 +49,10 @@ func (p Position) when() time.Time {
 	return time.Unix(0, p.Time).UTC()
 }
 
-// ID is an event id: where a connection stands, in each log that it reads from. Almost always there is one.
+// ID is an event id: a connection's position in each log that it reads. Almost always there is one.
 type ID []Position
 
-// String gives the id as it is sent: positions joined by dots.
+// String returns the id as it is sent: positions joined by dots.
 func (id ID) String() string { return string(id.append(nil)) }
 
 func (id ID) append(dst []byte) []byte {
@@ -65,7 +65,7 @@ func (id ID) append(dst []byte) []byte {
 	return dst
 }
 
-// in gives the position in the log of that epoch.
+// in returns the position in the log of that epoch.
 func (id ID) in(epoch string) (Position, bool) {
 	for _, p := range id {
 		if p.Epoch == epoch {
@@ -75,8 +75,7 @@ func (id ID) in(epoch string) (Position, bool) {
 	return Position{}, false
 }
 
-// ParseID reads an event id; the times may be absent. The error wraps ErrID. An id grants nothing: it is a place, not a
-// permission.
+// ParseID parses an event id; the times may be absent. The error wraps ErrID. An id is a place, not a permission.
 func ParseID(text string) (ID, error) {
 	if strings.Count(text, ".") >= MaxLogs {
 		return nil, fmt.Errorf("%w: it has more than %d parts", ErrID, MaxLogs)
@@ -88,7 +87,7 @@ func ParseID(text string) (ID, error) {
 			return nil, err
 		}
 		if _, double := id.in(p.Epoch); double {
-			return nil, fmt.Errorf("%w: it names one log twice; take it from the id of an event, as it is", ErrID)
+			return nil, fmt.Errorf("%w: it names one log twice; use the id of an event unchanged", ErrID)
 		}
 		id = append(id, p)
 	}
@@ -97,7 +96,7 @@ func ParseID(text string) (ID, error) {
 
 func parsePosition(text string) (Position, error) {
 	if len(text) > maxPositionBytes {
-		return Position{}, fmt.Errorf("%w: it has %d bytes in one part; at most %d are possible", ErrID, len(text), maxPositionBytes)
+		return Position{}, fmt.Errorf("%w: one part has %d bytes; at most %d are possible", ErrID, len(text), maxPositionBytes)
 	}
 	epoch, rest, _ := strings.Cut(text, "-")
 	seqText, timeText, hasTime := strings.Cut(rest, "-")
@@ -106,18 +105,18 @@ func parsePosition(text string) (Position, error) {
 	if p.Seq, err = strconv.ParseUint(seqText, 10, 64); err == nil && hasTime {
 		p.Time, err = strconv.ParseInt(timeText, 36, 64)
 	}
-	// Only what String would write is an id; this refuses signs, leading zeros and capitals in one stroke.
+	// Only a text that String writes is an id. This refuses signs, leading zeros and capitals.
 	if err != nil || p.Time < 0 || p.String() != text || !isEpoch(epoch) {
-		return Position{}, fmt.Errorf("%w: %q; take it from the id of an event, as it is", ErrID, text)
+		return Position{}, fmt.Errorf("%w: %q; use the id of an event unchanged", ErrID, text)
 	}
 	return p, nil
 }
 
-// epochName is how many characters of an epoch name its log; the rest names the life.
+// epochName is how many characters of an epoch identify its log; the others identify the life.
 const epochName = 6
 
-// Epoch names one life of a stream: six characters for its name, six for when it was created. So a stream that was
-// deleted and made anew is recognised as such.
+// Epoch names one life of a stream: six characters for its name, six for its creation time. So a stream that was deleted and created again is
+// recognized.
 func Epoch(stream string, created time.Time) string {
 	return shortHash(stream) + shortHash(strconv.FormatInt(created.UnixNano(), 10))
 }
@@ -128,7 +127,7 @@ func shortHash(s string) string {
 	return fmt.Sprintf("%06s", strconv.FormatUint(binary.BigEndian.Uint64(sum[:])%digits, 36))
 }
 
-// sameLog tells whether two epochs are lives of one stream.
+// sameLog reports whether two epochs are lives of one stream.
 func sameLog(a, b string) bool {
 	return len(a) == 2*epochName && len(b) == len(a) && a[:epochName] == b[:epochName]
 }

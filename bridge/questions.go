@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// question is one that readers ask about a log, or that is asked about subjects of a store. One of seq, time and subjects is
-// not zero.
+// question is a question of readers about a log, or about subjects in a store. Exactly one of seq, time and subjects is set.
 type question struct {
 	of       any
 	seq      uint64
@@ -21,12 +20,12 @@ type answer struct {
 	at     Position // of Log.Stored
 	last   uint64   // of Log.Stored
 	since  uint64   // of Log.Since
-	extent Extent   // of Store.Extent, as is the rest
+	extent Extent   // of Store.Extent, like the rest
 	err    error
 	times  uint64 // how often the store was asked
 }
 
-// stored tells what is stored at a sequence; see Log.Stored.
+// stored asks what is stored at a sequence; see Log.Stored.
 func (r *replays) stored(log Log, seq uint64, by asker) *answer {
 	return r.ask(question{of: log, seq: seq}, by, func(ctx context.Context, a *answer) (err error) {
 		a.at, a.last, err = log.Stored(ctx, seq)
@@ -34,7 +33,7 @@ func (r *replays) stored(log Log, seq uint64, by asker) *answer {
 	})
 }
 
-// since tells where a time begins; see Log.Since.
+// since asks where a time begins; see Log.Since.
 func (r *replays) since(log Log, t time.Time, by asker) *answer {
 	return r.ask(question{of: log, time: t.UnixNano()}, by, func(ctx context.Context, a *answer) (err error) {
 		a.since, err = log.Since(ctx, t)
@@ -42,7 +41,7 @@ func (r *replays) since(log Log, t time.Time, by asker) *answer {
 	})
 }
 
-// ask gives the answer to a question, which is read once for all who ask at the same time.
+// ask returns the answer to a question. It is read once for all who ask at the same time.
 func (r *replays) ask(q question, by asker, read func(context.Context, *answer) error) *answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,9 +88,8 @@ func (r *replays) unask(q question, a *answer) {
 	}
 }
 
-// Extent tells what is stored on subjects, as the store says when it is the account's turn. Those who ask for the same before the
-// store is asked are given the same answer. The error is the store's, or wraps ErrBusy, ErrClosed, or ErrUnavailable and the
-// context's.
+// Extent returns what is stored on subjects, when it is the account's turn. Callers who ask the same before the store is asked share one answer.
+// The error is the store's, or wraps ErrBusy, ErrClosed, or ErrUnavailable and the context's error.
 func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, account Account) (Extent, error) {
 	r := h.replays
 	if !r.turns.hasRoom(account) {
@@ -113,8 +111,8 @@ func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, accou
 	}
 }
 
-// extent gives what holds the answer when by is woken. Whoever comes once the store is being asked waits for the next time: all that
-// was stored before is to be in it.
+// extent returns the object that holds the answer when by is woken. A caller who arrives while the store is being asked waits for the next
+// answer, which must include everything stored before the call.
 func (r *replays) extent(store Store, subjects []Subject, by asker) *answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// Reader is one connection's cursor into a feed. When the feed ends, the reader opens anew on another one. Its methods are
-// called by one goroutine at a time.
+// Reader is one connection's cursor into a feed. When the feed ends, the reader opens anew on another one. Its methods are for one goroutine at
+// a time.
 type Reader struct {
-	// What each call of Next needs stands together.
+	// Each call of Next needs these fields; they are adjacent for the cache.
 	feed    *Feed
 	waker   Waker      // of the last call of Next
 	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
 	have    []standing // what the client has, in each of the feed's parts
 	isFork  bool
-	opened  bool // the client was told where it continues on this feed, if there was something to tell
-	syncing bool // the end of a replay is to be announced, and is not yet
+	opened  bool // the client knows where it continues on this feed
+	syncing bool // the end of a replay has to be announced
 	closed  bool
-	place   int32 // in Feed.waiting, from 1 on; 0 if it is not there. Belongs to the feed, under its lock
-	stop    int32 // how many messages are given at most; 0 for any number
-	given   int32 // messages; it means nothing if stop is 0
-	most    int   // how many bytes the frame of a message may have; 0 for any number
+	place   int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
+	stop    int32 // the most messages to deliver; 0 for no limit
+	given   int32 // messages delivered; not counted if stop is 0
+	most    int   // the largest frame of a message, in bytes; 0 for no limit
 
-	syncAt uint64  // the replay ends before the frame of that number, and behind standing.sync
+	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
 	resume *resume // until it is open
-	waits  waiter  // for what is read from logs
+	waits  waiter  // for reads of logs
 }
 
-// standing is where a client stands in one part.
+// standing is a client's state in one part.
 type standing struct {
 	Position
-	told   uint64 // what was lost below this sequence is not owed, or was announced
-	newest uint64 // the client is being given the newest values as of this sequence; 0 if not
-	sync   uint64 // so far goes the replay that was asked for
+	told   uint64 // losses below this sequence are not owed, or were announced
+	newest uint64 // the client is receiving the newest values as of this sequence; 0 if not
+	sync   uint64 // the end of the requested replay
 }
 
 // resume is what a reader needs to open.
@@ -42,45 +42,44 @@ type resume struct {
 	Resume
 	greeting
 
-	// Of a reader whose feed has ended: the feed, and what its client has in each of the feed's parts. nil for a reader that
-	// was told nothing yet.
+	// For a reader whose feed has ended: the feed, and the client's state in each of its parts. nil for a reader whose client was told nothing
+	// yet.
 	left *Feed
 	have []standing
 }
 
-// Greet lets the first event tell how long the client is to wait before it reconnects, and how long a silence is at most.
-// It is called before Next, if at all.
+// Greet makes the first event say how long the client should wait before it reconnects, and how long silence lasts at most. If used, it is
+// called before Next.
 func (r *Reader) Greet(retry, heartbeat time.Duration) {
 	r.resume.greeting = greeting{retry: retry, heartbeat: heartbeat}
 }
 
-// arrive notes where the feed stands: that is where a client begins who asks for what is new.
+// arrive records the feed's position: a client who asks for new messages begins there.
 func (r *Reader) arrive() {
 	r.have = nil
 	if r.resume.left != nil {
-		return // nor was it told that it follows this feed; what it misses of parts that are new to it, a gap tells
+		return // the client does not know this feed yet; a gap covers what it misses of new parts
 	}
 	for _, at := range r.feed.standing() {
 		r.have = append(r.have, standing{Position: at})
 	}
 }
 
-// Framing gives how the connection's own bytes, such as heartbeats, are to be encoded.
+// Framing returns the encoding of the connection's other bytes, such as heartbeats.
 func (r *Reader) Framing() Framing { return r.feed.key.framing }
 
-// Limit makes the reader give an EventLarge in the place of each message whose frame has more bytes than most; 0 for no
-// limit. It is called before the first Next.
+// Limit makes the reader deliver an EventLarge instead of each message whose frame has more than most bytes; 0 for no limit. It is called
+// before the first Next.
 func (r *Reader) Limit(most int) { r.most = most }
 
 // Stop makes the reader give no more than so many messages; 0 for no limit. It is called before the first Next.
 func (r *Reader) Stop(after int) { r.stop = int32(min(after, math.MaxInt32)) }
 
-// Next appends to batch the frames that the client has not had, oldest first: as many as fit in maxBytes, and at least
-// one. The frames are shared: they must not be changed. Where there are none, the waker is woken as soon as calling again
-// is worth while; it may also be woken for nothing.
+// Next appends to batch the frames that the client has not received, oldest first: as many as fit into maxBytes, and at least one. Frames are
+// shared and must not be changed. If there are none, the waker is woken when Next is worth calling again; it may also be woken needlessly.
 //
-// The first frame of a connection is an open, a gap or a reset: the position from which it continues. It comes once the
-// feed is live, and what is owed was found.
+// The first frame of a connection is an open, a gap or a reset: the position from which it continues. It is returned when the feed is live and
+// the client's position has been judged.
 func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
 	f := r.feed
 	f.mu.Lock()
@@ -98,8 +97,8 @@ func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
 	return out.batch
 }
 
-// reopen lets a reader whose feed has ended open on the feed that there is now for what it reads. It reports false for a fork,
-// which others take the place of, and where the hub is closed.
+// reopen opens a reader whose feed has ended on the present feed of its subjects. It reports false for a fork, which is replaced, and if the
+// hub is closed.
 func (r *Reader) reopen() bool {
 	if r.isFork || r.closed {
 		return false
@@ -116,8 +115,8 @@ func (r *Reader) reopen() bool {
 	return true
 }
 
-// leave gives what a reader needs to open elsewhere. Where it had all of the feed it stands where the feed did: in a quiet
-// part, that is the newest message of the log.
+// leave returns what a reader needs to open on another feed. If it had everything, its position is the feed's: in a quiet part, that of the
+// log's newest message.
 func (r *Reader) leave() *resume {
 	f := r.feed
 	f.mu.Lock()
@@ -132,23 +131,23 @@ func (r *Reader) leave() *resume {
 	return &resume{Resume: Resume{After: r.id(), Sync: r.syncing}, left: f, have: r.have}
 }
 
-// output is a batch that is being filled.
+// output is a batch being filled.
 type output struct {
 	batch [][]byte
 	had   int
 	room  int
 }
 
-// put appends a frame, whatever its size.
+// put appends a frame of any size.
 func (o *output) put(data []byte) {
 	o.room -= len(data)
 	o.batch = append(o.batch, data)
 }
 
-// fits tells whether a frame may be put as well.
+// fits reports whether another frame fits.
 func (o *output) fits(data []byte) bool { return len(data) <= o.room || len(o.batch) == o.had }
 
-// fill puts what there is. Where it has put nothing, the waker is going to be woken.
+// fill puts the available frames. If it puts none, the waker will be woken.
 func (r *Reader) fill(out *output) {
 	f := r.feed
 	if len(f.parts) == 0 {
@@ -175,7 +174,7 @@ func (r *Reader) fill(out *output) {
 	}
 }
 
-// tell puts where the connection continues, or reports that this is not known yet.
+// tell puts the event that says where the connection continues, or reports that this is unknown yet.
 func (r *Reader) tell(out *output) bool {
 	events, known := r.open()
 	for _, event := range events {
@@ -184,8 +183,8 @@ func (r *Reader) tell(out *output) bool {
 	return known
 }
 
-// catchUp puts what the client lacks and the feed's memory does not hold: first who is there, however much else there is. It reports
-// false as replay does.
+// catchUp puts what the client lacks and the feed's memory does not hold. The members come first, however much else there is. It reports
+// false like replay.
 func (r *Reader) catchUp(out *output) bool {
 	if r.feed.key.framing.Presence && !r.catchUpWith(true, out) {
 		return false
@@ -230,8 +229,8 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 		out.put(r.within(fr, fr.data))
 		return true
 	}
-	// In another part the client is ahead of where the feed was at this frame; an id that went back there would bring it
-	// again what it has.
+	// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client again
+	// what it has.
 	after := r.id()
 	at.Seq, at.Time = fr.seq, fr.time
 	if fr.gap != "" {
@@ -242,8 +241,7 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 	return true
 }
 
-// within gives a frame's data as it is to be put, unless it is larger than the client takes. The cursor stands behind the
-// frame.
+// within returns a frame's data, or its replacement if it is larger than the client accepts. The cursor is already after the frame.
 func (r *Reader) within(fr *frame, data []byte) []byte {
 	if r.most == 0 || len(data) <= r.most || fr.subject == "" {
 		return data
@@ -258,7 +256,7 @@ func (r *Reader) within(fr *frame, data []byte) []byte {
 	return f.large(subject, r.id(), len(data))
 }
 
-// reaches tells whether a frame's id is, in no part, behind what the client has.
+// reaches reports whether a frame's id is behind the client's position in no part.
 func (r *Reader) reaches(fr *frame) bool {
 	for i, p := range fr.vector {
 		if r.have[i].Seq > p.Seq {
@@ -268,13 +266,13 @@ func (r *Reader) reaches(fr *frame) bool {
 	return true
 }
 
-// behind tells whether the client lacks something of a part that the feed's memory does not hold.
+// behind reports whether the client lacks something of a part that the feed's memory does not hold.
 func (r *Reader) behind(part int) bool {
 	return r.have[part].newest > 0 || r.have[part].Seq < r.goal(part)
 }
 
-// goal gives the sequence up to which a part is read from its log: to where the feed's memory begins, but first no
-// further than the replay that was asked for, so that its end can be announced there.
+// goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
+// requested replay, so that this end can be announced there.
 func (r *Reader) goal(part int) uint64 {
 	floor := r.feed.parts[part].floor.Seq
 	if r.syncing {
@@ -283,9 +281,8 @@ func (r *Reader) goal(part int) uint64 {
 	return floor
 }
 
-// replay puts frames of a part that the feed's memory has lost, or a gap where there is no log to read them from. It
-// reports false if it cannot go on: because something has to be waited for, which then wakes the waker, or because the
-// batch is full.
+// replay puts frames of a part that the feed's memory no longer holds, or a gap if there is no log to read them from. It reports false if it
+// cannot continue: an answer is missing, which will wake the waker, or the batch is full.
 func (r *Reader) replay(part int, out *output) bool {
 	f, at := r.feed, &r.have[part]
 	p := &f.parts[part]
@@ -327,7 +324,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	return true
 }
 
-// replayNewest puts the newest values of a part. What follows them is replayed as always.
+// replayNewest puts the newest values of a part. The normal replay follows.
 func (r *Reader) replayNewest(part int, out *output) bool {
 	p, at := &r.feed.parts[part], &r.have[part]
 	page := r.feed.hub.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.asker())
@@ -346,7 +343,7 @@ func (r *Reader) replayNewest(part int, out *output) bool {
 	return true
 }
 
-// turn puts what the client has not had of a page, up to a sequence, or reports that the batch is full.
+// turn puts the frames of a page that the client has not received, up to a sequence, or reports that the batch is full.
 func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 	at := &r.have[part]
 	frames := page.frames[page.after(at.Seq):]
@@ -369,10 +366,10 @@ func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 	return true
 }
 
-// asker is the reader, to be woken when what it asks for is there.
+// asker returns the asker that wakes this reader.
 func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }
 
-// id gives what the client has, as an event id.
+// id returns the client's position as an event id.
 func (r *Reader) id() ID {
 	id := make(ID, len(r.have))
 	for i := range r.have {
@@ -381,22 +378,22 @@ func (r *Reader) id() ID {
 	return id
 }
 
-// Synced tells whether everything was delivered that was there when the connection opened, and that it was owed.
+// Synced reports whether everything was delivered that was owed when the connection opened.
 func (r *Reader) Synced() bool { return r.opened && !r.syncing }
 
-// Done tells whether an answer ends here: as many messages were given as Stop allows, or everything that was there.
+// Done reports whether an answer ends here: the limit of Stop was reached, or everything was delivered.
 func (r *Reader) Done() bool { return r.isFull() || r.Synced() }
 
 func (r *Reader) isFull() bool { return r.stop > 0 && r.given >= r.stop }
 
-// Stored reports whether all that the reader was given came from streams: what was published before is among it.
+// Stored reports whether everything delivered came from streams, and includes all that was published before.
 func (r *Reader) Stored() bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	return !slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Log == nil })
 }
 
-// Close lets go of the feed. It may be called more than once.
+// Close leaves the feed. It may be called more than once.
 func (r *Reader) Close() {
 	if r.closed {
 		return

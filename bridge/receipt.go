@@ -1,19 +1,18 @@
 package bridge
 
-// Receipt is what became of a message that was published.
+// Receipt says what happened to a published message.
 type Receipt struct {
-	Stream string // that has stored it; empty where no stream holds the subject, and NATS has taken it
-	// Position is in the stream, without a time, which acknowledgements do not carry. Its epoch is empty where a connection
-	// cannot continue there: the stream is not read from.
+	Stream string // the stream that has stored it; empty if no stream holds the subject, and NATS has received it
+	// Position is the position in the stream, without a time, which acknowledgements do not contain. Its epoch is empty if a connection cannot
+	// continue there, because the stream is not read.
 	Position  Position
-	Duplicate bool // the stream had it already, by its Nats-Msg-Id; the position is that of the first
+	Duplicate bool // the stream already had it, by its Nats-Msg-Id; the position is that of the first
 }
 
-// Extent is what is stored on some subjects at a moment.
+// Extent is what is stored on some subjects at one moment.
 type Extent struct {
-	Last ID // continues with whatever comes then; nil where nothing is stored
+	Last ID // the position to continue from; nil if nothing is stored
 
-	// The sequences of the oldest and the newest message; 0 where there is none, or where several streams hold the
-	// subjects.
+	// The sequences of the oldest and the newest message; 0 if there is none, or several streams hold the subjects.
 	FirstSeq, LastSeq uint64
 }

@@ -12,32 +12,31 @@ import (
 )
 
 const (
-	// gatherTime is how long the first read for those who open waits for others: after a restart a herd comes, each from
-	// a place of its own.
+	// gatherTime is how long the first read for opening readers waits for others: after a restart many readers return, each with its own
+	// position.
 	gatherTime = 5 * time.Millisecond
-	// herdReach is how many sequences lower a read may begin for others who wait: less than a page has messages.
+	// herdReach is how many sequences lower a read may begin for other waiting readers: less than a page has messages.
 	herdReach = 1000
-	// pageAge is how long a page is good: what is deleted meanwhile is still in it.
+	// pageAge is how long a page is used: messages deleted meanwhile are still in it.
 	pageAge = 30 * time.Second
-	// answerAge is how long the answer to a question about one position is good for others.
+	// answerAge is how long the answer to a question about one position is used for others.
 	answerAge = time.Second
 )
 
-// replays reads logs for readers that are behind their feeds' memory: each page once, however many wait for it, as fast
-// as they take it. Its methods give what is there, or nil, and wake the waker when asking again is worth while. They are
-// called with a feed's lock held, and never wait.
+// replays reads logs for readers that are behind their feeds' memory: each page once, for any number of readers. Its methods return an available
+// page or answer, or nil, and then wake the waker when asking again is worth while. They are called with a feed's lock held, and never block.
 type replays struct {
 	counters *counters
 	turns    *turns
 
 	mu      sync.Mutex
-	used    list.List // of *page, the one longest unused first
+	used    list.List // of *page, the longest unused first
 	bytes   int
-	most    int // bytes of pages that are kept for readers that come to the same place; 0 for any number
+	most    int // bytes of pages kept for readers at the same place; 0 for no limit
 	answers map[question]*answer
 }
 
-// asker is a reader that asks, and what wakes it.
+// asker is a reader that asks, and its waker.
 type asker struct {
 	*waiter
 	waker Waker
@@ -49,12 +48,12 @@ type replay struct {
 	framing  Framing
 	floor    atomic.Uint64 // the sequence of the feed's floor, once it has risen
 
-	// The rest is guarded by the lock of replays.
+	// The fields below are guarded by the lock of replays.
 	pages    []*page // by from
 	newest   []*page // of Log.Newest, in the order in which they were read
 	fetching *task   // reads pages
 	looking  *task   // reads newest
-	through  uint64  // how far pages are to be read
+	through  uint64  // the end up to which pages are read
 	dropped  bool
 }
 
@@ -62,26 +61,26 @@ func newReplay(subjects []Subject, framing Framing) *replay {
 	return &replay{subjects: subjects, framing: framing}
 }
 
-// page is a stretch of a log, encoded.
+// page is an encoded stretch of a log.
 type page struct {
 	of        *replay
 	epoch     string
 	frames    []frame // ascending
 	from      uint64
-	through   uint64 // nothing up to here is missing, but what LostBelow tells
+	through   uint64 // nothing up to here is missing, except as lostBelow says
 	lostBelow uint64
-	upTo      uint64 // of the newest values: the sequence as of which they are
+	upTo      uint64 // for newest values: the sequence as of which they are valid
 	made      time.Time
 	bytes     int
-	place     *list.Element // nil once it is forgotten
+	place     *list.Element // nil once forgotten
 }
 
-// after gives the index of the first frame above a sequence.
+// after returns the index of the first frame above a sequence.
 func (p *page) after(seq uint64) int {
 	return sort.Search(len(p.frames), func(i int) bool { return p.frames[i].seq > seq })
 }
 
-// before gives the position just before the first frame above a sequence, or where the page ends.
+// before returns the position just before the first frame above a sequence, or the end of the page.
 func (p *page) before(seq uint64) Position {
 	i := p.after(seq)
 	switch {
@@ -101,8 +100,8 @@ func newReplays(counters *counters) *replays {
 // close ends all reads and waits for them.
 func (r *replays) close() { r.turns.close() }
 
-// page gives a page that holds what follows from a sequence on, itself included; it may reach further than through, or
-// not so far. gather says that others may be about to ask as well.
+// page returns a page that continues at a sequence (inclusive). It may reach further than through, or less far. gather says that other readers
+// may be about to ask as well.
 func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,8 +140,8 @@ func (of *replay) covering(seq uint64) *page {
 	return nil
 }
 
-// fetch reads a page for whose turn it is. The first time it begins so low that it serves others of a herd as well: it is
-// likely to reach as far.
+// fetch reads a page for the reader whose turn it is. A first read begins low enough to serve other readers of a herd as well: it is likely to
+// reach as far.
 func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error {
 	begin := at.from
 	if !at.again {
@@ -151,7 +150,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 	r.mu.Lock()
 	through := of.through
 	r.mu.Unlock()
-	through = max(through, of.floor.Load()) // those who wait need all up to there by now
+	through = max(through, of.floor.Load()) // waiting readers need everything up to there by now
 	read, err := log.Page(ctx, of.subjects, begin, through)
 	if err == nil && read.Through < begin {
 		err = errNoProgress
@@ -173,10 +172,10 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 	return nil
 }
 
-// errNoProgress: a Log breaks its word, and would be read again and again.
+// errNoProgress means that a Log violates its contract, and would be read again and again.
 var errNoProgress = errors.New("a page ends before it begins")
 
-// newestPage gives a page of the newest values as of a sequence, from one on; upTo 0 stands for now.
+// newestPage returns a page of the newest values as of the sequence upTo (0 for now), from a sequence on.
 func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -201,7 +200,7 @@ func (of *replay) newestAt(at place) *page {
 	return nil
 }
 
-// isNewestAt reports whether the page serves who waits for the newest values at a place.
+// isNewestAt reports whether the page serves readers that wait for the newest values at a place.
 func (p *page) isNewestAt(at place) bool {
 	if at.upTo == 0 {
 		return p.from == at.from && time.Since(p.made) < p.newestAge()
@@ -236,7 +235,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at place
 	return nil
 }
 
-// failed counts a read that failed, unless nobody wants it any more.
+// failed counts a failed read, unless nobody wants it any more.
 func (r *replays) failed(ctx context.Context, err error) error {
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		r.counters.replayErrors.Add(1)
@@ -257,11 +256,10 @@ func (r *replays) encode(of *replay, framing Framing, log Log, read Page) *page 
 	return p
 }
 
-// frameCost is what a frame takes beside its bytes, about; pageCost is that of a page.
+// frameCost is about the size of a frame without its bytes; pageCost is that of a page.
 const frameCost, pageCost = 136, 200
 
-// keep adds a page, unless nobody wants it any more, and lets go of those that were unused for longest. The lock must be
-// held.
+// keep adds a page, unless nobody wants it any more, and drops the pages longest unused. The lock must be held.
 func (r *replays) keep(added *page, add func()) {
 	if added.of.dropped {
 		return
@@ -282,7 +280,7 @@ func (r *replays) held() int {
 	return r.bytes
 }
 
-// forget lets go of a page. The lock must be held.
+// forget drops a page. The lock must be held.
 func (r *replays) forget(p *page) {
 	r.used.Remove(p.place)
 	r.bytes -= p.bytes
@@ -291,7 +289,7 @@ func (r *replays) forget(p *page) {
 	p.of.newest = slices.DeleteFunc(p.of.newest, isIt)
 }
 
-// drop forgets what was read for parts that nobody reads any more.
+// drop drops what was read for parts that nobody reads any more.
 func (r *replays) drop(parts []part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -314,8 +312,8 @@ func (r *replays) drop(parts []part) {
 	}
 }
 
-// abandon forgets the questions about logs of parts that have ended, and wakes those who wait for answers: they ask about
-// another log, or again.
+// abandon forgets the questions about logs of parts that have ended, and wakes the readers that wait for the answers. They ask about another log,
+// or again.
 func (r *replays) abandon(parts []part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

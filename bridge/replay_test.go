@@ -59,7 +59,7 @@ func TestLatecomersCostNothing(t *testing.T) {
 	})
 }
 
-// Readers far behind do not keep others from what they need.
+// Readers far behind do not delay others.
 func TestSlowReplayStarvesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 1, 2000)
@@ -126,7 +126,7 @@ func TestReadsAreTriedAgain(t *testing.T) {
 	})
 }
 
-// Pages are kept in bounded memory, the one unused for longest goes first, and with a feed go all that it had.
+// Pages are kept in limited memory, the longest unused is dropped first, and a feed's pages are dropped with it.
 func TestPagesAreBounded(t *testing.T) {
 	if raceDetector {
 		t.Skip("it encodes 200 MiB, which the race detector makes slow, and tests no race")
@@ -176,7 +176,7 @@ func TestPagesAreBounded(t *testing.T) {
 	})
 }
 
-// A reader that lags is a cursor, and no more.
+// A lagging reader costs only a cursor.
 func TestLaggingReaderIsSmall(t *testing.T) {
 	const readers = 10_000
 	synctest.Test(t, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestCloseEndsReads(t *testing.T) {
 	})
 }
 
-// What was deleted is not given from old pages.
+// Deleted messages are not delivered from old pages.
 func TestPagesAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 1, 41)
@@ -260,7 +260,7 @@ func TestPagesAge(t *testing.T) {
 	})
 }
 
-// A stream that does not answer has not all the workers: readers of another one are served at once, however many wait for it.
+// A stream that does not answer cannot use all workers: readers of another stream are served at once.
 func TestNoStreamHasAllWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub, source := newHub(t, bridge.Memory{Frames: 1, Bytes: 1 << 30})
@@ -295,7 +295,7 @@ func TestNoStreamHasAllWorkers(t *testing.T) {
 	})
 }
 
-// Once a hub is closed nothing of it happens any more, whatever it was about to do later.
+// After a hub is closed, none of its delayed work happens.
 func TestNothingHappensAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 1, 50)

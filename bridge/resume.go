@@ -2,17 +2,17 @@ package bridge
 
 import "time"
 
-// Resume says where a connection wants to begin. The zero value asks for what is published from now on.
+// Resume says where a connection begins. The zero value asks for messages published from now on.
 type Resume struct {
-	// After is the position that the client brought, by Last-Event-ID or in the URL: what follows it is owed.
+	// After is the client's position, from Last-Event-ID or the URL: everything after it is owed.
 	After ID
-	// Malformed: the client brought an id that is none.
+	// Malformed means that the client sent an invalid id.
 	Malformed bool
-	// Since is where the URL asks to begin, when the client brought no id that can be used.
+	// Since is where the URL asks to begin, if the client sent no usable id.
 	Since Since
-	// Sync: the client is told when it has all that was there when it came, also where Since asks for what is new.
+	// Sync makes the connection announce when the client has everything from before its arrival, even if Since asks for new messages.
 	Sync bool
-	// Account says whose turn the reads are that this needs.
+	// Account is whose turn the necessary reads use.
 	Account Account
 }
 
@@ -23,18 +23,18 @@ type Since struct {
 	ID   ID        // with SinceID
 }
 
-// isStored tells whether it asks for what is stored already.
+// isStored reports whether s asks for stored messages.
 func (s Since) isStored() bool {
 	return s.Kind == SinceAll || s.Kind == SinceLast || s.Kind == SinceTime
 }
 
-// SinceKind tells places to begin at apart.
+// SinceKind is a kind of place to begin at.
 type SinceKind uint8
 
 const (
-	SinceNew  SinceKind = iota // what is published from now on
-	SinceAll                   // the oldest message that is stored
-	SinceLast                  // the newest message of each subject, then what follows
-	SinceTime                  // the first message that was stored at that time or later
-	SinceID                    // what follows a position
+	SinceNew  SinceKind = iota // messages published from now on
+	SinceAll                   // the oldest stored message
+	SinceLast                  // the newest message of each subject, then later messages
+	SinceTime                  // the first message stored at that time or later
+	SinceID                    // messages after a position
 )

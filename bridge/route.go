@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Route maps URL paths to subjects. `/chat/{room}=chat.{room}` gives each chat room a path of its own: a placeholder
-// `{name}` stands for one path segment and one token, a last `{name...}` for the rest of the path. A route only
-// renames: who may read or write its subjects is decided as for /events/, but for what Grants says.
+// Route maps URL paths to subjects. `/chat/{room}=chat.{room}` gives each chat room its own path: a placeholder `{name}` stands for one path
+// segment and one token, a last `{name...}` for the rest of the path. A route only renames: permissions are those of /events/, except for what
+// Grants says.
 //
-// `/inbox=user.{claim.sub}.inbox` takes a token of the subject from the caller's own claims, so that no caller chooses it.
-// With `POST ` before it, what it names may be written as well as read.
+// `/inbox=user.{claim.sub}.inbox` takes a token of the subject from the caller's own claims, so that callers cannot choose it. With `POST `
+// before the path, its subjects may be written as well as read.
 type Route struct {
 	text     string
-	writable bool        // it began with `POST `
+	writable bool        // the text began with `POST `
 	segments []routePart // of the path, in order
 	tokens   []routePart // of the subject, in order
 }
@@ -25,11 +25,11 @@ type Route struct {
 type routePart struct {
 	literal string
 	name    string // of the placeholder, without braces and dots
-	claim   string // the claim that a placeholder of the template takes its token from
-	rest    bool   // {name...}: all that remains of the path
+	claim   string // the claim that supplies the token of a template's placeholder
+	rest    bool   // {name...}: the rest of the path
 }
 
-// Events is the route that is always there: `/events/chat.room1` or `/events/chat/room1` for the subject chat.room1.
+// Events is the built-in route: `/events/chat.room1` or `/events/chat/room1` for the subject chat.room1.
 var Events = Route{
 	text:     "/events/{subject...}={subject}",
 	segments: []routePart{{literal: "events"}, {name: "subject", rest: true}},
@@ -46,7 +46,7 @@ var (
 	templateTokens  = regexp.MustCompile(`(?:[^.{]|\{[^}]*\}?)+|\.`)
 )
 
-// ParseRoute reads a route as it stands in the settings: `/path/{name}=subject.{name}`. The error wraps ErrRoute.
+// ParseRoute parses a route of the settings: `/path/{name}=subject.{name}`. The error wraps ErrRoute.
 func ParseRoute(text string) (Route, error) {
 	rule, writable := strings.CutPrefix(text, "POST ")
 	pattern, template, found := strings.Cut(rule, "=")
@@ -64,7 +64,7 @@ func ParseRoute(text string) (Route, error) {
 	return route, nil
 }
 
-// parsePattern fills in the segments and gives the placeholders by name.
+// parsePattern sets the segments and returns the placeholders by name.
 func (r *Route) parsePattern(pattern string) (map[string]routePart, error) {
 	path, rooted := strings.CutPrefix(pattern, "/")
 	if !rooted {
@@ -97,7 +97,7 @@ func (r *Route) parsePattern(pattern string) (map[string]routePart, error) {
 	return names, nil
 }
 
-// parseTemplate fills in the tokens.
+// parseTemplate sets the tokens.
 func (r *Route) parseTemplate(template string, names map[string]routePart) error {
 	used := map[string]bool{}
 	for _, token := range templateTokens.FindAllString(template, -1) {
@@ -114,7 +114,7 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 		case !isPlaceholder || !closed || strings.ContainsAny(name, "{}"):
 			return fmt.Errorf("%q in the subject: a placeholder must be a whole token", token)
 		case strings.HasSuffix(name, "..."):
-			return fmt.Errorf("write {%s} in the subject, without dots: only the path says that it takes the rest", strings.TrimSuffix(name, "..."))
+			return fmt.Errorf("write {%s} in the subject, without dots: only the path has the dots", strings.TrimSuffix(name, "..."))
 		case !known:
 			return fmt.Errorf("the subject uses {%s}, which the path does not have", name)
 		case used[name]:
@@ -126,7 +126,7 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 	}
 	for name := range names {
 		if !used[name] {
-			return fmt.Errorf("the subject does not use {%s}, so many paths would be one subject", name)
+			return fmt.Errorf("the subject does not use {%s}, so many paths would name one subject", name)
 		}
 	}
 	for _, part := range r.tokens[:max(len(r.tokens)-1, 0)] {
@@ -134,15 +134,15 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 			return fmt.Errorf("{%s...} takes the rest of the path: it must be the last token of the subject", part.name)
 		}
 	}
-	// What the template can reach must be a subject; this finds empty tokens and bad characters as well.
+	// The result must be a subject; this also finds empty tokens and invalid characters.
 	if _, err := ParseSubject(r.fill(template)); err != nil {
 		return err
 	}
 	if r.writable && Subject(template).Wild() {
-		return errors.New("POST is for single subjects, and nothing can be published to a filter; write no * and > into it")
+		return errors.New("POST is for single subjects, and nothing can be published to a filter; remove * and >")
 	}
 	if r.writable && !r.NeedsClaims() {
-		return errors.New("POST is for routes with a claim, as in POST /outbox=user.{claim.sub}.outbox; elsewhere everyone would be allowed to write")
+		return errors.New("POST is for routes with a claim, as in POST /outbox=user.{claim.sub}.outbox; otherwise anyone could write")
 	}
 	if r.tokens[0].literal == bucketPrefix && !r.NamesBucket() {
 		return errors.New("a route to the key-value store must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
@@ -150,7 +150,7 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 	return nil
 }
 
-// fill puts wildcards in the place of the template's placeholders.
+// fill replaces the template's placeholders by wildcards.
 func (r *Route) fill(template string) string {
 	for _, part := range r.tokens {
 		switch {
@@ -167,23 +167,23 @@ func (r *Route) fill(template string) string {
 	return template
 }
 
-// Filter is the narrowest filter that covers every subject the route can resolve to.
+// Filter returns the narrowest filter that covers every subject of the route.
 func (r Route) Filter() Subject {
 	_, template, _ := strings.Cut(r.text, "=")
 	return Subject(r.fill(template))
 }
 
-// bucketPrefix begins the subjects under which the keys of a bucket are stored: $KV.<bucket>.<key> (ADR-8).
+// bucketPrefix begins the subjects of a bucket's keys: $KV.<bucket>.<key> (ADR-8).
 const bucketPrefix = "$KV"
 
-// Grants reports whether the route is itself the permission to read what it resolves to: the keys of one bucket of NATS's
-// key-value store, which nobody can name otherwise, or subjects that the caller's claims name.
+// Grants reports whether the route itself is a permission to read its subjects: the keys of one bucket of NATS's key-value store, which no grant
+// can name, or subjects that the caller's claims name.
 func (r Route) Grants() bool { return r.NamesBucket() || r.NeedsClaims() }
 
-// GrantsPublish reports whether it is the permission to write that, too.
+// GrantsPublish reports whether the route also is a permission to publish to its subjects.
 func (r Route) GrantsPublish() bool { return r.writable }
 
-// NamesBucket tells a route to the keys of one bucket, which must stand in the template as it is.
+// NamesBucket reports whether the route leads to the keys of one bucket, which the template must name literally.
 func (r Route) NamesBucket() bool {
 	return len(r.tokens) > 2 && r.tokens[0].literal == bucketPrefix && r.tokens[1].literal != "" && !Subject(r.tokens[1].literal).Wild()
 }
@@ -191,7 +191,7 @@ func (r Route) NamesBucket() bool {
 // IsEvents reports whether the route is Events.
 func (r Route) IsEvents() bool { return r.text == Events.text }
 
-// String gives the route as it was written.
+// String returns the text of the route.
 func (r Route) String() string { return r.text }
 
 // NeedsClaims reports whether a part of the subject comes from the caller's claims.
@@ -199,8 +199,8 @@ func (r Route) NeedsClaims() bool {
 	return slices.ContainsFunc(r.tokens, func(part routePart) bool { return part.claim != "" })
 }
 
-// Resolve gives the subject that an escaped URL path names on this route, and whether the route's pattern fits the path
-// at all. The error wraps ErrSubject. Where the route needs claims, Claim has to fill them in.
+// Resolve returns the subject of an escaped URL path on this route, and whether the path fits the route's pattern at all. The error wraps
+// ErrSubject. If the route needs claims, call Claim with the result.
 func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err error) {
 	values, fits := r.match(escapedPath)
 	if !fits {
@@ -223,7 +223,7 @@ func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err erro
 	return subject, true, err
 }
 
-// limits returns what the route's subjects may measure.
+// limits returns the size limits of the route's subjects.
 func (r Route) limits() limits {
 	if r.NamesBucket() {
 		return ofKeys
@@ -231,15 +231,14 @@ func (r Route) limits() limits {
 	return ordinary
 }
 
-// takesSlashes tells whether an encoded slash in the text of a placeholder stands for a slash in a token: in the last part
-// of a path to a bucket, whose keys have slashes that are no separators. Elsewhere it is refused, because proxies in front
-// may read it as one.
+// takesSlashes reports whether an encoded slash in a placeholder stands for a slash in a token. It does in the last part of a path to a bucket,
+// whose keys may contain slashes. Elsewhere it is refused, because proxies may read it as a separator.
 func (r Route) takesSlashes(part routePart) bool {
 	return r.NamesBucket() && r.segments[len(r.segments)-1] == part
 }
 
-// wildByCaller reports whether a subject of the route is a filter because the caller wrote a wildcard into the path, rather
-// than the operator into the template. The zero Route has no template.
+// wildByCaller reports whether a subject of the route is a filter because of a wildcard in the caller's path, and not one in the operator's
+// template. The zero Route has no template.
 func (r Route) wildByCaller(s Subject) bool {
 	for i, token := range strings.Split(string(s), ".") {
 		isOperators := i < len(r.tokens) && r.tokens[i].literal != ""
@@ -250,19 +249,19 @@ func (r Route) wildByCaller(s Subject) bool {
 	return false
 }
 
-// claimBlank stands for a claim until Claim fills it in.
+// claimBlank stands for a claim until Claim replaces it.
 const claimBlank = "claim"
 
-// Claim puts the caller's claims into a subject that Resolve gave. The error wraps ErrToken where the caller is anonymous,
-// and ErrForbidden where a claim is missing or is no single token of a subject.
+// Claim puts the caller's claims into a subject that Resolve returned. The error wraps ErrToken if the caller is anonymous, and ErrForbidden if
+// a claim is missing or is not a single valid token of a subject.
 func (r Route) Claim(resolved Subject, caller Caller) (Subject, error) {
 	if !r.NeedsClaims() {
 		return resolved, nil
 	}
 	if caller.Anonymous() {
-		return "", fmt.Errorf("%w: what is here depends on who asks; send a token, as Authorization: Bearer", ErrToken)
+		return "", fmt.Errorf("%w: this path depends on the caller; send a token, as Authorization: Bearer", ErrToken)
 	}
-	// Only the last token of the template can stand for several, so those before it keep their places.
+	// Only the last token of the template can stand for several, so earlier tokens keep their places.
 	tokens := strings.Split(string(resolved), ".")
 	for i, part := range r.tokens {
 		if part.claim == "" {
@@ -270,24 +269,24 @@ func (r Route) Claim(resolved Subject, caller Caller) (Subject, error) {
 		}
 		value, has := caller.Claims[part.claim]
 		if !has {
-			return "", fmt.Errorf("%w: the token has no claim %q that is a string, which a subject here is made of", ErrForbidden, part.claim)
+			return "", fmt.Errorf("%w: the token has no claim %q that is a string, but the subject needs it", ErrForbidden, part.claim)
 		}
 		if err := checkClaim(value); err != nil {
-			return "", fmt.Errorf("%w: the token's claim %q %w, so no subject can be made of it", ErrForbidden, part.claim, err)
+			return "", fmt.Errorf("%w: the token's claim %q %w, so it cannot be part of a subject", ErrForbidden, part.claim, err)
 		}
 		tokens[i] = value
 	}
 	subject, err := parseSubject(strings.Join(tokens, "."), r.limits())
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%w: the token's claims make no subject: they are too long", ErrForbidden)
+		return "", fmt.Errorf("%w: the token's claims are too long for a subject", ErrForbidden)
 	case subject.Reserved() && !r.NamesBucket():
 		return "", errReserved(subject)
 	}
 	return subject, nil
 }
 
-// checkClaim refuses what would be more than one token, or stand for any.
+// checkClaim refuses a claim that would be several tokens, or a wildcard.
 func checkClaim(value string) error {
 	switch {
 	case strings.Contains(value, "."):
@@ -298,7 +297,7 @@ func checkClaim(value string) error {
 	return checkToken(value, true, ordinary)
 }
 
-// match gives the escaped text that each placeholder stands for.
+// match returns the escaped text of each placeholder.
 func (r Route) match(escapedPath string) (map[string]string, bool) {
 	values := map[string]string{}
 	rest, more := strings.CutPrefix(escapedPath, "/")
@@ -321,20 +320,19 @@ func (r Route) match(escapedPath string) (map[string]string, bool) {
 	return values, !more
 }
 
-// value gives the token or tokens that a placeholder's escaped text stands for.
+// value returns the token or tokens of a placeholder's escaped text.
 func (p routePart) value(escaped string, slashes bool) (string, error) {
 	if p.rest {
 		return joinSegments(escaped, slashes)
 	}
 	token, err := decodeSegment(escaped, slashes)
 	if err == nil && (token == ">" || strings.Contains(token, ".")) {
-		err = fmt.Errorf("%w: %q stands for one token, so it can neither be > nor hold a dot", ErrSubject, token)
+		err = fmt.Errorf("%w: %q is one token, so it can neither be > nor contain a dot", ErrSubject, token)
 	}
 	return token, err
 }
 
-// CheckRoutes finds routes that could never be reached because another has the same shape. The error wraps ErrRoute
-// and names each.
+// CheckRoutes finds routes that could never be reached because another has the same shape. The error wraps ErrRoute and names them.
 func CheckRoutes(routes []Route) error {
 	var problems []error
 	for i, route := range routes {
@@ -347,8 +345,8 @@ func CheckRoutes(routes []Route) error {
 	return errors.Join(problems...)
 }
 
-// SortRoutes orders routes so that the first that fits a path is the most specific: word before placeholder before
-// rest, segment by segment from the left.
+// SortRoutes orders routes so that the first match of a path is the most specific: word before placeholder before rest, segment by segment from
+// the left.
 func SortRoutes(routes []Route) {
 	slices.SortStableFunc(routes, compareRoutes)
 }

@@ -90,7 +90,7 @@ var badRoutes = []struct{ route, says string }{
 	{"/kv=$KV.*.a", "must name one bucket"},
 	{"/kv=$KV.>", "must name one bucket"},
 	{"/kv=$KV.config", "and then its keys"},
-	{"POST /out=user.{claim.sub}.>", "no * and >"},
+	{"POST /out=user.{claim.sub}.>", "remove * and >"},
 	{"/kv=$KV", "as in /config/{key...}=$KV.config.{key}"},
 }
 
@@ -158,7 +158,7 @@ func TestSortRoutes(t *testing.T) {
 	}
 }
 
-// first gives the subject of the first route that fits.
+// first returns the subject of the first route that fits.
 func first(t *testing.T, routes []bridge.Route, path string) bridge.Subject {
 	t.Helper()
 	for _, route := range routes {

@@ -2,25 +2,25 @@ package bridge
 
 import "sync/atomic"
 
-// Stats is what a hub has at this moment, and what it has told clients since it began.
+// Stats is the present state of a hub, and what it has told clients since it began.
 type Stats struct {
-	Feeds   int // open, those that linger included
+	Feeds   int // open, including those that linger
 	Readers int
 
-	// FrameBytes is what the feeds hold, and PageBytes what was read from logs and is kept.
+	// FrameBytes is the memory of feeds, PageBytes that of pages read from logs.
 	FrameBytes, PageBytes int
 
-	// Gaps by reason. A gap that happens to a feed counts once, whoever reads it; one that a single connection meets
-	// counts for it.
+	// Gaps counts gaps by reason. A gap of a whole feed counts once, for any number of readers; a gap of a single connection counts once for
+	// that connection.
 	Gaps map[string]uint64
 	// Resets by reason.
 	Resets map[string]uint64
 
-	// What was read from logs for readers behind their feeds' memory: stretches, their messages, and reads that failed.
+	// Reads of logs for readers behind their feeds' memory: pages, their messages, and failed reads.
 	ReplayPages, ReplayMessages, ReplayErrors uint64
 }
 
-// Stats counts. It is for metrics, not for decisions.
+// Stats returns the present state. It is for metrics, not for decisions.
 func (h *Hub) Stats() Stats {
 	s := Stats{
 		Gaps: map[string]uint64{

@@ -38,7 +38,7 @@ func opened(t *testing.T, reader *bridge.Reader) time.Duration {
 	return 0
 }
 
-// Thousands of questions that are left at once are not asked; and those that stay hold up nobody of another account.
+// Of thousands of questions, those that are abandoned at once are not asked, and the others delay no other account.
 func TestStormOfQuestions(t *testing.T) {
 	for name, stays := range map[string]bool{"closed at once": false, "left open": true} {
 		t.Run(name, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestStormOfQuestions(t *testing.T) {
 	}
 }
 
-// Those of one account who are anywhere in a feed do not hold up another account that is in it.
+// Readers of one account anywhere in a feed do not delay another account in it.
 func TestStormOfPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 3, 4000)
@@ -86,7 +86,7 @@ func TestStormOfPlaces(t *testing.T) {
 	})
 }
 
-// Over its bound an account is refused, and others are not.
+// An account above its limit is refused; others are not.
 func TestReadersAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 3, 2000)
@@ -125,7 +125,7 @@ func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.E
 	}
 }
 
-// What is stored is looked up once for all who ask before it is. Who asks later is told what was stored meanwhile.
+// Callers who ask before the store is asked share one answer. Later callers get an answer that includes later messages.
 func TestExtentIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub, _ := newHub(t, bridge.DefaultMemory)

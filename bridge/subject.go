@@ -9,20 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// What a subject may measure. NATS itself would take more; a browser has no use for it, and every subject that is held
-// open costs memory by its length.
+// Size limits of a subject. NATS itself would accept more, which browsers do not need, and the memory of every open subject grows with its
+// length.
 const (
 	MaxSubjectBytes = 512
 	MaxTokenBytes   = 128
 	MaxTokens       = 16
 )
 
-// MaxKeyBytes is what the subject of a key in a bucket may measure, and each of its tokens. NATS takes keys as long as the
-// line that publishes them: its servers hold that to 4,096 bytes, unless they are told otherwise, and close the connection of
-// whoever sends a longer one. This leaves room for what stands in a line beside a subject that is read.
+// MaxKeyBytes limits the subject of a key in a bucket, and each of its tokens. NATS accepts keys as long as a protocol line: by default its
+// servers allow 4,096 bytes, and close the connection of a client that sends a longer line. The limit leaves room for the rest of the line.
 const MaxKeyBytes = 4096 - 32
 
-// limits are what a subject may measure.
+// limits are the size limits of a subject.
 type limits struct{ bytes, tokenBytes, tokens int }
 
 var (
@@ -30,19 +29,19 @@ var (
 	ofKeys   = limits{MaxKeyBytes, MaxKeyBytes, MaxKeyBytes}
 )
 
-// Subject is a checked NATS subject: tokens joined by dots. A token is printable UTF-8 without blanks, dots and
-// wildcards. A subject may be a filter: `*` stands for one token, a last `>` for one or more.
+// Subject is a checked NATS subject: tokens joined by dots. A token is printable UTF-8 without blanks, dots and wildcards. A subject may be a
+// filter: `*` stands for one token, a last `>` for one or more.
 //
-// The zero value is no subject. ParseSubject is the only way from outside text to one.
+// The zero value is not a subject. Outside text becomes a Subject only through ParseSubject.
 type Subject string
 
-// ParseSubject checks s against the grammar of Subject. The error wraps ErrSubject and says which token is wrong.
+// ParseSubject checks s against the grammar of Subject. The error wraps ErrSubject and names the invalid token.
 func ParseSubject(s string) (Subject, error) { return parseSubject(s, ordinary) }
 
-// parseSubject is ParseSubject with limits of its own.
+// parseSubject is ParseSubject with other limits.
 func parseSubject(s string, most limits) (Subject, error) {
 	if s == "" {
-		return "", fmt.Errorf("%w: it is empty; name one, such as chat.room1", ErrSubject)
+		return "", fmt.Errorf("%w: it is empty; write a subject such as chat.room1", ErrSubject)
 	}
 	if len(s) > most.bytes {
 		return "", fmt.Errorf("%w: it has %d bytes; at most %d are allowed", ErrSubject, len(s), most.bytes)
@@ -62,7 +61,7 @@ func parseSubject(s string, most limits) (Subject, error) {
 	return Subject(s), nil
 }
 
-// maxEcho is how many characters of a caller's text an error repeats, so that the reason stays in view.
+// maxEcho is how many characters of a caller's text an error repeats, so that the reason stays visible.
 const maxEcho = 40
 
 // echo returns text in quotes for an error, cut to maxEcho characters.
@@ -73,7 +72,7 @@ func echo(text string) string {
 	return strconv.Quote(text)
 }
 
-// checkToken says what is wrong with one token; last tells that nothing follows it.
+// checkToken returns what is wrong with one token; last says that nothing follows it.
 func checkToken(token string, last bool, most limits) error {
 	switch {
 	case token == "":
@@ -100,7 +99,7 @@ func checkToken(token string, last bool, most limits) error {
 	return nil
 }
 
-// The joiners are invisible, yet Persian, the Indic scripts and many emoji cannot be spelled without them.
+// The joiners are invisible, but Persian, the Indic scripts and many emoji need them.
 const (
 	zeroWidthNonJoiner = '\u200c'
 	zeroWidthJoiner    = '\u200d'
@@ -112,17 +111,16 @@ func isPrintable(r rune) bool {
 
 // Wild reports whether s is a filter: whether it holds a wildcard.
 func (s Subject) Wild() bool {
-	// The grammar lets these characters stand only as whole tokens.
+	// The grammar allows these characters only as whole tokens.
 	return strings.ContainsAny(string(s), "*>")
 }
 
-// Covers reports whether every subject that other stands for is one that s stands for.
+// Covers reports whether s includes every subject that other includes.
 func (s Subject) Covers(other Subject) bool {
 	return covers(string(s), string(other))
 }
 
-// Matches reports whether s stands for a concrete subject as it came from NATS, where tokens may hold characters that
-// the grammar of Subject refuses.
+// Matches reports whether s includes a concrete subject from NATS, whose tokens may have characters that the grammar of Subject refuses.
 func (s Subject) Matches(concrete string) bool {
 	return covers(string(s), concrete)
 }
@@ -143,7 +141,7 @@ func covers(filter, other string) bool {
 	}
 }
 
-// Overlaps reports whether there is a subject that both stand for.
+// Overlaps reports whether both include some subject.
 func (s Subject) Overlaps(other Subject) bool {
 	a, b := string(s), string(other)
 	for {
@@ -161,8 +159,8 @@ func (s Subject) Overlaps(other Subject) bool {
 	}
 }
 
-// FirstMatch gives the first of the filters that stands for a concrete subject; empty where none does. Where several of
-// them bring one message, it is to be taken by the first.
+// FirstMatch returns the first of the filters that includes a concrete subject; empty if none does. If several of them deliver one message, only
+// the first one's copy is used.
 func FirstMatch(filters []Subject, concrete string) Subject {
 	for _, f := range filters {
 		if f.Matches(concrete) {
@@ -172,16 +170,16 @@ func FirstMatch(filters []Subject, concrete string) Subject {
 	return ""
 }
 
-// Reserved reports whether s can reach what belongs to NATS itself: subjects that begin with `$` (`$SYS`, `$JS`, `$KV`)
-// or `_` (`_INBOX` and the reply subjects of clusters), which a wildcard in the first place would include. No Grant
-// opens such a subject; the keys of a bucket can be read by a Route that Grants, and only by it.
+// Reserved reports whether s includes subjects of NATS itself: those that begin with `$` (`$SYS`, `$JS`, `$KV`) or `_` (`_INBOX` and the reply
+// subjects of clusters), as does a filter with a wildcard in the first token. No Grant opens such a subject. The keys of a bucket can be read
+// only by a Route that Grants.
 func (s Subject) Reserved() bool {
 	first, _, _ := strings.Cut(string(s), ".")
 	return first == "*" || first == ">" || strings.HasPrefix(first, "$") || strings.HasPrefix(first, "_")
 }
 
-// Reduce gives the smallest set of filters, sorted, that stands for the same subjects as subjects: without doubles and
-// without filters that another one covers.
+// Reduce returns the smallest set of filters, sorted, that includes the same subjects as subjects: without duplicates and without filters that
+// another one covers.
 func Reduce(subjects []Subject) []Subject {
 	sorted := slices.Compact(slices.Sorted(slices.Values(subjects)))
 	kept := make([]Subject, 0, len(sorted))

@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// tokens gives n tokens, each of one letter.
+// tokens returns n tokens, each of one letter.
 func tokens(n int) string { return strings.TrimSuffix(strings.Repeat("a.", n), ".") }
 
 var goodSubjects = []string{
@@ -152,7 +152,7 @@ func TestReduce(t *testing.T) {
 	}
 }
 
-// Whatever filters match a subject, one of them takes it.
+// If several filters match a subject, exactly one of them takes its message.
 func TestFirstMatch(t *testing.T) {
 	filters := []bridge.Subject{"*.b.c", "a.*.c", "a.b.>", "x"}
 	for subject, want := range map[string]bridge.Subject{
@@ -164,7 +164,7 @@ func TestFirstMatch(t *testing.T) {
 	}
 }
 
-// The reason of a refusal comes first, and what the caller wrote is repeated in short, so that a page can show it.
+// An error begins with the reason, and repeats only a short part of the caller's text, so that a page can show it.
 func TestReasonComesFirst(t *testing.T) {
 	long := strings.Repeat("x", 100) + " " + strings.Repeat("y", 100)
 	_, err := bridge.ParseSubject("chat." + long)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// timers call functions later, but none once they are closed.
+// timers call functions later, but none after they are closed.
 type timers struct {
 	running sync.WaitGroup
 
@@ -17,7 +17,7 @@ type timers struct {
 // timer is compared by address.
 type timer struct{ *time.Timer }
 
-// after calls f once d has passed, unless the timers are closed first. It returns what takes that back.
+// after calls f once d has passed, unless the timers are closed first. It returns a function that cancels the call.
 func (t *timers) after(d time.Duration, f func()) (stop func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -38,7 +38,7 @@ func (t *timers) after(d time.Duration, f func()) (stop func()) {
 	return func() { t.drop(waits) }
 }
 
-// take reports whether a timer that has fired may call its function, which close then waits for.
+// take reports whether a fired timer may call its function. close waits for that call.
 func (t *timers) take(of *timer) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,7 +57,7 @@ func (t *timers) drop(of *timer) {
 	delete(t.waiting, of)
 }
 
-// close stops all, and waits for those functions that were called.
+// close stops all timers, and waits for running functions.
 func (t *timers) close() {
 	t.mu.Lock()
 	t.closed = true

@@ -74,7 +74,7 @@ func wait(turns bridge.Turns, of bridge.Task, account bridge.Account) <-chan tim
 	return done
 }
 
-// However much one account asks for, another waits for no more than what is under way.
+// However much one account asks for, another waits only for reads that are already running.
 func TestTurnsAreFair(t *testing.T) {
 	const asked, takes = 4000, 20 * time.Millisecond
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
@@ -96,7 +96,7 @@ func TestTurnsAreFair(t *testing.T) {
 	})
 }
 
-// Accounts that ask for as much get as much.
+// Accounts that ask for the same amount get the same amount.
 func TestTurnsAreEqual(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		ran := make([]places, 5)
@@ -114,7 +114,7 @@ func TestTurnsAreEqual(t *testing.T) {
 	})
 }
 
-// A store that does not answer keeps nobody from another one, and not all of its own workers are one account's.
+// A store that does not answer delays no other store, and one account cannot use all of its workers.
 func TestTurnsOfSilentStores(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		for range 100 {
@@ -138,7 +138,7 @@ func TestTurnsOfSilentStores(t *testing.T) {
 	})
 }
 
-// Whoever waits for the same is served by one read, which is everybody's turn.
+// Readers that wait for the same are served by one read, which counts as a turn of each.
 func TestTurnsAreShared(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		for range 1000 {
@@ -163,7 +163,7 @@ func TestTurnsAreShared(t *testing.T) {
 	})
 }
 
-// What nobody waits for any more is not read; and what is being read is given up.
+// A read that nobody waits for any more is not started, or is cancelled.
 func TestTurnsAreTakenBack(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var ran, others places
@@ -194,7 +194,7 @@ func TestTurnsAreTakenBack(t *testing.T) {
 	})
 }
 
-// Who comes while a read is being given up is served nevertheless.
+// A reader that arrives while a read is being cancelled is served.
 func TestTurnOfALatecomer(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var ran places
@@ -209,7 +209,7 @@ func TestTurnOfALatecomer(t *testing.T) {
 	})
 }
 
-// Of one task, who has waited longest comes first; and each account has its turn.
+// Within one task, the longest waiting is served first, and each account has its turn.
 func TestPlacesOfATask(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var ran places

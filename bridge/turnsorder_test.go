@@ -32,7 +32,7 @@ func BenchmarkAwait(b *testing.B) {
 	}
 }
 
-// Whatever comes and goes, everybody who stays is served, and nothing is left.
+// In any order of arrivals and departures, every reader that stays is served, and nothing is left.
 func TestTurnsOfAnyOrder(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		random := rand.New(rand.NewPCG(1, 2))

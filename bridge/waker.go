@@ -1,13 +1,13 @@
 package bridge
 
-// Waker is told when it is worth while to call Reader.Next again. Wake is called with locks of this package held: it must
-// return at once, and call nothing of this package.
+// Waker is woken when Reader.Next is worth calling again. Wake is called with locks of this package held: it must return at once, and must not
+// call this package.
 type Waker interface{ Wake() }
 
-// Signal is the Waker of a goroutine that waits: it holds one value from a call of Wake on until that is received.
+// Signal is the Waker of a waiting goroutine: after a call of Wake it holds one value until that is received.
 type Signal chan struct{}
 
-// NewSignal gives a signal that is not set.
+// NewSignal returns a signal that is not set.
 func NewSignal() Signal { return make(Signal, 1) }
 
 // Wake implements Waker.

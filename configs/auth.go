@@ -13,28 +13,28 @@ import (
 	"strings"
 )
 
-// Secret is a text that no way to print it shows; Reveal gives it to who needs it.
+// Secret is a text that printing never shows. Reveal returns it.
 type Secret struct{ text *string } // behind a pointer, as in ServerURL
 
-// minSecret is how many bytes a secret must have: as many as the hash that it keys.
+// minSecret is the size of the shortest secret, in bytes: that of the hash it is used with.
 const minSecret = 32
 
 // Decode reads a Secret.
 func (s *Secret) Decode(value string) error {
 	if len(value) < minSecret {
-		return fmt.Errorf("it has %d bytes, and could be guessed; write at least %d, as openssl rand -base64 32 makes them", len(value), minSecret)
+		return fmt.Errorf("it has only %d bytes and could be guessed; write at least %d, such as the output of openssl rand -base64 32", len(value), minSecret)
 	}
 	if strings.HasPrefix(value, "change-me") {
-		return errors.New("it is the example's, which everybody knows; write the output of openssl rand -base64 32")
+		return errors.New("it is the example's, which is public; write the output of openssl rand -base64 32")
 	}
 	s.text = &value
 	return nil
 }
 
-// IsZero reports whether there is none.
+// IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s.text == nil }
 
-// Reveal gives the text. Do not print it.
+// Reveal returns the text. Do not print it.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -42,7 +42,7 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
-// String gives *** in its place.
+// String returns *** instead of the text.
 func (s Secret) String() string {
 	if s.text == nil {
 		return ""
@@ -50,13 +50,13 @@ func (s Secret) String() string {
 	return "***"
 }
 
-// GoString is for %#v: as String, quoted.
+// GoString implements %#v: String, quoted.
 func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
 
-// LogValue is for slog: as String.
+// LogValue implements slog.LogValuer, with String.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText is for JSON and the like: as String.
+// MarshalText implements encoding.TextMarshaler, with String.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // PublicKeys are public keys from PEM text.
@@ -64,14 +64,14 @@ type PublicKeys struct {
 	Keys []crypto.PublicKey `json:"-"`
 }
 
-// Decode reads PublicKeys: PEM text, in which a line end may be written as \n, or the path of a file of it. No value is
-// printed: people put the private key there.
+// Decode reads PublicKeys: PEM text, in which \n may stand for a line end, or the path of a PEM file. Errors never show the value,
+// because people put the private key there.
 func (p *PublicKeys) Decode(value string) error {
 	text := value
 	if !strings.Contains(value, "-----BEGIN") {
 		content, err := os.ReadFile(value)
 		if err != nil {
-			return fmt.Errorf("its file cannot be read: %w; give the path of a readable PEM file, or what is in it", reason(err))
+			return fmt.Errorf("its file cannot be read: %w; give the path of a readable PEM file, or its content", reason(err))
 		}
 		text = string(content)
 	}
@@ -115,9 +115,9 @@ func parsePublicKey(block *pem.Block) (crypto.PublicKey, error) {
 		}
 	}
 	if strings.Contains(block.Type, "PRIVATE KEY") {
-		return nil, errors.New("it holds a private key, which belongs to whoever signs tokens alone; openssl pkey -pubout makes the public one of it")
+		return nil, errors.New("it holds a private key, which only the signer of tokens may have; write its public key, from openssl pkey -pubout")
 	}
-	return nil, fmt.Errorf("a block of the type %.40q in it is no public key; openssl pkey -pubout makes one of a private key", block.Type)
+	return nil, fmt.Errorf("a block of the type %.40q in it is not a public key; openssl pkey -pubout prints that of a private key", block.Type)
 }
 
 // KeySetURL is the URL of a JSON Web Key Set.
@@ -130,9 +130,9 @@ func (u *KeySetURL) Decode(value string) error {
 	case err != nil, parsed.Host == "", parsed.Scheme != "https" && parsed.Scheme != "http":
 		return errors.New("it is not a URL; write it as https://id.example.com/.well-known/jwks.json")
 	case parsed.User != nil:
-		return errors.New("it holds a user, and key sets are for everyone; leave it out")
+		return errors.New("it holds a user; remove it, key sets are public")
 	case parsed.Scheme == "http" && !Loopback(parsed.Hostname()+":0") && !Loopback("["+parsed.Hostname()+"]:0"):
-		return errors.New("over http anyone on the way could put keys of their own into it; write https")
+		return errors.New("over http anyone on the network could replace the keys; write https")
 	}
 	*u = KeySetURL(value)
 	return nil
@@ -146,11 +146,11 @@ func (u *ProxyURL) Decode(value string) error {
 	parsed, err := url.Parse(value)
 	switch {
 	case err != nil, parsed.Hostname() == "", parsed.Scheme != "http" && parsed.Scheme != "https":
-		return errors.New("it is no URL of a proxy; write it as http://proxy.example.com:3128")
+		return errors.New("it is not the URL of a proxy; write it as http://proxy.example.com:3128")
 	case parsed.User != nil:
-		return errors.New("it holds a user, whose password would show; use a proxy that asks for none")
+		return errors.New("it holds a user, whose password would show; use a proxy without sign-in")
 	case parsed.RawQuery+parsed.Fragment+strings.Trim(parsed.Path, "/") != "":
-		return errors.New("it says more than where the proxy is; write it as http://proxy.example.com:3128")
+		return errors.New("it holds more than the proxy's address; write it as http://proxy.example.com:3128")
 	}
 	u.URL = parsed
 	return nil
@@ -162,16 +162,16 @@ type CookieName string
 // Decode reads a CookieName.
 func (c *CookieName) Decode(value string) error {
 	if (&http.Cookie{Name: value, Value: "x"}).Valid() != nil {
-		return fmt.Errorf("%q is no name for a cookie; write letters, digits, - and _", value)
+		return fmt.Errorf("%q is not valid as a cookie name; write letters, digits, - and _", value)
 	}
 	*c = CookieName(value)
 	return nil
 }
 
-// keySettings name the key that tokens are signed with, of which there is one.
+// keySettings name the key that verifies tokens. One of them may be set.
 var keySettings = []string{"AUTH_JWT_SECRET", "AUTH_JWT_PUBLIC_KEY", "AUTH_JWKS_URL"}
 
-// checkAuth refuses two kinds of keys, between which a token could choose, and what would be without effect for want of one.
+// checkAuth refuses two kinds of keys, because a token could choose between them, and settings that have no effect without a key.
 func (p *problems) checkAuth(s *Settings) {
 	var given []string
 	for _, name := range keySettings {
@@ -185,13 +185,13 @@ func (p *problems) checkAuth(s *Settings) {
 		}
 	}
 	if s.IsSet("AUTH_TICKET_SECRET") && s.IsSet("AUTH_JWT_SECRET") && s.Auth.TicketSecret.Reveal() == s.Auth.JWTSecret.Reveal() {
-		p.refuse("AUTH_TICKET_SECRET", "it is the secret of the tokens; make another with openssl rand -base64 32")
+		p.refuse("AUTH_TICKET_SECRET", "it is also the secret of the tokens; write a different one, from openssl rand -base64 32")
 	}
 	if s.Auth.MaxLife <= 0 {
 		p.refuse("AUTH_MAX_LIFE", "%v is too short; it must be more than 0", s.Auth.MaxLife)
 	}
 	if s.IsSet("AUTH_JWKS_PROXY") && s.Auth.JwksURL == "" {
-		p.refuse("AUTH_JWKS_PROXY", "without effect; set %s_AUTH_JWKS_URL, or remove it", Prefix)
+		p.refuse("AUTH_JWKS_PROXY", "it has no effect without a key set; set %s_AUTH_JWKS_URL, or remove it", Prefix)
 	}
 	if len(given) > 0 {
 		return
@@ -199,12 +199,12 @@ func (p *problems) checkAuth(s *Settings) {
 	keys := strings.Join([]string{Prefix + "_" + keySettings[0], "_" + keySettings[1], "_" + keySettings[2]}, ", ")
 	for _, name := range []string{"AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_COOKIE", "AUTH_TICKET_SECRET"} {
 		if s.IsSet(name) {
-			p.refuse(name, "without a key no token is taken; set one of %s, or remove it", keys)
+			p.refuse(name, "without a key no token is accepted; set one of %s, or remove it", keys)
 		}
 	}
 	for _, route := range s.Routes {
 		if route.NeedsClaims() {
-			p.refuse("ROUTES", "%q needs the claims of tokens, and without a key none is taken; set one of %s", route, keys)
+			p.refuse("ROUTES", "%q needs the claims of tokens, but without a key no token is accepted; set one of %s", route, keys)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const (
 	otherSecret = "another one of at least 32 bytes"
 )
 
-// publicPEM gives PEM text of a new key, and that of its private key.
+// publicPEM returns a new public key as PEM text, and its private key.
 func publicPEM(t *testing.T, kind string) (public, private string) {
 	t.Helper()
 	var key any
@@ -53,7 +53,7 @@ func publicPEM(t *testing.T, kind string) (public, private string) {
 func TestAuth(t *testing.T) {
 	environ(t)
 	if load(t, "").Auth.SignsIn() {
-		t.Error("tokens are taken without a key")
+		t.Error("tokens are accepted without a key")
 	}
 	environ(t, "TAILWATER_AUTH_JWT_SECRET="+goodSecret, "TAILWATER_AUTH_TICKET_SECRET="+otherSecret, "TAILWATER_AUTH_COOKIE=__Host-tailwater",
 		"TAILWATER_AUTH_ISSUER=i", "TAILWATER_AUTH_AUDIENCE=a", "TAILWATER_ROUTES=/inbox=user.{claim.sub}.inbox, POST /outbox=user.{claim.sub}.outbox")
@@ -84,7 +84,7 @@ func TestPublicKeys(t *testing.T) {
 		for _, value := range []string{private, write(t, "key.pem", private), public + private} {
 			environ(t, "TAILWATER_AUTH_JWT_PUBLIC_KEY="+value)
 			lines := refused(t, "")
-			if len(lines) != 1 || !strings.Contains(lines[0], "a private key, which belongs to whoever signs") || strings.Contains(lines[0], private[40:60]) {
+			if len(lines) != 1 || !strings.Contains(lines[0], "a private key, which only the signer") || strings.Contains(lines[0], private[40:60]) {
 				t.Errorf("%q", lines)
 			}
 		}
@@ -100,32 +100,32 @@ func TestAuthIsRefused(t *testing.T) {
 		set  []string // without the prefix
 		want string   // beginning, then … and a part of the rest
 	}{
-		{[]string{"AUTH_JWT_SECRET=swordfish"}, "AUTH_JWT_SECRET: it has 9 bytes, and could be guessed…openssl rand -base64 32"},
-		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_TICKET_SECRET=swordfish"}, "AUTH_TICKET_SECRET: it has 9 bytes…"},
-		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_TICKET_SECRET=" + goodSecret}, "AUTH_TICKET_SECRET: it is the secret of the tokens…"},
+		{[]string{"AUTH_JWT_SECRET=swordfish"}, "AUTH_JWT_SECRET: it has only 9 bytes and could be guessed…openssl rand -base64 32"},
+		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_TICKET_SECRET=swordfish"}, "AUTH_TICKET_SECRET: it has only 9 bytes…"},
+		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_TICKET_SECRET=" + goodSecret}, "AUTH_TICKET_SECRET: it is also the secret of the tokens…"},
 		{[]string{"AUTH_JWT_SECRET=change-me-to-the-output-of-openssl-rand-base64-32"}, "AUTH_JWT_SECRET: it is the example's…"},
 		{[]string{"AUTH_JWT_SECRET="}, "AUTH_JWT_SECRET: it is set but empty…"},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_JWKS_URL=https://h/k"}, "AUTH_JWKS_URL: it cannot be used together with TAILWATER_AUTH_JWT_SECRET; remove one…"},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_JWT_PUBLIC_KEY=" + public}, "AUTH_JWT_PUBLIC_KEY: it cannot be used together…"},
 		{[]string{"AUTH_JWT_PUBLIC_KEY=/nowhere/key.pem"}, "AUTH_JWT_PUBLIC_KEY: its file cannot be read: no such file…PEM file"},
-		{[]string{"AUTH_JWT_PUBLIC_KEY=" + certificate}, `AUTH_JWT_PUBLIC_KEY: a block of the type "CERTIFICATE" in it is no public key…`},
+		{[]string{"AUTH_JWT_PUBLIC_KEY=" + certificate}, `AUTH_JWT_PUBLIC_KEY: a block of the type "CERTIFICATE" in it is not a public key…`},
 		{[]string{"AUTH_JWT_PUBLIC_KEY=-----BEGIN nonsense"}, "AUTH_JWT_PUBLIC_KEY: it holds no PEM block…"},
-		{[]string{"AUTH_JWKS_URL=http://id.example.com/k"}, "AUTH_JWKS_URL: over http anyone on the way could…write https"},
+		{[]string{"AUTH_JWKS_URL=http://id.example.com/k"}, "AUTH_JWKS_URL: over http anyone on the network could…write https"},
 		{[]string{"AUTH_JWKS_URL=id.example.com/k"}, "AUTH_JWKS_URL: it is not a URL…"},
 		{[]string{"AUTH_JWKS_URL=ftp://id.example.com/k"}, "AUTH_JWKS_URL: it is not a URL…"},
 		{[]string{"AUTH_JWKS_URL=https://a:swordfish@id.example.com/k"}, "AUTH_JWKS_URL: it holds a user…"},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_MAX_LIFE=0s"}, "AUTH_MAX_LIFE: 0s is too short…more than 0"},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_MAX_LIFE=30d"}, "AUTH_MAX_LIFE: …duration"},
-		{[]string{"AUTH_JWKS_PROXY=http://proxy:3128"}, "AUTH_JWKS_PROXY: without effect; set TAILWATER_AUTH_JWKS_URL…"},
-		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=proxy:3128"}, "AUTH_JWKS_PROXY: it is no URL…"},
-		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=socks5://proxy"}, "AUTH_JWKS_PROXY: it is no URL…"},
+		{[]string{"AUTH_JWKS_PROXY=http://proxy:3128"}, "AUTH_JWKS_PROXY: it has no effect…set TAILWATER_AUTH_JWKS_URL…"},
+		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=proxy:3128"}, "AUTH_JWKS_PROXY: it is not the URL…"},
+		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=socks5://proxy"}, "AUTH_JWKS_PROXY: it is not the URL…"},
 		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=http://a:swordfish@proxy"}, "AUTH_JWKS_PROXY: it holds a user…"},
-		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=http://proxy/x"}, "AUTH_JWKS_PROXY: it says more…"},
-		{[]string{"AUTH_COOKIE=a"}, "AUTH_COOKIE: without a key no token is taken; set one of TAILWATER_AUTH_JWT_SECRET, _AUTH_JWT_PUBLIC_KEY, _AUTH_JWKS_URL, or remove it…"},
+		{[]string{"AUTH_JWKS_URL=https://h/k", "AUTH_JWKS_PROXY=http://proxy/x"}, "AUTH_JWKS_PROXY: it holds more…"},
+		{[]string{"AUTH_COOKIE=a"}, "AUTH_COOKIE: without a key no token is accepted; set one of TAILWATER_AUTH_JWT_SECRET, _AUTH_JWT_PUBLIC_KEY, _AUTH_JWKS_URL, or remove it…"},
 		{[]string{"AUTH_ISSUER=a"}, "AUTH_ISSUER: without a key…"},
 		{[]string{"AUTH_AUDIENCE=a"}, "AUTH_AUDIENCE: without a key…"},
 		{[]string{"AUTH_TICKET_SECRET=" + goodSecret}, "AUTH_TICKET_SECRET: without a key…"},
-		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_COOKIE=a b"}, `AUTH_COOKIE: "a b" is no name…`},
+		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_COOKIE=a b"}, `AUTH_COOKIE: "a b" is not valid as a cookie name…`},
 		{[]string{"ROUTES=/inbox=user.{claim.sub}.inbox"}, `ROUTES: "/inbox=user.{claim.sub}.inbox" needs the claims of tokens…set one of TAILWATER_AUTH_JWT_SECRET`},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=/x/{a}={claim.sub}.{a}"}, `ROUTES: "/x/{a}={claim.sub}.{a}" matches…`},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=/x=$SYS.{claim.sub}"}, `ROUTES: …matches…`},

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// check refuses settings that contradict each other, that would be ignored in silence, or that would be unsafe.
+// check refuses settings that contradict each other, would be ignored silently, or would be unsafe.
 func (p *problems) check(s *Settings) {
 	p.checkExposure(s)
 	p.checkListeners(s)
@@ -18,10 +18,10 @@ func (p *problems) check(s *Settings) {
 	p.checkNumbers(s)
 }
 
-// external reports whether a NATS server is named, be it wrongly: then nothing is embedded.
+// external reports whether an external NATS server is configured, even wrongly: then no server is embedded.
 func (s *Settings) external() bool { return s.IsSet("NATS_URL") || s.IsSet("NATS_CONTEXT") }
 
-// checkNATS refuses settings for one kind of server where the other is used: they would be ignored in silence.
+// checkNATS refuses settings for one kind of server if the other kind is used: they would be ignored silently.
 func (p *problems) checkNATS(s *Settings) {
 	if s.IsSet("NATS_URL") && s.IsSet("NATS_CONTEXT") {
 		p.refuse("NATS_CONTEXT", "it cannot be used together with %s_NATS_URL; remove one of them", Prefix)
@@ -34,34 +34,34 @@ func (p *problems) checkNATS(s *Settings) {
 		switch {
 		case !s.IsSet(l.name):
 		case s.external() && strings.HasPrefix(l.name, "EMBED_"):
-			p.refuse(l.name, "it is for the embedded server, which does not run beside %s_NATS_URL or _NATS_CONTEXT; remove one of them", Prefix)
+			p.refuse(l.name, "it is for the embedded server, which does not run together with %s_NATS_URL or _NATS_CONTEXT; remove one of them", Prefix)
 		case !s.external() && strings.HasPrefix(l.name, "NATS_TLS_"):
-			p.refuse(l.name, "the embedded server is reached within the process, without TLS; set %s_NATS_URL or remove it", Prefix)
+			p.refuse(l.name, "the bridge reaches the embedded server within the process, without TLS; set %s_NATS_URL, or remove it", Prefix)
 		case !s.external() && l.name == "NATS_JS_DOMAIN":
 			p.refuse(l.name, "the embedded server's own JetStream is used; set %s_NATS_URL or _NATS_CONTEXT, or remove it", Prefix)
 		case !s.external() && !s.IsSet("EMBED_CONFIG") && (l.name == "NATS_CREDS" || l.name == "NATS_NKEY"):
-			p.refuse(l.name, "there is nothing to sign in to; set %s_NATS_URL, or %s_EMBED_CONFIG with authorization, or remove it", Prefix, Prefix)
+			p.refuse(l.name, "the bridge signs in to no server; set %s_NATS_URL, or %s_EMBED_CONFIG with authorization, or remove it", Prefix, Prefix)
 		}
 	}
 }
 
-// together refuses a certificate without its key, or the other way round.
+// together refuses a certificate without its key, or a key without its certificate.
 func (p *problems) together(s *Settings, cert, key string) {
 	switch {
 	case s.IsSet(cert) && !s.IsSet(key):
-		p.refuse(cert, "certificate and key go together; set %s_%s as well", Prefix, key)
+		p.refuse(cert, "it needs its key; set %s_%s as well", Prefix, key)
 	case s.IsSet(key) && !s.IsSet(cert):
-		p.refuse(key, "certificate and key go together; set %s_%s as well", Prefix, cert)
+		p.refuse(key, "it needs its certificate; set %s_%s as well", Prefix, cert)
 	}
 }
 
-// checkHistory refuses what JetStream could not do, and a stream's settings where no stream is kept.
+// checkHistory refuses what JetStream cannot do, and settings of a stream that is not kept.
 func (p *problems) checkHistory(s *Settings) {
 	switch alone := !s.external() && !s.IsSet("EMBED_CONFIG"); {
 	case s.HistoryReplicas < 1 || s.HistoryReplicas > maxReplicas:
 		p.refuse("HISTORY_REPLICAS", "%d is out of range; write 1 to %d", s.HistoryReplicas, maxReplicas)
 	case s.HistoryReplicas > 1 && alone:
-		p.refuse("HISTORY_REPLICAS", "the embedded server is alone, and holds one copy; write 1, or set %s_EMBED_CONFIG to a file that names its cluster", Prefix)
+		p.refuse("HISTORY_REPLICAS", "the embedded server is a single server and holds one copy; write 1, or set %s_EMBED_CONFIG to a file that names its cluster", Prefix)
 	}
 	if len(s.History) > 0 || p.broken["HISTORY"] {
 		return
@@ -73,16 +73,16 @@ func (p *problems) checkHistory(s *Settings) {
 	}
 }
 
-// maxReplicas is what JetStream takes.
+// maxReplicas is JetStream's limit.
 const maxReplicas = 5
 
-// checkNumbers refuses values that would stop everything at once.
+// checkNumbers refuses values with which nothing would work.
 func (p *problems) checkNumbers(s *Settings) {
 	if s.Limit.Connections < 1 {
 		p.refuse("LIMIT_CONNECTIONS", "%d is too small; it must be at least 1", s.Limit.Connections)
 	}
 	if most := Bytes(s.Memory / bodiesInMemory); s.Limit.Body > most && !p.broken["MEMORY"] {
-		p.refuse("LIMIT_BODY", "a body of %v never fits in the memory for bodies; write at most %v, or set %s_MEMORY to at least %v", s.Limit.Body, most, Prefix, Budget(s.Limit.Body)*bodiesInMemory)
+		p.refuse("LIMIT_BODY", "a body of %v never fits into the memory for bodies; write at most %v, or set %s_MEMORY to at least %v", s.Limit.Body, most, Prefix, Budget(s.Limit.Body)*bodiesInMemory)
 	}
 	if s.Limit.Subjects < 1 {
 		p.refuse("LIMIT_SUBJECTS", "%d is too small; it must be at least 1", s.Limit.Subjects)
@@ -100,6 +100,6 @@ func (p *problems) checkNumbers(s *Settings) {
 		p.refuse("DRAIN_WINDOW", "%v is negative; write 0s to close all connections at once", s.Drain.Window)
 	}
 	if !slices.Contains([]string{"", "text", "json"}, s.Log.Format) {
-		p.refuse("LOG_FORMAT", "%q is no format; write text or json", s.Log.Format)
+		p.refuse("LOG_FORMAT", "%q is not a format; write text or json", s.Log.Format)
 	}
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
-// whatIsExposed explains the word that the defaults use.
-const whatIsExposed = "A bridge is exposed where others than this machine may reach it: where a listener of any kind is not loopback " +
-	"(for browsers, for probes, for NATS, or any that the file of EMBED_CONFIG opens), HTTP_HOSTS names anything but this machine, " +
-	"or HTTP_TRUSTED_PROXIES is set. Then ANONYMOUS_SUBSCRIBE and ANONYMOUS_PUBLISH must be set, if only to their defaults."
+// whatIsExposed explains the word "exposed" that the defaults use.
+const whatIsExposed = "A bridge is exposed if other machines may reach it: if a listener of any kind is not loopback " +
+	"(for browsers, for probes, for NATS, or any other in the file of EMBED_CONFIG), HTTP_HOSTS names anything but this machine, " +
+	"or HTTP_TRUSTED_PROXIES is set. Then ANONYMOUS_SUBSCRIBE and ANONYMOUS_PUBLISH must be set, at least to their defaults."
 
 // Markdown returns the page of all settings: configs/README.md.
 func Markdown() string {
 	return "<!-- Generated from settings.go by: go generate ./configs -->\n# Settings\n\n" +
-		"All are environment variables, and all are optional. `tailwater --env-file FILE` reads them from a file; the environment beats it.\n" +
-		"[example.env](example.env) is such a file. A name that begins with `TAILWATER_` and is no setting is an error. `tailwater check` says what they amount to.\n\n" +
+		"All settings are optional environment variables. `tailwater --env-file FILE` reads them from a file; the environment wins over the file.\n" +
+		"[example.env](example.env) is such a file. An unknown name that begins with `TAILWATER_` is an error. `tailwater check` shows the result.\n\n" +
 		wrap(whatIsExposed, 120, "\n") + "\n\n" + render("| Setting | Default | What it does |\n|---|---|---|\n"+
 		"{{range .}}| `{{.Key}}` | {{markdown (fallback .Tags true)}} | {{markdown (.Tags.Get `desc`)}} |\n{{end}}")
 }
 
-// Help gives settings as plain text of at most 100 columns, for --help: those with the names, written without the prefix, or
-// all where none is named.
+// Help returns settings as plain text of at most 100 columns, for --help: those with the names, written without the prefix, or
+// all if there are no names.
 func Help(names ...string) string {
 	intro := ""
 	if len(names) == 0 {
@@ -33,16 +33,16 @@ func Help(names ...string) string {
 	return intro + render("{{range .}}{{if named .Key}}{{printf `%-34s` .Key}}  {{wrap 36 (printf `%s (default: %s)` (.Tags.Get `desc`) (fallback .Tags false))}}\n{{end}}{{end}}", names...)
 }
 
-// ExampleEnv gives all settings as an env file in which every line is commented out.
+// ExampleEnv returns all settings as an env file in which every line is commented out.
 func ExampleEnv() string {
-	return render("# All settings of Tailwater, for --env-file. Remove the # before what you change; the environment beats this file.\n" +
+	return render("# All settings of Tailwater, for --env-file. Remove the # before what you change; the environment wins over this file.\n" +
 		"# This file is generated from configs/settings.go by: go generate ./configs\n#\n# " + wrap(whatIsExposed, 98, "\n# ") + "\n" +
 		"{{range .}}\n# {{wrapComment (.Tags.Get `desc`)}}\n# {{wrapComment (printf `Default: %s.` (fallback .Tags false))}}\n" +
 		"#{{.Key}}={{or (.Tags.Get `default`) (.Tags.Get `example`)}}\n{{end}}")
 }
 
-// render fills a template with the settings, through envconfig, so that they have the names it reads them by. The template's
-// function named tells the names from others; where there are none, it is true of all.
+// render fills a template with the settings, through envconfig, so that the names are those that envconfig reads. The template's
+// function named reports whether a setting is among names; without names, it is always true.
 func render(text string, names ...string) string {
 	var out strings.Builder
 	functions := template.FuncMap{
@@ -56,13 +56,13 @@ func render(text string, names ...string) string {
 	}
 	page := template.Must(template.New("").Funcs(functions).Parse(text))
 	if err := envconfig.Usaget(Prefix, new(Settings), &out, page); err != nil {
-		panic(err) // struct and templates are ours: no setting can cause this
+		panic(err) // struct and templates are constant: no setting can cause this
 	}
 	return out.String()
 }
 
-// describeFallback says what holds for a setting that is not set, and for one that is set to nothing. In Markdown,
-// values stand as code and words do not.
+// describeFallback describes the value of a setting that is not set, and of one that is set but empty. In Markdown, values are
+// written as code, words are not.
 func describeFallback(tags reflect.StructTag, markdown bool) string {
 	value := func(tag string) string {
 		text := tags.Get(tag)

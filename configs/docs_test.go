@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the generated documentation instead of comparing it")
 
-// TestGenerated compares what is generated from the struct with the files. After a change of a setting:
+// TestGenerated compares the generated documents with the files. After a change of a setting:
 // go generate ./configs
 func TestGenerated(t *testing.T) {
 	for path, text := range map[string]string{"example.env": configs.ExampleEnv(), "README.md": configs.Markdown()} {
@@ -47,12 +47,12 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	}
 }
 
-// A line of the example with its # removed must work: the value is written as it is read.
+// A line of the example works when its # is removed: the value is valid.
 func TestExamplesAreValues(t *testing.T) {
 	files := regexp.MustCompile(`_(NKEY|CREDS|CA|CERT|KEY|EMBED_CONFIG)$|_JS_DOMAIN$|_AUTH_(ISSUER|AUDIENCE|COOKIE|JWKS_PROXY)$|_SECRET$`)
 	for _, setting := range exampleLine.FindAllStringSubmatch(configs.ExampleEnv(), -1) {
 		if files.MatchString(setting[1]) {
-			continue // of a machine that is not this one, or good only beside another, or to be replaced
+			continue // names another machine, needs another setting, or must be replaced
 		}
 		environ(t)
 		load(t, write(t, "one.env", strings.Join(meant, "\n")+"\n"+setting[1]+"="+setting[2]))

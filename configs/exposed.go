@@ -6,28 +6,28 @@ import (
 	"strings"
 )
 
-// Exposure is one reason why others than this machine may reach what this process serves.
+// Exposure is one reason why other machines may reach what this process serves.
 type Exposure struct {
-	Setting string // which is the reason, without the prefix
-	Reason  string // what it says, such as "0.0.0.0:8080 is not loopback"
+	Setting string // the setting that is the reason, without the prefix
+	Reason  string // such as "0.0.0.0:8080 is not loopback"
 	Instead string // what to do about it
 }
 
 // String returns the reason with the setting that it comes from.
 func (e Exposure) String() string { return fmt.Sprintf("%s (%s_%s)", e.Reason, Prefix, e.Setting) }
 
-// Inspect says what the embedded server's listeners add to the settings: which of them others than this machine reach, and as
-// an error, joined with errors.Join, what is wrong with them. Only who can read a nats-server configuration file can tell.
+// Inspect returns the listeners of the embedded server that other machines can reach. The error, joined with errors.Join, says
+// what is wrong with its listeners. Only a reader of nats-server configuration files can tell both.
 type Inspect func(*Settings) ([]Exposure, error)
 
-// Exposed returns why the bridge is exposed: why others than this machine may reach it. None means that only this machine can,
-// and then the defaults are those of a first look.
+// Exposed returns why other machines can reach the bridge. If it returns nothing, only this machine can, and the defaults are those
+// of a first look.
 func (s *Settings) Exposed() []Exposure { return s.exposed }
 
-// exposures decides whether the bridge is exposed. Nothing else does: whatever depends on it asks Exposed.
+// exposures decides whether the bridge is exposed. Whatever depends on that asks Exposed.
 //
-// The admin listener counts, although no subject is behind it. Who watches a process from another machine runs it for others;
-// in a pod, a proxy beside it may pass everybody on to a loopback listener while only the probes come from outside.
+// The admin listener counts, although it serves no subjects. A process that another machine watches is run for others: in a pod, a
+// proxy may pass all clients on to a loopback listener while only the probes come from outside.
 func (s *Settings) exposures(server []Exposure) []Exposure {
 	var found []Exposure
 	for _, l := range []listener{{"HTTP_LISTEN", s.HTTP.Listen}, {"ADMIN_LISTEN", s.Admin.Listen}} {
@@ -37,22 +37,22 @@ func (s *Settings) exposures(server []Exposure) []Exposure {
 	}
 	for _, host := range s.HTTP.Hosts {
 		if !isLoopbackName(host) {
-			found = append(found, Exposure{"HTTP_HOSTS", host + " is no name of this machine alone", "remove it where no proxy is in front"})
+			found = append(found, Exposure{"HTTP_HOSTS", host + " is not a name of this machine alone", "remove it if there is no proxy"})
 			break
 		}
 	}
 	if len(s.HTTP.TrustedProxies) > 0 {
-		found = append(found, Exposure{"HTTP_TRUSTED_PROXIES", "a proxy lets others in", "remove it where no proxy is in front"})
+		found = append(found, Exposure{"HTTP_TRUSTED_PROXIES", "a proxy lets other machines in", "remove it if there is no proxy"})
 	}
 	return append(found, server...)
 }
 
-// isLoopbackName reports whether a browser finds this machine, and no other, under a name.
+// isLoopbackName reports whether a name always leads a browser to its own machine.
 func isLoopbackName(host string) bool {
 	return Loopback(net.JoinHostPort(host, "0")) || strings.HasSuffix(host, ".localhost")
 }
 
-// checkExposure refuses starts that would open to others what was meant for a first look on one machine.
+// checkExposure refuses to open to others what is meant for a first look on one machine.
 func (p *problems) checkExposure(s *Settings) {
 	if s.external() || len(s.exposed) == 0 {
 		return
@@ -64,7 +64,7 @@ func (p *problems) checkExposure(s *Settings) {
 		}
 	}
 	if why := s.exposed[0]; len(defaults) > 0 {
-		p.refuse(why.Setting, "%s, so that anyone who reaches the bridge could use the subjects that are open by default; "+
-			"set %s (to nothing, or to the same if that is meant), or %s", why.Reason, strings.Join(defaults, " and "), why.Instead)
+		p.refuse(why.Setting, "%s: anyone who reaches the bridge could use the subjects that are open by default; "+
+			"set %s (to nothing, or to the same subjects if that is intended), or %s", why.Reason, strings.Join(defaults, " and "), why.Instead)
 	}
 }

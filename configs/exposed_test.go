@@ -7,10 +7,10 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// meant says of the subjects that are open by default that they are meant to be.
+// meant states that the subjects that are open by default are meant to be open.
 var meant = []string{"TAILWATER_ANONYMOUS_SUBSCRIBE=chat.>,time.>", "TAILWATER_ANONYMOUS_PUBLISH=chat.>"}
 
-// Each way to be exposed has the same consequences: the defaults of a first look are refused, and where they are meant, every
+// Each way to be exposed has the same consequences: the defaults of a first look are refused. If the open subjects are set, every
 // other default is the strict one.
 func TestExposed(t *testing.T) {
 	for _, test := range []struct {
@@ -20,7 +20,7 @@ func TestExposed(t *testing.T) {
 	}{
 		{"HTTP_LISTEN=:8080", "HTTP_LISTEN", false},
 		{"HTTP_LISTEN=192.0.2.1:8080", "HTTP_LISTEN", false},
-		{"HTTP_LISTEN=host.localhost:8080", "HTTP_LISTEN", false}, // a name that this machine does not decide
+		{"HTTP_LISTEN=host.localhost:8080", "HTTP_LISTEN", false}, // this machine does not decide what the name means
 		{"ADMIN_LISTEN=:9090", "ADMIN_LISTEN", true},
 		{"HTTP_HOSTS=chat.example.com", "HTTP_HOSTS", false},
 		{"HTTP_HOSTS=localhost,192.0.2.1", "HTTP_HOSTS", false},
@@ -52,7 +52,7 @@ func TestExposed(t *testing.T) {
 	}
 }
 
-// So has a listener of the embedded server that others reach.
+// A listener of the embedded server that other machines reach has the same consequences.
 func TestExposedByTheServer(t *testing.T) {
 	environ(t, meant...)
 	s, err := configs.Load("", func(*configs.Settings) ([]configs.Exposure, error) {
@@ -67,7 +67,7 @@ func TestExposedByTheServer(t *testing.T) {
 	same(t, "loopback hosts", s.HTTP.LoopbackHosts, true)
 }
 
-// Only this machine reaches these, and so the defaults are those of a first look.
+// Only this machine reaches these, so the defaults are those of a first look.
 func TestNotExposed(t *testing.T) {
 	for _, set := range []string{
 		"HTTP_LISTEN=[::1]:8080", "ADMIN_LISTEN=", "ADMIN_LISTEN=localhost:0", "HTTP_TRUSTED_PROXIES=",
@@ -87,7 +87,7 @@ func TestHints(t *testing.T) {
 	key, _ := publicPEM(t, "ECDSA")
 	for _, test := range []struct {
 		set  []string
-		want string // what the hints name, one each, separated by blanks
+		want string // the setting that each hint names, separated by blanks
 	}{
 		{nil, ""},
 		{[]string{"ADMIN_LISTEN=:9090", "LIMIT_CONNECTIONS_PER_IP=0"}, ""},

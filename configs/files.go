@@ -11,7 +11,7 @@ import (
 	"github.com/hashicorp/go-envparse"
 )
 
-// readFile reads a file of NAME=value lines; the empty path is no file. Values never show in its errors.
+// readFile reads a file of NAME=value lines; an empty path means no file. Errors never show values.
 func readFile(path string) (map[string]string, error) {
 	if path == "" {
 		return nil, nil
@@ -28,7 +28,7 @@ func readFile(path string) (map[string]string, error) {
 	return values, err
 }
 
-// checkFiles tries whether each file can be read. No path is printed: people put the secret itself there.
+// checkFiles checks that each file can be read. Errors show no path, because people put the secret itself there.
 func (p *problems) checkFiles(s *Settings) {
 	for _, file := range []struct{ name, path string }{
 		{"NATS_CREDS", s.NATS.Creds},
@@ -43,28 +43,27 @@ func (p *problems) checkFiles(s *Settings) {
 			continue
 		}
 		if err := readable(file.path); err != nil {
-			p.refuse(file.name, "its file cannot be read: %w; give the path of a readable file, not what is in it", err)
+			p.refuse(file.name, "its file cannot be read: %w; give the path of a readable file, not its content", err)
 		}
 	}
 }
 
-// checkEmbedConfig tries whether the file of the embedded server can be read, now and again: at the start, and at each SIGHUP.
+// checkEmbedConfig checks that the file of the embedded server can be read repeatedly: at the start, and at each SIGHUP.
 func (p *problems) checkEmbedConfig(s *Settings) {
 	if err := rereadable(s.Embed.Config); s.Embed.Config != "" && err != nil {
-		p.refuse("EMBED_CONFIG", "its file cannot be read: %w; give the path of a readable file, not what is in it", err)
+		p.refuse("EMBED_CONFIG", "its file cannot be read: %w; give the path of a readable file, not its content", err)
 	}
 }
 
-// checkCertificate tries whether a certificate can be served. What it says of the files names neither their paths nor what
-// is in them.
+// checkCertificate checks that a certificate can be served. Errors show neither the paths of the files nor their content.
 func (p *problems) checkCertificate(s *Settings) {
 	p.together(s, "HTTP_TLS_CERT", "HTTP_TLS_KEY")
 	files := s.HTTP.TLS
 	if files.Cert == "" || files.Key == "" || readable(files.Cert) != nil || readable(files.Key) != nil {
-		return // that has been said
+		return // already reported
 	}
 	if _, err := files.Load(); err != nil {
-		p.refuse("HTTP_TLS_CERT", "it cannot be served together with %s_HTTP_TLS_KEY: %w; both are PEM files, the certificate with its intermediate ones behind it", Prefix, err)
+		p.refuse("HTTP_TLS_CERT", "it cannot be served together with %s_HTTP_TLS_KEY: %w; both must be PEM files, the certificate followed by its intermediate certificates", Prefix, err)
 	}
 }
 
@@ -77,7 +76,7 @@ func (c Certificate) Load() (*tls.Certificate, error) {
 	return &pair, nil
 }
 
-// readable opens what can be opened without harm: a pipe, as a shell's <(…) makes one, can be read only once.
+// readable opens a file if that has no side effect: a pipe, as from a shell's <(…), can be read only once.
 func readable(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -95,18 +94,18 @@ func readable(path string) error {
 	return file.Close()
 }
 
-// rereadable is readable of a file that is read more than once: a pipe would be empty then, and what it has said would be gone.
+// rereadable is readable for a file that is read more than once: a pipe would be empty the second time.
 func rereadable(path string) error {
 	if err := readable(path); err != nil {
 		return err
 	}
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return errors.New("it is read more than once, and is no regular file")
+		return errors.New("it is read more than once, so it must be a regular file")
 	}
 	return nil
 }
 
-// reason takes operation and path from an error about a file.
+// reason strips operation and path from an error about a file.
 func reason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

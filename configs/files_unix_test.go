@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// A pipe is empty when it is read again: authorization that was judged would be gone by the start.
+// A pipe is empty at the second read: its authorization would be lost between the check and the start.
 func TestEmbedConfigIsNoPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
-// leaf is one setting: a field of Settings that is no struct of further ones.
+// leaf is one setting: a field of Settings that is not itself a struct of settings.
 type leaf struct {
 	name  string // without the prefix: HTTP_LISTEN
 	field reflect.Value
@@ -23,7 +23,7 @@ type leaf struct {
 
 func (l leaf) key() string { return Prefix + "_" + l.name }
 
-// leaves lists the settings in the order of the struct, as envconfig itself finds and names them.
+// leaves lists the settings in the order of the struct, with the names that envconfig gives them.
 func leaves(s *Settings) []leaf {
 	var all []leaf
 	collect := func(key string, field reflect.Value, tags reflect.StructTag) string {
@@ -33,12 +33,12 @@ func leaves(s *Settings) []leaf {
 	each := template.Must(template.New("").Funcs(template.FuncMap{"collect": collect}).
 		Parse(`{{range .}}{{collect .Key .Field .Tags}}{{end}}`))
 	if err := envconfig.Usaget(Prefix, s, io.Discard, each); err != nil {
-		panic(err) // the struct is ours: no setting can cause this
+		panic(err) // the struct is constant: no setting can cause this
 	}
 	return all
 }
 
-// fallback is the value of a setting that is not set, or empty for the zero value.
+// fallback returns the default of a setting, or "" for the zero value.
 func (l leaf) fallback(s *Settings) string {
 	switch embedded, unexposed := l.tags.Get("embedded"), l.tags.Get("unexposed"); {
 	case embedded != "" && !s.external():
@@ -49,12 +49,12 @@ func (l leaf) fallback(s *Settings) string {
 	return l.tags.Get("default")
 }
 
-// dependsOnExposure reports whether fallback needs to know whether the bridge is exposed.
+// dependsOnExposure reports whether fallback depends on whether the bridge is exposed.
 func (l leaf) dependsOnExposure() bool { return l.tags.Get("unexposed") != "" }
 
-// read sets the field from value with envconfig. Process stops at the first error, so that each setting gets a struct
-// of its own with one field of the same name; what comes from the file or is a default goes in as that field's default
-// tag, which the environment beats.
+// read sets the field from value with envconfig. Because envconfig stops at its first error, each setting gets a struct of its
+// own with one field of the same name. The value of the file or the default becomes that field's default tag, and the environment
+// wins over the tag.
 func (l leaf) read(value string) error {
 	if value == "" {
 		if l.tags.Get("empty") != "" {
@@ -74,8 +74,8 @@ func (l leaf) read(value string) error {
 	return nil
 }
 
-// explain puts what envconfig found into words. Our own types have chosen theirs already; ParseError's would show the
-// value, which may be a secret.
+// explain turns envconfig's error into our words. Our own types' errors stay; the text of a ParseError would show the value, which
+// may be a secret.
 func (l leaf) explain(err error) error {
 	var parse *envconfig.ParseError
 	if !errors.As(err, &parse) {

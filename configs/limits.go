@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Rate is how often something may happen, or the zero value for no limit.
+// Rate is how often something may happen; the zero value means no limit.
 type Rate struct {
 	Count int
 	Per   time.Duration // a second or a minute
@@ -29,7 +29,7 @@ func (r *Rate) Decode(value string) error {
 	count, err := strconv.ParseUint(number, 10, 32)
 	switch {
 	case err != nil || per == 0:
-		return fmt.Errorf("%q is no rate; write a number a second or a minute, such as 20/s or 60/m, or 0 for no limit", value)
+		return fmt.Errorf("%q is not a rate; write a number per second or minute, such as 20/s or 60/m, or 0 for no limit", value)
 	case count == 0 || count > maxRate:
 		return fmt.Errorf("%q is out of range; write 1 to %d, or 0 alone for no limit", value, maxRate)
 	}
@@ -37,7 +37,7 @@ func (r *Rate) Decode(value string) error {
 	return nil
 }
 
-// String gives what Decode reads.
+// String returns the text that Decode reads.
 func (r Rate) String() string {
 	switch r.Per {
 	case 0:
@@ -48,7 +48,7 @@ func (r Rate) String() string {
 	return strconv.Itoa(r.Count) + "/s"
 }
 
-// PerSecond gives the rate as a number a second, 0 for no limit.
+// PerSecond returns the rate per second; 0 for no limit.
 func (r Rate) PerSecond() float64 {
 	if r.Per == 0 {
 		return 0
@@ -72,13 +72,13 @@ func parseNetwork(entry string) (netip.Prefix, error) {
 	network, err := netip.ParsePrefix(entry)
 	switch {
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%q is no network; write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8", entry)
+		return netip.Prefix{}, fmt.Errorf("%q is not a network; write addresses or networks, such as 127.0.0.1 or 10.0.0.0/8", entry)
 	case network.Addr().Is4In6():
 		return netip.Prefix{}, fmt.Errorf("%q is IPv4 in IPv6; write it as IPv4, such as 10.0.0.0/8", entry)
 	case network.Bits() == 0:
-		return netip.Prefix{}, errors.New("that is everybody, and then anyone could choose the address that is counted; name the networks of your proxies")
+		return netip.Prefix{}, errors.New("it contains every address, so any client could choose the address that is counted; name the networks of your proxies")
 	case network != network.Masked():
-		return netip.Prefix{}, fmt.Errorf("%q has bits behind its mask; write %s", entry, network.Masked())
+		return netip.Prefix{}, fmt.Errorf("%q has bits set after its mask; write %s", entry, network.Masked())
 	}
 	return network, nil
 }

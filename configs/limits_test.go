@@ -51,7 +51,7 @@ func FuzzRate(f *testing.F) {
 	})
 }
 
-// A network that was accepted says by itself, and nothing of what was written is believed beyond it.
+// An accepted network is written back as it was, and trusts no address outside the text.
 func FuzzNetworks(f *testing.F) {
 	for _, text := range []string{"10.0.0.0/8", "::1", "0.0.0.0/0", "::/0", "::ffff:1.2.3.4", "1.2.3.4/33", "fe80::1%eth0", ",", "1/8"} {
 		f.Add(text)

@@ -1,6 +1,6 @@
 package configs
 
-// listener is one that a setting places.
+// listener is a listener of one setting.
 type listener struct {
 	name    string
 	address Address
@@ -14,7 +14,7 @@ func (p *problems) checkListeners(s *Settings) {
 	for i, a := range listeners {
 		for _, b := range listeners[i+1:] {
 			if a.address.clashes(b.address) {
-				p.refuse(a.name, "%s is taken by %s_%s (%s); choose another port for one of them", a.address, Prefix, b.name, b.address)
+				p.refuse(a.name, "%s is also the address of %s_%s (%s); choose another port for one of them", a.address, Prefix, b.name, b.address)
 			}
 		}
 	}

@@ -5,10 +5,10 @@ import (
 	"os"
 )
 
-// Load reads the settings: from the environment, then from the file envFile names, if any, then their defaults. It
-// reports all problems at once, joined with errors.Join: one line each, beginning with the full name of the setting.
-// Where the file itself cannot be read, that is the only problem, since the others might be its consequence.
-// Where NATS is embedded, inspect is asked for its listeners.
+// Load reads the settings: from the environment, then from the file that envFile names, if any, then their defaults. It reports
+// all problems at once, joined with errors.Join: one line each, beginning with the full name of the setting. If the file itself
+// cannot be read, only that is reported, because other problems might follow from it. If NATS is embedded, inspect returns its
+// listeners.
 func Load(envFile string, inspect Inspect) (*Settings, error) {
 	file, err := readFile(envFile)
 	if err != nil {
@@ -46,8 +46,7 @@ func Load(envFile string, inspect Inspect) (*Settings, error) {
 	return s, nil
 }
 
-// fallBack gives their defaults to the settings that are not set: now that it is known what is set, and last to those that
-// depend on whether the bridge is exposed.
+// fallBack sets the defaults of the settings that are not set. Those that depend on whether the bridge is exposed come last.
 func (p *problems) fallBack(s *Settings, unset []leaf, inspect Inspect) {
 	for _, isLast := range []bool{false, true} {
 		if isLast {
@@ -60,15 +59,15 @@ func (p *problems) fallBack(s *Settings, unset []leaf, inspect Inspect) {
 		}
 	}
 	s.HTTP.LoopbackOrigins = !s.IsSet("HTTP_ORIGINS") && len(s.exposed) == 0
-	// An exposed bridge has the stricter of two defaults. Of names that is the one for loopback, which holds while browsers come
-	// from this machine: whatever else is exposed, a stranger's page in one of them must not reach the bridge under its own name.
+	// An exposed bridge has the stricter of two defaults. For names, the loopback names are the stricter ones while browsers connect
+	// from this machine: another web page in them must not reach the bridge under its own name, whatever else is exposed.
 	s.HTTP.LoopbackHosts = !s.IsSet("HTTP_HOSTS") && Loopback(string(s.HTTP.Listen)) && len(s.HTTP.TrustedProxies) == 0
 }
 
-// inspected asks for the listeners of the embedded server, if there is one and its file can be read.
+// inspected returns the exposed listeners of the embedded server, if there is one and its file can be read.
 func (p *problems) inspected(s *Settings, inspect Inspect) []Exposure {
 	if s.external() || s.Embed.Config != "" && rereadable(s.Embed.Config) != nil {
-		return nil // what is wrong with the file is said by checkEmbedConfig
+		return nil // checkEmbedConfig reports the file
 	}
 	found, err := inspect(s)
 	if err != nil {

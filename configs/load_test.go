@@ -13,12 +13,12 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// environ clears the environment of settings and gives it these NAME=value pairs instead, until the test ends.
+// environ removes all settings from the environment and sets these NAME=value pairs, until the test ends.
 func environ(t *testing.T, pairs ...string) {
 	t.Helper()
 	for _, entry := range os.Environ() {
 		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "TAILWATER_") {
-			t.Setenv(name, value) // so that it comes back
+			t.Setenv(name, value) // so that the test's end restores it
 			os.Unsetenv(name)
 		}
 	}
@@ -28,7 +28,7 @@ func environ(t *testing.T, pairs ...string) {
 	}
 }
 
-// write makes a file and gives its path.
+// write writes a file and returns its path.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -38,7 +38,7 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// alone is an embedded server that only this machine reaches.
+// alone is an embedded server that only this machine can reach.
 func alone(*configs.Settings) ([]configs.Exposure, error) { return nil, nil }
 
 func load(t *testing.T, envFile string) *configs.Settings {
@@ -57,7 +57,7 @@ func same(t *testing.T, what string, got, want any) {
 	}
 }
 
-// auto is what HTTP_LOOPS is where it is not set.
+// auto is the default of HTTP_LOOPS.
 const auto configs.Loops = -1
 
 func TestLoops(t *testing.T) {
@@ -89,7 +89,7 @@ func TestNothingSet(t *testing.T) {
 
 func TestExternalServer(t *testing.T) {
 	for _, setting := range []string{"TAILWATER_NATS_URL=nats://nats.example.com", "TAILWATER_NATS_CONTEXT=production"} {
-		// Off loopback, too: nothing is open that was not opened.
+		// Also beyond loopback: nothing is open by default.
 		environ(t, setting, "TAILWATER_HTTP_LISTEN=:8080")
 		s := load(t, "")
 		same(t, "Embedded", s.Embedded(), false)
@@ -102,7 +102,7 @@ func TestExternalServer(t *testing.T) {
 	}
 }
 
-// kept is the stream that is kept of subjects where nothing else is set.
+// kept is the stream of these subjects with all other settings at their defaults.
 func kept(subjects ...bridge.Subject) configs.Kept {
 	return configs.Kept{
 		History:              subjects,
@@ -185,7 +185,7 @@ func TestEverythingSet(t *testing.T) {
 	same(t, "IsSet", s.IsSet("ADMIN_LISTEN"), true)
 }
 
-// A list that is set on a loopback listener takes the place of the loopback names.
+// On a loopback listener, a list that is set replaces the loopback names.
 func TestListsReplaceLoopbackNames(t *testing.T) {
 	environ(t, "TAILWATER_HTTP_HOSTS=localhost", "TAILWATER_HTTP_ORIGINS=")
 	s := load(t, "")

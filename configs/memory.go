@@ -8,18 +8,18 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Budget is a number of bytes that something may take.
+// Budget is a number of bytes that something may use.
 type Budget int64
 
 const (
-	// minBudget holds a few of everything.
+	// minBudget has room for a few of everything.
 	minBudget Budget = 8 << 20
-	// maxBudget is beyond any machine.
+	// maxBudget is more than any machine has.
 	maxBudget Budget = 1 << 40
 	// defaultBudget is enough for tens of thousands of connections.
 	defaultBudget Budget = 256 << 20
-	// bodiesInMemory is how many times the largest body the memory must hold: half of it is for bodies, and one caller may have at most
-	// half of that.
+	// bodiesInMemory is how many of the largest bodies the memory must hold: half of the memory is for bodies, and one caller may
+	// use at most half of that.
 	bodiesInMemory = 4
 )
 
@@ -27,7 +27,7 @@ const (
 func (b *Budget) Decode(value string) error {
 	size, err := humanize.ParseBytes(value)
 	if err != nil {
-		return fmt.Errorf("%q is not a size; write a number of bytes, or a unit as in 256MiB or 1GB", value)
+		return fmt.Errorf("%q is not a size; write a number of bytes, or a size with a unit, such as 256MiB or 1GB", value)
 	}
 	if size < uint64(minBudget) || size > uint64(maxBudget) {
 		return fmt.Errorf("%q is out of range; write a size from %v to %v", value, minBudget, maxBudget)
@@ -39,17 +39,17 @@ func (b *Budget) Decode(value string) error {
 // String returns the size with a unit.
 func (b Budget) String() string { return humanize.IBytes(uint64(b)) }
 
-// Machine is what the system lets this process have.
+// Machine is what the system allows this process.
 type Machine struct {
 	// Container is the limit of the process's control group in bytes, 0 for none: above it, the process is killed.
 	Container int64
-	// Total is the memory of the machine in bytes, 0 where it cannot be found out.
+	// Total is the memory of the machine in bytes; 0 if unknown.
 	Total int64
-	// Problem says why the limit of the control group could not be read; nil where it was read, or there is none.
+	// Problem says why the limit of the control group could not be read; nil if it was read, or there is none.
 	Problem error
 }
 
-// readMachine asks the system. A limit that cannot be read counts as none.
+// readMachine asks the system. A limit that cannot be read counts as no limit.
 func readMachine() Machine {
 	container, err := memlimit.FromCgroup()
 	for _, none := range []error{memlimit.ErrNoLimit, memlimit.ErrNoCgroup, memlimit.ErrCgroupsNotSupported} {
@@ -57,11 +57,11 @@ func readMachine() Machine {
 			err = nil
 		}
 	}
-	total, _ := memlimit.FromSystem() // an error means that there is no figure
+	total, _ := memlimit.FromSystem() // an error means that the total is unknown
 	return Machine{Container: int64(container), Total: int64(total), Problem: err}
 }
 
-// Limit returns what the process may have: the container's limit where that is less than the machine has; 0 where nothing is known.
+// Limit returns the lower of the container's limit and the machine's memory; 0 if both are unknown.
 func (m Machine) Limit() int64 {
 	if m.Container > 0 && (m.Total == 0 || m.Container < m.Total) {
 		return m.Container
@@ -78,16 +78,16 @@ func (m Machine) memory() Budget {
 	return min(max(Budget(limit)/4, minBudget), defaultBudget)
 }
 
-// memoryHints are about memory that will probably not do.
+// memoryHints returns hints about memory that is probably insufficient.
 func (s *Settings) memoryHints() (hints []string) {
 	if err := s.Machine.Problem; err != nil {
-		hints = append(hints, fmt.Sprintf("the memory limit of this process's control group cannot be read (%v); set GOMEMLIMIT to 80 %% of it, or the process may be killed", err))
+		hints = append(hints, fmt.Sprintf("the memory limit of this process's control group cannot be read (%v); set GOMEMLIMIT to 80 %% of the limit, or the process may be killed", err))
 	}
 	if limit := s.Machine.Limit(); limit > 0 && int64(s.Memory) > limit/2 {
-		hints = append(hints, fmt.Sprintf("%s_MEMORY is %v, more than half of the %v that there is; the process may be killed", Prefix, s.Memory, Budget(limit)))
+		hints = append(hints, fmt.Sprintf("%s_MEMORY is %v, more than half of the %v available; the process may be killed", Prefix, s.Memory, Budget(limit)))
 	}
 	if fit := int(s.Memory) / 2 / int(s.Limit.Body); fit < fewBodies {
-		hints = append(hints, fmt.Sprintf("%s_LIMIT_BODY is %v, so that in all only %d such bodies can arrive at once; the others are answered 503: raise %s_MEMORY where that is too few", Prefix, s.Limit.Body, fit, Prefix))
+		hints = append(hints, fmt.Sprintf("%s_LIMIT_BODY is %v, so only %d such bodies can arrive at once, and others are answered 503; raise %s_MEMORY if that is too few", Prefix, s.Limit.Body, fit, Prefix))
 	}
 	return hints
 }

@@ -11,7 +11,7 @@ func TestMemory(t *testing.T) {
 	environ(t)
 	s := load(t, "")
 	if limit := s.Machine.Limit(); limit <= 0 || int64(s.Memory) != min(max(limit/4, 8<<20), 256<<20) {
-		t.Errorf("of %d bytes, %v may be held", limit, s.Memory)
+		t.Errorf("%d bytes: MEMORY is %v", limit, s.Memory)
 	}
 	environ(t, "TAILWATER_MEMORY=64MiB")
 	same(t, "MEMORY", load(t, "").Memory, configs.Budget(64<<20))

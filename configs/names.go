@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// Origins are origins as a browser's Origin header has them: https://chat.example.com, in lower case, without the
+// Origins are origins as a browser's Origin header spells them: https://chat.example.com, in lower case, without the
 // scheme's own port.
 type Origins []string
 
 // Decode reads Origins, separated by commas.
 func (o *Origins) Decode(value string) error { return decodeList((*[]string)(o), value, parseOrigin) }
 
-// Hosts are host names or addresses without port, in lower case; an IPv6 address stands without brackets.
+// Hosts are host names or addresses without port, in lower case; an IPv6 address has no brackets.
 type Hosts []string
 
 // Decode reads Hosts, separated by commas.
 func (h *Hosts) Decode(value string) error { return decodeList((*[]string)(h), value, parseHost) }
 
-// hostName is what DNS and browsers agree on, and the underscore that some intranets use.
+// hostName matches names that both DNS and browsers accept, and the underscore that some intranets use.
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
 // parseOrigin follows RFC 6454, section 6.2: scheme, host, and a port that is not the scheme's own.
@@ -35,7 +35,7 @@ func parseOrigin(entry string) (string, error) {
 		return "", fmt.Errorf("%q is not an origin; write http or https, :// and a host, like https://chat.example.com", entry)
 	}
 	if !strings.EqualFold(entry, origin.Scheme+"://"+origin.Host) {
-		return "", fmt.Errorf("%q is more than an origin; write nothing behind host and port, not even a slash, and no user", entry)
+		return "", fmt.Errorf("%q is more than an origin; write nothing after host and port, not even a slash, and no user", entry)
 	}
 	host, err := parseHost(origin.Hostname())
 	if err != nil {
@@ -62,16 +62,16 @@ func parseHost(entry string) (string, error) {
 	}
 	switch {
 	case strings.Contains(name, "://"), strings.Contains(name, ":"), strings.Contains(name, "/"):
-		return "", fmt.Errorf("%q is more than a host name; leave scheme, port and path out, like chat.example.com", entry)
+		return "", fmt.Errorf("%q is more than a host name; write it without scheme, port and path, like chat.example.com", entry)
 	case strings.Contains(name, "*"):
 		return "", fmt.Errorf("%q holds a wildcard; name each host, like chat.example.com", entry)
 	case !hostName.MatchString(name):
-		return "", fmt.Errorf("%q is not a host name as browsers send it; other scripts are written in punycode (xn--…)", entry)
+		return "", fmt.Errorf("%q is not a host name as browsers send it; write other scripts in punycode (xn--…)", entry)
 	}
 	return name, nil
 }
 
-// decodeList reads entries separated by commas, with or without blanks around them. It reports all that are wrong.
+// decodeList reads entries separated by commas, with or without blanks around them. It reports all invalid entries.
 func decodeList[T any](list *[]T, value string, parse func(string) (T, error)) error {
 	var read []T
 	var found []error

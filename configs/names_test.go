@@ -82,16 +82,16 @@ TAILWATER_ADMIN_LISTEN=:9090
 export TAILWATER_EMBED_DIR='a "b" \n ü'
 TAILWATER_EMBED_LISTEN=
 `))
-	same(t, "the environment beats the file", s.Drain.Window.String(), "1s")
-	same(t, "also where it is empty", s.Admin.Listen, configs.Address(""))
-	same(t, "the file beats the default", s.Drain.Delay.String(), "3s")
+	same(t, "the environment wins over the file", s.Drain.Window.String(), "1s")
+	same(t, "an empty value in the environment", s.Admin.Listen, configs.Address(""))
+	same(t, "the file wins over the default", s.Drain.Delay.String(), "3s")
 	same(t, "as it was quoted", s.Embed.Dir, `a "b" \n ü`)
-	same(t, "also where it is empty", s.Embed.Listen, configs.Address(""))
+	same(t, "an empty value in the file", s.Embed.Listen, configs.Address(""))
 	same(t, "IsSet", s.IsSet("EMBED_DIR"), true)
 	same(t, "Embedded", s.Embedded(), true)
 }
 
-// A file that looks as if the prefix had been forgotten is told of, without its values.
+// If the prefix seems to be forgotten in a file, a hint says so, without values.
 func TestEnvFileWithoutPrefix(t *testing.T) {
 	environ(t, "TAILWATER_LOG_LEVEL=warn", "HTTP_LISTEN=:1")
 	path := write(t, "prod.env", `
@@ -105,8 +105,8 @@ TAILWATER_DRAIN_DELAY=2s
 `)
 	s := load(t, path)
 	same(t, "hints", s.Hints(), []string{
-		path + ": NATS_URL is not read, because the names of settings begin with TAILWATER_; did you mean TAILWATER_NATS_URL?",
-		path + ": ROUTES is not read, because the names of settings begin with TAILWATER_; did you mean TAILWATER_ROUTES?",
+		path + ": NATS_URL is ignored, because the names of settings begin with TAILWATER_; did you mean TAILWATER_NATS_URL?",
+		path + ": ROUTES is ignored, because the names of settings begin with TAILWATER_; did you mean TAILWATER_ROUTES?",
 	})
 	same(t, "Embedded", s.Embedded(), true)
 	same(t, "without a file", len(load(t, "").Hints()), 0)
@@ -128,7 +128,7 @@ func TestEnvFileProblems(t *testing.T) {
 	if !strings.HasPrefix(lines[0], "/nowhere/prod.env: the env file cannot be read: no such file") {
 		t.Errorf("got %q", lines)
 	}
-	// What is in it is checked like the environment.
+	// The content is checked like the environment.
 	lines = refused(t, write(t, "bad.env", "TAILWATER_LIMIT_BODY=lots\nTAILWATER_HTTP_LISTN=:1\nTAILWATER_NATS_URL=\n"))
 	same(t, "problems", len(lines), 3)
 }

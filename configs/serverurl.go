@@ -10,16 +10,16 @@ import (
 )
 
 // ServerURL is one or more URLs of NATS servers, separated by commas. They may hold a user and password, or a token.
-// Every way to print it leaves these out; Reveal gives them to who connects.
+// Printing never shows these; Reveal returns them for connecting.
 type ServerURL struct {
-	// Behind pointers, because fmt does not ask the methods of what it finds in an unexported field.
+	// Pointers, because fmt does not call the methods of a value in an unexported field.
 	secret, shown *string
 }
 
 var serverSchemes = []string{"nats", "tls", "ws", "wss"}
 
-// Decode reads a ServerURL. A server without a scheme is taken as nats://, as every NATS client does.
-// The errors count the servers instead of printing them.
+// Decode reads a ServerURL. A server without a scheme means nats://, as for every NATS client. Errors count the servers instead of
+// printing them.
 func (u *ServerURL) Decode(value string) error {
 	var servers, shown []string
 	var found []error
@@ -61,7 +61,7 @@ func parseServer(server string) (*url.URL, error) {
 	case server == "":
 		return nil, errors.New("is empty; remove the extra comma")
 	case err != nil, strings.Contains(server, "@") && parsed.User == nil, strings.Contains(parsed.EscapedPath()+parsed.RawQuery+parsed.Fragment, "@"):
-		// A password with a / or # in it would otherwise be taken for a path, and shown.
+		// Otherwise a password with a / or # would be mistaken for a path, and shown.
 		return nil, errors.New("is not a URL; write nats://host:4222, and percent-encode special characters in a user or password")
 	case !slices.Contains(serverSchemes, parsed.Scheme):
 		return nil, errors.New("has an unknown scheme; use nats://, tls://, ws:// or wss://")
@@ -74,7 +74,7 @@ func parseServer(server string) (*url.URL, error) {
 // IsZero reports whether there is no server.
 func (u ServerURL) IsZero() bool { return u.secret == nil }
 
-// Reveal gives the URLs in full. Do not print them.
+// Reveal returns the URLs in full. Do not print them.
 func (u ServerURL) Reveal() string {
 	if u.secret == nil {
 		return ""
@@ -82,7 +82,7 @@ func (u ServerURL) Reveal() string {
 	return *u.secret
 }
 
-// String gives scheme and host of each server, with *** in the place of user and password.
+// String returns scheme and host of each server, with *** instead of user and password.
 func (u ServerURL) String() string {
 	if u.shown == nil {
 		return ""
@@ -90,11 +90,11 @@ func (u ServerURL) String() string {
 	return *u.shown
 }
 
-// GoString is for %#v: as String, quoted.
+// GoString implements %#v: String, quoted.
 func (u ServerURL) GoString() string { return fmt.Sprintf("%q", u.String()) }
 
-// LogValue is for slog: as String.
+// LogValue implements slog.LogValuer, with String.
 func (u ServerURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
-// MarshalText is for JSON and the like: as String.
+// MarshalText implements encoding.TextMarshaler, with String.
 func (u ServerURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

@@ -15,7 +15,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Subjects are NATS subjects and filters, none of which reaches what belongs to NATS itself.
+// Subjects are NATS subjects and filters, none of which includes subjects of NATS itself.
 type Subjects []bridge.Subject
 
 // Decode reads Subjects, separated by commas.
@@ -29,7 +29,7 @@ func (s *Subjects) Decode(value string) error {
 	})
 }
 
-// Routes are URL patterns with the subjects they stand for; no two of them fit the same paths.
+// Routes are URL patterns with their subjects; no two patterns match the same paths.
 type Routes []bridge.Route
 
 // Decode reads Routes, separated by commas.
@@ -40,7 +40,7 @@ func (r *Routes) Decode(value string) error {
 			return bridge.Route{}, err
 		}
 		if route.NamesBucket() {
-			return route, nil // it is meant: it names the bucket
+			return route, nil // allowed: it names the bucket
 		}
 		return route, checkReach(entry, route.Filter())
 	})
@@ -60,15 +60,15 @@ func checkReach(entry string, subject bridge.Subject) error {
 // Bytes is a size in bytes.
 type Bytes int64
 
-// maxBytes is the most that a NATS server keeps for one client before it cuts it off, unless told otherwise: a larger
-// message could never be delivered.
+// maxBytes is the most that a NATS server buffers for one client by default before it disconnects the client: a larger message
+// could never be delivered.
 const maxBytes Bytes = 64 << 20
 
 // Decode reads a size: a number of bytes, or one with a unit of thousands (KB, MB) or of 1024 (KiB, MiB).
 func (b *Bytes) Decode(value string) error {
 	size, err := humanize.ParseBytes(value)
 	if err != nil {
-		return fmt.Errorf("%q is not a size; write a number of bytes, or a unit as in 256KiB or 1MB", value)
+		return fmt.Errorf("%q is not a size; write a number of bytes, or a size with a unit, such as 256KiB or 1MB", value)
 	}
 	if size < 1 || size > uint64(maxBytes) {
 		return fmt.Errorf("%q is out of range; write a size from 1 byte to 64MiB", value)
@@ -77,13 +77,13 @@ func (b *Bytes) Decode(value string) error {
 	return nil
 }
 
-// String gives the size with a unit.
+// String returns the size with a unit.
 func (b Bytes) String() string { return humanize.IBytes(uint64(b)) }
 
-// Sync is when streams are flushed to disk: with each message, or each Interval.
+// Sync is when streams are flushed to disk: after each message, or each Interval.
 type Sync struct {
 	Always   bool
-	Interval time.Duration // 0 where Always
+	Interval time.Duration // 0 if Always
 }
 
 // Decode reads the word always or a duration.
@@ -103,7 +103,7 @@ func (s *Sync) Decode(value string) error {
 	return nil
 }
 
-// String gives what Decode reads.
+// String returns the text that Decode reads.
 func (s Sync) String() string {
 	if s.Always {
 		return "always"
@@ -111,7 +111,7 @@ func (s Sync) String() string {
 	return s.Interval.String()
 }
 
-// Distinct are Subjects of which no two can stand for the same subject: a stream takes no others.
+// Distinct are Subjects of which no two overlap: a stream accepts no others.
 type Distinct []bridge.Subject
 
 // Decode reads Distinct, separated by commas.
@@ -124,7 +124,7 @@ func (d *Distinct) Decode(value string) error {
 	for i, s := range subjects {
 		for _, other := range subjects[:i] {
 			if s.Overlaps(other) {
-				found = append(found, fmt.Errorf("%q and %q overlap, which a stream does not take; keep one of them, or one filter that covers both", other, s))
+				found = append(found, fmt.Errorf("%q and %q overlap, which a stream does not accept; keep one of them, or one filter that covers both", other, s))
 			}
 		}
 	}
@@ -135,10 +135,10 @@ func (d *Distinct) Decode(value string) error {
 	return nil
 }
 
-// Patience is how long something is put up with.
+// Patience is how long to tolerate something.
 type Patience struct {
 	Forever bool
-	For     time.Duration // where not Forever
+	For     time.Duration // unless Forever
 }
 
 // Decode reads the word forever or a duration.
@@ -155,7 +155,7 @@ func (p *Patience) Decode(value string) error {
 	return nil
 }
 
-// String returns what Decode reads.
+// String returns the text that Decode reads.
 func (p Patience) String() string {
 	if p.Forever {
 		return "forever"
@@ -163,7 +163,7 @@ func (p Patience) String() string {
 	return p.For.String()
 }
 
-// Over reports whether something has lasted longer.
+// Over reports whether lasted is longer.
 func (p Patience) Over(lasted time.Duration) bool { return !p.Forever && lasted > p.For }
 
 // Domain is the name of a JetStream domain.
@@ -173,16 +173,16 @@ type Domain string
 func (d *Domain) Decode(value string) error {
 	subject, err := bridge.ParseSubject(value)
 	if err != nil || strings.ContainsAny(value, ".*>$") {
-		return fmt.Errorf("%q is no JetStream domain; write the word that the servers' configuration has as domain, such as hub", value)
+		return fmt.Errorf("%q is not a JetStream domain; write the domain of the servers' configuration, such as hub", value)
 	}
 	*d = Domain(subject)
 	return nil
 }
 
-// StreamName is a name that JetStream takes for a stream.
+// StreamName is a valid name of a JetStream stream.
 type StreamName string
 
-// maxStreamName is what JetStream allows.
+// maxStreamName is JetStream's limit.
 const maxStreamName = 255
 
 // Decode reads a StreamName.
@@ -191,9 +191,9 @@ func (n *StreamName) Decode(value string) error {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r) || strings.ContainsRune(`.*>/\`, r)
 	}
 	if len(value) > maxStreamName || strings.ContainsFunc(value, bad) {
-		return fmt.Errorf("%q is no name for a stream; write up to %d bytes without blanks, dots, slashes, * and >", value, maxStreamName)
+		return fmt.Errorf("%q is not valid as a stream name; write up to %d bytes without blanks, dots, slashes, * and >", value, maxStreamName)
 	}
-	// With an embedded server the stream is brought to the settings, which would take a bucket its subjects.
+	// With an embedded server the stream is changed to fit the settings, which would remove a bucket's subjects.
 	for _, taken := range []string{"KV_", "OBJ_", "$"} {
 		if strings.HasPrefix(value, taken) {
 			return fmt.Errorf("%q begins with %s, as the streams of buckets and of NATS itself do; choose another name", value, taken)
@@ -219,10 +219,10 @@ func (a *Age) Decode(value string) error {
 	return nil
 }
 
-// minAge is the least that JetStream takes.
+// minAge is JetStream's minimum.
 const minAge = 100 * time.Millisecond
 
-// String gives what Decode reads.
+// String returns the text that Decode reads.
 func (a Age) String() string { return time.Duration(a).String() }
 
 // Size is a number of bytes, or 0 for no limit.
@@ -232,13 +232,13 @@ type Size int64
 func (s *Size) Decode(value string) error {
 	size, err := humanize.ParseBytes(value)
 	if err != nil || size > math.MaxInt64 {
-		return fmt.Errorf("%q is not a size; write a number of bytes, or a unit as in 1GiB or 500MB; 0 for no limit", value)
+		return fmt.Errorf("%q is not a size; write a number of bytes, or a size with a unit, such as 1GiB or 500MB; 0 for no limit", value)
 	}
 	*s = Size(size)
 	return nil
 }
 
-// String gives the size with a unit.
+// String returns the size with a unit.
 func (s Size) String() string { return humanize.IBytes(uint64(s)) }
 
 // Count is a number, or 0 for no limit.
@@ -260,7 +260,7 @@ type Storage string
 // Decode reads a Storage.
 func (s *Storage) Decode(value string) error {
 	if value != "file" && value != "memory" {
-		return fmt.Errorf("%q is no storage; write file or memory", value)
+		return fmt.Errorf("%q is not a storage type; write file or memory", value)
 	}
 	*s = Storage(value)
 	return nil
@@ -269,7 +269,7 @@ func (s *Storage) Decode(value string) error {
 // Loops is how many event loops write connections.
 type Loops int
 
-// loopsAuto stands for what suits the machine.
+// loopsAuto chooses what suits the machine.
 const loopsAuto Loops = -1
 
 // Decode reads Loops.
@@ -286,8 +286,8 @@ func (l *Loops) Decode(value string) error {
 	return nil
 }
 
-// Number gives how many there are to be on this machine. On two processors one loop is faster than two: the second takes
-// its time from NATS and from the acceptance of connections.
+// Number returns the number of loops on this machine. On two processors one loop is faster than two: the second would take
+// processor time from NATS and from accepting connections.
 func (l Loops) Number() int {
 	if l == loopsAuto {
 		return max(1, runtime.GOMAXPROCS(0)/2)
@@ -295,7 +295,7 @@ func (l Loops) Number() int {
 	return int(l)
 }
 
-// String gives what Decode reads.
+// String returns the text that Decode reads.
 func (l Loops) String() string {
 	if l == loopsAuto {
 		return "auto"

@@ -6,21 +6,21 @@ import (
 )
 
 const (
-	// firstPause is how long a store must have been broken before the server is started anew. It doubles with each attempt.
+	// firstPause is how long a store must have been broken before the server is restarted. It doubles with each attempt.
 	firstPause = 2 * time.Second
-	// mostAttempts is how often the server is started anew in a row.
+	// mostAttempts is how many restarts in a row are tried.
 	mostAttempts = 4
-	// calm is how long a store must be well for an attempt to have helped.
+	// calm is how long a store must be healthy before the row of restarts ends.
 	calm = 5 * time.Minute
 )
 
-// attempts is how often a server was started anew in a row.
+// attempts counts the restarts of a server in a row.
 type attempts struct {
 	made int
-	last time.Time // or when the store was found broken
+	last time.Time // the last restart, or when the store was found broken
 }
 
-// isDue reports whether another may be made.
+// isDue reports whether the next restart may be tried.
 func (a *attempts) isDue(now time.Time) bool {
 	if a.last.IsZero() {
 		a.last = now
@@ -28,28 +28,28 @@ func (a *attempts) isDue(now time.Time) bool {
 	return now.Sub(a.last) >= firstPause<<a.made
 }
 
-// areSpent reports whether another would help no more than those before.
+// areSpent reports whether no further restart is tried.
 func (a *attempts) areSpent() bool { return a.made == mostAttempts }
 
 func (a *attempts) note(now time.Time) { a.made, a.last = a.made+1, now }
 
-// rest is for a store that is well.
+// rest ends the row of restarts when the store has been healthy for long enough.
 func (a *attempts) rest(now time.Time) {
 	if now.Sub(a.last) >= calm {
 		*a = attempts{}
 	}
 }
 
-// errNotRunning is what connections meet meanwhile.
-var errNotRunning = errors.New("the embedded NATS server is being started anew")
+// errNotRunning is what connections get during a restart.
+var errNotRunning = errors.New("the embedded NATS server is being restarted")
 
-// startAnew puts another server in the place of the one that runs, with the same files, listeners and sign-in. It logs what came of it.
-// Connections of this process come back to it by themselves; they find it only when it is known to have all streams.
+// startAnew replaces the running server by a new one with the same files, listeners and sign-in, and logs the outcome.
+// Connections of this process reconnect by themselves, when the new server is known to have all streams.
 func (s *Server) startAnew(why string) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	began := time.Now()
-	s.log.Warn("starting the embedded NATS server anew; browsers are held", "reason", why)
+	s.log.Warn("restarting the embedded NATS server; browsers stay connected", "reason", why)
 	if old := s.running.Load(); old != nil {
 		s.note(old)
 		s.reason.Store(&why)
@@ -58,7 +58,7 @@ func (s *Server) startAnew(why string) {
 	}
 	running, err := startWhole(s.options.Clone(), s.log)
 	if err != nil {
-		s.log.Error("the embedded NATS server could not be started anew; it is tried again", "error", err)
+		s.log.Error("the embedded NATS server could not be restarted; trying again", "error", err)
 		reason := err.Error()
 		s.reason.Store(&reason)
 		return
@@ -66,5 +66,5 @@ func (s *Server) startAnew(why string) {
 	s.takeStock(running, s.ledger, nil)
 	s.running.Store(running)
 	s.restarts.Add(1)
-	s.log.Info("the embedded NATS server was started anew", "took", time.Since(began).Round(time.Millisecond))
+	s.log.Info("the embedded NATS server was restarted", "took", time.Since(began).Round(time.Millisecond))
 }

@@ -14,28 +14,28 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Config says how to run the server. Where a configuration file says something as well, the file wins over a Default and
-// loses against what was set.
+// Config says how to run the server. If a configuration file sets the same thing, the file wins over a setting's default, and
+// loses against a setting that the operator has set.
 type Config struct {
 	File   string            // a nats-server configuration file; "" for none
 	Parsed *File             // File, if it was read already; nil to read it
-	Listen Setting[string]   // host:port; port 0 for any that is free; "" not to listen
+	Listen Setting[string]   // host:port; port 0 for any free port; "" for no listener
 	Dir    Setting[string]   // the folder that JetStream keeps its files in
-	Sync   Setting[Interval] // how far an operating system's crash may reach back
+	Sync   Setting[Interval] // how much a crash of the operating system may lose
 
-	MaxPayload int // bytes that a message may have, headers included, where the file says nothing; 0 for nats-server's default
+	MaxPayload int // the largest message in bytes, headers included, unless the file sets it; 0 for nats-server's default
 
-	Credentials []nats.Option // how the bridge signs in, where the file asks for more than a plain user or token
+	Credentials []nats.Option // how the bridge signs in, if the file requires more than a plain user or token
 
-	// Buckets are the bridge's own. Where there are some, and the file says nothing of who may come in, the server asks for credentials
-	// that it leaves in the folder, and has the buckets in an account that the one for publishing has no way to: see Server.IsGuarded.
+	// Buckets are the bridge's own. If there are any, and the file configures no authorization, the server requires credentials
+	// that it writes into the folder, and keeps the buckets in an account that the publisher cannot reach: see Server.IsGuarded.
 	Buckets []string
 
-	logins *logins      // of a guarded server, once it is to be started
-	own    *server.User // whom the bridge adds to the users of the file, named when that is done first; nil if nothing is started
+	logins *logins      // of a guarded server; set before it starts
+	own    *server.User // added to the users of the file, and named at the first time; nil if no server is started
 }
 
-// Setting is a value, and whether somebody chose it.
+// Setting is a value, and whether somebody has set it.
 type Setting[T any] struct {
 	Value T
 	IsSet bool
@@ -47,20 +47,20 @@ type Interval struct {
 	Always bool // after each write
 }
 
-// guards reports whether a server with such options is one to be guarded. In a cluster, other servers would have to know the account.
+// guards reports whether a server with such options is guarded. In a cluster, other servers would have to know the account.
 func (c Config) guards(o *server.Options) bool {
 	return len(c.Buckets) > 0 && !hasUsers(o) && !verifies(o.TLSConfig) && len(o.Accounts) == 0 && !isClustered(o) && o.Gateway.Name == "" &&
 		o.Websocket.Username+o.Websocket.Token+o.MQTT.Username+o.MQTT.Token == ""
 }
 
-// isMapped reports whether there are mappings outside of any account, and no accounts: no JetStream can be added to what the parser
-// makes of them.
+// isMapped reports whether there are mappings outside of any account, and no accounts. JetStream cannot be added to the account
+// that the parser makes of them.
 func isMapped(o *server.Options) bool {
 	return len(o.Accounts) == 1 && o.Accounts[0].Name == server.DEFAULT_GLOBAL_ACCOUNT
 }
 
-// Check tells whether a server could be run so, as far as that can be known without starting it. The error names the
-// setting to change.
+// Check reports whether a server with this configuration could run, as far as that is known without starting it. The error
+// names the setting to change.
 func (c Config) Check() error {
 	_, _, err := c.resolve()
 	return err
@@ -75,8 +75,7 @@ func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	return c.admit(options)
 }
 
-// admit adds the bridge itself, and the logins of a guarded server, to options that were read from the file. It returns how the bridge
-// signs in.
+// admit adds the bridge's own user, and the logins of a guarded server, to the options. It returns how the bridge signs in.
 func (c Config) admit(options *server.Options) (*server.Options, []nats.Option, error) {
 	if c.logins != nil && c.guards(options) {
 		c.logins.guard(options, c.Buckets)
@@ -86,7 +85,7 @@ func (c Config) admit(options *server.Options) (*server.Options, []nats.Option, 
 	return options, signIn, err
 }
 
-// options gives what the file and the settings say together, unless that would let in anyone.
+// options returns what the file and the settings say together, or an error if that would let in anyone.
 func (c Config) options() (*server.Options, error) {
 	o, err := c.read()
 	if err != nil {
@@ -95,10 +94,10 @@ func (c Config) options() (*server.Options, error) {
 	return o, c.judge(o)
 }
 
-// judge returns why no server may be started with options that were read.
+// judge returns why no server may be started with these options.
 func (c Config) judge(o *server.Options) error {
 	if len(c.Buckets) > 0 && !hasUsers(o) && isMapped(o) {
-		return errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that takes tokens, has to say who may come in: add an authorization block")
+		return errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that checks tokens, must say who may connect: add an authorization block")
 	}
 	return refuseOpenDoors(c.listeners(o))
 }
@@ -121,7 +120,7 @@ func (c Config) read() (*server.Options, error) {
 	if o.MaxPayload == 0 {
 		o.MaxPayload = int32(min(c.MaxPayload, math.MaxInt32))
 	}
-	if o.MaxPending == 0 { // of what waits for one client: nats-server asks for room for a message
+	if o.MaxPending == 0 { // the buffer of one client: nats-server requires room for a message
 		o.MaxPending = max(server.MAX_PENDING_SIZE, 2*int64(o.MaxPayload))
 	}
 	if o.StreamMaxBufferedMsgs == 0 {
@@ -166,7 +165,7 @@ func (c Config) parse() (*server.Options, error) {
 }
 
 // What a stream may hold in memory before it has stored it. Publishers that wait for no acknowledgement, such as nats pub,
-// know nothing of it: with nats-server's own defaults (100,000 messages, 128 MiB) a flood of theirs loses messages.
+// do not notice a loss: with nats-server's own defaults (100,000 messages, 128 MiB) a flood of theirs loses messages.
 const (
 	bufferedMessages = 1_000_000
 	bufferedBytes    = 2 << 30
@@ -191,7 +190,8 @@ func listen(o *server.Options, address string) error {
 	return nil
 }
 
-// requiresSignIn tells whether the bridge must show credentials. A no_auth_user lets everyone in as that user, unless it is for others.
+// requiresSignIn reports whether the bridge must show credentials. A no_auth_user lets in the bridge too, unless it is for other
+// types of connections.
 func requiresSignIn(o *server.Options) bool {
 	return hasUsers(o) && !letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess)
 }

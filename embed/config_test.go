@@ -13,14 +13,14 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// seen is what a server says of its own JetStream.
+// seen is what a server reports about its own JetStream.
 type seen struct {
 	StoreDir     string        `json:"store_dir"`
 	SyncInterval time.Duration `json:"sync_interval"`
 	SyncAlways   bool          `json:"sync_always"`
 }
 
-// observed makes a server say how it is configured: the bridge is a user like any other, and one user may ask.
+// observed makes a server report its configuration: the bridge is a plain user, and a second user may ask.
 const observed = `
 accounts {
   APP { jetstream: enabled, users: [{user: app, password: app}] }
@@ -111,7 +111,7 @@ func TestListen(t *testing.T) {
 		name    string
 		file    string
 		listen  embed.Setting[string]
-		want    string // what the URL begins with
+		want    string // the beginning of the URL
 		refused []string
 	}{
 		{name: "a file without a listener", file: "server_name: x", listen: embed.Setting[string]{Value: loopback}, want: "nats://127.0.0.1:"},

@@ -1,8 +1,8 @@
 package embed
 
-// The credentials of a guarded server: one whose configuration says nothing of who may come in, and that keeps buckets of the bridge's own.
-// Then whoever connects has to sign in, and the buckets are in an account of their own. That is more than a list of what a user may
-// publish: a stream's republish, a transform or a consumer writes whatever its account may.
+// The credentials of a guarded server: one whose configuration says nothing about who may connect, and that keeps the bridge's
+// own buckets. Every client of such a server has to sign in, and the buckets are in an account of their own. A list of what a user
+// may publish would not protect them: a stream's republish, a transform or a consumer writes wherever its account can.
 
 import (
 	"crypto/rand"
@@ -24,10 +24,10 @@ const (
 	adminFile     = "tailwater-admin.json"
 )
 
-// ownAccount has the bridge's own buckets. Everything else stays in the account that NATS has without any accounts.
+// ownAccount holds the bridge's own buckets. Everything else stays in the account that NATS has without any accounts.
 const ownAccount = "TAILWATER"
 
-// login is a user, and what the server knows of the password.
+// login is a user, the password, and the hash that the server knows.
 type login struct{ user, password, hash string }
 
 func newLogin(user, password string) (login, error) {
@@ -40,13 +40,13 @@ func newLogin(user, password string) (login, error) {
 
 func (l login) option() nats.Option { return nats.UserInfo(l.user, l.password) }
 
-// logins are who may come in to a guarded server.
+// logins are the users of a guarded server.
 type logins struct {
-	bridge, bridgeOwn login // of this process: their passwords are written nowhere
-	publisher, admin  login // of contexts in the folder
+	bridge, bridgeOwn login // used by this process alone: their passwords are written nowhere
+	publisher, admin  login // written as contexts into the folder
 }
 
-// readLogins returns the logins of a folder, and makes those that are not there yet.
+// readLogins returns the logins of a folder, and makes those that are missing.
 func readLogins(dir string) (*logins, error) {
 	var l logins
 	for _, one := range []struct {
@@ -76,7 +76,7 @@ func readLogins(dir string) (*logins, error) {
 	return &l, nil
 }
 
-// natsContext is what a context of the nats command says.
+// natsContext is the content of a context of the nats command.
 type natsContext struct {
 	Description string `json:"description"`
 	URL         string `json:"url"`
@@ -84,7 +84,7 @@ type natsContext struct {
 	Password    string `json:"password"`
 }
 
-// readContext returns the zero value where there is no file.
+// readContext returns the zero value if there is no file.
 func readContext(path string) (natsContext, error) {
 	var c natsContext
 	text, err := os.ReadFile(path)
@@ -92,15 +92,15 @@ func readContext(path string) (natsContext, error) {
 		return c, nil
 	}
 	if err == nil && (json.Unmarshal(text, &c) != nil || c.Password == "") {
-		err = errors.New("it holds no password") // what it holds is not repeated
+		err = errors.New("it holds no password") // the content is not repeated
 	}
 	if err != nil {
-		return c, fmt.Errorf("read the credential %s: %w; remove the file for another to be made", path, err)
+		return c, fmt.Errorf("read the credential %s: %w; remove the file to have a new one made", path, err)
 	}
 	return c, nil
 }
 
-// write writes the context, unless the file says the same already.
+// write writes the context, unless the file holds the same already.
 func (c natsContext) write(path string) error {
 	if known, err := readContext(path); err == nil && known == c {
 		return os.Chmod(path, 0o600)
@@ -115,7 +115,7 @@ func (c natsContext) write(path string) error {
 	return nil
 }
 
-// writeContexts leaves the credentials in the folder. A server that does not listen has no use for them.
+// writeContexts writes the credentials into the folder, unless the server does not listen.
 func (s *Server) writeContexts() error {
 	if s.url == "" {
 		return nil
@@ -123,15 +123,15 @@ func (s *Server) writeContexts() error {
 	of := s.config.logins
 	return errors.Join(
 		natsContext{"Tailwater: publish, subscribe and use streams", s.url, of.publisher.user, of.publisher.password}.write(filepath.Join(s.dir, publisherFile)),
-		natsContext{"Tailwater: take tokens back", s.url, of.admin.user, of.admin.password}.write(filepath.Join(s.dir, adminFile)),
+		natsContext{"Tailwater: revoke tokens", s.url, of.admin.user, of.admin.password}.write(filepath.Join(s.dir, adminFile)),
 	)
 }
 
-// PublisherContext returns the path of a context with which the nats command publishes, and AdminContext that of one with which it
-// writes the bridge's own buckets. They are "" where the server asks for no such credential, or does not listen.
+// PublisherContext returns the path of the context with which the nats command publishes. It is "" if the server requires no
+// such credential, or does not listen.
 func (s *Server) PublisherContext() string { return s.contextFile(publisherFile) }
 
-// AdminContext is explained at PublisherContext.
+// AdminContext returns the path of the context with which the nats command writes the bridge's own buckets, or "".
 func (s *Server) AdminContext() string { return s.contextFile(adminFile) }
 
 func (s *Server) contextFile(name string) string {
@@ -141,7 +141,7 @@ func (s *Server) contextFile(name string) string {
 	return contextPath(s.dir, name)
 }
 
-// Contexts returns what PublisherContext and AdminContext would be of a server that was run so.
+// Contexts returns what PublisherContext and AdminContext would return for a server with this configuration.
 func (c Config) Contexts() (publisher, admin string) {
 	o, err := c.options()
 	if err != nil || !c.guards(o) || o.DontListen {
@@ -150,7 +150,7 @@ func (c Config) Contexts() (publisher, admin string) {
 	return contextPath(o.StoreDir, publisherFile), contextPath(o.StoreDir, adminFile)
 }
 
-// contextPath returns an absolute path: only those does the nats command take for one.
+// contextPath returns an absolute path: the nats command takes other paths for names.
 func contextPath(dir, name string) string {
 	path, err := filepath.Abs(filepath.Join(dir, name))
 	if err != nil {
@@ -159,7 +159,7 @@ func contextPath(dir, name string) string {
 	return path
 }
 
-// guard adds the logins to the options, and the bridge's own account.
+// guard adds the logins and the bridge's own account to the options.
 func (l *logins) guard(o *server.Options, buckets []string) {
 	own := jetStreamAccount(ownAccount)
 	o.Accounts = []*server.Account{jetStreamAccount(server.DEFAULT_GLOBAL_ACCOUNT), own}
@@ -171,13 +171,14 @@ func (l *logins) guard(o *server.Options, buckets []string) {
 	}
 }
 
-// administration is what a user of the own account has to do there. Who confuses the two contexts is told, rather than heard by nobody.
+// administration is what a user of the own account needs there. A client with the wrong context gets an error, instead of
+// publishing where nobody listens.
 var administration = &server.Permissions{
 	Publish:   &server.SubjectPermission{Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>"}},
 	Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 }
 
-// notMistaken refuses to the publisher buckets of the same name, which would mean nothing. It guards nothing.
+// notMistaken denies the publisher buckets of the same name, which would have no effect. It protects nothing.
 func notMistaken(buckets []string) *server.Permissions {
 	var deny []string
 	for _, bucket := range buckets {
@@ -186,11 +187,11 @@ func notMistaken(buckets []string) *server.Permissions {
 	return &server.Permissions{Publish: &server.SubjectPermission{Deny: deny}}
 }
 
-// jetStreamAccount returns an account with JetStream. Only the parser of a configuration can make one, and none of a reserved name.
+// jetStreamAccount returns an account with JetStream. Only nats-server's parser can make one, and not under a reserved name.
 func jetStreamAccount(name string) *server.Account {
 	var o server.Options
 	if err := o.ProcessConfigString("accounts { A { jetstream: enabled } }"); err != nil {
-		panic(err) // nothing in it depends on anything
+		panic(err) // the text is constant
 	}
 	o.Accounts[0].Name = name
 	return o.Accounts[0]

@@ -25,7 +25,7 @@ func (l *errorsLog) logger() *slog.Logger {
 func blocks(t *testing.T, config embed.Config, stream string) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dirOf(config), "jetstream", "$G", "streams", stream, "msgs", "*.blk"))
-	found = slices.DeleteFunc(found, func(name string) bool { // a server that was started anew may begin another
+	found = slices.DeleteFunc(found, func(name string) bool { // a restarted server may begin another
 		info, err := os.Stat(name)
 		return err != nil || info.Size() == 0
 	})
@@ -49,13 +49,13 @@ func truncate(t *testing.T, name string, part int64) {
 	}
 }
 
-// Damage to the files of a stream begins a new life of it, and is an error in the log; what happens by itself does not.
+// Damage to the files of a stream begins a new life of it and is logged as an error. Normal removals do not.
 func TestDamagedFiles(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		harm    func(t *testing.T, blocks []string)
 		age     time.Duration
-		crash   bool // the server was started once more, and not stopped cleanly
+		crash   bool // the server was started once more, and killed
 		damaged bool
 	}{
 		{name: "nothing"},
@@ -86,7 +86,7 @@ func TestDamagedFiles(t *testing.T) {
 			if isNew := !began.Equal(created); isNew != test.damaged || isNew != strings.Contains(log.String(), "damaged") {
 				t.Errorf("created %v, began %v, logged: %s", created, began, log.String())
 			}
-			// That is said once, and holds on.
+			// Damage is logged once, and the new life stays.
 			stop(t, server)
 			log.Reset()
 			if server, err = embed.Start(config, log.logger()); err != nil {
@@ -100,7 +100,7 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// loseEnd takes away the last block, and the file that would tell up to which sequence it went.
+// loseEnd removes the last block, and the file that says which sequence it ended with.
 func loseEnd(t *testing.T, b []string) {
 	last := b[len(b)-1]
 	truncate(t, last, 0)
@@ -138,7 +138,7 @@ func filled(t *testing.T, config embed.Config, age time.Duration) (created time.
 	return stream.CachedInfo().Created
 }
 
-// abandon starts the server again, and leaves what a process leaves that was killed: its files as they were while it ran.
+// abandon starts the server again, and leaves its files as a killed process would.
 func abandon(t *testing.T, config embed.Config) {
 	t.Helper()
 	server, err := embed.Start(config, quiet)

@@ -1,7 +1,7 @@
 package embed
 
-// How the server decides who may come in, for each kind of listener. The functions return what to change so that everybody
-// must sign in, or "" where everybody must. They follow processClientOrLeafAuthentication and its like in nats-server.
+// How the server decides who may connect, for each kind of listener. The functions return what to change so that every client
+// must sign in, or "" if every client must already. They follow processClientOrLeafAuthentication and its like in nats-server.
 
 import (
 	"cmp"
@@ -12,14 +12,14 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// door is what one way in asks for.
+// door is what one kind of listener requires.
 type door struct {
 	user, password, token string
-	noAuthUser            string // as whom those come in who say nothing
-	connection            string // their type, which a user may be restricted to
+	noAuthUser            string // the user of clients that send no credentials
+	connection            string // the type of connection, to which a user may be restricted
 }
 
-// or returns the door that a listener's own authorization block makes, which replaces the server's where it says anything.
+// or returns the door of a listener's own authorization block. If that says nothing, the server's holds.
 func (d door) or(o *server.Options) door {
 	if d.user != "" || d.token != "" || d.noAuthUser != "" {
 		return d
@@ -27,8 +27,8 @@ func (d door) or(o *server.Options) door {
 	return door{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: o.NoAuthUser, connection: d.connection}
 }
 
-// ask returns what is missing for a sign-in at a door. An auth callout alone is none: without users, the server lets
-// clients in that never say who they are.
+// ask returns what is missing for a sign-in at a door. An auth callout alone is no sign-in: without users, the server accepts
+// clients without credentials.
 func ask(o *server.Options, d door) string {
 	switch {
 	case letsIn(o, d.noAuthUser, d.connection):
@@ -50,7 +50,7 @@ func ask(o *server.Options, d door) string {
 	return "add an authorization block to the file of TAILWATER_EMBED_CONFIG"
 }
 
-// letsIn reports whether the server has clients of a type come in as a user who need not be named.
+// letsIn reports whether the server accepts clients of a type without credentials, as a user.
 func letsIn(o *server.Options, noAuthUser, connection string) bool {
 	if noAuthUser == "" {
 		return false
@@ -70,15 +70,15 @@ func letsIn(o *server.Options, noAuthUser, connection string) bool {
 	return len(types) == 0 || allowed
 }
 
-// hasOnlySystemAccount reports whether all users are of the system account, and there is no other. The server then adds a no_auth_user of
-// its own, for the clients that it had before there was a system account.
+// hasOnlySystemAccount reports whether all users are in the system account, and there is no other account. The server then adds a
+// no_auth_user of its own, for the clients that it had before there was a system account.
 func hasOnlySystemAccount(o *server.Options) bool {
 	return o.SystemAccount != "" && len(o.Accounts) == 1 && len(o.TrustedOperators) == 0 &&
 		!slices.ContainsFunc(o.Users, func(u *server.User) bool { return u.Account == nil }) &&
 		!slices.ContainsFunc(o.Nkeys, func(u *server.NkeyUser) bool { return u.Account == nil })
 }
 
-// askPasswords refuses users who need nothing but their name, unless the name comes from a certificate.
+// askPasswords refuses users without a password, unless the user's name comes from a certificate.
 func askPasswords(users []*server.User, isCertificate func(*server.User) bool) string {
 	for _, u := range users {
 		if !isCertificate(u) && askPassword(u.Password) != "" {
@@ -95,8 +95,8 @@ func askPassword(password string) string {
 	return ""
 }
 
-// isCertificate reports whether a user without a password comes in with a certificate alone: the server refuses an empty password to those
-// who can be named by a certificate at some listener, and to no others.
+// isCertificate reports whether a user without a password signs in with a certificate alone. The server refuses an empty password
+// only to users whom a certificate can name at some listener.
 func isCertificate(o *server.Options, u *server.User) bool {
 	allows := func(connection string) bool {
 		_, allowed := u.AllowedConnectionTypes[connection]
@@ -111,8 +111,8 @@ func isCertificate(o *server.Options, u *server.User) bool {
 			(allows(jwt.ConnectionTypeLeafnode) || webAsks && allows(jwt.ConnectionTypeLeafnodeWS))
 }
 
-// verifies reports whether only clients with a certificate come in. Without a ca_file, everyone has one whom any public
-// authority has given one.
+// verifies reports whether only clients with a certificate are accepted. Without a ca_file, a certificate of any public authority
+// would do.
 func verifies(config *tls.Config) bool {
 	return config != nil && config.ClientAuth == tls.RequireAndVerifyClientCert && config.ClientCAs != nil
 }
@@ -136,7 +136,7 @@ func mqttDoor(o *server.Options, connection string) door {
 	return door{user: m.Username, password: m.Password, token: m.Token, noAuthUser: m.NoAuthUser, connection: connection}.or(o)
 }
 
-// askWebsockets asks for all that come through a WebSocket: clients, and where those have listeners, MQTT and leaf nodes.
+// askWebsockets judges everything that arrives through a WebSocket: clients, and if they have listeners, MQTT and leaf nodes.
 func askWebsockets(o *server.Options) string {
 	w := o.Websocket
 	if verifies(w.TLSConfig) {
@@ -160,7 +160,7 @@ func askLeafNodes(o *server.Options) string {
 	return askLeaf(o, o.NoAuthUser, jwt.ConnectionTypeLeafnode)
 }
 
-// askLeaf looks at the authorization of leaf nodes, or at that of clients where leaf nodes have none of their own.
+// askLeaf judges the authorization of leaf nodes, or that of clients if leaf nodes have none of their own.
 func askLeaf(o *server.Options, noAuthUser, connection string) string {
 	switch l := o.LeafNode; {
 	case l.Username != "":
@@ -173,7 +173,7 @@ func askLeaf(o *server.Options, noAuthUser, connection string) string {
 	return ask(o, door{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: noAuthUser, connection: connection})
 }
 
-// askPeers is for other servers, who come as one user or with a certificate.
+// askPeers is for other servers, which sign in as one user or with a certificate.
 func askPeers(user, password string, config *tls.Config) string {
 	switch {
 	case verifies(config):

@@ -16,23 +16,23 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// patience is how long a test waits for what must come. It is reached only where the test fails.
+// patience is how long a test waits. A test that passes never waits so long.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	secrets.Plant("swordfish") // everybody's password
+	secrets.Plant("swordfish") // the password of all users
 	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
 }
 
-// secrets overhears all that these tests let a server say.
+// secrets records everything that servers of these tests log.
 var secrets bridgetest.Secrets
 
 var quiet = slog.New(secrets.Log(slog.DiscardHandler))
 
-// loopback listens where only this machine can connect, on any free port.
+// loopback is a free port that only this machine can reach.
 const loopback = "127.0.0.1:0"
 
-// usual is a configuration as the settings have it by default, on a folder of the test's own.
+// usual returns the settings' default configuration, on a folder of the test's own.
 func usual(t *testing.T) embed.Config {
 	t.Helper()
 	return embed.Config{
@@ -42,7 +42,7 @@ func usual(t *testing.T) embed.Config {
 	}
 }
 
-// withFile is the usual configuration with a file of that text.
+// withFile returns the usual configuration with a file of that text.
 func withFile(t *testing.T, text string) embed.Config {
 	t.Helper()
 	config := usual(t)
@@ -55,7 +55,7 @@ func withFile(t *testing.T, text string) embed.Config {
 
 func set[T any](value T) embed.Setting[T] { return embed.Setting[T]{Value: value, IsSet: true} }
 
-// start starts a server, which the test's end stops.
+// start starts a server. The end of the test stops it.
 func start(t *testing.T, config embed.Config) *embed.Server {
 	t.Helper()
 	server, err := embed.Start(config, quiet)
@@ -73,7 +73,7 @@ func stop(t *testing.T, server *embed.Server) {
 	}
 }
 
-// refused starts a server in vain; the error must say all these things.
+// refused checks that a server does not start, and that the error contains all wants.
 func refused(t *testing.T, config embed.Config, wants ...string) {
 	t.Helper()
 	server, err := embed.Start(config, quiet)
@@ -89,7 +89,7 @@ func refused(t *testing.T, config embed.Config, wants ...string) {
 	}
 }
 
-// own is the bridge's connection.
+// own returns the bridge's connection.
 func own(t *testing.T, server *embed.Server, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	return connected(t, func(more ...nats.Option) (*nats.Conn, error) {
@@ -97,7 +97,7 @@ func own(t *testing.T, server *embed.Server, options ...nats.Option) *nats.Conn 
 	})
 }
 
-// stranger is a connection over the network, as anybody may make it.
+// stranger returns a connection over the network, as any client may open one.
 func stranger(t *testing.T, server *embed.Server, options ...nats.Option) *nats.Conn {
 	t.Helper()
 	return connected(t, func(more ...nats.Option) (*nats.Conn, error) {
@@ -105,12 +105,12 @@ func stranger(t *testing.T, server *embed.Server, options ...nats.Option) *nats.
 	})
 }
 
-// url gives how to reach a server by loopback, also one that listens everywhere.
+// url returns the loopback URL of a server, even of one that listens on all interfaces.
 func url(server *embed.Server) string {
 	return strings.Replace(server.URL(), "0.0.0.0", "127.0.0.1", 1)
 }
 
-// turnedAway checks that a stranger does not get in.
+// turnedAway checks that a client without the bridge's credentials is refused.
 func turnedAway(t *testing.T, server *embed.Server, options ...nats.Option) {
 	t.Helper()
 	conn, err := nats.Connect(url(server), append(options, nats.MaxReconnects(0))...)

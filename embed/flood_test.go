@@ -8,8 +8,8 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// What is published without waiting for an acknowledgement, as nats pub does, is stored all the same: a stream takes it
-// in faster than it writes.
+// Messages published without waiting for an acknowledgement, as nats pub does, are all stored, although a stream receives them
+// faster than it writes.
 func TestFlood(t *testing.T) {
 	const messages = 60_000 // six times what the server has room for by default
 	if stored := flood(t, start(t, usual(t)), messages); stored != messages {
@@ -17,7 +17,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// A file may set less aside. Without this the other test would hold for a server that never needs the room.
+// A file may reserve less memory. This test proves that TestFlood needs the reserve.
 func TestFloodWithoutRoom(t *testing.T) {
 	const messages = 20_000
 	server := start(t, withFile(t, "jetstream { max_buffered_msgs: 100 }"))
@@ -26,7 +26,7 @@ func TestFloodWithoutRoom(t *testing.T) {
 	}
 }
 
-// flood publishes as fast as it can, and counts what a stream has stored of it.
+// flood publishes as fast as it can, and returns how many messages a stream has stored.
 func flood(t *testing.T, server *embed.Server, messages int) (stored int) {
 	t.Helper()
 	conn := stranger(t, server)
@@ -40,7 +40,7 @@ func flood(t *testing.T, server *embed.Server, messages int) (stored int) {
 			t.Fatal(err)
 		}
 	}
-	// This one stands behind all others, so that its sequence counts them. It may find no room either, for a while.
+	// This message is last, so its sequence counts the others. It too may find no room for a while.
 	ctx := within(t)
 	for {
 		last, err := streams.Publish(ctx, "flood.last", nil)

@@ -1,7 +1,7 @@
 package embed
 
-// The folder of JetStream's files. Who can write there can change what is stored, who may sign in, and what is revoked: so a folder that
-// somebody else has prepared is not used.
+// The folder of JetStream's files. A user who can write there can change stored messages, credentials and revocations. So a folder
+// that another user has prepared is refused.
 
 import (
 	"errors"
@@ -15,13 +15,12 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// ownFolder makes JetStream's folder, which only this user may read, and claims it: two servers on one folder would
-// damage it.
+// ownFolder makes JetStream's folder, which only this user may read, and locks it: two servers would damage it.
 func ownFolder(dir string) (*flock.Flock, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
 	}
-	// Others may read the folder that was named, such as a mounted volume; the one below it is nats-server's, and ours.
+	// Others may read the folder that was named, such as a mounted volume; the folder below it belongs to nats-server.
 	store := filepath.Join(dir, server.JetStreamStoreDir)
 	err := os.MkdirAll(store, 0o700)
 	if err == nil {
@@ -43,22 +42,22 @@ func ownFolder(dir string) (*flock.Flock, error) {
 
 const lockFile = "tailwater.lock"
 
-// lockIn returns the path of the file that whoever uses a folder holds a lock on.
+// lockIn returns the path of a folder's lock file.
 func lockIn(dir string) string { return filepath.Join(dir, lockFile) }
 
 func errTaken(dir string) error {
 	return fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
 }
 
-// isUsed reports whether the server uses a name in its folder. Other names, such as lost+found, mean nothing.
+// isUsed reports whether the server uses a name in its folder. Other names, such as lost+found, are ignored.
 func isUsed(name string) bool {
 	files := []string{lockFile, ledgerFile, publisherFile, adminFile}
 	return slices.Contains([]string{server.JetStreamStoreDir, keptFolder, probeFolder}, name) ||
 		slices.ContainsFunc(files, func(file string) bool { return name == file || name == file+nextSuffix })
 }
 
-// checkFolder returns an error if somebody else than this user or root has prepared a folder, or can write there. The folders above are
-// not looked at.
+// checkFolder returns an error if another user than this one or root has prepared a folder, or can write there. The folders above
+// it are not checked.
 func checkFolder(dir string) error {
 	link, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +74,7 @@ func checkFolder(dir string) error {
 		return fmt.Errorf("%w; or set TAILWATER_EMBED_DIR to another folder", err)
 	}
 	if !info.IsDir() {
-		return nil // making JetStream's folder there says so
+		return nil // making JetStream's folder there returns the error
 	}
 	entries, err := os.ReadDir(dir)
 	for _, entry := range entries {
@@ -89,7 +88,7 @@ func checkFolder(dir string) error {
 	return nil
 }
 
-// checkBelow is checkFolder for what is in the folder, where nothing is ever a link.
+// checkBelow is checkFolder for what is in the folder. Nothing there may be a link.
 func checkBelow(dir, name string) error {
 	return filepath.WalkDir(filepath.Join(dir, name), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -99,7 +98,7 @@ func checkBelow(dir, name string) error {
 			return fmt.Errorf("%s is a symbolic link, which the embedded server never makes; remove it", path)
 		}
 		info, err := entry.Info()
-		if errors.Is(err, fs.ErrNotExist) { // of a server that runs
+		if errors.Is(err, fs.ErrNotExist) { // removed by a running server
 			return nil
 		}
 		if err != nil {

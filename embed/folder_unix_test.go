@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A folder that somebody else has prepared is refused, with what to do about it, by the start and by check.
+// A folder that another user has prepared is refused, by the start and by check, with advice.
 func TestFolderOfAnother(t *testing.T) {
 	const another = 65533 // a user, and a group
 	chown := func(path string) error { return os.Lchown(path, another, another) }
@@ -69,7 +69,7 @@ func TestFolderOfAnother(t *testing.T) {
 	}
 }
 
-// What services, containers and people prepare is taken.
+// Folders as services, containers and people prepare them are accepted.
 func TestFolderOfOnesOwn(t *testing.T) {
 	for name, prepare := range map[string]func(dir string) error{
 		"absent":                        func(dir string) error { return os.Remove(dir) },
@@ -100,7 +100,7 @@ func TestFolderOfOnesOwn(t *testing.T) {
 	}
 }
 
-// errorsOf returns the first error of what was done one after the other.
+// errorsOf returns the first error of steps done one after another.
 func errorsOf(done ...error) error {
 	for _, err := range done {
 		if err != nil {

@@ -63,8 +63,8 @@ func put(t *testing.T, conn *nats.Conn, key string) {
 	}
 }
 
-// A server that keeps buckets of the bridge's own asks for its credentials, before and after a reload, and keeps what is in them. So
-// does one that was started anew.
+// A server that keeps the bridge's own buckets requires its credentials, before and after a reload, and keeps the keys. So does
+// a restarted server.
 func TestGuard(t *testing.T) {
 	for name, text := range map[string]string{"no file": "", "a file without users": "max_payload: 2MB\njetstream { max_file_store: 1GB }\n"} {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +86,7 @@ func TestGuard(t *testing.T) {
 					_, err = js.CreateOrUpdateStream(within(t), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}})
 				}
 				if err != nil {
-					t.Errorf("the account of everybody has no JetStream: %v", err)
+					t.Errorf("the account of all clients has no JetStream: %v", err)
 				}
 			}
 			put(t, stranger(t, server, login(t, server.AdminContext())), "a")
@@ -120,7 +120,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// Whoever says who may come in says also who may write a bucket.
+// If the file configures authorization, the file also says who may write a bucket.
 func TestNoGuard(t *testing.T) {
 	for name, config := range map[string]embed.Config{
 		"users":      guarded(withFile(t, "authorization { users: [{user: a, password: swordfish}] }")),
@@ -139,7 +139,7 @@ func TestNoGuard(t *testing.T) {
 	refused(t, guarded(withFile(t, "mappings { a: b }")), "TAILWATER_EMBED_CONFIG", "authorization")
 }
 
-// A credential that cannot be read is not replaced unasked: somebody may still use it.
+// A credential that cannot be read is not replaced: it may still be in use.
 func TestCredentialThatIsNone(t *testing.T) {
 	config := guarded(usual(t))
 	stop(t, start(t, config))
@@ -154,7 +154,7 @@ func TestCredentialThatIsNone(t *testing.T) {
 	start(t, config)
 }
 
-// In a process of its own, without a listener, there is nobody to sign in.
+// A server without a listener has no clients that could sign in.
 func TestGuardWithoutListener(t *testing.T) {
 	config := guarded(usual(t))
 	config.Listen = set("")
@@ -164,7 +164,7 @@ func TestGuardWithoutListener(t *testing.T) {
 		t.Errorf("there is %v, %v", left, err)
 	}
 	if !server.IsGuarded() || server.PublisherContext()+server.AdminContext() != "" {
-		t.Fatal("there are credentials for nobody")
+		t.Fatal("there are credentials that nobody can use")
 	}
 	conn, err := server.DialOwn()
 	if err != nil {

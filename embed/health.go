@@ -18,8 +18,8 @@ const (
 	complainInterval = time.Minute
 )
 
-// ailment says what keeps a server from storing, or "". A store that has met a write error stays broken until its server is
-// started anew, also when the cause is gone.
+// ailment returns what keeps a server from storing, or "". After a write error, a store stays broken until its server is
+// restarted, even if the cause is gone.
 func (i *instance) ailment() string {
 	switch message := i.log.broken.Load(); {
 	case message != nil:
@@ -31,7 +31,7 @@ func (i *instance) ailment() string {
 	}
 }
 
-// ailment says what keeps the server from storing, or "".
+// ailment returns what keeps the server from storing, or "".
 func (s *Server) ailment() string {
 	if running := s.running.Load(); running != nil {
 		return running.ailment()
@@ -39,7 +39,7 @@ func (s *Server) ailment() string {
 	return fmt.Sprintf("%v: %s", errNotRunning, *s.reason.Load())
 }
 
-// Problem says what keeps the server from storing and what is to be done, or "" where all is well.
+// Problem returns what keeps the server from storing and what to do, or "" if the server is healthy.
 func (s *Server) Problem() string {
 	what := s.ailment()
 	if remedy := s.remedy.Load(); what != "" && remedy != nil {
@@ -48,13 +48,13 @@ func (s *Server) Problem() string {
 	return what
 }
 
-// Restarts returns how often the server was started anew.
+// Restarts returns how often the server was restarted.
 func (s *Server) Restarts() uint64 { return s.restarts.Load() }
 
-// Failed receives an error if the store is broken and the server cannot be started anew, or that does not help.
+// Failed receives an error if the store is broken and restarts fail or do not help.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// watch starts the server anew when its store is broken and the cause is gone. It returns when ctx ends, or that has proved useless.
+// watch restarts the server when its store is broken and the cause is gone. It returns when ctx ends, or restarts do not help.
 func (s *Server) watch(ctx context.Context) {
 	tick := time.NewTicker(watchTick)
 	defer tick.Stop()
@@ -70,13 +70,13 @@ func (s *Server) watch(ctx context.Context) {
 				continue
 			}
 			due, cause := tries.isDue(now), probe(s.dir)
-			remedy := s.mending(cause)
+			remedy := s.advice(cause)
 			s.remedy.Store(&remedy)
 			complaints.Do(func() { s.log.Error(what, "remedy", remedy) })
 			switch {
 			case cause != nil:
 			case tries.areSpent():
-				s.failed <- fmt.Errorf("%s; starting it anew was tried %d times, which has not helped: look after the disk under %s, and start again", what, tries.made, s.dir)
+				s.failed <- fmt.Errorf("%s; %d restarts have not helped: check the disk under %s, and start again", what, tries.made, s.dir)
 				return
 			case due:
 				s.startAnew(what)
@@ -88,23 +88,23 @@ func (s *Server) watch(ctx context.Context) {
 	}
 }
 
-// mending says what has to be done about what keeps files from being written; nil where nothing does.
-func (s *Server) mending(cause error) string {
+// advice returns what to do if files cannot be written.
+func (s *Server) advice(cause error) string {
 	var remedy string
 	switch {
 	case cause == nil:
-		return "files can be written now, and the server is started anew"
+		return "files can be written again, and the server is being restarted"
 	case errors.Is(cause, syscall.ENOSPC), errors.Is(cause, syscall.EDQUOT):
 		remedy = "free disk space under " + s.dir
 	case errors.Is(cause, syscall.EMFILE), errors.Is(cause, syscall.ENFILE):
 		remedy = "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower TAILWATER_LIMIT_CONNECTIONS"
 	default:
-		remedy = "let the folder " + s.dir + " be written"
+		remedy = "make the folder " + s.dir + " writable"
 	}
-	return fmt.Sprintf("%s: %v. The server is started anew when that is mended, and until then reads what it has stored", remedy, cause)
+	return fmt.Sprintf("%s: %v. The server is restarted when the cause is gone; until then stored messages can be read", remedy, cause)
 }
 
-// What probe needs to find free: as many descriptors and bytes as a server needs to recover its streams and store a little.
+// What probe must find free: the descriptors and bytes that a server needs to recover its streams and store a little.
 const (
 	probeFiles = 32
 	probeBytes = 64 << 10 // each

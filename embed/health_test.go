@@ -20,7 +20,7 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// sharedLog is a log that can be read while it is written.
+// sharedLog is a log that can be read while it is written to.
 type sharedLog struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -48,8 +48,8 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// breakStore lets the stream S meet an error when it begins its third file, and returns how to take the cause away, and the last
-// sequence that was acknowledged.
+// breakStore makes the stream S fail when it begins its third file. It returns how to remove the cause, and the last acknowledged
+// sequence.
 func breakStore(t *testing.T, config embed.Config, server *embed.Server, js jetstream.JetStream) (mend func(), acknowledged uint64) {
 	t.Helper()
 	obstacle := filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "3.blk")
@@ -69,7 +69,7 @@ func breakStore(t *testing.T, config embed.Config, server *embed.Server, js jets
 	return func() { remove(t, obstacle) }, acknowledged
 }
 
-// startLogged is start with a log that is kept.
+// startLogged is start with a log that the test can read.
 func startLogged(t *testing.T, config embed.Config, log *sharedLog) *embed.Server {
 	t.Helper()
 	server, err := embed.Start(config, slog.New(secrets.Log(slog.NewTextHandler(log, nil))))
@@ -98,12 +98,12 @@ func breakable(t *testing.T, config embed.Config, log *sharedLog) (*embed.Server
 		t.Fatal(err)
 	}
 	if problem := server.Problem(); problem != "" {
-		t.Errorf("the problem of a server that is well: %s", problem)
+		t.Errorf("the problem of a healthy server: %s", problem)
 	}
 	return server, streams
 }
 
-// isWhole checks that nothing acknowledged is missing of the stream S, and nothing taken for damage.
+// isWhole checks that no acknowledged message of the stream S is missing, and nothing was mistaken for damage.
 func isWhole(t *testing.T, server *embed.Server, js jetstream.JetStream, acknowledged uint64, log *sharedLog) {
 	t.Helper()
 	stream, err := js.Stream(within(t), "S")
@@ -119,8 +119,8 @@ func isWhole(t *testing.T, server *embed.Server, js jetstream.JetStream, acknowl
 	}
 }
 
-// A server whose store is broken says so, and is started anew when the cause is gone: with the same address, users and streams. Nothing
-// that was acknowledged is lost.
+// A server whose store is broken reports it, and is restarted when the cause is gone, with the same address, users and streams.
+// No acknowledged message is lost.
 func TestBrokenStoreIsStartedAnew(t *testing.T) {
 	for _, test := range []struct {
 		name, file string
@@ -146,14 +146,14 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 				t.Errorf("the problem is %q", problem)
 			}
 			mend()
-			eventually(t, "it was started anew", func() bool { return server.Restarts() == 1 && server.Problem() == "" })
+			eventually(t, "the server was restarted", func() bool { return server.Restarts() == 1 && server.Problem() == "" })
 			if server.URL() != address {
 				t.Errorf("it was at %s, and is at %s", address, server.URL())
 			}
 			outside := js(t, stranger(t, server, test.signIn...))
 			ack, err := outside.Publish(within(t), "s.a", nil)
 			if err != nil || ack.Sequence <= acknowledged {
-				t.Errorf("behind %d comes %+v, %v", acknowledged, ack, err)
+				t.Errorf("after %d follows %+v, %v", acknowledged, ack, err)
 			}
 			eventually(t, "the connection of this process is back", inside.Conn().IsConnected)
 			isWhole(t, server, inside, acknowledged, log)
@@ -164,7 +164,7 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 	}
 }
 
-// A server that is stopped while its store is broken notes nothing that would be taken for damage at the next start.
+// A server that is stopped while its store is broken records nothing that the next start would mistake for damage.
 func TestBrokenStoreIsStopped(t *testing.T) {
 	t.Parallel()
 	config, log := usual(t), new(sharedLog)
@@ -246,9 +246,9 @@ func TestAttempts(t *testing.T) {
 		t.Errorf("paused for %v, want %v", pauses, want)
 	}
 	if tries.Rest(now.Add(time.Minute)); !tries.AreSpent() {
-		t.Error("a minute lets it begin again")
+		t.Error("a minute begins a new row")
 	}
 	if tries.Rest(now.Add(10 * time.Minute)); tries.AreSpent() || tries.IsDue(now.Add(10*time.Minute)) {
-		t.Error("after a long calm it does not begin again")
+		t.Error("a long calm does not begin a new row")
 	}
 }

@@ -17,13 +17,13 @@ import (
 const keptFolder = "tailwater-kept"
 
 // startWhole starts a server that has every stream of its folder. nats-server deletes the files of a stream that it cannot recover,
-// whatever the reason: so they are kept until it has, and put back where it has not.
+// for whatever reason. So the files are kept until it has recovered them, and put back if it has not.
 func startWhole(options *server.Options, log *slog.Logger) (*instance, error) {
-	if isClustered(options) { // other servers have what one has lost
+	if isClustered(options) { // the other servers still have a lost stream
 		return start(options, log)
 	}
 	dir := options.StoreDir
-	if err := putBack(dir); err != nil { // of a start that was cut short
+	if err := putBack(dir); err != nil { // an earlier start was cut short
 		return nil, err
 	}
 	if err := keep(dir, log); err != nil {
@@ -33,23 +33,23 @@ func startWhole(options *server.Options, log *slog.Logger) (*instance, error) {
 	if err != nil {
 		return nil, errors.Join(err, putBack(dir))
 	}
-	lost := unrecovered(running, dir) // first: a stream that is being deleted is in the one list or in the other
+	lost := unrecovered(running, dir) // asked first, so that a stream that is being deleted is in at least one list
 	gone, unread := deleted(dir)
 	if lost = append(lost, gone...); unread != nil || len(lost) > 0 {
 		shutDown(running.Server)
-		err = fmt.Errorf("embedded NATS: streams that cannot be recovered, as the log says why: %s; mend the cause, or move their folders away to begin without them", strings.Join(lost, ", "))
+		err = fmt.Errorf("embedded NATS: streams that cannot be recovered: %s; the log says why. Fix the cause, or move their folders away to start without them", strings.Join(lost, ", "))
 		return nil, errors.Join(err, unread, restore(dir, lost))
 	}
-	if err := os.RemoveAll(filepath.Join(dir, keptFolder)); err != nil { // nothing but the links
-		log.Warn("a folder could not be removed that was needed for the start only", "error", err)
+	if err := os.RemoveAll(filepath.Join(dir, keptFolder)); err != nil { // these are links only
+		log.Warn("a temporary folder of the start could not be removed", "error", err)
 	}
 	return running, nil
 }
 
-// keep makes sure that all files of streams can be opened, and links them into another folder.
+// keep checks that all files of streams can be opened, and links them into another folder.
 func keep(dir string, log *slog.Logger) error {
 	var unlinked error
-	if runtime.GOOS == "windows" { // where what is open cannot be unlinked
+	if runtime.GOOS == "windows" { // an open file cannot be unlinked there
 		unlinked = errors.ErrUnsupported
 	}
 	err := filepath.WalkDir(filepath.Join(dir, server.JetStreamStoreDir), func(path string, entry fs.DirEntry, err error) error {
@@ -73,7 +73,7 @@ func keep(dir string, log *slog.Logger) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look at the files of streams: %w; raise the limit of open files, or let this user read and write them", errors.Join(err, putBack(dir)))
+		return fmt.Errorf("look at the files of streams: %w; raise the limit of open files, or allow this user to read and write them", errors.Join(err, putBack(dir)))
 	}
 	if unlinked != nil {
 		log.Debug("files of streams cannot be kept while the embedded NATS server starts", "error", unlinked)
@@ -82,7 +82,7 @@ func keep(dir string, log *slog.Logger) error {
 	return nil
 }
 
-// deleted lists the streams that were kept, and are not there any more.
+// deleted lists the streams that were kept and no longer exist.
 func deleted(dir string) (gone []string, err error) {
 	accounts, err := readDir(filepath.Join(dir, keptFolder))
 	for _, account := range accounts {
@@ -104,7 +104,7 @@ func deleted(dir string) (gone []string, err error) {
 	return gone, err
 }
 
-// readDir is os.ReadDir; a folder that is not there is empty.
+// readDir is os.ReadDir, but a missing folder is empty.
 func readDir(name string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +113,7 @@ func readDir(name string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// putBack gives JetStream's folder the files of streams that are kept and not there, and removes what is kept.
+// putBack restores missing files of streams in JetStream's folder from what is kept, and removes what is kept.
 func putBack(dir string) error {
 	err := filepath.WalkDir(filepath.Join(dir, keptFolder), func(kept string, entry fs.DirEntry, err error) error {
 		there := filepath.Join(dir, server.JetStreamStoreDir, strings.TrimPrefix(kept, filepath.Join(dir, keptFolder)))
@@ -138,13 +138,13 @@ func putBack(dir string) error {
 	return os.RemoveAll(filepath.Join(dir, keptFolder))
 }
 
-// restore puts the folders of streams back as they were kept, and removes what is kept. nats-server may still remove files of the
-// folders that it has: these are moved away first.
+// restore puts the folders of streams back as they were kept, and removes what is kept. nats-server may still be removing files of
+// its folders: these are moved away first.
 func restore(dir string, streams []string) (err error) {
 	for i, stream := range streams {
 		kept, there := filepath.Join(dir, keptFolder, stream), filepath.Join(dir, server.JetStreamStoreDir, stream)
 		if _, absent := os.Lstat(kept); absent != nil {
-			continue // it could not be kept; what there is stays
+			continue // it could not be kept; the present files stay
 		}
 		moved := os.Rename(there, filepath.Join(dir, keptFolder, fmt.Sprint(".removed-", i)))
 		if errors.Is(moved, fs.ErrNotExist) {
@@ -158,7 +158,7 @@ func restore(dir string, streams []string) (err error) {
 	return os.RemoveAll(filepath.Join(dir, keptFolder))
 }
 
-// unrecovered lists the streams that have files, and are not in the server, although their account has JetStream.
+// unrecovered lists the streams that have files but are missing in the server, although their account has JetStream.
 func unrecovered(running *instance, dir string) (streams []string) {
 	for _, e := range running.Healthz(&server.HealthzOptions{Details: true}).Errors {
 		name := filepath.Join(e.Account, "streams", e.Stream)
@@ -166,7 +166,7 @@ func unrecovered(running *instance, dir string) (streams []string) {
 			continue
 		}
 		account, err := running.LookupAccount(e.Account)
-		hasJetStream := err != nil || account.JetStreamEnabled() // else its files are left alone
+		hasJetStream := err != nil || account.JetStreamEnabled() // otherwise the server leaves its files alone
 		if hasJetStream && !isUnmade(filepath.Join(dir, server.JetStreamStoreDir, name)) {
 			streams = append(streams, name)
 		}
@@ -174,19 +174,19 @@ func unrecovered(running *instance, dir string) (streams []string) {
 	return streams
 }
 
-// isDeleted reports whether a folder is what is left of a stream that was deleted. nats-server calls it so before it removes the files,
-// and goes on at its next start where it was killed.
+// isDeleted reports whether a folder is left of a deleted stream. nats-server renames the folder before it removes the files, and
+// continues at its next start if it was killed.
 func isDeleted(folder string) bool { return strings.HasPrefix(folder, ".") }
 
-// isUnmade reports whether a server was killed while it made the stream of a folder. It writes the checksum last, and answers then: there
-// is none, and no message.
+// isUnmade reports whether a server was killed while it made the stream of a folder. The server writes the checksum last and then
+// answers. So there is no checksum, and no message.
 func isUnmade(folder string) bool {
 	_, absent := os.Lstat(filepath.Join(folder, server.JetStreamMetaFileSum))
 	messages, err := readDir(filepath.Join(folder, "msgs"))
 	return errors.Is(absent, fs.ErrNotExist) && err == nil && len(messages) == 0
 }
 
-// isClustered reports whether a server is one of several.
+// isClustered reports whether a server is part of a cluster.
 func isClustered(o *server.Options) bool {
 	return o.Cluster.Name != "" || o.Cluster.Port != 0 || len(o.Routes) > 0
 }

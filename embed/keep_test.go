@@ -11,8 +11,8 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// A stream that cannot be recovered keeps the server from starting: nats-server deletes its files, and who makes it anew would find it
-// empty. All of it is there again when the cause is gone.
+// A stream that cannot be recovered prevents the start: nats-server deletes its files, and a client that creates the stream again
+// would find it empty. Everything is there again when the cause is gone.
 func TestStreamThatCannotBeRecovered(t *testing.T) {
 	t.Parallel()
 	config, log := usual(t), new(sharedLog)
@@ -29,7 +29,7 @@ func TestStreamThatCannotBeRecovered(t *testing.T) {
 	isKept(t, server, config, log)
 }
 
-// A process that is killed while it has files of streams aside puts them back at the next start.
+// A process that is killed during a start puts the files of streams back at its next start.
 func TestStartThatIsCutShort(t *testing.T) {
 	t.Parallel()
 	config, log := usual(t), new(sharedLog)
@@ -55,7 +55,7 @@ func TestStartThatIsCutShort(t *testing.T) {
 	isKept(t, startLogged(t, config, log), config, log)
 }
 
-// isKept checks that what filled has stored is there, and nothing is left of what the start needed.
+// isKept checks that everything that filled has stored is there, and nothing is left of what the start needed.
 func isKept(t *testing.T, server *embed.Server, config embed.Config, log *sharedLog) {
 	t.Helper()
 	stream, err := js(t, own(t, server)).Stream(within(t), "S")
@@ -74,8 +74,8 @@ func isKept(t *testing.T, server *embed.Server, config embed.Config, log *shared
 	}
 }
 
-// What a killed process leaves of a stream that it was deleting, or had not yet made, is no stream that is lost: it keeps no server from
-// starting, and the stream can be made.
+// What a killed process leaves of a stream that it was deleting or creating is not a lost stream: the server starts, and the stream
+// can be created.
 func TestStreamsThatWereNone(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(t *testing.T, streams string){
@@ -114,7 +114,7 @@ func TestStreamsThatWereNone(t *testing.T) {
 	}
 }
 
-// A stream whose configuration is lost has messages, and is not taken for one that was never made.
+// A stream with messages whose configuration is lost is not mistaken for one that was never created.
 func TestStreamWithoutItsConfiguration(t *testing.T) {
 	t.Parallel()
 	config := usual(t)
@@ -125,8 +125,8 @@ func TestStreamWithoutItsConfiguration(t *testing.T) {
 	refused(t, config, "cannot be recovered", "$G", "S")
 }
 
-// An account that has lost JetStream, by whoever wrote the file, keeps the files of its streams, and no server from starting: they are
-// there again when it has it again.
+// The files of an account that has lost JetStream, by a change of the configuration, are kept, and the server starts. The streams
+// are back when the account has JetStream again.
 func TestAccountWithoutJetStream(t *testing.T) {
 	t.Parallel()
 	config := withFile(t, "")

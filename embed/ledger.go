@@ -16,11 +16,11 @@ import (
 // ledgerFile lies beside JetStream's folder.
 const ledgerFile = "tailwater-streams.json"
 
-// ledger is what the file streams of a server held when it was last known. nats-server recovers what it can of damaged
-// files without a word to clients, and gives sequences that it has lost to new messages: a reader who had not seen the lost
-// ones would go on as if nothing was missing.
+// ledger is what the file streams of a server held when that was last known. nats-server recovers what it can of damaged
+// files without telling clients, and reuses lost sequences for new messages: a reader that had not seen the lost messages
+// would continue as if nothing was missing.
 type ledger struct {
-	Clean   bool              `json:"clean"` // the server was stopped behind it: nothing can have been removed since but by age
+	Clean   bool              `json:"clean"` // written at a stop: since then only age can have removed messages
 	Streams map[string]record `json:"streams"`
 }
 
@@ -30,10 +30,10 @@ type record struct {
 	First    uint64    `json:"first"` // sequences, as in Last
 	Last     uint64    `json:"last"`
 	Messages uint64    `json:"messages"`
-	Began    time.Time `json:"began"` // the stream's life: when it was made, or when damage was last found
+	Began    time.Time `json:"began"` // when the stream was made, or damage was last found
 }
 
-// deleted returns how many messages between the first and the last are gone.
+// deleted returns how many messages between the first and the last are missing.
 func (r record) deleted() uint64 {
 	if r.Messages == 0 {
 		return 0
@@ -41,8 +41,8 @@ func (r record) deleted() uint64 {
 	return r.Last - r.First + 1 - r.Messages
 }
 
-// damaged reports whether messages are gone that nobody has removed. now may hold newer ones already, each of which may have
-// taken the place of an older one.
+// damaged reports whether messages are missing that nobody has removed. now may hold newer messages already, each of which may
+// have removed an older one.
 func (r record) damaged(now record, clean bool, config *server.StreamConfig) bool {
 	added := now.Last - min(r.Last, now.Last)
 	switch {
@@ -57,7 +57,7 @@ func (r record) damaged(now record, clean bool, config *server.StreamConfig) boo
 	}
 }
 
-// readLedger reads the file; without one nothing is known.
+// readLedger reads the file; without a file nothing is known.
 func readLedger(dir string) (ledger, error) {
 	var l ledger
 	text, err := os.ReadFile(filepath.Join(dir, ledgerFile))
@@ -73,8 +73,8 @@ func readLedger(dir string) (ledger, error) {
 	return l, nil
 }
 
-// write replaces the file at one moment, so that a crash leaves the old one or the new one. Where it cannot, there is none: what
-// an old one says of a server that has run since could be taken for damage.
+// write replaces the file atomically, so that a crash leaves the old or the new one. If that fails, the file is removed: changes
+// since an old ledger could be mistaken for damage.
 func (l ledger) write(dir string) error {
 	text, err := json.MarshalIndent(l, "", " ")
 	if err != nil {
@@ -95,8 +95,8 @@ type held struct {
 	config        *server.StreamConfig
 }
 
-// streamsOf lists the streams in files, of all accounts; nil where that is not known. In a cluster it is not asked: there other
-// servers have what one has lost.
+// streamsOf lists the streams in files, of all accounts; nil if unknown. A cluster is not asked: the other servers have what one
+// has lost.
 func streamsOf(running *server.Server) (map[string]held, error) {
 	if running.JetStreamIsClustered() {
 		return nil, nil
@@ -106,7 +106,7 @@ func streamsOf(running *server.Server) (map[string]held, error) {
 		return nil, fmt.Errorf("ask JetStream what its streams hold: %w", err)
 	}
 	if jsz.Disabled {
-		return nil, errors.New("JetStream is off, so that nothing is known of its streams")
+		return nil, errors.New("JetStream is off, so nothing is known about its streams")
 	}
 	all := map[string]held{}
 	for _, account := range jsz.AccountDetails {
@@ -124,7 +124,7 @@ func streamsOf(running *server.Server) (map[string]held, error) {
 	return all, nil
 }
 
-// renewed is what the streams hold now, in the lives that are known of them.
+// renewed returns the ledger of what the streams hold now, with the lives known so far.
 func (l ledger) renewed(now map[string]held, clean bool) ledger {
 	next := ledger{Clean: clean, Streams: map[string]record{}}
 	for key, stream := range now {
@@ -136,12 +136,12 @@ func (l ledger) renewed(now map[string]held, clean bool) ledger {
 	return next
 }
 
-// audit compares what the streams hold with the ledger, and begins a new life of each that is damaged.
+// audit compares what the streams hold with the ledger, and starts a new life of each damaged stream.
 func (l ledger) audit(now map[string]held, at time.Time, log *slog.Logger) ledger {
 	next := ledger{Streams: map[string]record{}}
 	for key, before := range l.Streams {
 		if _, found := now[key]; !found && l.Clean {
-			log.Error("a stream that was there at the last stop is gone; its readers get a reset if it is made anew", "stream", key, "messages", before.Messages, "last sequence", before.Last)
+			log.Error("a stream has disappeared since the last stop; its readers get a reset if it is created again", "stream", key, "messages", before.Messages, "last sequence", before.Last)
 		}
 	}
 	for key, stream := range now {
@@ -152,7 +152,7 @@ func (l ledger) audit(now map[string]held, at time.Time, log *slog.Logger) ledge
 				stream.Began = at
 				log.Error("the files of a stream are damaged, and messages are lost; its readers get a reset",
 					"stream", stream.name, "account", stream.account, "last sequence", stream.Last, "last sequence before", before.Last,
-					"messages", stream.Messages, "messages before", before.Messages, "remedy", "look after the disk, and restore a backup if the messages are needed")
+					"messages", stream.Messages, "messages before", before.Messages, "remedy", "check the disk, and restore a backup if the messages are needed")
 			}
 		}
 		next.Streams[key] = stream.record

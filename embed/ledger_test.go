@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// A ledger that could not be written anew, as on a full disk, says nothing of what was done since: it is no reason for a reset.
+// A ledger that could not be replaced, as on a full disk, says nothing about later changes: it causes no reset.
 func TestStaleLedger(t *testing.T) {
 	config := usual(t)
 	created := filled(t, config, 0)
@@ -44,7 +44,7 @@ func TestStaleLedger(t *testing.T) {
 	}
 }
 
-// Where it cannot be known what the streams hold, none is said to be gone.
+// If the server's streams are unknown, no stream is reported as gone.
 func TestNoStreamIsGoneInACluster(t *testing.T) {
 	config := withFile(t, "server_name: a, cluster { name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\"] }")
 	alone := config
@@ -55,7 +55,7 @@ func TestNoStreamIsGoneInACluster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop(t, server) // which logs until then
+	stop(t, server) // the server logs until it has stopped
 	if strings.Contains(log.String(), "is gone") {
 		t.Errorf("logged: %s", log.String())
 	}

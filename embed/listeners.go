@@ -1,7 +1,7 @@
 package embed
 
-// Which addresses the server listens on, and whether who comes there must sign in. A configuration file can open eight kinds
-// of listeners; all are judged by the same rule: on a loopback address, or with a sign-in.
+// The addresses on which the server listens, and whether clients must sign in there. A configuration file can open eight kinds
+// of listeners. All follow the same rule: a loopback address, or a sign-in.
 
 import (
 	"cmp"
@@ -15,22 +15,22 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Listener is an address on which the server takes connections.
+// Listener is an address on which the server accepts connections.
 type Listener struct {
-	Setting string // which says where it listens: EMBED_LISTEN or EMBED_CONFIG
+	Setting string // the setting that opens it: EMBED_LISTEN or EMBED_CONFIG
 	Kind    string // such as client or websocket
-	Address string // host:port; port 0 for any that is free
-	Remedy  string // what would make whoever comes sign in, or "" where they must
+	Address string // host:port; port 0 for any free port
+	Remedy  string // how to make every client sign in; "" if every client must already
 }
 
-// IsLoopback reports whether only this machine reaches the listener.
+// IsLoopback reports whether only this machine can reach the listener.
 func (l Listener) IsLoopback() bool {
 	host, _, err := net.SplitHostPort(l.Address)
 	return err == nil && isLoopback(host)
 }
 
-// Listeners returns the addresses on which a server with this configuration would listen. The error says why the server would not be
-// started, such as a listener that lets in anyone from another machine. The listeners are returned beside it, unless the file is invalid.
+// Listeners returns the addresses on which a server with this configuration would listen. The error says why the server would
+// not start, such as a listener that lets in anyone from another machine. Unless the file is invalid, the listeners are returned too.
 func (c Config) Listeners() ([]Listener, error) {
 	o, err := c.read()
 	if err != nil {
@@ -67,20 +67,20 @@ func (c Config) listeners(o *server.Options) []Listener {
 	return all
 }
 
-// neverAsks is the remedy for listeners that know no sign-in.
+// neverAsks is the remedy for listeners that have no sign-in.
 const neverAsks = "nobody can sign in there, so take it out of the file"
 
-// address returns host:port as the server understands both: no host is every interface, and port -1 any that is free.
+// address returns host:port as the server understands both: an empty host means every interface, and port -1 any free port.
 func address(host string, port int) string {
 	return net.JoinHostPort(cmp.Or(host, server.DEFAULT_HOST), strconv.Itoa(max(port, 0)))
 }
 
-// refuseOpenDoors refuses listeners that other machines could use without signing in.
+// refuseOpenDoors refuses listeners that other machines could use without a sign-in.
 func refuseOpenDoors(listeners []Listener) error {
 	var open []error
 	for _, l := range listeners {
 		if l.Remedy != "" && !l.IsLoopback() {
-			open = append(open, fmt.Errorf("TAILWATER_%s: the %s listener on %s would let in anyone who reaches it; %s, or let it listen on 127.0.0.1",
+			open = append(open, fmt.Errorf("TAILWATER_%s: the %s listener on %s would let in anyone who reaches it; %s, or make it listen on 127.0.0.1",
 				l.Setting, l.Kind, l.Address, l.Remedy))
 		}
 	}

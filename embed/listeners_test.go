@@ -40,7 +40,7 @@ const (
 	monitoring = "\nhttp: \"0.0.0.0:-1\""
 )
 
-// Whatever listener a file opens to other machines: whoever comes there must sign in, or the server does not start.
+// A listener of any kind that other machines can reach requires a sign-in, or the server does not start.
 func TestOpenListeners(t *testing.T) {
 	certificate := writeCertificate(t)
 	tls := func(more string) string {
@@ -121,7 +121,7 @@ func TestOpenListeners(t *testing.T) {
 	}
 }
 
-// Beside users of the system account, others are a sign-in.
+// Users of other accounts, beside those of the system account, are a sign-in.
 func TestSystemAccountBesideOthers(t *testing.T) {
 	const other = "\naccounts { A { users: [{user: a, password: swordfish}] }, SYS { users: [{user: s, password: swordfish}] } }\nsystem_account: SYS"
 	for _, file := range []string{other, users + system} {
@@ -131,14 +131,14 @@ func TestSystemAccountBesideOthers(t *testing.T) {
 	}
 }
 
-// Without a listener for clients, the monitoring that a file asks for listens on every interface.
+// Without a client listener, the monitoring of a file listens on every interface.
 func TestMonitoringWithoutClients(t *testing.T) {
 	config := withFile(t, "http_port: -1")
 	config.Listen = set("")
 	refused(t, config, "http monitoring", "0.0.0.0")
 }
 
-// A file that is changed can open a listener that is there already; a reload refuses that as a start does.
+// A changed file can open an existing listener to all: a reload refuses that, as a start does.
 func TestReloadOpensNoDoor(t *testing.T) {
 	config := withFile(t, websocket+users)
 	server := start(t, config)
@@ -150,7 +150,7 @@ func TestReloadOpensNoDoor(t *testing.T) {
 	}
 }
 
-// What is taken for a sign-in is one: strangers are turned away.
+// What counts as a sign-in is one: clients without credentials are refused.
 func TestSignInAtEveryListener(t *testing.T) {
 	port, mqttPort := bridgetest.FreePort(t), bridgetest.FreePort(t)
 	server := start(t, withFile(t, inProcess+fmt.Sprintf(`
@@ -160,14 +160,14 @@ func TestSignInAtEveryListener(t *testing.T) {
 	turnedAway(t, server)
 	if conn, err := nats.Connect(fmt.Sprintf("ws://127.0.0.1:%d", port), nats.MaxReconnects(0)); err == nil {
 		conn.Close()
-		t.Error("a stranger came in by a websocket")
+		t.Error("a client without credentials got in by WebSocket")
 	}
 	if answer := mqttConnect(t, mqttPort); answer == 0 {
-		t.Error("a stranger came in by MQTT")
+		t.Error("a client without credentials got in by MQTT")
 	}
 }
 
-// mqttConnect returns what a CONNECT without a user is answered (MQTT 3.1.1, 3.2.2.3): 0 for welcome.
+// mqttConnect returns the answer to a CONNECT without a user (MQTT 3.1.1, 3.2.2.3): 0 means accepted.
 func mqttConnect(t *testing.T, port int) byte {
 	t.Helper()
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))

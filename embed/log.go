@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// logger passes nats-server's log on. Its notices describe its start and every stream it recovers: detail, here.
+// logger passes nats-server's log on. Its notices, on the start and each recovered stream, are of level debug here.
 type logger struct {
 	log      *slog.Logger
 	firstErr atomic.Pointer[string]
-	broken   atomic.Pointer[string] // the first write error of a store; nil while there was none
+	broken   atomic.Pointer[string] // the first write error of a store; nil if there was none
 }
 
 func (l *logger) Noticef(format string, v ...any) { l.log.Debug(text(format, v)) }
@@ -19,9 +19,8 @@ func (l *logger) Debugf(format string, v ...any)  { l.log.Debug(text(format, v))
 func (l *logger) Tracef(format string, v ...any)  { l.log.Debug(text(format, v)) }
 func (l *logger) Warnf(format string, v ...any)   { l.log.Warn(text(format, v)) }
 
-// writeError is in the format of what is logged when a store meets an error that it will not recover from: of a stream, a
-// consumer or a cluster. nats-server's check of its own health tells of some of these only, and of none while there are no
-// descriptors left.
+// writeError is part of the format that nats-server logs when the store of a stream, a consumer or a cluster meets an error that
+// it will not recover from. nats-server's own health check reports only some of these errors, and none if descriptors have run out.
 const writeError = "ritical write error"
 
 func (l *logger) Errorf(format string, v ...any) {
@@ -39,7 +38,7 @@ func (l *logger) Fatalf(format string, v ...any) {
 	}
 }
 
-// fatal gives the first fatal message, which Start returns instead of logging it.
+// fatal returns the first fatal message, which Start returns instead of logging it.
 func (l *logger) fatal() string {
 	if message := l.firstErr.Load(); message != nil {
 		return *message
@@ -47,7 +46,7 @@ func (l *logger) fatal() string {
 	return ""
 }
 
-// started ends that: whatever is fatal from now on is logged.
+// started makes the logger log whatever is fatal from now on.
 func (l *logger) started() { l.firstErr.Store(new(string)) }
 
 func text(format string, v []any) string { return fmt.Sprintf(format, v...) }

@@ -14,19 +14,19 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ownTimeout is how long the server may take to make its buckets, or take over older ones.
+// ownTimeout is how long the server may take to make its buckets, or to take over older ones.
 const ownTimeout = 30 * time.Second
 
-// IsGuarded reports whether the server asks for the credentials of its folder, and has the buckets in an account of their own.
+// IsGuarded reports whether the server requires the credentials of its folder, and keeps the buckets in an account of their own.
 func (s *Server) IsGuarded() bool { return s.config.logins != nil }
 
-// DialOwn is Dial for the account of the bridge's own buckets. There is one where the server is guarded.
+// DialOwn is Dial for the account of the bridge's own buckets. Only a guarded server has one.
 func (s *Server) DialOwn(options ...nats.Option) (*nats.Conn, error) {
 	return s.dial([]nats.Option{s.config.logins.bridgeOwn.option()}, options)
 }
 
-// openOwn makes the buckets. Before there were credentials, whoever wrote a bucket of that name could do it in the account of
-// everybody: what was put there is taken over, once.
+// openOwn makes the buckets. Before there were credentials, a bucket of that name was in the account of all clients: its keys are
+// taken over, once.
 func (s *Server) openOwn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), ownTimeout)
 	defer cancel()
@@ -64,8 +64,8 @@ func openBucket(ctx context.Context, js jetstream.JetStream, name string) (jetst
 	return bucket, nil
 }
 
-// takeOver copies the keys of an older bucket, and deletes it: else a key that is deleted later would be there again. A bucket that was
-// made after the credentials were is only told of.
+// takeOver copies the keys of an older bucket, and deletes that bucket: otherwise a key deleted later would come back. A bucket
+// that was made after the credentials is only logged.
 func (s *Server) takeOver(ctx context.Context, into jetstream.KeyValue, isFirst bool) error {
 	conn, err := s.Dial(nats.Name("tailwater own"))
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Server) takeOver(ctx context.Context, into jetstream.KeyValue, isFirst 
 		return nil
 	}
 	if err == nil && !isFirst {
-		s.log.Error("a bucket of everybody's means nothing: the bridge reads the one of the same name in an account of its own", "bucket", name,
+		s.log.Error("a bucket is ignored: the bridge reads the one of the same name in its own account", "bucket", name,
 			"remedy", "put its keys there with the context "+s.AdminContext()+"; start once without TAILWATER_AUTH_… and delete its stream: nats stream rm -f KV_"+name)
 		return nil
 	}
@@ -95,7 +95,7 @@ func (s *Server) takeOver(ctx context.Context, into jetstream.KeyValue, isFirst 
 	if err != nil {
 		return fmt.Errorf("take over the bucket %s, which everybody could write: %w; if nothing of it is needed, start once without TAILWATER_AUTH_… and delete its stream: nats stream rm -f KV_%[1]s", name, err)
 	}
-	s.log.Warn("a bucket was taken over that everybody who could connect had been able to write; see whether its keys are as they should be", "bucket", name, "keys", keys)
+	s.log.Warn("a bucket was taken over that every client could write; check its keys", "bucket", name, "keys", keys)
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// HasStream reports whether the folder has a stream of that name already, in any account.
+// HasStream reports whether the folder already has a stream of that name, in any account.
 func (c Config) HasStream(name string) bool {
 	options, err := c.options()
 	if err != nil {
@@ -20,9 +20,9 @@ func (c Config) HasStream(name string) bool {
 	return err == nil && len(found) > 0
 }
 
-// Rehearse runs a server with the same limits on an empty folder beside the real one, so on the same disk, and without any
-// listener: what JetStream refuses there, it would refuse. Stop removes the folder. It returns nil where a server alone
-// would tell nothing: for one of a cluster, and for one whose accounts an operator manages.
+// Rehearse runs a server with the same limits on an empty folder beside the real one, and so on the same disk, without any
+// listener. What JetStream refuses there, it would refuse in the real folder. Stop removes the folder. For a server of a cluster,
+// or with accounts that an operator manages, a single server proves nothing: Rehearse returns nil.
 func Rehearse(config Config, log *slog.Logger) (*Server, error) {
 	options, signIn, err := config.resolve()
 	if err != nil {
@@ -37,13 +37,13 @@ func Rehearse(config Config, log *slog.Logger) (*Server, error) {
 	withdraw(options)
 	server, err := startIn(config, options, signIn, log)
 	if err != nil {
-		return nil, fmt.Errorf("try what JetStream has room for: %w", errors.Join(err, os.RemoveAll(options.StoreDir)))
+		return nil, fmt.Errorf("try whether JetStream has enough room: %w", errors.Join(err, os.RemoveAll(options.StoreDir)))
 	}
 	server.scratch = options.StoreDir
 	return server, nil
 }
 
-// scratch makes a folder beside one that need not be there yet.
+// scratch makes a folder beside dir, which need not exist yet.
 func scratch(dir string) (string, error) {
 	near, err := filepath.Abs(dir)
 	if err != nil {
@@ -62,7 +62,7 @@ func scratch(dir string) (string, error) {
 	return made, nil
 }
 
-// withdraw takes from the options what reaches out of the process.
+// withdraw removes from the options what reaches out of the process.
 func withdraw(o *server.Options) {
 	o.DontListen = true
 	o.HTTPPort, o.HTTPSPort, o.ProfPort = 0, 0, 0

@@ -5,23 +5,23 @@ import (
 	"fmt"
 )
 
-// Reload reads the configuration file anew and applies what can change in a running server: users, accounts, TLS, limits and
-// the like. If the file holds anything else that is new, nothing changes, and the error says what it is. Clients whose
-// permission ends are disconnected; others stay.
+// Reload reads the configuration file again and applies what can change in a running server: users, accounts, TLS, limits and
+// the like. If anything else has changed, nothing is applied, and the error names it. Clients that have lost their permission are
+// disconnected; others stay.
 func (s *Server) Reload() error {
 	said, err := s.config.options()
 	if err != nil {
 		return err
 	}
 	if s.config.guards(said) != s.IsGuarded() {
-		return errors.New("TAILWATER_EMBED_CONFIG: it says otherwise than before who may come in, and so where the bridge's own buckets are; restart")
+		return errors.New("TAILWATER_EMBED_CONFIG: the authorization was added or removed, which moves the bridge's own buckets; restart")
 	}
 	options, signIn, err := s.config.admit(said)
 	switch {
 	case err != nil:
 		return err
 	case (signIn == nil) != (s.signIn == nil), options.Authorization != s.token:
-		return errors.New("TAILWATER_EMBED_CONFIG: it asks the bridge itself to sign in another way than before; restart")
+		return errors.New("TAILWATER_EMBED_CONFIG: the bridge itself would have to sign in differently than before; restart")
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()

@@ -5,10 +5,10 @@ import (
 	"os"
 )
 
-// nextSuffix ends the name of a file that is to take another's place.
+// nextSuffix ends the name of a file that will replace another.
 const nextSuffix = ".new"
 
-// replace replaces a file, which only this user may read, at one moment: a crash leaves the old one or the new one.
+// replace replaces a file, which only this user may read, atomically: a crash leaves the old or the new file.
 func replace(name string, text []byte) error {
 	file, err := os.OpenFile(name+nextSuffix, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -22,26 +22,26 @@ import (
 // startTimeout is how long the server may take to recover its streams and listen.
 const startTimeout = 2 * time.Minute
 
-// Server is a nats-server. Should its store break, another one is started in its place: see watch.
+// Server is a nats-server. If its store breaks, another server is started in its place: see watch.
 type Server struct {
-	running atomic.Pointer[instance] // nil while it is started anew
+	running atomic.Pointer[instance] // nil during a restart
 	config  Config
 	signIn  []nats.Option
-	token   string // that the bridge signs in with
+	token   string // with which the bridge signs in
 	lock    *flock.Flock
 
-	scratch string // a folder that goes with the server; "" for none
+	scratch string // a folder that Stop removes; "" for none
 
 	log    *slog.Logger
 	url    string
-	dir    string // that the ledger is in
-	ledger ledger // belongs to whoever holds changing
+	dir    string // of the ledger
+	ledger ledger // guarded by changing
 	lives  atomic.Pointer[map[life]time.Time]
 
-	changing sync.Mutex      // held while the server is started anew, reloaded or stopped
+	changing sync.Mutex      // held while the server is restarted, reloaded or stopped
 	options  *server.Options // to start with; guarded by changing
 
-	reason    atomic.Pointer[string] // why none is running
+	reason    atomic.Pointer[string] // why no server is running
 	remedy    atomic.Pointer[string] // for a store that is broken
 	restarts  atomic.Uint64
 	failed    chan error
@@ -49,13 +49,13 @@ type Server struct {
 	stopWatch context.CancelFunc
 }
 
-// instance is one of the servers that a Server starts, one after the other.
+// instance is one of the servers that a Server starts one after another.
 type instance struct {
 	*server.Server
 	log *logger
 }
 
-// Start runs a server and returns when it takes connections. The error names the setting to change.
+// Start runs a server and returns when it accepts connections. The error names the setting to change.
 func Start(config Config, log *slog.Logger) (*Server, error) {
 	config, options, err := config.prepare()
 	if err != nil {
@@ -83,8 +83,8 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	return server, nil
 }
 
-// prepare returns the options that the configuration describes, and the configuration for reloads: with what the bridge signs in with,
-// and without a file that was read already.
+// prepare returns the options of the configuration, and the configuration for reloads: with the bridge's logins, and without a file that was
+// read already.
 func (c Config) prepare() (Config, *server.Options, error) {
 	c.own = &server.User{Password: rand.Text()}
 	options, err := c.options()
@@ -114,7 +114,7 @@ func startIn(config Config, options *server.Options, signIn []nats.Option, log *
 		return nil, errors.Join(err, lock.Close())
 	}
 	if address, listens := running.Addr().(*net.TCPAddr); listens {
-		s.url, options.Port = running.ClientURL(), address.Port // the same, whenever it is started anew
+		s.url, options.Port = running.ClientURL(), address.Port // the same after a restart
 	}
 	s.lives.Store(new(map[life]time.Time))
 	s.running.Store(running)
@@ -129,10 +129,10 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 	logger := &logger{log: log}
 	running.SetLoggerV2(logger, options.Debug, options.Trace, options.TraceVerbose)
 	running.Start()
-	// Start has no error of its own: what keeps the server from running is logged as fatal, and elsewhere ends the process.
+	// Start has no error of its own: the reason why the server cannot run is logged as fatal, which in nats-server itself ends the process.
 	switch {
 	case logger.fatal() != "":
-		err = fmt.Errorf("embedded NATS cannot start: %s; if the address is taken, set TAILWATER_EMBED_LISTEN to another, or to nothing for no listener", logger.fatal())
+		err = fmt.Errorf("embedded NATS cannot start: %s; if the address is in use, set TAILWATER_EMBED_LISTEN to another, or to nothing for no listener", logger.fatal())
 	case !running.ReadyForConnections(startTimeout):
 		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
 	default:
@@ -143,17 +143,16 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 	return nil, err
 }
 
-// shutDown returns when everything that a server held is written.
+// shutDown stops a server and returns when everything that it held is written.
 func shutDown(running *server.Server) {
 	running.Shutdown()
 	running.WaitForShutdown()
 }
 
-// URL gives what NATS clients connect to, or "" where the server does not listen.
+// URL returns the address for NATS clients, or "" if the server does not listen.
 func (s *Server) URL() string { return s.url }
 
-// Dial connects without a socket, whether or not the server listens. Where the server was started anew, a connection comes back to
-// the new one.
+// Dial connects without a socket, whether or not the server listens. After a restart, the connection reconnects to the new server.
 func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
 	return s.dial(s.signIn, options)
 }
@@ -172,14 +171,14 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 	return running.InProcessConn()
 }
 
-// takeStock looks whether the files still hold what they did. What cannot be found out is no reason not to start.
-// before is what they held, or err why that is not known.
+// takeStock checks whether the files still hold what they held before. err says why before is not known. A failed check does not
+// prevent the start.
 func (s *Server) takeStock(running *instance, before ledger, err error) {
 	now, listErr := streamsOf(running.Server)
 	if err = errors.Join(err, listErr); err != nil {
-		s.log.Warn("it cannot be known whether the files of the streams are whole", "error", err)
+		s.log.Warn("the files of the streams could not be checked for damage", "error", err)
 	}
-	if _, absent := running.LookupAccount(ownAccount); absent != nil { // its files wait until tokens are taken again
+	if _, absent := running.LookupAccount(ownAccount); absent != nil { // its files wait until tokens are checked again
 		maps.DeleteFunc(before.Streams, func(key string, _ record) bool { return strings.HasPrefix(key, ownAccount+" ") })
 	}
 	if s.ledger = (ledger{Streams: before.Streams}); now != nil {
@@ -193,12 +192,12 @@ func (s *Server) takeStock(running *instance, before ledger, err error) {
 	}
 	s.lives.Store(&lives)
 	if err := s.ledger.write(s.dir); err != nil {
-		s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
+		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
 	}
 }
 
-// note writes down what the streams hold. What comes until the server has stopped is more, not less. Of a store that is broken, not
-// everything that was done is in its files.
+// note records what the streams hold. Messages stored until the server has stopped only add to that. If the store is broken, its
+// files do not hold all that was done.
 func (s *Server) note(running *instance) {
 	now, err := streamsOf(running.Server)
 	if err == nil && now != nil {
@@ -206,12 +205,12 @@ func (s *Server) note(running *instance) {
 		err = s.ledger.write(s.dir)
 	}
 	if err != nil {
-		s.log.Warn("damage to the files of the streams will not be noticed at the next start", "error", err)
+		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
 	}
 }
 
-// Began returns when the present life of a stream began, which was made at a certain time: then, or when damage to its files
-// was found last. The positions of one life mean nothing in another.
+// Began returns when the present life of the stream created at that time began: at its creation, or when damage to its files was
+// last found. Positions of one life mean nothing in another.
 func (s *Server) Began(stream string, created time.Time) time.Time {
 	if began, found := (*s.lives.Load())[life{stream, created.UnixNano()}]; found {
 		return began
@@ -219,13 +218,13 @@ func (s *Server) Began(stream string, created time.Time) time.Time {
 	return created
 }
 
-// life is a stream as it was made, in whatever account.
+// life identifies a stream by name and creation time, in any account.
 type life struct {
 	stream  string
 	created int64
 }
 
-// Stop ends the server and waits until everything it held is written.
+// Stop stops the server and waits until everything it held is written.
 func (s *Server) Stop() error {
 	s.stopWatch()
 	s.watching.Wait()
@@ -238,7 +237,7 @@ func (s *Server) Stop() error {
 		shutDown(running.Server)
 	}
 	if err := s.lock.Close(); err != nil {
-		return fmt.Errorf("let go of JetStream's folder: %w", err)
+		return fmt.Errorf("unlock JetStream's folder: %w", err)
 	}
 	if s.scratch != "" {
 		return os.RemoveAll(s.scratch)

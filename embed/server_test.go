@@ -105,7 +105,7 @@ func TestMaxPayload(t *testing.T) {
 	})
 }
 
-// What JetStream has stored is there after a restart, on the same folder.
+// Stored messages survive a restart on the same folder.
 func TestDataSurvives(t *testing.T) {
 	config := usual(t)
 	first := start(t, config)
@@ -145,13 +145,12 @@ func TestFolder(t *testing.T) {
 		t.Errorf("JetStream's folder has the mode %o, want 700", mode)
 	}
 	refused(t, config, "TAILWATER_EMBED_DIR", dirOf(config))
-	talk(t, own(t, server), own(t, server)) // unharmed
+	talk(t, own(t, server), own(t, server)) // the first server still works
 	stop(t, server)
 	start(t, config)
 }
 
-// A folder that was there before, open to everybody, such as a mounted volume, keeps its mode; what is stored does not
-// lie open.
+// An existing folder that all users may read, such as a mounted volume, keeps its mode. The stored files are protected.
 func TestFolderThatExists(t *testing.T) {
 	config := usual(t)
 	for _, dir := range []string{dirOf(config), filepath.Join(dirOf(config), "jetstream")} {
@@ -190,7 +189,7 @@ func TestBusyPort(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	server := start(t, config) // nothing of the first attempt is left
+	server := start(t, config) // the first attempt has left nothing
 	talk(t, own(t, server), stranger(t, server))
 }
 
@@ -214,7 +213,7 @@ func TestStopTwice(t *testing.T) {
 	conn.Close()
 }
 
-// journal is a log that keeps its records.
+// journal is a log handler that keeps its records.
 type journal struct {
 	slog.Handler
 	mu      sync.Mutex
@@ -230,7 +229,7 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// find gives the levels of the records that hold the text.
+// find returns the levels of the records that contain the text.
 func (j *journal) find(text string) (levels []slog.Level) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -273,7 +272,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// What keeps the server from starting is the error, and not a line in the log as well.
+// The reason why a server does not start is returned, and not logged as well.
 func TestFailureIsNotLogged(t *testing.T) {
 	listener, err := net.Listen("tcp", loopback)
 	if err != nil {
@@ -291,7 +290,7 @@ func TestFailureIsNotLogged(t *testing.T) {
 	}
 }
 
-// The signals of this process are not the server's.
+// The server leaves the signals of this process alone.
 func TestSignalsAreNotTaken(t *testing.T) {
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)

@@ -10,12 +10,11 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ownUser is what the bridge is called where the configuration has a plain list of users.
+// ownUser is the bridge's user name if the configuration has a plain list of users.
 const ownUser = "tailwater"
 
-// signIn gives the options with which the bridge signs in to its own server. With a user, users or a token in the
-// configuration it finds its way in by itself. Which user of which account it is, only the operator can say: those are
-// the credentials of the settings.
+// signIn returns the options with which the bridge signs in to its own server. If the configuration has a user, users or a token,
+// the bridge adds itself. With accounts, only the operator can say which user the bridge is: the settings hold those credentials.
 func (c Config) signIn(o *server.Options) ([]nats.Option, error) {
 	switch {
 	case len(c.Credentials) > 0:
@@ -38,13 +37,13 @@ func (c Config) signIn(o *server.Options) ([]nats.Option, error) {
 	case own.Username == "":
 		own.Username = freeName(o.Users)
 	case isTaken(o.Users, own.Username):
-		return nil, errors.New("TAILWATER_EMBED_CONFIG: the bridge itself has signed in as the user " + own.Username + ": choose another name for that user, or restart")
+		return nil, errors.New("TAILWATER_EMBED_CONFIG: the bridge itself uses the name of the user " + own.Username + ": choose another name for that user, or restart")
 	}
 	o.Users = append(o.Users, &server.User{Username: own.Username, Password: own.Password})
 	return []nats.Option{nats.UserInfo(own.Username, own.Password)}, nil
 }
 
-// freeName gives a name that no user has: nats-server would let the later of two namesakes replace the earlier.
+// freeName returns a name that no user has: nats-server keeps only the later of two users of the same name.
 func freeName(users []*server.User) string {
 	name := ownUser
 	for isTaken(users, name) {

@@ -19,7 +19,7 @@ func hashed(t *testing.T, secret string) string {
 	return string(hash)
 }
 
-// key makes a pair: what stands in the file, and the option that signs in with it.
+// key returns a public key for the file, and the option that signs in with it.
 func key(t *testing.T) (public string, option nats.Option) {
 	t.Helper()
 	pair, err := nkeys.CreateUser()
@@ -32,7 +32,7 @@ func key(t *testing.T) (public string, option nats.Option) {
 	return public, nats.Nkey(public, pair.Sign)
 }
 
-// The bridge finds its way in, those who are named in the file do, and nobody else.
+// The bridge signs in by itself, the users of the file can sign in, and nobody else can.
 func TestSignIn(t *testing.T) {
 	public, signed := key(t)
 	for _, test := range []struct {
@@ -77,7 +77,7 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// Which user of which account the bridge is, it must be told.
+// With accounts, the settings must say which user the bridge is.
 func TestAccounts(t *testing.T) {
 	public, signed := key(t)
 	text := fmt.Sprintf(`accounts {
@@ -110,7 +110,7 @@ func TestHashedTokenIsRefused(t *testing.T) {
 	refused(t, withFile(t, fmt.Sprintf(`authorization { token: %q }`, hashed(t, "swordfish"))), "TAILWATER_EMBED_CONFIG", "hashed", "users")
 }
 
-// Credentials of the settings are used, also where the bridge could do without.
+// Credentials of the settings are used, even if the bridge could sign in without them.
 func TestCredentialsAreUsed(t *testing.T) {
 	config := withFile(t, `authorization { users: [{user: a, password: swordfish}] }`)
 	config.Credentials = []nats.Option{nats.UserInfo("a", "swordfish")}
@@ -123,7 +123,7 @@ func TestCredentialsAreUsed(t *testing.T) {
 	}
 }
 
-// A no_auth_user who may not come from within the process is not the bridge's way in.
+// A no_auth_user who may not connect in-process does not let the bridge in.
 func TestSignInBesideNoAuthUserOfTheNetwork(t *testing.T) {
 	server := start(t, withFile(t, `authorization { users: [{user: a, password: swordfish, allowed_connection_types: [STANDARD]}] }
 no_auth_user: a`))

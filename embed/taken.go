@@ -23,7 +23,7 @@ func (c Config) Address() (string, error) {
 	return net.JoinHostPort(o.Host, strconv.Itoa(port)), nil
 }
 
-// CheckFolder returns an error if the folder of JetStream's files cannot be trusted, or another process uses it. It changes nothing there.
+// CheckFolder returns an error if the folder of JetStream's files cannot be trusted, or another process uses it. It changes nothing.
 func (c Config) CheckFolder() error {
 	o, err := c.options()
 	if err != nil {

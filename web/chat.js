@@ -1,6 +1,6 @@
 // A page for one NATS subject: by default a chat room, which is the subject
 // chat.<room>. It reads /events/<subject> with one EventSource and writes to the
-// same URL with POST; all else is presentation.
+// same URL with POST; everything else is presentation.
 
 import { connect } from "./connection.js";
 import { $ } from "./dom.js";
@@ -27,11 +27,11 @@ const who = new Who($("who"));
 const ownNames = new Set();
 const name = ownName($("name"), () => connection?.move(stream()));
 
-const remembered = 2000; // ids of messages, more than there are lines
+const remembered = 2000; // message ids; more than there are lines
 const usual = "chat.room1";
 
 let permissions;
-let subject = ""; // none is open
+let subject = ""; // empty until one is open
 let connection;
 let reconnects = 0;
 let flow = 0;
@@ -40,28 +40,28 @@ let flow = 0;
 
 const path = (subject) => `/events/${encodeURIComponent(subject)}`;
 
-// stream returns the URL of what is read: the last hour, and who is here.
+// stream returns the URL for the messages of the last hour, and for who is here.
 function stream() {
   ownNames.add(name.value);
   const presence = tellsWho(permissions, subject) ? `&presence=1&name=${encodeURIComponent(name.value)}` : "";
   return `${path(subject)}?format=json&since=1h${presence}`;
 }
 
-// A link may hold anything. Control characters are in no subject, and must not
-// reach the commands that the reader is invited to paste. Nor are blanks.
+// A link may hold anything. Subjects have no control characters and no blanks, and
+// these must not reach the commands that the reader may paste.
 function tidy(name) {
   return (name ?? "").trim().replace(/\s+/g, "-").replace(/\p{Cc}/gu, "").toWellFormed();
 }
 
-// subjectInURL returns what the page's URL names, or nothing.
+// subjectInURL returns the subject in the page's URL, or "".
 function subjectInURL() {
   const query = new URLSearchParams(location.search);
   const whole = tidy(query.get("subject"));
   return whole || (query.has("room") ? `chat.${tidy(query.get("room")) || "room1"}` : "");
 }
 
-// arrive opens what the URL names; else the usual room, if it may be read; else
-// it offers what may.
+// arrive opens the subject of the URL, else the usual room if it may be read, or
+// else offers what may be read.
 function arrive() {
   const named = subjectInURL();
   if (named || mayRead(permissions, usual)) {
@@ -83,16 +83,16 @@ function arrive() {
   $("fields").hidden = !subscribe.length && !signIn;
 }
 
-// call names the field: for rooms, or for whole subjects.
+// call labels the field: for rooms, or for whole subjects.
 function call(isChat) {
   $("room").dataset.prefix = isChat ? "chat." : "";
   $("room-label").textContent = isChat ? words.room : words.subject;
 }
 
-// shown returns what the field says for a subject.
+// shown returns a subject as the field shows it.
 const shown = (subject) => subject.slice($("room").dataset.prefix.length);
 
-// fill lets the reader complete a subject.
+// fill puts the beginning of a subject into the field, for the reader to complete.
 function fill(beginning) {
   call(beginning.startsWith("chat."));
   const field = $("room");
@@ -116,8 +116,8 @@ function leave() {
   $("older").hidden = true;
 }
 
-// A browser allows six connections to a server over HTTP/1.1, for all its tabs:
-// so there is one per tab, and the old one ends before the next begins.
+// Over HTTP/1.1 a browser opens six connections to a server, for all its tabs. So
+// a tab uses one, and closes it before it opens the next.
 function enter(next) {
   leave();
   subject = next;
@@ -132,7 +132,7 @@ function enter(next) {
     onstate: showState,
     onmessage(data) {
       const message = read(data);
-      // After a reset the last hour comes once more, with what is shown already.
+      // After a reset the last hour arrives again, with messages already shown.
       if (seen.has(message.id)) return;
       if (message.id) seen.add(message.id);
       if (seen.size > remembered) seen.delete(seen.values().next().value);
@@ -146,7 +146,7 @@ function enter(next) {
   });
 }
 
-// lineOf draws a message, the reader's own as such.
+// lineOf draws a message, and marks the reader's own.
 function lineOf(message) {
   const line = draw(message, subject);
   line.classList.toggle("own", outbox.settle(message));
@@ -159,7 +159,7 @@ function show(message) {
 
 let lastChange = {};
 
-// Who comes or goes is a line in the log; those who do so together share one.
+// Members who join or leave are a line in the log, one line for all at once.
 function onpresence(details) {
   if (details.subject !== subject) return;
   who.show(details, name.value);
@@ -199,7 +199,7 @@ $("room").addEventListener("change", () => {
 });
 $("room").addEventListener("keydown", (event) => {
   if (event.key === "Escape") $("room").blur();
-  // Enter also fires change, and then the next thing is to write something.
+  // Enter also fires change; the next step is to write a message.
   if (event.key === "Enter" && !event.isComposing) $("text").focus();
 });
 $("name").addEventListener("keydown", (event) => {
@@ -251,8 +251,8 @@ function say(state, text) {
 // than the page knows.
 const mayTry = () => (permissions.signIn ? !isWild(subject) : mayWrite(permissions, subject));
 
-// compose lets the reader write where that can succeed, and says why not. What is
-// written while there is no connection is sent later, and the button says so.
+// compose shows the composer if the reader may write, or else says why not. Messages
+// written without a connection are sent later, and the button says so.
 function compose(state) {
   const writes = mayTry();
   const isHere = subject !== "" && state !== "refused";
@@ -276,7 +276,7 @@ writing((text) => {
   log.toEnd();
 });
 
-// write puts a text back to be changed.
+// write puts a text back into the field, to be changed.
 function write(text) {
   $("text").value = text;
   $("text").focus();

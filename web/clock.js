@@ -19,7 +19,7 @@ source.onerror = () => {
 };
 
 function show(state, words) {
-  if ($("state").dataset.state === state) return; // say it once
+  if ($("state").dataset.state === state) return; // announce a state once
   $("state").dataset.state = state;
   $("state").textContent = words;
 }

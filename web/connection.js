@@ -1,18 +1,18 @@
-// One EventSource, and what it takes to keep it: a plain EventSource comes back
-// by itself when a connection breaks, but gives up for good on any answer other
-// than 200. This finds out whether that answer was meant (a wrong room, no
-// permission), and starts again where it was not (a proxy with nobody behind it).
+// One EventSource that stays connected. A plain EventSource reconnects when a
+// connection breaks, but stops for good at any status other than 200. This code
+// finds out whether the status is final (a wrong room, no permission), and
+// otherwise starts again (a proxy without a server).
 
 import { words } from "./words.js";
 
-// The answers that trying again will not change.
+// Statuses that another attempt will not change.
 const final = [400, 401, 403, 404, 405, 421];
 
 // connect reads the stream at url, which must have a query. It returns close(),
-// retry(), which does not wait any longer, and move(url), which reads on elsewhere.
+// retry(), which reconnects at once, and move(url), which continues at another URL.
 //   onstate(state, why, again)  state is connecting, open, lost or refused; why
-//                               has a reason or a detail; again is true where an
-//                               open is a return
+//                               has a reason or a detail; again is true if this is
+//                               a reconnect
 //   onmessage(data)             one message
 //   oncontrol(name, details)    gap or reset: messages may be missing
 //   onpresence(details)         who is here
@@ -36,11 +36,11 @@ export function connect(url, { onstate, onmessage, oncontrol, onpresence }) {
   }, page);
 
   function open() {
-    // A new EventSource has forgotten its place, so it goes into the URL.
+    // A new EventSource knows no last event id, so the URL carries it.
     address = lastId ? `${url}&lastEventId=${encodeURIComponent(lastId)}` : url;
     source = new EventSource(address);
-    // The response has begun, but the bridge may still be without NATS: only
-    // the first tailwater:… event says that messages will come.
+    // The response has begun, but the bridge may not have NATS yet: only the
+    // first tailwater:… event promises messages.
     source.onopen = () => onstate("connecting", { reason: "nats" });
     source.onerror = broken;
     source.onmessage = (event) => {
@@ -60,7 +60,7 @@ export function connect(url, { onstate, onmessage, oncontrol, onpresence }) {
     });
     source.addEventListener("tailwater:close", (event) => {
       ({ reason } = parse(event.data));
-      live = false; // it stays open for a moment, so that this can be read
+      live = false; // the server keeps it open for a moment, so that this arrives
       onstate("lost", { reason });
     });
   }
@@ -70,7 +70,7 @@ export function connect(url, { onstate, onmessage, oncontrol, onpresence }) {
   }
 
   function begin() {
-    if (live) return; // a gap can also come later
+    if (live) return; // a gap can also arrive later
     onstate("open", {}, wasLive);
     live = wasLive = true;
     failures = 0;
@@ -81,7 +81,7 @@ export function connect(url, { onstate, onmessage, oncontrol, onpresence }) {
     live = false;
     onstate("lost", { reason: reason || (navigator.onLine ? "network" : "offline") });
     const mine = source;
-    if (mine.readyState !== EventSource.CLOSED) return; // the browser does it
+    if (mine.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
     probe = new AbortController();
     const refusal = await whyClosed(address, probe);
     if (page.signal.aborted || mine !== source) return;
@@ -120,8 +120,8 @@ export function connect(url, { onstate, onmessage, oncontrol, onpresence }) {
   };
 }
 
-// whyClosed asks the same URL once more, because an EventSource does not tell
-// the status. It answers in words if the refusal is final, else with null.
+// whyClosed requests the same URL once more, because an EventSource does not show
+// the status. It returns the reason if the refusal is final, else null.
 async function whyClosed(address, probe) {
   const limit = setTimeout(() => probe.abort(), 10_000);
   try {
@@ -132,17 +132,17 @@ async function whyClosed(address, probe) {
     });
     return final.includes(response.status) ? await explain(response) : null;
   } catch {
-    return null; // the network, or too slow: that passes
+    return null; // a network error or a timeout: temporary
   } finally {
     clearTimeout(limit);
-    probe.abort(); // a 200 is a stream that would never end
+    probe.abort(); // the stream of a 200 never ends
   }
 }
 
-const longest = 400; // of the characters that a reason may have
+const longest = 400; // characters of a reason
 
-// explain puts a failed response into words: Tailwater's errors say what is
-// wrong in their detail, others (a proxy's, say) have a status at most.
+// explain describes a failed response: Tailwater's errors have a detail, others
+// (from a proxy, say) at most a status.
 export async function explain(response) {
   const problem = await response.json().catch(() => null);
   for (const text of [problem?.detail, problem?.title]) {
@@ -151,8 +151,8 @@ export async function explain(response) {
   return words.answered(`${response.status} ${response.statusText}`.trim());
 }
 
-// When a server comes back, its readers should not come in one wave: between
-// 1 s and a limit that doubles up to 30 s.
+// When a server comes back, its readers should not reconnect all at once: the
+// delay is random, between 1 s and a limit that doubles up to 30 s.
 function delay(failures) {
   const limit = Math.min(30_000, 2_000 * 2 ** failures);
   return 1_000 + Math.random() * (limit - 1_000);

@@ -1,4 +1,4 @@
-// Making elements. Texts of others go through textContent, and are never markup.
+// Making elements. Texts of others go through textContent and are never interpreted as markup.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -6,7 +6,7 @@ export function element(tag, className, text = "") {
   const made = document.createElement(tag);
   if (className) made.className = className;
   made.textContent = text;
-  if (text) made.dir = "auto"; // names and texts come in every direction
+  if (text) made.dir = "auto"; // names and texts may be written right to left
   return made;
 }
 

@@ -1,4 +1,4 @@
-// The list of what the reader sees of a room.
+// The messages of a room.
 
 import { element } from "./dom.js";
 import { words } from "./words.js";
@@ -12,9 +12,9 @@ export function noticeLine(text) {
   return line;
 }
 
-// Log appends lines to a list in a scroller. The scroller is laid out from its
-// end (see chat.css), so the browser itself stays at the newest line while the
-// reader is there, and leaves the view alone while not.
+// Log appends lines to a list in a scroller. The scroller is laid out from its end
+// (see chat.css), so the browser stays at the newest line while the reader is at
+// the end, and otherwise leaves the view alone.
 export class Log {
   #list;
   #scroller;
@@ -26,8 +26,8 @@ export class Log {
     this.#list = list;
     this.#scroller = scroller;
     this.#button = button;
-    // Asked here and not for each message: it makes the browser lay out the page.
-    // The end is at 0, and what is above it is negative.
+    // Asked here and not for each message, because it makes the browser lay out
+    // the page. The end is at 0, and positions above it are negative.
     scroller.addEventListener("scroll", () => {
       this.#away = scroller.scrollTop < -40;
       if (!this.#away) this.#seen();
@@ -53,7 +53,7 @@ export class Log {
     this.#button.hidden = false;
   }
 
-  // addOlder puts lines before all that is there.
+  // addOlder puts lines before all others.
   addOlder(lines) {
     const first = this.#list.firstElementChild;
     this.#list.prepend(...lines);
@@ -65,7 +65,7 @@ export class Log {
     if (first) group(before, first);
   }
 
-  // own marks a message that has been found to be the reader's own.
+  // own marks a message as the reader's own.
   own(id) {
     const found = [...this.#list.querySelectorAll(".message")].findLast((line) => line.dataset.id.startsWith(`${id}-`));
     if (!found) return;
@@ -91,7 +91,7 @@ export class Log {
   }
 }
 
-// group says whether a line belongs to the sender of the one before.
+// group marks a line whose sender is that of the line before.
 function group(before, line) {
   const isSame = before?.dataset.from !== undefined && before.dataset.from === line.dataset.from &&
     before.classList.contains("own") === line.classList.contains("own") &&

@@ -1,5 +1,5 @@
-// One message, taken apart and drawn. Anybody may have published anything: all
-// of it goes through textContent and is never taken for markup.
+// One message, parsed and drawn. Anybody may have published it, so everything goes
+// through textContent and is never interpreted as markup.
 
 import { fill, layOut } from "./content.js";
 import { copyButton } from "./copy.js";
@@ -10,8 +10,8 @@ const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-dig
 const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
 const longestName = 48;
 
-// read takes one event apart: Tailwater's JSON around the payload, then the
-// payload itself, which is {"name", "text"} if it comes from this page.
+// read parses one event: Tailwater's JSON around the payload, then the payload
+// itself, which is {"name", "text"} if it was sent by this page.
 export function read(data) {
   const envelope = object(data) ?? { data };
   const { id, subject, time, event, data_base64: base64 } = envelope;
@@ -26,7 +26,7 @@ export function read(data) {
   return { ...common, payload, name: name || words.someone, text: said.text };
 }
 
-// draw draws what read has found, in a room whose subject is home.
+// draw draws the result of read, in a room whose subject is home.
 export function draw(message, home) {
   const { name, text, raw, bytes } = message;
   const line = name === undefined ? drawRaw(raw, bytes) : drawSaid(name, text);
@@ -34,7 +34,7 @@ export function draw(message, home) {
   line.querySelector(".who").after(stamped);
   line.dataset.id = message.id ?? "";
   line.dataset.at = stamped.dateTime;
-  // Where a room has wildcards, each message says where it came from.
+  // In a room with wildcards, each message shows its subject.
   if (typeof message.subject === "string" && message.subject !== home) {
     stamped.after(element("span", "subject", message.subject));
     line.dataset.from += message.subject;
@@ -42,7 +42,7 @@ export function draw(message, home) {
   return line;
 }
 
-// drawOwn draws what is on its way.
+// drawOwn draws a message that is not stored yet.
 export function drawOwn({ name, text }) {
   const line = drawSaid(name, text);
   line.classList.add("own", "pending");
@@ -59,7 +59,7 @@ function drawSaid(name, text) {
   return line;
 }
 
-// Not from this page: somebody published it on the subject.
+// Published on the subject by something else than this page.
 function drawRaw(raw, bytes) {
   const isText = bytes === undefined;
   const line = element("div", isText ? "message raw" : "message binary");
@@ -97,7 +97,7 @@ function object(json) {
   }
 }
 
-// hue gives a name its colour, the same in every browser (FNV-1a).
+// hue returns the colour of a name, the same in every browser (FNV-1a).
 function hue(name) {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) {

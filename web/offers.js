@@ -1,5 +1,5 @@
-// What the page shows instead of a room: why it does not open, what may be read
-// here, or what the operator has to set.
+// The section that the page shows instead of a room: why it does not open, subjects
+// that may be read, or the setting that the operator is missing.
 
 import { button, element } from "./dom.js";
 import { isWild, mayRead, stem } from "./permissions.js";
@@ -7,8 +7,8 @@ import { words } from "./words.js";
 
 const setting = "TAILWATER_ANONYMOUS_SUBSCRIBE";
 
-// Offers shows them in a section. open(subject) opens one, fill(beginning) lets
-// the reader name one that begins so, retry() tries again.
+// Offers shows them in a section. open(subject) opens a subject, fill(beginning)
+// asks the reader to complete one, retry() tries again.
 export class Offers {
   #section;
   #do;
@@ -18,7 +18,7 @@ export class Offers {
     this.#do = { open, fill, retry };
   }
 
-  // show lists what may be read; favourite stands for every filter that covers it.
+  // show lists what may be read; favourite represents every filter that covers it.
   show(permissions, favourite) {
     this.#section.replaceChildren(...explain(permissions), this.#list(permissions, favourite));
     this.#section.hidden = false;
@@ -59,7 +59,7 @@ export class Offers {
     const link = element("a", "", text);
     link.href = address(subject);
     link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // opens in a new tab
       event.preventDefault();
       this.#do.open(subject);
     });
@@ -67,7 +67,7 @@ export class Offers {
   }
 }
 
-// stands returns a subject that can be opened for a filter, or nothing where the
+// stands returns the subject that an offer opens for a filter, or nothing if the
 // reader has to name one.
 function stands(permissions, filter, favourite) {
   if (mayRead(permissions, filter)) return filter;
@@ -80,8 +80,8 @@ function explain({ subscribe, signIn }) {
   return [element("h2", "", title), element("p", "", text(setting))];
 }
 
-// address returns the page's own URL for a subject. A room is short for a
-// subject that begins with chat.
+// address returns the page's URL for a subject. A room is short for a subject that
+// begins with chat.
 export function address(subject) {
   const query = subject.startsWith("chat.") ? { room: subject.slice("chat.".length) } : { subject };
   return `?${new URLSearchParams(query)}`;

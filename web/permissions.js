@@ -1,12 +1,12 @@
-// What anyone may read and write on this server. It is here so that the page
-// offers nothing that would be refused; the server itself decides all the same.
+// What anyone may read and write on this server. With it the page offers nothing
+// that would be refused. The server decides by itself.
 
 const unknown = { unknown: true, subscribe: [">"], publish: [">"], presence: [], wildcards: true, signIn: false, nats: "nats" };
 
 // ask returns {subscribe, publish, presence, wildcards, signIn, nats}: lists of
-// filters, whether they may be read as they are, whether a cookie may allow more,
-// and the nats command that reaches this server. Where the server does not say,
-// everything may be tried.
+// filters, whether the filters themselves may be read, whether a cookie may allow
+// more, and the nats command that reaches this server. If the server does not
+// answer, everything may be tried.
 export async function ask() {
   try {
     const response = await fetch("/web/anyone.json", { signal: AbortSignal.timeout(5_000) });
@@ -33,13 +33,13 @@ export function isWild(subject) {
   return subject.split(".").some((token) => token === "*" || token === ">");
 }
 
-// stem returns what every subject of a filter begins with: "news." of "news.>".
+// stem returns the beginning of every subject of a filter: "news." for "news.>".
 export function stem(filter) {
   const tokens = filter.split(".");
   return tokens.slice(0, tokens.findIndex((token) => token === "*" || token === ">")).map((token) => `${token}.`).join("");
 }
 
-// covers tells whether filter stands for all that other stands for.
+// covers reports whether filter includes everything that other includes.
 function covers(filter, other) {
   const f = filter.split("."), o = other.split(".");
   for (let i = 0; i < f.length; i++) {

@@ -1,12 +1,13 @@
-// Sending: one POST, which stores a message once, however often it is tried with
-// the same key.
+// Sending: one POST that stores a message once, however often it is tried with the
+// same key.
 
 import { explain } from "./connection.js";
 
 const passing = [408, 421, 425, 429]; // and 500 and above
 
-// publish returns {id} of what was stored (no id where nothing is), or {problem,
-// isFinal, after}: words, whether trying again is of no use, and when to try.
+// publish returns {id} of the stored message (no id if no stream stores it), or
+// {problem, isFinal, after}: words, whether another attempt is useless, and when to
+// make it.
 export async function publish(url, body, key) {
   try {
     const response = await fetch(url, {
@@ -23,7 +24,7 @@ export async function publish(url, body, key) {
   }
 }
 
-// crypto.randomUUID is missing where a page comes over plain HTTP.
+// crypto.randomUUID is missing on pages loaded over plain HTTP.
 export function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
 }

@@ -1,7 +1,5 @@
-// Package web holds the pages that Tailwater serves to people: a chat, a
-// clock and an inspector, each a small example of what a browser can do with a NATS subject; and
-// client/, a module for everybody's pages. They are embedded as they are written:
-// no build step, and nothing comes from another origin.
+// Package web holds the pages that Tailwater serves: a chat, a clock and an inspector. Each is a small example of what a browser can do
+// with a NATS subject. client/ is a module for the pages of others. There is no build step, and nothing is loaded from another origin.
 package web
 
 import (
@@ -20,8 +18,7 @@ import (
 //go:embed *.html *.css *.js *.svg client/client.js
 var files embed.FS
 
-// documents are the files that have a path of their own. Every other file is
-// served below /web/.
+// documents are the files with a path of their own. Every other file is served below /web/.
 var documents = map[string]string{
 	"chat.html":        "/",
 	"clock.html":       "/clock",
@@ -39,32 +36,30 @@ var types = map[string]string{
 	".json": "application/json",
 }
 
-// The pages show what strangers publish. They do so as text only, and this
-// policy holds even if one of them should forget: no inline code, no other
-// origin, no frame around them.
+// The pages show what other clients publish, as text only. This policy protects even a page that forgets that: no inline code, no
+// other origin, no frame around the page.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 var pages = load()
 
-// Anyone is what everyone may do, with no token. The chat page asks for it at
-// anyonePath, so that it offers nothing that would be refused. It grants nothing.
+// Anyone is what callers without a token may do. The chat page reads it from anyonePath, to offer nothing that would be refused. It
+// grants nothing.
 type Anyone[Subject ~string] struct {
-	Subscribe []Subject `json:"subscribe"` // what may be read
-	Publish   []Subject `json:"publish"`   // what may be written
-	Presence  []Subject `json:"presence"`  // whose readers are listed
-	Wildcards bool      `json:"wildcards"` // whether filters may be read, within Subscribe
+	Subscribe []Subject `json:"subscribe"` // filters that may be read
+	Publish   []Subject `json:"publish"`   // filters that may be published to
+	Presence  []Subject `json:"presence"`  // filters whose readers are listed
+	Wildcards bool      `json:"wildcards"` // whether filters within Subscribe may be read
 	SignIn    bool      `json:"signIn"`    // whether a cookie may allow more
 	NATS      string    `json:"nats"`      // the nats command, with what it takes to reach the same server; empty if nothing does
 }
 
 const anyonePath = "/web/anyone.json"
 
-// Pages returns the function that gives the handler for an exact URL path, or
-// nil where there is no page. A handler answers GET and HEAD, knows its ETag,
-// and never redirects.
+// Pages returns a function that returns the handler for an exact URL path, or nil if there is no page. A handler answers GET and
+// HEAD, supports ETags, and never redirects.
 func Pages[Subject ~string](anyone Anyone[Subject]) func(urlPath string) http.Handler {
-	anyone.Subscribe = append([]Subject{}, anyone.Subscribe...) // none is [], not null
+	anyone.Subscribe = append([]Subject{}, anyone.Subscribe...) // an empty list is [], not null
 	anyone.Publish = append([]Subject{}, anyone.Publish...)
 	anyone.Presence = append([]Subject{}, anyone.Presence...)
 	body, err := json.Marshal(anyone)
@@ -124,8 +119,7 @@ func newPage(name string, body []byte) *page {
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
-	// Ask each time, answer 304 nearly always: a page and its scripts can
-	// never be of two versions for longer than one load.
+	// The browser asks each time, and nearly always gets 304: a page and its scripts are of two versions for at most one load.
 	header.Set("Cache-Control", "no-cache")
 	header.Set("ETag", `"`+hex.EncodeToString(sum[:12])+`"`)
 	return &page{body: body, header: header}
@@ -138,6 +132,6 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	maps.Copy(w.Header(), p.header)
-	// Embedded files carry no time; the ETag alone decides.
+	// Embedded files have no time; the ETag alone decides.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(p.body))
 }

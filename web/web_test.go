@@ -147,7 +147,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// What anyone may do is there for the pages, and nothing else of the settings.
+// The pages learn what anyone may do, and no other setting.
 func TestAnyone(t *testing.T) {
 	response := request(t, http.MethodGet, "/web/anyone.json")
 	if got, want := body(t, response), `{"subscribe":["news.\u003e"],"publish":[],"presence":[],"wildcards":false,"signIn":false,"nats":""}`; got != want {
@@ -188,7 +188,7 @@ func TestNoPage(t *testing.T) {
 	}
 }
 
-// What the policy would stop in the browser should not be written to begin with.
+// What the policy would block in a browser is not in the files.
 func TestNothingInlineNothingForeign(t *testing.T) {
 	forbidden := map[string]*regexp.Regexp{
 		"HTML from a string": regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|parseFromString|createContextualFragment`),
@@ -219,7 +219,7 @@ func TestNothingInlineNothingForeign(t *testing.T) {
 	}
 }
 
-// Every file that a page, a script or a style sheet names is there.
+// Every file that a page, a script or a style sheet names exists.
 func TestReferencesExist(t *testing.T) {
 	references := map[string]*regexp.Regexp{
 		".html": regexp.MustCompile(`\s(?:src|href)="([^"]+)"`),
@@ -247,7 +247,7 @@ func TestReferencesExist(t *testing.T) {
 	}
 }
 
-// The clock page shows its own code, and it shows the code that runs.
+// The clock page shows the code that it runs.
 func TestClockShowsItsCode(t *testing.T) {
 	shown := regexp.MustCompile(`(?s)<pre[^>]*><code>(.*?)</code></pre>`).FindStringSubmatch(source(t, "clock.html"))
 	if shown == nil {

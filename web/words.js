@@ -1,5 +1,5 @@
-// Every text of the pages, in every language they speak. The browser's own order
-// of languages decides; a page for a language that is not here is English.
+// Every text of the pages, in all their languages. The order of languages in the
+// browser decides; if it names none of these, the pages are in English.
 
 const en = {
   // header
@@ -22,7 +22,7 @@ const en = {
   live: "live",
   idleChoose: "choose what to read",
   idleNothing: "nothing to read",
-  comingBack: (reason) => `${reason}, coming back`,
+  comingBack: (reason) => `${reason}, reconnecting`,
   refused: (detail) => `refused: ${detail}`,
   reconnected: (times) => ` · reconnected ${times}×`,
   answered: (status) => `the server answered ${status}`,
@@ -30,23 +30,23 @@ const en = {
     network: "no connection",
     offline: "no network",
     drain: "the server is restarting",
-    auth: "the permission ran out",
+    auth: "the permission has ended",
     age: "renewing the connection",
-    busy: "the server has no room now",
+    busy: "the server is full now",
   },
 
   // offline and refused
   offlineTitle: "No connection",
   offlineWords: {
     network: "The server cannot be reached. This page keeps trying.",
-    offline: "This device has no network. The page comes back with it.",
-    nats: "The server is there, but it has no connection to NATS. This page keeps trying.",
-    drain: "The server is restarting. This page comes back by itself.",
-    auth: "The permission ran out. This page is asking again.",
+    offline: "This device has no network. This page reconnects when it is back.",
+    nats: "The server is running, but it has no connection to NATS. This page keeps trying.",
+    drain: "The server is restarting. This page reconnects by itself.",
+    auth: "The permission has ended. This page is asking again.",
     age: "The server renews the connection.",
-    busy: "The server has no room now. This page keeps trying.",
+    busy: "The server is full now. This page keeps trying.",
   },
-  offlineKept: "What you write is kept here and sent when it is back.",
+  offlineKept: "Your messages are kept here and sent after the reconnect.",
   retry: "Retry now",
   refusedTitle: "This room does not open",
   goTo: (room) => `Go to ${room}`,
@@ -56,29 +56,29 @@ const en = {
   messages: "Messages",
   stillWater: "Still water",
   hintWrite: "Write below, or publish from a terminal. Both arrive here:",
-  hintRead: "What is published from a terminal arrives here:",
+  hintRead: "Messages published from a terminal arrive here:",
   older: "Load older messages",
   olderBusy: "Loading …",
-  olderNone: "This is the beginning: nothing older is kept.",
+  olderNone: "This is the beginning: no older messages are stored.",
   olderFailed: "Older messages cannot be read now.",
   newest: (count) => (count === 1 ? "1 new message" : `${count} new messages`),
-  came: (names) => `${names} came`,
+  came: (names) => `${names} joined`,
   left: (names) => `${names} left`,
   others: (count) => `${count} others`,
   someone: "someone",
-  fromNATS: "Published straight on the subject, not from this page",
+  fromNATS: "Published on the subject by another program",
   empty: "(an empty message)",
-  binary: (bytes) => `${bytes} bytes that are not text`,
+  binary: (bytes) => `${bytes} bytes of binary data`,
   showAll: "Show all",
   copy: "Copy",
   copied: "Copied",
   missed: {
-    retention: "Some messages are missing here: they are older than what the server keeps.",
-    overrun: "Some messages are missing here: they came faster than this connection took them.",
-    disconnected: "Some messages may be missing here: the server itself was cut off from NATS.",
+    retention: "Some messages are missing here: the server no longer stores them.",
+    overrun: "Some messages are missing here: they arrived faster than this connection could receive them.",
+    disconnected: "Some messages may be missing here: the server was disconnected from NATS.",
   },
   missedSome: "Some messages are missing here.",
-  reset: "The server no longer knows where this page was: messages may be missing here.",
+  reset: "The server no longer knows this page's position: messages may be missing here.",
 
   // writing
   message: "Message",
@@ -93,19 +93,19 @@ const en = {
   youAre: (name) => `Others see you as ${name}.`,
   chooseName: "Choose a name",
   readingFilter: "Reading only: a message goes to one subject, and this is a filter.",
-  readingOnly: "Reading only: nobody may write here, unless TAILWATER_ANONYMOUS_PUBLISH allows it.",
+  readingOnly: "Reading only: writing here requires TAILWATER_ANONYMOUS_PUBLISH to allow it.",
 
   // what may be read
   mayRead: "What may be read here",
   oneOf: (filter) => `one of ${filter}`,
-  signInTitle: "For those who have signed in",
+  signInTitle: "Sign in to read",
   signInWords: (setting) => `Nothing may be read here without signing in, until ${setting} names subjects, such as news.>`,
   nothingTitle: "Nothing to read yet",
   nothingWords: (setting) => `Nobody may read anything here until ${setting} names subjects, such as news.>`,
 
   // the clock
   clockWaiting: "waiting for the first second",
-  clockTitle: "The whole of it",
+  clockTitle: "The whole code",
   clockWords: "The server publishes the time of day on the NATS subject time.now. This is the script of this page:",
   clockScript: "The script of this page",
   clockClosed: "The server does not show the time here.",

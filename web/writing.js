@@ -1,4 +1,4 @@
-// The field to write in: Enter sends, Shift and Enter begins a line.
+// The field to write in: Enter sends, Shift and Enter start a line.
 
 import { $ } from "./dom.js";
 

@@ -89,7 +89,7 @@ func (o overheard) Seal(token string) string {
 	return ticket
 }
 
-// open gives an Auth that knows what is revoked: nothing.
+// open returns an Auth that knows what is revoked: nothing.
 func open(t testing.TB, config auth.Config) overheard {
 	t.Helper()
 	known := make(chan struct{}, 1)
@@ -115,7 +115,7 @@ func openOver(t testing.TB, config auth.Config, source bridge.Source, changed fu
 	return overheard{a}
 }
 
-// claims gives the claims of a good token, with some changed; nil takes one away.
+// claims returns the claims of a good token, with some changed; nil takes one away.
 func claims(changes map[string]any) jwt.MapClaims {
 	all := jwt.MapClaims{
 		"sub": "alice", "jti": "t1", "iss": "https://id.example.com", "aud": []string{"tailwater", "other"},

@@ -2,19 +2,19 @@ package bridgetest
 
 import "slices"
 
-// Rules say what a test has given the bridge reason to do. The zero value is the strictest.
+// Rules say which gaps and resets a test has caused. The zero value is the strictest.
 type Rules struct {
-	Gaps   []string // the reasons for which gaps are in order: something was lost
-	Resets []string // the reasons for which resets are
+	Gaps   []string // allowed reasons of gaps: the test has lost something
+	Resets []string // allowed reasons of resets
 }
 
-// Check holds what each client saw against what was published, and gives everything that breaks a promise:
+// Check compares what each client saw with what was published, and returns every broken promise:
 //
-//   - from where a client began, each acknowledged message on its subjects exactly once, in order, but for what a gap or a
+//   - from where a client began, it sees each acknowledged message on its subjects exactly once, in order, except for what a gap or a
 //     reset has announced before anything later;
-//   - what has an unknown fate at most once, what was refused never;
-//   - each connection begins with one open, gap or reset, and where it continues exactly, at the id that it brought;
-//   - each message has an id, and they grow; the same message has the same id for everybody.
+//   - it sees a message of unknown fate at most once, and a refused message never;
+//   - each connection begins with one open, gap or reset. If it continues exactly, it does so at the id that the client sent;
+//   - each message has an id, and ids grow; the same message has the same id for every client.
 func (l *Ledger) Check(rules Rules) Violations {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -31,7 +31,7 @@ func (l *Ledger) Check(rules Rules) Violations {
 		w.run()
 		walks = append(walks, w)
 	}
-	for _, w := range walks { // only now all places are known
+	for _, w := range walks { // all places are known only now
 		for i, s := range w.segments {
 			w.missing(s, i == len(w.segments)-1)
 		}
@@ -47,25 +47,25 @@ type check struct {
 	ledger     *Ledger
 	rules      Rules
 	violations Violations
-	unnamed    map[uint64]*Message // that only their sequence tells apart
+	unnamed    map[uint64]*Message // that differ only by their sequence
 }
 
-// most is how many violations are found; then it is clear enough.
+// most is how many violations are looked for.
 const most = 1000
 
-// missing finds what the client was owed in a segment and did not see. To the last one everything is owed that there is,
-// to the others what lies before the place at which they ended.
+// missing finds messages that the client was owed in a segment and did not see. In the last segment every message is owed, in the
+// others those before the position where the segment ended.
 func (w *walk) missing(s *segment, isLast bool) {
 	life := s.life
 	if life == unsure {
 		life = w.ledger.life()
 		if !isLast {
-			return // it saw nothing that tells which life it followed
+			return // it saw nothing that shows which life it followed
 		}
 	}
 	if isLast && life != w.ledger.life() && w.anythingIn(w.ledger.life()) {
 		w.at = len(w.log.entries) - 1
-		w.broken("the client was never told that the stream was made anew")
+		w.broken("the client was never told that the stream was created again")
 	}
 	for _, m := range w.ledger.messages {
 		if !m.owed(life) || s.seen[m] || !matches(w.log.Subjects, m.Subject) {
@@ -84,8 +84,8 @@ func (w *walk) missing(s *segment, isLast bool) {
 	}
 }
 
-// owes tells whether a message of the segment's life had to be seen in it. What was published after the client was told
-// that it is open is owed wherever that said it begins.
+// owes reports whether the client had to see a message of the segment's life in that segment. Messages published after the client was
+// told that it is open are owed, wherever the segment begins.
 func (s *segment) owes(m *Message, seq uint64, isLast bool) bool {
 	if seq == 0 {
 		return isLast && m.begun > s.begun && len(s.gaps) == 0
@@ -100,7 +100,7 @@ func (w *walk) anythingIn(life int) bool {
 	return slices.ContainsFunc(w.ledger.messages, func(m *Message) bool { return m.owed(life) && matches(w.log.Subjects, m.Subject) })
 }
 
-// where gives the entry that a sequence should have been before.
+// where returns the entry before which a sequence should have been.
 func (w *walk) where(s *segment, seq uint64) int {
 	for i := s.first; i < len(w.log.entries); i++ {
 		if at, isPlace := parsePlace(w.log.entries[i].event.ID); isPlace && at.seq > seq {

@@ -15,16 +15,16 @@ import (
 	"time"
 )
 
-// Client reads events as an EventSource does, over a socket of its own, so that it can do to it what networks and people
-// do. It notes all in its log.
+// Client reads events as an EventSource does, over its own socket, so that it can behave as badly as networks and people do. It logs
+// everything.
 type Client struct {
 	Log  *Log
-	Path string           // and the query
-	Node func() string    // gives host:port of the node to connect to next
-	Cut  func() Cut       // asked at each connection; nil: the client never cuts any
-	Slow *Slow            // nil: it reads as fast as it can
+	Path string           // with the query
+	Node func() string    // returns host:port of the next node to connect to
+	Cut  func() Cut       // called at each connection; nil if the client never cuts
+	Slow *Slow            // nil to read as fast as possible
 	Done func(Event) bool // called with each event; true ends the client
-	// Forget keeps events out of the log, for floods that would not fit in memory: Done checks them instead.
+	// Forget keeps events out of the log, for floods that would not fit in memory. Then Done checks them.
 	Forget bool
 
 	resumes atomic.Int64
@@ -33,25 +33,25 @@ type Client struct {
 
 // Cut says when and how a client leaves a connection.
 type Cut struct {
-	Bytes  int  // after so many, wherever in a frame that is; 0: not for that
-	Events int  // after so many; 0: not for that
+	Bytes  int  // after so many bytes, anywhere in a frame; 0 for no such cut
+	Events int  // after so many events; 0 for no such cut
 	Reset  bool // with RST instead of FIN
 }
 
-// Slow says how a client reads that is slow and never stops: so many bytes each time.
+// Slow says how slowly a client reads without ever stopping: so many bytes at a time.
 type Slow struct {
 	Bytes  int
 	Every  time.Duration
-	Buffer int // of its socket
+	Buffer int // of the socket
 }
 
-// Resumes counts the connections that brought an id and got their first event.
+// Resumes returns how many connections sent an id and received an event.
 func (c *Client) Resumes() int { return int(c.resumes.Load()) }
 
-// again is how long a client waits that got nothing.
+// again is how long a client waits after a failed connection.
 const again = 20 * time.Millisecond
 
-// Run reads until Done says so, on as many connections as it takes, or until ctx ends.
+// Run reads until Done returns true, on as many connections as that takes, or until ctx ends.
 func (c *Client) Run(ctx context.Context) error {
 	for {
 		seen, done := c.connection(ctx)
@@ -70,12 +70,12 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
-// connection reads from one connection until it ends, and tells how many events came.
+// connection reads one connection until it ends, and returns how many events arrived.
 func (c *Client) connection(ctx context.Context) (seen int, done bool) {
 	node := c.Node()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", node)
 	if err != nil {
-		return 0, false // a node that is down is no event in a client's life
+		return 0, false // the client ignores a node that is down
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
@@ -113,7 +113,7 @@ func (c *Client) connection(ctx context.Context) (seen int, done bool) {
 	return seen, false
 }
 
-// request asks for the events.
+// request sends the request and returns the stream.
 func (c *Client) request(socket *socket, node string) (*Stream, error) {
 	position := ""
 	if c.lastID != "" {
@@ -122,7 +122,7 @@ func (c *Client) request(socket *socket, node string) (*Stream, error) {
 	if _, err := fmt.Fprintf(socket, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s\r\n", c.Path, node, position); err != nil {
 		return nil, err
 	}
-	// net/http takes the end of a header that was cut for a line of it.
+	// net/http mistakes the end of a cut header for one of its lines.
 	answer, header := bufio.NewReader(socket), ""
 	for !strings.HasSuffix(header, "\r\n\r\n") {
 		line, err := answer.ReadString('\n')
@@ -144,7 +144,7 @@ func (c *Client) request(socket *socket, node string) (*Stream, error) {
 
 var errCut = errors.New("the client leaves")
 
-// isEnd tells the ends of connections that clients must live with.
+// isEnd reports whether a connection has ended in a way that clients must tolerate.
 func isEnd(err error) bool {
 	for _, end := range []error{errCut, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, os.ErrDeadlineExceeded} {
 		if errors.Is(err, end) {
@@ -154,7 +154,7 @@ func isEnd(err error) bool {
 	return false
 }
 
-// socket is a client's, and does what its cut says.
+// socket is a client's socket, which follows its cut.
 type socket struct {
 	*net.TCPConn
 	cut  Cut
@@ -181,7 +181,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// leave closes the socket. Without its FIN first, what was not read would make a RST of it.
+// leave closes the socket. Without shutting down writes first, unread data would make the close a reset.
 func (s *socket) leave() {
 	if s.cut.Reset {
 		_ = s.SetLinger(0)

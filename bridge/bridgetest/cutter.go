@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// Cutter is a proxy whose connections break when it is told to.
+// Cutter is a proxy that breaks its connections on request.
 type Cutter struct {
 	net.Listener
-	carry   func(to io.Writer, from io.Reader) // what comes, until one of them ends
+	carry   func(to io.Writer, from io.Reader) // copies until one side ends
 	copying sync.WaitGroup
 
 	mu     sync.Mutex
@@ -18,7 +18,7 @@ type Cutter struct {
 	isOver bool
 }
 
-// StartCutter starts a proxy to an address, such as 127.0.0.1:4222, which ends with the test.
+// StartCutter starts a proxy to an address, such as 127.0.0.1:4222. The end of the test stops it.
 func StartCutter(t testing.TB, to string) *Cutter {
 	t.Helper()
 	return startProxy(t, to, func(to io.Writer, from io.Reader) { _, _ = io.Copy(to, from) })
@@ -70,7 +70,7 @@ func (c *Cutter) join(a, b net.Conn) {
 	}
 }
 
-// Cut breaks all connections there are.
+// Cut breaks all present connections.
 func (c *Cutter) Cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +80,7 @@ func (c *Cutter) Cut() {
 	c.open = nil
 }
 
-// end breaks all connections, and those that would come.
+// end breaks all present and future connections.
 func (c *Cutter) end() {
 	c.mu.Lock()
 	c.isOver = true

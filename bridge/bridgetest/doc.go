@@ -1,3 +1,3 @@
-// Package bridgetest is what the tests of Tailwater share: a strict reader of event streams, nats-server as a
-// process of its own, which can be killed, the command as a user gets it, and an ear for secrets that are told.
+// Package bridgetest holds what the tests of Tailwater share: a strict reader of event streams, nats-server as a separate process that
+// can be killed, the built command, and a detector of leaked secrets.
 package bridgetest

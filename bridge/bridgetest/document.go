@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Document compares a file with its generated text, which may depend on the text that it has. With write it writes the file instead.
-// The command is the one that writes it.
+// Document compares a file with its generated text, which may depend on the present text. If write is true, it writes the file instead.
+// command is the one that writes it.
 func Document(t *testing.T, path, command string, write bool, want func(old string) string) {
 	t.Helper()
 	old, err := os.ReadFile(path)
@@ -28,7 +28,7 @@ func Document(t *testing.T, path, command string, write bool, want func(old stri
 	}
 }
 
-// Between returns a function that replaces what stands between the comments <!-- name:begin --> and <!-- name:end --> of a document.
+// Between returns a function that replaces the text between the comments <!-- name:begin --> and <!-- name:end --> of a document.
 func Between(t *testing.T, name, text string) func(old string) string {
 	begin, end := "<!-- "+name+":begin -->\n", "<!-- "+name+":end -->"
 	return func(old string) string {

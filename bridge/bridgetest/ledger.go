@@ -6,39 +6,38 @@ import (
 	"testing"
 )
 
-// Ledger is what publishers and clients noted while a test did its worst; Check holds one against the other. Everything
-// that is noted bears a number that only grows, so that of two things it is known which came first.
+// Ledger is the record of all publishers and clients of a test; Check compares the two sides. Every entry has a number that only grows,
+// so that the order of two entries is known.
 type Ledger struct {
 	mu       sync.Mutex
 	now      uint64
-	lives    []uint64 // when each life of what is stored ended, but the last; see Disturb
+	lives    []uint64 // when each life of the stream but the last ended; see Disturb
 	messages []*Message
 	byKey    map[string]*Message
 	logs     []*Log
 }
 
-// NewLedger gives an empty ledger.
+// NewLedger returns an empty ledger.
 func NewLedger() *Ledger { return &Ledger{byKey: map[string]*Message{}} }
 
-// Message is one that was published, or may have been: while nobody has said what became of it, clients may see it once
-// or not at all.
+// Message is a message that was published, or may have been: while its fate is unknown, clients may see it once or not at all.
 type Message struct {
 	Subject string
-	Event   string // the name that the publisher gave it, if any
-	Data    string // unique in the ledger; where it is empty the event's name is, and without one the sequence tells
+	Event   string // the event name of the publisher, if any
+	Data    string // unique in the ledger; if empty, Event is unique, and if both are empty, the sequence decides
 
 	ledger       *Ledger
 	begun        uint64 // when the publisher began; never 0
-	acknowledged uint64 // when it was told that the message has arrived; 0 if it never was
+	acknowledged uint64 // when the publisher got the acknowledgement; 0 if never
 	refused      bool
 	life         int
-	seq          uint64 // in its stream, as the acknowledgement said; 0 where that said nothing
+	seq          uint64 // in its stream, from the acknowledgement; 0 if unknown
 
-	// places is where clients have seen it, by epoch. It belongs to the check.
+	// places is where clients have seen it, by epoch. Only Check uses it.
 	places map[string]place
 }
 
-// Publish notes that a publisher is about to send a message, perhaps several times until there is an answer.
+// Publish records that a publisher will send a message, perhaps several times until it is answered.
 func (l *Ledger) Publish(t testing.TB, subject, event, data string) *Message {
 	t.Helper()
 	l.mu.Lock()
@@ -54,7 +53,7 @@ func (l *Ledger) Publish(t testing.TB, subject, event, data string) *Message {
 	return m
 }
 
-// key tells messages apart.
+// key identifies a message.
 func key(event, data string) string {
 	if data == "" && event != "" {
 		return "event " + event
@@ -62,8 +61,8 @@ func key(event, data string) string {
 	return data
 }
 
-// Acknowledged notes that the publisher was told that the message has arrived: from now on it is owed to everybody. The
-// sequence is what the acknowledgement said, or 0.
+// Acknowledged records that the publisher got an acknowledgement: from now on every client must see the message. seq is the sequence in
+// the acknowledgement, or 0.
 func (m *Message) Acknowledged(seq uint64) {
 	m.ledger.mu.Lock()
 	defer m.ledger.mu.Unlock()
@@ -73,18 +72,18 @@ func (m *Message) Acknowledged(seq uint64) {
 	}
 }
 
-// Refused notes that the message was not accepted, for certain: nobody may see it.
+// Refused records that the message was refused for certain: no client may see it.
 func (m *Message) Refused() {
 	m.ledger.mu.Lock()
 	defer m.ledger.mu.Unlock()
 	m.refused = true
 }
 
-// unsure is the life of a message that was under way while what is stored was disturbed.
+// unsure is the life of a message that was being published while Disturb ran.
 const unsure = -1
 
-// Disturb runs what destroys messages behind everybody's back: a stream is deleted, or set back to an earlier copy. What
-// was acknowledged before belongs to another life than what follows, and what was under way meanwhile is owed to nobody.
+// Disturb runs what destroys messages: a stream is deleted, or restored from a backup. Messages acknowledged before belong to another life
+// than those after it. Messages that were being published meanwhile are owed to no client.
 func (l *Ledger) Disturb(disturb func()) {
 	l.endLife()
 	defer l.endLife()
@@ -97,10 +96,10 @@ func (l *Ledger) endLife() {
 	l.lives = append(l.lives, l.tick())
 }
 
-// life counts from 0; it is odd while Disturb runs. The lock must be held.
+// life returns the number of the present life, from 0; odd while Disturb runs. The lock must be held.
 func (l *Ledger) life() int { return len(l.lives) }
 
-// disturbed tells when that life was about to be begun. The lock must be held.
+// disturbed returns when the Disturb before that life began. The lock must be held.
 func (l *Ledger) disturbed(life int) uint64 {
 	if life < 2 {
 		return 0
@@ -108,18 +107,18 @@ func (l *Ledger) disturbed(life int) uint64 {
 	return l.lives[life-2]
 }
 
-// owed tells whether a client that follows this life must see the message.
+// owed reports whether a client that follows this life must see the message.
 func (m *Message) owed(life int) bool {
 	return m.acknowledged > 0 && m.life == life && life%2 == 0
 }
 
-// tick gives the next number. The lock must be held.
+// tick returns the next number. The lock must be held.
 func (l *Ledger) tick() uint64 {
 	l.now++
 	return l.now
 }
 
-// Counts tells how many messages were acknowledged and how many events clients have noted, for a test's report.
+// Counts returns how many messages were acknowledged and how many events clients have logged, for a test's report.
 func (l *Ledger) Counts() (acknowledged, events, connections int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,7 +140,7 @@ func (l *Ledger) Counts() (acknowledged, events, connections int) {
 	return acknowledged, events, connections
 }
 
-// matches tells whether one of the filters, each a subject or one that ends in a > wildcard, takes in a subject.
+// matches reports whether one of the filters, each a subject or one that ends in >, includes a subject.
 func matches(filters []string, subject string) bool {
 	for _, filter := range filters {
 		above, wild := strings.CutSuffix(filter, ">")

@@ -9,11 +9,11 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// step is one line of a client's log, to be doctored.
+// step is one line of a client's log, which tests falsify.
 type step struct {
 	connect bool
 	event   bridgetest.Event
-	id      string // that it connects with
+	id      string // sent by the client when it connects
 }
 
 func event(kind, data, id string) step {
@@ -34,7 +34,7 @@ func gap(after, first, reason string) step {
 
 func at(seq int) string { return fmt.Sprintf("e-%d-t%d", seq, seq) }
 
-// healthy is a client that is cut behind the third message, and in the middle of the sixth.
+// healthy is the log of a client that is cut after the third message, and in the middle of the sixth.
 func healthy() []step {
 	return []step{
 		connect(""), open("e-0"), message(1), message(2), message(3),
@@ -43,7 +43,7 @@ func healthy() []step {
 	}
 }
 
-// checkSteps holds a client's log against eight messages, all acknowledged but for the last, on one subject.
+// checkSteps checks a client's log against eight messages on one subject, all acknowledged except the last.
 func checkSteps(t *testing.T, steps []step, rules bridgetest.Rules) bridgetest.Violations {
 	t.Helper()
 	ledger := bridgetest.NewLedger()
@@ -56,7 +56,7 @@ func checkSteps(t *testing.T, steps []step, rules bridgetest.Rules) bridgetest.V
 			m.Acknowledged(uint64(published))
 		}
 	}
-	publish() // one before anybody looks: owed only to who begins before it
+	publish() // before any client connects: owed only to clients that begin before it
 	for _, s := range steps {
 		switch {
 		case s.connect:
@@ -126,7 +126,7 @@ func TestDoctoredLedgersAreRed(t *testing.T) {
 			}, anything, `lost: "m5"`,
 		},
 		"a gap of nothing":     {replaced(6, gap(at(3), at(3), "retention")), anything, "gap of nothing"},
-		"a gap behind another": {replaced(6, gap(at(2), at(4), "retention")), anything, "a gap behind"},
+		"a gap behind another": {replaced(6, gap(at(2), at(4), "retention")), anything, "a gap after"},
 		"a gap that begins late": {
 			func(s []step) []step {
 				return append(s[:5:5], gap("e-4", "e-5", "retention"), message(6), message(7))
@@ -135,7 +135,7 @@ func TestDoctoredLedgersAreRed(t *testing.T) {
 		"a gap with another id": {replaced(6, event("tailwater:gap", `{"after":"e-3-t3","first":"e-5","reason":"retention"}`, at(3))), anything, "has the id"},
 		"an id that goes back":  {replaced(8, event("message", "m5", "e-2-t2")), anything, "does not grow"},
 		"no id":                 {replaced(8, event("message", "m5", at(4))), anything, "does not grow"},
-		"no id at all":          {replaced(8, event("message", "m5", "")), anything, "no event id"},
+		"no id at all":          {replaced(8, event("message", "m5", "")), anything, "is not an event id"},
 		"another epoch":         {replaced(8, event("message", "m5", "f-5-t5")), anything, "does not grow"},
 		"no opening":            {without(6), anything, "instead of open"},
 		"two openings":          {insert(7, open(at(3))), anything, "second open"},
@@ -181,7 +181,7 @@ func swappedData(i, j int) func([]step) []step {
 	}
 }
 
-// What destroys a stream begins another life of it: clients have to be told.
+// Destroying a stream starts another life: clients have to be told.
 func TestLedgerOfAStreamMadeAnew(t *testing.T) {
 	for name, test := range map[string]struct {
 		epoch string
@@ -218,7 +218,7 @@ func TestLedgerOfAStreamMadeAnew(t *testing.T) {
 	}
 }
 
-// A gap on an open connection may begin where the bridge was, behind messages on subjects that the client does not read.
+// A gap on an open connection may begin at the bridge's position, after messages on subjects that the client does not read.
 func TestGapBehindOtherSubjects(t *testing.T) {
 	ledger := bridgetest.NewLedger()
 	log := ledger.NewLog("client", false, "a")
@@ -235,13 +235,13 @@ func TestGapBehindOtherSubjects(t *testing.T) {
 	}
 }
 
-// The object of format=json is read as strictly.
+// The object of format=json is checked as strictly.
 func TestLedgerOfObjects(t *testing.T) {
 	for name, test := range map[string]struct{ data, says string }{
 		"healthy":    {`{"subject":"a.b","id":"e-1-t1","data":"m1"}`, ""},
 		"binary":     {`{"subject":"a.b","id":"e-1-t1","data_base64":"bTE="}`, ""},
 		"another id": {`{"subject":"a.b","id":"e-1-t2","data":"m1"}`, "is not the event's"},
-		"no object":  {`m1`, "no JSON"},
+		"no object":  {`m1`, "is not a JSON object"},
 		"subject":    {`{"subject":"a.c","id":"e-1-t1","data":"m1"}`, "was published on"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// StartLink starts a proxy to an address, such as 127.0.0.1:4222, that is as far away as a round trip takes. It returns its own
-// address, and ends with the test.
+// StartLink starts a proxy to an address, such as 127.0.0.1:4222, that adds a round trip time. It returns its own address. The end of the
+// test stops it.
 func StartLink(t testing.TB, to string, roundTrip time.Duration) (address string) {
 	t.Helper()
 	proxy := startProxy(t, to, func(to io.Writer, from io.Reader) {
 		under := make(chan parcel, 4096)
-		go take(from, under, roundTrip/2) // it ends before give does
+		go take(from, under, roundTrip/2) // ends before give
 		give(to, under)
 	})
 	return proxy.Addr().String()
 }
 
-// parcel is what came in one read, and when it arrives.
+// parcel is the data of one read, and when it is delivered.
 type parcel struct {
 	data []byte
 	due  time.Time
@@ -43,6 +43,6 @@ func give(to io.Writer, under <-chan parcel) {
 			break
 		}
 	}
-	for range under { // what is still coming is for nobody
+	for range under { // discard the rest
 	}
 }

@@ -1,9 +1,9 @@
 package bridgetest
 
-// Log is what one client noted, in order.
+// Log is the log of one client, in order.
 type Log struct {
 	Name     string
-	Subjects []string // that it reads: subjects, or filters that end in >
+	Subjects []string // subjects, or filters that end in >, that it reads
 	JSON     bool     // data is the object of format=json
 
 	ledger  *Ledger
@@ -15,8 +15,8 @@ type entry struct {
 	kind  entryKind
 	tick  uint64
 	event Event  // of entryEvent
-	id    string // of entryConnected: the Last-Event-ID that it brought
-	note  string // of the others: the node, or what happened
+	id    string // of entryConnected: the Last-Event-ID that the client sent
+	note  string // otherwise the node, or what happened
 }
 
 type entryKind uint8
@@ -28,7 +28,7 @@ const (
 	entryBroken
 )
 
-// NewLog begins the log of a client that reads those subjects.
+// NewLog starts the log of a client that reads those subjects.
 func (l *Ledger) NewLog(name string, json bool, subjects ...string) *Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,18 +37,18 @@ func (l *Ledger) NewLog(name string, json bool, subjects ...string) *Log {
 	return log
 }
 
-// Connected notes that the client asked a node for events behind the id, which is empty the first time.
+// Connected records that the client asked a node for events after the id, which is empty the first time.
 func (g *Log) Connected(node, lastEventID string) {
 	g.add(entry{kind: entryConnected, note: node, id: lastEventID})
 }
 
-// Saw notes an event that arrived whole.
+// Saw records an event that arrived whole.
 func (g *Log) Saw(event Event) { g.add(entry{kind: entryEvent, event: event}) }
 
-// Ended notes how the connection ended, or why there was none.
+// Ended records how the connection ended, or why it failed.
 func (g *Log) Ended(how string) { g.add(entry{kind: entryEnded, note: how}) }
 
-// Broke notes what no client should ever meet, such as an answer that ends a browser's EventSource for good.
+// Broke records what must never happen to a client, such as a status that ends a browser's EventSource for good.
 func (g *Log) Broke(what string) { g.add(entry{kind: entryBroken, note: what}) }
 
 func (g *Log) add(added entry) {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// NATSServer is a nats-server as a process of its own, with JetStream, on a port that it keeps when it is restarted.
+// NATSServer is a nats-server with JetStream in its own process. It keeps its port when it is restarted.
 type NATSServer struct {
 	Port   int
 	dir    string
 	args   []string
 	cmd    *exec.Cmd
-	output *bytes.Buffer // what it wrote, to be read once exited is closed
+	output *bytes.Buffer // of the process; read it only after exited is closed
 	exited chan struct{}
 }
 
@@ -29,11 +29,11 @@ func StartNATSServer(t testing.TB, args ...string) *NATSServer {
 	return s
 }
 
-// URL is what clients connect to.
+// URL returns the URL for clients.
 func (s *NATSServer) URL() string { return "nats://127.0.0.1:" + strconv.Itoa(s.Port) }
 
-// Start starts the server again after Kill, on the same port and files, and waits until it listens. A server that ends
-// is started again: somebody may hold the port for a moment.
+// Start starts the server again after Kill, on the same port and files, and waits until it listens. If the server ends, Start tries again:
+// the port may be in use for a moment.
 func (s *NATSServer) Start(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -69,7 +69,7 @@ func (s *NATSServer) launch(t testing.TB) {
 	}(s.exited)
 }
 
-// listens waits until the server listens, or is gone.
+// listens waits until the server listens, and reports whether it does.
 func (s *NATSServer) listens(ctx context.Context) bool {
 	again := time.NewTicker(5 * time.Millisecond)
 	defer again.Stop()
@@ -89,7 +89,7 @@ func (s *NATSServer) listens(ctx context.Context) bool {
 	}
 }
 
-// Kill ends the server as kill -9 does, and waits for its end. It may be called more than once.
+// Kill ends the server like kill -9, and waits for its end. It may be called more than once.
 func (s *NATSServer) Kill() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Kill()
@@ -98,7 +98,7 @@ func (s *NATSServer) Kill() {
 	}
 }
 
-// freePort gives a port of loopback that nothing listens on.
+// freePort returns a port of loopback on which nothing listens.
 func freePort(t testing.TB) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,8 +2,8 @@ package bridgetest
 
 import "github.com/tailwater/tailwater/bridge"
 
-// Next is reader.Next for tests that wait on a channel: where there are no frames it gives one from which a value can be
-// received once, as soon as calling again is worth while; else nil.
+// Next is reader.Next for tests that wait on a channel. If there are no frames, it returns a channel that receives one value when Next is
+// worth calling again; otherwise nil.
 func Next(reader *bridge.Reader, batch [][]byte, maxBytes int) ([][]byte, <-chan struct{}) {
 	signal := bridge.NewSignal()
 	got := reader.Next(batch, maxBytes, signal)

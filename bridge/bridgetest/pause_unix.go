@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// Pause stops the server where it is, until Resume.
+// Pause stops the process until Resume.
 func (s *NATSServer) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
 
-// Resume lets it go on.
+// Resume continues the process.
 func (s *NATSServer) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
 
-// Reload lets the server read its configuration file again. It does so some time later.
+// Reload makes the server read its configuration file again, some time later.
 func (s *NATSServer) Reload(t testing.TB) { s.signal(t, syscall.SIGHUP) }
 
 func (s *NATSServer) signal(t testing.TB, signal syscall.Signal) {

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// Violation is one promise that was broken.
+// Violation is a broken promise.
 type Violation struct {
 	Text string
 	log  *Log
-	at   int // the entry
+	at   int // the entry in the log
 }
 
-// Violations is what a check has found.
+// Violations are the findings of a check.
 type Violations []Violation
 
 const (
@@ -25,7 +25,7 @@ const (
 	longest  = 200 // bytes of data that are shown
 )
 
-// String shows the first violations, each with what the client noted around it.
+// String returns the first violations, each with the entries around it.
 func (v Violations) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d promises broken\n", len(v))
@@ -70,7 +70,7 @@ func shorten(data string) string {
 	return data[:longest] + "…"
 }
 
-// Verify fails the test for every promise that was broken.
+// Verify fails the test for every broken promise.
 func (l *Ledger) Verify(t testing.TB, rules Rules) {
 	t.Helper()
 	acknowledged, events, connections := l.Counts()

@@ -10,26 +10,26 @@ import (
 	"sync"
 )
 
-// Secrets finds what nobody may be told: the tests of a package plant their secrets in it, and let it overhear every log, metric
-// and error that there is. TestMain asks it for a verdict. The zero value is ready.
+// Secrets detects leaks: the tests of a package plant their secrets in it, and pass it every log, metric and error. At the end TestMain
+// asks for the verdict. The zero value is ready.
 type Secrets struct {
 	mu     sync.Mutex
-	traces []string // any of which gives a secret away
-	recent []byte   // what was said last
+	traces []string // parts of secrets, each of which counts as a leak
+	recent []byte   // the newest output
 	leaks  []string
 }
 
 const (
-	// traceLength is how much of a secret gives it away: a log may hold its beginning, or its end, and not the rest.
+	// traceLength is how much of a secret counts as a leak: a log may hold its beginning or its end alone.
 	traceLength = 16
-	// remember is how much of what was said is kept, in bytes. What a server makes up itself, such as a ticket, can be planted only
-	// once it is known, and may have been told by then.
+	// remember is how much output is kept, in bytes. Secrets that the server makes, such as a ticket, can be planted only when they are
+	// known. By then they may already have leaked.
 	remember = 1 << 20
-	// mostLeaks is how many are written down: where one secret is told, others are as well.
+	// mostLeaks is how many leaks are reported: one leak usually means more.
 	mostLeaks = 10
 )
 
-// Plant takes note of secrets. The parts of a token, which dots separate, are secrets each.
+// Plant adds secrets. Of a token, each of the parts between dots is a secret.
 func (s *Secrets) Plant(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +45,7 @@ func (s *Secrets) Plant(secrets ...string) {
 	}
 }
 
-// Overhear looks for secrets in what somebody could read: an answer, an error, metrics.
+// Overhear looks for secrets in an output: an answer, an error, metrics.
 func (s *Secrets) Overhear(said string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,17 +70,17 @@ func (s *Secrets) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Log gives a handler that overhears what is logged to another, and what is below its level as well.
+// Log returns a handler that passes records on to another, and checks them, also those below its level.
 func (s *Secrets) Log(log slog.Handler) slog.Handler {
 	return slog.NewMultiHandler(log, slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// Verdict gives the exit code of the tests, which was code so far, and writes down what was told.
+// Verdict returns the exit code of the tests, given their own code, and writes the leaks to w.
 func (s *Secrets) Verdict(code int, w io.Writer) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, leak := range s.leaks {
-		fmt.Fprintln(w, "a secret was told:", leak)
+		fmt.Fprintln(w, "a secret has leaked:", leak)
 	}
 	if len(s.leaks) > 0 {
 		return max(code, 1)

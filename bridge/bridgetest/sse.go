@@ -11,31 +11,31 @@ import (
 
 // Event is one dispatched server-sent event (WHATWG HTML 9.2.6).
 type Event struct {
-	Type string // "message" where the stream named none
+	Type string // "message" if the stream has none
 	Data string
-	ID   string // the last event id as it stands after this event
+	ID   string // the last event id after this event
 }
 
-// Stream reads an event stream as a browser does, and fails where Tailwater promises more than browsers need: lines end
-// with LF alone, one blank follows each colon, there are only known fields, `id:` is the last line of a frame, and a
-// comment comes first. Some parsers take a block without data for an empty message, so there is none.
+// Stream reads an event stream as a browser does, and fails if Tailwater breaks a stricter promise: lines end with LF alone, one blank
+// follows each colon, there are only known fields, `id:` is the last line of a frame, and a comment is first. Some parsers treat a block
+// without data as an empty message, so such blocks are errors.
 type Stream struct {
 	lines    *bufio.Reader
 	lastID   string
 	begun    bool
-	Retry    int // milliseconds, as last asked for
+	Retry    int // milliseconds; the newest value
 	Comments int
 }
 
 // NewStream reads from r.
 func NewStream(r io.Reader) *Stream { return &Stream{lines: bufio.NewReaderSize(r, 64<<10)} }
 
-// ErrBroken is how a stream ends that breaks between frames: without the last chunk, or reset. Readers built on fetch come back
-// from that, and not from a clean end.
+// ErrBroken means that a stream broke between frames: without the last chunk, or by a reset. Readers built on fetch reconnect after that,
+// but not after a clean end.
 var ErrBroken = errors.New("the stream has broken")
 
-// Next gives the next event. A stream that ends between frames ends with io.EOF where its end is clean, else with ErrBroken; one
-// that ends inside of a frame with io.ErrUnexpectedEOF.
+// Next returns the next event. Between frames, a clean end is io.EOF and any other end ErrBroken. An end inside a frame is
+// io.ErrUnexpectedEOF.
 func (s *Stream) Next() (Event, error) {
 	frame, err := s.frame()
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Stream) Next() (Event, error) {
 	return s.read(frame)
 }
 
-// frame gives the lines up to the next empty one, without comments.
+// frame returns the lines up to the next empty line, without comments.
 func (s *Stream) frame() ([]string, error) {
 	var frame []string
 	for {
@@ -70,7 +70,7 @@ func (s *Stream) frame() ([]string, error) {
 	}
 }
 
-// ended tells how a stream has ended.
+// ended returns the error of an end.
 func (s *Stream) ended(err error, isInside bool) error {
 	switch {
 	case isInside && err == io.EOF:
@@ -82,7 +82,7 @@ func (s *Stream) ended(err error, isInside bool) error {
 	}
 }
 
-// read takes the fields of a frame.
+// read parses the fields of a frame.
 func (s *Stream) read(frame []string) (event Event, err error) {
 	event.Type = "message"
 	var data []string
@@ -106,7 +106,7 @@ func (s *Stream) read(frame []string) (event Event, err error) {
 			}
 			s.lastID = value
 		default:
-			return event, fmt.Errorf("there is no field %q", line)
+			return event, fmt.Errorf("unknown field %q", line)
 		}
 	}
 	if data == nil {

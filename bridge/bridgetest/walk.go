@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// place is an event id, taken apart.
+// place is a parsed event id.
 type place struct {
 	epoch string
 	seq   uint64
-	time  string // empty where it is not known
+	time  string // empty if unknown
 }
 
 func parsePlace(id string) (place, bool) {
@@ -29,41 +29,41 @@ func parsePlace(id string) (place, bool) {
 	return p, err == nil
 }
 
-// is compares the times only where both are known.
+// is compares the times only if both are known.
 func (p place) is(other place) bool {
 	return p.epoch == other.epoch && p.seq == other.seq && (p.time == other.time || p.time == "" || other.time == "")
 }
 
-// unstored tells whether a position is of a process instead of a stream, as its capitals say: where a stream is gone for a
-// moment, what is published to the next one may first be seen without it.
+// unstored reports whether a position belongs to a process instead of a stream: its epoch has capitals. While a stream is missing for a
+// moment, messages of the next stream may first be seen without it.
 func (p place) unstored() bool { return strings.ToLower(p.epoch) != p.epoch }
 
 // walk goes through the log of one client.
 type walk struct {
 	*check
 	log *Log
-	at  int // the entry that is looked at
+	at  int // the present entry
 
-	last     string // the id that the client would bring
-	cursor   place  // the same
-	opened   bool   // the connection's first event has come
-	closed   bool   // it was announced that it ends
+	last     string // the id that the client would send
+	cursor   place  // last, parsed
+	opened   bool   // the connection's first event has arrived
+	closed   bool   // its end was announced
 	segments []*segment
 }
 
-// segment is what a client saw from its beginning, or a reset, up to the next.
+// segment is what a client saw from its beginning, or a reset, to the next reset.
 type segment struct {
 	start place
-	begun uint64 // when it was told
+	begun uint64 // when the client was told
 	first int    // entry
 	until uint64 // the sequence up to which the client was served
-	life  int    // of the stored messages seen; unsure before the first
+	life  int    // life of the stored messages seen; unsure before the first
 	seen  map[*Message]bool
 	gaps  []stretch
-	later *Message // of those seen, the one whose publisher began last
+	later *Message // of the messages seen, the one whose publisher began last
 }
 
-// stretch is after < seq <= first.
+// stretch is the range after < seq <= first.
 type stretch struct{ after, first uint64 }
 
 func (w *walk) run() {
@@ -85,7 +85,7 @@ func (w *walk) run() {
 
 func (w *walk) event(e *entry) {
 	if w.closed {
-		w.broken("an event behind the one that said the connection ends")
+		w.broken("an event after the one that said the connection ends")
 	}
 	isOpening := slices.Contains([]string{"tailwater:open", "tailwater:gap", "tailwater:reset"}, e.event.Type)
 	if !w.opened && !isOpening {
@@ -93,7 +93,7 @@ func (w *walk) event(e *entry) {
 	}
 	at, isPlace := parsePlace(e.event.ID)
 	if !isPlace {
-		w.broken("%q is no event id", e.event.ID)
+		w.broken("%q is not an event id", e.event.ID)
 		return
 	}
 	switch e.event.Type {
@@ -153,17 +153,17 @@ func (w *walk) gap(e *entry, at place) {
 	if data.First != e.event.ID {
 		w.broken("a gap up to %s has the id %s", data.First, e.event.ID)
 	}
-	if w.last == "" { // it had to wait for NATS, and is told so
+	if w.last == "" { // the client had to wait for NATS
 		w.begin(e, at)
 		return
 	}
 	after, isPlace := parsePlace(data.After)
-	// On an open connection the bridge may know that nothing was on these subjects for a while longer; if something was,
-	// it is still owed.
+	// On an open connection the bridge may know that these subjects had no messages for a while after the client's position. If there
+	// were any, they are still owed.
 	isLater := w.opened && after.epoch == w.cursor.epoch && after.seq > w.cursor.seq
 	switch {
 	case !isPlace || !after.is(w.cursor) && !isLater:
-		w.broken("a gap behind another position: %q, though the client had seen %s", data.After, w.last)
+		w.broken("a gap after another position: %q, though the client had seen %s", data.After, w.last)
 	case after.epoch != at.epoch:
 		w.begin(e, at)
 	case at.seq <= after.seq:
@@ -205,10 +205,10 @@ func (w *walk) message(e *entry, at place) {
 	}
 }
 
-// mayShow checks that this message was to be shown to this client, once, here.
+// mayShow checks that this client may see this message, once, here.
 func (w *walk) mayShow(s *segment, m *Message, at place) {
 	if m.refused {
-		w.broken("the publisher of this was told that it is refused")
+		w.broken("the publisher was told that the message is refused")
 	}
 	if s.seen[m] {
 		w.broken("the message for the second time")
@@ -217,14 +217,14 @@ func (w *walk) mayShow(s *segment, m *Message, at place) {
 		w.broken("a message on %s, which the client does not read", m.Subject)
 	}
 	if m.seq != 0 && m.life != unsure && m.seq != at.seq && !at.unstored() {
-		w.broken("the publisher was told that this has the sequence %d", m.seq)
+		w.broken("the publisher was told that the message has the sequence %d", m.seq)
 	}
 	if s.later != nil && m.acknowledged > 0 && m.acknowledged < s.later.begun {
 		w.broken("out of order: it was acknowledged before %q was published", s.later.Data)
 	}
 }
 
-// live finds out which life of what is stored the client follows, and holds each message's id against what others saw.
+// live determines which life the client follows, and compares each message's id with what other clients saw.
 func (w *walk) live(s *segment, m *Message, at place) {
 	if m.life == unsure || m.acknowledged == 0 || at.unstored() {
 		return
@@ -234,13 +234,13 @@ func (w *walk) live(s *segment, m *Message, at place) {
 	}
 	m.places[at.epoch] = at
 	if s.begun < w.ledger.disturbed(m.life) {
-		w.broken("the client was not told before this that the stream was made anew, or set back")
+		w.broken("the client was not told before this that the stream was created again or restored")
 	}
-	// What was set back still holds what came before; the latest seen tells.
+	// A restored stream still holds earlier messages; the latest message seen decides.
 	s.life = max(s.life, m.life)
 }
 
-// find tells which message an event brings.
+// find returns the message of an event.
 func (w *walk) find(e *entry, at place) *Message {
 	event, data := e.event.Type, e.event.Data
 	var object struct {
@@ -249,7 +249,7 @@ func (w *walk) find(e *entry, at place) *Message {
 	}
 	if w.log.JSON {
 		if err := json.Unmarshal([]byte(data), &object); err != nil {
-			w.broken("the data is no JSON object: %v", err)
+			w.broken("the data is not a JSON object: %v", err)
 			return nil
 		}
 		if object.ID != e.event.ID {

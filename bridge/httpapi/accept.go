@@ -14,15 +14,15 @@ const (
 	typeDocument = "application/json"
 )
 
-// preference is what an Accept header says of one media type: the weight of the range that fits it most closely (RFC 9110,
-// 12.5.1), and how closely it fits.
+// preference is what an Accept header says about one media type: the weight of the closest matching range (RFC 9110, 12.5.1), and how
+// closely it matches.
 type preference struct {
-	weight    float64 // 0 where no range fits
+	weight    float64 // 0 if no range matches
 	closeness int     // 0 for none, 1 for */*, 2 for text/*, 3 for the type itself
 }
 
-// acceptsLines tells whether a client prefers newline-delimited JSON to server-sent events. Where it wants neither, it
-// gets events: the header may be one that it sends with everything.
+// acceptsLines reports whether a client prefers newline-delimited JSON to server-sent events. A client that accepts neither gets events:
+// it may send the same header with every request.
 func acceptsLines(r *http.Request) bool { return prefers(r, typeLines, typeEvents) }
 
 // prefers reports whether a client prefers the first of two media types.
@@ -48,7 +48,7 @@ func prefers(r *http.Request, one, other string) bool {
 	return first.weight > second.weight
 }
 
-// consider takes a range of the header into account for a media type.
+// consider applies a range of the header to a media type.
 func (p *preference) consider(media, of string, weight float64) {
 	closeness := 0
 	kind, _, _ := strings.Cut(of, "/")
@@ -69,7 +69,7 @@ func (p *preference) consider(media, of string, weight float64) {
 	}
 }
 
-// splitAccept splits at the commas that do not stand in quotes.
+// splitAccept splits at commas outside of quotes.
 func splitAccept(headers []string) []string {
 	quoted, escaped := false, false
 	return strings.FieldsFunc(strings.Join(headers, ","), func(c rune) bool {

@@ -9,29 +9,28 @@ import (
 	"strings"
 )
 
-// Access says by which names the API may be called, and from which other pages.
+// Access says under which host names the API may be used, and from which other pages.
 //
-// The Host header is checked because a page of a stranger can let its own name point to this machine (DNS rebinding),
-// and the Origin header because a browser sends requests of any page.
+// The Host header is checked because any web page can make its own name point to this machine (DNS rebinding), and the Origin header
+// because a browser sends requests for any page.
 type Access struct {
-	Hosts         []string // names that the Host header may bear, without port; none means any
-	LoopbackHosts bool     // only names of this machine may stand there, whatever the port
+	Hosts         []string // names allowed in the Host header, without port; empty allows any
+	LoopbackHosts bool     // only names of this machine are allowed, at any port
 
-	Origins         []string // origins besides the API's own, such as https://chat.example.com
-	LoopbackOrigins bool     // pages that this machine serves over http or https, at any port, as well
+	Origins         []string // allowed origins beside the API's own, such as https://chat.example.com
+	LoopbackOrigins bool     // also pages that this machine serves over http or https, at any port
 
-	proxies []netip.Prefix // whose X-Forwarded-Proto is believed
+	proxies []netip.Prefix // whose X-Forwarded-Proto is trusted
 }
 
-// trustsCookies tells whether a cookie of a request, which check has let pass, is there because a page wanted to send it
-// that may: a page of the bridge's own origin, or of one that the settings name. A browser adds cookies to what a page at any
-// other port of this machine asks for as well.
+// trustsCookies reports whether the cookies of a request that check has passed can be trusted: the page is of the bridge's own origin, or of
+// one in the settings. A browser also adds cookies to requests of pages at any other port of this machine.
 func (a Access) trustsCookies(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	return origin == "" || a.namesOrigin(origin) || a.isOwnOrigin(origin, r)
 }
 
-// AllowsHost tells whether a Host header is one that the API answers to.
+// AllowsHost reports whether the API answers to a Host header.
 func (a Access) AllowsHost(host string) bool {
 	name := hostname(host)
 	switch {
@@ -43,8 +42,8 @@ func (a Access) AllowsHost(host string) bool {
 	return slices.ContainsFunc(a.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
 }
 
-// namesOrigin tells whether an origin is named by the settings. Its pages may use what the browser knows of a caller, such
-// as cookies; those of this machine at any port may not, because somebody else's program can have one.
+// namesOrigin reports whether the settings name an origin. Its pages may use what the browser knows about a caller, such as cookies. Pages
+// of this machine at any port may not, because the program behind a port may be anybody's.
 func (a Access) namesOrigin(origin string) bool {
 	return slices.ContainsFunc(a.Origins, func(allowed string) bool { return strings.EqualFold(allowed, origin) })
 }
@@ -57,8 +56,8 @@ func (a Access) allowsOrigin(origin string) bool {
 	return a.LoopbackOrigins && err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && isLoopback(parsed.Hostname())
 }
 
-// isOwnOrigin reports whether an origin is the one that a request was sent to. The scheme counts where this bridge knows it, unless
-// the browser says that they are the same: it knows better than a chain of proxies.
+// isOwnOrigin reports whether an origin is the one that a request was sent to. The scheme counts if this bridge knows it, unless the browser
+// says that both are the same: the browser knows better than a chain of proxies.
 func (a Access) isOwnOrigin(origin string, r *http.Request) bool {
 	parsed, err := url.Parse(origin)
 	if err != nil || parsed.Host == "" || !strings.EqualFold(parsed.Host, r.Host) {
@@ -68,7 +67,7 @@ func (a Access) isOwnOrigin(origin string, r *http.Request) bool {
 	return scheme == "" || parsed.Scheme == scheme || r.Header.Get("Sec-Fetch-Site") == "same-origin"
 }
 
-// hostname gives a Host header's name, without port, brackets and a last dot.
+// hostname returns the name of a Host header, without port, brackets and a last dot.
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -144,7 +144,7 @@ func checkOrigin(t *testing.T, c httpapi.Config, origin, host string, cors, refu
 		if got := a.header.Get("Access-Control-Allow-Origin"); got != want {
 			t.Errorf("Access-Control-Allow-Origin: %q instead of %q", got, want)
 		}
-		// Only a page whose origin is named may use what the browser knows of a caller.
+		// Only a page whose origin is named may use what the browser knows about a caller.
 		credentials := map[bool]string{true: "true"}[strings.EqualFold(origin, ownOrigin)]
 		if got := a.header.Get("Access-Control-Allow-Credentials"); got != credentials {
 			t.Errorf("Access-Control-Allow-Credentials: %q instead of %q", got, credentials)

@@ -77,7 +77,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// Whatever somebody writes who is no proxy, it does not change whom the limits are for.
+// A client that is not a proxy cannot change its limit key, whatever it sends.
 func FuzzAddress(f *testing.F) {
 	for _, text := range []string{"", "127.0.0.1", "10.0.0.1, 10.0.0.2", "[::1]:80", "fe80::1%25", strings.Repeat(",", 1000), "::ffff:10.0.0.1"} {
 		f.Add(text)

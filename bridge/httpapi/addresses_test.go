@@ -64,7 +64,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 		if limited := b.api.Stats().Limited; limited["address"] != 7 || limited["connections"] != 0 {
 			t.Errorf("%v", limited)
 		}
-		// However they end, each frees one place: not fewer, not more.
+		// However connections end, each frees exactly one place.
 		for range 20 {
 			last := len(hers) - 1
 			hers[last].response.Body.Close()
@@ -95,7 +95,7 @@ func TestDrainFreesEveryPlace(t *testing.T) {
 	})
 }
 
-// Where all clients come from one address because their proxy is not named, the log says so.
+// If all clients share the address of an unnamed proxy, the log says so.
 func TestForgottenProxyIsTold(t *testing.T) {
 	c := config()
 	c.Places = outlet.NewPlaces(outlet.Room{Each: 1})

@@ -16,57 +16,57 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Config says what an API serves.
+// Config configures an API.
 type Config struct {
 	Hub       *bridge.Hub
 	Outlet    Outlet
 	Publisher Publisher
 	Store     Store
 
-	Routes    []bridge.Route // beside bridge.Events
-	Anonymous bridge.Grant   // what everyone may do
-	Auth      Auth           // who callers are; nil: all are anonymous, and their tokens are not looked at
-	// Caller says who sent a request, in place of Auth; nil where Auth does. An error that wraps none of bridge's means that the caller is
-	// not signed in, and goes to the log alone.
+	Routes    []bridge.Route // in addition to bridge.Events
+	Anonymous bridge.Grant   // permissions of every caller
+	Auth      Auth           // identifies callers; if nil, all callers are anonymous, and tokens are ignored
+	// Caller identifies callers instead of Auth; nil if Auth does. An error that wraps none of bridge's errors means that the caller is
+	// not signed in. It is only logged.
 	Caller func(*http.Request) (bridge.Caller, error)
-	Cookie string // the cookie that a ticket may come in, or a token; empty for none
+	Cookie string // name of the cookie that may hold a ticket or a token; empty for none
 	Access Access
-	Places Places // nil for any number
-	// Presence keeps who is on which subject; nil for nobody.
+	Places Places // nil for no limit
+	// Presence keeps the members of subjects; nil for none.
 	Presence Presence
 	Limits   Limits
-	Proxies  []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
+	Proxies  []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are trusted
 
-	// Parting is how long a connection that is turned away stays open after it was told so, until it breaks off: as the outlet's.
+	// Parting is how long the connection of a refused client stays open after the answer, before it is broken off; as in the outlet.
 	Parting time.Duration
 
-	// Pages gives what serves a path that is no route, nil for none. May be nil.
+	// Pages returns the handler of a path that is not a route, or nil. May be nil.
 	Pages func(path string) http.Handler
 	Log   *slog.Logger
 }
 
-// Outlet writes a connection until it ends, which may be after Serve has returned: then it closes the reader, and calls
-// terms.Ended. The headers are set, the status is not yet written.
+// Outlet writes a connection until it ends. That may be after Serve has returned. Then the outlet closes the reader, and calls lifetime.Ended.
+// When Serve is called, the headers are set, and the status is not yet written.
 type Outlet interface {
-	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms)
-	// Poll writes an answer that ends where the reader is done, and closes the reader. An error means that nothing was written; it
-	// wraps bridge.ErrUnavailable or bridge.ErrBusy.
+	Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, lifetime bridge.Lifetime)
+	// Poll writes an answer that ends when the reader is done, and closes the reader. An error means that nothing was written; it wraps
+	// bridge.ErrUnavailable or bridge.ErrBusy.
 	Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) error
 }
 
-// Auth tells who sent a token. The errors wrap bridge.ErrToken, and say what is wrong with it, or bridge.ErrNoVerdict.
+// Auth identifies the sender of a token. Errors wrap bridge.ErrToken, with the reason, or bridge.ErrNoVerdict.
 type Auth interface {
-	// Token gives the caller whom a token names.
+	// Token returns the caller that a token names.
 	Token(ctx context.Context, token string) (bridge.Caller, error)
-	// Ticket is Token for what Seal made of a token.
+	// Ticket is Token for a ticket made by Seal.
 	Ticket(ctx context.Context, ticket string) (bridge.Caller, error)
-	// Seal makes a ticket, which may stand in a cookie, and where there are Tickets in a URL, of a token that was found good.
+	// Seal makes a ticket from a valid token. A cookie may hold the ticket, and if Tickets is true, so may a URL.
 	Seal(token string) (ticket string)
-	// Seals tells whether there is a secret to seal with.
+	// Seals reports whether there is a secret to seal with.
 	Seals() bool
-	// Tickets tells whether tickets may be given to pages.
+	// Tickets reports whether pages may get tickets.
 	Tickets() bool
-	// Revoked tells whether the caller's token is good no more, although it was before.
+	// Revoked reports whether the caller's token has been revoked since it was accepted.
 	Revoked(bridge.Caller) bool
 }
 
@@ -76,19 +76,19 @@ type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
 }
 
-// Store tells what is stored.
+// Store reads the state of streams.
 type Store interface {
-	// Extent wraps bridge.ErrUnavailable in its error.
+	// Errors of Extent wrap bridge.ErrUnavailable.
 	bridge.Store
 }
 
-// Limits bound what one process, and one request, may take.
+// Limits bound what one process, and one request, may use.
 type Limits struct {
-	Publishes float64 // POSTs a second of one caller, who may save up for five seconds; 0 for any number
-	Body      int64   // bytes that a POST may carry
-	Memory    int64   // bytes that bodies may hold together, four times Body at least; 0 for 128 MiB
+	Publishes float64 // POSTs per second of one caller, with bursts of five seconds' worth; 0 for no limit
+	Body      int64   // bytes of a POST
+	Memory    int64   // bytes of all bodies together, at least four times Body; 0 for 128 MiB
 	Subjects  int     // that one connection may read
-	Reads     float64 // GETs and HEADs a second of one address, which may save up for five seconds; 0 for any number
+	Reads     float64 // GETs and HEADs per second of one address, with bursts of five seconds' worth; 0 for no limit
 }
 
 // API is the http.Handler.
@@ -98,19 +98,19 @@ type API struct {
 	guarded  http.Handler
 	rates    *rates       // of POSTs; nil for no limit
 	reads    *rates       // of GETs and HEADs; nil for no limit
-	drained  atomic.Int64 // when the drain ends, in ns of Unix time; 0 before Drain
+	drained  atomic.Int64 // end of the drain, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
 	stats    counters
-	ledger   *bridge.Ledger // of what bodies hold
-	parting  chan struct{}  // holds one for each that has been turned away, and is given time to read why
-	signIns  rate.Sometimes // that failed, in the log
-	logs     rate.Sometimes // of what exceeds a limit
-	panics   rate.Sometimes // in the log
+	ledger   *bridge.Ledger // memory of bodies
+	parting  chan struct{}  // one value for each refused client that gets time to read the reason
+	signIns  rate.Sometimes // log lines about failed sign-ins
+	logs     rate.Sometimes // log lines about exceeded limits
+	panics   rate.Sometimes // log lines about panics
 
-	working sync.RWMutex // held for reading while a request waits for what the API stands on
+	working sync.RWMutex // held for reading while a request uses hub, outlet, publisher, store or auth
 }
 
-// New gives an API.
+// New returns an API.
 func New(config Config) *API {
 	a := &API{
 		config:  config,
@@ -129,22 +129,22 @@ func New(config Config) *API {
 	return a
 }
 
-// Drain makes every GET from now on end at once, with the advice to come back after the drain has ended: to a browser any status
-// but 200 would be final. POSTs are still served.
+// Drain makes every GET from now on end at once, with the advice to come back after the drain: to a browser any status but 200 would be
+// final. POSTs are still served.
 func (a *API) Drain(end time.Time) { a.drained.Store(end.UnixNano()) }
 
 func (a *API) draining() bool { return a.drained.Load() != 0 }
 
-// Finish ends the use of what the API stands on: hub, outlet, publisher, store and auth may be closed when it returns. It waits for
-// the messages that are on their way to NATS, but not for bodies that are still arriving. From then on each request is asked to come
-// back: a GET by the answer of Drain, which must have been called before, any other by 503.
+// Finish ends the use of hub, outlet, publisher, store and auth: they may be closed when it returns. It waits for messages that are being
+// published, but not for bodies that are still arriving. From then on each client is asked to come back: a GET by the answer of Drain, which
+// must have been called before, other methods by 503.
 func (a *API) Finish() {
 	a.finished.Store(true)
-	a.working.Lock() // until those that began before have ended
+	a.working.Lock() // waits for running requests
 	defer a.working.Unlock()
 }
 
-// begin tells whether a request may use what the API stands on; then it calls end.
+// begin reports whether a request may use hub, outlet, publisher, store and auth. If so, the request calls end afterwards.
 func (a *API) begin() (end func(), ok bool) {
 	a.working.RLock()
 	if a.finished.Load() {
@@ -163,7 +163,7 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve checks and answers a request. Where it gives an error, nothing has been written.
+// serve checks and answers a request. If it returns an error, nothing has been written.
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
 	timeBody(w, r)
@@ -207,7 +207,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// late answers a request that comes when there is nothing left to serve it.
+// late answers a request after Finish.
 func (a *API) late(w http.ResponseWriter, r *http.Request) error {
 	t, found := a.find(r)
 	switch {
@@ -219,7 +219,7 @@ func (a *API) late(w http.ResponseWriter, r *http.Request) error {
 	case !found:
 		return a.page(w, r)
 	}
-	framing := bridge.Framing{} // of which the format JSON differs in nothing here
+	framing := bridge.Framing{} // the format makes no difference here
 	if acceptsLines(r) {
 		framing.Format = bridge.Lines
 	}
@@ -248,16 +248,16 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// target is what a request's path and query name: subjects, or the error of their grammar.
+// target is the subjects that a request's path and query name, or the error in their grammar.
 type target struct {
 	subjects []bridge.Subject
-	route    bridge.Route // the zero value where the query names the subjects
-	named    bool         // by the path below /events
-	members  bool         // only who reads the subject is asked for
+	route    bridge.Route // the zero value if the query names the subjects
+	named    bool         // the path below /events names the subject
+	members  bool         // the request asks for the members of the subject only
 	err      error
 }
 
-// find gives the target of the request, and whether its path is one that the API serves.
+// find returns the target of the request, and whether the API serves its path.
 func (a *API) find(r *http.Request) (target, bool) {
 	path := sentPath(r.URL)
 	if path == "/events" {
@@ -271,8 +271,8 @@ func (a *API) find(r *http.Request) (target, bool) {
 	return a.presenceTarget(path)
 }
 
-// sentPath gives a path as it was sent. EscapedPath does not where the path holds a character that should have been
-// escaped, such as > or é: it then escapes the decoded path anew, and an encoded slash comes out as a plain one.
+// sentPath returns a path as it was sent. EscapedPath does not if the path holds a character that should have been escaped, such as > or é:
+// it then escapes the decoded path again, in which an encoded slash has become a plain one.
 func sentPath(u *url.URL) string {
 	if decoded, err := url.PathUnescape(u.RawPath); u.RawPath != "" && err == nil && decoded == u.Path {
 		return u.RawPath
@@ -301,7 +301,7 @@ func (a *API) several(r *http.Request) target {
 	return t
 }
 
-// options answers which methods there are, and a browser's preflight request where the origin may make one.
+// options answers which methods there are, and a browser's preflight request if the origin is allowed.
 func (a *API) options(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	if header.Get("Allow") == "" {
@@ -316,10 +316,10 @@ func (a *API) options(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// mayBeMany tells whether a connection can carry more than one subject.
+// mayBeMany reports whether a connection can carry more than one subject.
 func mayBeMany(subjects []bridge.Subject) bool {
 	return len(subjects) > 1 || slices.ContainsFunc(subjects, bridge.Subject.Wild)
 }
 
-// retryLater is how long a client that cannot be served now is asked to wait, give or take half.
+// retryLater is how long a refused client is asked to wait, give or take half.
 const retryLater = 5 * time.Second

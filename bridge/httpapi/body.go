@@ -11,20 +11,19 @@ import (
 )
 
 const (
-	// bodyTimeout is how long a body may take to arrive, plus a second for every bodyRate bytes of it that have arrived: a large
-	// body takes its time on a slow line, and one that trickles holds little, and not for long.
+	// bodyTimeout is how long a body may take to arrive, plus a second for every bodyRate bytes that have arrived: a large body may need
+	// time on a slow line, and a trickling body holds little, and not for long.
 	bodyTimeout = 30 * time.Second
 	bodyRate    = 16 << 10
-	// smallBody is the most bytes of a body that means nothing.
+	// smallBody is the largest body that is read and ignored.
 	smallBody = 4 << 10
-	// firstRoom is how many bytes are set aside for a body that begins. Further room is taken as it arrives: what a request says
-	// of its length costs nothing.
+	// firstRoom is how many bytes are reserved when a body begins. More is reserved as the body arrives: an announced length costs nothing.
 	firstRoom = 4 << 10
-	// requestMemory is what requests may hold together, where the configuration does not say, in bytes.
+	// requestMemory is the default for the memory of all requests together, in bytes.
 	requestMemory = 128 << 20
 )
 
-// newLedger returns the ledger of what requests hold. One caller may hold an eighth of it, or two of the largest bodies.
+// newLedger returns the ledger for the memory of requests. One caller may use an eighth of it, or two of the largest bodies.
 func newLedger(limits Limits) *bridge.Ledger {
 	total := limits.Memory
 	if total == 0 {
@@ -33,7 +32,7 @@ func newLedger(limits Limits) *bridge.Ledger {
 	return bridge.NewLedger(total, max(total/8, 2*limits.Body))
 }
 
-// readBody reads the body of a POST. What it takes counts in share until that is closed.
+// readBody reads the body of a POST. Its memory counts in share until share is closed.
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, share *bridge.Share) ([]byte, error) {
 	most := a.config.Limits.Body
 	if r.ContentLength > most {
@@ -59,11 +58,10 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, share *bridge.Sha
 	return body, nil
 }
 
-// readAll reads a body of at most size bytes, into room that grows as the body arrives. The error is errMemory where the share
-// cannot grow.
+// readAll reads a body of at most size bytes, into room that grows as the body arrives. It returns errMemory if the share cannot grow.
 func readAll(from io.Reader, size int64, share *bridge.Share) ([]byte, error) {
 	var body []byte
-	var end [1]byte // an end may be told only by a further read
+	var end [1]byte // the end may show only at one more read
 	for {
 		if have := int64(cap(body)); int64(len(body)) == have && have < size {
 			room := min(max(2*have, firstRoom), size)
@@ -79,7 +77,7 @@ func readAll(from io.Reader, size int64, share *bridge.Share) ([]byte, error) {
 		n, err := from.Read(into)
 		switch {
 		case n > cap(body)-len(body):
-			return nil, io.ErrUnexpectedEOF // no body is longer than it says: net/http sees to that
+			return nil, io.ErrUnexpectedEOF // net/http cuts a body at its announced length
 		case err == io.EOF:
 			return body[:len(body)+n], nil
 		case err != nil:
@@ -89,15 +87,15 @@ func readAll(from io.Reader, size int64, share *bridge.Share) ([]byte, error) {
 	}
 }
 
-// passBody reads the body of a request in which a body means nothing, and throws it away. Before it has been read, net/http does not
-// notice a hang-up. A larger one than smallBody is refused: it would cost whoever waits for its end.
+// passBody reads and discards the body of a request whose body has no meaning. Until a body has been read, net/http does not notice that the
+// client has disconnected. A body larger than smallBody is refused, because waiting for its end costs too much.
 func passBody(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength == 0 || r.Body == http.NoBody {
 		return nil
 	}
 	if r.ContentLength > smallBody {
 		if r.ProtoMajor == 1 {
-			w.Header().Set("Connection", "close") // else net/http waits for the body before it answers
+			w.Header().Set("Connection", "close") // otherwise net/http waits for the body before it answers
 		}
 		return errNoBody
 	}
@@ -113,16 +111,16 @@ func passBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// timeBody lets time run for a body, whoever reads it: what is refused before its body was read is read by net/http all the same, and not
-// kept. Where the connection has no deadlines, the server's own settings have to do.
+// timeBody starts the deadline of a body, whoever reads it: net/http reads, and discards, the body of a request that was refused before its
+// body was read. If the connection has no deadlines, the server's own settings apply.
 func timeBody(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		expectBody(w, r, time.Now().Add(bodyTimeout))
 	}
 }
 
-// expectBody sets the time by which a body must have arrived. The server's own limit for the answer runs from the head of the request on
-// (net/http, Server.WriteTimeout): here it runs from that time on, or a body that takes long would not be answered.
+// expectBody sets the time by which a body must have arrived. net/http's own limit for the answer (Server.WriteTimeout) runs from the head of
+// the request. Here it starts at the body's deadline, or a slow body would not be answered.
 func expectBody(w http.ResponseWriter, r *http.Request, by time.Time) {
 	connection := http.NewResponseController(w)
 	_ = connection.SetReadDeadline(by)
@@ -131,7 +129,7 @@ func expectBody(w http.ResponseWriter, r *http.Request, by time.Time) {
 	}
 }
 
-// timedBody is a body whose deadline moves with each bodyRate bytes that arrive.
+// timedBody is a body whose deadline moves with every bodyRate bytes that arrive.
 type timedBody struct {
 	from    io.Reader
 	w       http.ResponseWriter
@@ -151,12 +149,12 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hasBody tells whether the body of a request means something: it does in a POST that publishes.
+// hasBody reports whether the body of a request has a meaning: in a POST that publishes.
 func hasBody(r *http.Request) bool {
 	return r.Method == http.MethodPost && sentPath(r.URL) != sessionPath
 }
 
-// WithoutBodies serves next, and refuses requests whose body is larger than a few KiB: no request there needs one.
+// WithoutBodies serves next, and refuses requests with bodies larger than a few KiB: no request to next needs one.
 func (a *API) WithoutBodies(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		timeBody(w, r)

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// A body means nothing in most requests. A small one is passed over, whatever the method, and a large one refused.
+// The body of most requests has no meaning. A small one is ignored, with any method, and a large one refused.
 func TestBodiesThatMeanNothing(t *testing.T) {
 	b := start(t, config())
 	const small = 4 << 10
@@ -45,7 +45,7 @@ func TestBodiesThatMeanNothing(t *testing.T) {
 	b.quiet(t)
 }
 
-// A client that asks first is told before it sends: nothing of a body that is refused needs to travel.
+// A client that sends Expect: 100-continue is refused before it sends a body.
 func TestBodyIsRefusedBeforeItIsSent(t *testing.T) {
 	b := start(t, config())
 	for _, request := range []string{
@@ -66,7 +66,7 @@ func TestBodyIsRefusedBeforeItIsSent(t *testing.T) {
 	}
 }
 
-// What bodies hold is bounded, in all and for each caller, and given back behind each.
+// The memory of bodies is limited, in all and per caller, and freed after each.
 func TestBodiesShareMemory(t *testing.T) {
 	const memory = 16 << 10
 	c := config()
@@ -104,7 +104,7 @@ func TestBodiesShareMemory(t *testing.T) {
 	}
 }
 
-// What a request says of its length costs nothing until its body arrives.
+// An announced length costs nothing until the body arrives.
 func TestAnnouncedBodiesCostNothing(t *testing.T) {
 	c := config()
 	c.Limits.Body = 1 << 20

@@ -11,14 +11,14 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// errNoToken: a token is needed, and none was sent.
+// errNoToken means that a token is needed, and none was sent.
 var errNoToken = fmt.Errorf("%w: send a token, as Authorization: Bearer", bridge.ErrToken)
 
-// errNoTickets: a ticket was sent, and this bridge makes none.
-var errNoTickets = fmt.Errorf("%w: this bridge has no tickets; its operator can set TAILWATER_AUTH_TICKET_SECRET", bridge.ErrToken)
+// errNoTickets means that a ticket was sent, but this bridge makes none.
+var errNoTickets = fmt.Errorf("%w: this bridge does not use tickets; its operator can set TAILWATER_AUTH_TICKET_SECRET", bridge.ErrToken)
 
-// caller gives who sent a request. A token that is no good is an error even where nobody would need one: its sender
-// believes to be signed in. Of several the header counts, then the ticket, then the cookie.
+// caller returns the sender of a request. An invalid token is an error even if none is needed, because its sender expects to be signed in. If
+// there are several, the header wins, then the ticket, then the cookie.
 func (a *API) caller(r *http.Request, query url.Values) (bridge.Caller, error) {
 	if a.config.Caller != nil {
 		return a.ownCaller(r)
@@ -43,8 +43,8 @@ func (a *API) caller(r *http.Request, query url.Values) (bridge.Caller, error) {
 	return bridge.Caller{}, nil
 }
 
-// ownCaller asks the program who sent a request. A browser adds cookies to what the pages of this machine ask for at any port, so the
-// program does not see them there.
+// ownCaller asks the program for the sender of a request. A browser adds cookies to requests of pages at any port of this machine, so the
+// program does not see those cookies.
 func (a *API) ownCaller(r *http.Request) (bridge.Caller, error) {
 	if !a.config.Access.trustsCookies(r) {
 		r = r.Clone(r.Context())
@@ -57,12 +57,12 @@ func (a *API) ownCaller(r *http.Request) (bridge.Caller, error) {
 	case errors.Is(err, bridge.ErrToken), errors.Is(err, bridge.ErrNoVerdict), errors.Is(err, bridge.ErrForbidden):
 		return bridge.Caller{}, err
 	}
-	a.signIns.Do(func() { a.config.Log.Warn("the program refuses a caller", "error", err) })
+	a.signIns.Do(func() { a.config.Log.Warn("the program refused a caller", "error", err) })
 	return bridge.Caller{}, fmt.Errorf("%w: sign in, and come back", bridge.ErrToken)
 }
 
-// ofCookie gives who a cookie is for. The bridge's own holds a ticket, which is of no use elsewhere; a program of the same host
-// may have set one to a token itself.
+// ofCookie returns the caller of a cookie. The bridge's own cookie holds a ticket, which is useless elsewhere. A program of the same host may
+// have set a cookie with a token.
 func (a *API) ofCookie(ctx context.Context, value string) (bridge.Caller, error) {
 	if strings.Contains(value, ".") {
 		return a.config.Auth.Token(ctx, value)
@@ -70,7 +70,7 @@ func (a *API) ofCookie(ctx context.Context, value string) (bridge.Caller, error)
 	return a.config.Auth.Ticket(ctx, value)
 }
 
-// grant gives what a caller may do: what everyone may, and what its token allows, but nothing that the token denies.
+// grant returns what a caller may do: what anyone may, plus what its token allows, minus what the token denies.
 func (a *API) grant(caller bridge.Caller) bridge.Grant {
 	if caller.Anonymous() && a.config.Caller == nil {
 		return a.config.Anonymous
@@ -78,20 +78,20 @@ func (a *API) grant(caller bridge.Caller) bridge.Grant {
 	return a.config.Anonymous.With(caller.Grant)
 }
 
-// bearer gives the token of the header Authorization (RFC 6750, 2.1). Other schemes are somebody else's, such as a proxy's.
+// bearer returns the token of the header Authorization (RFC 6750, 2.1). Other schemes are for others, such as a proxy.
 func bearer(r *http.Request) (token string, sent bool) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
 }
 
-// sentToken tells whether a request brought a token, of whatever worth.
+// sentToken reports whether a request has a token, valid or not.
 func (a *API) sentToken(r *http.Request) bool {
 	_, sent := bearer(r)
 	_, err := r.Cookie(a.cookieName(r))
 	return sent || r.URL.Query().Has("ticket") || a.config.Cookie != "" && err == nil
 }
 
-// challenge tells the client how to sign in (RFC 6750, 3), and the operator why somebody could not.
+// challenge tells the client how to sign in (RFC 6750, 3), and the operator why a sign-in failed.
 func (a *API) challenge(w http.ResponseWriter, r *http.Request, err error) {
 	if a.sentToken(r) {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)

@@ -99,7 +99,7 @@ func signedIn(t testing.TB) (httpapi.Config, *fakeAuth) {
 	return c, auth
 }
 
-// status gives the status of a request, without waiting for the end of its answer.
+// status returns the status of a request, without waiting for the end of its answer.
 func (b *fixture) status(t *testing.T, method, target string, headers ...string) int {
 	t.Helper()
 	response := b.send(t, method, target, nil, headers...)
@@ -172,7 +172,7 @@ func TestWhoMayWhat(t *testing.T) {
 	}
 }
 
-// The browser never chooses the subject, whatever it adds to the path or the query.
+// The browser never chooses the subject, whatever it adds to path or query.
 func TestClaimNamesTheSubject(t *testing.T) {
 	c, _ := signedIn(t)
 	b := start(t, c)
@@ -185,7 +185,7 @@ func TestClaimNamesTheSubject(t *testing.T) {
 	}
 }
 
-// The checks come in one order: whoever meets a refusal learns nothing of the later ones.
+// The checks have one order: a refused caller learns nothing about later checks.
 func TestOrderOfChecks(t *testing.T) {
 	c, _ := signedIn(t)
 	b := start(t, c)
@@ -221,7 +221,7 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 }
 
-// Every way for a token to come, and which one counts.
+// Every way to send a token, and which one wins.
 func TestWhereATokenTravels(t *testing.T) {
 	c, auth := signedIn(t)
 	b := start(t, c)
@@ -278,11 +278,11 @@ func TestWhereATokenTravels(t *testing.T) {
 		}
 	}
 	a := b.do(t, "POST", "/events/chat.a?token="+lookLikeAToken, nil)
-	if p := a.problem(t, 400, "bad-query"); !strings.Contains(p.Detail, "URLs are kept in logs") || strings.Contains(a.body, lookLikeAToken[:12]) {
+	if p := a.problem(t, 400, "bad-query"); !strings.Contains(p.Detail, "URLs are written to logs") || strings.Contains(a.body, lookLikeAToken[:12]) {
 		t.Errorf("%+v", p)
 	}
 	auth.tickets = false
-	if a := b.do(t, "GET", "/events/chat.a?ticket=x", nil); a.status != 401 || !strings.Contains(a.body, "has no tickets") {
+	if a := b.do(t, "GET", "/events/chat.a?ticket=x", nil); a.status != 401 || !strings.Contains(a.body, "does not use tickets") {
 		t.Errorf("%+v", a)
 	}
 }
@@ -334,7 +334,7 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// What will pass ends no EventSource for good.
+// Temporary conditions do not end an EventSource for good.
 func TestNoVerdict(t *testing.T) {
 	c, auth := signedIn(t)
 	b := start(t, c)

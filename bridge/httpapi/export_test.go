@@ -5,10 +5,10 @@ import "net/http"
 // ParseSince lets tests look at the parser by itself.
 var ParseSince = parseSince
 
-// Address gives whom the limits of a request are for.
+// Address returns whom the limits of a request are for.
 func (a *API) Address(r *http.Request) string { return a.address(r) }
 
-// Remembered tells how many callers are remembered for their rate.
+// Remembered returns how many callers are remembered for their rate.
 func (a *API) Remembered() int {
 	a.rates.mu.Lock()
 	defer a.rates.mu.Unlock()

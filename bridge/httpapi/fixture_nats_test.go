@@ -109,7 +109,7 @@ func (s *store) say(extent bridge.Extent, err error) {
 	s.extent, s.err = extent, err
 }
 
-// all gives what was published.
+// all returns what was published.
 func (p *publisher) all() []published {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -314,5 +314,5 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// unstored gives the parts of a feed whose subjects no log holds.
+// unstored returns the parts of a feed whose subjects no log holds.
 func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// serve gives the answer to a request that never was on a network.
+// serve returns the answer to a request that never was on a network.
 func (b *fixture) serve(r *http.Request) *httptest.ResponseRecorder {
 	r.Host = "localhost"
 	w := httptest.NewRecorder()
@@ -19,13 +19,13 @@ func (b *fixture) serve(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// isProblem tells whether an answer is a whole problem of its status.
+// isProblem reports whether an answer is a whole problem of its status.
 func isProblem(w *httptest.ResponseRecorder) bool {
 	var p problem
 	return json.Unmarshal(w.Body.Bytes(), &p) == nil && p.Status == w.Code && p.Detail != "" && w.Header().Get("Content-Type") == "application/problem+json"
 }
 
-// Whatever a query holds, it is answered, by what the caller may or by a problem that says what is wrong.
+// Any query is answered, within the caller's permissions, or by a problem with the reason.
 func FuzzQuery(f *testing.F) {
 	for _, query := range []string{
 		"subject=chat.a", "subject=chat.a&subject=time.b&format=json", "subject=news.a&ticket=" + ticketAlice, "subject=chat.%3E&ticket=" + ticketAlice, "subject=$SYS.%3E", "subject=chat.a;subject=secret", "subject=%zz", "subject=chat.a&subject=secret",
@@ -66,7 +66,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// Whatever comes with a POST, it is published as it is, with nothing beside it but what is checked, or not at all.
+// Any POST is published unchanged, with nothing added that is not checked, or not at all.
 func FuzzPost(f *testing.F) {
 	f.Add("text/plain", "", "", []byte("hello"))
 	f.Add("application/json; charset=utf-8", "news", "k-1", []byte(`{"a":1}`))

@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// strictTransport tells browsers to use TLS for half a year. It says nothing of other hosts of the domain.
+// strictTransport makes browsers use TLS for half a year. It does not apply to other hosts of the domain.
 const strictTransport = "max-age=15552000"
 
-// check is the gate in front of every request. It refuses a request by its host, and one that the page of another origin has
-// sent, unless that origin is allowed, and sets the headers that every answer has.
+// check checks every request first. It refuses a request by its host, and one from a page of another origin that is not allowed, and sets the
+// headers that every answer has.
 //
-// Browsers send Origin with what may change something and with what scripts read. Of the rest they say where it comes from
-// (Fetch Metadata): an image, a frame, or a fetch without CORS needs no leave to be sent, and would start what it asks for.
-// isLinkable reports whether a link from another site may lead to a request's URL; nil means none may.
+// Browsers send Origin with requests that may change something and with those that scripts can read. For other requests they send Fetch
+// Metadata: an image, a frame, or a fetch without CORS needs no permission to be sent. isLinkable reports whether a link from another site may
+// lead to a request's URL; nil allows none.
 //
-// A request with neither header passes: it comes from a program, from an old browser, or from one that was asked over plain
-// HTTP by a name that is not this machine's.
+// A request with neither header passes: it is from a program, from an old browser, or from a browser that uses plain HTTP and a name that is
+// not this machine's.
 func (a Access) check(r *http.Request, header http.Header, isLinkable func(*http.Request) bool) error {
 	a.protect(r, header)
 	if !a.AllowsHost(r.Host) {
@@ -38,14 +38,14 @@ func (a Access) check(r *http.Request, header http.Header, isLinkable func(*http
 	case site == "" || site == "same-origin" || site == "none":
 		return nil
 	case !isLink(r):
-		return fmt.Errorf("%w: the browser says that another site sent it", errOrigin)
+		return fmt.Errorf("%w: another site sent the request", errOrigin)
 	case isLinkable == nil || !isLinkable(r):
 		return fmt.Errorf("%w: a link on another site leads here; type the address instead", errOrigin)
 	}
 	return nil
 }
 
-// protect sets the headers by which browsers keep pages of other origins away from an answer.
+// protect sets the headers with which browsers keep pages of other origins away from an answer.
 func (a Access) protect(r *http.Request, header http.Header) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
@@ -55,7 +55,7 @@ func (a Access) protect(r *http.Request, header http.Header) {
 	}
 }
 
-// open sets the headers by which browsers let the pages of an origin use an answer.
+// open sets the headers with which browsers allow pages of an origin to use an answer.
 func (a Access) open(origin string, header http.Header) {
 	header.Set("Access-Control-Allow-Origin", origin)
 	header.Set("Access-Control-Expose-Headers", exposedHeaders)
@@ -65,24 +65,23 @@ func (a Access) open(origin string, header http.Header) {
 	}
 }
 
-// isLink reports whether a browser follows a link in a window of its own: not in a frame, and without an origin, as a form has.
-// The first browsers with Fetch Metadata do not say what it is for.
+// isLink reports whether a browser follows a link in a window of its own: not in a frame, and without the Origin that a form has. The first
+// browsers with Fetch Metadata do not say the purpose.
 func isLink(r *http.Request) bool {
 	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 	use := r.Header.Get("Sec-Fetch-Dest")
 	return isRead && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Mode") == "navigate" && (use == "document" || use == "")
 }
 
-// isLinkable reports whether a link from another site may lead to a request's URL: to a page, or to nothing, but to no subject.
+// isLinkable reports whether a link from another site may lead to a request's URL: to a page, or to nothing, but not to a subject.
 func (a *API) isLinkable(r *http.Request) bool {
 	_, isRoute := a.find(r)
 	return !isRoute && sentPath(r.URL) != sessionPath
 }
 
-// scheme returns http or https, as it stands in the URL that the browser has; "" where that is not known, because a proxy may
-// stand in front that is not trusted.
+// scheme returns http or https, as in the URL of the browser; "" if unknown, because there may be a proxy that is not trusted.
 func (a Access) scheme(r *http.Request) string {
-	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // the browser's own, of a chain
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // the browser's own, if there are several proxies
 	proto := strings.ToLower(strings.TrimSpace(first))
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	switch {
@@ -94,22 +93,22 @@ func (a Access) scheme(r *http.Request) string {
 	return ""
 }
 
-// isDomain reports whether a name is neither an address nor one of this machine. Browsers remember what is to be reached over
-// TLS by name, whatever the port: it would close the other servers of somebody who develops to them.
+// isDomain reports whether a name is neither an address nor a name of this machine. Browsers remember by name, not by port, to use TLS: that
+// would block a developer's other servers.
 func isDomain(name string) bool {
 	_, err := netip.ParseAddr(name)
 	return err != nil && !isLoopback(name)
 }
 
-// Gate serves next behind the same check, on a listener without pages or event streams: for operators and their programs. To
-// pages of other origins it gives nothing.
+// Gate serves next behind the same checks, on a listener without pages or event streams, for operators and their programs. Pages of other
+// origins get nothing.
 func (a Access) Gate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch err := a.check(r, w.Header(), nil); {
 		case err == nil:
 			next.ServeHTTP(w, r)
 		case errors.Is(err, errHost):
-			http.Error(w, "call this listener by a name of this machine, such as localhost", http.StatusMisdirectedRequest)
+			http.Error(w, "use a name of this machine for this listener, such as localhost", http.StatusMisdirectedRequest)
 		default:
 			http.Error(w, "pages of other origins may not use this listener; type its address, or call it from a program", http.StatusForbidden)
 		}

@@ -8,10 +8,10 @@ import (
 	"runtime/debug"
 )
 
-// Guard serves next, and sees to its panics: each is logged with its stack, counted, and answered with a problem. Where
-// the answer has begun already, its connection is cut, so that nobody takes what was written for the whole.
+// Guard serves next, and handles its panics: each is logged with its stack, counted, and answered with a problem. If the answer has begun, the
+// connection is cut, so that the client does not mistake the beginning for the whole.
 //
-// http.ErrAbortHandler is no fault, and is passed on.
+// http.ErrAbortHandler is not a bug, and is passed on.
 func (a *API) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		watched := &watchedWriter{ResponseWriter: w}
@@ -41,16 +41,16 @@ func (a *API) panicked(w *watchedWriter, r *http.Request, cause any) {
 	writeJSON(w, http.StatusInternalServerError, "application/problem+json", errInternal)
 }
 
-// watchedWriter knows whether anything of an answer was written.
+// watchedWriter records whether anything of an answer was written.
 type watchedWriter struct {
 	http.ResponseWriter
 	begun bool
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap implements the interface of http.ResponseController.
 func (w *watchedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader implements http.ResponseWriter. An informational status begins no answer.
+// WriteHeader implements http.ResponseWriter. An informational status does not begin the answer.
 func (w *watchedWriter) WriteHeader(status int) {
 	w.begun = w.begun || status >= http.StatusOK
 	w.ResponseWriter.WriteHeader(status)
@@ -62,20 +62,20 @@ func (w *watchedWriter) Write(data []byte) (int, error) {
 	return w.ResponseWriter.Write(data)
 }
 
-// FlushError is for http.ResponseController.
+// FlushError implements the interface of http.ResponseController.
 func (w *watchedWriter) FlushError() error {
 	w.begun = true
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack implements http.Hijacker, as far as the writer below does.
+// Hijack implements http.Hijacker, if the underlying writer does.
 func (w *watchedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	w.begun = w.begun || err == nil
 	return conn, buffered, err
 }
 
-// below returns the writer that net/http has made: http.MaxBytesReader tells it that the connection is to be closed.
+// below returns the writer of net/http: http.MaxBytesReader needs it to have the connection closed.
 func below(w http.ResponseWriter) http.ResponseWriter {
 	if watched, ok := w.(*watchedWriter); ok {
 		return watched.ResponseWriter

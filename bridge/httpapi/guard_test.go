@@ -45,7 +45,7 @@ func withPanics(t *testing.T) *fixture {
 	return start(t, c)
 }
 
-// A handler's panic is answered as a fault of this side, told with its stack, and counted.
+// A handler's panic is answered as a bug, logged with its stack, and counted.
 func TestPanicBeforeTheAnswer(t *testing.T) {
 	b := withPanics(t)
 	for i, path := range []string{"/before", "/index", "/hint"} {
@@ -69,7 +69,7 @@ func TestPanicBeforeTheAnswer(t *testing.T) {
 	b.get(t, "/events/chat.room1").next(t, bridge.EventOpen, opened)
 }
 
-// Half an answer must not look like a whole one.
+// Half an answer must not look like a complete one.
 func TestPanicInTheAnswer(t *testing.T) {
 	b := withPanics(t)
 	for _, path := range []string{"/after", "/status"} {
@@ -91,7 +91,7 @@ func TestPanicInTheAnswer(t *testing.T) {
 	}
 }
 
-// A handler that aborts its answer is not at fault.
+// A handler that aborts its answer is not a bug.
 func TestAbortedHandler(t *testing.T) {
 	b := withPanics(t)
 	response, err := b.server.Client().Get(b.server.URL + "/abort")

@@ -8,26 +8,26 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// What a request can exceed.
+// The limits that a request can exceed.
 const (
 	limitConnections = "connections" // of the process
 	limitAddress     = "address"     // connections of one address or network
 	limitRate        = "rate"        // POSTs of one caller
-	limitMemory      = "memory"      // what bodies hold, in all or of one caller
-	limitReads       = "reads"       // GETs and HEADs of one address, in a second
+	limitMemory      = "memory"      // memory of bodies, of all callers or of one
+	limitReads       = "reads"       // GETs and HEADs per second of one address
 )
 
-// Places counts the connections that are open.
+// Places counts open connections.
 type Places interface {
-	// Take takes a place for the answer to a request, for the client that the request comes from, and gives what frees it again, to
-	// be called once. It gives nil where there is none: in all, or for that client.
+	// Take reserves a place for the answer to a client's request, and returns a function that frees it, to be called once. It returns nil if
+	// all places, or those of that client, are in use.
 	Take(ctx context.Context, client netip.Addr) (free func(), ofClient bool)
-	// Told says that a request was answered, and that its socket is open only for the client to read that.
+	// Told says that the request was answered, and its socket is open only for the client to read the answer.
 	Told(ctx context.Context)
 }
 
-// admit takes a place for a connection, and gives what frees it again; nil where there is none, where its address asks too often,
-// or the API is draining.
+// admit reserves a place for a connection, and returns a function that frees it; nil if there is none, the address sends too many requests, or
+// the API is draining.
 func (a *API) admit(r *http.Request) (free func()) {
 	if a.draining() {
 		return nil
@@ -51,9 +51,9 @@ func (a *API) admit(r *http.Request) (free func()) {
 	return free
 }
 
-// checkRate counts a POST, and refuses it where its caller has sent too many.
+// checkRate counts a POST, and refuses it if its caller has sent too many.
 func (a *API) checkRate(w http.ResponseWriter, r *http.Request, caller bridge.Caller) error {
-	limited := a.limited(r, caller)
+	limited := a.limitKey(r, caller)
 	if a.rates.allow(hashed(limited)) {
 		return nil
 	}
@@ -62,16 +62,15 @@ func (a *API) checkRate(w http.ResponseWriter, r *http.Request, caller bridge.Ca
 	return errRate
 }
 
-// exceeded counts and logs who met a limit. Behind a proxy that is not trusted, all its clients are one: that is easily
-// missed.
+// exceeded counts and logs an exceeded limit. Behind a proxy that is not trusted, all clients count as one, which is easily overlooked.
 func (a *API) exceeded(r *http.Request, reason, caller string) {
 	a.stats.limited(reason)
 	a.logs.Do(func() {
 		log := a.config.Log.With("limit", reason, "caller", caller)
 		if len(a.config.Proxies) == 0 && r.Header.Get("X-Forwarded-For") != "" {
-			log.Warn("a limit was met, by a request that came through a proxy; name the proxy in TAILWATER_HTTP_TRUSTED_PROXIES, or all its clients share what one may have")
+			log.Warn("a request through a proxy exceeded a limit; name the proxy in TAILWATER_HTTP_TRUSTED_PROXIES, or all its clients share the limits of one")
 			return
 		}
-		log.Info("a limit was met")
+		log.Info("a request exceeded a limit")
 	})
 }

@@ -44,7 +44,7 @@ func (b *fixture) turnedAwayFor(t *testing.T, reason string, headers ...string) 
 func (b *fixture) limited(t *testing.T, reason, caller string) {
 	t.Helper()
 	text := b.log.String()
-	want := `level=INFO msg="a limit was met" limit=` + reason + ` caller=` + caller + "\n"
+	want := `level=INFO msg="a request exceeded a limit" limit=` + reason + ` caller=` + caller + "\n"
 	if lines := strings.Count(text, "\n"); lines == 0 || lines > 3 || strings.Count(text, want) != lines {
 		t.Errorf("the log: %s", text)
 	}

@@ -7,19 +7,19 @@ import (
 	"strconv"
 )
 
-// pollLimit is how many messages a poll gives that does not say how many, and maxPollLimit how many one may ask for.
+// pollLimit is how many messages a poll returns by default, and maxPollLimit how many a poll may ask for.
 const pollLimit, maxPollLimit = 100, 10_000
 
-// readPoll gives how many messages a poll asks for, 0 where the request is none.
+// readPoll returns how many messages a poll asks for; 0 if the request is not a poll.
 func readPoll(query url.Values) (int, error) {
 	poll, limit := query.Get("poll"), query.Get("limit")
 	switch {
 	case poll == "" && limit == "":
 		return 0, nil
 	case poll == "":
-		return 0, fmt.Errorf("%w: limit is for poll=1; a connection that stays has none", errQuery)
+		return 0, fmt.Errorf("%w: limit is for poll=1; a connection that stays has no limit", errQuery)
 	case poll != "1":
-		return 0, fmt.Errorf("%w: poll=%.20s; write poll=1, or leave it out", errQuery, poll)
+		return 0, fmt.Errorf("%w: poll=%.20s; write poll=1, or omit it", errQuery, poll)
 	case limit == "":
 		return pollLimit, nil
 	}
@@ -30,7 +30,7 @@ func readPoll(query url.Values) (int, error) {
 	return n, nil
 }
 
-// poll answers with what is stored, and ends.
+// poll answers with stored messages, and ends.
 func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) error {
 	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
@@ -42,7 +42,7 @@ func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request req
 	header.Set("Content-Type", request.framing.ContentType())
 	header.Set("Cache-Control", "no-store, no-transform")
 	if err := a.config.Outlet.Poll(w, r, reader); err != nil {
-		return fmt.Errorf("read what is stored: %w", err)
+		return fmt.Errorf("read stored messages: %w", err)
 	}
 	return nil
 }

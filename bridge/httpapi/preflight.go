@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// requestHeaders is what a preflight request asks for (Fetch, 3.3.3).
+// requestHeaders names the headers that a preflight request asks for (Fetch, 3.3.3).
 const requestHeaders = "Access-Control-Request-Headers"
 
-// knownHeaders are those of a request that mean something here.
+// knownHeaders are the request headers that have a meaning here.
 const knownHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent"
 
-// exposedHeaders are those of an answer that a page of another origin can read.
+// exposedHeaders are the answer headers that a page of another origin can read.
 const exposedHeaders = "Content-Location, Location, Retry-After, " + headerFirstSeq + ", " + headerLastID + ", " + headerLastSeq
 
 // maxRequestHeaders is how many bytes a preflight may ask with.
@@ -22,9 +22,8 @@ const maxRequestHeaders = 2 << 10
 // headerName is a token (RFC 9110, 5.6.2).
 var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
-// allowedHeaders returns the request headers that a page may send: those that mean something, and those that it asks for.
-// Libraries send some of their own, such as Cache-Control and HX-Request. They do nothing here, and a page whose origin
-// is allowed could have left them out.
+// allowedHeaders returns the request headers that a page may send: the known ones, and those that it asks for. Libraries add some of their
+// own, such as Cache-Control and HX-Request. These have no effect here, and an allowed page could omit them.
 func allowedHeaders(r *http.Request) string {
 	allowed := strings.Split(knownHeaders, ", ")
 	asked := strings.Join(r.Header.Values(requestHeaders), ",")

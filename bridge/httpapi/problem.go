@@ -11,26 +11,26 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// What requests can be refused for, besides the errors of package bridge.
+// Reasons to refuse a request, beside the errors of package bridge.
 var (
-	errHost       = errors.New("this bridge is not called by that name; use the name it was set up for, or let the operator add it to TAILWATER_HTTP_HOSTS")
+	errHost       = errors.New("this bridge does not answer to that host name; use its configured name, or ask the operator to add yours to TAILWATER_HTTP_HOSTS")
 	errOrigin     = errors.New("pages of other origins may not use this bridge; the operator can add the origin to TAILWATER_HTTP_ORIGINS")
 	errRoute      = errors.New("there is nothing here; subjects are at /events/<subject>")
-	errSession    = errors.New("this bridge hands out neither tickets nor cookies; its operator can set TAILWATER_AUTH_TICKET_SECRET or TAILWATER_AUTH_COOKIE")
-	errMethod     = errors.New("this method means nothing here; the Allow header lists those that do: GET reads, POST publishes")
+	errSession    = errors.New("this bridge issues neither tickets nor cookies; its operator can set TAILWATER_AUTH_TICKET_SECRET or TAILWATER_AUTH_COOKIE")
+	errMethod     = errors.New("this method is not supported here; the Allow header lists those that are: GET reads, POST publishes")
 	errQuery      = errors.New("the query cannot be used")
 	errHeader     = errors.New("a header cannot be used")
 	errIncomplete = errors.New("the body did not arrive; send it again")
-	errText       = errors.New("the body is no text, although its Content-Type says so")
+	errText       = errors.New("the body is not text, although its Content-Type says so")
 	errTooLarge   = errors.New("the body is too large")
-	errNoBody     = errors.New("this request needs no body, and this one is larger than 4 KiB; send it without, or publish it with POST")
-	errMemory     = errors.New("the bodies that are arriving take all the memory for them, or all that one caller may have; try again in a moment")
-	errRate       = errors.New("you publish too fast; wait as long as Retry-After says, or let the operator raise TAILWATER_LIMIT_PUBLISH_RATE")
-	errBusy       = errors.New("there are too many connections, or requests from where you are, or this bridge is stopping; try again in a moment")
+	errNoBody     = errors.New("this request needs no body, and its body is larger than 4 KiB; send it without a body, or publish the body with POST")
+	errMemory     = errors.New("arriving bodies use all their memory, or all that one caller may use; try again in a moment")
+	errRate       = errors.New("you publish too fast; wait as long as Retry-After says, or ask the operator to raise TAILWATER_LIMIT_PUBLISH_RATE")
+	errBusy       = errors.New("there are too many connections, or too many requests from your address, or this bridge is stopping; try again in a moment")
 )
 
 func errBody(most int64) error {
-	return fmt.Errorf("%w: at most %d bytes are allowed; put what is larger elsewhere and publish its address, or let the operator raise TAILWATER_LIMIT_BODY", errTooLarge, most)
+	return fmt.Errorf("%w: at most %d bytes are allowed; store a larger body elsewhere and publish its address, or ask the operator to raise TAILWATER_LIMIT_BODY", errTooLarge, most)
 }
 
 func errSubjects(asked, most int) error {
@@ -40,7 +40,7 @@ func errSubjects(asked, most int) error {
 	return fmt.Errorf("%w: %d subjects are too many for one connection; at most %d are allowed", errQuery, asked, most)
 }
 
-// problem is what RFC 9457 calls a problem details object.
+// problem is a problem details object (RFC 9457).
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
@@ -48,22 +48,22 @@ type problem struct {
 	Detail string `json:"detail"`
 }
 
-// errInternal is what a fault of this side is answered with.
+// errInternal is the answer to a fault of this bridge.
 var errInternal = problem{
 	Type: problemBase + "internal", Title: "Internal error", Status: http.StatusInternalServerError,
-	Detail: "something went wrong on this side; it has been logged",
+	Detail: "something went wrong in the bridge; it has been logged",
 }
 
 // problemBase and the slug of a problem are its type: the address of its row in this package's README.
 const problemBase = "https://github.com/tailwater/tailwater/blob/main/bridge/httpapi/README.md#"
 
-// problems maps every error to its answer. The first that fits is taken.
+// problems maps every error to its answer. The first match is used.
 var problems = []struct {
 	is     error
 	status int
 	slug   string
 	title  string
-	detail string // instead of the error's own text, where that would tell a stranger too much
+	detail string // replaces an error text that would reveal too much
 	retry  time.Duration
 }{
 	{is: errHost, status: http.StatusMisdirectedRequest, slug: "wrong-host", title: "Wrong host name"},
@@ -79,13 +79,13 @@ var problems = []struct {
 	{is: errHeader, status: http.StatusBadRequest, slug: "bad-header", title: "Bad header"},
 	{
 		is: errIncomplete, status: http.StatusBadRequest, slug: "incomplete-body", title: "Incomplete body",
-		detail: errIncomplete.Error(), // the cause can name addresses behind a proxy
+		detail: errIncomplete.Error(), // the cause may name addresses behind a proxy
 	},
 	{is: errText, status: http.StatusBadRequest, slug: "bad-body", title: "Not text"},
 	{is: bridge.ErrToken, status: http.StatusUnauthorized, slug: "unauthorized", title: "Not signed in"},
 	{
 		is: bridge.ErrNoVerdict, status: http.StatusServiceUnavailable, slug: "no-verdict", title: "Tokens cannot be checked now",
-		detail: "this bridge cannot tell now whether the token is good; try again in a moment", retry: 2 * time.Second,
+		detail: "this bridge cannot check the token now; try again in a moment", retry: 2 * time.Second,
 	},
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
@@ -99,31 +99,31 @@ var problems = []struct {
 	{is: errTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large"},
 	{
 		is: bridge.ErrTooLarge, status: http.StatusRequestEntityTooLarge, slug: "too-large", title: "Body too large",
-		detail: "the message is larger than NATS or the stream that holds this subject allows, or its subject is longer; put the body elsewhere and publish its address",
+		detail: "the message is larger than NATS or the stream that holds this subject allows, or its subject is too long; store the body elsewhere and publish its address",
 	},
 	{
 		is: bridge.ErrSealed, status: http.StatusConflict, slug: "sealed", title: "The stream is sealed",
-		detail: "the stream that holds this subject is sealed and takes no message any more; publish to another subject",
+		detail: "the stream that holds this subject is sealed and accepts no more messages; publish to another subject",
 	},
 	{
 		is: bridge.ErrUnfit, status: http.StatusUnprocessableEntity, slug: "unfit", title: "Not for this stream",
-		detail: "the stream that holds this subject does not take messages like this one, whenever they are sent; its operator finds the reason in the log, at level debug",
+		detail: "the stream that holds this subject never accepts messages like this one; the operator finds the reason in the log, at level debug",
 	},
 	{
 		is: bridge.ErrSubjectFull, status: http.StatusInsufficientStorage, slug: "subject-full", title: "The subject is full",
-		detail: "the stream that holds this subject keeps a number of messages on it, and refuses more; its operator has to remove some, or let the stream keep more",
+		detail: "the stream that holds this subject has reached its limit of messages on the subject, and refuses more; the operator has to remove some, or raise the limit",
 	},
 	{
 		is: bridge.ErrFull, status: http.StatusInsufficientStorage, slug: "full", title: "The stream is full",
-		detail: "the stream that holds this subject takes no more messages; its operator has to make room",
+		detail: "the stream that holds this subject is full; the operator has to make room",
 	},
 	{
 		is: bridge.ErrKeyUsed, status: http.StatusUnprocessableEntity, slug: "key-used", title: "The key was used before",
-		detail: "you have used this Idempotency-Key for another message, and this one is not stored; choose a new key for each message, such as a UUID",
+		detail: "you have used this Idempotency-Key for another message, so this message is not stored; use a new key for each message, such as a UUID",
 	},
 	{
 		is: bridge.ErrRefused, status: http.StatusBadGateway, slug: "refused", title: "NATS refuses the subject",
-		detail: "NATS does not let this bridge publish there; its operator has to allow it on the NATS server",
+		detail: "NATS does not allow this bridge to publish there; the operator has to allow it on the NATS server",
 	},
 	{
 		is: bridge.ErrBroken, status: http.StatusServiceUnavailable, slug: "store-broken", title: "NATS cannot store messages",
@@ -161,7 +161,7 @@ func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 		a.challenge(w, r, err)
 	}
 	if errors.Is(err, bridge.ErrNoVerdict) {
-		a.signIns.Do(func() { a.config.Log.Warn("cannot tell whether a token is good", "error", err) })
+		a.signIns.Do(func() { a.config.Log.Warn("a token cannot be checked", "error", err) })
 	}
 	if known {
 		a.config.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "error", err)

@@ -17,7 +17,7 @@ import (
 // publishTimeout is how long NATS may take to confirm a message.
 const publishTimeout = 5 * time.Second
 
-// publish answers POST: the body becomes the payload, as it is.
+// publish answers POST: the body becomes the payload, unchanged.
 func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if t.err != nil {
 		return t.err
@@ -48,7 +48,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := a.checkRate(w, r, caller); err != nil {
 		return err
 	}
-	share := a.ledger.Share(a.limited(r, caller))
+	share := a.ledger.Share(a.limitKey(r, caller))
 	defer share.Close()
 	body, err := a.readBody(w, r, share)
 	if err != nil {
@@ -78,7 +78,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
-// mayPublish gives the subject that a caller publishes to, if it may.
+// mayPublish returns the subject that a caller publishes to, if allowed.
 func (a *API) mayPublish(t target, caller bridge.Caller) (bridge.Subject, error) {
 	subject, err := t.route.Claim(t.subjects[0], caller)
 	if err != nil {
@@ -96,7 +96,7 @@ func (a *API) mayPublish(t target, caller bridge.Caller) (bridge.Subject, error)
 
 func readOnlyAdvice(route bridge.Route) string {
 	if route.NeedsClaims() {
-		return "publish to another subject, or the operator begins the route with POST"
+		return "publish to another subject, or ask the operator to begin the route with POST"
 	}
 	return "write the key with a NATS client"
 }
@@ -107,23 +107,22 @@ func (a *API) send(ctx context.Context, subject bridge.Subject, header map[strin
 		return bridge.Receipt{}, errBusy
 	}
 	defer end()
-	// A client that hangs up does not take the message back, and says nothing about NATS.
+	// A client that disconnects does not cancel the message: NATS may have received it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
 	return a.config.Publisher.Publish(ctx, subject, header, body)
 }
 
-// stored is the answer to a message that a stream has.
+// stored is the answer to a message that a stream has stored.
 type stored struct {
 	Subject   bridge.Subject `json:"subject"`
-	ID        string         `json:"id,omitempty"` // without its time, which the stream does not tell; absent where nothing continues there
+	ID        string         `json:"id,omitempty"` // without the time, which the stream does not return; absent if no connection can resume there
 	Stream    string         `json:"stream"`
 	Seq       uint64         `json:"seq"`
 	Duplicate bool           `json:"duplicate"`
 }
 
-// natsHeader gives the headers of the message. Only what stands here is ever passed on from a request to NATS, where
-// headers can mean commands.
+// natsHeader returns the headers of the message. Only these are passed on from a request to NATS, where headers can be commands.
 func natsHeader(r *http.Request) (map[string][]string, error) {
 	header := map[string][]string{}
 	if event := r.Header.Get(bridge.HeaderEvent); event != "" {
@@ -138,7 +137,7 @@ func natsHeader(r *http.Request) (map[string][]string, error) {
 	return header, nil
 }
 
-// idempotencyKey returns the key by which a caller marks a message that it may send again; "" for none. NATS never sees it.
+// idempotencyKey returns the key with which a caller marks a message that it may send again; "" for none. NATS never sees it.
 func idempotencyKey(r *http.Request) (string, error) {
 	key := r.Header.Get("Idempotency-Key")
 	if key != "" && !isVisible(key, 256) {
@@ -151,32 +150,32 @@ func isVisible(s string, most int) bool {
 	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// checkText refuses a body that says it is text and is not: its readers would get base64 instead of what was meant.
+// checkText refuses a body that claims to be text and is not: its readers would get base64 instead.
 func checkText(r *http.Request, body []byte) error {
-	// A type whose parameters cannot be read is a type nevertheless; without any there is none to be held to.
+	// A type with invalid parameters is still a type; without a type there is nothing to check.
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media != "application/json" && !strings.HasPrefix(media, "text/") {
 		return nil
 	}
 	switch {
 	case bytes.IndexByte(body, 0) >= 0:
-		return fmt.Errorf("%w: it holds a NUL byte at position %d; to publish bytes, send them as application/octet-stream", errText, bytes.IndexByte(body, 0))
+		return fmt.Errorf("%w: it holds a NUL byte at position %d; send binary data as application/octet-stream", errText, bytes.IndexByte(body, 0))
 	case !utf8.Valid(body):
 		return fmt.Errorf("%w: it is not UTF-8; convert it, or send it as application/octet-stream", errText)
 	}
 	return nil
 }
 
-// writeJSON answers with a value that always encodes. One that does not is a fault of this side, and not an answer without a body.
+// writeJSON answers with a value that can always be encoded. A failure is a bug, not an answer without a body.
 func writeJSON(w http.ResponseWriter, status int, contentType string, value any) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // the type is JSON, and people read it
+	encoder.SetEscapeHTML(false) // the type is JSON, not HTML, and people read it
 	if err := encoder.Encode(value); err != nil {
 		panic(fmt.Errorf("encode an answer: %w", err))
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // nothing is left to tell a client that is gone
+	_, _ = w.Write(body.Bytes()) // there is nothing to do if the client is gone
 }

@@ -184,9 +184,9 @@ func TestPublisherFails(t *testing.T) {
 	}{
 		"too-large":    {bridge.ErrTooLarge, http.StatusRequestEntityTooLarge, "larger than NATS or the stream"},
 		"full":         {bridge.ErrFull, http.StatusInsufficientStorage, "make room"},
-		"subject-full": {bridge.ErrSubjectFull, http.StatusInsufficientStorage, "a number of messages on it"},
+		"subject-full": {bridge.ErrSubjectFull, http.StatusInsufficientStorage, "its limit of messages on the subject"},
 		"sealed":       {bridge.ErrSealed, http.StatusConflict, "is sealed"},
-		"unfit":        {bridge.ErrUnfit, http.StatusUnprocessableEntity, "whenever they are sent"},
+		"unfit":        {bridge.ErrUnfit, http.StatusUnprocessableEntity, "never accepts messages like this one"},
 	} {
 		a := post(fmt.Errorf("%w: the stream SECRETS at 10.0.0.7", refusal.err))
 		if p := a.problem(t, refusal.status, slug); !strings.Contains(p.Detail, refusal.says) || strings.Contains(p.Detail, "SECRETS") || a.header.Get("Retry-After") != "" {
@@ -209,7 +209,7 @@ func TestPublisherFails(t *testing.T) {
 	}
 }
 
-// Where nothing continues behind a message, its answer has no id that says so.
+// If no connection can resume after a message, the answer has no id.
 func TestStoredWithoutID(t *testing.T) {
 	b := start(t, config())
 	b.publisher.gets = bridge.Receipt{Stream: "WORK", Position: bridge.Position{Seq: 7}}
@@ -219,7 +219,7 @@ func TestStoredWithoutID(t *testing.T) {
 	}
 }
 
-// A client that hangs up does not take back what it has sent, and says nothing about NATS.
+// A client that disconnects does not cancel the message that it has sent, and its end says nothing about NATS.
 func TestClientThatDoesNotWait(t *testing.T) {
 	b := start(t, config())
 	b.publisher.wait = make(chan struct{})

@@ -15,21 +15,21 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// parameters are the names that a query may have, with how many letters of a name can be wrong so that it is still taken
-// for a slip. Names that differ in nothing but capitals, - and _ always are.
+// parameters are the names that a query may have, with the number of wrong letters up to which another name counts as a typo. Names that
+// differ only in capitals, - and _ always do.
 var parameters = map[string]int{
 	"subject": 1, "since": 1, "lastEventId": 2, "format": 1, "event": 1, "payload": 1, "poll": 1, "limit": 1, "presence": 1,
 	"name":   0, // short, and a word of many
-	"max":    0, // too short: it is one letter from min and map
-	"ticket": 0, // one letter from ticker; a request without its ticket is refused anyway
+	"max":    0, // too short: min and map differ in one letter
+	"ticket": 0, // ticker differs in one letter; a request without its ticket is refused anyway
 }
 
-// parseQuery reads a request's query, and refuses a token in it. Parameters that are not known are somebody else's, such as a
-// cache buster, unless they are slips of those that are.
+// parseQuery parses a request's query, and refuses tokens in it. Unknown parameters, such as a cache buster, are ignored unless they look
+// like typos of known ones.
 func parseQuery(r *http.Request) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w; escape what is no letter or digit, as encodeURIComponent does", errQuery, err)
+		return nil, fmt.Errorf("%w: %w; escape everything but letters and digits, as encodeURIComponent does", errQuery, err)
 	}
 	if err := refuseTokens(query); err != nil {
 		return nil, err
@@ -42,10 +42,10 @@ func parseQuery(r *http.Request) (url.Values, error) {
 	return query, nil
 }
 
-// maxSlip is how long a name can be that is looked at.
+// maxSlip is the length of the longest name that can be a typo.
 const maxSlip = 20
 
-// slipOf returns the parameter that a name is a slip of, "" where it is none.
+// slipOf returns the parameter that a name is probably meant to be; "" if none.
 func slipOf(name string) string {
 	if _, known := parameters[name]; known || name == "" || len(name) > maxSlip {
 		return ""
@@ -58,7 +58,7 @@ func slipOf(name string) string {
 		}
 		wrong := parameters[parameter]
 		if wrong == 0 || folded == "" || folded[0] != meant[0] || len(meant) < 5 && len(folded) == len(meant) {
-			continue // of a short name only a letter too many or too few is a slip: pool is a word of its own
+			continue // in a short name only an extra or a missing letter is a typo: pool is a word
 		}
 		distance := levenshtein.Distance(folded, meant, nil)
 		if distance <= wrong || distance == 2 && sameLetters(folded, meant) {
@@ -68,43 +68,43 @@ func slipOf(name string) string {
 	return ""
 }
 
-// fold removes what names are often spelled with or without.
+// fold removes the differences that are common in spelling.
 func fold(name string) string {
 	return strings.NewReplacer("-", "", "_", "", "[", "", "]", "").Replace(strings.ToLower(name))
 }
 
-// sameLetters reports whether two words have the same letters, in whatever order.
+// sameLetters reports whether two words have the same letters, in any order.
 func sameLetters(a, b string) bool {
 	sorted := func(s string) []byte { return slices.Sorted(slices.Values([]byte(s))) }
 	return slices.Equal(sorted(a), sorted(b))
 }
 
-// query reads the query of a request. Below /events the path or the query names the subjects, not both. On other routes
-// subject is no parameter of Tailwater's.
+// query reads the query of a request. Below /events the path or the query names the subjects, not both. On other routes Tailwater ignores the
+// parameter subject.
 func (t target) query(r *http.Request) (url.Values, error) {
 	query, err := parseQuery(r)
 	if err != nil {
 		return nil, err
 	}
 	if t.named && query.Has("subject") {
-		return nil, fmt.Errorf("%w: the path names the subject already; leave subject= out, or name all subjects as in /events?subject=chat.a&subject=chat.b", errQuery)
+		return nil, fmt.Errorf("%w: the path names the subject already; omit subject=, or name all subjects as in /events?subject=chat.a&subject=chat.b", errQuery)
 	}
 	return query, nil
 }
 
-// readFraming reads how messages are to be encoded.
+// readFraming reads how messages are encoded.
 func readFraming(r *http.Request, query url.Values, many bool) (bridge.Framing, error) {
 	var framing bridge.Framing
 	payload := query.Get("payload")
 	switch format := query.Get("format"); {
 	case format != "" && format != "raw" && format != "json":
-		return framing, fmt.Errorf("%w: there is no format %.20q; use raw or json", errQuery, format)
+		return framing, fmt.Errorf("%w: %.20q is not a format; use raw or json", errQuery, format)
 	case acceptsLines(r) && format == "raw":
-		return framing, fmt.Errorf("%w: format=raw cannot be had as application/x-ndjson; use json, or accept text/event-stream", errQuery)
+		return framing, fmt.Errorf("%w: format=raw is not available as application/x-ndjson; use json, or accept text/event-stream", errQuery)
 	case payload != "" && payload != "json":
-		return framing, fmt.Errorf("%w: payload=%.20s means nothing; use payload=json, or leave it out for strings", errQuery, payload)
+		return framing, fmt.Errorf("%w: payload=%.20s is unknown; use payload=json, or omit it for strings", errQuery, payload)
 	case payload != "" && format == "raw":
-		return framing, fmt.Errorf("%w: payload=json is for format=json; with format=raw the payload is as it was published", errQuery)
+		return framing, fmt.Errorf("%w: payload=json is for format=json; with format=raw the payload is never changed", errQuery)
 	case acceptsLines(r):
 		framing.Format = bridge.Lines
 	case format == "json", payload != "", format == "" && many:
@@ -116,12 +116,12 @@ func readFraming(r *http.Request, query url.Values, many bool) (bridge.Framing, 
 	case "subject":
 		framing.SubjectEvents = true
 	default:
-		return framing, fmt.Errorf("%w: event=%.20s means nothing; use event=subject to name events after their subjects", errQuery, event)
+		return framing, fmt.Errorf("%w: event=%.20s is unknown; use event=subject to name events after their subjects", errQuery, event)
 	}
 	return framing, nil
 }
 
-// readMax reads how many bytes the event of a message may have, 0 for any number.
+// readMax reads how many bytes a message's event may have; 0 for no limit.
 func readMax(query url.Values) (int, error) {
 	text := query.Get("max")
 	if text == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// A slip of a parameter's name is refused with the right one; what is another's is let pass.
+// A typo of a parameter is refused with the right name; other unknown parameters are ignored.
 func TestSlips(t *testing.T) {
 	b := start(t, config())
 	for name, meant := range map[string]string{

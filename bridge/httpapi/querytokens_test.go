@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever a token in a URL is called, and wherever it stands there, it is refused before anything is made of it, and its sender
-// is told where it belongs.
+// A token in a URL is refused under any name and anywhere in the query, before it is used, and the error says where to put it.
 func TestTokensInQueries(t *testing.T) {
 	c, _ := signedIn(t)
 	c.Pages = withPage().Pages

@@ -10,33 +10,33 @@ import (
 )
 
 const (
-	// burstTime is for how long a caller that was silent may save up.
+	// burstTime is how many seconds' worth a caller may send at once after a pause.
 	burstTime = 5 * time.Second
-	// maxCallers bounds how many callers are remembered in each of two generations, at some 150 bytes each.
+	// maxCallers is how many callers are remembered in each of two generations, at some 150 bytes each.
 	maxCallers = 1 << 16
 )
 
-// hashSeed is of this process: nobody can choose a name that shares the hash of another.
+// hashSeed differs in each process: nobody can choose a name with the hash of another.
 var hashSeed = maphash.MakeSeed()
 
-// hashed stands for a name, which its caller may have made long.
+// hashed returns a number for a name, because callers may choose long names.
 func hashed(name string) uint64 { return maphash.String(hashSeed, name) }
 
-// rates lets each caller do something at a rate. Callers are known by their hashes.
+// rates limits the rate of each caller. Callers are known by their hashes.
 //
-// Those who have called are in two generations. Whoever calls is moved to the younger; when that is old enough, or full, it
-// becomes the older, and what was the older is forgotten. So nobody is forgotten before having saved up all there is, which is
-// as good as new; unless there are more callers than can be remembered, and then it is in their favour.
+// Callers are remembered in two generations. A call moves its caller to the younger one. When that is old enough, or full, it becomes the
+// older one, and the previous older one is forgotten. So a caller is forgotten only when its allowance is full again, like a new caller's.
+// If there are more callers than can be remembered, some get their allowance sooner.
 type rates struct {
 	limit rate.Limit
 	burst int
 
 	mu         sync.Mutex
 	young, old map[uint64]*rate.Limiter
-	turned     time.Time // when the younger generation began
+	turned     time.Time // start of the younger generation
 }
 
-// newRates gives rates of so many a second, nil for no limit.
+// newRates returns rates of so many per second; nil for no limit.
 func newRates(perSecond float64) *rates {
 	if perSecond <= 0 {
 		return nil
@@ -45,12 +45,12 @@ func newRates(perSecond float64) *rates {
 	return &rates{limit: rate.Limit(perSecond), burst: burst, young: map[uint64]*rate.Limiter{}}
 }
 
-// allow tells whether a caller may, and counts it.
+// allow reports whether a caller may proceed, and counts the call.
 func (r *rates) allow(caller uint64) bool {
 	return r == nil || r.of(caller, time.Now()).Allow()
 }
 
-// pause is how long whoever may not had better wait.
+// pause is how long a refused caller should wait.
 func (r *rates) pause() time.Duration { return time.Duration(float64(time.Second) / float64(r.limit)) }
 
 func (r *rates) of(caller uint64, now time.Time) *rate.Limiter {
@@ -70,5 +70,5 @@ func (r *rates) of(caller uint64, now time.Time) *rate.Limiter {
 	return limiter
 }
 
-// refill is how long it takes until whoever had nothing left may do as much at once as a newcomer.
+// refill is how long an empty allowance takes to be full again.
 func (r *rates) refill() time.Duration { return time.Duration(r.burst) * r.pause() }

@@ -92,7 +92,7 @@ func TestNoPublishRate(t *testing.T) {
 	b.quiet(t)
 }
 
-// What is refused anyway does not count, and is refused as before.
+// A post that is refused for another reason does not count, and gets the same error as before.
 func TestRefusedPostsDoNotCount(t *testing.T) {
 	c := config()
 	c.Limits.Publishes = 1
@@ -110,7 +110,7 @@ func TestRefusedPostsDoNotCount(t *testing.T) {
 	b.limited(t, "rate", "127.0.0.1")
 }
 
-// However many callers come, few are remembered; and nobody is forgotten who has just used up what there was.
+// Of any number of callers, few are remembered, and no caller is forgotten who has just used up its allowance.
 func TestCallersAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config()

@@ -26,7 +26,7 @@ func (b *fixture) ask(method, target, peer string) *httptest.ResponseRecorder {
 	return w
 }
 
-// What one address asks for is limited in a second: who exceeds it is asked to come back, in words that are not final.
+// The GETs and HEADs of one address are limited. Above the limit the client is asked to reconnect, with a status that is not final.
 func TestReadRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := config()
@@ -71,7 +71,7 @@ func TestReadRate(t *testing.T) {
 	})
 }
 
-// However long the name of a caller, little is remembered of it; and long names that begin alike are not one.
+// Any length of a caller's name costs the same memory, and long names with the same beginning are different callers.
 func TestLongNamesAreHashed(t *testing.T) {
 	c := config()
 	c.Limits.Publishes = 1

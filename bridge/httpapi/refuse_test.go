@@ -24,12 +24,12 @@ var refusals = []struct {
 	{name: "dots", target: "/events/..", status: 400, slug: "bad-subject", detail: "write one dot"},
 	{name: "parent", target: "/events/chat/../time", status: 400, slug: "bad-subject", detail: "write one dot"},
 	{name: "here", target: "/events/chat/./room1", status: 400, slug: "bad-subject", detail: "write one dot"},
-	{name: "encoded parent", target: "/events/chat/%2e%2e/time", status: 400, slug: "bad-subject", detail: "write it plainly"},
+	{name: "encoded parent", target: "/events/chat/%2e%2e/time", status: 400, slug: "bad-subject", detail: "write a plain dot"},
 	{name: "encoded slash", target: "/events/chat%2Froom1", status: 400, slug: "bad-subject", detail: "encoded slash"},
 	{name: "encoded slash beside a raw wildcard", target: "/events/chat%2F>", status: 400, slug: "bad-subject", detail: "encoded slash"},
 	{name: "encoded slash beside raw UTF-8", target: "/events/chat%2Fcafé", status: 400, slug: "bad-subject", detail: "encoded slash"},
-	{name: "encoded dot", target: "/events/chat%2Eroom1", status: 400, slug: "bad-subject", detail: "write it plainly"},
-	{name: "encoded dot beside a raw quote", target: "/events/chat%2Eroom\"", status: 400, slug: "bad-subject", detail: "write it plainly"},
+	{name: "encoded dot", target: "/events/chat%2Eroom1", status: 400, slug: "bad-subject", detail: "write a plain dot"},
+	{name: "encoded dot beside a raw quote", target: "/events/chat%2Eroom\"", status: 400, slug: "bad-subject", detail: "write a plain dot"},
 	{name: "encoded twice", target: "/events/chat%252Froom1", status: 403, slug: "forbidden", detail: "TAILWATER_ANONYMOUS_"},
 	{name: "NUL", target: "/events/chat/a%00b", status: 400, slug: "bad-subject", detail: "U+0000"},
 	{name: "line end", target: "/events/chat/a%0D%0Ab", status: 400, slug: "bad-subject", detail: "(U+000D)"},
@@ -79,9 +79,9 @@ var refusals = []struct {
 	{name: "bad escape on a path", target: "/events/chat.x?a=%", status: 400, slug: "bad-query", detail: "encodeURIComponent", only: http.MethodGet},
 	{name: "unknown format", target: "/events/chat.x?format=xml", status: 400, slug: "bad-query", detail: "use raw or json", only: http.MethodGet},
 	{name: "unknown event", target: "/events/chat.x?event=chat", status: 400, slug: "bad-query", detail: "use event=subject", only: http.MethodGet},
-	{name: "bad id", target: "/events/chat.x?lastEventId=x", status: 400, slug: "bad-id", detail: "take it from the id of an event", only: http.MethodGet},
+	{name: "bad id", target: "/events/chat.x?lastEventId=x", status: 400, slug: "bad-id", detail: "use the id of an event", only: http.MethodGet},
 	{name: "long id", target: "/events/chat.x?lastEventId=" + strings.Repeat("x", 100), status: 400, slug: "bad-id", detail: "at most 64", only: http.MethodGet},
-	{name: "negative sequence", target: "/events/chat.x?lastEventId=a--1", status: 400, slug: "bad-id", detail: "take it from the id of an event", only: http.MethodGet},
+	{name: "negative sequence", target: "/events/chat.x?lastEventId=a--1", status: 400, slug: "bad-id", detail: "use the id of an event", only: http.MethodGet},
 	{name: "bad since", target: "/events/chat.x?since=yesterday", status: 400, slug: "bad-query", detail: "use new, all, last", only: http.MethodGet},
 	{name: "since ahead", target: "/events/chat.x?since=-10m", status: 400, slug: "bad-query", detail: "more than 0", only: http.MethodGet},
 	{name: "since before all streams", target: "/events/chat.x?since=0001-01-01T00:00:00Z", status: 400, slug: "bad-query", detail: "out of range", only: http.MethodGet},
@@ -152,7 +152,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The same problem has the same type, and problems that differ for whoever must mend them differ in it.
+// The same problem has the same type, and problems with different remedies have different types.
 func TestRefusalOfFormatForLines(t *testing.T) {
 	b := start(t, config())
 	p := b.do(t, http.MethodGet, "/events/chat.x?format=raw", nil, "Accept", "application/x-ndjson").problem(t, http.StatusBadRequest, "bad-query")

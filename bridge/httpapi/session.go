@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// EventSource can set no headers. So a page sends its token to sessionPath once, and is given what its browser does send:
-// a ticket for the URL, or a cookie.
+// EventSource cannot set headers. So a page sends its token to sessionPath once, and gets what its browser can send: a ticket for the URL, or
+// a cookie.
 const (
 	sessionPath    = "/session"
 	sessionMethods = "POST, DELETE, OPTIONS"
 )
 
-// maxCookie is the most that browsers keep of a cookie's name and value together (RFC 6265bis, 5.6).
+// maxCookie is the largest cookie, name and value together, that browsers keep (RFC 6265bis, 5.6).
 const maxCookie = 4096
 
 func (a *API) hasSessions() bool {
@@ -41,7 +41,7 @@ func (a *API) session(w http.ResponseWriter, r *http.Request) error {
 	return errMethod
 }
 
-// session is the answer to a token that is good.
+// session is the answer to a valid token.
 type session struct {
 	Ticket  string    `json:"ticket,omitempty"`
 	Expires time.Time `json:"expires"`
@@ -69,7 +69,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 	if a.config.Cookie != "" {
 		sealed := a.config.Auth.Seal(token)
 		if size := len(a.cookieName(r)) + len(sealed); size > maxCookie {
-			return fmt.Errorf("%w: the token has %d bytes, and sealed in a cookie %d with its name, of which browsers keep %d; grant by fewer filters, or use a ticket", errHeader, len(token), size, maxCookie)
+			return fmt.Errorf("%w: the token has %d bytes, and its cookie %d; browsers keep at most %d; use fewer filters in the token, or a ticket", errHeader, len(token), size, maxCookie)
 		}
 		a.setCookie(w, r, &http.Cookie{Value: sealed, Expires: caller.Until})
 	}
@@ -77,8 +77,8 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// setCookie sends a cookie that no script can read and no other site's form is sent with. It is Secure, unless the browser
-// is on this machine, where there may be no TLS.
+// setCookie sends a cookie that scripts cannot read and forms of other sites do not send. It is Secure, unless the browser is on this
+// machine, where there may be no TLS.
 func (a *API) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) {
 	if a.config.Cookie == "" {
 		return
@@ -89,11 +89,11 @@ func (a *API) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Coo
 	http.SetCookie(w, cookie)
 }
 
-// SecureCookie returns the name of a cookie where browsers have TLS: with a prefix, unless the name has one that means something to
-// them. Browsers take a cookie named so from its own host alone, over TLS (RFC 6265bis, 4.1.3.2). Any other can be set by every host of
-// the domain, and so sign somebody in as another.
+// SecureCookie returns the name of a cookie for browsers that use TLS: with the prefix __Host-, unless the name has a special prefix already.
+// Browsers accept such a cookie only from its own host, over TLS (RFC 6265bis, 4.1.3.2). Other cookies can be set by every host of the
+// domain, which could sign a user in as somebody else.
 func SecureCookie(name string) string {
-	lower := strings.ToLower(name) // as browsers compare
+	lower := strings.ToLower(name) // browsers ignore case
 	for _, prefix := range []string{"__host-", "__secure-", "__http-"} {
 		if strings.HasPrefix(lower, prefix) {
 			return name
@@ -102,7 +102,7 @@ func SecureCookie(name string) string {
 	return "__Host-" + name
 }
 
-// cookieName returns the name that a request's cookie has.
+// cookieName returns the name of a request's cookie.
 func (a *API) cookieName(r *http.Request) string {
 	if a.config.Access.scheme(r) == "https" {
 		return SecureCookie(a.config.Cookie)

@@ -8,8 +8,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// parseSince reads where a connection that brings no position is to begin. Times are rounded down to a second, so that clients
-// that come together ask for the same.
+// parseSince parses where a connection without a position begins. Times are rounded down to a second, so that clients that connect together
+// ask for the same.
 func parseSince(text string, now time.Time) (bridge.Since, error) {
 	switch text {
 	case "", "new":
@@ -21,11 +21,11 @@ func parseSince(text string, now time.Time) (bridge.Since, error) {
 	}
 	if ago, err := time.ParseDuration(text); err == nil {
 		if ago <= 0 {
-			return bridge.Since{}, fmt.Errorf("%w: since=%s: a duration tells how far back to begin, so it is more than 0", errQuery, text)
+			return bridge.Since{}, fmt.Errorf("%w: since=%s: a duration says how far back to begin, so it must be more than 0", errQuery, text)
 		}
 		return bridge.Since{Kind: bridge.SinceTime, Time: now.Add(-ago).Truncate(time.Second)}, nil
 	}
-	// In a query, a plus that was not escaped is a blank; it stands before the zone.
+	// In a query, an unescaped plus, as before the zone, becomes a blank.
 	if at, err := time.Parse(time.RFC3339, strings.ReplaceAll(text, " ", "+")); err == nil {
 		if !inRange(at) {
 			return bridge.Since{}, fmt.Errorf("%w: since=%s: the year is out of range", errQuery, text)
@@ -38,5 +38,5 @@ func parseSince(text string, now time.Time) (bridge.Since, error) {
 	return bridge.Since{}, fmt.Errorf("%w: since=%.80s; use new, all, last, a duration such as 10m, a time such as 2006-01-02T15:04:05Z, or the id of an event", errQuery, text)
 }
 
-// inRange tells whether a time can be had in nanoseconds since 1970, as streams count.
+// inRange reports whether a time can be expressed in nanoseconds since 1970, as streams do.
 func inRange(t time.Time) bool { return t.Year() >= 1970 && t.Year() < 2262 }

@@ -63,7 +63,7 @@ func FuzzParseSince(f *testing.F) {
 	})
 }
 
-// What is not stored has nothing to give but where it stands.
+// Without a stream, a poll returns only its position.
 func TestPollWithoutHistory(t *testing.T) {
 	b := start(t, config())
 	a := b.do(t, http.MethodGet, "/events/chat.room1?poll=1", nil)
@@ -77,7 +77,7 @@ func TestPollWithoutHistory(t *testing.T) {
 	}
 }
 
-// An id wins over since: a poll that brings one is given all that follows it, whatever the URL says besides.
+// An id wins over since: a poll with an id returns everything after it, whatever the URL says.
 func TestPollBehindAnID(t *testing.T) {
 	b := start(t, config())
 	open := b.get(t, "/events/chat.room1", "Accept", "application/x-ndjson") // keeps the feed
@@ -102,7 +102,7 @@ func TestPollBehindAnID(t *testing.T) {
 			}
 		}
 	}
-	// An id of another life means nothing: the poll then begins as the URL says.
+	// An id of another life is ignored: the poll begins as the URL says.
 	a := b.do(t, http.MethodGet, "/events/chat.room1?poll=1&since=new&lastEventId=other-1", nil)
 	if strings.Count(a.body, "\n") != 2 || !strings.Contains(a.body, "tailwater:reset") || !strings.Contains(a.body, "tailwater:synced") {
 		t.Errorf("%+v", a)

@@ -7,28 +7,28 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Stats counts since New. It is for metrics, not for decisions.
+// Stats are counters since New. They are for metrics, not for decisions.
 type Stats struct {
-	// Publishes by result: accepted, refused (the request's fault), unavailable (NATS's), failed (ours).
+	// Publishes by result: accepted, refused (because of the request), unavailable (because of NATS), failed (a bug).
 	Publishes map[string]uint64
-	// Refused counts requests that were answered with a problem, POSTs excepted.
+	// Refused counts requests other than POST that were answered with a problem.
 	Refused uint64
-	// TurnedAway counts connections that were asked to come back: too many at once, or the bridge was stopping.
+	// TurnedAway counts connections asked to come back later: too many at once, or the bridge was stopping.
 	TurnedAway uint64
-	// Limited counts requests that met a limit: too many connections, of one address, too high a rate of POSTs, or of GETs and
-	// HEADs, or no memory for a body.
+	// Limited counts requests that exceeded a limit: connections, connections of one address, the rate of POSTs or of GETs and HEADs, or
+	// memory for bodies.
 	Limited map[string]uint64
 
-	// Panics counts those of handlers: faults of this program.
+	// Panics counts panics of handlers: bugs of this program.
 	Panics uint64
 
-	// Memory is what bodies hold.
+	// Memory is the memory of bodies.
 	Memory bridge.LedgerStats
 }
 
 type counters struct {
 	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
-	connections, address, rate, reads, memory                    atomic.Uint64 // limits that were met
+	connections, address, rate, reads, memory                    atomic.Uint64 // exceeded limits
 	panics                                                       atomic.Uint64
 }
 
@@ -60,7 +60,7 @@ func (c *counters) refuse(method string, status int) {
 	}
 }
 
-// Stats counts.
+// Stats returns the present counts.
 func (a *API) Stats() Stats {
 	return Stats{
 		Publishes: map[string]uint64{

@@ -17,7 +17,7 @@ import (
 func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
 	if errors.Is(err, bridge.ErrNoVerdict) && !request.isOnce() {
-		a.turnAway(w, r, request.framing) // it will pass, and any other status would be final
+		a.turnAway(w, r, request.framing) // a temporary condition; any status but 200 would be final
 		return nil
 	}
 	if err != nil {
@@ -45,46 +45,45 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
-		// The account waits for too much already, or the hub is closed: the bridge is all but gone, and its clients must not take
-		// that for the end.
+		// The account waits for too much already, or the hub is closed. The bridge is about to end, and its clients must not mistake that
+		// for the end of the stream.
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.terms(request.caller, free, a.join(&t, &request)))
+	a.config.Outlet.Serve(w, r, reader, a.lifetime(request.caller, free, a.join(&t, &request)))
 	return nil
 }
 
-// terms returns how long a caller's connection may stay open. At its end its place is freed, and its client leaves; leave may be nil.
-func (a *API) terms(caller bridge.Caller, free func(), leave func(isDead bool)) bridge.Terms {
-	terms := bridge.Terms{Until: caller.Until, Ended: func(bool) { free() }}
+// lifetime returns how long a caller's connection may stay open. When the connection ends, its place is freed, and leave is called unless it is nil.
+func (a *API) lifetime(caller bridge.Caller, free func(), leave func(isDead bool)) bridge.Lifetime {
+	lifetime := bridge.Lifetime{Until: caller.Until, Ended: func(bool) { free() }}
 	if leave != nil {
-		terms.Ended = func(isDead bool) {
+		lifetime.Ended = func(isDead bool) {
 			leave(isDead)
 			free()
 		}
 	}
 	if a.config.Auth != nil && !caller.Anonymous() {
-		name, token, auth := caller.Name, caller.Token, a.config.Auth // the rest is not kept
-		terms.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
+		name, token, auth := caller.Name, caller.Token, a.config.Auth // so that the rest can be collected
+		lifetime.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
 	}
-	return terms
+	return lifetime
 }
 
-// Headers of HEAD: the position behind everything that is stored on the subjects, and the sequences of the oldest and the
-// newest message.
+// Headers of HEAD: the position after everything that is stored on the subjects, and the sequences of the oldest and the newest message.
 const (
 	headerLastID   = "Tailwater-Last-Id"
 	headerFirstSeq = "Tailwater-First-Seq"
 	headerLastSeq  = "Tailwater-Last-Seq"
 )
 
-// headTimeout is how long the store may take until a HEAD is answered that it cannot be read.
+// headTimeout is how long the store may take to answer a HEAD.
 const headTimeout = 5 * time.Second
 
-// head answers what GET would, without the events, and tells what is stored.
+// head answers like GET, without events, and adds what is stored.
 func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
 	if err != nil {
@@ -119,8 +118,8 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
-// turnAway ends a connection before it began, and asks the client to come back. The response breaks off where it can, by a panic
-// that is meant for net/http: to clients built on fetch a clean end would be the end of all.
+// turnAway ends a connection before it began, and asks the client to come back. If possible, the response breaks off, by a panic that
+// net/http understands: a clean end would end clients built on fetch for good.
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
 	a.stats.turnedAway.Add(1)
 	a.streamHeaders(w, framing)
@@ -129,7 +128,7 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 		reason = bridge.CloseDrain
 		retry += max(0, time.Until(time.Unix(0, end)))
 	}
-	// A client that is gone by now was not to be served anyway.
+	// A client that is gone by now needs no answer.
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))
 	_ = http.NewResponseController(w).Flush()
 	if r.ProtoAtLeast(1, 1) {
@@ -138,8 +137,8 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	}
 }
 
-// part waits until a client that was turned away has read why (see Config.Parting). Only so many are waited for at once, because
-// those that are turned away must not cost what the limit of connections saves.
+// part waits until a refused client has read the answer (see Config.Parting). The number of such waits is limited, because refused clients
+// must not cost what the limit of connections saves.
 func (a *API) part(ctx context.Context) {
 	select {
 	case a.parting <- struct{}{}:
@@ -156,11 +155,11 @@ func (a *API) part(ctx context.Context) {
 	}
 }
 
-// mostParting is how many that were turned away are waited for at once.
+// mostParting is how many refused clients are waited for at once.
 const mostParting = 1024
 
-// streamHeaders sets the headers of a connection. Proxies are asked not to buffer, compress or store it. Its TCP connection ends
-// with it, but the headers do not say so: with "Connection: close", Node's fetch would not notice that the last chunk is missing.
+// streamHeaders sets the headers of a connection. They ask proxies not to buffer, compress or store it. The TCP connection ends with the
+// response, but the headers do not say so: with "Connection: close", Node's fetch would not notice a missing last chunk.
 func (a *API) streamHeaders(w http.ResponseWriter, framing bridge.Framing) {
 	header := w.Header()
 	header.Set("Content-Type", framing.ContentType())
@@ -169,13 +168,13 @@ func (a *API) streamHeaders(w http.ResponseWriter, framing bridge.Framing) {
 	header.Add("Vary", "Accept")
 }
 
-// request is what a GET asks for, besides its subjects.
+// request is what a GET asks for, beside its subjects.
 type request struct {
 	framing bridge.Framing
 	resume  bridge.Resume
 	caller  bridge.Caller
-	poll    int // how many messages to answer with; 0 for a connection that stays
-	most    int // how many bytes the event of a message may have; 0 for any number
+	poll    int // the number of messages to return; 0 for a connection that stays
+	most    int // the size of the largest event in bytes; 0 for no limit
 	members membership
 
 	isDocument bool // who is there now, as JSON
@@ -184,8 +183,8 @@ type request struct {
 // isOnce reports whether an answer has an end, so that it can have any status.
 func (r *request) isOnce() bool { return r.poll > 0 || r.isDocument }
 
-// readRequest checks what a GET asks for, in the order that the package promises, and puts the caller's claims into the
-// target. Where the grammar was good, so is what it gives, whatever the error.
+// readRequest checks a GET, in the order that the package promises, and puts the caller's claims into the target. Unless the grammar is
+// invalid, the returned request is valid, whatever the error.
 func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if t.err != nil {
 		return request{}, t.err
@@ -217,7 +216,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	}
 	if poll > 0 {
 		framing.Format = bridge.Lines
-		resume.Sync = true // an answer has an end, wherever it begins
+		resume.Sync = true // a poll ends, wherever it begins
 		if query.Get("since") == "" {
 			resume.Since.Kind = bridge.SinceAll
 		}
@@ -233,7 +232,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	return request{framing, resume, caller, poll, most, members, isDocument(r, t, query)}, err
 }
 
-// maySubscribe checks whether a caller may read the target, and puts its claims into it.
+// maySubscribe checks whether a caller may read the target, and puts the caller's claims into it.
 func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
 	grant := a.grant(caller)
 	for i, resolved := range t.subjects {
@@ -249,8 +248,8 @@ func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
 	return nil
 }
 
-// readResume finds the position that the client brings: in the header, which a reconnecting EventSource sends although
-// its URL stays as it was, else in the URL.
+// readResume reads the position of the client: from the header, which a reconnecting EventSource sends although its URL is unchanged, otherwise
+// from the URL.
 func readResume(r *http.Request, query url.Values) (bridge.Resume, error) {
 	var resume bridge.Resume
 	var err error

@@ -72,7 +72,7 @@ func TestAnyScript(t *testing.T) {
 	c.next(t, "message", "こんにちは")
 }
 
-// id gives the next event's.
+// id returns the next event's.
 func (c *connection) id(t *testing.T) string {
 	t.Helper()
 	event, err := c.Next()
@@ -222,7 +222,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// A route to a bucket is the permission to read it: to whoever may read nothing else, too.
+// A route to a bucket is the permission to read it, even for callers who may read nothing else.
 func TestRouteToBucket(t *testing.T) {
 	c := config()
 	c.Anonymous = bridge.Grant{}
@@ -328,7 +328,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// A client that is cut again and again gets every message once, in order.
+// A client that is cut repeatedly receives every message once, in order.
 func TestReconnectsLoseAndRepeatNothing(t *testing.T) {
 	b := start(t, config())
 	var headers []string

@@ -20,7 +20,7 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// What anyone publishes on chat.room1, with any NATS client, reaches every new EventSource("/events/chat.room1").
+// Messages that any NATS client publishes on chat.room1 reach every new EventSource("/events/chat.room1").
 func ExampleOpen() {
 	nc, err := nats.Connect(natsURL)
 	if err != nil {
@@ -42,7 +42,7 @@ func ExampleOpen() {
 	// message hello
 }
 
-// The program says who sent a request, here by a cookie of its own. Each caller reads an inbox that nobody else reads.
+// The program itself identifies callers, here by its own cookie. Each caller has an inbox that only this caller can read.
 func ExampleOptions_caller() {
 	sessions := map[string]string{"7f3a": "alice"}
 	inbox, err := bridge.ParseRoute("/inbox=user.{claim.sub}.inbox")
@@ -54,7 +54,7 @@ func ExampleOptions_caller() {
 		Caller: func(r *http.Request) (bridge.Caller, error) {
 			cookie, err := r.Cookie("session")
 			if err != nil {
-				return bridge.Caller{}, nil // nobody in particular
+				return bridge.Caller{}, nil // anonymous
 			}
 			name, known := sessions[cookie.Value]
 			if !known {
@@ -83,7 +83,7 @@ func ExampleOptions_caller() {
 	// 401 Unauthorized
 }
 
-// The bridge stands below a path of the program's own mux. It is given the listener too, so that event loops write.
+// The bridge serves a path of the program's own mux. It also gets the listener, so event loops write.
 func ExampleBridge_Listen() {
 	events := open(live.Options{Anyone: bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}}})
 	mux := http.NewServeMux()
@@ -110,7 +110,7 @@ func ExampleBridge_Listen() {
 	// message hello
 }
 
-// A NATS server inside of the program, with JetStream: what is published is kept, and whoever comes later reads it too.
+// A NATS server inside the program, with JetStream, stores messages. A client that connects later reads them too.
 func ExampleOptions_server() {
 	dir, err := os.MkdirTemp("", "tailwater-example-")
 	if err != nil {
@@ -144,7 +144,7 @@ func ExampleOptions_server() {
 	// message kept
 }
 
-// A program publishes; so does everybody whom Grant.Publish lets, by POST.
+// The program publishes. So may callers, by POST, within Grant.Publish.
 func ExampleBridge_Publish() {
 	events := open(live.Options{Anyone: bridge.Grant{Subscribe: []bridge.Subject{"news.>"}, Publish: []bridge.Subject{"news.letters"}}})
 	server := httptest.NewServer(events)
@@ -184,7 +184,7 @@ func open(options live.Options) *live.Bridge {
 	return events
 }
 
-// read prints the first two events of a stream, and lets something happen between them.
+// read prints the first two events of a stream, and calls happen between them.
 func read(url string, happen func()) {
 	answer, err := http.Get(url)
 	if err != nil {

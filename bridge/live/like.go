@@ -6,9 +6,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// like returns a way to NATS like that of a connection: to the same servers, signing in the same way. The connection itself cannot be
-// used: the bridge counts each connection in the very call that dials it, so that no message can come before the gap that a loss leaves,
-// and reads what is stored on a second one. What the program wants to hear of its own connection, it does not hear of these.
+// like returns a function that connects to the same servers as nc, with the same sign-in. nc itself cannot be used: the bridge counts
+// each connection in the call that dials it, so that no message arrives before the gap that a loss leaves. It also reads stored messages
+// on a second connection. The program's callbacks on nc are not called for these connections.
 func like(nc *nats.Conn) func(...nats.Option) (*nats.Conn, error) {
 	return func(options ...nats.Option) (*nats.Conn, error) {
 		dialed := nc.Opts
@@ -17,7 +17,7 @@ func like(nc *nats.Conn) func(...nats.Option) (*nats.Conn, error) {
 		dialed.DisconnectedCB, dialed.DisconnectedErrCB, dialed.ReconnectErrCB = nil, nil, nil
 		dialed.DiscoveredServersCB, dialed.LameDuckModeHandler, dialed.AsyncErrorCB = nil, nil, nil
 		dialed.AllowReconnect = true
-		dialed.NoEcho = false // what is posted has to come back
+		dialed.NoEcho = false // posted messages have to come back
 		for _, option := range options {
 			if err := option(&dialed); err != nil {
 				return nil, err

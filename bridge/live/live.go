@@ -17,20 +17,20 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// What is no option, because nobody should need to change it.
+// Values that are not options, because nobody should need to change them.
 const (
-	// linger is how long a feed without readers keeps its frames: longer than a browser takes to come back.
+	// linger is how long a feed without readers keeps its frames: longer than a browser takes to reconnect.
 	linger = 30 * time.Second
 	// Heartbeat keeps a silent connection open in proxies, the strictest of which wait for a minute.
 	Heartbeat = 15 * time.Second
-	// retry is how long a browser waits before it comes back.
+	// retry is how long a browser waits before it reconnects.
 	retry = 2 * time.Second
-	// parting is how long a connection stays open after its last event. Chromium throws away what it has not yet read of a stream
-	// of HTTP/2 that is reset, and so do some proxies.
+	// parting is how long a connection stays open after its last event. Chromium and some proxies discard unread data when a stream
+	// of HTTP/2 is reset.
 	parting = time.Second
 	// publishPatience is how long Publish waits for NATS.
 	publishPatience = 5 * time.Second
-	// closePatience is how long Close waits for clients that do not take their last bytes.
+	// closePatience is how long Close waits for clients that do not receive their last bytes.
 	closePatience = 5 * time.Second
 )
 
@@ -38,12 +38,12 @@ const (
 type Bridge struct {
 	options  Options
 	source   *source.Source
-	own      own // where the bridge's own buckets are, if they are elsewhere
+	own      own // the account of the bridge's own buckets, if there is one
 	hub      *bridge.Hub
 	outlet   *outlet.Outlet
 	places   *outlet.Places
-	auth     *auth.Auth        // nil where no tokens are taken
-	presence *presence.Tracker // nil if nobody's members are kept
+	auth     *auth.Auth        // nil if no tokens are accepted
+	presence *presence.Tracker // nil if no members are kept
 	api      *httpapi.API
 
 	drained sync.Once
@@ -52,9 +52,8 @@ type Bridge struct {
 	running sync.WaitGroup
 }
 
-// Open starts a bridge on connections of its own, which are made like nc: nc is neither used nor closed. It may be nil where the options
-// say how else to connect. Open returns without an error while NATS is away, and goes on trying; an error means that the options cannot
-// work.
+// Open starts a bridge on connections of its own, made like nc: nc is neither used nor closed. nc may be nil if the options say how to
+// connect. If NATS is unreachable, Open returns no error and keeps trying. An error means that the options cannot work.
 func Open(nc *nats.Conn, options Options) (*Bridge, error) {
 	options, err := options.withDefaults(nc)
 	if err != nil {
@@ -107,7 +106,7 @@ func (b *Bridge) openConnections() {
 	})
 }
 
-// openTokens begins to check tokens, where they are taken.
+// openTokens starts to check tokens, if they are accepted.
 func (b *Bridge) openTokens() (err error) {
 	if b.options.Tokens == nil {
 		return nil
@@ -146,7 +145,7 @@ func (b *Bridge) openAPI() {
 	b.api = httpapi.New(config)
 }
 
-// watch closes done when the first connection has ended: all do at the end of Close.
+// watch closes done when the first connection has ended. At the end of Close all connections end.
 func (b *Bridge) watch() {
 	defer close(b.done)
 	if b.own.source == nil {
@@ -162,9 +161,9 @@ func (b *Bridge) watch() {
 // ServeHTTP implements http.Handler.
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.api.ServeHTTP(w, r) }
 
-// Publish sends a message as a POST would, but asks for no permission, and with any headers. It returns when the message is stored, or
-// where no stream holds the subject, when NATS has it; after five seconds it gives up, unless ctx has another deadline. The error wraps one
-// of package bridge's, such as bridge.ErrUnavailable.
+// Publish sends a message as a POST would, but checks no permission, and accepts any headers. It returns when the message is stored, or
+// if no stream holds the subject, when NATS has received it. After five seconds it gives up, unless ctx has another deadline. The error
+// wraps one of package bridge's, such as bridge.ErrUnavailable.
 func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	if _, isLimited := ctx.Deadline(); !isLimited {
 		limited, cancel := context.WithTimeout(ctx, publishPatience)
@@ -174,10 +173,10 @@ func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map
 	return b.source.Publish(ctx, subject, header, data)
 }
 
-// Drain tells every connection to come back, each at its own time within the window, and finishes what is being published. Whoever comes
-// from now on is asked to come back after delay and window have passed; for the delay nothing else happens. Connections that event loops
-// write are cut where they have not ended when ctx ends; Drain waits for the others, which end by themselves within the write timeout, or
-// when their server is closed. Only the first call has an effect. Close drains by itself.
+// Drain asks every connection to reconnect, each at its own time within the window, and finishes running publications. It does so after
+// delay. Until then only new clients are affected: they are asked to come back after delay and window. When ctx ends, Drain cuts the
+// connections that event loops write. It waits for the others, which end by themselves within the write timeout, or when their server is
+// closed. Only the first call has an effect. Close drains by itself.
 func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {
 	b.drained.Do(func() {
 		b.api.Drain(time.Now().Add(delay + window))
@@ -193,8 +192,8 @@ func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {
 	})
 }
 
-// Close ends every connection, and returns when all that Open has started has ended. Close it before the server that serves it. It may be
-// called more than once.
+// Close ends every connection, and returns when everything that Open has started has ended. Close the bridge before its server. Close may
+// be called more than once.
 func (b *Bridge) Close() { b.closed.Do(b.close) }
 
 func (b *Bridge) close() {
@@ -223,5 +222,5 @@ func (b *Bridge) close() {
 }
 
 // Done returns a channel that is closed when a connection to NATS has ended for good. Before Close that is a failure, such as a protocol
-// error of the server; the log says which.
+// error of the server; the log has the reason.
 func (b *Bridge) Done() <-chan struct{} { return b.done }

@@ -50,8 +50,8 @@ func connect(t *testing.T, options ...nats.Option) *nats.Conn {
 	return nc
 }
 
-// The program's connection is its own: it hears nothing of the bridge's, whose options differ where they have to, and it is open when the
-// bridge is closed.
+// The program's connection stays the program's: its callbacks hear nothing about the bridge's connections, its options are unchanged, and
+// it is still open when the bridge is closed.
 func TestConnectionOfTheProgramStaysItsOwn(t *testing.T) {
 	heard := make(chan string, 10)
 	nc := connect(t, nats.NoEcho(), nats.NoReconnect(), nats.Name("mine"),
@@ -79,7 +79,7 @@ func TestConnectionOfTheProgramStaysItsOwn(t *testing.T) {
 	}
 }
 
-// Close ends every connection, tells it so, and may be called again; TestMain finds what goes on.
+// Close ends every connection with an event, and may be called again. TestMain finds goroutines that are left.
 func TestCloseTellsEveryConnection(t *testing.T) {
 	b, server := start(t, connect(t), live.Options{Anyone: bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}}})
 	stream, _ := follow(t, server.URL+"/events/chat.a")
@@ -94,13 +94,13 @@ func TestCloseTellsEveryConnection(t *testing.T) {
 	}
 	b.Close()
 	if late, err := http.Get(server.URL + "/events/chat.a"); err != nil || late.StatusCode != http.StatusOK {
-		t.Errorf("whoever comes late gets %v, %v", late, err)
+		t.Errorf("a late client gets %v, %v", late, err)
 	} else {
 		late.Body.Close()
 	}
 }
 
-// Nobody may do anything before the program says so.
+// Nobody may do anything unless the program allows it.
 func TestZeroOptionsAllowNothing(t *testing.T) {
 	_, server := start(t, connect(t), live.Options{})
 	for _, method := range []string{http.MethodHead, http.MethodPost} {
@@ -119,7 +119,7 @@ func TestZeroOptionsAllowNothing(t *testing.T) {
 	}
 }
 
-// Options that cannot work are refused, and nothing goes on.
+// Options that cannot work are refused, and nothing keeps running.
 func TestOptionsThatCannotWork(t *testing.T) {
 	same, _ := bridge.ParseRoute("/a/{x}=a.{x}")
 	other, _ := bridge.ParseRoute("/a/{y}=b.{y}")
@@ -129,8 +129,8 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		options live.Options
 		says    string
 	}{
-		"no way to NATS": {nil, live.Options{}, "no way to NATS"},
-		"two ways":       {connect(t), live.Options{Dial: never}, "several ways"},
+		"no connection to NATS": {nil, live.Options{}, "no connection to NATS"},
+		"two connections":       {connect(t), live.Options{Dial: never}, "more than one connection"},
 		"two sign-ins": {nil, live.Options{
 			Dial: never, Tokens: &live.Tokens{}, Caller: func(*http.Request) (bridge.Caller, error) { return bridge.Caller{}, nil },
 		}, "Options.Tokens"},
@@ -146,7 +146,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 	}
 }
 
-// What the program says of a caller decides, and what it says in an error of its own stays in its log.
+// The program's answer about a caller decides. The text of the program's own errors stays in its log.
 func TestCallerOfTheProgram(t *testing.T) {
 	inbox, err := bridge.ParseRoute("/inbox=user.{claim.sub}.inbox")
 	if err != nil {
@@ -158,7 +158,7 @@ func TestCallerOfTheProgram(t *testing.T) {
 			switch name := r.Header.Get("X-Name"); name {
 			case "":
 				return bridge.Caller{}, nil
-			case "guest": // without a name, and may do more than others
+			case "guest": // has no name, but more permissions than others
 				return bridge.Caller{Grant: bridge.Grant{Subscribe: []bridge.Subject{"news"}}}, nil
 			case "broken":
 				return bridge.Caller{}, errors.New("the database password is swordfish")
@@ -206,7 +206,7 @@ func TestCallerOfTheProgram(t *testing.T) {
 	}
 }
 
-// The bridge itself chooses who writes: an event loop where it has the listener, a goroutine elsewhere.
+// The bridge itself chooses the writer: an event loop if it has the listener, otherwise a goroutine.
 func TestWriterIsChosen(t *testing.T) {
 	b, server := start(t, connect(t), live.Options{Anyone: bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}}})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -264,7 +264,7 @@ func post(t *testing.T, url, body string) int {
 	return answer.StatusCode
 }
 
-// The parts of the memory are no more than all of it.
+// The parts of the memory add up to at most its total.
 func TestMemoryIsDivided(t *testing.T) {
 	for _, memory := range []int64{8 << 20, 256 << 20, 1 << 40} {
 		b, _ := start(t, connect(t), live.Options{Limits: live.Limits{Memory: memory}})

@@ -11,12 +11,12 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// natsURL is of a NATS server for all tests.
+// natsURL is the URL of a NATS server for all tests.
 var natsURL string
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(withNATS{m}) }
 
-// withNATS runs the tests while there is a NATS server.
+// withNATS runs the tests with a NATS server.
 type withNATS struct{ *testing.M }
 
 // Run implements goleak.TestingM.

@@ -5,19 +5,19 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// own is the way to the account of the bridge's own buckets, where there is one: what callers read and write is in another.
+// own connects to the account of the bridge's own buckets, if there is one. Callers read and write in another account.
 type own struct {
 	source *source.Source
 	hub    *bridge.Hub
 }
 
-// What its messages may hold: the keys of a few buckets, which nobody but the bridge reads.
+// Memory for its messages: the keys of a few buckets, which only the bridge reads.
 const (
 	ownIntake = 4 << 20
 	ownFrames = 1 << 20
 )
 
-// openOwn opens it, if a server in this process is guarded.
+// openOwn opens that connection if the server in this process is guarded.
 func (b *Bridge) openOwn() (err error) {
 	server := b.options.Server
 	if server == nil || !server.IsGuarded() {
@@ -31,7 +31,7 @@ func (b *Bridge) openOwn() (err error) {
 	return nil
 }
 
-// close works on what was opened in part, or not at all.
+// close also works if openOwn has failed or was not called.
 func (o own) close() {
 	if o.hub != nil {
 		o.hub.Close()
@@ -41,7 +41,7 @@ func (o own) close() {
 	}
 }
 
-// keeper returns where the bridge's own buckets are read.
+// keeper returns the source and hub that read the bridge's own buckets.
 func (b *Bridge) keeper() (*source.Source, *bridge.Hub) {
 	if b.own.source != nil {
 		return b.own.source, b.own.hub

@@ -13,11 +13,11 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// errLost is why a bridge is not ready that never will be.
+// errLost means that the bridge will never be ready again.
 var errLost = errors.New("the connection to NATS has ended for good")
 
-// Ready returns why browsers should not be sent here: NATS has not been reached yet, or it is not known which tokens are revoked. nil means
-// they may. A later loss of NATS is no such reason: it would be the same on every node, and all would turn every browser away.
+// Ready returns why browsers should not be sent here yet: NATS has not been reached, or revoked tokens are unknown. nil means that they
+// may. A later loss of NATS does not count: all bridges would lose it, and the load balancer would turn every browser away.
 func (b *Bridge) Ready() error {
 	select {
 	case <-b.Done():
@@ -36,8 +36,8 @@ func (b *Bridge) Ready() error {
 	return errors.New("revocations have not been read from NATS yet")
 }
 
-// Problems returns what does not work as it was asked to, although messages are carried: a history that cannot be kept, a bucket of revoked
-// tokens that is not sound, subjects that NATS refuses, a store that does not answer.
+// Problems returns what does not work as configured, although messages are carried: a history that cannot be kept, an unhealthy bucket of
+// revoked tokens, subjects that NATS refuses, a store that does not answer.
 func (b *Bridge) Problems() []string {
 	var all []string
 	if problem, _ := b.source.HistoryProblem(); problem != "" {
@@ -48,7 +48,7 @@ func (b *Bridge) Problems() []string {
 	}
 	stats := b.source.Stats()
 	if stats.Deaf > 0 {
-		all = append(all, fmt.Sprintf("%d subjects are refused by NATS, and their readers wait", stats.Deaf))
+		all = append(all, fmt.Sprintf("NATS refuses %d subjects, and their readers wait", stats.Deaf))
 	}
 	if silent := stats.Silence; silent.For >= time.Second {
 		all = append(all, fmt.Sprintf("%s has not answered for %v", silent, silent.For.Round(time.Second)))
@@ -56,16 +56,16 @@ func (b *Bridge) Problems() []string {
 	return all
 }
 
-// ErrNotKept is what AwaitHistory's error wraps where the history cannot be kept as the options ask.
+// ErrNotKept means that the history cannot be kept as the options ask. AwaitHistory returns errors that wrap it.
 var ErrNotKept = source.ErrNotKept
 
-// AwaitHistory waits until NATS has said whether Options.History can be kept.
+// AwaitHistory waits until NATS has answered whether Options.History can be kept.
 func (b *Bridge) AwaitHistory(ctx context.Context) error { return b.source.AwaitHistory(ctx) }
 
-// Stats are the counts of a bridge's parts. They are for metrics, not for decisions.
+// Stats are the counters of a bridge's parts. They are for metrics, not for decisions.
 type Stats struct {
 	Connections outlet.Stats       // of browsers
-	Sockets     outlet.PlacesStats // of the listeners that Listen was given, and requests of others
+	Sockets     outlet.PlacesStats // of the listeners given to Listen, and requests on other listeners
 	Requests    httpapi.Stats
 	Feeds       bridge.Stats
 	NATS        source.Stats
@@ -73,10 +73,10 @@ type Stats struct {
 	Memory      map[string]Memory // frames, pages, bodies, intake
 }
 
-// Memory is how many bytes one of the parts holds, and may hold.
+// Memory is how many bytes a part holds, and may hold.
 type Memory struct{ Held, Limit int64 }
 
-// Stats counts.
+// Stats returns the present counts.
 func (b *Bridge) Stats() Stats {
 	s := Stats{
 		Connections: b.outlet.Stats(), Sockets: b.places.Stats(), Requests: b.api.Stats(), Feeds: b.hub.Stats(), NATS: b.source.Stats(),
@@ -92,12 +92,12 @@ func (b *Bridge) Stats() Stats {
 	return s
 }
 
-// parts are what Limits.Memory is divided into, in bytes, and beside it the intake.
+// parts are the shares of Limits.Memory in bytes, and the intake, which is added to it.
 type parts struct {
 	frames int64 // of the newest messages of all feeds
 	pages  int64 // of history
 	bodies int64 // of requests
-	intake int64 // what NATS has sent and no feed has
+	intake int64 // messages received from NATS and not yet in a feed
 }
 
 func (b *Bridge) divide() parts {
@@ -105,14 +105,14 @@ func (b *Bridge) divide() parts {
 	return parts{frames: quarter, pages: quarter, bodies: 2 * quarter, intake: quarter}
 }
 
-// feeds returns the bounds of the hub.
+// feeds returns the limits of the hub.
 func (p parts) feeds() bridge.Memory {
 	memory := bridge.DefaultMemory
 	memory.Total, memory.Pages = int(p.frames), int(p.pages)
 	return memory
 }
 
-// ReadKeySet reads Tokens.JWKS anew, and returns how many keys it holds. After an error the earlier keys stay valid.
+// ReadKeySet reads Tokens.JWKS again, and returns how many keys it holds. After an error the earlier keys stay valid.
 func (b *Bridge) ReadKeySet(ctx context.Context) (keys int, err error) {
 	if b.auth == nil {
 		return 0, nil

@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// chunks takes the chunk headers out of a body (RFC 9112, section 7.1), wherever it is cut: they would stand in the midst
-// of records.
+// chunks removes the chunk headers from a body (RFC 9112, section 7.1), wherever it is cut. They could otherwise stand in the middle of
+// records.
 type chunks struct {
 	state chunkState
-	left  uint64 // of the size that is being read, or of the chunk
-	digit bool   // the size has one
+	left  uint64 // the size so far, or the rest of the chunk
+	digit bool   // the size has at least one digit
 }
 
 type chunkState uint8
@@ -19,16 +19,16 @@ const (
 	chunkSize chunkState = iota
 	chunkExtension
 	chunkData
-	chunkEnd // the line end behind the data
+	chunkEnd // the line end after the data
 	chunksOver
 )
 
-var errChunks = errors.New("the body is no chunked transfer coding")
+var errChunks = errors.New("the body is not in chunked transfer coding")
 
 // maxChunk keeps the size from wrapping around.
 const maxChunk = 1 << 48
 
-// strip gives the body, moved together at the beginning of data.
+// strip returns the body, moved together at the beginning of data.
 func (c *chunks) strip(data []byte) (body []byte, err error) {
 	body = data[:0]
 	for len(data) > 0 && c.state != chunksOver {
@@ -57,7 +57,7 @@ func (c *chunks) strip(data []byte) (body []byte, err error) {
 	return body, nil
 }
 
-// size takes a byte of the line before a chunk.
+// size reads a byte of the line before a chunk.
 func (c *chunks) size(b byte) error {
 	digit := hexValue[b]
 	switch {
@@ -87,5 +87,5 @@ func (c *chunks) lineEnded() {
 	}
 }
 
-// ended tells whether the last chunk has come.
+// ended reports whether the last chunk has arrived.
 func (c *chunks) ended() bool { return c.state == chunksOver }

@@ -45,7 +45,7 @@ func TestUnchunkTellsTheEnd(t *testing.T) {
 	}
 }
 
-// FuzzUnchunk holds that it does not matter where a body is cut, and that what net/http can read comes out the same.
+// FuzzUnchunk proves that it does not matter where a body is cut, and that the result is that of net/http.
 func FuzzUnchunk(f *testing.F) {
 	for _, body := range bodies {
 		f.Add([]byte(body), uint(3))
@@ -77,8 +77,8 @@ func TestReadHead(t *testing.T) {
 		{name: "a refusal", got: "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nnot you", says: "403 Forbidden: not you"},
 		{name: "a refusal that was cut", got: "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nnot", over: true, says: "403 Forbidden: not"},
 		{name: "a page", got: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", says: "page"},
-		{name: "something else", got: "SSH-2.0-server\r\n\r\n", says: "no HTTP response"},
-		{name: "the end", got: "HTTP/1.1 2", over: true, says: "no HTTP response"},
+		{name: "something else", got: "SSH-2.0-server\r\n\r\n", says: "not an HTTP response"},
+		{name: "the end", got: "HTTP/1.1 2", over: true, says: "not an HTTP response"},
 	} {
 		open, body, err := load.ReadHead(test.got, test.over)
 		failed := err != nil && (test.says == "" || !strings.Contains(err.Error(), test.says))

@@ -9,28 +9,27 @@ import (
 	"time"
 )
 
-// client opens the connections of a run and reads them, each share into a tally. There are two: one for Linux, and one
-// for every system.
+// client opens the connections of a run and reads them, each share into a tally. There is one for Linux, and one for every system.
 type client interface {
 	begin()
-	close()                 // returns when nothing runs on
-	waiting() time.Duration // how long it has had nothing to do, each share's time added up; negative where that is not known
+	close()                 // returns when everything has ended
+	waiting() time.Duration // idle time of all shares, added up; negative if unknown
 }
 
-// chooseClient is a variable so that tests on Linux run over both.
+// chooseClient is a variable so that tests on Linux can use both.
 var chooseClient = systemClient
 
-// openingAtOnce is how many connections are being opened at one time.
+// openingAtOnce is how many connections are being opened at the same time.
 const openingAtOnce = 128
 
-// target is where connections go.
+// target is the server to connect to.
 type target struct {
 	addr    netip.AddrPort
 	plan    *Plan
-	started time.Time // of the run; all times are since then
+	started time.Time // start of the run; all times count from it
 }
 
-// newTarget looks up the address once.
+// newTarget resolves the address once.
 func newTarget(plan *Plan, started time.Time) (*target, error) {
 	u, err := plan.stream(0)
 	if err != nil {
@@ -48,14 +47,14 @@ func newTarget(plan *Plan, started time.Time) (*target, error) {
 	return &target{addr: netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), plan: plan, started: started}, nil
 }
 
-// now gives the time since the run began.
+// now returns the time since the run began.
 func (t *target) now() time.Duration { return time.Since(t.started) }
 
-// perAddress is how many connections come from one address: fewer than there are ports for them. Tests lower it.
+// perAddress is how many connections come from one address: fewer than it has ports. Tests lower it.
 var perAddress = 28_000
 
-// source gives the address that the i-th connection comes from, which is not valid where the system may choose. One
-// address has ports for so many; on loopback there are more addresses.
+// source returns the address from which the i-th connection comes; the zero Addr if the system may choose. An address has a limited number
+// of ports; loopback has more addresses.
 func (t *target) source(i int) netip.Addr {
 	if !t.addr.Addr().Is4() || !t.addr.Addr().IsLoopback() || t.plan.Connections+t.plan.Stalled <= perAddress {
 		return netip.Addr{}
@@ -64,7 +63,7 @@ func (t *target) source(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 0, byte(block >> 8), byte(block)})
 }
 
-// request gives the text that asks for a subject's stream.
+// request returns the text of a request for a subject's stream.
 func (t *target) request(subject int) ([]byte, error) {
 	u, err := t.plan.stream(subject)
 	if err != nil {
@@ -83,7 +82,7 @@ func (p *Plan) fill(template string, n int) string {
 	return strings.ReplaceAll(template, "{subject}", url.PathEscape(p.subject(n)))
 }
 
-// subject gives the name of subject n.
+// subject returns the name of subject n.
 func (p *Plan) subject(n int) string { return strings.ReplaceAll(p.Subject, "{n}", fmt.Sprint(n)) }
 
 func (p *Plan) stream(n int) (*url.URL, error) { return url.Parse(p.fill(p.URL, n)) }

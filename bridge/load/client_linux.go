@@ -19,10 +19,10 @@ func systemClient(target *target, tallies []*tally) (client, error) {
 	return newEpollClient(target, tallies)
 }
 
-// shares is how many loops read the connections. One keeps up with a server on a few cores, and leaves these to it.
+// shares is how many loops read the connections. One loop keeps up with a server on a few cores, and leaves these to the server.
 func shares() int { return 1 + runtime.NumCPU()/8 }
 
-// epollClient reads connections in loops: one system call for each that has something, into one buffer for all.
+// epollClient reads connections in loops: one system call for each ready connection, into one shared buffer.
 type epollClient struct {
 	loops   []*loop
 	running sync.WaitGroup
@@ -72,14 +72,14 @@ func (c *epollClient) waiting() (waited time.Duration) {
 type loop struct {
 	target        *target
 	tally         *tally
-	first, shares int // which connections are its share
+	first, shares int // which connections belong to its share
 
-	epoll, bell int // the bell is a descriptor that wakes the loop
+	epoll, bell int // bell is a descriptor that wakes the loop
 	stopping    atomic.Bool
 	waited      atomic.Int64 // ns
 
-	sockets []int32 // by the number of the reader; noSocket where there is none
-	next    int     // the reader that is opened next
+	sockets []int32 // by reader number; noSocket if there is none
+	next    int     // the next reader to open
 	opening int
 	room    []byte
 	events  []unix.EpollEvent
@@ -117,7 +117,7 @@ func newLoop(target *target, tally *tally, first, shares int) (*loop, error) {
 	return l, nil
 }
 
-// watch says what the loop wants to know of a descriptor.
+// watch sets which events of a descriptor the loop waits for.
 func (l *loop) watch(operation, fd, number int, events uint32) error {
 	err := unix.EpollCtl(l.epoll, operation, fd, &unix.EpollEvent{Events: events, Fd: int32(number)})
 	return os.NewSyscallError("epoll_ctl", err)
@@ -155,7 +155,7 @@ func (l *loop) run() {
 	}
 }
 
-// wait gives what is ready. What is ready already costs the scheduler of Go nothing.
+// wait returns ready connections. If some are ready already, Go's scheduler is not involved.
 func (l *loop) wait() ([]unix.EpollEvent, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&l.events[0])), uintptr(len(l.events)), 0, 0, 0)
 	if errno == 0 && n > 0 {
@@ -170,14 +170,14 @@ func (l *loop) wait() ([]unix.EpollEvent, error) {
 	return l.events[:max(0, ready)], os.NewSyscallError("epoll_wait", err)
 }
 
-// fail takes note of what ends the whole loop.
+// fail records an error that ends the whole loop.
 func (l *loop) fail(err error) {
 	l.tally.mu.Lock()
 	defer l.tally.mu.Unlock()
 	l.tally.failure = err
 }
 
-// launch begins to open connections, as many at once as are allowed.
+// launch starts to open connections, as many at once as allowed.
 func (l *loop) launch() {
 	if l.next == len(l.sockets) || l.opening >= openingAtOnce {
 		return
@@ -203,7 +203,7 @@ func (l *loop) launch() {
 	}
 }
 
-// connect begins to open a connection. It may give a descriptor together with an error.
+// connect starts to open a connection. It may return a descriptor together with an error.
 func (l *loop) connect(number int) (fd int, err error) {
 	to, family := sockaddr(l.target.addr)
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -231,11 +231,11 @@ func sockaddr(addr netip.AddrPort) (to unix.Sockaddr, family int) {
 	return &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}, unix.AF_INET6
 }
 
-// serve does what a ready connection is ready for. The tally is locked.
+// serve handles the events of a connection. The tally is locked.
 func (l *loop) serve(number int, events uint32) {
 	fd := int(l.sockets[number])
 	if fd == noSocket {
-		return // it ended with an earlier event
+		return // an earlier event has ended it
 	}
 	r := &l.tally.readers[number]
 	var err error
@@ -243,7 +243,7 @@ func (l *loop) serve(number int, events uint32) {
 	case r.phase == opening && events&unix.EPOLLOUT != 0:
 		err = l.ask(number, fd)
 	case r.phase == open && r.stalled:
-		err = errClosed // nothing else is watched for
+		err = errClosed // the loop waits for no other event
 	default:
 		err = l.read(r, number, fd)
 	}
@@ -252,7 +252,7 @@ func (l *loop) serve(number int, events uint32) {
 	}
 }
 
-// ask sends the request over a connection that has been made, or not.
+// ask sends the request if the connection was made.
 func (l *loop) ask(number, fd int) error {
 	if code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
 		return errors.Join(err, os.NewSyscallError("connect", unix.Errno(code)))
@@ -267,7 +267,7 @@ func (l *loop) ask(number, fd int) error {
 	return l.watch(unix.EPOLL_CTL_MOD, fd, number, unix.EPOLLIN|unix.EPOLLRDHUP)
 }
 
-// read takes what there is, in one call. The descriptor never blocks, so Go's scheduler need not be told of the call.
+// read reads once. The descriptor never blocks, so Go's scheduler need not know about the call.
 func (l *loop) read(r *reader, number, fd int) error {
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&l.room[headroom])), readSize)
 	switch {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// plainClient reads each connection in a goroutine of its own, which works on every system.
+// plainClient reads each connection in its own goroutine, which works on every system.
 type plainClient struct {
 	target  *target
 	tally   *tally
@@ -46,7 +46,7 @@ func (c *plainClient) close() {
 
 func (c *plainClient) waiting() time.Duration { return -1 }
 
-// serve is the life of one connection.
+// serve opens and reads one connection.
 func (c *plainClient) serve(number int) {
 	r := &c.tally.readers[number]
 	conn, err := c.connect(number)
@@ -63,7 +63,7 @@ func (c *plainClient) serve(number int) {
 	switch {
 	case cut:
 		c.tally.end(r, errClosed)
-	case c.context.Err() != nil: // it has done its work
+	case c.context.Err() != nil: // the client was closed
 	case r.phase == opening && isMachine(err) != nil:
 		c.tally.skip(r, isMachine(err))
 	default:
@@ -94,7 +94,7 @@ func (c *plainClient) connect(number int) (net.Conn, error) {
 // plainReadSize is small, because each connection has a buffer.
 const plainReadSize = 1500
 
-// read reads until the connection ends, or the client is closed. It gives back the token when the connection is open.
+// read reads until the connection ends, or the client is closed. It returns the token when the connection is open.
 func (c *plainClient) read(r *reader, conn net.Conn) error {
 	stop := context.AfterFunc(c.context, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stop()
@@ -123,10 +123,10 @@ func (c *plainClient) read(r *reader, conn net.Conn) error {
 	}
 }
 
-// drainTime bounds the search for the end of what a stalled connection has in store.
+// drainTime limits how long to look for the end of a stalled connection.
 const drainTime = 100 * time.Millisecond
 
-// wasCut finds out, at the end, whether the server cut a stalled connection: it was not looked at before.
+// wasCut reports, at the end of a run, whether the server has cut a stalled connection, which was never read.
 func wasCut(conn net.Conn) bool {
 	_ = conn.SetReadDeadline(time.Now().Add(drainTime))
 	_, err := io.Copy(io.Discard, conn)

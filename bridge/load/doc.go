@@ -1,14 +1,13 @@
-// Package load puts a load on a server of event streams, and measures what becomes of it.
+// Package load puts load on a server of event streams, and measures the result.
 //
-// A [Plan] says how many connections read which subjects, and how messages are published: over NATS or by POST, at a pace
-// or so that a number of them is always on its way. Each payload bears a record: a mark of this run, the subject, a
-// sequence, and when it was published. Whatever the server puts around a payload, the receiver looks for nothing but the
-// record, so it can measure any server that passes payloads on as text.
+// A [Plan] says how many connections read which subjects, and how messages are published: over NATS or by POST, at a fixed rate, or with
+// a fixed number in flight. Each payload contains a record: a mark of this run, the subject, a sequence, and the time of publishing. The
+// receiver looks only for the record, whatever the server puts around a payload. So it can measure any server that passes payloads on as
+// text.
 //
 //	publisher ── record ──> NATS or POST ──> the server ──> client ──> scanner ──> tally
-//	at a pace, or a window                                  epoll      the record  latency, order, losses
+//	at a rate, or a window                                  epoll      the record  latency, order, losses
 //
-// The generator shares its machine with the server, so it must cost much less: on Linux one loop reads all connections
-// into one buffer, and elsewhere a goroutine reads each. Where the machine or the generator was what limited a run, the
-// [Report] says so.
+// The generator shares its machine with the server, so it must cost much less: on Linux one loop reads all connections into one buffer,
+// elsewhere a goroutine reads each. If the machine or the generator limited a run, the [Report] says so.
 package load

@@ -1,6 +1,6 @@
 package load_test
 
-// A server of event streams that treats its readers as a test says.
+// A server of event streams that mistreats its readers as a test says.
 
 import (
 	"fmt"
@@ -15,8 +15,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/load"
 )
 
-// treatment gives what a reader gets for the n-th message of its subject, counted from 1, and whether it is closed behind
-// it. The readers of a subject are counted from 0, in the order in which they came.
+// treatment returns what a reader gets for the n-th message of its subject, counted from 1, and whether it is closed afterwards. The
+// readers of a subject are counted from 0, in the order of their arrival.
 type treatment func(reader, n int, frame string) (sent string, closed bool)
 
 // faithful is a server without faults.
@@ -29,7 +29,7 @@ type server struct {
 	mu      sync.Mutex
 	readers map[string][]chan string // closed when the server ends the connection
 	counts  map[string]int
-	sources map[string]int // connections by the address that they came from
+	sources map[string]int // connections by client address
 }
 
 func startServer(t *testing.T, treat treatment) *server {
@@ -45,7 +45,7 @@ func startServer(t *testing.T, treat treatment) *server {
 
 func (s *server) template() string { return s.URL + "/events/{subject}" }
 
-// plan is one that this server serves fast.
+// plan returns a plan that this server completes quickly.
 func (s *server) plan() load.Plan {
 	return load.Plan{
 		URL: s.template(), Post: s.template(), Subject: "bench.{n}", Connections: 5, Subjects: 1, Size: 64,
@@ -53,7 +53,7 @@ func (s *server) plan() load.Plan {
 	}
 }
 
-const room = 1000 // messages that a reader may be behind
+const room = 1000 // messages that a reader may lag behind
 
 func (s *server) stream(w http.ResponseWriter, r *http.Request) {
 	frames := make(chan string, room)
@@ -64,7 +64,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) {
 	s.sources[host]++
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Connection", "close") // with the stream; a stalled reader sees nothing else of its end
+	w.Header().Set("Connection", "close") // the only sign of the end for a stalled reader
 	response := http.NewResponseController(w)
 	_ = response.Flush()
 	for {
@@ -87,7 +87,7 @@ func (s *server) publish(_ http.ResponseWriter, r *http.Request) {
 	subject := r.PathValue("subject")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	isProbe := strings.HasPrefix(frame[len("data: ~twTESTS000000"):], "00000000") // behind the mark and the subject
+	isProbe := strings.HasPrefix(frame[len("data: ~twTESTS000000"):], "00000000") // after the mark and the subject
 	if !isProbe {
 		s.counts[subject]++
 	}
@@ -116,7 +116,7 @@ func only(reader, n int, treat func(frame string) (string, bool)) treatment {
 	}
 }
 
-// swap holds one message of one reader back until the next.
+// swap delays one message of one reader until after the next.
 func swap(reader, n int) treatment {
 	held := ""
 	return func(i, m int, frame string) (string, bool) {

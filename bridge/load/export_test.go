@@ -1,6 +1,6 @@
 package load
 
-// What tests look at by itself.
+// Internals for tests.
 
 // Record is a record without its time.
 type Record struct {
@@ -8,10 +8,10 @@ type Record struct {
 	Seq     uint32
 }
 
-// Mark is that of the records in these tests.
+// Mark is the mark of the records in these tests.
 var Mark = []byte("~twTESTS")
 
-// Payload gives a payload with a record.
+// Payload returns a payload with a record.
 func Payload(rec Record, size int) []byte {
 	payload := newPayload(Mark, size)
 	stamp(payload, record{rec.Subject, rec.Seq, 1})
@@ -24,7 +24,7 @@ type Scanned struct {
 	Gaps, Resets int
 }
 
-// Scan scans a stream that comes in pieces.
+// Scan scans a stream that arrives in pieces.
 func Scan(pieces ...[]byte) Scanned {
 	var s scanner
 	var all Scanned
@@ -41,7 +41,7 @@ func Scan(pieces ...[]byte) Scanned {
 	return all
 }
 
-// Unchunk takes the chunk headers out of a body that comes in pieces.
+// Unchunk removes the chunk headers from a body that arrives in pieces.
 func Unchunk(pieces ...[]byte) (body []byte, ended bool, err error) {
 	var c chunks
 	for _, piece := range pieces {
@@ -54,7 +54,7 @@ func Unchunk(pieces ...[]byte) (body []byte, ended bool, err error) {
 	return body, c.ended(), nil
 }
 
-// Order gives what becomes of sequences, as "next ahead late duplicate", and how many are missing in the end.
+// Order returns how sequences are judged, as "next ahead late duplicate", and how many are missing in the end.
 func Order(seqs ...uint32) (verdicts []string, missing uint32) {
 	var o order
 	for _, seq := range seqs {
@@ -64,7 +64,7 @@ func Order(seqs ...uint32) (verdicts []string, missing uint32) {
 	return verdicts, o.missing
 }
 
-// ReadHead reads an answer that has come so far; open tells whether an event stream follows.
+// ReadHead reads the beginning of an answer; open reports whether an event stream follows.
 func ReadHead(got string, over bool) (open bool, body int, err error) {
 	answer, err := readHead([]byte(got), over)
 	if answer == nil {
@@ -73,26 +73,26 @@ func ReadHead(got string, over bool) (open bool, body int, err error) {
 	return true, answer.body, err
 }
 
-// UsePlainClient reads connections as on systems other than Linux, until the function that it gives is called.
+// UsePlainClient makes runs use the client of other systems, until undo is called.
 func UsePlainClient() (undo func()) {
 	before := chooseClient
 	chooseClient = newPlainClient
 	return func() { chooseClient = before }
 }
 
-// LimitFiles makes the system one that lets a process open no more files, until the function that it gives is called.
+// LimitFiles limits the open files of the process, until undo is called.
 func LimitFiles(files int) (undo func()) {
 	before := openFiles
 	openFiles = func(int) int { return files }
 	return func() { openFiles = before }
 }
 
-// LimitPorts lets no more connections come from one address, until the function that it gives is called.
+// LimitPorts limits the connections from one address, until undo is called.
 func LimitPorts(number int) (undo func()) {
 	before := perAddress
 	perAddress = number
 	return func() { perAddress = before }
 }
 
-// SpareFiles are those beside the connections.
+// SpareFiles are the files beside the connections.
 const SpareFiles = spareFiles

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raiseFiles raises the limit of open files as far as it may, and gives it.
+// raiseFiles raises the limit of open files as far as allowed, and returns it.
 func raiseFiles(wanted int) int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return wanted // then opening will tell
+		return wanted // opening connections will show it
 	}
 	raised := limit
 	raised.Cur, raised.Max = max(limit.Cur, uint64(wanted)), max(limit.Max, uint64(wanted))
-	// The hard limit is for the privileged, the soft one for everybody.
+	// Only privileged processes can raise the hard limit.
 	for _, try := range []unix.Rlimit{raised, {Cur: limit.Max, Max: limit.Max}} {
 		if unix.Setrlimit(unix.RLIMIT_NOFILE, &try) == nil {
 			limit = try
@@ -35,7 +35,7 @@ func isPortLimit(err error) bool {
 	return errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EADDRINUSE)
 }
 
-// ownCPU gives the processor time of this process.
+// ownCPU returns the processor time of this process.
 func ownCPU() time.Duration {
 	var usage unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &usage) != nil {

@@ -13,19 +13,19 @@ import (
 
 const (
 	headLimit = 64 << 10
-	bodyShown = 1000 // bytes of the body of a refusal
+	bodyShown = 1000 // bytes of a refusal's body
 )
 
-var errHead = errors.New("the answer is no HTTP response")
+var errHead = errors.New("the answer is not an HTTP response")
 
-// answer is what a head says about the body behind it.
+// answer says what follows the head.
 type answer struct {
 	chunked bool
-	body    int // how many of the bytes are behind the head
+	body    int // how many bytes after the head have arrived
 }
 
-// readHead reads the head of a response from what has come so far. It gives nil where more must come, and an error where
-// no event stream does; over says that nothing more will come.
+// readHead reads the head of a response. It returns nil if more must arrive, and an error if no event stream follows. over says that
+// nothing more will arrive.
 func readHead(got []byte, over bool) (*answer, error) {
 	end := bytes.Index(got, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -43,15 +43,15 @@ func readHead(got []byte, over bool) (*answer, error) {
 	}
 	body, err := io.ReadAll(response.Body)
 	if err != nil && !over && len(got) < headLimit {
-		return nil, nil // the rest of the body says why
+		return nil, nil // the rest of the body has the reason
 	}
 	if response.StatusCode == http.StatusOK {
-		return nil, fmt.Errorf("it answers with a page instead of an event stream: %s", shown(body))
+		return nil, fmt.Errorf("the server answers with a page instead of an event stream: %s", shown(body))
 	}
-	return nil, fmt.Errorf("it answers %s: %s", response.Status, shown(body))
+	return nil, fmt.Errorf("the server answers %s: %s", response.Status, shown(body))
 }
 
-// shown gives the beginning of a body, on one line.
+// shown returns the beginning of a body, on one line.
 func shown(body []byte) string {
 	return strings.Join(strings.Fields(string(body[:min(len(body), bodyShown)])), " ")
 }

@@ -1,13 +1,13 @@
 package load
 
-// order follows the sequences that one connection brings.
+// order tracks the sequences on one connection.
 type order struct {
 	highest uint32
 	missing uint32 // below the highest
-	seen    uint64 // which of the 64 sequences from the highest downwards came; the lowest bit is the highest sequence
+	seen    uint64 // which of the highest 64 sequences arrived; the lowest bit is the highest sequence
 }
 
-// kind is what a sequence is in its order.
+// kind says how a sequence fits into the order.
 type kind uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	duplicate
 )
 
-// take gives what a sequence is, and how many the highest moved on.
+// take returns the kind of a sequence, and by how much the highest grew.
 func (o *order) take(seq uint32) (is kind, moved uint32) {
 	if seq > o.highest {
 		moved = seq - o.highest
@@ -32,7 +32,7 @@ func (o *order) take(seq uint32) (is kind, moved uint32) {
 	behind := o.highest - seq
 	bit := uint64(1) << behind
 	switch {
-	case o.seen&bit != 0, o.missing == 0: // what is further behind than is remembered is late if anything is missing
+	case o.seen&bit != 0, o.missing == 0: // a sequence below the remembered ones counts as late if any is missing
 		return duplicate, 0
 	default:
 		o.seen |= bit
@@ -41,5 +41,5 @@ func (o *order) take(seq uint32) (is kind, moved uint32) {
 	}
 }
 
-// received is how many different sequences came.
+// received returns how many different sequences arrived.
 func (o *order) received() uint32 { return o.highest - o.missing }

@@ -11,41 +11,41 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Plan is what to do to a server, and how to measure it.
+// Plan says what to do to a server, and how to measure it.
 type Plan struct {
-	URL     string   // of the event streams; {subject} stands for the subject
-	Header  []string // of the requests for them, each as "Name: value"
+	URL     string   // URL of the event streams; {subject} stands for the subject
+	Header  []string // header lines of the requests, as "Name: value"
 	Subject string   // {n} stands for the number of the subject, from 0
 
-	Dial func() (*nats.Conn, error) // how to reach NATS, to publish there; nil otherwise
-	Post string                     // URL to publish to by POST; {subject} stands for the subject
+	Dial func() (*nats.Conn, error) // connects to NATS for publishing; nil to publish otherwise
+	Post string                     // URL for publishing by POST; {subject} stands for the subject
 
-	Connections int // that read; connection i reads subject i mod Subjects
+	Connections int // reading; connection i reads subject i mod Subjects
 	Subjects    int
-	Stalled     int // more connections, which read nothing once they are open
+	Stalled     int // more connections, which stop reading once they are open
 
 	Size     int           // of a payload, in bytes
-	Rate     float64       // messages a second, over all subjects; 0 with InFlight
-	InFlight int           // messages on their way at any time; 0 with Rate
+	Rate     float64       // messages per second, over all subjects; 0 with InFlight
+	InFlight int           // messages in flight at any time; 0 with Rate
 	Duration time.Duration // of the publishing
-	Messages int           // end the publishing after so many; 0 for no such end
+	Messages int           // the most messages to publish; 0 for no limit
 
 	Idle     bool          // publish nothing
-	Settle   time.Duration // pause behind the opening of the connections, before memory is read
-	Patience time.Duration // when nothing happens for so long, what is outstanding is given up
-	PIDs     []int         // processes of the server; empty: it is not measured
+	Settle   time.Duration // pause between opening the connections and reading memory
+	Patience time.Duration // if nothing happens for so long, the run stops waiting
+	PIDs     []int         // processes of the server to measure; may be empty
 
-	Watch func(Progress) // is told about once a second how it goes; may be nil
+	Watch func(Progress) // called about once a second; may be nil
 }
 
-// Limits of a plan. A subject's number and sequence have to find room in a record.
+// Limits of a plan. A subject's number and sequence must fit into a record.
 const (
 	MinSize     = recordLen
 	maxSubjects = 1 << (4 * subjectLen)
 	maxInFlight = 1 << 20
 )
 
-// Check tells everything that is wrong with a plan, and what to do.
+// Check returns everything that is wrong with a plan, with advice.
 func (p *Plan) Check() error {
 	problems := []error{p.checkURL("url", p.URL), p.checkSubject(), p.checkPublisher(), p.checkPace()}
 	check := func(ok bool, format string, values ...any) {
@@ -57,14 +57,14 @@ func (p *Plan) Check() error {
 	check(p.Subjects >= 1 && p.Subjects <= maxSubjects, "--subjects=%d: give 1 to %d", p.Subjects, maxSubjects)
 	check(p.Subjects <= p.Connections || p.Connections < 1, "--subjects=%d: there must be a connection for each, and --connections is %d", p.Subjects, p.Connections)
 	check(p.Stalled >= 0, "--stalled=%d: give 0 or more", p.Stalled)
-	check(p.Size >= MinSize, "--size=%d: give at least %d bytes, which the record of a message takes", p.Size, MinSize)
+	check(p.Size >= MinSize, "--size=%d: give at least %d bytes, the size of a record", p.Size, MinSize)
 	check(p.Messages >= 0, "--messages=%d: give 0 or more", p.Messages)
 	check(p.Settle >= 0, "--settle=%v: give 0s or more", p.Settle)
 	check(p.Patience > 0, "--patience=%v: give more than 0s", p.Patience)
 	check(canMeasure || len(p.PIDs) == 0, "--pid: processes can be measured on Linux alone")
 	for _, header := range p.Header {
 		name, _, isHeader := strings.Cut(header, ":")
-		check(isHeader && name != "" && !strings.ContainsAny(header, "\r\n"), "--header=%q: give it as 'Name: value'", header)
+		check(isHeader && name != "" && !strings.ContainsAny(header, "\r\n"), "--header=%q: write it as 'Name: value'", header)
 	}
 	return errors.Join(problems...)
 }
@@ -75,11 +75,11 @@ func (p *Plan) checkURL(flag, template string) error {
 	case err != nil:
 		return fmt.Errorf("--%s: %w", flag, err)
 	case flag == "url" && u.Scheme == "https":
-		return fmt.Errorf("--url=%s: https is not supported; name the server behind the proxy that does TLS", template)
+		return fmt.Errorf("--url=%s: https is not supported; name the server behind the TLS proxy", template)
 	case u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme):
 		return fmt.Errorf("--%s=%s: give a URL such as http://127.0.0.1:8080/events/{subject}", flag, template)
 	case p.Subjects > 1 && !strings.Contains(template, "{subject}"):
-		return fmt.Errorf("--%s=%s: put {subject} where the subject belongs, or read one subject alone", flag, template)
+		return fmt.Errorf("--%s=%s: put {subject} where the subject belongs, or use --subjects=1", flag, template)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (p *Plan) checkSubject() error {
 		return fmt.Errorf("--subject=%q: give a subject without blanks and wildcards", p.Subject)
 	}
 	if p.Subjects > 1 && !strings.Contains(p.Subject, "{n}") {
-		return fmt.Errorf("--subject=%s: put {n} where the number of the subject belongs, or read one subject alone", p.Subject)
+		return fmt.Errorf("--subject=%s: put {n} where the number of the subject belongs, or use --subjects=1", p.Subject)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (p *Plan) checkPublisher() error {
 	case p.Post != "":
 		return p.checkURL("post", p.Post)
 	case p.Dial == nil:
-		return errors.New("say where to publish: --nats or --post")
+		return errors.New("give --nats or --post to publish")
 	}
 	return nil
 }

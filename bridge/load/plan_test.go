@@ -16,7 +16,7 @@ func TestPlansAreChecked(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*load.Plan)
-		says   []string // none: it is good
+		says   []string // empty if the plan is valid
 	}{
 		{"good", func(*load.Plan) {}, nil},
 		{"everything", func(p *load.Plan) { *p = load.Plan{Post: "x"} }, []string{"--url", "--subject", "--post", "--rate", "--connections", "--subjects", "--size", "--patience"}},

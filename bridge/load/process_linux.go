@@ -8,16 +8,16 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// canMeasure tells whether other processes can be measured on this system.
+// canMeasure reports whether this system can measure other processes.
 const canMeasure = true
 
 // usage is what processes have used.
 type usage struct {
-	cpu time.Duration // of all threads, those included that have ended
+	cpu time.Duration // of all threads, also ended ones
 	rss uint64        // bytes
 }
 
-// processes are those of the server.
+// processes are the server's processes.
 type processes []procfs.Proc
 
 func findProcesses(pids []int) (processes, error) {
@@ -50,7 +50,7 @@ func (p processes) usage() (usage, error) {
 	return sum, nil
 }
 
-// machineCPU gives the processor time of the whole machine since its start: what was used, and all there was.
+// machineCPU returns the processor time of the whole machine since its start: used, and total.
 func machineCPU() (busy, all float64) {
 	fs, err := procfs.NewDefaultFS()
 	if err != nil {

@@ -13,32 +13,32 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// publisher sends messages, on all subjects in turn.
+// publisher sends messages on all subjects in turn.
 type publisher struct {
 	plan   *Plan
 	target *target
 	mark   []byte
 	window *window  // nil without one
-	to     []string // where the messages of each subject go: a subject of NATS, or a URL
+	to     []string // the NATS subject or URL of each subject
 	close  func()
 	send   func(to string, payload []byte) error
 
-	// POST waits for each answer, so several run at once, in lanes. A subject has one lane, so that its messages stay in
-	// order. For NATS there are none.
+	// A POST waits for its answer, so several run at once, in lanes. A subject has one lane, so its messages stay in order. NATS needs no
+	// lanes.
 	lanes   []chan sending
 	running sync.WaitGroup
-	payload []byte // of sendings without a lane
+	payload []byte // for sendings without a lane
 
 	sent   atomic.Int64
-	behind atomic.Int64 // the longest that one was late, in ns
-	late   atomic.Int64 // messages that were later than tolerance
+	behind atomic.Int64 // the longest delay, in ns
+	late   atomic.Int64 // messages delayed by more than tolerance
 
 	mu     sync.Mutex
-	failed map[int]uint32 // messages of each subject that could not be published
-	why    error          // of the first of them
+	failed map[int]uint32 // failed messages of each subject
+	why    error          // the first error
 }
 
-// sending is a message on its way to be published.
+// sending is a message to be published.
 type sending struct {
 	subject int
 	seq     uint32
@@ -48,11 +48,11 @@ type sending struct {
 const (
 	maxLanes   = 16
 	laneLength = 64
-	// tolerance is how late a message may be published before it is counted: a pause of the scheduler is no fault of pace.
+	// tolerance is how late a message may be published before it counts as late: pauses of the scheduler are normal.
 	tolerance = 20 * time.Millisecond
 )
 
-// openPublisher connects to where messages go.
+// openPublisher connects to NATS, or prepares the POSTs.
 func openPublisher(plan *Plan, target *target, mark []byte, window *window) (*publisher, error) {
 	p := &publisher{plan: plan, target: target, mark: mark, window: window, failed: map[int]uint32{}, payload: newPayload(mark, plan.Size)}
 	for n := range plan.Subjects {
@@ -72,14 +72,14 @@ func openPublisher(plan *Plan, target *target, mark []byte, window *window) (*pu
 	}
 	if int64(plan.Size) > conn.MaxPayload() {
 		conn.Close()
-		return nil, fmt.Errorf("NATS takes payloads of at most %d bytes: give a smaller --size", conn.MaxPayload())
+		return nil, fmt.Errorf("NATS accepts payloads of at most %d bytes: give a smaller --size", conn.MaxPayload())
 	}
 	p.close, p.send = conn.Close, conn.Publish
 	return p, nil
 }
 
-// NATSOptions are those with which the publisher has to be connected: what is published while NATS is away would only be
-// sent when it no longer counts.
+// NATSOptions are the options of the publisher's connection: messages published while NATS is disconnected are not buffered, because
+// they would be sent too late to count.
 func NATSOptions() []nats.Option {
 	return []nats.Option{nats.Name("tailwater bench"), nats.NoReconnect()}
 }
@@ -176,14 +176,14 @@ func (p *publisher) fail(s sending, err error) {
 	}
 }
 
-// failure gives why the first message could not be published.
+// failure returns the first error of publishing.
 func (p *publisher) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.why
 }
 
-// run publishes what the throttle lets go, and gives how many messages that were.
+// run publishes when the throttle allows it, and returns how many messages it has published.
 func (p *publisher) run(ctx context.Context, throttle throttle) int {
 	for k := 0; p.plan.Messages == 0 || k < p.plan.Messages; k++ {
 		due, ok := throttle.wait(ctx, k)
@@ -195,5 +195,5 @@ func (p *publisher) run(ctx context.Context, throttle throttle) int {
 	return p.plan.Messages
 }
 
-// isCut tells whether nothing can be published any more: NATS is away. A POST may fail, and the next succeed.
+// isCut reports whether nothing can be published any more because NATS is disconnected. After a failed POST, the next may succeed.
 func (p *publisher) isCut() bool { return p.plan.Post == "" && p.failure() != nil }

@@ -1,12 +1,12 @@
 package load
 
-// reader is one connection, as far as it does not matter how it is read.
+// reader is one connection, independent of how it is read.
 type reader struct {
 	subject int32
 	phase   phase
-	stalled bool // it reads nothing once it is open
+	stalled bool // it stops reading once it is open
 	chunked bool
-	reached bool // a probe has come
+	reached bool // a probe has arrived
 
 	scanner scanner
 	chunks  chunks
@@ -19,10 +19,10 @@ type phase uint8
 const (
 	opening phase = iota
 	open
-	over // it has ended, or was never begun
+	over // it has ended, or was never opened
 )
 
-// newReaders gives one share of the connections: every shares-th from the first on. The stalled ones come last.
+// newReaders returns one share of the connections: every shares-th from first on. The stalled ones are last.
 func newReaders(plan *Plan, first, shares int) []reader {
 	var readers []reader
 	for i := first; i < plan.Connections+plan.Stalled; i += shares {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A record is 34 bytes of text without blanks, quotes or line ends, so that servers pass it on as it is, in JSON too: a
-// mark, and three numbers in hexadecimal.
+// A record is 34 bytes of text without blanks, quotes or line ends, so that servers pass it on unchanged, even in JSON: a mark, and three
+// numbers in hexadecimal.
 const (
 	markLen    = 8
 	subjectLen = 6
@@ -15,24 +15,24 @@ const (
 	recordLen  = markLen + subjectLen + seqLen + timeLen
 )
 
-// probe is the sequence of messages that only show that a connection is reached. What is measured begins with 1.
+// probe is the sequence of messages that only show that a connection works. Measured messages begin with 1.
 const probe = 0
 
-// record is what the payload of a message says about it.
+// record is the content of a message.
 type record struct {
 	subject int
 	seq     uint32
-	at      time.Duration // when it was published, since the run began
+	at      time.Duration // the time of publishing, since the run began
 }
 
-// newMark gives what the records of one run begin with, so that those of another, which a server may have kept, are not
-// mistaken for them. Its first byte is rare in event streams: the search for it is fast.
+// newMark returns a mark for the records of one run, so that records of an earlier run, which a server may have stored, are not counted.
+// Its first byte is rare in event streams, which makes the search fast.
 func newMark() []byte { return []byte("~tw" + rand.Text()[:markLen-3]) }
 
-// padding fills a payload up to the size that was asked for.
+// padding fills a payload up to its size.
 const padding = '.'
 
-// newPayload gives a payload of which only the numbers are missing.
+// newPayload returns a payload without the numbers.
 func newPayload(mark []byte, size int) []byte {
 	payload := append(make([]byte, 0, size), mark...)
 	for len(payload) < size {
@@ -59,7 +59,7 @@ func parse(digits []byte) (rec record, ok bool) {
 
 const (
 	hexDigits      = "0123456789abcdef"
-	upperHexDigits = "0123456789ABCDEF" // in the sizes of chunks
+	upperHexDigits = "0123456789ABCDEF" // for sizes of chunks
 )
 
 func writeHex(to []byte, value uint64) {
@@ -69,7 +69,7 @@ func writeHex(to []byte, value uint64) {
 	}
 }
 
-// hexValue gives the value of each digit, and notHex for what is none.
+// hexValue maps each digit to its value, and other bytes to notHex.
 var hexValue = func() (values [256]byte) {
 	for i := range values {
 		values[i] = notHex

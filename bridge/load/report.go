@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Report is what was measured. Its JSON is for machines: names are kept.
+// Report is the result of a run. Programs read its JSON: names never change.
 type Report struct {
 	URL         string      `json:"url"`
 	Publisher   string      `json:"publisher"` // nats, post or none
@@ -15,48 +15,48 @@ type Report struct {
 	Connections Connections `json:"connections"`
 	Messages    Messages    `json:"messages"`
 	Deliveries  Deliveries  `json:"deliveries"`
-	Latency     *Latency    `json:"latency_ms,omitempty"` // from publishing to receiving; absent where nothing came
-	Server      *Server     `json:"server,omitempty"`     // absent without pids
+	Latency     *Latency    `json:"latency_ms,omitempty"` // from publishing to receiving; absent if nothing arrived
+	Server      *Server     `json:"server,omitempty"`     // absent without PIDs
 	Generator   Generator   `json:"generator"`
-	Limits      []string    `json:"limits"` // what was the machine's or the generator's doing, and not the server's
-	Notes       []string    `json:"notes"`  // what else is to be known
+	Limits      []string    `json:"limits"` // where the machine or the generator limited the result
+	Notes       []string    `json:"notes"`  // other remarks
 }
 
 // Connections counts connections.
 type Connections struct {
-	Asked         int     `json:"asked"`  // that read
-	Opened        int     `json:"opened"` // of those
-	Closed        int     `json:"closed"` // of those, by the server
+	Asked         int     `json:"asked"`  // reading
+	Opened        int     `json:"opened"` // of the asked
+	Closed        int     `json:"closed"` // of the opened, by the server
 	Stalled       int     `json:"stalled"`
-	StalledClosed int     `json:"stalled_closed"` // of those, by the server
-	OpenSeconds   float64 `json:"open_seconds"`   // how long opening all took
+	StalledClosed int     `json:"stalled_closed"` // of the stalled, by the server
+	OpenSeconds   float64 `json:"open_seconds"`   // time to open all
 }
 
-// Messages counts what was published after all connections were open.
+// Messages counts messages published after all connections were open.
 type Messages struct {
-	Asked     float64 `json:"asked_per_second,omitempty"` // the pace
+	Asked     float64 `json:"asked_per_second,omitempty"` // the rate
 	InFlight  int     `json:"in_flight,omitempty"`
 	Published int     `json:"published"`
-	Failed    int     `json:"failed"` // could not be published
+	Failed    int     `json:"failed"` // not published
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"per_second"`
 }
 
 // Deliveries counts messages on each connection.
 type Deliveries struct {
-	Expected    int     `json:"expected"` // a connection that the server closed owes nothing behind what it got last
+	Expected    int     `json:"expected"` // nothing is expected after the last message of a connection that the server closed
 	Received    int     `json:"received"`
 	Lost        int     `json:"lost"`
 	Duplicates  int     `json:"duplicates"`
-	Disordered  int     `json:"disordered"`  // came behind a later one
-	Misdirected int     `json:"misdirected"` // of another subject than was asked for
+	Disordered  int     `json:"disordered"`  // arrived after a later one
+	Misdirected int     `json:"misdirected"` // on a subject that was not asked for
 	Gaps        int     `json:"gaps"`        // events tailwater:gap
 	Resets      int     `json:"resets"`      // events tailwater:reset
 	PerSecond   float64 `json:"per_second"`
-	Bytes       int64   `json:"bytes"` // all that was read, heads of answers included
+	Bytes       int64   `json:"bytes"` // everything read, including response headers
 }
 
-// Latency gives percentiles in ms.
+// Latency holds percentiles in ms.
 type Latency struct {
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`
@@ -68,23 +68,23 @@ type Latency struct {
 // Server is what the server's processes used.
 type Server struct {
 	PIDs           []int   `json:"pids"`
-	CPUSeconds     float64 `json:"cpu_seconds"`         // while messages were published and delivered
+	CPUSeconds     float64 `json:"cpu_seconds"`         // during publishing and delivery
 	CPUPerDelivery float64 `json:"cpu_us_per_delivery"` // µs
 	CPUPerMessage  float64 `json:"cpu_us_per_message"`  // µs
-	RSSBefore      uint64  `json:"rss_before"`          // bytes, before the connections
-	RSSOpen        uint64  `json:"rss_open"`            // with them, before anything was published
+	RSSBefore      uint64  `json:"rss_before"`          // bytes, before connections
+	RSSOpen        uint64  `json:"rss_open"`            // with connections, before publishing
 	RSSEnd         uint64  `json:"rss_end"`
 	RSSPeak        uint64  `json:"rss_peak"`
 	PerConnection  float64 `json:"rss_per_connection"` // bytes
 }
 
-// Generator is what the measuring took.
+// Generator is what the measurement used.
 type Generator struct {
 	CPUSeconds     float64 `json:"cpu_seconds"`
-	CPUPerDelivery float64 `json:"cpu_us_per_delivery"` // µs; the publishing is in it
-	Busy           float64 `json:"busy"`                // share of the time in which the connections' loop had to do; -1 where it is not known
-	BehindMax      float64 `json:"behind_max_ms"`       // by how much a message was published late
-	Machine        float64 `json:"machine_busy"`        // share of all processors' time, whoever took it; -1 where it is not known
+	CPUPerDelivery float64 `json:"cpu_us_per_delivery"` // µs, including publishing
+	Busy           float64 `json:"busy"`                // share of time in which the connections' loop was busy; -1 if unknown
+	BehindMax      float64 `json:"behind_max_ms"`       // longest delay of publishing
+	Machine        float64 `json:"machine_busy"`        // share of all processors' time, for all processes; -1 if unknown
 }
 
 func (r *run) report() *Report {
@@ -114,7 +114,7 @@ func (r *run) report() *Report {
 	return report
 }
 
-// openedReaders counts the connections that read, and were opened.
+// openedReaders counts the reading connections that were opened.
 func (r *run) openedReaders() int {
 	is, _ := r.counts()
 	return is.streams + is.closed
@@ -133,7 +133,7 @@ func (r *run) messages() Messages {
 	return m
 }
 
-// deliveries compares what came with what was published.
+// deliveries compares received with published messages.
 func (r *run) deliveries(is counts) Deliveries {
 	d := Deliveries{
 		Received: is.received, Duplicates: is.duplicates, Disordered: is.disordered, Misdirected: is.misdirected,
@@ -151,7 +151,7 @@ func (r *run) deliveries(is counts) Deliveries {
 	return d
 }
 
-// lost counts what one connection should have got, and did not.
+// lost counts messages that one connection should have received and did not.
 func (r *run) lost(reader *reader) int {
 	highest := reader.order.highest
 	if reader.phase == open && !reader.stalled {
@@ -196,7 +196,7 @@ func (r *run) serverUse(is counts) *Server {
 	return s
 }
 
-// perEach gives µs.
+// perEach returns µs per item.
 func perEach(used time.Duration, number int) float64 {
 	if number == 0 {
 		return 0
@@ -219,29 +219,29 @@ func (r *run) generator() Generator {
 	return g
 }
 
-// Where a share is above these, the generator or the machine was the limit.
+// Shares above which the generator or the machine was the limit.
 const (
 	tooBusy     = 0.9
 	machineFull = 0.97
-	tooLate     = 0.01 // of the messages
+	tooLate     = 0.01 // share of messages
 )
 
-// judge says what of the result was not the server's doing.
+// judge adds where the machine or the generator limited the result.
 func (r *run) judge(report *Report) {
 	limit := func(is bool, format string, values ...any) {
 		if is {
 			report.Limits = append(report.Limits, fmt.Sprintf(format, values...))
 		}
 	}
-	limit(r.plan.Connections < r.asked, "only %d of %d connections were opened: this process may have %d files open; raise the limit (ulimit -n)", r.plan.Connections, r.asked, r.files)
+	limit(r.plan.Connections < r.asked, "only %d of %d connections were opened: this process may open %d files; raise the limit (ulimit -n)", r.plan.Connections, r.asked, r.files)
 	if err := r.machine(); err != nil {
 		limit(true, "only %d of %d connections were opened: %v", report.Connections.Opened, r.asked, err)
 	}
 	g := report.Generator
-	limit(g.Busy > tooBusy, "the generator's loop was busy for %.0f %% of the time: rate and latencies are its own rather than the server's; use fewer connections, or a lower rate", 100*g.Busy)
-	limit(r.isPaced() && g.Machine > machineFull, "all processors were busy for %.0f %% of the time: the latencies are those of waiting for one of them", 100*g.Machine)
+	limit(g.Busy > tooBusy, "the generator's loop was busy for %.0f %% of the time: it limited rate and latencies, not the server; use fewer connections, or a lower rate", 100*g.Busy)
+	limit(r.isPaced() && g.Machine > machineFull, "all processors were busy for %.0f %% of the time: latencies include waiting for a processor", 100*g.Machine)
 	late := int(r.lateMessages())
-	limit(late > int(tooLate*float64(r.published)), "the generator fell behind its pace: %d of %d messages were published more than %v late, one by %.0f ms", late, r.published, tolerance, g.BehindMax)
+	limit(late > int(tooLate*float64(r.published)), "the generator fell behind its rate: %d of %d messages were published more than %v late, one by %.0f ms", late, r.published, tolerance, g.BehindMax)
 	r.note(report)
 }
 
@@ -259,10 +259,10 @@ func (r *run) note(report *Report) {
 		report.Notes = append(report.Notes, fmt.Sprintf(format, values...))
 	}
 	if r.early {
-		note("it was ended early")
+		note("the run was ended early")
 	}
 	if r.isStuck {
-		note("it ended early: nothing arrived for %v, although messages were on their way", r.plan.Patience)
+		note("the run ended early: nothing arrived for %v, although messages were in flight", r.plan.Patience)
 	}
 	if r.gone != nil {
 		note("the server was not measured: %v", r.gone)

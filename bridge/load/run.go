@@ -9,7 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Run does what a plan says. When ctx ends, it ends early, and reports what was measured until then.
+// Run executes a plan. If ctx ends, Run ends early, and reports the results so far.
 func Run(ctx context.Context, plan Plan) (*Report, error) {
 	if err := plan.Check(); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func Run(ctx context.Context, plan Plan) (*Report, error) {
 type run struct {
 	plan      Plan
 	asked     int // connections
-	files     int // that this process may have open
+	files     int // that this process may open
 	target    *target
 	mark      []byte
 	window    *window // nil without InFlight
@@ -46,12 +46,12 @@ type run struct {
 	server    processes
 	watching  watching
 
-	opened         time.Duration   // how long the opening took
-	first, last    snapshot        // around what is measured
+	opened         time.Duration   // time to open the connections
+	first, last    snapshot        // before and after the measurement
 	memory         [moments]uint64 // bytes of the server
-	gone           error           // a process of the server that has ended
+	gone           error           // error if a process of the server has ended
 	published      int
-	seconds        float64 // from the first message to the end of the publishing
+	seconds        float64 // from the first message to the end of publishing
 	early, isStuck bool
 }
 
@@ -63,20 +63,20 @@ const (
 	moments
 )
 
-// snapshot is what is compared between two moments.
+// snapshot holds values that are compared between two moments.
 type snapshot struct {
 	at            time.Duration
 	server        usage
 	own           time.Duration
-	busy, machine float64 // processor seconds of the machine: used, and all
+	busy, machine float64 // processor seconds of the machine: used, and total
 	waiting       time.Duration
 	received      int
 }
 
-// openFiles is a variable so that tests can have another limit.
+// openFiles is a variable so that tests can set another limit.
 var openFiles = raiseFiles
 
-// spareFiles is how many files are open besides the connections.
+// spareFiles is how many files are open beside the connections.
 const spareFiles = 64
 
 func newRun(plan Plan) (*run, error) {
@@ -84,7 +84,7 @@ func newRun(plan Plan) (*run, error) {
 	r.files = openFiles(plan.Connections + plan.Stalled + spareFiles)
 	r.plan.Connections = min(plan.Connections, r.files-plan.Stalled-spareFiles)
 	if r.plan.Connections < r.plan.Subjects {
-		return nil, fmt.Errorf("this process may open %d files, which is too few for a connection for each subject: raise the limit (ulimit -n)", r.files)
+		return nil, fmt.Errorf("this process may open %d files, too few for one connection per subject: raise the limit (ulimit -n)", r.files)
 	}
 	var err error
 	if r.target, err = newTarget(&r.plan, time.Now()); err != nil {
@@ -128,7 +128,7 @@ func (r *run) close() {
 	}
 }
 
-// phases are what happens one after the other. An end of ctx ends each of them, and is no error.
+// phases runs the parts of a run in order. An end of ctx ends each part, and is not an error.
 func (r *run) phases(ctx context.Context) error {
 	steps := []func(context.Context) error{r.connect, r.settle, r.probe, r.measure}
 	if r.plan.Idle {
@@ -159,14 +159,14 @@ func (r *run) connect(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("read %s: %w", r.plan.fill(r.plan.URL, 0), err)
 	case is.opened == 0 && is.skipped == total:
-		return fmt.Errorf("no connection was made: %w", r.machine())
+		return fmt.Errorf("no connection was opened: %w", r.machine())
 	case is.opened+is.skipped < total && ctx.Err() == nil:
 		return fmt.Errorf("%d of %d connections are open, and the others got no answer within %v", is.opened, total, r.plan.Patience)
 	}
 	return nil
 }
 
-// settle waits until the server has given back what opening connections took, and reads its memory.
+// settle waits until the server has released what opening connections used, and reads its memory.
 func (r *run) settle(ctx context.Context) error {
 	r.watching.enter("settling")
 	timer := time.NewTimer(r.plan.Settle)
@@ -179,13 +179,13 @@ func (r *run) settle(ctx context.Context) error {
 	return nil
 }
 
-// How long a probe is waited for before it is sent again: a server may answer before it reads the subject.
+// How long to wait for a probe before sending it again: a server may answer before it subscribes.
 const (
 	firstProbe = 100 * time.Millisecond
 	laterProbe = 2 * time.Second
 )
 
-// probe publishes on each subject until every connection has got something. From then on, nothing may be lost.
+// probe publishes on each subject until every connection has received something. From then on, no message may be lost.
 func (r *run) probe(ctx context.Context) error {
 	r.watching.enter("waiting for a first message on each connection")
 	reached, since := 0, time.Now()
@@ -206,13 +206,13 @@ func (r *run) probe(ctx context.Context) error {
 		case is.waited == 0:
 			return nil
 		case time.Since(since) > r.plan.Patience:
-			return fmt.Errorf("%d of %d connections got no message within %v: do they read what is published on %s, and does the server pass payloads on as they are?",
+			return fmt.Errorf("%d of %d connections got no message within %v: does their URL read the subjects of %s, and does the server pass payloads on unchanged?",
 				is.waited, is.streams, r.plan.Patience, r.plan.subject(0))
 		}
 	}
 }
 
-// unreached gives the subjects of connections that no probe has reached.
+// unreached returns the subjects of connections that no probe has reached.
 func (r *run) unreached() map[int]bool {
 	subjects := map[int]bool{}
 	for _, t := range r.tallies {
@@ -227,7 +227,7 @@ func (r *run) unreached() map[int]bool {
 	return subjects
 }
 
-// measure publishes, and waits until all of it has arrived.
+// measure publishes, and waits until everything has arrived.
 func (r *run) measure(ctx context.Context) error {
 	r.watching.enter("measuring")
 	r.first = r.snapshot()
@@ -248,10 +248,10 @@ func (r *run) measure(ctx context.Context) error {
 	return nil
 }
 
-// impatience is how long silence is borne by somebody who has asked for the end.
+// impatience is how long to wait in silence after the user has asked for the end.
 const impatience = 2 * time.Second
 
-// arrive waits until what was published is there, after the end of ctx too: else it would be taken for lost.
+// arrive waits until published messages have arrived, even after the end of ctx: otherwise they would count as lost.
 func (r *run) arrive(ctx context.Context) {
 	r.watching.enter("waiting for the rest")
 	patience := r.plan.Patience
@@ -263,11 +263,11 @@ func (r *run) arrive(ctx context.Context) {
 	})
 }
 
-// pollEvery is how often a condition is looked at.
+// pollEvery is how often a condition is checked.
 const pollEvery = 10 * time.Millisecond
 
-// await waits until a condition of the counts holds, ctx ends, or the count that shall grow has not for as long as
-// patience. The error is that of a connection that could not be opened.
+// await waits until a condition of the counts holds, ctx ends, or the growing count has not grown for patience. The error is that of a
+// connection that could not be opened.
 func (r *run) await(ctx context.Context, patience time.Duration, look func(counts) (grows int, holds bool)) (counts, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -289,7 +289,7 @@ func (r *run) await(ctx context.Context, patience time.Duration, look func(count
 	}
 }
 
-// counts gives the sum of all tallies, and the first failure.
+// counts returns the sum of all tallies, and the first failure.
 func (r *run) counts() (sum counts, failure error) {
 	for _, t := range r.tallies {
 		t.mu.Lock()
@@ -302,7 +302,7 @@ func (r *run) counts() (sum counts, failure error) {
 	return sum, failure
 }
 
-// machine gives what the machine could not give, or nil.
+// machine returns what the machine lacked for connections, or nil.
 func (r *run) machine() error {
 	for _, t := range r.tallies {
 		t.mu.Lock()
@@ -315,7 +315,7 @@ func (r *run) machine() error {
 	return nil
 }
 
-// hasArrived tells whether every open connection has got the newest message of its subject.
+// hasArrived reports whether every open connection has received the newest message of its subject.
 func (r *run) hasArrived() bool {
 	for _, t := range r.tallies {
 		if !t.hasArrived(r.published, r.plan.Subjects) {
@@ -344,7 +344,7 @@ func (r *run) snapshot() snapshot {
 	return s
 }
 
-// used gives what the server has used, and takes note if it has ended.
+// used returns what the server has used, and records if it has ended.
 func (r *run) used() usage {
 	used, err := r.server.usage()
 	if err != nil && r.gone == nil {
@@ -355,7 +355,7 @@ func (r *run) used() usage {
 
 func (r *run) readMemory(moment int) { r.memory[moment] = r.used().rss }
 
-// latencies gives those of all tallies together.
+// latencies returns the latencies of all tallies together.
 func (r *run) latencies() *hdrhistogram.Histogram {
 	all := newLatency()
 	for _, t := range r.tallies {

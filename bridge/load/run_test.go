@@ -13,10 +13,10 @@ import (
 	"github.com/tailwater/tailwater/bridge/load"
 )
 
-// patience bounds every wait of these tests. It decides only how long a failure takes.
+// patience is how long these tests wait. A test that passes never waits so long.
 const patience = 30 * time.Second
 
-// overBothClients runs a test with the client of this system, and with that of every system.
+// overBothClients runs a test with the client of this system, and with the client for every system.
 func overBothClients(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	t.Run("of this system", test)
@@ -35,7 +35,7 @@ func measure(t *testing.T, plan load.Plan) *load.Report {
 	return report
 }
 
-// verdict is what a report says of the deliveries, but for figures that differ from run to run.
+// verdict returns the deliveries of a report, without figures that differ from run to run.
 func verdict(r *load.Report) load.Deliveries {
 	d := r.Deliveries
 	d.PerSecond, d.Bytes = 0, 0
@@ -98,7 +98,7 @@ func TestDoctoredServer(t *testing.T) {
 				return "event: tailwater:gap\ndata: {}\n\n" + f + "event: tailwater:reset\ndata: {}\n\n", false
 			}), load.Deliveries{Expected: all, Received: all, Gaps: 1, Resets: 1}, 0},
 			{"misdirects one", only(2, 7, func(f string) (string, bool) {
-				number := len("data: ~twTESTS") // behind the mark stands the subject's number
+				number := len("data: ~twTESTS") // the subject's number follows the mark
 				return f + f[:number] + "00000f" + f[number+6:], false
 			}), load.Deliveries{Expected: all, Received: all, Misdirected: 1}, 0},
 		} {
@@ -119,7 +119,7 @@ func TestDoctoredServer(t *testing.T) {
 	})
 }
 
-// The last message cannot be missed at once: nothing later comes.
+// A lost last message cannot be noticed at once: no later message follows.
 func TestTheLastMessageIsLost(t *testing.T) {
 	lose := only(2, 20, func(string) (string, bool) { return "", false })
 	for name, inFlight := range map[string]int{"at a pace": 0, "in flight": 3} {
@@ -134,7 +134,7 @@ func TestTheLastMessageIsLost(t *testing.T) {
 	}
 }
 
-// A window stands still when a message is lost and nothing later can be published before it arrives.
+// A window stops if a message is lost and no later one can be published before it arrives.
 func TestWindowStandsStill(t *testing.T) {
 	plan := startServer(t, only(2, 7, func(string) (string, bool) { return "", false })).plan()
 	plan.Rate, plan.InFlight, plan.Patience = 0, 1, 300*time.Millisecond
@@ -147,7 +147,7 @@ func TestWindowStandsStill(t *testing.T) {
 func TestPublishingFails(t *testing.T) {
 	for name, inFlight := range map[string]int{"at a pace": 0, "in flight": 1} {
 		s := startServer(t, faithful)
-		posts := 0 // of one subject, one after the other
+		posts := 0 // of one subject, one after another
 		plan := s.plan()
 		plan.Post = refusing(t, func(w http.ResponseWriter, r *http.Request) {
 			if posts++; posts == 5 {
@@ -172,7 +172,7 @@ func mentions(texts []string, want string) bool {
 	return strings.Contains(strings.Join(texts, "\n"), want)
 }
 
-// What cannot be measured is an error that says why.
+// If nothing can be measured, the error says why.
 func TestErrors(t *testing.T) {
 	s := startServer(t, faithful)
 	for _, test := range []struct {
@@ -257,9 +257,9 @@ func TestMachineLimits(t *testing.T) {
 	})
 	t.Run("pace", func(t *testing.T) {
 		plan := startServer(t, faithful).plan()
-		plan.Rate, plan.Messages = 1e6, 5000 // one after the other, these take longer
+		plan.Rate, plan.Messages = 1e6, 5000 // one after another, these take longer
 		report := measure(t, plan)
-		if !mentions(report.Limits, "fell behind its pace") || report.Generator.BehindMax <= 0 {
+		if !mentions(report.Limits, "fell behind its rate") || report.Generator.BehindMax <= 0 {
 			t.Errorf("limits: %v, %+v", report.Limits, report.Generator)
 		}
 	})
@@ -267,7 +267,7 @@ func TestMachineLimits(t *testing.T) {
 
 func TestSeveralLocalAddresses(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("elsewhere 127.0.0.2 is not there by itself")
+		t.Skip("other systems do not have 127.0.0.2 by default")
 	}
 	overBothClients(t, func(t *testing.T) {
 		defer load.LimitPorts(4)()
@@ -281,7 +281,7 @@ func TestSeveralLocalAddresses(t *testing.T) {
 	})
 }
 
-// An end that was asked for is no failure, and nothing on its way is taken for lost.
+// An end that was asked for is not a failure, and no message in flight counts as lost.
 func TestEndedEarly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -316,7 +316,7 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// The processor time of this process is at least what the generator, which is in it, has used.
+// The processor time of this process is at least that of the generator, which is part of it.
 func TestServerIsMeasured(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processes are measured on Linux alone")
@@ -324,7 +324,7 @@ func TestServerIsMeasured(t *testing.T) {
 	plan := startServer(t, faithful).plan()
 	plan.PIDs, plan.Messages, plan.Connections, plan.Rate, plan.InFlight = []int{os.Getpid()}, 2000, 20, 0, 10
 	report := measure(t, plan)
-	const tick = 0.01 // of the kernel's count, in seconds
+	const tick = 0.01 // resolution of the kernel's count, in seconds
 	if s, g := report.Server, report.Generator; s.CPUSeconds+2*tick < g.CPUSeconds || s.CPUPerDelivery <= 0 || s.CPUPerMessage <= s.CPUPerDelivery || s.RSSEnd == 0 {
 		t.Errorf("server: %+v, generator: %+v", s, g)
 	}

@@ -2,23 +2,23 @@ package load
 
 import "bytes"
 
-// headroom is how much of a read buffer stays free before what is read, for the end of what came before.
+// headroom is free space at the beginning of a read buffer, for the end of the data before.
 const headroom = recordLen - 1
 
-// scanner finds records in what one connection brings, wherever it is cut. Between reads it keeps only what may be the
-// beginning of a record, or of the name of one of Tailwater's events.
+// scanner finds records in the data of one connection, wherever it is cut. Between reads it keeps only what may be the beginning of a
+// record, or of the name of one of Tailwater's events.
 type scanner struct {
 	rest [headroom]byte
 	held uint8
 }
 
-// found is what a scanner has found.
+// found is the result of a scanner.
 type found struct {
 	records      []record
 	gaps, resets int
 }
 
-// scan looks through room[headroom:]. It overwrites what is before.
+// scan scans room[headroom:]. It overwrites what is before.
 func (s *scanner) scan(mark, room []byte, found *found) {
 	start := headroom - int(s.held)
 	copy(room[start:], s.rest[:s.held])
@@ -36,7 +36,7 @@ func (s *scanner) scan(mark, room []byte, found *found) {
 		}
 		rec, ok := parse(text[i+markLen : i+recordLen])
 		if !ok {
-			text = text[i+markLen:] // a record that was cut; another may begin inside of these bytes
+			text = text[i+markLen:] // a cut record; another may begin within these bytes
 			continue
 		}
 		found.records = append(found.records, rec)
@@ -50,14 +50,14 @@ func (s *scanner) hold(text []byte) {
 	s.held = uint8(copy(s.rest[:], text))
 }
 
-// What Tailwater says of itself is counted, in both of its formats.
+// Tailwater's own events are counted, in both of its formats.
 var (
 	eventPrefix = []byte("tailwater:")
 	eventGap    = []byte("gap")
 	eventReset  = []byte("reset")
 )
 
-// events counts Tailwater's events in a text without records, and gives what is behind the last of them.
+// events counts Tailwater's events in a text without records, and returns the text after the last of them.
 func (f *found) events(text []byte) []byte {
 	for {
 		i := bytes.Index(text, eventPrefix)

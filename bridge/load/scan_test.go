@@ -22,7 +22,7 @@ func text(parts ...any) []byte {
 	return b.Bytes()
 }
 
-// cut gives a text without its end.
+// cut returns a text without its end.
 func cut(text []byte, by int) string { return string(text[:len(text)-by]) }
 
 var first, second = load.Record{Subject: 3, Seq: 1}, load.Record{Subject: 0xabcdef, Seq: 0xffffffff}
@@ -63,7 +63,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// FuzzScan holds that it does not matter where a stream is cut.
+// FuzzScan proves that it does not matter where a stream is cut.
 func FuzzScan(f *testing.F) {
 	for _, test := range scans {
 		f.Add(test.text, uint(1))

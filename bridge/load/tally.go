@@ -9,7 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// tally is what one share of the connections has received.
+// tally counts what one share of the connections has received.
 type tally struct {
 	mark   []byte
 	window *window // nil without one
@@ -18,23 +18,23 @@ type tally struct {
 	readers []reader
 	counts  counts
 	latency *hdrhistogram.Histogram // in µs
-	last    time.Duration           // when the last message came
-	failure error                   // the first connection that could not be opened, and not for want of the machine's means
-	machine error                   // what the machine could not give to a connection
-	found   found                   // of the read at hand
+	last    time.Duration           // when the last message arrived
+	failure error                   // the first connection that could not be opened, unless the machine was the reason
+	machine error                   // what the machine lacked for a connection
+	found   found                   // of the present read
 }
 
 // counts of connections and messages.
 type counts struct {
-	opened, skipped          int // connections; those skipped were not tried for want of the machine's means
-	reached                  int // readers that got a probe
+	opened, skipped          int // connections; skipped ones were not opened because the machine lacked something
+	reached                  int // readers that received a probe
 	closed, stalledClosed    int // by the server
 	received                 int // different messages
 	duplicates, disordered   int
-	misdirected              int // messages of another subject
+	misdirected              int // messages on another subject
 	gaps, resets             int
 	bytes                    int64
-	streams, stalled, waited int // connections that are open: readers, stalled ones; and readers that no probe reached
+	streams, stalled, waited int // open connections: readers, stalled ones; and readers that no probe has reached
 }
 
 func (c *counts) add(other counts) {
@@ -68,8 +68,8 @@ func newTally(plan *Plan, mark []byte, window *window, first, shares int) *tally
 
 var errClosed = errors.New("the server has ended the connection")
 
-// take takes what a connection brought: room[headroom:], which it overwrites, as well as what is before. It gives an error
-// when nothing more will come. The tally is locked.
+// take counts the data that a connection brought: room[headroom:], which it overwrites, as well as what is before. It returns an error
+// if nothing more will arrive. The tally is locked.
 func (t *tally) take(r *reader, room []byte, now time.Duration) error {
 	t.counts.bytes += int64(len(room) - headroom)
 	if r.phase == opening {
@@ -102,7 +102,7 @@ func (t *tally) take(r *reader, room []byte, now time.Duration) error {
 	return nil
 }
 
-// begin reads the head of the answer, and gives what is behind it.
+// begin reads the head of the answer, and returns what follows it.
 func (t *tally) begin(r *reader, data []byte) (rest []byte, err error) {
 	r.head = append(r.head, data...)
 	answer, err := readHead(r.head, false)
@@ -157,7 +157,7 @@ func (t *tally) receive(r *reader, rec record, now time.Duration) {
 	}
 }
 
-// end takes note of a connection's end. The tally is locked.
+// end records a connection's end. The tally is locked.
 func (t *tally) end(r *reader, why error) {
 	was := r.phase
 	r.phase = over
@@ -185,7 +185,7 @@ func (t *tally) end(r *reader, why error) {
 	}
 }
 
-// skip gives up a connection for want of the machine's means. The tally is locked.
+// skip gives up a connection because the machine lacked something. The tally is locked.
 func (t *tally) skip(r *reader, why error) {
 	r.phase = over
 	t.counts.skipped++
@@ -194,7 +194,7 @@ func (t *tally) skip(r *reader, why error) {
 	}
 }
 
-// isMachine gives what to do where a connection could not be made for want of the machine's means, else nil.
+// isMachine returns what to do if a connection failed because the machine lacked something, otherwise nil.
 func isMachine(err error) error {
 	switch {
 	case isFileLimit(err):

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// throttle says when messages go.
+// throttle decides when messages are published.
 type throttle interface {
-	// wait waits until message k may go, and gives when it was due. It gives false where no more shall be published.
+	// wait waits until message k may be published, and returns when it was due. ok is false if publishing is over.
 	wait(ctx context.Context, k int) (due time.Duration, ok bool)
 }
 
-// pace lets messages go at fixed times, whether those before have arrived or not.
+// pace publishes messages at fixed times, whether or not earlier ones have arrived.
 type pace struct {
 	target *target
 	begins time.Duration
@@ -21,11 +21,11 @@ type pace struct {
 
 func (p *pace) wait(ctx context.Context, k int) (due time.Duration, ok bool) {
 	after := time.Duration(float64(k) / p.rate * float64(time.Second))
-	due = p.begins + min(after, p.length) // after the last, the rest of the time is waited for
+	due = p.begins + min(after, p.length) // after the last message, wait for the rest of the time
 	return due, p.sleep(ctx, due-p.target.now()) && after < p.length
 }
 
-// sleep tells whether ctx has not ended.
+// sleep reports false if ctx has ended.
 func (p *pace) sleep(ctx context.Context, length time.Duration) bool {
 	if length <= 0 {
 		return ctx.Err() == nil
@@ -40,12 +40,12 @@ func (p *pace) sleep(ctx context.Context, length time.Duration) bool {
 	}
 }
 
-// closedLoop lets a message go when an earlier one has arrived.
+// closedLoop publishes a message when an earlier one has arrived.
 type closedLoop struct {
 	target *target
 	window *window
 	ends   time.Duration
-	stuck  bool // nothing arrived any more
+	stuck  bool // messages have stopped arriving
 }
 
 func (c *closedLoop) wait(ctx context.Context, k int) (due time.Duration, ok bool) {

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// Progress is how a run goes.
+// Progress is the state of a run.
 type Progress struct {
 	Phase       string
 	Elapsed     time.Duration // since the run began
 	Connections int           // that are open, stalled ones included
 	Wanted      int
 	Received    int           // messages, each counted on each connection
-	Rate        float64       // of them a second, since the last progress
+	Rate        float64       // received per second since the last Progress
 	P99         time.Duration // latency, since the run began
 	Trouble     int           // duplicates, messages out of order, gaps, resets, and closed connections
 }
 
-// watching is what is looked at while a run goes on.
+// watching is what is observed during a run.
 type watching struct {
 	mu    sync.Mutex
 	phase string
@@ -37,11 +37,11 @@ func (w *watching) sawMemory(rss uint64) {
 }
 
 const (
-	watchEvery  = 200 * time.Millisecond // memory is looked at
-	toldEveryNr = 5                      // of these looks, progress is told
+	watchEvery  = 200 * time.Millisecond // interval of reading memory
+	toldEveryNr = 5                      // Watch is called every so many intervals
 )
 
-// startWatching looks at memory and tells of progress, until the function that it gives is called.
+// startWatching reads memory and reports progress until stop is called.
 func (r *run) startWatching() (stop func()) {
 	quit := make(chan struct{})
 	var running sync.WaitGroup

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// window keeps a number of messages on their way. A message has arrived when each connection on its subject has it, or
-// something later, or has ended.
+// window limits the number of messages in flight. A message has arrived when each connection on its subject has received it, or a later
+// message, or has ended.
 type window struct {
 	limit    int
 	subjects int
@@ -17,15 +17,14 @@ type window struct {
 	mu      sync.Mutex
 	readers []int32 // open connections of each subject
 	lowest  int     // the first message that has not arrived
-	next    int     // the first that is not published
+	next    int     // the first message that is not published
 
-	remaining []atomic.Int32 // connections that a message has yet to reach; a ring
+	remaining []atomic.Int32 // connections that a message has not reached yet; a ring
 	arrived   atomic.Int64
 	wake      chan struct{} // holds a token when something has arrived
 }
 
-// windowSpread is how far the messages in a window may be apart, as a multiple of their number: those of a slow subject stay
-// behind.
+// windowSpread is how far apart the messages in a window may be, as a multiple of their number: those of a slow subject lag behind.
 const windowSpread = 8
 
 func newWindow(limit, subjects int, patience time.Duration) *window {
@@ -37,7 +36,7 @@ func newWindow(limit, subjects int, patience time.Duration) *window {
 	}
 }
 
-// wait waits for room for message k, and takes it. It gives false when ctx ends, or when nothing arrives any more.
+// wait waits for room for message k, and uses it. It returns false if ctx ends, or messages have stopped arriving.
 func (w *window) wait(ctx context.Context, k int) bool {
 	for !w.take(k) {
 		still := time.NewTimer(w.patience)
@@ -74,7 +73,7 @@ func (w *window) take(k int) bool {
 
 func (w *window) slot(k int) *atomic.Int32 { return &w.remaining[k%len(w.remaining)] }
 
-// reached counts message k off for one connection.
+// reached counts one connection that message k has reached.
 func (w *window) reached(k int) {
 	if w.slot(k).Add(-1) == 0 {
 		w.arrive()
@@ -96,14 +95,14 @@ func (w *window) arrive() {
 	}
 }
 
-// join adds a connection. It must be there before the first message.
+// join adds a connection. It must be called before the first message.
 func (w *window) join(subject int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.readers[subject]++
 }
 
-// leave takes a connection out that has got messages up to a sequence.
+// leave removes a connection that has received messages up to a sequence.
 func (w *window) leave(subject int, highest uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,13 +112,12 @@ func (w *window) leave(subject int, highest uint32) {
 	}
 }
 
-// Messages are published on all subjects in turn: message k is on subject k mod subjects, and its sequence there counts
-// from 1.
+// Messages are published on all subjects in turn: message k is on subject k mod subjects. Its sequence there counts from 1.
 
 func seqOf(k, subjects int) uint32                { return uint32(k/subjects) + 1 }
 func indexOf(subject int, seq uint32, of int) int { return (int(seq)-1)*of + subject }
 
-// published gives how many of the first k messages were on a subject.
+// published returns how many of the first k messages were on a subject.
 func published(k, subject, subjects int) uint32 {
 	return uint32((k - subject + subjects - 1) / subjects)
 }

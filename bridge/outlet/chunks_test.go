@@ -62,7 +62,7 @@ func bodyOf(text *bufio.Reader, version string, body io.Writer) error {
 	}
 }
 
-// Whatever clients take at a time, and whether they know chunks: all get the same bytes, and none gets the last chunk.
+// However clients read, and whether or not they support chunks, all get the same bytes, and none gets the last chunk.
 func TestChunksAreExact(t *testing.T) {
 	const messages = 1000 // every size that numbered has
 	overSockets(t, func(t *testing.T, p protocol) {
@@ -110,7 +110,7 @@ func TestChunksAreExact(t *testing.T) {
 	})
 }
 
-// A connection that was not to be served breaks off like any other, in lines too.
+// A refused connection breaks off like any other, also in the format of lines.
 func TestLinesBreakOff(t *testing.T) {
 	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {

@@ -25,7 +25,7 @@ func deafen(t *testing.T, c *rawClient) {
 	}
 }
 
-// A client whose network is gone says nothing, and is cut when it has acknowledged nothing for the write timeout.
+// A client whose network is gone is cut when it has acknowledged nothing for the write timeout.
 func TestClientWithoutNetworkIsCut(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		config := patient

@@ -1,12 +1,12 @@
-// Package outlet writes frames to sockets, in one of two ways that follow the same rules.
+// Package outlet writes frames to sockets, in one of two ways with the same rules.
 //
-// A few event loops write the connections that are plain TCP with HTTP/1, on Linux: taken over from net/http, they cost
-// about a KiB each, and nothing of them waits for anything. Readers that have all that their feed holds are given the same,
-// so a loop asks one of them for all, joins what it gives once, and makes one system call for each socket.
+// On Linux, a few event loops write the connections that are plain TCP with HTTP/1. Taken over from net/http, each costs about a KiB, and no
+// loop ever waits for a connection. Readers that have everything in their feed receive the same frames. So a loop reads one of them for all,
+// joins the frames once, and makes one system call per socket.
 //
-// The plain writer serves every other connection in the goroutine of its request, through http.ResponseController, so it
-// works wherever net/http does.
+// The plain writer serves every other connection from the goroutine of its request, through http.ResponseController, so it works wherever
+// net/http does.
 //
-// Either is the only writer of its socket. A client that takes nothing for the write timeout is cut; until then it costs
-// the kernel's send buffer, which [Listen] keeps small, what is being written to it, and one cursor.
+// Each socket has one writer. A client that receives nothing for the write timeout is cut. Until then it costs the kernel's send buffer, which
+// [Listen] keeps small, the data being written, and one cursor.
 package outlet

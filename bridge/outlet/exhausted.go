@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// reserved is how many descriptors a listener sets aside, for connections that come when there are no others left.
+	// reserved is how many descriptors a listener sets aside for connections that arrive when there are no others left.
 	reserved = 4
-	// exhaustedPause is how long it waits until it looks again where it can do nothing about it.
+	// exhaustedPause is how long the listener waits before it tries again.
 	exhaustedPause = 50 * time.Millisecond
 )
 
-// accept accepts a connection, also where descriptors have run out: then it gives one up that it has set aside, until that connection
-// is closed, or closes a socket that waits. Other errors are for the caller.
+// accept accepts a connection, even if descriptors have run out: then it gives up a descriptor that was set aside, until that connection is
+// closed, or closes a socket that waits. Other errors are returned.
 func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
 	for {
 		l.setAside()
@@ -23,7 +23,7 @@ func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
 			return conn, false, err
 		}
 		l.places.exhausted(err)
-		if !l.comes() { // accepting fails also while nobody comes
+		if !l.comes() { // accept also fails when no connection is pending
 			continue
 		}
 		if !l.giveUp() && !l.places.evict() {
@@ -36,7 +36,7 @@ func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
 	}
 }
 
-// setAside opens what is given up when descriptors have run out.
+// setAside opens the descriptors to give up when others have run out.
 func (l *listener) setAside() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,7 +49,7 @@ func (l *listener) setAside() {
 	}
 }
 
-// giveUp frees a descriptor that was set aside. It reports false where there is none.
+// giveUp frees a descriptor that was set aside. It reports false if there is none.
 func (l *listener) giveUp() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,7 +62,7 @@ func (l *listener) giveUp() bool {
 	return true
 }
 
-// letGo frees all that was set aside, for good.
+// letGo frees all descriptors that were set aside, for good.
 func (l *listener) letGo() {
 	l.mu.Lock()
 	l.isClosed = true

@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// isExhausted tells whether accepting failed because there is no descriptor.
+// isExhausted reports whether accept failed because there was no descriptor.
 func isExhausted(err error) bool { return errors.Is(err, syscall.EMFILE) }
 
-// comes would wait for a connection; elsewhere than on Unix it only lets time pass.
+// comes lets time pass: only Unix can wait for a connection here.
 func (l *listener) comes() bool {
 	l.pause()
 	return true

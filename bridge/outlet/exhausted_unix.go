@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isExhausted tells whether accepting failed because there is no descriptor, or no memory for a socket.
+// isExhausted reports whether accept failed because there was no descriptor, or no memory for a socket.
 func isExhausted(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
 }
 
-// comes waits a moment for a connection, without a descriptor for it. Where it cannot know, it reports true.
+// comes waits a moment for a connection, without a descriptor for it. If it cannot know, it reports true.
 func (l *listener) comes() bool {
 	socket, ok := l.Listener.(syscall.Conn)
 	if !ok {

@@ -42,7 +42,7 @@ func (s *sink) Write(data []byte) (int, error) {
 	return s.buffer.Write(data)
 }
 
-// take gives what was written since the last call, and in how many writes.
+// take returns what was written since the last call, and in how many writes.
 func (s *sink) take() (data string, writes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *sink) events(t testing.TB) (*bridgetest.Stream, []bridgetest.Event) {
 	}
 }
 
-// request gives a request for the sinks.
+// request returns a request for the sinks.
 func request(ctx context.Context, target string) *http.Request {
 	return httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 }

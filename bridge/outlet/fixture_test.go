@@ -1,6 +1,6 @@
 package outlet_test
 
-// What the tests of this package stand on: a source whose messages they make, and an outlet behind an HTTP server.
+// The fixtures of this package's tests: a source whose messages the tests make, and an outlet behind an HTTP server.
 
 import (
 	"bufio"
@@ -61,14 +61,14 @@ func (s *source) publish(data []byte) bridge.Position {
 // fixture is an outlet with all that it needs, as an http.Handler.
 type fixture struct {
 	*source
-	hub     *bridge.Hub
-	outlet  *outlet.Outlet
-	close   func()                       // the outlet, once
-	served  sync.WaitGroup               // connections
-	terms   atomic.Pointer[bridge.Terms] // of every connection, but for Ended; nil for the zero value
-	earlier []byte                       // the answer to /earlier
-	fast    atomic.Int64                 // by how much the clock on the wall is, in ns
-	logs    *bytes.Buffer                // to be read when the outlet is closed
+	hub      *bridge.Hub
+	outlet   *outlet.Outlet
+	close    func()                          // the outlet, once
+	served   sync.WaitGroup                  // connections
+	lifetime atomic.Pointer[bridge.Lifetime] // of every connection, but for Ended; nil for the zero value
+	earlier  []byte                          // the answer to /earlier
+	fast     atomic.Int64                    // by how much the clock on the wall is, in ns
+	logs     *bytes.Buffer                   // to be read when the outlet is closed
 }
 
 // patient is a configuration in which nothing happens by itself.
@@ -130,12 +130,12 @@ func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.served.Add(1)
-	terms := bridge.Terms{}
-	if set := b.terms.Load(); set != nil {
-		terms = *set
+	lifetime := bridge.Lifetime{}
+	if set := b.lifetime.Load(); set != nil {
+		lifetime = *set
 	}
-	terms.Ended = func(bool) { b.served.Done() }
-	b.outlet.Serve(w, r, reader, terms)
+	lifetime.Ended = func(bool) { b.served.Done() }
+	b.outlet.Serve(w, r, reader, lifetime)
 }
 
 // answer serves a request to a sink, and expects that the response breaks off, as net/http is asked to let it.
@@ -163,7 +163,7 @@ var protocols = []protocol{
 	{name: "loops", loops: 2},
 }
 
-// on gives the configuration with the protocol's loops.
+// on returns the configuration with the protocol's loops.
 func (p protocol) on(config outlet.Config) outlet.Config {
 	config.Loops = p.loops
 	return config
@@ -330,5 +330,5 @@ func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 	})
 }
 
-// unstored gives the parts of a feed whose subjects no log holds.
+// unstored returns the parts of a feed whose subjects no log holds.
 func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

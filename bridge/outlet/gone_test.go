@@ -11,8 +11,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
-// Who took nothing in time gets nothing more, although more time is given: crypto/tls gives five seconds for its last
-// words, in which the connection would stay.
+// A client that has received nothing in time gets nothing more, even if given more time: crypto/tls would wait five seconds for its last bytes,
+// and keep the connection.
 func TestNothingIsWrittenToWhoIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipes := newPipes()

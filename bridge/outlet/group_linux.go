@@ -6,22 +6,21 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// group is the sockets of readers with one Kin that have all their feed holds. One reader is asked for all of them, its frames are
-// joined once, and each socket costs one call to the kernel.
+// group is the sockets of level readers of one Kin. One reader is read for all of them, its frames are joined once, and each socket costs one
+// system call.
 type group struct {
 	loop    *loop
 	lead    *bridge.Reader
 	members []*socket
 	queued  bool
 	several bool // the last round had more than one frame
-	waited  bool // for more of what comes together
+	waited  bool // for messages that arrive together
 	waiting *time.Timer
 }
 
-// A round of writes to many sockets takes longer than messages take that come together: who wrote the first of them at once
-// would write several times. So where messages have come together, a group waits a while for more, about a fifth of what
-// its writes will take. Where they come one at a time there is nothing to wait for, and a timer costs more than it says: it
-// lets the process fall asleep.
+// A round of writes to many sockets takes longer than the arrival of a burst of messages. Writing the first of them at once would mean several
+// rounds. So if messages have arrived together, a group waits for more, about a fifth of the time that its writes will take. If they arrive one
+// at a time, it does not wait; a timer would also cost more than its length, because the process falls asleep.
 const (
 	manyMembers = 256
 	waitEach    = 700 * time.Nanosecond
@@ -33,8 +32,8 @@ func (g *group) Wake() { g.loop.enqueue(g) }
 
 func (g *group) queuing() *bool { return &g.queued }
 
-// gather adds a socket to the group of its kin, if it is level with it. One that is not will be woken as the group is, and
-// can try again. It takes two to make a group: most feeds may have one reader each.
+// gather adds a socket to the group of its kin, if it is level with the group. Otherwise it is woken like the group, and can try again. A group
+// needs two sockets: most feeds may have one reader each.
 func (l *loop) gather(s *socket) {
 	if s.alone {
 		return
@@ -42,7 +41,7 @@ func (l *loop) gather(s *socket) {
 	kin := s.reader.Kin()
 	if g, found := l.groups[kin]; found {
 		if !s.reader.Level(g.lead) {
-			g.turn() // it may be behind
+			g.turn() // the group may be behind
 			if l.groups[kin] != g || !s.reader.Level(g.lead) {
 				return
 			}
@@ -66,7 +65,7 @@ func (l *loop) gather(s *socket) {
 	l.groups[kin] = g
 	g.add(other)
 	g.add(s)
-	g.turn() // it has to be woken from now on
+	g.turn() // from now on the group has to be woken
 }
 
 func (g *group) add(s *socket) {
@@ -74,7 +73,7 @@ func (g *group) add(s *socket) {
 	g.members = append(g.members, s)
 }
 
-// leave takes a socket from the group: from here on it stands where the group does now.
+// leave removes a socket from the group. The socket continues from the group's position.
 func (g *group) leave(s *socket) {
 	end := len(g.members) - 1
 	g.members[s.index], g.members[end].index = g.members[end], s.index
@@ -91,7 +90,7 @@ func (g *group) leave(s *socket) {
 	}
 }
 
-// dissolve lets every socket go on by itself, because the feed has ended: each reader opens anew, and finds others again.
+// dissolve makes every socket continue by itself, because the feed has ended: each reader opens anew, and later groups form again.
 func (g *group) dissolve() {
 	for len(g.members) > 0 {
 		s := g.members[len(g.members)-1]
@@ -100,7 +99,7 @@ func (g *group) dissolve() {
 	}
 }
 
-// wait reports whether the group is to have its turn a little later, for which it sees then.
+// wait reports whether the group's turn is delayed a little. If so, it has set the timer.
 func (g *group) wait() bool {
 	if !g.several || g.waited || len(g.members) < manyMembers {
 		return false
@@ -115,7 +114,7 @@ func (g *group) wait() bool {
 	return true
 }
 
-// turn gives all members what there is.
+// turn writes what there is to all members.
 func (g *group) turn() {
 	if g.wait() {
 		return
@@ -138,7 +137,7 @@ func (g *group) turn() {
 		packet := l.pack(nil, l.batch...)
 		clear(l.batch)
 		l.outlet.stats.frames.Add(uint64(n * len(g.members)))
-		// From the last to the first: who leaves changes places with one who was served.
+		// From the last to the first: a member that leaves is replaced by one that was served already.
 		for i := len(g.members) - 1; i >= 0; i-- {
 			g.members[i].write(packet)
 		}

@@ -1,6 +1,6 @@
 package outlet
 
-// What the kernel is told of sockets, and asked about them.
+// What sockets need from the kernel.
 
 import (
 	"net"
@@ -8,30 +8,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// largestSegment bounds what a listener's connections send at a time. Loopback's segments are larger than the send buffer, and
-// then each waits for an acknowledgement that the other side delays: large frames went to a proxy on the same machine at
-// 2 MB a second, instead of hundreds. On networks segments are smaller anyway.
+// largestSegment limits the segments of a listener's connections. Segments of loopback are larger than the send buffer. Each would wait for an
+// acknowledgement that the other side delays: large frames reached a proxy on the same machine at 2 MB/s, instead of hundreds. Segments on
+// networks are smaller anyway.
 const largestSegment = 16 << 10
 
-// limitSegments sets that for a listener, if it is one of TCP.
+// limitSegments sets that limit for a listener, if it is a TCP listener.
 func limitSegments(listener net.Listener) {
 	socket, ok := listener.(*net.TCPListener)
 	if !ok {
 		return
 	}
 	if raw, err := socket.SyscallConn(); err == nil {
-		// Without it everything works as well, but for the speed.
+		// An error costs only speed.
 		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, largestSegment) })
 	}
 }
 
-// unsent gives how many bytes the kernel has of a socket that the client has not acknowledged; 0 where it does not say.
+// unsent returns how many bytes of a socket the client has not acknowledged; 0 if the kernel does not say.
 func unsent(socket *net.TCPConn) (n int) {
 	raw, err := socket.SyscallConn()
 	if err != nil {
 		return 0
 	}
-	// An error means that it is closed.
+	// An error means that the socket is closed.
 	_ = raw.Control(func(fd uintptr) { n = unsentOf(int(fd)) })
 	return n
 }

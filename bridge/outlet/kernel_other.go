@@ -4,7 +4,7 @@ package outlet
 
 import "net"
 
-// unsent is for Linux. Elsewhere a client whose network is gone is noticed when the socket's buffer is full.
+// unsent is for Linux. On other systems a client whose network is gone is noticed when the socket's buffer is full.
 func unsent(*net.TCPConn) int { return 0 }
 
 // limitSegments is for Linux.

@@ -9,8 +9,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// A request that was under way while the outlet ended is answered like one that came during the drain: behind a proxy, a
-// connection that ends without an answer would be a 502, and the end of an EventSource.
+// A request that runs while the outlet ends is answered like one during the drain: behind a proxy, a connection without an answer would be a 502,
+// which ends an EventSource.
 func TestWhoComesBehindTheEndIsToldToComeBack(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)

@@ -12,24 +12,24 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// sendBuffer bounds what the kernel holds for a client that does not read: without it, well over a megabyte each before
-// anyone notices. The kernel doubles the figure for its own bookkeeping.
+// sendBuffer limits what the kernel buffers for a client that does not read: by default more than a megabyte each. The kernel doubles the
+// number for its own data.
 const sendBuffer = 32 << 10
 
-// Connections are accepted at this rate, behind a first few. To accept one costs as much as to write to it some ten times:
-// a herd that comes back at once waits in the kernel, rather than keep those from being served who are there.
+// Connections are accepted at this rate, after a first burst. Accepting one costs as much as some ten writes. So when many clients return at
+// once, they wait in the kernel, and connected clients are still served.
 const (
 	acceptRate  = 5000 // a second
 	acceptBurst = 1000
 )
 
-// Listen lets a listener's connections notice clients that take nothing: they have small send buffers, and their write
-// deadline counts from the last byte that the client took rather than from the first byte of the write. It accepts some
-// thousand connections a second, as long as there are places for them, and goes on when descriptors have run out.
+// Listen makes a listener notice clients that receive nothing: its connections have small send buffers, and their write deadline counts from the
+// last byte that the client received, not from the beginning of the write. It accepts some thousand connections per second, while there are
+// places for them, and works on when descriptors have run out.
 func Listen(inner net.Listener, places *Places) net.Listener {
 	limitSegments(inner)
 	if places == nil {
-		places = NewPlaces(Room{}) // any number
+		places = NewPlaces(Room{}) // no limit
 	}
 	l := &listener{Listener: inner, places: places, pace: rate.NewLimiter(acceptRate, acceptBurst)}
 	l.open, l.close = context.WithCancel(context.Background())
@@ -44,7 +44,7 @@ type listener struct {
 	open   context.Context
 	close  context.CancelFunc
 
-	mu       sync.Mutex // of what runs out of descriptors
+	mu       sync.Mutex // guards the descriptors that were set aside
 	isClosed bool
 	reserve  []*os.File
 }
@@ -56,28 +56,28 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// below gives the connection of Listen below another, such as that of TLS; nil where there is none.
-func below(conn net.Conn) *patient {
+// below returns the connection of Listen under another, such as a TLS connection; nil if there is none.
+func below(conn net.Conn) *stallConn {
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secure.NetConn()
 	}
-	ours, _ := conn.(*patient)
+	ours, _ := conn.(*stallConn)
 	return ours
 }
 
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
-		_ = l.pace.Wait(l.open) // an error means that it is closed, as Accept will say
+		_ = l.pace.Wait(l.open) // an error means that the listener is closed; Accept returns that too
 		accepted, isLent, err := l.accept()
 		if err != nil {
 			return nil, err
 		}
 		if socket, ok := accepted.(*net.TCPConn); ok {
-			// A connection that is gone by now says so at its first read.
+			// If the connection is gone by now, its first read fails.
 			_ = socket.SetWriteBuffer(sendBuffer)
 		}
-		conn := &patient{Conn: accepted, opened: time.Now()}
+		conn := &stallConn{Conn: accepted, opened: time.Now()}
 		if isLent {
 			conn.lender = l
 		}
@@ -88,8 +88,8 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit returns the place of a connection, nil if there is none. If all places are taken, it waits until the oldest socket may be closed.
-func (l *listener) admit(conn *patient) *place {
+// admit returns a place for a connection; nil if there is none. If all places are taken, it waits until the oldest waiting socket may be closed.
+func (l *listener) admit(conn *stallConn) *place {
 	for {
 		given, later := l.places.admit(conn)
 		if later == 0 {
@@ -103,29 +103,29 @@ func (l *listener) admit(conn *patient) *place {
 	}
 }
 
-// looks is how often a Write that waits looks, in each timeout, whether something was taken. A Write that a deadline ends
-// tells how much, but not when: it may have been just behind the beginning.
+// looks is how often, per timeout, a waiting Write checks whether the client has received something. A Write that ends at its deadline says how
+// much was received, but not when: perhaps right at the beginning.
 const looks = 8
 
-// patient is a connection whose write deadline begins anew whenever the client has taken something. The kernel tells a
-// writer that waits only when a third of the send buffer is free, so that is some 16 KiB in each timeout.
-type patient struct {
+// stallConn is a connection whose write deadline starts again whenever the client has received something. The kernel wakes a waiting writer only
+// when a third of the send buffer is free, so the client has to receive some 16 KiB per timeout.
+type stallConn struct {
 	net.Conn
 	opened time.Time
-	place  *place                 // until it is closed, or an event loop has the socket
-	lender *listener              // which has set aside the descriptor, and wants it back; nil for none
+	place  *place                 // nil once the connection is closed, or an event loop has the socket
+	lender *listener              // the listener that has lent the descriptor; nil for none
 	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
 
-	// HTTP/2 sets deadlines while it writes, at least where it ends a connection.
+	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.
 	mu       sync.Mutex
-	patience time.Duration // of the write deadline that is set; 0 for none
-	taken    time.Time     // when the client last took something, as far as a Write saw it; at first, when the deadline was set
-	isGone   bool          // it took nothing in time
+	patience time.Duration // length of the write deadline; 0 for none
+	taken    time.Time     // when a Write last saw that the client has received something, or when the deadline was set
+	isGone   bool          // the client has received nothing in time
 	progress progress
 }
 
 // SetWriteDeadline implements net.Conn.
-func (c *patient) SetWriteDeadline(t time.Time) error {
+func (c *stallConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.patience = 0
@@ -139,9 +139,9 @@ func (c *patient) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(c.taken.Add(c.patience / looks))
 }
 
-// Write goes on after the deadline if something was taken before it, of data or of an earlier Write's. Once a client has
-// taken nothing for so long, it gets nothing more: not even the end of TLS, for which crypto/tls would wait five seconds.
-func (c *patient) Write(data []byte) (written int, err error) {
+// Write continues after the deadline if the client has received something before it, also of an earlier Write. After a timeout in which the client
+// has received nothing, it gets nothing more: not even the end of TLS, for which crypto/tls would wait five seconds.
+func (c *stallConn) Write(data []byte) (written int, err error) {
 	if c.gone() {
 		return 0, os.ErrDeadlineExceeded
 	}
@@ -154,14 +154,14 @@ func (c *patient) Write(data []byte) (written int, err error) {
 	}
 }
 
-func (c *patient) gone() bool {
+func (c *stallConn) gone() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.isGone
 }
 
-// wrote notes what became of a write, and tells whether the rest is to be tried: then it has set the deadline for that.
-func (c *patient) wrote(n int, err error) (goesOn bool, _ error) {
+// wrote records the result of a write, and reports whether the rest is to be written. If so, it has set the next deadline.
+func (c *stallConn) wrote(n int, err error) (goesOn bool, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -187,9 +187,9 @@ func (c *patient) wrote(n int, err error) (goesOn bool, _ error) {
 	return true, nil
 }
 
-// takesNothing tells whether the client has taken nothing for the timeout, although there was something. It may be called
-// while a Write is under way.
-func (c *patient) takesNothing(timeout time.Duration) bool {
+// takesNothing reports whether the client has received nothing for the timeout, although there was something to receive. It may be called during a
+// Write.
+func (c *stallConn) takesNothing(timeout time.Duration) bool {
 	socket, ok := c.Conn.(*net.TCPConn)
 	if !ok {
 		return false
@@ -199,33 +199,33 @@ func (c *patient) takesNothing(timeout time.Duration) bool {
 	return c.progress.stalled(unsent(socket), time.Since(c.opened), timeout)
 }
 
-// cut closes the connection, whatever is on its way.
-func (c *patient) cut() {
+// cut closes the connection, and discards unsent data.
+func (c *stallConn) cut() {
 	c.reset()
 	_ = c.Close()
 }
 
 // Close implements net.Conn.
-func (c *patient) Close() error {
-	err := c.Conn.Close() // it returns when the descriptor is free
+func (c *stallConn) Close() error {
+	err := c.Conn.Close() // returns when the descriptor is free
 	c.hurryUp()
 	if c.lender != nil {
-		c.lender.setAside() // before somebody else has it
+		c.lender.setAside() // before another connection uses it
 	}
 	c.place.close(c)
 	return err
 }
 
-// reset lets Close discard what the client does not take, and tell it: otherwise the kernel would hold that for minutes,
-// and the client would find an end of the stream only behind it.
-func (c *patient) reset() {
+// reset makes Close discard what the client has not received, and send a reset. Otherwise the kernel would keep the data for minutes, and the
+// client would find the end of the stream only after it.
+func (c *stallConn) reset() {
 	if socket, ok := c.Conn.(*net.TCPConn); ok {
 		_ = socket.SetLinger(0)
 	}
 }
 
-// CloseWrite ends what is sent, and no more, as net/http does before it closes a connection whose request it has not read.
-func (c *patient) CloseWrite() error {
+// CloseWrite ends the sending direction alone, as net/http does before it closes a connection whose request it has not read.
+func (c *stallConn) CloseWrite() error {
 	if socket, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return socket.CloseWrite()
 	}

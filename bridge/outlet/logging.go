@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// logging passes records on to a handler from a goroutine of its own. Where the handler waits, as one does whose standard error
-// nobody reads, the event loops do not: records for which there is no room are dropped, and the next says how many.
+// logging passes records to a handler from its own goroutine. A handler can block, if nobody reads standard error; event loops do not. Records
+// for which there is no room are dropped, and the next record says how many.
 type logging struct {
 	slog.Handler
 	shared *logQueue
@@ -29,7 +29,7 @@ type logged struct {
 // logRoom is how many records may wait.
 const logRoom = 64
 
-// startLogging returns a logger whose calls never wait, and what ends it: that passes on all that waits.
+// startLogging returns a logger whose calls never block, and a function that ends it after the waiting records are passed on.
 func startLogging(log *slog.Logger) (_ *slog.Logger, end func()) {
 	queue := &logQueue{records: make(chan logged, logRoom), stop: make(chan struct{})}
 	queue.writing.Go(queue.run)
@@ -60,7 +60,7 @@ func (q *logQueue) write(next logged) {
 	if dropped := q.dropped.Swap(0); dropped > 0 {
 		next.record.AddAttrs(slog.Uint64("lines_dropped_before", dropped))
 	}
-	_ = next.handler.Handle(context.Background(), next.record) // slog.Logger knows nothing to do about it either
+	_ = next.handler.Handle(context.Background(), next.record) // slog.Logger ignores the error too
 }
 
 // Handle implements slog.Handler.

@@ -10,8 +10,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// loop writes to many sockets from one goroutine, and never waits for any of them: what a socket does not take at once
-// waits until the poller says that there is room. Everything but the queue belongs to that goroutine.
+// loop writes to many sockets from one goroutine, and never waits for any of them. If a socket does not accept all data, the rest waits until the
+// poller reports room. Everything but the queue belongs to that goroutine.
 type loop struct {
 	outlet  *Outlet
 	poller  *poller
@@ -23,15 +23,15 @@ type loop struct {
 	mu     sync.Mutex
 	queued []turner
 	spare  []turner
-	ended  bool // there are no more turns
+	ended  bool // no more turns
 
 	start       time.Time
 	now         time.Duration // since start
-	clock       time.Time     // what the clock on the wall says, which may be set
+	clock       time.Time     // the system clock, which may be set
 	sockets     []*socket     // by descriptor
 	generations int32
 	groups      map[bridge.Kin]*group
-	alone       map[bridge.Kin]*socket // the last that was found level, where there is no group
+	alone       map[bridge.Kin]*socket // the last level socket of each kin without a group
 	wheel       *wheel
 	rechecks    *order
 	batch       [][]byte
@@ -39,13 +39,13 @@ type loop struct {
 	packet      packet
 }
 
-// turner has a turn when it was woken: a socket or a group.
+// turner is a socket or a group, which gets a turn after it was woken.
 type turner interface {
 	turn()
 	queuing() *bool // whether it is in the queue, guarded by the loop's lock
 }
 
-// startLoops starts the loops that the outlet is to have.
+// startLoops starts the outlet's loops.
 func startLoops(o *Outlet) ([]*loop, error) {
 	var loops []*loop
 	for range o.config.Loops {
@@ -80,30 +80,29 @@ func startLoop(o *Outlet) (*loop, error) {
 	l.writing.Go(l.run)
 	l.polling.Go(func() {
 		if err := poller.run(); err != nil {
-			o.config.Log.Error("connections that hang up are noticed late", "error", err)
+			o.config.Log.Error("disconnected clients are noticed late", "error", err)
 		}
 	})
 	return l, nil
 }
 
-// tick gives how exactly a loop keeps its times: finely enough for the shortest of them.
+// tick returns the resolution of a loop's timers, fine enough for the shortest of them.
 func tick(c Config) time.Duration {
 	const finest, coarsest = 5 * time.Millisecond, 250 * time.Millisecond
 	return max(finest, min(coarsest, min(c.Heartbeat, c.WriteTimeout, c.Age)/64))
 }
 
-// hand gives a socket to the loop that is to write it. Where the loop has ended, the client is told to come back. The body is chunked
-// where the client knows chunks.
-func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, terms bridge.Terms) {
+// hand gives a socket to one of the loops. If that has ended, the client is asked to reconnect. The body is chunked if the client supports that.
+func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, lifetime bridge.Lifetime) {
 	l := o.loops[taken.fd%len(o.loops)]
-	s := &socket{loop: l, taken: taken, reader: reader, revoked: terms.Revoked, ended: terms.Ended, expires: terms.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
+	s := &socket{loop: l, taken: taken, reader: reader, revoked: lifetime.Revoked, ended: lifetime.Ended, expires: lifetime.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
 	s.timer.socket = s
 	if !l.enqueue(s) {
 		s.refuse()
 	}
 }
 
-// enqueue gives a turn, once however often it is called before. It reports false where there are no more turns.
+// enqueue queues a turn, once for any number of calls before it. It reports false if there are no more turns.
 func (l *loop) enqueue(t turner) bool {
 	l.mu.Lock()
 	queued := t.queuing()
@@ -146,13 +145,13 @@ func (l *loop) run() {
 	}
 }
 
-// refresh looks at the clock, once for all that is done in a round.
+// refresh reads the clock once for everything in a round.
 func (l *loop) refresh() {
 	l.now = time.Since(l.start)
 	l.clock = l.outlet.clock()
 }
 
-// turns lets all have their turn that were woken. Who is woken meanwhile comes in the next round.
+// turns runs the turns of all that were woken. Those woken meanwhile follow in the next round.
 func (l *loop) turns() {
 	l.mu.Lock()
 	turns := l.queued
@@ -170,7 +169,7 @@ func (l *loop) turns() {
 func (l *loop) handle(event *unix.EpollEvent) {
 	s := l.sockets[event.Fd]
 	if s == nil || s.generation != event.Pad {
-		return // it was closed meanwhile
+		return // closed meanwhile
 	}
 	if event.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		s.hungUp()
@@ -184,16 +183,16 @@ func (l *loop) handle(event *unix.EpollEvent) {
 	}
 }
 
-// drain asks every client to come back, one after the other.
+// drain asks every client to reconnect, one after another.
 func (l *loop) drain() { l.enqueue(&order{loop: l, do: (*socket).drain}) }
 
 // cut ends every connection at once.
 func (l *loop) cut() { l.enqueue(&order{loop: l, do: func(s *socket) { s.close(endDrain) }}) }
 
-// recheck ends the connections whose terms have been revoked. Called often, it is done once.
+// recheck ends the connections whose tokens have been revoked. Several calls may be served by one check.
 func (l *loop) recheck() { l.enqueue(l.rechecks) }
 
-// order is something to be done with every socket.
+// order is an action for every socket.
 type order struct {
 	loop   *loop
 	do     func(*socket)
@@ -210,7 +209,7 @@ func (o *order) turn() {
 	}
 }
 
-// close ends the loop, and cuts the connections that it has.
+// close ends the loop, and cuts its connections.
 func (l *loop) close() {
 	close(l.stop)
 	l.writing.Wait()
@@ -218,7 +217,7 @@ func (l *loop) close() {
 	l.polling.Wait()
 }
 
-// shut cuts all connections, also those that have only just come.
+// shut cuts all connections, also new ones.
 func (l *loop) shut() {
 	l.mu.Lock()
 	l.ended = true

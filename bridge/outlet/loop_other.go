@@ -8,19 +8,19 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// loop is for Linux. Everywhere else each connection has a goroutine that writes.
+// loop is for Linux. On other systems each connection has a goroutine that writes.
 type loop struct{}
 
 func startLoops(*Outlet) ([]*loop, error) { return nil, nil }
 
-// taken is a connection that was taken over: none.
+// taken is a connection that was taken over; never used on this system.
 type taken struct{}
 
 func (o *Outlet) takeOver(http.ResponseWriter, *http.Request) (_ taken, ok bool) {
 	return taken{}, false
 }
 
-func (o *Outlet) hand(taken, http.Header, bool, *bridge.Reader, bridge.Terms) {}
+func (o *Outlet) hand(taken, http.Header, bool, *bridge.Reader, bridge.Lifetime) {}
 
 func (*loop) drain()   {}
 func (*loop) cut()     {}

@@ -14,21 +14,21 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Config says how connections are kept. Every field is needed.
+// Config says how to treat connections. Every field is needed.
 type Config struct {
-	Heartbeat    time.Duration // a comment is sent after so long a silence
-	Parting      time.Duration // a connection stays open for so long after its last event, until it breaks off
-	WriteTimeout time.Duration // a client that takes nothing for so long is cut
-	Age          time.Duration // a connection is asked to come back after this, give or take a fifth
-	Retry        time.Duration // clients are told to reconnect after this, give or take half
-	Loops        int           // how many event loops write, on Linux; 0: each connection is written by a goroutine of its own
+	Heartbeat    time.Duration // silence after which a comment is sent
+	Parting      time.Duration // how long a connection stays open after its last event, until it breaks off
+	WriteTimeout time.Duration // how long a client may receive nothing before it is cut
+	Age          time.Duration // age at which a client is asked to reconnect, give or take a fifth
+	Retry        time.Duration // when clients should reconnect, give or take half
+	Loops        int           // the number of event loops, on Linux; 0 for one goroutine per connection
 	Log          *slog.Logger
 }
 
-// The reasons for which connections end.
+// The reasons why connections end.
 const (
-	endClient = "client" // it hung up, or the network did
-	endSlow   = "slow"   // it took nothing for the write timeout
+	endClient = "client" // the client or the network has disconnected
+	endSlow   = "slow"   // the client received nothing for the write timeout
 	endAuth   = bridge.CloseAuth
 	endAge    = bridge.CloseAge
 	endDrain  = bridge.CloseDrain
@@ -37,28 +37,28 @@ const (
 // Outlet holds the open connections.
 type Outlet struct {
 	config    Config
-	clock     func() time.Time // on the wall: without the monotonic reading
+	clock     func() time.Time // the system clock, without the monotonic reading
 	stats     counters
 	endLog    func()
 	slowLogs  rate.Sometimes
 	plainLogs rate.Sometimes
-	loops     []*loop // none where each connection has a goroutine
+	loops     []*loop // empty if each connection has a goroutine
 
 	draining chan struct{} // closed by Drain
 
 	mu      sync.Mutex
 	open    int
-	polls   int                  // under way
-	plain   map[*connection]bool // that can be ended by a revocation
-	drained time.Time            // when the window of Drain has passed; the zero value before Drain
-	back    time.Duration        // over how long its clients come back
+	polls   int                  // running
+	plain   map[*connection]bool // connections that a revocation can end
+	drained time.Time            // end of Drain's window; the zero value before Drain
+	back    time.Duration        // the time over which its clients reconnect
 	empty   chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
 }
 
-// New gives an outlet without connections. Where its loops cannot be started, the log says so, and it does without.
+// New returns an outlet without connections. If its loops cannot be started, the log says so, and the outlet works without them.
 func New(config Config) *Outlet { return newOutlet(config, wall) }
 
-// wall returns what the clock on the wall says. Without the monotonic reading, a clock that is set is noticed.
+// wall returns the system clock. Without the monotonic reading, a change of the clock is noticed.
 func wall() time.Time { return time.Now().Round(0) }
 
 func newOutlet(config Config, clock func() time.Time) *Outlet {
@@ -78,7 +78,7 @@ func newOutlet(config Config, clock func() time.Time) *Outlet {
 	return o
 }
 
-// Close ends the loops, and cuts what connections they have: call Drain before.
+// Close ends the loops, and cuts their connections: call Drain before.
 func (o *Outlet) Close() {
 	for _, l := range o.loops {
 		l.close()
@@ -88,30 +88,29 @@ func (o *Outlet) Close() {
 
 type connKey struct{}
 
-// ConnContext is for http.Server, so that Serve knows the connection below a request. Only those that come from Listen can
-// be taken over, and have clients noticed whose network is gone.
+// ConnContext is for http.Server, so that Serve finds the connection of a request. Only connections of Listen can be taken over, and notice
+// clients whose network is gone.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	paceOver(conn)
 	return context.WithValue(ctx, connKey{}, conn)
 }
 
-// Serve answers a request with the reader's frames until the client or the server ends it. The response's headers but the
-// status must have been set. It takes the reader over, and closes it at the end; then it calls terms.Ended. The connection
-// ends when its terms say so.
+// Serve answers a request with the reader's frames until the client or the server ends it. The caller must have set the response's headers, but
+// not the status. Serve takes over the reader, and closes it at the end; then it calls lifetime.Ended. The connection ends as lifetime says.
 //
-// Over HTTP/1.1 and HTTP/2 the response never ends cleanly, because clients built on fetch take a clean end for the end of all: the
-// last chunk is not sent, or the stream is reset. For that, Serve panics with http.ErrAbortHandler where it has not taken the connection.
+// Over HTTP/1.1 and HTTP/2 the response never ends cleanly, because a clean end would end clients built on fetch for good: the last chunk is not
+// sent, or the stream is reset. For that, Serve panics with http.ErrAbortHandler, unless it has taken the connection from net/http.
 //
-// Where it can, it takes the connection from net/http for an event loop, and returns at once: over TCP, with HTTP/1 and
-// without TLS, on Linux. Elsewhere the calling goroutine writes, and it returns at the end.
-func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, terms bridge.Terms) {
-	if terms.Ended == nil {
-		terms.Ended = func(bool) {}
+// If possible, it takes the connection from net/http for an event loop, and returns at once: over TCP, with HTTP/1 and without TLS, on Linux.
+// Otherwise the calling goroutine writes, and Serve returns at the end.
+func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, lifetime bridge.Lifetime) {
+	if lifetime.Ended == nil {
+		lifetime.Ended = func(bool) {}
 	}
 	o.enter()
 	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
 	if taken, ok := o.takeOver(w, r); ok {
-		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, terms)
+		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, lifetime)
 		return
 	}
 	o.stats.plain.Add(1)
@@ -120,14 +119,14 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 		o.stats.plain.Add(-1)
 		reader.Close()
 		o.leave(reason)
-		terms.Ended(reason == endSlow)
+		lifetime.Ended(reason == endSlow)
 	}()
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
 		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
-		terms: terms,
+		lifetime: lifetime,
 	}
-	if terms.Revoked != nil {
+	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()
 		defer o.watch(c)()
 	}
@@ -139,7 +138,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 }
 
-// watch lets Recheck reach a connection, until what it gives is called.
+// watch makes Recheck reach a connection, until unwatch is called.
 func (o *Outlet) watch(c *connection) (unwatch func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -151,7 +150,7 @@ func (o *Outlet) watch(c *connection) (unwatch func()) {
 	}
 }
 
-// Recheck lets every connection look whether its terms have been revoked, and end if so. It returns at once.
+// Recheck makes every connection check whether its token was revoked, and end if so. It returns at once.
 func (o *Outlet) Recheck() {
 	o.mu.Lock()
 	for c := range o.plain {
@@ -165,14 +164,14 @@ func (o *Outlet) Recheck() {
 
 func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
 	o.slowLogs.Do(func() {
-		o.config.Log.Warn("cut a client that took nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.slow.Load())
+		o.config.Log.Warn("cut a client that received nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.slow.Load())
 	})
 }
 
-// Drain ends every connection: each is told so, and when to come back. They end one after another, spread evenly over the window.
-// Their clients are asked to come back a while after it has passed, when this process has ended and may have been started anew, and
-// not faster than a bridge can accept them. Drain returns when the last connection has ended. Those of loops that have not when ctx
-// ends are cut; the others are the server's to cut. New connections end at once. It may be called once.
+// Drain ends every connection, evenly spread over the window, and tells each client when to reconnect. Clients reconnect some time after the
+// window, when this process has ended and may have been restarted, and not faster than a bridge can accept them. Drain returns when the last
+// connection has ended. When ctx ends, it cuts the connections of loops; the server has to cut the others. New connections end at once. Drain may
+// be called once.
 func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	empty := make(chan struct{})
 	o.mu.Lock()
@@ -198,7 +197,7 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	}
 }
 
-// restart is how long, behind the window, a bridge has to end and to listen again.
+// restart is how long, after the window, a bridge has to end and to listen again.
 const restart = 2 * time.Second
 
 func (o *Outlet) enter() {
@@ -216,7 +215,7 @@ func (o *Outlet) leave(reason string) {
 	o.tellEmpty()
 }
 
-// tellEmpty tells Drain that nothing is left. The lock must be held.
+// tellEmpty tells Drain that no connection is left. The lock must be held.
 func (o *Outlet) tellEmpty() {
 	if o.open+o.polls == 0 && o.empty != nil {
 		close(o.empty)
@@ -233,7 +232,7 @@ func (o *Outlet) isDraining() bool {
 	}
 }
 
-// drainDelay returns how long one connection stays while draining: one that came late, not at all.
+// drainDelay returns how long one connection stays while draining; 0 for a connection that came late.
 func (o *Outlet) drainDelay(isLate bool) time.Duration {
 	if isLate {
 		return 0
@@ -243,7 +242,7 @@ func (o *Outlet) drainDelay(isLate bool) time.Duration {
 	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drained))))
 }
 
-// retry returns when the client of a connection that ends is to come back.
+// retry returns when the client of an ending connection should reconnect.
 func (o *Outlet) retry() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -253,7 +252,7 @@ func (o *Outlet) retry() time.Duration {
 	return max(0, time.Until(o.drained)) + restart + time.Duration(rand.Float64()*float64(o.back))
 }
 
-// jitter gives d, more or less by up to the share, so that what began together does not go on together.
+// jitter changes d by up to the share, so that what began together does not continue together.
 func jitter(d time.Duration, share float64) time.Duration {
 	return time.Duration(float64(d) * (1 + share*(2*rand.Float64()-1)))
 }

@@ -104,7 +104,7 @@ type pacing struct {
 }
 
 // startPace makes a connection over TLS keep to the pace of its address, if that has a limit of connections.
-func (c *patient) startPace() {
+func (c *stallConn) startPace() {
 	if c.place.network.room == 0 {
 		return
 	}
@@ -123,7 +123,7 @@ func paceOver(conn net.Conn) {
 }
 
 // Read implements net.Conn. What was read is returned when it is the connection's turn by the pace of its address.
-func (c *patient) Read(data []byte) (int, error) {
+func (c *stallConn) Read(data []byte) (int, error) {
 	pacing := c.pacing.Load()
 	if pacing == nil {
 		return c.Conn.Read(data)
@@ -152,7 +152,7 @@ func (p *pacing) wait(wait time.Duration, isShort bool) {
 }
 
 // hurryUp ends the wait of a Read.
-func (c *patient) hurryUp() {
+func (c *stallConn) hurryUp() {
 	if pacing := c.pacing.Load(); pacing != nil {
 		select {
 		case pacing.hurry <- struct{}{}:
@@ -162,7 +162,7 @@ func (c *patient) hurryUp() {
 }
 
 // SetReadDeadline implements net.Conn. One that has passed ends a Read that waits, as net/http does before it lets a connection go.
-func (c *patient) SetReadDeadline(t time.Time) error {
+func (c *stallConn) SetReadDeadline(t time.Time) error {
 	err := c.Conn.SetReadDeadline(t)
 	if !t.IsZero() && !t.After(time.Now()) {
 		c.hurryUp()
@@ -195,7 +195,7 @@ func (s *place) paceReset(ctx context.Context, begun time.Duration) {
 }
 
 // connection returns the place's connection, nil if an event loop has the socket.
-func (s *place) connection() *patient {
+func (s *place) connection() *stallConn {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	return s.conn

@@ -8,11 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packet is what one write gives a socket: joined frames, as one chunk of the body (RFC 9112, 7.1) and as they are. All
-// sockets that get the same frames share it; clients of HTTP/1.0 know no chunks. Its slices are good until the next call of
-// pack, unless they were lent.
+// packet is the data of one write: joined frames, as one chunk of the body (RFC 9112, 7.1) and plain. All sockets with the same frames share it;
+// clients of HTTP/1.0 do not support chunks. Its slices are valid until the next call of pack, unless the buffer was detached.
 type packet struct {
-	chunk [][]byte // pieces, to be written one behind the other
+	chunk [][]byte // pieces, to be written one after another
 	plain [][]byte
 }
 
@@ -25,12 +24,12 @@ func (p *packet) of(chunked bool) [][]byte {
 }
 
 const (
-	// maxCopied is up to which size a single frame is copied to stand behind the head of its chunk. A larger one is written from
-	// where it is: clients that do not take it then hold it together, rather than a copy each.
+	// maxCopied is the size up to which a single frame is copied to follow the head of its chunk. A larger frame is written from its place, so
+	// that slow clients share it instead of holding a copy each.
 	maxCopied = 4 << 10
-	// maxPieces is of how many pieces a write consists at most: one that was not taken, followed by the last frame.
+	// maxPieces is the most pieces of a write: an unfinished one, followed by the last frame.
 	maxPieces = 4
-	// chunkHead is how long the head of a chunk is at most.
+	// chunkHead is the size of the longest chunk head.
 	chunkHead = 16 + len(lineEnd)
 )
 
@@ -38,8 +37,8 @@ const lineEnd = "\r\n"
 
 var chunkEnd = []byte(lineEnd)
 
-// pack makes one packet of frames, and of what comes before the chunk, such as the head of the response. Without frames there is
-// no chunk: an empty one would be the last.
+// pack makes one packet of frames, and of what precedes the chunk, such as the head of the response. Without frames there is no chunk: an empty
+// chunk would be the last.
 func (l *loop) pack(first []byte, frames ...[]byte) *packet {
 	p := &l.packet
 	p.chunk, p.plain = p.chunk[:0], p.plain[:0]
@@ -61,7 +60,7 @@ func (l *loop) pack(first []byte, frames ...[]byte) *packet {
 	return p
 }
 
-// join packs frames that are copied.
+// join packs copies of frames.
 func (l *loop) join(first []byte, frames [][]byte, size int) {
 	joined := l.joined[:0]
 	if need := len(first) + chunkHead + size + len(lineEnd); cap(joined) < need {
@@ -80,8 +79,8 @@ func (l *loop) join(first []byte, frames [][]byte, size int) {
 	l.packet.plain = append(l.packet.plain, joined[begin:end])
 }
 
-// lend lets somebody keep what pack gave.
-func (l *loop) lend() { l.joined = nil }
+// detachBuffer leaves the packet of pack to the caller: the next packet uses another buffer.
+func (l *loop) detachBuffer() { l.joined = nil }
 
 func appendChunkHead(dst []byte, size int) []byte {
 	return append(strconv.AppendInt(dst, int64(size), 16), lineEnd...)
@@ -94,7 +93,7 @@ func appendPiece(pieces [][]byte, piece []byte) [][]byte {
 	return append(pieces, piece)
 }
 
-// sizeOf returns how many bytes pieces have.
+// sizeOf returns the size of pieces in bytes.
 func sizeOf(pieces [][]byte) (size int) {
 	for _, piece := range pieces {
 		size += len(piece)
@@ -102,7 +101,7 @@ func sizeOf(pieces [][]byte) (size int) {
 	return size
 }
 
-// behind returns what is left of pieces behind the first n bytes. They are copied, but what they hold is not.
+// behind returns what is left of pieces after the first n bytes. The slice is new, the bytes are not copied.
 func behind(pieces [][]byte, n int) [][]byte {
 	var left [][]byte
 	for _, piece := range pieces {
@@ -115,8 +114,7 @@ func behind(pieces [][]byte, n int) [][]byte {
 	return left
 }
 
-// send writes what fits. The descriptor never blocks, so Go's scheduler need not be told of the call, which would cost a
-// sixth of it.
+// send writes what fits. The descriptor never blocks, so Go's scheduler need not know about the call, which would cost a sixth more.
 func send(fd int, pieces [][]byte) (n int, err syscall.Errno) {
 	const flags = unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL
 	for {

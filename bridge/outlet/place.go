@@ -11,9 +11,9 @@ import (
 // place is a socket's. Its fields belong to the lock of all places. There are as many as sockets, so it is small.
 type place struct {
 	all     *Places
-	network *network // the narrowest of its peer
-	conn    *patient // nil when an event loop has the socket
-	waits   *waiting // nil while it is not the client's turn
+	network *network   // the narrowest of its peer
+	conn    *stallConn // nil when an event loop has the socket
+	waits   *waiting   // nil while it is not the client's turn
 
 	answering int32 // requests whose clients wait for us; an event loop's counts as one
 	asked     int32 // requests that took a place
@@ -64,7 +64,7 @@ func (s *place) free() {
 }
 
 // close is free for who does not have the lock: by the connection, unless it has been handed over, or by the event loop.
-func (s *place) close(conn *patient) {
+func (s *place) close(conn *stallConn) {
 	if s == nil {
 		return
 	}

@@ -88,7 +88,7 @@ func (d *door) connect(address string) net.Conn {
 	return mine
 }
 
-// stillOpen tells how many of the connections are.
+// stillOpen returns how many of the connections are.
 func stillOpen(conns []net.Conn) (count int) {
 	synctest.Wait()
 	for _, conn := range conns {
@@ -100,7 +100,7 @@ func stillOpen(conns []net.Conn) (count int) {
 	return count
 }
 
-// Who holds many sockets that wait makes room for others: with the oldest, and nobody else does.
+// A client with many waiting sockets makes room for others: its oldest are closed, and no other client's.
 func TestWhoHoldsManyMakesRoom(t *testing.T) {
 	inFrontOf(t, outlet.Room{All: 10}, func(t *testing.T, d *door) {
 		other := d.come("192.0.2.1", 2)
@@ -112,7 +112,7 @@ func TestWhoHoldsManyMakesRoom(t *testing.T) {
 		if before, now := stillOpen(first), stillOpen(more[:12])+stillOpen(more[12:]); before != 0 || now != 8 || stillOpen(more[12:]) != 8 {
 			t.Errorf("of the oldest %d are open, and of the newest %d", before, now)
 		}
-		// Many with one each: the oldest of all goes first.
+		// Of many clients with one socket each, the oldest is closed first.
 		var many []net.Conn
 		for i := range 30 {
 			many = append(many, d.come(fmt.Sprintf("198.51.100.%d", i), 1)...)
@@ -157,7 +157,7 @@ func TestNetworksHaveTheirShare(t *testing.T) {
 	}
 }
 
-// A socket that has only just come is left a moment: the next waits for that.
+// A socket that has just arrived is left a moment: the next one waits for that.
 func TestYoungSocketsAreLeftAMoment(t *testing.T) {
 	const all = 16
 	inFrontOf(t, outlet.Room{All: all}, func(t *testing.T, d *door) {

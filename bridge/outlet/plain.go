@@ -16,20 +16,20 @@ import (
 // maxWrite is how many bytes of frames are joined into one write, unless a single frame is larger.
 const maxWrite = 64 << 10
 
-// connection is one response, written by the goroutine of its request alone.
+// connection is one response, written only by the goroutine of its request.
 type connection struct {
-	outlet  *Outlet
-	reader  *bridge.Reader
-	w       http.ResponseWriter
-	control *http.ResponseController
-	http2   bool
-	conn    *patient // below TLS and HTTP/2; nil where it did not come from Listen
-	batch   [][]byte
-	terms   bridge.Terms
-	recheck bridge.Signal // when the terms may have been revoked; nil where they cannot be
+	outlet   *Outlet
+	reader   *bridge.Reader
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	http2    bool
+	conn     *stallConn // under TLS and HTTP/2; nil if it is not from Listen
+	batch    [][]byte
+	lifetime bridge.Lifetime
+	recheck  bridge.Signal // set when the token may have been revoked; nil if it cannot be
 }
 
-// run writes until the connection ends, and gives the reason.
+// run writes until the connection ends, and returns the reason.
 func (c *connection) run(ctx context.Context) (reason string) {
 	config := c.outlet.config
 	framing := c.reader.Framing()
@@ -44,7 +44,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	more, isMore := bridge.NewSignal(), true
 
 	if c.recheck != nil {
-		c.recheck.Wake() // it may have been revoked before anybody could be told
+		c.recheck.Wake() // the token may have been revoked before this connection was registered
 	}
 	if err := c.write(framing.Preamble()); err != nil {
 		return reasonOf(err)
@@ -52,7 +52,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	for {
 		select {
 		case <-c.recheck:
-			if c.terms.Revoked() {
+			if c.lifetime.Revoked() {
 				return c.end(ctx, bridge.CloseAuth)
 			}
 		default:
@@ -68,7 +68,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 			}
 			isMore = false
 		}
-		// Whichever is ready is chosen at random, so a busy connection ends as well.
+		// select chooses at random, so a busy connection ends too.
 		select {
 		case <-more:
 			isMore = true
@@ -82,7 +82,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 			}
 			heartbeat.Reset(config.Heartbeat)
 		case <-c.recheck:
-			c.recheck.Wake() // looked at above
+			c.recheck.Wake() // checked above
 		case <-expiry.C:
 			left := c.untilExpiry()
 			if left == 0 {
@@ -101,18 +101,18 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	}
 }
 
-// clockLook is how often the clock is looked at that a token expires by: it may have been set.
+// clockLook is how often the clock is checked for the expiry of a token, because it may have been set.
 const clockLook = time.Minute
 
-// untilExpiry returns how long the terms hold, or, where that is longer, when to ask again.
+// untilExpiry returns how long the token is valid, or if that is longer, when to check again.
 func (c *connection) untilExpiry() time.Duration {
-	if c.terms.Until.IsZero() {
+	if c.lifetime.Until.IsZero() {
 		return math.MaxInt64
 	}
-	return min(clockLook, max(0, c.terms.Until.Sub(c.outlet.clock())))
+	return min(clockLook, max(0, c.lifetime.Until.Sub(c.outlet.clock())))
 }
 
-// writeFrames writes the next frames, joined; where there are none, more is woken when there may be.
+// writeFrames writes the next frames, joined. If there are none, more is woken when there may be.
 func (c *connection) writeFrames(more bridge.Signal) (wrote bool, err error) {
 	c.batch = c.reader.Next(c.batch[:0], maxWrite, more)
 	switch len(c.batch) {
@@ -142,8 +142,8 @@ func (c *connection) writeFrames(more bridge.Signal) (wrote bool, err error) {
 
 var joins = sync.Pool{New: func() any { return new([]byte) }}
 
-// write sends the bytes at once, and waits for the client to take them: as long as it takes some, if the connection came
-// from Listen.
+// write sends the bytes at once, and waits for the client to receive them. If the connection is from Listen, it waits as long as the client
+// receives some.
 func (c *connection) write(data []byte) error {
 	for piece := range slices.Chunk(data, c.pieces()) {
 		// An error means that this connection has no deadlines, such as a test's recorder; then it is not cut.
@@ -157,14 +157,14 @@ func (c *connection) write(data []byte) error {
 	}
 	c.outlet.stats.bytes.Add(uint64(len(data)))
 	if c.http2 {
-		// There a deadline that passes ends the stream, although nothing is being written.
+		// There a passed deadline ends the stream even if nothing is being written.
 		_ = c.control.SetWriteDeadline(time.Time{})
 	}
 	return nil
 }
 
-// pieces gives how many bytes may be written under one deadline. Over HTTP/1.1 that begins anew with whatever the client
-// takes; a stream of HTTP/2 has its own, which does not.
+// pieces returns how many bytes may be written under one deadline. Over HTTP/1.1 the deadline starts again when the client receives something. A
+// stream of HTTP/2 has its own deadline, which does not.
 func (c *connection) pieces() int {
 	if c.http2 {
 		return maxPiece
@@ -172,7 +172,7 @@ func (c *connection) pieces() int {
 	return math.MaxInt
 }
 
-// maxPiece is as much as a client has to take in each timeout over HTTP/1.1, too.
+// maxPiece is how much a client has to receive per timeout, as over HTTP/1.1.
 const maxPiece = 16 << 10
 
 // end tells the client that the server ends the connection, and why, and waits until it may break off.

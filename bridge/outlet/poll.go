@@ -10,17 +10,17 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// pollPatience is how long the store may take for what comes next.
+// pollPatience is how long the store may take for the next frames.
 const pollPatience = 5 * time.Second
 
-// Poll answers a request with the reader's frames until the reader is done, and ends cleanly. The response's headers but the
-// status must have been set. It takes the reader over, and closes it.
+// Poll answers a request with the reader's frames until the reader is done, and ends cleanly. The caller must have set the response's headers, but
+// not the status. Poll takes over the reader, and closes it.
 //
-// An error means that nothing was written: it wraps bridge.ErrUnavailable where the store gave nothing in time, and
-// bridge.ErrBusy where the outlet drains. What ends an answer later, but for the client, ends it behind a line: the client
-// goes on from there. A client that takes too little is cut, like that of an event stream; then Poll panics with
-// http.ErrAbortHandler. The write deadline stays behind the last byte, for the end of the response that net/http writes: the
-// server must have one of its own, which begins anew with each request (http.Server.WriteTimeout).
+// An error means that nothing was written. It wraps bridge.ErrUnavailable if the store delivered nothing in time, and bridge.ErrBusy if the outlet
+// drains. If the answer ends later for such a reason, it ends after a complete line: the client continues from there. A client that receives too
+// little is cut, like that of an event stream; then Poll panics with http.ErrAbortHandler. The write deadline stays set after the last byte, for
+// the end of the response, which net/http writes. So the server must have its own deadline, which starts with each request
+// (http.Server.WriteTimeout).
 func (o *Outlet) Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) error {
 	o.countPoll(1)
 	defer o.countPoll(-1)
@@ -39,7 +39,7 @@ func (o *Outlet) Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Rea
 	panic(http.ErrAbortHandler)
 }
 
-// poll writes until the reader is done, and tells whether it has begun to.
+// poll writes until the reader is done, and reports whether it has begun to write.
 func (c *connection) poll(ctx context.Context) (begun bool, err error) {
 	more := bridge.NewSignal()
 	silence := time.NewTimer(pollPatience)
@@ -63,21 +63,21 @@ func (c *connection) poll(ctx context.Context) (begun bool, err error) {
 		case <-silence.C:
 			return begun, endEarly(begun, bridge.ErrUnavailable)
 		case <-ctx.Done():
-			return true, ctx.Err() // nobody is left to be answered
+			return true, ctx.Err() // the client is gone
 		}
 	}
 	return begun, nil
 }
 
-// endEarly returns the reason of an answer that ends before it has begun. Behind a line it is a shorter answer.
+// endEarly returns the error of an answer that ends before it has begun. An answer that has begun is only shorter.
 func endEarly(begun bool, reason error) error {
 	if begun {
 		return nil
 	}
-	return fmt.Errorf("an answer with nothing in it: %w", reason)
+	return fmt.Errorf("nothing to answer with: %w", reason)
 }
 
-// countPoll lets Drain wait for polls.
+// countPoll makes Drain wait for polls.
 func (o *Outlet) countPoll(change int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -48,7 +48,7 @@ func polled(t *testing.T, server *httptest.Server, path string) (string, error) 
 	return string(text), err
 }
 
-// A poll has what was asked for, and ends cleanly, so that its connection goes on.
+// A poll returns what was asked for, and ends cleanly, so that its connection can be used again.
 func TestPollEndsCleanly(t *testing.T) {
 	t.Parallel()
 	for _, p := range protocols {
@@ -74,7 +74,7 @@ func TestPollEndsCleanly(t *testing.T) {
 	}
 }
 
-// A client that does not take its answer is cut, and cannot take what it has for the whole.
+// A client that does not receive its answer is cut, and cannot mistake its part for the whole.
 func TestPollThatIsNotTakenIsCut(t *testing.T) {
 	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
@@ -102,7 +102,7 @@ func TestPollThatIsNotTakenIsCut(t *testing.T) {
 	})
 }
 
-// However many do not take their answers: each costs what is being written to it, and nobody else has to wait.
+// Any number of unread answers cost only the data being written to each, and delay nobody else.
 func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
@@ -132,7 +132,7 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 	})
 }
 
-// A store that gives nothing is told before anything is written. One that stops in the midst of an answer makes it shorter.
+// A store that delivers nothing is an error before anything is written. A store that stops later makes the answer shorter.
 func TestPollOfASilentStore(t *testing.T) {
 	for name, test := range map[string]struct {
 		source bridge.Source
@@ -187,7 +187,7 @@ func (s *stuckStream) Page(ctx context.Context, _ []bridge.Subject, from, _ uint
 	return page, nil
 }
 
-// A drain waits for polls, lets none begin, and makes those that a client takes slowly shorter.
+// A drain waits for polls, starts no new ones, and shortens those of slow clients.
 func TestPollsWhileDraining(t *testing.T) {
 	t.Parallel()
 	b := newFixture(t, patient, plenty)

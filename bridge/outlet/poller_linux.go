@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller tells what happens on sockets: that there is room again after one was full, and that a client is gone. It is an
-// epoll set that Go's own poller watches, so that no thread waits in it.
+// poller reports events of sockets: room after one was full, and clients that have gone. It is an epoll set that Go's own poller watches, so that
+// no thread waits in it.
 type poller struct {
 	fd     int
 	file   *os.File
-	events chan []unix.EpollEvent // to be handled; then done has to be told
+	events chan []unix.EpollEvent // to be handled, and then reported on done
 	done   chan struct{}
 	closed chan struct{}
 }
@@ -36,10 +36,10 @@ func newPoller() (*poller, error) {
 	}, nil
 }
 
-// add watches a socket until it is closed. Each event bears its generation: the descriptor may be another's by the time the
-// event is looked at.
+// add watches a socket until it is closed. Each event has the socket's generation, because the descriptor may belong to another connection when the
+// event is handled.
 func (p *poller) add(fd int, generation int32) error {
-	// Edge-triggered: to wait for room costs no call of its own.
+	// Edge-triggered, so waiting for room costs no extra call.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(fd), Pad: generation}
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		return fmt.Errorf("watch a socket: %w", err)
@@ -47,7 +47,7 @@ func (p *poller) add(fd int, generation int32) error {
 	return nil
 }
 
-// run hands over events until the poller is closed.
+// run delivers events until the poller is closed.
 func (p *poller) run() error {
 	set, err := p.file.SyscallConn()
 	if err != nil {

@@ -2,23 +2,22 @@ package outlet
 
 import "time"
 
-// progress tells whether a client takes what is written to it. The kernel's own TCP_USER_TIMEOUT is of no use for that: it
-// cuts clients as well which take little at a time. A client whose network is gone takes nothing either, and is noticed
-// by a heartbeat that it does not acknowledge.
+// progress tracks whether a client receives what is written. The kernel's TCP_USER_TIMEOUT cannot be used: it also cuts clients that receive
+// little at a time. A client whose network is gone is noticed because it does not acknowledge a heartbeat.
 type progress struct {
-	sent  uint64        // how many bytes the kernel was given
-	taken uint64        // how many of them the client had taken, when that was last looked at
-	since time.Duration // when it was first seen to have taken so much, and not all; 0 for none
+	sent  uint64        // bytes written to the kernel
+	taken uint64        // bytes that the client had received at the last check
+	since time.Duration // when taken was first seen with more outstanding; 0 for never
 }
 
-// stalled looks at how many bytes the kernel still has, and tells whether the client has taken nothing for the timeout.
-// Times are counted from anywhere, but not 0.
+// stalled checks, from the number of bytes still in the kernel, whether the client has received nothing for the timeout. Times count from any
+// moment, but must not be 0.
 func (p *progress) stalled(unsent int, now, timeout time.Duration) bool {
 	if unsent == 0 {
 		p.since = 0
 		return false
 	}
-	// A write that is under way may be in the kernel, and not yet counted.
+	// A running write may be in the kernel, and not yet counted.
 	if taken := p.sent - min(p.sent, uint64(unsent)); p.since == 0 || taken > p.taken {
 		p.taken, p.since = taken, now
 	}

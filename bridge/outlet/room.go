@@ -2,9 +2,9 @@ package outlet
 
 import "time"
 
-// admit returns a place for a socket, nil if there is none. It may close another socket that waits. If all places are taken, and the
-// socket to close has only just been accepted, admit returns how much later to call it again.
-func (p *Places) admit(conn *patient) (s *place, later time.Duration) {
+// admit returns a place for a socket, or nil if there is none. It may close a waiting socket for that. If all places are taken, and the
+// socket to close has only just arrived, later says when to call admit again.
+func (p *Places) admit(conn *stallConn) (s *place, later time.Duration) {
 	p.mu.Lock()
 	s = &place{all: p, conn: conn, network: p.ofPeer(addressOf(conn.RemoteAddr()))}
 	s.network.hold(1)
@@ -25,12 +25,12 @@ func (p *Places) admit(conn *patient) (s *place, later time.Duration) {
 	return s, later
 }
 
-// youth is how long a socket has, at least, to tell what it is for: some need a moment to be read from when many come at once.
+// youth is how long a socket has, at least, to send a request: when many arrive at once, some need a moment to be read.
 const youth = 10 * time.Millisecond
 
-// makeRoom checks that a network, and each that it is part of, has room for the place that it was given. If one has none, a socket
-// that waits loses its place, and is to be cut. If no socket waits but the fresh one, or none has waited for the least time, the network
-// is returned as full. Only the network of all asks to try again later: a full address would make everybody else wait.
+// makeRoom checks whether a network, and each that it is part of, has room for the new place. If one has none, a waiting socket loses its
+// place, and has to be cut. If none but the fresh one waits, or none has waited for the least time, the network is returned as full. Only
+// the network of all clients asks to try again later: if a full address did, every other client would wait.
 func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []evicted, full *network, later time.Duration) {
 	for ; n != nil; n = n.within {
 		if n.held <= n.most() {
@@ -54,10 +54,10 @@ func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []
 	return out, nil, 0
 }
 
-// now gives the time since the places were made.
+// now returns the time since the places were made.
 func (p *Places) now() time.Duration { return time.Since(p.start) }
 
-// evict closes the socket that it would close to make room. It reports false where none waits.
+// evict closes the socket that it would close to make room. It reports false if none waits.
 func (p *Places) evict() bool {
 	p.mu.Lock()
 	oldest := p.crowds.oldest()
@@ -73,11 +73,11 @@ func (p *Places) evict() bool {
 
 // evicted is a connection that has lost its place.
 type evicted struct {
-	conn   *patient
+	conn   *stallConn
 	isTold bool
 }
 
-// letGo takes its place from a socket that waits. It is to be cut when the lock is free.
+// letGo takes the place of a waiting socket. The caller cuts the socket after it has released the lock.
 func (p *Places) letGo(s *place) evicted {
 	s.free()
 	p.evicted++
@@ -86,7 +86,7 @@ func (p *Places) letGo(s *place) evicted {
 
 func (e evicted) cut() {
 	if e.isTold {
-		_ = e.conn.Close() // and the client has what it was told
+		_ = e.conn.Close() // after the client has its answer
 		return
 	}
 	e.conn.cut()

@@ -57,7 +57,7 @@ func TestFramesArriveInOrder(t *testing.T) {
 	}
 }
 
-// numbered gives a message's payload: small ones, some that fill a write, and some that are larger than one.
+// numbered returns a message's payload: small ones, some that fill a write, and some that are larger than one.
 func numbered(i int) []byte {
 	size := i % 1000
 	if i%500 == 499 {
@@ -105,7 +105,7 @@ func TestFramesAreJoined(t *testing.T) {
 	}
 }
 
-// The answer begins before there is anything to say: an EventSource waits for it.
+// The answer begins before there are events: an EventSource waits for it.
 func TestAnswersAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, p := range protocols {
@@ -140,7 +140,7 @@ func TestHeartbeatsOverSockets(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			config := patient
-			// A write deadline is for writes: silence may last longer.
+			// A write deadline is for writes only: silence may last longer.
 			config.Heartbeat, config.WriteTimeout = 1200*time.Millisecond, time.Second
 			b := newFixture(t, p.on(config), plenty)
 			c, _ := connect(t, b.serve(t, p), "")
@@ -277,7 +277,7 @@ func TestManyConnectionsLeaveNothing(t *testing.T) {
 	})
 }
 
-// open gives how many descriptors this process has open, where that can be known.
+// open returns how many descriptors this process has open, where that can be known.
 func open(t testing.TB) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -307,7 +307,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// A burst reaches every reader, and a herd that comes back finds it in the feed's memory: nobody is cut, nothing is missing.
+// A burst reaches every reader, and clients that reconnect together find it in the feed's memory: nobody is cut, nothing is missing.
 func TestBurstAndHerd(t *testing.T) {
 	const readers, messages = 60, 1000 // more readers than loops, and more messages than a write takes
 	overSockets(t, func(t *testing.T, p protocol) {
@@ -355,7 +355,7 @@ func TestBurstAndHerd(t *testing.T) {
 	})
 }
 
-// A request that was on its way when the outlet was closed leaves nothing.
+// A request that was running when the outlet was closed leaves nothing.
 func TestServeAfterClose(t *testing.T) {
 	b := newFixture(t, protocols[3].on(patient), plenty)
 	server := b.serve(t, protocols[3])

@@ -17,8 +17,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// Frames of all sizes arrive whole and in order, however a client takes them: each write that is taken in part goes on
-// where it stopped.
+// Frames of all sizes arrive whole and in order, however a client reads: a partial write is continued where it stopped.
 func TestFramesArriveWholeInPieces(t *testing.T) {
 	all := []int{1, 100, 4 << 10, 64 << 10, 64<<10 + 1, 1 << 20, 1}
 	for name, takes := range map[string]func(io.Reader) io.Reader{
@@ -66,8 +65,7 @@ func (p pieces) Read(data []byte) (int, error) {
 	return p.Reader.Read(data[:min(len(data), 1+rand.IntN(3000))])
 }
 
-// Descriptors are used again by other connections as soon as one is closed. None is ever given what was another's, and
-// none is left over.
+// Descriptors are reused as soon as a connection is closed. No connection ever gets another's bytes, and no descriptor is left over.
 func TestConnectionsComeAndGo(t *testing.T) {
 	const clients = 16
 	overSockets(t, func(t *testing.T, p protocol) {

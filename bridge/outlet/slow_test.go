@@ -78,7 +78,7 @@ func TestSlowClientIsReset(t *testing.T) {
 	})
 }
 
-// What a client that does not read costs the others: nothing.
+// A client that does not read delays no other client.
 func TestStalledClientDelaysNobody(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), bridge.Memory{Frames: 20, Bytes: 1 << 30})
@@ -128,7 +128,7 @@ func TestStalledClientDelaysNobody(t *testing.T) {
 	})
 }
 
-// A client that does not read holds its cursor and what is being written; the messages are the feed's, which forgets them.
+// A client that does not read costs a cursor and the data being written; the feed holds messages, and drops them.
 func TestStalledClientsCostBoundedMemory(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), bridge.Memory{Frames: 16, Bytes: 1 << 20})
@@ -167,7 +167,7 @@ func (l stuckLog) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// A log that nobody reads, such as a standard error that is full, holds up who would write to it, but no connection.
+// A log that nobody reads, such as a full standard error, blocks no connection.
 func TestStuckLogDelaysNobody(t *testing.T) {
 	overSockets(t, func(t *testing.T, p protocol) {
 		log := stuckLog{slog.DiscardHandler, make(chan struct{}, 1), make(chan struct{})}
@@ -201,8 +201,8 @@ type enabled struct{ slog.Handler }
 
 func (enabled) Enabled(context.Context, slog.Level) bool { return true }
 
-// What an earlier answer on the same connection left in the kernel is nothing that the event stream has sent. A client that
-// reads it slowly is not cut.
+// Bytes of an earlier answer on the same connection that are still in the kernel do not count as the event stream's. A client that reads them
+// slowly is not cut.
 func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
 	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
@@ -253,7 +253,7 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 	})
 }
 
-// The write timeout is for clients that take nothing. One that takes a third of a write in each is served.
+// The write timeout is for clients that receive nothing. A client that receives a third of a write per timeout is served.
 func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {

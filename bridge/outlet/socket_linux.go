@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// leastRoom is how many bytes are handed to a client at first, and to one that did not take the last; doubled with
-	// each write that is taken whole, up to maxWrite. What a client does not take is held for it.
+	// leastRoom is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
+	// maxWrite. Unaccepted data is held in memory.
 	leastRoom = 4 << 10
-	// turnWrites is how many writes one turn may make until others have theirs.
+	// turnWrites is how many writes one turn may make before others have theirs.
 	turnWrites = 64
-	// goodbye is how long a socket to which nothing will be written any more waits for its client to close as well.
+	// goodbye is how long a socket that was ended waits for its client to close too.
 	goodbye = time.Second
 )
 
@@ -37,14 +37,14 @@ type socket struct {
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
 
-	room  int32    // how many bytes of frames the next write may have
+	room  int32    // the most bytes of frames in the next write
 	first []byte   // the head of the response, until it is written
-	rest  [][]byte // what the client has not taken; while there is some, nothing else is written
+	rest  [][]byte // data that the socket has not accepted; written before anything else
 
 	timer  timer
-	wrote  time.Duration // when something was written last
-	until  time.Duration // when the client is asked to come back
-	reason string        // why, once it was asked
+	wrote  time.Duration // time of the last write
+	until  time.Duration // when the client is asked to reconnect
+	reason string        // the reason, once asked
 	progress
 }
 
@@ -53,7 +53,7 @@ type state uint8
 const (
 	stateOpen   state = iota
 	stateEnding       // the last frame waits in rest
-	stateTold         // the client was given the last frame; see Config.Parting
+	stateTold         // the last frame was written; see Config.Parting
 	stateGone         // the connection has ended; the socket waits for the client to close
 	stateClosed
 )
@@ -63,7 +63,7 @@ func (s *socket) Wake() { s.loop.enqueue(s) }
 
 func (s *socket) queuing() *bool { return &s.queued }
 
-// turn gives the client what there is for it.
+// turn writes what there is to the client.
 func (s *socket) turn() {
 	l := s.loop
 	if s.generation == 0 && !s.begin() {
@@ -95,7 +95,7 @@ func (s *socket) turn() {
 	l.enqueue(s)
 }
 
-// preamble appends what stands before the first frame to the frames of the first write.
+// preamble prepends what precedes the first frame to the frames of the first write.
 func (s *socket) preamble(frames [][]byte) [][]byte {
 	if preamble := s.reader.Framing().Preamble(); s.first != nil && len(preamble) > 0 {
 		frames = append(frames, preamble)
@@ -103,7 +103,7 @@ func (s *socket) preamble(frames [][]byte) [][]byte {
 	return frames
 }
 
-// begin lets the loop have the socket. It reports false where that cannot be.
+// begin gives the socket to the loop. It reports false if that fails.
 func (s *socket) begin() bool {
 	l := s.loop
 	for len(l.sockets) <= s.fd {
@@ -129,7 +129,7 @@ func (s *socket) begin() bool {
 	return true
 }
 
-// write gives the client what it takes at once; the rest is kept. It reports false where the client did not take all.
+// write writes what the socket accepts at once, and keeps the rest. It reports false if something is left.
 func (s *socket) write(p *packet) bool { return s.writePieces(p.of(s.chunked)) }
 
 func (s *socket) writePieces(pieces [][]byte) bool {
@@ -146,14 +146,14 @@ func (s *socket) writePieces(pieces [][]byte) bool {
 		return true
 	}
 	s.leave()
-	l.lend()
+	l.detachBuffer()
 	s.rest, s.room = behind(pieces, n), leastRoom
 	s.takesNothing() // from now on
 	s.set()
 	return false
 }
 
-// flush goes on with what the client had not taken.
+// flush continues with the data that is left.
 func (s *socket) flush() {
 	if s.rest == nil {
 		return
@@ -170,7 +170,7 @@ func (s *socket) flush() {
 	s.turn()
 }
 
-// discard reads what the client sends, which means nothing here, so that the end of it is seen.
+// discard reads and ignores what the client sends, so that its end is noticed.
 func (s *socket) discard() {
 	var buffer [512]byte
 	n, err := unix.Read(s.fd, buffer[:])
@@ -179,16 +179,16 @@ func (s *socket) discard() {
 	}
 }
 
-// hungUp takes note that the client is gone.
+// hungUp handles a client that has gone.
 func (s *socket) hungUp() {
 	if s.state == stateTold {
-		s.close(s.reason) // it does as it was told
+		s.close(s.reason) // the client was asked to
 		return
 	}
 	s.close(endClient)
 }
 
-// takesNothing tells whether the client has taken nothing for the write timeout, although there was something.
+// takesNothing reports whether the client has received nothing for the write timeout, although there was something.
 func (s *socket) takesNothing() bool {
 	return s.stalled(unsentOf(s.fd), s.loop.now, s.loop.outlet.config.WriteTimeout)
 }
@@ -216,7 +216,7 @@ func (s *socket) look() {
 	s.set()
 }
 
-// set lets look be called when something may be due.
+// set sets the timer for the next call of look.
 func (s *socket) set() {
 	config := s.loop.outlet.config
 	const never = 1 << 62
@@ -243,13 +243,13 @@ func (s *socket) set() {
 	s.loop.wheel.set(&s.timer, due)
 }
 
-// drain lets the client be asked to come back some time within the drain.
+// drain makes the client be asked to reconnect some time within the drain.
 func (s *socket) drain() {
 	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay(false))
 	s.set()
 }
 
-// recheck lets the connection end at once if its caller's token was revoked.
+// recheck ends the connection at once if its caller's token was revoked.
 func (s *socket) recheck() {
 	if s.state == stateOpen && s.revoked != nil && s.revoked() {
 		s.end(endAuth)
@@ -266,7 +266,7 @@ func (s *socket) end(reason string) {
 	last := s.reader.Framing().Close(s.reason, l.outlet.retry())
 	packet := l.pack(s.first, append(s.preamble(nil), last)...)
 	if s.rest != nil {
-		l.lend()
+		l.detachBuffer()
 		s.rest = append(s.rest, packet.of(s.chunked)...)
 		return
 	}
@@ -281,12 +281,12 @@ func (s *socket) told() {
 	s.set()
 }
 
-// expired tells whether the caller's token has.
+// expired reports whether the caller's token has expired.
 func (s *socket) expired() bool {
 	return !s.expires.IsZero() && !s.loop.clock.Before(s.expires)
 }
 
-// why gives the reason for which the server ends the connection.
+// why returns the reason for which the server ends the connection.
 func (s *socket) why() string {
 	if s.expired() {
 		return endAuth
@@ -297,9 +297,8 @@ func (s *socket) why() string {
 	return endAge
 }
 
-// finish ends what is sent, without a last chunk: to clients built on fetch that would be the end of all. The socket itself stays
-// until the client has closed as well: closed before, the kernel would throw away what is on its way, if the client has sent
-// something that nobody read.
+// finish ends the sending direction without a last chunk, which would end clients built on fetch for good. The socket itself stays until the
+// client has closed too. If it were closed before, the kernel would discard data in flight if the client has sent something that nobody read.
 func (s *socket) finish() {
 	_ = unix.Shutdown(s.fd, unix.SHUT_WR)
 	s.state = stateGone
@@ -308,25 +307,25 @@ func (s *socket) finish() {
 	s.set()
 }
 
-// refuse ends a connection that no loop has taken, because they have ended. It may be called by any goroutine.
+// refuse ends a connection that no loop has accepted, because they have ended. Any goroutine may call it.
 func (s *socket) refuse() {
 	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
 	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
-	_, _ = send(s.fd, packet.of(s.chunked)) // it has room: nothing was written before
+	_, _ = send(s.fd, packet.of(s.chunked)) // the socket has room: nothing was written before
 	time.Sleep(s.loop.outlet.config.Parting)
 	_ = unix.Close(s.fd)
 	s.place.close(nil)
 	s.part(endDrain)
 }
 
-// slow cuts a client that takes nothing.
+// slow cuts a client that receives nothing.
 func (s *socket) slow() {
 	s.loop.outlet.logSlow(s.client(), s.reader.Feed().Subjects())
 	s.close(endSlow)
 }
 
-// close closes the socket. What the client has not taken is thrown away, and it is told so: otherwise the kernel would hold
-// that for minutes, and the client would find an end of the stream only behind it.
+// close closes the socket. Data that the client has not received is discarded, with a reset: otherwise the kernel would keep it for minutes, and
+// the client would find the end of the stream only after it.
 func (s *socket) close(reason string) {
 	l := s.loop
 	gone := s.state == stateGone
@@ -348,14 +347,14 @@ func (s *socket) close(reason string) {
 	}
 }
 
-// part lets go of what the connection had.
+// part releases what the connection had.
 func (s *socket) part(reason string) {
 	s.reader.Close()
 	s.loop.outlet.leave(reason)
 	s.ended(reason == endSlow)
 }
 
-// leave takes the socket from its group, if it is in one.
+// leave removes the socket from its group, if it is in one.
 func (s *socket) leave() {
 	if s.group != nil {
 		s.group.leave(s)
@@ -366,7 +365,7 @@ func (s *socket) leave() {
 	}
 }
 
-// client gives the client's address.
+// client returns the client's address.
 func (s *socket) client() string {
 	var port uint16
 	var address netip.Addr

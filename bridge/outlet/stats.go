@@ -2,18 +2,18 @@ package outlet
 
 import "sync/atomic"
 
-// Stats counts since New. It is for metrics, not for decisions.
+// Stats are counters since New. They are for metrics, not for decisions.
 type Stats struct {
 	Open   int               // connections now
-	Plain  int               // those of them that a goroutine writes; the others are the event loops'
+	Plain  int               // of these, written by goroutines; event loops write the others
 	Opened uint64            // connections
 	Ended  map[string]uint64 // connections by reason
 	Frames uint64            // written: messages and Tailwater's own events
 	Bytes  uint64            // written
 
-	Polls    int    // under way
-	PollsAll uint64 // that began
-	PollsCut uint64 // whose clients hung up, or took nothing for the write timeout
+	Polls    int    // running
+	PollsAll uint64 // started
+	PollsCut uint64 // whose clients disconnected, or received nothing for the write timeout
 }
 
 type counters struct {
@@ -37,7 +37,7 @@ func (c *counters) end(reason string) {
 	}
 }
 
-// Stats counts.
+// Stats returns the present counts.
 func (o *Outlet) Stats() Stats {
 	o.mu.Lock()
 	open, polls := o.open, o.polls

@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takeOver takes a connection from net/http, with the descriptor of its socket: what net/http holds for it is let go. It
-// reports false where it cannot, and has changed nothing then.
+// takeOver takes a connection from net/http, with the descriptor of its socket, and releases what net/http holds for it. It reports false, and
+// changes nothing, if that is not possible.
 func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request) (t taken, ok bool) {
 	if o.loops == nil || r.ProtoMajor != 1 {
 		return t, false
 	}
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	ours, _ := conn.(*patient) // bytes of TLS cannot be written past it
+	ours, _ := conn.(*stallConn) // bytes of TLS cannot be written past it
 	if ours == nil {
 		return t, false
 	}
@@ -31,7 +31,9 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request) (t taken, ok b
 		return t, false
 	}
 	if err != nil {
-		o.plainLogs.Do(func() { o.config.Log.Warn("cannot take a connection over; it costs more as it is", "error", err) })
+		o.plainLogs.Do(func() {
+			o.config.Log.Warn("a connection cannot be moved to an event loop, and uses more memory", "error", err)
+		})
 		return t, false
 	}
 	if _, _, err := http.NewResponseController(w).Hijack(); err != nil {
@@ -50,8 +52,7 @@ type taken struct {
 	place *place
 }
 
-// receiveBuffer bounds what the kernel holds of what a client sends that is only to read; it means nothing here. The kernel
-// doubles the figure for its own bookkeeping.
+// receiveBuffer limits what the kernel buffers of a reading client's input, which is ignored. The kernel doubles the number for its own data.
 const receiveBuffer = 4 << 10
 
 func duplicate(socket *net.TCPConn) (fd int, err error) {
@@ -69,8 +70,8 @@ func duplicate(socket *net.TCPConn) (fd int, err error) {
 	return fd, nil
 }
 
-// head returns the head of the response. The body has no length. It is chunked, or where the client does not know chunks, the end
-// of the connection ends it (RFC 9112, 6.3).
+// head returns the head of the response. The body has no length. It is chunked, or if the client does not support chunks, ends with the connection
+// (RFC 9112, 6.3).
 func head(header http.Header, chunked bool) []byte {
 	var head bytes.Buffer
 	head.WriteString("HTTP/1.1 200 OK\r\nDate: ")
@@ -80,7 +81,7 @@ func head(header http.Header, chunked bool) []byte {
 	if chunked {
 		header.Set("Transfer-Encoding", "chunked")
 	}
-	_ = header.Write(&head) // a buffer takes everything
+	_ = header.Write(&head) // writing to a buffer cannot fail
 	head.WriteString("\r\n")
 	return head.Bytes()
 }

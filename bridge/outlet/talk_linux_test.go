@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What a client of an event stream sends means nothing, and does not pile up in the kernel.
+// Data from a client of an event stream is ignored, and does not pile up in the kernel.
 func TestClientsThatTalkCostLittle(t *testing.T) {
 	const most = 64 << 10
 	p := protocols[3]

@@ -2,8 +2,8 @@ package outlet
 
 import "time"
 
-// wheel holds timers that are looked at when they are due, up to a tick later: one wheel for all sockets of a loop, where
-// to set a timer costs next to nothing. What is due further off than the wheel reaches comes sooner, and is put back.
+// wheel holds the timers of all sockets of a loop. They fire up to a tick late, and setting one costs next to nothing. Times beyond the reach of
+// the wheel are checked earlier, and put back.
 type wheel struct {
 	tick  time.Duration
 	at    int64 // the tick up to which everything was looked at
@@ -12,13 +12,13 @@ type wheel struct {
 
 const wheelSlots = 256
 
-// timer is a place in a wheel. The zero value is in none.
+// timer is a place in a wheel. The zero value is in no wheel.
 type timer struct {
 	prev, next *timer
 	socket     *socket
 }
 
-// newWheel gives an empty wheel. Times on it are counted from when it was made.
+// newWheel returns an empty wheel. Its times count from now.
 func newWheel(tick time.Duration) *wheel {
 	w := &wheel{tick: tick}
 	for i := range w.slots {
@@ -28,7 +28,7 @@ func newWheel(tick time.Duration) *wheel {
 	return w
 }
 
-// set lets a timer be looked at at that time.
+// set makes turn look at a timer at that time.
 func (w *wheel) set(t *timer, due time.Duration) {
 	w.stop(t)
 	ticks := int64(due/w.tick) + 1
@@ -38,7 +38,7 @@ func (w *wheel) set(t *timer, due time.Duration) {
 	slot.prev.next, slot.prev = t, t
 }
 
-// stop takes a timer from its wheel.
+// stop removes a timer from its wheel.
 func (w *wheel) stop(t *timer) {
 	if t.next == nil {
 		return
@@ -47,7 +47,7 @@ func (w *wheel) stop(t *timer) {
 	t.prev, t.next = nil, nil
 }
 
-// turn calls look for each timer that is due by now; look may set it again.
+// turn calls look for each timer that is due; look may set it again.
 func (w *wheel) turn(now time.Duration, look func(*socket)) {
 	for last := int64(now / w.tick); w.at < last; {
 		w.at++

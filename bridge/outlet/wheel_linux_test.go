@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Every timer is looked at when it is due, or up to a tick later, and once; also those that are due further off than the
-// wheel reaches.
+// Every timer fires once, when it is due or up to a tick later; also timers beyond the reach of the wheel.
 func TestWheel(t *testing.T) {
 	const tick = 10 * time.Millisecond
 	w := newWheel(tick)

@@ -16,13 +16,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// root is the repository, as it is seen from here.
+// root is the repository, relative to this package.
 var root = filepath.Join("..", "..")
 
 var soak = flag.Bool("soak", false, "run every load of the comparison instead of one")
 
-// The comparison runs, over all that is installed: very small and very short, so that its figures mean nothing. The short form runs
-// one load over every server, and no pause: the others differ in flags of bench, which has tests of its own.
+// The comparison runs with everything that is installed, so small and short that its figures mean nothing. The short form runs
+// one load over every server, without the pause: the other loads differ only in flags of bench, which has its own tests.
 func TestCompare(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processes are measured on Linux alone")
@@ -72,7 +72,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// The documents say what was measured, and nothing else.
+// The documents are made from the results.
 func TestDocumentsAreOfTheResults(t *testing.T) {
 	made, err := documents(root)
 	if err != nil {
@@ -117,7 +117,7 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// A connection that the server closes behind unread data is counted, and one that is open is not.
+// A connection that the server closes while data is unread is counted; an open connection is not.
 func TestUnseen(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("connections are listed on Linux alone")

@@ -2,7 +2,7 @@ package main
 
 import "github.com/tailwater/tailwater/bridge/load"
 
-// figure is one number of what a server gave in a round, if it was measured.
+// figure is one number of a server's outcome in a round, if it was measured.
 type figure func(outcome) (float64, bool)
 
 const (
@@ -10,7 +10,7 @@ const (
 	mega = 1000 * kilo
 )
 
-// of gives a figure of one scenario.
+// of returns a figure of one scenario.
 func of(scenario string, value func(*load.Report) float64) figure {
 	return func(o outcome) (float64, bool) {
 		sample := o[scenario]
@@ -21,7 +21,7 @@ func of(scenario string, value func(*load.Report) float64) figure {
 	}
 }
 
-// between gives a figure of two scenarios, the second of which is the plain case.
+// between returns a figure of two scenarios, the second of which is the plain case.
 func between(special, plain string, value func(special, plain *load.Report) float64) figure {
 	return func(o outcome) (float64, bool) {
 		one, two := o[special], o[plain]
@@ -52,7 +52,7 @@ var (
 	p99 = latency(func(l *load.Latency) float64 { return l.P99 })
 )
 
-// cutUnseen counts stalled clients that were cut and cannot know it.
+// cutUnseen counts stalled clients that were cut and cannot see it.
 func cutUnseen(o outcome) (float64, bool) {
 	if o[stalled] == nil {
 		return 0, false
@@ -60,13 +60,13 @@ func cutUnseen(o outcome) (float64, bool) {
 	return float64(o[stalled].Unseen), true
 }
 
-// growth is by how much more memory grew with stalled clients than without, in KB for each of them.
+// growth is how much more memory grew with stalled clients than without, in KB per stalled client.
 func growth(with, without *load.Report) float64 {
 	grew := func(r *load.Report) float64 { return float64(r.Server.RSSPeak) - float64(r.Server.RSSOpen) }
 	return max(0, grew(with)-grew(without)) / kilo / float64(with.Connections.Stalled)
 }
 
-// moreCPU is how many µs a message costs beyond what it costs without.
+// moreCPU is how many µs more a message costs.
 func moreCPU(with, without *load.Report) float64 {
 	return with.Server.CPUPerMessage - without.Server.CPUPerMessage
 }
@@ -77,7 +77,7 @@ type row struct {
 	unit   string
 	digits int
 	figure figure
-	bare   bool // figures alone: their ratio to others says nothing
+	bare   bool // without ratios, which would say nothing
 }
 
 var rows = []row{
@@ -93,17 +93,17 @@ var rows = []row{
 	{title: "the same, 1,000 in flight", unit: "messages/s", figure: of(eachMost, perSecond)},
 	{title: "200 readers of 8 KB × 100/s, p99", unit: "ms", digits: 2, figure: of(calm, p99)},
 	{title: "the same beside 50 that read nothing, p99", unit: "ms", digits: 2, figure: of(stalled, p99)},
-	{title: "what each of the 50 adds to the process", unit: "KB", figure: between(stalled, calm, growth), bare: true},
-	{title: "how many of the 50 were cut, and see it", figure: of(stalled, cut), bare: true},
-	{title: "how many more were cut, and cannot see it", figure: cutUnseen, bare: true},
+	{title: "memory that each of the 50 adds", unit: "KB", figure: between(stalled, calm, growth), bare: true},
+	{title: "of the 50, cut and able to see it", figure: of(stalled, cut), bare: true},
+	{title: "of the 50, cut and unable to see it", figure: cutUnseen, bare: true},
 }
 
-// target is what Tailwater is to reach.
+// target is a goal for Tailwater.
 type target struct {
 	title  string
 	figure figure
-	beside string // the server that it is compared with; "" for a figure of its own
-	least  bool   // the bound is the least, not the most
+	beside string // the server to compare with; "" for an absolute figure
+	least  bool   // the bound is a minimum, not a maximum
 	bound  float64
 	unit   string
 	digits int

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// machine says where and how the figures came about, without which they mean nothing.
+// machine says where and how the figures were measured, without which they mean nothing.
 type machine struct {
 	Processor string `json:"processor"`
 	Cores     int    `json:"cores"`
@@ -24,9 +24,9 @@ type machine struct {
 	Nchan     string `json:"nchan,omitempty"`
 
 	Day      string `json:"day"`
-	Load     string `json:"load"` // average of the last minute, when it began
+	Load     string `json:"load"` // average of the minute before the start
 	Rounds   int    `json:"rounds"`
-	Duration string `json:"duration"` // of a measurement
+	Duration string `json:"duration"` // of one measurement
 	Settle   string `json:"settle"`
 	Divide   int    `json:"divide"`
 }
@@ -57,9 +57,9 @@ func thisMachine(ctx context.Context, t *tools, o options) machine {
 	return m
 }
 
-// entry gives the first value of a name in a file of the kernel.
+// entry returns the first value of a name in a file of the kernel.
 func entry(path, name string) string {
-	text, _ := os.ReadFile(path) // there is none on other systems
+	text, _ := os.ReadFile(path) // missing on other systems
 	for line := range strings.Lines(string(text)) {
 		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
 			return strings.TrimSpace(value)
@@ -68,7 +68,7 @@ func entry(path, name string) string {
 	return ""
 }
 
-// said gives what a program prints, or nothing where it cannot be run.
+// said returns the output of a program, or "" if it cannot be run.
 func said(ctx context.Context, name string, args ...string) string {
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
@@ -77,7 +77,7 @@ func said(ctx context.Context, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// String gives the sentence that stands beside the figures.
+// String returns the text beside the figures.
 func (m machine) String() string {
 	var b strings.Builder
 	kind := ""
@@ -99,7 +99,7 @@ func (m machine) String() string {
 	return b.String()
 }
 
-// gibibytes says in GiB what the kernel says in kB, by which it means KiB.
+// gibibytes converts the kernel's kB, which means KiB, to GiB.
 func gibibytes(memory string) string {
 	var size float64
 	if _, err := fmt.Sscanf(memory, "%f kB", &size); err != nil {
@@ -109,7 +109,7 @@ func gibibytes(memory string) string {
 }
 
 func loadAverage() string {
-	text, _ := os.ReadFile("/proc/loadavg") // there is none on other systems
+	text, _ := os.ReadFile("/proc/loadavg") // missing on other systems
 	first, _, _ := strings.Cut(string(text), " ")
 	return first
 }

@@ -1,17 +1,16 @@
-// Command compare measures Tailwater beside what one would use instead, and beside what the machine can do at all. It is
-// `make bench`, behind the micro-benchmarks.
+// Command compare measures Tailwater beside its alternatives, and beside the limit of the machine. `make bench` runs it after the
+// micro-benchmarks.
 //
-// Every server gets the same load from `tailwater bench`, one after the other, in rounds: A B C D, A B C D. On a machine
-// that others use as well, figures of one server drift by a third within an hour; ratios within a round do not. So what
-// is compared are medians of ratios.
+// Every server gets the same load from `tailwater bench`, one after another, in rounds: A B C D, A B C D. On a machine with other users,
+// figures of one server drift by a third within an hour; ratios within a round do not. So medians of ratios are compared.
 //
 //	limit/       a loop in C that only writes: the bare limit
-//	byhand/      a handler in Go with a NATS subscription for each client
+//	byhand/      a handler in Go with one NATS subscription per client
 //	nginx.conf   Nchan
-//	results.jsonl  what was measured for BENCHMARKS.md, in full
+//	results.jsonl  the measurements for BENCHMARKS.md, in full
 //
-// Servers listen on ports of loopback that are free, and keep their files in a temporary folder. Each is started anew for
-// each measurement, and ended behind it.
+// Servers listen on free ports of loopback, and keep their files in a temporary folder. Each server is started again for each measurement,
+// and stopped after it.
 package main
 
 import (
@@ -44,15 +43,15 @@ func main() {
 type options struct {
 	rounds   int
 	duration time.Duration // of each measurement
-	settle   time.Duration // until idle memory is read
-	divide   int           // connections and subjects, for a quick look
-	only     string        // the name of one load; empty for all
+	settle   time.Duration // pause before idle memory is read
+	divide   int           // divisor of connections and subjects, for a quick look
+	only     string        // name of one load; empty for all
 	raw      string
 	record   bool
 	render   bool
 }
 
-// results is where figures are kept that documents are made of.
+// results holds the figures from which the documents are made.
 const results = "results.jsonl"
 
 // source is the folder of this program within the repository.
@@ -62,14 +61,14 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(progress)
-	flags.IntVar(&o.rounds, "rounds", 3, "how often all is measured")
+	flags.IntVar(&o.rounds, "rounds", 3, "how often to measure everything")
 	flags.DurationVar(&o.duration, "duration", 3*time.Second, "how long each measurement publishes")
-	flags.DurationVar(&o.settle, "settle", 140*time.Second, "pause until idle memory is read: Go gives memory back two minutes after it was used")
+	flags.DurationVar(&o.settle, "settle", 140*time.Second, "pause before idle memory is read: Go releases memory two minutes after its use")
 	flags.IntVar(&o.divide, "divide", 1, "divide the connections and subjects by this, for a quick look")
 	flags.StringVar(&o.only, "only", "", `run one load, by the name that the progress shows, such as "1,000 readers, one in flight"`)
-	flags.StringVar(&o.raw, "raw", filepath.Join(os.TempDir(), "tailwater-bench.jsonl"), "where the raw results go")
-	flags.BoolVar(&o.record, "record", false, "keep the results in the repository, and write its documents from them")
-	flags.BoolVar(&o.render, "render", false, "measure nothing: write the documents from the results that are kept")
+	flags.StringVar(&o.raw, "raw", filepath.Join(os.TempDir(), "tailwater-bench.jsonl"), "file for the raw results")
+	flags.BoolVar(&o.record, "record", false, "store the results in the repository, and write its documents from them")
+	flags.BoolVar(&o.render, "render", false, "do not measure; write the documents from the stored results")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	return err
 }
 
-// measure runs all rounds. What it has measured when it fails, or ctx ends, is kept.
+// measure runs all rounds. If it fails, or ctx ends, the results so far are kept.
 func measure(ctx context.Context, o options, progress io.Writer) (err error) {
 	folder, err := os.MkdirTemp("", "tailwater-bench-")
 	if err != nil {

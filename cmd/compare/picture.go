@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// panel is a part of the picture: one row of the tables, in bars.
+// panel is a part of the picture: one row of the tables, as bars.
 type panel struct {
 	title, unit string
 	digits      int
@@ -30,7 +30,7 @@ const (
 	barEvery    = 26
 )
 
-// pictureHead paints its own ground, because a picture does not learn which one the page around it has.
+// pictureHead paints its own background, because a picture does not know that of the page.
 const pictureHead = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">
 <style>
 svg{--ground:#fff;--text:#1f2328;--dim:#59636e;--bar:#afb8c1;--own:#0969da}
@@ -41,7 +41,7 @@ text{font:13px system-ui,sans-serif;fill:var(--text)}.title{font-weight:600}.dim
 <rect class="ground" width="100%%" height="100%%" rx="8"/>
 `
 
-// picture gives the most telling rows as an SVG.
+// picture returns the most important rows as an SVG.
 func (m *measured) picture() string {
 	const columns = 2
 	width := columns*panelWidth + margin

@@ -19,10 +19,10 @@ type sample struct {
 	Server   string       `json:"server"`
 	Round    int          `json:"round"`
 	Report   *load.Report `json:"report"`
-	Unseen   int          `json:"unseen,omitempty"` // connections that the server has closed, and whose clients cannot see it
+	Unseen   int          `json:"unseen,omitempty"` // connections that the server has closed without the client seeing it
 }
 
-// resultLog is a file of JSON lines: the machine, and then each measurement as it was made.
+// resultLog is a file of JSON lines: the machine, and then each measurement as it is made.
 type resultLog struct {
 	mu   sync.Mutex
 	file *os.File
@@ -45,14 +45,14 @@ func (l *resultLog) add(line any) error {
 
 func (l *resultLog) close() error { return l.file.Close() }
 
-// measured is what a file of results holds.
+// measured is the content of a file of results.
 type measured struct {
 	machine machine
 	rounds  int
 	reports map[string]map[int]outcome // by server and round
 }
 
-// outcome is what one server gave in one round, by the name of the scenario.
+// outcome holds the samples of one server in one round, by the name of the scenario.
 type outcome map[string]*sample
 
 func readResults(path string) (*measured, error) {
@@ -90,7 +90,7 @@ func (m *measured) take(s sample) {
 	m.rounds = max(m.rounds, s.Round)
 }
 
-// figures gives one value a round. Rounds in which it was not measured are left out.
+// figures returns one value per round. Rounds without the figure are left out.
 func (m *measured) figures(server string, of figure) (values []float64) {
 	for round := 1; round <= m.rounds; round++ {
 		if value, ok := of(m.reports[server][round]); ok {
@@ -100,7 +100,7 @@ func (m *measured) figures(server string, of figure) (values []float64) {
 	return values
 }
 
-// ratios gives, of each round, how many times another server's figure one server has.
+// ratios returns, for each round, one server's figure divided by another's.
 func (m *measured) ratios(server, other string, of figure) (values []float64) {
 	for round := 1; round <= m.rounds; round++ {
 		mine, ok := of(m.reports[server][round])
@@ -112,7 +112,7 @@ func (m *measured) ratios(server, other string, of figure) (values []float64) {
 	return values
 }
 
-// median of values, of which there are some.
+// median returns the median of values, which must not be empty.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)

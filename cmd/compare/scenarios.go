@@ -21,17 +21,17 @@ type scenario struct {
 	connections int
 	subjects    int // 0 for one
 	stalled     int
-	pace        []string // flags of tailwater bench; empty: nothing is published
+	pace        []string // flags of tailwater bench; empty to publish nothing
 	only        []string // servers; empty for all
-	history     string   // what Tailwater keeps in its stream
+	history     string   // the subjects that Tailwater keeps in its stream
 	cuts        time.Duration
-	longer      time.Duration // it takes at least so long
+	longer      time.Duration // a minimum for duration
 }
 
-// Clients that read nothing are cut after so long, where some are.
+// How long stalled clients may receive nothing before they are cut.
 const (
 	shortPatience = time.Second
-	stallLength   = 8 * time.Second // for up to 5 of them, the kernel takes what nobody reads, and no server can notice
+	stallLength   = 8 * time.Second // for up to 5 of these, the kernel buffers unread data, and no server can notice
 	usualPatience = 20 * time.Second
 )
 
@@ -82,16 +82,16 @@ var busy = []scenario{
 	{name: oneStored, connections: 1, pace: []string{"--rate=20000"}, only: []string{tailwater}, history: everything},
 }
 
-// real are the servers: the limit is none.
+// real are the servers without the limit.
 var real = []string{tailwater, nchan, byHand}
 
-// everything is what is published here.
+// everything is the filter of all subjects published here.
 const everything = "bench.>"
 
-// shortSettle is the pause where idle memory is not what is measured.
+// shortSettle is the pause if idle memory is not measured.
 const shortSettle = 200 * time.Millisecond
 
-// args gives the flags of tailwater bench that make the load.
+// args returns the flags of tailwater bench for the load.
 func (s *scenario) args(o options) []string {
 	of := func(n int) int { return max(1, n/o.divide) }
 	length := o.duration
@@ -108,7 +108,7 @@ func (s *scenario) args(o options) []string {
 	return append(args, s.pace...)
 }
 
-// comparison is one run of all that is measured.
+// comparison is one run of all measurements.
 type comparison struct {
 	options
 	tools    *tools
@@ -142,11 +142,11 @@ func (c *comparison) runs(s *scenario, server string) bool {
 	return c.tools.has(server) && (c.only == "" || c.only == s.name) && (len(s.only) == 0 || slices.Contains(s.only, server))
 }
 
-// stagger is how long one server has to open its connections before the next begins.
+// stagger is how long one server has to open its connections before the next one starts.
 const stagger = 1500 * time.Millisecond
 
-// measureIdle looks at all servers at the same time, because the pause is long and nothing happens in it. Only the opening
-// is one after the other.
+// measureIdle measures all servers at the same time, because the pause is long and nothing happens in it. They open connections one after
+// another.
 func (c *comparison) measureIdle(ctx context.Context) error {
 	var waiting sync.WaitGroup
 	var failures []error
@@ -188,7 +188,7 @@ func sleep(ctx context.Context, length time.Duration) bool {
 	}
 }
 
-// measure starts a server, loads it, ends it, and keeps what was measured.
+// measure starts a server, loads it, stops it, and stores the result.
 func (c *comparison) measure(ctx context.Context, s *scenario, server string, round int, more ...string) error {
 	failed := func(err error) error { return fmt.Errorf("%s, %s: %w", s.name, titles[server], err) }
 	started, err := c.tools.start(ctx, server, s)
@@ -236,7 +236,7 @@ func (c *comparison) bench(ctx context.Context, args []string) (*load.Report, er
 	return report, json.Unmarshal(out.Bytes(), report)
 }
 
-// tell says what was measured, in one line.
+// tell prints the result in one line.
 func (c *comparison) tell(s *scenario, server string, round int, report *load.Report) {
 	c.telling.Lock()
 	defer c.telling.Unlock()

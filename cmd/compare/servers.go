@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// The servers, in the order in which they are measured and shown.
+// The servers, in the order of measurement and display.
 const (
 	limit     = "limit"
 	tailwater = "tailwater"
@@ -32,13 +32,13 @@ var servers = []string{limit, tailwater, nchan, byHand}
 // titles of the servers in tables.
 var titles = map[string]string{limit: "bare limit", tailwater: "Tailwater", nchan: "Nchan", byHand: "Go by hand"}
 
-// tools are the programs that a comparison runs: what was built, and what is installed.
+// tools are the programs that a comparison runs: built here, or installed.
 type tools struct {
 	folder  string
 	command string // tailwater
 	byHand  string
 	limit   string // "" without a C compiler
-	nginx   string // "" where Nchan is not installed
+	nginx   string // "" if Nchan is not installed
 	module  string // Nchan
 }
 
@@ -46,10 +46,10 @@ func (t *tools) has(server string) bool {
 	return (server != limit || t.limit != "") && (server != nchan || t.nginx != "")
 }
 
-// moduleFolders are where systems keep nginx's modules.
+// moduleFolders are the usual folders of nginx's modules.
 var moduleFolders = []string{"/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules"}
 
-// prepare builds what is measured, and looks for what is not ours. It installs nothing.
+// prepare builds the servers, and looks for installed ones. It installs nothing.
 func prepare(ctx context.Context, folder string, progress io.Writer) (*tools, error) {
 	t := &tools{folder: folder, command: filepath.Join(folder, "tailwater"), byHand: filepath.Join(folder, "byhand")}
 	for _, build := range [][]string{
@@ -78,7 +78,7 @@ func prepare(ctx context.Context, folder string, progress io.Writer) (*tools, er
 func (t *tools) findNchan() {
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
-		nginx = "/usr/sbin/nginx" // which is not on everybody's path
+		nginx = "/usr/sbin/nginx" // not on every user's path
 	}
 	if _, err := os.Stat(nginx); err != nil {
 		return
@@ -92,15 +92,15 @@ func (t *tools) findNchan() {
 	}
 }
 
-// running is a server, and what `tailwater bench` must know of it.
+// running is a running server, and what `tailwater bench` must know about it.
 type running struct {
 	process *exec.Cmd
-	reads   []string // flags: where event streams are, and which processes serve them
-	publish []string // flags: where messages go
-	port    string   // of the event streams
+	reads   []string // flags: the URL of event streams, and the processes that serve them
+	publish []string // flags: where to publish
+	port    string   // port of the event streams
 }
 
-// start starts a server. A write timeout cuts clients that take nothing; history keeps messages, in Tailwater.
+// start starts a server. A write timeout cuts clients that receive nothing; history makes Tailwater store messages.
 func (t *tools) start(ctx context.Context, server string, s *scenario) (*running, error) {
 	folder, err := os.MkdirTemp(t.folder, "run-")
 	if err != nil {
@@ -129,7 +129,7 @@ func (t *tools) start(ctx context.Context, server string, s *scenario) (*running
 	return announced(cmd, (*exec.Cmd).StderrPipe)
 }
 
-// gentle lets an end of the context ask a process to end, and insist later.
+// gentle makes the end of the context ask a process to end, and kill it later.
 func gentle(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = endPatience
@@ -140,7 +140,7 @@ const (
 	endPatience   = 10 * time.Second
 )
 
-// announced starts a server that says in a line of JSON where it listens.
+// announced starts a server that prints its addresses in a line of JSON.
 func announced(cmd *exec.Cmd, pipe func(*exec.Cmd) (io.ReadCloser, error)) (*running, error) {
 	gentle(cmd)
 	said, err := pipe(cmd)
@@ -216,7 +216,7 @@ func (t *tools) startNchan(ctx context.Context, folder string, patience time.Dur
 	}
 }
 
-// maxFiles is how many connections nginx has room for. It takes memory for them at once.
+// maxFiles is how many connections nginx has room for. nginx allocates memory for them at once.
 const maxFiles = 16_384
 
 func freePort() (int, error) {
@@ -232,7 +232,7 @@ func children(pid int) ([]string, error) {
 	return strings.Fields(string(list)), err
 }
 
-// stop ends the server, and waits until it has.
+// stop stops the server, and waits until it has ended.
 func (r *running) stop() error {
 	_ = r.process.Process.Signal(syscall.SIGTERM)
 	late := time.AfterFunc(endPatience, func() { _ = r.process.Process.Kill() })
@@ -240,7 +240,7 @@ func (r *running) stop() error {
 	err := r.process.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return nil // it was told to
+		return nil // as requested
 	}
 	return err
 }

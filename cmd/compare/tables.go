@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// tables gives all that is said of the results, in Markdown.
+// tables returns the whole text about the results, in Markdown.
 func (m *measured) tables() string {
 	return "### Targets\n\n" + m.targetTable() +
 		"\n### Ratios\n\nHow many times what Tailwater takes (or reaches, in messages/s):\n\n" + m.ratioTable() +
@@ -54,7 +54,7 @@ func (t *target) holds(value float64) bool {
 	return value <= t.bound
 }
 
-// rounds counts those whose verdict is that of the median.
+// rounds returns how many rounds have the same verdict as the median.
 func (t *target) rounds(values []float64) (agree int) {
 	for _, value := range values {
 		if t.holds(value) == t.holds(median(values)) {
@@ -64,7 +64,7 @@ func (t *target) rounds(values []float64) (agree int) {
 	return agree
 }
 
-// spread gives the least and the most of all rounds.
+// spread returns the least and the most of all rounds.
 func spread(values []float64, digits int) string {
 	if len(values) < 2 {
 		return ""
@@ -92,7 +92,7 @@ func (m *measured) figureTable() string {
 	})
 }
 
-// table has a column for each server. A row in which all cells are empty is left out.
+// table has a column for each server. Rows without any value are left out.
 func (m *measured) table(cell func(*row, string) string) string {
 	var b strings.Builder
 	b.WriteString("|")
@@ -114,7 +114,7 @@ func (m *measured) table(cell func(*row, string) string) string {
 	return b.String()
 }
 
-// number writes a value with commas between thousands.
+// number returns a value with commas between thousands.
 func number(value float64, digits int) string {
 	text := strconv.FormatFloat(value, 'f', digits, 64)
 	whole, fraction, _ := strings.Cut(text, ".")
@@ -127,7 +127,7 @@ func number(value float64, digits int) string {
 	return whole
 }
 
-// Documents that are made of the results, and where in one of them.
+// The documents made from the results, and their marks.
 const (
 	document     = "BENCHMARKS.md"
 	begin        = "<!-- compare:begin -->\n"
@@ -135,7 +135,7 @@ const (
 	pictureInDot = ".github/fast.svg"
 )
 
-// documents gives what the documents of a repository are to be.
+// documents returns the documents of a repository, made from its results.
 func documents(root string) (map[string]string, error) {
 	m, err := readResults(filepath.Join(root, source, results))
 	if err != nil {

@@ -15,41 +15,41 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// benchCommand puts a load on a server. It reads no settings: what it measures need not be a bridge, nor on this machine.
+// benchCommand puts load on a server. It reads no settings: the server need not be a bridge, nor on this machine.
 type benchCommand struct {
-	URL     string   `default:"http://127.0.0.1:8080/events/{subject}" placeholder:"URL" help:"Event streams to read, where {subject} stands for the subject (${default}). Any server of event streams will do."`
-	Header  []string `sep:"none" placeholder:"'NAME: VALUE'" help:"A header for the requests that read; can be repeated."`
+	URL     string   `default:"http://127.0.0.1:8080/events/{subject}" placeholder:"URL" help:"URL of the event streams, where {subject} stands for the subject (${default}). Any server of event streams can be measured."`
+	Header  []string `sep:"none" placeholder:"'NAME: VALUE'" help:"A header of the reading requests; can be repeated."`
 	Subject string   `default:"bench.{n}" placeholder:"SUBJECT" help:"Subjects, where {n} stands for their number from 0 (${default})."`
 
-	NATS        string `name:"nats" placeholder:"URL" help:"Publish over NATS, to this server (nats://127.0.0.1:4222, unless another publisher is named)."`
-	NATSContext string `name:"nats-context" placeholder:"NAME" help:"Publish over NATS, as this context of the nats command says."`
-	NATSCreds   string `name:"nats-creds" placeholder:"FILE" help:"Credentials file to sign in to NATS with."`
+	NATS        string `name:"nats" placeholder:"URL" help:"Publish over NATS, to this server (nats://127.0.0.1:4222, if no publisher is given)."`
+	NATSContext string `name:"nats-context" placeholder:"NAME" help:"Publish over NATS, with this context of the nats command."`
+	NATSCreds   string `name:"nats-creds" placeholder:"FILE" help:"Credentials file for signing in to NATS."`
 	Post        string `placeholder:"URL" help:"Publish by POST to this URL, where {subject} stands for the subject."`
 
-	Connections int `default:"100" placeholder:"N" help:"Connections that read; they are divided among the subjects (${default})."`
-	Subjects    int `default:"1" placeholder:"N" help:"Subjects to read and to publish on, all in turn (${default})."`
-	Stalled     int `placeholder:"N" help:"More connections, which read nothing once they are open (none)."`
+	Connections int `default:"100" placeholder:"N" help:"Reading connections, divided among the subjects (${default})."`
+	Subjects    int `default:"1" placeholder:"N" help:"Subjects to read, and to publish on in turn (${default})."`
+	Stalled     int `placeholder:"N" help:"More connections, which stop reading once they are open (none)."`
 
 	Size     int           `default:"128" placeholder:"BYTES" help:"Size of a payload in bytes, at least 34 (${default})."`
-	Rate     float64       `placeholder:"N" help:"Messages a second, over all subjects; each goes to every connection on its subject (20)."`
-	InFlight int           `placeholder:"N" help:"Instead of a rate: this many messages are on their way at any time. One has arrived when each connection on its subject has it."`
+	Rate     float64       `placeholder:"N" help:"Messages per second, over all subjects; each goes to every connection on its subject (20)."`
+	InFlight int           `placeholder:"N" help:"Instead of a rate: the number of messages in flight at any time. A message has arrived when each connection on its subject has it."`
 	Duration time.Duration `default:"10s" placeholder:"TIME" help:"How long to publish, such as 30s or 5m (${default})."`
-	Messages int           `placeholder:"N" help:"End the publishing after so many messages, if that is earlier (no such end)."`
+	Messages int           `placeholder:"N" help:"The most messages to publish (no limit)."`
 
-	Idle     bool          `help:"Publish nothing: open the connections, and read the server's memory behind the pause of --settle."`
-	Settle   time.Duration `default:"2s" placeholder:"TIME" help:"Pause behind the opening of the connections, before the server's memory is read (${default})."`
-	Patience time.Duration `default:"10s" placeholder:"TIME" help:"When nothing happens for so long, what is outstanding is given up (${default})."`
-	PID      []int         `name:"pid" placeholder:"PID" help:"Processes of the server, of which processor time and memory are measured (Linux): its children too, separated by commas."`
+	Idle     bool          `help:"Publish nothing: open the connections, and read the server's memory after the pause of --settle."`
+	Settle   time.Duration `default:"2s" placeholder:"TIME" help:"Pause between opening the connections and reading the server's memory (${default})."`
+	Patience time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait while nothing happens, before the rest is given up (${default})."`
+	PID      []int         `name:"pid" placeholder:"PID" help:"Processes of the server, including its children, whose processor time and memory are measured (Linux); separated by commas."`
 	JSON     bool          `name:"json" help:"Print the result as JSON."`
 }
 
-// The publisher and the pace where none are named.
+// The default publisher and pace.
 const (
 	benchNATS = "nats://127.0.0.1:4222"
 	benchRate = 20
 )
 
-// Run measures until all is done, or ctx ends.
+// Run measures until the plan is done, or ctx ends.
 func (c *benchCommand) Run(ctx context.Context, out output) error {
 	plan, err := c.plan()
 	if err = errors.Join(err, plan.Check()); err != nil {
@@ -70,7 +70,7 @@ func (c *benchCommand) Run(ctx context.Context, out output) error {
 	return writeBench(out.out, report)
 }
 
-// plan gives what the flags ask for. It is to be checked, also where there is an error.
+// plan returns the plan of the flags. Even if there is an error, the caller should check the plan too.
 func (c *benchCommand) plan() (load.Plan, error) {
 	plan := load.Plan{
 		URL: c.URL, Header: c.Header, Subject: c.Subject, Post: c.Post,
@@ -89,7 +89,7 @@ func (c *benchCommand) plan() (load.Plan, error) {
 	return plan, err
 }
 
-// dialer gives the way to NATS, or nil where messages are published by POST.
+// dialer returns the function that connects to NATS, or nil if messages are published by POST.
 func (c *benchCommand) dialer() (func() (*nats.Conn, error), error) {
 	if c.Post != "" && c.NATS+c.NATSContext+c.NATSCreds == "" {
 		return nil, nil
@@ -112,7 +112,7 @@ func (c *benchCommand) dialer() (func() (*nats.Conn, error), error) {
 	return func() (*nats.Conn, error) { return dial(load.NATSOptions()...) }, errors.Join(problems, err)
 }
 
-// progressLine is one line on a terminal, which is written over and over. Elsewhere it is nothing.
+// progressLine is a line that is overwritten on a terminal. Elsewhere it prints nothing.
 type progressLine struct{ to io.Writer }
 
 func newProgressLine(to io.Writer) progressLine {

@@ -18,7 +18,7 @@ func (r report) row(what, format string, values ...any) {
 	fmt.Fprintf(r.table, what+"\t"+format+"\n", values...)
 }
 
-// writeBench writes what bench measured, for people.
+// writeBench writes the report for people.
 func writeBench(to io.Writer, r *load.Report) error {
 	report := report{tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)}
 	report.connections(r)
@@ -60,7 +60,7 @@ func (r report) deliveries(b *load.Report) {
 	m, d := b.Messages, b.Deliveries
 	pace := humanize.FormatFloat("#,###.#", m.PerSecond) + "/s"
 	if m.InFlight > 0 {
-		pace += fmt.Sprintf(" with %s on their way", comma(m.InFlight))
+		pace += fmt.Sprintf(" with %s in flight", comma(m.InFlight))
 	}
 	r.row("published", "%s of %s bytes by %s in %.1f s, %s", plural(m.Published, "message"), comma(b.Size), strings.ToUpper(b.Publisher), m.Seconds, pace)
 	if m.Failed > 0 {
@@ -73,13 +73,13 @@ func (r report) deliveries(b *load.Report) {
 	}
 }
 
-// troubles names what went wrong.
+// troubles lists what went wrong.
 func troubles(d load.Deliveries) string {
 	all := fmt.Sprintf("%s lost, %s twice, %s out of order", comma(d.Lost), comma(d.Duplicates), comma(d.Disordered))
 	for _, rare := range []struct {
 		number int
 		what   string
-	}{{d.Misdirected, "of another subject"}, {d.Gaps, "gaps told"}, {d.Resets, "resets told"}} {
+	}{{d.Misdirected, "on another subject"}, {d.Gaps, "gaps announced"}, {d.Resets, "resets announced"}} {
 		if rare.number > 0 {
 			all += fmt.Sprintf(", %s %s", comma(rare.number), rare.what)
 		}
@@ -114,7 +114,7 @@ func (r report) generator(b *load.Report) {
 	r.row("generator's CPU", "%s", text)
 }
 
-// ms writes milliseconds with as many digits as are worth reading.
+// ms returns milliseconds with the digits that are worth reading.
 func ms(value float64) string {
 	switch {
 	case value < 10:

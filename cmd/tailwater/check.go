@@ -9,7 +9,7 @@ import (
 
 type checkCommand struct{}
 
-// Run prints what the settings amount to.
+// Run prints the result of the settings.
 func (checkCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
 	if err := check.Run(ctx, settings, out.out, out.err); err != nil {
 		return reported{err}

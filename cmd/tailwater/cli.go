@@ -22,25 +22,25 @@ const (
 
 // cli is the command line.
 type cli struct {
-	EnvFile     string           `placeholder:"FILE" help:"Read settings from this file; the environment beats it."`
+	EnvFile     string           `placeholder:"FILE" help:"Read settings from this file; the environment wins over it."`
 	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
 
-	Serve serveCommand `cmd:"" default:"1" help:"Run the bridge (what happens without a command)."`
-	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and say what they amount to."`
+	Serve serveCommand `cmd:"" default:"1" help:"Run the bridge (the default command)."`
+	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and print the result."`
 	Token tokenCommand `cmd:"" help:"Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET."`
-	Bench benchCommand `cmd:"" help:"Put a load on a bridge, or on any other server of event streams, and measure it."`
+	Bench benchCommand `cmd:"" help:"Put load on a bridge, or on any other server of event streams, and measure it."`
 
 	Version versionCommand `cmd:"" help:"Show the version."`
-	Help    helpCommand    `cmd:"" help:"Show what a command takes, as its --help does."`
+	Help    helpCommand    `cmd:"" help:"Show the help of a command, like its --help."`
 }
 
-// output is where a command writes: what was asked for to out, what happens to err.
+// output is where a command writes: its result to out, and messages about its work to err.
 type output struct{ out, err io.Writer }
 
-// usageError is an error of whoever called.
+// usageError is an error in the command line or the settings.
 type usageError struct{ error }
 
-// run is main without the process: it gives the exit code.
+// run is main without the process: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := runCommand(ctx, args, output{stdout, stderr})
 	switch {
@@ -68,10 +68,10 @@ func printUnlessReported(stderr io.Writer, prefix string, err error) {
 
 func runCommand(ctx context.Context, args []string, out output) error {
 	var commands cli
-	shown := false // help or version, which end the parsing
+	shown := false // help or version was printed, which ends the parsing
 	parser, err := kong.New(&commands,
 		kong.Name("tailwater"),
-		kong.Description("Carries NATS subjects to browsers: what is published on chat.room1 reaches every EventSource of /events/chat.room1."),
+		kong.Description("Carries NATS subjects to browsers: messages on chat.room1 reach every EventSource of /events/chat.room1."),
 		kong.Vars{"version": versionLine()},
 		kong.Help(help),
 		kong.Writers(out.out, out.err),
@@ -93,7 +93,7 @@ func runCommand(ctx context.Context, args []string, out output) error {
 	return parsed.Run()
 }
 
-// readSettings is called for commands that take the settings, and for no others.
+// readSettings is called only for commands that use the settings.
 func readSettings(file string) (*configs.Settings, error) {
 	settings, err := configs.Load(file, node.Inspect)
 	if err != nil {
@@ -102,7 +102,7 @@ func readSettings(file string) (*configs.Settings, error) {
 	return settings, nil
 }
 
-// isTerminal tells whether somebody reads w as it is written.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

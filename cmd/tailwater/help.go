@@ -10,7 +10,7 @@ import (
 )
 
 type helpCommand struct {
-	Command []string `arg:"" optional:"" help:"The command; none for all of them."`
+	Command []string `arg:"" optional:"" help:"The command; none for all commands."`
 }
 
 // Run prints the help of a command.
@@ -18,7 +18,7 @@ func (c *helpCommand) Run(ctx context.Context, out output) error {
 	return runCommand(ctx, append(c.Command, "--help"), out)
 }
 
-// help ends with a table of the settings that the command reads.
+// help prints the help, followed by a table of the command's settings.
 func help(options kong.HelpOptions, ctx *kong.Context) error {
 	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
 		return err
@@ -31,7 +31,7 @@ func help(options kong.HelpOptions, ctx *kong.Context) error {
 	return err
 }
 
-// settingsOf gives the table of the settings that a command uses; nil stands for the command line as a whole.
+// settingsOf returns the table of a command's settings; nil stands for the command line as a whole.
 func settingsOf(command *kong.Node) string {
 	if command == nil {
 		return configs.Help()

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the generated documentation instead of comparing it")
 
-// The page of the command has the help as it is printed, of each command with flags of its own, but for the table of settings, which has a page of its own.
+// The page of the command contains the printed help of each command with flags of its own, except the table of settings.
 func TestHelpIsDocumented(t *testing.T) {
 	t.Setenv("COLUMNS", "100")
 	var page strings.Builder

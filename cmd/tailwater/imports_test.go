@@ -9,8 +9,8 @@ import (
 
 const module = "github.com/tailwater/tailwater/"
 
-// Imports run one way: the command knows every package, what it runs knows all rooms but the check, the packages around the core
-// know only the core, the load generator knows none, and the core knows nothing but the standard library, without net/http.
+// Imports run one way: the command may import every package, package live all rooms, the rooms around the core only the core, the load
+// generator none, and the core only the standard library without net/http.
 func TestImportsRunOneWay(t *testing.T) {
 	source := []string{"bridge", "bridge/source", "bridge/source/js", "bridge/source/catalog", "bridge/source/history"}
 	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth", "bridge/presence"}, source...)
@@ -46,10 +46,10 @@ func TestImportsRunOneWay(t *testing.T) {
 		name := strings.TrimPrefix(path, module)
 		own, known := allowed[name]
 		switch {
-		case name == "cmd/tailwater", name == "cmd/tailwater/e2e": // they know all
+		case name == "cmd/tailwater", name == "cmd/tailwater/e2e": // may import everything
 			continue
 		case !known:
-			t.Errorf("package %s has no place in the order of imports: give it one here", name)
+			t.Errorf("package %s has no place in the order of imports: add it here", name)
 			continue
 		}
 		checkDependencies(t, name, own)

@@ -7,7 +7,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// withUnit writes a duration with its unit, also in JSON, where it would be a number of nanoseconds.
+// withUnit writes a duration with its unit, also in JSON, which would otherwise have nanoseconds.
 func withUnit(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
@@ -15,7 +15,7 @@ func withUnit(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// newLog gives the log that the settings ask for.
+// newLog returns the log that the settings describe.
 func newLog(settings configs.Log, w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: settings.Level, ReplaceAttr: withUnit}
 	if settings.Format == "text" || settings.Format == "" && isTerminal(w) {

@@ -1,4 +1,4 @@
-// Command tailwater carries NATS subjects to browsers. README.md, beside this file, is its page; `tailwater --help` lists every setting.
+// Command tailwater carries NATS subjects to browsers. README.md in this folder describes it; `tailwater --help` lists every setting.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// From the first signal on, a second one ends the process at once, as if it were not handled.
+	// After the first signal, a second one ends the process at once, because it is not handled any more.
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

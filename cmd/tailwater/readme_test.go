@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestDocumentsNameRealTests holds the documents to their word: a promise names the test that proves it.
+// TestDocumentsNameRealTests proves that the tests named in documents exist.
 func TestDocumentsNameRealTests(t *testing.T) {
 	tests := allTests(t)
 	named := 0
@@ -26,14 +26,14 @@ func TestDocumentsNameRealTests(t *testing.T) {
 	}
 }
 
-// The README is for somebody who decides in two minutes.
+// The README is for a reader who decides in two minutes.
 func TestReadmeIsShort(t *testing.T) {
 	if lines := strings.Count(read(t, "README.md"), "\n"); lines > 150 {
 		t.Errorf("the README has %d lines, and 150 at most; what is for reference goes beside what it describes", lines)
 	}
 }
 
-// The README says how to run behind nginx, and so does the page of the command: in the same words.
+// The README and the page of the command describe nginx in the same words.
 func TestReadmeRepeatsThePage(t *testing.T) {
 	page := read(t, "cmd/tailwater/README.md")
 	for _, language := range []string{"nginx", "sh\nexport TAILWATER_HTTP_TRUSTED_PROXIES"} {
@@ -45,7 +45,7 @@ func TestReadmeRepeatsThePage(t *testing.T) {
 	}
 }
 
-// TestLinksLead follows every link from one document to another, or to another place in it.
+// TestLinksLead follows every link between documents, and within them.
 func TestLinksLead(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	checked := 0
@@ -53,7 +53,7 @@ func TestLinksLead(t *testing.T) {
 		for _, match := range link.FindAllStringSubmatch(withoutCode(read(t, document)), -1) {
 			file, anchor, hasAnchor := strings.Cut(match[1], "#")
 			if strings.Contains(match[1], "://") {
-				continue // of others
+				continue // another site
 			}
 			checked++
 			path := document
@@ -84,7 +84,7 @@ func withoutCode(text string) string {
 	return codeSpan.ReplaceAllString(codeBlock.ReplaceAllString(text, ""), "")
 }
 
-// anchors returns the places in a document that a link can lead to, as GitHub names them.
+// anchors returns the anchors of a document, as GitHub names them.
 func anchors(text string) map[string]bool {
 	places := make(map[string]bool)
 	for _, match := range namedAnchor.FindAllStringSubmatch(text, -1) {
@@ -96,7 +96,7 @@ func anchors(text string) map[string]bool {
 	return places
 }
 
-// documents returns the paths of all pages that are written for people.
+// documents returns the paths of all pages for people.
 func documents(t *testing.T) []string {
 	t.Helper()
 	var paths []string
@@ -130,7 +130,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// allTests gives the text of every test file.
+// allTests returns the text of every test file.
 func allTests(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder

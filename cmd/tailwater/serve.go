@@ -18,7 +18,7 @@ type serveCommand struct{}
 func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
 	log := newLog(settings.Log, out.err)
 	hangUp := make(chan os.Signal, 1)
-	signal.Notify(hangUp, syscall.SIGHUP) // before anything takes long
+	signal.Notify(hangUp, syscall.SIGHUP) // before anything slow
 	defer signal.Stop(hangUp)
 	for _, hint := range settings.Hints() {
 		log.Warn(hint)

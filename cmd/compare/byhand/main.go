@@ -1,6 +1,6 @@
-// Command byhand is what a Go programmer writes in an afternoon to bring NATS subjects to browsers: net/http, and a
-// subscription of NATS for each client. It does the obvious things right: what waits is flushed together, and a client
-// that takes nothing for a while is let go. A nats-server runs inside, as in Tailwater, so that both are measured with it.
+// Command byhand is what a Go programmer writes in an afternoon to bring NATS subjects to browsers: net/http, and a NATS subscription for
+// each client. It does the obvious things right: waiting messages are flushed together, and a client that receives nothing for a while
+// is disconnected. A nats-server runs inside, as in Tailwater, so that both are measured with it.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	patience := flag.Duration("write-timeout", 20*time.Second, "a client that takes nothing for so long is cut off")
+	patience := flag.Duration("write-timeout", 20*time.Second, "how long a client may receive nothing before it is disconnected")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -40,7 +40,7 @@ func run(ctx context.Context, patience time.Duration) error {
 	if !embedded.ReadyForConnections(10 * time.Second) {
 		return fmt.Errorf("NATS does not start")
 	}
-	// Slow clients lose messages, and nats.go would print a line for each.
+	// Slow clients lose messages, and nats.go would print a line for each loss.
 	conn, err := nats.Connect("", nats.InProcessServer(embedded), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	if err != nil {
 		return fmt.Errorf("connect to NATS: %w", err)
@@ -70,7 +70,7 @@ type events struct {
 }
 
 const (
-	queued    = 256 // messages that wait for one client
+	queued    = 256 // messages queued for one client
 	heartbeat = 15 * time.Second
 )
 

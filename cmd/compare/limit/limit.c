@@ -1,10 +1,10 @@
 /*
- * The bare limit: a loop that does nothing but write ready frames to sockets that never block. What waits for a
- * subject's readers is joined, and each of them is sent it in one call. No server can do with less.
+ * The bare limit: a loop that only writes ready frames to sockets that never block. The frames that wait for a subject's
+ * readers are joined, and sent to each reader in one call. No server can need less.
  *
- * It takes messages as NATS does, from one publisher, and of that protocol knows no more than PUB and PING. Its frames
- * are as long as Tailwater's, byte for byte. GET /events/anything.7 reads subject 7. It checks nothing, and is no server:
- * it is what servers are measured against.
+ * It receives messages as NATS does, from one publisher, and knows only PUB and PING of that protocol. Its frames are as
+ * long as Tailwater's, byte for byte. GET /events/anything.7 reads subject 7. It checks nothing: it is not a server, but
+ * the measure of servers.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,12 +21,12 @@ enum {
 	SUBJECTS = 1 << 20,
 	EVENTS = 1024,
 	REQUEST = 8 << 10,
-	INTAKE = 1 << 20,  /* bytes of the publisher's that are looked at together */
+	INTAKE = 1 << 20,  /* bytes of the publisher that are processed together */
 	BACKLOG = 4 << 20, /* bytes that may wait for the slowest reader of a subject; then it is cut */
-	SMALL = 4 << 10,   /* a buffer up to this size is kept when nothing waits */
+	SMALL = 4 << 10,   /* an empty buffer up to this size is kept */
 };
 
-/* A subject and what waits for its readers. Those that are not late have everything before the last flush. */
+/* A subject and the data that waits for its readers. Readers that are not late have everything before the last flush. */
 struct subject {
 	int *readers, count, room;
 	char *waiting;
@@ -36,10 +36,10 @@ struct subject {
 };
 
 struct reader {
-	struct subject *subject; /* NULL before it has asked */
+	struct subject *subject; /* NULL before its request */
 	int index;               /* among the subject's readers */
 	int open, late;
-	size_t from; /* where in what waits a late reader goes on */
+	size_t from; /* a late reader's position in the waiting data */
 };
 
 static struct subject *subjects[SUBJECTS];
@@ -94,7 +94,7 @@ static int port_of(int fd)
 	return ntohs(address.sin_port);
 }
 
-/* The subject whose number ends the name, which ends before end. */
+/* Returns the subject whose number is at the end of the name, which ends before end. */
 static struct subject *find(const char *end)
 {
 	unsigned long number = 0, unit = 1;
@@ -108,7 +108,7 @@ static struct subject *find(const char *end)
 	return *slot;
 }
 
-/* What waits is forgotten once everybody has it. */
+/* Waiting data is dropped once every reader has it. */
 static void forget(struct subject *s)
 {
 	if (s->late)
@@ -137,7 +137,7 @@ static void end(int fd)
 		forget(s);
 }
 
-/* Writes what waits behind a place. It says no where the reader is gone. */
+/* Writes the waiting data after a position. It returns false if the reader is gone. */
 static int put(int fd, struct reader *r, size_t from)
 {
 	struct subject *s = r->subject;
@@ -171,7 +171,7 @@ static void flush(struct subject *s)
 	forget(s);
 }
 
-/* Makes a frame of a message: data, and an id of the form that Tailwater's have. */
+/* Makes a frame of a message: data, and an id of Tailwater's form. */
 static void append(struct subject *s, const char *payload, size_t size)
 {
 	if (!s->count)
@@ -207,7 +207,7 @@ static void answer_publisher(const char *text, size_t length)
 		die("answer the publisher");
 }
 
-/* Reads what the publisher has sent, and writes all of it to the readers. */
+/* Reads the publisher's messages, and writes all of them to the readers. */
 static void take(void)
 {
 	ssize_t n = recv(publisher, intake + taken, sizeof intake - taken, 0);
@@ -313,7 +313,7 @@ int main(void)
 			else if (fd == publisher)
 				take();
 			else if (!r->open)
-				continue; /* it ended with an earlier event */
+				continue; /* an earlier event has ended it */
 			else if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 				end(fd);
 			else if (!r->subject)

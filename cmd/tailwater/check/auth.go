@@ -14,12 +14,11 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// signIn says how callers sign in. The error means that no token could be found good
-// now.
+// signIn prints how callers sign in. The error means that no token could be accepted now.
 func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 	s := settings.Auth
 	if !s.SignsIn() {
-		r.row("tokens", "none are taken: everybody is anyone")
+		r.row("tokens", "not accepted: all callers are anonymous")
 		return nil
 	}
 	r.row("tokens", "%s%s", keysOf(s), demands(s))
@@ -33,19 +32,19 @@ func (r report) signIn(ctx context.Context, settings *configs.Settings) error {
 	}
 	r.row("", "sent as %s", strings.Join(ways, ", or "))
 	if s.Cookie != "" && s.TicketSecret.IsZero() && s.JWTSecret.IsZero() {
-		r.row("", "POST /session has no secret to seal a cookie with, so that a program has to set it; or set TAILWATER_AUTH_TICKET_SECRET")
+		r.row("", "POST /session has no secret to seal the cookie, so a program of yours has to set the cookie; or set TAILWATER_AUTH_TICKET_SECRET")
 	}
-	r.row("", "revoked by keys of the bucket %s, such as jti. and the jti of one:", auth.RevokedBucket)
+	r.row("", "revoked by keys of the bucket %s, such as jti. and the token's jti:", auth.RevokedBucket)
 	for _, command := range revoking(settings) {
 		r.row("", "  %s", command)
 	}
 	if len(ways) == 1 {
-		r.row("", "! EventSource can send no header; set TAILWATER_AUTH_COOKIE for pages of the same site, or TAILWATER_AUTH_TICKET_SECRET")
+		r.row("", "! EventSource cannot send headers; set TAILWATER_AUTH_COOKIE for pages of the same site, or TAILWATER_AUTH_TICKET_SECRET")
 	}
 	return err
 }
 
-// cookieName says what the cookie is called, which depends on how browsers come.
+// cookieName returns the name of the cookie, which depends on whether browsers use TLS.
 func cookieName(s configs.HTTP, name string) string {
 	secure := httpapi.SecureCookie(name)
 	switch {
@@ -54,22 +53,22 @@ func cookieName(s configs.HTTP, name string) string {
 	case !s.TLS.IsZero():
 		return secure
 	case len(s.TrustedProxies) > 0:
-		return fmt.Sprintf("%s (%s where a proxy says https by X-Forwarded-Proto)", name, secure)
+		return fmt.Sprintf("%s (%s if a proxy says https by X-Forwarded-Proto)", name, secure)
 	}
 	return name
 }
 
-// revoked says what there is of the bucket of revoked tokens, where NATS was asked. The error means that no token could be checked.
+// revoked prints the state of the bucket of revoked tokens, if NATS was asked. The error means that no token could be checked.
 func (r report) revoked(bucket *source.Bucket) error {
 	switch {
 	case bucket == nil:
 	case !bucket.Exists:
-		r.row("revoked tokens", "! there is no bucket %s: nothing can be revoked before it is made, as is said above", auth.RevokedBucket)
+		r.row("revoked tokens", "! there is no bucket %s: create it, as shown above, before you revoke a token", auth.RevokedBucket)
 	case bucket.Problem == "":
 		r.row("revoked tokens", "in the bucket %s", auth.RevokedBucket)
 	default:
 		r.row("revoked tokens", "! %s", bucket.Problem)
-		r.row("", "  mend it: %s", bucket.Remedy)
+		r.row("", "  fix: %s", bucket.Remedy)
 	}
 	if bucket == nil || !bucket.Unread {
 		return nil
@@ -77,14 +76,14 @@ func (r report) revoked(bucket *source.Bucket) error {
 	return fmt.Errorf("%s; %s", bucket.Problem, bucket.Remedy)
 }
 
-// revoking returns the commands that make the bucket, once, unless the bridge does, and revoke a token.
+// revoking returns the commands that create the bucket, unless the bridge does that, and revoke a token.
 func revoking(settings *configs.Settings) []string {
 	if admin := node.AdminContext(settings); admin != "" {
 		return []string{source.Command("", "--context", admin, "kv", "put", auth.RevokedBucket, "jti.7f3a", "")}
 	}
 	api := ""
 	if !settings.Embedded() {
-		api, _ = node.JetStreamAPI(settings.NATS) // what is wrong with it is said where NATS is asked
+		api, _ = node.JetStreamAPI(settings.NATS) // an error is reported where NATS is asked
 	}
 	return []string{
 		source.Command(api, "kv", "add", auth.RevokedBucket),
@@ -92,20 +91,20 @@ func revoking(settings *configs.Settings) []string {
 	}
 }
 
-// keySet reads the key set as serve would, which starts without it all the same: the provider may be away for a while.
+// keySet reads the key set as serve would. serve starts without it, because the provider may be unreachable for a while.
 func (r report) keySet(ctx context.Context, s configs.Auth) error {
 	if s.JwksURL == "" {
 		return nil
 	}
 	count, err := auth.KeySet(ctx, string(s.JwksURL), s.JwksProxy.URL)
 	if err == nil {
-		r.row("", "where there is now %s that tokens can be signed with", english.Plural(count, "key", ""))
+		r.row("", "which holds %s now", english.Plural(count, "key", ""))
 		return nil
 	}
 	r.row("", "! %v", err)
-	r.row("", "  mend it: set TAILWATER_AUTH_JWKS_URL to what the provider's /.well-known/openid-configuration calls jwks_uri, and see that it")
-	r.row("", "  can be reached from here, through TAILWATER_AUTH_JWKS_PROXY where it must be; serve starts without it, and takes no token until it has been read")
-	return fmt.Errorf("the key set of TAILWATER_AUTH_JWKS_URL is of no use: %w", err)
+	r.row("", "  fix: set TAILWATER_AUTH_JWKS_URL to the jwks_uri in the provider's /.well-known/openid-configuration, and make sure that it")
+	r.row("", "  can be reached from here, if necessary through TAILWATER_AUTH_JWKS_PROXY; serve starts without it, and accepts no token until it has been read")
+	return fmt.Errorf("the key set of TAILWATER_AUTH_JWKS_URL cannot be used: %w", err)
 }
 
 func keysOf(s configs.Auth) string {
@@ -113,15 +112,15 @@ func keysOf(s configs.Auth) string {
 	case s.JwksURL != "":
 		return "signed by a key of " + string(s.JwksURL)
 	case len(s.JWTPublicKey.Keys) > 0:
-		return "signed for " + english.Plural(len(s.JWTPublicKey.Keys), "public key", "")
+		return "verified by " + english.Plural(len(s.JWTPublicKey.Keys), "public key", "")
 	}
-	return "signed with the secret that this bridge has, too"
+	return "signed with the secret of this bridge"
 }
 
 func demands(s configs.Auth) string {
-	text := fmt.Sprintf(", good for %v at most", s.MaxLife)
+	text := fmt.Sprintf(", valid for %v at most", s.MaxLife)
 	if s.Issuer != "" {
-		text += fmt.Sprintf(", by the issuer %s", s.Issuer)
+		text += fmt.Sprintf(", from the issuer %s", s.Issuer)
 	}
 	if s.Audience != "" {
 		text += fmt.Sprintf(", for the audience %s", s.Audience)

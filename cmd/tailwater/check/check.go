@@ -1,4 +1,4 @@
-// Package check says what the settings amount to: a table, advice, and the least permissions that the bridge needs at NATS.
+// Package check prints the result of the settings: a table, advice, and the permissions that the bridge needs at NATS.
 package check
 
 import (
@@ -26,8 +26,8 @@ import (
 // timeout is how long check waits for NATS.
 const timeout = 5 * time.Second
 
-// Run says what the settings, which were found to be sound in themselves, amount to: to out, and to stderr what keeps the bridge from
-// serving, which is also the error.
+// Run prints the result of settings that are valid in themselves to out. If something keeps the bridge from serving, Run prints that to
+// stderr and returns it.
 func Run(ctx context.Context, settings *configs.Settings, out, stderr io.Writer) error {
 	shown := &marks{Writer: out}
 	err := report{tabwriter.NewWriter(shown, 0, 0, 2, ' ', 0)}.all(ctx, settings, shown)
@@ -41,18 +41,18 @@ func Run(ctx context.Context, settings *configs.Settings, out, stderr io.Writer)
 	return errors.Join(err, failed)
 }
 
-// verdict is the last line of check.
+// verdict returns the last line of check.
 func verdict(err error, marks int) string {
 	switch {
 	case err != nil:
-		return "Verdict: not ready to serve; what is wrong is said above."
+		return "Verdict: not ready to serve; the reasons are above."
 	case marks > 0:
-		return fmt.Sprintf("Verdict: ready to serve, with %s to look at, marked with an exclamation mark.", english.Plural(marks, "thing", ""))
+		return fmt.Sprintf("Verdict: ready to serve, with %s to check, marked with an exclamation mark.", english.Plural(marks, "thing", ""))
 	}
 	return "Verdict: ready to serve."
 }
 
-// marks counts the lines that warn while they are written.
+// marks counts the warnings in the lines written through it.
 type marks struct {
 	io.Writer
 	count int
@@ -67,7 +67,7 @@ func (m *marks) Write(text []byte) (int, error) {
 	return m.Writer.Write(text)
 }
 
-// all writes everything but the verdict to w, which the report's table goes to as well.
+// all writes everything except the verdict to w, which also receives the report's table.
 func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer) error {
 	r.browsers(settings)
 	r.memory(settings)
@@ -85,7 +85,7 @@ func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer
 	return err
 }
 
-// report is what check prints: a table of two columns.
+// report is the output of check: a table of two columns.
 type report struct{ table *tabwriter.Writer }
 
 func (r report) row(what, format string, values ...any) {
@@ -97,17 +97,17 @@ func (r report) grants(settings *configs.Settings) {
 	r.row("anyone may read", "%s", list(anonymous.Subscribe))
 	r.row("anyone may write", "%s", list(anonymous.Publish))
 	if anonymous.Wildcards {
-		r.row("", "with wildcards: whoever reads a filter reads everything that it covers")
+		r.row("", "with wildcards: a filter reads everything that it covers")
 	}
 	grant := bridge.Grant{Subscribe: anonymous.Subscribe, Wildcards: true}
 	for _, route := range settings.Routes {
-		// A grant need not cover all that a route can name; then the rest of its paths is refused.
-		verdict := "nobody may read all of it: see TAILWATER_ANONYMOUS_SUBSCRIBE"
+		// A grant need not cover all paths of a route; then the others are refused.
+		verdict := "nobody may read all its subjects: see TAILWATER_ANONYMOUS_SUBSCRIBE"
 		switch {
 		case route.GrantsPublish():
-			verdict = "each caller may read and write what its own token names"
+			verdict = "each caller may read and write the subject that its token names"
 		case route.NeedsClaims():
-			verdict = "each caller may read what its own token names"
+			verdict = "each caller may read the subject that its token names"
 		case route.NamesBucket():
 			verdict = "anyone may read it, because it names a bucket"
 		case grant.CheckRoute(route, route.Filter()) == nil:
@@ -128,11 +128,11 @@ func list(subjects configs.Subjects) string {
 	return strings.Join(names, " ")
 }
 
-// found is what NATS says to the settings.
+// found is what NATS answers.
 type found struct {
-	holdings    []source.Holding // of all filters that they name
+	holdings    []source.Holding // of all filters in the settings
 	permissions source.Permissions
-	revoked     *source.Bucket // nil where NATS was not asked
+	revoked     *source.Bucket // nil if NATS was not asked
 	presence    presence
 }
 
@@ -141,7 +141,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 		holdings, err := r.embedded(settings)
 		return found{holdings: holdings}, err
 	}
-	// Also what cannot connect yet is told what to allow: that may be why.
+	// The permissions are printed even if connecting fails: they may be the reason.
 	dial, api, err := node.External(settings.NATS)
 	needs := needs(settings)
 	needs.API = api
@@ -153,7 +153,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(timeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 		select {
 		case refused <- err:
-		default: // the first is enough
+		default: // the first error is enough
 		}
 	}))
 	if err != nil {
@@ -164,7 +164,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	r.row("NATS", "%s, server %s, version %s", conn.ConnectedAddr(), conn.ConnectedServerName(), conn.ConnectedServerVersion())
 	r.row("", "payloads up to %s", humanize.IBytes(uint64(conn.MaxPayload())))
 	if int64(settings.Limit.Body) > conn.MaxPayload() {
-		r.row("", "TAILWATER_LIMIT_BODY is larger than that: bodies above it will be refused")
+		r.row("", "TAILWATER_LIMIT_BODY is larger: bodies above the server's limit will be refused")
 	}
 	asked, err := explain(settings, dial, api)
 	if err != nil {
@@ -174,8 +174,8 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), r.revoked(asked.revoked), err)
 }
 
-// explain asks which stream is behind each filter that the settings name, what is to be mended, and what the bridge's user
-// needs.
+// explain asks which stream holds each filter in the settings, and what needs repair, and determines the permissions of the bridge's
+// user.
 func explain(settings *configs.Settings, dial source.Dialer, api string) (found, error) {
 	keep := node.History(settings)
 	keep.Look = true
@@ -187,7 +187,7 @@ func explain(settings *configs.Settings, dial source.Dialer, api string) (found,
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	needs := needs(settings)
-	// What is read and has no line of its own may be refused all the same.
+	// Filters without a line of their own may be refused too.
 	holdings, err := from.Explain(ctx, slices.Concat(filters(settings), needs.Read), needs.Read)
 	if err != nil {
 		return found{}, fmt.Errorf("ask which streams there are: %w", err)
@@ -202,7 +202,7 @@ func explain(settings *configs.Settings, dial source.Dialer, api string) (found,
 	return found, err
 }
 
-// permitted tries to subscribe to what callers may read.
+// permitted subscribes to what callers may read, and returns an error if NATS refuses.
 func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
 	for _, subject := range needs(settings).Read {
 		if _, err := conn.SubscribeSync(string(subject)); err != nil {
@@ -215,11 +215,10 @@ func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error
 	if conn.LastError() == nil {
 		return nil
 	}
-	return fmt.Errorf("NATS does not let this bridge read what callers may: %w; allow it to the bridge's user", <-refused)
+	return fmt.Errorf("NATS does not allow this bridge to read what callers may: %w; allow the bridge's user to subscribe to them", <-refused)
 }
 
-// embedded checks the server without starting it: it may be running already. So nothing is known of streams but what the
-// settings say.
+// embedded checks the server without starting it, because it may be running already. So streams are known only from the settings.
 func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 	config, err := node.Embedded(settings)
 	if err != nil {
@@ -235,12 +234,12 @@ func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
 	r.presence(settings, presence{})
 	if publisher, admin := config.Contexts(); publisher != "" {
-		r.row("", "who connects there signs in: %s", source.Command("", "--context", publisher))
-		r.row("", "who takes tokens back: %s", source.Command("", "--context", admin))
+		r.row("", "clients sign in: %s", source.Command("", "--context", publisher))
+		r.row("", "to revoke tokens: %s", source.Command("", "--context", admin))
 	}
 	var holdings []source.Holding
 	for _, filter := range filters(settings) {
-		h := source.Holding{Filter: filter, Why: "TAILWATER_HISTORY does not cover it (streams of your own were not asked)"}
+		h := source.Holding{Filter: filter, Why: "TAILWATER_HISTORY does not cover it (your own streams were not checked)"}
 		if isKept(filter, settings) {
 			h.Stream, h.Why = string(settings.HistoryStream), ""
 		}

@@ -1,6 +1,6 @@
 package check
 
-// What its tests look at from outside.
+// Internals for tests.
 var (
 	WriteHoldings = writeHoldings
 	Filters       = filters

@@ -12,14 +12,13 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// named is a filter that the settings name, and what check calls it.
+// named is a filter in the settings, with its name in the output.
 type named struct {
 	label  string
 	filter bridge.Subject
 }
 
-// allNamed gives the filters that are worth a line: of each route, then those that anyone may read, then those that are
-// kept.
+// allNamed returns the filters that get a line: those of routes, then those that anyone may read, then those that are kept.
 func allNamed(settings *configs.Settings) []named {
 	var all []named
 	for _, route := range settings.Routes {
@@ -34,7 +33,7 @@ func allNamed(settings *configs.Settings) []named {
 	return all
 }
 
-// filters gives each filter that the settings name once.
+// filters returns each filter in the settings once.
 func filters(settings *configs.Settings) []bridge.Subject {
 	var all []bridge.Subject
 	for _, n := range allNamed(settings) {
@@ -45,8 +44,8 @@ func filters(settings *configs.Settings) []bridge.Subject {
 	return all
 }
 
-// writeHoldings says for each filter that the settings name which stream is behind it, and what is to be mended. What is
-// found about a filter stands below the first line that has it.
+// writeHoldings prints, for each filter in the settings, the stream that holds it, and what needs repair. Findings about a filter are
+// printed below its first line.
 func writeHoldings(w io.Writer, settings *configs.Settings, holdings []source.Holding) {
 	if len(holdings) == 0 {
 		return
@@ -71,13 +70,13 @@ func writeHoldings(w io.Writer, settings *configs.Settings, holdings []source.Ho
 	}
 }
 
-// place says where the messages of a filter are kept.
+// place returns where the messages of a filter are kept.
 func place(h source.Holding, settings *configs.Settings) string {
 	switch {
 	case h.Stream != "":
 		return "stream " + h.Stream
 	case isKept(h.Filter, settings) && len(h.Findings) == 0:
-		return "stream " + string(settings.HistoryStream) + ", which is made at the start"
+		return "stream " + string(settings.HistoryStream) + ", created at the start"
 	}
 	return "not stored: " + h.Why
 }
@@ -88,11 +87,11 @@ func isKept(filter bridge.Subject, settings *configs.Settings) bool {
 
 func writeFindings(w io.Writer, h source.Holding) {
 	for _, finding := range h.Findings {
-		if finding.Problem != h.Why { // else the line above has said it
+		if finding.Problem != h.Why { // otherwise the line above says it
 			fmt.Fprintf(w, "    ! %s\n", finding.Problem)
 		}
 		if finding.Remedy != "" {
-			fmt.Fprintf(w, "      mend it: %s\n", finding.Remedy)
+			fmt.Fprintf(w, "      fix: %s\n", finding.Remedy)
 		}
 	}
 }

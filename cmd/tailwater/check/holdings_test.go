@@ -40,24 +40,24 @@ History
   /work/{x} -> größe.*              not stored: the stream WORK is a work queue
   /config/{key...} -> $KV.config.>  stream KV_config
     ! the stream KV_config has no limit
-      mend it: nats stream edit KV_config --max-age=720h
+      fix: nats stream edit KV_config --max-age=720h
     ! the stream KV_config is sealed
   chat.>                            stream KEPT
     ! the stream KEPT is not as the settings ask
-      mend it: nats stream edit KEPT --max-age=24h
+      fix: nats stream edit KEPT --max-age=24h
   time.>                            not stored: no stream holds it
   part.>                            not stored: the stream PART holds a part of it only
-      mend it: nats stream edit PART '--subjects=part.>'
-  log.a                             stream KEPT, which is made at the start
+      fix: nats stream edit PART '--subjects=part.>'
+  log.a                             stream KEPT, created at the start
   log.>                             not stored: JetStream is off
-      mend it: turn it on
+      fix: turn it on
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &out, want)
 	}
 }
 
-// A filter that several routes name has a line for each, and what is found about it is said once.
+// A filter of several routes has a line for each, and its findings are printed once.
 func TestHoldingsOfOneFilter(t *testing.T) {
 	s := nodetest.Settings(t, map[string]string{
 		"NATS_URL": "nats://127.0.0.1:1", "ROUTES": "/a=news,/b=news", "ANONYMOUS_SUBSCRIBE": "news", "HISTORY": "news",
@@ -71,7 +71,7 @@ func TestHoldingsOfOneFilter(t *testing.T) {
 History
   /a -> news  stream NEWS
     ! it is slow
-      mend it: hurry
+      fix: hurry
   /b -> news  stream NEWS
   news        stream NEWS
 `

@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// browsers says where and how browsers are served.
+// browsers prints where and how browsers are served.
 func (r report) browsers(settings *configs.Settings) {
 	r.row("browsers", "listening on %s, %s", settings.HTTP.Listen, node.Scheme(settings))
 	if files := settings.HTTP.TLS; !files.IsZero() {
@@ -17,18 +17,18 @@ func (r report) browsers(settings *configs.Settings) {
 	}
 	r.places(settings)
 	if rate := settings.Limit.ReadRate; rate.Count > 0 {
-		r.row("", "one address may ask for events at %v", rate)
+		r.row("", "one address may send %v GETs", rate)
 	}
 	if rate := settings.Limit.PublishRate; rate.Count > 0 {
 		r.row("", "one caller may post at %v", rate)
 	}
 	for _, network := range settings.HTTP.TrustedProxies {
-		r.row("", "X-Forwarded-For is believed from %v", network)
+		r.row("", "X-Forwarded-For is trusted from %v", network)
 	}
 	r.exposed(settings)
 }
 
-// exposed says whether the bridge is for this machine alone, which decides what holds by default.
+// exposed prints whether the bridge is for this machine alone, which decides the defaults.
 func (r report) exposed(settings *configs.Settings) {
 	reasons := settings.Exposed()
 	if len(reasons) == 0 {
@@ -43,22 +43,22 @@ func (r report) exposed(settings *configs.Settings) {
 
 func (r report) certificate(files configs.Certificate) {
 	shown, err := files.Load()
-	if err != nil { // it could be read a moment ago
+	if err != nil { // it has changed since the settings were read
 		r.row("", "! the certificate cannot be read: %v", err)
 		return
 	}
 	names := namesOf(shown.Leaf)
 	if len(names) == 0 {
-		r.row("", "! the certificate names no host: browsers refuse it; have one made with a subject alternative name")
+		r.row("", "! the certificate names no host: browsers refuse it; get one with a subject alternative name")
 	}
 	until := shown.Leaf.NotAfter
 	if time.Now().After(until) {
-		r.row("", "! the certificate has expired on %s: browsers refuse it; replace the file, it is read again by itself", until.Format(time.DateOnly))
+		r.row("", "! the certificate has expired on %s: browsers refuse it; replace the file, the bridge reads it again by itself", until.Format(time.DateOnly))
 	}
 	r.row("", "certificate for %s, valid until %s", strings.Join(names, " "), until.Format(time.DateOnly))
 }
 
-// namesOf gives the names and addresses that a certificate is for.
+// namesOf returns the names and addresses of a certificate.
 func namesOf(leaf *x509.Certificate) []string {
 	var names []string
 	names = append(names, leaf.DNSNames...)
@@ -68,7 +68,7 @@ func namesOf(leaf *x509.Certificate) []string {
 	return names
 }
 
-// places says how many of them there may be.
+// places prints how many connections there may be.
 func (r report) places(settings *configs.Settings) {
 	limit, allowed := settings.Limit, node.Descriptors()
 	most := node.HeldConnections(limit.Connections, allowed)
@@ -76,9 +76,9 @@ func (r report) places(settings *configs.Settings) {
 	case most == limit.Connections:
 		r.row("", "up to %d connections at once", most)
 	case settings.IsSet("LIMIT_CONNECTIONS"):
-		r.row("", "! up to %d connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have %d file descriptors (ulimit -n)", most, allowed)
+		r.row("", "! up to %d connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have only %d file descriptors (ulimit -n)", most, allowed)
 	default:
-		r.row("", "up to %d connections at once, as this process may have %d file descriptors (ulimit -n)", most, allowed)
+		r.row("", "up to %d connections at once, because this process may have %d file descriptors (ulimit -n)", most, allowed)
 	}
 	if limit.ConnectionsPerIP > 0 {
 		r.row("", "one address may have %d of them", limit.ConnectionsPerIP)

@@ -5,7 +5,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// memory says what may be held, and of how much.
+// memory prints the memory settings beside the memory of the machine.
 func (r report) memory(settings *configs.Settings) {
 	machine := settings.Machine
 	of := "the machine has " + node.OrNone(machine.Total)
@@ -16,6 +16,6 @@ func (r report) memory(settings *configs.Settings) {
 	if limit := node.GoLimit(); limit > 0 {
 		r.row("", "GOMEMLIMIT is %s", node.OrNone(limit))
 	} else if machine.Container > 0 {
-		r.row("", "Go is told to keep within %s", node.OrNone(machine.Container/5*4))
+		r.row("", "Go is limited to %s", node.OrNone(machine.Container/5*4))
 	}
 }

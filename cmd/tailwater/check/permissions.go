@@ -13,8 +13,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// needs gives what the settings ask of NATS for this bridge. A route that does not grant only renames what is granted
-// otherwise.
+// needs returns what this bridge needs from NATS. A route without a grant only gives other names to what is granted elsewhere.
 func needs(settings *configs.Settings) source.Needs {
 	n := source.Needs{
 		Read:    slices.Clone(settings.Anonymous.Subscribe),
@@ -41,7 +40,7 @@ func needs(settings *configs.Settings) source.Needs {
 	return n
 }
 
-// refusals gives an error that names what NATS does not let the bridge do.
+// refusals returns an error that lists what NATS refuses the bridge.
 func refusals(holdings []source.Holding) error {
 	var all []error
 	for _, h := range holdings {
@@ -54,14 +53,14 @@ func refusals(holdings []source.Holding) error {
 	return errors.Join(all...)
 }
 
-// writePermissions gives the bridge's user what it needs and no more, as it stands in a configuration of nats-server.
+// writePermissions prints exactly the permissions that the bridge's user needs, in the syntax of nats-server's configuration.
 func writePermissions(w io.Writer, settings *configs.Settings, p source.Permissions) {
 	fmt.Fprint(w, "\nPermissions that the bridge's user needs, for the configuration of your nats-server\n")
 	if settings.Auth.SignsIn() {
-		fmt.Fprint(w, "  (What tokens allow beyond that has to be added: only who signs them knows it.)\n")
+		fmt.Fprint(w, "  (Add what tokens allow beyond that: only their signer knows it.)\n")
 	}
 	if p.API != "" {
-		fmt.Fprintf(w, "  (Servers that are of that JetStream domain themselves check $JS.API in place of %s.)\n", p.API)
+		fmt.Fprintf(w, "  (Servers of that JetStream domain itself check $JS.API instead of %s.)\n", p.API)
 	}
 	fmt.Fprint(w, "  permissions = {\n")
 	writeAllowed(w, "publish", p.Publish)
@@ -80,7 +79,7 @@ func writeAllowed(w io.Writer, what string, permissions []source.Permission) {
 	fmt.Fprint(w, "      ]\n    }\n")
 }
 
-// quoted writes a string as nats-server reads it. Subjects may hold quotes and backslashes, but nothing unprintable.
+// quoted writes a string in nats-server's syntax. Subjects may contain quotes and backslashes, but no unprintable characters.
 func quoted(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }

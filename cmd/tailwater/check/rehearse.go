@@ -12,8 +12,8 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// rehearse finds out whether the embedded server could make the stream of Tailwater's own, and adds to the holdings of its
-// subjects what keeps it from that. A stream that is there is not made, so it needs no room.
+// rehearse finds out whether the embedded server could create Tailwater's own stream, and adds the reason to the holdings of its subjects
+// if not. A stream that exists is not created, so it needs no room.
 func rehearse(settings *configs.Settings, config embed.Config, holdings []source.Holding) error {
 	concerned := slices.IndexFunc(holdings, func(h source.Holding) bool { return isKept(h.Filter, settings) })
 	if concerned < 0 || config.HasStream(string(settings.HistoryStream)) {
@@ -30,7 +30,7 @@ func rehearse(settings *configs.Settings, config embed.Config, holdings []source
 	return errors.Join(err, server.Stop())
 }
 
-// rehearsed makes the stream on a server that is there for nothing else.
+// rehearsed creates the stream on a server that exists only for that.
 func rehearsed(settings *configs.Settings, server *embed.Server) (source.Finding, error) {
 	from, err := source.Open(server.Dial, source.Config{History: node.History(settings)}, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// taken reports which addresses and which folder the bridge needs and another process has, because it could not start. The
-// process is often the bridge itself, which runs already.
+// taken reports addresses and a folder that the bridge needs and another process uses, because the bridge could not start. Often that
+// process is the bridge itself.
 func taken(settings *configs.Settings) error {
 	problems := []error{
 		free("HTTP_LISTEN", string(settings.HTTP.Listen)),
@@ -26,7 +26,7 @@ func taken(settings *configs.Settings) error {
 	return errors.Join(problems...)
 }
 
-// takenByServer is taken for the embedded server. What is wrong with its configuration is said elsewhere.
+// takenByServer is taken for the embedded server. Errors of its configuration are reported elsewhere.
 func takenByServer(settings *configs.Settings) error {
 	config, err := node.Embedded(settings)
 	if err != nil {
@@ -39,22 +39,22 @@ func takenByServer(settings *configs.Settings) error {
 	return errors.Join(free("EMBED_LISTEN", address), config.CheckFolder())
 }
 
-// free returns an error if a setting's address cannot be listened on.
+// free returns an error if it is not possible to listen on a setting's address.
 func free(setting, address string) error {
 	if address == "" {
 		return nil
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return node.ErrSetting(setting, fmt.Errorf("%w%s; stop what holds the address, or set it to another", err, holder(address)))
+		return node.ErrSetting(setting, fmt.Errorf("%w%s; stop that process, or set another address", err, holder(address)))
 	}
 	return listener.Close()
 }
 
-// holderPatience is how long whoever holds an address may take to say who it is.
+// holderPatience is how long the process at an address may take to identify itself.
 const holderPatience = time.Second
 
-// holder says who listens on an address, as far as that can be heard: a NATS server introduces itself, a bridge answers.
+// holder returns which process listens on an address, if it can be recognized: a NATS server introduces itself, a bridge answers.
 func holder(address string) string {
 	conn, err := net.DialTimeout("tcp", address, holderPatience)
 	if err != nil {

@@ -155,7 +155,7 @@ func TestBenchIsInterrupted(t *testing.T) {
 	}()
 	var out, stderr bytes.Buffer
 	code := run(t, ctx, []string{"bench", "--settle=0s", "--url", n.URL() + "/events/{subject}", "--nats", n.NATSURL(), "--rate=200", "--duration=1h"}, &out, &stderr)
-	if code != 0 || !strings.Contains(out.String(), "it was ended early") || !strings.Contains(out.String(), "0 lost") {
+	if code != 0 || !strings.Contains(out.String(), "the run was ended early") || !strings.Contains(out.String(), "0 lost") {
 		t.Errorf("exit code %d: %s%s", code, out.String(), stderr.String())
 	}
 }

@@ -119,7 +119,7 @@ func outlives(t *testing.T, p *process, posts *numbered, breaks, mends func(), r
 		t.Fatalf("a store that was mended: %s", response.Status)
 	}
 	posts.expectAll(live)
-	wantAll(t, "the log", p.log.String(), `"level":"ERROR","msg":"the embedded NATS server cannot store`, reason, "started anew")
+	wantAll(t, "the log", p.log.String(), `"level":"ERROR","msg":"the embedded NATS server cannot store`, reason, "was restarted")
 	if _, metrics := get(t, p.admin+"/metrics"); !strings.Contains(metrics, "\ntailwater_embedded_restarts_total 1\n") || !strings.Contains(metrics, "\ntailwater_embedded_store_broken 0\n") {
 		t.Error("the metrics do not tell of it")
 	}
@@ -215,7 +215,7 @@ func TestChaosStoreThatStaysBroken(t *testing.T) {
 	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("the process has ended with %v, want exit code 1", err)
 	}
-	wantAll(t, "the log", p.log.String(), "4 times, which has not helped", "cannot be recovered", dir)
+	wantAll(t, "the log", p.log.String(), "4 restarts have not helped", "cannot be recovered", dir)
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func TestCheckFindsWhatIsTaken(t *testing.T) {
 		{"ADMIN_LISTEN", n.Admin().String(), "in use by a bridge that runs already"},
 		{"EMBED_LISTEN", nats, "TAILWATER_EMBED_LISTEN: listen tcp " + nats + ": bind: address already in use by the NATS server inside a bridge"},
 		{"EMBED_DIR", n.Settings.Embed.Dir, "another process uses the folder " + n.Settings.Embed.Dir},
-		{"HTTP_LISTEN", stranger.Addr().String(), "in use; stop what holds the address"},
+		{"HTTP_LISTEN", stranger.Addr().String(), "in use; stop that process"},
 		{"HTTP_LISTEN", "127.0.0.1:0", ""},
 	} {
 		t.Run(test.setting+" "+test.says, func(t *testing.T) {

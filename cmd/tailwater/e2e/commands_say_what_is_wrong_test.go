@@ -244,9 +244,9 @@ func TestCheck(t *testing.T) {
 		for _, want := range []string{
 			"(anyone may read it, because it names a bucket)",
 			"/config/{key...} -> $KV.config.>  stream KV_config\n",
-			"/log -> log.a                     stream LOG\n    ! the stream LOG has no limit", "      mend it: nats stream edit LOG --max-age=",
+			"/log -> log.a                     stream LOG\n    ! the stream LOG has no limit", "      fix: nats stream edit LOG --max-age=",
 			"time.>                            not stored: no stream holds it\n",
-			"chat.>                            stream TAILWATER, which is made at the start\n",
+			"chat.>                            stream TAILWATER, created at the start\n",
 		} {
 			if !strings.Contains(out, want) {
 				t.Errorf("it does not say %q:\n%s", want, out)

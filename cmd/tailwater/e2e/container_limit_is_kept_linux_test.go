@@ -34,7 +34,7 @@ func TestContainerLimitIsFound(t *testing.T) {
 				return string(said)
 			}
 			for env, want := range map[string][2]string{
-				"TAILWATER_LOG_FORMAT=json": {"Go is told to keep within 102 MiB", `"go_limit":"102 MiB"`},
+				"TAILWATER_LOG_FORMAT=json": {"Go is limited to 102 MiB", `"go_limit":"102 MiB"`},
 				"GOMEMLIMIT=50MiB":          {"GOMEMLIMIT is 50 MiB", `"go_limit":"50 MiB"`},
 			} {
 				wantAll(t, env+": check", call("127.0.0.1:0", env, "check"), "32 MiB for events, pages of history and bodies; the container is limited to 128 MiB", want[0])

@@ -159,7 +159,7 @@ func TestExposureIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, stderr := call(t, "check")
-	for _, want := range []string{"yes: a proxy lets others in (TAILWATER_HTTP_TRUSTED_PROXIES)", "client listener of the embedded server", "! any Host header is taken", "set TAILWATER_HTTP_HOSTS"} {
+	for _, want := range []string{"yes: a proxy lets other machines in (TAILWATER_HTTP_TRUSTED_PROXIES)", "client listener of the embedded server", "! any Host header is accepted", "set TAILWATER_HTTP_HOSTS"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("check does not say %q: exit code %d\n%s%s", want, code, out, stderr)
 		}

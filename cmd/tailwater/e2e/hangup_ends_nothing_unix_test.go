@@ -25,7 +25,7 @@ func (p *process) hangUp(t *testing.T) {
 	eventually(t, "SIGHUP is taken", func() bool { return strings.Count(p.log.String(), "SIGHUP") > taken })
 }
 
-// A hang-up ends nothing: whoever reads goes on to read, and the log says what was read anew.
+// A hang-up ends nothing: whoever reads goes on to read, and the log says what was read again.
 func TestHangUpReadsAnew(t *testing.T) {
 	var keys atomic.Value
 	keys.Store(`{"keys":[]}`)
@@ -73,7 +73,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 	writeUsers(ada + ", " + bob)
 	keys.Store(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 	p.hangUp(t)
-	for _, want := range []string{`"msg":"read the TLS certificate anew"`, `"msg":"read the key set of tokens anew"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server anew"`} {
+	for _, want := range []string{`"msg":"read the TLS certificate again"`, `"msg":"read the key set of tokens again"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server again"`} {
 		if !strings.Contains(p.log.String(), want) {
 			t.Errorf("the log does not say %s:\n%s", want, p.log.String())
 		}
@@ -91,7 +91,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 	// The bridge's own user is nobody else's.
 	writeUsers(ada + `, { user: tailwater, password: "s3cret" }`)
 	p.hangUp(t)
-	if !strings.Contains(p.log.String(), "the bridge itself has signed in as the user tailwater") {
+	if !strings.Contains(p.log.String(), "the bridge itself uses the name of the user tailwater") {
 		t.Errorf("the log does not say that the name is taken:\n%s", p.log.String())
 	}
 	if _, err := connect("tailwater"); err == nil {

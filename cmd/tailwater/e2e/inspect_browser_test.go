@@ -77,7 +77,7 @@ func testInspectRestart(t *testing.T, browser context.Context) {
 	p.waitForState("idle")
 	p.do(chromedp.SetValue("#subject", "other"), chromedp.Click("#read"))
 	p.waitForState("refused")
-	p.says("#state", "may not be read")
+	p.says("#state", "no permission to read")
 }
 
 // A token that is pasted is sent, and stands nowhere else: in no URL, no code and no storage.

@@ -291,7 +291,7 @@ func TestOlderBucketIsTakenOver(t *testing.T) {
 	n.stop(t)
 	var log logBuffer
 	startApartLogged(t, signedIn(settings{"EMBED_DIR": dir}), &log)
-	if !strings.Contains(log.String(), "a bucket of everybody's means nothing") || !strings.Contains(log.String(), "nats stream rm -f KV_tailwater_revoked") {
+	if !strings.Contains(log.String(), "a bucket is ignored") || !strings.Contains(log.String(), "nats stream rm -f KV_tailwater_revoked") {
 		t.Error("nobody is told of a bucket that means nothing")
 	}
 	if strings.Contains(log.String(), "is gone") {

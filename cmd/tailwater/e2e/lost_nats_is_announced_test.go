@@ -24,7 +24,7 @@ func TestReadyWithoutNATS(t *testing.T) {
 	})
 	server.Kill()
 	eventually(t, "the impatient is not", ready(impatient, http.StatusServiceUnavailable, "ADMIN_READY_WITHOUT_NATS"))
-	eventually(t, "the other is", ready(forever, http.StatusOK, "NATS is away"))
+	eventually(t, "the other is", ready(forever, http.StatusOK, "NATS is unreachable"))
 	server.Start(t)
 	eventually(t, "it is again", ready(impatient, http.StatusOK, "connected"))
 }
@@ -38,7 +38,7 @@ func TestLostNATSIsAnnounced(t *testing.T) {
 	reader.expect("message", "before")
 
 	server.Kill()
-	eventually(t, "POST is refused while NATS is away", func() bool {
+	eventually(t, "POST is refused while NATS is unreachable", func() bool {
 		status, _ := post(t, url, "lost")
 		return status == http.StatusServiceUnavailable
 	})
@@ -50,9 +50,9 @@ func TestLostNATSIsAnnounced(t *testing.T) {
 	if response.Header.Get("Retry-After") == "" {
 		t.Error("503 without Retry-After")
 	}
-	eventually(t, "readyz says that NATS is away, and that browsers may come", func() bool {
+	eventually(t, "readyz says that NATS is unreachable, and that browsers may connect", func() bool {
 		status, body := get(t, n.AdminURL()+"/readyz")
-		return status == http.StatusOK && strings.Contains(body, "away")
+		return status == http.StatusOK && strings.Contains(body, "unreachable")
 	})
 	waiting := dial(t, url+"?since=new", "") // answered at once, and held
 

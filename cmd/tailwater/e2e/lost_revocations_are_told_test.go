@@ -124,7 +124,7 @@ func TestCheckLooksAtTheBucket(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if code, out, _ := call(t, "check"); code != test.code || !strings.Contains(out, test.says) || test.config != nil && !strings.Contains(out, "mend it: ") {
+		if code, out, _ := call(t, "check"); code != test.code || !strings.Contains(out, test.says) || test.config != nil && !strings.Contains(out, "fix: ") {
 			t.Errorf("exit code %d, without %q:\n%s", code, test.says, out)
 		}
 	}

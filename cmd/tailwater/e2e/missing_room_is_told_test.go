@@ -73,7 +73,7 @@ func TestRoom(t *testing.T) {
 				return
 			}
 			wantAll(t, "check", out, test.said)
-			if code != 0 || test.said == "" && strings.Contains(out, "mend it") {
+			if code != 0 || test.said == "" && strings.Contains(out, "fix: ") {
 				t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
 			}
 			log := new(logBuffer)
@@ -89,7 +89,7 @@ func TestRoom(t *testing.T) {
 				return
 			}
 			// What is there needs no room any more.
-			if code, out, stderr := call(t, "check"); code != 0 || strings.Contains(out, "mend it") {
+			if code, out, stderr := call(t, "check"); code != 0 || strings.Contains(out, "fix: ") {
 				t.Errorf("exit code %d of check on a folder that is in use:\n%s%s", code, out, stderr)
 			}
 		})

@@ -40,7 +40,7 @@ func testAge(t *testing.T, browser context.Context) {
 	page := openTab(t, browser, n.URL()+"/")
 	page.waitForState("open")
 	page.said()
-	page.hasSaid("renewing the connection, coming back")
+	page.hasSaid("renewing the connection, reconnecting")
 	page.hasSaid("open · reconnected 2×")
 	if status, body := post(t, n.URL()+"/events/chat.room1", "still here"); status != 201 {
 		t.Fatalf("%d %s", status, body)
@@ -53,7 +53,7 @@ func testBusy(t *testing.T, browser context.Context) {
 	n := startApart(t, settings{"LIMIT_CONNECTIONS": "1"})
 	first, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	page := openTab(t, browser, n.URL()+"/")
-	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server has no room now, coming back")`)
+	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server is full now, reconnecting")`)
 	page.waitFor(`document.querySelector("#state").dataset.state === "lost"`)
 	first.body.Close()
 	page.waitForState("open")
@@ -69,7 +69,7 @@ func testDrained(t *testing.T, browser context.Context) {
 	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	page.hasSaid("the server is restarting, coming back")
+	page.hasSaid("the server is restarting, reconnecting")
 	if err := b.cmd.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -87,7 +87,7 @@ func testKilled(t *testing.T, browser context.Context) {
 	clock.waitForState("open")
 	page.said()
 	b.kill()
-	page.hasSaid("no connection, coming back")
+	page.hasSaid("no connection, reconnecting")
 	clock.waitForState("lost")
 	b.start()
 	page.hasSaid("open · reconnected 1×")

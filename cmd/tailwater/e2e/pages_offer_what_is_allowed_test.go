@@ -132,7 +132,7 @@ func testOfferSignIn(t *testing.T, browser context.Context) {
 // rooms are what a link to the chat page may name, with what the page says of it.
 var rooms = []struct{ name, room, state, says string }{
 	{"normal", "room1", "open", "open"},
-	{"refused", "", "refused", `refused: not allowed: "other.subject" may not be read`},
+	{"refused", "", "refused", `refused: not allowed: no permission to read "other.subject"`},
 	{"blank", "a b", "open", "open"},
 	{"long", strings.Repeat("long-room-", 18), "refused", "refused: not a subject: token 2 has 180 bytes; at most 128 are allowed"},
 	{"filter", ">", "refused", `refused: not allowed: "chat.>" is a filter`},

@@ -64,7 +64,7 @@ func testComeAndGo(t *testing.T, browser context.Context) {
 	bob.name("Bob")
 	ada.awaitHere(2, "Ada", "Bob")
 	bob.awaitHere(2, "Ada", "Bob")
-	ada.awaitNotice("Bob came")
+	ada.awaitNotice("Bob joined")
 
 	tabs := []tab{another(), another()}
 	for _, tab := range tabs {

@@ -167,9 +167,9 @@ func TestFullBridgeAnswers(t *testing.T) {
 func TestConnectionsAreHeldBelowDescriptors(t *testing.T) {
 	t.Parallel()
 	for connections, want := range map[string]string{
-		"1000": "! up to 135 connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have 256 file descriptors",
+		"1000": "! up to 135 connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have only 256 file descriptors",
 		"100":  "up to 100 connections at once\n",
-		"":     "up to 135 connections at once, as this process may have 256 file descriptors",
+		"":     "up to 135 connections at once, because this process may have 256 file descriptors",
 	} {
 		env := append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
 		if connections != "" {

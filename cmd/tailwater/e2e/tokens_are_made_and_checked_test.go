@@ -16,9 +16,9 @@ func TestTokenCommand(t *testing.T) {
 		says string
 	}{
 		{nil, []string{"--sub=a"}, "export TAILWATER_AUTH_JWT_SECRET="},
-		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "whose private key is not here"},
+		{settings{"AUTH_JWKS_URL": "https://id.example.com/k"}, []string{"--sub=a"}, "the private key for tokens is not here"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, nil, "--sub"},
-		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "no time to come"},
+		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--expires=-1h"}, "not in the future"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-sub=$SYS.>"}, "matches subjects of NATS itself"},
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-pub=a..b"}, "not a subject"},
 	} {
@@ -44,11 +44,11 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 		says  []string
 		never string
 	}{
-		{nil, []string{"none are taken"}, "EventSource"},
-		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "tailwater-admin.json kv put tailwater_revoked", "tailwater-nats.json", "/inbox=user.{claim.sub}.inbox (each caller may read what", "(each caller may read and write what"}, "! "},
-		{settings{"AUTH_JWKS_URL": provider.URL}, []string{provider.URL, "there is now 1 key", "! EventSource can send no header", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
-		{settings{"AUTH_JWKS_URL": provider.URL, "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"by the issuer them, for the audience me", "has no secret to seal a cookie with"}, "! "},
-		{signedIn(openToAll(settings{"HTTP_TRUSTED_PROXIES": "127.0.0.1"})), []string{"the cookie tailwater (__Host-tailwater where a proxy says https by X-Forwarded-Proto)"}, "to seal"},
+		{nil, []string{"not accepted"}, "EventSource"},
+		{signedIn(nil), []string{"with the secret", "the cookie tailwater", "?ticket=", "tailwater-admin.json kv put tailwater_revoked", "tailwater-nats.json", "/inbox=user.{claim.sub}.inbox (each caller may read the subject", "(each caller may read and write the subject"}, "! "},
+		{settings{"AUTH_JWKS_URL": provider.URL}, []string{provider.URL, "holds 1 key now", "! EventSource cannot send headers", "set TAILWATER_AUTH_AUDIENCE", "set TAILWATER_AUTH_ISSUER"}, "the cookie"},
+		{settings{"AUTH_JWKS_URL": provider.URL, "AUTH_COOKIE": "c", "AUTH_AUDIENCE": "me", "AUTH_ISSUER": "them"}, []string{"from the issuer them, for the audience me", "has no secret to seal the cookie"}, "! "},
+		{signedIn(openToAll(settings{"HTTP_TRUSTED_PROXIES": "127.0.0.1"})), []string{"the cookie tailwater (__Host-tailwater if a proxy says https by X-Forwarded-Proto)"}, "to seal"},
 		{signedIn(tls), []string{"the cookie __Host-tailwater, or"}, "to seal"},
 		{signedIn(settings{"AUTH_COOKIE": "__Host-mine"}), []string{"the cookie __Host-mine, or"}, "to seal"},
 	} {
@@ -91,7 +91,7 @@ func TestCheckReadsTheKeySet(t *testing.T) {
 			}
 			t.Setenv(configs.Prefix+"_AUTH_JWKS_URL", url)
 			code, out, stderr := call(t, "check")
-			if code != exitFailure || !strings.Contains(out, says) || !strings.Contains(out, "mend it: set TAILWATER_AUTH_JWKS_URL") || !strings.Contains(stderr, says) {
+			if code != exitFailure || !strings.Contains(out, says) || !strings.Contains(out, "fix: set TAILWATER_AUTH_JWKS_URL") || !strings.Contains(stderr, says) {
 				t.Errorf("exit code %d:\n%s%s", code, out, stderr)
 			}
 			startNode(t, settings{"AUTH_JWKS_URL": url})

@@ -295,7 +295,7 @@ func TestSignInWithoutNATS(t *testing.T) {
 	if status, body := request(t, "GET", n.URL()+"/inbox", token, ""); status != 200 || !strings.Contains(body, "retry: ") || !strings.Contains(body, `{"reason":"busy"}`) {
 		t.Errorf("%d %s", status, body)
 	}
-	if status, body := request(t, "POST", n.URL()+"/outbox", token, "hi"); status != 503 || !strings.Contains(body, "cannot tell now") {
+	if status, body := request(t, "POST", n.URL()+"/outbox", token, "hi"); status != 503 || !strings.Contains(body, "cannot check the token now") {
 		t.Errorf("%d %s", status, body)
 	}
 	server.Start(t)

@@ -25,7 +25,7 @@ type admin struct {
 	draining atomic.Bool
 }
 
-// openAdmin listens, unless the setting is empty.
+// openAdmin opens the listener, unless the setting is empty.
 func openAdmin(n *Node) (*admin, error) {
 	a := &admin{node: n}
 	address := n.Settings.Admin.Listen
@@ -45,7 +45,7 @@ func openAdmin(n *Node) (*admin, error) {
 	return a, nil
 }
 
-// handler serves what the listener's reach allows: the profiles, which tell much and cost much, only to this machine.
+// handler serves what the listener allows: profiles, which reveal much and cost much, only to this machine.
 func (a *admin) handler(loopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", a.healthz)
@@ -60,15 +60,15 @@ func (a *admin) handler(loopback bool) http.Handler {
 	return mux
 }
 
-// healthz says that the process is alive. It never depends on NATS: a restart would not bring that back.
+// healthz reports that the process is alive. It never depends on NATS, because a restart would not bring NATS back.
 func (a *admin) healthz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// readyz says whether browsers should be sent here: not before NATS was reached for the first time, and what is revoked was
-// read from there, and not while stopping. A later loss of NATS shows in the text only: it would be the same on every node, and all
-// would turn every browser away. Who wants that says so by ADMIN_READY_WITHOUT_NATS. An embedded server that cannot store is this
-// node's alone. A history that cannot be kept shows in the text: messages are carried all the same.
+// readyz reports whether browsers should be sent here: not before NATS was reached and revocations were read for the first time, and not
+// while stopping. A later loss of NATS shows in the text only: all bridges would lose it, and the load balancer would turn every browser
+// away. ADMIN_READY_WITHOUT_NATS changes that. An embedded server that cannot store affects this bridge alone, which is then not ready.
+// A history that cannot be kept shows in the text: messages are still carried.
 func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	stats, unready := a.node.Live.Stats().NATS, a.node.Live.Ready()
 	status, text := http.StatusOK, "ready; NATS is connected"
@@ -80,9 +80,9 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	case unready != nil:
 		status, text = http.StatusServiceUnavailable, "not ready; "+unready.Error()
 	case !stats.Connected && a.node.Settings.Admin.ReadyWithoutNATS.Over(time.Since(stats.Lost)):
-		status, text = http.StatusServiceUnavailable, "not ready; NATS has been away for longer than TAILWATER_ADMIN_READY_WITHOUT_NATS"
+		status, text = http.StatusServiceUnavailable, "not ready; NATS has been unreachable for longer than TAILWATER_ADMIN_READY_WITHOUT_NATS"
 	case !stats.Connected:
-		text = "ready; NATS is away, browsers are held until it is back"
+		text = "ready; NATS is unreachable, browsers stay connected and wait"
 	default:
 		text = strings.Join(append([]string{text}, a.node.Live.Problems()...), "; ")
 	}
@@ -90,7 +90,7 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, text)
 }
 
-// url gives the listener's URL, or "" where there is none.
+// url returns the listener's URL, or "" if there is no listener.
 func (a *admin) url() string {
 	if a.address == nil {
 		return ""
@@ -105,7 +105,7 @@ func (a *admin) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := a.server.Shutdown(ctx); err != nil {
-		return a.server.Close() // somebody reads a profile; it has no claim to the process
+		return a.server.Close() // a request, such as a profile, does not delay the end of the process
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 const exampleSubject bridge.Subject = "chat.room1"
 
-// Banner says what runs, in lines that work when they are pasted into another terminal.
+// Banner describes what runs, with commands that can be pasted into another terminal.
 func (n *Node) Banner() string {
 	var b strings.Builder
 	line := func(label, text string) { fmt.Fprintf(&b, "  %-9s%s\n", label, text) }
@@ -22,7 +22,7 @@ func (n *Node) Banner() string {
 	allowed := n.Settings.Anonymous
 	grant := bridge.Grant{Subscribe: allowed.Subscribe, Publish: allowed.Publish}
 	if n.Settings.HTTP.Pages && n.access().AllowsHost(n.host()) {
-		if len(allowed.Subscribe) > 0 { // of which it offers what can be opened
+		if len(allowed.Subscribe) > 0 { // the page offers what can be opened
 			line("Page", n.URL()+"/")
 		}
 		if grant.CheckSubscribe(ClockSubject) == nil {
@@ -51,8 +51,8 @@ func (n *Node) Banner() string {
 	return b.String() + "\nCtrl-C stops it.\n\n"
 }
 
-// example returns a subject inside the filters that may be used: the usual one if it may, else one made of the first filter.
-// None is returned whose name a shell or a URL would need to have quoted.
+// example returns a subject within the filters: the usual one if it is allowed, otherwise one made from the first filter. It returns no
+// subject that a shell or a URL would have to quote.
 func example(filters configs.Subjects, check func(bridge.Subject) error) (bridge.Subject, bool) {
 	if check(exampleSubject) == nil {
 		return exampleSubject, true
@@ -72,8 +72,8 @@ func isPlain(subject bridge.Subject) bool {
 	})
 }
 
-// curl gives the command that reaches the listener: with a name that the bridge answers to, where the address is none. A
-// Certificate is hardly made out to the address of the listener.
+// curl returns the command that reaches the listener. If the listener's address is not an accepted name, the command uses one that is.
+// Certificates are hardly ever made out to the listener's address.
 func (n *Node) curl() string {
 	curl := "curl"
 	if !n.Settings.HTTP.TLS.IsZero() {
@@ -85,10 +85,10 @@ func (n *Node) curl() string {
 	return curl
 }
 
-// URL returns where browsers find the bridge.
+// URL returns the bridge's URL for browsers.
 func (n *Node) URL() string { return Scheme(n.Settings) + "://" + n.host() }
 
-// Scheme returns that of the listener for browsers.
+// Scheme returns the URL scheme of the listener for browsers.
 func Scheme(settings *configs.Settings) string {
 	if settings.HTTP.TLS.IsZero() {
 		return "http"
@@ -96,16 +96,16 @@ func Scheme(settings *configs.Settings) string {
 	return "https"
 }
 
-// Address returns where the listener for browsers listens.
+// Address returns the address of the listener for browsers.
 func (n *Node) Address() net.Addr { return n.address }
 
-// Admin returns the address of the listener for probes and metrics, nil where there is none.
+// Admin returns the address of the listener for probes and metrics; nil if there is none.
 func (n *Node) Admin() net.Addr { return n.admin.address }
 
 // AdminURL returns that listener's URL, or "".
 func (n *Node) AdminURL() string { return n.admin.url() }
 
-// host gives the listener's name and port: of this machine, where it listens on every interface.
+// host returns the listener's name and port: those of this machine if it listens on every interface.
 func (n *Node) host() string {
 	host, port, err := net.SplitHostPort(n.address.String())
 	if err != nil {
@@ -117,7 +117,7 @@ func (n *Node) host() string {
 	return net.JoinHostPort(host, port)
 }
 
-// NATSURL returns what NATS clients connect to, without passwords, or "" where only this process can.
+// NATSURL returns the URL for NATS clients, without passwords, or "" if only this process can connect.
 func (n *Node) NATSURL() string {
 	switch {
 	case n.Embedded != nil:
@@ -128,7 +128,7 @@ func (n *Node) NATSURL() string {
 	return n.Settings.NATS.URL.String()
 }
 
-// natsCommand gives how to call the nats command for the same servers, or "" where they take more than an address.
+// natsCommand returns the nats command for the same servers, or "" if they need more than an address.
 func (n *Node) natsCommand() string {
 	settings := n.Settings.NATS
 	switch {

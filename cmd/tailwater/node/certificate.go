@@ -11,18 +11,18 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// lookEvery is how often the files of a certificate are looked at, at most: at a handshake, so that nothing runs for it.
+// lookEvery is the shortest time between two looks at the files. Handshakes look at them, so nothing runs in the background.
 const lookEvery = time.Second
 
-// Certificate is what TLS shows to browsers. When its files have changed it is read again; until they are whole and fit
-// together, it stays as it was. Connections that are open keep the one they began with.
+// Certificate is the TLS certificate for browsers. When its files change it is read again. Until both files are complete and fit
+// together, the old certificate stays. Open connections keep the certificate that they began with.
 type Certificate struct {
 	files configs.Certificate
 	log   *slog.Logger
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	stamps  [2]os.FileInfo // of the files, when they were last looked at; nil where that failed
+	stamps  [2]os.FileInfo // of the files at the last look; nil if that failed
 	looked  time.Time
 }
 
@@ -36,7 +36,7 @@ func OpenCertificate(files configs.Certificate, log *slog.Logger) (*Certificate,
 	return c, nil
 }
 
-// get is for tls.Config.GetCertificate.
+// get implements tls.Config.GetCertificate.
 func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,8 +47,8 @@ func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current, nil
 }
 
-// reload reads the files whether or not they seem to have changed, and returns until when the certificate is valid. If they
-// cannot be used, the certificate stays.
+// reload reads the files even if they seem unchanged, and returns until when the certificate is valid. If they cannot be used, the old
+// certificate stays.
 func (c *Certificate) reload() (until time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,8 +61,7 @@ func (c *Certificate) reload() (until time.Time, err error) {
 	return read.Leaf.NotAfter, nil
 }
 
-// refresh reads the files if they are others than before. The stamps are taken first: what changes while they are read is
-// seen the next time.
+// refresh reads the files if they have changed. The stamps are taken first: a change during the read is noticed next time.
 func (c *Certificate) refresh() {
 	stamps := stampsOf(c.files)
 	if isSame(stamps[0], c.stamps[0]) && isSame(stamps[1], c.stamps[1]) {
@@ -71,7 +70,7 @@ func (c *Certificate) refresh() {
 	c.stamps = stamps
 	read, err := c.files.Load()
 	if err != nil {
-		c.log.Error("the files of TAILWATER_HTTP_TLS_CERT and _KEY have changed, and cannot be used; the old certificate stays", "error", err)
+		c.log.Error("the changed files of TAILWATER_HTTP_TLS_CERT and _KEY cannot be used; the old certificate stays", "error", err)
 		return
 	}
 	c.current = read
@@ -87,7 +86,7 @@ func stampsOf(files configs.Certificate) (stamps [2]os.FileInfo) {
 	return stamps
 }
 
-// isSame tells whether a file was neither written nor replaced. Times are not ordered: a copy may bring an older one.
+// isSame reports whether a file was neither written nor replaced. Times are not ordered: a copy may have an older time.
 func isSame(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil

@@ -10,10 +10,10 @@ import (
 	"github.com/tailwater/tailwater/bridge/live"
 )
 
-// ClockSubject is where the clock publishes.
+// ClockSubject is the subject of the clock.
 const ClockSubject bridge.Subject = "time.now"
 
-// clock publishes the time of day each second: the simplest stream of all, for a first look.
+// clock publishes the time of day each second: the simplest stream, for a first look.
 type clock struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -38,7 +38,7 @@ func startClock(to *live.Bridge, log *slog.Logger) *clock {
 	return c
 }
 
-// tick publishes the time, or gives up before it is no longer true.
+// tick publishes the time, or gives up before the time is out of date.
 func tick(ctx context.Context, to *live.Bridge) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

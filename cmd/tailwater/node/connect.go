@@ -14,7 +14,7 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// credentials gives the options with which the settings sign in to NATS.
+// credentials returns the options for signing in to NATS.
 func credentials(settings configs.NATS) ([]nats.Option, error) {
 	var options []nats.Option
 	if settings.Creds != "" {
@@ -30,7 +30,7 @@ func credentials(settings configs.NATS) ([]nats.Option, error) {
 	return options, nil
 }
 
-// External returns the way to the servers that the settings name, and their source.Config.API.
+// External returns the dialer of the servers in the settings, and source.Config.API.
 func External(settings configs.NATS) (source.Dialer, string, error) {
 	own, err := credentials(settings)
 	if err != nil {
@@ -65,17 +65,16 @@ func connect(settings configs.NATS, options []nats.Option) (*nats.Conn, error) {
 	return conn, err
 }
 
-// noteServers keeps the URLs that a connection tries: those of a context are known to nothing else.
+// noteServers keeps the URLs that a connection tries: those of a context are not known otherwise.
 func noteServers(servers *configs.ServerURL) nats.Option {
 	return func(o *nats.Options) error {
-		// nats.go itself refuses a URL that cannot be read.
+		// nats.go itself refuses invalid URLs.
 		_ = servers.Decode(strings.Join(o.Servers, ","))
 		return nil
 	}
 }
 
-// errConnect says which servers could not be connected to, without what signs in to them, and what to do if they refused
-// that.
+// errConnect names the servers that could not be reached, without credentials, and says what to do if they refused the sign-in.
 func errConnect(settings configs.NATS, servers configs.ServerURL, err error) error {
 	where := servers.String()
 	if settings.Context != "" {
@@ -93,13 +92,13 @@ func errConnect(settings configs.NATS, servers configs.ServerURL, err error) err
 	return fmt.Errorf("%w; write the user into %s_NATS_URL, as in nats://user:password@host:4222, or set %[2]s_NATS_CREDS, _NATS_NKEY or _NATS_TLS_CERT", err, configs.Prefix)
 }
 
-// isSignIn reports whether a server refused who wanted to connect.
+// isSignIn reports whether a server has refused the sign-in.
 func isSignIn(err error) bool {
 	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
 		errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }
 
-// JetStreamAPI returns what begins JetStream's subjects: as the setting says, or else the context of the nats command.
+// JetStreamAPI returns the prefix of JetStream's subjects: from the setting, or from the context of the nats command.
 func JetStreamAPI(settings configs.NATS) (string, error) {
 	domain, prefix := string(settings.JsDomain), ""
 	if domain == "" && settings.Context != "" {
@@ -115,8 +114,8 @@ func JetStreamAPI(settings configs.NATS) (string, error) {
 	return prefix, nil
 }
 
-// readContext reads a context without connecting. natscontext returns one only together with a connection, so this one
-// tries a dialer that refuses, and is closed.
+// readContext reads a context without connecting. natscontext returns a context only together with a connection, so the connection gets
+// a dialer that refuses, and is closed.
 func readContext(name string) (natscontext.Settings, error) {
 	conn, found, err := natscontext.Connect(name, nats.RetryOnFailedConnect(true), nats.SkipHostLookup(), nats.SetCustomDialer(nowhere{}))
 	if err != nil {
@@ -132,11 +131,11 @@ type nowhere struct{}
 func (nowhere) Dial(_, _ string) (net.Conn, error) { return nil, errors.New("not to be connected") }
 
 const (
-	natsPayload = 1 << 20  // what a NATS server takes unless told otherwise
-	headerRoom  = 64 << 10 // what the headers of a message may need beside a body of the greatest length
+	natsPayload = 1 << 20  // a NATS server's default limit
+	headerRoom  = 64 << 10 // room for the headers of a message with the largest body
 )
 
-// Embedded returns the server that the settings describe. The error is the settings', or the configuration file's.
+// Embedded returns the server that the settings describe. The error is about the settings, or the configuration file.
 func Embedded(settings *configs.Settings) (embed.Config, error) {
 	own, err := credentials(settings.NATS)
 	if err != nil {
@@ -150,7 +149,7 @@ func Embedded(settings *configs.Settings) (embed.Config, error) {
 	return config, nil
 }
 
-// EmbedConfig is that server without the way in for the bridge.
+// EmbedConfig returns that server without the bridge's credentials.
 func EmbedConfig(settings *configs.Settings) embed.Config {
 	file, _ := settings.EmbedFile.(*embed.File)
 	return embed.Config{

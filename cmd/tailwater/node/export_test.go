@@ -1,4 +1,3 @@
 package node
 
-// GiveBack is giveBack.
 var GiveBack = giveBack

@@ -7,8 +7,8 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// Inspect says what the listeners of the embedded server add to the settings: configs knows no nats-server, and embed no
-// settings. The error is what embed.Config.Check finds wrong with them. Inspect leaves the file that it has read in the settings.
+// Inspect returns the exposed listeners of the embedded server, because configs does not know nats-server, and embed does not know
+// settings. The error is that of embed.Config.Listeners. Inspect leaves the file that it has read in the settings.
 func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
 	if path := settings.Embed.Config; path != "" {
 		file, err := embed.ReadFile(path)
@@ -25,7 +25,7 @@ func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
 			exposures = append(exposures, configs.Exposure{
 				Setting: l.Setting,
 				Reason:  fmt.Sprintf("the %s listener of the embedded server, %s, is not loopback", l.Kind, l.Address),
-				Instead: "let it listen on 127.0.0.1",
+				Instead: "make it listen on 127.0.0.1",
 			})
 		}
 	}

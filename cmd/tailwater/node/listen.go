@@ -21,7 +21,7 @@ func listen(setting string, address configs.Address) (net.Listener, error) {
 	return listener, nil
 }
 
-// ErrSetting tells which setting an error comes from.
+// ErrSetting says which setting an error comes from.
 func ErrSetting(name string, err error) error {
 	return fmt.Errorf("%s_%s: %w", configs.Prefix, name, err)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// LimitRuntime tells Go how much memory the container has, less a fifth for what Go does not count, such as sockets and the files that
-// the kernel keeps. Otherwise Go lets garbage grow until the process is killed. GOMEMLIMIT wins.
+// LimitRuntime sets Go's memory limit to that of the container, less a fifth for memory that Go does not count, such as sockets and the
+// kernel's file cache. Otherwise Go lets garbage grow until the process is killed. GOMEMLIMIT wins.
 func LimitRuntime(machine configs.Machine, log *slog.Logger) {
 	if limit := machine.Container; limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit / 5 * 4)
@@ -23,7 +23,7 @@ func LimitRuntime(machine configs.Machine, log *slog.Logger) {
 	log.Info("memory", "container", OrNone(machine.Container), "machine", OrNone(machine.Total), "go_limit", OrNone(GoLimit()))
 }
 
-// GoLimit returns the limit that Go keeps to, 0 for none.
+// GoLimit returns Go's memory limit; 0 for none.
 func GoLimit() int64 {
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		return limit
@@ -31,7 +31,7 @@ func GoLimit() int64 {
 	return 0
 }
 
-// OrNone returns a size with a unit, or says that there is none.
+// OrNone returns a size with a unit, or "none".
 func OrNone(bytes int64) string {
 	if bytes <= 0 {
 		return "none"
@@ -40,16 +40,16 @@ func OrNone(bytes int64) string {
 }
 
 const (
-	// quietFor is how long nothing must have been collected. Go collects when as much was allocated as is in use.
+	// quietFor is how long Go must not have collected. Go collects when as much was allocated as is in use.
 	quietFor = 30 * time.Second
-	// So many bytes must have been allocated since the last time, and such a part of what is in use, which is what it costs.
+	// At least so many bytes must have been allocated since the last collection, and such a share of the live heap, which is the cost.
 	worthGiving = 4 << 20
 	worthPart   = 4
 )
 
-// giveBack returns memory that is not in use to the system, while the process has little to do. Go keeps about as much again as
-// is in use for its next collection, also where none is due for hours; and what thousands of connections needed while they came
-// is collected only minutes later. It goes on until ctx ends.
+// giveBack returns unused memory to the system while the process has little to do. For its next collection, Go keeps about as much
+// memory as is in use, even if that collection is hours away, and memory that thousands of new connections needed is collected only
+// minutes later. giveBack returns when ctx ends.
 func giveBack(ctx context.Context, quietFor time.Duration) {
 	again := time.NewTicker(quietFor)
 	defer again.Stop()
@@ -70,11 +70,11 @@ func giveBack(ctx context.Context, quietFor time.Duration) {
 	}
 }
 
-// heap is what Go tells of its memory.
+// heap is Go's report about its memory.
 type heap struct {
 	collections uint64
-	allocated   uint64 // bytes, since the process began
-	live        uint64 // bytes that the last collection found in use
+	allocated   uint64 // bytes, since the process started
+	live        uint64 // bytes in use at the last collection
 }
 
 func readHeap() heap {

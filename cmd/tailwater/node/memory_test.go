@@ -10,7 +10,7 @@ import (
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
 )
 
-// Memory that was needed for a moment goes back to the system before Go would collect it, which takes two minutes.
+// Memory that was needed for a moment goes back to the system sooner than Go itself would return it, after two minutes.
 func TestMemoryIsGivenBack(t *testing.T) {
 	const size = 64 << 20
 	released := []metrics.Sample{{Name: "/memory/classes/heap/released:bytes"}}

@@ -7,8 +7,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/presence"
 )
 
-// newRegistry gives the metrics of a node. None has a subject, a user or an address for a label: their number must not
-// grow with the use.
+// newRegistry returns the metrics of a node. No label holds a subject, a user or an address: the number of time series must not grow
+// with use.
 func newRegistry(n *Node) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -26,39 +26,39 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descBuild = describe("build_info", "Always 1; the version is in the label.", "version")
 
-	descConnections       = describe("connections", "Open connections of browsers, by what writes them: an event loop, or a goroutine of their own (plain).", "writer")
-	descConnectionsOpened = describe("connections_opened_total", "Connections that were opened.")
-	descConnectionsClosed = describe("connections_closed_total", "Connections that ended: the client hung up, took nothing for the write timeout (slow), was asked to come back for its age, had a token that expired or was revoked (auth), or because this bridge stops (drain).", "reason")
-	descTurnedAway        = describe("connections_turned_away_total", "Connections that were asked to come back: too many at once, or the bridge was stopping.")
-	descSockets           = describe("sockets", "Connections of browsers, by whose turn it is: waiting for their clients, who have asked for nothing or not sent all of it, or answering. Of HTTP/2, each further event stream counts as one.", "state")
-	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients, and were closed to make room for others.")
-	descSocketsRefused    = describe("sockets_refused_total", "Connections that were closed as they came, because there was no room and none waited for its client.")
-	descLimited           = describe("requests_limited_total", "Requests that met a limit: of connections in all, of connections from one address, of the rate at which one caller may post, of that at which one address may ask for events (reads), or of the memory for bodies.", "limit")
-	descRefused           = describe("requests_refused_total", "Requests, POSTs excepted, that were answered with a problem.")
+	descConnections       = describe("connections", "Open connections of browsers, by their writer: an event loop, or a goroutine per connection (plain).", "writer")
+	descConnectionsOpened = describe("connections_opened_total", "Connections opened.")
+	descConnectionsClosed = describe("connections_closed_total", "Connections ended: the client disconnected, received nothing for the write timeout (slow), was asked to reconnect because of its age, its token expired or was revoked (auth), or this bridge is stopping (drain).", "reason")
+	descTurnedAway        = describe("connections_turned_away_total", "Connections asked to reconnect later: too many at once, or the bridge was stopping.")
+	descSockets           = describe("sockets", "Connections of browsers, by state: waiting for their clients, which have sent no complete request, or answering. With HTTP/2, each further event stream counts as one.", "state")
+	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients and were closed to make room for others.")
+	descSocketsRefused    = describe("sockets_refused_total", "Connections closed on arrival, because there was no room and none was waiting for its client.")
+	descLimited           = describe("requests_limited_total", "Requests that exceeded a limit: connections in all, connections from one address, posts of one caller, GETs and HEADs of one address (reads), or memory for bodies.", "limit")
+	descRefused           = describe("requests_refused_total", "Requests other than POST that were answered with a problem.")
 
-	descPanics = describe("panics_total", "Requests that met a fault of Tailwater's own; the log has the stacks.")
+	descPanics = describe("panics_total", "Requests that hit a bug in Tailwater; the log has the stacks.")
 
-	descPolls      = describe("polls", "Answers to poll=1 that are being read from streams, or written.")
-	descPollsTotal = describe("polls_total", "Requests with poll=1 that were begun.")
-	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients hung up, or took nothing for the write timeout.")
+	descPolls      = describe("polls", "Answers to poll=1 that are being read or written.")
+	descPollsTotal = describe("polls_total", "Requests with poll=1 that were started.")
+	descPollsCut   = describe("polls_cut_total", "Answers to poll=1 whose clients disconnected, or received nothing for the write timeout.")
 
-	descMemory      = describe("memory_bytes", "Memory that is held, by what: the newest messages of subjects (frames), pages of history, bodies of requests, and messages on their way from NATS (intake).", "part")
-	descMemoryLimit = describe("memory_limit_bytes", "The most of it, as TAILWATER_MEMORY is divided.", "part")
+	descMemory      = describe("memory_bytes", "Memory in use, by part: the newest messages of subjects (frames), pages of history, bodies of requests, and messages arriving from NATS (intake).", "part")
+	descMemoryLimit = describe("memory_limit_bytes", "The limit of each part of TAILWATER_MEMORY.", "part")
 
-	descFeeds     = describe("feeds", "Sets of subjects with a reader, or one that has just gone.")
+	descFeeds     = describe("feeds", "Sets of subjects with a reader, or with one that has just left.")
 	descEventsIn  = describe("events_in_total", "Messages received from NATS.")
 	descBytesIn   = describe("bytes_in_total", "Payload bytes received from NATS.")
 	descEventsOut = describe("events_out_total", "Events written to connections.")
 	descBytesOut  = describe("bytes_out_total", "Bytes written to connections, before TLS and HTTP framing.")
-	descGaps      = describe("gaps_total", "Gaps announced: once where a whole feed missed messages, else once a connection.", "reason")
-	descResets    = describe("resets_total", "Connections whose position meant nothing here, or means nothing any more.", "reason")
-	descReplayed  = describe("replay_events_total", "Stored messages read for connections that were behind: each once, however many took it.")
+	descGaps      = describe("gaps_total", "Gaps announced: one per feed if a whole feed missed messages, otherwise one per connection.", "reason")
+	descResets    = describe("resets_total", "Connections whose position was or became invalid.", "reason")
+	descReplayed  = describe("replay_events_total", "Stored messages read for connections that were behind; each counts once, for any number of connections.")
 	descReplays   = describe("replay_reads_total", "Reads of streams for connections that were behind.")
-	descReplayBad = describe("replay_errors_total", "Reads of streams that failed; they are tried again.")
-	descHeaders   = describe("message_headers_broken_total", "Messages of NATS publishers that were delivered without their headers, because these cannot be decoded; counted each time one is read.")
-	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were dropped, because no publisher may use them.")
+	descReplayBad = describe("replay_errors_total", "Failed reads of streams; they are repeated.")
+	descHeaders   = describe("message_headers_broken_total", "Messages delivered without their headers, because these cannot be decoded; counted at each read.")
+	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were removed, because publishers may not use them.")
 
-	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (the request's fault), unavailable (NATS's), failed.", "result")
+	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (because of the request), unavailable (because of NATS), failed.", "result")
 
 	descPresenceSubjects  = describe("presence_subjects", "Subjects whose members are listed, with members on this bridge.")
 	descPresenceMembers   = describe("presence_members", "Members with a name on this bridge, once for each subject.")
@@ -70,17 +70,17 @@ var (
 	descPresenceUnlisted  = describe("presence_unlisted_total", "Connections that were not listed, because their address or caller had too many places in lists.")
 
 	descConnected     = describe("nats_connected", "1 while there is a connection to NATS.")
-	descConnects      = describe("nats_connects_total", "Connections to NATS that were made.")
-	descTaps          = describe("nats_taps", "Streams that are read from, by one consumer each.")
+	descConnects      = describe("nats_connects_total", "Connections made to NATS.")
+	descTaps          = describe("nats_taps", "Streams being read, by one consumer each.")
 	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
-	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS does not let the bridge subscribe to; their readers wait.")
+	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS refuses the bridge to subscribe to; their readers wait.")
 	descSilence       = describe("nats_silence_seconds", "How long a stream, or with an empty name JetStream, has not answered on a connection that is up.", "stream")
 	descStoreBroken   = describe("embedded_store_broken", "1 while the embedded NATS server cannot store.")
-	descRestarts      = describe("embedded_restarts_total", "How often the embedded NATS server was started anew, because its store was broken.")
-	descDropped       = describe("nats_dropped_total", "Messages lost because they came faster than this process could take them.")
+	descRestarts      = describe("embedded_restarts_total", "How often the embedded NATS server was restarted, because its store was broken.")
+	descDropped       = describe("nats_dropped_total", "Messages lost because they arrived faster than this process could handle them.")
 )
 
-// nodeCollector reads the parts' own counts when it is asked.
+// nodeCollector reads the parts' own counters on request.
 type nodeCollector struct{ node *Node }
 
 // Describe implements prometheus.Collector.

@@ -1,5 +1,5 @@
-// Package node is everything that runs in the process of tailwater serve: opened in order, and closed in reverse. The end-to-end
-// tests start the same.
+// Package node is everything that runs in the process of tailwater serve: opened in order, and closed in reverse. The end-to-end tests
+// start it too.
 package node
 
 import (
@@ -18,17 +18,17 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// What is no setting, because nobody should need to change it.
+// Values that are not settings, because nobody should need to change them.
 const (
-	// stopPatience is how long stopping waits, beyond the drain window, for clients that do not take their last bytes, and then
-	// once more for requests that are being answered.
+	// stopPatience is how long a stop waits, after the drain window, for clients that do not receive their last bytes, and then once more
+	// for running requests.
 	stopPatience = 5 * time.Second
-	// answerTimeout is how long a client may take for an answer, event streams excepted.
+	// answerTimeout is how long a client may take to receive an answer other than an event stream.
 	answerTimeout = 30 * time.Second
 )
 
-// Wait returns when the node is to be closed. The error says why, if nobody asked for it. Until then, each hang-up reads
-// anew what can be, and memory that is not in use goes back to the system.
+// Wait returns when the node should be closed. The error is the reason, unless ctx has ended. Until then, each SIGHUP reloads what can
+// change, and unused memory goes back to the system.
 func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
 	var giving sync.WaitGroup
 	defer giving.Wait()
@@ -58,10 +58,10 @@ func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
 
 var errLostNATS = errors.New("the connection to NATS has ended for good; the log says why")
 
-// SettingsError is an error of the settings, which only their author can correct.
+// SettingsError is an error of the settings, which only the operator can correct.
 type SettingsError struct{ error }
 
-// Unwrap returns what is wrong with them.
+// Unwrap returns the reason.
 func (e SettingsError) Unwrap() error { return e.error }
 
 // Node is everything that runs, in the order in which it is opened.
@@ -69,7 +69,7 @@ type Node struct {
 	Settings *configs.Settings
 	log      *slog.Logger
 
-	Embedded    *embed.Server // nil with an external NATS
+	Embedded    *embed.Server // nil with an external NATS server
 	Live        *live.Bridge
 	clock       *clock // nil without DEMO_TIME
 	admin       *admin
@@ -78,10 +78,10 @@ type Node struct {
 	address     net.Addr     // of the listener for browsers
 
 	serving sync.WaitGroup // the goroutines that accept
-	failed  chan error     // what ends the process although nobody asked for it
+	failed  chan error     // errors that end the process
 }
 
-// Open starts everything. Where one part cannot start, those before it are stopped again.
+// Open starts everything. If a part cannot start, those before it are stopped again.
 func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 	n := &Node{Settings: settings, log: log, failed: make(chan error, 1)}
 	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
@@ -93,7 +93,7 @@ func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 	return n, nil
 }
 
-// openNATS starts the embedded server, where the settings ask for it.
+// openNATS starts the embedded server, if the settings ask for one.
 func (n *Node) openNATS() error {
 	if !n.Settings.Embedded() {
 		return nil
@@ -106,7 +106,7 @@ func (n *Node) openNATS() error {
 	return err
 }
 
-// openBridge opens what carries messages from NATS to browsers.
+// openBridge opens the bridge between NATS and browsers.
 func (n *Node) openBridge() error {
 	options, err := n.options()
 	if err != nil {
@@ -124,12 +124,11 @@ func (n *Node) openBridge() error {
 	return nil
 }
 
-// historyPatience is how long the start waits for the embedded JetStream. It answers at once, unless its cluster is not
-// there yet.
+// historyPatience is how long the start waits for the embedded JetStream. It answers at once, unless its cluster is incomplete.
 const historyPatience = 5 * time.Second
 
-// awaitHistory refuses to start where an embedded server cannot keep what the settings ask it to. JetStream that does not
-// answer is waited for later: in a cluster, one server has to be the first.
+// awaitHistory fails if an embedded server cannot keep the configured history. If JetStream does not answer yet, the start continues: in
+// a cluster, one server has to be the first.
 func (n *Node) awaitHistory() error {
 	if n.Embedded == nil {
 		return nil
@@ -141,12 +140,12 @@ func (n *Node) awaitHistory() error {
 		return err
 	}
 	if err != nil {
-		n.log.Warn("the embedded JetStream does not answer yet; the start goes on, and nothing is kept until it does", "error", err)
+		n.log.Warn("the embedded JetStream does not answer yet; the start continues, and no history is kept until it answers", "error", err)
 	}
 	return nil
 }
 
-// storeProblem says what keeps the embedded server from storing; "" where nothing does, or NATS is elsewhere.
+// storeProblem returns what keeps the embedded server from storing; "" if nothing does, or NATS is external.
 func (n *Node) storeProblem() string {
 	if n.Embedded == nil {
 		return ""
@@ -167,7 +166,7 @@ func (n *Node) openHTTP() error {
 	n.address = listener.Addr()
 	n.http = NewServer(n.Live, n.log)
 	listener = n.Live.Listen(n.http, listener)
-	n.http.WriteTimeout = answerTimeout // event streams set their own before each write
+	n.http.WriteTimeout = answerTimeout // event streams set their own deadline before each write
 	if files := n.Settings.HTTP.TLS; !files.IsZero() {
 		if n.certificate, err = OpenCertificate(files, n.log); err != nil {
 			return errors.Join(err, listener.Close())
@@ -192,9 +191,9 @@ func (n *Node) serve(server *http.Server, listener net.Listener) {
 	})
 }
 
-// Close stops in reverse: the open connections, each told to come back, then what feeds them. The listener for browsers stays open
-// until all else has stopped, and who comes meanwhile is asked to come back: behind a proxy, a connection that is refused
-// is a 502, which ends an EventSource. It works on a node that was opened in part.
+// Close stops in reverse: first the open connections, which are asked to reconnect, then what feeds them. The listener for browsers is the
+// last to close, and asks new clients to come back: behind a proxy, a refused connection is a 502, which ends an EventSource. Close works
+// on a node that was opened in part.
 func (n *Node) Close() error {
 	var problems []error
 	if n.http != nil {
@@ -219,7 +218,7 @@ func (n *Node) Close() error {
 	return errors.Join(problems...)
 }
 
-// drain tells every open connection to come back, and finishes what is being published.
+// drain asks every open connection to reconnect, and finishes running publications.
 func (n *Node) drain() {
 	settings := n.Settings.Drain
 	n.admin.draining.Store(true)
@@ -230,7 +229,7 @@ func (n *Node) drain() {
 	cut()
 }
 
-// closeHTTP closes the listener, and waits for the requests that are being answered.
+// closeHTTP closes the listener, and waits for running requests.
 func (n *Node) closeHTTP() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
@@ -239,9 +238,9 @@ func (n *Node) closeHTTP() {
 	}
 }
 
-// cut ends the connections that have not ended by themselves, which also ends whoever still writes to them. It is the client's
-// doing that there are some, and no failure.
+// cut ends the connections that have not ended by themselves, and with them their writers. Such connections are the clients' doing, and
+// not a failure.
 func (n *Node) cut() {
-	n.log.Warn("cut the connections that had not ended by themselves")
+	n.log.Warn("connections that did not end by themselves were cut")
 	_ = n.http.Close()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/web"
 )
 
-// options returns what the settings ask of the bridge.
+// options returns the bridge's options for the settings.
 func (n *Node) options() (live.Options, error) {
 	s := n.Settings
 	options := live.Options{
@@ -61,7 +61,7 @@ func (n *Node) limits() live.Limits {
 	}
 }
 
-// orNoLimit returns a limit of the settings, where 0 stands for none, as one of live.Limits.
+// orNoLimit converts a limit of the settings, in which 0 means no limit, to one of live.Limits.
 func orNoLimit[T int | float64](limit T) T {
 	if limit == 0 {
 		return -1
@@ -69,7 +69,7 @@ func orNoLimit[T int | float64](limit T) T {
 	return limit
 }
 
-// tokens returns which tokens are good.
+// tokens returns which tokens are valid.
 func tokens(s configs.Auth) *live.Tokens {
 	return &live.Tokens{
 		Secret:       s.JWTSecret.Reveal(),
@@ -91,7 +91,7 @@ func (n *Node) access() httpapi.Access {
 	}
 }
 
-// History returns the stream that the settings ask for.
+// History returns the stream that the settings describe.
 func History(s *configs.Settings) source.History {
 	return source.History{
 		Subjects:      s.History,

@@ -5,9 +5,9 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// The bridge's own buckets, such as that of revoked tokens, in an embedded server.
+// The bridge's own buckets in an embedded server, such as that of revoked tokens.
 
-// ownBuckets returns the buckets that an embedded server is to keep for the bridge alone.
+// ownBuckets returns the buckets that an embedded server keeps for the bridge alone.
 func ownBuckets(settings *configs.Settings) []string {
 	if !settings.Auth.SignsIn() {
 		return nil
@@ -15,7 +15,7 @@ func ownBuckets(settings *configs.Settings) []string {
 	return []string{auth.RevokedBucket}
 }
 
-// AdminContext returns the path of the context that writes those buckets; "" where there is none.
+// AdminContext returns the path of the context that can write those buckets; "" if there is none.
 func AdminContext(settings *configs.Settings) string {
 	if !settings.Embedded() {
 		return ""

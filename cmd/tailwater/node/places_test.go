@@ -6,7 +6,7 @@ import (
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
 )
 
-// The log warns of a limit that somebody set and does not get, and of a default that leaves room for few.
+// The log warns if a configured limit cannot be reached, or if the default leaves room for few connections.
 func TestConnectionsThatAreHeldAreTold(t *testing.T) {
 	for _, test := range []struct {
 		asked, held int

@@ -2,20 +2,20 @@ package node
 
 import "context"
 
-// reload reads anew what can change while connections stay open, as SIGHUP asks for, and logs what it read. What cannot be
-// used leaves everything as it was.
+// reload reads again what can change while connections stay open, after a SIGHUP, and logs the result. Anything invalid leaves everything
+// unchanged.
 func (n *Node) reload(ctx context.Context) {
 	if n.certificate != nil {
 		until, err := n.certificate.reload()
-		n.tell("read the TLS certificate anew", err, "the old certificate stays", "valid_until", until)
+		n.tell("read the TLS certificate again", err, "the old certificate stays", "valid_until", until)
 	}
 	if n.Settings.Auth.JwksURL != "" {
 		keys, err := n.Live.ReadKeySet(ctx)
-		n.tell("read the key set of tokens anew", err, "the old keys stay", "url", n.Settings.Auth.JwksURL, "keys", keys)
+		n.tell("read the key set of tokens again", err, "the old keys stay", "url", n.Settings.Auth.JwksURL, "keys", keys)
 	}
 	if n.Embedded != nil && n.Settings.Embed.Config != "" {
 		err := n.Embedded.Reload()
-		n.tell("read the configuration of the embedded NATS server anew", err, "the server stays as it is; what cannot change needs a restart", "file", n.Settings.Embed.Config)
+		n.tell("read the configuration of the embedded NATS server again", err, "the server stays as it is; some changes need a restart", "file", n.Settings.Embed.Config)
 	}
 	if s := n.Settings.NATS; s.Creds+s.TLS.CA+s.TLS.Cert != "" {
 		n.log.Info("the files of TAILWATER_NATS_CREDS and _NATS_TLS_… are read at each connection to NATS")
@@ -23,7 +23,7 @@ func (n *Node) reload(ctx context.Context) {
 	n.log.Info("SIGHUP: browsers stay connected; changes of TAILWATER_… settings need a restart")
 }
 
-// tell logs that something was read, or that it could not be, and what follows from that.
+// tell logs that something was read, or that reading failed, and the consequence.
 func (n *Node) tell(what string, err error, otherwise string, values ...any) {
 	if err != nil {
 		n.log.Error("could not: "+what+"; "+otherwise, "error", err)

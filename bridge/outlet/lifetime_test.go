@@ -1,6 +1,6 @@
 package outlet_test
 
-// How connections end by their terms.
+// How connections end by their lifetime.
 
 import (
 	"io"
@@ -36,28 +36,28 @@ func TestExpiry(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
-		b.terms.Store(&bridge.Terms{Until: time.Now().Add(2 * time.Second)})
+		b.lifetime.Store(&bridge.Lifetime{Until: time.Now().Add(2 * time.Second)})
 		c, _ := connect(t, server, "")
 		b.publish([]byte("before"))
 		if event := c.next(t); event.Data != "before" {
 			t.Fatalf("%+v", event)
 		}
 		c.closes(t)
-		if early := time.Until(b.terms.Load().Until); early > 0 {
+		if early := time.Until(b.lifetime.Load().Until); early > 0 {
 			t.Errorf("it ended %v before", early)
 		}
 		b.ended(t, map[string]uint64{"auth": 1})
 	})
 }
 
-// The end comes to a connection that is busy, too, and to one that has expired already.
+// A busy connection ends too, and so does one whose token has already expired.
 func TestExpiryOfABusyConnection(t *testing.T) {
 	t.Parallel()
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		for _, left := range []time.Duration{200 * time.Millisecond, -time.Hour} {
-			b.terms.Store(&bridge.Terms{Until: time.Now().Add(left)})
+			b.lifetime.Store(&bridge.Lifetime{Until: time.Now().Add(left)})
 			c, _ := connect(t, server, "")
 			for {
 				b.publish([]byte(strings.Repeat("x", 1000)))
@@ -81,12 +81,12 @@ func TestRevocation(t *testing.T) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		var mine, others atomic.Bool
-		b.terms.Store(&bridge.Terms{Revoked: mine.Load})
+		b.lifetime.Store(&bridge.Lifetime{Revoked: mine.Load})
 		first, _ := connect(t, server, "")
 		second, _ := connect(t, server, "")
-		b.terms.Store(&bridge.Terms{Revoked: others.Load})
+		b.lifetime.Store(&bridge.Lifetime{Revoked: others.Load})
 		other, _ := connect(t, server, "")
-		b.terms.Store(nil)
+		b.lifetime.Store(nil)
 		anonymous, _ := connect(t, server, "")
 
 		b.outlet.Recheck() // nothing has changed
@@ -109,12 +109,12 @@ func TestRevocation(t *testing.T) {
 	})
 }
 
-// Between the check of a token and the beginning of its connection, nobody can be told that it is revoked.
+// A revocation between the check of a token and the beginning of its connection ends the connection.
 func TestRevocationBeforeTheBeginning(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
-		b.terms.Store(&bridge.Terms{Revoked: func() bool { return true }})
+		b.lifetime.Store(&bridge.Lifetime{Revoked: func() bool { return true }})
 		b.publish([]byte("secret"))
 		c, event := connect(t, server, "test-0")
 		if event.Type != bridge.EventClose || event.Data != closedByAuth {
@@ -125,7 +125,7 @@ func TestRevocationBeforeTheBeginning(t *testing.T) {
 	})
 }
 
-// A client that takes nothing does not keep the connection: it ends as soon as it reads, or is cut.
+// A client that receives nothing does not keep the connection open: it ends at the next read, or is cut.
 func TestRevocationOfAStalledConnection(t *testing.T) {
 	t.Parallel()
 	overSockets(t, func(t *testing.T, p protocol) {
@@ -134,7 +134,7 @@ func TestRevocationOfAStalledConnection(t *testing.T) {
 		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		var revoked atomic.Bool
-		b.terms.Store(&bridge.Terms{Revoked: revoked.Load})
+		b.lifetime.Store(&bridge.Lifetime{Revoked: revoked.Load})
 		_ = dial(t, server)
 		for range 200 {
 			b.publish([]byte(strings.Repeat("x", 10_000)))
@@ -151,7 +151,7 @@ func TestExpiryIsExact(t *testing.T) {
 		config := patient
 		config.Age = 10 * time.Hour
 		b := newFixture(t, config, plenty)
-		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
+		b.lifetime.Store(&bridge.Lifetime{Until: time.Now().Add(time.Hour)})
 		c := b.crowd(t, 20)
 		c.serving.Wait()
 		c.check(t, "auth")
@@ -160,7 +160,7 @@ func TestExpiryIsExact(t *testing.T) {
 				t.Errorf("one ended after %v", at)
 			}
 		}
-		b.terms.Store(&bridge.Terms{Until: time.Now().Add(100 * time.Hour)})
+		b.lifetime.Store(&bridge.Lifetime{Until: time.Now().Add(100 * time.Hour)})
 		c = b.crowd(t, 20)
 		c.serving.Wait()
 		c.check(t, "age")
@@ -177,7 +177,7 @@ func TestExpiryFollowsTheClock(t *testing.T) {
 		b := newFixtureBy(t, p.on(config), plenty, 2*time.Hour)
 		server := b.serve(t, p)
 		b.fast.Store(0) // it is set
-		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
+		b.lifetime.Store(&bridge.Lifetime{Until: time.Now().Add(time.Hour)})
 		c, _ := connect(t, server, "")
 		beats := make(chan error, 1)
 		go func() {
@@ -206,7 +206,7 @@ func TestExpiryFollowsTheClock(t *testing.T) {
 func TestExpiryOfASetClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFixture(t, patient, plenty)
-		b.terms.Store(&bridge.Terms{Until: time.Now().Add(time.Hour)})
+		b.lifetime.Store(&bridge.Lifetime{Until: time.Now().Add(time.Hour)})
 		c := b.crowd(t, 5)
 		time.Sleep(10 * time.Minute)
 		b.fast.Store(int64(time.Hour))
