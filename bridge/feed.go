@@ -39,7 +39,7 @@ type Feed struct {
 
 	mu      sync.Mutex
 	parts   []part    // by epoch; none before the feed has begun
-	early   ID        // the newest messages that came before it had begun
+	early   ID        // of the newest messages that came, or were lost, before it had begun
 	ended   bool      // nothing is appended any more, and parts do not change
 	first   uint64    // the number of the first frame held; frames are numbered from 0 as they come
 	frames  []frame   // the frames held: numbers first, first+1, …
@@ -75,8 +75,8 @@ type frame struct {
 func (f *Feed) Subjects() []Subject { return f.subjects }
 
 // Begin says where the feed's messages come from: everything published on a part's subjects from now on will be appended,
-// with positions above Part.At. The parts have different epochs. A part with a log may be appended to before: then the part
-// begins behind the newest message that came so.
+// with positions above Part.At. The parts have different epochs. A part with a log may be appended to before, or lose something: then the
+// part begins behind the newest message that came so, or was lost.
 //
 // Called again with the same parts, after an interruption, it leaves a gap in each part without a log; the others go on
 // where they were.
@@ -136,10 +136,15 @@ func (f *Feed) End() {
 	f.wakeUp()
 }
 
-// Lost says that messages which should have been appended are gone, and leaves a gap at that position.
+// Lost says that messages which should have been appended are gone, and leaves a gap at that position. Before the feed has begun, the
+// log tells it to whom it concerns: a part with a log begins behind that position.
 func (f *Feed) Lost(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.parts) == 0 {
+		f.note(at)
+		return
+	}
 	if i := f.of(at); i >= 0 && !f.ended {
 		f.lost(i, at, reason)
 	}
@@ -190,7 +195,7 @@ func (f *Feed) Append(m *Message) {
 	f.push(added)
 }
 
-// note remembers a message that came before the feed has begun.
+// note remembers where a message came, or was lost, before the feed has begun.
 func (f *Feed) note(at Position) {
 	f.early = append(slices.DeleteFunc(f.early, func(p Position) bool { return p.Epoch == at.Epoch }), at)
 }
