@@ -38,7 +38,7 @@ type Feed struct {
 
 	mu      sync.Mutex
 	parts   []part    // by epoch; empty until the feed has begun
-	early   ID        // the newest messages that arrived before it had begun
+	early   ID        // the newest messages that arrived, or were lost, before it had begun
 	ended   bool      // nothing is appended any more, and parts do not change
 	first   uint64    // the number of the first frame held; frames are numbered from 0
 	frames  []frame   // the frames held: numbers first, first+1, …
@@ -74,8 +74,8 @@ type frame struct {
 func (f *Feed) Subjects() []Subject { return f.subjects }
 
 // Begin sets where the feed's messages come from: everything published on a part's subjects from now on will be appended, with positions above
-// Part.At. The parts have different epochs. A part with a log may be appended to before Begin; then it begins after the newest message
-// appended.
+// Part.At. The parts have different epochs. A part with a log may be appended to, or have losses, before Begin; then it begins after the newest
+// message appended or lost.
 //
 // Called again with the same parts, after an interruption, Begin leaves a gap in each part without a log; the others continue.
 func (f *Feed) Begin(parts []Part) {
@@ -134,10 +134,15 @@ func (f *Feed) End() {
 	f.wakeUp()
 }
 
-// Lost records that messages which should have been appended are lost, and leaves a gap at that position.
+// Lost records that messages which should have been appended are lost, and leaves a gap at that position. Before Begin, a part with a log begins
+// after that position, and its log reports the loss to the readers concerned.
 func (f *Feed) Lost(at Position, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if len(f.parts) == 0 {
+		f.note(at)
+		return
+	}
 	if i := f.of(at); i >= 0 && !f.ended {
 		f.lost(i, at, reason)
 	}
@@ -188,7 +193,7 @@ func (f *Feed) Append(m *Message) {
 	f.push(added)
 }
 
-// note remembers the position of a message that arrived before the feed has begun.
+// note remembers the position of a message that arrived, or was lost, before the feed has begun.
 func (f *Feed) note(at Position) {
 	f.early = append(slices.DeleteFunc(f.early, func(p Position) bool { return p.Epoch == at.Epoch }), at)
 }

@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -162,6 +163,30 @@ func TestLossDuringReplay(t *testing.T) {
 		want := slices.Concat(span(4, 13), []string{"gap retention 13..30@30"}, span(31, 40))
 		if got := s.all(t, reader); !slices.Equal(got, want) {
 			t.Errorf("it goes on with %q", got)
+		}
+	})
+}
+
+// A loss to a limit before a feed begins is told, even if the feed learns its first position before the tap has passed the hole.
+func TestLossBeforeTheFeedBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stored{stream: newStream("CHAT", time.Unix(1, 0))}
+		s.stream.maxMessages = 4
+		s.hub, s.source = newHub(t, bridge.DefaultMemory)
+		s.log = s.stream.tap()
+		for range 6 {
+			s.stream.publish("chat.room1", fmt.Sprintf("m%d", s.stream.copy().last.Seq+1), time.Unix(9, 0))
+		}
+		reader := read(t, s.hub, bridge.Resume{After: bridge.ID{s.at(0)}}, "chat.room1")
+		feed := s.source.feed(t)
+		begins := s.log.part("chat.room1") // behind nothing
+		feed.Lost(s.at(2), bridge.GapRetention)
+		feed.Begin([]bridge.Part{begins})
+		hole := s.at(2)
+		s.log.tapped.Store(&hole) // which the tap passes over
+		s.log.deliver(6, feed)
+		if got, want := s.all(t, reader), append([]string{"gap retention 0..2@2"}, span(3, 6)...); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }

@@ -76,7 +76,7 @@ func (s *Source) deafen(subject string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.flows[bridge.Subject(subject)]
-	if f == nil || f.sub == nil || f.deaf {
+	if f == nil || f.deaf {
 		return
 	}
 	s.mute(f)

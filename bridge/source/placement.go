@@ -200,6 +200,9 @@ func (s *Source) join(p *placement, filter bridge.Subject) error {
 
 // subscribe lets a flow take messages in. placing must be held.
 func (s *Source) subscribe(f *flow) error {
+	s.mu.Lock()
+	s.setDeaf(f, false) // before it is asked for: the refusal can be here before the call returns
+	s.mu.Unlock()
 	sub, err := s.conn.ChanSubscribe(string(f.filter), s.incoming)
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", f.filter, err)
@@ -207,7 +210,6 @@ func (s *Source) subscribe(f *flow) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f.sub, f.lost = sub, 0
-	s.setDeaf(f, false)
 	s.bySub[sub] = f
 	return nil
 }

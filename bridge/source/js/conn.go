@@ -180,8 +180,11 @@ func (c *Conn) Noted(ctx context.Context) bool {
 	for {
 		change := link.Violations()
 		last := c.LastError()
-		if !isViolation(last) || link.isLast(last) {
+		if last == nil || link.isLast(last) {
 			return true
+		}
+		if !isViolation(last) {
+			return c.Marked(ctx) // nats.go keeps one error: it may have come over a violation
 		}
 		select {
 		case <-change:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,10 +18,13 @@ import (
 type marker struct {
 	question string // a subject that is answered at once, or that nobody answers
 
-	passing sync.Mutex // held while a mark is on its way
-	mu      sync.Mutex // guards the rest
-	sub     *nats.Subscription
-	passed  chan struct{} // holds one
+	sent    atomic.Uint64 // how many marks
+	passing sync.Mutex    // held while a mark is on its way
+	last    uint64        // the number of the last that has passed; guarded by passing
+
+	mu     sync.Mutex // guards the rest
+	sub    *nats.Subscription
+	passed chan struct{} // holds one
 }
 
 // OpenMarker subscribes for Marked. question is a subject that is answered at once, or that nobody answers.
@@ -58,12 +62,27 @@ func (m *marker) take(sub *nats.Subscription, err error) bool {
 	return true
 }
 
-// Marked reports whether all errors were reported that had been read when it was called. It reports false if ctx ends first: then
-// nothing is known.
+// Marked reports whether all errors were reported that had been read when it was called. It reports false if ctx ends first, or the link:
+// then nothing is known. A mark speaks for all who wait since before it was sent.
 func (c *Conn) Marked(ctx context.Context) bool {
 	m := &c.marker
+	had := m.sent.Load()
 	m.passing.Lock()
 	defer m.passing.Unlock()
+	if m.last > had {
+		return true
+	}
+	number := m.sent.Add(1)
+	if !c.mark(ctx) {
+		return false
+	}
+	m.last = number
+	return true
+}
+
+// mark sends a mark, and waits until it has passed.
+func (c *Conn) mark(ctx context.Context) bool {
+	m := &c.marker
 	sub := m.current()
 	before := c.Link().Now()
 	for range 2 {
@@ -76,18 +95,27 @@ func (c *Conn) Marked(ctx context.Context) bool {
 		if before.PublishRefused(m.question) {
 			return true // that error came behind the others as well
 		}
+		if before.Ever().SubscribeRefused(sub.Subject) {
+			return true // no answer will come, and there is no better proof
+		}
 		select {
 		case <-m.passed:
 			empty(sub)
 			return true
 		case <-change:
+		case <-before.Lost():
+			return c.remark(sub)
 		case <-ctx.Done():
-			// An answer that comes late would stand for the next mark.
-			_ = sub.Unsubscribe() // only a connection that is closed refuses
-			_ = c.subscribeMarker()
-			return false
+			return c.remark(sub)
 		}
 	}
+}
+
+// remark makes another subscription for marks: an answer that comes late would stand for the next one. It returns false.
+func (c *Conn) remark(sub *nats.Subscription) bool {
+	_ = sub.Unsubscribe() // only a connection that is closed refuses
+	_ = c.subscribeMarker()
+	return false
 }
 
 // empty takes what the buffer of a subscription holds. The first error is that the buffer was full.

@@ -51,14 +51,14 @@ func TestDescriptorsRunOut(t *testing.T) {
 		t.Errorf("the log says %d times that descriptors have run out", lines)
 	}
 	allow(fewDescriptors)
-	// The embedded server, which may have met it, begins anew.
-	eventually(t, "the bridge is ready", func() bool {
+	// The embedded server, which may have met it, begins anew. The bridge is ready then, and a moment later connected to it.
+	eventually(t, "the bridge is connected", func() bool {
 		response, err := newcomer(t, client).Get(p.admin + "/readyz")
 		if err != nil {
 			t.Fatal(err)
 		}
-		status, _ := answer(t, response)
-		return status == http.StatusOK
+		status, text := answer(t, response)
+		return status == http.StatusOK && strings.Contains(text, "NATS is connected")
 	})
 	expectPost(t, "later", newcomer(t, client), p.http+"/events/chat.room1")
 }
