@@ -153,6 +153,6 @@ func testWhatIsSaid(t *testing.T, browser context.Context) {
 	page.do(chromedp.Click("#log .message > .small"))
 	page.waitFor(`[...document.querySelectorAll("#log .what")].at(-1).textContent.length === 1000 && !document.querySelector("#log .small")`)
 	page.do(chromedp.Click("#older"))
-	page.awaitNotice("nothing older is kept")
+	page.awaitNotice("no older messages are stored")
 	page.waitFor(`document.querySelectorAll("#log .message").length === 3 && document.querySelector("#older").hidden`)
 }
