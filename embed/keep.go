@@ -148,14 +148,28 @@ func restore(dir string, streams []string) (err error) {
 		}
 		moved := os.Rename(there, filepath.Join(dir, keptFolder, fmt.Sprint(".removed-", i)))
 		if errors.Is(moved, fs.ErrNotExist) {
-			moved = os.MkdirAll(filepath.Dir(there), 0o700)
+			moved = nil
 		}
-		err = errors.Join(err, moved, os.Rename(kept, there))
+		err = errors.Join(err, moved, moveTo(there, kept))
 	}
 	if err != nil {
 		return fmt.Errorf("put the folders of streams back: %w", err)
 	}
 	return os.RemoveAll(filepath.Join(dir, keptFolder))
+}
+
+// moveTo moves what is kept of a stream to where it was. nats-server removes folders that are left empty some time after a stream, and can
+// do so just before the stream is put into one.
+func moveTo(there, kept string) error {
+	for {
+		err := errors.Join(os.MkdirAll(filepath.Dir(there), 0o700), os.Rename(kept, there))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if _, absent := os.Lstat(kept); absent != nil {
+			return err
+		}
+	}
 }
 
 // unrecovered lists the streams that have files but are missing in the server, although their account has JetStream.
