@@ -48,4 +48,7 @@ require (
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 
-tool github.com/nats-io/nats-server/v2
+tool (
+	github.com/nats-io/nats-server/v2
+	github.com/tailwater/tailwater/cmd/tailwater
+)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -13,54 +12,19 @@ import (
 // folder is the one of the tests, wherever a test changes to.
 var folder, errFolder = os.Getwd()
 
-// binaries is the folder of the commands that were built, once there is one.
-var binaries struct {
-	mu     sync.Mutex
-	folder string
-}
+// Tailwater builds the command as a user gets it and returns its path.
+var Tailwater = sync.OnceValues(func() (string, error) { return build("tailwater") })
 
-// Tailwater builds the command as a user gets it, once for each test binary, and returns its path.
-var Tailwater = sync.OnceValues(func() (string, error) {
-	return build("tailwater", "github.com/tailwater/tailwater/cmd/tailwater")
-})
+// natsServerBinary builds the server of go.mod and returns its path.
+var natsServerBinary = sync.OnceValues(func() (string, error) { return build("nats-server") })
 
-// natsServerBinary returns the path of the server of go.mod. Go keeps the binary among what it has built, so that it is linked once for
-// all packages and all runs.
-var natsServerBinary = sync.OnceValues(func() (string, error) {
-	command := exec.Command("go", "tool", "-n", "nats-server")
+// build builds a tool of go.mod. Go keeps the binary among what it has built, so that it is linked once for all packages and all runs.
+func build(tool string) (path string, err error) {
+	command := exec.Command("go", "tool", "-n", tool)
 	command.Dir = folder
 	out, err := command.CombinedOutput()
 	if err = errors.Join(errFolder, err); err != nil {
-		return "", fmt.Errorf("build nats-server: %w: %s", err, out)
+		return "", fmt.Errorf("build %s: %w: %s", tool, err, out)
 	}
 	return strings.TrimSpace(string(out)), nil
-})
-
-// RemoveBinaries deletes the commands that tests have built; for TestMain, after the tests.
-func RemoveBinaries() {
-	binaries.mu.Lock()
-	defer binaries.mu.Unlock()
-	if binaries.folder != "" {
-		_ = os.RemoveAll(binaries.folder)
-	}
-}
-
-func build(name, pkg string) (path string, err error) {
-	binaries.mu.Lock()
-	defer binaries.mu.Unlock()
-	if errFolder != nil {
-		return "", errFolder
-	}
-	if binaries.folder == "" {
-		if binaries.folder, err = os.MkdirTemp("", "tailwater-tests-"); err != nil {
-			return "", err
-		}
-	}
-	path = filepath.Join(binaries.folder, name)
-	command := exec.Command("go", "build", "-o", path, pkg)
-	command.Dir = folder
-	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s: %w: %s", name, err, out)
-	}
-	return path, nil
 }

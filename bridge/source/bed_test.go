@@ -26,10 +26,7 @@ const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	secrets.Plant("swordfish") // everybody's password at NATS, which stands in URLs
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		bridgetest.RemoveBinaries()
-		secrets.Exit(code)
-	}))
+	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
 }
 
 // secrets overhears all that these tests let a source say.

@@ -19,7 +19,7 @@ import (
 func bench(t *testing.T, n *testNode, args ...string) load.Report {
 	t.Helper()
 	args = append([]string{"bench", "--json", "--settle=0s", "--patience=30s", "--duration=30s", "--url", n.URL() + "/events/{subject}"}, args...)
-	code, out, stderr := call(t, args...)
+	code, out, stderr := call(t, nil, args...)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
@@ -99,7 +99,7 @@ func TestBenchIdle(t *testing.T) {
 // Scripts read these names.
 func TestBenchJSONShape(t *testing.T) {
 	n := benched(t, nil)
-	_, out, _ := call(t, "bench", "--json", "--settle=0s", "--url", n.URL()+"/events/{subject}", "--nats", n.NATSURL(), "--messages=5", "--pid", strconv.Itoa(os.Getpid()))
+	_, out, _ := call(t, nil, "bench", "--json", "--settle=0s", "--url", n.URL()+"/events/{subject}", "--nats", n.NATSURL(), "--messages=5", "--pid", strconv.Itoa(os.Getpid()))
 	var object map[string]any
 	if err := json.Unmarshal([]byte(out), &object); err != nil {
 		t.Fatalf("%v in %s", err, out)
@@ -127,7 +127,7 @@ func TestBenchJSONShape(t *testing.T) {
 func TestBenchForPeople(t *testing.T) {
 	n := benched(t, nil)
 	args := []string{"bench", "--settle=0s", "--url", n.URL() + "/events/{subject}", "--nats", n.NATSURL(), "--rate=1000", "--messages=100", "--connections=20", "--stalled=1", "--pid", strconv.Itoa(os.Getpid())}
-	code, out, stderr := call(t, args...)
+	code, out, stderr := call(t, nil, args...)
 	for _, want := range []string{
 		"20 connections on 1 subject", "1 connection; the server closed none", "100 messages of 128 bytes by NATS", "2,000 of 2,000",
 		"0 lost, 0 twice, 0 out of order", "p99.9", "µs a delivery", "KiB each",
@@ -154,7 +154,8 @@ func TestBenchIsInterrupted(t *testing.T) {
 		cancel()
 	}()
 	var out, stderr bytes.Buffer
-	code := run(t, ctx, []string{"bench", "--settle=0s", "--url", n.URL() + "/events/{subject}", "--nats", n.NATSURL(), "--rate=200", "--duration=1h"}, &out, &stderr)
+	args := []string{"bench", "--settle=0s", "--url", n.URL() + "/events/{subject}", "--nats", n.NATSURL(), "--rate=200", "--duration=1h"}
+	code := invocation{t.TempDir(), nil, args}.run(t, ctx, &out, &stderr)
 	if code != 0 || !strings.Contains(out.String(), "the run was ended early") || !strings.Contains(out.String(), "0 lost") {
 		t.Errorf("exit code %d: %s%s", code, out.String(), stderr.String())
 	}
@@ -163,9 +164,11 @@ func TestBenchIsInterrupted(t *testing.T) {
 // It measures servers that are none of Tailwater's, so the settings of a bridge mean nothing to it.
 func TestBenchReadsNoSettings(t *testing.T) {
 	n := benched(t, nil)
-	t.Setenv("TAILWATER_NO_SUCH_SETTING", "x")
-	bench(t, n, "--nats", n.NATSURL(), "--messages=5")
-	if code, _, _ := call(t, "check"); code != exitUsage {
+	unknown := settings{"NO_SUCH_SETTING": "x"}
+	if code, _, stderr := call(t, unknown, "bench", "--settle=0s", "--url", n.URL()+"/events/{subject}", "--nats", n.NATSURL(), "--messages=5"); code != 0 {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if code, _, _ := call(t, unknown, "check"); code != exitUsage {
 		t.Errorf("check takes a setting that does not exist: exit code %d", code)
 	}
 }
@@ -190,7 +193,7 @@ func TestBenchRefusals(t *testing.T) {
 		{"not allowed", []string{"--nats", n.NATSURL(), "--url", n.URL() + "/events/{subject}", "--subject=secret.{n}"}, exitFailure, []string{"403", "TAILWATER_ANONYMOUS_SUBSCRIBE"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			code, out, stderr := call(t, append([]string{"bench"}, test.args...)...)
+			code, out, stderr := call(t, nil, append([]string{"bench"}, test.args...)...)
 			if code != test.code || out != "" || strings.Contains(stderr, "s3cret") {
 				t.Errorf("exit code %d, want %d: %s%s", code, test.code, out, stderr)
 			}
@@ -204,7 +207,7 @@ func TestBenchRefusals(t *testing.T) {
 }
 
 func TestBenchHelp(t *testing.T) {
-	code, out, _ := call(t, "bench", "--help")
+	code, out, _ := call(t, nil, "bench", "--help")
 	if code != 0 || !strings.Contains(out, "--in-flight") || strings.Contains(out, "TAILWATER_HTTP_LISTEN") {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}

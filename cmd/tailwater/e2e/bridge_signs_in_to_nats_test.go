@@ -84,10 +84,7 @@ func TestRefusedSignIn(t *testing.T) {
 		{"nobody there", settings{"NATS_URL": "nats://ada:hunter2@" + free}, []string{"nats://***@" + free}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			for name, value := range test.settings {
-				t.Setenv("TAILWATER_"+name, value)
-			}
-			code, out, stderr := call(t, "check")
+			code, out, stderr := call(t, test.settings, "check")
 			if code != exitFailure || strings.Contains(out+stderr, "hunter2") {
 				t.Errorf("exit code %d, or a secret: %s%s", code, out, stderr)
 			}

@@ -23,7 +23,7 @@ func TestInTheBrowser(t *testing.T) {
 }
 
 func testChat(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	ada := openTab(t, browser, n.URL()+"/")
 	bob := openTab(t, browser, n.URL()+"/?room=room1")
 	ada.waitForState("open")
@@ -83,13 +83,13 @@ func TestScreenshot(t *testing.T) {
 }
 
 func testRestart(t *testing.T, browser context.Context) {
-	first := startApart(t, nil)
+	first := startNode(t, nil)
 	page := openTab(t, browser, first.URL()+"/")
 	page.waitForState("open")
 	first.stop(t)
 	page.waitForState("lost")
 
-	second := startApart(t, settings{"HTTP_LISTEN": first.Address().String()})
+	second := startNode(t, settings{"HTTP_LISTEN": first.Address().String()})
 	page.waitForState("open")
 	page.waitFor(`document.querySelector("#state").dataset.reconnects === "1"`)
 	if status, body := post(t, second.URL()+"/events/chat.room1", "welcome back"); status != http.StatusCreated {
@@ -99,7 +99,7 @@ func testRestart(t *testing.T, browser context.Context) {
 }
 
 func testRefusedRoom(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	page := openTab(t, browser, n.URL()+"/?room=a..b")
 	page.waitForState("refused")
 	page.waitFor(`document.querySelector("#offers").innerText.includes("token 3 is empty") && document.querySelector("#composer").hidden`)
@@ -109,7 +109,7 @@ func testRefusedRoom(t *testing.T, browser context.Context) {
 }
 
 func testClock(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	page := openTab(t, browser, n.URL()+"/clock")
 	page.waitFor(`/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(document.querySelector("#raw").textContent)`)
 }

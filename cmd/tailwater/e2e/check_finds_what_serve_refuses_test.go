@@ -18,10 +18,9 @@ func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
 		"accounts":         {`accounts { A { users = [ { user: a, password: b } ] } }`, "TAILWATER_NATS_CREDS"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Chdir(t.TempDir())
-			t.Setenv("TAILWATER_EMBED_CONFIG", writeFile(t, t.TempDir(), "nats.conf", test.config))
+			s := settings{"EMBED_CONFIG": writeFile(t, t.TempDir(), "nats.conf", test.config)}
 			for _, command := range []string{"check", "serve"} {
-				code, _, stderr := call(t, command)
+				code, _, stderr := call(t, s, command)
 				if code != exitUsage || !strings.Contains(stderr, test.says) {
 					t.Errorf("%s: exit code %d: %s", command, code, stderr)
 				}
@@ -33,13 +32,11 @@ func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
 func TestCheckFindsMissingPermissions(t *testing.T) {
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf",
 		`authorization { users = [ { user: a, password: b, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>", "$JS.EVENT.ADVISORY.STREAM.*.>"] } } ] }`))
-	t.Setenv("TAILWATER_NATS_URL", strings.Replace(server.URL(), "nats://", "nats://a:b@", 1))
-	t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "ok.>")
-	if code, _, stderr := call(t, "check"); code != 0 {
+	s := settings{"NATS_URL": strings.Replace(server.URL(), "nats://", "nats://a:b@", 1), "ANONYMOUS_SUBSCRIBE": "ok.>"}
+	if code, _, stderr := call(t, s, "check"); code != 0 {
 		t.Errorf("allowed: exit code %d: %s", code, stderr)
 	}
-	t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "ok.>,news.>")
-	code, _, stderr := call(t, "check")
+	code, _, stderr := call(t, with(s, settings{"ANONYMOUS_SUBSCRIBE": "ok.>,news.>"}), "check")
 	if code != exitFailure || !strings.Contains(stderr, "news.>") {
 		t.Errorf("not allowed: exit code %d: %s", code, stderr)
 	}
@@ -52,11 +49,7 @@ func TestCheckSaysWhatRoutesDo(t *testing.T) {
 	}
 	set := settings{"ROUTES": strings.Join(slices.Collect(maps.Keys(routes)), ","), "ANONYMOUS_SUBSCRIBE": "metrics.>"}
 	n := startNode(t, set)
-	for name, value := range set {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	t.Setenv("TAILWATER_EMBED_DIR", t.TempDir())
-	_, out, _ := call(t, "check")
+	_, out, _ := call(t, set, "check")
 	for route, isOpen := range routes {
 		path, _, _ := strings.Cut(route, "=")
 		if got := strings.Contains(out, route+" (anyone may read it"); got != isOpen {
@@ -87,9 +80,7 @@ func TestCheckFindsWhatIsTaken(t *testing.T) {
 		{"HTTP_LISTEN", "127.0.0.1:0", ""},
 	} {
 		t.Run(test.setting+" "+test.says, func(t *testing.T) {
-			t.Setenv("TAILWATER_EMBED_DIR", t.TempDir())
-			t.Setenv("TAILWATER_"+test.setting, test.value)
-			code, out, stderr := call(t, "check")
+			code, out, stderr := call(t, settings{test.setting: test.value}, "check")
 			wantCode, verdict := 0, "Verdict: ready to serve."
 			if test.says != "" {
 				wantCode, verdict = exitFailure, "Verdict: not ready to serve"

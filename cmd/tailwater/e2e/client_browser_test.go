@@ -109,7 +109,7 @@ func publishTo(t *testing.T, url string, texts ...string) {
 // Eight tabs are more than the six connections that a browser opens over HTTP/1.1. They share one, and all can send. Tabs close one
 // after another, the one that holds the connection first; the others get every message, once and in order.
 func testClientTabs(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	publishTo(t, n.URL()+"/events/chat.tabs", "before")
 	var tabs []tab
 	for range 8 {
@@ -208,7 +208,7 @@ func (s *swallower) Read(b []byte) (int, error) {
 
 // To an EventSource a proxy's 502 is the end. The client comes back, and misses nothing.
 func testClientProxyAnswers(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	proxy := startFailingProxy(t, n.URL())
 	p := openClient(t, browser, proxy.URL, "/events/chat.proxy", "")
 	proxy.mode.Store("502")
@@ -226,13 +226,13 @@ func testClientProxyAnswers(t *testing.T, browser context.Context) {
 // A bridge that stops says so, and one that is started again finds its reader where it was.
 func testClientRestart(t *testing.T, browser context.Context) {
 	dir := t.TempDir()
-	first := startApart(t, settings{"EMBED_DIR": dir})
+	first := startNode(t, settings{"EMBED_DIR": dir})
 	p := openClient(t, browser, first.URL(), "/events/chat.restart", "")
 	publishTo(t, first.URL()+"/events/chat.restart", "one")
 	p.hasGot("one")
 	first.stop(t)
 	p.waitFor(`room.state === "offline" && states.includes("offline drain")`)
-	second := startApart(t, settings{"EMBED_DIR": dir, "HTTP_LISTEN": first.Address().String()})
+	second := startNode(t, settings{"EMBED_DIR": dir, "HTTP_LISTEN": first.Address().String()})
 	publishTo(t, second.URL()+"/events/chat.restart", "two")
 	p.waitFor(`room.state === "open"`)
 	p.hasGot("one", "two")
@@ -240,7 +240,7 @@ func testClientRestart(t *testing.T, browser context.Context) {
 
 // A connection that looks alive and brings nothing is made anew when heartbeats are missed.
 func testClientSilence(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	proxy := startFailingProxy(t, n.URL())
 	p := openClient(t, browser, proxy.URL, "/events/chat.silence", "")
 	proxy.mode.Store("swallow")
@@ -255,7 +255,7 @@ func testClientSilence(t *testing.T, browser context.Context) {
 
 // A tab that the browser has frozen leads no more when another one needs it.
 func testClientFrozenLeader(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	proxy := startFailingProxy(t, n.URL())
 	leader := openClient(t, browser, proxy.URL, "/events/chat.frozen", "")
 	p := openClient(t, browser, proxy.URL, "/events/chat.frozen", "")
@@ -269,7 +269,7 @@ func testClientFrozenLeader(t *testing.T, browser context.Context) {
 
 // A device without a network is told so at once, and comes back as soon as there is one.
 func testClientOffline(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	p := openClient(t, browser, n.URL(), "/events/chat.offline", "")
 	p.setOffline(true)
 	p.waitFor(`room.state === "offline"`)
@@ -293,7 +293,7 @@ var emulateNetworkConditions = cdp.Command[network.OverrideNetworkStateParams, c
 
 // A page in the back-forward cache holds no connection and no lock. When it is shown again, it continues.
 func testClientBackForward(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	p := openClient(t, browser, n.URL(), "/events/chat.back", "")
 	p.do(chromedp.Evaluate[chromedp.Void](`addEventListener("pageshow", ({persisted}) => window.persisted = persisted)`))
 	p.do(chromedp.Navigate(n.URL() + "/web/wave.svg"))
@@ -308,7 +308,7 @@ func testClientBackForward(t *testing.T, browser context.Context) {
 
 // If asked for, a page that is loaded again continues behind what it has shown, and knows who was there.
 func testClientReload(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	const path = "/events/chat.reload?presence=1&name=Ada"
 	p := openClient(t, browser, n.URL(), path, "keep: true")
 	publishTo(t, n.URL()+"/events/chat.reload", "one")
@@ -327,7 +327,7 @@ func testClientReload(t *testing.T, browser context.Context) {
 func testClientTicket(t *testing.T, browser context.Context) {
 	others := startEvil(t, "<!doctype html>")
 	origin := strings.Replace(others.URL, "127.0.0.1", "app.localhost", 1)
-	n := startApart(t, signedIn(settings{"HTTP_ORIGINS": origin, "HTTP_HOSTS": "127.0.0.1", "HTTP_PAGES": "false"}))
+	n := startNode(t, signedIn(settings{"HTTP_ORIGINS": origin, "HTTP_HOSTS": "127.0.0.1", "HTTP_PAGES": "false"}))
 	p := openTab(t, browser, origin+"/page")
 	p.do(chromedp.Evaluate[chromedp.Void](`asked = []; tokens = [` + inJS(sign(t, tokenSecret, claimsOf("alice", "t1"))) + `, ` + inJS(sign(t, tokenSecret, claimsOf("alice", "t2"))) + `];
 		ticket = async (renew) => {
@@ -357,7 +357,7 @@ func testClientTicket(t *testing.T, browser context.Context) {
 
 // What is refused is told in words, once, and to all tabs. A retry asks again.
 func testClientRefused(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	for range 2 {
 		p := openTab(t, browser, n.URL()+"/web/anyone.json")
 		p.connectClient(n.URL(), "/events/other.subject", "")
@@ -370,7 +370,7 @@ func testClientRefused(t *testing.T, browser context.Context) {
 
 // A tab that nobody sees can be spared all but the newest message of each subject.
 func testClientHidden(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	p := openClient(t, browser, n.URL(), "/events?subject=chat.a&subject=chat.b", "conflate: true")
 	hide := func(hidden bool) {
 		p.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`Object.defineProperty(document, "hidden", {value: %t, configurable: true});
@@ -389,7 +389,7 @@ func testClientHidden(t *testing.T, browser context.Context) {
 
 // Messages are sent in the order of the calls, and stored once, although answers are lost.
 func testClientPublish(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	proxy := startFailingProxy(t, n.URL())
 	lost := atomic.Int32{}
 	lost.Store(2)
@@ -414,7 +414,7 @@ func testClientPublish(t *testing.T, browser context.Context) {
 
 // A loop over the messages ends with the connection.
 func testClientIterator(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	p := openClient(t, browser, n.URL(), "/events/chat.loop", "")
 	p.do(chromedp.Evaluate[chromedp.Void](`texts = []; (async () => {
 		for await (const {data, subject, time} of room) { texts.push(data, subject, typeof time); if (data === "last") room.close(); }
@@ -427,7 +427,7 @@ func testClientIterator(t *testing.T, browser context.Context) {
 
 // Every tab knows who is there, also one that has come later and shares the connection of another.
 func testClientPresence(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	ada := openClient(t, browser, n.URL(), "/events/chat.people?presence=1&name=Ada", "")
 	bob := openClient(t, browser, n.URL(), "/events/chat.people?presence=1&name=Bob", "")
 	again := openClient(t, browser, n.URL(), "/events/chat.people?presence=1&name=Ada", "")
@@ -438,7 +438,7 @@ func testClientPresence(t *testing.T, browser context.Context) {
 
 // What a token opens is not passed to a tab that has another, or none, unless the page says that both are of one person.
 func testClientPeople(t *testing.T, browser context.Context) {
-	n := startApart(t, signedIn(nil))
+	n := startNode(t, signedIn(nil))
 	token := func(name string) string {
 		return "token: () => " + inJS(sign(t, tokenSecret, claimsOf(name, "")))
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,36 +18,49 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// call runs the command line until it ends by itself.
-func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	var out, err bytes.Buffer
-	if len(args) > 0 && args[0] == "check" {
-		onFreePorts(t)
-	}
-	code = run(t, context.Background(), args, &out, &err)
-	secrets.Overhear(err.String())
-	if len(args) == 0 || args[0] != "token" { // which is asked for one
-		secrets.Overhear(out.String())
-	}
-	return code, out.String(), err.String()
-}
-
 // The exit codes.
 const (
 	exitFailure = 1
 	exitUsage   = 2
 )
 
+// call runs the command line with settings, in an empty folder, until it ends by itself.
+func call(t *testing.T, s settings, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	return invocation{t.TempDir(), s, args}.call(t)
+}
+
+// invocation is a call of the command in a folder and with settings.
+type invocation struct {
+	dir      string
+	settings settings
+	args     []string
+}
+
+func (i invocation) call(t *testing.T) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	if slices.Contains(i.args, "check") {
+		i.settings = onFreePorts(i.settings)
+	}
+	code = i.run(t, context.Background(), &out, &err)
+	secrets.Overhear(err.String())
+	if !slices.Contains(i.args, "token") { // which is asked for one
+		secrets.Overhear(out.String())
+	}
+	return code, out.String(), err.String()
+}
+
 // run runs the command until it ends, by itself or because it is interrupted when ctx ends, and returns its exit code.
-func run(t *testing.T, ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func (i invocation) run(t *testing.T, ctx context.Context, stdout, stderr io.Writer) int {
 	t.Helper()
 	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := exec.CommandContext(ctx, path, i.args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Dir, cmd.Env = i.dir, append(os.Environ(), environ(i.settings)...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	var exit *exec.ExitError
 	if err := cmd.Run(); err != nil && ctx.Err() == nil && !errors.As(err, &exit) {
@@ -55,22 +69,25 @@ func run(t *testing.T, ctx context.Context, args []string, stdout, stderr io.Wri
 	return cmd.ProcessState.ExitCode()
 }
 
-// onFreePorts sets each address that the test has not set to a free one.
-func onFreePorts(t *testing.T) {
-	t.Helper()
-	names := []string{"HTTP_LISTEN", "ADMIN_LISTEN"}
-	if os.Getenv("TAILWATER_NATS_URL")+os.Getenv("TAILWATER_NATS_CONTEXT")+os.Getenv("TAILWATER_EMBED_CONFIG") == "" {
-		names = append(names, "EMBED_LISTEN")
+// environ returns settings as variables of the environment.
+func environ(s settings) (env []string) {
+	for name, value := range s {
+		env = append(env, "TAILWATER_"+name+"="+value)
 	}
-	for _, name := range names {
-		if _, isSet := os.LookupEnv("TAILWATER_" + name); !isSet {
-			t.Setenv("TAILWATER_"+name, "127.0.0.1:0")
-		}
+	return env
+}
+
+// onFreePorts returns settings with a free port for each address that is not set.
+func onFreePorts(s settings) settings {
+	all := settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0"}
+	if s["NATS_URL"]+s["NATS_CONTEXT"]+s["EMBED_CONFIG"] == "" {
+		all["EMBED_LISTEN"] = "127.0.0.1:0"
 	}
+	return with(all, s)
 }
 
 func TestHelpListsTheSettings(t *testing.T) {
-	code, out, _ := call(t, "--help")
+	code, out, _ := call(t, nil, "--help")
 	for _, want := range []string{"serve", "check", "--env-file", "TAILWATER_HTTP_LISTEN", "TAILWATER_DEMO_TIME"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the help lacks %s", want)
@@ -82,8 +99,8 @@ func TestHelpListsTheSettings(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	_, flag, _ := call(t, "--version")
-	code, out, _ := call(t, "version")
+	_, flag, _ := call(t, nil, "--version")
+	code, out, _ := call(t, nil, "version")
 	if code != 0 || !strings.HasPrefix(out, "tailwater ") || out != flag {
 		t.Errorf("exit code %d; version prints %q, --version prints %q", code, out, flag)
 	}
@@ -104,17 +121,17 @@ func TestHelpOfACommand(t *testing.T) {
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			words := strings.Fields(test.args)
-			code, flag, _ := call(t, append(words, "--help")...)
+			code, flag, _ := call(t, nil, append(words, "--help")...)
 			if code != 0 || !strings.Contains(flag, test.has) || strings.Contains(flag, test.hasNone) {
 				t.Errorf("--help: exit code %d, want %s and not %s:\n%s", code, test.has, test.hasNone, flag)
 			}
-			code, out, stderr := call(t, append([]string{"help"}, words...)...)
+			code, out, stderr := call(t, nil, append([]string{"help"}, words...)...)
 			if code != 0 || out != flag {
 				t.Errorf("help: exit code %d, and other words than --help has:\n%s%s", code, out, stderr)
 			}
 		})
 	}
-	if code, _, stderr := call(t, "help", "nothing"); code != exitUsage || !strings.Contains(stderr, "nothing") {
+	if code, _, stderr := call(t, nil, "help", "nothing"); code != exitUsage || !strings.Contains(stderr, "nothing") {
 		t.Errorf("help of no command: exit code %d: %s", code, stderr)
 	}
 }
@@ -140,11 +157,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown context", nil, settings{"NATS_CONTEXT": "no-such-context"}, exitFailure, []string{"no-such-context"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Chdir(t.TempDir())
-			for name, value := range test.settings {
-				t.Setenv("TAILWATER_"+name, value)
-			}
-			code, _, stderr := call(t, test.args...)
+			code, _, stderr := call(t, test.settings, test.args...)
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
@@ -164,8 +177,8 @@ func TestFileWithoutPrefix(t *testing.T) {
 		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+dir+"\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	stderr := &signalWriter{cancel: cancel}
-	serveCode := run(t, ctx, []string{"serve", "--env-file", file}, &bytes.Buffer{}, stderr)
-	checkCode, checked, _ := call(t, "check", "--env-file", file)
+	serveCode := invocation{dir, nil, []string{"serve", "--env-file", file}}.run(t, ctx, &bytes.Buffer{}, stderr)
+	checkCode, checked, _ := call(t, nil, "check", "--env-file", file)
 	for said, code := range map[string]int{stderr.text.String(): serveCode, checked: checkCode} {
 		if code != 0 || !strings.Contains(said, "did you mean TAILWATER_NATS_URL?") || strings.Contains(said, "s3cret") {
 			t.Errorf("exit code %d, and:\n%s", code, said)
@@ -182,7 +195,7 @@ func TestServeReadsTheFileAndStopsCleanly(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stderr := &signalWriter{cancel: cancel}
-	if code := run(t, ctx, []string{"serve", "--env-file", file}, &bytes.Buffer{}, stderr); code != 0 {
+	if code := (invocation{dir, nil, []string{"serve", "--env-file", file}}).run(t, ctx, &bytes.Buffer{}, stderr); code != 0 {
 		t.Errorf("exit code %d: %s", code, stderr.text.String())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
@@ -206,9 +219,8 @@ func (w *signalWriter) Write(p []byte) (int, error) {
 
 func TestCheck(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
-		t.Chdir(t.TempDir())
-		t.Setenv("TAILWATER_ROUTES", "/room/{name}=chat.{name},/secret=internal.secret")
-		code, out, stderr := call(t, "check")
+		dir := t.TempDir()
+		code, out, stderr := invocation{dir, settings{"ROUTES": "/room/{name}=chat.{name},/secret=internal.secret"}, []string{"check"}}.call(t)
 		if code != 0 {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
@@ -222,17 +234,16 @@ func TestCheck(t *testing.T) {
 				t.Errorf("it does not say %q:\n%s", want, out)
 			}
 		}
-		if entries, _ := os.ReadDir("."); len(entries) > 0 {
+		if entries, _ := os.ReadDir(dir); len(entries) > 0 {
 			t.Errorf("it left %v behind", entries)
 		}
 	})
 	t.Run("external", func(t *testing.T) {
 		server := bridgetest.StartNATSServer(t)
-		t.Setenv("TAILWATER_NATS_URL", server.URL())
-		t.Setenv("TAILWATER_LIMIT_BODY", "2MiB")
-		t.Setenv("TAILWATER_HISTORY", "chat.>")
-		t.Setenv("TAILWATER_ANONYMOUS_SUBSCRIBE", "time.>")
-		t.Setenv("TAILWATER_ROUTES", "/config/{key...}=$KV.config.{key},/log=log.a")
+		s := settings{
+			"NATS_URL": server.URL(), "LIMIT_BODY": "2MiB", "HISTORY": "chat.>", "ANONYMOUS_SUBSCRIBE": "time.>",
+			"ROUTES": "/config/{key...}=$KV.config.{key},/log=log.a",
+		}
 		js := connectJetStream(t, server.URL())
 		if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "config"}); err != nil {
 			t.Fatal(err)
@@ -240,7 +251,7 @@ func TestCheck(t *testing.T) {
 		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LOG", Subjects: []string{"log.>"}, AllowDirect: true}); err != nil {
 			t.Fatal(err)
 		}
-		code, out, stderr := call(t, "check")
+		code, out, stderr := call(t, s, "check")
 		for _, want := range []string{
 			"(anyone may read it, because it names a bucket)",
 			"/config/{key...} -> $KV.config.>  stream KV_config\n",
@@ -256,7 +267,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("exit code %d, output:\n%s%s", code, out, stderr)
 		}
 		server.Kill()
-		if code, _, stderr := call(t, "check"); code != exitFailure || !strings.Contains(stderr, "connect to NATS") {
+		if code, _, stderr := call(t, s, "check"); code != exitFailure || !strings.Contains(stderr, "connect to NATS") {
 			t.Errorf("without NATS: exit code %d: %s", code, stderr)
 		}
 	})

@@ -104,7 +104,7 @@ func behindProxy(t *testing.T) settings {
 // that are named, and a limit for each address.
 func TestDefaultsBehindAProxy(t *testing.T) {
 	t.Parallel()
-	n := startApart(t, behindProxy(t))
+	n := startNode(t, behindProxy(t))
 	ask := func(path, host, origin string) (int, string) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL()+path, nil)
 		if err != nil {
@@ -147,18 +147,12 @@ func TestDefaultsBehindAProxy(t *testing.T) {
 
 // check says whether the bridge is exposed and why; the start says what is not safe about it.
 func TestExposureIsSaid(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if _, out, _ := call(t, "check"); !strings.Contains(out, "no: only this machine reaches the bridge") {
+	if _, out, _ := call(t, nil, "check"); !strings.Contains(out, "no: only this machine reaches the bridge") {
 		t.Errorf("of a first look check says\n%s", out)
 	}
 	config := writeFile(t, t.TempDir(), "nats.conf", fmt.Sprintf("listen: \"0.0.0.0:%d\"\nauthorization { user: a, password: b }", bridgetest.FreePort(t)))
-	for name, value := range openToAll(settings{"HTTP_TRUSTED_PROXIES": "10.0.0.0/8", "EMBED_CONFIG": config}) {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	if err := os.Unsetenv("TAILWATER_EMBED_LISTEN"); err != nil { // the file says where NATS listens
-		t.Fatal(err)
-	}
-	code, out, stderr := call(t, "check")
+	s := openToAll(settings{"HTTP_TRUSTED_PROXIES": "10.0.0.0/8", "EMBED_CONFIG": config})
+	code, out, stderr := call(t, s, "check")
 	for _, want := range []string{"yes: a proxy lets other machines in (TAILWATER_HTTP_TRUSTED_PROXIES)", "client listener of the embedded server", "! any Host header is accepted", "set TAILWATER_HTTP_HOSTS"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("check does not say %q: exit code %d\n%s%s", want, code, out, stderr)
@@ -168,8 +162,8 @@ func TestExposureIsSaid(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	log := &signalWriter{cancel: cancel}
-	t.Setenv("TAILWATER_LOG_FORMAT", "json")
-	if code := run(t, ctx, []string{"serve", "--env-file", file}, &bytes.Buffer{}, log); code != 0 {
+	serve := invocation{t.TempDir(), with(s, settings{"LOG_FORMAT": "json"}), []string{"serve", "--env-file", file}}
+	if code := serve.run(t, ctx, &bytes.Buffer{}, log); code != 0 {
 		t.Errorf("serve: exit code %d", code)
 	}
 	for _, want := range []string{"set TAILWATER_HTTP_HOSTS", "set TAILWATER_AUTH_AUDIENCE"} {

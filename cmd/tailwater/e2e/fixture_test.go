@@ -18,15 +18,11 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
 	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
-	"github.com/tailwater/tailwater/configs"
 )
 
 func TestMain(m *testing.M) {
 	secrets.Plant(tokenSecret, ticketSecret, natsPassword, plantedQuery)
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		bridgetest.RemoveBinaries()
-		secrets.Exit(code)
-	}))
+	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
 }
 
 // patience bounds every wait of these tests. It decides only how long a failure takes.
@@ -44,29 +40,6 @@ func startNode(t testing.TB, s settings) *testNode {
 func startLogged(t testing.TB, s settings, log io.Writer) *testNode {
 	t.Helper()
 	opened, err := openLogged(t, s, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return endsWith(t, opened)
-}
-
-// startApart is startNode for tests that run beside others. The environment is everyone's, so the settings are in a file.
-func startApart(t testing.TB, s settings) *testNode {
-	t.Helper()
-	return startApartLogged(t, s, t.Output())
-}
-
-func startApartLogged(t testing.TB, s settings, log io.Writer) *testNode {
-	t.Helper()
-	var text strings.Builder
-	for name, value := range withDefaults(t, s) {
-		fmt.Fprintf(&text, "%s_%s=%q\n", configs.Prefix, name, value)
-	}
-	loaded, err := configs.Load(writeFile(t, t.TempDir(), "settings.env", text.String()), node.Inspect)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened, err := node.Open(loaded, newTestLog(log))
 	if err != nil {
 		t.Fatal(err)
 	}

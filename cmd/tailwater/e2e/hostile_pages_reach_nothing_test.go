@@ -62,7 +62,7 @@ func TestHostilePages(t *testing.T) {
 
 // Whatever is published over NATS is text on the chat page: in a message, in a name, in the name of the room.
 func testScriptsAreText(t *testing.T, browser context.Context) {
-	n, evil := startApart(t, nil), startEvil(t, "")
+	n, evil := startNode(t, nil), startEvil(t, "")
 	page := openTab(t, browser, n.URL()+"/")
 	page.waitForState("open")
 	page.do(chromedp.Evaluate[chromedp.Void](`violations = []; addEventListener("securitypolicyviolation", e => violations.push(e.blockedURI))`))
@@ -111,7 +111,7 @@ func (p tab) nothingRan() {
 
 // A page of somebody else can neither write nor read, in any way that browsers know.
 func testOtherOrigin(t *testing.T, browser context.Context) {
-	n := startApart(t, settings{"HTTP_ORIGINS": "https://chat.example.com", "HTTP_HOSTS": "127.0.0.1"})
+	n := startNode(t, settings{"HTTP_ORIGINS": "https://chat.example.com", "HTTP_HOSTS": "127.0.0.1"})
 	const page = `<!doctype html><meta charset=utf-8><form method=post enctype=text/plain target=sink><input name=planted value=x></form><iframe name=sink></iframe><script>
 		const at = new URLSearchParams(location.search).get("at"), done = {};
 		const note = (name, promise) => promise.then(r => done[name] = "answered " + r.type, () => done[name] = "refused");
@@ -153,7 +153,7 @@ func testOtherOrigin(t *testing.T, browser context.Context) {
 
 // A page of somebody else whose name has come to mean this machine is no page of this bridge.
 func testRebinding(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	page := openTab(t, browser, strings.Replace(n.URL(), "127.0.0.1", "rebound.example", 1)+"/")
 	page.waitFor(`document.body.textContent.includes("wrong-host")`)
 	page.do(chromedp.Evaluate[chromedp.Void](`seen = []; for (const init of [{}, {method: "POST", body: "planted"}, {method: "HEAD"}])
@@ -167,7 +167,7 @@ func testRebinding(t *testing.T, browser context.Context) {
 
 // No page can put ours into a frame, where what a visitor clicks would be ours.
 func testFrame(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	evil := startEvil(t, `<!doctype html><iframe src="`+n.URL()+`/" onload="loaded = true"></iframe>`)
 	page := openTab(t, browser, evil.URL+"/page")
 	page.waitFor(`globalThis.loaded === true`)

@@ -32,7 +32,7 @@ func (p tab) says(selector, words string) {
 
 // Events stand in the table with all that came: headers, and bytes. What the page does is there to be copied.
 func testInspectEvents(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	p := openTab(t, browser, n.URL()+"/inspect?subject=chat.look&since=1h")
 	p.waitForState("open")
 	p.says("#moments .open", "open at")
@@ -63,13 +63,13 @@ func testInspectEvents(t *testing.T, browser context.Context) {
 
 // The time line tells what has happened to the connection, and a refusal is told in the bridge's words.
 func testInspectRestart(t *testing.T, browser context.Context) {
-	first := startApart(t, nil)
+	first := startNode(t, nil)
 	p := openTab(t, browser, first.URL()+"/inspect?subject=chat.look")
 	p.waitForState("open")
 	first.stop(t)
 	p.says("#moments", "the bridge ends the connection (drain)")
 	p.waitForState("lost")
-	startApart(t, settings{"HTTP_LISTEN": first.Address().String()})
+	startNode(t, settings{"HTTP_LISTEN": first.Address().String()})
 	p.waitForState("open")
 	p.says("#moments .reset", "recreated")
 	p.says("#state", "reconnected 1×")
@@ -82,7 +82,7 @@ func testInspectRestart(t *testing.T, browser context.Context) {
 
 // A token that is pasted is sent, and stands nowhere else: in no URL, no code and no storage.
 func testInspectToken(t *testing.T, browser context.Context) {
-	n := startApart(t, signedIn(nil))
+	n := startNode(t, signedIn(nil))
 	claims := claimsOf("alice", "")
 	claims.NATS.Sub.Allow = []string{"secret.>"}
 	token := sign(t, tokenSecret, claims)
@@ -97,7 +97,7 @@ func testInspectToken(t *testing.T, browser context.Context) {
 
 // A proxy that collects what it passes on is found, and named.
 func testInspectBuffer(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	p := openTab(t, browser, n.URL()+"/inspect?subject=chat.buffer")
 	p.waitForState("open")
 	p.do(chromedp.Click("#test"))
@@ -146,7 +146,7 @@ func (c *collectorBody) Read(b []byte) (int, error) {
 // Nothing of the page is clipped, on a phone and on a desktop, by day and by night.
 func TestPagesInspectOnScreens(t *testing.T) {
 	onlySoak(t)
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	browser := startBrowser(t)
 	for _, screen := range []struct {
 		name          string

@@ -46,7 +46,7 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 		"NATS_URL": server.URL(), "HISTORY": "chat.>", "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>", "ADMIN_LISTEN": "",
 		"HTTP_TRUSTED_PROXIES": "127.0.0.1", "HTTP_HOSTS": "127.0.0.1",
 	})
-	first, second := startApart(t, s), startApart(t, s)
+	first, second := startNode(t, s), startNode(t, s)
 	alice := sign(t, tokenSecret, writerOf("alice"))
 	bob := sign(t, tokenSecret, writerOf("bob"))
 	eventually(t, "tokens can be checked", func() bool { return first.isReady() && second.isReady() })

@@ -113,13 +113,11 @@ func TestPermissionsInADomain(t *testing.T) {
 	js := connectJetStream(t, leaf.hub.URL())
 	makeBucket(t, js)
 	stream := createHubStream(t, js, "CHAT", "chat.>,log.>")
-	for name, value := range (settings{
+	s := settings{
 		"NATS_URL": leaf.URL(), "NATS_JS_DOMAIN": "hub", "ROUTES": "/config/{key}=$KV.config.{key}",
 		"ANONYMOUS_SUBSCRIBE": "chat.>,log.>", "ANONYMOUS_PUBLISH": "chat.>",
-	}) {
-		t.Setenv("TAILWATER_"+name, value)
 	}
-	code, out, stderr := call(t, "check")
+	code, out, stderr := call(t, s, "check")
 	_, block, found := strings.Cut(out, "$JS.hub.API.)\n")
 	block, _, _ = strings.Cut(block, "\nVerdict: ")
 	if code != 0 || !found || !strings.Contains(block, `"$JS.hub.API.CONSUMER.CREATE.CHAT.>"`) || strings.Contains(block, `"$JS.API`) {
@@ -134,8 +132,7 @@ func TestPermissionsInADomain(t *testing.T) {
 		if p.publish && p.subject == "chat.>" {
 			continue // only a message would show it, and check sends none
 		}
-		t.Setenv("TAILWATER_NATS_URL", leaf.url(fmt.Sprint("without", i)))
-		code, out, stderr := call(t, "check")
+		code, out, stderr := call(t, with(s, settings{"NATS_URL": leaf.url(fmt.Sprint("without", i))}), "check")
 		if code != exitFailure || !strings.Contains(stderr, strings.TrimRight(p.subject, ".*>")) {
 			t.Errorf("without %s: exit code %d of check:\n%s%s", p.subject, code, out, stderr)
 		}

@@ -55,7 +55,7 @@ func (n *testNode) client(t *testing.T, context string) *nats.Conn {
 // has no way to what is revoked.
 func TestLocalUsersLiftNoRevocation(t *testing.T) {
 	t.Parallel()
-	n := startApart(t, signedIn(settings{}))
+	n := startNode(t, signedIn(settings{}))
 	token := func(name string) string {
 		return sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
 	}
@@ -248,7 +248,7 @@ func password(t *testing.T, context string) string {
 func TestOlderBucketIsTakenOver(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	n := startApart(t, settings{"EMBED_DIR": dir})
+	n := startNode(t, settings{"EMBED_DIR": dir})
 	kv, err := connectJetStream(t, n.NATSURL()).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: auth.RevokedBucket})
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +263,7 @@ func TestOlderBucketIsTakenOver(t *testing.T) {
 	}
 	n.stop(t)
 	for range 2 {
-		n = startApart(t, signedIn(settings{"EMBED_DIR": dir}))
+		n = startNode(t, signedIn(settings{"EMBED_DIR": dir}))
 		for name, want := range map[string]int{"alice": http.StatusUnauthorized, "bob": http.StatusAccepted} {
 			token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
 			eventually(t, fmt.Sprintf("%s gets %d", name, want), func() bool {
@@ -280,7 +280,7 @@ func TestOlderBucketIsTakenOver(t *testing.T) {
 		}
 		n.stop(t)
 	}
-	n = startApart(t, settings{"EMBED_DIR": dir})
+	n = startNode(t, settings{"EMBED_DIR": dir})
 	js := connectJetStream(t, n.NATSURL())
 	if _, err := js.KeyValue(t.Context(), auth.RevokedBucket); err == nil {
 		t.Error("the older bucket is still there: a key of it that is deleted would come back")
@@ -290,7 +290,7 @@ func TestOlderBucketIsTakenOver(t *testing.T) {
 	}
 	n.stop(t)
 	var log logBuffer
-	startApartLogged(t, signedIn(settings{"EMBED_DIR": dir}), &log)
+	startLogged(t, signedIn(settings{"EMBED_DIR": dir}), &log)
 	if !strings.Contains(log.String(), "a bucket is ignored") || !strings.Contains(log.String(), "nats stream rm -f KV_tailwater_revoked") {
 		t.Error("nobody is told of a bucket that means nothing")
 	}

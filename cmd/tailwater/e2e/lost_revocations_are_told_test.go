@@ -28,7 +28,7 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	js := connectJetStream(t, server.URL())
 	var log logBuffer
-	n := startApartLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
+	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
 	ready := func() (int, string) { return get(t, n.AdminURL()+"/readyz") }
 	signsIn := func(name string, want int) func() bool {
 		token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
@@ -104,9 +104,6 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 func TestCheckLooksAtTheBucket(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	js := connectJetStream(t, server.URL())
-	for name, value := range signedIn(settings{"NATS_URL": server.URL()}) {
-		t.Setenv("TAILWATER_"+name, value)
-	}
 	memory, mirror := bucketStream(), jetstream.StreamConfig{Name: "KV_" + auth.RevokedBucket, Mirror: &jetstream.StreamSource{Name: "KV_origin"}}
 	memory.Storage = jetstream.MemoryStorage
 	for _, test := range []struct {
@@ -124,7 +121,7 @@ func TestCheckLooksAtTheBucket(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if code, out, _ := call(t, "check"); code != test.code || !strings.Contains(out, test.says) || test.config != nil && !strings.Contains(out, "fix: ") {
+		if code, out, _ := call(t, signedIn(settings{"NATS_URL": server.URL()}), "check"); code != test.code || !strings.Contains(out, test.says) || test.config != nil && !strings.Contains(out, "fix: ") {
 			t.Errorf("exit code %d, without %q:\n%s", code, test.says, out)
 		}
 	}
@@ -135,7 +132,7 @@ func TestRevocationThatNothingKeeps(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	var log logBuffer
-	n := startApartLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
+	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
 	ready := func() string {
 		_, text := get(t, n.AdminURL()+"/readyz")
 		return text

@@ -72,11 +72,7 @@ var atOtherTimes = []string{"chat.>", "log.>", "$JS.FC.>", "$JS.API.STREAM.CREAT
 func printedPermissions(t *testing.T) []block {
 	t.Helper()
 	server := bridgetest.StartNATSServer(t)
-	for name, value := range deprivedSettings {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	t.Setenv("TAILWATER_NATS_URL", server.URL())
-	code, out, stderr := call(t, "check")
+	code, out, stderr := call(t, with(deprivedSettings, settings{"NATS_URL": server.URL()}), "check")
 	_, printed, _ := strings.Cut(out, "nats-server\n")
 	printed, _, found := strings.Cut(printed, "\nVerdict: ")
 	if code != 0 || !found {
@@ -194,7 +190,7 @@ func (d *deprivation) run(t *testing.T) {
 	change(d)
 	admin := publisher(t, url("admin"))
 	log := new(logBuffer)
-	n := startApartLogged(t, with(deprivedSettings, settings{"NATS_URL": url("bridge")}), log)
+	n := startLogged(t, with(deprivedSettings, settings{"NATS_URL": url("bridge")}), log)
 	b := &deprived{testNode: n, t: t, admin: admin}
 	b.listen()
 	for _, e := range b.ears {

@@ -52,10 +52,7 @@ func TestRoom(t *testing.T) {
 			for name, value := range test.set {
 				s[name] = value
 			}
-			for name, value := range s {
-				t.Setenv("TAILWATER_"+name, value)
-			}
-			code, out, stderr := call(t, "check")
+			code, out, stderr := call(t, s, "check")
 			if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
 				t.Errorf("check leaves %v, %v", left, err)
 			}
@@ -89,7 +86,7 @@ func TestRoom(t *testing.T) {
 				return
 			}
 			// What is there needs no room any more.
-			if code, out, stderr := call(t, "check"); code != 0 || strings.Contains(out, "fix: ") {
+			if code, out, stderr := call(t, s, "check"); code != 0 || strings.Contains(out, "fix: ") {
 				t.Errorf("exit code %d of check on a folder that is in use:\n%s%s", code, out, stderr)
 			}
 		})
@@ -143,10 +140,7 @@ func TestHistoryThatCannotBeKept(t *testing.T) {
 				status, body := get(t, n.AdminURL()+"/readyz")
 				return status == http.StatusOK && strings.Contains(body, test.said)
 			})
-			for name, value := range s {
-				t.Setenv("TAILWATER_"+name, value)
-			}
-			code, out, stderr := call(t, "check")
+			code, out, stderr := call(t, s, "check")
 			if (code != 0) != test.checkFails || test.checkFails && !strings.Contains(stderr, test.said) || test.user == "other" && !strings.Contains(out, test.said) {
 				t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
 			}

@@ -36,7 +36,7 @@ func (p tab) hasSaid(words string) {
 }
 
 func testAge(t *testing.T, browser context.Context) {
-	n := startApart(t, settings{"LIMIT_CONNECTION_AGE": "1s"})
+	n := startNode(t, settings{"LIMIT_CONNECTION_AGE": "1s"})
 	page := openTab(t, browser, n.URL()+"/")
 	page.waitForState("open")
 	page.said()
@@ -50,7 +50,7 @@ func testAge(t *testing.T, browser context.Context) {
 
 // Where there is no room the page says so, and is served once there is.
 func testBusy(t *testing.T, browser context.Context) {
-	n := startApart(t, settings{"LIMIT_CONNECTIONS": "1"})
+	n := startNode(t, settings{"LIMIT_CONNECTIONS": "1"})
 	first, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	page := openTab(t, browser, n.URL()+"/")
 	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server is full now, reconnecting")`)
@@ -101,13 +101,13 @@ func testHTTP2End(t *testing.T, browser context.Context) {
 	for name, value := range map[string]string{"LIMIT_CONNECTION_AGE": "1s", "LIMIT_CONNECTIONS": "10"} {
 		files[name] = value
 	}
-	n := startApart(t, files)
+	n := startNode(t, files)
 	endsTold(t, browser, n.URL(), "age", "busy")
 }
 
 func testHTTP2Proxy(t *testing.T, browser context.Context) {
 	files, _ := newIssuer(t).settings()
-	n := startApart(t, settings{"LIMIT_CONNECTION_AGE": "1s", "LIMIT_CONNECTIONS": "10"})
+	n := startNode(t, settings{"LIMIT_CONNECTION_AGE": "1s", "LIMIT_CONNECTIONS": "10"})
 	front := nginx
 	front.config = strings.Replace(front.config, "listen %[2]s;",
 		"listen %[2]s ssl http2; ssl_certificate "+files["HTTP_TLS_CERT"]+"; ssl_certificate_key "+files["HTTP_TLS_KEY"]+";", 1)

@@ -66,7 +66,7 @@ func (o *overseer) answers(t *testing.T, path string, count int) (statuses []int
 
 // The profiler runs for whoever operates the bridge, not for the pages that they visit beside it.
 func testBlindProfiler(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	admin := startOverseer(t, n.AdminURL())
 	const page = `<!doctype html><meta charset=utf-8><script>
 		const at = new URLSearchParams(location.search).get("at");
@@ -97,7 +97,7 @@ func testBlindProfiler(t *testing.T, browser context.Context) {
 
 // Event streams that nobody reads take no places, whatever asks for them: a visitor finds one.
 func testBlindFlood(t *testing.T, browser context.Context) {
-	n := startApart(t, settings{"HTTP_ORIGINS": "https://chat.example.com", "LIMIT_CONNECTIONS_PER_IP": "100"}) // room for sockets, so that all are answered
+	n := startNode(t, settings{"HTTP_ORIGINS": "https://chat.example.com", "LIMIT_CONNECTIONS_PER_IP": "100"}) // room for sockets, so that all are answered
 	bridge := startOverseer(t, n.URL())
 	const page = `<!doctype html><meta charset=utf-8><body><script>
 		// A browser opens six connections to a name. There are enough names.
@@ -127,7 +127,7 @@ func testBlindFlood(t *testing.T, browser context.Context) {
 
 // A link on somebody else's page leads to the pages, and to nothing else.
 func testLinkOfAnother(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	const page = `<!doctype html><meta charset=utf-8><body><script>
 		document.body.append(Object.assign(document.createElement("a"), {href: new URLSearchParams(location.search).get("at")}));
 	</script>`

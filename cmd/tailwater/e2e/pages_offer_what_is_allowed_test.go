@@ -40,7 +40,7 @@ func startBeside(t *testing.T, s settings) (n *testNode, publish func(subject, t
 		all[name] = value
 	}
 	conn := publisher(t, server.URL())
-	return startApart(t, all), func(subject, text string) {
+	return startNode(t, all), func(subject, text string) {
 		t.Helper()
 		if err := conn.Publish(subject, []byte(text)); err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func testOfferNothing(t *testing.T, browser context.Context) {
 
 // Who has signed in may be allowed more: that is left to the server.
 func testOfferSignIn(t *testing.T, browser context.Context) {
-	n := startApart(t, signedIn(settings{"ANONYMOUS_SUBSCRIBE": "", "ANONYMOUS_PUBLISH": "", "AUTH_COOKIE": "session"}))
+	n := startNode(t, signedIn(settings{"ANONYMOUS_SUBSCRIBE": "", "ANONYMOUS_PUBLISH": "", "AUTH_COOKIE": "session"}))
 	page := openTab(t, browser, n.URL()+"/")
 	page.offered(n, "without signing in")
 	page.waitFor(`document.querySelector("#room").offsetParent !== null`)
@@ -144,7 +144,7 @@ var rooms = []struct{ name, room, state, says string }{
 // desktop, by day and by night.
 func TestPagesOnScreens(t *testing.T) {
 	onlySoak(t)
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	others, _ := startBeside(t, settings{"ANONYMOUS_SUBSCRIBE": "news.>,orders.eu", "ANONYMOUS_PUBLISH": "orders.>"})
 	closed, _ := startBeside(t, nil)
 	browser := startBrowser(t)

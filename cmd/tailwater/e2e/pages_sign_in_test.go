@@ -104,7 +104,7 @@ func claimsOf(name, id string) auth.Claims {
 // token is revoked or expires. Then it is told why, comes back once more, and is closed for good, until the page signs in again.
 func testTicketPage(t *testing.T, browser context.Context, others string) {
 	origin := strings.Replace(others, "127.0.0.1", "app.localhost", 1)
-	n := startApart(t, signedIn(settings{"HTTP_ORIGINS": origin, "HTTP_HOSTS": "127.0.0.1"}))
+	n := startNode(t, signedIn(settings{"HTTP_ORIGINS": origin, "HTTP_HOSTS": "127.0.0.1"}))
 	cutter := bridgetest.StartCutter(t, n.Address().String())
 	at := inJS("http://" + cutter.Addr().String())
 	page := openTab(t, browser, origin+"/page")
@@ -166,7 +166,7 @@ func testStolenTicket(t *testing.T, browser context.Context, n *testNode, origin
 // A page of the bridge's own gets a cookie that it cannot read itself, and that opens nothing to anybody else's pages. Where it is
 // renewed before the token expires, the EventSource misses nothing.
 func testCookiePage(t *testing.T, browser context.Context, others string) {
-	n := startApart(t, signedIn(settings{"HTTP_ORIGINS": "https://app.example.com"}))
+	n := startNode(t, signedIn(settings{"HTTP_ORIGINS": "https://app.example.com"}))
 	open := func(browser context.Context) tab {
 		page := openTab(t, browser, n.URL()+"/clock")
 		page.do(chromedp.Evaluate[chromedp.Void](signingIn + `; 0`))

@@ -54,7 +54,7 @@ func (p tab) awaitNotice(words string) {
 
 // Two people see each other come and go. One of them in three tabs is one, and stays while a tab is left.
 func testComeAndGo(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	ada, _ := openPerson(t, browser, n.URL()+"/")
 	ada.waitForState("open")
 	ada.name("Ada")
@@ -100,7 +100,7 @@ func (p tab) emulateNetwork(isOffline bool) {
 
 // What is written while there is no network is shown at once, kept, and arrives once and in order.
 func testTypedOffline(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	ada, _ := openPerson(t, browser, n.URL()+"/")
 	bob, _ := openPerson(t, browser, n.URL()+"/")
 	ada.waitForState("open")
@@ -135,7 +135,7 @@ const laidOut = `{
 
 // Long texts are cut until all is asked for, JSON is laid out, addresses of the Web are links and others are not.
 func testWhatIsSaid(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	page, _ := openPerson(t, browser, n.URL()+"/?room=said")
 	page.waitForState("open")
 	for _, text := range []string{

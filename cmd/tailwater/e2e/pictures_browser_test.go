@@ -57,7 +57,7 @@ func TestPagesPictures(t *testing.T) {
 }
 
 func testPictures(t *testing.T, browser context.Context, l look) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	others, _ := startBeside(t, settings{"ANONYMOUS_SUBSCRIBE": "news.>,orders.eu", "ANONYMOUS_PUBLISH": "orders.>"})
 	page, _ := openPerson(t, browser, "about:blank")
 	page.apply(l)

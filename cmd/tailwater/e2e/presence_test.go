@@ -91,7 +91,7 @@ func enter(t *testing.T, base, room, name string) *subscription {
 func TestPresenceOnTwoBridges(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
-	one, two := startApart(t, listed(server.URL())), startApart(t, listed(server.URL()))
+	one, two := startNode(t, listed(server.URL())), startNode(t, listed(server.URL()))
 	w := observe(t, one.URL(), "chat.房间")
 	enter(t, one.URL(), "chat.房间", "Ada")
 	w.await("Ada")
@@ -136,14 +136,11 @@ func TestPresenceOnTwoBridges(t *testing.T) {
 func TestPresenceWithoutJetStream(t *testing.T) {
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", "accounts { A: { users: [ { user: bridge, password: s3cret } ] } }"))
 	s := listed(fmt.Sprintf("nats://bridge:s3cret@127.0.0.1:%d", server.Port))
-	for name, value := range s {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	if code, out, _ := call(t, "check"); code != 0 || !strings.Contains(out, "! each bridge lists its own members") || !strings.Contains(out, "marked with an exclamation mark") {
+	if code, out, _ := call(t, s, "check"); code != 0 || !strings.Contains(out, "! each bridge lists its own members") || !strings.Contains(out, "marked with an exclamation mark") {
 		t.Errorf("exit code %d of check:\n%s", code, out)
 	}
 	log := &logBuffer{}
-	one, two := startApartLogged(t, s, log), startApart(t, s)
+	one, two := startLogged(t, s, log), startNode(t, s)
 	enter(t, one.URL(), "chat.a", "Ada")
 	enter(t, two.URL(), "chat.a", "Ben")
 	for base, name := range map[string]string{one.URL(): "Ada", two.URL(): "Ben"} {
@@ -160,12 +157,10 @@ func TestPresenceWithoutJetStream(t *testing.T) {
 // TestCheckSaysWhatBecomesOfPresence: the bucket is there, will be made, or cannot be, and then why.
 func TestCheckSaysWhatBecomesOfPresence(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	for name, value := range listed(server.URL()) {
-		t.Setenv("TAILWATER_"+name, value)
-	}
+	s := listed(server.URL())
 	says := func(want string, code int) {
 		t.Helper()
-		if got, out, stderr := call(t, "check"); got != code || !strings.Contains(out, want) {
+		if got, out, stderr := call(t, s, "check"); got != code || !strings.Contains(out, want) {
 			t.Errorf("exit code %d of check, which does not say %q:\n%s%s", got, want, out, stderr)
 		}
 	}
@@ -189,7 +184,7 @@ func TestChaosPresenceOfKilledBridge(t *testing.T) {
 	onlySoak(t)
 	server := bridgetest.StartNATSServer(t)
 	one := startProcess(t, processEnv(listed(server.URL()))...)
-	two := startApart(t, listed(server.URL()))
+	two := startNode(t, listed(server.URL()))
 	enter(t, two.URL(), "chat.a", "Ben")
 	enter(t, one.http, "chat.a", "Ada")
 	w := observe(t, two.URL(), "chat.a")
@@ -211,7 +206,7 @@ func TestChaosPresenceOfStoppedBridge(t *testing.T) {
 	onlySoak(t)
 	server := bridgetest.StartNATSServer(t)
 	one := startProcess(t, processEnv(listed(server.URL()))...)
-	two := startApart(t, listed(server.URL()))
+	two := startNode(t, listed(server.URL()))
 	enter(t, two.URL(), "chat.a", "Ben")
 	enter(t, one.http, "chat.a", "Ada")
 	w := observe(t, two.URL(), "chat.a")
@@ -243,7 +238,7 @@ func TestChaosPresenceOfStoppedBridge(t *testing.T) {
 func TestChaosPresenceOverRestart(t *testing.T) {
 	onlySoak(t)
 	server := bridgetest.StartNATSServer(t)
-	one, two := startApart(t, listed(server.URL())), startApart(t, listed(server.URL()))
+	one, two := startNode(t, listed(server.URL())), startNode(t, listed(server.URL()))
 	enter(t, one.URL(), "chat.a", "Ada")
 	enter(t, two.URL(), "chat.a", "Ben")
 	w := observe(t, one.URL(), "chat.a")
@@ -264,7 +259,7 @@ func TestChaosPresenceInCluster(t *testing.T) {
 	connectJetStream(t, urls...)
 	s := listed(strings.Join(urls, ","))
 	s["HISTORY_REPLICAS"] = "3"
-	one, two := startApart(t, s), startApart(t, s)
+	one, two := startNode(t, s), startNode(t, s)
 	enter(t, one.URL(), "chat.a", "Ada")
 	enter(t, two.URL(), "chat.a", "Ben")
 	w := observe(t, one.URL(), "chat.a")
@@ -292,7 +287,7 @@ func TestChaosPresenceOfThousand(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	var bridges []*testNode
 	for range 10 {
-		bridges = append(bridges, startApart(t, listed(server.URL())))
+		bridges = append(bridges, startNode(t, listed(server.URL())))
 	}
 	var open []*subscription
 	for i := range 1000 {

@@ -20,10 +20,8 @@ func TestCommandsThatRevoke(t *testing.T) {
 		t.Skip("there is no nats command")
 	}
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", "jetstream { domain: hub }"))
-	for name, value := range signedIn(settings{"NATS_URL": server.URL(), "NATS_JS_DOMAIN": "hub"}) {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	_, out, _ := call(t, "check")
+	s := signedIn(settings{"NATS_URL": server.URL(), "NATS_JS_DOMAIN": "hub"})
+	_, out, _ := call(t, s, "check")
 	var commands []string
 	for line := range strings.Lines(out) {
 		if command := strings.TrimSpace(line); strings.HasPrefix(command, "nats kv ") {
@@ -39,7 +37,7 @@ func TestCommandsThatRevoke(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	n := startNode(t, signedIn(settings{"NATS_URL": server.URL(), "NATS_JS_DOMAIN": "hub"}))
+	n := startNode(t, s)
 	eventually(t, "the bucket is read", func() bool {
 		status, _ := get(t, n.AdminURL()+"/readyz")
 		return status == http.StatusOK

@@ -17,8 +17,6 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
-	"github.com/tailwater/tailwater/cmd/tailwater/nodetest"
-	"github.com/tailwater/tailwater/configs"
 )
 
 // The settings of these tests. In one case a stream holds everything that callers read, so that its name is enough; in the
@@ -33,7 +31,7 @@ func TestPermissionsAreEnough(t *testing.T) {
 	for name, s := range walled {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
-			run := wall.start(t, "bridge", s, wall.settings(t, "bridge"))
+			run := wall.start(t, "bridge", s)
 			e := run.exercise()
 			e.restart = func() {
 				wall.server.Kill()
@@ -49,8 +47,7 @@ func TestPermissionsAreEnough(t *testing.T) {
 			if _, isViolated := run.log.violation(); isViolated {
 				t.Error("the bridge was refused something")
 			}
-			t.Setenv("TAILWATER_NATS_URL", wall.url("bridge"))
-			if code, out, _ := call(t, "check"); code != 0 || strings.Contains(out, "does not let") {
+			if code, out, _ := call(t, wall.settings(s, "bridge"), "check"); code != 0 || strings.Contains(out, "does not let") {
 				t.Errorf("exit code %d of check under these permissions:\n%s", code, out)
 			}
 			wall.wantNothingElse(t, wall.url("bridge"), name == "any stream")
@@ -71,8 +68,7 @@ func TestCheckNamesMissingPermissions(t *testing.T) {
 					continue // the bucket is not there yet
 				}
 				wall.furnish(t, "admin-"+without.user, s)
-				t.Setenv("TAILWATER_NATS_URL", wall.url(without.user))
-				code, out, stderr := call(t, "check")
+				code, out, stderr := call(t, wall.settings(s, without.user), "check")
 				if code != exitFailure || !strings.Contains(stderr, strings.TrimRight(without.subject, ".*>")) {
 					t.Errorf("without %s: exit code %d of check:\n%s%s", without.subject, code, out, stderr)
 				}
@@ -87,10 +83,9 @@ func TestPermissionsAreLeast(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
 			for _, without := range wall.without {
-				loaded := wall.settings(t, without.user) // here, because the environment is everyone's
 				t.Run(without.subject, func(t *testing.T) {
 					t.Parallel()
-					run := wall.start(t, without.user, s, loaded)
+					run := wall.start(t, without.user, s)
 					err := run.exercise().run()
 					run.stop(t)
 					refused, isViolated := run.log.violation()
@@ -105,13 +100,10 @@ func TestPermissionsAreLeast(t *testing.T) {
 
 // What a subject may hold, nats-server reads as it was written.
 func TestPermissionsAreQuoted(t *testing.T) {
-	for name, value := range (settings{
+	_, out, _ := call(t, settings{
 		"NATS_URL": "nats://127.0.0.1:1", "ANONYMOUS_SUBSCRIBE": `größe.*,a"b.\.x,#.{},%41.$HOME,true`, "ANONYMOUS_PUBLISH": `say."hi"`,
 		"ROUTES": `/k/{key...}=$KV.b.{key},/same=true,/refused=secret`,
-	}) {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	_, out, _ := call(t, "check")
+	}, "check")
 	_, printed, _ := strings.Cut(out, "nats-server\n")
 	printed, _, _ = strings.Cut(printed, "\nVerdict: ")
 	p := readPermissions(t, t.TempDir(), printed)
@@ -129,8 +121,8 @@ func TestPermissionsAreQuoted(t *testing.T) {
 func TestPermissionsForTheInboxOfAContext(t *testing.T) {
 	dir := t.TempDir()
 	server := bridgetest.StartNATSServer(t)
-	t.Setenv("TAILWATER_NATS_CONTEXT", writeFile(t, dir, "context.json", fmt.Sprintf(`{"url":%q,"inbox_prefix":"_INBOX_ada"}`, server.URL())))
-	code, out, stderr := call(t, "check")
+	context := writeFile(t, dir, "context.json", fmt.Sprintf(`{"url":%q,"inbox_prefix":"_INBOX_ada"}`, server.URL()))
+	code, out, stderr := call(t, settings{"NATS_CONTEXT": context}, "check")
 	if code != 0 || !strings.Contains(out, `"_INBOX_ada.>"`) || strings.Contains(out, "_INBOX_tailwater") {
 		t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
 	}
@@ -159,16 +151,7 @@ func buildWall(t *testing.T, s settings) *wall {
 	w := &wall{log: filepath.Join(dir, "log")}
 	w.server = bridgetest.StartNATSServer(t, "-c", config, "-l", w.log)
 	w.furnish(t, "plain", s)
-	for name, value := range s {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	t.Setenv("TAILWATER_ROUTES", "/config/{key...}=$KV.config.{key}")
-	t.Setenv("TAILWATER_DEMO_TIME", "true")
-	t.Setenv("TAILWATER_HISTORY", "chat.>")
-	t.Setenv("TAILWATER_PRESENCE", "chat.>")
-	t.Setenv("TAILWATER_HISTORY_MAX_BYTES", "16MiB")
-	t.Setenv("TAILWATER_NATS_URL", w.url("plain"))
-	code, out, stderr := call(t, "check")
+	code, out, stderr := call(t, w.settings(s, "plain"), "check")
 	_, block, found := strings.Cut(out, "nats-server\n")
 	block, _, _ = strings.Cut(block, "\nVerdict: ")
 	if code != 0 || !found {
@@ -253,11 +236,11 @@ func (w *wall) furnish(t *testing.T, user string, s settings) jetstream.JetStrea
 	return js
 }
 
-// settings gives those of a bridge that signs in as a user.
-func (w *wall) settings(t *testing.T, user string) *configs.Settings {
-	t.Helper()
-	return nodetest.Settings(t, settings{
-		"NATS_URL": w.url(user), "HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "DRAIN_WINDOW": "10ms",
+// settings returns those of a bridge that signs in as a user.
+func (w *wall) settings(s settings, user string) settings {
+	return with(s, settings{
+		"NATS_URL": w.url(user), "ROUTES": "/config/{key...}=$KV.config.{key}", "DEMO_TIME": "true",
+		"HISTORY": "chat.>", "PRESENCE": "chat.>", "HISTORY_MAX_BYTES": "16MiB",
 	})
 }
 
@@ -269,10 +252,10 @@ type guarded struct {
 	live bool                // nothing holds live.>, and it may be read
 }
 
-func (w *wall) start(t *testing.T, user string, s settings, loaded *configs.Settings) *guarded {
+func (w *wall) start(t *testing.T, user string, s settings) *guarded {
 	t.Helper()
 	g := &guarded{log: newWatchedLog(t), live: isLive(s), js: w.furnish(t, "admin-"+user, s)}
-	opened, err := node.Open(loaded, newTestLog(g.log))
+	opened, err := openLogged(t, with(w.settings(s, user), settings{"DRAIN_WINDOW": "10ms"}), g.log)
 	if err != nil {
 		t.Fatal(err)
 	}

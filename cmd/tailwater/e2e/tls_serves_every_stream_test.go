@@ -328,11 +328,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 func TestCheckSaysHTTPS(t *testing.T) {
 	a := newIssuer(t)
 	s, _ := a.settings()
-	for name, value := range openToAll(s) {
-		t.Setenv("TAILWATER_"+name, value)
-	}
-	t.Setenv("TAILWATER_HTTP_TRUSTED_PROXIES", "10.0.0.0/8")
-	code, out, errs := call(t, "check")
+	code, out, errs := call(t, with(openToAll(s), settings{"HTTP_TRUSTED_PROXIES": "10.0.0.0/8"}), "check")
 	if code != 0 {
 		t.Fatalf("%d: %s", code, errs)
 	}

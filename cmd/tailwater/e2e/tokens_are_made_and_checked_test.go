@@ -5,8 +5,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/tailwater/tailwater/configs"
 )
 
 func TestTokenCommand(t *testing.T) {
@@ -23,10 +21,7 @@ func TestTokenCommand(t *testing.T) {
 		{settings{"AUTH_JWT_SECRET": tokenSecret}, []string{"--sub=a", "--allow-pub=a..b"}, "not a subject"},
 	} {
 		t.Run(test.says, func(t *testing.T) {
-			for name, value := range test.set {
-				t.Setenv(configs.Prefix+"_"+name, value)
-			}
-			code, out, stderr := call(t, append([]string{"token"}, test.args...)...)
+			code, out, stderr := call(t, test.set, append([]string{"token"}, test.args...)...)
 			if code != exitUsage || out != "" || !strings.Contains(stderr, test.says) || strings.Contains(stderr, tokenSecret) {
 				t.Errorf("exit code %d: %s%s", code, out, stderr)
 			}
@@ -53,11 +48,7 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 		{signedIn(settings{"AUTH_COOKIE": "__Host-mine"}), []string{"the cookie __Host-mine, or"}, "to seal"},
 	} {
 		t.Run(test.says[0], func(t *testing.T) {
-			t.Chdir(t.TempDir())
-			for name, value := range test.set {
-				t.Setenv(configs.Prefix+"_"+name, value)
-			}
-			code, out, stderr := call(t, "check")
+			code, out, stderr := call(t, test.set, "check")
 			for _, want := range test.says {
 				if !strings.Contains(out, want) {
 					t.Errorf("it does not say %q:\n%s", want, out)
@@ -82,19 +73,18 @@ func TestCheckReadsTheKeySet(t *testing.T) {
 		"it holds no key that can sign tokens":     answering(http.StatusOK, `{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}`),
 	} {
 		t.Run(says, func(t *testing.T) {
-			t.Chdir(t.TempDir())
 			url := gone.URL
 			if answer != nil {
 				provider := httptest.NewServer(answer)
 				defer provider.Close()
 				url = provider.URL
 			}
-			t.Setenv(configs.Prefix+"_AUTH_JWKS_URL", url)
-			code, out, stderr := call(t, "check")
+			s := settings{"AUTH_JWKS_URL": url}
+			code, out, stderr := call(t, s, "check")
 			if code != exitFailure || !strings.Contains(out, says) || !strings.Contains(out, "fix: set TAILWATER_AUTH_JWKS_URL") || !strings.Contains(stderr, says) {
 				t.Errorf("exit code %d:\n%s%s", code, out, stderr)
 			}
-			startNode(t, settings{"AUTH_JWKS_URL": url})
+			startNode(t, s)
 		})
 	}
 }

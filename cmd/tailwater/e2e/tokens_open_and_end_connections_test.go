@@ -36,10 +36,10 @@ func signedIn(more settings) settings {
 	return all
 }
 
-// newToken calls the command, with the settings of the node that was started last.
+// newToken calls the command with the secret of signedIn.
 func newToken(t *testing.T, args ...string) string {
 	t.Helper()
-	code, out, stderr := call(t, append([]string{"token"}, args...)...)
+	code, out, stderr := call(t, settings{"AUTH_JWT_SECRET": tokenSecret}, append([]string{"token"}, args...)...)
 	if code != 0 || strings.Count(out, ".") != 2 {
 		t.Fatalf("exit code %d: %s%s", code, out, stderr)
 	}

@@ -11,15 +11,10 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
-	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		bridgetest.RemoveBinaries()
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(m)
 }
 
 // patience bounds every wait of these tests. It decides only how long a failure takes.
