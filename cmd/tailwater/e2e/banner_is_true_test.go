@@ -10,6 +10,7 @@ import (
 )
 
 func TestBannerLinesWork(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	banner := n.Banner()
 	for _, want := range []string{
@@ -29,6 +30,7 @@ func TestBannerLinesWork(t *testing.T) {
 
 // Where the embedded server asks for a credential, the banner says which, and how tokens are taken back.
 func TestBannerNamesTheCredential(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, signedIn(settings{"ANONYMOUS_SUBSCRIBE": "chat.>"}))
 	dir := n.Settings.Embed.Dir
 	for _, want := range []string{
@@ -47,6 +49,7 @@ func TestBannerNamesTheCredential(t *testing.T) {
 
 // With one's own NATS the banner names what may be used there, and nothing that is refused.
 func TestBannerNamesWhatIsAllowed(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "news.*.latest,orders.>", "ANONYMOUS_PUBLISH": "orders.>"})
 	banner := n.Banner()
@@ -73,6 +76,7 @@ func TestBannerNamesWhatIsAllowed(t *testing.T) {
 }
 
 func TestBannerNamesAHostThatWorks(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, openToAll(settings{"HTTP_HOSTS": "chat.example.com"}))
 	banner := n.Banner()
 	if want := "curl -H 'Host: chat.example.com' -d hello " + n.URL(); !strings.Contains(banner, want) {

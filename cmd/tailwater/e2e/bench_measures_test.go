@@ -40,6 +40,7 @@ func benched(t *testing.T, more settings) *testNode {
 }
 
 func TestBench(t *testing.T) {
+	t.Parallel()
 	n := benched(t, nil)
 	post := n.URL() + "/events/{subject}"
 	for _, test := range []struct {
@@ -71,7 +72,8 @@ func TestBench(t *testing.T) {
 // Clients that read nothing are cut by the bridge, and the others have everything all the same: what is published is less
 // than a feed's memory, so that nobody can lose any of it for being slow.
 func TestBenchWithStalledClients(t *testing.T) {
-	n := benched(t, settings{"LIMIT_WRITE_TIMEOUT": "100ms"})
+	t.Parallel()
+	n := benched(t, settings{"LIMIT_WRITE_TIMEOUT": "2s"})
 	r := bench(t, n, "--nats", n.NATSURL(), "--connections=5", "--stalled=3", "--size=16384", "--rate=100", "--messages=200")
 	if c := r.Connections; c.Stalled != 3 || c.StalledClosed != 3 || c.Closed != 0 {
 		t.Errorf("connections: %+v", c)
@@ -82,6 +84,7 @@ func TestBenchWithStalledClients(t *testing.T) {
 }
 
 func TestBenchIdle(t *testing.T) {
+	t.Parallel()
 	n := benched(t, nil)
 	args := []string{"--idle", "--connections=50"}
 	if runtime.GOOS == "linux" {
@@ -98,6 +101,7 @@ func TestBenchIdle(t *testing.T) {
 
 // Scripts read these names.
 func TestBenchJSONShape(t *testing.T) {
+	t.Parallel()
 	n := benched(t, nil)
 	_, out, _ := call(t, nil, "bench", "--json", "--settle=0s", "--url", n.URL()+"/events/{subject}", "--nats", n.NATSURL(), "--messages=5", "--pid", strconv.Itoa(os.Getpid()))
 	var object map[string]any
@@ -125,6 +129,7 @@ func TestBenchJSONShape(t *testing.T) {
 }
 
 func TestBenchForPeople(t *testing.T) {
+	t.Parallel()
 	n := benched(t, nil)
 	args := []string{"bench", "--settle=0s", "--url", n.URL() + "/events/{subject}", "--nats", n.NATSURL(), "--rate=1000", "--messages=100", "--connections=20", "--stalled=1", "--pid", strconv.Itoa(os.Getpid())}
 	code, out, stderr := call(t, nil, args...)
@@ -143,6 +148,7 @@ func TestBenchForPeople(t *testing.T) {
 
 // A signal ends it early, and what was measured is printed.
 func TestBenchIsInterrupted(t *testing.T) {
+	t.Parallel()
 	n := benched(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -163,6 +169,7 @@ func TestBenchIsInterrupted(t *testing.T) {
 
 // It measures servers that are none of Tailwater's, so the settings of a bridge mean nothing to it.
 func TestBenchReadsNoSettings(t *testing.T) {
+	t.Parallel()
 	n := benched(t, nil)
 	unknown := settings{"NO_SUCH_SETTING": "x"}
 	if code, _, stderr := call(t, unknown, "bench", "--settle=0s", "--url", n.URL()+"/events/{subject}", "--nats", n.NATSURL(), "--messages=5"); code != 0 {
@@ -174,6 +181,7 @@ func TestBenchReadsNoSettings(t *testing.T) {
 }
 
 func TestBenchRefusals(t *testing.T) {
+	t.Parallel()
 	n := benched(t, nil)
 	for _, test := range []struct {
 		name string
@@ -207,6 +215,7 @@ func TestBenchRefusals(t *testing.T) {
 }
 
 func TestBenchHelp(t *testing.T) {
+	t.Parallel()
 	code, out, _ := call(t, nil, "bench", "--help")
 	if code != 0 || !strings.Contains(out, "--in-flight") || strings.Contains(out, "TAILWATER_HTTP_LISTEN") {
 		t.Errorf("exit code %d:\n%s", code, out)

@@ -142,6 +142,7 @@ func TestUnreadBodiesOfHTTP2CostLittle(t *testing.T) {
 
 // What a client of HTTP/2 may send in a round trip grows with the largest body that is allowed.
 func TestReceiveWindowFollowsTheLimit(t *testing.T) {
+	t.Parallel()
 	a := newIssuer(t)
 	for limit, want := range map[string]uint32{"1KiB": 64 << 10, "256KiB": 64 << 10, "1MiB": 256 << 10, "64MiB": 1 << 20} {
 		t.Run(limit, func(t *testing.T) {

@@ -25,6 +25,7 @@ import (
 
 // TestSignsIn connects to servers that ask for credentials in each way that there is a setting for.
 func TestSignsIn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	seed, public := userKey(t)
 	authority := newAuthority(t, dir)
@@ -68,6 +69,7 @@ func TestSignsIn(t *testing.T) {
 // TestRefusedSignIn reads what check says where NATS does not take the bridge: which server it was, without the password,
 // and how to sign in.
 func TestRefusedSignIn(t *testing.T) {
+	t.Parallel()
 	config := writeFile(t, t.TempDir(), "nats.conf", `authorization { user: ada, password: "s3cret" }`)
 	server := bridgetest.StartNATSServer(t, "-c", config)
 	address := fmt.Sprintf("127.0.0.1:%d", server.Port)
@@ -102,6 +104,7 @@ func TestRefusedSignIn(t *testing.T) {
 
 // TestEmbeddedConfiguration runs the embedded server by a nats-server configuration with users of its own.
 func TestEmbeddedConfiguration(t *testing.T) {
+	t.Parallel()
 	config := writeFile(t, t.TempDir(), "nats.conf", `authorization { users = [ { user: ada, password: "s3cret" } ] }`)
 	n := startNode(t, settings{"EMBED_CONFIG": config, "LIMIT_BODY": "2MiB"})
 	reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")

@@ -14,6 +14,7 @@ import (
 var screenshot = flag.String("screenshot", "", "write a picture of the chat page to this file")
 
 func TestInTheBrowser(t *testing.T) {
+	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"chat":         testChat,
 		"restart":      testRestart,

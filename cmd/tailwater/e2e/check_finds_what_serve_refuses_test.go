@@ -12,6 +12,7 @@ import (
 )
 
 func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct{ config, says string }{
 		"syntax":           {"authorization {", "TAILWATER_EMBED_CONFIG"},
 		"open to everyone": {`listen: "0.0.0.0:0"`, "authorization"},
@@ -30,6 +31,7 @@ func TestCheckFindsWhatServeWouldRefuse(t *testing.T) {
 }
 
 func TestCheckFindsMissingPermissions(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf",
 		`authorization { users = [ { user: a, password: b, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>", "$JS.EVENT.ADVISORY.STREAM.*.>"] } } ] }`))
 	s := settings{"NATS_URL": strings.Replace(server.URL(), "nats://", "nats://a:b@", 1), "ANONYMOUS_SUBSCRIBE": "ok.>"}
@@ -44,6 +46,7 @@ func TestCheckFindsMissingPermissions(t *testing.T) {
 
 // What check says of a route is what the bridge does: to each path, for anyone.
 func TestCheckSaysWhatRoutesDo(t *testing.T) {
+	t.Parallel()
 	routes := map[string]bool{
 		"/config=$KV.config.>": true, "/load=metrics.*.load": true, "/everything=metrics.>": true, "/secret=internal.>": false,
 	}
@@ -64,6 +67,7 @@ func TestCheckSaysWhatRoutesDo(t *testing.T) {
 // Where another process has an address or the folder, the bridge could not start: check fails, and names the setting and who
 // it is. Its last line is the verdict.
 func TestCheckFindsWhatIsTaken(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	stranger, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

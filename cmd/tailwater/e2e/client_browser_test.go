@@ -23,6 +23,7 @@ import (
 )
 
 func TestClient(t *testing.T) {
+	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"eight tabs":      testClientTabs,
 		"proxy answers":   testClientProxyAnswers,

@@ -87,6 +87,7 @@ func onFreePorts(s settings) settings {
 }
 
 func TestHelpListsTheSettings(t *testing.T) {
+	t.Parallel()
 	code, out, _ := call(t, nil, "--help")
 	for _, want := range []string{"serve", "check", "--env-file", "TAILWATER_HTTP_LISTEN", "TAILWATER_DEMO_TIME"} {
 		if !strings.Contains(out, want) {
@@ -99,6 +100,7 @@ func TestHelpListsTheSettings(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
+	t.Parallel()
 	_, flag, _ := call(t, nil, "--version")
 	code, out, _ := call(t, nil, "version")
 	if code != 0 || !strings.HasPrefix(out, "tailwater ") || out != flag {
@@ -108,6 +110,7 @@ func TestVersion(t *testing.T) {
 
 // The help of a command ends with the settings that the command uses, and no others.
 func TestHelpOfACommand(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		args         string
 		has, hasNone string
@@ -137,6 +140,7 @@ func TestHelpOfACommand(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +176,7 @@ func TestExitCodes(t *testing.T) {
 
 // A file whose names lack the prefix starts something else than was meant; both commands say so.
 func TestFileWithoutPrefix(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := writeFile(t, dir, "settings.env", "NATS_URL=nats://ada:s3cret@127.0.0.1:1\nTAILWATER_HTTP_LISTEN=127.0.0.1:0\n"+
 		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+dir+"\n")
@@ -187,6 +192,7 @@ func TestFileWithoutPrefix(t *testing.T) {
 }
 
 func TestServeReadsTheFileAndStopsCleanly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "settings.env")
 	text := "TAILWATER_HTTP_LISTEN=127.0.0.1:0\nTAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR=" + filepath.Join(dir, "data") + "\n"
@@ -218,6 +224,7 @@ func (w *signalWriter) Write(p []byte) (int, error) {
 }
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		dir := t.TempDir()
 		code, out, stderr := invocation{dir, settings{"ROUTES": "/room/{name}=chat.{name},/secret=internal.secret"}, []string{"check"}}.call(t)

@@ -14,6 +14,7 @@ import (
 // The limit of a container is found, by control groups of version 1 and 2, and Go is told to stay below it, unless GOMEMLIMIT says
 // otherwise.
 func TestContainerLimitIsFound(t *testing.T) {
+	t.Parallel()
 	path, err := bridgetest.Tailwater()
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 // Over TLS the cookie is one that nobody but the bridge can set: another page of the domain could else sign somebody in as itself.
 func TestCookieOverTLS(t *testing.T) {
+	t.Parallel()
 	issuer := newIssuer(t)
 	tls, _ := issuer.settings()
 	n := startNode(t, signedIn(tls))

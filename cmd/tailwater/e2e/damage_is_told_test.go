@@ -11,6 +11,7 @@ import (
 
 // Who comes back to a stream whose files were damaged is told by a reset; who comes back to a whole one continues.
 func TestDamageIsTold(t *testing.T) {
+	t.Parallel()
 	s := settings{"EMBED_DIR": t.TempDir(), "EMBED_LISTEN": "127.0.0.1:0", "HISTORY_MAX_BYTES": "127000"} // so small that it has several files
 	n := startNode(t, s)
 	reader, _ := subscribe(t, n.URL()+"/events/chat.a", "")

@@ -41,6 +41,7 @@ func ends(t *testing.T, s settings, args ...string) (code int, says string) {
 
 // Both serve and check refuse what would open a first look, or NATS, to others; each names the setting and the remedy.
 func TestExposedStartsAreRefused(t *testing.T) {
+	t.Parallel()
 	file := func(text string) string { return writeFile(t, t.TempDir(), "nats.conf", text) }
 	const signIn = "\nauthorization { user: a, password: b }"
 	subjects := []string{"TAILWATER_ANONYMOUS_SUBSCRIBE", "TAILWATER_ANONYMOUS_PUBLISH"}
@@ -147,6 +148,7 @@ func TestDefaultsBehindAProxy(t *testing.T) {
 
 // check says whether the bridge is exposed and why; the start says what is not safe about it.
 func TestExposureIsSaid(t *testing.T) {
+	t.Parallel()
 	if _, out, _ := call(t, nil, "check"); !strings.Contains(out, "no: only this machine reaches the bridge") {
 		t.Errorf("of a first look check says\n%s", out)
 	}

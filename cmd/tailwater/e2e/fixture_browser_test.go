@@ -2,17 +2,19 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 )
 
-// startBrowser starts a headless Chromium with no windows, and with more options. Without one the test is skipped, except where CI must
-// have it.
-func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
+// startBrowser opens a profile of its own in a headless Chromium with no windows, which all tests share. Without Chromium the test is
+// skipped, except where CI must have it.
+func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path := findBrowser()
 	if path == "" && os.Getenv("CI") != "" {
@@ -21,29 +23,64 @@ func startBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Co
 	if path == "" {
 		t.Skip("there is no Chromium here; install one to test the pages")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // containers run tests as root, where the sandbox refuses to start
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("ignore-certificate-errors", true), // those of the tests are nobody's
-		chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"),
-		chromedp.WindowSize(1000, 720),
-	)
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
-	browser, quit := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(browser); err != nil {
-			t.Errorf("end the browser: %v", err)
-		}
-		quit()
-		stop()
-	})
-	if err := chromedp.Do(browser); err != nil {
+	shared, err := chromium.start(path)
+	if err != nil {
 		t.Fatalf("start the browser: %v", err)
 	}
-	return browser
+	profile, quit := chromedp.NewContext(shared, chromedp.WithNewBrowserContext())
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(profile); err != nil {
+			t.Errorf("close the profile: %v", err)
+		}
+		quit()
+	})
+	if err := chromedp.Do(profile); err != nil {
+		t.Fatalf("open a profile: %v", err)
+	}
+	return profile
+}
+
+// chromium is the browser of all tests, which takes two seconds of a processor to start.
+var chromium browserProcess
+
+type browserProcess struct {
+	once sync.Once
+	ctx  context.Context
+	stop context.CancelFunc
+	dir  string
+	err  error
+}
+
+func (b *browserProcess) start(path string) (context.Context, error) {
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "tailwater-browser-"); b.err != nil {
+			return
+		}
+		allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path),
+			chromedp.NoSandbox, // containers run tests as root, where the sandbox refuses to start
+			chromedp.UserDataDir(b.dir),
+			chromedp.Flag("disable-quic", true),
+			chromedp.Flag("disable-component-update", true),
+			chromedp.Flag("ignore-certificate-errors", true), // those of the tests are nobody's
+			chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"),
+			chromedp.WindowSize(1000, 720),
+		)...)
+		b.ctx, _ = chromedp.NewContext(allocator)
+		b.stop = stop
+		b.err = chromedp.Do(b.ctx)
+	})
+	return b.ctx, b.err
+}
+
+// end ends the browser if a test has started it.
+func (b *browserProcess) end() error {
+	if b.stop == nil {
+		return nil
+	}
+	err := chromedp.Cancel(b.ctx)
+	b.stop()
+	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
 func findBrowser() string {
@@ -109,7 +146,7 @@ func (p tab) waitForMessage(who, what string) {
 		m.querySelector(".who").textContent.includes("` + who + `") && m.querySelector(".what").textContent === "` + what + `")`)
 }
 
-// inBrowser runs tests beside each other, in one browser.
+// inBrowser runs tests at the same time, in one profile of the browser.
 func inBrowser(t *testing.T, tests map[string]func(*testing.T, context.Context)) {
 	browser := startBrowser(t)
 	for name, test := range tests {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,19 @@ import (
 
 func TestMain(m *testing.M) {
 	secrets.Plant(tokenSecret, ticketSecret, natsPassword, plantedQuery)
-	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
+	goleak.VerifyTestMain(suite{m}, goleak.Cleanup(secrets.Exit))
+}
+
+// suite is all tests and the end of what they share.
+type suite struct{ *testing.M }
+
+func (s suite) Run() int {
+	code := s.M.Run()
+	if err := chromium.end(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "end the browser:", err)
+		return 1
+	}
+	return code
 }
 
 // patience bounds every wait of these tests. It decides only how long a failure takes.

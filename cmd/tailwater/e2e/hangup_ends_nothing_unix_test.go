@@ -27,6 +27,7 @@ func (p *process) hangUp(t *testing.T) {
 
 // A hang-up ends nothing: whoever reads goes on to read, and the log says what was read again.
 func TestHangUpReadsAnew(t *testing.T) {
+	t.Parallel()
 	var keys atomic.Value
 	keys.Store(`{"keys":[]}`)
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, keys.Load().(string)) }))
@@ -101,6 +102,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 
 // A hang-up does not end a process, as the end of a terminal would, and its readers hear of nothing.
 func TestHangUpEndsNothing(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t)
 	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
 	for range 3 {

@@ -52,6 +52,7 @@ func startEvil(t *testing.T, page string) *evil {
 }
 
 func TestHostilePages(t *testing.T) {
+	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"scripts":      testScriptsAreText,
 		"other origin": testOtherOrigin,

@@ -110,6 +110,7 @@ func TestAttacksOverHTTP2(t *testing.T) {
 
 // A head that never ends is cut with its connection, however often a byte of it comes: whoever sends it cannot answer a ping.
 func TestTrickledHeadersOfHTTP2End(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newIssuer(t)
 		cert, key, _ := a.issue()

@@ -16,6 +16,7 @@ import (
 )
 
 func TestInspect(t *testing.T) {
+	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"events":  testInspectEvents,
 		"restart": testInspectRestart,

@@ -73,6 +73,7 @@ func (l *leafNode) await(t *testing.T, url string) {
 
 // A bridge at a leaf node serves the streams of the hub, in every way.
 func TestDomain(t *testing.T) {
+	t.Parallel()
 	leaf := startLeaf(t)
 	js := connectJetStream(t, leaf.hub.URL())
 	makeBucket(t, js)
@@ -109,6 +110,7 @@ func makeBucket(t *testing.T, js jetstream.JetStream) {
 
 // What check prints behind a leaf node is enough there, and what is taken away of it is named.
 func TestPermissionsInADomain(t *testing.T) {
+	t.Parallel()
 	leaf := startLeaf(t)
 	js := connectJetStream(t, leaf.hub.URL())
 	makeBucket(t, js)
@@ -140,7 +142,7 @@ func TestPermissionsInADomain(t *testing.T) {
 	leaf.restart(t, users)
 	said := must(t, func() ([]byte, error) { return os.ReadFile(leaf.log()) })
 	stream.configure("chat.>", false)
-	wantDomain(t, startNode(t, settings{"NATS_URL": leaf.url("bridge")}), stream)
+	wantDomain(t, startNode(t, with(s, settings{"NATS_URL": leaf.url("bridge")})), stream)
 	all := must(t, func() ([]byte, error) { return os.ReadFile(leaf.log()) })
 	if strings.Contains(string(all[len(said):]), "Violation") {
 		t.Errorf("nats-server says:\n%s", all[len(said):])

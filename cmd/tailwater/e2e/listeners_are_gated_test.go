@@ -7,6 +7,7 @@ import (
 
 // Each listener stands behind the gate, whatever is asked for, and every answer tells browsers to keep others away from it.
 func TestBothListenersAreGated(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	ask := func(url string, headers ...string) *http.Response {
 		t.Helper()

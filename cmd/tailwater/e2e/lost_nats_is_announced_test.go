@@ -10,6 +10,7 @@ import (
 
 // A bridge that lost NATS stays ready as long as the setting says, and is ready again when NATS is back.
 func TestReadyWithoutNATS(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	forever := startNode(t, settings{"NATS_URL": server.URL()})
 	impatient := startNode(t, settings{"NATS_URL": server.URL(), "ADMIN_READY_WITHOUT_NATS": "10ms"})
@@ -30,6 +31,7 @@ func TestReadyWithoutNATS(t *testing.T) {
 }
 
 func TestLostNATSIsAnnounced(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>", "LIMIT_PUBLISH_RATE": "0"})
 	url := n.URL() + "/events/chat.room1"
@@ -75,6 +77,7 @@ func TestLostNATSIsAnnounced(t *testing.T) {
 }
 
 func TestStartsWithoutNATS(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	server.Kill()
 	n := startNode(t, settings{"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>"})

@@ -102,6 +102,7 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 
 // What serve says of the bucket, check does; it fails where no token would be taken.
 func TestCheckLooksAtTheBucket(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js := connectJetStream(t, server.URL())
 	memory, mirror := bucketStream(), jetstream.StreamConfig{Name: "KV_" + auth.RevokedBucket, Mirror: &jetstream.StreamSource{Name: "KV_origin"}}

@@ -11,6 +11,7 @@ import (
 )
 
 func TestPublishedMessageReachesEveryReader(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	first, opening := subscribe(t, n.URL()+"/events/chat.room1", "")
 	second, _ := subscribe(t, n.URL()+"/events/chat/room1", "")
@@ -33,6 +34,7 @@ func TestPublishedMessageReachesEveryReader(t *testing.T) {
 }
 
 func TestResumeFromMemory(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	conn := publisher(t, n.NATSURL())
 	url := n.URL() + "/events/chat.room1"
@@ -53,6 +55,7 @@ func TestResumeFromMemory(t *testing.T) {
 
 // A position that means nothing is told: of another bridge where nothing is stored, or of a stream made anew.
 func TestPositionOfAnotherProcessIsReset(t *testing.T) {
+	t.Parallel()
 	for history, reason := range map[string]string{"": "unknown", "chat.>": "recreated"} {
 		first := startNode(t, settings{"HISTORY": history})
 		_, opening := subscribe(t, first.URL()+"/events/chat.room1", "")
@@ -65,6 +68,7 @@ func TestPositionOfAnotherProcessIsReset(t *testing.T) {
 }
 
 func TestSeveralSubjectsOnOneConnection(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, settings{"ROUTES": "/room/{name}=chat.{name}"})
 	conn := publisher(t, n.NATSURL())
 	both, _ := subscribe(t, n.URL()+"/events?subject=chat.a&subject=chat.b", "")
@@ -94,6 +98,7 @@ func TestSeveralSubjectsOnOneConnection(t *testing.T) {
 }
 
 func TestClock(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	clock, _ := subscribe(t, n.URL()+"/events/time.now", "")
 	for range 2 {
@@ -105,6 +110,7 @@ func TestClock(t *testing.T) {
 }
 
 func TestNothingListensOnABusyPort(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	for _, name := range []string{"HTTP_LISTEN", "ADMIN_LISTEN", "EMBED_LISTEN"} {
 		_, err := openNode(t, settings{name: n.Address().String()})
@@ -115,6 +121,7 @@ func TestNothingListensOnABusyPort(t *testing.T) {
 }
 
 func TestProfilesOnlyOnLoopback(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	if status, _ := get(t, n.AdminURL()+"/debug/pprof/heap"); status != http.StatusOK {
 		t.Errorf("profiles on loopback: %d", status)

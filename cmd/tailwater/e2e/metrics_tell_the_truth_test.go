@@ -7,6 +7,7 @@ import (
 
 // What is held, and what may be, is told in metrics.
 func TestMemoryIsMeasured(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, settings{"MEMORY": "8MiB", "DEMO_TIME": "false"})
 	reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	post(t, n.URL()+"/events/chat.room1", strings.Repeat("x", 10_000))
@@ -25,6 +26,7 @@ func TestMemoryIsMeasured(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, settings{"PRESENCE": ""}) // the bridge reads and writes members, too
 	reader, _ := subscribe(t, n.URL()+"/events/chat.secretroom", "")
 	post(t, n.URL()+"/events/chat.secretroom", "hello")

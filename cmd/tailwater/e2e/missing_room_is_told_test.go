@@ -16,6 +16,7 @@ import (
 // Where the embedded JetStream has no room for what somebody has asked for, nothing starts, and check says why. Where nobody
 // has, the stream is as large as there is room, and the log and check say how large.
 func TestRoom(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		file    string // of nats-server
@@ -104,6 +105,7 @@ func wantAll(t *testing.T, what, text string, wants ...string) {
 
 // With a NATS server of one's own the start goes on, and /readyz says that nothing is kept, and why.
 func TestHistoryThatCannotBeKept(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	config := writeFile(t, dir, "nats.conf", `
 		jetstream { max_file_store: 1GB }

@@ -10,7 +10,7 @@ import (
 // when to come back. How many do depends on the machine; without a pause it is one in a hundred.
 func TestPagesLearnOverHTTP2ThatAConnectionEnds(t *testing.T) {
 	onlySoak(t)
-	browser := startBrowser(t, chromedp.Flag("ignore-certificate-errors", true))
+	browser := startBrowser(t)
 	a := newIssuer(t)
 	s, _ := a.settings()
 	s["LIMIT_CONNECTION_AGE"] = "1s"

@@ -36,6 +36,7 @@ const forgedReply = "JS.ACK.CHAT.tap.1.999999.999999.1700000000000000000.0"
 
 // Poison among normal messages: all of it arrives, as what it is, live, from the store and where nothing is stored.
 func TestChaosPoison(t *testing.T) {
+	t.Parallel()
 	for name, stored := range map[string]bool{"stored": true, "core": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -134,6 +134,7 @@ func TestPresenceOnTwoBridges(t *testing.T) {
 
 // TestPresenceWithoutJetStream: each bridge lists its own; check and the log say so, and what to do.
 func TestPresenceWithoutJetStream(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", "accounts { A: { users: [ { user: bridge, password: s3cret } ] } }"))
 	s := listed(fmt.Sprintf("nats://bridge:s3cret@127.0.0.1:%d", server.Port))
 	if code, out, _ := call(t, s, "check"); code != 0 || !strings.Contains(out, "! each bridge lists its own members") || !strings.Contains(out, "marked with an exclamation mark") {
@@ -156,6 +157,7 @@ func TestPresenceWithoutJetStream(t *testing.T) {
 
 // TestCheckSaysWhatBecomesOfPresence: the bucket is there, will be made, or cannot be, and then why.
 func TestCheckSaysWhatBecomesOfPresence(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	s := listed(server.URL())
 	says := func(want string, code int) {

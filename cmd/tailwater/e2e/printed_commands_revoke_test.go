@@ -12,6 +12,7 @@ import (
 
 // The commands by which check says that tokens are revoked do it.
 func TestCommandsThatRevoke(t *testing.T) {
+	t.Parallel()
 	tool, err := exec.LookPath("nats")
 	if err != nil && os.Getenv("CI") != "" {
 		t.Fatal("there is no nats command; .ci/run installs it")

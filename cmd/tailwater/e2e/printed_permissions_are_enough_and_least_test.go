@@ -28,6 +28,7 @@ var walled = map[string]settings{
 
 // TestPermissionsAreEnough runs the bridge under what check prints, as it is printed.
 func TestPermissionsAreEnough(t *testing.T) {
+	t.Parallel()
 	for name, s := range walled {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
@@ -57,10 +58,12 @@ func TestPermissionsAreEnough(t *testing.T) {
 
 // TestCheckNamesMissingPermissions takes away each of those without which callers do not get what is stored for them.
 func TestCheckNamesMissingPermissions(t *testing.T) {
+	t.Parallel()
+	all := unlike{}
 	for name, s := range walled {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
-			for _, without := range wall.without {
+			for _, without := range all.new(wall.without) {
 				if isWritten := slices.Contains([]string{"chat.>", "live.>", string(node.ClockSubject)}, without.subject) && without.publish; isWritten {
 					continue // only a message would show it, and check sends none
 				}
@@ -79,10 +82,12 @@ func TestCheckNamesMissingPermissions(t *testing.T) {
 
 // TestPermissionsAreLeast takes each of them away, and each is missed.
 func TestPermissionsAreLeast(t *testing.T) {
+	t.Parallel()
+	all := unlike{}
 	for name, s := range walled {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
-			for _, without := range wall.without {
+			for _, without := range all.new(wall.without) {
 				t.Run(without.subject, func(t *testing.T) {
 					t.Parallel()
 					run := wall.start(t, without.user, s)
@@ -100,6 +105,7 @@ func TestPermissionsAreLeast(t *testing.T) {
 
 // What a subject may hold, nats-server reads as it was written.
 func TestPermissionsAreQuoted(t *testing.T) {
+	t.Parallel()
 	_, out, _ := call(t, settings{
 		"NATS_URL": "nats://127.0.0.1:1", "ANONYMOUS_SUBSCRIBE": `größe.*,a"b.\.x,#.{},%41.$HOME,true`, "ANONYMOUS_PUBLISH": `say."hi"`,
 		"ROUTES": `/k/{key...}=$KV.b.{key},/same=true,/refused=secret`,
@@ -119,6 +125,7 @@ func TestPermissionsAreQuoted(t *testing.T) {
 
 // A context of the nats command may bring an inbox of its own, which its user is allowed.
 func TestPermissionsForTheInboxOfAContext(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	server := bridgetest.StartNATSServer(t)
 	context := writeFile(t, dir, "context.json", fmt.Sprintf(`{"url":%q,"inbox_prefix":"_INBOX_ada"}`, server.URL()))
@@ -139,6 +146,26 @@ type wall struct {
 type weakened struct {
 	user string
 	block
+}
+
+// unlike are the permissions that were taken away already.
+type unlike map[permission]bool
+
+type permission struct {
+	subject string
+	publish bool
+}
+
+// new returns those that were not taken away in another case. The long form takes away all in each case.
+func (u unlike) new(all []weakened) (some []weakened) {
+	for _, without := range all {
+		one := permission{without.subject, without.publish}
+		if !u[one] || *soak {
+			some = append(some, without)
+		}
+		u[one] = true
+	}
+	return some
 }
 
 const plainAccount = "PLAIN { jetstream: enabled, users: [ { user: plain, password: s3cret } ] }\n"

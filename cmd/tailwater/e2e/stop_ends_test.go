@@ -36,6 +36,7 @@ func dialRaw(t *testing.T, n *testNode, copies int, request string) *net.TCPConn
 
 // Whatever clients do or do not do, a stop ends, and ends well.
 func TestClientsCannotHoldUpTheStop(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, settings{"LIMIT_WRITE_TIMEOUT": "24h", "LIMIT_BODY": "1MiB"})
 	witness, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	stalled := dialRaw(t, n, 1, "GET /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -56,6 +57,7 @@ func TestClientsCannotHoldUpTheStop(t *testing.T) {
 }
 
 func TestSignalEndsTheProcessCleanly(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t)
 	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -68,6 +70,7 @@ func TestSignalEndsTheProcessCleanly(t *testing.T) {
 }
 
 func TestSecondSignalIsImmediate(t *testing.T) {
+	t.Parallel()
 	p := startProcess(t, "TAILWATER_DRAIN_DELAY=1h")
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -88,6 +91,7 @@ func TestSecondSignalIsImmediate(t *testing.T) {
 
 // While messages keep coming, a stop ends every connection behind a whole frame, with nothing missing before it.
 func TestSignalUnderLoad(t *testing.T) {
+	t.Parallel()
 	for _, loops := range []string{"auto", "0"} {
 		t.Run("loops "+loops, func(t *testing.T) {
 			p := startProcess(t, "TAILWATER_HTTP_LOOPS="+loops, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_LIMIT_PUBLISH_RATE=0")
@@ -147,6 +151,7 @@ func TestSignalUnderLoad(t *testing.T) {
 }
 
 func TestStopTellsEveryConnection(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, nil)
 	var readers []*subscription
 	for range 20 {

@@ -36,6 +36,7 @@ func lines(t *testing.T, body string) (said []string, last string) {
 
 // What is stored can be asked for in every way, with the embedded server's own settings.
 func TestHistoryIsThere(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, settings{"HISTORY_MAX_PER_SUBJECT": "3", "ANONYMOUS_WILDCARDS": "true"})
 	url := n.URL() + "/events/chat.room1"
 	for i := range 5 {
@@ -94,6 +95,7 @@ func TestHistoryIsThere(t *testing.T) {
 // A route to a bucket makes a key-value watch of it: the values as they are, and every change. Nothing else of the store
 // is open, and nothing of it can be written.
 func TestBucketIsARoute(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
 	if err != nil {
@@ -140,6 +142,7 @@ func TestBucketIsARoute(t *testing.T) {
 
 // Whatever key a bucket takes, its value can be read: with slashes, which are no separators, and as long as NATS has it.
 func TestEveryKeyCanBeRead(t *testing.T) {
+	t.Parallel()
 	for _, direct := range []bool{true, false} {
 		t.Run(fmt.Sprintf("direct %v", direct), func(t *testing.T) { readEveryKey(t, direct) })
 	}
@@ -223,6 +226,7 @@ func readEveryKey(t *testing.T, direct bool) {
 
 // A key too long for NATS is refused here: NATS would close the connection that everybody reads by.
 func TestLongKeysEndNoConnection(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
 	if err != nil {

@@ -122,8 +122,8 @@ func copyDir(t *testing.T, from, to string) {
 
 // A client is away for five times as many messages as are kept: it is told, and continues with the oldest there is.
 func TestChaosRetention(t *testing.T) {
-	const kept = 1000
-	s := startStreamFixture(t, func(config *jetstream.StreamConfig) { config.MaxMsgs = kept })
+	kept := length(200, 1000)
+	s := startStreamFixture(t, func(config *jetstream.StreamConfig) { config.MaxMsgs = int64(kept) })
 	s.read(4, "/events/chat.a", "chat.a", func() bridgetest.Cut { return bridgetest.Cut{Events: 50} }, s.bridge)
 	s.awaitOpen()
 	send := byNATS(t, s.server.URL())

@@ -145,6 +145,7 @@ func (a *issuer) readSubject(client *http.Client, n *testNode, subject string) *
 // A hundred streams, which is all that a browser opens, go over one connection. Each gets what is published on its own subject,
 // nothing else, and its own end. Over HTTP/1 it is TLS as well.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	a := newIssuer(t)
 	s, _ := a.settings()
 	n := startNode(t, s)
@@ -223,6 +224,7 @@ func (c *deafConn) Close() error {
 
 // A client of HTTP/2 that takes nothing any more is cut with all its streams, and with what they had still to be told.
 func TestDeafClientOfHTTP2IsCut(t *testing.T) {
+	t.Parallel()
 	a := newIssuer(t)
 	s, _ := a.settings()
 	s["LIMIT_WRITE_TIMEOUT"], s["LIMIT_PUBLISH_RATE"] = "300ms", "0"
@@ -263,6 +265,7 @@ func TestDeafClientOfHTTP2IsCut(t *testing.T) {
 }
 
 func TestOldTLSIsRefused(t *testing.T) {
+	t.Parallel()
 	a := newIssuer(t)
 	s, _ := a.settings()
 	n := startNode(t, s)
@@ -282,6 +285,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 
 // A new certificate is shown to whoever comes next, and nobody who is there notices.
 func TestCertificateIsReplaced(t *testing.T) {
+	t.Parallel()
 	a := newIssuer(t)
 	s, first := a.settings()
 	var log logBuffer
@@ -326,6 +330,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 }
 
 func TestCheckSaysHTTPS(t *testing.T) {
+	t.Parallel()
 	a := newIssuer(t)
 	s, _ := a.settings()
 	code, out, errs := call(t, with(openToAll(s), settings{"HTTP_TRUSTED_PROXIES": "10.0.0.0/8"}), "check")

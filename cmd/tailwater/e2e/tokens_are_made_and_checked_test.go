@@ -8,6 +8,7 @@ import (
 )
 
 func TestTokenCommand(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		set  settings
 		args []string
@@ -30,6 +31,7 @@ func TestTokenCommand(t *testing.T) {
 }
 
 func TestCheckSaysHowCallersSignIn(t *testing.T) {
+	t.Parallel()
 	keys, _ := newKeySet(t, "any")
 	provider := httptest.NewServer(answering(http.StatusOK, string(keys)))
 	defer provider.Close()
@@ -63,6 +65,7 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 
 // check reads the key set, and says what is wrong with it. serve starts without it all the same.
 func TestCheckReadsTheKeySet(t *testing.T) {
+	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for says, answer := range map[string]http.HandlerFunc{
