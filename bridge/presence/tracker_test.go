@@ -226,72 +226,6 @@ func TestBridgeIsCutOff(t *testing.T) {
 	})
 }
 
-// TestNATSIsAway: after an outage that all bridges saw, nobody leaves, although every lease is gone.
-func TestNATSIsAway(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBucket()
-		nodes := []*node{open(t, b), open(t, b), open(t, b)}
-		for i, n := range nodes {
-			defer n.Close()
-			n.join("chat.a", fmt.Sprint("member", i))
-		}
-		time.Sleep(time.Minute)
-		told := len(b.told())
-		for _, n := range nodes {
-			n.link.cut(true)
-		}
-		time.Sleep(time.Minute)
-		for _, n := range nodes {
-			time.Sleep(2 * time.Second)
-			n.link.cut(false)
-		}
-		time.Sleep(time.Minute)
-		if now := b.told()[told:]; len(now) > 0 {
-			t.Errorf("an outage was told: %+v", now)
-		}
-	})
-}
-
-// TestBucketIsDeleted: everybody who is here is listed again.
-func TestBucketIsDeleted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBucket()
-		n := open(t, b)
-		defer n.Close()
-		n.join("chat.a", "Ada")
-		time.Sleep(time.Minute)
-		n.link.cut(true)
-		time.Sleep(10 * time.Second)
-		b.mu.Lock()
-		b.keys = map[string]entry{}
-		b.mu.Unlock()
-		n.link.cut(false)
-		time.Sleep(10 * time.Second)
-		expect(t, b, "chat.a", "Ada")
-	})
-}
-
-// TestWithoutBucket: a bridge lists its own members as long as there cannot be a bucket, and shares them as soon as there is one.
-func TestWithoutBucket(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBucket()
-		n := open(t, b)
-		defer n.Close()
-		n.link.refuse(fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket))
-		n.join("chat.a", "Ada")
-		time.Sleep(settle)
-		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 1 || all[0].Members[0].Name != "Ada" || len(n.told) != 1 {
-			t.Errorf("without a bucket: %+v, told %d times", all, len(n.told))
-		}
-		n.link.refuse(nil)
-		time.Sleep(40 * time.Second)
-		expect(t, b, "chat.a", "Ada")
-		if len(n.Own("chat.a")) > 0 {
-			t.Error("the bucket is there, and is not used")
-		}
-	})
-}
-
 // TestWritesAreFew: a room that comes and goes is written at most four times a second, and less often the larger it is.
 func TestWritesAreFew(t *testing.T) {
 	for _, test := range []struct{ members, most int }{{100, 42}, {2_000, 9}, {20_000, 4}} {
@@ -352,44 +286,6 @@ func TestForeignValues(t *testing.T) {
 	}
 }
 
-// TestBucketIsMadeAnew: a bucket that another bridge has made anew in a moment gets everybody who is here, also if this bridge could always
-// renew its lease, and its clock shows nothing, as that of a machine that was asleep.
-func TestBucketIsMadeAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBucket()
-		one, two := open(t, b), open(t, b)
-		defer one.Close()
-		defer two.Close()
-		one.join("chat.a", "Ada")
-		two.join("chat.a", "Ben")
-		time.Sleep(time.Minute)
-		b.mu.Lock()
-		b.keys, b.last = map[string]entry{}, 0
-		b.mu.Unlock()
-		time.Sleep(settle)
-		expect(t, b, "chat.a", "Ada", "Ben")
-	})
-}
-
-// TestKeyIsDeleted: a value that somebody else has deleted is there again within minutes, and nobody is told to have joined.
-func TestKeyIsDeleted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBucket()
-		n := open(t, b)
-		defer n.Close()
-		n.join("chat.a", "Ada")
-		time.Sleep(time.Minute)
-		b.mu.Lock()
-		delete(b.keys, "chat.a")
-		b.mu.Unlock()
-		time.Sleep(6 * time.Minute)
-		expect(t, b, "chat.a", "Ada")
-		if got := strings.Join(b.events(), ", "); got != "join Ada" {
-			t.Errorf("told: %s", got)
-		}
-	})
-}
-
 // TestLargeRoomThatShrinks: members who were not among the newest 200 are named again when there is room for them.
 func TestLargeRoomThatShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -438,39 +334,6 @@ func TestSweepHoldsUpNoLease(t *testing.T) {
 		expect(t, b, "chat.a", "Ben")
 		if got := strings.Join(b.events(), ", "); strings.Contains(got, "leave Ben") {
 			t.Errorf("told: %s", got)
-		}
-	})
-}
-
-// TestNoGhostsWithoutBucket: what a bridge listed by itself is not listed again when the bucket comes and goes.
-func TestNoGhostsWithoutBucket(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBucket()
-		n := open(t, b)
-		defer n.Close()
-		absent := fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket)
-		n.link.refuse(absent)
-		leave := n.join("chat.a", "Ada")
-		n.join("chat.b", "Ben")
-		time.Sleep(settle)
-		if all := n.Own("chat.*"); len(all) != 3 || all[0].Subject != "chat.*" || all[0].Count != 0 {
-			t.Errorf("of a filter: %+v", all)
-		}
-		n.link.refuse(nil)
-		time.Sleep(40 * time.Second)
-		leave()
-		time.Sleep(settle)
-		expect(t, b, "chat.a")
-		n.link.refuse(absent)
-		n.link.cut(true)
-		time.Sleep(7 * time.Second)
-		n.link.cut(false)
-		time.Sleep(settle)
-		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 0 {
-			t.Errorf("Ada has left: %+v", all)
-		}
-		if all := n.Own("chat.b"); len(all) != 1 || all[0].Count != 1 {
-			t.Errorf("Ben is here: %+v", all)
 		}
 	})
 }

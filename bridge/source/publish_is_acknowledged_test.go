@@ -1,0 +1,103 @@
+package source_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// A post is answered when its stream has it, with a position that continues behind it; sent twice, it is stored once.
+func TestPublishIsAcknowledged(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		js := manager(t, dial)
+		stream := createStream(t, js, chats)
+		b := newBed(t, dial, quiet)
+		header := map[string][]string{"Nats-Msg-Id": {"one"}}
+		first, err := b.source.Publish(within(t, patience), "chat.a", header, []byte("1"))
+		if err != nil || first.Stream != "CHATS" || first.Position.Seq != 1 || first.Duplicate {
+			t.Fatalf("got %+v, %v", first, err)
+		}
+		again, err := b.source.Publish(within(t, patience), "chat.a", header, []byte("1"))
+		if err != nil || again.Position != first.Position || !again.Duplicate {
+			t.Fatalf("got %+v, %v", again, err)
+		}
+		for subject, data := range map[bridge.Subject]string{"chat.a": "another", "chat.b": "1"} {
+			if got, err := b.source.Publish(within(t, patience), subject, header, []byte(data)); !errors.Is(err, bridge.ErrKeyUsed) {
+				t.Errorf("%q on %s with a key that was used: %+v, %v", data, subject, got, err)
+			}
+		}
+		if _, err := b.source.Publish(within(t, patience), "chat.a", nil, []byte("2")); err != nil {
+			t.Fatal(err)
+		}
+		c := b.resume(t, first.Position.String(), "chat.a")
+		c.wantOpen()
+		c.wantData("2")
+		info, err := stream.Info(within(t, patience))
+		if err != nil || info.State.Msgs != 2 {
+			t.Errorf("%+v, %v", info, err)
+		}
+		unstored, err := b.source.Publish(within(t, patience), "x", nil, nil)
+		if err != nil || unstored.Stream != "" {
+			t.Errorf("got %+v, %v", unstored, err)
+		}
+	})
+}
+
+// Somebody who answers on a subject that is stored speaks for himself, not for the stream.
+func TestForgedAcknowledgement(t *testing.T) {
+	dial := embedded(t)
+	createStream(t, manager(t, dial), chats)
+	conn := publisher(t, dial)
+	for _, answer := range []string{`{"stream":"CHATS","seq":0}`, `{"stream":"OTHER","seq":99}`, `nonsense`, ``} {
+		if _, err := conn.Subscribe("chat.a", func(msg *nats.Msg) { _ = msg.Respond([]byte(answer)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush(t, conn)
+	b := newBed(t, dial, quiet)
+	for n := range 20 {
+		receipt, err := b.source.Publish(within(t, patience), "chat.a", nil, nil)
+		if err != nil || receipt.Position.Seq != uint64(n+1) {
+			t.Fatalf("got %+v, %v", receipt, err)
+		}
+	}
+}
+
+// A stream that takes no more says so.
+func TestStreamIsFull(t *testing.T) {
+	dial := embedded(t)
+	config := chats
+	config.MaxMsgs, config.Discard = 1, jetstream.DiscardNew
+	createStream(t, manager(t, dial), config)
+	b := newBed(t, dial, quiet)
+	if err := b.post(within(t, patience), "chat.a", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.post(within(t, patience), "chat.a", nil, nil); !errors.Is(err, bridge.ErrFull) {
+		t.Errorf("got %v, want ErrFull", err)
+	}
+}
+
+// Limits that were lifted do not hide what they have removed before.
+func TestLimitIsLifted(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.MaxMsgs, config.MaxMsgsPerSubject = 2, -1
+	createStream(t, js, config)
+	store(t, js, "chat.a", numbers(0, 5)...)
+	config.MaxMsgs = -1
+	stream, err := js.UpdateStream(within(t, patience), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := bridge.Position{Epoch: bridge.Epoch("CHATS", stream.CachedInfo().Created), Seq: 1}
+	c := newBed(t, dial, quiet).resume(t, id.String(), "chat.a")
+	c.wantGap(bridge.GapRetention)
+	c.wantData("3", "4")
+}

@@ -1,0 +1,85 @@
+package source_test
+
+import (
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// What limits have removed is announced to whoever was away, and never to anybody else.
+func TestRetention(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.MaxMsgs = 10
+	createStream(t, js, config)
+	b := newBed(t, dial, quiet)
+	c := b.read(t, "chat.a")
+	c.wantOpen()
+	var ids []string
+	for _, payload := range numbers(0, 50) {
+		store(t, js, "chat.a", payload) // one after the other: a stream as small as this forgets what is not read at once
+		ids = append(ids, c.message().ID)
+	}
+	node := newBed(t, dial, quiet)
+	exact := node.resume(t, ids[39], "chat.a")
+	exact.wantOpen()
+	exact.wantData(numbers(40, 10)...)
+	late := node.resume(t, ids[38], "chat.a")
+	late.wantGap(bridge.GapRetention)
+	late.wantData(numbers(40, 10)...)
+}
+
+// A subject that is just full has lost nothing, and where the stream has no holes that shows.
+func TestFullSubject(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	config := chats
+	config.MaxMsgsPerSubject = 3
+	createStream(t, js, config)
+	b := newBed(t, dial, quiet)
+	c := b.read(t, "chat.b")
+	c.wantOpen()
+	store(t, js, "chat.b", "b")
+	id := c.message().ID
+	store(t, js, "chat.c", "c")
+	store(t, js, "chat.a", numbers(0, 3)...)
+	full := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	full.wantOpen()
+	full.wantData(numbers(0, 3)...)
+	store(t, js, "chat.a", "3")
+	over := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	over.wantGap(bridge.GapRetention)
+	over.wantData(numbers(1, 3)...)
+}
+
+// A stream that keeps one message for each subject owes no older ones; but what its other limits removed before it could
+// be read is announced.
+func TestRetentionOfNewestMessages(t *testing.T) {
+	server := startEmbedded(t, embedListening)
+	js := manager(t, server.Dial)
+	config := chats
+	config.MaxMsgsPerSubject, config.MaxMsgs = 1, 3
+	createStream(t, js, config)
+	b := newBed(t, to(server.URL()), quiet)
+	c := b.read(t, "chat.*")
+	c.wantOpen()
+	whileAway := func(subjects ...string) {
+		b.mu.Lock() // the source cannot dial
+		defer b.mu.Unlock()
+		for _, socket := range b.sockets {
+			_ = socket.Close()
+		}
+		b.sockets = nil
+		for _, subject := range subjects {
+			store(t, js, subject, subject)
+		}
+	}
+	store(t, js, "chat.a", "a")
+	c.wantData("a")
+	whileAway("chat.b", "chat.b", "chat.c", "chat.c")
+	c.wantData("chat.b", "chat.c")
+	whileAway("chat.d", "chat.e", "chat.f", "chat.g")
+	c.wantGap(bridge.GapRetention)
+	c.wantData("chat.e", "chat.f", "chat.g")
+}
