@@ -1,7 +1,5 @@
 package e2e
 
-// The module /client.js in a real browser, behind proxies that fail, in tabs that come and go.
-
 import (
 	"context"
 	"fmt"
