@@ -25,7 +25,7 @@ type line struct {
 	place   *list.Element // nil while it has no tasks
 }
 
-// add gives a wish its place in the share of its account.
+// add puts a wish into the share of its account.
 func (t *turns) add(w *wish) {
 	of, account := w.of, w.by.account
 	if len(of.shares) == 0 {

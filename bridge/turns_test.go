@@ -31,7 +31,7 @@ func (p *places) count() int {
 	return len(p.all)
 }
 
-// reading gives a task that takes so long, and notes the places it ran for.
+// reading returns a task that takes so long, and notes the places it ran for.
 func reading(t bridge.Turns, store any, takes time.Duration, ran *places) bridge.Task {
 	var of bridge.Task
 	of = bridge.NewTask(store, func(ctx context.Context, from uint64) error {

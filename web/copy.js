@@ -1,5 +1,5 @@
-// Buttons that copy. A browser lets a page copy only where it came over HTTPS or
-// from this machine; elsewhere there are none.
+// Buttons that copy. Browsers allow it only to pages from HTTPS or from this
+// machine; other pages have no such buttons.
 
 import { button } from "./dom.js";
 import { words } from "./words.js";
@@ -10,7 +10,7 @@ export function copyButton(text) {
     try {
       await navigator.clipboard.writeText(text());
     } catch {
-      return; // forbidden: it says nothing that is not so
+      return; // forbidden: the button does not claim success
     }
     made.classList.add("done");
     made.ariaLabel = made.title = words.copied;

@@ -1,5 +1,5 @@
-// What the page does, as a line or a program to paste elsewhere. A token is not
-// in it: it stands in the variable TOKEN.
+// The page's request as a command line or a program. It does not contain a token:
+// that is expected in the variable TOKEN.
 
 import { address } from "/web/inspect-stream.js";
 
@@ -22,7 +22,7 @@ import (
 	"os"
 )
 
-// One object a line. A program that stays comes back with lastEventId=, the id of the last object.
+// One object a line. A program that reconnects sends lastEventId=, the id of the last object.
 func main() {
 	request, err := http.NewRequest("GET", ${JSON.stringify(location.origin + address(subject, { since }))}, nil)
 	if err != nil {

@@ -2,10 +2,10 @@
 
 const seconds = 60, width = 600, height = 64;
 
-// Flow counts what arrives.
+// Flow counts the messages that arrive.
 export class Flow {
   #slots = new Map(); // by second: {count, delays}
-  #marks = new Map(); // by second: what has happened
+  #marks = new Map(); // by second: events to show
   events = 0;
   bytes = 0;
 
@@ -27,9 +27,9 @@ export class Flow {
     return this.#slots.get(second);
   }
 
-  // minute returns the seconds of the last minute, the oldest first, and forgets those before.
+  // minute returns the seconds of the last minute, the oldest first, and forgets earlier ones.
   minute() {
-    const last = Math.floor(Date.now() / 1000) - 1; // this one is not over
+    const last = Math.floor(Date.now() / 1000) - 1; // the present second is not over
     for (const old of [this.#slots, this.#marks]) {
       for (const second of old.keys()) if (second < last - seconds) old.delete(second);
     }
@@ -44,7 +44,7 @@ export function median(values) {
   return values.length ? values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] : undefined;
 }
 
-// draw draws a value of each second, and marks; it returns the height of the graph.
+// draw draws a value for each second, and the marks; it returns the height of the graph.
 export function draw(svg, minute, value) {
   const top = Math.max(1, ...minute.map((second) => value(second) ?? 0));
   const step = width / seconds;

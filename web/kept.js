@@ -1,5 +1,5 @@
-// What the browser keeps for this page. Storage may be forbidden or full; then
-// things last as long as the page.
+// Values that the browser keeps for this page. Storage may be forbidden or full; then
+// they last as long as the page.
 
 const prefix = "tailwater.";
 const memory = new Map();
@@ -26,7 +26,7 @@ export function forget(name) {
   } catch { /* see above */ }
 }
 
-// names returns those that begin so.
+// names returns the names with a prefix.
 export function names(beginning) {
   const all = new Set(memory.keys());
   try {

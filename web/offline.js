@@ -1,4 +1,4 @@
-// The state in the middle of the page while there is no connection.
+// The card in the middle of the page while there is no connection.
 
 import { words } from "./words.js";
 
@@ -14,7 +14,7 @@ export class Offline {
     card.querySelector("button").addEventListener("click", retry);
   }
 
-  // show says the reason, once it has lasted.
+  // show shows the reason, after the grace time.
   show(reason, mayWrite) {
     const [, why, kept] = this.#card.querySelectorAll("h2, p");
     why.textContent = words.offlineWords[reason] ?? words.offlineWords.network;

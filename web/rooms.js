@@ -1,4 +1,4 @@
-// The rooms that the reader has been in, offered again under the field.
+// The rooms that the reader has visited, as links below the field.
 
 import { element } from "./dom.js";
 import { keep, recall } from "./kept.js";
@@ -15,7 +15,7 @@ export class Rooms {
     this.#open = open;
   }
 
-  // visit notes that a subject was opened, and offers the others.
+  // visit records that a subject was opened, and shows the others.
   visit(subject) {
     const others = all().filter((other) => other !== subject);
     keep("rooms", [subject, ...others].slice(0, most));
@@ -26,7 +26,7 @@ export class Rooms {
     const link = element("a", "", subject.replace(/^chat\./, "# "));
     link.href = address(subject);
     link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in a tab of its own
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // the link opens in another tab
       event.preventDefault();
       link.blur();
       this.#open(subject);

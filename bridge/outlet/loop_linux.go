@@ -92,7 +92,7 @@ func tick(c Config) time.Duration {
 	return max(finest, min(coarsest, min(c.Heartbeat, c.WriteTimeout, c.Age)/64))
 }
 
-// hand gives a socket to one of the loops. If that has ended, the client is asked to reconnect. The body is chunked if the client supports that.
+// hand passes a socket to one of the loops. If that has ended, the client is asked to reconnect. The body is chunked if the client supports that.
 func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, lifetime bridge.Lifetime) {
 	l := o.loops[taken.fd%len(o.loops)]
 	s := &socket{loop: l, taken: taken, reader: reader, revoked: lifetime.Revoked, ended: lifetime.Ended, expires: lifetime.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}

@@ -36,7 +36,7 @@ const (
 
 func spare(room int) int { return min(leastSpare+room/spareShare, mostSpare) }
 
-// RoomFor gives how many places there can be in all, where there are to be at most so many sockets; one at least.
+// RoomFor returns how many places there can be in all, where there are to be at most so many sockets; one at least.
 func RoomFor(sockets int) int {
 	room := max((sockets-leastSpare)*spareShare/(spareShare+1), sockets-mostSpare, 1)
 	for room > 1 && room+spare(room) > sockets {
@@ -68,7 +68,7 @@ func (n *network) ask(more int) {
 	}
 }
 
-// full gives the first network, from this on, that has no place for a further request; nil where there is none.
+// full returns the first network, from this on, that has no place for a further request; nil if there is none.
 func (n *network) full() *network {
 	for ; n != nil; n = n.within {
 		if n.room > 0 && n.asked >= n.room {
@@ -78,7 +78,7 @@ func (n *network) full() *network {
 	return nil
 }
 
-// oldest gives the socket that has waited longest, nil where none waits.
+// oldest returns the socket that has waited longest, nil if none waits.
 func (n *network) oldest() *place {
 	if first := n.waiting.Front(); first != nil {
 		return first.Value.(*place)
@@ -90,7 +90,7 @@ func (n *network) oldest() *place {
 // one address has 64 bits of them, and often more: providers give 56 or 48 bits to one customer.
 var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
 
-// ofClient gives the network of an address, whose requests and sockets it counts.
+// ofClient returns the network of an address, whose requests and sockets it counts.
 func (p *Places) ofClient(address netip.Addr) *network {
 	if !address.Is6() || address.Is4In6() {
 		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
@@ -104,7 +104,7 @@ func (p *Places) ofClient(address netip.Addr) *network {
 	return n
 }
 
-// ofPeer gives the network that counts a peer's sockets.
+// ofPeer returns the network that counts a peer's sockets.
 func (p *Places) ofPeer(address netip.Addr) *network {
 	if !p.isProxy(address) {
 		return p.ofClient(address)
@@ -135,7 +135,7 @@ func (p *Places) forget(n *network) {
 // oldest has waited longest.
 type crowds []*network
 
-// oldest gives the socket to close first, nil where none waits.
+// oldest returns the socket to close first, nil if none waits.
 func (c crowds) oldest() *place {
 	if len(c) == 0 {
 		return nil

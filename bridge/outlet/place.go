@@ -52,7 +52,7 @@ func (s *place) goOn() {
 	s.waits = nil
 }
 
-// free gives the place back, and what the socket's requests have beside it. It may be called again.
+// free frees the place, and what the socket's requests have beside it. It may be called again.
 func (s *place) free() {
 	if s.isFree {
 		return
@@ -139,7 +139,7 @@ func (t *turn) end() {
 	}
 }
 
-// withBody gives the request with a body that ends the client's turn when it has come.
+// withBody returns the request with a body that ends the client's turn when it has come.
 func withBody(r *http.Request, t *turn) *http.Request {
 	with := *r
 	with.Body = body{r.Body, t}

@@ -103,7 +103,7 @@ func (s *socket) preamble(frames [][]byte) [][]byte {
 	return frames
 }
 
-// begin gives the socket to the loop. It reports false if that fails.
+// begin passes the socket to the loop. It reports false if that fails.
 func (s *socket) begin() bool {
 	l := s.loop
 	for len(l.sockets) <= s.fd {

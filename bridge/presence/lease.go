@@ -12,31 +12,31 @@ import (
 )
 
 const (
-	// leasePrefix begins the keys of leases; the bridge's name follows. No subject that begins so has members.
+	// leasePrefix is the beginning of the keys of leases; the bridge's name follows. No subject with this beginning has members.
 	leasePrefix = "_lease."
-	// leaseTTL is how long a lease holds that is not renewed.
+	// leaseTTL is how long a lease lasts unless it is renewed.
 	leaseTTL = 20 * time.Second
-	// leaseInterval is how often a bridge renews its lease, and looks at those of the others.
+	// leaseInterval is how often a bridge renews its lease, and reads the others'.
 	leaseInterval = 5 * time.Second
-	// absentInterval is how often a bridge that has to do without a shared bucket looks whether there can be one.
+	// absentInterval is how often a bridge without a shared bucket checks whether there can be one.
 	absentInterval = 30 * time.Second
-	// sweepPatience is how long it may take to read the values of all subjects.
+	// sweepPatience is how long reading the values of all subjects may take.
 	sweepPatience = time.Minute
-	// settling is how long a bridge must have held its lease without a break before it removes the members of others: after an outage of
-	// NATS, other bridges may be a little slower to come back.
+	// settling is how long a bridge must have held its lease without a break before it removes the members of others: after an
+	// outage of NATS, other bridges may be slower to reconnect.
 	settling = 10 * time.Second
 )
 
-// lease is what a bridge knows of its own lease and of the others.
+// lease is what a bridge knows about its own lease and the others.
 type lease struct {
-	since      time.Time       // from when on it has been held without a break
+	since      time.Time       // since when it has been held without a break
 	isLeft     bool            // bridges may have left members behind
-	isSweeping bool            // they are being looked for
-	holders    map[string]bool // the bridges that had a lease when that was looked up last
-	looked     time.Time       // for a shared bucket, while there is none
+	isSweeping bool            // a sweep for these is running
+	holders    map[string]bool // the bridges with a lease, as of the last look
+	looked     time.Time       // when a shared bucket was last looked for, while there is none
 }
 
-// keepLease finds out which store there is, renews the lease, and has the members of bridges removed whose leases are gone.
+// keepLease finds out which store to use, renews the lease, and removes the members of bridges whose leases are gone.
 func (t *Tracker) keepLease() {
 	for t.alive.Err() == nil {
 		wait := jitter(leaseInterval)
@@ -73,7 +73,7 @@ func (t *Tracker) renew() error {
 	return nil
 }
 
-// choose returns the store to use: the shared one, unless there is none.
+// choose returns the store to use: the shared one if there is one.
 func (t *Tracker) choose(ctx context.Context) (Store, error) {
 	t.mu.Lock()
 	store, looked := t.store, t.lease.looked
@@ -100,7 +100,7 @@ func (t *Tracker) choose(ctx context.Context) (Store, error) {
 	}
 }
 
-// put writes the lease. It reports whether the lease was there until now.
+// put writes the lease. It reports whether the lease existed before.
 func (t *Tracker) put(ctx context.Context, store Store, ttl time.Duration) (wasHeld bool, err error) {
 	key := leasePrefix + t.name
 	value, revision, err := store.Get(ctx, key)
@@ -120,8 +120,9 @@ func (t *Tracker) distrust() {
 	}
 }
 
-// use records a renewal. If the lease was not there before, other bridges may have removed what this bridge has, or the bucket is another:
-// everything is written anew. Only the bucket knows that; a clock may have stood still, as that of a machine that was asleep.
+// use records a renewal. If the lease did not exist before, other bridges may have removed this bridge's members, or the bucket
+// was replaced, so everything is written again. Only the bucket can show that, because a clock may have stood still while the
+// machine slept.
 func (t *Tracker) use(store Store, wasHeld bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,7 +138,7 @@ func (t *Tracker) use(store Store, wasHeld bool) {
 	t.rewrite(now)
 }
 
-// compare looks which bridges have a lease. If one has none any more, what it has left behind is looked for.
+// compare reads which bridges have a lease. If one has none any more, a sweep looks for the members that it left behind.
 func (t *Tracker) compare(store Store, holders map[string]bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,11 +155,11 @@ func (t *Tracker) compare(store Store, holders map[string]bool) {
 
 func (l *lease) isSettled(now time.Time) bool { return now.Sub(l.since) >= settling }
 
-// sweep finds the subjects on which bridges without a lease have members, and has them written anew.
+// sweep finds the subjects on which bridges without a lease have members, and marks them to be written again.
 func (t *Tracker) sweep(store Store, holders map[string]bool) {
 	ctx, cancel := context.WithTimeout(t.alive, sweepPatience)
 	defer cancel()
-	sleep(ctx, rand.N(time.Second)) // all bridges have seen the same
+	sleep(ctx, rand.N(time.Second)) // all bridges notice at the same time
 	err := store.Each(ctx, ">", func(key string, value []byte) {
 		if !strings.HasPrefix(key, leasePrefix) && t.isLeftBehind(parse(bridge.Subject(key), value), holders) {
 			t.mu.Lock()
@@ -177,7 +178,7 @@ func (t *Tracker) sweep(store Store, holders map[string]bool) {
 	}
 }
 
-// isLeftBehind reports whether a value has members of bridges that are gone, or is not as a bridge writes it.
+// isLeftBehind reports whether a value has members of bridges that are gone, or has another form than a bridge writes.
 func (t *Tracker) isLeftBehind(state State, holders map[string]bool) bool {
 	for name := range state.Bridges {
 		if name != t.name && !holders[name] {
@@ -187,15 +188,15 @@ func (t *Tracker) isLeftBehind(state State, holders map[string]bool) bool {
 	return state.isForeign
 }
 
-// repair lets a subject be written anew, also if this bridge has nobody there. The lock must be held.
+// repair marks a subject to be written again, even if this bridge has no members there. The lock must be held.
 func (t *Tracker) repair(subject bridge.Subject) {
 	r := t.room(subject)
 	r.isChanged = true
 	t.plan(r)
 }
 
-// dropDead removes bridges that have no lease. A bridge holds its lease before it writes any member, so that the store knows better than
-// what was looked up a moment ago.
+// dropDead removes bridges without a lease. A bridge holds its lease before it writes any member, so the store knows better than
+// an earlier look.
 func (t *Tracker) dropDead(ctx context.Context, store Store, state *State) error {
 	t.mu.Lock()
 	holders, isSettled := t.lease.holders, t.lease.isSettled(time.Now())
@@ -218,7 +219,7 @@ func (t *Tracker) dropDead(ctx context.Context, store Store, state *State) error
 	return nil
 }
 
-// farewell makes the lease end soon. By then the clients of this bridge have found another, and are members there.
+// farewell makes the lease end soon. By then the clients of this bridge have reconnected to another one, and are members there.
 func (t *Tracker) farewell() {
 	t.mu.Lock()
 	store := t.store
@@ -242,7 +243,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// pause waits before another try, longer each time, so that bridges which write the same subject do not go on in step.
+// pause waits before another try, longer each time, so that bridges which write the same subject do not stay in step.
 func pause(ctx context.Context, try int) { sleep(ctx, rand.N(10*time.Millisecond<<min(try, 5))) }
 
 func jitter(d time.Duration) time.Duration { return d - d/10 + rand.N(d/5) }

@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// own is a store of this bridge alone, in memory. There are no other bridges in it, so nobody needs its leases.
+// own is a store of this bridge alone, in memory. No other bridge uses it, so leases are not needed.
 type own struct {
 	tell func(bridge.Subject, bridge.Presence)
 
@@ -62,14 +62,14 @@ func (o *own) Delete(_ context.Context, key string, _ uint64) error {
 
 func (o *own) Each(context.Context, bridge.Subject, func(string, []byte)) error { return nil }
 
-// forget removes all values: from now on another store has them.
+// forget removes all values: another store is used from now on.
 func (o *own) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.values)
 }
 
-// members returns who is on a subject. Of a filter, it returns that nobody is, which is followed by who is on each subject within.
+// members returns the members of a subject. For a filter, it returns none, followed by the members of each subject inside.
 func (o *own) members(subject bridge.Subject) []bridge.Presence {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -85,11 +85,11 @@ func (o *own) members(subject bridge.Subject) []bridge.Presence {
 	return all
 }
 
-// public returns what browsers see of a value.
+// public returns the part of a value that browsers see.
 func public(subject bridge.Subject, value []byte) bridge.Presence {
 	members := bridge.Presence{Type: bridge.PresenceLeave}
 	if value != nil && json.Unmarshal(value, &members) != nil {
-		members = bridge.Presence{} // cannot be: the bridge has encoded it
+		members = bridge.Presence{} // impossible: the bridge has encoded it
 	}
 	members.Subject = string(subject)
 	if members.Members == nil {

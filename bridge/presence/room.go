@@ -9,32 +9,32 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// room is what this bridge has of one subject. The tracker's lock guards it.
+// room is this bridge's record of one subject. The tracker's lock guards it.
 type room struct {
 	subject bridge.Subject
 	members map[identity]*member
-	unnamed int     // connections without a name, and those that left a moment ago
-	leaving []leave // in the order in which they are over
-	pardons int     // how many of leaving, without a name, came back
+	unnamed int     // connections without a name, including those that left a moment ago
+	leaving []leave // in the order of their time
+	pardons int     // how many nameless ones of leaving have returned
 	absent  int     // how many of leaving have no name
 	count   int     // members on all bridges, as of the last write
 
-	isChanged bool      // the bucket does not yet say what is here, as far as is known
-	isWriting bool      // a goroutine is about to say so
+	isChanged bool      // the bucket may not have the present members
+	isWriting bool      // a goroutine is about to write them
 	next      time.Time // when the bucket may be written again
 	fails     int       // writes in a row that did not succeed
-	check     time.Time // when the bucket is compared with who is here; zero before the first write
+	check     time.Time // when the bucket is compared with the present members; zero before the first write
 
 	place int // in the schedule; -1 if it is not there
 	due   time.Time
 }
 
-// member is somebody with a name who is here.
+// member is a named member that is present.
 type member struct {
 	Member
 	connections int
-	leaves      time.Time // when the member has left, if nobody comes back; of no meaning while there are connections
-	isTold      bool      // the bucket has said that the member is here
+	leaves      time.Time // when the member leaves, unless it returns; without meaning while there are connections
+	isTold      bool      // the bucket lists the member
 }
 
 // who is a bridge.Visitor as its connection keeps it.
@@ -43,7 +43,8 @@ type who struct {
 	account  bridge.Account
 }
 
-// leave is a connection that has ended: of a member with a name, its last. If nobody comes back until then, the member has left.
+// leave is an ended connection: of a named member, the last one. If the member does not return until its time, the member has
+// left.
 type leave struct {
 	at      time.Time
 	who     identity // zero for a connection without a name
@@ -54,7 +55,7 @@ func newRoom(subject bridge.Subject) *room {
 	return &room{subject: subject, members: map[identity]*member{}, place: -1, next: time.Now()}
 }
 
-// enter adds a connection. It reports whether that changes who is here.
+// enter adds a connection. It reports whether that changes the members.
 func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
 	if v.Name == "" {
 		return who{account: v.Account}, r.enterUnnamed()
@@ -82,8 +83,8 @@ func (r *room) enterUnnamed() (changed bool) {
 	return true
 }
 
-// exit removes a connection. If the connection was the member's last, the member leaves at that time, unless it comes back; then exit
-// reports true, and depart frees the account.
+// exit removes a connection. If it was the member's last, the member leaves at that time, unless it returns; then exit reports
+// true, and depart frees the account.
 func (r *room) exit(w who, at time.Time) (isLeaving bool) {
 	if w.identity == (identity{}) {
 		r.absent++
@@ -99,7 +100,7 @@ func (r *room) exit(w who, at time.Time) (isLeaving bool) {
 	return true
 }
 
-// addLeave adds to leaving, in the order of time.
+// addLeave adds to leaving, ordered by time.
 func (r *room) addLeave(l leave) {
 	at := len(r.leaving)
 	for at > 0 && l.at.Before(r.leaving[at-1].at) {
@@ -108,7 +109,7 @@ func (r *room) addLeave(l leave) {
 	r.leaving = slices.Insert(r.leaving, at, l)
 }
 
-// depart removes those whose time is over, and frees their accounts. It reports whether that changes who is here.
+// depart removes those whose time has passed, and frees their accounts. It reports whether that changes the members.
 func (r *room) depart(now time.Time, free func(bridge.Account)) (changed bool) {
 	for len(r.leaving) > 0 && !now.Before(r.leaving[0].at) {
 		over := r.leaving[0]
@@ -130,15 +131,15 @@ func (r *room) depart(now time.Time, free func(bridge.Account)) (changed bool) {
 	return changed
 }
 
-// isOver reports whether nothing is left to do for the room.
+// isOver reports whether the room needs nothing more.
 func (r *room) isOver() bool {
 	return len(r.members) == 0 && r.unnamed == 0 && len(r.leaving) == 0 && !r.isChanged && !r.isWriting
 }
 
-// isDoubtful reports whether it is time to compare the bucket with who is here.
+// isDoubtful reports whether it is time to compare the bucket with the present members.
 func (r *room) isDoubtful(now time.Time) bool { return !r.check.IsZero() && !now.Before(r.check) }
 
-// wakes returns when the room has something to do; zero for never. Without a store nothing can be written.
+// wakes returns when the room next needs attention; zero for never. Without a store nothing can be written.
 func (r *room) wakes(hasStore bool) (at time.Time) {
 	if len(r.leaving) > 0 {
 		at = r.leaving[0].at
@@ -156,11 +157,11 @@ func (r *room) wakes(hasStore bool) (at time.Time) {
 	return at
 }
 
-// snapshot is what a bridge has of a room at a moment.
+// snapshot is a bridge's record of a room at one moment.
 type snapshot struct {
-	here    map[identity]*member // by what Presence tells members apart
+	here    map[identity]*member // by the keys that distinguish members in Presence
 	newest  []*member            // MaxNames at most
-	told    []bool               // of newest: the bucket has said so already
+	told    []bool               // for each of newest: the bucket lists it already
 	unnamed int
 }
 
@@ -174,7 +175,7 @@ func (r *room) snapshot() snapshot {
 	return s
 }
 
-// apply makes a state say what a bridge has.
+// apply writes a bridge's members into a state.
 func (s *snapshot) apply(state *State, name string) {
 	state.drop(name, func(key identity) bool { return s.here[key] != nil })
 	for i, m := range s.newest {

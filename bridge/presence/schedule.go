@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// schedule is the rooms that have something to do, by when.
+// schedule has the rooms that need attention, ordered by time.
 type schedule struct{ rooms []*room }
 
-// put plans a room, zero for never. It reports whether nothing else is due before.
+// put plans a room, zero for never. It reports whether the room is due first.
 func (s *schedule) put(r *room, at time.Time) (isFirst bool) {
 	if at.IsZero() {
 		s.remove(r)
@@ -37,7 +37,7 @@ func (s *schedule) first() *room {
 	return s.rooms[0]
 }
 
-// Len implements heap.Interface, as do the others below.
+// Len implements heap.Interface, as do the methods below.
 func (s *schedule) Len() int           { return len(s.rooms) }
 func (s *schedule) Less(a, b int) bool { return s.rooms[a].due.Before(s.rooms[b].due) }
 

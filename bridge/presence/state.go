@@ -31,17 +31,17 @@ type State struct {
 // Member is somebody with a name.
 type Member struct {
 	bridge.PresenceMember
-	Sub     string   `json:"sub,omitempty"` // of the token; empty for a name that anybody may have taken
-	Bridges []string `json:"bridges"`       // that have a connection of the member
+	Sub     string   `json:"sub,omitempty"` // of the token; empty for a name without a token
+	Bridges []string `json:"bridges"`       // the bridges with a connection of the member
 }
 
-// Share is what one bridge has of a subject.
+// Share is one bridge's share of a subject.
 type Share struct {
 	Members int `json:"members"`           // with a name
 	Unnamed int `json:"unnamed,omitempty"` // connections without a name
 }
 
-// identity tells members apart. Two people may have one name; one person has one `sub`.
+// identity distinguishes members. Two people may have one name; one person has one `sub`.
 type identity struct{ sub, name string }
 
 func identify(sub, name string) identity {
@@ -53,7 +53,7 @@ func identify(sub, name string) identity {
 
 func (m *Member) identity() identity { return identify(m.Sub, m.Name) }
 
-// parse reads a value. If it is no State, because somebody else wrote it, it has no members.
+// parse reads a value. A value that is not a State, because another program wrote it, has no members.
 func parse(subject bridge.Subject, value []byte) State {
 	var state State
 	if value != nil && json.Unmarshal(value, &state) != nil {
@@ -72,13 +72,13 @@ func parse(subject bridge.Subject, value []byte) State {
 	return state
 }
 
-// bridgeName is how many characters name a bridge.
+// bridgeName is the length of a bridge's name, in characters.
 const bridgeName = 10
 
 // newBridge returns a name that no other bridge has.
 func newBridge() string { return strings.ToLower(rand.Text()[:bridgeName]) }
 
-// isBridge reports whether newBridge may have returned a name. Any other could not be the end of a lease's key.
+// isBridge reports whether a name has the form of newBridge. Any other could not be the end of a lease's key.
 func isBridge(name string) bool {
 	return len(name) == bridgeName && !strings.ContainsFunc(name, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '2' || c > '7') })
 }
@@ -91,10 +91,10 @@ func (s *State) encode() ([]byte, error) {
 	return value, nil
 }
 
-// isEmpty reports whether nobody is left.
+// isEmpty reports whether there are no members.
 func (s *State) isEmpty() bool { return len(s.Bridges) == 0 }
 
-// drop removes a bridge, and its members except those that it keeps: the members that no other bridge has leave.
+// drop removes a bridge and its members, except the members to keep: those that no other bridge has leave.
 func (s *State) drop(name string, keeps func(identity) bool) {
 	delete(s.Bridges, name)
 	s.Members = slices.DeleteFunc(s.Members, func(m Member) bool {
@@ -113,7 +113,7 @@ func (s *State) drop(name string, keeps func(identity) bool) {
 	}
 }
 
-// add adds a member that a bridge has. isTold says that an earlier change has told of it.
+// add adds a member of a bridge. isTold means that an earlier change has announced the member.
 func (s *State) add(name string, who Member, isTold bool) {
 	at := slices.IndexFunc(s.Members, func(m Member) bool { return m.identity() == who.identity() })
 	if at < 0 {
@@ -133,7 +133,7 @@ func (s *State) add(name string, who Member, isTold bool) {
 	}
 }
 
-// settle brings the members into order, keeps the newest of too many, and counts all.
+// settle orders the members, keeps the newest if there are too many, and counts all.
 func (s *State) settle() {
 	slices.SortStableFunc(s.Members, func(a, b Member) int {
 		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Name, b.Name), strings.Compare(a.Sub, b.Sub))
@@ -145,8 +145,8 @@ func (s *State) settle() {
 
 func newest[T any](all []T) []T { return all[max(0, len(all)-MaxNames):] }
 
-// count returns how many members there are. If all that have a name are listed, each counts once, on however many bridges. Else nobody
-// knows who is on several bridges, and counts on each.
+// count returns the number of members. If all named members are listed, each counts once, on however many bridges. Otherwise it
+// is unknown who is on several bridges, and such members count on each.
 func (s *State) count() int {
 	listed, named, unnamed := map[string]int{}, 0, 0
 	for _, m := range s.Members {
@@ -166,7 +166,7 @@ func (s *State) count() int {
 	return named + unnamed
 }
 
-// named returns how many members of a bridge are listed.
+// named returns how many of a bridge's members are listed.
 func (s *State) named(bridge string) (count int) {
 	for _, m := range s.Members {
 		if slices.Contains(m.Bridges, bridge) {
@@ -184,7 +184,7 @@ func (s *State) isSame(other *State) bool {
 		})
 }
 
-// tell sets what has happened since another state.
+// tell sets the changes since another state.
 func (s *State) tell(before *State) {
 	hasJoined, hasLeft := len(s.Joined) > 0, len(s.Left) > 0
 	switch {
@@ -197,7 +197,7 @@ func (s *State) tell(before *State) {
 	}
 }
 
-// clone returns a copy whose members and bridges can be changed.
+// clone returns a copy with its own members and bridges.
 func (s *State) clone() State {
 	made := *s
 	made.Members, made.Bridges = slices.Clone(s.Members), maps.Clone(s.Bridges)

@@ -10,19 +10,19 @@ type counters struct {
 	unlisted  atomic.Uint64
 }
 
-// Stats is what a Tracker has done, and has.
+// Stats are counts of a Tracker since Open, and present values.
 type Stats struct {
 	Subjects  int    // with members on this bridge
 	Members   int    // with a name, on this bridge, once for each subject
 	Unnamed   int    // connections without a name, as above
 	Writes    uint64 // to the bucket
 	Bytes     uint64 // of them
-	Conflicts uint64 // writes that another bridge was faster than
-	Failures  uint64 // writes that NATS did not take
+	Conflicts uint64 // writes that failed because another bridge was faster
+	Failures  uint64 // writes that NATS did not accept
 	Unlisted  uint64 // connections that were not listed, because their accounts had too many
 }
 
-// Stats returns what the tracker has done so far.
+// Stats returns the counts.
 func (t *Tracker) Stats() Stats {
 	stats := Stats{
 		Writes: t.stats.writes.Load(), Bytes: t.stats.bytes.Load(),

@@ -16,60 +16,61 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Store is the bucket. Errors other than bridge.ErrConflict and bridge.ErrNoBucket mean that nobody knows what became of the call.
+// Store is the bucket. After errors other than bridge.ErrConflict and bridge.ErrNoBucket, the outcome of the call is unknown.
 type Store interface {
 	// Prepare makes the bucket, if there is none. The error wraps bridge.ErrNoBucket if there cannot be one.
 	Prepare(ctx context.Context) error
-	// Get returns the value of a key, as the stream's leader has it, and its revision; 0 if there is no value.
+	// Get returns the value of a key, according to the stream's leader, and its revision; 0 if there is no value.
 	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
-	// Put writes a value that is removed after ttl, 0 for never, if the newest has that revision; else the error wraps bridge.ErrConflict, as that of Delete.
+	// Put writes a value, if the newest revision is the given one; otherwise the error wraps bridge.ErrConflict, as for Delete.
+	// The value is removed after ttl, 0 for never.
 	Put(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error)
-	// Delete removes a value if it has that revision.
+	// Delete removes a value, if its revision is the given one.
 	Delete(ctx context.Context, key string, revision uint64) error
 	// Each calls do with the newest value of every key that matches a filter.
 	Each(ctx context.Context, filter bridge.Subject, do func(key string, value []byte)) error
 }
 
-// Config says whose members are kept, and where.
+// Config determines whose members are kept, and where.
 type Config struct {
 	Subjects []bridge.Subject // filters: the members of all subjects within them are kept
-	Shared   Store            // of all bridges
-	// Tell tells the readers of this bridge who is on a subject, for as long as there is no Shared bucket.
+	Shared   Store            // the bucket of all bridges
+	// Tell announces the members of a subject to this bridge's readers, as long as there is no Shared bucket.
 	Tell func(bridge.Subject, bridge.Presence)
-	// Most is how many places one account may have at once: a connection takes one on each subject, and keeps it for a moment after its
-	// end. 0 for any number.
+	// Most is how many places one account may have at once; 0 for no limit. A connection takes one on each subject, and keeps it
+	// for a moment after its end.
 	Most int
 	Log  *slog.Logger
 }
 
 const (
-	// grace is how long a member may be without a connection: a page that is loaded again does not leave.
+	// grace is how long a member may be without a connection, so that reloading a page is not leaving.
 	grace = 5 * time.Second
-	// interval is the least time between two writes of a subject by one bridge.
+	// interval is the shortest time between two writes of a subject by one bridge.
 	interval = 250 * time.Millisecond
-	// perMember makes the interval grow with the room: each write is read by all of its members.
+	// perMember lengthens the interval with the room, because all members read each write.
 	perMember = time.Millisecond
-	// mostInterval is how old the list of a very large room may be.
+	// mostInterval is how outdated the list of a very large room may be.
 	mostInterval = 30 * time.Second
-	// checkInterval is how often the value of a room is compared with who is here, although nothing has changed: an operator may have
-	// deleted the key. It is mostInterval if the value names only a part of this bridge's members, or may soon: in a large room, members
-	// of other bridges that came later are named in their place, until those leave.
+	// checkInterval is how often the value of an unchanged room is compared with the present members, because an operator may
+	// have deleted the key. It is mostInterval if the value names only some of this bridge's members, or soon may: in a large
+	// room, later members of other bridges are named instead, until they leave.
 	checkInterval = 5 * time.Minute
 	// mostWrites is how many subjects a bridge writes at once.
 	mostWrites = 16
-	// patience is how long the store may take for one call.
+	// patience is how long one call of the store may take.
 	patience = 5 * time.Second
 )
 
-// Tracker keeps the members that this bridge has.
+// Tracker keeps the members of this bridge.
 type Tracker struct {
 	config Config
-	name   string // of this bridge in the bucket
+	name   string // this bridge's name in the bucket
 	stop   context.CancelFunc
 	alive  context.Context
 	runs   sync.WaitGroup
 	more   bridge.Signal // wakes run
-	writes chan struct{} // holds one for each write
+	writes chan struct{} // one element for each running write
 	fails  rate.Sometimes
 	stats  counters
 	drains atomic.Bool
@@ -80,11 +81,11 @@ type Tracker struct {
 	rooms    map[bridge.Subject]*room
 	held     map[bridge.Account]int // how many places in rooms each has
 	schedule schedule
-	store    Store // nil until it is known which
+	store    Store // nil until known
 	lease    lease
 }
 
-// Open starts to keep members. It returns at once, and goes on trying for as long as NATS is unreachable.
+// Open starts to keep members. It returns at once, and keeps trying while NATS is unreachable.
 func Open(config Config) *Tracker {
 	t := &Tracker{
 		config: config,
@@ -102,7 +103,7 @@ func Open(config Config) *Tracker {
 	return t
 }
 
-// Close stops. The members of this bridge stay listed for a moment, in which they can move to another bridge: see farewell.
+// Close stops the tracker. Its members stay listed for a moment, in which they can move to another bridge: see farewell.
 func (t *Tracker) Close() {
 	t.stop()
 	t.runs.Wait()
@@ -120,12 +121,12 @@ func (t *Tracker) Overlaps(filter bridge.Subject) bool {
 	return slices.ContainsFunc(t.config.Subjects, filter.Overlaps)
 }
 
-// Drain makes everybody stay listed who leaves from now on, until the lease of this bridge ends, soon after Close: the clients of a bridge
-// that stops are about to come back, to another or to the same.
+// Drain keeps members listed that leave from now on, until this bridge's lease ends, soon after Close: the clients of a stopping
+// bridge are about to reconnect, to another bridge or to this one.
 func (t *Tracker) Drain() { t.drains.Store(true) }
 
-// Join adds a connection to those of the subjects whose members are kept, until leave is called, which must be once. isDead says that
-// the client has been gone for long by then, so that it is not waited for.
+// Join adds a connection to the subjects whose members are kept, until leave is called, exactly once. isDead means that the
+// client was gone for long by then, so its return is not waited for.
 func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(isDead bool)) {
 	isKept := func(i int) bool { return t.Covers(subjects[i]) && !slices.Contains(subjects[:i], subjects[i]) }
 	places := 0
@@ -163,7 +164,7 @@ func (t *Tracker) room(subject bridge.Subject) *room {
 	return r
 }
 
-// admit counts places in rooms for an account, unless it has too many. The lock must be held.
+// admit counts places in rooms for an account, unless the account has too many. The lock must be held.
 func (t *Tracker) admit(account bridge.Account, places int) bool {
 	if account == 0 || t.config.Most == 0 {
 		return true
@@ -176,7 +177,7 @@ func (t *Tracker) admit(account bridge.Account, places int) bool {
 	return true
 }
 
-// free takes back what admit did with one place. The lock must be held.
+// free undoes admit for one place. The lock must be held.
 func (t *Tracker) free(account bridge.Account) {
 	if t.held[account]--; t.held[account] <= 0 {
 		delete(t.held, account)
@@ -201,8 +202,8 @@ func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
 	}
 }
 
-// Own returns who is on a subject, as far as this bridge knows, if there is no bucket that all bridges share; else none. Of a filter, it
-// returns that nobody is, which is followed by who is on each subject within.
+// Own returns the members of a subject known to this bridge, if there is no shared bucket; otherwise none. For a filter, it
+// returns none, followed by the members of each subject inside.
 func (t *Tracker) Own(subject bridge.Subject) []bridge.Presence {
 	t.mu.Lock()
 	isOwn := t.store == t.own
@@ -213,7 +214,7 @@ func (t *Tracker) Own(subject bridge.Subject) []bridge.Presence {
 	return t.own.members(subject)
 }
 
-// plan puts a room into the schedule, at its time. The lock must be held.
+// plan puts a room into the schedule. The lock must be held.
 func (t *Tracker) plan(r *room) {
 	if r.isOver() {
 		t.schedule.remove(r)
@@ -225,7 +226,7 @@ func (t *Tracker) plan(r *room) {
 	}
 }
 
-// run sees to every room when its time comes.
+// run handles every room when it is due.
 func (t *Tracker) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -240,10 +241,10 @@ func (t *Tracker) run() {
 	}
 }
 
-// idle is how long run sleeps if nothing is planned.
+// idle is how long run sleeps if no room is planned.
 const idle = time.Hour
 
-// step does what is due, and returns how long nothing else is.
+// step handles the rooms that are due, and returns the time until the next.
 func (t *Tracker) step(now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -283,13 +284,13 @@ func (t *Tracker) startWrite(r *room) bool {
 	return true
 }
 
-// written is what a value says after a write.
+// written is the content of a value after a write.
 type written struct {
 	count   int  // of members on all bridges
-	isWhole bool // it names all members of this bridge that have a name
+	isWhole bool // all named members of this bridge are listed
 }
 
-// wrote notes what became of a write.
+// wrote records the result of a write.
 func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
 	if err != nil {
 		t.stats.failures.Add(1)
@@ -319,7 +320,7 @@ func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
 	t.plan(r)
 }
 
-// rewrite makes every room be written anew: the bucket may have lost what it said. The lock must be held.
+// rewrite marks every room to be written again, because the bucket may have lost its content. The lock must be held.
 func (t *Tracker) rewrite(now time.Time) {
 	for _, r := range t.rooms {
 		r.isChanged, r.next, r.fails = true, now, 0
@@ -327,13 +328,13 @@ func (t *Tracker) rewrite(now time.Time) {
 	}
 }
 
-// manyNames is of how many members a bridge looks often whether all are named.
+// manyNames is the number of members from which a bridge checks often whether all are named.
 const manyNames = MaxNames / 10
 
-// mostTries is how often a write that others were faster than is tried at once.
+// mostTries is how often a write that conflicts is repeated at once.
 const mostTries = 8
 
-// write makes the value of a subject say what this bridge has, and that no bridge without a lease has anything.
+// write makes the value of a subject list this bridge's members, and none of bridges without a lease.
 func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (now written, err error) {
 	ctx, cancel := context.WithTimeout(t.alive, patience)
 	defer cancel()

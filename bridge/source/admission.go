@@ -16,27 +16,27 @@ import (
 )
 
 const (
-	// firstListen and lastListen are how long a subscription that NATS has refused waits until it is tried again.
+	// firstListen and lastListen are the shortest and the longest wait before a refused subscription is tried again.
 	firstListen = 2 * time.Second
 	lastListen  = 30 * time.Second
 )
 
-// admission is what the control loop knows of subscriptions that are not in force. Two kinds of refusal leave a flow deaf. One names
-// the subject; that flow is subscribed again from time to time. The other says that there are too many subscriptions, and
-// names none: of those made since the last proof it is not known which it was. They are all taken back, and join the
-// queue of those that wait for room, from which as many are admitted as there is room for.
+// admission is the control loop's record of subscriptions that are not in force. Two kinds of refusal make a flow deaf. One names
+// the subject; that flow is subscribed again from time to time. The other says that there are too many subscriptions, and names
+// none, so any made since the last proof may be meant. These are all undone and queued, and as many are admitted again as there
+// is room for.
 type admission struct {
-	link      *js.Link // that the next are of
-	overLimit uint64   // how many refusals for too many subscriptions were acted on
-	isLimited bool     // there were some: new flows queue for room
-	isProven  bool     // subscriptions were proved
+	link      *js.Link // for the next subscriptions
+	overLimit uint64   // how many refusals for too many subscriptions were handled
+	isLimited bool     // there were such refusals: new flows queue for room
+	isProven  bool     // some subscriptions were proved on this link
 
-	isRelieved bool // there was a reconnect to make room
+	isRelieved bool // a reconnect was made to gain room
 	wait       time.Duration
-	tryAt      time.Time // the zero value while nothing is deaf
+	tryAt      time.Time // the zero value if no flow is deaf
 }
 
-// listen tries again to subscribe to what was refused. It reports whether it did: then every feed is to be looked at.
+// listen subscribes again to refused subjects, if that is due. If it did, every feed must be checked.
 func (s *Source) listen(happened event) (isChanged bool) {
 	if s.link.Limited() != s.overLimit && !s.areWithinLimit(false) {
 		return false
@@ -54,7 +54,7 @@ func (s *Source) listen(happened event) (isChanged bool) {
 	return isChanged
 }
 
-// nextTry returns how long to wait until listen is due; 0 while nothing is deaf.
+// nextTry returns how long to wait until listen is due; 0 if no flow is deaf.
 func (s *Source) nextTry() time.Duration {
 	s.mu.Lock()
 	deaf := s.deaf
@@ -70,8 +70,8 @@ func (s *Source) nextTry() time.Duration {
 	return max(time.Until(s.tryAt), time.Millisecond)
 }
 
-// deafen takes note that a subscription was refused, or has ended because a permission was taken away: who reads by it is
-// told a gap, and another when it is in force again.
+// deafen records that a subscription was refused, or has ended because a permission was withdrawn. Its readers get a gap, and
+// another when the subscription is in force again.
 func (s *Source) deafen(subject string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,8 +108,8 @@ func (s *Source) setDeaf(f *flow, deaf bool) {
 	f.deaf = deaf
 }
 
-// hearAgain takes subscriptions for valid that an earlier connection has refused: nats.go makes them on the new one, which
-// will refuse them if it does.
+// hearAgain assumes that subscriptions refused on an earlier link are valid. nats.go makes them on the new one, which may refuse
+// them again.
 func (s *Source) hearAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +120,7 @@ func (s *Source) hearAgain() {
 	}
 }
 
-// askAgain subscribes anew to what was refused by its subject, and reports whether there was any.
+// askAgain subscribes again to refused subjects, and reports whether there were any.
 func (s *Source) askAgain() bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -142,8 +142,8 @@ func (s *Source) askAgain() bool {
 	return len(refused) > 0
 }
 
-// areWithinLimit reports whether NATS has not refused a subscription because there were too many. If it has, those that may
-// be concerned queue for room. isProof says that a round trip has just proved all that were made.
+// areWithinLimit reports whether NATS has refused no subscription for being too many. If it has, the flows that may be meant
+// queue for room. isProof means that a round trip has just proved all subscriptions.
 func (s *Source) areWithinLimit(isProof bool) bool {
 	refused := s.link.Limited()
 	s.mu.Lock()
@@ -169,15 +169,15 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 		s.signal(roomFreed)
 	}
 	if isAnybody && !s.isRelieved {
-		// nats.go has made all subscriptions anew, in any order, among them those by which JetStream answers.
+		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers.
 		s.isRelieved, s.isProven = true, false
-		_ = s.conn.ForceReconnect() // a connection that is closed needs none
+		_ = s.conn.ForceReconnect() // a closed connection needs none
 	}
 	s.signal(flowRefused)
 	return false
 }
 
-// takeBack makes flows queue for room, and reports whether there were any.
+// takeBack makes flows queue for room, and reports whether any do.
 func (s *Source) takeBack(flows []*flow) bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -197,8 +197,8 @@ func (s *Source) takeBack(flows []*flow) bool {
 	return len(back) > 0
 }
 
-// admit subscribes to what waits for room, until there is none: to one flow, and to twice as many each time that succeeds.
-// Where several find no room, they are tried one by one.
+// admit subscribes to queued flows until there is no more room: to one flow, then to twice as many after each success. If several
+// find no room, they are tried one by one.
 func (s *Source) admit() {
 	s.admitting.Lock()
 	defer s.admitting.Unlock()
@@ -226,7 +226,7 @@ func (s *Source) admit() {
 	}
 }
 
-// tryToAdmit subscribes to the first flows that wait for room, and takes them from the queue.
+// tryToAdmit removes the first flows from the queue, and subscribes to them.
 func (s *Source) tryToAdmit(n int) []*flow {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -242,19 +242,19 @@ func (s *Source) tryToAdmit(n int) []*flow {
 	return batch
 }
 
-// isToldAll reports whether every refusal that the last round trip brought is noted. nats.go tells a second refusal for too
-// many subscriptions by the same error as the first, so noted cannot tell them apart.
+// isToldAll reports whether every refusal of the last round trip is recorded. nats.go reports a second refusal for too many
+// subscriptions by the same error as the first, so Noted cannot distinguish them.
 func (s *Source) isToldAll() bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
 	return s.conn.Marked(ctx)
 }
 
-// errNoRoom: NATS allows no more subscriptions.
+// errNoRoom means that NATS allows no more subscriptions.
 var errNoRoom = errors.New("NATS allows no more subscriptions to this bridge")
 
-// proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called when the
-// server has answered a question that was sent behind the subscription. asked and overLimit are from before it.
+// proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called after the server has
+// answered a request sent after the subscription. asked and overLimit are from before the subscription.
 func (s *Source) proveInbox(ctx context.Context, inbox string, asked js.Moment, overLimit uint64) error {
 	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.Marked(ctx) {
 		return cmp.Or(context.Cause(ctx), nats.ErrDisconnected)

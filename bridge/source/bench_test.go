@@ -12,8 +12,8 @@ import (
 func BenchmarkDeliver(b *testing.B) {
 	const window, unit = 32, 1024 // so much is on its way at most: less than anything on it holds
 	dial := embedded(b)
-	bed := newBed(b, dial, quiet)
-	c := bed.readFramed(b, bridge.Framing{}, "bench.a")
+	fixture := newFixture(b, dial, quiet)
+	c := fixture.readFramed(b, bridge.Framing{}, "bench.a")
 	c.wantOpen()
 	other := publisher(b, dial)
 	payload := bytes.Repeat([]byte("x"), 128)
@@ -53,7 +53,7 @@ func BenchmarkDeliver(b *testing.B) {
 	if err := <-published; err != nil {
 		b.Fatal(err)
 	}
-	if dropped := bed.source.Stats().Dropped; dropped > 0 {
+	if dropped := fixture.source.Stats().Dropped; dropped > 0 {
 		b.Fatalf("%d messages were dropped", dropped)
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")

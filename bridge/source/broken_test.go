@@ -10,14 +10,14 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// A message for a stream is refused without being sent while the store is known to be broken: the acknowledgement would be awaited in
-// vain. Subjects without a stream need no store.
+// While the store is known to be broken, a message for a stream is refused without being sent, because no acknowledgement could
+// arrive. Subjects without a stream need no store.
 func TestPublishToABrokenStore(t *testing.T) {
 	dial := to(bridgetest.StartNATSServer(t).URL())
 	js := manager(t, dial)
 	createStream(t, js, chats)
 	var broken atomic.Bool
-	b := newBedWith(t, dial, source.Config{IsBroken: broken.Load}, quiet)
+	b := newFixtureWith(t, dial, source.Config{IsBroken: broken.Load}, quiet)
 	broken.Store(true)
 	if err := b.post(within(t, patience), "chat.a", nil, nil); !errors.Is(err, bridge.ErrBroken) || !errors.Is(err, bridge.ErrUnavailable) {
 		t.Errorf("a message for a broken store: %v", err)

@@ -11,7 +11,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// A bucket that a bridge may not look for, or that went with its JetStream, is none that is not there: its keys are not known.
+// If NATS does not let the bridge look for a bucket, or JetStream is gone, the bucket does not count as missing: its keys are
+// unknown.
 func TestBucketThatCannotBeLookedFor(t *testing.T) {
 	refusing := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users: [ { user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.STREAM.NAMES" } } } ] }`
@@ -36,7 +37,7 @@ func TestBucketThatCannotBeLookedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := bridgetest.StartNATSServer(t, "-c", test.file)
-			b := newBedWith(t, to(fmt.Sprintf("nats://bridge:swordfish@127.0.0.1:%d", server.Port)), source.Config{API: test.api}, quiet)
+			b := newFixtureWith(t, to(fmt.Sprintf("nats://bridge:swordfish@127.0.0.1:%d", server.Port)), source.Config{API: test.api}, quiet)
 			found, err := b.source.Bucket(within(t, patience), "KEYS", time.Hour, test.was)
 			if err != nil || found.Unread != test.isUnread || found.Exists != test.isUnread || test.isUnread == (found.Problem == "") {
 				t.Errorf("the bucket is %+v, %v; that its keys are not known should be %v", found, err, test.isUnread)

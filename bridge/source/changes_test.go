@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// What becomes of a stream that somebody reads is logged, as its readers are told.
+// Changes of a stream in use are logged, in the same way as its readers are told.
 func TestChangesOfStreamsAreLogged(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
@@ -23,11 +23,11 @@ func TestChangesOfStreamsAreLogged(t *testing.T) {
 	makeStream(t, js, config("WIDE", "chat.>", "log.>"))
 	makeStream(t, js, config("UNREAD", "unread.>"))
 	log, lines := warnings()
-	b := newBed(t, to(process.URL()), log)
+	b := newFixture(t, to(process.URL()), log)
 	wantLine := func(wants ...string) {
 		t.Helper()
 		line := ""
-		for !strings.Contains(line, wants[0]) { // a tap may say beside that it cannot read
+		for !strings.Contains(line, wants[0]) { // a tap may also log that it cannot read
 			if line = receive(t, lines, strings.Join(wants, " ")); strings.Contains(line, "UNREAD") {
 				t.Errorf("logged %q of a stream that nobody reads", line)
 			}
@@ -45,19 +45,19 @@ func TestChangesOfStreamsAreLogged(t *testing.T) {
 	if _, err := js.UpdateStream(within(t, patience), config("WIDE", "chat.>")); err != nil {
 		t.Fatal(err)
 	}
-	wantLine("does not hold all", "WIDE", "log.>")
+	wantLine("no longer holds some", "WIDE", "log.>")
 	if err := js.DeleteStream(within(t, patience), "WIDE"); err != nil {
 		t.Fatal(err)
 	}
 	makeStream(t, js, config("WIDE", "chat.>"))
-	wantLine("and made anew; its readers", "WIDE")
+	wantLine("and made again; its readers", "WIDE")
 	if err := js.DeleteStream(within(t, patience), "WIDE"); err != nil {
 		t.Fatal(err)
 	}
 	wantLine("a stream was deleted; its readers", "WIDE", "chat.>")
 }
 
-// lines passes on what is written, a line at a time.
+// lines passes on what is written, line by line.
 type lines chan string
 
 func (l lines) Write(line []byte) (int, error) {
@@ -65,7 +65,7 @@ func (l lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// awaitLine waits for a line that has all these words.
+// awaitLine waits for a line that contains all these words.
 func (l lines) awaitLine(t *testing.T, words ...string) {
 	t.Helper()
 	for {
@@ -82,9 +82,9 @@ func (l lines) awaitLine(t *testing.T, words ...string) {
 
 func (l lines) log() *slog.Logger { return slog.New(secrets.Log(slog.NewTextHandler(l, nil))) }
 
-// JetStream that goes away for the account is an error where it was there; where there never was any, it is none.
+// If JetStream disappears from the account, that is logged as an error; if there never was any, it is not.
 func TestLossOfJetStreamIsAnError(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	write := func(jetStream string) {
 		text := fmt.Sprintf("jetstream: {}\nno_auth_user: a\naccounts { A { jetstream: %s, users: [ { user: a, password: swordfish } ] } }", jetStream)
@@ -96,16 +96,16 @@ func TestLossOfJetStreamIsAnError(t *testing.T) {
 	process := bridgetest.StartNATSServer(t, "-c", conf)
 	makeStream(t, streamsOf(t, to(process.URL())), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
 	had := make(lines, 1<<10)
-	newBed(t, to(process.URL()), had.log()).read(t, "chat.a").wantOpen()
+	newFixture(t, to(process.URL()), had.log()).read(t, "chat.a").wantOpen()
 	write("disabled")
 	process.Reload(t)
 	had.awaitLine(t, "level=ERROR", "there is no JetStream on this NATS server, or not for this account")
 	never := make(lines, 1<<10)
-	newBed(t, to(process.URL()), never.log()).read(t, "chat.a").wantOpen()
+	newFixture(t, to(process.URL()), never.log()).read(t, "chat.a").wantOpen()
 	never.awaitLine(t, "level=INFO", "there is no JetStream")
 }
 
-// A stream that is restored from a backup is logged, as its readers are told.
+// The restoration of a stream from a backup is logged, in the same way as its readers are told.
 func TestRolledBackStreamIsLogged(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
@@ -118,7 +118,7 @@ func TestRolledBackStreamIsLogged(t *testing.T) {
 	}
 	process.Start(t)
 	said := make(lines, 1<<10)
-	c := newBed(t, to(process.URL()), said.log()).read(t, "chat.a")
+	c := newFixture(t, to(process.URL()), said.log()).read(t, "chat.a")
 	c.wantOpen()
 	js = streamsOf(t, to(process.URL()))
 	store(t, js, "chat.a", "1", "2")

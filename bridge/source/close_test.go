@@ -12,7 +12,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// closeSoon closes a source, which must not wait for a server that is away.
+// closeSoon closes a source. Close must not wait for an unreachable server.
 func closeSoon(t *testing.T, s *source.Source) {
 	t.Helper()
 	begun := time.Now()
@@ -30,7 +30,7 @@ func closeSoon(t *testing.T, s *source.Source) {
 func TestClose(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		running := goleak.IgnoreCurrent()
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		c := b.read(t, "a.b")
 		c.wantOpen()
 		if err := b.post(within(t, patience), "a.b", nil, []byte("x")); err != nil {
@@ -44,11 +44,11 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Close may come with feeds attached, and again.
+// Close may be called with feeds attached, and again.
 func TestCloseWithOpenFeeds(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		running := goleak.IgnoreCurrent()
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		c := b.read(t, "a.b")
 		c.wantOpen()
 		b.read(t, "a.c")
@@ -69,11 +69,11 @@ func TestCloseWithOpenFeeds(t *testing.T) {
 func TestCloseWhileAway(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	running := goleak.IgnoreCurrent()
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	b.read(t, "a.b").wantOpen()
 	server.Kill()
 	b.awaitStatus(t, nats.RECONNECTING)
-	// Feeds that come now wake the source, which must not be waiting for NATS when it is closed.
+	// Feeds that open now wake the source, which must not be waiting for NATS when it is closed.
 	for _, subject := range []bridge.Subject{"a.c", "a.d", "a.e"} {
 		b.read(t, subject).wantNothing()
 	}
@@ -86,14 +86,14 @@ func TestCloseBeforeTheFirstConnection(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	server.Kill()
 	running := goleak.IgnoreCurrent()
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	b.read(t, "a.b").wantNothing()
 	closeSoon(t, b.source)
 	b.hub.Close()
 	goleak.VerifyNone(t, running)
 }
 
-// Settings that cannot work are an error at once, which leaves nothing behind.
+// Settings that cannot work return an error at once, and leave nothing running.
 func TestOpenWithImpossibleSettings(t *testing.T) {
 	running := goleak.IgnoreCurrent()
 	_, err := source.Open(func(options ...nats.Option) (*nats.Conn, error) {

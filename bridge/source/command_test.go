@@ -15,24 +15,24 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// advice is a stream that something is wrong with, and what is said about it.
+// advice is a stream with a problem, and what is printed about it.
 type advice struct {
-	config jetstream.StreamConfig // no subjects: there is no stream
+	config jetstream.StreamConfig // without subjects: there is no stream
 	sealed bool
 	filter bridge.Subject
-	keep   source.History // of that stream; none where it is not Tailwater's own
-	says   []string       // what is to be done, one after the other
-	left   string         // what is said after that
+	keep   source.History // the settings of that stream; the zero value if it is not Tailwater's own
+	says   []string       // the remedies, one after the other
+	left   string         // what is printed after these
 }
 
-// own returns a history of the subjects that a stream has.
+// own returns a history of a stream's subjects.
 func own(subject bridge.Subject) source.History {
 	h := history
 	h.Subjects, h.MaxBytes, h.MaxPerSubject, h.Look = []bridge.Subject{subject}, 0, 0, true
 	return h
 }
 
-// advices has every kind of advice. In what is said, {S} stands for the stream, {D} for the flag of the JetStream domain.
+// advices has every kind of advice. In the texts, {S} stands for the stream and {D} for the flag of the JetStream domain.
 func advices() map[string]advice {
 	type config = jetstream.StreamConfig
 	replicas := own("r3.>")
@@ -58,8 +58,8 @@ func advices() map[string]advice {
 
 		"own":                {config{Subjects: []string{"own.a", "own.b"}, Discard: jetstream.DiscardNew, NoAck: true, MaxMsgsPerSubject: 3, MaxBytes: 1 << 20, Duplicates: time.Hour}, false, "own.>", own("own.>"), []string{"nats stream edit {S} '--subjects=own.>' --discard=old --max-age=24h --max-bytes=-1 --max-msgs-per-subject=-1 --ack --allow-direct{D}"}, ""},
 		"own, discards new":  {config{Subjects: []string{"full.>"}, MaxAge: 24 * time.Hour, AllowDirect: true, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: 3}, false, "full.>", own("full.>"), []string{"nats stream edit {S} --discard=old --no-discard-per-subject --max-msgs-per-subject=-1{D}"}, ""},
-		"own, work queue":    {config{Subjects: []string{"queue.>"}, MaxAge: 24 * time.Hour, AllowDirect: true, Retention: jetstream.WorkQueuePolicy}, false, "queue.>", own("queue.>"), []string{"delete the stream, with all that is in it, so that it can be made anew; or set TAILWATER_HISTORY to nothing"}, "a work queue, which"},
-		"own, sealed":        {config{Subjects: []string{"done.>"}, AllowDirect: true}, true, "done.>", own("done.>"), []string{"delete the stream, with all that is in it, so that it can be made anew; or set TAILWATER_HISTORY to nothing"}, "sealed, which"},
+		"own, work queue":    {config{Subjects: []string{"queue.>"}, MaxAge: 24 * time.Hour, AllowDirect: true, Retention: jetstream.WorkQueuePolicy}, false, "queue.>", own("queue.>"), []string{"delete the stream, with all its messages, so that the bridge can make it again; or set TAILWATER_HISTORY to nothing"}, "a work queue, which"},
+		"own, sealed":        {config{Subjects: []string{"done.>"}, AllowDirect: true}, true, "done.>", own("done.>"), []string{"delete the stream, with all its messages, so that the bridge can make it again; or set TAILWATER_HISTORY to nothing"}, "sealed, which"},
 		"own, replicas":      {config{Subjects: []string{"r3.>"}, MaxAge: 24 * time.Hour}, false, "r3.>", replicas, []string{"nats stream edit {S} --allow-direct{D}", "set TAILWATER_HISTORY_REPLICAS=1"}, "cannot have 3 replicas"},
 		"own, a comma":       {config{Subjects: []string{"a,b.c"}, MaxAge: 24 * time.Hour, AllowDirect: true}, false, "a,b.c", comma, []string{"bring it to --subjects=a,b.> by other means than the nats command, which splits subjects at commas"}, "not as the settings ask"},
 		"own, a part":        {config{Subjects: []string{"shrunk.a"}, AllowDirect: true}, false, "shrunk.>", shrunk, []string{"set TAILWATER_HISTORY='shrunk.>'"}, "a part of it only"},
@@ -67,10 +67,10 @@ func advices() map[string]advice {
 	}
 }
 
-// Each command that is proposed is taken by the nats tool and by JetStream, and mends what it is for. Where there is none, it is said
-// what to do.
+// The nats tool and JetStream accept every proposed command, and the command repairs the problem. If no command can, the text
+// says what to do.
 func TestEveryCommandMends(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	if err := os.WriteFile(conf, []byte("jetstream { domain: hub }"), 0o600); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestEveryCommandMends(t *testing.T) {
 	for api, flag := range map[string]string{"": "", source.DomainAPI("hub"): " --js-domain=hub"} {
 		for name, a := range advices() {
 			if flag != "" && !strings.Contains(strings.Join(a.says, "\n"), "{D}") {
-				continue // it says the same in every domain
+				continue // the text is the same in every domain
 			}
 			t.Run(api+" "+name, func(t *testing.T) { a.try(t, bridgetest.StartNATSServer(t, "-c", conf), api, flag) })
 		}
@@ -136,7 +136,7 @@ func (a advice) try(t *testing.T, server *bridgetest.NATSServer, api, flag strin
 	}
 }
 
-// What is only to be looked at is found by the command that says so.
+// Commands that only show something show it.
 func TestCommandsThatLook(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
@@ -161,7 +161,7 @@ func TestCommandsThatLook(t *testing.T) {
 	mend(t, process, source.Command("", "stream", "info", "ONE"))
 }
 
-// A prefix of an account's imports is passed on as well.
+// A prefix of an account's imports is passed to the command, too.
 func TestCommandWithAPrefix(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	text := `jetstream: {}

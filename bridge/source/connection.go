@@ -12,8 +12,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// connect makes the two connections: on the second, streams are read, because a server answers such requests in the loop that reads from
-// the connection.
+// connect makes the two connections. Streams are read on the second, because a server answers such requests in the loop that
+// reads from the connection.
 func (s *Source) connect(dial js.Dialer) error {
 	if err := s.conn.Dial(dial, "tailwater"); err != nil {
 		return err
@@ -46,8 +46,8 @@ func (s *Source) failed(err error) {
 	s.failures.Do(func() { s.log.Warn("cannot connect to NATS yet", "servers", s.conn.Addresses(), "error", err) })
 }
 
-// sayAway tells once in a while that NATS is away, and why: nats.go reports no error of a connection that fails after the
-// dial, such as an unknown certificate.
+// sayAway logs, once in a while, that NATS is unreachable, and why: nats.go reports no error of a connection that fails after the
+// dial, because of an unknown certificate for example.
 func (s *Source) sayAway(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
@@ -61,7 +61,7 @@ func (s *Source) sayAway(ctx context.Context) {
 	}
 }
 
-// sayNoReads tells that NATS takes one connection and not the other.
+// sayNoReads logs that NATS accepts one connection and not the other.
 func (s *Source) sayNoReads() {
 	if err := s.reads.LastError(); err != nil && !s.reads.IsConnected() {
 		s.readsFailed(err)
@@ -79,14 +79,14 @@ func (s *Source) readsFailed(err error) {
 	})
 }
 
-// asyncError takes what nats.go reports outside of any call. That messages were dropped is among it, but only the first
-// time: take looks for itself.
+// asyncError handles the errors that nats.go reports outside of any call. It reports dropped messages, too, but only the first
+// time; take checks for these itself.
 func (s *Source) asyncError(sub *nats.Subscription, err error) {
 	switch {
 	case errors.Is(err, nats.ErrPermissionViolation):
 		found := js.ParseViolation(err)
 		if found.Subscribe {
-			s.deafen(found.Subject) // before it is noted: who waits for that looks at the flow
+			s.deafen(found.Subject) // before Note: code that waits for Note reads the flow
 		}
 		s.conn.Note(err)
 		if !found.Subscribe && strings.HasPrefix(found.Subject, js.FlowControlBegin) {
@@ -116,7 +116,7 @@ func (s *Source) readsError(sub *nats.Subscription, err error) {
 		return
 	}
 	s.reads.Note(err)
-	s.signal(streamsChanged) // a stream that gives no pages directly may be read otherwise
+	s.signal(streamsChanged) // a stream that allows no direct gets is to be read otherwise
 	s.sayRefused(js.ParseViolation(err), err)
 }
 

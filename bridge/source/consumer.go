@@ -15,15 +15,15 @@ import (
 type consumer struct {
 	*js.Push
 	tap    *tap
-	first  uint64 // the stream's first sequence, when all up to known had come; both belong to receive
+	first  uint64 // the stream's first sequence as of message known; both belong to receive
 	known  uint64
-	heard  atomic.Int64  // when something came last, in nanoseconds
-	begun  chan struct{} // closed when what comes may be delivered
-	over   chan struct{} // closed when it may not any more
-	broken chan struct{} // holds one: something is missing
+	heard  atomic.Int64  // when something arrived last, in nanoseconds
+	begun  chan struct{} // closed when messages may be delivered
+	over   chan struct{} // closed when messages may not be delivered any more
+	broken chan struct{} // has room for one: something is missing
 }
 
-// consume makes a consumer that begins behind the last message delivered. What it brings waits until begin.
+// consume makes a consumer that begins after the last delivered message. Its messages wait until begin.
 func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
 	c := &consumer{
@@ -47,7 +47,7 @@ func (t *tap) consume() (*consumer, error) {
 	defer cancel()
 	_, err := c.Make(ctx, t.source.table.Call, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
-		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin anywhere else again
+		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
 	}, limits)
 	if err == nil {
 		err = t.source.proveInbox(ctx, c.Inbox(), asked, overLimit)
@@ -59,7 +59,7 @@ func (t *tap) consume() (*consumer, error) {
 	return c, nil
 }
 
-// begin lets what comes be delivered.
+// begin starts the delivery of the consumer's messages.
 func (c *consumer) begin() {
 	t := c.tap
 	t.mu.Lock()
@@ -73,7 +73,7 @@ func (c *consumer) begin() {
 	}
 }
 
-// close ends the consumer. Nothing of it is delivered afterwards.
+// close ends the consumer, and the delivery of its messages.
 func (c *consumer) close() {
 	c.tap.mu.Lock()
 	c.tap.consumer = nil
@@ -82,7 +82,7 @@ func (c *consumer) close() {
 	c.Close()
 }
 
-// watch returns when the consumer has to be made anew.
+// watch returns when the consumer must be made again.
 func (c *consumer) watch() error {
 	tick := time.NewTicker(js.Heartbeat)
 	defer tick.Stop()
@@ -90,7 +90,7 @@ func (c *consumer) watch() error {
 		select {
 		case <-tick.C:
 			if silence := time.Since(time.Unix(0, c.heard.Load())); silence > js.Deaf {
-				return fmt.Errorf("nothing was heard of its consumer for %v", silence.Round(time.Millisecond))
+				return fmt.Errorf("no sign of its consumer for %v", silence.Round(time.Millisecond))
 			}
 		case <-c.broken:
 			return nil
@@ -102,7 +102,7 @@ func (c *consumer) watch() error {
 	}
 }
 
-// breakOff lets the consumer be made anew.
+// breakOff makes watch return.
 func (c *consumer) breakOff() {
 	select {
 	case c.broken <- struct{}{}:
@@ -110,7 +110,7 @@ func (c *consumer) breakOff() {
 	}
 }
 
-// receive takes what comes on the inbox, from a goroutine of nats.go.
+// receive handles a message on the inbox, in a goroutine of nats.go.
 func (c *consumer) receive(msg *nats.Msg) {
 	c.heard.Store(time.Now().UnixNano())
 	select {

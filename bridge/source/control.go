@@ -12,17 +12,17 @@ import (
 // confirmTimeout is how long the server may take to answer before it is asked again.
 const confirmTimeout = 5 * time.Second
 
-// event is something that the control loop acts on. Whoever notices one signals it; several of a kind are one.
+// event is a reason for the control loop to act. Several signals of one event count as one.
 type event uint32
 
 const (
 	linkUp         event = 1 << iota // a connection to NATS is up
-	feedWaits                        // a feed is to be placed, or can begin
-	streamsChanged                   // feeds may have to be placed otherwise
+	feedWaits                        // a feed waits to be placed, or can begin
+	streamsChanged                   // feeds may have to be placed differently
 	flowRefused                      // NATS has refused a subscription, or ended it
-	roomFreed                        // a subscription has ended since the last that found no room
+	roomFreed                        // a subscription has ended, after others found no room
 	tapStalled                       // NATS refuses the answers without which a consumer with flow control stops
-	tapUnused                        // nobody takes from a tap
+	tapUnused                        // no feed uses a tap any more
 )
 
 // signal wakes the control loop.
@@ -30,14 +30,13 @@ func (s *Source) signal(e event) {
 	s.events.Or(uint32(e))
 	select {
 	case s.wake <- struct{}{}:
-	default: // it is awake already, and looks again
+	default: // the loop is awake, and will look again
 	}
 }
 
-// control places feeds and starts them. It is the one that acts on what becomes of the connection: on each link it subscribes, renews taps, and
-// proves what feeds take from subscriptions. NATS does not acknowledge subscriptions, but answers a ping after everything
-// that was sent before it: one round trip proves all subscriptions made until then, and a thousand feeds opened at once
-// wait for the same one.
+// control places feeds and starts them. It alone acts on events of the connection: on each link it subscribes, renews the taps,
+// and proves the subscriptions of feeds. NATS does not acknowledge subscriptions, but answers a ping after everything sent before
+// it. So one round trip proves all subscriptions made until then, and a thousand feeds opened at once share it.
 func (s *Source) control() {
 	again := time.NewTimer(0)
 	defer again.Stop()
@@ -49,7 +48,7 @@ func (s *Source) control() {
 			return
 		}
 		if !s.conn.Link().IsUp() {
-			continue // the next link wakes this again, and finds the events
+			continue // the next link wakes control again, with these events
 		}
 		s.round(event(s.events.Swap(0)))
 		if wait := s.nextTry(); wait > 0 {
@@ -58,7 +57,7 @@ func (s *Source) control() {
 	}
 }
 
-// round looks at all that waits once. On a new link, and if streams have changed, it looks at every feed.
+// round handles everything that waits, once. On a new link, or if streams have changed, it checks every feed.
 func (s *Source) round(happened event) {
 	link := s.conn.Link()
 	isNew := link != s.link
@@ -86,7 +85,7 @@ func (s *Source) round(happened event) {
 	}
 }
 
-// renewTaps makes every tap look after its consumer: what came between two connections is missing.
+// renewTaps makes every tap renew its consumer: messages published between two connections are missing.
 func (s *Source) renewTaps() {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -95,21 +94,21 @@ func (s *Source) renewTaps() {
 	}
 }
 
-// prove reports whether the server has seen all subscriptions that were made, and what it refused of them is noted.
+// prove reports whether the server has seen every subscription made so far, and its refusals of them are recorded.
 func (s *Source) prove() bool { return s.roundTrip() && s.catchUp() }
 
-// roundTrip reports whether the server has answered, and whatever it refused before that was noted.
+// roundTrip reports whether the server has answered, and every refusal before the answer is recorded.
 func (s *Source) roundTrip() bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
 	return s.conn.RoundTrip(ctx)
 }
 
-// catchUp waits until all that has come so far was delivered. What an earlier connection still brought would otherwise
-// stand behind the gap that speaks for the end of it. It reports false where the source is closed first.
+// catchUp waits until every message received so far was delivered. Otherwise messages of an earlier connection would follow the
+// gap that announces its end. It returns false if the source is closed first.
 func (s *Source) catchUp() bool {
 	select {
-	case s.incoming <- &nats.Msg{}: // without a subscription: no message, but a place among them
+	case s.incoming <- &nats.Msg{}: // no message: a mark among the messages
 	case <-s.alive.Done():
 		return false
 	}
@@ -121,7 +120,7 @@ func (s *Source) catchUp() bool {
 	}
 }
 
-// candidates takes the attachments that wait, or all.
+// candidates returns, and removes, the attachments that wait; or returns all attachments.
 func (s *Source) candidates(all bool) []*attachment {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// To read many subjects, and to look up what is stored on them, costs little more than a request for each.
+// Reading many subjects, and looking up what is stored on them, costs little more than one request each.
 func TestManySubjectsCostFewRequests(t *testing.T) {
 	const subjects, few = 32, 32 + 4
 	dial := embedded(t)
@@ -18,8 +18,8 @@ func TestManySubjectsCostFewRequests(t *testing.T) {
 		busy, empty = append(busy, bridge.Subject(fmt.Sprintf("chat.%d", i))), append(empty, bridge.Subject(fmt.Sprintf("chat.none.%d", i)))
 		store(t, js, string(busy[i]), numbers(0, 3)...)
 	}
-	b := newBed(t, dial, quiet)
-	b.read(t, "chat.other").wantOpen() // the tap is there
+	b := newFixture(t, dial, quiet)
+	b.read(t, "chat.other").wantOpen() // starts the tap
 	for name, test := range map[string]struct {
 		subjects []bridge.Subject
 		messages int

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// cpu gives the processor time that this process has used: here, publisher, server and reader.
+// cpu returns the processor time that this process has used: here, publisher, server and reader.
 func cpu(b *testing.B) time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

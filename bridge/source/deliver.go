@@ -51,8 +51,8 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 	}
 }
 
-// announceLost leaves a gap in the feeds of every flow that lost messages since it was last asked. It counts what is lost
-// by now, so the gap may stand some messages before what is missing, but never after it.
+// announceLost leaves a gap in the feeds of every flow that has lost messages since the last call. The gap may come a few
+// messages early, never late.
 func (s *Source) announceLost() {
 	overBudget := s.intake.lostSoFar()
 	s.mu.Lock()

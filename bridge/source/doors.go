@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// What callers of this package ask of the rooms below it.
+// The parts of the packages below that callers of this package need.
 type (
 	// Dialer makes the connection to NATS.
 	Dialer = js.Dialer
@@ -19,15 +19,15 @@ type (
 	History = catalog.History
 	// Bucket says whether a bucket of the key-value store can be relied on.
 	Bucket = catalog.Bucket
-	// Holding is where the messages of a filter come from.
+	// Holding is the origin of a filter's messages.
 	Holding = catalog.Holding
 	// Finding is something that is missing, or worth repairing.
 	Finding = catalog.Finding
-	// Needs are what the permissions of the bridge's own user at NATS depend on.
+	// Needs determine the permissions of the bridge's own user at NATS.
 	Needs = catalog.Needs
 	// Permissions are the subjects that NATS must allow to the bridge's user.
 	Permissions = catalog.Permissions
-	// Permission is for some subjects together.
+	// Permission is a group of subjects with one purpose.
 	Permission = catalog.Permission
 )
 
@@ -37,26 +37,26 @@ var ErrNotKept = catalog.ErrNotKept
 // DomainAPI returns the Config.API of a JetStream domain.
 func DomainAPI(domain string) string { return js.DomainAPI(domain) }
 
-// Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command is to use, too.
+// Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command uses.
 func Command(api string, args ...string) string { return js.Command(api, args...) }
 
 // HistoryProblem returns what is wrong with the stream of Tailwater's own, and what to do: see catalog.Table.
 func (s *Source) HistoryProblem() (problem, remedy string) { return s.table.HistoryProblem() }
 
-// AwaitHistory waits until JetStream has said whether the stream of Tailwater's own can be as the settings ask.
+// AwaitHistory waits until it is known whether Tailwater's own stream can be as the settings ask.
 func (s *Source) AwaitHistory(ctx context.Context) error { return s.table.AwaitHistory(ctx) }
 
-// Bucket waits until there is something else to say of a bucket than was: see catalog.Table.
+// Bucket waits until the state of a bucket differs from was: see catalog.Table.
 func (s *Source) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (Bucket, error) {
 	return s.table.Bucket(ctx, name, keep, was)
 }
 
-// Explain returns for each filter which stream serves it, or why none does, and what is to be repaired.
+// Explain returns, for each filter, the stream that serves it, or why none does, and what to repair.
 func (s *Source) Explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
 	return s.table.Explain(ctx, filters, readable)
 }
 
-// Permissions returns what is needed with the streams that there are.
+// Permissions returns the permissions needed with the present streams.
 func (s *Source) Permissions(ctx context.Context, n Needs) (Permissions, error) {
 	return s.table.Permissions(ctx, n)
 }

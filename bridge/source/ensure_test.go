@@ -23,22 +23,22 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// history is what the settings ask for by default.
+// history is the stream of the default settings.
 var history = source.History{
 	Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 20, MaxPerSubject: 100, Replicas: 1,
 }
 
-// managed is history of an embedded server's.
+// managed is history of an embedded server.
 func managed() source.History {
 	h := history
 	h.Manage = true
 	return h
 }
 
-// keeping opens a table with a history, once it has seen to the stream.
+// keeping opens a table with a history, and waits until the stream was made or checked.
 func keeping(t *testing.T, dial source.Dialer, keep source.History, log *slog.Logger) *source.Table {
 	t.Helper()
-	table := newBed(t, dial, quiet).source.Table(t, keep, log)
+	table := newFixture(t, dial, quiet).source.Table(t, keep, log)
 	if _, err := table.Await(within(t, patience), "chat.a"); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestHistoryIsMade(t *testing.T) {
 	}
 }
 
-// An embedded server's stream is brought to the settings; what they do not speak of stays.
+// An embedded server's stream is changed to the settings; fields without a setting keep their values.
 func TestHistoryIsUpdated(t *testing.T) {
 	dial := embedded(t)
 	js := streamsOf(t, dial)
@@ -120,7 +120,7 @@ func TestHistoryIsUpdated(t *testing.T) {
 		t.Errorf("fields were lost: %+v", c)
 	}
 
-	// Without subjects it is left as it is.
+	// Without subjects the stream is left as it is.
 	keep.Subjects, keep.MaxAge = nil, time.Hour
 	keeping(t, dial, keep, quiet)
 	if got := configOf(t, js, "TAILWATER"); got.MaxAge != time.Minute || !slices.Equal(got.Subjects, c.Subjects) {
@@ -128,10 +128,10 @@ func TestHistoryIsUpdated(t *testing.T) {
 	}
 }
 
-// An update of the embedded server's stream loses no field, because nats.go knows all that the server has.
+// An update of the embedded server's stream loses no field, because nats.go knows every field of the server.
 func TestNATSGoKnowsEveryFieldOfAStream(t *testing.T) {
 	known := map[string]bool{
-		"placement.preferred": true, // nats.go does not; the server reads it in requests to move a leader alone, never in a stream
+		"placement.preferred": true, // unknown to nats.go; the server reads it only in requests to move a leader, never in a stream
 	}
 	for _, name := range jsonFields(reflect.TypeFor[jetstream.StreamConfig](), "") {
 		known[name] = true
@@ -143,7 +143,7 @@ func TestNATSGoKnowsEveryFieldOfAStream(t *testing.T) {
 	}
 }
 
-// jsonFields returns the names of the fields that a type has in JSON, also of those inside it.
+// jsonFields returns the JSON names of a type's fields, including nested ones.
 func jsonFields(in reflect.Type, prefix string) (names []string) {
 	for in.Kind() == reflect.Pointer || in.Kind() == reflect.Slice {
 		in = in.Elem()
@@ -163,7 +163,7 @@ func jsonFields(in reflect.Type, prefix string) (names []string) {
 	return names
 }
 
-// An external server's stream is never changed. The command that is proposed does it.
+// An external server's stream is never changed. The proposed command changes it.
 func TestHistoryDiffers(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
@@ -199,7 +199,7 @@ func explain(t *testing.T, table *source.Table, filters ...bridge.Subject) []sou
 	return holdings
 }
 
-// mend runs a command that was proposed, where the nats tool is installed.
+// mend runs a proposed command, if the nats tool is installed.
 func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
 	t.Helper()
 	if out, err := runCommand(t, server, command); err != nil {
@@ -207,7 +207,7 @@ func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
 	}
 }
 
-// runCommand runs a command of the nats tool, and returns what it prints.
+// runCommand runs a command of the nats tool, and returns its output.
 func runCommand(t *testing.T, server *bridgetest.NATSServer, command string) (string, error) {
 	t.Helper()
 	tool, err := exec.LookPath("nats")
@@ -258,7 +258,7 @@ func TestHistoryConflicts(t *testing.T) {
 	}
 }
 
-// What a server cannot give is said with the setting's name, and holds up nobody.
+// If a server cannot provide something, the log names the setting, and nothing waits.
 func TestHistoryTooLarge(t *testing.T) {
 	for setting, change := range map[string]func(*source.History){
 		"TAILWATER_HISTORY_MAX_BYTES": func(h *source.History) { h.MaxBytes = 1 << 60 },
@@ -277,7 +277,7 @@ func TestHistoryTooLarge(t *testing.T) {
 	}
 }
 
-// The storage cannot be changed: what else differs is brought to the settings.
+// The storage cannot be changed; all other differences are repaired.
 func TestHistoryStorage(t *testing.T) {
 	dial := embedded(t)
 	js := streamsOf(t, dial)
@@ -290,10 +290,10 @@ func TestHistoryStorage(t *testing.T) {
 	wantHistory(t, configOf(t, js, "TAILWATER"), managed())
 }
 
-// What settings can see to on the next connection only, is seen to then.
+// Settings that can be applied only on the next connection are applied then.
 func TestHistoryAfterReconnect(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	table := b.source.Table(t, managed(), quiet)
 	if _, err := table.Await(within(t, patience), "chat.a"); err != nil {
 		t.Fatal(err)
@@ -308,7 +308,7 @@ func TestHistoryAfterReconnect(t *testing.T) {
 	eventually(t, "it is there again", func() bool { return table.Classify("chat.a") == "TAILWATER: chat.a" })
 }
 
-// Where there is little room, a stream that is there keeps what it has, and grows when there is more.
+// If there is little room, an existing stream keeps its size, and grows when there is more.
 func TestHistoryIsNotShrunk(t *testing.T) {
 	dir, conf := t.TempDir(), filepath.Join(t.TempDir(), "nats.conf")
 	keep := managed()

@@ -14,7 +14,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// Each finding is said once, and its command mends it.
+// Each finding is reported once, and its command repairs it.
 func TestExplain(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
@@ -106,7 +106,7 @@ func TestExplainStreamOnEverything(t *testing.T) {
 	})
 }
 
-// What NATS refuses to the bridge is said with what to allow; nothing happens to streams by finding it out.
+// A refusal of NATS is reported with what to allow. Finding it out changes no stream.
 func TestExplainPermissions(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users = [
@@ -137,7 +137,7 @@ func TestExplainPermissions(t *testing.T) {
 		"enough": {},
 	} {
 		t.Run(user, func(t *testing.T) {
-			table := newBed(t, as(user), quiet).source.Table(t, source.History{}, quiet)
+			table := newFixture(t, as(user), quiet).source.Table(t, source.History{}, quiet)
 			var remedies []string
 			for _, h := range explain(t, table, "chat.a", "secret.a", "chat.b") {
 				for _, f := range h.Findings {
@@ -163,7 +163,7 @@ func TestExplainPermissions(t *testing.T) {
 	}
 }
 
-// A stream that does not answer is named.
+// A silent stream is named.
 func TestExplainSilentStream(t *testing.T) {
 	f := newFake(t)
 	f.names(t, 1024, "GOOD", "SILENT")
@@ -173,14 +173,14 @@ func TestExplainSilentStream(t *testing.T) {
 		}
 		return info(name)
 	})
-	table := newBed(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
+	table := newFixture(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
 	h := explain(t, table, "silent")[0]
 	if h.Stream != "" || !strings.Contains(h.Why, "SILENT") || len(h.Findings) != 1 || h.Findings[0].Remedy != "nats stream info SILENT" {
 		t.Errorf("got %+v", h)
 	}
 }
 
-// A server that is of the JetStream domain itself names what it refuses without the domain; that is understood at once.
+// A server inside the JetStream domain reports a refusal without the domain. The bridge understands that at once.
 func TestExplainInTheDomainOfTheServer(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	text := `jetstream { domain: hub }

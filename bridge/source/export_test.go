@@ -1,12 +1,12 @@
 package source
 
-// HoldDelivery stops the delivering goroutine until release is called, as a starved processor would.
+// HoldDelivery stops the delivering goroutine until release is called, like a starved processor.
 func (s *Source) HoldDelivery() (release func()) {
 	s.mu.Lock()
 	return s.mu.Unlock
 }
 
-// HoldTake stops what empties nats.go's channel until release is called.
+// HoldTake stops the goroutine that empties nats.go's channel until release is called.
 func (s *Source) HoldTake() (release func()) {
 	s.intake.mu.Lock()
 	return s.intake.mu.Unlock
@@ -19,7 +19,7 @@ func (s *Source) SetIntakeBudget(bytes int64) {
 	s.intake.budget = bytes
 }
 
-// Intake tells how many bytes wait for delivery, and how many messages were lost because they found no room.
+// Intake returns how many bytes wait for delivery, and how many messages were lost for want of room.
 func (s *Source) Intake() (held int64, lost int) {
 	s.intake.mu.Lock()
 	defer s.intake.mu.Unlock()
@@ -29,8 +29,8 @@ func (s *Source) Intake() (held int64, lost int) {
 	return s.intake.held.Load(), lost
 }
 
-// MessageCost is what a message takes beside its subject and payload.
+// MessageCost is a message's size in memory beside its subject and payload.
 const MessageCost = messageCost
 
-// IncomingBuffer is how many messages nats.go's channel holds.
+// IncomingBuffer is the capacity of nats.go's channel, in messages.
 const IncomingBuffer = incomingBuffer

@@ -7,7 +7,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Extent tells what is stored on the subjects now. ctx must have a deadline. The error wraps bridge.ErrUnavailable.
+// Extent returns the oldest and newest messages stored on the subjects now. ctx must have a deadline. The error wraps
+// bridge.ErrUnavailable.
 func (s *Source) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
 	extent, err := s.extent(ctx, subjects)
 	if err != nil {
@@ -24,7 +25,7 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 	var extent bridge.Extent
 	for _, portion := range portions {
 		if portion.Stream == nil {
-			return bridge.Extent{}, nil // a position would not speak for all
+			return bridge.Extent{}, nil // no position can stand for all
 		}
 		first, last, upTo, err := s.newHistory(ctx, portion.Stream).Extent(ctx, portion.Subjects)
 		if err != nil {

@@ -7,14 +7,13 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// Where nothing is stored on a subject, its position is that of the stream now, not when the bridge last read what streams
-// there are.
+// If nothing is stored on a subject, its position is the stream's present one, not that of the bridge's last reading.
 func TestExtentOfNothingIsOfNow(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		js := manager(t, dial)
 		createStream(t, js, chats)
 		store(t, js, "chat.b", "0")
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		extent := func(subjects ...bridge.Subject) bridge.Extent {
 			t.Helper()
 			extent, err := b.source.Extent(within(t, patience), subjects)
@@ -31,7 +30,7 @@ func TestExtentOfNothingIsOfNow(t *testing.T) {
 			if got := extent("chat.a", "chat.c"); got.Last[0].Seq != want || got.FirstSeq != 0 || got.LastSeq != 0 {
 				t.Errorf("behind message %d: %+v", want, got)
 			}
-			// Where something is, it is that of the newest.
+			// If something is stored, the position is that of the newest message.
 			if got := extent("chat.a", "chat.b"); got.Last[0].Seq != want || got.FirstSeq != 1 || got.LastSeq != want {
 				t.Errorf("behind message %d: %+v", want, got)
 			}

@@ -15,8 +15,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// nats.go calls its handlers some time after the events that they tell of. If a refusal of an earlier connection is told of while
-// there is another connection, it counts for the earlier one only: also if not even the begin of that one had been told of.
+// nats.go calls its handlers some time after the events. A refusal of an earlier connection, reported during the next one, counts
+// for the earlier one only, even if the start of the earlier one was not reported yet.
 func TestRefusalOfAnEarlierConnection(t *testing.T) {
 	t.Run("told late", func(t *testing.T) { testRefusalOfAnEarlierConnection(t, false) })
 	t.Run("all told late", func(t *testing.T) { testRefusalOfAnEarlierConnection(t, true) })
@@ -34,7 +34,7 @@ func testRefusalOfAnEarlierConnection(t *testing.T, isAway bool) {
 		away.release()
 	}
 	log := &stoppingLog{slog.DiscardHandler, []*stopAt{away, connected, refused}, make(chan string, 1<<8)}
-	b := newBed(t, to((&bridgetest.NATSServer{Port: port}).URL()), slog.New(secrets.Log(log)))
+	b := newFixture(t, to((&bridgetest.NATSServer{Port: port}).URL()), slog.New(secrets.Log(log)))
 	if isAway {
 		receive(t, away.reached, "the log to say that NATS is away")
 		stop = startWithout(t, port, question)
@@ -61,7 +61,7 @@ func testRefusalOfAnEarlierConnection(t *testing.T, isAway bool) {
 	b.awaitStatus(t, nats.CONNECTED)
 	away.release()
 	receive(t, connected.reached, "the log to tell of the first connection")
-	isUp := b.source.Stats().Connected // the source takes what it was told for the second connection
+	isUp := b.source.Stats().Connected // by the report, the source is on its second connection
 	if isUp {
 		receive(t, asked, "a question on the second connection")
 	}
@@ -83,7 +83,7 @@ func testRefusalOfAnEarlierConnection(t *testing.T, isAway bool) {
 	}
 }
 
-// startWithout starts a server without JetStream that refuses to let anybody publish on a subject.
+// startWithout starts a server without JetStream that refuses all publishing on a subject.
 func startWithout(t *testing.T, port int, refused string) (stop func()) {
 	t.Helper()
 	started, err := server.NewServer(&server.Options{
@@ -104,7 +104,7 @@ func startWithout(t *testing.T, port int, refused string) (stop func()) {
 	return stop
 }
 
-// stopAt stops the first who logs a line that begins so.
+// stopAt stops the first goroutine that logs a line with this beginning.
 type stopAt struct {
 	line    string
 	reached chan struct{}
@@ -117,7 +117,7 @@ func newStop(line string) *stopAt {
 	return &stopAt{line, make(chan struct{}, 1), goOn, sync.OnceFunc(func() { close(goOn) })}
 }
 
-// stoppingLog hands over what is logged, and stops whoever logs certain lines.
+// stoppingLog passes log lines on, and stops goroutines that log certain lines.
 type stoppingLog struct {
 	slog.Handler
 	stops []*stopAt

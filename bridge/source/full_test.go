@@ -12,7 +12,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// countings tells how often a server was asked to count the messages of each subject of a filter with a wildcard.
+// countings counts the requests to count the messages of each subject of a wildcard filter.
 func countings(t *testing.T, conn *nats.Conn) func() int {
 	t.Helper()
 	asked := make(chan *nats.Msg, 1<<12)
@@ -35,9 +35,9 @@ func countings(t *testing.T, conn *nats.Conn) func() int {
 	}
 }
 
-// storeMany publishes a message on each of many subjects, by turns under each prefix, and waits until they are stored.
-// A client with 4000 messages that are not acknowledged waits for the server; it gives up after 200 ms, which a server in
-// the same process may need under the race detector.
+// storeMany publishes a message on each of many subjects, alternating between the prefixes, and waits until they are stored. A
+// client with 4000 unacknowledged messages waits for the server. It gives up after 200 ms, which a server in the same process may
+// need under the race detector.
 func storeMany(t *testing.T, js jetstream.JetStream, n int, prefixes ...string) {
 	t.Helper()
 	for i := range n {
@@ -54,8 +54,8 @@ func storeMany(t *testing.T, js jetstream.JetStream, n int, prefixes ...string) 
 	}
 }
 
-// However many pages a replay has, all subjects of a filter are counted once, also while others are publishing: what one
-// counting has found holds until another subject can be full.
+// The subjects of a filter are counted once, however many pages a replay has, even while others publish: a count is valid until
+// another subject can be full.
 func TestSubjectsAreCountedOnce(t *testing.T) {
 	const n, pages = 10_000, 9
 	dial := embedded(t)
@@ -64,11 +64,11 @@ func TestSubjectsAreCountedOnce(t *testing.T) {
 	config.Storage, config.MaxMsgsPerSubject = jetstream.MemoryStorage, 100
 	stream := createStream(t, js, config)
 	storeMany(t, js, 1, "chat.first")
-	for range 101 { // one more than it can hold
+	for range 101 { // one more than it remembers
 		storeMany(t, js, 1, "chat.a.full")
 	}
 	storeMany(t, js, n, "chat.a.", "chat.other.")
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	asked := countings(t, conn)
 	begun := time.Now()
 	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a.*")
@@ -91,14 +91,14 @@ func TestSubjectsAreCountedOnce(t *testing.T) {
 	for range 101 {
 		storeMany(t, js, 1, "chat.a.late")
 	}
-	newBed(t, dial, quiet).resume(t, first, "chat.a.*").wantGap(bridge.GapRetention)
+	newFixture(t, dial, quiet).resume(t, first, "chat.a.*").wantGap(bridge.GapRetention)
 	info, err := stream.Info(within(t, patience))
 	if err != nil || info.State.NumDeleted == 0 {
 		t.Fatalf("the stream is %+v, %v: nothing was to be counted", info, err)
 	}
 }
 
-// What was counted is not believed when a subject can have become full, or is full no more.
+// A count is not used any more if another subject can have become full, or a full one is not full any more.
 func TestCountIsNotBelievedTooLong(t *testing.T) {
 	dial := embedded(t)
 	js, conn := manager(t, dial), publisher(t, dial)
@@ -109,8 +109,8 @@ func TestCountIsNotBelievedTooLong(t *testing.T) {
 	for range 6 {
 		storeMany(t, js, 1, "chat.a.full") // 11 to 16
 	}
-	b := newBed(t, dial, quiet)
-	keeper := b.read(t, "chat.0") // it keeps the tap
+	b := newFixture(t, dial, quiet)
+	keeper := b.read(t, "chat.0") // it keeps the tap running
 	keeper.wantOpen()
 	storeThere := func(data string) {
 		t.Helper()
@@ -119,7 +119,7 @@ func TestCountIsNotBelievedTooLong(t *testing.T) {
 		if event.Type == bridge.EventGap { // a full subject has lost a message before the tap could read it
 			event = keeper.next()
 		}
-		if m, err := parseMessage(event); err != nil || m.Data != data { // and the tap has all that was before
+		if m, err := parseMessage(event); err != nil || m.Data != data { // and the tap has everything before
 			t.Fatalf("got %+v, %v, want the message %q", event, err, data)
 		}
 	}
@@ -142,17 +142,17 @@ func TestCountIsNotBelievedTooLong(t *testing.T) {
 			t.Errorf("behind %d: counted %d times, want %d", seq, got, countings)
 		}
 		c.reader.Close()
-		b.awaitLeft(t, 1) // and what was read is forgotten
+		b.awaitLeft(t, 1) // and the pages are forgotten
 	}
 	resume(2, bridge.EventGap, 1)
 	resume(3, bridge.EventGap, 1) // nothing has changed
 	resume(12, bridge.EventOpen, 1)
 	storeThere("17")
-	resume(3, bridge.EventGap, 1) // nobody else can be full
+	resume(3, bridge.EventGap, 1) // no other subject can be full
 	if err := stream.DeleteMsg(within(t, patience), 16); err != nil {
 		t.Fatal(err)
 	}
-	resume(3, bridge.EventOpen, 1) // full no more: nothing shows what is gone
+	resume(3, bridge.EventOpen, 1) // no longer full: nothing shows what is missing
 	for range 6 {
 		storeMany(t, js, 1, "chat.new") // 18 to 23
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// Whatever block of headers a message has, it arrives with its payload, and with the headers that can be read of it: live,
-// and again from the stream, in each of the ways in which a stream is read. Nothing beside it suffers.
+// A message arrives with its payload, and with its readable headers, whatever its block of headers: live, and again from the
+// stream, in each way of reading. Other messages are unaffected.
 func TestOddHeaders(t *testing.T) {
 	for _, direct := range []bool{true, false} {
 		for _, keep := range []int64{-1, 1} {
@@ -24,7 +24,7 @@ func TestOddHeaders(t *testing.T) {
 				config.AllowDirect, config.MaxMsgsPerSubject = direct, keep
 				createStream(t, js, config)
 				log, logged := warnings()
-				b := newBed(t, server.Dial, log)
+				b := newFixture(t, server.Dial, log)
 				live := b.read(t, "chat.>")
 				live.wantOpen()
 				raw := newRawPublisher(t, server.URL())
@@ -51,7 +51,7 @@ func TestOddHeaders(t *testing.T) {
 				}
 				wantLogged(t, logged)
 				for _, since := range []bridge.SinceKind{bridge.SinceAll, bridge.SinceLast} {
-					again := newBed(t, server.Dial, quiet)
+					again := newFixture(t, server.Dial, quiet)
 					c := again.since(t, bridge.Since{Kind: since}, "chat.>")
 					c.wantOpen()
 					c.wantMessages(t, want...)
@@ -60,7 +60,7 @@ func TestOddHeaders(t *testing.T) {
 						t.Errorf("since %d: %d messages are counted as broken, want %d", since, got, broken)
 					}
 				}
-				fresh := newBed(t, server.Dial, quiet)
+				fresh := newFixture(t, server.Dial, quiet)
 				for i := range want[:len(want)-1] {
 					c := fresh.resume(t, want[i].ID, "chat.>")
 					c.wantOpen()
@@ -71,7 +71,7 @@ func TestOddHeaders(t *testing.T) {
 	}
 }
 
-// wantOdd checks what has come live of TestOddHeaders.
+// wantOdd checks the live messages of TestOddHeaders.
 func wantOdd(t *testing.T, got []message) {
 	t.Helper()
 	if len(got) != 3*len(bridgetest.OddHeaders)+2 {
@@ -103,10 +103,10 @@ func wantLogged(t *testing.T, logged <-chan string) {
 	}
 }
 
-// A subject whose newest message has broken headers hides no other subject, however the newest messages are looked up.
+// A newest message with broken headers hides no other subject, in each way of looking up newest messages.
 func TestBrokenHeadersAmongNewest(t *testing.T) {
 	for _, keep := range []int64{-1, 1, 5} {
-		for _, n := range []int{200, 1500} { // more than one direct get gives
+		for _, n := range []int{200, 1500} { // more than one direct get returns
 			t.Run(fmt.Sprintf("keeping %d, of %d", keep, n), func(t *testing.T) {
 				server := startEmbedded(t, embedListening)
 				js := manager(t, server.Dial)
@@ -120,7 +120,7 @@ func TestBrokenHeadersAmongNewest(t *testing.T) {
 				}
 				raw.flush()
 				store(t, js, "$KV.T.last", "last")
-				c := newBed(t, server.Dial, quiet).since(t, bridge.Since{Kind: bridge.SinceLast}, "$KV.T.*")
+				c := newFixture(t, server.Dial, quiet).since(t, bridge.Since{Kind: bridge.SinceLast}, "$KV.T.*")
 				c.wantOpen()
 				for i := range n {
 					if m := c.message(); m.Data != "value" || m.Subject != fmt.Sprint("$KV.T.", i) {

@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// requests counts what JetStream is asked for from now on, until the function it gives is called.
+// requests counts the requests to JetStream until the returned function is called.
 func requests(t *testing.T, conn *nats.Conn) (end func() map[string]int) {
 	t.Helper()
 	var mu sync.Mutex
@@ -36,10 +36,10 @@ func requests(t *testing.T, conn *nats.Conn) (end func() map[string]int) {
 	}
 }
 
-// However many clients come back at once after a restart, what they have missed is read once: for a subject and 1,000
-// messages with at most three requests.
+// If many clients reconnect at once after a restart, their missed messages are read once: 1,000 messages on a subject by at most
+// three requests.
 func TestHerdCostsFewRequests(t *testing.T) {
-	const backlog, herd = 1000, 1000 // a client for each place
+	const backlog, herd = 1000, 1000 // a client for each position
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
@@ -47,7 +47,7 @@ func TestHerdCostsFewRequests(t *testing.T) {
 	createStream(t, js, config)
 	store(t, js, "chat.a", numbers(0, backlog+1)...)
 	store(t, js, "chat.b", "of another subject, the last in the stream")
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	first := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
 	first.wantOpen()
 	var ids []string
@@ -60,14 +60,14 @@ func TestHerdCostsFewRequests(t *testing.T) {
 		"from many places": func(i int) int { return i % backlog },
 	} {
 		t.Run(name, func(t *testing.T) {
-			restarted := newBed(t, dial, quiet)
-			restarted.read(t, "chat.b").wantOpen() // the tap is there
+			restarted := newFixture(t, dial, quiet)
+			restarted.read(t, "chat.b").wantOpen() // starts the tap
 			end := requests(t, publisher(t, dial))
 			var all sync.WaitGroup
 			for i := range herd {
 				c := restarted.resume(t, ids[place(i)], "chat.a")
 				all.Go(func() {
-					missing := backlog - place(i) + 1 // with the open
+					missing := backlog - place(i) + 1 // including the open
 					for missing > 0 {
 						frames, wait := bridgetest.Next(c.reader, nil, 1<<20)
 						if wait != nil {
@@ -79,7 +79,7 @@ func TestHerdCostsFewRequests(t *testing.T) {
 			}
 			all.Wait()
 			kinds, sum := end(), 0
-			delete(kinds, "STREAM.NAMES") // the sign of life that JetStream is asked for every five seconds
+			delete(kinds, "STREAM.NAMES") // asked every five seconds as a sign of life
 			for _, n := range kinds {
 				sum += n
 			}

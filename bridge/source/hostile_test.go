@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// rawPublisher speaks the protocol by hand: it can publish what no client library would.
+// rawPublisher speaks the protocol by itself: it can publish what no client library allows.
 type rawPublisher struct {
 	t    *testing.T
 	conn net.Conn
@@ -45,7 +45,7 @@ func (p *rawPublisher) send(text string) {
 	}
 }
 
-// publish sends a message with a block of headers, which may be any text, or none.
+// publish sends a message with a block of headers, which may be any text, or empty.
 func (p *rawPublisher) publish(subject, reply, header, data string) {
 	p.t.Helper()
 	if header == "" {
@@ -55,7 +55,7 @@ func (p *rawPublisher) publish(subject, reply, header, data string) {
 	p.send(fmt.Sprintf("HPUB %s %s %d %d\r\n%s%s\r\n", subject, reply, len(header), len(header)+len(data), header, data))
 }
 
-// flush waits until the server has routed everything; it must not have complained.
+// flush waits until the server has routed everything; the server must not have reported an error.
 func (p *rawPublisher) flush() {
 	p.t.Helper()
 	p.send("PING\r\n")
@@ -73,13 +73,13 @@ func (p *rawPublisher) flush() {
 	}
 }
 
-// Nothing that a publisher can put into a message does anything but arrive.
+// Nothing in a publisher's message has any effect but to arrive.
 func TestHostileMessages(t *testing.T) {
 	const status = "NATS/1.0\r\nStatus: %d\r\nDescription: Consumer Deleted\r\n\r\n"
 	type hostile struct {
 		name, reply, header, data string
 		event                     string
-		refused                   bool // its event name
+		refused                   bool // the event name is refused
 	}
 	var messages []hostile
 	for _, code := range []int{100, 204, 404, 408, 409, 503} {
@@ -112,7 +112,7 @@ func TestHostileMessages(t *testing.T) {
 		hostile{name: "large", data: strings.Repeat("l", 1<<20)},
 	)
 	server := startEmbedded(t, embed.Config{Listen: embed.Setting[string]{Value: "127.0.0.1:0"}})
-	b := newBed(t, server.Dial, quiet)
+	b := newFixture(t, server.Dial, quiet)
 	c := b.read(t, "x.>")
 	c.wantOpen()
 	raw := newRawPublisher(t, server.URL())
@@ -129,7 +129,7 @@ func TestHostileMessages(t *testing.T) {
 		if n := b.source.Stats().RefusedEvents; n != refused {
 			t.Fatalf("%s: %d names are counted as refused, want %d", m.name, n, refused)
 		}
-		if strings.HasPrefix(m.reply, "x.") { // the wildcard would show an answer
+		if strings.HasPrefix(m.reply, "x.") { // the wildcard would match an answer
 			c.wantNothing()
 		}
 	}
@@ -138,10 +138,10 @@ func TestHostileMessages(t *testing.T) {
 	}
 }
 
-// Subjects that no browser could name still come through a wildcard.
+// Subjects that no browser can name still arrive by a wildcard.
 func TestOddSubjects(t *testing.T) {
 	server := startEmbedded(t, embed.Config{Listen: embed.Setting[string]{Value: "127.0.0.1:0"}})
-	b := newBed(t, server.Dial, quiet)
+	b := newFixture(t, server.Dial, quiet)
 	c := b.read(t, "odd.>", "odd.*")
 	named := b.readFramed(t, bridge.Framing{SubjectEvents: true}, "odd.>")
 	c.wantOpen()
@@ -164,7 +164,7 @@ func TestOddSubjects(t *testing.T) {
 		raw.publish(subject, "", "", "x")
 		raw.flush()
 		m := c.message()
-		if want := string([]rune(subject)); m.Data != "x" || m.Subject != want { // each byte that is no UTF-8 becomes U+FFFD
+		if want := string([]rune(subject)); m.Data != "x" || m.Subject != want { // each byte that is not UTF-8 becomes U+FFFD
 			t.Errorf("%q: got %+v", subject, m)
 		}
 		if got := named.next(); got.Type != event || got.Data != "x" {

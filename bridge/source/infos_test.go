@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Streams are read one by one when the connection is new. From time to time it is only looked at those that something is read from,
-// and at a few of the others, in turn: an account may have thousands, and many bridges.
+// On a new connection all streams are read. Later only streams in use are read regularly, and a share of the others, in turn: an
+// account may have thousands, and many bridges.
 func TestUnreadStreamsAreSeldomLookedAt(t *testing.T) {
 	const streams, used, looks = 200, 2, 20
 	var all []string
@@ -29,7 +29,7 @@ func TestUnreadStreamsAreSeldomLookedAt(t *testing.T) {
 		}
 		return n
 	}
-	b := newBed(t, fake.dial, quiet)
+	b := newFixture(t, fake.dial, quiet)
 	table := b.source.OwnTable()
 	eventually(t, "all streams are known", func() bool { return table.Classify("s000") == "S000: s000" && table.Classify("s001") == "S001: s001" })
 	look := func(what string) {

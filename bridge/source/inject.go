@@ -2,8 +2,8 @@ package source
 
 import "github.com/tailwater/tailwater/bridge"
 
-// Inject delivers a message to the feeds of this bridge that read its subject by a subscription, as if it had come from NATS. It is for
-// what only this bridge knows.
+// Inject delivers a message to the feeds of this bridge that subscribe to its subject, as if NATS had sent it. It is for
+// information that only this bridge has.
 func (s *Source) Inject(subject bridge.Subject, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,26 +9,26 @@ import (
 )
 
 const (
-	// incomingBuffer is how many messages may wait until take runs, which never waits for anything itself but for a
-	// processor: while all are busy, some 10 ms, in which nats.go can read tens of thousands of small messages.
+	// incomingBuffer is how many messages may wait for take, which waits for nothing but a processor: if all are busy, for some
+	// 10 ms, in which nats.go can read tens of thousands of small messages.
 	incomingBuffer = 1 << 16
-	// intakeBudget is how many bytes may wait for delivery, where the configuration does not say. It bridges a garbage collection, a
-	// busy processor, or a burst that takes longer to encode than to receive; what comes beyond is lost, and announced.
+	// intakeBudget is how many bytes may wait for delivery, unless configured. It covers a garbage collection, a busy processor,
+	// or a burst that takes longer to encode than to receive. Messages beyond are lost, and announced.
 	intakeBudget = 64 << 20
-	// messageCost is what a message takes beside its subject and payload, about.
+	// messageCost is a message's size in memory beside its subject and payload, roughly.
 	messageCost = 256
 )
 
-// intake is what has come from NATS and has not been delivered. It is bounded in bytes: neither nats.go's channels nor
-// the subscriptions behind them are, and a flood of large messages would otherwise fill the memory.
+// intake holds the messages that were received and are not delivered yet. It is limited in bytes. nats.go's channels and
+// subscriptions are not, and a flood of large messages would otherwise fill the memory.
 type intake struct {
-	ready  chan struct{} // holds one while there may be something
+	ready  chan struct{} // has room for one: there may be messages
 	budget int64
-	held   *atomic.Int64 // bytes taken and not yet delivered
+	held   *atomic.Int64 // bytes received and not delivered yet
 
 	mu     *sync.Mutex
-	queue  []*nats.Msg                // nil stands where messages were lost
-	marked bool                       // there is a nil in queue
+	queue  []*nats.Msg                // nil marks a place where messages were lost
+	marked bool                       // queue contains a nil
 	lost   map[*nats.Subscription]int // messages over the budget, since their subscription began
 }
 
@@ -44,8 +44,8 @@ func (s *Source) take() {
 	for {
 		select {
 		case msg := <-s.incoming:
-			// If the channel was full, nats.go may have dropped what came next. Only this goroutine makes room, so whatever
-			// gets in after a drop finds the mark before it.
+			// If the channel was full, nats.go may have dropped the next messages. Only this goroutine makes room, so whatever
+			// arrives after a drop finds the mark before it.
 			wasFull := len(s.incoming) >= cap(s.incoming)-1
 			s.intake.put(msg, wasFull)
 		case <-s.alive.Done():
@@ -58,7 +58,7 @@ func cost(msg *nats.Msg) int64 {
 	return int64(len(msg.Subject) + len(msg.Data) + messageCost)
 }
 
-// put adds a message, or counts it as lost if it does not fit; lossy says that others may have been lost behind it.
+// put adds a message, or counts it as lost if it does not fit. lossy means that others may have been lost after it.
 func (i *intake) put(msg *nats.Msg, lossy bool) {
 	i.mu.Lock()
 	size := cost(msg)
@@ -70,7 +70,7 @@ func (i *intake) put(msg *nats.Msg, lossy bool) {
 		i.queue = append(i.queue, msg)
 	}
 	if lossy && !i.marked {
-		// One mark is enough until it is read: it speaks for all that is lost by then.
+		// One mark is enough until it is read: it stands for everything lost until then.
 		i.marked = true
 		i.queue = append(i.queue, nil)
 	}
@@ -81,7 +81,7 @@ func (i *intake) put(msg *nats.Msg, lossy bool) {
 	}
 }
 
-// all takes what is there.
+// all returns and removes all messages.
 func (i *intake) all() []*nats.Msg {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -90,10 +90,10 @@ func (i *intake) all() []*nats.Msg {
 	return taken
 }
 
-// delivered makes room.
+// delivered makes room for others.
 func (i *intake) delivered(msg *nats.Msg) { i.held.Add(-cost(msg)) }
 
-// lostSoFar reads a mark: what is lost from now on gets a new one.
+// lostSoFar reads a mark. Later losses get a new mark.
 func (i *intake) lostSoFar() map[*nats.Subscription]int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -101,7 +101,7 @@ func (i *intake) lostSoFar() map[*nats.Subscription]int {
 	return maps.Clone(i.lost)
 }
 
-// forget ends the count for a subscription that has ended.
+// forget removes the count of an ended subscription.
 func (i *intake) forget(sub *nats.Subscription) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -24,8 +24,8 @@ func (s *Source) KeyValue(name string, replicas int) *KeyValue {
 	return &KeyValue{s.table.KeyValue(name, replicas), s}
 }
 
-// Put writes a value, if the newest has that revision: else the error wraps bridge.ErrConflict. NATS removes the value after ttl, 0 for
-// never.
+// Put writes a value, if the key's newest revision is the given one. Otherwise the error wraps bridge.ErrConflict. NATS removes
+// the value after ttl; 0 for never.
 func (k *KeyValue) Put(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error) {
 	header := map[string][]string{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)}}
 	if ttl > 0 {
@@ -34,7 +34,7 @@ func (k *KeyValue) Put(ctx context.Context, key string, value []byte, revision u
 	return k.publish(ctx, key, header, value)
 }
 
-// Delete removes a value, if it has that revision: else the error wraps bridge.ErrConflict.
+// Delete removes a value, if its revision is the given one. Otherwise the error wraps bridge.ErrConflict.
 func (k *KeyValue) Delete(ctx context.Context, key string, revision uint64) error {
 	_, err := k.publish(ctx, key, map[string][]string{
 		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},

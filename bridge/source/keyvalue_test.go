@@ -19,10 +19,10 @@ import (
 
 const presenceStream = "KV_" + bridge.PresenceBucket
 
-// keyValue opens a source before a server, and the bucket of members.
-func keyValue(t *testing.T, url string) (*bed, *source.KeyValue) {
+// keyValue opens a source on a server, and the bucket of members.
+func keyValue(t *testing.T, url string) (*fixture, *source.KeyValue) {
 	t.Helper()
-	b := newBedWith(t, to(url), source.Config{}, quiet)
+	b := newFixtureWith(t, to(url), source.Config{}, quiet)
 	return b, b.source.KeyValue(bridge.PresenceBucket, 1)
 }
 
@@ -40,7 +40,7 @@ func jetStream(t *testing.T, url string) jetstream.JetStream {
 	return js
 }
 
-// TestKeyValue: a bucket is made, whoever is first, and a value is written only by who knows the one before.
+// TestKeyValue: the first bridge makes the bucket, and a value is written only with the revision of the one before.
 func TestKeyValue(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	_, one := keyValue(t, server.URL())
@@ -84,7 +84,7 @@ func TestKeyValue(t *testing.T) {
 	}
 }
 
-// TestKeyValueExpires: a value with a time to live goes by itself, and can be written again.
+// TestKeyValueExpires: a value with a time to live disappears by itself, and can be written again.
 func TestKeyValueExpires(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	_, k := keyValue(t, server.URL())
@@ -132,7 +132,7 @@ func TestKeyValueExpires(t *testing.T) {
 	}
 }
 
-// TestBucketsOfOthers: a bucket that does what is needed is used, whoever has made it; else the error says what is wrong with it.
+// TestBucketsOfOthers: a suitable bucket is used, whoever has made it; otherwise the error says what it lacks.
 func TestBucketsOfOthers(t *testing.T) {
 	subjects := []string{"$KV." + bridge.PresenceBucket + ".>"}
 	for name, test := range map[string]struct {
@@ -183,7 +183,7 @@ func TestBucketsOfOthers(t *testing.T) {
 	}
 }
 
-// TestNoBucket: where there can be none, that is said at once; where nobody can tell, it is not.
+// TestNoBucket: if there can be no bucket, the error says so at once; if that is unknown, it does not.
 func TestNoBucket(t *testing.T) {
 	user := `{ user: bridge, password: swordfish%s }`
 	for name, test := range map[string]struct{ config, says string }{
@@ -226,10 +226,10 @@ func TestNoBucket(t *testing.T) {
 	})
 }
 
-// TestInject: what only this bridge knows reaches who reads the subject, and nobody else.
+// TestInject: an injected message reaches the readers of its subject, and nobody else.
 func TestInject(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	one, other := b.read(t, "chat.a"), b.read(t, "chat.b")
 	one.wantOpen()
 	other.wantOpen()

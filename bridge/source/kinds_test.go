@@ -11,8 +11,8 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// since opens a client where a URL says.
-func (b *bed) since(t testing.TB, since bridge.Since, subjects ...bridge.Subject) *client {
+// since opens a client at a ?since= position.
+func (b *fixture) since(t testing.TB, since bridge.Since, subjects ...bridge.Subject) *client {
 	t.Helper()
 	return b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: since}, subjects...)
 }
@@ -25,7 +25,7 @@ func (c *client) wantSynced() {
 	}
 }
 
-// asked gives how often JetStream was asked for something, by how it begins.
+// asked returns how often JetStream was asked for something, by the beginning of the request.
 func asked(kinds map[string]int, what string) int {
 	sum := 0
 	for kind, n := range kinds {
@@ -36,7 +36,7 @@ func asked(kinds map[string]int, what string) int {
 	return sum
 }
 
-// Where a stream allows no direct gets, or its server knows none, everything is the same, by consumers.
+// If a stream allows no direct gets, or its server does not know them, the results are the same, by consumers.
 func TestWithoutDirectGet(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
@@ -47,14 +47,14 @@ func TestWithoutDirectGet(t *testing.T) {
 	store(t, js, "chat.b", "b")
 	watcher := publisher(t, dial)
 	end := requests(t, watcher)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	all := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
 	all.wantOpen()
 	all.wantData(numbers(0, 2990)...)
 	id := all.message().ID
 	all.wantData(numbers(2991, 9)...)
 	all.wantSynced()
-	again := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	again := newFixture(t, dial, quiet).resume(t, id, "chat.a")
 	again.wantOpen()
 	again.wantData(numbers(2991, 9)...)
 	last := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
@@ -66,7 +66,7 @@ func TestWithoutDirectGet(t *testing.T) {
 	}
 	eventually(t, "the consumers of replays are deleted", func() bool { return len(ownConsumers(t, stream)) == 2 }) // of two taps
 
-	// Whoever reads notices when the stream comes to allow them.
+	// Readers notice when the stream allows them again.
 	config.AllowDirect = true
 	if _, err := js.UpdateStream(within(t, patience), config); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestWithoutDirectGet(t *testing.T) {
 	})
 }
 
-// There are more subjects than one direct get gives the newest messages of: a consumer does.
+// If there are newest messages on more subjects than one direct get returns, a consumer finds them.
 func TestNewestOfManySubjects(t *testing.T) {
 	const subjects = 1500
 	dial := embedded(t)
@@ -99,7 +99,7 @@ func TestNewestOfManySubjects(t *testing.T) {
 	}
 	receive(t, js.PublishAsyncComplete(), "the acknowledgements")
 	end := requests(t, publisher(t, dial))
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.>")
 	c.wantOpen()
 	for _, n := range numbers(0, subjects) {
@@ -113,8 +113,8 @@ func TestNewestOfManySubjects(t *testing.T) {
 	c.wantData("newer")
 }
 
-// What expires by its own time to live is told as a deletion, where the stream leaves markers; a plan for a message is
-// not a message.
+// The end of a message's own time to live is reported as a deletion, if the stream leaves markers. A scheduled plan is not a
+// message.
 func TestMarkersAndSchedules(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
@@ -122,7 +122,7 @@ func TestMarkersAndSchedules(t *testing.T) {
 	config.AllowMsgTTL, config.SubjectDeleteMarkerTTL = true, time.Second // no message lives shorter than its marker
 	config.AllowMsgSchedules = true
 	createStream(t, js, config)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.>")
 	c.wantOpen()
 	short := nats.NewMsg("chat.short")

@@ -12,10 +12,10 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// A leader that stands still takes its streams from nobody for longer than it takes to choose another: what was asked of it is
-// asked again. Streams that it does not lead are read meanwhile.
+// A paused leader delays its streams no longer than the election of another: requests to it are sent again. Other streams are
+// read meanwhile.
 func TestLeaderStandsStill(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	var servers []*bridgetest.NATSServer
 	var routes, urls []string
 	for range 3 {
@@ -42,8 +42,8 @@ func TestLeaderStandsStill(t *testing.T) {
 		t.Fatal(err)
 	}
 	led := int(info.Cluster.Leader[1] - '0')
-	b := newBed(t, to(urls[(led+1)%3]), quiet)
-	live := b.read(t, "chat.>") // there is a tap
+	b := newFixture(t, to(urls[(led+1)%3]), quiet)
+	live := b.read(t, "chat.>") // starts a tap
 	live.wantOpen()
 
 	servers[led].Pause(t)

@@ -12,14 +12,14 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// A stream whose files are found damaged while readers are connected, because its server was started anew, begins a new life to them:
-// they get a reset, and what is stored from then on.
+// If a stream's files are found damaged at a server's restart, the stream begins a new life for connected readers: they get a
+// reset, and the messages stored from then on.
 func TestNewLifeOfTheSameStream(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
 	createStream(t, manager(t, dial), chats)
 	var damaged atomic.Pointer[time.Time]
-	b := newBedWith(t, dial, source.Config{Began: func(_ string, created time.Time) time.Time {
+	b := newFixtureWith(t, dial, source.Config{Began: func(_ string, created time.Time) time.Time {
 		if found := damaged.Load(); found != nil {
 			return *found
 		}

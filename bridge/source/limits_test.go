@@ -17,7 +17,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// begun reads on until the client's first event, if it comes, and reports whether it did.
+// begun reads up to the client's first event, if one arrives, and reports whether it did.
 func (c *client) begun() bool {
 	frames, _ := bridgetest.Next(c.reader, nil, 64<<10)
 	for _, frame := range frames {
@@ -26,12 +26,12 @@ func (c *client) begun() bool {
 	return len(frames) > 0
 }
 
-// Above a limit of subscriptions, some wait: nobody is told that a subject is open which brings nothing. Whoever leaves
-// makes room for one that waits.
+// Above a limit of subscriptions, some wait: no reader is told that a subject without messages is open. A reader that leaves
+// makes room for a waiting one.
 func TestLimitOfSubscriptions(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	t.Run("log", func(t *testing.T) { testLimitOfSubscriptions(t, 0) })
-	// Errors of a connection are reported one after the other, so what is logged of one delays the next.
+	// Errors of a connection are reported one after another, so logging one delays the next.
 	t.Run("slow log", func(t *testing.T) { testLimitOfSubscriptions(t, 300*time.Millisecond) })
 }
 
@@ -40,12 +40,12 @@ func testLimitOfSubscriptions(t *testing.T, delay time.Duration) {
 	server := bridgetest.StartNATSServer(t, "-c", configFile(t, fmt.Sprintf("max_subscriptions: %d", room)))
 	log, warned := warnings()
 	log = slog.New(slowLog{log.Handler(), delay})
-	b := newBed(t, to(server.URL()), log)
+	b := newFixture(t, to(server.URL()), log)
 	var waiting []*client
 	for i := range all {
 		waiting = append(waiting, b.read(t, bridge.Subject(fmt.Sprint("u.", i))))
 	}
-	// The bridge needs a few for itself: for answers, for acknowledgements, and to hear of streams.
+	// The bridge needs a few for itself: for answers, acknowledgements, and changes of streams.
 	open := splitBegun(t, &waiting, room-6)
 	if len(open) > room {
 		t.Fatalf("%d are open, with %d subscriptions", len(open), room)
@@ -86,7 +86,7 @@ func (l slowLog) Handle(ctx context.Context, record slog.Record) error {
 	return l.Handler.Handle(ctx, record)
 }
 
-// splitBegun waits until at least n of those that wait have begun, with an open, and takes all that have.
+// splitBegun waits until at least n of the waiting clients have begun with an open, and returns all that have.
 func splitBegun(t *testing.T, waiting *[]*client, n int) (open []*client) {
 	t.Helper()
 	eventually(t, fmt.Sprint(n, " are open"), func() bool {
@@ -107,13 +107,13 @@ func splitBegun(t *testing.T, waiting *[]*client, n int) (open []*client) {
 	return open
 }
 
-// Behind a reconnect the limit may be lower. Nobody is told that a subject goes on which brings nothing.
+// After a reconnect the limit may be lower. No reader is told that a subject without messages continues.
 func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
-	const room, all = 14, 60 // so many that the few subscriptions of the bridge's own are hardly ever all among those in force
+	const room, all = 14, 60 // so many that the bridge's own subscriptions are hardly ever all in force
 	file := configFile(t, "max_subscriptions: 100")
 	server := bridgetest.StartNATSServer(t, "-c", file)
 	createStream(t, manager(t, to(server.URL())), chats)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	var waiting []*client
 	for i := range all {
 		c := b.read(t, bridge.Subject(fmt.Sprint("u.", i)))
@@ -158,30 +158,30 @@ const permissions = `accounts { A {
 		{ user: bridge, password: swordfish, permissions: { publish: { allow: [">"], deny: [%s] }, subscribe: { allow: [">"], deny: [%s] } } }
 	] } }`
 
-// denied writes what the bridge's user must not publish and subscribe to.
+// denied is a configuration that denies the bridge's user some subjects.
 func denied(t *testing.T, file, publish, subscribe string) {
 	t.Helper()
 	writeFile(t, file, fmt.Sprintf(permissions, publish, subscribe))
 }
 
-// as gives the way to a server for one of the users.
+// as returns the dialer of one user.
 func as(server *bridgetest.NATSServer, user string) source.Dialer {
 	return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
 }
 
-// What NATS refuses on one of the two connections does not stop the other.
+// A refusal on one of the two connections does not stop the other.
 func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	file := configFile(t, "")
 	denied(t, file, `"$JS.API.DIRECT.GET.S"`, `"$JS.EVENT.ADVISORY.>"`)
 	server := bridgetest.StartNATSServer(t, "-c", file)
 	js := manager(t, as(server, "admin"))
 	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
 	store(t, js, "s.a", "one", "two")
-	b := newBed(t, as(server, "bridge"), quiet)
+	b := newFixture(t, as(server, "bridge"), quiet)
 	stored := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "s.a")
 	stored.wantOpen()
-	stored.wantData("one", "two") // by a consumer
+	stored.wantData("one", "two") // by consumer
 	for i := range 3 {
 		subject := bridge.Subject(fmt.Sprint("unstored.", i))
 		c := b.read(t, subject)
@@ -193,13 +193,13 @@ func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
 	}
 }
 
-// Permissions that change under a connection: what is allowed again comes to life, what is taken away is told.
+// Permissions change during a connection: allowed subjects start, and the readers of withdrawn ones are told.
 func TestPermissionsAreReloaded(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	file := configFile(t, "")
 	denied(t, file, `"no.>"`, `"no.>"`)
 	server := bridgetest.StartNATSServer(t, "-c", file)
-	b := newBed(t, as(server, "bridge"), quiet)
+	b := newFixture(t, as(server, "bridge"), quiet)
 	witness, refused := b.read(t, "ok.a"), b.read(t, "no.a")
 	both := b.read(t, "ok.b", "ok.c")
 	witness.wantOpen()
@@ -232,8 +232,8 @@ func TestPermissionsAreReloaded(t *testing.T) {
 	witness.wantData("undisturbed")
 }
 
-// A stream on which no consumer can be had does not hold its readers in silence, nor those of another on the same
-// connection. Once one can be had, it is read as any other.
+// If no consumer can be made on a stream, its readers, and those of another stream on the same connection, are not left in
+// silence. Once a consumer is possible, the stream is read like any other.
 func TestNoConsumerCanBeHad(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
@@ -246,7 +246,7 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 		t.Fatal(err)
 	}
 	log, warned := warnings()
-	b := newBed(t, dial, log)
+	b := newFixture(t, dial, log)
 	c, both := b.read(t, "chat.a"), b.read(t, "chat.a", "news.a")
 	all := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.*")
 	c.wantOpen()
@@ -271,7 +271,7 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 	}
 }
 
-// What a stream allows to consumers is heeded in what is asked for.
+// Requests for consumers respect the limits of the stream.
 func TestLimitsOfConsumers(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
@@ -280,7 +280,7 @@ func TestLimitsOfConsumers(t *testing.T) {
 	config.ConsumerLimits = jetstream.StreamConsumerLimits{InactiveThreshold: 5e9, MaxAckPending: 7}
 	createStream(t, js, config)
 	store(t, js, "chat.a", "one", "two")
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
 	c.wantOpen()
 	c.wantData("one", "two")
@@ -291,7 +291,7 @@ func TestLimitsOfConsumers(t *testing.T) {
 	c.wantData(numbers(0, 20)...)
 }
 
-// A connection that was not made with the options of the source tells it nothing; so it is refused, and left as it is.
+// A connection that was not made with the source's options does not report to it, so it is refused, and left open.
 func TestExistingConnection(t *testing.T) {
 	dial := embedded(t)
 	existing := publisher(t, dial)
@@ -304,15 +304,15 @@ func TestExistingConnection(t *testing.T) {
 	}
 }
 
-// A server that takes a connection and says nothing any more is left for another, before the pings notice it.
+// A server that accepts connections but does not answer is left for another, before pings notice it.
 func TestSilentServerIsLeft(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	silent, other := bridgetest.StartNATSServer(t), bridgetest.StartNATSServer(t)
 	for _, server := range []*bridgetest.NATSServer{silent, other} {
 		createStream(t, manager(t, to(server.URL())), chats)
 	}
 	log, warned := warnings()
-	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect(silent.URL()+","+other.URL(), append(options, nats.DontRandomize())...)
 	}, log)
 	b.read(t, "chat.a").wantOpen()

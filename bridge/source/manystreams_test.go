@@ -11,7 +11,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// manyStreams makes so many streams, each with one message, and gives what they hold, by name.
+// manyStreams makes so many streams, each with one message, and returns their messages, by stream name.
 func manyStreams(t *testing.T, js jetstream.JetStream, n int) (subjects []bridge.Subject) {
 	t.Helper()
 	for i := range n {
@@ -27,14 +27,15 @@ func oneOfMany(i int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{Name: fmt.Sprint("S", i), Subjects: []string{fmt.Sprintf("s%d.>", i)}, AllowDirect: true}
 }
 
-// An id has room for eight streams. Of more, the last by name are passed on as they come: who asks for what is stored is told by a
-// gap that their history is missing, and so is who comes back at another bridge. Who asks for nothing that is stored misses nothing.
+// An id has room for eight streams. The messages of further ones, the last by name, are passed on as they arrive. A client that
+// asks for stored messages is told by a gap that their history is missing, also on a reconnect to another bridge. A client that
+// asks for none misses nothing.
 func TestMoreStreamsThanAnIDHasRoomFor(t *testing.T) {
 	const most = bridge.MaxLogs
 	dial := embedded(t)
 	js := manager(t, dial)
 	subjects := manyStreams(t, js, most+1)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	since := bridge.Since{Kind: bridge.SinceAll}
 	var want []string
 	for i := range most + 1 {
@@ -43,7 +44,7 @@ func TestMoreStreamsThanAnIDHasRoomFor(t *testing.T) {
 
 	c := b.since(t, since, subjects...)
 	c.wantGap(bridge.GapDisconnected)
-	c.wantAll(want[:most-1]...) // one part is left for the streams beyond
+	c.wantAll(want[:most-1]...) // one part is left for the other streams
 	c.wantSynced()
 	store(t, js, "s8.x", "new")
 	last := c.wantAll("new")
@@ -53,16 +54,16 @@ func TestMoreStreamsThanAnIDHasRoomFor(t *testing.T) {
 	full.wantAll(append(want[1:], "new")...)
 
 	b.read(t, subjects...).wantOpen()
-	newBed(t, dial, quiet).resume(t, last, subjects...).wantGap(bridge.GapDisconnected)
+	newFixture(t, dial, quiet).resume(t, last, subjects...).wantGap(bridge.GapDisconnected)
 }
 
-// A stream that comes while a connection follows as many as it can is told.
+// A stream that appears while a connection follows as many as possible causes a gap.
 func TestOneStreamMoreIsMade(t *testing.T) {
 	const most = bridge.MaxLogs
 	dial := embedded(t)
 	js := manager(t, dial)
 	subjects := append(manyStreams(t, js, most-1), "s7.x", "s8.x")
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, subjects...)
 	c.wantOpen()
 	createStream(t, js, oneOfMany(most-1))
@@ -72,7 +73,7 @@ func TestOneStreamMoreIsMade(t *testing.T) {
 	c.wantAll("new", "of the first")
 }
 
-// wantAll waits for messages with these payloads, in whatever order, and gives the last id.
+// wantAll waits for messages with these payloads, in any order, and returns the last id.
 func (c *client) wantAll(payloads ...string) (id string) {
 	c.t.Helper()
 	var got []string

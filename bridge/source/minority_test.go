@@ -12,12 +12,12 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// A server that is cut off from its cluster goes on sending heartbeats, and answers that JetStream is unavailable. It is left for
-// one that has the majority.
+// A server that is cut off from its cluster continues heartbeats, but answers that JetStream is unavailable. It is left for one
+// with the majority.
 func TestServerInTheMinorityIsLeft(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	var urls, routes []string
-	var links []*bridgetest.Cutter // by which servers reach each other
+	var links []*bridgetest.Cutter // the routes between the servers
 	for range 3 {
 		route := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
 		routes, links = append(routes, route), append(links, bridgetest.StartCutter(t, route))
@@ -36,7 +36,7 @@ func TestServerInTheMinorityIsLeft(t *testing.T) {
 		_, err := js.CreateStream(within(t, time.Second), config)
 		return err == nil
 	})
-	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect(strings.Join(urls, ","), append(options, nats.DontRandomize())...)
 	}, quiet)
 	client := b.read(t, "chat.a")

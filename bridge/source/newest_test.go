@@ -15,9 +15,9 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// newestOfMany is a stream with more subjects than one direct get gives the newest messages of. Between two of these lie so many
-// others.
-func newestOfMany(t *testing.T, n int, keep int64, direct bool, between int) (js jetstream.JetStream, b *bed) {
+// newestOfMany returns a stream with newest messages on more subjects than one direct get returns. So many others are between two
+// of these.
+func newestOfMany(t *testing.T, n int, keep int64, direct bool, between int) (js jetstream.JetStream, b *fixture) {
 	t.Helper()
 	dial := embedded(t)
 	js = manager(t, dial)
@@ -32,7 +32,7 @@ func newestOfMany(t *testing.T, n int, keep int64, direct bool, between int) (js
 		}
 	}
 	awaitStored(t, js)
-	return js, newBed(t, dial, quiet)
+	return js, newFixture(t, dial, quiet)
 }
 
 func update(t *testing.T, js jetstream.JetStream, from, to int, value string) {
@@ -49,13 +49,13 @@ func send(t *testing.T, js jetstream.JetStream, subject, value string) {
 	}
 }
 
-// awaitStored waits until all that was published before is stored.
+// awaitStored waits until every message published so far is stored.
 func awaitStored(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
 	store(t, js, "chat.not.asked", "")
 }
 
-// table reads up to the end of the replay, and what follows up to a payload, and gives the last of each subject.
+// table reads up to the end of the replay, then up to a payload, and returns the last message of each subject.
 func (c *client) table(values map[string]string, end string) map[string]string {
 	c.t.Helper()
 	for isSynced := false; ; {
@@ -74,8 +74,8 @@ func (c *client) table(values map[string]string, end string) map[string]string {
 	}
 }
 
-// However many subjects there are, no more than a page of their newest messages is read ahead of the client, with direct gets
-// or without. What changes while it reads is none the less right at its end, also where another client asks later.
+// However many subjects there are, no more than a page of their newest messages is read ahead of the client, with or without
+// direct gets. Changes during the reading are included at its end, also for a later client.
 func TestNewestIsReadInPages(t *testing.T) {
 	const n, page = 1100, 1024
 	for _, keep := range []int64{-1, 1} {
@@ -91,7 +91,7 @@ func TestNewestIsReadInPages(t *testing.T) {
 				if got := b.hub.Stats().ReplayMessages; got > page {
 					t.Errorf("%d messages were read for one", got)
 				}
-				update(t, js, 0, n/2, "newer") // among them what was read, and what was not
+				update(t, js, 0, n/2, "newer") // among read and unread ones
 				awaitStored(t, js)
 				late := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
 				late.wantOpen()
@@ -122,7 +122,7 @@ func TestNewestIsReadInPages(t *testing.T) {
 	}
 }
 
-// What is read one by one is as it was published, whatever its headers say.
+// Messages read one by one are as published, whatever their headers.
 func TestNewestPoison(t *testing.T) {
 	const n = 1100
 	for _, direct := range []bool{true, false} {
@@ -151,7 +151,7 @@ func TestNewestPoison(t *testing.T) {
 	}
 }
 
-// Where there are few enough again for direct gets, what was listed before is not taken for the newest.
+// If there are few enough subjects for direct gets again, the earlier list is not used.
 func TestNewestOfFewerThanBefore(t *testing.T) {
 	const before, after = 1100, 600
 	js, b := newestOfMany(t, before, 1, true, 0)
@@ -170,7 +170,7 @@ func TestNewestOfFewerThanBefore(t *testing.T) {
 	large := strings.Repeat("x", 4<<10) // more than a page
 	update(t, js, 0, after, large)
 	store(t, js, "chat.end", "end")
-	other := &bed{source: b.source, left: make(chan struct{}, 1)} // without the pages that were read
+	other := &fixture{source: b.source, left: make(chan struct{}, 1)} // without the pages that were read
 	other.hub = bridge.NewHub(other, 0, ample)
 	t.Cleanup(other.hub.Close)
 	late := other.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
@@ -183,7 +183,7 @@ func TestNewestOfFewerThanBefore(t *testing.T) {
 	late.wantData("end")
 }
 
-// What is removed while the newest messages are read holds nobody up, however much it is, and wherever it lies.
+// Messages removed during the reading delay nobody, however many they are, and wherever they are.
 func TestNewestAreRemovedMeanwhile(t *testing.T) {
 	const n = 3000
 	dial := embedded(t)
@@ -193,7 +193,7 @@ func TestNewestAreRemovedMeanwhile(t *testing.T) {
 	stream := createStream(t, js, config)
 	update(t, js, 0, n, "value")
 	awaitStored(t, js)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
 	c.wantOpen()
 	if m := c.message(); m.Subject != "chat.0" {
@@ -219,10 +219,10 @@ func TestNewestAreRemovedMeanwhile(t *testing.T) {
 	eventually(t, "its consumer is deleted", func() bool { return len(ownConsumers(t, stream)) == 1 })
 }
 
-// A server that loses the consumer of a sweep, or is started again, makes nobody begin anew, and nothing comes twice. The link is
-// stopped while the consumer has sent a part, so that it cannot have sent all.
+// If a server loses a sweep's consumer, or restarts, no client starts again, and no message comes twice. The link is stopped
+// after a part was sent, so the consumer cannot have sent everything.
 func TestSweepLosesItsConsumer(t *testing.T) {
-	t.Parallel()                  // it waits for most of its time
+	t.Parallel()                  // it mostly waits
 	const n, size = 1500, 8 << 10 // more than a page
 	server := bridgetest.StartNATSServer(t)
 	js := manager(t, to(server.URL()))
@@ -233,13 +233,13 @@ func TestSweepLosesItsConsumer(t *testing.T) {
 	awaitStored(t, js)
 	link := &dam{opened: make(chan struct{})}
 	link.room.Store(n * size / 6)
-	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
-		options[0] = nats.SetCustomDialer(link) // in place of the bed's own
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
 		return nats.Connect(server.URL(), options...)
 	}, quiet)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
 	eventually(t, "the link is stopped", func() bool {
-		c.begun() // a reader that is not read asks for nothing
+		c.begun() // a reader that is not read requests nothing
 		return link.room.Load() < 0
 	})
 	for _, name := range ownConsumers(t, stream) {
@@ -257,7 +257,7 @@ func TestSweepLosesItsConsumer(t *testing.T) {
 	c.wantSynced()
 }
 
-// dam is a nats.CustomDialer. What its sockets have read together above room waits until it is opened.
+// dam is a nats.CustomDialer. Above room, the data of all its sockets waits until it is opened.
 type dam struct {
 	room   atomic.Int64
 	opened chan struct{}

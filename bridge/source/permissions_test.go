@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// Permissions name the streams that serve what is read, where no other can come to.
+// Permissions name the streams that serve what is read, if no other stream can.
 func TestPermissionsNameStreams(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
@@ -24,7 +24,7 @@ func TestPermissionsNameStreams(t *testing.T) {
 		}
 		makeStream(t, js, config)
 	}
-	b := newBed(t, to(process.URL()), quiet)
+	b := newFixture(t, to(process.URL()), quiet)
 	for _, test := range []struct {
 		read    string
 		history source.History

@@ -9,30 +9,32 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// attachment is a feed, and where its messages come from, which is found out once. Where it would have to be another, the feed ends.
+// attachment is a feed and the origin of its messages, which is determined once. If the origin would have to change, the feed
+// ends.
 type attachment struct {
 	feed *bridge.Feed
-	at   *placement // nil while it is not known
+	at   *placement // nil until known
 }
 
-// placement is where a feed's messages come from: a share of some taps, and subscriptions for what no stream holds.
+// placement is the origin of a feed's messages: a share of some taps, and subscriptions for subjects without a stream.
 type placement struct {
 	feed       *bridge.Feed
 	unstored   []bridge.Subject
-	unreadable bool     // streams hold some of these, and are not read
-	stored     []*share // by the name of the stream
+	unreadable bool     // streams hold some of unstored, and cannot be read
+	stored     []*share // in the order of the streams' names
 
-	// muted are flows that were not in force for a while, though the connection is the same: what they bring again is the
-	// feed's only behind a gap. nil for none.
+	// muted are flows that were out of force for a while on this link. Their messages are withheld from the feed until it begins
+	// again, with a gap. nil for none.
 	muted map[*flow]bool
 
-	// proved is the link on which subscriptions were proved to be in force. While it is not the present one, messages may be missing, so none are
-	// delivered: a gap is announced once they are in force again. nil for a placement that is not yet in force.
+	// proved is the link on which the subscriptions were proved to be in force. If it is not the present link, messages may be
+	// missing, so none are delivered until the subscriptions are proved again, and a gap is announced. nil if the placement is
+	// not in force yet.
 	proved *js.Link
 }
 
-// takes reports whether a message that came in by a subscription is the feed's: by the first filter that brings it, and
-// unless a tap brings it as well.
+// takes reports whether a message from a subscription is for the feed: if the filter is the first that matches it, and no tap
+// delivers it as well.
 func (p *placement) takes(via bridge.Subject, subject string) bool {
 	for _, share := range p.stored {
 		if bridge.FirstMatch(share.filters, subject) != "" {
@@ -42,7 +44,7 @@ func (p *placement) takes(via bridge.Subject, subject string) bool {
 	return len(p.unstored) == 1 || bridge.FirstMatch(p.unstored, subject) == via
 }
 
-// isReady tells whether the feed could begin, as far as taps go.
+// isReady reports whether every tap of the placement is ready.
 func (p *placement) isReady() bool {
 	return !slices.ContainsFunc(p.stored, func(share *share) bool {
 		ready, rolled := share.tap.state()
@@ -50,9 +52,9 @@ func (p *placement) isReady() bool {
 	})
 }
 
-// prepare finds out where a feed's messages come from, and opens what is missing for it. A feed that would have to be placed
-// otherwise than it is ends. It reports false where nothing is to be done, or not yet: then the attachment waits for what wakes
-// the control loop, the streams to be known or a tap to be ready.
+// prepare determines the origin of a feed's messages, and opens missing taps and subscriptions. If a feed would have to be placed
+// differently, it ends. prepare returns false if there is nothing to do, now or at all; then the attachment waits until the
+// control loop is woken by a known table or a ready tap.
 func (s *Source) prepare(a *attachment, link *js.Link) bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -80,14 +82,14 @@ func (s *Source) prepare(a *attachment, link *js.Link) bool {
 	return true
 }
 
-// isInForce reports whether all that a placement takes from subscriptions comes in on the connection, and its feed has begun.
+// isInForce reports whether all subscriptions of a placement are in force on the link, and its feed has begun.
 func (s *Source) isInForce(p *placement, link *js.Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return p.proved == link && p.muted == nil || p.proved != nil && len(p.unstored) == 0
 }
 
-// fits tells whether a placement takes from where messages are now. placing must be held.
+// fits reports whether a placement still has the right origin. placing must be held.
 func (s *Source) fits(p *placement, portions []catalog.Portion) bool {
 	none := catalog.Portion{}
 	if last := len(portions) - 1; portions[last].Stream == nil {
@@ -98,7 +100,7 @@ func (s *Source) fits(p *placement, portions []catalog.Portion) bool {
 	})
 }
 
-// deafOf returns those of a placement's flows that are not in force. The lock must be held.
+// deafOf returns the placement's flows that are not in force. The lock must be held.
 func (s *Source) deafOf(p *placement) (deaf []*flow) {
 	for _, filter := range p.unstored {
 		if f := s.flows[filter]; f == nil || f.deaf {
@@ -108,13 +110,13 @@ func (s *Source) deafOf(p *placement) (deaf []*flow) {
 	return deaf
 }
 
-// isMutedBy reports whether the placement is in force on the connection but for these flows.
+// isMutedBy reports whether exactly these flows of the placement are out of force on the link.
 func (p *placement) isMutedBy(flows []*flow, link *js.Link) bool {
 	return p.proved == link && len(p.muted) == len(flows) &&
 		!slices.ContainsFunc(flows, func(f *flow) bool { return !p.muted[f] })
 }
 
-// mute keeps what a flow brings from the feed until it begins again.
+// mute withholds a flow's messages from the feed until it begins again.
 func (p *placement) mute(f *flow) {
 	if p.muted == nil {
 		p.muted = map[*flow]bool{}
@@ -122,7 +124,7 @@ func (p *placement) mute(f *flow) {
 	p.muted[f] = true
 }
 
-// await puts attachments among those that wait.
+// await adds attachments to those that wait.
 func (s *Source) await(attachments ...*attachment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +137,7 @@ func (s *Source) isAttached(a *attachment) bool {
 	return s.attached[a.feed] == a
 }
 
-// place lets what a feed needs come in. It is not yet delivered. placing must be held.
+// place opens the taps and subscriptions of a feed. Their messages are not delivered yet. placing must be held.
 func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement {
 	p := &placement{feed: feed}
 	for _, portion := range portions {
@@ -153,14 +155,14 @@ func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement
 	}
 	for _, filter := range p.unstored {
 		if err := s.join(p, filter); err != nil {
-			// Only a closed connection refuses; the bridge is stopping, and its browsers will come back to another.
+			// Only a closed connection returns an error; the bridge is stopping, and its browsers will reconnect to another.
 			s.log.Error("cannot subscribe", "error", err)
 		}
 	}
 	return p
 }
 
-// tapOf gives the tap of a stream; nil where there is none or the one there is, is over. placing must be held.
+// tapOf returns the tap of a stream; nil if there is none, or it is over. placing must be held.
 func (s *Source) tapOf(of *catalog.Stream) *tap {
 	t := s.taps[of.Name()]
 	if t == nil || t.log.Last().Epoch != of.Epoch {
@@ -173,7 +175,7 @@ func (s *Source) tapOf(of *catalog.Stream) *tap {
 	return t
 }
 
-// join adds a placement to the flow of a filter, which it subscribes to where this is the first.
+// join adds a placement to the flow of a filter. The first one subscribes.
 func (s *Source) join(p *placement, filter bridge.Subject) error {
 	s.mu.Lock()
 	known, found := s.flows[filter]
@@ -198,10 +200,10 @@ func (s *Source) join(p *placement, filter bridge.Subject) error {
 	return s.subscribe(opened)
 }
 
-// subscribe lets a flow take messages in. placing must be held.
+// subscribe makes the subscription of a flow. placing must be held.
 func (s *Source) subscribe(f *flow) error {
 	s.mu.Lock()
-	s.setDeaf(f, false) // before it is asked for: the refusal can be here before the call returns
+	s.setDeaf(f, false) // first: the refusal may arrive before the call returns
 	s.mu.Unlock()
 	sub, err := s.conn.ChanSubscribe(string(f.filter), s.incoming)
 	if err != nil {
@@ -214,7 +216,7 @@ func (s *Source) subscribe(f *flow) error {
 	return nil
 }
 
-// unsubscribe ends that. placing must be held.
+// unsubscribe ends the subscription of a flow. placing must be held.
 func (s *Source) unsubscribe(f *flow) {
 	s.mu.Lock()
 	sub := f.sub
@@ -231,7 +233,7 @@ func (s *Source) unsubscribe(f *flow) {
 	}
 }
 
-// remove ends what comes in by a placement. placing must be held.
+// remove detaches a placement from its taps and flows. placing must be held.
 func (s *Source) remove(p *placement) {
 	for _, share := range p.stored {
 		t := share.tap
@@ -249,8 +251,8 @@ func (s *Source) remove(p *placement) {
 	}
 }
 
-// stopUnused stops the taps that nobody takes from. It is called when all that waits was placed: whoever has left a feed that
-// has ended may be about to read the same stream again.
+// stopUnused stops the taps that no feed uses. It is called after all waiting feeds were placed, because the readers of an ended
+// feed may be about to read the same stream again.
 func (s *Source) stopUnused() {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -262,7 +264,7 @@ func (s *Source) stopUnused() {
 	}
 }
 
-// drop takes a placement from those that take from the flow.
+// drop removes a placement from the flow's takers.
 func (f *flow) drop(p *placement) {
 	if i := slices.Index(f.takers, p); i >= 0 {
 		end := len(f.takers) - 1
@@ -271,7 +273,7 @@ func (f *flow) drop(p *placement) {
 	}
 }
 
-// leave takes a placement from its flows, and gives those that nobody else takes from.
+// leave removes a placement from its flows, and returns the flows without other takers.
 func (s *Source) leave(p *placement) (unused []*flow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -290,7 +292,7 @@ func (s *Source) leave(p *placement) (unused []*flow) {
 	return unused
 }
 
-// forget drops a flow that nobody takes from. The lock must be held.
+// forget removes a flow without takers. The lock must be held.
 func (s *Source) forget(f *flow) {
 	delete(s.flows, f.filter)
 	s.setDeaf(f, false)
@@ -302,7 +304,7 @@ func (s *Source) forget(f *flow) {
 	}
 }
 
-// begin puts what was prepared in force, and lets the feed begin, or go on.
+// begin puts a prepared placement in force, and starts its feed, or continues it.
 func (s *Source) begin(a *attachment, link *js.Link) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
@@ -315,16 +317,17 @@ func (s *Source) begin(a *attachment, link *js.Link) {
 	}
 }
 
-// enforce lets a feed take from its placement. What its taps bring is appended already, and counts once it has begun.
+// enforce starts the delivery of a placement to its feed. Messages from taps are appended already, and count once the feed has
+// begun.
 func (s *Source) enforce(p *placement, link *js.Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	deaf := s.deafOf(p)
 	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
-		return // nothing would come, so readers are not told that the feed is open; listen tries again
+		return // nothing would arrive, so readers are not told that the feed is open; listen tries again
 	}
 	if p.isMutedBy(deaf, link) {
-		return // nothing has changed: another gap would be none
+		return // nothing has changed; no further gap is needed
 	}
 	var parts []bridge.Part
 	for _, share := range p.stored {

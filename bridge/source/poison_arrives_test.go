@@ -10,7 +10,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// poison is what would stop a consumer of nats.go, or lead a reader of direct gets astray.
+// poison has messages that would stop a consumer of nats.go, or mislead a reader of direct gets.
 func poison(subject string) []*nats.Msg {
 	var all []*nats.Msg
 	for _, header := range []string{
@@ -30,12 +30,12 @@ func poison(subject string) []*nats.Msg {
 	return all
 }
 
-// No header of a publisher is taken for a word of the server. (A reply subject of $JS.ACK the server itself refuses.)
+// No header of a publisher is mistaken for the server's. (The server itself refuses a reply subject of $JS.ACK.)
 func TestPoison(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
 	stream := createStream(t, js, chats)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	for _, subject := range []string{"chat.a", "unstored"} {
 		t.Run(subject, func(t *testing.T) {
 			c := b.read(t, bridge.Subject(subject))
@@ -55,7 +55,7 @@ func TestPoison(t *testing.T) {
 			}
 			consumers := ownConsumers(t, stream)
 			c.wantNothing()
-			other := newBed(t, dial, quiet).resume(t, first.ID, bridge.Subject(subject))
+			other := newFixture(t, dial, quiet).resume(t, first.ID, bridge.Subject(subject))
 			other.wantOpen()
 			other.wantPoison(t, want[1:])
 			if after := ownConsumers(t, stream); len(consumers) != 1 || consumers[0] != after[0] {
@@ -65,7 +65,7 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// wantPoison checks that messages came as they were published, and then the end.
+// wantPoison checks that messages arrive as published, and then the end.
 func wantPoison(t *testing.T, c *client, first message, want []*nats.Msg) {
 	t.Helper()
 	comparePoison(t, first, want[0])

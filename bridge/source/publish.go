@@ -13,15 +13,16 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Publish sends a message and waits until its stream has stored it, or, where no stream holds the subject, until the
-// server has taken it. ctx must have a deadline. header may be nil; its names are sent as they are spelled. The error wraps
+// Publish sends a message and waits until its stream has stored it. If no stream holds the subject, Publish waits until the
+// server has received the message. ctx must have a deadline. header may be nil; its names are sent as spelled. The error wraps
 // bridge.ErrTooLarge, bridge.ErrFull, bridge.ErrSubjectFull, bridge.ErrSealed, bridge.ErrUnfit, bridge.ErrKeyUsed,
-// bridge.ErrRefused or bridge.ErrUnavailable, and with it bridge.ErrBroken. After the last two the message may still have arrived: the connection can break between the
-// two. Sent again with the same Nats-Msg-Id, it is stored once.
+// bridge.ErrRefused or bridge.ErrUnavailable, and with it bridge.ErrBroken. After the last two the message may still have been
+// stored, because the connection can break before the acknowledgement. A message sent again with the same Nats-Msg-Id is stored
+// once.
 func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	receipt, err := s.publish(ctx, subject, &nats.Msg{Subject: string(subject), Header: header, Data: data})
 	if errors.Is(err, nats.ErrMaxPayload) {
-		err = fmt.Errorf("%w: this NATS server takes at most %d bytes, headers included", bridge.ErrTooLarge, s.conn.MaxPayload())
+		err = fmt.Errorf("%w: this NATS server accepts at most %d bytes, headers included", bridge.ErrTooLarge, s.conn.MaxPayload())
 	}
 	if err != nil {
 		return bridge.Receipt{}, fmt.Errorf("publish to %s: %w", subject, err)
@@ -30,7 +31,7 @@ func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map
 }
 
 func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.Msg) (bridge.Receipt, error) {
-	if err := ctx.Err(); err != nil { // nobody waits for it any more
+	if err := ctx.Err(); err != nil { // the caller has given up
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
 	link := s.conn.Link()
@@ -60,8 +61,8 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	return bridge.Receipt{}, nil
 }
 
-// maxControlLine is how long a line can be by which a message is published: subject, reply subject and two sizes. A server
-// closes the connection that sends a longer one, and with it all that is read here.
+// maxControlLine is the longest line by which a message is published: subject, reply subject and two sizes. A server closes the
+// connection that sends a longer one, with everything that is read on it.
 const maxControlLine, sizesInLine = 4096, 32
 
 // store publishes to a stream.
@@ -106,16 +107,16 @@ func errBroken(stream string) error {
 	return fmt.Errorf("%w: the stream %s", bridge.ErrBroken, stream)
 }
 
-// checkDuplicate makes sure that what a stream takes a message for is that message. It looks at the Nats-Msg-Id alone: the
-// same one on another subject, or of another caller, would be answered as stored, and be lost. In a stream that transforms subjects, the
-// stored one tells nothing.
+// checkDuplicate checks that a duplicate, to the stream, is the same message. The stream compares the Nats-Msg-Id alone: with the
+// same id, another message on another subject, or of another caller, would be answered as stored, and be lost. In a stream that
+// transforms subjects, the stored subject proves nothing.
 func (s *Source) checkDuplicate(ctx context.Context, of *catalog.Stream, seq uint64, msg *nats.Msg) error {
 	stream, isMoved := of.Name(), of.Info.Config.SubjectTransform != nil
 	first, err := js.Stored(ctx, s.api.Call, stream, js.MsgGet{Seq: seq})
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: look at what the stream %s takes for the same message: %w", bridge.ErrUnavailable, stream, err)
-	case first.Seq == 0: // it is gone by now, and nothing tells that it was another
+		return fmt.Errorf("%w: read the message that the stream %s has under this key: %w", bridge.ErrUnavailable, stream, err)
+	case first.Seq == 0: // already removed; nothing shows that it was another
 		return nil
 	case first.Subject != msg.Subject && !isMoved || !bytes.Equal(first.Data, msg.Data):
 		return fmt.Errorf("%w: the stream %s has it", bridge.ErrKeyUsed, stream)
@@ -123,8 +124,8 @@ func (s *Source) checkDuplicate(ctx context.Context, of *catalog.Stream, seq uin
 	return nil
 }
 
-// flush waits until the server has what was sent on a connection. The answer of a later one proves nothing: what the
-// first had not yet sent is lost.
+// flush waits until the server has received everything sent on the link. An answer on a later link proves nothing: unsent data of
+// the earlier one is lost.
 func (s *Source) flush(ctx context.Context, link *js.Link) error {
 	if !link.IsUp() {
 		return nats.ErrDisconnected

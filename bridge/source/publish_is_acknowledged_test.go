@@ -11,12 +11,12 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// A post is answered when its stream has it, with a position that continues behind it; sent twice, it is stored once.
+// A post is answered when its stream has stored it, with a position to continue after; sent twice, it is stored once.
 func TestPublishIsAcknowledged(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		js := manager(t, dial)
 		stream := createStream(t, js, chats)
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		header := map[string][]string{"Nats-Msg-Id": {"one"}}
 		first, err := b.source.Publish(within(t, patience), "chat.a", header, []byte("1"))
 		if err != nil || first.Stream != "CHATS" || first.Position.Seq != 1 || first.Duplicate {
@@ -48,7 +48,7 @@ func TestPublishIsAcknowledged(t *testing.T) {
 	})
 }
 
-// Somebody who answers on a subject that is stored speaks for himself, not for the stream.
+// An answer of a subscriber of a stored subject is not the stream's.
 func TestForgedAcknowledgement(t *testing.T) {
 	dial := embedded(t)
 	createStream(t, manager(t, dial), chats)
@@ -59,7 +59,7 @@ func TestForgedAcknowledgement(t *testing.T) {
 		}
 	}
 	flush(t, conn)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	for n := range 20 {
 		receipt, err := b.source.Publish(within(t, patience), "chat.a", nil, nil)
 		if err != nil || receipt.Position.Seq != uint64(n+1) {
@@ -68,13 +68,13 @@ func TestForgedAcknowledgement(t *testing.T) {
 	}
 }
 
-// A stream that takes no more says so.
+// A full stream is reported.
 func TestStreamIsFull(t *testing.T) {
 	dial := embedded(t)
 	config := chats
 	config.MaxMsgs, config.Discard = 1, jetstream.DiscardNew
 	createStream(t, manager(t, dial), config)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	if err := b.post(within(t, patience), "chat.a", nil, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestStreamIsFull(t *testing.T) {
 	}
 }
 
-// Limits that were lifted do not hide what they have removed before.
+// Limits that were lifted do not hide what they removed before.
 func TestLimitIsLifted(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
@@ -97,7 +97,7 @@ func TestLimitIsLifted(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := bridge.Position{Epoch: bridge.Epoch("CHATS", stream.CachedInfo().Created), Seq: 1}
-	c := newBed(t, dial, quiet).resume(t, id.String(), "chat.a")
+	c := newFixture(t, dial, quiet).resume(t, id.String(), "chat.a")
 	c.wantGap(bridge.GapRetention)
 	c.wantData("3", "4")
 }

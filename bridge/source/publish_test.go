@@ -21,7 +21,7 @@ import (
 
 func TestPublish(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		c := b.read(t, "a.b")
 		c.wantOpen()
 		sub := subscribe(t, publisher(t, dial), "a.b")
@@ -52,10 +52,10 @@ func TestPublish(t *testing.T) {
 	})
 }
 
-// When Publish returns, the server has the message and has passed it on.
+// When Publish returns, the server has received the message and passed it on.
 func TestPublishHasArrived(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		conn := publisher(t, dial)
 		sub := subscribe(t, conn, "a.b")
 		for i := range 200 {
@@ -75,7 +75,7 @@ func TestPublishHasArrived(t *testing.T) {
 
 func TestPublishTooLarge(t *testing.T) {
 	dial := embedded(t)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	limit := int(b.conn.MaxPayload())
 	c := b.read(t, "a.b")
 	c.wantOpen()
@@ -95,10 +95,10 @@ func TestPublishTooLarge(t *testing.T) {
 	}
 }
 
-// Without NATS a publisher is told so at once, and what it gave is not sent later.
+// Without NATS a publish fails at once, and is not sent later.
 func TestPublishWhileAway(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	c := b.read(t, "a.b")
 	c.wantOpen()
 	server.Kill()
@@ -120,15 +120,15 @@ func TestPublishWhileAway(t *testing.T) {
 	c.wantData("now")
 }
 
-// What was refused while NATS was away is not kept and sent when it is back.
+// A message refused while NATS was unreachable is not kept and sent later.
 func TestPublishKeepsNothing(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	conn := publisher(t, to(server.URL()))
 	sub := subscribe(t, conn, "a.b")
 	ctx := within(t, patience)
 	b.awaitStatus(t, nats.CONNECTED)
-	b.isAway.Store(true) // without this the source may be back before the first of them
+	b.isAway.Store(true) // otherwise the source may reconnect before the first of them
 	b.cut(t)
 	for range 10 {
 		if err := b.post(ctx, "a.b", nil, []byte("too early")); !errors.Is(err, bridge.ErrUnavailable) {
@@ -143,9 +143,9 @@ func TestPublishKeepsNothing(t *testing.T) {
 	}
 }
 
-// A Publish for which nobody waits any more sends nothing.
+// A Publish with an ended context sends nothing.
 func TestPublishEndsWithItsContext(t *testing.T) {
-	b := newBed(t, embedded(t), quiet)
+	b := newFixture(t, embedded(t), quiet)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	cancel()
 	if err := b.post(ctx, "a.b", nil, nil); !errors.Is(err, bridge.ErrUnavailable) || !errors.Is(err, context.Canceled) {
@@ -153,11 +153,11 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Whatever Publish has called a success is there, however often the connection breaks in between.
+// Every message that Publish has confirmed is delivered, however often the connection breaks in between.
 func TestPublishNeverPromisesTooMuch(t *testing.T) {
 	const rounds, publishers = 60, 100 // many, so that some are always between their message and its flush
 	server := bridgetest.StartNATSServer(t)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	conn := publisher(t, to(server.URL()))
 	sub := subscribe(t, conn, "a.b")
 	ctx := within(t, patience)
@@ -175,7 +175,7 @@ func TestPublishNeverPromisesTooMuch(t *testing.T) {
 					switch {
 					case err == nil:
 						successes <- payload
-					case errors.Is(err, bridge.ErrUnavailable): // the connection may not be back yet
+					case errors.Is(err, bridge.ErrUnavailable): // the connection may still be down
 						<-time.After(time.Millisecond)
 					default:
 						t.Error(err)
@@ -230,13 +230,13 @@ func subscribe(t *testing.T, conn *nats.Conn, subject string) *nats.Subscription
 	return sub
 }
 
-// A stream that stores under other subjects knows a message that was sent twice, and it is that one.
+// A stream that stores under other subjects recognizes a message that is sent twice.
 func TestPublishTwiceToAStreamThatTransforms(t *testing.T) {
 	dial := embedded(t)
 	makeStream(t, streamsOf(t, dial), jetstream.StreamConfig{
 		Name: "MOVED", Subjects: []string{"from.>"}, MaxMsgs: 10, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "from.>", Destination: "to.>"},
 	})
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	header := map[string][]string{"Nats-Msg-Id": {"one"}}
 	for _, isAgain := range []bool{false, true} {
 		if got, err := b.source.Publish(within(t, patience), "from.a", header, []byte("1")); err != nil || got.Stream != "MOVED" || got.Duplicate != isAgain {

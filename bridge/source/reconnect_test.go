@@ -17,7 +17,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// counting publishes 0, 1, 2, … from its start on, until the test asks it to stop.
+// counting publishes 0, 1, 2, … from its start until the test stops it.
 type counting struct {
 	next atomic.Int64 // everything from this number on is published later than now
 	stop chan struct{}
@@ -47,7 +47,7 @@ func (c *counting) run(conn *nats.Conn, subject string) error {
 	}
 }
 
-// end gives how many were published.
+// end returns how many were published.
 func (c *counting) end(t *testing.T) int64 {
 	t.Helper()
 	close(c.stop)
@@ -57,11 +57,10 @@ func (c *counting) end(t *testing.T) int64 {
 	return c.next.Load()
 }
 
-// A server that dies and comes back is told to every feed, once, before anything that comes after; from then on nothing
-// is missing.
+// The restart of a killed server is told to every feed, once, before any later message; from then on nothing is missing.
 func TestServerIsKilled(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	busy, idle := b.read(t, "busy"), b.read(t, "idle")
 	busy.wantOpen()
 	idle.wantOpen()
@@ -97,11 +96,10 @@ func TestServerIsKilled(t *testing.T) {
 	}
 }
 
-// A connection that breaks under a server that lives on is the same, embedded too: what is missing is missing behind a
-// gap, and nowhere else.
+// The same if the connection breaks while the server lives, embedded too: messages are missing only after a gap.
 func TestConnectionBreaks(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		c := b.read(t, "a.b", "a.*")
 		c.wantOpen()
 		flood := startCounting(publisher(t, dial), "a.b")
@@ -143,11 +141,11 @@ func TestConnectionBreaks(t *testing.T) {
 
 func TestAttachWhileAway(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	server.Kill()
 	b.awaitStatus(t, nats.RECONNECTING)
 	c := b.read(t, "a.b")
-	b.read(t, "a.c").reader.Close() // one that does not wait so long
+	b.read(t, "a.c").reader.Close() // a client that does not wait so long
 	b.awaitLeft(t, 1)
 	c.wantNothing()
 	server.Start(t)
@@ -161,7 +159,7 @@ func TestAttachWhileAway(t *testing.T) {
 func TestAwayAtOpen(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	server.Kill()
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	if b.source.Stats().Connected {
 		t.Error("the source says that it is connected")
 	}
@@ -178,7 +176,7 @@ func TestAwayAtOpen(t *testing.T) {
 	}
 }
 
-// Credentials that are refused may be mended on the server, before the first connection and later.
+// Refused credentials may be repaired on the server, before the first connection and later.
 func TestCredentialsAreRefused(t *testing.T) {
 	const refuse, accept = `authorization { user: app, password: other }`, `authorization { user: app, password: swordfish }`
 	file := configFile(t, refuse)
@@ -191,7 +189,7 @@ func TestCredentialsAreRefused(t *testing.T) {
 	refusals := make(chan struct{}, 1<<10)
 	dial := to(fmt.Sprintf("nats://app:swordfish@127.0.0.1:%d", server.Port))
 	log, warned := warnings()
-	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return dial(append(options, nats.CustomReconnectDelay(func(int) time.Duration {
 			select {
 			case refusals <- struct{}{}: // the attempt before this wait has failed
@@ -233,7 +231,7 @@ func TestCredentialsAreRefused(t *testing.T) {
 	}
 }
 
-// configFile writes a configuration of nats-server and gives its path.
+// configFile writes a configuration of nats-server, and returns its path.
 func configFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "nats.conf")
@@ -248,14 +246,14 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// While NATS is away the log goes on saying so, and where it was looked for.
+// While NATS is unreachable, the log repeats that, and names the server.
 func TestAbsenceIsLogged(t *testing.T) {
 	if !*soak {
 		t.Skip("it waits for a minute; run it with -soak")
 	}
 	server := bridgetest.StartNATSServer(t)
 	log, warned := warnings()
-	newBed(t, to(server.URL()), log)
+	newFixture(t, to(server.URL()), log)
 	server.Kill()
 	for range 2 {
 		for line := ""; !strings.Contains(line, "cannot connect to NATS"); {

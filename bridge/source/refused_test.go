@@ -30,7 +30,7 @@ func TestRefusedSubjects(t *testing.T) {
 		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
 	}
 	log, warned := warnings()
-	b := newBed(t, as("bridge"), log)
+	b := newFixture(t, as("bridge"), log)
 	admin := publisher(t, as("admin"))
 
 	for i := range 20 {
@@ -76,7 +76,7 @@ func TestRefusedToAStream(t *testing.T) {
 		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
 	}
 	makeStream(t, streamsOf(t, as("admin")), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
-	b := newBed(t, as("bridge"), quiet)
+	b := newFixture(t, as("bridge"), quiet)
 	for range 2 {
 		ctx := within(t, patience)
 		if err := b.post(ctx, "chat.a", nil, nil); !errors.Is(err, bridge.ErrRefused) || ctx.Err() != nil {
@@ -104,7 +104,7 @@ func TestMuteNATS(t *testing.T) {
 		}
 	}()
 	server := startEmbedded(t, embedListening)
-	b := newBed(t, func(options ...nats.Option) (*nats.Conn, error) {
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect(server.URL()+","+"nats://"+listener.Addr().String(), append([]nats.Option{nats.Timeout(2 * patience), nats.DontRandomize()}, options...)...)
 	}, quiet)
 	b.read(t, "a.b").wantOpen()

@@ -24,9 +24,9 @@ func TestRefusalBehindAnotherError(t *testing.T) {
 		] }`))
 	address := fmt.Sprintf("127.0.0.1:%d", server.Port)
 	stuck, release := make(chan struct{}, 1), make(chan struct{})
-	b := newBed(t, to("nats://bridge:swordfish@"+address), slog.New(stuckLog{slog.DiscardHandler, stuck, release}))
+	b := newFixture(t, to("nats://bridge:swordfish@"+address), slog.New(stuckLog{slog.DiscardHandler, stuck, release}))
 	free := sync.OnceFunc(func() { close(release) })
-	t.Cleanup(free) // before the bed is closed, which waits for what is logged
+	t.Cleanup(free) // before the fixture is closed, which waits for what is logged
 	b.read(t, "ok.broken").wantOpen()
 	allowed := b.read(t, "ok.a")
 	allowed.wantOpen()

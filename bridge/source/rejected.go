@@ -10,7 +10,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// rejections are what a stream answers to a message that it does not store.
+// rejections are the errors for codes with which a stream refuses a message.
 var rejections = map[jetstream.ErrorCode]error{
 	js.CodeNotEnoughForAccount: bridge.ErrFull,
 	js.CodeNotEnough:           bridge.ErrFull,
@@ -23,7 +23,7 @@ var rejections = map[jetstream.ErrorCode]error{
 	js.CodeWrongLastInCluster:  bridge.ErrConflict,
 }
 
-// storeFailures are the words with which js.CodeStoreFailed says why a message was not stored.
+// storeFailures are the errors for descriptions of js.CodeStoreFailed.
 var storeFailures = map[string]error{
 	"maximum messages exceeded":             bridge.ErrFull,
 	"maximum bytes exceeded":                bridge.ErrFull,
@@ -31,12 +31,11 @@ var storeFailures = map[string]error{
 	"message too large":                     bridge.ErrTooLarge, // for a record of the file store
 }
 
-// passing are the statuses of refusals that can be otherwise in a moment, such as 409 while the same message is being
-// stored.
+// passing are the statuses of refusals that may end soon, such as 409 while the same message is being stored.
 var passing = map[int]bool{http.StatusRequestTimeout: true, http.StatusConflict: true, http.StatusTooManyRequests: true}
 
-// rejected returns the error for a stream's refusal of a message. One that is not known is for good where it is the
-// message's fault, by its status; else it may pass.
+// rejected returns the error for a stream's refusal of a message. An unknown refusal is final if its status blames the message;
+// otherwise it may pass.
 func rejected(stream string, refusal *jetstream.APIError) error {
 	kind := rejections[refusal.ErrorCode]
 	if refusal.ErrorCode == js.CodeStoreFailed {
@@ -44,7 +43,7 @@ func rejected(stream string, refusal *jetstream.APIError) error {
 	}
 	switch {
 	case kind != nil:
-	case refusal.ErrorCode == js.CodeStoreFailed: // writing it to a file, as on a full disk
+	case refusal.ErrorCode == js.CodeStoreFailed: // writing to a file failed, on a full disk for example
 		kind = bridge.ErrBroken
 	case refusal.Code >= 400 && refusal.Code < 500 && !passing[refusal.Code]:
 		kind = bridge.ErrUnfit

@@ -12,9 +12,9 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// Whatever a stream refuses a message for, the publisher is told which of the reasons it is.
+// The publisher is told the reason for which a stream refuses a message.
 func TestRejections(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	server := startEmbedded(t, embed.Config{MaxPayload: 48 << 20})
 	js := manager(t, server.Dial)
 	var many []string
@@ -55,7 +55,7 @@ func TestRejections(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			b := newBed(t, server.Dial, quiet)
+			b := newFixture(t, server.Dial, quiet)
 			receipt, err := b.source.Publish(within(t, patience), subject, test.header, []byte(test.payload))
 			if !errors.Is(err, test.want) || errors.Is(err, bridge.ErrUnavailable) {
 				t.Errorf("%+v, %v; want %v", receipt, err, test.want)
@@ -64,7 +64,7 @@ func TestRejections(t *testing.T) {
 	}
 }
 
-// A position is given only where a connection can continue behind it.
+// A position is returned only if a connection can continue after it.
 func TestReceiptsWithoutAPosition(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
@@ -84,7 +84,7 @@ func TestReceiptsWithoutAPosition(t *testing.T) {
 			subject := bridge.Subject(strings.ToLower(test.name))
 			test.config.Name, test.config.Subjects = test.name, []string{string(subject)}
 			createStream(t, js, test.config)
-			b := newBed(t, dial, quiet)
+			b := newFixture(t, dial, quiet)
 			receipt, err := b.source.Publish(within(t, patience), subject, nil, []byte("x"))
 			if err != nil || receipt.Stream != test.name || receipt.Position.Seq != 1 || (receipt.Position.Epoch != "") != test.continues {
 				t.Fatalf("%+v, %v", receipt, err)
@@ -102,7 +102,7 @@ func TestReceiptsWithoutAPosition(t *testing.T) {
 	}
 }
 
-// Who just listens to a subject, and answers, does not speak for the stream.
+// An answer of another subscriber is not mistaken for the stream's.
 func TestRejectionByAListener(t *testing.T) {
 	dial := embedded(t)
 	createStream(t, manager(t, dial), chats)
@@ -113,7 +113,7 @@ func TestRejectionByAListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	flush(t, conn)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	for range 50 {
 		if err := b.post(within(t, patience), "chat.a", nil, []byte("x")); err != nil {
 			t.Fatal(err)

@@ -30,8 +30,8 @@ func fill(b *testing.B, js jetstream.JetStream, subject string, n int) {
 	<-js.PublishAsyncComplete()
 }
 
-// BenchmarkReplay reads 100,000 stored messages of 128 bytes as one client does that was away, and compares with a
-// consumer of nats.go that reads the same, in turn with it. The server is a process of its own.
+// BenchmarkReplay reads 100,000 stored messages of 128 bytes like a reconnected client, and compares with a consumer of nats.go
+// that reads the same, in turn with it. The server is another process.
 func BenchmarkReplay(b *testing.B) {
 	const messages = 100_000
 	dial := to(bridgetest.StartNATSServer(b).URL())
@@ -52,10 +52,10 @@ func BenchmarkReplay(b *testing.B) {
 	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "x-consumer")
 }
 
-// readAll is one bridge whose only client asks for all there is.
+// readAll is a bridge whose only client requests all stored messages.
 func readAll(b *testing.B, dial source.Dialer, messages int) {
-	bed := newBed(b, dial, quiet)
-	reader, err := bed.hub.Read([]bridge.Subject{"chat.a"}, bridge.Framing{}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}})
+	fixture := newFixture(b, dial, quiet)
+	reader, err := fixture.hub.Read([]bridge.Subject{"chat.a"}, bridge.Framing{}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -88,9 +88,8 @@ func consumeAll(b *testing.B, stream jetstream.Stream, messages int) {
 	consuming.Stop()
 }
 
-// BenchmarkTap compares what a message costs this process that comes through a tap with one that comes by a subscription,
-// on a subject that is stored either way, at 20,000 messages a second. The server and the publisher are processes and
-// connections apart; what the publisher takes is in both.
+// BenchmarkTap compares the cost of a message that arrives by a tap with one that arrives by a subscription, on a stored subject,
+// at 20,000 messages a second. The server and the publisher are other processes; the publisher's load is in both results.
 func BenchmarkTap(b *testing.B) {
 	const messages, pace = 40_000, 20_000
 	var used [2]time.Duration
@@ -105,18 +104,18 @@ func BenchmarkTap(b *testing.B) {
 	b.ReportMetric(used[1].Seconds()/used[0].Seconds(), "x-subscribed")
 }
 
-// tapCost receives messages by a source: through a tap, or, where it cannot see the stream, by a subscription.
+// tapCost receives messages by a tap or, if it cannot see the stream, by a subscription.
 func tapCost(b *testing.B, tapped bool, messages, pace int) time.Duration {
 	server := bridgetest.StartNATSServer(b)
 	defer server.Kill()
 	dial := to(server.URL())
 	createStream(b, manager(b, dial), chats)
-	bed := newBed(b, dial, quiet)
+	fixture := newFixture(b, dial, quiet)
 	filter := bridge.Subject("chat.a")
 	if !tapped {
-		filter = "*.a" // overlaps the stream's subjects, and is not within them
+		filter = "*.a" // overlaps the stream's subjects, but is not inside them
 	}
-	c := bed.readFramed(b, bridge.Framing{}, filter)
+	c := fixture.readFramed(b, bridge.Framing{}, filter)
 	c.wantOpen()
 	conn := publisher(b, dial)
 	payload := bytes.Repeat([]byte("x"), 128)
@@ -148,12 +147,12 @@ func BenchmarkPublishAcknowledged(b *testing.B) {
 		b.Run("sync="+name, func(b *testing.B) {
 			server := startEmbedded(b, embed.Config{Sync: embed.Setting[embed.Interval]{Value: sync, IsSet: true}})
 			createStream(b, manager(b, server.Dial), chats)
-			benchmarkPublish(b, newBed(b, server.Dial, quiet))
+			benchmarkPublish(b, newFixture(b, server.Dial, quiet))
 		})
 	}
 }
 
-func benchmarkPublish(b *testing.B, bed *bed) {
+func benchmarkPublish(b *testing.B, fixture *fixture) {
 	const publishers = 16
 	payload := bytes.Repeat([]byte("x"), 128)
 	var next atomic.Int64
@@ -162,7 +161,7 @@ func benchmarkPublish(b *testing.B, bed *bed) {
 	for range publishers {
 		all.Go(func() {
 			for next.Add(1) <= int64(b.N) {
-				if err := bed.post(within(b, patience), "chat.a", nil, payload); err != nil {
+				if err := fixture.post(within(b, patience), "chat.a", nil, payload); err != nil {
 					b.Error(err)
 					return
 				}

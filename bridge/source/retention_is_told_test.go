@@ -6,22 +6,22 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// What limits have removed is announced to whoever was away, and never to anybody else.
+// Removals by limits are announced to clients that were disconnected, and to no others.
 func TestRetention(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
 	config.MaxMsgs = 10
 	createStream(t, js, config)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	var ids []string
 	for _, payload := range numbers(0, 50) {
-		store(t, js, "chat.a", payload) // one after the other: a stream as small as this forgets what is not read at once
+		store(t, js, "chat.a", payload) // one by one: a stream as small as this drops unread messages at once
 		ids = append(ids, c.message().ID)
 	}
-	node := newBed(t, dial, quiet)
+	node := newFixture(t, dial, quiet)
 	exact := node.resume(t, ids[39], "chat.a")
 	exact.wantOpen()
 	exact.wantData(numbers(40, 10)...)
@@ -30,38 +30,38 @@ func TestRetention(t *testing.T) {
 	late.wantData(numbers(40, 10)...)
 }
 
-// A subject that is just full has lost nothing, and where the stream has no holes that shows.
+// A subject that is exactly full has lost nothing; if no sequence of the stream is missing, that is known.
 func TestFullSubject(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
 	config.MaxMsgsPerSubject = 3
 	createStream(t, js, config)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.b")
 	c.wantOpen()
 	store(t, js, "chat.b", "b")
 	id := c.message().ID
 	store(t, js, "chat.c", "c")
 	store(t, js, "chat.a", numbers(0, 3)...)
-	full := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	full := newFixture(t, dial, quiet).resume(t, id, "chat.a")
 	full.wantOpen()
 	full.wantData(numbers(0, 3)...)
 	store(t, js, "chat.a", "3")
-	over := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	over := newFixture(t, dial, quiet).resume(t, id, "chat.a")
 	over.wantGap(bridge.GapRetention)
 	over.wantData(numbers(1, 3)...)
 }
 
-// A stream that keeps one message for each subject owes no older ones; but what its other limits removed before it could
-// be read is announced.
+// A stream that keeps one message of each subject owes no older ones; but if its other limits remove messages before they are
+// read, that is announced.
 func TestRetentionOfNewestMessages(t *testing.T) {
 	server := startEmbedded(t, embedListening)
 	js := manager(t, server.Dial)
 	config := chats
 	config.MaxMsgsPerSubject, config.MaxMsgs = 1, 3
 	createStream(t, js, config)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	c := b.read(t, "chat.*")
 	c.wantOpen()
 	whileAway := func(subjects ...string) {

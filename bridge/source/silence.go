@@ -8,22 +8,22 @@ import (
 )
 
 const (
-	// firstMove is how long a move has to help before the next; it doubles, up to lastMove: a stream that has lost its
-	// servers answers nowhere, and each move is a gap to those who read what is not stored.
+	// firstMove is how long a move has to help before the next; it doubles, up to lastMove. A stream that has lost its servers
+	// answers nowhere, and each move is a gap to readers of unstored subjects.
 	firstMove = 10 * time.Second
 	lastMove  = time.Hour
-	// calm is how long nothing may be silent before silence is new.
+	// calm is how long everything must answer before firstMove applies again.
 	calm = time.Minute
 	// awayInterval is how often the log says that NATS is unreachable, or silent.
 	awayInterval = 45 * time.Second
 	watchTick    = time.Second
-	// probeInterval is how often JetStream is asked for a sign of life while streams are read. Consumers give none: the heartbeats of one
-	// whose server is cut off from its cluster go on.
+	// probeInterval is how often JetStream is asked for a sign of life while streams are read. Consumers are none: the heartbeats
+	// continue if the consumer's server is cut off from its cluster.
 	probeInterval = 5 * time.Second
 	probeSubject  = "tailwater.probe" // it need not exist
 )
 
-// watch leaves a server that does not answer although the connection to it is up, and tells while NATS is away.
+// watch leaves a server that does not answer on a connection that is up, and logs that NATS is unreachable.
 func (s *Source) watch() {
 	tick := time.NewTicker(watchTick)
 	defer tick.Stop()
@@ -53,7 +53,7 @@ func (s *Source) watch() {
 	}
 }
 
-// moves is when the next move may be.
+// moves determines when the next move may happen.
 type moves struct {
 	last time.Time
 	wait time.Duration
@@ -82,7 +82,7 @@ func (s *Source) canGain() bool {
 func (s *Source) move(silent js.Silence) {
 	s.log.Warn("NATS is connected, but "+silent.String()+" does not answer; another connection is tried",
 		"silent for", silent.For.Round(time.Second).String(), "server", s.conn.ConnectedAddr())
-	// Errors mean that the source is closed.
+	// An error means that the source is closed.
 	_ = s.conn.ForceReconnect()
 	_ = s.reads.ForceReconnect()
 }

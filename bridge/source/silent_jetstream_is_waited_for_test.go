@@ -17,7 +17,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// fakeJetStream answers in the place of JetStream, on a server without it.
+// fakeJetStream answers instead of JetStream, on a server without it.
 type fakeJetStream struct {
 	conn *nats.Conn
 	dial source.Dialer
@@ -38,7 +38,7 @@ func newFake(t *testing.T) *fakeJetStream {
 	return &fakeJetStream{publisher(t, dial), dial}
 }
 
-// on answers to a subject with what respond gives for a request; nil for no answer at all.
+// on answers requests on a subject with the result of respond; nil for no answer.
 func (f *fakeJetStream) on(t *testing.T, what string, respond func(name string, data []byte) any) {
 	t.Helper()
 	_, err := f.conn.Subscribe("$JS.API."+what, func(msg *nats.Msg) {
@@ -53,7 +53,7 @@ func (f *fakeJetStream) on(t *testing.T, what string, respond func(name string, 
 	flush(t, f.conn)
 }
 
-// names answers with pages of all names, or of those whose subjects, their names in small letters, a filter covers.
+// names answers with pages of all names, or of those whose subjects, their names in lower case, overlap a filter.
 func (f *fakeJetStream) names(t *testing.T, limit int, all ...string) {
 	f.on(t, "STREAM.NAMES", func(_ string, data []byte) any {
 		var request struct {
@@ -71,7 +71,7 @@ func (f *fakeJetStream) names(t *testing.T, limit int, all ...string) {
 	})
 }
 
-// info gives what STREAM.INFO answers of a stream whose subject is its name in small letters.
+// info returns the answer to STREAM.INFO for a stream whose subject is its name in lower case.
 func info(name string) any {
 	return map[string]any{
 		"config":  jetstream.StreamConfig{Name: name, Subjects: []string{strings.ToLower(name)}},
@@ -91,7 +91,7 @@ func TestPages(t *testing.T) {
 	}
 	f.names(t, 1024, all...)
 	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any { return info(name) })
-	table := newBed(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
+	table := newFixture(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
 	for _, subject := range []bridge.Subject{"s0", "s1024", "s2499"} {
 		want := fmt.Sprintf("%s: %s", strings.ToUpper(string(subject)), subject)
 		if got, err := table.Await(within(t, patience), subject); err != nil || got != want {
@@ -100,7 +100,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// While JetStream has no leader, nothing is said to be without a stream.
+// While JetStream has no leader, no subject counts as unstored.
 func TestLeaderless(t *testing.T) {
 	f := newFake(t)
 	var leader atomic.Bool
@@ -113,7 +113,7 @@ func TestLeaderless(t *testing.T) {
 		return map[string]any{"total": 1, "streams": []string{"A"}}
 	})
 	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any { return info(name) })
-	b := newBed(t, f.dial, quiet)
+	b := newFixture(t, f.dial, quiet)
 	table := b.source.Table(t, source.History{}, quiet)
 	for range 3 {
 		receive(t, asked, "the table to ask again")
@@ -126,7 +126,7 @@ func TestLeaderless(t *testing.T) {
 		t.Fatalf("got %q, %v", got, err)
 	}
 
-	// On the next connection what was known holds on.
+	// On the next connection the last known streams stay valid.
 	leader.Store(false)
 	b.cut(t)
 	if got, err := table.Await(within(t, patience), "a"); err != nil || got != "A: a" {
@@ -137,9 +137,9 @@ func TestLeaderless(t *testing.T) {
 	}
 }
 
-// A stream that does not answer holds up nobody but those whose subjects it may hold.
+// A silent stream delays only readers of subjects that it may hold.
 func TestSilentStream(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	f := newFake(t)
 	f.names(t, 1024, "GOOD", "SILENT")
 	var speaks atomic.Bool
@@ -149,7 +149,7 @@ func TestSilentStream(t *testing.T) {
 		}
 		return info(name)
 	})
-	table := newBed(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
+	table := newFixture(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
 	for subject, want := range map[bridge.Subject]string{"good": "GOOD: good", "other": "none: other"} {
 		if got, err := table.Await(within(t, patience), subject); err != nil || got != want {
 			t.Errorf("got %q, %v, want %q", got, err, want)
@@ -166,7 +166,7 @@ func TestSilentStream(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 
-	// Later it is known as it was.
+	// Later it is known by its last state.
 	speaks.Store(false)
 	publish(t, f.conn, "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.SILENT", "{}")
 	publish(t, f.conn, "$JS.EVENT.ADVISORY.STREAM.UPDATED.GOOD", "{}")
@@ -175,7 +175,7 @@ func TestSilentStream(t *testing.T) {
 	}
 }
 
-// A stream of Tailwater's own that cannot be made yet does not hold up what other streams hold, and is made later.
+// If Tailwater's own stream cannot be made yet, other streams work meanwhile, and it is made later.
 func TestHistoryWaits(t *testing.T) {
 	f := newFake(t)
 	f.names(t, 1024, "GOOD")
@@ -196,7 +196,7 @@ func TestHistoryWaits(t *testing.T) {
 		made.Store(true)
 		return info(name)
 	})
-	table := newBed(t, f.dial, quiet).source.Table(t, history, quiet)
+	table := newFixture(t, f.dial, quiet).source.Table(t, history, quiet)
 	if got, err := table.Await(within(t, patience), "good"); err != nil || got != "GOOD: good" {
 		t.Errorf("got %q, %v", got, err)
 	}

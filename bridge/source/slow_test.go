@@ -12,17 +12,17 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// room is for how many messages of flood the intake of these tests has room.
+// room is how many messages of flood fit into the intake of these tests.
 const room = 100
 
-// floodCost is what one of them takes.
+// floodCost is the size of one of them in the intake.
 const floodCost = source.MessageCost + int64(len("a.flood")+len("000000"))
 
-// small gives the source of the bed an intake that a test can fill.
-func (b *bed) small() { b.source.SetIntakeBudget(room * floodCost) }
+// small limits the source's intake so that a test can fill it.
+func (b *fixture) small() { b.source.SetIntakeBudget(room * floodCost) }
 
-// hold waits until everything was delivered, and then stops delivery until release is called.
-func (b *bed) hold(t *testing.T) (release func()) {
+// hold waits until everything was delivered, then stops delivery until release is called.
+func (b *fixture) hold(t *testing.T) (release func()) {
 	t.Helper()
 	b.awaitRoom(t)
 	release = sync.OnceFunc(b.source.HoldDelivery())
@@ -31,13 +31,13 @@ func (b *bed) hold(t *testing.T) (release func()) {
 }
 
 // awaitRoom waits until everything was delivered.
-func (b *bed) awaitRoom(t *testing.T) {
+func (b *fixture) awaitRoom(t *testing.T) {
 	t.Helper()
 	eventually(t, "everything is delivered", func() bool { held, _ := b.source.Intake(); return held == 0 })
 }
 
-// flood publishes n numbered messages while delivery is held, and waits until the source has taken or lost each.
-func (b *bed) flood(t *testing.T, conn *nats.Conn, from, n int) {
+// flood publishes n numbered messages while delivery is held, and waits until each was received or lost.
+func (b *fixture) flood(t *testing.T, conn *nats.Conn, from, n int) {
 	t.Helper()
 	held, before := b.source.Intake()
 	for i := range n {
@@ -52,7 +52,7 @@ func (b *bed) flood(t *testing.T, conn *nats.Conn, from, n int) {
 	})
 }
 
-// drain reads until a message with that payload, and demands order, and that nothing is missing before a gap was told.
+// drain reads until a message with that payload. It checks the order, and that no message is missing before a gap.
 func (c *client) drain(last string) (received, gaps int) {
 	c.t.Helper()
 	for next := 0; ; {
@@ -79,10 +79,10 @@ func (c *client) drain(last string) (received, gaps int) {
 	}
 }
 
-// What comes faster than it is taken is lost, counted, and told before anything later.
+// Messages that arrive too fast are lost, counted, and announced before any later event.
 func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
 	dial := embedded(t)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	b.small()
 	c, untouched := b.read(t, "a.flood"), b.read(t, "a.calm")
 	c.wantOpen()
@@ -106,10 +106,10 @@ func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
 	untouched.wantData("calm")
 }
 
-// A subject whose last messages were dropped because of another's flood is told although nothing follows; each time.
+// If a subject's last messages are dropped because of another's flood, a gap is told although no message follows; each time.
 func TestOverrunIsToldThoughNothingFollows(t *testing.T) {
 	dial := embedded(t)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	b.small()
 	c := b.read(t, "b.quiet")
 	c.wantOpen()
@@ -128,17 +128,17 @@ func TestOverrunIsToldThoughNothingFollows(t *testing.T) {
 }
 
 // lose publishes a message for which there is no room.
-func (b *bed) lose(t *testing.T, conn *nats.Conn, subject string) {
+func (b *fixture) lose(t *testing.T, conn *nats.Conn, subject string) {
 	t.Helper()
 	_, before := b.source.Intake()
 	publish(t, conn, subject, "lost")
 	eventually(t, "it is lost", func() bool { _, lost := b.source.Intake(); return lost == before+1 })
 }
 
-// A connection that reads two subjects is told of what it lost of one before anything later of the other.
+// A connection that reads two subjects is told of the loss on one before any later message on the other.
 func TestOverrunOfOneSubjectIsToldBeforeTheOther(t *testing.T) {
 	dial := embedded(t)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	b.small()
 	c := b.read(t, "b.one", "b.two")
 	c.wantOpen()
@@ -147,17 +147,17 @@ func TestOverrunOfOneSubjectIsToldBeforeTheOther(t *testing.T) {
 	release := b.hold(t)
 	b.flood(t, other, 0, 2*room)
 	b.lose(t, other, "b.one")
-	b.source.SetIntakeBudget(1 << 20) // there is room again before anything was delivered
+	b.source.SetIntakeBudget(1 << 20) // there is room again before anything is delivered
 	publish(t, other, "b.two", "later")
 	release()
 	c.wantGap(bridge.GapOverrun)
 	c.wantData("later")
 }
 
-// A flood that goes on is told as often as the intake runs over, not once for each message that gets through.
+// A continuing flood causes a gap each time the intake overflows, not for each message that gets through.
 func TestOverrunIsNotToldForEachMessage(t *testing.T) {
 	dial := embedded(t)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	b.small()
 	c := b.read(t, "a.flood")
 	c.wantOpen()
@@ -179,10 +179,10 @@ func TestOverrunIsNotToldForEachMessage(t *testing.T) {
 	}
 }
 
-// What nats.go itself has to drop, because its channel is full, is told and counted as well, though nothing follows.
+// Messages that nats.go itself drops, because its channel is full, are announced and counted, too, although no message follows.
 func TestOverrunOfTheChannel(t *testing.T) {
 	dial := embedded(t)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.readFramed(t, bridge.Framing{}, "a.flood")
 	c.wantOpen()
 	other := publisher(t, dial)
@@ -193,7 +193,7 @@ func TestOverrunOfTheChannel(t *testing.T) {
 		if err := other.Publish("a.flood", nil); err != nil {
 			t.Fatal(err)
 		}
-		if i%4096 == 0 { // not more than the server holds for one connection
+		if i%4096 == 0 { // no more than the server holds for one connection
 			flush(t, other)
 			b.settle(t)
 		}
@@ -219,10 +219,10 @@ func TestOverrunOfTheChannel(t *testing.T) {
 	})
 }
 
-// A feed that is opened during an overrun opens none the less.
+// A feed that is opened during an overrun opens all the same.
 func TestOpenDuringAnOverrun(t *testing.T) {
 	dial := embedded(t)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	b.source.SetIntakeBudget(1)
 	b.readFramed(t, bridge.Framing{}, "a.flood").wantOpen()
 	other := publisher(t, dial)

@@ -19,36 +19,36 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Source is where feeds get their messages from: streams, by one tap each, and where no stream holds a subject, by
-// subscriptions. It implements bridge.Source.
+// Source receives the messages of feeds: stored ones by one tap for each stream, all others by subscriptions. It implements
+// bridge.Source.
 type Source struct {
 	conn          *js.Conn
-	reads         *js.Conn // for what is older; nil if it could not be dialed
+	reads         *js.Conn // reads older messages; nil if it could not be dialed
 	api           js.API
 	table         *catalog.Table
 	lost          atomic.Int64 // when the connection was lost last, in nanoseconds
 	log           *slog.Logger
 	incoming      chan *nats.Msg // of all subscriptions
-	intake        intake         // what came in by it
+	intake        intake         // received and not delivered yet
 	acks          *js.Acks
 	isBroken      func() bool     // Config.IsBroken
-	events        atomic.Uint32   // that the control loop has not seen yet
-	wake          chan struct{}   // holds one while there are some
-	caughtUp      chan struct{}   // holds one when deliver has reached what catchUp put among the messages
+	events        atomic.Uint32   // for the control loop
+	wake          chan struct{}   // has room for one: events is not 0
+	caughtUp      chan struct{}   // has room for one: deliver has reached the mark of catchUp
 	alive         context.Context // until Close
 	stop          context.CancelFunc
 	running       sync.WaitGroup
 	stats         counters
-	unstored      js.Decoder     // for messages of subjects that no stream holds
-	errorLog      rate.Sometimes // that nats.go reports, to be logged
-	limits        rate.Sometimes // of subscriptions
-	failures      rate.Sometimes // to connect
+	unstored      js.Decoder     // for messages of subjects without a stream
+	errorLog      rate.Sometimes // for errors that nats.go reports
+	limits        rate.Sometimes // for limits of subscriptions
+	failures      rate.Sometimes // for failed dials
 	readsFailures rate.Sometimes
-	tapFails      rate.Sometimes // to read a stream
-	brokenHeaders rate.Sometimes // messages with headers that cannot be decoded
+	tapFails      rate.Sometimes // for streams that cannot be read
+	brokenHeaders rate.Sometimes // for messages with undecodable headers
 
-	// placing is held across calls into nats.go, which can wait for the network; the locks of taps and mu never are. They
-	// are taken in this order.
+	// placing is held during calls into nats.go, which may wait for the network. The locks of taps and mu never are. They are
+	// taken in this order.
 	placing sync.Mutex
 	taps    map[string]*tap // by stream; guarded by placing
 
@@ -58,41 +58,41 @@ type Source struct {
 	bySub    map[*nats.Subscription]*flow
 	attached map[*bridge.Feed]*attachment
 	waiting  []*attachment // to be placed
-	starving []*flow       // flows that found no room among the subscriptions that NATS allows, the oldest first
-	fresh    []*flow       // flows that were subscribed since the last proof
-	deaf     int           // how many flows are
+	starving []*flow       // flows that found no room because NATS limits subscriptions, the oldest first
+	fresh    []*flow       // flows subscribed since the last proof
+	deaf     int           // the number of deaf flows
 
-	admission            // belongs to control
-	admitting sync.Mutex // held while subscriptions are made one by one, to see which is refused; taken before placing
+	admission            // belongs to the control loop
+	admitting sync.Mutex // held while subscriptions are made one by one, to find the refused one; taken before placing
 }
 
-// flow is one subscription and those that take from it.
+// flow is one subscription, and the placements that share it.
 type flow struct {
 	filter bridge.Subject
-	sub    *nats.Subscription // nil where there was no room for it
-	deaf   bool               // it is not in force, and those that take from it cannot begin
-	lost   int                // messages, as far as it was announced
+	sub    *nats.Subscription // nil if there was no room for it
+	deaf   bool               // not in force; its takers cannot begin
+	lost   int                // how many lost messages were announced
 	takers []*placement
 }
 
-// Config says what a source needs to know beside the way to NATS. The zero value is for a NATS server of its own account.
+// Config is the configuration of a source. The zero value is for a NATS server of the bridge's own account.
 type Config struct {
 	History History
-	// API begins the subjects of JetStream's API, where that is another than $JS.API: see DomainAPI.
+	// API is the prefix of JetStream's API, if it is not $JS.API: see DomainAPI.
 	API string
-	// CommandContext is the context that commands for the nats tool name, where they have to.
+	// CommandContext is the context that printed nats commands name; "" for none.
 	CommandContext string
 	// Intake is how many bytes of messages may wait for delivery; 0 for 64 MiB.
 	Intake int64
-	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
+	// Began returns when the present life of a stream began. nil stands for its creation.
 	Began func(stream string, created time.Time) time.Time
-	// IsBroken reports whether the server's store is known to be broken. What a stream should store is then refused at once. nil means
-	// that it is never known.
+	// IsBroken reports whether the server's store is known to be broken. If so, messages for a stream are refused at once. nil
+	// means that this is never known.
 	IsBroken func() bool
 }
 
-// Open connects. It returns without an error while NATS is away, and goes on trying for ever, with a growing, jittered
-// delay; an error means that the settings cannot work, such as credentials that cannot be read.
+// Open connects. If NATS is unreachable, Open returns no error, and the source keeps trying, with a growing, jittered delay. An
+// error means that the settings cannot work, because of unreadable credentials for example.
 func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	if config.IsBroken == nil {
 		config.IsBroken = func() bool { return false }
@@ -144,12 +144,12 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
-// newHistory returns what reads a stream, while alive.
+// newHistory returns the History of a stream, which works while alive.
 func (s *Source) newHistory(alive context.Context, of *catalog.Stream) *history.History {
 	return history.New(alive, s.reads, s.api, s.historyOf(of))
 }
 
-// historyOf returns what a history needs to know of a stream.
+// historyOf returns a history's description of a stream.
 func (s *Source) historyOf(of *catalog.Stream) history.Stream {
 	config := &of.Info.Config
 	isRefused := s.reads.Link().Ever().PublishRefused(s.api.Subject(js.AskDirect + of.Name()))
@@ -158,7 +158,7 @@ func (s *Source) historyOf(of *catalog.Stream) history.Stream {
 	}
 }
 
-// decoder returns what decodes a stream's messages; those of subjects without a stream take the zero value of the config.
+// decoder returns the decoder of a stream's messages. The zero config is for subjects without a stream.
 func (s *Source) decoder(config jetstream.StreamConfig) js.Decoder {
 	return js.NewDecoder(config, js.Oddities{BadName: func() { s.stats.refusedEvents.Add(1) }, BadHeaders: s.noteBroken})
 }
@@ -171,8 +171,8 @@ func (s *Source) noteBroken(subject string) {
 	})
 }
 
-// Close ends the connection, after what was published has been sent, and waits for all that Open started. Feeds that are
-// still attached get nothing more. It may be called more than once.
+// Close sends what was published, closes the connections, and waits for every goroutine that Open started. Attached feeds receive
+// nothing more. It may be called more than once.
 func (s *Source) Close() {
 	s.stop()
 	s.running.Wait()
@@ -186,12 +186,12 @@ func (s *Source) Close() {
 	s.conn.Close()
 }
 
-// Closed is closed when the connection has ended for good. Before Close that is a failure: a server's protocol error
-// that nats.go does not recover from.
+// Closed returns a channel that is closed when the connection has ended for good. Before Close that is a failure, after a
+// protocol error from which nats.go does not recover.
 func (s *Source) Closed() <-chan struct{} { return s.conn.Closed() }
 
-// Attach implements bridge.Source. It only notes the feed: control places it, because nats.go can make its callers wait
-// for the network.
+// Attach implements bridge.Source. It only records the feed. The control loop places it, because calls into nats.go may wait for
+// the network.
 func (s *Source) Attach(feed *bridge.Feed) {
 	a := &attachment{feed: feed}
 	s.mu.Lock()
@@ -214,7 +214,7 @@ func (s *Source) Detach(feed *bridge.Feed) {
 	}
 }
 
-// advance gives the next position where nothing is stored. The lock must be held.
+// advance returns the next position of the unstored messages. The lock must be held.
 func (s *Source) advance() bridge.Position {
 	s.position.Seq++
 	s.position.Time = time.Now().UnixNano()

@@ -7,21 +7,21 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Stats counts what happened since Open. It is for metrics, not for decisions.
+// Stats are counts since Open, and present values. They are for metrics, not for decisions.
 type Stats struct {
 	Connected     bool
 	Lost          time.Time  // when the connection was lost last; the zero value for never
 	Connects      uint64     // connections made
-	Subscriptions int        // open now, beside the taps
-	Deaf          int        // of those, subscriptions that NATS refuses
-	Silence       js.Silence // the longest there is, on a connection that is up
-	Taps          int        // streams that are read from now
-	Messages      uint64     // received, and their payload bytes
+	Subscriptions int        // open now, without the taps
+	Deaf          int        // subscriptions that NATS refuses
+	Silence       js.Silence // the longest one, on a connection that is up
+	Taps          int        // streams that are read now
+	Messages      uint64     // received; Bytes are those of their payloads
 	Bytes         uint64
-	Waiting       int64  // bytes of messages that were received and are not delivered yet
-	Dropped       uint64 // lost because they came faster than they were taken
-	RefusedEvents uint64 // publishers' event names that no publisher may use
-	BrokenHeaders uint64 // messages read whose headers cannot be decoded: delivered without them
+	Waiting       int64  // bytes received and not delivered yet
+	Dropped       uint64 // messages lost because they arrived faster than they were delivered
+	RefusedEvents uint64 // publishers' event names that are reserved
+	BrokenHeaders uint64 // messages delivered without their headers, which could not be decoded
 }
 
 type counters struct {
@@ -30,7 +30,7 @@ type counters struct {
 	taps                               atomic.Int64
 }
 
-// Stats counts.
+// Stats returns the counts.
 func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	subscriptions, deaf := len(s.flows), s.deaf

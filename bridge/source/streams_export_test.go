@@ -13,10 +13,10 @@ import (
 // Table is a table on a source's connection.
 type Table struct {
 	*catalog.Table
-	Changes chan struct{} // holds one when the table has told of a change
+	Changes chan struct{} // has room for one: the table has reported a change
 }
 
-// Table opens a table. The test's end closes it.
+// Table opens a table. It is closed at the end of the test.
 func (s *Source) Table(t testing.TB, keep History, log *slog.Logger) *Table {
 	t.Helper()
 	changes := make(chan struct{}, 1)
@@ -34,8 +34,8 @@ func (s *Source) Table(t testing.TB, keep History, log *slog.Logger) *Table {
 	return &Table{opened, changes}
 }
 
-// Classify gives the portions as `stream: subject subject; …`; none is the stream of those that none serves. It is empty
-// while that is not known.
+// Classify returns the portions as `stream: subject subject; …`; none stands for no stream. It returns "" if the streams are not
+// known.
 func (t *Table) Classify(subjects ...bridge.Subject) string {
 	portions, known := t.Table.Classify(subjects)
 	if !known {
@@ -44,7 +44,7 @@ func (t *Table) Classify(subjects ...bridge.Subject) string {
 	return portionsText(portions)
 }
 
-// Await is Classify, once it is known.
+// Await is Classify, and waits until the streams are known.
 func (t *Table) Await(ctx context.Context, subjects ...bridge.Subject) (string, error) {
 	portions, err := t.Table.Await(ctx, subjects)
 	return portionsText(portions), err
@@ -66,7 +66,7 @@ func portionsText(portions []catalog.Portion) string {
 	return strings.Join(parts, "; ")
 }
 
-// Holding gives the stream that stores what is published on a subject.
+// Holding returns the stream that stores messages on a subject.
 func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (string, error) {
 	s, err := t.Table.Holding(ctx, subject)
 	if s == nil {
@@ -75,7 +75,7 @@ func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (string, er
 	return s.Name(), err
 }
 
-// Epoch gives the epoch of a stream; empty where there is none.
+// Epoch returns the epoch of a stream; "" if there is none.
 func (t *Table) Epoch(stream string) string {
 	if s := t.Current().Get(stream); s != nil {
 		return s.Epoch
@@ -83,7 +83,7 @@ func (t *Table) Epoch(stream string) string {
 	return ""
 }
 
-// Reason says why no stream serves a filter.
+// Reason returns why no stream serves a filter.
 func (t *Table) Reason(filter bridge.Subject) string { return t.Current().Reason(filter) }
 
 // Explain explains filters.

@@ -17,9 +17,9 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// tabled is a table, and a JetStream client beside it.
+// tabled is a table with a JetStream client.
 type tabled struct {
-	*bed
+	*fixture
 	*source.Table
 	js jetstream.JetStream
 }
@@ -30,7 +30,7 @@ func newTabled(t *testing.T, dial source.Dialer) *tabled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	return &tabled{b, b.source.Table(t, source.History{}, quiet), js}
 }
 
@@ -42,7 +42,7 @@ func (b *tabled) create(t *testing.T, config jetstream.StreamConfig) {
 	}
 }
 
-// awaitClass waits until the table classifies so.
+// awaitClass waits until the table returns that classification.
 func (b *tabled) awaitClass(t *testing.T, want string, subjects ...bridge.Subject) {
 	t.Helper()
 	eventually(t, fmt.Sprint(subjects, " is in ", want), func() bool { return b.Classify(subjects...) == want })
@@ -72,8 +72,8 @@ func TestClassify(t *testing.T) {
 
 	for _, test := range []struct {
 		subject     bridge.Subject
-		stream, why string // of a feed; why there is none
-		holds       string // of a message; the same where empty
+		stream, why string // for a feed; why there is none
+		holds       string // for a message; "" for the same
 	}{
 		{"chat.room1", "CHAT", "", ""},
 		{"chat.*", "CHAT", "", ""},
@@ -123,7 +123,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// A connection follows a few streams at most, the same on every node.
+// A connection follows a limited number of streams, the same on every bridge.
 func TestManyStreams(t *testing.T) {
 	const n = 40
 	b := newTabled(t, embedded(t))
@@ -151,14 +151,14 @@ func TestManyStreams(t *testing.T) {
 	}
 
 	// Another table learns of them from the list rather than from advisories.
-	late := &tabled{b.bed, b.source.Table(t, source.History{}, quiet), b.js}
+	late := &tabled{b.fixture, b.source.Table(t, source.History{}, quiet), b.js}
 	if got, err := late.Await(within(t, patience), "s39.x"); err != nil || got != "S39: s39.x" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
 
 func TestStreamsComeAndGo(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newTabled(t, dial)
 		b.awaitClass(t, "none: chat.a", "chat.a")
@@ -186,7 +186,7 @@ func TestStreamsComeAndGo(t *testing.T) {
 	})
 }
 
-// What happens to streams while the bridge is away is seen on the next connection; until then nothing is known.
+// Changes of streams during a disconnection are seen on the next connection; until then nothing is known.
 func TestStreamsAfterReconnect(t *testing.T) {
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
@@ -241,7 +241,7 @@ func TestNoJetStream(t *testing.T) {
 		"hidden":  "no stream holds it",
 	} {
 		t.Run(user, func(t *testing.T) {
-			b := newBed(t, as(user), quiet)
+			b := newFixture(t, as(user), quiet)
 			begun := time.Now()
 			table := b.source.Table(t, source.History{}, quiet)
 			if got, err := table.Await(within(t, patience), "ok.a"); err != nil || got != "none: ok.a" {

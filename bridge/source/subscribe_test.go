@@ -16,10 +16,10 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// Whoever has seen the open has not missed what is published from then on.
+// A client that has seen the open misses no later message.
 func TestOpenMeansSubscribed(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		other := publisher(t, dial)
 		for i := range 500 {
 			subject := fmt.Sprintf("fresh.%d", i)
@@ -31,10 +31,10 @@ func TestOpenMeansSubscribed(t *testing.T) {
 	})
 }
 
-// The same with many feeds opened at once, which share their proof.
+// The same for many feeds that are opened at once and share their proof.
 func TestOpenMeansSubscribedToManyAtOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		other := publisher(t, dial)
 		clients := make([]*client, 500)
 		for i := range clients {
@@ -59,7 +59,7 @@ func TestOpenMeansSubscribedToManyAtOnce(t *testing.T) {
 	})
 }
 
-// watched is a server configuration under which one user may ask the server itself.
+// watched is a server configuration in which one user may query the server.
 const watched = `
 accounts {
   APP { users = [{user: app, password: app}] }
@@ -69,8 +69,8 @@ system_account: SYS
 no_auth_user: app
 `
 
-// subscriptions asks the server how many subscriptions the source has there for feeds.
-func (b *bed) subscriptions(t *testing.T, system *nats.Conn) (n int) {
+// subscriptions returns how many subscriptions the source has on the server for feeds.
+func (b *fixture) subscriptions(t *testing.T, system *nats.Conn) (n int) {
 	t.Helper()
 	b.settle(t)
 	answer, err := system.Request("$SYS.REQ.SERVER.PING.CONNZ", []byte(`{"subscriptions": true, "limit": 10}`), patience)
@@ -105,7 +105,7 @@ func (b *bed) subscriptions(t *testing.T, system *nats.Conn) (n int) {
 	return n
 }
 
-func (b *bed) wantSubscriptions(t *testing.T, system *nats.Conn, want int) {
+func (b *fixture) wantSubscriptions(t *testing.T, system *nats.Conn, want int) {
 	t.Helper()
 	if n := b.source.Stats().Subscriptions; n != want {
 		t.Errorf("the source has %d subscriptions, want %d", n, want)
@@ -117,7 +117,7 @@ func (b *bed) wantSubscriptions(t *testing.T, system *nats.Conn, want int) {
 
 func TestSubscriptionsAreSharedAndEnd(t *testing.T) {
 	server := startEmbedded(t, embed.Config{File: configFile(t, watched)})
-	b := newBed(t, server.Dial, quiet)
+	b := newFixture(t, server.Dial, quiet)
 	system := publisher(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return server.Dial(append(options, nats.UserInfo("sys", "sys"))...)
 	})
@@ -165,10 +165,10 @@ func TestSubscriptionsAreSharedAndEnd(t *testing.T) {
 	})
 }
 
-// A feed whose reader leaves at once may go before its subscription is proved.
+// A feed may end before its subscription is proved, if its reader leaves at once.
 func TestLeaveBeforeOpen(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		for i := range 200 {
 			b.read(t, bridge.Subject(fmt.Sprintf("brief.%d", i))).reader.Close()
 		}
@@ -183,9 +183,9 @@ func TestLeaveBeforeOpen(t *testing.T) {
 	})
 }
 
-// A feed of several filters gives each message once, and the messages of a subject in the order of their publishing.
+// A feed of several filters delivers each message once, and the messages of a subject in the order of publishing.
 func TestOverlappingFilters(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	subjects := []string{"a.b.c", "a.x.c", "a.b.d", "a.x.d", "a.b"}
 	feeds := []struct {
 		filters []bridge.Subject
@@ -200,7 +200,7 @@ func TestOverlappingFilters(t *testing.T) {
 	}
 	run := func(t *testing.T, dial source.Dialer, messages int) {
 		const burst = 1_000
-		b := newBed(t, dial, quiet)
+		b := newFixture(t, dial, quiet)
 		other := publisher(t, dial)
 		clients := make([]*client, len(feeds))
 		for i, feed := range feeds {

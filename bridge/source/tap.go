@@ -18,41 +18,41 @@ import (
 )
 
 const (
-	// tapRetry is how long to wait before a consumer is made again.
+	// tapRetry is the wait before a consumer is made again.
 	tapRetry = 100 * time.Millisecond
-	// tapTimeout is how long one question to JetStream may take.
+	// tapTimeout is how long one request to JetStream may take.
 	tapTimeout = 5 * time.Second
-	// mostControls is more than the server's words that can wait among messages while one question is asked.
+	// mostControls is more than the control messages that can arrive among messages during one request.
 	mostControls = 32
 )
 
-// tap delivers one life of a stream to all feeds that read from it: from a consumer that begins anew, behind the last
-// message delivered, whenever anything suggests that one may be missing. Should the stream turn out to have been exchanged
-// for another, or for an earlier copy, the tap is over: another one takes its place.
+// tap delivers one life of a stream to all feeds that read from it. Whenever a message may be missing, it makes a new consumer,
+// which begins after the last delivered message. If the stream was replaced, or restored from a backup, the tap is over, and
+// another one takes its place.
 type tap struct {
 	source  *Source
 	name    string
 	created time.Time
 	log     *streamLog
-	again   chan struct{} // holds one: the consumer is to be made anew
+	again   chan struct{} // has room for one: the consumer must be made again
 	alive   context.Context
 	stop    context.CancelFunc
 
-	placed bool // the position is known from which everything is delivered; belongs to run
+	placed bool // the start position is known; belongs to run
 
-	users int // placements, also those in preparation; guarded by Source.placing
+	users int // placements, including those in preparation; guarded by Source.placing
 
 	mu       sync.Mutex
-	ready    bool // everything behind the position of log is, or will be, delivered
+	ready    bool // every message after log's position is, or will be, delivered
 	rolled   bool // the stream was restored from a backup: this tap is over
 	decoder  js.Decoder
-	config   jetstream.StreamConfig // its limits say what is owed
-	consumer *consumer              // the one in force; nil for none
+	config   jetstream.StreamConfig // its limits determine what clients are owed
+	consumer *consumer              // the present one; nil for none
 	shares   map[*share]struct{}
 	filters  *gsl.GenericSublist[*tapped]
 }
 
-// share is what a feed has of a tap.
+// share is a feed's share of a tap.
 type share struct {
 	tap     *tap
 	feed    *bridge.Feed
@@ -60,13 +60,13 @@ type share struct {
 	tapped  []*tapped
 }
 
-// tapped is one filter of a share, as the tap finds it by a message's subject.
+// tapped is one filter of a share, found by a message's subject.
 type tapped struct {
 	*share
 	filter bridge.Subject
 }
 
-// streamLog is a tap's stream as readers see it. It implements bridge.Log.
+// streamLog is a tap's stream for readers. It implements bridge.Log.
 type streamLog struct {
 	*history.History
 	last atomic.Pointer[bridge.Position]
@@ -74,7 +74,7 @@ type streamLog struct {
 
 func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
 
-// newTap opens the tap of a stream. placing must be held.
+// newTap starts the tap of a stream. placing must be held.
 func (s *Source) newTap(of *catalog.Stream) *tap {
 	t := &tap{
 		source:  s,
@@ -92,7 +92,7 @@ func (s *Source) newTap(of *catalog.Stream) *tap {
 	return t
 }
 
-// update takes what has changed in the stream's configuration.
+// update applies a change of the stream's configuration.
 func (t *tap) update(of *catalog.Stream) {
 	s := t.source.historyOf(of)
 	t.log.Update(s)
@@ -101,7 +101,7 @@ func (t *tap) update(of *catalog.Stream) {
 	t.decoder, t.config = s.Decoder, of.Info.Config
 }
 
-// renew lets the consumer be made anew.
+// renew makes the tap make its consumer again.
 func (t *tap) renew() {
 	select {
 	case t.again <- struct{}{}:
@@ -109,14 +109,14 @@ func (t *tap) renew() {
 	}
 }
 
-// state tells whether feeds can begin, and whether the tap is over.
+// state reports whether feeds can begin, and whether the tap is over.
 func (t *tap) state() (ready, rolled bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.ready, t.rolled
 }
 
-// share lets messages flow into a feed.
+// share adds a feed to the tap.
 func (t *tap) share(feed *bridge.Feed, filters []bridge.Subject) *share {
 	s := &share{tap: t, feed: feed, filters: filters}
 	t.mu.Lock()
@@ -125,13 +125,13 @@ func (t *tap) share(feed *bridge.Feed, filters []bridge.Subject) *share {
 	for _, f := range filters {
 		entry := &tapped{s, f}
 		s.tapped = append(s.tapped, entry)
-		// It refuses only what is no subject.
+		// Insert refuses only invalid subjects.
 		_ = t.filters.Insert(string(f), entry)
 	}
 	return s
 }
 
-// remove ends that.
+// remove removes a share from the tap.
 func (t *tap) remove(s *share) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -141,7 +141,7 @@ func (t *tap) remove(s *share) {
 	}
 }
 
-// run keeps a consumer until the tap is closed.
+// run keeps a consumer until the tap is stopped.
 func (t *tap) run() {
 	t.source.stats.taps.Add(1)
 	defer t.source.stats.taps.Add(-1)
@@ -158,7 +158,7 @@ func (t *tap) run() {
 	}
 }
 
-// pause waits a moment before the next attempt, or for a new connection to NATS.
+// pause waits before the next attempt, or for a new connection to NATS.
 func (t *tap) pause() {
 	wait := time.NewTimer(tapRetry)
 	defer wait.Stop()
@@ -169,7 +169,7 @@ func (t *tap) pause() {
 	}
 }
 
-// follow delivers until the consumer has to be made anew.
+// follow delivers until the consumer must be made again.
 func (t *tap) follow() error {
 	link := t.source.conn.Link()
 	if !link.IsUp() {
@@ -193,13 +193,13 @@ func (t *tap) follow() error {
 	return c.watch()
 }
 
-// renewed makes a consumer behind the last message delivered.
+// renewed makes a consumer that begins after the last delivered message.
 func (t *tap) renewed() (*consumer, error) {
 	if !t.placed {
 		if err := t.place(); err != nil {
 			return nil, err
 		}
-		t.placed = true // once and for all: to look again would leave out what came meanwhile
+		t.placed = true // once only: a second search would skip messages that arrived since
 	}
 	if err := t.ask(); err != nil {
 		return nil, err
@@ -208,7 +208,7 @@ func (t *tap) renewed() (*consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Only now: what is found true behind the consumer's making is true of all that it delivers.
+	// Only now: a check after the consumer was made is valid for everything that it delivers.
 	if err := t.verify(); err != nil {
 		c.close()
 		return nil, err
@@ -216,7 +216,7 @@ func (t *tap) renewed() (*consumer, error) {
 	return c, nil
 }
 
-// ask makes sure that single messages may be asked for: positions are judged by them, and readers would wait for ever.
+// ask checks that single messages can be read. Positions are judged by them, so without them readers would wait forever.
 func (t *tap) ask() error {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
@@ -224,19 +224,19 @@ func (t *tap) ask() error {
 	return err
 }
 
-// awaitLifting waits until it is worth trying again to read the stream.
+// awaitLifting waits until another attempt to read the stream is worthwhile.
 func (t *tap) awaitLifting(by catalog.Obstacle) error {
 	lifted := time.NewTimer(by.Lasts + tapRetry)
 	defer lifted.Stop()
 	select {
-	case <-t.again: // a new connection may be allowed more
-	case <-lifted.C: // as may this one
+	case <-t.again: // the rights of a new connection may be wider
+	case <-lifted.C: // the rights may have changed
 	case <-t.alive.Done():
 	}
 	return nil
 }
 
-// place finds the position from which everything is delivered: the stream's last message.
+// place sets the position from which everything is delivered: the stream's last message.
 func (t *tap) place() error {
 	info, err := t.info()
 	if err != nil {
@@ -250,7 +250,7 @@ func (t *tap) place() error {
 	return nil
 }
 
-// info asks for the stream, which must be this life of it.
+// info reads the state of the stream, which must not have been replaced.
 func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
@@ -263,10 +263,10 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	return &info, err
 }
 
-// errRolled means that the stream was restored from a backup: the tap is over.
+// errRolled means that the stream was restored from a backup, so the tap is over.
 var errRolled = errors.New("the stream was restored from a backup")
 
-// verify makes sure that the stream is still the one whose messages were delivered.
+// verify checks that the stream is still the one whose messages were delivered.
 func (t *tap) verify() error {
 	info, err := t.info()
 	if err != nil {
@@ -295,9 +295,9 @@ func (t *tap) verify() error {
 	return errRolled
 }
 
-// isLost tells whether messages that feeds were owed are missing just before one of a consumer: removed before they could be read. A
-// stream that keeps only the newest message of a subject owes no others; but where it has limits beside, its first
-// sequence must say that these have not removed a newest one.
+// isLost reports whether messages that feeds are owed are missing just before a message: removed before they could be read. A
+// stream that keeps only the newest message of a subject owes no others. If it also has other limits, its first sequence must
+// show that they have not removed a newest message.
 func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
 	last := t.log.Last().Seq
 	if a.StreamSeq <= last+1 {
@@ -320,8 +320,8 @@ func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
 	return from.first > last+1, nil
 }
 
-// askFirst asks for the stream's first sequence, which says of all messages that have come by now whether a limit has removed
-// any before them.
+// askFirst reads the stream's first sequence. It shows whether a limit has removed any message before those that have arrived so
+// far.
 func (t *tap) askFirst(from *consumer, a js.Ack) error {
 	info, err := t.info()
 	if err != nil {
@@ -332,12 +332,12 @@ func (t *tap) askFirst(from *consumer, a js.Ack) error {
 	return nil
 }
 
-// deliver hands a message to the feeds. It reports false where one is missing before it, or that cannot be found out.
+// deliver passes a message to the feeds. It returns false if a message is missing before it, or if that cannot be found out.
 func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 	s := t.source
 	s.stats.messages.Add(1)
 	s.stats.bytes.Add(uint64(len(msg.Data)))
-	isLost, err := t.isLost(from, a) // without the lock: it may have to ask
+	isLost, err := t.isLost(from, a) // without the lock: it may send a request
 	if err != nil {
 		return false
 	}
@@ -351,7 +351,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 		return true
 	}
 	if isLost {
-		// Which feeds were owed them nobody knows any more.
+		// It is unknown which feeds were owed the missing messages.
 		hole := bridge.Position{Epoch: at.Epoch, Seq: at.Seq - 1}
 		for share := range t.shares {
 			share.feed.Lost(hole, bridge.GapRetention)

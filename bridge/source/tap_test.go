@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// manager is a JetStream client of the test's own.
+// manager returns another connection's JetStream client.
 func manager(t testing.TB, dial source.Dialer) jetstream.JetStream {
 	t.Helper()
 	js, err := jetstream.New(publisher(t, dial))
@@ -32,7 +32,7 @@ func createStream(t testing.TB, js jetstream.JetStream, config jetstream.StreamC
 	return stream
 }
 
-// chats is a stream of chat rooms, kept in files.
+// chats is a stream of chat rooms, in files.
 var chats = jetstream.StreamConfig{Name: "CHATS", Subjects: []string{"chat.>"}, AllowDirect: true}
 
 // store publishes payloads and waits until the stream has acknowledged each.
@@ -46,7 +46,7 @@ func store(t testing.TB, js jetstream.JetStream, subject string, payloads ...str
 }
 
 // resume opens a client that has seen everything up to an id.
-func (b *bed) resume(t testing.TB, id string, subjects ...bridge.Subject) *client {
+func (b *fixture) resume(t testing.TB, id string, subjects ...bridge.Subject) *client {
 	t.Helper()
 	after, err := bridge.ParseID(id)
 	if err != nil {
@@ -55,7 +55,7 @@ func (b *bed) resume(t testing.TB, id string, subjects ...bridge.Subject) *clien
 	return b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{After: after}, subjects...)
 }
 
-// ownConsumers gives the consumers that a stream has.
+// ownConsumers returns the consumers of a stream.
 func ownConsumers(t testing.TB, stream jetstream.Stream) []string {
 	t.Helper()
 	var names []string
@@ -69,12 +69,12 @@ func ownConsumers(t testing.TB, stream jetstream.Stream) []string {
 	return names
 }
 
-// What is stored arrives live, with ids of the stream, and again behind any of them; also at another bridge.
+// Stored messages arrive live, with ids of the stream, and again after any of these ids, also on another bridge.
 func TestStoredSubject(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		js := manager(t, dial)
 		createStream(t, js, chats)
-		b, other := newBed(t, dial, quiet), newBed(t, dial, quiet)
+		b, other := newFixture(t, dial, quiet), newFixture(t, dial, quiet)
 		c := b.read(t, "chat.a")
 		c.wantOpen()
 		store(t, js, "chat.b", "not for a")
@@ -83,8 +83,8 @@ func TestStoredSubject(t *testing.T) {
 		for range 5 {
 			ids = append(ids, c.message().ID)
 		}
-		for _, bed := range []*bed{b, other} {
-			again := bed.resume(t, ids[1], "chat.a")
+		for _, fixture := range []*fixture{b, other} {
+			again := fixture.resume(t, ids[1], "chat.a")
 			if open := again.next(); open.Type != bridge.EventOpen || open.ID != ids[1] {
 				t.Fatalf("the connection begins with %+v, want an open at %s", open, ids[1])
 			}
@@ -94,12 +94,12 @@ func TestStoredSubject(t *testing.T) {
 	})
 }
 
-// However many feeds read from a stream, it has one consumer, which goes with the last.
+// A stream has one consumer for all feeds, which is deleted with the last feed.
 func TestOneConsumerForAStream(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
 	stream := createStream(t, js, chats)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	var clients []*client
 	for i := range 20 {
 		c := b.read(t, bridge.Subject(fmt.Sprintf("chat.%d", i)))
@@ -119,13 +119,13 @@ func TestOneConsumerForAStream(t *testing.T) {
 	eventually(t, "the consumer is deleted", func() bool { return len(ownConsumers(t, stream)) == 0 })
 }
 
-// A consumer that is deleted behind the bridge's back is made anew, and nothing is missing.
+// If somebody deletes the consumer, it is made again, and no message is missing.
 func TestConsumerIsDeleted(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	dial := embedded(t)
 	js := manager(t, dial)
 	stream := createStream(t, js, chats)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	for round := range 3 {
@@ -141,12 +141,12 @@ func TestConsumerIsDeleted(t *testing.T) {
 	}
 }
 
-// A server that is killed and comes back with its files costs nothing: not even where nothing had been said for a while.
+// A server that is killed and restarted with its files costs no message, even after a silence.
 func TestServerIsKilledUnderATap(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
 	createStream(t, manager(t, dial), chats)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	busy, quiet := b.read(t, "chat.busy"), b.read(t, "chat.quiet")
 	busy.wantOpen()
 	quiet.wantOpen()
@@ -165,28 +165,28 @@ func TestServerIsKilledUnderATap(t *testing.T) {
 	}
 }
 
-// A stream that was empty when its tap began leaves nothing out either, whatever happened before the first message.
+// The same for a stream that was empty when its tap began.
 func TestServerIsKilledUnderAnEmptyStream(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
 	createStream(t, manager(t, dial), chats)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	server.Kill()
 	b.awaitStatus(t, nats.RECONNECTING)
-	b.mu.Lock() // the source cannot dial: what is stored now, it will find
+	b.mu.Lock() // the source cannot dial: it will find what is stored now
 	server.Start(t)
 	store(t, manager(t, dial), "chat.a", numbers(0, 10)...)
 	b.mu.Unlock()
 	c.wantData(numbers(0, 10)...)
 }
 
-// A stream that comes into being, and goes, moves the feeds of its subjects, and they are told.
+// A stream that is created, and later deleted, moves the feeds of its subjects; their readers are told.
 func TestStreamAppearsAndVanishes(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	publish(t, publisher(t, dial), "chat.a", "unstored")
@@ -207,7 +207,7 @@ func TestStreamAppearsAndVanishes(t *testing.T) {
 	again.wantData("unstored again")
 }
 
-// wantMove waits for the gap of a feed that is read from elsewhere.
+// wantMove waits for the gap of a feed whose origin changes.
 func (c *client) wantMove() {
 	c.t.Helper()
 	if event := c.next(); event.Type != bridge.EventGap || !strings.Contains(event.Data, bridge.GapDisconnected) {
@@ -215,12 +215,12 @@ func (c *client) wantMove() {
 	}
 }
 
-// A stream that is deleted and made anew while it is busy is announced; whatever the new one stores arrives, once.
+// If a busy stream is deleted and made again, that is announced; messages of the new one arrive once.
 func TestStreamIsRecreated(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
 	createStream(t, js, chats)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	store(t, js, "chat.a", numbers(0, 10)...)
@@ -244,19 +244,19 @@ func TestStreamIsRecreated(t *testing.T) {
 			seen = m.Data == "119"
 		}
 	}
-	other := newBed(t, dial, quiet).resume(t, id, "chat.a")
+	other := newFixture(t, dial, quiet).resume(t, id, "chat.a")
 	if event := other.next(); event.Type != bridge.EventReset || event.Data != `{"reason":"recreated"}` {
 		t.Errorf("got %+v, want a reset: recreated", event)
 	}
 }
 
-// One connection can read from several streams and from none: it has one id for all, which continues all.
+// One connection can read from several streams and from none: one id covers all, and continues all.
 func TestSeveralStreams(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
 	createStream(t, js, chats)
 	createStream(t, js, jetstream.StreamConfig{Name: "NEWS", Subjects: []string{"news.>"}, AllowDirect: true})
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	c := b.read(t, "chat.a", "news.a")
 	c.wantOpen()
 	var ids []string
@@ -270,7 +270,7 @@ func TestSeveralStreams(t *testing.T) {
 		ids = append(ids, event.ID)
 	}
 	for i, id := range ids {
-		again := newBed(t, dial, quiet).resume(t, id, "chat.a", "news.a")
+		again := newFixture(t, dial, quiet).resume(t, id, "chat.a", "news.a")
 		if open := again.next(); open.Type != bridge.EventOpen || open.ID != id {
 			t.Fatalf("got %+v, want an open at %s", open, id)
 		}
@@ -284,8 +284,8 @@ func TestSeveralStreams(t *testing.T) {
 	}
 }
 
-// Who catches up with a stream of newest messages meets a hole wherever a value was superseded. Whether a limit has removed
-// something there is not asked for each of them.
+// In a stream of newest messages, each superseded value is a missing sequence. The bridge does not ask for each whether a limit
+// has removed it.
 func TestHolesAreNotAskedForOneByOne(t *testing.T) {
 	const holes = 2000
 	server := startEmbedded(t, embedListening)
@@ -293,7 +293,7 @@ func TestHolesAreNotAskedForOneByOne(t *testing.T) {
 	config := chats
 	config.Storage, config.MaxMsgsPerSubject, config.MaxMsgs = jetstream.MemoryStorage, 1, 1<<20
 	createStream(t, js, config)
-	b := newBed(t, to(server.URL()), quiet)
+	b := newFixture(t, to(server.URL()), quiet)
 	c := b.read(t, "chat.*")
 	c.wantOpen()
 	store(t, js, "chat.first", "first")

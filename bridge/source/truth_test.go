@@ -34,7 +34,7 @@ func TestGroundTruth(t *testing.T) {
 	}
 	dial := embedded(t)
 	conn := publisher(t, dial)
-	src := newBed(t, dial, quiet).source
+	src := newFixture(t, dial, quiet).source
 	count := tally{}
 	var running sync.WaitGroup
 	var last atomic.Int64
@@ -83,7 +83,7 @@ type truthCase struct {
 	former []string // ids of an earlier life of the stream
 	seen   []string // ids that clients were given
 
-	live   *bed          // its feeds were there during the publishing; nil for none
+	live   *fixture      // its feeds were there during the publishing; nil for none
 	memory bridge.Memory // of these feeds
 	begun  uint64        // the position at which they began
 	held   []*held
@@ -107,9 +107,9 @@ type held struct {
 	open    bridgetest.Event
 }
 
-// newHub gives a bed whose feeds hold so much.
-func (c *truthCase) newHub(memory bridge.Memory) *bed {
-	b := &bed{source: c.source, left: make(chan struct{}, 1<<8)}
+// newHub gives a fixture whose feeds hold so much.
+func (c *truthCase) newHub(memory bridge.Memory) *fixture {
+	b := &fixture{source: c.source, left: make(chan struct{}, 1<<8)}
 	b.hub = bridge.NewHub(b, 0, memory)
 	c.t.Cleanup(b.hub.Close)
 	return b
@@ -257,8 +257,8 @@ func (c *truthCase) place() (id bridge.ID, refused string) {
 	return bridge.ID{at}, refused
 }
 
-// resume lets a client come with some position, and read to the end. The feeds of the bed began at a position, or later.
-func (c *truthCase) resume(b *bed, begun uint64) {
+// resume lets a client come with some position, and read to the end. The feeds of the fixture began at a position, or later.
+func (c *truthCase) resume(b *fixture, begun uint64) {
 	c.t.Helper()
 	id, refused := c.place()
 	filters := c.filters()

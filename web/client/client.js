@@ -1,4 +1,4 @@
-// Tailwater in a page: what EventSource leaves to its user. README.md tells how.
+// Tailwater in a page: what EventSource leaves to its user. See README.md.
 
 /** @type {typeof import("./client").connect} */
 export const connect = (url, options) => new Connection(url, options);
@@ -11,7 +11,7 @@ class Connection {
   #url;
   #key; // of lock, channel and storage
   #gone; // aborts when the page goes
-  #turn; // aborts what #run waits for
+  #turn; // aborts a wait of #run
   #end; // of the stream: why
   #failures;
   #heard; // when
@@ -23,7 +23,7 @@ class Connection {
   #channel;
   #leads;
   #unlock;
-  #early; // what the leader sends while a listener reads what is older
+  #early; // the leader's events while a listener reads older ones
 
   constructor(url, options = {}) {
     const { share = !options.token && !options.ticket, keep } = options;
@@ -68,7 +68,7 @@ class Connection {
     for (const type of ["online", "offline"]) addEventListener(type, () => this.#leads && this.#restart(), { signal });
     this.#heard = Date.now();
     this.#set("connecting");
-    // The server does not repeat who is there.
+    // The server does not repeat the members.
     for (const { joined, left, ...members } of Object.values(this.#members)) call(this.#options.onpresence, { ...members, type: "state" });
     if (!this.#leads) {
       this.#channel = new BroadcastChannel(this.#key);
@@ -125,7 +125,7 @@ class Connection {
     }
   }
 
-  // read returns at the end of the stream; a listener's, of what is stored.
+  // read returns at the end of the stream; a listener's, of the stored messages.
   async #read(signal) {
     const url = new URL(this.#url), query = url.searchParams, isPoll = !this.#leads;
     if (this.lastEventId) query.set("lastEventId", this.lastEventId);
@@ -157,7 +157,7 @@ class Connection {
     return this.#end;
   }
 
-  // give hands an event to the page.
+  // give passes an event to the page.
   #give(event, id = event.id) {
     const { conflate, keep, onmessage, ...on } = this.#options, [name, details] = own(event);
     if (id) this.lastEventId = id;
@@ -173,7 +173,7 @@ class Connection {
     if (keep && !this.#held.size) call(() => (sessionStorage[this.#key] = JSON.stringify([this.lastEventId, this.#members]))).catch(() => {});
   }
 
-  // compete resolves to whether this tab has the lock.
+  // compete resolves to true if this tab has the lock.
   #compete(options) {
     const { signal } = this.#gone;
     return new Promise((decided) => {
@@ -217,14 +217,14 @@ class Connection {
     if (state === "offline" && hidden > document.hidden) this.#restart(); // a hidden tab is slow
   }
 
-  // pass gives an event of the leader, once.
+  // pass gives an event of the leader to the page, once.
   #pass(event) {
     const { id } = event, at = own(event)[0] === "reset" ? id : id && advance(this.lastEventId, id);
     if (at || !id) this.#give(event, at);
   }
 }
 
-// own returns name and data of Tailwater's own events.
+// own returns the name and data of an event of Tailwater's own.
 const own = ({ event, data }) => event?.startsWith("tailwater:") ? [event.slice(10), JSON.parse(data)] : [];
 
 // advance returns the position behind both, if next adds to last.
@@ -273,10 +273,10 @@ async function problem(answer) {
   return Object.assign(Error(detail ?? title ?? `HTTP ${status}`), { reason: "status", status, type, after: headers.get("Retry-After") * 1000 || 0 });
 }
 
-// passes reports whether it helps to try again. A proxy's answer has no type.
+// passes reports whether a retry may help. A proxy's answer has no type.
 const passes = ({ status, type }) => !status || /408|429|503/.test(status) || (status > 499 && !type);
 
-// delay spreads those who come back to a server.
+// delay spreads the clients that reconnect to a server.
 const delay = (failures, least = 0) => Math.max(least, 500 + Math.random() * Math.min(30_000, 1_000 * 2 ** failures));
 
 const pause = (ms, signal) => new Promise((resolve) => {
@@ -290,5 +290,5 @@ const pause = (ms, signal) => new Promise((resolve) => {
   }
 });
 
-// call keeps a fault of the page from ending more.
+// call isolates a fault in the page's callback.
 const call = async (callback, ...values) => callback?.(...values);

@@ -12,7 +12,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// bucketOf returns the bucket whose keys a filter names; "" where it names no one bucket.
+// bucketOf returns the bucket whose keys a filter names; "" if it does not name one bucket.
 func bucketOf(filter bridge.Subject) string {
 	tokens := strings.SplitN(string(filter), ".", 3)
 	if len(tokens) < 3 || tokens[0] != "$KV" || !bucketForm.MatchString(tokens[1]) {
@@ -21,20 +21,20 @@ func bucketOf(filter bridge.Subject) string {
 	return tokens[1]
 }
 
-// bucketForm is what the name of a bucket may be (ADR-8).
+// bucketForm is the form of a bucket's name (ADR-8).
 var bucketForm = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 
-// widen says how a stream comes to hold all of filter; "" where that takes more than one step.
+// widen returns how to make a stream hold all of filter; "" if that takes more than one step.
 func (e *explanation) widen(s *Stream, filter bridge.Subject) string {
 	if filter.Reserved() {
-		return "" // a bucket that takes more than its own keys is none any more
+		return "" // a bucket that holds other subjects is not a bucket any more
 	}
 	subjects := []string{string(filter)}
 	for _, subject := range s.Info.Config.Subjects {
 		switch {
 		case filter.Covers(bridge.Subject(subject)):
 		case filter.Overlaps(bridge.Subject(subject)):
-			return "" // JetStream does not let the subjects of one stream overlap either
+			return "" // JetStream refuses overlapping subjects within one stream, too
 		default:
 			subjects = append(subjects, subject)
 		}
@@ -44,19 +44,19 @@ func (e *explanation) widen(s *Stream, filter bridge.Subject) string {
 	case !ok:
 		return ""
 	case e.isOwn(s) && slices.ContainsFunc(e.table.keep.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) }):
-		return "" // the stream is not as the settings ask, and ownStream says so
+		return "" // the stream differs from the settings; ownStream reports that
 	case e.isOwn(s):
 		return "set TAILWATER_HISTORY=" + js.Quote(strings.TrimPrefix(flag, "--subjects="))
 	}
 	return e.table.api.Edit(s.Name(), flag)
 }
 
-// isOwn reports whether a stream is the one of Tailwater's own: the settings say what it is to be.
+// isOwn reports whether a stream is Tailwater's own: the settings describe it.
 func (e *explanation) isOwn(s *Stream) bool {
 	return len(e.table.keep.Subjects) > 0 && s.Name() == e.table.keep.Stream
 }
 
-// inspect says what is wrong with a stream.
+// inspect records the problems of a stream.
 func (e *explanation) inspect(h *Holding, s *Stream) {
 	config := &s.Info.Config
 	edit := func(flags ...string) string { return e.table.api.Edit(config.Name, flags...) }
@@ -76,7 +76,7 @@ func (e *explanation) inspect(h *Holding, s *Stream) {
 		e.find(h, "the stream "+config.Name+" does not allow direct get, with which history is read fast and from any replica", edit("--allow-direct"))
 	}
 	if config.Sealed && !e.isOwn(s) {
-		e.find(h, "the stream "+config.Name+" is sealed: nothing new is stored, nor reaches browsers", "")
+		e.find(h, "the stream "+config.Name+" is sealed: nothing new is stored, and nothing new reaches browsers", "")
 	}
 	if !config.Sealed && max(config.MaxAge, 0) == 0 && config.MaxBytes <= 0 && config.MaxMsgs <= 0 && config.MaxMsgsPerSubject <= 0 {
 		remedy := edit("--max-age=" + duration(max(30*24*time.Hour, config.Duplicates)))
@@ -87,9 +87,9 @@ func (e *explanation) inspect(h *Holding, s *Stream) {
 	}
 }
 
-// acknowledge returns the command that makes a stream acknowledge, and what to expect of the command. JetStream refuses to let a stream on
-// subjects of NATS itself acknowledge, so the stream gives these subjects up. It does so first: otherwise it would acknowledge the very
-// request, which the nats tool takes for a wrong answer.
+// acknowledge returns the command that makes a stream acknowledge, and a warning about the command's output. JetStream refuses
+// acknowledgements to a stream on subjects of NATS itself, so the stream must give these up. That comes first: otherwise the
+// stream would acknowledge the request itself, and the nats tool would report an invalid response.
 func (e *explanation) acknowledge(config *jetstream.StreamConfig, filter bridge.Subject) (remedy, warning string) {
 	var subjects []string
 	isCovered := false

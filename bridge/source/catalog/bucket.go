@@ -11,16 +11,16 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Bucket says whether a bucket of the key-value store can be relied on by a program that has to know all of its keys.
+// Bucket is the state of a bucket of the key-value store, for a program that needs all of its keys.
 type Bucket struct {
-	Exists  bool   // something holds its keys, or is to
-	Unread  bool   // the bridge cannot read its keys, and so knows none
-	Problem string // what is wrong with it; "" for nothing
-	Remedy  string // a command line, or what else repairs it
+	Exists  bool   // a stream holds its keys, or will
+	Unread  bool   // the bridge cannot read its keys, so they are unknown
+	Problem string // what is wrong with it; "" if nothing is
+	Remedy  string // how to repair it; often a command line
 }
 
-// Bucket waits until JetStream has said what there is of a bucket, and that differs from was; nil stands for nothing that was known.
-// keep is how long the bucket has to keep a key. An error means that ctx has ended, or the table is closed.
+// Bucket waits until the state of a bucket is known and differs from was; nil stands for an unknown state. keep is how long the
+// bucket must keep a key. An error means that ctx has ended, or that the table is closed.
 func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was *Bucket) (found Bucket, err error) {
 	err = t.until(ctx, func() (known bool) {
 		t.mu.Lock()
@@ -34,8 +34,8 @@ func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was
 	return found, nil
 }
 
-// bucket returns what is known of a bucket. existed says that it was there before, as far as is known: it is not gone because JetStream is.
-// The lock must be held.
+// bucket returns the known state of a bucket. existed means that the bucket was there before: if JetStream is gone, the bucket is
+// unread, not gone. The lock must be held.
 func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Bucket, known bool) {
 	filter := bridge.Subject("$KV." + name + ".>")
 	holder, known := t.find(filter)
@@ -51,7 +51,7 @@ func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Buc
 	case absence.remedy != "":
 		return unread(absence.why, absence.remedy)
 	case absence.why != "" && (existed || t.api.Prefix != ""):
-		return unread(absence.why, "see to the server that has the bucket")
+		return unread(absence.why, "repair the server that has the bucket")
 	case slices.Contains(t.now.hidden, "KV_"+name):
 		return unread("NATS does not let this bridge look at the stream KV_"+name, t.allow())
 	case holder == nil && own == nil && len(t.now.overlapping(filter)) == 0:
@@ -73,21 +73,21 @@ func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Buc
 	return found, true
 }
 
-// forgets returns why a stream may not keep the keys of a bucket for so long, or not take any; "" where it does.
+// forgets returns why a stream may drop or refuse keys of a bucket within the time keep; "" if it does not.
 func (t *Table) forgets(name string, holder *Stream, keep time.Duration) (problem, remedy string) {
 	config := &holder.Info.Config
 	begin := "the bucket " + name
 	edit := func(flag string) string { return t.api.Edit(config.Name, flag) }
 	switch {
 	case config.Name != "KV_"+name:
-		return fmt.Sprintf("%s is held by the stream %s, which is none of a bucket: a key that is deleted there stays", begin, config.Name),
+		return fmt.Sprintf("%s is held by the stream %s, which is not a bucket's: a deleted key stays there", begin, config.Name),
 			"let that stream hold other subjects, and make the bucket: " + t.api.Command("kv", "add", name)
 	case config.Sealed:
-		return begin + " is sealed, and takes no key any more", "make it anew"
+		return begin + " is sealed, and accepts no more keys", "make it anew"
 	case config.Storage == jetstream.MemoryStorage:
 		return begin + " is kept in memory, and forgets its keys when NATS is restarted", "make it anew with --storage=file"
 	case config.MaxAge > 0 && config.MaxAge < keep:
-		return fmt.Sprintf("%s forgets a key after %v, and a token may be good for %v", begin, config.MaxAge, keep), edit("--max-age=" + duration(keep))
+		return fmt.Sprintf("%s forgets a key after %v, and a token may be valid for %v", begin, config.MaxAge, keep), edit("--max-age=" + duration(keep))
 	case config.Discard == jetstream.DiscardOld && (config.MaxMsgs > 0 || config.MaxBytes > 0):
 		return begin + " throws away old keys when it is full", edit("--discard=new")
 	}

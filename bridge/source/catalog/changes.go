@@ -4,8 +4,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// tell logs what has become of streams that something was read from or stored in: their readers are told, too. It belongs
-// to run.
+// tell logs changes of streams that feeds read from or messages were stored in. Their readers are told, too. It belongs to run.
 func (t *Table) tell(before, after *Streams) {
 	if before == nil || after.absence.why != "" {
 		return
@@ -28,16 +27,16 @@ func (t *Table) tellOf(had, now *Stream) {
 	lost := had.beyond(now)
 	switch {
 	case had.Epoch != now.Epoch:
-		t.log.Warn("a stream was deleted and made anew; its readers get a reset", "stream", now.Name())
+		t.log.Warn("a stream was deleted and made again; its readers get a reset", "stream", now.Name())
 	case len(lost) > 0:
-		t.log.Warn("a stream does not hold all subjects any more that it did; readers of the others get a gap, and what is published there is not stored",
+		t.log.Warn("a stream no longer holds some of its subjects; their readers get a gap, and messages on them are not stored",
 			"stream", now.Name(), "no longer", lost)
 	case had.Untapped() == "" && now.Untapped() != "":
-		t.log.Warn("a stream cannot be read from any more; its readers get a gap, and have no history", "stream", now.Name(), "reason", now.Untapped())
+		t.log.Warn("a stream cannot be read any more; its readers get a gap, and have no history", "stream", now.Name(), "reason", now.Untapped())
 	}
 }
 
-// beyond returns the subjects that another state of the stream does not take whole.
+// beyond returns the subjects that the stream's other state does not hold completely.
 func (s *Stream) beyond(other *Stream) (subjects []string) {
 	for _, subject := range s.Info.Config.Subjects {
 		if !other.covers(bridge.Subject(subject)) {
@@ -47,8 +46,8 @@ func (s *Stream) beyond(other *Stream) (subjects []string) {
 	return subjects
 }
 
-// tellGone logs that a stream is gone for good.
+// tellGone logs that a stream is gone.
 func (t *Table) tellGone(gone *Stream) {
-	t.log.Warn("a stream was deleted; its readers get a gap and have no history, and what is published on its subjects is not stored",
+	t.log.Warn("a stream was deleted; its readers get a gap and have no history, and messages on its subjects are not stored",
 		"stream", gone.Name(), "subjects", gone.Info.Config.Subjects)
 }

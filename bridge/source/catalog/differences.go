@@ -12,11 +12,11 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// compare says how a stream differs from the settings.
+// compare returns how a stream differs from the settings.
 func (h History) compare(info *jetstream.StreamInfo, a js.API) own {
 	config := &info.Config
 	if h.Shrinks && config.MaxBytes > 0 {
-		h.MaxBytes = min(h.MaxBytes, config.MaxBytes) // it was made as large as there was room
+		h.MaxBytes = min(h.MaxBytes, config.MaxBytes) // it was made as large as there was room for
 	}
 	isAlone := h.Replicas > max(config.Replicas, 1) && (info.Cluster == nil || info.Cluster.Name == "")
 	wanted := h.Replicas
@@ -39,7 +39,7 @@ func (h History) compare(info *jetstream.StreamInfo, a js.API) own {
 	}
 }
 
-// bring says how to bring the stream to the settings: by a command, unless the nats tool cannot name the subjects.
+// bring returns how to change the stream to the settings: a command, unless the nats tool cannot express the subjects.
 func (h History) bring(flags []string, a js.API) string {
 	for _, s := range h.Subjects {
 		if strings.Contains(string(s), ",") {
@@ -49,13 +49,13 @@ func (h History) bring(flags []string, a js.API) string {
 	return a.Edit(h.Stream, flags...)
 }
 
-// differences gives what is to be edited of a stream so that it is as the settings ask, as arguments of `nats stream
-// edit`, and what cannot be edited.
+// differences returns what to edit so that the stream is as the settings ask, as arguments of `nats stream edit`, and what cannot
+// be edited.
 func (h History) differences(config *jetstream.StreamConfig) (flags []string, fixed own) {
 	if why := unchangeable(config); why != "" {
 		return nil, own{
 			problem: fmt.Sprintf("the stream %s is %s, which JetStream cannot change, so that nothing is kept", h.Stream, why),
-			remedy:  "delete the stream, with all that is in it, so that it can be made anew; or set TAILWATER_HISTORY to nothing",
+			remedy:  "delete the stream, with all its messages, so that the bridge can make it again; or set TAILWATER_HISTORY to nothing",
 			missing: true,
 		}
 	}
@@ -86,7 +86,7 @@ func (h History) differences(config *jetstream.StreamConfig) (flags []string, fi
 	return flags, fixed
 }
 
-// unchangeable returns what of a stream keeps it for ever from being a history; "" for nothing.
+// unchangeable returns why a stream can never keep a history; "" if it can.
 func unchangeable(config *jetstream.StreamConfig) string {
 	switch {
 	case config.Sealed:

@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Doubt makes a stream be read again: something was seen that does not agree with the table.
+// Doubt makes the table read a stream again, after an observation that contradicts the table.
 func (t *Table) Doubt(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -15,7 +15,7 @@ func (t *Table) Doubt(name string) {
 	t.poke()
 }
 
-// Look makes the table be compared with JetStream, should advisories be missing: see due.
+// Look makes the table compare itself with JetStream, in case advisories are missing: see due.
 func (t *Table) Look() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -26,11 +26,11 @@ func (t *Table) Look() {
 func (t *Table) poke() {
 	select {
 	case t.wake <- struct{}{}:
-	default: // it is awake already, and looks again
+	default: // run is awake, and will look again
 	}
 }
 
-// advised takes what JetStream tells of a stream. Whatever came while one reading was under way makes one more.
+// advised handles an advisory about a stream. All advisories during one reading cause one more.
 func (t *Table) advised(msg *nats.Msg) {
 	kind, name, _ := strings.Cut(strings.TrimPrefix(msg.Subject, "$JS.EVENT.ADVISORY.STREAM."), ".")
 	if kind == "LEADER_ELECTED" {
@@ -42,7 +42,7 @@ func (t *Table) advised(msg *nats.Msg) {
 	}
 }
 
-// take returns what is to be looked at. If that fails it is put back.
+// take returns, and removes, what is to be read. If the reading fails, putBack restores it.
 func (t *Table) take() todo {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -17,33 +17,33 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// History is the stream that Tailwater keeps of its own. The zero value keeps none.
+// History describes the stream that Tailwater makes for itself. The zero value makes none.
 type History struct {
-	Subjects      []bridge.Subject // none: a stream that is there is left as it is, with all that is in it
+	Subjects      []bridge.Subject // if empty, an existing stream is left as it is, with its messages
 	Stream        string           // its name
-	MaxAge        time.Duration    // 0 for no limit, as with the next two
+	MaxAge        time.Duration    // 0 for no limit, as for the next two
 	MaxBytes      int64
-	Shrinks       bool // nobody has chosen MaxBytes: where there is not so much room, the stream is as large as there is
+	Shrinks       bool // MaxBytes is a default: if there is less room, the stream is smaller
 	MaxPerSubject int64
 	Replicas      int
-	Memory        bool // instead of files; cannot be changed later
-	Look          bool // nothing is made and nothing is changed
-	Manage        bool // the stream is brought to these settings at each connect; else it is only made where it is missing
+	Memory        bool // memory instead of files; cannot be changed later
+	Look          bool // make and change nothing
+	Manage        bool // change the stream to these settings at each connection; otherwise it is only made if missing
 }
 
-// duplicateWindow is how long a stream of Tailwater's own knows what it has stored by its Nats-Msg-Id.
+// duplicateWindow is how long Tailwater's own stream recognizes a Nats-Msg-Id.
 const duplicateWindow = 2 * time.Minute
 
-// own is what there is to say of the stream of Tailwater's own: why it is not there, or not as the settings ask.
+// own is the state of Tailwater's own stream: why it is missing, or not as the settings ask.
 type own struct {
-	problem string // "" where there is none
+	problem string // "" if there is none
 	remedy  string
-	missing bool // it is not there, or not as somebody has asked explicitly
-	settled bool // JetStream has said so
+	missing bool // it does not exist, or lacks an explicit setting
+	settled bool // JetStream has decided
 }
 
-// ensure sees to the stream of Tailwater's own. What cannot be mended by trying again is logged and remembered; the
-// error means that JetStream did not answer.
+// ensure makes Tailwater's own stream, or changes it to the settings. Problems that another attempt cannot solve are logged and
+// recorded; the error means that JetStream did not answer.
 func (t *Table) ensure(ctx context.Context) error {
 	if len(t.keep.Subjects) == 0 {
 		return nil
@@ -72,30 +72,30 @@ func (t *Table) ensure(ctx context.Context) error {
 	return nil
 }
 
-// cannotBe says that the stream cannot be made, or not as the settings ask.
+// cannotBe returns the state of a stream that cannot be made, or cannot be as the settings ask.
 func (h History) cannotBe(err error) own {
 	return own{
 		problem: fmt.Sprintf("the stream %s cannot be as the settings ask: %v", h.Stream, err),
-		remedy:  h.mending(err),
+		remedy:  h.remedyFor(err),
 		missing: !errors.Is(err, errStays),
 	}
 }
 
-// errStays marks a refusal that leaves the stream as it was, with nothing in it that somebody has asked for explicitly.
+// errStays means that the stream is unchanged after a refusal, and lacks no explicit setting.
 var errStays = errors.New("it stays as it was")
 
 func isOverlap(err error) bool {
 	return js.Code(err) == js.CodeOverlap
 }
 
-// isVerdict tells whether JetStream has decided, and would decide so again.
+// isVerdict reports whether JetStream has decided, and would decide the same again.
 func isVerdict(err error) bool {
 	code := js.Code(err)
 	return code != 0 && !isAbsence(err) && !slices.Contains([]jetstream.ErrorCode{js.CodeNoLeader, js.CodeIncomplete, js.CodeOffline}, code)
 }
 
-// mending names the setting behind a refusal.
-func (h History) mending(err error) string {
+// remedyFor returns how to change the setting behind a refusal.
+func (h History) remedyFor(err error) string {
 	code := js.Code(err)
 	switch {
 	case isNoRoom(err):
@@ -120,7 +120,7 @@ func (h History) moreRoom() string {
 	}
 }
 
-// isNoRoom reports whether JetStream has not as much room as a stream would set aside: on the server, or for the account.
+// isNoRoom reports whether JetStream has less room than a stream would reserve: on the server, or for the account.
 func isNoRoom(err error) bool {
 	code := js.Code(err)
 	return js.IsFull(code) || code == js.CodeTooManyBytes
@@ -143,16 +143,16 @@ func (t *Table) ensureOwn(ctx context.Context) (own, error) {
 	}
 }
 
-// create makes the stream. JetStream refuses it where another stream holds some of the subjects.
+// create makes the stream. JetStream refuses it if another stream holds some of the subjects.
 func (t *Table) create(ctx context.Context) (own, error) {
 	return t.keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
 }
 
-// leastBytes is the smallest stream that is made where there is little room.
+// leastBytes is the size of the smallest stream made if there is little room.
 const leastBytes = 16 << 20
 
-// fit calls do with the settings, and where there is no room for MaxBytes and nobody has chosen it, with half of it again
-// and again, but no less than least. It says so where the stream is smaller then.
+// fit calls do with the settings. If there is no room for a default MaxBytes, it tries half, and half again, down to least, and
+// reports the smaller size.
 func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 	keep := h
 	result, err := do(keep)
@@ -184,7 +184,7 @@ func (t *Table) make(ctx context.Context, keep History) error {
 	return nil
 }
 
-// outdone tells that other streams hold the subjects: they are used as they are.
+// outdone reports that other streams hold the subjects. These streams are used as they are.
 func (t *Table) outdone(ctx context.Context) (own, error) {
 	others := map[string]bool{}
 	var free []string
@@ -209,8 +209,8 @@ func (t *Table) outdone(ctx context.Context) (own, error) {
 	return result, nil
 }
 
-// update brings the stream to the settings. Where there is no room for them and nobody has chosen how much it keeps, the
-// stream keeps as much as it did: a smaller one would lose what it has.
+// update changes the stream to the settings. If there is no room for a default MaxBytes, the stream keeps its size: a smaller one
+// would lose messages.
 func (t *Table) update(ctx context.Context, config jetstream.StreamConfig) (own, error) {
 	least := max(config.MaxBytes, 0)
 	if least == 0 || least > t.keep.MaxBytes {
@@ -223,7 +223,7 @@ func (t *Table) update(ctx context.Context, config jetstream.StreamConfig) (own,
 	return result, err
 }
 
-// change updates the stream to these settings. Fields without a setting keep their values: nats.go knows every field of the
+// change updates the stream to these settings. Fields without a setting keep their values. nats.go knows every field of the
 // embedded server, the only one whose stream is updated.
 func (t *Table) change(ctx context.Context, keep History, config jetstream.StreamConfig) (own, error) {
 	flags, fixed := keep.differences(&config)
@@ -237,9 +237,9 @@ func (t *Table) change(ctx context.Context, keep History, config jetstream.Strea
 	return fixed, nil
 }
 
-// applyTo returns the configuration with all that the settings decide. Storage is not among it: a stream cannot change that.
+// applyTo returns the configuration with everything that the settings decide, except storage, which cannot be changed.
 //
-// AllowMsgTTL stays as it is: it cannot be turned off again, and anyone who may publish could use it.
+// AllowMsgTTL is left as it is: it cannot be turned off again, and every publisher could use it.
 func (h History) applyTo(config jetstream.StreamConfig) jetstream.StreamConfig {
 	config.Duplicates = h.duplicates(&config)
 	config.Subjects = h.subjects()
@@ -252,7 +252,7 @@ func (h History) applyTo(config jetstream.StreamConfig) jetstream.StreamConfig {
 	return config
 }
 
-// subjects returns the subjects as nats.go wants them, in order.
+// subjects returns the subjects as nats.go expects them, in order.
 func (h History) subjects() []string {
 	subjects := make([]string, len(h.Subjects))
 	for i, s := range h.Subjects {
@@ -262,7 +262,7 @@ func (h History) subjects() []string {
 	return subjects
 }
 
-// duplicates gives the window for duplicates: what there is, or the usual, as far as the age allows.
+// duplicates returns the window for duplicates: the present one or the default, limited by the age.
 func (h History) duplicates(had *jetstream.StreamConfig) time.Duration {
 	window := cmp.Or(had.Duplicates, duplicateWindow)
 	if h.MaxAge > 0 {

@@ -10,25 +10,24 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Holding is where the messages of a filter come from, and what is to be said about that.
+// Holding is the origin of a filter's messages, and the findings about it.
 type Holding struct {
 	Filter   bridge.Subject
-	Stream   string // that it is served from; "" where it is served without history
-	Why      string // it is so; "" where a stream serves it
+	Stream   string // the stream that serves it; "" if it is served without history
+	Why      string // the reason, if no stream serves it; else ""
 	Findings []Finding
 }
 
-// Finding is something that is missing, or worth mending.
+// Finding is something that is missing or should be repaired.
 type Finding struct {
 	Problem string
-	Remedy  string // a command line, a setting, or what else mends it; may be ""
-	Refused bool   // NATS does not let the bridge do what it needs: the promises do not hold until that is mended
+	Remedy  string // a command line, a setting, or another repair; may be ""
+	Refused bool   // NATS refuses something that the bridge needs: until that is repaired, the promises do not hold
 }
 
-// Explain tells for each filter which stream serves it, or why none does, and what is to be mended. What concerns several
-// filters is said with the first of them. readable is what callers may read: NATS must allow that to this bridge, and no
-// more. It waits until JetStream has said which streams there are; the error means that
-// it did not.
+// Explain returns, for each filter, the stream that serves it, or why none does, and what to repair. A finding about several
+// filters is reported with the first. readable is what callers may read: NATS must allow the bridge to subscribe to that, and no
+// more. Explain waits until the account's streams are known; the error means that they are not.
 func (t *Table) Explain(ctx context.Context, filters, readable []bridge.Subject) ([]Holding, error) {
 	if _, err := t.Await(ctx, nil); err != nil {
 		return nil, err
@@ -82,25 +81,25 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 		refused := e.table.refusedReading(ctx, h.Stream)
 		e.permitted(&h, "read the stream "+h.Stream, refused)
 		if by := e.table.consumable(ctx, holder); len(refused) == 0 && by.Why != "" {
-			e.add(&h, Finding{Problem: by.Why + "; its messages are passed on as they come, without history", Remedy: by.Remedy, Refused: true})
+			e.add(&h, Finding{Problem: by.Why + "; its messages are passed on as they arrive, without history", Remedy: by.Remedy, Refused: true})
 		}
 	}
 	if now.link.Ever().SubscribeRefused(advisorySubjects) {
-		e.refused(&h, "NATS does not let this bridge hear of changes to streams; it notices them within "+tableInterval.String(),
+		e.refused(&h, "NATS does not let this bridge receive changes to streams; it notices them within "+tableInterval.String(),
 			"allow its user to subscribe to "+advisorySubjects)
 	}
 	e.holdings = append(e.holdings, h)
 	return nil
 }
 
-// find adds what has not been said yet.
+// find adds a finding, unless it was reported before.
 func (e *explanation) find(h *Holding, problem, remedy string) {
 	if remedy != "" || problem != h.Why {
 		e.add(h, Finding{Problem: problem, Remedy: remedy})
 	}
 }
 
-// refused adds what NATS does not let the bridge do.
+// refused adds a finding about a refusal of NATS.
 func (e *explanation) refused(h *Holding, problem, remedy string) {
 	e.add(h, Finding{Problem: problem, Remedy: remedy, Refused: true})
 }
@@ -112,14 +111,14 @@ func (e *explanation) add(h *Holding, f Finding) {
 	}
 }
 
-// permitted says what is refused of doing something.
+// permitted adds a finding if an action is refused.
 func (e *explanation) permitted(h *Holding, what string, refused []string) {
 	if len(refused) > 0 {
 		e.refused(h, "NATS does not let this bridge "+what, "allow its user to "+strings.Join(refused, " and to "))
 	}
 }
 
-// unheld explains a filter that no stream holds whole, or none that could be read.
+// unheld explains a filter that is not held completely by any stream that could be read.
 func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) error {
 	if len(now.unread)+len(now.hidden) > 0 {
 		overlapping, err := e.table.List(ctx, h.Filter)
@@ -150,7 +149,7 @@ func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) erro
 	return nil
 }
 
-// ownStream says what is wrong with the stream of Tailwater's own, or keeps it from being made.
+// ownStream adds the problems of Tailwater's own stream, including why it cannot be made.
 func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) error {
 	keep := e.table.keep
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
@@ -161,7 +160,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) e
 		gone := keep.absent(now.absence)
 		e.refused(h, gone.problem, gone.remedy)
 		return nil
-	case now.absence.why != "": // that has been said
+	case now.absence.why != "": // reported already
 		return nil
 	case keep.Look && now.willMake(keep):
 		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.Subject(js.AskCreate+keep.Stream)))
@@ -179,7 +178,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) e
 	found := e.table.own
 	e.table.mu.Unlock()
 	if s := now.Get(keep.Stream); s != nil && !keep.Manage {
-		found = keep.compare(&s.Info, e.table.api) // as it is by now
+		found = keep.compare(&s.Info, e.table.api) // its present state
 	}
 	if found.problem != "" {
 		e.find(h, found.problem, found.remedy)
@@ -187,14 +186,14 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) e
 	return nil
 }
 
-// refusedReading finds out what of reading a stream NATS refuses to this bridge.
+// refusedReading returns which requests for reading a stream NATS refuses to this bridge.
 func (t *Table) refusedReading(ctx context.Context, stream string) (refused []string) {
 	return t.refusedRequests(ctx, stream, append(t.api.Reading(stream), js.FlowControl)...)
 }
 
-// refusedRequests finds out which requests that concern a stream NATS refuses to this bridge. NATS checks permissions before
-// it looks at what is asked, and nobody answers a message without a reply subject, nor makes a stream of an empty one; so
-// nothing comes of these but the refusal.
+// refusedRequests returns which requests about a stream NATS refuses to this bridge. NATS checks permissions before it reads a
+// request. Nobody answers a message without a reply subject, and no stream is made of an empty one, so these requests have no
+// effect but the refusal.
 func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
 	asked := t.api.Link().Now()
 	probes := map[string]string{}
@@ -216,7 +215,7 @@ func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...
 	return refused
 }
 
-// probing gives a subject of a stream that a permission stands for, and nothing uses.
+// probing returns an unused subject that a permission's pattern matches.
 func probing(pattern, stream string) string {
 	const nobody = "tailwater-check"
 	if pattern == js.FlowControl {
@@ -228,7 +227,7 @@ func probing(pattern, stream string) string {
 	return pattern
 }
 
-// refusedSubscription finds out whether NATS lets this bridge subscribe.
+// refusedSubscription returns what NATS must allow so that this bridge can subscribe to a filter; nil if it can.
 func (t *Table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
 	asked := t.api.Link().Now()
 	sub, err := t.api.SubscribeSync(string(filter))

@@ -8,7 +8,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// duration writes a duration for the nats command.
+// duration returns a duration as the nats command expects it.
 func duration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -20,8 +20,8 @@ func duration(d time.Duration) string {
 	return text
 }
 
-// subjectsFlag returns the flag that gives a stream its subjects. It reports false where the nats tool would split one of
-// them, or where JetStream would refuse them to a stream that acknowledges.
+// subjectsFlag returns the flag that sets a stream's subjects. It reports false if the nats tool would split one of them, or if
+// JetStream would refuse one to a stream that acknowledges.
 func subjectsFlag(subjects []string) (string, bool) {
 	for _, s := range subjects {
 		if strings.Contains(s, ",") || reachesNATS(bridge.Subject(s)) {

@@ -6,15 +6,15 @@ import (
 	"fmt"
 )
 
-// HistoryProblem returns what is wrong with the stream of Tailwater's own, as it is known now, and what to do: "" for
-// nothing. What is published on its subjects may not be kept then.
+// HistoryProblem returns what is known to be wrong with Tailwater's own stream, and what to do; "" if nothing is. With a problem,
+// messages on its subjects may not be kept.
 func (t *Table) HistoryProblem() (problem, remedy string) {
 	found, _ := t.kept()
 	return found.problem, found.remedy
 }
 
-// AwaitHistory waits until JetStream has said whether the stream of Tailwater's own can be as the settings ask. The error
-// says why it cannot, and what to do; it wraps the context's where JetStream did not answer in time.
+// AwaitHistory waits until it is known whether Tailwater's own stream can be as the settings ask. The error contains the reason
+// and the remedy; it wraps the context's error if JetStream did not answer in time.
 func (t *Table) AwaitHistory(ctx context.Context) error {
 	var found own
 	err := t.until(ctx, func() (known bool) {
@@ -30,7 +30,7 @@ func (t *Table) AwaitHistory(ctx context.Context) error {
 // ErrNotKept means that there cannot be a stream as TAILWATER_HISTORY asks.
 var ErrNotKept = errors.New("TAILWATER_HISTORY cannot be kept")
 
-// kept returns what there is to say of the stream of Tailwater's own, if that is known.
+// kept returns the state of Tailwater's own stream, if known.
 func (t *Table) kept() (own, bool) {
 	if len(t.keep.Subjects) == 0 {
 		return own{}, true
@@ -47,7 +47,7 @@ func (t *Table) kept() (own, bool) {
 	}
 }
 
-// absent says that there is no JetStream for the stream.
+// absent returns the state if there is no JetStream.
 func (h History) absent(a absence) own {
 	remedy := a.remedy
 	switch {

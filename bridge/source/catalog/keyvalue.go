@@ -15,16 +15,16 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// KeyValue is a bucket of the bridge's own.
+// KeyValue is a bucket that the bridge makes for itself.
 type KeyValue struct {
 	table    *Table
 	name     string
 	replicas int
 }
 
-// KeyValue returns the bucket of that name. If Prepare makes it, it has so many replicas. Until the first Prepare has made it, or has said
-// that there can be none, whoever reads its keys waits: otherwise, readers of subjects without a stream would be told by a gap that one of
-// their streams has come.
+// KeyValue returns the bucket of that name. If Prepare makes it, it has so many replicas. Until the first Prepare has made it, or
+// found that it cannot be made, readers of its keys wait. Otherwise readers of subjects without a stream would get a gap when the
+// bucket's stream appears.
 func (t *Table) KeyValue(name string, replicas int) *KeyValue {
 	k := &KeyValue{t, name, max(1, replicas)}
 	t.mu.Lock()
@@ -33,7 +33,7 @@ func (t *Table) KeyValue(name string, replicas int) *KeyValue {
 	return k
 }
 
-// decided ends the wait of readers.
+// decided ends the readers' wait.
 func (k *KeyValue) decided() {
 	t := k.table
 	t.mu.Lock()
@@ -53,11 +53,11 @@ func (k *KeyValue) Subject(key string) bridge.Subject {
 	return bridge.Subject("$KV." + k.name + "." + key)
 }
 
-// MarkerTTL is how long it can be seen that a key was deleted. Rooms come and go: what is left of each must go as well.
+// MarkerTTL is how long the deletion of a key remains visible. Rooms come and go, so their remains must disappear, too.
 const MarkerTTL = 5 * time.Minute
 
-// Prepare makes the bucket, if there is none. It returns when messages for it are stored. The error wraps bridge.ErrNoBucket if there
-// cannot be one that does what is needed, and bridge.ErrUnavailable if that cannot be said now.
+// Prepare makes the bucket if it does not exist, and returns when it stores messages. The error wraps bridge.ErrNoBucket if no
+// suitable bucket is possible, and bridge.ErrUnavailable if that is not known now.
 func (k *KeyValue) Prepare(ctx context.Context) error {
 	err := k.prepare(ctx)
 	if err == nil || errors.Is(err, bridge.ErrNoBucket) {
@@ -89,7 +89,7 @@ func (k *KeyValue) prepare(ctx context.Context) error {
 	return k.await(ctx)
 }
 
-// Look reports whether the bucket is there, or else can be made, without making it. The error is as Prepare's.
+// Look reports whether the bucket exists, or could be made, without making it. The errors are those of Prepare.
 func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 	t := k.table
 	if _, err := t.Await(ctx, nil); err != nil {
@@ -109,7 +109,7 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 	if others := t.Current().overlapping(k.Subject(">")); len(others) > 0 {
 		return false, fmt.Errorf("%w: the stream %s holds the keys of the bucket %s", bridge.ErrNoBucket, others[0].Name(), k.name)
 	}
-	// An empty request makes nothing: JetStream refuses it, but NATS lets it pass only if the bridge may ask.
+	// An empty request makes nothing: JetStream refuses it, but NATS passes it on only if the bridge may send it.
 	if err := t.Call(ctx, js.AskCreate+k.Stream(), nil, nil); errors.Is(err, bridge.ErrRefused) {
 		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
 	}
@@ -121,7 +121,7 @@ func (k *KeyValue) Remedy() string {
 	return k.table.api.Command("kv", "add", k.name, "--marker-ttl="+duration(MarkerTTL))
 }
 
-// fault says what a bucket that somebody has made cannot do; "" if it does all that is needed.
+// fault returns what an existing bucket lacks; "" if it is suitable.
 func (k *KeyValue) fault(config *jetstream.StreamConfig) string {
 	filter := k.Subject(">")
 	switch {
@@ -139,7 +139,7 @@ func (k *KeyValue) fault(config *jetstream.StreamConfig) string {
 	return ""
 }
 
-// leastMsgSize is how large a value may become: the names of 200 members, and which bridges have them.
+// leastMsgSize is the size of the largest value: the names of 200 members, and the bridges of each.
 const leastMsgSize = 128 << 10
 
 // await waits until the table knows that the bucket's stream holds its keys.
@@ -166,8 +166,8 @@ func (k *KeyValue) config() jetstream.StreamConfig {
 	}
 }
 
-// Get returns the value of a key, as the leader has it, and its revision. A key without a value has nil, and one that was deleted a while
-// ago, or never written, the revision 0.
+// Get returns the value of a key, according to the leader, and its revision. A key without a value returns nil; the revision is 0
+// if the key was never written, or deleted a while ago.
 func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
 	found, err := js.Stored(ctx, k.table.Call, k.Stream(), js.MsgGet{LastFor: k.Subject(key)})
 	if err != nil {
@@ -179,7 +179,7 @@ func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision 
 	return append([]byte{}, found.Data...), found.Seq, nil
 }
 
-// isDeleted reports whether a stored message says that its key has no value.
+// isDeleted reports whether a stored message means that its key has no value.
 func isDeleted(block []byte) bool {
 	if len(block) == 0 {
 		return false

@@ -9,33 +9,33 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Needs are what the permissions of the bridge's own user at NATS depend on.
+// Needs determine the permissions of the bridge's own user at NATS.
 type Needs struct {
 	Read    []bridge.Subject // what callers may read
-	Write   []bridge.Subject // what they may write, and what the bridge publishes itself
+	Write   []bridge.Subject // what callers may write, and what the bridge publishes itself
 	History History
 	API     string // see Config.API
 
 	Presence bool // the bridge keeps bridge.PresenceBucket
 }
 
-// Permissions are the subjects that NATS must allow to the bridge's user: all that it uses, and no others.
+// Permissions are the subjects that NATS must allow to the bridge's user: every subject that the bridge uses, and no others.
 type Permissions struct {
 	Publish, Subscribe []Permission
 	API                string // see Config.API
 }
 
-// Permission is for some subjects together.
+// Permission is a group of subjects with one purpose.
 type Permission struct {
-	For      string // what they are needed for: "to …"
+	For      string // the purpose: "to …"
 	Subjects []string
 }
 
-// anyStream stands for streams whose names are not known.
+// anyStream stands for streams with unknown names.
 const anyStream = "*"
 
-// Permissions gives what is needed with the streams that there are. It waits until JetStream has said which; the error
-// means that it did not.
+// Permissions returns the permissions needed with the present streams. It waits until these are known; the error means that they
+// are not.
 func (t *Table) Permissions(ctx context.Context, n Needs) (Permissions, error) {
 	if _, err := t.Await(ctx, nil); err != nil {
 		return Permissions{}, err
@@ -43,23 +43,23 @@ func (t *Table) Permissions(ctx context.Context, n Needs) (Permissions, error) {
 	return t.Current().reach(n).permissions(n, t.api, t.api.Opts.InboxPrefix), nil
 }
 
-// Permissions gives what is needed whatever streams there are.
+// Permissions returns the permissions that suffice for any streams.
 func (n Needs) Permissions() Permissions {
 	return n.anywhere("it is not known which there are").permissions(n, js.API{Prefix: n.API}, js.InboxPrefix)
 }
 
-// The bucket of members, as JetStream has it.
+// The bucket of members, as a stream.
 const (
 	presenceStream = "KV_" + bridge.PresenceBucket
 	presenceFilter = bridge.Subject("$KV." + bridge.PresenceBucket + ".>")
 )
 
-// reach is what the bridge has to do with streams.
+// reach is how the bridge uses streams.
 type reach struct {
-	streams []string // that it reads
-	why     string   // it may read anyStream
-	own     bool     // the stream of its own is there
-	bucket  bool     // bridge.PresenceBucket is there
+	streams []string // the streams that it reads
+	why     string   // why anyStream is among streams
+	own     bool     // its own stream exists
+	bucket  bool     // bridge.PresenceBucket exists
 }
 
 func (n Needs) anywhere(why string) reach {
@@ -69,7 +69,7 @@ func (n Needs) anywhere(why string) reach {
 	return reach{streams: []string{anyStream}, why: why}
 }
 
-// reach gives the streams that serve what is read. Where one may come to serve some of it, nobody knows its name.
+// reach returns the streams that serve what is read. If a later stream may serve some of it, its name is unknown.
 func (s *Streams) reach(n Needs) reach {
 	if s.absence.why != "" {
 		return n.anywhere(s.absence.why)
@@ -96,8 +96,8 @@ func (s *Streams) reach(n Needs) reach {
 	return r
 }
 
-// serving gives the streams that serve a part of what a filter stands for, and whether no other one can come to: JetStream
-// does not let the subjects of two streams overlap.
+// serving returns the streams that serve a part of a filter, and whether no other stream can: JetStream refuses overlapping
+// subjects of two streams.
 func (s *Streams) serving(filter bridge.Subject, keep History) (names []string, whole bool) {
 	whole = s.covering(filter) != nil
 	for _, stream := range s.overlapping(filter) {
@@ -112,7 +112,7 @@ func (s *Streams) serving(filter bridge.Subject, keep History) (names []string, 
 	return names, whole
 }
 
-// willMake tells whether the stream of Tailwater's own is missing, and nothing stands in its way.
+// willMake reports whether Tailwater's own stream is missing and can be made.
 func (s *Streams) willMake(keep History) bool {
 	if s.Get(keep.Stream) != nil || len(s.unread)+len(s.hidden) > 0 {
 		return false
@@ -120,23 +120,23 @@ func (s *Streams) willMake(keep History) bool {
 	return !slices.ContainsFunc(keep.Subjects, func(kept bridge.Subject) bool { return len(s.overlapping(kept)) > 0 })
 }
 
-// permissions is the one place that says what the bridge's user needs.
+// permissions is the one place that lists the needs of the bridge's user.
 func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
 	p := Permissions{API: a.Prefix}
 	publish := func(to string, subjects ...string) { p.Publish = append(p.Publish, Permission{to, subjects}) }
 	subscribe := func(to string, subjects ...string) { p.Subscribe = append(p.Subscribe, Permission{to, subjects}) }
 
 	if len(n.Write) > 0 {
-		publish("to publish what callers may write, and what the bridge does of its own", plain(n.Write)...)
+		publish("to publish what callers may write, and the bridge's own messages", plain(n.Write)...)
 	}
-	publish("to find out which streams there are", a.Subject(js.AskNames), a.Subject(js.AskInfo+anyStream))
+	publish("to list and describe streams", a.Subject(js.AskNames), a.Subject(js.AskInfo+anyStream))
 	if len(n.History.Subjects) > 0 && !r.own {
-		publish("to make the stream of TAILWATER_HISTORY; not needed any more once it is there", a.Subject(js.AskCreate+n.History.Stream))
+		publish("to make the stream of TAILWATER_HISTORY; not needed once it exists", a.Subject(js.AskCreate+n.History.Stream))
 	}
 	if n.Presence {
-		publish("to keep who is here, for TAILWATER_PRESENCE", string(presenceFilter))
+		publish("to store who is here, for TAILWATER_PRESENCE", string(presenceFilter))
 		if !r.bucket {
-			publish("to make the bucket of that; not needed any more once it is there", a.Subject(js.AskCreate+presenceStream))
+			publish("to make the bucket for that; not needed once it exists", a.Subject(js.AskCreate+presenceStream))
 		}
 	}
 	for _, stream := range r.streams {
@@ -147,13 +147,13 @@ func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
 		publish(to, a.Reading(stream)...)
 	}
 	if len(r.streams) > 0 {
-		publish("to go on receiving", js.FlowControl)
+		publish("to keep receiving (flow control)", js.FlowControl)
 	}
 	if len(n.Read) > 0 {
-		subscribe("to read what no stream holds, or none any more", plain(n.Read)...)
+		subscribe("to read subjects without a stream, or whose stream was deleted", plain(n.Read)...)
 	}
-	subscribe("to hear of changes to streams", advisorySubjects)
-	subscribe("to get answers, and what streams hold", inbox+".>")
+	subscribe("to be notified of changes to streams", advisorySubjects)
+	subscribe("to receive answers, and messages of streams", inbox+".>")
 	return p
 }
 
@@ -165,7 +165,7 @@ func plain(subjects []bridge.Subject) []string {
 	return all
 }
 
-// allow tells what to allow to the bridge's user so that it can read streams.
+// allow returns what the bridge's user must be allowed so that it can read streams.
 func (t *Table) allow() string {
 	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.keep}, t.api, t.api.Opts.InboxPrefix)
 	return "allow its user to publish to " + list(p.Publish) + " and subscribe to " + list(p.Subscribe)

@@ -36,19 +36,19 @@ func (t *Table) List(ctx context.Context, filter bridge.Subject) ([]string, erro
 		all = append(all, page.Streams...)
 		if len(page.Streams) == 0 || len(all) >= page.Total {
 			slices.Sort(all)
-			return slices.Compact(all), nil // between two pages a stream may have come before the second
+			return slices.Compact(all), nil // a stream may have appeared between two pages, before the second
 		}
 	}
 }
 
-// readings are the streams of some names, as far as they could be read.
+// readings are the results of reading streams.
 type readings struct {
 	streams []*Stream // by name
-	unread  []string  // they exist; they have not answered yet, nor ever
-	hidden  []string  // they exist; the bridge may not look at them
+	unread  []string  // they exist, but have never answered
+	hidden  []string  // they exist, but NATS refuses to describe them to the bridge
 }
 
-// readAgain reads streams that may have changed; what is known of the others stays.
+// readAgain reads the named streams, which may have changed, and keeps the other results.
 func (t *Table) readAgain(ctx context.Context, before *Streams, names []string) *Streams {
 	if len(names) == 0 || before.absence.why != "" {
 		return before
@@ -63,7 +63,7 @@ func (t *Table) readAgain(ctx context.Context, before *Streams, names []string) 
 	return newStreams(before.link, r)
 }
 
-// readThese reads the named streams. One that does not answer is taken as it was before.
+// readThese reads the named streams. For a stream that does not answer, the earlier result is kept.
 func (t *Table) readThese(ctx context.Context, before *Streams, names []string) readings {
 	var mu sync.Mutex
 	var r readings
@@ -91,7 +91,7 @@ func isNotFound(err error) bool {
 	return js.Code(err) == jetstream.JSErrCodeStreamNotFound
 }
 
-// Call is api.Call, with a limit of its own; what is not answered is noted.
+// Call is api.Call with a time limit. It records unanswered requests.
 func (t *Table) Call(ctx context.Context, what string, request, response any) error {
 	ctx, cancel := context.WithTimeout(ctx, tableCall)
 	defer cancel()
@@ -101,7 +101,7 @@ func (t *Table) Call(ctx context.Context, what string, request, response any) er
 	return err
 }
 
-// streamOf returns the stream that a question is about; "" where it is about all.
+// streamOf returns the stream that a request is about; "" for all streams.
 func streamOf(what string) string {
 	for _, of := range []string{js.AskInfo, js.AskMessage, js.AskConsumer} {
 		if name, found := strings.CutPrefix(what, of); found {

@@ -18,24 +18,24 @@ import (
 )
 
 const (
-	tableInterval    = 30 * time.Second // between two looks, should advisories be missing
-	tableShares      = 20               // of the streams that nothing is read from, one at each
-	tableRefused     = 10               // so many times rarer where NATS refuses it: each refusal is logged, here and there
-	tableRound       = 20 * time.Second // what one reading may take
+	tableInterval    = 30 * time.Second // between two looks, in case advisories are missing
+	tableShares      = 20               // at each look, one in so many of the unused streams is read
+	tableRefused     = 10               // how much rarer looks are if NATS refuses them, because each refusal is logged here and there
+	tableRound       = 20 * time.Second // the limit of one reading
 	tableFirstRetry  = 100 * time.Millisecond
 	tableLastRetry   = 5 * time.Second
-	tableFirstLook   = 20 * time.Millisecond // after which a stream that was told of, and is not there, is looked for again
-	tableLook        = 2 * time.Second       // and for how long
-	tableAbsence     = time.Minute           // how long JetStream may be gone before that is no outage any more
+	tableFirstLook   = 20 * time.Millisecond // after which an announced stream that was not found is looked for again
+	tableLook        = 2 * time.Second       // for how long it is looked for
+	tableAbsence     = time.Minute           // how long JetStream may be gone before that counts as permanent
 	maxQuestions     = 10_000
 	advisorySubjects = "$JS.EVENT.ADVISORY.STREAM.*.>"
 )
 
-// round looks at what is to be looked at, and tells when to do so again; 0 for when something happens.
+// round reads what is to be read, and returns when to do so again; 0 for the next event.
 func (t *Table) round(link *js.Link) time.Duration {
 	ctx, cancel := context.WithTimeout(t.alive, tableRound)
 	defer cancel()
-	defer link.AfterLoss(cancel)() // its answers do not come any more
+	defer link.AfterLoss(cancel)() // no more answers can arrive
 	work := t.take()
 	before := t.Current()
 	if before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before) {
@@ -68,8 +68,8 @@ func (t *Table) round(link *js.Link) time.Duration {
 	return cmp.Or(wait, t.retry())
 }
 
-// lookAgain tells when to look again at streams that are not there: a server tells of a stream some time before it finds
-// it by its name.
+// lookAgain returns when to look again for streams that were not found: a server announces a stream some time before it finds it
+// by name.
 func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time.Duration) {
 	for name, told := range names {
 		age := time.Since(told)
@@ -84,7 +84,7 @@ func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time
 	return wait
 }
 
-// Current returns what is known; nil for nothing.
+// Current returns the known streams; nil if none are known.
 func (t *Table) Current() *Streams {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,18 +96,18 @@ func (t *Table) retry() time.Duration {
 	return min(tableFirstRetry<<min(t.retries, 10), tableLastRetry)
 }
 
-// read looks at streams. An error means that nothing is known.
+// read reads streams. An error means that nothing is known.
 func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work todo) (*Streams, error) {
 	if t.ensured != link {
 		switch err := t.ensure(ctx); {
 		case err == nil:
 			t.ensured, t.unsure = link, 0
 		case !isAbsence(err):
-			// Once more at least; then other streams need not wait for this one, if JetStream has a word for them.
+			// At least one more attempt; then other streams need not wait for this one.
 			if t.unsure++; t.unsure < 2 {
 				return nil, err
 			}
-			t.failures.Do(func() { t.log.Warn("cannot see to the stream "+t.keep.Stream+" yet", "error", err) })
+			t.failures.Do(func() { t.log.Warn("cannot make or check the stream "+t.keep.Stream+" yet", "error", err) })
 		}
 	}
 	named := slices.Collect(maps.Keys(work.names))
@@ -128,8 +128,8 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 	return newStreams(link, t.readThese(ctx, before, all)), nil
 }
 
-// due returns the streams that are looked at from time to time: those that came or went, those that something is read from, and a share of
-// the others. An account may have thousands of streams, and many bridges.
+// due returns the streams to look at regularly: those that appeared or disappeared, those in use, and a share of the others. An
+// account may have thousands of streams, and many bridges.
 func (t *Table) due(before *Streams, all []string) []string {
 	t.turn++
 	t.mu.Lock()
@@ -148,12 +148,12 @@ func (t *Table) due(before *Streams, all []string) []string {
 	return due
 }
 
-// isAdvised reports whether changes to streams are told by advisories, and there are streams to compare with.
+// isAdvised reports whether advisories arrive about changes of streams, and there are streams to compare with.
 func (t *Table) isAdvised(before *Streams) bool {
 	return before.absence.why == "" && !before.link.Ever().SubscribeRefused(advisorySubjects)
 }
 
-// absent decides whether JetStream is away, or an error whether it may just not be there now.
+// absent decides whether JetStream is permanently absent. An error means that it may be absent for a moment only.
 func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, error) {
 	if errors.Is(err, nats.ErrNoResponders) && before != nil && before.absence.why == "" {
 		if t.gone.IsZero() {
@@ -167,7 +167,7 @@ func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, err
 	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
 	level := slog.LevelInfo
 	if before != nil && before.absence.why == "" {
-		level = slog.LevelError // it was there
+		level = slog.LevelError // it was there before
 	}
 	if errors.Is(err, bridge.ErrRefused) {
 		absent.absence = absence{"NATS does not let this bridge look at streams", t.allow()}
@@ -179,16 +179,16 @@ func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, err
 	return absent, nil
 }
 
-// isAbsence tells whether an error says for certain that this bridge has no JetStream.
+// isAbsence reports whether an error proves that this bridge has no JetStream.
 func isAbsence(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, bridge.ErrRefused) ||
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
-// hold lets what an earlier connection knew hold on this one too, as JetStream does not answer.
+// hold keeps the knowledge of an earlier link valid on this one, because JetStream does not answer.
 func (t *Table) hold(link *js.Link, err error) {
 	t.failures.Do(func() {
-		t.log.Warn("JetStream does not say which streams there are; what was known of them holds on, and browsers for which nothing was known wait", "error", err)
+		t.log.Warn("JetStream does not return the list of streams; the last known list stays valid, and browsers of unknown subjects wait", "error", err)
 	})
 	t.mu.Lock()
 	if t.now == nil || t.now.link == link {
@@ -204,7 +204,7 @@ func (t *Table) hold(link *js.Link, err error) {
 	t.changed()
 }
 
-// publish lets everybody know. answered tells that filters were asked for.
+// publish makes new knowledge available. answered means that filters were asked for.
 func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, answered bool) {
 	t.mu.Lock()
 	before := t.now
@@ -221,8 +221,8 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, an
 	}
 }
 
-// deletedWait is how long a stream that was deleted is waited for: often another one is made at once. Feeds that changed
-// over to subscriptions in between would be told twice, and could bring twice what is published just then.
+// deletedWait is how long a deleted stream is waited for, because often another one is made at once. Feeds that changed to
+// subscriptions in between would be told twice, and could deliver twice what is published just then.
 const deletedWait = time.Second
 
 // missed is a stream that is gone.
@@ -231,7 +231,7 @@ type missed struct {
 	until time.Time
 }
 
-// miss remembers the streams that are gone. The lock must be held.
+// miss records the streams that are gone. The lock must be held.
 func (t *Table) miss(before, after *Streams) {
 	if before == nil || after.absence.why != "" {
 		return
@@ -246,15 +246,14 @@ func (t *Table) miss(before, after *Streams) {
 	}
 }
 
-// answer finds out which streams overlap filters, where some stream is silent. What was found out before holds while no
-// stream changes.
+// answer finds out which streams overlap filters, if some stream is silent. Earlier answers are valid until a stream changes.
 func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject) (map[bridge.Subject][]string, error) {
 	if len(after.unread) == 0 {
 		return nil, nil
 	}
 	overlaps := map[bridge.Subject][]string{}
 	if after.like(before) && len(t.overlaps) < maxQuestions {
-		maps.Copy(overlaps, t.overlaps) // only this goroutine exchanges it, and nobody changes it
+		maps.Copy(overlaps, t.overlaps) // only this goroutine replaces it, and nothing changes it
 	}
 	var mu sync.Mutex
 	var failed error

@@ -2,7 +2,7 @@ package catalog
 
 import "time"
 
-// run keeps the table: it reads what there is to look at, whenever a link is up.
+// run keeps the table: while a link is up, it reads what is to be read.
 func (t *Table) run() {
 	interval := time.NewTicker(tableInterval)
 	defer interval.Stop()

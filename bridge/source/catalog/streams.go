@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Stream is one life of a JetStream stream, as it was last read. It is not changed; what changes is a new value.
+// Stream is one life of a JetStream stream, as it was last read. It is immutable; a change makes a new value.
 type Stream struct {
 	Info  jetstream.StreamInfo
 	Epoch string
@@ -22,21 +22,21 @@ type Stream struct {
 // Name returns the stream's name.
 func (s *Stream) Name() string { return s.Info.Config.Name }
 
-// covers tells whether one of the stream's subjects takes all that a filter stands for.
+// covers reports whether one of the stream's subjects covers a filter completely.
 func (s *Stream) covers(filter bridge.Subject) bool {
 	return slices.ContainsFunc(s.Info.Config.Subjects, func(subject string) bool { return bridge.Subject(subject).Covers(filter) })
 }
 
-// Untapped says why feeds cannot be served from a stream whose subjects cover theirs; "" if they can.
+// Untapped returns why feeds cannot read from a stream that holds their subjects; "" if they can.
 func (s *Stream) Untapped() string {
 	config := &s.Info.Config
 	switch {
 	case config.Mirror != nil:
 		return "the stream " + config.Name + " is a mirror"
 	case config.Retention == jetstream.WorkQueuePolicy:
-		return "the stream " + config.Name + " is a work queue, which gives each message to one reader only"
+		return "the stream " + config.Name + " is a work queue, which delivers each message to one reader only"
 	case config.Retention == jetstream.InterestPolicy:
-		return "the stream " + config.Name + " keeps messages only until its consumers have taken them"
+		return "the stream " + config.Name + " keeps messages only until its consumers have acknowledged them"
 	case config.NoAck:
 		return "the stream " + config.Name + " does not acknowledge what it stores"
 	case config.SubjectTransform != nil:
@@ -46,34 +46,34 @@ func (s *Stream) Untapped() string {
 	}
 }
 
-// like tells whether nothing but messages has changed between two readings of a stream.
+// like reports whether two readings of a stream differ in nothing but messages.
 func (s *Stream) like(other *Stream) bool {
 	return s.Epoch == other.Epoch && reflect.DeepEqual(s.Info.Config, other.Info.Config)
 }
 
-// Streams is what the table of streams has read. It is not changed.
+// Streams is the result of reading the account's streams. It is immutable.
 type Streams struct {
 	readings
-	link    *js.Link // on which this was found out, or on which nothing newer could be
+	link    *js.Link // the link that it is valid for
 	absence absence
 
 	byFirst map[string][]subjectOf // the streams' subjects, by their first token
-	wild    []subjectOf            // those that begin with a wildcard
+	wild    []subjectOf            // the subjects that begin with a wildcard
 }
 
-// subjectOf is one of a stream's configured subjects. It may hold characters that the grammar of bridge.Subject refuses.
+// subjectOf is one of a stream's configured subjects. It may contain characters that bridge.Subject refuses.
 type subjectOf struct {
 	subject bridge.Subject
 	stream  *Stream
 }
 
-// absence is why there are no streams, as far as the bridge can know.
+// absence is why there are no streams, according to the bridge.
 type absence struct {
-	why    string // "" where there is JetStream
+	why    string // "" if there is JetStream
 	remedy string
 }
 
-// mayEnd tells whether JetStream may be there any moment. A refusal does not end but by the hand of an administrator.
+// mayEnd reports whether JetStream may appear at any moment. A refusal ends only if an administrator changes it.
 func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }
 
 func newStreams(link *js.Link, r readings) *Streams {
@@ -95,8 +95,8 @@ func newStreams(link *js.Link, r readings) *Streams {
 	return s
 }
 
-// covering gives the stream that takes everything that is published on the subjects that filter stands for. There is at
-// most one: JetStream does not let the subjects of two streams overlap.
+// covering returns the stream that holds every subject of a filter; nil if there is none. At most one can: JetStream refuses
+// overlapping subjects of two streams.
 func (s *Streams) covering(filter bridge.Subject) *Stream {
 	first, _, _ := strings.Cut(string(filter), ".")
 	for _, entries := range [...][]subjectOf{s.byFirst[first], s.wild} {
@@ -109,7 +109,7 @@ func (s *Streams) covering(filter bridge.Subject) *Stream {
 	return nil
 }
 
-// overlapping gives the streams that take something of what filter stands for.
+// overlapping returns the streams that hold some subjects of a filter.
 func (s *Streams) overlapping(filter bridge.Subject) []*Stream {
 	var found []*Stream
 	for _, stream := range s.streams {
@@ -132,12 +132,12 @@ func (s *Streams) Get(name string) *Stream {
 	return s.streams[i]
 }
 
-// like tells whether feeds have nothing to learn from the difference.
+// like reports whether a difference is irrelevant to feeds.
 func (s *Streams) like(other *Streams) bool {
 	return other != nil && s.absence == other.absence && slices.Equal(s.unread, other.unread) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
 }
 
-// Reason says why no stream serves a filter; "" if one does.
+// Reason returns why no stream serves a filter; "" if one does.
 func (s *Streams) Reason(filter bridge.Subject) string {
 	if s.absence.why != "" {
 		return s.absence.why

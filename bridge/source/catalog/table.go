@@ -19,14 +19,14 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Portion is the part of a feed's subjects that one stream serves; or, if Stream is nil, that none does.
+// Portion is the part of a feed's subjects that one stream serves; or, if Stream is nil, the part that none serves.
 type Portion struct {
 	Stream     *Stream
 	Subjects   []bridge.Subject
-	Unreadable bool // streams hold some of them, and are not read
+	Unreadable bool // streams hold some of them, and cannot be read
 }
 
-// rank is 1 for the members of subjects: if there is no room for all streams, theirs is left out first.
+// rank returns 1 for the bucket of members: if there is no room for all streams, it is left out first.
 func (p *Portion) rank() int {
 	if p.Stream.Name() == presenceStream {
 		return 1
@@ -34,16 +34,16 @@ func (p *Portion) rank() int {
 	return 0
 }
 
-// Table knows which stream holds a subject. It reads all streams on each connection, and from then on again what
-// advisories name, and everything from time to time.
+// Table knows which stream holds a subject. It reads all streams on each connection. Later it reads the streams that advisories
+// name, and regularly some of the others.
 //
-// That JetStream does not answer is no reason to take a subject for one without a stream: messages would be lost that are
-// stored. What was read last holds on; before the first reading nothing is known. Only a definite word ends that: that
-// there is no JetStream, or not for this account or this user. And where JetStream was there, nobody at its subjects is no
-// such word before a minute has passed: a server cut off from its cluster looks the same.
+// If JetStream does not answer, subjects do not count as unstored: stored messages would be lost. The last reading stays valid;
+// before the first one nothing is known. Only a definite answer ends that: there is no JetStream, or none for this account or
+// this user. If JetStream was there before, the absence of a responder is such an answer only after a minute, because a server
+// that is cut off from its cluster looks the same.
 //
-// A stream that does not answer is known as it was last. One that never did is asked for by subject: the cluster's leader
-// knows every stream's subjects, and whatever a silent one may hold remains unknown.
+// A stream that does not answer is known by its last reading. If it never answered, it is asked for by subject: the cluster's
+// leader knows every stream's subjects, and what the silent stream may hold remains unknown.
 type Table struct {
 	api     js.API
 	config  Config
@@ -54,42 +54,42 @@ type Table struct {
 	alive    context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
-	wake     chan struct{} // holds one while there is something to do
-	lapse    chan struct{} // holds one when something new has a time limit
+	wake     chan struct{} // has room for one: there is something to do
+	lapse    chan struct{} // has room for one: something new has a time limit
 	advisory *nats.Subscription
-	failures rate.Sometimes // to be logged
-	beyond   rate.Sometimes // streams that are not read, to be logged
+	failures rate.Sometimes // for readings that failed
+	beyond   rate.Sometimes // for streams that are left out
 
-	ensured *js.Link // on which the stream of Tailwater's own was seen to; belongs to run, as the next four
-	unsure  int      // how often it could not be, in a row
-	turn    uint64   // which share of the streams is due
+	ensured *js.Link // the link on which Tailwater's own stream was ensured; belongs to run, as the next four
+	unsure  int      // how often that failed in a row
+	turn    uint64   // counts looks; determines which share of the streams is due
 	retries int
-	gone    time.Time // since when JetStream is gone, where it was there
+	gone    time.Time // since when JetStream is gone; the zero value if it is not
 
 	mu         sync.Mutex
 	now        *Streams
 	own        own
 	doubts     todo
-	overlaps   map[bridge.Subject][]string // streams, by filters that were asked for; see Table.answer
-	used       map[string]bool             // streams that something was read from or stored in, by name
-	missed     map[string]missed           // streams that were deleted a moment ago, by name
-	unreadable map[string]bar              // streams that cannot be read
-	awaited    bridge.Subject              // of a bucket that is about to be made; see KeyValue
-	news       js.Signal                   // now or overlaps have changed, or what is unreadable
+	overlaps   map[bridge.Subject][]string // streams by filters that were asked for; see Table.answer
+	used       map[string]bool             // streams in use, by name
+	missed     map[string]missed           // streams deleted a moment ago, by name
+	unreadable map[string]bar              // streams that cannot be read, by name
+	awaited    bridge.Subject              // the filter of a bucket that is being made; see KeyValue
+	news       js.Signal                   // now, overlaps or unreadable have changed
 }
 
-// todo is what the table has to look at.
+// todo is what the table has to read.
 type todo struct {
 	all     bool
-	look    bool                 // at those that are due
-	names   map[string]time.Time // and when JetStream told of them
-	filters []bridge.Subject     // which streams overlap them?
+	look    bool                 // the streams that are due
+	names   map[string]time.Time // and when JetStream announced them
+	filters []bridge.Subject     // for which the overlapping streams are needed
 }
 
-// Config is what a table is to know of the bridge.
+// Config is the configuration of a table.
 type Config struct {
 	History History
-	// Began returns when the present life of a stream began: usually when it was created. nil means always then.
+	// Began returns when the present life of a stream began. nil stands for its creation.
 	Began func(stream string, created time.Time) time.Time
 }
 
@@ -102,7 +102,7 @@ func (c Config) newStream(info jetstream.StreamInfo) *Stream {
 	return &Stream{info, bridge.Epoch(info.Config.Name, began)}
 }
 
-// New starts a table. changed is called, from the table's own goroutine, when feeds may have to be served otherwise.
+// New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
 func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
 	t := &Table{
 		api: a, config: config, keep: config.History, changed: changed, log: log,
@@ -124,19 +124,19 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 	return t, nil
 }
 
-// Close ends the table, and waits for it.
+// Close stops the table, and waits for it.
 func (t *Table) Close() {
 	t.stop()
 	t.running.Wait()
-	_ = t.advisory.Unsubscribe() // a connection that is closed has no subscriptions
+	_ = t.advisory.Unsubscribe() // a closed connection has no subscriptions
 }
 
-// Classify returns the portions of the subjects, by stream; what none serves is the last. It reports false while that is
-// not known: before the first reading on this connection, or while a stream that may hold some of them is silent. changed
-// tells when to ask again.
+// Classify returns the portions of the subjects, by stream; the unserved portion is the last. It reports false if the streams are
+// not known: before the first reading on this link, or while a stream that may hold some of the subjects is silent. changed is
+// then called later.
 //
-// A filter belongs to a stream if one of the stream's subjects covers it whole. So subjects lie in no more portions than there
-// are subjects, and up to bridge.MaxLogs of them always find room in one id. Of more, the last streams may not be read.
+// A filter belongs to a stream if one of the stream's subjects covers it completely. So there are at most as many portions as
+// subjects, and up to bridge.MaxLogs always fit into one id. If there are more, the last streams may be left out.
 func (t *Table) Classify(subjects []bridge.Subject) ([]Portion, bool) {
 	served, unserved, unreadable, known := t.divide(subjects)
 	if !known {
@@ -146,7 +146,7 @@ func (t *Table) Classify(subjects []bridge.Subject) ([]Portion, bool) {
 	for holder, subjects := range served {
 		portions = append(portions, Portion{Stream: holder, Subjects: subjects})
 	}
-	// Every node must choose the same streams: an id of one is brought to another.
+	// Every bridge must choose the same streams, because clients bring an id of one to another.
 	slices.SortFunc(portions, func(x, y Portion) int {
 		return cmp.Or(cmp.Compare(x.rank(), y.rank()), strings.Compare(x.Stream.Name(), y.Stream.Name()))
 	})
@@ -161,7 +161,8 @@ func (t *Table) Classify(subjects []bridge.Subject) ([]Portion, bool) {
 	return portions, true
 }
 
-// leaveOut keeps so many portions; what the others have is passed on as it comes, as if their streams could not be read.
+// leaveOut keeps so many portions. The messages of the others are passed on as they arrive, as if their streams could not be
+// read.
 func (t *Table) leaveOut(portions []Portion, most int, none *Portion) []Portion {
 	var names []string
 	for _, beyond := range portions[most:] {
@@ -170,14 +171,14 @@ func (t *Table) leaveOut(portions []Portion, most int, none *Portion) []Portion 
 	}
 	none.Unreadable = true
 	t.beyond.Do(func() {
-		t.log.Warn("subjects read on one connection lie in more streams than an event id has room for; those left out are passed on as they come, without history, and their readers are told by a gap",
+		t.log.Warn("subjects read on one connection lie in more streams than an event id has room for; those left out are passed on as they arrive, without history, and their readers are told by a gap",
 			"streams", len(portions), "left out", names, "remedy", "read them on several connections, or hold them in fewer streams")
 	})
 	return portions[:most]
 }
 
-// divide gives the subjects by the stream that serves them, those that none does, and whether that is because a stream cannot
-// be read.
+// divide returns the subjects by the stream that serves them, the unserved ones, and whether some are unserved because a stream
+// cannot be read.
 func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.Subject, unserved []bridge.Subject, unreadable, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -199,10 +200,10 @@ func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.S
 	return served, unserved, unreadable, known
 }
 
-// isKnown tells whether anything is known on this connection. The lock must be held.
+// isKnown reports whether anything is known on this link. The lock must be held.
 func (t *Table) isKnown() bool { return t.now != nil && t.now.link == t.api.Link() }
 
-// find gives the stream that takes all that filter stands for, if that is known. The lock must be held.
+// find returns the stream that holds all of a filter, if that is known. The lock must be held.
 func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 	if !t.isKnown() {
 		return nil, false
@@ -230,7 +231,7 @@ func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 	return nil, !slices.ContainsFunc(overlapping, silent)
 }
 
-// Await is Classify, once it is known.
+// Await is Classify, and waits until the streams are known.
 func (t *Table) Await(ctx context.Context, subjects []bridge.Subject) (portions []Portion, err error) {
 	err = t.until(ctx, func() (known bool) {
 		portions, known = t.Classify(subjects)
@@ -239,8 +240,8 @@ func (t *Table) Await(ctx context.Context, subjects []bridge.Subject) (portions 
 	return portions, err
 }
 
-// Holding returns the stream that stores and acknowledges what is published on a concrete subject, whether or not feeds
-// are served from it; nil if there is none. It waits until that is known.
+// Holding returns the stream that stores and acknowledges messages on a concrete subject, whether or not feeds can read it; nil
+// if there is none. It waits until that is known.
 func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (holder *Stream, err error) {
 	err = t.until(ctx, func() (known bool) {
 		t.mu.Lock()
@@ -257,7 +258,7 @@ func (t *Table) Holding(ctx context.Context, subject bridge.Subject) (holder *St
 // errUnknown means that it is not known which stream holds a subject.
 var errUnknown = errors.New("JetStream has not said yet which stream holds it")
 
-// until waits until something is known.
+// until waits until isKnown returns true.
 func (t *Table) until(ctx context.Context, isKnown func() bool) error {
 	for {
 		news := t.news.Wait()

@@ -15,29 +15,29 @@ import (
 )
 
 const (
-	// retryIn is how long a stream is left alone that cannot be read, unless there is a new connection.
+	// retryIn is how long an unreadable stream is left alone, unless there is a new connection.
 	retryIn = 30 * time.Second
-	// refusedFor is that where NATS refuses it to the bridge's user: each attempt is logged, here and there.
+	// refusedFor is the same for a stream that NATS refuses to the bridge's user: each attempt is logged here and there.
 	refusedFor = tableRefused * tableInterval
 )
 
-// bar is why a stream cannot be read. It stays when its time is over, until the stream was read: so that the log says it once.
+// bar is why a stream cannot be read. It remains after its time, until the stream was read, so that the log reports it once.
 type bar struct {
 	Obstacle
 	until time.Time
 }
 
-// Obstacle is what keeps the bridge from reading a stream, until somebody removes it.
+// Obstacle is what prevents the bridge from reading a stream, until somebody removes it.
 type Obstacle struct {
-	Why    string // "" for none
+	Why    string // "" for no obstacle
 	Remedy string
-	Lasts  time.Duration // until it is worth another attempt
+	Lasts  time.Duration // until another attempt is worthwhile
 }
 
-// transient are refusals that end by themselves: servers look for each other, or a stream is being moved.
+// transient are refusals that end by themselves: servers are looking for each other, or a stream is being moved.
 var transient = []jetstream.ErrorCode{js.CodeIncomplete, js.CodeNoLeader, js.CodeNotLeader, js.CodeOffline, jetstream.JSErrCodeStreamNotFound}
 
-// Hindrance returns what keeps a stream from being read, for an error of doing so. An error that may pass by itself is none.
+// Hindrance returns the obstacle behind an error of reading a stream. An error that may pass by itself is none.
 func (t *Table) Hindrance(name string, err error) Obstacle {
 	var refusal *jetstream.APIError
 	switch {
@@ -61,11 +61,11 @@ func (t *Table) Hindrance(name string, err error) Obstacle {
 	return found
 }
 
-// MarkUnreadable takes a stream for one that cannot be read on the present link: readers would wait for it for ever, so what it holds is
-// passed on as it comes.
+// MarkUnreadable marks a stream as unreadable on the present link. Its messages are then passed on as they arrive, because
+// readers would otherwise wait forever.
 func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 	if link != t.api.Link() {
-		return // another one may be allowed more
+		return // another link may have wider rights
 	}
 	t.mu.Lock()
 	before, known := t.unreadable[name]
@@ -74,7 +74,7 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 	t.news.Send()
 	t.mu.Unlock()
 	if !known || before.Why != by.Why {
-		t.log.Error("a stream cannot be read; what callers read of it is passed on as it comes, without history",
+		t.log.Error("a stream cannot be read; its messages are passed on as they arrive, without history",
 			"stream", name, "error", by.Why, "remedy", by.Remedy)
 	}
 	t.changed()
@@ -85,7 +85,7 @@ func (t *Table) isUnreadable(name string) bool {
 	return time.Now().Before(t.unreadable[name].until)
 }
 
-// retryUnreadable makes all streams be tried again: a new link may be allowed more. The lock must be held.
+// retryUnreadable makes all streams be tried again: a new link may have wider rights. The lock must be held.
 func (t *Table) retryUnreadable() {
 	for name, b := range t.unreadable {
 		b.until = time.Time{}
@@ -93,7 +93,7 @@ func (t *Table) retryUnreadable() {
 	}
 }
 
-// MarkReadable takes note that a stream can be read.
+// MarkReadable records that a stream can be read.
 func (t *Table) MarkReadable(name string) {
 	t.mu.Lock()
 	_, known := t.unreadable[name]
@@ -107,7 +107,7 @@ func (t *Table) MarkReadable(name string) {
 	}
 }
 
-// timed wakes run for something that ends at a certain time.
+// timed wakes run for something with a time limit.
 func (t *Table) timed() {
 	select {
 	case t.lapse <- struct{}{}:
@@ -115,7 +115,7 @@ func (t *Table) timed() {
 	}
 }
 
-// expire ends what has had its time, and returns how long the next has.
+// expire ends what has reached its time limit, and returns the time until the next.
 func (t *Table) expire() time.Duration {
 	now, next := time.Now(), tableInterval
 	ended := false
@@ -160,7 +160,7 @@ func (t *Table) expire() time.Duration {
 	return next
 }
 
-// consumable finds out what keeps a consumer from being made on a stream, by making one.
+// consumable returns what prevents a consumer on a stream, by making one.
 func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
 	push := t.api.NewPush(t.api.Conn, of.Name())
 	_, err := push.Make(ctx, t.Call, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
@@ -171,7 +171,7 @@ func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
 	return Obstacle{}
 }
 
-// IsRead reports whether connections are served from a stream, so that one can continue behind a message in it.
+// IsRead reports whether feeds read from a stream, so that a connection can continue after a message in it.
 func (t *Table) IsRead(of *Stream) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

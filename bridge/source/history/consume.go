@@ -9,9 +9,9 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// consume reads messages by a consumer that is deleted again. It hands over those that were there when the consumer was made,
-// until take reports that it wants no more, and returns how many these were. Some of them may be gone by now: whenever the
-// server has nothing to send for a while, it goes on only if quiet, where there is one, returns true.
+// consume reads messages by a consumer, which it deletes at the end. It passes on the messages that were stored when the consumer
+// was made, until take returns false, and returns how many these were. Some may have been removed since. So whenever the server
+// has nothing to send for a while, consume calls quiet, unless nil, and continues if it returns true.
 func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take func(js.Entry) bool, quiet func() bool) (pending uint64, err error) {
 	select {
 	case h.consumers <- struct{}{}:
@@ -51,7 +51,7 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 				more = take(js.Received(msg, a.StreamSeq, a.Time))
 			}
 		case <-silence.C:
-			return 0, fmt.Errorf("%w: nothing was heard of it for %v", js.ErrLost, js.Deaf)
+			return 0, fmt.Errorf("%w: no sign of it for %v", js.ErrLost, js.Deaf)
 		case <-ctx.Done():
 			return 0, fmt.Errorf("wait for messages: %w", ctx.Err())
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// counted answers for a stream whose subjects are told in pages, as a server does that has more than a hundred thousand. Between
-// two pages something may happen.
+// counted answers for a stream whose subjects are returned in pages, like a server with more than a hundred thousand. between is
+// called between two pages.
 type counted struct {
 	mu      sync.Mutex
 	created time.Time
@@ -52,14 +52,14 @@ func (c *counted) answer(msg *nats.Msg) {
 	c.between(c, c.asked)
 }
 
-// Subjects that come and go while a stream's subjects are counted, page by page, neither stop the counting nor hide others.
+// Subjects that appear and disappear while a stream's subjects are counted, page by page, neither stop the count nor hide others.
 func TestSubjectsComeAndGoWhileCounted(t *testing.T) {
 	nothing := func(*counted, int) {}
 	name := func(i int) string { return fmt.Sprintf("chat.%04d", i) }
 	for what, test := range map[string]struct {
 		subjects int
 		between  func(c *counted, asked int)
-		full     uint64 // of the subjects that end in 5, which are full
+		full     uint64 // among the subjects that end in 5
 	}{
 		"one page":      {countedPage, nothing, 1},
 		"no subject":    {0, nothing, 0},
@@ -114,7 +114,7 @@ func TestSubjectsComeAndGoWhileCounted(t *testing.T) {
 	}
 }
 
-// withoutJetStream starts a server at whose JetStream subjects a test can answer.
+// withoutJetStream starts a server on whose JetStream subjects a test can answer.
 func withoutJetStream(t *testing.T) js.Dialer {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true})
@@ -131,9 +131,9 @@ func withoutJetStream(t *testing.T) js.Dialer {
 	}
 }
 
-// A question that nobody answers is asked again, within the time that it has: whom it has reached may be dead.
+// A request that nobody answers is sent again, within its time limit: its receiver may be dead.
 func TestQuestionsAreAskedAgain(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	dial := withoutJetStream(t)
 	conn := publisher(t, dial)
 	created, asked := time.Now(), 0
@@ -153,10 +153,10 @@ func TestQuestionsAreAskedAgain(t *testing.T) {
 	}
 }
 
-// patience is how long a test waits for what must come. It is reached only where the test fails.
+// patience is how long a test waits. Only a failing test reaches it.
 const patience = 30 * time.Second
 
-// publisher is a connection of its own.
+// publisher returns another connection.
 func publisher(t *testing.T, dial js.Dialer) *nats.Conn {
 	t.Helper()
 	conn, err := dial()

@@ -8,16 +8,16 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// ends are the newest messages of some concrete subjects, as one direct get tells them: one request, where the leader would have to
-// be asked about each subject. They are known as far as whoever was asked had all that counts.
+// ends are the newest messages of some concrete subjects, returned by one direct get. The leader would have to be asked about
+// each subject. They count only if the replica had everything that matters.
 type ends struct {
 	known  bool
-	none   bool // it says that there is nothing on any of them, but not as of when
+	none   bool // no message on any subject, but as of an unknown sequence
 	newest map[bridge.Subject]js.Entry
-	of     map[bridge.Subject]bool // the subjects that were asked for
+	of     map[bridge.Subject]bool // the requested subjects
 }
 
-// ends asks for the newest message of each subject that is concrete. They are known as of upTo at least.
+// ends asks for the newest message of each concrete subject, as of upTo or later.
 func (h *History) ends(ctx context.Context, subjects []bridge.Subject, upTo uint64) ends {
 	e := ends{newest: map[bridge.Subject]js.Entry{}, of: map[bridge.Subject]bool{}}
 	var asked []bridge.Subject
@@ -30,7 +30,7 @@ func (h *History) ends(ctx context.Context, subjects []bridge.Subject, upTo uint
 	if len(asked) < 2 || !h.canGet() {
 		return ends{}
 	}
-	// An error means that the subjects are asked for one by one.
+	// After an error each subject is asked for by itself.
 	b, err := h.batchOnce(ctx, js.BatchGet{MultiLast: asked})
 	if err != nil || b.Pending > 0 {
 		return ends{}
@@ -48,10 +48,10 @@ func (e ends) last(subject bridge.Subject) (seq uint64, known bool) {
 	return e.newest[subject].Seq, e.known && e.of[subject]
 }
 
-// Extent returns the oldest and the newest message on the subjects, and a sequence up to which there is nothing else. Sequences
-// are 0 where there is none.
+// Extent returns the oldest and the newest message on the subjects, and a sequence up to which there are no others. A sequence is
+// 0 if there is no message.
 func (h *History) Extent(ctx context.Context, subjects []bridge.Subject) (first, last js.Entry, upTo uint64, err error) {
-	info, err := h.info(ctx, "") // before: all that is stored up to here is found
+	info, err := h.info(ctx, "") // first: everything stored up to here is found
 	if err != nil {
 		return js.Entry{}, js.Entry{}, 0, err
 	}
@@ -78,7 +78,7 @@ func (h *History) Extent(ctx context.Context, subjects []bridge.Subject) (first,
 	return first, last, upTo, nil
 }
 
-// extentOf is extent for one subject.
+// extentOf is Extent for one subject.
 func (h *History) extentOf(ctx context.Context, subject bridge.Subject, ends ends) (oldest, newest js.Entry, err error) {
 	last, known := ends.last(subject)
 	if known && last == 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// CountFull tells how many subjects of a filter have as many messages in a stream as the limit.
+// CountFull returns how many subjects of a filter have as many messages in a stream as the limit.
 func CountFull(ctx context.Context, dial js.Dialer, stream string, created time.Time, filter bridge.Subject, limit uint64) (uint64, error) {
 	conn := js.New(js.Events{Failed: func(error) {}, Error: func(*nats.Subscription, error) {}})
 	if err := conn.Dial(dial, "a test"); err != nil {

@@ -8,10 +8,11 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// atOnce is how many messages are asked for at once, one by one.
+// atOnce is how many messages are requested at once, one by one.
 const atOnce = 64
 
-// fetch reads the messages of some sequences, as many as are there. Whatever a replica does not have, the leader is asked for.
+// fetch reads the messages with the given sequences, as far as they exist. The leader is asked for messages that a replica does
+// not have.
 func (h *History) fetch(ctx context.Context, seqs []uint64) ([]js.Entry, error) {
 	found := make([]js.Entry, len(seqs))
 	if h.canGet() {
@@ -27,7 +28,7 @@ func (h *History) fetch(ctx context.Context, seqs []uint64) ([]js.Entry, error) 
 	return slices.DeleteFunc(found, func(e js.Entry) bool { return e.Seq == 0 }), nil
 }
 
-// missing gives the places that are empty.
+// missing returns the indexes of the empty entries.
 func missing(found []js.Entry) (places []int) {
 	for i := range found {
 		if found[i].Seq == 0 {
@@ -37,7 +38,7 @@ func missing(found []js.Entry) (places []int) {
 	return places
 }
 
-// entry asks the leader for the message of a sequence; the zero value says that there is none.
+// entry asks the leader for the message of a sequence; the zero value if there is none.
 func (h *History) entry(ctx context.Context, seq uint64) (js.Entry, error) {
 	at, err := h.get(ctx, js.MsgGet{Seq: seq})
 	if err != nil || at.Seq != seq {

@@ -10,11 +10,11 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// maxCounts is of how many filters it is remembered which of their subjects are full: callers choose the filters.
+// maxCounts limits how many filters have a remembered count, because callers choose the filters.
 const maxCounts = 256
 
-// counts remembers which subjects of a filter are full, by filters: to count them all costs a server time for each subject,
-// and a filter with a wildcard is asked for at each page.
+// counts remembers, by filter, which subjects are full. A server needs time for each subject to count them all, and every page of
+// a wildcard filter needs the count.
 type counts struct {
 	mu sync.Mutex
 	of map[bridge.Subject]*count
@@ -35,27 +35,27 @@ func (c *counts) put(filter bridge.Subject, found *count) {
 	c.of[filter] = found
 }
 
-// count is what was found when the messages of each subject of a filter were counted. It is not changed.
+// count is the result of counting the messages of each subject of a filter. It is immutable.
 type count struct {
 	limit uint64
-	state jetstream.StreamState // just before
-	full  []bridge.Subject      // those at the limit, up to one more than are looked at
-	fulls uint64                // how many there were
-	most  uint64                // messages that any other subject had
+	state jetstream.StreamState // just before the count
+	full  []bridge.Subject      // the subjects at the limit, at most one more than are checked one by one
+	fulls uint64                // how many subjects were at the limit
+	most  uint64                // the highest number of messages on any other subject
 
-	lost uint64                // what lostOfFull gave
-	asOf jetstream.StreamState // in this state
+	lost uint64                // the last result of lostOfFull
+	asOf jetstream.StreamState // the state for which lost is valid
 }
 
-// isAsOf tells whether nothing has changed: a message that is stored raises the last sequence, and one that is removed
-// lowers the number, which nothing else could raise again.
+// isAsOf reports whether nothing has changed: storing a message raises the last sequence, and removing one lowers the number of
+// messages, which nothing else could raise again.
 func (c *count) isAsOf(limit uint64, now jetstream.StreamState) bool {
 	return c != nil && c.limit == limit && c.asOf.LastSeq == now.LastSeq && c.asOf.Msgs == now.Msgs
 }
 
-// holds tells whether no other subject can have become full: each of the messages stored since may be of any subject, but of
-// one only. Where there are too many full ones to look at, as many must be left even if each message that is gone was one
-// of them.
+// holds reports whether no other subject can have become full. Any of the messages stored since may be on any subject, but only
+// on one. If more subjects were full than are checked one by one, that must still be true even if every removed message was on
+// one of them.
 func (c *count) holds(limit uint64, now jetstream.StreamState) bool {
 	if c == nil || c.limit != limit || now.LastSeq < c.state.LastSeq {
 		return false
@@ -68,11 +68,11 @@ func (c *count) holds(limit uint64, now jetstream.StreamState) bool {
 	return c.most+stored < limit
 }
 
-// isTooMuch tells whether more subjects were full than are looked at one by one.
+// isTooMuch reports whether more subjects were full than are checked one by one.
 func (c *count) isTooMuch() bool { return c.fulls > maxAtLimit }
 
-// lostOfOne is lostOf for what the limit for each subject has removed of one subject: where it is full, it may have lost what
-// is below its oldest message. info was asked for after the reading, with a count of it or without.
+// lostOfOne returns what the limit per subject has removed of one subject: if the subject is full, messages below its oldest may
+// be lost. info was read after the page, with or without a count of the subject.
 func (h *History) lostOfOne(ctx context.Context, subject bridge.Subject, limit uint64, info *jetstream.StreamInfo) (uint64, error) {
 	if info.State.Subjects != nil {
 		return h.oldestOfFull(ctx, newCount(limit, info.State, info.State.Subjects), info.State, true)
@@ -107,9 +107,9 @@ func (h *History) lostOfFull(ctx context.Context, filter bridge.Subject, limit u
 	return lost, nil
 }
 
-// count counts the messages of each subject of a filter. A server tells many of them in pages, each from an offset on, while
-// subjects come and go: a page begins with the last subject of the one before, or an earlier one, or else is asked for again
-// from further in front. What it brings of subjects that were counted is passed over.
+// count counts the messages of each subject of a filter. If there are many subjects, a server returns them in pages, each from an
+// offset on, while subjects appear and disappear. So a page must begin with the last subject of the previous one, or an earlier
+// one; otherwise it is read again from a lower offset. Subjects that are already counted are skipped.
 func (h *History) count(ctx context.Context, filter bridge.Subject, limit uint64, now jetstream.StreamState) (*count, error) {
 	c := newCount(limit, now, nil)
 	last, offset, back := "", 0, 1
@@ -128,11 +128,11 @@ func (h *History) count(ctx context.Context, filter bridge.Subject, limit uint64
 		if offset += len(subjects); len(subjects) == 0 || offset >= total {
 			return c, nil
 		}
-		offset-- // no further than to the last subject
+		offset-- // at least back to the last subject
 	}
 }
 
-// reachesBack reports whether one of the subjects is not behind another.
+// reachesBack reports whether the page begins at or before a subject.
 func reachesBack(subjects map[string]uint64, behind string) bool {
 	for subject := range subjects {
 		if subject <= behind {
@@ -144,12 +144,12 @@ func reachesBack(subjects map[string]uint64, behind string) bool {
 
 func newCount(limit uint64, state jetstream.StreamState, subjects map[string]uint64) *count {
 	c := &count{limit: limit, state: state}
-	c.state.Subjects = nil // there may be very many
+	c.state.Subjects = nil // can be very many
 	c.add(subjects, "")
 	return c
 }
 
-// add counts the subjects that come behind another, and returns the last of all.
+// add counts the subjects that follow a given one, and returns the last of all.
 func (c *count) add(subjects map[string]uint64, behind string) (last string) {
 	last = behind
 	for subject, n := range subjects {
@@ -170,8 +170,8 @@ func (c *count) add(subjects map[string]uint64, behind string) (last string) {
 	return last
 }
 
-// oldestOfFull gives the highest sequence below the oldest message of any full subject; the last there is where these are too
-// many. Unless they were counted just now, some may be full no more, because messages were deleted.
+// oldestOfFull returns the highest sequence below the oldest message of any full subject; the stream's last sequence if too many
+// are full. Unless they were counted just now, some may not be full any more, because messages were deleted.
 func (h *History) oldestOfFull(ctx context.Context, c *count, now jetstream.StreamState, isNew bool) (uint64, error) {
 	if c.isTooMuch() {
 		return now.LastSeq, nil

@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	// pageMessages and pageBytes bound one read. A read has a fixed price, so small ones are dear; and a server answers it
-	// without a pause, so large ones hold up others.
+	// pageMessages and pageBytes limit one read. A read has a fixed cost, so small ones are expensive. A server answers one
+	// without a pause, so large ones delay others.
 	pageMessages = 1024
 	pageBytes    = 1 << 20
 	// staleWait is the first wait for a replica that lags behind the stream's leader; it doubles.
 	staleWait = 10 * time.Millisecond
-	// maxAtLimit is how many subjects are looked at one by one to find out what was removed.
+	// maxAtLimit is how many full subjects are checked one by one for removed messages.
 	maxAtLimit = 64
-	// historyConsumers is how many consumers may be open at once to read one stream, where direct gets are not to be had.
+	// historyConsumers is how many consumers may be open at once to read one stream, if direct gets are not possible.
 	historyConsumers = 4
 )
 
 // History reads one life of a stream. It implements bridge.Log, but for Last.
 type History struct {
-	reads     *js.Conn // for what is long
+	reads     *js.Conn // for long reads
 	api       js.API   // on the main connection
 	name      string
 	epoch     string
 	created   time.Time
 	decoder   atomic.Pointer[js.Decoder]
 	direct    atomic.Bool  // direct gets are allowed
-	keeps     atomic.Int64 // how many messages the stream keeps of each subject; at most 0 for any number
+	keeps     atomic.Int64 // how many messages the stream keeps of each subject; 0 or less for no limit
 	limits    atomic.Pointer[jetstream.StreamConsumerLimits]
 	counts    counts
 	many      many
@@ -46,16 +46,16 @@ type History struct {
 	consumers chan struct{}
 }
 
-// Stream is what a history needs to know of a stream.
+// Stream is a history's description of a stream.
 type Stream struct {
 	Epoch   string
 	Created time.Time
 	Config  *jetstream.StreamConfig
 	Decoder js.Decoder
-	Direct  bool // it may be read by direct gets
+	Direct  bool // direct gets are possible
 }
 
-// New returns what reads a stream, while alive.
+// New returns the History of a stream, which works while alive.
 func New(alive context.Context, reads *js.Conn, api js.API, of Stream) *History {
 	h := &History{
 		reads: reads, api: api, name: of.Config.Name, epoch: of.Epoch, created: of.Created,
@@ -66,7 +66,7 @@ func New(alive context.Context, reads *js.Conn, api js.API, of Stream) *History 
 	return h
 }
 
-// Update takes over what has changed in the stream's configuration.
+// Update applies a change of the stream's configuration.
 func (h *History) Update(of Stream) {
 	h.decoder.Store(&of.Decoder)
 	h.direct.Store(of.Direct)
@@ -74,10 +74,10 @@ func (h *History) Update(of Stream) {
 	h.limits.Store(&of.Config.ConsumerLimits)
 }
 
-// Close waits for all that runs, once alive has ended.
+// Close waits for the History's goroutines, after alive has ended.
 func (h *History) Close() { h.sweeps.close() }
 
-// ErrOtherStream means that the name stands for another stream now, or none.
+// ErrOtherStream means that the stream of that name was deleted or replaced.
 var ErrOtherStream = errors.New("the stream was deleted or made anew")
 
 // Page implements bridge.Log.
@@ -108,7 +108,7 @@ func (h *History) page(ctx context.Context, subjects []bridge.Subject, from, thr
 	return bridge.Page{Messages: h.decode(all), Through: through, LostBelow: lostBelow}, nil
 }
 
-// merge orders what several filters brought, each once, up to a sequence.
+// merge puts the results of several filters into one order, each message once, up to a sequence.
 func (h *History) merge(all []js.Entry, through uint64) []js.Entry {
 	all = slices.DeleteFunc(all, func(e js.Entry) bool { return e.Seq > through })
 	bySeq := func(a, b js.Entry) int { return cmp.Compare(a.Seq, b.Seq) }
@@ -127,7 +127,7 @@ func (h *History) decode(all []js.Entry) []*bridge.Message {
 	return messages
 }
 
-// stretch reads what is stored on a filter from one sequence up to another, or as far as one read goes.
+// stretch reads the messages of a filter between two sequences, or as many as one read returns.
 func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, through uint64, ends ends) (found []js.Entry, reached uint64, err error) {
 	end, known := ends.last(filter)
 	if ends.none && ends.of[filter] {
@@ -162,7 +162,7 @@ func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, thro
 				return found, through, nil
 			}
 		}
-		// Whoever was asked has no more. But it may be a replica that lags: only the leader knows.
+		// The replica has no more messages. It may lag; only the leader knows.
 		missed, err := h.get(ctx, js.MsgGet{Seq: next, NextFor: filter})
 		if err != nil {
 			return nil, 0, err
@@ -176,7 +176,7 @@ func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, thro
 	}
 }
 
-// read returns what one replica has on a filter from a sequence on, and whether it has more.
+// read returns the messages that one replica has on a filter, from a sequence on, and whether it has more.
 func (h *History) read(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	if h.canGet() {
 		request := js.BatchGet{Seq: from, NextFor: filter}
@@ -195,8 +195,9 @@ func (h *History) read(ctx context.Context, filter bridge.Subject, from uint64) 
 	return found, more, err
 }
 
-// batch reads messages by a direct get, from another replica if one is silent. What one has given before it fell silent is
-// valid where messages follow each other; of the newest of several filters, only the end tells as of when they are.
+// batch reads messages by a direct get, and asks another replica if one falls silent. The messages received before the silence
+// are valid if they follow each other. The newest of several filters are valid only with the end, which says as of which sequence
+// they are the newest.
 func (h *History) batch(ctx context.Context, request js.BatchGet) (js.Batch, error) {
 	for {
 		b, err := h.batchOnce(ctx, request)
@@ -215,7 +216,7 @@ func (h *History) batchOnce(ctx context.Context, request js.BatchGet) (js.Batch,
 	return h.api.Batch(ctx, h.conn(), h.name, request)
 }
 
-// readByConsumer is read where direct gets are not to be had, or are unclear.
+// readByConsumer is read for streams without direct gets, or for unclear headers.
 func (h *History) readByConsumer(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	size := 0
 	pending, err := h.consume(ctx, nats.ConsumerConfig{
@@ -228,7 +229,7 @@ func (h *History) readByConsumer(ctx context.Context, filter bridge.Subject, fro
 	return found, uint64(len(found)) < pending, err
 }
 
-// readOneByOne is read where no consumer is to be had either: from the leader.
+// readOneByOne is read if no consumer can be made either: it asks the leader for each message.
 func (h *History) readOneByOne(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	for range atOnce {
 		at, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter})
@@ -273,24 +274,24 @@ func (h *History) Since(ctx context.Context, t time.Time) (uint64, error) {
 		return 0, err
 	}
 	if !info.State.LastTime.Before(t) && info.State.Msgs > 0 {
-		return info.State.FirstSeq, nil // stored since the question
+		return info.State.FirstSeq, nil // stored after the question
 	}
 	return info.State.LastSeq + 1, nil
 }
 
-// get asks the leader for a message; the zero value says that there is none.
+// get asks the leader for a message; the zero value if there is none.
 func (h *History) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
 	return js.Stored(ctx, h.api.Call, h.name, ask)
 }
 
-// info reads the stream, which must be this life of it; where a filter is given, with a count for each subject that it
-// matches: the first hundred thousand.
+// info returns the state of the stream, which must not have been replaced. With a filter, it includes the number of messages on
+// each matching subject: of the first hundred thousand.
 func (h *History) info(ctx context.Context, filter bridge.Subject) (*jetstream.StreamInfo, error) {
 	info, _, err := h.infoFrom(ctx, filter, 0)
 	return info, err
 }
 
-// infoFrom is info with the counts from an offset on, in the order of the subjects; total is how many subjects there are.
+// infoFrom is info with the counts from an offset on, in the order of the subjects; total is the number of subjects.
 func (h *History) infoFrom(ctx context.Context, filter bridge.Subject, offset int) (info *jetstream.StreamInfo, total int, err error) {
 	request := struct {
 		Filter bridge.Subject `json:"subjects_filter,omitempty"`
@@ -309,7 +310,7 @@ func (h *History) infoFrom(ctx context.Context, filter bridge.Subject, offset in
 	return &answer.StreamInfo, answer.Total, nil
 }
 
-// conn returns the connection on which to read what is long: the main one where there is no other, as an account may allow too few.
+// conn returns the connection for long reads: the main one if there is no other, because an account may allow only one.
 func (h *History) conn() *js.Conn {
 	if h.reads.Link().IsUp() {
 		return h.reads
@@ -317,7 +318,7 @@ func (h *History) conn() *js.Conn {
 	return h.api.Conn
 }
 
-// canGet tells whether direct gets are to be had.
+// canGet reports whether direct gets are possible.
 func (h *History) canGet() bool {
 	return h.direct.Load() && h.conn().CanGetBatches()
 }

@@ -25,14 +25,14 @@ func (h *History) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 	return page, nil
 }
 
-// newest asks for all at once where they are few, else by sweeps. A stream that keeps the newest messages only is not read like
-// any other: for each page a server would count all subjects of the filter.
+// newest reads few messages by one request, and many by sweeps. A stream that keeps only the newest messages is not read page by
+// page: a server would count all subjects of the filter for each page.
 func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	if h.canGet() && !h.many.has(subjects) {
 		until := h.api.Tries()
 		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
-		// One that is silent may be counting them. It is not asked again: it would count again, and meanwhile serve nobody from
-		// the stream.
+		// A silent replica may still be counting. It is not asked again: it would count again, and serve nobody from the stream
+		// meanwhile.
 		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrUnclear) && !errors.Is(err, js.ErrSilent) {
 			return page, err
 		}
@@ -62,11 +62,12 @@ func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, u
 	return page, nil
 }
 
-// maxMany is how many sets of filters a many remembers: callers choose them.
+// maxMany limits how many sets of filters are remembered, because callers choose them.
 const maxMany = 256
 
-// many remembers which filters have too many subjects for one direct get: to find that out costs a server as much as to give
-// them. Each is forgotten when its channel closes, with a new leader or connection: what was silent may have been dead.
+// many remembers the filters with too many subjects for one direct get, because finding that out costs a server as much as the
+// answer would. An entry is forgotten when its channel closes, with a new leader or connection: a silent server may have been
+// dead.
 type many struct {
 	mu sync.Mutex
 	of map[string]<-chan struct{}
@@ -75,7 +76,7 @@ type many struct {
 func manyKey(filters []bridge.Subject) string {
 	var key strings.Builder
 	for _, f := range filters {
-		key.WriteString(string(f) + " ") // no subject holds a blank
+		key.WriteString(string(f) + " ") // no subject contains a blank
 	}
 	return key.String()
 }
@@ -108,13 +109,13 @@ func (h *History) newestOf(ctx context.Context, filter bridge.Subject, from, thr
 		return h.swept(ctx, filter, from, through, upTo)
 	}
 	last, err := h.get(ctx, js.MsgGet{LastFor: filter})
-	if err != nil || last.Seq < from || last.Seq > through { // a newer one is replayed
+	if err != nil || last.Seq < from || last.Seq > through { // a newer message is replayed
 		return nil, through, err
 	}
 	return []js.Entry{last.Entry()}, through, nil
 }
 
-// newestAtOnce reads them by direct gets, which give no more than a thousand.
+// newestAtOnce reads the newest messages by direct gets, which return at most a thousand.
 func (h *History) newestAtOnce(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
 	for wait := staleWait; ; wait *= 2 {
 		batch, err := h.batchOnce(ctx, js.BatchGet{Seq: from, MultiLast: subjects, UpToSeq: upTo})
@@ -135,7 +136,7 @@ func (h *History) newestAtOnce(ctx context.Context, subjects []bridge.Subject, f
 			page.Through = last
 			return page, nil
 		}
-		// Asked as of a sequence that another has told, a replica that lags leaves out what it does not have yet.
+		// Asked as of a sequence that another replica has named, a lagging replica leaves out messages that it does not have yet.
 		missed, err := h.next(ctx, subjects, last+1)
 		if err != nil || upTo == 0 || missed > upTo {
 			return page, err
@@ -146,7 +147,7 @@ func (h *History) newestAtOnce(ctx context.Context, subjects []bridge.Subject, f
 	}
 }
 
-// nothingUpTo gives a sequence up to which nothing is stored on the subjects.
+// nothingUpTo returns a sequence up to which there is no message on the subjects.
 func (h *History) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (uint64, error) {
 	info, err := h.info(ctx, "")
 	if err != nil {
@@ -156,8 +157,8 @@ func (h *History) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (u
 	return min(info.State.LastSeq, first-1), err
 }
 
-// next gives the sequence of the first message on the subjects from one on, as the leader knows it; the highest there is
-// where there is none.
+// next returns the sequence of the first message on the subjects from a sequence on, according to the leader; the highest
+// possible one if there is none.
 func (h *History) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
 	var first uint64 = math.MaxUint64
 	for _, subject := range subjects {

@@ -16,38 +16,38 @@ import (
 )
 
 const (
-	// sweepHeartbeat is how soon a server says that it has nothing to send: then it has come upon a message that is gone
-	// since it looked, and goes on. It is the least that it allows.
+	// sweepHeartbeat is how soon a server reports that it has nothing to send. It then has found a message that was removed since
+	// its search, and continues. This is the shortest interval allowed.
 	sweepHeartbeat = 100 * time.Millisecond
-	// maxHoles is so many of these after which another consumer is quicker.
+	// maxHoles is the number of such messages after which a new consumer is quicker.
 	maxHoles = 10
-	// everything a stream holds: to look for a filter with very many subjects costs a server more than to give what lies between.
+	// everything matches all messages of a stream: to look for a filter with very many subjects costs a server more than to send the messages between.
 	everything bridge.Subject = ">"
-	// closeTogether: to read so many messages costs as much as to ask for one of them.
+	// closeTogether is how many messages cost as much to read in a row as to request one by itself.
 	closeTogether = 8
 )
 
-// sweep finds the newest message of each subject of a filter: of more than one direct get gives. A consumer tells where they are;
-// they are read in pages, by the pace of clients, while it goes on. (A consumer that leaves out the payloads would be quicker, but
-// a message with a certain block of headers then stops the whole server; and one from which pages are pulled loses messages at
-// the ends of pulls, as nats-server 2.15 does it.)
+// sweep finds the newest message of each subject of a filter, if there are more than one direct get returns. A consumer finds
+// their sequences. Pages of them are read at the pace of clients, while the search continues. (A consumer without payloads would
+// be quicker, but a message with a certain block of headers then stops the whole server. A pull consumer of nats-server 2.15
+// loses messages at the ends of pulls.)
 type sweep struct {
 	history *History
 	filter  bridge.Subject
-	upTo    uint64 // the sequence as of which they are the newest; what had a newer one since may be left out
+	upTo    uint64 // the messages are the newest as of this sequence; subjects with a newer one since may be left out
 
 	mu        sync.Mutex
 	seqs      []uint64 // ascending
-	head      uint64   // up to here all were found
+	head      uint64   // everything up to here was found
 	isRunning bool
-	holes     int // since the last message
+	holes     int // removed messages since the last message
 	err       error
-	news      chan struct{} // closed when the rest changes
+	news      chan struct{} // closed when the fields below change
 
-	size atomic.Int64 // how many seqs there are
+	size atomic.Int64 // the length of seqs
 }
 
-// stretch returns the newest messages from one sequence up to another, or as far as one read goes.
+// stretch returns the newest messages between two sequences, or as many as one read returns.
 func (s *sweep) stretch(ctx context.Context, from, through uint64) (found []js.Entry, reached uint64, err error) {
 	for {
 		seqs, head, news, err := s.found(from, through)
@@ -65,12 +65,12 @@ func (s *sweep) stretch(ctx context.Context, from, through uint64) (found []js.E
 	}
 }
 
-// found returns what was found from one sequence up to another, and how far that reaches; it lets the search go on.
+// found returns the sequences found between two others, and how far the search has got. If the search has stopped early, found continues it.
 func (s *sweep) found(from, through uint64) (seqs []uint64, head uint64, news <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.err; err != nil {
-		s.err = nil // whoever asks again tries again
+		s.err = nil // the next reader starts another attempt
 		return nil, 0, nil, err
 	}
 	first, _ := slices.BinarySearch(s.seqs, from)
@@ -89,8 +89,8 @@ func (s *sweep) found(from, through uint64) (seqs []uint64, head uint64, news <-
 	return seqs, s.head, s.news, nil
 }
 
-// run searches, from the beginning where too many messages were gone: what was found before is passed over. A consumer that is lost
-// ends it, until somebody asks again.
+// run searches. If too many messages were removed, it starts again from the beginning, and skips what it has found. If the
+// consumer is lost, run ends until the next reader restarts it.
 func (s *sweep) run() {
 	ctx := s.history.sweeps.alive
 	var err error
@@ -109,13 +109,13 @@ func (s *sweep) run() {
 	s.tell()
 }
 
-// tell wakes those who wait. The lock must be held.
+// tell wakes the waiting readers. The lock must be held.
 func (s *sweep) tell() {
 	close(s.news)
 	s.news = make(chan struct{})
 }
 
-// note takes what a consumer brings, and reports whether more is wanted.
+// note records a message of the consumer, and reports whether more are wanted.
 func (s *sweep) note(e js.Entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *sweep) note(e js.Entry) bool {
 	return s.head < s.upTo
 }
 
-// goesOn is called when nothing comes, and reports whether something may: the leader knows.
+// goesOn asks the leader, when nothing arrives, whether anything can still arrive.
 func (s *sweep) goesOn(ctx context.Context) bool {
 	s.mu.Lock()
 	s.holes++
@@ -153,7 +153,7 @@ func (s *sweep) goesOn(ctx context.Context) bool {
 	return holes < maxHoles
 }
 
-// eachOf reads a page of the messages of some sequences, which reach through. What is gone meanwhile had a newer message, or was
+// eachOf reads a page of the messages with the given sequences, which reach up to through. A missing message was superseded or
 // deleted.
 func (h *History) eachOf(ctx context.Context, rest []uint64, through uint64) (found []js.Entry, reached uint64, err error) {
 	size := 0
@@ -175,8 +175,8 @@ func (h *History) eachOf(ctx context.Context, rest []uint64, through uint64) (fo
 	return found, through, nil
 }
 
-// listed reads the messages of the first of some sequences, and tells how far: where they lie close together, with what lies
-// between, else one by one.
+// listed reads the messages of the first of the sequences, and returns how far it got. Messages close to each other are read in a
+// row with those between them, others one by one.
 func (h *History) listed(ctx context.Context, seqs []uint64) (found []js.Entry, reached uint64, err error) {
 	near := seqs[:min(len(seqs), pageMessages)]
 	if from, through := near[0], near[len(near)-1]; through-from < closeTogether*uint64(len(near)) {

@@ -12,23 +12,23 @@ import (
 const (
 	// maxSweeps is how many sweeps of one stream are remembered.
 	maxSweeps = 16
-	// maxSwept is how many messages the sweeps of one stream may remember together, but for the last that was used: of each,
-	// eight bytes.
+	// maxSwept limits how many messages the sweeps of one stream remember together, except the one used last; each takes eight
+	// bytes.
 	maxSwept = 4 << 20
 )
 
-// sweeps are the sweeps of one stream, one for each filter; the newest one serves also those who read as of an earlier sequence:
-// a subject that had a newer message since is replayed to them from there on.
+// sweeps are the sweeps of one stream, one for each filter. The newest also serves readers as of an earlier sequence: they get
+// the later messages by replay.
 type sweeps struct {
 	alive   context.Context
-	running sync.WaitGroup // none begins once alive has ended and closed is set
+	running sync.WaitGroup // none starts after alive has ended and closed is set
 	closed  bool
 
 	mu  sync.Mutex
-	all []*sweep // the one used last is the last
+	all []*sweep // in the order of use; the one used last is the last
 }
 
-// close waits for all, once alive has ended.
+// close waits for all sweeps, after alive has ended.
 func (s *sweeps) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -36,7 +36,7 @@ func (s *sweeps) close() {
 	s.running.Wait()
 }
 
-// begin lets a sweep run.
+// begin starts a sweep.
 func (s *sweeps) begin(run func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,7 @@ func (s *sweeps) begin(run func()) error {
 	return nil
 }
 
-// get returns the sweep of a filter, if it is good for who reads as of that sequence.
+// get returns the sweep of a filter, if it can serve a reader as of that sequence.
 func (s *sweeps) get(filter bridge.Subject, upTo uint64) *sweep {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,8 +60,8 @@ func (s *sweeps) get(filter bridge.Subject, upTo uint64) *sweep {
 	return found
 }
 
-// put adds a sweep in the place of an earlier one of its filter, and lets go of those that were unused for longest: all but this
-// one, if they remember too much.
+// put adds a sweep, replacing an earlier one of its filter. If the sweeps remember too much, it drops those unused for longest,
+// except this one.
 func (s *sweeps) put(made *sweep) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,7 @@ func (s *sweeps) put(made *sweep) {
 	}
 }
 
-// swept returns the newest messages of a filter from one sequence up to another, as of upTo or later, or as far as one read goes.
+// swept returns the newest messages of a filter between two sequences, as of upTo or later, or as many as one read returns.
 func (h *History) swept(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []js.Entry, reached uint64, err error) {
 	of := h.sweeps.get(filter, upTo)
 	if of == nil {

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Ack is what the reply subject of a message from a consumer says of it. A publisher cannot forge it: the server puts it
-// in the place of what the message was published with.
+// Ack is the reply subject of a message from a consumer. A publisher cannot forge it: the server replaces the publisher's reply
+// subject.
 type Ack struct {
 	Stream      string
 	StreamSeq   uint64
 	ConsumerSeq uint64
 	Time        int64  // nanoseconds since 1970
-	Pending     uint64 // messages that the consumer has yet to deliver
+	Pending     uint64 // messages that the consumer has not delivered yet
 }
 
-// ParseAck reads $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>, or the longer form,
-// which has domain and account before the stream, and may have more behind.
+// ParseAck reads $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>, or the longer form, which
+// has domain and account before the stream, and may have more tokens at its end.
 func ParseAck(reply string) (Ack, bool) {
 	rest, found := strings.CutPrefix(reply, "$JS.ACK.")
 	if !found {

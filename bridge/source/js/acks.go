@@ -14,11 +14,10 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Acks takes the acknowledgements of streams for messages that were published: from one subscription, however many are on
-// their way.
+// Acks receives the acknowledgements of streams for published messages, by one subscription for all of them.
 type Acks struct {
 	conn  *Conn
-	inbox string // of which each message gets a token of its own
+	inbox string // each message gets a token below it
 
 	mu      sync.Mutex
 	number  uint64
@@ -27,17 +26,17 @@ type Acks struct {
 
 type awaited struct {
 	stream string
-	answer chan Acknowledgement // holds one
+	answer chan Acknowledgement // has room for one
 }
 
-// Acknowledgement is what a stream says of a message.
+// Acknowledgement is a stream's answer to a published message.
 type Acknowledgement struct {
 	jetstream.PubAck
 	Error *jetstream.APIError `json:"error"`
-	None  bool                `json:"-"` // no stream takes the subject, nor does anybody else
+	None  bool                `json:"-"` // no stream holds the subject, and nobody else subscribes to it
 }
 
-// ReplyBytes returns how long a reply subject can be.
+// ReplyBytes returns the length of the longest reply subject.
 func (a *Acks) ReplyBytes() int { return len(a.inbox) + len("18446744073709551615") }
 
 // OpenAcks subscribes to the inbox.
@@ -49,8 +48,8 @@ func OpenAcks(conn *Conn) (*Acks, error) {
 	return a, nil
 }
 
-// take hands an answer to whoever waits for it. A message that is stored may also be answered by someone who just listens
-// to its subject: only what a stream could have said counts.
+// take hands an answer to the call of Publish that waits for it. Any subscriber of the subject may answer a message, too, so only
+// answers that a stream could have given count.
 func (a *Acks) take(msg *nats.Msg) {
 	var answer Acknowledgement
 	answer.None = len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
@@ -69,8 +68,8 @@ func (a *Acks) take(msg *nats.Msg) {
 	}
 }
 
-// Publish sends a message to a stream, and waits for the answer, or until NATS refuses the subject: then no stream ever
-// hears of it.
+// Publish sends a message to a stream. It returns when the stream has answered, or when NATS refuses the subject: then no stream
+// receives the message.
 func (a *Acks) Publish(ctx context.Context, stream string, msg *nats.Msg) (Acknowledgement, error) {
 	sent := a.conn.Link().Now()
 	waits := awaited{stream, make(chan Acknowledgement, 1)}

@@ -18,11 +18,11 @@ import (
 // DomainAPI returns the prefix of the API of a JetStream domain.
 func DomainAPI(domain string) string { return "$JS." + domain + ".API" }
 
-// DefaultAPI is the API of the servers that the connection is made to.
+// DefaultAPI is the API of the servers that the bridge connects to.
 const DefaultAPI = "$JS.API"
 
-// What JetStream is asked. But for the first, the name of a stream follows. What the bridge's user must be allowed is made of
-// the same words: see permissions.
+// The requests of JetStream's API. The name of a stream follows all but the first. The permissions of the bridge's user are made
+// of the same words: see permissions.
 const (
 	AskNames    = "STREAM.NAMES"
 	AskInfo     = "STREAM.INFO."
@@ -34,27 +34,27 @@ const (
 	AskDelete   = "CONSUMER.DELETE."
 )
 
-// API asks JetStream by its own subjects. The shapes of requests and answers are nats.go's; its client is not used,
-// because it takes messages with certain headers for answers of the server.
+// API sends requests to JetStream's own subjects. The shapes of requests and answers are those of nats.go. Its client is not
+// used, because it mistakes messages with certain headers for answers of the server.
 type API struct {
 	*Conn
-	Prefix  string // begins its subjects; "" for $JS.API
-	Context string // with which the nats command signs in; "" for its own
+	Prefix  string // the first tokens of its subjects; "" for $JS.API
+	Context string // the context that nats commands name; "" for none
 }
 
 // Subject returns the subject of a request.
 func (a API) Subject(what string) string { return cmp.Or(a.Prefix, DefaultAPI) + "." + what }
 
-// IsRefused reports whether a request was refused since a moment. A server that is of the domain itself checks, and names, what it takes
-// the subject for.
+// IsRefused reports whether a request was refused since a moment. A server inside the domain checks, and reports, the subject
+// without the domain.
 func (a API) IsRefused(since Moment, subject string) bool {
 	return since.PublishRefused(subject) ||
 		a.Prefix != "" && since.PublishRefused(DefaultAPI+strings.TrimPrefix(subject, a.Prefix))
 }
 
-// Call sends a request, nil for none, and reads the answer into response, nil for none. The error wraps *jetstream.APIError if
-// JetStream refused, nats.ErrNoResponders if there is no JetStream, bridge.ErrRefused as soon as NATS says that the bridge may not ask, and
-// the context's error if nothing was answered in time.
+// Call sends a request and reads the answer into response; both may be nil. The error wraps *jetstream.APIError if JetStream
+// refused, nats.ErrNoResponders if there is no JetStream, bridge.ErrRefused as soon as NATS refuses the request, and the
+// context's error if no answer arrived in time.
 func (a API) Call(ctx context.Context, what string, request, response any) error {
 	if err := a.call(ctx, what, request, response); err != nil {
 		return fmt.Errorf("ask JetStream for %s: %w", what, err)
@@ -78,7 +78,7 @@ func (a API) call(ctx context.Context, what string, request, response any) error
 		Error *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(answer, &refusal); err != nil {
-		return fmt.Errorf("it answers what is no JSON: %w", err)
+		return fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	if refusal.Error != nil {
 		return refusal.Error
@@ -92,7 +92,7 @@ func (a API) call(ctx context.Context, what string, request, response any) error
 	return nil
 }
 
-// allowed asks until it is answered, NATS refuses the question or its answer, or the context ends.
+// allowed repeats a request until it is answered, NATS refuses it or its answer, or the context ends.
 func (a API) allowed(ctx context.Context, subject string, body []byte) ([]byte, error) {
 	ctx, refuse := context.WithCancelCause(ctx)
 	asked := a.Link().Now()
@@ -122,7 +122,7 @@ func (a API) allowed(ctx context.Context, subject string, body []byte) ([]byte, 
 	return answer.Data, nil
 }
 
-// MsgGet asks a stream's leader for one message: it knows all that was acknowledged.
+// MsgGet asks a stream's leader for one message. The leader has every acknowledged message.
 type MsgGet struct {
 	Seq       uint64         `json:"seq,omitempty"`
 	NextFor   bridge.Subject `json:"next_by_subj,omitempty"`
@@ -130,7 +130,7 @@ type MsgGet struct {
 	StartTime *time.Time     `json:"start_time,omitempty"`
 }
 
-// StoredAt is where a message is, and its content.
+// StoredAt is a stored message and its place in the stream.
 type StoredAt struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`
@@ -139,10 +139,10 @@ type StoredAt struct {
 	Data    []byte    `json:"data"`
 }
 
-// Caller is API.Call, or does more.
+// Caller is API.Call, or a function around it.
 type Caller func(ctx context.Context, what string, request, response any) error
 
-// Stored returns where a message is; the zero value if there is none.
+// Stored returns a stored message; the zero value if there is none.
 func Stored(ctx context.Context, call Caller, stream string, ask MsgGet) (StoredAt, error) {
 	var answer struct {
 		Message StoredAt `json:"message"`
@@ -154,15 +154,14 @@ func Stored(ctx context.Context, call Caller, stream string, ask MsgGet) (Stored
 	return answer.Message, err
 }
 
-// FlowControl is where a consumer's flow control is answered. It is not narrowed to a stream: newer servers can be told
-// to put domain and account before its name.
+// FlowControl matches the subjects on which a consumer's flow control is answered. It does not name a stream: newer servers can
+// be set to put domain and account before its name.
 const (
 	FlowControl      = FlowControlBegin + ">"
 	FlowControlBegin = "$JS.FC."
 )
 
-// Reading returns the requests by which a stream is read: single messages of its leader, pages of any replica, and
-// consumers.
+// Reading returns the requests that read a stream: single messages from its leader, pages from any replica, and consumers.
 func (a API) Reading(stream string) []string {
 	return []string{
 		a.Subject(AskMessage + stream),

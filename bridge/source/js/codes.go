@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Codes of errors that JetStream answers; jetstream names only some.
+// Error codes of JetStream; package jetstream names only some of them.
 const (
 	CodeNotEnoughForAccount jetstream.ErrorCode = 10002
 	CodeIncomplete          jetstream.ErrorCode = 10004
@@ -22,16 +22,16 @@ const (
 	CodeOverlap             jetstream.ErrorCode = 10065
 	CodeWrongLastSequence   jetstream.ErrorCode = 10071
 	CodeNoReplicas          jetstream.ErrorCode = 10074
-	CodeStoreFailed         jetstream.ErrorCode = 10077 // the description says why
+	CodeStoreFailed         jetstream.ErrorCode = 10077 // the description names the reason
 	CodeHeaderTooLarge      jetstream.ErrorCode = 10097
 	CodeSealed              jetstream.ErrorCode = 10109
 	CodeBytesRequired       jetstream.ErrorCode = 10113
 	CodeOffline             jetstream.ErrorCode = 10118
 	CodeTooManyBytes        jetstream.ErrorCode = 10122
-	CodeWrongLastInCluster  jetstream.ErrorCode = 10164 // CodeWrongLastSequence, in a cluster
+	CodeWrongLastInCluster  jetstream.ErrorCode = 10164 // CodeWrongLastSequence of a cluster
 )
 
-// Code returns the code of JetStream's answer that an error wraps; 0 for none.
+// Code returns the code in an error of JetStream; 0 if there is none.
 func Code(err error) jetstream.ErrorCode {
 	var refusal *jetstream.APIError
 	if errors.As(err, &refusal) {
@@ -40,7 +40,7 @@ func Code(err error) jetstream.ErrorCode {
 	return 0
 }
 
-// IsFull reports whether a code says that the server or the account has no more room or memory.
+// IsFull reports whether a code means that the server or the account has no room or memory left.
 func IsFull(code jetstream.ErrorCode) bool {
 	return slices.Contains([]jetstream.ErrorCode{CodeNotEnough, CodeNotEnoughForAccount, CodeNotEnoughMemory, CodeNotEnoughStorage}, code)
 }

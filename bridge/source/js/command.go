@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command is to use, too.
+// Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command uses.
 func Command(api string, args ...string) string {
 	line := "nats"
 	for _, arg := range append(args, reachAPI(api)...) {
@@ -13,7 +13,7 @@ func Command(api string, args ...string) string {
 	return line
 }
 
-// reachAPI returns the flags with which the nats tool uses the same JetStream.
+// reachAPI returns the flags that make the nats tool use the same JetStream.
 func reachAPI(api string) []string {
 	domain, isDomain := strings.CutPrefix(api, "$JS.")
 	domain, ends := strings.CutSuffix(domain, ".API")

@@ -11,44 +11,45 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Conn is the way to NATS. nats.go dials again whenever a connection is lost; each dial makes a Link, which replaces the one before.
+// Conn is a connection to NATS that lasts. nats.go dials again after each loss; each dial makes a Link, which replaces the one
+// before.
 type Conn struct {
 	*nats.Conn
 	link    atomic.Pointer[Link] // of the latest dial
-	changed Signal               // a link is up, or lost
-	tries   Signal               // questions without an answer are asked again
+	changed Signal               // a link is up, or was lost
+	tries   Signal               // unanswered requests are sent again
 	events  Events
-	answers string        // the subjects on which answers to requests come
-	servers string        // that are dialed, as far as the settings name them; nothing secret
-	begun   chan struct{} // closed when handlers have told of a link for the first time
+	answers string        // the subjects on which answers arrive
+	servers string        // the dialed servers, if the settings name them; contains no secret
+	begun   chan struct{} // closed when handlers have reported a link for the first time
 	begin   func()
 	closed  chan struct{}
 	marker  marker
 
 	mu    sync.Mutex         // guards the rest
-	told  *Link              // of which nats.go's handlers tell at present
-	ups   <-chan nats.Status // holds one for each link that came up since Dial
-	taken int                // of these, so many were taken
-	heard int                // and of so many links that they are up, handlers have told
+	told  *Link              // the link that nats.go's handlers report on now
+	ups   <-chan nats.Status // one element for each link that came up since Dial
+	taken int                // how many of ups were read
+	heard int                // how many links the handlers have reported as up
 }
 
-// Events are what nats.go tells of a connection, from one goroutine, in order. It does so late: Link says what holds by now. All but
-// Failed and Error may be nil.
+// Events are called for events of a connection, from one goroutine, in order. nats.go reports them late: Link returns the present
+// state. All but Failed and Error may be nil.
 type Events struct {
-	// Begin is called for each link that has come up, before IsUp reports so.
+	// Begin is called for each link that has come up, before IsUp returns true.
 	Begin  func()
 	Up     func(conn *nats.Conn, what string)
 	Down   func(error)
-	Failed func(error) // to connect
-	// Error is called for all that belongs to no call. It must call Note for a violation.
+	Failed func(error) // a dial has failed
+	// Error is called for errors outside of any call. It must call Note for a violation.
 	Error func(*nats.Subscription, error)
 }
 
-// Dialer makes the connection to NATS: nats.Connect with a URL, a context or an in-process server of its own. It must
-// pass on the options it is given, after its own.
+// Dialer makes the connection to NATS: nats.Connect with a URL, with a context, or with an in-process server. The dialer adds its
+// own options before those that it is given.
 type Dialer func(...nats.Option) (*nats.Conn, error)
 
-// New returns a Conn that is to be dialed.
+// New returns a Conn that is not dialed yet.
 func New(events Events) *Conn {
 	c := &Conn{events: events, begun: make(chan struct{}), closed: make(chan struct{})}
 	c.begin = sync.OnceFunc(func() { close(c.begun) })
@@ -57,7 +58,7 @@ func New(events Events) *Conn {
 	return c
 }
 
-// Dial connects. It returns without an error while NATS is unreachable, and goes on trying for ever.
+// Dial connects. If NATS is unreachable, Dial returns no error, and the Conn keeps trying without an end.
 func (c *Conn) Dial(dial Dialer, name string) error {
 	conn, err := dial(c.options(name)...)
 	if err != nil {
@@ -67,7 +68,7 @@ func (c *Conn) Dial(dial Dialer, name string) error {
 		return fmt.Errorf("connect to NATS: %w", errStrangeConnection)
 	}
 	if conn.IsConnected() {
-		<-c.begun // its handler runs soon; only handlers know the order of what happens to a connection
+		<-c.begun // its handler runs soon; the handlers alone know the order of events
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,13 +78,13 @@ func (c *Conn) Dial(dial Dialer, name string) error {
 	return nil
 }
 
-// Link returns the present link. It is another one from the very call that dials: before anything can arrive on the connection.
+// Link returns the present link. A dial replaces the link before anything can arrive on the new connection.
 func (c *Conn) Link() *Link { return c.link.Load() }
 
-// Changed returns a channel that is closed when a link is up or lost the next time.
+// Changed returns a channel that is closed when a link next comes up or is lost.
 func (c *Conn) Changed() <-chan struct{} { return c.changed.Wait() }
 
-// Addresses names the servers that are dialed; "" if the dialer alone knows.
+// Addresses names the dialed servers; "" if only the dialer knows them.
 func (c *Conn) Addresses() string { return c.servers }
 
 // Close closes the connection, if there is one, and waits until nats.go has called all handlers.
@@ -94,13 +95,13 @@ func (c *Conn) Close() {
 	}
 }
 
-// Closed is closed when nats.go has given up the connection.
+// Closed returns a channel that is closed when nats.go has given up the connection.
 func (c *Conn) Closed() <-chan struct{} { return c.closed }
 
-// AskAgain makes questions that wait for an answer be asked again: who was asked may be gone.
+// AskAgain sends unanswered requests again: their receiver may be gone.
 func (c *Conn) AskAgain() { c.tries.Send() }
 
-// Tries returns a channel that is closed when questions without an answer are to be asked again.
+// Tries returns a channel that is closed when unanswered requests are to be sent again.
 func (c *Conn) Tries() <-chan struct{} { return c.tries.Wait() }
 
 // redial replaces the link.
@@ -124,8 +125,8 @@ func (c *Conn) up(conn *nats.Conn, what string) {
 	}
 }
 
-// tell finds out of which link handlers tell from now on. It is the present one, unless others came up behind the one that this is
-// about: nats.go puts each in ups just before it calls for its handlers.
+// tell finds the link that handlers report on from now on. That is the present link, unless more links came up since the one that
+// this report is about: nats.go writes each to ups just before it queues the handlers.
 func (c *Conn) tell(conn *nats.Conn) *Link {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,9 +142,9 @@ func (c *Conn) tell(conn *nats.Conn) *Link {
 			more = false
 		}
 	}
-	c.heard = min(c.heard, c.taken) // of one that came up before Dial had returned
+	c.heard = min(c.heard, c.taken) // for a link that came up before Dial returned
 	if !isUp || c.heard < c.taken || link != c.Link() {
-		link = newLink() // which is lost by now
+		link = newLink() // which is lost already
 		link.lose()
 	}
 	c.told = link
@@ -163,7 +164,7 @@ func (c *Conn) down(err error) {
 	}
 }
 
-// Note records a violation with the link on which NATS has reported it.
+// Note records a violation for the link on which NATS has reported it.
 func (c *Conn) Note(err error) {
 	c.mu.Lock()
 	told := c.told
@@ -173,8 +174,8 @@ func (c *Conn) Note(err error) {
 	}
 }
 
-// Noted waits until the violations that nats.go has read were noted: it calls its error handler some time later. It reports false if ctx
-// ends first, or the link.
+// Noted waits until every violation that nats.go has read is recorded: nats.go calls its error handler some time after. It
+// returns false if ctx or the link ends first.
 func (c *Conn) Noted(ctx context.Context) bool {
 	link := c.Link()
 	for {
@@ -184,7 +185,7 @@ func (c *Conn) Noted(ctx context.Context) bool {
 			return true
 		}
 		if !isViolation(last) {
-			return c.Marked(ctx) // nats.go keeps one error: it may have come over a violation
+			return c.Marked(ctx) // nats.go keeps one error, which may have replaced a violation
 		}
 		select {
 		case <-change:
@@ -196,7 +197,7 @@ func (c *Conn) Noted(ctx context.Context) bool {
 	}
 }
 
-// RoundTrip reports whether the server has answered a ping, and what it refused before that was noted.
+// RoundTrip reports whether the server has answered a ping, and every refusal before the answer is recorded.
 func (c *Conn) RoundTrip(ctx context.Context) bool {
 	return c.FlushWithContext(ctx) == nil && c.Noted(ctx)
 }
@@ -204,7 +205,7 @@ func (c *Conn) RoundTrip(ctx context.Context) bool {
 // CanGetBatches reports whether the server answers direct gets of several messages.
 func (c *Conn) CanGetBatches() bool { return isAtLeast(c.ConnectedServerVersion(), 2, 11) }
 
-// isAtLeast compares a server's version with the one that brought what is needed.
+// isAtLeast reports whether a server's version is the given one or newer.
 func isAtLeast(version string, major, minor int) bool {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	second, _, _ := strings.Cut(rest, ".")

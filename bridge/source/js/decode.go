@@ -9,29 +9,29 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Headers that say what became of a subject's value, where its stream has it so.
+// Headers that say what happened to a subject's value, in streams that keep such messages.
 const (
-	HeaderMarker    = "Nats-Marker-Reason" // the server's word for what a limit or a purge removed
+	HeaderMarker    = "Nats-Marker-Reason" // set by the server when a limit or a purge has removed the value
 	HeaderOperation = "KV-Operation"       // DEL and PURGE in a key-value bucket
-	headerSchedule  = "Nats-Schedule"      // what bears it is a plan for messages to come, not a message
+	headerSchedule  = "Nats-Schedule"      // a message with this header is a plan for later messages
 )
 
-// Decoder makes messages for feeds of what came from NATS. It looks at nothing in a message that could steer it: a
-// publisher may set any header, `Status` too.
+// Decoder makes messages for feeds from messages of NATS. It follows no header that a publisher could set to mislead it, such as
+// `Status`.
 type Decoder struct {
 	bucket    bool // the stream is a key-value bucket
-	markers   bool // the server leaves markers in the stream where it removes a subject's last message
-	schedules bool // the stream takes schedules
+	markers   bool // the server stores a marker if it removes a subject's last message
+	schedules bool // the stream accepts schedules
 	Oddities
 }
 
-// Oddities are called for messages that are delivered without a part of them.
+// Oddities are called for messages that are delivered incomplete.
 type Oddities struct {
-	BadName    func()               // a name of an event that no publisher may use
-	BadHeaders func(subject string) // headers that cannot be decoded
+	BadName    func()               // the event name is reserved
+	BadHeaders func(subject string) // the headers cannot be decoded
 }
 
-// NewDecoder returns what decodes a stream's messages; those of subjects without a stream take the zero value of the config.
+// NewDecoder returns the decoder of a stream's messages. The zero config is for subjects without a stream.
 func NewDecoder(config jetstream.StreamConfig, told Oddities) Decoder {
 	return Decoder{
 		bucket:    strings.HasPrefix(config.Name, "KV_"),
@@ -41,12 +41,12 @@ func NewDecoder(config jetstream.StreamConfig, told Oddities) Decoder {
 	}
 }
 
-// Receive decodes a message that came on a subscription.
+// Receive decodes a message that arrived on a subscription.
 func (d Decoder) Receive(msg *nats.Msg, at bridge.Position) *bridge.Message {
 	return d.Decode(Received(msg, at.Seq, at.Time), at)
 }
 
-// Decode returns the message of an entry; nil if it is none.
+// Decode returns the message of an entry; nil if the entry is not a message.
 func (d Decoder) Decode(e Entry, at bridge.Position) *bridge.Message {
 	if e.Broken {
 		d.BadHeaders(e.Subject)
@@ -69,7 +69,7 @@ func (d Decoder) deletes(header nats.Header) bool {
 	return d.markers && header.Get(HeaderMarker) != "" || d.bucket && (operation == "DEL" || operation == "PURGE")
 }
 
-// eventName returns the publisher's name for the event; "" if no publisher may use it.
+// eventName returns the publisher's name for the event; "" for a reserved name.
 func (d Decoder) eventName(header nats.Header) string {
 	name := header.Get(bridge.HeaderEvent)
 	if name == "" {

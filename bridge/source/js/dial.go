@@ -13,14 +13,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Reconnects wait this long at first and at most. The first is short: a server that was restarted is usually back at
-// once. The last keeps a thousand bridges from hammering a cluster that is down.
+// The first and the longest wait before a reconnect. The first is short, because a restarted server is usually back at once. The
+// longest prevents a thousand bridges from overloading a cluster that is down.
 const (
 	firstReconnectWait = 100 * time.Millisecond
 	lastReconnectWait  = 5 * time.Second
 )
 
-// A connection that answers no ping is given up after pingInterval times one more than unansweredPings.
+// A connection is given up if no ping was answered for pingInterval times (unansweredPings + 1).
 const (
 	pingInterval    = 10 * time.Second
 	unansweredPings = 2
@@ -32,10 +32,10 @@ func (c *Conn) options(name string) []nats.Option {
 		ownInbox,
 		nats.MaxReconnects(-1),
 		nats.RetryOnFailedConnect(true),
-		nats.IgnoreAuthErrorAbort(), // credentials may be repaired on the server; give up never
+		nats.IgnoreAuthErrorAbort(), // never give up: credentials may be repaired on the server
 		nats.CustomReconnectDelay(reconnectDelay),
 		nats.SkipHostLookup(),     // net.Dialer tries all addresses of a name, within one time limit
-		nats.ReconnectBufSize(-1), // a POST is told at once that NATS is unreachable, rather than kept in memory and perhaps lost
+		nats.ReconnectBufSize(-1), // while NATS is unreachable a POST fails at once, instead of waiting in memory where it may be lost
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(unansweredPings),
 		nats.ConnectHandler(func(conn *nats.Conn) { c.up(conn, "connected to NATS") }),
@@ -53,17 +53,17 @@ func (c *Conn) options(name string) []nats.Option {
 	}
 }
 
-// InboxPrefix begins the subjects on which answers come. It is the bridge's own, because a user that may subscribe to
-// _INBOX.> reads the answers to everyone else of its account.
+// InboxPrefix is the first token of the subjects on which answers arrive. It is the bridge's own, because a user that may
+// subscribe to _INBOX.> can read the answers to every user of its account.
 const InboxPrefix = "_INBOX_tailwater"
 
-// ownInbox sets it, unless a context of the nats command has set another.
+// ownInbox sets InboxPrefix, unless a context of the nats command has set another.
 func ownInbox(o *nats.Options) error {
 	o.InboxPrefix = cmp.Or(o.InboxPrefix, InboxPrefix)
 	return nil
 }
 
-// rememberServers notes which servers are dialed, for errors and the log.
+// rememberServers keeps the addresses of the dialed servers, for errors and the log.
 func (c *Conn) rememberServers(o *nats.Options) error {
 	if o.InProcessServer != nil {
 		c.servers = "in this process"
@@ -81,7 +81,7 @@ func (c *Conn) rememberServers(o *nats.Options) error {
 	return nil
 }
 
-// withoutUser returns a server's URL without what stands before the host: that may be a password, or a token.
+// withoutUser returns a server's URL without the part before the host, which may be a password or a token.
 func withoutUser(server string) string {
 	server = strings.TrimSpace(server)
 	if !strings.Contains(server, "://") {
@@ -102,7 +102,7 @@ func (c *Conn) where() string {
 	return " at " + c.servers
 }
 
-// reconnectDelay grows by half, with jitter; round counts how often every known server was tried.
+// reconnectDelay grows by half with each round, with jitter; round counts how often all known servers were tried.
 func reconnectDelay(round int) time.Duration {
 	wait := firstReconnectWait
 	for ; round > 1 && wait < lastReconnectWait; round-- {
@@ -112,12 +112,12 @@ func reconnectDelay(round int) time.Duration {
 	return wait/2 + rand.N(wait/2)
 }
 
-// errStrangeConnection means that this package would not hear of a connection's losses and errors.
+// errStrangeConnection means that the connection would not report its losses and errors to this package.
 var errStrangeConnection = errors.New("the dialer returned a connection that was not made with the options it was given; " +
 	"an existing *nats.Conn cannot be used: connect in the dialer, and pass its options on, last")
 
-// makeLinks is an option that makes a link in the very call that dials. nats.go's own handlers run some time later, when messages of
-// the new connection may have been delivered without the gap that must come before them.
+// makeLinks is an option that makes a Link in the call that dials. nats.go's handlers run some time later, when messages of the
+// new connection may already have been delivered without the gap that must come first.
 func (c *Conn) makeLinks(o *nats.Options) error {
 	if o.InProcessServer != nil {
 		o.InProcessServer = linkingServer{o.InProcessServer, c}

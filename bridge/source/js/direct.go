@@ -27,20 +27,20 @@ type BatchGet struct {
 // Batch is the answer.
 type Batch struct {
 	Found   []Entry
-	Pending uint64 // how many there are beyond
-	UpTo    uint64 // with MultiLast: the sequence as of which they are the last; 0 if there are none
+	Pending uint64 // how many messages remain
+	UpTo    uint64 // with MultiLast: the sequence as of which the messages are the newest; 0 if there are none
 }
 
-// ErrUnclear means that behind what was found there is a message that a direct get cannot return, because of its headers.
-var ErrUnclear = errors.New("a message has headers that hide what a direct get says of it")
+// ErrUnclear means that the next message cannot be read by a direct get, because of its headers.
+var ErrUnclear = errors.New("a message has headers that hide the server's description of it in a direct get")
 
-// ErrSilent means that a replica that was asked by a direct get does not go on.
-var ErrSilent = errors.New("a direct get is not answered")
+// ErrSilent means that a replica has stopped answering a direct get.
+var ErrSilent = errors.New("a direct get was not answered")
 
-// ErrTooMany means that there are newest messages of more subjects than a server returns at once.
+// ErrTooMany means that the newest messages are on more subjects than a server returns at once.
 var ErrTooMany = errors.New("too many subjects for one direct get")
 
-// Headers that a server adds to what it gives by a direct get, behind the publisher's own, which may have the same names.
+// Headers that a server adds to the answer of a direct get, after the publisher's own, which may have the same names.
 const (
 	headerStream   = "Nats-Stream"
 	headerSubject  = "Nats-Subject"
@@ -54,8 +54,8 @@ const (
 	headerDescription = "Description"
 )
 
-// Batch reads messages by one direct get, on a connection. The answers are read here rather than by a library, which takes a message with
-// certain headers for the server's word. The error is ErrUnclear if only what was found before a message is clear.
+// Batch reads messages by one direct get. A library would mistake messages with certain headers for the server's answers, so
+// Batch reads the answers itself. If the error is ErrUnclear, the batch holds the messages before the unclear one.
 func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGet) (Batch, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -67,7 +67,7 @@ func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGe
 	if err != nil {
 		return Batch{}, fmt.Errorf("subscribe to an answer: %w", err)
 	}
-	defer func() { _ = sub.Unsubscribe() }() // of a connection that is closed there is nothing to end
+	defer func() { _ = sub.Unsubscribe() }() // on a closed connection there is nothing to end
 	if err := on.PublishRequest(a.Subject(AskDirect+stream), inbox, body); err != nil {
 		return Batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
@@ -106,7 +106,7 @@ func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGe
 	}
 }
 
-// end reads what a server says behind the last message.
+// end reads the server's answer after the last message.
 func (b *Batch) end(msg *nats.Msg) error {
 	switch status := msg.Header.Get(headerStatus); {
 	case status == "204":
@@ -125,13 +125,13 @@ func (b *Batch) end(msg *nats.Msg) error {
 	case status == "413":
 		return ErrTooMany
 	case status == "503":
-		return fmt.Errorf("a direct get finds nobody: %w", nats.ErrNoResponders)
+		return fmt.Errorf("nobody answers a direct get: %w", nats.ErrNoResponders)
 	default:
-		return fmt.Errorf("a direct get is answered %s %s", status, msg.Header.Get(headerDescription))
+		return fmt.Errorf("a direct get was answered %s %s", status, msg.Header.Get(headerDescription))
 	}
 }
 
-// check refuses what was not asked for: what a server adds comes last, but nothing rests on that alone.
+// check refuses messages that were not asked for. The server's headers come last and should suffice; check is a second guard.
 func (g BatchGet) check(found Entry, before []Entry) error {
 	least := g.Seq
 	if n := len(before); n > 0 {
@@ -142,12 +142,12 @@ func (g BatchGet) check(found Entry, before []Entry) error {
 		filters = []bridge.Subject{g.NextFor}
 	}
 	if found.Seq < least || len(filters) > 0 && bridge.FirstMatch(filters, found.Subject) == "" {
-		return fmt.Errorf("a direct get gives message %d on %s, which was not asked for", found.Seq, found.Subject)
+		return fmt.Errorf("a direct get returned message %d on %s, which was not asked for", found.Seq, found.Subject)
 	}
 	return nil
 }
 
-// stripped returns a message as it was published: without what a server adds, and in a batch adds beside.
+// stripped returns a message as it was published: without the headers that the server adds to it, or to a batch.
 func stripped(msg *nats.Msg, beside ...string) (Entry, error) {
 	header := msg.Header
 	take := func(name string) string {
@@ -178,7 +178,8 @@ func stripped(msg *nats.Msg, beside ...string) (Entry, error) {
 	return e, nil
 }
 
-// GetEach reads the messages of some sequences by direct gets, on a connection, into found. An entry stays empty if a replica has none.
+// GetEach reads the messages with the given sequences into found, by direct gets. An entry stays empty if the replica does not
+// have its message.
 func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64, found []Entry) error {
 	answers := make(chan *nats.Msg, len(seqs))
 	inbox := on.NewInbox() + "."
@@ -202,12 +203,12 @@ func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64
 		select {
 		case msg := <-answers:
 			if !isGiven(msg.Header, blockSize(msg), stream) {
-				continue // there is none, or the leader is asked
+				continue // no such message, or the leader is asked
 			}
 			e, err := stripped(msg)
 			i, atErr := strconv.Atoi(strings.TrimPrefix(msg.Subject, inbox))
 			if err != nil || atErr != nil || i < 0 || i >= len(seqs) || e.Seq != seqs[i] {
-				return fmt.Errorf("a direct get gives message %d, which was not asked for: %w", e.Seq, err)
+				return fmt.Errorf("a direct get returned message %d, which was not asked for: %w", e.Seq, err)
 			}
 			found[i] = e
 			silence.Reset(tryTime)

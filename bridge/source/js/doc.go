@@ -1,9 +1,10 @@
-// Package js speaks to NATS, and to its JetStream in JetStream's own subjects: requests, push consumers, direct gets,
+// Package js talks to NATS, and to JetStream on JetStream's own subjects: requests, push consumers, direct gets,
 // acknowledgements.
 //
-// A Conn is a connection of nats.go, which dials again whenever it is lost. Each dial makes a Link: whether it is up, what NATS has refused on it,
-// and what was not answered. All that is proved of a connection is proved of a Link.
+// A Conn is a connection of nats.go, which dials again after each loss. Each dial makes a Link, which records whether the
+// connection is up, what NATS has refused on it, and which requests have no answer. A proof about a connection is valid for one
+// Link.
 //
-// No header of a publisher is taken for a word of the server: what a message is, and where, is read from its subject and reply
-// subject, or from what a server appends behind the publisher's headers.
+// No header of a publisher is mistaken for the server's. The kind of a message and its place are read from its subject and reply
+// subject, or from the headers that the server adds after the publisher's.
 package js

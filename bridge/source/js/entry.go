@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Entry is what is stored at one sequence.
+// Entry is the message stored at one sequence.
 type Entry struct {
 	Seq     uint64
 	Time    int64 // nanoseconds since 1970
@@ -18,12 +18,12 @@ type Entry struct {
 	Broken  bool // its headers cannot be decoded
 }
 
-// Received returns the entry of a message that came on a subscription.
+// Received returns the entry of a message that arrived on a subscription.
 func Received(msg *nats.Msg, seq uint64, at int64) Entry {
 	return Entry{seq, at, msg.Subject, msg.Header, msg.Data, IsBroken(msg)}
 }
 
-// Size returns how many bytes it takes, about.
+// Size returns the entry's size in memory, in bytes, roughly.
 func (e Entry) Size() int {
 	size := len(e.Subject) + len(e.Data)
 	for name, values := range e.Header {
@@ -34,7 +34,7 @@ func (e Entry) Size() int {
 	return size
 }
 
-// Entry returns what a leader has answered about a message.
+// Entry returns the entry of a leader's answer.
 func (at StoredAt) Entry() Entry {
 	e := Entry{Seq: at.Seq, Time: at.Time.UnixNano(), Subject: at.Subject, Data: at.Data}
 	if len(at.Header) > 0 {
@@ -45,10 +45,10 @@ func (at StoredAt) Entry() Entry {
 	return e
 }
 
-// callsAtOnce is how many questions are asked at once.
+// callsAtOnce is how many requests are sent at once.
 const callsAtOnce = 16
 
-// Each calls do for each of the things, for a few at once.
+// Each calls do for each element, for a few at once.
 func Each[T any](things []T, do func(T)) {
 	var calls sync.WaitGroup
 	room := make(chan struct{}, callsAtOnce)
@@ -62,7 +62,7 @@ func Each[T any](things []T, do func(T)) {
 	calls.Wait()
 }
 
-// Sleep waits, or returns the context's error.
+// Sleep waits. If the context ends first, Sleep returns its error.
 func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

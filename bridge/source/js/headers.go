@@ -2,11 +2,11 @@ package js
 
 import "github.com/nats-io/nats.go"
 
-// A publisher can put any bytes into a message's block of headers. nats.go delivers what it cannot decode without headers;
-// and what a server appends to a block, to answer a direct get, may stand where nobody decodes it: behind a blank line, or on
-// a line of the publisher's that has no end. Then such a line of the publisher's would pass for the server's.
+// A publisher can put any bytes into a message's block of headers. If nats.go cannot decode the block, it delivers the message
+// without headers. The headers that a server adds to answer a direct get may then be unreadable: after a blank line, or on a
+// publisher's line that has no end. In that case a publisher's line could pass for the server's.
 
-// blockSize returns the size of a received message's block of headers on the wire, in bytes.
+// blockSize returns the wire size of a received message's block of headers, in bytes.
 func blockSize(msg *nats.Msg) int {
 	return msg.Size() - len(msg.Subject) - len(msg.Reply) - len(msg.Data)
 }
@@ -14,12 +14,12 @@ func blockSize(msg *nats.Msg) int {
 // IsBroken reports whether a received message has headers that nats.go could not decode.
 func IsBroken(msg *nats.Msg) bool { return msg.Header == nil && blockSize(msg) > 0 }
 
-// leastAppended is the least that a server appends to a block for a direct get: the lines below with values of these sizes,
-// beside the stream's name.
+// leastAppended is the smallest size that a server adds to a block for a direct get: the lines below with values of these sizes,
+// without the stream's name.
 const leastAppended = len(headerStream+headerSubject+headerSequence+headerTime) + 4*len(": \r\n") + len("s"+"1"+"2006-01-02T15:04:05Z")
 
-// mayHide reports whether a block of that size may hold more than the headers that were decoded of it, and a blank line
-// behind them: as much as a server appends. Each header is taken to be as short as it can be written.
+// mayHide reports whether a block of that size may contain more than its decoded headers and a blank line: at least as much as a
+// server adds. Each header is assumed to be as short as possible.
 func mayHide(header nats.Header, size int) bool {
 	least := len("NATS/1.0\n\n")
 	for name, values := range header {
@@ -33,14 +33,14 @@ func mayHide(header nats.Header, size int) bool {
 	return size-least >= leastAppended
 }
 
-// isGiven reports whether what a direct get is answered with is surely a message of the stream, and its last headers the
-// server's own.
+// isGiven reports whether an answer to a direct get is certainly a message of the stream, with the server's own headers at its
+// end.
 func isGiven(header nats.Header, size int, stream string) bool {
 	names := header[headerStream]
 	return len(names) > 0 && names[len(names)-1] == stream && len(header[headerSequence]) > 0 && !mayHide(header, size)
 }
 
-// isWord reports whether it is surely the server's word that there is no message, or no more.
+// isWord reports whether an answer certainly is the server's statement that there is no message, or no further one.
 func isWord(header nats.Header, size int) bool {
 	return header != nil && len(header[headerSequence]) == 0 && !mayHide(header, size)
 }

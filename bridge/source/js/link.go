@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Link is one connection to NATS, from the call that dialed it until it is lost: which one it is, whether it is up, what was refused
-// on it, and what was not answered. Whoever has to know whether something still holds keeps the Link on which it was proved, and
+// Link is one connection to NATS, from the call that dialed it until it is lost. It records whether it is up, what was refused on
+// it, and which requests have no answer. Code that must know whether a proof is still valid keeps the Link of the proof, and
 // compares it with Conn.Link.
 type Link struct {
 	lost context.Context
@@ -27,22 +27,22 @@ func newLink() *Link {
 	return l
 }
 
-// IsUp reports whether the link carries messages, as far as nats.go's handlers have told.
+// IsUp reports whether the link carries messages, according to nats.go's handlers.
 func (l *Link) IsUp() bool { return l.up.Load() && l.lost.Err() == nil }
 
-// Lost is closed when the link is lost.
+// Lost returns a channel that is closed when the link is lost.
 func (l *Link) Lost() <-chan struct{} { return l.lost.Done() }
 
-// AfterLoss calls f when the link is lost, unless stop is called before.
+// AfterLoss calls f when the link is lost, unless stop is called first.
 func (l *Link) AfterLoss(f func()) (stop func() bool) { return context.AfterFunc(l.lost, f) }
 
-// Signal wakes everybody who waits for something to happen.
+// Signal wakes all goroutines that wait for an event.
 type Signal struct {
 	mu   sync.Mutex
-	next chan struct{} // nil until somebody waits
+	next chan struct{} // nil if nobody waits
 }
 
-// Wait returns a channel that is closed the next time.
+// Wait returns a channel that is closed at the next Send.
 func (s *Signal) Wait() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *Signal) Wait() <-chan struct{} {
 	return s.next
 }
 
-// Send closes the channel.
+// Send closes the channel of Wait.
 func (s *Signal) Send() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

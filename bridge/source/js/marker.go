@@ -11,23 +11,23 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// marker proves that nats.go has reported every error that it read from the connection before a moment. nats.go calls its
-// error handler from one goroutine, in order, and reports a subscription whose buffer is full to the same handler. So the
-// marker is a subscription that has room for one message, and is sent two: the answers to two questions, because a bridge
-// may not be allowed to publish to its own inbox.
+// marker proves that nats.go has reported every error that it had read from the connection at some moment. nats.go calls its
+// error handler from one goroutine, in order, and reports a full subscription buffer to the same handler. So the marker is a
+// subscription with room for one message, which receives two. The two are answers to requests, because a bridge may not be
+// allowed to publish to its own inbox.
 type marker struct {
-	question string // a subject that is answered at once, or that nobody answers
+	question string // is answered at once, by somebody or by "no responders"
 
-	sent    atomic.Uint64 // how many marks
+	sent    atomic.Uint64 // how many marks were sent
 	passing sync.Mutex    // held while a mark is on its way
-	last    uint64        // the number of the last that has passed; guarded by passing
+	last    uint64        // the number of the last mark that has passed; guarded by passing
 
 	mu     sync.Mutex // guards the rest
 	sub    *nats.Subscription
-	passed chan struct{} // holds one
+	passed chan struct{} // has room for one
 }
 
-// OpenMarker subscribes for Marked. question is a subject that is answered at once, or that nobody answers.
+// OpenMarker subscribes for Marked. A request on question must be answered at once, if only by "no responders".
 func (c *Conn) OpenMarker(question string) error {
 	c.marker.question = question
 	return c.subscribeMarker()
@@ -38,14 +38,14 @@ func (c *Conn) subscribeMarker() error {
 	if err != nil {
 		return fmt.Errorf("subscribe to an inbox: %w", err)
 	}
-	_ = sub.SetPendingLimits(1, -1) // there is no error for a subscription that is open
+	_ = sub.SetPendingLimits(1, -1) // an open subscription returns no error
 	c.marker.mu.Lock()
 	defer c.marker.mu.Unlock()
 	c.marker.sub = sub
 	return nil
 }
 
-// take reports whether an error is the marker's, and notes that it has passed.
+// take reports whether an error belongs to the marker, and records that the mark has passed.
 func (m *marker) take(sub *nats.Subscription, err error) bool {
 	if sub == nil || !errors.Is(err, nats.ErrSlowConsumer) {
 		return false
@@ -62,8 +62,8 @@ func (m *marker) take(sub *nats.Subscription, err error) bool {
 	return true
 }
 
-// Marked reports whether all errors were reported that had been read when it was called. It reports false if ctx ends first, or the link:
-// then nothing is known. A mark speaks for all who wait since before it was sent.
+// Marked waits until all errors that were read before the call are reported. It returns false if ctx or the link ends first. One
+// mark serves all callers that waited before it was sent.
 func (c *Conn) Marked(ctx context.Context) bool {
 	m := &c.marker
 	had := m.sent.Load()
@@ -80,7 +80,7 @@ func (c *Conn) Marked(ctx context.Context) bool {
 	return true
 }
 
-// mark sends a mark, and waits until it has passed.
+// mark sends a mark and waits until it has passed.
 func (c *Conn) mark(ctx context.Context) bool {
 	m := &c.marker
 	sub := m.current()
@@ -93,10 +93,10 @@ func (c *Conn) mark(ctx context.Context) bool {
 	for {
 		change := before.Violations()
 		if before.PublishRefused(m.question) {
-			return true // that error came behind the others as well
+			return true // this error, too, came after the others
 		}
 		if before.Ever().SubscribeRefused(sub.Subject) {
-			return true // no answer will come, and there is no better proof
+			return true // no answer can arrive, and no better proof exists
 		}
 		select {
 		case <-m.passed:
@@ -111,14 +111,14 @@ func (c *Conn) mark(ctx context.Context) bool {
 	}
 }
 
-// remark makes another subscription for marks: an answer that comes late would stand for the next one. It returns false.
+// remark subscribes again for marks, because a late answer would count for the next mark. It returns false.
 func (c *Conn) remark(sub *nats.Subscription) bool {
-	_ = sub.Unsubscribe() // only a connection that is closed refuses
+	_ = sub.Unsubscribe() // only a closed connection returns an error
 	_ = c.subscribeMarker()
 	return false
 }
 
-// empty takes what the buffer of a subscription holds. The first error is that the buffer was full.
+// empty discards the buffer of a subscription. The first error says that the buffer was full.
 func empty(sub *nats.Subscription) {
 	for err := nats.ErrSlowConsumer; err == nil || errors.Is(err, nats.ErrSlowConsumer); {
 		_, err = sub.NextMsg(time.Nanosecond)

@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// TooSilent is how long JetStream may leave questions unanswered on a connection that is up, before another server is tried. It takes
-// up to nine seconds to elect a leader.
+// TooSilent is how long JetStream may leave requests unanswered on a connection that is up, before another server is tried. The
+// election of a leader takes up to nine seconds.
 const TooSilent = 10 * time.Second
 
 // Silence is a stream that leaves questions unanswered.
@@ -19,7 +19,7 @@ type Silence struct {
 	For    time.Duration
 }
 
-// String names what is silent.
+// String returns the name of the silent part.
 func (s Silence) String() string {
 	if s.Stream == "" {
 		return "JetStream"
@@ -27,13 +27,14 @@ func (s Silence) String() string {
 	return "the stream " + s.Stream
 }
 
-// silences are since when questions on a link were not answered, by the stream that they were about.
+// silences records since when requests on a link have had no answer, by stream.
 type silences struct {
 	silent sync.Mutex
 	since  map[string]time.Time
 }
 
-// Ask notes a question about a stream, or with "" about all of them. The function that it returns takes the error of the answer.
+// Ask records a request about a stream; "" stands for all streams. The returned function must be called with the error of the
+// answer.
 func (s *silences) Ask(stream string) (answered func(error)) {
 	asked := time.Now()
 	return func(err error) {
@@ -55,16 +56,16 @@ func (s *silences) Ask(stream string) (answered func(error)) {
 	}
 }
 
-// isUnanswered reports whether a question has reached nobody who knows the answer.
+// isUnanswered reports whether no server that knows the answer has received the request.
 func isUnanswered(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || isNoQuorum(err)
 }
 
-// isNoQuorum reports whether a server has found that it is cut off from the majority of its cluster. It takes ten seconds for that, so
-// that is silence enough.
+// isNoQuorum reports whether a server has found itself cut off from the majority of its cluster. It notices that after ten
+// seconds, so this counts as a silence of TooSilent.
 func isNoQuorum(err error) bool { return Code(err) == CodeNoLeader }
 
-// Longest returns the longest silence; the zero value if there is none.
+// Longest returns the longest present silence; the zero value if there is none.
 func (s *silences) Longest() Silence {
 	s.silent.Lock()
 	defer s.silent.Unlock()

@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	// tryTime is how long a question may go without an answer before it is asked again: whom it has reached may be dead, and
-	// another have taken its place. An answer to any try is good.
+	// tryTime is how long a request may have no answer before it is sent again: its receiver may be dead and replaced. An answer
+	// to any of the tries counts.
 	tryTime = 2 * time.Second
-	// tryAgain is the age from which a question is asked again at once when there is a new leader, or a new connection.
+	// tryAgain is the age from which an unanswered request is sent again at once if there is a new leader or a new connection.
 	tryAgain = 100 * time.Millisecond
-	// longestCall is how long a question may take in all, if its context does not end earlier.
+	// longestCall is how long a request may take in all, unless its context ends earlier.
 	longestCall = 30 * time.Second
 )
 
-// answered is what a try of a question has brought.
+// answered is the result of one try.
 type answered struct {
 	msg *nats.Msg
 	err error
 }
 
-// request asks until it is answered, or the context ends.
+// request sends a request, again and again, until it is answered or the context ends.
 func (a API) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	var tries sync.WaitGroup

@@ -10,31 +10,31 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// violations are what NATS has refused on one link. NATS reports a refusal in an error that belongs to no call, and answers the ping
-// behind it all the same, so a round trip alone proves nothing. A refusal is of one direction. It counts only for requests that were
-// made before it came: permissions can change under a connection.
+// violations are the refusals of NATS on one link. NATS reports a refusal by an error that belongs to no call, and answers the
+// ping after it as usual, so a round trip alone proves nothing. A refusal is for one direction. It counts only for requests made
+// before it: permissions can change during a connection.
 type violations struct {
 	change Signal
 
 	mu        sync.Mutex
-	last      error             // the last that was noted
-	count     uint64            // of all
-	limited   uint64            // of those that were for too many subscriptions
-	subscribe map[string]uint64 // the number of the last refusal of a subject
+	last      error             // the last error recorded
+	count     uint64            // of all refusals
+	limited   uint64            // of those for too many subscriptions
+	subscribe map[string]uint64 // by subject: the number of its last refusal
 	publish   map[string]uint64
 }
 
-// maxViolations bounds what is remembered of each direction: callers choose the subjects.
+// maxViolations limits the subjects remembered for each direction, because callers choose the subjects.
 const maxViolations = 1000
 
 func (v *violations) start() {
 	v.subscribe, v.publish = map[string]uint64{}, map[string]uint64{}
 }
 
-// Violation is an error of NATS that speaks of subjects.
+// Violation is an error of NATS about a subject.
 type Violation struct {
-	Subject   string // "" if the error names none
-	Subscribe bool   // else it is of publishing
+	Subject   string // "" if the error names no subject
+	Subscribe bool   // false for publishing
 }
 
 var violation = regexp.MustCompile(`(Subscription|Publish) to ("(?:[^"\\]|\\.)*")`)
@@ -59,7 +59,7 @@ func isViolation(err error) bool {
 	return errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrMaxSubscriptionsExceeded)
 }
 
-// note records a violation.
+// note records a refusal.
 func (v *violations) note(err error) {
 	defer v.change.Send()
 	v.mu.Lock()
@@ -90,10 +90,10 @@ func (v *violations) isLast(err error) bool {
 	return v.last == err
 }
 
-// Violations returns a channel that is closed at the next violation.
+// Violations returns a channel that is closed at the next refusal.
 func (v *violations) Violations() <-chan struct{} { return v.change.Wait() }
 
-// Moment is when something was asked of NATS on a link.
+// Moment is a time on a link, to tell earlier refusals from later ones.
 type Moment struct {
 	*Link
 	count uint64
@@ -106,31 +106,31 @@ func (l *Link) Now() Moment {
 	return Moment{l, l.count}
 }
 
-// Ever is the moment at which a link began.
+// Ever returns the moment at which a link began.
 func (l *Link) Ever() Moment { return Moment{l, 0} }
 
-// PublishRefused reports whether publishing to a subject was refused since.
+// PublishRefused reports whether publishing to a subject was refused since m.
 func (m Moment) PublishRefused(subject string) bool {
 	m.violations.mu.Lock()
 	defer m.violations.mu.Unlock()
 	return m.publish[subject] > m.count
 }
 
-// SubscribeRefused reports whether a subscription to a subject was refused since.
+// SubscribeRefused reports whether a subscription to a subject was refused since m.
 func (m Moment) SubscribeRefused(subject string) bool {
 	m.violations.mu.Lock()
 	defer m.violations.mu.Unlock()
 	return m.subscribe[subject] > m.count
 }
 
-// Limited returns how often NATS has refused a subscription because there were too many.
+// Limited returns how many subscriptions NATS has refused because there were too many.
 func (v *violations) Limited() uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.limited
 }
 
-// IsStalling reports whether the answers are refused without which a consumer with flow control stops.
+// IsStalling reports whether NATS refuses the answers that a consumer with flow control waits for.
 func (v *violations) IsStalling() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

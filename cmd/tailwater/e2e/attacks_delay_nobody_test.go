@@ -21,7 +21,7 @@ import (
 // perAttacker bounds what a connection that says little costs, in bytes, on both ends: they are in one process here.
 const perAttacker = 64 << 10
 
-// inUse gives the memory that heap and stacks use.
+// inUse returns the memory that heap and stacks use.
 func inUse() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()

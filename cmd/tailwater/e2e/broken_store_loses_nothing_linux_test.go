@@ -85,7 +85,7 @@ func (n *numbered) expectAll(from *subscription) {
 	}
 }
 
-// outlives lets the store of a process break and heal, with a reader connected. doing is posted before and after.
+// outlives breaks and repairs the store of a process, with a reader connected. doing is posted before and after.
 func outlives(t *testing.T, p *process, posts *numbered, breaks, mends func(), reason string) {
 	t.Helper()
 	probe := http.Client{Transport: new(http.Transport)}

@@ -28,7 +28,7 @@ func startCluster(t *testing.T) (servers []*bridgetest.NATSServer, urls []string
 	return servers, urls
 }
 
-// leader gives the number of the server that leads the stream, -1 while there is none.
+// leader returns the number of the server that leads the stream, -1 while there is none.
 func leader(ctx context.Context, js jetstream.JetStream) int {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
@@ -81,7 +81,7 @@ func TestChaosCluster(t *testing.T) {
 	c.finish(bridgetest.Rules{})
 }
 
-// leavesLead makes a server give up the lead of the stream, and tells whether another has it.
+// leavesLead makes a server give up the lead of the stream, and reports whether another has it.
 func leavesLead(ctx context.Context, js jetstream.JetStream, number int) bool {
 	led := leader(ctx, js)
 	if led == number {
@@ -90,7 +90,7 @@ func leavesLead(ctx context.Context, js jetstream.JetStream, number int) bool {
 	return led >= 0 && led != number
 }
 
-// current tells whether every replica of the stream has what the leader has.
+// current reports whether every replica of the stream has what the leader has.
 func current(ctx context.Context, js jetstream.JetStream) bool {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
@@ -107,7 +107,7 @@ func current(ctx context.Context, js jetstream.JetStream) bool {
 	return len(replicas) == 2
 }
 
-// deleteConsumers deletes every consumer of the stream, and tells how many there were.
+// deleteConsumers deletes every consumer of the stream, and returns how many there were.
 func deleteConsumers(t *testing.T, ctx context.Context, js jetstream.JetStream) (n int) {
 	t.Helper()
 	stream, err := js.Stream(ctx, "CHAT")
@@ -123,7 +123,7 @@ func deleteConsumers(t *testing.T, ctx context.Context, js jetstream.JetStream) 
 	return n
 }
 
-// message gives a text that no other message has.
+// message returns a text that no other message has.
 func message(kind string, i int, c *chaos) string {
 	return fmt.Sprintf("%s %d after %d", kind, i, c.published.Load())
 }

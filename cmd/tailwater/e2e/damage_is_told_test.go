@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Who comes back to a stream whose files were damaged is told by a reset; who comes back to a whole one continues.
+// A client that reconnects to a stream with damaged files gets a reset; with an intact one it continues.
 func TestDamageIsTold(t *testing.T) {
 	t.Parallel()
 	s := settings{"EMBED_DIR": t.TempDir(), "EMBED_LISTEN": "127.0.0.1:0", "HISTORY_MAX_BYTES": "127000"} // so small that it has several files

@@ -26,7 +26,7 @@ var canaries = []string{
 // The verses that they sing: what is stored when strangers come, and what is published while they are there.
 const before, meanwhile = "before", "meanwhile"
 
-// song is what a canary sings.
+// song is the text of a canary.
 func song(subject, verse string) string { return canary + " on " + subject + " " + verse }
 
 // sing publishes a canary on each.
@@ -109,12 +109,12 @@ func strangers(t *testing.T, n *testNode, client *http.Client) []stranger {
 	}
 }
 
-// cookies gives the header with a cookie by the names that it has, without TLS and with it.
+// cookies returns the header with a cookie by the names that it has, without TLS and with it.
 func cookies(value string) string {
 	return "Cookie: tailwater=" + value + "; __Host-tailwater=" + value
 }
 
-// changed gives another text of the same letters.
+// changed returns another text of the same letters.
 func changed(ticket string) string {
 	half := len(ticket) / 2
 	letter := "A"
@@ -134,7 +134,7 @@ func sign(t *testing.T, secret string, claims auth.Claims) string {
 	return token
 }
 
-// disguise gives an intrusion as this stranger would try it: the first of two tokens counts, so its own comes first.
+// disguise returns an intrusion as this stranger would try it: the first of two tokens counts, so its own comes first.
 func (s stranger) disguise(i intrusion) intrusion {
 	if s.header != "" {
 		i.headers = append([]string{s.header}, i.headers...)
@@ -150,7 +150,7 @@ func (s stranger) disguise(i intrusion) intrusion {
 // body is what a stranger publishes.
 func (s stranger) body() string { return planted + " by " + s.name }
 
-// mayWrite tells whether a message with that body may be on a subject.
+// mayWrite reports whether a message with that body may be on a subject.
 func mayWrite(all []stranger, body, subject string) bool {
 	for _, s := range all {
 		if body == s.body() {

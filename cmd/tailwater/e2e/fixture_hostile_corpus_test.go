@@ -16,7 +16,7 @@ type intrusion struct {
 
 func (i intrusion) lines() string { return strings.Join(i.headers, "\r\n") }
 
-// saysLength tells whether it says itself how long its body is.
+// saysLength reports whether the request states the length of its body.
 func (i intrusion) saysLength() bool {
 	return strings.Contains(i.lines(), "Content-Length") || strings.Contains(i.lines(), "Transfer-Encoding")
 }
@@ -129,7 +129,7 @@ var headerLines = []string{
 	" folded: secret", "no colon at all", ": no name", "X-\x00: nul", "X-NUL: a\x00b", "X-CR: a\rb", "X-Long: " + strings.Repeat("x", 20_000),
 }
 
-// intrusions gives all of them. A GET asks for what is stored as well.
+// intrusions returns all intrusions. A GET asks for what is stored as well.
 func intrusions() []intrusion {
 	var all []intrusion
 	add := func(target string, headers ...string) { all = append(all, intrusion{target, headers}) }

@@ -93,7 +93,7 @@ func (e *exchange) hear(answer []byte) (isOpen bool) {
 	return bytes.Contains(answer, []byte("tailwater:"))
 }
 
-// have tells whether some answer holds a text.
+// have reports whether some answer holds a text.
 func (all *answers) have(text string) bool {
 	return slices.ContainsFunc(all.all, func(e *exchange) bool {
 		e.mu.Lock()
@@ -159,7 +159,7 @@ func (e *exchange) String() string { return fmt.Sprintf("%.200q", e.request) }
 
 var singing = regexp.MustCompile(canary + `(?: on ([\w$.]+))?`)
 
-// canaries gives the subjects of those that sing in an answer.
+// canaries returns the subjects of those that sing in an answer.
 func (e *exchange) canaries() (subjects []string) {
 	for _, match := range singing.FindAllSubmatch(e.answer, -1) {
 		subjects = append(subjects, string(match[1]))

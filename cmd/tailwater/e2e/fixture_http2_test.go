@@ -61,7 +61,7 @@ func (a *issuer) dialTLS(t *testing.T, address net.Addr) net.Conn {
 	return conn
 }
 
-// newFrames gives a client on a connection, which the test's end closes.
+// newFrames returns a client on a connection, which the test's end closes.
 func newFrames(t *testing.T, conn net.Conn) *frames {
 	t.Helper()
 	f := &frames{conn: conn, framer: http2.NewFramer(conn, conn), next: 1, streams: map[uint32]*stream{}}
@@ -89,7 +89,7 @@ func (f *frames) close() {
 	f.reading.Wait()
 }
 
-// why gives the error with which the connection has ended; nil while it has not.
+// why returns the error with which the connection has ended; nil while it has not.
 func (f *frames) why() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -230,7 +230,7 @@ func (f *frames) write(s *stream, block []byte, body string) error {
 	return err
 }
 
-// open lets a stream have what comes for it.
+// open grants a stream all of its data.
 func (f *frames) open(id uint32, s *stream) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -25,7 +25,7 @@ var (
 	bucket     = jetstream.KeyValueConfig{Bucket: "config"}
 )
 
-// exercise lets a bridge do all that it can do to NATS. It ends at the first step that fails, or with the context.
+// exercise makes a bridge use everything that it can use at NATS. It ends at the first step that fails, or with the context.
 type exercise struct {
 	ctx     context.Context
 	base    string              // of the bridge's URLs

@@ -22,7 +22,7 @@ const (
 	plantedQuery = "QUERY-41f7a6c3" // is in the query of every request
 )
 
-// newTestLog gives a log that is overheard.
+// newTestLog returns a log that is checked for secrets.
 func newTestLog(w io.Writer) *slog.Logger {
 	return slog.New(secrets.Log(slog.NewTextHandler(w, nil)))
 }
@@ -35,7 +35,7 @@ func withQuery(url string) string {
 	return url + "?planted=" + plantedQuery
 }
 
-// overhearMetrics looks through what a node tells about itself.
+// overhearMetrics checks the metrics of a node.
 func (n *testNode) overhearMetrics(t testing.TB) {
 	t.Helper()
 	if n.AdminURL() == "" {

@@ -25,7 +25,7 @@ func (p *process) hangUp(t *testing.T) {
 	eventually(t, "SIGHUP is taken", func() bool { return strings.Count(p.log.String(), "SIGHUP") > taken })
 }
 
-// A hang-up ends nothing: whoever reads goes on to read, and the log says what was read again.
+// A hang-up signal ends nothing: readers stay connected, and the log says which files were read again.
 func TestHangUpReadsAnew(t *testing.T) {
 	t.Parallel()
 	var keys atomic.Value

@@ -80,7 +80,7 @@ func (s stranger) intrudeOverHTTP2(t *testing.T, all []intrusion, connection fun
 	return a
 }
 
-// isBroken tells whether a field cannot be one, by RFC 9113, 8.2.1.
+// isBroken reports whether a field cannot be one, by RFC 9113, 8.2.1.
 func isBroken(fields [][2]string) bool {
 	return slices.ContainsFunc(fields, func(f [2]string) bool {
 		isName := strings.HasPrefix(f[0], ":") && len(f[0]) > 1 || httpguts.ValidHeaderFieldName(f[0])
@@ -88,7 +88,7 @@ func isBroken(fields [][2]string) bool {
 	})
 }
 
-// fields gives a request's pseudo-header fields, and its headers as they are, lower case excepted.
+// fields returns a request's pseudo-header fields, and its headers as they are, lower case excepted.
 func (i intrusion) fields(method string) [][2]string {
 	host := "localhost"
 	var rest [][2]string

@@ -113,7 +113,7 @@ func (b *hostileFixture) check(t *testing.T) {
 	}
 }
 
-// share gives what the i-th stranger tries: the first all of it, and each of the others a quarter, so that everything is tried
+// share returns what the i-th stranger tries: the first all of it, and each of the others a quarter, so that everything is tried
 // with a good token, of which there are four. What has to do with who they are is tried by everybody.
 func share(all []intrusion, i int) []intrusion {
 	if i == 0 {

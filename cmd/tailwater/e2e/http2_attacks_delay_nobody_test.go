@@ -22,12 +22,12 @@ import (
 // mostBehind bounds what is in use behind attacks over HTTP/2 more than before, in bytes, however many they were.
 const mostBehind = 16 << 20
 
-// head gives the fields of a GET, with further ones.
+// head returns the fields of a GET, with further ones.
 func head(more ...[2]string) [][2]string {
 	return append([][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", "localhost"}, {":path", "/events/chat.room1"}}, more...)
 }
 
-// encode gives a block of header fields.
+// encode returns a block of header fields.
 func encode(fields [][2]string) []byte {
 	f := frames{}
 	f.encoder = hpack.NewEncoder(&f.block)
@@ -48,7 +48,7 @@ var bombs = sync.OnceValue(func() map[string][]byte {
 	}
 })
 
-// floods are frames that cost their sender less than whoever reads them, one after the other.
+// floods are frames that cost their sender less than their receiver, one after another.
 var floods = map[string]func(f *http2.Framer, i uint32) error{
 	"resets": func(f *http2.Framer, i uint32) error { // CVE-2023-44487
 		err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: encode(head()), EndHeaders: true, EndStream: true})

@@ -69,7 +69,7 @@ func TestChaosPoison(t *testing.T) {
 	}
 }
 
-// poisoned is what a client has to see of a message.
+// poisoned is the expected form of a message at a client.
 type poisoned struct {
 	data   string
 	header nats.Header

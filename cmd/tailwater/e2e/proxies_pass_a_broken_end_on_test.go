@@ -82,7 +82,7 @@ func TestProxiesPassABrokenEndOn(t *testing.T) {
 	})
 }
 
-// isOldCaddy tells whether Caddy is older than 2.8: it logs that an answer is incomplete, and ends it as if it were not.
+// isOldCaddy reports whether Caddy is older than 2.8: it logs that an answer is incomplete, and ends it as if it were not.
 func isOldCaddy(t *testing.T) bool {
 	t.Helper()
 	out, err := exec.Command("caddy", "version").Output()

@@ -15,7 +15,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// eventSource reads as a browser's EventSource does: from an answer that is not 200 it never comes back.
+// eventSource reads like a browser's EventSource: after an answer other than 200 it never reconnects.
 type eventSource struct {
 	url    string
 	client *http.Client

@@ -24,7 +24,7 @@ const fewDescriptors, manySockets = 256, 400
 // elsewhere is another address of this machine than the one that strangers come from.
 var elsewhere = net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 
-// from gives a client at an address of its own.
+// from returns a client at an address of its own.
 func from(t *testing.T, config *tls.Config) *http.Client {
 	transport := &http.Transport{DialContext: elsewhere.DialContext, TLSClientConfig: config}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -131,7 +131,7 @@ func expectPost(t *testing.T, when string, client *http.Client, url string) {
 	}
 }
 
-// Where every place has a reader, and strangers open socket after socket, whoever comes is told so; posts and probes go on.
+// If every place has a reader and other clients open socket after socket, a new client is told so; posts and probes continue.
 func TestFullBridgeAnswers(t *testing.T) {
 	t.Parallel()
 	p := startLimited(t, fewDescriptors, "TAILWATER_LIMIT_PUBLISH_RATE=0", "TAILWATER_LIMIT_CONNECTIONS=1000")

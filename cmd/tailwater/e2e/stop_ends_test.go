@@ -75,7 +75,7 @@ func TestSecondSignalIsImmediate(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	// From now on connections are asked to come back: the first signal has been taken.
+	// The first signal was received: from now on connections are told to reconnect.
 	eventually(t, "the process drains", func() bool {
 		event, err := dial(t, p.http+"/events/chat.room1", "").Next()
 		return err == nil && event.Type == "tailwater:close"

@@ -62,7 +62,7 @@ func TestChaosStreamIsRecreated(t *testing.T) {
 	s.finish(bridgetest.Rules{Resets: []string{"recreated"}})
 }
 
-// The stream is purged: who had all misses nothing, who comes back is told.
+// The stream is purged: a client that had everything misses nothing, one that reconnects is told.
 func TestChaosStreamIsPurged(t *testing.T) {
 	s := startStreamFixture(t, nil)
 	s.read(6, "/events/chat.a", "chat.a", nil, s.bridge)

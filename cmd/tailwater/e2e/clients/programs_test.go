@@ -64,7 +64,7 @@ func newPrograms(t *testing.T) *programs {
 	return p
 }
 
-// add gives a client a seat.
+// add assigns a seat to a client.
 func (p *programs) add(s *seat) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -21,22 +21,22 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// patience is how long a test waits for what must come. It is reached only where the test fails.
+// patience is how long a test waits. Only a failing test reaches it.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	secrets.Plant("swordfish") // everybody's password at NATS, which stands in URLs
+	secrets.Plant("swordfish") // everybody's password at NATS, which is in URLs
 	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
 }
 
-// secrets overhears all that these tests let a source say.
+// secrets checks that nothing logged in these tests contains a secret.
 var secrets bridgetest.Secrets
 
-// bed is a source and a hub over it, with what a test needs to see of the connection beneath.
-type bed struct {
+// fixture is a source, a hub above it, and the test's view of its connection.
+type fixture struct {
 	source *source.Source
 	hub    *bridge.Hub
-	conn   *nats.Conn    // the source's own
+	conn   *nats.Conn    // the source's first connection
 	left   chan struct{} // one for each feed that was detached
 	isAway atomic.Bool   // whether the source cannot connect
 
@@ -44,23 +44,23 @@ type bed struct {
 	sockets []net.Conn // that the source dialed; not in process
 }
 
-// ample holds whatever a test publishes, so that no gap comes from a feed's memory.
+// ample has room for everything that a test publishes, so that no gap comes from a feed's memory.
 var ample = bridge.Memory{Frames: 1 << 17, Bytes: 256 << 20}
 
-// newBed opens a source. The hub forgets a feed with its last reader. The test's end closes all.
-func newBed(t testing.TB, dial source.Dialer, log *slog.Logger) *bed {
+// newFixture opens a source. The hub forgets a feed with its last reader. All is closed at the end of the test.
+func newFixture(t testing.TB, dial source.Dialer, log *slog.Logger) *fixture {
 	t.Helper()
-	return newBedWith(t, dial, source.Config{}, log)
+	return newFixtureWith(t, dial, source.Config{}, log)
 }
 
-func newBedWith(t testing.TB, dial source.Dialer, config source.Config, log *slog.Logger) *bed {
+func newFixtureWith(t testing.TB, dial source.Dialer, config source.Config, log *slog.Logger) *fixture {
 	t.Helper()
-	b := &bed{left: make(chan struct{}, 1<<12)}
+	b := &fixture{left: make(chan struct{}, 1<<12)}
 	var err error
 	b.source, err = source.Open(func(options ...nats.Option) (*nats.Conn, error) {
 		conn, err := dial(append([]nats.Option{nats.SetCustomDialer(b)}, options...)...)
 		if b.conn == nil {
-			b.conn = conn // the first; the other reads what is older
+			b.conn = conn // the first one; the second reads streams
 		}
 		return conn, err
 	}, config, log)
@@ -73,22 +73,23 @@ func newBedWith(t testing.TB, dial source.Dialer, config source.Config, log *slo
 	return b
 }
 
-// Attach and Detach make the bed a bridge.Source that tells when a feed has left.
-func (b *bed) Attach(f *bridge.Feed) { b.source.Attach(f) }
+// Attach and Detach make the fixture a bridge.Source that reports when a feed was detached.
+func (b *fixture) Attach(f *bridge.Feed) { b.source.Attach(f) }
 
-func (b *bed) Detach(f *bridge.Feed) {
+func (b *fixture) Detach(f *bridge.Feed) {
 	b.source.Detach(f)
 	b.left <- struct{}{}
 }
 
-// post publishes, and does not look at what it is told beside the error.
-func (b *bed) post(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
+// post publishes, and returns only the error.
+func (b *fixture) post(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) error {
 	_, err := b.source.Publish(ctx, subject, header, data)
 	return err
 }
 
-// Dial makes the bed a nats.CustomDialer that keeps the sockets, so that a test can cut them, and keep the source from coming back.
-func (b *bed) Dial(network, address string) (net.Conn, error) {
+// Dial makes the fixture a nats.CustomDialer. It keeps the sockets so that a test can cut them, and can prevent the source from
+// reconnecting.
+func (b *fixture) Dial(network, address string) (net.Conn, error) {
 	if b.isAway.Load() {
 		return nil, syscall.ECONNREFUSED
 	}
@@ -102,7 +103,7 @@ func (b *bed) Dial(network, address string) (net.Conn, error) {
 }
 
 // cut breaks the connection under the source, and waits until it has noticed.
-func (b *bed) cut(t testing.TB) {
+func (b *fixture) cut(t testing.TB) {
 	t.Helper()
 	lost := b.conn.StatusChanged(nats.RECONNECTING)
 	defer b.conn.RemoveStatusListener(lost)
@@ -115,8 +116,8 @@ func (b *bed) cut(t testing.TB) {
 	receive(t, lost, "the loss of the connection")
 }
 
-// awaitStatus waits until nats.go says that the source's connection is in that state.
-func (b *bed) awaitStatus(t testing.TB, want nats.Status) {
+// awaitStatus waits until the source's connection is in that state.
+func (b *fixture) awaitStatus(t testing.TB, want nats.Status) {
 	t.Helper()
 	changed := b.conn.StatusChanged(want)
 	defer b.conn.RemoveStatusListener(changed)
@@ -125,8 +126,8 @@ func (b *bed) awaitStatus(t testing.TB, want nats.Status) {
 	}
 }
 
-// settle waits until the source has received everything that other connections had flushed before.
-func (b *bed) settle(t testing.TB) {
+// settle waits until the source has received everything that other connections flushed before.
+func (b *fixture) settle(t testing.TB) {
 	t.Helper()
 	if err := b.conn.FlushTimeout(patience); err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func (b *bed) settle(t testing.TB) {
 }
 
 // awaitLeft waits until n feeds were detached.
-func (b *bed) awaitLeft(t testing.TB, n int) {
+func (b *fixture) awaitLeft(t testing.TB, n int) {
 	t.Helper()
 	for range n {
 		receive(t, b.left, "a feed to be detached")
@@ -149,18 +150,18 @@ type client struct {
 	stream *bridgetest.Stream
 }
 
-// read opens a client in the format JSON. The test's end closes it.
-func (b *bed) read(t testing.TB, subjects ...bridge.Subject) *client {
+// read opens a client in the format JSON. It is closed at the end of the test.
+func (b *fixture) read(t testing.TB, subjects ...bridge.Subject) *client {
 	t.Helper()
 	return b.readFramed(t, bridge.Framing{Format: bridge.JSON}, subjects...)
 }
 
-func (b *bed) readFramed(t testing.TB, framing bridge.Framing, subjects ...bridge.Subject) *client {
+func (b *fixture) readFramed(t testing.TB, framing bridge.Framing, subjects ...bridge.Subject) *client {
 	t.Helper()
 	return b.open(t, framing, bridge.Resume{}, subjects...)
 }
 
-func (b *bed) open(t testing.TB, framing bridge.Framing, resume bridge.Resume, subjects ...bridge.Subject) *client {
+func (b *fixture) open(t testing.TB, framing bridge.Framing, resume bridge.Resume, subjects ...bridge.Subject) *client {
 	t.Helper()
 	reader, err := b.hub.Read(subjects, framing, resume)
 	if err != nil {
@@ -172,7 +173,7 @@ func (b *bed) open(t testing.TB, framing bridge.Framing, resume bridge.Resume, s
 	return c
 }
 
-// Read gives the bytes of the connection, and waits for them.
+// Read returns bytes of the connection, and waits for them.
 func (c *client) Read(p []byte) (int, error) {
 	for len(c.rest) == 0 {
 		frames, wait := bridgetest.Next(c.reader, nil, 64<<10)
@@ -203,7 +204,7 @@ func (c *client) next() bridgetest.Event {
 	return event
 }
 
-// message waits for the next event, which must be a message, and gives the payload of its JSON.
+// message waits for the next event, which must be a message, and returns its decoded JSON.
 func (c *client) message() message {
 	c.t.Helper()
 	event := c.next()
@@ -240,7 +241,7 @@ func (c *client) wantData(payloads ...string) {
 	}
 }
 
-// wantNothing fails if something can be read at this moment.
+// wantNothing fails if something can be read now.
 func (c *client) wantNothing() {
 	c.t.Helper()
 	if frames, _ := bridgetest.Next(c.reader, nil, 64<<10); len(frames) > 0 {
@@ -248,7 +249,7 @@ func (c *client) wantNothing() {
 	}
 }
 
-// publisher is a connection of its own.
+// publisher returns another connection.
 func publisher(t testing.TB, dial source.Dialer) *nats.Conn {
 	t.Helper()
 	closed := make(chan struct{})
@@ -284,7 +285,7 @@ func flush(t testing.TB, conn *nats.Conn) {
 // embedListening is a server that other clients than the bridge can reach.
 var embedListening = embed.Config{Listen: embed.Setting[string]{Value: "127.0.0.1:0"}}
 
-// embedded starts a server in this process and gives the way to it.
+// embedded starts a server in this process, and returns its dialer.
 func embedded(t testing.TB) source.Dialer { return startEmbedded(t, embed.Config{}).Dial }
 
 func startEmbedded(t testing.TB, config embed.Config) *embed.Server {
@@ -302,7 +303,7 @@ func startEmbedded(t testing.TB, config embed.Config) *embed.Server {
 	return server
 }
 
-// to gives the way to a server that listens.
+// to returns the dialer of a listening server.
 func to(url string) source.Dialer {
 	return func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(url, options...) }
 }
@@ -319,7 +320,7 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 	}
 }
 
-// eventually waits until a condition that another goroutine brings about holds.
+// eventually waits until a condition is true.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	again := time.NewTicker(time.Millisecond)
@@ -331,7 +332,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// within gives a context for one call.
+// within returns a context with a time limit.
 func within(t testing.TB, timeout time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
@@ -340,7 +341,7 @@ func within(t testing.TB, timeout time.Duration) context.Context {
 
 var quiet = slog.New(secrets.Log(slog.DiscardHandler))
 
-// warnings gives a log, and what is warned of in it.
+// warnings returns a log, and its warnings.
 func warnings() (*slog.Logger, <-chan string) {
 	w := warningLog{slog.DiscardHandler, make(chan string, 1<<8)}
 	return slog.New(secrets.Log(w)), w.lines
@@ -366,7 +367,7 @@ func (w warningLog) Handle(_ context.Context, record slog.Record) error {
 	return nil
 }
 
-// numbers gives n payloads: from, from+1, …
+// numbers returns n payloads: from, from+1, …
 func numbers(from, n int) []string {
 	payloads := make([]string, n)
 	for i := range payloads {
@@ -375,7 +376,7 @@ func numbers(from, n int) []string {
 	return payloads
 }
 
-// everywhere runs a test on a server in the process and on one that is a process of its own.
+// everywhere runs a test with a server in this process, and with one in another process.
 func everywhere(t *testing.T, run func(t *testing.T, dial source.Dialer)) {
 	t.Run("embedded", func(t *testing.T) { run(t, embedded(t)) })
 	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL())) })

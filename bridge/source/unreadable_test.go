@@ -14,10 +14,10 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// The bridge may read one stream, by name. Another one in its place is passed on as it comes: readers are told by a gap, and
-// the log says what to do. Once it may be read, it is.
+// The bridge may read only one stream, by name. Messages of a stream that replaces it are passed on as they arrive: readers get a
+// gap, and the log says what to do. Once it may be read, it is.
 func TestStreamThatMayNotBeRead(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // it mostly waits
 	dir := t.TempDir()
 	config := filepath.Join(dir, "nats.conf")
 	allow := func(stream string) {
@@ -39,10 +39,10 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 	}
 	js := manager(t, as("admin"))
 	createStream(t, js, chats)
-	// Behind the deletion of its last one, a server removes the folder of all streams, and may find no place for another.
+	// After deleting its last stream, a server removes the folder of all streams, and may fail to make another.
 	createStream(t, js, jetstream.StreamConfig{Name: "STAYS", Subjects: []string{"stays"}})
 	log, warned := warnings()
-	b := newBed(t, as("bridge"), log)
+	b := newFixture(t, as("bridge"), log)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	store(t, js, "chat.a", "first")
