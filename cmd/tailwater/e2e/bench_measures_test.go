@@ -73,8 +73,8 @@ func TestBench(t *testing.T) {
 // than a feed's memory, so that nobody can lose any of it for being slow.
 func TestBenchWithStalledClients(t *testing.T) {
 	t.Parallel()
-	n := benched(t, settings{"LIMIT_WRITE_TIMEOUT": "2s"})
-	r := bench(t, n, "--nats", n.NATSURL(), "--connections=5", "--stalled=3", "--size=16384", "--rate=100", "--messages=200")
+	n := benched(t, settings{"LIMIT_WRITE_TIMEOUT": "1s"})
+	r := bench(t, n, "--nats", n.NATSURL(), "--connections=5", "--stalled=3", "--size=16384", "--rate=50", "--messages=200")
 	if c := r.Connections; c.Stalled != 3 || c.StalledClosed != 3 || c.Closed != 0 {
 		t.Errorf("connections: %+v", c)
 	}

@@ -39,7 +39,7 @@ func (s suite) Run() int {
 }
 
 // patience bounds every wait of these tests. It decides only how long a failure takes.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // settings are for Load, by name without the prefix.
 type settings map[string]string
