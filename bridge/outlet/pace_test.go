@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -213,6 +214,36 @@ func TestQuickResetsCostMore(t *testing.T) {
 			t.Errorf("%d KiB of resets cost %v", bytes>>10, took)
 		}
 	})
+}
+
+// A request that its client has reset before its handler runs is not served.
+func TestResetRequestsAreNotServed(t *testing.T) {
+	places, served, done := outlet.NewPlaces(outlet.Room{}), false, make(chan struct{})
+	handler := places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		<-r.Context().Done() // as if the processors had been busy until now
+		handler.ServeHTTP(w, r)
+	}))
+	server.Listener = outlet.Listen(server.Listener, places)
+	server.Config.ConnContext = outlet.ConnContext
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com", NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	framer := http2.NewFramer(conn, nil)
+	_, err = conn.Write([]byte(http2.ClientPreface))
+	if err := errors.Join(err, framer.WriteSettings(), floods["resets"](framer, 0)); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if served {
+		t.Error("a request was served that had been reset")
+	}
 }
 
 // A client behind the address of a flood has its turns soon: each connection of the address is read from a little at a time.
