@@ -48,6 +48,12 @@ func TestFolderOfAnother(t *testing.T) {
 		{"the ledger's next is a link", false, func(dir string) error {
 			return os.Symlink(filepath.Join(t.TempDir(), "x"), filepath.Join(dir, "tailwater-streams.json.new"))
 		}, []string{"tailwater-streams.json.new", "symbolic link"}},
+		{"the copy of the streams is a link", false, func(dir string) error {
+			return os.Symlink(t.TempDir(), filepath.Join(dir, "tailwater-kept"))
+		}, []string{"tailwater-kept", "symbolic link"}},
+		{"the folder of the health check is a link", false, func(dir string) error {
+			return os.Symlink(t.TempDir(), filepath.Join(dir, "tailwater-probe"))
+		}, []string{"tailwater-probe", "symbolic link"}},
 		{"a credential is foreign", true, func(dir string) error {
 			path := filepath.Join(dir, "tailwater-admin.json")
 			return errorsOf(os.WriteFile(path, []byte("{}"), 0o600), chown(path))
