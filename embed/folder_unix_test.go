@@ -3,9 +3,12 @@
 package embed_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // A folder that another user has prepared is refused, by the start and by check, with advice.
@@ -48,6 +51,12 @@ func TestFolderOfAnother(t *testing.T) {
 		{"the ledger's next is a link", false, func(dir string) error {
 			return os.Symlink(filepath.Join(t.TempDir(), "x"), filepath.Join(dir, "tailwater-streams.json.new"))
 		}, []string{"tailwater-streams.json.new", "symbolic link"}},
+		{"the copy of the streams is a link", false, func(dir string) error {
+			return os.Symlink(t.TempDir(), filepath.Join(dir, "tailwater-kept"))
+		}, []string{"tailwater-kept", "symbolic link"}},
+		{"the folder of the health check is a link", false, func(dir string) error {
+			return os.Symlink(t.TempDir(), filepath.Join(dir, "tailwater-probe"))
+		}, []string{"tailwater-probe", "symbolic link"}},
 		{"a credential is foreign", true, func(dir string) error {
 			path := filepath.Join(dir, "tailwater-admin.json")
 			return errorsOf(os.WriteFile(path, []byte("{}"), 0o600), chown(path))
@@ -97,6 +106,24 @@ func TestFolderOfOnesOwn(t *testing.T) {
 			stop(t, start(t, config))
 			stop(t, start(t, config)) // and again, on what is there now
 		})
+	}
+}
+
+// Only the user of the bridge can read the credentials: when they are made, and after a start if others could read them meanwhile.
+func TestOthersCannotReadCredentials(t *testing.T) {
+	config := guarded(usual(t))
+	config.Listen = set(fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))) // so that a second start finds the same contexts
+	for range 2 {
+		server := start(t, config)
+		for _, path := range []string{server.PublisherContext(), server.AdminContext()} {
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", path, info.Mode(), err)
+			}
+			if err := os.Chmod(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop(t, server)
 	}
 }
 

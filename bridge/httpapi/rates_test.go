@@ -1,9 +1,13 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -148,4 +152,47 @@ func TestCallersAreForgotten(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 	})
+}
+
+// A proxy sends the requests of all its clients over one connection. Each client has its own limits.
+func TestRatesOfClientsOnOneConnection(t *testing.T) {
+	const ada, bob, invented = "192.0.2.1", "192.0.2.2", "198.51.100.1"
+	c := config()
+	c.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	c.Limits.Publishes, c.Limits.Reads = 1.0/60, 1.0/60 // one at once, then one a minute
+	b := start(t, c)
+	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	for _, request := range []struct {
+		method, client string
+		want           int
+	}{
+		{http.MethodPost, ada, http.StatusAccepted},
+		{http.MethodPost, ada, http.StatusTooManyRequests},
+		{http.MethodPost, bob, http.StatusAccepted},
+		{http.MethodPost, bob, http.StatusTooManyRequests},
+		{http.MethodPost, invented + ", " + ada, http.StatusTooManyRequests},
+		{http.MethodHead, ada, http.StatusOK},
+		{http.MethodGet, ada, http.StatusServiceUnavailable},
+		{http.MethodGet, bob, http.StatusOK},
+		{http.MethodGet, invented + ", " + bob, http.StatusServiceUnavailable},
+	} {
+		r := httptest.NewRequest(request.method, "http://localhost/events/chat.room1?poll=1", strings.NewReader(""))
+		r.Header.Set("X-Forwarded-For", request.client)
+		if err := r.Write(conn); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(answers, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body) // the next answer begins after it
+		if response.StatusCode != request.want {
+			t.Errorf("%s of %s is answered %s instead of %d", request.method, request.client, response.Status, request.want)
+		}
+	}
 }

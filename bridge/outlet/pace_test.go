@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -64,6 +65,11 @@ func securely(t *testing.T, room outlet.Room, test func(*testing.T, *secured)) {
 // dial connects from an address, and shakes hands.
 func (s *secured) dial(address string, protocols ...string) *tls.Conn {
 	mine, theirs := net.Pipe()
+	return s.shake(mine, theirs, address, protocols...)
+}
+
+// shake shakes hands over the client's end of a pipe, and hands the other end to the server.
+func (s *secured) shake(mine, theirs net.Conn, address string, protocols ...string) *tls.Conn {
 	s.pipes.conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 1))}
 	roots := s.server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	conn := tls.Client(mine, &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: protocols})
@@ -76,9 +82,53 @@ func (s *secured) dial(address string, protocols ...string) *tls.Conn {
 // client returns a client that connects from an address, and closes its connections with the test.
 func (s *secured) client(address, protocol string) *http.Client {
 	transport := &http.Transport{ForceAttemptHTTP2: protocol == "h2", DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-		return s.dial(address, protocol), nil
+		mine, theirs := net.Pipe()
+		return s.shake(newQueued(mine), theirs, address, protocol), nil
 	}}
 	return &http.Client{Transport: transport}
+}
+
+// queued is a connection whose writes do not block while the peer does not read, as over a network. Otherwise a client of net/http would
+// hold its lock meanwhile, and the bubble's time would not advance.
+type queued struct {
+	net.Conn
+	queue  chan []byte
+	closed chan struct{}
+	close  func()
+}
+
+func newQueued(conn net.Conn) *queued {
+	q := &queued{Conn: conn, queue: make(chan []byte, 1<<12), closed: make(chan struct{})}
+	q.close = sync.OnceFunc(func() { close(q.closed) })
+	go q.send()
+	return q
+}
+
+func (q *queued) send() {
+	for {
+		select {
+		case data := <-q.queue:
+			if _, err := q.Conn.Write(data); err != nil {
+				return
+			}
+		case <-q.closed:
+			return
+		}
+	}
+}
+
+func (q *queued) Write(data []byte) (int, error) {
+	select {
+	case q.queue <- bytes.Clone(data):
+		return len(data), nil
+	case <-q.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+func (q *queued) Close() error {
+	q.close()
+	return q.Conn.Close()
 }
 
 // ask sends a request and reads its answer.
@@ -215,6 +265,36 @@ func TestQuickResetsCostMore(t *testing.T) {
 	})
 }
 
+// A request that its client has reset before its handler runs is not served.
+func TestResetRequestsAreNotServed(t *testing.T) {
+	places, served, done := outlet.NewPlaces(outlet.Room{}), false, make(chan struct{})
+	handler := places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		<-r.Context().Done() // as if the processors had been busy until now
+		handler.ServeHTTP(w, r)
+	}))
+	server.Listener = outlet.Listen(server.Listener, places)
+	server.Config.ConnContext = outlet.ConnContext
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com", NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	framer := http2.NewFramer(conn, nil)
+	_, err = conn.Write([]byte(http2.ClientPreface))
+	if err := errors.Join(err, framer.WriteSettings(), floods["resets"](framer, 0)); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if served {
+		t.Error("a request was served that had been reset")
+	}
+}
+
 // A client behind the address of a flood has its turns soon: each connection of the address is read from a little at a time.
 func TestNeighboursOfAFloodHaveTurns(t *testing.T) {
 	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
@@ -255,6 +335,7 @@ func TestHonestClientsAreNotSlowed(t *testing.T) {
 	}{
 		{"a browser with a hundred requests at once", limited, func(s *secured) { s.browse("192.0.2.1", 1, 100) }},
 		{"fifty browsers of one address", limited, func(s *secured) { s.browse("192.0.2.1", 50, 20) }},
+		{"a page with a hundred streams that is loaded three times", limited, func(s *secured) { s.reload("192.0.2.1", 3, 100) }},
 		{"a browser with large bodies", limited, func(s *secured) {
 			client := s.client("192.0.2.1", "h2")
 			for range 40 {
@@ -296,6 +377,33 @@ func (s *secured) browse(address string, browsers, requests int) {
 		}
 	}
 	asking.Wait()
+}
+
+// reload opens so many event streams at once, and resets them all, as a browser does whose user loads a page again; then it sends a request.
+func (s *secured) reload(address string, times, streams int) {
+	client := s.client(address, "h2")
+	defer client.CloseIdleConnections()
+	s.ask(client, "") // the others share its connection
+	for range times {
+		ctx, cancel := context.WithCancel(s.t.Context())
+		var reading sync.WaitGroup
+		for range streams {
+			reading.Go(func() {
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://example.com/", nil)
+				if err != nil {
+					s.t.Error(err)
+					return
+				}
+				if response, err := client.Do(request); err == nil {
+					response.Body.Close()
+				}
+			})
+		}
+		synctest.Wait()
+		cancel()
+		reading.Wait()
+	}
+	s.ask(client, "a message")
 }
 
 // A network of IPv6 shares a pace, however many of its addresses send; and what was owed stays owed while nobody is connected.

@@ -144,6 +144,9 @@ func (p *Places) Handler(next http.Handler) http.Handler {
 			}
 			defer turn.end()
 			defer s.paceReset(r.Context(), p.now())
+			if r.Context().Err() != nil {
+				return // the client has reset the request by now
+			}
 			if r.ContentLength != 0 {
 				r = withBody(r, turn)
 			}
