@@ -49,7 +49,7 @@ function read() {
     onend(words, ms) {
       moment("end", `the connection has ended (${words}); again in ${(ms / 1000).toFixed(1)} s`);
       began = performance.now() + ms;
-      showState("lost", "no connection, reconnecting");
+      showState("offline", "no connection, reconnecting");
     },
     onrefused(words) {
       moment("refused", words);

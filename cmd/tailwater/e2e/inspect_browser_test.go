@@ -69,7 +69,7 @@ func testInspectRestart(t *testing.T, browser context.Context) {
 	p.waitForState("open")
 	first.stop(t)
 	p.says("#moments", "the bridge ends the connection (drain)")
-	p.waitForState("lost")
+	p.waitForState("offline")
 	startNode(t, settings{"HTTP_LISTEN": first.Address().String()})
 	p.waitForState("open")
 	p.says("#moments .reset", "recreated")

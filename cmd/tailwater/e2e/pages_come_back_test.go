@@ -54,7 +54,7 @@ func testBusy(t *testing.T, browser context.Context) {
 	first, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	page := openTab(t, browser, n.URL()+"/")
 	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server is full now, reconnecting")`)
-	page.waitFor(`document.querySelector("#state").dataset.state === "lost"`)
+	page.waitFor(`document.querySelector("#state").dataset.state === "offline"`)
 	first.body.Close()
 	page.waitForState("open")
 }
@@ -73,7 +73,7 @@ func testDrained(t *testing.T, browser context.Context) {
 	if err := b.cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	clock.waitForState("lost")
+	clock.waitForState("offline")
 	b.start()
 	page.hasSaid("open · reconnected 1×")
 	clock.waitForState("open")
@@ -88,7 +88,7 @@ func testKilled(t *testing.T, browser context.Context) {
 	page.said()
 	b.kill()
 	page.hasSaid("no connection, reconnecting")
-	clock.waitForState("lost")
+	clock.waitForState("offline")
 	b.start()
 	page.hasSaid("open · reconnected 1×")
 	clock.waitForState("open")

@@ -107,7 +107,7 @@ func testTypedOffline(t *testing.T, browser context.Context) {
 	ada.waitForState("open")
 	bob.waitForState("open")
 	ada.emulateNetwork(true)
-	ada.waitForState("lost")
+	ada.waitForState("offline")
 	ada.waitFor(`!document.querySelector("#offline").hidden && document.querySelector("#send").textContent === "Send later"`)
 	for _, text := range []string{"one", "two"} {
 		ada.do(chromedp.SendKeys("#text", text+"\r"))
