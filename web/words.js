@@ -108,7 +108,6 @@ const en = {
   clockTitle: "The whole code",
   clockWords: "The server publishes the time of day on the NATS subject time.now. This is the script of this page:",
   clockScript: "The script of this page",
-  clockClosed: "The server does not show the time here.",
 };
 
 const zh = {
@@ -218,7 +217,6 @@ const zh = {
   clockTitle: "全部代码",
   clockWords: "服务器把时间发布在 NATS 主题 time.now 上。本页的脚本就是这些：",
   clockScript: "本页的脚本",
-  clockClosed: "服务器在这里不显示时间。",
 };
 
 const languages = { en, zh };
