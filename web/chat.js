@@ -138,6 +138,7 @@ function enter(next) {
   hint(permissions, subject, path);
   outbox.enter(path(subject));
   older.enter(path(subject));
+  $("inspect").href = `/inspect?${new URLSearchParams({ subject, since: "1h" })}`;
   seen = new Set();
   wasOpen = false;
   follow();

@@ -4,7 +4,8 @@
 import { fill, layOut } from "./content.js";
 import { copyButton } from "./copy.js";
 import { element } from "./dom.js";
-import { language, words } from "./words.js";
+import { language } from "./language.js";
+import { words } from "./words.js";
 
 const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
