@@ -31,7 +31,8 @@ func openPerson(t *testing.T, browser context.Context, url string) (page tab, an
 	if err := chromedp.Do(own); err != nil {
 		t.Fatal(err)
 	}
-	return openTab(t, own, url), func() tab { return openTab(t, own, url) }
+	another = func() tab { return openTabFor(t, own, url, 3*patience) }
+	return another(), another
 }
 
 // name gives the person on a page another name.
