@@ -151,8 +151,14 @@ function follow() {
   const mine = connect(stream(), {
     onmessage: receive,
     onopen: (opened, { id }) => older.begin(id),
-    ongap: ({ reason }) => log.add(noticeLine(words.missed[reason] ?? words.missedSome)),
-    onreset: () => log.add(noticeLine(words.reset)),
+    ongap({ reason }, { id }) {
+      older.begin(id);
+      log.add(noticeLine(words.missed[reason] ?? words.missedSome));
+    },
+    onreset(reset, { id }) {
+      older.begin(id);
+      log.add(noticeLine(words.reset));
+    },
     onpresence,
     onstate: (state, why) => mine === connection && showState(state, why),
   });

@@ -1,5 +1,5 @@
-// What was said before the page came, a page of it at each click: a poll with
-// `until` reads backwards from a position.
+// Messages from before the page was opened, a page of them at each click. A poll
+// with `until` reads backwards from a position.
 
 import { noticeLine } from "./log.js";
 import { read } from "./message.js";
