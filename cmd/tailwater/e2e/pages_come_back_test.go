@@ -99,7 +99,7 @@ func testKilled(t *testing.T, browser context.Context) {
 // A proxy that answers 502 for ten seconds, as it does while the bridge restarts, keeps nobody away. What is written meanwhile is sent once, and what
 // others write arrives.
 func testProxyAnswers(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	proxy := startFailingProxy(t, n.URL())
 	page := openTab(t, browser, proxy.URL+"/")
 	clock := openTab(t, browser, proxy.URL+"/clock")

@@ -55,7 +55,7 @@ func testFirefoxChat(t *testing.T, browser *firefox) {
 
 // Eight tabs share one connection, and all can send. When the one that holds it is closed, the others miss nothing.
 func testFirefoxTabs(t *testing.T, browser *firefox) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	url := n.URL() + "/events/chat.tabs"
 	publishTo(t, url, "before")
 	var tabs []firefoxTab

@@ -46,7 +46,7 @@ func openLook(t *testing.T, browser context.Context, l look) tab {
 }
 
 func testAccessible(t *testing.T, axe string, page tab) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	others, _ := startBeside(t, settings{"ANONYMOUS_SUBSCRIBE": "news.>,orders.eu", "ANONYMOUS_PUBLISH": "orders.>"})
 	open := func(url, state string) {
 		t.Helper()

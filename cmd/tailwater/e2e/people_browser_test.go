@@ -164,7 +164,7 @@ func testWhatIsSaid(t *testing.T, browser context.Context) {
 // A message that was written without a network survives a reload of the page, and is stored once: also if it was stored before, and the page has
 // not learnt it. After another reload the page still knows which messages are its own.
 func testReload(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	ada, _ := openPerson(t, browser, n.URL()+"/")
 	ada.waitForState("open")
 	ada.emulateNetwork(true)
@@ -194,7 +194,7 @@ func testReload(t *testing.T, browser context.Context) {
 
 // A page shows the last 500 lines. What is older is loaded at a click, a page at a time: in order, nothing twice, until the beginning.
 func testLoadOlder(t *testing.T, browser context.Context) {
-	n := startApart(t, nil)
+	n := startNode(t, nil)
 	conn := publisher(t, n.NATSURL())
 	const all = 730
 	for i := 1; i <= all; i++ {
