@@ -16,12 +16,14 @@ test: ## run every test
 	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m -p=4 -parallel=8 ./bridge/source ./cmd/tailwater/e2e ./... # the longest first; tests wait for most of their time
 
 CLIENTS := cmd/tailwater/e2e/clients
-clients: ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table
+$(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json
 	npm ci --prefix=$(CLIENTS) --ignore-scripts --no-audit --no-fund --loglevel=error
+
+clients: $(CLIENTS)/node_modules ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table
 	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e/clients -clients
 
-soak: ## run the chaos tests and attacks in their long form, proxies and pages, the rule of gaps on many streams, and the whole comparison: eleven minutes
-	go test -count=1 -timeout=15m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$|^TestPermissionsAreLeast$$|^TestCheckNamesMissingPermissions$$|^TestSignIn$$|^TestTrickledRequests$$|^TestHeaderBombs$$|^TestPublishFlood$$|^TestBodiesWithoutEndShareMemory$$|^TestSilentSocketsKeepNobodyOut$$|^TestFullBridgeAnswers$$' ./cmd/tailwater/e2e -soak
+soak: $(CLIENTS)/node_modules ## run the chaos tests and attacks in their long form, proxies and pages, the rule of gaps on many streams, and the whole comparison: thirteen minutes
+	go test -count=1 -timeout=20m -run='^TestChaos|^TestPages|^TestProxies|^TestGracefulRestart|^TestReadmeProxies|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$|^TestPermissionsAreLeast$$|^TestCheckNamesMissingPermissions$$|^TestSignIn$$|^TestTrickledRequests$$|^TestHeaderBombs$$|^TestPublishFlood$$|^TestBodiesWithoutEndShareMemory$$|^TestSilentSocketsKeepNobodyOut$$|^TestFullBridgeAnswers$$' ./cmd/tailwater/e2e -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
 	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$' ./bridge/source -soak
 	go test -count=1 -run='^TestCompare$$' ./cmd/compare -soak

@@ -267,6 +267,17 @@ func newest(all []*bridge.Message, from uint64) []*bridge.Message {
 	})
 }
 
+func (l *fakeLog) Back(ctx context.Context, subjects []bridge.Subject, upTo uint64, most int) (found []bridge.Position, err error) {
+	if err := l.begin(ctx, "Back"); err != nil {
+		return nil, err
+	}
+	defer l.mu.Unlock()
+	for _, m := range l.stored(subjects, 1, upTo) {
+		found = append(found, m.Position)
+	}
+	return found[max(0, len(found)-min(most, l.pageSize)):], nil
+}
+
 func (l *fakeLog) Stored(ctx context.Context, seq uint64) (at bridge.Position, last uint64, err error) {
 	if err := l.begin(ctx, "Stored"); err != nil {
 		return bridge.Position{}, 0, err

@@ -90,6 +90,9 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 	}
 	subjects = Reduce(subjects)
 	reader := &Reader{resume: &resume{Resume: from}, waits: waiter{account: from.Account}}
+	if from.Since.Kind == SinceUntil {
+		reader.stop = stopsAtSync
+	}
 	if err := h.join(reader, feedKey{joined(subjects), framing}, subjects); err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
 	}

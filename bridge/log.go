@@ -24,6 +24,10 @@ type Log interface {
 	// sequence from on: all of them, or about the first thousand. Page.UpTo is that sequence.
 	Newest(ctx context.Context, subjects []Subject, from, upTo uint64) (Page, error)
 
+	// Back returns the positions of the newest messages on the subjects up to the sequence upTo (inclusive), oldest first: at most most, and
+	// fewer if a page does not hold that many. It returns none if nothing is stored there.
+	Back(ctx context.Context, subjects []Subject, upTo uint64, most int) ([]Position, error)
+
 	// Stored returns the position of the message with that sequence, and the log's last sequence. The position's time is 0 if no such message
 	// is stored. The leader answers: a message that was acknowledged is found.
 	Stored(ctx context.Context, seq uint64) (at Position, last uint64, err error)

@@ -1,6 +1,9 @@
 package bridge
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // An opening judges, part by part, the position that a client has sent. open may need answers from the store. It then reports false, is called
 // again when they arrive, and finds them cached.
@@ -33,6 +36,9 @@ func (r *Reader) open() (events [][]byte, known bool) {
 	if since.Kind == SinceID && !f.knowsAny(since.ID) {
 		since = Since{}
 	}
+	if since.Kind == SinceUntil && !f.knowsAny(since.ID) {
+		reason = f.strange(since.ID)
+	}
 	verdicts := make([]verdict, len(f.parts))
 	allKnown := true
 	for i := range f.parts {
@@ -57,7 +63,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	}
 	for i, v := range verdicts {
 		r.have[i] = v.standing
-		r.have[i].sync = f.parts[i].end().Seq
+		r.have[i].sync = r.replayEnd(i)
 		if f.parts[i].Deaf && !f.parts[i].isMembers {
 			gap = max(gap, GapDisconnected)
 		}
@@ -82,6 +88,20 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 		events = append(events, f.key.framing.open(hello, f.subjects, r.id()))
 	}
 	return append(append(events, r.nobody(verdicts)...), r.ownMembers()...)
+}
+
+// replayEnd returns the sequence up to which a part is replayed.
+func (r *Reader) replayEnd(part int) uint64 {
+	p := &r.feed.parts[part]
+	end := p.end().Seq
+	if !r.isBounded() {
+		return end
+	}
+	if had, left := r.resume.leftAt(p.At.Epoch); left != nil {
+		return min(end, had.sync)
+	}
+	until, _ := r.resume.Since.ID.in(p.At.Epoch)
+	return min(end, until.Seq)
 }
 
 // before returns the client's position. Parts whose logs are not read, and of which the client has no position, are left out.
@@ -282,6 +302,8 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}, true
 			}
 			return standing{Position: page.before(0), newest: page.upTo}, true
+		case SinceUntil:
+			return r.beginUntil(part, since)
 		}
 	}
 	if at, has := since.ID.in(p.At.Epoch); has {
@@ -312,9 +334,51 @@ func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	if from > p.floor.Seq {
 		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, true
 	}
-	page := r.feed.hub.replays.page(p.replay, p.Log, from, p.floor.Seq, true, r.asker())
+	through := p.floor.Seq
+	if r.isBounded() {
+		through = min(through, r.replayEnd(part))
+	}
+	page := r.feed.hub.replays.page(p.replay, p.Log, from, through, true, r.asker())
 	if page == nil {
 		return standing{}, false
 	}
 	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // earlier losses are not owed
+}
+
+// beginUntil returns where a part begins if all parts together deliver the newest messages up to a position. A part that the position
+// does not name delivers none.
+func (r *Reader) beginUntil(part int, since Since) (standing, bool) {
+	at, _ := since.ID.in(r.feed.parts[part].At.Epoch)
+	at.Epoch = r.feed.parts[part].At.Epoch
+	newest, known := r.newestUntil(since)
+	if !known {
+		return standing{}, false
+	}
+	for _, found := range newest {
+		if found.Epoch == at.Epoch {
+			return r.beginAtPage(part, found.Seq)
+		}
+	}
+	at.Seq = min(at.Seq, r.feed.parts[part].end().Seq)
+	return standing{Position: at}, true
+}
+
+// newestUntil returns the positions of the newest messages up to a position, oldest first.
+func (r *Reader) newestUntil(since Since) (newest ID, known bool) {
+	known = true
+	for i := range r.feed.parts {
+		p := &r.feed.parts[i]
+		until, has := since.ID.in(p.At.Epoch)
+		if !has || p.Log == nil {
+			continue
+		}
+		answer := r.feed.hub.replays.back(p.Log, p.Subjects, until.Seq, since.Most, r.asker())
+		if answer == nil {
+			known = false // continue: the other parts can be asked meanwhile
+			continue
+		}
+		newest = append(newest, answer.back...)
+	}
+	slices.SortStableFunc(newest, func(a, b Position) int { return cmp.Compare(a.Time, b.Time) })
+	return newest[max(0, len(newest)-since.Most):], known
 }

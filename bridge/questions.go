@@ -12,15 +12,17 @@ type question struct {
 	seq      uint64
 	time     int64
 	subjects string
+	most     int
 }
 
 type answer struct {
 	task   *task
 	ready  bool
-	at     Position // of Log.Stored
-	last   uint64   // of Log.Stored
-	since  uint64   // of Log.Since
-	extent Extent   // of Store.Extent, like the rest
+	at     Position   // of Log.Stored
+	last   uint64     // of Log.Stored
+	since  uint64     // of Log.Since
+	back   []Position // of Log.Back
+	extent Extent     // of Store.Extent, like the rest
 	err    error
 	times  uint64 // how often the store was asked
 }
@@ -37,6 +39,15 @@ func (r *replays) stored(log Log, seq uint64, by asker) *answer {
 func (r *replays) since(log Log, t time.Time, by asker) *answer {
 	return r.ask(question{of: log, time: t.UnixNano()}, by, func(ctx context.Context, a *answer) (err error) {
 		a.since, err = log.Since(ctx, t)
+		return err
+	})
+}
+
+// back returns the positions of the newest messages up to a sequence; see Log.Back.
+func (r *replays) back(log Log, subjects []Subject, upTo uint64, most int, by asker) *answer {
+	q := question{of: log, seq: upTo, subjects: joined(subjects), most: most}
+	return r.ask(q, by, func(ctx context.Context, a *answer) (err error) {
+		a.back, err = log.Back(ctx, subjects, upTo, most)
 		return err
 	})
 }

@@ -20,7 +20,7 @@ type Reader struct {
 	syncing bool // the end of a replay has to be announced
 	closed  bool
 	place   int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
-	stop    int32 // the most messages to deliver; 0 for no limit
+	stop    int32 // the most messages to deliver; 0 for no limit, or stopsAtSync
 	given   int32 // messages delivered; not counted if stop is 0
 	most    int   // the largest frame of a message, in bytes; 0 for no limit
 
@@ -28,6 +28,11 @@ type Reader struct {
 	resume *resume // until it is open
 	waits  waiter  // for reads of logs
 }
+
+// stopsAtSync is a value of Reader.stop: nothing after standing.sync is delivered. Such a reader serves a poll.
+const stopsAtSync = -1
+
+func (r *Reader) isBounded() bool { return r.stop == stopsAtSync }
 
 // standing is a client's state in one part.
 type standing struct {
@@ -160,6 +165,9 @@ func (r *Reader) fill(out *output) {
 	for r.catchUp(out) {
 		r.next = max(r.next, f.first)
 		switch {
+		case r.isBounded() && !r.syncing:
+			f.await(r)
+			return
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
 			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
@@ -207,7 +215,7 @@ func (r *Reader) catchUpWith(members bool, out *output) bool {
 // deliver puts a frame of the feed's memory, unless the client has it, or reports that it does not fit.
 func (r *Reader) deliver(fr *frame, out *output) bool {
 	at := &r.have[fr.part]
-	if fr.seq <= at.Seq {
+	if fr.seq <= at.Seq || r.isBounded() && fr.seq > at.sync {
 		return true
 	}
 	isMessage := fr.gap == ""
@@ -275,7 +283,7 @@ func (r *Reader) behind(part int) bool {
 // requested replay, so that this end can be announced there.
 func (r *Reader) goal(part int) uint64 {
 	floor := r.feed.parts[part].floor.Seq
-	if r.syncing {
+	if r.syncing || r.isBounded() {
 		return min(floor, r.have[part].sync)
 	}
 	return floor
@@ -300,7 +308,11 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.newest > 0 {
 		return r.replayNewest(part, out)
 	}
-	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, p.floor.Seq, false, r.asker())
+	through := p.floor.Seq
+	if r.isBounded() {
+		through = r.goal(part)
+	}
+	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, through, false, r.asker())
 	if page == nil {
 		return false
 	}

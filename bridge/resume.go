@@ -20,21 +20,23 @@ type Resume struct {
 type Since struct {
 	Kind SinceKind
 	Time time.Time // with SinceTime
-	ID   ID        // with SinceID
+	ID   ID        // with SinceID and SinceUntil
+	Most int       // with SinceUntil: the most messages
 }
 
 // isStored reports whether s asks for stored messages.
 func (s Since) isStored() bool {
-	return s.Kind == SinceAll || s.Kind == SinceLast || s.Kind == SinceTime
+	return s.Kind == SinceAll || s.Kind == SinceLast || s.Kind == SinceTime || s.Kind == SinceUntil
 }
 
 // SinceKind is a kind of place to begin at.
 type SinceKind uint8
 
 const (
-	SinceNew  SinceKind = iota // messages published from now on
-	SinceAll                   // the oldest stored message
-	SinceLast                  // the newest message of each subject, then later messages
-	SinceTime                  // the first message stored at that time or later
-	SinceID                    // messages after a position
+	SinceNew   SinceKind = iota // messages published from now on
+	SinceAll                    // the oldest stored message
+	SinceLast                   // the newest message of each subject, then later messages
+	SinceTime                   // the first message stored at that time or later
+	SinceID                     // messages after a position
+	SinceUntil                  // the newest messages up to a position (inclusive), and none after it
 )

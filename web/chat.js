@@ -1,8 +1,8 @@
 // A page for one NATS subject: by default a chat room, which is the subject
-// chat.<room>. It reads /events/<subject> with one EventSource and writes to the
-// same URL with POST; everything else is presentation.
+// chat.<room>. It reads and writes /events/<subject> through /client.js; all else
+// is presentation.
 
-import { connect } from "./connection.js";
+import { connect } from "/client.js";
 import { $ } from "./dom.js";
 import { hint } from "./hint.js";
 import { Log, noticeLine } from "./log.js";
@@ -10,7 +10,7 @@ import { draw, read } from "./message.js";
 import { ownName } from "./name.js";
 import { Offers, address } from "./offers.js";
 import { Offline } from "./offline.js";
-import { older } from "./older.js";
+import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
 import { ask, isWild, mayRead, mayWrite, stem, tellsWho } from "./permissions.js";
 import { Rooms } from "./rooms.js";
@@ -19,21 +19,24 @@ import { words } from "./words.js";
 import { writing } from "./writing.js";
 
 const log = new Log($("log"), $("scroller"), $("newest"));
-const offers = new Offers($("offers"), { open: go, fill, retry: () => connection?.retry() });
-const offline = new Offline($("offline"), () => connection?.retry());
+const offers = new Offers($("offers"), { open: go, fill, retry });
+const offline = new Offline($("offline"), retry);
+const older = new Older($("older"), log, lineOf);
 const outbox = new Outbox($("outbox"), { onstored: (id) => log.own(id), ontake: write });
 const rooms = new Rooms($("rooms"), go);
 const who = new Who($("who"));
 const ownNames = new Set();
-const name = ownName($("name"), () => connection?.move(stream()));
+const name = ownName($("name"), () => connection && follow());
 
-const remembered = 2000; // message ids; more than there are lines
+const remembered = 10_000; // messages that have been shown
 const usual = "chat.room1";
 
 let permissions;
 let subject = ""; // empty until one is open
 let connection;
 let reconnects = 0;
+let wasOpen = false; // this room
+let seen = new Set(); // keys of messages
 let flow = 0;
 
 // --- the subject ------------------------------------------------------------
@@ -44,7 +47,7 @@ const path = (subject) => `/events/${encodeURIComponent(subject)}`;
 function stream() {
   ownNames.add(name.value);
   const presence = tellsWho(permissions, subject) ? `&presence=1&name=${encodeURIComponent(name.value)}` : "";
-  return `${path(subject)}?format=json&since=1h${presence}`;
+  return `${path(subject)}?since=1h${presence}`;
 }
 
 // A link may hold anything. Subjects have no control characters and no blanks, and
@@ -108,16 +111,23 @@ function go(next) {
 }
 
 function leave() {
-  connection?.close();
-  connection = undefined;
+  disconnect();
   who.forget();
   offers.hide();
   offline.hide();
-  $("older").hidden = true;
+  older.hide();
 }
 
-// Over HTTP/1.1 a browser opens six connections to a server, for all its tabs. So
-// a tab uses one, and closes it before it opens the next.
+function disconnect() {
+  const left = connection;
+  connection = undefined;
+  left?.close();
+}
+
+function retry() {
+  connection?.reconnect();
+}
+
 function enter(next) {
   leave();
   subject = next;
@@ -127,23 +137,41 @@ function enter(next) {
   log.clear();
   hint(permissions, subject, path);
   outbox.enter(path(subject));
-  const seen = new Set();
-  connection = connect(stream(), {
-    onstate: showState,
-    onmessage(data) {
-      const message = read(data);
-      // After a reset the last hour arrives again, with messages already shown.
-      if (seen.has(message.id)) return;
-      if (message.id) seen.add(message.id);
-      if (seen.size > remembered) seen.delete(seen.values().next().value);
-      show(message);
-      $("water").style.setProperty("--flow", ++flow); // the water moves a little
+  older.enter(path(subject));
+  $("inspect").href = `/inspect?${new URLSearchParams({ subject, since: "1h" })}`;
+  seen = new Set();
+  wasOpen = false;
+  follow();
+}
+
+// follow reads the room. It also begins anew under another name; then the last
+// hour comes once more, as it does after a reset.
+function follow() {
+  disconnect();
+  const mine = connect(stream(), {
+    onmessage: receive,
+    onopen: (opened, { id }) => older.begin(id),
+    ongap({ reason }, { id }) {
+      older.begin(id);
+      log.add(noticeLine(words.missed[reason] ?? words.missedSome));
     },
-    oncontrol(control, { reason }) {
-      log.add(noticeLine(control === "gap" ? words.missed[reason] ?? words.missedSome : words.reset));
+    onreset(reset, { id }) {
+      older.begin(id);
+      log.add(noticeLine(words.reset));
     },
     onpresence,
+    onstate: (state, why) => mine === connection && showState(state, why),
   });
+  connection = mine;
+}
+
+function receive(event) {
+  const message = read(event);
+  if (seen.has(message.key)) return;
+  seen.add(message.key);
+  if (seen.size > remembered) seen.delete(seen.values().next().value);
+  log.add(lineOf(message));
+  $("water").style.setProperty("--flow", ++flow); // the water moves a little
 }
 
 // lineOf draws a message, and marks the reader's own.
@@ -151,10 +179,6 @@ function lineOf(message) {
   const line = draw(message, subject);
   line.classList.toggle("own", outbox.settle(message));
   return line;
-}
-
-function show(message) {
-  log.add(lineOf(message));
 }
 
 let lastChange = {};
@@ -174,24 +198,6 @@ function onpresence(details) {
   lastChange = { ...changed, line };
 }
 
-$("older").addEventListener("click", async () => {
-  const first = log.oldest;
-  const button = $("older"), here = subject;
-  button.disabled = true;
-  button.textContent = words.olderBusy;
-  try {
-    const found = await older(path(subject), first?.dataset.id, first?.dataset.at ?? new Date().toISOString());
-    if (here !== subject) return;
-    log.addOlder(found.length ? found.map(lineOf) : [noticeLine(words.olderNone)]);
-    button.hidden = !found.length;
-  } catch {
-    log.addOlder([noticeLine(words.olderFailed)]);
-  } finally {
-    button.disabled = false;
-    button.textContent = words.older;
-  }
-});
-
 $("room").addEventListener("change", () => {
   const room = tidy($("room").value);
   if (room) go($("room").dataset.prefix + room);
@@ -209,34 +215,35 @@ addEventListener("popstate", arrive);
 
 // --- the state --------------------------------------------------------------
 
-function showState(state, why, again) {
-  if (again) reconnects++;
-  const { reason, detail } = why;
+function showState(state, { reason, detail }) {
+  if (state === "open" && wasOpen) reconnects++;
+  wasOpen ||= state === "open";
   const times = reconnects ? words.reconnected(reconnects) : "";
+  if (state === "offline" && !navigator.onLine) reason = "offline";
   if (state === "refused") say(state, words.refused(detail));
-  else if (state === "lost") say(state, words.comingBack(words.reasons[reason] ?? words.reasons.network) + times);
+  else if (state === "offline") say(state, words.comingBack(words.reasons[reason] ?? words.reasons.network) + times);
   else if (state === "open") say(state, words.open + times);
   else say(state, reason === "nats" ? words.waiting : words.connecting);
   compose(state);
+  outbox.isOpen = state === "open";
   if (state === "refused") return refuse(detail);
   offers.hide();
   if (state === "open") return arrived();
   who.hide();
-  if (state === "lost" || reason === "nats") offline.show(reason, mayTry());
+  if (state === "offline" || reason === "nats") offline.show(reason, mayTry());
 }
 
 function arrived() {
   offline.hide();
   who.resume();
   rooms.visit(subject);
-  $("older").hidden = false;
-  outbox.flush();
+  older.show();
 }
 
 function refuse(detail) {
   offline.hide();
   who.hide();
-  $("older").hidden = true;
+  older.hide();
   offers.refuse(detail, subject, permissions, usual);
 }
 

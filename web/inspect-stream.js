@@ -1,6 +1,8 @@
 // An event stream, read with fetch: an EventSource shows neither the status nor
 // the headers of the answer, nor the bytes.
 
+import { words } from "/web/inspect-words.js";
+
 // address returns the path for a subject, with parameters.
 export function address(subject, parameters = {}) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
@@ -13,7 +15,7 @@ export const authorised = (token, headers = {}) => (token ? { ...headers, Author
 // explain puts an answer that is an error into words.
 export async function explain(response) {
   const problem = await response.json().catch(() => null);
-  return `${response.status}: ${problem?.detail ?? problem?.title ?? (response.statusText || "without a reason")}`;
+  return `${response.status}: ${problem?.detail ?? problem?.title ?? (response.statusText || words.noReason)}`;
 }
 
 // events yields what arrives on a response: {raw, bytes, event, data, id, retry}
@@ -53,8 +55,8 @@ function fields(raw) {
 // position as an EventSource does.
 //   onanswer(response)   the answer has begun
 //   onevent(event)       see events
-//   onend(words, ms)     the connection has ended, and is made again after ms
-//   onrefused(words)     the answer is an error that stays
+//   onend(text, ms)      the connection has ended, and is made again after ms
+//   onrefused(text)      the answer is an error that stays
 export function follow(url, token, { onanswer, onevent, onend, onrefused }) {
   const ending = new AbortController();
   const { signal } = ending;
@@ -69,7 +71,7 @@ export function follow(url, token, { onanswer, onevent, onend, onrefused }) {
       retry = Number(event.retry ?? retry);
       onevent(event);
     }
-    throw new Error("the answer has ended");
+    throw new Error(words.ended);
   };
   const again = () => once().catch((error) => {
     if (signal.aborted) return;

@@ -1,8 +1,11 @@
 // The table of events. What strangers have published goes through textContent.
 
+import { words } from "/web/inspect-words.js";
+import { language } from "/web/language.js";
+
 const most = 200; // rows
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
 export const timeOf = (ms) => (ms === undefined ? "–" : clock.format(ms));
 
 export function made(tag, text = "", name = "") {
@@ -12,7 +15,7 @@ export function made(tag, text = "", name = "") {
   return element;
 }
 
-// delayOf puts milliseconds into words.
+// delayOf spells milliseconds.
 export const delayOf = (ms) => (ms === undefined ? "–" : Math.abs(ms) < 10_000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 1000)} s`);
 
 // row returns the two rows of an event: what it is, and, once that was opened, all of it.
@@ -28,7 +31,7 @@ export function row({ raw, bytes, event, id, time, subject, delay, headers }) {
   opener.addEventListener("click", () => {
     more.hidden = !more.hidden;
     opener.setAttribute("aria-expanded", String(!more.hidden));
-    if (!more.hasChildNodes()) more.append(details(raw, headers, `${id ?? "without an id"}, ${bytes} bytes, delay ${delayOf(delay)}`));
+    if (!more.hasChildNodes()) more.append(details(raw, headers, words.facts(id ?? words.noID, bytes, delayOf(delay))));
   });
   return [line, more];
 }
@@ -42,7 +45,7 @@ function details(raw, headers = {}, facts) {
   }
   const bytes = made("pre", raw);
   bytes.tabIndex = 0;
-  bytes.setAttribute("aria-label", "The bytes as they came");
+  bytes.setAttribute("aria-label", words.rawBytes);
   cell.append(bytes);
   return cell;
 }

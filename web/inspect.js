@@ -7,6 +7,8 @@ import { kinds } from "/web/inspect-copy.js";
 import { Flow, draw, median } from "/web/inspect-graph.js";
 import { address, authorised, explain, follow, storedAt } from "/web/inspect-stream.js";
 import { addRow, delayOf, made, timeOf } from "/web/inspect-table.js";
+import { words } from "/web/inspect-words.js";
+import { ask, isWild, mayRead, stem } from "/web/permissions.js";
 
 const $ = (id) => document.getElementById(id);
 const mostMoments = 100;
@@ -34,26 +36,26 @@ function read() {
   connections = 0;
   clear();
   $("moments").replaceChildren();
-  $("cursor").textContent = "none yet";
-  if (!/(^|\.)[*>](\.|$)/.test(shown.subject)) $("to").value = shown.subject;
-  showState("connecting", "connecting");
+  $("cursor").textContent = words.noPosition;
+  if (!isWild(shown.subject)) $("to").value = shown.subject;
+  showState("connecting", words.connecting);
   let began = performance.now();
   isLive = !parameters(shown).since;
   const end = follow(address(shown.subject, parameters(shown)), token, {
     onanswer(response) {
-      moment("answer", `${response.status} ${response.headers.get("Content-Type")} after ${Math.round(performance.now() - began)} ms`);
+      moment("answer", words.answered(response.status, response.headers.get("Content-Type"), Math.round(performance.now() - began)));
       began = performance.now();
-      showState("connecting", "waiting for the first event");
+      showState("connecting", words.waiting);
     },
     onevent: arrive,
-    onend(words, ms) {
-      moment("end", `the connection has ended (${words}); again in ${(ms / 1000).toFixed(1)} s`);
+    onend(reason, ms) {
+      moment("end", words.connectionEnded(reason, (ms / 1000).toFixed(1)));
       began = performance.now() + ms;
-      showState("lost", "no connection, reconnecting");
+      showState("offline", words.reconnecting);
     },
-    onrefused(words) {
-      moment("refused", words);
-      showState("refused", words);
+    onrefused(detail) {
+      moment("refused", detail);
+      showState("refused", words.refused(detail));
       running(false);
     },
   });
@@ -65,7 +67,7 @@ function read() {
 }
 
 function running(is) {
-  $("read").textContent = is ? "Stop" : "Read";
+  $("read").textContent = is ? words.stop : words.read;
   $("read").dataset.running = is;
 }
 
@@ -83,20 +85,20 @@ function arrive({ beat, ...event }) {
   const line = { ...event, time, delay, subject: envelope.subject ?? object(event.data).subject ?? $("to").value, headers: envelope.headers };
   if ($("hold").ariaPressed === "true") held.push(line);
   else addRow($("rows"), line);
-  $("hold").textContent = held.length ? `Hold (${held.length} more)` : "Hold";
+  $("hold").textContent = held.length ? words.held(held.length) : words.hold;
   $("empty").hidden = true;
 }
 
 function control({ event, data }) {
   const name = event.slice("tailwater:".length), details = object(data);
-  if (["open", "gap", "reset"].includes(name)) showState("open", `open${connections++ ? ` · reconnected ${connections - 1}×` : ""}`);
-  if (name === "open") moment("open", `open at ${$("cursor").textContent}`);
-  else if (name === "gap") moment("gap", `gap (${details.reason}): messages are missing between ${details.after} and ${details.first}`);
-  else if (name === "reset") moment("reset", `reset (${details.reason}): the position means nothing here`);
-  else if (name === "close") moment("end", `the bridge ends the connection (${details.reason})`);
+  if (["open", "gap", "reset"].includes(name)) showState("open", words.open(connections++));
+  if (name === "open") moment("open", words.openAt($("cursor").textContent));
+  else if (name === "gap") moment("gap", words.gap(details.reason, details.after, details.first));
+  else if (name === "reset") moment("reset", words.reset(details.reason));
+  else if (name === "close") moment("end", words.closed(details.reason));
   else if (name === "synced") {
     isLive = true;
-    moment("synced", "what was stored has arrived; now live");
+    moment("synced", words.synced);
   }
 }
 
@@ -104,25 +106,25 @@ let beats;
 // heartbeat counts those in a row in one line.
 function heartbeat() {
   if (beats !== $("moments").firstElementChild || !beats) {
-    moment("beat", "heartbeat");
+    moment("beat", words.heartbeat);
     beats = $("moments").firstElementChild;
     beats.count = 0;
   }
   beats.count++;
-  beats.querySelector("span").textContent = beats.count === 1 ? "heartbeat" : `heartbeat, ${beats.count}×, the last at ${timeOf(Date.now())}`;
+  beats.querySelector("span").textContent = beats.count === 1 ? words.heartbeat : words.heartbeats(beats.count, timeOf(Date.now()));
 }
 
-function moment(kind, words) {
+function moment(kind, text) {
   const line = made("li", "", kind);
-  line.append(made("time", timeOf(Date.now())), made("span", words));
+  line.append(made("time", timeOf(Date.now())), made("span", text));
   $("moments").prepend(line);
   while ($("moments").childElementCount > mostMoments) $("moments").lastElementChild.remove();
   if (["gap", "reset", "end", "open", "refused"].includes(kind)) flow.mark(kind);
 }
 
-function showState(state, words) {
+function showState(state, text) {
   $("state").dataset.state = state;
-  $("state").textContent = state === "refused" ? `refused: ${words}` : words;
+  $("state").textContent = text;
 }
 
 function object(json) {
@@ -137,7 +139,7 @@ function object(json) {
 function clear() {
   $("rows").replaceChildren();
   held = [];
-  $("hold").textContent = "Hold";
+  $("hold").textContent = words.hold;
   $("empty").hidden = false;
 }
 
@@ -157,8 +159,8 @@ function figures() {
   $("rate").textContent = (recent.reduce((sum, { count }) => sum + count, 0) / recent.length).toFixed(1);
   $("delay").textContent = delayOf(median(minute.map(({ delay }) => delay).filter((delay) => delay !== undefined)));
   $("bytes").textContent = sizeOf(flow.bytes);
-  $("rate-top").textContent = `up to ${draw($("rates"), minute, ({ count }) => count)}`;
-  $("delay-top").textContent = `up to ${delayOf(draw($("delays"), minute, ({ delay }) => delay))}`;
+  $("rate-top").textContent = words.upTo(draw($("rates"), minute, ({ count }) => count));
+  $("delay-top").textContent = words.upTo(delayOf(draw($("delays"), minute, ({ delay }) => delay)));
 }
 
 // --- publishing and copying -------------------------------------------------
@@ -171,8 +173,8 @@ async function publish(event) {
   const began = performance.now();
   try {
     const answer = await fetch(address($("to").value.trim()), { method: "POST", headers, body: $("payload").value });
-    const words = answer.ok ? `${answer.status} ${(await answer.text()).trim()}` : await explain(answer);
-    $("receipt").textContent = `${words} · ${Math.round(performance.now() - began)} ms`;
+    const text = answer.ok ? `${answer.status} ${(await answer.text()).trim()}` : await explain(answer);
+    $("receipt").textContent = `${text} · ${Math.round(performance.now() - began)} ms`;
     $("receipt").className = answer.ok ? "all" : "all bad";
   } catch (error) {
     $("receipt").textContent = error.message;
@@ -200,11 +202,11 @@ for (const name of Object.keys(kinds)) {
 $("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText($("code").textContent);
-    $("copy").textContent = "Copied";
+    $("copy").textContent = words.copied;
   } catch {
     getSelection().selectAllChildren($("code")); // plain HTTP has no clipboard
   }
-  setTimeout(() => ($("copy").textContent = "Copy"), 2_000);
+  setTimeout(() => ($("copy").textContent = words.copy), 2_000);
 });
 
 // --- the page ---------------------------------------------------------------
@@ -213,8 +215,8 @@ $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   if ($("read").dataset.running !== "true") return read();
   stop();
-  moment("end", "stopped");
-  showState("idle", "stopped");
+  moment("end", words.stopped);
+  showState("idle", words.stopped);
 });
 $("ask").addEventListener("input", showCode);
 $("send").addEventListener("submit", publish);
@@ -224,23 +226,24 @@ $("hold").addEventListener("click", () => {
   $("hold").ariaPressed = String(isHeld);
   if (isHeld) return;
   for (const line of held.splice(0)) addRow($("rows"), line);
-  $("hold").textContent = "Hold";
+  $("hold").textContent = words.hold;
 });
 $("test").addEventListener("click", async () => {
   $("test").disabled = true;
   $("verdict").replaceChildren();
-  await examine($("to").value.trim() || asked().subject, asked().token, (words, kind = "") => $("verdict").append(made("p", words, kind)));
+  await examine($("to").value.trim() || asked().subject, asked().token, (text, kind = "") => $("verdict").append(made("p", text, kind)));
   $("test").disabled = false;
 });
 
 // What anyone may read is offered; the server decides all the same.
-try {
-  const anyone = await (await fetch("/web/anyone.json")).json();
-  nats = anyone.nats || nats;
-  for (const filter of anyone.subscribe) $("allowed").append(Object.assign(made("option"), { value: filter }));
-  const first = anyone.subscribe[0] ?? "";
-  $("subject").value = first === "chat.>" ? "chat.room1" : anyone.wildcards ? first : first.replace(/[*>].*$/, "");
-} catch { /* then nothing is offered */ }
+const permissions = await ask();
+nats = permissions.nats || nats;
+$("clock").hidden = !mayRead(permissions, "time.now");
+if (!permissions.unknown) {
+  for (const filter of permissions.subscribe) $("allowed").append(Object.assign(made("option"), { value: filter }));
+  const first = permissions.subscribe[0] ?? "";
+  $("subject").value = mayRead(permissions, "chat.room1") ? "chat.room1" : mayRead(permissions, first) ? first : stem(first);
+}
 const wished = new URLSearchParams(location.search);
 for (const name of ["subject", "since", "format"]) if (wished.get(name)) $(name).value = wished.get(name);
 $("to").value = $("subject").value;

@@ -4,35 +4,39 @@
 import { fill, layOut } from "./content.js";
 import { copyButton } from "./copy.js";
 import { element } from "./dom.js";
-import { language, words } from "./words.js";
+import { language } from "./language.js";
+import { words } from "./words.js";
 
 const time = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "medium" });
 const longestName = 48;
 
-// read parses one event: Tailwater's JSON around the payload, then the payload
-// itself, which is {"name", "text"} if it was sent by this page.
-export function read(data) {
-  const envelope = object(data) ?? { data };
-  const { id, subject, time, event, data_base64: base64 } = envelope;
-  const common = { id, subject, time, event };
+// read takes a message of the client apart, and its payload, which is
+// {"name", "text"} if it comes from this page. Its key is its own in every room:
+// the id also says where the rest of the connection stood.
+export function read({ id, subject, time, data, data_base64: base64 }) {
+  const common = { id, subject, time, key: `${subject} ${time}` };
   if (typeof base64 === "string") {
     return { ...common, bytes: Math.floor((base64.replace(/=+$/, "").length * 3) / 4) };
   }
-  const payload = typeof envelope.data === "string" ? envelope.data : JSON.stringify(envelope.data) ?? "";
-  const said = object(payload);
-  if (typeof said?.text !== "string") return { ...common, payload, raw: payload };
+  const said = object(data);
+  if (typeof said?.text !== "string") return { ...common, payload: data, raw: data };
   const name = typeof said.name === "string" ? said.name.trim() : "";
-  return { ...common, payload, name: name || words.someone, text: said.text };
+  return { ...common, payload: data, name: name || words.someone, text: said.text };
 }
 
-// draw draws the result of read, in a room whose subject is home.
+// parts returns the positions of an id without their times: one of them is what
+// a POST has answered.
+export const parts = (id) => String(id).split(".").map((part) => part.split("-", 2).join("-"));
+
+// draw draws what read has found, in a room whose subject is home.
 export function draw(message, home) {
   const { name, text, raw, bytes } = message;
   const line = name === undefined ? drawRaw(raw, bytes) : drawSaid(name, text);
   const stamped = stamp(message.time);
   line.querySelector(".who").after(stamped);
-  line.dataset.id = message.id ?? "";
+  line.dataset.id = message.id;
+  line.dataset.key = message.key;
   line.dataset.at = stamped.dateTime;
   // In a room with wildcards, each message shows its subject.
   if (typeof message.subject === "string" && message.subject !== home) {

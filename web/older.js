@@ -1,47 +1,71 @@
-// What was said before the page came. A poll reads forwards from a moment; so
-// the moments go back in growing steps, until one finds something.
+// Messages from before the page was opened, a page of them at each click. A poll
+// with `until` reads backwards from a position.
 
+import { noticeLine } from "./log.js";
 import { read } from "./message.js";
+import { words } from "./words.js";
 
 const page = 100; // messages at once
-const hour = 3_600_000;
-const steps = [1, 6, 48, 24 * 14];
 
-// older returns up to a page of messages of a subject before the one with this
-// id and time, the oldest first. None: there is nothing older.
-export async function older(path, id, at) {
-  const from = Date.parse(at);
-  for (const step of [...steps.map((hours) => new Date(from - hours * hour).toISOString()), "all"]) {
-    const found = await before(`${path}?format=json&poll=1&limit=10000&since=${encodeURIComponent(step)}`, id, from);
-    if (found.length) return found;
-  }
-  return [];
-}
+export class Older {
+  #button;
+  #log;
+  #lineOf;
+  #url = ""; // of the room
+  #begun = ""; // the position at which it was opened
 
-// before reads until it finds what is known.
-async function before(url, id, from) {
-  const enough = new AbortController();
-  const response = await fetch(url, { cache: "no-store", signal: AbortSignal.any([enough.signal, AbortSignal.timeout(20_000)]) });
-  if (!response.ok) throw new Error(response.statusText);
-  const found = [];
-  for await (const line of lines(response.body)) {
-    const message = read(line);
-    if (message.event?.startsWith("tailwater:")) continue;
-    if (message.id === id || Date.parse(message.time) > from) break;
-    found.push(message);
-    if (found.length > page) found.shift();
+  // lineOf draws a message.
+  constructor(button, log, lineOf) {
+    this.#button = button;
+    this.#log = log;
+    this.#lineOf = lineOf;
+    button.addEventListener("click", () => this.#load());
   }
-  enough.abort();
-  return found;
-}
 
-async function* lines(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (let read; !(read = await reader.read()).done; ) {
-    const all = (rest + read.value).split("\n");
-    rest = all.pop();
-    yield* all.filter((line) => line);
+  enter(url) {
+    this.#url = url;
+    this.#begun = "";
   }
-  if (rest) yield rest;
+
+  // begin notes the position of the first event.
+  begin(id) {
+    this.#begun ||= id;
+  }
+
+  show() {
+    this.#button.hidden = false;
+  }
+
+  hide() {
+    this.#button.hidden = true;
+  }
+
+  async #load() {
+    const url = this.#url;
+    this.#say(words.olderBusy, true);
+    try {
+      const found = await this.#before(this.#log.oldest?.dataset);
+      if (url !== this.#url) return;
+      this.#log.addOlder(found.length ? found.map(this.#lineOf) : [noticeLine(words.olderNone)]);
+      if (!found.length) this.hide();
+    } catch {
+      if (url === this.#url) this.#log.addOlder([noticeLine(words.olderFailed)]);
+    } finally {
+      this.#say(words.older, false);
+    }
+  }
+
+  // before returns the messages before the oldest that is shown, if one is.
+  async #before(oldest) {
+    const query = new URLSearchParams({ poll: 1, limit: page + 1, until: oldest?.id ?? this.#begun });
+    const response = await fetch(`${this.#url}?${query}`, { cache: "no-store", signal: AbortSignal.timeout(20_000) });
+    if (!response.ok) throw new Error(response.statusText);
+    const events = (await response.text()).split("\n").filter((line) => line).map((line) => JSON.parse(line));
+    return events.filter(({ event }) => !event?.startsWith("tailwater:")).map(read).filter(({ key }) => key !== oldest?.key);
+  }
+
+  #say(text, isBusy) {
+    this.#button.textContent = text;
+    this.#button.disabled = isBusy;
+  }
 }

@@ -2,10 +2,10 @@
 // the server has it, and is sent in order, again and again with the same key: so
 // it is stored once, whatever is lost on the way, or closed, or restarted.
 
+import { publish } from "/client.js";
 import { button, element } from "./dom.js";
 import { forget, keep, names, recall } from "./kept.js";
-import { drawOwn } from "./message.js";
-import { publish, randomKey } from "./publish.js";
+import { drawOwn, parts } from "./message.js";
 import { words } from "./words.js";
 
 const prefix = "out.";
@@ -16,9 +16,8 @@ export class Outbox {
   #url = ""; // of the room that is shown
   #items = new Map(); // by key: {key, url, body, line}
   #mine = new Set(recall("mine") ?? []);
-  #isSending = false;
-  #timer;
-  #failures = 0;
+  #isOpen = false;
+  #waiting = new AbortController(); // aborts the wait for the next attempt
   #onstored;
   #ontake;
 
@@ -29,7 +28,9 @@ export class Outbox {
     this.#ontake = ontake;
     for (const name of names(prefix)) {
       const item = recall(name);
-      if (item) this.#items.set(item.key, item);
+      if (!item) continue;
+      this.#items.set(item.key, item);
+      this.#send(item);
     }
   }
 
@@ -38,7 +39,16 @@ export class Outbox {
     this.#url = url;
     this.#list.replaceChildren();
     for (const item of this.#items.values()) this.#show(item);
-    this.flush();
+  }
+
+  // isOpen says whether there is a connection. When it is back, nothing waits.
+  set isOpen(isOpen) {
+    if (isOpen === this.#isOpen) return;
+    this.#isOpen = isOpen;
+    for (const item of this.#items.values()) this.#sayFate(item);
+    if (!isOpen) return;
+    this.#waiting.abort();
+    this.#waiting = new AbortController();
   }
 
   add(url, name, text) {
@@ -47,46 +57,36 @@ export class Outbox {
     this.#items.set(key, item);
     keep(prefix + key, item);
     this.#show(item);
-    this.flush();
+    this.#send(item);
   }
 
   // settle reports whether a message that has arrived is one of ours.
   settle({ id, payload }) {
     for (const item of this.#items.values()) {
-      if (item.isSeen || item.isRefused || item.url !== this.#url || item.body !== payload) continue;
+      if (item.isSeen || item.problem !== undefined || item.url !== this.#url || item.body !== payload) continue;
       item.isSeen = true;
       item.line.remove();
       if (item.isStored) this.#items.delete(item.key);
       return true;
     }
-    return this.#mine.has(short(id));
+    return parts(id).some((part) => this.#mine.has(part));
   }
 
-  // flush sends what waits, one after the other.
-  async flush() {
-    if (this.#isSending) return;
-    clearTimeout(this.#timer);
-    this.#isSending = true;
-    for (const item of this.#items.values()) {
-      if (item.isRefused || item.isStored) continue;
-      this.#say(item, words.sending);
-      const { url, body, key } = item;
-      const answer = await publish(url, body, key);
-      if (answer.problem === undefined) this.#stored(item, answer.id);
-      else if (answer.isFinal) this.#refuse(item, answer.problem);
-      else {
-        this.#wait(answer.after);
-        break;
-      }
+  // send tries until the server has answered.
+  async #send(item) {
+    const { url, body, key } = item, { signal } = this.#waiting;
+    try {
+      this.#stored(item, await publish(url, body, { key, signal }));
+    } catch (error) {
+      if (error === signal.reason) return this.#send(item);
+      this.#refuse(item, error.message);
     }
-    this.#isSending = false;
   }
 
-  #stored(item, id) {
-    this.#failures = 0;
+  #stored(item, { id }) {
     item.isStored = true;
     forget(prefix + item.key);
-    this.#say(item, words.sent);
+    this.#sayFate(item);
     if (item.isSeen) this.#items.delete(item.key);
     if (!id) return;
     this.#mine.add(id);
@@ -95,26 +95,9 @@ export class Outbox {
   }
 
   #refuse(item, problem) {
-    item.isRefused = true;
+    item.problem = problem;
     forget(prefix + item.key);
-    const drop = () => {
-      this.#items.delete(item.key);
-      item.line?.remove();
-    };
-    item.line?.classList.add("failed");
-    this.#say(item, words.notSent(problem), button("small", words.again, () => {
-      drop();
-      this.add(item.url, ...Object.values(JSON.parse(item.body)));
-    }), button("small", words.takeBack, () => {
-      drop();
-      this.#ontake(JSON.parse(item.body).text);
-    }));
-  }
-
-  #wait(after) {
-    for (const item of this.#items.values()) if (!item.isRefused && !item.isStored) this.#say(item, words.kept);
-    const limit = Math.min(30_000, 1_000 * 2 ** this.#failures++);
-    this.#timer = setTimeout(() => this.flush(), Math.max(after, limit * (0.5 + Math.random() / 2)));
+    this.#sayFate(item);
   }
 
   #show(item) {
@@ -122,6 +105,27 @@ export class Outbox {
     item.line = drawOwn(JSON.parse(item.body));
     item.line.append(element("p", "fate"));
     this.#list.append(item.line);
+    this.#sayFate(item);
+  }
+
+  #sayFate(item) {
+    if (item.problem === undefined) return this.#say(item, item.isStored ? words.sent : this.#isOpen ? words.sending : words.kept);
+    const { name, text } = JSON.parse(item.body);
+    item.line?.classList.add("failed");
+    this.#say(item, words.notSent(item.problem),
+      button("small", words.again, () => {
+        this.#drop(item);
+        this.add(item.url, name, text);
+      }),
+      button("small", words.takeBack, () => {
+        this.#drop(item);
+        this.#ontake(text);
+      }));
+  }
+
+  #drop(item) {
+    this.#items.delete(item.key);
+    item.line?.remove();
   }
 
   #say(item, text, ...more) {
@@ -129,5 +133,7 @@ export class Outbox {
   }
 }
 
-// short returns an id without its time, which is what a POST answers.
-export const short = (id) => String(id).split("-", 2).join("-");
+// crypto.randomUUID is missing where a page comes over plain HTTP.
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("");
+}

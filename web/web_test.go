@@ -24,11 +24,9 @@ var served = []struct{ path, file, contentType string }{
 	{"/web/clock.css", "clock.css", "text/css; charset=utf-8"},
 	{"/web/chat.js", "chat.js", "text/javascript; charset=utf-8"},
 	{"/web/clock.js", "clock.js", "text/javascript; charset=utf-8"},
-	{"/web/connection.js", "connection.js", "text/javascript; charset=utf-8"},
 	{"/web/log.js", "log.js", "text/javascript; charset=utf-8"},
 	{"/web/offers.js", "offers.js", "text/javascript; charset=utf-8"},
 	{"/web/permissions.js", "permissions.js", "text/javascript; charset=utf-8"},
-	{"/web/publish.js", "publish.js", "text/javascript; charset=utf-8"},
 	{"/web/content.js", "content.js", "text/javascript; charset=utf-8"},
 	{"/web/copy.js", "copy.js", "text/javascript; charset=utf-8"},
 	{"/web/copy.svg", "copy.svg", "image/svg+xml; charset=utf-8"},
@@ -54,6 +52,8 @@ var served = []struct{ path, file, contentType string }{
 	{"/web/inspect-copy.js", "inspect-copy.js", "text/javascript; charset=utf-8"},
 	{"/web/inspect-graph.js", "inspect-graph.js", "text/javascript; charset=utf-8"},
 	{"/web/inspect-stream.js", "inspect-stream.js", "text/javascript; charset=utf-8"},
+	{"/web/inspect-words.js", "inspect-words.js", "text/javascript; charset=utf-8"},
+	{"/web/language.js", "language.js", "text/javascript; charset=utf-8"},
 	{"/web/inspect-table.js", "inspect-table.js", "text/javascript; charset=utf-8"},
 	{"/web/icon.svg", "icon.svg", "image/svg+xml; charset=utf-8"},
 	{"/web/wave.svg", "wave.svg", "image/svg+xml; charset=utf-8"},
@@ -237,6 +237,7 @@ func TestReferencesExist(t *testing.T) {
 		}
 		for _, match := range found {
 			target := match[1]
+			target, _, _ = strings.Cut(target, "?")
 			if !strings.HasPrefix(target, "/") {
 				target = path.Join(path.Dir(page.path), target)
 			}
@@ -258,28 +259,47 @@ func TestClockShowsItsCode(t *testing.T) {
 	}
 }
 
-// Every text is there in every language.
+// Every text that a page or script asks for exists in every language, and no other.
 func TestWordsInEveryLanguage(t *testing.T) {
-	text := source(t, "words.js")
-	names := func(language string) (found []string) {
-		block := regexp.MustCompile(`(?s)\nconst ` + language + ` = \{\n(.*?)\n\};`).FindStringSubmatch(text)
-		if block == nil {
-			t.Fatalf("words.js has no %s", language)
+	for words, of := range map[string]*regexp.Regexp{
+		"words.js":         regexp.MustCompile(`^(?:chat|clock)\.html$|\.js$`),
+		"inspect-words.js": regexp.MustCompile(`^inspect\.html$|\.js$`),
+	} {
+		english, chinese := texts(t, words, "en"), texts(t, words, "zh")
+		if len(english) < 50 || !slices.Equal(english, chinese) {
+			t.Errorf("%s: English has %q, Chinese %q", words, english, chinese)
 		}
-		for _, match := range regexp.MustCompile(`(?m)^ +(\w+):`).FindAllStringSubmatch(block[1], -1) {
-			found = append(found, match[1])
+		asked := map[string]bool{}
+		for _, page := range served {
+			isScript := strings.HasSuffix(page.file, ".js")
+			if !of.MatchString(page.file) || isScript && !strings.Contains(source(t, page.file), "/"+words+`"`) {
+				continue
+			}
+			for _, match := range regexp.MustCompile(`data-(?:say|label|inside|title)="(\w+)"|\bwords(?:\.|\[)(\w+)`).FindAllStringSubmatch(source(t, page.file), -1) {
+				name := match[1] + match[2]
+				asked[name] = true
+				if !slices.Contains(english, name) && name != "js" && name != "verb" { // words.js and words[verb]
+					t.Errorf("%s asks for the text %s, which is not in %s", page.file, name, words)
+				}
+			}
 		}
-		return found
-	}
-	english, chinese := names("en"), names("zh")
-	if len(english) < 50 || !slices.Equal(english, chinese) {
-		t.Errorf("English has %q, Chinese %q", english, chinese)
-	}
-	for _, file := range []string{"chat.html", "clock.html"} {
-		for _, match := range regexp.MustCompile(`data-(?:say|label|inside)="(\w+)"`).FindAllStringSubmatch(source(t, file), -1) {
-			if !slices.Contains(english, match[1]) {
-				t.Errorf("%s asks for the text %s, which is not there", file, match[1])
+		for _, name := range english {
+			if !asked[name] && name != "came" && name != "left" { // of words[verb]
+				t.Errorf("nothing asks for the text %s of %s", name, words)
 			}
 		}
 	}
+}
+
+// texts returns the names of the texts that a file has in a language.
+func texts(t *testing.T, file, language string) (found []string) {
+	t.Helper()
+	block := regexp.MustCompile(`(?s)\nconst ` + language + ` = \{\n(.*?)\n\};`).FindStringSubmatch(source(t, file))
+	if block == nil {
+		t.Fatalf("%s has no %s", file, language)
+	}
+	for _, match := range regexp.MustCompile(`(?m)^  (\w+):`).FindAllStringSubmatch(block[1], -1) {
+		found = append(found, match[1])
+	}
+	return found
 }

@@ -2,7 +2,8 @@
 // who come and go.
 
 import { element } from "./dom.js";
-import { language, words } from "./words.js";
+import { language } from "./language.js";
+import { words } from "./words.js";
 
 const list = new Intl.ListFormat(language, { type: "conjunction" });
 const mostNames = 4, longestName = 40;

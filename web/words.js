@@ -1,5 +1,6 @@
-// Every text of the pages, in all their languages. The order of languages in the
-// browser decides; if it names none of these, the pages are in English.
+// Every text of the chat and of the clock, in every language they speak.
+
+import { speak } from "./language.js";
 
 const en = {
   // header
@@ -7,6 +8,7 @@ const en = {
   subject: "Subject",
   yourName: "Your name",
   clock: "Clock",
+  inspect: "Inspect",
   chat: "Chat",
   here: (count) => `${count} here`,
   hereTitle: "Who is here",
@@ -25,7 +27,6 @@ const en = {
   comingBack: (reason) => `${reason}, reconnecting`,
   refused: (detail) => `refused: ${detail}`,
   reconnected: (times) => ` · reconnected ${times}×`,
-  answered: (status) => `the server answered ${status}`,
   reasons: {
     network: "no connection",
     offline: "no network",
@@ -108,7 +109,6 @@ const en = {
   clockTitle: "The whole code",
   clockWords: "The server publishes the time of day on the NATS subject time.now. This is the script of this page:",
   clockScript: "The script of this page",
-  clockClosed: "The server does not show the time here.",
 };
 
 const zh = {
@@ -117,6 +117,7 @@ const zh = {
   subject: "主题",
   yourName: "你的名字",
   clock: "时钟",
+  inspect: "检查",
   chat: "聊天",
   here: (count) => `${count} 人在线`,
   hereTitle: "谁在这里",
@@ -135,7 +136,6 @@ const zh = {
   comingBack: (reason) => `${reason}，正在恢复`,
   refused: (detail) => `被拒绝：${detail}`,
   reconnected: (times) => ` · 已重连 ${times} 次`,
-  answered: (status) => `服务器返回 ${status}`,
   reasons: {
     network: "没有连接",
     offline: "没有网络",
@@ -218,15 +218,6 @@ const zh = {
   clockTitle: "全部代码",
   clockWords: "服务器把时间发布在 NATS 主题 time.now 上。本页的脚本就是这些：",
   clockScript: "本页的脚本",
-  clockClosed: "服务器在这里不显示时间。",
 };
 
-const languages = { en, zh };
-
-export const language = navigator.languages.map((tag) => tag.slice(0, 2)).find((code) => code in languages) ?? "en";
-export const words = languages[language];
-
-document.documentElement.lang = language;
-for (const element of document.querySelectorAll("[data-say]")) element.textContent = words[element.dataset.say];
-for (const element of document.querySelectorAll("[data-label]")) element.ariaLabel = words[element.dataset.label];
-for (const element of document.querySelectorAll("[data-inside]")) element.placeholder = words[element.dataset.inside];
+export const words = speak({ en, zh });

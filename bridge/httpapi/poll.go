@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // pollLimit is how many messages a poll returns by default, and maxPollLimit how many a poll may ask for.
@@ -30,14 +32,38 @@ func readPoll(query url.Values) (int, error) {
 	return n, nil
 }
 
-// poll answers with stored messages, and ends.
+// readUntil makes a poll read backwards from the event that `until` names.
+func readUntil(query url.Values, poll int, members membership, resume *bridge.Resume) error {
+	text := query.Get("until")
+	switch {
+	case text == "":
+		return nil
+	case poll == 0:
+		return fmt.Errorf("%w: until is for poll=1; a connection that stays has no end", errQuery)
+	case query.Get("since") != "" || query.Get("lastEventId") != "":
+		return fmt.Errorf("%w: until reads backwards from an event; leave since and lastEventId out", errQuery)
+	case members.isTold:
+		return fmt.Errorf("%w: until reads messages; leave presence out", errQuery)
+	}
+	id, err := bridge.ParseID(text)
+	if err != nil {
+		return fmt.Errorf("until: %w", err)
+	}
+	resume.After, resume.Malformed = nil, false
+	resume.Since = bridge.Since{Kind: bridge.SinceUntil, ID: id, Most: poll}
+	return nil
+}
+
+// poll answers with what is stored, and ends.
 func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) error {
 	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBusy, err)
 	}
 	reader.Limit(request.most)
-	reader.Stop(request.poll)
+	if request.resume.Since.Kind != bridge.SinceUntil { // which has an end of its own
+		reader.Stop(request.poll)
+	}
 	header := w.Header()
 	header.Set("Content-Type", request.framing.ContentType())
 	header.Set("Cache-Control", "no-store, no-transform")

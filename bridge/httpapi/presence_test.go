@@ -155,6 +155,8 @@ func TestPresenceIsRefused(t *testing.T) {
 	}{
 		{http.MethodGet, "/events/chat.room1?presence=yes", 400, "bad-query"},
 		{http.MethodGet, "/events/chat.room1?presense=1", 400, "bad-query"},
+		{http.MethodGet, "/events/chat.room1?presence=1&poll=1&until=e-7", 400, "bad-query"},
+		{http.MethodGet, "/presence/chat.room1?poll=1&until=e-7", 400, "bad-query"},
 		{http.MethodGet, "/events/chat.room1?name=" + strings.Repeat("x", 65), 400, "bad-query"},
 		{http.MethodGet, "/events/chat.room1?name=a%00b", 400, "bad-query"},
 		{http.MethodGet, "/events/chat.room1?name=a%0Ab", 400, "bad-query"},

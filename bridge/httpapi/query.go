@@ -18,7 +18,7 @@ import (
 // parameters are the names that a query may have, with the number of wrong letters up to which another name counts as a typo. Names that
 // differ only in capitals, - and _ always do.
 var parameters = map[string]int{
-	"subject": 1, "since": 1, "lastEventId": 2, "format": 1, "event": 1, "payload": 1, "poll": 1, "limit": 1, "presence": 1,
+	"subject": 1, "since": 1, "lastEventId": 2, "format": 1, "event": 1, "payload": 1, "poll": 1, "limit": 1, "until": 1, "presence": 1,
 	"name":   0, // short, and a word of many
 	"max":    0, // too short: min and map differ in one letter
 	"ticket": 0, // ticker differs in one letter; a request without its ticket is refused anyway

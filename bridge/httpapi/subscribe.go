@@ -210,6 +210,9 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
+	if err := readUntil(query, poll, members, &resume); err != nil {
+		return request{}, err
+	}
 	most, err := readMax(query)
 	if err != nil {
 		return request{}, err
@@ -217,7 +220,7 @@ func (a *API) readRequest(r *http.Request, t *target) (request, error) {
 	if poll > 0 {
 		framing.Format = bridge.Lines
 		resume.Sync = true // a poll ends, wherever it begins
-		if query.Get("since") == "" {
+		if query.Get("since") == "" && resume.Since.Kind != bridge.SinceUntil {
 			resume.Since.Kind = bridge.SinceAll
 		}
 	}

@@ -25,6 +25,8 @@ export interface Credentials {
 
 export interface ConnectOptions extends Credentials {
   onmessage?: (message: Message) => void;
+  /** The connection begins, or continues exactly. `event.id` is the position from which it does. */
+  onopen?: (open: { subjects: string[] }, event: Message) => void;
   /** Messages are missing before the next one. `reason` is "retention", "overrun" or "disconnected". */
   ongap?: (gap: { after: string; first: string; reason: string }, event: Message) => void;
   /** The position is no longer valid: begin a list anew. `reason` is "recreated", "rolled back", "malformed" or "unknown". */

@@ -143,7 +143,7 @@ func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, thro
 		if next > through || known && next > end {
 			return found, through, nil
 		}
-		some, more, err := h.read(ctx, filter, next)
+		some, more, err := h.read(ctx, filter, next, through)
 		if errors.Is(err, js.ErrLost) && js.Sleep(ctx, wait) == nil {
 			continue
 		}
@@ -176,10 +176,11 @@ func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, thro
 	}
 }
 
-// read returns the messages that one replica has on a filter, from a sequence on, and whether it has more.
-func (h *History) read(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
+// read returns the messages that one replica has on a filter, from a sequence on, and whether it has more. It asks for no more messages
+// than there are sequences up to through.
+func (h *History) read(ctx context.Context, filter bridge.Subject, from, through uint64) (found []js.Entry, more bool, err error) {
 	if h.canGet() {
-		request := js.BatchGet{Seq: from, NextFor: filter}
+		request := js.BatchGet{Seq: from, NextFor: filter, Batch: int(min(pageMessages, through-from+1))}
 		batch, err := h.batch(ctx, request)
 		if !errors.Is(err, js.ErrUnclear) {
 			return batch.Found, batch.Pending > 0, err
@@ -212,7 +213,7 @@ func (h *History) batch(ctx context.Context, request js.BatchGet) (js.Batch, err
 }
 
 func (h *History) batchOnce(ctx context.Context, request js.BatchGet) (js.Batch, error) {
-	request.Batch, request.MaxBytes = pageMessages, pageBytes
+	request.Batch, request.MaxBytes = cmp.Or(request.Batch, pageMessages), pageBytes
 	return h.api.Batch(ctx, h.conn(), h.name, request)
 }
 

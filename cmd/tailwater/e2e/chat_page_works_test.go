@@ -88,7 +88,7 @@ func testRestart(t *testing.T, browser context.Context) {
 	page := openTab(t, browser, first.URL()+"/")
 	page.waitForState("open")
 	first.stop(t)
-	page.waitForState("lost")
+	page.waitForState("offline")
 
 	second := startNode(t, settings{"HTTP_LISTEN": first.Address().String()})
 	page.waitForState("open")

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -69,7 +67,7 @@ func testInspectRestart(t *testing.T, browser context.Context) {
 	p.waitForState("open")
 	first.stop(t)
 	p.says("#moments", "the bridge ends the connection (drain)")
-	p.waitForState("lost")
+	p.waitForState("offline")
 	startNode(t, settings{"HTTP_LISTEN": first.Address().String()})
 	p.waitForState("open")
 	p.says("#moments .reset", "recreated")
@@ -144,33 +142,24 @@ func (c *collectorBody) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Nothing of the page is clipped, on a phone and on a desktop, by day and by night.
+// Nothing of the page is clipped, on a phone and on a desktop, by day and by night, in both languages.
 func TestPagesInspectOnScreens(t *testing.T) {
 	onlySoak(t)
 	n := startNode(t, nil)
 	browser := startBrowser(t)
-	for _, screen := range []struct {
-		name          string
-		width, height int64
-	}{{"phone", 390, 844}, {"desktop", 1280, 800}} {
-		for _, scheme := range []string{"light", "dark"} {
-			t.Run(screen.name+" "+scheme, func(t *testing.T) {
-				p := openTab(t, browser, "about:blank")
-				p.do(chromedp.EmulateViewport(screen.width, screen.height), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-					_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-						Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-					})
-					return err
-				}), chromedp.Navigate(n.URL()+"/inspect?subject=chat.look&since=1h"))
-				p.waitForState("open")
-				publishTo(t, n.URL()+"/events/chat.look", `{"name":"Ada","text":"hello"}`, "from nats pub", strings.Repeat("long ", 200))
-				p.waitFor(`document.querySelectorAll("#rows tr").length >= 6 && document.querySelectorAll("#rates .bar").length > 0`)
-				p.do(chromedp.Click(`#rows tr:nth-child(3) button`), chromedp.Click("#test"))
-				p.waitFor(`document.querySelector("#verdict .good") !== null`)
-				p.do(chromedp.EmulateViewport(screen.width, 2400))
-				p.nothingClipped("inspect")
-				p.picture(strings.Join([]string{"inspect", screen.name, scheme}, "-"))
-			})
-		}
+	for _, l := range looks() {
+		t.Run(l.String(), func(t *testing.T) {
+			p, _ := openPerson(t, browser, "about:blank")
+			p.apply(l)
+			p.do(chromedp.Navigate(n.URL() + "/inspect?subject=chat.look&since=1h"))
+			p.waitForState("open")
+			publishTo(t, n.URL()+"/events/chat.look", `{"name":"Ada","text":"hello"}`, "from nats pub", strings.Repeat("long ", 200))
+			p.waitFor(`document.querySelectorAll("#rows tr").length >= 6 && document.querySelectorAll("#rates .bar").length > 0`)
+			p.do(chromedp.Click(`#rows tr:nth-child(3) button`), chromedp.Click("#test"))
+			p.waitFor(`document.querySelector("#verdict .good") !== null`)
+			p.do(chromedp.EmulateViewport(l.width, 2400))
+			p.nothingClipped("inspect")
+			p.picture("inspect-" + l.String())
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -18,6 +19,7 @@ func TestPagesComeBack(t *testing.T) {
 		"busy":  testBusy,
 		"drain": testDrained,
 		"kill":  testKilled,
+		"502":   testProxyAnswers,
 		"HTTP2": testHTTP2End,
 		"nginx": testHTTP2Proxy,
 	})
@@ -54,7 +56,7 @@ func testBusy(t *testing.T, browser context.Context) {
 	first, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	page := openTab(t, browser, n.URL()+"/")
 	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server is full now, reconnecting")`)
-	page.waitFor(`document.querySelector("#state").dataset.state === "lost"`)
+	page.waitFor(`document.querySelector("#state").dataset.state === "offline"`)
 	first.body.Close()
 	page.waitForState("open")
 }
@@ -73,7 +75,7 @@ func testDrained(t *testing.T, browser context.Context) {
 	if err := b.cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	clock.waitForState("lost")
+	clock.waitForState("offline")
 	b.start()
 	page.hasSaid("open · reconnected 1×")
 	clock.waitForState("open")
@@ -88,10 +90,36 @@ func testKilled(t *testing.T, browser context.Context) {
 	page.said()
 	b.kill()
 	page.hasSaid("no connection, reconnecting")
-	clock.waitForState("lost")
+	clock.waitForState("offline")
 	b.start()
 	page.hasSaid("open · reconnected 1×")
 	clock.waitForState("open")
+}
+
+// A proxy that answers 502 for ten seconds, as it does while the bridge restarts, keeps nobody away. What is written meanwhile is sent once, and what
+// others write arrives.
+func testProxyAnswers(t *testing.T, browser context.Context) {
+	n := startNode(t, nil)
+	proxy := startFailingProxy(t, n.URL())
+	page := openTab(t, browser, proxy.URL+"/")
+	clock := openTab(t, browser, proxy.URL+"/clock")
+	page.waitForState("open")
+	clock.waitForState("open")
+	proxy.mode.Store("502")
+	proxy.cut()
+	page.waitForState("offline")
+	clock.waitForState("offline")
+	page.do(chromedp.SendKeys("#text", "one\rtwo\r"))
+	publishTo(t, n.URL()+"/events/chat.room1", "from others")
+	over := time.After(10 * time.Second) // the fault itself takes so long
+	<-over
+	proxy.mode.Store("")
+	page.waitForState("open")
+	clock.waitForState("open")
+	page.waitFor(`[...document.querySelectorAll("#log .what")].map(e => e.textContent).join() === "from others,one,two" && !document.querySelector("#outbox *")`)
+	if proxy.failed.Load() < 4 {
+		t.Errorf("the proxy has answered 502 only %d times", proxy.failed.Load())
+	}
 }
 
 // A reset of a stream of HTTP/2 overtakes what Chromium has not read of it. So the end comes a moment behind the event that tells

@@ -212,6 +212,7 @@ func (p tab) picture(name string) {
 	if *screens == "" {
 		return
 	}
+	p.waitFor(`document.getAnimations().every(animation => animation.playState === "finished")`)
 	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		p.t.Fatal(err)

@@ -17,6 +17,8 @@ func TestPeople(t *testing.T) {
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"come and go":  testComeAndGo,
 		"offline":      testTypedOffline,
+		"reload":       testReload,
+		"older":        testLoadOlder,
 		"what is said": testWhatIsSaid,
 	})
 }
@@ -29,7 +31,8 @@ func openPerson(t *testing.T, browser context.Context, url string) (page tab, an
 	if err := chromedp.Do(own); err != nil {
 		t.Fatal(err)
 	}
-	return openTab(t, own, url), func() tab { return openTab(t, own, url) }
+	another = func() tab { return openTabFor(t, own, url, 3*patience) }
+	return another(), another
 }
 
 // name gives the person on a page another name.
@@ -107,7 +110,7 @@ func testTypedOffline(t *testing.T, browser context.Context) {
 	ada.waitForState("open")
 	bob.waitForState("open")
 	ada.emulateNetwork(true)
-	ada.waitForState("lost")
+	ada.waitForState("offline")
 	ada.waitFor(`!document.querySelector("#offline").hidden && document.querySelector("#send").textContent === "Send later"`)
 	for _, text := range []string{"one", "two"} {
 		ada.do(chromedp.SendKeys("#text", text+"\r"))
@@ -156,4 +159,61 @@ func testWhatIsSaid(t *testing.T, browser context.Context) {
 	page.do(chromedp.Click("#older"))
 	page.awaitNotice("no older messages are stored")
 	page.waitFor(`document.querySelectorAll("#log .message").length === 3 && document.querySelector("#older").hidden`)
+}
+
+// A message that was written without a network survives a reload of the page, and is stored once: also if it was stored before, and the page has
+// not learnt it. After another reload the page still knows which messages are its own.
+func testReload(t *testing.T, browser context.Context) {
+	n := startNode(t, nil)
+	ada, _ := openPerson(t, browser, n.URL()+"/")
+	ada.waitForState("open")
+	ada.emulateNetwork(true)
+	ada.waitForState("offline")
+	for _, text := range []string{"one", "two"} {
+		ada.do(chromedp.SendKeys("#text", text+"\r"))
+	}
+	ada.waitFor(`document.querySelectorAll("#outbox .message").length === 2`)
+	ada.do(chromedp.Evaluate[chromedp.Void](`kept = Object.fromEntries(Object.entries(localStorage).filter(([key]) => key.startsWith("tailwater.out."))); 0`))
+	kept := ada.value(`JSON.stringify(kept)`)
+	ada.emulateNetwork(false)
+	ada.waitForState("open")
+	ada.waitFor(`!document.querySelector("#outbox *") && !Object.keys(localStorage).some(key => key.startsWith("tailwater.out."))`)
+
+	// As if the page had been closed before the answers came.
+	ada.do(chromedp.Evaluate[chromedp.Void](`Object.entries(` + kept + `).forEach(([key, value]) => localStorage.setItem(key, value)); localStorage.removeItem("tailwater.mine"); 0`))
+	for range 2 {
+		ada.do(chromedp.Reload())
+		ada.waitForState("open")
+		ada.waitFor(`[...document.querySelectorAll("#log .own .what")].map(e => e.textContent).join() === "one,two" && !document.querySelector("#outbox *")`)
+		ada.waitFor(`!Object.keys(localStorage).some(key => key.startsWith("tailwater.out.")) && JSON.parse(localStorage["tailwater.mine"]).length === 2`)
+	}
+	ada.waitFor(`document.querySelectorAll("#log .message").length === 2`)
+	stranger, _ := openPerson(t, browser, n.URL()+"/")
+	stranger.waitFor(`document.querySelectorAll("#log .message").length === 2 && !document.querySelector("#log .own")`)
+}
+
+// A page shows the last 500 lines. What is older is loaded at a click, a page at a time: in order, nothing twice, until the beginning.
+func testLoadOlder(t *testing.T, browser context.Context) {
+	n := startNode(t, nil)
+	conn := publisher(t, n.NATSURL())
+	const all = 730
+	for i := 1; i <= all; i++ {
+		if err := conn.Publish("chat.long", fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, _ := openPerson(t, browser, n.URL()+"/?room=long")
+	shows := func(from int) {
+		t.Helper()
+		page.waitFor(fmt.Sprintf(`shown = [...document.querySelectorAll("#log .what")].map(e => +e.textContent), shown[0] === %d && shown.at(-1) === %d`, from, all))
+		page.waitFor(fmt.Sprintf(`shown.length === %d && shown.every((number, i) => number === %[2]d + i)`, all-from+1, from))
+	}
+	shows(231)
+	for _, from := range []int{131, 31, 1} {
+		page.do(chromedp.Click("#older"))
+		shows(from)
+	}
+	page.do(chromedp.Click("#older"))
+	page.awaitNotice("no older messages are stored")
+	page.waitFor(`document.querySelector("#older").hidden`)
 }

@@ -20,6 +20,10 @@ type look struct {
 	languages     string
 }
 
+func (l look) String() string {
+	return strings.Join([]string{l.name, l.scheme, l.languages}, "-")
+}
+
 func looks() (all []look) {
 	for _, screen := range []look{{name: "phone", width: 390, height: 844}, {name: "desktop", width: 1280, height: 800}} {
 		for _, scheme := range []string{"light", "dark"} {
@@ -52,7 +56,7 @@ func TestPagesPictures(t *testing.T) {
 	onlySoak(t)
 	browser := startBrowser(t)
 	for _, l := range looks() {
-		t.Run(strings.Join([]string{l.name, l.scheme, l.languages}, " "), func(t *testing.T) { testPictures(t, browser, l) })
+		t.Run(l.String(), func(t *testing.T) { testPictures(t, browser, l) })
 	}
 }
 
@@ -64,7 +68,7 @@ func testPictures(t *testing.T, browser context.Context, l look) {
 	see := func(name string) {
 		t.Helper()
 		page.nothingClipped(name)
-		page.picture(strings.Join([]string{name, l.name, l.scheme, l.languages}, "-"))
+		page.picture(name + "-" + l.String())
 	}
 	open := func(url, state string) {
 		t.Helper()
@@ -97,12 +101,13 @@ func testPictures(t *testing.T, browser context.Context, l look) {
 	page.waitFor(`!document.querySelector("#offline").hidden`)
 	page.do(chromedp.SendKeys("#text", "Can you hear me?\r"))
 	page.waitFor(`!!document.querySelector("#outbox .message")`)
-	see("offline")
+	see("offline") // with what has become of the message
 	page.emulateNetwork(false)
 	page.waitForState("open")
 	open(n.URL()+"/?room=a..b", "refused")
 	see("refused")
 	open(n.URL()+"/clock", "open")
+	page.waitFor(`document.querySelector("#raw").textContent.endsWith("Z")`)
 	see("clock")
 	open(others.URL()+"/", "idle")
 	see("offers")

@@ -26,6 +26,7 @@ type client struct {
 
 var clients = slices.Concat(
 	inBrowsers(client{name: "EventSource", program: "eventsource"}),
+	inBrowsers(client{name: "`/client.js`", program: "client", from: own}),
 	[]client{
 		{name: "eventsource 2", in: inNode, program: "eventsource2", from: "eventsource2"},
 		{name: "eventsource 3", in: inNode, program: "eventsource3", from: "eventsource3"},
@@ -100,7 +101,10 @@ func table(t *testing.T) string {
 	return text.String() + "\n" + notes.String()
 }
 
-// version reads the version of a client from where it is pinned.
+// own is the package of this repository.
+const own = "tailwater-client"
+
+// version reads the version of a client from where it is pinned, or of the own one from where it is published.
 func version(t *testing.T, from string) string {
 	t.Helper()
 	if from == "" {
@@ -116,9 +120,20 @@ func version(t *testing.T, from string) string {
 	if text, err = os.ReadFile(folder + "/package.json"); err != nil {
 		t.Fatal(err)
 	}
-	var pinned struct{ Dependencies map[string]string }
+	if from == own {
+		if text, err = os.ReadFile("../../../../web/client/package.json"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var pinned struct {
+		Version      string
+		Dependencies map[string]string
+	}
 	if err := json.Unmarshal(text, &pinned); err != nil {
 		t.Fatal(err)
+	}
+	if from == own {
+		return pinned.Version
 	}
 	all := pinned.Dependencies[from]
 	if all == "" {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -107,20 +108,26 @@ func (w *witness) hear(client, server net.Conn) {
 // overhear passes on what the bridge answers, and notes what is on lines of its own, which no chunk cuts.
 func (w *witness) overhear(server, client net.Conn) error {
 	lines := bufio.NewReader(io.TeeReader(server, client))
+	isJSON := false // newline-delimited, in which a heartbeat is an empty line
 	for {
 		line, err := lines.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return err
 		}
 		text := strings.TrimSpace(string(line))
-		switch text {
-		case "event: tailwater:open", "event: tailwater:gap", "event: tailwater:reset":
-			w.note(func() { w.openings, w.quiet = append(w.openings, text[len("event: tailwater:"):]), 0 })
-		case ":":
+		found := opening.FindStringSubmatch(text)
+		switch {
+		case found != nil:
+			isJSON = strings.HasPrefix(text, "{")
+			w.note(func() { w.openings, w.quiet = append(w.openings, found[1]), 0 })
+		case text == ":", isJSON && string(line) == "\n":
 			w.note(func() { w.quiet++ })
 		}
 	}
 }
+
+// opening is a line that begins an answer, as an event stream or as JSON.
+var opening = regexp.MustCompile(`^(?:event: |\{"event":")tailwater:(open|gap|reset)(?:$|")`)
 
 // end ends a connection as its other half ended: with FIN or RST.
 func end(conn net.Conn, how error) {
