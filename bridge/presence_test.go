@@ -136,7 +136,7 @@ func TestPresenceNeverMisses(t *testing.T) {
 		after func(bucket, chat bridge.Position) bridge.ID
 		want  []string
 	}{
-		"exact":                {func(b, c bridge.Position) bridge.ID { return bridge.ID{b, c} }, []string{"open", "join chat.room1: Ada, Ben"}},
+		"exact":                {func(b, c bridge.Position) bridge.ID { return bridge.ID{b, c} }, []string{"open", "state chat.room1: Ada", "join chat.room1: Ada, Ben"}},
 		"older than memory":    {func(b, c bridge.Position) bridge.ID { b.Seq, b.Time = 1, 1; return bridge.ID{b, c} }, []string{"open", "state chat.room1: ", "state chat.room1: Ada, Ben"}},
 		"ahead of the bucket":  {func(b, c bridge.Position) bridge.ID { b.Seq += 100; return bridge.ID{b, c} }, []string{"open", "state chat.room1: ", "state chat.room1: Ada, Ben"}},
 		"stored at other time": {func(b, c bridge.Position) bridge.ID { b.Time++; return bridge.ID{b, c} }, []string{"open", "state chat.room1: ", "state chat.room1: Ada, Ben"}},
@@ -150,7 +150,7 @@ func TestPresenceNeverMisses(t *testing.T) {
 		"without members": {func(_, c bridge.Position) bridge.ID { return bridge.ID{c} }, []string{"open", "state chat.room1: ", "state chat.room1: Ada, Ben"}},
 		"chat has missed something": {
 			func(b, c bridge.Position) bridge.ID { c.Seq, c.Time = 2, 0; return bridge.ID{b, c} },
-			[]string{"gap retention", "join chat.room1: Ada, Ben"},
+			[]string{"gap retention", "state chat.room1: Ada", "join chat.room1: Ada, Ben"},
 		},
 	} {
 		inBubble(t, name, func(t *testing.T) {
@@ -176,6 +176,36 @@ func TestPresenceNeverMisses(t *testing.T) {
 				t.Errorf("told %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// TestPresenceResumes: a client that continues exactly is told who is here as of its position, because its page may have been loaded again,
+// and then each change. A poll continues without that, and so does a connection that moves to another feed.
+func TestPresenceResumes(t *testing.T) { synctest.Test(t, testPresenceResumes) }
+
+func testPresenceResumes(t *testing.T) {
+	hub, source := newHub(t, bridge.DefaultMemory)
+	bucket := newBucket(1)
+	was := bucket.publish(string(members), state("join", "Ada"), time.Unix(10, 0)).Position
+	log := bucket.tap()
+	connected := readIn(t, hub, told, bridge.Resume{}, room, members)
+	feed := begin(t, source, log)
+	wantHere(t, connected, "open", "state chat.room1: Ada")
+	id := bridge.ID{was, at(10)}
+	wantHere(t, readIn(t, hub, told, bridge.Resume{After: id}, room, members), "open", "state chat.room1: Ada")
+	wantHere(t, readIn(t, hub, told, bridge.Resume{After: id, Sync: true}, room, members), "open", "synced {}")
+	bucket.publish(string(members), state("join", "Ada", "Ben"), time.Unix(11, 0))
+	log.deliver(2, feed)
+	wantHere(t, connected, "join chat.room1: Ada, Ben")
+	wantHere(t, readIn(t, hub, told, bridge.Resume{After: id}, room, members), "open", "state chat.room1: Ada", "join chat.room1: Ada, Ben")
+	wantHere(t, readIn(t, hub, told, bridge.Resume{After: id, Sync: true}, room, members), "open", "join chat.room1: Ada, Ben", "synced {}")
+	feed.End()
+	wantHere(t, connected) // it asks for the next feed
+	begin(t, source, bucket.tap())
+	for _, text := range here(t, connected) {
+		if strings.Contains(text, "room1") {
+			t.Errorf("a connection that has moved is told %q", text)
+		}
 	}
 }
 

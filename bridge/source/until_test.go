@@ -13,7 +13,7 @@ import (
 )
 
 // until reads the newest messages up to a sequence, and returns where the answer begins, and the payloads.
-func (b *bed) until(t testing.TB, epoch string, seq uint64, most int, subjects ...bridge.Subject) (opened bridge.ID, payloads []string) {
+func (b *fixture) until(t testing.TB, epoch string, seq uint64, most int, subjects ...bridge.Subject) (opened bridge.ID, payloads []string) {
 	t.Helper()
 	since := bridge.Since{Kind: bridge.SinceUntil, ID: bridge.ID{{Epoch: epoch, Seq: seq}}, Most: most}
 	c := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: since, Sync: true}, subjects...)
@@ -75,7 +75,7 @@ func TestUntilGivesWhatIsStored(t *testing.T) {
 			for range 60 {
 				_ = stream.DeleteMsg(within(t, patience), 1+random.Uint64N(last)) // unless it is gone
 			}
-			b := newBed(t, dial, quiet)
+			b := newFixture(t, dial, quiet)
 			for _, subjects := range [][]bridge.Subject{{"chat.common"}, {"chat.rare"}, {"chat.none"}, {"chat.>"}, {"chat.other.*"}, {"chat.rare", "chat.common"}, {"chat.other.1", "chat.none", "chat.rare"}} {
 				stored := storedOn(t, stream, last, subjects)
 				for _, seq := range []uint64{0, 1, 8, 57, 200, 399, last, last + 5} {
@@ -116,7 +116,7 @@ func TestUntilOfLargeMessages(t *testing.T) {
 	for i := range 12 {
 		store(t, js, "chat.a", fmt.Sprint(i+1, strings.Repeat("x", 300<<10)))
 	}
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	all, at := []string{}, uint64(12)
 	for pages := 0; ; pages++ {
 		opened, got := b.until(t, epochOf(t, stream), at, 100, "chat.a")
@@ -150,7 +150,7 @@ func TestUntilCostsFewRequests(t *testing.T) {
 	store(t, js, "chat.old", numbers(3, 3)...)
 	storeMany(t, js, many/2, "chat.filler.")
 	store(t, js, "chat.new", numbers(0, 3)...)
-	b := newBed(t, dial, quiet)
+	b := newFixture(t, dial, quiet)
 	b.read(t, "chat.none").wantOpen() // the tap is there
 	for subject, want := range map[bridge.Subject]int{"chat.old": 6, "chat.new": 3, "chat.thick.*": 100, "chat.never": 0, "chat.>": 100} {
 		end := requests(t, publisher(t, dial))

@@ -25,7 +25,8 @@ func listed(url string) settings {
 // watcher reads who is on a room, and is no member.
 type watcher struct {
 	*subscription
-	told []bridge.Presence
+	told   []bridge.Presence
+	lastID string
 }
 
 func observe(t *testing.T, base, room string) *watcher {
@@ -47,6 +48,9 @@ func (w *watcher) await(names ...string) bridge.Presence {
 			w.t.Fatal(err)
 		}
 		w.told = append(w.told, p)
+		if event.ID != "" {
+			w.lastID = event.ID
+		}
 		if slices.Equal(namesOf(p), names) {
 			return p
 		}
@@ -129,6 +133,28 @@ func TestPresenceOnTwoBridges(t *testing.T) {
 	}
 	if n := two.figure(t, "tailwater_presence_writes_total"); n < 2 {
 		t.Errorf("%d writes are counted", n)
+	}
+}
+
+// TestPresenceOverReconnect: a page that kept its position alone is told who is here when it comes back, on the same bridge and on another.
+func TestPresenceOverReconnect(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	one, two := startNode(t, listed(server.URL())), startNode(t, listed(server.URL()))
+	enter(t, one.URL(), "chat.a", "Ada")
+	w := observe(t, one.URL(), "chat.a")
+	w.await("Ada")
+	enter(t, one.URL(), "chat.a", "Ben")
+	w.await("Ada", "Ben")
+	id := w.lastID
+	w.body.Close()
+	for _, base := range []string{one.URL(), two.URL()} {
+		s, _ := subscribe(t, base+"/events/chat.a?presence=observe", id)
+		back := &watcher{subscription: s}
+		back.await("Ada", "Ben")
+		if got := back.left(); len(got) > 0 {
+			t.Errorf("left: %q", got)
+		}
 	}
 }
 
