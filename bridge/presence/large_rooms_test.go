@@ -61,3 +61,22 @@ func TestSweepHoldsUpNoLease(t *testing.T) {
 		}
 	})
 }
+
+// TestManyRoomsAreWrittenInTurn: if very many rooms change at once, they are written one after another, without pauses.
+func TestManyRoomsAreWrittenInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rooms, atOnce, latency = 1600, 16, 10 * time.Millisecond
+		b := newBucket()
+		one := open(t, b)
+		defer one.Close()
+		time.Sleep(settle)
+		one.link.slow(latency)
+		for i := range rooms {
+			one.join(fmt.Sprint("chat.", i), "Ada")
+		}
+		time.Sleep(rooms / atOnce * 3 * latency) // each is read and written
+		if n := len(b.told()); n != rooms {
+			t.Errorf("%d of %d rooms are written", n, rooms)
+		}
+	})
+}

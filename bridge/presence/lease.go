@@ -136,6 +136,7 @@ func (t *Tracker) use(store Store, wasHeld bool) {
 	t.store = store
 	t.lease.since, t.lease.isLeft = now, true
 	t.rewrite(now)
+	t.startWrites()
 }
 
 // compare reads which bridges have a lease. If one has none any more, a sweep looks for the members that it left behind.

@@ -20,7 +20,7 @@ type room struct {
 	count   int     // members on all bridges, as of the last write
 
 	isChanged bool      // the bucket may not have the present members
-	isWriting bool      // a goroutine is about to write them
+	isWriting bool      // a goroutine is about to write them, or they wait for one
 	next      time.Time // when the bucket may be written again
 	fails     int       // writes in a row that did not succeed
 	check     time.Time // when the bucket is compared with the present members; zero before the first write

@@ -70,7 +70,6 @@ type Tracker struct {
 	alive  context.Context
 	runs   sync.WaitGroup
 	more   bridge.Signal // wakes run
-	writes chan struct{} // one element for each running write
 	fails  rate.Sometimes
 	stats  counters
 	drains atomic.Bool
@@ -81,7 +80,9 @@ type Tracker struct {
 	rooms    map[bridge.Subject]*room
 	held     map[bridge.Account]int // how many places in rooms each has
 	schedule schedule
-	store    Store // nil until known
+	writing  int     // running writes
+	waiting  []*room // to be written when a write has ended, the one that waits longest first
+	store    Store   // nil until known
 	lease    lease
 }
 
@@ -91,7 +92,6 @@ func Open(config Config) *Tracker {
 		config: config,
 		name:   newBridge(),
 		more:   bridge.NewSignal(),
-		writes: make(chan struct{}, mostWrites),
 		fails:  rate.Sometimes{First: 3, Interval: time.Minute},
 		rooms:  map[bridge.Subject]*room{},
 		held:   map[bridge.Account]int{},
@@ -259,29 +259,26 @@ func (t *Tracker) step(now time.Time) time.Duration {
 		t.schedule.remove(r)
 		r.isChanged = r.depart(now, t.free) || r.isDoubtful(now) || r.isChanged
 		if r.isChanged && !r.isWriting && !now.Before(r.next) && t.store != nil {
-			if !t.startWrite(r) {
-				r.next = now.Add(interval)
-			}
+			t.waiting, r.isWriting = append(t.waiting, r), true
+			t.startWrites()
 		}
 		t.plan(r)
 	}
 }
 
-// startWrite writes a room in a goroutine of its own. It reports false if there are too many already. The lock must be held.
-func (t *Tracker) startWrite(r *room) bool {
-	select {
-	case t.writes <- struct{}{}:
-	default:
-		return false
+// startWrites writes the rooms that wait, each in a goroutine of its own, as long as there are not too many. The lock must be held.
+func (t *Tracker) startWrites() {
+	for t.store != nil && t.writing < mostWrites && len(t.waiting) > 0 {
+		r := t.waiting[0]
+		t.waiting[0], t.waiting = nil, t.waiting[1:]
+		store, has := t.store, r.snapshot()
+		t.writing++
+		r.isChanged = false
+		t.runs.Go(func() {
+			wrote, err := t.write(store, r.subject, has)
+			t.wrote(r, has, wrote, err)
+		})
 	}
-	store, has := t.store, r.snapshot()
-	r.isWriting, r.isChanged = true, false
-	t.runs.Go(func() {
-		wrote, err := t.write(store, r.subject, has)
-		<-t.writes
-		t.wrote(r, has, wrote, err)
-	})
-	return true
 }
 
 // written is the content of a value after a write.
@@ -301,6 +298,10 @@ func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r.isWriting = false
+	t.writing--
+	if t.alive.Err() == nil {
+		t.startWrites()
+	}
 	pause := min(mostInterval, max(interval, perMember*time.Duration(r.count)))
 	if err != nil {
 		r.isChanged = true
