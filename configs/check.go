@@ -67,7 +67,8 @@ func (p *problems) checkHistory(s *Settings) {
 		return
 	}
 	for _, l := range leaves(s) {
-		if strings.HasPrefix(l.name, "HISTORY_") && s.IsSet(l.name) {
+		isForMembers := l.name == "HISTORY_REPLICAS" && len(s.Presence) > 0 // it holds for their bucket as well
+		if strings.HasPrefix(l.name, "HISTORY_") && s.IsSet(l.name) && !isForMembers {
 			p.refuse(l.name, "nothing is kept; set %s_HISTORY to the subjects to keep, or remove it", Prefix)
 		}
 	}

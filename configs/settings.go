@@ -149,7 +149,7 @@ type Kept struct {
 	HistoryMaxAge        Age        `default:"24h" split_words:"true" desc:"How long a message is kept: a duration such as 24h, or 0s for no limit."`
 	HistoryMaxBytes      Size       `default:"1GiB" split_words:"true" desc:"How much is kept in all; the oldest messages are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit."`
 	HistoryMaxPerSubject Count      `default:"10000" split_words:"true" desc:"How many messages of each subject are kept; 0 for no limit, 1 for the newest value alone."`
-	HistoryReplicas      int        `default:"1" split_words:"true" desc:"How many servers of a cluster hold the stream: 1 to 5."`
+	HistoryReplicas      int        `default:"1" split_words:"true" desc:"How many servers of a cluster hold the stream, and the bucket of TAILWATER_PRESENCE: 1 to 5."`
 	HistoryStorage       Storage    `default:"file" split_words:"true" desc:"Where the stream is kept: file or memory. This cannot be changed later."`
 }
 

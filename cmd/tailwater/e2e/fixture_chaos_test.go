@@ -34,6 +34,14 @@ func length(short, long int) int {
 	return short
 }
 
+// allowed is how long a connection or a whole chaos test may take.
+func allowed() time.Duration {
+	if *soak {
+		return 5 * time.Minute
+	}
+	return patience
+}
+
 // chaos is one such test.
 type chaos struct {
 	t      *testing.T
@@ -64,11 +72,7 @@ func startChaos(t *testing.T) *chaos {
 
 func newChaos(t *testing.T) *chaos {
 	t.Helper()
-	limit := patience
-	if *soak {
-		limit = 5 * time.Minute
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), allowed())
 	c := &chaos{t: t, ctx: ctx, ledger: bridgetest.NewLedger(), enough: make(chan struct{})}
 	t.Cleanup(func() {
 		cancel() // of a test that has failed

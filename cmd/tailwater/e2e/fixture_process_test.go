@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -45,7 +47,10 @@ func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...stri
 	}
 	cmd := command(path)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0")
+	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "TAILWATER_NATS_URL=") }) {
+		cmd.Env = append(cmd.Env, "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
+	}
 	cmd.Env = append(cmd.Env, env...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

@@ -166,7 +166,7 @@ func subscribe(t *testing.T, url, lastEventID string) (*subscription, bridgetest
 // dial opens a connection, and takes the answer's status for granted to be 200.
 func dial(t *testing.T, url, lastEventID string) *subscription {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), allowed())
 	t.Cleanup(cancel)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(url), nil)
 	if err != nil {

@@ -166,6 +166,7 @@ func TestPagesOnScreens(t *testing.T) {
 					page.do(chromedp.Navigate(address))
 					page.waitForState(state)
 					page.waitFor(`document.querySelector("#state").textContent.startsWith(` + inJS(says) + `)`)
+					page.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("#who").forEach(who => who.open = true); 0`)) // the list is to be in view as well
 					page.nothingClipped(name)
 					page.picture(strings.Join([]string{name, screen.name, scheme}, "-"))
 				}

@@ -26,6 +26,7 @@ func listed(url string) settings {
 type watcher struct {
 	*subscription
 	told   []bridge.Presence
+	misses bool // messages of the subject may be lost, because no stream holds them, and NATS is lost
 	lastID string
 }
 
@@ -40,6 +41,9 @@ func (w *watcher) await(names ...string) bridge.Presence {
 	w.t.Helper()
 	for {
 		event := w.next()
+		if event.Type == bridge.EventGap && w.misses {
+			continue
+		}
 		if event.Type != bridge.EventPresence {
 			w.t.Fatalf("got %+v", event)
 		}
@@ -271,6 +275,7 @@ func TestChaosPresenceOverRestart(t *testing.T) {
 	enter(t, two.URL(), "chat.a", "Ben")
 	w := observe(t, one.URL(), "chat.a")
 	w.await("Ada", "Ben")
+	w.misses = true
 	server.Kill()
 	server.Start(t)
 	enter(t, two.URL(), "chat.a", "Cleo")
@@ -292,6 +297,7 @@ func TestChaosPresenceInCluster(t *testing.T) {
 	enter(t, two.URL(), "chat.a", "Ben")
 	w := observe(t, one.URL(), "chat.a")
 	w.await("Ada", "Ben")
+	w.misses = true
 	names := []string{"Ada", "Ben"}
 	for i, server := range servers {
 		server.Kill()
