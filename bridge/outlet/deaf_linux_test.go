@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // deafen lets a socket take nothing any more, nor acknowledge or answer anything: as when its machine has lost the network,
@@ -37,6 +39,44 @@ func TestClientWithoutNetworkIsCut(t *testing.T) {
 		eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
 		if open := b.outlet.Stats().Open; open != 1 {
 			t.Errorf("%d connections are open", open)
+		}
+	})
+}
+
+// It is cut a write timeout after the first heartbeat that it does not acknowledge, not after the second or third. No heartbeat follows in
+// that time here.
+func TestClientWithoutNetworkGetsOneHeartbeat(t *testing.T) {
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.Heartbeat, config.WriteTimeout = 5*writeTimeout, writeTimeout
+		b := newFixture(t, p.on(config), plenty)
+		gone := dial(t, b.serve(t, p))
+		deafen(t, gone)
+		before := b.outlet.Stats().Bytes
+		eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
+		if wrote := b.outlet.Stats().Bytes - before; wrote > uint64(len(bridge.Framing{}.Heartbeat())) {
+			t.Errorf("%d bytes were written to it, which is more than one heartbeat", wrote)
+		}
+	})
+}
+
+// It is cut as well while there are messages, so that no heartbeat is due.
+func TestClientWithoutNetworkIsCutOnABusySubject(t *testing.T) {
+	overSockets(t, func(t *testing.T, p protocol) {
+		config := patient
+		config.Heartbeat, config.WriteTimeout = writeTimeout, writeTimeout
+		b := newFixture(t, p.on(config), plenty)
+		gone := dial(t, b.serve(t, p))
+		deafen(t, gone)
+		looks := 0
+		eventually(t, "it is cut", func() bool {
+			if looks++; looks%50 == 0 {
+				b.publish([]byte("a"))
+			}
+			return b.outlet.Stats().Ended["slow"] == 1
+		})
+		if published := looks / 50; published > 60 {
+			t.Errorf("%d messages were written to it, so that the kernel's buffer was full", published)
 		}
 	})
 }

@@ -199,6 +199,16 @@ func (c *stallConn) takesNothing(timeout time.Duration) bool {
 	return c.progress.stalled(unsent(socket), time.Since(c.opened), timeout)
 }
 
+// untilStalled returns after which time takesNothing may report true, 0 if the client has received everything.
+func (c *stallConn) untilStalled(timeout time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.progress.since == 0 {
+		return 0
+	}
+	return max(1, c.progress.since+timeout-time.Since(c.opened))
+}
+
 // cut closes the connection, and discards unsent data.
 func (c *stallConn) cut() {
 	c.reset()

@@ -27,6 +27,7 @@ type connection struct {
 	batch    [][]byte
 	lifetime bridge.Lifetime
 	recheck  bridge.Signal // set when the token may have been revoked; nil if it cannot be
+	look     *time.Timer   // fires when the connection is checked for a client that receives nothing; nil if no check is planned
 }
 
 // run writes until the connection ends, and returns the reason.
@@ -72,11 +73,13 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		select {
 		case <-more:
 			isMore = true
-		case <-heartbeat.C:
-			if c.conn != nil && c.conn.takesNothing(config.WriteTimeout) {
+		case <-c.looks():
+			if c.conn.takesNothing(config.WriteTimeout) {
 				c.conn.cut()
 				return endSlow
 			}
+			c.planNextLook()
+		case <-heartbeat.C:
 			if err := c.write(framing.Heartbeat()); err != nil {
 				return reasonOf(err)
 			}
@@ -156,11 +159,39 @@ func (c *connection) write(data []byte) error {
 		return err
 	}
 	c.outlet.stats.bytes.Add(uint64(len(data)))
+	c.planLook()
 	if c.http2 {
 		// There a passed deadline ends the stream even if nothing is being written.
 		_ = c.control.SetWriteDeadline(time.Time{})
 	}
 	return nil
+}
+
+// planLook plans a check whether the client receives what was written. A client without a network acknowledges nothing.
+func (c *connection) planLook() {
+	if c.conn == nil || c.look != nil {
+		return
+	}
+	config := c.outlet.config
+	c.conn.takesNothing(config.WriteTimeout) // starts to count
+	c.look = time.NewTimer(min(config.Heartbeat, config.WriteTimeout))
+}
+
+// planNextLook plans the check at which the client will have received nothing for the write timeout. If it has received everything, the next
+// write plans a check.
+func (c *connection) planNextLook() {
+	c.look = nil
+	if left := c.conn.untilStalled(c.outlet.config.WriteTimeout); left > 0 {
+		c.look = time.NewTimer(left)
+	}
+}
+
+// looks returns the channel of the planned check, nil if there is none.
+func (c *connection) looks() <-chan time.Time {
+	if c.look == nil {
+		return nil
+	}
+	return c.look.C
 }
 
 // pieces returns how many bytes may be written under one deadline. Over HTTP/1.1 the deadline starts again when the client receives something. A

@@ -104,18 +104,19 @@ func (c *Conn) mark(ctx context.Context) bool {
 			return true
 		case <-change:
 		case <-before.Lost():
-			return c.remark(sub)
+			c.replaceMarker(sub)
+			return false
 		case <-ctx.Done():
-			return c.remark(sub)
+			c.replaceMarker(sub)
+			return false
 		}
 	}
 }
 
-// remark subscribes again for marks, because a late answer would count for the next mark. It returns false.
-func (c *Conn) remark(sub *nats.Subscription) bool {
-	_ = sub.Unsubscribe() // only a closed connection returns an error
+// replaceMarker makes another subscription for marks: a late answer to the former would stand for the next mark.
+func (c *Conn) replaceMarker(former *nats.Subscription) {
+	_ = former.Unsubscribe() // only a connection that is closed refuses
 	_ = c.subscribeMarker()
-	return false
 }
 
 // empty discards the buffer of a subscription. The first error says that the buffer was full.
