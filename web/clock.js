@@ -5,7 +5,8 @@ const $ = (id) => document.getElementById(id);
 
 connect("/events/time.now", {
   onmessage({ data }) {
-    $("time").textContent = $("mirror").textContent = new Date(data).toLocaleTimeString();
+    const time = new Date(data).toLocaleTimeString();
+    $("time").textContent = $("mirror").textContent = time;
     $("raw").textContent = data;
   },
   onstate(state, { reason, detail }) {

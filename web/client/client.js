@@ -68,7 +68,7 @@ class Connection {
     for (const type of ["online", "offline"]) addEventListener(type, () => this.#leads && this.#restart(), { signal });
     this.#heard = Date.now();
     this.#set("connecting");
-    // The server does not repeat the members.
+    // A tab that follows another is not told the members again.
     for (const { joined, left, ...members } of Object.values(this.#members)) call(this.#options.onpresence, { ...members, type: "state" });
     if (!this.#leads) {
       this.#channel = new BroadcastChannel(this.#key);
