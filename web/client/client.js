@@ -68,7 +68,7 @@ class Connection {
     for (const type of ["online", "offline"]) addEventListener(type, () => this.#leads && this.#restart(), { signal });
     this.#heard = Date.now();
     this.#set("connecting");
-    // A tab that follows another is not told the members again.
+    // A listener is not told the members again.
     for (const { joined, left, ...members } of Object.values(this.#members)) call(this.#options.onpresence, { ...members, type: "state" });
     if (!this.#leads) {
       this.#channel = new BroadcastChannel(this.#key);
@@ -204,13 +204,14 @@ class Connection {
 
   #say(what) {
     const { state } = this;
-    if (this.#leads && !this.#gone.signal.aborted) this.#channel?.postMessage({ state, why: this.#why, hidden: document.hidden, ...what });
+    if (this.#leads && !this.#gone.signal.aborted) this.#channel?.postMessage({ state, why: this.#why, hidden: document.hidden, patience: this.#patience, ...what });
   }
 
-  #hear({ hello, state, why, hidden, event }) {
+  #hear({ hello, state, why, hidden, patience, event }) {
     if (hello) return this.#say();
     if (this.#leads) return;
     this.#heard = Date.now();
+    this.#patience = patience;
     if (this.#early) return event && this.#early.push(event);
     if (event) this.#pass(event);
     this.#set(state, why);
