@@ -124,12 +124,23 @@ func TestBodiesOfSlowClients(t *testing.T) {
 	}
 }
 
+// lingering is closed a moment later, as a socket is: the other side reads what was written before its own writes fail.
+type lingering struct{ net.Conn }
+
+const lingers = time.Second // in a bubble
+
+func (l lingering) Close() error {
+	time.Sleep(lingers)
+	return l.Conn.Close()
+}
+
 // upload posts a body in a bubble to a server that limits the time of an answer. It returns when it was answered, and with which status.
 func (b *fixture) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (took time.Duration, status int) {
 	t.Helper()
 	mine, theirs := net.Pipe()
 	listener := &oneConn{conn: make(chan net.Conn, 1)}
-	listener.conn <- theirs
+	listener.conn <- lingering{theirs}
+	defer time.Sleep(2 * lingers) // until it is closed
 	server := &http.Server{Handler: b.api, Protocols: protocols, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
 	go server.Serve(listener)
 	defer server.Close()

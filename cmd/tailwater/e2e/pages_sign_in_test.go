@@ -117,7 +117,7 @@ func testTicketPage(t *testing.T, browser context.Context, others string) {
 	}
 	expiring := openTab(t, browser, origin+"/page") // beside the proxy
 	short := claimsOf("bob", "")
-	short.Expires = time.Now().Add(5 * time.Second) // by when the page is open
+	short.Expires = time.Now().Add(8 * time.Second) // by when the page is open
 	expiring.run(`signIn(` + inJS(n.URL()) + `, ` + inJS(sign(t, tokenSecret, short)) + `)`)
 
 	page.run(`signIn(` + at + `, ` + inJS(sign(t, tokenSecret, claimsOf("alice", "t1"))) + `)`)
@@ -183,7 +183,7 @@ func testCookiePage(t *testing.T, browser context.Context, others string) {
 	page := open(browser)
 	isClosed(page, "/inbox")
 	short := claimsOf("alice", "")
-	short.Expires = time.Now().Add(2500 * time.Millisecond)
+	short.Expires = time.Now().Add(8 * time.Second) // by when the page is open, and has read
 	page.run(`signIn("", ` + inJS(sign(t, tokenSecret, short)) + `, true)`)
 	page.awaitSeen("tailwater:open")
 	page.waitFor(`document.cookie === ""`)
