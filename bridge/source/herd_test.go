@@ -61,7 +61,7 @@ func TestHerdCostsFewRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			restarted := newFixture(t, dial, quiet)
-			restarted.read(t, "chat.b").wantOpen() // starts the tap
+			restarted.read(t, "chat.a").wantOpen() // starts the tap and the feed
 			end := requests(t, publisher(t, dial))
 			var all sync.WaitGroup
 			for i := range herd {
