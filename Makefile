@@ -13,7 +13,7 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m -parallel=8 ./bridge/source ./cmd/tailwater/e2e ./... # the longest first; tests wait for most of their time
+	$(if $(RACE),CGO_ENABLED=1 )go test $(RACE) -count=1 -timeout=10m -parallel=4 ./bridge/source ./cmd/tailwater/e2e ./... # the longest first; tests wait for most of their time
 
 CLIENTS := cmd/tailwater/e2e/clients
 $(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json

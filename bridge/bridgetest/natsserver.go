@@ -23,7 +23,7 @@ type NATSServer struct {
 // StartNATSServer starts a server with further arguments and waits until it listens. The test's end kills it.
 func StartNATSServer(t testing.TB, args ...string) *NATSServer {
 	t.Helper()
-	s := &NATSServer{Port: freePort(t), dir: t.TempDir(), args: args}
+	s := &NATSServer{Port: FreePort(t), dir: t.TempDir(), args: args}
 	t.Cleanup(s.Kill)
 	s.Start(t)
 	return s
@@ -98,13 +98,5 @@ func (s *NATSServer) Kill() {
 	}
 }
 
-// freePort returns a port of loopback on which nothing listens.
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
+// Dir is where the server keeps its files.
+func (s *NATSServer) Dir() string { return s.dir }
