@@ -51,7 +51,7 @@ BENCHTIME := 1s
 ROUNDS    := 3
 DURATION  := 3s
 SETTLE    := 140s
-bench: ## measure: the micro-benchmarks, and Tailwater beside others (eleven minutes)
+bench: ## measure: the micro-benchmarks, and Tailwater beside others (twelve minutes)
 	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 	go run ./cmd/compare -rounds=$(ROUNDS) -duration=$(DURATION) -settle=$(SETTLE) $(if $(RECORD),-record)
 

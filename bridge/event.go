@@ -25,7 +25,7 @@ const (
 const (
 	GapRetention    = "retention"    // messages after the position are no longer stored
 	GapOverrun      = "overrun"      // messages arrived faster than they were received
-	GapDisconnected = "disconnected" // the bridge had lost its connection to NATS
+	GapDisconnected = "disconnected" // between two connections of the bridge to NATS, or between two origins of a subject's messages
 )
 
 // The reasons of EventReset.

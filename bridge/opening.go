@@ -67,7 +67,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 		if f.parts[i].Deaf && !f.parts[i].isMembers {
 			gap = max(gap, GapDisconnected)
 		}
-		gap = max(gap, v.gap) // of several reasons retention wins: disconnected says least
+		gap = max(gap, v.gap) // the reasons sort by how much they say: disconnected, overrun, retention
 		if reset == "" {
 			reset = v.reset
 		}

@@ -10,7 +10,7 @@ import (
 // requestHeaders names the headers that a preflight request asks for (Fetch, 3.3.3).
 const requestHeaders = "Access-Control-Request-Headers"
 
-// knownHeaders are the request headers that have a meaning here.
+// knownHeaders are the request headers that have a meaning here; natsHeader returns those that are passed on.
 const knownHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent"
 
 // exposedHeaders are the answer headers that a page of another origin can read.

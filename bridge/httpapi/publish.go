@@ -122,7 +122,9 @@ type stored struct {
 	Duplicate bool           `json:"duplicate"`
 }
 
-// natsHeader returns the headers of the message. Only these are passed on from a request to NATS, where headers can be commands.
+// natsHeader returns the headers of the message. Only these are passed on from a request to NATS, where headers can be commands. A header
+// added here is shown to every reader of the subject (format=json), and must be in knownHeaders, or pages of other origins cannot send it.
+// An invalid event name is refused, because the message would do something else; a traceparent that is invalid is only left out.
 func natsHeader(r *http.Request) (map[string][]string, error) {
 	header := map[string][]string{}
 	if event := r.Header.Get(bridge.HeaderEvent); event != "" {

@@ -21,7 +21,8 @@ import (
 const (
 	// linger is how long a feed without readers keeps its frames: longer than a browser takes to reconnect.
 	linger = 30 * time.Second
-	// Heartbeat keeps a silent connection open in proxies, the strictest of which wait for a minute.
+	// Heartbeat keeps a silent connection open in proxies, the strictest of which wait for a minute. Clients are told it, and pings of
+	// HTTP/2 keep to it. A client without a network is cut after a heartbeat and the write timeout: 35 s by default.
 	Heartbeat = 15 * time.Second
 	// retry is how long a browser waits before it reconnects.
 	retry = 2 * time.Second

@@ -29,8 +29,8 @@ type Room struct {
 // requests on one socket (HTTP/2) that take a place, each but the first holds another.
 //
 // A socket waits while it is its client's turn: to shake hands, to send a head or a body, to ask for something else. Where there is
-// no room for another, the oldest that waits is closed, of the network that has the most of them: so who holds many harms
-// itself first. Where none waits, there are a few more places, so that who comes can be told to come back.
+// no room for another, the oldest that waits is closed, of the network that has the most of them, so a client that holds
+// many loses its own first. If no socket waits, a few extra places remain, to tell new clients to come back.
 type Places struct {
 	room      Room
 	logs      rate.Sometimes

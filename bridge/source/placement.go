@@ -53,8 +53,8 @@ func (p *placement) isReady() bool {
 }
 
 // prepare determines the origin of a feed's messages, and opens missing taps and subscriptions. If a feed would have to be placed
-// differently, it ends. prepare returns false if there is nothing to do, now or at all; then the attachment waits until the
-// control loop is woken by a known table or a ready tap.
+// differently, it ends. prepare returns false if the feed cannot begin now. If its table or a tap is not ready, the attachment
+// waits until the control loop is woken; otherwise nothing is left to do.
 func (s *Source) prepare(a *attachment, link *js.Link) bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()

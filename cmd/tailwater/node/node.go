@@ -191,8 +191,8 @@ func (n *Node) serve(server *http.Server, listener net.Listener) {
 	})
 }
 
-// Close stops in reverse: first the open connections, which are asked to reconnect, then what feeds them. The listener for browsers is the
-// last to close, and asks new clients to come back: behind a proxy, a refused connection is a 502, which ends an EventSource. Close works
+// Close stops in reverse: first the open connections, which are asked to reconnect, then what feeds them. The listeners are
+// the last to close. Until then new clients are asked to come back: behind a proxy, a refused connection is a 502, which ends an EventSource. Close works
 // on a node that was opened in part.
 func (n *Node) Close() error {
 	var problems []error
