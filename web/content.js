@@ -6,6 +6,8 @@ import { words } from "./words.js";
 
 const mostLetters = 800, mostLines = 14;
 const shortJSON = 60;
+// A message that is all brackets must cost a page little.
+const longJSON = 16_000, deepest = 20; // steps of indentation
 
 // fill puts a text into an element, and the button that shows all behind it.
 export function fill(where, text) {
@@ -50,12 +52,12 @@ function isWeb(address) {
   return url?.protocol === "http:" || url?.protocol === "https:";
 }
 
-// layOut breaks JSON into lines. Its tokens stay as they were published: a long
+// layOut breaks JSON of a usual length into lines. Its tokens stay as they were published: a long
 // number loses nothing.
 export function layOut(json) {
-  if (json.length <= shortJSON || !isJSON(json)) return json;
+  if (json.length <= shortJSON || json.length > longJSON || !isJSON(json)) return json;
   let depth = 0;
-  const line = (by) => `\n${"  ".repeat((depth += by))}`;
+  const line = (by) => `\n${"  ".repeat(Math.min((depth += by), deepest))}`;
   return json.replace(/"(?:[^"\\]|\\.)*"|[{[]\s*[}\]]|[{}[\],:]|\s+/g, (token) => {
     if (token === "{" || token === "[") return token + line(1);
     if (token === "}" || token === "]") return line(-1) + token;

@@ -192,7 +192,7 @@ func (t *Tracker) isLeftBehind(state State, holders map[string]bool) bool {
 // repair marks a subject to be written again, even if this bridge has no members there. The lock must be held.
 func (t *Tracker) repair(subject bridge.Subject) {
 	r := t.room(subject)
-	r.isChanged = true
+	t.change(r, 0)
 	t.plan(r)
 }
 

@@ -9,15 +9,24 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
+const (
+	// smallRoom is the number of members up to which an address may bring any number of names.
+	smallRoom = MaxNames / 2
+	// namesEach is how many names an address may bring into a larger room.
+	namesEach = MaxNames / 10
+)
+
 // room is this bridge's record of one subject. The tracker's lock guards it.
 type room struct {
-	subject bridge.Subject
-	members map[identity]*member
-	unnamed int     // connections without a name, including those that left a moment ago
-	leaving []leave // in the order of their time
-	pardons int     // how many nameless ones of leaving have returned
-	absent  int     // how many of leaving have no name
-	count   int     // members on all bridges, as of the last write
+	subject   bridge.Subject
+	isLimited bool // an account may bring only some names
+	members   map[identity]*member
+	names     map[bridge.Account]int // how many names without a token each account has brought
+	unnamed   int                    // connections without a name, including those that left a moment ago
+	leaving   []leave                // in the order of their time
+	pardons   int                    // how many nameless ones of leaving have returned
+	absent    int                    // how many of leaving have no name
+	count     int                    // members on all bridges, as of the last write
 
 	isChanged bool      // the bucket may not have the present members
 	isWriting bool      // a goroutine is about to write them, or they wait for one
@@ -25,13 +34,17 @@ type room struct {
 	fails     int       // writes in a row that did not succeed
 	check     time.Time // when the bucket is compared with the present members; zero before the first write
 
-	place int // in the schedule; -1 if it is not there
-	due   time.Time
+	place  int // in the schedule; -1 if it is not there
+	due    time.Time
+	by     bridge.Account // an account that has caused a change that is not yet written; 0 for the bridge itself
+	turn   uint64         // in the line of rooms that wait to be written
+	queued int            // the place in that line; -1 if it is not there
 }
 
 // member is a named member that is present.
 type member struct {
 	Member
+	account     bridge.Account // the first with this name
 	connections int
 	leaves      time.Time // when the member leaves, unless it returns; without meaning while there are connections
 	isTold      bool      // the bucket lists the member
@@ -51,27 +64,44 @@ type leave struct {
 	account bridge.Account
 }
 
-func newRoom(subject bridge.Subject) *room {
-	return &room{subject: subject, members: map[identity]*member{}, place: -1, next: time.Now()}
+func newRoom(subject bridge.Subject, limited bool) *room {
+	return &room{subject: subject, isLimited: limited, members: map[identity]*member{}, names: map[bridge.Account]int{}, place: -1, queued: -1, next: time.Now()}
 }
 
 // enter adds a connection. It reports whether that changes the members.
 func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
-	if v.Name == "" {
-		return who{account: v.Account}, r.enterUnnamed()
-	}
 	key := identify(v.Sub, v.Name)
 	had := r.members[key]
+	if v.Name == "" || had == nil && v.Sub == "" && !r.hasRoomForName(v.Account) {
+		return who{account: v.Account}, r.enterUnnamed()
+	}
 	if had == nil {
 		v.Name, v.Sub = strings.Clone(v.Name), strings.Clone(v.Sub) // the name may be a part of a whole URL
 		key = identify(v.Sub, v.Name)
 		named := bridge.PresenceMember{Name: v.Name, User: v.Sub != "", Since: now.UTC().Truncate(time.Millisecond)}
-		had = &member{Member: Member{PresenceMember: named, Sub: v.Sub}}
+		had = &member{Member: Member{PresenceMember: named, Sub: v.Sub}, account: v.Account}
 		r.members[key] = had
+		r.countName(had, 1)
 		changed = true
 	}
 	had.connections++
 	return who{had.identity(), v.Account}, changed // with the strings of the member
+}
+
+// hasRoomForName reports whether an account may bring one more name without a token: in a small room always, otherwise only a few, so that a
+// few addresses cannot push others off the list.
+func (r *room) hasRoomForName(account bridge.Account) bool {
+	return !r.isLimited || max(r.count, len(r.members)) < smallRoom || r.names[account] < namesEach
+}
+
+// countName adds to the names of the account that has brought a member's name.
+func (r *room) countName(m *member, more int) {
+	if m.Sub != "" {
+		return
+	}
+	if r.names[m.account] += more; r.names[m.account] == 0 {
+		delete(r.names, m.account)
+	}
 }
 
 func (r *room) enterUnnamed() (changed bool) {
@@ -109,26 +139,33 @@ func (r *room) addLeave(l leave) {
 	r.leaving = slices.Insert(r.leaving, at, l)
 }
 
-// depart removes those whose time has passed, and frees their accounts. It reports whether that changes the members.
-func (r *room) depart(now time.Time, free func(bridge.Account)) (changed bool) {
+// depart removes those whose time has passed. It calls left with the account of each, and whether that changes the members.
+func (r *room) depart(now time.Time, left func(_ bridge.Account, changed bool)) {
 	for len(r.leaving) > 0 && !now.Before(r.leaving[0].at) {
 		over := r.leaving[0]
 		r.leaving = r.leaving[1:]
-		free(over.account)
 		if over.who == (identity{}) {
-			r.absent--
-			if r.pardons > 0 {
-				r.pardons--
-				continue
-			}
-			r.unnamed--
-			changed = true
-		} else if had := r.members[over.who]; had != nil && had.connections == 0 && had.leaves.Equal(over.at) {
-			delete(r.members, over.who)
-			changed = true
+			left(over.account, r.departUnnamed())
+			continue
 		}
+		had := r.members[over.who]
+		isOver := had != nil && had.connections == 0 && had.leaves.Equal(over.at)
+		if isOver {
+			delete(r.members, over.who)
+			r.countName(had, -1)
+		}
+		left(over.account, isOver)
 	}
-	return changed
+}
+
+func (r *room) departUnnamed() (changed bool) {
+	r.absent--
+	if r.pardons > 0 {
+		r.pardons--
+		return false
+	}
+	r.unnamed--
+	return true
 }
 
 // isOver reports whether the room needs nothing more.

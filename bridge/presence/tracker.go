@@ -80,22 +80,23 @@ type Tracker struct {
 	rooms    map[bridge.Subject]*room
 	held     map[bridge.Account]int // how many places in rooms each has
 	schedule schedule
-	writing  int     // running writes
-	waiting  []*room // to be written when a write has ended, the one that waits longest first
-	store    Store   // nil until known
+	writing  int   // running writes
+	waiting  line  // to be written when a write has ended
+	store    Store // nil until known
 	lease    lease
 }
 
 // Open starts to keep members. It returns at once, and keeps trying while NATS is unreachable.
 func Open(config Config) *Tracker {
 	t := &Tracker{
-		config: config,
-		name:   newBridge(),
-		more:   bridge.NewSignal(),
-		fails:  rate.Sometimes{First: 3, Interval: time.Minute},
-		rooms:  map[bridge.Subject]*room{},
-		held:   map[bridge.Account]int{},
-		own:    newOwn(config.Tell),
+		config:  config,
+		name:    newBridge(),
+		more:    bridge.NewSignal(),
+		fails:   rate.Sometimes{First: 3, Interval: time.Minute},
+		rooms:   map[bridge.Subject]*room{},
+		held:    map[bridge.Account]int{},
+		waiting: line{last: map[bridge.Account]uint64{}},
+		own:     newOwn(config.Tell),
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())
 	t.runs.Go(t.run)
@@ -145,8 +146,9 @@ func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(
 	for i, subject := range subjects {
 		if isKept(i) {
 			r, changed := t.room(subject), false
-			w, changed = r.enter(v, now)
-			r.isChanged = r.isChanged || changed
+			if w, changed = r.enter(v, now); changed {
+				t.change(r, v.Account)
+			}
 			t.plan(r)
 			rooms = append(rooms, r)
 		}
@@ -158,7 +160,7 @@ func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(
 func (t *Tracker) room(subject bridge.Subject) *room {
 	r := t.rooms[subject]
 	if r == nil {
-		r = newRoom(subject)
+		r = newRoom(subject, t.config.Most > 0)
 		t.rooms[subject] = r
 	}
 	return r
@@ -166,10 +168,7 @@ func (t *Tracker) room(subject bridge.Subject) *room {
 
 // admit counts places in rooms for an account, unless the account has too many. The lock must be held.
 func (t *Tracker) admit(account bridge.Account, places int) bool {
-	if account == 0 || t.config.Most == 0 {
-		return true
-	}
-	if t.held[account]+places > t.config.Most {
+	if account != 0 && t.config.Most > 0 && t.held[account]+places > t.config.Most {
 		t.stats.unlisted.Add(1)
 		return false
 	}
@@ -182,6 +181,12 @@ func (t *Tracker) free(account bridge.Account) {
 	if t.held[account]--; t.held[account] <= 0 {
 		delete(t.held, account)
 	}
+}
+
+// change marks a room to be written, because of an account; 0 for the bridge itself. The lock must be held.
+func (t *Tracker) change(r *room, by bridge.Account) {
+	t.waiting.blame(r, by)
+	r.isChanged = true
 }
 
 func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
@@ -257,20 +262,33 @@ func (t *Tracker) step(now time.Time) time.Duration {
 			return wait
 		}
 		t.schedule.remove(r)
-		r.isChanged = r.depart(now, t.free) || r.isDoubtful(now) || r.isChanged
+		t.depart(r, now)
 		if r.isChanged && !r.isWriting && !now.Before(r.next) && t.store != nil {
-			t.waiting, r.isWriting = append(t.waiting, r), true
+			r.isWriting = true
+			t.waiting.add(r)
 			t.startWrites()
 		}
 		t.plan(r)
 	}
 }
 
+// depart removes members who have left. The lock must be held.
+func (t *Tracker) depart(r *room, now time.Time) {
+	r.depart(now, func(account bridge.Account, changed bool) {
+		if changed {
+			t.change(r, account)
+		}
+		t.free(account)
+	})
+	if r.isDoubtful(now) {
+		t.change(r, 0)
+	}
+}
+
 // startWrites writes the rooms that wait, each in a goroutine of its own, as long as there are not too many. The lock must be held.
 func (t *Tracker) startWrites() {
-	for t.store != nil && t.writing < mostWrites && len(t.waiting) > 0 {
-		r := t.waiting[0]
-		t.waiting[0], t.waiting = nil, t.waiting[1:]
+	for t.store != nil && t.writing < mostWrites && t.waiting.Len() > 0 {
+		r := t.waiting.next()
 		store, has := t.store, r.snapshot()
 		t.writing++
 		r.isChanged = false
@@ -324,7 +342,8 @@ func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
 // rewrite marks every room to be written again, because the bucket may have lost its content. The lock must be held.
 func (t *Tracker) rewrite(now time.Time) {
 	for _, r := range t.rooms {
-		r.isChanged, r.next, r.fails = true, now, 0
+		t.change(r, 0)
+		r.next, r.fails = now, 0
 		t.plan(r)
 	}
 }

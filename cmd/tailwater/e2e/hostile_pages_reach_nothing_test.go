@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/nats-io/nats.go"
 )
 
 // scripts are messages that run on pages which take them for markup. EVIL stands for a server that waits to hear of it.
@@ -55,6 +56,8 @@ func TestHostilePages(t *testing.T) {
 	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"scripts":      testScriptsAreText,
+		"inspect":      testScriptsAreInspected,
+		"depth":        testDeepMessageIsShown,
 		"other origin": testOtherOrigin,
 		"rebinding":    testRebinding,
 		"frame":        testFrame,
@@ -95,6 +98,59 @@ func testScriptsAreText(t *testing.T, browser context.Context) {
 	if heard := evil.heard.Load(); heard > 0 {
 		t.Errorf("the other server heard %d requests", heard)
 	}
+}
+
+// Whatever is published is text on the inspecting page too: subjects, names of events, headers and payloads, also if a payload looks like the
+// bridge's own envelope and the form is changed meanwhile.
+func testScriptsAreInspected(t *testing.T, browser context.Context) {
+	n, evil := startNode(t, settings{"ANONYMOUS_WILDCARDS": "true"}), startEvil(t, "")
+	conn := publisher(t, n.NATSURL())
+	for i, script := range scripts {
+		script = strings.ReplaceAll(script, "EVIL", evil.URL)
+		line := strings.Map(func(r rune) rune {
+			if r < ' ' {
+				return -1
+			}
+			return r
+		}, script)
+		token := strings.Trim(strings.NewReplacer(" ", "_", ".", "_", "*", "_", ">", ")", "\ufeff", "").Replace(line), "\u2028\u2029")
+		forged := fmt.Sprintf(`{"subject":{"a":%q},"headers":{"x":null},"data":%q}`, line, line)
+		for _, payload := range []string{script, forged} {
+			m := nats.Msg{Subject: fmt.Sprintf("chat.look.%d.%.60s", i, token), Header: nats.Header{"Tailwater-Event": {line}, "X-Script": {line, line}}, Data: []byte(payload)}
+			if err := conn.PublishMsg(&m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"json", "raw"} {
+		page := openTab(t, browser, n.URL()+"/inspect?subject=chat.room1&since=new&format="+format)
+		page.waitForState("open")
+		page.do(chromedp.Evaluate[chromedp.Void](`violations = []; addEventListener("securitypolicyviolation", e => violations.push(e.blockedURI))`))
+		page.do(chromedp.SetValue("#subject", "chat.look.>"), chromedp.SetValue("#since", "all"), chromedp.Click("#read"), chromedp.Click("#read"))
+		page.do(chromedp.SetValue("#format", "json"))
+		page.waitFor(fmt.Sprintf(`document.querySelectorAll("#rows tr:not(.more)").length >= %d`, 2*len(scripts)))
+		page.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("#rows button").forEach(button => button.click())`))
+		page.waitFor(`document.querySelectorAll("#rows .more pre").length === document.querySelectorAll("#rows .more").length`)
+		page.waitFor(`document.querySelector("#rows").querySelectorAll(":not(tr):not(td):not(button):not(p):not(pre)").length === 0`)
+		page.nothingRan()
+	}
+	if heard := evil.heard.Load(); heard > 0 {
+		t.Errorf("the other server heard %d requests", heard)
+	}
+}
+
+// A message of tens of thousands of brackets takes no page's time, so the next message is shown.
+func testDeepMessageIsShown(t *testing.T, browser context.Context) {
+	n := startNode(t, nil)
+	page := openTab(t, browser, n.URL()+"/")
+	page.waitForState("open")
+	const depth = 60_000
+	publishTo(t, n.URL()+"/events/chat.room1", strings.Repeat("[", depth)+strings.Repeat("]", depth), "the end")
+	page.waitForMessage("", "the end")
+	page.waitFor(`document.querySelectorAll("#log .message").length === 2`)
 }
 
 // nothingRan checks that no message became an element but a link, ran, or tried what the policy of the page forbids.

@@ -1,0 +1,95 @@
+package presence_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// TestRoomsOfOneAccountDelayNoOther: while the writes of one account's many rooms wait for a slow NATS, the room of another account is
+// written as one of the next, both when it joins and when it leaves.
+func TestRoomsOfOneAccountDelayNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b)
+		defer n.Close()
+		time.Sleep(settle)
+		n.link.slow(100 * time.Millisecond)
+		visit := func(name string, account bridge.Account, rooms ...bridge.Subject) (leave func(bool)) {
+			return n.Join(rooms, bridge.Visitor{Name: name, Account: account})
+		}
+		var leaves []func(bool)
+		for i := range 1600 {
+			leaves = append(leaves, visit("stranger", 1, bridge.Subject(fmt.Sprint("chat.", i))))
+		}
+		ada := visit("Ada", 2, "chat.ada")
+		ben := visit("Ben", 3, "chat.0", "chat.1599")
+		time.Sleep(time.Second)
+		expect(t, b, "chat.ada", "Ada")
+		expect(t, b, "chat.1599", "Ben", "stranger")
+		time.Sleep(time.Minute)
+		for _, leave := range leaves {
+			leave(false)
+		}
+		time.Sleep(time.Millisecond)
+		ada(false)
+		ben(false)
+		time.Sleep(6 * time.Second)
+		expect(t, b, "chat.ada")
+		if waiting := len(b.told()); waiting > 3200 {
+			t.Errorf("%d writes in a second: nothing has waited, so nothing was tested", waiting)
+		}
+	})
+}
+
+// TestFewAddressesPushNobodyOff: the anonymous names of a few addresses, however many, do not push others off the list of a room. Clients whose
+// names are not listed are counted. People with tokens, and people behind one address in a small room, are all named.
+func TestFewAddressesPushNobodyOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		n := open(t, b, 1000)
+		defer n.Close()
+		visit := func(name, sub string, account bridge.Account) (leave func(bool)) {
+			return n.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: name, Sub: sub, Account: account})
+		}
+		visit("Ada", "", 1)
+		visit("Ben", "ben", 2)
+		for i := range 60 {
+			visit(fmt.Sprint("class", i), "", 3)
+		}
+		time.Sleep(settle)
+		if s := b.state("chat.a"); len(s.Members) != 62 {
+			t.Errorf("of 60 people behind one address, %d are named", len(s.Members)-2)
+		}
+		leaves := map[string]func(bool){}
+		for account := range bridge.Account(4) {
+			for i := range 190 {
+				name := fmt.Sprint("stranger", account, ".", i)
+				leaves[name] = visit(name, "", 10+account)
+			}
+		}
+		time.Sleep(time.Minute)
+		names, count := b.names("chat.a"), b.state("chat.a").Count
+		if !slices.Contains(names, "Ada") || !slices.Contains(names, "Ben") || !slices.Contains(names, "class0") {
+			t.Errorf("people were pushed off the list of %d names by four addresses", len(names))
+		}
+		if count != 62+4*190 {
+			t.Errorf("count %d; want %d", count, 62+4*190)
+		}
+		for _, leave := range leaves {
+			leave(false)
+		}
+		time.Sleep(time.Minute)
+		for i := range 30 {
+			visit(fmt.Sprint("again", i), "", 10)
+		}
+		time.Sleep(settle)
+		if s := b.state("chat.a"); s.Count != 92 || len(s.Members) != 92 {
+			t.Errorf("after the strangers have left, %d members with %d names; want 92", s.Count, len(s.Members))
+		}
+	})
+}
