@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,6 +24,47 @@ func TestDocumentsNameRealTests(t *testing.T) {
 	}
 	if named < 100 {
 		t.Errorf("only %d tests are named", named)
+	}
+}
+
+// TestEveryPromiseIsInTheIndex proves that each file of end-to-end tests, which is named after the promise it proves, has a test in the index
+// of promises or of attacks.
+func TestEveryPromiseIsInTheIndex(t *testing.T) {
+	index := read(t, "bridge/README.md") + read(t, "SECURITY.md")
+	files, err := filepath.Glob(filepath.Join("e2e", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests := regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)`).FindAllStringSubmatch(string(content), -1)
+		isIndexed := slices.ContainsFunc(tests, func(test []string) bool { return test[1] == "TestMain" || strings.Contains(index, "`"+test[1]+"`") })
+		if len(tests) > 0 && !isIndexed {
+			t.Errorf("%s: none of its tests is named in bridge/README.md or SECURITY.md", file)
+		}
+	}
+	if len(files) < 50 {
+		t.Errorf("only %d files were found", len(files))
+	}
+}
+
+// TestFilesAreShort proves that every Go file can be read in one sitting.
+func TestFilesAreShort(t *testing.T) {
+	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if lines := strings.Count(string(content), "\n"); lines > 400 {
+			t.Errorf("%s has %d lines, and 400 at most", path, lines)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

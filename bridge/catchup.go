@@ -1,0 +1,132 @@
+package bridge
+
+// A reader that is behind its feed's memory is served by its log: pages that all readers share, until it has reached the memory. If there is no
+// log, it gets a gap.
+
+// catchUp puts what the client lacks and the feed's memory does not hold. The members come first, however much else there is. It reports
+// false like replay.
+func (r *Reader) catchUp(out *output) bool {
+	if r.feed.key.framing.Presence && !r.catchUpWith(true, out) {
+		return false
+	}
+	return r.catchUpWith(false, out)
+}
+
+// catchUpWith is catchUp for the parts that hold members, or for the others.
+func (r *Reader) catchUpWith(members bool, out *output) bool {
+	for i := range r.have {
+		for r.feed.parts[i].isMembers == members && r.behind(i) {
+			if r.isFull() || !r.replay(i, out) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// behind reports whether the client lacks something of a part that the feed's memory does not hold.
+func (r *Reader) behind(part int) bool {
+	return r.have[part].newest > 0 || r.have[part].Seq < r.goal(part)
+}
+
+// goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
+// requested replay, so that this end can be announced there.
+func (r *Reader) goal(part int) uint64 {
+	floor := r.feed.parts[part].floor.Seq
+	if r.syncing || r.isBounded() {
+		return min(floor, r.have[part].sync)
+	}
+	return floor
+}
+
+// replay puts frames of a part that the feed's memory no longer holds, or a gap if there is no log to read them from. It reports false if it
+// cannot continue: an answer is missing, which will wake the waker, or the batch is full.
+func (r *Reader) replay(part int, out *output) bool {
+	f, at := r.feed, &r.have[part]
+	p := &f.parts[part]
+	if p.Log == nil {
+		after := r.id()
+		at.Position = p.floor
+		if !p.isMembers {
+			out.put(f.gap(greeting{}, after, r.id(), GapOverrun))
+		}
+		for _, event := range r.ownMembers() {
+			out.put(event)
+		}
+		return true
+	}
+	if at.newest > 0 {
+		return r.replayNewest(part, out)
+	}
+	through := p.floor.Seq
+	if r.isBounded() {
+		through = r.goal(part)
+	}
+	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, through, false, r.asker())
+	if page == nil {
+		return false
+	}
+	if at.Seq < page.lostBelow && at.told < page.lostBelow {
+		after := r.id()
+		at.Position, at.told = page.before(at.Seq), page.lostBelow
+		if !p.isMembers {
+			out.put(f.gap(greeting{}, after, r.id(), GapRetention))
+		}
+	}
+	goal := r.goal(part)
+	if !r.turn(part, page, goal, out) {
+		return false
+	}
+	switch reached := min(page.through, goal); {
+	case reached == p.floor.Seq:
+		at.Position = p.floor
+	case reached > at.Seq:
+		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
+	}
+	return true
+}
+
+// replayNewest puts the newest values of a part. The normal replay follows.
+func (r *Reader) replayNewest(part int, out *output) bool {
+	p, at := &r.feed.parts[part], &r.have[part]
+	page := r.feed.hub.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.asker())
+	if page == nil {
+		return false
+	}
+	if !r.turn(part, page, at.newest, out) {
+		return false
+	}
+	if reached := min(page.through, at.newest); reached > at.Seq {
+		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
+	}
+	if at.Seq >= at.newest {
+		at.newest = 0
+	}
+	return true
+}
+
+// turn puts the frames of a page that the client has not received, up to a sequence, or reports that the batch is full.
+func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
+	at := &r.have[part]
+	frames := page.frames[page.after(at.Seq):]
+	for i := range frames {
+		fr := &frames[i]
+		if fr.seq > upTo {
+			break
+		}
+		data := fr.data
+		if r.isFull() || !out.fits(data) {
+			return false
+		}
+		r.given++
+		at.Seq, at.Time = fr.seq, fr.time
+		if len(r.have) > 1 {
+			data = r.feed.key.framing.withID(data, r.id())
+		}
+		out.put(r.within(fr, data))
+	}
+	return true
+}
+
+// asker returns the asker that wakes this reader.
+func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }
