@@ -14,7 +14,7 @@ import { Older } from "./older.js";
 import { Outbox } from "./outbox.js";
 import { ask, isWild, mayRead, mayWrite, stem, tellsWho } from "./permissions.js";
 import { Rooms } from "./rooms.js";
-import { Who, change, tell } from "./who.js";
+import { Who, change, merge, tell } from "./who.js";
 import { words } from "./words.js";
 import { writing } from "./writing.js";
 
@@ -115,7 +115,7 @@ function leave() {
   who.forget();
   offers.hide();
   offline.hide();
-  older.hide();
+  older.leave();
 }
 
 function disconnect() {
@@ -159,6 +159,7 @@ function follow() {
       older.begin(id);
       log.add(noticeLine(words.reset));
     },
+    onsynced: () => older.look(),
     onpresence,
     onstate: (state, why) => mine === connection && showState(state, why),
   });
@@ -181,7 +182,7 @@ function lineOf(message) {
   return line;
 }
 
-let lastChange = {};
+let lastChange;
 
 // Members who join or leave are a line in the log, one line for all at once.
 function onpresence(details) {
@@ -189,13 +190,12 @@ function onpresence(details) {
   who.show(details, name.value);
   const changed = change(details, ownNames);
   if (!changed) return;
-  const goesOn = lastChange.line !== undefined && lastChange.line === log.last && lastChange.verb === changed.verb;
-  if (goesOn) changed.names = [...new Set([...lastChange.names, ...changed.names])];
-  const line = goesOn ? lastChange.line : noticeLine("");
+  const merged = lastChange?.line === log.last ? merge(lastChange, changed) : undefined;
+  const line = merged ? lastChange.line : noticeLine("");
   line.classList.add("change");
-  line.firstChild.textContent = tell(changed);
-  if (!goesOn) log.add(line);
-  lastChange = { ...changed, line };
+  line.firstChild.textContent = tell(merged ?? changed);
+  if (!merged) log.add(line);
+  lastChange = { ...(merged ?? changed), line };
 }
 
 $("room").addEventListener("change", () => {
@@ -215,7 +215,7 @@ addEventListener("popstate", arrive);
 
 // --- the state --------------------------------------------------------------
 
-function showState(state, { reason, detail }) {
+function showState(state, { reason, detail, status }) {
   if (state === "open" && wasOpen) reconnects++;
   wasOpen ||= state === "open";
   const times = reconnects ? words.reconnected(reconnects) : "";
@@ -226,7 +226,7 @@ function showState(state, { reason, detail }) {
   else say(state, reason === "nats" ? words.waiting : words.connecting);
   compose(state);
   outbox.isOpen = state === "open";
-  if (state === "refused") return refuse(detail);
+  if (state === "refused") return refuse(detail, status);
   offers.hide();
   if (state === "open") return arrived();
   who.hide();
@@ -237,14 +237,13 @@ function arrived() {
   offline.hide();
   who.resume();
   rooms.visit(subject);
-  older.show();
 }
 
-function refuse(detail) {
+function refuse(detail, status) {
   offline.hide();
   who.hide();
-  older.hide();
-  offers.refuse(detail, subject, permissions, usual);
+  older.leave();
+  offers.refuse({ detail, status }, subject, permissions, usual);
 }
 
 function say(state, text) {
@@ -267,6 +266,7 @@ function compose(state) {
   $("outbox").hidden = !isHere;
   $("composer").dataset.state = state;
   $("send").textContent = state === "open" || state === "connecting" ? words.send : words.sendLater;
+  $("named").hidden = !isHere || !writes && !tellsWho(permissions, subject);
   $("reading").hidden = !isHere || writes;
   $("reading").textContent = isWild(subject) ? words.readingFilter : words.readingOnly;
   $("ask").hidden = $("composer").hidden || !name.isGuest();

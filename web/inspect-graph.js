@@ -14,7 +14,6 @@ export class Flow {
     slot.count++;
     if (delay !== undefined) slot.delays.push(delay);
     this.events++;
-    this.bytes += bytes;
   }
 
   mark(kind) {

@@ -5,6 +5,9 @@ import { keep, recall } from "./kept.js";
 const guest = `guest-${100 + Math.floor(Math.random() * 900)}`;
 const mostBytes = 64; // of a member's name
 
+// isGuest reports whether the page has made up a name.
+export const isGuest = (name) => /^guest-\d{3}$/.test(name);
+
 // tidyName removes what the bridge refuses in a name.
 export function tidyName(name) {
   let tidied = name.toWellFormed().replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "").replace(/\p{Zs}/gu, " ").trim();
@@ -32,6 +35,6 @@ export function ownName(input, onchange) {
       read();
       return name;
     },
-    isGuest: () => /^guest-\d{3}$/.test(name),
+    isGuest: () => isGuest(name),
   };
 }

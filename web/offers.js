@@ -24,17 +24,18 @@ export class Offers {
     this.#section.hidden = false;
   }
 
-  // refuse says why a subject does not open, and what to do.
-  refuse(detail, subject, permissions, favourite) {
+  // refuse says why a subject cannot be opened, and what to do. The bridge's detail is
+  // for developers.
+  refuse({ detail, status }, subject, permissions, favourite) {
     const does = element("p", "does");
-    does.append(button("", words.retry, this.#do.retry));
     if (subject !== favourite && mayRead(permissions, favourite)) {
       does.append(this.#link(favourite, words.goTo(favourite.replace(/^chat\./, ""))));
     }
-    this.#section.replaceChildren(element("h2", "", words.refusedTitle), element("p", "", detail), does);
-    if (!permissions.unknown && permissions.subscribe.length) {
-      this.#section.append(element("h3", "", words.mayRead), this.#list(permissions, favourite));
-    }
+    if (status !== 400) does.append(button("", words.retry, this.#do.retry));
+    const why = words.refusedWords[status];
+    this.#section.replaceChildren(element("h2", "", words.refusedTitle), ...(why ? [element("p", "", why)] : []), element("p", "detail", detail), does);
+    const list = this.#list(permissions, favourite, does.querySelector("a") && favourite);
+    if (!permissions.unknown && list.childElementCount) this.#section.append(element("h3", "", words.mayRead), list);
     this.#section.hidden = false;
   }
 
@@ -42,17 +43,24 @@ export class Offers {
     this.#section.hidden = true;
   }
 
-  #list(permissions, favourite) {
+  // list lists what may be read, without the subject that is offered already.
+  #list(permissions, favourite, offered) {
     const list = element("ul");
     for (const filter of permissions.subscribe) {
       const subject = stands(permissions, filter, favourite);
+      if (subject && subject === offered) continue;
       const item = element("li");
-      item.append(subject
-        ? this.#link(subject, subject)
-        : button("", words.oneOf(filter), () => this.#do.fill(stem(filter))));
+      item.append(subject ? this.#link(subject, subject) : this.#choice(filter));
       list.append(item);
     }
     return list;
+  }
+
+  // choice is for a filter of which the reader names a subject.
+  #choice(filter) {
+    const choice = button("", filter, () => this.#do.fill(stem(filter)));
+    choice.append(element("span", "", words.oneOf));
+    return choice;
   }
 
   #link(subject, text) {

@@ -13,18 +13,25 @@ export class Older {
   #lineOf;
   #url = ""; // of the room
   #begun = ""; // the position at which it was opened
+  #isKnown = false; // whether the button is of use
 
   // lineOf draws a message.
   constructor(button, log, lineOf) {
     this.#button = button;
     this.#log = log;
     this.#lineOf = lineOf;
-    button.addEventListener("click", () => this.#load());
+    button.addEventListener("click", () => this.#load(false));
   }
 
   enter(url) {
     this.#url = url;
     this.#begun = "";
+    this.#isKnown = false;
+  }
+
+  leave() {
+    this.#url = "";
+    this.#button.hidden = true;
   }
 
   // begin notes the position of the first event.
@@ -32,24 +39,28 @@ export class Older {
     this.#begun ||= id;
   }
 
-  show() {
-    this.#button.hidden = false;
+  // look offers older messages, once the newer ones are shown. If there are none of
+  // these, it loads the older ones at once.
+  look() {
+    if (this.#isKnown) return;
+    this.#isKnown = true;
+    if (this.#log.oldest) this.#button.hidden = false;
+    else this.#load(true);
   }
 
-  hide() {
-    this.#button.hidden = true;
-  }
-
-  async #load() {
+  async #load(isFirst) {
     const url = this.#url;
     this.#say(words.olderBusy, true);
     try {
       const found = await this.#before(this.#log.oldest?.dataset);
       if (url !== this.#url) return;
-      this.#log.addOlder(found.length ? found.map(this.#lineOf) : [noticeLine(words.olderNone)]);
-      if (!found.length) this.hide();
+      this.#button.hidden = !found.length;
+      if (found.length) this.#log.addOlder(found.map(this.#lineOf));
+      else if (!isFirst) this.#log.addOlder([noticeLine(words.olderNone)]);
     } catch {
-      if (url === this.#url) this.#log.addOlder([noticeLine(words.olderFailed)]);
+      if (url !== this.#url) return;
+      this.#button.hidden = false;
+      if (!isFirst) this.#log.addOlder([noticeLine(words.olderFailed)]);
     } finally {
       this.#say(words.older, false);
     }

@@ -2,10 +2,9 @@
 // who come and go.
 
 import { element } from "./dom.js";
-import { language } from "./language.js";
+import { isGuest } from "./name.js";
 import { words } from "./words.js";
 
-const list = new Intl.ListFormat(language, { type: "conjunction" });
 const mostNames = 4, longestName = 40;
 
 export class Who {
@@ -68,10 +67,17 @@ export function change({ type, joined, left }, own) {
   return verb && names.length ? { verb, names } : undefined;
 }
 
+// merge adds a change to the one before it, if one line can tell both: others come,
+// others leave, or a guest leaves who has come back under a name.
+export function merge(before, { verb, names }) {
+  if (before.verb === verb) return { verb, names: [...new Set([...before.names, ...names])] };
+  const rest = before.names.filter((name) => !names.includes(name));
+  return before.verb === "came" && rest.length && names.every(isGuest) && names.every((name) => before.names.includes(name))
+    ? { verb: "came", names: rest } : undefined;
+}
+
 export function tell({ verb, names }) {
-  const shown = names.slice(0, mostNames).map(short);
-  if (names.length > mostNames) shown.push(words.others(names.length - mostNames));
-  return words[verb](list.format(shown));
+  return words[verb](names.slice(0, mostNames).map(short), Math.max(0, names.length - mostNames));
 }
 
 const short = (name) => (name.length > longestName ? `${name.slice(0, longestName).toWellFormed()}…` : name);

@@ -58,9 +58,10 @@ func testInspectEvents(t *testing.T, browser context.Context) {
 		p.says("#code", code)
 	}
 	p.waitFor(`document.querySelector("#count").textContent === "1" && document.querySelectorAll("#rates .bar").length > 0`)
+	p.waitFor(`/^[1-9]\d* B$/.test(document.querySelector("#bytes").textContent)`)
 }
 
-// The time line tells what has happened to the connection, and a refusal is told in the bridge's words.
+// The timeline tells what has happened to the connection, and a refusal is told in the bridge's words.
 func testInspectRestart(t *testing.T, browser context.Context) {
 	first := startNode(t, nil)
 	p := openTab(t, browser, first.URL()+"/inspect?subject=chat.look")
@@ -100,8 +101,8 @@ func testInspectBuffer(t *testing.T, browser context.Context) {
 	p := openTab(t, browser, n.URL()+"/inspect?subject=chat.buffer")
 	p.waitForState("open")
 	p.do(chromedp.Click("#test"))
-	p.says("#verdict .good", "nothing between buffers")
-	p.says("#verdict", "over http/1.1. No header names anything between")
+	p.says("#verdict .good", "nothing in between buffers")
+	p.says("#verdict", "over http/1.1. No header names a proxy")
 
 	target, err := url.Parse(n.URL())
 	if err != nil {
@@ -118,7 +119,7 @@ func testInspectBuffer(t *testing.T, browser context.Context) {
 	collector := startServer(t, proxy)
 	p.do(chromedp.Navigate(collector + "/inspect"))
 	p.do(chromedp.SetValue("#to", "chat.buffer"), chromedp.Click("#test"))
-	p.says("#verdict .bad", "something between buffers")
+	p.says("#verdict .bad", "something in between buffers")
 	p.says("#verdict", "Via: 1.1 collector")
 }
 
@@ -151,13 +152,14 @@ func TestPagesInspectOnScreens(t *testing.T) {
 		t.Run(l.String(), func(t *testing.T) {
 			p, _ := openPerson(t, browser, "about:blank")
 			p.apply(l)
-			p.do(chromedp.Navigate(n.URL() + "/inspect?subject=chat.look&since=1h"))
+			room := "chat." + l.String()
+			p.do(chromedp.Navigate(n.URL() + "/inspect?subject=" + room + "&since=1h"))
 			p.waitForState("open")
-			publishTo(t, n.URL()+"/events/chat.look", `{"name":"Ada","text":"hello"}`, "from nats pub", strings.Repeat("long ", 200))
+			publishTo(t, n.URL()+"/events/"+room, `{"name":"Ada","text":"hello"}`, "from nats pub", strings.Repeat("long ", 200))
 			p.waitFor(`document.querySelectorAll("#rows tr").length >= 6 && document.querySelectorAll("#rates .bar").length > 0`)
 			p.do(chromedp.Click(`#rows tr:nth-child(3) button`), chromedp.Click("#test"))
 			p.waitFor(`document.querySelector("#verdict .good") !== null`)
-			p.do(chromedp.EmulateViewport(l.width, 2400))
+			p.do(chromedp.EmulateViewport(l.width, 2400), chromedp.Evaluate[chromedp.Void](`scrollTo(0, 0)`))
 			p.nothingClipped("inspect")
 			p.picture("inspect-" + l.String())
 		})

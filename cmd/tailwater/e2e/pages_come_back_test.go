@@ -55,7 +55,7 @@ func testBusy(t *testing.T, browser context.Context) {
 	n := startNode(t, settings{"LIMIT_CONNECTIONS": "1"})
 	first, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	page := openTab(t, browser, n.URL()+"/")
-	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server is full now, reconnecting")`)
+	page.waitFor(`document.querySelector("#state").textContent.startsWith("the server is full, reconnecting")`)
 	page.waitFor(`document.querySelector("#state").dataset.state === "offline"`)
 	first.body.Close()
 	page.waitForState("open")
