@@ -70,6 +70,15 @@ func TestKubernetesServiceLinks(t *testing.T) {
 	same(t, "others", len(refused(t, "")), 2)
 }
 
+// Variables of the commands that speak to a bridge may be set where a bridge is started. Other names that begin like them are errors.
+func TestVariablesOfCommands(t *testing.T) {
+	variables := []string{"TAILWATER_BRIDGE_URL=https://events.example.com", "TAILWATER_BRIDGE_TOKEN=x"}
+	environ(t, variables...)
+	load(t, "")
+	environ(t, append(variables, "TAILWATER_BRIDGE_TOKENS=x")...)
+	same(t, "others", len(refused(t, "")), 1)
+}
+
 func TestEnvFile(t *testing.T) {
 	environ(t, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_ADMIN_LISTEN=")
 	s := load(t, write(t, "prod.env", `

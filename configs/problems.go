@@ -51,6 +51,9 @@ var serviceLink = regexp.MustCompile(`^` + Prefix + `(_[A-Z0-9_]+)?_(` +
 	`PORT(_[0-9]+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://|` +
 	`PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=)`)
 
+// commandVariables are read by commands that need no settings: tailwater sub and pub.
+var commandVariables = []string{"BRIDGE_URL", "BRIDGE_TOKEN"}
+
 // unknown refuses names with the prefix that are not settings: a misspelt limit would silently have no effect.
 func (p *problems) unknown(file map[string]string, all []leaf) {
 	entries := os.Environ()
@@ -61,7 +64,7 @@ func (p *problems) unknown(file map[string]string, all []leaf) {
 	for _, entry := range entries {
 		key, _, _ := strings.Cut(entry, "=")
 		name, ours := strings.CutPrefix(key, Prefix+"_")
-		known := slices.ContainsFunc(all, func(l leaf) bool { return l.name == name })
+		known := slices.Contains(commandVariables, name) || slices.ContainsFunc(all, func(l leaf) bool { return l.name == name })
 		if ours && !known && !serviceLink.MatchString(entry) {
 			unknown = append(unknown, name)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"github.com/tailwater/tailwater/cmd/tailwater/client"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -18,6 +19,8 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2 // the command line or the settings
+	exitRefused = 3 // the bridge refuses, and asking again will not help
+	exitAway    = 4 // the bridge could not be reached for as long as --timeout says
 )
 
 // cli is the command line.
@@ -27,6 +30,8 @@ type cli struct {
 
 	Serve serveCommand `cmd:"" default:"1" help:"Run the bridge (the default command)."`
 	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and print the result."`
+	Sub   subCommand   `cmd:"" help:"Print the messages of subjects, read from a bridge over HTTP."`
+	Pub   pubCommand   `cmd:"" help:"Publish messages through a bridge over HTTP."`
 	Token tokenCommand `cmd:"" help:"Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET."`
 	Bench benchCommand `cmd:"" help:"Put load on a bridge, or on any other server of event streams, and measure it."`
 
@@ -49,6 +54,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, new(usageError)), errors.As(err, new(node.SettingsError)):
 		printUnlessReported(stderr, "", err)
 		return exitUsage
+	case errors.As(err, new(*client.Refusal)) && !errors.Is(err, client.ErrGaveUp):
+		printUnlessReported(stderr, "tailwater: ", err)
+		return exitRefused
+	case errors.Is(err, client.ErrGaveUp):
+		printUnlessReported(stderr, "tailwater: ", err)
+		return exitAway
 	default:
 		printUnlessReported(stderr, "tailwater: ", err)
 		return exitFailure

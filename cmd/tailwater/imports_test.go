@@ -31,6 +31,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"configs":                   {"bridge"},
 		"embed":                     nil,
 		"web":                       nil,
+		"cmd/tailwater/client":      nil,
 		"cmd/tailwater/node":        rooms,
 		"cmd/tailwater/check":       append([]string{"cmd/tailwater/node"}, rooms...),
 		"cmd/tailwater/nodetest":    append([]string{"cmd/tailwater/node"}, rooms...),

@@ -22,6 +22,8 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
+	exitRefused = 3
+	exitAway    = 4
 )
 
 // call runs the command line with settings, in an empty folder, until it ends by itself.
@@ -120,6 +122,8 @@ func TestHelpOfACommand(t *testing.T) {
 		{"token", "TAILWATER_AUTH_JWT_SECRET", "TAILWATER_HTTP_LISTEN"},
 		{"bench", "--connections", "TAILWATER_"},
 		{"version", "tailwater version", "TAILWATER_"},
+		{"sub", "--since", "TAILWATER_HTTP_LISTEN"},
+		{"pub", "--idempotency-key", "TAILWATER_HTTP_LISTEN"},
 		{"", "TAILWATER_DEMO_TIME", "--connections"},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -1,0 +1,118 @@
+// Package client speaks to a bridge over HTTP as a browser does, through sign-in, TLS and proxies, and comes back by itself. It imports no other
+// package of Tailwater: the page about HTTP is all that it knows of a bridge.
+package client
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Config says where a bridge is, and what every request to it has.
+type Config struct {
+	URL    *url.URL               // with a path, if a proxy serves the bridge below one
+	Header http.Header            // of every request; nil for none
+	Token  func() (string, error) // returns the token of the next request, "" for none; nil for none at all
+	TLS    *tls.Config            // nil for the authorities of the system
+	// Patience is how long to try while there is no answer. 0 means for ever.
+	Patience time.Duration
+	// Trouble is called when an attempt has failed, with the time until the next one. nil for none.
+	Trouble func(err error, wait time.Duration)
+}
+
+// Client makes requests to one bridge.
+type Client struct {
+	config  Config
+	http    *http.Client
+	silence atomic.Int64 // the longest silence of a living event stream, as a time.Duration
+}
+
+// defaultSilence is used until a bridge says how often its heartbeats come. Every bridge sends one in 15 s unless it is set otherwise.
+const defaultSilence = 45 * time.Second
+
+// New returns a client. Its Close must be called.
+func New(config Config) *Client {
+	if config.Trouble == nil {
+		config.Trouble = func(error, time.Duration) {}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone() // with the proxies of the environment, as curl has
+	transport.TLSClientConfig = config.TLS
+	transport.ForceAttemptHTTP2 = true // also with certificates of our own
+	c := &Client{config: config}
+	c.silence.Store(int64(defaultSilence))
+	c.http = &http.Client{
+		Transport: signing{transport, config.Header, config.Token},
+		// A redirect would take the token to another host, and a bridge sends none.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return c
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// At returns the URL of subjects, or of the path of a route, which begins with a slash.
+func (c *Client) At(query url.Values, places ...string) *url.URL {
+	query = cloned(query)
+	var at *url.URL
+	switch place := places[0]; {
+	case len(places) == 1 && strings.HasPrefix(place, "/"):
+		path, more, _ := strings.Cut(place, "?")
+		at = c.config.URL.JoinPath(path)
+		for name, values := range parsed(more) {
+			query[name] = append(values, query[name]...)
+		}
+	case len(places) == 1 && !strings.Contains(place, "/"):
+		at = c.config.URL.JoinPath("events")
+		at.Path, at.RawPath = at.Path+"/"+place, at.EscapedPath()+"/"+url.PathEscape(place)
+	default:
+		at = c.config.URL.JoinPath("events")
+		query["subject"] = places
+	}
+	at.RawQuery = query.Encode()
+	return at
+}
+
+func cloned(query url.Values) url.Values {
+	all := url.Values{}
+	for name, values := range query {
+		all[name] = append([]string(nil), values...)
+	}
+	return all
+}
+
+// parsed leaves the judgement of a query to the bridge: what cannot be parsed is left out here.
+func parsed(query string) url.Values {
+	values, _ := url.ParseQuery(query)
+	return values
+}
+
+// signing adds to each request what all have.
+type signing struct {
+	next   http.RoundTripper
+	header http.Header
+	token  func() (string, error)
+}
+
+func (t signing) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	for name, values := range t.header {
+		r.Header[name] = values
+		if name == "Host" {
+			r.Host = values[0]
+		}
+	}
+	if t.token != nil {
+		token, err := t.token()
+		if err != nil {
+			return nil, err
+		}
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+	}
+	return t.next.RoundTrip(r)
+}
