@@ -3,6 +3,7 @@ package source_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -59,7 +60,16 @@ func TestKeptRunIsReadFromItsStream(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	noise := subscribe(t, worker, "answers.-.R")
 	if _, err := worker.Subscribe("llm.echo", func(m *nats.Msg) {
+		for ack := ""; !strings.HasPrefix(ack, `{"stream":"QUESTIONS"`); {
+			got, err := noise.NextMsg(patience)
+			if err != nil {
+				t.Error("the stream has not acknowledged the question:", err)
+				return
+			}
+			ack = string(got.Data)
+		}
 		_ = m.Respond([]byte("a"))
 		_ = m.Respond([]byte("b"))
 		_ = m.RespondMsg(&nats.Msg{Header: nats.Header{bridge.HeaderServiceError: {"broken"}, bridge.HeaderServiceErrorCode: {"500"}}})
