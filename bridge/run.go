@@ -171,3 +171,23 @@ func (r *Reader) pass(fr *frame, out *output) {
 	}
 	c.run = RunState{Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Mark: fr.mark}
 }
+
+// Question is what a caller asks.
+type Question struct {
+	Subject Subject
+	Caller  Caller
+	Account Account
+	Key     string // the same question with the same key is asked once; empty for none
+	Header  map[string][]string
+	Data    []byte
+	Framing Framing // of the client that reads the answers first
+}
+
+// Run is a run that somebody follows.
+type Run struct {
+	Name    string // the last token of its subject
+	Subject Subject
+	Begin   Resume   // where its first client begins
+	State   RunState // when the following began
+	IsKnown bool     // the state is that of all bridges
+}
