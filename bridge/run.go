@@ -16,6 +16,7 @@ const HeaderRun = "Tailwater-Run"
 const (
 	RunAsked    = "asked"    // the first message of a run: the question is about to be sent
 	RunReleased = "released" // nobody has heard the question, which may be asked again
+	RunSilent   = "silent"   // nobody has answered for too long: the message also has the headers of an error
 )
 
 // Headers with which a worker says that the run has failed (ADR-32).
@@ -46,6 +47,12 @@ type RunState struct {
 	Messages int      // messages that were read, with those that no client sees
 	At       Position // of the last of them
 	Mark     RunMark  // of the last of them
+}
+
+// IsOver reports whether a client at a position has received the end of the run.
+func (s RunState) IsOver(client ID) bool {
+	at, has := client.in(s.At.Epoch)
+	return s.Mark.IsEnd() && has && at.Seq >= s.At.Seq
 }
 
 // IsEmpty reports whether nobody has asked, or nobody has heard the question.
@@ -108,7 +115,8 @@ func (f Framing) run(m *Message) (data []byte, is bool) {
 	case RunEnds:
 		return f.control(EventEnd, struct{}{}, m.Position.String()), true
 	case RunFails:
-		return f.control(EventError, RunError{m.first(HeaderServiceErrorCode), m.first(HeaderServiceError)}, m.Position.String()), true
+		failure := RunError{m.first(HeaderServiceErrorCode), m.first(HeaderServiceError), m.first(HeaderRun) == RunSilent}
+		return f.control(EventError, failure, m.Position.String()), true
 	default:
 		return []byte{}, true
 	}
@@ -118,6 +126,7 @@ func (f Framing) run(m *Message) (data []byte, is bool) {
 type RunError struct {
 	Code        string `json:"code"`
 	Description string `json:"description"`
+	Silent      bool   `json:"silent,omitempty"` // no worker says so: nobody has answered for too long
 }
 
 // markOf returns what a message means on connections in a framing.
@@ -190,4 +199,5 @@ type Run struct {
 	Begin   Resume   // where its first client begins
 	State   RunState // when the following began
 	IsKnown bool     // the state is that of all bridges
+	IsNew   bool     // the question was asked just now
 }

@@ -69,8 +69,15 @@ var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
 // idLength is the length of a run's name: 130 bits in base 32.
 const idLength = 26
 
-// Subject returns the subject of a caller's run.
-func (r *Runs) Subject(caller bridge.Caller, run string) bridge.Subject {
+// Filter returns the filter of all runs' subjects.
+func (r *Runs) Filter() bridge.Subject { return bridge.Subject(r.config.Answers + ".>") }
+
+// Subject returns the subject of a caller's run; false if a run cannot have that name.
+func (r *Runs) Subject(caller bridge.Caller, run string) (bridge.Subject, bool) {
+	return r.subject(caller, run), isName(run)
+}
+
+func (r *Runs) subject(caller bridge.Caller, run string) bridge.Subject {
 	owner := anonymous
 	if !caller.Anonymous() {
 		sum := sha256.Sum256([]byte(caller.Name))
@@ -79,8 +86,8 @@ func (r *Runs) Subject(caller bridge.Caller, run string) bridge.Subject {
 	return bridge.Subject(r.config.Answers + "." + owner + "." + run)
 }
 
-// IsName reports whether a text can be the name of a run.
-func IsName(text string) bool {
+// isName reports whether a text can be the name of a run.
+func isName(text string) bool {
 	_, err := encoding.DecodeString(text + "AAAAAA")
 	return len(text) == idLength && err == nil
 }
@@ -120,7 +127,7 @@ func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridg
 // bridge.ErrNoResponders or what NATS returns.
 func (r *Runs) Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error) {
 	name := name(q)
-	run, done, err = r.Follow(ctx, r.Subject(q.Caller, name), q.Framing, q.Account)
+	run, done, err = r.Follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account)
 	run.Name = name
 	if err == nil && !run.IsKnown {
 		err = bridge.ErrUnavailable
@@ -139,13 +146,12 @@ func (r *Runs) Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done
 
 // askOnce asks, unless it was asked before.
 func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run) error {
+	if !run.State.IsEmpty() {
+		return nil
+	}
 	isMine, err := r.claim(run.Subject, q.Account)
 	if err != nil || !isMine {
 		return err
-	}
-	if !run.State.IsEmpty() {
-		r.unclaim(run.Subject)
-		return nil
 	}
 	receipt, err := r.config.NATS.Publish(ctx, run.Subject, map[string][]string{
 		bridge.HeaderRun: {bridge.RunAsked}, headerExpected: {strconv.FormatUint(run.State.At.Seq, 10)},
@@ -161,20 +167,34 @@ func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run) 
 		run.Begin.After = bridge.ID{receipt.Position}
 	}
 	err = r.config.NATS.Ask(ctx, q.Subject, run.Subject, q.Header, q.Data)
-	if errors.Is(err, bridge.ErrNoResponders) {
+	if isUnsent(err) {
 		r.stats.unheard.Add(1)
-		defer r.unclaim(run.Subject)
-		_, released := r.config.NATS.Publish(ctx, run.Subject, map[string][]string{bridge.HeaderRun: {bridge.RunReleased}}, []byte(q.Subject))
-		if released == nil {
-			r.awaitRelease(ctx, run)
-		}
-		return errors.Join(err, released)
+		return errors.Join(err, r.release(ctx, q, run))
 	}
 	if err == nil {
+		run.IsNew = true
 		r.stats.asked.Add(1)
 	}
 	return err
 }
+
+// isUnsent reports whether an error means that nobody has heard the question.
+func isUnsent(err error) bool {
+	return errors.Is(err, bridge.ErrNoResponders) || errors.Is(err, bridge.ErrRefused) || errors.Is(err, bridge.ErrTooLarge)
+}
+
+// release says to all bridges that the question may be asked again.
+func (r *Runs) release(ctx context.Context, q bridge.Question, run *bridge.Run) error {
+	defer r.unclaim(run.Subject)
+	if _, err := r.config.NATS.Publish(ctx, run.Subject, map[string][]string{bridge.HeaderRun: {bridge.RunReleased}}, []byte(q.Subject)); err != nil {
+		return err
+	}
+	r.awaitRelease(ctx, run)
+	return nil
+}
+
+// Settle says that the asker of a run needs no more answers. The run is not open any more, and nobody waits for its end.
+func (r *Runs) Settle(subject bridge.Subject) { r.unclaim(subject) }
 
 // awaitRelease waits until this bridge knows that the question may be asked again: it has read what it has published since.
 func (r *Runs) awaitRelease(ctx context.Context, run *bridge.Run) {

@@ -187,6 +187,7 @@ func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err := r.config.NATS.Publish(ctx, w.subject, map[string][]string{
+		bridge.HeaderRun:              {bridge.RunSilent},
 		bridge.HeaderServiceError:     {"no answer for " + r.config.Silence.String()},
 		bridge.HeaderServiceErrorCode: {"504"},
 		bridge.HeaderMessageID:        {"tailwater-silence." + string(w.subject[strings.LastIndexByte(string(w.subject), '.')+1:])},
