@@ -118,7 +118,7 @@ func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
 		if r.isFull() || !out.fits(data) {
 			return false
 		}
-		r.given++
+		r.pass(fr, out)
 		at.Seq, at.Time = fr.seq, fr.time
 		if len(r.have) > 1 {
 			data = r.feed.key.framing.withID(data, r.id())

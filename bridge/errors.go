@@ -42,6 +42,10 @@ var (
 	ErrConflict = errors.New("the key was written by another")
 	// ErrNoBucket means that no suitable bucket exists, and that none can be created.
 	ErrNoBucket = errors.New("there is no such bucket")
+	// ErrNoResponders means that nobody listens to a question.
+	ErrNoResponders = errors.New("nobody answers there now")
+	// ErrTooManyRuns means that the account has too many open runs.
+	ErrTooManyRuns = errors.New("you have too many questions open")
 	// ErrRefused means that NATS does not allow it to this bridge.
 	ErrRefused = errors.New("NATS refuses it to this bridge")
 	// ErrTooLarge means that a payload is larger than NATS accepts.

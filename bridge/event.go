@@ -18,6 +18,8 @@ const (
 	EventBinary   = "tailwater:binary"   // a binary payload, in base64
 	EventLarge    = "tailwater:large"    // a message whose event is larger than the client accepts: {"subject","id","size"}
 	EventPresence = "tailwater:presence" // who reads a subject, see Presence
+	EventEnd      = "tailwater:end"      // a run is complete: {}
+	EventError    = "tailwater:error"    // a run has failed: {"code","description"}
 	EventClose    = "tailwater:close"    // the server ends the connection: {"reason"}
 )
 

@@ -60,13 +60,14 @@ type part struct {
 // frame is one encoded message or gap, immutable and shared by every reader.
 type frame struct {
 	data []byte
-	part int
+	part uint16
+	mark RunMark // what the message means to a run
 	seq  uint64
 	time int64
 	// vector is the feed's position after the frame, in every part, for ids; nil if there is only one part.
 	vector ID
 	gap    string // the reason, if the frame is a gap
-	// subject is the message's subject. It is empty for gaps and deletions, which are never too large.
+	// subject is the message's subject. It is empty for gaps, deletions and ends of runs, which are never too large.
 	subject string
 }
 
@@ -163,7 +164,7 @@ func (f *Feed) lost(part int, at Position, reason string) {
 		return // the next value tells all there is to know
 	}
 	first := f.standingWith(part, at)
-	added := frame{data: f.gap(greeting{}, f.standing(), first, reason), part: part, seq: at.Seq, time: at.Time, gap: reason}
+	added := frame{data: f.gap(greeting{}, f.standing(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
 	if len(f.parts) > 1 {
 		added.vector = first
 	}
@@ -184,8 +185,8 @@ func (f *Feed) Append(m *Message) {
 	if i < 0 || f.ended {
 		return
 	}
-	added := m.framed(data)
-	added.part = i
+	added := m.framed(f.key.framing, data)
+	added.part = uint16(i)
 	if len(f.parts) > 1 {
 		added.vector = f.standingWith(i, m.Position)
 		added.data = f.key.framing.withID(data, added.vector)
@@ -362,7 +363,7 @@ func (f *Feed) find(part int, seq uint64) *frame {
 		from = int(f.after(seq-1) - f.first)
 	}
 	for i := from; i < len(f.frames); i++ {
-		if f.frames[i].part == part && f.frames[i].seq >= seq {
+		if int(f.frames[i].part) == part && f.frames[i].seq >= seq {
 			if f.frames[i].seq == seq {
 				return &f.frames[i]
 			}

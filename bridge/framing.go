@@ -31,11 +31,14 @@ type Framing struct {
 	// Presence makes an EventPresence of each message that holds the members of a subject (`?presence=1`). Events are as without it for
 	// all others.
 	Presence bool
+	// Run makes an EventEnd or an EventError of the message that ends a run, and leaves out messages that are no answers. The connection reads
+	// the subject of one run.
+	Run bool
 
 	initial bool // these members are those at the beginning of a connection
 }
 
-// framings counts the values of Framing without Presence.
+// framings counts the values of Framing without Presence and Run.
 const framings = 12
 
 // index numbers the framings of messages that hold no members.
@@ -166,6 +169,11 @@ func (f Framing) withID(frame []byte, id ID) []byte {
 func (f Framing) message(m *Message) []byte {
 	if of, is := f.membersOf(m); is {
 		return f.members(of, m)
+	}
+	if f.Run {
+		if data, is := f.run(m); is {
+			return data
+		}
 	}
 	if m.Deleted {
 		return f.control(EventDelete, map[string]string{"subject": m.Subject}, m.Position.String())

@@ -90,8 +90,11 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 	}
 	subjects = Reduce(subjects)
 	reader := &Reader{resume: &resume{Resume: from}, waits: waiter{account: from.Account}}
+	if framing.Run {
+		reader.count = &count{isRun: true, isWhole: from.Since.Kind == SinceAll && len(from.After) == 0 && !from.Malformed}
+	}
 	if from.Since.Kind == SinceUntil {
-		reader.stop = stopsAtSync
+		reader.Stop(stopsAtSync)
 	}
 	if err := h.join(reader, feedKey{joined(subjects), framing}, subjects); err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)

@@ -20,8 +20,8 @@ type Message struct {
 
 // frame encodes the message in a framing, once for any number of feeds.
 func (m *Message) frame(f Framing) []byte {
-	if _, is := f.membersOf(m); is {
-		return f.message(m) // a feed with members is its subject's alone
+	if _, is := f.membersOf(m); is || f.Run {
+		return f.message(m) // a feed with members is its subject's alone, as is that of a run
 	}
 	made := &m.frames[f.index()]
 	if *made == nil {
@@ -31,9 +31,9 @@ func (m *Message) frame(f Framing) []byte {
 }
 
 // framed returns the frame of the message, with the encoded data, for a feed or a page.
-func (m *Message) framed(data []byte) frame {
-	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time}
-	if !m.Deleted {
+func (m *Message) framed(f Framing, data []byte) frame {
+	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time, mark: f.markOf(m)}
+	if !m.Deleted && !made.mark.IsEnd() {
 		made.subject = m.Subject
 	}
 	return made

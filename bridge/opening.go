@@ -315,6 +315,9 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 			return v.standing, known
 		}
 	}
+	if f.key.framing.Run && since.Kind == SinceAll {
+		return standing{Position: p.floor}, true // what is still in memory
+	}
 	return standing{Position: r.arrival(p)}, true
 }
 

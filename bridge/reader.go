@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -20,19 +19,18 @@ type Reader struct {
 	syncing bool // the end of a replay has to be announced
 	closed  bool
 	place   int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
-	stop    int32 // the most messages to deliver; 0 for no limit, or stopsAtSync
-	given   int32 // messages delivered; not counted if stop is 0
 	most    int   // the largest frame of a message, in bytes; 0 for no limit
 
 	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
 	resume *resume // until it is open
+	count  *count  // nil unless messages are counted: for a poll, or a run
 	waits  waiter  // for reads of logs
 }
 
-// stopsAtSync is a value of Reader.stop: nothing after standing.sync is delivered. Such a reader serves a poll.
+// stopsAtSync is a value of count.stop: nothing after standing.sync is delivered. Such a reader serves a poll.
 const stopsAtSync = -1
 
-func (r *Reader) isBounded() bool { return r.stop == stopsAtSync }
+func (r *Reader) isBounded() bool { return r.count != nil && r.count.stop == stopsAtSync }
 
 // standing is a client's state in one part.
 type standing struct {
@@ -78,7 +76,12 @@ func (r *Reader) Framing() Framing { return r.feed.key.framing }
 func (r *Reader) Limit(most int) { r.most = most }
 
 // Stop makes the reader give no more than so many messages; 0 for no limit. It is called before the first Next.
-func (r *Reader) Stop(after int) { r.stop = int32(min(after, math.MaxInt32)) }
+func (r *Reader) Stop(after int) {
+	if r.count == nil {
+		r.count = &count{}
+	}
+	r.count.stop = after
+}
 
 // Next appends to batch the frames that the client has not received, oldest first: as many as fit into maxBytes, and at least one. Frames are
 // shared and must not be changed. If there are none, the waker is woken when Next is worth calling again; it may also be woken needlessly.
@@ -143,8 +146,11 @@ type output struct {
 	room  int
 }
 
-// put appends a frame of any size.
+// put appends a frame of any size, unless it is empty.
 func (o *output) put(data []byte) {
+	if len(data) == 0 {
+		return
+	}
 	o.room -= len(data)
 	o.batch = append(o.batch, data)
 }
@@ -167,6 +173,8 @@ func (r *Reader) fill(out *output) {
 		switch {
 		case r.isBounded() && !r.syncing:
 			f.await(r)
+			return
+		case r.Ended():
 			return
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
@@ -202,7 +210,7 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 		return false
 	}
 	if isMessage {
-		r.given++
+		r.pass(fr, out)
 	}
 	if fr.vector == nil {
 		at.Seq, at.Time = fr.seq, fr.time
@@ -268,7 +276,7 @@ func (r *Reader) Synced() bool { return r.opened && !r.syncing }
 // Done reports whether an answer ends here: the limit of Stop was reached, or everything was delivered.
 func (r *Reader) Done() bool { return r.isFull() || r.Synced() }
 
-func (r *Reader) isFull() bool { return r.stop > 0 && r.given >= r.stop }
+func (r *Reader) isFull() bool { return r.count.isFull() }
 
 // Stored reports whether everything delivered came from streams, and includes all that was published before.
 func (r *Reader) Stored() bool {

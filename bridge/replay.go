@@ -248,7 +248,7 @@ func (r *replays) encode(of *replay, framing Framing, log Log, read Page) *page 
 	p := &page{of: of, epoch: log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
 	p.frames = make([]frame, len(read.Messages))
 	for i, m := range read.Messages {
-		p.frames[i] = m.framed(framing.message(m))
+		p.frames[i] = m.framed(framing, framing.message(m))
 		p.bytes += len(p.frames[i].data)
 	}
 	r.counters.replayPages.Add(1)

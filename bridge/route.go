@@ -14,9 +14,12 @@ import (
 //
 // `/inbox=user.{claim.sub}.inbox` takes a token of the subject from the caller's own claims, so that callers cannot choose it. With `POST `
 // before the path, its subjects may be written as well as read.
+//
+// `ASK /ask/{model}=llm.{model}` asks: what is posted there is a question to whoever answers on the subject. Nothing can be read there.
 type Route struct {
 	text     string
 	writable bool        // the text began with `POST `
+	asks     bool        // the text began with `ASK `
 	segments []routePart // of the path, in order
 	tokens   []routePart // of the subject, in order
 }
@@ -37,7 +40,7 @@ var Events = Route{
 }
 
 // ownPaths are the first segments that no route of the settings may take.
-var ownPaths = []string{"events", "presence", "session", "inspect", "clock", "web", "client.js"}
+var ownPaths = []string{"events", "presence", "session", "inspect", "clock", "web", "client.js", "answers"}
 
 var (
 	placeholderForm = regexp.MustCompile(`^\{([a-z][a-z0-9_]*)(\.\.\.)?\}$`)
@@ -49,11 +52,15 @@ var (
 // ParseRoute parses a route of the settings: `/path/{name}=subject.{name}`. The error wraps ErrRoute.
 func ParseRoute(text string) (Route, error) {
 	rule, writable := strings.CutPrefix(text, "POST ")
+	rule, asks := strings.CutPrefix(rule, "ASK ")
 	pattern, template, found := strings.Cut(rule, "=")
-	if !found {
+	switch {
+	case !found:
 		return Route{}, fmt.Errorf("%w: %q has no =; write it as /chat/{room}=chat.{room}", ErrRoute, text)
+	case writable && asks:
+		return Route{}, fmt.Errorf("%w: %q begins with POST and with ASK; use ASK alone", ErrRoute, text)
 	}
-	route := Route{text: text, writable: writable}
+	route := Route{text: text, writable: writable, asks: asks}
 	names, err := route.parsePattern(pattern)
 	if err == nil {
 		err = route.parseTemplate(template, names)
@@ -144,6 +151,12 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 	if r.writable && !r.NeedsClaims() {
 		return errors.New("POST is for routes with a claim, as in POST /outbox=user.{claim.sub}.outbox; otherwise anyone could write")
 	}
+	if r.asks && Subject(template).Wild() {
+		return errors.New("ASK is for single subjects, and no question can be sent to a filter; remove * and >")
+	}
+	if r.asks && r.tokens[0].literal == bucketPrefix {
+		return errors.New("nobody answers in the key-value store; remove ASK, or name another subject")
+	}
 	if r.tokens[0].literal == bucketPrefix && !r.NamesBucket() {
 		return errors.New("a route to the key-value store must name one bucket, and then its keys, as in /config/{key...}=$KV.config.{key}")
 	}
@@ -178,10 +191,13 @@ const bucketPrefix = "$KV"
 
 // Grants reports whether the route itself is a permission to read its subjects: the keys of one bucket of NATS's key-value store, which no grant
 // can name, or subjects that the caller's claims name.
-func (r Route) Grants() bool { return r.NamesBucket() || r.NeedsClaims() }
+func (r Route) Grants() bool { return !r.asks && (r.NamesBucket() || r.NeedsClaims()) }
 
-// GrantsPublish reports whether the route also is a permission to publish to its subjects.
-func (r Route) GrantsPublish() bool { return r.writable }
+// GrantsPublish reports whether the route is a permission to publish to its subjects, or to ask there.
+func (r Route) GrantsPublish() bool { return r.writable || r.asks && r.NeedsClaims() }
+
+// Asks reports whether the route is for questions.
+func (r Route) Asks() bool { return r.asks }
 
 // NamesBucket reports whether the route leads to the keys of one bucket, which the template must name literally.
 func (r Route) NamesBucket() bool {

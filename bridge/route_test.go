@@ -34,6 +34,8 @@ var goodRoutes = []struct {
 	{"/a/{x_1}=größe.{x_1}", "größe.*"},
 	{"/a/{x}={x}.=", "*.="},
 	{"/config/{key...}=$KV.config.{key}", "$KV.config.>"},
+	{"ASK /ask/{model}=llm.{model}", "llm.*"},
+	{"ASK /ask=llm.{claim.tenant}", "llm.*"},
 	{"/sys/{x}=$SYS.{x}", "$SYS.*"}, // a route, although no grant opens it
 }
 
@@ -91,6 +93,11 @@ var badRoutes = []struct{ route, says string }{
 	{"/kv=$KV.>", "must name one bucket"},
 	{"/kv=$KV.config", "and then its keys"},
 	{"POST /out=user.{claim.sub}.>", "remove * and >"},
+	{"ASK /ask=llm.*", "remove * and >"},
+	{"ASK /ask/{k}=$KV.config.{k}", "nobody answers in the key-value store"},
+	{"POST ASK /ask=llm.{claim.sub}", "use ASK alone"},
+	{"ASK POST /ask=llm.{claim.sub}", "begin with a slash"},
+	{"/answers/{x}=answers.{x}", "Tailwater's own"},
 	{"/kv=$KV", "as in /config/{key...}=$KV.config.{key}"},
 }
 
@@ -128,6 +135,7 @@ func TestGrants(t *testing.T) {
 		"/in/{x...}=_INBOX.a.{x}":            false,
 		"/kv/{x...}=a.$KV.config.{x}":        false,
 		"/chat/{room}=chat.{room}":           false,
+		"ASK /ask=llm.{claim.tenant}":        false,
 	} {
 		if got := mustRoute(t, text).Grants(); got != want {
 			t.Errorf("%s grants: %t", text, got)

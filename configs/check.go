@@ -3,6 +3,8 @@ package configs
 import (
 	"slices"
 	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // check refuses settings that contradict each other, would be ignored silently, or would be unsafe.
@@ -15,6 +17,7 @@ func (p *problems) check(s *Settings) {
 	p.checkEmbedConfig(s)
 	p.checkCertificate(s)
 	p.checkHistory(s)
+	p.checkAnswers(s)
 	p.checkNumbers(s)
 }
 
@@ -70,6 +73,30 @@ func (p *problems) checkHistory(s *Settings) {
 		isForMembers := l.name == "HISTORY_REPLICAS" && len(s.Presence) > 0 // it holds for their bucket as well
 		if strings.HasPrefix(l.name, "HISTORY_") && s.IsSet(l.name) && !isForMembers {
 			p.refuse(l.name, "nothing is kept; set %s_HISTORY to the subjects to keep, or remove it", Prefix)
+		}
+	}
+}
+
+// checkAnswers refuses to open the answers to questions to anybody but their askers.
+func (p *problems) checkAnswers(s *Settings) {
+	if s.AnswersSilence <= 0 {
+		p.refuse("ANSWERS_SILENCE", "%v is too short; it must be more than 0", s.AnswersSilence)
+	}
+	if !slices.ContainsFunc(s.Routes, bridge.Route.Asks) {
+		return
+	}
+	reaches := func(subject bridge.Subject) bool {
+		return strings.HasPrefix(string(subject)+".", string(s.Answers)+".")
+	}
+	const advice = "reaches the answers to questions (%s_ANSWERS=%s), which only their askers read; remove it, or set %s_ANSWERS to another word"
+	for name, open := range map[string]Subjects{"ANONYMOUS_SUBSCRIBE": s.Anonymous.Subscribe, "ANONYMOUS_PUBLISH": s.Anonymous.Publish} {
+		if i := slices.IndexFunc(open, reaches); i >= 0 {
+			p.refuse(name, "%q "+advice, open[i], Prefix, s.Answers, Prefix)
+		}
+	}
+	for _, route := range s.Routes {
+		if reaches(route.Filter()) {
+			p.refuse("ROUTES", "%q "+advice, route, Prefix, s.Answers, Prefix)
 		}
 	}
 }

@@ -33,16 +33,17 @@ type Settings struct {
 	Admin     Admin
 	NATS      NATS
 	Embed     Embed
-	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"Your own URL patterns with their subjects, separated by commas, in addition to the built-in /events/{subject...}. A route to $KV.<bucket>. allows anyone to read these keys of the bucket. A route with {claim.<name>} allows each caller to read the subject that its own token names, and with POST before the path also to write it."`
+	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"Your own URL patterns with their subjects, separated by commas, in addition to the built-in /events/{subject...}. A route to $KV.<bucket>. allows anyone to read these keys of the bucket. A route with {claim.<name>} allows each caller to read the subject that its own token names, and with POST before the path also to write it. A route with ASK before the path asks: a posted body is a question to the program that answers on the subject, as in ASK /ask/{model}=llm.{model}."`
 	Anonymous Anonymous
 	Auth      Auth
 	Kept
 	Presence Subjects `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects whose readers are listed: the members of a subject are the clients with an open connection on it. Clients that may read a subject may also read its list, with ?presence=1 or at /presence/. NATS subjects or filters, separated by commas. The lists are in the key-value bucket tailwater_presence, which the bridge creates."`
-	Memory   Budget   `unset:"a quarter of the container's limit, or of the machine's memory if there is no limit; at most 256MiB" example:"256MiB" desc:"Memory for events, pages of history and bodies together: at least 8MiB, and four times LIMIT_BODY. A quarter as much again is for messages arriving from NATS. Bytes, or with a unit such as MiB."`
-	Limit    Limit
-	Drain    Drain
-	Log      Log
-	Demo     Demo
+	Asked
+	Memory Budget `unset:"a quarter of the container's limit, or of the machine's memory if there is no limit; at most 256MiB" example:"256MiB" desc:"Memory for events, pages of history and bodies together: at least 8MiB, and four times LIMIT_BODY. A quarter as much again is for messages arriving from NATS. Bytes, or with a unit such as MiB."`
+	Limit  Limit
+	Drain  Drain
+	Log    Log
+	Demo   Demo
 
 	// Machine is what the system allows this process, whatever the settings say.
 	Machine Machine `ignored:"true"`
@@ -144,7 +145,7 @@ func (a Auth) SignsIn() bool {
 
 // Kept is Tailwater's own stream. It is embedded in Settings, so that HISTORY is a setting beside HISTORY_STREAM and the others.
 type Kept struct {
-	History              Distinct   `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects to keep in Tailwater's own stream: NATS subjects or filters that do not overlap, separated by commas. A subject that another stream holds is read from that stream."`
+	History              Distinct   `embedded:"chat.>,answers.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects to keep in Tailwater's own stream: NATS subjects or filters that do not overlap, separated by commas. A subject that another stream holds is read from that stream."`
 	HistoryStream        StreamName `default:"TAILWATER" split_words:"true" desc:"Name of that stream. With an embedded server, each start changes it to these settings. With another server, it is made if no stream holds the subjects, and never changed."`
 	HistoryMaxAge        Age        `default:"24h" split_words:"true" desc:"How long a message is kept: a duration such as 24h, or 0s for no limit."`
 	HistoryMaxBytes      Size       `default:"1GiB" split_words:"true" desc:"How much is kept in all; the oldest messages are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit."`
@@ -153,12 +154,19 @@ type Kept struct {
 	HistoryStorage       Storage    `default:"file" split_words:"true" desc:"Where the stream is kept: file or memory. This cannot be changed later."`
 }
 
+// Asked is how questions are answered, on routes with ASK. It is embedded in Settings, so that ANSWERS is a setting.
+type Asked struct {
+	Answers        Token         `default:"answers" desc:"First token of the subjects on which questions are answered (ROUTES with ASK): the answers to one question have a subject below it, which only the asker reads. If a stream holds these subjects, as HISTORY does by default with an embedded server, answers survive reloads and restarts."`
+	AnswersSilence time.Duration `default:"60s" split_words:"true" desc:"How long a question may stay without an answer, or without the next one, before it has failed: a duration such as 60s."`
+}
+
 // Limit is what one process, and one connection, may use.
 type Limit struct {
 	Connections      int           `default:"50000" desc:"Connections that may be open at once, including those without a request. If the process may have too few file descriptors, because NATS and files need some too, the limit is lower; the log and check say so."`
 	ConnectionsPerIP Count         `split_words:"true" unexposed:"0" default:"200" desc:"Connections that one address may have, or one IPv6 network of 64 bits; a network of 56 bits four times as many, one of 48 bits 16 times; 0 for no limit. Over TLS, an address may send a KiB a second for each of these connections, in addition to bodies. For HTTP_TRUSTED_PROXIES, not connections are counted but the requests of their clients."`
 	ReadRate         Rate          `split_words:"true" unexposed:"0" default:"200/s" desc:"GETs and HEADs that one address may send, counted like its connections, such as 200/s; after a pause, as many at once as in five seconds; 0 for no limit."`
 	PublishRate      Rate          `split_words:"true" default:"20/s" desc:"Messages that one caller may post, such as 20/s or 60/m; after a pause, as many at once as in five seconds; 0 for no limit."`
+	Runs             Count         `unexposed:"0" default:"20" desc:"Questions without a complete answer that one caller may have on this bridge; 0 for no limit."`
 	Body             Bytes         `default:"256KiB" desc:"Largest body that may be published, up to 64MiB: bytes, or with a unit such as KB (1000) or KiB (1024)."`
 	Subjects         int           `default:"32" desc:"Subjects that one connection may read."`
 	WriteTimeout     time.Duration `default:"20s" split_words:"true" desc:"How long a client may receive nothing before it is disconnected: a duration such as 20s."`

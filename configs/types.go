@@ -57,6 +57,22 @@ func checkReach(entry string, subject bridge.Subject) error {
 	return nil
 }
 
+// Token is one token of a subject.
+type Token string
+
+// Decode reads a Token.
+func (t *Token) Decode(value string) error {
+	subject, err := bridge.ParseSubject(value)
+	switch {
+	case err != nil:
+		return err
+	case strings.Contains(value, ".") || subject.Wild():
+		return fmt.Errorf("%q is not one word; write a word without dots and wildcards, like answers", value)
+	}
+	*t = Token(value)
+	return checkReach(value, subject)
+}
+
 // Bytes is a size in bytes.
 type Bytes int64
 

@@ -34,8 +34,10 @@ type Config struct {
 	Places Places // nil for no limit
 	// Presence keeps the members of subjects; nil for none.
 	Presence Presence
-	Limits   Limits
-	Proxies  []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are trusted
+	// Runs asks questions; nil if no route does. Nobody else may read or publish on the subjects of runs.
+	Runs    Runs
+	Limits  Limits
+	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are trusted
 
 	// Parting is how long the connection of a refused client stays open after the answer, before it is broken off; as in the outlet.
 	Parting time.Duration
@@ -100,6 +102,8 @@ type API struct {
 	reads    *rates       // of GETs and HEADs; nil for no limit
 	drained  atomic.Int64 // end of the drain, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
+	leaving  chan struct{} // closed by Drain
+	leave    func()        // closes it, once
 	stats    counters
 	ledger   *bridge.Ledger // memory of bodies
 	parting  chan struct{}  // one value for each refused client that gets time to read the reason
@@ -115,6 +119,7 @@ func New(config Config) *API {
 	a := &API{
 		config:  config,
 		routes:  append([]bridge.Route{bridge.Events}, config.Routes...),
+		leaving: make(chan struct{}),
 		parting: make(chan struct{}, mostParting),
 		rates:   newRates(config.Limits.Publishes),
 		ledger:  newLedger(config.Limits),
@@ -123,6 +128,12 @@ func New(config Config) *API {
 		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		panics:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
+	a.leave = sync.OnceFunc(func() { close(a.leaving) })
+	if config.Runs != nil {
+		own := config.Runs.Filter()
+		a.config.Anonymous.DenySubscribe = append(slices.Clone(config.Anonymous.DenySubscribe), own)
+		a.config.Anonymous.DenyPublish = append(slices.Clone(config.Anonymous.DenyPublish), own)
+	}
 	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
 	a.config.Access.proxies = config.Proxies
@@ -130,8 +141,11 @@ func New(config Config) *API {
 }
 
 // Drain makes every GET from now on end at once, with the advice to come back after the drain: to a browser any status but 200 would be
-// final. POSTs are still served.
-func (a *API) Drain(end time.Time) { a.drained.Store(end.UnixNano()) }
+// final. POSTs are still served, but questions are refused, and those without an answer are answered where it can be read.
+func (a *API) Drain(end time.Time) {
+	a.drained.Store(end.UnixNano())
+	a.leave()
+}
 
 func (a *API) draining() bool { return a.drained.Load() != 0 }
 
@@ -185,6 +199,18 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return a.page(w, r)
 	}
+	if target.isRun {
+		return a.answers(w, r, target)
+	}
+	if target.route.Asks() {
+		header.Set("Allow", "POST, OPTIONS")
+		if r.Method == http.MethodPost {
+			return a.ask(w, r, target)
+		}
+		if r.Method != http.MethodOptions {
+			return errMethod
+		}
+	}
 	if target.members {
 		header.Set("Allow", "GET, OPTIONS")
 		if r.Method != http.MethodGet && r.Method != http.MethodOptions {
@@ -218,6 +244,8 @@ func (a *API) late(w http.ResponseWriter, r *http.Request) error {
 		return errBusy
 	case !found:
 		return a.page(w, r)
+	case t.route.Asks():
+		return errMethod
 	}
 	framing := bridge.Framing{} // the format makes no difference here
 	if acceptsLines(r) {
@@ -254,6 +282,8 @@ type target struct {
 	route    bridge.Route // the zero value if the query names the subjects
 	named    bool         // the path below /events names the subject
 	members  bool         // the request asks for the members of the subject only
+	isRun    bool         // the path names a run
+	run      string
 	err      error
 }
 
@@ -267,6 +297,9 @@ func (a *API) find(r *http.Request) (target, bool) {
 		if subject, fits, err := route.Resolve(path); fits {
 			return target{subjects: []bridge.Subject{subject}, route: route, named: route.IsEvents(), err: err}, true
 		}
+	}
+	if t, found := a.answersTarget(path); found {
+		return t, true
 	}
 	return a.presenceTarget(path)
 }

@@ -14,6 +14,7 @@ const (
 	limitAddress     = "address"     // connections of one address or network
 	limitRate        = "rate"        // POSTs of one caller
 	limitMemory      = "memory"      // memory of bodies, of all callers or of one
+	limitRuns        = "runs"        // runs that one caller has open
 	limitReads       = "reads"       // GETs and HEADs per second of one address
 )
 

@@ -11,7 +11,7 @@ import (
 const requestHeaders = "Access-Control-Request-Headers"
 
 // knownHeaders are the request headers that have a meaning here; natsHeader returns those that are passed on.
-const knownHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Tailwater-Event, Traceparent"
+const knownHeaders = "Accept, Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, Tailwater-Event, Traceparent"
 
 // exposedHeaders are the answer headers that a page of another origin can read.
 const exposedHeaders = "Content-Location, Location, Retry-After, " + headerFirstSeq + ", " + headerLastID + ", " + headerLastSeq

@@ -17,7 +17,7 @@ var (
 	errOrigin     = errors.New("pages of other origins may not use this bridge; the operator can add the origin to TAILWATER_HTTP_ORIGINS")
 	errRoute      = errors.New("there is nothing here; subjects are at /events/<subject>")
 	errSession    = errors.New("this bridge issues neither tickets nor cookies; its operator can set TAILWATER_AUTH_TICKET_SECRET or TAILWATER_AUTH_COOKIE")
-	errMethod     = errors.New("this method is not supported here; the Allow header lists those that are: GET reads, POST publishes")
+	errMethod     = errors.New("this method is not supported here; the Allow header lists those that are: GET reads, POST publishes or asks")
 	errQuery      = errors.New("the query cannot be used")
 	errHeader     = errors.New("a header cannot be used")
 	errIncomplete = errors.New("the body did not arrive; send it again")
@@ -69,6 +69,7 @@ var problems = []struct {
 	{is: errHost, status: http.StatusMisdirectedRequest, slug: "wrong-host", title: "Wrong host name"},
 	{is: errOrigin, status: http.StatusForbidden, slug: "foreign-origin", title: "Foreign origin"},
 	{is: errRoute, status: http.StatusNotFound, slug: "not-found", title: "Not found"},
+	{is: errNoRun, status: http.StatusNotFound, slug: "not-found", title: "Not found"},
 	{is: errSession, status: http.StatusNotFound, slug: "not-found", title: "Not found"},
 	{is: errMethod, status: http.StatusMethodNotAllowed, slug: "method", title: "Method not allowed"},
 	{is: bridge.ErrSubject, status: http.StatusBadRequest, slug: "bad-subject", title: "Not a subject"},
@@ -88,6 +89,16 @@ var problems = []struct {
 		detail: "this bridge cannot check the token now; try again in a moment", retry: 2 * time.Second,
 	},
 	{is: bridge.ErrForbidden, status: http.StatusForbidden, slug: "forbidden", title: "Not allowed"},
+	{
+		is: bridge.ErrNoResponders, status: http.StatusServiceUnavailable, slug: "no-responders", title: "Nobody answers",
+		detail: "nobody listens to this question now; start the program that answers on this subject, or try again in a moment", retry: retryLater,
+	},
+	{
+		is: bridge.ErrTooManyRuns, status: http.StatusTooManyRequests, slug: "too-many-runs", title: "Too many open questions",
+		detail: "you have too many questions without a complete answer; wait for one, stop one with DELETE, or ask the operator to raise TAILWATER_LIMIT_RUNS", retry: retryLater,
+	},
+	{is: errSilent, status: http.StatusGatewayTimeout, slug: "silent", title: "No answer in time"},
+	{is: errWorker, status: http.StatusBadGateway, slug: "worker-failed", title: "The worker reports an error"},
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},
 	{
 		is: bridge.ErrBusy, status: http.StatusServiceUnavailable, slug: "busy", title: "Too much at once",

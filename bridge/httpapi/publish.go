@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,38 +18,49 @@ import (
 // publishTimeout is how long NATS may take to confirm a message.
 const publishTimeout = 5 * time.Second
 
-// publish answers POST: the body becomes the payload, unchanged.
-func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
+// post is a POST that its caller may send. Its body has not been read.
+type post struct {
+	query   url.Values
+	caller  bridge.Caller
+	subject bridge.Subject
+	header  map[string][]string // for NATS
+	key     string              // see idempotencyKey
+}
+
+// readPost checks a POST, in the order that the package promises.
+func (a *API) readPost(r *http.Request, t *target) (p post, err error) {
 	if t.err != nil {
-		return t.err
+		return p, t.err
 	}
 	if len(t.subjects) != 1 {
-		return fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
+		return p, fmt.Errorf("%w: a message is published to one subject, not to %d", errQuery, len(t.subjects))
 	}
-	query, err := t.query(r)
+	if p.query, err = t.query(r); err != nil {
+		return p, err
+	}
+	if p.caller, err = a.caller(r, p.query); err != nil {
+		return p, err
+	}
+	if p.subject, err = a.mayPublish(t, p.caller); err != nil {
+		return p, err
+	}
+	if p.header, err = natsHeader(r); err != nil {
+		return p, err
+	}
+	p.key, err = idempotencyKey(r)
+	return p, err
+}
+
+// publish answers POST: the body becomes the payload, unchanged.
+func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
+	p, err := a.readPost(r, &t)
 	if err != nil {
 		return err
 	}
-	caller, err := a.caller(r, query)
-	if err != nil {
+	if err := a.checkRate(w, r, p.caller); err != nil {
 		return err
 	}
-	subject, err := a.mayPublish(t, caller)
-	if err != nil {
-		return err
-	}
-	header, err := natsHeader(r)
-	if err != nil {
-		return err
-	}
-	key, err := idempotencyKey(r)
-	if err != nil {
-		return err
-	}
-	if err := a.checkRate(w, r, caller); err != nil {
-		return err
-	}
-	share := a.ledger.Share(a.limitKey(r, caller))
+	share := a.ledger.Share(a.limitKey(r, p.caller))
 	defer share.Close()
 	body, err := a.readBody(w, r, share)
 	if err != nil {
@@ -57,20 +69,20 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := checkText(r, body); err != nil {
 		return err
 	}
-	if key != "" {
+	if p.key != "" {
 		event := r.Header.Get(bridge.HeaderEvent)
-		header[bridge.HeaderMessageID] = []string{bridge.MessageID(caller, subject, key, event, body)}
+		p.header[bridge.HeaderMessageID] = []string{bridge.MessageID(p.caller, p.subject, p.key, event, body)}
 	}
-	receipt, err := a.send(r.Context(), subject, header, body)
+	receipt, err := a.send(r.Context(), p.subject, p.header, body)
 	if err != nil {
 		return err
 	}
 	a.stats.accepted.Add(1)
 	if receipt.Stream == "" {
-		writeJSON(w, http.StatusAccepted, "application/json", map[string]bridge.Subject{"subject": subject})
+		writeJSON(w, http.StatusAccepted, "application/json", map[string]bridge.Subject{"subject": p.subject})
 		return nil
 	}
-	answer := stored{Subject: subject, Stream: receipt.Stream, Seq: receipt.Position.Seq, Duplicate: receipt.Duplicate}
+	answer := stored{Subject: p.subject, Stream: receipt.Stream, Seq: receipt.Position.Seq, Duplicate: receipt.Duplicate}
 	if receipt.Position.Epoch != "" {
 		answer.ID = receipt.Position.String()
 	}
@@ -78,8 +90,8 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
-// mayPublish returns the subject that a caller publishes to, if allowed.
-func (a *API) mayPublish(t target, caller bridge.Caller) (bridge.Subject, error) {
+// mayPublish returns the subject that a caller publishes to, or asks on, if allowed.
+func (a *API) mayPublish(t *target, caller bridge.Caller) (bridge.Subject, error) {
 	subject, err := t.route.Claim(t.subjects[0], caller)
 	if err != nil {
 		return "", err

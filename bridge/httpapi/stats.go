@@ -15,8 +15,8 @@ type Stats struct {
 	Refused uint64
 	// TurnedAway counts connections asked to come back later: too many at once, or the bridge was stopping.
 	TurnedAway uint64
-	// Limited counts requests that exceeded a limit: connections, connections of one address, the rate of POSTs or of GETs and HEADs, or
-	// memory for bodies.
+	// Limited counts requests that exceeded a limit: connections, connections of one address, the rate of POSTs or of GETs and HEADs, open
+	// runs, or memory for bodies.
 	Limited map[string]uint64
 
 	// Panics counts panics of handlers: bugs of this program.
@@ -28,7 +28,7 @@ type Stats struct {
 
 type counters struct {
 	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
-	connections, address, rate, reads, memory                    atomic.Uint64 // exceeded limits
+	connections, address, rate, reads, memory, runs              atomic.Uint64 // exceeded limits
 	panics                                                       atomic.Uint64
 }
 
@@ -42,6 +42,8 @@ func (c *counters) limited(reason string) {
 		c.memory.Add(1)
 	case limitReads:
 		c.reads.Add(1)
+	case limitRuns:
+		c.runs.Add(1)
 	default:
 		c.rate.Add(1)
 	}
@@ -77,6 +79,7 @@ func (a *API) Stats() Stats {
 			limitRate:        a.stats.rate.Load(),
 			limitReads:       a.stats.reads.Load(),
 			limitMemory:      a.stats.memory.Load(),
+			limitRuns:        a.stats.runs.Load(),
 		},
 		Memory: a.ledger.Stats(),
 		Panics: a.stats.panics.Load(),

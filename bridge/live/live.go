@@ -14,6 +14,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/bridge/presence"
+	"github.com/tailwater/tailwater/bridge/runs"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -45,6 +46,7 @@ type Bridge struct {
 	places   *outlet.Places
 	auth     *auth.Auth        // nil if no tokens are accepted
 	presence *presence.Tracker // nil if no members are kept
+	runs     *runs.Runs        // nil if no route asks
 	api      *httpapi.API
 
 	drained sync.Once
@@ -81,6 +83,7 @@ func (b *Bridge) open() error {
 		return err
 	}
 	b.openPresence()
+	b.openRuns()
 	b.openAPI()
 	return nil
 }
@@ -142,6 +145,9 @@ func (b *Bridge) openAPI() {
 	}
 	if b.presence != nil {
 		config.Presence = b.presence
+	}
+	if b.runs != nil {
+		config.Runs = b.runs
 	}
 	b.api = httpapi.New(config)
 }
@@ -208,6 +214,9 @@ func (b *Bridge) close() {
 	}
 	if b.presence != nil {
 		b.presence.Close()
+	}
+	if b.runs != nil {
+		b.runs.Close()
 	}
 	if b.auth != nil {
 		b.auth.Close()

@@ -31,6 +31,8 @@ type Options struct {
 	// Presence says on which subjects the bridge lists who is there. The default is none. The lists are kept in the NATS key-value bucket
 	// tailwater_presence, which the bridge makes.
 	Presence Presence
+	// Runs says how questions are answered on routes that begin with ASK.
+	Runs Runs
 
 	// Anyone is what every caller may do; the default is nothing.
 	Anyone bridge.Grant
@@ -65,6 +67,7 @@ type Limits struct {
 	PerAddress   int           // open connections of one address, or one IPv6 network of 64 bits; 200
 	Reads        float64       // GETs and HEADs per second of one address; 200
 	Publishes    float64       // POSTs per second of one caller; 20
+	Runs         int           // questions of one caller without a complete answer, on this bridge; 20
 	Body         int64         // bytes of a POST; 256 KiB. Cannot be unlimited
 	Subjects     int           // that one connection may read; 32. Cannot be unlimited
 	WriteTimeout time.Duration // how long a client may receive nothing before it is cut; 20 s. Cannot be unlimited
@@ -125,6 +128,7 @@ func (o Options) withDefaults(nc *nats.Conn) (Options, error) {
 	}
 	o.History.Stream = cmp.Or(o.History.Stream, "TAILWATER")
 	o.History.Replicas = max(1, o.History.Replicas)
+	o.Runs = o.Runs.withDefaults()
 	o.Limits = o.Limits.withDefaults()
 	return o, nil
 }
@@ -134,6 +138,7 @@ func (l Limits) withDefaults() Limits {
 	l.PerAddress = orDefault(l.PerAddress, 200)
 	l.Reads = orDefault(l.Reads, 200)
 	l.Publishes = orDefault(l.Publishes, 20)
+	l.Runs = orDefault(l.Runs, 20)
 	l.Loops = orDefault(l.Loops, max(1, runtime.GOMAXPROCS(0)/2))
 	l.Body = positive(l.Body, 256<<10)
 	l.Subjects = positive(l.Subjects, 32)

@@ -10,6 +10,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/bridge/presence"
+	"github.com/tailwater/tailwater/bridge/runs"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -70,6 +71,7 @@ type Stats struct {
 	Feeds       bridge.Stats
 	NATS        source.Stats
 	Presence    presence.Stats
+	Runs        runs.Stats
 	Memory      map[string]Memory // frames, pages, bodies, intake
 }
 
@@ -83,6 +85,9 @@ func (b *Bridge) Stats() Stats {
 	}
 	if b.presence != nil {
 		s.Presence = b.presence.Stats()
+	}
+	if b.runs != nil {
+		s.Runs = b.runs.Stats()
 	}
 	parts := b.divide()
 	s.Memory = map[string]Memory{

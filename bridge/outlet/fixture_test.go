@@ -111,7 +111,7 @@ func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		position, err := bridge.ParseID(id)
 		resume.After, resume.Malformed = position, err != nil
 	}
-	framing := bridge.Framing{}
+	framing := bridge.Framing{Run: r.URL.Query().Has("run")}
 	if r.URL.Query().Has("lines") {
 		framing.Format = bridge.Lines
 	}

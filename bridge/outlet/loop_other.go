@@ -16,7 +16,7 @@ func startLoops(*Outlet) ([]*loop, error) { return nil, nil }
 // taken is a connection that was taken over; never used on this system.
 type taken struct{}
 
-func (o *Outlet) takeOver(http.ResponseWriter, *http.Request) (_ taken, ok bool) {
+func (o *Outlet) takeOver(http.ResponseWriter, *http.Request, *bridge.Reader) (_ taken, ok bool) {
 	return taken{}, false
 }
 

@@ -32,6 +32,7 @@ const (
 	endAuth   = bridge.CloseAuth
 	endAge    = bridge.CloseAge
 	endDrain  = bridge.CloseDrain
+	endRun    = "run" // the connection has delivered the end of its run
 )
 
 // Outlet holds the open connections.
@@ -99,17 +100,18 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 // not the status. Serve takes over the reader, and closes it at the end; then it calls lifetime.Ended. The connection ends as lifetime says.
 //
 // Over HTTP/1.1 and HTTP/2 the response never ends cleanly, because a clean end would end clients built on fetch for good: the last chunk is not
-// sent, or the stream is reset. For that, Serve panics with http.ErrAbortHandler, unless it has taken the connection from net/http.
+// sent, or the stream is reset. For that, Serve panics with http.ErrAbortHandler, unless it has taken the connection from net/http. Only the
+// response of a run that has ended ends cleanly: nothing follows.
 //
 // If possible, it takes the connection from net/http for an event loop, and returns at once: over TCP, with HTTP/1 and without TLS, on Linux.
-// Otherwise the calling goroutine writes, and Serve returns at the end.
+// Otherwise the calling goroutine writes, and Serve returns at the end. So it does for runs, whose connections are short and seldom level.
 func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, lifetime bridge.Lifetime) {
 	if lifetime.Ended == nil {
 		lifetime.Ended = func(bool) {}
 	}
 	o.enter()
 	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
-	if taken, ok := o.takeOver(w, r); ok {
+	if taken, ok := o.takeOver(w, r, reader); ok {
 		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, lifetime)
 		return
 	}
@@ -133,7 +135,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	if reason = c.run(r.Context()); reason == endSlow {
 		o.logSlow(r.RemoteAddr, reader.Feed().Subjects())
 	}
-	if r.ProtoAtLeast(1, 1) {
+	if r.ProtoAtLeast(1, 1) && reason != endRun {
 		panic(http.ErrAbortHandler)
 	}
 }

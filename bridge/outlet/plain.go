@@ -67,6 +67,9 @@ func (c *connection) run(ctx context.Context) (reason string) {
 				more.Wake() // there may be more frames already
 				heartbeat.Reset(config.Heartbeat)
 			}
+			if c.reader.Ended() {
+				return endRun
+			}
 			isMore = false
 		}
 		// select chooses at random, so a busy connection ends too.

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // takeOver takes a connection from net/http, with the descriptor of its socket, and releases what net/http holds for it. It reports false, and
-// changes nothing, if that is not possible.
-func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request) (t taken, ok bool) {
-	if o.loops == nil || r.ProtoMajor != 1 {
+// changes nothing, if that is not possible, or the reader reads a run.
+func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) (t taken, ok bool) {
+	if o.loops == nil || r.ProtoMajor != 1 || reader.Framing().Run {
 		return t, false
 	}
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)

@@ -71,3 +71,9 @@ func (l *line) Pop() any {
 	l.rooms, r.queued = l.rooms[:last], -1
 	return r
 }
+
+// change marks a room to be written, because of an account; 0 for the bridge itself. The lock must be held.
+func (t *Tracker) change(r *room, by bridge.Account) {
+	t.waiting.blame(r, by)
+	r.isChanged = true
+}

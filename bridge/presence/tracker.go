@@ -183,12 +183,6 @@ func (t *Tracker) free(account bridge.Account) {
 	}
 }
 
-// change marks a room to be written, because of an account; 0 for the bridge itself. The lock must be held.
-func (t *Tracker) change(r *room, by bridge.Account) {
-	t.waiting.blame(r, by)
-	r.isChanged = true
-}
-
 func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
 	if t.drains.Load() {
 		return

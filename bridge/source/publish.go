@@ -48,7 +48,7 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	sent := link.Now()
 	err = s.conn.PublishMsg(msg)
 	if err == nil {
-		err = s.flush(ctx, link)
+		err = flush(ctx, s.conn, link)
 	}
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
@@ -126,14 +126,14 @@ func (s *Source) checkDuplicate(ctx context.Context, of *catalog.Stream, seq uin
 
 // flush waits until the server has received everything sent on the link. An answer on a later link proves nothing: unsent data of
 // the earlier one is lost.
-func (s *Source) flush(ctx context.Context, link *js.Link) error {
+func flush(ctx context.Context, conn *js.Conn, link *js.Link) error {
 	if !link.IsUp() {
 		return nats.ErrDisconnected
 	}
-	if err := s.conn.FlushWithContext(ctx); err != nil {
+	if err := conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	if !s.conn.Noted(ctx) || s.conn.Link() != link {
+	if !conn.Noted(ctx) || conn.Link() != link {
 		return nats.ErrDisconnected
 	}
 	return nil

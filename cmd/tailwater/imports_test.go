@@ -13,7 +13,7 @@ const module = "github.com/tailwater/tailwater/"
 // generator none, and the core only the standard library without net/http.
 func TestImportsRunOneWay(t *testing.T) {
 	source := []string{"bridge", "bridge/source", "bridge/source/js", "bridge/source/catalog", "bridge/source/history"}
-	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth", "bridge/presence"}, source...)
+	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth", "bridge/presence", "bridge/runs"}, source...)
 	rooms := append([]string{"bridge/live", "configs", "embed", "web"}, live...)
 	allowed := map[string][]string{
 		"bridge":                    nil,
@@ -26,6 +26,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"bridge/httpapi":            {"bridge"},
 		"bridge/auth":               {"bridge"},
 		"bridge/presence":           {"bridge"},
+		"bridge/runs":               {"bridge"},
 		"bridge/live":               live,
 		"bridge/load":               nil,
 		"configs":                   {"bridge"},

@@ -78,6 +78,7 @@ func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer
 	keysErr := r.signIn(ctx, settings)
 	found, err := r.nats(settings)
 	err = errors.Join(taken(settings), keysErr, err, r.table.Flush())
+	adviseAnswers(settings, found.holdings)
 	writeHoldings(w, settings, found.holdings)
 	if !settings.Embedded() {
 		writePermissions(w, settings, found.permissions)
@@ -104,6 +105,8 @@ func (r report) grants(settings *configs.Settings) {
 		// A grant need not cover all paths of a route; then the others are refused.
 		verdict := "nobody may read all its subjects: see TAILWATER_ANONYMOUS_SUBSCRIBE"
 		switch {
+		case route.Asks():
+			verdict = mayAsk(settings, route)
 		case route.GrantsPublish():
 			verdict = "each caller may read and write the subject that its token names"
 		case route.NeedsClaims():

@@ -18,14 +18,18 @@ type named struct {
 	filter bridge.Subject
 }
 
-// allNamed returns the filters that get a line: those of routes, then those that anyone may read, then those that are kept.
+// allNamed returns the filters that get a line: those of routes, then those that anyone may read, then those that are kept,
+// then that of answers.
 func allNamed(settings *configs.Settings) []named {
 	var all []named
 	for _, route := range settings.Routes {
+		if route.Asks() {
+			continue // what is asked is not stored; its answers are below
+		}
 		path, _, _ := strings.Cut(route.String(), "=")
 		all = append(all, named{path + " -> " + string(route.Filter()), route.Filter()})
 	}
-	for _, filter := range slices.Concat(settings.Anonymous.Subscribe, configs.Subjects(settings.History)) {
+	for _, filter := range slices.Concat(settings.Anonymous.Subscribe, configs.Subjects(settings.History), answers(settings)) {
 		if n := (named{string(filter), filter}); !slices.Contains(all, n) {
 			all = append(all, n)
 		}

@@ -22,6 +22,9 @@ func (r report) browsers(settings *configs.Settings) {
 	if rate := settings.Limit.PublishRate; rate.Count > 0 {
 		r.row("", "one caller may post at %v", rate)
 	}
+	if most := settings.Limit.Runs; most > 0 && asks(settings) {
+		r.row("", "one caller may have %d questions open", most)
+	}
 	for _, network := range settings.HTTP.TrustedProxies {
 		r.row("", "X-Forwarded-For is trusted from %v", network)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -20,7 +21,7 @@ import (
 // The streams that the exercise reads. The first allows no direct gets.
 var (
 	logStream  = jetstream.StreamConfig{Name: "LOG", Subjects: []string{"log.>"}, MaxAge: time.Hour}
-	chatStream = jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"chat.>"}, MaxAge: time.Hour, AllowDirect: true}
+	chatStream = jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"chat.>", "answers.>"}, MaxAge: time.Hour, AllowDirect: true}
 	liveStream = jetstream.StreamConfig{Name: "LIVE", Subjects: []string{"live.>"}, MaxAge: time.Hour, AllowDirect: true}
 	bucket     = jetstream.KeyValueConfig{Bucket: "config"}
 )
@@ -51,6 +52,7 @@ func (e *exercise) run() error {
 		{"who is here", e.presence},
 		{"stored", e.stored},
 		{"unstored", e.unstored},
+		{"questions", e.questions},
 		{"large", e.large},
 		{"direct get", e.directGet},
 		{"restart", e.restarted},
@@ -110,6 +112,22 @@ func (e *exercise) unstored() error {
 		return err
 	}
 	return until(reader, "message", "posted")
+}
+
+// questions asks, and reads the answers.
+func (e *exercise) questions() error {
+	worker, err := e.js.Conn().Subscribe("llm.echo", func(m *nats.Msg) {
+		_ = m.Respond([]byte("answer"))
+		_ = m.Respond(nil)
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = worker.Unsubscribe() }()
+	if err := e.js.Conn().FlushWithContext(e.ctx); err != nil {
+		return err
+	}
+	return e.want(http.MethodPost, "/ask/echo", http.StatusOK, "answer")
 }
 
 // large stores so much at once that the server asks for flow control.

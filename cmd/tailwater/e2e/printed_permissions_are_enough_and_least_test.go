@@ -22,8 +22,8 @@ import (
 // The settings of these tests. In one case a stream holds everything that callers read, so that its name is enough; in the
 // other, streams come and go, whatever their names.
 var walled = map[string]settings{
-	"streams by name": {"ANONYMOUS_SUBSCRIBE": "chat.>,log.>", "ANONYMOUS_PUBLISH": "chat.>"},
-	"any stream":      {"ANONYMOUS_SUBSCRIBE": "chat.>,log.>,live.>", "ANONYMOUS_PUBLISH": "chat.>,live.>"},
+	"streams by name": {"ANONYMOUS_SUBSCRIBE": "chat.>,log.>", "ANONYMOUS_PUBLISH": "chat.>,llm.>"},
+	"any stream":      {"ANONYMOUS_SUBSCRIBE": "chat.>,log.>,live.>", "ANONYMOUS_PUBLISH": "chat.>,llm.>,live.>"},
 }
 
 // TestPermissionsAreEnough runs the bridge under what check prints, as it is printed.
@@ -64,7 +64,7 @@ func TestCheckNamesMissingPermissions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
 			for _, without := range all.new(wall.without) {
-				if isWritten := slices.Contains([]string{"chat.>", "live.>", string(node.ClockSubject)}, without.subject) && without.publish; isWritten {
+				if isWritten := slices.Contains([]string{"chat.>", "live.>", "llm.>", "answers.>", string(node.ClockSubject)}, without.subject) && without.publish; isWritten {
 					continue // only a message would show it, and check sends none
 				}
 				if strings.Contains(without.subject, bridge.PresenceBucket) {
@@ -266,8 +266,8 @@ func (w *wall) furnish(t *testing.T, user string, s settings) jetstream.JetStrea
 // settings returns those of a bridge that signs in as a user.
 func (w *wall) settings(s settings, user string) settings {
 	return with(s, settings{
-		"NATS_URL": w.url(user), "ROUTES": "/config/{key...}=$KV.config.{key}", "DEMO_TIME": "true",
-		"HISTORY": "chat.>", "PRESENCE": "chat.>", "HISTORY_MAX_BYTES": "16MiB",
+		"NATS_URL": w.url(user), "ROUTES": "/config/{key...}=$KV.config.{key},ASK /ask/{model}=llm.{model}", "DEMO_TIME": "true",
+		"HISTORY": "chat.>,answers.>", "PRESENCE": "chat.>", "HISTORY_MAX_BYTES": "16MiB",
 	})
 }
 

@@ -17,7 +17,7 @@ func TestHistoryOfTheSettings(t *testing.T) {
 		want     source.History
 	}{
 		{nil, source.History{
-			Subjects: []bridge.Subject{"chat.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1,
+			Subjects: []bridge.Subject{"chat.>", "answers.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1,
 			Manage: true,
 		}},
 		{map[string]string{"HISTORY": ""}, source.History{

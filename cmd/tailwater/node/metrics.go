@@ -1,10 +1,14 @@
 package node
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/presence"
+	"github.com/tailwater/tailwater/bridge/runs"
 )
 
 // newRegistry returns the metrics of a node. No label holds a subject, a user or an address: the number of time series must not grow
@@ -28,7 +32,7 @@ var (
 
 	descConnections       = describe("connections", "Open connections of browsers, by their writer: an event loop, or a goroutine per connection (plain).", "writer")
 	descConnectionsOpened = describe("connections_opened_total", "Connections opened.")
-	descConnectionsClosed = describe("connections_closed_total", "Connections ended: the client disconnected, received nothing for the write timeout (slow), was asked to reconnect because of its age, its token expired or was revoked (auth), or this bridge is stopping (drain).", "reason")
+	descConnectionsClosed = describe("connections_closed_total", "Connections ended: the client disconnected, received nothing for the write timeout (slow), was asked to reconnect because of its age, its token expired or was revoked (auth), its run has ended (run), or this bridge is stopping (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections asked to reconnect later: too many at once, or the bridge was stopping.")
 	descSockets           = describe("sockets", "Connections of browsers, by state: waiting for their clients, which have sent no complete request, or answering. With HTTP/2, each further event stream counts as one.", "state")
 	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients and were closed to make room for others.")
@@ -68,6 +72,13 @@ var (
 	descPresenceConflicts = describe("presence_conflicts_total", "Writes of who is on a subject that another bridge was faster than; they are tried again.")
 	descPresenceFailures  = describe("presence_failures_total", "Writes of who is on a subject that NATS did not take; they are tried again.")
 	descPresenceUnlisted  = describe("presence_unlisted_total", "Connections that were not listed, because their address or caller had too many places in lists.")
+
+	descRunsOpen    = describe("runs_open", "Questions that were asked here and have no complete answer.")
+	descRunsAsked   = describe("runs_asked_total", "Questions that somebody has heard.")
+	descRunsUnheard = describe("runs_unheard_total", "Questions that nobody has heard.")
+	descRunsEnded   = describe("runs_ended_total", "Questions asked here whose answers are complete (ended), or have ended with an error (failed), silence included.", "result")
+	descRunsSilent  = describe("runs_silent_total", "Questions whose answers this bridge has ended, because none came for TAILWATER_ANSWERS_SILENCE.")
+	descRunsStopped = describe("runs_stopped_total", "Requests to stop passed on to whoever answers.")
 
 	descConnected     = describe("nats_connected", "1 while there is a connection to NATS.")
 	descConnects      = describe("nats_connects_total", "Connections made to NATS.")
@@ -140,6 +151,8 @@ func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
 
 	c.collectPresence(stats.Presence, gauge, count)
 
+	c.collectRuns(stats.Runs, gauge, count)
+
 	nats := stats.NATS
 	connected := 0
 	if nats.Connected {
@@ -173,6 +186,19 @@ func (c nodeCollector) collectPresence(stats presence.Stats, gauge func(*prometh
 	count(descPresenceConflicts, stats.Conflicts)
 	count(descPresenceFailures, stats.Failures)
 	count(descPresenceUnlisted, stats.Unlisted)
+}
+
+func (c nodeCollector) collectRuns(stats runs.Stats, gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+	if !slices.ContainsFunc(c.node.Settings.Routes, bridge.Route.Asks) {
+		return
+	}
+	gauge(descRunsOpen, stats.Open)
+	count(descRunsAsked, stats.Asked)
+	count(descRunsUnheard, stats.Unheard)
+	count(descRunsEnded, stats.Ended, "ended")
+	count(descRunsEnded, stats.Failed, "failed")
+	count(descRunsSilent, stats.Silent)
+	count(descRunsStopped, stats.Stopped)
 }
 
 func (c nodeCollector) collectEmbedded(gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {

@@ -17,6 +17,7 @@ func (n *Node) options() (live.Options, error) {
 	options := live.Options{
 		History:  History(s),
 		Presence: live.Presence{Subjects: s.Presence, Replicas: s.HistoryReplicas},
+		Runs:     live.Runs{Answers: string(s.Answers), Silence: s.AnswersSilence},
 		Anyone:   bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
 		Routes:   s.Routes,
 		Access:   n.access(),
@@ -52,6 +53,7 @@ func (n *Node) limits() live.Limits {
 		PerAddress:   orNoLimit(int(limit.ConnectionsPerIP)),
 		Reads:        orNoLimit(limit.ReadRate.PerSecond()),
 		Publishes:    orNoLimit(limit.PublishRate.PerSecond()),
+		Runs:         orNoLimit(int(limit.Runs)),
 		Body:         int64(limit.Body),
 		Subjects:     limit.Subjects,
 		WriteTimeout: limit.WriteTimeout,

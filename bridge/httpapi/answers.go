@@ -1,0 +1,177 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// answersPath begins the paths of runs.
+const answersPath = "/answers/"
+
+// answersMethods are the methods of runs.
+const answersMethods = "GET, DELETE, OPTIONS"
+
+// errNoRun means that the caller has no such run. Whether another caller has it, nobody learns.
+var errNoRun = errors.New("you have no such run, or its answers are no longer stored; ask again")
+
+// answersTarget returns the run that a path names.
+func (a *API) answersTarget(path string) (t target, found bool) {
+	run, found := strings.CutPrefix(path, answersPath)
+	return target{run: run, isRun: true}, found && a.config.Runs != nil
+}
+
+// answers serves the path of a run.
+func (a *API) answers(w http.ResponseWriter, r *http.Request, t target) error {
+	w.Header().Set("Allow", answersMethods)
+	switch r.Method {
+	case http.MethodGet:
+		return a.readRun(w, r, t)
+	case http.MethodDelete:
+		return a.stopRun(w, r, t)
+	case http.MethodOptions:
+		a.options(w, r)
+		return nil
+	}
+	return errMethod
+}
+
+// runQuery reads the query of a request for a run.
+func runQuery(r *http.Request) (url.Values, error) {
+	query, err := parseQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"subject", "poll", "limit", "until", "presence"} {
+		if query.Has(name) {
+			return nil, fmt.Errorf("%w: %s has no meaning for a run", errQuery, name)
+		}
+	}
+	if since := query.Get("since"); since != "" && since != "all" {
+		return nil, fmt.Errorf("%w: a run is read from its beginning; to continue after an event use lastEventId=", errQuery)
+	}
+	return query, nil
+}
+
+// readRun answers GET with the events of a run.
+func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
+	query, err := runQuery(r)
+	if err != nil {
+		return err
+	}
+	framing, err := readFraming(r, query, false)
+	if err != nil {
+		return err
+	}
+	framing.Run = true
+	most, err := readMax(query)
+	if err != nil {
+		return err
+	}
+	resume, err := readResume(r, query)
+	if err != nil {
+		return err
+	}
+	caller, subject, err := a.runOf(r, query, t)
+	if errors.Is(err, bridge.ErrNoVerdict) {
+		a.turnAway(w, r, framing)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	resume.Account = a.account(r, caller)
+	free := a.admit(r)
+	if free == nil {
+		a.turnAway(w, r, framing)
+		return nil
+	}
+	run, done, err := a.follow(r.Context(), subject, framing, resume.Account)
+	if err != nil {
+		free()
+		a.turnAway(w, r, framing)
+		return nil
+	}
+	free = after(done, free)
+	if run.State.IsEmpty() {
+		free()
+		return errNoRun
+	}
+	return a.stream(w, r, run, &request{framing: framing, resume: resume, caller: caller, most: most}, free)
+}
+
+// runOf returns the sender of a request, and the subject of the run that it names.
+func (a *API) runOf(r *http.Request, query url.Values, t target) (bridge.Caller, bridge.Subject, error) {
+	caller, err := a.caller(r, query)
+	if err != nil {
+		return caller, "", err
+	}
+	subject, is := a.config.Runs.Subject(caller, t.run)
+	if !is {
+		return caller, "", errNoRun
+	}
+	return caller, subject, nil
+}
+
+// follow follows a run whose state is known.
+func (a *API) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (bridge.Run, func(), error) {
+	end, ok := a.begin()
+	if !ok {
+		return bridge.Run{}, nil, errBusy
+	}
+	defer end()
+	run, done, err := a.config.Runs.Follow(ctx, subject, framing, account)
+	if err == nil && !run.IsKnown {
+		done()
+		err = bridge.ErrUnavailable
+	}
+	return run, done, err
+}
+
+// stopRun answers DELETE: the worker of the run is asked to stop.
+func (a *API) stopRun(w http.ResponseWriter, r *http.Request, t target) error {
+	query, err := runQuery(r)
+	if err != nil {
+		return err
+	}
+	caller, subject, err := a.runOf(r, query, t)
+	if err != nil {
+		return err
+	}
+	if err := a.checkRate(w, r, caller); err != nil {
+		return err
+	}
+	run, done, err := a.follow(r.Context(), subject, bridge.Framing{}, a.account(r, caller))
+	if err != nil {
+		return err
+	}
+	defer done()
+	switch {
+	case run.State.IsEmpty():
+		return errNoRun
+	case run.State.Mark.IsEnd():
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if err := a.stop(r.Context(), subject); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+func (a *API) stop(ctx context.Context, subject bridge.Subject) error {
+	end, ok := a.begin()
+	if !ok {
+		return errBusy
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	return a.config.Runs.Stop(ctx, subject)
+}

@@ -1,0 +1,195 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Runs asks questions. Their answers are messages on a subject of the run, which only the asker reads.
+type Runs interface {
+	// Filter returns the filter of all runs' subjects.
+	Filter() bridge.Subject
+	// Subject returns the subject of a caller's run; false if a run cannot have that name.
+	Subject(caller bridge.Caller, run string) (bridge.Subject, bool)
+	// Ask sends a question, or finds the run of the same question with the same key, and follows the run until done is called. The error
+	// wraps bridge.ErrNoResponders, bridge.ErrTooManyRuns or one of Publisher's.
+	Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error)
+	// Follow follows a run until done is called. The error wraps bridge.ErrBusy or bridge.ErrClosed.
+	Follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (run bridge.Run, done func(), err error)
+	// Settle says that the asker of a run needs no more answers.
+	Settle(subject bridge.Subject)
+	// Stop asks the worker of a run to stop.
+	Stop(ctx context.Context, subject bridge.Subject) error
+}
+
+// askTimeout is how long NATS may take to say what a run has so far, and to confirm the question.
+const askTimeout = 10 * time.Second
+
+// manner is how a POST that asks is answered.
+type manner uint8
+
+const (
+	firstMessage manner = iota // by the first answer
+	eventStream                // by the run's events
+	location                   // by where the run can be read
+)
+
+// mannerOf returns how a client wants its answers.
+func mannerOf(r *http.Request) manner {
+	for preference := range strings.SplitSeq(strings.Join(r.Header.Values("Prefer"), ","), ",") {
+		if name, _, _ := strings.Cut(preference, ";"); strings.EqualFold(strings.TrimSpace(name), respondAsync) {
+			return location
+		}
+	}
+	// A client that accepts anything wants the answer itself.
+	if prefers(r, typeEvents, "text/plain") || prefers(r, typeLines, typeDocument) {
+		return eventStream
+	}
+	return firstMessage
+}
+
+// respondAsync is the preference for location (RFC 7240, 4.1).
+const respondAsync = "respond-async"
+
+// ask answers POST on a route for questions.
+func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
+	p, err := a.readPost(r, &t)
+	if err != nil {
+		return err
+	}
+	how := mannerOf(r)
+	request, err := readStream(r, p, how)
+	if err != nil {
+		return err
+	}
+	if a.draining() {
+		return errBusy // nothing was asked: the client can ask another bridge
+	}
+	if err := a.checkRate(w, r, p.caller); err != nil {
+		return err
+	}
+	request.resume.Account = a.account(r, p.caller)
+	free := a.admit(r)
+	if free == nil {
+		return errBusy
+	}
+	run, done, err := a.question(w, r, p, &request)
+	if err != nil {
+		free()
+		return err
+	}
+	free = after(done, free)
+	a.stats.accepted.Add(1)
+	path := mounted(r) + answersPath + run.Name
+	switch how {
+	case location:
+		free()
+		w.Header().Set("Preference-Applied", respondAsync)
+		return accepted(w, run, path)
+	case eventStream:
+		w.Header().Set("Content-Location", path)
+		return a.stream(w, r, run, &request, free)
+	default:
+		defer free()
+		return a.first(w, r, run, path)
+	}
+}
+
+// after returns a function that calls both.
+func after(first, second func()) func() {
+	return func() {
+		first()
+		second()
+	}
+}
+
+// readStream reads how a run's events are encoded, and where a client that asks again continues.
+func readStream(r *http.Request, p post, how manner) (request, error) {
+	framing, err := readFraming(r, p.query, false)
+	if err != nil {
+		return request{}, err
+	}
+	if how == firstMessage {
+		framing = bridge.Framing{Format: bridge.Lines}
+	}
+	framing.Run = true
+	most, err := readMax(p.query)
+	if err != nil {
+		return request{}, err
+	}
+	resume, err := readResume(r, p.query)
+	return request{framing: framing, resume: resume, caller: p.caller, most: most}, err
+}
+
+// question reads the body, and asks. Its memory is free when NATS has the question.
+func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *request) (bridge.Run, func(), error) {
+	share := a.ledger.Share(a.limitKey(r, p.caller))
+	defer share.Close()
+	body, err := a.readBody(w, r, share)
+	if err != nil {
+		return bridge.Run{}, nil, err
+	}
+	if err := checkText(r, body); err != nil {
+		return bridge.Run{}, nil, err
+	}
+	end, ok := a.begin()
+	if !ok {
+		return bridge.Run{}, nil, errBusy
+	}
+	defer end()
+	// A client that disconnects does not cancel the question: the worker may have received it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askTimeout)
+	defer cancel()
+	run, done, err := a.config.Runs.Ask(ctx, bridge.Question{
+		Subject: p.subject, Caller: p.caller, Account: request.resume.Account, Key: p.key, Header: p.header, Data: body, Framing: request.framing,
+	})
+	if errors.Is(err, bridge.ErrTooManyRuns) {
+		a.exceeded(r, limitRuns, share.Caller())
+	}
+	return run, done, err
+}
+
+// accepted answers where a run can be read.
+func accepted(w http.ResponseWriter, run bridge.Run, path string) error {
+	w.Header().Set("Location", path)
+	writeJSON(w, http.StatusAccepted, "application/json", map[string]string{"run": run.Name})
+	return nil
+}
+
+// stream answers with the events of a run. When the connection has ended, free is called.
+func (a *API) stream(w http.ResponseWriter, r *http.Request, run bridge.Run, request *request, free func()) error {
+	from := run.Begin
+	if asked := request.resume; !run.IsNew && (len(asked.After) > 0 || asked.Malformed) {
+		from.After, from.Malformed = asked.After, asked.Malformed
+	}
+	if !run.IsNew && run.State.IsOver(from.After) {
+		free()
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	reader, err := a.config.Hub.Read([]bridge.Subject{run.Subject}, request.framing, from)
+	if err != nil {
+		free()
+		a.turnAway(w, r, request.framing)
+		return nil
+	}
+	reader.Limit(request.most)
+	a.streamHeaders(w, request.framing)
+	a.config.Outlet.Serve(w, r, reader, a.lifetime(request.caller, free, nil))
+	return nil
+}
+
+// mounted returns the path below which a program serves the API, as with http.StripPrefix; "" for the root.
+func mounted(r *http.Request) string {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	prefix, isBelow := strings.CutSuffix(path, sentPath(r.URL))
+	if !isBelow || !strings.HasPrefix(prefix, "/") || strings.HasPrefix(prefix, "//") {
+		return ""
+	}
+	return prefix
+}

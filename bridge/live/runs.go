@@ -1,0 +1,34 @@
+package live
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/runs"
+)
+
+// Runs says how questions are answered on routes that begin with ASK. A run is one question and the stream of its answers. Its answers are
+// messages on a subject of its own. If a stream holds that subject, the run can be read and resumed on every bridge.
+type Runs struct {
+	Answers string        // the first token of these subjects; answers
+	Silence time.Duration // after which a run without an answer has failed; 60 s
+}
+
+// withDefaults returns the options with all defaults filled in.
+func (r Runs) withDefaults() Runs {
+	r.Answers = cmp.Or(r.Answers, "answers")
+	r.Silence = positive(r.Silence, time.Minute)
+	return r
+}
+
+// openRuns starts to ask, if a route does.
+func (b *Bridge) openRuns() {
+	if !slices.ContainsFunc(b.options.Routes, bridge.Route.Asks) {
+		return
+	}
+	b.runs = runs.Open(runs.Config{
+		Hub: b.hub, NATS: b.source, Answers: b.options.Runs.Answers, Silence: b.options.Runs.Silence, Each: b.options.Limits.Runs, Log: b.options.Log,
+	})
+}

@@ -1,0 +1,203 @@
+package bridge
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+)
+
+// A run is one question, and the answers to it: messages on a subject of its own, which is the reply subject of the question. Its readers are
+// ordinary readers. Only Framing.Run knows that the messages are answers: it says which of them ends the run.
+
+// HeaderRun marks the messages of a run that a bridge itself has published.
+const HeaderRun = "Tailwater-Run"
+
+// The values of HeaderRun.
+const (
+	RunAsked    = "asked"    // the first message of a run: the question is about to be sent
+	RunReleased = "released" // nobody has heard the question, which may be asked again
+	RunSilent   = "silent"   // nobody has answered for too long: the message also has the headers of an error
+)
+
+// Headers with which a worker says that the run has failed (ADR-32).
+const (
+	HeaderServiceError     = "Nats-Service-Error"
+	HeaderServiceErrorCode = "Nats-Service-Error-Code"
+)
+
+// RunMark says what a message means to a run.
+type RunMark uint8
+
+// Marks of messages.
+const (
+	RunAnswer  RunMark = iota // an answer, or no message of a run
+	RunBegins                 // see RunAsked
+	RunPaused                 // see RunReleased
+	RunNoise                  // a stream's acknowledgement of the question
+	RunEnds                   // an empty message: the run is complete (ADR-47)
+	RunFails                  // a message with an error in its headers
+	RunDeletes                // the stream has deleted messages
+)
+
+// IsEnd reports whether nothing follows the message.
+func (m RunMark) IsEnd() bool { return m == RunEnds || m == RunFails }
+
+// RunState is how far a reader of a run has read.
+type RunState struct {
+	Messages int      // messages that were read, with those that no client sees
+	At       Position // of the last of them
+	Mark     RunMark  // of the last of them
+}
+
+// IsOver reports whether a client at a position has received the end of the run.
+func (s RunState) IsOver(client ID) bool {
+	at, has := client.in(s.At.Epoch)
+	return s.Mark.IsEnd() && has && at.Seq >= s.At.Seq
+}
+
+// IsEmpty reports whether nobody has asked, or nobody has heard the question.
+func (s RunState) IsEmpty() bool { return s.Messages == 0 || s.Mark == RunPaused }
+
+// runMark returns what a message means to a run.
+func (m *Message) runMark() RunMark {
+	_, isError := m.Header[HeaderServiceError]
+	_, hasCode := m.Header[HeaderServiceErrorCode]
+	switch mark := m.first(HeaderRun); {
+	case m.Deleted:
+		return RunDeletes
+	case mark == RunAsked:
+		return RunBegins
+	case mark == RunReleased:
+		return RunPaused
+	case isError || hasCode:
+		return RunFails
+	case len(m.Data) == 0:
+		return RunEnds
+	case len(m.Header) == 0 && isAcknowledgement(m.Data):
+		return RunNoise
+	}
+	return RunAnswer
+}
+
+// first returns the first value of a header; "" if there is none.
+func (m *Message) first(header string) string {
+	if values := m.Header[header]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// acknowledgement is what nats-server writes for a message that a stream has stored.
+var acknowledgement = regexp.MustCompile(`^\{"stream":"[^"]+",("domain":"[^"]+",)?"seq":[0-9]+(,"duplicate": ?true)?\}$`)
+
+// isAcknowledgement reports whether a payload is a stream's answer to a message for it. If a stream holds the subject of a question, the
+// stream answers to the reply subject, too.
+func isAcknowledgement(data []byte) bool {
+	const most = 512 // names of streams and domains are shorter
+	if len(data) > most || !strings.HasPrefix(string(data), "{") {
+		return false
+	}
+	var refusal struct {
+		Stream string `json:"stream"`
+		Error  struct {
+			ErrCode int `json:"err_code"`
+		} `json:"error"`
+	}
+	return acknowledgement.Match(data) ||
+		json.Unmarshal(data, &refusal) == nil && refusal.Stream != "" && refusal.Error.ErrCode > 0
+}
+
+// run encodes a message of a run, if it is no plain answer. A message that no client sees has no bytes.
+func (f Framing) run(m *Message) (data []byte, is bool) {
+	switch mark := m.runMark(); mark {
+	case RunAnswer, RunDeletes:
+		return nil, false
+	case RunEnds:
+		return f.control(EventEnd, struct{}{}, m.Position.String()), true
+	case RunFails:
+		failure := RunError{m.first(HeaderServiceErrorCode), m.first(HeaderServiceError), m.first(HeaderRun) == RunSilent}
+		return f.control(EventError, failure, m.Position.String()), true
+	default:
+		return []byte{}, true
+	}
+}
+
+// RunError is the data of EventError.
+type RunError struct {
+	Code        string `json:"code"`
+	Description string `json:"description"`
+	Silent      bool   `json:"silent,omitempty"` // no worker says so: nobody has answered for too long
+}
+
+// markOf returns what a message means on connections in a framing.
+func (f Framing) markOf(m *Message) RunMark {
+	if !f.Run {
+		return RunAnswer
+	}
+	return m.runMark()
+}
+
+// count is what a reader that does not read for ever knows beside its cursor.
+type count struct {
+	stop, given int // messages to deliver at most, 0 for no limit, or stopsAtSync; and those delivered
+	isRun       bool
+	isWhole     bool // the client is owed the beginning of the run
+	run         RunState
+}
+
+// isFull reports whether no message follows. c may be nil.
+func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.stop || c.hasEnded()) }
+
+func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Mark.IsEnd() }
+
+// Run returns how far a reader of a run has read; the zero value for other readers.
+func (r *Reader) Run() RunState {
+	if r.count == nil {
+		return RunState{}
+	}
+	return r.count.run
+}
+
+// Ended reports whether the end of a run was delivered. Then Next returns nothing more.
+func (r *Reader) Ended() bool { return r.count != nil && r.count.hasEnded() }
+
+// pass counts a message that is about to be delivered. If it is the first of a run and does not begin the run, the beginning is gone, and a
+// gap is put before the message.
+func (r *Reader) pass(fr *frame, out *output) {
+	c := r.count
+	if c == nil {
+		return
+	}
+	if len(fr.data) > 0 {
+		c.given++
+	}
+	if !c.isRun {
+		return
+	}
+	epoch := r.feed.parts[fr.part].At.Epoch
+	if c.isWhole && c.run.Messages == 0 && fr.mark != RunBegins {
+		out.put(r.feed.gap(greeting{}, ID{{Epoch: epoch}}, r.id(), GapRetention))
+	}
+	c.run = RunState{Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Mark: fr.mark}
+}
+
+// Question is what a caller asks.
+type Question struct {
+	Subject Subject
+	Caller  Caller
+	Account Account
+	Key     string // the same question with the same key is asked once; empty for none
+	Header  map[string][]string
+	Data    []byte
+	Framing Framing // of the client that reads the answers first
+}
+
+// Run is a run that somebody follows.
+type Run struct {
+	Name    string // the last token of its subject
+	Subject Subject
+	Begin   Resume   // where its first client begins
+	State   RunState // when the following began
+	IsKnown bool     // the state is that of all bridges
+	IsNew   bool     // the question was asked just now
+}

@@ -1,0 +1,201 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// watch reads a run as a client would, to know how far it is, and ends it if nobody answers.
+type watch struct {
+	subject bridge.Subject
+	known   chan struct{} // closed when everything stored was read
+	know    func()
+	cancel  context.CancelFunc
+
+	// Guarded by the lock of Runs.
+	users   int
+	isAsked bool           // by this bridge, and not ended
+	account bridge.Account // that has asked
+	isOver  bool           // its reader has ended
+
+	mu     sync.Mutex
+	state  bridge.RunState
+	change chan struct{} // closed when the state changes
+}
+
+// watched returns the state, and a channel that is closed when it changes.
+func (w *watch) watched() (bridge.RunState, <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state, w.change
+}
+
+// note records a state, and reports whether it is new.
+func (w *watch) note(state bridge.RunState) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if state == w.state {
+		return false
+	}
+	w.state = state
+	close(w.change)
+	w.change = make(chan struct{})
+	return true
+}
+
+// join returns the watch of a run, with one more user.
+func (r *Runs) join(subject bridge.Subject, framing bridge.Framing, account bridge.Account) (*watch, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.open[subject]; w != nil {
+		w.users++
+		return w, nil
+	}
+	if r.alive.Err() != nil {
+		return nil, bridge.ErrClosed
+	}
+	framing.Run = true
+	reader, err := r.config.Hub.Read([]bridge.Subject{subject}, framing, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Account: account})
+	if err != nil {
+		return nil, err
+	}
+	w := &watch{subject: subject, known: make(chan struct{}), change: make(chan struct{}), users: 1}
+	w.know = sync.OnceFunc(func() { close(w.known) })
+	ctx, cancel := context.WithCancel(r.alive)
+	w.cancel = cancel
+	r.open[subject] = w
+	r.running.Go(func() { r.tend(ctx, w, reader) })
+	return w, nil
+}
+
+// leave takes a user from a watch. A run that this bridge has asked is watched until its end.
+func (r *Runs) leave(w *watch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w.users--
+	r.drop(w)
+}
+
+// drop forgets a watch that nobody needs. The lock must be held.
+func (r *Runs) drop(w *watch) {
+	if w.users == 0 && !w.isAsked && r.open[w.subject] == w {
+		delete(r.open, w.subject)
+		w.cancel()
+	}
+}
+
+// claim makes this bridge the asker of a run; false if it is already. The error is bridge.ErrTooManyRuns.
+func (r *Runs) claim(subject bridge.Subject, account bridge.Account) (isMine bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.open[subject]
+	switch {
+	case w.isAsked || w.isOver:
+		return false, nil
+	case r.config.Each > 0 && r.asked[account] >= r.config.Each:
+		return false, bridge.ErrTooManyRuns
+	}
+	w.isAsked, w.account = true, account
+	r.asked[account]++
+	return true, nil
+}
+
+// unclaim undoes claim.
+func (r *Runs) unclaim(subject bridge.Subject) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.open[subject]; w != nil {
+		r.unask(w)
+	}
+}
+
+// unask ends the asker's part in a run, and reports whether this bridge had one. The lock must be held.
+func (r *Runs) unask(w *watch) bool {
+	was := w.isAsked
+	if w.isAsked {
+		w.isAsked = false
+		if r.asked[w.account]--; r.asked[w.account] == 0 {
+			delete(r.asked, w.account)
+		}
+	}
+	r.drop(w)
+	return was
+}
+
+// readBytes is how much is read of a run at once.
+const readBytes = 256 << 10
+
+// tend reads a run until it ends, or nobody needs the watch.
+func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
+	defer reader.Close()
+	more := bridge.NewSignal()
+	silence := time.NewTimer(r.config.Silence)
+	defer silence.Stop()
+	for {
+		frames := reader.Next(nil, readBytes, more)
+		state := reader.Run()
+		if w.note(state) {
+			silence.Reset(r.config.Silence)
+		}
+		if reader.Ended() {
+			r.end(w, state)
+			return
+		}
+		if reader.Synced() {
+			w.know()
+		}
+		if len(frames) > 0 {
+			continue
+		}
+		select {
+		case <-more:
+		case <-silence.C:
+			r.tellSilence(ctx, w, state)
+			silence.Reset(r.config.Silence)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// end is called when a run has ended.
+func (r *Runs) end(w *watch, state bridge.RunState) {
+	w.know()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w.isOver = true
+	switch {
+	case !r.unask(w):
+	case state.Mark == bridge.RunEnds:
+		r.stats.ended.Add(1)
+	default:
+		r.stats.failed.Add(1)
+	}
+}
+
+// tellSilence ends a run that nobody answers, for its readers on all bridges, each of which may do so. A run that does not exist is not ended:
+// otherwise a client could write by reading.
+func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState) {
+	if state.IsEmpty() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := r.config.NATS.Publish(ctx, w.subject, map[string][]string{
+		bridge.HeaderRun:              {bridge.RunSilent},
+		bridge.HeaderServiceError:     {"no answer for " + r.config.Silence.String()},
+		bridge.HeaderServiceErrorCode: {"504"},
+		bridge.HeaderMessageID:        {"tailwater-silence." + string(w.subject[strings.LastIndexByte(string(w.subject), '.')+1:])},
+	}, nil)
+	switch {
+	case err == nil:
+		r.stats.silent.Add(1)
+	case !errors.Is(ctx.Err(), context.Canceled):
+		r.config.Log.Warn("cannot end a run that nobody answers; it is tried again", "error", err)
+	}
+}

@@ -1,0 +1,71 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Ask sends a question, whose answers go to the reply subject, and waits until the server has it. ctx must have a deadline. The error wraps
+// bridge.ErrNoResponders, bridge.ErrTooLarge, bridge.ErrRefused or bridge.ErrUnavailable. After the last one the question may still have
+// arrived.
+func (s *Source) Ask(ctx context.Context, subject, reply bridge.Subject, header map[string][]string, data []byte) error {
+	err := s.ask(ctx, &nats.Msg{Subject: string(subject), Reply: string(reply), Header: header, Data: data})
+	if errors.Is(err, nats.ErrMaxPayload) {
+		err = fmt.Errorf("%w: this NATS server takes at most %d bytes, headers included", bridge.ErrTooLarge, s.conn.MaxPayload())
+	}
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", subject, err)
+	}
+	return nil
+}
+
+// ask uses the connection on which streams are read: NATS says on one subscription of a connection that nobody listens, and feeds may have
+// another one on the same subject of the other connection.
+func (s *Source) ask(ctx context.Context, question *nats.Msg) error {
+	conn := s.reads
+	if !conn.Link().IsUp() {
+		conn = s.conn
+	}
+	link := conn.Link()
+	if !link.IsUp() {
+		return bridge.ErrUnavailable
+	}
+	sub, err := conn.SubscribeSync(question.Reply)
+	if err != nil {
+		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // on a connection that is closed it has ended already
+	sent := link.Now()
+	if err = conn.PublishMsg(question); err == nil {
+		err = flush(ctx, conn, link)
+	}
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+	case sent.PublishRefused(question.Subject):
+		return bridge.ErrRefused
+	case isUnheard(sub):
+		return bridge.ErrNoResponders
+	}
+	return nil
+}
+
+// isUnheard reports whether the first message that has arrived says that nobody listens. The server sends it before it answers the ping of a
+// flush.
+func isUnheard(sub *nats.Subscription) bool {
+	if waiting, _, err := sub.Pending(); err != nil || waiting == 0 {
+		return false
+	}
+	first, err := sub.NextMsg(noWait)
+	return errors.Is(err, nats.ErrNoResponders) || err == nil && len(first.Data) == 0 && first.Header.Get("Status") == "503"
+}
+
+// noWait is how long to wait for a message that is there.
+const noWait = 1

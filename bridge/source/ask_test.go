@@ -1,0 +1,105 @@
+package source_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// If nobody listens to a question, Ask says so, also if this process reads the reply subject, and the next question is heard once a worker
+// listens.
+func TestQuestionWithoutListenersIsRefused(t *testing.T) {
+	everywhere(t, func(t *testing.T, dial source.Dialer) {
+		b := newFixture(t, dial, quiet)
+		c := b.readFramed(t, bridge.Framing{Run: true}, "answers.-.R")
+		c.wantOpen()
+		for range 20 { // NATS chooses a subscription at random if a connection has several
+			if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		worker := publisher(t, dial)
+		if _, err := worker.Subscribe("llm.echo", func(m *nats.Msg) {
+			for i := range 3 {
+				_ = m.Respond(fmt.Appendf(nil, "%s%d", m.Data, i))
+			}
+			_ = m.Respond(nil)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		flush(t, worker)
+		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"q0", "q1", "q2", "{}"} {
+			if event := c.next(); event.Data != want || want == "{}" && event.Type != bridge.EventEnd {
+				t.Errorf("got %+v, want %s", event, want)
+			}
+		}
+	})
+}
+
+// A run whose answers a stream keeps is read from there, from its beginning, also by a source that has asked nothing. The acknowledgement of a
+// stream that holds the question is no answer.
+func TestKeptRunIsReadFromItsStream(t *testing.T) {
+	dial := embedded(t)
+	worker := publisher(t, dial)
+	js, err := jetstream.New(worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, subjects := range map[string]string{"ANSWERS": "answers.>", "QUESTIONS": "llm.>"} {
+		if _, err := js.CreateStream(within(t, patience), jetstream.StreamConfig{Name: name, Subjects: []string{subjects}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	noise := subscribe(t, worker, "answers.-.R")
+	if _, err := worker.Subscribe("llm.echo", func(m *nats.Msg) {
+		for ack := ""; !strings.HasPrefix(ack, `{"stream":"QUESTIONS"`); {
+			got, err := noise.NextMsg(patience)
+			if err != nil {
+				t.Error("the stream has not acknowledged the question:", err)
+				return
+			}
+			ack = string(got.Data)
+		}
+		_ = m.Respond([]byte("a"))
+		_ = m.Respond([]byte("b"))
+		_ = m.RespondMsg(&nats.Msg{Header: nats.Header{bridge.HeaderServiceError: {"broken"}, bridge.HeaderServiceErrorCode: {"500"}}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, worker)
+	b := newFixture(t, dial, quiet)
+	const run = "answers.-.R"
+	if err := b.post(within(t, patience), run, map[string][]string{bridge.HeaderRun: {bridge.RunAsked}}, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.source.Ask(within(t, patience), "llm.echo", run, nil, []byte("q")); err != nil {
+		t.Fatal(err)
+	}
+	all := bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}
+	for _, reading := range []*fixture{b, newFixture(t, dial, quiet)} {
+		c := reading.open(t, bridge.Framing{Run: true}, all, run)
+		c.wantOpen()
+		var got []string
+		for len(got) == 0 || got[len(got)-1] != bridge.EventError {
+			event := c.next()
+			if event.Type == "message" {
+				got = append(got, event.Data)
+			} else if event.Type != bridge.EventSynced {
+				got = append(got, event.Type)
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint([]string{"a", "b", bridge.EventError}) {
+			t.Errorf("got %q", got)
+		}
+	}
+}

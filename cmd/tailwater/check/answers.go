@@ -1,0 +1,54 @@
+package check
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/configs"
+)
+
+// asks reports whether a route sends questions.
+func asks(settings *configs.Settings) bool {
+	return slices.ContainsFunc(settings.Routes, bridge.Route.Asks)
+}
+
+// answers returns the filter of all answers; none if no route asks.
+func answers(settings *configs.Settings) []bridge.Subject {
+	if !asks(settings) {
+		return nil
+	}
+	return []bridge.Subject{bridge.Subject(settings.Answers + ".>")}
+}
+
+// adviseAnswers adds a finding to the holding of the answers, if no stream holds them.
+func adviseAnswers(settings *configs.Settings, holdings []source.Holding) {
+	for _, filter := range answers(settings) {
+		i := slices.IndexFunc(holdings, func(h source.Holding) bool { return h.Filter == filter })
+		if i < 0 || holdings[i].Stream != "" || isKept(filter, settings) {
+			continue
+		}
+		kept := []string{string(filter)}
+		for _, subject := range settings.History {
+			kept = append(kept, string(subject))
+		}
+		slices.Sort(kept)
+		holdings[i].Findings = append(holdings[i].Findings, source.Finding{
+			Problem: "answers to questions are not kept: they can be read only on the bridge that has asked, and are lost when it stops",
+			Remedy:  "set TAILWATER_HISTORY=" + strings.Join(kept, ",") + ", or make a stream with the subjects " + string(filter),
+		})
+	}
+}
+
+// mayAsk says who may send questions on a route.
+func mayAsk(settings *configs.Settings, route bridge.Route) string {
+	covers := func(filter bridge.Subject) bool { return filter.Covers(route.Filter()) }
+	switch {
+	case route.NeedsClaims():
+		return "each caller may ask on the subject that its token names"
+	case slices.ContainsFunc(settings.Anonymous.Publish, covers):
+		return "anyone may ask"
+	}
+	return "nobody may ask on all its subjects: see TAILWATER_ANONYMOUS_PUBLISH"
+}

@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// No caller but the asker reads, stops, extends or finds a run, in any way: to others a run that exists looks like one that does not.
+func TestRunsAreTheirAskersOwn(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	n := startNode(t, signedIn(settings{
+		"NATS_URL": server.URL(), "HISTORY": "chat.>,answers.>", "HISTORY_MAX_BYTES": "16MiB",
+		"ROUTES":              "ASK /ask/{model}=llm.{model},ASK /mine=llm.{claim.tenant}",
+		"ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>,llm.>", "PRESENCE": "chat.>,answers.>",
+	}))
+	eventually(t, "tokens can be checked", n.isReady)
+	stops := make(chan *nats.Msg, 10)
+	work(t, server.URL(), "answers.*.*.stop", func(m *nats.Msg) { stops <- m })
+	questions := make(chan *nats.Msg, 10)
+	work(t, server.URL(), "llm.>", func(m *nats.Msg) {
+		_ = m.Respond([]byte("secret"))
+		questions <- m
+	})
+	signed := func(sub string, claims ...string) string {
+		return "Authorization: Bearer " + newToken(t, append([]string{"--sub=" + sub}, claims...)...)
+	}
+	ada := signed("ada")
+	asker := follow(t, askWith(t, "POST", n.URL()+"/ask/echo", "q", asStream, ada))
+	if got := asker.next(); got != "message secret" {
+		t.Fatal(got)
+	}
+	subject := (<-questions).Reply
+	other := subject[:len(subject)-1] + map[bool]string{true: "B", false: "A"}[strings.HasSuffix(subject, "A")]
+	callers := map[string]string{
+		"anonymous": "X-Nobody: 1", "eve": signed("eve"),
+		"eve with grants": signed("eve", "--allow-sub=answers.>", "--allow-pub=answers.>", "--wildcards"),
+		"eve like ada":    signed("eve", "--allow-sub="+subject, "--allow-pub="+subject+",answers.>"),
+	}
+	for name, caller := range callers {
+		t.Run(name, func(t *testing.T) {
+			owner, run := subject[:strings.LastIndexByte(subject, '.')], asker.path[len("/answers/"):]
+			for _, request := range []string{
+				"GET /answers/%s", "DELETE /answers/%s", "GET /answers/%s?lastEventId=" + asker.last.ID, "HEAD /answers/%s", "POST /answers/%s", "GET /answers/%s.stop",
+				"GET /events/" + owner + ".%s", "POST /events/" + owner + ".%s", "HEAD /events/" + owner + ".%s", "POST /events/" + owner + ".%s.stop",
+				"GET /events?subject=" + owner + ".%s&subject=chat.a", "GET /presence/" + owner + ".%s", "GET /events/" + owner + ".%s?poll=1",
+			} {
+				method, path, _ := strings.Cut(request, " ")
+				status1, body1 := status(t, method, n.URL()+fmt.Sprintf(path, run), "x", caller)
+				status2, body2 := status(t, method, n.URL()+fmt.Sprintf(path, other[len(owner)+1:]), "x", caller)
+				body2 = strings.ReplaceAll(body2, other[len(owner)+1:], run)
+				if status1 < 400 || status1 != status2 || body1 != body2 {
+					t.Errorf("%s: %d %s; of no run: %d %s", request, status1, body1, status2, body2)
+				}
+				if strings.Contains(body1, "secret") {
+					t.Errorf("%s: %s", request, body1)
+				}
+			}
+			for _, filter := range []string{"answers.%3E", "answers.*.*", "answers", "*.*.*", "%3E"} {
+				if status, body := status(t, "GET", n.URL()+"/events/"+filter+"?poll=1", "", caller); status < 400 && strings.Contains(body, "secret") || status < 400 && filter != "answers" {
+					t.Errorf("%s: %d %s", filter, status, body)
+				}
+			}
+		})
+	}
+	named := signed("eve", "--claim=tenant=echo")
+	// The same key of another caller is another question.
+	for _, caller := range []string{ada, named} {
+		if status, body := status(t, "POST", n.URL()+"/ask/echo", "q", caller, "Idempotency-Key: k"); status != 200 || body != "secret" {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+	if one, two := <-questions, <-questions; one.Reply == two.Reply {
+		t.Error("two callers share a run")
+	}
+	// A claim route asks on the subject that the token names, and on no other.
+	if status, body := status(t, "POST", n.URL()+"/mine", "q", named); status != 200 || (<-questions).Subject != "llm.echo" {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := status(t, "POST", n.URL()+"/mine", "q", ada); status != http.StatusForbidden {
+		t.Errorf("without the claim: %d %s", status, body)
+	}
+	if len(stops) > 0 {
+		t.Errorf("somebody has stopped %s", (<-stops).Subject)
+	}
+	// Nothing has been added to the run.
+	stream, err := connectJetStream(t, server.URL()).Stream(t.Context(), "TAILWATER")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter("answers.*."+asker.path[len("/answers/"):]+".>"))
+	if err == nil && len(info.State.Subjects) > 0 {
+		t.Errorf("stored below the run: %v", info.State.Subjects)
+	}
+	info, err = stream.Info(t.Context(), jetstream.WithSubjectFilter(subject))
+	if err != nil || info.State.Subjects[subject] != 2 { // the marker, and the answer
+		t.Errorf("the run holds %v, %v", info, err)
+	}
+}
