@@ -161,8 +161,9 @@ func TestQuestionsAreAskedOnce(t *testing.T) {
 		status, _ := status(t, "POST", url, "q", "Prefer: respond-async")
 		return status == http.StatusAccepted
 	})
-	if len(heard) != 1 {
-		t.Errorf("%d questions were asked", len(heard))
+	<-heard
+	if len(heard) > 0 {
+		t.Errorf("%d more questions were asked", len(heard))
 	}
 }
 
