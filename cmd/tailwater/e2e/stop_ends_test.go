@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -152,7 +153,8 @@ func TestSignalUnderLoad(t *testing.T) {
 
 func TestStopTellsEveryConnection(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, nil)
+	var log logBuffer
+	n := startLogged(t, nil, &log)
 	var readers []*subscription
 	for range 20 {
 		reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
@@ -164,5 +166,8 @@ func TestStopTellsEveryConnection(t *testing.T) {
 		if _, err := reader.Next(); err == nil {
 			t.Error("the connection goes on after its end")
 		}
+	}
+	if last := log.String(); !regexp.MustCompile(`msg=stopped took=\S+ asked_to_reconnect=20\n$`).MatchString(last) {
+		t.Errorf("the log ends %q", last[max(0, len(last)-200):])
 	}
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -316,7 +314,7 @@ func TestSignInWithoutNATS(t *testing.T) {
 // Neither secrets nor tokens nor tickets are ever logged, at whatever level, nor told by an answer.
 func TestTokensAreNotLogged(t *testing.T) {
 	t.Parallel()
-	var said lockedBuffer
+	var said logBuffer
 	loaded := nodetest.Settings(t, signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}))
 	opened, err := node.Open(loaded, slog.New(secrets.Log(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	if err != nil {
@@ -349,22 +347,4 @@ func TestTokensAreNotLogged(t *testing.T) {
 	if !strings.Contains(text, "refused a token") {
 		t.Error("the log does not say why tokens were refused")
 	}
-}
-
-// lockedBuffer is a bytes.Buffer for several goroutines.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

@@ -79,6 +79,7 @@ type Node struct {
 
 	serving sync.WaitGroup // the goroutines that accept
 	failed  chan error     // errors that end the process
+	drained uint64         // connections that were asked to reconnect because of the stop
 }
 
 // Open starts everything. If a part cannot start, those before it are stopped again.
@@ -195,6 +196,7 @@ func (n *Node) serve(server *http.Server, listener net.Listener) {
 // the last to close. Until then new clients are asked to come back: behind a proxy, a refused connection is a 502, which ends an EventSource. Close works
 // on a node that was opened in part.
 func (n *Node) Close() error {
+	begun := time.Now()
 	var problems []error
 	if n.http != nil {
 		n.drain()
@@ -215,6 +217,9 @@ func (n *Node) Close() error {
 		problems = append(problems, n.admin.close())
 	}
 	n.serving.Wait()
+	if n.http != nil {
+		n.log.Info("stopped", "took", time.Since(begun).Round(time.Millisecond), "asked_to_reconnect", n.drained)
+	}
 	return errors.Join(problems...)
 }
 
@@ -227,6 +232,7 @@ func (n *Node) drain() {
 	cut := context.AfterFunc(ctx, n.cut)
 	n.Live.Drain(ctx, settings.Delay, settings.Window)
 	cut()
+	n.drained = n.Live.Stats().Connections.Ended["drain"]
 }
 
 // closeHTTP closes the listener, and waits for running requests.
