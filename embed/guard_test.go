@@ -166,6 +166,9 @@ func TestGuardWithoutListener(t *testing.T) {
 	if !server.IsGuarded() || server.PublisherContext()+server.AdminContext() != "" {
 		t.Fatal("there are credentials that nobody can use")
 	}
+	if publisher, admin := config.Contexts(); publisher+admin != "" {
+		t.Errorf("credentials are announced that nobody can use: %s, %s", publisher, admin)
+	}
 	conn, err := server.DialOwn()
 	if err != nil {
 		t.Fatal(err)

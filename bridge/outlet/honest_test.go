@@ -75,23 +75,54 @@ func (s *secured) reload(address string, times, streams int) {
 	defer client.CloseIdleConnections()
 	s.ask(client, "") // the others share its connection
 	for range times {
-		ctx, cancel := context.WithCancel(s.t.Context())
-		var reading sync.WaitGroup
-		for range streams {
-			reading.Go(func() {
-				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://example.com/", nil)
-				if err != nil {
-					s.t.Error(err)
-					return
-				}
-				if response, err := client.Do(request); err == nil {
-					response.Body.Close()
-				}
-			})
-		}
-		synctest.Wait()
+		s.open(client, streams)()
+	}
+	s.ask(client, "a message")
+}
+
+// open opens so many event streams at once, and returns how to reset them.
+func (s *secured) open(client *http.Client, streams int) (leave func()) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var reading sync.WaitGroup
+	for range streams {
+		reading.Go(func() {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://example.com/", nil)
+			if err != nil {
+				s.t.Error(err)
+				return
+			}
+			if response, err := client.Do(request); err == nil {
+				response.Body.Close()
+			}
+		})
+	}
+	synctest.Wait()
+	return func() {
 		cancel()
 		reading.Wait()
 	}
-	s.ask(client, "a message")
+}
+
+// A request that is reset later than at once costs nothing more: people who leave a page with many event streams are no flood.
+func TestOldResetsCostNothing(t *testing.T) {
+	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+		client, leaves := s.client("192.0.2.1", "h2"), []func(){}
+		for range 4 {
+			browser := s.client("192.0.2.1", "h2")
+			defer browser.CloseIdleConnections()
+			s.ask(browser, "")                            // the others share its connection
+			leaves = append(leaves, s.open(browser, 100)) // a KiB each would be more than may be sent at once
+		}
+		time.Sleep(2 * time.Second) // of the bubble
+		for _, leave := range leaves {
+			leave()
+		}
+		synctest.Wait()
+		begin := time.Now()
+		s.ask(client, "a message")
+		if waited := time.Since(begin); waited > 0 {
+			t.Errorf("waited for %v", waited)
+		}
+		client.CloseIdleConnections()
+	})
 }

@@ -17,6 +17,7 @@ type network struct {
 	asked   int // requests that took a place, for clients of this network
 	kept    int // how many of its parts, and itself, still owe what was sent
 	debt    debt
+	quiet   debt      // as much of it as a quiet client may send, for the widest networks
 	waiting list.List // the *place of each socket that waits, the oldest first
 	index   int       // among the crowds, where it is one of the widest and has a socket that waits
 }

@@ -23,6 +23,10 @@ const (
 	quickReset = time.Second
 	// leastPaced is for how many connections an address may send at least, if its limit of connections is lower.
 	leastPaced = 64
+	// What addresses send beyond a quietShare of their rate, and of what they may send at once, has a pace in all: floodedTimes the rate of an
+	// address, and what one may send at once. So many addresses flood no faster than a few, and quiet ones do not wait.
+	quietShare   = 16
+	floodedTimes = 4
 	// shortRead bounds what is read at once for an address that owes much: then its connections have their turns soon.
 	shortRead = 1 << 10
 	// toldWait is how long a connection has to wait before the log says so.
@@ -35,25 +39,45 @@ type debt struct {
 	at    time.Duration // when that was so
 }
 
+// add adds bytes to a debt that is paid at a rate, fewer than none to take them back.
+func (d *debt) add(bytes, rate float64, now time.Duration) {
+	d.bytes = max(0, d.bytes-rate*(now-d.at).Seconds())
+	d.bytes, d.at = max(0, d.bytes+bytes), now
+}
+
 // owes adds bytes to the debt of a network, fewer than none to take them back, and returns how many are owed beyond what may be sent at
 // once, and for how long.
 func (n *network) owes(bytes int, now time.Duration) (beyond float64, wait time.Duration) {
 	connections := float64(max(n.room, leastPaced))
 	rate := connections * paceRate
-	n.debt.bytes = max(0, n.debt.bytes-rate*(now-n.debt.at).Seconds())
-	n.debt.bytes = max(0, n.debt.bytes+float64(bytes))
-	n.debt.at = now
+	n.debt.add(float64(bytes), rate, now)
 	beyond = n.debt.bytes - connections*paceBurst
 	return beyond, time.Duration(beyond / rate * float64(time.Second))
 }
 
-// paid returns in how long a network owes nothing.
+// owesTogether adds to the debt of all floods what a network sends beyond a quiet client's share, and returns for how long that is more than
+// may be sent at once, and whether it soon may be.
+func (p *Places) owesTogether(n *network, bytes int, now time.Duration) (wait time.Duration, isNear bool) {
+	connections := float64(max(p.room.Each, leastPaced))
+	rate, quiet := connections*paceRate, connections*paceBurst/quietShare
+	n.quiet.add(0, rate/quietShare, now)
+	sent := n.quiet.bytes + float64(bytes)
+	n.quiet.bytes = min(max(sent, 0), quiet)
+	p.all.debt.add(sent-n.quiet.bytes, rate*floodedTimes, now)
+	if sent <= quiet {
+		return 0, false
+	}
+	beyond := p.all.debt.bytes - connections*paceBurst
+	return time.Duration(beyond / (rate * floodedTimes) * float64(time.Second)), beyond > -connections*paceBurst/2
+}
+
+// paid returns in how long a network owes nothing, also of a quiet client's share.
 func (n *network) paid(now time.Duration) time.Duration {
 	_, wait := n.owes(0, now)
-	if n.debt.bytes == 0 {
+	if n.debt.bytes == 0 && (n.quiet.bytes == 0 || now-n.quiet.at >= time.Second*paceBurst/paceRate) {
 		return 0
 	}
-	return wait + time.Second*paceBurst/paceRate
+	return max(wait, 0) + time.Second*paceBurst/paceRate
 }
 
 // owe counts bytes that were read, for a network and each that it is part of, and returns how long to wait before the next are read, and
@@ -64,6 +88,10 @@ func (p *Places) owe(n *network, bytes int) (wait time.Duration, isShort bool) {
 	for ; n != &p.all; n = n.within {
 		beyond, longer := n.owes(bytes, now)
 		wait = max(wait, longer)
+		if n.within == &p.all {
+			together, isNear := p.owesTogether(n, bytes, now)
+			wait, isShort = max(wait, together), isShort || isNear
+		}
 		isShort = isShort || beyond > -float64(max(n.room, leastPaced)*paceBurst/2)
 	}
 	p.mu.Unlock()

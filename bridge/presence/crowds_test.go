@@ -84,12 +84,15 @@ func TestFewAddressesPushNobodyOff(t *testing.T) {
 			leave(false)
 		}
 		time.Sleep(time.Minute)
-		for i := range 30 {
+		for i := range 40 { // a room that is not small
+			visit(fmt.Sprint("school", i), "", bridge.Account(4+i/20))
+		}
+		for i := range 20 {
 			visit(fmt.Sprint("again", i), "", 10)
 		}
 		time.Sleep(settle)
-		if s := b.state("chat.a"); s.Count != 92 || len(s.Members) != 92 {
-			t.Errorf("after the strangers have left, %d members with %d names; want 92", s.Count, len(s.Members))
+		if s := b.state("chat.a"); s.Count != 122 || len(s.Members) != 122 {
+			t.Errorf("after the strangers have left, %d members with %d names; want 122", s.Count, len(s.Members))
 		}
 	})
 }

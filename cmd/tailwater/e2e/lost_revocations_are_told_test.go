@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +99,36 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "they can be revoked", signsIn(name, http.StatusUnauthorized))
+	}
+}
+
+// A bucket whose stream the bridge may not read counts as unread: no token is accepted, whether it is revoked or not.
+func TestBucketThatMayNotBeRead(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	text := `authorization { users: [ { user: admin, password: swordfish },
+		{ user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.CONSUMER.*.KV_tailwater_revoked.>" } } } ] }`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := bridgetest.StartNATSServer(t, "-c", file)
+	as := func(user string) string { return fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port) }
+	js := connectJetStream(t, as("admin"))
+	if _, err := js.CreateStream(t.Context(), bucketStream()); err != nil {
+		t.Fatal(err)
+	}
+	revoked(t, js)("sub.alice")
+	var log logBuffer
+	n := startLogged(t, signedIn(settings{"NATS_URL": as("bridge")}), &log)
+	eventually(t, "/readyz says so", func() bool {
+		status, text := get(t, n.AdminURL()+"/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(text, "cannot be read: NATS does not let this bridge read the stream KV_tailwater_revoked")
+	})
+	for _, name := range []string{"alice", "bob"} {
+		token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		if status, text := request(t, "POST", n.URL()+"/outbox", token, "hi"); status != http.StatusServiceUnavailable {
+			t.Errorf("the token of %s is answered %d %s", name, status, text)
+		}
 	}
 }
 
