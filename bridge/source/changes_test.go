@@ -15,6 +15,7 @@ import (
 
 // Changes of a stream in use are logged, in the same way as its readers are told.
 func TestChangesOfStreamsAreLogged(t *testing.T) {
+	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
 	config := func(name string, subjects ...string) jetstream.StreamConfig {
@@ -107,6 +108,7 @@ func TestLossOfJetStreamIsAnError(t *testing.T) {
 
 // The restoration of a stream from a backup is logged, in the same way as its readers are told.
 func TestRolledBackStreamIsLogged(t *testing.T) {
+	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
 	makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})

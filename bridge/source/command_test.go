@@ -138,6 +138,7 @@ func (a advice) try(t *testing.T, server *bridgetest.NATSServer, api, flag strin
 
 // Commands that only show something show it.
 func TestCommandsThatLook(t *testing.T) {
+	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
 	makeStream(t, js, jetstream.StreamConfig{Name: "ONE", Subjects: []string{"one.>"}, MaxMsgs: 5, AllowDirect: true, MaxConsumers: 1})
@@ -163,6 +164,7 @@ func TestCommandsThatLook(t *testing.T) {
 
 // A prefix of an account's imports is passed to the command, too.
 func TestCommandWithAPrefix(t *testing.T) {
+	t.Parallel()
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	text := `jetstream: {}
 		no_auth_user: b

@@ -292,6 +292,7 @@ func TestHistoryStorage(t *testing.T) {
 
 // Settings that can be applied only on the next connection are applied then.
 func TestHistoryAfterReconnect(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	table := b.source.Table(t, managed(), quiet)

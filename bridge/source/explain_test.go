@@ -182,6 +182,7 @@ func TestExplainSilentStream(t *testing.T) {
 
 // A server inside the JetStream domain reports a refusal without the domain. The bridge understands that at once.
 func TestExplainInTheDomainOfTheServer(t *testing.T) {
+	t.Parallel()
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	text := `jetstream { domain: hub }
 		authorization { users = [ { user: none, password: swordfish, permissions: { publish: ["x"], subscribe: ["_INBOX_tailwater.>"] } } ] }`

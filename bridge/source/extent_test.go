@@ -9,6 +9,7 @@ import (
 
 // If nothing is stored on a subject, its position is the stream's present one, not that of the bridge's last reading.
 func TestExtentOfNothingIsOfNow(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		js := manager(t, dial)
 		createStream(t, js, chats)

@@ -100,6 +100,7 @@ func TestSubjectsAreCountedOnce(t *testing.T) {
 
 // A count is not used any more if another subject can have become full, or a full one is not full any more.
 func TestCountIsNotBelievedTooLong(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js, conn := manager(t, dial), publisher(t, dial)
 	config := chats

@@ -10,6 +10,7 @@ import (
 // On a new connection all streams are read. Later only streams in use are read regularly, and a share of the others, in turn: an
 // account may have thousands, and many bridges.
 func TestUnreadStreamsAreSeldomLookedAt(t *testing.T) {
+	t.Parallel()
 	const streams, used, looks = 200, 2, 20
 	var all []string
 	for i := range streams {

@@ -42,6 +42,7 @@ func jetStream(t *testing.T, url string) jetstream.JetStream {
 
 // TestKeyValue: the first bridge makes the bucket, and a value is written only with the revision of the one before.
 func TestKeyValue(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	_, one := keyValue(t, server.URL())
 	_, two := keyValue(t, server.URL())
@@ -228,6 +229,7 @@ func TestNoBucket(t *testing.T) {
 
 // TestInject: an injected message reaches the readers of its subject, and nobody else.
 func TestInject(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	one, other := b.read(t, "chat.a"), b.read(t, "chat.b")

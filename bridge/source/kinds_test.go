@@ -116,6 +116,7 @@ func TestNewestOfManySubjects(t *testing.T) {
 // The end of a message's own time to live is reported as a deletion, if the stream leaves markers. A scheduled plan is not a
 // message.
 func TestMarkersAndSchedules(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats

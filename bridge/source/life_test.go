@@ -15,6 +15,7 @@ import (
 // If a stream's files are found damaged at a server's restart, the stream begins a new life for connected readers: they get a
 // reset, and the messages stored from then on.
 func TestNewLifeOfTheSameStream(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
 	createStream(t, manager(t, dial), chats)

@@ -109,6 +109,7 @@ func splitBegun(t *testing.T, waiting *[]*client, n int) (open []*client) {
 
 // After a reconnect the limit may be lower. No reader is told that a subject without messages continues.
 func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
+	t.Parallel()
 	const room, all = 14, 60 // so many that the bridge's own subscriptions are hardly ever all in force
 	file := configFile(t, "max_subscriptions: 100")
 	server := bridgetest.StartNATSServer(t, "-c", file)

@@ -31,6 +31,7 @@ func oneOfMany(i int) jetstream.StreamConfig {
 // asks for stored messages is told by a gap that their history is missing, also on a reconnect to another bridge. A client that
 // asks for none misses nothing.
 func TestMoreStreamsThanAnIDHasRoomFor(t *testing.T) {
+	t.Parallel()
 	const most = bridge.MaxLogs
 	dial := embedded(t)
 	js := manager(t, dial)

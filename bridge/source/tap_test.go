@@ -184,6 +184,7 @@ func TestServerIsKilledUnderAnEmptyStream(t *testing.T) {
 
 // A stream that is created, and later deleted, moves the feeds of its subjects; their readers are told.
 func TestStreamAppearsAndVanishes(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	b := newFixture(t, dial, quiet)
@@ -287,6 +288,7 @@ func TestSeveralStreams(t *testing.T) {
 // In a stream of newest messages, each superseded value is a missing sequence. The bridge does not ask for each whether a limit
 // has removed it.
 func TestHolesAreNotAskedForOneByOne(t *testing.T) {
+	t.Parallel()
 	const holes = 2000
 	server := startEmbedded(t, embedListening)
 	js := manager(t, server.Dial)

@@ -48,10 +48,10 @@ func TestBench(t *testing.T) {
 		args       []string
 		deliveries int
 	}{
-		{"NATS at a pace", []string{"--nats", n.NATSURL(), "--connections=50", "--rate=500", "--messages=100"}, 50 * 100},
-		{"NATS in flight, several subjects", []string{"--nats", n.NATSURL(), "--connections=60", "--subjects=20", "--in-flight=16", "--messages=2000"}, 2000 * 3},
-		{"POST", []string{"--post", post, "--connections=50", "--subjects=5", "--in-flight=8", "--messages=200", "--size=2000"}, 200 * 10},
-		{"POST, stored", []string{"--post", post, "--subject=chat.{n}", "--connections=20", "--rate=1000", "--messages=200"}, 200 * 20},
+		{"NATS at a pace", []string{"--nats", n.NATSURL(), "--connections=50", "--rate=500", "--messages=50"}, 50 * 50},
+		{"NATS in flight, several subjects", []string{"--nats", n.NATSURL(), "--connections=60", "--subjects=20", "--in-flight=16", "--messages=400"}, 400 * 3},
+		{"POST", []string{"--post", post, "--connections=50", "--subjects=5", "--in-flight=8", "--messages=100", "--size=2000"}, 100 * 10},
+		{"POST, stored", []string{"--post", post, "--subject=chat.{n}", "--connections=20", "--rate=1000", "--messages=100"}, 100 * 20},
 		{"objects", []string{"--nats", n.NATSURL(), "--url", post + "?format=json", "--connections=5", "--rate=1000", "--messages=50"}, 50 * 5},
 		{"lines", []string{"--nats", n.NATSURL(), "--header=Accept: application/x-ndjson", "--connections=5", "--rate=1000", "--messages=50"}, 50 * 5},
 	} {

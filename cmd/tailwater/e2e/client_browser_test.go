@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -22,24 +23,29 @@ import (
 )
 
 func TestClient(t *testing.T) {
-	t.Parallel()
-	inBrowser(t, map[string]func(*testing.T, context.Context){
+	tests := map[string]func(*testing.T, context.Context){
 		"eight tabs":      testClientTabs,
-		"proxy answers":   testClientProxyAnswers,
 		"bridge restarts": testClientRestart,
-		"silence":         testClientSilence,
-		"frozen leader":   testClientFrozenLeader,
-		"offline":         testClientOffline,
-		"back and forth":  testClientBackForward,
-		"reload":          testClientReload,
-		"ticket":          testClientTicket,
-		"refused":         testClientRefused,
-		"hidden":          testClientHidden,
 		"publish":         testClientPublish,
-		"iterator":        testClientIterator,
-		"presence":        testClientPresence,
-		"people":          testClientPeople,
-	})
+	}
+	if *soak {
+		maps.Copy(tests, map[string]func(*testing.T, context.Context){
+			"proxy answers":  testClientProxyAnswers,
+			"silence":        testClientSilence,
+			"ticket":         testClientTicket,
+			"refused":        testClientRefused,
+			"presence":       testClientPresence,
+			"frozen leader":  testClientFrozenLeader,
+			"offline":        testClientOffline,
+			"back and forth": testClientBackForward,
+			"reload":         testClientReload,
+			"hidden":         testClientHidden,
+			"iterator":       testClientIterator,
+			"people":         testClientPeople,
+		})
+	}
+	t.Parallel()
+	inBrowser(t, tests)
 }
 
 // clientScript connects to a URL. got holds the data of all messages, states all states, and other what else was told.

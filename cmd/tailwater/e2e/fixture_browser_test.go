@@ -61,6 +61,7 @@ func (b *browserProcess) start(path string) (context.Context, error) {
 			chromedp.NoSandbox, // containers run tests as root, where the sandbox refuses to start
 			chromedp.UserDataDir(b.dir),
 			chromedp.Flag("disable-quic", true),
+			chromedp.DisableGPU,
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("ignore-certificate-errors", true), // those of the tests are nobody's
 			chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"),

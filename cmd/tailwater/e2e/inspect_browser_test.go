@@ -14,6 +14,7 @@ import (
 )
 
 func TestInspect(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"events":  testInspectEvents,

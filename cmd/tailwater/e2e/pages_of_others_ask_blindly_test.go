@@ -18,6 +18,7 @@ import (
 // A page of somebody else asks for things without CORS, as for images: it needs no leave for that, and reads nothing of the
 // answers. What it could do with them is to keep this machine busy, and to take the places of others.
 func TestPagesOfOthersAskBlindly(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"profiler": testBlindProfiler,

@@ -22,6 +22,7 @@ import (
 var screens = flag.String("screens", "", "write pictures of the pages, as they are on several screens, to this folder")
 
 func TestPagesOffer(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"filter":    testOfferFilter,

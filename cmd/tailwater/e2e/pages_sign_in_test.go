@@ -88,6 +88,7 @@ func brief(all []told) string {
 
 // Pages sign in as the README says, in a real browser: those of other origins with a ticket, the bridge's own with a cookie.
 func TestSignedInPages(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	page := startEvil(t, `<!doctype html><meta charset=utf-8><script>`+signingIn+`</script>`)
 	inBrowser(t, map[string]func(*testing.T, context.Context){

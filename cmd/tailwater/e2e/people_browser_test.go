@@ -13,6 +13,7 @@ import (
 )
 
 func TestPeople(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"come and go":  testComeAndGo,

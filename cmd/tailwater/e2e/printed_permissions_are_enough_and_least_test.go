@@ -58,12 +58,12 @@ func TestPermissionsAreEnough(t *testing.T) {
 
 // TestCheckNamesMissingPermissions takes away each of those without which callers do not get what is stored for them.
 func TestCheckNamesMissingPermissions(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
-	all := unlike{}
 	for name, s := range walled {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
-			for _, without := range all.new(wall.without) {
+			for _, without := range wall.without {
 				if isWritten := slices.Contains([]string{"chat.>", "live.>", "llm.>", "answers.>", string(node.ClockSubject)}, without.subject) && without.publish; isWritten {
 					continue // only a message would show it, and check sends none
 				}
@@ -82,12 +82,12 @@ func TestCheckNamesMissingPermissions(t *testing.T) {
 
 // TestPermissionsAreLeast takes each of them away, and each is missed.
 func TestPermissionsAreLeast(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
-	all := unlike{}
 	for name, s := range walled {
 		t.Run(name, func(t *testing.T) {
 			wall := buildWall(t, s)
-			for _, without := range all.new(wall.without) {
+			for _, without := range wall.without {
 				t.Run(without.subject, func(t *testing.T) {
 					t.Parallel()
 					run := wall.start(t, without.user, s)
@@ -146,26 +146,6 @@ type wall struct {
 type weakened struct {
 	user string
 	block
-}
-
-// unlike are the permissions that were taken away already.
-type unlike map[permission]bool
-
-type permission struct {
-	subject string
-	publish bool
-}
-
-// new returns those that were not taken away in another case. The long form takes away all in each case.
-func (u unlike) new(all []weakened) (some []weakened) {
-	for _, without := range all {
-		one := permission{without.subject, without.publish}
-		if !u[one] || *soak {
-			some = append(some, without)
-		}
-		u[one] = true
-	}
-	return some
 }
 
 const plainAccount = "PLAIN { jetstream: enabled, users: [ { user: plain, password: s3cret } ] }\n"

@@ -97,7 +97,7 @@ func TestSignalUnderLoad(t *testing.T) {
 		t.Run("loops "+loops, func(t *testing.T) {
 			p := startProcess(t, "TAILWATER_HTTP_LOOPS="+loops, "TAILWATER_DRAIN_WINDOW=1s", "TAILWATER_LIMIT_PUBLISH_RATE=0")
 			var readers []*subscription
-			for range 100 {
+			for range 40 {
 				reader, _ := subscribe(t, p.http+"/events/chat.load", "")
 				readers = append(readers, reader)
 			}
