@@ -377,19 +377,33 @@ func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Sub
 		return now, err
 	}
 	state.settle()
-	now = written{state.Count, state.named(t.name) == len(has.here)}
-	if state.isSame(&before) {
-		return now, nil
+	for {
+		err = t.replace(ctx, store, &before, &state, revision)
+		if errors.Is(err, bridge.ErrTooLarge) && state.shorten() {
+			t.fails.Do(func() {
+				t.config.Log.Warn("NATS accepts no list of this size; it is written with fewer names", "subject", subject, "names", len(state.Members), "error", err)
+			})
+			continue
+		}
+		return written{state.Count, state.named(t.name) == len(has.here)}, err
+	}
+}
+
+// replace writes a state in the place of another, unless both are the same.
+func (t *Tracker) replace(ctx context.Context, store Store, before, state *State, revision uint64) error {
+	if state.isSame(before) {
+		return nil
 	}
 	t.stats.writes.Add(1)
 	if state.isEmpty() {
-		return now, store.Delete(ctx, string(subject), revision)
+		return store.Delete(ctx, string(state.Subject), revision)
 	}
-	state.tell(&before)
-	if value, err = state.encode(); err != nil {
-		return now, err
+	state.tell(before)
+	value, err := state.encode()
+	if err != nil {
+		return err
 	}
 	t.stats.bytes.Add(uint64(len(value)))
-	_, err = store.Put(ctx, string(subject), value, revision, 0)
-	return now, err
+	_, err = store.Put(ctx, string(state.Subject), value, revision, 0)
+	return err
 }
