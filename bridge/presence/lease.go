@@ -36,7 +36,7 @@ type lease struct {
 	isSweeping bool            // a sweep for these is running
 	holders    map[string]bool // the bridges with a lease, as of the last look
 	renewals   map[string]renewal
-	looked     time.Time       // when a shared bucket was last looked for, while there is none
+	looked     time.Time // when a shared bucket was last looked for, while there is none
 }
 
 // renewal is a value of a lease, which differs each time that its bridge renews it.
@@ -102,7 +102,9 @@ func (l *lease) current(leases map[string]string, now time.Time) map[string]bool
 	return holders
 }
 
-func (l *lease) isRenewed(last renewal, now time.Time) bool { return now.Sub(last.since) < mostUnrenewed }
+func (l *lease) isRenewed(last renewal, now time.Time) bool {
+	return now.Sub(last.since) < mostUnrenewed
+}
 
 // isHeld reports whether a bridge holds the lease that has this value; nil for none.
 func (l *lease) isHeld(name string, value []byte, now time.Time) bool {
