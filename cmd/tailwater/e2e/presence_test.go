@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -209,6 +210,29 @@ func TestCheckSaysWhatBecomesOfPresence(t *testing.T) {
 		t.Fatal(err)
 	}
 	says("chat.>, in the bucket tailwater_presence, which all bridges share", 0)
+}
+
+// TestCheckNamesRefusedWritesOfPresence: check says that nobody will be listed if NATS does not let the bridge write, and writes nothing.
+func TestCheckNamesRefusedWritesOfPresence(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", `jetstream: {}
+accounts { A: { jetstream: enabled, users: [
+	{ user: all, password: s3cret }
+	{ user: reader, password: s3cret, permissions: { publish: ["$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "_INBOX.>", "_INBOX_tailwater.>"], subscribe: ">" } }
+] } }`))
+	url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
+	kv, err := connectJetStream(t, url("all")).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bridge.PresenceBucket, LimitMarkerTTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]string{"all": "which all bridges share", "reader": "! nobody on this bridge will be listed: "} {
+		if code, out, _ := call(t, with(listed(url(user)), settings{"ANONYMOUS_PUBLISH": ""}), "check"); code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit code %d of check by %s, which does not say %q:\n%s", code, user, want, out)
+		}
+	}
+	if keys, err := kv.Keys(t.Context()); !errors.Is(err, jetstream.ErrNoKeysFound) {
+		t.Errorf("check has written %v: %v", keys, err)
+	}
 }
 
 // TestChaosPresenceOfKilledBridge: the members of a bridge that is killed are gone within 30 seconds, and nobody else is told to have left.
