@@ -35,7 +35,7 @@ let permissions;
 let subject = ""; // empty until one is open
 let connection;
 let reconnects = 0;
-let wasOpen = false; // this room
+let wasOpen = false; // this connection
 let seen = new Set(); // keys of messages
 let flow = 0;
 
@@ -140,7 +140,6 @@ function enter(next) {
   older.enter(path(subject));
   $("inspect").href = `/inspect?${new URLSearchParams({ subject, since: "1h" })}`;
   seen = new Set();
-  wasOpen = false;
   follow();
 }
 
@@ -148,6 +147,7 @@ function enter(next) {
 // hour comes once more, as it does after a reset.
 function follow() {
   disconnect();
+  wasOpen = false;
   const mine = connect(stream(), {
     onmessage: receive,
     onopen: (opened, { id }) => older.begin(id),
@@ -246,7 +246,10 @@ function refuse(detail, status) {
   offers.refuse({ detail, status }, subject, permissions, usual);
 }
 
+// say tells the state. Screen readers announce it, except for a lost connection:
+// that is announced by the card, if it lasts.
 function say(state, text) {
+  $("state").ariaLive = state === "offline" ? "off" : "polite";
   $("state").dataset.state = state;
   $("state").dataset.reconnects = reconnects;
   $("state").textContent = text;

@@ -23,6 +23,7 @@ type bucket struct {
 	keys   map[string]entry
 	states []presence.State // every value of a subject, in order
 	writes map[string]int
+	most   int // bytes of a value; 0 for no limit
 }
 
 type entry struct {
@@ -44,6 +45,9 @@ func (b *bucket) get(key string) entry {
 func (b *bucket) put(key string, value []byte, revision uint64, ttl time.Duration) (uint64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.most > 0 && len(value) > b.most {
+		return 0, fmt.Errorf("publish: %w", bridge.ErrTooLarge)
+	}
 	if b.get(key).revision != revision {
 		return 0, bridge.ErrConflict
 	}

@@ -22,6 +22,8 @@ const (
 	absentInterval = 30 * time.Second
 	// sweepPatience is how long reading the values of all subjects may take.
 	sweepPatience = time.Minute
+	// mostUnrenewed is how long a lease counts that is not renewed: another program may have written it without a time to live.
+	mostUnrenewed = 3 * leaseTTL
 	// settling is how long a bridge must have held its lease without a break before it removes the members of others: after an
 	// outage of NATS, other bridges may be slower to reconnect.
 	settling = 10 * time.Second
@@ -33,7 +35,14 @@ type lease struct {
 	isLeft     bool            // bridges may have left members behind
 	isSweeping bool            // a sweep for these is running
 	holders    map[string]bool // the bridges with a lease, as of the last look
-	looked     time.Time       // when a shared bucket was last looked for, while there is none
+	renewals   map[string]renewal
+	looked     time.Time // when a shared bucket was last looked for, while there is none
+}
+
+// renewal is a value of a lease, which differs each time that its bridge renews it.
+type renewal struct {
+	value string
+	since time.Time // when it was seen first
 }
 
 // keepLease finds out which store to use, renews the lease, and removes the members of bridges whose leases are gone.
@@ -64,13 +73,43 @@ func (t *Tracker) renew() error {
 		return fmt.Errorf("renew the lease: %w", err)
 	}
 	t.use(store, wasHeld)
-	holders := map[string]bool{}
-	err = store.Each(ctx, leasePrefix+">", func(key string, _ []byte) { holders[strings.TrimPrefix(key, leasePrefix)] = true })
+	leases := map[string]string{}
+	err = store.Each(ctx, leasePrefix+">", func(key string, value []byte) { leases[strings.TrimPrefix(key, leasePrefix)] = string(value) })
 	if err != nil {
 		return fmt.Errorf("look up the leases of other bridges: %w", err)
 	}
+	t.mu.Lock()
+	holders := t.lease.current(leases, time.Now())
+	t.mu.Unlock()
 	t.compare(store, holders)
 	return nil
+}
+
+// current returns the bridges that renew their leases.
+func (l *lease) current(leases map[string]string, now time.Time) map[string]bool {
+	holders, renewals := map[string]bool{}, map[string]renewal{}
+	for name, value := range leases {
+		last := l.renewals[name]
+		if last.since.IsZero() || last.value != value {
+			last = renewal{value, now}
+		}
+		renewals[name] = last
+		if l.isRenewed(last, now) {
+			holders[name] = true
+		}
+	}
+	l.renewals = renewals
+	return holders
+}
+
+func (l *lease) isRenewed(last renewal, now time.Time) bool {
+	return now.Sub(last.since) < mostUnrenewed
+}
+
+// isHeld reports whether a bridge holds the lease that has this value; nil for none.
+func (l *lease) isHeld(name string, value []byte, now time.Time) bool {
+	last, isKnown := l.renewals[name]
+	return value != nil && (!isKnown || last.value != string(value) || l.isRenewed(last, now))
 }
 
 // choose returns the store to use: the shared one if there is one.
@@ -107,7 +146,7 @@ func (t *Tracker) put(ctx context.Context, store Store, ttl time.Duration) (wasH
 	if err != nil {
 		return false, err
 	}
-	_, err = store.Put(ctx, key, []byte(time.Now().UTC().Format(time.RFC3339)), revision, ttl)
+	_, err = store.Put(ctx, key, []byte(time.Now().UTC().Format(time.RFC3339Nano)), revision, ttl)
 	return value != nil, err
 }
 
@@ -213,7 +252,10 @@ func (t *Tracker) dropDead(ctx context.Context, store Store, state *State) error
 		if err != nil {
 			return fmt.Errorf("look up the lease of the bridge %s: %w", name, err)
 		}
-		if value == nil {
+		t.mu.Lock()
+		isHeld := t.lease.isHeld(name, value, time.Now())
+		t.mu.Unlock()
+		if !isHeld {
 			state.drop(name, func(identity) bool { return false })
 		}
 	}

@@ -53,10 +53,14 @@ func identify(sub, name string) identity {
 
 func (m *Member) identity() identity { return identify(m.Sub, m.Name) }
 
+// mostBridges is how many bridges a State names at most. A value with more is another program's: to look up all their leases would take
+// too long.
+const mostBridges = 1000
+
 // parse reads a value. A value that is not a State, because another program wrote it, has no members.
 func parse(subject bridge.Subject, value []byte) State {
 	var state State
-	if value != nil && json.Unmarshal(value, &state) != nil {
+	if value != nil && (json.Unmarshal(value, &state) != nil || len(state.Bridges) > mostBridges) {
 		state = State{isForeign: true}
 	}
 	state.Type, state.Subject, state.Joined, state.Left = "", subject, nil, nil
@@ -143,7 +147,17 @@ func (s *State) settle() {
 	s.Count = s.count()
 }
 
-func newest[T any](all []T) []T { return all[max(0, len(all)-MaxNames):] }
+// shorten names half as many members. It reports whether there was one to leave out.
+func (s *State) shorten() bool {
+	most := max(len(s.Members), len(s.Joined), len(s.Left))
+	s.Members, s.Joined, s.Left = last(s.Members, most/2), last(s.Joined, most/2), last(s.Left, most/2)
+	s.Count = s.count()
+	return most > 0
+}
+
+func newest[T any](all []T) []T { return last(all, MaxNames) }
+
+func last[T any](all []T, n int) []T { return all[max(0, len(all)-n):] }
 
 // count returns the number of members. If all named members are listed, each counts once, on however many bridges. Otherwise it
 // is unknown who is on several bridges, and such members count on each.

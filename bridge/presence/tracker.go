@@ -2,8 +2,6 @@ package presence
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -293,12 +291,6 @@ func (t *Tracker) startWrites() {
 	}
 }
 
-// written is the content of a value after a write.
-type written struct {
-	count   int  // of members on all bridges
-	isWhole bool // all named members of this bridge are listed
-}
-
 // wrote records the result of a write.
 func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
 	if err != nil {
@@ -344,52 +336,3 @@ func (t *Tracker) rewrite(now time.Time) {
 
 // manyNames is the number of members from which a bridge checks often whether all are named.
 const manyNames = MaxNames / 10
-
-// mostTries is how often a write that conflicts is repeated at once.
-const mostTries = 8
-
-// write makes the value of a subject list this bridge's members, and none of bridges without a lease.
-func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (now written, err error) {
-	ctx, cancel := context.WithTimeout(t.alive, patience)
-	defer cancel()
-	for try := range mostTries {
-		if try > 0 {
-			t.stats.conflicts.Add(1)
-			pause(ctx, try)
-		}
-		now, err = t.writeOnce(ctx, store, subject, has)
-		if !errors.Is(err, bridge.ErrConflict) {
-			break
-		}
-	}
-	return now, err
-}
-
-func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Subject, has snapshot) (now written, err error) {
-	value, revision, err := store.Get(ctx, string(subject))
-	if err != nil {
-		return now, fmt.Errorf("read who is on %s: %w", subject, err)
-	}
-	before := parse(subject, value)
-	state := before.clone()
-	has.apply(&state, t.name)
-	if err := t.dropDead(ctx, store, &state); err != nil {
-		return now, err
-	}
-	state.settle()
-	now = written{state.Count, state.named(t.name) == len(has.here)}
-	if state.isSame(&before) {
-		return now, nil
-	}
-	t.stats.writes.Add(1)
-	if state.isEmpty() {
-		return now, store.Delete(ctx, string(subject), revision)
-	}
-	state.tell(&before)
-	if value, err = state.encode(); err != nil {
-		return now, err
-	}
-	t.stats.bytes.Add(uint64(len(value)))
-	_, err = store.Put(ctx, string(subject), value, revision, 0)
-	return now, err
-}

@@ -2,6 +2,8 @@ package check
 
 import (
 	"context"
+	"errors"
+	"math"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
@@ -12,6 +14,7 @@ import (
 type presence struct {
 	exists  bool
 	problem error // why there cannot be one; nil if there can, or nobody was asked
+	refused error // why this bridge cannot write into it
 	remedy  string
 }
 
@@ -25,7 +28,20 @@ func lookForPresence(ctx context.Context, settings *configs.Settings, from *sour
 	if p.problem != nil && !p.exists {
 		p.remedy = bucket.Remedy()
 	}
+	if p.exists && p.problem == nil {
+		p.refused = tryWrite(ctx, bucket)
+	}
 	return p
+}
+
+// tryWrite asks NATS for a write that it rejects in any case, because no key has such a revision. It returns an error if NATS refuses
+// writes to this bridge's user.
+func tryWrite(ctx context.Context, bucket *source.KeyValue) error {
+	_, err := bucket.Put(ctx, "_lease.check", nil, math.MaxInt64, 0)
+	if errors.Is(err, bridge.ErrRefused) {
+		return err
+	}
+	return nil
 }
 
 // presence says whose members are listed, and whether all bridges have one list.
@@ -41,6 +57,10 @@ func (r report) presence(settings *configs.Settings, p presence) {
 		if p.remedy != "" {
 			r.row("", "  mend it: %s", p.remedy)
 		}
+	case p.refused != nil:
+		r.row("who is here", "%s, in %s", list(settings.Presence), bucket)
+		r.row("", "! nobody on this bridge will be listed: %s", p.refused)
+		r.row("", "  mend it: give this bridge's user the permissions below")
 	case p.exists:
 		r.row("who is here", "%s, in %s, which all bridges share", list(settings.Presence), bucket)
 	default:

@@ -19,7 +19,13 @@ import (
 // figure returns a metric of a node, without labels or with them.
 func (n *testNode) figure(t *testing.T, name string) int64 {
 	t.Helper()
-	_, metrics := get(t, n.AdminURL()+"/metrics")
+	return figureOf(t, n.AdminURL(), name)
+}
+
+// figureOf returns a metric of the bridge that has this admin listener.
+func figureOf(t *testing.T, admin, name string) int64 {
+	t.Helper()
+	_, metrics := get(t, admin+"/metrics")
 	for line := range strings.Lines(metrics) {
 		if text, found := strings.CutPrefix(line, name+" "); found {
 			value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -211,6 +212,29 @@ func TestCheckSaysWhatBecomesOfPresence(t *testing.T) {
 	says("chat.>, in the bucket tailwater_presence, which all bridges share", 0)
 }
 
+// TestCheckNamesRefusedWritesOfPresence: check says that nobody will be listed if NATS does not let the bridge write, and writes nothing.
+func TestCheckNamesRefusedWritesOfPresence(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", `jetstream: {}
+accounts { A: { jetstream: enabled, users: [
+	{ user: all, password: s3cret }
+	{ user: reader, password: s3cret, permissions: { publish: ["$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "_INBOX.>", "_INBOX_tailwater.>"], subscribe: ">" } }
+] } }`))
+	url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
+	kv, err := connectJetStream(t, url("all")).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bridge.PresenceBucket, LimitMarkerTTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]string{"all": "which all bridges share", "reader": "! nobody on this bridge will be listed: "} {
+		if code, out, _ := call(t, with(listed(url(user)), settings{"ANONYMOUS_PUBLISH": ""}), "check"); code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit code %d of check by %s, which does not say %q:\n%s", code, user, want, out)
+		}
+	}
+	if keys, err := kv.Keys(t.Context()); !errors.Is(err, jetstream.ErrNoKeysFound) {
+		t.Errorf("check has written %v: %v", keys, err)
+	}
+}
+
 // TestChaosPresenceOfKilledBridge: the members of a bridge that is killed are gone within 30 seconds, and nobody else is told to have left.
 func TestChaosPresenceOfKilledBridge(t *testing.T) {
 	onlySoak(t)
@@ -332,16 +356,25 @@ func TestChaosPresenceOfThousand(t *testing.T) {
 		s.body.Close()
 	}
 	eventually(t, "all have left", func() bool { return whoIs(t, bridges[0].URL(), "chat.a").Count == 0 })
-	var writes, conflicts, failures, bytes int64
+	var admins []string
 	for _, n := range bridges {
-		writes += n.figure(t, "tailwater_presence_writes_total")
-		conflicts += n.figure(t, "tailwater_presence_conflicts_total")
-		failures += n.figure(t, "tailwater_presence_failures_total")
-		bytes += n.figure(t, "tailwater_presence_bytes_total")
+		admins = append(admins, n.AdminURL())
 	}
-	t.Logf("1,000 members on ten bridges came and went: %d writes of %d bytes in all, %d conflicts, %d failures", writes, bytes, conflicts, failures)
-	if failures > 0 {
-		t.Errorf("%d writes failed", failures)
+	costs(t, "1,000 members on ten bridges came and went", admins)
+}
+
+// costs logs what bridges have written until now, and checks that no write has failed.
+func costs(t *testing.T, what string, admins []string) {
+	t.Helper()
+	var sums [4]int64
+	for i, name := range []string{"writes", "bytes", "conflicts", "failures"} {
+		for _, admin := range admins {
+			sums[i] += figureOf(t, admin, "tailwater_presence_"+name+"_total")
+		}
+	}
+	t.Logf("%s: %d writes of %d bytes in all, %d conflicts", what, sums[0], sums[1], sums[2])
+	if sums[3] > 0 {
+		t.Errorf("%d writes failed", sums[3])
 	}
 }
 
