@@ -23,6 +23,8 @@ type NATS interface {
 	Ask(ctx context.Context, subject, reply bridge.Subject, header map[string][]string, data []byte) error
 	// Publish returns bridge.ErrConflict if the subject has another last message than the header Nats-Expected-Last-Subject-Sequence says.
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
+	// IsConnected reports whether there is a connection.
+	IsConnected() bool
 }
 
 // Config says what runs need. Every field is needed, but Each.
@@ -110,17 +112,32 @@ func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridg
 	if err != nil {
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	select {
-	case <-w.known:
-		run.IsKnown = true
-	case <-ctx.Done():
-	}
+	run.IsKnown = r.awaitKnown(ctx, w)
 	run.Subject = subject
 	run.State, _ = w.watched()
 	run.Begin = bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Account: account}
 	return run, sync.OnceFunc(func() { r.leave(w) }), nil
+}
+
+// awaitKnown reports whether everything is known that the run has so far. Without a connection it does not wait.
+func (r *Runs) awaitKnown(ctx context.Context, w *watch) bool {
+	wait := patience
+	if !r.config.NATS.IsConnected() {
+		wait = 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	select {
+	case <-w.known:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-w.known:
+		return true
+	default:
+		return false
+	}
 }
 
 // Ask asks a question, or finds the run of the same question, and follows it until done is called. The error wraps bridge.ErrTooManyRuns,

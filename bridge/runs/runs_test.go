@@ -279,6 +279,54 @@ func TestSilenceIsTold(t *testing.T) {
 	}
 }
 
+// late publishes an answer just before each end by silence, once.
+type late struct {
+	runs.NATS
+	answer func()
+}
+
+func (l *late) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
+	if header[bridge.HeaderRun] != nil && header[bridge.HeaderRun][0] == bridge.RunSilent {
+		l.answer()
+	}
+	return l.NATS.Publish(ctx, subject, header, data)
+}
+
+// A bridge that has not received the newest answer yet does not end the run behind it.
+func TestSilenceIsNotToldBehindAnAnswer(t *testing.T) {
+	f := start(t, true)
+	heard := f.answer(t, "a")
+	var questions []*nats.Msg
+	js, err := jetstream.New(f.worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := []string{"b", ""}
+	answer := func() {
+		if len(answers) > 0 {
+			if _, err := js.Publish(within(t), questions[0].Reply, []byte(answers[0])); err != nil {
+				t.Error(err)
+			}
+			answers = answers[1:]
+		}
+	}
+	asking, hub := f.bridge(t, func(c *runs.Config) {
+		c.Silence, c.NATS = 300*time.Millisecond, &late{c.NATS, answer}
+	})
+	run, done, err := asking.Ask(within(t), question(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	questions = append(questions, <-heard)
+	if got := events(t, hub, run); !slices.Equal(got, []string{bridge.EventOpen, "a", "b", bridge.EventEnd}) {
+		t.Errorf("got %q", got)
+	}
+	if stats := asking.Stats(); stats.Silent > 0 {
+		t.Errorf("%+v", stats)
+	}
+}
+
 // Stop reaches the worker, on its reply subject with .stop.
 func TestStopReachesTheWorker(t *testing.T) {
 	f := start(t, true)

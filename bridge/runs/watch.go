@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -179,9 +180,9 @@ func (r *Runs) end(w *watch, state bridge.RunState) {
 }
 
 // tellSilence ends a run that nobody answers, for its readers on all bridges, each of which may do so. A run that does not exist is not ended:
-// otherwise a client could write by reading.
+// otherwise a client could write by reading. Nor is one whose stream has an answer that has not arrived here: the stream refuses the end.
 func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState) {
-	if state.IsEmpty() {
+	if state.IsEmpty() || !r.config.NATS.IsConnected() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -190,11 +191,13 @@ func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState)
 		bridge.HeaderRun:              {bridge.RunSilent},
 		bridge.HeaderServiceError:     {"no answer for " + r.config.Silence.String()},
 		bridge.HeaderServiceErrorCode: {"504"},
+		headerExpected:                {strconv.FormatUint(state.At.Seq, 10)},
 		bridge.HeaderMessageID:        {"tailwater-silence." + string(w.subject[strings.LastIndexByte(string(w.subject), '.')+1:])},
 	}, nil)
 	switch {
 	case err == nil:
 		r.stats.silent.Add(1)
+	case errors.Is(err, bridge.ErrConflict): // there is an answer
 	case !errors.Is(ctx.Err(), context.Canceled):
 		r.config.Log.Warn("cannot end a run that nobody answers; it is tried again", "error", err)
 	}

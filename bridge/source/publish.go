@@ -30,6 +30,9 @@ func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map
 	return receipt, nil
 }
 
+// IsConnected reports whether there is a connection to NATS.
+func (s *Source) IsConnected() bool { return s.conn.Link().IsUp() }
+
 func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.Msg) (bridge.Receipt, error) {
 	if err := ctx.Err(); err != nil { // the caller has given up
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
