@@ -20,6 +20,7 @@ type askCommand struct {
 	Route string  `arg:"" help:"The path of a route that asks, such as /ask/echo."`
 	Body  *string `arg:"" optional:"" help:"The question; if it is - or missing, standard input is read."`
 
+	Replies uint64        `placeholder:"N" help:"Stop after so many messages, for programs that send no end, such as nats reply (until the answer ends)."`
 	Key     string        `name:"idempotency-key" placeholder:"KEY" help:"Name of this question: it is asked once, however often the command is run while its answer is kept, and the answer is printed again (a random key)."`
 	Raw     bool          `short:"r" xor:"form" help:"Print each message of the answer on a line of its own."`
 	JSON    bool          `name:"json" xor:"form" help:"Print each message as a line of JSON."`
@@ -48,9 +49,17 @@ func (c *askCommand) Run(ctx context.Context, out output) error {
 	}
 	printer := &printer{out: out, form: c.form()}
 	query := url.Values{"format": {"json"}, "max": {strconv.Itoa(client.MaxEvent)}}
-	err = bridge.Ask(ctx, bridge.At(query, c.Route), question, printer.print)
-	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted: %w", err)
+	err = bridge.Ask(ctx, bridge.At(query, c.Route), question, func(event client.Event) error {
+		if err := printer.print(event); err != nil || printer.messages != c.Replies || c.Replies == 0 {
+			return err
+		}
+		return errEnough
+	})
+	switch {
+	case errors.Is(err, errEnough):
+		err = nil
+	case ctx.Err() != nil:
+		err = fmt.Errorf("the answer has not ended: %w", err)
 	}
 	return errors.Join(err, printer.endLine())
 }
