@@ -36,6 +36,9 @@ type cli struct {
 	Token tokenCommand `cmd:"" help:"Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET."`
 	Bench benchCommand `cmd:"" help:"Put load on a bridge, or on any other server of event streams, and measure it."`
 
+	Completion completionCommand `cmd:"" help:"Print the line that makes a shell complete this command."`
+	Complete   completeCommand   `cmd:"" hidden:"" passthrough:""`
+
 	Version versionCommand `cmd:"" help:"Show the version."`
 	Help    helpCommand    `cmd:"" help:"Show the help of a command, like its --help."`
 }
