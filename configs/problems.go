@@ -51,7 +51,7 @@ var serviceLink = regexp.MustCompile(`^` + Prefix + `(_[A-Z0-9_]+)?_(` +
 	`PORT(_[0-9]+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://|` +
 	`PORT_[0-9]+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)=)`)
 
-// commandVariables are read by commands that need no settings: tailwater sub and pub.
+// commandVariables are read by commands that need no settings: tailwater sub, pub and ask.
 var commandVariables = []string{"BRIDGE_URL", "BRIDGE_TOKEN"}
 
 // unknown refuses names with the prefix that are not settings: a misspelt limit would silently have no effect.

@@ -32,8 +32,12 @@ type cli struct {
 	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and print the result."`
 	Sub   subCommand   `cmd:"" help:"Print the messages of subjects, read from a bridge over HTTP."`
 	Pub   pubCommand   `cmd:"" help:"Publish messages through a bridge over HTTP."`
+	Ask   askCommand   `cmd:"" help:"Ask a question through a bridge over HTTP, and print the answer as it arrives."`
 	Token tokenCommand `cmd:"" help:"Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET."`
 	Bench benchCommand `cmd:"" help:"Put load on a bridge, or on any other server of event streams, and measure it."`
+
+	Completion completionCommand `cmd:"" help:"Print the line that makes a shell complete this command."`
+	Complete   completeCommand   `cmd:"" hidden:"" passthrough:""`
 
 	Version versionCommand `cmd:"" help:"Show the version."`
 	Help    helpCommand    `cmd:"" help:"Show the help of a command, like its --help."`

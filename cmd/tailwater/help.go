@@ -37,7 +37,7 @@ func settingsOf(command *kong.Node) string {
 		return configs.Help()
 	}
 	switch command.Name {
-	case "sub", "pub", "bench", "version", "help":
+	case "sub", "pub", "ask", "bench", "completion", "version", "help":
 		return ""
 	case "token":
 		return configs.Help("AUTH_JWT_SECRET", "AUTH_ISSUER", "AUTH_AUDIENCE")

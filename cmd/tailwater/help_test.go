@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the generated documentation inste
 func TestHelpIsDocumented(t *testing.T) {
 	t.Setenv("COLUMNS", "100")
 	var page strings.Builder
-	for _, command := range []string{"", "sub", "pub", "token", "bench"} {
+	for _, command := range []string{"", "sub", "pub", "ask", "token", "bench"} {
 		args := append(strings.Fields(command), "--help")
 		var out, problems strings.Builder
 		if code := run(t.Context(), args, &out, &problems); code != 0 || problems.Len() > 0 {

@@ -29,6 +29,7 @@ type printer struct {
 	out      output
 	form     form
 	messages uint64
+	inLine   bool // the last byte printed was no line end
 }
 
 // message is an event in the format JSON.
@@ -62,10 +63,20 @@ func (p *printer) print(event client.Event) error {
 		}
 		text = p.message(&m, event)
 	}
-	if text == nil {
+	if len(text) == 0 {
 		return nil
 	}
+	p.inLine = text[len(text)-1] != '\n'
 	_, err := p.out.out.Write(text)
+	return err
+}
+
+// endLine ends the last line, if it has not ended.
+func (p *printer) endLine() error {
+	if !p.inLine {
+		return nil
+	}
+	_, err := p.out.out.Write([]byte("\n"))
 	return err
 }
 

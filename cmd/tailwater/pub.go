@@ -70,14 +70,9 @@ func (c *pubCommand) eachBody(ctx context.Context, publish func([]byte) error) e
 	if c.SendOn == "newline" {
 		return eachLine(ctx, publish)
 	}
-	var body []byte
-	if c.isInput() {
-		var err error
-		if body, err = interruptible(ctx, func() ([]byte, error) { return io.ReadAll(os.Stdin) }); err != nil {
-			return err
-		}
-	} else {
-		body = []byte(*c.Body)
+	body, err := bodyOf(ctx, c.Body)
+	if err != nil {
+		return err
 	}
 	for range c.Count {
 		if err := publish(body); err != nil {

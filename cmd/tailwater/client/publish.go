@@ -20,6 +20,20 @@ type Message struct {
 	Event string // the name of the event; "" for none
 }
 
+// describe sets the headers of a request with the message, and removes them for the zero value.
+func (m Message) describe(header http.Header) {
+	for name, value := range map[string]string{"Idempotency-Key": m.Key, "Tailwater-Event": m.Event} {
+		header.Del(name)
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	header.Del("Content-Type")
+	if m.Key != "" {
+		header.Set("Content-Type", "application/octet-stream")
+	}
+}
+
 // Receipt is the bridge's answer to a message.
 type Receipt struct {
 	Subject   string
@@ -65,11 +79,7 @@ func (c *Client) post(ctx context.Context, to *url.URL, m Message) (*Receipt, er
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Content-Type", "application/octet-stream")
-	request.Header.Set("Idempotency-Key", m.Key)
-	if m.Event != "" {
-		request.Header.Set("Tailwater-Event", m.Event)
-	}
+	m.describe(request.Header)
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, withoutURL(err)

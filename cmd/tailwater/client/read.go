@@ -28,15 +28,20 @@ var pauses = sse.Backoff{InitialInterval: 500 * time.Millisecond, Multiplier: 1.
 // Read passes each event of a URL to take. After every cut it reconnects, and continues after the last event that take got. It returns the
 // reason for its end: that of ctx, an error of take, a Refusal, ErrComplete or ErrGaveUp.
 func (c *Client) Read(ctx context.Context, from *url.URL, take func(Event) error) error {
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
+	request, err := http.NewRequest(http.MethodGet, from.String(), nil)
 	if err != nil {
 		return err
 	}
+	return c.follow(ctx, c.watched(), request, take)
+}
+
+// follow makes a request, and again after every cut, with the position of the last event.
+func (c *Client) follow(ctx context.Context, over *http.Client, request *http.Request, take func(Event) error) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	attempts := attempts{client: c}
 	source := sse.Client{
-		HTTPClient: c.watched(), Backoff: pauses, ResponseValidator: validate,
+		HTTPClient: over, Backoff: pauses, ResponseValidator: validate,
 		OnRetry: func(err error, wait time.Duration) {
 			if ctx.Err() != nil {
 				return // that is why the attempt failed
@@ -46,7 +51,7 @@ func (c *Client) Read(ctx context.Context, from *url.URL, take func(Event) error
 			}
 		},
 	}
-	connection := source.NewConnection(request)
+	connection := source.NewConnection(request.WithContext(ctx))
 	connection.Buffer(nil, MaxEvent)
 	connection.SubscribeToAll(func(event Event) {
 		if ctx.Err() != nil {
@@ -58,7 +63,7 @@ func (c *Client) Read(ctx context.Context, from *url.URL, take func(Event) error
 			end(err)
 		}
 	})
-	err = connection.Connect()
+	err := connection.Connect()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}

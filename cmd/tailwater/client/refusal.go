@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -28,6 +29,9 @@ func (r *Refusal) Error() string {
 
 // passes reports whether the same request may succeed later. A proxy that has no bridge behind it answers without a problem's type.
 func (r *Refusal) passes() bool {
+	if strings.HasSuffix(r.Type, "#no-responders") {
+		return false // whoever asks wants to know at once
+	}
 	switch r.Status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return true

@@ -17,7 +17,7 @@ func (c *Client) watched() *http.Client {
 	return &watched
 }
 
-// watching also makes an error of an answer after which another attempt may succeed: to the library, every such answer is final.
+// watching also makes an error of a refusal, because the library takes every answer but an event stream for final. follow then judges it.
 type watching struct{ client *Client }
 
 func (t watching) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -33,7 +33,7 @@ func (t watching) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, because(ctx, err)
 	}
 	response.Body = &watchedBody{response.Body, t.client, ctx, timer, end}
-	if failed := (&Refusal{Status: response.StatusCode}); failed.Status >= 400 && failed.passes() {
+	if response.StatusCode >= 400 {
 		return nil, refusalOf(response)
 	}
 	return response, nil

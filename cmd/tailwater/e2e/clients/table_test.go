@@ -35,6 +35,7 @@ var clients = slices.Concat(
 		{name: "undici", in: inNode, program: "undici", from: "undici"},
 		{name: "launchdarkly-eventsource", in: inNode, program: "launchdarkly-eventsource", from: "launchdarkly-eventsource"},
 	},
+	inBrowsers(client{name: "`fetch` with eventsource-parser", program: "fetch", from: "eventsource-parser"}),
 	inBrowsers(client{name: "fetch-event-source", program: "fetch-event-source", from: "@microsoft/fetch-event-source", cannot: emptyLine}),
 	inBrowsers(client{name: "event-source-polyfill", program: "event-source-polyfill", from: "event-source-polyfill"}),
 	inBrowsers(client{name: "extended-eventsource", program: "extended-eventsource", from: "extended-eventsource", cannot: emptyLine}),
@@ -62,10 +63,27 @@ func inBrowsers(c client) []client {
 	return []client{inOne, inOther}
 }
 
-// The table of CLIENTS.md is that of the tests.
+// CLIENTS.md has the table and the recipe of the tests.
 func TestTableIsDocumented(t *testing.T) {
 	bridgetest.Document(t, "../../../../CLIENTS.md", "go test ./cmd/tailwater/e2e/clients -run TestTableIsDocumented -write", *write,
-		bridgetest.Between(t, "table", table(t)))
+		func(old string) string {
+			return bridgetest.Between(t, "recipe", recipe(t))(bridgetest.Between(t, "table", table(t))(old))
+		})
+}
+
+// recipe is the part of a program that pages are told to copy.
+func recipe(t *testing.T) string {
+	t.Helper()
+	program, err := os.ReadFile(folder + "/browser/fetch.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, begins := strings.Cut(string(program), "// recipe:begin\n")
+	code, _, ends := strings.Cut(after, "// recipe:end")
+	if !begins || !ends {
+		t.Fatal("browser/fetch.mjs has no recipe")
+	}
+	return "```js\n" + code + "```\n"
 }
 
 func table(t *testing.T) string {
