@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -64,22 +65,38 @@ func TestSubRenewsItsToken(t *testing.T) {
 	n := startNode(t, signedIn(settings{"HISTORY": "chat.>"}))
 	eventually(t, "tokens can be checked", n.isReady)
 	forever := newToken(t, "--sub=ada", "--allow-sub=chat.>", "--allow-pub=chat.>")
-	short := signText(t, fmt.Sprintf(`{"sub":"ada","exp":%d,"nats":{"sub":{"allow":["chat.>"]}}}`, time.Now().Unix()+4))
-	dir := t.TempDir()
-	file := writeFile(t, dir, "token", short+"\n")
-	renewed := begin(t, nil, "sub", "chat.a", "--since=all", "--raw", "--url="+n.URL(), "--token-file="+file)
-	expired := begin(t, nil, "sub", "chat.a", "--since=all", "--raw", "--url="+n.URL(), "--token-file="+writeFile(t, dir, "short", short))
 	publish := func(text string) {
 		if status, body := request(t, http.MethodPost, n.URL()+"/events/chat.a", forever, text); status != http.StatusCreated {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
 	publish("one")
-	renewed.lines(t, 1)
-	writeFile(t, dir, "token", forever)
+	// sub starts a command whose token lives until it has read, however slow the machine is.
+	sub := func(name string) (c *command, file string) {
+		dir := t.TempDir()
+		for life := time.Duration(4); ; life *= 2 {
+			file = writeFile(t, dir, name, signText(t, fmt.Sprintf(`{"sub":"ada","exp":%d,"nats":{"sub":{"allow":["chat.>"]}}}`, time.Now().Add(life*time.Second).Unix())))
+			c = begin(t, nil, "sub", "chat.a", "--since=all", "--raw", "--url="+n.URL(), "--token-file="+file)
+			eventually(t, "it reads or ends", func() bool {
+				select {
+				case <-c.ended:
+					return true
+				default:
+					return c.out.String() != ""
+				}
+			})
+			if c.out.String() != "" {
+				return c, file
+			}
+		}
+	}
+	expired, _ := sub("expired")
+	renewed, file := sub("renewed")
+	writeFile(t, filepath.Dir(file), filepath.Base(file), forever)
 	if code := expired.code(t); code != exitRefused || !strings.Contains(expired.err.String(), "401 Unauthorized: ") {
 		t.Errorf("exit code %d", code)
 	}
+	renewed.says(t, "trying again") // its first token has expired
 	publish("two")
 	if got := strings.Join(renewed.lines(t, 2), ""); got != "one\ntwo\n" {
 		t.Errorf("got %q", got)
