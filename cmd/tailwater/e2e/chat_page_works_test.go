@@ -64,16 +64,26 @@ func TestScreenshot(t *testing.T) {
 	page.waitForState("open")
 	page.name("Ada")
 	page.do(chromedp.EmulateViewport(840, 600, chromedp.EmulateScale(1.5)))
-	for _, text := range []string{
-		`{"name":"Grace","text":"The spillway gate is open. Is anything coming through?"}`,
-		`{"name":"Ada","text":"Everything, and in order."}`,
-		"hello from nats pub",
-	} {
+	page.awaitHere(1, "Ada") // and no longer the guest
+	publish := func(text string) {
+		t.Helper()
 		if status, body := post(t, n.URL()+"/events/chat.room1", text); status != http.StatusCreated {
 			t.Fatalf("POST answers %d %s", status, body)
 		}
+		page.waitFor(`document.querySelector("#log").lastElementChild.matches(".message")`)
 	}
+	enter(t, n.URL(), "chat.room1", "Grace")
+	page.awaitNotice("Grace joined")
+	publish(`{"name":"Grace","text":"The spillway gate is open. Is anything coming through?"}`)
+	page.do(chromedp.SendKeys("#text", "Everything, and in order.\r"))
+	page.waitFor(`document.querySelectorAll("#log .own").length === 1 && !document.querySelector("#outbox *")`)
+	publish("hello from nats pub")
 	page.waitForMessage("", "hello from nats pub")
+	enter(t, n.URL(), "chat.room1", "Linus")
+	page.awaitNotice("Linus joined")
+	page.awaitHere(3, "Ada", "Grace", "Linus")
+	page.do(chromedp.Click("#who summary"), chromedp.Focus("#text"))
+	page.waitFor(`document.getAnimations().every(animation => animation.playState === "finished")`)
 	picture, err := chromedp.Run(page.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		t.Fatal(err)
