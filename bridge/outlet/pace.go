@@ -27,6 +27,10 @@ const (
 	// address, and what one may send at once. So many addresses flood no faster than a few, and quiet ones do not wait.
 	quietShare   = 16
 	floodedTimes = 4
+	// mostOwed is for how many seconds a read waits at most for the debt of its address, and mostOwedTogether for that of all floods. More is
+	// not owed: a flood would else keep others of its address waiting for as long as it went on.
+	mostOwed         = 15
+	mostOwedTogether = 5
 	// shortRead bounds what is read at once for an address that owes much: then its connections have their turns soon.
 	shortRead = 1 << 10
 	// toldWait is how long a connection has to wait before the log says so.
@@ -51,6 +55,7 @@ func (n *network) owes(bytes int, now time.Duration) (beyond float64, wait time.
 	connections := float64(max(n.room, leastPaced))
 	rate := connections * paceRate
 	n.debt.add(float64(bytes), rate, now)
+	n.debt.bytes = min(n.debt.bytes, connections*paceBurst+rate*mostOwed)
 	beyond = n.debt.bytes - connections*paceBurst
 	return beyond, time.Duration(beyond / rate * float64(time.Second))
 }
@@ -64,6 +69,7 @@ func (p *Places) owesTogether(n *network, bytes int, now time.Duration) (wait ti
 	sent := n.quiet.bytes + float64(bytes)
 	n.quiet.bytes = min(max(sent, 0), quiet)
 	p.all.debt.add(sent-n.quiet.bytes, rate*floodedTimes, now)
+	p.all.debt.bytes = min(p.all.debt.bytes, connections*paceBurst+rate*floodedTimes*mostOwedTogether)
 	if sent <= quiet {
 		return 0, false
 	}

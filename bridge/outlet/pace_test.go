@@ -358,6 +358,30 @@ func TestHandshakesAreSlowed(t *testing.T) {
 	})
 }
 
+// However long handshakes were begun and left, from one address or from many, their addresses and others wait for seconds afterwards, not for as
+// long as the flood went on.
+func TestFloodsAreForgotten(t *testing.T) {
+	for _, addresses := range []int{1, 50} {
+		t.Run(fmt.Sprint(addresses), func(t *testing.T) {
+			securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+				for i := range 10_000 {
+					mine, theirs := net.Pipe()
+					s.pipes.conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % addresses)}), 1))}
+					mine.Close()
+				}
+				begin := time.Now()
+				neighbour := s.client("192.0.2.0", "h2")
+				s.ask(neighbour, "a message")
+				neighbour.CloseIdleConnections()
+				s.browse("198.51.100.1", 20, 5)
+				if waited := time.Since(begin); waited > 30*time.Second {
+					t.Errorf("behind the flood, others waited for %v", waited)
+				}
+			})
+		})
+	}
+}
+
 // A network of IPv6 shares a pace, however many of its addresses send; and what was owed stays owed while nobody is connected.
 func TestNetworksShareAPace(t *testing.T) {
 	const each = 64
