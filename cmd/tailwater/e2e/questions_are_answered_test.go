@@ -18,7 +18,7 @@ import (
 
 const (
 	runEnd = bridge.EventEnd + " {}"
-	silent = bridge.EventError + ` {"code":"504","description":"no answer for 400ms","silent":true}`
+	silent = bridge.EventError + ` {"code":"504","description":"no answer for 1s","silent":true}`
 )
 
 // Whoever answers, and however: the asker gets each answer once and in order, then how the run has ended. The answer can be read again, by everybody
@@ -27,7 +27,7 @@ func TestQuestionsAreAnswered(t *testing.T) {
 	t.Parallel()
 	large, binary := strings.Repeat("x", 1<<20), "\x00\xff\x80"
 	for _, isKept := range []bool{true, false} {
-		n := startNode(t, questions(settings{"ANSWERS_SILENCE": "400ms", "HISTORY": map[bool]string{true: "chat.>,answers.>", false: "chat.>"}[isKept]}))
+		n := startNode(t, questions(settings{"HISTORY": map[bool]string{true: "chat.>,answers.>", false: "chat.>"}[isKept]}))
 		stored := connectJetStream(t, n.NATSURL())
 		if _, err := stored.CreateStream(t.Context(), jetstream.StreamConfig{Name: "WORK", Subjects: []string{"llm.stored"}}); err != nil {
 			t.Fatal(err)
@@ -38,10 +38,8 @@ func TestQuestionsAreAnswered(t *testing.T) {
 			want    []string
 			status  int // of the first message as the answer
 		}{
-			"one":    {[]string{"a"}, []string{"message a", silent}, 200},
 			"many":   {[]string{"a", "b", "a", ""}, []string{"message a", "message b", "message a", runEnd}, 200},
 			"none":   {[]string{""}, []string{runEnd}, 204},
-			"silent": {nil, []string{silent}, 504},
 			"large":  {[]string{large, large, ""}, []string{"message " + large, "message " + large, runEnd}, 200},
 			"binary": {[]string{binary, ""}, []string{bridge.EventBinary + " " + base64.StdEncoding.EncodeToString([]byte(binary)), runEnd}, 200},
 			"stored": {[]string{"a", ""}, []string{"message a", runEnd}, 200},
@@ -71,6 +69,33 @@ func TestQuestionsAreAnswered(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Whoever answers without an end, or not at all, is told to be silent: to the asker, and to everybody who comes later.
+func TestSilenceEndsAnswers(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, questions(settings{"ANSWERS_SILENCE": "1s"}))
+	work(t, n.NATSURL(), "llm.one", replies("a"))
+	work(t, n.NATSURL(), "llm.none", replies())
+	first := make(chan string)
+	go func() {
+		_, body := answer(t, askWith(t, "POST", n.URL()+"/ask/none", "q"))
+		first <- body
+	}()
+	one := follow(t, askWith(t, "POST", n.URL()+"/ask/one", "q", asStream))
+	none := follow(t, askWith(t, "POST", n.URL()+"/ask/none", "q", asStream))
+	for reader, want := range map[*runReader][]string{one: {"message a", silent}, none: {silent}} {
+		later := follow(t, askWith(t, "GET", n.URL()+reader.path, ""))
+		if got := reader.rest(); !slices.Equal(got, want) {
+			t.Errorf("the asker got %q", got)
+		}
+		if got := later.rest(); !slices.Equal(got, want) {
+			t.Errorf("a later reader got %q", got)
+		}
+	}
+	if body := <-first; !strings.Contains(body, "#silent") {
+		t.Errorf("who waits for the first message got %s", body)
 	}
 }
 
