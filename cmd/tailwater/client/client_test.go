@@ -121,7 +121,8 @@ func read(t *testing.T, c *client.Client, most int) (got []string, err error) {
 	return got, err
 }
 
-// After each kind of cut, and after a proxy without a bridge, reading continues after the last whole event.
+// After each kind of cut, and after a proxy without a bridge, reading continues after the last whole event. That a bridge asks to reconnect is
+// no trouble.
 func TestReadContinues(t *testing.T) {
 	t.Parallel()
 	s := answer(t,
@@ -131,12 +132,16 @@ func TestReadContinues(t *testing.T) {
 		events(opening+"data: two\nid: e-4\n\nretry: 1\nevent: tailwater:close\ndata: {\"reason\":\"age\"}\n\n"),
 		events("retry: 1\ndata: three\nid: e-5\n\ndata: more\n\n"),
 	)
-	got, err := read(t, at(t, s, client.Config{}), 3)
+	var troubles []string
+	got, err := read(t, at(t, s, client.Config{Trouble: func(err error, _ time.Duration) { troubles = append(troubles, err.Error()) }}), 3)
 	if want := []string{"one", "two", "three"}; !errors.Is(err, errEnough) || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q and %v, want %q", got, err, want)
 	}
 	if got, want := s.headers("Last-Event-ID"), []string{"", "e-2", "e-2", "e-2", "e-4"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("it asked for what follows %q, want %q", got, want)
+	}
+	if len(troubles) != 3 {
+		t.Errorf("it told %q, want a cut and two statuses", troubles)
 	}
 }
 

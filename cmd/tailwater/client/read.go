@@ -58,6 +58,7 @@ func (c *Client) follow(ctx context.Context, over *http.Client, request *http.Re
 			return // read already when ctx ended
 		}
 		attempts.succeeded()
+		attempts.isAsked = event.Type == "tailwater:close"
 		c.learnSilence(event)
 		if err := take(event); err != nil {
 			end(err)
@@ -108,6 +109,8 @@ func (c *Client) learnSilence(event Event) {
 type attempts struct {
 	client *Client
 	since  time.Time // the first failure; zero after a success
+
+	isAsked bool // the bridge has asked for the next attempt, so the end of its connection is no trouble
 }
 
 func (a *attempts) succeeded() { a.since = time.Time{} }
@@ -124,6 +127,9 @@ func (a *attempts) failed(err error, wait time.Duration) error {
 	case patience > 0 && time.Since(a.since)+wait > patience:
 		return fmt.Errorf("%w after %v: %w", ErrGaveUp, patience, err)
 	}
-	a.client.config.Trouble(err, wait)
+	if !a.isAsked {
+		a.client.config.Trouble(err, wait)
+	}
+	a.isAsked = false
 	return nil
 }

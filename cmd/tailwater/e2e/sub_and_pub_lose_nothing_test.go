@@ -96,7 +96,7 @@ func TestSubRenewsItsToken(t *testing.T) {
 	if code := expired.code(t); code != exitRefused || !strings.Contains(expired.err.String(), "401 Unauthorized: ") {
 		t.Errorf("exit code %d", code)
 	}
-	renewed.says(t, "trying again") // its first token has expired
+	eventually(t, "both first tokens have ended their connections", func() bool { return n.Live.Stats().Connections.Ended["auth"] >= 2 })
 	publish("two")
 	if got := strings.Join(renewed.lines(t, 2), ""); got != "one\ntwo\n" {
 		t.Errorf("got %q", got)
