@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -81,6 +82,32 @@ func (r *Reader) Stop(after int) {
 		r.count = &count{}
 	}
 	r.count.stop = after
+}
+
+// Await waits until it is known where the connection begins, or ctx ends: a client without a position misses nothing that is published after
+// that. It is called before the first Next.
+func (r *Reader) Await(ctx context.Context) {
+	begun := NewSignal()
+	for !r.begins(begun) {
+		select {
+		case <-begun:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// begins reports whether the feed has begun, or ended. If not, the waker will be woken then.
+func (r *Reader) begins(waker Waker) bool {
+	f := r.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.parts) > 0 || f.ended {
+		return true
+	}
+	r.waker = waker
+	f.await(r)
+	return false
 }
 
 // Next appends to batch the frames that the client has not received, oldest first: as many as fit into maxBytes, and at least one. Frames are

@@ -76,6 +76,8 @@ type Auth interface {
 // bridge.ErrUnfit, bridge.ErrKeyUsed, bridge.ErrRefused or bridge.ErrUnavailable.
 type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
+	// IsConnected reports whether there is a connection to NATS.
+	IsConnected() bool
 }
 
 // Store reads the state of streams.

@@ -88,6 +88,8 @@ func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header 
 	return receipt, err
 }
 
+func (p *publisher) IsConnected() bool { return true }
+
 // store is a Store that says what it is told to.
 type store struct {
 	mu     sync.Mutex

@@ -52,9 +52,24 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
+	a.awaitBeginning(r, reader, &request)
 	isHanded = true
 	a.config.Outlet.Serve(w, r, reader, a.lifetime(request.caller, free, a.join(&t, &request)))
 	return nil
+}
+
+// beginPatience is how long headers wait for NATS.
+const beginPatience = 2 * time.Second
+
+// awaitBeginning holds back the headers of a connection until it is known where it begins: a client that has them misses nothing that is
+// published from then on. While NATS is away, and for a client that brings its position, there is nothing to wait for.
+func (a *API) awaitBeginning(r *http.Request, reader *bridge.Reader, request *request) {
+	if len(request.resume.After) > 0 || !a.config.Publisher.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), beginPatience)
+	defer cancel()
+	reader.Await(ctx)
 }
 
 // lifetime returns how long a caller's connection may stay open. When the connection ends, its place is freed, and leave is called unless it is nil.
