@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/bridge/presence"
 	"github.com/tailwater/tailwater/bridge/runs"
 )
@@ -99,109 +100,128 @@ func (c nodeCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.Describ
 
 // Collect implements prometheus.Collector.
 func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(desc *prometheus.Desc, value int, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
-	}
-	count := func(desc *prometheus.Desc, value uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
-	}
-	counts := func(desc *prometheus.Desc, values map[string]uint64) {
-		for label, value := range values {
-			count(desc, value, label)
-		}
-	}
-	gauge(descBuild, 1, Version())
+	to, stats := sink(ch), c.node.Live.Stats()
+	to.gauge(descBuild, 1, Version())
+	to.connections(stats)
+	to.sockets(stats)
+	to.requests(stats)
+	to.feeds(stats)
+	c.collectPresence(stats.Presence, to)
+	c.collectRuns(stats.Runs, to)
+	to.nats(stats)
+	c.collectEmbedded(to)
+}
 
-	stats := c.node.Live.Stats()
+// sink takes metrics.
+type sink chan<- prometheus.Metric
+
+func (to sink) gauge(desc *prometheus.Desc, value int, labels ...string) {
+	to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
+}
+
+func (to sink) count(desc *prometheus.Desc, value uint64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+}
+
+func (to sink) counts(desc *prometheus.Desc, values map[string]uint64) {
+	for label, value := range values {
+		to.count(desc, value, label)
+	}
+}
+
+func (to sink) connections(stats live.Stats) {
 	connections := stats.Connections
-	gauge(descConnections, connections.Open-connections.Plain, "loop")
-	gauge(descConnections, connections.Plain, "plain")
-	count(descConnectionsOpened, connections.Opened)
-	counts(descConnectionsClosed, connections.Ended)
-	count(descEventsOut, connections.Frames)
-	count(descBytesOut, connections.Bytes)
-	gauge(descPolls, connections.Polls)
-	count(descPollsTotal, connections.PollsAll)
-	count(descPollsCut, connections.PollsCut)
+	to.gauge(descConnections, connections.Open-connections.Plain, "loop")
+	to.gauge(descConnections, connections.Plain, "plain")
+	to.count(descConnectionsOpened, connections.Opened)
+	to.counts(descConnectionsClosed, connections.Ended)
+	to.count(descEventsOut, connections.Frames)
+	to.count(descBytesOut, connections.Bytes)
+	to.gauge(descPolls, connections.Polls)
+	to.count(descPollsTotal, connections.PollsAll)
+	to.count(descPollsCut, connections.PollsCut)
+}
 
+func (to sink) sockets(stats live.Stats) {
 	sockets := stats.Sockets
-	gauge(descSockets, sockets.Waiting, "waiting")
-	gauge(descSockets, sockets.Held-sockets.Waiting, "answering")
-	count(descSocketsEvicted, sockets.Evicted)
-	count(descSocketsRefused, sockets.Refused)
+	to.gauge(descSockets, sockets.Waiting, "waiting")
+	to.gauge(descSockets, sockets.Held-sockets.Waiting, "answering")
+	to.count(descSocketsEvicted, sockets.Evicted)
+	to.count(descSocketsRefused, sockets.Refused)
+}
 
+func (to sink) requests(stats live.Stats) {
 	requests := stats.Requests
-	count(descTurnedAway, requests.TurnedAway)
-	counts(descLimited, requests.Limited)
-	count(descRefused, requests.Refused)
-	count(descPanics, requests.Panics)
-	counts(descPublishes, requests.Publishes)
+	to.count(descTurnedAway, requests.TurnedAway)
+	to.counts(descLimited, requests.Limited)
+	to.count(descRefused, requests.Refused)
+	to.count(descPanics, requests.Panics)
+	to.counts(descPublishes, requests.Publishes)
+}
 
+func (to sink) feeds(stats live.Stats) {
 	feeds := stats.Feeds
-	gauge(descFeeds, feeds.Feeds)
-	counts(descGaps, feeds.Gaps)
-	counts(descResets, feeds.Resets)
+	to.gauge(descFeeds, feeds.Feeds)
+	to.counts(descGaps, feeds.Gaps)
+	to.counts(descResets, feeds.Resets)
 	for part, memory := range stats.Memory {
-		gauge(descMemory, int(memory.Held), part)
-		gauge(descMemoryLimit, int(memory.Limit), part)
+		to.gauge(descMemory, int(memory.Held), part)
+		to.gauge(descMemoryLimit, int(memory.Limit), part)
 	}
-	count(descReplayed, feeds.ReplayMessages)
-	count(descReplays, feeds.ReplayPages)
-	count(descReplayBad, feeds.ReplayErrors)
+	to.count(descReplayed, feeds.ReplayMessages)
+	to.count(descReplays, feeds.ReplayPages)
+	to.count(descReplayBad, feeds.ReplayErrors)
+}
 
-	c.collectPresence(stats.Presence, gauge, count)
-
-	c.collectRuns(stats.Runs, gauge, count)
-
+func (to sink) nats(stats live.Stats) {
 	nats := stats.NATS
 	connected := 0
 	if nats.Connected {
 		connected = 1
 	}
-	gauge(descConnected, connected)
-	c.collectEmbedded(gauge, count)
-	count(descConnects, nats.Connects)
-	gauge(descTaps, nats.Taps)
-	gauge(descSubscriptions, nats.Subscriptions)
-	gauge(descDeaf, nats.Deaf)
+	to.gauge(descConnected, connected)
+	to.count(descConnects, nats.Connects)
+	to.gauge(descTaps, nats.Taps)
+	to.gauge(descSubscriptions, nats.Subscriptions)
+	to.gauge(descDeaf, nats.Deaf)
 	if nats.Silence.For > 0 {
-		gauge(descSilence, int(nats.Silence.For.Seconds()), nats.Silence.Stream)
+		to.gauge(descSilence, int(nats.Silence.For.Seconds()), nats.Silence.Stream)
 	}
-	count(descDropped, nats.Dropped)
-	count(descEventsIn, nats.Messages)
-	count(descBytesIn, nats.Bytes)
-	count(descNames, nats.RefusedEvents)
-	count(descHeaders, nats.BrokenHeaders)
+	to.count(descDropped, nats.Dropped)
+	to.count(descEventsIn, nats.Messages)
+	to.count(descBytesIn, nats.Bytes)
+	to.count(descNames, nats.RefusedEvents)
+	to.count(descHeaders, nats.BrokenHeaders)
 }
 
-func (c nodeCollector) collectPresence(stats presence.Stats, gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+func (c nodeCollector) collectPresence(stats presence.Stats, to sink) {
 	if len(c.node.Settings.Presence) == 0 {
 		return
 	}
-	gauge(descPresenceSubjects, stats.Subjects)
-	gauge(descPresenceMembers, stats.Members)
-	gauge(descPresenceUnnamed, stats.Unnamed)
-	count(descPresenceWrites, stats.Writes)
-	count(descPresenceBytes, stats.Bytes)
-	count(descPresenceConflicts, stats.Conflicts)
-	count(descPresenceFailures, stats.Failures)
-	count(descPresenceUnlisted, stats.Unlisted)
+	to.gauge(descPresenceSubjects, stats.Subjects)
+	to.gauge(descPresenceMembers, stats.Members)
+	to.gauge(descPresenceUnnamed, stats.Unnamed)
+	to.count(descPresenceWrites, stats.Writes)
+	to.count(descPresenceBytes, stats.Bytes)
+	to.count(descPresenceConflicts, stats.Conflicts)
+	to.count(descPresenceFailures, stats.Failures)
+	to.count(descPresenceUnlisted, stats.Unlisted)
 }
 
-func (c nodeCollector) collectRuns(stats runs.Stats, gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+func (c nodeCollector) collectRuns(stats runs.Stats, to sink) {
 	if !slices.ContainsFunc(c.node.Settings.Routes, bridge.Route.Asks) {
 		return
 	}
-	gauge(descRunsOpen, stats.Open)
-	count(descRunsAsked, stats.Asked)
-	count(descRunsUnheard, stats.Unheard)
-	count(descRunsEnded, stats.Ended, "ended")
-	count(descRunsEnded, stats.Failed, "failed")
-	count(descRunsSilent, stats.Silent)
-	count(descRunsStopped, stats.Stopped)
+	to.gauge(descRunsOpen, stats.Open)
+	to.count(descRunsAsked, stats.Asked)
+	to.count(descRunsUnheard, stats.Unheard)
+	to.count(descRunsEnded, stats.Ended, "ended")
+	to.count(descRunsEnded, stats.Failed, "failed")
+	to.count(descRunsSilent, stats.Silent)
+	to.count(descRunsStopped, stats.Stopped)
 }
 
-func (c nodeCollector) collectEmbedded(gauge func(*prometheus.Desc, int, ...string), count func(*prometheus.Desc, uint64, ...string)) {
+func (c nodeCollector) collectEmbedded(to sink) {
 	if c.node.Embedded == nil {
 		return
 	}
@@ -209,6 +229,6 @@ func (c nodeCollector) collectEmbedded(gauge func(*prometheus.Desc, int, ...stri
 	if c.node.storeProblem() != "" {
 		broken = 1
 	}
-	gauge(descStoreBroken, broken)
-	count(descRestarts, c.node.Embedded.Restarts())
+	to.gauge(descStoreBroken, broken)
+	to.count(descRestarts, c.node.Embedded.Restarts())
 }
