@@ -61,8 +61,8 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 // beginPatience is how long headers wait for NATS.
 const beginPatience = 2 * time.Second
 
-// awaitBeginning holds back the headers of a connection until it is known where it begins: a client that has them misses nothing that is
-// published from then on. While NATS is away, and for a client that brings its position, there is nothing to wait for.
+// awaitBeginning holds back the headers of a connection until it is known where it begins, if NATS says so in time: a client that has them
+// misses nothing that is published from then on. While NATS is away, and for a client that brings its position, there is nothing to wait for.
 func (a *API) awaitBeginning(r *http.Request, reader *bridge.Reader, request *request) {
 	if len(request.resume.After) > 0 || !a.config.Publisher.IsConnected() {
 		return
