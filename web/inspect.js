@@ -17,6 +17,7 @@ let stop = () => {};
 let flow = new Flow();
 let held = []; // events that came while the table was held
 let connections = 0;
+let reading = {}; // subject, since and format of what arrives: the form may say something else by then
 let isLive = true; // what arrives was published just now
 let nats = "nats";
 let kind = "curl";
@@ -31,6 +32,7 @@ const parameters = ({ since, format }) => ({ since: since === "new" ? "" : since
 function read() {
   stop();
   const { token, ...shown } = asked();
+  reading = shown;
   history.replaceState(null, "", `?${new URLSearchParams({ ...shown, format: shown.format })}`);
   flow = new Flow();
   connections = 0;
@@ -75,14 +77,14 @@ function running(is) {
 function arrive({ beat, ...event }) {
   if (beat) return connections && heartbeat();
   if (event.id) $("cursor").textContent = event.id;
-  const envelope = $("format").value === "json" ? object(event.data) : {};
   const isOwn = event.event?.startsWith("tailwater:") && event.event !== "tailwater:binary";
+  const { subject = reading.subject, headers } = isOwn || reading.format === "json" ? object(event.data) : {}; // a raw payload is the publisher's
   if (isOwn) control(event);
   const time = isOwn ? Date.now() : storedAt(event.id);
   const delay = isOwn || !isLive ? undefined : Date.now() - time; // of what was stored before, it says nothing
   if (!isOwn) flow.add(delay);
   flow.bytes += event.bytes;
-  const line = { ...event, time, delay, subject: envelope.subject ?? object(event.data).subject ?? $("to").value, headers: envelope.headers };
+  const line = { ...event, time, delay, subject, headers };
   if ($("hold").ariaPressed === "true") held.push(line);
   else addRow($("rows"), line);
   $("hold").textContent = held.length ? words.held(held.length) : words.hold;
