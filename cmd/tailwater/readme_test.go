@@ -75,14 +75,19 @@ func TestReadmeIsShort(t *testing.T) {
 	}
 }
 
-// The README and the page of the command describe nginx in the same words.
-func TestReadmeRepeatsThePage(t *testing.T) {
-	page := read(t, "cmd/tailwater/README.md")
-	for _, language := range []string{"nginx", "sh\nexport TAILWATER_HTTP_TRUSTED_PROXIES"} {
+// The README describes nginx in the words of the file for it, and names the settings that the page on deploying names.
+func TestReadmeRepeatsThePages(t *testing.T) {
+	for language, where := range map[string]struct {
+		page    string
+		rewrite *strings.Replacer
+	}{
+		"nginx\n": {"configs/deploy/nginx.conf", strings.NewReplacer("\n", "\n    ", "http://127.0.0.1:8080", "http://tailwater")},
+		"sh\nexport TAILWATER_HTTP_TRUSTED_PROXIES": {"configs/deploy/README.md", strings.NewReplacer()},
+	} {
 		_, block, found := strings.Cut(read(t, "README.md"), "```"+language)
 		block, _, _ = strings.Cut(block, "```")
-		if !found || !strings.Contains(page, "```"+language+block+"```") {
-			t.Errorf("the page of the command does not have the README's block of %q", language)
+		if block = strings.TrimSpace(where.rewrite.Replace(block)); !found || !strings.Contains(read(t, where.page), block) {
+			t.Errorf("%s does not have the README's block of %q:\n%s", where.page, language, block)
 		}
 	}
 }

@@ -88,9 +88,9 @@ func TestExposedStartsAreRefused(t *testing.T) {
 func behindProxy(t *testing.T) settings {
 	t.Helper()
 	s := settings{}
-	_, block, found := strings.Cut(document(t, "cmd/tailwater/README.md"), "export TAILWATER_HTTP_TRUSTED_PROXIES=")
+	_, block, found := strings.Cut(document(t, "configs/deploy/README.md"), "export TAILWATER_HTTP_TRUSTED_PROXIES=")
 	if !found {
-		t.Fatal("the page of the command has no settings for a bridge behind a proxy")
+		t.Fatal("the page on deploying has no settings for a bridge behind a proxy")
 	}
 	block, _, _ = strings.Cut("export TAILWATER_HTTP_TRUSTED_PROXIES="+block, "```")
 	for line := range strings.Lines(block) {

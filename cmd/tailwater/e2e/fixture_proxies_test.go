@@ -6,8 +6,12 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -68,6 +72,86 @@ listen bridge
 # %[1]s
 `}
 )
+
+// document returns the text of a file of the repository.
+func document(t *testing.T, path string) string {
+	t.Helper()
+	return text(t, func() ([]byte, error) { return os.ReadFile(filepath.Join("..", "..", "..", path)) })
+}
+
+// deployed is a proxy as a file of configs/deploy sets it up.
+type deployed struct {
+	proxy
+	file   string
+	before string // what else that program needs in a test
+	after  string
+	// changes are what the test's own addresses and certificate stand in place of: %[5]s and %[6]s are files with certificate and key, %[7]s one with both.
+	changes []string
+	second  string // what makes the address behind it a comment
+}
+
+func deployedProxies() []deployed {
+	aroundSite, _, _ := strings.Cut(nginx.config, "\tupstream")
+	return []deployed{
+		{nginx, "nginx.conf", aroundSite, "}\n", []string{
+			"listen 443", "listen %[2]s", "/etc/nginx/tls/chat.example.com.crt", "%[5]s", "/etc/nginx/tls/chat.example.com.key", "%[6]s",
+		}, "# server 10.0.0.2:8080; #"},
+		{caddy, "Caddyfile", "{\n\tadmin off\n\tauto_https off\n\tskip_install_trust\n}\n", "# %[1]s\n", []string{
+			"chat.example.com {", "https://chat.example.com:%[4]d {\n\tbind 127.0.0.1\n\ttls %[5]s %[6]s",
+		}, "# to 10.0.0.2:8080 #"},
+		{haproxy, "haproxy.cfg", "", "# %[1]s\n", []string{"bind :443", "bind %[2]s", "/etc/haproxy/chat.example.com.pem", "%[7]s"}, "# server bridge2 10.0.0.2:8080 #"},
+	}
+}
+
+// front is a proxy that runs.
+type front struct {
+	url       string
+	authority *issuer
+}
+
+// start runs the proxy before one bridge or two until the test ends.
+func (d deployed) start(t *testing.T, bridges ...string) front {
+	t.Helper()
+	a := newIssuer(t)
+	cert, key, _ := a.issue()
+	pair := []any{a.write("cert.pem", cert), a.write("key.pem", key), a.write("both.pem", append(cert, key...))}
+	text := document(t, "configs/deploy/"+d.file)
+	changes := append([]string{"127.0.0.1:8080", "%[3]s"}, d.changes...)
+	if len(bridges) == 2 {
+		changes = append(changes, d.second, strings.Replace(strings.TrimPrefix(d.second, "# "), "10.0.0.2:8080", bridges[1], 1))
+	}
+	for change := range slices.Chunk(changes, 2) {
+		if strings.Count(text, change[0]) != 1 {
+			t.Fatalf("%s has %q %d times", d.file, change[0], strings.Count(text, change[0]))
+		}
+		text = strings.Replace(text, change[0], change[1], 1)
+	}
+	for i, path := range pair {
+		text = strings.ReplaceAll(text, fmt.Sprintf("%%[%d]s", i+5), path.(string))
+	}
+	d.config = d.before + text + d.after
+	return front{url: strings.Replace(d.proxy.start(t, bridges[0]), "http", "https", 1), authority: a}
+}
+
+// client calls the proxy by the name that its file has, over HTTP/1.1 or HTTP/2.
+func (f front) client(http2 bool) *http.Client {
+	client := f.authority.client(http2)
+	client.Transport.(*http.Transport).TLSClientConfig.ServerName = "chat.example.com"
+	client.Transport = calls{"chat.example.com", client.Transport}
+	return client
+}
+
+// calls sends requests to a host under another name.
+type calls struct {
+	name string
+	http.RoundTripper
+}
+
+func (c calls) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Host = c.name
+	return c.RoundTripper.RoundTrip(r)
+}
 
 // start runs the proxy in front of a bridge until the test ends, and returns its URL.
 func (p proxy) start(t *testing.T, bridge string) string {

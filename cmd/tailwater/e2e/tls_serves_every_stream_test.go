@@ -74,7 +74,7 @@ func (a *issuer) issue() (cert, key []byte, serial string) {
 	number := big.NewInt(100 + a.made)
 	leaf := a.sign(&x509.Certificate{
 		SerialNumber: number, NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{"localhost", "chat.example.com"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}, a.root, private)
 	bytes, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/configs"
 	"github.com/tailwater/tailwater/embed"
@@ -30,11 +32,12 @@ const (
 // Wait returns when the node should be closed. The error is the reason, unless ctx has ended. Until then, each SIGHUP reloads what can
 // change, and unused memory goes back to the system.
 func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
-	var giving sync.WaitGroup
-	defer giving.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
-	giving.Go(func() { giveBack(waiting, quietFor) })
+	beside.Go(func() { giveBack(waiting, quietFor) })
+	beside.Go(func() { n.watch(waiting) })
 	var storeFailed <-chan error
 	if n.Embedded != nil {
 		storeFailed = n.Embedded.Failed()
@@ -91,6 +94,7 @@ func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 		}
 	}
 	n.log.Info("listening", "http", n.URL(), "admin", n.admin.url(), "nats", n.NATSURL(), "version", Version())
+	n.notify(daemon.SdNotifyReady + "\nSTATUS=serving " + n.URL())
 	return n, nil
 }
 
@@ -160,7 +164,10 @@ func (n *Node) openAdmin() (err error) {
 }
 
 func (n *Node) openHTTP() error {
-	listener, err := listen("HTTP_LISTEN", n.Settings.HTTP.Listen)
+	listener, err := passed("HTTP_LISTEN", n.Settings.HTTP.Listen)
+	if listener == nil && err == nil {
+		listener, err = listen("HTTP_LISTEN", n.Settings.HTTP.Listen)
+	}
 	if err != nil {
 		return err
 	}
@@ -197,6 +204,7 @@ func (n *Node) serve(server *http.Server, listener net.Listener) {
 // on a node that was opened in part.
 func (n *Node) Close() error {
 	begun := time.Now()
+	n.notify(daemon.SdNotifyStopping)
 	var problems []error
 	if n.http != nil {
 		n.drain()

@@ -1,10 +1,16 @@
 package node
 
-import "context"
+import (
+	"context"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
 
 // reload reads again what can change while connections stay open, after a SIGHUP, and logs the result. Anything invalid leaves everything
 // unchanged.
 func (n *Node) reload(ctx context.Context) {
+	n.notify(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+	defer n.notify(daemon.SdNotifyReady)
 	if n.certificate != nil {
 		until, err := n.certificate.reload()
 		n.tell("read the TLS certificate again", err, "the old certificate stays", "valid_until", until)
