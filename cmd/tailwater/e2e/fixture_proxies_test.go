@@ -94,7 +94,7 @@ func deployedProxies() []deployed {
 	aroundSite, _, _ := strings.Cut(nginx.config, "\tupstream")
 	return []deployed{
 		{nginx, "nginx.conf", aroundSite, "}\n", []string{
-			"listen 443", "listen %[2]s", "/etc/nginx/tls/chat.example.com.crt", "%[5]s", "/etc/nginx/tls/chat.example.com.key", "%[6]s",
+			"listen 443 ssl http2", "listen %[2]s ssl http2", "/etc/nginx/tls/chat.example.com.crt", "%[5]s", "/etc/nginx/tls/chat.example.com.key", "%[6]s",
 		}, "# server 10.0.0.2:8080; #"},
 		{caddy, "Caddyfile", "{\n\tadmin off\n\tauto_https off\n\tskip_install_trust\n}\n", "# %[1]s\n", []string{
 			"chat.example.com {", "https://chat.example.com:%[4]d {\n\tbind 127.0.0.1\n\ttls %[5]s %[6]s",
@@ -139,6 +139,21 @@ func (f front) client(http2 bool) *http.Client {
 	client.Transport.(*http.Transport).TLSClientConfig.ServerName = "chat.example.com"
 	client.Transport = calls{"chat.example.com", client.Transport}
 	return client
+}
+
+// once sends each request over a connection of its own, and not again if that breaks.
+type once struct {
+	t *testing.T
+	*http.Transport
+}
+
+func (o once) RoundTrip(r *http.Request) (*http.Response, error) {
+	conn, err := o.NewClientConn(r.Context(), r.URL.Scheme, r.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+	o.t.Cleanup(func() { conn.Close() })
+	return conn.RoundTrip(r)
 }
 
 // calls sends requests to a host under another name.

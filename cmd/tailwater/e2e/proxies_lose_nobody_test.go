@@ -41,6 +41,7 @@ func TestProxiesWithoutABridge(t *testing.T) {
 		b := startBridge(t, behindProxy(t))
 		f := d.start(t, b.address)
 		client, url := f.client(http2), f.url+"/events/chat.a"
+		client.Transport = calls{"chat.example.com", once{t, client.Transport.(calls).RoundTripper.(*http.Transport)}}
 		if err := begins(client, url); err != nil {
 			t.Fatalf("with a bridge: %v", err)
 		}
@@ -108,7 +109,7 @@ func TestProxiesOverARollOut(t *testing.T) {
 	overDeployed(t, func(t *testing.T, d deployed, http2 bool) {
 		const readers = 100
 		s := behindProxy(t)
-		s["NATS_URL"], s["HISTORY"], s["DRAIN_WINDOW"], s["LIMIT_PUBLISH_RATE"] = bridgetest.StartNATSServer(t).URL, "chat.>", "8s", "0"
+		s["NATS_URL"], s["HISTORY"], s["DRAIN_WINDOW"], s["LIMIT_PUBLISH_RATE"] = bridgetest.StartNATSServer(t).URL(), "chat.>", "8s", "0"
 		bridges := []*chaosBridge{startBridge(t, s), startBridge(t, s)}
 		f := d.start(t, bridges[0].address, bridges[1].address)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
@@ -232,7 +233,7 @@ func postUntilStored(t *testing.T, client *http.Client, url, data string) {
 			t.Error(err)
 			return
 		}
-		request.Header.Set("Idempotency-Key", "message "+data)
+		request.Header.Set("Idempotency-Key", "message-"+strings.ReplaceAll(data, " ", "-"))
 		response, err := client.Do(request)
 		if err != nil {
 			continue
