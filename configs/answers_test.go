@@ -7,7 +7,7 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// Settings that would open answers to others than their askers are refused, with the remedy; without a route that asks, nothing is answered.
+// Settings that would open answers to others than their askers are refused, with the remedy: also without a route that asks, because another bridge may.
 func TestAnswersAreNotOpen(t *testing.T) {
 	const ask = "ASK /ask/{model}=llm.{model}"
 	for name, refused := range map[string]struct {
@@ -23,7 +23,9 @@ func TestAnswersAreNotOpen(t *testing.T) {
 		"wildcard":   {map[string]string{"ANSWERS": "*"}, "TAILWATER_ANSWERS: "},
 		"reserved":   {map[string]string{"ANSWERS": "$JS"}, "TAILWATER_ANSWERS: "},
 		"fine":       {map[string]string{"ROUTES": ask, "ANSWERS": "runs", "ANONYMOUS_SUBSCRIBE": "answers.>,runsx.>", "ANONYMOUS_PUBLISH": "llm.>"}, ""},
-		"not asked":  {map[string]string{"ANONYMOUS_SUBSCRIBE": "answers.>"}, ""},
+		"not asked":  {map[string]string{"ANONYMOUS_SUBSCRIBE": "answers.>"}, "TAILWATER_ANONYMOUS_SUBSCRIBE: "},
+		"one's own":  {map[string]string{"ANSWERS": "", "ANONYMOUS_SUBSCRIBE": "answers.>", "ROUTES": "/a/{x...}=answers.{x}"}, ""},
+		"nowhere":    {map[string]string{"ANSWERS": "", "ROUTES": ask}, "TAILWATER_ANSWERS: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			environ(t)

@@ -82,13 +82,19 @@ func (p *problems) checkAnswers(s *Settings) {
 	if s.AnswersSilence <= 0 {
 		p.refuse("ANSWERS_SILENCE", "%v is too short; it must be more than 0", s.AnswersSilence)
 	}
-	if !slices.ContainsFunc(s.Routes, bridge.Route.Asks) {
+	if p.broken["ANSWERS"] {
+		return
+	}
+	if s.Answers == "" {
+		if i := slices.IndexFunc(s.Routes, bridge.Route.Asks); i >= 0 {
+			p.refuse("ANSWERS", "it is empty, but %q needs subjects for answers; give it a word, such as answers, or remove the route", s.Routes[i])
+		}
 		return
 	}
 	reaches := func(subject bridge.Subject) bool {
 		return strings.HasPrefix(string(subject)+".", string(s.Answers)+".")
 	}
-	const advice = "reaches the answers to questions (%s_ANSWERS=%s), which only their askers read; remove it, or set %s_ANSWERS to another word"
+	const advice = "reaches the answers to questions (%s_ANSWERS=%s), which only their askers read; remove it, or set %s_ANSWERS to another word, or to nothing if no bridge asks"
 	for name, open := range map[string]Subjects{"ANONYMOUS_SUBSCRIBE": s.Anonymous.Subscribe, "ANONYMOUS_PUBLISH": s.Anonymous.Publish} {
 		if i := slices.IndexFunc(open, reaches); i >= 0 {
 			p.refuse(name, "%q "+advice, open[i], Prefix, s.Answers, Prefix)

@@ -20,6 +20,14 @@ const answersMethods = "GET, DELETE, OPTIONS"
 // errNoRun means that the caller has no such run. Whether another caller has it, nobody learns.
 var errNoRun = errors.New("you have no such run, or its answers are no longer stored; ask again")
 
+// explain returns the reason why a subject may not be used: if it is kept for answers, that. It is the same for every such subject.
+func (a *API) explain(err error, subject bridge.Subject) error {
+	if a.config.Runs == nil || !errors.Is(err, bridge.ErrForbidden) || subject.Reserved() || !a.config.Runs.Filter().Overlaps(subject) {
+		return err
+	}
+	return fmt.Errorf("%w: subjects like %.60q are kept for the answers to questions, which only their askers read, at %s<run>; the operator can set TAILWATER_ANSWERS to another word, or to nothing", bridge.ErrForbidden, subject, answersPath)
+}
+
 // answersTarget returns the run that a path names.
 func (a *API) answersTarget(path string) (t target, found bool) {
 	run, found := strings.CutPrefix(path, answersPath)

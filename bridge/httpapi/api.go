@@ -34,7 +34,7 @@ type Config struct {
 	Places Places // nil for no limit
 	// Presence keeps the members of subjects; nil for none.
 	Presence Presence
-	// Runs asks questions; nil if no route does. Nobody else may read or publish on the subjects of runs.
+	// Runs asks questions, and follows runs; nil for neither. Nobody else may read or publish on the subjects of runs.
 	Runs    Runs
 	Limits  Limits
 	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are trusted

@@ -99,11 +99,11 @@ func (a *API) mayPublish(t *target, caller bridge.Caller) (bridge.Subject, error
 	grant := a.grant(caller)
 	switch {
 	case t.route.GrantsPublish():
-		return subject, grant.CheckGrantedPublish(subject)
+		return subject, a.explain(grant.CheckGrantedPublish(subject), subject)
 	case t.route.Grants() && !subject.Wild():
 		return "", fmt.Errorf("%w: %q can only be read here; %s", bridge.ErrForbidden, subject, readOnlyAdvice(t.route))
 	}
-	return subject, grant.CheckPublish(subject)
+	return subject, a.explain(grant.CheckPublish(subject), subject)
 }
 
 func readOnlyAdvice(route bridge.Route) string {

@@ -259,7 +259,7 @@ func (a *API) maySubscribe(t *target, caller bridge.Caller) error {
 			return err
 		}
 		if err := grant.CheckRoute(t.route, subject); err != nil {
-			return err
+			return a.explain(err, subject)
 		}
 		t.subjects[i] = subject
 	}

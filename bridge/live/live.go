@@ -46,7 +46,7 @@ type Bridge struct {
 	places   *outlet.Places
 	auth     *auth.Auth        // nil if no tokens are accepted
 	presence *presence.Tracker // nil if no members are kept
-	runs     *runs.Runs        // nil if no route asks
+	runs     *runs.Runs        // nil if Options.Runs.Off
 	api      *httpapi.API
 
 	drained sync.Once

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -31,7 +32,7 @@ type Options struct {
 	// Presence says on which subjects the bridge lists who is there. The default is none. The lists are kept in the NATS key-value bucket
 	// tailwater_presence, which the bridge makes.
 	Presence Presence
-	// Runs says how questions are answered on routes that begin with ASK.
+	// Runs says how questions are answered on routes that begin with ASK, and which subjects are kept for their answers.
 	Runs Runs
 
 	// Anyone is what every caller may do; the default is nothing.
@@ -116,6 +117,9 @@ func (o Options) withDefaults(nc *nats.Conn) (Options, error) {
 	}
 	if err := bridge.CheckRoutes(o.Routes); err != nil {
 		return o, fmt.Errorf("Options.Routes: %w", err)
+	}
+	if o.Runs.Off && slices.ContainsFunc(o.Routes, bridge.Route.Asks) {
+		return o, errors.New("Options.Routes: a route asks, and Options.Runs.Off is set; remove one of them")
 	}
 	switch {
 	case nc != nil:

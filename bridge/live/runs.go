@@ -2,18 +2,18 @@ package live
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
-	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/runs"
 )
 
-// Runs says how questions are answered on routes that begin with ASK. A run is one question and the stream of its answers. Its answers are
+// Runs says how questions are answered on routes that begin with ASK. Their answers can be read by their askers on every bridge with the same
+// options, and nobody else reads or publishes on their subjects through any of them, whether or not it has such a route. A run is one question and the stream of its answers. Its answers are
 // messages on a subject of its own. If a stream holds that subject, the run can be read and resumed on every bridge.
 type Runs struct {
 	Answers string        // the first token of these subjects; answers
 	Silence time.Duration // after which a run without an answer has failed; 60 s
+	Off     bool          // no route asks, and the subjects of answers are like all others
 }
 
 // withDefaults returns the options with all defaults filled in.
@@ -23,9 +23,9 @@ func (r Runs) withDefaults() Runs {
 	return r
 }
 
-// openRuns starts to ask, if a route does.
+// openRuns starts to ask, and to follow what other bridges have asked.
 func (b *Bridge) openRuns() {
-	if !slices.ContainsFunc(b.options.Routes, bridge.Route.Asks) {
+	if b.options.Runs.Off {
 		return
 	}
 	b.runs = runs.Open(runs.Config{

@@ -14,17 +14,35 @@ func asks(settings *configs.Settings) bool {
 	return slices.ContainsFunc(settings.Routes, bridge.Route.Asks)
 }
 
-// answers returns the filter of all answers; none if no route asks.
+// answers returns the filter of all answers; none if no subjects are kept for answers.
 func answers(settings *configs.Settings) []bridge.Subject {
-	if !asks(settings) {
+	if settings.Answers == "" {
 		return nil
 	}
 	return []bridge.Subject{bridge.Subject(settings.Answers + ".>")}
 }
 
+// asked returns the filter of all answers, if this bridge asks. Otherwise, whoever asks decides whether they are stored.
+func asked(settings *configs.Settings) []bridge.Subject {
+	if !asks(settings) {
+		return nil
+	}
+	return answers(settings)
+}
+
+// answers says who may use the subjects of answers.
+func (r report) answers(settings *configs.Settings) {
+	for _, filter := range answers(settings) {
+		r.row("only askers read", "%s, at /answers/ (TAILWATER_ANSWERS)", filter)
+		if !asks(settings) && !settings.Embedded() {
+			r.row("", "no route asks here; where NATS lets the bridge read %s, callers read what they asked on other bridges", filter)
+		}
+	}
+}
+
 // adviseAnswers adds a finding to the holding of the answers, if no stream holds them.
 func adviseAnswers(settings *configs.Settings, holdings []source.Holding) {
-	for _, filter := range answers(settings) {
+	for _, filter := range asked(settings) {
 		i := slices.IndexFunc(holdings, func(h source.Holding) bool { return h.Filter == filter })
 		if i < 0 || holdings[i].Stream != "" || isKept(filter, settings) {
 			continue

@@ -118,6 +118,7 @@ func (r report) grants(settings *configs.Settings) {
 		}
 		r.row("route", "%s (%s)", route, verdict)
 	}
+	r.answers(settings)
 }
 
 func list(subjects configs.Subjects) string {

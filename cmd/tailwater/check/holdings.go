@@ -19,7 +19,7 @@ type named struct {
 }
 
 // allNamed returns the filters that get a line: those of routes, then those that anyone may read, then those that are kept,
-// then that of answers.
+// then that of answers if this bridge asks.
 func allNamed(settings *configs.Settings) []named {
 	var all []named
 	for _, route := range settings.Routes {
@@ -29,7 +29,7 @@ func allNamed(settings *configs.Settings) []named {
 		path, _, _ := strings.Cut(route.String(), "=")
 		all = append(all, named{path + " -> " + string(route.Filter()), route.Filter()})
 	}
-	for _, filter := range slices.Concat(settings.Anonymous.Subscribe, configs.Subjects(settings.History), answers(settings)) {
+	for _, filter := range slices.Concat(settings.Anonymous.Subscribe, configs.Subjects(settings.History), asked(settings)) {
 		if n := (named{string(filter), filter}); !slices.Contains(all, n) {
 			all = append(all, n)
 		}

@@ -28,8 +28,8 @@ func needs(settings *configs.Settings) source.Needs {
 			n.Write = append(n.Write, route.Filter())
 		}
 	}
-	n.Read = append(n.Read, answers(settings)...)
-	n.Write = append(n.Write, answers(settings)...)
+	n.Read = append(n.Read, asked(settings)...)
+	n.Write = append(n.Write, asked(settings)...)
 	if settings.Auth.SignsIn() {
 		n.Read = append(n.Read, auth.RevokedFilter)
 	}

@@ -104,3 +104,85 @@ func TestRunsAreTheirAskersOwn(t *testing.T) {
 		t.Errorf("the run holds %v, %v", info, err)
 	}
 }
+
+// A bridge that asks nothing itself keeps the answers of the bridges beside it as theirs: it opens them to no token, and serves them to their
+// askers.
+func TestRunsAreTheirAskersOwnOnEveryBridge(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	external := func(more settings) *testNode {
+		n := startNode(t, signedIn(with(settings{"NATS_URL": server.URL()}, more)))
+		eventually(t, "tokens can be checked", n.isReady)
+		return n
+	}
+	asking := external(settings{
+		"HISTORY": "answers.>", "HISTORY_MAX_BYTES": "16MiB", "ROUTES": "ASK /ask/{model}=llm.{model}", "ANONYMOUS_PUBLISH": "llm.>",
+	})
+	other := external(settings{"ANONYMOUS_SUBSCRIBE": "chat.>", "PRESENCE": "chat.>,answers.>"})
+	stops := make(chan *nats.Msg, 10)
+	work(t, server.URL(), "answers.*.*.stop", func(m *nats.Msg) { stops <- m })
+	subjects := make(chan string, 1)
+	work(t, server.URL(), "llm.>", func(m *nats.Msg) {
+		_ = m.Respond([]byte("secret"))
+		subjects <- m.Reply
+	})
+	ada := "Authorization: Bearer " + newToken(t, "--sub=ada")
+	eve := "Authorization: Bearer " + newToken(t, "--sub=eve", "--allow-sub=answers.>,chat.>", "--allow-pub=answers.>", "--wildcards")
+	asker := follow(t, askWith(t, "POST", asking.URL()+"/ask/echo", "q", asStream, ada))
+	if got := asker.next(); got != "message secret" {
+		t.Fatal(got)
+	}
+	subject, id := <-subjects, asker.last.ID
+	for _, request := range []string{
+		"GET /events/" + subject, "GET /events/" + subject + "?poll=1", "GET /events/" + subject + "?poll=1&until=" + id, "GET /events/" + subject + "?since=1h",
+		"GET /events/" + subject + "?lastEventId=" + id, "HEAD /events/" + subject, "GET /events?subject=chat.a&subject=" + subject,
+		"GET /events/answers.%3E", "GET /events/answers.%3E?poll=1", "GET /events/answers.*.*?since=all", "GET /events?subject=answers.%3E&poll=1",
+		"GET /events/*.%3E?poll=1", "GET /events/*.*.*?poll=1", "GET /events/%3E?poll=1", "HEAD /events/answers.%3E",
+		"GET /presence/" + subject, "GET /presence/answers.%3E?poll=1", "GET /events/" + subject + "?presence=1", "GET /events/answers.%3E?presence=observe",
+		"POST /events/" + subject, "POST /events/" + subject + ".stop", "POST /events/answers.new",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		response := askWith(t, method, other.URL()+path, "x", eve)
+		if response.StatusCode < 400 {
+			t.Errorf("%s: %s", request, response.Status) // its body may have no end
+			continue
+		}
+		status, body := answer(t, response)
+		if status != http.StatusForbidden || strings.Contains(body, "secret") {
+			t.Errorf("%s: %d %s", request, status, body)
+		}
+		if named := strings.Contains(path, "answers."); method != "HEAD" && named && !strings.Contains(body, "TAILWATER_ANSWERS") {
+			t.Errorf("%s: the reason does not name the setting: %s", request, body)
+		}
+	}
+	for _, method := range []string{"GET", "DELETE"} {
+		if status, body := status(t, method, other.URL()+asker.path, "", eve); status != http.StatusNotFound {
+			t.Errorf("%s of another's run: %d %s", method, status, body)
+		}
+	}
+	if len(stops) > 0 {
+		t.Errorf("somebody has stopped %s", (<-stops).Subject)
+	}
+	if got := follow(t, askWith(t, "GET", other.URL()+asker.path, "", ada)).next(); got != "message secret" {
+		t.Errorf("the asker gets %s", got)
+	}
+	if status, body := status(t, "DELETE", other.URL()+asker.path, "", ada); status != http.StatusAccepted {
+		t.Errorf("the asker cannot stop: %d %s", status, body)
+	}
+	if stop := <-stops; stop.Subject != subject+".stop" {
+		t.Errorf("stopped: %s", stop.Subject)
+	}
+	if _, out, _ := call(t, settings{"NATS_URL": server.URL()}, "check"); !strings.Contains(out, "answers.>, at /answers/ (TAILWATER_ANSWERS)") {
+		t.Errorf("check does not say whose answers.> is:\n%s", out)
+	}
+	// Who wants these subjects for messages says so.
+	for _, word := range []string{"", "runs"} {
+		free := external(settings{"ANSWERS": word})
+		if status, body := status(t, "GET", free.URL()+"/events/"+subject+"?poll=1", "", eve); status != http.StatusOK {
+			t.Errorf("ANSWERS=%q: %d %s", word, status, body)
+		}
+		if status, body := status(t, "GET", free.URL()+asker.path, "", ada); status != http.StatusNotFound {
+			t.Errorf("ANSWERS=%q: %d %s", word, status, body)
+		}
+	}
+}

@@ -1,12 +1,9 @@
 package node
 
 import (
-	"slices"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/bridge/presence"
 	"github.com/tailwater/tailwater/bridge/runs"
@@ -209,7 +206,7 @@ func (c nodeCollector) collectPresence(stats presence.Stats, to sink) {
 }
 
 func (c nodeCollector) collectRuns(stats runs.Stats, to sink) {
-	if !slices.ContainsFunc(c.node.Settings.Routes, bridge.Route.Asks) {
+	if c.node.Settings.Answers == "" {
 		return
 	}
 	to.gauge(descRunsOpen, stats.Open)

@@ -17,7 +17,7 @@ func (n *Node) options() (live.Options, error) {
 	options := live.Options{
 		History:  History(s),
 		Presence: live.Presence{Subjects: s.Presence, Replicas: s.HistoryReplicas},
-		Runs:     live.Runs{Answers: string(s.Answers), Silence: s.AnswersSilence},
+		Runs:     live.Runs{Answers: string(s.Answers), Silence: s.AnswersSilence, Off: s.Answers == ""},
 		Anyone:   bridge.Grant{Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards},
 		Routes:   s.Routes,
 		Access:   n.access(),
