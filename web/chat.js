@@ -188,11 +188,12 @@ let lastChange;
 function onpresence(details) {
   if (details.subject !== subject) return;
   who.show(details, name.value);
-  const changed = change(details, ownNames);
+  const changed = change(details, ownNames, (name) => log.mentions(name));
   if (!changed) return;
   const merged = lastChange?.line === log.last ? merge(lastChange, changed) : undefined;
   const line = merged ? lastChange.line : noticeLine("");
   line.classList.add("change");
+  line.names = (merged ?? changed).names;
   line.firstChild.textContent = tell(merged ?? changed);
   if (!merged) log.add(line);
   lastChange = { ...(merged ?? changed), line };

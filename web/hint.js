@@ -3,7 +3,7 @@
 // quoted.
 
 import { copyButton } from "./copy.js";
-import { $ } from "./dom.js";
+import { $, element } from "./dom.js";
 import { isWild, mayWrite } from "./permissions.js";
 import { words } from "./words.js";
 
@@ -14,8 +14,10 @@ export function hint(permissions, subject, path) {
   command($("hint-curl"), mayWrite(permissions, one) ? `curl -d hello ${quote(location.origin + path(one))}` : "");
 }
 
+// command shows a command, if there is one. A line of it ends before a slash rather than in a word.
 function command(code, text) {
-  code.textContent = text;
+  const parts = text ? text.split(/(?<![/])(?=[/][^/])/) : [];
+  code.replaceChildren(...parts.flatMap((part) => [element("wbr"), part]));
   code.nextElementSibling?.remove();
   code.after(copyButton(() => text));
 }

@@ -31,7 +31,8 @@ export async function examine(subject, token, say) {
     if (!response.ok) return say(await explain(response), "bad");
     const headers = since();
     await fetch(address(subject), { method: "HEAD", headers: authorised(token), signal: ending.signal }); // its entry tells the protocol: a stream's comes at its end
-    say(`${words.headersAfter(headers)} ${hop(response)}`);
+    say(words.headersAfter(headers));
+    say(hop(response));
     const mark = `inspect-${Math.random().toString(36).slice(2)}`;
     await arrivals(response, { subject, token, mark, say, since, ending });
   } catch (error) {

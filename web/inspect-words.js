@@ -5,6 +5,7 @@ import { speak } from "./language.js";
 
 const en = {
   // header
+  inspect: "Inspect",
   chat: "Chat",
   clock: "Clock",
   filter: "Subject or filter",
@@ -100,6 +101,7 @@ const en = {
 
 const zh = {
   // header
+  inspect: "检查",
   chat: "聊天",
   clock: "时钟",
   filter: "主题或过滤器",

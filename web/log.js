@@ -75,6 +75,11 @@ export class Log {
     if (found.nextElementSibling) group(found, found.nextElementSibling);
   }
 
+  // mentions reports whether somebody of this name has written, or is told to have come or left.
+  mentions(name) {
+    return [...this.#list.children].some((line) => line.dataset.from === `name ${name}` || line.names?.includes(name));
+  }
+
   clear() {
     this.#list.replaceChildren();
     this.toEnd();

@@ -59,11 +59,13 @@ function row({ name, user }, own) {
   return item;
 }
 
-// change returns {verb, names} of those who came or left, without the names that
-// the reader has or had; or nothing where nobody did.
-export function change({ type, joined, left }, own) {
+// change returns {verb, names} of those who came or left; or nothing where nobody
+// did. It leaves out the names that the reader has or had, and guests who leave and
+// of whom the log says nothing: most of them have only chosen a name.
+export function change({ type, joined, left }, own, isMentioned) {
   const verb = { join: "came", leave: "left" }[type];
-  const names = ((verb === "came" ? joined : left) ?? []).filter((name) => name && !own.has(name));
+  const isTold = (name) => verb === "came" || !isGuest(name) || isMentioned(name);
+  const names = ((verb === "came" ? joined : left) ?? []).filter((name) => name && !own.has(name) && isTold(name));
   return verb && names.length ? { verb, names } : undefined;
 }
 

@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"container/heap"
 	"maps"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -10,9 +9,19 @@ import (
 // line has the rooms that wait to be written, ordered by their turns. A write takes a turn of an account that caused it, and an account's turns
 // are one behind the other: an account with many rooms delays its own, and no other's by more than a few writes.
 type line struct {
-	rooms []*room
-	now   uint64                    // the turn of the last room that left the line for its turn
-	last  map[bridge.Account]uint64 // each account's last turn; those before now mean nothing
+	queue
+	now  uint64                    // the turn of the last room that left the line for its turn
+	last map[bridge.Account]uint64 // each account's last turn; those before now mean nothing
+}
+
+func newLine() line {
+	return line{
+		queue: queue{
+			isBefore: func(a, b *room) bool { return a.turn < b.turn },
+			place:    func(r *room) *int { return &r.queued },
+		},
+		last: map[bridge.Account]uint64{},
+	}
 }
 
 // spareTurns is how many turns that mean nothing are kept.
@@ -25,7 +34,7 @@ func (l *line) blame(r *room, by bridge.Account) {
 		r.by = by
 	case r.queued >= 0 && turn < r.turn:
 		r.turn, l.last[by] = turn, turn
-		heap.Fix(l, r.queued)
+		l.put(r)
 	}
 }
 
@@ -36,39 +45,17 @@ func (l *line) after(account bridge.Account) uint64 { return max(l.now, l.last[a
 func (l *line) add(r *room) {
 	r.turn = l.after(r.by)
 	l.last[r.by] = r.turn
-	heap.Push(l, r)
+	l.put(r)
 }
 
 // next removes the room whose turn it is.
 func (l *line) next() *room {
-	r := heap.Pop(l).(*room)
+	r := l.first()
+	l.remove(r)
 	l.now = r.turn
 	if len(l.last) > 2*len(l.rooms)+spareTurns {
 		maps.DeleteFunc(l.last, func(_ bridge.Account, turn uint64) bool { return turn <= l.now })
 	}
-	return r
-}
-
-// Len implements heap.Interface, as do the methods below.
-func (l *line) Len() int           { return len(l.rooms) }
-func (l *line) Less(a, b int) bool { return l.rooms[a].turn < l.rooms[b].turn }
-
-func (l *line) Swap(a, b int) {
-	l.rooms[a], l.rooms[b] = l.rooms[b], l.rooms[a]
-	l.rooms[a].queued, l.rooms[b].queued = a, b
-}
-
-func (l *line) Push(added any) {
-	r := added.(*room)
-	r.queued = len(l.rooms)
-	l.rooms = append(l.rooms, r)
-}
-
-func (l *line) Pop() any {
-	last := len(l.rooms) - 1
-	r := l.rooms[last]
-	l.rooms[last] = nil
-	l.rooms, r.queued = l.rooms[:last], -1
 	return r
 }
 

@@ -87,14 +87,15 @@ type Tracker struct {
 // Open starts to keep members. It returns at once, and keeps trying while NATS is unreachable.
 func Open(config Config) *Tracker {
 	t := &Tracker{
-		config:  config,
-		name:    newBridge(),
-		more:    bridge.NewSignal(),
-		fails:   rate.Sometimes{First: 3, Interval: time.Minute},
-		rooms:   map[bridge.Subject]*room{},
-		held:    map[bridge.Account]int{},
-		waiting: line{last: map[bridge.Account]uint64{}},
-		own:     newOwn(config.Tell),
+		config:   config,
+		name:     newBridge(),
+		more:     bridge.NewSignal(),
+		fails:    rate.Sometimes{First: 3, Interval: time.Minute},
+		rooms:    map[bridge.Subject]*room{},
+		held:     map[bridge.Account]int{},
+		schedule: newSchedule(),
+		waiting:  newLine(),
+		own:      newOwn(config.Tell),
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())
 	t.runs.Go(t.run)
@@ -218,7 +219,7 @@ func (t *Tracker) plan(r *room) {
 		delete(t.rooms, r.subject)
 		return
 	}
-	if t.schedule.put(r, r.wakes(t.store != nil)) {
+	if t.schedule.plan(r, r.wakes(t.store != nil)) {
 		t.more.Wake()
 	}
 }
@@ -279,7 +280,7 @@ func (t *Tracker) depart(r *room, now time.Time) {
 
 // startWrites writes the rooms that wait, each in a goroutine of its own, as long as there are not too many. The lock must be held.
 func (t *Tracker) startWrites() {
-	for t.store != nil && t.writing < mostWrites && t.waiting.Len() > 0 {
+	for t.store != nil && t.writing < mostWrites && t.waiting.first() != nil {
 		r := t.waiting.next()
 		store, has := t.store, r.snapshot()
 		t.writing++

@@ -21,6 +21,7 @@ func TestPeople(t *testing.T) {
 		"reload":       testReload,
 		"older":        testLoadOlder,
 		"what is said": testWhatIsSaid,
+		"renamed":      testRenamed,
 	})
 }
 
@@ -86,6 +87,29 @@ func testComeAndGo(t *testing.T, browser context.Context) {
 	leave(bob)
 	ada.awaitNotice("Bob left")
 	ada.awaitHere(1, "Ada")
+}
+
+// Who has arrived later than a guest is not told that the guest leaves, who only chooses a name. If a guest who has written leaves, all are told.
+func testRenamed(t *testing.T, browser context.Context) {
+	n := startNode(t, nil)
+	bob, _ := openPerson(t, browser, n.URL()+"/")
+	bob.waitForState("open")
+	guest := bob.value(`document.querySelector("#name").value`)
+	bob.awaitHere(1, guest)
+	late, _ := openPerson(t, browser, n.URL()+"/")
+	late.awaitHere(2, guest)
+	bob.name("Bob")
+	late.awaitNotice("Bob joined")
+	late.awaitHere(2, "Bob") // and no longer the guest
+	late.waitFor(`[...document.querySelectorAll("#log .notice")].map(e => e.textContent).join() === "Bob joined"`)
+
+	other, _ := openPerson(t, browser, n.URL()+"/")
+	other.waitForState("open")
+	left := other.value(`document.querySelector("#name").value`)
+	other.do(chromedp.SendKeys("#text", "hello\r"))
+	late.waitForMessage(left, "hello")
+	other.do(chromedp.Navigate("about:blank"))
+	late.awaitNotice(left + " left")
 }
 
 // emulateNetwork cuts a page off, or connects it again.

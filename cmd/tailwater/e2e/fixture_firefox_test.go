@@ -30,6 +30,12 @@ type firefoxTab struct {
 	context string
 }
 
+// firefoxPerson has cookies, storage and tabs of their own, like somebody else's browser.
+type firefoxPerson struct {
+	*firefox
+	userContext string
+}
+
 // firefoxSettings keep a new Firefox from asking and fetching anything of its own accord, and from showing JSON by a page of its own.
 const firefoxSettings = `
 user_pref("app.update.enabled", false);
@@ -136,10 +142,59 @@ func (f *firefox) command(method string, params map[string]any, result any) {
 // open opens a page in a tab of its own.
 func (f *firefox) open(url string) firefoxTab {
 	f.t.Helper()
+	return firefoxPerson{f, "default"}.open(url)
+}
+
+// person makes a person until the end of the test.
+func (f *firefox) person() firefoxPerson {
+	f.t.Helper()
+	var made struct{ UserContext string }
+	f.command("browser.createUserContext", map[string]any{}, &made)
+	f.t.Cleanup(func() { f.command("browser.removeUserContext", map[string]any{"userContext": made.UserContext}, nil) })
+	return firefoxPerson{f, made.UserContext}
+}
+
+func (p firefoxPerson) open(url string) firefoxTab {
+	p.t.Helper()
 	var made struct{ Context string }
-	f.command("browsingContext.create", map[string]any{"type": "tab"}, &made)
-	f.command("browsingContext.navigate", map[string]any{"context": made.Context, "url": url, "wait": "complete"}, nil)
-	return firefoxTab{f, made.Context}
+	p.command("browsingContext.create", map[string]any{"type": "tab", "userContext": p.userContext}, &made)
+	tab := firefoxTab{p.firefox, made.Context}
+	tab.navigate(url)
+	return tab
+}
+
+func (p firefoxTab) navigate(url string) {
+	p.t.Helper()
+	p.command("browsingContext.navigate", map[string]any{"context": p.context, "url": url, "wait": "complete"}, nil)
+}
+
+// back shows the page that the tab showed before.
+func (p firefoxTab) back() {
+	p.t.Helper()
+	p.command("browsingContext.traverseHistory", map[string]any{"context": p.context, "delta": -1}, nil)
+}
+
+// setOffline takes the network from a tab, or returns it.
+func (p firefoxTab) setOffline(isOffline bool) {
+	p.t.Helper()
+	var conditions any
+	if isOffline {
+		conditions = map[string]any{"type": "offline"}
+	}
+	p.command("emulation.setNetworkConditions", map[string]any{"networkConditions": conditions, "contexts": []string{p.context}}, nil)
+}
+
+// typeInto types a text into a field, and then the Enter key.
+func (p firefoxTab) typeInto(selector, text string) {
+	p.t.Helper()
+	p.value(`document.querySelector(` + inJS(selector) + `).select()`) // and focuses it
+	var keys []map[string]any
+	for _, key := range text + "\ue007" { // WebDriver's name of Enter
+		keys = append(keys, map[string]any{"type": "keyDown", "value": string(key)}, map[string]any{"type": "keyUp", "value": string(key)})
+	}
+	p.command("input.performActions", map[string]any{
+		"context": p.context, "actions": []any{map[string]any{"type": "key", "id": "keyboard", "actions": keys}},
+	}, nil)
 }
 
 func (p firefoxTab) close() {

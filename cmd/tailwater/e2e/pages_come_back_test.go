@@ -22,6 +22,7 @@ func TestPagesComeBack(t *testing.T) {
 		"502":   testProxyAnswers,
 		"HTTP2": testHTTP2End,
 		"nginx": testHTTP2Proxy,
+		"gap":   testGap,
 	})
 }
 
@@ -120,6 +121,12 @@ func testProxyAnswers(t *testing.T, browser context.Context) {
 	if proxy.failed.Load() < 4 {
 		t.Errorf("the proxy has answered 502 only %d times", proxy.failed.Load())
 	}
+}
+
+// A page that was away for longer than messages are kept says so, once, where they are missing.
+func testGap(t *testing.T, browser context.Context) {
+	page := openTab(t, browser, "about:blank")
+	testGapIsToldOnce(t, page, func(url string) { page.do(chromedp.Navigate(url)) })
 }
 
 // A reset of a stream of HTTP/2 overtakes what Chromium has not read of it. So the end comes a moment behind the event that tells
