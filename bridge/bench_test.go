@@ -14,6 +14,9 @@ var payload = bytes.Repeat([]byte("0123456789abcde\n"), 8)
 
 func BenchmarkEncodeRaw(b *testing.B)  { benchmarkEncode(b, bridge.Framing{}) }
 func BenchmarkEncodeJSON(b *testing.B) { benchmarkEncode(b, bridge.Framing{Format: bridge.JSON}) }
+func BenchmarkEncodeDatastar(b *testing.B) {
+	benchmarkEncode(b, bridge.Framing{Format: bridge.Datastar})
+}
 
 // benchmarkEncode includes the append, which is small beside it; nobody reads.
 func benchmarkEncode(b *testing.B, framing bridge.Framing) {

@@ -64,10 +64,15 @@ func CheckEventName(name string) error {
 		return fmt.Errorf("%w: EventSource uses %q itself; choose another", ErrEventName, name)
 	case strings.HasPrefix(name, "tailwater:"):
 		return fmt.Errorf("%w: names that begin with tailwater: are Tailwater's own", ErrEventName)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !isPrintable(r) }):
+	case !isPrintableText(name):
 		return fmt.Errorf("%w: %q holds characters that are not printable", ErrEventName, name)
 	case strings.TrimSpace(name) != name:
 		return fmt.Errorf("%w: %q begins or ends with a blank", ErrEventName, name)
 	}
 	return nil
+}
+
+// isPrintableText reports whether a text is UTF-8 and has nothing but printable characters, and so one line.
+func isPrintableText(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !isPrintable(r) })
 }

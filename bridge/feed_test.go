@@ -115,7 +115,7 @@ func TestInterruptions(t *testing.T) {
 // A message is encoded once for each framing, for any number of feeds and readers.
 func TestFramesAreShared(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
-	framings := []bridge.Framing{{}, {SubjectEvents: true}, {Format: bridge.JSON}, {Format: bridge.JSON, SubjectEvents: true}, {Format: bridge.Lines}, {Format: bridge.Lines, SubjectEvents: true}}
+	framings := []bridge.Framing{{}, {SubjectEvents: true}, {Format: bridge.JSON}, {Format: bridge.JSON, SubjectEvents: true}, {Format: bridge.Lines}, {Format: bridge.Lines, SubjectEvents: true}, {Format: bridge.JSON, JSONPayloads: true}, {Format: bridge.Lines, SubjectEvents: true, JSONPayloads: true}, {Format: bridge.Datastar}}
 	var feeds []*bridge.Feed
 	var readers []*bridge.Reader
 	for _, framing := range framings {

@@ -113,7 +113,7 @@ func checkFrames(t *testing.T, m *bridge.Message, bySubject bool, name string) {
 
 // What Tailwater says itself, in the formats of server-sent events and of lines.
 func TestOwnFrames(t *testing.T) {
-	for _, format := range []bridge.Format{bridge.Raw, bridge.JSON} {
+	for _, format := range []bridge.Format{bridge.Raw, bridge.JSON, bridge.Datastar} {
 		framing := bridge.Framing{Format: format}
 		if got := framing.ContentType(); got != "text/event-stream" {
 			t.Errorf("the content type is %q", got)

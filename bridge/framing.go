@@ -19,14 +19,17 @@ const (
 	JSON
 	// Lines means that object alone, one per line (application/x-ndjson), for programs without an SSE parser.
 	Lines
+	// Datastar means server-sent events of Datastar, which change the page: the payload is HTML, or a JSON object of signals. Publishers name
+	// no events here.
+	Datastar
 )
 
 // Framing says how the messages of a connection are encoded. It is the only encoder: it makes every byte of an event stream.
 type Framing struct {
 	Format Format
-	// SubjectEvents names each event after its subject, if the publisher gave no name (`?event=subject`).
+	// SubjectEvents names each event after its subject, if the publisher gave no name (`?event=subject`). It has no effect on Datastar.
 	SubjectEvents bool
-	// JSONPayloads puts a JSON payload into the object as it is, instead of as a string (`?payload=json`). It has no effect on Raw.
+	// JSONPayloads puts a JSON payload into the object as it is, instead of as a string (`?payload=json`). It has no effect on Raw and Datastar.
 	JSONPayloads bool
 	// Presence makes an EventPresence of each message that holds the members of a subject (`?presence=1`). Events are as without it for
 	// all others.
@@ -38,17 +41,20 @@ type Framing struct {
 	initial bool // these members are those at the beginning of a connection
 }
 
-// framings counts the values of Framing without Presence and Run.
-const framings = 12
+// framings counts the values of Framing without Presence and Run: those of three formats, and Datastar.
+const framings = 13
 
 // index numbers the framings of messages that hold no members.
 func (f Framing) index() int {
+	if f.Format == Datastar {
+		return framings - 1
+	}
 	i := int(f.Format)
 	if f.SubjectEvents {
-		i += framings / 4
+		i += int(Datastar)
 	}
 	if f.JSONPayloads {
-		i += framings / 2
+		i += 2 * int(Datastar)
 	}
 	return i
 }
@@ -128,7 +134,7 @@ func (f Framing) control(event string, data any, id string) []byte {
 		payload := string(text)
 		return append(encodeJSON(&object{Event: event, ID: id, Data: &payload}), '\n')
 	}
-	return appendFrame(nil, event, text, []byte(id))
+	return encodeFrame(event, text, []byte(id))
 }
 
 // gap encodes that messages between two positions are missing.
@@ -184,11 +190,14 @@ func (f Framing) message(m *Message) []byte {
 	}
 	var room [2 * maxPositionBytes]byte // on the stack
 	id := m.Position.append(room[:0])
-	if f.Format == Raw {
-		if isText(m.Data) {
-			return appendFrame(nil, event, m.Data, id)
+	if f.Format == Raw || f.Format == Datastar {
+		switch {
+		case !isText(m.Data):
+			return encodeFrame(EventBinary, base64.StdEncoding.AppendEncode(nil, m.Data), id)
+		case f.Format == Datastar:
+			return f.datastar(m, id)
 		}
-		return appendFrame(nil, EventBinary, base64.StdEncoding.AppendEncode(nil, m.Data), id)
+		return encodeFrame(event, m.Data, id)
 	}
 	object := &object{
 		Subject: m.Subject,
@@ -201,7 +210,7 @@ func (f Framing) message(m *Message) []byte {
 	if f.Format == Lines {
 		return append(text, '\n')
 	}
-	return appendFrame(nil, event, text, id)
+	return encodeFrame(event, text, id)
 }
 
 // object is a message in the formats JSON and Lines.
@@ -276,33 +285,37 @@ func escapeLineEnds(text []byte) []byte {
 	return text
 }
 
-// appendFrame appends one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so a frame that was cut does not change a client's
+// encodeFrame encodes one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so a frame that was cut does not change a client's
 // position. event and id must not contain line ends; data may be any UTF-8 without NUL.
-func appendFrame(dst []byte, event string, data []byte, id []byte) []byte {
-	const fields = len("event: \ndata: \nid: \n\n")
-	if dst == nil {
-		dst = make([]byte, 0, len(event)+len(data)+len(id)+fields+len("data: ")*bytes.Count(data, []byte("\n")))
-	}
+func encodeFrame(event string, data, id []byte) []byte { return encodeLines(event, nil, "", data, id) }
+
+// encodeLines is encodeFrame with complete lines before the data, and a prefix of each line of the data.
+func encodeLines(event string, lines []byte, prefix string, data, id []byte) []byte {
+	const fields = len("event: \nid: \n\n")
+	size := len(event) + len(lines) + len(data) + len(id) + fields
+	made := make([]byte, 0, size+len("data: \n"+prefix)*(1+bytes.Count(data, []byte("\n"))))
 	if event != "" {
-		dst = append(dst, "event: "...)
-		dst = append(dst, event...)
-		dst = append(dst, '\n')
+		made = append(made, "event: "...)
+		made = append(made, event...)
+		made = append(made, '\n')
 	}
-	dst = appendData(dst, data)
+	made = append(made, lines...)
+	made = appendData(made, prefix, data)
 	if len(id) > 0 {
-		dst = append(dst, "id: "...)
-		dst = append(dst, id...)
-		dst = append(dst, '\n')
+		made = append(made, "id: "...)
+		made = append(made, id...)
+		made = append(made, '\n')
 	}
-	return append(dst, '\n')
+	return append(made, '\n')
 }
 
-// appendData appends data as `data:` lines. CR, LF and CRLF all end a line for a browser, so each begins a new field here: otherwise the text
-// after a lone CR would be read as a field of the publisher's choosing. One blank follows each colon, because a browser removes one: a
-// payload's own first blank stays.
-func appendData(dst, data []byte) []byte {
+// appendData appends data as `data:` lines, each with a prefix. CR, LF and CRLF all end a line for a browser, so each begins a new field here:
+// otherwise the text after a lone CR would be read as a field of the publisher's choosing. One blank follows each colon, because a browser
+// removes one: a payload's own first blank stays.
+func appendData(dst []byte, prefix string, data []byte) []byte {
 	for {
 		dst = append(dst, "data: "...)
+		dst = append(dst, prefix...)
 		end := bytes.IndexAny(data, "\r\n")
 		if end < 0 {
 			dst = append(dst, data...)

@@ -40,7 +40,7 @@ var Events = Route{
 }
 
 // ownPaths are the first segments that no route of the settings may take.
-var ownPaths = []string{"events", "presence", "session", "inspect", "clock", "web", "client.js", "answers"}
+var ownPaths = []string{"events", "presence", "session", "inspect", "clock", "web", "client.js", "answers", "examples"}
 
 var (
 	placeholderForm = regexp.MustCompile(`^\{([a-z][a-z0-9_]*)(\.\.\.)?\}$`)

@@ -85,6 +85,7 @@ var badRoutes = []struct{ route, says string }{
 	{"/session=x", "Tailwater's own"},
 	{"/inspect=x", "Tailwater's own"},
 	{"/clock=x", "Tailwater's own"},
+	{"/examples=x", "Tailwater's own"},
 	{"/web/x=x", "Tailwater's own"},
 	{"/client.js=x", "Tailwater's own"},
 	{"/kv/{bucket}/{key...}=$KV.{bucket}.{key}", "must name one bucket"},

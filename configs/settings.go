@@ -67,7 +67,7 @@ type HTTP struct {
 	Origins        Origins `unset:"loopback names at any port; if exposed: none" empty:"none" example:"https://chat.example.com" desc:"Origins of other pages that may read and post: exact, as https://host[:port], separated by commas."`
 	Hosts          Hosts   `unset:"loopback names; any if HTTP_LISTEN is not loopback or HTTP_TRUSTED_PROXIES is set" example:"chat.example.com" desc:"Names allowed in the Host header, without port, separated by commas; other names are refused, against DNS rebinding."`
 	Loops          Loops   `default:"auto" desc:"How many event loops write connections over plain HTTP/1.1, on Linux: auto for one loop on up to two processors, else one per two processors; or a number; or 0 for one goroutine per connection, as with TLS and on other systems."`
-	Pages          bool    `unexposed:"true" unset:"false" example:"true" desc:"Whether to serve the pages / (the chat), /clock and /inspect: true or false. /client.js is always served."`
+	Pages          bool    `unexposed:"true" unset:"false" example:"true" desc:"Whether to serve the pages / (the chat), /clock, /inspect and /examples/: true or false. /client.js is always served."`
 	TLS            Certificate
 	TrustedProxies Networks `split_words:"true" unset:"none" empty:"none" example:"10.0.0.0/8,127.0.0.1" desc:"Proxies in front whose X-Forwarded-For and X-Forwarded-Proto headers are trusted: networks or addresses, separated by commas. Without it, all clients behind a proxy count as one address."`
 

@@ -1,24 +1,33 @@
-// Package web holds the pages that Tailwater serves: a chat, a clock and an inspector. Each is a small example of what a browser can do
-// with a NATS subject. client/ is a module for the pages of others. There is no build step, and nothing is loaded from another origin.
+// Package web holds the pages that Tailwater serves: a chat, a clock and an inspector, and the examples below examples/. Each shows what a
+// browser can do with a NATS subject. client/ is a module for the pages of others. There is no build step, and nothing is loaded from another
+// origin.
+//
+// An example is one file that a person can read: examples/NAME.html with its script inside, served at /examples/NAME. To add one, add the file
+// and a link to it in examples/index.html; copy the head and the header from a neighbour. examples.js adds the words of the connection's state
+// (data-state of #state), a button to each .command that copies it, and the source of the page below it. Texts are in the page in both
+// languages, as elements with lang="en" and lang="zh". examples/lib/ has the libraries of others, each with its licence.
 package web
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"io/fs"
 	"maps"
 	"net/http"
 	"path"
+	"regexp"
+	"strings"
 	"time"
 )
 
-//go:embed *.html *.css *.js *.svg client/client.js
+//go:embed *.html *.css *.js *.svg client/client.js examples/*.html examples/lib
 var files embed.FS
 
-// documents are the files with a path of their own. Every other file is served below /web/.
+// documents are the files with a path of their own, beside the examples. Every other file is served below /web/.
 var documents = map[string]string{
 	"chat.html":        "/",
 	"clock.html":       "/clock",
@@ -34,12 +43,30 @@ var types = map[string]string{
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml; charset=utf-8",
 	".json": "application/json",
+	".txt":  "text/plain; charset=utf-8",
 }
 
-// The pages show what other clients publish, as text only. This policy protects even a page that forgets that: no inline code, no
-// other origin, no frame around the page.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy returns the Content-Security-Policy of a file. The pages show what other clients publish, as text only. The policy protects even a
+// page that forgets that: no code but that of the files, no other origin, no frame around the page. A script inside a page is named by its hash.
+func policy(name string, body []byte) string {
+	scripts := "'self'"
+	if path.Ext(name) == ".html" {
+		for _, inside := range inlineScript.FindAllSubmatch(body, -1) {
+			sum := sha256.Sum256(inside[1])
+			scripts += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		}
+	}
+	if name == evaluates {
+		scripts += " 'unsafe-eval'"
+	}
+	return "default-src 'none'; script-src " + scripts + "; style-src 'self'; img-src 'self'; " +
+		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+
+// evaluates is the page whose library makes functions of attributes.
+const evaluates = "examples/datastar.html"
+
+var inlineScript = regexp.MustCompile(`(?s)<script type="module">(.+?)</script>`)
 
 var pages = load()
 
@@ -93,17 +120,24 @@ func load() map[string]http.Handler {
 			return err
 		}
 		body, err := files.ReadFile(name)
-		at, hasPath := documents[name]
-		if !hasPath {
-			at = "/web/" + name
-		}
-		all[at] = newPage(name, body)
+		all[urlPath(name)] = newPage(name, body)
 		return err
 	})
 	if err != nil {
 		panic(err) // the files are part of the binary
 	}
 	return all
+}
+
+// urlPath returns where a file is served.
+func urlPath(name string) string {
+	if own, has := documents[name]; has {
+		return own
+	}
+	if example, is := strings.CutSuffix(name, ".html"); is {
+		return "/" + strings.TrimSuffix(example, "index") // examples/index.html is /examples/
+	}
+	return "/web/" + name
 }
 
 type page struct {
@@ -115,7 +149,7 @@ func newPage(name string, body []byte) *page {
 	sum := sha256.Sum256(body)
 	header := http.Header{}
 	header.Set("Content-Type", types[path.Ext(name)])
-	header.Set("Content-Security-Policy", policy)
+	header.Set("Content-Security-Policy", policy(name, body))
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")

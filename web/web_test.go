@@ -27,6 +27,8 @@ var served = []struct{ path, file, contentType string }{
 	{"/web/log.js", "log.js", "text/javascript; charset=utf-8"},
 	{"/web/offers.js", "offers.js", "text/javascript; charset=utf-8"},
 	{"/web/permissions.js", "permissions.js", "text/javascript; charset=utf-8"},
+	{"/web/examples.css", "examples.css", "text/css; charset=utf-8"},
+	{"/web/examples.js", "examples.js", "text/javascript; charset=utf-8"},
 	{"/web/content.js", "content.js", "text/javascript; charset=utf-8"},
 	{"/web/copy.js", "copy.js", "text/javascript; charset=utf-8"},
 	{"/web/copy.svg", "copy.svg", "image/svg+xml; charset=utf-8"},
@@ -162,7 +164,7 @@ func TestAnyone(t *testing.T) {
 }
 
 func TestEveryFileIsServed(t *testing.T) {
-	listed := map[string]bool{"web.go": true, "web_test.go": true, "client_test.go": true, "client": true}
+	listed := map[string]bool{"web.go": true, "web_test.go": true, "client_test.go": true, "client": true, "examples_test.go": true, "examples": true}
 	for _, page := range served {
 		listed[page.file] = true
 	}
@@ -181,6 +183,7 @@ func TestNoPage(t *testing.T) {
 	for _, unknown := range []string{
 		"", "//", "/chat", "/clock/", "/web", "/web/", "/web/chat.html", "/web/web.go",
 		"/web/../web.go", "/favicon.ico", "/events/chat.room1", "web/chat.js",
+		"/examples", "/examples/index", "/examples/index.html", "/examples/stream.html", "/web/examples/stream.html",
 	} {
 		if pages(unknown) != nil {
 			t.Errorf("there is a page at %q", unknown)

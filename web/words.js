@@ -12,6 +12,7 @@ const en = {
   yourName: "Your name",
   clock: "Clock",
   inspect: "Inspect",
+  examples: "Examples",
   chat: "Chat",
   here: (count) => `${count} here`,
   hereTitle: "Who is here",
@@ -116,6 +117,12 @@ const en = {
   clockTitle: "The whole code",
   clockWords: "The server publishes the time of day on the NATS subject time.now. This is the script of this page:",
   clockScript: "The script of this page",
+
+  // the examples
+  exampleIdle: "nothing asked yet",
+  exampleRefused: "not possible yet: see below",
+  exampleSource: "The whole page",
+  exampleSourceWords: "This is the file that your browser has loaded:",
 };
 
 const zh = {
@@ -125,6 +132,7 @@ const zh = {
   yourName: "你的名字",
   clock: "时钟",
   inspect: "检查",
+  examples: "示例",
   chat: "聊天",
   here: (count) => `${count} 人在线`,
   hereTitle: "在线的人",
@@ -229,6 +237,12 @@ const zh = {
   clockTitle: "完整代码",
   clockWords: "服务器把当前时间发布到 NATS 主题 time.now。本页的全部脚本如下：",
   clockScript: "本页的脚本",
+
+  // the examples
+  exampleIdle: "还没有提问",
+  exampleRefused: "暂时不可用：见下文",
+  exampleSource: "整个页面",
+  exampleSourceWords: "这就是浏览器加载的文件：",
 };
 
 export const words = speak({ en, zh });

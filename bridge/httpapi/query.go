@@ -97,16 +97,20 @@ func readFraming(r *http.Request, query url.Values, many bool) (bridge.Framing, 
 	var framing bridge.Framing
 	payload := query.Get("payload")
 	switch format := query.Get("format"); {
-	case format != "" && format != "raw" && format != "json":
-		return framing, fmt.Errorf("%w: %.20q is not a format; use raw or json", errQuery, format)
-	case acceptsLines(r) && format == "raw":
-		return framing, fmt.Errorf("%w: format=raw is not available as application/x-ndjson; use json, or accept text/event-stream", errQuery)
+	case format != "" && format != "raw" && format != "json" && format != "datastar":
+		return framing, fmt.Errorf("%w: %.20q is not a format; use raw, json or datastar", errQuery, format)
+	case acceptsLines(r) && format != "" && format != "json":
+		return framing, fmt.Errorf("%w: format=%s is not available as application/x-ndjson; use json, or accept text/event-stream", errQuery, format)
 	case payload != "" && payload != "json":
 		return framing, fmt.Errorf("%w: payload=%.20s is unknown; use payload=json, or omit it for strings", errQuery, payload)
-	case payload != "" && format == "raw":
-		return framing, fmt.Errorf("%w: payload=json is for format=json; with format=raw the payload is never changed", errQuery)
+	case payload != "" && format != "" && format != "json":
+		return framing, fmt.Errorf("%w: payload=json is for format=json; with format=%s the payload is never changed", errQuery, format)
+	case format == "datastar" && query.Has("event"):
+		return framing, fmt.Errorf("%w: with format=datastar the events have Datastar's names; omit event=", errQuery)
 	case acceptsLines(r):
 		framing.Format = bridge.Lines
+	case format == "datastar":
+		framing.Format = bridge.Datastar
 	case format == "json", payload != "", format == "" && many:
 		framing.Format = bridge.JSON
 	}

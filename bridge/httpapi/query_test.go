@@ -89,6 +89,35 @@ func TestPayloadJSON(t *testing.T) {
 	}
 }
 
+// Datastar's pages read any subjects in its format, resume by id, and get Tailwater's own events beside.
+func TestDatastarFormat(t *testing.T) {
+	b := start(t, config())
+	for _, target := range []string{"/events/chat.room1?format=datastar&datastar=%7B%7D", "/events?subject=chat.room1&subject=chat.room2&format=datastar"} {
+		c := b.get(t, target, "Datastar-Request", "true", "Accept", "text/event-stream, text/html, application/json")
+		c.id(t)
+		for payload, want := range map[string][2]string{
+			"<b id=a>1\n</b>": {"datastar-patch-elements", "elements <b id=a>1\nelements </b>"}, `{"a":1}`: {"datastar-patch-signals", `signals {"a":1}`},
+		} {
+			b.deliver("chat.room1", payload)
+			if event, err := c.Next(); err != nil || event.Type != want[0] || event.Data != want[1] || event.ID == "" {
+				t.Errorf("%s: %+v, %v", target, event, err)
+			}
+		}
+	}
+	b.get(t, "/events/chat.room1?format=datastar&lastEventId=x-1").next(t, bridge.EventReset, `{"reason":"unknown","heartbeat":3600}`)
+	for query, detail := range map[string]string{
+		"format=datastar&payload=json": "format=json", "format=datastar&event=subject": "omit event=", "format=Datastar": "raw, json or datastar",
+	} {
+		if p := b.do(t, http.MethodGet, "/events/chat.room1?"+query, nil).problem(t, http.StatusBadRequest, "bad-query"); !strings.Contains(p.Detail, detail) {
+			t.Errorf("%s: %s", query, p.Detail)
+		}
+	}
+	lines := b.do(t, http.MethodGet, "/events/chat.room1?format=datastar", nil, "Accept", "application/x-ndjson")
+	if p := lines.problem(t, http.StatusBadRequest, "bad-query"); !strings.Contains(p.Detail, "format=datastar is not available") {
+		t.Error(p.Detail)
+	}
+}
+
 // large is the data of the event that stands for a message.
 type large struct {
 	Subject, ID string

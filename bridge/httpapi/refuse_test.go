@@ -77,7 +77,7 @@ var refusals = []struct {
 	{name: "bad escape", target: "/events?subject=chat.x&a=%zz", status: 400, slug: "bad-query", detail: "encodeURIComponent"},
 	{name: "semicolon", target: "/events?subject=chat.x;format=json", status: 400, slug: "bad-query", detail: "encodeURIComponent"},
 	{name: "bad escape on a path", target: "/events/chat.x?a=%", status: 400, slug: "bad-query", detail: "encodeURIComponent", only: http.MethodGet},
-	{name: "unknown format", target: "/events/chat.x?format=xml", status: 400, slug: "bad-query", detail: "use raw or json", only: http.MethodGet},
+	{name: "unknown format", target: "/events/chat.x?format=xml", status: 400, slug: "bad-query", detail: "use raw, json or datastar", only: http.MethodGet},
 	{name: "unknown event", target: "/events/chat.x?event=chat", status: 400, slug: "bad-query", detail: "use event=subject", only: http.MethodGet},
 	{name: "bad id", target: "/events/chat.x?lastEventId=x", status: 400, slug: "bad-id", detail: "use the id of an event", only: http.MethodGet},
 	{name: "long id", target: "/events/chat.x?lastEventId=" + strings.Repeat("x", 100), status: 400, slug: "bad-id", detail: "at most 64", only: http.MethodGet},
