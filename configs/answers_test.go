@@ -22,6 +22,11 @@ func TestAnswersAreNotOpen(t *testing.T) {
 		"two words":  {map[string]string{"ANSWERS": "a.b"}, "TAILWATER_ANSWERS: "},
 		"wildcard":   {map[string]string{"ANSWERS": "*"}, "TAILWATER_ANSWERS: "},
 		"reserved":   {map[string]string{"ANSWERS": "$JS"}, "TAILWATER_ANSWERS: "},
+		"service":    {map[string]string{"ROUTES": "ASK /a=$SRV.INFO.others"}, "TAILWATER_ROUTES: "},
+		"statistics": {map[string]string{"ROUTES": "ASK /a=$SRV.STATS.agents"}, "TAILWATER_ROUTES: "},
+		"instance":   {map[string]string{"ROUTES": "ASK /a/{id}=$SRV.INFO.agents.{id}"}, "TAILWATER_ROUTES: "},
+		"read list":  {map[string]string{"ROUTES": "/a=$SRV.INFO.agents"}, "TAILWATER_ROUTES: "},
+		"list":       {map[string]string{"ROUTES": "ASK /a=$SRV.INFO.agents silence=1s,ASK /b=llm.b queries"}, ""},
 		"fine":       {map[string]string{"ROUTES": ask, "ANSWERS": "runs", "ANONYMOUS_SUBSCRIBE": "answers.>,runsx.>", "ANONYMOUS_PUBLISH": "llm.>"}, ""},
 		"not asked":  {map[string]string{"ANONYMOUS_SUBSCRIBE": "answers.>"}, ""},
 	} {
