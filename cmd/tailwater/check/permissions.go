@@ -28,7 +28,7 @@ func needs(settings *configs.Settings) source.Needs {
 			n.Write = append(n.Write, route.Filter())
 		}
 	}
-	n.Write = append(n.Write, agents(settings)...)
+	n.Agents = agents(settings)
 	n.Read = append(n.Read, answers(settings)...)
 	n.Write = append(n.Write, answers(settings)...)
 	if settings.Auth.SignsIn() {
