@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,12 +30,15 @@ type agent struct {
 	replies chan string        // to its queries, as they arrive
 	work    chan string        // what "loop" says next
 	asked   chan micro.Request // each prompt
+
+	done    chan struct{} // closed at the end of the test
+	working sync.WaitGroup
 }
 
 // startAgent starts the agent agents.prompt.test.ada.<name>.
 func startAgent(t *testing.T, url, name string) *agent {
 	t.Helper()
-	a := &agent{t: t, conn: publisher(t, url), name: name, replies: make(chan string, 10), work: make(chan string), asked: make(chan micro.Request, 100)}
+	a := &agent{t: t, conn: publisher(t, url), name: name, replies: make(chan string, 10), work: make(chan string), asked: make(chan micro.Request, 100), done: make(chan struct{})}
 	service, err := micro.AddService(a.conn, micro.Config{
 		Name: "agents", Version: "1.0.0", Description: "An agent for tests",
 		Metadata: map[string]string{"agent": "test", "owner": "ada", "session": name, "protocol_version": "0.3"},
@@ -43,7 +47,11 @@ func startAgent(t *testing.T, url, name string) *agent {
 		t.Fatal(err)
 	}
 	a.service = service
-	t.Cleanup(func() { _ = service.Stop() })
+	t.Cleanup(func() {
+		_ = service.Stop()
+		close(a.done)
+		a.working.Wait()
+	})
 	endpoint := func(verb string, handle func(micro.Request), metadata map[string]string) {
 		if err := service.AddEndpoint(
 			verb, micro.HandlerFunc(handle), micro.WithEndpointSubject("agents."+verb+".test.ada."+name),
@@ -52,7 +60,7 @@ func startAgent(t *testing.T, url, name string) *agent {
 			t.Fatal(err)
 		}
 	}
-	endpoint("prompt", func(r micro.Request) { go a.prompt(r) }, map[string]string{"max_payload": "64KB", "attachments_ok": "true"})
+	endpoint("prompt", func(r micro.Request) { a.working.Go(func() { a.prompt(r) }) }, map[string]string{"max_payload": "64KB", "attachments_ok": "true"})
 	endpoint("status", func(r micro.Request) {
 		_ = r.RespondJSON(map[string]any{
 			"agent": "test", "owner": "ada", "session": name, "instance_id": service.Info().ID, "ts": time.Now().UTC().Format(time.RFC3339), "interval_s": 30,
@@ -112,17 +120,25 @@ func (a *agent) prompt(r micro.Request) {
 		a.query(say, rest, a.conn.NewRespInbox())
 	case "queryto":
 		say("query", map[string]string{"id": "q-1", "reply_subject": rest, "prompt": "Why?"})
-		say("response", <-a.work)
+		text, _ := a.next()
+		say("response", text)
 	case "fail":
 		say("response", "one")
 		fail("429", rest)
 	case "loop":
-		for text := range a.work {
-			if text == "" {
-				return
-			}
+		for text, more := a.next(); more && text != ""; text, more = a.next() {
 			say("response", text)
 		}
+	}
+}
+
+// next returns what the test wants to be said next; false at its end.
+func (a *agent) next() (string, bool) {
+	select {
+	case text := <-a.work:
+		return text, true
+	case <-a.done:
+		return "", false
 	}
 }
 
@@ -145,8 +161,8 @@ func (a *agent) query(say func(string, any), prompt, inbox string) {
 		select {
 		case r := <-got:
 			say("response", r.id+" "+r.text)
-		case <-time.After(patience):
-			say("response", "nobody replies")
+		case <-a.done:
+			return
 		}
 	}
 }
