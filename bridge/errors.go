@@ -44,6 +44,8 @@ var (
 	ErrNoBucket = errors.New("there is no such bucket")
 	// ErrNoResponders means that nobody listens to a question.
 	ErrNoResponders = errors.New("nobody answers there now")
+	// ErrNoQuery means that nobody waits for an answer to a query: a run has no such query, or has ended, or somebody has answered.
+	ErrNoQuery = errors.New("nobody waits for an answer to this query")
 	// ErrTooManyRuns means that the account has too many open runs.
 	ErrTooManyRuns = errors.New("you have too many questions open")
 	// ErrRefused means that NATS does not allow it to this bridge.

@@ -75,6 +75,21 @@ func (g Grant) CheckGrantedPublish(s Subject) error {
 	return nil
 }
 
+// CheckDiscovery returns an error if the caller may not ask which agents there are. Who may publish to none of their subjects learns nothing of
+// them. The error wraps ErrForbidden.
+func (g Grant) CheckDiscovery(s Subject) error {
+	denies := func(f Subject) bool {
+		return g.any(f, func(g Grant, f Subject) bool { return covered(g.DenyPublish, f) })
+	}
+	mayAsk := func(own Grant, all Subject) bool {
+		return slices.ContainsFunc(own.Publish, func(f Subject) bool { return f.Overlaps(all) && !denies(f) })
+	}
+	if denies(AgentsRoot) || g.any(s, Grant.deniesWriting) || !g.any(AgentsRoot, mayAsk) {
+		return fmt.Errorf("%w: only callers who may publish to an agent, below agents, may list agents; send a token that allows it, or ask the operator to open an agent to anyone with TAILWATER_ANONYMOUS_PUBLISH", ErrForbidden)
+	}
+	return nil
+}
+
 func errFilter(s Subject) error {
 	return fmt.Errorf("%w to publish to: %s is a filter; name one subject, without * and >", ErrSubject, echo(string(s)))
 }

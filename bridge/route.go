@@ -15,11 +15,14 @@ import (
 // `/inbox=user.{claim.sub}.inbox` takes a token of the subject from the caller's own claims, so that callers cannot choose it. With `POST `
 // before the path, its subjects may be written as well as read.
 //
-// `ASK /ask/{model}=llm.{model}` asks: what is posted there is a question to whoever answers on the subject. Nothing can be read there.
+// `ASK /ask/{model}=llm.{model}` asks: what is posted there is a question to whoever answers on the subject. Nothing can be read there. Options
+// may follow, each after a blank: see Silence and Queries.
 type Route struct {
 	text     string
+	template string      // of the subject
 	writable bool        // the text began with `POST `
 	asks     bool        // the text began with `ASK `
+	options  options     // of a route that asks
 	segments []routePart // of the path, in order
 	tokens   []routePart // of the subject, in order
 }
@@ -35,6 +38,7 @@ type routePart struct {
 // Events is the built-in route: `/events/chat.room1` or `/events/chat/room1` for the subject chat.room1.
 var Events = Route{
 	text:     "/events/{subject...}={subject}",
+	template: "{subject}",
 	segments: []routePart{{literal: "events"}, {name: "subject", rest: true}},
 	tokens:   []routePart{{name: "subject", rest: true}},
 }
@@ -60,10 +64,15 @@ func ParseRoute(text string) (Route, error) {
 	case writable && asks:
 		return Route{}, fmt.Errorf("%w: %q begins with POST and with ASK; use ASK alone", ErrRoute, text)
 	}
-	route := Route{text: text, writable: writable, asks: asks}
+	route := Route{text: text, template: template, writable: writable, asks: asks}
 	names, err := route.parsePattern(pattern)
+	if err == nil && asks {
+		var options string
+		route.template, options, _ = strings.Cut(template, " ")
+		route.options, err = parseOptions(options)
+	}
 	if err == nil {
-		err = route.parseTemplate(template, names)
+		err = route.parseTemplate(route.template, names)
 	}
 	if err != nil {
 		return Route{}, fmt.Errorf("%w: %q: %w", ErrRoute, text, err)
@@ -182,8 +191,7 @@ func (r *Route) fill(template string) string {
 
 // Filter returns the narrowest filter that covers every subject of the route.
 func (r Route) Filter() Subject {
-	_, template, _ := strings.Cut(r.text, "=")
-	return Subject(r.fill(template))
+	return Subject(r.fill(r.template))
 }
 
 // bucketPrefix begins the subjects of a bucket's keys: $KV.<bucket>.<key> (ADR-8).

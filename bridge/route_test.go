@@ -36,6 +36,9 @@ var goodRoutes = []struct {
 	{"/config/{key...}=$KV.config.{key}", "$KV.config.>"},
 	{"ASK /ask/{model}=llm.{model}", "llm.*"},
 	{"ASK /ask=llm.{claim.tenant}", "llm.*"},
+	{"ASK /ask/{model}=llm.{model} silence=5m", "llm.*"},
+	{"ASK /ask/{model}=llm.{model} queries  silence=100ms", "llm.*"},
+	{"ASK /agents=$SRV.INFO.agents silence=1s", "$SRV.INFO.agents"},
 	{"/sys/{x}=$SYS.{x}", "$SYS.*"}, // a route, although no grant opens it
 }
 
@@ -97,6 +100,13 @@ var badRoutes = []struct{ route, says string }{
 	{"ASK /ask=llm.*", "remove * and >"},
 	{"ASK /ask/{k}=$KV.config.{k}", "nobody answers in the key-value store"},
 	{"POST ASK /ask=llm.{claim.sub}", "use ASK alone"},
+	{"ASK /ask=llm silence=0s", "write a duration"},
+	{"ASK /ask=llm silence", "write a duration"},
+	{"ASK /ask=llm silence=25h", "write a duration up to 24h"},
+	{"ASK /ask=llm queries=yes", "no option"},
+	{"ASK /ask=llm x.y", "no option"},
+	{"/a=x silence=5s", "blank"},
+	{"POST /out=user.{claim.sub} queries", "must be a whole token"},
 	{"ASK POST /ask=llm.{claim.sub}", "begin with a slash"},
 	{"/answers/{x}=answers.{x}", "Tailwater's own"},
 	{"/kv=$KV", "as in /config/{key...}=$KV.config.{key}"},
@@ -144,6 +154,30 @@ func TestGrants(t *testing.T) {
 	}
 	if bridge.Events.Grants() || (bridge.Route{}).Grants() {
 		t.Error("/events/ grants, or no route at all")
+	}
+}
+
+// Only the exact subjects on which agents say who they are.
+func TestDiscovers(t *testing.T) {
+	for text, want := range map[string]bool{
+		"ASK /agents=$SRV.INFO.agents":            true,
+		"ASK /agents=$SRV.PING.agents silence=1s": true,
+		"/agents=$SRV.INFO.agents":                false,
+		"ASK /agents=$SRV.STATS.agents":           false,
+		"ASK /agents=$SRV.INFO.others":            false,
+		"ASK /agents=$SRV.INFO":                   false,
+		"ASK /agents=$SRV.PING":                   false,
+		"ASK /agents/{name}=$SRV.INFO.{name}":     false,
+		"ASK /agents/{verb}=$SRV.{verb}.agents":   false,
+		"ASK /agents/{id}=$SRV.INFO.agents.{id}":  false,
+		"ASK /agents=$SRV.INFO.{claim.service}":   false,
+		"ASK /agents/{x...}={x}":                  false,
+		"ASK /agents=$srv.INFO.agents":            false,
+		"ASK /a/{agent...}=agents.prompt.{agent}": false,
+	} {
+		if got := mustRoute(t, text).Discovers(); got != want {
+			t.Errorf("%s discovers: %t", text, got)
+		}
 	}
 }
 

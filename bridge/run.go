@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // A run is one question, and the answers to it: messages on a subject of its own, which is the reply subject of the question. Its readers are
 // ordinary readers. Only Framing.Run knows that the messages are answers: it says which of them ends the run.
 
-// HeaderRun marks the messages of a run that a bridge itself has published.
-const HeaderRun = "Tailwater-Run"
+// Headers of the messages of a run that a bridge itself has published.
+const (
+	HeaderRun        = "Tailwater-Run"
+	HeaderRunQueries = "Tailwater-Run-Queries" // beside RunAsked: whoever answers may query the asker
+)
 
 // The values of HeaderRun.
 const (
@@ -32,6 +36,7 @@ type RunMark uint8
 const (
 	RunAnswer  RunMark = iota // an answer, or no message of a run
 	RunBegins                 // see RunAsked
+	RunInvites                // RunBegins of a run in which whoever answers may query the asker
 	RunPaused                 // see RunReleased
 	RunNoise                  // a stream's acknowledgement of the question
 	RunEnds                   // an empty message: the run is complete (ADR-47)
@@ -47,6 +52,7 @@ type RunState struct {
 	Messages int      // messages that were read, with those that no client sees
 	At       Position // of the last of them
 	Mark     RunMark  // of the last of them
+	Queries  bool     // whoever answers may query the asker, says the first of them
 }
 
 // IsOver reports whether a client at a position has received the end of the run.
@@ -65,6 +71,8 @@ func (m *Message) runMark() RunMark {
 	switch mark := m.first(HeaderRun); {
 	case m.Deleted:
 		return RunDeletes
+	case mark == RunAsked && m.first(HeaderRunQueries) != "":
+		return RunInvites
 	case mark == RunAsked:
 		return RunBegins
 	case mark == RunReleased:
@@ -175,10 +183,14 @@ func (r *Reader) pass(fr *frame, out *output) {
 		return
 	}
 	epoch := r.feed.parts[fr.part].At.Epoch
-	if c.isWhole && c.run.Messages == 0 && fr.mark != RunBegins {
+	isFirst := c.run.Messages == 0
+	if c.isWhole && isFirst && fr.mark != RunBegins && fr.mark != RunInvites {
 		out.put(r.feed.gap(greeting{}, ID{{Epoch: epoch}}, r.id(), GapRetention))
 	}
-	c.run = RunState{Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Mark: fr.mark}
+	c.run = RunState{
+		Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Mark: fr.mark,
+		Queries: c.run.Queries || isFirst && fr.mark == RunInvites,
+	}
 }
 
 // Question is what a caller asks.
@@ -189,7 +201,9 @@ type Question struct {
 	Key     string // the same question with the same key is asked once; empty for none
 	Header  map[string][]string
 	Data    []byte
-	Framing Framing // of the client that reads the answers first
+	Framing Framing       // of the client that reads the answers first
+	Silence time.Duration // after which the run has failed; 0 for the usual one
+	Queries bool          // whoever answers may query the asker
 }
 
 // Run is a run that somebody follows.

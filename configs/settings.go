@@ -33,7 +33,7 @@ type Settings struct {
 	Admin     Admin
 	NATS      NATS
 	Embed     Embed
-	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"Your own URL patterns with their subjects, separated by commas, in addition to the built-in /events/{subject...}. A route to $KV.<bucket>. allows anyone to read these keys of the bucket. A route with {claim.<name>} allows each caller to read the subject that its own token names, and with POST before the path also to write it. A route with ASK before the path asks: a posted body is a question to the program that answers on the subject, as in ASK /ask/{model}=llm.{model}."`
+	Routes    Routes `unset:"none" example:"/chat/{room}=chat.{room},/time=time.now" desc:"Your own URL patterns with their subjects, separated by commas, in addition to the built-in /events/{subject...}. A route to $KV.<bucket>. allows anyone to read these keys of the bucket. A route with {claim.<name>} allows each caller to read the subject that its own token names, and with POST before the path also to write it. A route with ASK before the path asks: a posted body is a question to the program that answers on the subject, as in ASK /ask/{model}=llm.{model}. Options may follow, each after a blank: silence=5m instead of ANSWERS_SILENCE, and queries if that program may ask back."`
 	Anonymous Anonymous
 	Auth      Auth
 	Kept

@@ -39,8 +39,8 @@ func (r *Routes) Decode(value string) error {
 		if err != nil {
 			return bridge.Route{}, err
 		}
-		if route.NamesBucket() {
-			return route, nil // allowed: it names the bucket
+		if route.NamesBucket() || route.Discovers() {
+			return route, nil // allowed: it names the bucket, or asks for agents and nothing else
 		}
 		return route, checkReach(entry, route.Filter())
 	})

@@ -25,6 +25,8 @@ type Runs interface {
 	Settle(subject bridge.Subject)
 	// Stop asks the worker of a run to stop.
 	Stop(ctx context.Context, subject bridge.Subject) error
+	// Reply answers a query of the run's worker. The error wraps bridge.ErrNoQuery if nobody waits for that.
+	Reply(ctx context.Context, subject bridge.Subject, id string, data []byte, account bridge.Account) error
 }
 
 // askTimeout is how long NATS may take to say what a run has so far, and to confirm the question.
@@ -78,7 +80,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 	if free == nil {
 		return errBusy
 	}
-	run, done, err := a.question(w, r, p, &request)
+	run, done, err := a.question(w, r, p, &request, &t.route)
 	if err != nil {
 		free()
 		return err
@@ -127,7 +129,7 @@ func readStream(r *http.Request, p post, how manner) (request, error) {
 }
 
 // question reads the body, and asks. Its memory is free when NATS has the question.
-func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *request) (bridge.Run, func(), error) {
+func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *request, route *bridge.Route) (bridge.Run, func(), error) {
 	share := a.ledger.Share(a.limitKey(r, p.caller))
 	defer share.Close()
 	body, err := a.readBody(w, r, share)
@@ -147,6 +149,7 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *
 	defer cancel()
 	run, done, err := a.config.Runs.Ask(ctx, bridge.Question{
 		Subject: p.subject, Caller: p.caller, Account: request.resume.Account, Key: p.key, Header: p.header, Data: body, Framing: request.framing,
+		Silence: route.Silence(), Queries: route.Queries(),
 	})
 	if errors.Is(err, bridge.ErrTooManyRuns) {
 		a.exceeded(r, limitRuns, share.Caller())

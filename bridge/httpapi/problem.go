@@ -97,6 +97,10 @@ var problems = []struct {
 		is: bridge.ErrTooManyRuns, status: http.StatusTooManyRequests, slug: "too-many-runs", title: "Too many open questions",
 		detail: "you have too many questions without a complete answer; wait for one, stop one with DELETE, or ask the operator to raise TAILWATER_LIMIT_RUNS", retry: retryLater,
 	},
+	{
+		is: bridge.ErrNoQuery, status: http.StatusConflict, slug: "no-query", title: "Nobody waits for this",
+		detail: "nobody waits for an answer to this query: the run has no such query, or has ended, or somebody has answered",
+	},
 	{is: errSilent, status: http.StatusGatewayTimeout, slug: "silent", title: "No answer in time"},
 	{is: errWorker, status: http.StatusBadGateway, slug: "worker-failed", title: "The worker reports an error"},
 	{is: errRate, status: http.StatusTooManyRequests, slug: "too-fast", title: "Too many messages"},

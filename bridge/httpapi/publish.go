@@ -98,6 +98,8 @@ func (a *API) mayPublish(t *target, caller bridge.Caller) (bridge.Subject, error
 	}
 	grant := a.grant(caller)
 	switch {
+	case t.route.Discovers():
+		return subject, grant.CheckDiscovery(subject)
 	case t.route.GrantsPublish():
 		return subject, a.explain(grant.CheckGrantedPublish(subject), subject)
 	case t.route.Grants() && !subject.Wild():

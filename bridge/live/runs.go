@@ -12,7 +12,7 @@ import (
 // messages on a subject of its own. If a stream holds that subject, the run can be read and resumed on every bridge.
 type Runs struct {
 	Answers string        // the first token of these subjects; answers
-	Silence time.Duration // after which a run without an answer has failed; 60 s
+	Silence time.Duration // after which a run without an answer has failed, unless its route says otherwise; 60 s
 	Off     bool          // no route asks, and the subjects of answers are like all others
 }
 
@@ -28,7 +28,11 @@ func (b *Bridge) openRuns() {
 	if b.options.Runs.Off {
 		return
 	}
+	longest := b.options.Runs.Silence
+	for _, route := range b.options.Routes {
+		longest = max(longest, route.Silence())
+	}
 	b.runs = runs.Open(runs.Config{
-		Hub: b.hub, NATS: b.source, Answers: b.options.Runs.Answers, Silence: b.options.Runs.Silence, Each: b.options.Limits.Runs, Log: b.options.Log,
+		Hub: b.hub, NATS: b.source, Answers: b.options.Runs.Answers, Silence: b.options.Runs.Silence, Longest: longest, Each: b.options.Limits.Runs, Log: b.options.Log,
 	})
 }

@@ -3,6 +3,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -27,12 +28,13 @@ type NATS interface {
 	IsConnected() bool
 }
 
-// Config says what runs need. Every field is needed, but Each.
+// Config says what runs need. Every field is needed, but Longest and Each.
 type Config struct {
 	Hub     *bridge.Hub
 	NATS    NATS
 	Answers string        // the first token of reply subjects
-	Silence time.Duration // after which a run has failed
+	Silence time.Duration // after which a run has failed, if its question does not say
+	Longest time.Duration // after which a run that another bridge has asked has failed; 0 for Silence
 	Each    int           // runs that one account may have open; 0 for no limit
 	Log     *slog.Logger
 }
@@ -108,7 +110,12 @@ const patience = 5 * time.Second
 
 // Follow watches a run until done is called. The state is unknown if NATS does not say in time what there is.
 func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (run bridge.Run, done func(), err error) {
-	w, err := r.join(subject, framing, account)
+	return r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence))
+}
+
+// follow is Follow with another silence than that of runs whose question is not known.
+func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration) (run bridge.Run, done func(), err error) {
+	w, err := r.join(subject, framing, account, silence)
 	if err != nil {
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
@@ -144,7 +151,7 @@ func (r *Runs) awaitKnown(ctx context.Context, w *watch) bool {
 // bridge.ErrNoResponders or what NATS returns.
 func (r *Runs) Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error) {
 	name := name(q)
-	run, done, err = r.Follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account)
+	run, done, err = r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence))
 	run.Name = name
 	if err == nil && !run.IsKnown {
 		err = bridge.ErrUnavailable
@@ -170,9 +177,11 @@ func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run) 
 	if err != nil || !isMine {
 		return err
 	}
-	receipt, err := r.config.NATS.Publish(ctx, run.Subject, map[string][]string{
-		bridge.HeaderRun: {bridge.RunAsked}, headerExpected: {strconv.FormatUint(run.State.At.Seq, 10)},
-	}, []byte(q.Subject))
+	marker := map[string][]string{bridge.HeaderRun: {bridge.RunAsked}, headerExpected: {strconv.FormatUint(run.State.At.Seq, 10)}}
+	if q.Queries {
+		marker[bridge.HeaderRunQueries] = []string{"yes"}
+	}
+	receipt, err := r.config.NATS.Publish(ctx, run.Subject, marker, []byte(q.Subject))
 	if err != nil {
 		r.unclaim(run.Subject)
 		if errors.Is(err, bridge.ErrConflict) { // another bridge has asked it

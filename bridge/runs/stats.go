@@ -3,7 +3,7 @@ package runs
 import "sync/atomic"
 
 type counters struct {
-	asked, unheard, ended, failed, silent, stopped atomic.Uint64
+	asked, unheard, ended, failed, silent, stopped, replied atomic.Uint64
 }
 
 // Stats is what Runs has done, and has.
@@ -15,13 +15,14 @@ type Stats struct {
 	Failed  uint64 // runs of this bridge that ended with an error, silence included
 	Silent  uint64 // runs that were ended because nobody answered
 	Stopped uint64 // requests to stop
+	Replied uint64 // answers to queries of whoever answers
 }
 
 // Stats returns the present counts.
 func (r *Runs) Stats() Stats {
 	s := Stats{
 		Asked: r.stats.asked.Load(), Unheard: r.stats.unheard.Load(), Ended: r.stats.ended.Load(),
-		Failed: r.stats.failed.Load(), Silent: r.stats.silent.Load(), Stopped: r.stats.stopped.Load(),
+		Failed: r.stats.failed.Load(), Silent: r.stats.silent.Load(), Stopped: r.stats.stopped.Load(), Replied: r.stats.replied.Load(),
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

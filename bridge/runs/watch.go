@@ -14,6 +14,7 @@ import (
 // watch reads a run as a client would, to know how far it is, and ends it if nobody answers.
 type watch struct {
 	subject bridge.Subject
+	silence time.Duration // after which the run has failed
 	known   chan struct{} // closed when everything stored was read
 	know    func()
 	cancel  context.CancelFunc
@@ -50,7 +51,7 @@ func (w *watch) note(state bridge.RunState) bool {
 }
 
 // join returns the watch of a run, with one more user.
-func (r *Runs) join(subject bridge.Subject, framing bridge.Framing, account bridge.Account) (*watch, error) {
+func (r *Runs) join(subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration) (*watch, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if w := r.open[subject]; w != nil {
@@ -65,7 +66,7 @@ func (r *Runs) join(subject bridge.Subject, framing bridge.Framing, account brid
 	if err != nil {
 		return nil, err
 	}
-	w := &watch{subject: subject, known: make(chan struct{}), change: make(chan struct{}), users: 1}
+	w := &watch{subject: subject, silence: silence, known: make(chan struct{}), change: make(chan struct{}), users: 1}
 	w.know = sync.OnceFunc(func() { close(w.known) })
 	ctx, cancel := context.WithCancel(r.alive)
 	w.cancel = cancel
@@ -135,13 +136,13 @@ const readBytes = 256 << 10
 func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	defer reader.Close()
 	more := bridge.NewSignal()
-	silence := time.NewTimer(r.config.Silence)
+	silence := time.NewTimer(w.silence)
 	defer silence.Stop()
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
 		if w.note(state) {
-			silence.Reset(r.config.Silence)
+			silence.Reset(w.silence)
 		}
 		if reader.Ended() {
 			r.end(w, state)
@@ -157,7 +158,7 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 		case <-more:
 		case <-silence.C:
 			r.tellSilence(ctx, w, state)
-			silence.Reset(r.config.Silence)
+			silence.Reset(w.silence)
 		case <-ctx.Done():
 			return
 		}
@@ -189,7 +190,7 @@ func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState)
 	defer cancel()
 	_, err := r.config.NATS.Publish(ctx, w.subject, map[string][]string{
 		bridge.HeaderRun:              {bridge.RunSilent},
-		bridge.HeaderServiceError:     {"no answer for " + r.config.Silence.String()},
+		bridge.HeaderServiceError:     {"no answer for " + w.silence.String()},
 		bridge.HeaderServiceErrorCode: {"504"},
 		headerExpected:                {strconv.FormatUint(state.At.Seq, 10)},
 		bridge.HeaderMessageID:        {"tailwater-silence." + string(w.subject[strings.LastIndexByte(string(w.subject), '.')+1:])},

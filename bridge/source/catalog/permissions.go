@@ -13,6 +13,7 @@ import (
 type Needs struct {
 	Read    []bridge.Subject // what callers may read
 	Write   []bridge.Subject // what callers may write, and what the bridge publishes itself
+	Agents  []bridge.Subject // where the bridge lists agents, and answers their queries
 	History History
 	API     string // see Config.API
 
@@ -128,6 +129,9 @@ func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
 
 	if len(n.Write) > 0 {
 		publish("to publish what callers may write, and the bridge's own messages", plain(n.Write)...)
+	}
+	if len(n.Agents) > 0 {
+		publish("to list agents, or to answer what they ask; those who use the same NATS should have inboxes of their own", plain(n.Agents)...)
 	}
 	publish("to list and describe streams", a.Subject(js.AskNames), a.Subject(js.AskInfo+anyStream))
 	if len(n.History.Subjects) > 0 && !r.own {

@@ -40,6 +40,20 @@ func (r report) answers(settings *configs.Settings) {
 	}
 }
 
+// agents returns the subjects of NATS itself to which the bridge publishes for routes to agents: where it lists them, and where they wait for
+// answers to their queries.
+func agents(settings *configs.Settings) (all []bridge.Subject) {
+	for _, route := range settings.Routes {
+		if route.Discovers() {
+			all = append(all, route.Filter())
+		}
+	}
+	if slices.ContainsFunc(settings.Routes, bridge.Route.Queries) {
+		all = append(all, "_INBOX.>")
+	}
+	return all
+}
+
 // adviseAnswers adds a finding to the holding of the answers, if no stream holds them.
 func adviseAnswers(settings *configs.Settings, holdings []source.Holding) {
 	for _, filter := range asked(settings) {
@@ -63,6 +77,8 @@ func adviseAnswers(settings *configs.Settings, holdings []source.Holding) {
 func mayAsk(settings *configs.Settings, route bridge.Route) string {
 	covers := func(filter bridge.Subject) bool { return filter.Covers(route.Filter()) }
 	switch {
+	case route.Discovers():
+		return "who may publish to an agent, below agents, may list all agents of the account"
 	case route.NeedsClaims():
 		return "each caller may ask on the subject that its token names"
 	case slices.ContainsFunc(settings.Anonymous.Publish, covers):

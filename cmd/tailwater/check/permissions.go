@@ -28,6 +28,7 @@ func needs(settings *configs.Settings) source.Needs {
 			n.Write = append(n.Write, route.Filter())
 		}
 	}
+	n.Agents = agents(settings)
 	n.Read = append(n.Read, asked(settings)...)
 	n.Write = append(n.Write, asked(settings)...)
 	if settings.Auth.SignsIn() {

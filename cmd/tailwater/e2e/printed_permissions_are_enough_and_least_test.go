@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -246,7 +247,7 @@ func (w *wall) furnish(t *testing.T, user string, s settings) jetstream.JetStrea
 // settings returns those of a bridge that signs in as a user.
 func (w *wall) settings(s settings, user string) settings {
 	return with(s, settings{
-		"NATS_URL": w.url(user), "ROUTES": "/config/{key...}=$KV.config.{key},ASK /ask/{model}=llm.{model}", "DEMO_TIME": "true",
+		"NATS_URL": w.url(user), "ROUTES": cmp.Or(s["ROUTES"], "/config/{key...}=$KV.config.{key},ASK /ask/{model}=llm.{model}"), "DEMO_TIME": "true",
 		"HISTORY": "chat.>,answers.>", "PRESENCE": "chat.>", "HISTORY_MAX_BYTES": "16MiB",
 	})
 }

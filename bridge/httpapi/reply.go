@@ -1,0 +1,63 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// reply answers POST on a run: the body is the asker's answer to a query of whoever answers. The client names the query, and the bridge
+// finds in the run where its answer goes.
+func (a *API) reply(w http.ResponseWriter, r *http.Request, t target) error {
+	if !a.mayQuery() {
+		return errMethod
+	}
+	query, err := runQuery(r)
+	if err != nil {
+		return err
+	}
+	id := query.Get("query")
+	if id == "" {
+		return fmt.Errorf("%w: name the query that you answer, as in /answers/<run>?query=<its id>", errQuery)
+	}
+	caller, subject, err := a.runOf(r, query, t)
+	if err != nil {
+		return err
+	}
+	if err := a.checkRate(w, r, caller); err != nil {
+		return err
+	}
+	account := a.account(r, caller)
+	run, done, err := a.follow(r.Context(), subject, bridge.Framing{Format: bridge.Lines}, account)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if run.State.IsEmpty() {
+		return errNoRun
+	}
+	share := a.ledger.Share(a.limitKey(r, caller))
+	defer share.Close()
+	body, err := a.readBody(w, r, share)
+	if err != nil {
+		return err
+	}
+	if err := checkText(r, body); err != nil {
+		return err
+	}
+	end, ok := a.begin()
+	if !ok {
+		return errBusy
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), publishTimeout)
+	defer cancel()
+	if err := a.config.Runs.Reply(ctx, subject, id, body, account); err != nil {
+		return err
+	}
+	a.stats.accepted.Add(1)
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
