@@ -75,7 +75,7 @@ var examples = map[string]example{
 		publish: []*nats.Msg{on("$KV.board.visitors", "41"), on("$KV.board.visitors", "42")}, selector: "#board li strong", want: "42",
 		more: on("$KV.board.visitors", "43"), wantMore: "43",
 		shown:   []*nats.Msg{on("$KV.board.load", "0.4"), on("$KV.board.load", "1.9"), on("$KV.board.load", "1.1"), on("$KV.board.gate.north", "open")},
-		isShown: `document.querySelectorAll("#board li").length === 3`,
+		isShown: `document.querySelectorAll("#board li").length === 3 && new Set(document.querySelectorAll("#board polyline")[1].getAttribute("points").match(/[^, ]+(?= |$)/g)).size > 2`,
 	},
 	"htmx": {
 		publish: []*nats.Msg{on("ui.htmx", "<b>12:00</b><script>document.title = 'evil'</script>")}, selector: ".big b", want: "12:00",
@@ -116,7 +116,7 @@ func keepsBoard(t *testing.T, conn *nats.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.CreateKeyValue(&nats.KeyValueConfig{Bucket: "board"}); err != nil {
+	if _, err := js.CreateKeyValue(&nats.KeyValueConfig{Bucket: "board", History: 60}); err != nil {
 		t.Fatal(err)
 	}
 }
