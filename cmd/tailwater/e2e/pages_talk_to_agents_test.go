@@ -116,13 +116,14 @@ func TestPagesTalkToAgents(t *testing.T) {
 		"fits": func(t *testing.T, browser context.Context) {
 			n := startNode(t, s)
 			startAgent(t, n.NATSURL(), "one")
-			page := openTab(t, browser, n.URL()+"/examples/agents")
-			for _, width := range []int64{390, 1280} {
-				page.do(chromedp.EmulateViewport(width, 800))
-				page.waitFor(`document.querySelector("#agent").value !== "" && document.documentElement.scrollWidth <= innerWidth`)
+			for _, l := range looks() {
+				page := openTab(t, browser, "about:blank")
+				page.apply(l)
+				page.do(chromedp.Navigate(n.URL() + "/examples/agents"))
+				page.waitFor(`document.querySelector("#agent").value !== ""`)
 				page.prompt("query May I delete 200 files?")
-				page.waitFor(`document.querySelectorAll("#queries form").length === 2`)
-				page.picture(fmt.Sprintf("agents-%d", width))
+				page.waitFor(`document.querySelectorAll("#queries form").length === 2 && document.documentElement.scrollWidth <= innerWidth`)
+				page.picture(fmt.Sprintf("agents-%d-%s-%s", l.width, l.scheme, l.languages))
 			}
 		},
 	})
