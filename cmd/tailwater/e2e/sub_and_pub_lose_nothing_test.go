@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // inOrder returns payloads that show what is missing, doubled or out of order.
@@ -56,6 +58,54 @@ func TestSubAndPubOutlastKills(t *testing.T) {
 	}
 	if stored := strings.Count(pub.out.String(), "\n"); stored != len(messages) {
 		t.Errorf("pub printed %d lines", stored)
+	}
+}
+
+// A bridge ends sub's connections because of their age, and one stops and another begins in its place. sub prints every message once and in order,
+// and has nothing to complain of while it is asked to come back.
+func TestSubOutlastsAgeAndDrains(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	stored := connectJetStream(t, server.URL())
+	messages, published := inOrder(60), 0
+	publish := func(until int) {
+		t.Helper()
+		for ; published < until; published++ {
+			if _, err := stored.Publish(t.Context(), "chat.a", []byte(messages[published])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	set := settings{"ANONYMOUS_SUBSCRIBE": "chat.>", "NATS_URL": server.URL(), "HISTORY": "chat.>", "HISTORY_MAX_BYTES": "16MiB", "DRAIN_WINDOW": "100ms"}
+	aging := startNode(t, with(set, settings{"LIMIT_CONNECTION_AGE": "200ms"}))
+	eventually(t, "the bridge is ready", aging.isReady)
+	set["HTTP_LISTEN"] = strings.TrimPrefix(aging.URL(), "http://")
+	sub := begin(t, nil, "sub", "chat.a", "--since=all", "--raw", "--url="+aging.URL(), fmt.Sprint("--count=", len(messages)))
+	for old := range uint64(length(2, 5)) {
+		publish(published + 3)
+		eventually(t, "a connection is too old", func() bool { return aging.Live.Stats().Connections.Ended["age"] > old })
+	}
+	publish(20)
+	sub.lines(t, published)
+	if said := sub.err.String(); said != "" {
+		t.Errorf("over the age of connections, it says %q", said)
+	}
+	aging.stop(t)
+	publish(30)
+	n := startNode(t, set)
+	sub.lines(t, published)
+	n.stop(t)
+	if ended := n.Live.Stats().Connections.Ended; ended["drain"] != 1 {
+		t.Errorf("connections ended because of %v", ended)
+	}
+	publish(40)
+	startNode(t, set)
+	publish(len(messages))
+	if code := sub.code(t); code != 0 {
+		t.Errorf("exit code %d: %s", code, sub.err.String())
+	}
+	if got := strings.Split(strings.TrimSpace(sub.out.String()), "\n"); !slices.Equal(got, messages) {
+		t.Errorf("it printed %q", got)
 	}
 }
 
