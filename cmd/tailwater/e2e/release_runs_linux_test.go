@@ -32,7 +32,9 @@ func TestReleaseRuns(t *testing.T) {
 			t.Errorf("the version of the package's binary is %q", version)
 		}
 		run(t, filepath.Join(folder, "usr/bin/tailwater"), "check", "--env-file="+filepath.Join(folder, "etc/tailwater/tailwater.env"))
-		unit := text(t, func() ([]byte, error) { return os.ReadFile(filepath.Join(folder, "lib/systemd/system/tailwater.service")) })
+		unit := text(t, func() ([]byte, error) {
+			return os.ReadFile(filepath.Join(folder, "lib/systemd/system/tailwater.service"))
+		})
 		const installed = "ExecStart=/usr/bin/tailwater\n"
 		if !strings.Contains(unit, installed) {
 			t.Errorf("the unit starts another binary than that of the package:\n%s", unit)
@@ -47,7 +49,9 @@ func TestReleaseRuns(t *testing.T) {
 			t.Skip("only root may run a binary in a root of its own")
 		}
 		image := unpackImage(t, only(t, out, "*.image.tar"))
-		p := startCommand(t, func(string) *exec.Cmd { return exec.Command("chroot", "--userspec=65532:65532", image, "/usr/bin/tailwater") }, "TAILWATER_EMBED_DIR=/var/lib/tailwater")
+		p := startCommand(t, func(string) *exec.Cmd {
+			return exec.Command("chroot", "--userspec=65532:65532", image, "/usr/bin/tailwater")
+		}, "TAILWATER_EMBED_DIR=/var/lib/tailwater")
 		publishTo(t, p.http+"/events/chat.room1", "hello")
 		reader, _ := subscribe(t, p.http+"/events/chat.room1?since=all", "")
 		reader.expect("message", "hello")
