@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: run test clients soak lint vulncheck fmt bench fuzz generate
+.PHONY: run test clients soak lint vulncheck fmt bench fuzz generate release
 
 run: ## run the bridge with its embedded NATS
 	go run ./cmd/tailwater
@@ -26,9 +26,9 @@ clients: $(CLIENTS)/node_modules ## run the clients of others against the bridge
 	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e/clients -clients
 
 soak: $(CLIENTS)/node_modules ## run the chaos tests and attacks in their long form, proxies and pages, the rule of gaps on many streams, and the whole comparison: thirteen minutes
-	go test -count=1 -timeout=20m -parallel=4 -run='^TestChaos|^TestPages|^TestClient$$|^TestPeople$$|^TestInspect$$|^TestSignedInPages$$|^TestProxies|^TestGracefulRestart|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$|^TestPermissionsAreLeast$$|^TestCheckNamesMissingPermissions$$|^TestSignIn$$|^TestTrickledRequests$$|^TestHeaderBombs$$|^TestPublishFlood$$|^TestBodiesWithoutEndShareMemory$$|^TestSilentSocketsKeepNobodyOut$$|^TestFullBridgeAnswers$$|^TestSubAndPubOutlastKills$$' ./cmd/tailwater/e2e -soak
+	go test -count=1 -timeout=20m -parallel=4 -run='^TestChaos|^TestPages|^TestClient$$|^TestPeople$$|^TestInTheBrowser$$|^TestHostilePages$$|^TestInspect$$|^TestSignedInPages$$|^TestProxies|^TestGracefulRestart|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$|^TestPermissionsAreLeast$$|^TestCheckNamesMissingPermissions$$|^TestSignIn$$|^TestTrickledRequests$$|^TestHeaderBombs$$|^TestPublishFlood$$|^TestBodiesWithoutEndShareMemory$$|^TestSilentSocketsKeepNobodyOut$$|^TestFullBridgeAnswers$$|^TestSubAndPubOutlastKills$$|^TestReleaseRuns$$' ./cmd/tailwater/e2e -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
-	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$' ./bridge/source -soak
+	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$|^TestUntilGivesWhatIsStored$$|^TestNewestIsReadInPages$$' ./bridge/source -soak
 	go test -count=1 -run='^TestCompare$$' ./cmd/compare -soak
 
 lint: ## check style and the order of imports
@@ -69,3 +69,6 @@ fuzz: ## look for inputs that break a parser, FUZZTIME each
 generate: ## write the documentation of the settings and of the command, and the README's picture
 	go generate ./...
 	go test -count=1 -run TestScreenshot ./cmd/tailwater/e2e -screenshot="$(CURDIR)/.github/chat.png"
+
+release: ## build what is released into dist: archives, Debian packages, images, checksums
+	.ci/release dist

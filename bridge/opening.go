@@ -58,7 +58,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
 	gap := ""
-	if slices.ContainsFunc(after, f.mayMiss) {
+	if slices.ContainsFunc(after, r.mayMiss) {
 		gap = GapDisconnected // a part that the feed does not have may have had more messages
 	}
 	for i, v := range verdicts {

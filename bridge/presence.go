@@ -146,7 +146,11 @@ func (r *Reader) repeatMembers(part int, at standing) standing {
 
 // mayMiss reports whether a client may have missed messages of a position that the feed has no part for. Of members it has not: if they
 // are read at all, their newest values follow.
-func (f *Feed) mayMiss(at Position) bool {
+func (r *Reader) mayMiss(at Position) bool {
+	f := r.feed
+	if _, left := r.resume.leftAt(at.Epoch); left != nil && left.isMembers {
+		return false
+	}
 	return f.of(at) < 0 && !sameLog(at.Epoch, presenceEpoch) && !f.isMembersOnly()
 }
 

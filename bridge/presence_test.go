@@ -258,6 +258,29 @@ func testPresenceOfFeedThatEnds(t *testing.T) {
 	wantHere(t, reader, "state chat.room1: ", "state chat.room1: Ben")
 }
 
+// TestPresenceOfDeletedBucket: while the bucket is deleted and made again, the members move to a subscription and back, and the room's readers
+// are told no gap.
+func TestPresenceOfDeletedBucket(t *testing.T) { synctest.Test(t, testPresenceOfDeletedBucket) }
+
+func testPresenceOfDeletedBucket(t *testing.T) {
+	hub, source := newHub(t, bridge.DefaultMemory)
+	rooms := newStream("ROOMS", time.Unix(1, 0)).tap()
+	first, second := newBucket(1).tap(), newBucket(2).tap()
+	reader := readIn(t, hub, told, bridge.Resume{}, room, members)
+	feed := source.feed(t)
+	feed.Begin([]bridge.Part{rooms.part(room), first.part(members)})
+	wantHere(t, reader, "open")
+	for _, part := range []bridge.Part{{Subjects: []bridge.Subject{members}, At: at(10)}, second.part(members)} {
+		feed.End()
+		if got := here(t, reader); len(got) > 0 {
+			t.Errorf("told %q before the next feed has begun", got)
+		}
+		feed = source.feed(t)
+		feed.Begin([]bridge.Part{rooms.part(room), part})
+		wantHere(t, reader, "state chat.room1: ")
+	}
+}
+
 // TestPresenceLost: what is lost of members is made up for by the next value, so no gap is told.
 func TestPresenceLost(t *testing.T) { synctest.Test(t, testPresenceLost) }
 

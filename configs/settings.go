@@ -175,8 +175,8 @@ type Limit struct {
 
 // Drain is how the process stops.
 type Drain struct {
-	Delay  time.Duration `default:"0s" desc:"How long open connections stay after a stop was requested, so that load balancers can notice; new connections are asked to come back after the stop: a duration, or 0s for no delay."`
-	Window time.Duration `embedded:"1s" default:"15s" desc:"The time over which open connections are closed, spread evenly; browsers are asked to come back a little later than its end: a duration, or 0s for all at once."`
+	Delay  time.Duration `default:"0s" desc:"How long open connections stay after a stop was requested, so that load balancers can notice; new connections are asked to come back later: a duration, or 0s for no delay."`
+	Window time.Duration `embedded:"1s" default:"15s" desc:"The time over which open connections are closed, spread evenly; browsers are asked to come back soon, for another bridge, and near its end after it: a duration, or 0s for all at once."`
 }
 
 // Log is what the process logs on standard error. If Format is empty, the command chooses by what standard error is.

@@ -25,7 +25,7 @@ for (const command of document.querySelectorAll(".command")) command.append(copy
 
 // The nats command may need more to reach the server of this bridge.
 ask().then(({ nats }) => {
-  for (const code of document.querySelectorAll(".command code")) code.textContent = code.textContent.replace(/^nats /gm, `${nats || "nats"} `);
+  for (const code of document.querySelectorAll(".command code")) code.textContent = code.textContent.replace(/\bnats (?=pub|sub|kv|reply)/g, () => `${nats || "nats"} `);
 });
 
 if (location.pathname !== "/examples/") showSource();

@@ -118,11 +118,13 @@ func TestDrain(t *testing.T) {
 	b.api.Drain(time.Now())
 	b.turnedAwayFor(t, bridge.CloseDrain)
 	b.turnedAwayFor(t, bridge.CloseDrain, "Last-Event-ID", "nonsense")
-	// Nobody is asked to come back before it ends.
-	b.api.Drain(time.Now().Add(time.Hour))
-	stream := bridgetest.NewStream(strings.NewReader(b.do(t, http.MethodGet, "/events/chat.room1", nil).body))
-	if _, err := stream.Next(); err != nil || stream.Retry < 3_600_000 {
-		t.Errorf("retry: %d, %v", stream.Retry, err)
+	// A client is asked to come back for another bridge well before the end, or else after it.
+	for left, want := range map[time.Duration][2]int{time.Hour: {5_000, 15_000}, 12 * time.Second: {3_000, 9_000}, 5 * time.Second: {7_000, 12_500}} {
+		b.api.Drain(time.Now().Add(left))
+		stream := bridgetest.NewStream(strings.NewReader(b.do(t, http.MethodGet, "/events/chat.room1", nil).body))
+		if _, err := stream.Next(); err != nil || stream.Retry < want[0]-1000 || stream.Retry > want[1] {
+			t.Errorf("%v before the end: retry: %d, %v", left, stream.Retry, err)
+		}
 	}
 	// What could never be served is not asked to come back.
 	b.do(t, http.MethodGet, "/events/..", nil).problem(t, http.StatusBadRequest, "bad-subject")
@@ -133,7 +135,7 @@ func TestDrain(t *testing.T) {
 	// What was open stays; ending it is the outlet's part.
 	b.deliver("chat.room1", "hello")
 	before.next(t, "message", "hello")
-	if stats := b.api.Stats(); stats.TurnedAway != 3 {
+	if stats := b.api.Stats(); stats.TurnedAway != 5 {
 		t.Errorf("%+v", stats)
 	}
 	b.quiet(t)

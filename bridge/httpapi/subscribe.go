@@ -133,6 +133,16 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
+// whileDraining returns when a client should come back to a bridge that stops within the time left: halfway, and not much later than others,
+// because a proxy may then send it to another bridge; or, if little is left, after the stop.
+func whileDraining(left, after time.Duration) time.Duration {
+	if left <= retryLater {
+		return left + after
+	}
+	half := min(left/2, 2*retryLater)
+	return half/2 + rand.N(half)
+}
+
 // turnAway ends a connection before it began, and asks the client to come back. If possible, the response breaks off, by a panic that
 // net/http understands: a clean end would end clients built on fetch for good.
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
@@ -140,8 +150,7 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	a.streamHeaders(w, framing)
 	reason, retry := bridge.CloseBusy, retryLater/2+rand.N(retryLater)
 	if end := a.drained.Load(); end != 0 {
-		reason = bridge.CloseDrain
-		retry += max(0, time.Until(time.Unix(0, end)))
+		reason, retry = bridge.CloseDrain, whileDraining(max(0, time.Until(time.Unix(0, end))), retry)
 	}
 	// A client that is gone by now needs no answer.
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))

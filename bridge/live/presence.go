@@ -51,19 +51,38 @@ type members struct {
 
 // Each calls do with the newest value of every key that matches a filter. It reads the bucket as a browser would.
 func (m *members) Each(ctx context.Context, filter bridge.Subject, do func(key string, value []byte)) error {
+	present := func(key string, value []byte) {
+		if value != nil {
+			do(key, value)
+		}
+	}
+	reader, err := m.read(ctx, filter, bridge.SinceLast, present, (*bridge.Reader).Synced)
+	if err == nil && !reader.Stored() {
+		err = fmt.Errorf("%w: the bucket %s is gone", bridge.ErrUnavailable, bridge.PresenceBucket)
+	}
+	return err
+}
+
+// Watch calls do with every new value of every key, nil if the key was deleted, until the context ends.
+func (m *members) Watch(ctx context.Context, do func(key string, value []byte)) error {
+	_, err := m.read(ctx, ">", bridge.SinceNew, do, func(*bridge.Reader) bool { return false })
+	return err
+}
+
+// read calls do with values until it is done, and returns the closed reader.
+func (m *members) read(ctx context.Context, filter bridge.Subject, since bridge.SinceKind, do func(key string, value []byte), isDone func(*bridge.Reader) bool) (*bridge.Reader, error) {
 	reader, err := m.hub.Read([]bridge.Subject{bridge.PresenceOf(filter)}, bridge.Framing{Format: bridge.Lines},
-		bridge.Resume{Since: bridge.Since{Kind: bridge.SinceLast}})
+		bridge.Resume{Since: bridge.Since{Kind: since}})
 	if err != nil {
-		return fmt.Errorf("read the bucket %s: %w", bridge.PresenceBucket, err)
+		return nil, fmt.Errorf("read the bucket %s: %w", bridge.PresenceBucket, err)
 	}
 	defer reader.Close()
 	more := bridge.NewSignal()
-	for !reader.Synced() {
+	for !isDone(reader) {
 		frames := reader.Next(nil, pageBytes, more)
 		for _, frame := range frames {
-			var event struct{ Subject, Data string }
-			if json.Unmarshal(frame, &event) == nil && event.Subject != "" {
-				do(strings.TrimPrefix(event.Subject, string(bridge.PresenceOf(""))), []byte(event.Data))
+			if key, value, is := valueIn(frame); is {
+				do(key, value)
 			}
 		}
 		if len(frames) > 0 {
@@ -72,14 +91,31 @@ func (m *members) Each(ctx context.Context, filter bridge.Subject, do func(key s
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: read the bucket %s: %w", bridge.ErrUnavailable, bridge.PresenceBucket, ctx.Err())
+			return nil, fmt.Errorf("%w: read the bucket %s: %w", bridge.ErrUnavailable, bridge.PresenceBucket, ctx.Err())
 		}
 	}
-	if !reader.Stored() {
-		return fmt.Errorf("%w: the bucket %s is gone", bridge.ErrUnavailable, bridge.PresenceBucket)
-	}
-	return nil
+	return reader, nil
 }
+
+// valueIn returns the key and value of a frame, nil if the key was deleted.
+func valueIn(frame []byte) (key string, value []byte, is bool) {
+	var event struct{ Event, Subject, Data string }
+	if json.Unmarshal(frame, &event) != nil {
+		return "", nil, false
+	}
+	if event.Event == bridge.EventDelete {
+		return keyOf(deletedIn(event.Data)), nil, true
+	}
+	return keyOf(event.Subject), []byte(event.Data), event.Subject != ""
+}
+
+func deletedIn(data string) string {
+	var deleted struct{ Subject string }
+	_ = json.Unmarshal([]byte(data), &deleted) // the bridge has encoded it
+	return deleted.Subject
+}
+
+func keyOf(subject string) string { return strings.TrimPrefix(subject, string(bridge.PresenceOf(""))) }
 
 // pageBytes is how much of the bucket is taken up at once.
 const pageBytes = 1 << 20

@@ -170,8 +170,9 @@ func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
 	})
 }
 
-// Drain ends every connection, evenly spread over the window, and tells each client when to reconnect. Clients reconnect some time after the
-// window, when this process has ended and may have been restarted, and not faster than a bridge can accept them. Drain returns when the last
+// Drain ends every connection, evenly spread over the window, and tells each client when to reconnect: soon, to be served by another bridge, or
+// asked by this one to wait; or, near the end of the window, some time after it, when this process has ended and may have been restarted, and
+// not faster than a bridge can accept them. Nobody is sent to a bridge that is not there. Drain returns when the last
 // connection has ended. When ctx ends, it cuts the connections of loops; the server has to cut the others. New connections end at once. Drain may
 // be called once.
 func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
@@ -248,10 +249,11 @@ func (o *Outlet) drainDelay(isLate bool) time.Duration {
 func (o *Outlet) retry() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.drained.IsZero() {
+	left := max(0, time.Until(o.drained))
+	if o.drained.IsZero() || left > 2*o.config.Retry {
 		return jitter(o.config.Retry, 0.5)
 	}
-	return max(0, time.Until(o.drained)) + restart + time.Duration(rand.Float64()*float64(o.back))
+	return left + restart + time.Duration(rand.Float64()*float64(o.back))
 }
 
 // jitter changes d by up to the share, so that what began together does not continue together.

@@ -155,8 +155,13 @@ func TestDrain(t *testing.T) {
 					t.Errorf("Drain has returned, and %d connections are open", open)
 				}
 				c.serving.Wait()
-				// Nobody comes back before it has passed, and this process may have been started anew.
-				c.returns(t, "drain", func(i int) time.Duration { return test.window + patient.Parting - c.ended[i] + 2*time.Second })
+				// Nobody comes back between the end of the drain and the moment in which this process may have been started anew.
+				c.returns(t, "drain", func(i int) time.Duration {
+					if left := test.window + patient.Parting - c.ended[i]; left <= 2*patient.Retry {
+						return left + 2*time.Second
+					}
+					return patient.Retry / 2
+				})
 				last, atOnce := time.Duration(0), map[time.Duration]int{}
 				for _, at := range c.ended {
 					last = max(last, at)
@@ -186,10 +191,9 @@ func TestDrainWithoutConnections(t *testing.T) {
 		}
 		// Requests that were on their way end at once as well.
 		for range 2 {
-			since := time.Since(start)
 			c := b.crowd(t, 1)
 			c.serving.Wait()
-			c.returns(t, "drain", func(int) time.Duration { return time.Minute + 2*time.Second - since })
+			c.check(t, "drain")
 			if c.ended[0] != patient.Parting {
 				t.Errorf("a late connection stayed for %v", c.ended[0])
 			}

@@ -24,6 +24,7 @@ type bucket struct {
 	states []presence.State // every value of a subject, in order
 	writes map[string]int
 	most   int // bytes of a value; 0 for no limit
+	seen   map[*link]func(key string, value []byte)
 }
 
 type entry struct {
@@ -32,7 +33,9 @@ type entry struct {
 	until    time.Time
 }
 
-func newBucket() *bucket { return &bucket{keys: map[string]entry{}, writes: map[string]int{}} }
+func newBucket() *bucket {
+	return &bucket{keys: map[string]entry{}, writes: map[string]int{}, seen: map[*link]func(string, []byte){}}
+}
 
 func (b *bucket) get(key string) entry {
 	e := b.keys[key]
@@ -58,6 +61,13 @@ func (b *bucket) put(key string, value []byte, revision uint64, ttl time.Duratio
 	}
 	b.keys[key] = e
 	b.writes[key]++
+	for l, do := range b.seen {
+		go func() { // a bridge sees it later
+			if l.call(context.Background()) == nil {
+				do(key, value)
+			}
+		}()
+	}
 	if !strings.HasPrefix(key, "_") {
 		b.states = append(b.states, decode(value))
 	}
@@ -66,7 +76,7 @@ func (b *bucket) put(key string, value []byte, revision uint64, ttl time.Duratio
 
 func decode(value []byte) (state presence.State) {
 	if value != nil && json.Unmarshal(value, &state) != nil {
-		panic(fmt.Sprintf("not a state: %s", value))
+		return presence.State{Members: []presence.Member{{PresenceMember: bridge.PresenceMember{Name: "what another program wrote"}}}}
 	}
 	return state
 }
@@ -212,6 +222,20 @@ func (l *link) Delete(ctx context.Context, key string, revision uint64) error {
 	return err
 }
 
+func (l *link) Watch(ctx context.Context, do func(string, []byte)) error {
+	if err := l.call(ctx); err != nil {
+		return err
+	}
+	l.bucket.mu.Lock()
+	l.seen[l] = do
+	l.bucket.mu.Unlock()
+	<-ctx.Done()
+	l.bucket.mu.Lock()
+	delete(l.seen, l)
+	l.bucket.mu.Unlock()
+	return ctx.Err()
+}
+
 func (l *link) Each(ctx context.Context, filter bridge.Subject, do func(string, []byte)) error {
 	if err := l.call(ctx); err != nil {
 		return err
@@ -244,7 +268,11 @@ type node struct {
 }
 
 func open(t *testing.T, b *bucket, most ...int) *node {
-	n := &node{link: &link{bucket: b}, told: make(chan bridge.Presence, 1000)}
+	return openOver(t, &link{bucket: b}, most...)
+}
+
+func openOver(t *testing.T, l *link, most ...int) *node {
+	n := &node{link: l, told: make(chan bridge.Presence, 1000)}
 	n.Tracker = presence.Open(presence.Config{
 		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Most: append(most, 0)[0], Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Tell: func(_ bridge.Subject, members bridge.Presence) { n.told <- members },

@@ -59,9 +59,8 @@ func TestBucketIsDeleted(t *testing.T) {
 func TestWithoutBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
-		n := open(t, b)
+		n := openOver(t, &link{bucket: b, refuses: fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket)})
 		defer n.Close()
-		n.link.refuse(fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket))
 		n.join("chat.a", "Ada")
 		time.Sleep(settle)
 		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 1 || all[0].Members[0].Name != "Ada" || len(n.told) != 1 {
@@ -118,10 +117,9 @@ func TestKeyIsDeleted(t *testing.T) {
 func TestNoGhostsWithoutBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
-		n := open(t, b)
-		defer n.Close()
 		absent := fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket)
-		n.link.refuse(absent)
+		n := openOver(t, &link{bucket: b, refuses: absent})
+		defer n.Close()
 		leave := n.join("chat.a", "Ada")
 		n.join("chat.b", "Ben")
 		time.Sleep(settle)

@@ -101,6 +101,44 @@ func TestValuesOfOtherWriters(t *testing.T) {
 	}
 }
 
+// TestOtherWritersAreCorrectedAtOnce proves that what another program does to a value is undone within seconds, in rooms with members and without.
+func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
+	for name, value := range map[string][]byte{
+		"no JSON":          []byte("rubbish"),
+		"nobody":           []byte("{}"),
+		"deleted":          nil,
+		"without a bridge": []byte(`{"count":1,"members":[{"name":"Eve","since":"2026-01-01T00:00:00Z","bridges":["aaaaaaaaaa"]}]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				nodes := []*node{open(t, b), open(t, b), open(t, b)}
+				for _, n := range nodes {
+					defer n.Close()
+				}
+				nodes[0].join("chat.a", "Ada")
+				nodes[1].join("chat.a", "Ben")
+				time.Sleep(time.Minute)
+				b.write(t, "chat.a", value)
+				b.write(t, "chat.empty", value)
+				time.Sleep(2 * time.Second)
+				expect(t, b, "chat.a", "Ada", "Ben")
+				if got := b.value("chat.empty"); got != nil {
+					t.Errorf("in a room without members: %s", got)
+				}
+				if got := strings.Join(b.events(), ", "); strings.Contains(got, "leave A") || strings.Contains(got, "leave B") {
+					t.Errorf("told: %s", got)
+				}
+				room, empty := b.wrote("chat.a"), b.wrote("chat.empty")
+				time.Sleep(4 * time.Minute)
+				if b.wrote("chat.a") != room || b.wrote("chat.empty") != empty {
+					t.Error("the values were written again and again")
+				}
+			})
+		})
+	}
+}
+
 func encode(t *testing.T, state presence.State) string {
 	t.Helper()
 	value, err := json.Marshal(state)

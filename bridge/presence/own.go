@@ -62,6 +62,9 @@ func (o *own) Delete(_ context.Context, key string, _ uint64) error {
 
 func (o *own) Each(context.Context, bridge.Subject, func(string, []byte)) error { return nil }
 
+// Watch is not needed: no other program writes here.
+func (o *own) Watch(context.Context, func(string, []byte)) error { return nil }
+
 // forget removes all values: another store is used from now on.
 func (o *own) forget() {
 	o.mu.Lock()

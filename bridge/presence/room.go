@@ -173,6 +173,11 @@ func (r *room) isOver() bool {
 	return len(r.members) == 0 && r.unnamed == 0 && len(r.leaving) == 0 && !r.isChanged && !r.isWriting
 }
 
+// isMissing reports whether a new value does not have this bridge's members as they were written last.
+func (r *room) isMissing(state *State, bridge string) bool {
+	return !r.isChanged && !r.isWriting && state.Bridges[bridge] != Share{len(r.members), r.unnamed}
+}
+
 // isDoubtful reports whether it is time to compare the bucket with the present members.
 func (r *room) isDoubtful(now time.Time) bool { return !r.check.IsZero() && !now.Before(r.check) }
 

@@ -27,6 +27,8 @@ type Store interface {
 	Delete(ctx context.Context, key string, revision uint64) error
 	// Each calls do with the newest value of every key that matches a filter.
 	Each(ctx context.Context, filter bridge.Subject, do func(key string, value []byte)) error
+	// Watch calls do with every new value of every key, nil if the key was deleted, until the context ends. It may miss some.
+	Watch(ctx context.Context, do func(key string, value []byte)) error
 }
 
 // Config determines whose members are kept, and where.
@@ -100,6 +102,7 @@ func Open(config Config) *Tracker {
 	t.alive, t.stop = context.WithCancel(context.Background())
 	t.runs.Go(t.run)
 	t.runs.Go(t.keepLease)
+	t.runs.Go(t.watch)
 	return t
 }
 

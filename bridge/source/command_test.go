@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,18 +76,20 @@ func TestEveryCommandMends(t *testing.T) {
 	if err := os.WriteFile(conf, []byte("jetstream { domain: hub }"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	server := bridgetest.StartNATSServer(t, "-c", conf)
 	for api, flag := range map[string]string{"": "", source.DomainAPI("hub"): " --js-domain=hub"} {
 		for name, a := range advices() {
 			if flag != "" && !strings.Contains(strings.Join(a.says, "\n"), "{D}") {
 				continue // the text is the same in every domain
 			}
-			t.Run(api+" "+name, func(t *testing.T) { a.try(t, bridgetest.StartNATSServer(t, "-c", conf), api, flag) })
+			t.Run(api+" "+name, func(t *testing.T) { a.try(t, server, api, flag) })
 		}
 	}
 }
 
 func (a advice) try(t *testing.T, server *bridgetest.NATSServer, api, flag string) {
 	js := streamsOf(t, to(server.URL()))
+	t.Cleanup(func() { deleteStreams(t, js) }) // the next advice finds the server empty
 	a.config.Name = "ADVISED"
 	if len(a.config.Subjects) > 0 {
 		makeStream(t, js, a.config)
@@ -133,6 +136,21 @@ func (a advice) try(t *testing.T, server *bridgetest.NATSServer, api, flag strin
 	problems, remedies := said()
 	if a.left == "" && len(problems) > 0 || a.left != "" && (len(problems) != 1 || !strings.Contains(problems[0]+remedies[0], a.left)) {
 		t.Errorf("in the end it says %q, %q; want %q", problems, remedies, a.left)
+	}
+}
+
+func deleteStreams(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // the test's own context has ended
+	defer cancel()
+	names := js.StreamNames(ctx)
+	for name := range names.Name() {
+		if err := js.DeleteStream(ctx, name); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := names.Err(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
 )
@@ -14,4 +15,10 @@ func (versionCommand) Run(out output) error {
 	return err
 }
 
-func versionLine() string { return "tailwater " + node.Version() }
+func versionLine() string {
+	line := "tailwater " + node.Version()
+	if commit := node.Commit(); commit != "" {
+		line += ", commit " + commit
+	}
+	return fmt.Sprintf("%s, %s %s/%s", line, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

@@ -3,9 +3,11 @@ package e2e
 import (
 	"context"
 	"html"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +49,8 @@ type example struct {
 	want     string
 	more     *nats.Msg
 	wantMore string
+	shown    []*nats.Msg // also in its picture
+	isShown  string
 }
 
 func on(subject, data string, header ...string) *nats.Msg {
@@ -57,24 +61,41 @@ func on(subject, data string, header ...string) *nats.Msg {
 	return m
 }
 
+func publishAll(t *testing.T, conn *nats.Conn, messages ...*nats.Msg) {
+	t.Helper()
+	for _, m := range messages {
+		if err := conn.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 var examples = map[string]example{
 	"dashboard": {
 		publish: []*nats.Msg{on("$KV.board.visitors", "41"), on("$KV.board.visitors", "42")}, selector: "#board li strong", want: "42",
 		more: on("$KV.board.visitors", "43"), wantMore: "43",
+		shown:   []*nats.Msg{on("$KV.board.load", "0.4"), on("$KV.board.load", "1.9"), on("$KV.board.load", "1.1"), on("$KV.board.gate.north", "open")},
+		isShown: `document.querySelectorAll("#board li").length === 3 && new Set(document.querySelectorAll("#board polyline")[1].getAttribute("points").match(/[^, ]+(?= |$)/g)).size > 2`,
 	},
 	"htmx": {
 		publish: []*nats.Msg{on("ui.htmx", "<b>12:00</b><script>document.title = 'evil'</script>")}, selector: ".big b", want: "12:00",
 		more: on("ui.htmx", "<b>12:01</b>"), wantMore: "12:01",
+		shown:   []*nats.Msg{on("ui.htmx", "<li>The gate is <b>open</b>.</li>", "Tailwater-Event", "news")},
+		isShown: `!!document.querySelector("ul li b")`,
 	},
 	"turbo": {
 		publish:  []*nats.Msg{on("ui.turbo", `<turbo-stream action="update" target="clock"><template>12:00<script>document.title = 'evil'</script></template></turbo-stream>`)},
 		selector: "#clock", want: "12:00document.title = 'evil'",
 		more: on("ui.turbo", `<turbo-stream action="update" target="clock"><template>12:01</template></turbo-stream>`), wantMore: "12:01",
+		shown:   []*nats.Msg{on("ui.turbo", `<turbo-stream action="prepend" target="news"><template><li>The gate is <b>open</b>.</li></template></turbo-stream>`)},
+		isShown: `!!document.querySelector("#news li b")`,
 	},
 	"datastar": {
 		publish:  []*nats.Msg{on("ui.clock", `<b id="clock">12:00<script>document.title = "evil"</script></b>`)},
 		selector: "#clock", want: `12:00document.title = "evil"`,
 		more: on("ui.clock", `<b id="clock">12:01</b>`), wantMore: "12:01",
+		shown:   []*nats.Msg{on("ui.clock", `{"gate": "open"}`), on("ui.clock", "<li>The gate was opened.</li>", "Datastar-Selector", "#news", "Datastar-Mode", "prepend")},
+		isShown: `!!document.querySelector("#news li") && document.querySelector("#gate").textContent === "open"`,
 	},
 }
 
@@ -95,7 +116,7 @@ func keepsBoard(t *testing.T, conn *nats.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.CreateKeyValue(&nats.KeyValueConfig{Bucket: "board"}); err != nil {
+	if _, err := js.CreateKeyValue(&nats.KeyValueConfig{Bucket: "board", History: 60}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -105,15 +126,7 @@ func testExample(t *testing.T, browser context.Context, at string, conn *nats.Co
 	e := examples[name]
 	page := openTab(t, browser, at+"/examples/"+name)
 	page.waitForState("open")
-	publish := func(m *nats.Msg) {
-		t.Helper()
-		if err := conn.PublishMsg(m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, m := range e.publish {
-		publish(m)
-	}
+	publishAll(t, conn, e.publish...)
 	page.shows(e.selector, e.want)
 	page.shows("title", map[string]string{"dashboard": "Dashboard", "htmx": "htmx", "turbo": "Turbo", "datastar": "Datastar"}[name]+" · Tailwater")
 	page.waitFor(`document.querySelector(".source code")?.textContent.startsWith("<!doctype html>")`)
@@ -121,7 +134,7 @@ func testExample(t *testing.T, browser context.Context, at string, conn *nats.Co
 	page.shows(e.selector, e.want)
 	second := openTab(t, browser, at+"/examples/"+name)
 	second.shows(e.selector, e.want)
-	publish(e.more)
+	publishAll(t, conn, e.more)
 	page.shows(e.selector, e.wantMore)
 	second.shows(e.selector, e.wantMore)
 	return page
@@ -147,9 +160,7 @@ func testKilledExample(t *testing.T, browser context.Context, name string) {
 	b.kill()
 	page.waitForState("offline")
 	e := examples[name]
-	if err := conn.PublishMsg(e.publish[len(e.publish)-1]); err != nil {
-		t.Fatal(err)
-	}
+	publishAll(t, conn, e.publish...)
 	b.start()
 	page.shows(e.selector, e.want)
 	page.waitForState("open")
@@ -239,5 +250,46 @@ func testRefusedExamples(t *testing.T, browser context.Context) {
 	}
 	if text := strings.TrimSpace(list.Status); text != "200 OK" {
 		t.Error(text)
+	}
+}
+
+// Nothing of the examples is cut off or out of view, on a phone and on a desktop, by day and by night, in both languages.
+func TestPagesPicturesOfExamples(t *testing.T) {
+	onlySoak(t)
+	browser := startBrowser(t)
+	n := startNode(t, forExamples(t))
+	conn := publisher(t, n.NATSURL())
+	keepsBoard(t, conn)
+	work(t, n.NATSURL(), "llm.echo", replies("Every word arrives, in order, and only once: ", "also after a reload, and in a second tab. "))
+	for _, l := range looks() {
+		t.Run(l.String(), func(t *testing.T) {
+			page, _ := openPerson(t, browser, "about:blank")
+			page.apply(l)
+			see := func(name string) {
+				t.Helper()
+				page.waitFor(`location.pathname === "/examples/" || !!document.querySelector(".source code")`)
+				page.nothingClipped(name)
+				page.picture("examples-" + name + "-" + l.String())
+			}
+			page.do(chromedp.Navigate(n.URL() + "/examples/"))
+			see("list")
+			for _, name := range slices.Sorted(maps.Keys(examples)) {
+				e := examples[name]
+				page.do(chromedp.Navigate(n.URL() + "/examples/" + name))
+				page.waitForState("open")
+				publishAll(t, conn, e.publish...)
+				page.shows(e.selector, e.want)
+				publishAll(t, conn, e.shown...)
+				page.waitFor(e.isShown)
+				see(name)
+			}
+			page.do(chromedp.Navigate(n.URL() + "/examples/stream"))
+			page.do(chromedp.Click("#form button"))
+			page.waitFor(`document.querySelector("#answer").textContent.includes("tab")`)
+			see("stream")
+			page.do(chromedp.Navigate(n.URL() + "/examples/notifications"))
+			page.waitForState("refused")
+			see("notifications")
+		})
 	}
 }

@@ -56,7 +56,7 @@ func (b *browserProcess) start(path string) (context.Context, error) {
 		if b.dir, b.err = os.MkdirTemp("", "tailwater-browser-"); b.err != nil {
 			return
 		}
-		allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path),
 			chromedp.NoSandbox, // containers run tests as root, where the sandbox refuses to start
 			chromedp.UserDataDir(b.dir),
@@ -66,7 +66,11 @@ func (b *browserProcess) start(path string) (context.Context, error) {
 			chromedp.Flag("ignore-certificate-errors", true), // those of the tests are nobody's
 			chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"),
 			chromedp.WindowSize(1000, 720),
-		)...)
+		)
+		if !*soak { // there tabs have processes of their own, as people's do; these cost TestClient a quarter of its processor time
+			options = append(options, chromedp.Flag("process-per-site", true), chromedp.Flag("renderer-process-limit", "1"))
+		}
+		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 		b.ctx, _ = chromedp.NewContext(allocator)
 		b.stop = stop
 		b.err = chromedp.Do(b.ctx)
