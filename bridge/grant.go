@@ -84,7 +84,7 @@ func (g Grant) CheckDiscovery(s Subject) error {
 	mayAsk := func(own Grant, all Subject) bool {
 		return slices.ContainsFunc(own.Publish, func(f Subject) bool { return f.Overlaps(all) && !denies(f) })
 	}
-	if denies(AgentsRoot) || g.any(s, Grant.deniesWriting) || !g.any(AgentsRoot, mayAsk) {
+	if g.any(s, Grant.deniesWriting) || !g.any(AgentsRoot, mayAsk) {
 		return fmt.Errorf("%w: only callers who may publish to an agent, below agents, may list agents; send a token that allows it, or ask the operator to open an agent to anyone with TAILWATER_ANONYMOUS_PUBLISH", ErrForbidden)
 	}
 	return nil
