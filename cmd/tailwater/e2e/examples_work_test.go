@@ -43,7 +43,6 @@ func (p tab) shows(selector, text string) {
 
 // example is one of the pages: what is published for it, and what it shows then, and still shows after a reload.
 type example struct {
-	page     string
 	publish  []*nats.Msg
 	selector string
 	want     string
