@@ -338,7 +338,7 @@ func TestCheckSaysHTTPS(t *testing.T) {
 		t.Fatalf("%d: %s", code, errs)
 	}
 	for _, want := range []string{
-		"listening on 127.0.0.1:0, https\n", "certificate for localhost 127.0.0.1, valid until 20", "one caller may post at 20/s",
+		"listening on 127.0.0.1:0, https\n", "certificate for localhost chat.example.com 127.0.0.1, valid until 20", "one caller may post at 20/s",
 		"X-Forwarded-For is trusted from 10.0.0.0/8",
 	} {
 		if !strings.Contains(out, want) {
