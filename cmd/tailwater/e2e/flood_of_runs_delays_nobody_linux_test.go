@@ -58,7 +58,7 @@ func TestChaosFloodOfRuns(t *testing.T) {
 			})
 			other := startWitness(t, from(t, nil), p.http+"/events/chat.room1")
 			before := resident(t, p)
-			ctx, cancel := context.WithTimeout(t.Context(), 5*floodTime)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*floodTime)
 			defer cancel()
 			var flooding sync.WaitGroup
 			var count, most atomic.Int64

@@ -24,12 +24,15 @@ func (l look) String() string {
 	return strings.Join([]string{l.name, l.scheme, l.languages}, "-")
 }
 
+// looks are all of them where pictures are wanted; otherwise each two of screen, scheme and language meet in one.
 func looks() (all []look) {
 	for _, screen := range []look{{name: "phone", width: 390, height: 844}, {name: "desktop", width: 1280, height: 800}} {
 		for _, scheme := range []string{"light", "dark"} {
 			for _, languages := range []string{"en-US", "zh-CN"} {
 				screen.scheme, screen.languages = scheme, languages
-				all = append(all, screen)
+				if isEven := (screen.name == "desktop") != (scheme == "dark") != (languages == "zh-CN"); *screens != "" || !isEven {
+					all = append(all, screen)
+				}
 			}
 		}
 	}

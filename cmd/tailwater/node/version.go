@@ -1,31 +1,34 @@
 package node
 
 import (
+	"cmp"
 	"runtime/debug"
 )
 
-// Version returns the module's version, which the go command writes into the binary.
+// A release has these from its linker (see .ci/release); other binaries know what the go command has written into them.
+var version, commit string
+
+// Version returns the version, such as v1.0.0.
 func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(version, info.Main.Version, "(unknown)")
 	}
-	return "(unknown)"
+	return cmp.Or(version, "(unknown)")
 }
 
-// Commit returns the commit that was built, which the go command writes into a binary that is built from a clone; otherwise "". A plus sign
-// behind it says that files had been changed.
+// Commit returns the commit that was built, if the binary is built from a clone; otherwise "". A plus sign behind it says that files had
+// been changed.
 func Commit() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
+	if commit != "" || !ok {
+		return commit
 	}
 	found := map[string]string{}
 	for _, setting := range info.Settings {
 		found[setting.Key] = setting.Value
 	}
-	commit := found["vcs.revision"]
 	if found["vcs.modified"] == "true" {
-		commit += "+"
+		return found["vcs.revision"] + "+"
 	}
-	return commit
+	return found["vcs.revision"]
 }
