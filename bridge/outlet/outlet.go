@@ -250,8 +250,12 @@ func (o *Outlet) retry() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	left := max(0, time.Until(o.drained))
-	if o.drained.IsZero() || left > 2*o.config.Retry {
-		return jitter(o.config.Retry, 0.5)
+	soon := jitter(o.config.Retry, 0.5)
+	if o.drained.IsZero() {
+		return soon
+	}
+	if left > o.config.Retry {
+		return min(soon, left-o.config.Retry/2) // while this bridge still answers
 	}
 	return left + restart + time.Duration(rand.Float64()*float64(o.back))
 }

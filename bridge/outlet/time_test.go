@@ -157,7 +157,7 @@ func TestDrain(t *testing.T) {
 				c.serving.Wait()
 				// Nobody comes back between the end of the drain and the moment in which this process may have been started anew.
 				c.returns(t, "drain", func(i int) time.Duration {
-					if left := test.window + patient.Parting - c.ended[i]; left <= 2*patient.Retry {
+					if left := test.window + patient.Parting - c.ended[i]; left <= patient.Retry {
 						return left + 2*time.Second
 					}
 					return patient.Retry / 2

@@ -238,6 +238,7 @@ accounts { A: { jetstream: enabled, users: [
 // TestChaosPresenceOfKilledBridge: the members of a bridge that is killed are gone within 30 seconds, and nobody else is told to have left.
 func TestChaosPresenceOfKilledBridge(t *testing.T) {
 	onlySoak(t)
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	one := startProcess(t, processEnv(listed(server.URL()))...)
 	two := startNode(t, listed(server.URL()))
@@ -260,6 +261,7 @@ func TestChaosPresenceOfKilledBridge(t *testing.T) {
 // own members alone, and brings them back.
 func TestChaosPresenceOfStoppedBridge(t *testing.T) {
 	onlySoak(t)
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	one := startProcess(t, processEnv(listed(server.URL()))...)
 	two := startNode(t, listed(server.URL()))
