@@ -119,7 +119,7 @@ const en = {
   clockScript: "The script of this page",
 
   // the examples
-  exampleIdle: "nothing asked yet",
+  exampleIdle: "ready",
   exampleRefused: "not possible yet: see below",
   exampleSource: "The whole page",
   exampleSourceWords: "This is the file that your browser has loaded:",
@@ -239,7 +239,7 @@ const zh = {
   clockScript: "本页的脚本",
 
   // the examples
-  exampleIdle: "还没有提问",
+  exampleIdle: "就绪",
   exampleRefused: "暂时不可用：见下文",
   exampleSource: "整个页面",
   exampleSourceWords: "这就是浏览器加载的文件：",
