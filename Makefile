@@ -72,4 +72,5 @@ generate: ## write the documentation of the settings and of the command, and the
 	go test -count=1 -run TestScreenshot ./cmd/tailwater/e2e -screenshot="$(CURDIR)/.github/chat.png"
 
 release: ## build what is released into dist: archives, Debian packages, images, checksums
+	rm -rf dist
 	.ci/release dist

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -54,7 +53,7 @@ func (r *Runs) inboxOf(ctx context.Context, subject bridge.Subject, id string, a
 	more := bridge.NewSignal()
 	var found string
 	for {
-		frames := reader.Next(nil, math.MaxInt, more)
+		frames := reader.Next(nil, readBytes, more)
 		for _, frame := range frames {
 			if q, is := readQuery(frame); is && q.ID == id {
 				found = q.ReplySubject

@@ -114,7 +114,7 @@ func (d deployed) start(t *testing.T, bridges ...string) front {
 	t.Helper()
 	a := newIssuer(t)
 	cert, key, _ := a.issue()
-	pair := []any{a.write("cert.pem", cert), a.write("key.pem", key), a.write("both.pem", append(cert, key...))}
+	pair := []string{a.write("cert.pem", cert), a.write("key.pem", key), a.write("both.pem", append(cert, key...))}
 	text := document(t, "configs/deploy/"+d.file)
 	changes := append([]string{"127.0.0.1:8080", "%[3]s"}, d.changes...)
 	if len(bridges) == 2 {
@@ -127,7 +127,7 @@ func (d deployed) start(t *testing.T, bridges ...string) front {
 		text = strings.Replace(text, change[0], change[1], 1)
 	}
 	for i, path := range pair {
-		text = strings.ReplaceAll(text, fmt.Sprintf("%%[%d]s", i+5), path.(string))
+		text = strings.ReplaceAll(text, fmt.Sprintf("%%[%d]s", i+5), path)
 	}
 	d.config = d.before + text + d.after
 	return front{url: strings.Replace(d.proxy.start(t, bridges[0]), "http", "https", 1), authority: a}
