@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +24,7 @@ type eventSource struct {
 
 	lastID string
 	opened atomic.Int64
+	told   atomic.Int64 // how often it was asked to come back
 }
 
 func (e *eventSource) run(ctx context.Context) error {
@@ -68,8 +70,11 @@ func (e *eventSource) read(body io.Reader, wait *time.Duration) (done bool) {
 		if event.ID != "" {
 			e.lastID = event.ID
 		}
-		if event.Type == "tailwater:open" {
+		switch event.Type {
+		case "tailwater:open":
 			e.opened.Add(1)
+		case "tailwater:close":
+			e.told.Add(1)
 		}
 		if e.seen(event) {
 			return true
@@ -96,14 +101,8 @@ func TestGracefulRestartBehindAProxy(t *testing.T) {
 			}
 		}
 		var reading sync.WaitGroup
-		closed := make(chan struct{}, clients+visitors) // told by each that it is asked to come back
 		come := func(name string, seen func(bridgetest.Event) bool) *eventSource {
-			e := &eventSource{url: url, client: transport, seen: func(event bridgetest.Event) bool {
-				if event.Type == "tailwater:close" {
-					closed <- struct{}{}
-				}
-				return seen(event)
-			}}
+			e := &eventSource{url: url, client: transport, seen: seen}
 			reading.Go(func() {
 				if err := e.run(ctx); err != nil {
 					t.Errorf("%s is lost: %v", name, err)
@@ -139,21 +138,15 @@ func TestGracefulRestartBehindAProxy(t *testing.T) {
 		if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		await := func(n int) {
-			t.Helper()
-			for range n {
-				select {
-				case <-closed:
-				case <-ctx.Done():
-					t.Fatal("fewer were asked to come back")
-				}
-			}
+		told := func(e *eventSource) bool { return e.told.Load() > 0 }
+		eventually(t, "it drains", func() bool { return slices.ContainsFunc(all, told) })
+		late := make([]*eventSource, visitors)
+		for i := range late {
+			late[i] = come(fmt.Sprint("visitor ", i), func(event bridgetest.Event) bool { return event.Type == "tailwater:open" })
 		}
-		await(1)
-		for i := range visitors {
-			come(fmt.Sprint("visitor ", i), func(event bridgetest.Event) bool { return event.Type == "tailwater:open" })
-		}
-		await(visitors)
+		eventually(t, "visitors are asked to come back", func() bool {
+			return !slices.ContainsFunc(late, func(e *eventSource) bool { return !told(e) })
+		})
 		if err := b.cmd.Wait(); err != nil {
 			t.Errorf("after SIGTERM: %v", err)
 		}
