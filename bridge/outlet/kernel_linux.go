@@ -26,18 +26,23 @@ func limitSegments(listener net.Listener) {
 }
 
 // unsent returns how many bytes of a socket the client has not acknowledged; 0 if the kernel does not say.
-func unsent(socket *net.TCPConn) (n int) {
+func unsent(socket *net.TCPConn) int { return queued(socket, unix.SIOCOUTQ) }
+
+// unread returns how many bytes of a client nobody has read; 0 if the kernel does not say.
+func unread(socket *net.TCPConn) int { return queued(socket, unix.SIOCINQ) }
+
+func queued(socket *net.TCPConn, queue uint) (n int) {
 	raw, err := socket.SyscallConn()
 	if err != nil {
 		return 0
 	}
 	// An error means that the socket is closed.
-	_ = raw.Control(func(fd uintptr) { n = unsentOf(int(fd)) })
+	_ = raw.Control(func(fd uintptr) { n = queuedOf(int(fd), queue) })
 	return n
 }
 
-func unsentOf(fd int) int {
-	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+func queuedOf(fd int, queue uint) int {
+	n, err := unix.IoctlGetInt(fd, queue)
 	if err != nil {
 		return 0
 	}

@@ -209,6 +209,15 @@ func (c *stallConn) untilStalled(timeout time.Duration) time.Duration {
 	return max(1, c.progress.since+timeout-time.Since(c.opened))
 }
 
+// unread returns how many bytes of its client nobody has read.
+func (c *stallConn) unread() int {
+	socket, ok := c.Conn.(*net.TCPConn)
+	if !ok {
+		return 0
+	}
+	return unread(socket)
+}
+
 // cut closes the connection, and discards unsent data.
 func (c *stallConn) cut() {
 	c.reset()

@@ -19,6 +19,7 @@ type place struct {
 	asked     int32 // requests that took a place
 	isFree    bool  // the socket is closed, or is being
 	isTold    bool  // it is open only for its client to read the last answer
+	isSpared  bool  // it was to be closed, but its client had sent something
 }
 
 // waiting says how a socket waits for its client.

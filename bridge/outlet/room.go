@@ -36,10 +36,7 @@ func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []
 		if n.held <= n.most() {
 			continue
 		}
-		oldest := n.oldest()
-		if n == &p.all {
-			oldest = p.crowds.oldest()
-		}
+		oldest := p.closeable(n)
 		if oldest == nil || oldest == fresh {
 			return out, n, 0
 		}
@@ -54,13 +51,30 @@ func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []
 	return out, nil, 0
 }
 
+// closeable returns the socket of a network to close first, nil if none waits. One whose client has sent what nobody has read yet waits
+// for us, so it begins anew, once: a proxy that is cut off in the middle of a request answers 502, which ends an EventSource for good.
+func (p *Places) closeable(n *network) *place {
+	for {
+		oldest := n.oldest()
+		if n == &p.all {
+			oldest = p.crowds.oldest()
+		}
+		if oldest == nil || oldest.isSpared || oldest.conn.unread() == 0 {
+			return oldest
+		}
+		oldest.isSpared = true
+		oldest.goOn()
+		oldest.wait()
+	}
+}
+
 // now returns the time since the places were made.
 func (p *Places) now() time.Duration { return time.Since(p.start) }
 
 // evict closes the socket that it would close to make room. It reports false if none waits.
 func (p *Places) evict() bool {
 	p.mu.Lock()
-	oldest := p.crowds.oldest()
+	oldest := p.closeable(&p.all)
 	if oldest == nil {
 		p.mu.Unlock()
 		return false

@@ -119,7 +119,7 @@ func (s *socket) begin() bool {
 		return false
 	}
 	s.wrote = l.now
-	s.sent = uint64(unsentOf(s.fd)) // of earlier answers on the connection
+	s.sent = uint64(queuedOf(s.fd, unix.SIOCOUTQ)) // of earlier answers on the connection
 	s.until = l.now + jitter(config.Age, 0.2)
 	s.recheck()
 	if l.outlet.isDraining() {
@@ -190,7 +190,7 @@ func (s *socket) hungUp() {
 
 // takesNothing reports whether the client has received nothing for the write timeout, although there was something.
 func (s *socket) takesNothing() bool {
-	return s.stalled(unsentOf(s.fd), s.loop.now, s.loop.outlet.config.WriteTimeout)
+	return s.stalled(queuedOf(s.fd, unix.SIOCOUTQ), s.loop.now, s.loop.outlet.config.WriteTimeout)
 }
 
 // look does what is due.
