@@ -118,7 +118,7 @@ type Embed struct {
 	Sync   Sync    `default:"1s" desc:"How much a crash of the operating system may lose: the interval at which streams are flushed to disk, or always for each message."`
 }
 
-// Anonymous is what callers without a token may do.
+// Anonymous is what every caller may do, also without a token.
 type Anonymous struct {
 	Subscribe Subjects `embedded:"chat.>,time.>" unset:"none" empty:"none" example:"chat.>,time.>" desc:"Subjects that anyone may read: NATS subjects or filters, separated by commas."`
 	Publish   Subjects `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects that anyone may publish to: NATS subjects or filters, separated by commas."`

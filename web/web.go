@@ -70,7 +70,7 @@ var inlineScript = regexp.MustCompile(`(?s)<script type="module">(.+?)</script>`
 
 var pages = load()
 
-// Anyone is what callers without a token may do. The chat page reads it from anyonePath, to offer nothing that would be refused. It
+// Anyone is what every caller may do, also without a token. The chat page reads it from anyonePath, to offer nothing that would be refused. It
 // grants nothing.
 type Anyone[Subject ~string] struct {
 	Subscribe []Subject `json:"subscribe"` // filters that may be read

@@ -142,7 +142,7 @@ func New(config Config) *API {
 	return a
 }
 
-// Drain makes every GET from now on end at once, with the advice to come back later: to a browser any status but 200 would be
+// Drain makes every GET of a stream from now on end at once, with the advice to come back later: to a browser any status but 200 would be
 // final. POSTs are still served, but questions are refused, and those without an answer are answered where it can be read.
 func (a *API) Drain(end time.Time) {
 	a.drained.Store(end.UnixNano())

@@ -149,7 +149,7 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hasBody reports whether the body of a request has a meaning: in a POST that publishes.
+// hasBody reports whether the body of a request has a meaning: in a POST that publishes, asks or replies.
 func hasBody(r *http.Request) bool {
 	return r.Method == http.MethodPost && sentPath(r.URL) != sessionPath
 }

@@ -181,7 +181,8 @@ func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map
 }
 
 // Drain asks every connection to reconnect, each at its own time within the window, and finishes running publications. It does so after
-// delay. Until then only new clients are affected: they are asked to come back later. When ctx ends, Drain cuts the
+// delay. Until then only new clients are affected: they are asked to come back later; and whoever waits for the first message of an
+// answer is told where to read it. When ctx ends, Drain cuts the
 // connections that event loops write. It waits for the others, which end by themselves within the write timeout, or when their server is
 // closed. Only the first call has an effect. Close drains by itself.
 func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {

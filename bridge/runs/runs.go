@@ -28,7 +28,7 @@ type NATS interface {
 	IsConnected() bool
 }
 
-// Config says what runs need. Every field is needed, but Longest and Each.
+// Config says what runs need. Every field is needed, but Longest, Each and All.
 type Config struct {
 	Hub     *bridge.Hub
 	NATS    NATS
@@ -36,6 +36,7 @@ type Config struct {
 	Silence time.Duration // after which a run has failed, if its question does not say
 	Longest time.Duration // after which a run that another bridge has asked has failed; 0 for Silence
 	Each    int           // runs that one account may have open; 0 for no limit
+	All     int           // runs that all accounts may have open; 0 for no limit
 	Log     *slog.Logger
 }
 
@@ -49,7 +50,8 @@ type Runs struct {
 
 	mu    sync.Mutex
 	open  map[bridge.Subject]*watch
-	asked map[bridge.Account]int
+	asked map[bridge.Account]int // and in all:
+	all   int
 }
 
 // Open returns runs without any.
@@ -148,7 +150,7 @@ func (r *Runs) awaitKnown(ctx context.Context, w *watch) bool {
 }
 
 // Ask asks a question, or finds the run of the same question, and follows it until done is called. The error wraps bridge.ErrTooManyRuns,
-// bridge.ErrNoResponders or what NATS returns.
+// bridge.ErrBusy, bridge.ErrNoResponders or what NATS returns.
 func (r *Runs) Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error) {
 	name := name(q)
 	run, done, err = r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence))

@@ -343,10 +343,11 @@ func TestStopReachesTheWorker(t *testing.T) {
 	}
 }
 
-// An account may have so many runs open; one that has ended makes room, and others have their own.
+// An account may have so many runs open, and all together: without a limit, whoever has many addresses could ask without end, and read no
+// answer. One that has ended makes room, and others have their own.
 func TestOpenRunsAreLimited(t *testing.T) {
 	f := start(t, true)
-	r, hub := f.bridge(t, func(c *runs.Config) { c.Each = 1 })
+	r, hub := f.bridge(t, func(c *runs.Config) { c.Each, c.All = 1, 2 })
 	heard := f.answer(t, "a")
 	run := ask(t, r, question(""))
 	if _, _, err := r.Ask(within(t), question("")); !errors.Is(err, bridge.ErrTooManyRuns) {
@@ -355,6 +356,11 @@ func TestOpenRunsAreLimited(t *testing.T) {
 	other := question("")
 	other.Account = 1
 	ask(t, r, other)
+	third := question("")
+	third.Account = 2
+	if _, _, err := r.Ask(within(t), third); !errors.Is(err, bridge.ErrBusy) {
+		t.Errorf("got %v", err)
+	}
 	if err := (<-heard).Respond(nil); err != nil {
 		t.Fatal(err)
 	}

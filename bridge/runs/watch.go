@@ -50,7 +50,7 @@ func (w *watch) note(state bridge.RunState) bool {
 	return true
 }
 
-// join returns the watch of a run, with one more user.
+// join returns the watch of a run, with one more user. The silence counts if the watch is new.
 func (r *Runs) join(subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration) (*watch, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,7 +91,8 @@ func (r *Runs) drop(w *watch) {
 	}
 }
 
-// claim makes this bridge the asker of a run; false if it is already. The error is bridge.ErrTooManyRuns.
+// claim makes this bridge the asker of a run; false if it is already, or if the run is over. The error is bridge.ErrTooManyRuns, or
+// bridge.ErrBusy if all accounts together have too many.
 func (r *Runs) claim(subject bridge.Subject, account bridge.Account) (isMine bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,9 +102,12 @@ func (r *Runs) claim(subject bridge.Subject, account bridge.Account) (isMine boo
 		return false, nil
 	case r.config.Each > 0 && r.asked[account] >= r.config.Each:
 		return false, bridge.ErrTooManyRuns
+	case r.config.All > 0 && r.all >= r.config.All:
+		return false, bridge.ErrBusy
 	}
 	w.isAsked, w.account = true, account
 	r.asked[account]++
+	r.all++
 	return true, nil
 }
 
@@ -121,6 +125,7 @@ func (r *Runs) unask(w *watch) bool {
 	was := w.isAsked
 	if w.isAsked {
 		w.isAsked = false
+		r.all--
 		if r.asked[w.account]--; r.asked[w.account] == 0 {
 			delete(r.asked, w.account)
 		}

@@ -30,7 +30,7 @@ type Client struct {
 	silence atomic.Int64 // the longest silence of a living event stream, as a time.Duration
 }
 
-// defaultSilence is used until a bridge says how often its heartbeats come. Every bridge sends one in 15 s unless it is set otherwise.
+// defaultSilence is used until a bridge says how often its heartbeats come. Every bridge of this version sends one in 15 s.
 const defaultSilence = 45 * time.Second
 
 // New returns a client. Its Close must be called.
