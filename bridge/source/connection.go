@@ -1,7 +1,6 @@
 package source
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,33 +30,16 @@ func (s *Source) connected(conn *nats.Conn, what string) {
 	if conn.Opts.InProcessServer != nil {
 		address = "in this process"
 	}
-	s.log.Info(what, "server", address, "name", conn.ConnectedServerName())
+	values := []any{"server", address, "name", conn.ConnectedServerName()}
+	if away := s.absence.end(); away > 0 {
+		values = append(values, "away_for", away.Round(time.Millisecond))
+	}
+	s.log.Info(what, values...)
 }
 
 func (s *Source) disconnected(err error) {
-	s.lost.Store(time.Now().UnixNano())
-	if s.alive.Err() != nil {
-		return
-	}
-	s.log.Warn("lost NATS; browsers stay connected, and where nothing is stored they get a gap when it is back", "servers", s.conn.Addresses(), "error", err)
-}
-
-func (s *Source) failed(err error) {
-	s.failures.Do(func() { s.log.Warn("cannot connect to NATS yet", "servers", s.conn.Addresses(), "error", err) })
-}
-
-// sayAway logs, once in a while, that NATS is unreachable, and why: nats.go reports no error of a connection that fails after the
-// dial, because of an unknown certificate for example.
-func (s *Source) sayAway(ctx context.Context) {
-	if ctx.Err() != nil {
-		return
-	}
-	if s.conn.Link().IsUp() {
-		s.sayNoReads()
-		return
-	}
-	if err := s.conn.LastError(); err != nil {
-		s.failed(err)
+	if s.alive.Err() == nil {
+		s.absence.begin(err)
 	}
 }
 

@@ -1,5 +1,7 @@
 package source
 
+import "time"
+
 // HoldDelivery stops the delivering goroutine until release is called, like a starved processor.
 func (s *Source) HoldDelivery() (release func()) {
 	s.mu.Lock()
@@ -34,3 +36,12 @@ const MessageCost = messageCost
 
 // IncomingBuffer is the capacity of nats.go's channel, in messages.
 const IncomingBuffer = incomingBuffer
+
+// NewAbsence, Remind and others open what logs that NATS is away.
+var NewAbsence = newAbsence
+
+func (a *absence) Begin(err error)     { a.begin(err) }
+func (a *absence) Failed(err error)    { a.failed(err) }
+func (a *absence) Remind(err error)    { a.remind(err) }
+func (a *absence) End() time.Duration  { return a.end() }
+func (a *absence) LastLost() time.Time { return a.lastLost() }

@@ -245,21 +245,3 @@ func writeFile(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
-
-// While NATS is unreachable, the log repeats that, and names the server.
-func TestAbsenceIsLogged(t *testing.T) {
-	if !*soak {
-		t.Skip("it waits for a minute; run it with -soak")
-	}
-	server := bridgetest.StartNATSServer(t)
-	log, warned := warnings()
-	newFixture(t, to(server.URL()), log)
-	server.Kill()
-	for range 2 {
-		for line := ""; !strings.Contains(line, "cannot connect to NATS"); {
-			if line = <-warned; strings.Contains(line, "cannot connect") && !strings.Contains(line, server.URL()) {
-				t.Errorf("it does not say where: %s", line)
-			}
-		}
-	}
-}

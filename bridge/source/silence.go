@@ -13,10 +13,8 @@ const (
 	firstMove = 10 * time.Second
 	lastMove  = time.Hour
 	// calm is how long everything must answer before firstMove applies again.
-	calm = time.Minute
-	// awayInterval is how often the log says that NATS is unreachable, or silent.
-	awayInterval = 45 * time.Second
-	watchTick    = time.Second
+	calm      = time.Minute
+	watchTick = time.Second
 	// probeInterval is how often JetStream is asked for a sign of life while streams are read. Consumers are none: the heartbeats
 	// continue if the consumer's server is cut off from its cluster.
 	probeInterval = 5 * time.Second
@@ -27,20 +25,21 @@ const (
 func (s *Source) watch() {
 	tick := time.NewTicker(watchTick)
 	defer tick.Stop()
-	away := time.NewTicker(awayInterval)
-	defer away.Stop()
+	reads := time.NewTicker(awayInterval)
+	defer reads.Stop()
 	probe := time.NewTicker(probeInterval)
 	defer probe.Stop()
 	var m moves
 	for {
 		select {
-		case <-away.C:
-			s.sayAway(s.alive)
+		case <-reads.C:
+			s.sayNoReads()
 		case <-probe.C:
 			if s.conn.Link().IsUp() && s.stats.taps.Load() > 0 {
 				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
 			}
 		case <-tick.C:
+			s.absence.remind(s.conn.LastError())
 			link := s.conn.Link()
 			silent := link.Longest()
 			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {

@@ -26,7 +26,7 @@ type Source struct {
 	reads         *js.Conn // reads older messages; nil if it could not be dialed
 	api           js.API
 	table         *catalog.Table
-	lost          atomic.Int64 // when the connection was lost last, in nanoseconds
+	absence       *absence
 	log           *slog.Logger
 	incoming      chan *nats.Msg // of all subscriptions
 	intake        intake         // received and not delivered yet
@@ -42,7 +42,6 @@ type Source struct {
 	unstored      js.Decoder     // for messages of subjects without a stream
 	errorLog      rate.Sometimes // for errors that nats.go reports
 	limits        rate.Sometimes // for limits of subscriptions
-	failures      rate.Sometimes // for failed dials
 	readsFailures rate.Sometimes
 	tapFails      rate.Sometimes // for streams that cannot be read
 	brokenHeaders rate.Sometimes // for messages with undecodable headers
@@ -109,7 +108,6 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		bySub:         map[*nats.Subscription]*flow{},
 		attached:      map[*bridge.Feed]*attachment{},
 		errorLog:      rate.Sometimes{First: 10, Interval: time.Minute},
-		failures:      rate.Sometimes{Interval: awayInterval},
 		readsFailures: rate.Sometimes{Interval: awayInterval},
 		limits:        rate.Sometimes{Interval: time.Minute},
 		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
@@ -118,8 +116,9 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})
+	s.absence = newAbsence(log, func() string { return s.conn.Addresses() })
 	s.conn = js.New(js.Events{
-		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.failed, Error: s.asyncError,
+		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.absence.failed, Error: s.asyncError,
 	})
 	s.reads = js.New(js.Events{Failed: s.readsFailed, Error: s.readsError})
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}

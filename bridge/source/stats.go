@@ -35,12 +35,8 @@ func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	subscriptions, deaf := len(s.flows), s.deaf
 	s.mu.Unlock()
-	lost := time.Time{}
-	if at := s.lost.Load(); at != 0 {
-		lost = time.Unix(0, at)
-	}
 	return Stats{
-		Lost:          lost,
+		Lost:          s.absence.lastLost(),
 		Connected:     s.conn.Link().IsUp(),
 		Connects:      s.stats.connects.Load(),
 		Subscriptions: subscriptions,
