@@ -155,8 +155,8 @@ func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 }
 
-// writeProblem answers with the problem of an error.
-func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+// writeProblem answers with the problem of an error, and returns its status.
+func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) (status int) {
 	answer := errInternal
 	known := false
 	for _, p := range problems {
@@ -185,4 +185,5 @@ func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	a.stats.refuse(r.Method, answer.Status)
 	writeJSON(w, answer.Status, "application/problem+json", answer)
+	return answer.Status
 }

@@ -90,6 +90,13 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
+// timePost measures a POST that began at that time.
+func (a *API) timePost(begun time.Time) {
+	if a.config.Posts != nil {
+		a.config.Posts.Observe(time.Since(begun).Seconds())
+	}
+}
+
 // mayPublish returns the subject that a caller publishes to, or asks on, if allowed.
 func (a *API) mayPublish(t *target, caller bridge.Caller) (bridge.Subject, error) {
 	subject, err := t.route.Claim(t.subjects[0], caller)

@@ -37,7 +37,7 @@ func (s *Source) watch() {
 		case <-away.C:
 			s.sayAway(s.alive)
 		case <-probe.C:
-			if s.conn.Link().IsUp() && s.stats.taps.Load() > 0 {
+			if s.conn.Link().IsUp() && s.isTapping() {
 				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
 			}
 		case <-tick.C:

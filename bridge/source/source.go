@@ -39,6 +39,7 @@ type Source struct {
 	stop          context.CancelFunc
 	running       sync.WaitGroup
 	stats         counters
+	errors        failures
 	unstored      js.Decoder     // for messages of subjects without a stream
 	errorLog      rate.Sometimes // for errors that nats.go reports
 	limits        rate.Sometimes // for limits of subscriptions
@@ -61,6 +62,7 @@ type Source struct {
 	starving []*flow       // flows that found no room because NATS limits subscriptions, the oldest first
 	fresh    []*flow       // flows subscribed since the last proof
 	deaf     int           // the number of deaf flows
+	tapping  map[*tap]bool // that run, for Stats
 
 	admission            // belongs to the control loop
 	admitting sync.Mutex // held while subscriptions are made one by one, to find the refused one; taken before placing
@@ -115,6 +117,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		brokenHeaders: rate.Sometimes{First: 3, Interval: time.Minute},
 		taps:          map[string]*tap{},
+		tapping:       map[*tap]bool{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})

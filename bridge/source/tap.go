@@ -38,6 +38,8 @@ type tap struct {
 	alive   context.Context
 	stop    context.CancelFunc
 
+	pending atomic.Uint64 // messages that the server had for it after the last delivered one
+
 	placed bool // the start position is known; belongs to run
 
 	users int // placements, including those in preparation; guarded by Source.placing
@@ -143,8 +145,8 @@ func (t *tap) remove(s *share) {
 
 // run keeps a consumer until the tap is stopped.
 func (t *tap) run() {
-	t.source.stats.taps.Add(1)
-	defer t.source.stats.taps.Add(-1)
+	t.source.noteTap(t, true)
+	defer t.source.noteTap(t, false)
 	defer t.log.Close()
 	for t.alive.Err() == nil {
 		err := t.follow()
@@ -365,5 +367,6 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 		})
 	}
 	t.log.last.Store(&at)
+	t.pending.Store(a.Pending)
 	return true
 }

@@ -35,6 +35,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"cmd/tailwater/client":      nil,
 		"cmd/tailwater/node":        rooms,
 		"cmd/tailwater/check":       append([]string{"cmd/tailwater/node"}, rooms...),
+		"cmd/tailwater/grafana":     append([]string{"cmd/tailwater/node"}, rooms...),
 		"cmd/tailwater/nodetest":    append([]string{"cmd/tailwater/node"}, rooms...),
 		"cmd/tailwater/e2e/clients": nil,
 		"cmd/compare":               {"bridge/load"},

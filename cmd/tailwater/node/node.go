@@ -77,6 +77,7 @@ type Node struct {
 	clock       *clock // nil without DEMO_TIME
 	admin       *admin
 	http        *http.Server
+	meters      meters
 	certificate *Certificate // nil without TLS
 	address     net.Addr     // of the listener for browsers
 
@@ -87,7 +88,7 @@ type Node struct {
 
 // Open starts everything. If a part cannot start, those before it are stopped again.
 func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
-	n := &Node{Settings: settings, log: log, failed: make(chan error, 1)}
+	n := &Node{Settings: settings, log: log, meters: newMeters(), failed: make(chan error, 1)}
 	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
 		if err := start(); err != nil {
 			return nil, errors.Join(err, n.Close())

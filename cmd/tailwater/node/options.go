@@ -24,6 +24,7 @@ func (n *Node) options() (live.Options, error) {
 		Proxies:  s.HTTP.TrustedProxies,
 		Limits:   n.limits(),
 		Pages:    web.Client,
+		Meters:   live.Meters{Delays: n.meters.delays, Posts: n.meters.posts},
 		Log:      n.log,
 	}
 	if s.HTTP.Pages {
