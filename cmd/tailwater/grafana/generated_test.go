@@ -18,7 +18,7 @@ var folder = filepath.Join("..", "..", "..", "configs", "deploy", "grafana")
 
 // TestGenerated compares the generated files with those of the folder.
 func TestGenerated(t *testing.T) {
-	for name, text := range map[string]string{"README.md": grafana.Page()} {
+	for name, text := range map[string]string{"README.md": grafana.Page(), "alerts.yaml": grafana.Alerts(), "dashboard.json": grafana.Dashboard()} {
 		bridgetest.Document(t, filepath.Join(folder, name), "go generate ./cmd/tailwater/grafana", *update, func(string) string { return text })
 	}
 }
