@@ -17,7 +17,9 @@ import (
 func TestEveryMetricExists(t *testing.T) {
 	named := regexp.MustCompile(`tailwater_[a-z_]+`).FindAllString(grafana.Alerts()+grafana.Dashboard(), -1)
 	for _, name := range named {
-		if !slices.ContainsFunc(node.Metrics(), func(m node.Metric) bool { return m.Name == name || m.Type == "histogram" && m.Name == strings.TrimSuffix(name, "_bucket") }) {
+		if !slices.ContainsFunc(node.Metrics(), func(m node.Metric) bool {
+			return m.Name == name || m.Type == "histogram" && m.Name == strings.TrimSuffix(name, "_bucket")
+		}) {
 			t.Errorf("there is no metric %s", name)
 		}
 	}

@@ -38,7 +38,7 @@ func duration(name, help string) prometheus.HistogramOpts {
 	declared = append(declared, Metric{name, help, "histogram", nil})
 	return prometheus.HistogramOpts{
 		Name: name, Help: help,
-		Buckets:                     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		Buckets:                     []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 	}
 }
