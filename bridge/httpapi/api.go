@@ -37,6 +37,7 @@ type Config struct {
 	// Runs asks questions, and follows runs; nil for neither. Nobody else may read or publish on the subjects of runs.
 	Runs    Runs
 	Limits  Limits
+	Tracer  bridge.Tracer  // of POSTs; nil for none
 	Posts   Observer       // receives how long each POST took that publishes, until its answer; nil for none
 	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are trusted
 
@@ -217,7 +218,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, by **routeTraffic) e
 	if target.route.Asks() {
 		header.Set("Allow", "POST, OPTIONS")
 		if r.Method == http.MethodPost {
-			return a.ask(w, r, target)
+			return a.traced(w, r, target, a.ask)
 		}
 		if r.Method != http.MethodOptions {
 			return errMethod
@@ -236,7 +237,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, by **routeTraffic) e
 		return a.head(w, r, target)
 	case http.MethodPost:
 		defer a.timePost(time.Now())
-		return a.publish(w, r, target)
+		return a.traced(w, r, target, a.publish)
 	case http.MethodOptions:
 		a.options(w, r)
 		return nil

@@ -147,10 +147,12 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *
 	// A client that disconnects does not cancel the question: the worker may have received it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askTimeout)
 	defer cancel()
+	ctx, span := a.toNATS(ctx, "ask", p.subject, p.header, len(body))
 	run, done, err := a.config.Runs.Ask(ctx, bridge.Question{
 		Subject: p.subject, Caller: p.caller, Account: request.resume.Account, Key: p.key, Header: p.header, Data: body, Framing: request.framing,
 		Silence: route.Silence(), Queries: route.Queries(),
 	})
+	span.End(err)
 	if errors.Is(err, bridge.ErrTooManyRuns) {
 		a.exceeded(r, limitRuns, share.Caller())
 	}

@@ -89,7 +89,7 @@ func (b *Bridge) open() error {
 }
 
 func (b *Bridge) openSource() (err error) {
-	config := source.Config{History: b.options.History, API: b.options.API, Intake: b.divide().intake}
+	config := source.Config{History: b.options.History, API: b.options.API, Intake: b.divide().intake, Tracer: b.options.Tracer}
 	if b.options.Server != nil {
 		config.Began = b.options.Server.Began
 		config.IsBroken = func() bool { return b.options.Server.Problem() != "" }
@@ -139,7 +139,7 @@ func (b *Bridge) openAPI() {
 		Limits: httpapi.Limits{
 			Reads: o.Limits.Reads, Publishes: o.Limits.Publishes, Body: o.Limits.Body, Subjects: o.Limits.Subjects, Memory: b.divide().bodies,
 		},
-		Log: o.Log, Parting: parting, Posts: o.Meters.Posts,
+		Log: o.Log, Parting: parting, Posts: o.Meters.Posts, Tracer: o.Tracer,
 	}
 	if b.auth != nil {
 		config.Auth, config.Cookie = b.auth, o.Cookie

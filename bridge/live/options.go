@@ -60,6 +60,9 @@ type Options struct {
 
 	// Meters receive measurements; the default is none.
 	Meters Meters
+	// Tracer measures POSTs, questions and replays; the default is none. A POST's traceparent is continued, and with the message goes that
+	// of the bridge.
+	Tracer bridge.Tracer
 
 	// Log receives the bridge's log; the default is slog.Default().
 	Log *slog.Logger

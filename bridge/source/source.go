@@ -32,6 +32,7 @@ type Source struct {
 	intake        intake         // received and not delivered yet
 	acks          *js.Acks
 	isBroken      func() bool     // Config.IsBroken
+	tracer        bridge.Tracer   // Config.Tracer
 	events        atomic.Uint32   // for the control loop
 	wake          chan struct{}   // has room for one: events is not 0
 	caughtUp      chan struct{}   // has room for one: deliver has reached the mark of catchUp
@@ -91,6 +92,8 @@ type Config struct {
 	// IsBroken reports whether the server's store is known to be broken. If so, messages for a stream are refused at once. nil
 	// means that this is never known.
 	IsBroken func() bool
+	// Tracer measures reads of streams; nil for none.
+	Tracer bridge.Tracer
 }
 
 // Open connects. If NATS is unreachable, Open returns no error, and the source keeps trying, with a growing, jittered delay. An
@@ -102,6 +105,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:           log,
 		isBroken:      config.IsBroken,
+		tracer:        config.Tracer,
 		incoming:      make(chan *nats.Msg, incomingBuffer),
 		intake:        newIntake(cmp.Or(config.Intake, intakeBudget)),
 		wake:          make(chan struct{}, 1),

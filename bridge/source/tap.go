@@ -71,7 +71,9 @@ type tapped struct {
 // streamLog is a tap's stream for readers. It implements bridge.Log.
 type streamLog struct {
 	*history.History
-	last atomic.Pointer[bridge.Position]
+	stream string
+	tracer bridge.Tracer // nil for none
+	last   atomic.Pointer[bridge.Position]
 }
 
 func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
@@ -87,7 +89,7 @@ func (s *Source) newTap(of *catalog.Stream) *tap {
 		filters: gsl.NewSublist[*tapped](),
 	}
 	t.alive, t.stop = context.WithCancel(s.alive)
-	t.log = &streamLog{History: s.newHistory(t.alive, of)}
+	t.log = &streamLog{History: s.newHistory(t.alive, of), stream: of.Name(), tracer: s.tracer}
 	t.update(of)
 	t.log.last.Store(&bridge.Position{Epoch: of.Epoch})
 	s.running.Go(t.run)

@@ -16,6 +16,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/tailwater/tailwater/bridge/live"
+	"github.com/tailwater/tailwater/cmd/tailwater/trace"
 	"github.com/tailwater/tailwater/configs"
 	"github.com/tailwater/tailwater/embed"
 )
@@ -78,8 +79,9 @@ type Node struct {
 	admin       *admin
 	http        *http.Server
 	meters      meters
-	certificate *Certificate // nil without TLS
-	address     net.Addr     // of the listener for browsers
+	tracer      *trace.Tracer // nil without a collector
+	certificate *Certificate  // nil without TLS
+	address     net.Addr      // of the listener for browsers
 
 	serving sync.WaitGroup // the goroutines that accept
 	failed  chan error     // errors that end the process
@@ -89,7 +91,7 @@ type Node struct {
 // Open starts everything. If a part cannot start, those before it are stopped again.
 func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 	n := &Node{Settings: settings, log: log, meters: newMeters(), failed: make(chan error, 1)}
-	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
+	for _, start := range []func() error{n.openTraces, n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
 		if err := start(); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -97,6 +99,11 @@ func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 	n.log.Info("listening", "http", n.URL(), "admin", n.admin.url(), "nats", n.NATSURL(), "version", Version())
 	n.notify(daemon.SdNotifyReady + "\nSTATUS=serving " + n.URL())
 	return n, nil
+}
+
+func (n *Node) openTraces() (err error) {
+	n.tracer, err = trace.Open(Version(), n.log)
+	return err
 }
 
 // openNATS starts the embedded server, if the settings ask for one.
@@ -226,6 +233,7 @@ func (n *Node) Close() error {
 		problems = append(problems, n.admin.close())
 	}
 	n.serving.Wait()
+	n.tracer.Close()
 	if n.http != nil {
 		n.log.Info("stopped", "took", time.Since(begun).Round(time.Millisecond), "asked_to_reconnect", n.drained)
 	}

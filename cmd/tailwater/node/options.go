@@ -27,6 +27,9 @@ func (n *Node) options() (live.Options, error) {
 		Meters:   live.Meters{Delays: n.meters.delays, Posts: n.meters.posts},
 		Log:      n.log,
 	}
+	if n.tracer != nil {
+		options.Tracer = n.tracer
+	}
 	if s.HTTP.Pages {
 		options.Pages = web.Pages(web.Anyone[bridge.Subject]{
 			Subscribe: s.Anonymous.Subscribe, Publish: s.Anonymous.Publish, Wildcards: s.Anonymous.Wildcards,
