@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,8 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
 )
 
 // traceCollector receives spans as an OpenTelemetry collector does.
@@ -182,5 +185,24 @@ func TestTraceparentIsPassedOn(t *testing.T) {
 	postTraced(t, n.URL()+"/events/chat.room1", "hello")
 	if event := reader.next(); !strings.Contains(event.Data, `"traceparent":["`+clientParent+`"]`) {
 		t.Error(event.Data)
+	}
+}
+
+// An environment that would send traces nowhere is refused.
+func TestTracesAreRefusedWhereTheyCannotBeSent(t *testing.T) {
+	for _, variables := range []map[string]string{
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "::"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+	} {
+		t.Run("", func(t *testing.T) {
+			for name, value := range variables {
+				t.Setenv(name, value)
+			}
+			opened, err := openNode(t, nil)
+			if !errors.As(err, new(node.SettingsError)) || !strings.Contains(err.Error(), "OTEL_EXPORTER_OTLP_") {
+				t.Errorf("%v, %v", opened, err)
+			}
+		})
 	}
 }

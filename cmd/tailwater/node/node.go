@@ -102,8 +102,10 @@ func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 }
 
 func (n *Node) openTraces() (err error) {
-	n.tracer, err = trace.Open(Version(), n.log)
-	return err
+	if n.tracer, err = trace.Open(Version(), n.log); err != nil {
+		return SettingsError{err}
+	}
+	return nil
 }
 
 // openNATS starts the embedded server, if the settings ask for one.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -29,23 +30,42 @@ type Tracer struct {
 	tracer   trace.Tracer
 }
 
+// The variables that name the collector, for traces alone or for everything.
+var endpoints = []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
 // isWanted reports whether the environment asks for traces.
 func isWanted() bool {
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return false
 	}
-	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+	return os.Getenv(endpoints[0])+os.Getenv(endpoints[1]) != ""
 }
 
-// Open returns a tracer, or nil if the environment names no collector. The collector need not answer.
+// check refuses what the library would pass over, and send traces elsewhere, or nowhere.
+func check() error {
+	for _, name := range endpoints {
+		if at := os.Getenv(name); at != "" {
+			if parsed, err := url.Parse(at); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+				return fmt.Errorf("%s is not a URL such as http://127.0.0.1:4318", name)
+			}
+		}
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+		if protocol := os.Getenv(name); protocol != "" && protocol != "http/protobuf" {
+			return fmt.Errorf("%s is %s; Tailwater sends traces by http/protobuf, on port 4318 of most collectors", name, protocol)
+		}
+	}
+	return nil
+}
+
+// Open returns a tracer, or nil if the environment names no collector. The collector need not answer. An error means that the environment cannot
+// be used.
 func Open(version string, log *slog.Logger) (*Tracer, error) {
 	if !isWanted() {
 		return nil, nil
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		if protocol := os.Getenv(name); protocol != "" && protocol != "http/protobuf" {
-			return nil, fmt.Errorf("%s is %s; Tailwater sends traces by http/protobuf, on port 4318 of most collectors", name, protocol)
-		}
+	if err := check(); err != nil {
+		return nil, err
 	}
 	failures := rate.Sometimes{First: 1, Interval: time.Minute}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
