@@ -18,6 +18,8 @@ func (c Caller) Anonymous() bool { return c.Name == "" }
 type Lifetime struct {
 	// Until is when the caller's token expires; zero for never.
 	Until time.Time
+	// Caller is how logs name the caller, for lists of connections.
+	Caller string
 	// Revoked reports whether the caller's token has been revoked. It is called when the connection begins, and whenever revocations have
 	// changed, and must not block. If it is nil, the token cannot be revoked.
 	Revoked func() bool

@@ -79,6 +79,9 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	r.syncing, r.syncAt = r.resume.Sync || r.resume.Since.Kind != SinceNew, f.end()
 	hello, isFirst := r.resume.greeting, r.resume.left == nil
 	r.resume = nil
+	if isFirst {
+		f.hub.counters.resume(len(after) > 0, reset, gap)
+	}
 	switch {
 	case reset != "":
 		events = append(events, f.resets(hello, r.id(), reset))

@@ -116,20 +116,28 @@ func (r *Reader) begins(waker Waker) bool {
 // The first frame of a connection is an open, a gap or a reset: the position from which it continues. It is returned when the feed is live and
 // the client's position has been judged.
 func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
+	batch, _ = r.NextSince(batch, maxBytes, waker)
+	return batch
+}
+
+// NextSince is Next, and returns when the oldest appended message was published that arrived here after the connection had opened, in
+// nanoseconds of Unix time; 0 if there is none. What a store or another life of the connection owes a client says nothing about how fast this
+// process is.
+func (r *Reader) NextSince(batch [][]byte, maxBytes int, waker Waker) (filled [][]byte, since int64) {
 	f := r.feed
 	f.mu.Lock()
 	if f.ended {
 		f.mu.Unlock()
 		if r.reopen() {
-			return r.Next(batch, maxBytes, waker)
+			return r.NextSince(batch, maxBytes, waker)
 		}
-		return batch
+		return batch, 0
 	}
 	defer f.mu.Unlock()
 	r.waker = waker
 	out := output{batch: batch, had: len(batch), room: maxBytes}
 	r.fill(&out)
-	return out.batch
+	return out.batch, out.since
 }
 
 // reopen opens a reader whose feed has ended on the present feed of its subjects. It reports false for a fork, which is replaced, and if the
@@ -171,6 +179,7 @@ type output struct {
 	batch [][]byte
 	had   int
 	room  int
+	since int64 // see NextSince
 }
 
 // put appends a frame of any size, unless it is empty.
@@ -205,6 +214,7 @@ func (r *Reader) fill(out *output) {
 			return
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
+			f.hub.counters.replaysDone.Add(1)
 			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
 		case r.next == f.end():
 			f.await(r)
@@ -238,6 +248,9 @@ func (r *Reader) deliver(fr *frame, out *output) bool {
 	}
 	if isMessage {
 		r.pass(fr, out)
+		if out.since == 0 && r.next >= r.syncAt {
+			out.since = fr.time
+		}
 	}
 	if fr.vector == nil {
 		at.Seq, at.Time = fr.seq, fr.time
@@ -318,6 +331,9 @@ func (r *Reader) Close() {
 		return
 	}
 	r.closed = true
+	if r.syncing && !r.isFull() {
+		r.feed.hub.counters.replaysLeft.Add(1)
+	}
 	r.feed.mu.Lock()
 	r.feed.forget(r)
 	r.feed.mu.Unlock()

@@ -49,3 +49,10 @@ var discoveries = []Subject{"$SRV.INFO.agents", "$SRV.PING.agents"}
 
 // Discovers reports whether a question on the route asks which agents there are.
 func (r Route) Discovers() bool { return r.asks && slices.Contains(discoveries, Subject(r.template)) }
+
+// Pattern returns the route's path with its placeholders, such as /chat/{room}; "" for the zero value.
+func (r Route) Pattern() string {
+	rule := strings.TrimPrefix(strings.TrimPrefix(r.text, "POST "), "ASK ")
+	pattern, _, _ := strings.Cut(rule, "=")
+	return pattern
+}

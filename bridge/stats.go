@@ -1,6 +1,9 @@
 package bridge
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // Stats is the present state of a hub, and what it has told clients since it began.
 type Stats struct {
@@ -15,6 +18,11 @@ type Stats struct {
 	Gaps map[string]uint64
 	// Resets by reason.
 	Resets map[string]uint64
+
+	// Resumes counts connections that brought a position, by how they continued.
+	Resumes []Resumes
+	// ReplaysDone counts replays that clients have received to the end, ReplaysLeft those whose clients left before.
+	ReplaysDone, ReplaysLeft uint64
 
 	// Reads of logs for readers behind their feeds' memory: pages, their messages, and failed reads.
 	ReplayPages, ReplayMessages, ReplayErrors uint64
@@ -35,6 +43,11 @@ func (h *Hub) Stats() Stats {
 			ResetRolled:    h.counters.rolled.Load(),
 		},
 	}
+	for i, how := range resumptions {
+		how.Count = h.counters.resumed[i].Load()
+		s.Resumes = append(s.Resumes, how)
+	}
+	s.ReplaysDone, s.ReplaysLeft = h.counters.replaysDone.Load(), h.counters.replaysLeft.Load()
 	s.ReplayPages = h.counters.replayPages.Load()
 	s.ReplayMessages = h.counters.replayMessages.Load()
 	s.ReplayErrors = h.counters.replayErrors.Load()
@@ -54,11 +67,48 @@ func (h *Hub) Stats() Stats {
 	return s
 }
 
+// Resumes counts connections that continued in one way.
+type Resumes struct {
+	Result string // exact, gap or reset
+	Reason string // of a gap or a reset
+	Count  uint64
+}
+
+// resumptions are all ways to continue.
+var resumptions = [...]Resumes{
+	{Result: "exact"},
+	{Result: "gap", Reason: GapRetention},
+	{Result: "gap", Reason: GapOverrun},
+	{Result: "gap", Reason: GapDisconnected},
+	{Result: "reset", Reason: ResetMalformed},
+	{Result: "reset", Reason: ResetUnknown},
+	{Result: "reset", Reason: ResetRecreated},
+	{Result: "reset", Reason: ResetRolled},
+}
+
 type counters struct {
 	retention, overrun, disconnected      atomic.Uint64 // gaps
 	malformed, unknown, recreated, rolled atomic.Uint64 // resets
 
-	replayPages, replayMessages, replayErrors atomic.Uint64
+	resumed [len(resumptions)]atomic.Uint64
+
+	replayPages, replayMessages, replayErrors, replaysDone, replaysLeft atomic.Uint64
+}
+
+// resume counts how a connection begins: one that brought a valid position, or is told that it cannot continue from what it brought.
+func (c *counters) resume(isKnown bool, reset, gap string) {
+	how := Resumes{Result: "exact"}
+	switch {
+	case reset != "":
+		how = Resumes{Result: "reset", Reason: reset}
+	case !isKnown:
+		return
+	case gap != "":
+		how = Resumes{Result: "gap", Reason: gap}
+	}
+	if i := slices.Index(resumptions[:], how); i >= 0 {
+		c.resumed[i].Add(1)
+	}
 }
 
 func (c *counters) gap(reason string) {

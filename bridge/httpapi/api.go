@@ -37,6 +37,8 @@ type Config struct {
 	// Runs asks questions, and follows runs; nil for neither. Nobody else may read or publish on the subjects of runs.
 	Runs    Runs
 	Limits  Limits
+	Tracer  bridge.Tracer  // of POSTs; nil for none
+	Posts   Observer       // receives how long each POST took that publishes, until its answer; nil for none
 	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are trusted
 
 	// Parting is how long the connection of a refused client stays open after the answer, before it is broken off; as in the outlet.
@@ -46,6 +48,9 @@ type Config struct {
 	Pages func(path string) http.Handler
 	Log   *slog.Logger
 }
+
+// Observer receives durations in seconds.
+type Observer interface{ Observe(seconds float64) }
 
 // Outlet writes a connection until it ends. That may be after Serve has returned. Then the outlet closes the reader, and calls lifetime.Ended.
 // When Serve is called, the headers are set, and the status is not yet written.
@@ -107,6 +112,7 @@ type API struct {
 	leaving  chan struct{} // closed by Drain
 	leave    func()        // closes it, once
 	stats    counters
+	traffic  traffic
 	ledger   *bridge.Ledger // memory of bodies
 	parting  chan struct{}  // one value for each refused client that gets time to read the reason
 	signIns  rate.Sometimes // log lines about failed sign-ins
@@ -138,6 +144,7 @@ func New(config Config) *API {
 	}
 	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
+	a.traffic = newTraffic(a.routes)
 	a.config.Access.proxies = config.Proxies
 	return a
 }
@@ -174,13 +181,14 @@ func (a *API) begin() (end func(), ok bool) {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.guarded.ServeHTTP(w, r) }
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request) {
-	if err := a.serve(w, r); err != nil {
-		a.writeProblem(w, r, err)
+	count := a.traffic.other()
+	if err := a.serve(w, r, &count); err != nil {
+		count.refuse(r.Method, a.writeProblem(w, r, err))
 	}
 }
 
-// serve checks and answers a request. If it returns an error, nothing has been written.
-func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
+// serve checks and answers a request, and sets by which route it came, once that is known. If it returns an error, nothing has been written.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, by **routeTraffic) error {
 	header := w.Header()
 	timeBody(w, r)
 	if err := a.config.Access.check(r, header, a.isLinkable); err != nil {
@@ -199,15 +207,18 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	target, found := a.find(r)
 	if !found {
+		(*by).count(r.Method)
 		return a.page(w, r)
 	}
+	*by = a.traffic.of(&target)
+	(*by).count(r.Method)
 	if target.isRun {
 		return a.answers(w, r, target)
 	}
 	if target.route.Asks() {
 		header.Set("Allow", "POST, OPTIONS")
 		if r.Method == http.MethodPost {
-			return a.ask(w, r, target)
+			return a.traced(w, r, target, a.ask)
 		}
 		if r.Method != http.MethodOptions {
 			return errMethod
@@ -225,7 +236,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	case http.MethodHead:
 		return a.head(w, r, target)
 	case http.MethodPost:
-		return a.publish(w, r, target)
+		defer a.timePost(time.Now())
+		return a.traced(w, r, target, a.publish)
 	case http.MethodOptions:
 		a.options(w, r)
 		return nil

@@ -147,10 +147,12 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *
 	// A client that disconnects does not cancel the question: the worker may have received it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askTimeout)
 	defer cancel()
+	ctx, span := a.toNATS(ctx, "ask", p.subject, p.header, len(body))
 	run, done, err := a.config.Runs.Ask(ctx, bridge.Question{
 		Subject: p.subject, Caller: p.caller, Account: request.resume.Account, Key: p.key, Header: p.header, Data: body, Framing: request.framing,
 		Silence: route.Silence(), Queries: route.Queries(),
 	})
+	span.End(err)
 	if errors.Is(err, bridge.ErrTooManyRuns) {
 		a.exceeded(r, limitRuns, share.Caller())
 	}
@@ -183,7 +185,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, run bridge.Run, req
 	}
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
-	a.config.Outlet.Serve(w, r, reader, a.lifetime(request.caller, free, nil))
+	a.config.Outlet.Serve(w, r, reader, a.lifetime(r, request.caller, free, nil))
 	return nil
 }
 

@@ -155,22 +155,33 @@ func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 }
 
-// writeProblem answers with the problem of an error.
-func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	answer := errInternal
-	known := false
+// answerOf is the problem of an error.
+type answerOf struct {
+	problem
+	retry   time.Duration
+	isKnown bool // not a bug
+}
+
+// problemOf returns how an error is answered.
+func problemOf(err error) answerOf {
 	for _, p := range problems {
-		if known = errors.Is(err, p.is); !known {
+		if !errors.Is(err, p.is) {
 			continue
 		}
-		answer = problem{problemBase + p.slug, p.title, p.status, err.Error()}
+		answer := problem{problemBase + p.slug, p.title, p.status, err.Error()}
 		if p.detail != "" {
 			answer.Detail = p.detail
 		}
-		if p.retry > 0 {
-			setRetryAfter(w, p.retry)
-		}
-		break
+		return answerOf{answer, p.retry, true}
+	}
+	return answerOf{problem: errInternal}
+}
+
+// writeProblem answers with the problem of an error, and returns its status.
+func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) (status int) {
+	answer := problemOf(err)
+	if answer.retry > 0 {
+		setRetryAfter(w, answer.retry)
 	}
 	if answer.Status == http.StatusUnauthorized {
 		a.challenge(w, r, err)
@@ -178,11 +189,12 @@ func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, bridge.ErrNoVerdict) {
 		a.signIns.Do(func() { a.config.Log.Warn("a token cannot be checked", "error", err) })
 	}
-	if known {
+	if answer.isKnown {
 		a.config.Log.Debug("refused", "method", r.Method, "path", r.URL.Path, "status", answer.Status, "error", err)
 	} else {
 		a.config.Log.Error("cannot answer", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	a.stats.refuse(r.Method, answer.Status)
-	writeJSON(w, answer.Status, "application/problem+json", answer)
+	writeJSON(w, answer.Status, "application/problem+json", answer.problem)
+	return answer.Status
 }

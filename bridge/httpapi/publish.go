@@ -90,6 +90,13 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
+// timePost measures a POST that began at that time.
+func (a *API) timePost(begun time.Time) {
+	if a.config.Posts != nil {
+		a.config.Posts.Observe(time.Since(begun).Seconds())
+	}
+}
+
 // mayPublish returns the subject that a caller publishes to, or asks on, if allowed.
 func (a *API) mayPublish(t *target, caller bridge.Caller) (bridge.Subject, error) {
 	subject, err := t.route.Claim(t.subjects[0], caller)
@@ -124,7 +131,11 @@ func (a *API) send(ctx context.Context, subject bridge.Subject, header map[strin
 	// A client that disconnects does not cancel the message: NATS may have received it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	return a.config.Publisher.Publish(ctx, subject, header, body)
+	ctx, span := a.toNATS(ctx, "publish", subject, header, len(body))
+	receipt, err := a.config.Publisher.Publish(ctx, subject, header, body)
+	span.Set("tailwater.stream", receipt.Stream)
+	span.End(err)
+	return receipt, err
 }
 
 // stored is the answer to a message that a stream has stored.
@@ -147,8 +158,8 @@ func natsHeader(r *http.Request) (map[string][]string, error) {
 		}
 		header[bridge.HeaderEvent] = []string{event}
 	}
-	if parent := r.Header.Get("Traceparent"); isVisible(parent, 256) {
-		header["traceparent"] = []string{parent}
+	if parent := r.Header.Get(bridge.HeaderTraceparent); isVisible(parent, 256) {
+		header[bridge.HeaderTraceparent] = []string{parent}
 	}
 	return header, nil
 }

@@ -19,6 +19,9 @@ type Stats struct {
 	// runs, or memory for bodies.
 	Limited map[string]uint64
 
+	// Routes counts requests by route.
+	Routes []RouteStats
+
 	// Panics counts panics of handlers: bugs of this program.
 	Panics uint64
 
@@ -81,6 +84,7 @@ func (a *API) Stats() Stats {
 			limitMemory:      a.stats.memory.Load(),
 			limitRuns:        a.stats.runs.Load(),
 		},
+		Routes: a.traffic.stats(),
 		Memory: a.ledger.Stats(),
 		Panics: a.stats.panics.Load(),
 	}

@@ -89,7 +89,7 @@ func (b *Bridge) open() error {
 }
 
 func (b *Bridge) openSource() (err error) {
-	config := source.Config{History: b.options.History, API: b.options.API, Intake: b.divide().intake}
+	config := source.Config{History: b.options.History, API: b.options.API, Intake: b.divide().intake, Tracer: b.options.Tracer}
 	if b.options.Server != nil {
 		config.Began = b.options.Server.Began
 		config.IsBroken = func() bool { return b.options.Server.Problem() != "" }
@@ -104,6 +104,7 @@ func (b *Bridge) openConnections() {
 	b.outlet = outlet.New(outlet.Config{
 		Heartbeat: Heartbeat, Parting: parting, Retry: retry,
 		WriteTimeout: limits.WriteTimeout, Age: limits.Age, Loops: limits.Loops, Log: b.options.Log,
+		Delays: b.options.Meters.Delays,
 	})
 	b.places = outlet.NewPlaces(outlet.Room{
 		All: limits.Connections, Each: limits.PerAddress, Proxies: b.options.Proxies, Log: b.options.Log,
@@ -138,7 +139,7 @@ func (b *Bridge) openAPI() {
 		Limits: httpapi.Limits{
 			Reads: o.Limits.Reads, Publishes: o.Limits.Publishes, Body: o.Limits.Body, Subjects: o.Limits.Subjects, Memory: b.divide().bodies,
 		},
-		Log: o.Log, Parting: parting,
+		Log: o.Log, Parting: parting, Posts: o.Meters.Posts, Tracer: o.Tracer,
 	}
 	if b.auth != nil {
 		config.Auth, config.Cookie = b.auth, o.Cookie

@@ -58,8 +58,22 @@ type Options struct {
 	Proxies []netip.Prefix
 	Limits  Limits
 
+	// Meters receive measurements; the default is none.
+	Meters Meters
+	// Tracer measures POSTs, questions and replays; the default is none. A POST's traceparent is continued, and with the message goes that
+	// of the bridge.
+	Tracer bridge.Tracer
+
 	// Log receives the bridge's log; the default is slog.Default().
 	Log *slog.Logger
+}
+
+// Meters receive durations in seconds, as histograms of Prometheus do. Each may be nil.
+type Meters struct {
+	// Delays receives a sample of how long messages take from their publication until they are written to a connection.
+	Delays Observer
+	// Posts receives how long each POST took that publishes, from its headers to its answer.
+	Posts Observer
 }
 
 // Limits bound what clients may use. 0 stands for the default, and a negative value for no limit, unless the field says otherwise.
@@ -98,6 +112,9 @@ type (
 	History = source.History
 	Tokens  = auth.Config
 )
+
+// Observer receives durations in seconds. Its method may be called by several goroutines at once, and must not block.
+type Observer interface{ Observe(seconds float64) }
 
 // withDefaults returns the options with all defaults filled in, or an error if they cannot work.
 func (o Options) withDefaults(nc *nats.Conn) (Options, error) {

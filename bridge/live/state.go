@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/bridge/presence"
@@ -73,6 +74,36 @@ type Stats struct {
 	Presence    presence.Stats
 	Runs        runs.Stats
 	Memory      map[string]Memory // frames, pages, bodies, intake
+	Tokens      TokenStats
+}
+
+// TokenStats is how fresh is what tokens are checked with; the zero value if none are accepted.
+type TokenStats struct {
+	auth.Stats
+	// RevocationsAt is up to when revocations are known: until now, or while NATS is unreachable, until it was lost. The zero value means
+	// that they have not been read.
+	RevocationsAt time.Time
+}
+
+func (b *Bridge) tokenStats() TokenStats {
+	if b.auth == nil {
+		return TokenStats{}
+	}
+	s := TokenStats{Stats: b.auth.Stats()}
+	from, _ := b.keeper()
+	switch nats := from.Stats(); {
+	case !s.IsReady:
+	case nats.Connected:
+		s.RevocationsAt = time.Now()
+	default:
+		s.RevocationsAt = nats.Lost
+	}
+	return s
+}
+
+// Survey looks at all open connections, and returns the slowest and the oldest of them, so many each.
+func (b *Bridge) Survey(ctx context.Context, most int) outlet.Survey {
+	return b.outlet.Survey(ctx, most)
 }
 
 // Memory is how many bytes a part holds, and may hold.
@@ -89,6 +120,7 @@ func (b *Bridge) Stats() Stats {
 	if b.runs != nil {
 		s.Runs = b.runs.Stats()
 	}
+	s.Tokens = b.tokenStats()
 	parts := b.divide()
 	s.Memory = map[string]Memory{
 		"frames": {int64(s.Feeds.FrameBytes), parts.frames}, "pages": {int64(s.Feeds.PageBytes), parts.pages},

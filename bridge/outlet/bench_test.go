@@ -6,19 +6,36 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 // BenchmarkServe publishes 128 bytes an iteration to a feed that 100 clients read over loopback sockets, in bursts as
 // they come from NATS.
 func BenchmarkServe(b *testing.B) {
 	for _, p := range []protocol{protocols[0], protocols[3]} {
-		b.Run(p.name, func(b *testing.B) { benchmarkServe(b, p) })
+		b.Run(p.name, func(b *testing.B) { benchmarkServe(b, p.on(patient), p) })
 	}
 }
 
-func benchmarkServe(b *testing.B, p protocol) {
+// BenchmarkMeasuredServe is BenchmarkServe with the histogram of delays that the command has, to be compared with it.
+func BenchmarkMeasuredServe(b *testing.B) {
+	for _, p := range []protocol{protocols[0], protocols[3]} {
+		config := p.on(patient)
+		config.Delays = prometheus.NewHistogram(prometheus.HistogramOpts{
+			Buckets: prometheus.DefBuckets, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
+		})
+		b.Run(p.name, func(b *testing.B) { benchmarkServe(b, config, p) })
+	}
+}
+
+func benchmarkServe(b *testing.B, config outlet.Config, p protocol) {
 	const readers, burst = 100, 100
-	fixture := newFixture(b, p.on(patient), plenty)
+	fixture := newFixture(b, config, plenty)
+	fixture.position.Time = time.Now().UnixNano()
 	server := fixture.serve(b, p)
 	var delivered atomic.Int64
 	wake := make(chan struct{}, 1)

@@ -124,7 +124,8 @@ func (g *group) turn() {
 		if len(g.members) == 0 {
 			return
 		}
-		l.batch = g.lead.Next(l.batch[:0], maxWrite, g)
+		batch, since := g.lead.NextSince(l.batch[:0], maxWrite, g)
+		l.batch = batch
 		n := len(l.batch)
 		if n == 0 {
 			g.waited = false
@@ -140,6 +141,7 @@ func (g *group) turn() {
 		// From the last to the first: a member that leaves is replaced by one that was served already.
 		for i := len(g.members) - 1; i >= 0; i-- {
 			g.members[i].write(packet)
+			l.observe(since)
 		}
 	}
 	l.enqueue(g)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync"
 	"time"
+	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -28,6 +29,7 @@ type loop struct {
 	start       time.Time
 	now         time.Duration // since start
 	clock       time.Time     // the system clock, which may be set
+	unobserved  int           // writes that pass without an observation
 	sockets     []*socket     // by descriptor
 	generations int32
 	groups      map[bridge.Kin]*group
@@ -95,11 +97,20 @@ func tick(c Config) time.Duration {
 // hand passes a socket to one of the loops. If that has ended, the client is asked to reconnect. The body is chunked if the client supports that.
 func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, lifetime bridge.Lifetime) {
 	l := o.loops[taken.fd%len(o.loops)]
-	s := &socket{loop: l, taken: taken, reader: reader, revoked: lifetime.Revoked, ended: lifetime.Ended, expires: lifetime.Until, first: head(header, chunked), chunked: chunked, room: leastRoom}
+	s := &socket{loop: l, taken: taken, reader: reader, revoked: lifetime.Revoked, ended: lifetime.Ended, expires: expiryOf(lifetime.Until), caller: unique.Make(lifetime.Caller), first: head(header, chunked), chunked: chunked, room: leastRoom}
 	s.timer.socket = s
 	if !l.enqueue(s) {
 		s.refuse()
 	}
+}
+
+// expiryOf returns when a token expires, for socket.expires. Years beyond those that dates are written with are never reached.
+func expiryOf(until time.Time) int64 {
+	const last = 9999
+	if until.IsZero() || until.Year() > last {
+		return 0
+	}
+	return until.UnixMilli()
 }
 
 // enqueue queues a turn, once for any number of calls before it. It reports false if there are no more turns.
@@ -149,6 +160,19 @@ func (l *loop) run() {
 func (l *loop) refresh() {
 	l.now = time.Since(l.start)
 	l.clock = l.outlet.clock()
+	l.unobserved = 0
+}
+
+// observe is Outlet.observe for the first write of a round, and for one in observeEach of those that follow.
+func (l *loop) observe(since int64) {
+	if l.unobserved > 0 {
+		l.unobserved--
+		return
+	}
+	if since != 0 {
+		l.unobserved = observeEach - 1
+		l.outlet.observe(since)
+	}
 }
 
 // turns runs the turns of all that were woken. Those woken meanwhile follow in the next round.

@@ -26,3 +26,5 @@ func (*loop) drain()   {}
 func (*loop) cut()     {}
 func (*loop) recheck() {}
 func (*loop) close()   {}
+
+func (*loop) survey(int, chan<- *tally) {}

@@ -14,7 +14,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Config says how to treat connections. Every field is needed.
+// Config says how to treat connections. Every field is needed, except Delays.
 type Config struct {
 	Heartbeat    time.Duration // silence after which a comment is sent
 	Parting      time.Duration // how long a connection stays open after its last event, until it breaks off
@@ -22,7 +22,21 @@ type Config struct {
 	Age          time.Duration // age at which a client is asked to reconnect, give or take a fifth
 	Retry        time.Duration // when clients should reconnect, give or take half
 	Loops        int           // the number of event loops, on Linux; 0 for one goroutine per connection
+	Delays       Observer      // receives a sample of how long messages take from publication to a write to a connection; nil for none
 	Log          *slog.Logger
+}
+
+// Observer receives durations in seconds.
+type Observer interface{ Observe(seconds float64) }
+
+// observeEach is how many writes in one round of an event loop have one observation: an observation costs a tenth of a write.
+const observeEach = 64
+
+// observe passes on how long ago a message was published, in nanoseconds of Unix time; 0 stands for no message.
+func (o *Outlet) observe(since int64) {
+	if since != 0 && o.config.Delays != nil {
+		o.config.Delays.Observe(max(0, o.clock().Sub(time.Unix(0, since)).Seconds())) // the clock of a server may be ahead of this one
+	}
 }
 
 // The reasons why connections end.
@@ -50,7 +64,7 @@ type Outlet struct {
 	mu      sync.Mutex
 	open    int
 	polls   int                  // running
-	plain   map[*connection]bool // connections that a revocation can end
+	plain   map[*connection]bool // connections that goroutines write
 	drained time.Time            // end of Drain's window; the zero value before Drain
 	back    time.Duration        // the time over which its clients reconnect
 	empty   chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
@@ -126,12 +140,12 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
 		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
-		lifetime: lifetime,
+		lifetime: lifetime, opened: time.Now(), address: r.RemoteAddr, subjects: reader.Feed().Subjects(), mark: reader.Mark(),
 	}
 	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()
-		defer o.watch(c)()
 	}
+	defer o.watch(c)()
 	if reason = c.run(r.Context()); reason == endSlow {
 		o.logSlow(r.RemoteAddr, reader.Feed().Subjects())
 	}
@@ -140,7 +154,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 }
 
-// watch makes Recheck reach a connection, until unwatch is called.
+// watch makes Recheck and Survey reach a connection, until unwatch is called.
 func (o *Outlet) watch(c *connection) (unwatch func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -156,7 +170,9 @@ func (o *Outlet) watch(c *connection) (unwatch func()) {
 func (o *Outlet) Recheck() {
 	o.mu.Lock()
 	for c := range o.plain {
-		c.recheck.Wake()
+		if c.recheck != nil {
+			c.recheck.Wake()
+		}
 	}
 	o.mu.Unlock()
 	for _, l := range o.loops {

@@ -28,6 +28,15 @@ type connection struct {
 	lifetime bridge.Lifetime
 	recheck  bridge.Signal // set when the token may have been revoked; nil if it cannot be
 	look     *time.Timer   // fires when the connection is checked for a client that receives nothing; nil if no check is planned
+
+	// For Survey. The fields below mu are guarded by it.
+	subjects []bridge.Subject
+	address  string
+	opened   time.Time
+	mu       sync.Mutex
+	mark     bridge.Mark
+	writing  int       // bytes of the present write; 0 if there is none
+	began    time.Time // when it began
 }
 
 // run writes until the connection ends, and returns the reason.
@@ -120,7 +129,9 @@ func (c *connection) untilExpiry() time.Duration {
 
 // writeFrames writes the next frames, joined. If there are none, more is woken when there may be.
 func (c *connection) writeFrames(more bridge.Signal) (wrote bool, err error) {
-	c.batch = c.reader.Next(c.batch[:0], maxWrite, more)
+	batch, since := c.reader.NextSince(c.batch[:0], maxWrite, more)
+	c.batch = batch
+	c.note()
 	switch len(c.batch) {
 	case 0:
 		return false, nil
@@ -140,6 +151,7 @@ func (c *connection) writeFrames(more bridge.Signal) (wrote bool, err error) {
 	}
 	if err == nil {
 		c.outlet.stats.frames.Add(uint64(len(c.batch)))
+		c.outlet.observe(since)
 	}
 	// The frames are shared with other readers, but a batch that pointed at them would keep them in memory.
 	clear(c.batch)
@@ -151,6 +163,8 @@ var joins = sync.Pool{New: func() any { return new([]byte) }}
 // write sends the bytes at once, and waits for the client to receive them. If the connection is from Listen, it waits as long as the client
 // receives some.
 func (c *connection) write(data []byte) error {
+	c.noteWrite(len(data))
+	defer c.noteWrite(0)
 	for piece := range slices.Chunk(data, c.pieces()) {
 		// An error means that this connection has no deadlines, such as a test's recorder; then it is not cut.
 		_ = c.control.SetWriteDeadline(time.Now().Add(c.outlet.config.WriteTimeout))
@@ -168,6 +182,24 @@ func (c *connection) write(data []byte) error {
 		_ = c.control.SetWriteDeadline(time.Time{})
 	}
 	return nil
+}
+
+// note records for Survey where the reader is.
+func (c *connection) note() {
+	mark := c.reader.Mark()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mark = mark
+}
+
+// noteWrite records for Survey that so many bytes are being written; 0 for the end of the write.
+func (c *connection) noteWrite(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing = bytes
+	if bytes > 0 {
+		c.began = time.Now()
+	}
 }
 
 // planLook plans a check whether the client receives what was written. A client without a network acknowledges nothing.

@@ -3,6 +3,7 @@ package outlet
 import (
 	"net/netip"
 	"time"
+	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -31,8 +32,9 @@ type socket struct {
 	alone      bool // it is the one of its feed in loop.alone
 	reader     *bridge.Reader
 	revoked    func() bool // nil where it cannot be
-	expires    time.Time   // when the caller's token does, by the clock on the wall; the zero value for never
+	expires    int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
 	ended      func(isDead bool)
+	caller     unique.Handle[string] // as logs name it; many connections may have one caller
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
@@ -42,6 +44,7 @@ type socket struct {
 	rest  [][]byte // data that the socket has not accepted; written before anything else
 
 	timer  timer
+	opened time.Duration // when the loop got the socket
 	wrote  time.Duration // time of the last write
 	until  time.Duration // when the client is asked to reconnect
 	reason string        // the reason, once asked
@@ -74,7 +77,8 @@ func (s *socket) turn() {
 			return
 		}
 		own := s.preamble(l.batch[:0])
-		l.batch = s.reader.Next(own, int(s.room), s)
+		batch, since := s.reader.NextSince(own, int(s.room), s)
+		l.batch = batch
 		n := len(l.batch) - len(own)
 		if n > 0 || s.first != nil {
 			packet := l.pack(s.first, l.batch...)
@@ -84,6 +88,7 @@ func (s *socket) turn() {
 				s.room = min(2*s.room, maxWrite)
 			}
 			l.outlet.stats.frames.Add(uint64(n))
+			l.observe(since)
 		}
 		if n == 0 {
 			if s.state == stateOpen && s.rest == nil {
@@ -118,7 +123,7 @@ func (s *socket) begin() bool {
 		s.close(endClient)
 		return false
 	}
-	s.wrote = l.now
+	s.opened, s.wrote = l.now, l.now
 	s.sent = uint64(queuedOf(s.fd, unix.SIOCOUTQ)) // of earlier answers on the connection
 	s.until = l.now + jitter(config.Age, 0.2)
 	s.recheck()
@@ -230,8 +235,9 @@ func (s *socket) set() {
 		due = s.wrote + config.Parting
 	case stateOpen:
 		due = s.until
-		if !s.expires.IsZero() {
-			due = min(due, s.loop.now+min(clockLook, max(0, s.expires.Sub(s.loop.clock))))
+		if s.expires != 0 {
+			left := min(clockLook.Milliseconds(), max(0, s.expires-s.loop.clock.UnixMilli()))
+			due = min(due, s.loop.now+time.Duration(left)*time.Millisecond)
 		}
 		if s.rest == nil {
 			due = min(due, s.wrote+config.Heartbeat)
@@ -283,7 +289,7 @@ func (s *socket) told() {
 
 // expired reports whether the caller's token has expired.
 func (s *socket) expired() bool {
-	return !s.expires.IsZero() && !s.loop.clock.Before(s.expires)
+	return s.expires != 0 && s.loop.clock.UnixMilli() >= s.expires
 }
 
 // why returns the reason for which the server ends the connection.

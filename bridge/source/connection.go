@@ -38,9 +38,17 @@ func (s *Source) connected(conn *nats.Conn, what string) {
 }
 
 func (s *Source) disconnected(err error) {
-	if s.alive.Err() == nil {
-		s.absence.begin(err)
+	if s.alive.Err() != nil {
+		return
 	}
+	s.errors.note(errorLost)
+	s.absence.begin(err)
+}
+
+// failed is called when a dial has failed.
+func (s *Source) failed(err error) {
+	s.errors.note(errorConnect)
+	s.absence.failed(err)
 }
 
 // sayNoReads logs that NATS accepts one connection and not the other.
@@ -55,6 +63,7 @@ func (s *Source) readsFailed(err error) {
 	if !s.conn.Link().IsUp() {
 		return
 	}
+	s.errors.note(errorConnect)
 	s.readsFailures.Do(func() {
 		s.log.Warn("NATS refuses the second connection of this bridge; what is stored is read on the first", "error", err,
 			"remedy", "allow two connections for each bridge: max_connections of the server or the account")
@@ -77,6 +86,7 @@ func (s *Source) asyncError(sub *nats.Subscription, err error) {
 		s.sayRefused(found, err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
 		s.conn.Note(err)
+		s.errors.note(errorLimit)
 		s.limits.Do(func() {
 			s.log.Error("NATS allows no more subscriptions to this bridge; subjects that found no room wait until there is some",
 				"remedy", "raise max_subscriptions of the server, or the limit of the account or user")
@@ -103,12 +113,18 @@ func (s *Source) readsError(sub *nats.Subscription, err error) {
 }
 
 func (s *Source) sayRefused(found js.Violation, err error) {
+	s.errors.note(errorRefused)
 	s.errorLog.Do(func() {
 		s.log.Error("NATS refuses a subject to this bridge; allow it to its user, or do not open it to callers", "subject", found.Subject, "error", err)
 	})
 }
 
 func (s *Source) sayError(sub *nats.Subscription, err error) {
+	kind := errorOther
+	if errors.Is(err, nats.ErrSlowConsumer) {
+		kind = errorDropped
+	}
+	s.errors.note(kind)
 	subject := ""
 	if sub != nil {
 		subject = sub.Subject

@@ -35,11 +35,13 @@ func (s *Source) watch() {
 		case <-reads.C:
 			s.sayNoReads()
 		case <-probe.C:
-			if s.conn.Link().IsUp() && s.stats.taps.Load() > 0 {
+			if s.conn.Link().IsUp() && s.isTapping() {
 				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
 			}
 		case <-tick.C:
-			s.absence.remind(s.conn.LastError())
+			if s.absence.remind(s.conn.LastError()) {
+				s.errors.note(errorConnect)
+			}
 			link := s.conn.Link()
 			silent := link.Longest()
 			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {

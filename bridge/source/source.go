@@ -32,6 +32,7 @@ type Source struct {
 	intake        intake         // received and not delivered yet
 	acks          *js.Acks
 	isBroken      func() bool     // Config.IsBroken
+	tracer        bridge.Tracer   // Config.Tracer
 	events        atomic.Uint32   // for the control loop
 	wake          chan struct{}   // has room for one: events is not 0
 	caughtUp      chan struct{}   // has room for one: deliver has reached the mark of catchUp
@@ -39,6 +40,7 @@ type Source struct {
 	stop          context.CancelFunc
 	running       sync.WaitGroup
 	stats         counters
+	errors        failures
 	unstored      js.Decoder     // for messages of subjects without a stream
 	errorLog      rate.Sometimes // for errors that nats.go reports
 	limits        rate.Sometimes // for limits of subscriptions
@@ -60,6 +62,7 @@ type Source struct {
 	starving []*flow       // flows that found no room because NATS limits subscriptions, the oldest first
 	fresh    []*flow       // flows subscribed since the last proof
 	deaf     int           // the number of deaf flows
+	tapping  map[*tap]bool // that run, for Stats
 
 	admission            // belongs to the control loop
 	admitting sync.Mutex // held while subscriptions are made one by one, to find the refused one; taken before placing
@@ -88,6 +91,8 @@ type Config struct {
 	// IsBroken reports whether the server's store is known to be broken. If so, messages for a stream are refused at once. nil
 	// means that this is never known.
 	IsBroken func() bool
+	// Tracer measures reads of streams; nil for none.
+	Tracer bridge.Tracer
 }
 
 // Open connects. If NATS is unreachable, Open returns no error, and the source keeps trying, with a growing, jittered delay. An
@@ -99,6 +104,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s := &Source{
 		log:           log,
 		isBroken:      config.IsBroken,
+		tracer:        config.Tracer,
 		incoming:      make(chan *nats.Msg, incomingBuffer),
 		intake:        newIntake(cmp.Or(config.Intake, intakeBudget)),
 		wake:          make(chan struct{}, 1),
@@ -113,12 +119,13 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		brokenHeaders: rate.Sometimes{First: 3, Interval: time.Minute},
 		taps:          map[string]*tap{},
+		tapping:       map[*tap]bool{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = s.decoder(jetstream.StreamConfig{})
 	s.absence = newAbsence(log, func() string { return s.conn.Addresses() })
 	s.conn = js.New(js.Events{
-		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.absence.failed, Error: s.asyncError,
+		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.failed, Error: s.asyncError,
 	})
 	s.reads = js.New(js.Events{Failed: s.readsFailed, Error: s.readsError})
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}

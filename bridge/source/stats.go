@@ -1,6 +1,8 @@
 package source
 
 import (
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,25 +18,72 @@ type Stats struct {
 	Deaf          int        // subscriptions that NATS refuses
 	Silence       js.Silence // the longest one, on a connection that is up
 	Taps          int        // streams that are read now
+	TapsWaiting   int        // of these, cannot be read yet
+	TapLag        TapLag     // of the tap that is furthest behind
 	Messages      uint64     // received; Bytes are those of their payloads
 	Bytes         uint64
 	Waiting       int64  // bytes received and not delivered yet
 	Dropped       uint64 // messages lost because they arrived faster than they were delivered
 	RefusedEvents uint64 // publishers' event names that are reserved
 	BrokenHeaders uint64 // messages delivered without their headers, which could not be decoded
+
+	Errors    map[string]uint64 // of the connections to NATS, by kind
+	LastError time.Time         // the zero value for none
+}
+
+// TapLag is how far a tap is behind its stream.
+type TapLag struct {
+	Messages uint64        // at least so many wait on the server, or here
+	Time     time.Duration // the next of them was stored at most so long ago; 0 if none waits
+}
+
+// The kinds of errors.
+const (
+	errorLost    = "lost"    // the connection was lost
+	errorConnect = "connect" // a connection could not be made
+	errorRefused = "refused" // NATS refused a subject
+	errorLimit   = "limit"   // NATS allows no more subscriptions
+	errorDropped = "dropped" // messages arrived faster than they were received
+	errorOther   = "other"   // the log has it
+)
+
+// failures counts errors by kind.
+type failures struct {
+	last   atomic.Int64 // when, in nanoseconds of Unix time
+	counts [6]atomic.Uint64
+}
+
+var errorKinds = [6]string{errorLost, errorConnect, errorRefused, errorLimit, errorDropped, errorOther}
+
+func (f *failures) note(kind string) {
+	f.last.Store(time.Now().UnixNano())
+	f.counts[slices.Index(errorKinds[:], kind)].Add(1)
+}
+
+func (f *failures) stats() (counts map[string]uint64, last time.Time) {
+	counts = map[string]uint64{}
+	for i, kind := range errorKinds {
+		counts[kind] = f.counts[i].Load()
+	}
+	if at := f.last.Load(); at != 0 {
+		last = time.Unix(0, at)
+	}
+	return counts, last
 }
 
 type counters struct {
 	connects, messages, bytes, dropped atomic.Uint64
 	refusedEvents, brokenHeaders       atomic.Uint64
-	taps                               atomic.Int64
 }
 
 // Stats returns the counts.
 func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	subscriptions, deaf := len(s.flows), s.deaf
+	taps := slices.Collect(maps.Keys(s.tapping))
 	s.mu.Unlock()
+	waiting, lag := lagOf(taps)
+	errors, lastError := s.errors.stats()
 	return Stats{
 		Lost:          s.absence.lastLost(),
 		Connected:     s.conn.Link().IsUp(),
@@ -42,7 +91,11 @@ func (s *Source) Stats() Stats {
 		Subscriptions: subscriptions,
 		Deaf:          deaf,
 		Silence:       s.conn.Link().Longest(),
-		Taps:          int(s.stats.taps.Load()),
+		Taps:          len(taps),
+		TapsWaiting:   waiting,
+		TapLag:        lag,
+		Errors:        errors,
+		LastError:     lastError,
 		Messages:      s.stats.messages.Load(),
 		Bytes:         s.stats.bytes.Load(),
 		Waiting:       s.intake.held.Load(),
@@ -50,4 +103,51 @@ func (s *Source) Stats() Stats {
 		RefusedEvents: s.stats.refusedEvents.Load(),
 		BrokenHeaders: s.stats.brokenHeaders.Load(),
 	}
+}
+
+// lagOf returns how many taps wait, and the lag of the one that is furthest behind.
+func lagOf(taps []*tap) (waiting int, most TapLag) {
+	for _, t := range taps {
+		if ready, _ := t.state(); !ready {
+			waiting++
+			continue
+		}
+		lag := t.lag()
+		most.Messages, most.Time = max(most.Messages, lag.Messages), max(most.Time, lag.Time)
+	}
+	return waiting, most
+}
+
+// lag returns how far the tap is behind its stream, as of its last message.
+func (t *tap) lag() TapLag {
+	t.mu.Lock()
+	from := t.consumer
+	t.mu.Unlock()
+	waits := t.pending.Load()
+	if from != nil {
+		waits = max(waits, uint64(from.Waiting()))
+	}
+	last := t.log.Last().Time
+	if waits == 0 || last == 0 {
+		return TapLag{Messages: waits}
+	}
+	return TapLag{Messages: waits, Time: max(0, time.Since(time.Unix(0, last)))}
+}
+
+// noteTap adds a tap to those that are measured, or removes it.
+func (s *Source) noteTap(t *tap, runs bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if runs {
+		s.tapping[t] = true
+	} else {
+		delete(s.tapping, t)
+	}
+}
+
+// isTapping reports whether a stream is read.
+func (s *Source) isTapping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tapping) > 0
 }

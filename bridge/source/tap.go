@@ -38,6 +38,8 @@ type tap struct {
 	alive   context.Context
 	stop    context.CancelFunc
 
+	pending atomic.Uint64 // messages that the server had for it after the last delivered one
+
 	placed bool // the start position is known; belongs to run
 
 	users int // placements, including those in preparation; guarded by Source.placing
@@ -69,7 +71,9 @@ type tapped struct {
 // streamLog is a tap's stream for readers. It implements bridge.Log.
 type streamLog struct {
 	*history.History
-	last atomic.Pointer[bridge.Position]
+	stream string
+	tracer bridge.Tracer // nil for none
+	last   atomic.Pointer[bridge.Position]
 }
 
 func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
@@ -85,7 +89,7 @@ func (s *Source) newTap(of *catalog.Stream) *tap {
 		filters: gsl.NewSublist[*tapped](),
 	}
 	t.alive, t.stop = context.WithCancel(s.alive)
-	t.log = &streamLog{History: s.newHistory(t.alive, of)}
+	t.log = &streamLog{History: s.newHistory(t.alive, of), stream: of.Name(), tracer: s.tracer}
 	t.update(of)
 	t.log.last.Store(&bridge.Position{Epoch: of.Epoch})
 	s.running.Go(t.run)
@@ -143,8 +147,8 @@ func (t *tap) remove(s *share) {
 
 // run keeps a consumer until the tap is stopped.
 func (t *tap) run() {
-	t.source.stats.taps.Add(1)
-	defer t.source.stats.taps.Add(-1)
+	t.source.noteTap(t, true)
+	defer t.source.noteTap(t, false)
 	defer t.log.Close()
 	for t.alive.Err() == nil {
 		err := t.follow()
@@ -365,5 +369,6 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 		})
 	}
 	t.log.last.Store(&at)
+	t.pending.Store(a.Pending)
 	return true
 }

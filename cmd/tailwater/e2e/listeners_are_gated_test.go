@@ -26,7 +26,7 @@ func TestBothListenersAreGated(t *testing.T) {
 		return response
 	}
 	for _, url := range []string{
-		n.AdminURL() + "/healthz", n.AdminURL() + "/readyz", n.AdminURL() + "/metrics", n.AdminURL() + "/debug/pprof/", n.AdminURL() + "/debug/pprof/trace?seconds=0.01",
+		n.AdminURL() + "/healthz", n.AdminURL() + "/readyz", n.AdminURL() + "/metrics", n.AdminURL() + "/debug/", n.AdminURL() + "/debug/connections", n.AdminURL() + "/debug/pprof/", n.AdminURL() + "/debug/pprof/trace?seconds=0.01",
 		n.URL() + "/", n.URL() + "/web/chat.js", n.URL() + "/events/chat.room1", n.URL() + "/events/chat.room1?poll=1",
 	} {
 		for _, test := range []struct {

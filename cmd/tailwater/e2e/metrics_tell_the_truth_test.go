@@ -1,8 +1,17 @@
 package e2e
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
 )
 
 // What is held, and what may be, is told in metrics.
@@ -46,5 +55,105 @@ func TestMetrics(t *testing.T) {
 	}
 	if strings.Contains(text, "secretroom") || strings.Contains(text, "127.0.0.1") {
 		t.Error("a metric names a subject or an address")
+	}
+}
+
+// promtool returns Prometheus's tool. Without it the test is skipped, except in CI.
+func promtool(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("promtool")
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skip("promtool is not installed; Debian's package is prometheus")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// What /metrics says is what Prometheus asks for, and everything that it says is declared, and so documented. What is declared is said, on
+// bridges that have it.
+func TestMetricsAreWellFormed(t *testing.T) {
+	t.Parallel()
+	said := map[string]bool{}
+	for _, s := range []settings{
+		nil,
+		{"AUTH_JWKS_URL": keySet(t), "ANONYMOUS_SUBSCRIBE": "chat.>"},
+	} {
+		n := startNode(t, s)
+		reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
+		post(t, n.URL()+"/events/chat.room1", "hello")
+		reader.expect("message", "hello")
+		get(t, n.URL()+"/events/a..b")
+		_, text := get(t, n.AdminURL()+"/metrics")
+		for _, match := range regexp.MustCompile(`(?m)^# TYPE (tailwater_\S+) (\S+)$`).FindAllStringSubmatch(text, -1) {
+			said[match[1]] = true
+			if !slices.ContainsFunc(node.Metrics(), func(m node.Metric) bool { return m.Name == match[1] && m.Type == match[2] }) {
+				t.Errorf("%s, a %s, is not declared", match[1], match[2])
+			}
+		}
+		if s == nil {
+			check := exec.Command(promtool(t), "check", "metrics")
+			check.Stdin = strings.NewReader(text)
+			if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+				t.Errorf("promtool: %v: %s", err, out)
+			}
+		}
+	}
+	for _, metric := range node.Metrics() {
+		isRare := slices.Contains([]string{"tailwater_nats_silence_seconds", "tailwater_nats_last_error_timestamp_seconds"}, metric.Name)
+		if !said[metric.Name] && !isRare {
+			t.Errorf("%s is declared, and no bridge says it", metric.Name)
+		}
+	}
+}
+
+// keySet serves a key set with one key.
+func keySet(t *testing.T) string {
+	const key = `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","use":"sig","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, key) }))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// How connections resume, what replays come to, and how many requests each route has, are counted once each.
+func TestResultsAreCounted(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, settings{"PRESENCE": "", "ROUTES": "/room/{room}=chat.{room}", "DEMO_TIME": "false"})
+	reader, opened := subscribe(t, n.URL()+"/room/one", "")
+	post(t, n.URL()+"/room/one", "first")
+	reader.expect("message", "first")
+	post(t, n.URL()+"/room/one", "second")
+	reader.expect("message", "second")
+	again, _ := subscribe(t, n.URL()+"/room/one", opened.ID)
+	again.expect("message", "first")
+	subscribe(t, n.URL()+"/room/one", "no id")
+	all, _ := subscribe(t, n.URL()+"/room/one?since=all", "")
+	for range 2 {
+		all.next()
+	}
+	all.expect("tailwater:synced", "{}")
+	get(t, n.URL()+"/room/a%20b")
+	for name, want := range map[string]int64{
+		`resumes_total{reason="",result="exact"}`:                            1,
+		`resumes_total{reason="malformed",result="reset"}`:                   1,
+		`resumes_total{reason="retention",result="gap"}`:                     0,
+		`replays_total{result="complete"}`:                                   1,
+		`replays_total{result="abandoned"}`:                                  0,
+		`route_requests_total{method="POST",route="/room/{room}"}`:           2,
+		`route_requests_total{method="GET",route="/room/{room}"}`:            5,
+		`route_problems_total{code="400",method="GET",route="/room/{room}"}`: 1,
+		`post_duration_seconds_count`:                                        2,
+		`nats_tap_lag_messages`:                                              0,
+		`connections_behind`:                                                 0,
+		`nats_errors_total{kind="lost"}`:                                     0,
+	} {
+		if got := n.figure(t, "tailwater_"+name); got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+	// The first message of a quiet subject is measured, once for each write; what was replayed is not.
+	if got := n.figure(t, "tailwater_delivery_delay_seconds_count"); got < 2 || got > 3 {
+		t.Errorf("%d delays were measured", got)
 	}
 }

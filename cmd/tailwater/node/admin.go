@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -45,17 +44,14 @@ func openAdmin(n *Node) (*admin, error) {
 	return a, nil
 }
 
-// handler serves what the listener allows: profiles, which reveal much and cost much, only to this machine.
+// handler serves what the listener allows: lists of connections and profiles only to this machine.
 func (a *admin) handler(loopback bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(newRegistry(a.node), promhttp.HandlerOpts{}))
 	if loopback {
-		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		a.debug(mux)
 	}
 	return mux
 }

@@ -1,28 +1,46 @@
 package node
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
+	"slices"
+	"strings"
+	"time"
 
-	"github.com/tailwater/tailwater/bridge/live"
-	"github.com/tailwater/tailwater/bridge/presence"
-	"github.com/tailwater/tailwater/bridge/runs"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
-// newRegistry returns the metrics of a node. No label holds a subject, a user or an address: the number of time series must not grow
-// with use.
-func newRegistry(n *Node) *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		nodeCollector{n},
-	)
-	return registry
+// Metric is one of a bridge's own metrics.
+type Metric struct {
+	Name, Help string
+	Type       string // counter, gauge or histogram
+	Labels     []string
 }
 
+// declared are all that are declared below, in that order. Documents, dashboard and alert rules are made from them.
+var declared []Metric
+
+// Metrics returns the bridge's own metrics. No label holds a subject, a user or an address: the number of time series must not grow with use.
+func Metrics() []Metric { return slices.Clone(declared) }
+
+// describe declares a counter, if its name says so, or a gauge.
 func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("tailwater_"+name, help, labels, nil)
+	kind := "gauge"
+	if strings.HasSuffix(name, "_total") {
+		kind = "counter"
+	}
+	name = "tailwater_" + name
+	declared = append(declared, Metric{name, help, kind, labels})
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// duration declares a histogram of seconds: a native one, and for those who read the text format, a classic one.
+func duration(name, help string) prometheus.HistogramOpts {
+	name = "tailwater_" + name
+	declared = append(declared, Metric{name, help, "histogram", nil})
+	return prometheus.HistogramOpts{
+		Name: name, Help: help,
+		Buckets:                     []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
+	}
 }
 
 var (
@@ -32,11 +50,17 @@ var (
 	descConnectionsOpened = describe("connections_opened_total", "Connections opened.")
 	descConnectionsClosed = describe("connections_closed_total", "Connections ended: the client disconnected, received nothing for the write timeout (slow), was asked to reconnect because of its age, its token expired or was revoked (auth), its run has ended (run), or this bridge is stopping (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections asked to reconnect later: too many at once, or the bridge was stopping.")
+	descBehind            = describe("connections_behind", "Connections whose clients lack something that has arrived for them.")
+	descLagTime           = describe("reader_lag_seconds", "How long the slowest client has lacked something that has arrived for it.")
+	descLagMessages       = describe("reader_lag_messages", "The most messages that one client lacks of those that have arrived for it.")
+	descDelay             = duration("delivery_delay_seconds", "How long messages took from their publication (for a stored message, the time that its stream gave it) until they were written to a connection. This is a sample: one write in each round of an event loop, and one in 64 of many. What is replayed does not count.")
 	descSockets           = describe("sockets", "Connections of browsers, by state: waiting for their clients, which have sent no complete request, or answering. With HTTP/2, each further event stream counts as one.", "state")
 	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients and were closed to make room for others.")
 	descSocketsRefused    = describe("sockets_refused_total", "Connections closed on arrival, because there was no room and none was waiting for its client.")
 	descLimited           = describe("requests_limited_total", "Requests that exceeded a limit: connections in all, connections from one address, posts of one caller, GETs and HEADs of one address (reads), or memory for bodies.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests other than POST that were answered with a problem.")
+	descRouteRequests     = describe("route_requests_total", "Requests by route and method. Pages, and what is no route, are other.", "route", "method")
+	descRouteProblems     = describe("route_problems_total", "Requests that were answered with a problem, by route, method and status.", "route", "method", "code")
 
 	descPanics = describe("panics_total", "Requests that hit a bug in Tailwater; the log has the stacks.")
 
@@ -54,6 +78,8 @@ var (
 	descBytesOut  = describe("bytes_out_total", "Bytes written to connections, before TLS and HTTP framing.")
 	descGaps      = describe("gaps_total", "Gaps announced: one per feed if a whole feed missed messages, otherwise one per connection.", "reason")
 	descResets    = describe("resets_total", "Connections whose position was or became invalid.", "reason")
+	descResumes   = describe("resumes_total", "Connections that brought a position, by how they continued: exactly, after a gap, or after a reset.", "result", "reason")
+	descReplayEnd = describe("replays_total", "Replays that clients asked for: complete, or abandoned, because their clients left before.", "result")
 	descReplayed  = describe("replay_events_total", "Stored messages read for connections that were behind; each counts once, for any number of connections.")
 	descReplays   = describe("replay_reads_total", "Reads of streams for connections that were behind.")
 	descReplayBad = describe("replay_errors_total", "Failed reads of streams; they are repeated.")
@@ -61,6 +87,7 @@ var (
 	descNames     = describe("event_names_refused_total", "Event names of NATS publishers that were removed, because publishers may not use them.")
 
 	descPublishes = describe("publishes_total", "POSTs by result: accepted, refused (because of the request), unavailable (because of NATS), failed.", "result")
+	descPostTime  = duration("post_duration_seconds", "How long POSTs took that publish, whatever the result: from their headers to their answer, the time for their bodies included.")
 
 	descPresenceSubjects  = describe("presence_subjects", "Subjects whose members are listed, with members on this bridge.")
 	descPresenceMembers   = describe("presence_members", "Members with a name on this bridge, once for each subject.")
@@ -77,10 +104,21 @@ var (
 	descRunsEnded   = describe("runs_ended_total", "Questions asked here whose answers are complete (ended), or have ended with an error (failed), silence included.", "result")
 	descRunsSilent  = describe("runs_silent_total", "Questions whose answers this bridge has ended, because none came for TAILWATER_ANSWERS_SILENCE.")
 	descRunsStopped = describe("runs_stopped_total", "Requests to stop passed on to whoever answers.")
+	descRunsReplied = describe("runs_replied_total", "Answers to queries of whoever answers a question.")
+
+	descAuthReady     = describe("auth_ready", "1 while tokens can be checked: revocations have been read.")
+	descAuthRevoked   = describe("auth_revoked_keys", "Keys in the bucket of revoked tokens and callers.")
+	descAuthKeys      = describe("auth_keys_timestamp_seconds", "When the key set of TAILWATER_AUTH_JWKS_URL was read.")
+	descAuthRevokedAt = describe("auth_revocations_timestamp_seconds", "Up to when revocations are known: until now, or while NATS is unreachable, until it was lost.")
 
 	descConnected     = describe("nats_connected", "1 while there is a connection to NATS.")
 	descConnects      = describe("nats_connects_total", "Connections made to NATS.")
 	descTaps          = describe("nats_taps", "Streams being read, by one consumer each.")
+	descTapsWaiting   = describe("nats_taps_waiting", "Streams that cannot be read yet; their readers wait.")
+	descTapMessages   = describe("nats_tap_lag_messages", "Messages that wait to be received from the stream of which this bridge is furthest behind.")
+	descTapTime       = describe("nats_tap_lag_seconds", "How long the oldest of them has been stored at most.")
+	descErrors        = describe("nats_errors_total", "Errors of the connections to NATS: the connection was lost, could not be made (connect), a subject was refused, there are too many subscriptions (limit), messages arrived too fast (dropped), other.", "kind")
+	descLastError     = describe("nats_last_error_timestamp_seconds", "When the last of these errors occurred.")
 	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
 	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS refuses the bridge to subscribe to; their readers wait.")
 	descSilence       = describe("nats_silence_seconds", "How long a stream, or with an empty name JetStream, has not answered on a connection that is up.", "stream")
@@ -88,144 +126,3 @@ var (
 	descRestarts      = describe("embedded_restarts_total", "How often the embedded NATS server was restarted, because its store was broken.")
 	descDropped       = describe("nats_dropped_total", "Messages lost because they arrived faster than this process could handle them.")
 )
-
-// nodeCollector reads the parts' own counters on request.
-type nodeCollector struct{ node *Node }
-
-// Describe implements prometheus.Collector.
-func (c nodeCollector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
-
-// Collect implements prometheus.Collector.
-func (c nodeCollector) Collect(ch chan<- prometheus.Metric) {
-	to, stats := sink(ch), c.node.Live.Stats()
-	to.gauge(descBuild, 1, Version())
-	to.connections(stats)
-	to.sockets(stats)
-	to.requests(stats)
-	to.feeds(stats)
-	c.collectPresence(stats.Presence, to)
-	c.collectRuns(stats.Runs, to)
-	to.nats(stats)
-	c.collectEmbedded(to)
-}
-
-// sink takes metrics.
-type sink chan<- prometheus.Metric
-
-func (to sink) gauge(desc *prometheus.Desc, value int, labels ...string) {
-	to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
-}
-
-func (to sink) count(desc *prometheus.Desc, value uint64, labels ...string) {
-	to <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
-}
-
-func (to sink) counts(desc *prometheus.Desc, values map[string]uint64) {
-	for label, value := range values {
-		to.count(desc, value, label)
-	}
-}
-
-func (to sink) connections(stats live.Stats) {
-	connections := stats.Connections
-	to.gauge(descConnections, connections.Open-connections.Plain, "loop")
-	to.gauge(descConnections, connections.Plain, "plain")
-	to.count(descConnectionsOpened, connections.Opened)
-	to.counts(descConnectionsClosed, connections.Ended)
-	to.count(descEventsOut, connections.Frames)
-	to.count(descBytesOut, connections.Bytes)
-	to.gauge(descPolls, connections.Polls)
-	to.count(descPollsTotal, connections.PollsAll)
-	to.count(descPollsCut, connections.PollsCut)
-}
-
-func (to sink) sockets(stats live.Stats) {
-	sockets := stats.Sockets
-	to.gauge(descSockets, sockets.Waiting, "waiting")
-	to.gauge(descSockets, sockets.Held-sockets.Waiting, "answering")
-	to.count(descSocketsEvicted, sockets.Evicted)
-	to.count(descSocketsRefused, sockets.Refused)
-}
-
-func (to sink) requests(stats live.Stats) {
-	requests := stats.Requests
-	to.count(descTurnedAway, requests.TurnedAway)
-	to.counts(descLimited, requests.Limited)
-	to.count(descRefused, requests.Refused)
-	to.count(descPanics, requests.Panics)
-	to.counts(descPublishes, requests.Publishes)
-}
-
-func (to sink) feeds(stats live.Stats) {
-	feeds := stats.Feeds
-	to.gauge(descFeeds, feeds.Feeds)
-	to.counts(descGaps, feeds.Gaps)
-	to.counts(descResets, feeds.Resets)
-	for part, memory := range stats.Memory {
-		to.gauge(descMemory, int(memory.Held), part)
-		to.gauge(descMemoryLimit, int(memory.Limit), part)
-	}
-	to.count(descReplayed, feeds.ReplayMessages)
-	to.count(descReplays, feeds.ReplayPages)
-	to.count(descReplayBad, feeds.ReplayErrors)
-}
-
-func (to sink) nats(stats live.Stats) {
-	nats := stats.NATS
-	connected := 0
-	if nats.Connected {
-		connected = 1
-	}
-	to.gauge(descConnected, connected)
-	to.count(descConnects, nats.Connects)
-	to.gauge(descTaps, nats.Taps)
-	to.gauge(descSubscriptions, nats.Subscriptions)
-	to.gauge(descDeaf, nats.Deaf)
-	if nats.Silence.For > 0 {
-		to.gauge(descSilence, int(nats.Silence.For.Seconds()), nats.Silence.Stream)
-	}
-	to.count(descDropped, nats.Dropped)
-	to.count(descEventsIn, nats.Messages)
-	to.count(descBytesIn, nats.Bytes)
-	to.count(descNames, nats.RefusedEvents)
-	to.count(descHeaders, nats.BrokenHeaders)
-}
-
-func (c nodeCollector) collectPresence(stats presence.Stats, to sink) {
-	if len(c.node.Settings.Presence) == 0 {
-		return
-	}
-	to.gauge(descPresenceSubjects, stats.Subjects)
-	to.gauge(descPresenceMembers, stats.Members)
-	to.gauge(descPresenceUnnamed, stats.Unnamed)
-	to.count(descPresenceWrites, stats.Writes)
-	to.count(descPresenceBytes, stats.Bytes)
-	to.count(descPresenceConflicts, stats.Conflicts)
-	to.count(descPresenceFailures, stats.Failures)
-	to.count(descPresenceUnlisted, stats.Unlisted)
-}
-
-func (c nodeCollector) collectRuns(stats runs.Stats, to sink) {
-	if c.node.Settings.Answers == "" {
-		return
-	}
-	to.gauge(descRunsOpen, stats.Open)
-	to.count(descRunsAsked, stats.Asked)
-	to.count(descRunsUnheard, stats.Unheard)
-	to.count(descRunsEnded, stats.Ended, "ended")
-	to.count(descRunsEnded, stats.Failed, "failed")
-	to.count(descRunsSilent, stats.Silent)
-	to.count(descRunsStopped, stats.Stopped)
-}
-
-func (c nodeCollector) collectEmbedded(to sink) {
-	if c.node.Embedded == nil {
-		return
-	}
-	broken := 0
-	if c.node.storeProblem() != "" {
-		broken = 1
-	}
-	to.gauge(descStoreBroken, broken)
-	to.count(descRestarts, c.node.Embedded.Restarts())
-}

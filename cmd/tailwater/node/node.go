@@ -16,6 +16,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/tailwater/tailwater/bridge/live"
+	"github.com/tailwater/tailwater/cmd/tailwater/trace"
 	"github.com/tailwater/tailwater/configs"
 	"github.com/tailwater/tailwater/embed"
 )
@@ -77,8 +78,10 @@ type Node struct {
 	clock       *clock // nil without DEMO_TIME
 	admin       *admin
 	http        *http.Server
-	certificate *Certificate // nil without TLS
-	address     net.Addr     // of the listener for browsers
+	meters      meters
+	tracer      *trace.Tracer // nil without a collector
+	certificate *Certificate  // nil without TLS
+	address     net.Addr      // of the listener for browsers
 
 	serving sync.WaitGroup // the goroutines that accept
 	failed  chan error     // errors that end the process
@@ -87,8 +90,8 @@ type Node struct {
 
 // Open starts everything. If a part cannot start, those before it are stopped again.
 func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
-	n := &Node{Settings: settings, log: log, failed: make(chan error, 1)}
-	for _, start := range []func() error{n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
+	n := &Node{Settings: settings, log: log, meters: newMeters(), failed: make(chan error, 1)}
+	for _, start := range []func() error{n.openTraces, n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
 		if err := start(); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}
@@ -96,6 +99,13 @@ func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 	n.log.Info("listening", "http", n.URL(), "admin", n.admin.url(), "nats", n.NATSURL(), "version", Version())
 	n.notify(daemon.SdNotifyReady + "\nSTATUS=serving " + n.URL())
 	return n, nil
+}
+
+func (n *Node) openTraces() (err error) {
+	if n.tracer, err = trace.Open(Version(), n.log); err != nil {
+		return SettingsError{err}
+	}
+	return nil
 }
 
 // openNATS starts the embedded server, if the settings ask for one.
@@ -225,6 +235,7 @@ func (n *Node) Close() error {
 		problems = append(problems, n.admin.close())
 	}
 	n.serving.Wait()
+	n.tracer.Close()
 	if n.http != nil {
 		n.log.Info("stopped", "took", time.Since(begun).Round(time.Millisecond), "asked_to_reconnect", n.drained)
 	}

@@ -24,7 +24,11 @@ func (n *Node) options() (live.Options, error) {
 		Proxies:  s.HTTP.TrustedProxies,
 		Limits:   n.limits(),
 		Pages:    web.Client,
+		Meters:   live.Meters{Delays: n.meters.delays, Posts: n.meters.posts},
 		Log:      n.log,
+	}
+	if n.tracer != nil {
+		options.Tracer = n.tracer
 	}
 	if s.HTTP.Pages {
 		options.Pages = web.Pages(web.Anyone[bridge.Subject]{

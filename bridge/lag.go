@@ -1,0 +1,81 @@
+package bridge
+
+import "time"
+
+// Mark is where a reader is in its feed. Any goroutine may ask it how far that is behind, also while the reader waits for its client.
+type Mark struct {
+	feed      *Feed
+	next      uint64 // the number of the frame to deliver next
+	at        int64  // when the newest delivered message was published, in nanoseconds of Unix time; 0 if unknown
+	older     uint64 // sequences of streams between what the client has and the feed's memory
+	isOpening bool
+}
+
+// Mark returns where the reader is.
+func (r *Reader) Mark() Mark {
+	m := Mark{feed: r.feed, next: r.next, isOpening: !r.opened}
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	for i := range r.have {
+		m.at = max(m.at, r.have[i].Time)
+		if r.opened && !r.feed.ended && r.behind(i) {
+			m.older += r.goal(i) - min(r.have[i].Seq, r.goal(i))
+		}
+	}
+	return m
+}
+
+// Lag is how far a client is behind what has arrived for it. The zero value means that it has everything.
+type Lag struct {
+	Messages  uint64    // that arrived for it here, and were not written to it
+	Bytes     int       // of those that are in memory, encoded
+	Older     uint64    // at most so many stored messages have to be read for it before these
+	Since     time.Time // when about the oldest of them was published; zero if it lacks none, or this is unknown
+	IsOpening bool      // nothing was written to it yet, because NATS or the stream has not answered
+}
+
+// IsZero reports whether the client has everything.
+func (l Lag) IsZero() bool { return l == Lag{} }
+
+// Lag returns how far the mark is behind.
+func (m Mark) Lag() Lag {
+	f := m.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lag := Lag{Older: m.older, IsOpening: m.isOpening}
+	end, since := f.end(), int64(0)
+	switch {
+	case m.isOpening || f.ended: // its place in another feed is not known yet
+		return lag
+	case m.older > 0 || m.next < f.first:
+		since = m.at // the next one is newer
+	case m.next < end:
+		since = f.frames[m.next-f.first].time
+	}
+	lag.Messages = end - min(m.next, end)
+	lag.Bytes = f.bytesFrom(m.next)
+	if since > 0 {
+		lag.Since = time.Unix(0, since)
+	}
+	return lag
+}
+
+// bytesFrom returns the size of the frames held from a number on. The lock must be held.
+func (f *Feed) bytesFrom(number uint64) int {
+	from := int(max(number, f.first) - f.first)
+	if from >= len(f.frames) {
+		return 0
+	}
+	size, rest := 0, f.frames[from:]
+	isMost := from < len(rest) // the frames before are fewer
+	if isMost {
+		rest = f.frames[:from]
+	}
+	for i := range rest {
+		size += len(rest[i].data)
+	}
+	if isMost {
+		return f.bytes - size
+	}
+	return size
+}

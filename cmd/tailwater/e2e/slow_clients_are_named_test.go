@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// debugList is what /debug/connections answers.
+type debugList struct {
+	Open, Behind    int
+	Complete        bool
+	Slowest, Oldest []debugConnection
+}
+
+type debugConnection struct {
+	Subjects                []string
+	Caller, Address, Writer string
+	Age                     float64 `json:"age_seconds"`
+	Late                    float64 `json:"behind_seconds"`
+	Messages                int     `json:"behind_messages"`
+	Older                   int     `json:"older_messages"`
+	Unsent                  int     `json:"unsent_bytes"`
+}
+
+// listConnections asks for JSON.
+func (n *testNode) listConnections(t *testing.T, query string) (list debugList) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.AdminURL()+"/debug/connections"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text := answer(t, response)
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return list
+}
+
+// readNothing opens a connection of a caller, reads the head of the answer, and then nothing more.
+func readNothing(t *testing.T, n *testNode, subject, token string) net.Conn {
+	t.Helper()
+	conn := dialRaw(t, n, 1, "GET /events/"+subject+" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+token+"\r\n\r\n")
+	if _, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// A client that takes nothing is the slowest, with its subject, caller and address, whoever writes its connection; one that reads is not behind.
+func TestSlowClientsAreNamed(t *testing.T) {
+	t.Parallel()
+	for writer, loops := range map[string]string{"loop": "1", "plain": "0"} {
+		t.Run(writer, func(t *testing.T) {
+			t.Parallel()
+			n := startNode(t, settings{"HTTP_LOOPS": loops, "PRESENCE": "", "AUTH_JWT_SECRET": tokenSecret, "ANONYMOUS_PUBLISH": "chat.>", "LIMIT_PUBLISH_RATE": "0"})
+			witness, _ := subscribe(t, n.URL()+"/events/chat.witness", "")
+			stalled := readNothing(t, n, "chat.stalled", sign(t, tokenSecret, claimsOf("mallory", "")))
+			large := strings.Repeat("x", 200_000)
+			for range 40 { // more than the kernel holds for a client
+				post(t, n.URL()+"/events/chat.stalled", large)
+			}
+			post(t, n.URL()+"/events/chat.witness", "hello")
+			witness.expect("message", "hello")
+
+			var list debugList
+			eventually(t, "the client that reads nothing is the slowest", func() bool {
+				list = n.listConnections(t, "")
+				return len(list.Slowest) > 0 && list.Slowest[0].Address == stalled.LocalAddr().String()
+			})
+			slowest := list.Slowest[0]
+			if slowest.Writer != writer || slowest.Caller != "token of mallory" || strings.Join(slowest.Subjects, " ") != "chat.stalled" {
+				t.Errorf("it is described as %+v", slowest)
+			}
+			if slowest.Late <= 0 || slowest.Messages+slowest.Older == 0 || slowest.Unsent < 4<<10 {
+				t.Errorf("its lag is %+v", slowest)
+			}
+			if !list.Complete || list.Open != 2 || list.Behind != 1 || len(list.Slowest) != 1 {
+				t.Errorf("the witness counts as behind: %+v", list)
+			}
+			if len(list.Oldest) != 2 || strings.Join(list.Oldest[0].Subjects, " ") != "chat.witness" || list.Oldest[0].Age < list.Oldest[1].Age {
+				t.Errorf("the oldest are %+v", list.Oldest)
+			}
+			if limited := n.listConnections(t, "?limit=1"); len(limited.Oldest) != 1 {
+				t.Errorf("limit=1 lists %+v", limited.Oldest)
+			}
+			if behind, lacks := n.figure(t, "tailwater_connections_behind"), n.figure(t, "tailwater_reader_lag_messages"); behind != 1 || lacks == 0 && slowest.Older == 0 {
+				t.Errorf("the metrics say %d connections behind, by %d messages", behind, lacks)
+			}
+			_, text := get(t, n.AdminURL()+"/debug/connections")
+			if !regexp.MustCompile(`(?s)2 connections, 1 of them behind.*slowest\n.*` + slowest.Address + ` +token of mallory +chat\.stalled\n.*oldest\n`).MatchString(text) {
+				t.Errorf("as text:\n%s", text)
+			}
+		})
+	}
+}
+
+// The index of /debug/ links what there is, for people and for programs, and lists are never longer than asked.
+func TestDebugIndexLinksWhatThereIs(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.AdminURL()+"/debug/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "text/html,*/*;q=0.8")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page := answer(t, response)
+	_, text := get(t, n.AdminURL()+"/debug/")
+	links := regexp.MustCompile(`href="([^"]+)"`).FindAllStringSubmatch(page, -1)
+	for _, link := range links {
+		path, _, isSlow := strings.Cut(link[1], "?")
+		if !strings.Contains(text, path) {
+			t.Errorf("the text lacks %s", path)
+		}
+		if isSlow {
+			continue // a profile takes as long as its query says
+		}
+		if status, _ := get(t, n.AdminURL()+path); status != http.StatusOK {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	if len(links) < 5 {
+		t.Errorf("only %d links: %s", len(links), page)
+	}
+	for _, limit := range []string{"0", "-1", "201", "x"} {
+		if status, _ := get(t, n.AdminURL()+"/debug/connections?limit="+limit); status != http.StatusBadRequest {
+			t.Errorf("limit=%s: %d", limit, status)
+		}
+	}
+}
