@@ -183,7 +183,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, run bridge.Run, req
 	}
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
-	a.config.Outlet.Serve(w, r, reader, a.lifetime(request.caller, free, nil))
+	a.config.Outlet.Serve(w, r, reader, a.lifetime(r, request.caller, free, nil))
 	return nil
 }
 

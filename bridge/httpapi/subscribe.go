@@ -54,7 +54,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	a.streamHeaders(w, request.framing)
 	a.awaitBeginning(r, reader, &request)
 	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, a.lifetime(request.caller, free, a.join(&t, &request)))
+	a.config.Outlet.Serve(w, r, reader, a.lifetime(r, request.caller, free, a.join(&t, &request)))
 	return nil
 }
 
@@ -72,9 +72,9 @@ func (a *API) awaitBeginning(r *http.Request, reader *bridge.Reader, request *re
 	reader.Await(ctx)
 }
 
-// lifetime returns how long a caller's connection may stay open. When the connection ends, its place is freed, and leave is called unless it is nil.
-func (a *API) lifetime(caller bridge.Caller, free func(), leave func(isDead bool)) bridge.Lifetime {
-	lifetime := bridge.Lifetime{Until: caller.Until, Ended: func(bool) { free() }}
+// lifetime returns how long the connection of a request may stay open. When the connection ends, its place is freed, and leave is called unless it is nil.
+func (a *API) lifetime(r *http.Request, caller bridge.Caller, free func(), leave func(isDead bool)) bridge.Lifetime {
+	lifetime := bridge.Lifetime{Caller: caller.Name, Address: a.client(r), Until: caller.Until, Ended: func(bool) { free() }}
 	if leave != nil {
 		lifetime.Ended = func(isDead bool) {
 			leave(isDead)

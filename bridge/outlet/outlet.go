@@ -32,6 +32,7 @@ const (
 	endAuth   = bridge.CloseAuth
 	endAge    = bridge.CloseAge
 	endDrain  = bridge.CloseDrain
+	endKick   = bridge.CloseKick
 	endRun    = "run" // the connection has delivered the end of its run
 )
 
@@ -50,7 +51,7 @@ type Outlet struct {
 	mu      sync.Mutex
 	open    int
 	polls   int                  // running
-	plain   map[*connection]bool // connections that a revocation can end
+	plain   map[*connection]bool // connections that goroutines write
 	drained time.Time            // end of Drain's window; the zero value before Drain
 	back    time.Duration        // the time over which its clients reconnect
 	empty   chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
@@ -126,12 +127,12 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
 		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
-		lifetime: lifetime,
+		lifetime: lifetime, subjects: reader.Feed().Subjects(), kicked: bridge.NewSignal(),
 	}
 	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()
-		defer o.watch(c)()
 	}
+	defer o.watch(c)()
 	if reason = c.run(r.Context()); reason == endSlow {
 		o.logSlow(r.RemoteAddr, reader.Feed().Subjects())
 	}
@@ -140,7 +141,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 }
 
-// watch makes Recheck reach a connection, until unwatch is called.
+// watch makes Recheck and Kick reach a connection, until unwatch is called.
 func (o *Outlet) watch(c *connection) (unwatch func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -156,12 +157,40 @@ func (o *Outlet) watch(c *connection) (unwatch func()) {
 func (o *Outlet) Recheck() {
 	o.mu.Lock()
 	for c := range o.plain {
-		c.recheck.Wake()
+		if c.recheck != nil {
+			c.recheck.Wake()
+		}
 	}
 	o.mu.Unlock()
 	for _, l := range o.loops {
 		l.recheck()
 	}
+}
+
+// Kick ends the connections that match, and returns how many. Their clients are asked to reconnect. match is called with whose a connection is
+// and what it reads, once at a time, and must not block: meanwhile an event loop waits.
+func (o *Outlet) Kick(match func(of bridge.Lifetime, subjects []bridge.Subject) bool) (kicked int) {
+	o.mu.Lock()
+	for c := range o.plain {
+		if match(c.lifetime, c.subjects) {
+			c.kicked.Wake()
+			delete(o.plain, c)
+			kicked++
+		}
+	}
+	o.mu.Unlock()
+	for _, l := range o.loops {
+		kicked += l.kick(match)
+	}
+	return kicked
+}
+
+// Each calls see with whose each connection is and what it reads, as Kick calls match.
+func (o *Outlet) Each(see func(of bridge.Lifetime, subjects []bridge.Subject)) {
+	o.Kick(func(of bridge.Lifetime, subjects []bridge.Subject) bool {
+		see(of, subjects)
+		return false
+	})
 }
 
 func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {

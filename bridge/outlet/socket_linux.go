@@ -30,6 +30,8 @@ type socket struct {
 	chunked    bool // the body consists of chunks, of which the last is never sent
 	alone      bool // it is the one of its feed in loop.alone
 	reader     *bridge.Reader
+	caller     string      // its name; "" if anonymous
+	address    netip.Addr  // of the client, behind proxies
 	revoked    func() bool // nil where it cannot be
 	expires    time.Time   // when the caller's token does, by the clock on the wall; the zero value for never
 	ended      func(isDead bool)
