@@ -1,6 +1,9 @@
 package bridge
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Caller is the sender of a request. The zero value is anonymous: a request without a token.
 type Caller struct {
@@ -14,12 +17,14 @@ type Caller struct {
 // Anonymous reports whether the request had no token.
 func (c Caller) Anonymous() bool { return c.Name == "" }
 
-// Lifetime says how long a connection may stay open. The zero value sets no end.
+// Lifetime says how long a connection may stay open, and whose it is. The zero value sets no end, and is nobody's.
 type Lifetime struct {
+	// Caller is the Name of the connection's caller; empty if anonymous.
+	Caller string
+	// Address is where the request came from, behind trusted proxies; the zero value if that is unknown.
+	Address netip.Addr
 	// Until is when the caller's token expires; zero for never.
 	Until time.Time
-	// Caller is how logs name the caller, for lists of connections.
-	Caller string
 	// Revoked reports whether the caller's token has been revoked. It is called when the connection begins, and whenever revocations have
 	// changed, and must not block. If it is nil, the token cannot be revoked.
 	Revoked func() bool

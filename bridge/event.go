@@ -43,6 +43,7 @@ const (
 	CloseDrain = "drain" // this bridge is stopping
 	CloseAuth  = "auth"  // the caller's token has expired or was revoked
 	CloseAge   = "age"   // the connection has reached its age; it reconnects, perhaps to another bridge
+	CloseKick  = "kick"  // an administrator has ended the connection; it reconnects, unless its token was revoked
 	CloseBusy  = "busy"  // there is no room for another connection now, or the token cannot be checked yet
 )
 

@@ -75,7 +75,7 @@ func TestNothingSet(t *testing.T) {
 	same(t, "Embedded", s.Embedded(), true)
 	same(t, "HTTP", s.HTTP, configs.HTTP{Listen: "127.0.0.1:8080", Loops: auto, Pages: true, LoopbackOrigins: true, LoopbackHosts: true})
 	same(t, "Admin", s.Admin, configs.Admin{Listen: "127.0.0.1:8081", ReadyWithoutNATS: configs.Patience{Forever: true}})
-	same(t, "NATS", s.NATS, configs.NATS{})
+	same(t, "NATS", s.NATS, configs.NATS{Service: "tailwater"})
 	same(t, "Embed", s.Embed, configs.Embed{Listen: "127.0.0.1:4222", Dir: "tailwater-data", Sync: configs.Sync{Interval: time.Second}})
 	same(t, "Routes", len(s.Routes), 0)
 	same(t, "Anonymous", s.Anonymous, configs.Anonymous{Subscribe: configs.Subjects{"chat.>", "time.>"}, Publish: configs.Subjects{"chat.>"}})

@@ -66,6 +66,8 @@ func TestRefusals(t *testing.T) {
 		// In conflict, or without effect.
 		{[]string{url, "NATS_CONTEXT=c"}, "NATS_CONTEXT: …remove one"},
 		{[]string{url, "EMBED_DIR=d"}, "EMBED_DIR: …does not run together with"},
+		{[]string{"NATS_SERVICE=a.b"}, "NATS_SERVICE: …letters, digits"},
+		{[]string{"NATS_SERVICE=agents"}, "NATS_SERVICE: …choose another name"},
 		{[]string{"NATS_CONTEXT=c", "EMBED_LISTEN="}, "EMBED_LISTEN: …does not run together with"},
 		{[]string{url, "EMBED_CONFIG=" + file}, "EMBED_CONFIG: …does not run together with"},
 		{[]string{url, "NATS_CREDS=" + file, "NATS_NKEY=" + file}, "NATS_NKEY: …TAILWATER_NATS_CREDS; remove one"},

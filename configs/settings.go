@@ -99,7 +99,8 @@ type NATS struct {
 	Nkey    string    `unset:"none" example:"/run/secrets/tailwater.nk" desc:"NKey seed file for signing in to NATS."`
 	TLS     TLS
 
-	JsDomain Domain `split_words:"true" unset:"that of NATS_CONTEXT, else none" example:"hub" desc:"JetStream domain of the streams, if it is not that of the servers connected to: a hub's, behind a leaf node."`
+	Service  ServiceName `default:"tailwater" empty:"none" desc:"Name under which nats micro lists this bridge. Whoever NATS allows to publish on $TAILWATER.<name>.> may ask it for its connections, end some, and stop it: callers never can, and with AUTH_ the clients of the embedded server need its admin context. Letters, digits, - and _."`
+	JsDomain Domain      `split_words:"true" unset:"that of NATS_CONTEXT, else none" example:"hub" desc:"JetStream domain of the streams, if it is not that of the servers connected to: a hub's, behind a leaf node."`
 }
 
 // TLS is for the connection to NATS. All three are paths of PEM files.

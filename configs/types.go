@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -71,6 +72,27 @@ func (t *Token) Decode(value string) error {
 	}
 	*t = Token(value)
 	return checkReach(value, subject)
+}
+
+// ServiceName is the name of a micro service of NATS.
+type ServiceName string
+
+// serviceName is what NATS allows (ADR-32).
+var serviceName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// agentsName is the service that agents of NATS's agent protocol are: a route may list its instances to callers, and a bridge is none.
+const agentsName = "agents"
+
+// Decode reads a ServiceName.
+func (n *ServiceName) Decode(value string) error {
+	switch {
+	case !serviceName.MatchString(value):
+		return fmt.Errorf("%q is not a name of a service; write letters, digits, - and _, as in tailwater", value)
+	case value == agentsName:
+		return fmt.Errorf("%q are those that answer prompts; choose another name, such as tailwater", value)
+	}
+	*n = ServiceName(value)
+	return nil
 }
 
 // Bytes is a size in bytes.

@@ -123,7 +123,7 @@ func (s *Server) writeContexts() error {
 	of := s.config.logins
 	return errors.Join(
 		natsContext{"Tailwater: publish, subscribe and use streams", s.url, of.publisher.user, of.publisher.password}.write(filepath.Join(s.dir, publisherFile)),
-		natsContext{"Tailwater: revoke tokens", s.url, of.admin.user, of.admin.password}.write(filepath.Join(s.dir, adminFile)),
+		natsContext{"Tailwater: revoke tokens, administer the bridge", s.url, of.admin.user, of.admin.password}.write(filepath.Join(s.dir, adminFile)),
 	)
 }
 
@@ -171,10 +171,10 @@ func (l *logins) guard(o *server.Options, buckets []string) {
 	}
 }
 
-// administration is what a user of the own account needs there. A client with the wrong context gets an error, instead of
-// publishing where nobody listens.
+// administration is what a user of the own account needs there: for the buckets, and to ask the bridge as a micro service. A client with the
+// wrong context gets an error, instead of publishing where nobody listens.
 var administration = &server.Permissions{
-	Publish:   &server.SubjectPermission{Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>"}},
+	Publish:   &server.SubjectPermission{Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>", "$SRV.>", "$TAILWATER.>"}},
 	Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 }
 

@@ -37,6 +37,7 @@ const en = {
     drain: "the server is restarting",
     auth: "the permission has expired",
     age: "renewing the connection",
+    kick: "the operator has ended the connection",
     busy: "the server is full",
   },
 
@@ -49,6 +50,7 @@ const en = {
     drain: "The server is restarting. The page reconnects by itself.",
     auth: "The permission has expired. The page asks for a new one.",
     age: "The server is renewing the connection.",
+    kick: "The operator has ended the connection. The page reconnects by itself.",
     busy: "The server is full. The page keeps trying.",
   },
   offlineKept: "What you write is kept, and sent after the reconnect.",
@@ -157,6 +159,7 @@ const zh = {
     drain: "服务器正在重启",
     auth: "权限已过期",
     age: "正在更新连接",
+    kick: "管理员断开了连接",
     busy: "服务器已满",
   },
 
@@ -169,6 +172,7 @@ const zh = {
     drain: "服务器正在重启，稍后会自动重连。",
     auth: "权限已过期，正在重新获取。",
     age: "服务器正在更新连接。",
+    kick: "管理员断开了连接，稍后会自动重连。",
     busy: "服务器已满，正在不断重试。",
   },
   offlineKept: "你写的消息会先保存，重连后自动发送。",

@@ -72,9 +72,9 @@ func (a *API) awaitBeginning(r *http.Request, reader *bridge.Reader, request *re
 	reader.Await(ctx)
 }
 
-// lifetime returns how long a caller's connection may stay open. When the connection ends, its place is freed, and leave is called unless it is nil.
+// lifetime returns how long the connection of a request may stay open. When the connection ends, its place is freed, and leave is called unless it is nil.
 func (a *API) lifetime(r *http.Request, caller bridge.Caller, free func(), leave func(isDead bool)) bridge.Lifetime {
-	lifetime := bridge.Lifetime{Until: caller.Until, Caller: a.limitKey(r, caller), Ended: func(bool) { free() }}
+	lifetime := bridge.Lifetime{Caller: caller.Name, Address: a.client(r), Until: caller.Until, Ended: func(bool) { free() }}
 	if leave != nil {
 		lifetime.Ended = func(isDead bool) {
 			leave(isDead)

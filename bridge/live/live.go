@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -49,10 +50,11 @@ type Bridge struct {
 	runs     *runs.Runs        // nil if Options.Runs.Off
 	api      *httpapi.API
 
-	drained sync.Once
-	closed  sync.Once
-	done    chan struct{} // closed when a connection to NATS has ended for good
-	running sync.WaitGroup
+	draining atomic.Bool
+	drained  sync.Once
+	closed   sync.Once
+	done     chan struct{} // closed when a connection to NATS has ended for good
+	running  sync.WaitGroup
 }
 
 // Open starts a bridge on connections of its own, made like nc: nc is neither used nor closed. nc may be nil if the options say how to
@@ -188,6 +190,7 @@ func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map
 // closed. Only the first call has an effect. Close drains by itself.
 func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {
 	b.drained.Do(func() {
+		b.draining.Store(true)
 		b.api.Drain(time.Now().Add(delay + window))
 		if b.presence != nil {
 			b.presence.Drain()

@@ -97,7 +97,10 @@ func tick(c Config) time.Duration {
 // hand passes a socket to one of the loops. If that has ended, the client is asked to reconnect. The body is chunked if the client supports that.
 func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, lifetime bridge.Lifetime) {
 	l := o.loops[taken.fd%len(o.loops)]
-	s := &socket{loop: l, taken: taken, reader: reader, revoked: lifetime.Revoked, ended: lifetime.Ended, expires: expiryOf(lifetime.Until), caller: unique.Make(lifetime.Caller), first: head(header, chunked), chunked: chunked, room: leastRoom}
+	s := &socket{
+		loop: l, taken: taken, reader: reader, owner: unique.Make(owner{lifetime.Caller, lifetime.Address}), revoked: lifetime.Revoked, ended: lifetime.Ended,
+		expires: expiryOf(lifetime.Until), first: head(header, chunked), chunked: chunked, room: leastRoom,
+	}
 	s.timer.socket = s
 	if !l.enqueue(s) {
 		s.refuse()
@@ -216,10 +219,27 @@ func (l *loop) cut() { l.enqueue(&order{loop: l, do: func(s *socket) { s.close(e
 // recheck ends the connections whose tokens have been revoked. Several calls may be served by one check.
 func (l *loop) recheck() { l.enqueue(l.rechecks) }
 
-// order is an action for every socket.
+// kick ends the connections that match, and returns how many.
+func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked int) {
+	done := make(chan struct{})
+	isQueued := l.enqueue(&order{loop: l, then: func() { close(done) }, do: func(s *socket) {
+		if s.state == stateOpen && match(s.owner.Value().lifetime(), s.reader.Feed().Subjects()) {
+			s.end(endKick)
+			s.set()
+			kicked++
+		}
+	}})
+	if isQueued {
+		<-done
+	}
+	return kicked
+}
+
+// order is an action for every socket, and what follows.
 type order struct {
 	loop   *loop
 	do     func(*socket)
+	then   func() // nil for nothing
 	queued bool
 }
 
@@ -230,6 +250,9 @@ func (o *order) turn() {
 		if s != nil {
 			o.do(s)
 		}
+	}
+	if o.then != nil {
+		o.then()
 	}
 }
 

@@ -27,4 +27,5 @@ func (*loop) cut()     {}
 func (*loop) recheck() {}
 func (*loop) close()   {}
 
-func (*loop) survey(int, chan<- *tally) {}
+func (*loop) survey(int, chan<- *tally)                             {}
+func (*loop) kick(func(bridge.Lifetime, []bridge.Subject) bool) int { return 0 }

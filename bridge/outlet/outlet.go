@@ -46,6 +46,7 @@ const (
 	endAuth   = bridge.CloseAuth
 	endAge    = bridge.CloseAge
 	endDrain  = bridge.CloseDrain
+	endKick   = bridge.CloseKick
 	endRun    = "run" // the connection has delivered the end of its run
 )
 
@@ -140,7 +141,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
 		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
-		lifetime: lifetime, opened: time.Now(), address: r.RemoteAddr, subjects: reader.Feed().Subjects(), mark: reader.Mark(),
+		lifetime: lifetime, opened: time.Now(), subjects: reader.Feed().Subjects(), mark: reader.Mark(), kicked: bridge.NewSignal(),
 	}
 	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()
@@ -154,7 +155,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 }
 
-// watch makes Recheck and Survey reach a connection, until unwatch is called.
+// watch makes Recheck, Kick and Survey reach a connection, until unwatch is called.
 func (o *Outlet) watch(c *connection) (unwatch func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -178,6 +179,32 @@ func (o *Outlet) Recheck() {
 	for _, l := range o.loops {
 		l.recheck()
 	}
+}
+
+// Kick ends the connections that match, and returns how many. Their clients are asked to reconnect. match is called with whose a connection is
+// and what it reads, once at a time, and must not block: meanwhile an event loop waits.
+func (o *Outlet) Kick(match func(of bridge.Lifetime, subjects []bridge.Subject) bool) (kicked int) {
+	o.mu.Lock()
+	for c := range o.plain {
+		if match(c.lifetime, c.subjects) {
+			c.kicked.Wake()
+			delete(o.plain, c)
+			kicked++
+		}
+	}
+	o.mu.Unlock()
+	for _, l := range o.loops {
+		kicked += l.kick(match)
+	}
+	return kicked
+}
+
+// Each calls see with whose each connection is and what it reads, as Kick calls match.
+func (o *Outlet) Each(see func(of bridge.Lifetime, subjects []bridge.Subject)) {
+	o.Kick(func(of bridge.Lifetime, subjects []bridge.Subject) bool {
+		see(of, subjects)
+		return false
+	})
 }
 
 func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {

@@ -26,17 +26,17 @@ type connection struct {
 	conn     *stallConn // under TLS and HTTP/2; nil if it is not from Listen
 	batch    [][]byte
 	lifetime bridge.Lifetime
+	subjects []bridge.Subject
+	kicked   bridge.Signal // set when an administrator ends the connection
 	recheck  bridge.Signal // set when the token may have been revoked; nil if it cannot be
 	look     *time.Timer   // fires when the connection is checked for a client that receives nothing; nil if no check is planned
 
 	// For Survey. The fields below mu are guarded by it.
-	subjects []bridge.Subject
-	address  string
-	opened   time.Time
-	mu       sync.Mutex
-	mark     bridge.Mark
-	writing  int       // bytes of the present write; 0 if there is none
-	began    time.Time // when it began
+	opened  time.Time
+	mu      sync.Mutex
+	mark    bridge.Mark
+	writing int       // bytes of the present write; 0 if there is none
+	began   time.Time // when it began
 }
 
 // run writes until the connection ends, and returns the reason.
@@ -98,6 +98,8 @@ func (c *connection) run(ctx context.Context) (reason string) {
 			heartbeat.Reset(config.Heartbeat)
 		case <-c.recheck:
 			c.recheck.Wake() // checked above
+		case <-c.kicked:
+			return c.end(ctx, bridge.CloseKick)
 		case <-expiry.C:
 			left := c.untilExpiry()
 			if left == 0 {

@@ -34,7 +34,7 @@ type socket struct {
 	revoked    func() bool // nil where it cannot be
 	expires    int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
 	ended      func(isDead bool)
-	caller     unique.Handle[string] // as logs name it; many connections may have one caller
+	owner      unique.Handle[owner] // many connections may have one
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group

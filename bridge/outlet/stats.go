@@ -17,9 +17,9 @@ type Stats struct {
 }
 
 type counters struct {
-	plain                                                      atomic.Int64
-	opened, client, slow, auth, age, drain, run, frames, bytes atomic.Uint64
-	polls, pollsCut                                            atomic.Uint64
+	plain                                                            atomic.Int64
+	opened, client, slow, auth, age, drain, kick, run, frames, bytes atomic.Uint64
+	polls, pollsCut                                                  atomic.Uint64
 }
 
 func (c *counters) end(reason string) {
@@ -32,6 +32,8 @@ func (c *counters) end(reason string) {
 		c.age.Add(1)
 	case endDrain:
 		c.drain.Add(1)
+	case endKick:
+		c.kick.Add(1)
 	case endRun:
 		c.run.Add(1)
 	default:
@@ -54,6 +56,7 @@ func (o *Outlet) Stats() Stats {
 			endAuth:   o.stats.auth.Load(),
 			endAge:    o.stats.age.Load(),
 			endDrain:  o.stats.drain.Load(),
+			endKick:   o.stats.kick.Load(),
 			endRun:    o.stats.run.Load(),
 		},
 		Frames: o.stats.frames.Load(),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,9 +25,9 @@ type Survey struct {
 // Connection describes an open connection.
 type Connection struct {
 	Subjects []bridge.Subject
-	Caller   string // as logs name it
-	Address  string // of the peer, which may be a proxy
-	Writer   string // loop, or plain for a goroutine
+	Caller   string     // its name; empty if anonymous
+	Address  netip.Addr // of the client, behind trusted proxies
+	Writer   string     // loop, or plain for a goroutine
 	Age      time.Duration
 	Late     time.Duration // how long the client has lacked something; 0 if it lacks nothing
 	Lag      bridge.Lag
@@ -121,6 +122,16 @@ func slower(a, b Connection) int {
 	return cmp.Or(cmp.Compare(b.Late, a.Late), cmp.Compare(b.Unsent, a.Unsent), cmp.Compare(b.Lag.Messages, a.Lag.Messages))
 }
 
+// owner is whose connection one is.
+type owner struct {
+	caller  string
+	address netip.Addr
+}
+
+func (o owner) lifetime() bridge.Lifetime {
+	return bridge.Lifetime{Caller: o.caller, Address: o.address}
+}
+
 func older(a, b Connection) int { return cmp.Compare(b.Age, a.Age) }
 
 // surveyPlain looks at the connections that goroutines write.
@@ -130,7 +141,7 @@ func (o *Outlet) surveyPlain(t *tally) {
 	o.mu.Unlock()
 	for _, c := range all {
 		t.count(c.describe(), func(described *Connection) {
-			described.Subjects, described.Caller, described.Address = c.subjects, c.lifetime.Caller, c.address
+			described.Subjects, described.Caller, described.Address = c.subjects, c.lifetime.Caller, c.lifetime.Address
 		})
 	}
 }

@@ -65,5 +65,6 @@ func (s *socket) describe(asked bool) Connection {
 
 // name fills in what the connection is about.
 func (s *socket) name(c *Connection) {
-	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), s.caller.Value(), s.client()
+	of := s.owner.Value()
+	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.caller, of.address
 }

@@ -89,7 +89,7 @@ func (s *Source) asyncError(sub *nats.Subscription, err error) {
 		s.errors.note(errorLimit)
 		s.limits.Do(func() {
 			s.log.Error("NATS allows no more subscriptions to this bridge; subjects that found no room wait until there is some",
-				"remedy", "raise max_subscriptions of the server, or the limit of the account or user")
+				"remedy", "raise max_subscriptions of the server, or the limit of the account or user; if that is the account's, TAILWATER_NATS_SERVICE set to nothing saves twelve")
 		})
 		s.signal(flowRefused)
 	case errors.Is(err, nats.ErrBadHeaderMsg): // the message is delivered; see noteBroken
@@ -108,8 +108,13 @@ func (s *Source) readsError(sub *nats.Subscription, err error) {
 		return
 	}
 	s.reads.Note(err)
+	found := js.ParseViolation(err)
+	if s.isOfService(found) {
+		s.sayNoService(found, err)
+		return
+	}
 	s.signal(streamsChanged) // a stream that allows no direct gets is to be read otherwise
-	s.sayRefused(js.ParseViolation(err), err)
+	s.sayRefused(found, err)
 }
 
 func (s *Source) sayRefused(found js.Violation, err error) {

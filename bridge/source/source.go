@@ -47,6 +47,7 @@ type Source struct {
 	readsFailures rate.Sometimes
 	tapFails      rate.Sometimes // for streams that cannot be read
 	brokenHeaders rate.Sometimes // for messages with undecodable headers
+	noService     sync.Once      // for what a service is refused
 
 	// placing is held during calls into nats.go, which may wait for the network. The locks of taps and mu never are. They are
 	// taken in this order.

@@ -62,7 +62,7 @@ export interface ConnectOptions extends Credentials {
 export type State = "connecting" | "open" | "offline" | "refused" | "closed";
 
 export interface Why {
-  /** For `offline`: "network", "silence" (missed heartbeats), "status" (of a proxy), or what the bridge says: "drain", "age", "auth", "busy". */
+  /** For `offline`: "network", "silence" (missed heartbeats), "status" (of a proxy), or what the bridge says: "drain", "age", "auth", "kick", "busy". */
   reason?: string;
   /** In words, of the bridge or the browser. */
   detail?: string;

@@ -17,12 +17,14 @@ type Needs struct {
 	History History
 	API     string // see Config.API
 
-	Presence bool // the bridge keeps bridge.PresenceBucket
+	Presence bool   // the bridge keeps bridge.PresenceBucket
+	Service  string // the name of the micro service that the bridge is; "" for none
 }
 
 // Permissions are the subjects that NATS must allow to the bridge's user: every subject that the bridge uses, and no others.
 type Permissions struct {
 	Publish, Subscribe []Permission
+	Responses          string // the purpose of answering requests wherever they ask to (allow_responses); "" if that is not needed
 	API                string // see Config.API
 }
 
@@ -158,6 +160,10 @@ func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
 	}
 	subscribe("to be notified of changes to streams", advisorySubjects)
 	subscribe("to receive answers, and messages of streams", inbox+".>")
+	if n.Service != "" {
+		subscribe("to be a micro service, for TAILWATER_NATS_SERVICE; who may publish to the last may end connections, and stop bridges", js.ServiceFilters(n.Service)...)
+		p.Responses = "to answer as a micro service"
+	}
 	return p
 }
 

@@ -175,6 +175,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 		asked = unasked
 	}
 	r.presence(settings, asked.presence)
+	r.service(settings, "", dial)
 	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), r.revoked(asked.revoked), err)
 }
 
@@ -237,10 +238,12 @@ func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 	}
 	r.row("NATS", "embedded, %s, files in %s", where, settings.Embed.Dir)
 	r.presence(settings, presence{})
-	if publisher, admin := config.Contexts(); publisher != "" {
+	publisher, admin := config.Contexts()
+	if publisher != "" {
 		r.row("", "clients sign in: %s", source.Command("", "--context", publisher))
 		r.row("", "to revoke tokens: %s", source.Command("", "--context", admin))
 	}
+	r.service(settings, admin, nil)
 	var holdings []source.Holding
 	for _, filter := range filters(settings) {
 		h := source.Holding{Filter: filter, Why: "TAILWATER_HISTORY does not cover it (your own streams were not checked)"}

@@ -34,9 +34,8 @@ func needs(settings *configs.Settings) source.Needs {
 	if settings.Auth.SignsIn() {
 		n.Read = append(n.Read, auth.RevokedFilter)
 	}
-	if len(settings.Presence) > 0 {
-		n.Presence = true
-	}
+	n.Presence = len(settings.Presence) > 0
+	n.Service = string(settings.NATS.Service)
 	if settings.Demo.Time {
 		n.Write = append(n.Write, node.ClockSubject)
 	}
@@ -68,6 +67,9 @@ func writePermissions(w io.Writer, settings *configs.Settings, p source.Permissi
 	fmt.Fprint(w, "  permissions = {\n")
 	writeAllowed(w, "publish", p.Publish)
 	writeAllowed(w, "subscribe", p.Subscribe)
+	if p.Responses != "" {
+		fmt.Fprintf(w, "    # %s\n    allow_responses = true\n", p.Responses)
+	}
 	fmt.Fprint(w, "  }\n")
 }
 

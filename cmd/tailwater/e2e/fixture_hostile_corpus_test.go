@@ -34,7 +34,7 @@ var forbidden = []string{
 	"$SYS.>", "$SYS.CANARY.x", "$SYS.*.CONNECT", "$SYS.REQ.SERVER.PING", "$SYS.ACCOUNT.$G.CONNECT", "$sys.canary.x",
 	"$JS.API.>", "$JS.API.CANARY.x", "$JS.API.STREAM.LIST", "$JS.API.STREAM.DELETE.TAILWATER", "$JS.API.STREAM.PURGE.SECRET", "$JS.API.STREAM.MSG.GET.SECRET",
 	"$JS.API.DIRECT.GET.SECRET", "$JS.API.DIRECT.GET.SECRET.secret.plans", "$JS.API.CONSUMER.CREATE.SECRET", "$JS.EVENT.ADVISORY.>", "$JS.ACK.>", "$JS.FC.>", "$JSC.>",
-	"$KV.>", "$KV.canary.key", "$KV.canary.>", "$KV.*.key", "$KV.config", "$KV.config.>", "$KV", "$O.>", "$O.files.M.x", "$SRV.PING", "$SRV.>", "$MQTT.>", "$MQTT.sess.x", "$G.>",
+	"$KV.>", "$KV.canary.key", "$KV.canary.>", "$KV.*.key", "$KV.config", "$KV.config.>", "$KV", "$O.>", "$O.files.M.x", "$SRV.PING", "$SRV.>", "$TAILWATER.tailwater.kick", "$TAILWATER.>", "$MQTT.>", "$MQTT.sess.x", "$G.>",
 	"_INBOX.>", "_INBOX.canary.x", "_INBOX.*", "_inbox.canary.x", "_R_.>", "_GR_.>", "_HBI.x", "_.>", "$", "$.>", "_", "$*.>", "*.API.>", "*.canary.key", "*.canary.>",
 	// Names that look alike, or that decode to something else.
 	"secret\u200b.plans", "\u200bsecret.plans", "sеcret.plans", "ｓｅｃｒｅｔ.plans", "secret\u2024plans", "＄SYS.>", "\ufeff$SYS.>", "$\u200dSYS.>", "chat.\u202e>", "chat.\ufffd", "chat.\xff", "chat.\xc0\xae",

@@ -111,10 +111,17 @@ func (n *Node) host() string {
 	if err != nil {
 		return n.address.String()
 	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+	if n.isEverywhere() {
 		host = "localhost"
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// isEverywhere reports whether the listener is on every interface.
+func (n *Node) isEverywhere() bool {
+	host, _, err := net.SplitHostPort(n.address.String())
+	ip := net.ParseIP(host)
+	return err == nil && ip != nil && ip.IsUnspecified()
 }
 
 // NATSURL returns the URL for NATS clients, without passwords, or "" if only this process can connect.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -104,7 +106,7 @@ type connectionList struct {
 type connection struct {
 	Subjects []bridge.Subject `json:"subjects"`
 	Caller   string           `json:"caller"`
-	Address  string           `json:"address"`
+	Address  netip.Addr       `json:"address"`
 	Writer   string           `json:"writer"`
 	Age      float64          `json:"age_seconds"`
 	Late     float64          `json:"behind_seconds"`
@@ -154,7 +156,7 @@ func writeConnections(w io.Writer, title string, list []connection) {
 	fmt.Fprintln(table, "behind\tmessages\tbytes\tolder\tunsent\tstalled\tage\twriter\taddress\tcaller\tsubjects")
 	for _, c := range list {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			seconds(c.Late), c.Messages, c.Bytes, c.Older, c.Unsent, seconds(c.Stalled), seconds(c.Age), c.Writer, c.Address, c.Caller, some(c.Subjects))
+			seconds(c.Late), c.Messages, c.Bytes, c.Older, c.Unsent, seconds(c.Stalled), seconds(c.Age), c.Writer, c.Address, cmp.Or(c.Caller, "-"), some(c.Subjects))
 	}
 }
 

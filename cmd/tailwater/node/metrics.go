@@ -48,7 +48,7 @@ var (
 
 	descConnections       = describe("connections", "Open connections of browsers, by their writer: an event loop, or a goroutine per connection (plain).", "writer")
 	descConnectionsOpened = describe("connections_opened_total", "Connections opened.")
-	descConnectionsClosed = describe("connections_closed_total", "Connections ended: the client disconnected, received nothing for the write timeout (slow), was asked to reconnect because of its age, its token expired or was revoked (auth), its run has ended (run), or this bridge is stopping (drain).", "reason")
+	descConnectionsClosed = describe("connections_closed_total", "Connections ended: the client disconnected, received nothing for the write timeout (slow), was asked to reconnect because of its age, its token expired or was revoked (auth), an administrator has ended it (kick), its run has ended (run), or this bridge is stopping (drain).", "reason")
 	descTurnedAway        = describe("connections_turned_away_total", "Connections asked to reconnect later: too many at once, or the bridge was stopping.")
 	descBehind            = describe("connections_behind", "Connections whose clients lack something that has arrived for them.")
 	descLagTime           = describe("reader_lag_seconds", "How long the slowest client has lacked something that has arrived for it.")

@@ -48,6 +48,9 @@ func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
 		case <-ctx.Done():
 			n.log.Info("stopping; a second signal stops at once")
 			return nil
+		case <-n.asked:
+			n.log.Info("stopping, as asked over NATS")
+			return nil
 		case err := <-n.failed:
 			return err
 		case err := <-storeFailed:
@@ -85,13 +88,14 @@ type Node struct {
 
 	serving sync.WaitGroup // the goroutines that accept
 	failed  chan error     // errors that end the process
+	asked   chan struct{}  // has room for one: somebody has asked over NATS that the process stops
 	drained uint64         // connections that were asked to reconnect because of the stop
 }
 
 // Open starts everything. If a part cannot start, those before it are stopped again.
 func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
-	n := &Node{Settings: settings, log: log, meters: newMeters(), failed: make(chan error, 1)}
-	for _, start := range []func() error{n.openTraces, n.openNATS, n.openBridge, n.openAdmin, n.openHTTP} {
+	n := &Node{Settings: settings, log: log, meters: newMeters(), failed: make(chan error, 1), asked: make(chan struct{}, 1)}
+	for _, start := range []func() error{n.openTraces, n.openNATS, n.openBridge, n.openAdmin, n.openHTTP, n.offer} {
 		if err := start(); err != nil {
 			return nil, errors.Join(err, n.Close())
 		}

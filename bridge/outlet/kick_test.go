@@ -1,0 +1,60 @@
+package outlet_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// Whoever is kicked is told so, and asked to come back. Nobody else notices.
+func TestKick(t *testing.T) {
+	t.Parallel()
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		open := func(caller, address string) *client {
+			b.lifetime.Store(&bridge.Lifetime{Caller: caller, Address: netip.MustParseAddr(address)})
+			c, _ := connect(t, server, "")
+			return c
+		}
+		alice, bob, other := open("alice", "192.0.2.1"), open("bob", "192.0.2.2"), open("", "192.0.2.2")
+		kick := func(want int, match func(of bridge.Lifetime, subjects []bridge.Subject) bool) {
+			t.Helper()
+			if kicked := b.outlet.Kick(match); kicked != want {
+				t.Errorf("kicked %d, want %d", kicked, want)
+			}
+		}
+		told := func(c *client) {
+			t.Helper()
+			if event := c.next(t); event.Type != bridge.EventClose || event.Data != `{"reason":"kick"}` || c.Retry < 1000 {
+				t.Fatalf("%+v", event)
+			}
+			c.end(t)
+		}
+		seen := 0
+		b.outlet.Each(func(_ bridge.Lifetime, subjects []bridge.Subject) {
+			if len(subjects) == 1 && subjects[0] == subject {
+				seen++
+			}
+		})
+		if seen != 3 {
+			t.Errorf("saw %d connections on the subject", seen)
+		}
+		kick(0, func(of bridge.Lifetime, _ []bridge.Subject) bool { return of.Caller == "carol" })
+		kick(1, func(of bridge.Lifetime, _ []bridge.Subject) bool { return of.Caller == "alice" })
+		told(alice)
+		b.publish([]byte("after"))
+		for _, c := range []*client{bob, other} {
+			if event := c.next(t); event.Data != "after" {
+				t.Errorf("%+v", event)
+			}
+		}
+		kick(2, func(of bridge.Lifetime, _ []bridge.Subject) bool {
+			return of.Address == netip.MustParseAddr("192.0.2.2")
+		})
+		told(bob)
+		told(other)
+		b.ended(t, map[string]uint64{"kick": 3})
+	})
+}
