@@ -63,6 +63,10 @@ func TestSlowClientsAreNamed(t *testing.T) {
 		t.Run(writer, func(t *testing.T) {
 			t.Parallel()
 			n := startNode(t, settings{"HTTP_LOOPS": loops, "PRESENCE": "", "AUTH_JWT_SECRET": tokenSecret, "ANONYMOUS_PUBLISH": "chat.>", "LIMIT_PUBLISH_RATE": "0"})
+			eventually(t, "tokens can be checked", func() bool {
+				status, _ := get(t, n.AdminURL()+"/readyz")
+				return status == http.StatusOK
+			})
 			witness, _ := subscribe(t, n.URL()+"/events/chat.witness", "")
 			stalled := readNothing(t, n, "chat.stalled", sign(t, tokenSecret, claimsOf("mallory", "")))
 			large := strings.Repeat("x", 200_000)
@@ -75,7 +79,7 @@ func TestSlowClientsAreNamed(t *testing.T) {
 			var list debugList
 			eventually(t, "the client that reads nothing is the slowest", func() bool {
 				list = n.listConnections(t, "")
-				return list.Behind == 1 && len(list.Slowest) == 1 && list.Slowest[0].Address == stalled.LocalAddr().String()
+				return list.Behind == 1 && len(list.Slowest) == 1 && list.Slowest[0].Late > 0 && list.Slowest[0].Address == stalled.LocalAddr().String()
 			})
 			slowest := list.Slowest[0]
 			if slowest.Writer != writer || slowest.Caller != "token of mallory" || strings.Join(slowest.Subjects, " ") != "chat.stalled" {
