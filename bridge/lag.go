@@ -27,9 +27,9 @@ func (r *Reader) Mark() Mark {
 
 // Lag is how far a client is behind what has arrived for it. The zero value means that it has everything.
 type Lag struct {
-	Messages  uint64    // that arrived for it here, and were not written to it
-	Bytes     int       // of those that are in memory, encoded
-	Older     uint64    // at most so many stored messages have to be read for it before these
+	Messages  uint64    // that arrived for it here, are in memory, and were not written to it
+	Bytes     int       // of these, encoded
+	Older     uint64    // at most so many others come before these: all messages of the stream, whatever their subject
 	Since     time.Time // when about the oldest of them was published; zero if it lacks none, or this is unknown
 	IsOpening bool      // nothing was written to it yet, because NATS or the stream has not answered
 }
@@ -52,7 +52,7 @@ func (m Mark) Lag() Lag {
 	case m.next < end:
 		since = f.frames[m.next-f.first].time
 	}
-	lag.Messages = end - min(m.next, end)
+	lag.Messages = end - min(max(m.next, f.first), end)
 	lag.Bytes = f.bytesFrom(m.next)
 	if since > 0 {
 		lag.Since = time.Unix(0, since)

@@ -15,7 +15,7 @@ import (
 // for decisions.
 type Survey struct {
 	Behind   int           // connections whose clients lack something
-	Messages uint64        // the most that one of them lacks
+	Messages uint64        // the most that one of them lacks, with those of its streams that are of other subjects
 	Late     time.Duration // how long one of them has lacked something at most
 	Slowest  []Connection  // the slowest first, without those that lack nothing
 	Oldest   []Connection  // the oldest first
@@ -64,6 +64,9 @@ type tally struct {
 
 func newTally(most int) *tally { return &tally{most: most} }
 
+// momentary is how long what has arrived may wait for its turn, or a write may take, before a client counts as behind.
+const momentary = 100 * time.Millisecond
+
 // count adds a connection. If it is among the slowest or the oldest, describe fills in what takes longer to find out.
 func (t *tally) count(c Connection, describe func(*Connection)) {
 	if !c.Lag.Since.IsZero() {
@@ -73,9 +76,12 @@ func (t *tally) count(c Connection, describe func(*Connection)) {
 	if c.Lag.IsOpening {
 		c.Late = c.Age
 	}
-	if c.Late > 0 || c.Lag.Messages > 0 || c.Lag.Older > 0 {
+	if c.Late < momentary {
+		c.Late = 0
+	}
+	if c.Late > 0 || c.Lag.Older > 0 {
 		t.Behind++
-		t.Messages = max(t.Messages, c.Lag.Messages)
+		t.Messages = max(t.Messages, c.Lag.Messages+c.Lag.Older)
 		t.Late = max(t.Late, c.Late)
 	}
 	isSlow := c.Late > 0 || c.Unsent > 0

@@ -52,7 +52,10 @@ func (s *socket) describe(asked bool) Connection {
 	waits := sizeOf(s.rest)
 	if waits > 0 || asked {
 		unsent := queuedOf(s.fd, unix.SIOCOUTQ)
-		if unsent > 0 && s.since != 0 && s.sent-min(s.sent, uint64(unsent)) <= s.progress.taken {
+		if s.since != 0 {
+			s.stalled(unsent, l.now, l.outlet.config.WriteTimeout) // it may have received something since the last look
+		}
+		if s.since != 0 {
 			c.Stalled = l.now - s.since
 		}
 		c.Unsent = waits + unsent

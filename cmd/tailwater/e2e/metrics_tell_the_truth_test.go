@@ -85,7 +85,11 @@ func TestMetricsAreWellFormed(t *testing.T) {
 		post(t, n.URL()+"/events/chat.room1", "hello")
 		reader.expect("message", "hello")
 		get(t, n.URL()+"/events/a..b")
-		_, text := get(t, n.AdminURL()+"/metrics")
+		var text string
+		eventually(t, "keys and revocations have been read", func() bool {
+			_, text = get(t, n.AdminURL()+"/metrics")
+			return s == nil || strings.Contains(text, "\ntailwater_auth_keys_timestamp_seconds ") && strings.Contains(text, "\ntailwater_auth_revocations_timestamp_seconds ")
+		})
 		for _, match := range regexp.MustCompile(`(?m)^# TYPE (tailwater_\S+) (\S+)$`).FindAllStringSubmatch(text, -1) {
 			said[match[1]] = true
 			if !slices.ContainsFunc(node.Metrics(), func(m node.Metric) bool { return m.Name == match[1] && m.Type == match[2] }) {

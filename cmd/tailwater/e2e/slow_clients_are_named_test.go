@@ -63,6 +63,10 @@ func TestSlowClientsAreNamed(t *testing.T) {
 		t.Run(writer, func(t *testing.T) {
 			t.Parallel()
 			n := startNode(t, settings{"HTTP_LOOPS": loops, "PRESENCE": "", "AUTH_JWT_SECRET": tokenSecret, "ANONYMOUS_PUBLISH": "chat.>", "LIMIT_PUBLISH_RATE": "0"})
+			eventually(t, "tokens can be checked", func() bool {
+				status, _ := get(t, n.AdminURL()+"/readyz")
+				return status == http.StatusOK
+			})
 			witness, _ := subscribe(t, n.URL()+"/events/chat.witness", "")
 			stalled := readNothing(t, n, "chat.stalled", sign(t, tokenSecret, claimsOf("mallory", "")))
 			large := strings.Repeat("x", 200_000)
@@ -75,7 +79,7 @@ func TestSlowClientsAreNamed(t *testing.T) {
 			var list debugList
 			eventually(t, "the client that reads nothing is the slowest", func() bool {
 				list = n.listConnections(t, "")
-				return len(list.Slowest) > 0 && list.Slowest[0].Address == stalled.LocalAddr().String()
+				return list.Behind == 1 && len(list.Slowest) == 1 && list.Slowest[0].Late > 0 && list.Slowest[0].Address == stalled.LocalAddr().String()
 			})
 			slowest := list.Slowest[0]
 			if slowest.Writer != writer || slowest.Caller != "token of mallory" || strings.Join(slowest.Subjects, " ") != "chat.stalled" {
@@ -84,8 +88,8 @@ func TestSlowClientsAreNamed(t *testing.T) {
 			if slowest.Late <= 0 || slowest.Messages+slowest.Older == 0 || slowest.Unsent < 4<<10 {
 				t.Errorf("its lag is %+v", slowest)
 			}
-			if !list.Complete || list.Open != 2 || list.Behind != 1 || len(list.Slowest) != 1 {
-				t.Errorf("the witness counts as behind: %+v", list)
+			if !list.Complete || list.Open != 2 {
+				t.Errorf("of two connections it says %+v", list)
 			}
 			if len(list.Oldest) != 2 || strings.Join(list.Oldest[0].Subjects, " ") != "chat.witness" || list.Oldest[0].Age < list.Oldest[1].Age {
 				t.Errorf("the oldest are %+v", list.Oldest)
