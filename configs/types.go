@@ -73,6 +73,11 @@ func (t *Token) Decode(value string) error {
 	return checkReach(value, subject)
 }
 
+// begins reports whether a subject has the token as its first one. The empty token begins none.
+func (t Token) begins(subject bridge.Subject) bool {
+	return t != "" && strings.HasPrefix(string(subject)+".", string(t)+".")
+}
+
 // Bytes is a size in bytes.
 type Bytes int64
 
