@@ -157,7 +157,7 @@ type Kept struct {
 // Asked is how questions are answered, on routes with ASK. It is embedded in Settings, so that ANSWERS is a setting.
 type Asked struct {
 	Answers         Token         `default:"answers" empty:"no questions, and no subjects for answers" desc:"First token of the subjects on which questions are answered (ROUTES with ASK): the answers to one question have a subject below it, which only the asker reads, at /answers/. No token opens these subjects, also if this bridge has no such route, because another bridge before the same NATS may: give all of them the same value. If your own messages have such subjects, set another word, or nothing. If a stream holds the answers, as HISTORY does by default with an embedded server, they survive reloads and restarts."`
-	AnswersMaxBytes Size          `default:"256MiB" split_words:"true" desc:"With an embedded server, how much is kept of answers in all, in the stream of their own; the oldest are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit. HISTORY_MAX_AGE and the other limits are the same as for HISTORY."`
+	AnswersMaxBytes Size          `default:"64MiB" split_words:"true" desc:"With an embedded server, how much is kept of answers in all, in the stream of their own; the oldest are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit. A flood of large answers can take twice as much memory. HISTORY_MAX_AGE and the other limits are the same as for HISTORY."`
 	AnswersSilence  time.Duration `default:"60s" split_words:"true" desc:"How long a question may stay without an answer, or without the next one, before it has failed: a duration such as 60s."`
 }
 
