@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Thousands of connections of one address that are opened and closed in a second, each of which asks for another time, or for what is older than
-// another message, hold up nobody's poll, nobody's replay and nobody's message; also where NATS is far away, and where no rate is set.
+// another message, and some that poll on and on, hold up nobody's poll, nobody's replay and nobody's message; also where NATS is far away, and where no rate is set.
 func TestSinceStorm(t *testing.T) {
 	t.Parallel()
 	const roundTrip = 20 * time.Millisecond
@@ -65,19 +66,26 @@ func TestSinceStorm(t *testing.T) {
 			var attack sync.WaitGroup
 			for worker := range 4 {
 				attack.Go(func() {
-					var waiting [25]net.Conn
 					for i := worker; i < storm; i += 4 {
-						conn := ask(t, n.Address(), query(i))
-						if i%8 < 4 { // the others leave at once
-							place := i / 8 % len(waiting)
-							conn, waiting[place] = waiting[place], conn
-						}
-						leave(conn)
+						hitAndRun(t, n.Address(), query(i))
 					}
-					leave(waiting[:]...)
+				})
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			pollers := 0
+			if test.older {
+				pollers = length(20, 150)
+			}
+			for worker := range pollers {
+				attack.Go(func() {
+					for i := 1000 * worker; ctx.Err() == nil; i++ {
+						readAll(ctx, n.URL()+"/events/chat.room1?"+query(i))
+					}
 				})
 			}
 			during := slowestRead(t, client, n.URL(), test.older, 3, 12)
+			cancel()
 			attack.Wait()
 			during = max(during, slowestRead(t, client, n.URL(), test.older, 12, 16))
 			other.stop()
@@ -181,23 +189,34 @@ func older(t *testing.T, server *bridgetest.NATSServer, client *http.Client, url
 // olderMessages is how many messages lie between those of other subjects.
 const olderMessages = 2000
 
-// ask sends a request of somebody else, and does not wait for the answer.
-func ask(t *testing.T, address net.Addr, query string) net.Conn {
+// hitAndRun sends a request of the attacker, and does not wait for the answer.
+func hitAndRun(t *testing.T, address net.Addr, query string) {
 	conn, err := net.Dial("tcp", address.String())
-	if err == nil {
-		_, err = io.WriteString(conn, "GET /events/chat.room1?"+query+" HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+	if err != nil {
+		t.Error(err)
+		return
 	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /events/chat.room1?"+query+" HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: "+string(attacker)+"\r\n\r\n")
 	if err != nil {
 		t.Error(err)
 	}
-	return conn
 }
 
-// leave closes the connections that there are.
-func leave(connections ...net.Conn) {
-	for _, conn := range connections {
-		if conn != nil {
-			conn.Close()
-		}
+// readAll sends a request of the attacker, and reads the answer for a second at most.
+func readAll(ctx context.Context, url string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return
 	}
+	response, err := attacker.RoundTrip(request)
+	if err != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	response.Body.Close()
 }
+
+const attacker as = "203.0.113.9"
