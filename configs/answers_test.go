@@ -30,6 +30,9 @@ func TestAnswersAreNotOpen(t *testing.T) {
 		"fine":       {map[string]string{"ROUTES": ask, "ANSWERS": "runs", "ANONYMOUS_SUBSCRIBE": "answers.>,runsx.>", "ANONYMOUS_PUBLISH": "llm.>"}, ""},
 		"not asked":  {map[string]string{"ANONYMOUS_SUBSCRIBE": "answers.>"}, "TAILWATER_ANONYMOUS_SUBSCRIBE: "},
 		"one's own":  {map[string]string{"ANSWERS": "", "ANONYMOUS_SUBSCRIBE": "answers.>", "ROUTES": "/a/{x...}=answers.{x}"}, ""},
+		"size":       {map[string]string{"ANSWERS_MAX_BYTES": "1GiB"}, ""},
+		"others'":    {map[string]string{"ANSWERS_MAX_BYTES": "1GiB", "NATS_URL": "nats://h", "HISTORY": "answers.>"}, "TAILWATER_ANSWERS_MAX_BYTES: "},
+		"not kept":   {map[string]string{"ANSWERS_MAX_BYTES": "1GiB", "HISTORY": "chat.>"}, "TAILWATER_ANSWERS_MAX_BYTES: "},
 		"nowhere":    {map[string]string{"ANSWERS": "", "ROUTES": ask}, "TAILWATER_ANSWERS: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,25 +85,34 @@ func (p *problems) checkAnswers(s *Settings) {
 	if p.broken["ANSWERS"] {
 		return
 	}
+	p.checkAnswersKept(s)
 	if s.Answers == "" {
 		if i := slices.IndexFunc(s.Routes, bridge.Route.Asks); i >= 0 {
 			p.refuse("ANSWERS", "it is empty, but %q needs subjects for answers; give it a word, such as answers, or remove the route", s.Routes[i])
 		}
 		return
 	}
-	reaches := func(subject bridge.Subject) bool {
-		return strings.HasPrefix(string(subject)+".", string(s.Answers)+".")
-	}
 	const advice = "reaches the answers to questions (%s_ANSWERS=%s), which only their askers read; remove it, or set %s_ANSWERS to another word, or to nothing if no bridge asks"
 	for name, open := range map[string]Subjects{"ANONYMOUS_SUBSCRIBE": s.Anonymous.Subscribe, "ANONYMOUS_PUBLISH": s.Anonymous.Publish} {
-		if i := slices.IndexFunc(open, reaches); i >= 0 {
+		if i := slices.IndexFunc(open, s.Answers.begins); i >= 0 {
 			p.refuse(name, "%q "+advice, open[i], Prefix, s.Answers, Prefix)
 		}
 	}
 	for _, route := range s.Routes {
-		if reaches(route.Filter()) {
+		if s.Answers.begins(route.Filter()) {
 			p.refuse("ROUTES", "%q "+advice, route, Prefix, s.Answers, Prefix)
 		}
+	}
+}
+
+// checkAnswersKept refuses a size of a stream that does not exist.
+func (p *problems) checkAnswersKept(s *Settings) {
+	switch {
+	case !s.IsSet("ANSWERS_MAX_BYTES"):
+	case s.external():
+		p.refuse("ANSWERS_MAX_BYTES", "only the embedded server keeps answers in a stream of their own; limit the stream that holds them, and remove it")
+	case !p.broken["HISTORY"] && !slices.ContainsFunc(s.History, s.Answers.begins):
+		p.refuse("ANSWERS_MAX_BYTES", "no answers are kept; add their subjects to %s_HISTORY, or remove it", Prefix)
 	}
 }
 

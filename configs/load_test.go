@@ -80,7 +80,7 @@ func TestNothingSet(t *testing.T) {
 	same(t, "Routes", len(s.Routes), 0)
 	same(t, "Anonymous", s.Anonymous, configs.Anonymous{Subscribe: configs.Subjects{"chat.>", "time.>"}, Publish: configs.Subjects{"chat.>"}})
 	same(t, "Kept", s.Kept, kept("chat.>", "answers.>"))
-	same(t, "Asked", s.Asked, configs.Asked{Answers: "answers", AnswersSilence: time.Minute})
+	same(t, "Asked", s.Asked, configs.Asked{Answers: "answers", AnswersMaxBytes: 64 << 20, AnswersSilence: time.Minute})
 	same(t, "Limit", s.Limit, configs.Limit{Connections: 50000, PublishRate: configs.Rate{Count: 20, Per: time.Second}, Body: 256 << 10, Subjects: 32, WriteTimeout: 20 * time.Second, ConnectionAge: time.Hour})
 	same(t, "Drain", s.Drain, configs.Drain{Window: time.Second})
 	same(t, "Log", s.Log, configs.Log{})

@@ -95,6 +95,11 @@ func (n *ServiceName) Decode(value string) error {
 	return nil
 }
 
+// begins reports whether a subject has the token as its first one. The empty token begins none.
+func (t Token) begins(subject bridge.Subject) bool {
+	return t != "" && strings.HasPrefix(string(subject)+".", string(t)+".")
+}
+
 // Bytes is a size in bytes.
 type Bytes int64
 

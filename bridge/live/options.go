@@ -110,6 +110,7 @@ type Server interface {
 type (
 	Access  = httpapi.Access
 	History = source.History
+	Apart   = source.Apart
 	Tokens  = auth.Config
 )
 

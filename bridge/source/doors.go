@@ -15,8 +15,10 @@ type (
 	Dialer = js.Dialer
 	// Silence is a stream that leaves questions unanswered.
 	Silence = js.Silence
-	// History is the stream that Tailwater keeps of its own.
+	// History is what Tailwater keeps, in streams of its own.
 	History = catalog.History
+	// Apart is what has another stream than the rest of a History.
+	Apart = catalog.Apart
 	// Bucket says whether a bucket of the key-value store can be relied on.
 	Bucket = catalog.Bucket
 	// Holding is the origin of a filter's messages.
@@ -40,10 +42,10 @@ func DomainAPI(domain string) string { return js.DomainAPI(domain) }
 // Command returns a command line of the nats tool for a POSIX shell. api is the Config.API that the command uses.
 func Command(api string, args ...string) string { return js.Command(api, args...) }
 
-// HistoryProblem returns what is wrong with the stream of Tailwater's own, and what to do: see catalog.Table.
+// HistoryProblem returns what is wrong with the streams of Tailwater's own, and what to do: see catalog.Table.
 func (s *Source) HistoryProblem() (problem, remedy string) { return s.table.HistoryProblem() }
 
-// AwaitHistory waits until it is known whether Tailwater's own stream can be as the settings ask.
+// AwaitHistory waits until it is known whether Tailwater's own streams can be as the settings ask.
 func (s *Source) AwaitHistory(ctx context.Context) error { return s.table.AwaitHistory(ctx) }
 
 // Bucket waits until the state of a bucket differs from was: see catalog.Table.

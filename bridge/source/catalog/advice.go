@@ -43,17 +43,28 @@ func (e *explanation) widen(s *Stream, filter bridge.Subject) string {
 	switch {
 	case !ok:
 		return ""
-	case e.isOwn(s) && slices.ContainsFunc(e.table.keep.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) }):
+	case e.own(s) != nil && slices.ContainsFunc(e.table.config.History.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) }):
 		return "" // the stream differs from the settings; ownStream reports that
-	case e.isOwn(s):
-		return "set TAILWATER_HISTORY=" + js.Quote(strings.TrimPrefix(flag, "--subjects="))
+	case e.own(s) != nil:
+		for _, keep := range e.table.keep {
+			if keep.Stream != s.Name() {
+				subjects = append(subjects, keep.subjects()...)
+			}
+		}
+		slices.Sort(subjects)
+		return "set TAILWATER_HISTORY=" + js.Quote(strings.Join(subjects, ","))
 	}
 	return e.table.api.Edit(s.Name(), flag)
 }
 
-// isOwn reports whether a stream is Tailwater's own: the settings describe it.
-func (e *explanation) isOwn(s *Stream) bool {
-	return len(e.table.keep.Subjects) > 0 && s.Name() == e.table.keep.Stream
+// own returns the settings of a stream of Tailwater's own; nil if the stream is another.
+func (e *explanation) own(s *Stream) *History {
+	for i, keep := range e.table.keep {
+		if len(keep.Subjects) > 0 && keep.Stream == s.Name() {
+			return &e.table.keep[i]
+		}
+	}
+	return nil
 }
 
 // inspect records the problems of a stream.
@@ -75,13 +86,13 @@ func (e *explanation) inspect(h *Holding, s *Stream) {
 	if !config.AllowDirect {
 		e.find(h, "the stream "+config.Name+" does not allow direct get, with which history is read fast and from any replica", edit("--allow-direct"))
 	}
-	if config.Sealed && !e.isOwn(s) {
+	if config.Sealed && e.own(s) == nil {
 		e.find(h, "the stream "+config.Name+" is sealed: nothing new is stored, and nothing new reaches browsers", "")
 	}
 	if !config.Sealed && max(config.MaxAge, 0) == 0 && config.MaxBytes <= 0 && config.MaxMsgs <= 0 && config.MaxMsgsPerSubject <= 0 {
 		remedy := edit("--max-age=" + duration(max(30*24*time.Hour, config.Duplicates)))
-		if e.isOwn(s) {
-			remedy = "set TAILWATER_HISTORY_MAX_AGE or TAILWATER_HISTORY_MAX_BYTES"
+		if own := e.own(s); own != nil {
+			remedy = "set TAILWATER_HISTORY_MAX_AGE or " + own.size
 		}
 		e.find(h, "the stream "+config.Name+" has no limit; when it has filled the disk, JetStream stops", remedy)
 	}

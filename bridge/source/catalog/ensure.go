@@ -17,9 +17,9 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// History describes the stream that Tailwater makes for itself. The zero value makes none.
+// History describes the streams that Tailwater makes for itself: one, and another for subjects apart. The zero value makes none.
 type History struct {
-	Subjects      []bridge.Subject // if empty, an existing stream is left as it is, with its messages
+	Subjects      []bridge.Subject // if empty, existing streams are left as they are, with their messages
 	Stream        string           // its name
 	MaxAge        time.Duration    // 0 for no limit, as for the next two
 	MaxBytes      int64
@@ -29,12 +29,15 @@ type History struct {
 	Memory        bool // memory instead of files; cannot be changed later
 	Look          bool // make and change nothing
 	Manage        bool // change the stream to these settings at each connection; otherwise it is only made if missing
+	Apart         Apart
+
+	size string // the setting of MaxBytes
 }
 
 // duplicateWindow is how long Tailwater's own stream recognizes a Nats-Msg-Id.
 const duplicateWindow = 2 * time.Minute
 
-// own is the state of Tailwater's own stream: why it is missing, or not as the settings ask.
+// own is the state of a stream of Tailwater's own: why it is missing, or not as the settings ask.
 type own struct {
 	problem string // "" if there is none
 	remedy  string
@@ -42,34 +45,54 @@ type own struct {
 	settled bool // JetStream has decided
 }
 
-// ensure makes Tailwater's own stream, or changes it to the settings. Problems that another attempt cannot solve are logged and
+// ensure makes Tailwater's own streams, or changes them to the settings. Problems that another attempt cannot solve are logged and
 // recorded; the error means that JetStream did not answer.
 func (t *Table) ensure(ctx context.Context) error {
-	if len(t.keep.Subjects) == 0 {
+	if len(t.config.History.Subjects) == 0 {
 		return nil
 	}
-	result, err := t.ensureOwn(ctx)
-	switch {
-	case err == nil:
-	case errors.Is(err, bridge.ErrRefused):
-		result = own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", t.keep.Stream), remedy: t.allow(), missing: true}
-	case isOverlap(err):
-		if result, err = t.outdone(ctx); err != nil {
+	if t.config.History.isManaged() && len(t.keep) > 1 {
+		if err := t.release(ctx); err != nil && !isVerdict(err) {
 			return err
 		}
-	case isVerdict(err):
-		result = t.keep.cannotBe(err)
-	default:
-		return err
 	}
-	if result.problem != "" {
-		t.log.Warn(result.problem, "remedy", result.remedy)
+	for i, keep := range t.keep {
+		result, err := t.ensureStream(ctx, keep)
+		if err != nil {
+			return err
+		}
+		if result.problem != "" {
+			t.log.Warn(result.problem, "remedy", result.remedy)
+		}
+		result.settled = true
+		t.mu.Lock()
+		t.own[i] = result
+		t.mu.Unlock()
 	}
-	result.settled = true
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.own = result
 	return nil
+}
+
+// isManaged reports whether existing streams are changed to the settings.
+func (h History) isManaged() bool { return h.Manage && !h.Look }
+
+// ensureStream makes a stream, or changes it. The error means that JetStream did not answer.
+func (t *Table) ensureStream(ctx context.Context, keep History) (own, error) {
+	if len(keep.Subjects) == 0 {
+		return own{}, nil
+	}
+	result, err := t.ensureOwn(ctx, keep)
+	switch {
+	case err == nil:
+		return result, nil
+	case errors.Is(err, bridge.ErrRefused):
+		return own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", keep.Stream), remedy: t.allow(), missing: true}, nil
+	case isOverlap(err):
+		return t.outdone(ctx, keep)
+	case isVerdict(err):
+		return keep.cannotBe(err), nil
+	default:
+		return own{}, err
+	}
 }
 
 // cannotBe returns the state of a stream that cannot be made, or cannot be as the settings ask.
@@ -99,9 +122,9 @@ func (h History) remedyFor(err error) string {
 	code := js.Code(err)
 	switch {
 	case isNoRoom(err):
-		return "lower TAILWATER_HISTORY_MAX_BYTES, which JetStream sets aside at once and for each replica, or " + h.moreRoom()
+		return "lower " + h.size + ", which JetStream sets aside at once and for each replica, or " + h.moreRoom()
 	case code == js.CodeBytesRequired:
-		return "set TAILWATER_HISTORY_MAX_BYTES"
+		return "set " + h.size
 	case code == js.CodeNoReplicas, code == js.CodeNoPeers:
 		return "lower TAILWATER_HISTORY_REPLICAS to the number of servers that have JetStream"
 	default:
@@ -126,26 +149,26 @@ func isNoRoom(err error) bool {
 	return js.IsFull(code) || code == js.CodeTooManyBytes
 }
 
-func (t *Table) ensureOwn(ctx context.Context) (own, error) {
+func (t *Table) ensureOwn(ctx context.Context, keep History) (own, error) {
 	var info jetstream.StreamInfo
-	err := t.Call(ctx, js.AskInfo+t.keep.Stream, nil, &info)
+	err := t.Call(ctx, js.AskInfo+keep.Stream, nil, &info)
 	switch {
-	case isNotFound(err) && t.keep.Look:
+	case isNotFound(err) && keep.Look:
 		return own{}, nil
 	case isNotFound(err):
-		return t.create(ctx)
+		return t.create(ctx, keep)
 	case err != nil:
 		return own{}, err
-	case t.keep.Manage && !t.keep.Look:
-		return t.update(ctx, info.Config)
+	case keep.isManaged():
+		return t.update(ctx, keep, info.Config)
 	default:
-		return t.keep.compare(&info, t.api), nil
+		return keep.compare(&info, t.api), nil
 	}
 }
 
 // create makes the stream. JetStream refuses it if another stream holds some of the subjects.
-func (t *Table) create(ctx context.Context) (own, error) {
-	return t.keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
+func (t *Table) create(ctx context.Context, keep History) (own, error) {
+	return keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
 }
 
 // leastBytes is the size of the smallest stream made if there is little room.
@@ -161,9 +184,9 @@ func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 		result, err = do(keep)
 	}
 	if err == nil && keep.MaxBytes < h.MaxBytes && result.problem == "" {
-		result.problem = fmt.Sprintf("there is no room for a stream of %s, as TAILWATER_HISTORY_MAX_BYTES is by default; the stream %s keeps at most %s",
-			humanize.IBytes(uint64(h.MaxBytes)), h.Stream, humanize.IBytes(uint64(keep.MaxBytes)))
-		result.remedy = "set TAILWATER_HISTORY_MAX_BYTES to what is enough, or " + h.moreRoom()
+		result.problem = fmt.Sprintf("there is no room for a stream of %s, as %s is by default; the stream %s keeps at most %s",
+			humanize.IBytes(uint64(h.MaxBytes)), h.size, h.Stream, humanize.IBytes(uint64(keep.MaxBytes)))
+		result.remedy = "set " + h.size + " to what is enough, or " + h.moreRoom()
 	}
 	return result, err
 }
@@ -185,15 +208,19 @@ func (t *Table) make(ctx context.Context, keep History) error {
 }
 
 // outdone reports that other streams hold the subjects. These streams are used as they are.
-func (t *Table) outdone(ctx context.Context) (own, error) {
+func (t *Table) outdone(ctx context.Context, keep History) (own, error) {
 	others := map[string]bool{}
 	var free []string
-	for _, subject := range t.keep.Subjects {
+	for _, subject := range t.config.History.Subjects {
+		if !slices.Contains(keep.Subjects, subject) {
+			free = append(free, string(subject)) // it belongs to another stream of Tailwater's own
+			continue
+		}
 		found, err := t.List(ctx, subject)
 		if err != nil {
 			return own{}, err
 		}
-		found = slices.DeleteFunc(found, func(name string) bool { return name == t.keep.Stream })
+		found = slices.DeleteFunc(found, func(name string) bool { return name == keep.Stream })
 		for _, name := range found {
 			others[name] = true
 		}
@@ -203,7 +230,7 @@ func (t *Table) outdone(ctx context.Context) (own, error) {
 	}
 	holding := strings.Join(slices.Sorted(maps.Keys(others)), ", ")
 	result := own{
-		problem: fmt.Sprintf("the stream %s cannot have the subjects of TAILWATER_HISTORY: %s holds some of them already, and is used as it is", t.keep.Stream, holding),
+		problem: fmt.Sprintf("the stream %s cannot have the subjects of TAILWATER_HISTORY: %s holds some of them already, and is used as it is", keep.Stream, holding),
 		remedy:  "set TAILWATER_HISTORY to what is left: " + js.Quote(strings.Join(free, ",")),
 	}
 	return result, nil
@@ -211,13 +238,13 @@ func (t *Table) outdone(ctx context.Context) (own, error) {
 
 // update changes the stream to the settings. If there is no room for a default MaxBytes, the stream keeps its size: a smaller one
 // would lose messages.
-func (t *Table) update(ctx context.Context, config jetstream.StreamConfig) (own, error) {
+func (t *Table) update(ctx context.Context, keep History, config jetstream.StreamConfig) (own, error) {
 	least := max(config.MaxBytes, 0)
-	if least == 0 || least > t.keep.MaxBytes {
-		least = t.keep.MaxBytes
+	if least == 0 || least > keep.MaxBytes {
+		least = keep.MaxBytes
 	}
-	result, err := t.keep.fit(least, func(keep History) (own, error) { return t.change(ctx, keep, config) })
-	if isNoRoom(err) && t.keep.Shrinks {
+	result, err := keep.fit(least, func(keep History) (own, error) { return t.change(ctx, keep, config) })
+	if isNoRoom(err) && keep.Shrinks {
 		err = fmt.Errorf("%w: %w", errStays, err)
 	}
 	return result, err

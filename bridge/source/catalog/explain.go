@@ -70,7 +70,7 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 		e.inspect(&h, holder)
 	}
 	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
-	if err := e.ownStream(ctx, &h, now); err != nil {
+	if err := e.ownStreams(ctx, &h, now); err != nil {
 		return err
 	}
 	switch {
@@ -149,9 +149,19 @@ func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) erro
 	return nil
 }
 
-// ownStream adds the problems of Tailwater's own stream, including why it cannot be made.
-func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) error {
-	keep := e.table.keep
+// ownStreams adds the problems of Tailwater's own streams.
+func (e *explanation) ownStreams(ctx context.Context, h *Holding, now *Streams) error {
+	for i := range e.table.keep {
+		if err := e.ownStream(ctx, h, now, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownStream adds the problems of one of them, including why it cannot be made.
+func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i int) error {
+	keep := e.table.keep[i]
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
 		return nil
 	}
@@ -167,7 +177,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) e
 		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
 		return nil
 	case keep.Look && now.Get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
-		outdone, err := e.table.outdone(ctx)
+		outdone, err := e.table.outdone(ctx, keep)
 		if err != nil {
 			return err
 		}
@@ -175,7 +185,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams) e
 		return nil
 	}
 	e.table.mu.Lock()
-	found := e.table.own
+	found := e.table.own[i]
 	e.table.mu.Unlock()
 	if s := now.Get(keep.Stream); s != nil && !keep.Manage {
 		found = keep.compare(&s.Info, e.table.api) // its present state

@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// HistoryProblem returns what is known to be wrong with Tailwater's own stream, and what to do; "" if nothing is. With a problem,
-// messages on its subjects may not be kept.
+// HistoryProblem returns what is known to be wrong with Tailwater's own streams, and what to do; "" if nothing is. With a problem,
+// messages on their subjects may not be kept.
 func (t *Table) HistoryProblem() (problem, remedy string) {
 	found, _ := t.kept()
 	return found.problem, found.remedy
 }
 
-// AwaitHistory waits until it is known whether Tailwater's own stream can be as the settings ask. The error contains the reason
+// AwaitHistory waits until it is known whether Tailwater's own streams can be as the settings ask. The error contains the reason
 // and the remedy; it wraps the context's error if JetStream did not answer in time.
 func (t *Table) AwaitHistory(ctx context.Context) error {
 	var found own
@@ -30,9 +30,9 @@ func (t *Table) AwaitHistory(ctx context.Context) error {
 // ErrNotKept means that there cannot be a stream as TAILWATER_HISTORY asks.
 var ErrNotKept = errors.New("TAILWATER_HISTORY cannot be kept")
 
-// kept returns the state of Tailwater's own stream, if known.
-func (t *Table) kept() (own, bool) {
-	if len(t.keep.Subjects) == 0 {
+// kept returns the state of Tailwater's own streams, if known: that of the worst of them.
+func (t *Table) kept() (worst own, known bool) {
+	if len(t.config.History.Subjects) == 0 {
 		return own{}, true
 	}
 	t.mu.Lock()
@@ -41,10 +41,16 @@ func (t *Table) kept() (own, bool) {
 	case t.now == nil:
 		return own{}, false
 	case t.now.absence.why != "":
-		return t.keep.absent(t.now.absence), true
-	default:
-		return t.own, t.own.settled
+		return t.config.History.absent(t.now.absence), true
 	}
+	known = true
+	for _, state := range t.own {
+		known = known && state.settled
+		if worst.problem == "" || state.missing && !worst.missing {
+			worst = state
+		}
+	}
+	return worst, known
 }
 
 // absent returns the state if there is no JetStream.

@@ -61,7 +61,7 @@ const (
 type reach struct {
 	streams []string // the streams that it reads
 	why     string   // why anyStream is among streams
-	own     bool     // its own stream exists
+	own     []string // of its own streams, those that exist
 	bucket  bool     // bridge.PresenceBucket exists
 }
 
@@ -94,7 +94,11 @@ func (s *Streams) reach(n Needs) reach {
 	}
 	slices.Sort(r.streams)
 	r.streams = slices.Compact(r.streams)
-	r.own = s.Get(n.History.Stream) != nil
+	for _, keep := range n.History.streams() {
+		if s.Get(keep.Stream) != nil {
+			r.own = append(r.own, keep.Stream)
+		}
+	}
 	r.bucket = s.Get(presenceStream) != nil
 	return r
 }
@@ -108,9 +112,11 @@ func (s *Streams) serving(filter bridge.Subject, keep History) (names []string, 
 			names = append(names, stream.Name())
 		}
 	}
-	if s.willMake(keep) && slices.ContainsFunc(keep.Subjects, filter.Overlaps) {
-		names = append(names, keep.Stream)
-		whole = slices.ContainsFunc(keep.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) })
+	for _, keep := range keep.streams() {
+		if s.willMake(keep) && slices.ContainsFunc(keep.Subjects, filter.Overlaps) {
+			names = append(names, keep.Stream)
+			whole = slices.ContainsFunc(keep.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) })
+		}
 	}
 	return names, whole
 }
@@ -136,8 +142,10 @@ func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
 		publish("to list agents, or to answer what they ask; those who use the same NATS should have inboxes of their own", plain(n.Agents)...)
 	}
 	publish("to list and describe streams", a.Subject(js.AskNames), a.Subject(js.AskInfo+anyStream))
-	if len(n.History.Subjects) > 0 && !r.own {
-		publish("to make the stream of TAILWATER_HISTORY; not needed once it exists", a.Subject(js.AskCreate+n.History.Stream))
+	for _, keep := range n.History.streams() {
+		if len(keep.Subjects) > 0 && !slices.Contains(r.own, keep.Stream) {
+			publish("to make the stream of TAILWATER_HISTORY; not needed once it exists", a.Subject(js.AskCreate+keep.Stream))
+		}
 	}
 	if n.Presence {
 		publish("to store who is here, for TAILWATER_PRESENCE", string(presenceFilter))
@@ -177,7 +185,7 @@ func plain(subjects []bridge.Subject) []string {
 
 // allow returns what the bridge's user must be allowed so that it can read streams.
 func (t *Table) allow() string {
-	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.keep}, t.api, t.api.Opts.InboxPrefix)
+	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.config.History}, t.api, t.api.Opts.InboxPrefix)
 	return "allow its user to publish to " + list(p.Publish) + " and subscribe to " + list(p.Subscribe)
 }
 

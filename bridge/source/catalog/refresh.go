@@ -107,7 +107,7 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 			if t.unsure++; t.unsure < 2 {
 				return nil, err
 			}
-			t.failures.Do(func() { t.log.Warn("cannot make or check the stream "+t.keep.Stream+" yet", "error", err) })
+			t.failures.Do(func() { t.log.Warn("cannot make or check the stream "+t.config.History.Stream+" yet", "error", err) })
 		}
 	}
 	named := slices.Collect(maps.Keys(work.names))

@@ -47,7 +47,7 @@ func (p *Portion) rank() int {
 type Table struct {
 	api     js.API
 	config  Config
-	keep    History // of config
+	keep    []History // of config, a stream each
 	changed func()
 	log     *slog.Logger
 
@@ -68,7 +68,7 @@ type Table struct {
 
 	mu         sync.Mutex
 	now        *Streams
-	own        own
+	own        []own // of keep
 	doubts     todo
 	overlaps   map[bridge.Subject][]string // streams by filters that were asked for; see Table.answer
 	used       map[string]bool             // streams in use, by name
@@ -105,7 +105,7 @@ func (c Config) newStream(info jetstream.StreamInfo) *Stream {
 // New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
 func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
 	t := &Table{
-		api: a, config: config, keep: config.History, changed: changed, log: log,
+		api: a, config: config, keep: config.History.streams(), changed: changed, log: log,
 		wake:       make(chan struct{}, 1),
 		failures:   rate.Sometimes{Interval: time.Minute},
 		beyond:     rate.Sometimes{Interval: time.Minute},
@@ -115,6 +115,7 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		unreadable: map[string]bar{},
 		lapse:      make(chan struct{}, 1),
 	}
+	t.own = make([]own, len(t.keep))
 	var err error
 	if t.advisory, err = t.api.Subscribe(advisorySubjects, t.advised); err != nil {
 		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)

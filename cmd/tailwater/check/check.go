@@ -248,7 +248,7 @@ func (r report) embedded(settings *configs.Settings) ([]source.Holding, error) {
 	for _, filter := range filters(settings) {
 		h := source.Holding{Filter: filter, Why: "TAILWATER_HISTORY does not cover it (your own streams were not checked)"}
 		if isKept(filter, settings) {
-			h.Stream, h.Why = string(settings.HistoryStream), ""
+			h.Stream, h.Why = node.History(settings).StreamOf(filter), ""
 		}
 		holdings = append(holdings, h)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
+	"github.com/tailwater/tailwater/cmd/tailwater/node"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -80,7 +81,7 @@ func place(h source.Holding, settings *configs.Settings) string {
 	case h.Stream != "":
 		return "stream " + h.Stream
 	case isKept(h.Filter, settings) && len(h.Findings) == 0:
-		return "stream " + string(settings.HistoryStream) + ", created at the start"
+		return "stream " + node.History(settings).StreamOf(h.Filter) + ", created at the start"
 	}
 	return "not stored: " + h.Why
 }

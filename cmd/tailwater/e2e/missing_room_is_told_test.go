@@ -37,7 +37,7 @@ func TestRoom(t *testing.T) {
 			name: "little for what was asked", file: "jetstream { max_file_store: 200MB }", set: settings{"HISTORY_MAX_BYTES": "1GiB"},
 			refused: []string{"TAILWATER_HISTORY_MAX_BYTES", "TAILWATER_EMBED_DIR", "disk"},
 		},
-		{name: "as much as was asked", file: "jetstream { max_file_store: 200MB }", set: settings{"HISTORY_MAX_BYTES": "150MB"}, stored: http.StatusCreated},
+		{name: "as much as was asked", file: "jetstream { max_file_store: 200MB }", set: settings{"HISTORY_MAX_BYTES": "150MB", "ANSWERS_MAX_BYTES": "20MB"}, stored: http.StatusCreated},
 		{
 			name: "no JetStream for the account", file: "accounts { A { users: [ { user: a, password: s3cret } ] } }\nno_auth_user: a",
 			refused: []string{"JetStream", "TAILWATER_EMBED_CONFIG", "TAILWATER_HISTORY"},

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -22,20 +24,29 @@ func (a as) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// Thousands of connections of one address that are opened and closed in a second, each of which asks for another time, hold up
-// nobody's poll, nobody's replay and nobody's message; also where NATS is far away, and where no rate is set.
+// Thousands of connections of one address that are opened and closed in a second, each of which asks for another time, or for what is older than
+// another message, and some that poll on and on, hold up nobody's poll, nobody's replay and nobody's message; also where NATS is far away, and where no rate is set.
 func TestSinceStorm(t *testing.T) {
 	t.Parallel()
 	const roundTrip = 20 * time.Millisecond
 	storm := length(200, 6000) // the short one shows that all are answered, the long one how soon
-	for name, limits := range map[string]settings{"with a rate": {"LIMIT_READ_RATE": "200/s"}, "without": {"LIMIT_READ_RATE": "0"}} {
+	withRate, without := settings{"LIMIT_READ_RATE": "200/s"}, settings{"LIMIT_READ_RATE": "0"}
+	for name, test := range map[string]struct {
+		limits settings
+		older  bool
+	}{
+		"with a rate": {withRate, false}, "without": {without, false}, "older, with a rate": {withRate, true}, "older, without": {without, true},
+	} {
 		t.Run(name, func(t *testing.T) {
+			if !*soak {
+				t.Parallel()
+			}
 			server := bridgetest.StartNATSServer(t)
 			n := startNode(t, with(settings{
 				"NATS_URL":            "nats://" + bridgetest.StartLink(t, fmt.Sprint("127.0.0.1:", server.Port), roundTrip),
 				"ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>", "HISTORY": "chat.>", "HISTORY_STORAGE": "memory",
 				"HTTP_TRUSTED_PROXIES": "127.0.0.1", "LIMIT_PUBLISH_RATE": "0", "LOG_LEVEL": "error",
-			}, limits))
+			}, test.limits))
 			client := &http.Client{Transport: as("192.0.2.2"), Timeout: patience}
 			eventually(t, "the stream is there", func() bool {
 				response, err := client.Post(n.URL()+"/events/chat.room1", "text/plain", strings.NewReader("first"))
@@ -46,19 +57,37 @@ func TestSinceStorm(t *testing.T) {
 				return status == http.StatusCreated
 			})
 			publishRooms(t, server)
-			alone := slowestRead(t, client, n.URL(), 0, 3)
+			query := func(i int) string { return "since=" + time.Unix(1_600_000_000+int64(i), 0).UTC().Format(time.RFC3339) }
+			if test.older {
+				query = older(t, server, client, n.URL())
+			}
+			alone := slowestRead(t, client, n.URL(), test.older, 0, 3)
 			other := startWitness(t, client, n.URL()+"/events/chat.witness")
 			var attack sync.WaitGroup
 			for worker := range 4 {
 				attack.Go(func() {
 					for i := worker; i < storm; i += 4 {
-						hitAndRun(t, n.Address(), time.Unix(1_600_000_000+int64(i), 0))
+						hitAndRun(t, n.Address(), query(i))
 					}
 				})
 			}
-			during := slowestRead(t, client, n.URL(), 3, 12)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			pollers := 0
+			if test.older {
+				pollers = length(20, 150)
+			}
+			for worker := range pollers {
+				attack.Go(func() {
+					for i := 1000 * worker; ctx.Err() == nil; i++ {
+						readAll(ctx, n.URL()+"/events/chat.room1?"+query(i))
+					}
+				})
+			}
+			during := slowestRead(t, client, n.URL(), test.older, 3, 12)
+			cancel()
 			attack.Wait()
-			during = max(during, slowestRead(t, client, n.URL(), 12, 16))
+			during = max(during, slowestRead(t, client, n.URL(), test.older, 12, 16))
 			other.stop()
 			t.Logf("a poll and a replay take %v at most, and took %v before", during, alone)
 			if *soak && during > othersWait {
@@ -85,11 +114,20 @@ func publishRooms(t *testing.T, server *bridgetest.NATSServer) {
 }
 
 // slowestRead polls rooms that nobody has read, and opens event streams of their last ten minutes, and returns what took longest.
-func slowestRead(t *testing.T, client *http.Client, url string, from, to int) (slowest time.Duration) {
+func slowestRead(t *testing.T, client *http.Client, url string, older bool, from, to int) (slowest time.Duration) {
 	t.Helper()
 	for room := from; room < to; room++ {
 		begun := time.Now()
-		response, err := client.Get(fmt.Sprintf("%s/events/chat.room%d?poll=1", url, room))
+		poll := fmt.Sprintf("%s/events/chat.room%d?poll=1", url, room)
+		if older {
+			response, err := client.Head(poll)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			poll += "&limit=10&until=" + response.Header.Get("Tailwater-Last-Id")
+		}
+		response, err := client.Get(poll)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,16 +152,71 @@ func slowestRead(t *testing.T, client *http.Client, url string, from, to int) (s
 	return slowest
 }
 
-// hitAndRun asks for what was stored since a time, and does not wait.
-func hitAndRun(t *testing.T, address net.Addr, since time.Time) {
+// older stores many messages on a subject, and returns queries for what is older than one of them, all different. Few of these are on
+// other subjects, so that they are hard to find.
+func older(t *testing.T, server *bridgetest.NATSServer, client *http.Client, url string) func(i int) string {
+	t.Helper()
+	conn := publisher(t, fmt.Sprint("nats://127.0.0.1:", server.Port))
+	for i := range olderMessages {
+		if err := conn.Publish("chat.busy", fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := conn.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Get(fmt.Sprintf("%s/events/chat.busy?poll=1&limit=%d&format=json", url, olderMessages))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, text := answer(t, response)
+	var ids []string
+	for line := range strings.Lines(text) {
+		var event struct{ ID, Subject string }
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatal(err)
+		}
+		if event.Subject != "" {
+			ids = append(ids, event.ID)
+		}
+	}
+	if len(ids) < olderMessages/2 {
+		t.Fatalf("a poll is answered %d with %d messages", status, len(ids))
+	}
+	return func(i int) string { return fmt.Sprintf("poll=1&limit=%d&until=%s", 10+i/len(ids), ids[i%len(ids)]) }
+}
+
+// olderMessages is how many messages lie between those of other subjects.
+const olderMessages = 2000
+
+// hitAndRun sends a request of the attacker, and does not wait for the answer.
+func hitAndRun(t *testing.T, address net.Addr, query string) {
 	conn, err := net.Dial("tcp", address.String())
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer conn.Close()
-	_, err = io.WriteString(conn, "GET /events/chat.room1?since="+since.UTC().Format(time.RFC3339)+" HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+	_, err = io.WriteString(conn, "GET /events/chat.room1?"+query+" HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: "+string(attacker)+"\r\n\r\n")
 	if err != nil {
 		t.Error(err)
 	}
 }
+
+// readAll sends a request of the attacker, and reads the answer for a second at most.
+func readAll(ctx context.Context, url string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return
+	}
+	response, err := attacker.RoundTrip(request)
+	if err != nil {
+		return
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	response.Body.Close()
+}
+
+const attacker as = "203.0.113.9"

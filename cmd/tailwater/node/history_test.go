@@ -18,10 +18,15 @@ func TestHistoryOfTheSettings(t *testing.T) {
 	}{
 		{nil, source.History{
 			Subjects: []bridge.Subject{"chat.>", "answers.>"}, Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1,
-			Manage: true,
+			Manage: true, Apart: source.Apart{Token: "answers", Stream: "TAILWATER_ANSWERS", MaxBytes: 64 << 20, Shrinks: true},
 		}},
-		{map[string]string{"HISTORY": ""}, source.History{
-			Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1, Manage: true,
+		{map[string]string{"HISTORY": "", "ANSWERS": ""}, source.History{
+			Stream: "TAILWATER", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1,
+			Manage: true, Apart: source.Apart{Stream: "TAILWATER_ANSWERS", MaxBytes: 64 << 20, Shrinks: true},
+		}},
+		{map[string]string{"HISTORY_STREAM": "S", "HISTORY": "runs.>", "ANSWERS": "runs", "ANSWERS_MAX_BYTES": "0"}, source.History{
+			Subjects: []bridge.Subject{"runs.>"}, Stream: "S", MaxAge: 24 * time.Hour, MaxBytes: 1 << 30, Shrinks: true, MaxPerSubject: 10_000, Replicas: 1,
+			Manage: true, Apart: source.Apart{Token: "runs", Stream: "S_ANSWERS"},
 		}},
 		{
 			map[string]string{

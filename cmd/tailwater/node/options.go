@@ -97,9 +97,12 @@ func (n *Node) access() httpapi.Access {
 	}
 }
 
-// History returns the stream that the settings describe.
+// answersSuffix ends the name of the stream that keeps answers.
+const answersSuffix = "_ANSWERS"
+
+// History returns the streams that the settings describe. In the embedded server, answers have one of their own.
 func History(s *configs.Settings) source.History {
-	return source.History{
+	history := source.History{
 		Subjects:      s.History,
 		Stream:        string(s.HistoryStream),
 		MaxAge:        time.Duration(s.HistoryMaxAge),
@@ -110,4 +113,13 @@ func History(s *configs.Settings) source.History {
 		Memory:        s.HistoryStorage == "memory",
 		Manage:        s.Embedded(),
 	}
+	if s.Embedded() {
+		history.Apart = source.Apart{
+			Token:    string(s.Answers),
+			Stream:   history.Stream + answersSuffix,
+			MaxBytes: int64(s.AnswersMaxBytes),
+			Shrinks:  !s.IsSet("ANSWERS_MAX_BYTES"),
+		}
+	}
+	return history
 }
