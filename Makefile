@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: run test clients soak lint vulncheck fmt bench fuzz generate release
+.PHONY: run test clients soak chaos lint vulncheck fmt bench fuzz generate release
 
 run: ## run the bridge with its embedded NATS
 	go run ./cmd/tailwater
@@ -30,6 +30,9 @@ soak: $(CLIENTS)/node_modules ## run the chaos tests and attacks in their long f
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
 	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$|^TestUntilGivesWhatIsStored$$|^TestNewestIsReadInPages$$' ./bridge/source -soak
 	go test -count=1 -run='^TestCompare$$' ./cmd/compare -soak
+
+chaos: ## bring about every fault of RELIABILITY.md, and write what was measured into it; Linux, as root where a small disk and a memory limit are wanted
+	cd cmd/tailwater/e2e && go test -count=1 -timeout=20m -parallel=12 -chaos
 
 lint: ## check style, the order of imports, and the manifests of configs/deploy
 	go mod tidy -diff

@@ -72,7 +72,9 @@ func (w *walk) missing(s *segment, isLast bool) {
 			continue
 		}
 		seq := m.seq
-		if seq == 0 {
+		if s.start.unstored() {
+			seq = 0 // positions of a process say nothing about the stream
+		} else if seq == 0 {
 			seq = m.places[s.start.epoch].seq
 		}
 		if s.owes(m, seq, isLast) {

@@ -97,7 +97,9 @@ func (c *Client) connection(ctx context.Context) (seen int, done bool) {
 		if seen++; seen == 1 && c.lastID != "" {
 			c.resumes.Add(1)
 		}
-		c.lastID = event.ID
+		if event.ID != "" { // the answer of a bridge that stops has none
+			c.lastID = event.ID
+		}
 		if c.Done(event) {
 			return seen, true
 		}

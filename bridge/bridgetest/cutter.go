@@ -10,7 +10,7 @@ import (
 // Cutter is a proxy that breaks its connections on request.
 type Cutter struct {
 	net.Listener
-	carry   func(to io.Writer, from io.Reader) // copies until one side ends
+	carry   carry
 	copying sync.WaitGroup
 
 	mu     sync.Mutex
@@ -18,13 +18,16 @@ type Cutter struct {
 	isOver bool
 }
 
+// carry copies until one side ends. isAnswer is true for what the server sends.
+type carry func(to io.Writer, from io.Reader, isAnswer bool)
+
 // StartCutter starts a proxy to an address, such as 127.0.0.1:4222. The end of the test stops it.
 func StartCutter(t testing.TB, to string) *Cutter {
 	t.Helper()
-	return startProxy(t, to, func(to io.Writer, from io.Reader) { _, _ = io.Copy(to, from) })
+	return startProxy(t, to, func(to io.Writer, from io.Reader, _ bool) { _, _ = io.Copy(to, from) })
 }
 
-func startProxy(t testing.TB, to string, carry func(to io.Writer, from io.Reader)) *Cutter {
+func startProxy(t testing.TB, to string, carry carry) *Cutter {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,6 +56,7 @@ func startProxy(t testing.TB, to string, carry func(to io.Writer, from io.Reader
 	return c
 }
 
+// join carries between a client a and the server b.
 func (c *Cutter) join(a, b net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +68,7 @@ func (c *Cutter) join(a, b net.Conn) {
 	c.open = append(c.open, a, b)
 	for from, to := range map[net.Conn]net.Conn{a: b, b: a} {
 		c.copying.Go(func() {
-			c.carry(to, from)
+			c.carry(to, from, to == a)
 			to.Close()
 		})
 	}

@@ -140,6 +140,13 @@ func (l *Ledger) Counts() (acknowledged, events, connections int) {
 	return acknowledged, events, connections
 }
 
+// Published returns how many messages publishers have sent, perhaps several times each.
+func (l *Ledger) Published() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.messages)
+}
+
 // matches reports whether one of the filters, each a subject or one that ends in >, includes a subject.
 func matches(filters []string, subject string) bool {
 	for _, filter := range filters {

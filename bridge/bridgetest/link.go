@@ -10,7 +10,7 @@ import (
 // test stops it.
 func StartLink(t testing.TB, to string, roundTrip time.Duration) (address string) {
 	t.Helper()
-	proxy := startProxy(t, to, func(to io.Writer, from io.Reader) {
+	proxy := startProxy(t, to, func(to io.Writer, from io.Reader, _ bool) {
 		under := make(chan parcel, 4096)
 		go take(from, under, roundTrip/2) // ends before give
 		give(to, under)

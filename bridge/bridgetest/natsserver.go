@@ -15,6 +15,7 @@ type NATSServer struct {
 	Port   int
 	dir    string
 	args   []string
+	run    func(args ...string) *exec.Cmd // nil for the server of go.mod
 	cmd    *exec.Cmd
 	output *bytes.Buffer // of the process; read it only after exited is closed
 	exited chan struct{}
@@ -23,7 +24,18 @@ type NATSServer struct {
 // StartNATSServer starts a server with further arguments and waits until it listens. The test's end kills it.
 func StartNATSServer(t testing.TB, args ...string) *NATSServer {
 	t.Helper()
-	s := &NATSServer{Port: FreePort(t), dir: t.TempDir(), args: args}
+	return startNATSServer(t, &NATSServer{args: args})
+}
+
+// StartNATSServerBy is StartNATSServer for a server that is started by a command of its own.
+func StartNATSServerBy(t testing.TB, run func(args ...string) *exec.Cmd) *NATSServer {
+	t.Helper()
+	return startNATSServer(t, &NATSServer{run: run})
+}
+
+func startNATSServer(t testing.TB, s *NATSServer) *NATSServer {
+	t.Helper()
+	s.Port, s.dir = FreePort(t), t.TempDir()
 	t.Cleanup(s.Kill)
 	s.Start(t)
 	return s
@@ -57,7 +69,11 @@ func (s *NATSServer) launch(t testing.TB) {
 		t.Fatal(err)
 	}
 	s.output, s.exited = new(bytes.Buffer), make(chan struct{})
-	cmd := exec.Command(binary, append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-js", "-sd", s.dir}, s.args...)...)
+	run := s.run
+	if run == nil {
+		run = func(args ...string) *exec.Cmd { return exec.Command(binary, args...) }
+	}
+	cmd := run(append([]string{"-a", "127.0.0.1", "-p", strconv.Itoa(s.Port), "-js", "-sd", s.dir}, s.args...)...)
 	cmd.Stdout, cmd.Stderr = s.output, s.output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -70,12 +70,24 @@ func shorten(data string) string {
 	return data[:longest] + "…"
 }
 
-// Verify fails the test for every broken promise.
-func (l *Ledger) Verify(t testing.TB, rules Rules) {
+// Count returns how many violations begin with a text.
+func (v Violations) Count(beginning string) (n int) {
+	for _, violation := range v {
+		if strings.HasPrefix(violation.Text, beginning) {
+			n++
+		}
+	}
+	return n
+}
+
+// Verify fails the test for every broken promise, and returns them.
+func (l *Ledger) Verify(t testing.TB, rules Rules) Violations {
 	t.Helper()
 	acknowledged, events, connections := l.Counts()
 	t.Logf("%d messages acknowledged, %d events seen on %d connections", acknowledged, events, connections)
-	if broken := l.Check(rules); len(broken) > 0 {
+	broken := l.Check(rules)
+	if len(broken) > 0 {
 		t.Error(broken)
 	}
+	return broken
 }

@@ -87,6 +87,10 @@ func (w *walk) event(e *entry) {
 	if w.closed {
 		w.broken("an event after the one that said the connection ends")
 	}
+	if !w.opened && e.event.Type == "tailwater:close" && e.event.ID == "" {
+		w.closed = true // a bridge that stops asks to come back later
+		return
+	}
 	isOpening := slices.Contains([]string{"tailwater:open", "tailwater:gap", "tailwater:reset"}, e.event.Type)
 	if !w.opened && !isOpening {
 		w.broken("the connection begins with %s instead of open, gap or reset", e.event.Type)

@@ -14,15 +14,15 @@ import (
 )
 
 // startCluster starts three servers that know each other, and whose clients know only those that they were told of.
-func startCluster(t *testing.T) (servers []*bridgetest.NATSServer, urls []string) {
+func startCluster(t *testing.T, args ...string) (servers []*bridgetest.NATSServer, urls []string) {
 	t.Helper()
 	var routes []string
 	for range 3 {
 		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", bridgetest.FreePort(t)))
 	}
 	for i, route := range routes {
-		server := bridgetest.StartNATSServer(t, "-n", fmt.Sprint("n", i), "--cluster_name", "river", "--no_advertise",
-			"--cluster", route, "--routes", strings.Join(routes, ","))
+		server := bridgetest.StartNATSServer(t, append([]string{"-n", fmt.Sprint("n", i), "--cluster_name", "river", "--no_advertise",
+			"--cluster", route, "--routes", strings.Join(routes, ",")}, args...)...)
 		servers, urls = append(servers, server), append(urls, server.URL())
 	}
 	return servers, urls

@@ -50,3 +50,26 @@ func TestChaosTwoBridges(t *testing.T) {
 	c.await("so many resumes", func() bool { return c.resumes() >= wanted })
 	c.finish(bridgetest.Rules{})
 }
+
+// Two bridges are stopped and started in turn, as in a roll-out.
+func TestChaosBridgesAreRolled(t *testing.T) {
+	onlyChaos(t)
+	c := startChaos(t)
+	server := bridgetest.StartNATSServer(t)
+	createStream(t, connectJetStream(t, server.URL()), nil)
+	bridges := []*chaosBridge{
+		startBridge(t, settings{"NATS_URL": server.URL(), "DRAIN_WINDOW": "2s"}), startBridge(t, settings{"NATS_URL": server.URL(), "DRAIN_WINDOW": "2s"}),
+	}
+	c.read(6, "/events/chat.a", "chat.a", nil, bridges...)
+	c.read(6, "/events/chat.%3E", "chat.>", rareCut, bridges...)
+	c.awaitOpen()
+	c.publish("chat.a", 5*time.Millisecond, byPost(t, bridges...))
+	c.publish("chat.b", 5*time.Millisecond, byNATS(t, server.URL()))
+	for i := range times(2) {
+		c.strike(func() {
+			bridges[i%2].stop()
+			bridges[i%2].start()
+		})
+	}
+	c.finish(bridgetest.Rules{})
+}

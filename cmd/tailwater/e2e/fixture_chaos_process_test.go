@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -19,13 +20,20 @@ type chaosBridge struct {
 	dir     string
 	address string // for browsers
 	nats    string // the URL of the embedded server
+	command func(path string) *exec.Cmd
 	cmd     *exec.Cmd
 	output  *bytes.Buffer // to be read once the process has ended
 }
 
 func startBridge(t *testing.T, s settings) *chaosBridge {
 	t.Helper()
-	b := &chaosBridge{t: t, dir: t.TempDir(), output: new(bytes.Buffer)}
+	return startBridgeBy(t, s, func(path string) *exec.Cmd { return exec.Command(path) })
+}
+
+// startBridgeBy starts a bridge by a command of its own.
+func startBridgeBy(t *testing.T, s settings, command func(path string) *exec.Cmd) *chaosBridge {
+	t.Helper()
+	b := &chaosBridge{t: t, command: command, dir: t.TempDir(), output: new(bytes.Buffer)}
 	b.address = fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
 	embedded := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
 	b.nats = "nats://" + embedded
@@ -62,8 +70,8 @@ func (b *chaosBridge) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.cmd = exec.Command(path)
-	b.cmd.Dir, b.cmd.Env = b.dir, append(os.Environ(), b.env...)
+	b.cmd = b.command(path)
+	b.cmd.Dir, b.cmd.Env = b.dir, append(append(os.Environ(), b.cmd.Env...), b.env...)
 	b.cmd.Stderr = b.output
 	if err := b.cmd.Start(); err != nil {
 		b.t.Fatal(err)
@@ -84,4 +92,16 @@ func (b *chaosBridge) kill() {
 		_ = b.cmd.Wait()
 		b.cmd = nil
 	}
+}
+
+// stop ends the bridge as an operator does, and waits for its end.
+func (b *chaosBridge) stop() {
+	b.t.Helper()
+	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.cmd.Wait(); err != nil {
+		b.t.Errorf("after SIGTERM: %v", err)
+	}
+	b.cmd = nil
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +22,9 @@ import (
 // sender tries to publish a message until it is acknowledged, and gives its sequence: 0 where no stream holds it. An
 // error means that nobody will ever know.
 type sender func(ctx context.Context, m *bridgetest.Message) (seq uint64, err error)
+
+// padding makes messages longer. It is no part of what identifies them.
+const padding = "~"
 
 // attempt is how long one try may take, and retryPublish how long a publisher waits before the next.
 const (
@@ -36,8 +41,9 @@ var (
 
 // publish starts a publisher that sends one message after the other, so often, until there are enough.
 func (c *chaos) publish(subject string, every time.Duration, send sender) {
+	acknowledged := new(atomic.Int64)
 	c.mu.Lock()
-	c.ends = append(c.ends, subject)
+	c.ends, c.acknowledged = append(c.ends, subject), append(c.acknowledged, acknowledged)
 	name := fmt.Sprintf("%s by %d", subject, len(c.ends))
 	c.mu.Unlock()
 	c.publishing.Go(func() {
@@ -46,7 +52,9 @@ func (c *chaos) publish(subject string, every time.Duration, send sender) {
 		for i := 1; ; i++ {
 			select {
 			case <-pace.C:
-				c.send(subject, "", fmt.Sprintf("%d %s", i, name), send)
+				round := c.round.Load()
+				c.send(subject, "", fmt.Sprintf("%d %s%s%d%s", i, name, inRound, round, strings.Repeat(padding, c.padding)), send)
+				acknowledged.Store(round)
 			case <-c.ctx.Done():
 				return
 			case <-c.enough:
@@ -109,7 +117,7 @@ func byPost(t *testing.T, nodes ...*chaosBridge) sender {
 			if err != nil {
 				return 0, err
 			}
-			request.Header.Set("Idempotency-Key", strings.ReplaceAll(m.Data, " ", "_"))
+			request.Header.Set("Idempotency-Key", strings.ReplaceAll(strings.TrimRight(m.Data, padding), " ", "_"))
 			response, err := client.Do(request)
 			if err != nil {
 				return 0, err
@@ -147,7 +155,7 @@ func byNATS(t *testing.T, urls ...string) sender {
 			if m.Event != "" {
 				message.Header.Set("Tailwater-Event", m.Event)
 			}
-			id := m.Data + m.Event
+			id := strings.TrimRight(m.Data, padding) + m.Event
 			receipt, err := js.PublishMsg(ctx, message, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
 			if err != nil {
 				return 0, err
@@ -199,4 +207,16 @@ func createStream(t *testing.T, js jetstream.JetStream, change func(*jetstream.S
 		_, problem = js.CreateOrUpdateStream(ctx, config)
 		return problem == nil
 	})
+}
+
+// gate stops publishers while it is locked.
+type gate struct{ sync.RWMutex }
+
+// before returns a sender that waits at the gate before each message.
+func (g *gate) before(send sender) sender {
+	return func(ctx context.Context, m *bridgetest.Message) (uint64, error) {
+		g.RLock()
+		defer g.RUnlock()
+		return send(ctx, m)
+	}
 }

@@ -26,6 +26,9 @@ func onlySoak(t *testing.T) {
 	}
 }
 
+// times is how often a fault is brought about.
+func times(short int) int { return length(short, 10) }
+
 // length gives how much there is to do.
 func length(short, long int) int {
 	if *soak {
@@ -53,6 +56,7 @@ type chaos struct {
 	publishing sync.WaitGroup
 	enough     chan struct{} // closed when publishers are to come to their end
 	published  atomic.Int64
+	faultTally
 	// publishFailed reports the first publisher that failed: the others do for the same reason.
 	publishFailed sync.Once
 
@@ -86,6 +90,9 @@ func newChaos(t *testing.T) *chaos {
 type chaosClient struct {
 	*bridgetest.Client
 	events, messages, gaps, resets atomic.Int64
+	round                          atomic.Int64 // the latest round of a message that it has; see strike
+	silence                        time.Duration
+	lastMessage                    time.Time
 }
 
 // read starts clients of a path on the nodes, each connection with the next node, and gives them. The filter is what the
@@ -108,6 +115,7 @@ func (c *chaos) read(n int, path, filter string, cut func() bridgetest.Cut, node
 				client.resets.Add(1)
 			case "message":
 				client.messages.Add(1)
+				client.heard(event)
 			}
 			if strings.Contains(event.Data, theEnd) {
 				ended++
@@ -194,7 +202,7 @@ func (c *chaos) finish(rules bridgetest.Rules) {
 	c.publishing.Wait()
 	c.reading.Wait()
 	c.t.Logf("%d resumes", c.resumes())
-	c.ledger.Verify(c.t, rules)
+	c.report(c.ledger.Verify(c.t, rules))
 }
 
 // now and then: a cut somewhere in the next kilobytes, or behind some event, in both ways.

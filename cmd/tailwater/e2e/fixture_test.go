@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -22,6 +23,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if *chaosForm {
+		runOnlyFaults()
+	}
 	secrets.Plant(tokenSecret, ticketSecret, natsPassword, plantedQuery)
 	goleak.VerifyTestMain(suite{m}, goleak.Cleanup(secrets.Exit))
 }
@@ -34,6 +39,12 @@ func (s suite) Run() int {
 	if err := chromium.end(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, "end the browser:", err)
 		return 1
+	}
+	if *chaosForm {
+		if err := writeReport(code == 0); err != nil {
+			fmt.Fprintln(os.Stderr, "write the report:", err)
+			return 1
+		}
 	}
 	return code
 }
