@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,8 +52,12 @@ const clockVariable = "MOVABLE_CLOCK"
 func WithMovableClock(t testing.TB) (tailwater, server string) {
 	t.Helper()
 	dir := t.TempDir()
-	overlay, err := writeOverlay(dir, filepath.Join(runtime.GOROOT(), "src", "time", "time.go"))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err = errors.Join(err, errFolder); err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := writeOverlay(dir, filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	tailwater, server = filepath.Join(dir, "tailwater"), filepath.Join(dir, "nats-server")

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -47,13 +46,12 @@ func (n *testNode) listConnections(t *testing.T, query string) (list debugList) 
 }
 
 // readNothing opens a connection of a caller, reads the head of the answer, and then nothing more.
-func readNothing(t *testing.T, n *testNode, subject, token string) net.Conn {
+func readNothing(t *testing.T, n *testNode, subject, token string) {
 	t.Helper()
 	conn := dialRaw(t, n, 1, "GET /events/"+subject+" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+token+"\r\n\r\n")
 	if _, err := http.ReadResponse(bufio.NewReaderSize(conn, 16), nil); err != nil {
 		t.Fatal(err)
 	}
-	return conn
 }
 
 // A client that takes nothing is the slowest, with its subject, caller and address, whoever writes its connection; one that reads is not behind.
@@ -68,7 +66,7 @@ func TestSlowClientsAreNamed(t *testing.T) {
 				return status == http.StatusOK
 			})
 			witness, _ := subscribe(t, n.URL()+"/events/chat.witness", "")
-			stalled := readNothing(t, n, "chat.stalled", sign(t, tokenSecret, claimsOf("mallory", "")))
+			readNothing(t, n, "chat.stalled", sign(t, tokenSecret, claimsOf("mallory", "")))
 			large := strings.Repeat("x", 200_000)
 			for range 40 { // more than the kernel holds for a client
 				post(t, n.URL()+"/events/chat.stalled", large)
@@ -79,10 +77,10 @@ func TestSlowClientsAreNamed(t *testing.T) {
 			var list debugList
 			eventually(t, "the client that reads nothing is the slowest", func() bool {
 				list = n.listConnections(t, "")
-				return list.Behind == 1 && len(list.Slowest) == 1 && list.Slowest[0].Late > 0 && list.Slowest[0].Address == stalled.LocalAddr().String()
+				return list.Behind == 1 && len(list.Slowest) == 1 && list.Slowest[0].Late > 0
 			})
 			slowest := list.Slowest[0]
-			if slowest.Writer != writer || slowest.Caller != "token of mallory" || strings.Join(slowest.Subjects, " ") != "chat.stalled" {
+			if slowest.Writer != writer || slowest.Caller != "mallory" || slowest.Address != "127.0.0.1" || strings.Join(slowest.Subjects, " ") != "chat.stalled" {
 				t.Errorf("it is described as %+v", slowest)
 			}
 			if slowest.Late <= 0 || slowest.Messages+slowest.Older == 0 || slowest.Unsent < 4<<10 {
@@ -101,7 +99,7 @@ func TestSlowClientsAreNamed(t *testing.T) {
 				t.Errorf("the metrics say %d connections behind, by %d messages", behind, lacks)
 			}
 			_, text := get(t, n.AdminURL()+"/debug/connections")
-			if !regexp.MustCompile(`(?s)2 connections, 1 of them behind.*slowest\n.*` + slowest.Address + ` +token of mallory +chat\.stalled\n.*oldest\n`).MatchString(text) {
+			if !regexp.MustCompile(`(?s)2 connections, 1 of them behind.*slowest\n.*` + slowest.Address + ` +mallory +chat\.stalled\n.*oldest\n`).MatchString(text) {
 				t.Errorf("as text:\n%s", text)
 			}
 		})
