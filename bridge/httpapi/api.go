@@ -107,7 +107,7 @@ type API struct {
 	guarded  http.Handler
 	rates    *rates       // of POSTs; nil for no limit
 	reads    *rates       // of GETs and HEADs; nil for no limit
-	drained  atomic.Int64 // end of the drain, in ns of Unix time; 0 before Drain
+	drainEnd atomic.Int64 // end of the drain, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
 	leaving  chan struct{} // closed by Drain
 	leave    func()        // closes it, once
@@ -152,11 +152,11 @@ func New(config Config) *API {
 // Drain makes every GET of a stream from now on end at once, with the advice to come back later: to a browser any status but 200 would be
 // final. POSTs are still served, but questions are refused, and those without an answer are answered where it can be read.
 func (a *API) Drain(end time.Time) {
-	a.drained.Store(end.UnixNano())
+	a.drainEnd.Store(end.UnixNano())
 	a.leave()
 }
 
-func (a *API) draining() bool { return a.drained.Load() != 0 }
+func (a *API) draining() bool { return a.drainEnd.Load() != 0 }
 
 // Finish ends the use of hub, outlet, publisher, store and auth: they may be closed when it returns. It waits for messages that are being
 // published, but not for bodies that are still arriving. From then on each client is asked to come back: a GET by the answer of Drain, which

@@ -133,7 +133,8 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
-// whileDraining returns when a client should come back to a bridge that stops within the time left: halfway, and not much later than others,
+// whileDraining returns when a client that came to a bridge that stops within the time left should come back; for connections that it ends,
+// Outlet.retry decides. That is halfway, and not much later than others,
 // because a proxy may then send it to another bridge; or, if little is left, after the stop.
 func whileDraining(left, after time.Duration) time.Duration {
 	if left <= retryLater {
@@ -149,21 +150,21 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	a.stats.turnedAway.Add(1)
 	a.streamHeaders(w, framing)
 	reason, retry := bridge.CloseBusy, retryLater/2+rand.N(retryLater)
-	if end := a.drained.Load(); end != 0 {
+	if end := a.drainEnd.Load(); end != 0 {
 		reason, retry = bridge.CloseDrain, whileDraining(max(0, time.Until(time.Unix(0, end))), retry)
 	}
 	// A client that is gone by now needs no answer.
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))
 	_ = http.NewResponseController(w).Flush()
 	if r.ProtoAtLeast(1, 1) {
-		a.part(r.Context())
+		a.sayGoodbye(r.Context())
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// part waits until a refused client has read the answer (see Config.Parting). The number of such waits is limited, because refused clients
+// sayGoodbye waits until a refused client has read the answer (see Config.Parting). The number of such waits is limited, because refused clients
 // must not cost what the limit of connections saves.
-func (a *API) part(ctx context.Context) {
+func (a *API) sayGoodbye(ctx context.Context) {
 	select {
 	case a.parting <- struct{}{}:
 		defer func() { <-a.parting }()

@@ -62,13 +62,13 @@ type Outlet struct {
 
 	draining chan struct{} // closed by Drain
 
-	mu      sync.Mutex
-	open    int
-	polls   int                  // running
-	plain   map[*connection]bool // connections that goroutines write
-	drained time.Time            // end of Drain's window; the zero value before Drain
-	back    time.Duration        // the time over which its clients reconnect
-	empty   chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
+	mu       sync.Mutex
+	open     int
+	polls    int                  // running
+	plain    map[*connection]bool // connections that goroutines write
+	drainEnd time.Time            // end of Drain's window; the zero value before Drain
+	back     time.Duration        // the time over which its clients reconnect
+	empty    chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
 }
 
 // New returns an outlet without connections. If its loops cannot be started, the log says so, and the outlet works without them.
@@ -221,7 +221,7 @@ func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
 func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	empty := make(chan struct{})
 	o.mu.Lock()
-	o.drained = time.Now().Add(window)
+	o.drainEnd = time.Now().Add(window)
 	o.back = max(o.config.Retry, time.Duration(o.open)*time.Second/acceptRate)
 	if o.open+o.polls > 0 {
 		o.empty = empty
@@ -285,16 +285,17 @@ func (o *Outlet) drainDelay(isLate bool) time.Duration {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drained))))
+	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drainEnd))))
 }
 
-// retry returns when the client of an ending connection should reconnect.
+// retry returns when the client of an ending connection should reconnect. For those that come while the bridge stops, whileDraining in
+// package httpapi decides.
 func (o *Outlet) retry() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	left := max(0, time.Until(o.drained))
+	left := max(0, time.Until(o.drainEnd))
 	soon := jitter(o.config.Retry, 0.5)
-	if o.drained.IsZero() {
+	if o.drainEnd.IsZero() {
 		return soon
 	}
 	if left > o.config.Retry {

@@ -309,7 +309,7 @@ func (s *socket) finish() {
 	_ = unix.Shutdown(s.fd, unix.SHUT_WR)
 	s.state = stateGone
 	s.wrote = s.loop.now
-	s.part(s.reason)
+	s.release(s.reason)
 	s.set()
 }
 
@@ -321,7 +321,7 @@ func (s *socket) refuse() {
 	time.Sleep(s.loop.outlet.config.Parting)
 	_ = unix.Close(s.fd)
 	s.place.close(nil)
-	s.part(endDrain)
+	s.release(endDrain)
 }
 
 // slow cuts a client that receives nothing.
@@ -349,12 +349,12 @@ func (s *socket) close(reason string) {
 	_ = unix.Close(s.fd)
 	s.place.close(nil)
 	if !gone {
-		s.part(reason)
+		s.release(reason)
 	}
 }
 
-// part releases what the connection had.
-func (s *socket) part(reason string) {
+// release frees what the connection had.
+func (s *socket) release(reason string) {
 	s.reader.Close()
 	s.loop.outlet.leave(reason)
 	s.ended(reason == endSlow)
