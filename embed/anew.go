@@ -33,6 +33,9 @@ func (a *attempts) areSpent() bool { return a.made == mostAttempts }
 
 func (a *attempts) note(now time.Time) { a.made, a.last = a.made+1, now }
 
+// forgive ends the row of restarts, because something outside of the server keeps it from writing: it may have helped to restart it.
+func (a *attempts) forgive() { a.made = 0 }
+
 // rest ends the row of restarts when the store has been healthy for long enough.
 func (a *attempts) rest(now time.Time) {
 	if now.Sub(a.last) >= calm {

@@ -75,6 +75,7 @@ func (s *Server) watch(ctx context.Context) {
 			complaints.Do(func() { s.log.Error(what, "remedy", remedy) })
 			switch {
 			case cause != nil:
+				tries.forgive()
 			case tries.areSpent():
 				s.failed <- fmt.Errorf("%s; %d restarts have not helped: check the disk under %s, and start again", what, tries.made, s.dir)
 				return
