@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
@@ -45,7 +46,8 @@ func (b *Bridge) Offer(s Service) error {
 		handlers[endDrain], subjects[endDrain] = o.drain(s.Drain), endDrain+"."+o.id
 	}
 	for name, handler := range handlers {
-		if err := offered.AddEndpoint(name, handler, micro.WithEndpointSubject(source.ServiceSubject(s.Name, subjects[name]))); err != nil {
+		subject := source.ServiceSubject(s.Name, subjects[name])
+		if err := offered.AddEndpoint(name, asked(subject, handler), micro.WithEndpointSubject(subject)); err != nil {
 			return fmt.Errorf("offer a service: %w", err)
 		}
 	}
@@ -141,17 +143,23 @@ func (o offer) connections(r micro.Request) {
 	b := o.bridge
 	answer := connectionsAnswer{ID: o.id, Draining: b.draining.Load(), connectionCounts: b.connectionCounts()}
 	counts, callers, addresses := map[bridge.Subject]int{}, map[string]struct{}{}, map[netip.Addr]struct{}{}
-	b.outlet.Each(func(of bridge.Lifetime, subjects []bridge.Subject) {
-		for _, subject := range subjects {
+	type connection struct {
+		of       bridge.Lifetime
+		subjects []bridge.Subject
+	}
+	var all []connection // counted when no event loop waits for it
+	b.outlet.Each(func(of bridge.Lifetime, subjects []bridge.Subject) { all = append(all, connection{of, subjects}) })
+	for _, c := range all {
+		for _, subject := range c.subjects {
 			if !strings.HasPrefix(string(subject), membersPrefix) {
 				counts[subject]++
 			}
 		}
-		if of.Caller != "" {
-			callers[of.Caller] = struct{}{}
+		if c.of.Caller != "" {
+			callers[c.of.Caller] = struct{}{}
 		}
-		addresses[of.Address] = struct{}{}
-	})
+		addresses[c.of.Address] = struct{}{}
+	}
 	answer.Callers, answer.Addresses = len(callers), len(addresses)
 	subjects := slices.SortedFunc(maps.Keys(counts), func(x, y bridge.Subject) int {
 		return cmp.Or(counts[y]-counts[x], strings.Compare(string(x), string(y)))
@@ -169,9 +177,9 @@ var membersPrefix = string(bridge.PresenceOf(""))
 
 // kickRequest says whose connections to end: those to which everything that is set applies.
 type kickRequest struct {
-	Caller  string `json:"caller"`  // the sub of a token
-	Subject string `json:"subject"` // of which the connection reads something; a subject or filter
-	Address string `json:"address"` // an address, or a network such as 10.0.0.0/8
+	Caller  *string `json:"caller"`  // the sub of a token
+	Subject *string `json:"subject"` // of which the connection reads something; a subject or filter
+	Address *string `json:"address"` // an address, or a network such as 10.0.0.0/8
 }
 
 type kickAnswer struct {
@@ -198,25 +206,31 @@ func parseKick(data []byte) (matches func(bridge.Lifetime, []bridge.Subject) boo
 	var asked kickRequest
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
-	if decoder.Decode(&asked) != nil || decoder.More() || asked == (kickRequest{}) {
+	if decoder.Decode(&asked) != nil || asked == (kickRequest{}) {
+		return nil, errKick
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errKick
+	}
+	if asked.Caller != nil && *asked.Caller == "" { // perhaps a script's empty variable; others have no name either
 		return nil, errKick
 	}
 	var within netip.Prefix
-	if asked.Address != "" {
-		if within, err = parseNetwork(asked.Address); err != nil {
-			return nil, fmt.Errorf("%q is neither an address nor a network; %w", asked.Address, errKick)
+	if asked.Address != nil {
+		if within, err = parseNetwork(*asked.Address); err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network; %w", *asked.Address, errKick)
 		}
 	}
-	subject := bridge.Subject(asked.Subject)
-	if asked.Subject != "" {
-		if _, err := bridge.ParseSubject(asked.Subject); err != nil {
+	var subject bridge.Subject
+	if asked.Subject != nil {
+		if subject, err = bridge.ParseSubject(*asked.Subject); err != nil {
 			return nil, fmt.Errorf("%w; %w", err, errKick)
 		}
 	}
 	return func(of bridge.Lifetime, subjects []bridge.Subject) bool {
-		return (asked.Caller == "" || of.Caller == asked.Caller) &&
-			(asked.Address == "" || within.Contains(of.Address)) &&
-			(asked.Subject == "" || slices.ContainsFunc(subjects, subject.Overlaps))
+		return (asked.Caller == nil || of.Caller == *asked.Caller) &&
+			(asked.Address == nil || within.Contains(of.Address)) &&
+			(asked.Subject == nil || slices.ContainsFunc(subjects, subject.Overlaps))
 	}, nil
 }
 
@@ -225,4 +239,14 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return address.Unmap().Prefix(address.Unmap().BitLen())
 	}
 	return netip.ParsePrefix(text)
+}
+
+// asked passes on what somebody has published as a request. What somebody else was made to answer there is none: it has no reply subject, and
+// what a stream delivers has another subject.
+func asked(subject string, handler micro.HandlerFunc) micro.HandlerFunc {
+	return func(r micro.Request) {
+		if r.Reply() != "" && r.Subject() == subject {
+			handler(r)
+		}
+	}
 }

@@ -222,24 +222,21 @@ func (l *loop) recheck() { l.enqueue(l.rechecks) }
 // kick ends the connections that match, and returns how many.
 func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked int) {
 	done := make(chan struct{})
-	isQueued := l.enqueue(&order{loop: l, then: func() { close(done) }, do: func(s *socket) {
+	l.visit(func(s *socket) {
 		if s.state == stateOpen && match(s.owner.Value().lifetime(), s.reader.Feed().Subjects()) {
 			s.end(endKick)
 			s.set()
 			kicked++
 		}
-	}})
-	if isQueued {
-		<-done
-	}
+	}, func() { close(done) })
+	<-done
 	return kicked
 }
 
-// order is an action for every socket, and what follows.
+// order is an action for every socket.
 type order struct {
 	loop   *loop
 	do     func(*socket)
-	then   func() // nil for nothing
 	queued bool
 }
 
@@ -250,9 +247,6 @@ func (o *order) turn() {
 		if s != nil {
 			o.do(s)
 		}
-	}
-	if o.then != nil {
-		o.then()
 	}
 }
 

@@ -99,6 +99,7 @@ func (s *place) asks(all bool) (t *turn, isOpen bool) {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
 	t = &turn{place: s}
+	s.isSpared = false
 	switch {
 	case all:
 		t.begin()

@@ -37,7 +37,7 @@ func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []
 			continue
 		}
 		oldest := p.closeable(n)
-		if oldest == nil || oldest == fresh {
+		if oldest == nil || oldest == fresh && (n != &p.all || n.waiting.Len() == 1) {
 			return out, n, 0
 		}
 		if age := p.now() - oldest.waits.since; age < least {

@@ -70,7 +70,7 @@ const momentary = 100 * time.Millisecond
 // count adds a connection. If it is among the slowest or the oldest, describe fills in what takes longer to find out.
 func (t *tally) count(c Connection, describe func(*Connection)) {
 	if !c.Lag.Since.IsZero() {
-		c.Late = max(c.Late, time.Since(c.Lag.Since))
+		c.Late = max(c.Late, min(time.Since(c.Lag.Since), c.Age)) // what a store owed it before it came is not lateness
 	}
 	c.Late = max(c.Late, c.Stalled)
 	if c.Lag.IsOpening {

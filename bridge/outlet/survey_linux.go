@@ -6,40 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// surveyEach is how many connections a loop looks at before others have their turns: at less than a microsecond each, it takes a small part of a
-// round of writes.
-const surveyEach = 256
-
-// survey looks at the connections of a loop, a few in each turn.
-type survey struct {
-	loop   *loop
-	next   int // descriptor
-	found  *tally
-	done   chan<- *tally
-	queued bool
-}
-
 // survey sends a tally of the loop's connections.
 func (l *loop) survey(most int, done chan<- *tally) {
-	s := &survey{loop: l, found: newTally(most), done: done}
-	if !l.enqueue(s) {
-		done <- s.found
-	}
-}
-
-func (s *survey) queuing() *bool { return &s.queued }
-
-func (s *survey) turn() {
-	l := s.loop
-	for looked := 0; s.next < len(l.sockets) && looked < surveyEach; s.next++ {
-		if socket := l.sockets[s.next]; socket != nil && socket.state <= stateEnding {
-			s.found.count(socket.describe(s.found.most > 0), socket.name)
-			looked++
+	found := newTally(most)
+	l.visit(func(s *socket) {
+		if s.state <= stateEnding {
+			found.count(s.describe(most > 0), s.name)
 		}
-	}
-	if s.next >= len(l.sockets) || !l.enqueue(s) {
-		s.done <- s.found
-	}
+	}, func() { done <- found })
 }
 
 // describe returns the state of a connection. If asked, it is also that of the kernel.

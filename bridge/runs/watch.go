@@ -143,10 +143,12 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	more := bridge.NewSignal()
 	silence := time.NewTimer(w.silence)
 	defer silence.Stop()
+	refused := 0 // ends in a row, without news of the run
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
 		if w.note(state) {
+			refused = 0
 			silence.Reset(w.silence)
 		}
 		if reader.Ended() {
@@ -162,7 +164,11 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 		select {
 		case <-more:
 		case <-silence.C:
-			r.tellSilence(ctx, w, state)
+			if !r.tellSilence(ctx, w, state) {
+				refused = 0
+			} else if refused++; refused > 1 {
+				r.giveUp(w)
+			}
 			silence.Reset(w.silence)
 		case <-ctx.Done():
 			return
@@ -186,10 +192,11 @@ func (r *Runs) end(w *watch, state bridge.RunState) {
 }
 
 // tellSilence ends a run that nobody answers, for its readers on all bridges, each of which may do so. A run that does not exist is not ended:
-// otherwise a client could write by reading. Nor is one whose stream has an answer that has not arrived here: the stream refuses the end.
-func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState) {
+// otherwise a client could write by reading. Nor is one whose stream has an answer that has not arrived here, or has lost the last message of the
+// run: the stream refuses the end.
+func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState) (isRefused bool) {
 	if state.IsEmpty() || !r.config.NATS.IsConnected() {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -203,8 +210,19 @@ func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState)
 	switch {
 	case err == nil:
 		r.stats.silent.Add(1)
-	case errors.Is(err, bridge.ErrConflict): // there is an answer
+	case errors.Is(err, bridge.ErrConflict):
+		return true
 	case !errors.Is(ctx.Err(), context.Canceled):
 		r.config.Log.Warn("cannot end a run that nobody answers; it is tried again", "error", err)
+	}
+	return false
+}
+
+// giveUp ends the asker's part in a run whose messages the stream has removed: nothing can end it, and it would count for its asker for ever.
+func (r *Runs) giveUp(w *watch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unask(w) {
+		r.stats.failed.Add(1)
 	}
 }

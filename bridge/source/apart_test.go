@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
 )
@@ -67,5 +69,27 @@ func TestSubjectsAreKeptApart(t *testing.T) {
 	}
 	if stored != 0 {
 		t.Errorf("%d stored messages are gone", stored)
+	}
+}
+
+// A stream of the user that has the name by chance is left alone: the first stream keeps all subjects, and a warning says so.
+func TestStreamOfAnotherIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	dial := embedded(t)
+	js := streamsOf(t, dial)
+	const apart = "TAILWATER_ANSWERS"
+	makeStream(t, js, jetstream.StreamConfig{Name: apart, Subjects: []string{"faq.>"}})
+	keep := managed()
+	keep.Subjects = []bridge.Subject{"chat.>", "answers.>"}
+	keep.Apart = source.Apart{Token: "answers", Stream: apart, MaxBytes: 2 << 20, Shrinks: true}
+	problem, remedy := keeping(t, dial, keep, quiet).HistoryProblem()
+	if !strings.Contains(problem, "Tailwater has not made it; the stream TAILWATER keeps its subjects, too") || !strings.Contains(remedy, "TAILWATER_HISTORY_STREAM") {
+		t.Errorf("%q, %q", problem, remedy)
+	}
+	if got := configOf(t, js, apart); !slices.Equal(got.Subjects, []string{"faq.>"}) || got.MaxBytes != -1 {
+		t.Errorf("it was changed: %+v", got)
+	}
+	if got := configOf(t, js, "TAILWATER").Subjects; len(got) != 2 {
+		t.Errorf("TAILWATER holds %q", got)
 	}
 }

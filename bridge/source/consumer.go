@@ -118,7 +118,10 @@ func (c *consumer) receive(msg *nats.Msg) {
 	case <-c.over:
 		return
 	}
-	a, _, err := c.Take(msg)
+	a, isIdle, err := c.Take(msg)
+	if isIdle && msg.Header.Get("Nats-Consumer-Stalled") == "" {
+		c.tap.pending.Store(0) // what was left has been removed
+	}
 	if err != nil || a.StreamSeq > 0 && !c.tap.deliver(c, msg, a) {
 		c.breakOff()
 	}

@@ -36,6 +36,7 @@ func (h History) streams() []History {
 	}
 	apart, subjects := h, h.Subjects
 	apart.Stream, apart.MaxBytes, apart.Shrinks, apart.size = h.Apart.Stream, h.Apart.MaxBytes, h.Apart.Shrinks, answersSize
+	apart.isApart = true
 	h.Subjects, apart.Subjects = nil, nil
 	for _, subject := range subjects {
 		if h.StreamOf(subject) == apart.Stream {
@@ -66,6 +67,9 @@ func (t *Table) release(ctx context.Context) error {
 			continue
 		case err != nil:
 			return err
+		}
+		if keep.isApart && !isOurs(&info.Config) {
+			continue
 		}
 		config := info.Config
 		config.Subjects = slices.DeleteFunc(slices.Clone(config.Subjects), func(held string) bool { return t.belongsElsewhere(bridge.Subject(held), i) })

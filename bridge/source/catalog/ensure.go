@@ -31,7 +31,8 @@ type History struct {
 	Manage        bool // change the stream to these settings at each connection; otherwise it is only made if missing
 	Apart         Apart
 
-	size string // the setting of MaxBytes
+	size    string // the setting of MaxBytes
+	isApart bool   // its name is derived from that of the first stream
 }
 
 // duplicateWindow is how long Tailwater's own stream recognizes a Nats-Msg-Id.
@@ -43,6 +44,7 @@ type own struct {
 	remedy  string
 	missing bool // it does not exist, or lacks an explicit setting
 	settled bool // JetStream has decided
+	spare   bool // missing for want of room, or because another's stream has its name: its subjects may stay in the first stream
 }
 
 // ensure makes Tailwater's own streams, or changes them to the settings. Problems that another attempt cannot solve are logged and
@@ -58,6 +60,9 @@ func (t *Table) ensure(ctx context.Context) error {
 	}
 	for i, keep := range t.keep {
 		result, err := t.ensureStream(ctx, keep)
+		if err == nil && i > 0 && result.spare && keep.Shrinks {
+			result, err = t.together(ctx, result)
+		}
 		if err != nil {
 			return err
 		}
@@ -70,6 +75,20 @@ func (t *Table) ensure(ctx context.Context) error {
 		t.mu.Unlock()
 	}
 	return nil
+}
+
+// together keeps all subjects in the first stream, because there cannot be another: with little room, or in an account that limits its
+// streams, answers can push out other messages, which is better than no bridge.
+func (t *Table) together(ctx context.Context, apart own) (own, error) {
+	whole := t.config.History
+	whole.Apart, whole.size = Apart{}, historySize
+	result, err := t.ensureStream(ctx, whole)
+	if err != nil || result.missing {
+		return apart, err
+	}
+	apart.missing = false
+	apart.problem += "; the stream " + whole.Stream + " keeps its subjects, too"
+	return apart, nil
 }
 
 // isManaged reports whether existing streams are changed to the settings.
@@ -88,7 +107,7 @@ func (t *Table) ensureStream(ctx context.Context, keep History) (own, error) {
 		return own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", keep.Stream), remedy: t.allow(), missing: true}, nil
 	case isOverlap(err):
 		return t.outdone(ctx, keep)
-	case isVerdict(err):
+	case isVerdict(err), errors.Is(err, errForeign):
 		return keep.cannotBe(err), nil
 	default:
 		return own{}, err
@@ -101,11 +120,15 @@ func (h History) cannotBe(err error) own {
 		problem: fmt.Sprintf("the stream %s cannot be as the settings ask: %v", h.Stream, err),
 		remedy:  h.remedyFor(err),
 		missing: !errors.Is(err, errStays),
+		spare:   isNoRoom(err) || js.Code(err) == js.CodeTooManyStreams || errors.Is(err, errForeign),
 	}
 }
 
 // errStays means that the stream is unchanged after a refusal, and lacks no explicit setting.
 var errStays = errors.New("it stays as it was")
+
+// errForeign means that a stream of that name exists, and is not Tailwater's.
+var errForeign = errors.New("a stream of this name exists, and Tailwater has not made it")
 
 func isOverlap(err error) bool {
 	return js.Code(err) == js.CodeOverlap
@@ -125,6 +148,10 @@ func (h History) remedyFor(err error) string {
 		return "lower " + h.size + ", which JetStream sets aside at once and for each replica, or " + h.moreRoom()
 	case code == js.CodeBytesRequired:
 		return "set " + h.size
+	case code == js.CodeTooManyStreams:
+		return "allow the account one more stream (max_streams)"
+	case errors.Is(err, errForeign):
+		return "set TAILWATER_HISTORY_STREAM to another name"
 	case code == js.CodeNoReplicas, code == js.CodeNoPeers:
 		return "lower TAILWATER_HISTORY_REPLICAS to the number of servers that have JetStream"
 	default:
@@ -159,6 +186,8 @@ func (t *Table) ensureOwn(ctx context.Context, keep History) (own, error) {
 		return t.create(ctx, keep)
 	case err != nil:
 		return own{}, err
+	case keep.isApart && !isOurs(&info.Config):
+		return own{}, errForeign
 	case keep.isManaged():
 		return t.update(ctx, keep, info.Config)
 	default:
@@ -191,10 +220,15 @@ func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 	return result, err
 }
 
+// description tells Tailwater's own streams.
+const description = "The history of Tailwater, see TAILWATER_HISTORY"
+
+func isOurs(config *jetstream.StreamConfig) bool { return config.Description == description }
+
 // make makes the stream with these settings.
 func (t *Table) make(ctx context.Context, keep History) error {
 	config := keep.applyTo(jetstream.StreamConfig{
-		Name: keep.Stream, Description: "The history of Tailwater, see TAILWATER_HISTORY", Storage: jetstream.FileStorage,
+		Name: keep.Stream, Description: description, Storage: jetstream.FileStorage,
 		MaxMsgs: -1, MaxConsumers: -1, MaxMsgSize: -1,
 	})
 	if keep.Memory {

@@ -24,6 +24,7 @@ const (
 	CodeNoReplicas          jetstream.ErrorCode = 10074
 	CodeStoreFailed         jetstream.ErrorCode = 10077 // the description names the reason
 	CodeHeaderTooLarge      jetstream.ErrorCode = 10097
+	CodeTooManyStreams      jetstream.ErrorCode = 10027
 	CodeSealed              jetstream.ErrorCode = 10109
 	CodeBytesRequired       jetstream.ErrorCode = 10113
 	CodeOffline             jetstream.ErrorCode = 10118

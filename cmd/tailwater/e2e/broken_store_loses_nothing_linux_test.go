@@ -133,7 +133,7 @@ func TestFullDiskThatIsFreed(t *testing.T) {
 		t.Skipf("only who may mount a small file system can fill it: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
-	env := []string{"TAILWATER_EMBED_DIR=" + filepath.Join(disk, "data"), "TAILWATER_ANSWERS_MAX_BYTES=1MiB", "TAILWATER_LIMIT_PUBLISH_RATE=0"}
+	env := []string{"TAILWATER_EMBED_DIR=" + filepath.Join(disk, "data"), "TAILWATER_LIMIT_PUBLISH_RATE=0"}
 	p := startProcess(t, env...)
 	posts := newNumbered(t, p.http+"/events/chat.a")
 	ballast := filepath.Join(disk, "ballast")

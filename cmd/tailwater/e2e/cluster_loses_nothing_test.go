@@ -21,8 +21,10 @@ func startCluster(t *testing.T, args ...string) (servers []*bridgetest.NATSServe
 		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", bridgetest.FreePort(t)))
 	}
 	for i, route := range routes {
-		server := bridgetest.StartNATSServer(t, append([]string{"-n", fmt.Sprint("n", i), "--cluster_name", "river", "--no_advertise",
-			"--cluster", route, "--routes", strings.Join(routes, ",")}, args...)...)
+		server := bridgetest.StartNATSServer(t, append([]string{
+			"-n", fmt.Sprint("n", i), "--cluster_name", "river", "--no_advertise",
+			"--cluster", route, "--routes", strings.Join(routes, ","),
+		}, args...)...)
 		servers, urls = append(servers, server), append(urls, server.URL())
 	}
 	return servers, urls

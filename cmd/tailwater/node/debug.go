@@ -156,7 +156,7 @@ func writeConnections(w io.Writer, title string, list []connection) {
 	fmt.Fprintln(table, "behind\tmessages\tbytes\tolder\tunsent\tstalled\tage\twriter\taddress\tcaller\tsubjects")
 	for _, c := range list {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			seconds(c.Late), c.Messages, c.Bytes, c.Older, c.Unsent, seconds(c.Stalled), seconds(c.Age), c.Writer, c.Address, cmp.Or(c.Caller, "-"), some(c.Subjects))
+			seconds(c.Late), c.Messages, c.Bytes, c.Older, c.Unsent, seconds(c.Stalled), seconds(c.Age), c.Writer, c.Address, printable(cmp.Or(c.Caller, "-")), some(c.Subjects))
 	}
 }
 
@@ -175,4 +175,12 @@ func some(subjects []bridge.Subject) string {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, " ")
+}
+
+// printable returns a name that a terminal shows as it is: tokens may name callers as they like.
+func printable(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -27,6 +28,7 @@ import (
 // Tracer is a bridge.Tracer whose spans are sent in the background. If the collector does not keep up, spans are dropped.
 type Tracer struct {
 	provider *sdk.TracerProvider
+	exporter sdk.SpanExporter
 	tracer   trace.Tracer
 }
 
@@ -67,6 +69,7 @@ func Open(version string, log *slog.Logger) (*Tracer, error) {
 	if err := check(); err != nil {
 		return nil, err
 	}
+	otel.SetLogger(logr.Discard()) // it would log headers that it cannot read, secrets included
 	failures := rate.Sometimes{First: 1, Interval: time.Minute}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
 		failures.Do(func() { log.Warn("cannot send traces", "error", err) })
@@ -84,7 +87,7 @@ func Open(version string, log *slog.Logger) (*Tracer, error) {
 	}
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
 	log.Info("sending traces", "variable", "OTEL_EXPORTER_OTLP_ENDPOINT")
-	return &Tracer{provider: provider, tracer: provider.Tracer("github.com/tailwater/tailwater")}, nil
+	return &Tracer{provider: provider, exporter: exporter, tracer: provider.Tracer("github.com/tailwater/tailwater")}, nil
 }
 
 // closePatience is how long the collector may take to receive the last spans.
@@ -97,7 +100,8 @@ func (t *Tracer) Close() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
-	_ = t.provider.Shutdown(ctx) // the error handler has logged what could not be sent
+	_ = t.provider.Shutdown(ctx)                  // the error handler has logged what could not be sent
+	_ = t.exporter.Shutdown(context.Background()) // ends a request that is on its way
 }
 
 // Begin implements bridge.Tracer.
