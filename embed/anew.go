@@ -10,6 +10,8 @@ const (
 	firstPause = 2 * time.Second
 	// mostAttempts is how many restarts in a row are tried.
 	mostAttempts = 4
+	// mostForgiven is how many restarts a row has at most after a cause from outside.
+	mostForgiven = 2
 	// calm is how long a store must be healthy before the row of restarts ends.
 	calm = 5 * time.Minute
 )
@@ -33,8 +35,9 @@ func (a *attempts) areSpent() bool { return a.made == mostAttempts }
 
 func (a *attempts) note(now time.Time) { a.made, a.last = a.made+1, now }
 
-// forgive ends the row of restarts, because something outside of the server keeps it from writing: it may have helped to restart it.
-func (a *attempts) forgive() { a.made = 0 }
+// forgive ends the row of restarts, because something outside of the server keeps it from writing: it may have helped to
+// restart it. Pauses stay long.
+func (a *attempts) forgive() { a.made = min(a.made, mostForgiven) }
 
 // rest ends the row of restarts when the store has been healthy for long enough.
 func (a *attempts) rest(now time.Time) {

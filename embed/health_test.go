@@ -248,7 +248,7 @@ func TestAttempts(t *testing.T) {
 	if tries.Rest(now.Add(time.Minute)); !tries.AreSpent() {
 		t.Error("a minute begins a new row")
 	}
-	if tries.Forgive(); tries.AreSpent() || tries.IsDue(now.Add(time.Second)) || !tries.IsDue(now.Add(3*time.Second)) {
+	if tries.Forgive(); tries.AreSpent() || tries.IsDue(now.Add(7*time.Second)) || !tries.IsDue(now.Add(8*time.Second)) {
 		t.Error("a full disk does not begin a new row")
 	}
 	if tries.Rest(now.Add(10 * time.Minute)); tries.AreSpent() || tries.IsDue(now.Add(10*time.Minute)) {

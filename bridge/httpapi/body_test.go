@@ -104,6 +104,26 @@ func TestBodiesShareMemory(t *testing.T) {
 	}
 }
 
+// The bodies of all callers together have no more than the memory, although each keeps to its share.
+func TestBodiesOfAllShareMemory(t *testing.T) {
+	const memory, body = 16 << 10, 4 << 10
+	c := config()
+	c.Limits.Body, c.Limits.Memory = body, memory
+	c.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	b := start(t, c)
+	for i, from := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2"} {
+		conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		fmt.Fprintf(conn, "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\nx", from, body)
+		eventually(t, "the body has room", func() bool { return b.api.Stats().Memory.Held == int64(i+1)*body })
+	}
+	last := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader(strings.Repeat("x", body)), "X-Forwarded-For", "192.0.2.3")
+	last.problem(t, http.StatusServiceUnavailable, "busy")
+}
+
 // An announced length costs nothing until the body arrives.
 func TestAnnouncedBodiesCostNothing(t *testing.T) {
 	c := config()

@@ -96,9 +96,13 @@ type store struct {
 	extent bridge.Extent
 	err    error
 	asked  []bridge.Subject // what Extent was asked about last
+	slow   bridge.Subject   // what Extent does not answer about
 }
 
-func (s *store) Extent(_ context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
+func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
+	if s.slow != "" && s.slow.Covers(subjects[0]) {
+		<-ctx.Done()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = subjects

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -96,4 +97,21 @@ func heapNow() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A store is asked in turns by address: one with many questions that are not answered delays nobody else's.
+func TestTurnsAreByAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFixture(t, config())
+		b.store.slow = "chat.slow.*"
+		for i := range 50 {
+			go b.ask(http.MethodHead, fmt.Sprintf("/events/chat.slow.%d", i), "192.0.2.1:1")
+		}
+		synctest.Wait()
+		begun := time.Now()
+		if w := b.ask(http.MethodHead, "/events/chat.a", "192.0.2.2:1"); w.Code != http.StatusOK || time.Since(begun) > 0 {
+			t.Errorf("somebody else is answered %d after %v", w.Code, time.Since(begun))
+		}
+		time.Sleep(time.Minute) // the others have their answers
+	})
 }

@@ -39,7 +39,12 @@ func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours := <-accepted
+		var ours net.Conn
+		select {
+		case ours = <-accepted:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the newcomer was refused: %+v", places.Stats())
+		}
 		t.Cleanup(func() {
 			conn.Close()
 			ours.Close()
@@ -72,6 +77,15 @@ func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
 	}
 	if stats := places.Stats(); stats.Evicted != all || stats.Refused != 0 {
 		t.Errorf("%+v", stats)
+	}
+	// Where every socket has sent something, a newcomer waits a moment, until the first of them has had its turn.
+	for range all {
+		if _, err := connect().Write([]byte("GET / HTTP/1.1\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if newcomer := connect(); !isOpen(newcomer) || places.Stats().Refused != 0 {
+		t.Errorf("the newcomer was refused: %+v", places.Stats())
 	}
 	if err := listener.Close(); err != nil {
 		t.Error(err)

@@ -23,7 +23,9 @@ func ends(t *testing.T, s settings, args ...string) (code int, says string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // one that was to be refused would serve for good
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env = t.TempDir(), os.Environ()
 	for name, value := range s {
 		cmd.Env = append(cmd.Env, "TAILWATER_"+name+"="+value)

@@ -21,6 +21,7 @@ type process struct {
 	admin string    // and for probes
 	nats  string    // and for NATS clients
 	log   logBuffer // from then on
+	start string    // what it logged until it listened
 }
 
 func startProcess(t *testing.T, env ...string) *process {
@@ -75,6 +76,7 @@ func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...stri
 			t.Errorf("not a JSON log line: %s", line)
 		}
 		secrets.Overhear(string(line))
+		p.start += string(line)
 		p.http, p.admin, p.nats = entry.HTTP, entry.Admin, entry.NATS
 	}
 	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)

@@ -187,4 +187,11 @@ func TestConnectionsAreHeldBelowDescriptors(t *testing.T) {
 			t.Errorf("%v: %s", err, text)
 		}
 	}
+	const line = `"msg":"TAILWATER_LIMIT_CONNECTIONS is more than the file descriptors of this process allow; a lower limit is used","limit":1000,"held_to":135,"descriptors":256`
+	for connections, isLogged := range map[string]bool{"1000": true, "100": false} {
+		p := startLimited(t, fewDescriptors, "TAILWATER_LIMIT_CONNECTIONS="+connections)
+		if strings.Contains(p.start, line) != isLogged {
+			t.Errorf("with %s connections, the start logs:\n%s", connections, p.start)
+		}
+	}
 }
