@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -296,11 +297,11 @@ func (l *late) Publish(ctx context.Context, subject bridge.Subject, header map[s
 func TestSilenceIsNotToldBehindAnAnswer(t *testing.T) {
 	f := start(t, true)
 	heard := f.answer(t, "a")
-	var questions []*nats.Msg
+	asked := sync.OnceValue(func() *nats.Msg { return <-heard })
 	answers := []string{"b", ""}
 	answer := func() {
 		if len(answers) > 0 {
-			_ = f.worker.Publish(questions[0].Reply, []byte(answers[0]))
+			_ = f.worker.Publish(asked().Reply, []byte(answers[0]))
 			_ = f.worker.Flush() // which may end with the test: the last answer ends it
 			answers = answers[1:]
 		}
@@ -313,7 +314,6 @@ func TestSilenceIsNotToldBehindAnAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer done()
-	questions = append(questions, <-heard)
 	if got := events(t, hub, run); !slices.Equal(got, []string{bridge.EventOpen, "a", "b", bridge.EventEnd}) {
 		t.Errorf("got %q", got)
 	}
