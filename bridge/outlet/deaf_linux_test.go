@@ -53,7 +53,7 @@ func TestClientWithoutNetworkGetsOneHeartbeat(t *testing.T) {
 		gone := dial(t, b.serve(t, p))
 		deafen(t, gone)
 		// What the client has read may not be counted yet.
-		eventually(t, "its first event is counted", func() bool { return b.outlet.Stats().Bytes > 0 })
+		eventually(t, "its first event is counted", func() bool { return b.outlet.Stats().Frames > 0 })
 		before := b.outlet.Stats().Bytes
 		eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
 		if wrote := b.outlet.Stats().Bytes - before; wrote > uint64(len(bridge.Framing{}.Heartbeat())) {

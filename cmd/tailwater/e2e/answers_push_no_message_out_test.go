@@ -33,6 +33,10 @@ func TestAnswersPushNoMessageOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	eventually(t, "the bridge has found the stream", func() bool {
+		_, text := get(t, n.URL()+"/events/chat.a?poll=1&since=all")
+		return strings.Contains(text, "two")
+	})
 	reader, _ := subscribe(t, n.URL()+"/events/chat.a?since=all", "")
 	id := reader.expect("message", "one").ID
 	reader.body.Close()
