@@ -200,7 +200,7 @@ func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, err := r.config.NATS.Publish(ctx, w.subject, map[string][]string{
+	receipt, err := r.config.NATS.Publish(ctx, w.subject, map[string][]string{
 		bridge.HeaderRun:              {bridge.RunSilent},
 		bridge.HeaderServiceError:     {"no answer for " + w.silence.String()},
 		bridge.HeaderServiceErrorCode: {"504"},
@@ -208,10 +208,10 @@ func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState)
 		bridge.HeaderMessageID:        {"tailwater-silence." + string(w.subject[strings.LastIndexByte(string(w.subject), '.')+1:])},
 	}, nil)
 	switch {
+	case errors.Is(err, bridge.ErrConflict), receipt.Duplicate: // it may have been ended, and the end removed
+		return true
 	case err == nil:
 		r.stats.silent.Add(1)
-	case errors.Is(err, bridge.ErrConflict):
-		return true
 	case !errors.Is(ctx.Err(), context.Canceled):
 		r.config.Log.Warn("cannot end a run that nobody answers; it is tried again", "error", err)
 	}
