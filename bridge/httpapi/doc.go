@@ -6,5 +6,6 @@
 //
 // The order of checks: host and origin, route (404, 405), grammar (400), the caller's identity (401), the caller's permissions (403), the
 // headers of a POST (400), its rate (429), its body, and for what holds a connection the number of them, so that a client that is asked to
-// come back could then be served; a question is counted before its body is read. On GET, only lasting conditions are answered with a status other than 200, because to EventSource any other status is final.
+// come back could then be served; a question is counted before its body is read. On GET, only lasting conditions are answered with a status
+// other than 200, because to EventSource any other status is final.
 package httpapi

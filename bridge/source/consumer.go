@@ -119,7 +119,7 @@ func (c *consumer) receive(msg *nats.Msg) {
 		return
 	}
 	a, isIdle, err := c.Take(msg)
-	if isIdle && msg.Header.Get("Nats-Consumer-Stalled") == "" {
+	if isIdle && msg.Header.Get(js.HeaderStalled) == "" {
 		c.tap.pending.Store(0) // what was left has been removed
 	}
 	if err != nil || a.StreamSeq > 0 && !c.tap.deliver(c, msg, a) {

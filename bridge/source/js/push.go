@@ -114,12 +114,15 @@ func (p *Push) Take(msg *nats.Msg) (a Ack, isIdle bool, err error) {
 	return a, false, nil
 }
 
+// HeaderStalled is in a heartbeat while the server has messages that it holds back; its value is where to answer.
+const HeaderStalled = "Nats-Consumer-Stalled"
+
 func (p *Push) answer(control *nats.Msg) {
 	// An answer that cannot be sent means that the connection is gone, and the consumer with it.
 	if control.Reply != "" {
 		_ = control.Respond(nil)
 	}
-	if stalled := control.Header.Get("Nats-Consumer-Stalled"); stalled != "" {
+	if stalled := control.Header.Get(HeaderStalled); stalled != "" {
 		_ = p.on.Publish(stalled, nil)
 	}
 }
