@@ -128,8 +128,10 @@ func TestAdministratorsAskTheBridge(t *testing.T) {
 		"3 1 3 [map[connections:1 subject:chat.room1] map[connections:1 subject:chat.room2] map[connections:1 subject:user.alice.inbox]]" {
 		t.Errorf("connections are %s", got)
 	}
-	for _, bad := range []string{"", "{}", "alice", `{"calle":"alice"}`, `{"caller":"alice"} {"caller":"bob"}`, `{"caller":"alice"}]`, `{"address":"nowhere"}`, `{"subject":"a..b"}`,
-		`{"caller":1}`, `{"caller":"","subject":"chat.>"}`, `{"subject":""}`, `{"address":""}`} {
+	for _, bad := range []string{
+		"", "{}", "alice", `{"calle":"alice"}`, `{"caller":"alice"} {"caller":"bob"}`, `{"caller":"alice"}]`, `{"address":"nowhere"}`, `{"subject":"a..b"}`,
+		`{"caller":1}`, `{"caller":"","subject":"chat.>"}`, `{"subject":""}`, `{"address":""}`,
+	} {
 		if answer, refusal := ask(t, admin, kick, bad); !strings.Contains(refusal, `{"caller":"alice"}`) {
 			t.Errorf("%s: %v, %s", bad, answer, refusal)
 		}

@@ -61,6 +61,15 @@ func (to sink) gauge(desc *prometheus.Desc, value int, labels ...string) {
 	to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
 }
 
+// state tells 1 for true and 0 for false.
+func (to sink) state(desc *prometheus.Desc, is bool) {
+	value := 0
+	if is {
+		value = 1
+	}
+	to.gauge(desc, value)
+}
+
 func (to sink) seconds(desc *prometheus.Desc, value time.Duration) {
 	to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value.Seconds())
 }
@@ -141,11 +150,7 @@ func (to sink) feeds(stats live.Stats) {
 
 func (to sink) nats(stats live.Stats) {
 	nats := stats.NATS
-	connected := 0
-	if nats.Connected {
-		connected = 1
-	}
-	to.gauge(descConnected, connected)
+	to.state(descConnected, nats.Connected)
 	to.count(descConnects, nats.Connects)
 	to.gauge(descTaps, nats.Taps)
 	to.gauge(descTapsWaiting, nats.TapsWaiting)
@@ -197,11 +202,7 @@ func (c nodeCollector) collectEmbedded(to sink) {
 	if c.node.Embedded == nil {
 		return
 	}
-	broken := 0
-	if c.node.storeProblem() != "" {
-		broken = 1
-	}
-	to.gauge(descStoreBroken, broken)
+	to.state(descStoreBroken, c.node.storeProblem() != "")
 	to.count(descRestarts, c.node.Embedded.Restarts())
 }
 
@@ -209,11 +210,7 @@ func (c nodeCollector) collectTokens(stats live.TokenStats, to sink) {
 	if !c.node.Settings.Auth.SignsIn() {
 		return
 	}
-	ready := 0
-	if stats.IsReady {
-		ready = 1
-	}
-	to.gauge(descAuthReady, ready)
+	to.state(descAuthReady, stats.IsReady)
 	to.gauge(descAuthRevoked, stats.Revoked)
 	to.since(descAuthKeys, stats.KeysAt)
 	to.since(descAuthRevokedAt, stats.RevocationsAt)
