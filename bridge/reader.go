@@ -206,24 +206,34 @@ func (r *Reader) fill(out *output) {
 	}
 	for r.catchUp(out) {
 		r.next = max(r.next, f.first)
+		for end := r.end(); r.next < end && !r.Ended(); r.next++ {
+			if !r.deliver(&f.frames[r.next-f.first], out) {
+				return
+			}
+		}
 		switch {
-		case r.isBounded() && !r.syncing:
-			f.await(r)
-			return
 		case r.Ended():
 			return
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
 			f.hub.counters.replaysDone.Add(1)
 			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
-		case r.next == f.end():
+		default:
 			f.await(r)
 			return
-		case !r.deliver(&f.frames[r.next-f.first], out):
-			return
-		default:
-			r.next++
 		}
+	}
+}
+
+// end returns the number after the last frame to deliver: that of the feed, but first only that of the requested replay.
+func (r *Reader) end() uint64 {
+	switch {
+	case r.syncing:
+		return min(r.syncAt, r.feed.end())
+	case r.isBounded():
+		return 0
+	default:
+		return r.feed.end()
 	}
 }
 
