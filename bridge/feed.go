@@ -320,7 +320,7 @@ func (f *Feed) isOverfull() bool {
 
 func (f *Feed) wakeUp() {
 	for i, r := range f.waiting {
-		r.place = 0
+		r.waitingAt = 0
 		f.waiting[i] = nil
 		r.waker.Wake()
 	}
@@ -329,21 +329,21 @@ func (f *Feed) wakeUp() {
 
 // await registers a reader to be woken at the next change.
 func (f *Feed) await(r *Reader) {
-	if r.place == 0 {
+	if r.waitingAt == 0 {
 		f.waiting = append(f.waiting, r)
-		r.place = int32(len(f.waiting))
+		r.waitingAt = int32(len(f.waiting))
 	}
 }
 
 // forget undoes await.
 func (f *Feed) forget(r *Reader) {
-	if r.place == 0 {
+	if r.waitingAt == 0 {
 		return
 	}
 	end := len(f.waiting) - 1
 	last := f.waiting[end]
-	f.waiting[r.place-1], last.place = last, r.place
-	f.waiting[end], r.place = nil, 0
+	f.waiting[r.waitingAt-1], last.waitingAt = last, r.waitingAt
+	f.waiting[end], r.waitingAt = nil, 0
 	f.waiting = f.waiting[:end]
 }
 

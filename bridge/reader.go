@@ -11,16 +11,16 @@ import (
 // a time.
 type Reader struct {
 	// Each call of Next needs these fields; they are adjacent for the cache.
-	feed    *Feed
-	waker   Waker      // of the last call of Next
-	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
-	have    []standing // what the client has, in each of the feed's parts
-	isFork  bool
-	opened  bool // the client knows where it continues on this feed
-	syncing bool // the end of a replay has to be announced
-	closed  bool
-	place   int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
-	most    int   // the largest frame of a message, in bytes; 0 for no limit
+	feed      *Feed
+	waker     Waker      // of the last call of Next
+	next      uint64     // the number of the frame to deliver next, once have has reached the feed's memory
+	have      []standing // what the client has, in each of the feed's parts
+	isFork    bool
+	opened    bool // the client knows where it continues on this feed
+	syncing   bool // the end of a replay has to be announced
+	closed    bool
+	waitingAt int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
+	most      int   // the largest frame of a message, in bytes; 0 for no limit
 
 	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
 	resume *resume // until it is open

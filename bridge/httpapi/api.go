@@ -23,9 +23,9 @@ type Config struct {
 	Publisher Publisher
 	Store     Store
 
-	Routes    []bridge.Route // in addition to bridge.Events
-	Anonymous bridge.Grant   // permissions of every caller
-	Auth      Auth           // identifies callers; if nil, all callers are anonymous, and tokens are ignored
+	Routes []bridge.Route // in addition to bridge.Events
+	Anyone bridge.Grant   // permissions of every caller
+	Auth   Auth           // identifies callers; if nil, all callers are anonymous, and tokens are ignored
 	// Caller identifies callers instead of Auth; nil if Auth does. An error that wraps none of bridge's errors means that the caller is
 	// not signed in. It is only logged.
 	Caller func(*http.Request) (bridge.Caller, error)
@@ -139,8 +139,8 @@ func New(config Config) *API {
 	a.leave = sync.OnceFunc(func() { close(a.leaving) })
 	if config.Runs != nil {
 		own := config.Runs.Filter()
-		a.config.Anonymous.DenySubscribe = append(slices.Clone(config.Anonymous.DenySubscribe), own)
-		a.config.Anonymous.DenyPublish = append(slices.Clone(config.Anonymous.DenyPublish), own)
+		a.config.Anyone.DenySubscribe = append(slices.Clone(config.Anyone.DenySubscribe), own)
+		a.config.Anyone.DenyPublish = append(slices.Clone(config.Anyone.DenyPublish), own)
 	}
 	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
