@@ -97,12 +97,12 @@ func (r *Reader) Await(ctx context.Context) {
 	}
 }
 
-// begins reports whether the feed has begun, or ended. If not, the waker will be woken then.
+// begins reports whether the feed has begun, or ended, or NATS refuses it. If not, the waker will be woken then.
 func (r *Reader) begins(waker Waker) bool {
 	f := r.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.parts) > 0 || f.ended {
+	if len(f.parts) > 0 || f.ended || f.refused {
 		return true
 	}
 	r.waker = waker
@@ -333,6 +333,24 @@ func (r *Reader) Stored() bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	return !slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Log == nil })
+}
+
+// Refusal returns ErrRefused while nothing can arrive, because NATS refuses the subjects to this bridge; otherwise nil. If that changes, the
+// waker of Next is woken.
+func (r *Reader) Refusal() error {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	if r.feed.refused {
+		return ErrRefused
+	}
+	return nil
+}
+
+// IsUnreadable reports whether a stream holds some of the subjects that cannot be read: its messages are delivered only as they arrive.
+func (r *Reader) IsUnreadable() bool {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	return slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Unreadable })
 }
 
 // Close leaves the feed. It may be called more than once.

@@ -217,6 +217,9 @@ func (a *API) readMembers(ctx context.Context, subject bridge.Subject, account b
 		if len(frames) > 0 {
 			continue
 		}
+		if err := reader.Refusal(); err != nil {
+			return none, err
+		}
 		select {
 		case <-more:
 		case <-ctx.Done():
