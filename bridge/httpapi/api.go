@@ -283,6 +283,9 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "GET, HEAD")
 		return errMethod
 	}
+	if err := checkSize(r.URL.RawQuery); err != nil {
+		return err
+	}
 	if err := refuseTokens(r.URL.Query()); err != nil {
 		return err
 	}

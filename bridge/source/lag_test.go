@@ -1,6 +1,8 @@
 package source_test
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,4 +38,34 @@ func TestLagAndErrorsAreTold(t *testing.T) {
 		stats := b.source.Stats()
 		return stats.Errors["lost"] == 1 && !stats.LastError.Before(before)
 	})
+}
+
+// What a tap was behind by is forgotten if the stream is purged before the rest was sent: nothing is left that it could catch up with.
+func TestPurgeEndsTheLag(t *testing.T) {
+	t.Parallel()
+	const messages, size = 200, 64 << 10 // much more than a server sends before it is answered
+	server := bridgetest.StartNATSServer(t)
+	js := manager(t, to(server.URL()))
+	stream := createStream(t, js, chats)
+	link := bridgetest.StartFreezer(t, "127.0.0.1:"+strconv.Itoa(server.Port))
+	b := newFixture(t, to("nats://"+link.Addr().String()), quiet)
+	b.read(t, "chat.a").wantOpen()
+	b.isAway.Store(true)
+	b.cut(t)
+	for range messages {
+		store(t, js, "chat.a", strings.Repeat("x", size))
+	}
+	restore := link.Slow(4 << 20)
+	b.isAway.Store(false)
+	eventually(t, "the tap is behind", func() bool { return b.source.Stats().TapLag.Messages > 0 })
+	thaw := link.FreezeAnswers(t)
+	if err := stream.Purge(within(t, patience)); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	thaw()
+	eventually(t, "it is not behind any more", func() bool { return b.source.Stats().TapLag == source.TapLag{} })
+	if got := b.source.Stats().Messages; got == messages {
+		t.Errorf("all %d messages came before the purge", got)
+	}
 }
