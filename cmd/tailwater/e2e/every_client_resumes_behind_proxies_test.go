@@ -50,13 +50,22 @@ func TestProxiesServeEveryClient(t *testing.T) {
 			}
 			publish(2)
 			allHave()
-			for _, end := range []func(){b.stop, b.kill} {
-				end()
-				publish(2)
-				b.start()
-				publish(1)
-				allHave()
+			b.stop()
+			publish(2)
+			b.start()
+			publish(1)
+			allHave()
+			for _, r := range all {
+				r.do(chromedp.Evaluate[chromedp.Void](`failures = 0`))
 			}
+			b.kill()
+			publish(2)
+			for _, r := range all {
+				r.waitFor(`failures >= 2`) // the connection has broken, and then there was no bridge
+			}
+			b.start()
+			publish(1)
+			allHave()
 		})
 	}
 }
@@ -73,10 +82,11 @@ func openResuming(t *testing.T, browser context.Context, d deployed, bridge, sub
 	authority := f.authority.write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.authority.root.Raw}))
 	sub := begin(t, nil, "sub", subject, "--since=all", "--raw", "--url="+f.url, "--header=Host: chat.example.com", "--tlsca="+authority)
 	p := openClient(t, browser, strings.Replace(f.url, "127.0.0.1", "chat.example.com", 1), "/events/"+subject, "")
-	p.do(chromedp.Evaluate[chromedp.Void](`events = []; opened = false;
+	p.do(chromedp.Evaluate[chromedp.Void](`events = []; opened = false; failures = 0;
 		source = new EventSource(path);
 		source.addEventListener("tailwater:open", () => opened = true);
 		for (const lost of ["tailwater:gap", "tailwater:reset"]) source.addEventListener(lost, () => events.push(lost));
+		source.onerror = () => failures++;
 		source.onmessage = event => events.push(event.data); 0`))
 	p.waitFor(`opened`)
 	if used := p.value(`performance.getEntriesByType("navigation")[0].nextHopProtocol`); (used == "h2") == d.isHTTP1 {
