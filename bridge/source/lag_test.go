@@ -1,10 +1,14 @@
 package source_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/source"
@@ -67,5 +71,35 @@ func TestPurgeEndsTheLag(t *testing.T) {
 	eventually(t, "it is not behind any more", func() bool { return b.source.Stats().TapLag == source.TapLag{} })
 	if got := b.source.Stats().Messages; got == messages {
 		t.Errorf("all %d messages came before the purge", got)
+	}
+}
+
+// An attempt to connect that fails is counted once, whatever it failed for: nats.go reports only some of them.
+func TestFailedConnectionsAreCounted(t *testing.T) {
+	t.Parallel()
+	guarded := bridgetest.StartNATSServer(t, "-c", configFile(t, `authorization { user: app, password: other }`))
+	for name, url := range map[string]string{
+		"refused password": fmt.Sprintf("nats://app:swordfish@127.0.0.1:%d", guarded.Port),
+		"nobody there":     fmt.Sprintf("nats://127.0.0.1:%d", bridgetest.FreePort(t)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var dials, rounds atomic.Int64
+			dial := to(url)
+			b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+				isFirst := dials.Add(1) == 1 // the second connection is for replays
+				return dial(append(options, nats.CustomReconnectDelay(func(int) time.Duration {
+					if isFirst {
+						rounds.Add(1) // the attempt before this wait has failed
+					}
+					return time.Millisecond
+				}))...)
+			}, quiet)
+			eventually(t, "it has failed often", func() bool { return rounds.Load() > 20 })
+			least := rounds.Load() - 2 // the last two may not be counted yet
+			if counted := int64(b.source.Stats().Errors["connect"]); counted < least || counted > rounds.Load() {
+				t.Errorf("%d of %d failures are counted", counted, rounds.Load())
+			}
+		})
 	}
 }
