@@ -32,7 +32,7 @@ soak: $(CLIENTS)/node_modules ## run the chaos tests and attacks in their long f
 	go test -count=1 -timeout=20m -parallel=4 -run='^TestChaos|^TestPages|^TestClient$$|^TestPeople$$|^TestInspect$$|^TestSignedInPages$$|^TestProxies|^TestGracefulRestart|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$|^TestPermissionsAreLeast$$|^TestCheckNamesMissingPermissions$$|^TestSignIn$$|^TestTrickledRequests$$|^TestHeaderBombs$$|^TestPublishFlood$$|^TestBodiesWithoutEndShareMemory$$|^TestSilentSocketsKeepNobodyOut$$|^TestFullBridgeAnswers$$|^TestSubAndPubOutlastKills$$|^TestSubOutlastsAgeAndDrains$$|^TestReleaseRuns$$|^TestDashboardMoves$$|^TestFloodInContainer$$|^TestMemoryOfTheProcess$$' ./cmd/tailwater/e2e -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
 	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$|^TestUntilGivesWhatIsStored$$|^TestNewestIsReadInPages$$' ./bridge/source -soak
-	go test -count=1 -run='^TestCompare$$' ./cmd/compare -soak
+	go test -count=1 -run='^TestCompare$$|^TestFleets$$' ./cmd/compare -soak
 
 chaos: ## bring about every fault of RELIABILITY.md, and write what was measured into it; Linux, as root where a small disk and a memory limit are wanted
 	cd cmd/tailwater/e2e && go test -count=1 -timeout=20m -parallel=12 -chaos
@@ -61,9 +61,10 @@ BENCHTIME := 1s
 ROUNDS    := 3
 DURATION  := 3s
 SETTLE    := 140s
-bench: ## measure: the micro-benchmarks, and Tailwater beside others (twelve minutes)
+bench: ## measure: the micro-benchmarks, Tailwater beside others, and bridges in front of NATS (sixteen minutes)
 	go test -run='^$$' -bench=. -benchmem -benchtime=$(BENCHTIME) ./...
 	go run ./cmd/compare -rounds=$(ROUNDS) -duration=$(DURATION) -settle=$(SETTLE) $(if $(RECORD),-record)
+	go run ./cmd/compare -reach -rounds=$(ROUNDS) -duration=$(DURATION) $(if $(RECORD),-record)
 
 FUZZTIME := 20s
 fuzz: ## look for inputs that break a parser, FUZZTIME each

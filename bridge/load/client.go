@@ -22,30 +22,37 @@ var chooseClient = systemClient
 // openingAtOnce is how many connections are being opened at the same time.
 const openingAtOnce = 128
 
-// target is the server to connect to.
+// target is the servers to connect to.
 type target struct {
-	addr    netip.AddrPort
+	addrs   []netip.AddrPort // one for each URL
 	plan    *Plan
 	started time.Time // start of the run; all times count from it
 }
 
-// newTarget resolves the address once.
+// newTarget resolves each address once.
 func newTarget(plan *Plan, started time.Time) (*target, error) {
-	u, err := plan.stream(0)
-	if err != nil {
-		return nil, err
+	t := &target{plan: plan, started: started}
+	for i := range plan.URLs {
+		u, err := plan.stream(i, 0)
+		if err != nil {
+			return nil, err
+		}
+		port := u.Port()
+		if port == "" {
+			port = "80"
+		}
+		addr, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(u.Hostname(), port))
+		if err != nil {
+			return nil, fmt.Errorf("find the server: %w", err)
+		}
+		at := addr.AddrPort()
+		t.addrs = append(t.addrs, netip.AddrPortFrom(at.Addr().Unmap(), at.Port()))
 	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-	}
-	addr, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(u.Hostname(), port))
-	if err != nil {
-		return nil, fmt.Errorf("find the server: %w", err)
-	}
-	at := addr.AddrPort()
-	return &target{addr: netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), plan: plan, started: started}, nil
+	return t, nil
 }
+
+// addr returns the address to which the i-th connection goes.
+func (t *target) addr(i int) netip.AddrPort { return t.addrs[i%len(t.addrs)] }
 
 // now returns the time since the run began.
 func (t *target) now() time.Duration { return time.Since(t.started) }
@@ -56,16 +63,16 @@ var perAddress = 28_000
 // source returns the address from which the i-th connection comes; the zero Addr if the system may choose. An address has a limited number
 // of ports; loopback has more addresses.
 func (t *target) source(i int) netip.Addr {
-	if !t.addr.Addr().Is4() || !t.addr.Addr().IsLoopback() || t.plan.Connections+t.plan.Stalled <= perAddress {
+	if to := t.addr(i).Addr(); !to.Is4() || !to.IsLoopback() || t.plan.Connections+t.plan.Stalled <= perAddress {
 		return netip.Addr{}
 	}
 	block := 1 + i/perAddress
 	return netip.AddrFrom4([4]byte{127, 0, byte(block >> 8), byte(block)})
 }
 
-// request returns the text of a request for a subject's stream.
-func (t *target) request(subject int) ([]byte, error) {
-	u, err := t.plan.stream(subject)
+// request returns the text of the i-th connection's request for a subject's stream.
+func (t *target) request(i, subject int) ([]byte, error) {
+	u, err := t.plan.stream(i, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -85,4 +92,7 @@ func (p *Plan) fill(template string, n int) string {
 // subject returns the name of subject n.
 func (p *Plan) subject(n int) string { return strings.ReplaceAll(p.Subject, "{n}", fmt.Sprint(n)) }
 
-func (p *Plan) stream(n int) (*url.URL, error) { return url.Parse(p.fill(p.URL, n)) }
+// stream returns the URL at which the i-th connection reads subject n.
+func (p *Plan) stream(i, n int) (*url.URL, error) {
+	return url.Parse(p.fill(p.URLs[i%len(p.URLs)], n))
+}

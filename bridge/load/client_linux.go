@@ -203,14 +203,18 @@ func (l *loop) launch() {
 	}
 }
 
+// numberOf returns the number, among the connections of all shares, of one of this share.
+func (l *loop) numberOf(number int) int { return number*l.shares + l.first }
+
 // connect starts to open a connection. It may return a descriptor together with an error.
 func (l *loop) connect(number int) (fd int, err error) {
-	to, family := sockaddr(l.target.addr)
+	i := l.numberOf(number)
+	to, family := sockaddr(l.target.addr(i))
 	fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return noSocket, os.NewSyscallError("socket", err)
 	}
-	if source := l.target.source(number*l.shares + l.first); source.IsValid() {
+	if source := l.target.source(i); source.IsValid() {
 		from, _ := sockaddr(netip.AddrPortFrom(source, 0))
 		// The port is chosen with the connection, so that one port of the address serves several peers.
 		err := errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1), unix.Bind(fd, from))
@@ -257,7 +261,7 @@ func (l *loop) ask(number, fd int) error {
 	if code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
 		return errors.Join(err, os.NewSyscallError("connect", unix.Errno(code)))
 	}
-	request, err := l.target.request(int(l.tally.readers[number].subject))
+	request, err := l.target.request(l.numberOf(number), int(l.tally.readers[number].subject))
 	if err != nil {
 		return err
 	}

@@ -76,11 +76,11 @@ func (c *plainClient) connect(number int) (net.Conn, error) {
 	if source := c.target.source(number); source.IsValid() {
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	}
-	conn, err := dialer.DialContext(c.context, "tcp", c.target.addr.String())
+	conn, err := dialer.DialContext(c.context, "tcp", c.target.addr(number).String())
 	if err != nil {
 		return nil, err
 	}
-	request, err := c.target.request(int(c.tally.readers[number].subject))
+	request, err := c.target.request(number, int(c.tally.readers[number].subject))
 	if err == nil {
 		_, err = conn.Write(request)
 	}

@@ -48,7 +48,7 @@ func (s *server) template() string { return s.URL + "/events/{subject}" }
 // plan returns a plan that this server completes quickly.
 func (s *server) plan() load.Plan {
 	return load.Plan{
-		URL: s.template(), Post: s.template(), Subject: "bench.{n}", Connections: 5, Subjects: 1, Size: 64,
+		URLs: []string{s.template()}, Post: s.template(), Subject: "bench.{n}", Connections: 5, Subjects: 1, Size: 64,
 		Rate: 1000, Duration: patience, Messages: 20, Patience: patience,
 	}
 }

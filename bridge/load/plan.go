@@ -13,7 +13,7 @@ import (
 
 // Plan says what to do to a server, and how to measure it.
 type Plan struct {
-	URL     string   // URL of the event streams; {subject} stands for the subject
+	URLs    []string // of the event streams; {subject} stands for the subject. Connection i goes to URL i mod their number
 	Header  []string // header lines of the requests, as "Name: value"
 	Subject string   // {n} stands for the number of the subject, from 0
 
@@ -21,7 +21,7 @@ type Plan struct {
 	Post string                     // URL for publishing by POST; {subject} stands for the subject
 
 	Connections int // reading; connection i reads subject i mod Subjects
-	Subjects    int
+	Subjects    int // those without a connection are published on all the same
 	Stalled     int // more connections, which stop reading once they are open
 
 	Size     int           // of a payload, in bytes
@@ -47,7 +47,13 @@ const (
 
 // Check returns everything that is wrong with a plan, with advice.
 func (p *Plan) Check() error {
-	problems := []error{p.checkURL("url", p.URL), p.checkSubject(), p.checkPublisher(), p.checkPace()}
+	problems := []error{p.checkSubject(), p.checkPublisher(), p.checkPace()}
+	if len(p.URLs) == 0 {
+		problems = append(problems, errors.New("--url: give the URL of the event streams"))
+	}
+	for _, url := range p.URLs {
+		problems = append(problems, p.checkURL("url", url))
+	}
 	check := func(ok bool, format string, values ...any) {
 		if !ok {
 			problems = append(problems, fmt.Errorf(format, values...))
@@ -55,7 +61,7 @@ func (p *Plan) Check() error {
 	}
 	check(p.Connections >= 1, "--connections=%d: give at least 1", p.Connections)
 	check(p.Subjects >= 1 && p.Subjects <= maxSubjects, "--subjects=%d: give 1 to %d", p.Subjects, maxSubjects)
-	check(p.Subjects <= p.Connections || p.Connections < 1, "--subjects=%d: there must be a connection for each, and --connections is %d", p.Subjects, p.Connections)
+	check(len(p.URLs) <= p.Connections || p.Connections < 1, "--url is given %d times: there must be a connection for each, and --connections is %d", len(p.URLs), p.Connections)
 	check(p.Stalled >= 0, "--stalled=%d: give 0 or more", p.Stalled)
 	check(p.Size >= MinSize, "--size=%d: give at least %d bytes, the size of a record", p.Size, MinSize)
 	check(p.Messages >= 0, "--messages=%d: give 0 or more", p.Messages)

@@ -11,7 +11,7 @@ import (
 // canMeasure reports whether this system can measure other processes.
 const canMeasure = true
 
-// usage is what processes have used.
+// usage is what a process has used.
 type usage struct {
 	cpu time.Duration // of all threads, also ended ones
 	rss uint64        // bytes
@@ -33,21 +33,21 @@ func findProcesses(pids []int) (processes, error) {
 	return found, errors.Join(problems...)
 }
 
-func (p processes) usage() (usage, error) {
-	var sum usage
+// usage returns what each process has used.
+func (p processes) usage() (usages, error) {
+	var each usages
 	for _, proc := range p {
 		stat, err := proc.Stat()
 		if err != nil {
-			return usage{}, fmt.Errorf("the process %d has ended: %w", proc.PID, err)
+			return nil, fmt.Errorf("the process %d has ended: %w", proc.PID, err)
 		}
 		status, err := proc.NewStatus()
 		if err != nil {
-			return usage{}, fmt.Errorf("the process %d has ended: %w", proc.PID, err)
+			return nil, fmt.Errorf("the process %d has ended: %w", proc.PID, err)
 		}
-		sum.cpu += time.Duration(stat.CPUTime() * float64(time.Second))
-		sum.rss += status.VmRSS
+		each = append(each, usage{cpu: time.Duration(stat.CPUTime() * float64(time.Second)), rss: status.VmRSS})
 	}
-	return sum, nil
+	return each, nil
 }
 
 // machineCPU returns the processor time of the whole machine since its start: used, and total.

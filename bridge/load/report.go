@@ -3,12 +3,13 @@ package load
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Report is the result of a run. Programs read its JSON: names never change.
 type Report struct {
-	URL         string      `json:"url"`
+	URL         string      `json:"url"`       // several are separated by blanks
 	Publisher   string      `json:"publisher"` // nats, post or none
 	Subjects    int         `json:"subjects"`
 	Size        int         `json:"size"` // bytes
@@ -76,6 +77,17 @@ type Server struct {
 	RSSEnd         uint64  `json:"rss_end"`
 	RSSPeak        uint64  `json:"rss_peak"`
 	PerConnection  float64 `json:"rss_per_connection"` // bytes
+
+	Processes []Process `json:"processes"` // in the order of the PIDs
+}
+
+// Process is what one of the server's processes used.
+type Process struct {
+	PID         int     `json:"pid"`
+	CPUSeconds  float64 `json:"cpu_seconds"`         // during publishing and delivery
+	OpenSeconds float64 `json:"cpu_seconds_opening"` // until all connections were open, and the pause after that
+	RSSBefore   uint64  `json:"rss_before"`          // bytes
+	RSSOpen     uint64  `json:"rss_open"`
 }
 
 // Generator is what the measurement used.
@@ -90,7 +102,7 @@ type Generator struct {
 func (r *run) report() *Report {
 	is, _ := r.counts()
 	report := &Report{
-		URL: r.plan.URL, Publisher: "none", Subjects: r.plan.Subjects, Size: r.plan.Size,
+		URL: strings.Join(r.plan.URLs, " "), Publisher: "none", Subjects: r.plan.Subjects, Size: r.plan.Size,
 		Connections: Connections{
 			Asked: r.asked, Opened: r.openedReaders(), Closed: is.closed,
 			Stalled: r.plan.Stalled, StalledClosed: is.stalledClosed, OpenSeconds: r.opened.Seconds(),
@@ -181,19 +193,38 @@ func (r *run) serverUse(is counts) *Server {
 	if len(r.plan.PIDs) == 0 || r.gone != nil {
 		return nil
 	}
+	var memory [moments]uint64
+	for moment, used := range r.used {
+		memory[moment] = used.sum().rss
+	}
 	s := &Server{
 		PIDs:      r.plan.PIDs,
-		RSSBefore: r.memory[beforeOpening], RSSOpen: r.memory[afterOpening], RSSEnd: r.memory[atEnd],
-		RSSPeak: max(r.watching.peak, slices.Max(r.memory[:])),
+		RSSBefore: memory[beforeOpening], RSSOpen: memory[afterOpening], RSSEnd: memory[atEnd],
+		RSSPeak:   max(r.watching.peak, slices.Max(memory[:])),
+		Processes: r.processes(),
 	}
 	if opened := is.opened; opened > 0 && s.RSSOpen > 0 {
 		s.PerConnection = (float64(s.RSSOpen) - float64(s.RSSBefore)) / float64(opened)
 	}
-	used := r.last.server.cpu - r.first.server.cpu
+	used := r.last.server.sum().cpu - r.first.server.sum().cpu
 	s.CPUSeconds = used.Seconds()
 	s.CPUPerDelivery = perEach(used, r.last.received-r.first.received)
 	s.CPUPerMessage = perEach(used, r.published)
 	return s
+}
+
+// processes returns what each process used; nothing if the run ended before all connections were open.
+func (r *run) processes() []Process {
+	each := []Process{}
+	for i, open := range r.used[afterOpening] {
+		before := r.used[beforeOpening][i]
+		p := Process{PID: r.plan.PIDs[i], OpenSeconds: (open.cpu - before.cpu).Seconds(), RSSBefore: before.rss, RSSOpen: open.rss}
+		if r.last.server != nil {
+			p.CPUSeconds = (r.last.server[i].cpu - r.first.server[i].cpu).Seconds()
+		}
+		each = append(each, p)
+	}
+	return each
 }
 
 // perEach returns µs per item.
@@ -257,6 +288,9 @@ func (r *run) lateMessages() int64 {
 func (r *run) note(report *Report) {
 	note := func(format string, values ...any) {
 		report.Notes = append(report.Notes, fmt.Sprintf(format, values...))
+	}
+	if silent := r.plan.Subjects - r.plan.Connections; silent > 0 {
+		note("%d of %d subjects have no connection: what their messages cost the server is in its figures", silent, r.plan.Subjects)
 	}
 	if r.early {
 		note("the run was ended early")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -48,14 +49,14 @@ type run struct {
 
 	opened         time.Duration   // time to open the connections
 	first, last    snapshot        // before and after the measurement
-	memory         [moments]uint64 // bytes of the server
+	used           [moments]usages // by the server
 	gone           error           // error if a process of the server has ended
 	published      int
 	seconds        float64 // from the first message to the end of publishing
 	early, isStuck bool
 }
 
-// The moments at which the server's memory is read.
+// The moments at which the server's memory is read, and its processor time.
 const (
 	beforeOpening = iota
 	afterOpening
@@ -66,7 +67,7 @@ const (
 // snapshot holds values that are compared between two moments.
 type snapshot struct {
 	at            time.Duration
-	server        usage
+	server        usages
 	own           time.Duration
 	busy, machine float64 // processor seconds of the machine: used, and total
 	waiting       time.Duration
@@ -83,7 +84,7 @@ func newRun(plan Plan) (*run, error) {
 	r := &run{plan: plan, asked: plan.Connections, mark: newMark()}
 	r.files = openFiles(plan.Connections + plan.Stalled + spareFiles)
 	r.plan.Connections = min(plan.Connections, r.files-plan.Stalled-spareFiles)
-	if r.plan.Connections < r.plan.Subjects {
+	if r.plan.Connections < min(plan.Connections, plan.Subjects) {
 		return nil, fmt.Errorf("this process may open %d files, too few for one connection per subject: raise the limit (ulimit -n)", r.files)
 	}
 	var err error
@@ -148,7 +149,7 @@ func (r *run) phases(ctx context.Context) error {
 
 // connect opens all connections.
 func (r *run) connect(ctx context.Context) error {
-	r.readMemory(beforeOpening)
+	r.used[beforeOpening] = r.usage()
 	begun := r.target.now()
 	r.watching.enter("opening")
 	r.client.begin()
@@ -157,7 +158,7 @@ func (r *run) connect(ctx context.Context) error {
 	r.opened = r.target.now() - begun
 	switch {
 	case err != nil:
-		return fmt.Errorf("read %s: %w", r.plan.fill(r.plan.URL, 0), err)
+		return fmt.Errorf("read %s: %w", r.plan.fill(strings.Join(r.plan.URLs, " and "), 0), err)
 	case is.opened == 0 && is.skipped == total:
 		return fmt.Errorf("no connection was opened: %w", r.machine())
 	case is.opened+is.skipped < total && ctx.Err() == nil:
@@ -175,7 +176,7 @@ func (r *run) settle(ctx context.Context) error {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	r.readMemory(afterOpening)
+	r.used[afterOpening] = r.usage()
 	return nil
 }
 
@@ -244,7 +245,7 @@ func (r *run) measure(ctx context.Context) error {
 		r.arrive(ctx)
 	}
 	r.last = r.snapshot()
-	r.readMemory(atEnd)
+	r.used[atEnd] = r.usage()
 	return nil
 }
 
@@ -339,13 +340,13 @@ func (t *tally) hasArrived(messages, subjects int) bool {
 
 func (r *run) snapshot() snapshot {
 	is, _ := r.counts()
-	s := snapshot{at: r.target.now(), server: r.used(), own: ownCPU(), waiting: r.client.waiting(), received: is.received}
+	s := snapshot{at: r.target.now(), server: r.usage(), own: ownCPU(), waiting: r.client.waiting(), received: is.received}
 	s.busy, s.machine = machineCPU()
 	return s
 }
 
-// used returns what the server has used, and records if it has ended.
-func (r *run) used() usage {
+// usage returns what each process of the server has used, and records if one has ended.
+func (r *run) usage() usages {
 	used, err := r.server.usage()
 	if err != nil && r.gone == nil {
 		r.gone = err
@@ -353,7 +354,16 @@ func (r *run) used() usage {
 	return used
 }
 
-func (r *run) readMemory(moment int) { r.memory[moment] = r.used().rss }
+// usages is what each process of the server has used.
+type usages []usage
+
+func (u usages) sum() (all usage) {
+	for _, one := range u {
+		all.cpu += one.cpu
+		all.rss += one.rss
+	}
+	return all
+}
 
 // latencies returns the latencies of all tallies together.
 func (r *run) latencies() *hdrhistogram.Histogram {

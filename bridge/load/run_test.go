@@ -3,10 +3,12 @@ package load_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,6 +121,43 @@ func TestDoctoredServer(t *testing.T) {
 	})
 }
 
+// Connections are divided among the servers in turn.
+func TestSeveralServers(t *testing.T) {
+	overBothClients(t, func(t *testing.T) {
+		s := startServer(t, faithful)
+		var asked atomic.Int32
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			s.Config.Handler.ServeHTTP(w, r)
+		}))
+		defer other.Close()
+		plan := s.plan()
+		plan.URLs = append(plan.URLs, other.URL+"/events/{subject}")
+		report := measure(t, plan)
+		if got, want := verdict(report), (load.Deliveries{Expected: 100, Received: 100}); got != want || asked.Load() != 2 {
+			t.Errorf("it says %+v, want %+v; %d connections went to the second server, want 2", got, want, asked.Load())
+		}
+		if report.URL != strings.Join(plan.URLs, " ") {
+			t.Errorf("it names %q", report.URL)
+		}
+	})
+}
+
+// Messages on subjects that nobody reads are published, and nobody is expected to receive them.
+func TestSubjectsThatNobodyReads(t *testing.T) {
+	for name, inFlight := range map[string]int{"at a pace": 0, "in flight": 3} {
+		plan := startServer(t, faithful).plan()
+		plan.Subjects, plan.InFlight = 10, inFlight
+		if inFlight > 0 {
+			plan.Rate = 0
+		}
+		report := measure(t, plan)
+		if got, want := verdict(report), (load.Deliveries{Expected: 10, Received: 10}); got != want || report.Messages.Published != 20 || !mentions(report.Notes, "5 of 10 subjects") {
+			t.Errorf("%s: it says %+v %+v %v", name, report.Messages, got, report.Notes)
+		}
+	}
+}
+
 // A lost last message cannot be noticed at once: no later message follows.
 func TestTheLastMessageIsLost(t *testing.T) {
 	lose := only(2, 20, func(string) (string, bool) { return "", false })
@@ -181,19 +220,19 @@ func TestErrors(t *testing.T) {
 		says   string
 	}{
 		{"refused", func(p *load.Plan) {
-			p.URL = refusing(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not you", http.StatusForbidden) })
+			p.URLs = []string{refusing(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not you", http.StatusForbidden) })}
 		}, "403 Forbidden: not you"},
 		{"no event stream", func(p *load.Plan) {
-			p.URL = refusing(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("welcome")) })
+			p.URLs = []string{refusing(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("welcome")) })}
 		}, "welcome"},
-		{"nobody there", func(p *load.Plan) { p.URL = "http://127.0.0.1:1/{subject}" }, "refused"},
+		{"nobody there", func(p *load.Plan) { p.URLs = []string{"http://127.0.0.1:1/{subject}"} }, "refused"},
 		{"silence", func(p *load.Plan) {
-			p.URL = refusing(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			p.URLs = []string{refusing(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })}
 		}, "got no answer"},
 		{"publishing is refused", func(p *load.Plan) { p.Post = s.URL + "/nowhere" }, "404"},
 		{"published elsewhere", func(p *load.Plan) { p.Post = s.URL + "/events/elsewhere" }, "5 of 5 connections got no message"},
 		{"ends at once", func(p *load.Plan) {
-			p.URL = refusing(t, func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() })
+			p.URLs = []string{refusing(t, func(w http.ResponseWriter, _ *http.Request) { _ = http.NewResponseController(w).Flush() })}
 		}, "closed every connection"},
 		{"no process", func(p *load.Plan) { p.PIDs = []int{1 << 30} }, "process"},
 	} {
@@ -314,6 +353,11 @@ func TestIdle(t *testing.T) {
 	if s := report.Server; s != nil && (s.RSSBefore < 1<<20 || s.RSSOpen < 1<<20 || s.RSSPeak < s.RSSOpen) {
 		t.Errorf("the server: %+v", s)
 	}
+	if s := report.Server; s != nil {
+		if len(s.Processes) != 2 || s.Processes[1].PID != os.Getppid() || s.Processes[0].RSSOpen+s.Processes[1].RSSOpen != s.RSSOpen {
+			t.Errorf("the processes: %+v", s.Processes)
+		}
+	}
 }
 
 // The processor time of this process is at least that of the generator, which is part of it.
@@ -327,6 +371,9 @@ func TestServerIsMeasured(t *testing.T) {
 	const tick = 0.01 // resolution of the kernel's count, in seconds
 	if s, g := report.Server, report.Generator; s.CPUSeconds+2*tick < g.CPUSeconds || s.CPUPerDelivery <= 0 || s.CPUPerMessage <= s.CPUPerDelivery || s.RSSEnd == 0 {
 		t.Errorf("server: %+v, generator: %+v", s, g)
+	}
+	if p := report.Server.Processes; len(p) != 1 || p[0].CPUSeconds != report.Server.CPUSeconds {
+		t.Errorf("processes: %+v, of %v s", p, report.Server.CPUSeconds)
 	}
 	if g := report.Generator; g.Busy < 0 || g.Busy > 1 || g.Machine < 0 || g.Machine > 1 {
 		t.Errorf("generator: %+v", g)

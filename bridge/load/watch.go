@@ -56,7 +56,7 @@ func (r *run) startWatching() (stop func()) {
 				return
 			}
 			if used, err := r.server.usage(); err == nil {
-				r.watching.sawMemory(used.rss)
+				r.watching.sawMemory(used.sum().rss)
 			}
 			if r.plan.Watch != nil && i%toldEveryNr == 0 {
 				before = r.progress(before)

@@ -8,6 +8,8 @@
 //	byhand/      a handler in Go with one NATS subscription per client
 //	nginx.conf   Nchan
 //	results.jsonl  the measurements for BENCHMARKS.md, in full
+//	reach.jsonl    those for REACH.md: bridges in front of a nats-server, each a process of its own (fleets.go), from which a model (reach.go)
+//	               says how many of them many more browsers need
 //
 // Servers listen on free ports of loopback, and keep their files in a temporary folder. Each server is started again for each measurement,
 // and stopped after it.
@@ -47,12 +49,16 @@ type options struct {
 	divide   int           // divisor of connections and subjects, for a quick look
 	only     string        // name of one load; empty for all
 	raw      string
+	reach    bool
 	record   bool
 	render   bool
 }
 
 // results holds the figures from which the documents are made.
-const results = "results.jsonl"
+const (
+	results      = "results.jsonl"
+	reachResults = "reach.jsonl"
+)
 
 // source is the folder of this program within the repository.
 var source = filepath.Join("cmd", "compare")
@@ -68,6 +74,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&o.only, "only", "", `run one load, by the name that the progress shows, such as "1,000 readers, one in flight"`)
 	flags.StringVar(&o.raw, "raw", filepath.Join(os.TempDir(), "tailwater-bench.jsonl"), "file for the raw results")
 	flags.BoolVar(&o.record, "record", false, "store the results in the repository, and write its documents from them")
+	flags.BoolVar(&o.reach, "reach", false, "measure bridges in front of nats-servers, for REACH.md, and nothing else")
 	flags.BoolVar(&o.render, "render", false, "do not measure; write the documents from the stored results")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -75,10 +82,20 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if o.rounds < 1 || o.divide < 1 || o.duration <= 0 {
 		return errors.New("-rounds, -divide and -duration: give more than 0")
 	}
-	if o.only != "" && !slices.ContainsFunc(slices.Concat(idle, busy), func(s scenario) bool { return s.name == o.only }) {
+	loads := slices.Concat(idle, busy)
+	if o.reach {
+		loads, o.settle = nil, min(o.settle, afterArrival)
+		for i := range fleets {
+			loads = append(loads, fleets[i].scenario)
+		}
+	}
+	if o.only != "" && !slices.ContainsFunc(loads, func(s scenario) bool { return s.name == o.only }) {
 		return fmt.Errorf("-only: there is no load %q", o.only)
 	}
-	if o.record {
+	switch {
+	case o.record && o.reach:
+		o.raw = filepath.Join(source, reachResults)
+	case o.record:
 		o.raw = filepath.Join(source, results)
 	}
 	if !o.render {
@@ -94,7 +111,17 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(out, measured.tables())
+	text := measured.tables()
+	if o.reach {
+		compared, err := readResults(filepath.Join(source, results))
+		if err != nil {
+			return err
+		}
+		if text, err = reachText(compared, measured); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(out, text)
 	return err
 }
 
@@ -105,7 +132,10 @@ func measure(ctx context.Context, o options, progress io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	tools, err := prepare(ctx, folder, progress)
+	tools, err := prepare(ctx, folder)
+	if err == nil && !o.reach {
+		err = tools.others(ctx, progress)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,5 +145,8 @@ func measure(ctx context.Context, o options, progress io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, log.close()) }()
 	c := &comparison{options: o, tools: tools, log: log, progress: progress}
+	if o.reach {
+		return c.measureFleets(ctx)
+	}
 	return c.run(ctx)
 }

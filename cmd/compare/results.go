@@ -20,6 +20,7 @@ type sample struct {
 	Round    int          `json:"round"`
 	Report   *load.Report `json:"report"`
 	Unseen   int          `json:"unseen,omitempty"` // connections that the server has closed without the client seeing it
+	Kernel   int64        `json:"kernel,omitempty"` // bytes by which the kernel's own memory grew
 }
 
 // resultLog is a file of JSON lines: the machine, and then each measurement as it is made.

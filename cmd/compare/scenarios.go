@@ -91,19 +91,21 @@ const everything = "bench.>"
 // shortSettle is the pause if idle memory is not measured.
 const shortSettle = 200 * time.Millisecond
 
+// divided returns a number of connections or subjects for a quick look.
+func (o options) divided(n int) int { return max(min(n, 2), n/o.divide) }
+
 // args returns the flags of tailwater bench for the load.
 func (s *scenario) args(o options) []string {
-	of := func(n int) int { return max(1, n/o.divide) }
 	length := o.duration
 	if o.divide == 1 {
 		length = max(length, s.longer)
 	}
-	args := []string{"bench", "--json", "--settle", min(shortSettle, o.settle).String(), "--duration", length.String(), "--connections", strconv.Itoa(of(s.connections))}
+	args := []string{"bench", "--json", "--settle", min(shortSettle, o.settle).String(), "--duration", length.String(), "--connections", strconv.Itoa(o.divided(s.connections))}
 	if s.subjects > 0 {
-		args = append(args, "--subjects", strconv.Itoa(of(s.subjects)))
+		args = append(args, "--subjects", strconv.Itoa(o.divided(s.subjects)))
 	}
 	if s.stalled > 0 {
-		args = append(args, "--stalled", strconv.Itoa(of(s.stalled)))
+		args = append(args, "--stalled", strconv.Itoa(o.divided(s.stalled)))
 	}
 	return append(args, s.pace...)
 }

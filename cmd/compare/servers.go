@@ -37,6 +37,7 @@ type tools struct {
 	folder  string
 	command string // tailwater
 	byHand  string
+	nats    string // nats-server
 	limit   string // "" without a C compiler
 	nginx   string // "" if Nchan is not installed
 	module  string // Nchan
@@ -49,21 +50,29 @@ func (t *tools) has(server string) bool {
 // moduleFolders are the usual folders of nginx's modules.
 var moduleFolders = []string{"/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules"}
 
-// prepare builds the servers, and looks for installed ones. It installs nothing.
-func prepare(ctx context.Context, folder string, progress io.Writer) (*tools, error) {
-	t := &tools{folder: folder, command: filepath.Join(folder, "tailwater"), byHand: filepath.Join(folder, "byhand")}
-	for _, build := range [][]string{
-		{"go", "build", "-o", t.command, "./cmd/tailwater"},
-		{"go", "build", "-o", t.byHand, "./" + filepath.ToSlash(filepath.Join(source, "byhand"))},
-	} {
-		if out, err := exec.CommandContext(ctx, build[0], build[1:]...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%s: %w\n%s", strings.Join(build, " "), err, out)
+// prepare builds Tailwater and nats-server.
+func prepare(ctx context.Context, folder string) (*tools, error) {
+	t := &tools{folder: folder}
+	for tool, path := range map[string]*string{"tailwater": &t.command, "nats-server": &t.nats} {
+		out, err := exec.CommandContext(ctx, "go", "tool", "-n", tool).CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("build %s: %w\n%s", tool, err, out)
 		}
+		*path = strings.TrimSpace(string(out)) // Go keeps it among what it has built
+	}
+	return t, nil
+}
+
+// others builds the servers to compare with, and looks for installed ones. It installs nothing.
+func (t *tools) others(ctx context.Context, progress io.Writer) error {
+	t.byHand = filepath.Join(t.folder, "byhand")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", t.byHand, "./"+filepath.ToSlash(filepath.Join(source, "byhand"))).CombinedOutput(); err != nil {
+		return fmt.Errorf("build the handler by hand: %w\n%s", err, out)
 	}
 	if compiler, err := exec.LookPath("cc"); err == nil {
-		t.limit = filepath.Join(folder, "limit")
+		t.limit = filepath.Join(t.folder, "limit")
 		if out, err := exec.CommandContext(ctx, compiler, "-O2", "-o", t.limit, filepath.Join(source, "limit", "limit.c")).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("compile the limit: %w\n%s", err, out)
+			return fmt.Errorf("compile the limit: %w\n%s", err, out)
 		}
 	} else {
 		fmt.Fprintln(progress, "There is no C compiler: the bare limit is left out. On Debian: apt-get install gcc libc6-dev")
@@ -72,7 +81,7 @@ func prepare(ctx context.Context, folder string, progress io.Writer) (*tools, er
 	if t.nginx == "" {
 		fmt.Fprintln(progress, "Nchan is not installed, and left out. On Debian: apt-get install nginx libnginx-mod-nchan")
 	}
-	return t, nil
+	return nil
 }
 
 func (t *tools) findNchan() {
@@ -102,10 +111,6 @@ type running struct {
 
 // start starts a server. A write timeout cuts clients that receive nothing; history makes Tailwater store messages.
 func (t *tools) start(ctx context.Context, server string, s *scenario) (*running, error) {
-	folder, err := os.MkdirTemp(t.folder, "run-")
-	if err != nil {
-		return nil, err
-	}
 	switch server {
 	case limit:
 		return announced(exec.CommandContext(ctx, t.limit), (*exec.Cmd).StdoutPipe)
@@ -113,7 +118,16 @@ func (t *tools) start(ctx context.Context, server string, s *scenario) (*running
 		cmd := exec.CommandContext(ctx, t.byHand, "-write-timeout", s.patience().String())
 		return announced(cmd, (*exec.Cmd).StdoutPipe)
 	case nchan:
-		return t.startNchan(ctx, folder, s.patience())
+		return t.startNchan(ctx, s.patience())
+	}
+	return t.startBridge(ctx, "TAILWATER_EMBED_LISTEN=127.0.0.1:0", "TAILWATER_HISTORY="+s.history, "TAILWATER_LIMIT_WRITE_TIMEOUT="+s.patience().String())
+}
+
+// startBridge starts Tailwater with more settings.
+func (t *tools) startBridge(ctx context.Context, more ...string) (*running, error) {
+	folder, err := os.MkdirTemp(t.folder, "run-")
+	if err != nil {
+		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, t.command)
 	cmd.Dir = folder
@@ -123,9 +137,9 @@ func (t *tools) start(ctx context.Context, server string, s *scenario) (*running
 		}
 	}
 	cmd.Env = append(cmd.Env,
-		"TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=", "TAILWATER_EMBED_LISTEN=127.0.0.1:0",
-		"TAILWATER_LOG_FORMAT=json", "TAILWATER_DRAIN_WINDOW=0s", "TAILWATER_ANONYMOUS_SUBSCRIBE=bench.>",
-		"TAILWATER_HISTORY="+s.history, "TAILWATER_LIMIT_WRITE_TIMEOUT="+s.patience().String())
+		"TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=", "TAILWATER_LOG_FORMAT=json",
+		"TAILWATER_DRAIN_WINDOW=0s", "TAILWATER_ANONYMOUS_SUBSCRIBE="+everything)
+	cmd.Env = append(cmd.Env, more...)
 	return announced(cmd, (*exec.Cmd).StderrPipe)
 }
 
@@ -174,7 +188,11 @@ func announced(cmd *exec.Cmd, pipe func(*exec.Cmd) (io.ReadCloser, error)) (*run
 //go:embed nginx.conf
 var nginxConf string
 
-func (t *tools) startNchan(ctx context.Context, folder string, patience time.Duration) (*running, error) {
+func (t *tools) startNchan(ctx context.Context, patience time.Duration) (*running, error) {
+	folder, err := os.MkdirTemp(t.folder, "run-")
+	if err != nil {
+		return nil, err
+	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err

@@ -141,19 +141,29 @@ func documents(root string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(root, document))
+	text, err := replaced(filepath.Join(root, document), begin, end, m.tables())
 	if err != nil {
 		return nil, err
+	}
+	reach, err := reachDocument(root, m)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{document: text, reachPage: reach, pictureInDot: m.picture()}, nil
+}
+
+// replaced returns a document with another text between two marks.
+func replaced(path, begin, end, made string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
 	}
 	before, rest, ok := strings.Cut(string(text), begin)
 	_, after, too := strings.Cut(rest, end)
 	if !ok || !too {
-		return nil, fmt.Errorf("%s has no place for the tables: %s…%s", document, strings.TrimSpace(begin), end)
+		return "", fmt.Errorf("%s has no place for what is made: %s…%s", path, strings.TrimSpace(begin), end)
 	}
-	return map[string]string{
-		document:     before + begin + "\n" + m.tables() + "\n" + end + after,
-		pictureInDot: m.picture(),
-	}, nil
+	return before + begin + "\n" + made + "\n" + end + after, nil
 }
 
 func writeDocuments(root string) error {

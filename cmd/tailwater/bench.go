@@ -17,7 +17,7 @@ import (
 
 // benchCommand puts load on a server. It reads no settings: the server need not be a bridge, nor on this machine.
 type benchCommand struct {
-	URL     string   `default:"http://127.0.0.1:8080/events/{subject}" placeholder:"URL" help:"URL of the event streams, where {subject} stands for the subject (${default}). Any server of event streams can be measured."`
+	URL     []string `sep:"none" default:"http://127.0.0.1:8080/events/{subject}" placeholder:"URL" help:"URL of the event streams, where {subject} stands for the subject (${default}). Any server of event streams can be measured. If it is repeated, the connections are divided among the servers."`
 	Header  []string `sep:"none" placeholder:"'NAME: VALUE'" help:"A header of the reading requests; can be repeated."`
 	Subject string   `default:"bench.{n}" placeholder:"SUBJECT" help:"Subjects, where {n} stands for their number from 0 (${default})."`
 
@@ -27,7 +27,7 @@ type benchCommand struct {
 	Post        string `placeholder:"URL" help:"Publish by POST to this URL, where {subject} stands for the subject."`
 
 	Connections int `default:"100" placeholder:"N" help:"Reading connections, divided among the subjects (${default})."`
-	Subjects    int `default:"1" placeholder:"N" help:"Subjects to read, and to publish on in turn (${default})."`
+	Subjects    int `default:"1" placeholder:"N" help:"Subjects to publish on in turn, and to read. If there are fewer connections, the last ones are read by nobody (${default})."`
 	Stalled     int `placeholder:"N" help:"More connections, which stop reading once they are open (none)."`
 
 	Size     int           `default:"128" placeholder:"BYTES" help:"Size of a payload in bytes, at least 34 (${default})."`
@@ -73,7 +73,7 @@ func (c *benchCommand) Run(ctx context.Context, out output) error {
 // plan returns the plan of the flags. Even if there is an error, the caller should check the plan too.
 func (c *benchCommand) plan() (load.Plan, error) {
 	plan := load.Plan{
-		URL: c.URL, Header: c.Header, Subject: c.Subject, Post: c.Post,
+		URLs: c.URL, Header: c.Header, Subject: c.Subject, Post: c.Post,
 		Connections: c.Connections, Subjects: c.Subjects, Stalled: c.Stalled,
 		Size: c.Size, Rate: c.Rate, InFlight: c.InFlight, Duration: c.Duration, Messages: c.Messages,
 		Idle: c.Idle, Settle: c.Settle, Patience: c.Patience, PIDs: c.PID,

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -201,6 +202,7 @@ func TestExamplesOfNATS(t *testing.T) {
 			e.carries(program, n)
 			e.hears(program, n, "chat.room2")
 		},
+		"parts": func(e *arrangement) { e.dividesRooms() },
 	}
 	folders, err := os.ReadDir(filepath.Join("..", "..", "..", "configs", "examples"))
 	if err != nil {
@@ -216,6 +218,38 @@ func TestExamplesOfNATS(t *testing.T) {
 			t.Parallel()
 			test(&arrangement{T: t})
 		})
+	}
+}
+
+// dividesRooms wants each of two bridges to receive one part, and no message of the other. The page's function and NATS agree on the part of a room.
+func (e *arrangement) dividesRooms() {
+	e.Helper()
+	server := e.server("parts/nats-server.conf", "nats.example.com:4222")
+	e.createStream("parts/stream-0.json", server)
+	e.createStream("parts/stream-1.json", server)
+	bridges := []*testNode{startNode(e.T, e.settings("parts/tailwater.env")), startNode(e.T, e.settings("parts/tailwater.env"))}
+	program := publisher(e.T, server.URL())
+	counts := [2]int{}
+	for i := range 10 {
+		room := fmt.Sprint("room", i)
+		hash := fnv.New32a()
+		hash.Write([]byte(room))
+		part := hash.Sum32() % 2
+		counts[part]++
+		reader, _ := subscribe(e.T, fmt.Sprintf("%s/events/chat.%d.%s", bridges[part].URL(), part, room), "")
+		if err := program.Publish("chat."+room, []byte(room)); err != nil {
+			e.Fatal(err)
+		}
+		reader.expect("message", room)
+	}
+	for part, want := range counts {
+		stream, err := connectJetStream(e.T, server.URL()).Stream(e.Context(), fmt.Sprint("CHAT_", part))
+		if err != nil {
+			e.Fatal(err)
+		}
+		if state := stream.CachedInfo().State; want == 0 || state.Msgs != uint64(want) || state.Consumers != 1 {
+			e.Errorf("part %d: %d messages and %d consumers, want %d messages, and one consumer", part, state.Msgs, state.Consumers, want)
+		}
 	}
 }
 
