@@ -122,11 +122,11 @@ func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
 func TestEachUnreadRequestIsSpared(t *testing.T) {
 	const all, requests = 16, 3
 	nobodyReads(t, all, func(u *unheard) {
-		asks, ours := u.connect()
 		handler := u.places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		for range all - 1 {
 			u.connect()
 		}
+		asks, ours := u.connect()
 		for i := range requests {
 			u.say(asks)
 			for range all { // each of them needs room, so the oldest turn comes round
