@@ -39,6 +39,7 @@ type Feed struct {
 	mu      sync.Mutex
 	parts   []part    // by epoch; empty until the feed has begun
 	early   ID        // the newest messages that arrived, or were lost, before it had begun
+	refused bool      // the feed has not begun, because NATS refuses its subjects to this bridge
 	ended   bool      // nothing is appended any more, and parts do not change
 	first   uint64    // the number of the first frame held; frames are numbered from 0
 	frames  []frame   // the frames held: numbers first, first+1, …
@@ -101,7 +102,18 @@ func (f *Feed) Begin(parts []Part) {
 		f.parts[i].Part, f.parts[i].floor, f.parts[i].last = p, p.At, p.At
 		f.parts[i].isMembers = f.key.framing.Presence && areMembers(p.Subjects)
 	}
-	f.early = nil
+	f.early, f.refused = nil, false
+	f.wakeUp()
+}
+
+// Refuse records that the feed cannot begin, because NATS refuses all its subjects to this bridge. Once they are allowed, the feed begins.
+func (f *Feed) Refuse() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.parts) > 0 || f.ended || f.refused {
+		return
+	}
+	f.refused = true
 	f.wakeUp()
 }
 
@@ -320,7 +332,7 @@ func (f *Feed) isOverfull() bool {
 
 func (f *Feed) wakeUp() {
 	for i, r := range f.waiting {
-		r.place = 0
+		r.waitingAt = 0
 		f.waiting[i] = nil
 		r.waker.Wake()
 	}
@@ -329,21 +341,21 @@ func (f *Feed) wakeUp() {
 
 // await registers a reader to be woken at the next change.
 func (f *Feed) await(r *Reader) {
-	if r.place == 0 {
+	if r.waitingAt == 0 {
 		f.waiting = append(f.waiting, r)
-		r.place = int32(len(f.waiting))
+		r.waitingAt = int32(len(f.waiting))
 	}
 }
 
 // forget undoes await.
 func (f *Feed) forget(r *Reader) {
-	if r.place == 0 {
+	if r.waitingAt == 0 {
 		return
 	}
 	end := len(f.waiting) - 1
 	last := f.waiting[end]
-	f.waiting[r.place-1], last.place = last, r.place
-	f.waiting[end], r.place = nil, 0
+	f.waiting[r.waitingAt-1], last.waitingAt = last, r.waitingAt
+	f.waiting[end], r.waitingAt = nil, 0
 	f.waiting = f.waiting[:end]
 }
 

@@ -291,9 +291,9 @@ func encodeFrame(event string, data, id []byte) []byte { return encodeLines(even
 
 // encodeLines is encodeFrame with complete lines before the data, and a prefix of each line of the data.
 func encodeLines(event string, lines []byte, prefix string, data, id []byte) []byte {
-	const fields = len("event: \nid: \n\n")
+	const fields = len("event: \n\nid: \n\n")
 	size := len(event) + len(lines) + len(data) + len(id) + fields
-	made := make([]byte, 0, size+len("data: \n"+prefix)*(1+bytes.Count(data, []byte("\n"))))
+	made := make([]byte, 0, size+len("data: "+prefix)*(1+bytes.Count(data, []byte("\n"))))
 	if event != "" {
 		made = append(made, "event: "...)
 		made = append(made, event...)

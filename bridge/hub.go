@@ -68,8 +68,8 @@ const maxLingeringSubjects = 1 << 14
 // lingering is the wait of a feed without readers. Waits are compared by address: a timer that fired while it was being stopped must not end a
 // later wait.
 type lingering struct {
-	stop  func()
-	place *list.Element
+	stop    func()
+	element *list.Element
 }
 
 // NewHub returns a hub on a source. A feed stays open for linger after its last reader, so that a browser that reconnects, or a page that is
@@ -173,7 +173,7 @@ func (h *Hub) release(feed *Feed) {
 
 // await keeps a feed without readers for a while. The lock must be held.
 func (h *Hub) await(feed *Feed) {
-	wait := &lingering{place: h.lingering.PushBack(feed)}
+	wait := &lingering{element: h.lingering.PushBack(feed)}
 	wait.stop = h.timers.after(h.linger, func() { h.expire(feed, wait) })
 	feed.linger = wait
 	h.lingeringSubjects += len(feed.subjects)
@@ -204,7 +204,7 @@ func (h *Hub) stopLingering(feed *Feed) {
 		return
 	}
 	feed.linger.stop()
-	h.lingering.Remove(feed.linger.place)
+	h.lingering.Remove(feed.linger.element)
 	h.lingeringSubjects -= len(feed.subjects)
 	feed.linger = nil
 }

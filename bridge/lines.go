@@ -22,7 +22,7 @@ type line struct {
 	account Account
 	running int
 	tasks   list.List     // of *task
-	place   *list.Element // nil while it has no tasks
+	element *list.Element // nil while it has no tasks
 }
 
 // add puts a wish into the share of its account.
@@ -89,9 +89,9 @@ func (t *turns) release(of *task) {
 }
 
 // enqueueFrom puts a task into the lines of a share and those behind it, up to the first account that has nothing else there.
-func (t *turns) enqueueFrom(of *task, place *list.Element) {
-	for ; place != nil && of.sole == nil; place = place.Next() {
-		t.enqueue(of, place.Value.(*share))
+func (t *turns) enqueueFrom(of *task, element *list.Element) {
+	for ; element != nil && of.sole == nil; element = element.Next() {
+		t.enqueue(of, element.Value.(*share))
 	}
 }
 
@@ -103,8 +103,8 @@ func (t *turns) enqueue(of *task, by *share) {
 		s.lines[by.account] = l
 		of.sole = by
 	}
-	if by.inLine = l.tasks.PushBack(of); l.place == nil {
-		l.place = s.order.PushBack(l)
+	if by.inLine = l.tasks.PushBack(of); l.element == nil {
+		l.element = s.order.PushBack(l)
 	}
 }
 
@@ -114,8 +114,8 @@ func (t *turns) dequeue(of *task, from *share) {
 	l.tasks.Remove(from.inLine)
 	from.inLine = nil
 	if l.tasks.Len() == 0 {
-		s.order.Remove(l.place)
-		l.place = nil
+		s.order.Remove(l.element)
+		l.element = nil
 	}
 	t.tidy(s, l)
 }
@@ -154,10 +154,10 @@ func (t *turns) next() (*store, *line) {
 		if free <= 0 {
 			continue // whatever its lines are, and they may be tens of thousands
 		}
-		for place := s.order.Front(); place != nil; place = place.Next() {
-			l := place.Value.(*line)
+		for element := s.order.Front(); element != nil; element = element.Next() {
+			l := element.Value.(*line)
 			if l.running < free { // which is so of all but the few that run
-				s.order.MoveToBack(place)
+				s.order.MoveToBack(element)
 				t.stores = append(slices.Delete(t.stores, i, i+1), s)
 				return s, l
 			}
@@ -166,7 +166,7 @@ func (t *turns) next() (*store, *line) {
 	return nil, nil
 }
 
-// start runs the first task of a line, for the place that was waited for longest there.
+// start runs the first task of a line, for the extent that was waited for longest there.
 func (t *turns) start(s *store, l *line) {
 	of := l.tasks.Front().Value.(*task)
 	of.busy = true
@@ -201,10 +201,10 @@ func (t *turns) ended(of *task, err error) {
 	t.release(of)
 }
 
-// give takes a task out of all lines, and returns the place that an account has waited for longest.
+// give takes a task out of all lines, and returns the extent that an account has waited for longest.
 func (t *turns) give(of *task, account Account) turn {
-	for place := of.order.Front(); place != nil && place.Value.(*share).inLine != nil; place = place.Next() {
-		t.dequeue(of, place.Value.(*share))
+	for element := of.order.Front(); element != nil && element.Value.(*share).inLine != nil; element = element.Next() {
+		t.dequeue(of, element.Value.(*share))
 	}
 	of.sole = nil
 	s := of.shares[account]

@@ -11,16 +11,16 @@ import (
 // a time.
 type Reader struct {
 	// Each call of Next needs these fields; they are adjacent for the cache.
-	feed    *Feed
-	waker   Waker      // of the last call of Next
-	next    uint64     // the number of the frame to deliver next, once have has reached the feed's memory
-	have    []standing // what the client has, in each of the feed's parts
-	isFork  bool
-	opened  bool // the client knows where it continues on this feed
-	syncing bool // the end of a replay has to be announced
-	closed  bool
-	place   int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
-	most    int   // the largest frame of a message, in bytes; 0 for no limit
+	feed      *Feed
+	waker     Waker      // of the last call of Next
+	next      uint64     // the number of the frame to deliver next, once have has reached the feed's memory
+	have      []standing // what the client has, in each of the feed's parts
+	isFork    bool
+	opened    bool // the client knows where it continues on this feed
+	syncing   bool // the end of a replay has to be announced
+	closed    bool
+	waitingAt int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
+	most      int   // the largest frame of a message, in bytes; 0 for no limit
 
 	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
 	resume *resume // until it is open
@@ -97,12 +97,12 @@ func (r *Reader) Await(ctx context.Context) {
 	}
 }
 
-// begins reports whether the feed has begun, or ended. If not, the waker will be woken then.
+// begins reports whether the feed has begun, or ended, or NATS refuses it. If not, the waker will be woken then.
 func (r *Reader) begins(waker Waker) bool {
 	f := r.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.parts) > 0 || f.ended {
+	if len(f.parts) > 0 || f.ended || f.refused {
 		return true
 	}
 	r.waker = waker
@@ -206,24 +206,34 @@ func (r *Reader) fill(out *output) {
 	}
 	for r.catchUp(out) {
 		r.next = max(r.next, f.first)
+		for end := r.end(); r.next < end && !r.Ended(); r.next++ {
+			if !r.deliver(&f.frames[r.next-f.first], out) {
+				return
+			}
+		}
 		switch {
-		case r.isBounded() && !r.syncing:
-			f.await(r)
-			return
 		case r.Ended():
 			return
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
 			f.hub.counters.replaysDone.Add(1)
 			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
-		case r.next == f.end():
+		default:
 			f.await(r)
 			return
-		case !r.deliver(&f.frames[r.next-f.first], out):
-			return
-		default:
-			r.next++
 		}
+	}
+}
+
+// end returns the number after the last frame to deliver: that of the feed, but first only that of the requested replay.
+func (r *Reader) end() uint64 {
+	switch {
+	case r.syncing:
+		return min(r.syncAt, r.feed.end())
+	case r.isBounded():
+		return 0
+	default:
+		return r.feed.end()
 	}
 }
 
@@ -323,6 +333,24 @@ func (r *Reader) Stored() bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	return !slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Log == nil })
+}
+
+// Refusal returns ErrRefused while nothing can arrive, because NATS refuses the subjects to this bridge; otherwise nil. If that changes, the
+// waker of Next is woken.
+func (r *Reader) Refusal() error {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	if r.feed.refused {
+		return ErrRefused
+	}
+	return nil
+}
+
+// IsUnreadable reports whether a stream holds some of the subjects that cannot be read: its messages are delivered only as they arrive.
+func (r *Reader) IsUnreadable() bool {
+	r.feed.mu.Lock()
+	defer r.feed.mu.Unlock()
+	return slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Unreadable })
 }
 
 // Close leaves the feed. It may be called more than once.

@@ -72,7 +72,7 @@ type page struct {
 	upTo      uint64 // for newest values: the sequence as of which they are valid
 	made      time.Time
 	bytes     int
-	place     *list.Element // nil once forgotten
+	element   *list.Element // nil once forgotten
 }
 
 // after returns the index of the first frame above a sequence.
@@ -110,7 +110,7 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, b
 		r.forget(found)
 	}
 	if found != nil {
-		r.used.MoveToBack(found.place)
+		r.used.MoveToBack(found.element)
 		// The next page is read while this one is being written.
 		if found.through >= through || of.covering(found.through+1) != nil {
 			return found
@@ -125,7 +125,7 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, b
 	if gather {
 		wait = gatherTime
 	}
-	r.turns.await(of.fetching, by.waiter, place{from: from}, by.waker, wait)
+	r.turns.await(of.fetching, by.waiter, extent{from: from}, by.waker, wait)
 	return found
 }
 
@@ -167,7 +167,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 	if of.dropped {
 		r.turns.wakeAll(of.fetching)
 	} else {
-		r.turns.wake(of.fetching, begin, made.through, anyPlace)
+		r.turns.wake(of.fetching, begin, made.through, anyExtent)
 	}
 	return nil
 }
@@ -179,19 +179,19 @@ var errNoProgress = errors.New("a page ends before it begins")
 func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := place{from, upTo}
+	at := extent{from, upTo}
 	if p := of.newestAt(at); p != nil {
-		r.used.MoveToBack(p.place)
+		r.used.MoveToBack(p.element)
 		return p
 	}
 	if of.looking == nil {
-		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.place) })
+		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.extent) })
 	}
 	r.turns.await(of.looking, by.waiter, at, by.waker, 0)
 	return nil
 }
 
-func (of *replay) newestAt(at place) *page {
+func (of *replay) newestAt(at extent) *page {
 	for _, p := range of.newest {
 		if p.isNewestAt(at) {
 			return p
@@ -200,8 +200,8 @@ func (of *replay) newestAt(at place) *page {
 	return nil
 }
 
-// isNewestAt reports whether the page serves readers that wait for the newest values at a place.
-func (p *page) isNewestAt(at place) bool {
+// isNewestAt reports whether the page serves readers that wait for the newest values of an extent.
+func (p *page) isNewestAt(at extent) bool {
 	if at.upTo == 0 {
 		return p.from == at.from && time.Since(p.made) < p.newestAge()
 	}
@@ -217,7 +217,7 @@ func (p *page) newestAge() time.Duration {
 	return answerAge
 }
 
-func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at place) error {
+func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at extent) error {
 	read, err := log.Newest(ctx, of.subjects, at.from, at.upTo)
 	if err != nil {
 		return r.failed(ctx, err)
@@ -231,7 +231,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at place
 		r.turns.wakeAll(of.looking)
 		return nil
 	}
-	r.turns.wake(of.looking, at.from, max(at.from, made.through), func(other place) bool { return other == at || made.isNewestAt(other) })
+	r.turns.wake(of.looking, at.from, max(at.from, made.through), func(other extent) bool { return other == at || made.isNewestAt(other) })
 	return nil
 }
 
@@ -266,7 +266,7 @@ func (r *replays) keep(added *page, add func()) {
 	}
 	added.bytes += len(added.frames)*frameCost + pageCost
 	add()
-	added.place = r.used.PushBack(added)
+	added.element = r.used.PushBack(added)
 	r.bytes += added.bytes
 	for r.most > 0 && r.bytes > r.most && r.used.Len() > 1 {
 		r.forget(r.used.Front().Value.(*page))
@@ -282,7 +282,7 @@ func (r *replays) held() int {
 
 // forget drops a page. The lock must be held.
 func (r *replays) forget(p *page) {
-	r.used.Remove(p.place)
+	r.used.Remove(p.element)
 	r.bytes -= p.bytes
 	isIt := func(other *page) bool { return other == p }
 	p.of.pages = slices.DeleteFunc(p.of.pages, isIt)

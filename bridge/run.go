@@ -214,4 +214,6 @@ type Run struct {
 	State   RunState // when the following began
 	IsKnown bool     // the state is that of all bridges
 	IsNew   bool     // the question was asked just now
+
+	IsUnreadable bool // what is stored of it cannot be read: the state may lack that
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/hashicorp/go-envparse"
 )
@@ -26,6 +27,17 @@ func readFile(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("%s: line %d: %w; write NAME=value, with quotes around a value that holds # or quotes", path, parse.Line, parse.Err)
 	}
 	return values, err
+}
+
+// telemetry returns the variables of OpenTelemetry in a file, except those that the environment sets. A header among them may hold a token.
+func telemetry(file map[string]string) map[string]Secret {
+	found := map[string]Secret{}
+	for name, value := range file {
+		if _, isSet := os.LookupEnv(name); strings.HasPrefix(name, "OTEL_") && !isSet {
+			found[name] = Secret{&value}
+		}
+	}
+	return found
 }
 
 // checkFiles checks that each file can be read. Errors show no path, because people put the secret itself there.

@@ -14,7 +14,7 @@ func Load(envFile string, inspect Inspect) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Settings{set: map[string]bool{}}
+	s := &Settings{set: map[string]bool{}, telemetry: telemetry(file)}
 	p := problems{broken: map[string]bool{}}
 	all := leaves(s)
 	unset := make([]leaf, 0, len(all))

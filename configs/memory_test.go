@@ -32,6 +32,13 @@ func TestMachineLimit(t *testing.T) {
 	}
 }
 
+// Of a container's memory, a fifth is not Go's, in a small container 56 MiB, in a tiny one a half.
+func TestMemoryForGo(t *testing.T) {
+	for container, want := range map[int64]int64{0: 0, 64 << 20: 32 << 20, 128 << 20: 72 << 20, 256 << 20: 200 << 20, 10 << 30: 8 << 30} {
+		same(t, "share of Go", configs.Machine{Container: container, Total: 1 << 40}.ForGo(), want)
+	}
+}
+
 func TestMemoryHints(t *testing.T) {
 	for text, want := range map[string]string{
 		"TAILWATER_MEMORY=1TiB":                             "the process may be killed",

@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -98,6 +99,25 @@ TAILWATER_EMBED_LISTEN=
 	same(t, "an empty value in the file", s.Embed.Listen, configs.Address(""))
 	same(t, "IsSet", s.IsSet("EMBED_DIR"), true)
 	same(t, "Embedded", s.Embedded(), true)
+}
+
+// The library of OpenTelemetry reads the environment alone, so what the file says for it goes there, unless the environment says something else.
+func TestEnvFileOfTelemetry(t *testing.T) {
+	for _, name := range []string{"OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTHER_VARIABLE"} {
+		t.Setenv(name, "") // so that the test's end restores it
+		os.Unsetenv(name)
+	}
+	environ(t, "OTEL_RESOURCE_ATTRIBUTES=")
+	s := load(t, write(t, "prod.env", "OTEL_SERVICE_NAME=chat\nOTEL_RESOURCE_ATTRIBUTES=a=b\nOTHER_VARIABLE=x\n"))
+	if _, isSet := os.LookupEnv("OTEL_SERVICE_NAME"); isSet {
+		t.Error("reading the settings has changed the environment")
+	}
+	if err := s.ExportTelemetry(); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "in the file", os.Getenv("OTEL_SERVICE_NAME"), "chat")
+	same(t, "in both", os.Getenv("OTEL_RESOURCE_ATTRIBUTES"), "")
+	same(t, "of others", os.Getenv("OTHER_VARIABLE"), "")
 }
 
 // If the prefix seems to be forgotten in a file, a hint says so, without values.

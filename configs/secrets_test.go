@@ -44,7 +44,7 @@ func TestTokenSecretsDoNotShow(t *testing.T) {
 func TestSecretsDoNotShow(t *testing.T) {
 	const url = "nats://river:swordfish@a.example:4222,tls://tokenfish@b.example"
 	environ(t)
-	for _, file := range []string{"", write(t, "prod.env", "TAILWATER_NATS_URL="+url)} {
+	for _, file := range []string{"", write(t, "prod.env", "TAILWATER_NATS_URL="+url+"\nOTEL_EXPORTER_OTLP_HEADERS=authorization=swordfish")} {
 		if file == "" {
 			t.Setenv("TAILWATER_NATS_URL", url)
 		} else {

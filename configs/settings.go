@@ -17,7 +17,9 @@
 package configs
 
 import (
+	"fmt"
 	"log/slog"
+	"os"
 	"time"
 )
 
@@ -52,9 +54,10 @@ type Settings struct {
 	// knows its type; nil for none.
 	EmbedFile any `ignored:"true"`
 
-	set     map[string]bool // by name without the prefix
-	exposed []Exposure
-	hints   []string
+	set       map[string]bool // by name without the prefix
+	exposed   []Exposure
+	hints     []string
+	telemetry map[string]Secret // the variables of OpenTelemetry in the file, which the environment does not set
 }
 
 // HTTP is the listener for browsers.
@@ -205,3 +208,13 @@ func (s *Settings) IsSet(name string) bool {
 
 // Hints are about accepted values that are probably not intended. Each is one line for the operator.
 func (s *Settings) Hints() []string { return s.hints }
+
+// ExportTelemetry sets the variables of OpenTelemetry (OTEL_…) that only the file has in the environment of the process: their library reads nothing else.
+func (s *Settings) ExportTelemetry() error {
+	for name, value := range s.telemetry {
+		if err := os.Setenv(name, value.Reveal()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -22,22 +22,33 @@ type attempts struct {
 	last time.Time // the last restart, or when the store was found broken
 }
 
-// isDue reports whether the next restart may be tried.
-func (a *attempts) isDue(now time.Time) bool {
+// step is what to do about a broken store.
+type step uint8
+
+const (
+	wait step = iota
+	restart
+	giveUp
+)
+
+// next returns the next step against a broken store, and counts it. A cause from outside of the server ends the row of restarts, which may
+// have helped; but pauses stay long.
+func (a *attempts) next(now time.Time, cause error) step {
 	if a.last.IsZero() {
 		a.last = now
 	}
-	return now.Sub(a.last) >= firstPause<<a.made
+	switch {
+	case cause != nil:
+		a.made = min(a.made, mostForgiven)
+		return wait
+	case a.made == mostAttempts:
+		return giveUp
+	case now.Sub(a.last) < firstPause<<a.made:
+		return wait
+	}
+	a.made, a.last = a.made+1, now
+	return restart
 }
-
-// areSpent reports whether no further restart is tried.
-func (a *attempts) areSpent() bool { return a.made == mostAttempts }
-
-func (a *attempts) note(now time.Time) { a.made, a.last = a.made+1, now }
-
-// forgive ends the row of restarts, because something outside of the server keeps it from writing: it may have helped to
-// restart it. Pauses stay long.
-func (a *attempts) forgive() { a.made = min(a.made, mostForgiven) }
 
 // rest ends the row of restarts when the store has been healthy for long enough.
 func (a *attempts) rest(now time.Time) {
@@ -62,7 +73,7 @@ func (s *Server) startAnew(why string) {
 		s.running.Store(nil)
 		shutDown(old.Server)
 	}
-	running, err := startWhole(s.options.Clone(), s.log)
+	running, err := startWhole(s.options, s.log)
 	if err != nil {
 		s.log.Error("the embedded NATS server could not be restarted; trying again", "error", err)
 		reason := err.Error()

@@ -21,11 +21,14 @@ const (
 // ailment returns what keeps a server from storing, or "". After a write error, a store stays broken until its server is
 // restarted, even if the cause is gone.
 func (i *instance) ailment() string {
-	switch message := i.log.broken.Load(); {
+	message, over := i.log.broken.Load(), i.room.excess.Load()
+	switch {
 	case message != nil:
 		return "the embedded NATS server cannot store: " + *message
 	case !i.JetStreamEnabled():
 		return "the embedded NATS server cannot store: JetStream has turned itself off"
+	case over != nil:
+		return "the embedded NATS server cannot store: " + over.String()
 	default:
 		return ""
 	}
@@ -42,11 +45,14 @@ func (s *Server) ailment() string {
 // Problem returns what keeps the server from storing and what to do, or "" if the server is healthy.
 func (s *Server) Problem() string {
 	what := s.ailment()
-	if remedy := s.remedy.Load(); what != "" && remedy != nil {
-		what += "; " + *remedy
+	if known := s.advised.Load(); what != "" && known != nil && known.what == what {
+		what += "; " + known.remedy
 	}
 	return what
 }
+
+// advised is the last problem, and what to do.
+type advised struct{ what, remedy string }
 
 // Restarts returns how often the server was restarted.
 func (s *Server) Restarts() uint64 { return s.restarts.Load() }
@@ -63,30 +69,45 @@ func (s *Server) watch(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
+			s.measure()
 			what := s.ailment()
 			if what == "" {
-				s.remedy.Store(nil)
 				tries.rest(now)
 				continue
 			}
-			due, cause := tries.isDue(now), probe(s.dir)
-			remedy := s.advice(cause)
-			s.remedy.Store(&remedy)
-			complaints.Do(func() { s.log.Error(what, "remedy", remedy) })
-			switch {
-			case cause != nil:
-				tries.forgive()
-			case tries.areSpent():
-				s.failed <- fmt.Errorf("%s; %d restarts have not helped: check the disk under %s, and start again", what, tries.made, s.dir)
-				return
-			case due:
+			cause := s.cause()
+			known := advised{what, s.advice(cause)}
+			s.advised.Store(&known)
+			complaints.Do(func() { s.log.Error(what, "remedy", known.remedy) })
+			switch tries.next(now, cause) {
+			case restart:
 				s.startAnew(what)
-				tries.note(time.Now())
+			case giveUp:
+				s.failed <- fmt.Errorf("%s; %d restarts have not helped: check the disk under %s, and start again", what, mostAttempts, s.dir)
+				return
 			}
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// measure notes whether JetStream's limit is exceeded.
+func (s *Server) measure() {
+	if running := s.running.Load(); running != nil {
+		running.room.measure(running.Server)
+	}
+}
+
+// cause returns why a restart would not help now; nil if it may.
+func (s *Server) cause() error {
+	if err := probe(s.dir); err != nil {
+		return err
+	}
+	if running := s.running.Load(); running != nil {
+		return running.room.lacks(s.dir)
+	}
+	return nil
 }
 
 // advice returns what to do if files cannot be written.
@@ -95,6 +116,8 @@ func (s *Server) advice(cause error) string {
 	switch {
 	case cause == nil:
 		return "files can be written again, and the server is being restarted"
+	case errors.Is(cause, errLimit):
+		return "remove messages, or raise max_file_store in the file of TAILWATER_EMBED_CONFIG and reload it (SIGHUP); stored messages can be read"
 	case errors.Is(cause, syscall.ENOSPC), errors.Is(cause, syscall.EDQUOT):
 		remedy = "free disk space under " + s.dir
 	case errors.Is(cause, syscall.EMFILE), errors.Is(cause, syscall.ENFILE):

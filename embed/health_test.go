@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,16 +229,16 @@ func TestBrokenStoreCannotBeStartedAnew(t *testing.T) {
 	isWhole(t, server, js(t, own(t, server)), acknowledged, log)
 }
 
-// The server is started anew less and less often in a row, and not for ever. What comes after a long calm is no row.
+// The server is started anew less and less often in a row, and not for ever, and never while something keeps it from writing. What comes after
+// a long calm is no row.
 func TestAttempts(t *testing.T) {
 	var tries embed.Attempts
 	now := time.Now()
 	var pauses []time.Duration
-	for begun := now; !tries.AreSpent(); {
+	for begun, step := now, embed.Wait; step != embed.GiveUp && len(pauses) < 10; {
 		now = now.Add(time.Second)
-		if tries.IsDue(now) {
+		if step = tries.Next(now, nil); step == embed.Restart {
 			pauses = append(pauses, now.Sub(begun))
-			tries.Note(now)
 			begun = now
 		}
 	}
@@ -245,13 +246,117 @@ func TestAttempts(t *testing.T) {
 	if !slices.Equal(pauses, want) { // the first is counted from the second tick
 		t.Errorf("paused for %v, want %v", pauses, want)
 	}
-	if tries.Rest(now.Add(time.Minute)); !tries.AreSpent() {
+	if tries.Rest(now.Add(time.Minute)); tries.Next(now.Add(time.Minute), nil) != embed.GiveUp {
 		t.Error("a minute begins a new row")
 	}
-	if tries.Forgive(); tries.AreSpent() || tries.IsDue(now.Add(7*time.Second)) || !tries.IsDue(now.Add(8*time.Second)) {
-		t.Error("a full disk does not begin a new row")
+	last := now.Add(-time.Second) // of the restarts
+	for _, full := range []time.Time{now, now.Add(time.Hour)} {
+		if step := tries.Next(full, errors.New("the disk is full")); step != embed.Wait {
+			t.Errorf("on a full disk the next step is %d", step)
+		}
 	}
-	if tries.Rest(now.Add(10 * time.Minute)); tries.AreSpent() || tries.IsDue(now.Add(10*time.Minute)) {
+	if tries.Next(last.Add(7*time.Second), nil) != embed.Wait || tries.Next(last.Add(8*time.Second), nil) != embed.Restart {
+		t.Error("after a full disk the next restart is not 8 s after the last")
+	}
+	if tries.Rest(now.Add(10 * time.Minute)); tries.Next(now.Add(10*time.Minute), nil) != embed.Wait || tries.Next(now.Add(10*time.Minute+2*time.Second), nil) != embed.Restart {
 		t.Error("a long calm does not begin a new row")
+	}
+}
+
+// hooked is a log that tells of each message, while whoever logs it waits.
+type hooked struct {
+	slog.Handler
+	at func(message string)
+}
+
+func (h hooked) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h hooked) Handle(ctx context.Context, r slog.Record) error {
+	h.at(r.Message)
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h hooked) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h hooked) WithGroup(string) slog.Handler      { return h }
+
+// While the server is started anew, nobody can connect, and the problem says why. What its files lose meanwhile is noticed.
+func TestDamageDuringARestart(t *testing.T) {
+	t.Parallel()
+	config, log := usual(t), new(sharedLog)
+	var broken atomic.Pointer[embed.Server]
+	var starts int
+	var meanwhile, refused string
+	handler := hooked{secrets.Log(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), func(message string) {
+		if !strings.Contains(message, "Starting nats-server") {
+			return
+		}
+		if starts++; starts != 2 {
+			return
+		}
+		meanwhile = broken.Load().Problem()
+		if _, err := broken.Load().InProcessConn(); err != nil {
+			refused = err.Error()
+		}
+		files, err := filepath.Glob(filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "*"))
+		for _, file := range files {
+			err = errors.Join(err, os.RemoveAll(file))
+		}
+		if len(files) == 0 || err != nil {
+			t.Errorf("removed %v: %v", files, err)
+		}
+	}}
+	server, err := embed.Start(config, slog.New(handler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, server) })
+	inside := js(t, own(t, server))
+	stream, err := inside.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Store(server)
+	mend, _ := breakStore(t, config, server, inside)
+	eventually(t, "the problem says what is done", func() bool { return strings.Contains(server.Problem(), "is being restarted") })
+	mend()
+	eventually(t, "the server was restarted", func() bool { return server.Restarts() == 1 })
+	for what, text := range map[string]string{"the problem": meanwhile, "whoever connects": refused} {
+		if !strings.Contains(text, "is being restarted") {
+			t.Errorf("meanwhile %s is told %q", what, text)
+		}
+	}
+	if !strings.Contains(meanwhile, "3.blk") {
+		t.Errorf("meanwhile the problem is %q", meanwhile)
+	}
+	if created := stream.CachedInfo().Created; !server.Began("S", created).After(created) || !strings.Contains(log.String(), "damaged") {
+		t.Error("the damage was not noticed")
+	}
+	if problem := server.Problem(); problem != "" {
+		t.Errorf("after the restart the problem is %q", problem)
+	}
+}
+
+// A server whose streams hold more than the configuration allows says so, and stores again as soon as they hold less.
+func TestLimitIsReached(t *testing.T) {
+	t.Parallel()
+	server := start(t, withFile(t, "jetstream { max_file_store: 100KB }"))
+	streams := js(t, own(t, server))
+	stream, err := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = streams.Publish(within(t), "s.a", make([]byte, 10_000))
+	}
+	eventually(t, "the problem says what to do", func() bool {
+		problem := server.Problem()
+		return strings.Contains(problem, "JetStream's limit is 100 KiB") && strings.Contains(problem, "max_file_store")
+	})
+	if err := stream.Purge(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the server has no problem", func() bool { return server.Problem() == "" })
+	if _, err := streams.Publish(within(t), "s.a", nil); err != nil || server.Restarts() > 0 {
+		t.Errorf("%v, after %d restarts", err, server.Restarts())
 	}
 }

@@ -42,7 +42,7 @@ type Server struct {
 	options  *server.Options // to start with; guarded by changing
 
 	reason    atomic.Pointer[string] // why no server is running
-	remedy    atomic.Pointer[string] // for a store that is broken
+	advised   atomic.Pointer[advised]
 	restarts  atomic.Uint64
 	failed    chan error
 	watching  sync.WaitGroup
@@ -52,7 +52,8 @@ type Server struct {
 // instance is one of the servers that a Server starts one after another.
 type instance struct {
 	*server.Server
-	log *logger
+	log  *logger
+	room room
 }
 
 // Start runs a server and returns when it accepts connections. The error names the setting to change.
@@ -137,7 +138,9 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
 	default:
 		logger.started()
-		return &instance{running, logger}, nil
+		started := &instance{Server: running, log: logger, room: room{isSet: options.JetStreamMaxStore > 0}}
+		started.room.measure(running)
+		return started, nil
 	}
 	shutDown(running)
 	return nil, err

@@ -25,10 +25,17 @@ type preference struct {
 // it may send the same header with every request.
 func acceptsLines(r *http.Request) bool { return prefers(r, typeLines, typeEvents) }
 
+// maxAccept is the size of the longest Accept header that has an effect, in bytes. Browsers send some two hundred.
+const maxAccept = 1 << 10
+
 // prefers reports whether a client prefers the first of two media types.
 func prefers(r *http.Request, one, other string) bool {
+	header := strings.Join(r.Header.Values("Accept"), ",")
+	if len(header) > maxAccept {
+		return false
+	}
 	var first, second preference
-	for _, part := range splitAccept(r.Header.Values("Accept")) {
+	for _, part := range splitAccept(header) {
 		media, parameters, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
@@ -70,9 +77,9 @@ func (p *preference) consider(media, of string, weight float64) {
 }
 
 // splitAccept splits at commas outside of quotes.
-func splitAccept(headers []string) []string {
+func splitAccept(header string) []string {
 	quoted, escaped := false, false
-	return strings.FieldsFunc(strings.Join(headers, ","), func(c rune) bool {
+	return strings.FieldsFunc(header, func(c rune) bool {
 		switch {
 		case escaped:
 			escaped = false

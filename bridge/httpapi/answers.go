@@ -111,16 +111,16 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 		return nil
 	}
 	run, done, err := a.follow(r.Context(), subject, framing, resume.Account)
-	if err != nil {
+	switch {
+	case errors.Is(err, bridge.ErrRefused), errors.Is(err, errNoRun):
+		free()
+		return err
+	case err != nil:
 		free()
 		a.turnAway(w, r, framing)
 		return nil
 	}
 	free = after(done, free)
-	if run.State.IsEmpty() {
-		free()
-		return errNoRun
-	}
 	return a.stream(w, r, run, &request{framing: framing, resume: resume, caller: caller, most: most}, free)
 }
 
@@ -137,7 +137,7 @@ func (a *API) runOf(r *http.Request, query url.Values, t target) (bridge.Caller,
 	return caller, subject, nil
 }
 
-// follow follows a run whose state is known.
+// follow follows a run that exists, and whose state is known. The error wraps bridge.ErrRefused if that cannot be known until NATS allows more.
 func (a *API) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (bridge.Run, func(), error) {
 	end, ok := a.begin()
 	if !ok {
@@ -145,9 +145,18 @@ func (a *API) follow(ctx context.Context, subject bridge.Subject, framing bridge
 	}
 	defer end()
 	run, done, err := a.config.Runs.Follow(ctx, subject, framing, account)
-	if err == nil && !run.IsKnown {
-		done()
+	switch {
+	case err != nil:
+		return run, nil, err
+	case !run.IsKnown:
 		err = bridge.ErrUnavailable
+	case run.State.IsEmpty() && run.IsUnreadable:
+		err = fmt.Errorf("read the answers of a run: %w", bridge.ErrRefused)
+	case run.State.IsEmpty():
+		err = errNoRun
+	}
+	if err != nil {
+		done()
 	}
 	return run, done, err
 }
@@ -170,10 +179,7 @@ func (a *API) stopRun(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	defer done()
-	switch {
-	case run.State.IsEmpty():
-		return errNoRun
-	case run.State.Mark.IsEnd():
+	if run.State.Mark.IsEnd() {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}

@@ -23,9 +23,9 @@ type Config struct {
 	Publisher Publisher
 	Store     Store
 
-	Routes    []bridge.Route // in addition to bridge.Events
-	Anonymous bridge.Grant   // permissions of every caller
-	Auth      Auth           // identifies callers; if nil, all callers are anonymous, and tokens are ignored
+	Routes []bridge.Route // in addition to bridge.Events
+	Anyone bridge.Grant   // permissions of every caller
+	Auth   Auth           // identifies callers; if nil, all callers are anonymous, and tokens are ignored
 	// Caller identifies callers instead of Auth; nil if Auth does. An error that wraps none of bridge's errors means that the caller is
 	// not signed in. It is only logged.
 	Caller func(*http.Request) (bridge.Caller, error)
@@ -139,8 +139,8 @@ func New(config Config) *API {
 	a.leave = sync.OnceFunc(func() { close(a.leaving) })
 	if config.Runs != nil {
 		own := config.Runs.Filter()
-		a.config.Anonymous.DenySubscribe = append(slices.Clone(config.Anonymous.DenySubscribe), own)
-		a.config.Anonymous.DenyPublish = append(slices.Clone(config.Anonymous.DenyPublish), own)
+		a.config.Anyone.DenySubscribe = append(slices.Clone(config.Anyone.DenySubscribe), own)
+		a.config.Anyone.DenyPublish = append(slices.Clone(config.Anyone.DenyPublish), own)
 	}
 	a.guarded = a.Guard(http.HandlerFunc(a.answer))
 	bridge.SortRoutes(a.routes)
@@ -181,14 +181,19 @@ func (a *API) begin() (end func(), ok bool) {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.guarded.ServeHTTP(w, r) }
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request) {
+	target, found := a.find(r)
 	count := a.traffic.other()
-	if err := a.serve(w, r, &count); err != nil {
+	if found {
+		count = a.traffic.of(&target)
+	}
+	count.count(r.Method) // also if it is refused, so that problems are a part of requests
+	if err := a.serve(w, r, target, found); err != nil {
 		count.refuse(r.Method, a.writeProblem(w, r, err))
 	}
 }
 
-// serve checks and answers a request, and sets by which route it came, once that is known. If it returns an error, nothing has been written.
-func (a *API) serve(w http.ResponseWriter, r *http.Request, by **routeTraffic) error {
+// serve checks and answers a request for a target, if its path has one. If it returns an error, nothing has been written.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found bool) error {
 	header := w.Header()
 	timeBody(w, r)
 	if err := a.config.Access.check(r, header, a.isLinkable); err != nil {
@@ -200,18 +205,14 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, by **routeTraffic) e
 		}
 	}
 	if a.finished.Load() {
-		return a.late(w, r)
+		return a.late(w, r, target, found)
 	}
 	if sentPath(r.URL) == sessionPath {
 		return a.session(w, r)
 	}
-	target, found := a.find(r)
 	if !found {
-		(*by).count(r.Method)
 		return a.page(w, r)
 	}
-	*by = a.traffic.of(&target)
-	(*by).count(r.Method)
 	if target.isRun {
 		return a.answers(w, r, target)
 	}
@@ -248,17 +249,16 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, by **routeTraffic) e
 }
 
 // late answers a request after Finish.
-func (a *API) late(w http.ResponseWriter, r *http.Request) error {
-	t, found := a.find(r)
+func (a *API) late(w http.ResponseWriter, r *http.Request, target target, found bool) error {
 	switch {
 	case r.Method == http.MethodOptions:
 		a.options(w, r)
 		return nil
-	case r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &t, r.URL.Query()):
+	case r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &target, r.URL.Query()):
 		return errBusy
 	case !found:
 		return a.page(w, r)
-	case t.route.Asks():
+	case target.route.Asks():
 		return errMethod
 	}
 	framing := bridge.Framing{} // the format makes no difference here
@@ -283,6 +283,9 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", "GET, HEAD")
 		return errMethod
 	}
+	if err := checkSize(r.URL.RawQuery); err != nil {
+		return err
+	}
 	if err := refuseTokens(r.URL.Query()); err != nil {
 		return err
 	}
@@ -301,10 +304,13 @@ type target struct {
 	err      error
 }
 
-// find returns the target of the request, and whether the API serves its path.
+// find returns the target of the request, if its path has one. Sessions and pages have none.
 func (a *API) find(r *http.Request) (target, bool) {
 	path := sentPath(r.URL)
-	if path == "/events" {
+	switch path {
+	case sessionPath:
+		return target{}, false
+	case "/events":
 		return a.several(r), true
 	}
 	for _, route := range a.routes {

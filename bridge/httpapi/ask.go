@@ -19,7 +19,7 @@ type Runs interface {
 	// Ask sends a question, or finds the run of the same question with the same key, and follows the run until done is called. The error
 	// wraps bridge.ErrNoResponders, bridge.ErrTooManyRuns or one of Publisher's.
 	Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error)
-	// Follow follows a run until done is called. The error wraps bridge.ErrBusy or bridge.ErrClosed.
+	// Follow follows a run until done is called. The error wraps bridge.ErrBusy, bridge.ErrClosed or bridge.ErrRefused.
 	Follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (run bridge.Run, done func(), err error)
 	// Settle says that the asker of a run needs no more answers.
 	Settle(subject bridge.Subject)

@@ -73,9 +73,9 @@ func (a *API) ofCookie(ctx context.Context, value string) (bridge.Caller, error)
 // grant returns what a caller may do: what anyone may, plus what its token allows, minus what the token denies.
 func (a *API) grant(caller bridge.Caller) bridge.Grant {
 	if caller.Anonymous() && a.config.Caller == nil {
-		return a.config.Anonymous
+		return a.config.Anyone
 	}
-	return a.config.Anonymous.With(caller.Grant)
+	return a.config.Anyone.With(caller.Grant)
 }
 
 // bearer returns the token of the header Authorization (RFC 6750, 2.1). Other schemes are for others, such as a proxy.

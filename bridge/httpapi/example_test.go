@@ -68,7 +68,7 @@ func Example() {
 		Publisher: nats,
 		Store:     nats,
 		Places:    places,
-		Anonymous: bridge.Grant{Subscribe: chat, Publish: chat},
+		Anyone:    bridge.Grant{Subscribe: chat, Publish: chat},
 		Auth:      tokens,
 		Access:    httpapi.Access{LoopbackHosts: true},
 		Limits:    httpapi.Limits{Body: 256 << 10, Subjects: 32},

@@ -69,9 +69,9 @@ const (
 // config is what the API of most tests allows.
 func config() httpapi.Config {
 	return httpapi.Config{
-		Anonymous: bridge.Grant{Subscribe: subjects("chat.>", "time.>"), Publish: subjects("chat.>")},
-		Access:    httpapi.Access{LoopbackHosts: true, LoopbackOrigins: true, Origins: []string{ownOrigin}},
-		Limits:    httpapi.Limits{Body: bodyLimit, Subjects: 8},
+		Anyone: bridge.Grant{Subscribe: subjects("chat.>", "time.>"), Publish: subjects("chat.>")},
+		Access: httpapi.Access{LoopbackHosts: true, LoopbackOrigins: true, Origins: []string{ownOrigin}},
+		Limits: httpapi.Limits{Body: bodyLimit, Subjects: 8},
 	}
 }
 

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -25,15 +24,18 @@ var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 // allowedHeaders returns the request headers that a page may send: the known ones, and those that it asks for. Libraries add some of their
 // own, such as Cache-Control and HX-Request. These have no effect here, and an allowed page could omit them.
 func allowedHeaders(r *http.Request) string {
-	allowed := strings.Split(knownHeaders, ", ")
+	allowed, has := strings.Split(knownHeaders, ", "), map[string]bool{}
+	for _, name := range allowed {
+		has[strings.ToLower(name)] = true
+	}
 	asked := strings.Join(r.Header.Values(requestHeaders), ",")
 	if len(asked) > maxRequestHeaders {
 		return knownHeaders
 	}
 	for name := range strings.SplitSeq(asked, ",") {
 		name = strings.TrimSpace(name)
-		known := slices.ContainsFunc(allowed, func(known string) bool { return strings.EqualFold(known, name) })
-		if !known && headerName.MatchString(name) {
+		if lower := strings.ToLower(name); !has[lower] && headerName.MatchString(name) {
+			has[lower] = true
 			allowed = append(allowed, name)
 		}
 	}

@@ -138,7 +138,7 @@ var problems = []struct {
 	},
 	{
 		is: bridge.ErrRefused, status: http.StatusBadGateway, slug: "refused", title: "NATS refuses the subject",
-		detail: "NATS does not allow this bridge to publish there; the operator has to allow it on the NATS server",
+		detail: "NATS does not allow this bridge to read or publish there; its operator has to allow it on the NATS server: tailwater check names what is missing",
 	},
 	{
 		is: bridge.ErrBroken, status: http.StatusServiceUnavailable, slug: "store-broken", title: "NATS cannot store messages",

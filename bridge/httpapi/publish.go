@@ -179,8 +179,9 @@ func isVisible(s string, most int) bool {
 
 // checkText refuses a body that claims to be text and is not: its readers would get base64 instead.
 func checkText(r *http.Request, body []byte) error {
-	// A type with invalid parameters is still a type; without a type there is nothing to check.
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	// Parameters change nothing, whether they are valid or not; without a type there is nothing to check.
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	media, _, _ = mime.ParseMediaType(media)
 	if media != "application/json" && !strings.HasPrefix(media, "text/") {
 		return nil
 	}

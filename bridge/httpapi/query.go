@@ -24,12 +24,44 @@ var parameters = map[string]int{
 	"ticket": 0, // ticker differs in one letter; a request without its ticket is refused anyway
 }
 
+// spellings are the parameters, sorted by name.
+var spellings = func() (all []spelling) {
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		all = append(all, spelling{name, fold(name), parameters[name]})
+	}
+	return all
+}()
+
+// spelling is how a parameter may be misspelt.
+type spelling struct {
+	name, folded string
+	wrong        int
+}
+
+// maxNames is how many different names a query may have: each is compared with those of the parameters. maxParameters is how many names and
+// values it may have in all.
+const maxNames, maxParameters = 64, 1024
+
+// checkSize refuses a query that is made to be costly.
+func checkSize(raw string) error {
+	if count := strings.Count(raw, "&") + 1; count > maxParameters {
+		return fmt.Errorf("%w: it has %d parameters; at most %d are allowed", errQuery, count, maxParameters)
+	}
+	return nil
+}
+
 // parseQuery parses a request's query, and refuses tokens in it. Unknown parameters, such as a cache buster, are ignored unless they look
 // like typos of known ones.
 func parseQuery(r *http.Request) (url.Values, error) {
+	if err := checkSize(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; escape everything but letters and digits, as encodeURIComponent does", errQuery, err)
+	}
+	if len(query) > maxNames {
+		return nil, fmt.Errorf("%w: its parameters have %d different names; at most %d are allowed", errQuery, len(query), maxNames)
 	}
 	if err := refuseTokens(query); err != nil {
 		return nil, err
@@ -51,27 +83,26 @@ func slipOf(name string) string {
 		return ""
 	}
 	folded := fold(name)
-	for _, parameter := range slices.Sorted(maps.Keys(parameters)) {
-		meant := fold(parameter)
+	for _, parameter := range spellings {
+		meant := parameter.folded
 		if folded == meant {
-			return parameter
+			return parameter.name
 		}
-		wrong := parameters[parameter]
-		if wrong == 0 || folded == "" || folded[0] != meant[0] || len(meant) < 5 && len(folded) == len(meant) {
+		if parameter.wrong == 0 || folded == "" || folded[0] != meant[0] || len(meant) < 5 && len(folded) == len(meant) {
 			continue // in a short name only an extra or a missing letter is a typo: pool is a word
 		}
 		distance := levenshtein.Distance(folded, meant, nil)
-		if distance <= wrong || distance == 2 && sameLetters(folded, meant) {
-			return parameter
+		if distance <= parameter.wrong || distance == 2 && sameLetters(folded, meant) {
+			return parameter.name
 		}
 	}
 	return ""
 }
 
+var separators = strings.NewReplacer("-", "", "_", "", "[", "", "]", "")
+
 // fold removes the differences that are common in spelling.
-func fold(name string) string {
-	return strings.NewReplacer("-", "", "_", "", "[", "", "]", "").Replace(strings.ToLower(name))
-}
+func fold(name string) string { return separators.Replace(strings.ToLower(name)) }
 
 // sameLetters reports whether two words have the same letters, in any order.
 func sameLetters(a, b string) bool {

@@ -30,14 +30,11 @@ func (a *API) reply(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	account := a.account(r, caller)
-	run, done, err := a.follow(r.Context(), subject, bridge.Framing{Format: bridge.Lines}, account)
+	_, done, err := a.follow(r.Context(), subject, bridge.Framing{Format: bridge.Lines}, account)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if run.State.IsEmpty() {
-		return errNoRun
-	}
 	share := a.ledger.Share(a.limitKey(r, caller))
 	defer share.Close()
 	body, err := a.readBody(w, r, share)

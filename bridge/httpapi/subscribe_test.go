@@ -119,7 +119,7 @@ func TestSeveralSubjects(t *testing.T) {
 
 func TestFormat(t *testing.T) {
 	c := config()
-	c.Anonymous.Wildcards = true
+	c.Anyone.Wildcards = true
 	b := start(t, c)
 	for target, isJSON := range map[string]bool{
 		"/events/chat.room1":                                     false,
@@ -225,7 +225,7 @@ func TestRoutes(t *testing.T) {
 // A route to a bucket is the permission to read it, even for callers who may read nothing else.
 func TestRouteToBucket(t *testing.T) {
 	c := config()
-	c.Anonymous = bridge.Grant{}
+	c.Anyone = bridge.Grant{}
 	c.Routes = routes(t, "/config/{key...}=$KV.config.{key}")
 	b := start(t, c)
 	reader := b.get(t, "/config/site/title")
@@ -238,7 +238,7 @@ func TestRouteToBucket(t *testing.T) {
 	b.do(t, http.MethodGet, "/config/%3E", nil).problem(t, http.StatusForbidden, "forbidden")
 	b.do(t, http.MethodPost, "/config/site/title", strings.NewReader("x")).problem(t, http.StatusForbidden, "forbidden")
 
-	c.Anonymous.Wildcards = true
+	c.Anyone.Wildcards = true
 	b = start(t, c)
 	b.get(t, "/config/%3E").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"],"heartbeat":3600}`)
 	b.get(t, "/config/site/*").next(t, bridge.EventOpen, `{"subjects":["$KV.config.site.*"],"heartbeat":3600}`)
@@ -251,7 +251,7 @@ func TestRouteToBucket(t *testing.T) {
 // A filter that stands in a route is the operator's: it needs no permission for filters, but what it reads has to be allowed.
 func TestFilterInARoute(t *testing.T) {
 	c := config()
-	c.Anonymous = bridge.Grant{Subscribe: subjects("metrics.>")}
+	c.Anyone = bridge.Grant{Subscribe: subjects("metrics.>")}
 	c.Routes = routes(t, "/config=$KV.config.>", "/load=metrics.*.load", "/all/{x...}=metrics.{x}", "/secret=secret.>")
 	b := start(t, c)
 	b.get(t, "/config").next(t, bridge.EventOpen, `{"subjects":["$KV.config.>"],"heartbeat":3600}`)

@@ -137,7 +137,7 @@ func (b *Bridge) openAPI() {
 	o := b.options
 	config := httpapi.Config{
 		Hub: b.hub, Outlet: b.outlet, Publisher: b.source, Store: b.source, Places: b.places,
-		Routes: o.Routes, Anonymous: o.Anyone, Caller: o.Caller, Access: o.Access, Proxies: o.Proxies, Pages: o.Pages,
+		Routes: o.Routes, Anyone: o.Anyone, Caller: o.Caller, Access: o.Access, Proxies: o.Proxies, Pages: o.Pages,
 		Limits: httpapi.Limits{
 			Reads: o.Limits.Reads, Publishes: o.Limits.Publishes, Body: o.Limits.Body, Subjects: o.Limits.Subjects, Memory: b.divide().bodies,
 		},

@@ -16,8 +16,8 @@ const pollPatience = 5 * time.Second
 // Poll answers a request with the reader's frames until the reader is done, and ends cleanly. The caller must have set the response's headers, but
 // not the status. Poll takes over the reader, and closes it.
 //
-// An error means that nothing was written. It wraps bridge.ErrUnavailable if the store delivered nothing in time, and bridge.ErrBusy if the outlet
-// drains. If the answer ends later for such a reason, it ends after a complete line: the client continues from there. A client that receives too
+// An error means that nothing was written. It wraps bridge.ErrUnavailable if the store delivered nothing in time, bridge.ErrRefused if NATS refuses
+// the subjects to this bridge, and bridge.ErrBusy if the outlet drains. If the answer ends later for such a reason, it ends after a complete line: the client continues from there. A client that receives too
 // little is cut, like that of an event stream; then Poll panics with http.ErrAbortHandler. The write deadline stays set after the last byte, for
 // the end of the response, which net/http writes. So the server must have its own deadline, which starts with each request
 // (http.Server.WriteTimeout).
@@ -56,6 +56,9 @@ func (c *connection) poll(ctx context.Context) (begun bool, err error) {
 			begun = true
 			silence.Reset(pollPatience)
 			continue
+		}
+		if err := c.reader.Refusal(); err != nil {
+			return begun, endEarly(begun, err)
 		}
 		select {
 		case <-more:

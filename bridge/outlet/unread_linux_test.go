@@ -1,8 +1,11 @@
 package outlet_test
 
 import (
+	"context"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"sync"
 	"testing"
@@ -11,84 +14,132 @@ import (
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
-// A client that has sent a request waits for us, even if nobody has read it yet: a silent socket makes room before it, though it came
-// later. That holds once, so bytes that are never read do not keep a place.
-func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
-	const all = 16
+// unheard is a listener with places whose connections nobody reads, unless the test does.
+type unheard struct {
+	t        *testing.T
+	address  string
+	places   *outlet.Places
+	accepted chan net.Conn
+}
+
+// nobodyReads runs a test with such a listener.
+func nobodyReads(t *testing.T, all int, test func(*unheard)) {
+	t.Helper()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	places := outlet.NewPlaces(outlet.Room{All: all})
-	listener := outlet.Listen(inner, places)
-	accepted := make(chan net.Conn)
+	u := &unheard{t, inner.Addr().String(), outlet.NewPlaces(outlet.Room{All: all}), make(chan net.Conn)}
+	listener := outlet.Listen(inner, u.places)
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
-		defer close(accepted)
+		defer close(u.accepted)
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			accepted <- conn
+			u.accepted <- conn
 		}
 	})
-	connect := func() net.Conn {
-		t.Helper()
-		conn, err := net.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ours net.Conn
-		select {
-		case ours = <-accepted:
-		case <-time.After(20 * time.Second):
-			t.Fatalf("the newcomer was refused: %+v", places.Stats())
-		}
-		t.Cleanup(func() {
-			conn.Close()
-			ours.Close()
-		})
-		return conn
-	}
-	asks := connect()
-	if _, err := asks.Write([]byte("GET / HTTP/1.1\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	// Whoever makes room is cut before the newcomer is accepted.
-	isOpen := func(conn net.Conn) bool {
-		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-		_, err := conn.Read(make([]byte, 1))
-		return errors.Is(err, os.ErrDeadlineExceeded)
-	}
-	var silent []net.Conn
-	for range all - 1 {
-		silent = append(silent, connect())
-	}
-	for i, next := range silent {
-		connect()
-		if isOpen(next) || !isOpen(asks) {
-			t.Fatalf("the silent socket %d is open, or the other is not", i)
-		}
-	}
-	connect()
-	if isOpen(asks) {
-		t.Error("bytes that nobody reads keep the place for good")
-	}
-	if stats := places.Stats(); stats.Evicted != all || stats.Refused != 0 {
-		t.Errorf("%+v", stats)
-	}
-	// Where every socket has sent something, a newcomer waits a moment, until the first of them has had its turn.
-	for range all {
-		if _, err := connect().Write([]byte("GET / HTTP/1.1\r\n")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if newcomer := connect(); !isOpen(newcomer) || places.Stats().Refused != 0 {
-		t.Errorf("the newcomer was refused: %+v", places.Stats())
-	}
+	test(u)
 	if err := listener.Close(); err != nil {
 		t.Error(err)
 	}
 	accepting.Wait()
+}
+
+// connect returns both ends of a new connection. Whoever makes room for it has been cut by then.
+func (u *unheard) connect() (theirs, ours net.Conn) {
+	u.t.Helper()
+	theirs, err := net.Dial("tcp", u.address)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	select {
+	case ours = <-u.accepted:
+	case <-time.After(20 * time.Second):
+		u.t.Fatalf("the newcomer was refused: %+v", u.places.Stats())
+	}
+	u.t.Cleanup(func() {
+		theirs.Close()
+		ours.Close()
+	})
+	return theirs, ours
+}
+
+// say sends a part of a request.
+func (u *unheard) say(conn net.Conn) {
+	u.t.Helper()
+	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\n")); err != nil {
+		u.t.Fatal(err)
+	}
+}
+
+func isOpen(conn net.Conn) bool {
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	_, err := conn.Read(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// A client that has sent a request waits for us, even if nobody has read it yet: a silent socket makes room before it, though it came
+// later. That holds once, so bytes that are never read do not keep a place.
+func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
+	const all = 16
+	nobodyReads(t, all, func(u *unheard) {
+		asks, _ := u.connect()
+		u.say(asks)
+		var silent []net.Conn
+		for range all - 1 {
+			theirs, _ := u.connect()
+			silent = append(silent, theirs)
+		}
+		for i, next := range silent {
+			u.connect()
+			if isOpen(next) || !isOpen(asks) {
+				t.Fatalf("the silent socket %d is open, or the other is not", i)
+			}
+		}
+		u.connect()
+		if isOpen(asks) {
+			t.Error("bytes that nobody reads keep the place for good")
+		}
+		if stats := u.places.Stats(); stats.Evicted != all || stats.Refused != 0 {
+			t.Errorf("%+v", stats)
+		}
+		// Where every socket has sent something, a newcomer waits a moment, until the first of them has had its turn.
+		for range all {
+			theirs, _ := u.connect()
+			u.say(theirs)
+		}
+		if newcomer, _ := u.connect(); !isOpen(newcomer) || u.places.Stats().Refused != 0 {
+			t.Errorf("the newcomer was refused: %+v", u.places.Stats())
+		}
+	})
+}
+
+// That holds once for each request: a connection that was spared, and whose request was answered since, is spared again when the next one waits.
+func TestEachUnreadRequestIsSpared(t *testing.T) {
+	const all, requests = 16, 3
+	nobodyReads(t, all, func(u *unheard) {
+		asks, ours := u.connect()
+		handler := u.places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		for range all - 1 {
+			u.connect()
+		}
+		for i := range requests {
+			u.say(asks)
+			for range all { // each of them needs room, so the oldest turn comes round
+				u.connect()
+			}
+			if !isOpen(asks) {
+				t.Fatalf("request %d was cut before it was read", i)
+			}
+			if _, err := ours.Read(make([]byte, 64)); err != nil {
+				t.Fatal(err)
+			}
+			request := httptest.NewRequestWithContext(outlet.ConnContext(context.Background(), ours), http.MethodGet, "/", nil)
+			handler.ServeHTTP(httptest.NewRecorder(), request)
+		}
+	})
 }

@@ -67,6 +67,8 @@ func (r *Runs) inboxOf(ctx context.Context, subject bridge.Subject, id string, a
 			return "", bridge.ErrNoQuery
 		case reader.Synced():
 			return inbox(found)
+		case reader.Refusal() != nil:
+			return "", reader.Refusal()
 		default:
 			select {
 			case <-more:

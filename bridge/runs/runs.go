@@ -110,7 +110,8 @@ func name(q bridge.Question) string {
 // patience is how long Ask and Follow wait until it is known what a run has so far.
 const patience = 5 * time.Second
 
-// Follow watches a run until done is called. The state is unknown if NATS does not say in time what there is.
+// Follow watches a run until done is called. The state is unknown if NATS does not say in time what there is. The error wraps
+// bridge.ErrBusy, bridge.ErrClosed or bridge.ErrRefused.
 func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (run bridge.Run, done func(), err error) {
 	return r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence))
 }
@@ -121,31 +122,41 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 	if err != nil {
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
-	run.IsKnown = r.awaitKnown(ctx, w)
-	run.Subject = subject
-	run.State, _ = w.watched()
+	if run.IsKnown, err = r.awaitKnown(ctx, w); err != nil {
+		r.leave(w)
+		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
+	}
+	seen, _ := w.watched()
+	run.Subject, run.State, run.IsUnreadable = subject, seen.state, seen.isBlind
 	run.Begin = bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Account: account}
 	return run, sync.OnceFunc(func() { r.leave(w) }), nil
 }
 
-// awaitKnown reports whether everything is known that the run has so far. Without a connection it does not wait.
-func (r *Runs) awaitKnown(ctx context.Context, w *watch) bool {
+// awaitKnown reports whether everything is known that the run has so far. Without a connection it does not wait. The error is
+// bridge.ErrRefused.
+func (r *Runs) awaitKnown(ctx context.Context, w *watch) (bool, error) {
 	wait := patience
 	if !r.config.NATS.IsConnected() {
 		wait = 0
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	select {
-	case <-w.known:
-		return true
-	case <-ctx.Done():
-	}
-	select {
-	case <-w.known:
-		return true
-	default:
-		return false
+	for {
+		seen, change := w.watched()
+		select {
+		case <-w.known:
+			return true, nil
+		default:
+		}
+		if seen.refusal != nil {
+			return false, seen.refusal
+		}
+		select {
+		case <-w.known:
+		case <-change:
+		case <-ctx.Done():
+			return false, nil
+		}
 	}
 }
 
@@ -230,8 +241,8 @@ func (r *Runs) awaitRelease(ctx context.Context, run *bridge.Run) {
 	w := r.open[run.Subject]
 	r.mu.Unlock()
 	for {
-		state, change := w.watched()
-		if state.Mark == bridge.RunPaused && state.Messages > run.State.Messages+1 {
+		seen, change := w.watched()
+		if state := seen.state; state.Mark == bridge.RunPaused && state.Messages > run.State.Messages+1 {
 			return
 		}
 		select {

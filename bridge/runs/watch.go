@@ -26,28 +26,36 @@ type watch struct {
 	isOver  bool           // its reader has ended
 
 	mu     sync.Mutex
-	state  bridge.RunState
-	change chan struct{} // closed when the state changes
+	seen   sight
+	change chan struct{} // closed when that changes
 }
 
-// watched returns the state, and a channel that is closed when it changes.
-func (w *watch) watched() (bridge.RunState, <-chan struct{}) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.state, w.change
+// sight is what a watch has read, and what keeps it from reading more.
+type sight struct {
+	state   bridge.RunState
+	refusal error // see bridge.Reader.Refusal
+	isBlind bool  // what is stored of the run cannot be read
 }
 
-// note records a state, and reports whether it is new.
-func (w *watch) note(state bridge.RunState) bool {
+// watched returns what was read, and a channel that is closed when it changes.
+func (w *watch) watched() (sight, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if state == w.state {
+	return w.seen, w.change
+}
+
+// note records what was read, and reports whether the state is new.
+func (w *watch) note(seen sight) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.seen
+	if seen == was {
 		return false
 	}
-	w.state = state
+	w.seen = seen
 	close(w.change)
 	w.change = make(chan struct{})
-	return true
+	return seen.state != was.state
 }
 
 // join returns the watch of a run, with one more user. The silence counts if the watch is new.
@@ -147,7 +155,7 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
-		if w.note(state) {
+		if w.note(sight{state, reader.Refusal(), reader.IsUnreadable()}) {
 			refused = 0
 			silence.Reset(w.silence)
 		}

@@ -48,34 +48,32 @@ func (a *absence) failed(err error) {
 	a.sayFirst()
 }
 
-// sayFirst logs that NATS is unreachable at the start of the bridge, when nothing else has said it, and reports that. The lock must be held.
-func (a *absence) sayFirst() bool {
+// sayFirst logs that NATS is unreachable at the start of the bridge, when nothing else has said it. The lock must be held.
+func (a *absence) sayFirst() {
 	if a.since.IsZero() || !a.said.IsZero() {
-		return false
+		return
 	}
 	a.said = time.Now()
 	a.log.Warn("cannot connect to NATS yet", "servers", a.servers(), "error", a.err)
-	return true
 }
 
-// remind logs a line, and reports that, if NATS is unreachable and awayInterval has passed since the last line. err is nats.go's last error: no handler is
+// remind logs a line if NATS is unreachable and awayInterval has passed since the last line. err is nats.go's last error: no handler is
 // called with the error of a connection that fails after the dial, because of an unknown certificate for example.
-func (a *absence) remind(err error) (isSaid bool) {
+func (a *absence) remind(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
 		a.err = err
 	}
-	if a.err != nil && a.sayFirst() {
-		return true
+	if a.err != nil {
+		a.sayFirst()
 	}
 	now := time.Now()
 	if a.since.IsZero() || a.said.IsZero() || now.Sub(a.said) < awayInterval {
-		return false
+		return
 	}
 	a.said = now
 	a.log.Warn("NATS is away; trying to connect", "servers", a.servers(), "for", now.Sub(a.since).Round(time.Second), "error", a.err)
-	return true
 }
 
 // end is called when NATS is connected. It returns how long NATS was unreachable; 0 if the log has not said that it was.

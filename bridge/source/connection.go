@@ -45,10 +45,14 @@ func (s *Source) disconnected(err error) {
 	s.absence.begin(err)
 }
 
-// failed is called when a dial has failed.
-func (s *Source) failed(err error) {
-	s.errors.note(errorConnect)
-	s.absence.failed(err)
+// missed counts an attempt to connect that has failed, for whatever reason.
+func (s *Source) missed() { s.errors.note(errorConnect) }
+
+// readsMissed is missed for the second connection. While NATS is unreachable, the first counts.
+func (s *Source) readsMissed() {
+	if s.conn.Link().IsUp() {
+		s.errors.note(errorConnect)
+	}
 }
 
 // sayNoReads logs that NATS accepts one connection and not the other.
@@ -63,7 +67,6 @@ func (s *Source) readsFailed(err error) {
 	if !s.conn.Link().IsUp() {
 		return
 	}
-	s.errors.note(errorConnect)
 	s.readsFailures.Do(func() {
 		s.log.Warn("NATS refuses the second connection of this bridge; what is stored is read on the first", "error", err,
 			"remedy", "allow two connections for each bridge: max_connections of the server or the account")

@@ -324,7 +324,8 @@ func (s *Source) enforce(p *placement, link *js.Link) {
 	defer s.mu.Unlock()
 	deaf := s.deafOf(p)
 	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
-		return // nothing would arrive, so readers are not told that the feed is open; listen tries again
+		p.feed.Refuse() // nothing would arrive, so readers are not told that the feed is open; listen tries again
+		return
 	}
 	if p.isMutedBy(deaf, link) {
 		return // nothing has changed; no further gap is needed

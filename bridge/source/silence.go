@@ -39,9 +39,7 @@ func (s *Source) watch() {
 				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
 			}
 		case <-tick.C:
-			if s.absence.remind(s.conn.LastError()) {
-				s.errors.note(errorConnect)
-			}
+			s.absence.remind(s.conn.LastError())
 			link := s.conn.Link()
 			silent := link.Longest()
 			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {

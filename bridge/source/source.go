@@ -126,9 +126,9 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s.unstored = s.decoder(jetstream.StreamConfig{})
 	s.absence = newAbsence(log, func() string { return s.conn.Addresses() })
 	s.conn = js.New(js.Events{
-		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.failed, Error: s.asyncError,
+		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.absence.failed, Missed: s.missed, Error: s.asyncError,
 	})
-	s.reads = js.New(js.Events{Failed: s.readsFailed, Error: s.readsError})
+	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.readsMissed, Error: s.readsError})
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
 	err := s.connect(dial)
 	if err == nil {

@@ -111,6 +111,9 @@ func runCommand(ctx context.Context, args []string, out output) error {
 // readSettings is called only for commands that use the settings.
 func readSettings(file string) (*configs.Settings, error) {
 	settings, err := configs.Load(file, node.Inspect)
+	if err == nil {
+		err = settings.ExportTelemetry()
+	}
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -44,7 +44,7 @@ type own struct {
 	remedy  string
 	missing bool // it does not exist, or lacks an explicit setting
 	settled bool // JetStream has decided
-	spare   bool // missing for want of room, or because another's stream has its name: its subjects may stay in the first stream
+	spare   bool // missing for want of room or a permission, or because another's stream has its name: its subjects may stay in the first stream
 }
 
 // ensure makes Tailwater's own streams, or changes them to the settings. Problems that another attempt cannot solve are logged and
@@ -104,7 +104,7 @@ func (t *Table) ensureStream(ctx context.Context, keep History) (own, error) {
 	case err == nil:
 		return result, nil
 	case errors.Is(err, bridge.ErrRefused):
-		return own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", keep.Stream), remedy: t.allow(), missing: true}, nil
+		return own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", keep.Stream), remedy: t.allow(), missing: true, spare: true}, nil
 	case isOverlap(err):
 		return t.outdone(ctx, keep)
 	case isVerdict(err), errors.Is(err, errForeign):

@@ -71,11 +71,7 @@ func (k *KeyValue) prepare(ctx context.Context) error {
 	var info jetstream.StreamInfo
 	err := t.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
 	if isNotFound(err) {
-		err = t.Call(ctx, js.AskCreate+k.Stream(), k.config(), &info)
-		if err == nil {
-			t.log.Info("made the bucket " + k.name)
-			t.Doubt(k.Stream())
-		}
+		err = k.create(ctx, &info)
 	}
 	switch {
 	case err != nil && (isAbsence(err) || isVerdict(err)):
@@ -87,6 +83,20 @@ func (k *KeyValue) prepare(ctx context.Context) error {
 		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
 	}
 	return k.await(ctx)
+}
+
+// create makes the bucket. Tailwater's own streams come first: an account may allow only so many streams, and without these there may be no start.
+func (k *KeyValue) create(ctx context.Context, info *jetstream.StreamInfo) error {
+	t := k.table
+	if err := t.until(ctx, func() bool { _, known := t.kept(); return known }); err != nil {
+		return err
+	}
+	if err := t.Call(ctx, js.AskCreate+k.Stream(), k.config(), info); err != nil {
+		return err
+	}
+	t.log.Info("made the bucket " + k.name)
+	t.Doubt(k.Stream())
+	return nil
 }
 
 // Look reports whether the bucket exists, or could be made, without making it. The errors are those of Prepare.

@@ -34,13 +34,16 @@ type Conn struct {
 }
 
 // Events are called for events of a connection, from one goroutine, in order. nats.go reports them late: Link returns the present
-// state. All but Failed and Error may be nil.
+// state. All but Failed, Missed and Error may be nil.
 type Events struct {
 	// Begin is called for each link that has come up, before IsUp returns true.
 	Begin  func()
 	Up     func(conn *nats.Conn, what string)
 	Down   func(error)
-	Failed func(error) // a dial has failed
+	Failed func(error) // a dial has failed; nats.go does not report every failure, such as a refused password
+	// Missed is called when an attempt to connect has failed for whatever reason, at the next attempt. nats.go's lock is held: it must not use the
+	// connection.
+	Missed func()
 	// Error is called for errors outside of any call. It must call Note for a violation.
 	Error func(*nats.Subscription, error)
 }
@@ -106,8 +109,13 @@ func (c *Conn) Tries() <-chan struct{} { return c.tries.Wait() }
 
 // redial replaces the link.
 func (c *Conn) redial() {
-	lost := c.link.Swap(newLink())
-	lost.lose()
+	link := newLink()
+	link.isDialed = true
+	before := c.link.Swap(link)
+	if before.isDialed && !before.up.Load() {
+		c.events.Missed()
+	}
+	before.lose()
 }
 
 // up is called by nats.go's handlers some time after a link has come up.

@@ -15,6 +15,7 @@ type Link struct {
 	lose context.CancelFunc
 	up   atomic.Bool
 
+	isDialed bool // false for a link that never was one
 	violations
 	silences
 }

@@ -77,7 +77,7 @@ func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer
 	r.grants(settings)
 	keysErr := r.signIn(ctx, settings)
 	found, err := r.nats(settings)
-	err = errors.Join(taken(settings), keysErr, err, r.table.Flush())
+	err = errors.Join(taken(settings), keysErr, err, r.traces(), r.table.Flush())
 	adviseAnswers(settings, found.holdings)
 	writeHoldings(w, settings, found.holdings)
 	if !settings.Embedded() {
@@ -91,6 +91,15 @@ type report struct{ table *tabwriter.Writer }
 
 func (r report) row(what, format string, values ...any) {
 	fmt.Fprintf(r.table, what+"\t"+format+"\n", values...)
+}
+
+// traces prints whether traces are sent.
+func (r report) traces() error {
+	variable, err := node.Traces()
+	if variable != "" {
+		r.row("traces", "sent to the collector of %s", variable)
+	}
+	return err
 }
 
 func (r report) grants(settings *configs.Settings) {

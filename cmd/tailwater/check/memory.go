@@ -15,7 +15,7 @@ func (r report) memory(settings *configs.Settings) {
 	r.row("memory", "%v for events, pages of history and bodies; %s", settings.Memory, of)
 	if limit := node.GoLimit(); limit > 0 {
 		r.row("", "GOMEMLIMIT is %s", node.OrNone(limit))
-	} else if machine.Container > 0 {
-		r.row("", "Go is limited to %s", node.OrNone(machine.Container/5*4))
+	} else if share := machine.ForGo(); share > 0 {
+		r.row("", "Go is limited to %s", node.OrNone(share))
 	}
 }

@@ -128,11 +128,7 @@ func outlives(t *testing.T, p *process, posts *numbered, breaks, mends func(), r
 // itself. Neither its readers nor the next start take that for damage.
 func TestFullDiskThatIsFreed(t *testing.T) {
 	t.Parallel()
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=32m"); err != nil {
-		t.Skipf("only who may mount a small file system can fill it: %v", err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	disk := smallDisk(t)
 	env := []string{"TAILWATER_EMBED_DIR=" + filepath.Join(disk, "data"), "TAILWATER_LIMIT_PUBLISH_RATE=0"}
 	p := startProcess(t, env...)
 	posts := newNumbered(t, p.http+"/events/chat.a")
@@ -146,16 +142,63 @@ func TestFullDiskThatIsFreed(t *testing.T) {
 				t.Error(err)
 			}
 		}, "no space left")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v", err)
-	}
+	p.terminate(t)
 	again := startProcess(t, env...)
 	kept, _ := subscribe(t, again.http+"/events/chat.a?since=all", "")
 	posts.expectAll(kept)
 	if log := p.log.String() + again.log.String(); strings.Contains(log, "damaged") {
+		t.Errorf("logged:\n%s", log)
+	}
+}
+
+// smallDisk returns a folder on a file system of 32 MiB.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=32m"); err != nil {
+		t.Skipf("only who may mount a small file system can fill it: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	return disk
+}
+
+// A bridge that is started while its disk is full is not ready, says why, and reads what it has. When there is room, it stores again.
+func TestStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t)
+	env := []string{"TAILWATER_EMBED_DIR=" + filepath.Join(disk, "data"), "TAILWATER_LIMIT_PUBLISH_RATE=0"}
+	p := startProcess(t, env...)
+	posts := newNumbered(t, p.http+"/events/chat.a")
+	for range 20 {
+		posts.post()
+	}
+	p.terminate(t)
+	ballast := filepath.Join(disk, "ballast")
+	fill(t, ballast)
+	p = startProcess(t, env...)
+	posts.url = p.http + "/events/chat.a"
+	if status, text := get(t, p.admin+"/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("on a full disk /readyz answers %d %s", status, text)
+	}
+	posts.postUntilRefused()
+	eventually(t, "/readyz says what to do", func() bool {
+		_, text := get(t, p.admin+"/readyz")
+		return strings.Contains(text, "JetStream's limit") && strings.Contains(text, "free disk space")
+	})
+	kept, _ := subscribe(t, p.http+"/events/chat.a?since=all", "")
+	posts.expectAll(kept)
+	kept.expect("tailwater:synced", "{}")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the bridge is ready", func() bool {
+		status, _ := get(t, p.admin+"/readyz")
+		return status == http.StatusOK
+	})
+	eventually(t, "messages are stored", func() bool { return posts.post().StatusCode == http.StatusCreated })
+	posts.acknowledged = posts.acknowledged[len(posts.acknowledged)-1:]
+	posts.expectAll(kept)
+	if log := p.start + p.log.String(); strings.Contains(log, "damaged") {
 		t.Errorf("logged:\n%s", log)
 	}
 }
@@ -211,7 +254,7 @@ func TestChaosStoreThatStaysBroken(t *testing.T) {
 	}
 	posts.postUntilRefused()
 	var exit *exec.ExitError
-	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+	if err := p.end(t, 2*patience); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("the process has ended with %v, want exit code 1", err)
 	}
 	wantAll(t, "the log", p.log.String(), "4 restarts have not helped", "cannot be recovered", dir)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/load"
 )
 
 // The limit of a container is found, by control groups of version 1 and 2, and Go is told to stay below it, unless GOMEMLIMIT says
@@ -35,13 +37,33 @@ func TestContainerLimitIsFound(t *testing.T) {
 				return string(said)
 			}
 			for env, want := range map[string][2]string{
-				"TAILWATER_LOG_FORMAT=json": {"Go is limited to 102 MiB", `"go_limit":"102 MiB"`},
+				"TAILWATER_LOG_FORMAT=json": {"Go is limited to 72 MiB", `"go_limit":"72 MiB"`},
 				"GOMEMLIMIT=50MiB":          {"GOMEMLIMIT is 50 MiB", `"go_limit":"50 MiB"`},
 			} {
 				wantAll(t, env+": check", call("127.0.0.1:0", env, "check"), "32 MiB for events, pages of history and bodies; the container is limited to 128 MiB", want[0])
 				wantAll(t, env+": serve", call(taken.Addr().String(), env, "serve"), `"container":"128 MiB"`, want[1])
 			}
 		})
+	}
+}
+
+// A container of 128 MiB, with NATS inside and one processor, holds 5,000 clients on as many subjects, and 200,000 messages that are published as fast as
+// their publisher can. The kernel kills a process that takes more.
+func TestFloodInContainer(t *testing.T) {
+	onlySoak(t)
+	shell, script := enterVersion1(t, 128<<20)
+	b := startBridgeBy(t, settings{"HISTORY": "chat.>"}, func(path string) *exec.Cmd {
+		return exec.Command(shell[0], append(shell[1:], script+" && GOMAXPROCS=1 exec "+path)...)
+	})
+	code, out, said := call(t, nil, "bench", "--json", "--settle=0s", "--patience=60s", "--duration=60s", "--url=http://"+b.address+"/events/{subject}", "--nats="+b.nats,
+		"--subject=chat.{n}", "--subjects=5000", "--connections=5000", "--rate=400000", "--messages=200000")
+	var report load.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%d: %v\n%s%s", code, err, out, said)
+	}
+	got := report.Deliveries
+	if report.Connections.Closed > 0 || got.Received != 200_000 || got.Lost+got.Gaps+got.Resets > 0 {
+		t.Errorf("%d connections were closed; %+v", report.Connections.Closed, got)
 	}
 }
 

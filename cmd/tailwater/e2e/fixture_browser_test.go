@@ -64,7 +64,7 @@ func (b *browserProcess) start(path string) (context.Context, error) {
 			chromedp.DisableGPU,
 			chromedp.Flag("disable-component-update", true),
 			chromedp.Flag("ignore-certificate-errors", true), // those of the tests are nobody's
-			chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1"),
+			chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1, MAP chat.example.com 127.0.0.1"),
 			chromedp.WindowSize(1000, 720),
 		)
 		if !*soak { // there tabs have processes of their own, as people's do; these cost TestClient a quarter of its processor time

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
@@ -81,4 +83,31 @@ func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...stri
 	}
 	go io.Copy(io.MultiWriter(&secrets, &p.log), lines)
 	return p
+}
+
+// terminate stops the process by SIGTERM, which must succeed.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.end(t, patience); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}
+
+// end returns how the process has ended, which must not take longer.
+func (p *process) end(t *testing.T, within time.Duration) error {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(within):
+		_ = p.cmd.Process.Kill()
+		<-ended
+		t.Fatalf("the process has not ended within %v; it logged\n%s", within, &p.log)
+		return nil
+	}
 }

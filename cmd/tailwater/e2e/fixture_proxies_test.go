@@ -88,6 +88,9 @@ type deployed struct {
 	// changes are what the test's own addresses and certificate stand in place of: %[5]s and %[6]s are files with certificate and key, %[7]s one with both.
 	changes []string
 	second  string // what makes the address behind it a comment
+	// http1 is a text of the configuration, and the text in its place with which the program speaks HTTP/1.1 alone, where isHTTP1.
+	http1   [2]string
+	isHTTP1 bool
 }
 
 func deployedProxies() []deployed {
@@ -95,11 +98,11 @@ func deployedProxies() []deployed {
 	return []deployed{
 		{nginx, "nginx.conf", aroundSite, "}\n", []string{
 			"listen 443 ssl http2", "listen %[2]s ssl http2", "/etc/nginx/tls/chat.example.com.crt", "%[5]s", "/etc/nginx/tls/chat.example.com.key", "%[6]s",
-		}, "# server 10.0.0.2:8080; #"},
+		}, "# server 10.0.0.2:8080; #", [2]string{" ssl http2;", " ssl;"}, false},
 		{caddy, "Caddyfile", "{\n\tadmin off\n\tauto_https off\n\tskip_install_trust\n}\n", "# %[1]s\n", []string{
 			"chat.example.com {", "https://chat.example.com:%[4]d {\n\tbind 127.0.0.1\n\ttls %[5]s %[6]s",
-		}, "# to 10.0.0.2:8080 #"},
-		{haproxy, "haproxy.cfg", "", "# %[1]s\n", []string{"bind :443", "bind %[2]s", "/etc/haproxy/chat.example.com.pem", "%[7]s"}, "# server bridge2 10.0.0.2:8080 #"},
+		}, "# to 10.0.0.2:8080 #", [2]string{"admin off\n", "admin off\n\tservers {\n\t\tprotocols h1\n\t}\n"}, false},
+		{haproxy, "haproxy.cfg", "", "# %[1]s\n", []string{"bind :443", "bind %[2]s", "/etc/haproxy/chat.example.com.pem", "%[7]s"}, "# server bridge2 10.0.0.2:8080 #", [2]string{"alpn h2,http/1.1", "alpn http/1.1"}, false},
 	}
 }
 
@@ -130,6 +133,9 @@ func (d deployed) start(t *testing.T, bridges ...string) front {
 		text = strings.ReplaceAll(text, fmt.Sprintf("%%[%d]s", i+5), path)
 	}
 	d.config = d.before + text + d.after
+	if d.isHTTP1 {
+		d.config = strings.Replace(d.config, d.http1[0], d.http1[1], 1)
+	}
 	return front{url: strings.Replace(d.proxy.start(t, bridges[0]), "http", "https", 1), authority: a}
 }
 

@@ -391,3 +391,68 @@ func (b *deprived) waits(holds func() bool) bool {
 	}
 	return true
 }
+
+// Who asks for what NATS refuses to the bridge is told so, as soon as that is known; and is served once it is allowed.
+func TestRefusalsAreAnswered(t *testing.T) {
+	t.Parallel()
+	const run = "/answers/AAAAAAAAAAAAAAAAAAAAAAAAAA"
+	type request struct{ method, path string }
+	for _, test := range []struct {
+		name, account, block string
+		requests             map[request]int // to their status once they are allowed
+	}{
+		{
+			"subscriptions", "", `subscribe: { deny: ["answers.>", "deaf.>", "$KV.>"] }`,
+			map[request]int{
+				{"GET", run}: 404, {"DELETE", run}: 404, {"POST", run + "?query=q"}: 404, {"POST", "/ask/none"}: 503,
+				{"GET", "/events/deaf.a?poll=1"}: 200, {"GET", "/presence/deaf.a"}: 200,
+			},
+		},
+		{
+			"a stream", "jetstream: enabled", `publish: { deny: ["$JS.API.CONSUMER.CREATE.ANSWERS.>", "$JS.API.STREAM.MSG.GET.ANSWERS"] }`,
+			map[request]int{{"GET", run}: 404, {"DELETE", run}: 404, {"POST", run + "?query=q"}: 404},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			configure := func(block string) string {
+				return writeFile(t, dir, "nats.conf", fmt.Sprintf(`jetstream: enabled
+accounts { A { %s
+	users = [ { user: admin, password: s3cret }, { user: bridge, password: s3cret
+	permissions: { %s } } ] } }
+`, test.account, block))
+			}
+			server := bridgetest.StartNATSServer(t, "-c", configure(test.block))
+			url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
+			if test.account != "" {
+				config := jetstream.StreamConfig{Name: "ANSWERS", Subjects: []string{"answers.>"}, AllowDirect: true}
+				if _, err := connectJetStream(t, url("admin")).CreateStream(t.Context(), config); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n := startNode(t, settings{
+				"NATS_URL": url("bridge"), "ROUTES": "ASK /ask/{model}=llm.{model} queries", "PRESENCE": "deaf.>",
+				"ANONYMOUS_SUBSCRIBE": "deaf.>", "ANONYMOUS_PUBLISH": "llm.>", "LIMIT_PUBLISH_RATE": "0",
+			})
+			for r := range test.requests {
+				got, body := status(t, r.method, n.URL()+r.path, "")
+				if got != http.StatusBadGateway || r.method != "HEAD" && !strings.Contains(body, "#refused") {
+					t.Errorf("%v is answered %d %s", r, got, body)
+				}
+			}
+			configure("")
+			server.Reload(t)
+			if test.account != "" { // otherwise the stream is tried again within minutes
+				server.Kill()
+				server.Start(t)
+			}
+			for r, want := range test.requests {
+				eventually(t, fmt.Sprint(r, " is served once it is allowed"), func() bool {
+					got, _ := status(t, r.method, n.URL()+r.path, "")
+					return got == want
+				})
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,6 +101,60 @@ func wantAll(t *testing.T, what, text string, wants ...string) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s does not say %q:\n%s", what, want, text)
 		}
+	}
+}
+
+// Where the embedded JetStream refuses another stream, answers stay in the first, which is said; they are kept, and so is everything else.
+// Where somebody has asked how much is kept of answers, nothing starts, and the error says what to do.
+func TestAnswersWithoutAStreamOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	account := func(limits, permissions string) string {
+		return fmt.Sprintf("no_auth_user: a\naccounts { A { jetstream { max_mem: 0, max_file: 2GB, %s }, users: [ { user: a, password: s3cret, permissions: { %s } } ] } }", limits, permissions)
+	}
+	for _, test := range []struct{ name, file, remedy string }{
+		{"few streams", account("max_streams: 1", ""), "max_streams"},
+		{"little room", account("max_file: 20MB", ""), "TAILWATER_ANSWERS_MAX_BYTES"},
+		{"no permission", account("", `publish: { deny: ["$JS.API.STREAM.CREATE.TAILWATER_ANSWERS"] }`), "$JS.API.STREAM.CREATE.TAILWATER_ANSWERS"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := questions(settings{
+				"EMBED_CONFIG": writeFile(t, dir, "nats.conf", test.file), "EMBED_DIR": filepath.Join(dir, "data"),
+			})
+			var path string
+			for _, isAgain := range []bool{false, true} {
+				log := new(logBuffer)
+				n := startLogged(t, s, log)
+				if !isAgain {
+					work(t, n.NATSURL(), "llm.a", replies("a", ""))
+					asker := follow(t, askWith(t, "POST", n.URL()+"/ask/a", "q", asStream))
+					if got := asker.rest(); !slices.Equal(got, []string{"message a", runEnd}) {
+						t.Errorf("the asker got %q", got)
+					}
+					path = asker.path
+				}
+				if got := follow(t, askWith(t, "GET", n.URL()+path, "")).rest(); !slices.Equal(got, []string{"message a", runEnd}) {
+					t.Errorf("after another start %t: the answer is %q", isAgain, got)
+				}
+				if status, body := post(t, n.URL()+"/events/chat.a", "kept"); status != http.StatusCreated {
+					t.Errorf("POST answers %d %s", status, body)
+				}
+				_, ready := get(t, n.AdminURL()+"/readyz")
+				wantAll(t, "/readyz", ready, "ready; NATS is connected; ")
+				wantAll(t, "the log", log.String(), "the stream TAILWATER keeps its subjects, too", test.remedy)
+				if strings.Contains(test.file, "max_streams") { // the one stream is not the bucket of members
+					eventually(t, "members are listed without a bucket", func() bool { return strings.Contains(log.String(), "lists who is here by itself") })
+				}
+				n.stop(t)
+			}
+			opened, err := openNode(t, with(s, settings{"ANSWERS_MAX_BYTES": "64MiB"}))
+			if err == nil {
+				endsWith(t, opened)
+				t.Fatal("it has started with answers that cannot be kept as was asked")
+			}
+			wantAll(t, "the error", err.Error(), test.remedy)
+		})
 	}
 }
 

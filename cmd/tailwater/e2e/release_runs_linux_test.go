@@ -1,16 +1,18 @@
 package e2e
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 )
 
-// What is released for this machine runs: the binary of the archive and of Debian's package, which know their commit, and the image, as its
-// user, with nothing around the binary that it could write to but its folder.
+// What is released for this machine runs: the binary of the archive and of Debian's package, which know their commit, and the image by a container engine, with
+// the documented command: as its user, with a root that is read-only, a published port, a folder that lasts, and the container's limit of memory.
 func TestReleaseRuns(t *testing.T) {
 	onlySoak(t)
 	out := t.TempDir()
@@ -45,18 +47,45 @@ func TestReleaseRuns(t *testing.T) {
 	})
 
 	t.Run("image", func(t *testing.T) {
-		if os.Geteuid() != 0 {
-			t.Skip("only root may run a binary in a root of its own")
-		}
-		image := unpackImage(t, only(t, out, "*.image.tar"))
-		p := startCommand(t, func(string) *exec.Cmd {
-			return exec.Command("chroot", "--userspec=65532:65532", image, "/usr/bin/tailwater")
-		}, "TAILWATER_EMBED_DIR=/var/lib/tailwater")
-		publishTo(t, p.http+"/events/chat.room1", "hello")
-		reader, _ := subscribe(t, p.http+"/events/chat.room1?since=all", "")
-		reader.expect("message", "hello")
-		if files, err := filepath.Glob(filepath.Join(image, "var/lib/tailwater/*")); err != nil || len(files) == 0 {
-			t.Errorf("nothing is kept in the image's folder: %v", err)
+		image := "oci-archive:" + only(t, out, "*.image.tar")
+		e := startEngine(t)
+		args, browsers, probes := e.documented(image)
+		client, url := e.client(), browsers+"/events/chat.room1"
+		t.Cleanup(func() { e.run("rm", "--all", "--force", "--volumes", "--time=0") })
+		for i := range 2 { // the second one has what the first one has kept
+			p := startCommand(t, func(string) *exec.Cmd {
+				return e.command(append([]string{args[0], "--rm", "--name=tailwater", "--memory=256m"}, args[1:]...)...)
+			})
+			if !strings.Contains(p.start, `"container":"256 MiB"`) {
+				t.Errorf("the limit of the container was not found:\n%s", p.start)
+			}
+			response, err := client.Post(url, "text/plain", strings.NewReader("hello"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status, text := answer(t, response); status != http.StatusCreated {
+				t.Errorf("%d %s", status, text)
+			}
+			if response, err = client.Get(url + "?poll=1"); err != nil {
+				t.Fatal(err)
+			}
+			if _, text := answer(t, response); strings.Count(text, `"data":"hello"`) != i+1 {
+				t.Errorf("start %d has %s", i, text)
+			}
+			if status, text := get(t, probes+"/readyz"); status != http.StatusOK {
+				t.Errorf("%d %s", status, text)
+			}
+			process := filepath.Join("/proc", e.run("inspect", "--format={{.State.Pid}}", "tailwater"))
+			if is := text(t, func() ([]byte, error) { return os.ReadFile(filepath.Join(process, "status")) }); !strings.Contains(is, "\nUid:\t65532\t65532\t65532\t65532\n") {
+				t.Errorf("it runs as another user:\n%s", is)
+			}
+			if mounts := text(t, func() ([]byte, error) { return os.ReadFile(filepath.Join(process, "mountinfo")) }); !regexp.MustCompile(`(?m)^\S+ \S+ \S+ \S+ / ro,`).MatchString(mounts) {
+				t.Errorf("its root can be written to:\n%s", mounts)
+			}
+			e.run("stop", "--time=60", "tailwater")
+			if err := p.cmd.Wait(); err != nil {
+				t.Errorf("stopped: %v", err)
+			}
 		}
 	})
 }
@@ -79,23 +108,4 @@ func only(t *testing.T, folder, pattern string) string {
 		t.Fatalf("%s matches %q: %v", pattern, files, err)
 	}
 	return files[0]
-}
-
-// unpackImage returns a folder with the files of an image.
-func unpackImage(t *testing.T, archive string) string {
-	t.Helper()
-	store, folder := t.TempDir(), t.TempDir()
-	buildah := func(args ...string) string {
-		t.Helper()
-		return strings.TrimSpace(run(t, "buildah", append([]string{"--root", filepath.Join(store, "root"), "--runroot", filepath.Join(store, "run"), "--storage-driver", "vfs"}, args...)...))
-	}
-	lines := strings.Split(buildah("from", "--quiet", "oci-archive:"+archive), "\n")
-	container := lines[len(lines)-1]
-	t.Cleanup(func() { buildah("rm", "--all") })
-	run(t, "cp", "-a", buildah("mount", container)+"/.", folder)
-	buildah("umount", container)
-	if err := os.Chmod(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return folder
 }

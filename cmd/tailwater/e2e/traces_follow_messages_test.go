@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -185,6 +186,33 @@ func TestTraceparentIsPassedOn(t *testing.T) {
 	postTraced(t, n.URL()+"/events/chat.room1", "hello")
 	if event := reader.next(); !strings.Contains(event.Data, `"traceparent":["`+clientParent+`"]`) {
 		t.Error(event.Data)
+	}
+}
+
+// The variables of OpenTelemetry may be in the file of --env-file. The environment wins, and check says what serve does.
+func TestTracesAreReadFromTheEnvFile(t *testing.T) {
+	t.Parallel()
+	to := startTraceCollector(t)
+	file := writeFile(t, t.TempDir(), "tailwater.env", "OTEL_EXPORTER_OTLP_ENDPOINT="+to.url+"\nOTEL_BSP_SCHEDULE_DELAY=20\nOTEL_RESOURCE_ATTRIBUTES=from=file\n")
+	p := startCommand(t, func(path string) *exec.Cmd { return exec.Command(path, "--env-file="+file) }, "OTEL_RESOURCE_ATTRIBUTES=from=environment")
+	if status := postTraced(t, p.http+"/events/chat.room1", "hello"); status != http.StatusCreated {
+		t.Fatal(status)
+	}
+	to.await(t, "publish", clientTrace)
+	to.mu.Lock()
+	if about := to.about[0]; !strings.Contains(about, "environment") || strings.Contains(about, "file") {
+		t.Errorf("the bridge is described as %s", about)
+	}
+	to.mu.Unlock()
+
+	if code, out, stderr := call(t, nil, "check", "--env-file="+file); code != 0 || !strings.Contains(out, "collector of OTEL_EXPORTER_OTLP_ENDPOINT") {
+		t.Errorf("check: exit code %d: %s%s", code, out, stderr)
+	}
+	nowhere := writeFile(t, t.TempDir(), "tailwater.env", "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318\n")
+	for _, command := range []string{"check", "serve"} {
+		if code, _, stderr := call(t, nil, command, "--env-file="+nowhere); code != exitUsage || !strings.Contains(stderr, "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL") {
+			t.Errorf("%s: exit code %d: %s", command, code, stderr)
+		}
 	}
 }
 

@@ -14,11 +14,10 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// LimitRuntime sets Go's memory limit to that of the container, less a fifth for memory that Go does not count, such as sockets and the
-// kernel's file cache. Otherwise Go lets garbage grow until the process is killed. GOMEMLIMIT wins.
+// LimitRuntime keeps Go within its share of the container's memory. Otherwise Go lets garbage grow until the process is killed. GOMEMLIMIT wins.
 func LimitRuntime(machine configs.Machine, log *slog.Logger) {
-	if limit := machine.Container; limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit / 5 * 4)
+	if limit := machine.ForGo(); limit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
 	}
 	log.Info("memory", "container", OrNone(machine.Container), "machine", OrNone(machine.Total), "go_limit", OrNone(GoLimit()))
 }

@@ -59,7 +59,7 @@ var (
 	descSocketsRefused    = describe("sockets_refused_total", "Connections closed on arrival, because there was no room and none was waiting for its client.")
 	descLimited           = describe("requests_limited_total", "Requests that exceeded a limit: connections in all, connections from one address, posts of one caller, GETs and HEADs of one address (reads), or memory for bodies.", "limit")
 	descRefused           = describe("requests_refused_total", "Requests other than POST that were answered with a problem.")
-	descRouteRequests     = describe("route_requests_total", "Requests by route and method. Pages, and what is no route, are other.", "route", "method")
+	descRouteRequests     = describe("route_requests_total", "Requests by route and method, refused ones included. Pages, sessions, and what is no route, are other.", "route", "method")
 	descRouteProblems     = describe("route_problems_total", "Requests that were answered with a problem, by route, method and status.", "route", "method", "code")
 
 	descPanics = describe("panics_total", "Requests that hit a bug in Tailwater; the log has the stacks.")
@@ -117,7 +117,7 @@ var (
 	descTapsWaiting   = describe("nats_taps_waiting", "Streams that cannot be read yet; their readers wait.")
 	descTapMessages   = describe("nats_tap_lag_messages", "Messages that wait to be received from the stream of which this bridge is furthest behind.")
 	descTapTime       = describe("nats_tap_lag_seconds", "How long the oldest of them has been stored at most.")
-	descErrors        = describe("nats_errors_total", "Errors of the connections to NATS: the connection was lost, could not be made (connect), a subject was refused, there are too many subscriptions (limit), messages arrived too fast (dropped), other.", "kind")
+	descErrors        = describe("nats_errors_total", "Errors of the connections to NATS: the connection was lost, could not be made (connect, each attempt), a subject was refused, there are too many subscriptions (limit), messages arrived too fast (dropped), other.", "kind")
 	descLastError     = describe("nats_last_error_timestamp_seconds", "When the last of these errors occurred.")
 	descSubscriptions = describe("nats_subscriptions", "Open core NATS subscriptions.")
 	descDeaf          = describe("nats_subscriptions_refused", "Subjects that NATS refuses the bridge to subscribe to; their readers wait.")

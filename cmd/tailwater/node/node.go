@@ -112,6 +112,14 @@ func (n *Node) openTraces() (err error) {
 	return nil
 }
 
+// Traces returns the variable that names the collector of traces; "" if there is none.
+func Traces() (variable string, err error) {
+	if variable, err = trace.Destination(); err != nil {
+		return "", SettingsError{err}
+	}
+	return variable, nil
+}
+
 // openNATS starts the embedded server, if the settings ask for one.
 func (n *Node) openNATS() error {
 	if !n.Settings.Embedded() {

@@ -35,12 +35,18 @@ type Tracer struct {
 // The variables that name the collector, for traces alone or for everything.
 var endpoints = []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 
-// isWanted reports whether the environment asks for traces.
-func isWanted() bool {
+// Destination returns the variable that names the collector; "" if the environment asks for no traces. An error means that the environment
+// cannot be used.
+func Destination() (variable string, err error) {
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none" {
-		return false
+		return "", nil
 	}
-	return os.Getenv(endpoints[0])+os.Getenv(endpoints[1]) != ""
+	for _, name := range endpoints {
+		if os.Getenv(name) != "" {
+			return name, check()
+		}
+	}
+	return "", nil
 }
 
 // check refuses what the library would pass over, and send traces elsewhere, or nowhere.
@@ -63,10 +69,8 @@ func check() error {
 // Open returns a tracer, or nil if the environment names no collector. The collector need not answer. An error means that the environment cannot
 // be used.
 func Open(version string, log *slog.Logger) (*Tracer, error) {
-	if !isWanted() {
-		return nil, nil
-	}
-	if err := check(); err != nil {
+	to, err := Destination()
+	if to == "" || err != nil {
 		return nil, err
 	}
 	otel.SetLogger(logr.Discard()) // it would log headers that it cannot read, secrets included
@@ -86,7 +90,7 @@ func Open(version string, log *slog.Logger) (*Tracer, error) {
 		log.Warn("a part of what describes this bridge in traces is missing", "error", err)
 	}
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
-	log.Info("sending traces", "variable", "OTEL_EXPORTER_OTLP_ENDPOINT")
+	log.Info("sending traces", "variable", to)
 	return &Tracer{provider: provider, exporter: exporter, tracer: provider.Tracer("github.com/tailwater/tailwater")}, nil
 }
 

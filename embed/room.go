@@ -1,0 +1,61 @@
+package embed
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// room is how much JetStream may store in files. Unless the file of the configuration sets a limit, nats-server sets one at its
+// start: three quarters of what is free on the disk and of what its streams hold. It never raises it. So a server that was started
+// on a full disk accepts no message, even after files were removed.
+type room struct {
+	isSet  bool // by the file: another start has the same limit
+	excess atomic.Pointer[excess]
+}
+
+// excess is what the streams hold and may hold, if they hold more. Then JetStream accepts no message for any of them.
+type excess struct {
+	used  uint64
+	limit int64
+}
+
+// measure notes whether the streams of a server hold more than they may.
+func (r *room) measure(running *server.Server) {
+	info, err := running.Jsz(nil)
+	if err != nil || info.Disabled || info.Store <= uint64(max(0, info.Config.MaxStore)) {
+		r.excess.Store(nil)
+		return
+	}
+	r.excess.Store(&excess{info.Store, info.Config.MaxStore})
+}
+
+func (e *excess) String() string {
+	return fmt.Sprintf("its streams hold %s in files, and JetStream's limit is %s", humanize.IBytes(e.used), humanize.IBytes(uint64(max(0, e.limit))))
+}
+
+// errLimit means that JetStream has the limit that the configuration sets.
+var errLimit = errors.New("max_file_store is reached")
+
+// lacks returns why another start would not help against an excess; nil if there is none, or it would.
+func (r *room) lacks(dir string) error {
+	over := r.excess.Load()
+	switch {
+	case over == nil:
+		return nil
+	case r.isSet:
+		return errLimit
+	}
+	free, err := diskFree(dir)
+	if err != nil {
+		return fmt.Errorf("look at the disk: %w", err)
+	}
+	if next := free/4*3 + over.used/4*3; next < over.used+probeFiles*probeBytes {
+		return fmt.Errorf("%w: JetStream takes at most three quarters of what is free and of what its streams hold, which is now %s", syscall.ENOSPC, humanize.IBytes(next))
+	}
+	return nil
+}
