@@ -13,7 +13,7 @@ type place struct {
 	all     *Places
 	network *network   // the narrowest of its peer
 	conn    *stallConn // nil when an event loop has the socket
-	waits   *waiting   // nil while it is not the client's turn
+	waits   *waiting   // nil while it does not wait for its client
 
 	answering int32 // requests whose clients wait for us; an event loop's counts as one
 	asked     int32 // requests that took a place
@@ -28,7 +28,7 @@ type waiting struct {
 	in    [4]*list.Element // of the network and each that it is part of
 }
 
-// wait begins the client's turn.
+// wait begins to wait for the client.
 func (s *place) wait() {
 	s.waits = &waiting{since: s.all.now()}
 	for i, n := 0, s.network; n != nil; i, n = i+1, n.within {
@@ -39,7 +39,7 @@ func (s *place) wait() {
 	}
 }
 
-// goOn ends the client's turn.
+// goOn ends the wait for the client.
 func (s *place) goOn() {
 	if s.waits == nil {
 		return
@@ -88,52 +88,52 @@ func (s *place) handOver() {
 	s.goOn()
 }
 
-// turn is a request on a socket.
-type turn struct {
+// exchange is a request on a socket, and its answer.
+type exchange struct {
 	place *place
 	ours  bool // the client has sent all of it
 }
 
 // asks begins a request, of which all has come, or only the head. It reports false where the socket has been closed.
-func (s *place) asks(all bool) (t *turn, isOpen bool) {
+func (s *place) asks(all bool) (e *exchange, isOpen bool) {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	t = &turn{place: s}
+	e = &exchange{place: s}
 	s.isSpared = false
 	switch {
 	case all:
-		t.begin()
+		e.begin()
 	case s.waits != nil: // anew: it did say something
 		s.goOn()
 		s.wait()
 	}
-	return t, !s.isFree
+	return e, !s.isFree
 }
 
-// begin ends the client's turn, if it has not ended.
-func (t *turn) begin() {
-	if t.ours {
+// begin ends the wait for the client, if it has not ended: all of the request is here.
+func (e *exchange) begin() {
+	if e.ours {
 		return
 	}
-	t.ours = true
-	t.place.answering++
-	t.place.goOn()
+	e.ours = true
+	e.place.answering++
+	e.place.goOn()
 }
 
 // came is begin for who does not have the lock. It reports false where the socket has been closed.
-func (t *turn) came() (isOpen bool) {
-	t.place.all.mu.Lock()
-	defer t.place.all.mu.Unlock()
-	t.begin()
-	return !t.place.isFree
+func (e *exchange) came() (isOpen bool) {
+	e.place.all.mu.Lock()
+	defer e.place.all.mu.Unlock()
+	e.begin()
+	return !e.place.isFree
 }
 
 // end is called when the request was answered.
-func (t *turn) end() {
-	s := t.place
+func (e *exchange) end() {
+	s := e.place
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	if !t.ours {
+	if !e.ours {
 		return
 	}
 	if s.answering--; s.answering == 0 && !s.isFree && s.waits == nil {
@@ -141,23 +141,23 @@ func (t *turn) end() {
 	}
 }
 
-// withBody returns the request with a body that ends the client's turn when it has come.
-func withBody(r *http.Request, t *turn) *http.Request {
+// withBody returns the request with a body that ends the wait for the client when it has come.
+func withBody(r *http.Request, e *exchange) *http.Request {
 	with := *r
-	with.Body = body{r.Body, t}
+	with.Body = body{r.Body, e}
 	return &with
 }
 
 type body struct {
 	io.ReadCloser
-	turn *turn
+	*exchange
 }
 
 // Read implements io.Reader.
 func (b body) Read(data []byte) (int, error) {
 	n, err := b.ReadCloser.Read(data)
-	b.turn.place.paceBody(n)
-	if err != nil && !b.turn.came() {
+	b.place.paceBody(n)
+	if err != nil && !b.came() {
 		return n, net.ErrClosed // it had to make room, and its client knows of no answer
 	}
 	return n, err

@@ -28,7 +28,7 @@ type Room struct {
 // Places counts what clients hold, once: a socket holds a place from when it is accepted until it is closed, and of several
 // requests on one socket (HTTP/2) that take a place, each but the first holds another.
 //
-// A socket waits while it is its client's turn: to shake hands, to send a head or a body, to ask for something else. Where there is
+// A socket waits while its client has something to do: to shake hands, to send a head or a body, to ask for something else. Where there is
 // no room for another, the oldest that waits is closed, of the network that has the most of them, so a client that holds
 // many loses its own first. If no socket waits, a few extra places remain, to tell new clients to come back.
 type Places struct {
@@ -131,24 +131,24 @@ func (p *Places) giveBack(n *network, s *place) {
 	}
 }
 
-// Handler serves requests, and knows from then on whose turn it is on their sockets. The server needs ConnContext.
+// Handler serves requests, and knows from then on whether their sockets wait for their clients. The server needs ConnContext.
 func (p *Places) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s := placeOf(r.Context()); s != nil {
 			if r.ProtoMajor == 1 && r.TLS != nil {
 				s.stopPace() // net/http reads one request at a time
 			}
-			turn, isOpen := s.asks(r.ContentLength == 0)
+			asked, isOpen := s.asks(r.ContentLength == 0)
 			if !isOpen {
 				panic(http.ErrAbortHandler) // it had to make room, and its client knows of no answer
 			}
-			defer turn.end()
+			defer asked.end()
 			defer s.paceReset(r.Context(), p.now())
 			if r.Context().Err() != nil {
 				return // the client has reset the request by now
 			}
 			if r.ContentLength != 0 {
-				r = withBody(r, turn)
+				r = withBody(r, asked)
 			}
 		}
 		next.ServeHTTP(w, r)
