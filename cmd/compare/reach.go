@@ -92,14 +92,18 @@ func costsOf(compared, reach *measured) (c costs, err error) {
 	bridge := func(name string) float64 { return value(reach, of(name, bridgeCost(fleetOf(name))), name) }
 	server := func(name string) float64 { return value(reach, of(name, natsCost(0)), name) }
 
-	c.tap = bridge(passing) - bridge(passingBy)
-	c.read = bridge(own) - c.tap
+	// Differences are those of each round, because figures drift from round to round.
+	more := func(special, plain string, cost func(*load.Report) float64) float64 {
+		return value(reach, between(special, plain, func(with, without *load.Report) float64 { return cost(with) - cost(without) }), special)
+	}
+	c.tap = more(passing, passingBy, bridgeCost(fleetOf(passing)))
+	c.read = more(own, passing, bridgeCost(fleetOf(own)))
 	c.deliver = value(reach, of(everybody, func(r *load.Report) float64 {
 		return bridgeCost(fleetOf(everybody))(r) / float64(r.Connections.Opened)
 	}), everybody)
 	c.back = bridge(returning)
 	c.store = server(passingBy)
-	c.feed = server(passing) - c.store
+	c.feed = more(passing, passingBy, natsCost(0))
 	c.page = server(returning)
 	c.one = value(compared, of(idleOne, perConnection), idleOne) * kilo
 	c.each = value(compared, of(idleEach, perConnection), idleEach) * kilo

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 
@@ -34,7 +35,7 @@ func reachText(compared, reach *measured) (string, error) {
 		b.WriteString("\n" + c.audienceTable(&audiences[i]))
 	}
 	b.WriteString("\n## What it is made of\n\n" + reach.machine.String() + "\n" + c.table())
-	b.WriteString("\n## Held against two bridges\n\nEach figure was foretold from the costs above, which were measured with one bridge, and then measured with two.\n\n")
+	b.WriteString("\n## Held against two bridges\n\nEach figure was foretold from the costs above, which were measured with one bridge, and then measured with two. ")
 	checks, err := c.checkTable(reach)
 	return b.String() + checks, err
 }
@@ -132,15 +133,18 @@ func (c *costs) checks() (all []check) {
 func (c *costs) checkTable(reach *measured) (string, error) {
 	var b strings.Builder
 	b.WriteString("| load | | foretold | measured | | measured, of foretold |\n|---|---|---|---|---|---|\n")
+	least, most := math.Inf(1), 0.
 	for _, k := range c.checks() {
 		values := reach.figures(tailwater, of(k.fleet, k.figure))
 		if len(values) == 0 {
 			return "", fmt.Errorf("the results lack %s", k.fleet)
 		}
+		percent := median(values) / k.foretold * 100
+		least, most = min(least, percent), max(most, percent)
 		fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %.0f %% |\n", k.fleet, k.title, number(k.foretold, k.digits), k.unit,
-			number(median(values), k.digits), spread(values, k.digits), median(values)/k.foretold*100)
+			number(median(values), k.digits), spread(values, k.digits), percent)
 	}
-	return b.String(), nil
+	return fmt.Sprintf("What was measured is %.0f to %.0f %% of what was foretold.\n\n", least, most) + b.String(), nil
 }
 
 // reachDocument returns the page of a repository, made from its results.
