@@ -28,10 +28,10 @@ func (t Task) Left(left func()) { t.left = left }
 func (t Turns) Close() { t.close() }
 
 func (t Turns) Await(of Task, w Waiter, from uint64, waker Waker, gather time.Duration) {
-	t.await(of.task, w.waiter, extent{from: from}, waker, gather)
+	t.await(of.task, w.waiter, wanted{from: from}, waker, gather)
 }
 
-func (t Turns) Wake(of Task, from, through uint64) { t.wake(of.task, from, through, anyExtent) }
+func (t Turns) Wake(of Task, from, through uint64) { t.wake(of.task, from, through, anyWanted) }
 
 func (t Turns) Leave(w Waiter) { t.leave(w.waiter) }
 

@@ -66,7 +66,7 @@ func (r *replays) ask(q question, by asker, read func(context.Context, *answer) 
 	if a.ready {
 		return a
 	}
-	r.turns.await(a.task, by.waiter, extent{}, by.waker, 0)
+	r.turns.await(a.task, by.waiter, wanted{}, by.waker, 0)
 	return nil
 }
 
@@ -135,7 +135,7 @@ func (r *replays) extent(store Store, subjects []Subject, by asker) *answer {
 		a.task.left = func() { r.unask(q, a) }
 		r.answers[q] = a
 	}
-	r.turns.await(a.task, by.waiter, extent{from: a.times + 1}, by.waker, 0)
+	r.turns.await(a.task, by.waiter, wanted{from: a.times + 1}, by.waker, 0)
 	return a
 }
 
@@ -150,7 +150,7 @@ func (r *replays) lookUp(ctx context.Context, q question, a *answer, store Store
 	}
 	r.mu.Lock()
 	a.extent, a.err = extent, err
-	r.turns.wake(a.task, 0, times, anyExtent)
+	r.turns.wake(a.task, 0, times, anyWanted)
 	r.mu.Unlock()
 	r.unask(q, a)
 	return nil

@@ -125,7 +125,7 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, b
 	if gather {
 		wait = gatherTime
 	}
-	r.turns.await(of.fetching, by.waiter, extent{from: from}, by.waker, wait)
+	r.turns.await(of.fetching, by.waiter, wanted{from: from}, by.waker, wait)
 	return found
 }
 
@@ -167,7 +167,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 	if of.dropped {
 		r.turns.wakeAll(of.fetching)
 	} else {
-		r.turns.wake(of.fetching, begin, made.through, anyExtent)
+		r.turns.wake(of.fetching, begin, made.through, anyWanted)
 	}
 	return nil
 }
@@ -179,19 +179,19 @@ var errNoProgress = errors.New("a page ends before it begins")
 func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := extent{from, upTo}
+	at := wanted{from, upTo}
 	if p := of.newestAt(at); p != nil {
 		r.used.MoveToBack(p.element)
 		return p
 	}
 	if of.looking == nil {
-		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.extent) })
+		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.wanted) })
 	}
 	r.turns.await(of.looking, by.waiter, at, by.waker, 0)
 	return nil
 }
 
-func (of *replay) newestAt(at extent) *page {
+func (of *replay) newestAt(at wanted) *page {
 	for _, p := range of.newest {
 		if p.isNewestAt(at) {
 			return p
@@ -200,8 +200,8 @@ func (of *replay) newestAt(at extent) *page {
 	return nil
 }
 
-// isNewestAt reports whether the page serves readers that wait for the newest values of an extent.
-func (p *page) isNewestAt(at extent) bool {
+// isNewestAt reports whether the page serves readers that wait for the newest values at a place.
+func (p *page) isNewestAt(at wanted) bool {
 	if at.upTo == 0 {
 		return p.from == at.from && time.Since(p.made) < p.newestAge()
 	}
@@ -217,7 +217,7 @@ func (p *page) newestAge() time.Duration {
 	return answerAge
 }
 
-func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at extent) error {
+func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at wanted) error {
 	read, err := log.Newest(ctx, of.subjects, at.from, at.upTo)
 	if err != nil {
 		return r.failed(ctx, err)
@@ -231,7 +231,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at exten
 		r.turns.wakeAll(of.looking)
 		return nil
 	}
-	r.turns.wake(of.looking, at.from, max(at.from, made.through), func(other extent) bool { return other == at || made.isNewestAt(other) })
+	r.turns.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
 	return nil
 }
 

@@ -60,12 +60,12 @@ type task struct {
 	cancelled bool
 }
 
-// extent is what somebody waits for of a task: sequences of a log, or the number of a question.
-type extent struct{ from, upTo uint64 }
+// wanted is what of a task somebody waits for: places in a log, or the number of an answer.
+type wanted struct{ from, upTo uint64 }
 
 // turn is for whom a task runs.
 type turn struct {
-	extent
+	wanted
 	again bool // it had a turn before, which did not serve it
 }
 
@@ -101,9 +101,9 @@ func (t *turns) hasRoom(account Account) bool {
 	return t.accounts[account] < min(mostOfOne, mostAwaited-t.awaited)
 }
 
-// await makes w wait for an extent of a task. The waker is woken once, by wake. If w is the first who waits, the task runs only
+// await makes w wait for a place of a task. The waker is woken once, by wake. If w is the first who waits, the task runs only
 // after the time gather, so that one read serves others as well who come meanwhile.
-func (t *turns) await(of *task, w *waiter, at extent, waker Waker, gather time.Duration) {
+func (t *turns) await(of *task, w *waiter, at wanted, waker Waker, gather time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if had := w.wish(of); had != nil {
@@ -112,7 +112,7 @@ func (t *turns) await(of *task, w *waiter, at extent, waker Waker, gather time.D
 		return
 	}
 	isFirst := len(of.shares) == 0
-	made := &wish{turn: turn{extent: at}, of: of, by: w, next: w.wishes, waker: waker}
+	made := &wish{turn: turn{wanted: at}, of: of, by: w, next: w.wishes, waker: waker}
 	w.wishes = made
 	t.add(made)
 	switch {
@@ -125,12 +125,12 @@ func (t *turns) await(of *task, w *waiter, at extent, waker Waker, gather time.D
 	}
 }
 
-// wake wakes those who wait for an extent in [from, through] that was served. The others go on waiting.
-func (t *turns) wake(of *task, from, through uint64, served func(extent) bool) {
+// wake wakes those who wait for a place in [from, through] that was served. The others go on waiting.
+func (t *turns) wake(of *task, from, through uint64, served func(wanted) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for w := range of.wishes.within(from, through) {
-		if served(w.extent) {
+		if served(w.wanted) {
 			t.remove(w)
 			w.waker.Wake()
 		}
@@ -138,9 +138,9 @@ func (t *turns) wake(of *task, from, through uint64, served func(extent) bool) {
 }
 
 // wakeAll wakes all who wait for a task.
-func (t *turns) wakeAll(of *task) { t.wake(of, 0, math.MaxUint64, anyExtent) }
+func (t *turns) wakeAll(of *task) { t.wake(of, 0, math.MaxUint64, anyWanted) }
 
-func anyExtent(extent) bool { return true }
+func anyWanted(wanted) bool { return true }
 
 // leave takes back every wish of w. If nobody waits for a task any more, it does not run, or is cancelled.
 func (t *turns) leave(w *waiter) {
@@ -177,7 +177,7 @@ func (t *turns) isAwaited(of *task) bool {
 	return len(of.shares) > 0
 }
 
-// lowest returns the lowest extent from a sequence on that somebody waits for, no higher than most.
+// lowest returns the lowest place from a sequence on that somebody waits for, no higher than most.
 func (t *turns) lowest(of *task, from, most uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

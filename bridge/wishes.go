@@ -31,13 +31,13 @@ type share struct {
 // isNew reports whether a share has only just got its first wish.
 func (s *share) isNew() bool { return s.wishes.Len() == 1 }
 
-// move makes a wish one for another extent, which nobody waited for until now.
-func (of *task) move(w *wish, at extent) {
-	if w.extent == at {
+// move makes a wish one for another place, which was not waited for until now.
+func (of *task) move(w *wish, at wanted) {
+	if w.wanted == at {
 		return
 	}
 	of.wishes.remove(w)
-	w.turn = turn{extent: at}
+	w.turn = turn{wanted: at}
 	of.wishes.add(w)
 	w.share.wishes.MoveToBack(w.inShare)
 }
