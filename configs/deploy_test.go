@@ -10,7 +10,7 @@ import (
 // The settings of the manifests are settings, in the image, before a NATS server of one's own.
 func TestDeployedSettings(t *testing.T) {
 	image := read(t, "deploy/Containerfile")
-	for _, path := range []string{"deploy/kubernetes/settings.env", "deploy/compose.yaml"} {
+	for _, path := range []string{"deploy/kubernetes/settings.env", "deploy/compose.yaml", "deploy/helm/values.yaml"} {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			all := []string{"TAILWATER_NATS_URL=nats://nats:4222"}
 			for _, text := range []string{image, read(t, path)} {

@@ -48,11 +48,11 @@ func parseBridge(text string) (*url.URL, error) {
 	at, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return nil, errors.New("--url: this is not a URL")
+		return nil, errors.New("--url, or TAILWATER_BRIDGE_URL: this is not a URL")
 	case at.Scheme != "http" && at.Scheme != "https" || at.Host == "":
-		return nil, errors.New("--url: write http://host:port or https://host")
+		return nil, errors.New("--url, or TAILWATER_BRIDGE_URL: write http://host:port or https://host")
 	case at.RawQuery != "" || at.Fragment != "":
-		return nil, errors.New("--url: only the address of the bridge, without a query")
+		return nil, errors.New("--url, or TAILWATER_BRIDGE_URL: only the address of the bridge, without a query")
 	}
 	return at, nil
 }

@@ -50,6 +50,10 @@ func (c *Client) Ask(ctx context.Context, to *url.URL, m Message, take func(Even
 		}
 		return take(event)
 	})
+	var refusal *Refusal
+	if errors.As(err, &refusal) && (refusal.Status == http.StatusCreated || refusal.Status == http.StatusAccepted) {
+		refusal.Detail = "this path does not ask: the question was published there; name the path of a route that asks"
+	}
 	switch run := asked.run.Load(); {
 	case errors.Is(err, ErrComplete):
 		return nil

@@ -14,7 +14,7 @@ import (
 // ask prints an answer while it arrives, and its exit code says how it has ended.
 func TestAskPrintsAnswers(t *testing.T) {
 	t.Parallel()
-	n := startNode(t, questions(nil))
+	n := startNode(t, questions(settings{"ROUTES": "ASK /ask/{model}=llm.{model},ASK /agents=$SRV.INFO.agents"}))
 	work(t, n.NATSURL(), "llm.words", replies("Because ", "of\n", "light", ""))
 	work(t, n.NATSURL(), "llm.once", replies("yes"))
 	work(t, n.NATSURL(), "llm.broken", func(m *nats.Msg) {
@@ -31,9 +31,12 @@ func TestAskPrintsAnswers(t *testing.T) {
 		{"/ask/broken why", exitFailure, "", "no model (404)"},
 		{"/ask/nobody why", exitRefused, "", "nobody listens"},
 		{"/nothing why", exitRefused, "", "404 Not Found"},
+		{"/events/chat.a why", exitRefused, "", "201 Created: this path does not ask"},
+		{"/ask/words why --url=nowhere", exitUsage, "", "--url, or TAILWATER_BRIDGE_URL: write http"},
+		{"/agents why", exitRefused, "", "403 Forbidden"},
 		{"llm.words why", exitUsage, "", "/ask/echo"},
 	} {
-		code, out, stderr := call(t, nil, append([]string{"ask", "--url=" + n.URL()}, strings.Fields(test.args)...)...)
+		code, out, stderr := call(t, settings{"BRIDGE_URL": n.URL()}, append([]string{"ask"}, strings.Fields(test.args)...)...)
 		if code != test.code || out != test.out || !strings.Contains(stderr, test.says) {
 			t.Errorf("%s: exit code %d, want %d; it prints %q, want %q\n%s", test.args, code, test.code, out, test.out, stderr)
 		}

@@ -14,7 +14,7 @@ import (
 
 // Behind each proxy, over HTTP/1.1 and HTTP/2, Chromium's own EventSource, the module /client.js and tailwater sub continue after a bridge was stopped
 // and after it was killed: each gets every message once and in order, those included that came while no bridge was there. One EventSource reads from
-// the first to the last.
+// the first to the last. Pages can post, too.
 func TestProxiesServeEveryClient(t *testing.T) {
 	onlySoak(t)
 	browser := startBrowser(t)
@@ -66,6 +66,11 @@ func TestProxiesServeEveryClient(t *testing.T) {
 			b.start()
 			publish(1)
 			allHave()
+			for i, r := range all { // a page's posts are those of the proxy's own origin
+				published = append(published, fmt.Sprint("posted by ", i))
+				r.do(chromedp.Evaluate[chromedp.Void](`tailwater.publish(at + path, ` + inJS(published[len(published)-1]) + `); 0`))
+				allHave()
+			}
 		})
 	}
 }

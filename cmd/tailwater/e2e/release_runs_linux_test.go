@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,13 +12,14 @@ import (
 	"testing"
 )
 
-// What is released for this machine runs: the binary of the archive and of Debian's package, which know their commit, and the image by a container engine, with
+// What is released for this machine is the same if it is built again, has documents whose links lead, and runs: the binary of the archive and of Debian's package, which know their commit, and the image by a container engine, with
 // the documented command: as its user, with a root that is read-only, a published port, a folder that lasts, and the container's limit of memory.
 func TestReleaseRuns(t *testing.T) {
 	onlySoak(t)
 	out := t.TempDir()
 	root := filepath.Join("..", "..", "..")
-	run(t, filepath.Join(root, ".ci", "release"), out, "linux/"+runtime.GOARCH)
+	release := func(out string) { run(t, filepath.Join(root, ".ci", "release"), out, "linux/"+runtime.GOARCH) }
+	release(out)
 	run(t, "sh", "-c", `cd "$0" && sha256sum --quiet -c checksums.txt`, out)
 	commit := strings.TrimSpace(run(t, "git", "rev-parse", "HEAD"))
 
@@ -26,6 +28,32 @@ func TestReleaseRuns(t *testing.T) {
 	if version := run(t, unpacked, "--version"); !strings.Contains(version, commit) {
 		t.Errorf("the version of the archive's binary is %q, without the commit", version)
 	}
+
+	t.Run("twice", func(t *testing.T) {
+		again := t.TempDir()
+		release(again)
+		run(t, "sh", "-c", `cd "$0" && sha256sum --quiet -c "$1"/checksums.txt`, again, out)
+	})
+
+	t.Run("documents", func(t *testing.T) {
+		folder := filepath.Dir(unpacked)
+		found := 0
+		err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".md" {
+				return err
+			}
+			found++
+			for _, link := range regexp.MustCompile(`\]\(([^)\s#:]+\.md)[)#]`).FindAllStringSubmatch(text(t, func() ([]byte, error) { return os.ReadFile(path) }), -1) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(path), link[1])); err != nil {
+					t.Errorf("%s of the archive: %v", path, err)
+				}
+			}
+			return nil
+		})
+		if err != nil || found < 15 {
+			t.Errorf("%d documents, %v", found, err)
+		}
+	})
 
 	t.Run("deb", func(t *testing.T) {
 		folder := t.TempDir()
