@@ -29,6 +29,10 @@ func (s *Server) Reload() error {
 	if running == nil {
 		return errNotRunning
 	}
+	if options.MaxPayload < s.options.MaxPayload {
+		// The server would end the connection of the first client that still sends more, even the bridge's own.
+		return fmt.Errorf("TAILWATER_EMBED_CONFIG: max_payload is %d and cannot be lowered while clients are connected, who are not told; restart", s.options.MaxPayload)
+	}
 	next := options.Clone()
 	next.Port = s.options.Port
 	if err := running.ReloadOptions(options); err != nil {

@@ -2,6 +2,7 @@ package embed_test
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -319,5 +320,28 @@ func TestSignalsAreNotTaken(t *testing.T) {
 	stop(t, server)
 	if levels := log.find("Trapped"); levels != nil {
 		t.Error("the server has taken a signal")
+	}
+}
+
+// The limit of messages can be raised while clients are connected, but not lowered: the server would end the connection of whoever
+// publishes more, even the bridge's own, for good.
+func TestReloadLowersNoLimitOfMessages(t *testing.T) {
+	t.Parallel()
+	config := withFile(t, "max_payload: 4000")
+	server := start(t, config)
+	conn := own(t, server)
+	for _, test := range []struct {
+		file      string
+		isRefused bool
+	}{{"max_payload: 1000", true}, {"max_payload: 5000", false}, {"max_payload: 4000", true}} {
+		if err := os.WriteFile(config.File, []byte(test.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Reload(); (err != nil) != test.isRefused || err != nil && !strings.Contains(err.Error(), "max_payload") {
+			t.Errorf("after a reload of %s: %v", test.file, err)
+		}
+		if err := errors.Join(conn.Publish("a", make([]byte, 4000)), conn.FlushTimeout(patience)); err != nil {
+			t.Fatalf("after a reload of %s: %v", test.file, err)
+		}
 	}
 }

@@ -158,13 +158,19 @@ func (b *Bridge) openAPI() {
 // watch closes done when the first connection has ended. At the end of Close all connections end.
 func (b *Bridge) watch() {
 	defer close(b.done)
-	if b.own.source == nil {
-		<-b.source.Closed()
-		return
+	ended, own := b.source, b.own.source
+	if own == nil {
+		<-ended.Closed()
+	} else {
+		select {
+		case <-ended.Closed():
+		case <-own.Closed():
+			ended = own
+		}
 	}
-	select {
-	case <-b.source.Closed():
-	case <-b.own.source.Closed():
+	if !b.draining.Load() {
+		b.options.Log.Error("NATS has ended a connection of this bridge for good", "error", ended.Err(),
+			"remedy", "start the bridge again; if the error is about the payload, max_payload was lowered while the server ran, which it does not tell its clients")
 	}
 }
 

@@ -197,6 +197,9 @@ func (s *Source) Close() {
 // protocol error from which nats.go does not recover.
 func (s *Source) Closed() <-chan struct{} { return s.conn.Closed() }
 
+// Err returns the last error of the connection, such as why it has ended.
+func (s *Source) Err() error { return s.conn.LastError() }
+
 // Attach implements bridge.Source. It only records the feed. The control loop places it, because calls into nats.go may wait for
 // the network.
 func (s *Source) Attach(feed *bridge.Feed) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // HistoryProblem returns what is known to be wrong with Tailwater's own streams, and what to do; "" if nothing is. With a problem,
@@ -44,13 +47,25 @@ func (t *Table) kept() (worst own, known bool) {
 		return t.config.History.absent(t.now.absence), true
 	}
 	known = true
-	for _, state := range t.own {
+	for i, state := range t.own {
 		known = known && state.settled
+		if state.settled && state.problem == "" && t.isGone(t.keep[i]) {
+			state.problem = "the stream " + t.keep[i].Stream + " was deleted, so that its subjects are not kept"
+			state.remedy = "restart the bridge, which makes it again, or set TAILWATER_HISTORY to what shall be kept"
+		}
 		if worst.problem == "" || state.missing && !worst.missing {
 			worst = state
 		}
 	}
 	return worst, known
+}
+
+// isGone reports whether a stream that was made is missing, and no other holds its subjects. The lock must be held.
+func (t *Table) isGone(keep History) bool {
+	if keep.Look || t.now.Get(keep.Stream) != nil || len(t.now.unread)+len(t.now.hidden) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(keep.Subjects, func(subject bridge.Subject) bool { return t.now.covering(subject) == nil })
 }
 
 // absent returns the state if there is no JetStream.

@@ -164,13 +164,16 @@ func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, err
 		}
 	}
 	absent := newStreams(link, readings{})
-	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
+	absent.absence = absence{
+		why:    "there is no JetStream on this NATS server, or not for this account",
+		isLoss: before != nil && (before.absence.isLoss || len(before.streams) > 0),
+	}
 	level := slog.LevelInfo
 	if before != nil && before.absence.why == "" {
 		level = slog.LevelError // it was there before
 	}
 	if errors.Is(err, bridge.ErrRefused) {
-		absent.absence = absence{"NATS does not let this bridge look at streams", t.allow()}
+		absent.absence = absence{why: "NATS does not let this bridge look at streams", remedy: t.allow()}
 		level = slog.LevelError
 	}
 	if before == nil || before.link != link || before.absence != absent.absence {
@@ -246,9 +249,9 @@ func (t *Table) miss(before, after *Streams) {
 	}
 }
 
-// answer finds out which streams overlap filters, if some stream is silent. Earlier answers are valid until a stream changes.
+// answer finds out which streams overlap filters, if some stream is silent or hidden. Earlier answers are valid until a stream changes.
 func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject) (map[bridge.Subject][]string, error) {
-	if len(after.unread) == 0 {
+	if len(after.unread)+len(after.hidden) == 0 {
 		return nil, nil
 	}
 	overlaps := map[bridge.Subject][]string{}

@@ -71,6 +71,7 @@ type subjectOf struct {
 type absence struct {
 	why    string // "" if there is JetStream
 	remedy string
+	isLoss bool // there were streams
 }
 
 // mayEnd reports whether JetStream may appear at any moment. A refusal ends only if an administrator changes it.
@@ -134,7 +135,7 @@ func (s *Streams) Get(name string) *Stream {
 
 // like reports whether a difference is irrelevant to feeds.
 func (s *Streams) like(other *Streams) bool {
-	return other != nil && s.absence == other.absence && slices.Equal(s.unread, other.unread) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
+	return other != nil && s.absence == other.absence && slices.Equal(s.unread, other.unread) && slices.Equal(s.hidden, other.hidden) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
 }
 
 // Reason returns why no stream serves a filter; "" if one does.

@@ -190,7 +190,13 @@ func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.S
 		switch {
 		case !known, holder == nil && t.awaited != "" && t.awaited.Covers(subject):
 			return nil, nil, false, false
-		case holder == nil || holder.Untapped() != "":
+		case holder == nil:
+			isHidden, known := t.isHidden(subject)
+			if !known {
+				return nil, nil, false, false
+			}
+			unserved, unreadable = append(unserved, subject), unreadable || isHidden
+		case holder.Untapped() != "":
 			unserved = append(unserved, subject)
 		case t.isUnreadable(holder.Name()):
 			unserved, unreadable = append(unserved, subject), true
@@ -220,16 +226,37 @@ func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 	if holder != nil || len(t.now.unread) == 0 {
 		return holder, true
 	}
-	overlapping, asked := t.overlaps[filter]
+	overlapping, asked := t.overlapping(filter)
+	silent := func(name string) bool { return slices.Contains(t.now.unread, name) }
+	return nil, asked && !slices.ContainsFunc(overlapping, silent)
+}
+
+// overlapping returns the names of the streams that overlap a filter, or asks for them. The lock must be held.
+func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) {
+	names, asked = t.overlaps[filter]
 	if !asked {
 		if len(t.doubts.filters) < maxQuestions && !slices.Contains(t.doubts.filters, filter) {
 			t.doubts.filters = append(t.doubts.filters, filter)
 		}
 		t.poke()
-		return nil, false
 	}
-	silent := func(name string) bool { return slices.Contains(t.now.unread, name) }
-	return nil, !slices.ContainsFunc(overlapping, silent)
+	return names, asked
+}
+
+// isHidden reports whether a filter that no known stream holds may be held by one that the bridge cannot see: NATS refuses to describe it, or
+// all, or JetStream is gone. Callers choose subjects, so only their first tokens are asked for. The lock must be held.
+func (t *Table) isHidden(filter bridge.Subject) (isHidden, known bool) {
+	if absence := t.now.absence; absence.why != "" {
+		return absence.remedy != "" || absence.isLoss, true
+	}
+	if len(t.now.hidden) == 0 {
+		return false, true
+	}
+	if first, _, isLong := strings.Cut(string(filter), "."); isLong {
+		filter = bridge.Subject(first + ".>")
+	}
+	overlapping, asked := t.overlapping(filter)
+	return slices.ContainsFunc(overlapping, func(name string) bool { return slices.Contains(t.now.hidden, name) }), asked
 }
 
 // Await is Classify, and waits until the streams are known.

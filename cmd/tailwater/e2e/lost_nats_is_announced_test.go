@@ -96,3 +96,33 @@ func TestStartsWithoutNATS(t *testing.T) {
 		t.Errorf("readyz with NATS: %d", status)
 	}
 }
+
+// A server that ends the bridge's connection for good, as for a message that is larger than it allows since a reload, ends the bridge, which
+// says why. Another start knows the limit.
+func TestConnectionThatEndsForGood(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, dir, "nats.conf", "max_payload: 100000"))
+	s := settings{"NATS_URL": server.URL(), "ANONYMOUS_PUBLISH": "chat.>"}
+	log := new(logBuffer)
+	n := startLogged(t, s, log)
+	large := strings.Repeat("x", 10_000)
+	if status, body := post(t, n.URL()+"/events/chat.a", large); status != http.StatusAccepted {
+		t.Errorf("POST answers %d %s", status, body)
+	}
+	writeFile(t, dir, "nats.conf", "max_payload: 1000")
+	server.Reload(t)
+	eventually(t, "the connection has ended", func() bool {
+		post(t, n.URL()+"/events/chat.a", large)
+		select {
+		case <-n.Live.Done():
+			return true
+		default:
+			return false
+		}
+	})
+	wantAll(t, "the log", log.String(), "ended a connection of this bridge for good", "Maximum Payload Violation", "max_payload was lowered")
+	if status, body := post(t, startNode(t, s).URL()+"/events/chat.a", large); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("after another start POST answers %d %s", status, body)
+	}
+}
