@@ -19,7 +19,7 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),$(DETECT) )go test $(RACE) $(LEAN) -count=1 -timeout=10m -parallel=4 ./bridge/source ./cmd/tailwater/e2e ./... # the longest first; tests wait for most of their time
+	$(if $(RACE),$(DETECT) )go test $(RACE) $(LEAN) -count=1 -timeout=10m -p=4 -parallel=6 ./cmd/tailwater/e2e ./bridge/source ./bridge/outlet ./... # the longest first, and more at once than there are processors: tests wait for most of their time
 
 CLIENTS := cmd/tailwater/e2e/clients
 $(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json

@@ -63,6 +63,8 @@ func (b *browserProcess) start(path string) (context.Context, error) {
 			chromedp.Flag("disable-quic", true),
 			chromedp.DisableGPU,
 			chromedp.Flag("disable-component-update", true),
+			// chromedp's own, and the suggestions below the address bar: each window loads two pages for them, which cost more than ours.
+			chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,WebUIOmniboxPopup,WebUIOmniboxAimPopup"),
 			chromedp.Flag("ignore-certificate-errors", true), // those of the tests are nobody's
 			chromedp.Flag("host-resolver-rules", "MAP rebound.example 127.0.0.1, MAP chat.example.com 127.0.0.1"),
 			chromedp.WindowSize(1000, 720),
