@@ -2,10 +2,7 @@ package source
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
@@ -45,7 +42,7 @@ func (s *Source) watch() {
 			s.absence.remind(s.conn.LastError())
 			link := s.conn.Link()
 			silent := link.Longest()
-			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && (s.canGain() || link.Limited() > 0 && m.mayProbe() && s.hasRoom()) {
+			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {
 				m.made()
 				s.move(silent)
 			}
@@ -57,18 +54,8 @@ func (s *Source) watch() {
 
 // moves determines when the next move may happen.
 type moves struct {
-	last   time.Time
-	wait   time.Duration
-	probed time.Time
-}
-
-// mayProbe reports whether hasRoom may be called again.
-func (m *moves) mayProbe() bool {
-	if time.Since(m.probed) < probeInterval {
-		return false
-	}
-	m.probed = time.Now()
-	return true
+	last time.Time
+	wait time.Duration
 }
 
 func (m *moves) isDue() bool { return time.Since(m.last) >= m.wait }
@@ -88,21 +75,6 @@ func (s *Source) canGain() bool {
 	ctx, cancel := context.WithTimeout(s.alive, 2*time.Second)
 	defer cancel()
 	return s.conn.FlushWithContext(ctx) != nil
-}
-
-// hasRoom reports whether NATS accepts another subscription. It is asked on a link on which some were refused, maybe those on which JetStream
-// answers: nobody but another connection subscribes to these again.
-func (s *Source) hasRoom() bool {
-	sub, err := s.conn.SubscribeSync(s.conn.NewInbox())
-	if err != nil {
-		return false
-	}
-	defer func() { _ = sub.Unsubscribe() }() // only a closed connection refuses
-	if s.conn.PublishRequest(s.api.Subject(js.AskNames), sub.Subject, nil) != nil {
-		return false
-	}
-	_, err = sub.NextMsg(js.TooSilent / 5) // JetStream answers, or nobody
-	return err == nil || errors.Is(err, nats.ErrNoResponders)
 }
 
 // move connects to the next server.
