@@ -110,6 +110,23 @@ func (s *place) asks(all bool) (t *turn, isOpen bool) {
 	return t, !s.isFree
 }
 
+// begins counts a request of HTTP/2 until ended. It reports false if there are too many: then the request counts like one that was reset.
+func (s *place) begins() bool {
+	s.all.mu.Lock()
+	isServed := s.network.serve(1)
+	s.all.mu.Unlock()
+	if !isServed {
+		s.oweReset()
+	}
+	return isServed
+}
+
+func (s *place) ended() {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	s.network.serve(-1)
+}
+
 // begin ends the client's turn, if it has not ended.
 func (t *turn) begin() {
 	if t.ours {
