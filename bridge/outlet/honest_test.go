@@ -110,8 +110,8 @@ func TestOldResetsCostNothing(t *testing.T) {
 		for range 4 {
 			browser := s.client("192.0.2.1", "h2")
 			defer browser.CloseIdleConnections()
-			s.ask(browser, "")                            // the others share its connection
-			leaves = append(leaves, s.open(browser, 100)) // a KiB each would be more than may be sent at once
+			s.ask(browser, "")                           // the others share its connection
+			leaves = append(leaves, s.open(browser, 60)) // a KiB each would be more than may be sent at once
 		}
 		time.Sleep(2 * time.Second) // of the bubble
 		for _, leave := range leaves {

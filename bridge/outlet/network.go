@@ -15,6 +15,7 @@ type network struct {
 
 	held    int // places: of sockets, and of requests that are not the first of their socket
 	asked   int // requests that took a place, for clients of this network
+	served  int // requests of HTTP/2 that are being served, with a place or without
 	kept    int // how many of its parts, and itself, still owe what was sent
 	debt    debt
 	quiet   debt      // as much of it as a quiet client may send, for the widest networks
@@ -77,6 +78,31 @@ func (n *network) full() *network {
 		}
 	}
 	return nil
+}
+
+// servedTimes is how many requests of HTTP/2 may be served at once for each place of a network: event streams have places, and beside them there
+// are posts, and answers that wait for their clients. Each holds some 20 KiB, and costs its client thirteen bytes.
+const servedTimes = 4
+
+// serve counts a request of HTTP/2 until it is counted with -1. It reports false, and counts nothing, if there are too many.
+func (n *network) serve(more int) bool {
+	for of := n; of != nil && more > 0; of = of.within {
+		if most := of.mostServed(); most > 0 && of.served >= most {
+			return false
+		}
+	}
+	for ; n != nil; n = n.within {
+		n.served += more
+	}
+	return true
+}
+
+// mostServed returns how many requests of HTTP/2 may be served at once, 0 for any number. Of all clients, few need more than their places.
+func (n *network) mostServed() int {
+	if n.room == 0 || n.within != nil {
+		return servedTimes * n.room
+	}
+	return n.room + servedTimes*spare(n.room)
 }
 
 // oldest returns the socket that has waited longest, nil if none waits.

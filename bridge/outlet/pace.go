@@ -220,9 +220,12 @@ func (s *place) paceBody(bytes int) {
 
 // paceReset counts a request that its client reset soon after it began.
 func (s *place) paceReset(ctx context.Context, begun time.Duration) {
-	if ctx.Err() == nil || s.all.now()-begun > quickReset {
-		return
+	if ctx.Err() != nil && s.all.now()-begun <= quickReset {
+		s.oweReset()
 	}
+}
+
+func (s *place) oweReset() {
 	if conn := s.connection(); conn != nil && conn.pacing.Load() != nil {
 		s.all.owe(s.network, resetCost)
 	}

@@ -31,6 +31,7 @@ type secured struct {
 	places  *outlet.Places
 	server  *httptest.Server
 	answers atomic.Int64
+	served  atomic.Int64 // GETs that have not ended
 }
 
 // securely runs a test in a bubble, and checks that nothing is left behind it.
@@ -40,6 +41,8 @@ func securely(t *testing.T, room outlet.Room, test func(*testing.T, *secured)) {
 		s := &secured{t: t, pipes: newPipes(), places: outlet.NewPlaces(room)}
 		s.server = httptest.NewUnstartedServer(s.places.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
+				s.served.Add(1)
+				defer s.served.Add(-1)
 				<-r.Context().Done() // as an event stream
 				return
 			}

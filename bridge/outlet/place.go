@@ -110,6 +110,23 @@ func (s *place) asks(all bool) (e *exchange, isOpen bool) {
 	return e, !s.isFree
 }
 
+// begins counts a request of HTTP/2 until ended. It reports false if there are too many: then the request counts like one that was reset.
+func (s *place) begins() bool {
+	s.all.mu.Lock()
+	isServed := s.network.serve(1)
+	s.all.mu.Unlock()
+	if !isServed {
+		s.oweReset()
+	}
+	return isServed
+}
+
+func (s *place) ended() {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	s.network.serve(-1)
+}
+
 // begin ends the wait for the client, if it has not ended: all of the request is here.
 func (e *exchange) begin() {
 	if e.ours {

@@ -138,6 +138,12 @@ func (p *Places) Handler(next http.Handler) http.Handler {
 			if r.ProtoMajor == 1 && r.TLS != nil {
 				s.stopPace() // net/http reads one request at a time
 			}
+			if r.ProtoMajor == 2 {
+				if !s.begins() {
+					panic(http.ErrAbortHandler) // which resets the stream
+				}
+				defer s.ended()
+			}
 			asked, isOpen := s.asks(r.ContentLength == 0)
 			if !isOpen {
 				panic(http.ErrAbortHandler) // it had to make room, and its client knows of no answer
@@ -152,6 +158,10 @@ func (p *Places) Handler(next http.Handler) http.Handler {
 			}
 		}
 		next.ServeHTTP(w, r)
+		if r.ProtoMajor == 2 {
+			// Otherwise net/http would wait for the client's window after the request has ended here. It fails if the client is gone.
+			_ = http.NewResponseController(w).Flush()
+		}
 	})
 }
 

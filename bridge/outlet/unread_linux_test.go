@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
@@ -68,12 +70,21 @@ func (u *unheard) connect() (theirs, ours net.Conn) {
 	return theirs, ours
 }
 
-// say sends a part of a request.
+// say sends a part of a request, and waits until it has arrived.
 func (u *unheard) say(conn net.Conn) {
 	u.t.Helper()
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		u.t.Fatal(err)
+	}
 	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\n")); err != nil {
 		u.t.Fatal(err)
 	}
+	eventually(u.t, "it has arrived", func() bool {
+		under := 0
+		_ = raw.Control(func(fd uintptr) { under, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+		return err == nil && under == 0
+	})
 }
 
 func isOpen(conn net.Conn) bool {
@@ -129,6 +140,7 @@ func TestEachUnreadRequestIsSpared(t *testing.T) {
 		asks, ours := u.connect()
 		for i := range requests {
 			u.say(asks)
+			isOpen(asks)    // waits until no other is young
 			for range all { // each of them needs room, so the oldest turn comes round
 				u.connect()
 			}
