@@ -114,7 +114,7 @@ func TestBenchJSONShape(t *testing.T) {
 		"messages":    "asked_per_second failed per_second published seconds",
 		"deliveries":  "bytes disordered duplicates expected gaps lost misdirected per_second received resets",
 		"latency_ms":  "max p50 p90 p99 p99.9",
-		"server":      "cpu_seconds cpu_us_per_delivery cpu_us_per_message pids rss_before rss_end rss_open rss_peak rss_per_connection",
+		"server":      "cpu_seconds cpu_us_per_delivery cpu_us_per_message pids processes rss_before rss_end rss_open rss_peak rss_per_connection",
 		"generator":   "behind_max_ms busy cpu_seconds cpu_us_per_delivery machine_busy",
 	}
 	for part, names := range want {

@@ -26,7 +26,7 @@ func TestEmbedConfigIsReadOnce(t *testing.T) {
 			if n := bridgetest.Reads(t, file, func() {
 				settings := nodetest.Settings(t, map[string]string{
 					"EMBED_CONFIG": file, "EMBED_LISTEN": "127.0.0.1:0", "EMBED_DIR": t.TempDir(), "HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "",
-					"AUTH_JWT_SECRET": "0123456789abcdef0123456789abcdef", "AUTH_AUDIENCE": "x", "DRAIN_WINDOW": "0s",
+					"AUTH_JWT_SECRET": "0123456789abcdef0123456789abcdef", "AUTH_AUDIENCE": "x", "DRAIN_WINDOW": "0s", "PRESENCE": "", // its bucket is made later, while nats-server reads its options without a lock
 				})
 				var err error
 				if opened, err = node.Open(settings, slog.New(slog.DiscardHandler)); err != nil {
