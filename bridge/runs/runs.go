@@ -143,16 +143,20 @@ func (r *Runs) awaitKnown(ctx context.Context, w *watch) (bool, error) {
 	defer cancel()
 	for {
 		seen, change := w.watched()
+		var more <-chan struct{}
 		select {
 		case <-w.known:
-			return true, nil
+			if !seen.lacksBegin() {
+				return true, nil
+			}
 		default:
+			more = w.known
 		}
 		if seen.refusal != nil {
 			return false, seen.refusal
 		}
 		select {
-		case <-w.known:
+		case <-more:
 		case <-change:
 		case <-ctx.Done():
 			return false, nil
@@ -202,6 +206,7 @@ func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run) 
 		}
 		return err
 	}
+	r.begun(run.Subject)
 	if receipt.Position.Epoch != "" {
 		run.Begin.After = bridge.ID{receipt.Position}
 	}

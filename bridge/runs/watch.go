@@ -35,7 +35,11 @@ type sight struct {
 	state   bridge.RunState
 	refusal error // see bridge.Reader.Refusal
 	isBlind bool  // what is stored of the run cannot be read
+	isBegun bool  // this bridge has published the run's first message
 }
+
+// lacksBegin reports whether a run has begun whose first message has not arrived yet: it is stored before it is delivered.
+func (s sight) lacksBegin() bool { return s.isBegun && s.state.IsEmpty() }
 
 // watched returns what was read, and a channel that is closed when it changes.
 func (w *watch) watched() (sight, <-chan struct{}) {
@@ -49,6 +53,7 @@ func (w *watch) note(seen sight) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.seen
+	seen.isBegun = was.isBegun
 	if seen == was {
 		return false
 	}
@@ -56,6 +61,16 @@ func (w *watch) note(seen sight) bool {
 	close(w.change)
 	w.change = make(chan struct{})
 	return seen.state != was.state
+}
+
+// begun records that this bridge has published the first message of a run.
+func (r *Runs) begun(subject bridge.Subject) {
+	r.mu.Lock()
+	w := r.open[subject] // there is one while it is asked
+	r.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen.isBegun = true
 }
 
 // join returns the watch of a run, with one more user. The silence counts if the watch is new.
@@ -155,7 +170,7 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
-		if w.note(sight{state, reader.Refusal(), reader.IsUnreadable()}) {
+		if w.note(sight{state: state, refusal: reader.Refusal(), isBlind: reader.IsUnreadable()}) {
 			refused = 0
 			silence.Reset(w.silence)
 		}
