@@ -133,6 +133,9 @@ func (s *Streams) Get(name string) *Stream {
 	return s.streams[i]
 }
 
+// hides reports whether NATS refuses to describe a stream.
+func (s *Streams) hides(name string) bool { return slices.Contains(s.hidden, name) }
+
 // like reports whether a difference is irrelevant to feeds.
 func (s *Streams) like(other *Streams) bool {
 	return other != nil && s.absence == other.absence && slices.Equal(s.unread, other.unread) && slices.Equal(s.hidden, other.hidden) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
