@@ -360,3 +360,22 @@ func TestLimitIsReached(t *testing.T) {
 		t.Errorf("%v, after %d restarts", err, server.Restarts())
 	}
 }
+
+// A server that may store nothing, but holds something, says so as well, and is not started anew: that would not help.
+func TestLimitIsNothing(t *testing.T) {
+	t.Parallel()
+	config := withFile(t, "")
+	before, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams := js(t, own(t, before))
+	_, made := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	_, stored := streams.Publish(within(t), "s.a", []byte("one"))
+	stop(t, before)
+	if err := errors.Join(made, stored, os.WriteFile(config.File, []byte("jetstream { max_file_store: 0 }"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	server := start(t, config)
+	eventually(t, "the problem says what to do", func() bool { return strings.Contains(server.Problem(), "max_file_store") })
+}
