@@ -74,6 +74,9 @@ type absence struct {
 	isLoss bool // there were streams
 }
 
+// IsLost reports whether there were streams, and all are gone, with JetStream. It may be called on nil, which knows nothing.
+func (s *Streams) IsLost() bool { return s != nil && s.absence.isLoss }
+
 // mayEnd reports whether JetStream may appear at any moment. A refusal ends only if an administrator changes it.
 func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }
 
