@@ -76,7 +76,7 @@ func (s *Server) startAnew(why string) {
 		s.running.Store(nil)
 		shutDown(old.Server)
 	}
-	running, err := startWhole(s.options, s.log)
+	running, err := startWhole(s.options.Clone(), s.log) // a server changes its options
 	if err != nil {
 		s.log.Error("the embedded NATS server could not be restarted; trying again", "error", err)
 		reason := err.Error()

@@ -161,6 +161,9 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 			if server.IsGuarded() && !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
 				t.Error("the bridge's own bucket has lost a key")
 			}
+			if err := server.Reload(); err != nil {
+				t.Errorf("after the restart: %v", err)
+			}
 		})
 	}
 }
