@@ -165,9 +165,13 @@ func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, err
 		}
 	}
 	absent := newStreams(link, readings{})
-	absent.absence = absence{
-		why:    "there is no JetStream on this NATS server, or not for this account",
-		isLoss: before != nil && (before.absence.isLoss || len(before.streams) > 0),
+	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
+	switch {
+	case before == nil:
+	case len(before.streams) > 0:
+		absent.absence.lost = before
+	default:
+		absent.absence.lost = before.absence.lost
 	}
 	level := slog.LevelInfo
 	if before != nil && before.absence.why == "" {

@@ -71,11 +71,11 @@ type subjectOf struct {
 type absence struct {
 	why    string // "" if there is JetStream
 	remedy string
-	isLoss bool // there were streams
+	lost   *Streams // that there were; nil for none
 }
 
 // IsLost reports whether there were streams, and all are gone, with JetStream. It may be called on nil, which knows nothing.
-func (s *Streams) IsLost() bool { return s != nil && s.absence.isLoss }
+func (s *Streams) IsLost() bool { return s != nil && s.absence.lost != nil }
 
 // mayEnd reports whether JetStream may appear at any moment. A refusal ends only if an administrator changes it.
 func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }

@@ -143,7 +143,7 @@ func TestRunsOutlastALossOfJetStream(t *testing.T) {
 		return writeFile(t, dir, "nats.conf", fmt.Sprintf("jetstream: enabled\naccounts { A { %s, users = [ { user: a, password: s3cret } ] } }\nno_auth_user: a", block))
 	}
 	server := bridgetest.StartNATSServer(t, "-c", configure("jetstream: enabled"))
-	n := startNode(t, settings{"NATS_URL": server.URL(), "ROUTES": "ASK /ask/{model}=llm.{model}", "HISTORY": "answers.>"})
+	n := startNode(t, settings{"NATS_URL": server.URL(), "ROUTES": "ASK /ask/{model}=llm.{model}", "HISTORY": "answers.>", "ANONYMOUS_SUBSCRIBE": "live.>"})
 	want := func(get, stop int) {
 		t.Helper()
 		for method, want := range map[string]int{"GET": get, "DELETE": stop} {
@@ -161,6 +161,9 @@ func TestRunsOutlastALossOfJetStream(t *testing.T) {
 		return strings.Contains(body, "there is no JetStream")
 	})
 	want(http.StatusOK, http.StatusServiceUnavailable)
+	if _, body := get(t, n.URL()+"/events/live.a?poll=1"); strings.Contains(body, bridge.EventGap) {
+		t.Errorf("who reads what no stream has held is told %s", body)
+	}
 	server.Kill()
 	configure("jetstream: enabled")
 	server.Start(t)
