@@ -31,7 +31,7 @@ clients: $(CLIENTS)/node_modules ## run the clients of others against the bridge
 soak: $(CLIENTS)/node_modules ## run the chaos tests and attacks in their long form, proxies and pages, the rule of gaps on many streams, and the whole comparison: thirteen minutes
 	go test -count=1 -timeout=20m -parallel=4 -run='^TestChaos|^TestPages|^TestClient$$|^TestPeople$$|^TestInspect$$|^TestSignedInPages$$|^TestProxies|^TestGracefulRestart|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$|^TestPermissionsAreLeast$$|^TestCheckNamesMissingPermissions$$|^TestSignIn$$|^TestTrickledRequests$$|^TestHeaderBombs$$|^TestPublishFlood$$|^TestBodiesWithoutEndShareMemory$$|^TestSilentSocketsKeepNobodyOut$$|^TestFullBridgeAnswers$$|^TestSubAndPubOutlastKills$$|^TestSubOutlastsAgeAndDrains$$|^TestReleaseRuns$$|^TestDashboardMoves$$|^TestFloodInContainer$$|^TestMemoryOfTheProcess$$' ./cmd/tailwater/e2e -soak
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
-	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$|^TestUntilGivesWhatIsStored$$|^TestNewestIsReadInPages$$' ./bridge/source -soak
+	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$|^TestUntilGivesWhatIsStored$$|^TestNewestIsReadInPages$$|^TestHiddenStreamCostsLimitedQuestions$$' ./bridge/source -soak
 	go test -count=1 -run='^TestCompare$$|^TestFleets$$' ./cmd/compare -soak
 
 chaos: ## bring about every fault of RELIABILITY.md, and write what was measured into it; Linux, as root where a small disk and a memory limit are wanted

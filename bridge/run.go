@@ -215,5 +215,5 @@ type Run struct {
 	IsKnown bool     // the state is that of all bridges
 	IsNew   bool     // the question was asked just now
 
-	IsUnreadable bool // what is stored of it cannot be read: the state may lack that
+	Unread error // ErrRefused or ErrUnavailable if what is stored of it cannot be read: the state may lack that
 }

@@ -31,7 +31,7 @@ const (
 	giveUp
 )
 
-// next returns the next step against a broken store, and counts it. A cause from outside of the server ends the row of restarts, which may
+// next returns the next step against a broken store, and counts it. After a restart, restarted is called. A cause from outside of the server ends the row of restarts, which may
 // have helped; but pauses stay long.
 func (a *attempts) next(now time.Time, cause error) step {
 	if a.last.IsZero() {
@@ -46,9 +46,12 @@ func (a *attempts) next(now time.Time, cause error) step {
 	case now.Sub(a.last) < firstPause<<a.made:
 		return wait
 	}
-	a.made, a.last = a.made+1, now
+	a.made++
 	return restart
 }
+
+// restarted is called after a restart. What that took is no pause.
+func (a *attempts) restarted(now time.Time) { a.last = now }
 
 // rest ends the row of restarts when the store has been healthy for long enough.
 func (a *attempts) rest(now time.Time) {
@@ -73,7 +76,7 @@ func (s *Server) startAnew(why string) {
 		s.running.Store(nil)
 		shutDown(old.Server)
 	}
-	running, err := startWhole(s.options, s.log)
+	running, err := startWhole(s.options.Clone(), s.log) // a server changes its options
 	if err != nil {
 		s.log.Error("the embedded NATS server could not be restarted; trying again", "error", err)
 		reason := err.Error()

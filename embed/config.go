@@ -118,7 +118,7 @@ func (c Config) read() (*server.Options, error) {
 		o.SyncInterval, o.SyncAlways = c.Sync.Value.Every, c.Sync.Value.Always
 	}
 	if o.MaxPayload == 0 {
-		o.MaxPayload = int32(min(c.MaxPayload, math.MaxInt32))
+		o.MaxPayload = cmp.Or(int32(min(c.MaxPayload, math.MaxInt32)), server.MAX_PAYLOAD_SIZE)
 	}
 	if o.MaxPending == 0 { // the buffer of one client: nats-server requires room for a message
 		o.MaxPending = max(server.MAX_PENDING_SIZE, 2*int64(o.MaxPayload))

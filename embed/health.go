@@ -82,6 +82,7 @@ func (s *Server) watch(ctx context.Context) {
 			switch tries.next(now, cause) {
 			case restart:
 				s.startAnew(what)
+				tries.restarted(time.Now())
 			case giveUp:
 				s.failed <- fmt.Errorf("%s; %d restarts have not helped: check the disk under %s, and start again", what, mostAttempts, s.dir)
 				return

@@ -161,6 +161,9 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 			if server.IsGuarded() && !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
 				t.Error("the bridge's own bucket has lost a key")
 			}
+			if err := server.Reload(); err != nil {
+				t.Errorf("after the restart: %v", err)
+			}
 		})
 	}
 }
@@ -239,6 +242,8 @@ func TestAttempts(t *testing.T) {
 		now = now.Add(time.Second)
 		if step = tries.Next(now, nil); step == embed.Restart {
 			pauses = append(pauses, now.Sub(begun))
+			now = now.Add(time.Minute) // it takes long to start, which is no pause
+			tries.Restarted(now)
 			begun = now
 		}
 	}
@@ -359,4 +364,23 @@ func TestLimitIsReached(t *testing.T) {
 	if _, err := streams.Publish(within(t), "s.a", nil); err != nil || server.Restarts() > 0 {
 		t.Errorf("%v, after %d restarts", err, server.Restarts())
 	}
+}
+
+// A server that may store nothing, but holds something, says so as well, and is not started anew: that would not help.
+func TestLimitIsNothing(t *testing.T) {
+	t.Parallel()
+	config := withFile(t, "")
+	before, err := embed.Start(config, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	streams := js(t, own(t, before))
+	_, made := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
+	_, stored := streams.Publish(within(t), "s.a", []byte("one"))
+	stop(t, before)
+	if err := errors.Join(made, stored, os.WriteFile(config.File, []byte("jetstream { max_file_store: 0 }"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	server := start(t, config)
+	eventually(t, "the problem says what to do", func() bool { return strings.Contains(server.Problem(), "max_file_store") })
 }

@@ -138,7 +138,7 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
 	default:
 		logger.started()
-		started := &instance{Server: running, log: logger, room: room{isSet: options.JetStreamMaxStore > 0}}
+		started := &instance{Server: running, log: logger, room: room{isSet: options.JetStreamMaxStore >= 0}} // nats-server has made it -1 if the file does not set it
 		started.room.measure(running)
 		return started, nil
 	}

@@ -327,6 +327,14 @@ func TestSignalsAreNotTaken(t *testing.T) {
 // publishes more, even the bridge's own, for good.
 func TestReloadLowersNoLimitOfMessages(t *testing.T) {
 	t.Parallel()
+	unsaid := withFile(t, "")
+	usual := start(t, unsaid)
+	if err := os.WriteFile(unsaid.File, []byte("max_payload: 1000"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := usual.Reload(); err == nil || !strings.Contains(err.Error(), "max_payload is 1048576") {
+		t.Errorf("after a reload to less than the usual: %v", err)
+	}
 	config := withFile(t, "max_payload: 4000")
 	server := start(t, config)
 	conn := own(t, server)

@@ -26,6 +26,8 @@ type NATS interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
 	// IsConnected reports whether there is a connection.
 	IsConnected() bool
+	// IsStoreGone reports whether streams were there, and all are gone, with JetStream.
+	IsStoreGone() bool
 }
 
 // Config says what runs need. Every field is needed, but Longest, Each and All.
@@ -127,7 +129,14 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
 	seen, _ := w.watched()
-	run.Subject, run.State, run.IsUnreadable = subject, seen.state, seen.isBlind
+	run.Subject, run.State = subject, seen.state
+	switch {
+	case !seen.isBlind:
+	case r.config.NATS.IsStoreGone():
+		run.Unread = bridge.ErrUnavailable
+	default:
+		run.Unread = bridge.ErrRefused
+	}
 	run.Begin = bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Account: account}
 	return run, sync.OnceFunc(func() { r.leave(w) }), nil
 }

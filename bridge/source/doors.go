@@ -45,6 +45,9 @@ func Command(api string, args ...string) string { return js.Command(api, args...
 // HistoryProblem returns what is wrong with the streams of Tailwater's own, and what to do: see catalog.Table.
 func (s *Source) HistoryProblem() (problem, remedy string) { return s.table.HistoryProblem() }
 
+// IsStoreGone reports whether streams were there, and all are gone, with JetStream.
+func (s *Source) IsStoreGone() bool { return s.table.Current().IsLost() }
+
 // AwaitHistory waits until it is known whether Tailwater's own streams can be as the settings ask.
 func (s *Source) AwaitHistory(ctx context.Context) error { return s.table.AwaitHistory(ctx) }
 

@@ -26,8 +26,8 @@ func (c *client) begun() bool {
 	return len(frames) > 0
 }
 
-// Above a limit of subscriptions, some wait: no reader is told that a subject without messages is open. A reader that leaves
-// makes room for a waiting one.
+// Above a limit of subscriptions, some wait: no reader is told that a subject without messages is open, or that NATS refuses it. A reader
+// that leaves makes room for a waiting one.
 func TestLimitOfSubscriptions(t *testing.T) {
 	t.Parallel() // it mostly waits
 	t.Run("log", func(t *testing.T) { testLimitOfSubscriptions(t, 0) })
@@ -67,6 +67,9 @@ func testLimitOfSubscriptions(t *testing.T, delay time.Duration) {
 		}
 		for _, c := range waiting {
 			c.wantNothing()
+			if err := c.reader.Refusal(); err != nil {
+				t.Fatalf("who waits for room is told: %v", err)
+			}
 		}
 		if len(waiting) == 0 {
 			return

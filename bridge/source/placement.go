@@ -324,7 +324,11 @@ func (s *Source) enforce(p *placement, link *js.Link) {
 	defer s.mu.Unlock()
 	deaf := s.deafOf(p)
 	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
-		p.feed.Refuse() // nothing would arrive, so readers are not told that the feed is open; listen tries again
+		// Nothing would arrive, so readers are not told that the feed is open; listen tries again. Who waits for room is not refused: there
+		// may be some at any moment.
+		if !slices.ContainsFunc(deaf, func(f *flow) bool { return f == nil || f.sub == nil }) {
+			p.feed.Refuse()
+		}
 		return
 	}
 	if p.isMutedBy(deaf, link) {

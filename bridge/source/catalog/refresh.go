@@ -51,8 +51,9 @@ func (t *Table) round(link *js.Link) time.Duration {
 		t.hold(link, err)
 		return t.retry()
 	}
-	overlaps, err := t.answer(ctx, before, after, work.filters)
-	t.publish(after, overlaps, len(work.filters) > 0)
+	isNews := slices.ContainsFunc(slices.Collect(maps.Keys(work.names)), after.hides)
+	overlaps, err := t.answer(ctx, before, after, work.filters, isNews)
+	t.publish(after, overlaps, isNews || len(work.filters) > 0)
 	if err != nil {
 		t.putBack(todo{filters: work.filters})
 	}
@@ -73,7 +74,7 @@ func (t *Table) round(link *js.Link) time.Duration {
 func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time.Duration) {
 	for name, told := range names {
 		age := time.Since(told)
-		if after.Get(name) != nil || age > tableLook {
+		if after.Get(name) != nil || after.hides(name) || age > tableLook {
 			continue
 		}
 		t.putBack(todo{names: map[string]time.Time{name: told}})
@@ -164,9 +165,13 @@ func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, err
 		}
 	}
 	absent := newStreams(link, readings{})
-	absent.absence = absence{
-		why:    "there is no JetStream on this NATS server, or not for this account",
-		isLoss: before != nil && (before.absence.isLoss || len(before.streams) > 0),
+	absent.absence = absence{why: "there is no JetStream on this NATS server, or not for this account"}
+	switch {
+	case before == nil:
+	case len(before.streams) > 0:
+		absent.absence.lost = before
+	default:
+		absent.absence.lost = before.absence.lost
 	}
 	level := slog.LevelInfo
 	if before != nil && before.absence.why == "" {
@@ -207,7 +212,7 @@ func (t *Table) hold(link *js.Link, err error) {
 	t.changed()
 }
 
-// publish makes new knowledge available. answered means that filters were asked for.
+// publish makes new knowledge available. answered means that filters were asked for, or have to be.
 func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, answered bool) {
 	t.mu.Lock()
 	before := t.now
@@ -249,13 +254,14 @@ func (t *Table) miss(before, after *Streams) {
 	}
 }
 
-// answer finds out which streams overlap filters, if some stream is silent or hidden. Earlier answers are valid until a stream changes.
-func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject) (map[bridge.Subject][]string, error) {
+// answer finds out which streams overlap filters, if some stream is silent or hidden. Earlier answers are valid until a stream changes. isNews
+// means that a hidden one may have.
+func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject, isNews bool) (map[bridge.Subject][]string, error) {
 	if len(after.unread)+len(after.hidden) == 0 {
 		return nil, nil
 	}
 	overlaps := map[bridge.Subject][]string{}
-	if after.like(before) && len(t.overlaps) < maxQuestions {
+	if isFull := len(t.overlaps) >= maxQuestions && len(after.unread) > 0; after.like(before) && !isNews && !isFull {
 		maps.Copy(overlaps, t.overlaps) // only this goroutine replaces it, and nothing changes it
 	}
 	var mu sync.Mutex

@@ -71,8 +71,11 @@ type subjectOf struct {
 type absence struct {
 	why    string // "" if there is JetStream
 	remedy string
-	isLoss bool // there were streams
+	lost   *Streams // that there were; nil for none
 }
+
+// IsLost reports whether there were streams, and all are gone, with JetStream. It may be called on nil, which knows nothing.
+func (s *Streams) IsLost() bool { return s != nil && s.absence.lost != nil }
 
 // mayEnd reports whether JetStream may appear at any moment. A refusal ends only if an administrator changes it.
 func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }
@@ -132,6 +135,9 @@ func (s *Streams) Get(name string) *Stream {
 	}
 	return s.streams[i]
 }
+
+// hides reports whether NATS refuses to describe a stream.
+func (s *Streams) hides(name string) bool { return slices.Contains(s.hidden, name) }
 
 // like reports whether a difference is irrelevant to feeds.
 func (s *Streams) like(other *Streams) bool {

@@ -186,16 +186,14 @@ func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.S
 	served = map[*Stream][]bridge.Subject{}
 	known = t.isKnown()
 	for _, subject := range subjects {
-		holder, known := t.find(subject)
+		holder, isFound := t.find(subject)
 		switch {
-		case !known, holder == nil && t.awaited != "" && t.awaited.Covers(subject):
+		case !isFound, holder == nil && t.awaited != "" && t.awaited.Covers(subject):
 			return nil, nil, false, false
 		case holder == nil:
-			isHidden, known := t.isHidden(subject)
-			if !known {
-				return nil, nil, false, false
-			}
+			isHidden, isTold := t.isHidden(subject)
 			unserved, unreadable = append(unserved, subject), unreadable || isHidden
+			known = known && isTold // and the next is asked for at the same time
 		case holder.Untapped() != "":
 			unserved = append(unserved, subject)
 		case t.isUnreadable(holder.Name()):
@@ -244,10 +242,11 @@ func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) 
 }
 
 // isHidden reports whether a filter that no known stream holds may be held by one that the bridge cannot see: NATS refuses to describe it, or
-// all, or JetStream is gone. Callers choose subjects, so only their first tokens are asked for. The lock must be held.
+// all, or JetStream is gone with it. Callers choose subjects, so only their first tokens are asked for, and no more than maxQuestions: the others may
+// be held. Answers are not forgotten for others, because the feeds that need them would ask again, without end. The lock must be held.
 func (t *Table) isHidden(filter bridge.Subject) (isHidden, known bool) {
 	if absence := t.now.absence; absence.why != "" {
-		return absence.remedy != "" || absence.isLoss, true
+		return absence.remedy != "" || absence.lost != nil && absence.lost.covering(filter) != nil, true
 	}
 	if len(t.now.hidden) == 0 {
 		return false, true
@@ -255,8 +254,11 @@ func (t *Table) isHidden(filter bridge.Subject) (isHidden, known bool) {
 	if first, _, isLong := strings.Cut(string(filter), "."); isLong {
 		filter = bridge.Subject(first + ".>")
 	}
+	if _, asked := t.overlaps[filter]; !asked && len(t.now.unread) == 0 && len(t.overlaps) >= maxQuestions {
+		return true, true
+	}
 	overlapping, asked := t.overlapping(filter)
-	return slices.ContainsFunc(overlapping, func(name string) bool { return slices.Contains(t.now.hidden, name) }), asked
+	return slices.ContainsFunc(overlapping, t.now.hides), asked
 }
 
 // Await is Classify, and waits until the streams are known.

@@ -133,3 +133,42 @@ accounts { A { jetstream: enabled, users = [ { user: admin, password: s3cret }, 
 		})
 	}
 }
+
+// Where JetStream is gone that was there before, readers of a run are asked to come back: it is not known to be gone with it.
+func TestRunsOutlastALossOfJetStream(t *testing.T) {
+	t.Parallel()
+	const run = "/answers/AAAAAAAAAAAAAAAAAAAAAAAAAA"
+	dir := t.TempDir()
+	configure := func(block string) string {
+		return writeFile(t, dir, "nats.conf", fmt.Sprintf("jetstream: enabled\naccounts { A { %s, users = [ { user: a, password: s3cret } ] } }\nno_auth_user: a", block))
+	}
+	server := bridgetest.StartNATSServer(t, "-c", configure("jetstream: enabled"))
+	n := startNode(t, settings{"NATS_URL": server.URL(), "ROUTES": "ASK /ask/{model}=llm.{model}", "HISTORY": "answers.>", "ANONYMOUS_SUBSCRIBE": "live.>"})
+	want := func(get, stop int) {
+		t.Helper()
+		for method, want := range map[string]int{"GET": get, "DELETE": stop} {
+			if got, body := status(t, method, n.URL()+run, ""); got != want {
+				t.Errorf("%s is answered %d %s, not %d", method, got, body, want)
+			}
+		}
+	}
+	want(http.StatusNotFound, http.StatusNotFound)
+	server.Kill()
+	configure("jetstream: disabled")
+	server.Start(t)
+	eventually(t, "JetStream is known to be gone", func() bool {
+		_, body := get(t, n.AdminURL()+"/readyz")
+		return strings.Contains(body, "there is no JetStream")
+	})
+	want(http.StatusOK, http.StatusServiceUnavailable)
+	if _, body := get(t, n.URL()+"/events/live.a?poll=1"); strings.Contains(body, bridge.EventGap) {
+		t.Errorf("who reads what no stream has held is told %s", body)
+	}
+	server.Kill()
+	configure("jetstream: enabled")
+	server.Start(t)
+	eventually(t, "the runs are known again", func() bool {
+		got, _ := status(t, "DELETE", n.URL()+run, "")
+		return got == http.StatusNotFound
+	})
+}
