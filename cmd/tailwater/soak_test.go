@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,7 @@ import (
 // -soak, and CI must run make soak. Nothing else would notice a test that nobody runs.
 func TestSoakRunsWhatIsLong(t *testing.T) {
 	runs, found := soakRuns(t), 0
-	for folder, tests := range longTests(t) {
+	for folder, tests := range tests(t, looksAtSoak) {
 		for _, test := range tests {
 			found++
 			if pattern := runs[folder]; pattern == nil || !pattern.MatchString(test) {
@@ -34,6 +35,20 @@ func TestSoakRunsWhatIsLong(t *testing.T) {
 	}
 }
 
+// Each fault that has no other form than that of make chaos is brought about by make soak, once.
+func TestSoakRunsEachFault(t *testing.T) {
+	line := regexp.MustCompile(`(?m)^\tcd cmd/tailwater/e2e && go test .* -short .*-chaos-only='([^']*)'$`).FindStringSubmatch(read(t, "Makefile"))
+	if line == nil {
+		t.Fatal("make soak has no short form of make chaos")
+	}
+	pattern := regexp.MustCompile(strings.ReplaceAll(line[1], "$$", "$"))
+	for _, test := range tests(t, func(test *ast.FuncDecl) bool { return calls(test, "onlyChaos") })["cmd/tailwater/e2e"] {
+		if !pattern.MatchString(test) {
+			t.Errorf("make soak does not run %s: add it to the pattern of -chaos-only in the Makefile", test)
+		}
+	}
+}
+
 // soakRuns returns what make soak runs: for each folder the pattern of its first line there.
 func soakRuns(t *testing.T) map[string]*regexp.Regexp {
 	t.Helper()
@@ -47,10 +62,10 @@ func soakRuns(t *testing.T) map[string]*regexp.Regexp {
 	return runs
 }
 
-// longTests returns the tests that look at -soak, by folder: through onlySoak, length and startChaos, or by themselves.
-func longTests(t *testing.T) map[string][]string {
+// tests returns the tests of a kind, by folder.
+func tests(t *testing.T, isOfKind func(*ast.FuncDecl) bool) map[string][]string {
 	t.Helper()
-	tests := make(map[string][]string)
+	found := make(map[string][]string)
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
@@ -62,8 +77,8 @@ func longTests(t *testing.T) map[string][]string {
 		}
 		folder, err := filepath.Rel(root, filepath.Dir(path))
 		for _, declared := range file.Decls {
-			if test, isFunc := declared.(*ast.FuncDecl); isFunc && strings.HasPrefix(test.Name.Name, "Test") && looksAtSoak(test) {
-				tests[filepath.ToSlash(folder)] = append(tests[filepath.ToSlash(folder)], test.Name.Name)
+			if test, isFunc := declared.(*ast.FuncDecl); isFunc && strings.HasPrefix(test.Name.Name, "Test") && isOfKind(test) {
+				found[filepath.ToSlash(folder)] = append(found[filepath.ToSlash(folder)], test.Name.Name)
 			}
 		}
 		return err
@@ -71,20 +86,29 @@ func longTests(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tests
+	return found
 }
 
+// looksAtSoak reports whether a test looks at -soak: through a function, or by itself.
 func looksAtSoak(test *ast.FuncDecl) (looks bool) {
 	ast.Inspect(test, func(node ast.Node) bool {
-		switch node := node.(type) {
-		case *ast.CallExpr:
-			name, isName := node.Fun.(*ast.Ident)
-			looks = looks || isName && (name.Name == "onlySoak" || name.Name == "length" || name.Name == "startChaos")
-		case *ast.StarExpr:
-			name, isName := node.X.(*ast.Ident)
+		if value, isValue := node.(*ast.StarExpr); isValue {
+			name, isName := value.X.(*ast.Ident)
 			looks = looks || isName && name.Name == "soak"
 		}
 		return !looks
 	})
-	return looks
+	return looks || calls(test, "onlySoak", "length", "startChaos")
+}
+
+// calls reports whether a test calls one of these functions.
+func calls(test *ast.FuncDecl, functions ...string) (does bool) {
+	ast.Inspect(test, func(node ast.Node) bool {
+		if call, isCall := node.(*ast.CallExpr); isCall {
+			name, isName := call.Fun.(*ast.Ident)
+			does = does || isName && slices.Contains(functions, name.Name)
+		}
+		return !does
+	})
+	return does
 }

@@ -49,7 +49,7 @@ func TestChaosStreamIsDeleted(t *testing.T) {
 	var pause gate
 	s.publish("chat.a", 2*time.Millisecond, pause.before(byNATS(t, s.server.URL())))
 	s.publish("chat.b", 2*time.Millisecond, pause.before(byNATS(t, s.server.URL())))
-	for range times(1) / 2 {
+	for range strikes(5) {
 		s.strike(func() {
 			pause.Lock()
 			defer pause.Unlock()
@@ -86,7 +86,7 @@ func TestChaosPermissionsAreChanged(t *testing.T) {
 	c.awaitOpen()
 	c.publish("chat.a", 5*time.Millisecond, byNATS(t, url("other")))
 	c.publish("chat.b", 5*time.Millisecond, byNATS(t, url("other")))
-	for range times(1) / 2 {
+	for range strikes(5) {
 		c.strike(func() {
 			config(`"$JS.API.CONSUMER.>", "$JS.API.DIRECT.>", "$JS.API.STREAM.MSG.>", "$JS.FC.>"`)
 			server.Reload(t)
@@ -122,7 +122,7 @@ func TestChaosCertificateIsExchanged(t *testing.T) {
 	c.awaitOpen()
 	c.publish("chat.a", 5*time.Millisecond, byPost(t, b))
 	c.publish("chat.b", 5*time.Millisecond, byPost(t, b))
-	for range times(1) / 2 {
+	for range strikes(5) {
 		c.strike(func() {
 			trust := exchange()
 			server.Kill() // so that the bridge has to connect again

@@ -50,7 +50,7 @@ func (f *clusterFixture) leading() *bridgetest.NATSServer {
 func TestChaosClusterIsRolled(t *testing.T) {
 	onlyChaos(t)
 	f := startClusterFixture(t)
-	for i := range 2 * len(f.servers) {
+	for i := range strikes(2 * len(f.servers)) {
 		f.awaitCurrent()
 		server := f.servers[i%len(f.servers)]
 		f.strike(func() {
@@ -65,7 +65,7 @@ func TestChaosClusterIsRolled(t *testing.T) {
 func TestChaosLeaderIsKilled(t *testing.T) {
 	onlyChaos(t)
 	f := startClusterFixture(t)
-	for range times(1) / 2 {
+	for range strikes(5) {
 		f.awaitCurrent()
 		led := f.leading()
 		f.strike(led.Kill)
@@ -78,7 +78,7 @@ func TestChaosLeaderIsKilled(t *testing.T) {
 func TestChaosLeaderIsPaused(t *testing.T) {
 	onlyChaos(t)
 	f := startClusterFixture(t)
-	for range times(1) / 3 {
+	for range strikes(3) {
 		f.awaitCurrent()
 		led := f.leading()
 		f.strike(func() {

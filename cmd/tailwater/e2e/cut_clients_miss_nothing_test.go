@@ -65,7 +65,7 @@ func TestChaosBridgesAreRolled(t *testing.T) {
 	c.awaitOpen()
 	c.publish("chat.a", 5*time.Millisecond, byPost(t, bridges...))
 	c.publish("chat.b", 5*time.Millisecond, byNATS(t, server.URL()))
-	for i := range times(2) {
+	for i := range strikes(10) {
 		c.strike(func() {
 			bridges[i%2].stop()
 			bridges[i%2].start()

@@ -50,7 +50,7 @@ func TestChaosHalfOpenClients(t *testing.T) {
 	onlyChaos(t)
 	i := startIllClients(t)
 	const many = 20
-	for round := range times(1) / 4 {
+	for round := range strikes(2) {
 		i.strike(func() {
 			for range many {
 				w := &wire{}
@@ -74,7 +74,7 @@ func TestChaosStalledClients(t *testing.T) {
 	onlyChaos(t)
 	i := startIllClients(t)
 	const many = 50
-	for round := range times(1) / 4 {
+	for round := range strikes(2) {
 		i.strike(func() {
 			for range many {
 				conn, err := net.Dial("tcp", i.bridge.address)
@@ -105,7 +105,7 @@ func TestChaosHerd(t *testing.T) {
 	c.awaitOpen()
 	c.publish("chat.a", 20*time.Millisecond, byPost(t, b))
 	c.publish("chat.b", 20*time.Millisecond, byNATS(t, b.nats))
-	for range times(1) {
+	for range strikes(10) {
 		c.strike(link.Cut)
 	}
 	c.finish(bridgetest.Rules{})

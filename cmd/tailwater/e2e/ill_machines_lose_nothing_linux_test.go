@@ -33,7 +33,7 @@ func TestChaosFullDisk(t *testing.T) {
 	b := startBridge(t, settings{"HISTORY": "chat.>", "EMBED_DIR": filepath.Join(disk, "data")})
 	c.beside(b, 5*time.Millisecond)
 	ballast := filepath.Join(disk, "ballast")
-	for range times(1) / 2 {
+	for range strikes(5) {
 		c.strike(func() {
 			fill(t, ballast)
 			c.pass(3 * time.Second)
@@ -51,7 +51,7 @@ func TestChaosDescriptors(t *testing.T) {
 	c := startChaos(t)
 	b := startBridge(t, settings{"HISTORY": "chat.>"})
 	c.beside(b, 5*time.Millisecond)
-	for range times(1) / 2 {
+	for range strikes(5) {
 		c.strike(func() {
 			var before unix.Rlimit
 			limit := func(next, old *unix.Rlimit) {
@@ -79,7 +79,7 @@ func TestChaosMemoryLimit(t *testing.T) {
 		return exec.Command(shell[0], append(shell[1:], script+" && exec "+path)...)
 	})
 	c.beside(b, 4*time.Millisecond)
-	for range times(1) / 5 {
+	for range strikes(2) {
 		c.strike(func() {
 			c.read(10, "/events/chat.a?since=all", "chat.a", nil, b)
 			c.pass(2 * time.Second)

@@ -19,8 +19,11 @@ var linkFaults = map[string]func(c *chaos, link *bridgetest.Freezer){
 	"broken":           func(_ *chaos, link *bridgetest.Freezer) { link.Cut() },
 }
 
-// during ends a fault after some time.
+// during ends a fault after some time, in the short form after a moment.
 func during(c *chaos, over func(), long time.Duration) {
+	if testing.Short() {
+		long = min(long, 3*time.Second)
+	}
 	c.pass(long)
 	over()
 }
@@ -65,7 +68,7 @@ func (c *chaos) overLink(name string, link *bridgetest.Freezer, fault func(*chao
 	c.publish("chat.b", 10*time.Millisecond, send)
 	n := 1
 	if name == "broken" {
-		n = times(1)
+		n = strikes(10)
 	}
 	for range n {
 		c.strike(func() { fault(c, link) })
@@ -86,7 +89,7 @@ func TestChaosDelayedLink(t *testing.T) {
 	c.awaitOpen()
 	c.publish("chat.a", 10*time.Millisecond, byPost(t, b))
 	c.publish("chat.b", 10*time.Millisecond, byNATS(t, server.URL()))
-	for range times(1) {
+	for range strikes(10) {
 		c.strike(cutter.Cut)
 	}
 	c.finish(bridgetest.Rules{})
