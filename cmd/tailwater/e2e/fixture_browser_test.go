@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -132,10 +133,18 @@ func (p tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// waitFor waits until a condition in JavaScript holds.
+// waitFor waits until a condition in JavaScript holds, in the present page or one that takes its place.
 func (p tab) waitFor(condition string) {
 	p.t.Helper()
-	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool](condition, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
+	wait := func() error {
+		_, err := chromedp.Run(p.ctx, chromedp.Poll[bool](condition, chromedp.WithPollingInterval(20*time.Millisecond)))
+		return err
+	}
+	err := wait()
+	for err != nil && strings.Contains(err.Error(), "Cannot find context") { // chromedp did not know of the new page yet
+		err = wait()
+	}
+	if err != nil {
 		text, _ := chromedp.Run(context.WithoutCancel(p.ctx), chromedp.Evaluate[string](`document.documentElement.textContent`))
 		p.t.Fatalf("wait for %s: %v; the page says:\n%s", condition, err, text)
 	}
