@@ -67,7 +67,7 @@ func (m *Message) Acknowledged(seq uint64) {
 	m.ledger.mu.Lock()
 	defer m.ledger.mu.Unlock()
 	m.acknowledged, m.seq = m.ledger.tick(), seq
-	if m.ledger.life() != m.life {
+	if m.ledger.life() != m.life || m.life%2 == 1 {
 		m.life = unsure
 	}
 }

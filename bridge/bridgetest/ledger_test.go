@@ -218,6 +218,23 @@ func TestLedgerOfAStreamMadeAnew(t *testing.T) {
 	}
 }
 
+// While a stream is being exchanged, a message may still come by the old one, before the client is told.
+func TestMessageOfTheOldStream(t *testing.T) {
+	ledger := bridgetest.NewLedger()
+	log := ledger.NewLog("client", false, "a")
+	log.Connected("node", "")
+	log.Saw(open("e-0").event)
+	ledger.Disturb(func() { log.Saw(reset("recreated", "f-0").event) })
+	ledger.Disturb(func() {
+		ledger.Publish(t, "a", "", "last").Acknowledged(1)
+		log.Saw(event("message", "last", "f-1-x").event)
+		log.Saw(reset("recreated", "g-0").event)
+	})
+	if broken := ledger.Check(bridgetest.Rules{Resets: []string{"recreated"}}); len(broken) > 0 {
+		t.Error(broken)
+	}
+}
+
 // A gap on an open connection may begin at the bridge's position, after messages on subjects that the client does not read.
 func TestGapBehindOtherSubjects(t *testing.T) {
 	ledger := bridgetest.NewLedger()
