@@ -225,7 +225,8 @@ func (r *Reader) fill(out *output) {
 	}
 }
 
-// end returns the number after the last frame to deliver: that of the feed, but first only that of the requested replay.
+// end returns the number after the last frame to deliver: that of the feed, but first only that of the
+// requested replay, after which a bounded reader delivers none.
 func (r *Reader) end() uint64 {
 	switch {
 	case r.syncing:

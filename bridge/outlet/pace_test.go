@@ -268,27 +268,35 @@ func TestQuickResetsCostMore(t *testing.T) {
 	})
 }
 
-// A request that its client has reset before its handler runs is not served.
-func TestResetRequestsAreNotServed(t *testing.T) {
-	places, served, done := outlet.NewPlaces(outlet.Room{}), false, make(chan struct{})
-	handler := places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer close(done)
-		<-r.Context().Done() // as if the processors had been busy until now
-		handler.ServeHTTP(w, r)
-	}))
+// dialHTTP2 opens a connection to a server with a handler over these places. The end of the test closes both.
+func dialHTTP2(t *testing.T, places *outlet.Places, handler http.Handler) *tls.Conn {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
 	server.Listener = outlet.Listen(server.Listener, places)
 	server.Config.ConnContext = outlet.ConnContext
 	server.EnableHTTP2 = true
 	server.StartTLS()
-	defer server.Close()
-	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com", NextProtos: []string{"h2"}})
+	t.Cleanup(server.Close)
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: []string{"h2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// A request that its client has reset before its handler runs is not served.
+func TestResetRequestsAreNotServed(t *testing.T) {
+	places, served, done := outlet.NewPlaces(outlet.Room{}), false, make(chan struct{})
+	handler := places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
+	conn := dialHTTP2(t, places, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		<-r.Context().Done() // as if the processors had been busy until now
+		handler.ServeHTTP(w, r)
+	}))
 	framer := http2.NewFramer(conn, nil)
-	_, err = conn.Write([]byte(http2.ClientPreface))
+	_, err := conn.Write([]byte(http2.ClientPreface))
 	if err := errors.Join(err, framer.WriteSettings(), floods["resets"](framer, 0)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,9 @@
 package outlet_test
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,21 +49,11 @@ func TestFewRequestsAreServedAtOnce(t *testing.T) {
 func TestAnswersThatAreNotTakenCount(t *testing.T) {
 	const each, more = 4, 5
 	places := outlet.NewPlaces(outlet.Room{All: 100, Each: each})
-	server := httptest.NewUnstartedServer(places.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	conn := dialHTTP2(t, places, places.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "an answer")
 	})))
-	server.Listener = outlet.Listen(server.Listener, places)
-	server.Config.ConnContext = outlet.ConnContext
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com", NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
 	framer := http2.NewFramer(conn, conn)
-	_, err = conn.Write([]byte(http2.ClientPreface))
+	_, err := conn.Write([]byte(http2.ClientPreface))
 	err = errors.Join(err, conn.SetDeadline(time.Now().Add(20*time.Second)), framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize}))
 	for i := range uint32(4*each + more) {
 		err = errors.Join(err, framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: smallHead(), EndHeaders: true, EndStream: true}))

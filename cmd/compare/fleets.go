@@ -216,15 +216,13 @@ func (t *tools) startNATS(ctx context.Context, domain, leafNodes string) (*runni
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	r := &running{process: cmd, publish: []string{"--nats", "nats://" + address}}
-	for until := time.Now().Add(startPatience); ; time.Sleep(20 * time.Millisecond) {
+	return r.await(ctx, "nats-server", func() error {
 		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			return r, conn.Close()
+		if err != nil {
+			return err
 		}
-		if time.Now().After(until) || ctx.Err() != nil {
-			return nil, errors.Join(errors.New("nats-server does not start"), err, r.stop())
-		}
-	}
+		return conn.Close()
+	})
 }
 
 // streamConfigs returns the fleet's streams for the subjects of bench.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -215,21 +216,32 @@ func (t *tools) startNchan(ctx context.Context, patience time.Duration) (*runnin
 	}
 	r := &running{process: cmd}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	for until := time.Now().Add(startPatience); ; time.Sleep(20 * time.Millisecond) {
+	return r.await(ctx, "nginx", func() error {
 		workers, err := children(cmd.Process.Pid)
-		if err == nil && len(workers) > 0 {
-			var conn net.Conn
-			if conn, err = net.Dial("tcp", address); err == nil {
-				_ = conn.Close()
-				pids := strings.Join(append(workers, strconv.Itoa(cmd.Process.Pid)), ",")
-				r.reads = []string{"--url", "http://" + address + "/events/{subject}", "--pid", pids}
-				r.publish = []string{"--post", "http://" + address + "/publish/{subject}"}
-				r.port = strconv.Itoa(port)
-				return r, nil
-			}
+		if err != nil || len(workers) == 0 {
+			return cmp.Or(err, errors.New("it has no worker"))
+		}
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return err
+		}
+		pids := strings.Join(append(workers, strconv.Itoa(cmd.Process.Pid)), ",")
+		r.reads = []string{"--url", "http://" + address + "/events/{subject}", "--pid", pids}
+		r.publish = []string{"--post", "http://" + address + "/publish/{subject}"}
+		r.port = strconv.Itoa(port)
+		return conn.Close()
+	})
+}
+
+// await returns the server when it has started, and stops it if that takes too long.
+func (r *running) await(ctx context.Context, name string, started func() error) (*running, error) {
+	for until := time.Now().Add(startPatience); ; time.Sleep(20 * time.Millisecond) {
+		err := started()
+		if err == nil {
+			return r, nil
 		}
 		if time.Now().After(until) || ctx.Err() != nil {
-			return nil, errors.Join(errors.New("nginx does not start"), err, r.stop())
+			return nil, errors.Join(errors.New(name+" does not start"), err, r.stop())
 		}
 	}
 }
