@@ -32,11 +32,20 @@ func (r *Reader) behind(part int) bool {
 // goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
 // requested replay, so that this end can be announced there.
 func (r *Reader) goal(part int) uint64 {
-	floor := r.feed.parts[part].floor.Seq
-	if r.syncing || r.isBounded() {
-		return min(floor, r.have[part].sync)
+	floor, sync := r.feed.parts[part].floor.Seq, r.have[part].sync
+	switch {
+	case !r.syncing && !r.isBounded():
+		return floor
+	case r.isAhead(part):
+		return sync
+	default:
+		return min(floor, sync)
 	}
-	return floor
+}
+
+// isAhead reports whether a part is read from its log, because the replay's end had not arrived yet when the reader opened.
+func (r *Reader) isAhead(part int) bool {
+	return r.count != nil && r.count.ahead != nil && r.count.ahead[part]
 }
 
 // replay puts frames of a part that the feed's memory no longer holds, or a gap if there is no log to read them from. It reports false if it
@@ -59,7 +68,7 @@ func (r *Reader) replay(part int, out *output) bool {
 		return r.replayNewest(part, out)
 	}
 	through := p.floor.Seq
-	if r.isBounded() {
+	if r.isBounded() || r.isAhead(part) {
 		through = r.goal(part)
 	}
 	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, through, false, r.asker())

@@ -40,6 +40,9 @@ type Log interface {
 // Store reports what is stored on subjects, in whatever logs. Stores are compared by ==. An error means that this is unknown now.
 type Store interface {
 	Extent(ctx context.Context, subjects []Subject) (Extent, error)
+	// End returns a position that is behind everything that was stored on the subjects before the call. It does not name logs that hold none of
+	// them.
+	End(ctx context.Context, subjects []Subject) (ID, error)
 }
 
 // Page is a stretch of a log.

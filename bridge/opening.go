@@ -57,6 +57,9 @@ func (r *Reader) open() (events [][]byte, known bool) {
 func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]byte) {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
+	if r.count != nil {
+		r.count.ahead = nil
+	}
 	gap := ""
 	if slices.ContainsFunc(after, r.mayMiss) {
 		gap = GapDisconnected // a part that the feed does not have may have had more messages
@@ -64,6 +67,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		r.have[i].sync = r.replayEnd(i)
+		r.noteAhead(i)
 		if f.parts[i].Deaf && !f.parts[i].isMembers {
 			gap = max(gap, GapDisconnected)
 		}
@@ -93,10 +97,32 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	return append(append(events, r.nobody(verdicts)...), r.ownMembers()...)
 }
 
+// reach returns the sequence up to which a part has what was published before the reader came: as far as that has arrived, or is known to be stored.
+func (r *Reader) reach(part int) uint64 {
+	p := &r.feed.parts[part]
+	end := p.end().Seq
+	if r.count == nil || p.Log == nil {
+		return end
+	}
+	through, _ := r.count.through.in(p.At.Epoch)
+	return max(end, through.Seq)
+}
+
+// noteAhead notes whether a part is replayed further than anything had arrived.
+func (r *Reader) noteAhead(part int) {
+	if r.have[part].sync <= r.feed.parts[part].end().Seq {
+		return
+	}
+	if r.count.ahead == nil {
+		r.count.ahead = make([]bool, len(r.have))
+	}
+	r.count.ahead[part] = true
+}
+
 // replayEnd returns the sequence up to which a part is replayed.
 func (r *Reader) replayEnd(part int) uint64 {
 	p := &r.feed.parts[part]
-	end := p.end().Seq
+	end := r.reach(part)
 	if !r.isBounded() {
 		return end
 	}
@@ -338,7 +364,7 @@ func (r *Reader) arrival(p *part) Position {
 func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	p := &r.feed.parts[part]
 	if from > p.floor.Seq {
-		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, true
+		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, r.reach(part))}}, true
 	}
 	through := p.floor.Seq
 	if r.isBounded() {
@@ -365,7 +391,7 @@ func (r *Reader) beginUntil(part int, since Since) (standing, bool) {
 			return r.beginAtPage(part, found.Seq)
 		}
 	}
-	at.Seq = min(at.Seq, r.feed.parts[part].end().Seq)
+	at.Seq = min(at.Seq, r.reach(part))
 	return standing{Position: at}, true
 }
 

@@ -78,10 +78,15 @@ func (r *Reader) Limit(most int) { r.most = most }
 
 // Stop makes the reader give no more than so many messages; 0 for no limit. It is called before the first Next.
 func (r *Reader) Stop(after int) {
+	r.counted().stop = after
+}
+
+// counted returns the reader's count, and makes it count.
+func (r *Reader) counted() *count {
 	if r.count == nil {
 		r.count = &count{}
 	}
-	r.count.stop = after
+	return r.count
 }
 
 // Await waits until it is known where the connection begins, or ctx ends: a client without a position misses nothing that is published after

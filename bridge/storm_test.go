@@ -125,6 +125,8 @@ func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.E
 	}
 }
 
+func (s *store) End(context.Context, []bridge.Subject) (bridge.ID, error) { return nil, s.err }
+
 // Callers who ask before the store is asked share one answer. Later callers get an answer that includes later messages.
 func TestExtentIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -109,6 +109,12 @@ func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.E
 	return s.extent, s.err
 }
 
+func (s *store) End(context.Context, []bridge.Subject) (bridge.ID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extent.Last, s.err
+}
+
 func (s *store) say(extent bridge.Extent, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

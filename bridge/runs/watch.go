@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +41,11 @@ type sight struct {
 
 // lacksBegin reports whether a run has begun whose first message has not arrived yet: it is stored before it is delivered.
 func (s sight) lacksBegin() bool { return s.isBegun && s.state.IsEmpty() }
+
+// reaches reports whether everything up to a position was read.
+func (s sight) reaches(end bridge.ID) bool {
+	return !slices.ContainsFunc(end, func(at bridge.Position) bool { return at.Epoch != s.state.At.Epoch || at.Seq > s.state.At.Seq })
+}
 
 // watched returns what was read, and a channel that is closed when it changes.
 func (w *watch) watched() (sight, <-chan struct{}) {

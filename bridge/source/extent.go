@@ -42,3 +42,32 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 	}
 	return extent, nil
 }
+
+// End implements bridge.Store. ctx must have a deadline. The error wraps bridge.ErrUnavailable.
+func (s *Source) End(ctx context.Context, subjects []bridge.Subject) (bridge.ID, error) {
+	end, err := s.end(ctx, subjects)
+	if err != nil {
+		return nil, fmt.Errorf("look up where what is stored ends: %w: %w", bridge.ErrUnavailable, err)
+	}
+	return end, nil
+}
+
+func (s *Source) end(ctx context.Context, subjects []bridge.Subject) (end bridge.ID, err error) {
+	portions, err := s.table.Await(ctx, bridge.Reduce(subjects))
+	if err != nil {
+		return nil, err
+	}
+	for _, portion := range portions {
+		if portion.Stream == nil {
+			continue
+		}
+		last, err := s.newHistory(ctx, portion.Stream).End(ctx, portion.Subjects)
+		if err != nil {
+			return nil, err
+		}
+		if last > 0 {
+			end = append(end, bridge.Position{Epoch: portion.Stream.Epoch, Seq: last})
+		}
+	}
+	return end, nil
+}

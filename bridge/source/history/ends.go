@@ -78,6 +78,19 @@ func (h *History) Extent(ctx context.Context, subjects []bridge.Subject) (first,
 	return first, last, upTo, nil
 }
 
+// End returns a sequence that is at or behind the newest message on the subjects; 0 if there is none. The leader is asked once.
+func (h *History) End(ctx context.Context, subjects []bridge.Subject) (uint64, error) {
+	if len(subjects) == 1 && !subjects[0].Wild() {
+		newest, err := h.get(ctx, js.MsgGet{LastFor: subjects[0]})
+		return newest.Seq, err
+	}
+	info, err := h.info(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	return info.State.LastSeq, nil
+}
+
 // extentOf is Extent for one subject.
 func (h *History) extentOf(ctx context.Context, subject bridge.Subject, ends ends) (oldest, newest js.Entry, err error) {
 	last, known := ends.last(subject)
