@@ -109,8 +109,7 @@ type API struct {
 	reads    *rates       // of GETs and HEADs; nil for no limit
 	drainEnd atomic.Int64 // end of the drain, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
-	leaving  chan struct{} // closed by Drain
-	leave    func()        // closes it, once
+	draining chan struct{} // closed by Drain
 	stats    counters
 	traffic  traffic
 	ledger   *bridge.Ledger // memory of bodies
@@ -125,18 +124,17 @@ type API struct {
 // New returns an API.
 func New(config Config) *API {
 	a := &API{
-		config:  config,
-		routes:  append([]bridge.Route{bridge.Events}, config.Routes...),
-		leaving: make(chan struct{}),
-		parting: make(chan struct{}, mostParting),
-		rates:   newRates(config.Limits.Publishes),
-		ledger:  newLedger(config.Limits),
-		reads:   newRates(config.Limits.Reads),
-		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
-		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
-		panics:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		config:   config,
+		routes:   append([]bridge.Route{bridge.Events}, config.Routes...),
+		draining: make(chan struct{}),
+		parting:  make(chan struct{}, mostParting),
+		rates:    newRates(config.Limits.Publishes),
+		ledger:   newLedger(config.Limits),
+		reads:    newRates(config.Limits.Reads),
+		signIns:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		logs:     rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		panics:   rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
-	a.leave = sync.OnceFunc(func() { close(a.leaving) })
 	if config.Runs != nil {
 		own := config.Runs.Filter()
 		a.config.Anyone.DenySubscribe = append(slices.Clone(config.Anyone.DenySubscribe), own)
@@ -152,11 +150,12 @@ func New(config Config) *API {
 // Drain makes every GET of a stream from now on end at once, with the advice to come back later: to a browser any status but 200 would be
 // final. POSTs are still served, but questions are refused, and those without an answer are answered where it can be read.
 func (a *API) Drain(end time.Time) {
-	a.drainEnd.Store(end.UnixNano())
-	a.leave()
+	if a.drainEnd.Swap(end.UnixNano()) == 0 {
+		close(a.draining)
+	}
 }
 
-func (a *API) draining() bool { return a.drainEnd.Load() != 0 }
+func (a *API) isDraining() bool { return a.drainEnd.Load() != 0 }
 
 // Finish ends the use of hub, outlet, publisher, store and auth: they may be closed when it returns. It waits for messages that are being
 // published, but not for bodies that are still arriving. From then on each client is asked to come back: a GET by the answer of Drain, which

@@ -69,7 +69,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	if a.draining() {
+	if a.isDraining() {
 		return errBusy // nothing was asked: the client can ask another bridge
 	}
 	if err := a.checkRate(w, r, p.caller); err != nil {

@@ -93,7 +93,7 @@ func (a *API) awaitFirst(ctx context.Context, reader *bridge.Reader) (*line, err
 		}
 		select {
 		case <-more:
-		case <-a.leaving:
+		case <-a.draining:
 			return nil, nil
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", errBusy, ctx.Err()) // nobody reads this

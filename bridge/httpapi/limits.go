@@ -30,7 +30,7 @@ type Places interface {
 // admit reserves a place for a connection, and returns a function that frees it; nil if there is none, the address sends too many requests, or
 // the API is draining.
 func (a *API) admit(r *http.Request) (free func()) {
-	if a.draining() {
+	if a.isDraining() {
 		return nil
 	}
 	client := a.client(r)

@@ -124,7 +124,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	if lifetime.Ended == nil {
 		lifetime.Ended = func(bool) {}
 	}
-	o.enter()
+	o.opened()
 	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
 	if taken, ok := o.takeOver(w, r, reader); ok {
 		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, lifetime)
@@ -135,7 +135,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	defer func() {
 		o.stats.plain.Add(-1)
 		reader.Close()
-		o.leave(reason)
+		o.closed(reason)
 		lifetime.Ended(reason == endSlow)
 	}()
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
@@ -246,14 +246,14 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 // restart is how long, after the window, a bridge has to end and to listen again.
 const restart = 2 * time.Second
 
-func (o *Outlet) enter() {
+func (o *Outlet) opened() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open++
 	o.stats.opened.Add(1)
 }
 
-func (o *Outlet) leave(reason string) {
+func (o *Outlet) closed(reason string) {
 	o.stats.end(reason)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -304,7 +304,7 @@ func (o *Outlet) retry() time.Duration {
 	return left + restart + time.Duration(rand.Float64()*float64(o.back))
 }
 
-// jitter changes d by up to the share, so that what began together does not continue together.
-func jitter(d time.Duration, share float64) time.Duration {
-	return time.Duration(float64(d) * (1 + share*(2*rand.Float64()-1)))
+// jitter changes d by up to the fraction, so that what began together does not continue together.
+func jitter(d time.Duration, fraction float64) time.Duration {
+	return time.Duration(float64(d) * (1 + fraction*(2*rand.Float64()-1)))
 }

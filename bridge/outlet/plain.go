@@ -101,11 +101,11 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-c.kicked:
 			return c.end(ctx, bridge.CloseKick)
 		case <-expiry.C:
-			left := c.untilExpiry()
-			if left == 0 {
+			remaining := c.untilExpiry()
+			if remaining == 0 {
 				return c.end(ctx, bridge.CloseAuth)
 			}
-			expiry.Reset(left)
+			expiry.Reset(remaining)
 		case <-age.C:
 			return c.end(ctx, bridge.CloseAge)
 		case <-draining:
@@ -218,8 +218,8 @@ func (c *connection) planLook() {
 // write plans a check.
 func (c *connection) planNextLook() {
 	c.look = nil
-	if left := c.conn.untilStalled(c.outlet.config.WriteTimeout); left > 0 {
-		c.look = time.NewTimer(left)
+	if remaining := c.conn.untilStalled(c.outlet.config.WriteTimeout); remaining > 0 {
+		c.look = time.NewTimer(remaining)
 	}
 }
 

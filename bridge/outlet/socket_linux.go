@@ -236,8 +236,8 @@ func (s *socket) set() {
 	case stateOpen:
 		due = s.until
 		if s.expires != 0 {
-			left := min(clockLook.Milliseconds(), max(0, s.expires-s.loop.clock.UnixMilli()))
-			due = min(due, s.loop.now+time.Duration(left)*time.Millisecond)
+			remaining := min(clockLook.Milliseconds(), max(0, s.expires-s.loop.clock.UnixMilli()))
+			due = min(due, s.loop.now+time.Duration(remaining)*time.Millisecond)
 		}
 		if s.rest == nil {
 			due = min(due, s.wrote+config.Heartbeat)
@@ -356,7 +356,7 @@ func (s *socket) close(reason string) {
 // release frees what the connection had.
 func (s *socket) release(reason string) {
 	s.reader.Close()
-	s.loop.outlet.leave(reason)
+	s.loop.outlet.closed(reason)
 	s.ended(reason == endSlow)
 }
 

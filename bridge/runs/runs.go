@@ -131,7 +131,7 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 	seen, _ := w.watched()
 	run.Subject, run.State = subject, seen.state
 	switch {
-	case !seen.isBlind:
+	case !seen.isUnreadable:
 	case r.config.NATS.IsStoreGone():
 		run.Unread = bridge.ErrUnavailable
 	default:

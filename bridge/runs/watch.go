@@ -26,30 +26,30 @@ type watch struct {
 	isOver  bool           // its reader has ended
 
 	mu     sync.Mutex
-	seen   sight
+	seen   view
 	change chan struct{} // closed when that changes
 }
 
-// sight is what a watch has read, and what keeps it from reading more.
-type sight struct {
-	state   bridge.RunState
-	refusal error // see bridge.Reader.Refusal
-	isBlind bool  // what is stored of the run cannot be read
-	isBegun bool  // this bridge has published the run's first message
+// view is what a watch has read, and what keeps it from reading more.
+type view struct {
+	state        bridge.RunState
+	refusal      error // see bridge.Reader.Refusal
+	isUnreadable bool  // what is stored of the run cannot be read
+	isBegun      bool  // this bridge has published the run's first message
 }
 
 // lacksBegin reports whether a run has begun whose first message has not arrived yet: it is stored before it is delivered.
-func (s sight) lacksBegin() bool { return s.isBegun && s.state.IsEmpty() }
+func (s view) lacksBegin() bool { return s.isBegun && s.state.IsEmpty() }
 
 // watched returns what was read, and a channel that is closed when it changes.
-func (w *watch) watched() (sight, <-chan struct{}) {
+func (w *watch) watched() (view, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen, w.change
 }
 
 // note records what was read, and reports whether the state is new.
-func (w *watch) note(seen sight) bool {
+func (w *watch) note(seen view) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.seen
@@ -170,7 +170,7 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
-		if w.note(sight{state: state, refusal: reader.Refusal(), isBlind: reader.IsUnreadable()}) {
+		if w.note(view{state: state, refusal: reader.Refusal(), isUnreadable: reader.IsUnreadable()}) {
 			refused = 0
 			silence.Reset(w.silence)
 		}

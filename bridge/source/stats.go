@@ -127,7 +127,7 @@ func (t *tap) lag() TapLag {
 	if from != nil {
 		waits = max(waits, uint64(from.Waiting()))
 	}
-	last := t.log.Last().Time
+	last := t.stream.Last().Time
 	if waits == 0 || last == 0 {
 		return TapLag{Messages: waits}
 	}
