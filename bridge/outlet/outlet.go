@@ -125,7 +125,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 		lifetime.Ended = func(bool) {}
 	}
 	o.opened()
-	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
+	reader.Greet(bridge.Spread(o.config.Retry), o.config.Heartbeat)
 	if taken, ok := o.takeOver(w, r, reader); ok {
 		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, lifetime)
 		return
@@ -213,10 +213,8 @@ func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
 	})
 }
 
-// Drain ends every connection, evenly spread over the window, and tells each client when to reconnect: soon, to be served by another bridge, or
-// asked by this one to wait; or, near the end of the window, some time after it, when this process has ended and may have been restarted, and
-// not faster than a bridge can accept them. Nobody is sent to a bridge that is not there. Drain returns when the last
-// connection has ended. When ctx ends, it cuts the connections of loops; the server has to cut the others. New connections end at once. Drain may
+// Drain ends every connection, evenly spread over the window, and tells each client when to reconnect (bridge.ReturnTo): after the window not
+// faster than a bridge can accept them. Drain returns when the last connection has ended. When ctx ends, it cuts the connections of loops; the server has to cut the others. New connections end at once. Drain may
 // be called once.
 func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	empty := make(chan struct{})
@@ -242,9 +240,6 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 		<-empty
 	}
 }
-
-// restart is how long, after the window, a bridge has to end and to listen again.
-const restart = 2 * time.Second
 
 func (o *Outlet) opened() {
 	o.mu.Lock()
@@ -288,23 +283,17 @@ func (o *Outlet) drainDelay(isLate bool) time.Duration {
 	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drainEnd))))
 }
 
-// retry returns when the client of an ending connection should reconnect. For those that come while the bridge stops, whileDraining in
-// package httpapi decides.
+// retry returns when the client of an ending connection should reconnect.
 func (o *Outlet) retry() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	left := max(0, time.Until(o.drainEnd))
-	soon := jitter(o.config.Retry, 0.5)
 	if o.drainEnd.IsZero() {
-		return soon
+		return bridge.Spread(o.config.Retry)
 	}
-	if left > o.config.Retry {
-		return min(soon, left-o.config.Retry/2) // while this bridge still answers
-	}
-	return left + restart + time.Duration(rand.Float64()*float64(o.back))
+	return bridge.ReturnTo(time.Until(o.drainEnd), o.config.Retry, o.back)
 }
 
-// jitter changes d by up to the fraction, so that what began together does not continue together.
-func jitter(d time.Duration, fraction float64) time.Duration {
-	return time.Duration(float64(d) * (1 + fraction*(2*rand.Float64()-1)))
+// age returns the age at which a client is asked to reconnect: connections that began together end one after another.
+func (o *Outlet) age() time.Duration {
+	return time.Duration(float64(o.config.Age) * (0.8 + 0.4*rand.Float64()))
 }

@@ -45,7 +45,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	framing := c.reader.Framing()
 	heartbeat := time.NewTimer(config.Heartbeat)
 	defer heartbeat.Stop()
-	age := time.NewTimer(jitter(config.Age, 0.2))
+	age := time.NewTimer(c.outlet.age())
 	defer age.Stop()
 	expiry := time.NewTimer(c.untilExpiry())
 	defer expiry.Stop()

@@ -125,7 +125,7 @@ func (s *socket) begin() bool {
 	}
 	s.opened, s.wrote = l.now, l.now
 	s.sent = uint64(queuedOf(s.fd, unix.SIOCOUTQ)) // of earlier answers on the connection
-	s.until = l.now + jitter(config.Age, 0.2)
+	s.until = l.now + l.outlet.age()
 	s.recheck()
 	if l.outlet.isDraining() {
 		s.until = l.now
