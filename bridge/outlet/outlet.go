@@ -145,6 +145,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()
+		c.recheck.Wake() // the token may have been revoked before watch
 	}
 	defer o.watch(c)()
 	if reason = c.run(r.Context()); reason == endSlow {
@@ -273,11 +274,8 @@ func (o *Outlet) isDraining() bool {
 	}
 }
 
-// drainDelay returns how long one connection stays while draining; 0 for a connection that came late.
-func (o *Outlet) drainDelay(isLate bool) time.Duration {
-	if isLate {
-		return 0
-	}
+// drainDelay returns how long one connection stays while draining.
+func (o *Outlet) drainDelay() time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drainEnd))))
@@ -293,7 +291,10 @@ func (o *Outlet) retry() time.Duration {
 	return bridge.ReturnTo(time.Until(o.drainEnd), o.config.Retry, o.back)
 }
 
-// age returns the age at which a client is asked to reconnect: connections that began together end one after another.
-func (o *Outlet) age() time.Duration {
+// stay returns when the client of a new connection is asked to reconnect: connections that began together end one after another.
+func (o *Outlet) stay() time.Duration {
+	if o.isDraining() {
+		return 0
+	}
 	return time.Duration(float64(o.config.Age) * (0.8 + 0.4*rand.Float64()))
 }

@@ -125,11 +125,8 @@ func (s *socket) begin() bool {
 	}
 	s.opened, s.wrote = l.now, l.now
 	s.sent = uint64(queuedOf(s.fd, unix.SIOCOUTQ)) // of earlier answers on the connection
-	s.until = l.now + l.outlet.age()
+	s.until = l.now + l.outlet.stay()
 	s.recheck()
-	if l.outlet.isDraining() {
-		s.until = l.now
-	}
 	s.set()
 	return true
 }
@@ -251,7 +248,7 @@ func (s *socket) set() {
 
 // drain makes the client be asked to reconnect some time within the drain.
 func (s *socket) drain() {
-	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay(false))
+	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay())
 	s.set()
 }
 
