@@ -3,7 +3,6 @@ package outlet
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -25,30 +24,6 @@ type Config struct {
 	Delays       Observer      // receives a sample of how long messages take from publication to a write to a connection; nil for none
 	Log          *slog.Logger
 }
-
-// Observer receives durations in seconds.
-type Observer interface{ Observe(seconds float64) }
-
-// observeEach is how many writes in one round of an event loop have one observation: an observation costs a tenth of a write.
-const observeEach = 64
-
-// observe passes on how long ago a message was published, in nanoseconds of Unix time; 0 stands for no message.
-func (o *Outlet) observe(since int64) {
-	if since != 0 && o.config.Delays != nil {
-		o.config.Delays.Observe(max(0, o.clock().Sub(time.Unix(0, since)).Seconds())) // the clock of a server may be ahead of this one
-	}
-}
-
-// The reasons why connections end.
-const (
-	endClient = "client" // the client or the network has disconnected
-	endSlow   = "slow"   // the client received nothing for the write timeout
-	endAuth   = bridge.CloseAuth
-	endAge    = bridge.CloseAge
-	endDrain  = bridge.CloseDrain
-	endKick   = bridge.CloseKick
-	endRun    = "run" // the connection has delivered the end of its run
-)
 
 // Outlet holds the open connections.
 type Outlet struct {
@@ -81,6 +56,7 @@ func newOutlet(config Config, clock func() time.Time) *Outlet {
 	o := &Outlet{
 		config:    config,
 		clock:     clock,
+		stats:     counters{ended: newEnded()},
 		draining:  make(chan struct{}),
 		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
@@ -208,12 +184,6 @@ func (o *Outlet) Each(see func(of bridge.Lifetime, subjects []bridge.Subject)) {
 	})
 }
 
-func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
-	o.slowLogs.Do(func() {
-		o.config.Log.Warn("cut a client that received nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.slow.Load())
-	})
-}
-
 // Drain ends every connection, evenly spread over the window, and tells each client when to reconnect (bridge.ReturnTo): after the window not
 // faster than a bridge can accept them. Drain returns when the last connection has ended. When ctx ends, it cuts the connections of loops; the server has to cut the others. New connections end at once. Drain may
 // be called once.
@@ -240,61 +210,4 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 		}
 		<-empty
 	}
-}
-
-func (o *Outlet) opened() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.open++
-	o.stats.opened.Add(1)
-}
-
-func (o *Outlet) closed(reason string) {
-	o.stats.end(reason)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.open--
-	o.tellEmpty()
-}
-
-// tellEmpty tells Drain that no connection is left. The lock must be held.
-func (o *Outlet) tellEmpty() {
-	if o.open+o.polls == 0 && o.empty != nil {
-		close(o.empty)
-		o.empty = nil
-	}
-}
-
-func (o *Outlet) isDraining() bool {
-	select {
-	case <-o.draining:
-		return true
-	default:
-		return false
-	}
-}
-
-// drainDelay returns how long one connection stays while draining.
-func (o *Outlet) drainDelay() time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drainEnd))))
-}
-
-// retry returns when the client of an ending connection should reconnect.
-func (o *Outlet) retry() time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.drainEnd.IsZero() {
-		return bridge.Spread(o.config.Retry)
-	}
-	return bridge.ReturnTo(time.Until(o.drainEnd), o.config.Retry, o.back)
-}
-
-// stay returns when the client of a new connection is asked to reconnect: connections that began together end one after another.
-func (o *Outlet) stay() time.Duration {
-	if o.isDraining() {
-		return 0
-	}
-	return time.Duration(float64(o.config.Age) * (0.8 + 0.4*rand.Float64()))
 }

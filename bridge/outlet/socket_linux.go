@@ -61,6 +61,16 @@ const (
 	stateClosed
 )
 
+// owner is whose connection one is.
+type owner struct {
+	caller  string
+	address netip.Addr
+}
+
+func (o owner) lifetime() bridge.Lifetime {
+	return bridge.Lifetime{Caller: o.caller, Address: o.address}
+}
+
 // Wake implements bridge.Waker.
 func (s *socket) Wake() { s.loop.enqueue(s) }
 
