@@ -387,6 +387,6 @@ func (f *Feed) find(part int, seq uint64) *frame {
 
 // gap encodes a gap event: messages between the positions after and first are missing.
 func (f *Feed) gap(hello greeting, after, first ID, reason string) []byte {
-	f.hub.counters.gap(reason)
+	f.hub.counters.gaps.Add(reason)
 	return f.key.framing.gap(hello, after, first, reason)
 }

@@ -75,7 +75,7 @@ type lingering struct {
 // NewHub returns a hub on a source. A feed stays open for linger after its last reader, so that a browser that reconnects, or a page that is
 // reloaded, continues from memory.
 func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
-	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}, retired: map[*Feed]struct{}{}}
+	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}, retired: map[*Feed]struct{}{}, counters: newCounters()}
 	h.replays = newReplays(&h.counters)
 	h.replays.most = memory.Pages
 	h.divide()

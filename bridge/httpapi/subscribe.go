@@ -139,7 +139,9 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	a.streamHeaders(w, framing)
 	reason, retry := bridge.CloseBusy, bridge.Spread(retryLater)
 	if end := a.drainEnd.Load(); end != 0 {
-		reason, retry = bridge.CloseDrain, bridge.ReturnTo(time.Until(time.Unix(0, end)), retryLater, retryLater)
+		left := time.Until(time.Unix(0, end))
+		pause := max(retryLater, min(left/2, 2*retryLater)) // it was asked before, so it comes back halfway through the rest
+		reason, retry = bridge.CloseDrain, bridge.ReturnTo(left, pause, retryLater)
 	}
 	// A client that is gone by now needs no answer.
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))

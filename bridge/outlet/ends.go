@@ -26,7 +26,7 @@ func (o *Outlet) opened() {
 }
 
 func (o *Outlet) closed(reason string) {
-	o.stats.ended[reason].Add(1)
+	o.stats.ended.Add(reason)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.open--

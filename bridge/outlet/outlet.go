@@ -56,7 +56,7 @@ func newOutlet(config Config, clock func() time.Time) *Outlet {
 	o := &Outlet{
 		config:    config,
 		clock:     clock,
-		stats:     counters{ended: newEnded()},
+		stats:     counters{ended: bridge.NewCounts(endClient, endSlow, endAuth, endAge, endDrain, endKick, endRun)},
 		draining:  make(chan struct{}),
 		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},

@@ -3,6 +3,8 @@ package outlet
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // Stats are counters since New. They are for metrics, not for decisions.
@@ -23,15 +25,7 @@ type counters struct {
 	plain                 atomic.Int64
 	opened, frames, bytes atomic.Uint64
 	polls, pollsCut       atomic.Uint64
-	ended                 map[string]*atomic.Uint64 // connections by reason
-}
-
-func newEnded() map[string]*atomic.Uint64 {
-	ended := map[string]*atomic.Uint64{}
-	for _, reason := range []string{endClient, endSlow, endAuth, endAge, endDrain, endKick, endRun} {
-		ended[reason] = new(atomic.Uint64)
-	}
-	return ended
+	ended                 bridge.Counts // connections by reason
 }
 
 // Stats returns the present counts.
@@ -39,15 +33,11 @@ func (o *Outlet) Stats() Stats {
 	o.mu.Lock()
 	open, polls := o.open, o.polls
 	o.mu.Unlock()
-	ended := map[string]uint64{}
-	for reason, count := range o.stats.ended {
-		ended[reason] = count.Load()
-	}
 	return Stats{
 		Open:   open,
 		Plain:  int(o.stats.plain.Load()),
 		Opened: o.stats.opened.Load(),
-		Ended:  ended,
+		Ended:  o.stats.ended.Load(),
 		Frames: o.stats.frames.Load(),
 		Bytes:  o.stats.bytes.Load(),
 
