@@ -41,7 +41,7 @@ func (t Turns) HasRoom(account Account) bool { return t.hasRoom(account) }
 func (t Turns) Kept() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.awaited + t.workers + len(t.accounts) + len(t.stores)
+	return t.awaited + t.inProgress + len(t.accounts) + len(t.stores)
 }
 
 // InLines returns how many places in lines tasks have.

@@ -12,7 +12,7 @@ import (
 type Memory struct {
 	Frames int // of one feed
 	Bytes  int // of one feed
-	// Total limits the frames of all feeds of a hub together: if there are many feeds, each has no more than its share. 0 for no limit.
+	// Total limits the frames of all feeds of a hub together: if there are many feeds, each may hold no more than its part. 0 for no limit.
 	Total int
 	// Pages limits the pages read from streams for readers that are behind. Beyond the limit, unused pages are dropped. 0 for no limit.
 	Pages int
@@ -283,7 +283,7 @@ func (p *part) rise(to *frame) {
 // minRoom is how many places of the array may always be unused.
 const minRoom = 16
 
-// trimNow is trim for a feed whose share has shrunk, and whose next message may be far off.
+// trimNow is trim for a feed that may hold less than before, and whose next message may be far off.
 func (f *Feed) trimNow() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -327,7 +327,7 @@ func (f *Feed) append(added frame) {
 // isOverfull reports whether the oldest frame has to be dropped.
 func (f *Feed) isOverfull() bool {
 	n := len(f.frames)
-	return n > 1 && (n > f.hub.memory.Frames || f.bytes > f.hub.memory.Bytes || int64(f.held()) > f.hub.share.Load())
+	return n > 1 && (n > f.hub.memory.Frames || f.bytes > f.hub.memory.Bytes || int64(f.held()) > f.hub.perFeed.Load())
 }
 
 func (f *Feed) wakeUp() {
@@ -387,6 +387,6 @@ func (f *Feed) find(part int, seq uint64) *frame {
 
 // gap encodes a gap event: messages between the positions after and first are missing.
 func (f *Feed) gap(hello greeting, after, first ID, reason string) []byte {
-	f.hub.counters.gap(reason)
+	f.hub.counters.gaps.Add(reason)
 	return f.key.framing.gap(hello, after, first, reason)
 }

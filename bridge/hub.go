@@ -28,7 +28,7 @@ type Hub struct {
 	source   Source
 	linger   time.Duration
 	memory   Memory
-	share    atomic.Int64 // each feed's part of Memory.Total
+	perFeed  atomic.Int64 // each feed's part of Memory.Total
 	counters counters
 	replays  *replays
 	members  func(Subject) []Presence // see KeepMembers; nil for none
@@ -75,7 +75,7 @@ type lingering struct {
 // NewHub returns a hub on a source. A feed stays open for linger after its last reader, so that a browser that reconnects, or a page that is
 // reloaded, continues from memory.
 func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
-	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}, retired: map[*Feed]struct{}{}}
+	h := &Hub{source: source, linger: linger, memory: memory, feeds: map[feedKey]*Feed{}, retired: map[*Feed]struct{}{}, counters: newCounters()}
 	h.replays = newReplays(&h.counters)
 	h.replays.most = memory.Pages
 	h.divide()
@@ -220,18 +220,18 @@ func (h *Hub) forget(feed *Feed) {
 	h.calls.Add(1)
 }
 
-// divide sets each feed's share of the memory. The lock must be held.
+// divide sets how much each feed may hold. The lock must be held.
 func (h *Hub) divide() {
-	share := math.MaxInt
+	perFeed := math.MaxInt
 	if h.memory.Total > 0 {
-		share = h.memory.Total / 5 * 4 / max(1, len(h.feeds))
+		perFeed = h.memory.Total / 5 * 4 / max(1, len(h.feeds))
 		h.trimmed = min(h.trimmed, len(h.feeds))
 	}
-	h.share.Store(int64(share))
+	h.perFeed.Store(int64(perFeed))
 }
 
-// trim makes feeds drop what exceeds their share, whenever there are a quarter more feeds than the last time. So all feeds together exceed
-// their shares by at most a quarter. The lock must be held.
+// trim makes feeds drop frames beyond perFeed, whenever there are a quarter more feeds than the last time. So all feeds together hold at
+// most a quarter more than they may. The lock must be held.
 func (h *Hub) trim() {
 	if h.memory.Total == 0 || 4*len(h.feeds) < 5*h.trimmed {
 		return

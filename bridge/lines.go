@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The lines in which tasks wait, and the workers that run them. The lock of turns must be held.
+// The lines in which tasks wait, and how they begin and end. The lock of turns must be held.
 
 // store is what tasks read from, compared by ==.
 type store struct {
@@ -25,20 +25,20 @@ type line struct {
 	element *list.Element // nil while it has no tasks
 }
 
-// add puts a wish into the share of its account.
+// add puts a wish into the demand of its account.
 func (t *turns) add(w *wish) {
 	of, account := w.of, w.by.account
-	if len(of.shares) == 0 {
+	if len(of.demands) == 0 {
 		t.awaited++
 	}
-	s := of.shares[account]
-	if s == nil {
-		s = &share{account: account}
-		s.inTask = of.order.PushBack(s)
-		of.shares[account] = s
+	d := of.demands[account]
+	if d == nil {
+		d = &demand{account: account}
+		d.inTask = of.order.PushBack(d)
+		of.demands[account] = d
 		t.accounts[account]++
 	}
-	w.share, w.inShare = s, s.wishes.PushBack(w)
+	w.demand, w.inDemand = d, d.wishes.PushBack(w)
 	of.wishes.add(w)
 }
 
@@ -46,26 +46,26 @@ func (t *turns) add(w *wish) {
 func (t *turns) remove(w *wish) {
 	w.by.forget(w)
 	w.of.wishes.remove(w)
-	if w.share.wishes.Remove(w.inShare); w.share.wishes.Len() == 0 {
-		t.removeShare(w.of, w.share)
+	if w.demand.wishes.Remove(w.inDemand); w.demand.wishes.Len() == 0 {
+		t.removeDemand(w.of, w.demand)
 	}
 }
 
-func (t *turns) removeShare(of *task, s *share) {
-	behind := s.inTask.Next()
-	of.order.Remove(s.inTask)
-	delete(of.shares, s.account)
-	if len(of.shares) == 0 {
+func (t *turns) removeDemand(of *task, d *demand) {
+	behind := d.inTask.Next()
+	of.order.Remove(d.inTask)
+	delete(of.demands, d.account)
+	if len(of.demands) == 0 {
 		t.awaited--
 	}
-	if t.accounts[s.account]--; t.accounts[s.account] == 0 {
-		delete(t.accounts, s.account)
+	if t.accounts[d.account]--; t.accounts[d.account] == 0 {
+		delete(t.accounts, d.account)
 	}
-	if s.inLine == nil {
+	if d.inLine == nil {
 		return
 	}
-	t.dequeue(of, s)
-	if of.sole == s {
+	t.dequeue(of, d)
+	if of.sole == d {
 		of.sole = nil
 		t.enqueueFrom(of, behind)
 	}
@@ -88,14 +88,14 @@ func (t *turns) release(of *task) {
 	t.begin()
 }
 
-// enqueueFrom puts a task into the lines of a share and those behind it, up to the first account that has nothing else there.
+// enqueueFrom puts a task into the lines of a demand and those behind it, up to the first account that has nothing else there.
 func (t *turns) enqueueFrom(of *task, element *list.Element) {
 	for ; element != nil && of.sole == nil; element = element.Next() {
-		t.enqueue(of, element.Value.(*share))
+		t.enqueue(of, element.Value.(*demand))
 	}
 }
 
-func (t *turns) enqueue(of *task, by *share) {
+func (t *turns) enqueue(of *task, by *demand) {
 	s := t.store(of.of)
 	l := s.lines[by.account]
 	if l == nil {
@@ -108,7 +108,7 @@ func (t *turns) enqueue(of *task, by *share) {
 	}
 }
 
-func (t *turns) dequeue(of *task, from *share) {
+func (t *turns) dequeue(of *task, from *demand) {
 	s := t.store(of.of)
 	l := s.lines[from.account]
 	l.tasks.Remove(from.inLine)
@@ -140,7 +140,7 @@ func (t *turns) tidy(s *store, l *line) {
 	}
 }
 
-// begin lets workers begin with what may begin.
+// begin starts every task that may run.
 func (t *turns) begin() {
 	for s, l := t.next(); l != nil && t.alive.Err() == nil; s, l = t.next() {
 		t.start(s, l)
@@ -150,7 +150,7 @@ func (t *turns) begin() {
 // next returns the line whose turn it is, and sends it and its store to the end; nil for none.
 func (t *turns) next() (*store, *line) {
 	for i, s := range t.stores {
-		free := mostRunning - t.workers - s.running
+		free := mostRunning - t.inProgress - s.running
 		if free <= 0 {
 			continue // whatever its lines are, and they may be tens of thousands
 		}
@@ -172,7 +172,7 @@ func (t *turns) start(s *store, l *line) {
 	of.busy = true
 	s.running++
 	l.running++
-	t.workers++
+	t.inProgress++
 	at := t.give(of, l.account)
 	ctx, cancel := context.WithTimeout(t.alive, taskTimeout)
 	of.cancel = cancel
@@ -183,7 +183,7 @@ func (t *turns) start(s *store, l *line) {
 		defer t.mu.Unlock()
 		s.running--
 		l.running--
-		t.workers--
+		t.inProgress--
 		t.tidy(s, l)
 		t.ended(of, err)
 	})
@@ -203,13 +203,13 @@ func (t *turns) ended(of *task, err error) {
 
 // give takes a task out of all lines, and returns the place that an account has waited for longest.
 func (t *turns) give(of *task, account Account) turn {
-	for element := of.order.Front(); element != nil && element.Value.(*share).inLine != nil; element = element.Next() {
-		t.dequeue(of, element.Value.(*share))
+	for element := of.order.Front(); element != nil && element.Value.(*demand).inLine != nil; element = element.Next() {
+		t.dequeue(of, element.Value.(*demand))
 	}
 	of.sole = nil
-	s := of.shares[account]
-	of.order.MoveToBack(s.inTask)
-	longest := s.wishes.Front().Value.(*wish)
+	d := of.demands[account]
+	of.order.MoveToBack(d.inTask)
+	longest := d.wishes.Front().Value.(*wish)
 	given := longest.turn
 	longest.again = true
 	return given

@@ -60,7 +60,7 @@ type Page struct {
 	UpTo uint64 // of Newest
 }
 
-// Part is a share of a feed's subjects, and the log that their messages come from. A log that has replaced another, even one of the same name,
+// Part is some of a feed's subjects, and the log that their messages come from. A log that has replaced another, even one of the same name,
 // is another Log.
 type Part struct {
 	Subjects []Subject

@@ -30,19 +30,7 @@ type Stats struct {
 
 // Stats returns the present state. It is for metrics, not for decisions.
 func (h *Hub) Stats() Stats {
-	s := Stats{
-		Gaps: map[string]uint64{
-			GapRetention:    h.counters.retention.Load(),
-			GapOverrun:      h.counters.overrun.Load(),
-			GapDisconnected: h.counters.disconnected.Load(),
-		},
-		Resets: map[string]uint64{
-			ResetMalformed: h.counters.malformed.Load(),
-			ResetUnknown:   h.counters.unknown.Load(),
-			ResetRecreated: h.counters.recreated.Load(),
-			ResetRolled:    h.counters.rolled.Load(),
-		},
-	}
+	s := Stats{Gaps: h.counters.gaps.Load(), Resets: h.counters.resets.Load()}
 	for i, how := range resumptions {
 		how.Count = h.counters.resumed[i].Load()
 		s.Resumes = append(s.Resumes, how)
@@ -87,13 +75,21 @@ var resumptions = [...]Resumes{
 }
 
 type counters struct {
-	retention, overrun, disconnected      atomic.Uint64 // gaps
-	malformed, unknown, recreated, rolled atomic.Uint64 // resets
-
-	resumed [len(resumptions)]atomic.Uint64
+	gaps, resets Counts // by reason
+	resumed      [len(resumptions)]atomic.Uint64
 
 	replayPages, replayMessages, replayErrors, replaysDone, replaysLeft atomic.Uint64
 }
+
+func newCounters() counters {
+	return counters{
+		gaps:   NewCounts(GapRetention, GapOverrun, GapDisconnected),
+		resets: NewCounts(ResetMalformed, ResetUnknown, ResetRecreated, ResetRolled),
+	}
+}
+
+// reset counts a reset.
+func (c *counters) reset(reason string) { c.resets.Add(reason) }
 
 // resume counts how a connection begins: one that brought a valid position, or is told that it cannot continue from what it brought.
 func (c *counters) resume(isKnown bool, reset, gap string) {
@@ -108,29 +104,5 @@ func (c *counters) resume(isKnown bool, reset, gap string) {
 	}
 	if i := slices.Index(resumptions[:], how); i >= 0 {
 		c.resumed[i].Add(1)
-	}
-}
-
-func (c *counters) gap(reason string) {
-	switch reason {
-	case GapRetention:
-		c.retention.Add(1)
-	case GapOverrun:
-		c.overrun.Add(1)
-	case GapDisconnected:
-		c.disconnected.Add(1)
-	}
-}
-
-func (c *counters) reset(reason string) {
-	switch reason {
-	case ResetMalformed:
-		c.malformed.Add(1)
-	case ResetUnknown:
-		c.unknown.Add(1)
-	case ResetRecreated:
-		c.recreated.Add(1)
-	case ResetRolled:
-		c.rolled.Add(1)
 	}
 }

@@ -29,7 +29,7 @@ type Account uint64
 // lines has its turn. If an account waits for nothing else of the store, the task stands in the lines of no further
 // accounts: it would not run earlier. So a run for one of thousands costs nothing for the others.
 //
-// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may have as many workers as
+// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may have as many running tasks as
 // are left for the others, and an account as many of them as are left for the store's other accounts.
 type turns struct {
 	alive   context.Context
@@ -37,11 +37,11 @@ type turns struct {
 	running sync.WaitGroup
 	timers  timers
 
-	mu       sync.Mutex
-	stores   []*store        // that have lines; the one whose turn it is comes first
-	workers  int             // that run
-	awaited  int             // tasks that somebody waits for
-	accounts map[Account]int // how many of them each account waits for
+	mu         sync.Mutex
+	stores     []*store        // that have lines; the one whose turn it is comes first
+	inProgress int             // tasks that run
+	awaited    int             // tasks that somebody waits for
+	accounts   map[Account]int // how many of them each account waits for
 }
 
 // task is a read that runs whenever somebody waits for it.
@@ -52,9 +52,9 @@ type task struct {
 
 	// The rest is guarded by the lock of turns.
 	wishes    wishes
-	shares    map[Account]*share
-	order     list.List // of *share; the one whose turn it is comes first
-	sole      *share    // the first whose account had nothing else in its line, so that no share behind it has a place in one; nil for none
+	demands   map[Account]*demand
+	order     list.List // of *demand; the one whose turn it is comes first
+	sole      *demand   // the first whose account had nothing else in its line, so that no demand behind it has a place in one; nil for none
 	busy      bool      // it runs, or is not to run for a while; then it stands in no line
 	cancel    context.CancelFunc
 	cancelled bool
@@ -82,14 +82,14 @@ func newTurns() *turns {
 }
 
 func newTask(of any, run func(context.Context, turn) error) *task {
-	return &task{of: of, run: run, wishes: wishes{}, shares: map[Account]*share{}}
+	return &task{of: of, run: run, wishes: wishes{}, demands: map[Account]*demand{}}
 }
 
 // close ends all tasks and waits for them.
 func (t *turns) close() {
 	t.mu.Lock()
 	t.stop()
-	t.mu.Unlock() // no worker begins from here on
+	t.mu.Unlock() // no task begins from here on
 	t.running.Wait()
 	t.timers.close()
 }
@@ -111,7 +111,7 @@ func (t *turns) await(of *task, w *waiter, at wanted, waker Waker, gather time.D
 		of.move(had, at)
 		return
 	}
-	isFirst := len(of.shares) == 0
+	isFirst := len(of.demands) == 0
 	made := &wish{turn: turn{wanted: at}, of: of, by: w, next: w.wishes, waker: waker}
 	w.wishes = made
 	t.add(made)
@@ -119,8 +119,8 @@ func (t *turns) await(of *task, w *waiter, at wanted, waker Waker, gather time.D
 	case of.busy:
 	case gather > 0 && isFirst:
 		t.rest(of, gather)
-	case made.share.isNew() && of.sole == nil:
-		t.enqueue(of, made.share)
+	case made.demand.isNew() && of.sole == nil:
+		t.enqueue(of, made.demand)
 		t.begin()
 	}
 }
@@ -152,29 +152,29 @@ func (t *turns) leave(w *waiter) {
 }
 
 // withdraw returns the tasks that nobody waits for any more.
-func (t *turns) withdraw(w *waiter) (left []*task) {
+func (t *turns) withdraw(w *waiter) (unwanted []*task) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for w.wishes != nil {
 		of := w.wishes.of
 		t.remove(w.wishes)
-		if len(of.shares) > 0 {
+		if len(of.demands) > 0 {
 			continue
 		}
-		left = append(left, of)
+		unwanted = append(unwanted, of)
 		if of.cancel != nil {
 			of.cancelled = true
 			of.cancel()
 		}
 	}
-	return left
+	return unwanted
 }
 
 // isAwaited reports whether anybody waits for a task.
 func (t *turns) isAwaited(of *task) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(of.shares) > 0
+	return len(of.demands) > 0
 }
 
 // lowest returns the lowest place from a sequence on that somebody waits for, no higher than most.

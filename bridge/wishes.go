@@ -11,25 +11,25 @@ import (
 // wish is what a waiter waits for of a task.
 type wish struct {
 	turn
-	of      *task
-	by      *waiter
-	next    *wish // of the same waiter
-	waker   Waker
-	share   *share
-	inShare *list.Element // among the share's wishes
-	index   int           // in its stretch
+	of       *task
+	by       *waiter
+	next     *wish // of the same waiter
+	waker    Waker
+	demand   *demand
+	inDemand *list.Element // among the demand's wishes
+	index    int           // in its stretch
 }
 
-// share holds the wishes of one account for a task.
-type share struct {
+// demand holds the wishes of one account for a task.
+type demand struct {
 	account Account
 	wishes  list.List     // of *wish; the one that has waited longest comes first
-	inTask  *list.Element // among the task's shares
+	inTask  *list.Element // among the task's demands
 	inLine  *list.Element // of the task, in the account's line; nil if the task does not stand there
 }
 
-// isNew reports whether a share has only just got its first wish.
-func (s *share) isNew() bool { return s.wishes.Len() == 1 }
+// isNew reports whether a demand has only just got its first wish.
+func (d *demand) isNew() bool { return d.wishes.Len() == 1 }
 
 // move makes a wish one for another place, which was not waited for until now.
 func (of *task) move(w *wish, at wanted) {
@@ -39,7 +39,7 @@ func (of *task) move(w *wish, at wanted) {
 	of.wishes.remove(w)
 	w.turn = turn{wanted: at}
 	of.wishes.add(w)
-	w.share.wishes.MoveToBack(w.inShare)
+	w.demand.wishes.MoveToBack(w.inDemand)
 }
 
 // wish returns what the waiter waits for of a task, nil for nothing.

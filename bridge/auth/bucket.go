@@ -9,10 +9,10 @@ import (
 
 // Bucket is the state of RevokedBucket.
 type Bucket struct {
-	Exists  bool   // a stream holds its keys
-	Unread  bool   // the keys cannot be read: revocations are unknown
-	Problem string // what is wrong with the bucket; "" if nothing is
-	Remedy  string // the command that repairs the bucket, or creates it
+	Exists     bool   // a stream holds its keys
+	Unreadable bool   // the keys cannot be read: revocations are unknown
+	Problem    string // what is wrong with the bucket; "" if nothing is
+	Remedy     string // the command that repairs the bucket, or creates it
 }
 
 // strayPatience is how long the bucket may stay unknown after a key has arrived: servers announce a new stream with a delay.
@@ -34,7 +34,7 @@ func (i *inspection) begin(bucket func(context.Context, *Bucket) (Bucket, error)
 // isComplete reports whether the keys that were read are all keys of the bucket. If the bucket exists, they must come from its
 // stream: a subscription, as while the stream could not be read, brings new keys only. The lock must be held.
 func (i *inspection) isComplete(stored bool) bool {
-	return !i.isInspected || i.bucket != nil && !i.bucket.Unread && (stored || !i.bucket.Exists)
+	return !i.isInspected || i.bucket != nil && !i.bucket.Unreadable && (stored || !i.bucket.Exists)
 }
 
 // note remembers a key that arrives while there is no bucket. Nothing stores such a key: it revokes only on bridges that run
@@ -89,7 +89,7 @@ func (r *revocations) judge(bucket Bucket) {
 	}
 	r.mu.Unlock()
 	switch {
-	case bucket.Unread:
+	case bucket.Unreadable:
 		r.log.Error("all tokens are refused, because revocations cannot be read", "error", bucket.Problem, "remedy", bucket.Remedy)
 	case bucket.Problem != "":
 		r.log.Error("revocations may be lost", "error", bucket.Problem, "remedy", bucket.Remedy)

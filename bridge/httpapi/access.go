@@ -67,6 +67,20 @@ func (a Access) isOwnOrigin(origin string, r *http.Request) bool {
 	return scheme == "" || parsed.Scheme == scheme || r.Header.Get("Sec-Fetch-Site") == "same-origin"
 }
 
+// scheme returns http or https, as in the URL of the browser; "" if unknown, because there may be a proxy that is not trusted.
+func (a Access) scheme(r *http.Request) string {
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // the browser's own, if there are several proxies
+	proto := strings.ToLower(strings.TrimSpace(first))
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	switch {
+	case (proto == "http" || proto == "https") && err == nil && isWithin(peer.Addr().Unmap().WithZone(""), a.proxies):
+		return proto
+	case r.TLS != nil:
+		return "https"
+	}
+	return ""
+}
+
 // hostname returns the name of a Host header, without port, brackets and a last dot.
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -109,8 +108,7 @@ type API struct {
 	reads    *rates       // of GETs and HEADs; nil for no limit
 	drainEnd atomic.Int64 // end of the drain, in ns of Unix time; 0 before Drain
 	finished atomic.Bool
-	leaving  chan struct{} // closed by Drain
-	leave    func()        // closes it, once
+	draining chan struct{} // closed by Drain
 	stats    counters
 	traffic  traffic
 	ledger   *bridge.Ledger // memory of bodies
@@ -125,18 +123,18 @@ type API struct {
 // New returns an API.
 func New(config Config) *API {
 	a := &API{
-		config:  config,
-		routes:  append([]bridge.Route{bridge.Events}, config.Routes...),
-		leaving: make(chan struct{}),
-		parting: make(chan struct{}, mostParting),
-		rates:   newRates(config.Limits.Publishes),
-		ledger:  newLedger(config.Limits),
-		reads:   newRates(config.Limits.Reads),
-		signIns: rate.Sometimes{First: 3, Interval: 10 * time.Second},
-		logs:    rate.Sometimes{First: 3, Interval: 10 * time.Second},
-		panics:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		config:   config,
+		routes:   append([]bridge.Route{bridge.Events}, config.Routes...),
+		draining: make(chan struct{}),
+		parting:  make(chan struct{}, mostParting),
+		stats:    newCounters(),
+		rates:    newRates(config.Limits.Publishes),
+		ledger:   newLedger(config.Limits),
+		reads:    newRates(config.Limits.Reads),
+		signIns:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		logs:     rate.Sometimes{First: 3, Interval: 10 * time.Second},
+		panics:   rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
-	a.leave = sync.OnceFunc(func() { close(a.leaving) })
 	if config.Runs != nil {
 		own := config.Runs.Filter()
 		a.config.Anyone.DenySubscribe = append(slices.Clone(config.Anyone.DenySubscribe), own)
@@ -147,34 +145,6 @@ func New(config Config) *API {
 	a.traffic = newTraffic(a.routes)
 	a.config.Access.proxies = config.Proxies
 	return a
-}
-
-// Drain makes every GET of a stream from now on end at once, with the advice to come back later: to a browser any status but 200 would be
-// final. POSTs are still served, but questions are refused, and those without an answer are answered where it can be read.
-func (a *API) Drain(end time.Time) {
-	a.drainEnd.Store(end.UnixNano())
-	a.leave()
-}
-
-func (a *API) draining() bool { return a.drainEnd.Load() != 0 }
-
-// Finish ends the use of hub, outlet, publisher, store and auth: they may be closed when it returns. It waits for messages that are being
-// published, but not for bodies that are still arriving. From then on each client is asked to come back: a GET by the answer of Drain, which
-// must have been called before, other methods by 503.
-func (a *API) Finish() {
-	a.finished.Store(true)
-	a.working.Lock() // waits for running requests
-	defer a.working.Unlock()
-}
-
-// begin reports whether a request may use hub, outlet, publisher, store and auth. If so, the request calls end afterwards.
-func (a *API) begin() (end func(), ok bool) {
-	a.working.RLock()
-	if a.finished.Load() {
-		a.working.RUnlock()
-		return nil, false
-	}
-	return a.working.RUnlock, true
 }
 
 // ServeHTTP implements http.Handler.
@@ -269,8 +239,6 @@ func (a *API) late(w http.ResponseWriter, r *http.Request, target target, found 
 	return nil
 }
 
-const methods = "GET, HEAD, POST, OPTIONS"
-
 func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 	var page http.Handler
 	if a.config.Pages != nil {
@@ -291,6 +259,12 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.ServeHTTP(w, r)
 	return nil
+}
+
+// isLinkable reports whether a link from another site may lead to a request's URL: to a page, or to nothing, but not to a subject.
+func (a *API) isLinkable(r *http.Request) bool {
+	_, isRoute := a.find(r)
+	return !isRoute && sentPath(r.URL) != sessionPath
 }
 
 // target is the subjects that a request's path and query name, or the error in their grammar.
@@ -324,15 +298,6 @@ func (a *API) find(r *http.Request) (target, bool) {
 	return a.presenceTarget(path)
 }
 
-// sentPath returns a path as it was sent. EscapedPath does not if the path holds a character that should have been escaped, such as > or é:
-// it then escapes the decoded path again, in which an encoded slash has become a plain one.
-func sentPath(u *url.URL) string {
-	if decoded, err := url.PathUnescape(u.RawPath); u.RawPath != "" && err == nil && decoded == u.Path {
-		return u.RawPath
-	}
-	return u.EscapedPath()
-}
-
 // several reads /events?subject=a&subject=b.
 func (a *API) several(r *http.Request) target {
 	query, err := parseQuery(r)
@@ -353,26 +318,3 @@ func (a *API) several(r *http.Request) target {
 	}
 	return t
 }
-
-// options answers which methods there are, and a browser's preflight request if the origin is allowed.
-func (a *API) options(w http.ResponseWriter, r *http.Request) {
-	header := w.Header()
-	if header.Get("Allow") == "" {
-		header.Set("Allow", methods)
-	}
-	header.Add("Vary", requestHeaders)
-	if header.Get("Access-Control-Allow-Origin") != "" {
-		header.Set("Access-Control-Allow-Methods", header.Get("Allow"))
-		header.Set("Access-Control-Allow-Headers", allowedHeaders(r))
-		header.Set("Access-Control-Max-Age", "600")
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// mayBeMany reports whether a connection can carry more than one subject.
-func mayBeMany(subjects []bridge.Subject) bool {
-	return len(subjects) > 1 || slices.ContainsFunc(subjects, bridge.Subject.Wild)
-}
-
-// retryLater is how long a refused client is asked to wait, give or take half.
-const retryLater = 5 * time.Second

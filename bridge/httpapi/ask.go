@@ -69,7 +69,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	if a.draining() {
+	if a.isDraining() {
 		return errBusy // nothing was asked: the client can ask another bridge
 	}
 	if err := a.checkRate(w, r, p.caller); err != nil {
@@ -86,7 +86,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	free = after(done, free)
-	a.stats.accepted.Add(1)
+	a.stats.posts.Add(postAccepted)
 	path := mounted(r) + answersPath + run.Name
 	switch how {
 	case location:
@@ -157,13 +157,6 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *
 		a.exceeded(r, limitRuns, share.Caller())
 	}
 	return run, done, err
-}
-
-// accepted answers where a run can be read.
-func accepted(w http.ResponseWriter, run bridge.Run, path string) error {
-	w.Header().Set("Location", path)
-	writeJSON(w, http.StatusAccepted, "application/json", map[string]string{"run": run.Name})
-	return nil
 }
 
 // stream answers with the events of a run. When the connection has ended, free is called.

@@ -93,7 +93,7 @@ func (a *API) awaitFirst(ctx context.Context, reader *bridge.Reader) (*line, err
 		}
 		select {
 		case <-more:
-		case <-a.leaving:
+		case <-a.draining:
 			return nil, nil
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", errBusy, ctx.Err()) // nobody reads this
@@ -120,4 +120,11 @@ func typeOf(payload []byte) string {
 		return "text/plain; charset=utf-8"
 	}
 	return "application/octet-stream"
+}
+
+// accepted answers where a run can be read.
+func accepted(w http.ResponseWriter, run bridge.Run, path string) error {
+	w.Header().Set("Location", path)
+	writeJSON(w, http.StatusAccepted, "application/json", map[string]string{"run": run.Name})
+	return nil
 }

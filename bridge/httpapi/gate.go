@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 )
 
 // strictTransport makes browsers use TLS for half a year. It does not apply to other hosts of the domain.
@@ -71,26 +70,6 @@ func isLink(r *http.Request) bool {
 	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 	use := r.Header.Get("Sec-Fetch-Dest")
 	return isRead && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Mode") == "navigate" && (use == "document" || use == "")
-}
-
-// isLinkable reports whether a link from another site may lead to a request's URL: to a page, or to nothing, but not to a subject.
-func (a *API) isLinkable(r *http.Request) bool {
-	_, isRoute := a.find(r)
-	return !isRoute && sentPath(r.URL) != sessionPath
-}
-
-// scheme returns http or https, as in the URL of the browser; "" if unknown, because there may be a proxy that is not trusted.
-func (a Access) scheme(r *http.Request) string {
-	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // the browser's own, if there are several proxies
-	proto := strings.ToLower(strings.TrimSpace(first))
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	switch {
-	case (proto == "http" || proto == "https") && err == nil && isWithin(peer.Addr().Unmap().WithZone(""), a.proxies):
-		return proto
-	case r.TLS != nil:
-		return "https"
-	}
-	return ""
 }
 
 // isDomain reports whether a name is neither an address nor a name of this machine. Browsers remember by name, not by port, to use TLS: that

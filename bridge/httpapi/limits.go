@@ -30,7 +30,7 @@ type Places interface {
 // admit reserves a place for a connection, and returns a function that frees it; nil if there is none, the address sends too many requests, or
 // the API is draining.
 func (a *API) admit(r *http.Request) (free func()) {
-	if a.draining() {
+	if a.isDraining() {
 		return nil
 	}
 	client := a.client(r)
@@ -65,7 +65,7 @@ func (a *API) checkRate(w http.ResponseWriter, r *http.Request, caller bridge.Ca
 
 // exceeded counts and logs an exceeded limit. Behind a proxy that is not trusted, all clients count as one, which is easily overlooked.
 func (a *API) exceeded(r *http.Request, reason, caller string) {
-	a.stats.limited(reason)
+	a.stats.limited.Add(reason)
 	a.logs.Do(func() {
 		log := a.config.Log.With("limit", reason, "caller", caller)
 		if len(a.config.Proxies) == 0 && r.Header.Get("X-Forwarded-For") != "" {

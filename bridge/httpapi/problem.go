@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -197,4 +199,21 @@ func (a *API) writeProblem(w http.ResponseWriter, r *http.Request, err error) (s
 	a.stats.refuse(r.Method, answer.Status)
 	writeJSON(w, answer.Status, "application/problem+json", answer.problem)
 	return answer.Status
+}
+
+// retryLater is how long a refused client is asked to wait, give or take half.
+const retryLater = 5 * time.Second
+
+// writeJSON answers with a value that can always be encoded. A failure is a bug, not an answer without a body.
+func writeJSON(w http.ResponseWriter, status int, contentType string, value any) {
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // the type is JSON, not HTML, and people read it
+	if err := encoder.Encode(value); err != nil {
+		panic(fmt.Errorf("encode an answer: %w", err))
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // there is nothing to do if the client is gone
 }

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
@@ -77,7 +76,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	a.stats.accepted.Add(1)
+	a.stats.posts.Add(postAccepted)
 	if receipt.Stream == "" {
 		writeJSON(w, http.StatusAccepted, "application/json", map[string]bridge.Subject{"subject": p.subject})
 		return nil
@@ -192,18 +191,4 @@ func checkText(r *http.Request, body []byte) error {
 		return fmt.Errorf("%w: it is not UTF-8; convert it, or send it as application/octet-stream", errText)
 	}
 	return nil
-}
-
-// writeJSON answers with a value that can always be encoded. A failure is a bug, not an answer without a body.
-func writeJSON(w http.ResponseWriter, status int, contentType string, value any) {
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // the type is JSON, not HTML, and people read it
-	if err := encoder.Encode(value); err != nil {
-		panic(fmt.Errorf("encode an answer: %w", err))
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // there is nothing to do if the client is gone
 }

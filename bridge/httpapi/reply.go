@@ -54,7 +54,7 @@ func (a *API) reply(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := a.config.Runs.Reply(ctx, subject, id, body, account); err != nil {
 		return err
 	}
-	a.stats.accepted.Add(1)
+	a.stats.posts.Add(postAccepted)
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }

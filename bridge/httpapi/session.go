@@ -88,24 +88,3 @@ func (a *API) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Coo
 	cookie.Secure = !isLoopback(hostname(r.Host)) || strings.HasPrefix(cookie.Name, "__")
 	http.SetCookie(w, cookie)
 }
-
-// SecureCookie returns the name of a cookie for browsers that use TLS: with the prefix __Host-, unless the name has a special prefix already.
-// Browsers accept such a cookie only from its own host, over TLS (RFC 6265bis, 4.1.3.2). Other cookies can be set by every host of the
-// domain, which could sign a user in as somebody else.
-func SecureCookie(name string) string {
-	lower := strings.ToLower(name) // browsers ignore case
-	for _, prefix := range []string{"__host-", "__secure-", "__http-"} {
-		if strings.HasPrefix(lower, prefix) {
-			return name
-		}
-	}
-	return "__Host-" + name
-}
-
-// cookieName returns the name of a request's cookie.
-func (a *API) cookieName(r *http.Request) string {
-	if a.config.Access.scheme(r) == "https" {
-		return SecureCookie(a.config.Cookie)
-	}
-	return a.config.Cookie
-}

@@ -30,25 +30,23 @@ type Stats struct {
 }
 
 type counters struct {
-	accepted, rejected, unavailable, failed, refused, turnedAway atomic.Uint64
-	connections, address, rate, reads, memory, runs              atomic.Uint64 // exceeded limits
-	panics                                                       atomic.Uint64
+	posts                       bridge.Counts // by result
+	limited                     bridge.Counts // by limit
+	refused, turnedAway, panics atomic.Uint64
 }
 
-func (c *counters) limited(reason string) {
-	switch reason {
-	case limitConnections:
-		c.connections.Add(1)
-	case limitAddress:
-		c.address.Add(1)
-	case limitMemory:
-		c.memory.Add(1)
-	case limitReads:
-		c.reads.Add(1)
-	case limitRuns:
-		c.runs.Add(1)
-	default:
-		c.rate.Add(1)
+// The results of POSTs.
+const (
+	postAccepted    = "accepted"
+	postRefused     = "refused"
+	postUnavailable = "unavailable"
+	postFailed      = "failed"
+)
+
+func newCounters() counters {
+	return counters{
+		posts:   bridge.NewCounts(postAccepted, postRefused, postUnavailable, postFailed),
+		limited: bridge.NewCounts(limitConnections, limitAddress, limitRate, limitReads, limitMemory, limitRuns),
 	}
 }
 
@@ -57,35 +55,23 @@ func (c *counters) refuse(method string, status int) {
 	case method != http.MethodPost:
 		c.refused.Add(1)
 	case status == http.StatusServiceUnavailable:
-		c.unavailable.Add(1)
+		c.posts.Add(postUnavailable)
 	case status >= http.StatusInternalServerError:
-		c.failed.Add(1)
+		c.posts.Add(postFailed)
 	default:
-		c.rejected.Add(1)
+		c.posts.Add(postRefused)
 	}
 }
 
 // Stats returns the present counts.
 func (a *API) Stats() Stats {
 	return Stats{
-		Publishes: map[string]uint64{
-			"accepted":    a.stats.accepted.Load(),
-			"refused":     a.stats.rejected.Load(),
-			"unavailable": a.stats.unavailable.Load(),
-			"failed":      a.stats.failed.Load(),
-		},
+		Publishes:  a.stats.posts.Load(),
 		Refused:    a.stats.refused.Load(),
 		TurnedAway: a.stats.turnedAway.Load(),
-		Limited: map[string]uint64{
-			limitConnections: a.stats.connections.Load(),
-			limitAddress:     a.stats.address.Load(),
-			limitRate:        a.stats.rate.Load(),
-			limitReads:       a.stats.reads.Load(),
-			limitMemory:      a.stats.memory.Load(),
-			limitRuns:        a.stats.runs.Load(),
-		},
-		Routes: a.traffic.stats(),
-		Memory: a.ledger.Stats(),
-		Panics: a.stats.panics.Load(),
+		Limited:    a.stats.limited.Load(),
+		Routes:     a.traffic.stats(),
+		Memory:     a.ledger.Stats(),
+		Panics:     a.stats.panics.Load(),
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -133,25 +132,16 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	return nil
 }
 
-// whileDraining returns when a client that came to a bridge that stops within the time left should come back; for connections that it ends,
-// Outlet.retry decides. That is halfway, and not much later than others,
-// because a proxy may then send it to another bridge; or, if little is left, after the stop.
-func whileDraining(left, after time.Duration) time.Duration {
-	if left <= retryLater {
-		return left + after
-	}
-	half := min(left/2, 2*retryLater)
-	return half/2 + rand.N(half)
-}
-
 // turnAway ends a connection before it began, and asks the client to come back. If possible, the response breaks off, by a panic that
 // net/http understands: a clean end would end clients built on fetch for good.
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
 	a.stats.turnedAway.Add(1)
 	a.streamHeaders(w, framing)
-	reason, retry := bridge.CloseBusy, retryLater/2+rand.N(retryLater)
+	reason, retry := bridge.CloseBusy, bridge.Spread(retryLater)
 	if end := a.drainEnd.Load(); end != 0 {
-		reason, retry = bridge.CloseDrain, whileDraining(max(0, time.Until(time.Unix(0, end))), retry)
+		left := time.Until(time.Unix(0, end))
+		pause := max(retryLater, min(left/2, 2*retryLater)) // it was asked before, so it comes back halfway through the rest
+		reason, retry = bridge.CloseDrain, bridge.ReturnTo(left, pause, retryLater)
 	}
 	// A client that is gone by now needs no answer.
 	_, _ = w.Write(append(framing.Preamble(), framing.Close(reason, retry)...))

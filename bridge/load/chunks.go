@@ -9,7 +9,7 @@ import (
 // records.
 type chunks struct {
 	state chunkState
-	left  uint64 // the size so far, or the rest of the chunk
+	rest  uint64 // the size so far, or the rest of the chunk
 	digit bool   // the size has at least one digit
 }
 
@@ -34,10 +34,10 @@ func (c *chunks) strip(data []byte) (body []byte, err error) {
 	for len(data) > 0 && c.state != chunksOver {
 		switch c.state {
 		case chunkData:
-			n := min(uint64(len(data)), c.left)
+			n := min(uint64(len(data)), c.rest)
 			body = append(body, data[:n]...)
 			data = data[n:]
-			if c.left -= n; c.left == 0 {
+			if c.rest -= n; c.rest == 0 {
 				c.state = chunkEnd
 			}
 		case chunkSize:
@@ -62,8 +62,8 @@ func (c *chunks) size(b byte) error {
 	digit := hexValue[b]
 	switch {
 	case digit != notHex:
-		c.left, c.digit = c.left<<4|uint64(digit), true
-		if c.left > maxChunk {
+		c.rest, c.digit = c.rest<<4|uint64(digit), true
+		if c.rest > maxChunk {
 			return errChunks
 		}
 	case !c.digit:
@@ -80,7 +80,7 @@ func (c *chunks) lineEnded() {
 	switch {
 	case c.state == chunkEnd:
 		*c = chunks{}
-	case c.left == 0:
+	case c.rest == 0:
 		c.state = chunksOver
 	default:
 		c.state = chunkData

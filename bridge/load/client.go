@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// client opens the connections of a run and reads them, each share into a tally. There is one for Linux, and one for every system.
+// client opens the connections of a run and reads them, with a tally for each loop. There is one for Linux, and one for every system.
 type client interface {
 	begin()
 	close()                 // returns when everything has ended
-	waiting() time.Duration // idle time of all shares, added up; negative if unknown
+	waiting() time.Duration // idle time of all loops, added up; negative if unknown
 }
 
 // chooseClient is a variable so that tests on Linux can use both.

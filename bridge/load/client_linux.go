@@ -19,8 +19,8 @@ func systemClient(target *target, tallies []*tally) (client, error) {
 	return newEpollClient(target, tallies)
 }
 
-// shares is how many loops read the connections. One loop keeps up with a server on a few cores, and leaves these to the server.
-func shares() int { return 1 + runtime.NumCPU()/8 }
+// loops is how many loops read the connections. One loop keeps up with a server on a few cores, and leaves these to the server.
+func loops() int { return 1 + runtime.NumCPU()/8 }
 
 // epollClient reads connections in loops: one system call for each ready connection, into one shared buffer.
 type epollClient struct {
@@ -68,11 +68,11 @@ func (c *epollClient) waiting() (waited time.Duration) {
 	return waited
 }
 
-// loop reads a share of the connections.
+// loop reads some of the connections.
 type loop struct {
-	target        *target
-	tally         *tally
-	first, shares int // which connections belong to its share
+	target      *target
+	tally       *tally
+	first, step int // it reads every step-th connection, from first on
 
 	epoll, bell int // bell is a descriptor that wakes the loop
 	stopping    atomic.Bool
@@ -92,9 +92,9 @@ const (
 	eventsSize = 1024
 )
 
-func newLoop(target *target, tally *tally, first, shares int) (*loop, error) {
+func newLoop(target *target, tally *tally, first, step int) (*loop, error) {
 	l := &loop{
-		target: target, tally: tally, first: first, shares: shares, epoll: noSocket, bell: noSocket,
+		target: target, tally: tally, first: first, step: step, epoll: noSocket, bell: noSocket,
 		sockets: make([]int32, len(tally.readers)),
 		room:    make([]byte, headroom+readSize),
 		events:  make([]unix.EpollEvent, eventsSize),
@@ -203,8 +203,8 @@ func (l *loop) launch() {
 	}
 }
 
-// numberOf returns the number, among the connections of all shares, of one of this share.
-func (l *loop) numberOf(number int) int { return number*l.shares + l.first }
+// numberOf returns the number, among all connections, of one of this loop.
+func (l *loop) numberOf(number int) int { return number*l.step + l.first }
 
 // connect starts to open a connection. It may return a descriptor together with an error.
 func (l *loop) connect(number int) (fd int, err error) {

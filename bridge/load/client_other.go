@@ -7,4 +7,4 @@ func systemClient(target *target, tallies []*tally) (client, error) {
 	return newPlainClient(target, tallies)
 }
 
-func shares() int { return 1 }
+func loops() int { return 1 }

@@ -22,10 +22,10 @@ const (
 	over // it has ended, or was never opened
 )
 
-// newReaders returns one share of the connections: every shares-th from first on. The stalled ones are last.
-func newReaders(plan *Plan, first, shares int) []reader {
+// newReaders returns the connections of one loop: every step-th from first on. The stalled ones are last.
+func newReaders(plan *Plan, first, step int) []reader {
 	var readers []reader
-	for i := first; i < plan.Connections+plan.Stalled; i += shares {
+	for i := first; i < plan.Connections+plan.Stalled; i += step {
 		subject := i
 		if i >= plan.Connections {
 			subject = i - plan.Connections

@@ -97,7 +97,7 @@ func newRun(plan Plan) (*run, error) {
 	if plan.InFlight > 0 {
 		r.window = newWindow(plan.InFlight, plan.Subjects, plan.Patience)
 	}
-	number := shares()
+	number := loops()
 	for first := range number {
 		r.tallies = append(r.tallies, newTally(&r.plan, r.mark, r.window, first, number))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// tally counts what one share of the connections has received.
+// tally counts what the connections of one loop have received.
 type tally struct {
 	mark   []byte
 	window *window // nil without one
@@ -62,8 +62,8 @@ const (
 
 func newLatency() *hdrhistogram.Histogram { return hdrhistogram.New(1, latencyLimit, latencyDigits) }
 
-func newTally(plan *Plan, mark []byte, window *window, first, shares int) *tally {
-	return &tally{mark: mark, window: window, readers: newReaders(plan, first, shares), latency: newLatency()}
+func newTally(plan *Plan, mark []byte, window *window, first, step int) *tally {
+	return &tally{mark: mark, window: window, readers: newReaders(plan, first, step), latency: newLatency()}
 }
 
 var errClosed = errors.New("the server has ended the connection")

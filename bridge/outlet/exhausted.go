@@ -1,40 +1,9 @@
 package outlet
 
-import (
-	"net"
-	"os"
-	"time"
-)
+import "os"
 
-const (
-	// reserved is how many descriptors a listener sets aside for connections that arrive when there are no others left.
-	reserved = 4
-	// exhaustedPause is how long the listener waits before it tries again.
-	exhaustedPause = 50 * time.Millisecond
-)
-
-// accept accepts a connection, even if descriptors have run out: then it gives up a descriptor that was set aside, until that connection is
-// closed, or closes a socket that waits. Other errors are returned.
-func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
-	for {
-		l.setAside()
-		conn, err := l.Listener.Accept()
-		if err == nil || !isExhausted(err) {
-			return conn, false, err
-		}
-		l.places.exhausted(err)
-		if !l.comes() { // accept also fails when no connection is pending
-			continue
-		}
-		if !l.giveUp() && !l.places.evict() {
-			l.pause()
-			continue
-		}
-		if conn, err := l.Listener.Accept(); err == nil {
-			return conn, true, nil
-		}
-	}
-}
+// reserved is how many descriptors a listener sets aside for connections that arrive when there are no others left.
+const reserved = 4
 
 // setAside opens the descriptors to give up when others have run out.
 func (l *listener) setAside() {
@@ -68,13 +37,5 @@ func (l *listener) letGo() {
 	l.isClosed = true
 	l.mu.Unlock()
 	for l.giveUp() {
-	}
-}
-
-// pause waits a moment, or until the listener is closed.
-func (l *listener) pause() {
-	select {
-	case <-time.After(exhaustedPause):
-	case <-l.open.Done():
 	}
 }

@@ -2,11 +2,9 @@ package outlet
 
 import (
 	"context"
-	"errors"
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -56,15 +54,6 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// below returns the connection of Listen under another, such as a TLS connection; nil if there is none.
-func below(conn net.Conn) *stallConn {
-	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = secure.NetConn()
-	}
-	ours, _ := conn.(*stallConn)
-	return ours
-}
-
 // Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
@@ -88,6 +77,40 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// accept accepts a connection, even if descriptors have run out: then it gives up a descriptor that was set aside, until that connection is
+// closed, or closes a socket that waits. Other errors are returned.
+func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
+	for {
+		l.setAside()
+		conn, err := l.Listener.Accept()
+		if err == nil || !isExhausted(err) {
+			return conn, false, err
+		}
+		l.places.exhausted(err)
+		if !l.comes() { // accept also fails when no connection is pending
+			continue
+		}
+		if !l.giveUp() && !l.places.evict() {
+			l.pause()
+			continue
+		}
+		if conn, err := l.Listener.Accept(); err == nil {
+			return conn, true, nil
+		}
+	}
+}
+
+// pause waits a moment, or until the listener is closed.
+func (l *listener) pause() {
+	select {
+	case <-time.After(exhaustedPause):
+	case <-l.open.Done():
+	}
+}
+
+// exhaustedPause is how long the listener waits before it tries again.
+const exhaustedPause = 50 * time.Millisecond
+
 // admit returns a place for a connection; nil if there is none. If all places are taken, it waits until the oldest waiting socket may be closed.
 func (l *listener) admit(conn *stallConn) *place {
 	for {
@@ -101,152 +124,4 @@ func (l *listener) admit(conn *stallConn) *place {
 			return nil
 		}
 	}
-}
-
-// looks is how often, per timeout, a waiting Write checks whether the client has received something. A Write that ends at its deadline says how
-// much was received, but not when: perhaps right at the beginning.
-const looks = 8
-
-// stallConn is a connection whose write deadline starts again whenever the client has received something. The kernel wakes a waiting writer only
-// when a third of the send buffer is free, so the client has to receive some 16 KiB per timeout.
-type stallConn struct {
-	net.Conn
-	opened time.Time
-	place  *place                 // nil once the connection is closed, or an event loop has the socket
-	lender *listener              // the listener that has lent the descriptor; nil for none
-	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
-
-	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.
-	mu       sync.Mutex
-	patience time.Duration // length of the write deadline; 0 for none
-	taken    time.Time     // when a Write last saw that the client has received something, or when the deadline was set
-	isGone   bool          // the client has received nothing in time
-	progress progress
-}
-
-// SetWriteDeadline implements net.Conn.
-func (c *stallConn) SetWriteDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.patience = 0
-	if !t.IsZero() {
-		c.taken = time.Now()
-		c.patience = t.Sub(c.taken)
-	}
-	if c.patience <= 0 {
-		return c.Conn.SetWriteDeadline(t)
-	}
-	return c.Conn.SetWriteDeadline(c.taken.Add(c.patience / looks))
-}
-
-// Write continues after the deadline if the client has received something before it, also of an earlier Write. After a timeout in which the client
-// has received nothing, it gets nothing more: not even the end of TLS, for which crypto/tls would wait five seconds.
-func (c *stallConn) Write(data []byte) (written int, err error) {
-	if c.gone() {
-		return 0, os.ErrDeadlineExceeded
-	}
-	for {
-		n, err := c.Conn.Write(data[written:])
-		written += n
-		if goesOn, err := c.wrote(n, err); !goesOn {
-			return written, err
-		}
-	}
-}
-
-func (c *stallConn) gone() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.isGone
-}
-
-// wrote records the result of a write, and reports whether the rest is to be written. If so, it has set the next deadline.
-func (c *stallConn) wrote(n int, err error) (goesOn bool, _ error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := time.Now()
-	if n > 0 {
-		c.taken = now
-		c.progress.sent += uint64(n)
-	}
-	if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		return false, err
-	}
-	deadline := c.taken.Add(c.patience)
-	if !now.Before(deadline) {
-		c.isGone = true
-		c.reset()
-		return false, err
-	}
-	if look := now.Add(c.patience / looks); look.Before(deadline) {
-		deadline = look
-	}
-	if err := c.Conn.SetWriteDeadline(deadline); err != nil {
-		return false, err
-	}
-	return true, nil
-}
-
-// takesNothing reports whether the client has received nothing for the timeout, although there was something to receive. It may be called during a
-// Write.
-func (c *stallConn) takesNothing(timeout time.Duration) bool {
-	socket, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.progress.stalled(unsent(socket), time.Since(c.opened), timeout)
-}
-
-// untilStalled returns after which time takesNothing may report true, 0 if the client has received everything.
-func (c *stallConn) untilStalled(timeout time.Duration) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.progress.since == 0 {
-		return 0
-	}
-	return max(1, c.progress.since+timeout-time.Since(c.opened))
-}
-
-// unread returns how many bytes of its client nobody has read.
-func (c *stallConn) unread() int {
-	socket, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return 0
-	}
-	return unread(socket)
-}
-
-// cut closes the connection, and discards unsent data.
-func (c *stallConn) cut() {
-	c.reset()
-	_ = c.Close()
-}
-
-// Close implements net.Conn.
-func (c *stallConn) Close() error {
-	err := c.Conn.Close() // returns when the descriptor is free
-	c.hurryUp()
-	if c.lender != nil {
-		c.lender.setAside() // before another connection uses it
-	}
-	c.place.close(c)
-	return err
-}
-
-// reset makes Close discard what the client has not received, and send a reset. Otherwise the kernel would keep the data for minutes, and the
-// client would find the end of the stream only after it.
-func (c *stallConn) reset() {
-	if socket, ok := c.Conn.(*net.TCPConn); ok {
-		_ = socket.SetLinger(0)
-	}
-}
-
-// CloseWrite ends the sending direction alone, as net/http does before it closes a connection whose request it has not read.
-func (c *stallConn) CloseWrite() error {
-	if socket, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return socket.CloseWrite()
-	}
-	return nil
 }

@@ -4,7 +4,10 @@ import (
 	"container/heap"
 	"container/list"
 	"math"
+	"net"
 	"net/netip"
+	"slices"
+	"time"
 )
 
 // network counts the places of an address or a network, or of all.
@@ -140,6 +143,17 @@ func (p *Places) ofPeer(address netip.Addr) *network {
 	return p.part(&p.all, networkKey{whole, true}, 0)
 }
 
+func addressOf(peer net.Addr) netip.Addr {
+	if peer, ok := peer.(*net.TCPAddr); ok {
+		return peer.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
+
+func (p *Places) isProxy(address netip.Addr) bool {
+	return slices.ContainsFunc(p.room.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
 func (p *Places) part(of *network, key networkKey, room int) *network {
 	n, known := p.networks[key]
 	if !known {
@@ -149,14 +163,8 @@ func (p *Places) part(of *network, key networkKey, room int) *network {
 	return n
 }
 
-// forget lets go of networks that hold and owe nothing.
-func (p *Places) forget(n *network) {
-	for ; n != &p.all; n = n.within {
-		if n.held == 0 && n.asked == 0 && n.kept == 0 && !p.linger(n) {
-			delete(p.networks, n.key)
-		}
-	}
-}
+// now returns the time since the places were made.
+func (p *Places) now() time.Duration { return time.Since(p.start) }
 
 // crowds is a heap of the widest networks that have sockets which wait. The first has the most of them, and of several, the one whose
 // oldest has waited longest.

@@ -3,7 +3,6 @@ package outlet
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -25,30 +24,6 @@ type Config struct {
 	Delays       Observer      // receives a sample of how long messages take from publication to a write to a connection; nil for none
 	Log          *slog.Logger
 }
-
-// Observer receives durations in seconds.
-type Observer interface{ Observe(seconds float64) }
-
-// observeEach is how many writes in one round of an event loop have one observation: an observation costs a tenth of a write.
-const observeEach = 64
-
-// observe passes on how long ago a message was published, in nanoseconds of Unix time; 0 stands for no message.
-func (o *Outlet) observe(since int64) {
-	if since != 0 && o.config.Delays != nil {
-		o.config.Delays.Observe(max(0, o.clock().Sub(time.Unix(0, since)).Seconds())) // the clock of a server may be ahead of this one
-	}
-}
-
-// The reasons why connections end.
-const (
-	endClient = "client" // the client or the network has disconnected
-	endSlow   = "slow"   // the client received nothing for the write timeout
-	endAuth   = bridge.CloseAuth
-	endAge    = bridge.CloseAge
-	endDrain  = bridge.CloseDrain
-	endKick   = bridge.CloseKick
-	endRun    = "run" // the connection has delivered the end of its run
-)
 
 // Outlet holds the open connections.
 type Outlet struct {
@@ -81,6 +56,7 @@ func newOutlet(config Config, clock func() time.Time) *Outlet {
 	o := &Outlet{
 		config:    config,
 		clock:     clock,
+		stats:     counters{ended: bridge.NewCounts(endClient, endSlow, endAuth, endAge, endDrain, endKick, endRun)},
 		draining:  make(chan struct{}),
 		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
@@ -124,8 +100,8 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	if lifetime.Ended == nil {
 		lifetime.Ended = func(bool) {}
 	}
-	o.enter()
-	reader.Greet(jitter(o.config.Retry, 0.5), o.config.Heartbeat)
+	o.opened()
+	reader.Greet(bridge.Spread(o.config.Retry), o.config.Heartbeat)
 	if taken, ok := o.takeOver(w, r, reader); ok {
 		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, lifetime)
 		return
@@ -135,7 +111,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	defer func() {
 		o.stats.plain.Add(-1)
 		reader.Close()
-		o.leave(reason)
+		o.closed(reason)
 		lifetime.Ended(reason == endSlow)
 	}()
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
@@ -145,6 +121,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	}
 	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()
+		c.recheck.Wake() // the token may have been revoked before watch
 	}
 	defer o.watch(c)()
 	if reason = c.run(r.Context()); reason == endSlow {
@@ -207,16 +184,8 @@ func (o *Outlet) Each(see func(of bridge.Lifetime, subjects []bridge.Subject)) {
 	})
 }
 
-func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
-	o.slowLogs.Do(func() {
-		o.config.Log.Warn("cut a client that received nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.slow.Load())
-	})
-}
-
-// Drain ends every connection, evenly spread over the window, and tells each client when to reconnect: soon, to be served by another bridge, or
-// asked by this one to wait; or, near the end of the window, some time after it, when this process has ended and may have been restarted, and
-// not faster than a bridge can accept them. Nobody is sent to a bridge that is not there. Drain returns when the last
-// connection has ended. When ctx ends, it cuts the connections of loops; the server has to cut the others. New connections end at once. Drain may
+// Drain ends every connection, evenly spread over the window, and tells each client when to reconnect (bridge.ReturnTo): after the window not
+// faster than a bridge can accept them. Drain returns when the last connection has ended. When ctx ends, it cuts the connections of loops; the server has to cut the others. New connections end at once. Drain may
 // be called once.
 func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	empty := make(chan struct{})
@@ -241,70 +210,4 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 		}
 		<-empty
 	}
-}
-
-// restart is how long, after the window, a bridge has to end and to listen again.
-const restart = 2 * time.Second
-
-func (o *Outlet) enter() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.open++
-	o.stats.opened.Add(1)
-}
-
-func (o *Outlet) leave(reason string) {
-	o.stats.end(reason)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.open--
-	o.tellEmpty()
-}
-
-// tellEmpty tells Drain that no connection is left. The lock must be held.
-func (o *Outlet) tellEmpty() {
-	if o.open+o.polls == 0 && o.empty != nil {
-		close(o.empty)
-		o.empty = nil
-	}
-}
-
-func (o *Outlet) isDraining() bool {
-	select {
-	case <-o.draining:
-		return true
-	default:
-		return false
-	}
-}
-
-// drainDelay returns how long one connection stays while draining; 0 for a connection that came late.
-func (o *Outlet) drainDelay(isLate bool) time.Duration {
-	if isLate {
-		return 0
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drainEnd))))
-}
-
-// retry returns when the client of an ending connection should reconnect. For those that come while the bridge stops, whileDraining in
-// package httpapi decides.
-func (o *Outlet) retry() time.Duration {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	left := max(0, time.Until(o.drainEnd))
-	soon := jitter(o.config.Retry, 0.5)
-	if o.drainEnd.IsZero() {
-		return soon
-	}
-	if left > o.config.Retry {
-		return min(soon, left-o.config.Retry/2) // while this bridge still answers
-	}
-	return left + restart + time.Duration(rand.Float64()*float64(o.back))
-}
-
-// jitter changes d by up to the share, so that what began together does not continue together.
-func jitter(d time.Duration, share float64) time.Duration {
-	return time.Duration(float64(d) * (1 + share*(2*rand.Float64()-1)))
 }

@@ -103,15 +103,15 @@ func sizeOf(pieces [][]byte) (size int) {
 
 // behind returns what is left of pieces after the first n bytes. The slice is new, the bytes are not copied.
 func behind(pieces [][]byte, n int) [][]byte {
-	var left [][]byte
+	var rest [][]byte
 	for _, piece := range pieces {
 		if n >= len(piece) {
 			n -= len(piece)
 			continue
 		}
-		left, n = append(left, piece[n:]), 0
+		rest, n = append(rest, piece[n:]), 0
 	}
-	return left
+	return rest
 }
 
 // send writes what fits. The descriptor never blocks, so Go's scheduler need not know about the call, which would cost a sixth more.

@@ -45,39 +45,24 @@ func (c *connection) run(ctx context.Context) (reason string) {
 	framing := c.reader.Framing()
 	heartbeat := time.NewTimer(config.Heartbeat)
 	defer heartbeat.Stop()
-	age := time.NewTimer(jitter(config.Age, 0.2))
-	defer age.Stop()
-	expiry := time.NewTimer(c.untilExpiry())
-	defer expiry.Stop()
-	draining, drained := (<-chan struct{})(c.outlet.draining), (<-chan time.Time)(nil)
-	isLate := c.outlet.isDraining()
-	more, isMore := bridge.NewSignal(), true
-
-	if c.recheck != nil {
-		c.recheck.Wake() // the token may have been revoked before this connection was registered
-	}
+	draining, more, isMore := c.outlet.draining, bridge.NewSignal(), true
+	until := c.outlet.stay() // the age at which the client is asked to reconnect
+	due := time.NewTimer(c.wait(until))
+	defer due.Stop()
 	if err := c.write(framing.Preamble()); err != nil {
 		return reasonOf(err)
 	}
-	for {
-		select {
-		case <-c.recheck:
-			if c.lifetime.Revoked() {
-				return c.end(ctx, bridge.CloseAuth)
-			}
-		default:
-		}
+	for !c.isRevoked() {
 		if isMore {
 			wrote, err := c.writeFrames(more)
-			if err != nil {
+			switch {
+			case err != nil:
 				return reasonOf(err)
-			}
-			if wrote {
+			case c.reader.Ended():
+				return endRun
+			case wrote:
 				more.Wake() // there may be more frames already
 				heartbeat.Reset(config.Heartbeat)
-			}
-			if c.reader.Ended() {
-				return endRun
 			}
 			isMore = false
 		}
@@ -99,23 +84,49 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-c.recheck:
 			c.recheck.Wake() // checked above
 		case <-c.kicked:
-			return c.end(ctx, bridge.CloseKick)
-		case <-expiry.C:
-			left := c.untilExpiry()
-			if left == 0 {
-				return c.end(ctx, bridge.CloseAuth)
+			return c.end(ctx, endKick)
+		case <-due.C:
+			if reason := c.why(until); reason != "" {
+				return c.end(ctx, reason)
 			}
-			expiry.Reset(left)
-		case <-age.C:
-			return c.end(ctx, bridge.CloseAge)
+			due.Reset(c.wait(until))
 		case <-draining:
-			draining, drained = nil, time.After(c.outlet.drainDelay(isLate))
-		case <-drained:
-			return c.end(ctx, bridge.CloseDrain)
+			draining = nil
+			until = min(until, time.Since(c.opened)+c.outlet.drainDelay())
+			due.Reset(c.wait(until))
 		case <-ctx.Done():
 			return endClient
 		}
 	}
+	return c.end(ctx, endAuth)
+}
+
+// isRevoked reports whether the token was revoked, if that is to be checked.
+func (c *connection) isRevoked() bool {
+	select {
+	case <-c.recheck:
+		return c.lifetime.Revoked()
+	default:
+		return false
+	}
+}
+
+// why returns the reason for which the server ends the connection now; "" if it goes on.
+func (c *connection) why(until time.Duration) string {
+	switch {
+	case c.untilExpiry() == 0:
+		return endAuth
+	case time.Since(c.opened) < until:
+		return ""
+	case c.outlet.isDraining():
+		return endDrain
+	}
+	return endAge
+}
+
+// wait returns in how long to call why.
+func (c *connection) wait(until time.Duration) time.Duration {
+	return min(until-time.Since(c.opened), c.untilExpiry())
 }
 
 // clockLook is how often the clock is checked for the expiry of a token, because it may have been set.
@@ -218,8 +229,8 @@ func (c *connection) planLook() {
 // write plans a check.
 func (c *connection) planNextLook() {
 	c.look = nil
-	if left := c.conn.untilStalled(c.outlet.config.WriteTimeout); left > 0 {
-		c.look = time.NewTimer(left)
+	if remaining := c.conn.untilStalled(c.outlet.config.WriteTimeout); remaining > 0 {
+		c.look = time.NewTimer(remaining)
 	}
 }
 

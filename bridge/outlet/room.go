@@ -68,9 +68,6 @@ func (p *Places) closeable(n *network) *place {
 	}
 }
 
-// now returns the time since the places were made.
-func (p *Places) now() time.Duration { return time.Since(p.start) }
-
 // evict closes the socket that it would close to make room. It reports false if none waits.
 func (p *Places) evict() bool {
 	p.mu.Lock()

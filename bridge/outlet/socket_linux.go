@@ -61,6 +61,16 @@ const (
 	stateClosed
 )
 
+// owner is whose connection one is.
+type owner struct {
+	caller  string
+	address netip.Addr
+}
+
+func (o owner) lifetime() bridge.Lifetime {
+	return bridge.Lifetime{Caller: o.caller, Address: o.address}
+}
+
 // Wake implements bridge.Waker.
 func (s *socket) Wake() { s.loop.enqueue(s) }
 
@@ -125,11 +135,8 @@ func (s *socket) begin() bool {
 	}
 	s.opened, s.wrote = l.now, l.now
 	s.sent = uint64(queuedOf(s.fd, unix.SIOCOUTQ)) // of earlier answers on the connection
-	s.until = l.now + jitter(config.Age, 0.2)
+	s.until = l.now + l.outlet.stay()
 	s.recheck()
-	if l.outlet.isDraining() {
-		s.until = l.now
-	}
 	s.set()
 	return true
 }
@@ -236,8 +243,8 @@ func (s *socket) set() {
 	case stateOpen:
 		due = s.until
 		if s.expires != 0 {
-			left := min(clockLook.Milliseconds(), max(0, s.expires-s.loop.clock.UnixMilli()))
-			due = min(due, s.loop.now+time.Duration(left)*time.Millisecond)
+			remaining := min(clockLook.Milliseconds(), max(0, s.expires-s.loop.clock.UnixMilli()))
+			due = min(due, s.loop.now+time.Duration(remaining)*time.Millisecond)
 		}
 		if s.rest == nil {
 			due = min(due, s.wrote+config.Heartbeat)
@@ -251,7 +258,7 @@ func (s *socket) set() {
 
 // drain makes the client be asked to reconnect some time within the drain.
 func (s *socket) drain() {
-	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay(false))
+	s.until = min(s.until, s.loop.now+s.loop.outlet.drainDelay())
 	s.set()
 }
 
@@ -356,7 +363,7 @@ func (s *socket) close(reason string) {
 // release frees what the connection had.
 func (s *socket) release(reason string) {
 	s.reader.Close()
-	s.loop.outlet.leave(reason)
+	s.loop.outlet.closed(reason)
 	s.ended(reason == endSlow)
 }
 

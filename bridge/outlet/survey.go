@@ -128,16 +128,6 @@ func slower(a, b Connection) int {
 	return cmp.Or(cmp.Compare(b.Late, a.Late), cmp.Compare(b.Unsent, a.Unsent), cmp.Compare(b.Lag.Messages, a.Lag.Messages))
 }
 
-// owner is whose connection one is.
-type owner struct {
-	caller  string
-	address netip.Addr
-}
-
-func (o owner) lifetime() bridge.Lifetime {
-	return bridge.Lifetime{Caller: o.caller, Address: o.address}
-}
-
 func older(a, b Connection) int { return cmp.Compare(b.Age, a.Age) }
 
 // surveyPlain looks at the connections that goroutines write.

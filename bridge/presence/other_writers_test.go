@@ -60,9 +60,9 @@ func (b *bucket) leases() map[string]bool {
 
 // TestValuesOfOtherWriters proves that no value can keep the members of a room from being listed.
 func TestValuesOfOtherWriters(t *testing.T) {
-	many := map[string]presence.Share{}
+	many := map[string]presence.Holding{}
 	for i := range 50_000 {
-		many["a"+strings.NewReplacer("0", "b", "1", "c", "8", "d", "9", "e").Replace(fmt.Sprintf("%09d", i))] = presence.Share{Members: 7}
+		many["a"+strings.NewReplacer("0", "b", "1", "c", "8", "d", "9", "e").Replace(fmt.Sprintf("%09d", i))] = presence.Holding{Members: 7}
 	}
 	crowd := presence.State{Bridges: many}
 	for name, value := range map[string]string{

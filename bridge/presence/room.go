@@ -139,13 +139,13 @@ func (r *room) addLeave(l leave) {
 	r.leaving = slices.Insert(r.leaving, at, l)
 }
 
-// depart removes those whose time has passed. It calls left with the account of each, and whether that changes the members.
-func (r *room) depart(now time.Time, left func(_ bridge.Account, changed bool)) {
+// depart removes those whose time has passed. It calls gone with the account of each, and whether that changes the members.
+func (r *room) depart(now time.Time, gone func(_ bridge.Account, changed bool)) {
 	for len(r.leaving) > 0 && !now.Before(r.leaving[0].at) {
 		over := r.leaving[0]
 		r.leaving = r.leaving[1:]
 		if over.who == (identity{}) {
-			left(over.account, r.departUnnamed())
+			gone(over.account, r.departUnnamed())
 			continue
 		}
 		had := r.members[over.who]
@@ -154,7 +154,7 @@ func (r *room) depart(now time.Time, left func(_ bridge.Account, changed bool)) 
 			delete(r.members, over.who)
 			r.countName(had, -1)
 		}
-		left(over.account, isOver)
+		gone(over.account, isOver)
 	}
 }
 
@@ -175,7 +175,7 @@ func (r *room) isOver() bool {
 
 // isMissing reports whether a new value does not have this bridge's members as they were written last.
 func (r *room) isMissing(state *State, bridge string) bool {
-	return !r.isChanged && !r.isWriting && state.Bridges[bridge] != Share{len(r.members), r.unnamed}
+	return !r.isChanged && !r.isWriting && state.Bridges[bridge] != Holding{len(r.members), r.unnamed}
 }
 
 // isDoubtful reports whether it is time to compare the bucket with the present members.
@@ -224,6 +224,6 @@ func (s *snapshot) apply(state *State, name string) {
 		state.add(name, m.Member, s.told[i])
 	}
 	if len(s.here) > 0 || s.unnamed > 0 {
-		state.Bridges[name] = Share{len(s.here), s.unnamed}
+		state.Bridges[name] = Holding{len(s.here), s.unnamed}
 	}
 }

@@ -17,13 +17,13 @@ const MaxNames = 200
 
 // State is the value of a subject in the bucket. Browsers see the part of it that is a bridge.Presence.
 type State struct {
-	Type    string           `json:"type"` // bridge.PresenceJoin, bridge.PresenceLeave or bridge.PresenceState
-	Subject bridge.Subject   `json:"subject"`
-	Count   int              `json:"count"`            // members, with and without a name
-	Members []Member         `json:"members"`          // with a name, the longest here first
-	Joined  []string         `json:"joined,omitempty"` // names of members that joined with this change
-	Left    []string         `json:"left,omitempty"`   // names of members that left with this change
-	Bridges map[string]Share `json:"bridges"`          // what each bridge has, by the bridge's name
+	Type    string             `json:"type"` // bridge.PresenceJoin, bridge.PresenceLeave or bridge.PresenceState
+	Subject bridge.Subject     `json:"subject"`
+	Count   int                `json:"count"`            // members, with and without a name
+	Members []Member           `json:"members"`          // with a name, the longest here first
+	Joined  []string           `json:"joined,omitempty"` // names of members that joined with this change
+	Left    []string           `json:"left,omitempty"`   // names of members that left with this change
+	Bridges map[string]Holding `json:"bridges"`          // what each bridge has, by the bridge's name
 
 	isForeign bool // it was parsed from a value that no bridge has written
 }
@@ -35,8 +35,8 @@ type Member struct {
 	Bridges []string `json:"bridges"`       // the bridges with a connection of the member
 }
 
-// Share is one bridge's share of a subject.
-type Share struct {
+// Holding is what one bridge has of a subject.
+type Holding struct {
 	Members int `json:"members"`           // with a name
 	Unnamed int `json:"unnamed,omitempty"` // connections without a name
 }
@@ -65,10 +65,12 @@ func parse(subject bridge.Subject, value []byte) State {
 	}
 	state.Type, state.Subject, state.Joined, state.Left = "", subject, nil, nil
 	if state.Bridges == nil {
-		state.Bridges = map[string]Share{}
+		state.Bridges = map[string]Holding{}
 	}
 	named, held := len(state.Bridges), len(state.Members)
-	maps.DeleteFunc(state.Bridges, func(name string, share Share) bool { return !isBridge(name) || share.Members < 0 || share.Unnamed < 0 })
+	maps.DeleteFunc(state.Bridges, func(name string, holding Holding) bool {
+		return !isBridge(name) || holding.Members < 0 || holding.Unnamed < 0
+	})
 	state.Members = slices.DeleteFunc(state.Members, func(m Member) bool {
 		return !slices.ContainsFunc(m.Bridges, func(name string) bool { _, is := state.Bridges[name]; return is })
 	})
@@ -169,10 +171,10 @@ func (s *State) count() int {
 		}
 	}
 	isWhole := true
-	for name, share := range s.Bridges {
-		named += share.Members
-		unnamed += share.Unnamed
-		isWhole = isWhole && share.Members <= listed[name]
+	for name, holding := range s.Bridges {
+		named += holding.Members
+		unnamed += holding.Unnamed
+		isWhole = isWhole && holding.Members <= listed[name]
 	}
 	if isWhole {
 		named = len(s.Members)

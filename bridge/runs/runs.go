@@ -132,7 +132,7 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 	seen, _ := w.watched()
 	run.Subject, run.State = subject, seen.state
 	switch {
-	case !seen.isBlind:
+	case !seen.isUnreadable:
 	case r.config.NATS.IsStoreGone():
 		run.Unread = bridge.ErrUnavailable
 	default:
@@ -153,7 +153,7 @@ func (r *Runs) awaitAll(ctx context.Context, w *watch, account bridge.Account) (
 	if isKnown, err = r.awaitRead(ctx, w, nil); err != nil || !isKnown {
 		return isKnown, err
 	}
-	if seen, _ := w.watched(); !seen.state.IsEmpty() || seen.isBlind {
+	if seen, _ := w.watched(); !seen.state.IsEmpty() || seen.isUnreadable {
 		return true, nil
 	}
 	end, err := r.config.Hub.End(ctx, r.config.Store, []bridge.Subject{w.subject}, account)

@@ -27,35 +27,35 @@ type watch struct {
 	isOver  bool           // its reader has ended
 
 	mu     sync.Mutex
-	seen   sight
+	seen   view
 	change chan struct{} // closed when that changes
 }
 
-// sight is what a watch has read, and what keeps it from reading more.
-type sight struct {
-	state   bridge.RunState
-	refusal error // see bridge.Reader.Refusal
-	isBlind bool  // what is stored of the run cannot be read
-	isBegun bool  // this bridge has published the run's first message
+// view is what a watch has read, and what keeps it from reading more.
+type view struct {
+	state        bridge.RunState
+	refusal      error // see bridge.Reader.Refusal
+	isUnreadable bool  // what is stored of the run cannot be read
+	isBegun      bool  // this bridge has published the run's first message
 }
 
 // lacksBegin reports whether a run has begun whose first message has not arrived yet: it is stored before it is delivered.
-func (s sight) lacksBegin() bool { return s.isBegun && s.state.IsEmpty() }
+func (v view) lacksBegin() bool { return v.isBegun && v.state.IsEmpty() }
 
 // reaches reports whether everything up to a position was read.
-func (s sight) reaches(end bridge.ID) bool {
-	return !slices.ContainsFunc(end, func(at bridge.Position) bool { return at.Epoch != s.state.At.Epoch || at.Seq > s.state.At.Seq })
+func (v view) reaches(end bridge.ID) bool {
+	return !slices.ContainsFunc(end, func(at bridge.Position) bool { return at.Epoch != v.state.At.Epoch || at.Seq > v.state.At.Seq })
 }
 
 // watched returns what was read, and a channel that is closed when it changes.
-func (w *watch) watched() (sight, <-chan struct{}) {
+func (w *watch) watched() (view, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen, w.change
 }
 
 // note records what was read, and reports whether the state is new.
-func (w *watch) note(seen sight) bool {
+func (w *watch) note(seen view) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.seen
@@ -176,7 +176,7 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
-		if w.note(sight{state: state, refusal: reader.Refusal(), isBlind: reader.IsUnreadable()}) {
+		if w.note(view{state: state, refusal: reader.Refusal(), isUnreadable: reader.IsUnreadable()}) {
 			refused = 0
 			silence.Reset(w.silence)
 		}

@@ -39,7 +39,7 @@ func TestBucketThatCannotBeLookedFor(t *testing.T) {
 			server := bridgetest.StartNATSServer(t, "-c", test.file)
 			b := newFixtureWith(t, to(fmt.Sprintf("nats://bridge:swordfish@127.0.0.1:%d", server.Port)), source.Config{API: test.api}, quiet)
 			found, err := b.source.Bucket(within(t, patience), "KEYS", time.Hour, test.was)
-			if err != nil || found.Unread != test.isUnread || found.Exists != test.isUnread || test.isUnread == (found.Problem == "") {
+			if err != nil || found.Unreadable != test.isUnread || found.Exists != test.isUnread || test.isUnread == (found.Problem == "") {
 				t.Errorf("the bucket is %+v, %v; that its keys are not known should be %v", found, err, test.isUnread)
 			}
 		})

@@ -47,7 +47,7 @@ func (t *tap) consume() (*consumer, error) {
 	defer cancel()
 	_, err := c.Make(ctx, t.source.table.Call, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
-		OptStartSeq:   t.log.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
+		OptStartSeq:   t.stream.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
 	}, limits)
 	if err == nil {
 		err = t.source.proveInbox(ctx, c.Inbox(), asked, overLimit)

@@ -16,12 +16,12 @@ type attachment struct {
 	at   *placement // nil until known
 }
 
-// placement is the origin of a feed's messages: a share of some taps, and subscriptions for subjects without a stream.
+// placement is the origin of a feed's messages: branches of some taps, and subscriptions for subjects without a stream.
 type placement struct {
 	feed       *bridge.Feed
 	unstored   []bridge.Subject
-	unreadable bool     // streams hold some of unstored, and cannot be read
-	stored     []*share // in the order of the streams' names
+	unreadable bool      // streams hold some of unstored, and cannot be read
+	stored     []*branch // in the order of the streams' names
 
 	// muted are flows that were out of force for a while on this link. Their messages are withheld from the feed until it begins
 	// again, with a gap. nil for none.
@@ -36,8 +36,8 @@ type placement struct {
 // takes reports whether a message from a subscription is for the feed: if the filter is the first that matches it, and no tap
 // delivers it as well.
 func (p *placement) takes(via bridge.Subject, subject string) bool {
-	for _, share := range p.stored {
-		if bridge.FirstMatch(share.filters, subject) != "" {
+	for _, branch := range p.stored {
+		if bridge.FirstMatch(branch.filters, subject) != "" {
 			return false
 		}
 	}
@@ -46,8 +46,8 @@ func (p *placement) takes(via bridge.Subject, subject string) bool {
 
 // isReady reports whether every tap of the placement is ready.
 func (p *placement) isReady() bool {
-	return !slices.ContainsFunc(p.stored, func(share *share) bool {
-		ready, rolled := share.tap.state()
+	return !slices.ContainsFunc(p.stored, func(branch *branch) bool {
+		ready, rolled := branch.tap.state()
 		return !ready || rolled
 	})
 }
@@ -95,7 +95,7 @@ func (s *Source) fits(p *placement, portions []catalog.Portion) bool {
 	if last := len(portions) - 1; portions[last].Stream == nil {
 		none, portions = portions[last], portions[:last]
 	}
-	return slices.Equal(p.unstored, none.Subjects) && p.unreadable == none.Unreadable && slices.EqualFunc(p.stored, portions, func(x *share, y catalog.Portion) bool {
+	return slices.Equal(p.unstored, none.Subjects) && p.unreadable == none.Unreadable && slices.EqualFunc(p.stored, portions, func(x *branch, y catalog.Portion) bool {
 		return x.tap == s.tapOf(y.Stream) && slices.Equal(x.filters, y.Subjects)
 	})
 }
@@ -151,7 +151,7 @@ func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement
 			s.taps[t.name] = t
 		}
 		t.users++
-		p.stored = append(p.stored, t.share(feed, portion.Subjects))
+		p.stored = append(p.stored, t.branch(feed, portion.Subjects))
 	}
 	for _, filter := range p.unstored {
 		if err := s.join(p, filter); err != nil {
@@ -165,7 +165,7 @@ func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement
 // tapOf returns the tap of a stream; nil if there is none, or it is over. placing must be held.
 func (s *Source) tapOf(of *catalog.Stream) *tap {
 	t := s.taps[of.Name()]
-	if t == nil || t.log.Last().Epoch != of.Epoch {
+	if t == nil || t.stream.Last().Epoch != of.Epoch {
 		return nil
 	}
 	if _, rolled := t.state(); rolled {
@@ -235,9 +235,9 @@ func (s *Source) unsubscribe(f *flow) {
 
 // remove detaches a placement from its taps and flows. placing must be held.
 func (s *Source) remove(p *placement) {
-	for _, share := range p.stored {
-		t := share.tap
-		t.remove(share)
+	for _, branch := range p.stored {
+		t := branch.tap
+		t.remove(branch)
 		if t.users--; t.users > 0 {
 			continue
 		}
@@ -335,8 +335,8 @@ func (s *Source) enforce(p *placement, link *js.Link) {
 		return // nothing has changed; no further gap is needed
 	}
 	var parts []bridge.Part
-	for _, share := range p.stored {
-		parts = append(parts, bridge.Part{Subjects: share.filters, At: share.tap.log.Last(), Log: share.tap.log})
+	for _, branch := range p.stored {
+		parts = append(parts, bridge.Part{Subjects: branch.filters, At: branch.tap.stream.Last(), Log: branch.tap.stream})
 	}
 	if len(p.unstored) > 0 {
 		parts = append(parts, bridge.Part{Subjects: p.unstored, At: s.advance(), Unreadable: p.unreadable, Deaf: len(deaf) > 0})

@@ -104,6 +104,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	}
 	s := &Source{
 		log:           log,
+		errors:        newFailures(),
 		isBroken:      config.IsBroken,
 		tracer:        config.Tracer,
 		incoming:      make(chan *nats.Msg, incomingBuffer),

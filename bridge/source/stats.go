@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
@@ -50,25 +51,23 @@ const (
 // failures counts errors by kind.
 type failures struct {
 	last   atomic.Int64 // when, in nanoseconds of Unix time
-	counts [6]atomic.Uint64
+	counts bridge.Counts
 }
 
-var errorKinds = [6]string{errorLost, errorConnect, errorRefused, errorLimit, errorDropped, errorOther}
+func newFailures() failures {
+	return failures{counts: bridge.NewCounts(errorLost, errorConnect, errorRefused, errorLimit, errorDropped, errorOther)}
+}
 
 func (f *failures) note(kind string) {
 	f.last.Store(time.Now().UnixNano())
-	f.counts[slices.Index(errorKinds[:], kind)].Add(1)
+	f.counts.Add(kind)
 }
 
-func (f *failures) stats() (counts map[string]uint64, last time.Time) {
-	counts = map[string]uint64{}
-	for i, kind := range errorKinds {
-		counts[kind] = f.counts[i].Load()
-	}
+func (f *failures) lastAt() time.Time {
 	if at := f.last.Load(); at != 0 {
-		last = time.Unix(0, at)
+		return time.Unix(0, at)
 	}
-	return counts, last
+	return time.Time{}
 }
 
 type counters struct {
@@ -83,7 +82,6 @@ func (s *Source) Stats() Stats {
 	taps := slices.Collect(maps.Keys(s.tapping))
 	s.mu.Unlock()
 	waiting, lag := lagOf(taps)
-	errors, lastError := s.errors.stats()
 	return Stats{
 		Lost:          s.absence.lastLost(),
 		Connected:     s.conn.Link().IsUp(),
@@ -94,8 +92,8 @@ func (s *Source) Stats() Stats {
 		Taps:          len(taps),
 		TapsWaiting:   waiting,
 		TapLag:        lag,
-		Errors:        errors,
-		LastError:     lastError,
+		Errors:        s.errors.counts.Load(),
+		LastError:     s.errors.lastAt(),
 		Messages:      s.stats.messages.Load(),
 		Bytes:         s.stats.bytes.Load(),
 		Waiting:       s.intake.held.Load(),
@@ -127,7 +125,7 @@ func (t *tap) lag() TapLag {
 	if from != nil {
 		waits = max(waits, uint64(from.Waiting()))
 	}
-	last := t.log.Last().Time
+	last := t.stream.Last().Time
 	if waits == 0 || last == 0 {
 		return TapLag{Messages: waits}
 	}

@@ -33,7 +33,7 @@ type tap struct {
 	source  *Source
 	name    string
 	created time.Time
-	log     *streamLog
+	stream  *streamLog
 	again   chan struct{} // has room for one: the consumer must be made again
 	alive   context.Context
 	stop    context.CancelFunc
@@ -45,33 +45,33 @@ type tap struct {
 	users int // placements, including those in preparation; guarded by Source.placing
 
 	mu       sync.Mutex
-	ready    bool // every message after log's position is, or will be, delivered
+	ready    bool // every message after the stream's position is, or will be, delivered
 	rolled   bool // the stream was restored from a backup: this tap is over
 	decoder  js.Decoder
 	config   jetstream.StreamConfig // its limits determine what clients are owed
 	consumer *consumer              // the present one; nil for none
-	shares   map[*share]struct{}
+	branches map[*branch]struct{}
 	filters  *gsl.GenericSublist[*tapped]
 }
 
-// share is a feed's share of a tap.
-type share struct {
+// branch connects a feed to a tap.
+type branch struct {
 	tap     *tap
 	feed    *bridge.Feed
 	filters []bridge.Subject
 	tapped  []*tapped
 }
 
-// tapped is one filter of a share, found by a message's subject.
+// tapped is one filter of a branch, found by a message's subject.
 type tapped struct {
-	*share
+	*branch
 	filter bridge.Subject
 }
 
 // streamLog is a tap's stream for readers. It implements bridge.Log.
 type streamLog struct {
 	*history.History
-	stream string
+	name   string
 	tracer bridge.Tracer // nil for none
 	last   atomic.Pointer[bridge.Position]
 }
@@ -81,17 +81,17 @@ func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
 // newTap starts the tap of a stream. placing must be held.
 func (s *Source) newTap(of *catalog.Stream) *tap {
 	t := &tap{
-		source:  s,
-		name:    of.Name(),
-		created: of.Info.Created,
-		again:   make(chan struct{}, 1),
-		shares:  map[*share]struct{}{},
-		filters: gsl.NewSublist[*tapped](),
+		source:   s,
+		name:     of.Name(),
+		created:  of.Info.Created,
+		again:    make(chan struct{}, 1),
+		branches: map[*branch]struct{}{},
+		filters:  gsl.NewSublist[*tapped](),
 	}
 	t.alive, t.stop = context.WithCancel(s.alive)
-	t.log = &streamLog{History: s.newHistory(t.alive, of), stream: of.Name(), tracer: s.tracer}
+	t.stream = &streamLog{History: s.newHistory(t.alive, of), name: of.Name(), tracer: s.tracer}
 	t.update(of)
-	t.log.last.Store(&bridge.Position{Epoch: of.Epoch})
+	t.stream.last.Store(&bridge.Position{Epoch: of.Epoch})
 	s.running.Go(t.run)
 	return t
 }
@@ -99,7 +99,7 @@ func (s *Source) newTap(of *catalog.Stream) *tap {
 // update applies a change of the stream's configuration.
 func (t *tap) update(of *catalog.Stream) {
 	s := t.source.historyOf(of)
-	t.log.Update(s)
+	t.stream.Update(s)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.decoder, t.config = s.Decoder, of.Info.Config
@@ -120,27 +120,27 @@ func (t *tap) state() (ready, rolled bool) {
 	return t.ready, t.rolled
 }
 
-// share adds a feed to the tap.
-func (t *tap) share(feed *bridge.Feed, filters []bridge.Subject) *share {
-	s := &share{tap: t, feed: feed, filters: filters}
+// branch adds a feed to the tap.
+func (t *tap) branch(feed *bridge.Feed, filters []bridge.Subject) *branch {
+	b := &branch{tap: t, feed: feed, filters: filters}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.shares[s] = struct{}{}
+	t.branches[b] = struct{}{}
 	for _, f := range filters {
-		entry := &tapped{s, f}
-		s.tapped = append(s.tapped, entry)
+		entry := &tapped{b, f}
+		b.tapped = append(b.tapped, entry)
 		// Insert refuses only invalid subjects.
 		_ = t.filters.Insert(string(f), entry)
 	}
-	return s
+	return b
 }
 
-// remove removes a share from the tap.
-func (t *tap) remove(s *share) {
+// remove removes a branch from the tap.
+func (t *tap) remove(b *branch) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.shares, s)
-	for _, entry := range s.tapped {
+	delete(t.branches, b)
+	for _, entry := range b.tapped {
 		_ = t.filters.Remove(string(entry.filter), entry)
 	}
 }
@@ -149,7 +149,7 @@ func (t *tap) remove(s *share) {
 func (t *tap) run() {
 	t.source.noteTap(t, true)
 	defer t.source.noteTap(t, false)
-	defer t.log.Close()
+	defer t.stream.Close()
 	for t.alive.Err() == nil {
 		err := t.follow()
 		if t.alive.Err() != nil {
@@ -224,7 +224,7 @@ func (t *tap) renewed() (*consumer, error) {
 func (t *tap) ask() error {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: max(t.log.Last().Seq, 1)})
+	_, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: max(t.stream.Last().Seq, 1)})
 	return err
 }
 
@@ -246,11 +246,11 @@ func (t *tap) place() error {
 	if err != nil {
 		return err
 	}
-	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: info.State.LastSeq}
+	at := bridge.Position{Epoch: t.stream.Last().Epoch, Seq: info.State.LastSeq}
 	if at.Seq > 0 {
 		at.Time = info.State.LastTime.UnixNano()
 	}
-	t.log.last.Store(&at)
+	t.stream.last.Store(&at)
 	return nil
 }
 
@@ -276,7 +276,7 @@ func (t *tap) verify() error {
 	if err != nil {
 		return err
 	}
-	last := t.log.Last()
+	last := t.stream.Last()
 	rolled := info.State.LastSeq < last.Seq
 	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
 		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
@@ -303,7 +303,7 @@ func (t *tap) verify() error {
 // stream that keeps only the newest message of a subject owes no others. If it also has other limits, its first sequence must
 // show that they have not removed a newest message.
 func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
-	last := t.log.Last().Seq
+	last := t.stream.Last().Seq
 	if a.StreamSeq <= last+1 {
 		return false, nil
 	}
@@ -350,15 +350,15 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 	if t.consumer != from {
 		return true
 	}
-	at := bridge.Position{Epoch: t.log.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
-	if at.Seq <= t.log.Last().Seq {
+	at := bridge.Position{Epoch: t.stream.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
+	if at.Seq <= t.stream.Last().Seq {
 		return true
 	}
 	if isLost {
 		// It is unknown which feeds were owed the missing messages.
 		hole := bridge.Position{Epoch: at.Epoch, Seq: at.Seq - 1}
-		for share := range t.shares {
-			share.feed.Lost(hole, bridge.GapRetention)
+		for branch := range t.branches {
+			branch.feed.Lost(hole, bridge.GapRetention)
 		}
 	}
 	if message := t.decoder.Receive(msg, at); message != nil {
@@ -368,7 +368,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 			}
 		})
 	}
-	t.log.last.Store(&at)
+	t.stream.last.Store(&at)
 	t.pending.Store(a.Pending)
 	return true
 }

@@ -27,7 +27,7 @@ func (l *streamLog) Newest(ctx context.Context, subjects []bridge.Subject, from,
 func (l *streamLog) trace(ctx context.Context, name string, from, through uint64) (context.Context, bridge.Span) {
 	ctx, span := bridge.BeginSpan(ctx, l.tracer, name)
 	span.Set("messaging.system", "nats")
-	span.Set("tailwater.stream", l.stream)
+	span.Set("tailwater.stream", l.name)
 	span.Set("tailwater.from", from)
 	span.Set("tailwater.through", through)
 	return ctx, span

@@ -64,39 +64,9 @@ const (
 var source = filepath.Join("cmd", "compare")
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
-	var o options
-	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
-	flags.SetOutput(progress)
-	flags.IntVar(&o.rounds, "rounds", 3, "how often to measure everything")
-	flags.DurationVar(&o.duration, "duration", 3*time.Second, "how long each measurement publishes")
-	flags.DurationVar(&o.settle, "settle", 140*time.Second, "pause before idle memory is read: Go releases memory two minutes after its use")
-	flags.IntVar(&o.divide, "divide", 1, "divide the connections and subjects by this, for a quick look")
-	flags.StringVar(&o.only, "only", "", `run one load, by the name that the progress shows, such as "1,000 readers, one in flight"`)
-	flags.StringVar(&o.raw, "raw", filepath.Join(os.TempDir(), "tailwater-bench.jsonl"), "file for the raw results")
-	flags.BoolVar(&o.record, "record", false, "store the results in the repository, and write its documents from them")
-	flags.BoolVar(&o.reach, "reach", false, "measure bridges in front of nats-servers, for REACH.md, and nothing else")
-	flags.BoolVar(&o.render, "render", false, "do not measure; write the documents from the stored results")
-	if err := flags.Parse(args); err != nil {
+	o, err := parse(args, progress)
+	if err != nil {
 		return err
-	}
-	if o.rounds < 1 || o.divide < 1 || o.duration <= 0 {
-		return errors.New("-rounds, -divide and -duration: give more than 0")
-	}
-	loads := slices.Concat(idle, busy)
-	if o.reach {
-		loads, o.settle = nil, min(o.settle, afterArrival)
-		for i := range fleets {
-			loads = append(loads, fleets[i].scenario)
-		}
-	}
-	if o.only != "" && !slices.ContainsFunc(loads, func(s scenario) bool { return s.name == o.only }) {
-		return fmt.Errorf("-only: there is no load %q", o.only)
-	}
-	switch {
-	case o.record && o.reach:
-		o.raw = filepath.Join(source, reachResults)
-	case o.record:
-		o.raw = filepath.Join(source, results)
 	}
 	if !o.render {
 		if err := measure(ctx, o, progress); err != nil {
@@ -123,6 +93,44 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	_, err = io.WriteString(out, text)
 	return err
+}
+
+// parse returns the options of the arguments.
+func parse(args []string, progress io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
+	flags.SetOutput(progress)
+	flags.IntVar(&o.rounds, "rounds", 3, "how often to measure everything")
+	flags.DurationVar(&o.duration, "duration", 3*time.Second, "how long each measurement publishes")
+	flags.DurationVar(&o.settle, "settle", 140*time.Second, "pause before idle memory is read: Go releases memory two minutes after its use")
+	flags.IntVar(&o.divide, "divide", 1, "divide the connections and subjects by this, for a quick look")
+	flags.StringVar(&o.only, "only", "", `run one load, by the name that the progress shows, such as "1,000 readers, one in flight"`)
+	flags.StringVar(&o.raw, "raw", filepath.Join(os.TempDir(), "tailwater-bench.jsonl"), "file for the raw results")
+	flags.BoolVar(&o.record, "record", false, "store the results in the repository, and write its documents from them")
+	flags.BoolVar(&o.reach, "reach", false, "measure bridges in front of nats-servers, for REACH.md, and nothing else")
+	flags.BoolVar(&o.render, "render", false, "do not measure; write the documents from the stored results")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.rounds < 1 || o.divide < 1 || o.duration <= 0 {
+		return o, errors.New("-rounds, -divide and -duration: give more than 0")
+	}
+	loads := slices.Concat(idle, busy)
+	if o.reach {
+		loads, o.settle = nil, min(o.settle, afterArrival)
+		for i := range fleets {
+			loads = append(loads, fleets[i].scenario)
+		}
+	}
+	if o.only != "" && !slices.ContainsFunc(loads, func(s scenario) bool { return s.name == o.only }) {
+		return o, fmt.Errorf("-only: there is no load %q", o.only)
+	}
+	switch {
+	case o.record && o.reach:
+		o.raw = filepath.Join(source, reachResults)
+	case o.record:
+		o.raw = filepath.Join(source, results)
+	}
+	return o, nil
 }
 
 // measure runs all rounds. If it fails, or ctx ends, the results so far are kept.

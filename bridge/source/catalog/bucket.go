@@ -13,10 +13,10 @@ import (
 
 // Bucket is the state of a bucket of the key-value store, for a program that needs all of its keys.
 type Bucket struct {
-	Exists  bool   // a stream holds its keys, or will
-	Unread  bool   // the bridge cannot read its keys, so they are unknown
-	Problem string // what is wrong with it; "" if nothing is
-	Remedy  string // how to repair it; often a command line
+	Exists     bool   // a stream holds its keys, or will
+	Unreadable bool   // the bridge cannot read its keys, so they are unknown
+	Problem    string // what is wrong with it; "" if nothing is
+	Remedy     string // how to repair it; often a command line
 }
 
 // Bucket waits until the state of a bucket is known and differs from was; nil stands for an unknown state. keep is how long the
@@ -35,7 +35,7 @@ func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was
 }
 
 // bucket returns the known state of a bucket. existed means that the bucket was there before: if JetStream is gone, the bucket is
-// unread, not gone. The lock must be held.
+// unreadable, not gone. The lock must be held.
 func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Bucket, known bool) {
 	filter := bridge.Subject("$KV." + name + ".>")
 	holder, known := t.find(filter)
@@ -43,30 +43,30 @@ func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Buc
 		return Bucket{}, false
 	}
 	add := t.api.Command("kv", "add", name)
-	unread := func(problem, remedy string) (Bucket, bool) {
+	unreadable := func(problem, remedy string) (Bucket, bool) {
 		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
 	}
 	own := t.now.Get("KV_" + name)
 	switch absence := t.now.absence; {
 	case absence.remedy != "":
-		return unread(absence.why, absence.remedy)
+		return unreadable(absence.why, absence.remedy)
 	case absence.why != "" && (existed || t.api.Prefix != ""):
-		return unread(absence.why, "repair the server that has the bucket")
+		return unreadable(absence.why, "repair the server that has the bucket")
 	case slices.Contains(t.now.hidden, "KV_"+name):
-		return unread("NATS does not let this bridge look at the stream KV_"+name, t.allow())
+		return unreadable("NATS does not let this bridge look at the stream KV_"+name, t.allow())
 	case holder == nil && own == nil && len(t.now.overlapping(filter)) == 0:
 		return Bucket{Remedy: add}, true
 	case holder == nil && own != nil && own.Untapped() != "":
-		return unread(own.Untapped(), "delete the stream, and make the bucket: "+add)
+		return unreadable(own.Untapped(), "delete the stream, and make the bucket: "+add)
 	case holder == nil && own != nil && len(own.Info.Config.Subjects) == 0:
-		return unread("the stream KV_"+name+" has no subjects of its own", "delete the stream, and make the bucket: "+add)
+		return unreadable("the stream KV_"+name+" has no subjects of its own", "delete the stream, and make the bucket: "+add)
 	case holder == nil:
-		return unread(t.now.Reason(filter), "let no stream hold a part of "+string(filter)+", and make the bucket: "+add)
+		return unreadable(t.now.Reason(filter), "let no stream hold a part of "+string(filter)+", and make the bucket: "+add)
 	case holder.Untapped() != "":
-		return unread(holder.Untapped(), "delete the stream, and make the bucket: "+add)
+		return unreadable(holder.Untapped(), "delete the stream, and make the bucket: "+add)
 	case t.isUnreadable(holder.Name()):
 		by := t.unreadable[holder.Name()]
-		return unread(by.Why, by.Remedy)
+		return unreadable(by.Why, by.Remedy)
 	}
 	found = Bucket{Exists: true}
 	found.Problem, found.Remedy = t.forgets(name, holder, keep)

@@ -120,14 +120,14 @@ func (e *explanation) permitted(h *Holding, what string, refused []string) {
 
 // unheld explains a filter that is not held completely by any stream that could be read.
 func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) error {
-	if len(now.unread)+len(now.hidden) > 0 {
+	if len(now.silent)+len(now.hidden) > 0 {
 		overlapping, err := e.table.List(ctx, h.Filter)
 		if err != nil {
 			return err
 		}
 		for _, name := range overlapping {
 			switch {
-			case slices.Contains(now.unread, name):
+			case slices.Contains(now.silent, name):
 				h.Why = "the stream " + name + " may hold it, and does not answer"
 				e.find(h, "the stream "+name+" does not answer; readers of what it may hold wait for it", e.table.api.Command("stream", "info", name))
 			case slices.Contains(now.hidden, name):
@@ -141,7 +141,7 @@ func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) erro
 		if remedy := e.widen(overlapping[0], h.Filter); remedy != "" {
 			e.find(h, h.Why, remedy)
 		}
-	case len(overlapping)+len(now.unread)+len(now.hidden) == 0 && now.absence.why == "":
+	case len(overlapping)+len(now.silent)+len(now.hidden) == 0 && now.absence.why == "":
 		if name := bucketOf(h.Filter); name != "" {
 			e.find(h, "there is no bucket "+name, e.table.api.Command("kv", "add", name))
 		}
@@ -176,7 +176,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i
 		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.Subject(js.AskCreate+keep.Stream)))
 		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
 		return nil
-	case keep.Look && now.Get(keep.Stream) == nil && len(now.unread)+len(now.hidden) == 0:
+	case keep.Look && now.Get(keep.Stream) == nil && len(now.silent)+len(now.hidden) == 0:
 		outdone, err := e.table.outdone(ctx, keep)
 		if err != nil {
 			return err

@@ -62,7 +62,7 @@ func (t *Table) kept() (worst own, known bool) {
 
 // isGone reports whether a stream that was made is missing, and no other holds its subjects. The lock must be held.
 func (t *Table) isGone(keep History) bool {
-	if keep.Look || t.now.Get(keep.Stream) != nil || len(t.now.unread)+len(t.now.hidden) > 0 {
+	if keep.Look || t.now.Get(keep.Stream) != nil || len(t.now.silent)+len(t.now.hidden) > 0 {
 		return false
 	}
 	return slices.ContainsFunc(keep.Subjects, func(subject bridge.Subject) bool { return t.now.covering(subject) == nil })

@@ -123,7 +123,7 @@ func (s *Streams) serving(filter bridge.Subject, keep History) (names []string, 
 
 // willMake reports whether Tailwater's own stream is missing and can be made.
 func (s *Streams) willMake(keep History) bool {
-	if s.Get(keep.Stream) != nil || len(s.unread)+len(s.hidden) > 0 {
+	if s.Get(keep.Stream) != nil || len(s.silent)+len(s.hidden) > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(keep.Subjects, func(kept bridge.Subject) bool { return len(s.overlapping(kept)) > 0 })

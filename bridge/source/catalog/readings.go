@@ -44,7 +44,7 @@ func (t *Table) List(ctx context.Context, filter bridge.Subject) ([]string, erro
 // readings are the results of reading streams.
 type readings struct {
 	streams []*Stream // by name
-	unread  []string  // they exist, but have never answered
+	silent  []string  // they exist, but have never answered
 	hidden  []string  // they exist, but NATS refuses to describe them to the bridge
 }
 
@@ -58,7 +58,7 @@ func (t *Table) readAgain(ctx context.Context, before *Streams, names []string) 
 	r := t.readThese(ctx, before, names)
 	isNamed := func(name string) bool { return slices.Contains(names, name) }
 	r.streams = append(r.streams, slices.DeleteFunc(slices.Clone(before.streams), func(x *Stream) bool { return isNamed(x.Name()) })...)
-	r.unread = append(r.unread, slices.DeleteFunc(slices.Clone(before.unread), isNamed)...)
+	r.silent = append(r.silent, slices.DeleteFunc(slices.Clone(before.silent), isNamed)...)
 	r.hidden = append(r.hidden, slices.DeleteFunc(slices.Clone(before.hidden), isNamed)...)
 	return newStreams(before.link, r)
 }
@@ -81,7 +81,7 @@ func (t *Table) readThese(ctx context.Context, before *Streams, names []string) 
 		case before.Get(name) != nil:
 			r.streams = append(r.streams, before.Get(name))
 		default:
-			r.unread = append(r.unread, name)
+			r.silent = append(r.silent, name)
 		}
 	})
 	return r

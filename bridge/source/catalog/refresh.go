@@ -58,12 +58,12 @@ func (t *Table) round(link *js.Link) time.Duration {
 		t.putBack(todo{filters: work.filters})
 	}
 	wait := t.lookAgain(after, work.names)
-	isSettled := len(after.unread) == 0 && t.ensured == link && !after.absence.mayEnd()
+	isSettled := len(after.silent) == 0 && t.ensured == link && !after.absence.mayEnd()
 	if err == nil && isSettled {
 		t.retries = 0
 		return wait
 	}
-	for _, name := range after.unread {
+	for _, name := range after.silent {
 		t.putBack(todo{names: map[string]time.Time{name: {}}})
 	}
 	return cmp.Or(wait, t.retry())
@@ -257,11 +257,11 @@ func (t *Table) miss(before, after *Streams) {
 // answer finds out which streams overlap filters, if some stream is silent or hidden. Earlier answers are valid until a stream changes. isNews
 // means that a hidden one may have.
 func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject, isNews bool) (map[bridge.Subject][]string, error) {
-	if len(after.unread)+len(after.hidden) == 0 {
+	if len(after.silent)+len(after.hidden) == 0 {
 		return nil, nil
 	}
 	overlaps := map[bridge.Subject][]string{}
-	if isFull := len(t.overlaps) >= maxQuestions && len(after.unread) > 0; after.like(before) && !isNews && !isFull {
+	if isFull := len(t.overlaps) >= maxQuestions && len(after.silent) > 0; after.like(before) && !isNews && !isFull {
 		maps.Copy(overlaps, t.overlaps) // only this goroutine replaces it, and nothing changes it
 	}
 	var mu sync.Mutex

@@ -82,7 +82,7 @@ func (a absence) mayEnd() bool { return a.why != "" && a.remedy == "" }
 
 func newStreams(link *js.Link, r readings) *Streams {
 	slices.SortFunc(r.streams, func(x, y *Stream) int { return cmp.Compare(x.Name(), y.Name()) })
-	slices.Sort(r.unread)
+	slices.Sort(r.silent)
 	slices.Sort(r.hidden)
 	s := &Streams{readings: r, link: link, byFirst: map[string][]subjectOf{}}
 	for _, stream := range r.streams {
@@ -141,7 +141,7 @@ func (s *Streams) hides(name string) bool { return slices.Contains(s.hidden, nam
 
 // like reports whether a difference is irrelevant to feeds.
 func (s *Streams) like(other *Streams) bool {
-	return other != nil && s.absence == other.absence && slices.Equal(s.unread, other.unread) && slices.Equal(s.hidden, other.hidden) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
+	return other != nil && s.absence == other.absence && slices.Equal(s.silent, other.silent) && slices.Equal(s.hidden, other.hidden) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
 }
 
 // Reason returns why no stream serves a filter; "" if one does.

@@ -221,11 +221,11 @@ func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 			return nil, false
 		}
 	}
-	if holder != nil || len(t.now.unread) == 0 {
+	if holder != nil || len(t.now.silent) == 0 {
 		return holder, true
 	}
 	overlapping, asked := t.overlapping(filter)
-	silent := func(name string) bool { return slices.Contains(t.now.unread, name) }
+	silent := func(name string) bool { return slices.Contains(t.now.silent, name) }
 	return nil, asked && !slices.ContainsFunc(overlapping, silent)
 }
 
@@ -254,7 +254,7 @@ func (t *Table) isHidden(filter bridge.Subject) (isHidden, known bool) {
 	if first, _, isLong := strings.Cut(string(filter), "."); isLong {
 		filter = bridge.Subject(first + ".>")
 	}
-	if _, asked := t.overlaps[filter]; !asked && len(t.now.unread) == 0 && len(t.overlaps) >= maxQuestions {
+	if _, asked := t.overlaps[filter]; !asked && len(t.now.silent) == 0 && len(t.overlaps) >= maxQuestions {
 		return true, true
 	}
 	overlapping, asked := t.overlapping(filter)

@@ -122,8 +122,8 @@ func (t *Table) expire() time.Duration {
 	var gone []*Stream
 	t.mu.Lock()
 	for name, was := range t.missed {
-		if left := was.until.Sub(now); left > 0 {
-			next = min(next, left)
+		if remaining := was.until.Sub(now); remaining > 0 {
+			next = min(next, remaining)
 			continue
 		}
 		delete(t.missed, name)
@@ -134,10 +134,10 @@ func (t *Table) expire() time.Duration {
 		}
 	}
 	for name, b := range t.unreadable {
-		switch left := b.until.Sub(now); {
+		switch remaining := b.until.Sub(now); {
 		case b.until.IsZero():
-		case left > 0:
-			next = min(next, left)
+		case remaining > 0:
+			next = min(next, remaining)
 		default:
 			b.until = time.Time{}
 			t.unreadable[name] = b

@@ -70,7 +70,7 @@ func (r report) revoked(bucket *source.Bucket) error {
 		r.row("revoked tokens", "! %s", bucket.Problem)
 		r.row("", "  fix: %s", bucket.Remedy)
 	}
-	if bucket == nil || !bucket.Unread {
+	if bucket == nil || !bucket.Unreadable {
 		return nil
 	}
 	return fmt.Errorf("%s; %s", bucket.Problem, bucket.Remedy)

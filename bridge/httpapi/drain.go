@@ -1,0 +1,34 @@
+package httpapi
+
+import (
+	"time"
+)
+
+// Drain makes every GET of a stream from now on end at once, with the advice to come back later: to a browser any status but 200 would be
+// final. POSTs are still served, but questions are refused, and those without an answer are answered where it can be read.
+func (a *API) Drain(end time.Time) {
+	if a.drainEnd.Swap(end.UnixNano()) == 0 {
+		close(a.draining)
+	}
+}
+
+// Finish ends the use of hub, outlet, publisher, store and auth: they may be closed when it returns. It waits for messages that are being
+// published, but not for bodies that are still arriving. From then on each client is asked to come back: a GET by the answer of Drain, which
+// must have been called before, other methods by 503.
+func (a *API) Finish() {
+	a.finished.Store(true)
+	a.working.Lock() // waits for running requests
+	defer a.working.Unlock()
+}
+
+func (a *API) isDraining() bool { return a.drainEnd.Load() != 0 }
+
+// begin reports whether a request may use hub, outlet, publisher, store and auth. If so, the request calls end afterwards.
+func (a *API) begin() (end func(), ok bool) {
+	a.working.RLock()
+	if a.finished.Load() {
+		a.working.RUnlock()
+		return nil, false
+	}
+	return a.working.RUnlock, true
+}

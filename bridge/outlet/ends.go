@@ -1,0 +1,82 @@
+package outlet
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// The reasons why connections end.
+const (
+	endClient = "client" // the client or the network has disconnected
+	endSlow   = "slow"   // the client received nothing for the write timeout
+	endAuth   = bridge.CloseAuth
+	endAge    = bridge.CloseAge
+	endDrain  = bridge.CloseDrain
+	endKick   = bridge.CloseKick
+	endRun    = "run" // the connection has delivered the end of its run
+)
+
+func (o *Outlet) opened() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open++
+	o.stats.opened.Add(1)
+}
+
+func (o *Outlet) closed(reason string) {
+	o.stats.ended.Add(reason)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open--
+	o.tellEmpty()
+}
+
+// tellEmpty tells Drain that no connection is left. The lock must be held.
+func (o *Outlet) tellEmpty() {
+	if o.open+o.polls == 0 && o.empty != nil {
+		close(o.empty)
+		o.empty = nil
+	}
+}
+
+func (o *Outlet) isDraining() bool {
+	select {
+	case <-o.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+// drainDelay returns how long one connection stays while draining.
+func (o *Outlet) drainDelay() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Duration(rand.Float64() * float64(max(0, time.Until(o.drainEnd))))
+}
+
+// stay returns when the client of a new connection is asked to reconnect: connections that began together end one after another.
+func (o *Outlet) stay() time.Duration {
+	if o.isDraining() {
+		return 0
+	}
+	return time.Duration(float64(o.config.Age) * (0.8 + 0.4*rand.Float64()))
+}
+
+// retry returns when the client of an ending connection should reconnect.
+func (o *Outlet) retry() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.drainEnd.IsZero() {
+		return bridge.Spread(o.config.Retry)
+	}
+	return bridge.ReturnTo(time.Until(o.drainEnd), o.config.Retry, o.back)
+}
+
+func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
+	o.slowLogs.Do(func() {
+		o.config.Log.Warn("cut a client that received nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.ended[endSlow].Load())
+	})
+}

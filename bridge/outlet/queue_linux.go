@@ -1,0 +1,96 @@
+package outlet
+
+import (
+	"sync"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
+
+// loop writes to many sockets from one goroutine, and never waits for any of them. If a socket does not accept all data, the rest waits until the
+// poller reports room. Everything but the queue belongs to that goroutine.
+type loop struct {
+	outlet  *Outlet
+	poller  *poller
+	wake    bridge.Signal
+	stop    chan struct{}
+	writing sync.WaitGroup // run
+	polling sync.WaitGroup
+
+	mu     sync.Mutex
+	queued []turner
+	spare  []turner
+	ended  bool // no more turns
+
+	start       time.Time
+	now         time.Duration // since start
+	clock       time.Time     // the system clock, which may be set
+	unobserved  int           // writes that pass without an observation
+	sockets     []*socket     // by descriptor
+	generations int32
+	groups      map[bridge.Kin]*group
+	alone       map[bridge.Kin]*socket // the last level socket of each kin without a group
+	wheel       *wheel
+	rechecks    *order
+	batch       [][]byte
+	joined      []byte
+	packet      packet
+}
+
+// turner is a socket or a group, which gets a turn after it was woken.
+type turner interface {
+	turn()
+	queuing() *bool // whether it is in the queue, guarded by the loop's lock
+}
+
+// enqueue queues a turn, once for any number of calls before it. It reports false if there are no more turns.
+func (l *loop) enqueue(t turner) bool {
+	l.mu.Lock()
+	queued := t.queuing()
+	if l.ended || *queued {
+		defer l.mu.Unlock()
+		return !l.ended
+	}
+	*queued = true
+	l.queued = append(l.queued, t)
+	isFirst := len(l.queued) == 1
+	l.mu.Unlock()
+	if isFirst {
+		l.wake.Wake()
+	}
+	return true
+}
+
+// turns runs the turns of all that were woken. Those woken meanwhile follow in the next round.
+func (l *loop) turns() {
+	l.mu.Lock()
+	turns := l.queued
+	l.queued, l.spare = l.spare[:0], turns
+	for _, t := range turns {
+		*t.queuing() = false
+	}
+	l.mu.Unlock()
+	for i, t := range turns {
+		t.turn()
+		turns[i] = nil
+	}
+}
+
+// refresh reads the clock once for everything in a round.
+func (l *loop) refresh() {
+	l.now = time.Since(l.start)
+	l.clock = l.outlet.clock()
+	l.unobserved = 0
+}
+
+// observe is Outlet.observe for the first write of a round, and for one in observeEach of those that follow.
+func (l *loop) observe(since int64) {
+	if l.unobserved > 0 {
+		l.unobserved--
+		return
+	}
+	if since != 0 {
+		l.unobserved = observeEach - 1
+		l.outlet.observe(since)
+	}
+}
