@@ -120,12 +120,12 @@ func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridg
 }
 
 // follow is Follow with another silence than that of runs whose question is not known, and another wait.
-func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration, await await) (run bridge.Run, done func(), err error) {
+func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration, wait await) (run bridge.Run, done func(), err error) {
 	w, err := r.join(subject, framing, account, silence)
 	if err != nil {
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
-	if run.IsKnown, err = await(ctx, w, account); err != nil {
+	if run.IsKnown, err = wait(ctx, w, account); err != nil {
 		r.leave(w)
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
