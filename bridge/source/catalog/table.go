@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
@@ -54,9 +53,8 @@ type Table struct {
 	alive    context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
-	wake     chan struct{} // has room for one: there is something to do
-	lapse    chan struct{} // has room for one: something new has a time limit
-	advisory *nats.Subscription
+	wake     chan struct{}  // has room for one: there is something to do
+	lapse    chan struct{}  // has room for one: something new has a time limit
 	failures rate.Sometimes // for readings that failed
 	beyond   rate.Sometimes // for streams that are left out
 
@@ -116,8 +114,11 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		lapse:      make(chan struct{}, 1),
 	}
 	t.own = make([]own, len(t.keep))
-	var err error
-	if t.advisory, err = t.api.Subscribe(advisorySubjects, t.advised); err != nil {
+	err := t.api.Keep(func() error {
+		_, err := t.api.Subscribe(advisorySubjects, t.advised)
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())
@@ -129,7 +130,6 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 func (t *Table) Close() {
 	t.stop()
 	t.running.Wait()
-	_ = t.advisory.Unsubscribe() // a closed connection has no subscriptions
 }
 
 // Classify returns the portions of the subjects, by stream; the unserved portion is the last. It reports false if the streams are
