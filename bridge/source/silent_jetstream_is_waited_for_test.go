@@ -84,6 +84,7 @@ func refusal(code, errCode int) any {
 }
 
 func TestPages(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	var all []string
 	for i := range 2500 {
@@ -102,6 +103,7 @@ func TestPages(t *testing.T) {
 
 // While JetStream has no leader, no subject counts as unstored.
 func TestLeaderless(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	var leader atomic.Bool
 	asked := make(chan struct{}, 1<<10)
@@ -177,6 +179,7 @@ func TestSilentStream(t *testing.T) {
 
 // If Tailwater's own stream cannot be made yet, other streams work meanwhile, and it is made later.
 func TestHistoryWaits(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.names(t, 1024, "GOOD")
 	var made atomic.Bool
