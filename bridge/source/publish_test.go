@@ -162,7 +162,7 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 // Every message that Publish has confirmed is delivered, however often the connection breaks in between.
 func TestPublishNeverPromisesTooMuch(t *testing.T) {
 	t.Parallel()
-	const rounds, publishers = 60, 100 // many, so that some are always between their message and its flush
+	const rounds, publishers = 30, 100 // many, so that some are always between their message and its flush
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	conn := publisher(t, to(server.URL()))

@@ -22,7 +22,7 @@ func TestOpenMeansSubscribed(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		other := publisher(t, dial)
-		for i := range 500 {
+		for i := range 200 {
 			subject := fmt.Sprintf("fresh.%d", i)
 			c := b.read(t, bridge.Subject(subject))
 			c.wantOpen()
@@ -236,6 +236,6 @@ func TestOverlappingFilters(t *testing.T) {
 			c.wantNothing()
 		}
 	}
-	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 4_000) })
-	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 2_000) })
+	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 2_000) })
+	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 1_000) })
 }

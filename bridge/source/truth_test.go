@@ -29,7 +29,7 @@ const truthWorkers = 8
 // Each stream has a number, from which all follows but the speed of taps: `-run 'TestGroundTruth/^17$'` repeats one.
 func TestGroundTruth(t *testing.T) {
 	t.Parallel()
-	streams := 100 // make soak tries 6,000
+	streams := 60 // make soak tries 6,000
 	if *soak {
 		streams = 6000
 	}
