@@ -29,25 +29,6 @@ func (r *Reader) behind(part int) bool {
 	return r.have[part].newest > 0 || r.have[part].Seq < r.goal(part)
 }
 
-// goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
-// requested replay, so that this end can be announced there.
-func (r *Reader) goal(part int) uint64 {
-	floor, sync := r.feed.parts[part].floor.Seq, r.have[part].sync
-	switch {
-	case !r.syncing && !r.isBounded():
-		return floor
-	case r.isAhead(part):
-		return sync
-	default:
-		return min(floor, sync)
-	}
-}
-
-// isAhead reports whether a part is read from its log, because the replay's end had not arrived yet when the reader opened.
-func (r *Reader) isAhead(part int) bool {
-	return r.count != nil && r.count.ahead != nil && r.count.ahead[part]
-}
-
 // replay puts frames of a part that the feed's memory no longer holds, or a gap if there is no log to read them from. It reports false if it
 // cannot continue: an answer is missing, which will wake the waker, or the batch is full.
 func (r *Reader) replay(part int, out *output) bool {
