@@ -104,7 +104,7 @@ func (r *replays) unask(q question, a *answer) {
 // Extent returns what is stored on subjects, when it is the account's turn. Callers who ask the same before the store is asked share one answer.
 // The error is the store's, or wraps ErrBusy, ErrClosed, or ErrUnavailable and the context's error.
 func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, account Account) (Extent, error) {
-	found, err := h.lookUp(ctx, question{of: store, subjects: joined(subjects)}, account, func(ctx context.Context, a *answer) {
+	found, err := h.lookUp(ctx, question{of: store, subjects: joined(subjects)}, store.Holder(subjects), account, func(ctx context.Context, a *answer) {
 		a.extent, a.err = store.Extent(ctx, subjects)
 	})
 	return found.extent, err
@@ -113,14 +113,14 @@ func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, accou
 // End returns Store.End, when it is the account's turn. It is like Extent. What has arrived here is a moment behind what is stored: a reader that
 // ends has to reach the store's end, or it would not know what was acknowledged before.
 func (h *Hub) End(ctx context.Context, store Store, subjects []Subject, account Account) (ID, error) {
-	found, err := h.lookUp(ctx, question{of: store, subjects: joined(subjects), isEnd: true}, account, func(ctx context.Context, a *answer) {
+	found, err := h.lookUp(ctx, question{of: store, subjects: joined(subjects), isEnd: true}, store.Holder(subjects), account, func(ctx context.Context, a *answer) {
 		a.end, a.err = store.End(ctx, subjects)
 	})
 	return found.end, err
 }
 
-// lookUp returns what a store says, when it is the account's turn.
-func (h *Hub) lookUp(ctx context.Context, q question, account Account, read func(context.Context, *answer)) (found answer, err error) {
+// lookUp returns what a store says, when it is the account's turn at the holder.
+func (h *Hub) lookUp(ctx context.Context, q question, holder any, account Account, read func(context.Context, *answer)) (found answer, err error) {
 	r := h.replays
 	if !r.turns.hasRoom(account) {
 		return found, fmt.Errorf("look up what is stored: %w", ErrBusy)
@@ -128,7 +128,7 @@ func (h *Hub) lookUp(ctx context.Context, q question, account Account, read func
 	more := NewSignal()
 	by := asker{&waiter{account: account}, more}
 	defer r.turns.leave(by.waiter)
-	a := r.askAnew(q, by, read)
+	a := r.askAnew(q, holder, by, read)
 	select {
 	case <-more:
 		r.mu.Lock()
@@ -143,13 +143,13 @@ func (h *Hub) lookUp(ctx context.Context, q question, account Account, read func
 
 // askAnew returns the object that holds the answer when by is woken. A caller who arrives while the store is being asked waits for the next
 // answer, which must include everything stored before the call.
-func (r *replays) askAnew(q question, by asker, read func(context.Context, *answer)) *answer {
+func (r *replays) askAnew(q question, holder any, by asker, read func(context.Context, *answer)) *answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.answers[q]
 	if a == nil {
 		a = &answer{}
-		a.task = newTask(q.of, func(ctx context.Context, _ turn) error { return r.answerAnew(ctx, q, a, read) })
+		a.task = newTask(holder, func(ctx context.Context, _ turn) error { return r.answerAnew(ctx, q, a, read) })
 		a.task.left = func() { r.unask(q, a) }
 		r.answers[q] = a
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // store publishes messages that are stored, and have not arrived at the node.
@@ -76,4 +77,28 @@ func TestReplayReachesWhatIsStored(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Where a poll ends at a message of another subject, its last id has that message's time too: if the stream is restored from a backup, the client is
+// told, although the stream has grown beyond the id again.
+func TestEndOfAReplayHasATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 3, 20)
+		s.stream.publish("chat.room2", "another", time.Unix(2_000_000, 0))
+		reader := read(t, s.hub, bridge.Resume{After: bridge.ID{s.at(20)}, Sync: true, Through: bridge.ID{s.at(21)}}, "chat.room1")
+		defer reader.Close()
+		var last string
+		for !reader.Done() {
+			batch, wait := bridgetest.Next(reader, nil, 1<<20)
+			for _, e := range events(t, batch...) {
+				last = e.ID
+			}
+			if wait != nil {
+				<-wait
+			}
+		}
+		if want := s.at(21).String(); last != want {
+			t.Errorf("it ends at %s, not at %s", last, want)
+		}
+	})
 }

@@ -99,6 +99,8 @@ type store struct {
 	slow   bridge.Subject   // what Extent does not answer about
 }
 
+func (s *store) Holder([]bridge.Subject) any { return s }
+
 func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
 	if s.slow != "" && s.slow.Covers(subjects[0]) {
 		<-ctx.Done()

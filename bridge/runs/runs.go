@@ -156,11 +156,14 @@ func (r *Runs) awaitAll(ctx context.Context, w *watch, account bridge.Account) (
 	if seen, _ := w.watched(); !seen.state.IsEmpty() || seen.isUnreadable {
 		return true, nil
 	}
-	end, err := r.config.Hub.End(ctx, r.config.Store, []bridge.Subject{w.subject}, account)
+	stored, err := r.config.Hub.Extent(ctx, r.config.Store, []bridge.Subject{w.subject}, account)
 	if err != nil {
 		return false, nil // unknown: the store does not answer in time
 	}
-	return r.awaitRead(ctx, w, end)
+	if stored.LastSeq == 0 {
+		return true, nil
+	}
+	return r.awaitRead(ctx, w, stored.Last)
 }
 
 // awaitKnown reports whether everything is known that has arrived of the run so far. The error is bridge.ErrRefused.
