@@ -121,6 +121,15 @@ func (s *Source) hearAgain() {
 	}
 }
 
+// forgetRefusals tells feeds that NATS is away, and refuses them nothing for now.
+func (s *Source) forgetRefusals() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for feed := range s.attached {
+		feed.Forget()
+	}
+}
+
 // askAgain subscribes again to refused subjects, and reports whether there were any.
 func (s *Source) askAgain() bool {
 	s.placing.Lock()
