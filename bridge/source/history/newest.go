@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 
@@ -155,20 +154,4 @@ func (h *History) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (u
 	}
 	first, err := h.next(ctx, subjects, 1)
 	return min(info.State.LastSeq, first-1), err
-}
-
-// next returns the sequence of the first message on the subjects from a sequence on, according to the leader; the highest
-// possible one if there is none.
-func (h *History) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
-	var first uint64 = math.MaxUint64
-	for _, subject := range subjects {
-		found, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: subject})
-		if err != nil {
-			return 0, err
-		}
-		if found.Seq > 0 {
-			first = min(first, found.Seq)
-		}
-	}
-	return first, nil
 }
