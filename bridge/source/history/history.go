@@ -26,8 +26,8 @@ type History struct {
 	direct    atomic.Bool  // direct gets are allowed
 	keeps     atomic.Int64 // how many messages the stream keeps of each subject; 0 or less for no limit
 	limits    atomic.Pointer[jetstream.StreamConsumerLimits]
-	counts    counts
-	many      many
+	counts    memo[bridge.Subject, *count]  // by filter: a server needs time for each subject to count them all, and every page needs the count
+	many      memo[string, <-chan struct{}] // the sets of filters with too many subjects for one direct get; see isMany
 	sweeps    sweeps
 	consumers chan struct{}
 }
