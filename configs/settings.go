@@ -200,12 +200,6 @@ func (s *Settings) Embedded() bool {
 	return s.NATS.URL.IsZero() && s.NATS.Context == ""
 }
 
-// IsSet reports whether a setting was given in the environment or the file, instead of left to its default. The name is written
-// without the prefix, as in EMBED_LISTEN.
-func (s *Settings) IsSet(name string) bool {
-	return s.set[name]
-}
-
 // Hints are about accepted values that are probably not intended. Each is one line for the operator.
 func (s *Settings) Hints() []string { return s.hints }
 

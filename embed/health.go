@@ -18,22 +18,6 @@ const (
 	complainInterval = time.Minute
 )
 
-// ailment returns what keeps a server from storing, or "". After a write error, a store stays broken until its server is
-// restarted, even if the cause is gone.
-func (i *instance) ailment() string {
-	message, over := i.log.broken.Load(), i.room.excess.Load()
-	switch {
-	case message != nil:
-		return "the embedded NATS server cannot store: " + *message
-	case !i.JetStreamEnabled():
-		return "the embedded NATS server cannot store: JetStream has turned itself off"
-	case over != nil:
-		return "the embedded NATS server cannot store: " + over.String()
-	default:
-		return ""
-	}
-}
-
 // ailment returns what keeps the server from storing, or "".
 func (s *Server) ailment() string {
 	if running := s.running.Load(); running != nil {
