@@ -7,14 +7,21 @@ import (
 
 // Where the replay of a part begins, if the client has no position, and where it ends.
 
-// arrival returns the part's position when the reader arrived, or the part began after that.
+// arrival returns the part's position when the reader arrived, or the part began after that. What is known to be stored was published before, although
+// it may have arrived here later.
 func (r *Reader) arrival(p *part) Position {
-	for _, at := range r.have {
-		if at.Epoch == p.At.Epoch {
-			return at.Position
+	at := p.At
+	for _, had := range r.have {
+		if had.Epoch == p.At.Epoch {
+			at = had.Position
 		}
 	}
-	return p.At
+	if r.count != nil && p.Log != nil {
+		if through, _ := r.count.through.in(p.At.Epoch); through.Seq > at.Seq {
+			return through
+		}
+	}
+	return at
 }
 
 // beginAtPage returns the position just before the first message from a sequence on.

@@ -39,6 +39,7 @@ func TestReplayReachesWhatIsStored(t *testing.T) {
 		{"since a time after what has arrived", func(s *stored) bridge.Resume {
 			return through(s, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceTime, Time: time.Unix(1_000_023, 0)}}, 25)
 		}, slices.Concat([]string{"open@22"}, span(23, 25), []string{"synced {}@25"})},
+		{"new", func(s *stored) bridge.Resume { return through(s, bridge.Resume{}, 25) }, []string{"open@25", "synced {}@25"}},
 		{"up to what has not arrived", func(s *stored) bridge.Resume { return through(s, until(4, s.at(22)), 25) }, slices.Concat([]string{"open@18"}, span(19, 22), []string{"synced {}@22"})},
 		{"up to what has not arrived, all removed", func(s *stored) bridge.Resume {
 			s.stream.purge(25)
