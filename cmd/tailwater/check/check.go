@@ -95,9 +95,13 @@ func (r report) row(what, format string, values ...any) {
 
 // traces prints whether traces are sent.
 func (r report) traces() error {
-	variable, err := node.Traces()
-	if variable != "" {
-		r.row("traces", "sent to the collector of %s", variable)
+	variable, unsent, err := node.Traces()
+	if variable == "" {
+		return err
+	}
+	r.row("traces", "sent to the collector of %s", variable)
+	for _, line := range unsent {
+		r.row("", "! %s", line)
 	}
 	return err
 }
