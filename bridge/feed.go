@@ -77,25 +77,16 @@ func (f *Feed) Begin(parts []Part) {
 	f.wakeUp()
 }
 
-// Refuse records that the feed cannot begin, because NATS refuses all its subjects to this bridge. Once they are allowed, the feed begins.
-func (f *Feed) Refuse() {
+// Refuse records whether the feed cannot begin, because NATS refuses all its subjects to this bridge. Once they are allowed, the feed begins;
+// while NATS is away, nothing is known.
+func (f *Feed) Refuse(isSo bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.parts) > 0 || f.ended || f.refused {
+	if len(f.parts) > 0 || f.ended || f.refused == isSo {
 		return
 	}
-	f.refused = true
+	f.refused = isSo
 	f.wakeUp()
-}
-
-// Forget records that NATS is away, so that nothing is known of what it refuses to this bridge.
-func (f *Feed) Forget() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.refused {
-		f.refused = false
-		f.wakeUp()
-	}
 }
 
 // goOn is Begin after an interruption.

@@ -59,7 +59,10 @@ func (s *Server) watch(ctx context.Context) {
 				tries.rest(now)
 				continue
 			}
-			cause := s.cause()
+			cause := s.causeOr(ctx)
+			if ctx.Err() != nil {
+				return
+			}
 			known := advised{what, s.advice(cause)}
 			s.advised.Store(&known)
 			complaints.Do(func() { s.log.Error(what, "remedy", known.remedy) })
@@ -93,6 +96,18 @@ func (s *Server) cause() error {
 		return running.room.lacks(s.dir)
 	}
 	return nil
+}
+
+// causeOr is cause, and does not wait for a disk that hangs when ctx ends.
+func (s *Server) causeOr(ctx context.Context) error {
+	found := make(chan error, 1)
+	go func() { found <- s.cause() }()
+	select {
+	case cause := <-found:
+		return cause
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // advice returns what to do if files cannot be written.

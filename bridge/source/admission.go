@@ -126,7 +126,7 @@ func (s *Source) forgetRefusals() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for feed := range s.attached {
-		feed.Forget()
+		feed.Refuse(false)
 	}
 }
 

@@ -72,9 +72,13 @@ func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer
 
 // traces prints whether traces are sent.
 func (r report) traces() error {
-	variable, err := node.Traces()
-	if variable != "" {
-		r.row("traces", "sent to the collector of %s", variable)
+	variable, unsent, err := node.Traces()
+	if variable == "" {
+		return err
+	}
+	r.row("traces", "sent to the collector of %s", variable)
+	for _, line := range unsent {
+		r.row("", "! %s", line)
 	}
 	return err
 }

@@ -108,12 +108,12 @@ func (n *Node) openTraces() (err error) {
 	return nil
 }
 
-// Traces returns the variable that names the collector of traces; "" if there is none.
-func Traces() (variable string, err error) {
+// Traces returns the variable that names the collector of traces, and what of the environment is not sent to it; "" if there is none.
+func Traces() (variable string, unsent []string, err error) {
 	if variable, err = trace.Destination(); err != nil {
-		return "", SettingsError{err}
+		return "", nil, SettingsError{err}
 	}
-	return variable, nil
+	return variable, trace.Unsent(), nil
 }
 
 // openNATS starts the embedded server, if the settings ask for one.
