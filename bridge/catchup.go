@@ -29,16 +29,6 @@ func (r *Reader) behind(part int) bool {
 	return r.have[part].newest > 0 || r.have[part].Seq < r.goal(part)
 }
 
-// goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
-// requested replay, so that this end can be announced there.
-func (r *Reader) goal(part int) uint64 {
-	floor := r.feed.parts[part].floor.Seq
-	if r.syncing || r.isBounded() {
-		return min(floor, r.have[part].sync)
-	}
-	return floor
-}
-
 // replay puts frames of a part that the feed's memory no longer holds, or a gap if there is no log to read them from. It reports false if it
 // cannot continue: an answer is missing, which will wake the waker, or the batch is full.
 func (r *Reader) replay(part int, out *output) bool {
@@ -59,7 +49,7 @@ func (r *Reader) replay(part int, out *output) bool {
 		return r.replayNewest(part, out)
 	}
 	through := p.floor.Seq
-	if r.isBounded() {
+	if r.isBounded() || r.isAhead(part) {
 		through = r.goal(part)
 	}
 	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, through, false, r.asker())
@@ -81,9 +71,20 @@ func (r *Reader) replay(part int, out *output) bool {
 	case reached == p.floor.Seq:
 		at.Position = p.floor
 	case reached > at.Seq:
-		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
+		at.Position = r.timed(Position{Epoch: p.At.Epoch, Seq: reached})
 	}
 	return true
+}
+
+// timed returns a position with its time, if that is where a reader that ends has to get: only with it can the client be told that the stream was
+// restored from a backup.
+func (r *Reader) timed(at Position) Position {
+	if r.count != nil {
+		if through, _ := r.count.through.in(at.Epoch); through.Seq == at.Seq {
+			return through
+		}
+	}
+	return at
 }
 
 // replayNewest puts the newest values of a part. The normal replay follows.

@@ -117,6 +117,16 @@ func (f *Feed) Refuse() {
 	f.wakeUp()
 }
 
+// Forget records that NATS is away, so that nothing is known of what it refuses to this bridge.
+func (f *Feed) Forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refused {
+		f.refused = false
+		f.wakeUp()
+	}
+}
+
 // goOn is Begin after an interruption.
 func (f *Feed) goOn(parts []Part) {
 	for i, p := range parts {

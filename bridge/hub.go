@@ -93,6 +93,9 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 	if framing.Run {
 		reader.count = &count{isRun: true, isWhole: from.Since.Kind == SinceAll && len(from.After) == 0 && !from.Malformed}
 	}
+	if len(from.Through) > 0 {
+		reader.counted().through = from.Through
+	}
 	if from.Since.Kind == SinceUntil {
 		reader.Stop(stopsAtSync)
 	}

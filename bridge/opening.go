@@ -1,9 +1,6 @@
 package bridge
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // An opening judges, part by part, the position that a client has sent. open may need answers from the store. It then reports false, is called
 // again when they arrive, and finds them cached.
@@ -57,6 +54,9 @@ func (r *Reader) open() (events [][]byte, known bool) {
 func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]byte) {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
+	if r.count != nil {
+		r.count.ahead = nil
+	}
 	gap := ""
 	if slices.ContainsFunc(after, r.mayMiss) {
 		gap = GapDisconnected // a part that the feed does not have may have had more messages
@@ -64,6 +64,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		r.have[i].sync = r.replayEnd(i)
+		r.noteAhead(i)
 		if f.parts[i].Deaf && !f.parts[i].isMembers {
 			gap = max(gap, GapDisconnected)
 		}
@@ -91,20 +92,6 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 		events = append(events, f.key.framing.open(hello, f.subjects, r.id()))
 	}
 	return append(append(events, r.nobody(verdicts)...), r.ownMembers()...)
-}
-
-// replayEnd returns the sequence up to which a part is replayed.
-func (r *Reader) replayEnd(part int) uint64 {
-	p := &r.feed.parts[part]
-	end := p.end().Seq
-	if !r.isBounded() {
-		return end
-	}
-	if had, left := r.resume.leftAt(p.At.Epoch); left != nil {
-		return min(end, had.sync)
-	}
-	until, _ := r.resume.Since.ID.in(p.At.Epoch)
-	return min(end, until.Seq)
 }
 
 // before returns the client's position. Parts whose logs are not read, and of which the client has no position, are left out.
@@ -201,16 +188,6 @@ func (r *Reader) judgeKnown(part int, at Position, since Since) (verdict, bool) 
 		v.gap = GapDisconnected
 	}
 	return v, true
-}
-
-// leftAt returns what a reader had of a part in the feed that it has left, and that part; zero and nil if there is none.
-func (r *resume) leftAt(epoch string) (standing, *part) {
-	for i := range r.have {
-		if r.have[i].Epoch == epoch {
-			return r.have[i], &r.left.parts[i]
-		}
-	}
-	return standing{}, nil
 }
 
 // judgeUnstored judges by what the feed holds, because nothing is stored.
@@ -322,69 +299,4 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 		return standing{Position: p.floor}, true // what is still in memory
 	}
 	return standing{Position: r.arrival(p)}, true
-}
-
-// arrival returns the part's position when the reader arrived, or the part began after that.
-func (r *Reader) arrival(p *part) Position {
-	for _, at := range r.have {
-		if at.Epoch == p.At.Epoch {
-			return at.Position
-		}
-	}
-	return p.At
-}
-
-// beginAtPage returns the position just before the first message from a sequence on.
-func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
-	p := &r.feed.parts[part]
-	if from > p.floor.Seq {
-		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, p.end().Seq)}}, true
-	}
-	through := p.floor.Seq
-	if r.isBounded() {
-		through = min(through, r.replayEnd(part))
-	}
-	page := r.feed.hub.replays.page(p.replay, p.Log, from, through, true, r.asker())
-	if page == nil {
-		return standing{}, false
-	}
-	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // earlier losses are not owed
-}
-
-// beginUntil returns where a part begins if all parts together deliver the newest messages up to a position. A part that the position
-// does not name delivers none.
-func (r *Reader) beginUntil(part int, since Since) (standing, bool) {
-	at, _ := since.ID.in(r.feed.parts[part].At.Epoch)
-	at.Epoch = r.feed.parts[part].At.Epoch
-	newest, known := r.newestUntil(since)
-	if !known {
-		return standing{}, false
-	}
-	for _, found := range newest {
-		if found.Epoch == at.Epoch {
-			return r.beginAtPage(part, found.Seq)
-		}
-	}
-	at.Seq = min(at.Seq, r.feed.parts[part].end().Seq)
-	return standing{Position: at}, true
-}
-
-// newestUntil returns the positions of the newest messages up to a position, oldest first.
-func (r *Reader) newestUntil(since Since) (newest ID, known bool) {
-	known = true
-	for i := range r.feed.parts {
-		p := &r.feed.parts[i]
-		until, has := since.ID.in(p.At.Epoch)
-		if !has || p.Log == nil {
-			continue
-		}
-		answer := r.feed.hub.replays.back(p.Log, p.Subjects, until.Seq, since.Most, r.asker())
-		if answer == nil {
-			known = false // continue: the other parts can be asked meanwhile
-			continue
-		}
-		newest = append(newest, answer.back...)
-	}
-	slices.SortStableFunc(newest, func(a, b Position) int { return cmp.Compare(a.Time, b.Time) })
-	return newest[max(0, len(newest)-since.Most):], known
 }

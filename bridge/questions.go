@@ -13,6 +13,7 @@ type question struct {
 	time     int64
 	subjects string
 	most     int
+	isEnd    bool // of Store.End
 }
 
 type answer struct {
@@ -22,9 +23,10 @@ type answer struct {
 	last   uint64     // of Log.Stored
 	since  uint64     // of Log.Since
 	back   []Position // of Log.Back
-	extent Extent     // of Store.Extent, like the rest
-	err    error
-	times  uint64 // how often the store was asked
+	extent Extent     // of Store.Extent
+	end    ID         // of Store.End
+	err    error      // of a Store
+	times  uint64     // how often it was asked
 }
 
 // stored asks what is stored at a sequence; see Log.Stored.
@@ -102,36 +104,52 @@ func (r *replays) unask(q question, a *answer) {
 // Extent returns what is stored on subjects, when it is the account's turn. Callers who ask the same before the store is asked share one answer.
 // The error is the store's, or wraps ErrBusy, ErrClosed, or ErrUnavailable and the context's error.
 func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, account Account) (Extent, error) {
+	found, err := h.lookUp(ctx, question{of: store, subjects: joined(subjects)}, store.Holder(subjects), account, func(ctx context.Context, a *answer) {
+		a.extent, a.err = store.Extent(ctx, subjects)
+	})
+	return found.extent, err
+}
+
+// End returns Store.End, when it is the account's turn. It is like Extent. What has arrived here is a moment behind what is stored: a reader that
+// ends has to reach the store's end, or it would not know what was acknowledged before.
+func (h *Hub) End(ctx context.Context, store Store, subjects []Subject, account Account) (ID, error) {
+	found, err := h.lookUp(ctx, question{of: store, subjects: joined(subjects), isEnd: true}, store.Holder(subjects), account, func(ctx context.Context, a *answer) {
+		a.end, a.err = store.End(ctx, subjects)
+	})
+	return found.end, err
+}
+
+// lookUp returns what a store says, when it is the account's turn at the holder.
+func (h *Hub) lookUp(ctx context.Context, q question, holder any, account Account, read func(context.Context, *answer)) (found answer, err error) {
 	r := h.replays
 	if !r.turns.hasRoom(account) {
-		return Extent{}, fmt.Errorf("look up what is stored: %w", ErrBusy)
+		return found, fmt.Errorf("look up what is stored: %w", ErrBusy)
 	}
 	more := NewSignal()
 	by := asker{&waiter{account: account}, more}
 	defer r.turns.leave(by.waiter)
-	a := r.extent(store, subjects, by)
+	a := r.askAnew(q, holder, by, read)
 	select {
 	case <-more:
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return a.extent, a.err
+		return *a, a.err
 	case <-ctx.Done():
-		return Extent{}, fmt.Errorf("look up what is stored: %w: %w", ErrUnavailable, ctx.Err())
+		return found, fmt.Errorf("look up what is stored: %w: %w", ErrUnavailable, ctx.Err())
 	case <-r.turns.alive.Done():
-		return Extent{}, fmt.Errorf("look up what is stored: %w", ErrClosed)
+		return found, fmt.Errorf("look up what is stored: %w", ErrClosed)
 	}
 }
 
-// extent returns the object that holds the answer when by is woken. A caller who arrives while the store is being asked waits for the next
+// askAnew returns the object that holds the answer when by is woken. A caller who arrives while the store is being asked waits for the next
 // answer, which must include everything stored before the call.
-func (r *replays) extent(store Store, subjects []Subject, by asker) *answer {
+func (r *replays) askAnew(q question, holder any, by asker, read func(context.Context, *answer)) *answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	q := question{of: store, subjects: joined(subjects)}
 	a := r.answers[q]
 	if a == nil {
 		a = &answer{}
-		a.task = newTask(store, func(ctx context.Context, _ turn) error { return r.lookUp(ctx, q, a, store, subjects) })
+		a.task = newTask(holder, func(ctx context.Context, _ turn) error { return r.answerAnew(ctx, q, a, read) })
 		a.task.left = func() { r.unask(q, a) }
 		r.answers[q] = a
 	}
@@ -139,17 +157,18 @@ func (r *replays) extent(store Store, subjects []Subject, by asker) *answer {
 	return a
 }
 
-func (r *replays) lookUp(ctx context.Context, q question, a *answer, store Store, subjects []Subject) error {
+func (r *replays) answerAnew(ctx context.Context, q question, a *answer, read func(context.Context, *answer)) error {
 	r.mu.Lock()
 	a.times++
 	times := a.times
 	r.mu.Unlock()
-	extent, err := store.Extent(ctx, subjects)
+	var found answer
+	read(ctx, &found)
 	if ctx.Err() != nil {
 		return r.failed(ctx, ctx.Err())
 	}
 	r.mu.Lock()
-	a.extent, a.err = extent, err
+	a.extent, a.end, a.err = found.extent, found.end, found.err
 	r.turns.wake(a.task, 0, times, anyWanted)
 	r.mu.Unlock()
 	r.unask(q, a)

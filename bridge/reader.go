@@ -78,10 +78,15 @@ func (r *Reader) Limit(most int) { r.most = most }
 
 // Stop makes the reader give no more than so many messages; 0 for no limit. It is called before the first Next.
 func (r *Reader) Stop(after int) {
+	r.counted().stop = after
+}
+
+// counted returns the reader's count, and makes it count.
+func (r *Reader) counted() *count {
 	if r.count == nil {
 		r.count = &count{}
 	}
-	r.count.stop = after
+	return r.count
 }
 
 // Await waits until it is known where the connection begins, or ctx ends: a client without a position misses nothing that is published after
@@ -120,9 +125,8 @@ func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
 	return batch
 }
 
-// NextSince is Next, and returns when the oldest appended message was published that arrived here after the connection had opened, in
-// nanoseconds of Unix time; 0 if there is none. What a store or another life of the connection owes a client says nothing about how fast this
-// process is.
+// NextSince is Next, and returns when the oldest live message that it appended was published, in nanoseconds of Unix time; 0 if there is none.
+// Replayed messages do not count: they say nothing about how fast this process is.
 func (r *Reader) NextSince(batch [][]byte, maxBytes int, waker Waker) (filled [][]byte, since int64) {
 	f := r.feed
 	f.mu.Lock()

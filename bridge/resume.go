@@ -12,6 +12,9 @@ type Resume struct {
 	Since Since
 	// Sync makes the connection announce when the client has everything from before its arrival, even if Since asks for new messages.
 	Sync bool
+	// Through is a position that the replay reaches at least, although what is up to there may not have arrived here yet; see Hub.End. The reader
+	// then is one that ends.
+	Through ID
 	// Account is whose turn the necessary reads use.
 	Account Account
 }

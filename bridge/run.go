@@ -147,7 +147,9 @@ func (f Framing) markOf(m *Message) RunMark {
 
 // count is what a reader that does not read for ever knows beside its cursor.
 type count struct {
-	stop, given int // messages to deliver at most, 0 for no limit, or stopsAtSync; and those delivered
+	stop, given int    // messages to deliver at most, 0 for no limit, or stopsAtSync; and those delivered
+	through     ID     // see Resume.Through
+	ahead       []bool // by part: it is read from its log, because through is ahead of what had arrived when the reader opened; nil for none
 	isRun       bool
 	isWhole     bool // the client is owed the beginning of the run
 	run         RunState

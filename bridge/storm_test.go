@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,6 +116,8 @@ type store struct {
 	err   error
 }
 
+func (s *store) Holder([]bridge.Subject) any { return s }
+
 func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
 	s.asked = append(s.asked, subjects...)
 	select {
@@ -124,6 +127,8 @@ func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.E
 		return bridge.Extent{}, ctx.Err()
 	}
 }
+
+func (s *store) End(context.Context, []bridge.Subject) (bridge.ID, error) { return nil, s.err }
 
 // Callers who ask before the store is asked share one answer. Later callers get an answer that includes later messages.
 func TestExtentIsShared(t *testing.T) {
@@ -154,6 +159,49 @@ func TestExtentIsShared(t *testing.T) {
 		s.err = fmt.Errorf("away: %w", bridge.ErrUnavailable)
 		if _, err := hub.Extent(t.Context(), s, []bridge.Subject{"chat.c"}, 1); !errors.Is(err, bridge.ErrUnavailable) {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+// holders is a store of which only one holder answers.
+type holders struct{}
+
+func (holders) Holder(subjects []bridge.Subject) any {
+	first, _, _ := strings.Cut(string(subjects[0]), ".")
+	return first
+}
+
+func (holders) Extent(ctx context.Context, subjects []bridge.Subject) (extent bridge.Extent, err error) {
+	_, err = holders{}.End(ctx, subjects)
+	return extent, err
+}
+
+func (s holders) End(ctx context.Context, subjects []bridge.Subject) (bridge.ID, error) {
+	if s.Holder(subjects) == "dead" {
+		<-ctx.Done()
+	}
+	return nil, ctx.Err()
+}
+
+// However many ask what a stream holds that does not answer, whoever asks about another does not wait.
+func TestSilentHolderDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, _ := newHub(t, bridge.DefaultMemory)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for i := range 200 {
+			go func() {
+				_, _ = hub.End(ctx, holders{}, []bridge.Subject{bridge.Subject(fmt.Sprint("dead.", i))}, bridge.Account(i))
+			}()
+		}
+		synctest.Wait()
+		for name, ask := range map[string]func() error{
+			"end":    func() error { _, err := hub.End(ctx, holders{}, []bridge.Subject{"live.a"}, 1000); return err },
+			"extent": func() error { _, err := hub.Extent(ctx, holders{}, []bridge.Subject{"live.a"}, 1000); return err },
+		} {
+			if begun, err := time.Now(), ask(); err != nil || time.Since(begun) > 0 {
+				t.Errorf("%s: %v after %v", name, err, time.Since(begun))
+			}
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 
 // Where much is revoked, it takes several reads until all is known. Until then no token is good, also none of those that come last.
 func TestNoTokenIsGoodBeforeAllRevocationsAreKnown(t *testing.T) {
-	const many = 20_000
+	const many = 6000 // five pages
 	server := bridgetest.StartNATSServer(t)
 	js, _ := bucket(t, server)
 	for i := range many {

@@ -99,6 +99,8 @@ type store struct {
 	slow   bridge.Subject   // what Extent does not answer about
 }
 
+func (s *store) Holder([]bridge.Subject) any { return s }
+
 func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
 	if s.slow != "" && s.slow.Covers(subjects[0]) {
 		<-ctx.Done()
@@ -107,6 +109,12 @@ func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.E
 	defer s.mu.Unlock()
 	s.asked = subjects
 	return s.extent, s.err
+}
+
+func (s *store) End(context.Context, []bridge.Subject) (bridge.ID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.extent.Last, s.err
 }
 
 func (s *store) say(extent bridge.Extent, err error) {

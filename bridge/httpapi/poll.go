@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -55,7 +56,12 @@ func readUntil(query url.Values, poll int, members membership, resume *bridge.Re
 }
 
 // poll answers with what is stored, and ends.
-func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) error {
+func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) (err error) {
+	if !t.members {
+		if request.resume.Through, err = a.end(r.Context(), t.subjects, request.resume.Account); err != nil {
+			return err
+		}
+	}
 	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBusy, err)
@@ -71,4 +77,16 @@ func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request req
 		return fmt.Errorf("read stored messages: %w", err)
 	}
 	return nil
+}
+
+// end returns where what is stored on the subjects ends now: a poll holds everything that was acknowledged before it.
+func (a *API) end(ctx context.Context, subjects []bridge.Subject, account bridge.Account) (bridge.ID, error) {
+	ctx, cancel := context.WithTimeout(ctx, headTimeout)
+	defer cancel()
+	end, ok := a.begin()
+	if !ok {
+		return nil, errBusy
+	}
+	defer end()
+	return a.config.Hub.End(ctx, a.config.Store, subjects, account)
 }

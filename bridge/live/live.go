@@ -169,8 +169,7 @@ func (b *Bridge) watch() {
 		}
 	}
 	if !b.draining.Load() {
-		b.options.Log.Error("NATS has ended a connection of this bridge for good", "error", ended.Err(),
-			"remedy", "start the bridge again; if the error is about the payload, max_payload was lowered while the server ran, which it does not tell its clients")
+		b.options.Log.Error("NATS has ended a connection of this bridge for good", "error", ended.Err(), "remedy", "start the bridge again")
 	}
 }
 
@@ -242,6 +241,6 @@ func (b *Bridge) close() {
 	b.running.Wait()
 }
 
-// Done returns a channel that is closed when a connection to NATS has ended for good. Before Close that is a failure, such as a protocol
-// error of the server; the log has the reason.
+// Done returns a channel that is closed when a connection to NATS has ended for good. Before Close that is a failure: the server has ended
+// it by an error, and no other can be made. The log has the reasons.
 func (b *Bridge) Done() <-chan struct{} { return b.done }

@@ -33,7 +33,7 @@ func (b *Bridge) openRuns() {
 		longest = max(longest, route.Silence())
 	}
 	b.runs = runs.Open(runs.Config{
-		Hub: b.hub, NATS: b.source, Answers: b.options.Runs.Answers, Silence: b.options.Runs.Silence, Longest: longest, Each: b.options.Limits.Runs,
+		Hub: b.hub, Store: b.source, NATS: b.source, Answers: b.options.Runs.Answers, Silence: b.options.Runs.Silence, Longest: longest, Each: b.options.Limits.Runs,
 		All: b.options.Limits.Connections, Log: b.options.Log,
 	})
 }

@@ -32,13 +32,14 @@ type Service struct {
 // Offer makes the bridge a micro service until it is closed. Where NATS does not allow it, the log says so.
 func (b *Bridge) Offer(s Service) error {
 	from, _ := b.keeper() // on a guarded server, only administrators are in this account
-	offered, err := from.Offer(micro.Config{
+	return from.Offer(micro.Config{
 		Name: s.Name, Version: s.Version, Metadata: s.Metadata, Description: "carries subjects to browsers", QueueGroupDisabled: true,
 		StatsHandler: b.serviceStats,
-	})
-	if err != nil {
-		return err
-	}
+	}, func(offered micro.Service) error { return b.offer(s, offered) })
+}
+
+// offer adds the endpoints of a service.
+func (b *Bridge) offer(s Service, offered micro.Service) error {
 	o := offer{bridge: b, id: offered.Info().ID}
 	handlers := map[string]micro.HandlerFunc{endConnections: o.connections, endKick: o.kick}
 	subjects := map[string]string{endConnections: endConnections, endKick: endKick}
@@ -48,7 +49,7 @@ func (b *Bridge) Offer(s Service) error {
 	for name, handler := range handlers {
 		subject := source.ServiceSubject(s.Name, subjects[name])
 		if err := offered.AddEndpoint(name, asked(subject, handler), micro.WithEndpointSubject(subject)); err != nil {
-			return fmt.Errorf("offer a service: %w", err)
+			return err
 		}
 	}
 	return nil

@@ -296,7 +296,7 @@ func TestMachineLimits(t *testing.T) {
 	})
 	t.Run("pace", func(t *testing.T) {
 		plan := startServer(t, faithful).plan()
-		plan.Rate, plan.Messages = 1e6, 5000 // one after another, these take longer
+		plan.Rate, plan.Messages = 1e6, 2000 // one after another, these take longer
 		report := measure(t, plan)
 		if !mentions(report.Limits, "fell behind its rate") || report.Generator.BehindMax <= 0 {
 			t.Errorf("limits: %v, %+v", report.Limits, report.Generator)
@@ -366,7 +366,7 @@ func TestServerIsMeasured(t *testing.T) {
 		t.Skip("processes are measured on Linux alone")
 	}
 	plan := startServer(t, faithful).plan()
-	plan.PIDs, plan.Messages, plan.Connections, plan.Rate, plan.InFlight = []int{os.Getpid()}, 2000, 20, 0, 10
+	plan.PIDs, plan.Messages, plan.Connections, plan.Rate, plan.InFlight = []int{os.Getpid()}, 600, 20, 0, 10
 	report := measure(t, plan)
 	const tick = 0.01 // resolution of the kernel's count, in seconds
 	if s, g := report.Server, report.Generator; s.CPUSeconds+2*tick < g.CPUSeconds || s.CPUPerDelivery <= 0 || s.CPUPerMessage <= s.CPUPerDelivery || s.RSSEnd == 0 {

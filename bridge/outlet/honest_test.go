@@ -24,11 +24,11 @@ func TestHonestClientsAreNotSlowed(t *testing.T) {
 		do   func(*secured)
 	}{
 		{"a browser with a hundred requests at once", limited, func(s *secured) { s.browse("192.0.2.1", 1, 100) }},
-		{"fifty browsers of one address", limited, func(s *secured) { s.browse("192.0.2.1", 50, 20) }},
+		{"fifty browsers of one address", limited, func(s *secured) { s.browse("192.0.2.1", 50, 10) }},
 		{"a page with a hundred streams that is loaded three times", limited, func(s *secured) { s.reload("192.0.2.1", 3, 100) }},
 		{"a browser with large bodies", limited, func(s *secured) {
 			client := s.client("192.0.2.1", "h2")
-			for range 40 {
+			for range 10 {
 				s.ask(client, strings.Repeat("x", 256<<10))
 			}
 			client.CloseIdleConnections()
@@ -40,8 +40,8 @@ func TestHonestClientsAreNotSlowed(t *testing.T) {
 			}
 			client.CloseIdleConnections()
 		}},
-		{"a proxy", limited, func(s *secured) { s.flood("10.0.0.1", 10, 100<<10, floods["pings"]) }},
-		{"an address without a limit", outlet.Room{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 100<<10, floods["pings"]) }},
+		{"a proxy", limited, func(s *secured) { s.flood("10.0.0.1", 10, 60<<10, floods["pings"]) }},
+		{"an address without a limit", outlet.Room{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 60<<10, floods["pings"]) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			securely(t, test.room, func(t *testing.T, s *secured) {

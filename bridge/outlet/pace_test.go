@@ -220,7 +220,7 @@ func (s *secured) floodOnce(address string, most int, frame func(*http2.Framer, 
 // An address that sends more small frames over HTTP/2 than its connections may is read from more slowly, also if it connects anew. Another
 // client does not wait.
 func TestFloodsOfFramesAreSlowed(t *testing.T) {
-	const connections, bytes, each = 10, 32 << 10, 64
+	const connections, bytes, each = 6, 32 << 10, 64
 	for name, frame := range floods {
 		t.Run(name, func(t *testing.T) {
 			securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
@@ -310,8 +310,8 @@ func TestResetRequestsAreNotServed(t *testing.T) {
 func TestNeighboursOfAFloodHaveTurns(t *testing.T) {
 	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		var flooding sync.WaitGroup
-		flooding.Go(func() { s.flood("192.0.2.1", 40, 32<<10, floods["pings"]) })
-		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some twenty
+		flooding.Go(func() { s.flood("192.0.2.1", 20, 32<<10, floods["pings"]) })
+		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some eight
 		begin, neighbour := time.Now(), s.client("192.0.2.1", "http/1.1")
 		s.ask(neighbour, "a message")
 		if waited := time.Since(begin); waited > 5*time.Second {

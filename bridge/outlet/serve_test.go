@@ -309,7 +309,7 @@ func TestListen(t *testing.T) {
 
 // A burst reaches every reader, and clients that reconnect together find it in the feed's memory: nobody is cut, nothing is missing.
 func TestBurstAndHerd(t *testing.T) {
-	const readers, messages = 60, 1000 // more readers than loops, and more messages than a write takes
+	const readers, messages = 30, 1000 // more readers than loops, and more messages than a write takes
 	overSockets(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), bridge.DefaultMemory)
 		server := b.serve(t, p)

@@ -69,7 +69,7 @@ func (p pieces) Read(data []byte) (int, error) {
 func TestConnectionsComeAndGo(t *testing.T) {
 	const clients = 16
 	overSockets(t, func(t *testing.T, p protocol) {
-		opens := 1600
+		opens := 800
 		if p.loops == 0 {
 			opens = 320 // its descriptors are Go's business
 		}

@@ -3,6 +3,10 @@ package runs_test
 import (
 	"context"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/runs"
@@ -47,5 +51,57 @@ func TestRunIsThereWhenItWasAsked(t *testing.T) {
 	}
 	if run := follow(t.Context()); !run.IsKnown || run.State.Mark != bridge.RunBegins {
 		t.Errorf("when it has arrived: %+v", run)
+	}
+}
+
+// silence ends the delivery of what is stored to all bridges: they notice it seconds later.
+func (f *fixture) silence(t *testing.T) {
+	t.Helper()
+	js, err := jetstream.New(f.worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(within(t), "ANSWERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range stream.ConsumerNames(within(t)).Name() {
+		if err := stream.DeleteConsumer(within(t), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// While a bridge does not hear what is stored, nobody is told there that a run that another bridge has asked is none, or that a query in it is none.
+func TestRunIsThereWhenAnotherHasAsked(t *testing.T) {
+	f := start(t, true)
+	f.answer(t, `{"type":"query","data":{"id":"q1","reply_subject":"_INBOX.a.b"}}`)
+	if _, err := f.worker.Subscribe("_INBOX.a.b", func(m *nats.Msg) { _ = m.Respond(nil) }); err != nil {
+		t.Fatal(err)
+	}
+	asking, _ := f.bridge(t, nil)
+	other, hub := f.bridge(t, nil)
+	reader, err := hub.Read([]bridge.Subject{"answers.-.another"}, bridge.Framing{}, bridge.Resume{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	reader.Await(within(t)) // the other bridge reads the stream
+	f.silence(t)
+	q := question("")
+	q.Queries = true
+	asked := ask(t, asking, q)
+	soon, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	run, done, err := other.Follow(soon, asked.Subject, bridge.Framing{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	if run.IsKnown && run.State.IsEmpty() {
+		t.Error("another bridge knows no such run")
+	}
+	if err := other.Reply(within(t), asked.Subject, "q1", []byte("a"), 0); err != nil {
+		t.Error(err)
 	}
 }

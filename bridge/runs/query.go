@@ -44,8 +44,14 @@ func (r *Runs) Reply(ctx context.Context, subject bridge.Subject, id string, dat
 
 // inboxOf returns the subject on which whoever answers a run waits for the answer to a query.
 func (r *Runs) inboxOf(ctx context.Context, subject bridge.Subject, id string, account bridge.Account) (bridge.Subject, error) {
+	// The asker may have read the query on another bridge.
+	end, err := r.config.Hub.End(ctx, r.config.Store, []bridge.Subject{subject}, account)
+	if err != nil {
+		return "", err
+	}
 	framing := bridge.Framing{Format: bridge.Lines, Run: true}
-	reader, err := r.config.Hub.Read([]bridge.Subject{subject}, framing, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Sync: true, Account: account})
+	resume := bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Sync: true, Through: end, Account: account}
+	reader, err := r.config.Hub.Read([]bridge.Subject{subject}, framing, resume)
 	if err != nil {
 		return "", err
 	}

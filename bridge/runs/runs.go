@@ -33,6 +33,7 @@ type NATS interface {
 // Config says what runs need. Every field is needed, but Longest, Each and All.
 type Config struct {
 	Hub     *bridge.Hub
+	Store   bridge.Store
 	NATS    NATS
 	Answers string        // the first token of reply subjects
 	Silence time.Duration // after which a run has failed, if its question does not say
@@ -115,16 +116,16 @@ const patience = 5 * time.Second
 // Follow watches a run until done is called. The state is unknown if NATS does not say in time what there is. The error wraps
 // bridge.ErrBusy, bridge.ErrClosed or bridge.ErrRefused.
 func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (run bridge.Run, done func(), err error) {
-	return r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence))
+	return r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence), r.awaitAll)
 }
 
-// follow is Follow with another silence than that of runs whose question is not known.
-func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration) (run bridge.Run, done func(), err error) {
+// follow is Follow with another silence than that of runs whose question is not known, and another wait.
+func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration, wait await) (run bridge.Run, done func(), err error) {
 	w, err := r.join(subject, framing, account, silence)
 	if err != nil {
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
-	if run.IsKnown, err = r.awaitKnown(ctx, w); err != nil {
+	if run.IsKnown, err = wait(ctx, w, account); err != nil {
 		r.leave(w)
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
@@ -141,21 +142,54 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 	return run, sync.OnceFunc(func() { r.leave(w) }), nil
 }
 
-// awaitKnown reports whether everything is known that the run has so far. Without a connection it does not wait. The error is
-// bridge.ErrRefused.
-func (r *Runs) awaitKnown(ctx context.Context, w *watch) (bool, error) {
+// await waits until a run is known.
+type await func(context.Context, *watch, bridge.Account) (isKnown bool, err error)
+
+// awaitAll reports whether everything is known that was stored of the run before the call: another bridge may have asked it just now, or this
+// one be reading what it has missed. Only a run that seems to be none needs that. The error is bridge.ErrRefused.
+func (r *Runs) awaitAll(ctx context.Context, w *watch, account bridge.Account) (isKnown bool, err error) {
+	ctx, cancel := r.patiently(ctx)
+	defer cancel()
+	if isKnown, err = r.awaitRead(ctx, w, nil); err != nil || !isKnown {
+		return isKnown, err
+	}
+	if seen, _ := w.watched(); !seen.state.IsEmpty() || seen.isUnreadable {
+		return true, nil
+	}
+	stored, err := r.config.Hub.Extent(ctx, r.config.Store, []bridge.Subject{w.subject}, account)
+	if err != nil {
+		return false, nil // unknown: the store does not answer in time
+	}
+	if stored.LastSeq == 0 {
+		return true, nil
+	}
+	return r.awaitRead(ctx, w, stored.Last)
+}
+
+// awaitKnown reports whether everything is known that has arrived of the run so far. The error is bridge.ErrRefused.
+func (r *Runs) awaitKnown(ctx context.Context, w *watch, _ bridge.Account) (bool, error) {
+	ctx, cancel := r.patiently(ctx)
+	defer cancel()
+	return r.awaitRead(ctx, w, nil)
+}
+
+// patiently bounds a wait. Without a connection there is none.
+func (r *Runs) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 	wait := patience
 	if !r.config.NATS.IsConnected() {
 		wait = 0
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+	return context.WithTimeout(ctx, wait)
+}
+
+// awaitRead reports whether everything was read that the run had when the watch began, and everything up to an end.
+func (r *Runs) awaitRead(ctx context.Context, w *watch, end bridge.ID) (bool, error) {
 	for {
 		seen, change := w.watched()
 		var more <-chan struct{}
 		select {
 		case <-w.known:
-			if !seen.lacksBegin() {
+			if !seen.lacksBegin() && seen.reaches(end) {
 				return true, nil
 			}
 		default:
@@ -177,7 +211,7 @@ func (r *Runs) awaitKnown(ctx context.Context, w *watch) (bool, error) {
 // bridge.ErrBusy, bridge.ErrNoResponders or what NATS returns.
 func (r *Runs) Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error) {
 	name := name(q)
-	run, done, err = r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence))
+	run, done, err = r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence), r.awaitKnown) // the stream refuses a question that was asked
 	run.Name = name
 	if err == nil && !run.IsKnown {
 		err = bridge.ErrUnavailable

@@ -46,16 +46,23 @@ func start(t *testing.T, isKept bool) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(worker.Close)
+	f := &fixture{server.Dial, worker}
 	if isKept {
-		js, err := jetstream.New(worker)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := js.CreateStream(within(t), jetstream.StreamConfig{Name: "ANSWERS", Subjects: []string{"answers.>"}}); err != nil {
-			t.Fatal(err)
-		}
+		f.keep(t)
 	}
-	return &fixture{server.Dial, worker}
+	return f
+}
+
+// keep makes a stream of answers.
+func (f *fixture) keep(t *testing.T) {
+	t.Helper()
+	js, err := jetstream.New(f.worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(within(t), jetstream.StreamConfig{Name: "ANSWERS", Subjects: []string{"answers.>"}}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // bridge returns the runs of another bridge, and its hub.
@@ -69,7 +76,7 @@ func (f *fixture) bridge(t *testing.T, change func(*runs.Config)) (*runs.Runs, *
 	t.Cleanup(from.Close)
 	hub := bridge.NewHub(from, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(hub.Close)
-	config := runs.Config{Hub: hub, NATS: from, Answers: "answers", Silence: time.Hour, Log: log}
+	config := runs.Config{Hub: hub, Store: from, NATS: from, Answers: "answers", Silence: time.Hour, Log: log}
 	if change != nil {
 		change(&config)
 	}

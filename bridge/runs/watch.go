@@ -3,6 +3,7 @@ package runs
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +40,12 @@ type view struct {
 }
 
 // lacksBegin reports whether a run has begun whose first message has not arrived yet: it is stored before it is delivered.
-func (s view) lacksBegin() bool { return s.isBegun && s.state.IsEmpty() }
+func (v view) lacksBegin() bool { return v.isBegun && v.state.IsEmpty() }
+
+// reaches reports whether everything up to a position was read.
+func (v view) reaches(end bridge.ID) bool {
+	return !slices.ContainsFunc(end, func(at bridge.Position) bool { return at.Epoch != v.state.At.Epoch || at.Seq > v.state.At.Seq })
+}
 
 // watched returns what was read, and a channel that is closed when it changes.
 func (w *watch) watched() (view, <-chan struct{}) {

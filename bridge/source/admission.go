@@ -31,7 +31,8 @@ type admission struct {
 	isLimited bool     // there were such refusals: new flows queue for room
 	isProven  bool     // some subscriptions were proved on this link
 
-	isRelieved bool // a reconnect was made to gain room
+	isRelieved bool // another connection was made a moment ago, to gain room
+	relievedAt time.Time
 	wait       time.Duration
 	tryAt      time.Time // the zero value if no flow is deaf
 }
@@ -120,6 +121,15 @@ func (s *Source) hearAgain() {
 	}
 }
 
+// forgetRefusals tells feeds that NATS is away, and refuses them nothing for now.
+func (s *Source) forgetRefusals() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for feed := range s.attached {
+		feed.Forget()
+	}
+}
+
 // askAgain subscribes again to refused subjects, and reports whether there were any.
 func (s *Source) askAgain() bool {
 	s.placing.Lock()
@@ -169,9 +179,10 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 		s.signal(roomFreed)
 	}
 	if isAnybody && !s.isRelieved {
-		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers.
-		s.isRelieved, s.isProven = true, false
-		_ = s.conn.ForceReconnect() // a closed connection needs none
+		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers. On another
+		// connection these come first.
+		s.isRelieved, s.relievedAt, s.isProven = true, time.Now(), false
+		s.conn.Renew()
 	}
 	s.signal(flowRefused)
 	return false

@@ -47,6 +47,8 @@ func (s *Source) ask(ctx context.Context, question *nats.Msg) error {
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return err
+	case err != nil && conn.IsTooLarge(ctx, link, question):
+		return nats.ErrMaxPayload
 	case err != nil:
 		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	case sent.PublishRefused(question.Subject):

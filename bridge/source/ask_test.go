@@ -16,6 +16,7 @@ import (
 // If nobody listens to a question, Ask says so, also if this process reads the reply subject, and the next question is heard once a worker
 // listens.
 func TestQuestionWithoutListenersIsRefused(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		c := b.readFramed(t, bridge.Framing{Run: true}, "answers.-.R")
@@ -49,6 +50,7 @@ func TestQuestionWithoutListenersIsRefused(t *testing.T) {
 // A run whose answers a stream keeps is read from there, from its beginning, also by a source that has asked nothing. The acknowledgement of a
 // stream that holds the question is no answer.
 func TestKeptRunIsReadFromItsStream(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	worker := publisher(t, dial)
 	js, err := jetstream.New(worker)

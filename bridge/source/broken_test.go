@@ -13,6 +13,7 @@ import (
 // While the store is known to be broken, a message for a stream is refused without being sent, because no acknowledgement could
 // arrive. Subjects without a stream need no store.
 func TestPublishToABrokenStore(t *testing.T) {
+	t.Parallel()
 	dial := to(bridgetest.StartNATSServer(t).URL())
 	js := manager(t, dial)
 	createStream(t, js, chats)

@@ -14,6 +14,7 @@ import (
 // If NATS does not let the bridge look for a bucket, or JetStream is gone, the bucket does not count as missing: its keys are
 // unknown.
 func TestBucketThatCannotBeLookedFor(t *testing.T) {
+	t.Parallel()
 	refusing := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users: [ { user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.STREAM.NAMES" } } } ] }`
 	if err := os.WriteFile(refusing, []byte(text), 0o600); err != nil {

@@ -42,7 +42,17 @@ func (s *Source) disconnected(err error) {
 		return
 	}
 	s.errors.note(errorLost)
+	s.forgetRefusals()
 	s.absence.begin(err)
+}
+
+// ended is called when NATS has ended a connection by an error after which nats.go does not dial again.
+func (s *Source) ended(err error) {
+	remedy := "another connection is made; if this happens again, please report it"
+	if js.IsPayload(err) {
+		remedy = "another connection is made, which knows the limit; max_payload was lowered while the server ran, which it does not tell its clients"
+	}
+	s.log.Error("NATS has ended a connection of this bridge", "error", err, "remedy", remedy)
 }
 
 // missed counts an attempt to connect that has failed, for whatever reason.

@@ -62,7 +62,11 @@ func (s *Source) round(happened event) {
 	link := s.conn.Link()
 	isNew := link != s.link
 	if isNew {
-		s.admission = admission{link: link, isRelieved: s.isRelieved, wait: s.wait, tryAt: s.tryAt}
+		isRelieved := s.isRelieved && time.Since(s.relievedAt) < lastListen
+		s.admission = admission{link: link, isRelieved: isRelieved, relievedAt: s.relievedAt, wait: s.wait, tryAt: s.tryAt}
+	}
+	if isNew && s.isRelieved {
+		_, _ = s.table.List(s.alive, probeSubject) // before others take the room for answers to requests; the table notes the error
 	}
 	if isNew || happened&tapStalled != 0 {
 		s.renewTaps()

@@ -16,6 +16,7 @@ import (
 
 // Each finding is reported once, and its command repairs it.
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
 	limited := func(c jetstream.StreamConfig) jetstream.StreamConfig {
@@ -89,6 +90,7 @@ func TestExplain(t *testing.T) {
 // The stream may still take the request that lets it acknowledge. It then acknowledges that request, and the nats tool mistakes the
 // acknowledgement for JetStream's answer and reports an invalid one. The change is made all the same.
 func TestExplainStreamOnEverything(t *testing.T) {
+	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
 	makeStream(t, b.js, jetstream.StreamConfig{Name: "ALL", Subjects: []string{">"}, NoAck: true, MaxMsgs: 10, AllowDirect: true})
@@ -108,6 +110,7 @@ func TestExplainStreamOnEverything(t *testing.T) {
 
 // A refusal of NATS is reported with what to allow. Finding it out changes no stream.
 func TestExplainPermissions(t *testing.T) {
+	t.Parallel()
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users = [
 		{ user: none, password: swordfish, permissions: { publish: ["chat.>"], subscribe: [">"] } }
@@ -165,6 +168,7 @@ func TestExplainPermissions(t *testing.T) {
 
 // A silent stream is named.
 func TestExplainSilentStream(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.names(t, 1024, "GOOD", "SILENT")
 	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any {

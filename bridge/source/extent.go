@@ -3,8 +3,11 @@ package source
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/catalog"
 )
 
 // Extent returns the oldest and newest messages stored on the subjects now. ctx must have a deadline. The error wraps
@@ -41,4 +44,66 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 		}
 	}
 	return extent, nil
+}
+
+// End implements bridge.Store. ctx must have a deadline. The error wraps bridge.ErrUnavailable.
+func (s *Source) End(ctx context.Context, subjects []bridge.Subject) (bridge.ID, error) {
+	end, err := s.end(ctx, subjects)
+	if err != nil {
+		return nil, fmt.Errorf("look up where what is stored ends: %w: %w", bridge.ErrUnavailable, err)
+	}
+	return end, nil
+}
+
+func (s *Source) end(ctx context.Context, subjects []bridge.Subject) (end bridge.ID, err error) {
+	portions, err := s.table.Await(ctx, bridge.Reduce(subjects))
+	if err != nil {
+		return nil, err
+	}
+	for _, portion := range portions {
+		if portion.Stream == nil {
+			continue
+		}
+		at, err := s.newHistory(ctx, portion.Stream).End(ctx, portion.Subjects, s.arrived(portion.Stream))
+		if err != nil {
+			return nil, err
+		}
+		if at.Seq > 0 {
+			end = append(end, at)
+		}
+	}
+	return end, nil
+}
+
+// arrived returns the sequence up to which a stream's messages have arrived here; 0 if it is not read.
+func (s *Source) arrived(of *catalog.Stream) uint64 {
+	if t := s.reading(of); t != nil {
+		return t.stream.Last().Seq
+	}
+	return 0
+}
+
+// reading returns the tap that reads a stream; nil for none. placing need not be held, unlike for tapOf.
+func (s *Source) reading(of *catalog.Stream) *tap {
+	s.mu.Lock()
+	taps := slices.Collect(maps.Keys(s.tapping))
+	s.mu.Unlock()
+	for _, t := range taps {
+		if _, rolled := t.state(); !rolled && t.name == of.Name() && t.created.Equal(of.Info.Created) {
+			return t
+		}
+	}
+	return nil
+}
+
+// Holder implements bridge.Store. A stream whose pages are read, too, is the same holder.
+func (s *Source) Holder(subjects []bridge.Subject) any {
+	portions, _ := s.table.Classify(bridge.Reduce(subjects))
+	if len(portions) != 1 || portions[0].Stream == nil {
+		return s
+	}
+	if t := s.reading(portions[0].Stream); t != nil {
+		return t.stream
+	}
+	return portions[0].Stream.Name()
 }

@@ -3,6 +3,8 @@ package source_test
 import (
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
 )
@@ -37,4 +39,27 @@ func TestExtentOfNothingIsOfNow(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Questions about one stream wait for no answers about another. Reads of a stream's pages and questions about it take turns.
+func TestStreamsAreHolders(t *testing.T) {
+	dial := embedded(t)
+	js := manager(t, dial)
+	createStream(t, js, chats)
+	createStream(t, js, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
+	b := newFixture(t, dial, quiet)
+	b.read(t, "chat.a").wantOpen()
+	if _, err := b.source.End(within(t, patience), []bridge.Subject{"other.a"}); err != nil { // known by now
+		t.Fatal(err)
+	}
+	of := func(subjects ...bridge.Subject) any { return b.source.Holder(subjects) }
+	if _, isLog := of("chat.b").(bridge.Log); !isLog || of("chat.b") != of("chat.a", "chat.*") {
+		t.Errorf("a stream that is read: %v", of("chat.b"))
+	}
+	if of("other.b") != of("other.>") || of("other.b") == of("chat.b") || of("other.b") == any(b.source) {
+		t.Errorf("another: %v", of("other.b"))
+	}
+	if of("other.a", "chat.a") != any(b.source) {
+		t.Errorf("both: %v", of("other.a", "chat.a"))
+	}
 }

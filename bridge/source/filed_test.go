@@ -18,6 +18,7 @@ import (
 // nats.go calls its handlers some time after the events. A refusal of an earlier connection, reported during the next one, counts
 // for the earlier one only, even if the start of the earlier one was not reported yet.
 func TestRefusalOfAnEarlierConnection(t *testing.T) {
+	t.Parallel()
 	t.Run("told late", func(t *testing.T) { testRefusalOfAnEarlierConnection(t, false) })
 	t.Run("all told late", func(t *testing.T) { testRefusalOfAnEarlierConnection(t, true) })
 }

@@ -57,7 +57,7 @@ func storeMany(t *testing.T, js jetstream.JetStream, n int, prefixes ...string) 
 // The subjects of a filter are counted once, however many pages a replay has, even while others publish: a count is valid until
 // another subject can be full.
 func TestSubjectsAreCountedOnce(t *testing.T) {
-	const n, pages = 10_000, 9
+	const n, pages = 5000, 4
 	dial := embedded(t)
 	js, conn := manager(t, dial), publisher(t, dial)
 	config := chats

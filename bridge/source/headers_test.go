@@ -15,6 +15,7 @@ import (
 // A message arrives with its payload, and with its readable headers, whatever its block of headers: live, and again from the
 // stream, in each way of reading. Other messages are unaffected.
 func TestOddHeaders(t *testing.T) {
+	t.Parallel()
 	for _, direct := range []bool{true, false} {
 		for _, keep := range []int64{-1, 1} {
 			t.Run(fmt.Sprintf("direct gets: %t, keeping %d", direct, keep), func(t *testing.T) {
@@ -105,6 +106,7 @@ func wantLogged(t *testing.T, logged <-chan string) {
 
 // A newest message with broken headers hides no other subject, in each way of looking up newest messages.
 func TestBrokenHeadersAmongNewest(t *testing.T) {
+	t.Parallel()
 	for _, keep := range []int64{-1, 1, 5} {
 		for _, n := range []int{200, 1500} { // more than one direct get returns
 			t.Run(fmt.Sprintf("keeping %d, of %d", keep, n), func(t *testing.T) {

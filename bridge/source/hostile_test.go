@@ -75,6 +75,7 @@ func (p *rawPublisher) flush() {
 
 // Nothing in a publisher's message has any effect but to arrive.
 func TestHostileMessages(t *testing.T) {
+	t.Parallel()
 	const status = "NATS/1.0\r\nStatus: %d\r\nDescription: Consumer Deleted\r\n\r\n"
 	type hostile struct {
 		name, reply, header, data string
@@ -140,6 +141,7 @@ func TestHostileMessages(t *testing.T) {
 
 // Subjects that no browser can name still arrive by a wildcard.
 func TestOddSubjects(t *testing.T) {
+	t.Parallel()
 	server := startEmbedded(t, embed.Config{Listen: embed.Setting[string]{Value: "127.0.0.1:0"}})
 	b := newFixture(t, server.Dial, quiet)
 	c := b.read(t, "odd.>", "odd.*")

@@ -87,6 +87,7 @@ func TestKeyValue(t *testing.T) {
 
 // TestKeyValueExpires: a value with a time to live disappears by itself, and can be written again.
 func TestKeyValueExpires(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	_, k := keyValue(t, server.URL())
 	ctx := within(t, patience)
@@ -135,6 +136,7 @@ func TestKeyValueExpires(t *testing.T) {
 
 // TestBucketsOfOthers: a suitable bucket is used, whoever has made it; otherwise the error says what it lacks.
 func TestBucketsOfOthers(t *testing.T) {
+	t.Parallel()
 	subjects := []string{"$KV." + bridge.PresenceBucket + ".>"}
 	for name, test := range map[string]struct {
 		config jetstream.StreamConfig
@@ -186,6 +188,7 @@ func TestBucketsOfOthers(t *testing.T) {
 
 // TestNoBucket: if there can be no bucket, the error says so at once; if that is unknown, it does not.
 func TestNoBucket(t *testing.T) {
+	t.Parallel()
 	user := `{ user: bridge, password: swordfish%s }`
 	for name, test := range map[string]struct{ config, says string }{
 		"no JetStream":             {`accounts: { A: { users: [ ` + fmt.Sprintf(user, "") + ` ] } }`, ""},

@@ -38,6 +38,7 @@ func asked(kinds map[string]int, what string) int {
 
 // If a stream allows no direct gets, or its server does not know them, the results are the same, by consumers.
 func TestWithoutDirectGet(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
@@ -84,6 +85,7 @@ func TestWithoutDirectGet(t *testing.T) {
 
 // If there are newest messages on more subjects than one direct get returns, a consumer finds them.
 func TestNewestOfManySubjects(t *testing.T) {
+	t.Parallel()
 	const subjects = 1500
 	dial := embedded(t)
 	js := manager(t, dial)

@@ -239,6 +239,7 @@ func TestPermissionsAreReloaded(t *testing.T) {
 // If no consumer can be made on a stream, its readers, and those of another stream on the same connection, are not left in
 // silence. Once a consumer is possible, the stream is read like any other.
 func TestNoConsumerCanBeHad(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
@@ -277,6 +278,7 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 
 // Requests for consumers respect the limits of the stream.
 func TestLimitsOfConsumers(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
@@ -297,6 +299,7 @@ func TestLimitsOfConsumers(t *testing.T) {
 
 // A connection that was not made with the source's options does not report to it, so it is refused, and left open.
 func TestExistingConnection(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	existing := publisher(t, dial)
 	_, err := source.Open(func(...nats.Option) (*nats.Conn, error) { return existing, nil }, source.Config{}, quiet)

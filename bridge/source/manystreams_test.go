@@ -60,6 +60,7 @@ func TestMoreStreamsThanAnIDHasRoomFor(t *testing.T) {
 
 // A stream that appears while a connection follows as many as possible causes a gap.
 func TestOneStreamMoreIsMade(t *testing.T) {
+	t.Parallel()
 	const most = bridge.MaxLogs
 	dial := embedded(t)
 	js := manager(t, dial)

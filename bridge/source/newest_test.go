@@ -77,6 +77,7 @@ func (c *client) table(values map[string]string, end string) map[string]string {
 // However many subjects there are, no more than a page of their newest messages is read ahead of the client, with or without
 // direct gets. Changes during the reading are included at its end, also for a later client.
 func TestNewestIsReadInPages(t *testing.T) {
+	t.Parallel()
 	const n, page = 1100, 1024
 	for _, keep := range []int64{-1, 1} {
 		for _, where := range []struct {
@@ -127,6 +128,7 @@ func TestNewestIsReadInPages(t *testing.T) {
 
 // Messages read one by one are as published, whatever their headers.
 func TestNewestPoison(t *testing.T) {
+	t.Parallel()
 	const n = 1100
 	for _, direct := range []bool{true, false} {
 		t.Run(fmt.Sprint("direct gets ", direct), func(t *testing.T) {
@@ -156,6 +158,7 @@ func TestNewestPoison(t *testing.T) {
 
 // If there are few enough subjects for direct gets again, the earlier list is not used.
 func TestNewestOfFewerThanBefore(t *testing.T) {
+	t.Parallel()
 	const before, after = 1100, 600
 	js, b := newestOfMany(t, before, 1, true, 0)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
@@ -188,6 +191,7 @@ func TestNewestOfFewerThanBefore(t *testing.T) {
 
 // Messages removed during the reading delay nobody, however many they are, and wherever they are.
 func TestNewestAreRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
 	const n = 3000
 	dial := embedded(t)
 	js := manager(t, dial)

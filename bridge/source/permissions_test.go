@@ -15,6 +15,7 @@ import (
 
 // Permissions name the streams that serve what is read, if no other stream can.
 func TestPermissionsNameStreams(t *testing.T) {
+	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	js := streamsOf(t, to(process.URL()))
 	for name, subjects := range map[string][]string{"CHAT": {"chat.>"}, "LEFT": {"split.a"}, "RIGHT": {"split.b"}, "WORK": {"work.>"}, "OTHER": {"other.>"}} {

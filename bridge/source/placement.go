@@ -1,8 +1,11 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/catalog"
@@ -155,7 +158,7 @@ func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement
 	}
 	for _, filter := range p.unstored {
 		if err := s.join(p, filter); err != nil {
-			// Only a closed connection returns an error; the bridge is stopping, and its browsers will reconnect to another.
+			// Only a closed connection returns an error: the bridge is stopping, or subscribeAll follows on another connection.
 			s.log.Error("cannot subscribe", "error", err)
 		}
 	}
@@ -216,6 +219,27 @@ func (s *Source) subscribe(f *flow) error {
 	return nil
 }
 
+// subscribeAll makes the subscriptions of all flows on a connection that replaces another.
+func (s *Source) subscribeAll() error {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	s.mu.Lock()
+	var all []*flow
+	for _, f := range s.flows {
+		if !slices.Contains(s.starving, f) {
+			all = append(all, f)
+		}
+	}
+	s.mu.Unlock()
+	for _, f := range all {
+		s.unsubscribe(f)
+		if err := s.subscribe(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unsubscribe ends the subscription of a flow. placing must be held.
 func (s *Source) unsubscribe(f *flow) {
 	s.mu.Lock()
@@ -228,7 +252,7 @@ func (s *Source) unsubscribe(f *flow) {
 	if sub == nil {
 		return
 	}
-	if err := sub.Unsubscribe(); err != nil && !s.conn.IsClosed() {
+	if err := sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		s.log.Error("cannot unsubscribe", "subject", f.filter, "error", err)
 	}
 }
@@ -326,7 +350,7 @@ func (s *Source) enforce(p *placement, link *js.Link) {
 	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
 		// Nothing would arrive, so readers are not told that the feed is open; listen tries again. Who waits for room is not refused: there
 		// may be some at any moment.
-		if !slices.ContainsFunc(deaf, func(f *flow) bool { return f == nil || f.sub == nil }) {
+		if !slices.ContainsFunc(deaf, func(f *flow) bool { return f == nil || f.sub == nil }) && link.IsUp() { // see forgetRefusals
 			p.feed.Refuse()
 		}
 		return

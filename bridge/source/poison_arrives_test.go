@@ -32,6 +32,7 @@ func poison(subject string) []*nats.Msg {
 
 // No header of a publisher is mistaken for the server's. (The server itself refuses a reply subject of $JS.ACK.)
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	stream := createStream(t, js, chats)

@@ -56,6 +56,8 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return bridge.Receipt{}, err
+	case err != nil && s.conn.IsTooLarge(ctx, link, msg):
+		return bridge.Receipt{}, nats.ErrMaxPayload
 	case err != nil:
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	case sent.PublishRefused(msg.Subject):

@@ -13,6 +13,7 @@ import (
 
 // A post is answered when its stream has stored it, with a position to continue after; sent twice, it is stored once.
 func TestPublishIsAcknowledged(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		js := manager(t, dial)
 		stream := createStream(t, js, chats)
@@ -50,6 +51,7 @@ func TestPublishIsAcknowledged(t *testing.T) {
 
 // An answer of a subscriber of a stored subject is not the stream's.
 func TestForgedAcknowledgement(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	createStream(t, manager(t, dial), chats)
 	conn := publisher(t, dial)
@@ -70,6 +72,7 @@ func TestForgedAcknowledgement(t *testing.T) {
 
 // A full stream is reported.
 func TestStreamIsFull(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	config := chats
 	config.MaxMsgs, config.Discard = 1, jetstream.DiscardNew
@@ -85,6 +88,7 @@ func TestStreamIsFull(t *testing.T) {
 
 // Limits that were lifted do not hide what they removed before.
 func TestLimitIsLifted(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats

@@ -20,6 +20,7 @@ import (
 )
 
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		c := b.read(t, "a.b")
@@ -54,6 +55,7 @@ func TestPublish(t *testing.T) {
 
 // When Publish returns, the server has received the message and passed it on.
 func TestPublishHasArrived(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		conn := publisher(t, dial)
@@ -74,6 +76,7 @@ func TestPublishHasArrived(t *testing.T) {
 }
 
 func TestPublishTooLarge(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	b := newFixture(t, dial, quiet)
 	limit := int(b.conn.MaxPayload())
@@ -97,6 +100,7 @@ func TestPublishTooLarge(t *testing.T) {
 
 // Without NATS a publish fails at once, and is not sent later.
 func TestPublishWhileAway(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	c := b.read(t, "a.b")
@@ -122,6 +126,7 @@ func TestPublishWhileAway(t *testing.T) {
 
 // A message refused while NATS was unreachable is not kept and sent later.
 func TestPublishKeepsNothing(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	conn := publisher(t, to(server.URL()))
@@ -145,6 +150,7 @@ func TestPublishKeepsNothing(t *testing.T) {
 
 // A Publish with an ended context sends nothing.
 func TestPublishEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	b := newFixture(t, embedded(t), quiet)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	cancel()
@@ -155,7 +161,8 @@ func TestPublishEndsWithItsContext(t *testing.T) {
 
 // Every message that Publish has confirmed is delivered, however often the connection breaks in between.
 func TestPublishNeverPromisesTooMuch(t *testing.T) {
-	const rounds, publishers = 60, 100 // many, so that some are always between their message and its flush
+	t.Parallel()
+	const rounds, publishers = 30, 100 // many, so that some are always between their message and its flush
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	conn := publisher(t, to(server.URL()))
@@ -232,6 +239,7 @@ func subscribe(t *testing.T, conn *nats.Conn, subject string) *nats.Subscription
 
 // A stream that stores under other subjects recognizes a message that is sent twice.
 func TestPublishTwiceToAStreamThatTransforms(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	makeStream(t, streamsOf(t, dial), jetstream.StreamConfig{
 		Name: "MOVED", Subjects: []string{"from.>"}, MaxMsgs: 10, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "from.>", Destination: "to.>"},

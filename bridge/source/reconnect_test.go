@@ -59,6 +59,7 @@ func (c *counting) end(t *testing.T) int64 {
 
 // The restart of a killed server is told to every feed, once, before any later message; from then on nothing is missing.
 func TestServerIsKilled(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	busy, idle := b.read(t, "busy"), b.read(t, "idle")
@@ -98,6 +99,7 @@ func TestServerIsKilled(t *testing.T) {
 
 // The same if the connection breaks while the server lives, embedded too: messages are missing only after a gap.
 func TestConnectionBreaks(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		c := b.read(t, "a.b", "a.*")
@@ -140,6 +142,7 @@ func TestConnectionBreaks(t *testing.T) {
 }
 
 func TestAttachWhileAway(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
 	server.Kill()
@@ -157,6 +160,7 @@ func TestAttachWhileAway(t *testing.T) {
 }
 
 func TestAwayAtOpen(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	server.Kill()
 	b := newFixture(t, to(server.URL()), quiet)
@@ -178,6 +182,7 @@ func TestAwayAtOpen(t *testing.T) {
 
 // Refused credentials may be repaired on the server, before the first connection and later.
 func TestCredentialsAreRefused(t *testing.T) {
+	t.Parallel()
 	const refuse, accept = `authorization { user: app, password: other }`, `authorization { user: app, password: swordfish }`
 	file := configFile(t, refuse)
 	server := bridgetest.StartNATSServer(t, "-c", file)

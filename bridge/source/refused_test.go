@@ -20,6 +20,7 @@ import (
 // NATS answers a ping although it has refused the subscription before it: a reader of such a subject is not told that it
 // is open, and a message that was refused is not said to be sent.
 func TestRefusedSubjects(t *testing.T) {
+	t.Parallel()
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users = [ { user: bridge, password: swordfish, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>"], publish: ["ok.>"] } }, { user: admin, password: swordfish } ] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -66,6 +67,7 @@ func TestRefusedSubjects(t *testing.T) {
 
 // Where a stream holds the subject, the refusal is known as soon: nobody waits for an acknowledgement that cannot come.
 func TestRefusedToAStream(t *testing.T) {
+	t.Parallel()
 	config := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users = [ { user: bridge, password: swordfish, permissions: { publish: ["$JS.API.>"] } }, { user: admin, password: swordfish } ] }`
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -88,6 +90,7 @@ func TestRefusedToAStream(t *testing.T) {
 // A NATS that takes a connection and says nothing holds up nobody: nats.go waits for it, under a lock that all its
 // methods want.
 func TestMuteNATS(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

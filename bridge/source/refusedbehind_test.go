@@ -16,6 +16,7 @@ import (
 // nats.go keeps one error, and reports each some time later. A refusal that was not yet reported is known although another error has come
 // after it: here messages with broken headers come all the time, and the log is stuck.
 func TestRefusalBehindAnotherError(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t, "-c", configFile(t, `
 		no_auth_user: admin
 		authorization { users = [

@@ -66,6 +66,7 @@ func TestRejections(t *testing.T) {
 
 // A position is returned only if a connection can continue after it.
 func TestReceiptsWithoutAPosition(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	for _, test := range []struct {
@@ -104,6 +105,7 @@ func TestReceiptsWithoutAPosition(t *testing.T) {
 
 // An answer of another subscriber is not mistaken for the stream's.
 func TestRejectionByAListener(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	createStream(t, manager(t, dial), chats)
 	conn := publisher(t, dial)

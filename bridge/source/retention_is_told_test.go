@@ -8,6 +8,7 @@ import (
 
 // Removals by limits are announced to clients that were disconnected, and to no others.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
@@ -32,6 +33,7 @@ func TestRetention(t *testing.T) {
 
 // A subject that is exactly full has lost nothing; if no sequence of the stream is missing, that is known.
 func TestFullSubject(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	config := chats
@@ -56,6 +58,7 @@ func TestFullSubject(t *testing.T) {
 // A stream that keeps one message of each subject owes no older ones; but if its other limits remove messages before they are
 // read, that is announced.
 func TestRetentionOfNewestMessages(t *testing.T) {
+	t.Parallel()
 	server := startEmbedded(t, embedListening)
 	js := manager(t, server.Dial)
 	config := chats

@@ -16,13 +16,20 @@ func ServiceSubject(service, request string) string { return js.ServiceSubject(s
 func ServiceFilters(service string) []string { return js.ServiceFilters(service) }
 
 // Offer makes the bridge a micro service of NATS. It uses the connection for reads, so that neither live messages nor their
-// subscriptions share anything with it, and no third connection is needed. The service ends with the connection.
-func (s *Source) Offer(config micro.Config) (micro.Service, error) {
-	service, err := micro.AddService(s.reads.Conn, config)
+// subscriptions share anything with it, and no third connection is needed. The service ends with the connection. extend adds its endpoints; it
+// is called again if another connection takes the place of the first.
+func (s *Source) Offer(config micro.Config, extend func(micro.Service) error) error {
+	err := s.reads.Keep(func() error {
+		service, err := micro.AddService(s.reads.NATS(), config)
+		if err != nil {
+			return err
+		}
+		return extend(service)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("offer a service: %w", err)
+		return fmt.Errorf("offer a service: %w", err)
 	}
-	return service, nil
+	return nil
 }
 
 // isOfService reports whether a refusal on the connection for reads is of the service: a subscription, or an answer. Everything else that is

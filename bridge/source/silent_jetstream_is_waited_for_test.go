@@ -84,15 +84,16 @@ func refusal(code, errCode int) any {
 }
 
 func TestPages(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	var all []string
-	for i := range 2500 {
+	for i := range 250 {
 		all = append(all, fmt.Sprintf("S%d", i))
 	}
-	f.names(t, 1024, all...)
+	f.names(t, 100, all...)
 	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any { return info(name) })
 	table := newFixture(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
-	for _, subject := range []bridge.Subject{"s0", "s1024", "s2499"} {
+	for _, subject := range []bridge.Subject{"s0", "s100", "s249"} {
 		want := fmt.Sprintf("%s: %s", strings.ToUpper(string(subject)), subject)
 		if got, err := table.Await(within(t, patience), subject); err != nil || got != want {
 			t.Errorf("got %q, %v, want %q", got, err, want)
@@ -102,6 +103,7 @@ func TestPages(t *testing.T) {
 
 // While JetStream has no leader, no subject counts as unstored.
 func TestLeaderless(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	var leader atomic.Bool
 	asked := make(chan struct{}, 1<<10)
@@ -177,6 +179,7 @@ func TestSilentStream(t *testing.T) {
 
 // If Tailwater's own stream cannot be made yet, other streams work meanwhile, and it is made later.
 func TestHistoryWaits(t *testing.T) {
+	t.Parallel()
 	f := newFake(t)
 	f.names(t, 1024, "GOOD")
 	var made atomic.Bool

@@ -81,6 +81,7 @@ func (c *client) drain(last string) (received, gaps int) {
 
 // Messages that arrive too fast are lost, counted, and announced before any later event.
 func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	b := newFixture(t, dial, quiet)
 	b.small()
@@ -108,6 +109,7 @@ func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
 
 // If a subject's last messages are dropped because of another's flood, a gap is told although no message follows; each time.
 func TestOverrunIsToldThoughNothingFollows(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	b := newFixture(t, dial, quiet)
 	b.small()
@@ -137,6 +139,7 @@ func (b *fixture) lose(t *testing.T, conn *nats.Conn, subject string) {
 
 // A connection that reads two subjects is told of the loss on one before any later message on the other.
 func TestOverrunOfOneSubjectIsToldBeforeTheOther(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	b := newFixture(t, dial, quiet)
 	b.small()
@@ -156,6 +159,7 @@ func TestOverrunOfOneSubjectIsToldBeforeTheOther(t *testing.T) {
 
 // A continuing flood causes a gap each time the intake overflows, not for each message that gets through.
 func TestOverrunIsNotToldForEachMessage(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	b := newFixture(t, dial, quiet)
 	b.small()
@@ -181,6 +185,7 @@ func TestOverrunIsNotToldForEachMessage(t *testing.T) {
 
 // Messages that nats.go itself drops, because its channel is full, are announced and counted, too, although no message follows.
 func TestOverrunOfTheChannel(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	b := newFixture(t, dial, quiet)
 	c := b.readFramed(t, bridge.Framing{}, "a.flood")
@@ -241,7 +246,7 @@ func TestOpenDuringAnOverrun(t *testing.T) {
 			}
 		}()
 	}()
-	for i := range 30 {
+	for i := range 10 {
 		c := b.read(t, bridge.Subject(fmt.Sprintf("late.%d", i)))
 		c.wantOpen()
 		c.reader.Close()

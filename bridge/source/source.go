@@ -128,12 +128,16 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s.absence = newAbsence(log, func() string { return s.conn.Addresses() })
 	s.conn = js.New(js.Events{
 		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.absence.failed, Missed: s.missed, Error: s.asyncError,
+		Ended: s.ended,
 	})
-	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.readsMissed, Error: s.readsError})
+	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.readsMissed, Error: s.readsError, Ended: s.ended})
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
 	err := s.connect(dial)
 	if err == nil {
 		err = s.conn.OpenMarker(s.api.Subject(js.AskNames))
+	}
+	if err == nil {
+		err = s.conn.Keep(s.subscribeAll)
 	}
 	if err == nil {
 		s.acks, err = js.OpenAcks(s.conn)
@@ -188,18 +192,18 @@ func (s *Source) Close() {
 		s.table.Close()
 	}
 	s.reads.Close()
-	if s.conn.Conn != nil && s.conn.IsConnected() && s.conn.Drain() == nil {
+	if s.conn.NATS() != nil && s.conn.IsConnected() && s.conn.Drain() == nil {
 		<-s.conn.Closed()
 	}
 	s.conn.Close()
 }
 
-// Closed returns a channel that is closed when the connection has ended for good. Before Close that is a failure, after a
-// protocol error from which nats.go does not recover.
+// Closed returns a channel that is closed when the connection has ended for good. Before Close that is a failure: NATS has ended the
+// connection by an error, and no other can be made.
 func (s *Source) Closed() <-chan struct{} { return s.conn.Closed() }
 
 // Err returns the last error of the connection, such as why it has ended.
-func (s *Source) Err() error { return s.conn.LastError() }
+func (s *Source) Err() error { return s.conn.Err() }
 
 // Attach implements bridge.Source. It only records the feed. The control loop places it, because calls into nats.go may wait for
 // the network.

@@ -49,6 +49,7 @@ func (b *tabled) awaitClass(t *testing.T, want string, subjects ...bridge.Subjec
 }
 
 func TestClassify(t *testing.T) {
+	t.Parallel()
 	b := newTabled(t, embedded(t))
 	configs := []jetstream.StreamConfig{
 		{Name: "CHAT", Subjects: []string{"chat.>"}},
@@ -125,6 +126,7 @@ func TestClassify(t *testing.T) {
 
 // A connection follows a limited number of streams, the same on every bridge.
 func TestManyStreams(t *testing.T) {
+	t.Parallel()
 	const n = 40
 	b := newTabled(t, embedded(t))
 	var subjects []bridge.Subject
@@ -188,6 +190,7 @@ func TestStreamsComeAndGo(t *testing.T) {
 
 // Changes of streams during a disconnection are seen on the next connection; until then nothing is known.
 func TestStreamsAfterReconnect(t *testing.T) {
+	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
 	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}}); err != nil {

@@ -18,10 +18,11 @@ import (
 
 // A client that has seen the open misses no later message.
 func TestOpenMeansSubscribed(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		other := publisher(t, dial)
-		for i := range 500 {
+		for i := range 200 {
 			subject := fmt.Sprintf("fresh.%d", i)
 			c := b.read(t, bridge.Subject(subject))
 			c.wantOpen()
@@ -33,6 +34,7 @@ func TestOpenMeansSubscribed(t *testing.T) {
 
 // The same for many feeds that are opened at once and share their proof.
 func TestOpenMeansSubscribedToManyAtOnce(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		other := publisher(t, dial)
@@ -116,6 +118,7 @@ func (b *fixture) wantSubscriptions(t *testing.T, system *nats.Conn, want int) {
 }
 
 func TestSubscriptionsAreSharedAndEnd(t *testing.T) {
+	t.Parallel()
 	server := startEmbedded(t, embed.Config{File: configFile(t, watched)})
 	b := newFixture(t, server.Dial, quiet)
 	system := publisher(t, func(options ...nats.Option) (*nats.Conn, error) {
@@ -167,6 +170,7 @@ func TestSubscriptionsAreSharedAndEnd(t *testing.T) {
 
 // A feed may end before its subscription is proved, if its reader leaves at once.
 func TestLeaveBeforeOpen(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
 		for i := range 200 {
@@ -232,6 +236,6 @@ func TestOverlappingFilters(t *testing.T) {
 			c.wantNothing()
 		}
 	}
-	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 4_000) })
-	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 2_000) })
+	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 2_000) })
+	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 1_000) })
 }

@@ -71,6 +71,7 @@ func ownConsumers(t testing.TB, stream jetstream.Stream) []string {
 
 // Stored messages arrive live, with ids of the stream, and again after any of these ids, also on another bridge.
 func TestStoredSubject(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		js := manager(t, dial)
 		createStream(t, js, chats)
@@ -96,6 +97,7 @@ func TestStoredSubject(t *testing.T) {
 
 // A stream has one consumer for all feeds, which is deleted with the last feed.
 func TestOneConsumerForAStream(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	stream := createStream(t, js, chats)
@@ -143,6 +145,7 @@ func TestConsumerIsDeleted(t *testing.T) {
 
 // A server that is killed and restarted with its files costs no message, even after a silence.
 func TestServerIsKilledUnderATap(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
 	createStream(t, manager(t, dial), chats)
@@ -167,6 +170,7 @@ func TestServerIsKilledUnderATap(t *testing.T) {
 
 // The same for a stream that was empty when its tap began.
 func TestServerIsKilledUnderAnEmptyStream(t *testing.T) {
+	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
 	createStream(t, manager(t, dial), chats)
@@ -218,6 +222,7 @@ func (c *client) wantMove() {
 
 // If a busy stream is deleted and made again, that is announced; messages of the new one arrive once.
 func TestStreamIsRecreated(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	createStream(t, js, chats)
@@ -253,6 +258,7 @@ func TestStreamIsRecreated(t *testing.T) {
 
 // One connection can read from several streams and from none: one id covers all, and continues all.
 func TestSeveralStreams(t *testing.T) {
+	t.Parallel()
 	dial := embedded(t)
 	js := manager(t, dial)
 	createStream(t, js, chats)

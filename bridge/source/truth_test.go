@@ -28,7 +28,8 @@ const truthWorkers = 8
 //
 // Each stream has a number, from which all follows but the speed of taps: `-run 'TestGroundTruth/^17$'` repeats one.
 func TestGroundTruth(t *testing.T) {
-	streams := 100 // make soak tries 6,000
+	t.Parallel()
+	streams := 60 // make soak tries 6,000
 	if *soak {
 		streams = 6000
 	}

@@ -70,8 +70,11 @@ func TestUntilGivesWhatIsStored(t *testing.T) {
 				} else if random.IntN(3) == 0 {
 					subject = fmt.Sprint("chat.other.", random.IntN(3))
 				}
-				store(t, js, subject, fmt.Sprint(i+1))
+				if _, err := js.PublishAsync(subject, fmt.Append(nil, i+1)); err != nil {
+					t.Fatal(err)
+				}
 			}
+			receive(t, js.PublishAsyncComplete(), "the acknowledgements")
 			for range 60 {
 				_ = stream.DeleteMsg(within(t, patience), 1+random.Uint64N(last)) // unless it is gone
 			}

@@ -111,6 +111,11 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 			t.failures.Do(func() { t.log.Warn("cannot make or check the stream "+t.config.History.Stream+" yet", "error", err) })
 		}
 	}
+	if work.remake && t.ensured == link {
+		for _, name := range t.remakeGone(ctx) {
+			work.names[name] = time.Now()
+		}
+	}
 	named := slices.Collect(maps.Keys(work.names))
 	if !work.all && !work.look {
 		return t.readAgain(ctx, before, named), nil
@@ -193,7 +198,7 @@ func isAbsence(err error) bool {
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
-// hold keeps the knowledge of an earlier link valid on this one, because JetStream does not answer.
+// hold makes the list of streams of an earlier link count on this one, because JetStream does not answer.
 func (t *Table) hold(link *js.Link, err error) {
 	t.failures.Do(func() {
 		t.log.Warn("JetStream does not return the list of streams; the last known list stays valid, and browsers of unknown subjects wait", "error", err)
@@ -220,6 +225,7 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, an
 	if before == nil || before.link != after.link {
 		t.retryUnreadable()
 	}
+	t.planRemake()
 	t.miss(before, after)
 	t.news.Send()
 	t.mu.Unlock()
@@ -249,7 +255,11 @@ func (t *Table) miss(before, after *Streams) {
 		if _, known := t.missed[name]; known || after.Get(name) != nil {
 			continue
 		}
-		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
+		until := time.Now().Add(deletedWait)
+		if t.isRemade(name) {
+			until = until.Add(remakeGrace)
+		}
+		t.missed[name] = missed{stream, until}
 		t.timed()
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
@@ -54,9 +53,8 @@ type Table struct {
 	alive    context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
-	wake     chan struct{} // has room for one: there is something to do
-	lapse    chan struct{} // has room for one: something new has a time limit
-	advisory *nats.Subscription
+	wake     chan struct{}  // has room for one: there is something to do
+	lapse    chan struct{}  // has room for one: something new has a time limit
 	failures rate.Sometimes // for readings that failed
 	beyond   rate.Sometimes // for streams that are left out
 
@@ -69,6 +67,7 @@ type Table struct {
 	mu         sync.Mutex
 	now        *Streams
 	own        []own // of keep
+	remake     remake
 	doubts     todo
 	overlaps   map[bridge.Subject][]string // streams by filters that were asked for; see Table.answer
 	used       map[string]bool             // streams in use, by name
@@ -81,6 +80,7 @@ type Table struct {
 // todo is what the table has to read.
 type todo struct {
 	all     bool
+	remake  bool                 // make deleted streams of Tailwater's own again
 	look    bool                 // the streams that are due
 	names   map[string]time.Time // and when JetStream announced them
 	filters []bridge.Subject     // for which the overlapping streams are needed
@@ -116,8 +116,11 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		lapse:      make(chan struct{}, 1),
 	}
 	t.own = make([]own, len(t.keep))
-	var err error
-	if t.advisory, err = t.api.Subscribe(advisorySubjects, t.advised); err != nil {
+	err := t.api.Keep(func() error {
+		_, err := t.api.Subscribe(advisorySubjects, t.advised)
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())
@@ -129,7 +132,6 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 func (t *Table) Close() {
 	t.stop()
 	t.running.Wait()
-	_ = t.advisory.Unsubscribe() // a closed connection has no subscriptions
 }
 
 // Classify returns the portions of the subjects, by stream; the unserved portion is the last. It reports false if the streams are
@@ -241,9 +243,9 @@ func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) 
 	return names, asked
 }
 
-// isHidden reports whether a filter that no known stream holds may be held by one that the bridge cannot see: NATS refuses to describe it, or
-// all, or JetStream is gone with it. Callers choose subjects, so only their first tokens are asked for, and no more than maxQuestions: the others may
-// be held. Answers are not forgotten for others, because the feeds that need them would ask again, without end. The lock must be held.
+// isHidden reports whether an invisible stream may hold a filter that no known stream holds: NATS refuses to describe that stream, or all streams, or
+// JetStream is gone. Callers choose subjects, so NATS is asked only for their first tokens, and for no more than maxQuestions; a stream may hold the
+// others. Old answers do not make room for new ones: the feeds that need them would ask again, without end. The lock must be held.
 func (t *Table) isHidden(filter bridge.Subject) (isHidden, known bool) {
 	if absence := t.now.absence; absence.why != "" {
 		return absence.remedy != "" || absence.lost != nil && absence.lost.covering(filter) != nil, true

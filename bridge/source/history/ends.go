@@ -78,6 +78,23 @@ func (h *History) Extent(ctx context.Context, subjects []bridge.Subject) (first,
 	return first, last, upTo, nil
 }
 
+// End returns a position at or behind the newest message on the subjects; the zero value if there is none above the sequence after. The leader is
+// asked once if there is none on a single subject. It is not asked for the newest message, which may be large, and which a caller who has
+// everything would make it send again and again.
+func (h *History) End(ctx context.Context, subjects []bridge.Subject, after uint64) (bridge.Position, error) {
+	if len(subjects) == 1 && after > 0 {
+		next, err := h.get(ctx, js.MsgGet{Seq: after + 1, NextFor: subjects[0]})
+		if err != nil || next.Seq == 0 {
+			return bridge.Position{}, err
+		}
+	}
+	info, err := h.info(ctx, "")
+	if err != nil || info.State.LastSeq <= after {
+		return bridge.Position{}, err
+	}
+	return bridge.Position{Epoch: h.epoch, Seq: info.State.LastSeq, Time: info.State.LastTime.UnixNano()}, nil
+}
+
 // extentOf is Extent for one subject.
 func (h *History) extentOf(ctx context.Context, subject bridge.Subject, ends ends) (oldest, newest js.Entry, err error) {
 	last, known := ends.last(subject)

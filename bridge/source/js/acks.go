@@ -42,7 +42,11 @@ func (a *Acks) ReplyBytes() int { return len(a.inbox) + len("1844674407370955161
 // OpenAcks subscribes to the inbox.
 func OpenAcks(conn *Conn) (*Acks, error) {
 	a := &Acks{conn: conn, inbox: conn.NewInbox() + ".", waiting: map[string]awaited{}}
-	if _, err := conn.Subscribe(a.inbox+"*", a.take); err != nil {
+	err := conn.Keep(func() error {
+		_, err := conn.Subscribe(a.inbox+"*", a.take)
+		return err
+	})
+	if err != nil {
 		return a, fmt.Errorf("subscribe to acknowledgements: %w", err)
 	}
 	return a, nil
@@ -68,8 +72,8 @@ func (a *Acks) take(msg *nats.Msg) {
 	}
 }
 
-// Publish sends a message to a stream. It returns when the stream has answered, or when NATS refuses the subject: then no stream
-// receives the message.
+// Publish sends a message to a stream. It returns when the stream has answered, or when NATS refuses the subject or the size: then no
+// stream receives the message.
 func (a *Acks) Publish(ctx context.Context, stream string, msg *nats.Msg) (Acknowledgement, error) {
 	sent := a.conn.Link().Now()
 	waits := awaited{stream, make(chan Acknowledgement, 1)}
@@ -87,7 +91,7 @@ func (a *Acks) Publish(ctx context.Context, stream string, msg *nats.Msg) (Ackno
 	if err := a.conn.PublishMsg(msg); err != nil {
 		return Acknowledgement{}, err
 	}
-	for {
+	for lost := sent.Lost(); ; {
 		change := sent.Violations()
 		if sent.PublishRefused(msg.Subject) {
 			return Acknowledgement{}, bridge.ErrRefused
@@ -96,6 +100,10 @@ func (a *Acks) Publish(ctx context.Context, stream string, msg *nats.Msg) (Ackno
 		case answer := <-waits.answer:
 			return answer, nil
 		case <-change:
+		case <-lost: // an answer may arrive on the next link
+			if lost = nil; a.conn.IsTooLarge(ctx, sent.Link, msg) {
+				return Acknowledgement{}, nats.ErrMaxPayload
+			}
 		case <-ctx.Done():
 			return Acknowledgement{}, ctx.Err()
 		}

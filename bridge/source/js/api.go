@@ -102,7 +102,7 @@ func (a API) allowed(ctx context.Context, subject string, body []byte) ([]byte, 
 	watch.Go(func() {
 		for {
 			change := asked.Violations()
-			if a.IsRefused(asked, subject) || asked.Ever().SubscribeRefused(a.answers) {
+			if a.IsRefused(asked, subject) || asked.Ever().SubscribeRefused(a.answers()) {
 				refuse(bridge.ErrRefused)
 			}
 			select {

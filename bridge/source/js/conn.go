@@ -2,7 +2,6 @@ package js
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,29 +11,39 @@ import (
 )
 
 // Conn is a connection to NATS that lasts. nats.go dials again after each loss; each dial makes a Link, which replaces the one
-// before.
+// before. If the server ends the connection of nats.go for good, another takes its place: see anew.go.
 type Conn struct {
-	*nats.Conn
+	dialed  atomic.Pointer[dialed] // nil before Dial
+	dial    Dialer
+	name    string
 	link    atomic.Pointer[Link] // of the latest dial
 	changed Signal               // a link is up, or was lost
 	tries   Signal               // unanswered requests are sent again
 	events  Events
-	answers string        // the subjects on which answers arrive
-	servers string        // the dialed servers, if the settings name them; contains no secret
-	begun   chan struct{} // closed when handlers have reported a link for the first time
-	begin   func()
+	servers string // the dialed servers, if the settings name them; contains no secret
 	closed  chan struct{}
 	marker  marker
+
+	closing  context.Context // until Close or Drain
+	close    context.CancelFunc
+	renewed  renewals // belongs to ended, as the next
+	renewing sync.WaitGroup
+	isAsked  atomic.Bool // Renew was called
+
+	keeping sync.Mutex     // held while what Keep makes is made; taken before mu
+	kept    []func() error // guarded by keeping
 
 	mu    sync.Mutex         // guards the rest
 	told  *Link              // the link that nats.go's handlers report on now
 	ups   <-chan nats.Status // one element for each link that came up since Dial
 	taken int                // how many of ups were read
 	heard int                // how many links the handlers have reported as up
+
+	failure error // why no other connection could be made
 }
 
 // Events are called for events of a connection, from one goroutine, in order. nats.go reports them late: Link returns the present
-// state. All but Failed, Missed and Error may be nil.
+// state. All but Failed, Missed, Error and Ended may be nil.
 type Events struct {
 	// Begin is called for each link that has come up, before IsUp returns true.
 	Begin  func()
@@ -46,6 +55,8 @@ type Events struct {
 	Missed func()
 	// Error is called for errors outside of any call. It must call Note for a violation.
 	Error func(*nats.Subscription, error)
+	// Ended is called when the server has ended the connection by an error after which nats.go does not dial again. Another is made.
+	Ended func(error)
 }
 
 // Dialer makes the connection to NATS: nats.Connect with a URL, with a context, or with an in-process server. The dialer adds its
@@ -54,8 +65,8 @@ type Dialer func(...nats.Option) (*nats.Conn, error)
 
 // New returns a Conn that is not dialed yet.
 func New(events Events) *Conn {
-	c := &Conn{events: events, begun: make(chan struct{}), closed: make(chan struct{})}
-	c.begin = sync.OnceFunc(func() { close(c.begun) })
+	c := &Conn{events: events, closed: make(chan struct{})}
+	c.closing, c.close = context.WithCancel(context.Background())
 	c.link.Store(newLink())
 	c.marker.passed = make(chan struct{}, 1)
 	return c
@@ -63,22 +74,8 @@ func New(events Events) *Conn {
 
 // Dial connects. If NATS is unreachable, Dial returns no error, and the Conn keeps trying without an end.
 func (c *Conn) Dial(dial Dialer, name string) error {
-	conn, err := dial(c.options(name)...)
-	if err != nil {
-		return fmt.Errorf("connect to NATS%s: %w", c.where(), err)
-	}
-	if !c.dials(conn) {
-		return fmt.Errorf("connect to NATS: %w", errStrangeConnection)
-	}
-	if conn.IsConnected() {
-		<-c.begun // its handler runs soon; the handlers alone know the order of events
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.Conn, c.ups = conn, conn.StatusChanged(nats.CONNECTED)
-	inbox := conn.NewRespInbox()
-	c.answers = inbox[:strings.LastIndexByte(inbox, '.')] + ".*"
-	return nil
+	c.dial, c.name = dial, name
+	return c.connect()
 }
 
 // Link returns the present link. A dial replaces the link before anything can arrive on the new connection.
@@ -92,13 +89,18 @@ func (c *Conn) Addresses() string { return c.servers }
 
 // Close closes the connection, if there is one, and waits until nats.go has called all handlers.
 func (c *Conn) Close() {
-	if c.Conn != nil {
-		c.Conn.Close()
+	c.mu.Lock()
+	c.close()
+	now := c.NATS()
+	c.mu.Unlock()
+	if now != nil {
+		now.Close()
 		<-c.closed
+		c.renewing.Wait()
 	}
 }
 
-// Closed returns a channel that is closed when nats.go has given up the connection.
+// Closed returns a channel that is closed when the connection has ended, and no other is made.
 func (c *Conn) Closed() <-chan struct{} { return c.closed }
 
 // AskAgain sends unanswered requests again: their receiver may be gone.
@@ -119,7 +121,7 @@ func (c *Conn) redial() {
 }
 
 // up is called by nats.go's handlers some time after a link has come up.
-func (c *Conn) up(conn *nats.Conn, what string) {
+func (c *Conn) up(conn *nats.Conn, what string, begun func()) {
 	link := c.tell(conn)
 	if c.events.Begin != nil {
 		c.events.Begin()
@@ -127,7 +129,7 @@ func (c *Conn) up(conn *nats.Conn, what string) {
 	link.up.Store(true)
 	c.tries.Send()
 	c.changed.Send()
-	c.begin()
+	begun()
 	if c.events.Up != nil {
 		c.events.Up(conn, what)
 	}

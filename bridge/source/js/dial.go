@@ -26,9 +26,15 @@ const (
 	unansweredPings = 2
 )
 
-func (c *Conn) options(name string) []nats.Option {
+// options returns the options of one connection of nats.go, whose handlers wait until ready is closed. begun is called when they have reported
+// a link for the first time.
+func (c *Conn) options(ready <-chan struct{}, begun func()) []nats.Option {
+	up := func(conn *nats.Conn, what string) {
+		<-ready
+		c.up(conn, what, begun)
+	}
 	return []nats.Option{
-		nats.Name(name),
+		nats.Name(c.name),
 		ownInbox,
 		nats.MaxReconnects(-1),
 		nats.RetryOnFailedConnect(true),
@@ -38,16 +44,16 @@ func (c *Conn) options(name string) []nats.Option {
 		nats.ReconnectBufSize(-1), // while NATS is unreachable a POST fails at once, instead of waiting in memory where it may be lost
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(unansweredPings),
-		nats.ConnectHandler(func(conn *nats.Conn) { c.up(conn, "connected to NATS") }),
-		nats.ReconnectHandler(func(conn *nats.Conn) { c.up(conn, "reconnected to NATS") }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.down(err) }),
+		nats.ConnectHandler(func(conn *nats.Conn) { up(conn, "connected to NATS") }),
+		nats.ReconnectHandler(func(conn *nats.Conn) { up(conn, "reconnected to NATS") }),
+		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.down(cmp.Or(err, conn.LastError())) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.events.Failed(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if !c.marker.take(sub, err) {
 				c.events.Error(sub, err)
 			}
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),
+		nats.ClosedHandler(c.ended),
 		c.rememberServers,
 		c.makeLinks,
 	}

@@ -30,7 +30,7 @@ type marker struct {
 // OpenMarker subscribes for Marked. A request on question must be answered at once, if only by "no responders".
 func (c *Conn) OpenMarker(question string) error {
 	c.marker.question = question
-	return c.subscribeMarker()
+	return c.Keep(c.subscribeMarker)
 }
 
 func (c *Conn) subscribeMarker() error {
@@ -115,6 +115,9 @@ func (c *Conn) mark(ctx context.Context) bool {
 
 // replaceMarker makes another subscription for marks: a late answer to the former would stand for the next mark.
 func (c *Conn) replaceMarker(former *nats.Subscription) {
+	if c.marker.current() != former {
+		return // another connection has its own
+	}
 	_ = former.Unsubscribe() // only a connection that is closed refuses
 	_ = c.subscribeMarker()
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -23,29 +22,25 @@ import (
 )
 
 func TestClient(t *testing.T) {
-	tests := map[string]func(*testing.T, context.Context){
+	onlySoak(t) // TestInTheBrowser has the chat page, which reads by this module
+	t.Parallel()
+	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"eight tabs":      testClientTabs,
 		"bridge restarts": testClientRestart,
 		"publish":         testClientPublish,
-	}
-	if *soak {
-		maps.Copy(tests, map[string]func(*testing.T, context.Context){
-			"proxy answers":  testClientProxyAnswers,
-			"silence":        testClientSilence,
-			"ticket":         testClientTicket,
-			"refused":        testClientRefused,
-			"presence":       testClientPresence,
-			"frozen leader":  testClientFrozenLeader,
-			"offline":        testClientOffline,
-			"back and forth": testClientBackForward,
-			"reload":         testClientReload,
-			"hidden":         testClientHidden,
-			"iterator":       testClientIterator,
-			"people":         testClientPeople,
-		})
-	}
-	t.Parallel()
-	inBrowser(t, tests)
+		"proxy answers":   testClientProxyAnswers,
+		"silence":         testClientSilence,
+		"ticket":          testClientTicket,
+		"refused":         testClientRefused,
+		"presence":        testClientPresence,
+		"frozen leader":   testClientFrozenLeader,
+		"offline":         testClientOffline,
+		"back and forth":  testClientBackForward,
+		"reload":          testClientReload,
+		"hidden":          testClientHidden,
+		"iterator":        testClientIterator,
+		"people":          testClientPeople,
+	})
 }
 
 // clientScript connects to a URL. got holds the data of all messages, states all states, and other what else was told.

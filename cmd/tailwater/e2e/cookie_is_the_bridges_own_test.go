@@ -45,6 +45,9 @@ func TestCookieOverTLS(t *testing.T) {
 	if status, body := answer(t, inbox); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
 	}
+	if !*soak {
+		return // the rest takes a browser
+	}
 	inBrowser(t, map[string]func(*testing.T, context.Context){"browser": func(t *testing.T, browser context.Context) {
 		testPlantedCookie(t, browser, n, issuer.client(true), token)
 	}})

@@ -100,6 +100,7 @@ var examples = map[string]example{
 
 // What a program on NATS publishes changes the examples, with the settings that they name, and is there again after a reload.
 func TestExamplesWork(t *testing.T) {
+	onlySoak(t)
 	n := startNode(t, forExamples(t))
 	conn := publisher(t, n.NATSURL())
 	keepsBoard(t, conn)

@@ -16,6 +16,7 @@ const atOnce = 100
 // What HTTP/1 has no words for, HTTP/2 may: any byte in a name or value, and lengths that nothing else contradicts. So a share of
 // the requests goes over it as well, field by field.
 func TestHostileRequestsOverHTTP2(t *testing.T) {
+	onlySoak(t) // TestHostileRequests sends the same over HTTP/1
 	t.Parallel()
 	a := newIssuer(t)
 	s, _ := a.settings()

@@ -53,6 +53,7 @@ func startEvil(t *testing.T, page string) *evil {
 }
 
 func TestHostilePages(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"scripts":      testScriptsAreText,

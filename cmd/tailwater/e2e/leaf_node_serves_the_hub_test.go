@@ -110,6 +110,7 @@ func makeBucket(t *testing.T, js jetstream.JetStream) {
 
 // What check prints behind a leaf node is enough there, and what is taken away of it is named.
 func TestPermissionsInADomain(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	leaf := startLeaf(t)
 	js := connectJetStream(t, leaf.hub.URL())

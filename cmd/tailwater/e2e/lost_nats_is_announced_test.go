@@ -1,9 +1,13 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
@@ -97,32 +101,61 @@ func TestStartsWithoutNATS(t *testing.T) {
 	}
 }
 
-// A server that ends the bridge's connection for good, as for a message that is larger than it allows since a reload, ends the bridge, which
-// says why. Another start knows the limit.
+// A server ends connections for good after a message that is larger than it allows since a reload. That ends neither the bridge nor a browser's
+// connection: the bridge connects again, knows the limit, and has everything that it had before.
 func TestConnectionThatEndsForGood(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, dir, "nats.conf", "max_payload: 100000"))
-	s := settings{"NATS_URL": server.URL(), "ANONYMOUS_PUBLISH": "chat.>"}
+	allow := func(bytes int) string { return writeFile(t, dir, "nats.conf", fmt.Sprint("max_payload: ", bytes)) }
+	server := bridgetest.StartNATSServer(t, "-c", allow(100_000))
 	log := new(logBuffer)
-	n := startLogged(t, s, log)
-	large := strings.Repeat("x", 10_000)
-	if status, body := post(t, n.URL()+"/events/chat.a", large); status != http.StatusAccepted {
-		t.Errorf("POST answers %d %s", status, body)
+	n := startLogged(t, settings{
+		"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>,kept.>", "ANONYMOUS_PUBLISH": "chat.>,kept.>,ask.>", "HISTORY": "kept.>",
+		"LIMIT_PUBLISH_RATE": "0", "ROUTES": "ASK /ask/{model}=ask.{model}",
+	}, log)
+	worker := publisher(t, server.URL())
+	if _, err := worker.Subscribe("ask.>", func(m *nats.Msg) { _ = m.Respond([]byte("yes")) }); err != nil {
+		t.Fatal(err)
 	}
-	writeFile(t, dir, "nats.conf", "max_payload: 1000")
-	server.Reload(t)
-	eventually(t, "the connection has ended", func() bool {
-		post(t, n.URL()+"/events/chat.a", large)
-		select {
-		case <-n.Live.Done():
-			return true
-		default:
-			return false
+	chat, kept, ask := n.URL()+"/events/chat.a", n.URL()+"/events/kept.a", n.URL()+"/ask/a"
+	stored, _ := subscribe(t, kept, "")
+	unstored, _ := subscribe(t, chat, "")
+	for i, test := range []struct {
+		url    string
+		status int
+	}{{chat, http.StatusAccepted}, {kept, http.StatusCreated}, {ask, http.StatusOK}} {
+		limit := 10_000 >> i
+		large, last := strings.Repeat("x", limit+1), fmt.Sprint("last ", i)
+		if status, body := post(t, test.url, large); status != test.status {
+			t.Errorf("a large POST to %s answers %d %s", test.url, status, body)
 		}
-	})
-	wantAll(t, "the log", log.String(), "ended a connection of this bridge for good", "Maximum Payload Violation", "max_payload was lowered")
-	if status, body := post(t, startNode(t, s).URL()+"/events/chat.a", large); status != http.StatusRequestEntityTooLarge {
-		t.Errorf("after another start POST answers %d %s", status, body)
+		allow(limit)
+		server.Reload(t)
+		eventually(t, "the limit is in force", func() bool { return publisher(t, server.URL()).MaxPayload() == int64(limit) })
+		if status, body := post(t, test.url, large); status != http.StatusRequestEntityTooLarge || !strings.Contains(body, "larger than NATS") {
+			t.Errorf("after the limit was lowered, a large POST to %s answers %d %s", test.url, status, body)
+		}
+		for isLost := test.url != ask; isLost; { // questions are asked on the connection for reads
+			isLost = unstored.next().Type != "tailwater:gap"
+		}
+		for _, url := range []string{chat, kept, test.url} {
+			eventually(t, "a small POST is accepted at "+url, func() bool {
+				status, _ := post(t, url, last)
+				return status/100 == 2
+			})
+		}
+		for _, reader := range []*subscription{stored, unstored} {
+			for data := ""; data != last; {
+				event := reader.next()
+				if data = event.Data; reader == stored && event.Type != "message" {
+					t.Errorf("who reads what is stored is told %s", event.Type)
+				}
+			}
+		}
 	}
+	eventually(t, "the service is there again", func() bool {
+		_, err := worker.Request("$SRV.PING.tailwater", nil, time.Second)
+		return err == nil
+	})
+	wantAll(t, "the log", log.String(), "NATS has ended a connection of this bridge", "Maximum Payload Violation", "max_payload was lowered")
 }

@@ -41,6 +41,7 @@ var deprivedSettings = settings{
 // is served, nobody is told that a subject is open which brings nothing, the bridge names it, and once it is allowed
 // again everything is served without a restart of the bridge.
 func TestWithoutOnePermission(t *testing.T) {
+	onlySoak(t) // TestCheckFindsMissingPermissions and TestTwoUnrelatedPermissionsAreMissing have some of them
 	t.Parallel()
 	var all []block
 	t.Run("check", func(t *testing.T) { all = printedPermissions(t) }) // its environment is its own
@@ -84,6 +85,7 @@ func printedPermissions(t *testing.T) []block {
 
 // TestAtOneLimit is TestWithoutOnePermission for each limit that NATS has.
 func TestAtOneLimit(t *testing.T) {
+	onlySoak(t) // TestRoom and TestLimitOfSubscriptions have some of them
 	t.Parallel()
 	chatMust := func(change func(*jetstream.StreamConfig)) func(*testing.T, jetstream.JetStream) {
 		return func(t *testing.T, js jetstream.JetStream) {

@@ -140,6 +140,7 @@ func (e *arrangement) program(port int) *nats.Conn {
 
 // TestExamplesOfNATS starts every folder of configs/examples.
 func TestExamplesOfNATS(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	tests := map[string]func(e *arrangement){
 		"context": func(e *arrangement) {

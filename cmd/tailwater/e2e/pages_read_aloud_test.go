@@ -16,6 +16,7 @@ import (
 )
 
 func TestPagesReadAloud(t *testing.T) {
+	onlySoak(t)
 	t.Parallel()
 	inBrowser(t, map[string]func(*testing.T, context.Context){
 		"chat":    testChatReadAloud,

@@ -37,6 +37,9 @@ func TestSinceStorm(t *testing.T) {
 	}{
 		"with a rate": {withRate, false}, "without": {without, false}, "older, with a rate": {withRate, true}, "older, without": {without, true},
 	} {
+		if test.older && !*soak {
+			continue // its polls read two thousand messages on and on
+		}
 		t.Run(name, func(t *testing.T) {
 			if !*soak {
 				t.Parallel()
@@ -75,7 +78,7 @@ func TestSinceStorm(t *testing.T) {
 			defer cancel()
 			pollers := 0
 			if test.older {
-				pollers = length(20, 150)
+				pollers = 150
 			}
 			for worker := range pollers {
 				attack.Go(func() {

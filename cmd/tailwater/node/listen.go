@@ -39,8 +39,8 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 func Secure(server *http.Server, shown *Certificate, limits configs.Limit) {
 	window := int(min(max(int64(limits.Body)/4, minReceiveWindow), maxReceiveWindow))
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: shown.get}
-	// A stream that is not read ends by its own deadline. These are for a connection that takes nothing at all, which might
-	// otherwise keep what was to be said of its streams, and for one whose network is gone while its streams are silent.
+	// A stream that is not read ends by its own deadline. These are for a connection that takes nothing at all, and so
+	// blocks the frames that end its streams, and for one whose network is gone while its streams are silent.
 	server.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams: maxStreams,
 		WriteByteTimeout:     limits.WriteTimeout,

@@ -1,0 +1,52 @@
+package source_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// A server ends a connection by an error after a line that is too long, which it tells nobody beforehand. Another connection is made, again and
+// again, and readers are told a gap. If none can be made, the source ends, with the reason.
+func TestConnectionIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t, "-c", configFile(t, "max_control_line: 300"))
+	var isOver atomic.Bool
+	log, warned := warnings()
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		if isOver.Load() {
+			return nil, os.ErrNotExist
+		}
+		return to(server.URL())(options...)
+	}, log)
+	c := b.read(t, "a.b")
+	c.wantOpen()
+	tooLong := bridge.Subject("a." + strings.Repeat("x", 400))
+	for range 3 {
+		if err := b.post(within(t, patience), tooLong, nil, nil); !errors.Is(err, bridge.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		c.wantGap(bridge.GapDisconnected)
+		for !strings.Contains(receive(t, warned, "the reason in the log"), "has ended a connection") {
+		}
+		if err := b.post(within(t, patience), "a.b", nil, []byte("still")); err != nil {
+			t.Error(err)
+		}
+		c.wantData("still")
+	}
+	isOver.Store(true)
+	if err := b.post(within(t, patience), tooLong, nil, nil); !errors.Is(err, bridge.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	receive(t, b.source.Closed(), "the end of the source")
+	if err := b.source.Err(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the reason is %v", err)
+	}
+}

@@ -1,0 +1,168 @@
+package js
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// nats.go dials again when a connection is lost, but not after an error by which the server ends it: a message larger than a max_payload that was
+// lowered since the connection was made, or a line that is too long. Then a Conn makes another connection of nats.go, and with it everything
+// that was made by Keep.
+
+// dialed is a connection of nats.go.
+type dialed struct {
+	*nats.Conn
+	answers string // the subjects on which answers arrive
+}
+
+// renewals determine how long to wait before a connection that was ended is made anew. What has ended one may end the next.
+type renewals struct {
+	last time.Time
+	row  int // made one soon after another
+}
+
+// calmAfter is how long a connection must last before the next may be made as soon as the first.
+const calmAfter = time.Minute
+
+func (r *renewals) wait() time.Duration {
+	if time.Since(r.last) > calmAfter {
+		r.row = 0
+	}
+	r.row++
+	r.last = time.Now()
+	return reconnectDelay(r.row)
+}
+
+// Keep makes subscriptions that last as long as the Conn, by calling subscribe: now, and for each connection of nats.go that replaces
+// another.
+func (c *Conn) Keep(subscribe func() error) error {
+	c.keeping.Lock()
+	defer c.keeping.Unlock()
+	c.kept = append(c.kept, subscribe)
+	return subscribe()
+}
+
+// connect makes a connection of nats.go. Its handlers report nothing before what is kept was made on it.
+func (c *Conn) connect() error {
+	ready, begun := make(chan struct{}), make(chan struct{})
+	conn, err := c.dial(c.options(ready, sync.OnceFunc(func() { close(begun) }))...)
+	if err != nil {
+		return fmt.Errorf("connect to NATS%s: %w", c.where(), err)
+	}
+	if !c.dials(conn) {
+		return fmt.Errorf("connect to NATS: %w", errStrangeConnection)
+	}
+	if !c.use(conn) {
+		close(ready)
+		conn.Close()
+		return nil
+	}
+	close(ready)
+	if conn.IsConnected() {
+		<-begun // its handler runs soon; the handlers alone know the order of events
+	}
+	ups := conn.StatusChanged(nats.CONNECTED)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ups = ups
+	return nil
+}
+
+// use replaces the connection of nats.go, unless the Conn is being closed.
+func (c *Conn) use(conn *nats.Conn) bool {
+	inbox := conn.NewRespInbox()
+	c.keeping.Lock()
+	defer c.keeping.Unlock()
+	c.mu.Lock()
+	isClosing := c.closing.Err() != nil
+	if !isClosing {
+		c.dialed.Store(&dialed{conn, inbox[:strings.LastIndexByte(inbox, '.')] + ".*"})
+		c.ups, c.taken, c.heard = nil, 0, 0
+	}
+	c.mu.Unlock()
+	if isClosing {
+		return false
+	}
+	for _, subscribe := range c.kept {
+		_ = subscribe() // only a connection that was ended again returns an error, and yet another follows
+	}
+	return true
+}
+
+// ended is called by nats.go when a connection has ended for good, after all its other handlers.
+func (c *Conn) ended(conn *nats.Conn) {
+	c.renewing.Add(1)
+	defer c.renewing.Done()
+	if !c.isAsked.Swap(false) {
+		if c.closing.Err() == nil {
+			c.events.Ended(conn.LastError())
+		}
+		_ = Sleep(c.closing, c.renewed.wait())
+	}
+	if c.closing.Err() != nil {
+		close(c.closed)
+		return
+	}
+	if err := c.connect(); err != nil {
+		c.mu.Lock()
+		c.failure = err
+		c.mu.Unlock()
+		close(c.closed)
+	}
+}
+
+// Renew replaces the connection of nats.go by another, on which subscriptions are made anew: those that are kept come first, in their order.
+func (c *Conn) Renew() {
+	if now := c.NATS(); !now.IsClosed() {
+		c.isAsked.Store(true)
+		c.Link().lose() // its handler is late
+		now.Close()
+	}
+}
+
+// Drain sends what was published, and closes the connection.
+func (c *Conn) Drain() error {
+	c.close()
+	return c.NATS().Drain()
+}
+
+// Err returns why no other connection could be made, or the last error of the present one.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failure != nil {
+		return c.failure
+	}
+	return c.LastError()
+}
+
+// IsTooLarge reports whether a message that was sent on a link is too large for NATS, and therefore may have ended it. It waits for the next
+// connection, whose limit is known, unless the link was only lost.
+func (c *Conn) IsTooLarge(ctx context.Context, on *Link, msg *nats.Msg) bool {
+	if !c.IsClosed() {
+		return false
+	}
+	for {
+		change := c.Changed()
+		if now := c.Link(); now != on && now.IsUp() {
+			return int64(msg.Size()-len(msg.Subject)-len(msg.Reply)) > c.MaxPayload()
+		}
+		select {
+		case <-change:
+		case <-c.closed:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// IsPayload reports whether a server has ended a connection because of a message that is too large.
+func IsPayload(ended error) bool {
+	return ended != nil && strings.Contains(strings.ToLower(ended.Error()), "maximum payload violation")
+}

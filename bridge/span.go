@@ -1,0 +1,138 @@
+package bridge
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Where the replay of a part begins, if the client has no position, and where it ends.
+
+// arrival returns the part's position when the reader arrived, or the part began after that.
+func (r *Reader) arrival(p *part) Position {
+	for _, at := range r.have {
+		if at.Epoch == p.At.Epoch {
+			return at.Position
+		}
+	}
+	return p.At
+}
+
+// beginAtPage returns the position just before the first message from a sequence on.
+func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
+	p := &r.feed.parts[part]
+	if from > p.floor.Seq {
+		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, r.reach(part))}}, true
+	}
+	through := p.floor.Seq
+	if r.isBounded() {
+		through = min(through, r.replayEnd(part))
+	}
+	page := r.feed.hub.replays.page(p.replay, p.Log, from, through, true, r.asker())
+	if page == nil {
+		return standing{}, false
+	}
+	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // earlier losses are not owed
+}
+
+// beginUntil returns where a part begins if all parts together deliver the newest messages up to a position. A part that the position
+// does not name delivers none.
+func (r *Reader) beginUntil(part int, since Since) (standing, bool) {
+	at, _ := since.ID.in(r.feed.parts[part].At.Epoch)
+	at.Epoch = r.feed.parts[part].At.Epoch
+	newest, known := r.newestUntil(since)
+	if !known {
+		return standing{}, false
+	}
+	for _, found := range newest {
+		if found.Epoch == at.Epoch {
+			return r.beginAtPage(part, found.Seq)
+		}
+	}
+	at.Seq = min(at.Seq, r.reach(part))
+	return standing{Position: at}, true
+}
+
+// newestUntil returns the positions of the newest messages up to a position, oldest first.
+func (r *Reader) newestUntil(since Since) (newest ID, known bool) {
+	known = true
+	for i := range r.feed.parts {
+		p := &r.feed.parts[i]
+		until, has := since.ID.in(p.At.Epoch)
+		if !has || p.Log == nil {
+			continue
+		}
+		answer := r.feed.hub.replays.back(p.Log, p.Subjects, until.Seq, since.Most, r.asker())
+		if answer == nil {
+			known = false // continue: the other parts can be asked meanwhile
+			continue
+		}
+		newest = append(newest, answer.back...)
+	}
+	slices.SortStableFunc(newest, func(a, b Position) int { return cmp.Compare(a.Time, b.Time) })
+	return newest[max(0, len(newest)-since.Most):], known
+}
+
+// goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
+// requested replay, so that this end can be announced there.
+func (r *Reader) goal(part int) uint64 {
+	floor, sync := r.feed.parts[part].floor.Seq, r.have[part].sync
+	switch {
+	case !r.syncing && !r.isBounded():
+		return floor
+	case r.isAhead(part):
+		return sync
+	default:
+		return min(floor, sync)
+	}
+}
+
+// isAhead reports whether a part is read from its log, because the replay's end had not arrived yet when the reader opened.
+func (r *Reader) isAhead(part int) bool {
+	return r.count != nil && r.count.ahead != nil && r.count.ahead[part]
+}
+
+// noteAhead notes whether a part is replayed further than anything had arrived.
+func (r *Reader) noteAhead(part int) {
+	if r.have[part].sync <= r.feed.parts[part].end().Seq {
+		return
+	}
+	if r.count.ahead == nil {
+		r.count.ahead = make([]bool, len(r.have))
+	}
+	r.count.ahead[part] = true
+}
+
+// replayEnd returns the sequence up to which a part is replayed.
+func (r *Reader) replayEnd(part int) uint64 {
+	p := &r.feed.parts[part]
+	end := r.reach(part)
+	if !r.isBounded() {
+		return end
+	}
+	if had, left := r.resume.leftAt(p.At.Epoch); left != nil {
+		return min(end, had.sync)
+	}
+	until, _ := r.resume.Since.ID.in(p.At.Epoch)
+	return min(end, until.Seq)
+}
+
+// reach returns the sequence up to which a part has what was published before the reader came: as far as that has arrived, or is known to be stored.
+func (r *Reader) reach(part int) uint64 {
+	p := &r.feed.parts[part]
+	end := p.end().Seq
+	if r.count == nil || p.Log == nil {
+		return end
+	}
+	through, _ := r.count.through.in(p.At.Epoch)
+	return max(end, through.Seq)
+}
+
+// leftAt returns what a reader had of a part in the feed that it has left, and that part; zero and nil if there is none.
+func (r *resume) leftAt(epoch string) (standing, *part) {
+	for i := range r.have {
+		if r.have[i].Epoch == epoch {
+			return r.have[i], &r.left.parts[i]
+		}
+	}
+	return standing{}, nil
+}
