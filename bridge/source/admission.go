@@ -99,16 +99,6 @@ func (s *Source) mute(f *flow) {
 	}
 }
 
-func (s *Source) setDeaf(f *flow, deaf bool) {
-	switch {
-	case deaf && !f.deaf:
-		s.deaf++
-	case !deaf && f.deaf:
-		s.deaf--
-	}
-	f.deaf = deaf
-}
-
 // hearAgain assumes that subscriptions refused on an earlier link are valid. nats.go makes them on the new one, which may refuse
 // them again.
 func (s *Source) hearAgain() {
