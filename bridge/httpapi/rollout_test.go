@@ -5,14 +5,13 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"strings"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
@@ -103,15 +102,11 @@ func (c *rolledClient) run(ctx context.Context, p *balancer) {
 			defer func() { _ = recover() }() // http.ErrAbortHandler: no event stream ends cleanly
 			p.pick().api.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/events/chat.a", nil))
 		}()
-		stream := bridgetest.NewStream(strings.NewReader(w.body.String()))
-		event, err := stream.Next()
-		if err == nil && event.Type == bridge.EventOpen {
+		if bytes.Contains(w.body.Bytes(), []byte("event: "+bridge.EventOpen+"\n")) {
 			c.opened = append(c.opened, begun)
 		}
-		for ; err == nil; _, err = stream.Next() {
-		}
 		select {
-		case <-time.After(time.Duration(stream.Retry) * time.Millisecond):
+		case <-time.After(w.retry()):
 		case <-ctx.Done():
 		}
 	}
@@ -121,6 +116,14 @@ func (c *rolledClient) run(ctx context.Context, p *balancer) {
 type written struct {
 	header http.Header
 	body   bytes.Buffer
+}
+
+// retry returns what the answer says last about when to come back.
+func (w *written) retry() time.Duration {
+	said := w.body.Bytes()
+	said = said[bytes.LastIndex(said, []byte("retry: "))+len("retry: "):]
+	ms, _ := strconv.Atoi(string(said[:max(0, bytes.IndexByte(said, '\n'))]))
+	return time.Duration(ms) * time.Millisecond
 }
 
 func (w *written) Header() http.Header              { return w.header }
