@@ -17,7 +17,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 run: ## run the bridge with its embedded NATS
 	go run ./cmd/tailwater
 
-test: ## run every test
+test: ## run every test in its short form; one that takes long, and is not the first to find what breaks its promise, is left to make soak
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
 	$(if $(RACE),$(DETECT) )go test $(RACE) $(LEAN) -count=1 -timeout=10m -p=4 -parallel=6 ./cmd/tailwater/e2e ./bridge/source ./bridge/outlet ./... # the longest first, and more at once than there are processors: tests wait for most of their time
 
@@ -28,11 +28,11 @@ $(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json
 clients: $(CLIENTS)/node_modules ## run the clients of others against the bridge, three minutes at most; CLIENTS.md has the table
 	go test -count=1 -timeout=10m -parallel=20 -run='^TestClients$$' ./cmd/tailwater/e2e/clients -clients
 
-soak: $(CLIENTS)/node_modules ## run the chaos tests and attacks in their long form, proxies and pages, the rule of gaps on many streams, the faults of make chaos once each, and the whole comparison: eighteen minutes
+soak: $(CLIENTS)/node_modules ## run the chaos tests and attacks in their long form, proxies, all pages but the chat page in Chromium, each missing permission and limit of NATS, the commands that check prints, the rule of gaps on many streams, the faults of make chaos once each, and the whole comparison: eighteen minutes
 	go test -count=1 -timeout=20m -parallel=6 -run='^TestChaos|^TestPages|^TestClient$$|^TestHostilePages$$|^TestExamplesWork$$|^TestExamplesOfNATS$$|^TestCookieOverTLS$$|^TestWithoutOnePermission$$|^TestAtOneLimit$$|^TestPermissionsInADomain$$|^TestHostileRequestsOverHTTP2$$|^TestPeople$$|^TestInspect$$|^TestSignedInPages$$|^TestProxies|^TestGracefulRestart|^TestSinceStorm$$|^TestFiftyThousandSubjects$$|^TestAttacksOverHTTP2$$|^TestHostileRequests$$|^TestPermissionsAreLeast$$|^TestCheckNamesMissingPermissions$$|^TestSignIn$$|^TestTrickledRequests$$|^TestHeaderBombs$$|^TestPublishFlood$$|^TestBodiesWithoutEndShareMemory$$|^TestSilentSocketsKeepNobodyOut$$|^TestFullBridgeAnswers$$|^TestSubAndPubOutlastKills$$|^TestSubOutlastsAgeAndDrains$$|^TestReleaseRuns$$|^TestDashboardMoves$$|^TestFloodInContainer$$|^TestMemoryOfTheProcess$$' ./cmd/tailwater/e2e -soak
 	cd cmd/tailwater/e2e && go test -count=1 -timeout=10m -parallel=12 -short -chaos -chaos-only='^TestChaos(BridgesAreRolled|CertificateIsExchanged|Clock|ClusterIsRolled|DamagedFolder|DelayedLink|Descriptors|FullDisk|HalfOpenClients|Herd|LeaderIsKilled|LeaderIsPaused|LinkToBrowsers|LinkToNATS|MemoryLimit|PermissionsAreChanged|StalledClients|StreamIsDeleted)$$'
 	TAILWATER_HTTP_LOOPS=0 go test -count=1 -timeout=15m -run='^TestChaosClientsAreCut$$|^TestChaosFlood$$|^TestChaosBridgeIsKilledEmbedded$$|^TestChaosRetention$$' ./cmd/tailwater/e2e -soak
-	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$|^TestUntilGivesWhatIsStored$$|^TestNewestIsReadInPages$$|^TestHiddenStreamCostsLimitedQuestions$$' ./bridge/source -soak
+	go test -count=1 -run='^TestGroundTruth$$|^TestAbsenceIsLogged$$|^TestUntilCostsFewRequests$$|^TestUntilGivesWhatIsStored$$|^TestNewestIsReadInPages$$|^TestHiddenStreamCostsLimitedQuestions$$|^TestEveryCommandMends$$' ./bridge/source -soak
 	go test -count=1 -run='^TestCompare$$|^TestFleets$$' ./cmd/compare -soak
 
 chaos: ## bring about every fault of RELIABILITY.md, and write what was measured into it; Linux, as root where a small disk and a memory limit are wanted

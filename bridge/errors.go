@@ -55,3 +55,8 @@ var (
 	// ErrClosed means that the hub, or the object in use, is closed.
 	ErrClosed = errors.New("closed")
 )
+
+// errReserved refuses subjects that no grant opens, whatever a setting says: $JS.API alone would reveal every stream.
+func errReserved(s Subject) error {
+	return fmt.Errorf("%w: %s matches subjects of NATS itself ($…, _INBOX), which nobody may use; name a subject of your own", ErrForbidden, echo(string(s)))
+}

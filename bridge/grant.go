@@ -98,11 +98,6 @@ func errWildcards(s Subject) error {
 	return fmt.Errorf("%w: %s is a filter, and you may not read filters; name one subject, send a token with wildcards, or ask the operator to set TAILWATER_ANONYMOUS_WILDCARDS=true", ErrForbidden, echo(string(s)))
 }
 
-// errReserved refuses subjects that no grant opens, whatever a setting says: $JS.API alone would reveal every stream.
-func errReserved(s Subject) error {
-	return fmt.Errorf("%w: %s matches subjects of NATS itself ($…, _INBOX), which nobody may use; name a subject of your own", ErrForbidden, echo(string(s)))
-}
-
 func (g Grant) canRead(s Subject) bool       { return covered(g.Subscribe, s) }
 func (g Grant) canWrite(s Subject) bool      { return covered(g.Publish, s) }
 func (g Grant) deniesReading(s Subject) bool { return overlapped(g.DenySubscribe, s) }

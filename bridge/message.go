@@ -1,10 +1,5 @@
 package bridge
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
-
 // Message is a message from NATS, and its encoded frames. Its fields do not change once a feed has it. One goroutine at a time hands a message
 // to feeds.
 type Message struct {
@@ -37,9 +32,4 @@ func (m *Message) framed(f Framing, data []byte) frame {
 		made.subject = m.Subject
 	}
 	return made
-}
-
-// isText reports whether a payload can be sent in `data:` lines: UTF-8 without NUL, which Firefox drops.
-func isText(data []byte) bool {
-	return utf8.Valid(data) && bytes.IndexByte(data, 0) < 0
 }

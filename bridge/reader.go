@@ -125,9 +125,8 @@ func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
 	return batch
 }
 
-// NextSince is Next, and returns when the oldest appended message was published that arrived here after the connection had opened, in
-// nanoseconds of Unix time; 0 if there is none. What a store or another life of the connection owes a client says nothing about how fast this
-// process is.
+// NextSince is Next, and returns when the oldest live message that it appended was published, in nanoseconds of Unix time; 0 if there is none.
+// Replayed messages do not count: they say nothing about how fast this process is.
 func (r *Reader) NextSince(batch [][]byte, maxBytes int, waker Waker) (filled [][]byte, since int64) {
 	f := r.feed
 	f.mu.Lock()

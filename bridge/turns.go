@@ -29,8 +29,8 @@ type Account uint64
 // lines has its turn. If an account waits for nothing else of the store, the task stands in the lines of no further
 // accounts: it would not run earlier. So a run for one of thousands costs nothing for the others.
 //
-// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may have as many running tasks as
-// are left for the others, and an account as many of them as are left for the store's other accounts.
+// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may have half of the places
+// that other stores leave, so that some are always free, and an account of it no more than are free then.
 type turns struct {
 	alive   context.Context
 	stop    context.CancelFunc

@@ -21,9 +21,6 @@ func (p *problems) check(s *Settings) {
 	p.checkNumbers(s)
 }
 
-// external reports whether an external NATS server is configured, even wrongly: then no server is embedded.
-func (s *Settings) external() bool { return s.IsSet("NATS_URL") || s.IsSet("NATS_CONTEXT") }
-
 // checkNATS refuses settings for one kind of server if the other kind is used: they would be ignored silently.
 func (p *problems) checkNATS(s *Settings) {
 	if s.IsSet("NATS_URL") && s.IsSet("NATS_CONTEXT") {
@@ -45,16 +42,6 @@ func (p *problems) checkNATS(s *Settings) {
 		case !s.external() && !s.IsSet("EMBED_CONFIG") && (l.name == "NATS_CREDS" || l.name == "NATS_NKEY"):
 			p.refuse(l.name, "the bridge signs in to no server; set %s_NATS_URL, or %s_EMBED_CONFIG with authorization, or remove it", Prefix, Prefix)
 		}
-	}
-}
-
-// together refuses a certificate without its key, or a key without its certificate.
-func (p *problems) together(s *Settings, cert, key string) {
-	switch {
-	case s.IsSet(cert) && !s.IsSet(key):
-		p.refuse(cert, "it needs its key; set %s_%s as well", Prefix, key)
-	case s.IsSet(key) && !s.IsSet(cert):
-		p.refuse(key, "it needs its certificate; set %s_%s as well", Prefix, cert)
 	}
 }
 

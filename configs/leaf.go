@@ -23,6 +23,15 @@ type leaf struct {
 
 func (l leaf) key() string { return Prefix + "_" + l.name }
 
+// IsSet reports whether a setting was given in the environment or the file, instead of left to its default. The name is written
+// without the prefix, as in EMBED_LISTEN.
+func (s *Settings) IsSet(name string) bool {
+	return s.set[name]
+}
+
+// external reports whether an external NATS server is configured, even wrongly: then no server is embedded.
+func (s *Settings) external() bool { return s.IsSet("NATS_URL") || s.IsSet("NATS_CONTEXT") }
+
 // leaves lists the settings in the order of the struct, with the names that envconfig gives them.
 func leaves(s *Settings) []leaf {
 	var all []leaf

@@ -43,6 +43,16 @@ func (p *problems) addAll(name string, err error) {
 	p.found = append(p.found, fmt.Errorf("%s_%s: %w", Prefix, name, err))
 }
 
+// together refuses a certificate without its key, or a key without its certificate.
+func (p *problems) together(s *Settings, cert, key string) {
+	switch {
+	case s.IsSet(cert) && !s.IsSet(key):
+		p.refuse(cert, "it needs its key; set %s_%s as well", Prefix, key)
+	case s.IsSet(key) && !s.IsSet(cert):
+		p.refuse(key, "it needs its certificate; set %s_%s as well", Prefix, cert)
+	}
+}
+
 // serviceLink matches variables that Kubernetes sets in each container of a namespace with a service named tailwater, or
 // tailwater-something (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables). A plain
 // TAILWATER_PORT=8080 is a mistake: in a service link that variable holds a URL.

@@ -168,7 +168,7 @@ type Asked struct {
 // Limit is what one process, and one connection, may use.
 type Limit struct {
 	Connections      int           `default:"50000" desc:"Connections that may be open at once, including those without a request. If the process may have too few file descriptors, because NATS and files need some too, the limit is lower; the log and check say so."`
-	ConnectionsPerIP Count         `split_words:"true" unexposed:"0" default:"200" desc:"Connections that one address may have, or one IPv6 network of 64 bits; a network of 56 bits four times as many, one of 48 bits 16 times; 0 for no limit. Over TLS, an address may send a KiB a second for each of these connections, in addition to bodies. For HTTP_TRUSTED_PROXIES, not connections are counted but the requests of their clients."`
+	ConnectionsPerIP Count         `split_words:"true" unexposed:"0" default:"200" desc:"Connections that one address may have, or one IPv6 network of 64 bits; a network of 56 bits four times as many, one of 48 bits 16 times; 0 for no limit. Over TLS, an address may send a KiB a second for each of these connections, in addition to bodies. Behind HTTP_TRUSTED_PROXIES, the requests of their clients count instead."`
 	ReadRate         Rate          `split_words:"true" unexposed:"0" default:"200/s" desc:"GETs and HEADs that one address may send, counted like its connections, such as 200/s; after a pause, as many at once as in five seconds; 0 for no limit."`
 	PublishRate      Rate          `split_words:"true" default:"20/s" desc:"Messages that one caller may post, such as 20/s or 60/m; after a pause, as many at once as in five seconds; 0 for no limit."`
 	Runs             Count         `unexposed:"0" default:"20" desc:"Questions without a complete answer that one caller may have on this bridge; 0 for no limit."`
@@ -181,7 +181,7 @@ type Limit struct {
 // Drain is how the process stops.
 type Drain struct {
 	Delay  time.Duration `default:"0s" desc:"How long open connections stay after a stop was requested, so that load balancers can notice; new connections are asked to come back later: a duration, or 0s for no delay."`
-	Window time.Duration `embedded:"1s" default:"15s" desc:"The time over which open connections are closed, spread evenly; browsers are asked to come back soon, for another bridge, and near its end after it: a duration, or 0s for all at once."`
+	Window time.Duration `embedded:"1s" default:"15s" desc:"The time over which open connections are closed, spread evenly; browsers are asked to come back soon, because another bridge may answer then, and the last ones after a restart: a duration, or 0s for all at once."`
 }
 
 // Log is what the process logs on standard error. If Format is empty, the command chooses by what standard error is.
@@ -198,12 +198,6 @@ type Demo struct {
 // Embedded reports whether the NATS server runs in this process, because no other is configured.
 func (s *Settings) Embedded() bool {
 	return s.NATS.URL.IsZero() && s.NATS.Context == ""
-}
-
-// IsSet reports whether a setting was given in the environment or the file, instead of left to its default. The name is written
-// without the prefix, as in EMBED_LISTEN.
-func (s *Settings) IsSet(name string) bool {
-	return s.set[name]
 }
 
 // Hints are about accepted values that are probably not intended. Each is one line for the operator.

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
@@ -75,16 +74,6 @@ func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	return c.admit(options)
 }
 
-// admit adds the bridge's own user, and the logins of a guarded server, to the options. It returns how the bridge signs in.
-func (c Config) admit(options *server.Options) (*server.Options, []nats.Option, error) {
-	if c.logins != nil && c.guards(options) {
-		c.logins.guard(options, c.Buckets)
-		return options, []nats.Option{c.logins.bridge.option()}, nil
-	}
-	signIn, err := c.signIn(options)
-	return options, signIn, err
-}
-
 // options returns what the file and the settings say together, or an error if that would let in anyone.
 func (c Config) options() (*server.Options, error) {
 	o, err := c.read()
@@ -100,6 +89,16 @@ func (c Config) judge(o *server.Options) error {
 		return errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that checks tokens, must say who may connect: add an authorization block")
 	}
 	return refuseOpenDoors(c.listeners(o))
+}
+
+// Listeners returns the addresses on which a server with this configuration would listen. The error says why the server would
+// not start, such as a listener that lets in anyone from another machine. Unless the file is invalid, the listeners are returned too.
+func (c Config) Listeners() ([]Listener, error) {
+	o, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	return c.listeners(o), c.judge(o)
 }
 
 // read puts the file and the settings together.
@@ -190,13 +189,21 @@ func listen(o *server.Options, address string) error {
 	return nil
 }
 
-// requiresSignIn reports whether the bridge must show credentials. A no_auth_user lets in the bridge too, unless it is for other
-// types of connections.
-func requiresSignIn(o *server.Options) bool {
-	return hasUsers(o) && !letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess)
+// admit adds the bridge's own user, and the logins of a guarded server, to the options. It returns how the bridge signs in.
+func (c Config) admit(options *server.Options) (*server.Options, []nats.Option, error) {
+	if c.logins != nil && c.guards(options) {
+		c.logins.guard(options, c.Buckets)
+		return options, []nats.Option{c.logins.bridge.option()}, nil
+	}
+	signIn, err := c.signIn(options)
+	return options, signIn, err
 }
 
-func hasUsers(o *server.Options) bool {
-	return o.Username != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
-		len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0 || o.AuthCallout != nil
+// Contexts returns what PublisherContext and AdminContext would return for a server with this configuration.
+func (c Config) Contexts() (publisher, admin string) {
+	o, err := c.options()
+	if err != nil || !c.guards(o) || o.DontListen {
+		return "", ""
+	}
+	return contextPath(o.StoreDir, publisherFile), contextPath(o.StoreDir, adminFile)
 }

@@ -141,15 +141,6 @@ func (s *Server) contextFile(name string) string {
 	return contextPath(s.dir, name)
 }
 
-// Contexts returns what PublisherContext and AdminContext would return for a server with this configuration.
-func (c Config) Contexts() (publisher, admin string) {
-	o, err := c.options()
-	if err != nil || !c.guards(o) || o.DontListen {
-		return "", ""
-	}
-	return contextPath(o.StoreDir, publisherFile), contextPath(o.StoreDir, adminFile)
-}
-
 // contextPath returns an absolute path: the nats command takes other paths for names.
 func contextPath(dir, name string) string {
 	path, err := filepath.Abs(filepath.Join(dir, name))
@@ -196,3 +187,6 @@ func jetStreamAccount(name string) *server.Account {
 	o.Accounts[0].Name = name
 	return o.Accounts[0]
 }
+
+// IsGuarded reports whether the server requires the credentials of its folder, and keeps the buckets in an account of their own.
+func (s *Server) IsGuarded() bool { return s.config.logins != nil }

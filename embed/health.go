@@ -18,22 +18,6 @@ const (
 	complainInterval = time.Minute
 )
 
-// ailment returns what keeps a server from storing, or "". After a write error, a store stays broken until its server is
-// restarted, even if the cause is gone.
-func (i *instance) ailment() string {
-	message, over := i.log.broken.Load(), i.room.excess.Load()
-	switch {
-	case message != nil:
-		return "the embedded NATS server cannot store: " + *message
-	case !i.JetStreamEnabled():
-		return "the embedded NATS server cannot store: JetStream has turned itself off"
-	case over != nil:
-		return "the embedded NATS server cannot store: " + over.String()
-	default:
-		return ""
-	}
-}
-
 // ailment returns what keeps the server from storing, or "".
 func (s *Server) ailment() string {
 	if running := s.running.Load(); running != nil {
@@ -75,7 +59,10 @@ func (s *Server) watch(ctx context.Context) {
 				tries.rest(now)
 				continue
 			}
-			cause := s.cause()
+			cause := s.causeOr(ctx)
+			if ctx.Err() != nil {
+				return
+			}
 			known := advised{what, s.advice(cause)}
 			s.advised.Store(&known)
 			complaints.Do(func() { s.log.Error(what, "remedy", known.remedy) })
@@ -109,6 +96,18 @@ func (s *Server) cause() error {
 		return running.room.lacks(s.dir)
 	}
 	return nil
+}
+
+// causeOr is cause, and does not wait for a disk that hangs when ctx ends.
+func (s *Server) causeOr(ctx context.Context) error {
+	found := make(chan error, 1)
+	go func() { found <- s.cause() }()
+	select {
+	case cause := <-found:
+		return cause
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // advice returns what to do if files cannot be written.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -158,4 +160,57 @@ func (l ledger) audit(now map[string]held, at time.Time, log *slog.Logger) ledge
 		next.Streams[key] = stream.record
 	}
 	return next
+}
+
+// takeStock checks whether the files still hold what they held before. err says why before is not known. A failed check does not
+// prevent the start.
+func (s *Server) takeStock(running *instance, before ledger, err error) {
+	now, listErr := streamsOf(running.Server)
+	if err = errors.Join(err, listErr); err != nil {
+		s.log.Warn("the files of the streams could not be checked for damage", "error", err)
+	}
+	if _, absent := running.LookupAccount(ownAccount); absent != nil { // its files wait until tokens are checked again
+		maps.DeleteFunc(before.Streams, func(key string, _ record) bool { return strings.HasPrefix(key, ownAccount+" ") })
+	}
+	if s.ledger = (ledger{Streams: before.Streams}); now != nil {
+		s.ledger = before.audit(now, time.Now().UTC(), s.log)
+	}
+	lives := map[life]time.Time{}
+	for key, stream := range s.ledger.Streams {
+		if _, name, _ := strings.Cut(key, " "); !stream.Began.Equal(stream.Created) {
+			lives[life{name, stream.Created.UnixNano()}] = stream.Began
+		}
+	}
+	s.lives.Store(&lives)
+	if err := s.ledger.write(s.dir); err != nil {
+		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
+	}
+}
+
+// note records what the streams hold. Messages stored until the server has stopped only add to that. If the store is broken, its
+// files do not hold all that was done.
+func (s *Server) note(running *instance) {
+	now, err := streamsOf(running.Server)
+	if err == nil && now != nil {
+		s.ledger = s.ledger.renewed(now, running.ailment() == "")
+		err = s.ledger.write(s.dir)
+	}
+	if err != nil {
+		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
+	}
+}
+
+// Began returns when the present life of the stream created at that time began: at its creation, or when damage to its files was
+// last found. Positions of one life mean nothing in another.
+func (s *Server) Began(stream string, created time.Time) time.Time {
+	if began, found := (*s.lives.Load())[life{stream, created.UnixNano()}]; found {
+		return began
+	}
+	return created
+}
+
+// life identifies a stream by name and creation time, in any account.
+type life struct {
+	stream  string
+	created int64
 }

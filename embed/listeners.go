@@ -29,16 +29,6 @@ func (l Listener) IsLoopback() bool {
 	return err == nil && isLoopback(host)
 }
 
-// Listeners returns the addresses on which a server with this configuration would listen. The error says why the server would
-// not start, such as a listener that lets in anyone from another machine. Unless the file is invalid, the listeners are returned too.
-func (c Config) Listeners() ([]Listener, error) {
-	o, err := c.read()
-	if err != nil {
-		return nil, err
-	}
-	return c.listeners(o), c.judge(o)
-}
-
 func (c Config) listeners(o *server.Options) []Listener {
 	var all []Listener
 	add := func(kind, host string, port int, remedy string) {

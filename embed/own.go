@@ -17,9 +17,6 @@ import (
 // ownTimeout is how long the server may take to make its buckets, or to take over older ones.
 const ownTimeout = 30 * time.Second
 
-// IsGuarded reports whether the server requires the credentials of its folder, and keeps the buckets in an account of their own.
-func (s *Server) IsGuarded() bool { return s.config.logins != nil }
-
 // DialOwn is Dial for the account of the bridge's own buckets. Only a guarded server has one.
 func (s *Server) DialOwn(options ...nats.Option) (*nats.Conn, error) {
 	return s.dial([]nats.Option{s.config.logins.bridgeOwn.option()}, options)

@@ -24,14 +24,20 @@ type excess struct {
 	limit int64
 }
 
-// measure notes whether the streams of a server hold more than they may.
+// measure notes whether the streams of a server hold more than they may. It asks for the server's own counts: Jsz would ask each stream, which
+// waits for a disk that hangs.
 func (r *room) measure(running *server.Server) {
-	info, err := running.Jsz(nil)
-	if err != nil || info.Disabled || info.Store <= uint64(max(0, info.Config.MaxStore)) {
+	info, err := running.Varz(nil)
+	if err != nil || info.JetStream.Config == nil || info.JetStream.Stats == nil {
 		r.excess.Store(nil)
 		return
 	}
-	r.excess.Store(&excess{info.Store, info.Config.MaxStore})
+	used, limit := info.JetStream.Stats.Store, info.JetStream.Config.MaxStore
+	if used <= uint64(max(0, limit)) {
+		r.excess.Store(nil)
+		return
+	}
+	r.excess.Store(&excess{used, limit})
 }
 
 func (e *excess) String() string {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 )
@@ -54,4 +55,15 @@ func freeName(users []*server.User) string {
 
 func isTaken(users []*server.User, name string) bool {
 	return slices.ContainsFunc(users, func(u *server.User) bool { return u.Username == name })
+}
+
+// requiresSignIn reports whether the bridge must show credentials. A no_auth_user lets in the bridge too, unless it is for other
+// types of connections.
+func requiresSignIn(o *server.Options) bool {
+	return hasUsers(o) && !letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess)
+}
+
+func hasUsers(o *server.Options) bool {
+	return o.Username != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||
+		len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0 || o.AuthCallout != nil
 }

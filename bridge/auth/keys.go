@@ -39,26 +39,6 @@ type undecided string
 
 func (u undecided) Error() string { return string(u) }
 
-func openKeys(config Config) (keys, error) {
-	switch {
-	case config.JWKS != "":
-		return openJWKS(config), nil
-	case len(config.PublicKeys) > 0:
-		var all fixed
-		for _, public := range config.PublicKeys {
-			k, err := newKey(public)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, k)
-		}
-		return all, nil
-	case len(config.Secret) >= MinSecret:
-		return fixed{{algs: []string{"HS256", "HS384", "HS512"}, value: []byte(config.Secret)}}, nil
-	}
-	return nil, errSecret("the secret for tokens", config.Secret)
-}
-
 func errSecret(what, secret string) error {
 	return fmt.Errorf("%s has %d bytes; it needs at least %d", what, len(secret), MinSecret)
 }

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"cmp"
-	"context"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -12,8 +11,6 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
-
-	"github.com/tailwater/tailwater/bridge"
 )
 
 // seal makes tickets. A ticket is the encrypted token: it has the same rights and expires with the token, on every bridge that
@@ -75,16 +72,4 @@ func (a *Auth) Seal(token string) string {
 		return ""
 	}
 	return a.seal.close(token)
-}
-
-// Ticket returns the caller that a ticket's token names. Errors are as of Token.
-func (a *Auth) Ticket(ctx context.Context, ticket string) (bridge.Caller, error) {
-	token, ok := "", false
-	if a.seal != nil {
-		token, ok = a.seal.open(ticket)
-	}
-	if !ok {
-		return bridge.Caller{}, fmt.Errorf("%w: the ticket is invalid: this bridge did not make it, or it was changed; get another by POST /session", bridge.ErrToken)
-	}
-	return a.Token(ctx, token)
 }

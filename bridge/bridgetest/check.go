@@ -111,3 +111,10 @@ func (w *walk) where(s *segment, seq uint64) int {
 	}
 	return len(w.log.entries) - 1
 }
+
+func shorten(data string) string {
+	if len(data) <= longest {
+		return data
+	}
+	return data[:longest] + "…"
+}

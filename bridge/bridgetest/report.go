@@ -63,13 +63,6 @@ func (e entry) String() string {
 	}
 }
 
-func shorten(data string) string {
-	if len(data) <= longest {
-		return data
-	}
-	return data[:longest] + "…"
-}
-
 // Count returns how many violations begin with a text.
 func (v Violations) Count(beginning string) (n int) {
 	for _, violation := range v {

@@ -154,7 +154,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.guarded.Serv
 
 func (a *API) answer(w http.ResponseWriter, r *http.Request) {
 	target, found := a.find(r)
-	count := a.traffic.other()
+	count := a.traffic[routeOther]
 	if found {
 		count = a.traffic.of(&target)
 	}

@@ -148,7 +148,8 @@ type stored struct {
 
 // natsHeader returns the headers of the message. Only these are passed on from a request to NATS, where headers can be commands. A header
 // added here is shown to every reader of the subject (format=json), and must be in knownHeaders, or pages of other origins cannot send it.
-// An invalid event name is refused, because the message would do something else; a traceparent that is invalid is only left out.
+// If it changes what a message means, bridge.MessageID must hash it, or two different messages of a caller without a name count as one.
+// An invalid event name is refused, because readers would get another event; a traceparent that is invalid is only left out.
 func natsHeader(r *http.Request) (map[string][]string, error) {
 	header := map[string][]string{}
 	if event := r.Header.Get(bridge.HeaderEvent); event != "" {

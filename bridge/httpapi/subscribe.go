@@ -44,8 +44,8 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
-		// The account waits for too much already, or the hub is closed. The bridge is about to end, and its clients must not mistake that
-		// for the end of the stream.
+		// The account waits for too much already, or the hub is closed because the bridge stops. A client must not take either for the end of
+		// the stream.
 		a.turnAway(w, r, request.framing)
 		return nil
 	}

@@ -40,18 +40,15 @@ const (
 )
 
 func newTraffic(routes []bridge.Route) traffic {
+	names := []string{routeSeveral, routeRuns, routeMembers, routeOther}
+	for _, route := range routes {
+		names = append(names, route.Pattern())
+	}
 	t := traffic{}
-	for _, name := range append([]string{routeSeveral, routeRuns, routeMembers, routeOther}, patterns(routes)...) {
+	for _, name := range names {
 		t[name] = &routeTraffic{requests: map[string]uint64{}, problems: map[Problem]uint64{}}
 	}
 	return t
-}
-
-func patterns(routes []bridge.Route) (all []string) {
-	for _, route := range routes {
-		all = append(all, route.Pattern())
-	}
-	return all
 }
 
 // of returns the counts of a request's route.
@@ -66,8 +63,6 @@ func (t traffic) of(target *target) *routeTraffic {
 	}
 	return t[target.route.Pattern()]
 }
-
-func (t traffic) other() *routeTraffic { return t[routeOther] }
 
 func (r *routeTraffic) count(method string) {
 	r.mu.Lock()

@@ -2,6 +2,7 @@ package load
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,22 +20,11 @@ type Progress struct {
 
 // watching is what is observed during a run.
 type watching struct {
-	mu    sync.Mutex
-	phase string
-	peak  uint64 // of the server's memory, in bytes
+	phase atomic.Pointer[string]
+	peak  uint64 // of the server's memory, in bytes; belongs to startWatching's goroutine, until it has ended
 }
 
-func (w *watching) enter(phase string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.phase = phase
-}
-
-func (w *watching) sawMemory(rss uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.peak = max(w.peak, rss)
-}
+func (w *watching) enter(phase string) { w.phase.Store(&phase) }
 
 const (
 	watchEvery  = 200 * time.Millisecond // interval of reading memory
@@ -56,7 +46,7 @@ func (r *run) startWatching() (stop func()) {
 				return
 			}
 			if used, err := r.server.usage(); err == nil {
-				r.watching.sawMemory(used.sum().rss)
+				r.watching.peak = max(r.watching.peak, used.sum().rss)
 			}
 			if r.plan.Watch != nil && i%toldEveryNr == 0 {
 				before = r.progress(before)
@@ -72,11 +62,8 @@ func (r *run) startWatching() (stop func()) {
 
 func (r *run) progress(before Progress) Progress {
 	is, _ := r.counts()
-	r.watching.mu.Lock()
-	phase := r.watching.phase
-	r.watching.mu.Unlock()
 	p := Progress{
-		Phase: phase, Elapsed: r.target.now(),
+		Phase: *r.watching.phase.Load(), Elapsed: r.target.now(),
 		Connections: is.streams + is.stalled, Wanted: r.plan.Connections + r.plan.Stalled,
 		Received: is.received,
 		P99:      time.Duration(r.latencies().ValueAtQuantile(99)) * time.Microsecond,

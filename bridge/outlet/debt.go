@@ -19,8 +19,8 @@ const (
 	quickReset = time.Second
 	// leastPaced is for how many connections an address may send at least, if its limit of connections is lower.
 	leastPaced = 64
-	// What addresses send beyond a quietShare of their rate, and of what they may send at once, has a pace in all: floodedTimes the rate of an
-	// address, and what one may send at once. So many addresses flood no faster than a few, and quiet ones do not wait.
+	// What each address sends beyond a quietShare of its rate, and of what it may send at once, is also counted together, and limited to floodedTimes
+	// the rate of one address. So many addresses flood no faster than a few, and quiet ones do not wait.
 	quietShare   = 16
 	floodedTimes = 4
 	// mostOwed is for how many seconds a read waits at most for the debt of its address, and mostOwedTogether for that of all floods. More is

@@ -51,7 +51,7 @@ func TestFloodsAreForgotten(t *testing.T) {
 	for _, addresses := range []int{1, 50} {
 		t.Run(fmt.Sprint(addresses), func(t *testing.T) {
 			securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
-				for i := range 3000 { // which would hold others up for a minute and a half
+				for i := range 6000 { // some forty seconds of debt, if it were not forgotten
 					mine, theirs := net.Pipe()
 					s.pipes.conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % addresses)}), 1))}
 					mine.Close()

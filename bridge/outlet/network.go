@@ -50,8 +50,8 @@ func RoomFor(sockets int) int {
 	return room
 }
 
-// most is how many places may be held. Sockets that wait have what others leave of the room, and a few in any case, or those who
-// come would not be heard.
+// most is how many places may be held. Sockets that wait may fill what busy ones leave free. A few more places are always there for them, so that
+// newcomers can be told that there is no room.
 func (n *network) most() int {
 	if n.room == 0 {
 		return math.MaxInt

@@ -25,7 +25,7 @@ type Room struct {
 // requests on one socket (HTTP/2) that take a place, each but the first holds another.
 //
 // A socket waits while its client has something to do: to shake hands, to send a head or a body, to ask for something else. Where there is
-// no room for another, the oldest that waits is closed, of the network that has the most of them, so a client that holds
+// no room for another, the network with the most waiting sockets loses its oldest one, so a client that holds
 // many loses its own first. If no socket waits, a few extra places remain, to tell new clients to come back.
 type Places struct {
 	room      Room
@@ -79,7 +79,7 @@ func (p *Places) exhausted(err error) {
 func (p *Places) tell() {
 	p.logs.Do(func() {
 		stats := p.Stats()
-		p.room.Log.Info("no place for another socket: one that has asked for nothing was closed, or else the new one", "places", stats.Held, "waiting", stats.Waiting, "closed_so_far", stats.Evicted, "refused_so_far", stats.Refused)
+		p.room.Log.Info("no place for another socket: the oldest that waits was closed, or else the new one", "places", stats.Held, "waiting", stats.Waiting, "closed_so_far", stats.Evicted, "refused_so_far", stats.Refused)
 	})
 }
 

@@ -51,8 +51,8 @@ func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []
 	return out, nil, 0
 }
 
-// closeable returns the socket of a network to close first, nil if none waits. One whose client has sent what nobody has read yet waits
-// for us, so it begins anew, once: a proxy that is cut off in the middle of a request answers 502, which ends an EventSource for good.
+// closeable returns the socket of a network to close first, nil if none waits. A socket with unread data is spared once, and becomes the newest of
+// those that wait: a proxy that is cut off in the middle of a request answers 502, which ends an EventSource for good.
 func (p *Places) closeable(n *network) *place {
 	for {
 		oldest := n.oldest()
@@ -68,7 +68,7 @@ func (p *Places) closeable(n *network) *place {
 	}
 }
 
-// evict closes the socket that it would close to make room. It reports false if none waits.
+// evict closes one waiting socket, the one that is closed first. It reports false if none waits.
 func (p *Places) evict() bool {
 	p.mu.Lock()
 	oldest := p.closeable(&p.all)

@@ -112,16 +112,13 @@ func insert(list []Connection, c Connection, most int, order func(a, b Connectio
 func (t *tally) add(other *tally) {
 	t.Behind += other.Behind
 	t.Messages, t.Late = max(t.Messages, other.Messages), max(t.Late, other.Late)
-	for _, c := range other.Slowest {
-		if isAmong(t.Slowest, c, t.most, slower) {
-			t.Slowest = insert(t.Slowest, c, t.most, slower)
-		}
-	}
-	for _, c := range other.Oldest {
-		if isAmong(t.Oldest, c, t.most, older) {
-			t.Oldest = insert(t.Oldest, c, t.most, older)
-		}
-	}
+	t.Slowest = firstOf(append(t.Slowest, other.Slowest...), t.most, slower)
+	t.Oldest = firstOf(append(t.Oldest, other.Oldest...), t.most, older)
+}
+
+func firstOf(list []Connection, most int, order func(a, b Connection) int) []Connection {
+	slices.SortStableFunc(list, order)
+	return list[:min(len(list), most)]
 }
 
 func slower(a, b Connection) int {

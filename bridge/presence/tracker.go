@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,12 +112,6 @@ func (t *Tracker) Close() {
 	t.farewell()
 }
 
-// Covers reports whether the members of a subject are kept.
-func (t *Tracker) Covers(subject bridge.Subject) bool {
-	return !subject.Wild() && !strings.HasPrefix(string(subject), leasePrefix) &&
-		slices.ContainsFunc(t.config.Subjects, func(f bridge.Subject) bool { return f.Covers(subject) })
-}
-
 // Overlaps reports whether the members of any subject within a filter are kept.
 func (t *Tracker) Overlaps(filter bridge.Subject) bool {
 	return slices.ContainsFunc(t.config.Subjects, filter.Overlaps)
@@ -158,33 +151,6 @@ func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(
 	return func(isDead bool) { t.leave(rooms, w, isDead) }
 }
 
-// room returns the room of a subject. The lock must be held.
-func (t *Tracker) room(subject bridge.Subject) *room {
-	r := t.rooms[subject]
-	if r == nil {
-		r = newRoom(subject, t.config.Most > 0)
-		t.rooms[subject] = r
-	}
-	return r
-}
-
-// admit counts places in rooms for an account, unless the account has too many. The lock must be held.
-func (t *Tracker) admit(account bridge.Account, places int) bool {
-	if account != 0 && t.config.Most > 0 && t.held[account]+places > t.config.Most {
-		t.stats.unlisted.Add(1)
-		return false
-	}
-	t.held[account] += places
-	return true
-}
-
-// free undoes admit for one place. The lock must be held.
-func (t *Tracker) free(account bridge.Account) {
-	if t.held[account]--; t.held[account] <= 0 {
-		delete(t.held, account)
-	}
-}
-
 func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
 	if t.drains.Load() {
 		return
@@ -213,18 +179,6 @@ func (t *Tracker) Own(subject bridge.Subject) []bridge.Presence {
 		return nil
 	}
 	return t.own.members(subject)
-}
-
-// plan puts a room into the schedule. The lock must be held.
-func (t *Tracker) plan(r *room) {
-	if r.isOver() {
-		t.schedule.remove(r)
-		delete(t.rooms, r.subject)
-		return
-	}
-	if t.schedule.plan(r, r.wakes(t.store != nil)) {
-		t.more.Wake()
-	}
 }
 
 // run handles every room when it is due.
@@ -327,15 +281,6 @@ func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
 		r.check = time.Now().Add(jitter(mostInterval))
 	}
 	t.plan(r)
-}
-
-// rewrite marks every room to be written again, because the bucket may have lost its content. The lock must be held.
-func (t *Tracker) rewrite(now time.Time) {
-	for _, r := range t.rooms {
-		t.change(r, 0)
-		r.next, r.fails = now, 0
-		t.plan(r)
-	}
 }
 
 // manyNames is the number of members from which a bridge checks often whether all are named.

@@ -31,7 +31,8 @@ type admission struct {
 	isLimited bool     // there were such refusals: new flows queue for room
 	isProven  bool     // some subscriptions were proved on this link
 
-	isRelieved bool // a reconnect was made to gain room
+	isRelieved bool // another connection was made a moment ago, to gain room
+	relievedAt time.Time
 	wait       time.Duration
 	tryAt      time.Time // the zero value if no flow is deaf
 }
@@ -98,16 +99,6 @@ func (s *Source) mute(f *flow) {
 	}
 }
 
-func (s *Source) setDeaf(f *flow, deaf bool) {
-	switch {
-	case deaf && !f.deaf:
-		s.deaf++
-	case !deaf && f.deaf:
-		s.deaf--
-	}
-	f.deaf = deaf
-}
-
 // hearAgain assumes that subscriptions refused on an earlier link are valid. nats.go makes them on the new one, which may refuse
 // them again.
 func (s *Source) hearAgain() {
@@ -117,6 +108,15 @@ func (s *Source) hearAgain() {
 		if f.sub != nil {
 			s.setDeaf(f, false)
 		}
+	}
+}
+
+// forgetRefusals tells feeds that NATS is away, and refuses them nothing for now.
+func (s *Source) forgetRefusals() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for feed := range s.attached {
+		feed.Refuse(false)
 	}
 }
 
@@ -169,9 +169,10 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 		s.signal(roomFreed)
 	}
 	if isAnybody && !s.isRelieved {
-		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers.
-		s.isRelieved, s.isProven = true, false
-		_ = s.conn.ForceReconnect() // a closed connection needs none
+		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers. On another
+		// connection these come first.
+		s.isRelieved, s.relievedAt, s.isProven = true, time.Now(), false
+		s.conn.Renew()
 	}
 	s.signal(flowRefused)
 	return false

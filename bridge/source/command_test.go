@@ -71,6 +71,9 @@ func advices() map[string]advice {
 // The nats tool and JetStream accept every proposed command, and the command repairs the problem. If no command can, the text
 // says what to do.
 func TestEveryCommandMends(t *testing.T) {
+	if !*soak {
+		t.Skip("it calls the nats command dozens of times: run it with -soak")
+	}
 	t.Parallel() // it mostly waits
 	conf := filepath.Join(t.TempDir(), "nats.conf")
 	if err := os.WriteFile(conf, []byte("jetstream { domain: hub }"), 0o600); err != nil {

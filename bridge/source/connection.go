@@ -42,6 +42,7 @@ func (s *Source) disconnected(err error) {
 		return
 	}
 	s.errors.note(errorLost)
+	s.forgetRefusals()
 	s.absence.begin(err)
 }
 

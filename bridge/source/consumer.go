@@ -15,7 +15,8 @@ import (
 type consumer struct {
 	*js.Push
 	tap    *tap
-	first  uint64 // the stream's first sequence as of message known; both belong to receive
+	link   *js.Link // that it was made on
+	first  uint64   // the stream's first sequence as of message known; both belong to receive
 	known  uint64
 	heard  atomic.Int64  // when something arrived last, in nanoseconds
 	begun  chan struct{} // closed when messages may be delivered
@@ -27,7 +28,7 @@ type consumer struct {
 func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
 	c := &consumer{
-		Push: t.source.api.NewPush(conn, t.name), tap: t,
+		Push: t.source.api.NewPush(conn, t.name), tap: t, link: conn.Link(),
 		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
 	}
 	if conn.Link().Limited() > 0 {
@@ -93,6 +94,8 @@ func (c *consumer) watch() error {
 				return fmt.Errorf("no sign of its consumer for %v", silence.Round(time.Millisecond))
 			}
 		case <-c.broken:
+			return nil
+		case <-c.link.Lost(): // at once, before nats.go subscribes again: its subscription would take the room of others
 			return nil
 		case <-c.tap.again:
 			return nil

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -24,15 +23,6 @@ const (
 	tapStalled                       // NATS refuses the answers without which a consumer with flow control stops
 	tapUnused                        // no feed uses a tap any more
 )
-
-// signal wakes the control loop.
-func (s *Source) signal(e event) {
-	s.events.Or(uint32(e))
-	select {
-	case s.wake <- struct{}{}:
-	default: // the loop is awake, and will look again
-	}
-}
 
 // control places feeds and starts them. It alone acts on events of the connection: on each link it subscribes, renews the taps,
 // and proves the subscriptions of feeds. NATS does not acknowledge subscriptions, but answers a ping after everything sent before
@@ -62,7 +52,11 @@ func (s *Source) round(happened event) {
 	link := s.conn.Link()
 	isNew := link != s.link
 	if isNew {
-		s.admission = admission{link: link, isRelieved: s.isRelieved, wait: s.wait, tryAt: s.tryAt}
+		isRelieved := s.isRelieved && time.Since(s.relievedAt) < lastListen
+		s.admission = admission{link: link, isRelieved: isRelieved, relievedAt: s.relievedAt, wait: s.wait, tryAt: s.tryAt}
+	}
+	if isNew && s.isRelieved {
+		_, _ = s.table.List(s.alive, probeSubject) // before others take the room for answers to requests; the table notes the error
 	}
 	if isNew || happened&tapStalled != 0 {
 		s.renewTaps()
@@ -96,13 +90,6 @@ func (s *Source) renewTaps() {
 
 // prove reports whether the server has seen every subscription made so far, and its refusals of them are recorded.
 func (s *Source) prove() bool { return s.roundTrip() && s.catchUp() }
-
-// roundTrip reports whether the server has answered, and every refusal before the answer is recorded.
-func (s *Source) roundTrip() bool {
-	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
-	defer cancel()
-	return s.conn.RoundTrip(ctx)
-}
 
 // catchUp waits until every message received so far was delivered. Otherwise messages of an earlier connection would follow the
 // gap that announces its end. It returns false if the source is closed first.

@@ -350,8 +350,8 @@ func (s *Source) enforce(p *placement, link *js.Link) {
 	if len(p.stored) == 0 && len(deaf) == len(p.unstored) {
 		// Nothing would arrive, so readers are not told that the feed is open; listen tries again. Who waits for room is not refused: there
 		// may be some at any moment.
-		if !slices.ContainsFunc(deaf, func(f *flow) bool { return f == nil || f.sub == nil }) {
-			p.feed.Refuse()
+		if !slices.ContainsFunc(deaf, func(f *flow) bool { return f == nil || f.sub == nil }) && link.IsUp() { // see forgetRefusals
+			p.feed.Refuse(true)
 		}
 		return
 	}

@@ -132,17 +132,6 @@ func (t *tap) lag() TapLag {
 	return TapLag{Messages: waits, Time: max(0, time.Since(time.Unix(0, last)))}
 }
 
-// noteTap adds a tap to those that are measured, or removes it.
-func (s *Source) noteTap(t *tap, runs bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if runs {
-		s.tapping[t] = true
-	} else {
-		delete(s.tapping, t)
-	}
-}
-
 // isTapping reports whether a stream is read.
 func (s *Source) isTapping() bool {
 	s.mu.Lock()

@@ -68,16 +68,6 @@ type tapped struct {
 	filter bridge.Subject
 }
 
-// streamLog is a tap's stream for readers. It implements bridge.Log.
-type streamLog struct {
-	*history.History
-	name   string
-	tracer bridge.Tracer // nil for none
-	last   atomic.Pointer[bridge.Position]
-}
-
-func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
-
 // newTap starts the tap of a stream. placing must be held.
 func (s *Source) newTap(of *catalog.Stream) *tap {
 	t := &tap{
@@ -371,4 +361,15 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 	t.stream.last.Store(&at)
 	t.pending.Store(a.Pending)
 	return true
+}
+
+// noteTap adds a tap to those that are measured, or removes it.
+func (s *Source) noteTap(t *tap, runs bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if runs {
+		s.tapping[t] = true
+	} else {
+		delete(s.tapping, t)
+	}
 }

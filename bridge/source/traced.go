@@ -2,9 +2,21 @@ package source
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/history"
 )
+
+// streamLog is a tap's stream for readers. It implements bridge.Log.
+type streamLog struct {
+	*history.History
+	name   string
+	tracer bridge.Tracer // nil for none
+	last   atomic.Pointer[bridge.Position]
+}
+
+func (l *streamLog) Last() bridge.Position { return *l.last.Load() }
 
 // Page is History.Page, traced: clients that are behind wait for it.
 func (l *streamLog) Page(ctx context.Context, subjects []bridge.Subject, from, through uint64) (bridge.Page, error) {

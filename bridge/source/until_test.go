@@ -70,7 +70,7 @@ func TestUntilGivesWhatIsStored(t *testing.T) {
 				} else if random.IntN(3) == 0 {
 					subject = fmt.Sprint("chat.other.", random.IntN(3))
 				}
-				if _, err := js.PublishAsync(subject, []byte(fmt.Sprint(i+1))); err != nil {
+				if _, err := js.PublishAsync(subject, fmt.Append(nil, i+1)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,23 +134,6 @@ const (
 	pictureInDot = ".github/fast.svg"
 )
 
-// documents returns the documents of a repository, made from its results.
-func documents(root string) (map[string]string, error) {
-	m, err := readResults(filepath.Join(root, source, results))
-	if err != nil {
-		return nil, err
-	}
-	text, err := replaced(filepath.Join(root, document), begin, end, m.tables())
-	if err != nil {
-		return nil, err
-	}
-	reach, err := reachDocument(root, m)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{document: text, reachPage: reach, pictureInDot: m.picture()}, nil
-}
-
 // replaced returns a document with another text between two marks.
 func replaced(path, begin, end, made string) (string, error) {
 	text, err := os.ReadFile(path)
@@ -164,17 +146,4 @@ func replaced(path, begin, end, made string) (string, error) {
 		return "", fmt.Errorf("%s has no place for what is made: %s…%s", path, strings.TrimSpace(begin), end)
 	}
 	return before + begin + "\n" + made + "\n" + end + after, nil
-}
-
-func writeDocuments(root string) error {
-	made, err := documents(root)
-	if err != nil {
-		return err
-	}
-	for name, text := range made {
-		if err := os.WriteFile(filepath.Join(root, filepath.FromSlash(name)), []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -44,3 +44,14 @@ func unseen(port string) (count int) {
 	}
 	return count
 }
+
+func sleep(ctx context.Context, length time.Duration) bool {
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

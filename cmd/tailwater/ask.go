@@ -5,9 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -72,12 +70,4 @@ func (c *askCommand) form() form {
 		return formJSON
 	}
 	return formBytes
-}
-
-// bodyOf returns the payload that an argument names: itself, or standard input.
-func bodyOf(ctx context.Context, argument *string) ([]byte, error) {
-	if argument != nil && *argument != "-" {
-		return []byte(*argument), nil
-	}
-	return interruptible(ctx, func() ([]byte, error) { return io.ReadAll(os.Stdin) })
 }

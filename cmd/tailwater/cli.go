@@ -108,6 +108,15 @@ func runCommand(ctx context.Context, args []string, out output) error {
 	return parsed.Run()
 }
 
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"The command; none for all commands."`
+}
+
+// Run prints the help of a command.
+func (c *helpCommand) Run(ctx context.Context, out output) error {
+	return runCommand(ctx, append(c.Command, "--help"), out)
+}
+
 // readSettings is called only for commands that use the settings.
 func readSettings(file string) (*configs.Settings, error) {
 	settings, err := configs.Load(file, node.Inspect)

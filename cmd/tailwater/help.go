@@ -1,22 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/tailwater/tailwater/configs"
 )
-
-type helpCommand struct {
-	Command []string `arg:"" optional:"" help:"The command; none for all commands."`
-}
-
-// Run prints the help of a command.
-func (c *helpCommand) Run(ctx context.Context, out output) error {
-	return runCommand(ctx, append(c.Command, "--help"), out)
-}
 
 // help prints the help, followed by a table of the command's settings.
 func help(options kong.HelpOptions, ctx *kong.Context) error {

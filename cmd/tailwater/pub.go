@@ -157,3 +157,11 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	}
 	return ctx.Err() == nil
 }
+
+// bodyOf returns the payload that an argument names: itself, or standard input.
+func bodyOf(ctx context.Context, argument *string) ([]byte, error) {
+	if argument != nil && *argument != "-" {
+		return []byte(*argument), nil
+	}
+	return interruptible(ctx, func() ([]byte, error) { return io.ReadAll(os.Stdin) })
+}

@@ -198,7 +198,7 @@ func isAbsence(err error) bool {
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
-// hold keeps the knowledge of an earlier link valid on this one, because JetStream does not answer.
+// hold makes the list of streams of an earlier link count on this one, because JetStream does not answer.
 func (t *Table) hold(link *js.Link, err error) {
 	t.failures.Do(func() {
 		t.log.Warn("JetStream does not return the list of streams; the last known list stays valid, and browsers of unknown subjects wait", "error", err)

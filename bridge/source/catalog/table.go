@@ -243,9 +243,9 @@ func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) 
 	return names, asked
 }
 
-// isHidden reports whether a filter that no known stream holds may be held by one that the bridge cannot see: NATS refuses to describe it, or
-// all, or JetStream is gone with it. Callers choose subjects, so only their first tokens are asked for, and no more than maxQuestions: the others may
-// be held. Answers are not forgotten for others, because the feeds that need them would ask again, without end. The lock must be held.
+// isHidden reports whether an invisible stream may hold a filter that no known stream holds: NATS refuses to describe that stream, or all streams, or
+// JetStream is gone. Callers choose subjects, so NATS is asked only for their first tokens, and for no more than maxQuestions; a stream may hold the
+// others. Old answers do not make room for new ones: the feeds that need them would ask again, without end. The lock must be held.
 func (t *Table) isHidden(filter bridge.Subject) (isHidden, known bool) {
 	if absence := t.now.absence; absence.why != "" {
 		return absence.remedy != "" || absence.lost != nil && absence.lost.covering(filter) != nil, true

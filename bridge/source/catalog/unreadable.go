@@ -17,14 +17,17 @@ import (
 const (
 	// retryIn is how long an unreadable stream is left alone, unless there is a new connection.
 	retryIn = 30 * time.Second
-	// refusedFor is the same for a stream that NATS refuses to the bridge's user: each attempt is logged here and there.
-	refusedFor = tableRefused * tableInterval
+	// refusedFor is the same for a stream that NATS refuses to the bridge's user. It doubles with each attempt, up to retryIn.
+	refusedFor = 2 * time.Second
+	// lastRefused is the longest of all.
+	lastRefused = tableRefused * tableInterval
 )
 
 // bar is why a stream cannot be read. It remains after its time, until the stream was read, so that the log reports it once.
 type bar struct {
 	Obstacle
 	until time.Time
+	tried bool // the stream is being tried: see try
 }
 
 // Obstacle is what prevents the bridge from reading a stream, until somebody removes it.
@@ -69,7 +72,10 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 	}
 	t.mu.Lock()
 	before, known := t.unreadable[name]
-	t.unreadable[name] = bar{by, time.Now().Add(by.Lasts)}
+	if known {
+		by.Lasts = min(max(by.Lasts, 2*before.Lasts), lastRefused) // try was wrong; its readers have moved for nothing
+	}
+	t.unreadable[name] = bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
 	t.timed()
 	t.news.Send()
 	t.mu.Unlock()
@@ -144,16 +150,18 @@ func (t *Table) expire() time.Duration {
 	}
 	for name, b := range t.unreadable {
 		switch remaining := b.until.Sub(now); {
-		case b.until.IsZero():
+		case b.until.IsZero(), b.tried:
 		case remaining > 0:
 			next = min(next, remaining)
-		default:
-			b.until = time.Time{}
-			t.unreadable[name] = b
+		case t.now.Get(name) == nil:
+			delete(t.unreadable, name)
 			ended = true
-			if t.now.Get(name) == nil {
-				delete(t.unreadable, name)
-			}
+		default:
+			// Until it is known to be readable, its readers stay where they are.
+			b.tried, b.until = true, now.Add(tableRound)
+			t.unreadable[name] = b
+			stream := t.now.Get(name)
+			t.running.Go(func() { t.try(stream) })
 		}
 	}
 	if ended {
@@ -167,6 +175,34 @@ func (t *Table) expire() time.Duration {
 		t.changed()
 	}
 	return next
+}
+
+// try finds out whether a stream that could not be read can be read by now.
+func (t *Table) try(stream *Stream) {
+	name := stream.Name()
+	_, err := js.Stored(t.alive, t.Call, name, js.MsgGet{Seq: 1})
+	by := t.Hindrance(name, err)
+	if by.Why == "" {
+		by = t.consumable(t.alive, stream)
+	}
+	t.mu.Lock()
+	b, known := t.unreadable[name]
+	isFree := by.Why == ""
+	if known && isFree {
+		b.until = time.Time{}
+	} else if known {
+		b.Lasts = min(2*max(b.Lasts, refusedFor), retryIn)
+		b.until = time.Now().Add(b.Lasts)
+	}
+	if b.tried = false; known {
+		t.unreadable[name] = b
+	}
+	t.timed()
+	t.news.Send()
+	t.mu.Unlock()
+	if isFree {
+		t.changed()
+	}
 }
 
 // consumable returns what prevents a consumer on a stream, by making one.

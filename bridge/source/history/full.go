@@ -2,38 +2,12 @@ package history
 
 import (
 	"context"
-	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
-
-// maxCounts limits how many filters have a remembered count, because callers choose the filters.
-const maxCounts = 256
-
-// counts remembers, by filter, which subjects are full. A server needs time for each subject to count them all, and every page of
-// a wildcard filter needs the count.
-type counts struct {
-	mu sync.Mutex
-	of map[bridge.Subject]*count
-}
-
-func (c *counts) get(filter bridge.Subject) *count {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.of[filter]
-}
-
-func (c *counts) put(filter bridge.Subject, found *count) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.of == nil || len(c.of) >= maxCounts {
-		c.of = map[bridge.Subject]*count{}
-	}
-	c.of[filter] = found
-}
 
 // count is the result of counting the messages of each subject of a filter. It is immutable.
 type count struct {

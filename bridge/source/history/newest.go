@@ -5,9 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
-	"sync"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
@@ -28,7 +26,7 @@ func (h *History) Newest(ctx context.Context, subjects []bridge.Subject, from, u
 // newest reads few messages by one request, and many by sweeps. A stream that keeps only the newest messages is not read page by
 // page: a server would count all subjects of the filter for each page.
 func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, upTo uint64) (bridge.Page, error) {
-	if h.canGet() && !h.many.has(subjects) {
+	if h.canGet() && !h.isMany(subjects) {
 		until := h.api.Tries()
 		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
 		// A silent replica may still be counting. It is not asked again: it would count again, and serve nobody from the stream
@@ -36,7 +34,7 @@ func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, u
 		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrUnclear) && !errors.Is(err, js.ErrSilent) {
 			return page, err
 		}
-		h.many.add(subjects, until)
+		h.many.put(setOf(subjects), until)
 	}
 	if upTo == 0 {
 		info, err := h.info(ctx, "")
@@ -62,45 +60,24 @@ func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, u
 	return page, nil
 }
 
-// maxMany limits how many sets of filters are remembered, because callers choose them.
-const maxMany = 256
-
-// many remembers the filters with too many subjects for one direct get, because finding that out costs a server as much as the
-// answer would. An entry is forgotten when its channel closes, with a new leader or connection: a silent server may have been
-// dead.
-type many struct {
-	mu sync.Mutex
-	of map[string]<-chan struct{}
+// isMany reports whether filters had too many subjects for one direct get, because finding that out again costs a server as much as the
+// answer would. It is forgotten with a new leader or connection, when its channel closes: a silent server may have been dead.
+func (h *History) isMany(filters []bridge.Subject) bool {
+	until := h.many.get(setOf(filters))
+	select {
+	case <-until:
+		return false
+	default:
+		return until != nil
+	}
 }
 
-func manyKey(filters []bridge.Subject) string {
+func setOf(filters []bridge.Subject) string {
 	var key strings.Builder
 	for _, f := range filters {
 		key.WriteString(string(f) + " ") // no subject contains a blank
 	}
 	return key.String()
-}
-
-func (m *many) has(filters []bridge.Subject) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	until, has := m.of[manyKey(filters)]
-	select {
-	case <-until:
-		delete(m.of, manyKey(filters))
-		return false
-	default:
-		return has
-	}
-}
-
-func (m *many) add(filters []bridge.Subject, until <-chan struct{}) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.of == nil || len(m.of) >= maxMany {
-		m.of = map[string]<-chan struct{}{}
-	}
-	m.of[manyKey(filters)] = until
 }
 
 // newestOf returns the newest messages of one filter.
@@ -155,20 +132,4 @@ func (h *History) nothingUpTo(ctx context.Context, subjects []bridge.Subject) (u
 	}
 	first, err := h.next(ctx, subjects, 1)
 	return min(info.State.LastSeq, first-1), err
-}
-
-// next returns the sequence of the first message on the subjects from a sequence on, according to the leader; the highest
-// possible one if there is none.
-func (h *History) next(ctx context.Context, subjects []bridge.Subject, from uint64) (uint64, error) {
-	var first uint64 = math.MaxUint64
-	for _, subject := range subjects {
-		found, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: subject})
-		if err != nil {
-			return 0, err
-		}
-		if found.Seq > 0 {
-			first = min(first, found.Seq)
-		}
-	}
-	return first, nil
 }

@@ -47,6 +47,20 @@ type sweep struct {
 	size atomic.Int64 // the length of seqs
 }
 
+// swept returns the newest messages of a filter between two sequences, as of upTo or later, or as many as one read returns.
+func (h *History) swept(ctx context.Context, filter bridge.Subject, from, through, upTo uint64) (found []js.Entry, reached uint64, err error) {
+	of := h.sweeps.get(filter, upTo)
+	if of == nil {
+		info, err := h.info(ctx, "")
+		if err != nil {
+			return nil, 0, err
+		}
+		of = &sweep{history: h, filter: filter, upTo: max(upTo, info.State.LastSeq), news: make(chan struct{})}
+		h.sweeps.put(of)
+	}
+	return of.stretch(ctx, from, through)
+}
+
 // stretch returns the newest messages between two sequences, or as many as one read returns.
 func (s *sweep) stretch(ctx context.Context, from, through uint64) (found []js.Entry, reached uint64, err error) {
 	for {

@@ -98,10 +98,13 @@ func (c *Conn) use(conn *nats.Conn) bool {
 func (c *Conn) ended(conn *nats.Conn) {
 	c.renewing.Add(1)
 	defer c.renewing.Done()
-	if c.closing.Err() == nil {
-		c.events.Ended(conn.LastError())
+	if !c.isAsked.Swap(false) {
+		if c.closing.Err() == nil {
+			c.events.Ended(conn.LastError())
+		}
+		_ = Sleep(c.closing, c.renewed.wait())
 	}
-	if Sleep(c.closing, c.renewed.wait()) != nil {
+	if c.closing.Err() != nil {
 		close(c.closed)
 		return
 	}
@@ -110,6 +113,15 @@ func (c *Conn) ended(conn *nats.Conn) {
 		c.failure = err
 		c.mu.Unlock()
 		close(c.closed)
+	}
+}
+
+// Renew replaces the connection of nats.go by another, on which subscriptions are made anew: those that are kept come first, in their order.
+func (c *Conn) Renew() {
+	if now := c.NATS(); !now.IsClosed() {
+		c.isAsked.Store(true)
+		c.Link().lose() // its handler is late
+		now.Close()
 	}
 }
 

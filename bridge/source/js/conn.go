@@ -28,6 +28,7 @@ type Conn struct {
 	close    context.CancelFunc
 	renewed  renewals // belongs to ended, as the next
 	renewing sync.WaitGroup
+	isAsked  atomic.Bool // Renew was called
 
 	keeping sync.Mutex     // held while what Keep makes is made; taken before mu
 	kept    []func() error // guarded by keeping

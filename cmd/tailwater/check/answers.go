@@ -86,3 +86,7 @@ func mayAsk(settings *configs.Settings, route bridge.Route) string {
 	}
 	return "nobody may ask on all its subjects: see TAILWATER_ANONYMOUS_PUBLISH"
 }
+
+func isKept(filter bridge.Subject, settings *configs.Settings) bool {
+	return slices.ContainsFunc(settings.History, func(kept bridge.Subject) bool { return kept.Covers(filter) })
+}

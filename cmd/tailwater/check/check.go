@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -52,21 +51,6 @@ func verdict(err error, marks int) string {
 	return "Verdict: ready to serve."
 }
 
-// marks counts the warnings in the lines written through it.
-type marks struct {
-	io.Writer
-	count int
-}
-
-func (m *marks) Write(text []byte) (int, error) {
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(strings.TrimSpace(line), "! ") {
-			m.count++
-		}
-	}
-	return m.Writer.Write(text)
-}
-
 // all writes everything except the verdict to w, which also receives the report's table.
 func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer) error {
 	r.browsers(settings)
@@ -86,18 +70,15 @@ func (r report) all(ctx context.Context, settings *configs.Settings, w io.Writer
 	return err
 }
 
-// report is the output of check: a table of two columns.
-type report struct{ table *tabwriter.Writer }
-
-func (r report) row(what, format string, values ...any) {
-	fmt.Fprintf(r.table, what+"\t"+format+"\n", values...)
-}
-
 // traces prints whether traces are sent.
 func (r report) traces() error {
-	variable, err := node.Traces()
-	if variable != "" {
-		r.row("traces", "sent to the collector of %s", variable)
+	variable, unsent, err := node.Traces()
+	if variable == "" {
+		return err
+	}
+	r.row("traces", "sent to the collector of %s", variable)
+	for _, line := range unsent {
+		r.row("", "! %s", line)
 	}
 	return err
 }
@@ -128,17 +109,6 @@ func (r report) grants(settings *configs.Settings) {
 		r.row("route", "%s (%s)", route, verdict)
 	}
 	r.answers(settings)
-}
-
-func list(subjects configs.Subjects) string {
-	if len(subjects) == 0 {
-		return "nothing"
-	}
-	names := make([]string, len(subjects))
-	for i, subject := range subjects {
-		names[i] = string(subject)
-	}
-	return strings.Join(names, " ")
 }
 
 // found is what NATS answers.

@@ -86,10 +86,6 @@ func place(h source.Holding, settings *configs.Settings) string {
 	return "not stored: " + h.Why
 }
 
-func isKept(filter bridge.Subject, settings *configs.Settings) bool {
-	return slices.ContainsFunc(settings.History, func(kept bridge.Subject) bool { return kept.Covers(filter) })
-}
-
 func writeFindings(w io.Writer, h source.Holding) {
 	for _, finding := range h.Findings {
 		if finding.Problem != h.Why { // otherwise the line above says it

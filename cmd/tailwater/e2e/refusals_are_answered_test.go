@@ -63,10 +63,6 @@ accounts { A { %s
 			}
 			configure("")
 			server.Reload(t)
-			if test.account != "" { // otherwise the stream is tried again within minutes
-				server.Kill()
-				server.Start(t)
-			}
 			for r, want := range test.requests {
 				eventually(t, fmt.Sprint(r, " is served once it is allowed"), func() bool {
 					got, _ := status(t, r.method, n.URL()+r.path, "")

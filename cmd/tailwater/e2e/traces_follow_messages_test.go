@@ -193,7 +193,7 @@ func TestTraceparentIsPassedOn(t *testing.T) {
 func TestTracesAreReadFromTheEnvFile(t *testing.T) {
 	t.Parallel()
 	to := startTraceCollector(t)
-	file := writeFile(t, t.TempDir(), "tailwater.env", "OTEL_EXPORTER_OTLP_ENDPOINT="+to.url+"\nOTEL_BSP_SCHEDULE_DELAY=20\nOTEL_RESOURCE_ATTRIBUTES=from=file\n")
+	file := writeFile(t, t.TempDir(), "tailwater.env", "OTEL_EXPORTER_OTLP_ENDPOINT="+to.url+"\nOTEL_BSP_SCHEDULE_DELAY=20\nOTEL_RESOURCE_ATTRIBUTES=from=file\nOTEL_EXPORTER_OTLP_HEADERS=a=b,bearer\n")
 	p := startCommand(t, func(path string) *exec.Cmd { return exec.Command(path, "--env-file="+file) }, "OTEL_RESOURCE_ATTRIBUTES=from=environment")
 	if status := postTraced(t, p.http+"/events/chat.room1", "hello"); status != http.StatusCreated {
 		t.Fatal(status)
@@ -205,7 +205,8 @@ func TestTracesAreReadFromTheEnvFile(t *testing.T) {
 	}
 	to.mu.Unlock()
 
-	if code, out, stderr := call(t, nil, "check", "--env-file="+file); code != 0 || !strings.Contains(out, "collector of OTEL_EXPORTER_OTLP_ENDPOINT") {
+	if code, out, stderr := call(t, nil, "check", "--env-file="+file); code != 0 || !strings.Contains(out, "collector of OTEL_EXPORTER_OTLP_ENDPOINT") ||
+		!strings.Contains(out, "! OTEL_EXPORTER_OTLP_HEADERS: header 2 is not sent") {
 		t.Errorf("check: exit code %d: %s%s", code, out, stderr)
 	}
 	nowhere := writeFile(t, t.TempDir(), "tailwater.env", "OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318\n")

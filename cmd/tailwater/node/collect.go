@@ -231,3 +231,11 @@ func (c nodeCollector) collectLag(to sink) {
 	to.gauge(descLagMessages, int(survey.Messages))
 	to.seconds(descLagTime, survey.Late)
 }
+
+// storeProblem returns what keeps the embedded server from storing; "" if nothing does, or NATS is external.
+func (n *Node) storeProblem() string {
+	if n.Embedded == nil {
+		return ""
+	}
+	return n.Embedded.Problem()
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/synadia-io/orbit.go/natscontext"
 
+	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 	"github.com/tailwater/tailwater/embed"
@@ -162,3 +163,19 @@ func EmbedConfig(settings *configs.Settings) embed.Config {
 		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerRoom),
 	}
 }
+
+// ownBuckets returns the buckets that an embedded server keeps for the bridge alone.
+func ownBuckets(settings *configs.Settings) []string {
+	if !settings.Auth.SignsIn() {
+		return nil
+	}
+	return []string{auth.RevokedBucket}
+}
+
+// ErrSetting says which setting an error comes from.
+func ErrSetting(name string, err error) error {
+	return fmt.Errorf("%s_%s: %w", configs.Prefix, name, err)
+}
+
+// SettingsError is an error of the settings, which only the operator can correct.
+type SettingsError struct{ error }

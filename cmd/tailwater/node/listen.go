@@ -2,12 +2,14 @@ package node
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -19,11 +21,6 @@ func listen(setting string, address configs.Address) (net.Listener, error) {
 		return nil, ErrSetting(setting, fmt.Errorf("%w; set it to another address", err))
 	}
 	return listener, nil
-}
-
-// ErrSetting says which setting an error comes from.
-func ErrSetting(name string, err error) error {
-	return fmt.Errorf("%s_%s: %w", configs.Prefix, name, err)
 }
 
 // NewServer returns a server with time limits for what a client sends. There is none for what it is sent: an event stream
@@ -42,8 +39,8 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 func Secure(server *http.Server, shown *Certificate, limits configs.Limit) {
 	window := int(min(max(int64(limits.Body)/4, minReceiveWindow), maxReceiveWindow))
 	server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: shown.get}
-	// A stream that is not read ends by its own deadline. These are for a connection that takes nothing at all, which might
-	// otherwise keep what was to be said of its streams, and for one whose network is gone while its streams are silent.
+	// A stream that is not read ends by its own deadline. These are for a connection that takes nothing at all, and so
+	// blocks the frames that end its streams, and for one whose network is gone while its streams are silent.
 	server.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams: maxStreams,
 		WriteByteTimeout:     limits.WriteTimeout,
@@ -75,4 +72,26 @@ func Accept(server *http.Server, listener net.Listener) error {
 		return server.ServeTLS(listener, "", "")
 	}
 	return server.Serve(listener)
+}
+
+// serve runs a server until it is shut down.
+func (n *Node) serve(server *http.Server, listener net.Listener) {
+	n.serving.Go(func() {
+		err := Accept(server, listener)
+		if errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		select {
+		case n.failed <- fmt.Errorf("accept on %s: %w", listener.Addr(), err):
+		default: // one reason to stop is enough
+		}
+	})
+}
+
+func (n *Node) access() httpapi.Access {
+	s := n.Settings.HTTP
+	return httpapi.Access{
+		Hosts: s.Hosts, LoopbackHosts: s.LoopbackHosts,
+		Origins: s.Origins, LoopbackOrigins: s.LoopbackOrigins,
+	}
 }

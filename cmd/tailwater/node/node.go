@@ -5,7 +5,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -65,9 +64,6 @@ func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
 
 var errLostNATS = errors.New("the connection to NATS has ended for good; the log says why")
 
-// SettingsError is an error of the settings, which only the operator can correct.
-type SettingsError struct{ error }
-
 // Unwrap returns the reason.
 func (e SettingsError) Unwrap() error { return e.error }
 
@@ -112,12 +108,12 @@ func (n *Node) openTraces() (err error) {
 	return nil
 }
 
-// Traces returns the variable that names the collector of traces; "" if there is none.
-func Traces() (variable string, err error) {
+// Traces returns the variable that names the collector of traces, and what of the environment is not sent to it; "" if there is none.
+func Traces() (variable string, unsent []string, err error) {
 	if variable, err = trace.Destination(); err != nil {
-		return "", SettingsError{err}
+		return "", nil, SettingsError{err}
 	}
-	return variable, nil
+	return variable, trace.Unsent(), nil
 }
 
 // openNATS starts the embedded server, if the settings ask for one.
@@ -172,14 +168,6 @@ func (n *Node) awaitHistory() error {
 	return nil
 }
 
-// storeProblem returns what keeps the embedded server from storing; "" if nothing does, or NATS is external.
-func (n *Node) storeProblem() string {
-	if n.Embedded == nil {
-		return ""
-	}
-	return n.Embedded.Problem()
-}
-
 func (n *Node) openAdmin() (err error) {
 	n.admin, err = openAdmin(n)
 	return err
@@ -205,20 +193,6 @@ func (n *Node) openHTTP() error {
 	}
 	n.serve(n.http, listener)
 	return nil
-}
-
-// serve runs a server until it is shut down.
-func (n *Node) serve(server *http.Server, listener net.Listener) {
-	n.serving.Go(func() {
-		err := Accept(server, listener)
-		if errors.Is(err, http.ErrServerClosed) {
-			return
-		}
-		select {
-		case n.failed <- fmt.Errorf("accept on %s: %w", listener.Addr(), err):
-		default: // one reason to stop is enough
-		}
-	})
 }
 
 // Close stops in reverse: first the open connections, which are asked to reconnect, then what feeds them. The listeners are

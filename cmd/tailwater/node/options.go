@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
@@ -86,14 +85,6 @@ func tokens(s configs.Auth) *live.Tokens {
 		Issuer:       s.Issuer,
 		Audience:     s.Audience,
 		TicketSecret: s.TicketSecret.Reveal(),
-	}
-}
-
-func (n *Node) access() httpapi.Access {
-	s := n.Settings.HTTP
-	return httpapi.Access{
-		Hosts: s.Hosts, LoopbackHosts: s.LoopbackHosts,
-		Origins: s.Origins, LoopbackOrigins: s.LoopbackOrigins,
 	}
 }
 

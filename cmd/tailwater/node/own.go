@@ -1,19 +1,10 @@
 package node
 
 import (
-	"github.com/tailwater/tailwater/bridge/auth"
 	"github.com/tailwater/tailwater/configs"
 )
 
 // The bridge's own buckets in an embedded server, such as that of revoked tokens.
-
-// ownBuckets returns the buckets that an embedded server keeps for the bridge alone.
-func ownBuckets(settings *configs.Settings) []string {
-	if !settings.Auth.SignsIn() {
-		return nil
-	}
-	return []string{auth.RevokedBucket}
-}
 
 // AdminContext returns the path of the context that can write those buckets; "" if there is none.
 func AdminContext(settings *configs.Settings) string {

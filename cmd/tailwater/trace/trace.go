@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -66,6 +67,29 @@ func check() error {
 	return nil
 }
 
+// headerVariables name headers for the collector, such as an authorization.
+var headerVariables = []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"}
+
+// headerName is what the library accepts as the name of a header.
+var headerName = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$")
+
+// Unsent returns a line for each header of the environment that the library passes over, because it cannot read it. The lines contain no value.
+func Unsent() (lines []string) {
+	for _, variable := range headerVariables {
+		for i, pair := range strings.Split(os.Getenv(variable), ",") {
+			if strings.TrimSpace(pair) == "" {
+				continue
+			}
+			name, value, isPair := strings.Cut(pair, "=")
+			_, err := url.PathUnescape(value)
+			if !isPair || !headerName.MatchString(strings.TrimSpace(name)) || err != nil {
+				lines = append(lines, fmt.Sprintf("%s: header %d is not sent; write name=value, with percent signs and commas of the value as %%25 and %%2C", variable, i+1))
+			}
+		}
+	}
+	return lines
+}
+
 // Open returns a tracer, or nil if the environment names no collector. The collector need not answer. An error means that the environment cannot
 // be used.
 func Open(version string, log *slog.Logger) (*Tracer, error) {
@@ -91,6 +115,9 @@ func Open(version string, log *slog.Logger) (*Tracer, error) {
 	}
 	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))
 	log.Info("sending traces", "variable", to)
+	for _, line := range Unsent() {
+		log.Warn(line)
+	}
 	return &Tracer{provider: provider, exporter: exporter, tracer: provider.Tracer("github.com/tailwater/tailwater")}, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +41,26 @@ func TestLibraryPrintsNothing(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_HEADERS=swordfish,authorization=swordfish%zz", "OTEL_EXPORTER_OTLP_TIMEOUT=swordfish", "OTEL_TRACES_SAMPLER=swordfish")
 	if out, err := command.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v: it prints %q", err, out)
+	}
+}
+
+// Headers that the library passes over are named, without their values.
+func TestUnsentHeadersAreNamed(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "a=b%20c, , swordfish,authorization=swordfish%zz")
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "two words=swordfish,=swordfish,x-key==,")
+	var got []string
+	for _, line := range trace.Unsent() {
+		at, rest, _ := strings.Cut(line, " is not sent")
+		if got = append(got, at); strings.Contains(rest, "swordfish") {
+			t.Errorf("a value is told: %s", line)
+		}
+	}
+	want := []string{
+		"OTEL_EXPORTER_OTLP_HEADERS: header 3", "OTEL_EXPORTER_OTLP_HEADERS: header 4",
+		"OTEL_EXPORTER_OTLP_TRACES_HEADERS: header 1", "OTEL_EXPORTER_OTLP_TRACES_HEADERS: header 2",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("named are %q, want %q", got, want)
 	}
 }
 

@@ -3,6 +3,7 @@
 package outlet
 
 import (
+	"net"
 	"net/http"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -29,3 +30,12 @@ func (*loop) close()   {}
 
 func (*loop) survey(int, chan<- *tally)                             {}
 func (*loop) kick(func(bridge.Lifetime, []bridge.Subject) bool) int { return 0 }
+
+// unsent is for Linux. On other systems a client whose network is gone is noticed when the socket's buffer is full.
+func unsent(*net.TCPConn) int { return 0 }
+
+// unread is for Linux. On other systems a request that nobody has read yet counts as none.
+func unread(*net.TCPConn) int { return 0 }
+
+// limitSegments is for Linux.
+func limitSegments(net.Listener) {}

@@ -1,0 +1,124 @@
+package bridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// The bytes of events, in every format.
+
+// control encodes one of Tailwater's own events. An empty id does not change the client's position.
+func (f Framing) control(event string, data any, id string) []byte {
+	text := encodeJSON(data)
+	if f.Format == Lines {
+		payload := string(text)
+		return append(encodeJSON(&object{Event: event, ID: id, Data: &payload}), '\n')
+	}
+	return encodeFrame(event, text, []byte(id))
+}
+
+// object is a message in the formats JSON and Lines.
+type object struct {
+	Subject    string              `json:"subject,omitempty"`
+	Time       time.Time           `json:"time,omitzero"`
+	Event      string              `json:"event,omitempty"`
+	Headers    map[string][]string `json:"headers,omitempty"`
+	Data       *string             `json:"data,omitempty"`
+	DataBase64 []byte              `json:"data_base64,omitempty"`
+	ID         string              `json:"id,omitempty"` // last; see withID
+}
+
+// encodeJSON encodes this package's own values of strings and bytes, which always succeeds.
+func encodeJSON(value any) []byte {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		panic(err)
+	}
+	return escapeLineEnds(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+}
+
+// lineEnds are characters that end a line for some readers, such as Python's splitlines, but not in JSON or event streams. In JSON they can
+// occur only inside strings.
+var lineEnds = []struct{ plain, escaped []byte }{
+	{[]byte("\u0085"), []byte(`\u0085`)},
+	{[]byte("\u2028"), []byte(`\u2028`)},
+	{[]byte("\u2029"), []byte(`\u2029`)},
+}
+
+// escapeLineEnds escapes the lineEnds in a JSON text.
+func escapeLineEnds(text []byte) []byte {
+	for _, end := range lineEnds {
+		if bytes.Contains(text, end.plain) {
+			text = bytes.ReplaceAll(text, end.plain, end.escaped)
+		}
+	}
+	return text
+}
+
+// encodeFrame encodes one server-sent event (WHATWG HTML 9.2.5). The id is the last line, so a frame that was cut does not change a client's
+// position. event and id must not contain line ends; data may be any UTF-8 without NUL.
+func encodeFrame(event string, data, id []byte) []byte { return encodeLines(event, nil, "", data, id) }
+
+// encodeLines is encodeFrame with complete lines before the data, and a prefix of each line of the data.
+func encodeLines(event string, lines []byte, prefix string, data, id []byte) []byte {
+	const fields = len("event: \n\nid: \n\n")
+	size := len(event) + len(lines) + len(data) + len(id) + fields
+	made := make([]byte, 0, size+len("data: "+prefix)*(1+bytes.Count(data, []byte("\n"))))
+	if event != "" {
+		made = append(made, "event: "...)
+		made = append(made, event...)
+		made = append(made, '\n')
+	}
+	made = append(made, lines...)
+	made = appendData(made, prefix, data)
+	if len(id) > 0 {
+		made = append(made, "id: "...)
+		made = append(made, id...)
+		made = append(made, '\n')
+	}
+	return append(made, '\n')
+}
+
+// appendData appends data as `data:` lines, each with a prefix. CR, LF and CRLF all end a line for a browser, so each begins a new field here:
+// otherwise the text after a lone CR would be read as a field of the publisher's choosing. One blank follows each colon, because a browser
+// removes one: a payload's own first blank stays.
+func appendData(dst []byte, prefix string, data []byte) []byte {
+	for {
+		dst = append(dst, "data: "...)
+		dst = append(dst, prefix...)
+		end := bytes.IndexAny(data, "\r\n")
+		if end < 0 {
+			dst = append(dst, data...)
+			return append(dst, '\n')
+		}
+		dst = append(dst, data[:end]...)
+		dst = append(dst, '\n')
+		if data[end] == '\r' && end+1 < len(data) && data[end+1] == '\n' {
+			end++
+		}
+		data = data[end+1:]
+	}
+}
+
+// withValue encodes an object whose data is a JSON value, inserted unchanged.
+func (o *object) withValue(value []byte) []byte {
+	id := o.ID
+	o.ID = ""
+	text := bytes.TrimSuffix(encodeJSON(o), []byte("}"))
+	text = slices.Grow(text, len(value)+len(id)+len(`,"data":,"id":""}`))
+	text = append(text, `,"data":`...)
+	text = append(text, value...)
+	text = append(text, `,"id":"`...)
+	text = append(text, id...)
+	return append(text, `"}`...)
+}
+
+// isText reports whether a payload can be sent in `data:` lines: UTF-8 without NUL, which Firefox drops.
+func isText(data []byte) bool {
+	return utf8.Valid(data) && bytes.IndexByte(data, 0) < 0
+}
