@@ -104,10 +104,9 @@ type API struct {
 	config   Config
 	routes   []bridge.Route // the most specific first
 	guarded  http.Handler
-	rates    *rates       // of POSTs; nil for no limit
-	reads    *rates       // of GETs and HEADs; nil for no limit
-	drainEnd atomic.Int64 // end of the drain, in ns of Unix time; 0 before Drain
-	finished atomic.Bool
+	rates    *rates        // of POSTs; nil for no limit
+	reads    *rates        // of GETs and HEADs; nil for no limit
+	drainEnd atomic.Int64  // end of the drain, in ns of Unix time; 0 before Drain
 	draining chan struct{} // closed by Drain
 	stats    counters
 	traffic  traffic
@@ -117,7 +116,9 @@ type API struct {
 	logs     rate.Sometimes // log lines about exceeded limits
 	panics   rate.Sometimes // log lines about panics
 
-	working sync.RWMutex // held for reading while a request uses hub, outlet, publisher, store or auth
+	working sync.RWMutex    // held for reading while a request uses hub, outlet, publisher, store or auth
+	serving context.Context // until Finish
+	finish  context.CancelFunc
 }
 
 // New returns an API.
@@ -135,6 +136,7 @@ func New(config Config) *API {
 		logs:     rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		panics:   rate.Sometimes{First: 3, Interval: 10 * time.Second},
 	}
+	a.serving, a.finish = context.WithCancel(context.Background())
 	if config.Runs != nil {
 		own := config.Runs.Filter()
 		a.config.Anyone.DenySubscribe = append(slices.Clone(config.Anyone.DenySubscribe), own)
@@ -174,7 +176,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found
 			return err
 		}
 	}
-	if a.finished.Load() {
+	if a.serving.Err() != nil {
 		return a.late(w, r, target, found)
 	}
 	if sentPath(r.URL) == sessionPath {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"time"
 )
 
@@ -13,10 +14,10 @@ func (a *API) Drain(end time.Time) {
 }
 
 // Finish ends the use of hub, outlet, publisher, store and auth: they may be closed when it returns. It waits for messages that are being
-// published, but not for bodies that are still arriving. From then on each client is asked to come back: a GET by the answer of Drain, which
+// published, but not for bodies that are still arriving, and not for answers of the store. From then on each client is asked to come back: a GET by the answer of Drain, which
 // must have been called before, other methods by 503.
 func (a *API) Finish() {
-	a.finished.Store(true)
+	a.finish()
 	a.working.Lock() // waits for running requests
 	defer a.working.Unlock()
 }
@@ -26,9 +27,25 @@ func (a *API) isDraining() bool { return a.drainEnd.Load() != 0 }
 // begin reports whether a request may use hub, outlet, publisher, store and auth. If so, the request calls end afterwards.
 func (a *API) begin() (end func(), ok bool) {
 	a.working.RLock()
-	if a.finished.Load() {
+	if a.serving.Err() != nil {
 		a.working.RUnlock()
 		return nil, false
 	}
 	return a.working.RUnlock, true
+}
+
+// storeTimeout is how long the store may take to answer.
+const storeTimeout = 5 * time.Second
+
+// lookUp asks the store. It does not wait any longer once the bridge is about to end.
+func (a *API) lookUp(ctx context.Context, ask func(context.Context) error) error {
+	end, ok := a.begin()
+	if !ok {
+		return errBusy
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	defer context.AfterFunc(a.serving, cancel)()
+	return ask(ctx)
 }

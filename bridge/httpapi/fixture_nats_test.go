@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -96,13 +97,15 @@ type store struct {
 	extent bridge.Extent
 	err    error
 	asked  []bridge.Subject // what Extent was asked about last
-	slow   bridge.Subject   // what Extent does not answer about
+	slow   bridge.Subject   // what Extent and End do not answer about
+	waits  atomic.Int32     // how often they did not
 }
 
 func (s *store) Holder([]bridge.Subject) any { return s }
 
 func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
 	if s.slow != "" && s.slow.Covers(subjects[0]) {
+		s.waits.Add(1)
 		<-ctx.Done()
 	}
 	s.mu.Lock()
@@ -111,7 +114,11 @@ func (s *store) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.E
 	return s.extent, s.err
 }
 
-func (s *store) End(context.Context, []bridge.Subject) (bridge.ID, error) {
+func (s *store) End(ctx context.Context, subjects []bridge.Subject) (bridge.ID, error) {
+	if s.slow != "" && s.slow.Covers(subjects[0]) {
+		s.waits.Add(1)
+		<-ctx.Done()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.extent.Last, s.err

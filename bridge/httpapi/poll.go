@@ -56,9 +56,12 @@ func readUntil(query url.Values, poll int, members membership, resume *bridge.Re
 }
 
 // poll answers with what is stored, and ends.
-func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) (err error) {
-	if !t.members {
-		if request.resume.Through, err = a.end(r.Context(), t.subjects, request.resume.Account); err != nil {
+func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) error {
+	if !t.members { // a poll holds everything that was acknowledged before it
+		if err := a.lookUp(r.Context(), func(ctx context.Context) (err error) {
+			request.resume.Through, err = a.config.Hub.End(ctx, a.config.Store, t.subjects, request.resume.Account)
+			return err
+		}); err != nil {
 			return err
 		}
 	}
@@ -77,16 +80,4 @@ func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request req
 		return fmt.Errorf("read stored messages: %w", err)
 	}
 	return nil
-}
-
-// end returns where what is stored on the subjects ends now: a poll holds everything that was acknowledged before it.
-func (a *API) end(ctx context.Context, subjects []bridge.Subject, account bridge.Account) (bridge.ID, error) {
-	ctx, cancel := context.WithTimeout(ctx, headTimeout)
-	defer cancel()
-	end, ok := a.begin()
-	if !ok {
-		return nil, errBusy
-	}
-	defer end()
-	return a.config.Hub.End(ctx, a.config.Store, subjects, account)
 }

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -173,13 +172,11 @@ func (a *API) memberList(w http.ResponseWriter, r *http.Request, t *target, requ
 	if subject.Wild() {
 		return fmt.Errorf("%w: name one subject, or read the members of all as text/event-stream or with poll=1", errQuery)
 	}
-	end, ok := a.begin()
-	if !ok {
-		return errBusy
-	}
-	members, err := a.readMembers(r.Context(), subject, request.resume.Account)
-	end()
-	if err != nil {
+	var members bridge.Presence
+	if err := a.lookUp(r.Context(), func(ctx context.Context) (err error) {
+		members, err = a.readMembers(ctx, subject, request.resume.Account)
+		return err
+	}); err != nil {
 		return fmt.Errorf("read who is on %s: %w", subject, err)
 	}
 	members.Type, members.Joined, members.Left = "", nil, nil // nothing has happened
@@ -197,13 +194,8 @@ func (a *API) memberList(w http.ResponseWriter, r *http.Request, t *target, requ
 	return nil
 }
 
-// membersTimeout is how long the store may take until a request for members is answered that it cannot be read.
-const membersTimeout = 5 * time.Second
-
 // readMembers reads the value of a subject as a connection would.
 func (a *API) readMembers(ctx context.Context, subject bridge.Subject, account bridge.Account) (bridge.Presence, error) {
-	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
-	defer cancel()
 	none := bridge.Presence{Subject: string(subject), Members: []bridge.PresenceMember{}}
 	framing := bridge.Framing{Format: bridge.Lines, Presence: true}
 	reader, err := a.config.Hub.Read([]bridge.Subject{bridge.PresenceOf(subject)}, framing, bridge.Resume{Sync: true, Account: account})

@@ -115,3 +115,26 @@ func TestTurnsAreByAddress(t *testing.T) {
 		time.Sleep(time.Minute) // the others have their answers
 	})
 }
+
+// A bridge that stops does not wait for a store that does not answer.
+func TestStopWaitsForNoStore(t *testing.T) {
+	for _, test := range []struct{ method, target string }{{http.MethodHead, "/events/chat.slow"}, {http.MethodGet, "/events/chat.slow?poll=1"}} {
+		t.Run(test.method, func(t *testing.T) {
+			t.Parallel()
+			b := newFixture(t, config())
+			b.store.slow = "chat.slow"
+			answered := make(chan int, 1)
+			go func() { answered <- b.ask(test.method, test.target, "192.0.2.1:1").Code }()
+			eventually(t, "the store is asked", func() bool { return b.store.waits.Load() > 0 })
+			begun := time.Now()
+			b.api.Drain(begun)
+			b.api.Finish()
+			if took := time.Since(begun); took > 3*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if code := <-answered; code != http.StatusServiceUnavailable {
+				t.Errorf("it is answered %d", code)
+			}
+		})
+	}
+}

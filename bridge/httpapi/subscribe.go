@@ -94,9 +94,6 @@ const (
 	headerLastSeq  = "Tailwater-Last-Seq"
 )
 
-// headTimeout is how long the store may take to answer a HEAD.
-const headTimeout = 5 * time.Second
-
 // head answers like GET, without events, and adds what is stored.
 func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
@@ -108,15 +105,11 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 		return errBusy
 	}
 	defer free()
-	ctx, cancel := context.WithTimeout(r.Context(), headTimeout)
-	defer cancel()
-	end, ok := a.begin()
-	if !ok {
-		return errBusy
-	}
-	extent, err := a.config.Hub.Extent(ctx, a.config.Store, t.subjects, request.resume.Account)
-	end()
-	if err != nil {
+	var extent bridge.Extent
+	if err := a.lookUp(r.Context(), func(ctx context.Context) (err error) {
+		extent, err = a.config.Hub.Extent(ctx, a.config.Store, t.subjects, request.resume.Account)
+		return err
+	}); err != nil {
 		return err
 	}
 	header := w.Header()
