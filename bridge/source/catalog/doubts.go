@@ -56,7 +56,6 @@ func (t *Table) putBack(work todo) {
 	defer t.mu.Unlock()
 	t.doubts.all = t.doubts.all || work.all
 	t.doubts.look = t.doubts.look || work.look
-	t.doubts.remake = t.doubts.remake || work.remake
 	for name, told := range work.names {
 		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
 			t.doubts.names[name] = told

@@ -44,7 +44,6 @@ type own struct {
 	remedy  string
 	missing bool // it does not exist, or lacks an explicit setting
 	settled bool // JetStream has decided
-	made    bool // it existed; if it is gone, it is made again
 	spare   bool // missing for want of room or a permission, or because another's stream has its name: its subjects may stay in the first stream
 }
 
@@ -59,14 +58,21 @@ func (t *Table) ensure(ctx context.Context) error {
 			return err
 		}
 	}
-	for i := range t.keep {
-		_, result, err := t.ensureAt(ctx, i)
+	for i, keep := range t.keep {
+		result, err := t.ensureStream(ctx, keep)
+		if err == nil && i > 0 && result.spare && keep.Shrinks {
+			result, err = t.together(ctx, result)
+		}
 		if err != nil {
 			return err
 		}
 		if result.problem != "" {
 			t.log.Warn(result.problem, "remedy", result.remedy)
 		}
+		result.settled = true
+		t.mu.Lock()
+		t.own[i] = result
+		t.mu.Unlock()
 	}
 	return nil
 }
@@ -96,7 +102,6 @@ func (t *Table) ensureStream(ctx context.Context, keep History) (own, error) {
 	result, err := t.ensureOwn(ctx, keep)
 	switch {
 	case err == nil:
-		result.made = true
 		return result, nil
 	case errors.Is(err, bridge.ErrRefused):
 		return own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", keep.Stream), remedy: t.allow(), missing: true, spare: true}, nil
@@ -129,12 +134,10 @@ func isOverlap(err error) bool {
 	return js.Code(err) == js.CodeOverlap
 }
 
-// isVerdict reports whether JetStream has decided, and would decide the same again. A name that is in use belongs to a stream that another
-// bridge has made since this one has looked.
+// isVerdict reports whether JetStream has decided, and would decide the same again.
 func isVerdict(err error) bool {
-	passing := []jetstream.ErrorCode{js.CodeNoLeader, js.CodeIncomplete, js.CodeOffline, jetstream.JSErrCodeStreamNameInUse}
 	code := js.Code(err)
-	return code != 0 && !isAbsence(err) && !slices.Contains(passing, code)
+	return code != 0 && !isAbsence(err) && !slices.Contains([]jetstream.ErrorCode{js.CodeNoLeader, js.CodeIncomplete, js.CodeOffline}, code)
 }
 
 // remedyFor returns how to change the setting behind a refusal.

@@ -51,7 +51,7 @@ func (t *Table) kept() (worst own, known bool) {
 		known = known && state.settled
 		if state.settled && state.problem == "" && t.isGone(t.keep[i]) {
 			state.problem = "the stream " + t.keep[i].Stream + " was deleted, so that its subjects are not kept"
-			state.remedy = "the bridge makes it again within seconds; set TAILWATER_HISTORY to what shall be kept"
+			state.remedy = "restart the bridge, which makes it again, or set TAILWATER_HISTORY to what shall be kept"
 		}
 		if worst.problem == "" || state.missing && !worst.missing {
 			worst = state

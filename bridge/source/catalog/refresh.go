@@ -111,11 +111,6 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 			t.failures.Do(func() { t.log.Warn("cannot make or check the stream "+t.config.History.Stream+" yet", "error", err) })
 		}
 	}
-	if work.remake && t.ensured == link {
-		for _, name := range t.remakeGone(ctx) {
-			work.names[name] = time.Now()
-		}
-	}
 	named := slices.Collect(maps.Keys(work.names))
 	if !work.all && !work.look {
 		return t.readAgain(ctx, before, named), nil
@@ -225,7 +220,6 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, an
 	if before == nil || before.link != after.link {
 		t.retryUnreadable()
 	}
-	t.planRemake()
 	t.miss(before, after)
 	t.news.Send()
 	t.mu.Unlock()
@@ -255,11 +249,7 @@ func (t *Table) miss(before, after *Streams) {
 		if _, known := t.missed[name]; known || after.Get(name) != nil {
 			continue
 		}
-		until := time.Now().Add(deletedWait)
-		if t.isRemade(name) {
-			until = until.Add(remakeGrace)
-		}
-		t.missed[name] = missed{stream, until}
+		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
 		t.timed()
 	}
 }

@@ -67,7 +67,6 @@ type Table struct {
 	mu         sync.Mutex
 	now        *Streams
 	own        []own // of keep
-	remake     remake
 	doubts     todo
 	overlaps   map[bridge.Subject][]string // streams by filters that were asked for; see Table.answer
 	used       map[string]bool             // streams in use, by name
@@ -80,7 +79,6 @@ type Table struct {
 // todo is what the table has to read.
 type todo struct {
 	all     bool
-	remake  bool                 // make deleted streams of Tailwater's own again
 	look    bool                 // the streams that are due
 	names   map[string]time.Time // and when JetStream announced them
 	filters []bridge.Subject     // for which the overlapping streams are needed

@@ -139,15 +139,6 @@ func (t *Table) expire() time.Duration {
 			gone = append(gone, was.Stream)
 		}
 	}
-	if at := t.remake.at; !at.IsZero() {
-		if left := at.Sub(now); left > 0 {
-			next = min(next, left)
-		} else {
-			t.remake.at, t.remake.last = time.Time{}, now
-			t.doubts.remake = true
-			t.poke()
-		}
-	}
 	for name, b := range t.unreadable {
 		switch remaining := b.until.Sub(now); {
 		case b.until.IsZero(), b.tried:

@@ -204,3 +204,28 @@ func TestHistoryThatCannotBeKept(t *testing.T) {
 		})
 	}
 }
+
+// Where somebody deletes the stream of Tailwater's own, /readyz says that nothing is kept, unless another stream keeps it.
+func TestDeletedHistoryIsTold(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, nil)
+	ready := func() string {
+		_, text := get(t, n.AdminURL()+"/readyz")
+		return text
+	}
+	if text := ready(); strings.Contains(text, "deleted") {
+		t.Errorf("at first /readyz says %s", text)
+	}
+	js := connectJetStream(t, n.NATSURL())
+	if err := js.DeleteStream(t.Context(), "TAILWATER"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "/readyz says that nothing is kept", func() bool { return strings.Contains(ready(), "the stream TAILWATER was deleted") })
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "MINE", Subjects: []string{"chat.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "/readyz says nothing more of it", func() bool { return !strings.Contains(ready(), "deleted") })
+	if status, body := post(t, n.URL()+"/events/chat.a", "kept"); status != http.StatusCreated {
+		t.Errorf("POST answers %d %s", status, body)
+	}
+}
