@@ -150,7 +150,7 @@ func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	begin, known := r.beginAt(part, since)
 	v := verdict{standing: begin}
 	switch {
-	case p.Unreadable && since.isStored():
+	case p.Unreadable && since.IsStored():
 		v.gap = GapDisconnected
 	case len(after) == 0:
 	case p.wasOther(after):

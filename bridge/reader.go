@@ -81,6 +81,13 @@ func (r *Reader) Stop(after int) {
 	r.counted().stop = after
 }
 
+// uncount ends the counting of a reader that reads for ever, once it has its replay.
+func (r *Reader) uncount() {
+	if c := r.count; c != nil && c.stop == 0 && !c.isRun {
+		r.count = nil
+	}
+}
+
 // counted returns the reader's count, and makes it count.
 func (r *Reader) counted() *count {
 	if r.count == nil {
@@ -220,6 +227,7 @@ func (r *Reader) fill(out *output) {
 			return
 		case r.syncing && r.next >= r.syncAt:
 			r.syncing = false
+			r.uncount()
 			f.hub.counters.replaysDone.Add(1)
 			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
 		default:

@@ -12,8 +12,7 @@ type Resume struct {
 	Since Since
 	// Sync makes the connection announce when the client has everything from before its arrival, even if Since asks for new messages.
 	Sync bool
-	// Through is a position that the replay reaches at least, although what is up to there may not have arrived here yet; see Hub.End. The reader
-	// then is one that ends.
+	// Through is a position that the replay reaches at least, although what is up to there may not have arrived here yet; see Hub.End.
 	Through ID
 	// Account is whose turn the necessary reads use.
 	Account Account
@@ -27,8 +26,8 @@ type Since struct {
 	Most int       // with SinceUntil: the most messages
 }
 
-// isStored reports whether s asks for stored messages.
-func (s Since) isStored() bool {
+// IsStored reports whether s asks for stored messages.
+func (s Since) IsStored() bool {
 	return s.Kind == SinceAll || s.Kind == SinceLast || s.Kind == SinceTime || s.Kind == SinceUntil
 }
 

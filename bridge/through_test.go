@@ -103,3 +103,22 @@ func TestEndOfAReplayHasATime(t *testing.T) {
 		}
 	})
 }
+
+// A reader that goes on after its replay has each message once: what it was ahead of is not repeated when it arrives.
+func TestReaderGoesOnAfterWhatHadNotArrived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStored(t, 3, 20)
+		s.store(5)
+		reader := read(t, s.hub, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Through: bridge.ID{s.at(25)}}, "chat.room1")
+		defer reader.Close()
+		want := slices.Concat([]string{"open@0"}, span(1, 25), []string{"synced {}@25"})
+		if got := s.all(t, reader); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		s.log.deliver(25, s.feed)
+		s.publish(2)
+		if got, want := s.all(t, reader), span(26, 27); !slices.Equal(got, want) {
+			t.Errorf("then %q, want %q", got, want)
+		}
+	})
+}

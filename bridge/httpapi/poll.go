@@ -57,11 +57,8 @@ func readUntil(query url.Values, poll int, members membership, resume *bridge.Re
 
 // poll answers with what is stored, and ends.
 func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request request) error {
-	if !t.members { // a poll holds everything that was acknowledged before it
-		if err := a.lookUp(r.Context(), func(ctx context.Context) (err error) {
-			request.resume.Through, err = a.config.Hub.End(ctx, a.config.Store, t.subjects, request.resume.Account)
-			return err
-		}); err != nil {
+	if !t.members {
+		if err := a.findEnd(r.Context(), t, &request); err != nil {
 			return err
 		}
 	}
@@ -80,4 +77,12 @@ func (a *API) poll(w http.ResponseWriter, r *http.Request, t target, request req
 		return fmt.Errorf("read stored messages: %w", err)
 	}
 	return nil
+}
+
+// findEnd asks where what is stored ends: a poll, or a replay, holds everything that was acknowledged before the request came.
+func (a *API) findEnd(ctx context.Context, t target, request *request) error {
+	return a.lookUp(ctx, func(ctx context.Context) (err error) {
+		request.resume.Through, err = a.config.Hub.End(ctx, a.config.Store, t.subjects, request.resume.Account)
+		return err
+	})
 }

@@ -42,6 +42,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if request.isDocument {
 		return a.memberList(w, r, &t, &request)
 	}
+	a.awaitEnd(r.Context(), t, &request)
 	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
 		// The account waits for too much already, or the hub is closed because the bridge stops. A client must not take either for the end of
@@ -55,6 +56,16 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	isHanded = true
 	a.config.Outlet.Serve(w, r, reader, a.lifetime(r, request.caller, free, a.join(&t, &request)))
 	return nil
+}
+
+// awaitEnd finds where the replay ends that a connection asks for. If the store does not say so in time, it ends where what has arrived ends.
+func (a *API) awaitEnd(ctx context.Context, t target, request *request) {
+	if t.members || len(request.resume.After) > 0 || !request.resume.Since.IsStored() || !a.config.Publisher.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, beginPatience)
+	defer cancel()
+	_ = a.findEnd(ctx, t, request) // as above
 }
 
 // beginPatience is how long headers wait for NATS.

@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// What a POST was acknowledged for is in every poll that is sent after that, on every bridge.
-func TestPollHasWhatWasAcknowledged(t *testing.T) {
-	t.Parallel()
+// startNearAndFar starts two bridges. Messages take a while to the second: what was acknowledged has not arrived there yet.
+func startNearAndFar(t *testing.T) (near, far string) {
+	t.Helper()
 	server := bridgetest.StartNATSServer(t)
 	at := func(nats string) string {
 		return startNode(t, settings{
@@ -20,8 +21,13 @@ func TestPollHasWhatWasAcknowledged(t *testing.T) {
 			"ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>", "ANONYMOUS_WILDCARDS": "true",
 		}).URL()
 	}
-	near := at(server.URL())
-	far := at("nats://" + bridgetest.StartLink(t, fmt.Sprintf("127.0.0.1:%d", server.Port), 100*time.Millisecond)) // whose messages take a while
+	return at(server.URL()), at("nats://" + bridgetest.StartLink(t, fmt.Sprintf("127.0.0.1:%d", server.Port), 100*time.Millisecond))
+}
+
+// What a POST was acknowledged for is in every poll that is sent after that, on every bridge.
+func TestPollHasWhatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	near, far := startNearAndFar(t)
 	targets := []string{"/events/chat.room1?poll=1", "/events?subject=chat.room1&subject=chat.room2&poll=1", "/events/chat.*?poll=1"}
 	ids := make([]string, len(targets))
 	for i := range 2 {
@@ -39,5 +45,20 @@ func TestPollHasWhatWasAcknowledged(t *testing.T) {
 			}
 			ids[n] = last
 		}
+	}
+}
+
+// `tailwater:synced` means the same on a connection that stays.
+func TestReplayHasWhatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	near, far := startNearAndFar(t)
+	get(t, far+"/events/chat.room1?poll=1") // reads the stream
+	for i := range 3 {
+		post(t, near+"/events/chat.room1", fmt.Sprint(i))
+		s, _ := subscribe(t, far+"/events/chat.room1?since=all", "")
+		for n := range i + 1 {
+			s.expect("message", fmt.Sprint(n))
+		}
+		s.expect(bridge.EventSynced, "{}")
 	}
 }
