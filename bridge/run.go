@@ -217,5 +217,5 @@ type Run struct {
 	IsKnown bool     // the state is that of all bridges
 	IsNew   bool     // the question was asked just now
 
-	Unread error // ErrRefused or ErrUnavailable if what is stored of it cannot be read: the state may lack that
+	Unreadable error // ErrRefused or ErrUnavailable if what is stored of it cannot be read: the state may lack that
 }

@@ -150,8 +150,8 @@ func (a *API) follow(ctx context.Context, subject bridge.Subject, framing bridge
 		return run, nil, err
 	case !run.IsKnown:
 		err = bridge.ErrUnavailable
-	case run.State.IsEmpty() && run.Unread != nil:
-		err = fmt.Errorf("read the answers of a run: %w", run.Unread)
+	case run.State.IsEmpty() && run.Unreadable != nil:
+		err = fmt.Errorf("read the answers of a run: %w", run.Unreadable)
 	case run.State.IsEmpty():
 		err = errNoRun
 	}

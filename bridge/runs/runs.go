@@ -134,9 +134,9 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 	switch {
 	case !seen.isUnreadable:
 	case r.config.NATS.IsStoreGone():
-		run.Unread = bridge.ErrUnavailable
+		run.Unreadable = bridge.ErrUnavailable
 	default:
-		run.Unread = bridge.ErrRefused
+		run.Unreadable = bridge.ErrRefused
 	}
 	run.Begin = bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Account: account}
 	return run, sync.OnceFunc(func() { r.leave(w) }), nil

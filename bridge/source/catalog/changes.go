@@ -45,9 +45,3 @@ func (s *Stream) beyond(other *Stream) (subjects []string) {
 	}
 	return subjects
 }
-
-// tellGone logs that a stream is gone.
-func (t *Table) tellGone(gone *Stream) {
-	t.log.Warn("a stream was deleted; its readers get a gap and have no history, and messages on its subjects are not stored",
-		"stream", gone.Name(), "subjects", gone.Info.Config.Subjects)
-}

@@ -229,31 +229,6 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, an
 	}
 }
 
-// deletedWait is how long a deleted stream is waited for, because often another one is made at once. Feeds that changed to
-// subscriptions in between would be told twice, and could deliver twice what is published just then.
-const deletedWait = time.Second
-
-// missed is a stream that is gone.
-type missed struct {
-	*Stream
-	until time.Time
-}
-
-// miss records the streams that are gone. The lock must be held.
-func (t *Table) miss(before, after *Streams) {
-	if before == nil || after.absence.why != "" {
-		return
-	}
-	for _, stream := range before.streams {
-		name := stream.Name()
-		if _, known := t.missed[name]; known || after.Get(name) != nil {
-			continue
-		}
-		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
-		t.timed()
-	}
-}
-
 // answer finds out which streams overlap filters, if some stream is silent or hidden. Earlier answers are valid until a stream changes. isNews
 // means that a hidden one may have.
 func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject, isNews bool) (map[bridge.Subject][]string, error) {

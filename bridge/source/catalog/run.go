@@ -45,3 +45,31 @@ func (t *Table) isRefused() bool {
 	defer t.mu.Unlock()
 	return t.now != nil && t.now.absence.remedy != ""
 }
+
+// timed wakes run for something with a time limit.
+func (t *Table) timed() {
+	select {
+	case t.lapse <- struct{}{}:
+	default:
+	}
+}
+
+// expire ends what has reached its time limit, and returns the time until the next.
+func (t *Table) expire() time.Duration {
+	now := time.Now()
+	t.mu.Lock()
+	gone, next, isOver := t.giveUp(now)
+	due, isLifted := t.retryDue(now)
+	ended := isOver || isLifted
+	if ended {
+		t.news.Send()
+	}
+	t.mu.Unlock()
+	for _, stream := range gone {
+		t.tellGone(stream)
+	}
+	if ended {
+		t.changed()
+	}
+	return min(next, due)
+}

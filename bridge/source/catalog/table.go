@@ -216,10 +216,8 @@ func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 	if holder = t.now.covering(filter); holder != nil {
 		t.used[holder.Name()] = true
 	}
-	for _, gone := range t.missed {
-		if holder == nil && gone.covers(filter) {
-			return nil, false
-		}
+	if holder == nil && t.isMissed(filter) {
+		return nil, false
 	}
 	if holder != nil || len(t.now.silent) == 0 {
 		return holder, true

@@ -113,32 +113,9 @@ func (t *Table) MarkReadable(name string) {
 	}
 }
 
-// timed wakes run for something with a time limit.
-func (t *Table) timed() {
-	select {
-	case t.lapse <- struct{}{}:
-	default:
-	}
-}
-
-// expire ends what has reached its time limit, and returns the time until the next.
-func (t *Table) expire() time.Duration {
-	now, next := time.Now(), tableInterval
-	ended := false
-	var gone []*Stream
-	t.mu.Lock()
-	for name, was := range t.missed {
-		if remaining := was.until.Sub(now); remaining > 0 {
-			next = min(next, remaining)
-			continue
-		}
-		delete(t.missed, name)
-		ended = true
-		if t.used[name] && t.now.Get(name) == nil {
-			delete(t.used, name)
-			gone = append(gone, was.Stream)
-		}
-	}
+// retryDue tries the streams again that were left alone long enough. The lock must be held.
+func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
+	next = tableInterval
 	for name, b := range t.unreadable {
 		switch remaining := b.until.Sub(now); {
 		case b.until.IsZero(), b.tried:
@@ -155,17 +132,7 @@ func (t *Table) expire() time.Duration {
 			t.running.Go(func() { t.try(stream) })
 		}
 	}
-	if ended {
-		t.news.Send()
-	}
-	t.mu.Unlock()
-	for _, stream := range gone {
-		t.tellGone(stream)
-	}
-	if ended {
-		t.changed()
-	}
-	return next
+	return next, ended
 }
 
 // try finds out whether a stream that could not be read can be read by now.
