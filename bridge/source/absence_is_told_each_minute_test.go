@@ -1,9 +1,11 @@
 package source_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +54,36 @@ func TestAbsenceIsToldEachMinute(t *testing.T) {
 			t.Errorf("lost at %v", lost)
 		}
 	})
+}
+
+// A lost connection is logged as that, and as nothing else, whoever notices it first: here, many who write.
+func TestLossIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	log, warned := warnings()
+	b := newFixture(t, to(server.URL()), log)
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var publishing sync.WaitGroup
+		for range 50 {
+			publishing.Go(func() {
+				for ctx.Err() == nil {
+					_, _ = b.source.Publish(ctx, "chat.a", nil, []byte("m"))
+				}
+			})
+		}
+		server.Kill()
+		if line := <-warned; !strings.Contains(line, "lost NATS") {
+			t.Errorf("it says: %s", line)
+		}
+		cancel()
+		publishing.Wait()
+		server.Start(t)
+		eventually(t, "NATS is there", b.source.IsConnected)
+		for len(warned) > 0 {
+			t.Errorf("it also says: %s", <-warned)
+		}
+	}
 }
 
 // The log of a source without its server repeats that each minute.

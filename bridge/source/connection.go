@@ -3,6 +3,8 @@ package source
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -72,9 +74,9 @@ func (s *Source) sayNoReads() {
 	}
 }
 
-// readsFailed is called when the second connection cannot be made. While NATS is unreachable, the first has said so.
+// readsFailed is called when the second connection cannot be made. While NATS is unreachable, the first says so.
 func (s *Source) readsFailed(err error) {
-	if !s.conn.Link().IsUp() {
+	if !s.conn.Link().IsUp() || isLoss(err) {
 		return
 	}
 	s.readsFailures.Do(func() {
@@ -138,6 +140,9 @@ func (s *Source) sayRefused(found js.Violation, err error) {
 }
 
 func (s *Source) sayError(sub *nats.Subscription, err error) {
+	if sub == nil && isLoss(err) {
+		return // which is logged as such
+	}
 	kind := errorOther
 	if errors.Is(err, nats.ErrSlowConsumer) {
 		kind = errorDropped
@@ -148,4 +153,10 @@ func (s *Source) sayError(sub *nats.Subscription, err error) {
 		subject = sub.Subject
 	}
 	s.errorLog.Do(func() { s.log.Error("NATS reports an error", "error", err, "subject", subject) })
+}
+
+// isLoss reports whether an error is of the network: whoever writes then may notice the loss of the connection before it is reported.
+func isLoss(err error) bool {
+	var failed net.Error
+	return errors.As(err, &failed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
 }

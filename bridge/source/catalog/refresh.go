@@ -195,6 +195,9 @@ func isAbsence(err error) bool {
 
 // hold makes the list of streams of an earlier link count on this one, because JetStream does not answer.
 func (t *Table) hold(link *js.Link, err error) {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return // there is no connection: another link is about to begin
+	}
 	t.failures.Do(func() {
 		t.log.Warn("JetStream does not return the list of streams; the last known list stays valid, and browsers of unknown subjects wait", "error", err)
 	})
