@@ -76,7 +76,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	return true
 }
 
-// timed returns a position with its time, if that is where a reader that ends has to get: only with it can the client be told that the stream was
+// timed returns a position with its time, if that is where the replay has to get (Resume.Through): only with it can the client be told that the stream was
 // restored from a backup.
 func (r *Reader) timed(at Position) Position {
 	if r.count != nil {

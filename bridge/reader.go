@@ -24,7 +24,7 @@ type Reader struct {
 
 	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
 	resume *resume // until it is open
-	count  *count  // nil unless messages are counted: for a poll, or a run
+	count  *count  // for a poll, a run, or a replay with an end that had not arrived; else nil
 	waits  waiter  // for reads of logs
 }
 

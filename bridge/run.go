@@ -145,7 +145,7 @@ func (f Framing) markOf(m *Message) RunMark {
 	return m.runMark()
 }
 
-// count is what a reader that does not read for ever knows beside its cursor.
+// count is what a reader knows beside its cursor that does not read for ever, or until it has its replay.
 type count struct {
 	stop, given int    // messages to deliver at most, 0 for no limit, or stopsAtSync; and those delivered
 	through     ID     // see Resume.Through

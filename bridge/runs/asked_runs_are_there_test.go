@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/runs"
@@ -57,14 +56,7 @@ func TestRunIsThereWhenItWasAsked(t *testing.T) {
 // silence ends the delivery of what is stored to all bridges: they notice it seconds later.
 func (f *fixture) silence(t *testing.T) {
 	t.Helper()
-	js, err := jetstream.New(f.worker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := js.Stream(within(t), "ANSWERS")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stream := f.stream(t)
 	for name := range stream.ConsumerNames(within(t)).Name() {
 		if err := stream.DeleteConsumer(within(t), name); err != nil {
 			t.Fatal(err)

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/tailwater/tailwater/bridge/runs"
 )
 
@@ -17,14 +15,7 @@ func TestLostRunsCountForNobody(t *testing.T) {
 	heard := f.answer(t)
 	ask(t, r, question(""))
 	<-heard
-	js, err := jetstream.New(f.worker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := js.Stream(within(t), "ANSWERS")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stream := f.stream(t)
 	if err := stream.Purge(within(t)); err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,20 @@ func (f *fixture) keep(t *testing.T) {
 	}
 }
 
+// stream returns the stream of answers.
+func (f *fixture) stream(t *testing.T) jetstream.Stream {
+	t.Helper()
+	js, err := jetstream.New(f.worker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(within(t), "ANSWERS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
 // bridge returns the runs of another bridge, and its hub.
 func (f *fixture) bridge(t *testing.T, change func(*runs.Config)) (*runs.Runs, *bridge.Hub) {
 	t.Helper()
@@ -274,14 +288,7 @@ func TestSilenceIsTold(t *testing.T) {
 	if got := events(t, hub, found); !slices.Equal(got, []string{bridge.EventOpen, "a", bridge.EventError}) {
 		t.Errorf("got %q", got)
 	}
-	js, err := jetstream.New(f.worker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := js.Stream(within(t), "ANSWERS")
-	if err != nil {
-		t.Fatal(err)
-	}
+	stream := f.stream(t)
 	if _, err := stream.GetLastMsgForSubject(within(t), "answers.-.NONE"); !errors.Is(err, jetstream.ErrMsgNotFound) {
 		t.Errorf("a reader has made a run: %v", err)
 	}
