@@ -96,3 +96,6 @@ func LimitPorts(number int) (undo func()) {
 
 // SpareFiles are the files beside the connections.
 const SpareFiles = spareFiles
+
+// Share is the rule for shares of time.
+var Share = share

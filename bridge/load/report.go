@@ -235,6 +235,10 @@ func perEach(used time.Duration, number int) float64 {
 	return float64(used) / float64(time.Microsecond) / float64(number)
 }
 
+// share returns which part of all time was used, from 0 to 1. The two may contradict each other a little: a loop's wait is
+// counted when it ends, the kernel may lower its count of iowait (proc(5)), and sums of seconds are rounded.
+func share(used, all float64) float64 { return min(max(used/all, 0), 1) }
+
 func (r *run) generator() Generator {
 	used, took := r.last.own-r.first.own, r.last.at-r.first.at
 	g := Generator{CPUSeconds: used.Seconds(), CPUPerDelivery: perEach(used, r.last.received-r.first.received), Busy: -1, Machine: -1}
@@ -242,10 +246,10 @@ func (r *run) generator() Generator {
 		g.BehindMax = float64(r.publisher.behind.Load()) / float64(time.Millisecond)
 	}
 	if took > 0 && r.first.waiting >= 0 {
-		g.Busy = 1 - float64(r.last.waiting-r.first.waiting)/float64(took)/float64(len(r.tallies))
+		g.Busy = 1 - share(float64(r.last.waiting-r.first.waiting), float64(took)*float64(len(r.tallies)))
 	}
 	if all := r.last.machine - r.first.machine; all > 0 {
-		g.Machine = (r.last.busy - r.first.busy) / all
+		g.Machine = share(r.last.busy-r.first.busy, all)
 	}
 	return g
 }
