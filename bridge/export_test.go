@@ -66,11 +66,11 @@ func (h *Hub) Questions() int {
 // MostRunning is how many tasks run at once, and MostOfOne how many places one account may have in lines.
 const MostRunning, MostOfOne = mostRunning, mostOfOne
 
-// Callers returns how many callers the ledger remembers.
-func (l *Ledger) Callers() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.by)
+// Callers returns how many callers the budget remembers.
+func (b *Budget) Callers() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.by)
 }
 
 func (t Turns) Lowest(of Task, from, most uint64) uint64 { return t.lowest(of.task, from, most) }

@@ -110,7 +110,7 @@ type API struct {
 	draining chan struct{} // closed by Drain
 	stats    counters
 	traffic  traffic
-	ledger   *bridge.Ledger // memory of bodies
+	budget   *bridge.Budget // memory of bodies
 	parting  chan struct{}  // one value for each refused client that gets time to read the reason
 	signIns  rate.Sometimes // log lines about failed sign-ins
 	logs     rate.Sometimes // log lines about exceeded limits
@@ -130,7 +130,7 @@ func New(config Config) *API {
 		parting:  make(chan struct{}, mostParting),
 		stats:    newCounters(),
 		rates:    newRates(config.Limits.Publishes),
-		ledger:   newLedger(config.Limits),
+		budget:   newBudget(config.Limits),
 		reads:    newRates(config.Limits.Reads),
 		signIns:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		logs:     rate.Sometimes{First: 3, Interval: 10 * time.Second},

@@ -23,13 +23,13 @@ const (
 	requestMemory = 128 << 20
 )
 
-// newLedger returns the ledger for the memory of requests. One caller may use an eighth of it, or two of the largest bodies.
-func newLedger(limits Limits) *bridge.Ledger {
+// newBudget returns the budget for the memory of requests. One caller may use an eighth of it, or two of the largest bodies.
+func newBudget(limits Limits) *bridge.Budget {
 	total := limits.Memory
 	if total == 0 {
 		total = requestMemory
 	}
-	return bridge.NewLedger(total, max(total/8, 2*limits.Body))
+	return bridge.NewBudget(total, max(total/8, 2*limits.Body))
 }
 
 // readBody reads the body of a POST. Its memory counts in share until share is closed.
