@@ -147,8 +147,8 @@ func (f *Feed) lost(part int, at Position, reason string) {
 	if f.parts[part].isMembers {
 		return // the next value tells all there is to know
 	}
-	first := f.standingWith(part, at)
-	added := frame{data: f.gap(greeting{}, f.standing(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
+	first := f.positionWith(part, at)
+	added := frame{data: f.gap(greeting{}, f.position(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
 	if len(f.parts) > 1 {
 		added.vector = first
 	}
@@ -172,7 +172,7 @@ func (f *Feed) Append(m *Message) {
 	added := m.framed(f.key.framing, data)
 	added.part = uint16(i)
 	if len(f.parts) > 1 {
-		added.vector = f.standingWith(i, m.Position)
+		added.vector = f.positionWith(i, m.Position)
 		added.data = f.key.framing.withID(data, added.vector)
 	}
 	f.push(added)
@@ -193,8 +193,8 @@ func (f *Feed) of(at Position) int {
 	return -1
 }
 
-// standing returns the feed's position: everything published on its subjects up to there was appended.
-func (f *Feed) standing() ID {
+// position returns the feed's position: everything published on its subjects up to there was appended.
+func (f *Feed) position() ID {
 	id := make(ID, len(f.parts))
 	for i := range f.parts {
 		id[i] = f.parts[i].end()
@@ -202,9 +202,9 @@ func (f *Feed) standing() ID {
 	return id
 }
 
-// standingWith is standing, with another position in one part.
-func (f *Feed) standingWith(part int, at Position) ID {
-	id := f.standing()
+// positionWith is position, with another position in one part.
+func (f *Feed) positionWith(part int, at Position) ID {
+	id := f.position()
 	id[part] = at
 	return id
 }

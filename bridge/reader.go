@@ -64,7 +64,7 @@ func (r *Reader) arrive() {
 	if r.resume.left != nil {
 		return // the client does not know this feed yet; a gap covers what it misses of new parts
 	}
-	for _, at := range r.feed.standing() {
+	for _, at := range r.feed.position() {
 		r.have = append(r.have, standing{Position: at})
 	}
 }

@@ -204,7 +204,7 @@ func TestTLS(t *testing.T) {
 type stallConn struct {
 	net.Conn
 	stalled, closed chan struct{}
-	close        sync.Once
+	close           sync.Once
 }
 
 func (c *stallConn) Read(data []byte) (int, error) {
