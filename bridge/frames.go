@@ -25,7 +25,7 @@ var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 64 << 20, Pages:
 type frame struct {
 	data []byte
 	part uint16
-	mark RunMark // what the message means to a run
+	kind RunKind // what the message means to a run
 	seq  uint64
 	time int64
 	// vector is the feed's position after the frame, in every part, for ids; nil if there is only one part.

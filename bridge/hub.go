@@ -116,7 +116,7 @@ func (h *Hub) join(r *Reader, key feedKey, subjects []Subject) error {
 	return err
 }
 
-// enter is the part of join under the hub's lock. It joins the feed and marks the reader's position in it.
+// enter is the part of join under the hub's lock. It joins the feed and records the reader's position in it.
 func (h *Hub) enter(r *Reader, key feedKey, subjects []Subject) (isNew bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

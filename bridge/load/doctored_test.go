@@ -87,7 +87,7 @@ func (s *server) publish(_ http.ResponseWriter, r *http.Request) {
 	subject := r.PathValue("subject")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	isProbe := strings.HasPrefix(frame[len("data: ~twTESTS000000"):], "00000000") // after the mark and the subject
+	isProbe := strings.HasPrefix(frame[len("data: ~twTESTS000000"):], "00000000") // after the tag and the subject
 	if !isProbe {
 		s.counts[subject]++
 	}

@@ -8,12 +8,12 @@ type Record struct {
 	Seq     uint32
 }
 
-// Mark is the mark of the records in these tests.
-var Mark = []byte("~twTESTS")
+// Tag is the tag of the records in these tests.
+var Tag = []byte("~twTESTS")
 
 // Payload returns a payload with a record.
 func Payload(rec Record, size int) []byte {
-	payload := newPayload(Mark, size)
+	payload := newPayload(Tag, size)
 	stamp(payload, record{rec.Subject, rec.Seq, 1})
 	return payload
 }
@@ -31,7 +31,7 @@ func Scan(pieces ...[]byte) Scanned {
 	for _, piece := range pieces {
 		var found found
 		room := append(make([]byte, headroom), piece...)
-		s.scan(Mark, room, &found)
+		s.scan(Tag, room, &found)
 		for _, rec := range found.records {
 			all.Records = append(all.Records, Record{rec.subject, rec.seq})
 		}

@@ -11,7 +11,7 @@ import (
 
 // tally counts what the connections of one loop have received.
 type tally struct {
-	mark   []byte
+	tag    []byte
 	window *window // nil without one
 
 	mu      sync.Mutex
@@ -62,8 +62,8 @@ const (
 
 func newLatency() *hdrhistogram.Histogram { return hdrhistogram.New(1, latencyLimit, latencyDigits) }
 
-func newTally(plan *Plan, mark []byte, window *window, first, step int) *tally {
-	return &tally{mark: mark, window: window, readers: newReaders(plan, first, step), latency: newLatency()}
+func newTally(plan *Plan, tag []byte, window *window, first, step int) *tally {
+	return &tally{tag: tag, window: window, readers: newReaders(plan, first, step), latency: newLatency()}
 }
 
 var errClosed = errors.New("the server has ended the connection")
@@ -90,7 +90,7 @@ func (t *tally) take(r *reader, room []byte, now time.Duration) error {
 		room = room[:headroom+len(body)]
 	}
 	t.found = found{records: t.found.records[:0]}
-	r.scanner.scan(t.mark, room, &t.found)
+	r.scanner.scan(t.tag, room, &t.found)
 	t.counts.gaps += t.found.gaps
 	t.counts.resets += t.found.resets
 	for _, rec := range t.found.records {

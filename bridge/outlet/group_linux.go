@@ -80,7 +80,7 @@ func (g *group) leave(s *socket) {
 	g.members[end] = nil
 	g.members = g.members[:end]
 	s.group = nil
-	s.reader.StandAs(g.lead)
+	s.reader.CopyCursor(g.lead)
 	if end == 0 {
 		if g.waiting != nil {
 			g.waiting.Stop()

@@ -117,7 +117,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
 		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
-		lifetime: lifetime, opened: time.Now(), subjects: reader.Feed().Subjects(), mark: reader.Mark(), kicked: bridge.NewSignal(),
+		lifetime: lifetime, opened: time.Now(), subjects: reader.Feed().Subjects(), cursor: reader.Cursor(), kicked: bridge.NewSignal(),
 	}
 	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()

@@ -34,7 +34,7 @@ type connection struct {
 	// For Survey. The fields below mu are guarded by it.
 	opened  time.Time
 	mu      sync.Mutex
-	mark    bridge.Mark
+	cursor  bridge.Cursor
 	writing int       // bytes of the present write; 0 if there is none
 	began   time.Time // when it began
 }
@@ -199,10 +199,10 @@ func (c *connection) write(data []byte) error {
 
 // note records for Survey where the reader is.
 func (c *connection) note() {
-	mark := c.reader.Mark()
+	cursor := c.reader.Cursor()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mark = mark
+	c.cursor = cursor
 }
 
 // noteWrite records for Survey that so many bytes are being written; 0 for the end of the write.

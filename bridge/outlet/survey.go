@@ -143,7 +143,7 @@ func (o *Outlet) surveyPlain(t *tally) {
 func (c *connection) describe() Connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := Connection{Writer: "plain", Age: time.Since(c.opened), Lag: c.mark.Lag(), Unsent: c.writing}
+	d := Connection{Writer: "plain", Age: time.Since(c.opened), Lag: c.cursor.Lag(), Unsent: c.writing}
 	if c.writing > 0 {
 		d.Stalled = time.Since(c.began)
 	}

@@ -248,7 +248,7 @@ func (s *Source) tryToAdmit(n int) []*flow {
 func (s *Source) isToldAll() bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
-	return s.conn.Marked(ctx)
+	return s.conn.PassBarrier(ctx)
 }
 
 // errNoRoom means that NATS allows no more subscriptions.
@@ -257,7 +257,7 @@ var errNoRoom = errors.New("NATS allows no more subscriptions to this bridge")
 // proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called after the server has
 // answered a request sent after the subscription. asked and overLimit are from before the subscription.
 func (s *Source) proveInbox(ctx context.Context, inbox string, asked js.Moment, overLimit uint64) error {
-	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.Marked(ctx) {
+	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.PassBarrier(ctx) {
 		return cmp.Or(context.Cause(ctx), nats.ErrDisconnected)
 	}
 	switch {

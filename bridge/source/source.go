@@ -33,7 +33,7 @@ type Source struct {
 	tracer        bridge.Tracer   // Config.Tracer
 	events        atomic.Uint32   // for the control loop
 	wake          chan struct{}   // has room for one: events is not 0
-	caughtUp      chan struct{}   // has room for one: deliver has reached the mark of catchUp
+	caughtUp      chan struct{}   // has room for one: deliver has reached the empty message of catchUp
 	alive         context.Context // until Close
 	stop          context.CancelFunc
 	running       sync.WaitGroup

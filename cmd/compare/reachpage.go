@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/load"
 )
 
-// The page made from the model, and its marks.
+// The page made from the model, and the comments around that text.
 const (
 	reachPage  = "REACH.md"
 	reachBegin = "<!-- reach:begin -->\n"
