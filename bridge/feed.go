@@ -100,7 +100,7 @@ func (f *Feed) goOn(parts []Part) {
 }
 
 // End ends the feed, because its messages will come from elsewhere, or from another life of a stream. The feed may not have begun. Nothing is
-// appended any more. Each reader opens anew on another feed at its next turn, from its position. The hub detaches the feed when the last
+// appended any more. Each reader opens anew on another feed in its next call of Next, from its position. The hub detaches the feed when the last
 // reader has left.
 func (f *Feed) End() {
 	f.hub.retire(f) // first, so that readers that open anew find another feed

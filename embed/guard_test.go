@@ -75,8 +75,8 @@ func TestGuard(t *testing.T) {
 			server := start(t, config)
 			check := func() {
 				t.Helper()
-				turnedAway(t, server)
-				turnedAway(t, server, nats.UserInfo("tailwater", ""))
+				wantRefused(t, server)
+				wantRefused(t, server, nats.UserInfo("tailwater", ""))
 				talk(t, own(t, server), stranger(t, server, login(t, server.PublisherContext())))
 				if !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
 					t.Error("the key is gone")

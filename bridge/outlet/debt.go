@@ -27,7 +27,7 @@ const (
 	// not owed: a flood would else keep others of its address waiting for as long as it went on.
 	mostOwed         = 15
 	mostOwedTogether = 5
-	// shortRead bounds what is read at once for an address that owes much: then its connections have their turns soon.
+	// shortRead bounds what is read at once for an address that owes much: then each of its connections is read from soon.
 	shortRead = 1 << 10
 	// toldWait is how long a connection has to wait before the log says so.
 	toldWait = time.Second

@@ -306,8 +306,8 @@ func TestResetRequestsAreNotServed(t *testing.T) {
 	}
 }
 
-// A client behind the address of a flood has its turns soon: each connection of the address is read from a little at a time.
-func TestNeighboursOfAFloodHaveTurns(t *testing.T) {
+// A client behind the address of a flood is read from soon: each connection of the address is read from a little at a time.
+func TestNeighboursOfAFloodAreRead(t *testing.T) {
 	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		var flooding sync.WaitGroup
 		flooding.Go(func() { s.flood("192.0.2.1", 20, 32<<10, floods["pings"]) })

@@ -14,8 +14,8 @@ const (
 	// leastRoom is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
 	// maxWrite. Unaccepted data is held in memory.
 	leastRoom = 4 << 10
-	// turnWrites is how many writes one turn may make before others have theirs.
-	turnWrites = 64
+	// mostWrites is how many writes a socket or a group may make before others work.
+	mostWrites = 64
 	// goodbye is how long a socket that was ended waits for its client to close too.
 	goodbye = time.Second
 )
@@ -76,13 +76,13 @@ func (s *socket) Wake() { s.loop.enqueue(s) }
 
 func (s *socket) queuing() *bool { return &s.queued }
 
-// turn writes what there is to the client.
-func (s *socket) turn() {
+// work writes what there is to the client.
+func (s *socket) work() {
 	l := s.loop
 	if s.generation == 0 && !s.begin() {
 		return
 	}
-	for range turnWrites {
+	for range mostWrites {
 		if s.state != stateOpen || s.group != nil || s.rest != nil {
 			return
 		}
@@ -179,7 +179,7 @@ func (s *socket) flush() {
 		s.told()
 		return
 	}
-	s.turn()
+	s.work()
 }
 
 // discard reads and ignores what the client sends, so that its end is noticed.

@@ -64,7 +64,7 @@ type tally struct {
 
 func newTally(most int) *tally { return &tally{most: most} }
 
-// momentary is how long what has arrived may wait for its turn, or a write may take, before a client counts as behind.
+// momentary is how long what has arrived may wait to be written, or a write may take, before a client counts as behind.
 const momentary = 100 * time.Millisecond
 
 // count adds a connection. If it is among the slowest or the oldest, describe fills in what takes longer to find out.

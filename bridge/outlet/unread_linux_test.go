@@ -118,7 +118,7 @@ func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
 		if stats := u.places.Stats(); stats.Evicted != all || stats.Refused != 0 {
 			t.Errorf("%+v", stats)
 		}
-		// Where every socket has sent something, a newcomer waits a moment, until the first of them has had its turn.
+		// Where every socket has sent something, a newcomer waits a moment, until the first of them may be cut.
 		for range all {
 			theirs, _ := u.connect()
 			u.say(theirs)
@@ -141,7 +141,7 @@ func TestEachUnreadRequestIsSpared(t *testing.T) {
 		for i := range requests {
 			u.say(asks)
 			isOpen(asks)    // waits until no other is young
-			for range all { // each of them needs room, so the oldest turn comes round
+			for range all { // each of them needs room, so the oldest is reached again
 				u.connect()
 			}
 			if !isOpen(asks) {

@@ -60,7 +60,7 @@ type Table struct {
 
 	ensured *js.Link // the link on which Tailwater's own stream was ensured; belongs to run, as the next four
 	unsure  int      // how often that failed in a row
-	turn    uint64   // counts looks; determines which share of the streams is due
+	looks   uint64   // so far; determines which share of the streams is due
 	retries int
 	gone    time.Time // since when JetStream is gone; the zero value if it is not
 
