@@ -44,16 +44,16 @@ func (t Turns) Kept() int {
 	return t.awaited + t.inProgress + len(t.accounts) + len(t.stores)
 }
 
-// InLines returns how many places in lines tasks have.
-func (t Turns) InLines() (places int) {
+// InLines returns how many tasks stand in lines, each once for every line.
+func (t Turns) InLines() (tasks int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.stores {
 		for _, l := range s.lines {
-			places += l.tasks.Len()
+			tasks += l.tasks.Len()
 		}
 	}
-	return places
+	return tasks
 }
 
 // Questions is how many questions about logs are remembered.
@@ -63,7 +63,7 @@ func (h *Hub) Questions() int {
 	return len(h.replays.answers)
 }
 
-// MostRunning is how many tasks run at once, and MostOfOne how many places one account may have in lines.
+// MostRunning is how many tasks run at once, and MostOfOne how many tasks one account may wait for.
 const MostRunning, MostOfOne = mostRunning, mostOfOne
 
 // Callers returns how many callers the budget remembers.

@@ -59,7 +59,7 @@ func (p *part) rise(to *frame) {
 	}
 }
 
-// minRoom is how many places of the array may always be unused.
+// minRoom is how many elements of the array may always be unused.
 const minRoom = 16
 
 // trimNow is trim for a feed that may hold less than before, and whose next message may be far off.
@@ -71,7 +71,7 @@ func (f *Feed) trimNow() {
 	}
 }
 
-// held returns about how much memory the frames use: their bytes, their places in an array that may be half empty, and the vectors.
+// held returns about how much memory the frames use: their bytes, their elements of an array that may be half empty, and the vectors.
 func (f *Feed) held() int {
 	each := 2*frameRoom + bytesRoom
 	if len(f.parts) > 1 {

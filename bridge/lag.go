@@ -45,7 +45,7 @@ func (c Cursor) Lag() Lag {
 	lag := Lag{Older: c.older, IsOpening: c.isOpening}
 	end, since := f.end(), int64(0)
 	switch {
-	case c.isOpening || f.ended: // its place in another feed is not known yet
+	case c.isOpening || f.ended: // its position in another feed is not known yet
 		return lag
 	case c.older > 0 || c.next < f.first:
 		since = c.at // the next one is newer

@@ -32,7 +32,7 @@ type replays struct {
 	mu      sync.Mutex
 	used    list.List // of *page, the longest unused first
 	bytes   int
-	most    int // bytes of pages kept for readers at the same place; 0 for no limit
+	most    int // bytes of pages kept for readers at the same position; 0 for no limit
 	answers map[question]*answer
 }
 
@@ -200,7 +200,7 @@ func (of *replay) newestAt(at wanted) *page {
 	return nil
 }
 
-// isNewestAt reports whether the page serves readers that wait for the newest values at a place.
+// isNewestAt reports whether the page serves readers that wait for the newest values at a position.
 func (p *page) isNewestAt(at wanted) bool {
 	if at.upTo == 0 {
 		return p.from == at.from && time.Since(p.made) < p.newestAge()

@@ -72,7 +72,7 @@ func TestStormOfQuestions(t *testing.T) {
 }
 
 // Readers of one account anywhere in a feed do not delay another account in it.
-func TestStormOfPlaces(t *testing.T) {
+func TestStormOfPositions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 3, 4000)
 		s.stream.pageSize, s.stream.delay = 10, far

@@ -12,7 +12,7 @@ type wheel struct {
 
 const wheelSlots = 256
 
-// timer is a place in a wheel. The zero value is in no wheel.
+// timer is an entry of a wheel. The zero value is in no wheel.
 type timer struct {
 	prev, next *timer
 	socket     *socket

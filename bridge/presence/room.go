@@ -34,11 +34,11 @@ type room struct {
 	fails     int       // writes in a row that did not succeed
 	check     time.Time // when the bucket is compared with the present members; zero before the first write
 
-	place  int // in the schedule; -1 if it is not there
-	due    time.Time
-	by     bridge.Account // an account that has caused a change that is not yet written; 0 for the bridge itself
-	turn   uint64         // in the line of rooms that wait to be written
-	queued int            // the place in that line; -1 if it is not there
+	scheduled int // the index in the schedule; -1 if it is not there
+	due       time.Time
+	by        bridge.Account // an account that has caused a change that is not yet written; 0 for the bridge itself
+	turn      uint64         // in the line of rooms that wait to be written
+	queued    int            // the index in that line; -1 if it is not there
 }
 
 // member is a named member that is present.
@@ -65,7 +65,7 @@ type leave struct {
 }
 
 func newRoom(subject bridge.Subject, limited bool) *room {
-	return &room{subject: subject, isLimited: limited, members: map[identity]*member{}, names: map[bridge.Account]int{}, place: -1, queued: -1, next: time.Now()}
+	return &room{subject: subject, isLimited: limited, members: map[identity]*member{}, names: map[bridge.Account]int{}, scheduled: -1, queued: -1, next: time.Now()}
 }
 
 // enter adds a connection. It reports whether that changes the members.

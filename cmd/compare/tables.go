@@ -143,7 +143,7 @@ func replaced(path, begin, end, made string) (string, error) {
 	before, rest, ok := strings.Cut(string(text), begin)
 	_, after, too := strings.Cut(rest, end)
 	if !ok || !too {
-		return "", fmt.Errorf("%s has no place for what is made: %s…%s", path, strings.TrimSpace(begin), end)
+		return "", fmt.Errorf("%s has no pair of comments for what is made: %s…%s", path, strings.TrimSpace(begin), end)
 	}
 	return before + begin + "\n" + made + "\n" + end + after, nil
 }

@@ -230,10 +230,10 @@ const own = ({ event, data }) => event?.startsWith("tailwater:") ? [event.slice(
 
 // advance returns the position behind both, if next adds to last.
 function advance(last, next) {
-  const place = /([^.-]+)-(\d+)[^.]*/g, known = {}; // epoch and sequence
-  for (const [part, epoch, sequence] of last.matchAll(place)) known[epoch] = { part, sequence };
+  const position = /([^.-]+)-(\d+)[^.]*/g, known = {}; // epoch and sequence
+  for (const [part, epoch, sequence] of last.matchAll(position)) known[epoch] = { part, sequence };
   let isNew;
-  const id = next.replace(place, (part, epoch, sequence) =>
+  const id = next.replace(position, (part, epoch, sequence) =>
     +known[epoch]?.sequence >= +sequence ? known[epoch].part : (isNew = part));
   return isNew && id;
 }

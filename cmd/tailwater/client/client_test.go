@@ -250,8 +250,8 @@ func TestAt(t *testing.T) {
 	c := client.New(client.Config{URL: base})
 	query := url.Values{"since": {"all"}}
 	for _, test := range []struct {
-		places []string
-		want   string
+		targets []string
+		want    string
 	}{
 		{[]string{"chat.a"}, "https://example.com/below/events/chat.a?since=all"},
 		{[]string{"chat.>"}, "https://example.com/below/events/chat.%3E?since=all"},
@@ -261,8 +261,8 @@ func TestAt(t *testing.T) {
 		{[]string{"/inbox"}, "https://example.com/below/inbox?since=all"},
 		{[]string{"/chat/a%20b?presence=1"}, "https://example.com/below/chat/a%20b?presence=1&since=all"},
 	} {
-		if got := c.At(query, test.places...).String(); got != test.want {
-			t.Errorf("%q leads to %s, want %s", test.places, got, test.want)
+		if got := c.At(query, test.targets...).String(); got != test.want {
+			t.Errorf("%q leads to %s, want %s", test.targets, got, test.want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 // arrangement is a folder of configs/examples. The tests use its files as they stand there, but for addresses and paths.
 type arrangement struct {
 	*testing.T
-	places []string // what is replaced in all files, and by what, in turn
+	replaced []string // what is replaced in all files, and by what, in turn
 }
 
 func (e *arrangement) read(file string) string {
@@ -30,11 +30,11 @@ func (e *arrangement) read(file string) string {
 	if err != nil {
 		e.Fatal(err)
 	}
-	return strings.NewReplacer(e.places...).Replace(string(content))
+	return strings.NewReplacer(e.replaced...).Replace(string(content))
 }
 
 // replaces makes all files that are read from now on say something else.
-func (e *arrangement) replaces(former, now string) { e.places = append(e.places, former, now) }
+func (e *arrangement) replaces(former, now string) { e.replaced = append(e.replaced, former, now) }
 
 // copyOf returns the path of a copy of a file.
 func (e *arrangement) copyOf(file string) string {
@@ -264,7 +264,7 @@ func (e *arrangement) cluster() []*testNode {
 	}
 	nodes, failures := make([]*testNode, 3), make(chan error, 3)
 	for i, route := range routes {
-		of := &arrangement{T: e.T, places: append([]string{"$NODE", fmt.Sprint("bridge-", i+1), "0.0.0.0:6222", route}, e.places...)}
+		of := &arrangement{T: e.T, replaced: append([]string{"$NODE", fmt.Sprint("bridge-", i+1), "0.0.0.0:6222", route}, e.replaced...)}
 		of.replaces("/etc/tailwater/nats-server.conf", of.copyOf("cluster/nats-server.conf"))
 		s := with(of.settings("cluster/tailwater.env"), settings{"HTTP_HOSTS": "127.0.0.1"})
 		go func() {
