@@ -35,7 +35,7 @@ func (t Turns) Wake(of Task, from, through uint64) { t.wake(of.task, from, throu
 
 func (t Turns) Leave(w Waiter) { t.leave(w.waiter) }
 
-func (t Turns) HasRoom(account Account) bool { return t.hasRoom(account) }
+func (t Turns) MayWait(account Account) bool { return t.mayWait(account) }
 
 // Kept is how much is remembered of accounts and stores.
 func (t Turns) Kept() int {

@@ -28,7 +28,7 @@ type Feed struct {
 	ended   bool      // nothing is appended any more, and parts do not change
 	first   uint64    // the number of the first frame held; frames are numbered from 0
 	frames  []frame   // the frames held: numbers first, first+1, …
-	room    []frame   // their array
+	array   []frame   // frames is a slice of it
 	bytes   int       // their size
 	waiting []*Reader // to be woken at the next change
 }
@@ -113,7 +113,7 @@ func (f *Feed) End() {
 	for i := range f.parts {
 		f.parts[i].last = f.parts[i].end()
 	}
-	f.first, f.frames, f.room, f.bytes = f.end(), nil, nil, 0
+	f.first, f.frames, f.array, f.bytes = f.end(), nil, nil, 0
 	f.hub.replays.drop(f.parts)
 	f.hub.replays.abandon(f.parts)
 	f.wakeUp()

@@ -19,7 +19,7 @@ func keepBusy(turns bridge.Turns) {
 }
 
 // A task that thousands of accounts wait for does not stand in the lines of all of them, or each run would cost as much as
-// there are accounts. It is one task, and takes no room from others.
+// there are accounts. It is one task, and counts once.
 func TestHerdStandsInFewLines(t *testing.T) {
 	const tasks, accounts = 4, 20_000
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
@@ -34,8 +34,8 @@ func TestHerdStandsInFewLines(t *testing.T) {
 		if n := turns.InLines() - others; n > tasks*(tasks+1)/2 {
 			t.Errorf("%d tasks for %d accounts stand %d times in lines", tasks, accounts, n)
 		}
-		if !turns.HasRoom(50) {
-			t.Error("there is no room for another account")
+		if !turns.MayWait(50) {
+			t.Error("another account may not wait")
 		}
 	})
 }
@@ -66,13 +66,13 @@ func TestSharedTasksAreBounded(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		waiters := []bridge.Waiter{bridge.NewWaiter(1), bridge.NewWaiter(2)}
 		tasks := 0
-		for ; turns.HasRoom(1) && turns.HasRoom(2) && tasks < 1<<20; tasks++ {
+		for ; turns.MayWait(1) && turns.MayWait(2) && tasks < 1<<20; tasks++ {
 			shared := reading(turns, "CHAT", time.Hour, nil)
 			for _, w := range waiters {
 				turns.Await(shared, w, 1, bridge.NewSignal(), 0)
 			}
 		}
-		if tasks > bridge.MostOfOne+bridge.MostRunning || turns.HasRoom(1) || turns.HasRoom(2) || !turns.HasRoom(3) {
+		if tasks > bridge.MostOfOne+bridge.MostRunning || turns.MayWait(1) || turns.MayWait(2) || !turns.MayWait(3) {
 			t.Errorf("they wait for %d tasks", tasks)
 		}
 		for _, w := range waiters {

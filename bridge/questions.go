@@ -122,7 +122,7 @@ func (h *Hub) End(ctx context.Context, store Store, subjects []Subject, account 
 // lookUp returns what a store says, when it is the account's turn at the holder.
 func (h *Hub) lookUp(ctx context.Context, q question, holder any, account Account, read func(context.Context, *answer)) (found answer, err error) {
 	r := h.replays
-	if !r.turns.hasRoom(account) {
+	if !r.turns.mayWait(account) {
 		return found, fmt.Errorf("look up what is stored: %w", ErrBusy)
 	}
 	more := NewSignal()

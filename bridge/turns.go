@@ -94,8 +94,8 @@ func (t *turns) close() {
 	t.timers.close()
 }
 
-// hasRoom reports whether an account may wait for one more task: it may wait for no more than are left for the others.
-func (t *turns) hasRoom(account Account) bool {
+// mayWait reports whether an account may wait for one more task: it may wait for no more than are left for the others.
+func (t *turns) mayWait(account Account) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.accounts[account] < min(mostOfOne, mostAwaited-t.awaited)

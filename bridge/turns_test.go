@@ -272,20 +272,20 @@ func TestTurnThatFails(t *testing.T) {
 }
 
 // An account waits for at most 4,096 tasks, and all accounts together at most 65,536, as SECURITY.md says. While one account
-// has all that it may, others have room.
+// has all that it may, others may wait.
 func TestTurnsAreBounded(t *testing.T) {
 	const mostOfOne, mostOfAll = 1 << 12, 1 << 16
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var waiters []bridge.Waiter
-		// fill makes an account wait until the account has no more room, and returns for how many tasks.
+		// fill makes an account wait until it may not any more, and returns for how many tasks.
 		fill := func(account bridge.Account) (count int) {
-			for ; turns.HasRoom(account) && count <= mostOfOne+bridge.MostRunning; count++ {
+			for ; turns.MayWait(account) && count <= mostOfOne+bridge.MostRunning; count++ {
 				waiters = append(waiters, bridge.NewWaiter(account))
 				turns.Await(reading(turns, "CHAT", time.Hour, nil), waiters[len(waiters)-1], 1, bridge.NewSignal(), 0)
 			}
 			return count
 		}
-		if n := fill(1); n < mostOfOne || n > mostOfOne+bridge.MostRunning || !turns.HasRoom(2) {
+		if n := fill(1); n < mostOfOne || n > mostOfOne+bridge.MostRunning || !turns.MayWait(2) {
 			t.Fatalf("one account waits for %d tasks, and may wait for %d", n, mostOfOne)
 		}
 		accounts := bridge.Account(1)

@@ -60,8 +60,8 @@ func Example() {
 		panic(err)
 	}
 	defer tokens.Close()
-	<-known                                                      // until then, who has a token is asked to come back
-	places := outlet.NewPlaces(outlet.Room{All: 1000, Log: log}) // for sockets, and for what is asked on them
+	<-known                                                        // until then, who has a token is asked to come back
+	places := outlet.NewPlaces(outlet.Limits{All: 1000, Log: log}) // for sockets, and for what is asked on them
 	api := httpapi.New(httpapi.Config{
 		Hub:       hub,
 		Outlet:    events,

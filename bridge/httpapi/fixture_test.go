@@ -121,7 +121,7 @@ func newFixtureWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, Parting: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
 	if b.places, _ = config.Places.(*outlet.Places); b.places == nil {
-		b.places = outlet.NewPlaces(outlet.Room{All: 100})
+		b.places = outlet.NewPlaces(outlet.Limits{All: 100})
 		config.Places = b.places
 	}
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger

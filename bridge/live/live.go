@@ -108,7 +108,7 @@ func (b *Bridge) openConnections() {
 		WriteTimeout: limits.WriteTimeout, Age: limits.Age, Loops: limits.Loops, Log: b.options.Log,
 		Delays: b.options.Meters.Delays,
 	})
-	b.places = outlet.NewPlaces(outlet.Room{
+	b.places = outlet.NewPlaces(outlet.Limits{
 		All: limits.Connections, Each: limits.PerAddress, Proxies: b.options.Proxies, Log: b.options.Log,
 	})
 }

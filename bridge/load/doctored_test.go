@@ -53,10 +53,10 @@ func (s *server) plan() load.Plan {
 	}
 }
 
-const room = 1000 // messages that a reader may lag behind
+const lag = 1000 // messages that a reader may lag behind
 
 func (s *server) stream(w http.ResponseWriter, r *http.Request) {
-	frames := make(chan string, room)
+	frames := make(chan string, lag)
 	subject := r.PathValue("subject")
 	s.mu.Lock()
 	s.readers[subject] = append(s.readers[subject], frames)

@@ -30,8 +30,8 @@ func Scan(pieces ...[]byte) Scanned {
 	var all Scanned
 	for _, piece := range pieces {
 		var found found
-		room := append(make([]byte, headroom), piece...)
-		s.scan(Tag, room, &found)
+		buffer := append(make([]byte, headroom), piece...)
+		s.scan(Tag, buffer, &found)
 		for _, rec := range found.records {
 			all.Records = append(all.Records, Record{rec.subject, rec.seq})
 		}

@@ -18,11 +18,11 @@ type found struct {
 	gaps, resets int
 }
 
-// scan scans room[headroom:]. It overwrites what is before.
-func (s *scanner) scan(tag, room []byte, found *found) {
+// scan scans buffer[headroom:]. It overwrites what is before.
+func (s *scanner) scan(tag, buffer []byte, found *found) {
 	start := headroom - int(s.held)
-	copy(room[start:], s.rest[:s.held])
-	text := room[start:]
+	copy(buffer[start:], s.rest[:s.held])
+	text := buffer[start:]
 	for {
 		i := bytes.Index(text, tag)
 		if i < 0 {

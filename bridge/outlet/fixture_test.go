@@ -179,7 +179,7 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 // serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
 func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
-	places := outlet.NewPlaces(outlet.Room{})
+	places := outlet.NewPlaces(outlet.Limits{})
 	server := httptest.NewUnstartedServer(places.Handler(b))
 	server.Listener = outlet.Listen(server.Listener, places)
 	server.Config.ConnContext = outlet.ConnContext

@@ -62,7 +62,7 @@ func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bri
 	l := o.loops[taken.fd%len(o.loops)]
 	s := &socket{
 		loop: l, taken: taken, reader: reader, owner: unique.Make(owner{lifetime.Caller, lifetime.Address}), revoked: lifetime.Revoked, ended: lifetime.Ended,
-		expires: expiryOf(lifetime.Until), first: head(header, chunked), chunked: chunked, room: leastRoom,
+		expires: expiryOf(lifetime.Until), first: head(header, chunked), chunked: chunked, most: leastWrite,
 	}
 	s.timer.socket = s
 	if !l.enqueue(s) {

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// leastRoom is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
+	// leastWrite is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
 	// maxWrite. Unaccepted data is held in memory.
-	leastRoom = 4 << 10
+	leastWrite = 4 << 10
 	// mostWrites is how many writes a socket or a group may make before others work.
 	mostWrites = 64
 	// goodbye is how long a socket that was ended waits for its client to close too.
@@ -39,7 +39,7 @@ type socket struct {
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
 
-	room  int32    // the most bytes of frames in the next write
+	most  int32    // the most bytes of frames in the next write
 	first []byte   // the head of the response, until it is written
 	rest  [][]byte // data that the socket has not accepted; written before anything else
 
@@ -87,7 +87,7 @@ func (s *socket) work() {
 			return
 		}
 		own := s.preamble(l.batch[:0])
-		batch, since := s.reader.NextSince(own, int(s.room), s)
+		batch, since := s.reader.NextSince(own, int(s.most), s)
 		l.batch = batch
 		n := len(l.batch) - len(own)
 		if n > 0 || s.first != nil {
@@ -95,7 +95,7 @@ func (s *socket) work() {
 			s.first = nil
 			clear(l.batch)
 			if s.write(packet) {
-				s.room = min(2*s.room, maxWrite)
+				s.most = min(2*s.most, maxWrite)
 			}
 			l.outlet.stats.frames.Add(uint64(n))
 			l.observe(since)
@@ -159,7 +159,7 @@ func (s *socket) writePieces(pieces [][]byte) bool {
 	}
 	s.leave()
 	l.detachBuffer()
-	s.rest, s.room = behind(pieces, n), leastRoom
+	s.rest, s.most = behind(pieces, n), leastWrite
 	s.takesNothing() // from now on
 	s.set()
 	return false

@@ -31,7 +31,7 @@ func nobodyReads(t *testing.T, all int, test func(*unheard)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &unheard{t, inner.Addr().String(), outlet.NewPlaces(outlet.Room{All: all}), make(chan net.Conn)}
+	u := &unheard{t, inner.Addr().String(), outlet.NewPlaces(outlet.Limits{All: all}), make(chan net.Conn)}
 	listener := outlet.Listen(inner, u.places)
 	var accepting sync.WaitGroup
 	accepting.Go(func() {

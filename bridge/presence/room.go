@@ -72,7 +72,7 @@ func newRoom(subject bridge.Subject, limited bool) *room {
 func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
 	key := identify(v.Sub, v.Name)
 	had := r.members[key]
-	if v.Name == "" || had == nil && v.Sub == "" && !r.hasRoomForName(v.Account) {
+	if v.Name == "" || had == nil && v.Sub == "" && !r.mayAddName(v.Account) {
 		return who{account: v.Account}, r.enterUnnamed()
 	}
 	if had == nil {
@@ -88,9 +88,9 @@ func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
 	return who{had.identity(), v.Account}, changed // with the strings of the member
 }
 
-// hasRoomForName reports whether an account may bring one more name without a token: in a small room always, otherwise only a few, so that a
+// mayAddName reports whether an account may bring one more name without a token: in a small room always, otherwise only a few, so that a
 // few addresses cannot push others off the list.
-func (r *room) hasRoomForName(account bridge.Account) bool {
+func (r *room) mayAddName(account bridge.Account) bool {
 	return !r.isLimited || max(r.count, len(r.members)) < smallRoom || r.names[account] < namesEach
 }
 

@@ -251,8 +251,8 @@ func (s *Source) isToldAll() bool {
 	return s.conn.PassBarrier(ctx)
 }
 
-// errNoRoom means that NATS allows no more subscriptions.
-var errNoRoom = errors.New("NATS allows no more subscriptions to this bridge")
+// errTooMany means that NATS allows no more subscriptions.
+var errTooMany = errors.New("NATS allows no more subscriptions to this bridge")
 
 // proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called after the server has
 // answered a request sent after the subscription. asked and overLimit are from before the subscription.
@@ -264,7 +264,7 @@ func (s *Source) proveInbox(ctx context.Context, inbox string, asked js.Moment, 
 	case asked.SubscribeRefused(inbox):
 		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
 	case asked.Limited() != overLimit:
-		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errNoRoom)
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errTooMany)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ const (
 // intake holds the messages that were received and are not delivered yet. It is limited in bytes. nats.go's channels and
 // subscriptions are not, and a flood of large messages would otherwise fill the memory.
 type intake struct {
-	ready  chan struct{} // has room for one: there may be messages
+	ready  chan struct{} // buffers one: there may be messages
 	budget int64
 	held   *atomic.Int64 // bytes received and not delivered yet
 

@@ -13,7 +13,7 @@ import (
 // Table is a table on a source's connection.
 type Table struct {
 	*catalog.Table
-	Changes chan struct{} // has room for one: the table has reported a change
+	Changes chan struct{} // buffers one: the table has reported a change
 }
 
 // Table opens a table. It is closed at the end of the test.

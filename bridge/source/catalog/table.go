@@ -53,8 +53,8 @@ type Table struct {
 	alive    context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
-	wake     chan struct{}  // has room for one: there is something to do
-	lapse    chan struct{}  // has room for one: something new has a time limit
+	wake     chan struct{}  // buffers one: there is something to do
+	lapse    chan struct{}  // buffers one: something new has a time limit
 	failures rate.Sometimes // for readings that failed
 	beyond   rate.Sometimes // for streams that are left out
 

@@ -24,7 +24,7 @@ type barrier struct {
 
 	mu     sync.Mutex // guards the rest
 	sub    *nats.Subscription
-	passed chan struct{} // has room for one
+	passed chan struct{} // buffers one
 }
 
 // OpenBarrier subscribes for PassBarrier. A request on question must be answered at once, if only by "no responders".

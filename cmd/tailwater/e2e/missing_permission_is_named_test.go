@@ -85,7 +85,7 @@ func printedPermissions(t *testing.T) []block {
 
 // TestAtOneLimit is TestWithoutOnePermission for each limit that NATS has.
 func TestAtOneLimit(t *testing.T) {
-	onlySoak(t) // TestRoom and TestLimitOfSubscriptions have some of them
+	onlySoak(t) // TestMissingStorage and TestLimitOfSubscriptions have some of them
 	t.Parallel()
 	chatMust := func(change func(*jetstream.StreamConfig)) func(*testing.T, jetstream.JetStream) {
 		return func(t *testing.T, js jetstream.JetStream) {
