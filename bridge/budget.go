@@ -4,7 +4,7 @@ import "sync"
 
 // Budget limits the memory that requests use together, in bytes, and how much of it one caller may use.
 //
-// A caller may use a part of what is free, which shrinks as others use more. So nobody gets the last bytes, and a new caller always finds room.
+// A caller may use a share of what is free, which shrinks as others use more. So nobody gets the last bytes, and a new caller always finds room.
 // A Budget must not be copied.
 type Budget struct {
 	total int64

@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// A single caller gets its limit, each further caller a part of the rest, and none the last byte.
+// A single caller gets its limit, each further caller a share of the rest, and none the last byte.
 func TestBudgetLeavesRoomForOthers(t *testing.T) {
 	const total = 1 << 16
 	for most, shares := range map[int64][]float64{
@@ -26,8 +26,8 @@ func TestBudgetLeavesRoomForOthers(t *testing.T) {
 			}
 			return held
 		}
-		for i, part := range shares {
-			want := int64(part * total)
+		for i, share := range shares {
+			want := int64(share * total)
 			if got := fill(fmt.Sprint(i)); got < want-2 || got > want+2 {
 				t.Errorf("where one may hold %d, caller %d holds %d bytes, and should hold %d", most, i, got, want)
 			}

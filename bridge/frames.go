@@ -12,7 +12,7 @@ import (
 type Memory struct {
 	Frames int // of one feed
 	Bytes  int // of one feed
-	// Total limits the frames of all feeds of a hub together: if there are many feeds, each may hold no more than its part. 0 for no limit.
+	// Total limits the frames of all feeds of a hub together: if there are many feeds, each may hold no more than its share. 0 for no limit.
 	Total int
 	// Pages limits the pages read from streams for readers that are behind. Beyond the limit, unused pages are dropped. 0 for no limit.
 	Pages int

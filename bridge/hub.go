@@ -28,7 +28,7 @@ type Hub struct {
 	source   Source
 	linger   time.Duration
 	memory   Memory
-	perFeed  atomic.Int64 // each feed's part of Memory.Total
+	perFeed  atomic.Int64 // each feed's share of Memory.Total
 	counters counters
 	replays  *replays
 	members  func(Subject) []Presence // see KeepMembers; nil for none

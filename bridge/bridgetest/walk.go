@@ -17,14 +17,14 @@ type position struct {
 }
 
 func parsePosition(id string) (position, bool) {
-	parts := strings.Split(id, "-")
-	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" {
+	fields := strings.Split(id, "-")
+	if len(fields) < 2 || len(fields) > 3 || fields[0] == "" {
 		return position{}, false
 	}
-	seq, err := strconv.ParseUint(parts[1], 10, 64)
-	p := position{epoch: parts[0], seq: seq}
-	if len(parts) == 3 {
-		p.time = parts[2]
+	seq, err := strconv.ParseUint(fields[1], 10, 64)
+	p := position{epoch: fields[0], seq: seq}
+	if len(fields) == 3 {
+		p.time = fields[2]
 	}
 	return p, err == nil
 }

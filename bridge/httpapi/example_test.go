@@ -42,7 +42,7 @@ func Example() {
 
 	chat := []bridge.Subject{"chat.>"}
 	events := outlet.New(outlet.Config{
-		Heartbeat: 15 * time.Second, Parting: time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Loops: 1, Log: log,
+		Heartbeat: 15 * time.Second, CloseDelay: time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Loops: 1, Log: log,
 	})
 	defer events.Close()
 

@@ -45,8 +45,8 @@ func Scan(pieces ...[]byte) Scanned {
 func Unchunk(pieces ...[]byte) (body []byte, ended bool, err error) {
 	var c chunks
 	for _, piece := range pieces {
-		part, err := c.strip(piece)
-		body = append(body, part...)
+		data, err := c.strip(piece)
+		body = append(body, data...)
 		if err != nil {
 			return body, c.ended(), err
 		}

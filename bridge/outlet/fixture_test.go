@@ -72,7 +72,7 @@ type fixture struct {
 }
 
 // patient is a configuration in which nothing happens by itself.
-var patient = outlet.Config{Heartbeat: time.Hour, Parting: 20 * time.Millisecond, WriteTimeout: time.Minute, Age: 24 * time.Hour, Retry: 2 * time.Second}
+var patient = outlet.Config{Heartbeat: time.Hour, CloseDelay: 20 * time.Millisecond, WriteTimeout: time.Minute, Age: 24 * time.Hour, Retry: 2 * time.Second}
 
 // opened is what the first event says there.
 const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`

@@ -19,7 +19,7 @@ type network struct {
 	held    int // places: of sockets, and of requests that are not the first of their socket
 	asked   int // requests that took a place, for clients of this network
 	served  int // requests of HTTP/2 that are being served, with a place or without
-	kept    int // how many of its parts, and itself, still owe what was sent
+	kept    int // how many networks in it, and itself, still owe what was sent
 	debt    debt
 	quiet   debt      // as much of it as a quiet client may send, for the widest networks
 	waiting list.List // the *place of each socket that waits, the oldest first
@@ -124,12 +124,12 @@ var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
 func (p *Places) ofClient(address netip.Addr) *network {
 	if !address.Is6() || address.Is4In6() {
 		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
-		return p.part(&p.all, networkKey{Prefix: whole}, p.limits.Each)
+		return p.networkOf(&p.all, networkKey{Prefix: whole}, p.limits.Each)
 	}
 	n := &p.all
 	for _, width := range widths {
 		prefix, _ := address.Prefix(width.bits) // every IPv6 address has one
-		n = p.part(n, networkKey{Prefix: prefix}, p.limits.Each*width.times)
+		n = p.networkOf(n, networkKey{Prefix: prefix}, p.limits.Each*width.times)
 	}
 	return n
 }
@@ -140,7 +140,7 @@ func (p *Places) ofPeer(address netip.Addr) *network {
 		return p.ofClient(address)
 	}
 	whole, _ := address.Prefix(address.BitLen())
-	return p.part(&p.all, networkKey{whole, true}, 0)
+	return p.networkOf(&p.all, networkKey{whole, true}, 0)
 }
 
 func addressOf(peer net.Addr) netip.Addr {
@@ -154,10 +154,10 @@ func (p *Places) isProxy(address netip.Addr) bool {
 	return slices.ContainsFunc(p.limits.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
-func (p *Places) part(of *network, key networkKey, limit int) *network {
+func (p *Places) networkOf(within *network, key networkKey, limit int) *network {
 	n, known := p.networks[key]
 	if !known {
-		n = &network{key: key, within: of, limit: limit, index: -1}
+		n = &network{key: key, within: within, limit: limit, index: -1}
 		p.networks[key] = n
 	}
 	return n

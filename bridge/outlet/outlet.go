@@ -16,7 +16,7 @@ import (
 // Config says how to treat connections. Every field is needed, except Delays.
 type Config struct {
 	Heartbeat    time.Duration // silence after which a comment is sent
-	Parting      time.Duration // how long a connection stays open after its last event, until it breaks off
+	CloseDelay   time.Duration // how long a connection stays open after its last event, until it breaks off
 	WriteTimeout time.Duration // how long a client may receive nothing before it is cut
 	Age          time.Duration // age at which a client is asked to reconnect, give or take a fifth
 	Retry        time.Duration // when clients should reconnect, give or take half

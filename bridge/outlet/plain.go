@@ -260,7 +260,7 @@ func (c *connection) end(ctx context.Context, reason string) string {
 		return reasonOf(err)
 	}
 	select {
-	case <-time.After(c.outlet.config.Parting):
+	case <-time.After(c.outlet.config.CloseDelay):
 	case <-ctx.Done():
 	}
 	return reason

@@ -56,7 +56,7 @@ type state uint8
 const (
 	stateOpen   state = iota
 	stateEnding       // the last frame waits in rest
-	stateTold         // the last frame was written; see Config.Parting
+	stateTold         // the last frame was written; see Config.CloseDelay
 	stateGone         // the connection has ended; the socket waits for the client to close
 	stateClosed
 )
@@ -216,7 +216,7 @@ func (s *socket) look() {
 	case s.takesNothing():
 		s.slow()
 		return
-	case s.state == stateTold && l.now >= s.wrote+config.Parting:
+	case s.state == stateTold && l.now >= s.wrote+config.CloseDelay:
 		s.finish()
 	case s.state == stateOpen && (l.now >= s.until || s.expired()):
 		s.end(s.why())
@@ -239,7 +239,7 @@ func (s *socket) set() {
 	case stateGone:
 		due = s.wrote + goodbye
 	case stateTold:
-		due = s.wrote + config.Parting
+		due = s.wrote + config.CloseDelay
 	case stateOpen:
 		due = s.until
 		if s.expires != 0 {
@@ -325,7 +325,7 @@ func (s *socket) refuse() {
 	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
 	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
 	_, _ = send(s.fd, packet.of(s.chunked)) // the socket has room: nothing was written before
-	time.Sleep(s.loop.outlet.config.Parting)
+	time.Sleep(s.loop.outlet.config.CloseDelay)
 	_ = unix.Close(s.fd)
 	s.place.close(nil)
 	s.release(endDrain)

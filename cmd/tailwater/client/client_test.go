@@ -17,18 +17,18 @@ import (
 	"github.com/tailwater/tailwater/cmd/tailwater/client"
 )
 
-// script is a server that answers each request with its next part, and remembers what it was asked.
+// script is a server that answers each request with its next answer, and remembers what it was asked.
 type script struct {
 	*httptest.Server
-	mu    sync.Mutex
-	parts []http.HandlerFunc
-	asked []*http.Request
-	sent  []string // the bodies of asked
+	mu      sync.Mutex
+	answers []http.HandlerFunc
+	asked   []*http.Request
+	sent    []string // the bodies of asked
 }
 
-func answer(t *testing.T, parts ...http.HandlerFunc) *script {
+func answer(t *testing.T, answers ...http.HandlerFunc) *script {
 	t.Helper()
-	s := &script{parts: parts}
+	s := &script{answers: answers}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
@@ -38,12 +38,12 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	s.mu.Lock()
 	s.asked, s.sent = append(s.asked, r), append(s.sent, string(body))
-	part := s.parts[0]
-	if len(s.parts) > 1 {
-		s.parts = s.parts[1:]
+	next := s.answers[0]
+	if len(s.answers) > 1 {
+		s.answers = s.answers[1:]
 	}
 	s.mu.Unlock()
-	part(w, r)
+	next(w, r)
 }
 
 // headers returns a header of each request.

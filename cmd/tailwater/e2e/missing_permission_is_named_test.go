@@ -46,7 +46,7 @@ func TestWithoutOnePermission(t *testing.T) {
 	var all []block
 	t.Run("check", func(t *testing.T) { all = printedPermissions(t) }) // its environment is its own
 	for _, without := range all {
-		d := deprivation{block: without.block, said: fixedPart(without.subject)}
+		d := deprivation{block: without.block, said: fixedTokens(without.subject)}
 		if slices.Contains(atOtherTimes, without.subject) && (without.publish == strings.HasPrefix(without.subject, "$")) {
 			d.said = "" // see TestCheckNamesMissingPermissions
 		}

@@ -203,7 +203,7 @@ func TestExamplesOfNATS(t *testing.T) {
 			e.carries(program, n)
 			e.hears(program, n, "chat.room2")
 		},
-		"parts": func(e *arrangement) { e.dividesRooms() },
+		"partitions": func(e *arrangement) { e.dividesRooms() },
 	}
 	folders, err := os.ReadDir(filepath.Join("..", "..", "..", "configs", "examples"))
 	if err != nil {
@@ -222,34 +222,34 @@ func TestExamplesOfNATS(t *testing.T) {
 	}
 }
 
-// dividesRooms wants each of two bridges to receive one part, and no message of the other. The page's function and NATS agree on the part of a room.
+// dividesRooms wants each of two bridges to receive one partition, and no message of the other. The page's function and NATS agree on the partition of a room.
 func (e *arrangement) dividesRooms() {
 	e.Helper()
-	server := e.server("parts/nats-server.conf", "nats.example.com:4222")
-	e.createStream("parts/stream-0.json", server)
-	e.createStream("parts/stream-1.json", server)
-	bridges := []*testNode{startNode(e.T, e.settings("parts/tailwater.env")), startNode(e.T, e.settings("parts/tailwater.env"))}
+	server := e.server("partitions/nats-server.conf", "nats.example.com:4222")
+	e.createStream("partitions/stream-0.json", server)
+	e.createStream("partitions/stream-1.json", server)
+	bridges := []*testNode{startNode(e.T, e.settings("partitions/tailwater.env")), startNode(e.T, e.settings("partitions/tailwater.env"))}
 	program := publisher(e.T, server.URL())
 	counts := [2]int{}
 	for i := range 10 {
 		room := fmt.Sprint("room", i)
 		hash := fnv.New32a()
 		hash.Write([]byte(room))
-		part := hash.Sum32() % 2
-		counts[part]++
-		reader, _ := subscribe(e.T, fmt.Sprintf("%s/events/chat.%d.%s", bridges[part].URL(), part, room), "")
+		partition := hash.Sum32() % 2
+		counts[partition]++
+		reader, _ := subscribe(e.T, fmt.Sprintf("%s/events/chat.%d.%s", bridges[partition].URL(), partition, room), "")
 		if err := program.Publish("chat."+room, []byte(room)); err != nil {
 			e.Fatal(err)
 		}
 		reader.expect("message", room)
 	}
-	for part, want := range counts {
-		stream, err := connectJetStream(e.T, server.URL()).Stream(e.Context(), fmt.Sprint("CHAT_", part))
+	for partition, want := range counts {
+		stream, err := connectJetStream(e.T, server.URL()).Stream(e.Context(), fmt.Sprint("CHAT_", partition))
 		if err != nil {
 			e.Fatal(err)
 		}
 		if state := stream.CachedInfo().State; want == 0 || state.Msgs != uint64(want) || state.Consumers != 1 {
-			e.Errorf("part %d: %d messages and %d consumers, want %d messages, and one consumer", part, state.Msgs, state.Consumers, want)
+			e.Errorf("partition %d: %d messages and %d consumers, want %d messages, and one consumer", partition, state.Msgs, state.Consumers, want)
 		}
 	}
 }
