@@ -30,7 +30,7 @@ func (r *Reader) behind(part int) bool {
 }
 
 // replay puts frames of a part that the feed's memory no longer holds, or a gap if there is no log to read them from. It reports false if it
-// cannot continue: an answer is missing, which will wake the waker, or the batch is full.
+// cannot continue: a result is missing, which will wake the waker, or the batch is full.
 func (r *Reader) replay(part int, out *output) bool {
 	f, at := r.feed, &r.have[part]
 	p := &f.parts[part]

@@ -56,11 +56,11 @@ func (t Turns) InLines() (tasks int) {
 	return tasks
 }
 
-// Questions is how many questions about logs are remembered.
-func (h *Hub) Questions() int {
+// Lookups is how many lookups are remembered.
+func (h *Hub) Lookups() int {
 	h.replays.mu.Lock()
 	defer h.replays.mu.Unlock()
-	return len(h.replays.answers)
+	return len(h.replays.lookups)
 }
 
 // MostRunning is how many tasks run at once, and MostOfOne how many tasks one account may wait for.

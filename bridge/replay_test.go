@@ -27,7 +27,7 @@ func TestHerdIsReadOnce(t *testing.T) {
 				}
 				herd(t, s, resumes)
 				if pages, others := s.stream.count("Page"), s.stream.count("Stored"); pages != 1 || others != 0 {
-					t.Errorf("%d readers cost %d pages and %d questions", len(resumes), pages, others)
+					t.Errorf("%d readers cost %d pages and %d lookups", len(resumes), pages, others)
 				}
 			})
 		})

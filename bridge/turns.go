@@ -60,7 +60,7 @@ type task struct {
 	cancelled bool
 }
 
-// wanted is what of a task somebody waits for: sequences of a log, or the number of an answer.
+// wanted is what of a task somebody waits for: sequences of a log, or the number of a result.
 type wanted struct{ from, upTo uint64 }
 
 // turn is for whom a task runs.
