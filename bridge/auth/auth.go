@@ -157,7 +157,7 @@ func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) 
 		return a.keyOf(ctx, unverified)
 	})
 	if err == nil {
-		err = a.checkLife(claims)
+		err = a.checkTimes(claims)
 	}
 	if err != nil {
 		return nil, a.reason(err, claims)
@@ -191,13 +191,13 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 
 // claimsReason returns what is wrong with the claims of a token with a valid signature. Each reason names the claim.
 func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
-	var life lifeError
+	var late expiryError
 	wrong := a.wrongType(claims)
 	switch {
 	case wrong != nil:
 		return wrong
-	case errors.As(err, &life):
-		return life
+	case errors.As(err, &late):
+		return late
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return fmt.Errorf("the token has expired%s; sign in again", when(claims.GetExpirationTime()))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):

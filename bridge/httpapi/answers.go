@@ -120,7 +120,7 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 		a.turnAway(w, r, framing)
 		return nil
 	}
-	free = after(done, free)
+	free = both(done, free)
 	return a.stream(w, r, run, &request{framing: framing, resume: resume, caller: caller, most: most}, free)
 }
 

@@ -177,7 +177,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found
 		}
 	}
 	if a.serving.Err() != nil {
-		return a.late(w, r, target, found)
+		return a.serveFinished(w, r, target, found)
 	}
 	if sentPath(r.URL) == sessionPath {
 		return a.session(w, r)
@@ -220,8 +220,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found
 	}
 }
 
-// late answers a request after Finish.
-func (a *API) late(w http.ResponseWriter, r *http.Request, target target, found bool) error {
+// serveFinished answers a request after Finish.
+func (a *API) serveFinished(w http.ResponseWriter, r *http.Request, target target, found bool) error {
 	switch {
 	case r.Method == http.MethodOptions:
 		a.options(w, r)

@@ -85,7 +85,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 		free()
 		return err
 	}
-	free = after(done, free)
+	free = both(done, free)
 	a.stats.posts.Add(postAccepted)
 	path := mounted(r) + answersPath + run.Name
 	switch how {
@@ -102,8 +102,8 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 	}
 }
 
-// after returns a function that calls both.
-func after(first, second func()) func() {
+// both returns a function that calls first, and then second.
+func both(first, second func()) func() {
 	return func() {
 		first()
 		second()

@@ -141,7 +141,7 @@ func (o Options) withDefaults(nc *nats.Conn) (Options, error) {
 	}
 	switch {
 	case nc != nil:
-		o.Dial = like(nc)
+		o.Dial = redialer(nc)
 	case o.Server != nil:
 		o.Dial = o.Server.Dial
 	}

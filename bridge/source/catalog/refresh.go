@@ -227,7 +227,7 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, an
 	t.news.Send()
 	t.mu.Unlock()
 	t.tell(before, after)
-	if !after.like(before) || after.link != before.link || answered {
+	if !after.equals(before) || after.link != before.link || answered {
 		t.changed()
 	}
 }
@@ -239,7 +239,7 @@ func (t *Table) answer(ctx context.Context, before, after *Streams, filters []br
 		return nil, nil
 	}
 	overlaps := map[bridge.Subject][]string{}
-	if isFull := len(t.overlaps) >= maxQuestions && len(after.silent) > 0; after.like(before) && !isNews && !isFull {
+	if isFull := len(t.overlaps) >= maxQuestions && len(after.silent) > 0; after.equals(before) && !isNews && !isFull {
 		maps.Copy(overlaps, t.overlaps) // only this goroutine replaces it, and nothing changes it
 	}
 	var mu sync.Mutex

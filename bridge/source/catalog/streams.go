@@ -46,8 +46,8 @@ func (s *Stream) Untapped() string {
 	}
 }
 
-// like reports whether two readings of a stream differ in nothing but messages.
-func (s *Stream) like(other *Stream) bool {
+// equals reports whether two readings of a stream differ in nothing but messages.
+func (s *Stream) equals(other *Stream) bool {
 	return s.Epoch == other.Epoch && reflect.DeepEqual(s.Info.Config, other.Info.Config)
 }
 
@@ -139,9 +139,9 @@ func (s *Streams) Get(name string) *Stream {
 // hides reports whether NATS refuses to describe a stream.
 func (s *Streams) hides(name string) bool { return slices.Contains(s.hidden, name) }
 
-// like reports whether a difference is irrelevant to feeds.
-func (s *Streams) like(other *Streams) bool {
-	return other != nil && s.absence == other.absence && slices.Equal(s.silent, other.silent) && slices.Equal(s.hidden, other.hidden) && slices.EqualFunc(s.streams, other.streams, (*Stream).like)
+// equals reports whether a difference is irrelevant to feeds.
+func (s *Streams) equals(other *Streams) bool {
+	return other != nil && s.absence == other.absence && slices.Equal(s.silent, other.silent) && slices.Equal(s.hidden, other.hidden) && slices.EqualFunc(s.streams, other.streams, (*Stream).equals)
 }
 
 // Reason returns why no stream serves a filter; "" if one does.

@@ -11,7 +11,7 @@ import (
 )
 
 // Conn is a connection to NATS that lasts. nats.go dials again after each loss; each dial makes a Link, which replaces the one
-// before. If the server ends the connection of nats.go for good, another takes its place: see anew.go.
+// before. If the server ends the connection of nats.go for good, another takes its place: see redial.go.
 type Conn struct {
 	dialed  atomic.Pointer[dialed] // nil before Dial
 	dial    Dialer

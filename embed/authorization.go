@@ -12,26 +12,26 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// door is what one kind of listener requires.
-type door struct {
+// authorization is what one kind of listener requires.
+type authorization struct {
 	user, password, token string
 	noAuthUser            string // the user of clients that send no credentials
 	connection            string // the type of connection, to which a user may be restricted
 }
 
-// or returns the door of a listener's own authorization block. If that says nothing, the server's holds.
-func (d door) or(o *server.Options) door {
-	if d.user != "" || d.token != "" || d.noAuthUser != "" {
-		return d
+// or returns the authorization of a listener's own block. If that says nothing, the server's holds.
+func (a authorization) or(o *server.Options) authorization {
+	if a.user != "" || a.token != "" || a.noAuthUser != "" {
+		return a
 	}
-	return door{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: o.NoAuthUser, connection: d.connection}
+	return authorization{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: o.NoAuthUser, connection: a.connection}
 }
 
-// ask returns what is missing for a sign-in at a door. An auth callout alone is no sign-in: without users, the server accepts
+// ask returns what is missing for a sign-in at a listener. An auth callout alone is no sign-in: without users, the server accepts
 // clients without credentials.
-func ask(o *server.Options, d door) string {
+func ask(o *server.Options, a authorization) string {
 	switch {
-	case letsIn(o, d.noAuthUser, d.connection):
+	case letsIn(o, a.noAuthUser, a.connection):
 		return "remove no_auth_user"
 	case hasOnlySystemAccount(o):
 		return "add an authorization block with users to the file of TAILWATER_EMBED_CONFIG"
@@ -42,10 +42,10 @@ func ask(o *server.Options, d door) string {
 		return ""
 	case len(o.Users) > 0 || len(o.Nkeys) > 0:
 		return askPasswords(o.Users, func(u *server.User) bool { return isCertificate(o, u) })
-	case d.token != "":
+	case a.token != "":
 		return ""
-	case d.user != "":
-		return askPassword(d.password)
+	case a.user != "":
+		return askPassword(a.password)
 	}
 	return "add an authorization block to the file of TAILWATER_EMBED_CONFIG"
 }
@@ -121,19 +121,19 @@ func askClients(o *server.Options) string {
 	if verifies(o.TLSConfig) && !o.AllowNonTLS {
 		return ""
 	}
-	return ask(o, door{connection: jwt.ConnectionTypeStandard}.or(o))
+	return ask(o, authorization{connection: jwt.ConnectionTypeStandard}.or(o))
 }
 
 func askMQTT(o *server.Options) string {
 	if verifies(o.MQTT.TLSConfig) && !o.AllowNonTLS {
 		return ""
 	}
-	return ask(o, mqttDoor(o, jwt.ConnectionTypeMqtt))
+	return ask(o, mqttAuthorization(o, jwt.ConnectionTypeMqtt))
 }
 
-func mqttDoor(o *server.Options, connection string) door {
+func mqttAuthorization(o *server.Options, connection string) authorization {
 	m := o.MQTT
-	return door{user: m.Username, password: m.Password, token: m.Token, noAuthUser: m.NoAuthUser, connection: connection}.or(o)
+	return authorization{user: m.Username, password: m.Password, token: m.Token, noAuthUser: m.NoAuthUser, connection: connection}.or(o)
 }
 
 // askWebsockets judges everything that arrives through a WebSocket: clients, and if they have listeners, MQTT and leaf nodes.
@@ -142,10 +142,10 @@ func askWebsockets(o *server.Options) string {
 	if verifies(w.TLSConfig) {
 		return ""
 	}
-	own := door{user: w.Username, password: w.Password, token: w.Token, noAuthUser: w.NoAuthUser, connection: jwt.ConnectionTypeWebsocket}
+	own := authorization{user: w.Username, password: w.Password, token: w.Token, noAuthUser: w.NoAuthUser, connection: jwt.ConnectionTypeWebsocket}
 	remedy := ask(o, own.or(o))
 	if o.MQTT.Port != 0 {
-		remedy = cmp.Or(remedy, ask(o, mqttDoor(o, jwt.ConnectionTypeMqttWS)))
+		remedy = cmp.Or(remedy, ask(o, mqttAuthorization(o, jwt.ConnectionTypeMqttWS)))
 	}
 	if o.LeafNode.Port != 0 {
 		remedy = cmp.Or(remedy, askLeaf(o, cmp.Or(w.NoAuthUser, o.NoAuthUser), jwt.ConnectionTypeLeafnodeWS))
@@ -170,7 +170,7 @@ func askLeaf(o *server.Options, noAuthUser, connection string) string {
 	case len(l.Users) > 0:
 		return askPasswords(l.Users, func(*server.User) bool { return l.TLSMap })
 	}
-	return ask(o, door{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: noAuthUser, connection: connection})
+	return ask(o, authorization{user: o.Username, password: o.Password, token: o.Authorization, noAuthUser: noAuthUser, connection: connection})
 }
 
 // askPeers is for other servers, which sign in as one user or with a certificate.

@@ -6,10 +6,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// like returns a function that connects to the same servers as nc, with the same sign-in. nc itself cannot be used: the bridge counts
+// redialer returns a function that connects to the same servers as nc, with the same sign-in. nc itself cannot be used: the bridge counts
 // each connection in the call that dials it, so that no message arrives before the gap that a loss leaves. It also reads stored messages
 // on a second connection. The program's callbacks on nc are not called for these connections.
-func like(nc *nats.Conn) func(...nats.Option) (*nats.Conn, error) {
+func redialer(nc *nats.Conn) func(...nats.Option) (*nats.Conn, error) {
 	return func(options ...nats.Option) (*nats.Conn, error) {
 		dialed := nc.Opts
 		dialed.Servers = slices.Clone(dialed.Servers)

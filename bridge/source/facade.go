@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// The parts of the packages below that callers of this package need.
+// What callers of this package need of the packages below.
 type (
 	// Dialer makes the connection to NATS.
 	Dialer = js.Dialer
