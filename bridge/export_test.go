@@ -44,13 +44,13 @@ func (t Turns) Kept() int {
 	return t.awaited + t.inProgress + len(t.accounts) + len(t.stores)
 }
 
-// InLines returns how many tasks stand in lines, each once for every line.
-func (t Turns) InLines() (tasks int) {
+// InQueues returns how many tasks stand in queues, each once for every queue.
+func (t Turns) InQueues() (tasks int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.stores {
-		for _, l := range s.lines {
-			tasks += l.tasks.Len()
+		for _, q := range s.queues {
+			tasks += q.tasks.Len()
 		}
 	}
 	return tasks

@@ -18,21 +18,21 @@ func keepBusy(turns bridge.Turns) {
 	}
 }
 
-// A task that thousands of accounts wait for does not stand in the lines of all of them, or each run would cost as much as
+// A task that thousands of accounts wait for does not stand in the queues of all of them, or each run would cost as much as
 // there are accounts. It is one task, and counts once.
-func TestHerdStandsInFewLines(t *testing.T) {
+func TestHerdStandsInFewQueues(t *testing.T) {
 	const tasks, accounts = 4, 20_000
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		keepBusy(turns)
-		others := turns.InLines()
+		others := turns.InQueues()
 		for range tasks {
 			shared := reading(turns, "CHAT", time.Second, nil)
 			for account := range bridge.Account(accounts) {
 				turns.Await(shared, bridge.NewWaiter(account+100), 1, bridge.NewSignal(), 0)
 			}
 		}
-		if n := turns.InLines() - others; n > tasks*(tasks+1)/2 {
-			t.Errorf("%d tasks for %d accounts stand %d times in lines", tasks, accounts, n)
+		if n := turns.InQueues() - others; n > tasks*(tasks+1)/2 {
+			t.Errorf("%d tasks for %d accounts stand %d times in queues", tasks, accounts, n)
 		}
 		if !turns.MayWait(50) {
 			t.Error("another account may not wait")
@@ -40,7 +40,7 @@ func TestHerdStandsInFewLines(t *testing.T) {
 	})
 }
 
-// If the account leaves in whose line a task stands, the task does not fall behind for the other accounts.
+// If the account leaves in whose queue a task stands, the task does not fall behind for the other accounts.
 func TestHerdSurvivesALeaver(t *testing.T) {
 	const takes = time.Second
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
@@ -49,7 +49,7 @@ func TestHerdSurvivesALeaver(t *testing.T) {
 			wait(turns, reading(turns, "CHAT", takes, nil), 1)
 		}
 		shared := reading(turns, "CHAT", takes, nil)
-		wait(turns, shared, 1) // in a long line
+		wait(turns, shared, 1) // in a long queue
 		first := bridge.NewWaiter(102)
 		turns.Await(shared, first, 1, bridge.NewSignal(), 0)
 		third, fourth := wait(turns, shared, 103), wait(turns, shared, 104)

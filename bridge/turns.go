@@ -25,11 +25,11 @@ type Account uint64
 
 // turns runs reads of stores: a few at once, and by turns, so that an account that asks for many holds up no other.
 //
-// A task is shared by all who wait for it. It stands in the lines of their accounts, and runs when the first of these
-// lines has its turn. If an account waits for nothing else of the store, the task stands in the lines of no further
+// A task is shared by all who wait for it. It stands in the queues of their accounts, and runs when the first of these
+// queues has its turn. If an account waits for nothing else of the store, the task stands in the queues of no further
 // accounts: it would not run earlier. So a run for one of thousands costs nothing for the others.
 //
-// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may run half of the tasks
+// Each store has queues of its own, so that one that does not answer holds up nobody else. A store may run half of the tasks
 // that other stores leave, so that some can always run, and an account of it no more than can run then.
 type turns struct {
 	alive   context.Context
@@ -38,7 +38,7 @@ type turns struct {
 	timers  timers
 
 	mu         sync.Mutex
-	stores     []*store        // that have lines; the one whose turn it is comes first
+	stores     []*store        // that have queues; the one whose turn it is comes first
 	inProgress int             // tasks that run
 	awaited    int             // tasks that somebody waits for
 	accounts   map[Account]int // how many of them each account waits for
@@ -54,8 +54,8 @@ type task struct {
 	wishes    wishes
 	demands   map[Account]*demand
 	order     list.List // of *demand; the one whose turn it is comes first
-	sole      *demand   // the first whose account had nothing else in its line, so that no demand behind it stands in one; nil for none
-	busy      bool      // it runs, or is not to run for a while; then it stands in no line
+	sole      *demand   // the first whose account had nothing else in its queue, so that no demand behind it stands in one; nil for none
+	busy      bool      // it runs, or is not to run for a while; then it stands in no queue
 	cancel    context.CancelFunc
 	cancelled bool
 }

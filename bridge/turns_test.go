@@ -296,7 +296,7 @@ func TestTurnsAreBounded(t *testing.T) {
 			}
 		}
 		if accounts < 16 {
-			t.Errorf("%d accounts fill all lines", accounts)
+			t.Errorf("%d accounts fill all queues", accounts)
 		}
 		for _, w := range waiters {
 			turns.Leave(w)

@@ -10,7 +10,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Waiting in line costs the same, however many wait there.
+// Waiting in a queue costs the same, however many wait there.
 func BenchmarkAwait(b *testing.B) {
 	for _, waiting := range []int{1000, 30_000} {
 		b.Run(fmt.Sprint("behind ", waiting), func(b *testing.B) {

@@ -25,7 +25,7 @@ type demand struct {
 	account Account
 	wishes  list.List     // of *wish; the one that has waited longest comes first
 	inTask  *list.Element // among the task's demands
-	inLine  *list.Element // of the task, in the account's line; nil if the task does not stand there
+	inQueue *list.Element // of the task, in the account's queue; nil if the task does not stand there
 }
 
 // isNew reports whether a demand has only just got its first wish.

@@ -37,8 +37,8 @@ type room struct {
 	scheduled int // the index in the schedule; -1 if it is not there
 	due       time.Time
 	by        bridge.Account // an account that has caused a change that is not yet written; 0 for the bridge itself
-	turn      uint64         // in the line of rooms that wait to be written
-	queued    int            // the index in that line; -1 if it is not there
+	turn      uint64         // in the backlog of rooms that wait to be written
+	queued    int            // the index in that backlog; -1 if it is not there
 }
 
 // member is a named member that is present.

@@ -79,9 +79,9 @@ type Tracker struct {
 	rooms    map[bridge.Subject]*room
 	held     map[bridge.Account]int // how many places in rooms each has
 	schedule schedule
-	writing  int   // running writes
-	waiting  line  // to be written when a write has ended
-	store    Store // nil until known
+	writing  int     // running writes
+	waiting  backlog // to be written when a write has ended
+	store    Store   // nil until known
 	lease    lease
 }
 
@@ -95,7 +95,7 @@ func Open(config Config) *Tracker {
 		rooms:    map[bridge.Subject]*room{},
 		held:     map[bridge.Account]int{},
 		schedule: newSchedule(),
-		waiting:  newLine(),
+		waiting:  newBacklog(),
 		own:      newOwn(config.Tell),
 	}
 	t.alive, t.stop = context.WithCancel(context.Background())

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// The lines in which tasks wait, and how they begin and end. The lock of turns must be held.
+// The queues in which tasks wait, and how they begin and end. The lock of turns must be held.
 
 // store is what tasks read from, compared by ==.
 type store struct {
 	of      any
 	running int
-	lines   map[Account]*line
-	order   list.List // of *line, those with tasks; the one whose turn it is comes first
+	queues  map[Account]*queue
+	order   list.List // of *queue, those with tasks; the one whose turn it is comes first
 }
 
-// line holds the tasks that wait for the turn of one account, the oldest first.
-type line struct {
+// queue holds the tasks that wait for the turn of one account, the oldest first.
+type queue struct {
 	account Account
 	running int
 	tasks   list.List     // of *task
@@ -61,7 +61,7 @@ func (t *turns) removeDemand(of *task, d *demand) {
 	if t.accounts[d.account]--; t.accounts[d.account] == 0 {
 		delete(t.accounts, d.account)
 	}
-	if d.inLine == nil {
+	if d.inQueue == nil {
 		return
 	}
 	t.dequeue(of, d)
@@ -71,7 +71,7 @@ func (t *turns) removeDemand(of *task, d *demand) {
 	}
 }
 
-// rest keeps a task out of all lines for a while.
+// rest keeps a task out of all queues for a while.
 func (t *turns) rest(of *task, d time.Duration) {
 	of.busy = true
 	t.timers.after(d, func() {
@@ -81,14 +81,14 @@ func (t *turns) rest(of *task, d time.Duration) {
 	})
 }
 
-// release puts a task into the lines of those who wait for it.
+// release puts a task into the queues of those who wait for it.
 func (t *turns) release(of *task) {
 	of.busy = false
 	t.enqueueFrom(of, of.order.Front())
 	t.begin()
 }
 
-// enqueueFrom puts a task into the lines of a demand and those behind it, up to the first account that has nothing else there.
+// enqueueFrom puts a task into the queues of a demand and those behind it, up to the first account that has nothing else there.
 func (t *turns) enqueueFrom(of *task, element *list.Element) {
 	for ; element != nil && of.sole == nil; element = element.Next() {
 		t.enqueue(of, element.Value.(*demand))
@@ -97,27 +97,27 @@ func (t *turns) enqueueFrom(of *task, element *list.Element) {
 
 func (t *turns) enqueue(of *task, by *demand) {
 	s := t.store(of.of)
-	l := s.lines[by.account]
-	if l == nil {
-		l = &line{account: by.account}
-		s.lines[by.account] = l
+	q := s.queues[by.account]
+	if q == nil {
+		q = &queue{account: by.account}
+		s.queues[by.account] = q
 		of.sole = by
 	}
-	if by.inLine = l.tasks.PushBack(of); l.element == nil {
-		l.element = s.order.PushBack(l)
+	if by.inQueue = q.tasks.PushBack(of); q.element == nil {
+		q.element = s.order.PushBack(q)
 	}
 }
 
 func (t *turns) dequeue(of *task, from *demand) {
 	s := t.store(of.of)
-	l := s.lines[from.account]
-	l.tasks.Remove(from.inLine)
-	from.inLine = nil
-	if l.tasks.Len() == 0 {
-		s.order.Remove(l.element)
-		l.element = nil
+	q := s.queues[from.account]
+	q.tasks.Remove(from.inQueue)
+	from.inQueue = nil
+	if q.tasks.Len() == 0 {
+		s.order.Remove(q.element)
+		q.element = nil
 	}
-	t.tidy(s, l)
+	t.tidy(s, q)
 }
 
 // store returns what is known of a store.
@@ -125,55 +125,55 @@ func (t *turns) store(of any) *store {
 	if i := slices.IndexFunc(t.stores, func(s *store) bool { return s.of == of }); i >= 0 {
 		return t.stores[i]
 	}
-	s := &store{of: of, lines: map[Account]*line{}}
+	s := &store{of: of, queues: map[Account]*queue{}}
 	t.stores = append(t.stores, s)
 	return s
 }
 
-// tidy forgets a line, and its store, where nothing is left of them.
-func (t *turns) tidy(s *store, l *line) {
-	if l.tasks.Len() == 0 && l.running == 0 {
-		delete(s.lines, l.account)
+// tidy forgets a queue, and its store, where nothing is left of them.
+func (t *turns) tidy(s *store, q *queue) {
+	if q.tasks.Len() == 0 && q.running == 0 {
+		delete(s.queues, q.account)
 	}
-	if len(s.lines) == 0 {
+	if len(s.queues) == 0 {
 		t.stores = slices.DeleteFunc(t.stores, func(other *store) bool { return other == s })
 	}
 }
 
 // begin starts every task that may run.
 func (t *turns) begin() {
-	for s, l := t.next(); l != nil && t.alive.Err() == nil; s, l = t.next() {
-		t.start(s, l)
+	for s, q := t.next(); q != nil && t.alive.Err() == nil; s, q = t.next() {
+		t.start(s, q)
 	}
 }
 
-// next returns the line whose turn it is, and sends it and its store to the end; nil for none.
-func (t *turns) next() (*store, *line) {
+// next returns the queue whose turn it is, and sends it and its store to the end; nil for none.
+func (t *turns) next() (*store, *queue) {
 	for i, s := range t.stores {
 		free := mostRunning - t.inProgress - s.running
 		if free <= 0 {
-			continue // whatever its lines are, and they may be tens of thousands
+			continue // whatever its queues are, and they may be tens of thousands
 		}
 		for element := s.order.Front(); element != nil; element = element.Next() {
-			l := element.Value.(*line)
-			if l.running < free { // which is so of all but the few that run
+			q := element.Value.(*queue)
+			if q.running < free { // which is so of all but the few that run
 				s.order.MoveToBack(element)
 				t.stores = append(slices.Delete(t.stores, i, i+1), s)
-				return s, l
+				return s, q
 			}
 		}
 	}
 	return nil, nil
 }
 
-// start runs the first task of a line, for the wish that has waited longest there.
-func (t *turns) start(s *store, l *line) {
-	of := l.tasks.Front().Value.(*task)
+// start runs the first task of a queue, for the wish that has waited longest there.
+func (t *turns) start(s *store, q *queue) {
+	of := q.tasks.Front().Value.(*task)
 	of.busy = true
 	s.running++
-	l.running++
+	q.running++
 	t.inProgress++
-	at := t.give(of, l.account)
+	at := t.give(of, q.account)
 	ctx, cancel := context.WithTimeout(t.alive, taskTimeout)
 	of.cancel = cancel
 	t.running.Go(func() {
@@ -182,9 +182,9 @@ func (t *turns) start(s *store, l *line) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		s.running--
-		l.running--
+		q.running--
 		t.inProgress--
-		t.tidy(s, l)
+		t.tidy(s, q)
 		t.ended(of, err)
 	})
 }
@@ -201,9 +201,9 @@ func (t *turns) ended(of *task, err error) {
 	t.release(of)
 }
 
-// give takes a task out of all lines, and returns the sequence that an account has waited for longest.
+// give takes a task out of all queues, and returns the sequence that an account has waited for longest.
 func (t *turns) give(of *task, account Account) turn {
-	for element := of.order.Front(); element != nil && element.Value.(*demand).inLine != nil; element = element.Next() {
+	for element := of.order.Front(); element != nil && element.Value.(*demand).inQueue != nil; element = element.Next() {
 		t.dequeue(of, element.Value.(*demand))
 	}
 	of.sole = nil
