@@ -71,7 +71,7 @@ func (s *Source) prepare(a *attachment, link *js.Link) bool {
 	}
 	switch {
 	case a.at == nil:
-		a.at = s.place(a.feed, portions)
+		a.at = s.openPlacement(a.feed, portions)
 	case !s.fits(a.at, portions):
 		a.feed.End()
 		return false
@@ -140,8 +140,8 @@ func (s *Source) isAttached(a *attachment) bool {
 	return s.attached[a.feed] == a
 }
 
-// place opens the taps and subscriptions of a feed. Their messages are not delivered yet. placing must be held.
-func (s *Source) place(feed *bridge.Feed, portions []catalog.Portion) *placement {
+// openPlacement opens the taps and subscriptions of a feed. Their messages are not delivered yet. placing must be held.
+func (s *Source) openPlacement(feed *bridge.Feed, portions []catalog.Portion) *placement {
 	p := &placement{feed: feed}
 	for _, portion := range portions {
 		if portion.Stream == nil {
