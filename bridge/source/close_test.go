@@ -82,6 +82,18 @@ func TestCloseWhileAway(t *testing.T) {
 	goleak.VerifyNone(t, running)
 }
 
+// A server that stands still takes no leave.
+func TestCloseWhileNATSStandsStill(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	running := goleak.IgnoreCurrent()
+	b := newFixture(t, to(server.URL()), quiet)
+	b.read(t, "a.b").wantOpen()
+	server.Pause(t)
+	closeSoon(t, b.source)
+	b.hub.Close()
+	goleak.VerifyNone(t, running)
+}
+
 func TestCloseBeforeTheFirstConnection(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	server.Kill()
