@@ -87,6 +87,7 @@ func (c *Conn) mark(ctx context.Context) bool {
 	before := c.Link().Now()
 	for range 2 {
 		if c.PublishRequest(m.question, sub.Subject, nil) != nil {
+			c.replaceMarker(sub)
 			return false
 		}
 	}
