@@ -30,7 +30,7 @@ func (r *Reader) behind(part int) bool {
 }
 
 // replay puts frames of a part that the feed's memory no longer holds, or a gap if there is no log to read them from. It reports false if it
-// cannot continue: an answer is missing, which will wake the waker, or the batch is full.
+// cannot continue: a result is missing, which will wake the waker, or the batch is full.
 func (r *Reader) replay(part int, out *output) bool {
 	f, at := r.feed, &r.have[part]
 	p := &f.parts[part]
@@ -64,7 +64,7 @@ func (r *Reader) replay(part int, out *output) bool {
 		}
 	}
 	goal := r.goal(part)
-	if !r.turn(part, page, goal, out) {
+	if !r.putPage(part, page, goal, out) {
 		return false
 	}
 	switch reached := min(page.through, goal); {
@@ -94,7 +94,7 @@ func (r *Reader) replayNewest(part int, out *output) bool {
 	if page == nil {
 		return false
 	}
-	if !r.turn(part, page, at.newest, out) {
+	if !r.putPage(part, page, at.newest, out) {
 		return false
 	}
 	if reached := min(page.through, at.newest); reached > at.Seq {
@@ -106,8 +106,8 @@ func (r *Reader) replayNewest(part int, out *output) bool {
 	return true
 }
 
-// turn puts the frames of a page that the client has not received, up to a sequence, or reports that the batch is full.
-func (r *Reader) turn(part int, page *page, upTo uint64, out *output) bool {
+// putPage puts the frames of a page that the client has not received, up to a sequence, or reports that the batch is full.
+func (r *Reader) putPage(part int, page *page, upTo uint64, out *output) bool {
 	at := &r.have[part]
 	frames := page.frames[page.after(at.Seq):]
 	for i := range frames {

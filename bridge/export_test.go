@@ -35,7 +35,7 @@ func (t Turns) Wake(of Task, from, through uint64) { t.wake(of.task, from, throu
 
 func (t Turns) Leave(w Waiter) { t.leave(w.waiter) }
 
-func (t Turns) HasRoom(account Account) bool { return t.hasRoom(account) }
+func (t Turns) MayWait(account Account) bool { return t.mayWait(account) }
 
 // Kept is how much is remembered of accounts and stores.
 func (t Turns) Kept() int {
@@ -44,33 +44,33 @@ func (t Turns) Kept() int {
 	return t.awaited + t.inProgress + len(t.accounts) + len(t.stores)
 }
 
-// InLines returns how many places in lines tasks have.
-func (t Turns) InLines() (places int) {
+// InLines returns how many tasks stand in lines, each once for every line.
+func (t Turns) InLines() (tasks int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.stores {
 		for _, l := range s.lines {
-			places += l.tasks.Len()
+			tasks += l.tasks.Len()
 		}
 	}
-	return places
+	return tasks
 }
 
-// Questions is how many questions about logs are remembered.
-func (h *Hub) Questions() int {
+// Lookups is how many lookups are remembered.
+func (h *Hub) Lookups() int {
 	h.replays.mu.Lock()
 	defer h.replays.mu.Unlock()
-	return len(h.replays.answers)
+	return len(h.replays.lookups)
 }
 
-// MostRunning is how many tasks run at once, and MostOfOne how many places one account may have in lines.
+// MostRunning is how many tasks run at once, and MostOfOne how many tasks one account may wait for.
 const MostRunning, MostOfOne = mostRunning, mostOfOne
 
-// Callers returns how many callers the ledger remembers.
-func (l *Ledger) Callers() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.by)
+// Callers returns how many callers the budget remembers.
+func (b *Budget) Callers() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.by)
 }
 
 func (t Turns) Lowest(of Task, from, most uint64) uint64 { return t.lowest(of.task, from, most) }

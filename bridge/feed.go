@@ -28,7 +28,7 @@ type Feed struct {
 	ended   bool      // nothing is appended any more, and parts do not change
 	first   uint64    // the number of the first frame held; frames are numbered from 0
 	frames  []frame   // the frames held: numbers first, first+1, …
-	room    []frame   // their array
+	array   []frame   // frames is a slice of it
 	bytes   int       // their size
 	waiting []*Reader // to be woken at the next change
 }
@@ -100,7 +100,7 @@ func (f *Feed) goOn(parts []Part) {
 }
 
 // End ends the feed, because its messages will come from elsewhere, or from another life of a stream. The feed may not have begun. Nothing is
-// appended any more. Each reader opens anew on another feed at its next turn, from its position. The hub detaches the feed when the last
+// appended any more. Each reader opens anew on another feed in its next call of Next, from its position. The hub detaches the feed when the last
 // reader has left.
 func (f *Feed) End() {
 	f.hub.retire(f) // first, so that readers that open anew find another feed
@@ -113,7 +113,7 @@ func (f *Feed) End() {
 	for i := range f.parts {
 		f.parts[i].last = f.parts[i].end()
 	}
-	f.first, f.frames, f.room, f.bytes = f.end(), nil, nil, 0
+	f.first, f.frames, f.array, f.bytes = f.end(), nil, nil, 0
 	f.hub.replays.drop(f.parts)
 	f.hub.replays.abandon(f.parts)
 	f.wakeUp()
@@ -147,8 +147,8 @@ func (f *Feed) lost(part int, at Position, reason string) {
 	if f.parts[part].isMembers {
 		return // the next value tells all there is to know
 	}
-	first := f.standingWith(part, at)
-	added := frame{data: f.gap(greeting{}, f.standing(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
+	first := f.positionWith(part, at)
+	added := frame{data: f.gap(greeting{}, f.position(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
 	if len(f.parts) > 1 {
 		added.vector = first
 	}
@@ -172,7 +172,7 @@ func (f *Feed) Append(m *Message) {
 	added := m.framed(f.key.framing, data)
 	added.part = uint16(i)
 	if len(f.parts) > 1 {
-		added.vector = f.standingWith(i, m.Position)
+		added.vector = f.positionWith(i, m.Position)
 		added.data = f.key.framing.withID(data, added.vector)
 	}
 	f.push(added)
@@ -193,8 +193,8 @@ func (f *Feed) of(at Position) int {
 	return -1
 }
 
-// standing returns the feed's position: everything published on its subjects up to there was appended.
-func (f *Feed) standing() ID {
+// position returns the feed's position: everything published on its subjects up to there was appended.
+func (f *Feed) position() ID {
 	id := make(ID, len(f.parts))
 	for i := range f.parts {
 		id[i] = f.parts[i].end()
@@ -202,9 +202,9 @@ func (f *Feed) standing() ID {
 	return id
 }
 
-// standingWith is standing, with another position in one part.
-func (f *Feed) standingWith(part int, at Position) ID {
-	id := f.standing()
+// positionWith is position, with another position in one part.
+func (f *Feed) positionWith(part int, at Position) ID {
+	id := f.position()
 	id[part] = at
 	return id
 }

@@ -12,7 +12,7 @@ import (
 type Memory struct {
 	Frames int // of one feed
 	Bytes  int // of one feed
-	// Total limits the frames of all feeds of a hub together: if there are many feeds, each may hold no more than its part. 0 for no limit.
+	// Total limits the frames of all feeds of a hub together: if there are many feeds, each may hold no more than its share. 0 for no limit.
 	Total int
 	// Pages limits the pages read from streams for readers that are behind. Beyond the limit, unused pages are dropped. 0 for no limit.
 	Pages int
@@ -25,7 +25,7 @@ var DefaultMemory = Memory{Frames: 4096, Bytes: 4 << 20, Total: 64 << 20, Pages:
 type frame struct {
 	data []byte
 	part uint16
-	mark RunMark // what the message means to a run
+	kind RunKind // what the message means to a run
 	seq  uint64
 	time int64
 	// vector is the feed's position after the frame, in every part, for ids; nil if there is only one part.
@@ -45,9 +45,9 @@ func (f *Feed) trim() {
 		f.frames = f.frames[1:]
 		f.first++
 	}
-	if n := len(f.frames); len(f.room) > 4*n+minRoom {
-		f.room = make([]frame, 2*n)
-		f.frames = f.room[:copy(f.room, f.frames)]
+	if n := len(f.frames); len(f.array) > 4*n+minSpare {
+		f.array = make([]frame, 2*n)
+		f.frames = f.array[:copy(f.array, f.frames)]
 	}
 }
 
@@ -59,8 +59,8 @@ func (p *part) rise(to *frame) {
 	}
 }
 
-// minRoom is how many places of the array may always be unused.
-const minRoom = 16
+// minSpare is how many elements of the array may always be unused.
+const minSpare = 16
 
 // trimNow is trim for a feed that may hold less than before, and whose next message may be far off.
 func (f *Feed) trimNow() {
@@ -71,33 +71,33 @@ func (f *Feed) trimNow() {
 	}
 }
 
-// held returns about how much memory the frames use: their bytes, their places in an array that may be half empty, and the vectors.
+// held returns about how much memory the frames use: their bytes, their elements of an array that may be half empty, and the vectors.
 func (f *Feed) held() int {
-	each := 2*frameRoom + bytesRoom
+	each := 2*frameSize + allocation
 	if len(f.parts) > 1 {
-		each += len(f.parts) * positionRoom
+		each += len(f.parts) * positionSize
 	}
 	return f.bytes + len(f.frames)*each
 }
 
 // The size of a frame, of a position, and of an allocation's overhead.
 const (
-	frameRoom    = int(unsafe.Sizeof(frame{}))
-	positionRoom = int(unsafe.Sizeof(Position{}))
-	bytesRoom    = 16
+	frameSize    = int(unsafe.Sizeof(frame{}))
+	positionSize = int(unsafe.Sizeof(Position{}))
+	allocation   = 16
 )
 
 // append adds a frame. If half of the array is free in front, the frames move up; otherwise they move into an array of twice the size, so that
 // the next time half of it is free.
 func (f *Feed) append(added frame) {
 	if n := len(f.frames); n == cap(f.frames) {
-		if n > 0 && 2*n <= len(f.room) {
-			copy(f.room, f.frames)
-			clear(f.room[n:])
-			f.frames = f.room[:n]
+		if n > 0 && 2*n <= len(f.array) {
+			copy(f.array, f.frames)
+			clear(f.array[n:])
+			f.frames = f.array[:n]
 		} else {
 			f.frames = slices.Grow(f.frames, n+1)
-			f.room = f.frames[:cap(f.frames)]
+			f.array = f.frames[:cap(f.frames)]
 		}
 	}
 	f.frames = append(f.frames, added)

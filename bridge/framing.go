@@ -177,8 +177,8 @@ func (f Framing) message(m *Message) []byte {
 	if event == "" && f.SubjectEvents && CheckEventName(m.Subject) == nil {
 		event = m.Subject
 	}
-	var room [2 * maxPositionBytes]byte // on the stack
-	id := m.Position.append(room[:0])
+	var buffer [2 * maxPositionBytes]byte // on the stack
+	id := m.Position.append(buffer[:0])
 	if f.Format == Raw || f.Format == Datastar {
 		switch {
 		case !isText(m.Data):

@@ -19,7 +19,7 @@ func keepBusy(turns bridge.Turns) {
 }
 
 // A task that thousands of accounts wait for does not stand in the lines of all of them, or each run would cost as much as
-// there are accounts. It is one task, and takes no room from others.
+// there are accounts. It is one task, and counts once.
 func TestHerdStandsInFewLines(t *testing.T) {
 	const tasks, accounts = 4, 20_000
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
@@ -32,10 +32,10 @@ func TestHerdStandsInFewLines(t *testing.T) {
 			}
 		}
 		if n := turns.InLines() - others; n > tasks*(tasks+1)/2 {
-			t.Errorf("%d tasks for %d accounts have %d places in lines", tasks, accounts, n)
+			t.Errorf("%d tasks for %d accounts stand %d times in lines", tasks, accounts, n)
 		}
-		if !turns.HasRoom(50) {
-			t.Error("there is no room for another account")
+		if !turns.MayWait(50) {
+			t.Error("another account may not wait")
 		}
 	})
 }
@@ -66,13 +66,13 @@ func TestSharedTasksAreBounded(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		waiters := []bridge.Waiter{bridge.NewWaiter(1), bridge.NewWaiter(2)}
 		tasks := 0
-		for ; turns.HasRoom(1) && turns.HasRoom(2) && tasks < 1<<20; tasks++ {
+		for ; turns.MayWait(1) && turns.MayWait(2) && tasks < 1<<20; tasks++ {
 			shared := reading(turns, "CHAT", time.Hour, nil)
 			for _, w := range waiters {
 				turns.Await(shared, w, 1, bridge.NewSignal(), 0)
 			}
 		}
-		if tasks > bridge.MostOfOne+bridge.MostRunning || turns.HasRoom(1) || turns.HasRoom(2) || !turns.HasRoom(3) {
+		if tasks > bridge.MostOfOne+bridge.MostRunning || turns.MayWait(1) || turns.MayWait(2) || !turns.MayWait(3) {
 			t.Errorf("they wait for %d tasks", tasks)
 		}
 		for _, w := range waiters {
@@ -81,8 +81,8 @@ func TestSharedTasksAreBounded(t *testing.T) {
 	})
 }
 
-// A run wakes those whose places it has read and nobody else, wherever in the log they are.
-func TestRunWakesItsPlaces(t *testing.T) {
+// A read wakes those whose sequences it has read and nobody else, wherever in the log they are.
+func TestReadWakesItsWaiters(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for _, spread := range []uint64{100, 5000, 1 << 20, 1 << 62} {
 		turns := bridge.NewTurns()
@@ -128,7 +128,7 @@ func lowestOf(waiting map[uint64]bridge.Signal, from, most uint64) uint64 {
 	return most
 }
 
-// BenchmarkHerd makes readers wait for tasks whose runs cost nothing, until all were served. A run serves a page of places. The
+// BenchmarkHerd makes readers wait for tasks whose runs cost nothing, until all were served. A run serves a page of sequences. The
 // time of a reader must not grow with the number of the others.
 func BenchmarkHerd(b *testing.B) {
 	for _, h := range []herdOf{
@@ -158,7 +158,7 @@ type herdOf struct {
 	isOneAccount          bool
 }
 
-const placesOfPage = 1000
+const seqsOfPage = 1000
 
 // serve returns when all have been woken.
 func (h herdOf) serve() {
@@ -175,18 +175,18 @@ func (h herdOf) serve() {
 		if h.isOneAccount {
 			account = 1
 		}
-		place := uint64(i) * 7919 % uint64(h.pages*placesOfPage) // anywhere
-		turns.Await(tasks[i%h.tasks], bridge.NewWaiter(account), place, served, 0)
+		seq := uint64(i) * 7919 % uint64(h.pages*seqsOfPage) // anywhere
+		turns.Await(tasks[i%h.tasks], bridge.NewWaiter(account), seq, served, 0)
 	}
 	<-served.done
 }
 
-// pageReading returns a task that serves a page of places, from the lowest in reach on.
+// pageReading returns a task that serves a page of sequences, from the lowest in reach on.
 func pageReading(turns bridge.Turns) bridge.Task {
 	var of bridge.Task
 	of = bridge.NewTask("CHAT", func(_ context.Context, from uint64) error {
-		from = turns.Lowest(of, from-min(from, placesOfPage), from)
-		turns.Wake(of, from, from+placesOfPage-1)
+		from = turns.Lowest(of, from-min(from, seqsOfPage), from)
+		turns.Wake(of, from, from+seqsOfPage-1)
 		return nil
 	})
 	return of

@@ -28,7 +28,7 @@ type Hub struct {
 	source   Source
 	linger   time.Duration
 	memory   Memory
-	perFeed  atomic.Int64 // each feed's part of Memory.Total
+	perFeed  atomic.Int64 // each feed's share of Memory.Total
 	counters counters
 	replays  *replays
 	members  func(Subject) []Presence // see KeepMembers; nil for none
@@ -85,7 +85,7 @@ func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 // Read returns a reader of subjects, which may be filters. The error wraps ErrClosed if the hub is closed, and ErrBusy if the account waits for
 // too much already.
 func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, error) {
-	if !h.replays.turns.hasRoom(from.Account) {
+	if !h.replays.turns.mayWait(from.Account) {
 		return nil, fmt.Errorf("open a feed: %w", ErrBusy)
 	}
 	subjects = Reduce(subjects)
@@ -116,7 +116,7 @@ func (h *Hub) join(r *Reader, key feedKey, subjects []Subject) error {
 	return err
 }
 
-// enter is the part of join under the hub's lock. It joins the feed and marks the reader's position in it.
+// enter is the part of join under the hub's lock. It joins the feed and records the reader's position in it.
 func (h *Hub) enter(r *Reader, key feedKey, subjects []Subject) (isNew bool, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

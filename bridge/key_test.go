@@ -18,7 +18,7 @@ func parseRoute(t testing.TB, text string) bridge.Route {
 	return route
 }
 
-// In the last part of a path to a bucket, an encoded slash is a slash in a token. Everywhere else it is refused.
+// In the last segment of a path to a bucket, an encoded slash is a slash in a token. Everywhere else it is refused.
 func TestSlashesInKeys(t *testing.T) {
 	const keys, key = "/config/{key...}=$KV.config.{key}", "/part/{a}/{key}=$KV.config.{a}.{key}"
 	for _, test := range []struct{ route, path, want string }{

@@ -2,8 +2,8 @@ package bridge
 
 import "time"
 
-// Mark is where a reader is in its feed. Any goroutine may ask it how far that is behind, also while the reader waits for its client.
-type Mark struct {
+// Cursor is where a reader is in its feed. Any goroutine may ask it how far that is behind, also while the reader waits for its client.
+type Cursor struct {
 	feed      *Feed
 	next      uint64 // the number of the frame to deliver next
 	at        int64  // when the newest delivered message was published, in nanoseconds of Unix time; 0 if unknown
@@ -11,18 +11,18 @@ type Mark struct {
 	isOpening bool
 }
 
-// Mark returns where the reader is.
-func (r *Reader) Mark() Mark {
-	m := Mark{feed: r.feed, next: r.next, isOpening: !r.opened}
+// Cursor returns where the reader is.
+func (r *Reader) Cursor() Cursor {
+	c := Cursor{feed: r.feed, next: r.next, isOpening: !r.opened}
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	for i := range r.have {
-		m.at = max(m.at, r.have[i].Time)
+		c.at = max(c.at, r.have[i].Time)
 		if r.opened && !r.feed.ended && r.behind(i) {
-			m.older += r.goal(i) - min(r.have[i].Seq, r.goal(i))
+			c.older += r.goal(i) - min(r.have[i].Seq, r.goal(i))
 		}
 	}
-	return m
+	return c
 }
 
 // Lag is how far a client is behind what has arrived for it. The zero value means that it has everything.
@@ -37,23 +37,23 @@ type Lag struct {
 // IsZero reports whether the client has everything.
 func (l Lag) IsZero() bool { return l == Lag{} }
 
-// Lag returns how far the mark is behind.
-func (m Mark) Lag() Lag {
-	f := m.feed
+// Lag returns how far the cursor is behind.
+func (c Cursor) Lag() Lag {
+	f := c.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	lag := Lag{Older: m.older, IsOpening: m.isOpening}
+	lag := Lag{Older: c.older, IsOpening: c.isOpening}
 	end, since := f.end(), int64(0)
 	switch {
-	case m.isOpening || f.ended: // its place in another feed is not known yet
+	case c.isOpening || f.ended: // its position in another feed is not known yet
 		return lag
-	case m.older > 0 || m.next < f.first:
-		since = m.at // the next one is newer
-	case m.next < end:
-		since = f.frames[m.next-f.first].time
+	case c.older > 0 || c.next < f.first:
+		since = c.at // the next one is newer
+	case c.next < end:
+		since = f.frames[c.next-f.first].time
 	}
-	lag.Messages = end - min(max(m.next, f.first), end)
-	lag.Bytes = f.bytesFrom(m.next)
+	lag.Messages = end - min(max(c.next, f.first), end)
+	lag.Bytes = f.bytesFrom(c.next)
 	if since > 0 {
 		lag.Since = time.Unix(0, since)
 	}

@@ -92,7 +92,7 @@ func TestLarge(t *testing.T) {
 	}
 }
 
-// The same from a stream, also where the connection reads several and its ids have a part for each.
+// The same from a stream, also where the connection reads several and its ids have a position for each.
 func TestLargeReplayed(t *testing.T) {
 	for _, streams := range []int{1, 2} {
 		t.Run(fmt.Sprint(streams), func(t *testing.T) {

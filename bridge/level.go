@@ -22,7 +22,7 @@ func (r *Reader) Kin() Kin { return Kin{r.feed.key, r.most} }
 // the feed ends, the fork receives nothing more.
 func (r *Reader) Fork() *Reader {
 	fork := &Reader{feed: r.feed, isFork: true, most: r.most, waits: waiter{account: r.waits.account}}
-	fork.StandAs(r)
+	fork.CopyCursor(r)
 	return fork
 }
 
@@ -68,8 +68,8 @@ func (r *Reader) isLevel() bool {
 	return true
 }
 
-// StandAs copies other's cursor to r. Both must have been level.
-func (r *Reader) StandAs(other *Reader) {
+// CopyCursor copies other's cursor to r. Both must have been level.
+func (r *Reader) CopyCursor(other *Reader) {
 	had := r.have
 	r.opened, r.next = other.opened, other.next
 	r.have = slices.Clone(other.have)

@@ -30,9 +30,9 @@ func TestLevel(t *testing.T) {
 	if two.Level(lead) {
 		t.Error("a reader is level with one that has more")
 	}
-	two.StandAs(lead)
+	two.CopyCursor(lead)
 	if !two.Level(lead) {
-		t.Error("a reader is not level with one that it stands as")
+		t.Error("a reader is not level with the one whose cursor it has copied")
 	}
 	feed.Append(message(2))
 	expect(t, two, "m2@2")

@@ -166,7 +166,7 @@ func (t *turns) next() (*store, *line) {
 	return nil, nil
 }
 
-// start runs the first task of a line, for the place that was waited for longest there.
+// start runs the first task of a line, for the wish that has waited longest there.
 func (t *turns) start(s *store, l *line) {
 	of := l.tasks.Front().Value.(*task)
 	of.busy = true
@@ -201,7 +201,7 @@ func (t *turns) ended(of *task, err error) {
 	t.release(of)
 }
 
-// give takes a task out of all lines, and returns the place that an account has waited for longest.
+// give takes a task out of all lines, and returns the sequence that an account has waited for longest.
 func (t *turns) give(of *task, account Account) turn {
 	for element := of.order.Front(); element != nil && element.Value.(*demand).inLine != nil; element = element.Next() {
 		t.dequeue(of, element.Value.(*demand))

@@ -40,7 +40,7 @@ type Log interface {
 // Store reports what is stored on subjects, in whatever logs. Stores are compared by ==. An error means that this is unknown now.
 type Store interface {
 	// Holder returns what has to answer about the subjects, as far as that is known without asking; compared by ==. A holder that does not answer
-	// delays no questions to others.
+	// delays no lookups at others.
 	Holder(subjects []Subject) any
 	Extent(ctx context.Context, subjects []Subject) (Extent, error)
 	// End returns a position at or behind everything that was stored on the subjects before the call. It does not name logs that hold none of them, or

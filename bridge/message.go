@@ -27,8 +27,8 @@ func (m *Message) frame(f Framing) []byte {
 
 // framed returns the frame of the message, with the encoded data, for a feed or a page.
 func (m *Message) framed(f Framing, data []byte) frame {
-	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time, mark: f.markOf(m)}
-	if !m.Deleted && !made.mark.IsEnd() {
+	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time, kind: f.kindOf(m)}
+	if !m.Deleted && !made.kind.IsEnd() {
 		made.subject = m.Subject
 	}
 	return made

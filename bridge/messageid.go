@@ -21,22 +21,22 @@ const keyPrefix = "tailwater-key."
 // hashed as well: only the same message counts as a repetition.
 func MessageID(caller Caller, subject Subject, key, event string, data []byte) string {
 	sum := sha256.New()
-	for _, part := range []string{caller.Name, string(subject), key} {
-		hashPart(sum, []byte(part))
+	for _, field := range []string{caller.Name, string(subject), key} {
+		hashField(sum, []byte(field))
 	}
 	if caller.Anonymous() {
-		hashPart(sum, []byte(event))
-		hashPart(sum, data)
+		hashField(sum, []byte(event))
+		hashField(sum, data)
 	}
 	return keyPrefix + base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }
 
-// hashPart hashes a part after its length, so that different lists of parts have different hashes.
-func hashPart(sum hash.Hash, part []byte) {
+// hashField hashes a field after its length, so that different lists of fields have different hashes.
+func hashField(sum hash.Hash, field []byte) {
 	var size [8]byte
-	binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+	binary.BigEndian.PutUint64(size[:], uint64(len(field)))
 	sum.Write(size[:])
-	sum.Write(part)
+	sum.Write(field)
 }
 
 // withoutKeys returns a message's headers without ids of MessageID, which concern only the caller and the stream. Ids of other publishers stay.

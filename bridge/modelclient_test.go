@@ -133,7 +133,7 @@ func (c *modelClient) close() {
 
 // leave lets it go on by itself from where it was led.
 func (c *modelClient) leave() {
-	c.reader.StandAs(c.node.lead)
+	c.reader.CopyCursor(c.node.lead)
 	c.led = false
 	if !slices.ContainsFunc(c.clients, func(other *modelClient) bool { return other.led && other.node == c.node }) {
 		c.node.lead.Close()

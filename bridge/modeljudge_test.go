@@ -13,7 +13,7 @@ func (c *modelClient) judge(e bridgetest.Event) {
 	id := c.parse(e.ID)
 	parts := c.node.feed.parts
 	if len(id) != len(parts) {
-		c.fail("%+v has an id of %d parts, the feed has %d", e, len(id), len(parts))
+		c.fail("%+v has an id of %d positions, the feed has %d", e, len(id), len(parts))
 	}
 	for _, p := range parts {
 		at, known := in(id, p.At.Epoch)

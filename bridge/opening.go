@@ -2,7 +2,7 @@ package bridge
 
 import "slices"
 
-// An opening judges, part by part, the position that a client has sent. open may need answers from the store. It then reports false, is called
+// An opening judges, part by part, the position that a client has sent. open may need results from the store. It then reports false, is called
 // again when they arrive, and finds them cached.
 
 // verdict says how a client's position continues in one part.
@@ -15,7 +15,7 @@ type verdict struct {
 }
 
 // open returns the events that say where the connection continues: the first events of a connection, and also those after the reader has
-// opened anew on another feed, unless it continues exactly: then open returns nil. It reports false while an answer is missing.
+// opened anew on another feed, unless it continues exactly: then open returns nil. It reports false while a result is missing.
 func (r *Reader) open() (events [][]byte, known bool) {
 	f := r.feed
 	after, since, reason := r.resume.After, r.resume.Since, ""
@@ -41,7 +41,7 @@ func (r *Reader) open() (events [][]byte, known bool) {
 	for i := range f.parts {
 		v, known := r.judge(i, after, since)
 		verdicts[i] = v
-		allKnown = allKnown && known // if not, go on, to ask the questions about other parts too
+		allKnown = allKnown && known // if not, go on, to look up the other parts too
 	}
 	if !allKnown {
 		return nil, false
@@ -133,8 +133,8 @@ func (p *part) wasOther(id ID) bool {
 	return slices.ContainsFunc(id, func(at Position) bool { return sameLog(at.Epoch, p.At.Epoch) })
 }
 
-// judge returns how one part continues: after the client's position, or without one, as the URL says. It reports false if an answer is missing,
-// and so do the functions that it calls; the waker is woken when the answer arrives.
+// judge returns how one part continues: after the client's position, or without one, as the URL says. It reports false if a result is missing,
+// and so do the functions that it calls; the waker is woken when the result arrives.
 func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
 	p := &r.feed.parts[part]
 	if p.isMembers {
@@ -219,11 +219,11 @@ func (r *Reader) judgeStored(part int, at Position, had standing) (verdict, bool
 	if at.Seq > 0 {
 		time, known := r.remember(part, at.Seq, read)
 		if !known && (at.Time != 0 || at.Seq > p.end().Seq) {
-			answer := f.hub.replays.stored(p.Log, at.Seq, r.asker())
-			if answer == nil {
+			result := f.hub.replays.stored(p.Log, at.Seq, r.asker())
+			if result == nil {
 				return verdict{}, false
 			}
-			if time = answer.at.Time; time == 0 && at.Seq > max(answer.last, p.end().Seq) {
+			if time = result.at.Time; time == 0 && at.Seq > max(result.last, p.end().Seq) {
 				return verdict{reset: ResetRolled}, true // not yet stored in the restored copy
 			}
 		}
@@ -268,11 +268,11 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 		case SinceAll:
 			return r.beginAtPage(part, 1)
 		case SinceTime:
-			answer := f.hub.replays.since(p.Log, since.Time, r.asker())
-			if answer == nil {
+			result := f.hub.replays.since(p.Log, since.Time, r.asker())
+			if result == nil {
 				return standing{}, false
 			}
-			return r.beginAtPage(part, answer.since)
+			return r.beginAtPage(part, result.since)
 		case SinceLast:
 			page := f.hub.replays.newestPage(p.replay, p.Log, 1, 0, r.asker())
 			if page == nil {

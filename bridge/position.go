@@ -16,7 +16,7 @@ const (
 	MaxLogs = 8
 )
 
-// Position is a place in one log. An event id spells it `<epoch>-<seq>-<time>`.
+// Position is a point in one log. An event id spells it `<epoch>-<seq>-<time>`.
 //
 // The epoch names one life of a sequence: of a stream, or, if no stream holds a subject, of this process. Sequences of different epochs cannot
 // be compared. See Epoch. The time is when the message was stored or arrived. It shows the message's age, and reveals a store that was
@@ -75,7 +75,7 @@ func (id ID) in(epoch string) (Position, bool) {
 	return Position{}, false
 }
 
-// ParseID parses an event id; the times may be absent. The error wraps ErrID. An id is a place, not a permission.
+// ParseID parses an event id; the times may be absent. The error wraps ErrID. An id is a position, not a permission.
 func ParseID(text string) (ID, error) {
 	if strings.Count(text, ".") >= MaxLogs {
 		return nil, fmt.Errorf("%w: it has more than %d parts", ErrID, MaxLogs)

@@ -64,7 +64,7 @@ func (r *Reader) arrive() {
 	if r.resume.left != nil {
 		return // the client does not know this feed yet; a gap covers what it misses of new parts
 	}
-	for _, at := range r.feed.standing() {
+	for _, at := range r.feed.position() {
 		r.have = append(r.have, standing{Position: at})
 	}
 }
@@ -146,7 +146,7 @@ func (r *Reader) NextSince(batch [][]byte, maxBytes int, waker Waker) (filled []
 	}
 	defer f.mu.Unlock()
 	r.waker = waker
-	out := output{batch: batch, had: len(batch), room: maxBytes}
+	out := output{batch: batch, had: len(batch), left: maxBytes}
 	r.fill(&out)
 	return out.batch, out.since
 }
@@ -189,7 +189,7 @@ func (r *Reader) leave() *resume {
 type output struct {
 	batch [][]byte
 	had   int
-	room  int
+	left  int   // bytes
 	since int64 // see NextSince
 }
 
@@ -198,12 +198,12 @@ func (o *output) put(data []byte) {
 	if len(data) == 0 {
 		return
 	}
-	o.room -= len(data)
+	o.left -= len(data)
 	o.batch = append(o.batch, data)
 }
 
 // fits reports whether another frame fits.
-func (o *output) fits(data []byte) bool { return len(data) <= o.room || len(o.batch) == o.had }
+func (o *output) fits(data []byte) bool { return len(data) <= o.left || len(o.batch) == o.had }
 
 // fill puts the available frames. If it puts none, the waker will be woken.
 func (r *Reader) fill(out *output) {

@@ -19,12 +19,12 @@ const (
 	herdReach = 1000
 	// pageAge is how long a page is used: messages deleted meanwhile are still in it.
 	pageAge = 30 * time.Second
-	// answerAge is how long the answer to a question about one position is used for others.
-	answerAge = time.Second
+	// resultAge is how long the result of a lookup is used for others.
+	resultAge = time.Second
 )
 
 // replays reads logs for readers that are behind their feeds' memory: each page once, for any number of readers. Its methods return an available
-// page or answer, or nil, and then wake the waker when asking again is worth while. They are called with a feed's lock held, and never block.
+// page or result, or nil, and then wake the waker when asking again is worth while. They are called with a feed's lock held, and never block.
 type replays struct {
 	counters *counters
 	turns    *turns
@@ -32,8 +32,8 @@ type replays struct {
 	mu      sync.Mutex
 	used    list.List // of *page, the longest unused first
 	bytes   int
-	most    int // bytes of pages kept for readers at the same place; 0 for no limit
-	answers map[question]*answer
+	most    int // bytes of pages kept for readers at the same position; 0 for no limit
+	lookups map[lookup]*result
 }
 
 // asker is a reader that asks, and its waker.
@@ -94,7 +94,7 @@ func (p *page) before(seq uint64) Position {
 }
 
 func newReplays(counters *counters) *replays {
-	return &replays{counters: counters, turns: newTurns(), answers: map[question]*answer{}}
+	return &replays{counters: counters, turns: newTurns(), lookups: map[lookup]*result{}}
 }
 
 // close ends all reads and waits for them.
@@ -200,7 +200,7 @@ func (of *replay) newestAt(at wanted) *page {
 	return nil
 }
 
-// isNewestAt reports whether the page serves readers that wait for the newest values at a place.
+// isNewestAt reports whether the page serves readers that wait for the newest values at a position.
 func (p *page) isNewestAt(at wanted) bool {
 	if at.upTo == 0 {
 		return p.from == at.from && time.Since(p.made) < p.newestAge()
@@ -214,7 +214,7 @@ func (p *page) newestAge() time.Duration {
 	if p.through < p.upTo {
 		return pageAge
 	}
-	return answerAge
+	return resultAge
 }
 
 func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at wanted) error {
@@ -280,7 +280,7 @@ func (r *replays) held() int {
 	return r.bytes
 }
 
-// forget drops a page. The lock must be held.
+// forgetLookup drops a page. The lock must be held.
 func (r *replays) forget(p *page) {
 	r.used.Remove(p.element)
 	r.bytes -= p.bytes
@@ -312,15 +312,15 @@ func (r *replays) drop(parts []part) {
 	}
 }
 
-// abandon forgets the questions about logs of parts that have ended, and wakes the readers that wait for the answers. They ask about another log,
+// abandon forgets the lookups in logs of parts that have ended, and wakes the readers that wait for the results. They ask about another log,
 // or again.
 func (r *replays) abandon(parts []part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, part := range parts {
-		for q, a := range r.answers {
-			if part.Log != nil && q.of == part.Log {
-				delete(r.answers, q)
+		for key, a := range r.lookups {
+			if part.Log != nil && key.of == part.Log {
+				delete(r.lookups, key)
 				r.turns.wakeAll(a.task)
 			}
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 func TestHerdIsReadOnce(t *testing.T) {
-	for name, place := range map[string]func(i int) int{
-		"at one place":                   func(int) int { return 5 },
+	for name, at := range map[string]func(i int) int{
+		"at one position":                func(int) int { return 5 },
 		"over the last thousand":         func(i int) int { return 1 + i%1000 },
 		"over the last thousand, anyhow": func(i int) int { return 1 + i*617%1000 },
 	} {
@@ -23,11 +23,11 @@ func TestHerdIsReadOnce(t *testing.T) {
 				s := newStored(t, 3, 1003)
 				resumes := make([]bridge.Resume, 5000)
 				for i := range resumes {
-					resumes[i] = s.after(uint64(place(i)))
+					resumes[i] = s.after(uint64(at(i)))
 				}
 				herd(t, s, resumes)
 				if pages, others := s.stream.count("Page"), s.stream.count("Stored"); pages != 1 || others != 0 {
-					t.Errorf("%d readers cost %d pages and %d questions", len(resumes), pages, others)
+					t.Errorf("%d readers cost %d pages and %d lookups", len(resumes), pages, others)
 				}
 			})
 		})

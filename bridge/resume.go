@@ -18,7 +18,7 @@ type Resume struct {
 	Account Account
 }
 
-// Since is a place to begin at.
+// Since is where to begin.
 type Since struct {
 	Kind SinceKind
 	Time time.Time // with SinceTime
@@ -31,7 +31,7 @@ func (s Since) IsStored() bool {
 	return s.Kind == SinceAll || s.Kind == SinceLast || s.Kind == SinceTime || s.Kind == SinceUntil
 }
 
-// SinceKind is a kind of place to begin at.
+// SinceKind says how Since names the beginning.
 type SinceKind uint8
 
 const (

@@ -19,16 +19,16 @@ import (
 // may follow, each after a blank: see Silence and Queries.
 type Route struct {
 	text     string
-	template string      // of the subject
-	writable bool        // the text began with `POST `
-	asks     bool        // the text began with `ASK `
-	options  options     // of a route that asks
-	segments []routePart // of the path, in order
-	tokens   []routePart // of the subject, in order
+	template string    // of the subject
+	writable bool      // the text began with `POST `
+	asks     bool      // the text began with `ASK `
+	options  options   // of a route that asks
+	segments []element // of the path, in order
+	tokens   []element // of the subject, in order
 }
 
-// routePart is one segment of a pattern or one token of a template: a literal, or a placeholder.
-type routePart struct {
+// element is one segment of a pattern or one token of a template: a literal, or a placeholder.
+type element struct {
 	literal string
 	name    string // of the placeholder, without braces and dots
 	claim   string // the claim that supplies the token of a template's placeholder
@@ -39,8 +39,8 @@ type routePart struct {
 var Events = Route{
 	text:     "/events/{subject...}={subject}",
 	template: "{subject}",
-	segments: []routePart{{literal: "events"}, {name: "subject", rest: true}},
-	tokens:   []routePart{{name: "subject", rest: true}},
+	segments: []element{{literal: "events"}, {name: "subject", rest: true}},
+	tokens:   []element{{name: "subject", rest: true}},
 }
 
 // ownPaths are the first segments that no route of the settings may take.
@@ -81,12 +81,12 @@ func ParseRoute(text string) (Route, error) {
 }
 
 // parsePattern sets the segments and returns the placeholders by name.
-func (r *Route) parsePattern(pattern string) (map[string]routePart, error) {
+func (r *Route) parsePattern(pattern string) (map[string]element, error) {
 	path, rooted := strings.CutPrefix(pattern, "/")
 	if !rooted {
 		return nil, errors.New("the path must begin with a slash")
 	}
-	names := map[string]routePart{}
+	names := map[string]element{}
 	for i, segment := range strings.Split(path, "/") {
 		if n := len(r.segments); n > 0 && r.segments[n-1].rest {
 			return nil, fmt.Errorf("{%s...} takes the rest of the path: nothing may follow it", r.segments[n-1].name)
@@ -96,35 +96,35 @@ func (r *Route) parsePattern(pattern string) (map[string]routePart, error) {
 		case match != nil && i == 0:
 			return nil, errors.New("the first segment of the path must be a word, not a placeholder")
 		case match != nil:
-			part := routePart{name: match[1], rest: match[2] != ""}
-			if _, twice := names[part.name]; twice {
-				return nil, fmt.Errorf("the path has {%s} twice", part.name)
+			e := element{name: match[1], rest: match[2] != ""}
+			if _, twice := names[e.name]; twice {
+				return nil, fmt.Errorf("the path has {%s} twice", e.name)
 			}
-			names[part.name] = part
-			r.segments = append(r.segments, part)
+			names[e.name] = e
+			r.segments = append(r.segments, e)
 		case !literalForm.MatchString(segment):
 			return nil, fmt.Errorf("the path segment %q is neither a plain word (letters, digits, . _ ~ -) nor a {placeholder}", segment)
 		case i == 0 && slices.Contains(ownPaths, segment):
 			return nil, fmt.Errorf("paths below /%s are Tailwater's own; choose another first segment", segment)
 		default:
-			r.segments = append(r.segments, routePart{literal: segment})
+			r.segments = append(r.segments, element{literal: segment})
 		}
 	}
 	return names, nil
 }
 
 // parseTemplate sets the tokens.
-func (r *Route) parseTemplate(template string, names map[string]routePart) error {
+func (r *Route) parseTemplate(template string, names map[string]element) error {
 	used := map[string]bool{}
 	for _, token := range templateTokens.FindAllString(template, -1) {
 		name, isPlaceholder := strings.CutPrefix(token, "{")
 		name, closed := strings.CutSuffix(name, "}")
-		switch part, known := names[name]; {
+		switch e, known := names[name]; {
 		case token == ".":
 		case !strings.ContainsAny(token, "{}"):
-			r.tokens = append(r.tokens, routePart{literal: token})
+			r.tokens = append(r.tokens, element{literal: token})
 		case claimForm.MatchString(token):
-			r.tokens = append(r.tokens, routePart{claim: claimForm.FindStringSubmatch(token)[1]})
+			r.tokens = append(r.tokens, element{claim: claimForm.FindStringSubmatch(token)[1]})
 		case strings.HasPrefix(token, "{claim.") && closed:
 			return fmt.Errorf("%q in the subject: the name of a claim has letters, digits, _ and -, as in {claim.sub}", token)
 		case !isPlaceholder || !closed || strings.ContainsAny(name, "{}"):
@@ -137,7 +137,7 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 			return fmt.Errorf("the subject has {%s} twice", name)
 		default:
 			used[name] = true
-			r.tokens = append(r.tokens, part)
+			r.tokens = append(r.tokens, e)
 		}
 	}
 	for name := range names {
@@ -145,9 +145,9 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 			return fmt.Errorf("the subject does not use {%s}, so many paths would name one subject", name)
 		}
 	}
-	for _, part := range r.tokens[:max(len(r.tokens)-1, 0)] {
-		if part.rest {
-			return fmt.Errorf("{%s...} takes the rest of the path: it must be the last token of the subject", part.name)
+	for _, e := range r.tokens[:max(len(r.tokens)-1, 0)] {
+		if e.rest {
+			return fmt.Errorf("{%s...} takes the rest of the path: it must be the last token of the subject", e.name)
 		}
 	}
 	// The result must be a subject; this also finds empty tokens and invalid characters.
@@ -174,16 +174,16 @@ func (r *Route) parseTemplate(template string, names map[string]routePart) error
 
 // fill replaces the template's placeholders by wildcards.
 func (r *Route) fill(template string) string {
-	for _, part := range r.tokens {
+	for _, e := range r.tokens {
 		switch {
-		case part.claim != "":
-			template = strings.ReplaceAll(template, "{claim."+part.claim+"}", "*")
-		case part.name != "":
+		case e.claim != "":
+			template = strings.ReplaceAll(template, "{claim."+e.claim+"}", "*")
+		case e.name != "":
 			wildcard := "*"
-			if part.rest {
+			if e.rest {
 				wildcard = ">"
 			}
-			template = strings.ReplaceAll(template, "{"+part.name+"}", wildcard)
+			template = strings.ReplaceAll(template, "{"+e.name+"}", wildcard)
 		}
 	}
 	return template
@@ -218,9 +218,9 @@ func (r Route) IsEvents() bool { return r.text == Events.text }
 // String returns the text of the route.
 func (r Route) String() string { return r.text }
 
-// NeedsClaims reports whether a part of the subject comes from the caller's claims.
+// NeedsClaims reports whether a token of the subject comes from the caller's claims.
 func (r Route) NeedsClaims() bool {
-	return slices.ContainsFunc(r.tokens, func(part routePart) bool { return part.claim != "" })
+	return slices.ContainsFunc(r.tokens, func(e element) bool { return e.claim != "" })
 }
 
 // Resolve returns the subject of an escaped URL path on this route, and whether the path fits the route's pattern at all. The error wraps
@@ -231,13 +231,13 @@ func (r Route) Resolve(escapedPath string) (subject Subject, fits bool, err erro
 		return "", false, nil
 	}
 	tokens := make([]string, 0, len(r.tokens))
-	for _, part := range r.tokens {
-		token := part.literal
+	for _, e := range r.tokens {
+		token := e.literal
 		switch {
-		case part.claim != "":
+		case e.claim != "":
 			token = claimBlank
-		case part.name != "":
-			if token, err = part.value(values[part.name], r.takesSlashes(part)); err != nil {
+		case e.name != "":
+			if token, err = e.value(values[e.name], r.takesSlashes(e)); err != nil {
 				return "", true, err
 			}
 		}
@@ -255,10 +255,10 @@ func (r Route) limits() limits {
 	return ordinary
 }
 
-// takesSlashes reports whether an encoded slash in a placeholder stands for a slash in a token. It does in the last part of a path to a bucket,
+// takesSlashes reports whether an encoded slash in a placeholder stands for a slash in a token. It does in the last segment of a path to a bucket,
 // whose keys may contain slashes. Elsewhere it is refused, because proxies may read it as a separator.
-func (r Route) takesSlashes(part routePart) bool {
-	return r.NamesBucket() && r.segments[len(r.segments)-1] == part
+func (r Route) takesSlashes(e element) bool {
+	return r.NamesBucket() && r.segments[len(r.segments)-1] == e
 }
 
 // wildByCaller reports whether a subject of the route is a filter because of a wildcard in the caller's path, and not one in the operator's
@@ -287,16 +287,16 @@ func (r Route) Claim(resolved Subject, caller Caller) (Subject, error) {
 	}
 	// Only the last token of the template can stand for several, so earlier tokens keep their places.
 	tokens := strings.Split(string(resolved), ".")
-	for i, part := range r.tokens {
-		if part.claim == "" {
+	for i, e := range r.tokens {
+		if e.claim == "" {
 			continue
 		}
-		value, has := caller.Claims[part.claim]
+		value, has := caller.Claims[e.claim]
 		if !has {
-			return "", fmt.Errorf("%w: the token has no claim %q that is a string, but the subject needs it", ErrForbidden, part.claim)
+			return "", fmt.Errorf("%w: the token has no claim %q that is a string, but the subject needs it", ErrForbidden, e.claim)
 		}
 		if err := checkClaim(value); err != nil {
-			return "", fmt.Errorf("%w: the token's claim %q %w, so it cannot be part of a subject", ErrForbidden, part.claim, err)
+			return "", fmt.Errorf("%w: the token's claim %q %w, so it cannot be part of a subject", ErrForbidden, e.claim, err)
 		}
 		tokens[i] = value
 	}
@@ -325,19 +325,19 @@ func checkClaim(value string) error {
 func (r Route) match(escapedPath string) (map[string]string, bool) {
 	values := map[string]string{}
 	rest, more := strings.CutPrefix(escapedPath, "/")
-	for _, part := range r.segments {
+	for _, e := range r.segments {
 		if !more {
 			return nil, false
 		}
-		if part.rest {
-			values[part.name] = rest
+		if e.rest {
+			values[e.name] = rest
 			return values, true
 		}
 		var segment string
 		segment, rest, more = strings.Cut(rest, "/")
-		if part.name != "" {
-			values[part.name] = segment
-		} else if segment != part.literal {
+		if e.name != "" {
+			values[e.name] = segment
+		} else if segment != e.literal {
 			return nil, false
 		}
 	}
@@ -345,8 +345,8 @@ func (r Route) match(escapedPath string) (map[string]string, bool) {
 }
 
 // value returns the token or tokens of a placeholder's escaped text.
-func (p routePart) value(escaped string, slashes bool) (string, error) {
-	if p.rest {
+func (e element) value(escaped string, slashes bool) (string, error) {
+	if e.rest {
 		return joinSegments(escaped, slashes)
 	}
 	token, err := decodeSegment(escaped, slashes)
@@ -376,7 +376,7 @@ func SortRoutes(routes []Route) {
 }
 
 func compareRoutes(a, b Route) int {
-	return slices.CompareFunc(a.segments, b.segments, func(x, y routePart) int {
+	return slices.CompareFunc(a.segments, b.segments, func(x, y element) int {
 		if c := x.rank() - y.rank(); c != 0 {
 			return c
 		}
@@ -384,11 +384,11 @@ func compareRoutes(a, b Route) int {
 	})
 }
 
-func (p routePart) rank() int {
+func (e element) rank() int {
 	switch {
-	case p.rest:
+	case e.rest:
 		return 2
-	case p.name != "":
+	case e.name != "":
 		return 1
 	}
 	return 0

@@ -29,12 +29,12 @@ const (
 	HeaderServiceErrorCode = "Nats-Service-Error-Code"
 )
 
-// RunMark says what a message means to a run.
-type RunMark uint8
+// RunKind says what a message means to a run.
+type RunKind uint8
 
-// Marks of messages.
+// Kinds of messages.
 const (
-	RunAnswer  RunMark = iota // an answer, or no message of a run
+	RunAnswer  RunKind = iota // an answer, or no message of a run
 	RunBegins                 // see RunAsked
 	RunInvites                // RunBegins of a run in which whoever answers may query the asker
 	RunPaused                 // see RunReleased
@@ -45,37 +45,37 @@ const (
 )
 
 // IsEnd reports whether nothing follows the message.
-func (m RunMark) IsEnd() bool { return m == RunEnds || m == RunFails }
+func (k RunKind) IsEnd() bool { return k == RunEnds || k == RunFails }
 
 // RunState is how far a reader of a run has read.
 type RunState struct {
 	Messages int      // messages that were read, with those that no client sees
 	At       Position // of the last of them
-	Mark     RunMark  // of the last of them
+	Kind     RunKind  // of the last of them
 	Queries  bool     // whoever answers may query the asker, says the first of them
 }
 
 // IsOver reports whether a client at a position has received the end of the run.
 func (s RunState) IsOver(client ID) bool {
 	at, has := client.in(s.At.Epoch)
-	return s.Mark.IsEnd() && has && at.Seq >= s.At.Seq
+	return s.Kind.IsEnd() && has && at.Seq >= s.At.Seq
 }
 
 // IsEmpty reports whether nobody has asked, or nobody has heard the question.
-func (s RunState) IsEmpty() bool { return s.Messages == 0 || s.Mark == RunPaused }
+func (s RunState) IsEmpty() bool { return s.Messages == 0 || s.Kind == RunPaused }
 
-// runMark returns what a message means to a run.
-func (m *Message) runMark() RunMark {
+// runKind returns what a message means to a run.
+func (m *Message) runKind() RunKind {
 	_, isError := m.Header[HeaderServiceError]
 	_, hasCode := m.Header[HeaderServiceErrorCode]
-	switch mark := m.first(HeaderRun); {
+	switch value := m.first(HeaderRun); {
 	case m.Deleted:
 		return RunDeletes
-	case mark == RunAsked && m.first(HeaderRunQueries) != "":
+	case value == RunAsked && m.first(HeaderRunQueries) != "":
 		return RunInvites
-	case mark == RunAsked:
+	case value == RunAsked:
 		return RunBegins
-	case mark == RunReleased:
+	case value == RunReleased:
 		return RunPaused
 	case isError || hasCode:
 		return RunFails
@@ -117,7 +117,7 @@ func isAcknowledgement(data []byte) bool {
 
 // run encodes a message of a run, if it is no plain answer. A message that no client sees has no bytes.
 func (f Framing) run(m *Message) (data []byte, is bool) {
-	switch mark := m.runMark(); mark {
+	switch kind := m.runKind(); kind {
 	case RunAnswer, RunDeletes:
 		return nil, false
 	case RunEnds:
@@ -137,12 +137,12 @@ type RunError struct {
 	Silent      bool   `json:"silent,omitempty"` // no worker says so: nobody has answered for too long
 }
 
-// markOf returns what a message means on connections in a framing.
-func (f Framing) markOf(m *Message) RunMark {
+// kindOf returns what a message means on connections in a framing.
+func (f Framing) kindOf(m *Message) RunKind {
 	if !f.Run {
 		return RunAnswer
 	}
-	return m.runMark()
+	return m.runKind()
 }
 
 // count is what a reader knows beside its cursor that does not read for ever, or until it has its replay.
@@ -158,7 +158,7 @@ type count struct {
 // isFull reports whether no message follows. c may be nil.
 func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.stop || c.hasEnded()) }
 
-func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Mark.IsEnd() }
+func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Kind.IsEnd() }
 
 // Run returns how far a reader of a run has read; the zero value for other readers.
 func (r *Reader) Run() RunState {
@@ -186,12 +186,12 @@ func (r *Reader) pass(fr *frame, out *output) {
 	}
 	epoch := r.feed.parts[fr.part].At.Epoch
 	isFirst := c.run.Messages == 0
-	if c.isWhole && isFirst && fr.mark != RunBegins && fr.mark != RunInvites {
+	if c.isWhole && isFirst && fr.kind != RunBegins && fr.kind != RunInvites {
 		out.put(r.feed.gap(greeting{}, ID{{Epoch: epoch}}, r.id(), GapRetention))
 	}
 	c.run = RunState{
-		Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Mark: fr.mark,
-		Queries: c.run.Queries || isFirst && fr.mark == RunInvites,
+		Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Kind: fr.kind,
+		Queries: c.run.Queries || isFirst && fr.kind == RunInvites,
 	}
 }
 

@@ -52,7 +52,7 @@ func TestRunEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		messages []*bridge.Message
 		want     []string
-		mark     bridge.RunMark
+		kind     bridge.RunKind
 	}{
 		"empty message": {[]*bridge.Message{asked, ofRun(2, "a"), ofRun(3, ""), late}, []string{open, "message a", "tailwater:end {}"}, bridge.RunEnds},
 		"error":         {[]*bridge.Message{asked, ofRun(2, "a"), failed, late}, []string{open, "message a", `tailwater:error {"code":"404","description":"no model"}`}, bridge.RunFails},
@@ -63,8 +63,8 @@ func TestRunEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, reader := readRun(t, bridge.Framing{}, c.messages...)
-			if !slices.Equal(got, c.want) || reader.Run().Mark != c.mark {
-				t.Errorf("got %q, mark %d", got, reader.Run().Mark)
+			if !slices.Equal(got, c.want) || reader.Run().Kind != c.kind {
+				t.Errorf("got %q, kind %d", got, reader.Run().Kind)
 			}
 		})
 	}

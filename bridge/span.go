@@ -68,12 +68,12 @@ func (r *Reader) newestUntil(since Since) (newest ID, known bool) {
 		if !has || p.Log == nil {
 			continue
 		}
-		answer := r.feed.hub.replays.back(p.Log, p.Subjects, until.Seq, since.Most, r.asker())
-		if answer == nil {
+		result := r.feed.hub.replays.back(p.Log, p.Subjects, until.Seq, since.Most, r.asker())
+		if result == nil {
 			known = false // continue: the other parts can be asked meanwhile
 			continue
 		}
-		newest = append(newest, answer.back...)
+		newest = append(newest, result.back...)
 	}
 	slices.SortStableFunc(newest, func(a, b Position) int { return cmp.Compare(a.Time, b.Time) })
 	return newest[max(0, len(newest)-since.Most):], known

@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// far is how long a question to the store of these tests takes.
+// far is how long a lookup in the store of these tests takes.
 const far = 20 * time.Millisecond
 
 // since asks for what was stored from a second on.
@@ -39,8 +39,8 @@ func opened(t *testing.T, reader *bridge.Reader) time.Duration {
 	return 0
 }
 
-// Of thousands of questions, those that are abandoned at once are not asked, and the others delay no other account.
-func TestStormOfQuestions(t *testing.T) {
+// Of thousands of lookups, those that are abandoned at once are not asked, and the others delay no other account.
+func TestStormOfLookups(t *testing.T) {
 	for name, stays := range map[string]bool{"closed at once": false, "left open": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -57,14 +57,14 @@ func TestStormOfQuestions(t *testing.T) {
 					t.Errorf("somebody else has waited for %v", took)
 				}
 				if asked := s.stream.count("Since"); !stays && asked > 50 {
-					t.Errorf("%d questions were asked for those who had gone", asked)
+					t.Errorf("%d lookups were made for those who had gone", asked)
 				}
-				if kept := s.hub.Questions(); !stays && kept > 50 {
-					t.Errorf("%d questions are remembered", kept)
+				if kept := s.hub.Lookups(); !stays && kept > 50 {
+					t.Errorf("%d lookups are remembered", kept)
 				}
 				pass(2 * time.Minute)
-				if kept := s.hub.Questions(); kept != 0 {
-					t.Errorf("%d questions are remembered in the end", kept)
+				if kept := s.hub.Lookups(); kept != 0 {
+					t.Errorf("%d lookups are remembered in the end", kept)
 				}
 			})
 		})
@@ -72,7 +72,7 @@ func TestStormOfQuestions(t *testing.T) {
 }
 
 // Readers of one account anywhere in a feed do not delay another account in it.
-func TestStormOfPlaces(t *testing.T) {
+func TestStormOfPositions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 3, 4000)
 		s.stream.pageSize, s.stream.delay = 10, far

@@ -29,8 +29,8 @@ type Account uint64
 // lines has its turn. If an account waits for nothing else of the store, the task stands in the lines of no further
 // accounts: it would not run earlier. So a run for one of thousands costs nothing for the others.
 //
-// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may have half of the places
-// that other stores leave, so that some are always free, and an account of it no more than are free then.
+// Each store has lines of its own, so that one that does not answer holds up nobody else. A store may run half of the tasks
+// that other stores leave, so that some can always run, and an account of it no more than can run then.
 type turns struct {
 	alive   context.Context
 	stop    context.CancelFunc
@@ -54,13 +54,13 @@ type task struct {
 	wishes    wishes
 	demands   map[Account]*demand
 	order     list.List // of *demand; the one whose turn it is comes first
-	sole      *demand   // the first whose account had nothing else in its line, so that no demand behind it has a place in one; nil for none
+	sole      *demand   // the first whose account had nothing else in its line, so that no demand behind it stands in one; nil for none
 	busy      bool      // it runs, or is not to run for a while; then it stands in no line
 	cancel    context.CancelFunc
 	cancelled bool
 }
 
-// wanted is what of a task somebody waits for: places in a log, or the number of an answer.
+// wanted is what of a task somebody waits for: sequences of a log, or the number of a result.
 type wanted struct{ from, upTo uint64 }
 
 // turn is for whom a task runs.
@@ -94,14 +94,14 @@ func (t *turns) close() {
 	t.timers.close()
 }
 
-// hasRoom reports whether an account may wait for one more task: it may wait for no more than are left for the others.
-func (t *turns) hasRoom(account Account) bool {
+// mayWait reports whether an account may wait for one more task: it may wait for no more than are left for the others.
+func (t *turns) mayWait(account Account) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.accounts[account] < min(mostOfOne, mostAwaited-t.awaited)
 }
 
-// await makes w wait for a place of a task. The waker is woken once, by wake. If w is the first who waits, the task runs only
+// await makes w wait for what is wanted of a task. The waker is woken once, by wake. If w is the first who waits, the task runs only
 // after the time gather, so that one read serves others as well who come meanwhile.
 func (t *turns) await(of *task, w *waiter, at wanted, waker Waker, gather time.Duration) {
 	t.mu.Lock()
@@ -125,7 +125,7 @@ func (t *turns) await(of *task, w *waiter, at wanted, waker Waker, gather time.D
 	}
 }
 
-// wake wakes those who wait for a place in [from, through] that was served. The others go on waiting.
+// wake wakes those who wait for a sequence in [from, through] that was served. The others go on waiting.
 func (t *turns) wake(of *task, from, through uint64, served func(wanted) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -177,7 +177,7 @@ func (t *turns) isAwaited(of *task) bool {
 	return len(of.demands) > 0
 }
 
-// lowest returns the lowest place from a sequence on that somebody waits for, no higher than most.
+// lowest returns the lowest sequence from one on that somebody waits for, no higher than most.
 func (t *turns) lowest(of *task, from, most uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -12,27 +12,27 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// places notes what was read.
-type places struct {
+// reads notes the sequences from which was read.
+type reads struct {
 	mu  sync.Mutex
 	all []uint64
 }
 
-func (p *places) add(from uint64) {
+func (p *reads) add(from uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.all = append(p.all, from)
 }
 
 // count is how many reads there were.
-func (p *places) count() int {
+func (p *reads) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.all)
 }
 
-// reading returns a task that takes so long, and notes the places it ran for.
-func reading(t bridge.Turns, store any, takes time.Duration, ran *places) bridge.Task {
+// reading returns a task that takes so long, and notes the sequences it ran for.
+func reading(t bridge.Turns, store any, takes time.Duration, ran *reads) bridge.Task {
 	var of bridge.Task
 	of = bridge.NewTask(store, func(ctx context.Context, from uint64) error {
 		select {
@@ -99,7 +99,7 @@ func TestTurnsAreFair(t *testing.T) {
 // Accounts that ask for the same amount get the same amount.
 func TestTurnsAreEqual(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
-		ran := make([]places, 5)
+		ran := make([]reads, 5)
 		for i := range ran {
 			for range 1000 {
 				wait(turns, reading(turns, "CHAT", 10*time.Millisecond, &ran[i]), bridge.Account(i+1))
@@ -144,7 +144,7 @@ func TestTurnsAreShared(t *testing.T) {
 		for range 1000 {
 			wait(turns, reading(turns, "CHAT", time.Second, nil), 1)
 		}
-		var ran places
+		var ran reads
 		shared := reading(turns, "CHAT", time.Second, &ran)
 		var waits []<-chan time.Duration
 		for account := range bridge.Account(100) {
@@ -166,7 +166,7 @@ func TestTurnsAreShared(t *testing.T) {
 // A read that nobody waits for any more is not started, or is cancelled.
 func TestTurnsAreTakenBack(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
-		var ran, others places
+		var ran, others reads
 		left := 0
 		var waiters []bridge.Waiter
 		for i := range 1000 {
@@ -197,7 +197,7 @@ func TestTurnsAreTakenBack(t *testing.T) {
 // A reader that arrives while a read is being cancelled is served.
 func TestTurnOfALatecomer(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
-		var ran places
+		var ran reads
 		of := reading(turns, "CHAT", time.Second, &ran)
 		first := bridge.NewWaiter(1)
 		turns.Await(of, first, 1, bridge.NewSignal(), 0)
@@ -210,9 +210,9 @@ func TestTurnOfALatecomer(t *testing.T) {
 }
 
 // Within one task, the longest waiting is served first, and each account has its turn.
-func TestPlacesOfATask(t *testing.T) {
+func TestWaitersOfATask(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
-		var ran places
+		var ran reads
 		of := reading(turns, "CHAT", time.Second, &ran)
 		for _, from := range []uint64{50, 40, 60, 30} {
 			turns.Await(of, bridge.NewWaiter(1), from, bridge.NewSignal(), time.Millisecond)
@@ -223,7 +223,7 @@ func TestPlacesOfATask(t *testing.T) {
 		turns.Await(of, moved, 20, bridge.NewSignal(), 0)
 		pass(time.Minute)
 		if i := slices.Index(ran.all, 7); i < 0 || i > 1 {
-			t.Errorf("the other account's place was read as number %d", i)
+			t.Errorf("the other account's sequence was read as number %d", i)
 		}
 		others := slices.DeleteFunc(ran.all, func(from uint64) bool { return from == 7 })
 		if !slices.Equal(others, []uint64{50, 40, 60, 30, 20}) {
@@ -232,10 +232,10 @@ func TestPlacesOfATask(t *testing.T) {
 	})
 }
 
-// A waiter that has moved to another place waits anew there.
+// A waiter that has moved to another sequence waits anew there.
 func TestMovedWaiterWaitsAnew(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
-		var ran places
+		var ran reads
 		of := reading(turns, "CHAT", time.Second, &ran)
 		moved := bridge.NewWaiter(1)
 		turns.Await(of, moved, 50, bridge.NewSignal(), time.Millisecond)
@@ -271,21 +271,21 @@ func TestTurnThatFails(t *testing.T) {
 	})
 }
 
-// An account has at most 4,096 places in lines, and all accounts together at most 65,536, as SECURITY.md says. While one account
-// has all that it may, others have room.
+// An account waits for at most 4,096 tasks, and all accounts together at most 65,536, as SECURITY.md says. While one account
+// has all that it may, others may wait.
 func TestTurnsAreBounded(t *testing.T) {
 	const mostOfOne, mostOfAll = 1 << 12, 1 << 16
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {
 		var waiters []bridge.Waiter
-		// fill makes an account wait until the account has no more room, and returns for how many tasks.
+		// fill makes an account wait until it may not any more, and returns for how many tasks.
 		fill := func(account bridge.Account) (count int) {
-			for ; turns.HasRoom(account) && count <= mostOfOne+bridge.MostRunning; count++ {
+			for ; turns.MayWait(account) && count <= mostOfOne+bridge.MostRunning; count++ {
 				waiters = append(waiters, bridge.NewWaiter(account))
 				turns.Await(reading(turns, "CHAT", time.Hour, nil), waiters[len(waiters)-1], 1, bridge.NewSignal(), 0)
 			}
 			return count
 		}
-		if n := fill(1); n < mostOfOne || n > mostOfOne+bridge.MostRunning || !turns.HasRoom(2) {
+		if n := fill(1); n < mostOfOne || n > mostOfOne+bridge.MostRunning || !turns.MayWait(2) {
 			t.Fatalf("one account waits for %d tasks, and may wait for %d", n, mostOfOne)
 		}
 		accounts := bridge.Account(1)

@@ -10,23 +10,23 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// To stand in line costs the same, however many stand there.
+// Waiting in line costs the same, however many wait there.
 func BenchmarkAwait(b *testing.B) {
-	for _, standing := range []int{1000, 30_000} {
-		b.Run(fmt.Sprint("behind ", standing), func(b *testing.B) {
+	for _, waiting := range []int{1000, 30_000} {
+		b.Run(fmt.Sprint("behind ", waiting), func(b *testing.B) {
 			turns := bridge.NewTurns()
 			defer turns.Close()
 			silent := func(ctx context.Context, _ uint64) error { <-ctx.Done(); return ctx.Err() }
-			stand := func(account int) bridge.Waiter {
+			wait := func(account int) bridge.Waiter {
 				w := bridge.NewWaiter(bridge.Account(account))
 				turns.Await(bridge.NewTask("CHAT", silent), w, 1, bridge.NewSignal(), 0)
 				return w
 			}
-			for i := range standing {
-				stand(i + 1)
+			for i := range waiting {
+				wait(i + 1)
 			}
 			for b.Loop() {
-				turns.Leave(stand(standing + 1))
+				turns.Leave(wait(waiting + 1))
 			}
 		})
 	}

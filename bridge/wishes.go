@@ -31,7 +31,7 @@ type demand struct {
 // isNew reports whether a demand has only just got its first wish.
 func (d *demand) isNew() bool { return d.wishes.Len() == 1 }
 
-// move makes a wish one for another place, which was not waited for until now.
+// move makes a wish one for another sequence, which was not waited for until now.
 func (of *task) move(w *wish, at wanted) {
 	if w.wanted == at {
 		return
@@ -85,7 +85,7 @@ func (all wishes) remove(w *wish) {
 	all[key] = some[:last]
 }
 
-// within returns the wishes for places in [from, through]. The loop may remove the wish that it is at.
+// within returns the wishes for sequences in [from, through]. The loop may remove the wish that it is at.
 func (all wishes) within(from, through uint64) iter.Seq[*wish] {
 	return func(yield func(*wish) bool) {
 		for some := range all.stretches(from/stretch, through/stretch) {

@@ -148,7 +148,7 @@ func TestListen(t *testing.T) {
 			switch {
 			case test.want == "":
 			case strings.Contains(test.file, password):
-				turnedAway(t, server)
+				wantRefused(t, server)
 				talk(t, stranger(t, server, nats.UserInfo("a", "b")), own(t, server))
 			default:
 				talk(t, stranger(t, server), own(t, server))

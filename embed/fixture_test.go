@@ -110,8 +110,8 @@ func url(server *embed.Server) string {
 	return strings.Replace(server.URL(), "0.0.0.0", "127.0.0.1", 1)
 }
 
-// turnedAway checks that a client without the bridge's credentials is refused.
-func turnedAway(t *testing.T, server *embed.Server, options ...nats.Option) {
+// wantRefused checks that a client without the bridge's credentials is refused.
+func wantRefused(t *testing.T, server *embed.Server, options ...nats.Option) {
 	t.Helper()
 	conn, err := nats.Connect(url(server), append(options, nats.MaxReconnects(0))...)
 	if err == nil {

@@ -51,7 +51,7 @@ func errTaken(dir string) error {
 
 // isUsed reports whether the server uses a name in its folder. Other names, such as lost+found, are ignored.
 func isUsed(name string) bool {
-	files := []string{lockFile, ledgerFile, publisherFile, adminFile}
+	files := []string{lockFile, inventoryFile, publisherFile, adminFile}
 	return slices.Contains([]string{server.JetStreamStoreDir, keptFolder, probeFolder}, name) ||
 		slices.ContainsFunc(files, func(file string) bool { return name == file || name == file+nextSuffix })
 }

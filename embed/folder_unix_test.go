@@ -48,7 +48,7 @@ func TestFolderOfAnother(t *testing.T) {
 		{"the lock is a link", false, func(dir string) error {
 			return os.Symlink(filepath.Join(t.TempDir(), "x"), filepath.Join(dir, "tailwater.lock"))
 		}, []string{"tailwater.lock", "symbolic link"}},
-		{"the ledger's next is a link", false, func(dir string) error {
+		{"the inventory's next is a link", false, func(dir string) error {
 			return os.Symlink(filepath.Join(t.TempDir(), "x"), filepath.Join(dir, "tailwater-streams.json.new"))
 		}, []string{"tailwater-streams.json.new", "symbolic link"}},
 		{"the copy of the streams is a link", false, func(dir string) error {

@@ -75,8 +75,8 @@ func TestGuard(t *testing.T) {
 			server := start(t, config)
 			check := func() {
 				t.Helper()
-				turnedAway(t, server)
-				turnedAway(t, server, nats.UserInfo("tailwater", ""))
+				wantRefused(t, server)
+				wantRefused(t, server, nats.UserInfo("tailwater", ""))
 				talk(t, own(t, server), stranger(t, server, login(t, server.PublisherContext())))
 				if !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
 					t.Error("the key is gone")
@@ -131,7 +131,7 @@ func TestNoGuard(t *testing.T) {
 			if server.IsGuarded() || server.PublisherContext()+server.AdminContext() != "" {
 				t.Error("the server is guarded")
 			}
-			if left, err := filepath.Glob(filepath.Join(dirOf(config), "tailwater-*.json")); err != nil || len(left) > 1 { // the ledger
+			if left, err := filepath.Glob(filepath.Join(dirOf(config), "tailwater-*.json")); err != nil || len(left) > 1 { // the inventory
 				t.Errorf("there is %v, %v", left, err)
 			}
 		})
@@ -160,7 +160,7 @@ func TestGuardWithoutListener(t *testing.T) {
 	config.Listen = set("")
 	server := start(t, config)
 	left, err := filepath.Glob(filepath.Join(dirOf(config), "tailwater-*.json"))
-	if err != nil || len(left) > 1 { // the ledger
+	if err != nil || len(left) > 1 { // the inventory
 		t.Errorf("there is %v, %v", left, err)
 	}
 	if !server.IsGuarded() || server.PublisherContext()+server.AdminContext() != "" {

@@ -83,7 +83,7 @@ func (s *Server) watch(ctx context.Context) {
 // measure notes whether JetStream's limit is exceeded.
 func (s *Server) measure() {
 	if running := s.running.Load(); running != nil {
-		running.room.measure(running.Server)
+		running.storage.measure(running.Server)
 	}
 }
 
@@ -93,7 +93,7 @@ func (s *Server) cause() error {
 		return err
 	}
 	if running := s.running.Load(); running != nil {
-		return running.room.lacks(s.dir)
+		return running.storage.lacks(s.dir)
 	}
 	return nil
 }

@@ -191,7 +191,7 @@ func TestBrokenStoreIsStopped(t *testing.T) {
 	isWhole(t, server, js(t, own(t, server)), acknowledged, log)
 }
 
-// isNotedAsBroken checks that the ledger does not say that the files of the streams hold all that was done: a later start would take
+// isNotedAsBroken checks that the inventory does not say that the files of the streams hold all that was done: a later start would take
 // what they lack for damage.
 func isNotedAsBroken(t *testing.T, config embed.Config) {
 	t.Helper()
@@ -199,12 +199,12 @@ func isNotedAsBroken(t *testing.T, config embed.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ledger struct {
+	var inventory struct {
 		Clean   *bool
 		Streams map[string]any
 	}
-	if err := json.Unmarshal(text, &ledger); err != nil || ledger.Clean == nil || *ledger.Clean || len(ledger.Streams) != 1 {
-		t.Errorf("the ledger of a broken store says %s, %v", text, err)
+	if err := json.Unmarshal(text, &inventory); err != nil || inventory.Clean == nil || *inventory.Clean || len(inventory.Streams) != 1 {
+		t.Errorf("the inventory of a broken store says %s, %v", text, err)
 	}
 }
 

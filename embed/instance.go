@@ -11,8 +11,8 @@ import (
 // instance is one of the servers that a Server starts one after another.
 type instance struct {
 	*server.Server
-	log  *logger
-	room room
+	log     *logger
+	storage storage
 }
 
 // startTimeout is how long the server may take to recover its streams and listen.
@@ -34,8 +34,8 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
 	default:
 		logger.started()
-		started := &instance{Server: running, log: logger, room: room{isSet: options.JetStreamMaxStore >= 0}} // nats-server has made it -1 if the file does not set it
-		started.room.measure(running)
+		started := &instance{Server: running, log: logger, storage: storage{isSet: options.JetStreamMaxStore >= 0}} // nats-server has made it -1 if the file does not set it
+		started.storage.measure(running)
 		return started, nil
 	}
 	shutDown(running)
@@ -51,7 +51,7 @@ func shutDown(running *server.Server) {
 // ailment returns what keeps a server from storing, or "". After a write error, a store stays broken until its server is
 // restarted, even if the cause is gone.
 func (i *instance) ailment() string {
-	message, over := i.log.broken.Load(), i.room.excess.Load()
+	message, over := i.log.broken.Load(), i.storage.excess.Load()
 	switch {
 	case message != nil:
 		return "the embedded NATS server cannot store: " + *message

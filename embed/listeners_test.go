@@ -157,7 +157,7 @@ func TestSignInAtEveryListener(t *testing.T) {
 		websocket { listen: "0.0.0.0:%d", no_tls: true }
 		mqtt { listen: "0.0.0.0:%d" }`, port, mqttPort)))
 	talk(t, own(t, server), own(t, server))
-	turnedAway(t, server)
+	wantRefused(t, server)
 	if conn, err := nats.Connect(fmt.Sprintf("ws://127.0.0.1:%d", port), nats.MaxReconnects(0)); err == nil {
 		conn.Close()
 		t.Error("a client without credentials got in by WebSocket")

@@ -27,11 +27,11 @@ type Server struct {
 
 	scratch string // a folder that Stop removes; "" for none
 
-	log    *slog.Logger
-	url    string
-	dir    string // of the ledger
-	ledger ledger // guarded by changing
-	lives  atomic.Pointer[map[life]time.Time]
+	log       *slog.Logger
+	url       string
+	dir       string    // of the inventory
+	inventory inventory // guarded by changing
+	lives     atomic.Pointer[map[life]time.Time]
 
 	changing sync.Mutex      // held while the server is restarted, reloaded or stopped
 	options  *server.Options // to start with; guarded by changing
@@ -59,7 +59,7 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	running := server.running.Load()
-	before, err := readLedger(server.dir)
+	before, err := readInventory(server.dir)
 	server.takeStock(running, before, err)
 	if server.IsGuarded() {
 		if err := server.openOwn(); err != nil {

@@ -249,7 +249,7 @@ func TestLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	turnedAway(t, server)
+	wantRefused(t, server)
 	stop(t, server)
 	for text, want := range map[string]slog.Level{
 		"Server is ready":        slog.LevelDebug,

@@ -69,10 +69,10 @@ func TestSignIn(t *testing.T) {
 			for _, option := range test.strangers {
 				talk(t, stranger(t, server, option), bridge)
 			}
-			turnedAway(t, server)
-			turnedAway(t, server, nats.UserInfo("a", "wrong"))
-			turnedAway(t, server, nats.UserInfo("tailwater", ""))
-			turnedAway(t, server, nats.Token("wrong"))
+			wantRefused(t, server)
+			wantRefused(t, server, nats.UserInfo("a", "wrong"))
+			wantRefused(t, server, nats.UserInfo("tailwater", ""))
+			wantRefused(t, server, nats.Token("wrong"))
 		})
 	}
 }
@@ -96,7 +96,7 @@ func TestAccounts(t *testing.T) {
 		if _, err := js(t, bridge).AccountInfo(within(t)); err != nil {
 			t.Errorf("the bridge and JetStream: %v", err)
 		}
-		turnedAway(t, server)
+		wantRefused(t, server)
 	})
 	t.Run("with a no_auth_user", func(t *testing.T) {
 		server := start(t, withFile(t, text+"\nno_auth_user: a"))

@@ -16,8 +16,8 @@ export function hint(permissions, subject, path) {
 
 // command shows a command, if there is one. A line of it ends before a slash rather than in a word.
 function command(code, text) {
-  const parts = text ? text.split(/(?<![/])(?=[/][^/])/) : [];
-  code.replaceChildren(...parts.flatMap((part) => [element("wbr"), part]));
+  const pieces = text ? text.split(/(?<![/])(?=[/][^/])/) : [];
+  code.replaceChildren(...pieces.flatMap((piece) => [element("wbr"), piece]));
   code.nextElementSibling?.remove();
   code.after(copyButton(() => text));
 }

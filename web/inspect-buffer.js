@@ -33,8 +33,8 @@ export async function examine(subject, token, say) {
     await fetch(address(subject), { method: "HEAD", headers: authorised(token), signal: ending.signal }); // its entry tells the protocol: a stream's comes at its end
     say(words.headersAfter(headers));
     say(hop(response));
-    const mark = `inspect-${Math.random().toString(36).slice(2)}`;
-    await arrivals(response, { subject, token, mark, say, since, ending });
+    const tag = `inspect-${Math.random().toString(36).slice(2)}`;
+    await arrivals(response, { subject, token, tag, say, since, ending });
   } catch (error) {
     say(ending.signal.aborted ? words.nothingCame(patience / 1000) : error.message, "bad");
   } finally {
@@ -43,18 +43,18 @@ export async function examine(subject, token, say) {
   }
 }
 
-async function arrivals(response, { subject, token, mark, say, since, ending }) {
+async function arrivals(response, { subject, token, tag, say, since, ending }) {
   const sent = [], came = [];
   let refusal, isOpen = false;
   for await (const { event, data, beat } of events(response)) {
     if (event?.startsWith("tailwater:") && !isOpen) {
       isOpen = true;
       say(words.firstAfter(since()));
-      publish(subject, token, mark, sent, since).catch((error) => {
+      publish(subject, token, tag, sent, since).catch((error) => {
         refusal = error.message;
         say(words.waitsForHeartbeat(refusal));
       });
-    } else if (data?.startsWith(mark)) {
+    } else if (data?.startsWith(tag)) {
       came.push(since());
       if (came.length === count) break;
     } else if (beat && isOpen && refusal) {
@@ -66,10 +66,10 @@ async function arrivals(response, { subject, token, mark, say, since, ending }) 
   judge(sent, came, say);
 }
 
-async function publish(subject, token, mark, sent, since) {
+async function publish(subject, token, tag, sent, since) {
   for (let i = 0; i < count; i++) {
     sent.push(since());
-    const answer = await fetch(address(subject), { method: "POST", headers: authorised(token), body: `${mark} ${i + 1}` });
+    const answer = await fetch(address(subject), { method: "POST", headers: authorised(token), body: `${tag} ${i + 1}` });
     if (!answer.ok) throw new Error(await explain(answer));
     await wait(apart);
   }

@@ -86,6 +86,6 @@ export function follow(url, token, { onanswer, onevent, onend, onrefused }) {
 
 // storedAt returns when an event was stored, in ms since 1970: it stands in the id.
 export function storedAt(id) {
-  const times = (id ?? "").split(".").map((part) => parseInt(part.split("-")[2] ?? "", 36) / 1e6).filter(Boolean);
+  const times = (id ?? "").split(".").map((position) => parseInt(position.split("-")[2] ?? "", 36) / 1e6).filter(Boolean);
   return times.length ? Math.max(...times) : undefined;
 }

@@ -1,7 +1,7 @@
 // The messages of a room.
 
 import { element } from "./dom.js";
-import { parts } from "./message.js";
+import { positions } from "./message.js";
 import { words } from "./words.js";
 
 const most = 500; // lines kept, so that a page can stay open for weeks
@@ -68,7 +68,7 @@ export class Log {
 
   // own marks a message as the reader's own.
   own(id) {
-    const found = [...this.#list.querySelectorAll(".message")].findLast((line) => parts(line.dataset.id).includes(id));
+    const found = [...this.#list.querySelectorAll(".message")].findLast((line) => positions(line.dataset.id).includes(id));
     if (!found) return;
     found.classList.add("own");
     group(found.previousElementSibling, found);

@@ -25,9 +25,9 @@ export function read({ id, subject, time, data, data_base64: base64 }) {
   return { ...common, payload: data, name: name || words.someone, text: said.text };
 }
 
-// parts returns the positions of an id without their times: one of them is what
+// positions returns the positions of an id without their times: one of them is what
 // a POST has answered.
-export const parts = (id) => String(id).split(".").map((part) => part.split("-", 2).join("-"));
+export const positions = (id) => String(id).split(".").map((position) => position.split("-", 2).join("-"));
 
 // draw draws what read has found, in a room whose subject is home.
 export function draw(message, home) {

@@ -5,7 +5,7 @@
 import { publish } from "/client.js";
 import { button, element } from "./dom.js";
 import { forget, keep, names, recall } from "./kept.js";
-import { drawOwn, parts } from "./message.js";
+import { drawOwn, positions } from "./message.js";
 import { words } from "./words.js";
 
 const prefix = "out.";
@@ -69,7 +69,7 @@ export class Outbox {
       if (item.isStored) this.#items.delete(item.key);
       return true;
     }
-    return parts(id).some((part) => this.#mine.has(part));
+    return positions(id).some((position) => this.#mine.has(position));
   }
 
   // send tries until the server has answered.

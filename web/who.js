@@ -54,8 +54,8 @@ export class Who {
 function row({ name, user }, own) {
   const item = element("li");
   item.append(element("span", "name", short(name)));
-  if (name === own) item.append(element("span", "mark", words.you));
-  if (user) item.append(element("span", "mark", words.signedIn));
+  if (name === own) item.append(element("span", "badge", words.you));
+  if (user) item.append(element("span", "badge", words.signedIn));
   return item;
 }
 

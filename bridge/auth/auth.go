@@ -149,7 +149,7 @@ func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) 
 	if strings.ContainsAny(token, lineEnds) {
 		return nil, a.reason(jwt.ErrTokenMalformed, nil)
 	}
-	if err := checkParts(token); err != nil {
+	if err := checkSegments(token); err != nil {
 		return nil, a.reason(err, nil)
 	}
 	claims := jwt.MapClaims{}
@@ -178,7 +178,7 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 	case errors.Is(err, errTwice):
 		why = fmt.Errorf("the token %w; its signer has to write each name once", errTwice)
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		why = errors.New("the token is not a JWT: three parts in base64url, joined by dots, of which the first two are JSON")
+		why = errors.New("the token is not a JWT: three segments in base64url, joined by dots, of which the first two are JSON")
 	case errors.Is(err, jwt.ErrTokenUnverifiable):
 		why = errors.New("the token's alg is unknown to this bridge")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid):

@@ -17,15 +17,15 @@ import (
 // errTwice means that an object has a name twice.
 var errTwice = errors.New("has a name twice in one object")
 
-// checkParts checks that the header and the claims of a token are JSON objects without repeated names. It does not check the
+// checkSegments checks that the header and the claims of a token are JSON objects without repeated names. It does not check the
 // signature.
-func checkParts(token string) error {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
+func checkSegments(token string) error {
+	segments := strings.Split(token, ".")
+	if len(segments) != 3 {
 		return jwt.ErrTokenMalformed
 	}
-	for _, part := range parts[:2] {
-		text, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	for _, segment := range segments[:2] {
+		text, err := base64.RawURLEncoding.Strict().DecodeString(segment)
 		if err != nil || !utf8.Valid(text) || !isObject(text) {
 			return jwt.ErrTokenMalformed
 		}

@@ -20,7 +20,7 @@ func (l *Ledger) Check(rules Rules) Violations {
 	defer l.mu.Unlock()
 	c := &check{ledger: l, rules: rules, unnamed: map[uint64]*Message{}}
 	for _, m := range l.messages {
-		m.places = map[string]place{}
+		m.positions = map[string]position{}
 		if key(m.Event, m.Data) == "" {
 			c.unnamed[m.seq] = m
 		}
@@ -31,7 +31,7 @@ func (l *Ledger) Check(rules Rules) Violations {
 		w.run()
 		walks = append(walks, w)
 	}
-	for _, w := range walks { // all places are known only now
+	for _, w := range walks { // all positions are known only now
 		for i, s := range w.segments {
 			w.missing(s, i == len(w.segments)-1)
 		}
@@ -75,7 +75,7 @@ func (w *walk) missing(s *segment, isLast bool) {
 		if s.start.unstored() {
 			seq = 0 // positions of a process say nothing about the stream
 		} else if seq == 0 {
-			seq = m.places[s.start.epoch].seq
+			seq = m.positions[s.start.epoch].seq
 		}
 		if s.owes(m, seq, isLast) {
 			if len(w.violations) < most {
@@ -105,7 +105,7 @@ func (w *walk) anythingIn(life int) bool {
 // where returns the entry before which a sequence should have been.
 func (w *walk) where(s *segment, seq uint64) int {
 	for i := s.first; i < len(w.log.entries); i++ {
-		if at, isPlace := parsePlace(w.log.entries[i].event.ID); isPlace && at.seq > seq {
+		if at, isPosition := parsePosition(w.log.entries[i].event.ID); isPosition && at.seq > seq {
 			return i
 		}
 	}

@@ -33,8 +33,8 @@ type Message struct {
 	life         int
 	seq          uint64 // in its stream, from the acknowledgement; 0 if unknown
 
-	// places is where clients have seen it, by epoch. Only Check uses it.
-	places map[string]place
+	// positions is where clients have seen it, by epoch. Only Check uses it.
+	positions map[string]position
 }
 
 // Publish records that a publisher will send a message, perhaps several times until it is answered.

@@ -39,11 +39,11 @@ func (v Violations) String() string {
 		shown++
 		fmt.Fprintf(&text, "%s, entry %d: %s\n", violation.log.Name, violation.at, violation.Text)
 		for at := max(0, violation.at-around); at <= min(violation.at+around, len(violation.log.entries)-1); at++ {
-			mark := " "
+			pointer := " "
 			if at == violation.at {
-				mark = ">"
+				pointer = ">"
 			}
-			fmt.Fprintf(&text, "  %s %d %s\n", mark, at, violation.log.entries[at])
+			fmt.Fprintf(&text, "  %s %d %s\n", pointer, at, violation.log.entries[at])
 		}
 	}
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {

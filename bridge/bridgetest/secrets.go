@@ -14,7 +14,7 @@ import (
 // asks for the verdict. The zero value is ready.
 type Secrets struct {
 	mu     sync.Mutex
-	traces []string // parts of secrets, each of which counts as a leak
+	traces []string // pieces of secrets, each of which counts as a leak
 	recent []byte   // the newest output
 	leaks  []string
 }
@@ -29,13 +29,13 @@ const (
 	mostLeaks = 10
 )
 
-// Plant adds secrets. Of a token, each of the parts between dots is a secret.
+// Plant adds secrets. Of a token, each segment between dots is a secret.
 func (s *Secrets) Plant(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, secret := range secrets {
-		for part := range strings.SplitSeq(secret, ".") {
-			for _, trace := range []string{part[:min(len(part), traceLength)], part[max(0, len(part)-traceLength):]} {
+		for segment := range strings.SplitSeq(secret, ".") {
+			for _, trace := range []string{segment[:min(len(segment), traceLength)], segment[max(0, len(segment)-traceLength):]} {
 				if trace != "" && !slices.Contains(s.traces, trace) {
 					s.traces = append(s.traces, trace)
 					s.look(string(s.recent), trace)

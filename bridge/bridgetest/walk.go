@@ -9,34 +9,34 @@ import (
 	"strings"
 )
 
-// place is a parsed event id.
-type place struct {
+// position is a parsed event id.
+type position struct {
 	epoch string
 	seq   uint64
 	time  string // empty if unknown
 }
 
-func parsePlace(id string) (place, bool) {
-	parts := strings.Split(id, "-")
-	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" {
-		return place{}, false
+func parsePosition(id string) (position, bool) {
+	fields := strings.Split(id, "-")
+	if len(fields) < 2 || len(fields) > 3 || fields[0] == "" {
+		return position{}, false
 	}
-	seq, err := strconv.ParseUint(parts[1], 10, 64)
-	p := place{epoch: parts[0], seq: seq}
-	if len(parts) == 3 {
-		p.time = parts[2]
+	seq, err := strconv.ParseUint(fields[1], 10, 64)
+	p := position{epoch: fields[0], seq: seq}
+	if len(fields) == 3 {
+		p.time = fields[2]
 	}
 	return p, err == nil
 }
 
 // is compares the times only if both are known.
-func (p place) is(other place) bool {
+func (p position) is(other position) bool {
 	return p.epoch == other.epoch && p.seq == other.seq && (p.time == other.time || p.time == "" || other.time == "")
 }
 
 // unstored reports whether a position belongs to a process instead of a stream: its epoch has capitals. While a stream is missing for a
 // moment, messages of the next stream may first be seen without it.
-func (p place) unstored() bool { return strings.ToLower(p.epoch) != p.epoch }
+func (p position) unstored() bool { return strings.ToLower(p.epoch) != p.epoch }
 
 // walk goes through the log of one client.
 type walk struct {
@@ -44,16 +44,16 @@ type walk struct {
 	log *Log
 	at  int // the present entry
 
-	last     string // the id that the client would send
-	cursor   place  // last, parsed
-	opened   bool   // the connection's first event has arrived
-	closed   bool   // its end was announced
+	last     string   // the id that the client would send
+	cursor   position // last, parsed
+	opened   bool     // the connection's first event has arrived
+	closed   bool     // its end was announced
 	segments []*segment
 }
 
 // segment is what a client saw from its beginning, or a reset, to the next reset.
 type segment struct {
-	start place
+	start position
 	begun uint64 // when the client was told
 	first int    // entry
 	until uint64 // the sequence up to which the client was served
@@ -95,8 +95,8 @@ func (w *walk) event(e *entry) {
 	if !w.opened && !isOpening {
 		w.broken("the connection begins with %s instead of open, gap or reset", e.event.Type)
 	}
-	at, isPlace := parsePlace(e.event.ID)
-	if !isPlace {
+	at, isPosition := parsePosition(e.event.ID)
+	if !isPosition {
 		w.broken("%q is not an event id", e.event.ID)
 		return
 	}
@@ -130,11 +130,11 @@ func (w *walk) segment() *segment {
 	return w.segments[len(w.segments)-1]
 }
 
-func (w *walk) begin(e *entry, at place) {
+func (w *walk) begin(e *entry, at position) {
 	w.segments = append(w.segments, &segment{start: at, begun: e.tick, first: w.at, until: at.seq, life: unsure, seen: map[*Message]bool{}})
 }
 
-func (w *walk) open(e *entry, at place) {
+func (w *walk) open(e *entry, at position) {
 	switch {
 	case w.opened:
 		w.broken("a second open on one connection")
@@ -145,7 +145,7 @@ func (w *walk) open(e *entry, at place) {
 	}
 }
 
-func (w *walk) gap(e *entry, at place) {
+func (w *walk) gap(e *entry, at position) {
 	var data struct{ After, First, Reason string }
 	if err := json.Unmarshal([]byte(e.event.Data), &data); err != nil {
 		w.broken("the data of a gap: %v", err)
@@ -161,12 +161,12 @@ func (w *walk) gap(e *entry, at place) {
 		w.begin(e, at)
 		return
 	}
-	after, isPlace := parsePlace(data.After)
+	after, isPosition := parsePosition(data.After)
 	// On an open connection the bridge may know that these subjects had no messages for a while after the client's position. If there
 	// were any, they are still owed.
 	isLater := w.opened && after.epoch == w.cursor.epoch && after.seq > w.cursor.seq
 	switch {
-	case !isPlace || !after.is(w.cursor) && !isLater:
+	case !isPosition || !after.is(w.cursor) && !isLater:
 		w.broken("a gap after another position: %q, though the client had seen %s", data.After, w.last)
 	case after.epoch != at.epoch:
 		w.begin(e, at)
@@ -177,7 +177,7 @@ func (w *walk) gap(e *entry, at place) {
 	}
 }
 
-func (w *walk) reset(e *entry, at place) {
+func (w *walk) reset(e *entry, at position) {
 	var data struct{ Reason string }
 	if err := json.Unmarshal([]byte(e.event.Data), &data); err != nil {
 		w.broken("the data of a reset: %v", err)
@@ -188,7 +188,7 @@ func (w *walk) reset(e *entry, at place) {
 	w.begin(e, at)
 }
 
-func (w *walk) message(e *entry, at place) {
+func (w *walk) message(e *entry, at position) {
 	if at.epoch != w.cursor.epoch || at.seq <= w.cursor.seq {
 		w.broken("the id does not grow: it was %s", w.last)
 	}
@@ -210,7 +210,7 @@ func (w *walk) message(e *entry, at place) {
 }
 
 // mayShow checks that this client may see this message, once, here.
-func (w *walk) mayShow(s *segment, m *Message, at place) {
+func (w *walk) mayShow(s *segment, m *Message, at position) {
 	if m.refused {
 		w.broken("the publisher was told that the message is refused")
 	}
@@ -229,14 +229,14 @@ func (w *walk) mayShow(s *segment, m *Message, at place) {
 }
 
 // live determines which life the client follows, and compares each message's id with what other clients saw.
-func (w *walk) live(s *segment, m *Message, at place) {
+func (w *walk) live(s *segment, m *Message, at position) {
 	if m.life == unsure || m.acknowledged == 0 || at.unstored() {
 		return
 	}
-	if other, seen := m.places[at.epoch]; seen && !other.is(at) {
+	if other, seen := m.positions[at.epoch]; seen && !other.is(at) {
 		w.broken("another client has seen the same message at %d-%s", other.seq, other.time)
 	}
-	m.places[at.epoch] = at
+	m.positions[at.epoch] = at
 	if s.begun < w.ledger.disturbed(m.life) {
 		w.broken("the client was not told before this that the stream was created again or restored")
 	}
@@ -245,7 +245,7 @@ func (w *walk) live(s *segment, m *Message, at place) {
 }
 
 // find returns the message of an event.
-func (w *walk) find(e *entry, at place) *Message {
+func (w *walk) find(e *entry, at position) *Message {
 	event, data := e.event.Type, e.event.Data
 	var object struct {
 		Subject, ID, Event, Data string

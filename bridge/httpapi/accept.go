@@ -35,8 +35,8 @@ func prefers(r *http.Request, one, other string) bool {
 		return false
 	}
 	var first, second preference
-	for _, part := range splitAccept(header) {
-		media, parameters, err := mime.ParseMediaType(part)
+	for _, item := range splitAccept(header) {
+		media, parameters, err := mime.ParseMediaType(item)
 		if err != nil {
 			continue
 		}

@@ -12,10 +12,10 @@ import (
 )
 
 // overWriters runs a test with event loops, and with a goroutine for each connection.
-func overWriters(t *testing.T, c httpapi.Config, room outlet.Room, test func(*testing.T, *fixture)) {
+func overWriters(t *testing.T, c httpapi.Config, limits outlet.Limits, test func(*testing.T, *fixture)) {
 	for name, loops := range map[string]int{"loop": 1, "plain": 0} {
 		t.Run(name, func(t *testing.T) {
-			c.Places = outlet.NewPlaces(room)
+			c.Places = outlet.NewPlaces(limits)
 			test(t, startWith(t, c, loops))
 		})
 	}
@@ -41,7 +41,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	const each = 3
 	c := config()
 	c.Proxies = proxies
-	overWriters(t, c, outlet.Room{Each: each, Proxies: proxies}, func(t *testing.T, b *fixture) {
+	overWriters(t, c, outlet.Limits{Each: each, Proxies: proxies}, func(t *testing.T, b *fixture) {
 		const ada, bob, eve = "192.0.2.1", "2001:db8::1", "2001:db8::2" // bob and eve share a network
 		var hers []*connection
 		for range each {
@@ -84,7 +84,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 
 // The connections that a stop ends are counted out as well.
 func TestDrainFreesEveryPlace(t *testing.T) {
-	overWriters(t, config(), outlet.Room{Each: 50}, func(t *testing.T, b *fixture) {
+	overWriters(t, config(), outlet.Limits{Each: 50}, func(t *testing.T, b *fixture) {
 		for range 50 {
 			if _, ok := b.open(t, "192.0.2.1"); !ok { // from no proxy, so it is one address
 				t.Fatal("there was no place")
@@ -98,7 +98,7 @@ func TestDrainFreesEveryPlace(t *testing.T) {
 // If all clients share the address of an unnamed proxy, the log says so.
 func TestForgottenProxyIsTold(t *testing.T) {
 	c := config()
-	c.Places = outlet.NewPlaces(outlet.Room{Each: 1})
+	c.Places = outlet.NewPlaces(outlet.Limits{Each: 1})
 	b := start(t, c)
 	b.open(t, "192.0.2.1")
 	b.turnedAway(t, "X-Forwarded-For", "192.0.2.2")

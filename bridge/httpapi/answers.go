@@ -179,7 +179,7 @@ func (a *API) stopRun(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	defer done()
-	if run.State.Mark.IsEnd() {
+	if run.State.Kind.IsEnd() {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}

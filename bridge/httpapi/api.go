@@ -40,8 +40,8 @@ type Config struct {
 	Posts   Observer       // receives how long each POST took that publishes, until its answer; nil for none
 	Proxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are trusted
 
-	// Parting is how long the connection of a refused client stays open after the answer, before it is broken off; as in the outlet.
-	Parting time.Duration
+	// CloseDelay is how long the connection of a refused client stays open after the answer, before it is broken off; as in the outlet.
+	CloseDelay time.Duration
 
 	// Pages returns the handler of a path that is not a route, or nil. May be nil.
 	Pages func(path string) http.Handler
@@ -110,8 +110,8 @@ type API struct {
 	draining chan struct{} // closed by Drain
 	stats    counters
 	traffic  traffic
-	ledger   *bridge.Ledger // memory of bodies
-	parting  chan struct{}  // one value for each refused client that gets time to read the reason
+	budget   *bridge.Budget // memory of bodies
+	closing  chan struct{}  // one value for each refused client that gets time to read the reason
 	signIns  rate.Sometimes // log lines about failed sign-ins
 	logs     rate.Sometimes // log lines about exceeded limits
 	panics   rate.Sometimes // log lines about panics
@@ -127,10 +127,10 @@ func New(config Config) *API {
 		config:   config,
 		routes:   append([]bridge.Route{bridge.Events}, config.Routes...),
 		draining: make(chan struct{}),
-		parting:  make(chan struct{}, mostParting),
+		closing:  make(chan struct{}, mostClosing),
 		stats:    newCounters(),
 		rates:    newRates(config.Limits.Publishes),
-		ledger:   newLedger(config.Limits),
+		budget:   newBudget(config.Limits),
 		reads:    newRates(config.Limits.Reads),
 		signIns:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		logs:     rate.Sometimes{First: 3, Interval: 10 * time.Second},

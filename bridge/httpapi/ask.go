@@ -130,7 +130,7 @@ func readStream(r *http.Request, p post, how manner) (request, error) {
 
 // question reads the body, and asks. Its memory is free when NATS has the question.
 func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *request, route *bridge.Route) (bridge.Run, func(), error) {
-	share := a.ledger.Share(a.limitKey(r, p.caller))
+	share := a.budget.Share(a.limitKey(r, p.caller))
 	defer share.Close()
 	body, err := a.readBody(w, r, share)
 	if err != nil {

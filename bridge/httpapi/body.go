@@ -17,19 +17,19 @@ const (
 	bodyRate    = 16 << 10
 	// smallBody is the largest body that is read and ignored.
 	smallBody = 4 << 10
-	// firstRoom is how many bytes are reserved when a body begins. More is reserved as the body arrives: an announced length costs nothing.
-	firstRoom = 4 << 10
+	// firstBuffer is how many bytes are reserved when a body begins. More is reserved as the body arrives: an announced length costs nothing.
+	firstBuffer = 4 << 10
 	// requestMemory is the default for the memory of all requests together, in bytes.
 	requestMemory = 128 << 20
 )
 
-// newLedger returns the ledger for the memory of requests. One caller may use an eighth of it, or two of the largest bodies.
-func newLedger(limits Limits) *bridge.Ledger {
+// newBudget returns the budget for the memory of requests. One caller may use an eighth of it, or two of the largest bodies.
+func newBudget(limits Limits) *bridge.Budget {
 	total := limits.Memory
 	if total == 0 {
 		total = requestMemory
 	}
-	return bridge.NewLedger(total, max(total/8, 2*limits.Body))
+	return bridge.NewBudget(total, max(total/8, 2*limits.Body))
 }
 
 // readBody reads the body of a POST. Its memory counts in share until share is closed.
@@ -58,17 +58,17 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, share *bridge.Sha
 	return body, nil
 }
 
-// readAll reads a body of at most size bytes, into room that grows as the body arrives. It returns errMemory if the share cannot grow.
+// readAll reads a body of at most size bytes, into a buffer that grows as the body arrives. It returns errMemory if the share cannot grow.
 func readAll(from io.Reader, size int64, share *bridge.Share) ([]byte, error) {
 	var body []byte
 	var end [1]byte // the end may show only at one more read
 	for {
 		if have := int64(cap(body)); int64(len(body)) == have && have < size {
-			room := min(max(2*have, firstRoom), size)
-			if !share.Take(room - have) {
+			grown := min(max(2*have, firstBuffer), size)
+			if !share.Take(grown - have) {
 				return nil, errMemory
 			}
-			body = append(make([]byte, 0, room), body...)
+			body = append(make([]byte, 0, grown), body...)
 		}
 		into := body[len(body):cap(body)]
 		if len(into) == 0 {

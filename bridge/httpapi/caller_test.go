@@ -13,7 +13,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/httpapi"
 )
 
-// fakeAuth is an Auth whose tokens are names with a mark, and whose tickets are them reversed.
+// fakeAuth is an Auth whose tokens are names with a suffix, and whose tickets are them reversed.
 type fakeAuth struct {
 	tickets, sealless bool
 
@@ -22,12 +22,12 @@ type fakeAuth struct {
 	revoked map[string]bool // by name
 }
 
-// Tokens. By their mark they would be found wherever they are told.
+// Tokens. By these they would be found wherever they are told.
 const (
-	tokenMark, ticketMark    = "-8c2d5e30", "03e5d2c8-"
-	alice, bob, mallory      = "alice" + tokenMark, "bob" + tokenMark, "mallory" + tokenMark
-	bearerAlice, bearerBob   = "Bearer " + alice, "Bearer " + bob
-	ticketAlice, cookieAlice = ticketMark + "ecila", "session=" + ticketAlice
+	tokenSuffix, ticketPrefix = "-8c2d5e30", "03e5d2c8-"
+	alice, bob, mallory       = "alice" + tokenSuffix, "bob" + tokenSuffix, "mallory" + tokenSuffix
+	bearerAlice, bearerBob    = "Bearer " + alice, "Bearer " + bob
+	ticketAlice, cookieAlice  = ticketPrefix + "ecila", "session=" + ticketAlice
 )
 
 const lookLikeAToken = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
@@ -35,7 +35,7 @@ const lookLikeAToken = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 func (f *fakeAuth) Token(_ context.Context, token string) (bridge.Caller, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	name, isToken := strings.CutSuffix(token, tokenMark)
+	name, isToken := strings.CutSuffix(token, tokenSuffix)
 	caller := bridge.Caller{Name: name, Token: "jti-" + name, Until: time.Now().Add(time.Hour), Claims: map[string]string{"sub": name}}
 	switch {
 	case f.away:
@@ -142,7 +142,7 @@ func TestWhoMayWhat(t *testing.T) {
 
 		{"GET", "/inbox", "", 401},
 		{"GET", "/inbox", bob, 200},
-		{"GET", "/inbox", "odd.name" + tokenMark, 403},
+		{"GET", "/inbox", "odd.name" + tokenSuffix, 403},
 		{"POST", "/inbox", bob, 403},
 		{"POST", "/inbox", "", 401},
 		{"POST", "/outbox", bob, 202},
@@ -242,8 +242,8 @@ func TestWhereATokenTravels(t *testing.T) {
 		{"/events/news.a", []string{"Cookie", cookieAlice}, 200},
 		{"/events/news.a", []string{"Cookie", "other=" + ticketAlice}, 403},
 		{"/events/chat.a", []string{"Cookie", "session=" + alice}, 401},              // no ticket, and no JWT
-		{"/inbox", []string{"Cookie", "session=odd.name" + tokenMark}, 403},          // a token itself, of a program
-		{"/inbox", []string{"Cookie", "session=odd.name" + ticketMark}, 401},         // none
+		{"/inbox", []string{"Cookie", "session=odd.name" + tokenSuffix}, 403},        // a token itself, of a program
+		{"/inbox", []string{"Cookie", "session=odd.name" + ticketPrefix}, 401},       // none
 		{"/events/news.a", []string{"Cookie", "__Host-session=" + ticketAlice}, 403}, // which is for TLS
 		{"/events/chat.a", []string{"Cookie", "session=" + mallory}, 401},
 		{"/events/chat.a", []string{"Cookie", "session="}, 200},
@@ -360,7 +360,7 @@ func TestNoVerdict(t *testing.T) {
 func TestConnectionEndsWithItsToken(t *testing.T) {
 	c, auth := signedIn(t)
 	b := start(t, c)
-	brief := b.get(t, "/inbox", "Authorization", "Bearer brief"+tokenMark)
+	brief := b.get(t, "/inbox", "Authorization", "Bearer brief"+tokenSuffix)
 	brief.next(t, bridge.EventOpen, `{"subjects":["user.brief.inbox"],"heartbeat":3600}`)
 	brief.next(t, bridge.EventClose, `{"reason":"auth"}`)
 

@@ -42,7 +42,7 @@ func Example() {
 
 	chat := []bridge.Subject{"chat.>"}
 	events := outlet.New(outlet.Config{
-		Heartbeat: 15 * time.Second, Parting: time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Loops: 1, Log: log,
+		Heartbeat: 15 * time.Second, CloseDelay: time.Second, WriteTimeout: 20 * time.Second, Age: time.Hour, Retry: 2 * time.Second, Loops: 1, Log: log,
 	})
 	defer events.Close()
 
@@ -60,8 +60,8 @@ func Example() {
 		panic(err)
 	}
 	defer tokens.Close()
-	<-known                                                      // until then, who has a token is asked to come back
-	places := outlet.NewPlaces(outlet.Room{All: 1000, Log: log}) // for sockets, and for what is asked on them
+	<-known                                                        // until then, who has a token is asked to come back
+	places := outlet.NewPlaces(outlet.Limits{All: 1000, Log: log}) // for sockets, and for what is asked on them
 	api := httpapi.New(httpapi.Config{
 		Hub:       hub,
 		Outlet:    events,

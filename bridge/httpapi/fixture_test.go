@@ -118,10 +118,10 @@ func newFixtureWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	logger := slog.New(secrets.Log(slog.NewTextHandler(b.log, nil)))
 	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(b.hub.Close)
-	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, Parting: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
+	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, CloseDelay: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
 	if b.places, _ = config.Places.(*outlet.Places); b.places == nil {
-		b.places = outlet.NewPlaces(outlet.Room{All: 100})
+		b.places = outlet.NewPlaces(outlet.Limits{All: 100})
 		config.Places = b.places
 	}
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger

@@ -52,7 +52,7 @@ func (b *fixture) limited(t *testing.T, reason, caller string) {
 
 func TestConnectionLimit(t *testing.T) {
 	c := config()
-	c.Places = outlet.NewPlaces(outlet.Room{All: 3})
+	c.Places = outlet.NewPlaces(outlet.Limits{All: 3})
 	b := start(t, c)
 	var open []*connection
 	for range 3 {
@@ -155,7 +155,7 @@ func TestClosedHub(t *testing.T) {
 func TestThousandConnectionsLeaveNothing(t *testing.T) {
 	const connections = 1000
 	c := config()
-	c.Places = outlet.NewPlaces(outlet.Room{All: connections})
+	c.Places = outlet.NewPlaces(outlet.Limits{All: connections})
 	b := start(t, c)
 	before := runtime.NumGoroutine()
 	conns := make([]*net.TCPConn, connections)

@@ -7,6 +7,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	secrets.Plant(tokenMark, ticketMark, lookLikeAToken, "swordfish", plantedQuery)
+	secrets.Plant(tokenSuffix, ticketPrefix, lookLikeAToken, "swordfish", plantedQuery)
 	goleak.VerifyTestMain(m, goleak.Cleanup(secrets.Exit))
 }

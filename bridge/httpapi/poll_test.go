@@ -27,8 +27,8 @@ func (b *fixture) fill(t *testing.T) {
 
 const pollAll = "/events/chat.room1?poll=1&lastEventId=test-0"
 
-// pollDeaf sends a poll, and reads nothing.
-func (b *fixture) pollDeaf(t *testing.T) {
+// pollUnread sends a poll, and reads nothing.
+func (b *fixture) pollUnread(t *testing.T) {
 	t.Helper()
 	conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
 	if err != nil {
@@ -47,7 +47,7 @@ func TestSlowPollsKeepNobodyOut(t *testing.T) {
 	b.fill(t)
 	const slow = 50
 	for range slow {
-		b.pollDeaf(t)
+		b.pollUnread(t)
 	}
 	eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == slow })
 	for range 3 {

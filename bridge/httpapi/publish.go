@@ -59,7 +59,7 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := a.checkRate(w, r, p.caller); err != nil {
 		return err
 	}
-	share := a.ledger.Share(a.limitKey(r, p.caller))
+	share := a.budget.Share(a.limitKey(r, p.caller))
 	defer share.Close()
 	body, err := a.readBody(w, r, share)
 	if err != nil {

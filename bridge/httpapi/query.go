@@ -204,12 +204,12 @@ func refuseTokens(query url.Values) error {
 }
 
 // holdsToken reports whether a text holds what looks like a token in compact form (RFC 7515, 3.1; RFC 7516, 3.1): a JSON object in base64url,
-// a dot, and another part. It reads the text twice at most: regexp would take milliseconds for a long one.
+// a dot, and another segment. It reads the text twice at most: regexp would take milliseconds for a long one.
 func holdsToken(text string) bool {
 	for text != "" {
 		rest := strings.TrimLeftFunc(text, isBase64)
 		if header := text[:len(text)-len(rest)]; len(header) >= leastHeader && slices.Contains(objectBegins, header[:3]) {
-			if claims, isPart := strings.CutPrefix(rest, "."); isPart && strings.HasPrefix(strings.TrimLeftFunc(claims, isBase64), ".") {
+			if claims, hasDot := strings.CutPrefix(rest, "."); hasDot && strings.HasPrefix(strings.TrimLeftFunc(claims, isBase64), ".") {
 				return true
 			}
 		}

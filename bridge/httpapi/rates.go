@@ -33,7 +33,7 @@ type rates struct {
 
 	mu         sync.Mutex
 	young, old map[uint64]*rate.Limiter
-	turned     time.Time // start of the younger generation
+	began      time.Time // start of the younger generation
 }
 
 // newRates returns rates of so many per second; nil for no limit.
@@ -59,8 +59,8 @@ func (r *rates) of(caller uint64, now time.Time) *rate.Limiter {
 	if limiter := r.young[caller]; limiter != nil {
 		return limiter
 	}
-	if len(r.young) >= maxCallers || now.Sub(r.turned) >= r.refill() {
-		r.young, r.old, r.turned = map[uint64]*rate.Limiter{}, r.young, now
+	if len(r.young) >= maxCallers || now.Sub(r.began) >= r.refill() {
+		r.young, r.old, r.began = map[uint64]*rate.Limiter{}, r.young, now
 	}
 	limiter := r.old[caller]
 	if limiter == nil {

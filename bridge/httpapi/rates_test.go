@@ -128,7 +128,7 @@ func TestCallersAreForgotten(t *testing.T) {
 		if seen > httpapi.MaxRemembered || seen < httpapi.MaxRemembered/4 {
 			t.Errorf("%d callers were remembered", seen)
 		}
-		for i := range 100 { // some come once every second, so that generations turn
+		for i := range 100 { // some come once every second, so that generations change
 			if allowed := b.api.Allow("busy"); i > 10 && !allowed {
 				t.Errorf("once a second was refused after %d seconds", i)
 			}

@@ -35,7 +35,7 @@ func (a *API) reply(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	defer done()
-	share := a.ledger.Share(a.limitKey(r, caller))
+	share := a.budget.Share(a.limitKey(r, caller))
 	defer share.Close()
 	body, err := a.readBody(w, r, share)
 	if err != nil {

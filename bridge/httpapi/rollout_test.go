@@ -24,7 +24,7 @@ func TestReturnsAreSpread(t *testing.T) {
 			const clients, downtime = 300, time.Second
 			begin := func() *fixture {
 				c := config()
-				c.Places = outlet.NewPlaces(outlet.Room{All: clients})
+				c.Places = outlet.NewPlaces(outlet.Limits{All: clients})
 				return newFixture(t, c)
 			}
 			p := &balancer{bridges: []*fixture{begin(), begin()}}

@@ -130,7 +130,7 @@ func TestNoSecretToSealACookieWith(t *testing.T) {
 	if p := a.problem(t, 404, "not-found"); !strings.Contains(p.Detail, "TAILWATER_AUTH_TICKET_SECRET") || a.header.Get("Set-Cookie") != "" {
 		t.Errorf("%+v", a)
 	}
-	if got := b.status(t, "GET", "/inbox", "Cookie", "session=odd.name"+tokenMark); got != 403 {
+	if got := b.status(t, "GET", "/inbox", "Cookie", "session=odd.name"+tokenSuffix); got != 403 {
 		t.Errorf("with a token: %d", got)
 	}
 	if out := b.do(t, "DELETE", "/session", nil); out.status != 204 || cookieOf(t, out).MaxAge >= 0 {

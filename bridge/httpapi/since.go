@@ -8,7 +8,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// maxSince is the size of the longest value of since, in bytes: an id of many parts.
+// maxSince is the size of the longest value of since, in bytes: an id of many positions.
 const maxSince = 1 << 10
 
 // parseSince parses where a connection without a position begins. Times are rounded down to a second, so that clients that connect together

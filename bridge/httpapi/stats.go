@@ -26,7 +26,7 @@ type Stats struct {
 	Panics uint64
 
 	// Memory is the memory of bodies.
-	Memory bridge.LedgerStats
+	Memory bridge.BudgetStats
 }
 
 type counters struct {
@@ -71,7 +71,7 @@ func (a *API) Stats() Stats {
 		TurnedAway: a.stats.turnedAway.Load(),
 		Limited:    a.stats.limited.Load(),
 		Routes:     a.traffic.stats(),
-		Memory:     a.ledger.Stats(),
+		Memory:     a.budget.Stats(),
 		Panics:     a.stats.panics.Load(),
 	}
 }

@@ -156,12 +156,12 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 	}
 }
 
-// sayGoodbye waits until a refused client has read the answer (see Config.Parting). The number of such waits is limited, because refused clients
+// sayGoodbye waits until a refused client has read the answer (see Config.CloseDelay). The number of such waits is limited, because refused clients
 // must not cost what the limit of connections saves.
 func (a *API) sayGoodbye(ctx context.Context) {
 	select {
-	case a.parting <- struct{}{}:
-		defer func() { <-a.parting }()
+	case a.closing <- struct{}{}:
+		defer func() { <-a.closing }()
 	default:
 		return
 	}
@@ -169,13 +169,13 @@ func (a *API) sayGoodbye(ctx context.Context) {
 		a.config.Places.Told(ctx)
 	}
 	select {
-	case <-time.After(a.config.Parting):
+	case <-time.After(a.config.CloseDelay):
 	case <-ctx.Done():
 	}
 }
 
-// mostParting is how many refused clients are waited for at once.
-const mostParting = 1024
+// mostClosing is how many refused clients are waited for at once.
+const mostClosing = 1024
 
 // streamHeaders sets the headers of a connection. They ask proxies not to buffer, compress or store it. The TCP connection ends with the
 // response, but the headers do not say so: with "Connection: close", Node's fetch would not notice a missing last chunk.

@@ -28,9 +28,9 @@ const (
 	Heartbeat = 15 * time.Second
 	// retry is how long a browser waits before it reconnects.
 	retry = 2 * time.Second
-	// parting is how long a connection stays open after its last event. Chromium and some proxies discard unread data when a stream
+	// closeDelay is how long a connection stays open after its last event. Chromium and some proxies discard unread data when a stream
 	// of HTTP/2 is reset.
-	parting = time.Second
+	closeDelay = time.Second
 	// publishPatience is how long Publish waits for NATS.
 	publishPatience = 5 * time.Second
 	// closePatience is how long Close waits for clients that do not receive their last bytes.
@@ -104,11 +104,11 @@ func (b *Bridge) openConnections() {
 	limits := b.options.Limits
 	b.hub = bridge.NewHub(b.source, linger, b.divide().feeds())
 	b.outlet = outlet.New(outlet.Config{
-		Heartbeat: Heartbeat, Parting: parting, Retry: retry,
+		Heartbeat: Heartbeat, CloseDelay: closeDelay, Retry: retry,
 		WriteTimeout: limits.WriteTimeout, Age: limits.Age, Loops: limits.Loops, Log: b.options.Log,
 		Delays: b.options.Meters.Delays,
 	})
-	b.places = outlet.NewPlaces(outlet.Room{
+	b.places = outlet.NewPlaces(outlet.Limits{
 		All: limits.Connections, Each: limits.PerAddress, Proxies: b.options.Proxies, Log: b.options.Log,
 	})
 }
@@ -141,7 +141,7 @@ func (b *Bridge) openAPI() {
 		Limits: httpapi.Limits{
 			Reads: o.Limits.Reads, Publishes: o.Limits.Publishes, Body: o.Limits.Body, Subjects: o.Limits.Subjects, Memory: b.divide().bodies,
 		},
-		Log: o.Log, Parting: parting, Posts: o.Meters.Posts, Tracer: o.Tracer,
+		Log: o.Log, CloseDelay: closeDelay, Posts: o.Meters.Posts, Tracer: o.Tracer,
 	}
 	if b.auth != nil {
 		config.Auth, config.Cookie = b.auth, o.Cookie

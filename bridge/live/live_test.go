@@ -264,13 +264,13 @@ func post(t *testing.T, url, body string) int {
 	return answer.StatusCode
 }
 
-// The parts of the memory add up to at most its total.
+// The shares of the memory add up to at most its total.
 func TestMemoryIsDivided(t *testing.T) {
 	for _, memory := range []int64{8 << 20, 256 << 20, 1 << 40} {
 		b, _ := start(t, connect(t), live.Options{Limits: live.Limits{Memory: memory}})
-		parts := b.Stats().Memory
-		if sum := parts["frames"].Limit + parts["pages"].Limit + parts["bodies"].Limit; sum > memory || sum < memory-8 || parts["intake"].Limit > memory/4 {
-			t.Errorf("%d is divided into %+v", memory, parts)
+		shares := b.Stats().Memory
+		if sum := shares["frames"].Limit + shares["pages"].Limit + shares["bodies"].Limit; sum > memory || sum < memory-8 || shares["intake"].Limit > memory/4 {
+			t.Errorf("%d is divided into %+v", memory, shares)
 		}
 	}
 }

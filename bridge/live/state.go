@@ -121,31 +121,31 @@ func (b *Bridge) Stats() Stats {
 		s.Runs = b.runs.Stats()
 	}
 	s.Tokens = b.tokenStats()
-	parts := b.divide()
+	shares := b.divide()
 	s.Memory = map[string]Memory{
-		"frames": {int64(s.Feeds.FrameBytes), parts.frames}, "pages": {int64(s.Feeds.PageBytes), parts.pages},
-		"bodies": {s.Requests.Memory.Held, parts.bodies}, "intake": {s.NATS.Waiting, parts.intake},
+		"frames": {int64(s.Feeds.FrameBytes), shares.frames}, "pages": {int64(s.Feeds.PageBytes), shares.pages},
+		"bodies": {s.Requests.Memory.Held, shares.bodies}, "intake": {s.NATS.Waiting, shares.intake},
 	}
 	return s
 }
 
-// parts are the shares of Limits.Memory in bytes, and the intake, which is added to it.
-type parts struct {
+// shares are the shares of Limits.Memory in bytes, and the intake, which is added to it.
+type shares struct {
 	frames int64 // of the newest messages of all feeds
 	pages  int64 // of history
 	bodies int64 // of requests
 	intake int64 // messages received from NATS and not yet in a feed
 }
 
-func (b *Bridge) divide() parts {
+func (b *Bridge) divide() shares {
 	quarter := b.options.Limits.Memory / 4
-	return parts{frames: quarter, pages: quarter, bodies: 2 * quarter, intake: quarter}
+	return shares{frames: quarter, pages: quarter, bodies: 2 * quarter, intake: quarter}
 }
 
 // feeds returns the limits of the hub.
-func (p parts) feeds() bridge.Memory {
+func (s shares) feeds() bridge.Memory {
 	memory := bridge.DefaultMemory
-	memory.Total, memory.Pages = int(p.frames), int(p.pages)
+	memory.Total, memory.Pages = int(s.frames), int(s.pages)
 	return memory
 }
 

@@ -81,7 +81,7 @@ type loop struct {
 	sockets []int32 // by reader number; noSocket if there is none
 	next    int     // the next reader to open
 	opening int
-	room    []byte
+	buffer  []byte
 	events  []unix.EpollEvent
 }
 
@@ -96,7 +96,7 @@ func newLoop(target *target, tally *tally, first, step int) (*loop, error) {
 	l := &loop{
 		target: target, tally: tally, first: first, step: step, epoll: noSocket, bell: noSocket,
 		sockets: make([]int32, len(tally.readers)),
-		room:    make([]byte, headroom+readSize),
+		buffer:  make([]byte, headroom+readSize),
 		events:  make([]unix.EpollEvent, eventsSize),
 	}
 	for i := range l.sockets {
@@ -273,7 +273,7 @@ func (l *loop) ask(number, fd int) error {
 
 // read reads once. The descriptor never blocks, so Go's scheduler need not know about the call.
 func (l *loop) read(r *reader, number, fd int) error {
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&l.room[headroom])), readSize)
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&l.buffer[headroom])), readSize)
 	switch {
 	case errno == unix.EAGAIN || errno == unix.EINTR:
 		return nil
@@ -283,7 +283,7 @@ func (l *loop) read(r *reader, number, fd int) error {
 		return errClosed
 	}
 	was := r.phase
-	if err := l.tally.take(r, l.room[:headroom+int(n)], l.target.now()); err != nil {
+	if err := l.tally.take(r, l.buffer[:headroom+int(n)], l.target.now()); err != nil {
 		return err
 	}
 	if was == opening && r.phase == open {

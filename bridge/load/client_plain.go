@@ -14,14 +14,14 @@ import (
 type plainClient struct {
 	target  *target
 	tally   *tally
-	room    chan struct{} // holds a token for each connection that may be opened now
+	slots   chan struct{} // holds a token for each connection that may be opened now
 	context context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
 func newPlainClient(target *target, tallies []*tally) (client, error) {
-	c := &plainClient{target: target, tally: tallies[0], room: make(chan struct{}, openingAtOnce)}
+	c := &plainClient{target: target, tally: tallies[0], slots: make(chan struct{}, openingAtOnce)}
 	c.context, c.cancel = context.WithCancel(context.Background())
 	return c, nil
 }
@@ -30,7 +30,7 @@ func (c *plainClient) begin() {
 	c.running.Go(func() {
 		for i := range c.tally.readers {
 			select {
-			case c.room <- struct{}{}:
+			case c.slots <- struct{}{}:
 			case <-c.context.Done():
 				return
 			}
@@ -56,7 +56,7 @@ func (c *plainClient) serve(number int) {
 		err = c.read(r, conn)
 		cut = r.stalled && err == nil && wasCut(conn)
 	} else {
-		<-c.room
+		<-c.slots
 	}
 	c.tally.mu.Lock()
 	defer c.tally.mu.Unlock()
@@ -98,14 +98,14 @@ const plainReadSize = 1500
 func (c *plainClient) read(r *reader, conn net.Conn) error {
 	stop := context.AfterFunc(c.context, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stop()
-	giveBack := sync.OnceFunc(func() { <-c.room })
+	giveBack := sync.OnceFunc(func() { <-c.slots })
 	defer giveBack()
-	room := make([]byte, headroom+plainReadSize)
+	buffer := make([]byte, headroom+plainReadSize)
 	for {
-		n, err := conn.Read(room[headroom:])
+		n, err := conn.Read(buffer[headroom:])
 		c.tally.mu.Lock()
 		if n > 0 {
-			err = errors.Join(c.tally.take(r, room[:headroom+n], c.target.now()), err)
+			err = errors.Join(c.tally.take(r, buffer[:headroom+n], c.target.now()), err)
 		}
 		phase := r.phase
 		c.tally.mu.Unlock()

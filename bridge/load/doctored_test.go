@@ -53,10 +53,10 @@ func (s *server) plan() load.Plan {
 	}
 }
 
-const room = 1000 // messages that a reader may lag behind
+const lag = 1000 // messages that a reader may lag behind
 
 func (s *server) stream(w http.ResponseWriter, r *http.Request) {
-	frames := make(chan string, room)
+	frames := make(chan string, lag)
 	subject := r.PathValue("subject")
 	s.mu.Lock()
 	s.readers[subject] = append(s.readers[subject], frames)
@@ -87,7 +87,7 @@ func (s *server) publish(_ http.ResponseWriter, r *http.Request) {
 	subject := r.PathValue("subject")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	isProbe := strings.HasPrefix(frame[len("data: ~twTESTS000000"):], "00000000") // after the mark and the subject
+	isProbe := strings.HasPrefix(frame[len("data: ~twTESTS000000"):], "00000000") // after the tag and the subject
 	if !isProbe {
 		s.counts[subject]++
 	}

@@ -8,12 +8,12 @@ type Record struct {
 	Seq     uint32
 }
 
-// Mark is the mark of the records in these tests.
-var Mark = []byte("~twTESTS")
+// Tag is the tag of the records in these tests.
+var Tag = []byte("~twTESTS")
 
 // Payload returns a payload with a record.
 func Payload(rec Record, size int) []byte {
-	payload := newPayload(Mark, size)
+	payload := newPayload(Tag, size)
 	stamp(payload, record{rec.Subject, rec.Seq, 1})
 	return payload
 }
@@ -30,8 +30,8 @@ func Scan(pieces ...[]byte) Scanned {
 	var all Scanned
 	for _, piece := range pieces {
 		var found found
-		room := append(make([]byte, headroom), piece...)
-		s.scan(Mark, room, &found)
+		buffer := append(make([]byte, headroom), piece...)
+		s.scan(Tag, buffer, &found)
 		for _, rec := range found.records {
 			all.Records = append(all.Records, Record{rec.subject, rec.seq})
 		}
@@ -45,8 +45,8 @@ func Scan(pieces ...[]byte) Scanned {
 func Unchunk(pieces ...[]byte) (body []byte, ended bool, err error) {
 	var c chunks
 	for _, piece := range pieces {
-		part, err := c.strip(piece)
-		body = append(body, part...)
+		data, err := c.strip(piece)
+		body = append(body, data...)
 		if err != nil {
 			return body, c.ended(), err
 		}

@@ -17,7 +17,7 @@ import (
 type publisher struct {
 	plan   *Plan
 	target *target
-	mark   []byte
+	tag    []byte
 	window *window  // nil without one
 	to     []string // the NATS subject or URL of each subject
 	close  func()
@@ -53,8 +53,8 @@ const (
 )
 
 // openPublisher connects to NATS, or prepares the POSTs.
-func openPublisher(plan *Plan, target *target, mark []byte, window *window) (*publisher, error) {
-	p := &publisher{plan: plan, target: target, mark: mark, window: window, failed: map[int]uint32{}, payload: newPayload(mark, plan.Size)}
+func openPublisher(plan *Plan, target *target, tag []byte, window *window) (*publisher, error) {
+	p := &publisher{plan: plan, target: target, tag: tag, window: window, failed: map[int]uint32{}, payload: newPayload(tag, plan.Size)}
 	for n := range plan.Subjects {
 		if plan.Post != "" {
 			p.to = append(p.to, plan.fill(plan.Post, n))
@@ -95,7 +95,7 @@ func (p *publisher) openLanes() {
 		lane := make(chan sending, laneLength)
 		p.lanes = append(p.lanes, lane)
 		p.running.Go(func() {
-			payload := newPayload(p.mark, p.plan.Size)
+			payload := newPayload(p.tag, p.plan.Size)
 			for s := range lane {
 				p.publish(s, payload)
 			}

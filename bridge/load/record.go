@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A record is 34 bytes of text without blanks, quotes or line ends, so that servers pass it on unchanged, even in JSON: a mark, and three
+// A record is 34 bytes of text without blanks, quotes or line ends, so that servers pass it on unchanged, even in JSON: a tag, and three
 // numbers in hexadecimal.
 const (
-	markLen    = 8
+	tagLen     = 8
 	subjectLen = 6
 	seqLen     = 8
 	timeLen    = 12 // of nanoseconds: 78 hours
-	recordLen  = markLen + subjectLen + seqLen + timeLen
+	recordLen  = tagLen + subjectLen + seqLen + timeLen
 )
 
 // probe is the sequence of messages that only show that a connection works. Measured messages begin with 1.
@@ -25,16 +25,16 @@ type record struct {
 	at      time.Duration // the time of publishing, since the run began
 }
 
-// newMark returns a mark for the records of one run, so that records of an earlier run, which a server may have stored, are not counted.
+// newTag returns a tag for the records of one run, so that records of an earlier run, which a server may have stored, are not counted.
 // Its first byte is rare in event streams, which makes the search fast.
-func newMark() []byte { return []byte("~tw" + rand.Text()[:markLen-3]) }
+func newTag() []byte { return []byte("~tw" + rand.Text()[:tagLen-3]) }
 
 // padding fills a payload up to its size.
 const padding = '.'
 
 // newPayload returns a payload without the numbers.
-func newPayload(mark []byte, size int) []byte {
-	payload := append(make([]byte, 0, size), mark...)
+func newPayload(tag []byte, size int) []byte {
+	payload := append(make([]byte, 0, size), tag...)
 	for len(payload) < size {
 		payload = append(payload, padding)
 	}
@@ -43,7 +43,7 @@ func newPayload(mark []byte, size int) []byte {
 
 // stamp writes the numbers of a record into a payload.
 func stamp(payload []byte, rec record) {
-	digits := payload[markLen:recordLen]
+	digits := payload[tagLen:recordLen]
 	writeHex(digits[:subjectLen], uint64(rec.subject))
 	writeHex(digits[subjectLen:subjectLen+seqLen], uint64(rec.seq))
 	writeHex(digits[subjectLen+seqLen:], uint64(rec.at))
@@ -53,7 +53,7 @@ func stamp(payload []byte, rec record) {
 func parse(digits []byte) (rec record, ok bool) {
 	subject, ok1 := readHex(digits[:subjectLen])
 	seq, ok2 := readHex(digits[subjectLen : subjectLen+seqLen])
-	at, ok3 := readHex(digits[subjectLen+seqLen : recordLen-markLen])
+	at, ok3 := readHex(digits[subjectLen+seqLen : recordLen-tagLen])
 	return record{int(subject), uint32(seq), time.Duration(at)}, ok1 && ok2 && ok3
 }
 

@@ -37,7 +37,7 @@ type run struct {
 	asked     int // connections
 	files     int // that this process may open
 	target    *target
-	mark      []byte
+	tag       []byte
 	window    *window // nil without InFlight
 	tallies   []*tally
 	client    client
@@ -69,7 +69,7 @@ var openFiles = raiseFiles
 const spareFiles = 64
 
 func newRun(plan Plan) (*run, error) {
-	r := &run{plan: plan, asked: plan.Connections, mark: newMark()}
+	r := &run{plan: plan, asked: plan.Connections, tag: newTag()}
 	r.files = openFiles(plan.Connections + plan.Stalled + spareFiles)
 	r.plan.Connections = min(plan.Connections, r.files-plan.Stalled-spareFiles)
 	if r.plan.Connections < min(plan.Connections, plan.Subjects) {
@@ -87,14 +87,14 @@ func newRun(plan Plan) (*run, error) {
 	}
 	number := loops()
 	for first := range number {
-		r.tallies = append(r.tallies, newTally(&r.plan, r.mark, r.window, first, number))
+		r.tallies = append(r.tallies, newTally(&r.plan, r.tag, r.window, first, number))
 	}
 	return r, nil
 }
 
 func (r *run) open() error {
 	if !r.plan.Idle {
-		publisher, err := openPublisher(&r.plan, r.target, r.mark, r.window)
+		publisher, err := openPublisher(&r.plan, r.target, r.tag, r.window)
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func TestDoctoredServer(t *testing.T) {
 				return "event: tailwater:gap\ndata: {}\n\n" + f + "event: tailwater:reset\ndata: {}\n\n", false
 			}), load.Deliveries{Expected: all, Received: all, Gaps: 1, Resets: 1}, 0},
 			{"misdirects one", only(2, 7, func(f string) (string, bool) {
-				number := len("data: ~twTESTS") // the subject's number follows the mark
+				number := len("data: ~twTESTS") // the subject's number follows the tag
 				return f + f[:number] + "00000f" + f[number+6:], false
 			}), load.Deliveries{Expected: all, Received: all, Misdirected: 1}, 0},
 		} {

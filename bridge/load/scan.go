@@ -18,13 +18,13 @@ type found struct {
 	gaps, resets int
 }
 
-// scan scans room[headroom:]. It overwrites what is before.
-func (s *scanner) scan(mark, room []byte, found *found) {
+// scan scans buffer[headroom:]. It overwrites what is before.
+func (s *scanner) scan(tag, buffer []byte, found *found) {
 	start := headroom - int(s.held)
-	copy(room[start:], s.rest[:s.held])
-	text := room[start:]
+	copy(buffer[start:], s.rest[:s.held])
+	text := buffer[start:]
 	for {
-		i := bytes.Index(text, mark)
+		i := bytes.Index(text, tag)
 		if i < 0 {
 			s.hold(found.events(text))
 			return
@@ -34,9 +34,9 @@ func (s *scanner) scan(mark, room []byte, found *found) {
 			s.hold(text[i:])
 			return
 		}
-		rec, ok := parse(text[i+markLen : i+recordLen])
+		rec, ok := parse(text[i+tagLen : i+recordLen])
 		if !ok {
-			text = text[i+markLen:] // a cut record; another may begin within these bytes
+			text = text[i+tagLen:] // a cut record; another may begin within these bytes
 			continue
 		}
 		found.records = append(found.records, rec)

@@ -9,14 +9,14 @@ import (
 	"github.com/tailwater/tailwater/bridge/load"
 )
 
-func text(parts ...any) []byte {
+func text(pieces ...any) []byte {
 	var b bytes.Buffer
-	for _, part := range parts {
-		switch part := part.(type) {
+	for _, piece := range pieces {
+		switch piece := piece.(type) {
 		case string:
-			b.WriteString(part)
+			b.WriteString(piece)
 		case load.Record:
-			b.Write(load.Payload(part, 40))
+			b.Write(load.Payload(piece, 40))
 		}
 	}
 	return b.Bytes()

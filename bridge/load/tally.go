@@ -11,7 +11,7 @@ import (
 
 // tally counts what the connections of one loop have received.
 type tally struct {
-	mark   []byte
+	tag    []byte
 	window *window // nil without one
 
 	mu      sync.Mutex
@@ -62,35 +62,35 @@ const (
 
 func newLatency() *hdrhistogram.Histogram { return hdrhistogram.New(1, latencyLimit, latencyDigits) }
 
-func newTally(plan *Plan, mark []byte, window *window, first, step int) *tally {
-	return &tally{mark: mark, window: window, readers: newReaders(plan, first, step), latency: newLatency()}
+func newTally(plan *Plan, tag []byte, window *window, first, step int) *tally {
+	return &tally{tag: tag, window: window, readers: newReaders(plan, first, step), latency: newLatency()}
 }
 
 var errClosed = errors.New("the server has ended the connection")
 
-// take counts the data that a connection brought: room[headroom:], which it overwrites, as well as what is before. It returns an error
+// take counts the data that a connection brought: buffer[headroom:], which it overwrites, as well as what is before. It returns an error
 // if nothing more will arrive. The tally is locked.
-func (t *tally) take(r *reader, room []byte, now time.Duration) error {
-	t.counts.bytes += int64(len(room) - headroom)
+func (t *tally) take(r *reader, buffer []byte, now time.Duration) error {
+	t.counts.bytes += int64(len(buffer) - headroom)
 	if r.phase == opening {
-		rest, err := t.begin(r, room[headroom:])
+		rest, err := t.begin(r, buffer[headroom:])
 		if err != nil || r.phase == opening {
 			return err
 		}
-		room = room[:headroom+copy(room[headroom:], rest)]
+		buffer = buffer[:headroom+copy(buffer[headroom:], rest)]
 	}
 	if r.stalled {
 		return nil
 	}
 	if r.chunked {
-		body, err := r.chunks.strip(room[headroom:])
+		body, err := r.chunks.strip(buffer[headroom:])
 		if err != nil {
 			return err
 		}
-		room = room[:headroom+len(body)]
+		buffer = buffer[:headroom+len(body)]
 	}
 	t.found = found{records: t.found.records[:0]}
-	r.scanner.scan(t.mark, room, &t.found)
+	r.scanner.scan(t.tag, buffer, &t.found)
 	t.counts.gaps += t.found.gaps
 	t.counts.resets += t.found.resets
 	for _, rec := range t.found.records {

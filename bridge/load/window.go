@@ -36,7 +36,7 @@ func newWindow(limit, subjects int, patience time.Duration) *window {
 	}
 }
 
-// wait waits for room for message k, and uses it. It returns false if ctx ends, or messages have stopped arriving.
+// wait waits until message k fits into the window, and puts it there. It returns false if ctx ends, or messages have stopped arriving.
 func (w *window) wait(ctx context.Context, k int) bool {
 	for !w.take(k) {
 		still := time.NewTimer(w.patience)

@@ -27,7 +27,7 @@ const (
 	// not owed: a flood would else keep others of its address waiting for as long as it went on.
 	mostOwed         = 15
 	mostOwedTogether = 5
-	// shortRead bounds what is read at once for an address that owes much: then its connections have their turns soon.
+	// shortRead bounds what is read at once for an address that owes much: then each of its connections is read from soon.
 	shortRead = 1 << 10
 	// toldWait is how long a connection has to wait before the log says so.
 	toldWait = time.Second
@@ -48,7 +48,7 @@ func (d *debt) add(bytes, rate float64, now time.Duration) {
 // owes adds bytes to the debt of a network, fewer than none to take them back, and returns how many are owed beyond what may be sent at
 // once, and for how long.
 func (n *network) owes(bytes int, now time.Duration) (beyond float64, wait time.Duration) {
-	connections := float64(max(n.room, leastPaced))
+	connections := float64(max(n.limit, leastPaced))
 	rate := connections * paceRate
 	n.debt.add(float64(bytes), rate, now)
 	n.debt.bytes = min(n.debt.bytes, connections*paceBurst+rate*mostOwed)
@@ -59,7 +59,7 @@ func (n *network) owes(bytes int, now time.Duration) (beyond float64, wait time.
 // owesTogether adds to the debt of all floods what a network sends beyond a quiet client's share, and returns for how long that is more than
 // may be sent at once, and whether it soon may be.
 func (p *Places) owesTogether(n *network, bytes int, now time.Duration) (wait time.Duration, isNear bool) {
-	connections := float64(max(p.room.Each, leastPaced))
+	connections := float64(max(p.limits.Each, leastPaced))
 	rate, quiet := connections*paceRate, connections*paceBurst/quietShare
 	n.quiet.add(0, rate/quietShare, now)
 	sent := n.quiet.bytes + float64(bytes)
@@ -94,12 +94,12 @@ func (p *Places) owe(n *network, bytes int) (wait time.Duration, isShort bool) {
 			together, isNear := p.owesTogether(n, bytes, now)
 			wait, isShort = max(wait, together), isShort || isNear
 		}
-		isShort = isShort || beyond > -float64(max(n.room, leastPaced)*paceBurst/2)
+		isShort = isShort || beyond > -float64(max(n.limit, leastPaced)*paceBurst/2)
 	}
 	p.mu.Unlock()
 	if wait > toldWait {
 		p.slowed.Do(func() {
-			p.room.Log.Info("an address sends more over TLS than it may beside the bodies of requests; its connections are read from more slowly", "address", key.Prefix, "connections", held)
+			p.limits.Log.Info("an address sends more over TLS than it may beside the bodies of requests; its connections are read from more slowly", "address", key.Prefix, "connections", held)
 		})
 	}
 	return wait, isShort

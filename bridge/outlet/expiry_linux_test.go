@@ -16,7 +16,7 @@ func TestFarExpiry(t *testing.T) {
 		l.now = time.Duration(l.wheel.at) * time.Second
 		s.set()
 		looks := 0
-		l.wheel.turn(time.Duration(l.wheel.at+30)*time.Second, func(s *socket) {
+		l.wheel.advance(time.Duration(l.wheel.at+30)*time.Second, func(s *socket) {
 			looks++
 			l.now = time.Duration(l.wheel.at) * time.Second
 			s.set()

@@ -72,7 +72,7 @@ type fixture struct {
 }
 
 // patient is a configuration in which nothing happens by itself.
-var patient = outlet.Config{Heartbeat: time.Hour, Parting: 20 * time.Millisecond, WriteTimeout: time.Minute, Age: 24 * time.Hour, Retry: 2 * time.Second}
+var patient = outlet.Config{Heartbeat: time.Hour, CloseDelay: 20 * time.Millisecond, WriteTimeout: time.Minute, Age: 24 * time.Hour, Retry: 2 * time.Second}
 
 // opened is what the first event says there.
 const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
@@ -179,7 +179,7 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 // serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
 func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
-	places := outlet.NewPlaces(outlet.Room{})
+	places := outlet.NewPlaces(outlet.Limits{})
 	server := httptest.NewUnstartedServer(places.Handler(b))
 	server.Listener = outlet.Listen(server.Listener, places)
 	server.Config.ConnContext = outlet.ConnContext

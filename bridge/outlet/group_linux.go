@@ -41,7 +41,7 @@ func (l *loop) gather(s *socket) {
 	kin := s.reader.Kin()
 	if g, found := l.groups[kin]; found {
 		if !s.reader.Level(g.lead) {
-			g.turn() // the group may be behind
+			g.work() // the group may be behind
 			if l.groups[kin] != g || !s.reader.Level(g.lead) {
 				return
 			}
@@ -65,7 +65,7 @@ func (l *loop) gather(s *socket) {
 	l.groups[kin] = g
 	g.add(other)
 	g.add(s)
-	g.turn() // from now on the group has to be woken
+	g.work() // from now on the group has to be woken
 }
 
 func (g *group) add(s *socket) {
@@ -80,7 +80,7 @@ func (g *group) leave(s *socket) {
 	g.members[end] = nil
 	g.members = g.members[:end]
 	s.group = nil
-	s.reader.StandAs(g.lead)
+	s.reader.CopyCursor(g.lead)
 	if end == 0 {
 		if g.waiting != nil {
 			g.waiting.Stop()
@@ -99,7 +99,7 @@ func (g *group) dissolve() {
 	}
 }
 
-// wait reports whether the group's turn is delayed a little. If so, it has set the timer.
+// wait reports whether the group's work is delayed a little. If so, it has set the timer.
 func (g *group) wait() bool {
 	if !g.several || g.waited || len(g.members) < manyMembers {
 		return false
@@ -114,13 +114,13 @@ func (g *group) wait() bool {
 	return true
 }
 
-// turn writes what there is to all members.
-func (g *group) turn() {
+// work writes what there is to all members.
+func (g *group) work() {
 	if g.wait() {
 		return
 	}
 	l := g.loop
-	for writes := 0; writes < turnWrites; writes += len(g.members) {
+	for writes := 0; writes < mostWrites; writes += len(g.members) {
 		if len(g.members) == 0 {
 			return
 		}

@@ -17,11 +17,11 @@ import (
 // Nobody is slowed who does what browsers do, is a trusted proxy, speaks HTTP/1, or has no limit of connections.
 func TestHonestClientsAreNotSlowed(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	limited := outlet.Room{All: 1000, Each: 200, Proxies: proxies}
+	limited := outlet.Limits{All: 1000, Each: 200, Proxies: proxies}
 	for _, test := range []struct {
-		name string
-		room outlet.Room
-		do   func(*secured)
+		name   string
+		limits outlet.Limits
+		do     func(*secured)
 	}{
 		{"a browser with a hundred requests at once", limited, func(s *secured) { s.browse("192.0.2.1", 1, 100) }},
 		{"fifty browsers of one address", limited, func(s *secured) { s.browse("192.0.2.1", 50, 10) }},
@@ -41,10 +41,10 @@ func TestHonestClientsAreNotSlowed(t *testing.T) {
 			client.CloseIdleConnections()
 		}},
 		{"a proxy", limited, func(s *secured) { s.flood("10.0.0.1", 10, 60<<10, floods["pings"]) }},
-		{"an address without a limit", outlet.Room{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 60<<10, floods["pings"]) }},
+		{"an address without a limit", outlet.Limits{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 60<<10, floods["pings"]) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			securely(t, test.room, func(t *testing.T, s *secured) {
+			securely(t, test.limits, func(t *testing.T, s *secured) {
 				begin := time.Now()
 				test.do(s)
 				if took := time.Since(begin); took > 0 {
@@ -105,7 +105,7 @@ func (s *secured) open(client *http.Client, streams int) (leave func()) {
 
 // A request that is reset later than at once costs nothing more: people who leave a page with many event streams are no flood.
 func TestOldResetsCostNothing(t *testing.T) {
-	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+	securely(t, outlet.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		client, leaves := s.client("192.0.2.1", "h2"), []func(){}
 		for range 4 {
 			browser := s.client("192.0.2.1", "h2")

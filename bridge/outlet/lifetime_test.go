@@ -156,7 +156,7 @@ func TestExpiryIsExact(t *testing.T) {
 		c.serving.Wait()
 		c.check(t, "auth")
 		for _, at := range c.ended {
-			if at != time.Hour+patient.Parting {
+			if at != time.Hour+patient.CloseDelay {
 				t.Errorf("one ended after %v", at)
 			}
 		}
@@ -213,7 +213,7 @@ func TestExpiryOfASetClock(t *testing.T) {
 		c.serving.Wait()
 		c.check(t, "auth")
 		for _, at := range c.ended {
-			if at > 11*time.Minute+patient.Parting {
+			if at > 11*time.Minute+patient.CloseDelay {
 				t.Errorf("one ended after %v", at)
 			}
 		}

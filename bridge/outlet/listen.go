@@ -27,7 +27,7 @@ const (
 func Listen(inner net.Listener, places *Places) net.Listener {
 	limitSegments(inner)
 	if places == nil {
-		places = NewPlaces(Room{}) // no limit
+		places = NewPlaces(Limits{}) // no limit
 	}
 	l := &listener{Listener: inner, places: places, pace: rate.NewLimiter(acceptRate, acceptBurst)}
 	l.open, l.close = context.WithCancel(context.Background())

@@ -26,12 +26,12 @@ type logged struct {
 	record  slog.Record
 }
 
-// logRoom is how many records may wait.
-const logRoom = 64
+// logBuffer is how many records may wait.
+const logBuffer = 64
 
 // startLogging returns a logger whose calls never block, and a function that ends it after the waiting records are passed on.
 func startLogging(log *slog.Logger) (_ *slog.Logger, end func()) {
-	queue := &logQueue{records: make(chan logged, logRoom), stop: make(chan struct{})}
+	queue := &logQueue{records: make(chan logged, logBuffer), stop: make(chan struct{})}
 	queue.writing.Go(queue.run)
 	return slog.New(logging{log.Handler(), queue}), func() {
 		close(queue.stop)

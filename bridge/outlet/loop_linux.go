@@ -62,7 +62,7 @@ func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bri
 	l := o.loops[taken.fd%len(o.loops)]
 	s := &socket{
 		loop: l, taken: taken, reader: reader, owner: unique.Make(owner{lifetime.Caller, lifetime.Address}), revoked: lifetime.Revoked, ended: lifetime.Ended,
-		expires: expiryOf(lifetime.Until), first: head(header, chunked), chunked: chunked, room: leastRoom,
+		expires: expiryOf(lifetime.Until), first: head(header, chunked), chunked: chunked, most: leastWrite,
 	}
 	s.timer.socket = s
 	if !l.enqueue(s) {
@@ -87,7 +87,7 @@ func (l *loop) run() {
 		select {
 		case <-l.wake:
 			l.refresh()
-			l.turns()
+			l.runQueue()
 		case events := <-l.poller.events:
 			l.refresh()
 			for i := range events {
@@ -96,7 +96,7 @@ func (l *loop) run() {
 			l.poller.done <- struct{}{}
 		case <-ticks.C:
 			l.refresh()
-			l.wheel.turn(l.now, (*socket).look)
+			l.wheel.advance(l.now, (*socket).look)
 		case <-l.stop:
 			l.shut()
 			return
@@ -153,7 +153,7 @@ type order struct {
 
 func (o *order) queuing() *bool { return &o.queued }
 
-func (o *order) turn() {
+func (o *order) work() {
 	for _, s := range o.loop.sockets {
 		if s != nil {
 			o.do(s)
@@ -174,7 +174,7 @@ func (l *loop) shut() {
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()
-	l.turns()
+	l.runQueue()
 	for _, s := range l.sockets {
 		if s != nil {
 			s.close(endDrain)

@@ -14,12 +14,12 @@ import (
 type network struct {
 	key    networkKey
 	within *network // the next larger one that counts them as well; nil for all
-	room   int      // how many places it may have; 0 for any number
+	limit  int      // how many places it may have; 0 for any number
 
 	held    int // places: of sockets, and of requests that are not the first of their socket
 	asked   int // requests that took a place, for clients of this network
 	served  int // requests of HTTP/2 that are being served, with a place or without
-	kept    int // how many of its parts, and itself, still owe what was sent
+	kept    int // how many networks in it, and itself, still owe what was sent
 	debt    debt
 	quiet   debt      // as much of it as a quiet client may send, for the widest networks
 	waiting list.List // the *place of each socket that waits, the oldest first
@@ -32,33 +32,33 @@ type networkKey struct {
 	isProxy bool
 }
 
-// Beyond their room, networks have a few places for sockets, on which clients are told that they have no room.
+// Beyond their limit, networks have a few places for sockets, on which clients are told that it is reached.
 const (
 	leastSpare = 8
-	spareShare = 8 // of the room
+	spareShare = 8 // of the limit
 	mostSpare  = 1024
 )
 
-func spare(room int) int { return min(leastSpare+room/spareShare, mostSpare) }
+func spare(limit int) int { return min(leastSpare+limit/spareShare, mostSpare) }
 
-// RoomFor returns how many places there can be in all, where there are to be at most so many sockets; one at least.
-func RoomFor(sockets int) int {
-	room := max((sockets-leastSpare)*spareShare/(spareShare+1), sockets-mostSpare, 1)
-	for room > 1 && room+spare(room) > sockets {
-		room--
+// PlacesFor returns how many places there can be in all, where there are to be at most so many sockets; one at least.
+func PlacesFor(sockets int) int {
+	places := max((sockets-leastSpare)*spareShare/(spareShare+1), sockets-mostSpare, 1)
+	for places > 1 && places+spare(places) > sockets {
+		places--
 	}
-	return room
+	return places
 }
 
 // most is how many places may be held. Sockets that wait may fill what busy ones leave free. A few more places are always there for them, so that
 // newcomers can be told that there is no room.
 func (n *network) most() int {
-	if n.room == 0 {
+	if n.limit == 0 {
 		return math.MaxInt
 	}
-	few := spare(n.room)
+	few := spare(n.limit)
 	busy := n.held - n.waiting.Len()
-	return min(n.room+few, max(n.room, busy+few))
+	return min(n.limit+few, max(n.limit, busy+few))
 }
 
 func (n *network) hold(more int) {
@@ -76,7 +76,7 @@ func (n *network) ask(more int) {
 // full returns the first network, from this on, that has no place for a further request; nil if there is none.
 func (n *network) full() *network {
 	for ; n != nil; n = n.within {
-		if n.room > 0 && n.asked >= n.room {
+		if n.limit > 0 && n.asked >= n.limit {
 			return n
 		}
 	}
@@ -102,10 +102,10 @@ func (n *network) serve(more int) bool {
 
 // mostServed returns how many requests of HTTP/2 may be served at once, 0 for any number. Of all clients, few need more than their places.
 func (n *network) mostServed() int {
-	if n.room == 0 || n.within != nil {
-		return servedTimes * n.room
+	if n.limit == 0 || n.within != nil {
+		return servedTimes * n.limit
 	}
-	return n.room + servedTimes*spare(n.room)
+	return n.limit + servedTimes*spare(n.limit)
 }
 
 // oldest returns the socket that has waited longest, nil if none waits.
@@ -116,7 +116,7 @@ func (n *network) oldest() *place {
 	return nil
 }
 
-// The widths of IPv6 networks that are counted, the widest first, and how many times the room of an address they have. Whoever has
+// The widths of IPv6 networks that are counted, the widest first, and how many times the limit of an address they have. Whoever has
 // one address has 64 bits of them, and often more: providers give 56 or 48 bits to one customer.
 var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
 
@@ -124,12 +124,12 @@ var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
 func (p *Places) ofClient(address netip.Addr) *network {
 	if !address.Is6() || address.Is4In6() {
 		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
-		return p.part(&p.all, networkKey{Prefix: whole}, p.room.Each)
+		return p.networkOf(&p.all, networkKey{Prefix: whole}, p.limits.Each)
 	}
 	n := &p.all
 	for _, width := range widths {
 		prefix, _ := address.Prefix(width.bits) // every IPv6 address has one
-		n = p.part(n, networkKey{Prefix: prefix}, p.room.Each*width.times)
+		n = p.networkOf(n, networkKey{Prefix: prefix}, p.limits.Each*width.times)
 	}
 	return n
 }
@@ -140,7 +140,7 @@ func (p *Places) ofPeer(address netip.Addr) *network {
 		return p.ofClient(address)
 	}
 	whole, _ := address.Prefix(address.BitLen())
-	return p.part(&p.all, networkKey{whole, true}, 0)
+	return p.networkOf(&p.all, networkKey{whole, true}, 0)
 }
 
 func addressOf(peer net.Addr) netip.Addr {
@@ -151,13 +151,13 @@ func addressOf(peer net.Addr) netip.Addr {
 }
 
 func (p *Places) isProxy(address netip.Addr) bool {
-	return slices.ContainsFunc(p.room.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
+	return slices.ContainsFunc(p.limits.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
-func (p *Places) part(of *network, key networkKey, room int) *network {
+func (p *Places) networkOf(within *network, key networkKey, limit int) *network {
 	n, known := p.networks[key]
 	if !known {
-		n = &network{key: key, within: of, room: room, index: -1}
+		n = &network{key: key, within: within, limit: limit, index: -1}
 		p.networks[key] = n
 	}
 	return n

@@ -16,7 +16,7 @@ import (
 // Config says how to treat connections. Every field is needed, except Delays.
 type Config struct {
 	Heartbeat    time.Duration // silence after which a comment is sent
-	Parting      time.Duration // how long a connection stays open after its last event, until it breaks off
+	CloseDelay   time.Duration // how long a connection stays open after its last event, until it breaks off
 	WriteTimeout time.Duration // how long a client may receive nothing before it is cut
 	Age          time.Duration // age at which a client is asked to reconnect, give or take a fifth
 	Retry        time.Duration // when clients should reconnect, give or take half
@@ -117,7 +117,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
 		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
-		lifetime: lifetime, opened: time.Now(), subjects: reader.Feed().Subjects(), mark: reader.Mark(), kicked: bridge.NewSignal(),
+		lifetime: lifetime, opened: time.Now(), subjects: reader.Feed().Subjects(), cursor: reader.Cursor(), kicked: bridge.NewSignal(),
 	}
 	if lifetime.Revoked != nil {
 		c.recheck = bridge.NewSignal()

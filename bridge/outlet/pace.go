@@ -14,7 +14,7 @@ type pacing struct {
 
 // startPace makes a connection over TLS keep to the pace of its address, if that has a limit of connections.
 func (c *stallConn) startPace() {
-	if c.place.network.room == 0 {
+	if c.place.network.limit == 0 {
 		return
 	}
 	c.pacing.Store(&pacing{hurry: make(chan struct{}, 1)})

@@ -35,10 +35,10 @@ type secured struct {
 }
 
 // securely runs a test in a bubble, and checks that nothing is left behind it.
-func securely(t *testing.T, room outlet.Room, test func(*testing.T, *secured)) {
+func securely(t *testing.T, limits outlet.Limits, test func(*testing.T, *secured)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &secured{t: t, pipes: newPipes(), places: outlet.NewPlaces(room)}
+		s := &secured{t: t, pipes: newPipes(), places: outlet.NewPlaces(limits)}
 		s.server = httptest.NewUnstartedServer(s.places.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
 				s.served.Add(1)
@@ -223,7 +223,7 @@ func TestFloodsOfFramesAreSlowed(t *testing.T) {
 	const connections, bytes, each = 6, 32 << 10, 64
 	for name, frame := range floods {
 		t.Run(name, func(t *testing.T) {
-			securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+			securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 				enough, other := make(chan struct{}), s.client("192.0.2.2", "h2")
 				var asking sync.WaitGroup
 				asking.Go(func() {
@@ -258,7 +258,7 @@ func TestFloodsOfFramesAreSlowed(t *testing.T) {
 // A request that is reset at once counts a KiB beside its frames.
 func TestQuickResetsCostMore(t *testing.T) {
 	const each, bytes = 64, 60 << 10
-	securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+	securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 		begin := time.Now()
 		s.floodOnce("192.0.2.1", bytes, floods["resets"]) // as many as may be sent at once
 		s.floodOnce("192.0.2.1", 1, floods["pings"])
@@ -288,7 +288,7 @@ func dialHTTP2(t *testing.T, places *outlet.Places, handler http.Handler) *tls.C
 
 // A request that its client has reset before its handler runs is not served.
 func TestResetRequestsAreNotServed(t *testing.T) {
-	places, served, done := outlet.NewPlaces(outlet.Room{}), false, make(chan struct{})
+	places, served, done := outlet.NewPlaces(outlet.Limits{}), false, make(chan struct{})
 	handler := places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
 	conn := dialHTTP2(t, places, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(done)
@@ -306,9 +306,9 @@ func TestResetRequestsAreNotServed(t *testing.T) {
 	}
 }
 
-// A client behind the address of a flood has its turns soon: each connection of the address is read from a little at a time.
-func TestNeighboursOfAFloodHaveTurns(t *testing.T) {
-	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+// A client behind the address of a flood is read from soon: each connection of the address is read from a little at a time.
+func TestNeighboursOfAFloodAreRead(t *testing.T) {
+	securely(t, outlet.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		var flooding sync.WaitGroup
 		flooding.Go(func() { s.flood("192.0.2.1", 20, 32<<10, floods["pings"]) })
 		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some eight
@@ -324,7 +324,7 @@ func TestNeighboursOfAFloodHaveTurns(t *testing.T) {
 
 // Who connects again and again pays for each handshake, whatever follows.
 func TestHandshakesAreSlowed(t *testing.T) {
-	securely(t, outlet.Room{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+	securely(t, outlet.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		begin := time.Now()
 		for range 150 {
 			s.dial("192.0.2.1", "h2").Close()
@@ -348,7 +348,7 @@ func TestNetworksShareAPace(t *testing.T) {
 		{"a network of 56 bits", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) }, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+			securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 				begin, bytes := time.Now(), 5*test.times*each<<10
 				for i := range 8 {
 					s.floodOnce(test.address(i), bytes/8, floods["pings"])

@@ -24,7 +24,7 @@ func (p *packet) of(chunked bool) [][]byte {
 }
 
 const (
-	// maxCopied is the size up to which a single frame is copied to follow the head of its chunk. A larger frame is written from its place, so
+	// maxCopied is the size up to which a single frame is copied to follow the head of its chunk. A larger frame is written from where it is, so
 	// that slow clients share it instead of holding a copy each.
 	maxCopied = 4 << 10
 	// maxPieces is the most pieces of a write: an unfinished one, followed by the last frame.

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Room is how many places there are.
-type Room struct {
+// Limits is how many places there are.
+type Limits struct {
 	All  int // in all; 0 for any number
 	Each int // of one IPv4 address or IPv6 network of 64 bits; four times as many of 56 bits, 16 times of 48; 0 for any number
 
@@ -28,7 +28,7 @@ type Room struct {
 // no room for another, the network with the most waiting sockets loses its oldest one, so a client that holds
 // many loses its own first. If no socket waits, a few extra places remain, to tell new clients to come back.
 type Places struct {
-	room      Room
+	limits    Limits
 	logs      rate.Sometimes
 	shortages rate.Sometimes // in the log, of descriptors
 	slowed    rate.Sometimes // in the log, of who sends too much over TLS
@@ -52,17 +52,17 @@ type PlacesStats struct {
 }
 
 // NewPlaces gives places of which none is taken.
-func NewPlaces(room Room) *Places {
-	if room.Log == nil {
-		room.Log = slog.New(slog.DiscardHandler)
+func NewPlaces(limits Limits) *Places {
+	if limits.Log == nil {
+		limits.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Places{
-		room:      room,
+		limits:    limits,
 		logs:      rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		shortages: rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		slowed:    rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		start:     time.Now(),
-		all:       network{room: room.All},
+		all:       network{limit: limits.All},
 		networks:  map[networkKey]*network{},
 	}
 }
@@ -71,7 +71,7 @@ func NewPlaces(room Room) *Places {
 func (p *Places) exhausted(err error) {
 	p.shortages.Do(func() {
 		stats := p.Stats()
-		p.room.Log.Error("cannot accept connections: file descriptors have run out; allow this process more of them (ulimit -n, LimitNOFILE), or look what holds them", "error", err, "connections", stats.Held)
+		p.limits.Log.Error("cannot accept connections: file descriptors have run out; allow this process more of them (ulimit -n, LimitNOFILE), or look what holds them", "error", err, "connections", stats.Held)
 	})
 }
 
@@ -79,7 +79,7 @@ func (p *Places) exhausted(err error) {
 func (p *Places) tell() {
 	p.logs.Do(func() {
 		stats := p.Stats()
-		p.room.Log.Info("no place for another socket: the oldest that waits was closed, or else the new one", "places", stats.Held, "waiting", stats.Waiting, "closed_so_far", stats.Evicted, "refused_so_far", stats.Refused)
+		p.limits.Log.Info("no place for another socket: the oldest that waits was closed, or else the new one", "places", stats.Held, "waiting", stats.Waiting, "closed_so_far", stats.Evicted, "refused_so_far", stats.Refused)
 	})
 }
 

@@ -27,10 +27,10 @@ type door struct {
 }
 
 // inFrontOf runs a test in a bubble.
-func inFrontOf(t *testing.T, room outlet.Room, test func(*testing.T, *door)) {
+func inFrontOf(t *testing.T, limits outlet.Limits, test func(*testing.T, *door)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := &door{t, newPipes(), outlet.NewPlaces(room)}
+		d := &door{t, newPipes(), outlet.NewPlaces(limits)}
 		listener := outlet.Listen(d.pipes, d.places)
 		var accepted []net.Conn
 		var accepting sync.WaitGroup
@@ -102,7 +102,7 @@ func stillOpen(conns []net.Conn) (count int) {
 
 // A client with many waiting sockets makes room for others: its oldest are closed, and no other client's.
 func TestWhoHoldsManyMakesRoom(t *testing.T) {
-	inFrontOf(t, outlet.Room{All: 10}, func(t *testing.T, d *door) {
+	inFrontOf(t, outlet.Limits{All: 10}, func(t *testing.T, d *door) {
 		other := d.come("192.0.2.1", 2)
 		first := d.come("192.0.2.9", 8)
 		more := d.come("192.0.2.9", 20)
@@ -144,7 +144,7 @@ func TestNetworksHaveTheirShare(t *testing.T) {
 		{"a proxy", func(int) string { return "10.0.0.1" }, come},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inFrontOf(t, outlet.Room{All: 1000, Each: 16, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, func(t *testing.T, d *door) {
+			inFrontOf(t, outlet.Limits{All: 1000, Each: 16, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, func(t *testing.T, d *door) {
 				var all []net.Conn
 				for i := range come {
 					all = append(all, d.come(test.at(i), 1)...)
@@ -160,7 +160,7 @@ func TestNetworksHaveTheirShare(t *testing.T) {
 // A socket that has just arrived is left a moment: the next one waits for that.
 func TestYoungSocketsAreLeftAMoment(t *testing.T) {
 	const all = 16
-	inFrontOf(t, outlet.Room{All: all}, func(t *testing.T, d *door) {
+	inFrontOf(t, outlet.Limits{All: all}, func(t *testing.T, d *door) {
 		var conns []net.Conn
 		for range all + 1 {
 			conns = append(conns, d.connect("192.0.2.1"))
@@ -178,7 +178,7 @@ func TestYoungSocketsAreLeftAMoment(t *testing.T) {
 // A network that has no place left makes nobody wait: its further sockets are refused at once, however young those are that it has.
 func TestFullNetworkMakesNobodyWait(t *testing.T) {
 	const each = 16
-	inFrontOf(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, d *door) {
+	inFrontOf(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, d *door) {
 		begin := time.Now()
 		var conns []net.Conn
 		for range each + 50 {
@@ -221,7 +221,7 @@ func TestRequestsTakeFromTheSameCount(t *testing.T) {
 	for _, p := range []protocol{protocols[0], protocols[2]} {
 		t.Run(p.name, func(t *testing.T) {
 			const all = 6
-			places := outlet.NewPlaces(outlet.Room{All: all})
+			places := outlet.NewPlaces(outlet.Limits{All: all})
 			h := &holder{places, make(chan struct{})}
 			server := httptest.NewUnstartedServer(places.Handler(h))
 			server.Listener = outlet.Listen(server.Listener, places)
@@ -277,10 +277,10 @@ func hold(t *testing.T, server *httptest.Server) int {
 	return response.StatusCode
 }
 
-// RoomFor leaves room for the few sockets that are told to come back.
-func TestRoomFor(t *testing.T) {
+// PlacesFor leaves a few sockets for clients that are told to come back.
+func TestPlacesFor(t *testing.T) {
 	for sockets, want := range map[int]int{-100: 1, 0: 1, 9: 1, 160: 135, 17436: 16412} {
-		if got := outlet.RoomFor(sockets); got != want {
+		if got := outlet.PlacesFor(sockets); got != want {
 			t.Errorf("for %d sockets: %d instead of %d", sockets, got, want)
 		}
 	}

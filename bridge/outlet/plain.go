@@ -34,7 +34,7 @@ type connection struct {
 	// For Survey. The fields below mu are guarded by it.
 	opened  time.Time
 	mu      sync.Mutex
-	mark    bridge.Mark
+	cursor  bridge.Cursor
 	writing int       // bytes of the present write; 0 if there is none
 	began   time.Time // when it began
 }
@@ -208,10 +208,10 @@ func (c *connection) write(data []byte) error {
 
 // note records for Survey where the reader is.
 func (c *connection) note() {
-	mark := c.reader.Mark()
+	cursor := c.reader.Cursor()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mark = mark
+	c.cursor = cursor
 }
 
 // noteWrite records for Survey that so many bytes are being written; 0 for the end of the write.
@@ -269,7 +269,7 @@ func (c *connection) end(ctx context.Context, reason string) string {
 		return reasonOf(err)
 	}
 	select {
-	case <-time.After(c.outlet.config.Parting):
+	case <-time.After(c.outlet.config.CloseDelay):
 	case <-ctx.Done():
 	}
 	return reason

@@ -18,9 +18,9 @@ type loop struct {
 	polling sync.WaitGroup
 
 	mu     sync.Mutex
-	queued []turner
-	spare  []turner
-	ended  bool // no more turns
+	queued []worker
+	spare  []worker
+	ended  bool // nothing is queued any more
 
 	start       time.Time
 	now         time.Duration // since start
@@ -37,22 +37,22 @@ type loop struct {
 	packet      packet
 }
 
-// turner is a socket or a group, which gets a turn after it was woken.
-type turner interface {
-	turn()
+// worker is a socket, a group, or what is done to all sockets; it works after it was woken.
+type worker interface {
+	work()
 	queuing() *bool // whether it is in the queue, guarded by the loop's lock
 }
 
-// enqueue queues a turn, once for any number of calls before it. It reports false if there are no more turns.
-func (l *loop) enqueue(t turner) bool {
+// enqueue queues a worker, once for any number of calls before it. It reports false if the loop has ended.
+func (l *loop) enqueue(w worker) bool {
 	l.mu.Lock()
-	queued := t.queuing()
+	queued := w.queuing()
 	if l.ended || *queued {
 		defer l.mu.Unlock()
 		return !l.ended
 	}
 	*queued = true
-	l.queued = append(l.queued, t)
+	l.queued = append(l.queued, w)
 	isFirst := len(l.queued) == 1
 	l.mu.Unlock()
 	if isFirst {
@@ -61,18 +61,18 @@ func (l *loop) enqueue(t turner) bool {
 	return true
 }
 
-// turns runs the turns of all that were woken. Those woken meanwhile follow in the next round.
-func (l *loop) turns() {
+// runQueue runs the queue of those that were woken. Those woken meanwhile follow in the next round.
+func (l *loop) runQueue() {
 	l.mu.Lock()
-	turns := l.queued
-	l.queued, l.spare = l.spare[:0], turns
-	for _, t := range turns {
-		*t.queuing() = false
+	woken := l.queued
+	l.queued, l.spare = l.spare[:0], woken
+	for _, w := range woken {
+		*w.queuing() = false
 	}
 	l.mu.Unlock()
-	for i, t := range turns {
-		t.turn()
-		turns[i] = nil
+	for i, w := range woken {
+		w.work()
+		woken[i] = nil
 	}
 }
 

@@ -22,7 +22,7 @@ func (p *Places) Take(ctx context.Context, client netip.Addr) (free func(), ofCl
 		s.asked++
 		if isMore := s.asked > 1 && !s.isFree; isMore && full == nil {
 			s.network.hold(1)
-			out, full, _ = p.makeRoom(s.network, s, 0)
+			out, full, _ = p.evictFor(s.network, s, 0)
 		} else if isMore {
 			s.network.hold(1) // giveBack takes it back
 		}

@@ -17,7 +17,7 @@ import (
 // until its client takes the answer. Further ones are reset. Another address does not notice, and when some have ended there is room again.
 func TestFewRequestsAreServedAtOnce(t *testing.T) {
 	const each, streams = 16, 50
-	securely(t, outlet.Room{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+	securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 		var clients []*http.Client
 		for range 4 {
 			client := s.client("192.0.2.1", "h2")
@@ -48,7 +48,7 @@ func TestFewRequestsAreServedAtOnce(t *testing.T) {
 // A request whose answer waits for its client's window is still being served, although its handler has ended.
 func TestAnswersThatAreNotTakenCount(t *testing.T) {
 	const each, more = 4, 5
-	places := outlet.NewPlaces(outlet.Room{All: 100, Each: each})
+	places := outlet.NewPlaces(outlet.Limits{All: 100, Each: each})
 	conn := dialHTTP2(t, places, places.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "an answer")
 	})))

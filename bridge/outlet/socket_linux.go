@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// leastRoom is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
+	// leastWrite is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
 	// maxWrite. Unaccepted data is held in memory.
-	leastRoom = 4 << 10
-	// turnWrites is how many writes one turn may make before others have theirs.
-	turnWrites = 64
+	leastWrite = 4 << 10
+	// mostWrites is how many writes a socket or a group may make before others work.
+	mostWrites = 64
 	// goodbye is how long a socket that was ended waits for its client to close too.
 	goodbye = time.Second
 )
@@ -39,7 +39,7 @@ type socket struct {
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
 
-	room  int32    // the most bytes of frames in the next write
+	most  int32    // the most bytes of frames in the next write
 	first []byte   // the head of the response, until it is written
 	rest  [][]byte // data that the socket has not accepted; written before anything else
 
@@ -56,7 +56,7 @@ type state uint8
 const (
 	stateOpen   state = iota
 	stateEnding       // the last frame waits in rest
-	stateTold         // the last frame was written; see Config.Parting
+	stateTold         // the last frame was written; see Config.CloseDelay
 	stateGone         // the connection has ended; the socket waits for the client to close
 	stateClosed
 )
@@ -76,18 +76,18 @@ func (s *socket) Wake() { s.loop.enqueue(s) }
 
 func (s *socket) queuing() *bool { return &s.queued }
 
-// turn writes what there is to the client.
-func (s *socket) turn() {
+// work writes what there is to the client.
+func (s *socket) work() {
 	l := s.loop
 	if s.generation == 0 && !s.begin() {
 		return
 	}
-	for range turnWrites {
+	for range mostWrites {
 		if s.state != stateOpen || s.group != nil || s.rest != nil {
 			return
 		}
 		own := s.preamble(l.batch[:0])
-		batch, since := s.reader.NextSince(own, int(s.room), s)
+		batch, since := s.reader.NextSince(own, int(s.most), s)
 		l.batch = batch
 		n := len(l.batch) - len(own)
 		if n > 0 || s.first != nil {
@@ -95,7 +95,7 @@ func (s *socket) turn() {
 			s.first = nil
 			clear(l.batch)
 			if s.write(packet) {
-				s.room = min(2*s.room, maxWrite)
+				s.most = min(2*s.most, maxWrite)
 			}
 			l.outlet.stats.frames.Add(uint64(n))
 			l.observe(since)
@@ -159,7 +159,7 @@ func (s *socket) writePieces(pieces [][]byte) bool {
 	}
 	s.leave()
 	l.detachBuffer()
-	s.rest, s.room = behind(pieces, n), leastRoom
+	s.rest, s.most = behind(pieces, n), leastWrite
 	s.takesNothing() // from now on
 	s.set()
 	return false
@@ -179,7 +179,7 @@ func (s *socket) flush() {
 		s.told()
 		return
 	}
-	s.turn()
+	s.work()
 }
 
 // discard reads and ignores what the client sends, so that its end is noticed.
@@ -216,7 +216,7 @@ func (s *socket) look() {
 	case s.takesNothing():
 		s.slow()
 		return
-	case s.state == stateTold && l.now >= s.wrote+config.Parting:
+	case s.state == stateTold && l.now >= s.wrote+config.CloseDelay:
 		s.finish()
 	case s.state == stateOpen && (l.now >= s.until || s.expired()):
 		s.end(s.why())
@@ -239,7 +239,7 @@ func (s *socket) set() {
 	case stateGone:
 		due = s.wrote + goodbye
 	case stateTold:
-		due = s.wrote + config.Parting
+		due = s.wrote + config.CloseDelay
 	case stateOpen:
 		due = s.until
 		if s.expires != 0 {
@@ -325,7 +325,7 @@ func (s *socket) refuse() {
 	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
 	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
 	_, _ = send(s.fd, packet.of(s.chunked)) // the socket has room: nothing was written before
-	time.Sleep(s.loop.outlet.config.Parting)
+	time.Sleep(s.loop.outlet.config.CloseDelay)
 	_ = unix.Close(s.fd)
 	s.place.close(nil)
 	s.release(endDrain)

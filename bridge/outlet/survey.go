@@ -64,7 +64,7 @@ type tally struct {
 
 func newTally(most int) *tally { return &tally{most: most} }
 
-// momentary is how long what has arrived may wait for its turn, or a write may take, before a client counts as behind.
+// momentary is how long what has arrived may wait to be written, or a write may take, before a client counts as behind.
 const momentary = 100 * time.Millisecond
 
 // count adds a connection. If it is among the slowest or the oldest, describe fills in what takes longer to find out.
@@ -143,7 +143,7 @@ func (o *Outlet) surveyPlain(t *tally) {
 func (c *connection) describe() Connection {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := Connection{Writer: "plain", Age: time.Since(c.opened), Lag: c.mark.Lag(), Unsent: c.writing}
+	d := Connection{Writer: "plain", Age: time.Since(c.opened), Lag: c.cursor.Lag(), Unsent: c.writing}
 	if c.writing > 0 {
 		d.Stalled = time.Since(c.began)
 	}

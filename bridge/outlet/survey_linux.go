@@ -21,7 +21,7 @@ func (s *socket) describe(asked bool) Connection {
 	l := s.loop
 	c := Connection{Writer: "loop", Age: l.now - s.opened}
 	if s.group == nil {
-		c.Lag = s.reader.Mark().Lag()
+		c.Lag = s.reader.Cursor().Lag()
 	}
 	waits := sizeOf(s.rest)
 	if waits > 0 || asked {

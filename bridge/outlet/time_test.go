@@ -148,7 +148,7 @@ func TestDrain(t *testing.T) {
 				start := time.Now()
 				b.outlet.Drain(t.Context(), test.window)
 				took := time.Since(start)
-				if took > test.window+patient.Parting || took < test.least {
+				if took > test.window+patient.CloseDelay || took < test.least {
 					t.Errorf("it took %v", took)
 				}
 				if open := b.outlet.Stats().Open; open != 0 {
@@ -157,7 +157,7 @@ func TestDrain(t *testing.T) {
 				c.serving.Wait()
 				// Nobody comes back between the end of the drain and the moment in which this process may have been started anew.
 				c.returns(t, "drain", func(i int) time.Duration {
-					if left := test.window + patient.Parting - c.ended[i]; left <= patient.Retry {
+					if left := test.window + patient.CloseDelay - c.ended[i]; left <= patient.Retry {
 						return left + 2*time.Second
 					}
 					return patient.Retry / 2
@@ -194,7 +194,7 @@ func TestDrainWithoutConnections(t *testing.T) {
 			c := b.crowd(t, 1)
 			c.serving.Wait()
 			c.check(t, "drain")
-			if c.ended[0] != patient.Parting {
+			if c.ended[0] != patient.CloseDelay {
 				t.Errorf("a late connection stayed for %v", c.ended[0])
 			}
 		}

@@ -31,7 +31,7 @@ func nobodyReads(t *testing.T, all int, test func(*unheard)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &unheard{t, inner.Addr().String(), outlet.NewPlaces(outlet.Room{All: all}), make(chan net.Conn)}
+	u := &unheard{t, inner.Addr().String(), outlet.NewPlaces(outlet.Limits{All: all}), make(chan net.Conn)}
 	listener := outlet.Listen(inner, u.places)
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
@@ -124,7 +124,7 @@ func testUnreadRequest(t *testing.T, age func(net.Conn)) {
 		if stats := u.places.Stats(); stats.Evicted != all || stats.Refused != 0 {
 			t.Errorf("%+v", stats)
 		}
-		// Where every socket has sent something, a newcomer waits a moment, until the first of them has had its turn.
+		// Where every socket has sent something, a newcomer waits a moment, until the first of them may be cut.
 		for range all {
 			theirs, _ := u.connect()
 			u.say(theirs)
@@ -147,7 +147,7 @@ func TestEachUnreadRequestIsSpared(t *testing.T) {
 		for i := range requests {
 			u.say(asks)
 			isOpen(asks)    // waits until no other is young
-			for range all { // each of them needs room, so the oldest turn comes round
+			for range all { // each of them needs room, so the oldest is reached again
 				u.connect()
 			}
 			if !isOpen(asks) {

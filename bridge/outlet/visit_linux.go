@@ -1,10 +1,10 @@
 package outlet
 
-// visitEach is how many connections a loop looks at before others have their turns: at less than a microsecond each, it takes a small part of a
+// visitEach is how many connections a loop looks at before others work: at less than a microsecond each, it takes a small part of a
 // round of writes.
 const visitEach = 256
 
-// visit does something with the connections of a loop, a few in each turn, and then something else.
+// visit does something with the connections of a loop, a few at a time, and then something else.
 type visit struct {
 	loop   *loop
 	next   int // descriptor
@@ -23,7 +23,7 @@ func (l *loop) visit(do func(*socket), then func()) {
 
 func (v *visit) queuing() *bool { return &v.queued }
 
-func (v *visit) turn() {
+func (v *visit) work() {
 	l := v.loop
 	for looked := 0; v.next < len(l.sockets) && looked < visitEach; v.next++ {
 		if s := l.sockets[v.next]; s != nil {

@@ -12,7 +12,7 @@ type wheel struct {
 
 const wheelSlots = 256
 
-// timer is a place in a wheel. The zero value is in no wheel.
+// timer is an entry of a wheel. The zero value is in no wheel.
 type timer struct {
 	prev, next *timer
 	socket     *socket
@@ -28,7 +28,7 @@ func newWheel(tick time.Duration) *wheel {
 	return w
 }
 
-// set makes turn look at a timer at that time.
+// set makes advance look at a timer at that time.
 func (w *wheel) set(t *timer, due time.Duration) {
 	w.stop(t)
 	ticks := int64(due/w.tick) + 1
@@ -47,8 +47,8 @@ func (w *wheel) stop(t *timer) {
 	t.prev, t.next = nil, nil
 }
 
-// turn calls look for each timer that is due; look may set it again.
-func (w *wheel) turn(now time.Duration, look func(*socket)) {
+// advance calls look for each timer that is due; look may set it again.
+func (w *wheel) advance(now time.Duration, look func(*socket)) {
 	for last := int64(now / w.tick); w.at < last; {
 		w.at++
 		for slot := &w.slots[w.at%wheelSlots]; slot.next != slot; {

@@ -31,7 +31,7 @@ func TestWheel(t *testing.T) {
 		of[timers[i].socket] = &timers[i]
 	}
 	for now := time.Duration(0); now < 5*wheelSlots*tick; now += rand.N(3 * tick) {
-		w.turn(now, func(s *socket) {
+		w.advance(now, func(s *socket) {
 			at, known := due[s]
 			switch {
 			case !known:

@@ -18,7 +18,7 @@ func newLine() line {
 	return line{
 		queue: queue{
 			isBefore: func(a, b *room) bool { return a.turn < b.turn },
-			place:    func(r *room) *int { return &r.queued },
+			index:    func(r *room) *int { return &r.queued },
 		},
 		last: map[bridge.Account]uint64{},
 	}

@@ -46,7 +46,7 @@ func TestModel(t *testing.T) {
 				m.check(seed)
 			}
 			for len(m.open) > 0 {
-				m.part(0)
+				m.leave(0)
 			}
 			m.rest()
 			m.check(seed)
@@ -73,7 +73,7 @@ func (m *model) step() {
 		time.Sleep(time.Duration(m.rand.Int64N(int64(40 * time.Second))))
 	case 4, 5, 6, 7, 8, 9, 10:
 		if len(m.open) > 0 {
-			m.part(m.rand.IntN(len(m.open)))
+			m.leave(m.rand.IntN(len(m.open)))
 		}
 	default:
 		c := connection{node: n, subject: fmt.Sprint("chat.", m.rand.IntN(3)), name: []string{"", "Ada", "Ben", "Cleo", "Dan"}[m.rand.IntN(5)]}
@@ -93,7 +93,7 @@ func (m *model) replace(n *node) {
 	m.nodes[slices.Index(m.nodes, n)] = open(m.t, m.b)
 }
 
-func (m *model) part(i int) {
+func (m *model) leave(i int) {
 	m.open[i].leave()
 	m.open = slices.Delete(m.open, i, i+1)
 }

@@ -6,22 +6,22 @@ import "container/heap"
 type queue struct {
 	rooms    []*room
 	isBefore func(a, b *room) bool
-	place    func(r *room) *int // where a room keeps its place in this queue; -1 if it is not there
+	index    func(r *room) *int // where a room keeps its index in this queue; -1 if it is not there
 }
 
-// put adds a room, or moves it to its place after a change. It reports whether the room is the first.
+// put adds a room, or moves it after a change. It reports whether the room is the first.
 func (q *queue) put(r *room) (isFirst bool) {
-	if place := *q.place(r); place >= 0 {
-		heap.Fix(q, place)
+	if index := *q.index(r); index >= 0 {
+		heap.Fix(q, index)
 	} else {
 		heap.Push(q, r)
 	}
-	return *q.place(r) == 0
+	return *q.index(r) == 0
 }
 
 func (q *queue) remove(r *room) {
-	if place := *q.place(r); place >= 0 {
-		heap.Remove(q, place)
+	if index := *q.index(r); index >= 0 {
+		heap.Remove(q, index)
 	}
 }
 
@@ -39,12 +39,12 @@ func (q *queue) Less(a, b int) bool { return q.isBefore(q.rooms[a], q.rooms[b]) 
 
 func (q *queue) Swap(a, b int) {
 	q.rooms[a], q.rooms[b] = q.rooms[b], q.rooms[a]
-	*q.place(q.rooms[a]), *q.place(q.rooms[b]) = a, b
+	*q.index(q.rooms[a]), *q.index(q.rooms[b]) = a, b
 }
 
 func (q *queue) Push(added any) {
 	r := added.(*room)
-	*q.place(r) = len(q.rooms)
+	*q.index(r) = len(q.rooms)
 	q.rooms = append(q.rooms, r)
 }
 
@@ -52,6 +52,6 @@ func (q *queue) Pop() any {
 	last := len(q.rooms) - 1
 	r := q.rooms[last]
 	q.rooms[last] = nil
-	q.rooms, *q.place(r) = q.rooms[:last], -1
+	q.rooms, *q.index(r) = q.rooms[:last], -1
 	return r
 }

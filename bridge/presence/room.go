@@ -34,11 +34,11 @@ type room struct {
 	fails     int       // writes in a row that did not succeed
 	check     time.Time // when the bucket is compared with the present members; zero before the first write
 
-	place  int // in the schedule; -1 if it is not there
-	due    time.Time
-	by     bridge.Account // an account that has caused a change that is not yet written; 0 for the bridge itself
-	turn   uint64         // in the line of rooms that wait to be written
-	queued int            // the place in that line; -1 if it is not there
+	scheduled int // the index in the schedule; -1 if it is not there
+	due       time.Time
+	by        bridge.Account // an account that has caused a change that is not yet written; 0 for the bridge itself
+	turn      uint64         // in the line of rooms that wait to be written
+	queued    int            // the index in that line; -1 if it is not there
 }
 
 // member is a named member that is present.
@@ -65,14 +65,14 @@ type leave struct {
 }
 
 func newRoom(subject bridge.Subject, limited bool) *room {
-	return &room{subject: subject, isLimited: limited, members: map[identity]*member{}, names: map[bridge.Account]int{}, place: -1, queued: -1, next: time.Now()}
+	return &room{subject: subject, isLimited: limited, members: map[identity]*member{}, names: map[bridge.Account]int{}, scheduled: -1, queued: -1, next: time.Now()}
 }
 
 // enter adds a connection. It reports whether that changes the members.
 func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
 	key := identify(v.Sub, v.Name)
 	had := r.members[key]
-	if v.Name == "" || had == nil && v.Sub == "" && !r.hasRoomForName(v.Account) {
+	if v.Name == "" || had == nil && v.Sub == "" && !r.mayAddName(v.Account) {
 		return who{account: v.Account}, r.enterUnnamed()
 	}
 	if had == nil {
@@ -88,9 +88,9 @@ func (r *room) enter(v bridge.Visitor, now time.Time) (w who, changed bool) {
 	return who{had.identity(), v.Account}, changed // with the strings of the member
 }
 
-// hasRoomForName reports whether an account may bring one more name without a token: in a small room always, otherwise only a few, so that a
+// mayAddName reports whether an account may bring one more name without a token: in a small room always, otherwise only a few, so that a
 // few addresses cannot push others off the list.
-func (r *room) hasRoomForName(account bridge.Account) bool {
+func (r *room) mayAddName(account bridge.Account) bool {
 	return !r.isLimited || max(r.count, len(r.members)) < smallRoom || r.names[account] < namesEach
 }
 

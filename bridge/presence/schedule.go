@@ -8,7 +8,7 @@ type schedule struct{ queue }
 func newSchedule() schedule {
 	return schedule{queue{
 		isBefore: func(a, b *room) bool { return a.due.Before(b.due) },
-		place:    func(r *room) *int { return &r.place },
+		index:    func(r *room) *int { return &r.scheduled },
 	}}
 }
 

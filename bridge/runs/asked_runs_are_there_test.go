@@ -48,7 +48,7 @@ func TestRunIsThereWhenItWasAsked(t *testing.T) {
 	if err := slow.release(); err != nil {
 		t.Fatal(err)
 	}
-	if run := follow(t.Context()); !run.IsKnown || run.State.Mark != bridge.RunBegins {
+	if run := follow(t.Context()); !run.IsKnown || run.State.Kind != bridge.RunBegins {
 		t.Errorf("when it has arrived: %+v", run)
 	}
 }

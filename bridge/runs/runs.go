@@ -237,11 +237,11 @@ func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run) 
 	if err != nil || !isMine {
 		return err
 	}
-	marker := map[string][]string{bridge.HeaderRun: {bridge.RunAsked}, headerExpected: {strconv.FormatUint(run.State.At.Seq, 10)}}
+	preface := map[string][]string{bridge.HeaderRun: {bridge.RunAsked}, headerExpected: {strconv.FormatUint(run.State.At.Seq, 10)}}
 	if q.Queries {
-		marker[bridge.HeaderRunQueries] = []string{"yes"}
+		preface[bridge.HeaderRunQueries] = []string{"yes"}
 	}
-	receipt, err := r.config.NATS.Publish(ctx, run.Subject, marker, []byte(q.Subject))
+	receipt, err := r.config.NATS.Publish(ctx, run.Subject, preface, []byte(q.Subject))
 	if err != nil {
 		r.unclaim(run.Subject)
 		if errors.Is(err, bridge.ErrConflict) { // another bridge has asked it
@@ -290,7 +290,7 @@ func (r *Runs) awaitRelease(ctx context.Context, run *bridge.Run) {
 	r.mu.Unlock()
 	for {
 		seen, change := w.watched()
-		if state := seen.state; state.Mark == bridge.RunPaused && state.Messages > run.State.Messages+1 {
+		if state := seen.state; state.Kind == bridge.RunPaused && state.Messages > run.State.Messages+1 {
 			return
 		}
 		select {

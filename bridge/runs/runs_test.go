@@ -199,7 +199,7 @@ func TestRunIsReadOnEveryBridge(t *testing.T) {
 			}
 			for i, r := range others {
 				late, done, err := r.Follow(within(t), run.Subject, bridge.Framing{}, 0)
-				if err != nil || !late.IsKnown || late.State.Mark != bridge.RunEnds {
+				if err != nil || !late.IsKnown || late.State.Kind != bridge.RunEnds {
 					t.Fatalf("bridge %d: %+v, %v", i, late, err)
 				}
 				done()

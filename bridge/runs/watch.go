@@ -213,7 +213,7 @@ func (r *Runs) end(w *watch, state bridge.RunState) {
 	w.isOver = true
 	switch {
 	case !r.unask(w):
-	case state.Mark == bridge.RunEnds:
+	case state.Kind == bridge.RunEnds:
 		r.stats.ended.Add(1)
 	default:
 		r.stats.failed.Add(1)

@@ -248,23 +248,23 @@ func (s *Source) tryToAdmit(n int) []*flow {
 func (s *Source) isToldAll() bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
-	return s.conn.Marked(ctx)
+	return s.conn.PassBarrier(ctx)
 }
 
-// errNoRoom means that NATS allows no more subscriptions.
-var errNoRoom = errors.New("NATS allows no more subscriptions to this bridge")
+// errTooMany means that NATS allows no more subscriptions.
+var errTooMany = errors.New("NATS allows no more subscriptions to this bridge")
 
 // proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called after the server has
 // answered a request sent after the subscription. asked and overLimit are from before the subscription.
 func (s *Source) proveInbox(ctx context.Context, inbox string, asked js.Moment, overLimit uint64) error {
-	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.Marked(ctx) {
+	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.PassBarrier(ctx) {
 		return cmp.Or(context.Cause(ctx), nats.ErrDisconnected)
 	}
 	switch {
 	case asked.SubscribeRefused(inbox):
 		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
 	case asked.Limited() != overLimit:
-		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errNoRoom)
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errTooMany)
 	}
 	return nil
 }

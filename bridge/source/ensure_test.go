@@ -321,7 +321,7 @@ func TestHistoryIsNotShrunk(t *testing.T) {
 	keep := managed()
 	keep.MaxBytes, keep.Shrinks = 1<<30, true
 	for _, step := range []struct {
-		room   string
+		most   string
 		change func()
 		want   int64
 		says   string
@@ -334,7 +334,7 @@ func TestHistoryIsNotShrunk(t *testing.T) {
 		{"120MB", func() { keep.MaxBytes, keep.Shrinks, keep.MaxAge = 1<<30, true, 2*time.Hour }, 100 << 20, "at most 100 MiB"},
 	} {
 		step.change()
-		if err := os.WriteFile(conf, []byte("jetstream { max_file_store: "+step.room+" }"), 0o600); err != nil {
+		if err := os.WriteFile(conf, []byte("jetstream { max_file_store: "+step.most+" }"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		server, err := embed.Start(embed.Config{File: conf, Dir: embed.Setting[string]{Value: dir}}, quiet)
@@ -349,7 +349,7 @@ func TestHistoryIsNotShrunk(t *testing.T) {
 			t.Error(err)
 		}
 		if problem, _ := s.HistoryProblem(); !strings.Contains(problem, step.says) || (problem == "") != (step.says == "") {
-			t.Errorf("with %s: %q", step.room, problem)
+			t.Errorf("with %s: %q", step.most, problem)
 		}
 		conn := publisher(t, server.Dial)
 		js, err := jetstream.New(conn)
@@ -357,7 +357,7 @@ func TestHistoryIsNotShrunk(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := configOf(t, js, keep.Stream).MaxBytes; got != step.want {
-			t.Errorf("with %s the stream keeps %d bytes, want %d", step.room, got, step.want)
+			t.Errorf("with %s the stream keeps %d bytes, want %d", step.most, got, step.want)
 		}
 		conn.Close()
 		s.Close()

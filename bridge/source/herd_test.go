@@ -55,9 +55,9 @@ func TestHerdCostsFewRequests(t *testing.T) {
 		ids = append(ids, first.message().ID)
 	}
 
-	for name, place := range map[string]func(int) int{
-		"from one place":   func(int) int { return 0 },
-		"from many places": func(i int) int { return i % backlog },
+	for name, seq := range map[string]func(int) int{
+		"from one position":   func(int) int { return 0 },
+		"from many positions": func(i int) int { return i % backlog },
 	} {
 		t.Run(name, func(t *testing.T) {
 			restarted := newFixture(t, dial, quiet)
@@ -65,11 +65,11 @@ func TestHerdCostsFewRequests(t *testing.T) {
 			end := requests(t, publisher(t, dial))
 			var all sync.WaitGroup
 			for i := range herd {
-				c := restarted.resume(t, ids[place(i)], "chat.a")
-				// They ask in the order of their places, so that the time they take does not matter: TestHerdIsReadOnce has them in any order.
+				c := restarted.resume(t, ids[seq(i)], "chat.a")
+				// They ask in the order of their positions, so that the time they take does not matter: TestHerdIsReadOnce has them in any order.
 				frames, wait := bridgetest.Next(c.reader, nil, 1<<20)
 				all.Go(func() {
-					missing := backlog - place(i) + 1 // including the open
+					missing := backlog - seq(i) + 1 // including the open
 					for missing -= len(frames); missing > 0; missing -= len(frames) {
 						if wait != nil {
 							<-wait

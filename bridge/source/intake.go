@@ -22,13 +22,13 @@ const (
 // intake holds the messages that were received and are not delivered yet. It is limited in bytes. nats.go's channels and
 // subscriptions are not, and a flood of large messages would otherwise fill the memory.
 type intake struct {
-	ready  chan struct{} // has room for one: there may be messages
+	ready  chan struct{} // buffers one: there may be messages
 	budget int64
 	held   *atomic.Int64 // bytes received and not delivered yet
 
 	mu     *sync.Mutex
-	queue  []*nats.Msg                // nil marks a place where messages were lost
-	marked bool                       // queue contains a nil
+	queue  []*nats.Msg                // a nil stands for messages that were lost
+	hasNil bool                       // queue contains a nil
 	lost   map[*nats.Subscription]int // messages over the budget, since their subscription began
 }
 
@@ -45,7 +45,7 @@ func (s *Source) take() {
 		select {
 		case msg := <-s.incoming:
 			// If the channel was full, nats.go may have dropped the next messages. Only this goroutine makes room, so whatever
-			// arrives after a drop finds the mark before it.
+			// arrives after a drop is queued behind the nil.
 			wasFull := len(s.incoming) >= cap(s.incoming)-1
 			s.intake.put(msg, wasFull)
 		case <-s.alive.Done():
@@ -69,9 +69,9 @@ func (i *intake) put(msg *nats.Msg, lossy bool) {
 		i.held.Add(size)
 		i.queue = append(i.queue, msg)
 	}
-	if lossy && !i.marked {
-		// One mark is enough until it is read: it stands for everything lost until then.
-		i.marked = true
+	if lossy && !i.hasNil {
+		// One nil is enough until it is read: it stands for everything lost until then.
+		i.hasNil = true
 		i.queue = append(i.queue, nil)
 	}
 	i.mu.Unlock()
@@ -93,11 +93,11 @@ func (i *intake) all() []*nats.Msg {
 // delivered makes room for others.
 func (i *intake) delivered(msg *nats.Msg) { i.held.Add(-cost(msg)) }
 
-// lostSoFar reads a mark. Later losses get a new mark.
+// lostSoFar is called when a nil was read. Later losses get a new one.
 func (i *intake) lostSoFar() map[*nats.Subscription]int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.marked = false
+	i.hasNil = false
 	return maps.Clone(i.lost)
 }
 

@@ -36,8 +36,8 @@ func TestLimitOfSubscriptions(t *testing.T) {
 }
 
 func testLimitOfSubscriptions(t *testing.T, delay time.Duration) {
-	const room, all = 12, 20
-	server := bridgetest.StartNATSServer(t, "-c", configFile(t, fmt.Sprintf("max_subscriptions: %d", room)))
+	const limit, all = 12, 20
+	server := bridgetest.StartNATSServer(t, "-c", configFile(t, fmt.Sprintf("max_subscriptions: %d", limit)))
 	log, warned := warnings()
 	log = slog.New(slowLog{log.Handler(), delay})
 	b := newFixture(t, to(server.URL()), log)
@@ -46,9 +46,9 @@ func testLimitOfSubscriptions(t *testing.T, delay time.Duration) {
 		waiting = append(waiting, b.read(t, bridge.Subject(fmt.Sprint("u.", i))))
 	}
 	// The bridge needs a few for itself: for answers, acknowledgements, and changes of streams.
-	open := splitBegun(t, &waiting, room-6)
-	if len(open) > room {
-		t.Fatalf("%d are open, with %d subscriptions", len(open), room)
+	open := splitBegun(t, &waiting, limit-6)
+	if len(open) > limit {
+		t.Fatalf("%d are open, with %d subscriptions", len(open), limit)
 	}
 	for line := ""; !strings.Contains(line, "max_subscriptions"); {
 		line = receive(t, warned, "the log to say it")
@@ -111,7 +111,7 @@ func splitBegun(t *testing.T, waiting *[]*client, n int) (open []*client) {
 // After a reconnect the limit may be lower. No reader is told that a subject without messages continues.
 func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
 	t.Parallel()
-	const room, all = 14, 60 // so many that the bridge's own subscriptions are hardly ever all in force
+	const limit, all = 14, 60 // so many that the bridge's own subscriptions are hardly ever all in force
 	file := configFile(t, "max_subscriptions: 100")
 	server := bridgetest.StartNATSServer(t, "-c", file)
 	createStream(t, manager(t, to(server.URL())), chats)
@@ -123,7 +123,7 @@ func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
 		waiting = append(waiting, c)
 	}
 	server.Kill()
-	writeFile(t, file, fmt.Sprintf("max_subscriptions: %d", room))
+	writeFile(t, file, fmt.Sprintf("max_subscriptions: %d", limit))
 	b.awaitStatus(t, nats.RECONNECTING)
 	server.Start(t)
 	from := publisher(t, to(server.URL()))
@@ -141,10 +141,10 @@ func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
 			served++
 		}
 		waiting = rest
-		return served >= room-6
+		return served >= limit-6
 	})
-	if served > room {
-		t.Errorf("%d go on, with %d subscriptions", served, room)
+	if served > limit {
+		t.Errorf("%d go on, with %d subscriptions", served, limit)
 	}
 	for _, subject := range []bridge.Subject{"somewhere", "chat.a"} { // the second is acknowledged by its stream
 		if err := b.post(within(t, patience), subject, nil, nil); err != nil {

@@ -239,7 +239,7 @@ func TestSweepLosesItsConsumer(t *testing.T) {
 	update(t, js, 0, n, strings.Repeat("v", size))
 	awaitStored(t, js)
 	link := &dam{opened: make(chan struct{})}
-	link.room.Store(n * size / 6)
+	link.left.Store(n * size / 6)
 	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
 		return nats.Connect(server.URL(), options...)
@@ -247,7 +247,7 @@ func TestSweepLosesItsConsumer(t *testing.T) {
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
 	eventually(t, "the link is stopped", func() bool {
 		c.begun() // a reader that is not read requests nothing
-		return link.room.Load() < 0
+		return link.left.Load() < 0
 	})
 	for _, name := range ownConsumers(t, stream) {
 		if err := stream.DeleteConsumer(within(t, patience), name); err != nil {
@@ -264,9 +264,9 @@ func TestSweepLosesItsConsumer(t *testing.T) {
 	c.wantSynced()
 }
 
-// dam is a nats.CustomDialer. Above room, the data of all its sockets waits until it is opened.
+// dam is a nats.CustomDialer. When no bytes are left, the data of all its sockets waits until it is opened.
 type dam struct {
-	room   atomic.Int64
+	left   atomic.Int64
 	opened chan struct{}
 }
 
@@ -285,7 +285,7 @@ type dammed struct {
 
 func (d dammed) Read(into []byte) (int, error) {
 	n, err := d.Conn.Read(into)
-	if d.dam.room.Add(-int64(n)) < 0 {
+	if d.dam.left.Add(-int64(n)) < 0 {
 		<-d.dam.opened
 	}
 	return n, err

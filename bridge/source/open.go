@@ -54,7 +54,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
 	err := s.connect(dial)
 	if err == nil {
-		err = s.conn.OpenMarker(s.api.Subject(js.AskNames))
+		err = s.conn.OpenBarrier(s.api.Subject(js.AskNames))
 	}
 	if err == nil {
 		err = s.conn.Keep(s.subscribeAll)

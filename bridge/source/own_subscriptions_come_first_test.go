@@ -15,7 +15,7 @@ import (
 // at which nats.go subscribes again in any order.
 func TestOwnSubscriptionsComeFirst(t *testing.T) {
 	t.Parallel()
-	const room, streams = 8, 24 // most of which find no room
+	const limit, streams = 8, 24 // most of which find no room
 	file := configFile(t, "max_subscriptions: 100")
 	server := bridgetest.StartNATSServer(t, "-c", file)
 	js := manager(t, to(server.URL()))
@@ -30,7 +30,7 @@ func TestOwnSubscriptionsComeFirst(t *testing.T) {
 		b.read(t, bridge.Subject(fmt.Sprint("u.", i))).wantOpen()
 	}
 	server.Kill()
-	writeFile(t, file, fmt.Sprintf("max_subscriptions: %d", room))
+	writeFile(t, file, fmt.Sprintf("max_subscriptions: %d", limit))
 	b.awaitStatus(t, nats.RECONNECTING)
 	server.Start(t)
 	eventually(t, "a message is acknowledged", func() bool { return b.post(within(t, time.Second), "s.0", nil, nil) == nil })

@@ -12,26 +12,26 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// room is how many messages of flood fit into the intake of these tests.
-const room = 100
+// capacity is how many messages of flood fit into the intake of these tests.
+const capacity = 100
 
 // floodCost is the size of one of them in the intake.
 const floodCost = source.MessageCost + int64(len("a.flood")+len("000000"))
 
 // small limits the source's intake so that a test can fill it.
-func (b *fixture) small() { b.source.SetIntakeBudget(room * floodCost) }
+func (b *fixture) small() { b.source.SetIntakeBudget(capacity * floodCost) }
 
 // hold waits until everything was delivered, then stops delivery until release is called.
 func (b *fixture) hold(t *testing.T) (release func()) {
 	t.Helper()
-	b.awaitRoom(t)
+	b.awaitDelivery(t)
 	release = sync.OnceFunc(b.source.HoldDelivery())
 	t.Cleanup(release)
 	return release
 }
 
-// awaitRoom waits until everything was delivered.
-func (b *fixture) awaitRoom(t *testing.T) {
+// awaitDelivery waits until everything was delivered.
+func (b *fixture) awaitDelivery(t *testing.T) {
 	t.Helper()
 	eventually(t, "everything is delivered", func() bool { held, _ := b.source.Intake(); return held == 0 })
 }
@@ -90,17 +90,17 @@ func TestOverrunIsToldBeforeLaterMessages(t *testing.T) {
 	untouched.wantOpen()
 	other := publisher(t, dial)
 
-	const published = 5 * room
+	const published = 5 * capacity
 	release := b.hold(t)
 	b.flood(t, other, 0, published)
 	release()
-	b.awaitRoom(t)
+	b.awaitDelivery(t)
 	publish(t, other, "a.flood", "later")
 	received, gaps := c.drain("later")
-	if received != room+1 || gaps != 1 {
-		t.Errorf("%d messages and %d gaps, want %d and one", received, gaps, room+1)
+	if received != capacity+1 || gaps != 1 {
+		t.Errorf("%d messages and %d gaps, want %d and one", received, gaps, capacity+1)
 	}
-	if stats := b.source.Stats(); int(stats.Dropped) != published-room || int(stats.Messages) != room+1 {
+	if stats := b.source.Stats(); int(stats.Dropped) != published-capacity || int(stats.Messages) != capacity+1 {
 		t.Errorf("%d are counted as received and %d as dropped", stats.Messages, stats.Dropped)
 	}
 	publish(t, other, "a.calm", "calm")
@@ -119,12 +119,12 @@ func TestOverrunIsToldThoughNothingFollows(t *testing.T) {
 	other := publisher(t, dial)
 	for range 2 {
 		release := b.hold(t)
-		b.flood(t, other, 0, 2*room)
+		b.flood(t, other, 0, 2*capacity)
 		b.lose(t, other, "b.quiet")
 		release()
 		c.wantGap(bridge.GapOverrun)
 	}
-	b.awaitRoom(t)
+	b.awaitDelivery(t)
 	publish(t, other, "b.quiet", "after")
 	c.wantData("after")
 }
@@ -148,7 +148,7 @@ func TestOverrunOfOneSubjectIsToldBeforeTheOther(t *testing.T) {
 	b.read(t, "a.flood").wantOpen()
 	other := publisher(t, dial)
 	release := b.hold(t)
-	b.flood(t, other, 0, 2*room)
+	b.flood(t, other, 0, 2*capacity)
 	b.lose(t, other, "b.one")
 	b.source.SetIntakeBudget(1 << 20) // there is room again before anything is delivered
 	publish(t, other, "b.two", "later")
@@ -169,16 +169,16 @@ func TestOverrunIsNotToldForEachMessage(t *testing.T) {
 	const rounds = 5
 	for i := range rounds {
 		release := b.hold(t)
-		b.flood(t, other, i*3*room, 3*room)
+		b.flood(t, other, i*3*capacity, 3*capacity)
 		release()
 	}
-	b.awaitRoom(t)
+	b.awaitDelivery(t)
 	publish(t, other, "a.flood", "last")
 	received, gaps := c.drain("last")
 	if gaps < 1 || gaps > rounds {
 		t.Errorf("%d gaps for %d times that the intake ran over", gaps, rounds)
 	}
-	if dropped := int(b.source.Stats().Dropped); received+dropped != rounds*3*room+1 {
+	if dropped := int(b.source.Stats().Dropped); received+dropped != rounds*3*capacity+1 {
 		t.Errorf("%d were received and %d counted as dropped", received, dropped)
 	}
 }

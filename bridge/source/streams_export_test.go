@@ -13,7 +13,7 @@ import (
 // Table is a table on a source's connection.
 type Table struct {
 	*catalog.Table
-	Changes chan struct{} // has room for one: the table has reported a change
+	Changes chan struct{} // buffers one: the table has reported a change
 }
 
 // Table opens a table. It is closed at the end of the test.
@@ -51,19 +51,19 @@ func (t *Table) Await(ctx context.Context, subjects ...bridge.Subject) (string, 
 }
 
 func portionsText(portions []catalog.Portion) string {
-	var parts []string
+	var texts []string
 	for _, p := range portions {
 		name := "none"
 		if p.Stream != nil {
 			name = p.Stream.Name()
 		}
-		part := name + ":"
+		text := name + ":"
 		for _, s := range p.Subjects {
-			part += " " + string(s)
+			text += " " + string(s)
 		}
-		parts = append(parts, part)
+		texts = append(texts, text)
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(texts, "; ")
 }
 
 // Holding returns the stream that stores messages on a subject.

@@ -214,8 +214,8 @@ func (c *truthCase) lastStored(filters []bridge.Subject, above uint64) uint64 {
 	return 0
 }
 
-// place gives a position that a client may bring, and the reason why it is refused, "" if it is good.
-func (c *truthCase) place() (id bridge.ID, refused string) {
+// position returns a position that a client may bring, and the reason why it is refused, "" if it is good.
+func (c *truthCase) position() (id bridge.ID, refused string) {
 	last := uint64(len(c.all))
 	at := bridge.Position{Epoch: c.epoch}
 	switch c.random.IntN(16) {
@@ -261,7 +261,7 @@ func (c *truthCase) place() (id bridge.ID, refused string) {
 // resume lets a client come with some position, and read to the end. The feeds of the fixture began at a position, or later.
 func (c *truthCase) resume(b *fixture, begun uint64) {
 	c.t.Helper()
-	id, refused := c.place()
+	id, refused := c.position()
 	filters := c.filters()
 	since := bridge.Since{Kind: pick(c.random, bridge.SinceNew, bridge.SinceAll)}
 	r := c.newReading(fmt.Sprintf("behind %s, since %v", id, since.Kind), filters, id[0].Seq)

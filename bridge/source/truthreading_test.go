@@ -19,7 +19,7 @@ type reading struct {
 
 	opening  bridgetest.Event
 	messages []message
-	places   []uint64 // of the messages, as their ids say
+	seqs     []uint64 // of the messages, as their ids say
 	gaps     []gapTold
 	broken   bool
 }
@@ -41,7 +41,7 @@ func (r *reading) fail(format string, args ...any) {
 	if !r.broken {
 		r.broken = true
 		r.t.Errorf("a client of %q, %s: %s\nit was given %+v, the messages %d, the gaps %+v, of %v",
-			r.filters, r.how, fmt.Sprintf(format, args...), r.opening, r.places, r.gaps, r.truth)
+			r.filters, r.how, fmt.Sprintf(format, args...), r.opening, r.seqs, r.gaps, r.truth)
 	}
 }
 
@@ -69,7 +69,7 @@ func (r *reading) take(event bridgetest.Event) {
 		if err != nil {
 			r.fail("%v", err)
 		}
-		r.messages, r.places = append(r.messages, m), append(r.places, r.seqOf(event.ID))
+		r.messages, r.seqs = append(r.messages, m), append(r.seqs, r.seqOf(event.ID))
 	}
 }
 
@@ -87,7 +87,7 @@ func (r *reading) seqOf(id string) uint64 {
 // readTo reads until the client has a message, 0 for none.
 func (r *reading) readTo(from *client, seq uint64) {
 	r.t.Helper()
-	for seq > 0 && (len(r.places) == 0 || r.places[len(r.places)-1] < seq) {
+	for seq > 0 && (len(r.seqs) == 0 || r.seqs[len(r.seqs)-1] < seq) {
 		r.take(from.next())
 	}
 }
@@ -122,7 +122,7 @@ func (r *reading) check() (missing, hidden bool) {
 		r.fail("it begins behind %d", had)
 	}
 	had = r.at
-	for i, seq := range append(slices.Clone(r.places), uint64(len(r.all))+1) {
+	for i, seq := range append(slices.Clone(r.seqs), uint64(len(r.all))+1) {
 		if seq <= had {
 			r.fail("message %d comes behind %d", seq, had)
 			return missing, hidden
@@ -135,11 +135,11 @@ func (r *reading) check() (missing, hidden bool) {
 			if missing, hidden = missing || isMissing, hidden || m.hidden; m.stored {
 				r.fail("message %d is stored, and did not come", m.seq)
 			}
-			if isMissing && i < len(r.places) && !r.wasTold(m.seq, i) {
+			if isMissing && i < len(r.seqs) && !r.wasTold(m.seq, i) {
 				r.fail("message %d is missing, and it was not told before message %d", m.seq, seq)
 			}
 		}
-		if i == len(r.places) {
+		if i == len(r.seqs) {
 			break
 		}
 		if m := r.all[seq-1]; m.subject != r.messages[i].Subject || m.data != r.messages[i].Data || bridge.FirstMatch(r.filters, m.subject) == "" {

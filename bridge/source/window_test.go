@@ -28,7 +28,7 @@ func TestLittleIsOnTheWay(t *testing.T) {
 	config.Storage = jetstream.MemoryStorage
 	stream := createStream(t, js, config)
 	link := &dam{opened: make(chan struct{})}
-	link.room.Store(arrives)
+	link.left.Store(arrives)
 	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
 		return nats.Connect(server.URL(), options...)
@@ -39,7 +39,7 @@ func TestLittleIsOnTheWay(t *testing.T) {
 	for range n {
 		store(t, js, "chat.a", payload)
 	}
-	eventually(t, "the link stands still", func() bool { return link.room.Load() < 0 })
+	eventually(t, "the link stands still", func() bool { return link.left.Load() < 0 })
 	sent := uint64(0)
 	eventually(t, "the server sends nothing more", func() bool {
 		before := sent

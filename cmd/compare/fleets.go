@@ -41,7 +41,7 @@ const (
 	arriving     = "1 bridge, 10,000 connections with a subject each"
 	returning    = "1 bridge, 4,000 connections come back"
 	twoPassing   = "2 bridges, a reader each of one of 200 subjects"
-	twoParts     = "2 bridges, a reader each, a stream for each bridge"
+	twoStreams   = "2 bridges, a reader each, a stream for each bridge"
 	twoLeaf      = "2 bridges, a reader each, at a leaf node with a copy"
 	twoOwn       = "2 bridges, 5,000 subjects with a reader each"
 	twoEverybody = "2 bridges, 1,000 readers of one subject"
@@ -65,7 +65,7 @@ var fleets = []fleet{
 	{bridges: 1, scenario: scenario{name: own, connections: 5000, subjects: 5000, pace: steady}, streams: 1},
 	{bridges: 1, scenario: scenario{name: everybody, connections: 1000, pace: ticking}, streams: 1},
 	{bridges: 2, scenario: scenario{name: twoPassing, connections: 2, subjects: 200, pace: steady}, streams: 1},
-	{bridges: 2, scenario: scenario{name: twoParts, connections: 2, subjects: 200, pace: steady}, streams: 2},
+	{bridges: 2, scenario: scenario{name: twoStreams, connections: 2, subjects: 200, pace: steady}, streams: 2},
 	{bridges: 2, scenario: scenario{name: twoLeaf, connections: 2, subjects: 200, pace: steady}, streams: 1, leaf: true},
 	{bridges: 2, scenario: scenario{name: twoOwn, connections: 5000, subjects: 5000, pace: steady}, streams: 1},
 	{bridges: 2, scenario: scenario{name: twoEverybody, connections: 1000, pace: ticking}, streams: 1},

@@ -9,7 +9,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/load"
 )
 
-// The page made from the model, and its marks.
+// The page made from the model, and the comments around that text.
 const (
 	reachPage  = "REACH.md"
 	reachBegin = "<!-- reach:begin -->\n"
@@ -116,8 +116,8 @@ func (c *costs) checks() (all []check) {
 	const message, connection = "µs a message", "µs a connection"
 	bridge(twoPassing, c.tap+c.read/200, message, 1)
 	nats(twoPassing, "NATS", 0, c.store+2*c.feed, message, 1)
-	bridge(twoParts, c.tap/2+c.read/200, message, 1)
-	nats(twoParts, "NATS", 0, c.store+c.feed, message, 1)
+	bridge(twoStreams, c.tap/2+c.read/200, message, 1)
+	nats(twoStreams, "NATS", 0, c.store+c.feed, message, 1)
 	bridge(twoLeaf, c.tap+c.read/200, message, 1)
 	nats(twoLeaf, "NATS at the hub", 0, c.store+c.feed, message, 1)
 	nats(twoLeaf, "NATS at the leaf node", 1, c.store+2*c.feed, message, 1)

@@ -126,7 +126,7 @@ func number(value float64, digits int) string {
 	return whole
 }
 
-// The documents made from the results, and their marks.
+// The documents made from the results, and the comments around that text.
 const (
 	document     = "BENCHMARKS.md"
 	begin        = "<!-- compare:begin -->\n"
@@ -134,7 +134,7 @@ const (
 	pictureInDot = ".github/fast.svg"
 )
 
-// replaced returns a document with another text between two marks.
+// replaced returns a document with another text between two comments.
 func replaced(path, begin, end, made string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -143,7 +143,7 @@ func replaced(path, begin, end, made string) (string, error) {
 	before, rest, ok := strings.Cut(string(text), begin)
 	_, after, too := strings.Cut(rest, end)
 	if !ok || !too {
-		return "", fmt.Errorf("%s has no place for what is made: %s…%s", path, strings.TrimSpace(begin), end)
+		return "", fmt.Errorf("%s has no pair of comments for what is made: %s…%s", path, strings.TrimSpace(begin), end)
 	}
 	return before + begin + "\n" + made + "\n" + end + after, nil
 }

@@ -9,12 +9,12 @@ import (
 
 const module = "github.com/tailwater/tailwater/"
 
-// Imports run one way: the command may import every package, package live all rooms, the rooms around the core only the core, the load
+// Imports run one way: the command may import every package, package live all around the core, and those only the core, the load
 // generator none, and the core only the standard library without net/http.
 func TestImportsRunOneWay(t *testing.T) {
 	source := []string{"bridge", "bridge/source", "bridge/source/js", "bridge/source/catalog", "bridge/source/history"}
 	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth", "bridge/presence", "bridge/runs"}, source...)
-	rooms := append([]string{"bridge/live", "configs", "embed", "web"}, live...)
+	packages := append([]string{"bridge/live", "configs", "embed", "web"}, live...)
 	allowed := map[string][]string{
 		"bridge":                    nil,
 		"bridge/bridgetest":         {"bridge"},
@@ -34,10 +34,10 @@ func TestImportsRunOneWay(t *testing.T) {
 		"web":                       nil,
 		"cmd/tailwater/client":      nil,
 		"cmd/tailwater/trace":       {"bridge"},
-		"cmd/tailwater/node":        append([]string{"cmd/tailwater/trace"}, rooms...),
-		"cmd/tailwater/check":       append([]string{"cmd/tailwater/node", "cmd/tailwater/trace"}, rooms...),
-		"cmd/tailwater/grafana":     append([]string{"cmd/tailwater/node", "cmd/tailwater/trace"}, rooms...),
-		"cmd/tailwater/nodetest":    append([]string{"cmd/tailwater/node", "cmd/tailwater/trace"}, rooms...),
+		"cmd/tailwater/node":        append([]string{"cmd/tailwater/trace"}, packages...),
+		"cmd/tailwater/check":       append([]string{"cmd/tailwater/node", "cmd/tailwater/trace"}, packages...),
+		"cmd/tailwater/grafana":     append([]string{"cmd/tailwater/node", "cmd/tailwater/trace"}, packages...),
+		"cmd/tailwater/nodetest":    append([]string{"cmd/tailwater/node", "cmd/tailwater/trace"}, packages...),
 		"cmd/tailwater/e2e/clients": nil,
 		"cmd/compare":               {"bridge/load"},
 		"cmd/compare/byhand":        nil,

@@ -110,7 +110,7 @@ func TestLinksLead(t *testing.T) {
 			if _, err := os.Stat(filepath.Join("..", "..", path)); err != nil {
 				t.Errorf("%s: %v", document, err)
 			} else if hasAnchor && !anchors(read(t, path))[anchor] {
-				t.Errorf("%s links to %s, which has no such place", document, match[1])
+				t.Errorf("%s links to %s, which has no such anchor", document, match[1])
 			}
 		}
 	}
@@ -133,14 +133,14 @@ func withoutCode(text string) string {
 
 // anchors returns the anchors of a document, as GitHub names them.
 func anchors(text string) map[string]bool {
-	places := make(map[string]bool)
+	anchors := make(map[string]bool)
 	for _, match := range namedAnchor.FindAllStringSubmatch(text, -1) {
-		places[match[1]] = true
+		anchors[match[1]] = true
 	}
 	for _, match := range heading.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
-		places[strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")] = true
+		anchors[strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")] = true
 	}
-	return places
+	return anchors
 }
 
 // documents returns the paths of all pages for people.

@@ -11,7 +11,7 @@ class Connection {
   #url;
   #key; // of lock, channel and storage
   #gone; // aborts when the page goes
-  #turn; // aborts a wait of #run
+  #round; // aborts a round of #run
   #end; // of the stream: why
   #failures;
   #heard; // when
@@ -80,7 +80,7 @@ class Connection {
 
   #leave() {
     this.#gone?.abort();
-    this.#turn?.abort();
+    this.#round?.abort();
     this.#unlock?.();
     this.#channel?.close();
     this.#leads &&= !this.#channel;
@@ -96,7 +96,7 @@ class Connection {
 
   #restart() {
     this.#heard = Date.now();
-    if (this.#leads) this.#turn?.abort();
+    if (this.#leads) this.#round?.abort();
     else this.#compete({ steal: true });
   }
 
@@ -112,7 +112,7 @@ class Connection {
   async #run(gone) {
     this.#failures = 0;
     while (!gone.aborted) {
-      const { signal } = (this.#turn = new AbortController());
+      const { signal } = (this.#round = new AbortController());
       let wait; // for ever
       if (this.#leads || this.#early) {
         this.#end = { reason: "network" };
@@ -182,7 +182,7 @@ class Connection {
         decided((leads = lock && !signal.aborted));
         if (!leads) return;
         this.#leads = true;
-        this.#turn?.abort();
+        this.#round?.abort();
         return new Promise((unlock) => (this.#unlock = unlock));
       }).catch(() => leads && !signal.aborted && this.#follow()); // stolen
     });
@@ -191,7 +191,7 @@ class Connection {
   #follow() {
     this.#leads = false;
     this.#early = [];
-    this.#turn?.abort();
+    this.#round?.abort();
     this.#compete({ signal: this.#gone.signal });
   }
 
@@ -230,20 +230,20 @@ const own = ({ event, data }) => event?.startsWith("tailwater:") ? [event.slice(
 
 // advance returns the position behind both, if next adds to last.
 function advance(last, next) {
-  const place = /([^.-]+)-(\d+)[^.]*/g, known = {}; // epoch and sequence
-  for (const [part, epoch, sequence] of last.matchAll(place)) known[epoch] = { part, sequence };
+  const position = /([^.-]+)-(\d+)[^.]*/g, known = {}; // epoch and sequence
+  for (const [part, epoch, sequence] of last.matchAll(position)) known[epoch] = { part, sequence };
   let isNew;
-  const id = next.replace(place, (part, epoch, sequence) =>
+  const id = next.replace(position, (part, epoch, sequence) =>
     +known[epoch]?.sequence >= +sequence ? known[epoch].part : (isNew = part));
   return isNew && id;
 }
 
-const turns = new Map(); // the last publish, by URL
+const sending = new Map(); // the last publish, by URL
 
 /** @type {typeof import("./client").publish} */
 export function publish(url, body, options = {}) {
-  const sent = Promise.resolve(turns.get(url)).then(() => post(url, body, options));
-  turns.set(url, sent.catch(() => {}));
+  const sent = Promise.resolve(sending.get(url)).then(() => post(url, body, options));
+  sending.set(url, sent.catch(() => {}));
   return sent;
 }
 

@@ -120,7 +120,7 @@ func (h History) cannotBe(err error) own {
 		problem: fmt.Sprintf("the stream %s cannot be as the settings ask: %v", h.Stream, err),
 		remedy:  h.remedyFor(err),
 		missing: !errors.Is(err, errStays),
-		spare:   isNoRoom(err) || js.Code(err) == js.CodeTooManyStreams || errors.Is(err, errForeign),
+		spare:   lacksStorage(err) || js.Code(err) == js.CodeTooManyStreams || errors.Is(err, errForeign),
 	}
 }
 
@@ -144,8 +144,8 @@ func isVerdict(err error) bool {
 func (h History) remedyFor(err error) string {
 	code := js.Code(err)
 	switch {
-	case isNoRoom(err):
-		return "lower " + h.size + ", which JetStream sets aside at once and for each replica, or " + h.moreRoom()
+	case lacksStorage(err):
+		return "lower " + h.size + ", which JetStream sets aside at once and for each replica, or " + h.moreStorage()
 	case code == js.CodeBytesRequired:
 		return "set " + h.size
 	case code == js.CodeTooManyStreams:
@@ -159,7 +159,7 @@ func (h History) remedyFor(err error) string {
 	}
 }
 
-func (h History) moreRoom() string {
+func (h History) moreStorage() string {
 	switch {
 	case !h.Manage:
 		return "give JetStream, or the account, more room"
@@ -170,8 +170,8 @@ func (h History) moreRoom() string {
 	}
 }
 
-// isNoRoom reports whether JetStream has less room than a stream would reserve: on the server, or for the account.
-func isNoRoom(err error) bool {
+// lacksStorage reports whether JetStream has less storage left than a stream would reserve: on the server, or for the account.
+func lacksStorage(err error) bool {
 	code := js.Code(err)
 	return js.IsFull(code) || code == js.CodeTooManyBytes
 }
@@ -208,14 +208,14 @@ const leastBytes = 16 << 20
 func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 	keep := h
 	result, err := do(keep)
-	for isNoRoom(err) && h.Shrinks && keep.MaxBytes > least {
+	for lacksStorage(err) && h.Shrinks && keep.MaxBytes > least {
 		keep.MaxBytes = max(keep.MaxBytes/2, least)
 		result, err = do(keep)
 	}
 	if err == nil && keep.MaxBytes < h.MaxBytes && result.problem == "" {
 		result.problem = fmt.Sprintf("there is no room for a stream of %s, as %s is by default; the stream %s keeps at most %s",
 			humanize.IBytes(uint64(h.MaxBytes)), h.size, h.Stream, humanize.IBytes(uint64(keep.MaxBytes)))
-		result.remedy = "set " + h.size + " to what is enough, or " + h.moreRoom()
+		result.remedy = "set " + h.size + " to what is enough, or " + h.moreStorage()
 	}
 	return result, err
 }
@@ -278,7 +278,7 @@ func (t *Table) update(ctx context.Context, keep History, config jetstream.Strea
 		least = keep.MaxBytes
 	}
 	result, err := keep.fit(least, func(keep History) (own, error) { return t.change(ctx, keep, config) })
-	if isNoRoom(err) && keep.Shrinks {
+	if lacksStorage(err) && keep.Shrinks {
 		err = fmt.Errorf("%w: %w", errStays, err)
 	}
 	return result, err

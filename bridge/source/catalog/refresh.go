@@ -132,12 +132,12 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 // due returns the streams to look at regularly: those that appeared or disappeared, those in use, and a share of the others. An
 // account may have thousands of streams, and many bridges.
 func (t *Table) due(before *Streams, all []string) []string {
-	t.turn++
+	t.looks++
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var due []string
 	for i, name := range all {
-		if t.used[name] || before.Get(name) == nil || (uint64(i)+t.turn)%tableShares == 0 {
+		if t.used[name] || before.Get(name) == nil || (uint64(i)+t.looks)%tableShares == 0 {
 			due = append(due, name)
 		}
 	}

@@ -53,14 +53,14 @@ type Table struct {
 	alive    context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
-	wake     chan struct{}  // has room for one: there is something to do
-	lapse    chan struct{}  // has room for one: something new has a time limit
+	wake     chan struct{}  // buffers one: there is something to do
+	lapse    chan struct{}  // buffers one: something new has a time limit
 	failures rate.Sometimes // for readings that failed
 	beyond   rate.Sometimes // for streams that are left out
 
 	ensured *js.Link // the link on which Tailwater's own stream was ensured; belongs to run, as the next five
 	unsure  int      // how often that failed in a row
-	turn    uint64   // counts looks; determines which share of the streams is due
+	looks   uint64   // so far; determines which share of the streams is due
 	retries int
 	most    int       // answers that are kept before those that nobody uses are forgotten
 	gone    time.Time // since when JetStream is gone; the zero value if it is not

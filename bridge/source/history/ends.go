@@ -59,11 +59,11 @@ func (h *History) Extent(ctx context.Context, subjects []bridge.Subject) (first,
 	ends := h.ends(ctx, subjects, upTo)
 	found := make([][2]js.Entry, len(subjects))
 	errs := make([]error, len(subjects))
-	places := make([]int, len(subjects))
-	for i := range places {
-		places[i] = i
+	indexes := make([]int, len(subjects))
+	for i := range indexes {
+		indexes[i] = i
 	}
-	js.Each(places, func(i int) { found[i][0], found[i][1], errs[i] = h.extentOf(ctx, subjects[i], ends) })
+	js.Each(indexes, func(i int) { found[i][0], found[i][1], errs[i] = h.extentOf(ctx, subjects[i], ends) })
 	if err := errors.Join(errs...); err != nil {
 		return js.Entry{}, js.Entry{}, 0, err
 	}

@@ -29,13 +29,13 @@ func (h *History) fetch(ctx context.Context, seqs []uint64) ([]js.Entry, error) 
 }
 
 // missing returns the indexes of the empty entries.
-func missing(found []js.Entry) (places []int) {
+func missing(found []js.Entry) (indexes []int) {
 	for i := range found {
 		if found[i].Seq == 0 {
-			places = append(places, i)
+			indexes = append(indexes, i)
 		}
 	}
-	return places
+	return indexes
 }
 
 // entry asks the leader for the message of a sequence; the zero value if there is none.

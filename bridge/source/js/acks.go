@@ -26,7 +26,7 @@ type Acks struct {
 
 type awaited struct {
 	stream string
-	answer chan Acknowledgement // has room for one
+	answer chan Acknowledgement // buffers one
 }
 
 // Acknowledgement is a stream's answer to a published message.

@@ -131,7 +131,7 @@ type MsgGet struct {
 	StartTime *time.Time     `json:"start_time,omitempty"`
 }
 
-// StoredAt is a stored message and its place in the stream.
+// StoredAt is a stored message and its sequence.
 type StoredAt struct {
 	Seq     uint64    `json:"seq"`
 	Time    time.Time `json:"time"`

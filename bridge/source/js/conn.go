@@ -22,7 +22,7 @@ type Conn struct {
 	events  Events
 	servers string // the dialed servers, if the settings name them; contains no secret
 	closed  chan struct{}
-	marker  marker
+	barrier barrier
 
 	closing  context.Context // until Close
 	close    context.CancelFunc
@@ -68,7 +68,7 @@ func New(events Events) *Conn {
 	c := &Conn{events: events, closed: make(chan struct{})}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.link.Store(newLink())
-	c.marker.passed = make(chan struct{}, 1)
+	c.barrier.passed = make(chan struct{}, 1)
 	return c
 }
 
@@ -195,7 +195,7 @@ func (c *Conn) Noted(ctx context.Context) bool {
 			return true
 		}
 		if !isViolation(last) {
-			return c.Marked(ctx) // nats.go keeps one error, which may have replaced a violation
+			return c.PassBarrier(ctx) // nats.go keeps one error, which may have replaced a violation
 		}
 		select {
 		case <-change:

@@ -54,7 +54,7 @@ func (c *Conn) options(ready <-chan struct{}, begun func()) []nats.Option {
 		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.down(cmp.Or(err, conn.LastError())) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.events.Failed(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			if !c.marker.take(sub, err) {
+			if !c.barrier.take(sub, err) {
 				c.events.Error(sub, err)
 			}
 		}),

@@ -51,11 +51,11 @@ const callsAtOnce = 16
 // Each calls do for each element, for a few at once.
 func Each[T any](things []T, do func(T)) {
 	var calls sync.WaitGroup
-	room := make(chan struct{}, callsAtOnce)
+	slots := make(chan struct{}, callsAtOnce)
 	for _, thing := range things {
-		room <- struct{}{}
+		slots <- struct{}{}
 		calls.Go(func() {
-			defer func() { <-room }()
+			defer func() { <-slots }()
 			do(thing)
 		})
 	}

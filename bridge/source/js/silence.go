@@ -19,7 +19,7 @@ type Silence struct {
 	For    time.Duration
 }
 
-// String returns the name of the silent part.
+// String returns the name of what is silent.
 func (s Silence) String() string {
 	if s.Stream == "" {
 		return "JetStream"

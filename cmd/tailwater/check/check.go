@@ -28,7 +28,7 @@ const timeout = 5 * time.Second
 // Run prints the result of settings that are valid in themselves to out. If something keeps the bridge from serving, Run prints that to
 // stderr and returns it.
 func Run(ctx context.Context, settings *configs.Settings, out, stderr io.Writer) error {
-	shown := &marks{Writer: out}
+	shown := &warnings{Writer: out}
 	err := report{tabwriter.NewWriter(shown, 0, 0, 2, ' ', 0)}.all(ctx, settings, shown)
 	if err != nil {
 		fmt.Fprintln(stderr, "tailwater:", err)
@@ -41,12 +41,12 @@ func Run(ctx context.Context, settings *configs.Settings, out, stderr io.Writer)
 }
 
 // verdict returns the last line of check.
-func verdict(err error, marks int) string {
+func verdict(err error, warnings int) string {
 	switch {
 	case err != nil:
 		return "Verdict: not ready to serve; the reasons are above."
-	case marks > 0:
-		return fmt.Sprintf("Verdict: ready to serve, with %s to check, marked with an exclamation mark.", english.Plural(marks, "thing", ""))
+	case warnings > 0:
+		return fmt.Sprintf("Verdict: ready to serve, with %s to check, marked with an exclamation mark.", english.Plural(warnings, "thing", ""))
 	}
 	return "Verdict: ready to serve."
 }

@@ -67,7 +67,7 @@ func writeHoldings(w io.Writer, settings *configs.Settings, holdings []source.Ho
 		if i < 0 {
 			continue
 		}
-		fmt.Fprintf(w, "  %-*s  %s\n", width, n.label, place(holdings[i], settings))
+		fmt.Fprintf(w, "  %-*s  %s\n", width, n.label, keeper(holdings[i], settings))
 		if !told[n.filter] {
 			writeFindings(w, holdings[i])
 		}
@@ -75,8 +75,8 @@ func writeHoldings(w io.Writer, settings *configs.Settings, holdings []source.Ho
 	}
 }
 
-// place returns where the messages of a filter are kept.
-func place(h source.Holding, settings *configs.Settings) string {
+// keeper returns where the messages of a filter are kept.
+func keeper(h source.Holding, settings *configs.Settings) string {
 	switch {
 	case h.Stream != "":
 		return "stream " + h.Stream

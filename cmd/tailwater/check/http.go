@@ -15,7 +15,7 @@ func (r report) browsers(settings *configs.Settings) {
 	if files := settings.HTTP.TLS; !files.IsZero() {
 		r.certificate(files)
 	}
-	r.places(settings)
+	r.connections(settings)
 	if rate := settings.Limit.ReadRate; rate.Count > 0 {
 		r.row("", "one address may send %v GETs", rate)
 	}
@@ -71,8 +71,8 @@ func namesOf(leaf *x509.Certificate) []string {
 	return names
 }
 
-// places prints how many connections there may be.
-func (r report) places(settings *configs.Settings) {
+// connections prints how many connections there may be.
+func (r report) connections(settings *configs.Settings) {
 	limit, allowed := settings.Limit, node.Descriptors()
 	most := node.HeldConnections(limit.Connections, allowed)
 	switch {

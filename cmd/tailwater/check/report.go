@@ -9,19 +9,19 @@ import (
 	"github.com/tailwater/tailwater/configs"
 )
 
-// marks counts the warnings in the lines written through it.
-type marks struct {
+// warnings counts the warnings in the lines written through it.
+type warnings struct {
 	io.Writer
 	count int
 }
 
-func (m *marks) Write(text []byte) (int, error) {
+func (w *warnings) Write(text []byte) (int, error) {
 	for line := range strings.Lines(string(text)) {
 		if strings.HasPrefix(strings.TrimSpace(line), "! ") {
-			m.count++
+			w.count++
 		}
 	}
-	return m.Writer.Write(text)
+	return w.Writer.Write(text)
 }
 
 // report is the output of check: a table of two columns.

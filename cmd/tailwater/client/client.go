@@ -55,22 +55,22 @@ func New(config Config) *Client {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // At returns the URL of subjects, or of the path of a route, which begins with a slash.
-func (c *Client) At(query url.Values, places ...string) *url.URL {
+func (c *Client) At(query url.Values, targets ...string) *url.URL {
 	query = cloned(query)
 	var at *url.URL
-	switch place := places[0]; {
-	case len(places) == 1 && strings.HasPrefix(place, "/"):
-		path, more, _ := strings.Cut(place, "?")
+	switch target := targets[0]; {
+	case len(targets) == 1 && strings.HasPrefix(target, "/"):
+		path, more, _ := strings.Cut(target, "?")
 		at = c.config.URL.JoinPath(path)
 		for name, values := range parsed(more) {
 			query[name] = append(values, query[name]...)
 		}
-	case len(places) == 1 && !strings.Contains(place, "/"):
+	case len(targets) == 1 && !strings.Contains(target, "/"):
 		at = c.config.URL.JoinPath("events")
-		at.Path, at.RawPath = at.Path+"/"+place, at.EscapedPath()+"/"+url.PathEscape(place)
+		at.Path, at.RawPath = at.Path+"/"+target, at.EscapedPath()+"/"+url.PathEscape(target)
 	default:
 		at = c.config.URL.JoinPath("events")
-		query["subject"] = places
+		query["subject"] = targets
 	}
 	at.RawQuery = query.Encode()
 	return at

@@ -17,18 +17,18 @@ import (
 	"github.com/tailwater/tailwater/cmd/tailwater/client"
 )
 
-// script is a server that answers each request with its next part, and remembers what it was asked.
+// script is a server that answers each request with its next answer, and remembers what it was asked.
 type script struct {
 	*httptest.Server
-	mu    sync.Mutex
-	parts []http.HandlerFunc
-	asked []*http.Request
-	sent  []string // the bodies of asked
+	mu      sync.Mutex
+	answers []http.HandlerFunc
+	asked   []*http.Request
+	sent    []string // the bodies of asked
 }
 
-func answer(t *testing.T, parts ...http.HandlerFunc) *script {
+func answer(t *testing.T, answers ...http.HandlerFunc) *script {
 	t.Helper()
-	s := &script{parts: parts}
+	s := &script{answers: answers}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
@@ -38,12 +38,12 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	s.mu.Lock()
 	s.asked, s.sent = append(s.asked, r), append(s.sent, string(body))
-	part := s.parts[0]
-	if len(s.parts) > 1 {
-		s.parts = s.parts[1:]
+	next := s.answers[0]
+	if len(s.answers) > 1 {
+		s.answers = s.answers[1:]
 	}
 	s.mu.Unlock()
-	part(w, r)
+	next(w, r)
 }
 
 // headers returns a header of each request.
@@ -250,8 +250,8 @@ func TestAt(t *testing.T) {
 	c := client.New(client.Config{URL: base})
 	query := url.Values{"since": {"all"}}
 	for _, test := range []struct {
-		places []string
-		want   string
+		targets []string
+		want    string
 	}{
 		{[]string{"chat.a"}, "https://example.com/below/events/chat.a?since=all"},
 		{[]string{"chat.>"}, "https://example.com/below/events/chat.%3E?since=all"},
@@ -261,8 +261,8 @@ func TestAt(t *testing.T) {
 		{[]string{"/inbox"}, "https://example.com/below/inbox?since=all"},
 		{[]string{"/chat/a%20b?presence=1"}, "https://example.com/below/chat/a%20b?presence=1&since=all"},
 	} {
-		if got := c.At(query, test.places...).String(); got != test.want {
-			t.Errorf("%q leads to %s, want %s", test.places, got, test.want)
+		if got := c.At(query, test.targets...).String(); got != test.want {
+			t.Errorf("%q leads to %s, want %s", test.targets, got, test.want)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestPermissionsForAgents(t *testing.T) {
 				t.Errorf("got %s, want %s: %s %s", got, want, body1, body2)
 			}
 			refused, isViolated := run.log.violation()
-			if isViolated != (user.subject != "") || !strings.Contains(refused, fixedPart(user.subject)) {
+			if isViolated != (user.subject != "") || !strings.Contains(refused, fixedTokens(user.subject)) {
 				t.Errorf("refused: %s", refused)
 			}
 			if len(a.asked) != 1 {

@@ -117,13 +117,13 @@ func TestBenchJSONShape(t *testing.T) {
 		"server":      "cpu_seconds cpu_us_per_delivery cpu_us_per_message pids processes rss_before rss_end rss_open rss_peak rss_per_connection",
 		"generator":   "behind_max_ms busy cpu_seconds cpu_us_per_delivery machine_busy",
 	}
-	for part, names := range want {
-		of, _ := object[part].(map[string]any)
-		if part == "" {
+	for section, names := range want {
+		of, _ := object[section].(map[string]any)
+		if section == "" {
 			of = object
 		}
 		if got := strings.Join(slices.Sorted(maps.Keys(of)), " "); got != names {
-			t.Errorf("%q has %s, want %s", part, got, names)
+			t.Errorf("%q has %s, want %s", section, got, names)
 		}
 	}
 }

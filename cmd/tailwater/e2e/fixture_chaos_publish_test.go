@@ -108,11 +108,11 @@ func byPost(t *testing.T, nodes ...*chaosBridge) sender {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	client := &http.Client{Transport: transport}
-	turn := 0
+	next := 0
 	return func(ctx context.Context, m *bridgetest.Message) (uint64, error) {
 		return retried(func(ctx context.Context) (uint64, error) {
-			turn++
-			url := "http://" + nodes[turn%len(nodes)].address + "/events/" + m.Subject
+			next++
+			url := "http://" + nodes[next%len(nodes)].address + "/events/" + m.Subject
 			request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(m.Data))
 			if err != nil {
 				return 0, err

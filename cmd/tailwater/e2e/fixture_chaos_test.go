@@ -103,8 +103,8 @@ func (c *chaos) read(n int, path, filter string, cut func() bridgetest.Cut, node
 		name := fmt.Sprintf("client %d of %s", len(c.clients)+i+1, path)
 		isJSON := strings.Contains(path, "format=json") || strings.Contains(filter, ">")
 		client := &chaosClient{Client: &bridgetest.Client{Log: c.ledger.NewLog(name, isJSON, filter), Path: path, Cut: cut}}
-		turn := rand.IntN(len(nodes))
-		client.Node = func() string { turn++; return nodes[turn%len(nodes)].address }
+		next := rand.IntN(len(nodes))
+		client.Node = func() string { next++; return nodes[next%len(nodes)].address }
 		ended := 0
 		client.Done = func(event bridgetest.Event) bool {
 			client.events.Add(1)

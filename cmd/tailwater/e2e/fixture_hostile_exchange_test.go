@@ -69,10 +69,10 @@ func (all *answers) ask(t *testing.T, address net.Addr, e *exchange, i intrusion
 		hasBegun := sync.OnceFunc(all.begun.Done)
 		defer hasBegun()
 		var answer []byte
-		part := make([]byte, 4096)
+		chunk := make([]byte, 4096)
 		for {
-			n, err := conn.Read(part)
-			answer = append(answer, part[:n]...)
+			n, err := conn.Read(chunk)
+			answer = append(answer, chunk[:n]...)
 			if e.hear(answer) {
 				hasBegun()
 			}

@@ -220,9 +220,9 @@ func (f *frames) write(s *stream, block []byte, body string) error {
 	}
 	err := f.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndHeaders: len(first) == len(block), EndStream: body == ""})
 	for block = block[len(first):]; len(block) > 0 && err == nil; {
-		part := block[:min(len(block), most)]
-		block = block[len(part):]
-		err = f.framer.WriteContinuation(id, len(block) == 0, part)
+		fragment := block[:min(len(block), most)]
+		block = block[len(fragment):]
+		err = f.framer.WriteContinuation(id, len(block) == 0, fragment)
 	}
 	if body != "" && err == nil {
 		err = f.framer.WriteData(id, true, []byte(body))

@@ -139,7 +139,7 @@ func TestPermissionsInADomain(t *testing.T) {
 			continue // which is no failure: see TestServiceAtYourOwnNATS
 		}
 		code, out, stderr := call(t, with(s, settings{"NATS_URL": leaf.url(fmt.Sprint("without", i))}), "check")
-		if code != exitFailure || !strings.Contains(stderr, fixedPart(p.subject)) {
+		if code != exitFailure || !strings.Contains(stderr, fixedTokens(p.subject)) {
 			t.Errorf("without %s: exit code %d of check:\n%s%s", p.subject, code, out, stderr)
 		}
 	}
@@ -221,7 +221,7 @@ func wantDomain(t *testing.T, n *testNode, stream hubStream) {
 	config.expect("message", "blue")
 }
 
-// epoch returns the first part of an event id.
+// epoch returns the epoch of an event id.
 func epoch(id string) string {
 	first, _, _ := strings.Cut(id, "-")
 	return first

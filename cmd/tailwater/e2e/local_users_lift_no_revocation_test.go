@@ -159,10 +159,10 @@ func liftRevocations(t *testing.T, conn *nats.Conn) {
 		ask("$JS.API."+question[0], question[1], nil)
 	}
 	create("STREAM.CREATE.COPY", `{"name":"COPY","subjects":["copy.*"],"republish":{"src":"copy.*","dest":"`+key+`{{wildcard(1)}}"}}`)
-	create("STREAM.CREATE.TURN", `{"name":"TURN","subjects":["turn.*"],"subject_transform":{"src":"turn.*","dest":"`+key+`{{wildcard(1)}}"}}`)
+	create("STREAM.CREATE.MOVE", `{"name":"MOVE","subjects":["move.*"],"subject_transform":{"src":"move.*","dest":"`+key+`{{wildcard(1)}}"}}`)
 	create("CONSUMER.CREATE.SHOP", `{"stream_name":"SHOP","config":{"deliver_subject":"`+key+`bob","ack_policy":"none"}}`)
-	for _, subject := range []string{"copy.bob", "turn.bob", "shop.bob", "shop.alice"} {
-		if _, err := jetstreamOf(t, conn).Publish(t.Context(), subject, nil); err != nil && !strings.HasPrefix(subject, "turn.") { // which is stored elsewhere
+	for _, subject := range []string{"copy.bob", "move.bob", "shop.bob", "shop.alice"} {
+		if _, err := jetstreamOf(t, conn).Publish(t.Context(), subject, nil); err != nil && !strings.HasPrefix(subject, "move.") { // which is stored elsewhere
 			t.Fatal(err)
 		}
 	}

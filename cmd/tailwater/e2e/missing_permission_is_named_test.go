@@ -46,7 +46,7 @@ func TestWithoutOnePermission(t *testing.T) {
 	var all []block
 	t.Run("check", func(t *testing.T) { all = printedPermissions(t) }) // its environment is its own
 	for _, without := range all {
-		d := deprivation{block: without.block, said: fixedPart(without.subject)}
+		d := deprivation{block: without.block, said: fixedTokens(without.subject)}
 		if slices.Contains(atOtherTimes, without.subject) && (without.publish == strings.HasPrefix(without.subject, "$")) {
 			d.said = "" // see TestCheckNamesMissingPermissions
 		}
@@ -85,7 +85,7 @@ func printedPermissions(t *testing.T) []block {
 
 // TestAtOneLimit is TestWithoutOnePermission for each limit that NATS has.
 func TestAtOneLimit(t *testing.T) {
-	onlySoak(t) // TestRoom and TestLimitOfSubscriptions have some of them
+	onlySoak(t) // TestMissingStorage and TestLimitOfSubscriptions have some of them
 	t.Parallel()
 	chatMust := func(change func(*jetstream.StreamConfig)) func(*testing.T, jetstream.JetStream) {
 		return func(t *testing.T, js jetstream.JetStream) {

@@ -21,7 +21,7 @@ import (
 // arrangement is a folder of configs/examples. The tests use its files as they stand there, but for addresses and paths.
 type arrangement struct {
 	*testing.T
-	places []string // what is replaced in all files, and by what, in turn
+	replaced []string // what is replaced in all files, and by what, in turn
 }
 
 func (e *arrangement) read(file string) string {
@@ -30,11 +30,11 @@ func (e *arrangement) read(file string) string {
 	if err != nil {
 		e.Fatal(err)
 	}
-	return strings.NewReplacer(e.places...).Replace(string(content))
+	return strings.NewReplacer(e.replaced...).Replace(string(content))
 }
 
 // replaces makes all files that are read from now on say something else.
-func (e *arrangement) replaces(former, now string) { e.places = append(e.places, former, now) }
+func (e *arrangement) replaces(former, now string) { e.replaced = append(e.replaced, former, now) }
 
 // copyOf returns the path of a copy of a file.
 func (e *arrangement) copyOf(file string) string {
@@ -203,7 +203,7 @@ func TestExamplesOfNATS(t *testing.T) {
 			e.carries(program, n)
 			e.hears(program, n, "chat.room2")
 		},
-		"parts": func(e *arrangement) { e.dividesRooms() },
+		"partitions": func(e *arrangement) { e.dividesRooms() },
 	}
 	folders, err := os.ReadDir(filepath.Join("..", "..", "..", "configs", "examples"))
 	if err != nil {
@@ -222,34 +222,34 @@ func TestExamplesOfNATS(t *testing.T) {
 	}
 }
 
-// dividesRooms wants each of two bridges to receive one part, and no message of the other. The page's function and NATS agree on the part of a room.
+// dividesRooms wants each of two bridges to receive one partition, and no message of the other. The page's function and NATS agree on the partition of a room.
 func (e *arrangement) dividesRooms() {
 	e.Helper()
-	server := e.server("parts/nats-server.conf", "nats.example.com:4222")
-	e.createStream("parts/stream-0.json", server)
-	e.createStream("parts/stream-1.json", server)
-	bridges := []*testNode{startNode(e.T, e.settings("parts/tailwater.env")), startNode(e.T, e.settings("parts/tailwater.env"))}
+	server := e.server("partitions/nats-server.conf", "nats.example.com:4222")
+	e.createStream("partitions/stream-0.json", server)
+	e.createStream("partitions/stream-1.json", server)
+	bridges := []*testNode{startNode(e.T, e.settings("partitions/tailwater.env")), startNode(e.T, e.settings("partitions/tailwater.env"))}
 	program := publisher(e.T, server.URL())
 	counts := [2]int{}
 	for i := range 10 {
 		room := fmt.Sprint("room", i)
 		hash := fnv.New32a()
 		hash.Write([]byte(room))
-		part := hash.Sum32() % 2
-		counts[part]++
-		reader, _ := subscribe(e.T, fmt.Sprintf("%s/events/chat.%d.%s", bridges[part].URL(), part, room), "")
+		partition := hash.Sum32() % 2
+		counts[partition]++
+		reader, _ := subscribe(e.T, fmt.Sprintf("%s/events/chat.%d.%s", bridges[partition].URL(), partition, room), "")
 		if err := program.Publish("chat."+room, []byte(room)); err != nil {
 			e.Fatal(err)
 		}
 		reader.expect("message", room)
 	}
-	for part, want := range counts {
-		stream, err := connectJetStream(e.T, server.URL()).Stream(e.Context(), fmt.Sprint("CHAT_", part))
+	for partition, want := range counts {
+		stream, err := connectJetStream(e.T, server.URL()).Stream(e.Context(), fmt.Sprint("CHAT_", partition))
 		if err != nil {
 			e.Fatal(err)
 		}
 		if state := stream.CachedInfo().State; want == 0 || state.Msgs != uint64(want) || state.Consumers != 1 {
-			e.Errorf("part %d: %d messages and %d consumers, want %d messages, and one consumer", part, state.Msgs, state.Consumers, want)
+			e.Errorf("partition %d: %d messages and %d consumers, want %d messages, and one consumer", partition, state.Msgs, state.Consumers, want)
 		}
 	}
 }
@@ -264,7 +264,7 @@ func (e *arrangement) cluster() []*testNode {
 	}
 	nodes, failures := make([]*testNode, 3), make(chan error, 3)
 	for i, route := range routes {
-		of := &arrangement{T: e.T, places: append([]string{"$NODE", fmt.Sprint("bridge-", i+1), "0.0.0.0:6222", route}, e.places...)}
+		of := &arrangement{T: e.T, replaced: append([]string{"$NODE", fmt.Sprint("bridge-", i+1), "0.0.0.0:6222", route}, e.replaced...)}
 		of.replaces("/etc/tailwater/nats-server.conf", of.copyOf("cluster/nats-server.conf"))
 		s := with(of.settings("cluster/tailwater.env"), settings{"HTTP_HOSTS": "127.0.0.1"})
 		go func() {

@@ -269,22 +269,22 @@ func TestChaosPresenceOfStoppedBridge(t *testing.T) {
 	enter(t, one.http, "chat.a", "Ada")
 	w := observe(t, two.URL(), "chat.a")
 	w.await("Ada", "Ben")
-	stand := func(d time.Duration) {
+	pause := func(d time.Duration) {
 		_ = one.cmd.Process.Signal(syscall.SIGSTOP)
-		time.Sleep(d) // how long it stands still is what is tested
+		time.Sleep(d) // how long it is paused is what is tested
 		_ = one.cmd.Process.Signal(syscall.SIGCONT)
 	}
-	stand(5 * time.Second)
+	pause(5 * time.Second)
 	enter(t, two.URL(), "chat.a", "Cleo")
 	w.await("Ada", "Ben", "Cleo")
 	if got := w.left(); len(got) > 0 {
 		t.Errorf("left after five seconds: %q", got)
 	}
-	var standing sync.WaitGroup
-	standing.Go(func() { stand(time.Minute) })
+	var paused sync.WaitGroup
+	paused.Go(func() { pause(time.Minute) })
 	w2 := observe(t, two.URL(), "chat.a")
 	w2.await("Ben", "Cleo")
-	standing.Wait()
+	paused.Wait()
 	w3 := observe(t, two.URL(), "chat.a")
 	w3.await("Ada", "Ben", "Cleo")
 	if got := w2.left(); len(got) > 1 {

@@ -76,7 +76,7 @@ func TestCheckNamesMissingPermissions(t *testing.T) {
 				}
 				wall.furnish(t, "admin-"+without.user, s)
 				code, out, stderr := call(t, wall.settings(s, without.user), "check")
-				if code != exitFailure || !strings.Contains(stderr, fixedPart(without.subject)) {
+				if code != exitFailure || !strings.Contains(stderr, fixedTokens(without.subject)) {
 					t.Errorf("without %s: exit code %d of check:\n%s%s", without.subject, code, out, stderr)
 				}
 			}
@@ -98,7 +98,7 @@ func TestPermissionsAreLeast(t *testing.T) {
 					err := run.exercise().run()
 					run.stop(t)
 					refused, isViolated := run.log.violation()
-					if !isViolated || !strings.Contains(refused, fixedPart(without.subject)) {
+					if !isViolated || !strings.Contains(refused, fixedTokens(without.subject)) {
 						t.Errorf("nothing was missed without it: %v; refused: %s", err, refused)
 					}
 				})
@@ -208,8 +208,8 @@ func weaken(t *testing.T, dir, printed string) (blocks []block) {
 	return blocks
 }
 
-// fixedPart returns what a permission has in common with what is refused without it.
-func fixedPart(subject string) string {
+// fixedTokens returns what a permission has in common with what is refused without it.
+func fixedTokens(subject string) string {
 	before, _, _ := strings.Cut(subject, "*")
 	return strings.TrimRight(before, ".>")
 }

@@ -114,7 +114,7 @@ func failing(t *testing.T, url string) {
 // Of ten thousand answers at once none is missing, and the order is theirs.
 func TestManyAnswers(t *testing.T) {
 	t.Parallel()
-	const many = 9_998 // with the marker and the end, as many as the stream keeps
+	const many = 9_998 // with the preface and the end, as many as the stream keeps
 	n := startNode(t, questions(nil))
 	work(t, n.NATSURL(), "llm.many", func(m *nats.Msg) {
 		for i := range many {

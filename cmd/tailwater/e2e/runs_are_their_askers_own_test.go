@@ -100,7 +100,7 @@ func TestRunsAreTheirAskersOwn(t *testing.T) {
 		t.Errorf("stored below the run: %v", info.State.Subjects)
 	}
 	info, err = stream.Info(t.Context(), jetstream.WithSubjectFilter(subject))
-	if err != nil || info.State.Subjects[subject] != 2 { // the marker, and the answer
+	if err != nil || info.State.Subjects[subject] != 2 { // the preface, and the answer
 		t.Errorf("the run holds %v, %v", info, err)
 	}
 }

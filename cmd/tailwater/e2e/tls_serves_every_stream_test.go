@@ -200,16 +200,16 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// deafConn is a connection that reads nothing once it is deaf.
-type deafConn struct {
+// stallConn is a connection that reads nothing once it is stalled.
+type stallConn struct {
 	net.Conn
-	deaf, closed chan struct{}
-	close        sync.Once
+	stalled, closed chan struct{}
+	close           sync.Once
 }
 
-func (c *deafConn) Read(data []byte) (int, error) {
+func (c *stallConn) Read(data []byte) (int, error) {
 	select {
-	case <-c.deaf:
+	case <-c.stalled:
 		<-c.closed
 		return 0, net.ErrClosed
 	default:
@@ -217,35 +217,35 @@ func (c *deafConn) Read(data []byte) (int, error) {
 	}
 }
 
-func (c *deafConn) Close() error {
+func (c *stallConn) Close() error {
 	c.close.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }
 
 // A client of HTTP/2 that takes nothing any more is cut with all its streams, and with what they had still to be told.
-func TestDeafClientOfHTTP2IsCut(t *testing.T) {
+func TestStalledClientOfHTTP2IsCut(t *testing.T) {
 	t.Parallel()
 	a := newIssuer(t)
 	s, _ := a.settings()
 	s["LIMIT_WRITE_TIMEOUT"], s["LIMIT_PUBLISH_RATE"] = "300ms", "0"
 	n := startNode(t, s)
 	client := a.client(true)
-	deaf := &deafConn{deaf: make(chan struct{}), closed: make(chan struct{})}
+	stalled := &stallConn{stalled: make(chan struct{}), closed: make(chan struct{})}
 	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		var err error
-		if deaf.Conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil {
+		if stalled.Conn, err = new(net.Dialer).DialContext(ctx, network, address); err == nil {
 			// Its kernel takes little: less than the streams have to say together.
-			err = errors.Join(deaf.SetDeadline(time.Now().Add(patience)), deaf.Conn.(*net.TCPConn).SetReadBuffer(4<<10))
+			err = errors.Join(stalled.SetDeadline(time.Now().Add(patience)), stalled.Conn.(*net.TCPConn).SetReadBuffer(4<<10))
 		}
-		return deaf, err
+		return stalled, err
 	}
 	for range 20 {
 		a.read(client, n)
 	}
-	close(deaf.deaf)
+	close(stalled.stalled)
 	other := a.client(true)
 	reader, large, next := a.read(other, n), strings.Repeat("x", 64<<10), 0
-	eventually(t, "the streams of the deaf connection are cut", func() bool {
+	eventually(t, "the streams of the stalled connection are cut", func() bool {
 		response, err := other.Post(n.URL()+"/events/chat.room1", "text/plain", strings.NewReader(large))
 		if err != nil {
 			t.Fatal(err)
@@ -255,13 +255,13 @@ func TestDeafClientOfHTTP2IsCut(t *testing.T) {
 		reader.expect("message", large) // nobody else notices
 		return n.Live.Stats().Connections.Open == 1
 	})
-	if _, err := io.Copy(io.Discard, deaf.Conn); !errors.Is(err, syscall.ECONNRESET) {
+	if _, err := io.Copy(io.Discard, stalled.Conn); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the connection ends with %v", err)
 	}
 	if ended := n.Live.Stats().Connections.Ended; ended["slow"] == 0 || ended["slow"]+ended["client"] != 20 {
 		t.Errorf("behind %d messages they ended as %v", next, ended)
 	}
-	deaf.Close()
+	stalled.Close()
 }
 
 func TestOldTLSIsRefused(t *testing.T) {

@@ -38,7 +38,7 @@ func openAdmin(n *Node) (*admin, error) {
 	a.address = listener.Addr()
 	loopback := configs.Loopback(string(address))
 	a.server = NewServer(n.Live.Guard(live.Access{LoopbackHosts: loopback}, a.handler(loopback)), n.log)
-	places := outlet.NewPlaces(outlet.Room{All: adminConnections, Log: n.log})
+	places := outlet.NewPlaces(outlet.Limits{All: adminConnections, Log: n.log})
 	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), outlet.ConnContext
 	n.serve(a.server, outlet.Listen(listener, places))
 	return a, nil

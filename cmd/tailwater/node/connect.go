@@ -133,7 +133,7 @@ func (nowhere) Dial(_, _ string) (net.Conn, error) { return nil, errors.New("not
 
 const (
 	natsPayload = 1 << 20  // a NATS server's default limit
-	headerRoom  = 64 << 10 // room for the headers of a message with the largest body
+	headerBytes = 64 << 10 // room for the headers of a message with the largest body
 )
 
 // Embedded returns the server that the settings describe. The error is about the settings, or the configuration file.
@@ -160,7 +160,7 @@ func EmbedConfig(settings *configs.Settings) embed.Config {
 		Dir:        embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
 		Sync:       embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
 		Buckets:    ownBuckets(settings),
-		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerRoom),
+		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerBytes),
 	}
 }
 

@@ -43,7 +43,7 @@ const (
 	quietFor = 30 * time.Second
 	// At least so many bytes must have been allocated since the last collection, and such a share of the live heap, which is the cost.
 	worthGiving = 4 << 20
-	worthPart   = 4
+	worthShare  = 4
 )
 
 // giveBack returns unused memory to the system while the process has little to do. For its next collection, Go keeps about as much
@@ -60,7 +60,7 @@ func giveBack(ctx context.Context, quietFor time.Duration) {
 			return
 		}
 		now := readHeap()
-		if now.collections == before.collections && now.allocated-given > max(worthGiving, now.live/worthPart) {
+		if now.collections == before.collections && now.allocated-given > max(worthGiving, now.live/worthShare) {
 			debug.FreeOSMemory()
 			now = readHeap()
 			given = now.allocated

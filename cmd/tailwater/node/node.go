@@ -84,7 +84,7 @@ type Node struct {
 
 	serving sync.WaitGroup // the goroutines that accept
 	failed  chan error     // errors that end the process
-	asked   chan struct{}  // has room for one: somebody has asked over NATS that the process stops
+	asked   chan struct{}  // buffers one: somebody has asked over NATS that the process stops
 	drained uint64         // connections that were asked to reconnect because of the stop
 }
 

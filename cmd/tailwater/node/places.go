@@ -25,7 +25,7 @@ func IsUnexpected(asked, held int, isSet bool) bool {
 // HeldConnections returns how many connections of browsers may be open with so many descriptors: the setting, or fewer.
 func HeldConnections(asked, descriptors int) int {
 	reserve := reservedDescriptors + min(descriptors/reservedShare, mostReserved)
-	return min(asked, outlet.RoomFor(descriptors-reserve))
+	return min(asked, outlet.PlacesFor(descriptors-reserve))
 }
 
 // heldConnections returns how many connections of browsers may be open. It logs if that is less than the setting.

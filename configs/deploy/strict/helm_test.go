@@ -66,7 +66,7 @@ func TestChartIsTheBase(t *testing.T) {
 	}
 }
 
-// comparable returns the manifests without the names and marks by which kustomize and Helm tell one version from another.
+// comparable returns the manifests without the names and checksums by which kustomize and Helm tell one version from another.
 func (m *manifests) comparable(t *testing.T) string {
 	t.Helper()
 	pod := &m.deployment.Spec.Template
@@ -98,8 +98,8 @@ func TestValuesOfTheChart(t *testing.T) {
 	if m.settings.Data["TAILWATER_LIMIT_BODY"] != "1MiB" || m.settings.Data["TAILWATER_HTTP_HOSTS"] != "chat.example.com" {
 		t.Errorf("the settings are %v", m.settings.Data)
 	}
-	mark := func(m *manifests) string { return m.deployment.Spec.Template.Annotations["checksum/settings"] }
-	if before := mark(installed(t)); before == "" || before == mark(m) {
-		t.Errorf("settings are marked by %q, and changed ones too", before)
+	checksum := func(m *manifests) string { return m.deployment.Spec.Template.Annotations["checksum/settings"] }
+	if before := checksum(installed(t)); before == "" || before == checksum(m) {
+		t.Errorf("settings have the checksum %q, and changed ones too", before)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// client is a client of others, in one of the places where it runs.
+// client is a client of others, in one of the environments where it runs.
 type client struct {
 	name    string            // as its users know it
 	in      string            // where it runs

@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// room is how much JetStream may store in files. Unless the file of the configuration sets a limit, nats-server sets one at its
+// storage is how much JetStream may store in files. Unless the file of the configuration sets a limit, nats-server sets one at its
 // start: three quarters of what is free on the disk and of what its streams hold. It never raises it. So a server that was started
 // on a full disk accepts no message, even after files were removed.
-type room struct {
+type storage struct {
 	isSet  bool // by the file: another start has the same limit
 	excess atomic.Pointer[excess]
 }
@@ -26,18 +26,18 @@ type excess struct {
 
 // measure notes whether the streams of a server hold more than they may. It asks for the server's own counts: Jsz would ask each stream, which
 // waits for a disk that hangs.
-func (r *room) measure(running *server.Server) {
+func (s *storage) measure(running *server.Server) {
 	info, err := running.Varz(nil)
 	if err != nil || info.JetStream.Config == nil || info.JetStream.Stats == nil {
-		r.excess.Store(nil)
+		s.excess.Store(nil)
 		return
 	}
 	used, limit := info.JetStream.Stats.Store, info.JetStream.Config.MaxStore
 	if used <= uint64(max(0, limit)) {
-		r.excess.Store(nil)
+		s.excess.Store(nil)
 		return
 	}
-	r.excess.Store(&excess{used, limit})
+	s.excess.Store(&excess{used, limit})
 }
 
 func (e *excess) String() string {
@@ -48,12 +48,12 @@ func (e *excess) String() string {
 var errLimit = errors.New("max_file_store is reached")
 
 // lacks returns why another start would not help against an excess; nil if there is none, or it would.
-func (r *room) lacks(dir string) error {
-	over := r.excess.Load()
+func (s *storage) lacks(dir string) error {
+	over := s.excess.Load()
 	switch {
 	case over == nil:
 		return nil
-	case r.isSet:
+	case s.isSet:
 		return errLimit
 	}
 	free, err := diskFree(dir)

@@ -9,9 +9,9 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// deafen lets a socket take nothing any more, nor acknowledge or answer anything: as when its machine has lost the network,
+// loseNetwork lets a socket take nothing any more, nor acknowledge or answer anything: as when its machine has lost the network,
 // or its power.
-func deafen(t *testing.T, c *rawClient) {
+func loseNetwork(t *testing.T, c *rawClient) {
 	t.Helper()
 	raw, err := c.conn.SyscallConn()
 	if err != nil {
@@ -35,7 +35,7 @@ func TestClientWithoutNetworkIsCut(t *testing.T) {
 		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		gone, _ := dial(t, server), dial(t, server)
-		deafen(t, gone)
+		loseNetwork(t, gone)
 		eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
 		if open := b.outlet.Stats().Open; open != 1 {
 			t.Errorf("%d connections are open", open)
@@ -51,7 +51,7 @@ func TestClientWithoutNetworkGetsOneHeartbeat(t *testing.T) {
 		config.Heartbeat, config.WriteTimeout = 5*writeTimeout, writeTimeout
 		b := newFixture(t, p.on(config), plenty)
 		gone := dial(t, b.serve(t, p))
-		deafen(t, gone)
+		loseNetwork(t, gone)
 		// What the client has read may not be counted yet.
 		eventually(t, "its first event is counted", func() bool { return b.outlet.Stats().Frames > 0 })
 		before := b.outlet.Stats().Bytes
@@ -69,7 +69,7 @@ func TestClientWithoutNetworkIsCutOnABusySubject(t *testing.T) {
 		config.Heartbeat, config.WriteTimeout = writeTimeout, writeTimeout
 		b := newFixture(t, p.on(config), plenty)
 		gone := dial(t, b.serve(t, p))
-		deafen(t, gone)
+		loseNetwork(t, gone)
 		looks := 0
 		eventually(t, "it is cut", func() bool {
 			if looks++; looks%50 == 0 {

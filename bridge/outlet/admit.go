@@ -9,7 +9,7 @@ func (p *Places) admit(conn *stallConn) (s *place, later time.Duration) {
 	s = &place{all: p, conn: conn, network: p.ofPeer(addressOf(conn.RemoteAddr()))}
 	s.network.hold(1)
 	s.wait()
-	out, full, later := p.makeRoom(s.network, s, youth)
+	out, full, later := p.evictFor(s.network, s, youth)
 	if len(out) > 0 { // sockets that were spared for it have become the newest, though it came later
 		s.goOn()
 		s.wait()
@@ -32,10 +32,10 @@ func (p *Places) admit(conn *stallConn) (s *place, later time.Duration) {
 // youth is how long a socket has, at least, to send a request: when many arrive at once, some need a moment to be read.
 const youth = 10 * time.Millisecond
 
-// makeRoom checks whether a network, and each that it is part of, has room for the new place. If one has none, a waiting socket loses its
+// evictFor checks whether a network, and each that it is part of, can have the new place. If one has none, a waiting socket loses its
 // place, and has to be cut. If none but the fresh one waits, or none has waited for the least time, the network is returned as full. Only
 // the network of all clients asks to try again later: if a full address did, every other client would wait.
-func (p *Places) makeRoom(n *network, fresh *place, least time.Duration) (out []evicted, full *network, later time.Duration) {
+func (p *Places) evictFor(n *network, fresh *place, least time.Duration) (out []evicted, full *network, later time.Duration) {
 	for ; n != nil; n = n.within {
 		if n.held <= n.most() {
 			continue

@@ -16,7 +16,7 @@ import (
 
 // Where the embedded JetStream has no room for what somebody has asked for, nothing starts, and check says why. Where nobody
 // has, the stream is as large as there is room, and the log and check say how large.
-func TestRoom(t *testing.T) {
+func TestMissingStorage(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name    string

@@ -15,13 +15,13 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// ledgerFile lies beside JetStream's folder.
-const ledgerFile = "tailwater-streams.json"
+// inventoryFile lies beside JetStream's folder.
+const inventoryFile = "tailwater-streams.json"
 
-// ledger is what the file streams of a server held when that was last known. nats-server recovers what it can of damaged
+// inventory is what the file streams of a server held when that was last known. nats-server recovers what it can of damaged
 // files without telling clients, and reuses lost sequences for new messages: a reader that had not seen the lost messages
 // would continue as if nothing was missing.
-type ledger struct {
+type inventory struct {
 	Clean   bool              `json:"clean"` // written at a stop: since then only age can have removed messages
 	Streams map[string]record `json:"streams"`
 }
@@ -59,30 +59,30 @@ func (r record) damaged(now record, clean bool, config *server.StreamConfig) boo
 	}
 }
 
-// readLedger reads the file; without a file nothing is known.
-func readLedger(dir string) (ledger, error) {
-	var l ledger
-	text, err := os.ReadFile(filepath.Join(dir, ledgerFile))
+// readInventory reads the file; without a file nothing is known.
+func readInventory(dir string) (inventory, error) {
+	var i inventory
+	text, err := os.ReadFile(filepath.Join(dir, inventoryFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return l, nil
+		return i, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(text, &l)
+		err = json.Unmarshal(text, &i)
 	}
 	if err != nil {
-		return ledger{}, fmt.Errorf("read what the streams held: %w", err)
+		return inventory{}, fmt.Errorf("read what the streams held: %w", err)
 	}
-	return l, nil
+	return i, nil
 }
 
 // write replaces the file atomically, so that a crash leaves the old or the new one. If that fails, the file is removed: changes
-// since an old ledger could be mistaken for damage.
-func (l ledger) write(dir string) error {
-	text, err := json.MarshalIndent(l, "", " ")
+// since an old inventory could be mistaken for damage.
+func (i inventory) write(dir string) error {
+	text, err := json.MarshalIndent(i, "", " ")
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, ledgerFile)
+	name := filepath.Join(dir, inventoryFile)
 	if err := replace(name, text); err != nil {
 		_ = os.Remove(name)
 		return fmt.Errorf("note what the streams hold: %w", err)
@@ -126,11 +126,11 @@ func streamsOf(running *server.Server) (map[string]held, error) {
 	return all, nil
 }
 
-// renewed returns the ledger of what the streams hold now, with the lives known so far.
-func (l ledger) renewed(now map[string]held, clean bool) ledger {
-	next := ledger{Clean: clean, Streams: map[string]record{}}
+// renewed returns the inventory of what the streams hold now, with the lives known so far.
+func (i inventory) renewed(now map[string]held, clean bool) inventory {
+	next := inventory{Clean: clean, Streams: map[string]record{}}
 	for key, stream := range now {
-		if before, known := l.Streams[key]; known && before.Created.Equal(stream.Created) {
+		if before, known := i.Streams[key]; known && before.Created.Equal(stream.Created) {
 			stream.Began = before.Began
 		}
 		next.Streams[key] = stream.record
@@ -138,19 +138,19 @@ func (l ledger) renewed(now map[string]held, clean bool) ledger {
 	return next
 }
 
-// audit compares what the streams hold with the ledger, and starts a new life of each damaged stream.
-func (l ledger) audit(now map[string]held, at time.Time, log *slog.Logger) ledger {
-	next := ledger{Streams: map[string]record{}}
-	for key, before := range l.Streams {
-		if _, found := now[key]; !found && l.Clean {
+// audit compares what the streams hold with the inventory, and starts a new life of each damaged stream.
+func (i inventory) audit(now map[string]held, at time.Time, log *slog.Logger) inventory {
+	next := inventory{Streams: map[string]record{}}
+	for key, before := range i.Streams {
+		if _, found := now[key]; !found && i.Clean {
 			log.Error("a stream has disappeared since the last stop; its readers get a reset if it is created again", "stream", key, "messages", before.Messages, "last sequence", before.Last)
 		}
 	}
 	for key, stream := range now {
-		before, known := l.Streams[key]
+		before, known := i.Streams[key]
 		if known && before.Created.Equal(stream.Created) {
 			stream.Began = before.Began
-			if before.damaged(stream.record, l.Clean, stream.config) {
+			if before.damaged(stream.record, i.Clean, stream.config) {
 				stream.Began = at
 				log.Error("the files of a stream are damaged, and messages are lost; its readers get a reset",
 					"stream", stream.name, "account", stream.account, "last sequence", stream.Last, "last sequence before", before.Last,
@@ -164,7 +164,7 @@ func (l ledger) audit(now map[string]held, at time.Time, log *slog.Logger) ledge
 
 // takeStock checks whether the files still hold what they held before. err says why before is not known. A failed check does not
 // prevent the start.
-func (s *Server) takeStock(running *instance, before ledger, err error) {
+func (s *Server) takeStock(running *instance, before inventory, err error) {
 	now, listErr := streamsOf(running.Server)
 	if err = errors.Join(err, listErr); err != nil {
 		s.log.Warn("the files of the streams could not be checked for damage", "error", err)
@@ -172,17 +172,17 @@ func (s *Server) takeStock(running *instance, before ledger, err error) {
 	if _, absent := running.LookupAccount(ownAccount); absent != nil { // its files wait until tokens are checked again
 		maps.DeleteFunc(before.Streams, func(key string, _ record) bool { return strings.HasPrefix(key, ownAccount+" ") })
 	}
-	if s.ledger = (ledger{Streams: before.Streams}); now != nil {
-		s.ledger = before.audit(now, time.Now().UTC(), s.log)
+	if s.inventory = (inventory{Streams: before.Streams}); now != nil {
+		s.inventory = before.audit(now, time.Now().UTC(), s.log)
 	}
 	lives := map[life]time.Time{}
-	for key, stream := range s.ledger.Streams {
+	for key, stream := range s.inventory.Streams {
 		if _, name, _ := strings.Cut(key, " "); !stream.Began.Equal(stream.Created) {
 			lives[life{name, stream.Created.UnixNano()}] = stream.Began
 		}
 	}
 	s.lives.Store(&lives)
-	if err := s.ledger.write(s.dir); err != nil {
+	if err := s.inventory.write(s.dir); err != nil {
 		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
 	}
 }
@@ -192,8 +192,8 @@ func (s *Server) takeStock(running *instance, before ledger, err error) {
 func (s *Server) note(running *instance) {
 	now, err := streamsOf(running.Server)
 	if err == nil && now != nil {
-		s.ledger = s.ledger.renewed(now, running.ailment() == "")
-		err = s.ledger.write(s.dir)
+		s.inventory = s.inventory.renewed(now, running.ailment() == "")
+		err = s.inventory.write(s.dir)
 	}
 	if err != nil {
 		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)

@@ -11,8 +11,8 @@ import (
 	"github.com/tailwater/tailwater/embed"
 )
 
-// A ledger that could not be replaced, as on a full disk, says nothing about later changes: it causes no reset.
-func TestStaleLedger(t *testing.T) {
+// An inventory that could not be replaced, as on a full disk, says nothing about later changes: it causes no reset.
+func TestStaleInventory(t *testing.T) {
 	config := usual(t)
 	created := filled(t, config, 0)
 	blocked := filepath.Join(dirOf(config), "tailwater-streams.json.new")
