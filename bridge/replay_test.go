@@ -208,6 +208,34 @@ func TestLaggingReaderIsSmall(t *testing.T) {
 	})
 }
 
+// A reader that has had the history it asked for costs no more than one that asked for none.
+func TestSyncedReaderIsSmall(t *testing.T) {
+	const readers = 5000
+	s := newStored(t, 100, 20)
+	cost := func(resume func() bridge.Resume) int64 {
+		all := make([]*bridge.Reader, readers)
+		base := heap()
+		for i := range all {
+			all[i] = read(t, s.hub, resume(), "chat.room1")
+			for !all[i].Synced() {
+				bridgetest.Next(all[i], nil, 1<<20)
+			}
+		}
+		each := (heap() - base) / readers
+		for _, reader := range all {
+			reader.Close()
+		}
+		return each
+	}
+	plain := cost(func() bridge.Resume { return bridge.Resume{} })
+	replayed := cost(func() bridge.Resume {
+		return bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Sync: true, Through: bridge.ID{s.at(20)}}
+	})
+	if replayed > plain+64 {
+		t.Errorf("a reader takes %d bytes, and one that was given history %d", plain, replayed)
+	}
+}
+
 func TestCloseEndsReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStored(t, 1, 50)

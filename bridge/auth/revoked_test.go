@@ -187,24 +187,22 @@ func TestRevocationIsToldAtOnce(t *testing.T) {
 	_, kv := bucket(t, server)
 	put(t, kv, "jti.first")
 	n.becomes(t, "the bucket is read", token(t, "alice", "first"), false)
-	caller := good(t, n.overheard, token(t, "alice", "t1"))
-	for drained := false; !drained; {
-		select {
-		case <-n.changed:
-		default:
-			drained = true
+	fastest := time.Hour // of several: a busy machine delays some, and a program that looks now and then delays all
+	for i := range 5 {
+		jti := fmt.Sprint("t", i)
+		caller := good(t, n.overheard, token(t, "alice", jti))
+		start := time.Now()
+		put(t, kv, "jti."+jti)
+		for isTold := false; !isTold; isTold = n.Revoked(caller) { // what is told first may be of an earlier one
+			select {
+			case <-n.changed:
+			case <-time.After(30 * time.Second):
+				t.Fatal("nobody was told")
+			}
 		}
+		fastest = min(fastest, time.Since(start))
 	}
-	start := time.Now()
-	put(t, kv, "jti.t1")
-	for !n.Revoked(caller) {
-		select {
-		case <-n.changed: // of an earlier one, perhaps
-		case <-time.After(30 * time.Second):
-			t.Fatal("nobody was told")
-		}
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("it took %v", took)
+	if fastest > time.Second {
+		t.Errorf("it took %v", fastest)
 	}
 }

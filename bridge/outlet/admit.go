@@ -10,6 +10,10 @@ func (p *Places) admit(conn *stallConn) (s *place, later time.Duration) {
 	s.network.hold(1)
 	s.wait()
 	out, full, later := p.evictFor(s.network, s, youth)
+	if len(out) > 0 { // sockets that were spared for it have become the newest, though it came later
+		s.goOn()
+		s.wait()
+	}
 	if full != nil {
 		s.free()
 		s = nil

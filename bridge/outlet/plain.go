@@ -95,10 +95,19 @@ func (c *connection) run(ctx context.Context) (reason string) {
 			until = min(until, time.Since(c.opened)+c.outlet.drainDelay())
 			due.Reset(c.wait(until))
 		case <-ctx.Done():
-			return endClient
+			return c.whyOver()
 		}
 	}
 	return c.end(ctx, endAuth)
+}
+
+// whyOver returns the reason when net/http has ended the request. It ends a stream of HTTP/2 at a write deadline as well, even if the write has
+// just succeeded. Only the next write says so.
+func (c *connection) whyOver() string {
+	if !c.http2 {
+		return endClient
+	}
+	return reasonOf(c.write(c.reader.Framing().Heartbeat()))
 }
 
 // isRevoked reports whether the token was revoked, if that is to be checked.

@@ -96,6 +96,11 @@ func isOpen(conn net.Conn) bool {
 // A client that has sent a request waits for us, even if nobody has read it yet: a silent socket makes room before it, though it came
 // later. That holds once, so bytes that are never read do not keep a place.
 func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
+	t.Run("young", func(t *testing.T) { testUnreadRequest(t, func(net.Conn) {}) })
+	t.Run("old", func(t *testing.T) { testUnreadRequest(t, func(conn net.Conn) { isOpen(conn) }) }) // waits until none is young
+}
+
+func testUnreadRequest(t *testing.T, age func(net.Conn)) {
 	const all = 16
 	nobodyReads(t, all, func(u *unheard) {
 		asks, _ := u.connect()
@@ -105,6 +110,7 @@ func TestUnreadRequestIsNotCutBeforeSilence(t *testing.T) {
 			theirs, _ := u.connect()
 			silent = append(silent, theirs)
 		}
+		age(asks)
 		for i, next := range silent {
 			u.connect()
 			if isOpen(next) || !isOpen(asks) {

@@ -1,10 +1,12 @@
 package presence_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -139,6 +141,7 @@ type link struct {
 	*bucket
 	mu      sync.Mutex
 	isCut   bool
+	misses  int // so many calls fail
 	isSlow  time.Duration
 	values  time.Duration // for which it reads the values of all subjects
 	refuses error         // Prepare's answer
@@ -148,7 +151,8 @@ var errCut = errors.New("the link is cut")
 
 func (l *link) call(ctx context.Context) error {
 	l.mu.Lock()
-	isCut, slow := l.isCut, l.isSlow
+	isCut, slow := l.isCut || l.misses > 0, l.isSlow
+	l.misses = max(0, l.misses-1)
 	l.mu.Unlock()
 	if isCut {
 		return errCut
@@ -168,6 +172,12 @@ func (l *link) cut(is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.isCut = is
+}
+
+func (l *link) miss(calls int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.misses = calls
 }
 
 func (l *link) slow(d time.Duration) {
@@ -268,6 +278,7 @@ type node struct {
 	*presence.Tracker
 	link *link
 	told chan bridge.Presence // to the readers of this bridge alone
+	log  bytes.Buffer         // to be read when the bridge is closed
 }
 
 func open(t *testing.T, b *bucket, most ...int) *node {
@@ -277,7 +288,7 @@ func open(t *testing.T, b *bucket, most ...int) *node {
 func openOver(t *testing.T, l *link, most ...int) *node {
 	n := &node{link: l, told: make(chan bridge.Presence, 1000)}
 	n.Tracker = presence.Open(presence.Config{
-		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Most: append(most, 0)[0], Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Most: append(most, 0)[0], Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &n.log), nil)),
 		Tell: func(_ bridge.Subject, members bridge.Presence) { n.told <- members },
 	})
 	return n

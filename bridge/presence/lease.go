@@ -47,11 +47,13 @@ type renewal struct {
 
 // keepLease finds out which store to use, renews the lease, and removes the members of bridges whose leases are gone.
 func (t *Tracker) keepLease() {
-	for t.alive.Err() == nil {
+	for failed := 0; t.alive.Err() == nil; {
 		wait := jitter(leaseInterval)
-		if err := t.renew(); err != nil {
+		if err := t.renew(); err == nil {
+			failed = 0
+		} else {
 			wait = jitter(time.Second)
-			if t.alive.Err() == nil {
+			if failed++; failed > 1 && t.alive.Err() == nil { // the lease outlasts one failure, as of a busy server
 				t.fails.Do(func() { t.config.Log.Warn("cannot keep the members of subjects; trying again", "error", err) })
 			}
 		}

@@ -1,6 +1,8 @@
 package source_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +82,39 @@ func TestCloseWhileAway(t *testing.T) {
 	closeSoon(t, b.source)
 	b.hub.Close()
 	goleak.VerifyNone(t, running)
+}
+
+// A server that stands still takes no leave.
+func TestCloseWhileNATSStandsStill(t *testing.T) {
+	server := bridgetest.StartNATSServer(t)
+	running := goleak.IgnoreCurrent()
+	b := newFixture(t, to(server.URL()), quiet)
+	b.read(t, "a.b").wantOpen()
+	server.Pause(t)
+	closeSoon(t, b.source)
+	b.hub.Close()
+	goleak.VerifyNone(t, running)
+}
+
+// A write that the server does not take keeps everybody else from the connection, until it is given up.
+func TestServerThatTakesNothingIsGivenUp(t *testing.T) {
+	if !*soak {
+		t.Skip("it waits for ten seconds: run it with -soak")
+	}
+	t.Parallel()
+	server := bridgetest.StartNATSServer(t)
+	b := newFixture(t, to(server.URL()), quiet)
+	b.read(t, "a.b").wantOpen()
+	server.Pause(t)
+	ctx, cancel := context.WithCancel(within(t, patience))
+	var posts sync.WaitGroup
+	for range 80 { // more than the sockets hold
+		posts.Go(func() { _ = b.post(ctx, "a.b", nil, make([]byte, 250<<10)) })
+	}
+	eventually(t, "the connection is given up", func() bool { return !b.source.IsConnected() })
+	cancel()
+	posts.Wait()
+	closeSoon(t, b.source)
 }
 
 func TestCloseBeforeTheFirstConnection(t *testing.T) {

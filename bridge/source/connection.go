@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -95,9 +94,6 @@ func (s *Source) asyncError(sub *nats.Subscription, err error) {
 			s.deafen(found.Subject) // before Note: code that waits for Note reads the flow
 		}
 		s.conn.Note(err)
-		if !found.Subscribe && strings.HasPrefix(found.Subject, js.FlowControlBegin) {
-			s.signal(tapStalled)
-		}
 		s.sayRefused(found, err)
 	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
 		s.conn.Note(err)

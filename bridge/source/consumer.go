@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 // consumer is a tap's consumer.
 type consumer struct {
-	*js.Push
+	*js.Pull
 	tap    *tap
 	link   *js.Link // that it was made on
 	first  uint64   // the stream's first sequence as of message known; both belong to receive
@@ -28,7 +27,7 @@ type consumer struct {
 func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
 	c := &consumer{
-		Push: t.source.api.NewPush(conn, t.name), tap: t, link: conn.Link(),
+		Pull: t.source.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
 		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
 	}
 	if conn.Link().Limited() > 0 {
@@ -50,6 +49,9 @@ func (t *tap) consume() (*consumer, error) {
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
 		OptStartSeq:   t.stream.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
 	}, limits)
+	if err == nil {
+		err = c.Prove(ctx)
+	}
 	if err == nil {
 		err = t.source.proveInbox(ctx, c.Inbox(), asked, overLimit)
 	}
@@ -90,8 +92,8 @@ func (c *consumer) watch() error {
 	for {
 		select {
 		case <-tick.C:
-			if silence := time.Since(time.Unix(0, c.heard.Load())); silence > js.Deaf {
-				return fmt.Errorf("no sign of its consumer for %v", silence.Round(time.Millisecond))
+			if time.Since(time.Unix(0, c.heard.Load())) > js.LostAfter {
+				return c.Silent()
 			}
 		case <-c.broken:
 			return nil
@@ -122,7 +124,7 @@ func (c *consumer) receive(msg *nats.Msg) {
 		return
 	}
 	a, isIdle, err := c.Take(msg)
-	if isIdle && msg.Header.Get(js.HeaderStalled) == "" {
+	if isIdle {
 		c.tap.pending.Store(0) // what was left has been removed
 	}
 	if err != nil || a.StreamSeq > 0 && !c.tap.deliver(c, msg, a) {

@@ -20,7 +20,6 @@ const (
 	streamsChanged                   // feeds may have to be placed differently
 	flowRefused                      // NATS has refused a subscription, or ended it
 	roomFreed                        // a subscription has ended, after others found no room
-	tapStalled                       // NATS refuses the answers without which a consumer with flow control stops
 	tapUnused                        // no feed uses a tap any more
 )
 
@@ -58,7 +57,7 @@ func (s *Source) round(happened event) {
 	if isNew && s.isRelieved {
 		_, _ = s.table.List(s.alive, probeSubject) // before others take the room for answers to requests; the table notes the error
 	}
-	if isNew || happened&tapStalled != 0 {
+	if isNew {
 		s.renewTaps()
 	}
 	isChanged := s.listen(happened)

@@ -116,7 +116,7 @@ func TestExplainPermissions(t *testing.T) {
 		{ user: none, password: swordfish, permissions: { publish: ["chat.>"], subscribe: [">"] } }
 		{ user: looks, password: swordfish, permissions: { publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.CHAT", "$JS.API.DIRECT.GET.>"], subscribe: ["_INBOX_tailwater.>"] } }
 		{ user: enough, password: swordfish, permissions: {
-			publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.>", "$JS.FC.>"]
+			publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.MSG.NEXT.>", "$JS.API.CONSUMER.DELETE.>"]
 			subscribe: ["$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
 		{ user: admin, password: swordfish }
 	] }`
@@ -134,7 +134,7 @@ func TestExplainPermissions(t *testing.T) {
 	for user, wants := range map[string][]string{
 		"none": {"publish to $JS.API.STREAM.NAMES, "},
 		"looks": {
-			"publish to $JS.API.CONSUMER.CREATE.CHAT.> and to publish to $JS.API.CONSUMER.DELETE.CHAT.* and to publish to $JS.API.STREAM.MSG.GET.CHAT and to publish to $JS.FC.>",
+			"publish to $JS.API.CONSUMER.CREATE.CHAT.> and to publish to $JS.API.CONSUMER.DELETE.CHAT.* and to publish to $JS.API.CONSUMER.MSG.NEXT.CHAT.* and to publish to $JS.API.STREAM.MSG.GET.CHAT",
 			"subscribe to $JS.EVENT.ADVISORY.STREAM.*.>", "publish to $JS.API.STREAM.NAMES, ", "subscribe to secret.a",
 		},
 		"enough": {},

@@ -57,16 +57,14 @@ func testLimitOfSubscriptions(t *testing.T, delay time.Duration) {
 	for range all {
 		open[0].reader.Close()
 		open = open[1:]
-		if len(waiting) > 0 {
-			open = append(open, splitBegun(t, &waiting, 1)...)
-		}
+		// One that began a moment later is among those of the next round: whoever was told that a subject is open has to get its messages.
+		open = append(open, splitBegun(t, &waiting, min(1, len(waiting)))...)
 		for _, c := range open {
 			subject := string(c.reader.Feed().Subjects()[0])
 			publish(t, from, subject, "hello")
 			c.wantData("hello")
 		}
 		for _, c := range waiting {
-			c.wantNothing()
 			if err := c.reader.Refusal(); err != nil {
 				t.Fatalf("who waits for room is told: %v", err)
 			}

@@ -76,6 +76,10 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
+// closePatience is how long Close waits for the server to receive what was published. Whoever needs to know that a message has arrived has
+// waited for its acknowledgement.
+const closePatience = time.Second
+
 // Close sends what was published, closes the connections, and waits for every goroutine that Open started. Attached feeds receive
 // nothing more. It may be called more than once.
 func (s *Source) Close() {
@@ -85,8 +89,10 @@ func (s *Source) Close() {
 		s.table.Close()
 	}
 	s.reads.Close()
-	if s.conn.NATS() != nil && s.conn.IsConnected() && s.conn.Drain() == nil {
-		<-s.conn.Closed()
+	if s.conn.NATS() != nil && s.conn.IsConnected() {
+		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+		defer cancel()
+		_ = s.conn.FlushWithContext(ctx) // a server that stands still delays the stop no longer than that
 	}
 	s.conn.Close()
 }

@@ -41,7 +41,10 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	if !link.IsUp() {
 		return bridge.Receipt{}, bridge.ErrUnavailable
 	}
-	holding, err := s.table.Holding(ctx, subject)
+	known, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	defer link.AfterLoss(giveUp)() // nothing was sent; without NATS a publish fails at once
+	holding, err := s.table.Holding(known, subject)
 	if err != nil {
 		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}

@@ -124,6 +124,37 @@ func TestPublishWhileAway(t *testing.T) {
 	c.wantData("now")
 }
 
+// The same holds for a publish that waits to be told which stream holds its subject.
+func TestPublishWaitsForNoStreamsWhileAway(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	asked := make(chan struct{}, 1<<10)
+	f.on(t, "STREAM.NAMES", func(string, []byte) any {
+		asked <- struct{}{}
+		return nil
+	})
+	b := newFixture(t, f.dial, quiet)
+	receive(t, asked, "a question that is not answered")
+	const posts = 10
+	failed, begun := make(chan error, posts), make(chan struct{}, posts)
+	for range posts {
+		go func() {
+			begun <- struct{}{}
+			failed <- b.post(within(t, 2*patience), "a.b", nil, nil)
+		}()
+	}
+	for range posts {
+		receive(t, begun, "a publish")
+	}
+	b.isAway.Store(true)
+	b.cut(t)
+	for range posts {
+		if err := receive(t, failed, "a publish to fail"); !errors.Is(err, bridge.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // A message refused while NATS was unreachable is not kept and sent later.
 func TestPublishKeepsNothing(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 			{ user: admin, password: swordfish }
 			{ user: bridge, password: swordfish, permissions: {
 				publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.%[1]s", "$JS.API.DIRECT.GET.%[1]s",
-					"$JS.API.CONSUMER.CREATE.%[1]s.>", "$JS.API.CONSUMER.DELETE.%[1]s.*", "$JS.FC.>"]
+					"$JS.API.CONSUMER.CREATE.%[1]s.>", "$JS.API.CONSUMER.MSG.NEXT.%[1]s.*", "$JS.API.CONSUMER.DELETE.%[1]s.*"]
 				subscribe: ["chat.>", "$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
 		] }`, stream)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {

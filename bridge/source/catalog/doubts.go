@@ -1,10 +1,13 @@
 package catalog
 
 import (
+	"maps"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // Doubt makes the table read a stream again, after an observation that contradicts the table.
@@ -47,9 +50,11 @@ func (t *Table) take() todo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	taken := t.doubts
-	t.doubts = todo{names: map[string]time.Time{}}
+	t.doubts, t.asking = newTodo(), taken.filters
 	return taken
 }
+
+func newTodo() todo { return todo{names: map[string]time.Time{}, filters: map[bridge.Subject]bool{}} }
 
 func (t *Table) putBack(work todo) {
 	t.mu.Lock()
@@ -61,5 +66,5 @@ func (t *Table) putBack(work todo) {
 			t.doubts.names[name] = told
 		}
 	}
-	t.doubts.filters = append(t.doubts.filters, work.filters...)
+	maps.Copy(t.doubts.filters, work.filters)
 }

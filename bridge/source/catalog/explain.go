@@ -198,7 +198,7 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i
 
 // refusedReading returns which requests for reading a stream NATS refuses to this bridge.
 func (t *Table) refusedReading(ctx context.Context, stream string) (refused []string) {
-	return t.refusedRequests(ctx, stream, append(t.api.Reading(stream), js.FlowControl)...)
+	return t.refusedRequests(ctx, stream, t.api.Reading(stream)...)
 }
 
 // refusedRequests returns which requests about a stream NATS refuses to this bridge. NATS checks permissions before it reads a
@@ -228,9 +228,6 @@ func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...
 // probing returns an unused subject that a permission's pattern matches.
 func probing(pattern, stream string) string {
 	const nobody = "tailwater-check"
-	if pattern == js.FlowControl {
-		return strings.TrimSuffix(pattern, ">") + stream + "." + nobody
-	}
 	if begin := strings.TrimRight(pattern, "*>"); begin != pattern {
 		return begin + nobody
 	}

@@ -160,9 +160,6 @@ func (r reach) permissions(n Needs, a js.API, inbox string) Permissions {
 		}
 		publish(to, a.Reading(stream)...)
 	}
-	if len(r.streams) > 0 {
-		publish("to keep receiving (flow control)", js.FlowControl)
-	}
 	if len(n.Read) > 0 {
 		subscribe("to read subjects without a stream, or whose stream was deleted", plain(n.Read)...)
 	}

@@ -216,7 +216,7 @@ func (t *Table) hold(link *js.Link, err error) {
 }
 
 // publish makes new knowledge available. answered means that filters were asked for, or have to be.
-func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, answered bool) {
+func (t *Table) publish(after *Streams, overlaps map[bridge.Subject]*overlap, answered bool) {
 	t.mu.Lock()
 	before := t.now
 	t.now, t.overlaps = after, overlaps
@@ -234,17 +234,17 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject][]string, an
 
 // answer finds out which streams overlap filters, if some stream is silent or hidden. Earlier answers are valid until a stream changes. isNews
 // means that a hidden one may have.
-func (t *Table) answer(ctx context.Context, before, after *Streams, filters []bridge.Subject, isNews bool) (map[bridge.Subject][]string, error) {
+func (t *Table) answer(ctx context.Context, before, after *Streams, filters map[bridge.Subject]bool, isNews bool) (map[bridge.Subject]*overlap, error) {
 	if len(after.silent)+len(after.hidden) == 0 {
 		return nil, nil
 	}
-	overlaps := map[bridge.Subject][]string{}
-	if isFull := len(t.overlaps) >= maxQuestions && len(after.silent) > 0; after.equals(before) && !isNews && !isFull {
-		maps.Copy(overlaps, t.overlaps) // only this goroutine replaces it, and nothing changes it
+	overlaps := map[bridge.Subject]*overlap{}
+	if after.equals(before) && !isNews {
+		overlaps = t.answers(len(after.silent) > 0)
 	}
 	var mu sync.Mutex
 	var failed error
-	js.Each(filters, func(filter bridge.Subject) {
+	js.Each(slices.Collect(maps.Keys(filters)), func(filter bridge.Subject) {
 		found, err := t.List(ctx, filter)
 		mu.Lock()
 		defer mu.Unlock()
@@ -252,7 +252,26 @@ func (t *Table) answer(ctx context.Context, before, after *Streams, filters []br
 			failed = err
 			return
 		}
-		overlaps[filter] = found
+		overlaps[filter] = &overlap{streams: found, isUsed: true}
 	})
 	return overlaps, failed
+}
+
+// answers returns the earlier answers. If there are many, it forgets those that nobody has used since it last did so: those of feeds that are gone,
+// and of messages that were published. If it forgot others, their feeds would ask again, all of them each time.
+func (t *Table) answers(forgets bool) map[bridge.Subject]*overlap {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kept := maps.Clone(t.overlaps)
+	if kept == nil {
+		kept = map[bridge.Subject]*overlap{}
+	}
+	if forgets && len(kept) >= t.most {
+		maps.DeleteFunc(kept, func(_ bridge.Subject, known *overlap) bool { return !known.isUsed })
+		for _, known := range kept {
+			known.isUsed = false
+		}
+		t.most = len(kept) + maxQuestions
+	}
+	return kept
 }

@@ -58,17 +58,19 @@ type Table struct {
 	failures rate.Sometimes // for readings that failed
 	beyond   rate.Sometimes // for streams that are left out
 
-	ensured *js.Link // the link on which Tailwater's own stream was ensured; belongs to run, as the next four
+	ensured *js.Link // the link on which Tailwater's own stream was ensured; belongs to run, as the next five
 	unsure  int      // how often that failed in a row
 	looks   uint64   // so far; determines which share of the streams is due
 	retries int
+	most    int       // answers that are kept before those that nobody uses are forgotten
 	gone    time.Time // since when JetStream is gone; the zero value if it is not
 
 	mu         sync.Mutex
 	now        *Streams
 	own        []own // of keep
 	doubts     todo
-	overlaps   map[bridge.Subject][]string // streams by filters that were asked for; see Table.answer
+	asking     map[bridge.Subject]bool     // the filters that are being asked for
+	overlaps   map[bridge.Subject]*overlap // by filters that were asked for; see Table.answer
 	used       map[string]bool             // streams in use, by name
 	missed     map[string]missed           // streams deleted a moment ago, by name
 	unreadable map[string]bar              // streams that cannot be read, by name
@@ -79,9 +81,15 @@ type Table struct {
 // todo is what the table has to read.
 type todo struct {
 	all     bool
-	look    bool                 // the streams that are due
-	names   map[string]time.Time // and when JetStream announced them
-	filters []bridge.Subject     // for which the overlapping streams are needed
+	look    bool                    // the streams that are due
+	names   map[string]time.Time    // and when JetStream announced them
+	filters map[bridge.Subject]bool // for which the overlapping streams are needed
+}
+
+// overlap is the answer to which streams overlap a filter.
+type overlap struct {
+	streams []string
+	isUsed  bool // since unused answers were last forgotten; guarded by the table's lock
 }
 
 // Config is the configuration of a table.
@@ -107,12 +115,14 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		wake:       make(chan struct{}, 1),
 		failures:   rate.Sometimes{Interval: time.Minute},
 		beyond:     rate.Sometimes{Interval: time.Minute},
-		doubts:     todo{all: true, names: map[string]time.Time{}},
+		doubts:     newTodo(),
+		most:       maxQuestions,
 		used:       map[string]bool{},
 		missed:     map[string]missed{},
 		unreadable: map[string]bar{},
 		lapse:      make(chan struct{}, 1),
 	}
+	t.doubts.all = true
 	t.own = make([]own, len(t.keep))
 	err := t.api.Keep(func() error {
 		_, err := t.api.Subscribe(advisorySubjects, t.advised)
@@ -229,14 +239,15 @@ func (t *Table) find(filter bridge.Subject) (holder *Stream, known bool) {
 
 // overlapping returns the names of the streams that overlap a filter, or asks for them. The lock must be held.
 func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) {
-	names, asked = t.overlaps[filter]
-	if !asked {
-		if len(t.doubts.filters) < maxQuestions && !slices.Contains(t.doubts.filters, filter) {
-			t.doubts.filters = append(t.doubts.filters, filter)
-		}
+	if known := t.overlaps[filter]; known != nil {
+		known.isUsed = true
+		return known.streams, true
+	}
+	if !t.asking[filter] && len(t.doubts.filters) < maxQuestions {
+		t.doubts.filters[filter] = true
 		t.poke()
 	}
-	return names, asked
+	return nil, false
 }
 
 // isHidden reports whether an invisible stream may hold a filter that no known stream holds: NATS refuses to describe that stream, or all streams, or

@@ -165,13 +165,13 @@ func (t *Table) try(stream *Stream) {
 
 // consumable returns what prevents a consumer on a stream, by making one.
 func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
-	push := t.api.NewPush(t.api.Conn, of.Name())
-	_, err := push.Make(ctx, t.Call, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
-	if err != nil {
-		return t.Hindrance(of.Name(), err)
+	pull := t.api.NewPull(t.api.Conn, of.Name())
+	defer pull.Close()
+	_, err := pull.Make(ctx, t.Call, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
+	if err == nil {
+		err = pull.Prove(ctx)
 	}
-	push.Close()
-	return Obstacle{}
+	return t.Hindrance(of.Name(), err)
 }
 
 // IsRead reports whether feeds read from a stream, so that a connection can continue after a message in it.

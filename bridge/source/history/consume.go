@@ -19,10 +19,10 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	push := h.api.NewPush(h.conn(), h.name)
+	pull := h.api.NewPull(h.conn(), h.name)
 	incoming, over := make(chan *nats.Msg, pageMessages), make(chan struct{})
 	defer close(over)
-	if err := push.Subscribe(func(msg *nats.Msg) {
+	if err := pull.Subscribe(func(msg *nats.Msg) {
 		select {
 		case incoming <- msg:
 		case <-over:
@@ -30,17 +30,17 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 	}); err != nil {
 		return 0, err
 	}
-	defer push.Close()
-	if pending, err = push.Make(ctx, h.api.Call, config, *h.limits.Load()); err != nil {
+	defer pull.Close()
+	if pending, err = pull.Make(ctx, h.api.Call, config, *h.limits.Load()); err != nil {
 		return 0, err
 	}
-	silence := time.NewTimer(js.Deaf)
+	silence := time.NewTimer(js.LostAfter)
 	defer silence.Stop()
 	for taken, more := uint64(0), true; more && (taken < pending || quiet != nil); {
 		select {
 		case msg := <-incoming:
-			silence.Reset(js.Deaf)
-			a, isIdle, err := push.Take(msg)
+			silence.Reset(js.LostAfter)
+			a, isIdle, err := pull.Take(msg)
 			switch {
 			case err != nil:
 				return 0, err
@@ -51,7 +51,7 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 				more = take(js.Received(msg, a.StreamSeq, a.Time))
 			}
 		case <-silence.C:
-			return 0, fmt.Errorf("%w: no sign of it for %v", js.ErrLost, js.Deaf)
+			return 0, pull.Silent()
 		case <-ctx.Done():
 			return 0, fmt.Errorf("wait for messages: %w", ctx.Err())
 		}

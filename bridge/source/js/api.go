@@ -31,6 +31,7 @@ const (
 	AskMessage  = "STREAM.MSG.GET."
 	AskDirect   = "DIRECT.GET."
 	AskConsumer = "CONSUMER.CREATE."
+	AskNext     = "CONSUMER.MSG.NEXT."
 	AskDelete   = "CONSUMER.DELETE."
 )
 
@@ -154,19 +155,13 @@ func Stored(ctx context.Context, call Caller, stream string, ask MsgGet) (Stored
 	return answer.Message, err
 }
 
-// FlowControl matches the subjects on which a consumer's flow control is answered. It does not name a stream: newer servers can
-// be set to put domain and account before its name.
-const (
-	FlowControl      = FlowControlBegin + ">"
-	FlowControlBegin = "$JS.FC."
-)
-
 // Reading returns the requests that read a stream: single messages from its leader, pages from any replica, and consumers.
 func (a API) Reading(stream string) []string {
 	return []string{
 		a.Subject(AskMessage + stream),
 		a.Subject(AskDirect + stream),
 		a.Subject(AskConsumer + stream + ".>"),
+		a.Subject(AskNext + stream + ".*"),
 		a.Subject(AskDelete + stream + ".*"),
 	}
 }

@@ -87,6 +87,7 @@ func (c *Conn) sendBarrier(ctx context.Context) bool {
 	before := c.Link().Now()
 	for range 2 {
 		if c.PublishRequest(b.question, sub.Subject, nil) != nil {
+			c.replaceBarrier(sub)
 			return false
 		}
 	}

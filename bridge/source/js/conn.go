@@ -24,7 +24,7 @@ type Conn struct {
 	closed  chan struct{}
 	barrier barrier
 
-	closing  context.Context // until Close or Drain
+	closing  context.Context // until Close
 	close    context.CancelFunc
 	renewed  renewals // belongs to ended, as the next
 	renewing sync.WaitGroup

@@ -26,6 +26,10 @@ const (
 	unansweredPings = 2
 )
 
+// writeTimeout is how long the server may take nothing of a write, until the connection is given up: as long as nats-server waits for its clients.
+// Meanwhile nats.go lets nobody use the connection, not even to close it.
+const writeTimeout = 10 * time.Second
+
 // options returns the options of one connection of nats.go, whose handlers wait until ready is closed. begun is called when they have reported
 // a link for the first time.
 func (c *Conn) options(ready <-chan struct{}, begun func()) []nats.Option {
@@ -44,6 +48,7 @@ func (c *Conn) options(ready <-chan struct{}, begun func()) []nats.Option {
 		nats.ReconnectBufSize(-1), // while NATS is unreachable a POST fails at once, instead of waiting in memory where it may be lost
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(unansweredPings),
+		nats.FlusherTimeout(writeTimeout),
 		nats.ConnectHandler(func(conn *nats.Conn) { up(conn, "connected to NATS") }),
 		nats.ReconnectHandler(func(conn *nats.Conn) { up(conn, "reconnected to NATS") }),
 		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.down(cmp.Or(err, conn.LastError())) }),

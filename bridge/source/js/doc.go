@@ -1,4 +1,4 @@
-// Package js talks to NATS, and to JetStream on JetStream's own subjects: requests, push consumers, direct gets,
+// Package js talks to NATS, and to JetStream on JetStream's own subjects: requests, pull consumers, direct gets,
 // acknowledgements.
 //
 // A Conn is a connection of nats.go, which dials again after each loss. Each dial makes a Link, which records whether the

@@ -125,12 +125,6 @@ func (c *Conn) Renew() {
 	}
 }
 
-// Drain sends what was published, and closes the connection.
-func (c *Conn) Drain() error {
-	c.close()
-	return c.NATS().Drain()
-}
-
 // Err returns why no other connection could be made, or the last error of the present one.
 func (c *Conn) Err() error {
 	c.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -128,16 +127,4 @@ func (v *violations) Limited() uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.limited
-}
-
-// IsStalling reports whether NATS refuses the answers that a consumer with flow control waits for.
-func (v *violations) IsStalling() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for subject := range v.publish {
-		if strings.HasPrefix(subject, FlowControlBegin) {
-			return true
-		}
-	}
-	return false
 }

@@ -88,7 +88,7 @@ func TestChaosPermissionsAreChanged(t *testing.T) {
 	c.publish("chat.b", 5*time.Millisecond, byNATS(t, url("other")))
 	for range strikes(5) {
 		c.strike(func() {
-			config(`"$JS.API.CONSUMER.>", "$JS.API.DIRECT.>", "$JS.API.STREAM.MSG.>", "$JS.FC.>"`)
+			config(`"$JS.API.CONSUMER.>", "$JS.API.DIRECT.>", "$JS.API.STREAM.MSG.>"`)
 			server.Reload(t)
 			c.pass(5 * time.Second)
 			config("")

@@ -130,13 +130,13 @@ func (e *exercise) questions() error {
 	return e.want(http.MethodPost, "/ask/echo", http.StatusOK, "answer")
 }
 
-// large stores so much at once that the server asks for flow control.
+// large stores so much at once that the bridge has to ask for more.
 func (e *exercise) large() error {
 	reader, err := e.read("/events/chat.large")
 	if err != nil {
 		return err
 	}
-	for range 4 {
+	for range 8 {
 		if _, err := e.js.Publish(e.ctx, "chat.large", bytes.Repeat([]byte("x"), 300<<10)); err != nil {
 			return err
 		}

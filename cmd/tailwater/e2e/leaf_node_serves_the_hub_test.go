@@ -211,7 +211,7 @@ func wantDomain(t *testing.T, n *testNode, stream hubStream) {
 	if got := moved.expect("message", "stored"); !strings.HasPrefix(got.ID, epoch(id)) {
 		t.Errorf("what the stream has come to hold comes with the id %s", got.ID)
 	}
-	for range 8 { // so much that the server asks for flow control
+	for range 8 { // so much that the bridge has to ask for more
 		if _, err := stream.js.Publish(t.Context(), "chat.a", bytes.Repeat([]byte("x"), 300<<10)); err != nil {
 			t.Fatal(err)
 		}

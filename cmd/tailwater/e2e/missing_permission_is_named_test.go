@@ -68,7 +68,7 @@ func TestWithoutOnePermission(t *testing.T) {
 }
 
 // atOtherTimes are permissions that nothing needs while the streams are there and messages are few.
-var atOtherTimes = []string{"chat.>", "log.>", "$JS.FC.>", "$JS.API.STREAM.CREATE.TAILWATER"}
+var atOtherTimes = []string{"chat.>", "log.>", "$JS.API.STREAM.CREATE.TAILWATER"}
 
 // printedPermissions are what check prints for deprivedSettings, without one of them, for each.
 func printedPermissions(t *testing.T) []block {

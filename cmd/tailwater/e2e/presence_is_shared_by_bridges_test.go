@@ -218,7 +218,7 @@ func TestCheckNamesRefusedWritesOfPresence(t *testing.T) {
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", `jetstream: {}
 accounts { A: { jetstream: enabled, users: [
 	{ user: all, password: s3cret }
-	{ user: reader, password: s3cret, permissions: { publish: ["$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "_INBOX.>", "_INBOX_tailwater.>"], subscribe: ">" } }
+	{ user: reader, password: s3cret, permissions: { publish: ["$JS.API.>", "$JS.ACK.>", "_INBOX.>", "_INBOX_tailwater.>"], subscribe: ">" } }
 ] } }`))
 	url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
 	kv, err := connectJetStream(t, url("all")).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bridge.PresenceBucket, LimitMarkerTTL: time.Minute})

@@ -1,0 +1,72 @@
+package source_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source"
+)
+
+// While a stream does not answer, JetStream is asked once for each subject that is read, however many there are. Answers that nobody has used
+// for long are forgotten: callers choose the subjects of what they publish.
+func TestSilentStreamCostsFewQuestions(t *testing.T) {
+	t.Parallel()
+	const few = 50 // looks at all streams
+	f := newFake(t)
+	var asked atomic.Int64
+	f.on(t, "STREAM.NAMES", func(_ string, data []byte) any {
+		asked.Add(1)
+		var request struct{ Subject string }
+		if err := json.Unmarshal(data, &request); err != nil {
+			t.Error(err)
+		}
+		if request.Subject != "" {
+			return map[string]any{"total": 0}
+		}
+		return map[string]any{"total": 1, "streams": []string{"SILENT"}}
+	})
+	f.on(t, "STREAM.INFO.*", func(string, []byte) any { return refusal(500, 10118) })
+	table := newFixture(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
+	learn := func(subjects []bridge.Subject) (questions int) {
+		t.Helper()
+		had := asked.Load()
+		for {
+			unknown := 0
+			for _, subject := range subjects { // each for itself, as feeds ask
+				if table.Classify(subject) == "" {
+					unknown++
+				}
+			}
+			if unknown == 0 {
+				return int(asked.Load() - had)
+			}
+			receive(t, table.Changes, "the table to change")
+		}
+	}
+	named := func(name string, n int) (subjects []bridge.Subject) {
+		for i := range n {
+			subjects = append(subjects, bridge.Subject(fmt.Sprintf("%s.%d", name, i)))
+		}
+		return subjects
+	}
+	read := named("read", 10_500) // more answers than are kept in any case
+	if n := learn(read); n > len(read)+few {
+		t.Errorf("%d questions for %d subjects", n, len(read))
+	}
+	published := named("published", 3000)
+	if *soak {
+		published = named("published", 30_000)
+	}
+	for some := range slices.Chunk(published, 3000) {
+		if n := learn(some) + learn(read); n > len(some)+few {
+			t.Fatalf("%d questions for %d further subjects", n, len(some))
+		}
+	}
+	if n := learn(published); *soak && n < len(published)/3 {
+		t.Errorf("of %d subjects that were used once, only %d were forgotten", len(published), n)
+	}
+}

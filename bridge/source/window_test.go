@@ -1,0 +1,125 @@
+package source_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+)
+
+// While the link to NATS stands still, a server sends no more than a few MiB, however much is stored: what is on the way takes
+// memory on both sides, and a server ends a connection for which too much waits.
+func TestLittleIsOnTheWay(t *testing.T) {
+	t.Parallel()
+	const (
+		n, size = 600, 64 << 10
+		arrives = 20 << 20 // a window that grows has grown by then
+		most    = 5 << 20
+	)
+	server := bridgetest.StartNATSServer(t)
+	js := manager(t, to(server.URL()))
+	config := chats
+	config.Storage = jetstream.MemoryStorage
+	stream := createStream(t, js, config)
+	link := &dam{opened: make(chan struct{})}
+	link.left.Store(arrives)
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
+		return nats.Connect(server.URL(), options...)
+	}, quiet)
+	c := b.read(t, "chat.a")
+	c.wantOpen()
+	payload := strings.Repeat("v", size)
+	for range n {
+		store(t, js, "chat.a", payload)
+	}
+	eventually(t, "the link stands still", func() bool { return link.left.Load() < 0 })
+	sent := uint64(0)
+	eventually(t, "the server sends nothing more", func() bool {
+		before := sent
+		sent = delivered(t, stream)
+		return sent == before
+	})
+	if onTheWay := int(sent)*size - arrives; onTheWay > most {
+		t.Errorf("%d KiB are on the way, want %d at most", onTheWay>>10, most>>10)
+	}
+	close(link.opened)
+	for i := range n {
+		if m := c.message(); m.Data != payload {
+			t.Fatalf("the %dth message is %.20q", i, m.Data)
+		}
+	}
+}
+
+// delivered returns how many messages the one consumer of a stream has sent.
+func delivered(t *testing.T, stream jetstream.Stream) uint64 {
+	t.Helper()
+	names := ownConsumers(t, stream)
+	if len(names) != 1 {
+		t.Fatalf("the consumers are %v", names)
+	}
+	consumer, err := stream.Consumer(within(t, patience), names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return consumer.CachedInfo().Delivered.Consumer
+}
+
+// Messages that are larger than all that is on the way otherwise arrive, live and from a stream without direct gets; so do those
+// behind them.
+func TestMessagesLargerThanTheWindow(t *testing.T) {
+	t.Parallel()
+	js, b := startLimited(t, "max_payload: 12MB, max_pending: 64MB, jetstream: {}")
+	c := b.read(t, "chat.a")
+	c.wantOpen()
+	// The second is larger than twice the window, and the fourth than what is left of it.
+	want := []string{"first", strings.Repeat("b", 9<<20), "third", strings.Repeat("d", 3<<20), strings.Repeat("e", 5<<20), "last"}
+	store(t, js, "chat.a", want...)
+	wantAll := func(c *client) {
+		t.Helper()
+		for i, payload := range want {
+			if m := c.message(); m.Data != payload {
+				t.Fatalf("the message %d has %d bytes, want %d", i, len(m.Data), len(payload))
+			}
+		}
+	}
+	wantAll(c)
+	again := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
+	again.wantOpen()
+	wantAll(again)
+}
+
+// A server may limit for how many messages a bridge asks at once.
+func TestServerLimitsRequests(t *testing.T) {
+	t.Parallel()
+	js, b := startLimited(t, "jetstream: { limits: { max_request_batch: 3 } }")
+	c := b.read(t, "chat.*")
+	c.wantOpen()
+	want := numbers(0, 40)
+	store(t, js, "chat.a", want...)
+	c.wantData(want...)
+	again := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.*")
+	again.wantOpen()
+	again.wantData(want...)
+}
+
+// startLimited starts a server with a configuration, makes a stream that allows no direct gets, and starts a bridge.
+func startLimited(t *testing.T, text string) (jetstream.JetStream, *fixture) {
+	t.Helper()
+	config := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := bridgetest.StartNATSServer(t, "-c", config)
+	js := manager(t, to(server.URL()))
+	noGets := chats
+	noGets.AllowDirect = false
+	createStream(t, js, noGets)
+	return js, newFixture(t, to(server.URL()), quiet)
+}
