@@ -47,7 +47,7 @@ func (s *Source) listen(happened event) (isChanged bool) {
 		isChanged = s.askAgain()
 	}
 	s.mu.Lock()
-	isWanted := len(s.starving) > 0 && (isDue || happened&roomFreed != 0)
+	isWanted := len(s.starving) > 0 && (isDue || happened&limitRelieved != 0)
 	s.mu.Unlock()
 	if isWanted {
 		s.admit()
@@ -166,7 +166,7 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 	s.mu.Unlock()
 	s.overLimit, s.isLimited, s.isProven = refused, true, true
 	if s.takeBack(suspects) {
-		s.signal(roomFreed)
+		s.signal(limitRelieved)
 	}
 	if isAnybody && !s.isRelieved {
 		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers. On another

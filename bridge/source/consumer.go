@@ -20,7 +20,7 @@ type consumer struct {
 	heard  atomic.Int64  // when something arrived last, in nanoseconds
 	begun  chan struct{} // closed when messages may be delivered
 	over   chan struct{} // closed when messages may not be delivered any more
-	broken chan struct{} // has room for one: something is missing
+	broken chan struct{} // buffers one: something is missing
 }
 
 // consume makes a consumer that begins after the last delivered message. Its messages wait until begin.

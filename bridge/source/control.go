@@ -19,12 +19,12 @@ const (
 	feedWaits                        // a feed waits to be placed, or can begin
 	streamsChanged                   // feeds may have to be placed differently
 	flowRefused                      // NATS has refused a subscription, or ended it
-	roomFreed                        // a subscription has ended, after others found no room
+	limitRelieved                    // a subscription has ended, after others found no room
 	tapUnused                        // no feed uses a tap any more
 )
 
-// control places feeds and starts them. It alone acts on events of the connection: on each link it subscribes, renews the taps,
-// and proves the subscriptions of feeds. NATS does not acknowledge subscriptions, but answers a ping after everything sent before
+// control opens the placements of feeds, and starts feeds. It alone acts on events of the connection: on each link it subscribes,
+// renews the taps, and proves the subscriptions of feeds. NATS does not acknowledge subscriptions, but answers a ping after everything sent before
 // it. So one round trip proves all subscriptions made until then, and a thousand feeds opened at once share it.
 func (s *Source) control() {
 	again := time.NewTimer(0)
@@ -94,7 +94,7 @@ func (s *Source) prove() bool { return s.roundTrip() && s.catchUp() }
 // gap that announces its end. It returns false if the source is closed first.
 func (s *Source) catchUp() bool {
 	select {
-	case s.incoming <- &nats.Msg{}: // no message: a mark among the messages
+	case s.incoming <- &nats.Msg{}: // no message: an empty one among them
 	case <-s.alive.Done():
 		return false
 	}

@@ -324,7 +324,7 @@ func (s *Source) forget(f *flow) {
 	s.starving = slices.DeleteFunc(s.starving, isThis)
 	s.fresh = slices.DeleteFunc(s.fresh, isThis)
 	if f.sub != nil && len(s.starving) > 0 {
-		s.signal(roomFreed)
+		s.signal(limitRelieved)
 	}
 }
 

@@ -34,13 +34,13 @@ type tap struct {
 	name    string
 	created time.Time
 	stream  *streamLog
-	again   chan struct{} // has room for one: the consumer must be made again
+	again   chan struct{} // buffers one: the consumer must be made again
 	alive   context.Context
 	stop    context.CancelFunc
 
 	pending atomic.Uint64 // messages that the server had for it after the last delivered one
 
-	placed bool // the start position is known; belongs to run
+	sought bool // the start position is known; belongs to run
 
 	users int // placements, including those in preparation; guarded by Source.placing
 
@@ -189,11 +189,11 @@ func (t *tap) follow() error {
 
 // renewed makes a consumer that begins after the last delivered message.
 func (t *tap) renewed() (*consumer, error) {
-	if !t.placed {
-		if err := t.place(); err != nil {
+	if !t.sought {
+		if err := t.seek(); err != nil {
 			return nil, err
 		}
-		t.placed = true // once only: a second search would skip messages that arrived since
+		t.sought = true // once only: a second search would skip messages that arrived since
 	}
 	if err := t.ask(); err != nil {
 		return nil, err
@@ -230,8 +230,8 @@ func (t *tap) awaitLifting(by catalog.Obstacle) error {
 	return nil
 }
 
-// place sets the position from which everything is delivered: the stream's last message.
-func (t *tap) place() error {
+// seek sets the position from which everything is delivered: the stream's last message.
+func (t *tap) seek() error {
 	info, err := t.info()
 	if err != nil {
 		return err

@@ -181,7 +181,7 @@ func (p *Pull) ask() error {
 // ErrLost means that a consumer is gone, or that its messages are missing.
 var ErrLost = errors.New("a consumer was lost")
 
-// Take reads an arrived message, in order, and asks for more when it is time. It returns the message's place in the stream, or
+// Take reads an arrived message, in order, and asks for more when it is time. It returns the message's position in the stream, or
 // the zero value for a control message of the server. isIdle means that the server has sent everything. The error is ErrLost if
 // messages are missing.
 func (p *Pull) Take(msg *nats.Msg) (a Ack, isIdle bool, err error) {
