@@ -46,4 +46,44 @@ func TestBucketThatIsNotReadYet(t *testing.T) {
 	put(t, kv, "sub.alice")
 	n.becomes(t, "in the bucket", alice, false)
 	n.becomes(t, "in no entry", bob, true)
+
+	verdicts <- auth.Bucket{Exists: true, Unreadable: true}
+	eventually(t, "no token is checked", func() bool {
+		_, err := n.Token(t.Context(), bob)
+		return errors.Is(err, bridge.ErrNoVerdict) && !n.Ready()
+	})
+	// Connections of callers that were revoked before end all the same.
+	if !n.Revoked(bridge.Caller{Name: "alice", Token: "t1"}) || n.Revoked(bridge.Caller{Name: "bob", Token: "t2"}) {
+		t.Error("what was known of revocations is forgotten")
+	}
+}
+
+// No token is good while it is not known whether there is a bucket, although nothing else is wrong, or while the bucket cannot be read.
+func TestNoVerdictWithoutTheBucket(t *testing.T) {
+	verdicts := make(chan auth.Bucket)
+	config := auth.Config{Secret: secret, Bucket: func(ctx context.Context, _ *auth.Bucket) (auth.Bucket, error) {
+		select {
+		case verdict := <-verdicts:
+			return verdict, nil
+		case <-ctx.Done():
+			return auth.Bucket{}, ctx.Err()
+		}
+	}}
+	a := open(t, config) // keys have been read: there are none
+	isKnown := func() bool {
+		_, err := a.Token(t.Context(), token(t, "alice", "t1"))
+		if ready := a.Ready(); err != nil && !errors.Is(err, bridge.ErrNoVerdict) || ready != (err == nil) {
+			t.Fatalf("the verdict is %v, ready: %t", err, ready)
+		}
+		return err == nil
+	}
+	if isKnown() {
+		t.Error("a token is good before the bucket is known")
+	}
+	verdicts <- auth.Bucket{}
+	eventually(t, "a token is good", isKnown)
+	verdicts <- auth.Bucket{Unreadable: true}
+	eventually(t, "no token is good", func() bool { return !isKnown() })
+	verdicts <- auth.Bucket{}
+	eventually(t, "a token is good again", isKnown)
 }

@@ -98,7 +98,7 @@ func TestRevocation(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	n := startNode(t, server)
 	alice, again, bob := token(t, "alice", "t1"), token(t, "alice", "t2"), token(t, "bob", "t3")
-	odd := token(t, "Ünal.x@example.com > *", "a b")
+	odd := token(t, "Ünal.x@example.com > *", "a b c")
 	for _, each := range []string{alice, again, bob, odd} {
 		n.becomes(t, "without a bucket", each, true)
 	}
@@ -120,7 +120,7 @@ func TestRevocation(t *testing.T) {
 	n.becomes(t, "a purged key", alice, true)
 
 	for _, encoding := range []*base64.Encoding{base64.URLEncoding, base64.RawURLEncoding} {
-		for _, key := range []string{"sub64." + encoding.EncodeToString([]byte("Ünal.x@example.com > *")), "jti64." + encoding.EncodeToString([]byte("a b"))} {
+		for _, key := range []string{"sub64." + encoding.EncodeToString([]byte("Ünal.x@example.com > *")), "jti64." + encoding.EncodeToString([]byte("a b c"))} {
 			put(t, kv, key)
 			n.becomes(t, key, odd, false)
 			if err := kv.Delete(t.Context(), key); err != nil {
@@ -135,7 +135,7 @@ func TestRevocation(t *testing.T) {
 	n.becomes(t, "all was read", token(t, "x", "last"), false)
 	n.becomes(t, "keys that are close", bob, true)
 	for _, key := range []string{"key=bob", "key=tokens.t3"} {
-		if text := n.log.String(); strings.Count(text, key) != 1 || strings.Contains(text, "jti.t3x") {
+		if text := n.log.String(); strings.Count(text, key) != 1 || strings.Contains(text, "jti.t3x") || strings.Contains(text, `key=""`) {
 			t.Errorf("the log should name %s once, and what is right never:\n%s", key, text)
 		}
 	}

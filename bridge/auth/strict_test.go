@@ -78,16 +78,17 @@ func TestKeysAreDecodedStrictly(t *testing.T) {
 	public := base64.RawURLEncoding.EncodeToString(pairs()["EdDSA"].public().(ed25519.PublicKey))
 	key := `{"kty":"OKP","crv":"Ed25519","x":"` + public + `","kid":"a"`
 	for set, want := range map[string]int{
-		`{"keys":[` + key + `}]}`:                          1,
-		`{"keys":[` + key + `,"use":"enc"}]}`:              0,
-		`{"keys":[` + key + `,"use":"enc","use":"sig"}]}`:  0,
-		`{"keys":[` + key + `,"use":"enc","USE":"sig"}]}`:  0,
-		`{"keys":[` + key + `,"use":"enc","uſe":"sig"}]}`:  0,
-		`{"keys":[` + key + `,"kid":"b"}]}`:                0,
-		`{"keys":[],"keys":[` + key + `}]}`:                0,
-		`{"keys":[],"KEYS":[` + key + `}]}`:                0,
-		`{"keys":[` + key + `,"x5u":"` + "\xff" + `"}]}`:   0,
-		`{"keys":[` + key + `,"more":{"a":[1,{"b":1}]}}]}`: 1,
+		`{"keys":[` + key + `}]}`:                                    1,
+		`{"keys":[` + key + `,"use":"enc"}]}`:                        0,
+		`{"keys":[` + key + `,"use":"enc","use":"sig"}]}`:            0,
+		`{"keys":[` + key + `,"use":"enc","USE":"sig"}]}`:            0,
+		`{"keys":[` + key + `,"use":"enc","uſe":"sig"}]}`:            0,
+		`{"keys":[` + key + `,"n2":1e400,"use":"enc","use":"sig"}]}`: 0, // after a number that no float64 holds
+		`{"keys":[` + key + `,"kid":"b"}]}`:                          0,
+		`{"keys":[],"keys":[` + key + `}]}`:                          0,
+		`{"keys":[],"KEYS":[` + key + `}]}`:                          0,
+		`{"keys":[` + key + `,"x5u":"` + "\xff" + `"}]}`:             0,
+		`{"keys":[` + key + `,"more":{"a":[1,{"b":1}]}}]}`:           1,
 	} {
 		if n, err := auth.ParseKeySet([]byte(set)); n != want {
 			t.Errorf("%d keys instead of %d of %s: %v", n, want, set, err)

@@ -54,6 +54,9 @@ func TestGoodToken(t *testing.T) {
 	if !grant.Wildcards {
 		t.Error("no wildcards")
 	}
+	// A signer whose clock is a little ahead, and the shortest secret.
+	shortest := secret[:auth.MinSecret]
+	good(t, open(t, auth.Config{Secret: shortest}), sign(t, jwt.SigningMethodHS256, []byte(shortest), claims(map[string]any{"nbf": time.Now().Add(3 * time.Second).Unix()})))
 	for _, method := range []jwt.SigningMethod{jwt.SigningMethodHS384, jwt.SigningMethodHS512} {
 		good(t, a, sign(t, method, []byte(secret), claims(nil)))
 	}

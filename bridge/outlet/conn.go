@@ -11,7 +11,8 @@ import (
 )
 
 // looks is how often, per timeout, a waiting Write checks whether the client has received something. A Write that ends at its deadline says how
-// much was received, but not when: perhaps right at the beginning.
+// much was received, but not when: perhaps right at the beginning. It is the looks that count, and not the clock: a process that has stood still
+// must look once more before it cuts a client.
 const looks = 8
 
 // stallConn is a connection whose write deadline starts again whenever the client has received something. The kernel wakes a waiting writer only
@@ -26,7 +27,7 @@ type stallConn struct {
 	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.
 	mu       sync.Mutex
 	patience time.Duration // length of the write deadline; 0 for none
-	taken    time.Time     // when a Write last saw that the client has received something, or when the deadline was set
+	waited   int           // looks since the client has received something, or since the deadline was set
 	isGone   bool          // the client has received nothing in time
 	progress progress
 }
@@ -37,20 +38,25 @@ func (c *stallConn) SetWriteDeadline(t time.Time) error {
 	defer c.mu.Unlock()
 	c.patience = 0
 	if !t.IsZero() {
-		c.taken = time.Now()
-		c.patience = t.Sub(c.taken)
+		c.patience = time.Until(t)
 	}
 	if c.patience <= 0 {
 		return c.Conn.SetWriteDeadline(t)
 	}
-	return c.Conn.SetWriteDeadline(c.taken.Add(c.patience / looks))
+	c.waited = 0
+	return c.waitOnce()
+}
+
+// waitOnce lets Write wait until the next look. The lock must be held.
+func (c *stallConn) waitOnce() error {
+	return c.Conn.SetWriteDeadline(time.Now().Add(c.patience / looks))
 }
 
 // Write continues after the deadline if the client has received something before it, also of an earlier Write. After a timeout in which the client
 // has received nothing, it gets nothing more: not even the end of TLS, for which crypto/tls would wait five seconds.
 func (c *stallConn) Write(data []byte) (written int, err error) {
-	if c.gone() {
-		return 0, os.ErrDeadlineExceeded
+	if err := c.begin(); err != nil {
+		return 0, err
 	}
 	for {
 		n, err := c.Conn.Write(data[written:])
@@ -86,34 +92,39 @@ func (c *stallConn) SetReadDeadline(t time.Time) error {
 	return err
 }
 
-func (c *stallConn) gone() bool {
+// begin begins a Write. The time since the deadline was set is not the client's.
+func (c *stallConn) begin() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.isGone
+	switch {
+	case c.isGone:
+		return os.ErrDeadlineExceeded
+	case c.patience > 0:
+		return c.waitOnce()
+	}
+	return nil
 }
 
 // wrote records the result of a write, and reports whether the rest is to be written. If so, it has set the next deadline.
 func (c *stallConn) wrote(n int, err error) (goesOn bool, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
 	if n > 0 {
-		c.taken = now
+		c.waited = 0
 		c.progress.sent += uint64(n)
 	}
 	if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false, err
 	}
-	deadline := c.taken.Add(c.patience)
-	if !now.Before(deadline) {
+	if n == 0 {
+		c.waited++
+	}
+	if c.waited >= looks {
 		c.isGone = true
 		c.reset()
 		return false, err
 	}
-	if look := now.Add(c.patience / looks); look.Before(deadline) {
-		deadline = look
-	}
-	if err := c.Conn.SetWriteDeadline(deadline); err != nil {
+	if err := c.waitOnce(); err != nil {
 		return false, err
 	}
 	return true, nil

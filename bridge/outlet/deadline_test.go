@@ -2,9 +2,13 @@ package outlet_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
@@ -44,4 +48,28 @@ func TestDeadlineThatPassesAfterAWriteIsNotTheClient(t *testing.T) {
 	c, _ := connect(t, server, "")
 	b.ended(t, map[string]uint64{"slow": 1})
 	c.response.Body.Close()
+}
+
+// A process that has stood still between the deadline of a write and the write looks whether the client receives something before it cuts it.
+func TestProcessThatStoodStillCutsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener := newPipes()
+		defer listener.Close()
+		mine, theirs := net.Pipe()
+		defer mine.Close()
+		go func() { listener.conns <- theirs }()
+		conn, err := outlet.Listen(listener, nil).Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		go io.Copy(io.Discard, mine)
+		if n, err := conn.Write([]byte("hello")); n != 5 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
 }
