@@ -40,8 +40,8 @@ func TestHonestClientsAreNotSlowed(t *testing.T) {
 			}
 			client.CloseIdleConnections()
 		}},
-		{"a proxy", limited, func(s *secured) { s.flood("10.0.0.1", 10, 60<<10, floods["pings"]) }},
-		{"an address without a limit", outlet.Limits{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 60<<10, floods["pings"]) }},
+		{"a proxy", outlet.Limits{All: 1000, Each: 64, Proxies: proxies}, func(s *secured) { s.flood("10.0.0.1", 10, 24<<10, floods["pings"]) }},
+		{"an address without a limit", outlet.Limits{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 24<<10, floods["pings"]) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			securely(t, test.limits, func(t *testing.T, s *secured) {

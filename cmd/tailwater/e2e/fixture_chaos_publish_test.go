@@ -39,7 +39,8 @@ var (
 	errUnstored = errors.New("202 although a stream holds the subject")
 )
 
-// publish starts a publisher that sends one message after the other, so often, until there are enough.
+// publish starts a publisher that sends one message after the other, so often, until there are enough. The short form publishes a third
+// as often: it waits for as many messages after each fault.
 func (c *chaos) publish(subject string, every time.Duration, send sender) {
 	acknowledged := new(atomic.Int64)
 	c.mu.Lock()
@@ -47,7 +48,7 @@ func (c *chaos) publish(subject string, every time.Duration, send sender) {
 	name := fmt.Sprintf("%s by %d", subject, len(c.ends))
 	c.mu.Unlock()
 	c.publishing.Go(func() {
-		pace := time.NewTicker(every)
+		pace := time.NewTicker(every * time.Duration(length(3, 1)))
 		defer pace.Stop()
 		for i := 1; ; i++ {
 			select {

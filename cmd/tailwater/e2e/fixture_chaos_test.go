@@ -149,11 +149,9 @@ func (c *chaos) endsOf(filter string) (n int) {
 // await waits until a condition that the chaos brings about holds.
 func (c *chaos) await(what string, holds func() bool) {
 	c.t.Helper()
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for !holds() {
+	for begin := time.Now(); !holds(); {
 		select {
-		case <-again.C:
+		case <-time.After(untilNextLook(begin)):
 		case <-c.ctx.Done():
 			c.t.Errorf("%s: not in time", what)
 			c.finish(bridgetest.Rules{}) // says what clients saw instead

@@ -41,7 +41,7 @@ func (n *testNode) overhearMetrics(t testing.TB) {
 	if n.AdminURL() == "" {
 		return
 	}
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
 	for _, path := range []string{"/metrics", "/readyz"} {
 		response, err := client.Get(n.AdminURL() + path)
 		if err != nil {

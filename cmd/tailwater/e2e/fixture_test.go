@@ -252,13 +252,17 @@ func answer(t *testing.T, response *http.Response) (int, string) {
 // eventually waits until a condition that something else brings about holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for end := time.Now().Add(patience); !holds(); <-again.C {
-		if time.Now().After(end) {
+	for begin := time.Now(); !holds(); <-time.After(untilNextLook(begin)) {
+		if time.Since(begin) > patience {
 			t.Fatalf("%s: not within %v", what, patience)
 		}
 	}
+}
+
+// untilNextLook is how long to wait before the next look at a condition that has been waited for since then. Looks become rarer, because
+// many a look is a request, and this process shares its processors with what it waits for. No wait gets an eighth longer by that.
+func untilNextLook(since time.Time) time.Duration {
+	return min(max(2*time.Millisecond, time.Since(since)/8), 50*time.Millisecond)
 }
 
 // with returns settings, and others beside them.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // dialRaw opens a connection that takes little, and sends a request of that many copies.
@@ -103,7 +104,10 @@ func TestSignalUnderLoad(t *testing.T) {
 			}
 			var publishing, reading sync.WaitGroup
 			publishing.Go(func() {
+				pace := time.NewTicker(5 * time.Millisecond)
+				defer pace.Stop()
 				for n := 0; ; n++ {
+					<-pace.C
 					response, err := http.Post(p.http+"/events/chat.load", "text/plain", strings.NewReader(strconv.Itoa(n)))
 					if err != nil {
 						return // it has stopped
