@@ -5,9 +5,6 @@ RACE   := $(if $(or $(HAS_CC),$(CI)),-race)
 # make lint vets; a test binary without DWARF links in half the time, and its stack traces are the same.
 LEAN := -vet=off -ldflags=-w
 
-# Each embedded server hashes passwords, which costs several times as much where the race detector watches it. It shares no memory between goroutines.
-UNWATCHED := -gcflags=golang.org/x/crypto/blowfish=-race=false
-
 # Each process with the race detector would wait a second at its end, for goroutines that report: the leak checks have shown that there are none.
 DETECT := CGO_ENABLED=1 GORACE=atexit_sleep_ms=10
 
@@ -22,7 +19,7 @@ run: ## run the bridge with its embedded NATS
 
 test: ## run every test in its short form; one that takes long, and is not the first to find what breaks its promise, is left to make soak
 	$(if $(RACE),,@echo "no C compiler: testing without the race detector")
-	$(if $(RACE),$(DETECT) )go test $(RACE) $(LEAN) $(UNWATCHED) -count=1 -timeout=10m -p=4 -parallel=6 ./cmd/tailwater/e2e ./bridge/source ./bridge/outlet ./... # the longest first, and more at once than there are processors: tests wait for most of their time
+	$(if $(RACE),$(DETECT) )go test $(RACE) $(LEAN) -count=1 -timeout=10m -p=4 -parallel=6 ./cmd/tailwater/e2e ./bridge/source ./bridge/outlet ./... # the longest first, and more at once than there are processors: tests wait for most of their time
 
 CLIENTS := cmd/tailwater/e2e/clients
 $(CLIENTS)/node_modules: $(CLIENTS)/package-lock.json
