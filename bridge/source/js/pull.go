@@ -29,6 +29,8 @@ const (
 	consumerLife = 30 * time.Second
 	// requestLife is how long the server keeps a request for messages that have not come. The next one takes a round trip.
 	requestLife = 10 * time.Minute
+	// unheardWait is the wait before it asks again a consumer that the server does not know of yet.
+	unheardWait = 10 * time.Millisecond
 )
 
 // Pull is a pull consumer without acknowledgements, whose messages arrive at an inbox of this process. It asks for a window of
@@ -53,6 +55,7 @@ type Pull struct {
 	heartbeat time.Duration
 	isCount   bool // the window is of messages, not of bytes
 	most      int  // messages for which one request may ask; 0 for any number
+	made      time.Time
 
 	// These belong to Take once Make has returned.
 	seq    uint64 // the consumer's number of the last message
@@ -119,7 +122,7 @@ func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig
 	if err := call(ctx, what, request, &made); err != nil {
 		return 0, err
 	}
-	p.most = made.Config.MaxBatch
+	p.most, p.made = made.Config.MaxBatch, time.Now()
 	if err := p.ask(); err != nil {
 		return 0, fmt.Errorf("ask a consumer for messages: %w", err)
 	}
@@ -214,6 +217,12 @@ func (p *Pull) takeStatus(is nats.Header) (isIdle bool, err error) {
 		return true, nil
 	}
 	status := is.Get("Status")
+	if status == statusNobody && p.seq == 0 && time.Since(p.made) < LostAfter {
+		// The consumer is on another server of the cluster, and where it listens has not been heard of here.
+		time.Sleep(unheardWait) // nothing else can arrive
+		p.due = 0
+		return false, p.ask()
+	}
 	unused, err := strconv.Atoi(is.Get(p.pending()))
 	if err != nil { // no end of a request, but of the consumer
 		return false, fmt.Errorf("%w: %s %s", ErrLost, status, is.Get("Description"))
@@ -233,8 +242,11 @@ func (p *Pull) pending() string {
 	return "Nats-Pending-Bytes"
 }
 
-// statusConflict ends a request whose remaining bytes are too few for the next message.
-const statusConflict = "409"
+// statusNobody says that no consumer listens. statusConflict ends a request whose remaining bytes are too few for the next message.
+const (
+	statusNobody   = "503"
+	statusConflict = "409"
+)
 
 // Waiting returns the number of messages that have arrived and not been read.
 func (p *Pull) Waiting() int {
