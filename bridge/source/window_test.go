@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,18 +58,63 @@ func TestLittleIsOnTheWay(t *testing.T) {
 	}
 }
 
-// delivered returns how many messages the one consumer of a stream has sent.
-func delivered(t *testing.T, stream jetstream.Stream) uint64 {
+// delivered returns how many messages the consumers of a stream have sent.
+func delivered(t *testing.T, stream jetstream.Stream) (sent uint64) {
 	t.Helper()
-	names := ownConsumers(t, stream)
-	if len(names) != 1 {
-		t.Fatalf("the consumers are %v", names)
+	list := stream.ListConsumers(within(t, patience))
+	for info := range list.Info() {
+		sent += info.Delivered.Consumer
 	}
-	consumer, err := stream.Consumer(within(t, patience), names[0])
-	if err != nil {
+	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return consumer.CachedInfo().Delivered.Consumer
+	return sent
+}
+
+// The same holds for a search for the newest messages of very many subjects, where small ones are followed by large ones.
+func TestLittleOfASearchIsOnTheWay(t *testing.T) {
+	t.Parallel()
+	const (
+		small   = 2000 // more than a direct get returns
+		n, size = 72, 1<<20 - 1<<10
+		most    = 33 << 20
+	)
+	server := bridgetest.StartNATSServer(t)
+	js := manager(t, to(server.URL()))
+	config := chats
+	config.Storage = jetstream.MemoryStorage
+	stream := createStream(t, js, config)
+	update(t, js, 0, small, "v")
+	awaitStored(t, js)
+	update(t, js, small, small+n, strings.Repeat("v", size))
+	awaitStored(t, js)
+	link := &dam{opened: make(chan struct{})}
+	link.room.Store(3 * size)
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
+		return nats.Connect(server.URL(), options...)
+	}, quiet)
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
+	eventually(t, "the link stands still", func() bool {
+		c.begun() // a reader that is not read requests nothing
+		return link.room.Load() < 0
+	})
+	sent := uint64(0)
+	eventually(t, "the server sends nothing more", func() bool {
+		before := sent
+		sent = delivered(t, stream)
+		return sent == before
+	})
+	if onTheWay := (int(sent)-small)*size - 3*size; onTheWay > most {
+		t.Errorf("%d KiB are on the way, want %d at most", onTheWay>>10, most>>10)
+	}
+	close(link.opened)
+	c.wantOpen()
+	for i := range small + n {
+		if m := c.message(); m.Subject != fmt.Sprint("chat.", i) {
+			t.Fatalf("got %s, want chat.%d", m.Subject, i)
+		}
+	}
 }
 
 // Messages that are larger than all that is on the way otherwise arrive, live and from a stream without direct gets; so do those

@@ -29,8 +29,7 @@ const (
 
 // sweep finds the newest message of each subject of a filter, if there are more than one direct get returns. A consumer finds
 // their sequences. Pages of them are read at the pace of clients, while the search continues. (A consumer without payloads would
-// be quicker, but a message with a certain block of headers then stops the whole server. A pull consumer of nats-server 2.15
-// loses messages at the ends of pulls.)
+// be quicker, but a message with a certain block of headers then stops the whole server.)
 type sweep struct {
 	history *History
 	filter  bridge.Subject

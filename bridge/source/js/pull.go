@@ -23,12 +23,15 @@ const (
 	LostAfter = 3 * Heartbeat
 	// windowBytes is how much of a consumer's messages is on the way at most, as a server counts, if no message is larger.
 	windowBytes = 4 << 20
-	// fewest and mostMessages limit the window of a consumer that counts messages.
-	fewestMessages, mostMessages = 32, 512
+	// countedBytes is how much of the messages of a consumer that counts them is on the way at most: a server ends a connection
+	// for which 64 MiB wait. Small ones can be followed by the largest that NATS allows, so those are reckoned with.
+	countedBytes, mostMessages = 32 << 20, 512
 	// consumerLife is how long the server keeps the consumer of a process that is gone.
 	consumerLife = 30 * time.Second
 	// requestLife is how long the server keeps a request for messages that have not come. The next one takes a round trip.
 	requestLife = 10 * time.Minute
+	// unheardWait is the wait before it asks again a consumer that the server does not know of yet.
+	unheardWait = 10 * time.Millisecond
 )
 
 // Pull is a pull consumer without acknowledgements, whose messages arrive at an inbox of this process. It asks for a window of
@@ -36,7 +39,7 @@ const (
 // push consumer lets 32 MiB wait, which small messages multiply in this process, and the server ends a connection with 64 MiB.
 //
 // A consumer that delivers the last message of each subject passes over one that does not fit into the bytes that were asked for
-// (nats-server 2.15). So of that, a number of messages is asked for, which follows from the largest that has come.
+// (nats-server 2.15). So of that, a number of messages is asked for, which follows from the largest that NATS allows.
 //
 // nats.go's own types are not used: they mistake a message with a Status header for the server's, and anyone can publish one.
 // Here, a message on the bare inbox subject is the server's; every other one is a message of the stream, and its reply subject
@@ -53,13 +56,13 @@ type Pull struct {
 	heartbeat time.Duration
 	isCount   bool // the window is of messages, not of bytes
 	most      int  // messages for which one request may ask; 0 for any number
+	made      time.Time
 
 	// These belong to Take once Make has returned.
 	seq    uint64 // the consumer's number of the last message
 	window int    // how much is on the way at most
 	due    int    // how much was asked for and has not arrived
 	last   int    // how much the last request asked for
-	large  int    // bytes of the largest message
 }
 
 // NewPull returns a consumer that is not made yet.
@@ -87,7 +90,7 @@ func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig
 	p.heartbeat, config.Heartbeat = cmp.Or(config.Heartbeat, Heartbeat), 0 // a request's, not the consumer's
 	p.isCount = config.DeliverPolicy == nats.DeliverLastPerSubjectPolicy
 	if p.window = windowBytes; p.isCount {
-		p.window = fewestMessages
+		p.window = int(max(1, min(countedBytes/max(1, p.on.MaxPayload()), mostMessages)))
 	}
 	config.Name = p.name
 	config.AckPolicy = nats.AckNonePolicy
@@ -119,7 +122,7 @@ func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig
 	if err := call(ctx, what, request, &made); err != nil {
 		return 0, err
 	}
-	p.most = made.Config.MaxBatch
+	p.most, p.made = made.Config.MaxBatch, time.Now()
 	if err := p.ask(); err != nil {
 		return 0, fmt.Errorf("ask a consumer for messages: %w", err)
 	}
@@ -194,13 +197,11 @@ func (p *Pull) Take(msg *nats.Msg) (a Ack, isIdle bool, err error) {
 		return Ack{}, false, fmt.Errorf("%w: messages are missing after the %dth", ErrLost, p.seq)
 	}
 	p.seq = a.ConsumerSeq
-	if size := msg.Size(); p.isCount { // as a server counts: subjects, headers, data
-		p.large = max(p.large, size)
-		p.window = max(fewestMessages, min(windowBytes/p.large, mostMessages))
+	if p.isCount {
 		p.due--
 	} else {
 		p.window = windowBytes
-		p.due -= size
+		p.due -= msg.Size() // as a server counts: subjects, headers, data
 	}
 	return a, false, p.ask()
 }
@@ -214,6 +215,12 @@ func (p *Pull) takeStatus(is nats.Header) (isIdle bool, err error) {
 		return true, nil
 	}
 	status := is.Get("Status")
+	if status == statusNobody && p.seq == 0 && time.Since(p.made) < LostAfter {
+		// The consumer is on another server of the cluster, and where it listens has not been heard of here.
+		time.Sleep(unheardWait) // nothing else can arrive
+		p.due = 0
+		return false, p.ask()
+	}
 	unused, err := strconv.Atoi(is.Get(p.pending()))
 	if err != nil { // no end of a request, but of the consumer
 		return false, fmt.Errorf("%w: %s %s", ErrLost, status, is.Get("Description"))
@@ -233,8 +240,11 @@ func (p *Pull) pending() string {
 	return "Nats-Pending-Bytes"
 }
 
-// statusConflict ends a request whose remaining bytes are too few for the next message.
-const statusConflict = "409"
+// statusNobody says that no consumer listens. statusConflict ends a request whose remaining bytes are too few for the next message.
+const (
+	statusNobody   = "503"
+	statusConflict = "409"
+)
 
 // Waiting returns the number of messages that have arrived and not been read.
 func (p *Pull) Waiting() int {
