@@ -89,7 +89,7 @@ func TestLittleOfASearchIsOnTheWay(t *testing.T) {
 	update(t, js, small, small+n, strings.Repeat("v", size))
 	awaitStored(t, js)
 	link := &dam{opened: make(chan struct{})}
-	link.room.Store(3 * size)
+	link.left.Store(3 * size)
 	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
 		return nats.Connect(server.URL(), options...)
@@ -97,7 +97,7 @@ func TestLittleOfASearchIsOnTheWay(t *testing.T) {
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
 	eventually(t, "the link stands still", func() bool {
 		c.begun() // a reader that is not read requests nothing
-		return link.room.Load() < 0
+		return link.left.Load() < 0
 	})
 	sent := uint64(0)
 	eventually(t, "the server sends nothing more", func() bool {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
@@ -19,6 +20,8 @@ const (
 	// sweepHeartbeat is how soon a server reports that it has nothing to send. It then has found a message that was removed since
 	// its search, and continues. This is the shortest interval allowed.
 	sweepHeartbeat = 100 * time.Millisecond
+	// sweepBytes and mostAtOnce limit what is on the way of a search.
+	sweepBytes, mostAtOnce = 32 << 20, 512
 	// maxHoles is the number of such messages after which a new consumer is quicker.
 	maxHoles = 10
 	// everything matches all messages of a stream: to look for a filter with very many subjects costs a server more than to send the messages between.
@@ -33,6 +36,7 @@ const (
 type sweep struct {
 	history *History
 	filter  bridge.Subject
+	batch   int    // messages that are on the way at most
 	upTo    uint64 // the messages are the newest as of this sequence; subjects with a newer one since may be left out
 
 	mu        sync.Mutex
@@ -54,10 +58,21 @@ func (h *History) swept(ctx context.Context, filter bridge.Subject, from, throug
 		if err != nil {
 			return nil, 0, err
 		}
-		of = &sweep{history: h, filter: filter, upTo: max(upTo, info.State.LastSeq), news: make(chan struct{})}
+		of = &sweep{
+			history: h, filter: filter, batch: batchOf(info, h.conn().MaxPayload()),
+			upTo: max(upTo, info.State.LastSeq), news: make(chan struct{}),
+		}
 		h.sweeps.put(of)
 	}
 	return of.stretch(ctx, from, through)
+}
+
+// batchOf returns how many messages of a stream may be on the way: a server ends a connection for which 64 MiB wait.
+func batchOf(info *jetstream.StreamInfo, maxPayload int64) int {
+	if info.State.Bytes <= sweepBytes {
+		return mostAtOnce
+	}
+	return int(max(1, min(sweepBytes/max(1, maxPayload), mostAtOnce))) // any number of the largest may come in a row
 }
 
 // stretch returns the newest messages between two sequences, or as many as one read returns.
@@ -110,7 +125,7 @@ func (s *sweep) run() {
 	for again := true; again; {
 		s.holes = 0
 		_, err = s.history.consume(ctx, nats.ConsumerConfig{
-			FilterSubject: string(s.filter), DeliverPolicy: nats.DeliverLastPerSubjectPolicy, Heartbeat: sweepHeartbeat,
+			FilterSubject: string(s.filter), DeliverPolicy: nats.DeliverLastPerSubjectPolicy, Heartbeat: sweepHeartbeat, MaxRequestBatch: s.batch,
 		}, s.note, func() bool { return s.goesOn(ctx) })
 		s.mu.Lock()
 		again = err == nil && ctx.Err() == nil && s.head < s.upTo

@@ -23,9 +23,9 @@ const (
 	LostAfter = 3 * Heartbeat
 	// windowBytes is how much of a consumer's messages is on the way at most, as a server counts, if no message is larger.
 	windowBytes = 4 << 20
-	// countedBytes is how much of the messages of a consumer that counts them is on the way at most: a server ends a connection
-	// for which 64 MiB wait. Small ones can be followed by the largest that NATS allows, so those are reckoned with.
-	countedBytes, mostMessages = 32 << 20, 512
+	// pullPending is how many bytes may wait in the subscription: more than is asked for, even of the largest messages. Somebody
+	// else who may use JetStream could ask in the consumer's name. Messages beyond are dropped, and read again.
+	pullPending = 192 << 20
 	// consumerLife is how long the server keeps the consumer of a process that is gone.
 	consumerLife = 30 * time.Second
 	// requestLife is how long the server keeps a request for messages that have not come. The next one takes a round trip.
@@ -39,7 +39,7 @@ const (
 // push consumer lets 32 MiB wait, which small messages multiply in this process, and the server ends a connection with 64 MiB.
 //
 // A consumer that delivers the last message of each subject passes over one that does not fit into the bytes that were asked for
-// (nats-server 2.15). So of that, a number of messages is asked for, which follows from the largest that NATS allows.
+// (nats-server 2.15). So of that, a number of messages is asked for.
 //
 // nats.go's own types are not used: they mistake a message with a Status header for the server's, and anyone can publish one.
 // Here, a message on the bare inbox subject is the server's; every other one is a message of the stream, and its reply subject
@@ -80,18 +80,17 @@ func (p *Pull) Subscribe(receive func(*nats.Msg)) (err error) {
 	if p.sub, err = p.on.Subscribe(p.inbox, receive); err != nil {
 		return fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
 	}
-	_ = p.sub.SetPendingLimits(-1, -1) // no more arrives than is asked for; an open subscription returns no error
+	_ = p.sub.SetPendingLimits(-1, pullPending) // an open subscription returns no error
 	return nil
 }
 
 // Make makes the consumer, in memory, on one server, within the limits of its stream, and asks for its first messages. call is
-// API.Call, or a function around it. It returns the number of messages to deliver.
+// API.Call, or a function around it. Of the configuration, Heartbeat and MaxRequestBatch are those of its requests: with the latter,
+// that many messages are on the way at most, and any number of bytes. Make returns the number of messages to deliver.
 func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig, limits jetstream.StreamConsumerLimits) (pending uint64, err error) {
-	p.heartbeat, config.Heartbeat = cmp.Or(config.Heartbeat, Heartbeat), 0 // a request's, not the consumer's
-	p.isCount = config.DeliverPolicy == nats.DeliverLastPerSubjectPolicy
-	if p.window = windowBytes; p.isCount {
-		p.window = int(max(1, min(countedBytes/max(1, p.on.MaxPayload()), mostMessages)))
-	}
+	p.heartbeat, config.Heartbeat = cmp.Or(config.Heartbeat, Heartbeat), 0
+	p.isCount = config.MaxRequestBatch > 0
+	p.window, config.MaxRequestBatch = cmp.Or(config.MaxRequestBatch, windowBytes), 0
 	config.Name = p.name
 	config.AckPolicy = nats.AckNonePolicy
 	config.InactiveThreshold = consumerLife
