@@ -3,7 +3,6 @@ package outlet_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -53,16 +52,7 @@ func TestDeadlineThatPassesAfterAWriteIsNotTheClient(t *testing.T) {
 // A process that has stood still between the deadline of a write and the write looks whether the client receives something before it cuts it.
 func TestProcessThatStoodStillCutsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		listener := newPipes()
-		defer listener.Close()
-		mine, theirs := net.Pipe()
-		defer mine.Close()
-		go func() { listener.conns <- theirs }()
-		conn, err := outlet.Listen(listener, nil).Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
+		conn, mine := accept(t)
 		if err := conn.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 // sink is a ResponseWriter without a socket, for tests whose time is not real.
@@ -109,4 +110,22 @@ func (p *pipes) dial(t testing.TB) net.Conn {
 		t.Fatal(err)
 	}
 	return mine
+}
+
+// accept returns a connection that Listen has accepted, and its client's end.
+func accept(t *testing.T) (conn, client net.Conn) {
+	t.Helper()
+	listener := newPipes()
+	client, server := net.Pipe()
+	go func() { listener.conns <- server }()
+	conn, err := outlet.Listen(listener, nil).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close()
+		_ = client.Close()
+		_ = listener.Close()
+	})
+	return conn, client
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -366,16 +365,7 @@ func TestWriteTimeout(t *testing.T) {
 
 // A deadline that is taken back is none, and one that has passed stops even a client that takes.
 func TestDeadlinesOfListen(t *testing.T) {
-	listener := newPipes()
-	defer listener.Close()
-	mine, theirs := net.Pipe()
-	defer mine.Close()
-	go func() { listener.conns <- theirs }()
-	conn, err := outlet.Listen(listener, nil).Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn, mine := accept(t)
 	if err := conn.SetWriteDeadline(time.Now().Add(-time.Second)); err != nil {
 		t.Fatal(err)
 	}

@@ -238,12 +238,7 @@ func TestSweepLosesItsConsumer(t *testing.T) {
 	stream := createStream(t, js, config)
 	update(t, js, 0, n, strings.Repeat("v", size))
 	awaitStored(t, js)
-	link := &dam{opened: make(chan struct{})}
-	link.left.Store(n * size / 6)
-	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
-		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
-		return nats.Connect(server.URL(), options...)
-	}, quiet)
+	b, link := newDammedFixture(t, server.URL(), n*size/6)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
 	eventually(t, "the link is stopped", func() bool {
 		c.begun() // a reader that is not read requests nothing
@@ -268,6 +263,17 @@ func TestSweepLosesItsConsumer(t *testing.T) {
 type dam struct {
 	left   atomic.Int64
 	opened chan struct{}
+}
+
+// newDammedFixture opens a source behind a dam that lets so many bytes pass.
+func newDammedFixture(t *testing.T, url string, left int64) (*fixture, *dam) {
+	t.Helper()
+	link := &dam{opened: make(chan struct{})}
+	link.left.Store(left)
+	return newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
+		return nats.Connect(url, options...)
+	}, quiet), link
 }
 
 func (d *dam) Dial(network, address string) (net.Conn, error) {

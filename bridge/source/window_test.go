@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -28,12 +27,7 @@ func TestLittleIsOnTheWay(t *testing.T) {
 	config := chats
 	config.Storage = jetstream.MemoryStorage
 	stream := createStream(t, js, config)
-	link := &dam{opened: make(chan struct{})}
-	link.left.Store(arrives)
-	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
-		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
-		return nats.Connect(server.URL(), options...)
-	}, quiet)
+	b, link := newDammedFixture(t, server.URL(), arrives)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	payload := strings.Repeat("v", size)
@@ -91,12 +85,7 @@ func TestLittleOfASearchIsOnTheWay(t *testing.T) {
 	awaitStored(t, js)
 	update(t, js, small, small+n, strings.Repeat("v", size))
 	awaitStored(t, js)
-	link := &dam{opened: make(chan struct{})}
-	link.left.Store(3 * size)
-	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
-		options[0] = nats.SetCustomDialer(link) // in place of the fixture's own
-		return nats.Connect(server.URL(), options...)
-	}, quiet)
+	b, link := newDammedFixture(t, server.URL(), 3*size)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
 	eventually(t, "the link stands still", func() bool {
 		c.begun() // a reader that is not read requests nothing

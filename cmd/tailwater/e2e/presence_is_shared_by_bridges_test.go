@@ -38,6 +38,12 @@ func observe(t *testing.T, base, room string) *watcher {
 // await reads until just these are here.
 func (w *watcher) await(names ...string) bridge.Presence {
 	w.t.Helper()
+	return w.awaitThat(func(here []string) bool { return slices.Equal(here, names) })
+}
+
+// awaitThat reads until the names of those who are here fulfill a condition.
+func (w *watcher) awaitThat(holds func(here []string) bool) bridge.Presence {
+	w.t.Helper()
 	for {
 		event := w.next()
 		if event.Type == bridge.EventGap && w.misses {
@@ -54,7 +60,7 @@ func (w *watcher) await(names ...string) bridge.Presence {
 		if event.ID != "" {
 			w.lastID = event.ID
 		}
-		if slices.Equal(namesOf(p), names) {
+		if holds(namesOf(p)) {
 			return p
 		}
 	}
