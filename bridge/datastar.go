@@ -35,5 +35,5 @@ func appendArgument(dst []byte, name, value string) []byte {
 	if value == "" || len(value) > maxArgumentBytes || !isPrintableText(value) {
 		return dst
 	}
-	return appendData(dst, name, []byte(value))
+	return append(dst, "data: "+name+value+"\n"...)
 }

@@ -64,9 +64,11 @@ func escapeLineEnds(text []byte) []byte {
 // position. event and id must not contain line ends; data may be any UTF-8 without NUL.
 func encodeFrame(event string, data, id []byte) []byte { return encodeLines(event, nil, "", data, id) }
 
-// encodeLines is encodeFrame with complete lines before the data, and a prefix of each line of the data.
+// encodeLines is encodeFrame with complete lines before the data, and a prefix of each line of the data. One blank follows each colon, because a
+// browser removes one: a payload's own first blank stays.
 func encodeLines(event string, lines []byte, prefix string, data, id []byte) []byte {
 	const fields = len("event: \n\nid: \n\n")
+	data = withoutCR(data)
 	size := len(event) + len(lines) + len(data) + len(id) + fields
 	made := make([]byte, 0, size+len("data: "+prefix)*(1+bytes.Count(data, []byte("\n"))))
 	if event != "" {
@@ -75,7 +77,14 @@ func encodeLines(event string, lines []byte, prefix string, data, id []byte) []b
 		made = append(made, '\n')
 	}
 	made = append(made, lines...)
-	made = appendData(made, prefix, data)
+	for more := true; more; {
+		var line []byte
+		line, data, more = bytes.Cut(data, []byte("\n"))
+		made = append(made, "data: "...)
+		made = append(made, prefix...)
+		made = append(made, line...)
+		made = append(made, '\n')
+	}
 	if len(id) > 0 {
 		made = append(made, "id: "...)
 		made = append(made, id...)
@@ -84,25 +93,14 @@ func encodeLines(event string, lines []byte, prefix string, data, id []byte) []b
 	return append(made, '\n')
 }
 
-// appendData appends data as `data:` lines, each with a prefix. CR, LF and CRLF all end a line for a browser, so each begins a new field here:
-// otherwise the text after a lone CR would be read as a field of the publisher's choosing. One blank follows each colon, because a browser
-// removes one: a payload's own first blank stays.
-func appendData(dst []byte, prefix string, data []byte) []byte {
-	for {
-		dst = append(dst, "data: "...)
-		dst = append(dst, prefix...)
-		end := bytes.IndexAny(data, "\r\n")
-		if end < 0 {
-			dst = append(dst, data...)
-			return append(dst, '\n')
-		}
-		dst = append(dst, data[:end]...)
-		dst = append(dst, '\n')
-		if data[end] == '\r' && end+1 < len(data) && data[end+1] == '\n' {
-			end++
-		}
-		data = data[end+1:]
+// withoutCR returns data with LF for each CR and CRLF. All three end a line for a browser, so each begins a new field: otherwise the text after a
+// lone CR would be read as a field of the publisher's choosing.
+func withoutCR(data []byte) []byte {
+	if bytes.IndexByte(data, '\r') < 0 {
+		return data
 	}
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
 }
 
 // withValue encodes an object whose data is a JSON value, inserted unchanged.

@@ -13,34 +13,36 @@ import (
 // messages come from. If that has to change, the source ends the feed by End, and its readers open anew on another feed. Hub.Read returns
 // readers.
 type Feed struct {
-	hub      *Hub
-	key      feedKey
-	subjects []Subject
+	hub *Hub
+	key feedKey
 
-	// readers and linger belong to the hub, under its lock.
-	readers int
-	linger  *lingering
-
+	// Each message needs these fields; they are adjacent for the cache.
 	mu      sync.Mutex
 	parts   []part    // by epoch; empty until the feed has begun
-	early   ID        // the newest messages that arrived, or were lost, before it had begun
-	refused bool      // the feed has not begun, because NATS refuses its subjects to this bridge
 	ended   bool      // nothing is appended any more, and parts do not change
+	refused bool      // the feed has not begun, because NATS refuses its subjects to this bridge
 	first   uint64    // the number of the first frame held; frames are numbered from 0
 	frames  []frame   // the frames held: numbers first, first+1, …
 	array   []frame   // frames is a slice of it
 	bytes   int       // their size
 	waiting []*Reader // to be woken at the next change
+
+	early    ID // the newest messages that arrived, or were lost, before it had begun; guarded by mu
+	subjects []Subject
+
+	// readers and linger belong to the hub, under its lock.
+	readers int
+	linger  *lingering
 }
 
-// part is a Part, and what the feed holds of it.
+// part is a Part, and what the feed holds of it. The fields that each message needs come first.
 type part struct {
-	Part
 	floor  Position // just before the first frame held
 	last   Position // of the newest frame, or the beginning
 	replay *replay  // pages read from the log; nil without a log
 
 	isMembers bool // all messages are lists of members, and become presence events
+	Part
 }
 
 // Subjects returns the filters whose messages the source appends: sorted, none within another.
@@ -186,7 +188,7 @@ func (f *Feed) note(at Position) {
 // of returns the number of a position's part; -1 if there is none.
 func (f *Feed) of(at Position) int {
 	for i := range f.parts {
-		if f.parts[i].At.Epoch == at.Epoch {
+		if f.parts[i].last.Epoch == at.Epoch {
 			return i
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -68,7 +69,7 @@ const evaluates = "examples/datastar.html"
 
 var inlineScript = regexp.MustCompile(`(?s)<script type="module">(.+?)</script>`)
 
-var pages = load()
+var pages = sync.OnceValue(load)
 
 // Anyone is what every caller may do, also without a token. The chat page reads it from anyonePath, to offer nothing that would be refused. It
 // grants nothing.
@@ -93,7 +94,7 @@ func Pages[Subject ~string](anyone Anyone[Subject]) func(urlPath string) http.Ha
 	if err != nil {
 		panic(err) // strings and flags
 	}
-	all := maps.Clone(pages)
+	all := maps.Clone(pages())
 	all[anyonePath] = newPage(anyonePath, body)
 	return func(urlPath string) http.Handler {
 		page, found := all[urlPath]
@@ -110,7 +111,7 @@ func Client(urlPath string) http.Handler {
 	if urlPath != clientPath {
 		return nil
 	}
-	return pages[clientPath]
+	return pages()[clientPath]
 }
 
 func load() map[string]http.Handler {

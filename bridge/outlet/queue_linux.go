@@ -25,6 +25,7 @@ type loop struct {
 	start       time.Time
 	now         time.Duration // since start
 	clock       time.Time     // the system clock, which may be set
+	observed    time.Duration // when the last observation was made, since start
 	unobserved  int           // writes that pass without an observation
 	sockets     []*socket     // by descriptor
 	generations int32
@@ -80,17 +81,19 @@ func (l *loop) runQueue() {
 func (l *loop) refresh() {
 	l.now = time.Since(l.start)
 	l.clock = l.outlet.clock()
-	l.unobserved = 0
+	if l.now-l.observed >= observeEvery {
+		l.unobserved = 0
+	}
 }
 
-// observe is Outlet.observe for the first write of a round, and for one in observeEach of those that follow.
+// observe is Outlet.observe for one write in observeEvery, and for one in observeEach.
 func (l *loop) observe(since int64) {
 	if l.unobserved > 0 {
 		l.unobserved--
 		return
 	}
 	if since != 0 {
-		l.unobserved = observeEach - 1
+		l.observed, l.unobserved = l.now, observeEach-1
 		l.outlet.observe(since)
 	}
 }

@@ -50,8 +50,11 @@ func (o *Outlet) Stats() Stats {
 // Observer receives durations in seconds.
 type Observer interface{ Observe(seconds float64) }
 
-// observeEach is how many writes in one round of an event loop have one observation: an observation costs a tenth of a write.
-const observeEach = 64
+// An observation costs a tenth of a write. So an event loop makes one for so many writes, and one after so much time if there are fewer.
+const (
+	observeEach  = 64
+	observeEvery = time.Millisecond
+)
 
 // observe passes on how long ago a message was published, in nanoseconds of Unix time; 0 stands for no message.
 func (o *Outlet) observe(since int64) {

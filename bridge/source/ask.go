@@ -35,7 +35,7 @@ func (s *Source) ask(ctx context.Context, question *nats.Msg) error {
 	if !link.IsUp() {
 		return bridge.ErrUnavailable
 	}
-	sub, err := conn.SubscribeSync(question.Reply)
+	sub, err := conn.SubscribeFirst(question.Reply)
 	if err != nil {
 		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}

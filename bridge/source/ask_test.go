@@ -3,7 +3,9 @@ package source_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -45,6 +47,83 @@ func TestQuestionWithoutListenersIsRefused(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A question is asked although the connection has reported an error before it, here the broken headers of a message that was read from a stream.
+func TestQuestionAfterAnError(t *testing.T) {
+	t.Parallel()
+	server := startEmbedded(t, embedListening)
+	createStream(t, manager(t, server.Dial), chats)
+	raw := newRawPublisher(t, server.URL())
+	raw.publish("chat.a", "", "NATS/1.0\r\nno colon\r\n\r\n", "stored")
+	raw.flush()
+	b := newFixture(t, server.Dial, quiet)
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
+	c.wantOpen()
+	c.wantData("stored")
+	for range 2 {
+		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// A question costs little memory, though the client makes room for 65,536 messages of a subscription by itself. Not parallel: it counts what the
+// process allocates.
+func TestQuestionIsSmall(t *testing.T) {
+	b := newFixture(t, embedded(t), quiet)
+	ask := func() {
+		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	ask()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const questions, most = 20, 64 << 10
+	for range questions {
+		ask()
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / questions; each > most {
+		t.Errorf("%d bytes a question, %d allowed", each, most)
+	}
+}
+
+// Answers that arrive while a question is being asked are not reported as dropped: they are read by another subscription.
+func TestAnswersDuringAQuestionAreNoLoss(t *testing.T) {
+	t.Parallel()
+	dial := embedded(t)
+	b := newFixture(t, dial, quiet)
+	worker := publisher(t, dial)
+	if _, err := worker.Subscribe("llm.echo", func(*nats.Msg) {}); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, worker)
+	asked := make(chan struct{})
+	var answering sync.WaitGroup
+	answering.Go(func() {
+		for {
+			select {
+			case <-asked:
+				return
+			default:
+				_ = worker.Publish("answers.-.R", []byte("a"))
+			}
+		}
+	})
+	for range 20 {
+		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); err != nil {
+			t.Error(err)
+		}
+	}
+	close(asked)
+	answering.Wait()
+	for kind, count := range b.source.Stats().Errors {
+		if count > 0 {
+			t.Errorf("%d errors: %s", count, kind)
+		}
+	}
 }
 
 // A run whose answers a stream keeps is read from there, from its beginning, also by a source that has asked nothing. The acknowledgement of a

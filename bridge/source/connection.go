@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,8 @@ func (s *Source) connect(dial js.Dialer) error {
 	if err := s.reads.Dial(dial, "tailwater replay"); err != nil {
 		return fmt.Errorf("for replays: %w", err)
 	}
-	return nil
+	question := s.api.Subject(js.AskNames)
+	return cmp.Or(s.conn.OpenBarrier(question), s.reads.OpenBarrier(question))
 }
 
 func (s *Source) connected(conn *nats.Conn, what string) {

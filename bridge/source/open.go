@@ -54,9 +54,6 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
 	err := s.connect(dial)
 	if err == nil {
-		err = s.conn.OpenBarrier(s.api.Subject(js.AskNames))
-	}
-	if err == nil {
 		err = s.conn.Keep(s.subscribeAll)
 	}
 	if err == nil {

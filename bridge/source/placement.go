@@ -21,19 +21,19 @@ type attachment struct {
 
 // placement is the origin of a feed's messages: branches of some taps, and subscriptions for subjects without a stream.
 type placement struct {
-	feed       *bridge.Feed
-	unstored   []bridge.Subject
-	unreadable bool      // streams hold some of unstored, and cannot be read
-	stored     []*branch // in the order of the streams' names
+	// proved is the link on which the subscriptions were proved to be in force. If it is not the present link, messages may be
+	// missing, so none are delivered until the subscriptions are proved again, and a gap is announced. nil if the placement is
+	// not in force yet.
+	proved *js.Link
 
 	// muted are flows that were out of force for a while on this link. Their messages are withheld from the feed until it begins
 	// again, with a gap. nil for none.
 	muted map[*flow]bool
 
-	// proved is the link on which the subscriptions were proved to be in force. If it is not the present link, messages may be
-	// missing, so none are delivered until the subscriptions are proved again, and a gap is announced. nil if the placement is
-	// not in force yet.
-	proved *js.Link
+	feed       *bridge.Feed
+	stored     []*branch // in the order of the streams' names
+	unstored   []bridge.Subject
+	unreadable bool // streams hold some of unstored, and cannot be read
 }
 
 // takes reports whether a message from a subscription is for the feed: if the filter is the first that matches it, and no tap

@@ -237,7 +237,7 @@ func probing(pattern, stream string) string {
 // refusedSubscription returns what NATS must allow so that this bridge can subscribe to a filter; nil if it can.
 func (t *Table) refusedSubscription(ctx context.Context, filter bridge.Subject) (refused []string) {
 	asked := t.api.Link().Now()
-	sub, err := t.api.SubscribeSync(string(filter))
+	sub, err := t.api.SubscribeFirst(string(filter))
 	if err != nil {
 		return nil
 	}

@@ -34,7 +34,7 @@ func (c *Conn) OpenBarrier(question string) error {
 }
 
 func (c *Conn) subscribeBarrier() error {
-	sub, err := c.SubscribeSync(c.NewInbox())
+	sub, err := c.SubscribeFirst(c.NewInbox())
 	if err != nil {
 		return fmt.Errorf("subscribe to an inbox: %w", err)
 	}

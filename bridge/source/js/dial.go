@@ -49,12 +49,13 @@ func (c *Conn) options(ready <-chan struct{}, begun func()) []nats.Option {
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(unansweredPings),
 		nats.FlusherTimeout(writeTimeout),
+		nats.SyncQueueLen(64), // for SubscribeFirst: the default is half a MB for each
 		nats.ConnectHandler(func(conn *nats.Conn) { up(conn, "connected to NATS") }),
 		nats.ReconnectHandler(func(conn *nats.Conn) { up(conn, "reconnected to NATS") }),
 		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.down(cmp.Or(err, conn.LastError())) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.events.Failed(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			if !c.barrier.take(sub, err) {
+			if !c.barrier.take(sub, err) && !isBeyondFirst(sub, err) {
 				c.events.Error(sub, err)
 			}
 		}),

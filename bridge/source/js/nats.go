@@ -2,6 +2,7 @@ package js
 
 import (
 	"context"
+	"errors"
 
 	"github.com/nats-io/nats.go"
 )
@@ -26,8 +27,14 @@ func (c *Conn) Subscribe(subject string, handle nats.MsgHandler) (*nats.Subscrip
 	return c.NATS().Subscribe(subject, handle)
 }
 
-func (c *Conn) SubscribeSync(subject string) (*nats.Subscription, error) {
+// SubscribeFirst subscribes for the first message alone. Others may be dropped.
+func (c *Conn) SubscribeFirst(subject string) (*nats.Subscription, error) {
 	return c.NATS().SubscribeSync(subject)
+}
+
+// isBeyondFirst reports whether an error says that a message after the first was dropped.
+func isBeyondFirst(sub *nats.Subscription, err error) bool {
+	return sub != nil && sub.Type() == nats.SyncSubscription && errors.Is(err, nats.ErrSlowConsumer)
 }
 
 func (c *Conn) ChanSubscribe(subject string, to chan *nats.Msg) (*nats.Subscription, error) {

@@ -53,7 +53,7 @@ var (
 	descBehind            = describe("connections_behind", "Connections whose clients have lacked something that has arrived for them for 100 ms.")
 	descLagTime           = describe("reader_lag_seconds", "How long the slowest client has lacked something that has arrived for it.")
 	descLagMessages       = describe("reader_lag_messages", "The most messages that one client lacks of those that have arrived for it. Those that have to be read from a stream count whatever their subject.")
-	descDelay             = duration("delivery_delay_seconds", "How long messages took from their publication (for a stored message, the time that its stream gave it) until they were written to a connection. This is a sample: one write in each round of an event loop, and one in 64 of many. What is replayed does not count.")
+	descDelay             = duration("delivery_delay_seconds", "How long messages took from their publication (for a stored message, the time that its stream gave it) until they were written to a connection. This is a sample: one write in a millisecond of an event loop, and one in 64 of many. What is replayed does not count.")
 	descSockets           = describe("sockets", "Connections of browsers, by state: waiting for their clients, which have sent no complete request, or answering. With HTTP/2, each further event stream counts as one.", "state")
 	descSocketsEvicted    = describe("sockets_evicted_total", "Connections that waited for their clients and were closed to make room for others.")
 	descSocketsRefused    = describe("sockets_refused_total", "Connections closed on arrival, because there was no room and none was waiting for its client.")
