@@ -70,7 +70,7 @@ func encodeLines(event string, lines []byte, prefix string, data, id []byte) []b
 	const fields = len("event: \n\nid: \n\n")
 	data = withoutCR(data)
 	size := len(event) + len(lines) + len(data) + len(id) + fields
-	made := make([]byte, 0, size+len("data: "+prefix)*(1+bytes.Count(data, []byte("\n"))))
+	made := make([]byte, 0, size+(len("data: ")+len(prefix))*(1+bytes.Count(data, []byte("\n"))))
 	if event != "" {
 		made = append(made, "event: "...)
 		made = append(made, event...)
