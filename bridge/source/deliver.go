@@ -8,13 +8,15 @@ import (
 
 // deliver hands messages to feeds, one at a time, in the order in which NATS sent them.
 func (s *Source) deliver() {
+	var batch []*nats.Msg
 	for {
 		select {
 		case <-s.intake.ready:
 		case <-s.alive.Done():
 			return
 		}
-		for _, msg := range s.intake.all() {
+		batch = s.intake.all(batch)
+		for _, msg := range batch {
 			switch {
 			case msg == nil:
 				s.announceLost()

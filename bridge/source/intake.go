@@ -44,10 +44,7 @@ func (s *Source) take() {
 	for {
 		select {
 		case msg := <-s.incoming:
-			// If the channel was full, nats.go may have dropped the next messages. Only this goroutine makes room, so whatever
-			// arrives after a drop is queued behind the nil.
-			wasFull := len(s.incoming) >= cap(s.incoming)-1
-			s.intake.put(msg, wasFull)
+			s.intake.put(msg, s.incoming)
 		case <-s.alive.Done():
 			return
 		}
@@ -58,9 +55,27 @@ func cost(msg *nats.Msg) int64 {
 	return int64(len(msg.Subject) + len(msg.Data) + messageCost)
 }
 
-// put adds a message, or counts it as lost if it does not fit. lossy means that others may have been lost after it.
-func (i *intake) put(msg *nats.Msg, lossy bool) {
+// put adds a message, and those that wait in the channel it came from.
+func (i *intake) put(msg *nats.Msg, from <-chan *nats.Msg) {
 	i.mu.Lock()
+	for waiting := len(from); ; waiting-- {
+		// If the channel was full, nats.go may have dropped the next messages. Only the caller makes room, so whatever arrives
+		// after a drop is queued behind the nil.
+		i.add(msg, len(from) >= cap(from)-1)
+		if waiting == 0 {
+			break
+		}
+		msg = <-from
+	}
+	i.mu.Unlock()
+	select {
+	case i.ready <- struct{}{}:
+	default:
+	}
+}
+
+// add adds a message, or counts it as lost if it does not fit. lossy means that others may have been lost after it.
+func (i *intake) add(msg *nats.Msg, lossy bool) {
 	size := cost(msg)
 	if held := i.held.Load(); held > 0 && held+size > i.budget && msg.Sub != nil {
 		i.lost[msg.Sub]++
@@ -74,19 +89,21 @@ func (i *intake) put(msg *nats.Msg, lossy bool) {
 		i.hasNil = true
 		i.queue = append(i.queue, nil)
 	}
-	i.mu.Unlock()
-	select {
-	case i.ready <- struct{}{}:
-	default:
-	}
 }
 
-// all returns and removes all messages.
-func (i *intake) all() []*nats.Msg {
+// keptQueue is how many messages an array may have room for that is used again.
+const keptQueue = 1024
+
+// all returns and removes all messages. It uses an array that it has returned before.
+func (i *intake) all(former []*nats.Msg) []*nats.Msg {
+	clear(former)
+	if cap(former) > keptQueue {
+		former = nil
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	taken := i.queue
-	i.queue = nil
+	i.queue = former[:0]
 	return taken
 }
 
