@@ -213,11 +213,3 @@ func TestBenchRefusals(t *testing.T) {
 		})
 	}
 }
-
-func TestBenchHelp(t *testing.T) {
-	t.Parallel()
-	code, out, _ := call(t, nil, "bench", "--help")
-	if code != 0 || !strings.Contains(out, "--in-flight") || strings.Contains(out, "TAILWATER_HTTP_LISTEN") {
-		t.Errorf("exit code %d:\n%s", code, out)
-	}
-}

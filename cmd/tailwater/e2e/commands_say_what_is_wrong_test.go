@@ -45,7 +45,9 @@ func (i invocation) call(t *testing.T) (code int, stdout, stderr string) {
 	if slices.Contains(i.args, "check") {
 		i.settings = onFreePorts(i.settings)
 	}
-	code = i.run(t, context.Background(), &out, &err)
+	ctx, cancel := context.WithTimeout(t.Context(), allowed())
+	defer cancel()
+	code = i.run(t, ctx, &out, &err)
 	secrets.Overhear(err.String())
 	if !slices.Contains(i.args, "token") { // which is asked for one
 		secrets.Overhear(out.String())
@@ -88,19 +90,6 @@ func onFreePorts(s settings) settings {
 	return with(all, s)
 }
 
-func TestHelpListsTheSettings(t *testing.T) {
-	t.Parallel()
-	code, out, _ := call(t, nil, "--help")
-	for _, want := range []string{"serve", "check", "--env-file", "TAILWATER_HTTP_LISTEN", "TAILWATER_DEMO_TIME"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the help lacks %s", want)
-		}
-	}
-	if code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-}
-
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	_, flag, _ := call(t, nil, "--version")
@@ -124,7 +113,7 @@ func TestHelpOfACommand(t *testing.T) {
 		{"version", "tailwater version", "TAILWATER_"},
 		{"sub", "--since", "TAILWATER_HTTP_LISTEN"},
 		{"pub", "--idempotency-key", "TAILWATER_HTTP_LISTEN"},
-		{"", "TAILWATER_DEMO_TIME", "--connections"},
+		{"", "--env-file", "--connections"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			words := strings.Fields(test.args)
@@ -178,38 +167,23 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// A file whose names lack the prefix starts something else than was meant; both commands say so.
+// serve and check read the settings of a file. A file whose names lack the prefix starts something else than was meant; both say so.
 func TestFileWithoutPrefix(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := writeFile(t, dir, "settings.env", "NATS_URL=nats://ada:s3cret@127.0.0.1:1\nTAILWATER_HTTP_LISTEN=127.0.0.1:0\n"+
-		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+dir+"\n")
+		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+filepath.Join(dir, "data")+"\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	stderr := &signalWriter{cancel: cancel}
 	serveCode := invocation{dir, nil, []string{"serve", "--env-file", file}}.run(t, ctx, &bytes.Buffer{}, stderr)
+	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
+		t.Errorf("the file's folder was not used: %v", err)
+	}
 	checkCode, checked, _ := call(t, nil, "check", "--env-file", file)
 	for said, code := range map[string]int{stderr.text.String(): serveCode, checked: checkCode} {
 		if code != 0 || !strings.Contains(said, "did you mean TAILWATER_NATS_URL?") || strings.Contains(said, "s3cret") {
 			t.Errorf("exit code %d, and:\n%s", code, said)
 		}
-	}
-}
-
-func TestServeReadsTheFileAndStopsCleanly(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "settings.env")
-	text := "TAILWATER_HTTP_LISTEN=127.0.0.1:0\nTAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR=" + filepath.Join(dir, "data") + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	stderr := &signalWriter{cancel: cancel}
-	if code := (invocation{dir, nil, []string{"serve", "--env-file", file}}).run(t, ctx, &bytes.Buffer{}, stderr); code != 0 {
-		t.Errorf("exit code %d: %s", code, stderr.text.String())
-	}
-	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
-		t.Errorf("the file's folder was not used: %v", err)
 	}
 }
 

@@ -5,41 +5,13 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
-
-// ends runs the binary, which is to end by itself, and returns its exit code and what it says.
-func ends(t *testing.T, s settings, args ...string) (code int, says string) {
-	t.Helper()
-	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience) // one that was to be refused would serve for good
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Env = t.TempDir(), os.Environ()
-	for name, value := range s {
-		cmd.Env = append(cmd.Env, "TAILWATER_"+name+"="+value)
-	}
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	secrets.Overhear(output.String())
-	return cmd.ProcessState.ExitCode(), output.String()
-}
 
 // Both serve and check refuse what would open a first look, or NATS, to others; each names the setting and the remedy.
 func TestExposedStartsAreRefused(t *testing.T) {
@@ -72,7 +44,8 @@ func TestExposedStartsAreRefused(t *testing.T) {
 				delete(set, "EMBED_LISTEN") // the file says where NATS listens
 			}
 			for _, command := range []string{"serve", "check"} {
-				code, says := ends(t, set, command)
+				code, out, says := call(t, set, command)
+				says += out
 				if code != exitUsage {
 					t.Errorf("%s: exit code %d", command, code)
 				}

@@ -41,11 +41,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 	certificates := newIssuer(t)
 	s, _ := certificates.settings()
 	s["EMBED_CONFIG"], s["AUTH_JWKS_URL"] = config, provider.URL
-	var env []string
-	for name, value := range s {
-		env = append(env, "TAILWATER_"+name+"="+value)
-	}
-	p := startProcess(t, env...)
+	p := startProcess(t, environ(s)...)
 	connect := func(user string, options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect(strings.Replace(p.nats, "nats://", "nats://"+user+":s3cret@", 1), append(options, nats.NoReconnect())...)
 	}

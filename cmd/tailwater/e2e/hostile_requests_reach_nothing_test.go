@@ -8,11 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/tailwater/tailwater/bridge/auth"
 )
 
 // TestHostileRequests sends everything that might reach a forbidden subject, by each caller and method. No answer holds what
@@ -42,7 +39,7 @@ func (b *hostileFixture) checkKey(t *testing.T) {
 	for _, a := range b.answers {
 		a.begun.Wait()
 	}
-	victim := sign(t, tokenSecret, auth.Claims{Subject: "victim", Expires: time.Now().Add(time.Hour)})
+	victim := sign(t, tokenSecret, claimsOf("victim", ""))
 	for _, token := range []string{victim, ""} {
 		if status, body := postKey(t, b.node.URL()+"/events/chat.room1", token, victimsKey, "of a victim"); status != 201 || !strings.Contains(body, `"duplicate":false`) {
 			t.Errorf("somebody has used up the victim's key: %d %s", status, body)

@@ -19,6 +19,7 @@ func TestBothListenersAreGated(t *testing.T) {
 		for i := 0; i < len(headers); i += 2 {
 			request.Header.Set(headers[i], headers[i+1])
 		}
+		request.Host = request.Header.Get("Host")
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			t.Fatal(err)
@@ -44,6 +45,7 @@ func TestBothListenersAreGated(t *testing.T) {
 			{[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403},
 			{[]string{"Origin", "https://evil.example.com"}, 403},
 			{[]string{"Origin", "null"}, 403},
+			{[]string{"Host", "rebound.example.com"}, 421},
 		} {
 			response := ask(url, test.headers...)
 			if response.StatusCode != test.status {

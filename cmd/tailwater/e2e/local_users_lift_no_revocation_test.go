@@ -57,7 +57,7 @@ func TestLocalUsersLiftNoRevocation(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, signedIn(settings{}))
 	token := func(name string) string {
-		return sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		return sign(t, tokenSecret, claimsOf(name, ""))
 	}
 	posts := func(name string) int {
 		status, _ := request(t, "POST", n.URL()+"/outbox", token(name), "hi")
@@ -178,13 +178,7 @@ func liftRevocations(t *testing.T, conn *nats.Conn) {
 // The credentials and what is revoked outlive a process that is killed, and the commands of the README use them.
 func TestCredentialOutlivesTheProcess(t *testing.T) {
 	t.Parallel()
-	tool, err := exec.LookPath("nats")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("there is no nats command; .ci/run installs it")
-	}
-	if err != nil {
-		t.Skip("there is no nats command")
-	}
+	tool := natsTool(t)
 	dir := t.TempDir()
 	begin := func() *process {
 		return startProcess(t, "TAILWATER_EMBED_DIR="+dir, "TAILWATER_AUTH_JWT_SECRET="+tokenSecret, "TAILWATER_ROUTES=/inbox=user.{claim.sub}.inbox,POST /outbox=user.{claim.sub}.outbox")
@@ -198,7 +192,7 @@ func TestCredentialOutlivesTheProcess(t *testing.T) {
 		return string(out)
 	}
 	token := func(name string) string {
-		return sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		return sign(t, tokenSecret, claimsOf(name, ""))
 	}
 	posts := func(p *process, name string, want int) {
 		t.Helper()
@@ -265,7 +259,7 @@ func TestOlderBucketIsTakenOver(t *testing.T) {
 	for range 2 {
 		n = startNode(t, signedIn(settings{"EMBED_DIR": dir}))
 		for name, want := range map[string]int{"alice": http.StatusUnauthorized, "bob": http.StatusAccepted} {
-			token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+			token := sign(t, tokenSecret, claimsOf(name, ""))
 			eventually(t, fmt.Sprintf("%s gets %d", name, want), func() bool {
 				status, _ := request(t, "POST", n.URL()+"/outbox", token, "hi")
 				return status == want

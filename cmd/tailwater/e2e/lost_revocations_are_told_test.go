@@ -33,7 +33,7 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
 	ready := func() (int, string) { return get(t, n.AdminURL()+"/readyz") }
 	signsIn := func(name string, want int) func() bool {
-		token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		token := sign(t, tokenSecret, claimsOf(name, ""))
 		return func() bool {
 			status, _ := request(t, "POST", n.URL()+"/outbox", token, "hi")
 			return status == want
@@ -125,7 +125,7 @@ func TestBucketThatMayNotBeRead(t *testing.T) {
 		return status == http.StatusServiceUnavailable && strings.Contains(text, "cannot be read: NATS does not let this bridge read the stream KV_tailwater_revoked")
 	})
 	for _, name := range []string{"alice", "bob"} {
-		token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		token := sign(t, tokenSecret, claimsOf(name, ""))
 		if status, text := request(t, "POST", n.URL()+"/outbox", token, "hi"); status != http.StatusServiceUnavailable {
 			t.Errorf("the token of %s is answered %d %s", name, status, text)
 		}

@@ -20,7 +20,7 @@ func TestChaosPresenceOfLargeRoom(t *testing.T) {
 	var one *process
 	var hosts, admins []string
 	for range bridges {
-		one = startProcess(t, processEnv(listed(server.URL()))...)
+		one = startProcess(t, environ(listed(server.URL()))...)
 		hosts, admins = append(hosts, strings.TrimPrefix(one.http, "http://")), append(admins, one.admin)
 	}
 	began := time.Now()

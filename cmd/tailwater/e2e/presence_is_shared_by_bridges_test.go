@@ -244,7 +244,7 @@ func TestChaosPresenceOfKilledBridge(t *testing.T) {
 	onlySoak(t)
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
-	one := startProcess(t, processEnv(listed(server.URL()))...)
+	one := startProcess(t, environ(listed(server.URL()))...)
 	two := startNode(t, listed(server.URL()))
 	enter(t, two.URL(), "chat.a", "Ben")
 	enter(t, one.http, "chat.a", "Ada")
@@ -347,12 +347,4 @@ func costs(t *testing.T, what string, admins []string) {
 	if sums[3] > 0 {
 		t.Errorf("%d writes failed", sums[3])
 	}
-}
-
-// processEnv writes settings as an environment.
-func processEnv(s settings) (env []string) {
-	for name, value := range s {
-		env = append(env, "TAILWATER_"+name+"="+value)
-	}
-	return env
 }

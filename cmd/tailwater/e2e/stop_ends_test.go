@@ -58,19 +58,6 @@ func TestClientsCannotHoldUpTheStop(t *testing.T) {
 	witness.expect("tailwater:close", `{"reason":"drain"}`)
 }
 
-func TestSignalEndsTheProcessCleanly(t *testing.T) {
-	t.Parallel()
-	p := startProcess(t)
-	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	reader.expect("tailwater:close", `{"reason":"drain"}`)
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v", err)
-	}
-}
-
 func TestSecondSignalIsImmediate(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t, "TAILWATER_DRAIN_DELAY=1h")

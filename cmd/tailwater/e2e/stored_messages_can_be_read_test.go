@@ -239,7 +239,7 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key},POST /mine/{key...}=$KV.users.{claim.sub}.{key}", "ANONYMOUS_SUBSCRIBE": "chat.>",
 		"AUTH_JWT_SECRET": tokenSecret,
 	})
-	token, err := auth.Sign(tokenSecret, auth.Claims{Subject: "alice", Expires: time.Now().Add(time.Hour)})
+	token, err := auth.Sign(tokenSecret, claimsOf("alice", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

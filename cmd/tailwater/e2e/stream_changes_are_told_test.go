@@ -21,12 +21,7 @@ type streamFixture struct {
 
 func startStreamFixture(t *testing.T, change func(*jetstream.StreamConfig)) *streamFixture {
 	t.Helper()
-	return openStreamFixture(t, startChaos(t), change)
-}
-
-func openStreamFixture(t *testing.T, c *chaos, change func(*jetstream.StreamConfig)) *streamFixture {
-	t.Helper()
-	s := &streamFixture{chaos: c, server: bridgetest.StartNATSServer(t)}
+	s := &streamFixture{chaos: startChaos(t), server: bridgetest.StartNATSServer(t)}
 	s.js = connectJetStream(t, s.server.URL())
 	createStream(t, s.js, change)
 	s.bridge = startBridge(t, settings{"NATS_URL": s.server.URL()})
