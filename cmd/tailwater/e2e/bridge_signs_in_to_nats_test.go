@@ -90,11 +90,7 @@ func TestRefusedSignIn(t *testing.T) {
 			if code != exitFailure || strings.Contains(out+stderr, "hunter2") {
 				t.Errorf("exit code %d, or a secret: %s%s", code, out, stderr)
 			}
-			for _, want := range test.says {
-				if !strings.Contains(stderr, want) {
-					t.Errorf("it does not say %q: %s", want, stderr)
-				}
-			}
+			wantAll(t, "it", stderr, test.says...)
 			if isAway := test.name == "nobody there"; isAway && strings.Contains(stderr, "user:password") {
 				t.Errorf("it speaks of signing in to nobody: %s", stderr)
 			}

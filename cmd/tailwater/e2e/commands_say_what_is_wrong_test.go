@@ -158,11 +158,7 @@ func TestExitCodes(t *testing.T) {
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
-			for _, want := range test.says {
-				if !strings.Contains(stderr, want) {
-					t.Errorf("it does not mention %s:\n%s", want, stderr)
-				}
-			}
+			wantAll(t, "it", stderr, test.says...)
 		})
 	}
 }
@@ -209,16 +205,8 @@ func TestCheck(t *testing.T) {
 		if code != 0 {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
-		for _, want := range []string{"embedded", "127.0.0.1:0", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read"} {
-			if !strings.Contains(out, want) {
-				t.Errorf("it does not mention %s:\n%s", want, out)
-			}
-		}
-		for _, want := range []string{"/room/{name} -> chat.*", "stream TAILWATER\n", "time.>", "not stored: TAILWATER_HISTORY does not cover it"} {
-			if !strings.Contains(out, want) {
-				t.Errorf("it does not say %q:\n%s", want, out)
-			}
-		}
+		wantAll(t, "it", out, "embedded", "127.0.0.1:0", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read")
+		wantAll(t, "it", out, "/room/{name} -> chat.*", "stream TAILWATER\n", "time.>", "not stored: TAILWATER_HISTORY does not cover it")
 		if entries, _ := os.ReadDir(dir); len(entries) > 0 {
 			t.Errorf("it left %v behind", entries)
 		}
@@ -237,17 +225,13 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, out, stderr := call(t, s, "check")
-		for _, want := range []string{
+		wantAll(t, "it", out,
 			"(anyone may read it, because it names a bucket)",
 			"/config/{key...} -> $KV.config.>  stream KV_config\n",
 			"/log -> log.a                     stream LOG\n    ! the stream LOG has no limit", "      fix: nats stream edit LOG --max-age=",
 			"time.>                            not stored: no stream holds it\n",
 			"chat.>                            stream TAILWATER, created at the start\n",
-		} {
-			if !strings.Contains(out, want) {
-				t.Errorf("it does not say %q:\n%s", want, out)
-			}
-		}
+		)
 		if code != 0 || !strings.Contains(out, strings.TrimPrefix(server.URL(), "nats://")) || !strings.Contains(out, "version 2.") || !strings.Contains(out, "TAILWATER_LIMIT_BODY") {
 			t.Errorf("exit code %d, output:\n%s%s", code, out, stderr)
 		}

@@ -177,20 +177,7 @@ func subscribe(t *testing.T, url, lastEventID string) (*subscription, bridgetest
 // dial opens a connection, and takes the answer's status for granted to be 200.
 func dial(t *testing.T, url, lastEventID string) *subscription {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), allowed())
-	t.Cleanup(cancel)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(url), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lastEventID != "" {
-		request.Header.Set("Last-Event-ID", lastEventID)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { response.Body.Close() })
+	response := askWith(t, http.MethodGet, withQuery(url), "", "Last-Event-ID: "+lastEventID)
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(response.Body)
 		t.Fatalf("GET %s: %s: %s", url, response.Status, text)
@@ -233,6 +220,52 @@ func post(t *testing.T, url, body string) (int, string) {
 		t.Fatal(err)
 	}
 	return answer(t, response)
+}
+
+// askWith sends a request; headers are "Name: value", and those without a value are left out.
+func askWith(t *testing.T, method, url, body string, headers ...string) *http.Response {
+	t.Helper()
+	return askBy(t, http.DefaultClient, method, url, body, headers...)
+}
+
+// askBy is askWith for a client of its own.
+func askBy(t *testing.T, client *http.Client, method, url, body string, headers ...string) *http.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), allowed())
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, header := range headers {
+		switch name, value, _ := strings.Cut(header, ": "); {
+		case value == "":
+		case name == "Host":
+			r.Host = value
+		default:
+			r.Header.Add(name, value)
+		}
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+// status sends a request, and returns the status and the body.
+func status(t *testing.T, method, url, body string, headers ...string) (int, string) {
+	t.Helper()
+	return answer(t, askWith(t, method, url, body, headers...))
+}
+
+// bearer is the header with a token; "" for no token.
+func bearer(token string) string {
+	if token == "" {
+		return ""
+	}
+	return "Authorization: Bearer " + token
 }
 
 func answer(t *testing.T, response *http.Response) (int, string) {

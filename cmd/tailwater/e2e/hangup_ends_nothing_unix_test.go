@@ -56,11 +56,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 	certificates.write("cert.pem", cert)
 	writeFile(t, filepath.Dir(config), "nats.conf", "nonsense {")
 	p.hangUp(t)
-	for _, want := range []string{"private key does not match", "could not: read the key set", "could not: read the configuration", "browsers stay connected"} {
-		if !strings.Contains(p.log.String(), want) {
-			t.Errorf("the log does not say %q:\n%s", want, p.log.String())
-		}
-	}
+	wantAll(t, "the log", p.log.String(), "private key does not match", "could not: read the key set", "could not: read the configuration", "browsers stay connected")
 	if _, err := connect("bob"); err == nil {
 		t.Error("bob is let in by a configuration that cannot be read")
 	}
@@ -70,11 +66,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 	writeUsers(ada + ", " + bob)
 	keys.Store(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 	p.hangUp(t)
-	for _, want := range []string{`"msg":"read the TLS certificate again"`, `"msg":"read the key set of tokens again"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server again"`} {
-		if !strings.Contains(p.log.String(), want) {
-			t.Errorf("the log does not say %s:\n%s", want, p.log.String())
-		}
-	}
+	wantAll(t, "the log", p.log.String(), `"msg":"read the TLS certificate again"`, `"msg":"read the key set of tokens again"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server again"`)
 	second, err := connect("bob")
 	if err != nil {
 		t.Errorf("bob is not let in: %v", err)

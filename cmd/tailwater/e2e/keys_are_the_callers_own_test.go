@@ -21,20 +21,7 @@ var posts atomic.Uint32
 // Each request comes from another address.
 func postKey(t *testing.T, url, token, key, body string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Idempotency-Key", key)
-	r.Header.Set("X-Forwarded-For", fmt.Sprint("192.0.2.", posts.Add(1)%256))
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer(t, response)
+	return status(t, http.MethodPost, url, body, "Idempotency-Key: "+key, fmt.Sprint("X-Forwarded-For: 192.0.2.", posts.Add(1)%256), bearer(token))
 }
 
 // Nobody can use up the key of another: neither another caller, nor on another subject, nor a program on NATS. What one caller repeats

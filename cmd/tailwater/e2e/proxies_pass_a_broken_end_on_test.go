@@ -13,16 +13,7 @@ import (
 // A clean end is expected where isClean.
 func breaksOff(t *testing.T, client *http.Client, url, accept string, isClean bool, begun func()) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept", accept)
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
+	response := askBy(t, client, http.MethodGet, url, "", "Accept: "+accept)
 	if response.StatusCode != http.StatusOK || response.Close {
 		// Node's fetch does not look for the last chunk where the connection is to be closed.
 		t.Errorf("%s, %v", response.Status, response.Header)

@@ -2,14 +2,12 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -245,36 +243,17 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 	}
 	for _, length := range []int{3000, 3900, 3960, 3980, 4000, 4020, 4040, 4050, 4053, 4054, 4060, 4070, 4080, 4084, 4085, 4100} {
 		key := strings.Repeat("x", length) // no stream holds it
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL()+"/config/"+key, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := askWith(t, http.MethodGet, n.URL()+"/config/"+key, "")
 		if response.StatusCode == http.StatusOK {
 			if event, err := bridgetest.NewStream(response.Body).Next(); err != nil || event.Type != bridge.EventOpen {
 				t.Errorf("%d: %.100v, %v", length, event, err)
 			}
 		}
 		response.Body.Close()
-		p, err := http.NewRequestWithContext(ctx, http.MethodPost, n.URL()+"/mine/"+key, strings.NewReader("x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Header.Set("Authorization", "Bearer "+token)
-		p.Header.Set("Tailwater-Event", "tick")
-		posted, err := http.DefaultClient.Do(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		posted.Body.Close()
+		posted := askWith(t, http.MethodPost, n.URL()+"/mine/"+key, "x", bearer(token), "Tailwater-Event: tick")
 		if length <= 3900 && (response.StatusCode != http.StatusOK || posted.StatusCode != http.StatusCreated) || posted.StatusCode >= 500 {
 			t.Errorf("%d: GET %s, POST %s", length, response.Status, posted.Status)
 		}
-		cancel()
 	}
 	if stats := n.Live.Stats().NATS; stats.Connects != 1 || !stats.Connected {
 		t.Errorf("%+v", stats)

@@ -48,18 +48,7 @@ func newToken(t *testing.T, args ...string) string {
 // request sends a request with a token, and gives what came of it.
 func request(t *testing.T, method, url, token, body string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, withQuery(url), strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer(t, response)
+	return status(t, method, withQuery(url), body, bearer(token))
 }
 
 // newTicket gives a ticket for a token, as soon as the node knows what is revoked.
@@ -81,16 +70,7 @@ func (n *testNode) isReady() bool { return n.Live.Ready() == nil }
 // seal returns what the bridge makes of a token: a ticket, or else its cookie's value.
 func (n *testNode) seal(t *testing.T, client *http.Client, token string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.URL()+"/session", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
+	response := askBy(t, client, http.MethodPost, n.URL()+"/session", "", bearer(token))
 	var session struct{ Ticket string }
 	if err := json.NewDecoder(response.Body).Decode(&session); err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %v", response.Status, err)

@@ -88,17 +88,8 @@ const (
 // postTraced posts within the client's trace.
 func postTraced(t *testing.T, url, body string) int {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Traceparent", clientParent)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, _ := answer(t, response)
-	return status
+	code, _ := status(t, http.MethodPost, url, body, "Traceparent: "+clientParent)
+	return code
 }
 
 // spanIn returns the span that a traceparent names within the client's trace.
