@@ -57,9 +57,7 @@ func TestBannerNamesWhatIsAllowed(t *testing.T) {
 		}
 	}
 	reader, _ := subscribe(t, n.URL()+"/events/news.a.latest", "")
-	if err := publisher(t, server.URL()).Publish("news.a.latest", []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, publisher(t, server.URL()).Publish("news.a.latest", []byte("hello")))
 	reader.expect("message", "hello")
 }
 

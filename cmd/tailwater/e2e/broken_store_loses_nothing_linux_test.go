@@ -37,14 +37,10 @@ func (n *numbered) post() *http.Response {
 	n.t.Helper()
 	n.next++
 	response, err := n.client.Post(n.url, "text/plain", strings.NewReader(strconv.Itoa(n.next)+strings.Repeat(" padding", 4096)))
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	noError(n.t, err)
 	defer response.Body.Close()
 	said, err := io.ReadAll(response.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	noError(n.t, err)
 	n.answered = string(said)
 	if response.StatusCode == http.StatusCreated {
 		n.acknowledged = append(n.acknowledged, n.next)
@@ -93,9 +89,7 @@ func outlives(t *testing.T, p *process, posts *numbered, breaks, mends func(), r
 	defer probe.CloseIdleConnections()
 	ready := func() (int, string) {
 		response, err := probe.Get(p.admin + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		return answer(t, response)
 	}
 	live, _ := subscribe(t, p.http+"/events/chat.a", "")
@@ -189,9 +183,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	kept, _ := subscribe(t, p.http+"/events/chat.a?since=all", "")
 	posts.expectAll(kept)
 	kept.expect("tailwater:synced", "{}")
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Remove(ballast))
 	eventually(t, "the bridge is ready", func() bool {
 		status, _ := get(t, p.admin+"/readyz")
 		return status == http.StatusOK
@@ -208,9 +200,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 func fill(t *testing.T, name string) {
 	t.Helper()
 	file, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer file.Close()
 	chunk := make([]byte, 64<<10)
 	for err == nil {
@@ -255,18 +245,14 @@ func TestChaosStoreThatStaysBroken(t *testing.T) {
 	posts := newNumbered(t, p.http+"/events/chat.a")
 	posts.post()
 	obstacle := filepath.Join(dir, "jetstream", "$G", "streams", "TAILWATER", "msgs", "2.blk") // where the next file is to be
-	if err := os.Mkdir(obstacle, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Mkdir(obstacle, 0o700))
 	posts.postUntilRefused()
 	var exit *exec.ExitError
 	if err := p.end(t, 2*patience); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("the process has ended with %v, want exit code 1", err)
 	}
 	wantAll(t, "the log", p.log.String(), "4 restarts have not helped", "cannot be recovered", dir)
-	if err := os.Remove(obstacle); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Remove(obstacle))
 	again := startProcess(t, env...)
 	kept, _ := subscribe(t, again.http+"/events/chat.a?since=all", "")
 	posts.expectAll(kept)

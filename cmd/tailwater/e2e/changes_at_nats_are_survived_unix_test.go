@@ -48,9 +48,7 @@ func TestChaosStreamIsDeleted(t *testing.T) {
 			pause.Lock()
 			defer pause.Unlock()
 			s.ledger.Disturb(func() {
-				if err := s.js.DeleteStream(s.ctx, "CHAT"); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, s.js.DeleteStream(s.ctx, "CHAT"))
 				s.pass(3 * time.Second)
 				createStream(t, s.js, nil)
 				s.pass(time.Second) // the bridges have heard of it

@@ -59,9 +59,7 @@ func (i invocation) call(t *testing.T) (code int, stdout, stderr string) {
 func (i invocation) run(t *testing.T, ctx context.Context, stdout, stderr io.Writer) int {
 	t.Helper()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	cmd := exec.CommandContext(ctx, path, i.args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Dir, cmd.Env = i.dir, append(os.Environ(), environ(i.settings)...)
@@ -135,9 +133,7 @@ func TestHelpOfACommand(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer busy.Close()
 	for _, test := range []struct {
 		name     string

@@ -30,9 +30,7 @@ func TestCookieOverTLS(t *testing.T) {
 		t.Errorf("the cookie holds the token")
 	}
 	inbox, err := client.Get(n.URL() + "/inbox?poll=1&since=new")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if status, body := answer(t, inbox); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
 	}

@@ -64,15 +64,11 @@ func startBridgeBy(t *testing.T, s settings, command func(path string) *exec.Cmd
 func (b *chaosBridge) start() {
 	b.t.Helper()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	noError(b.t, err)
 	b.cmd = b.command(path)
 	b.cmd.Dir, b.cmd.Env = b.dir, append(append(os.Environ(), b.cmd.Env...), b.env...)
 	b.cmd.Stderr = b.output
-	if err := b.cmd.Start(); err != nil {
-		b.t.Fatal(err)
-	}
+	noError(b.t, b.cmd.Start())
 	eventually(b.t, "the bridge listens at "+b.address, func() bool {
 		conn, err := net.Dial("tcp", b.address)
 		if err == nil {
@@ -94,9 +90,7 @@ func (b *chaosBridge) kill() {
 // stop ends the bridge as an operator does, and waits for its end.
 func (b *chaosBridge) stop() {
 	b.t.Helper()
-	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		b.t.Fatal(err)
-	}
+	noError(b.t, b.cmd.Process.Signal(syscall.SIGTERM))
 	if err := b.cmd.Wait(); err != nil {
 		b.t.Errorf("after SIGTERM: %v", err)
 	}

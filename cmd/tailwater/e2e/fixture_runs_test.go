@@ -24,9 +24,7 @@ func work(t *testing.T, url, subject string, answer func(*nats.Msg)) {
 	if _, err := worker.Subscribe(subject, answer); err != nil {
 		t.Fatal(err)
 	}
-	if err := worker.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, worker.Flush())
 }
 
 // replies returns a worker that replies with each of the answers.

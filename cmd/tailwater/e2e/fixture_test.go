@@ -64,9 +64,7 @@ func startNode(t testing.TB, s settings) *testNode {
 func startLogged(t testing.TB, s settings, log io.Writer) *testNode {
 	t.Helper()
 	opened, err := openLogged(t, s, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return endsWith(t, opened)
 }
 
@@ -149,9 +147,7 @@ func openToAll(s settings) settings {
 func publisher(t *testing.T, url string, signIn ...nats.Option) *nats.Conn {
 	t.Helper()
 	conn, err := nats.Connect(url, signIn...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() {
 		conn.Close()
 		for !conn.IsClosed() {
@@ -207,18 +203,14 @@ func (s *subscription) expect(kind, data string) bridgetest.Event {
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return answer(t, response)
 }
 
 func post(t *testing.T, url, body string) (int, string) {
 	t.Helper()
 	response, err := http.Post(url, "text/plain", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return answer(t, response)
 }
 
@@ -234,9 +226,7 @@ func askBy(t *testing.T, client *http.Client, method, url, body string, headers 
 	ctx, cancel := context.WithTimeout(context.Background(), allowed())
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, header := range headers {
 		switch name, value, _ := strings.Cut(header, ": "); {
 		case value == "":
@@ -247,9 +237,7 @@ func askBy(t *testing.T, client *http.Client, method, url, body string, headers 
 		}
 	}
 	response, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { response.Body.Close() })
 	return response
 }
@@ -280,6 +268,14 @@ func answer(t *testing.T, response *http.Response) (int, string) {
 		secrets.Overhear(fmt.Sprint(response.Header, string(text)))
 	}
 	return response.StatusCode, string(text)
+}
+
+// noError ends the test if there is an error.
+func noError(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // eventually waits until a condition that something else brings about holds.

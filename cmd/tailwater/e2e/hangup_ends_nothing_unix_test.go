@@ -19,9 +19,7 @@ import (
 func (p *process) hangUp(t *testing.T) {
 	t.Helper()
 	taken := strings.Count(p.log.String(), "SIGHUP")
-	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	eventually(t, "SIGHUP is taken", func() bool { return strings.Count(p.log.String(), "SIGHUP") > taken })
 }
 
@@ -46,9 +44,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 		return nats.Connect(strings.Replace(p.nats, "nats://", "nats://"+user+":s3cret@", 1), append(options, nats.NoReconnect())...)
 	}
 	reader, err := connect("ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(reader.Close)
 
 	// What cannot be used is told, and changes nothing.
@@ -94,9 +90,7 @@ func TestHangUpEndsNothing(t *testing.T) {
 	p := startProcess(t)
 	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
 	for range 3 {
-		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	}
 	eventually(t, "SIGHUP is taken", func() bool { return strings.Contains(p.log.String(), "browsers stay connected") })
 	if status, body := post(t, p.http+"/events/chat.room1", "still here"); status != http.StatusCreated {

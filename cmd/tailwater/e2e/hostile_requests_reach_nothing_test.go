@@ -46,9 +46,7 @@ func (b *hostileFixture) checkKey(t *testing.T) {
 		}
 	}
 	js, err := b.conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if ack, err := js.Publish("chat.room1", []byte("of a backend"), nats.MsgId(victimsKey)); err != nil || ack.Duplicate {
 		t.Errorf("somebody has used up the id of a backend: %+v, %v", ack, err)
 	}
@@ -129,9 +127,7 @@ func share(all []intrusion, i int) []intrusion {
 func storeCanaries(t *testing.T, conn *nats.Conn) {
 	t.Helper()
 	js, err := conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if _, err := js.AddStream(&nats.StreamConfig{Name: "SECRET", Subjects: []string{"secret.>", "tenant.>"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -172,9 +168,7 @@ func watchMisplaced(t *testing.T, conn *nats.Conn, strangers []stranger) func() 
 	if err == nil {
 		err = conn.Flush()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return func() []string {
 		mu.Lock()
 		defer mu.Unlock()

@@ -49,9 +49,7 @@ func TestChaosHalfOpenClients(t *testing.T) {
 				client := w.over(&http.Client{Transport: &http.Transport{}})
 				t.Cleanup(client.CloseIdleConnections)
 				response, err := client.Get("http://" + i.bridge.address + "/events/chat.a")
-				if err != nil {
-					t.Fatal(err)
-				}
+				noError(t, err)
 				t.Cleanup(func() { response.Body.Close() })
 				w.lose(t)
 			}
@@ -70,9 +68,7 @@ func TestChaosStalledClients(t *testing.T) {
 		i.strike(func() {
 			for range many {
 				conn, err := net.Dial("tcp", i.bridge.address)
-				if err != nil {
-					t.Fatal(err)
-				}
+				noError(t, err)
 				t.Cleanup(func() { conn.Close() })
 				if _, err := fmt.Fprintf(conn, "GET /events/chat.a?since=all HTTP/1.1\r\nHost: %s\r\n\r\n", i.bridge.address); err != nil {
 					t.Fatal(err)

@@ -22,9 +22,7 @@ func TestChaosFullDisk(t *testing.T) {
 		c.strike(func() {
 			fill(t, ballast)
 			c.pass(3 * time.Second)
-			if err := os.Remove(ballast); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, os.Remove(ballast))
 		})
 	}
 	c.finish(bridgetest.Rules{})
@@ -80,12 +78,8 @@ func TestChaosDamagedFolder(t *testing.T) {
 				t.Fatal(err, blocks)
 			}
 			file, err := os.Stat(blocks[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Truncate(blocks[0], file.Size()/2); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, err)
+			noError(t, os.Truncate(blocks[0], file.Size()/2))
 			b.start()
 		})
 	})

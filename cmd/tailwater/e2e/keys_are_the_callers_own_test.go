@@ -64,9 +64,7 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 
 	conn := publisher(t, server.URL())
 	js, err := conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	publish := func(subject, id string) {
 		t.Helper()
 		if ack, err := js.Publish(subject, []byte("of a backend"), nats.MsgId(id)); err != nil || ack.Duplicate {
@@ -76,16 +74,12 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 	publish("chat.c", key)
 	// An id of ours is bound to what it was made of: written by hand, it swallows nothing that is told to be stored.
 	stored, err := js.GetLastMsg("TAILWATER", "chat.b")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	id := stored.Header.Get("Nats-Msg-Id")
 	if !strings.HasPrefix(id, "tailwater-key.") || strings.Contains(id, key) || strings.Contains(id, "alice") {
 		t.Errorf("the id is %q", id)
 	}
-	if err := js.PurgeStream("TAILWATER"); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, js.PurgeStream("TAILWATER"))
 	publish("chat.c", "another")
 	live, _ := subscribe(t, first.URL()+"/events/chat.d?format=json", "")
 	if status, body := postKey(t, first.URL()+"/events/chat.d", "", key, "hidden"); status != 201 {

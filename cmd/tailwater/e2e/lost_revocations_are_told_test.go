@@ -68,9 +68,7 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 		{bucketStream(), "", true},
 	} {
 		if stream != nil {
-			if err := js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name))
 		}
 		// What was deleted a moment ago may still be in the way.
 		eventually(t, "there is a stream for: "+test.says, func() (made bool) {
@@ -108,9 +106,7 @@ func TestBucketThatMayNotBeRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users: [ { user: admin, password: swordfish },
 		{ user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.CONSUMER.*.KV_tailwater_revoked.>" } } } ] }`
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.WriteFile(file, []byte(text), 0o600))
 	server := bridgetest.StartNATSServer(t, "-c", file)
 	as := func(user string) string { return fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port) }
 	js := connectJetStream(t, as("admin"))
@@ -172,9 +168,7 @@ func TestRevocationThatNothingKeeps(t *testing.T) {
 	}
 	eventually(t, "it is ready", func() bool { return ready() == "ready; NATS is connected\n" })
 	conn := publisher(t, server.URL())
-	if err := conn.Publish("$KV.tailwater_revoked.sub.alice", nil); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Publish("$KV.tailwater_revoked.sub.alice", nil))
 	const says = "no bucket tailwater_revoked stores it"
 	eventually(t, "/readyz says so", func() bool {
 		return strings.Contains(ready(), "ready; NATS is connected; the key") && strings.Contains(ready(), says)

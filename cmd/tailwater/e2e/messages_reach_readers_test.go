@@ -19,9 +19,7 @@ func TestPublishedMessageReachesEveryReader(t *testing.T) {
 		t.Errorf("the connection begins with %+v", opening)
 	}
 	conn := publisher(t, n.NATSURL())
-	if err := conn.Publish("chat.room1", []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Publish("chat.room1", []byte("hello")))
 	first.expect("message", "hello")
 	second.expect("message", "hello")
 
@@ -78,18 +76,14 @@ func TestSeveralSubjectsOnOneConnection(t *testing.T) {
 		message := nats.NewMsg(subject)
 		message.Data = []byte("to " + subject)
 		message.Header.Set("Trace", "7")
-		if err := conn.PublishMsg(message); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.PublishMsg(message))
 		var object struct {
 			Subject, ID, Data string
 			Time              time.Time
 			Headers           map[string][]string
 		}
 		event := both.next()
-		if err := json.Unmarshal([]byte(event.Data), &object); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, json.Unmarshal([]byte(event.Data), &object))
 		if object.Subject != subject || object.Data != "to "+subject || object.ID != event.ID || object.Headers["Trace"][0] != "7" || object.Time.IsZero() {
 			t.Errorf("got %+v with id %s", object, event.ID)
 		}

@@ -65,9 +65,7 @@ func promtool(t *testing.T) string {
 	if err != nil && os.Getenv("CI") == "" {
 		t.Skip("promtool is not installed; Debian's package is prometheus")
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return path
 }
 

@@ -70,9 +70,7 @@ func TestChaosPresenceOfVanishedClients(t *testing.T) {
 		client := w.over(by.client)
 		t.Cleanup(client.CloseIdleConnections)
 		response, err := client.Get(by.base + "/events/chat.a?name=" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		t.Cleanup(func() { response.Body.Close() })
 		wires = append(wires, w)
 	}

@@ -80,9 +80,7 @@ func TestHistoryIsThere(t *testing.T) {
 		}
 	}
 	response, err := http.Head(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	response.Body.Close()
 	header := response.Header
 	if header.Get("Tailwater-First-Seq") != "5" || header.Get("Tailwater-Last-Seq") != "9" || !strings.Contains(header.Get("Tailwater-Last-Id"), "-9-") {
@@ -96,14 +94,10 @@ func TestBucketIsARoute(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	ctx := t.Context()
 	bucket, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "config", History: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	put := func(key, value string) {
 		t.Helper()
 		if _, err := bucket.PutString(ctx, key, value); err != nil {
@@ -122,9 +116,7 @@ func TestBucketIsARoute(t *testing.T) {
 	watch.expect(bridge.EventSynced, "{}")
 	put("color", "blue")
 	blue := watch.expect("message", "blue")
-	if err := bucket.Delete(ctx, "color"); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, bucket.Delete(ctx, "color"))
 	watch.expect(bridge.EventDelete, `{"subject":"$KV.config.color"}`)
 	again, _ := subscribe(t, n.URL()+"/config/color", blue.ID)
 	again.expect(bridge.EventDelete, `{"subject":"$KV.config.color"}`)
@@ -149,17 +141,11 @@ func TestEveryKeyCanBeRead(t *testing.T) {
 func readEveryKey(t *testing.T, direct bool) {
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "config"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	stream, err := js.Stream(t.Context(), "KV_config")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	config := stream.CachedInfo().Config
 	config.AllowDirect = direct
 	if _, err := js.UpdateStream(t.Context(), config); err != nil {
@@ -227,9 +213,7 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "users"}); err != nil {
 		t.Fatal(err)
 	}
@@ -238,9 +222,7 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 		"AUTH_JWT_SECRET": tokenSecret,
 	})
 	token, err := auth.Sign(tokenSecret, claimsOf("alice", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, length := range []int{3000, 3900, 3960, 3980, 4000, 4020, 4040, 4050, 4053, 4054, 4060, 4070, 4080, 4084, 4085, 4100} {
 		key := strings.Repeat("x", length) // no stream holds it
 		response := askWith(t, http.MethodGet, n.URL()+"/config/"+key, "")

@@ -79,9 +79,7 @@ func (n *testNode) seal(t *testing.T, client *http.Client, token string) string 
 		return session.Ticket
 	}
 	cookie, err := http.ParseSetCookie(response.Header.Get("Set-Cookie"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return cookie.Value
 }
 
@@ -89,9 +87,7 @@ func (n *testNode) seal(t *testing.T, client *http.Client, token string) string 
 func revoked(t *testing.T, js jetstream.JetStream) func(key string) {
 	t.Helper()
 	kv, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: auth.RevokedBucket})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return func(key string) {
 		t.Helper()
 		if _, err := kv.Put(t.Context(), key, nil); err != nil {
@@ -118,9 +114,7 @@ func TestSignIn(t *testing.T) {
 			bobs, _ := subscribe(t, n.URL()+"/inbox?ticket="+newTicket(t, n, bob), "")
 			conn := n.client(t, publisherFile)
 			for _, subject := range []string{"user.mallory.inbox", "user.bob.inbox", "user.alice.inbox"} {
-				if err := conn.Publish(subject, []byte("to "+subject)); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, conn.Publish(subject, []byte("to "+subject)))
 			}
 			last := inbox.expect("message", "to user.alice.inbox").ID
 			inbox.body.Close()
@@ -223,9 +217,7 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 		unsigned := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"sub": id, "exp": time.Now().Add(time.Hour).Unix()})
 		unsigned.Header["kid"] = id
 		signed, err := unsigned.SignedString(key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		secrets.Plant(signed)
 		return signed
 	}
@@ -237,9 +229,7 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 	}
 	conn := n.client(t, publisherFile)
 	for _, name := range []string{"first", "second"} {
-		if err := conn.Publish("user."+name+".inbox", []byte("to "+name)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("user."+name+".inbox", []byte("to "+name)))
 	}
 	before.expect("message", "to first")
 	after.expect("message", "to second")
@@ -249,17 +239,11 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 func newKeySet(t *testing.T, id string) (set []byte, private ed25519.PrivateKey) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	jwk, err := jwkset.NewJWKFromKey(public, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: id}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	set, err = json.Marshal(jwkset.JWKSMarshal{Keys: []jwkset.JWKMarshal{jwk.Marshal()}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return set, private
 }
 
@@ -297,9 +281,7 @@ func TestTokensAreNotLogged(t *testing.T) {
 	var said logBuffer
 	loaded := nodetest.Settings(t, signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}))
 	opened, err := node.Open(loaded, slog.New(secrets.Log(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	n := &testNode{Node: opened}
 	t.Cleanup(func() { n.stop(t) })
 	token := newToken(t, "--sub=alice")

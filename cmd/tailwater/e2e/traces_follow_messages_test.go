@@ -122,9 +122,7 @@ func TestTracesFollowMessages(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Flush())
 	reader, _ := subscribe(t, n.URL()+"/events/chat.room1?format=json", "")
 
 	if status := postTraced(t, n.URL()+"/events/chat.room1", "hello"); status != http.StatusCreated {
