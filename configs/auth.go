@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,7 +13,7 @@ import (
 )
 
 // Secret is a text that printing never shows. Reveal returns it.
-type Secret struct{ text *string } // behind a pointer, as in ServerURL
+type Secret struct{ concealed }
 
 // minSecret is the size of the shortest secret, in bytes: that of the hash it is used with.
 const minSecret = 32
@@ -27,37 +26,9 @@ func (s *Secret) Decode(value string) error {
 	if strings.HasPrefix(value, "change-me") {
 		return errors.New("it is the example's, which is public; write the output of openssl rand -base64 32")
 	}
-	s.text = &value
+	s.concealed = conceal(value, "***")
 	return nil
 }
-
-// IsZero reports whether there is no secret.
-func (s Secret) IsZero() bool { return s.text == nil }
-
-// Reveal returns the text. Do not print it.
-func (s Secret) Reveal() string {
-	if s.text == nil {
-		return ""
-	}
-	return *s.text
-}
-
-// String returns *** instead of the text.
-func (s Secret) String() string {
-	if s.text == nil {
-		return ""
-	}
-	return "***"
-}
-
-// GoString implements %#v: String, quoted.
-func (s Secret) GoString() string { return fmt.Sprintf("%q", s.String()) }
-
-// LogValue implements slog.LogValuer, with String.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalText implements encoding.TextMarshaler, with String.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // PublicKeys are public keys from PEM text.
 type PublicKeys struct {

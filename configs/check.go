@@ -3,6 +3,7 @@ package configs
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -52,6 +53,13 @@ func (p *problems) checkHistory(s *Settings) {
 		p.refuse("HISTORY_REPLICAS", "%d is out of range; write 1 to %d", s.HistoryReplicas, maxReplicas)
 	case s.HistoryReplicas > 1 && alone:
 		p.refuse("HISTORY_REPLICAS", "the embedded server is a single server and holds one copy; write 1, or set %s_EMBED_CONFIG to a file that names its cluster", Prefix)
+	}
+	for i, kept := range s.History {
+		for _, other := range s.History[:i] {
+			if kept.Overlaps(other) {
+				p.refuse("HISTORY", "%q and %q overlap, which a stream does not accept; keep one of them, or one filter that covers both", other, kept)
+			}
+		}
 	}
 	if len(s.History) > 0 || p.broken["HISTORY"] {
 		return
@@ -103,16 +111,34 @@ func (p *problems) checkAnswersKept(s *Settings) {
 	}
 }
 
-// maxReplicas is JetStream's limit.
-const maxReplicas = 5
+const (
+	// JetStream's own limits.
+	maxReplicas = 5
+	minAge      = 100 * time.Millisecond
+	// maxBody is the most that a NATS server buffers for one client by default before it disconnects the client: a larger message
+	// could never be delivered.
+	maxBody Bytes = 64 << 20
+)
 
 // checkNumbers refuses values with which nothing would work.
 func (p *problems) checkNumbers(s *Settings) {
 	if s.Limit.Connections < 1 {
 		p.refuse("LIMIT_CONNECTIONS", "%d is too small; it must be at least 1", s.Limit.Connections)
 	}
-	if most := Bytes(s.Memory / bodiesInMemory); s.Limit.Body > most && !p.broken["MEMORY"] {
-		p.refuse("LIMIT_BODY", "a body of %v never fits into the memory for bodies; write at most %v, or set %s_MEMORY to at least %v", s.Limit.Body, most, Prefix, Budget(s.Limit.Body)*bodiesInMemory)
+	if s.Memory < minMemory || s.Memory > maxMemory {
+		p.refuse("MEMORY", "%v is out of range; write a size from %v to %v", s.Memory, minMemory, maxMemory)
+	}
+	switch most := s.Memory / bodiesInMemory; {
+	case s.Limit.Body < 1 || s.Limit.Body > maxBody:
+		p.refuse("LIMIT_BODY", "%v is out of range; write a size from 1 byte to 64MiB", s.Limit.Body)
+	case s.Limit.Body > most && s.Memory >= minMemory:
+		p.refuse("LIMIT_BODY", "a body of %v never fits into the memory for bodies; write at most %v, or set %s_MEMORY to at least %v", s.Limit.Body, most, Prefix, s.Limit.Body*bodiesInMemory)
+	}
+	if s.HistoryMaxAge != 0 && s.HistoryMaxAge < minAge {
+		p.refuse("HISTORY_MAX_AGE", "%v is out of range; write at least %v, or 0s for no limit", s.HistoryMaxAge, minAge)
+	}
+	if !slices.Contains([]string{"file", "memory"}, s.HistoryStorage) {
+		p.refuse("HISTORY_STORAGE", "%q is not a storage type; write file or memory", s.HistoryStorage)
 	}
 	if s.Limit.Subjects < 1 {
 		p.refuse("LIMIT_SUBJECTS", "%d is too small; it must be at least 1", s.Limit.Subjects)

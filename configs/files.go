@@ -34,7 +34,7 @@ func telemetry(file map[string]string) map[string]Secret {
 	found := map[string]Secret{}
 	for name, value := range file {
 		if _, isSet := os.LookupEnv(name); strings.HasPrefix(name, "OTEL_") && !isSet {
-			found[name] = Secret{&value}
+			found[name] = Secret{conceal(value, "***")}
 		}
 	}
 	return found

@@ -108,7 +108,7 @@ func kept(subjects ...bridge.Subject) configs.Kept {
 	return configs.Kept{
 		History:              subjects,
 		HistoryStream:        "TAILWATER",
-		HistoryMaxAge:        configs.Age(24 * time.Hour),
+		HistoryMaxAge:        24 * time.Hour,
 		HistoryMaxBytes:      1 << 30,
 		HistoryMaxPerSubject: 10_000,
 		HistoryReplicas:      1,
@@ -127,13 +127,13 @@ func TestHistory(t *testing.T) {
 		{
 			"HISTORY=größe.> HISTORY_STREAM=Größe-1_a HISTORY_MAX_AGE=1h30m HISTORY_MAX_BYTES=2TiB HISTORY_MAX_PER_SUBJECT=1 HISTORY_STORAGE=memory",
 			configs.Kept{
-				History: configs.Distinct{"größe.>"}, HistoryStream: "Größe-1_a", HistoryMaxAge: configs.Age(90 * time.Minute),
+				History: configs.Subjects{"größe.>"}, HistoryStream: "Größe-1_a", HistoryMaxAge: 90 * time.Minute,
 				HistoryMaxBytes: 2 << 40, HistoryMaxPerSubject: 1, HistoryReplicas: 1, HistoryStorage: "memory",
 			},
 		},
 		{
 			"NATS_URL=nats://h HISTORY=chat.> HISTORY_MAX_AGE=0s HISTORY_MAX_BYTES=0 HISTORY_MAX_PER_SUBJECT=0 HISTORY_REPLICAS=5",
-			configs.Kept{History: configs.Distinct{"chat.>"}, HistoryStream: "TAILWATER", HistoryReplicas: 5, HistoryStorage: "file"},
+			configs.Kept{History: configs.Subjects{"chat.>"}, HistoryStream: "TAILWATER", HistoryReplicas: 5, HistoryStorage: "file"},
 		},
 	} {
 		environ(t)

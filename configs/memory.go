@@ -5,39 +5,19 @@ import (
 	"fmt"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
-	"github.com/dustin/go-humanize"
 )
 
-// Budget is a number of bytes that something may use.
-type Budget int64
-
 const (
-	// minBudget has room for a few of everything.
-	minBudget Budget = 8 << 20
-	// maxBudget is more than any machine has.
-	maxBudget Budget = 1 << 40
-	// defaultBudget is enough for tens of thousands of connections.
-	defaultBudget Budget = 256 << 20
+	// minMemory has room for a few of everything.
+	minMemory Bytes = 8 << 20
+	// maxMemory is more than any machine has.
+	maxMemory Bytes = 1 << 40
+	// defaultMemory is enough for tens of thousands of connections.
+	defaultMemory Bytes = 256 << 20
 	// bodiesInMemory is how many of the largest bodies the memory must hold: half of the memory is for bodies, and one caller may
 	// use at most half of that.
 	bodiesInMemory = 4
 )
-
-// Decode reads a Budget: a number of bytes, or one with a unit of thousands (KB, MB) or of 1024 (KiB, MiB).
-func (b *Budget) Decode(value string) error {
-	size, err := humanize.ParseBytes(value)
-	if err != nil {
-		return fmt.Errorf("%q is not a size; write a number of bytes, or a size with a unit, such as 256MiB or 1GB", value)
-	}
-	if size < uint64(minBudget) || size > uint64(maxBudget) {
-		return fmt.Errorf("%q is out of range; write a size from %v to %v", value, minBudget, maxBudget)
-	}
-	*b = Budget(size)
-	return nil
-}
-
-// String returns the size with a unit.
-func (b Budget) String() string { return humanize.IBytes(uint64(b)) }
 
 // Machine is what the system allows this process.
 type Machine struct {
@@ -83,12 +63,12 @@ func (m Machine) ForGo() int64 {
 const besideGo = 56 << 20
 
 // memory returns the default of MEMORY.
-func (m Machine) memory() Budget {
+func (m Machine) memory() Bytes {
 	limit := m.Limit()
 	if limit == 0 {
-		return defaultBudget
+		return defaultMemory
 	}
-	return min(max(Budget(limit)/4, minBudget), defaultBudget)
+	return min(max(Bytes(limit)/4, minMemory), defaultMemory)
 }
 
 // memoryHints returns hints about memory that is probably insufficient.
@@ -97,7 +77,7 @@ func (s *Settings) memoryHints() (hints []string) {
 		hints = append(hints, fmt.Sprintf("the memory limit of this process's control group cannot be read (%v); set GOMEMLIMIT to 80 %% of the limit, and at least 56 MiB below it, or the process may be killed", err))
 	}
 	if limit := s.Machine.Limit(); limit > 0 && int64(s.Memory) > limit/2 {
-		hints = append(hints, fmt.Sprintf("%s_MEMORY is %v, more than half of the %v available; the process may be killed", Prefix, s.Memory, Budget(limit)))
+		hints = append(hints, fmt.Sprintf("%s_MEMORY is %v, more than half of the %v available; the process may be killed", Prefix, s.Memory, Bytes(limit)))
 	}
 	if fit := int(s.Memory) / 2 / int(s.Limit.Body); fit < fewBodies {
 		hints = append(hints, fmt.Sprintf("%s_LIMIT_BODY is %v, so only %d such bodies can arrive at once, and others are answered 503; raise %s_MEMORY if that is too few", Prefix, s.Limit.Body, fit, Prefix))

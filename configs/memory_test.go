@@ -14,7 +14,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d bytes: MEMORY is %v", limit, s.Memory)
 	}
 	environ(t, "TAILWATER_MEMORY=64MiB")
-	same(t, "MEMORY", load(t, "").Memory, configs.Budget(64<<20))
+	same(t, "MEMORY", load(t, "").Memory, configs.Bytes(64<<20))
 }
 
 func TestMachineLimit(t *testing.T) {

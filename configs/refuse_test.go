@@ -174,7 +174,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"HISTORY_MAX_AGE=-1h"}, "HISTORY_MAX_AGE: …at least 100ms, or 0s for no limit"},
 		{[]string{"HISTORY_MAX_AGE=1ms"}, "HISTORY_MAX_AGE: …at least 100ms"},
 		{[]string{"HISTORY_MAX_BYTES=lots"}, `HISTORY_MAX_BYTES: "lots" is not a size…`},
-		{[]string{"HISTORY_MAX_BYTES=-1"}, "HISTORY_MAX_BYTES: …0 for no limit"},
+		{[]string{"HISTORY_MAX_BYTES=-1"}, "HISTORY_MAX_BYTES: …write a number of bytes"},
 		{[]string{"HISTORY_MAX_BYTES=9EiB"}, "HISTORY_MAX_BYTES: …is not a size"},
 		{[]string{"HISTORY_MAX_PER_SUBJECT=-1"}, "HISTORY_MAX_PER_SUBJECT: …write 1 or more, or 0 for no limit"},
 		{[]string{"HISTORY_MAX_PER_SUBJECT=10k"}, "HISTORY_MAX_PER_SUBJECT: …is not a number"},

@@ -3,18 +3,14 @@ package configs
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
 )
 
 // ServerURL is one or more URLs of NATS servers, separated by commas. They may hold a user and password, or a token.
-// Printing never shows these; Reveal returns them for connecting.
-type ServerURL struct {
-	// Pointers, because fmt does not call the methods of a value in an unexported field.
-	secret, shown *string
-}
+// Printing shows scheme and host of each server, with *** instead of these; Reveal returns them for connecting.
+type ServerURL struct{ concealed }
 
 var serverSchemes = []string{"nats", "tls", "ws", "wss"}
 
@@ -50,8 +46,7 @@ func (u *ServerURL) Decode(value string) error {
 	if len(found) > 0 {
 		return errors.Join(found...)
 	}
-	secret, public := strings.Join(servers, ","), strings.Join(shown, ",")
-	u.secret, u.shown = &secret, &public
+	u.concealed = conceal(strings.Join(servers, ","), strings.Join(shown, ","))
 	return nil
 }
 
@@ -70,31 +65,3 @@ func parseServer(server string) (*url.URL, error) {
 	}
 	return parsed, nil
 }
-
-// IsZero reports whether there is no server.
-func (u ServerURL) IsZero() bool { return u.secret == nil }
-
-// Reveal returns the URLs in full. Do not print them.
-func (u ServerURL) Reveal() string {
-	if u.secret == nil {
-		return ""
-	}
-	return *u.secret
-}
-
-// String returns scheme and host of each server, with *** instead of user and password.
-func (u ServerURL) String() string {
-	if u.shown == nil {
-		return ""
-	}
-	return *u.shown
-}
-
-// GoString implements %#v: String, quoted.
-func (u ServerURL) GoString() string { return fmt.Sprintf("%q", u.String()) }
-
-// LogValue implements slog.LogValuer, with String.
-func (u ServerURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
-
-// MarshalText implements encoding.TextMarshaler, with String.
-func (u ServerURL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }

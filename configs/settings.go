@@ -41,7 +41,7 @@ type Settings struct {
 	Kept
 	Presence Subjects `embedded:"chat.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects whose readers are listed: the members of a subject are the clients with an open connection on it. Clients that may read a subject may also read its list, with ?presence=1 or at /presence/. NATS subjects or filters, separated by commas. The lists are in the key-value bucket tailwater_presence, which the bridge creates."`
 	Asked
-	Memory Budget `unset:"a quarter of the container's limit, or of the machine's memory if there is no limit; at most 256MiB" example:"256MiB" desc:"Memory for events, pages of history and bodies together: at least 8MiB, and four times LIMIT_BODY. A quarter as much again is for messages arriving from NATS. Bytes, or with a unit such as MiB."`
+	Memory Bytes `unset:"a quarter of the container's limit, or of the machine's memory if there is no limit; at most 256MiB" example:"256MiB" desc:"Memory for events, pages of history and bodies together: at least 8MiB, and four times LIMIT_BODY. A quarter as much again is for messages arriving from NATS. Bytes, or with a unit such as MiB."`
 	Limit  Limit
 	Drain  Drain
 	Log    Log
@@ -149,19 +149,19 @@ func (a Auth) SignsIn() bool {
 
 // Kept is Tailwater's own stream, and that of answers. It is embedded in Settings, so that HISTORY is a setting beside HISTORY_STREAM and the others.
 type Kept struct {
-	History              Distinct   `embedded:"chat.>,answers.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects to keep in Tailwater's own stream: NATS subjects or filters that do not overlap, separated by commas. A subject that another stream holds is read from that stream. With an embedded server, subjects below ANSWERS have a stream of their own, so that no answers take another message's place."`
-	HistoryStream        StreamName `default:"TAILWATER" split_words:"true" desc:"Name of that stream; the one for answers is named TAILWATER_ANSWERS after it. With an embedded server, each start changes it to these settings. With another server, it is made if no stream holds the subjects, and never changed."`
-	HistoryMaxAge        Age        `default:"24h" split_words:"true" desc:"How long a message is kept: a duration such as 24h, or 0s for no limit."`
-	HistoryMaxBytes      Size       `default:"1GiB" split_words:"true" desc:"How much is kept in all, beside answers with an embedded server; the oldest messages are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit."`
-	HistoryMaxPerSubject Count      `default:"10000" split_words:"true" desc:"How many messages of each subject are kept; 0 for no limit, 1 for the newest value alone."`
-	HistoryReplicas      int        `default:"1" split_words:"true" desc:"How many servers of a cluster hold the stream, and the bucket of TAILWATER_PRESENCE: 1 to 5."`
-	HistoryStorage       Storage    `default:"file" split_words:"true" desc:"Where streams are kept: file or memory. This cannot be changed later."`
+	History              Subjects      `embedded:"chat.>,answers.>" unset:"none" empty:"none" example:"chat.>" desc:"Subjects to keep in Tailwater's own stream: NATS subjects or filters that do not overlap, separated by commas. A subject that another stream holds is read from that stream. With an embedded server, subjects below ANSWERS have a stream of their own, so that no answers take another message's place."`
+	HistoryStream        StreamName    `default:"TAILWATER" split_words:"true" desc:"Name of that stream; the one for answers is named TAILWATER_ANSWERS after it. With an embedded server, each start changes it to these settings. With another server, it is made if no stream holds the subjects, and never changed."`
+	HistoryMaxAge        time.Duration `default:"24h" split_words:"true" desc:"How long a message is kept: a duration such as 24h, or 0s for no limit."`
+	HistoryMaxBytes      Bytes         `default:"1GiB" split_words:"true" desc:"How much is kept in all, beside answers with an embedded server; the oldest messages are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit."`
+	HistoryMaxPerSubject Count         `default:"10000" split_words:"true" desc:"How many messages of each subject are kept; 0 for no limit, 1 for the newest value alone."`
+	HistoryReplicas      int           `default:"1" split_words:"true" desc:"How many servers of a cluster hold the stream, and the bucket of TAILWATER_PRESENCE: 1 to 5."`
+	HistoryStorage       string        `default:"file" split_words:"true" desc:"Where streams are kept: file or memory. This cannot be changed later."`
 }
 
 // Asked is how questions are answered, on routes with ASK. It is embedded in Settings, so that ANSWERS is a setting.
 type Asked struct {
 	Answers         Token         `default:"answers" empty:"no questions, and no subjects for answers" desc:"First token of the subjects on which questions are answered (ROUTES with ASK): the answers to one question have a subject below it, which only the asker reads, at /answers/. No token opens these subjects, also if this bridge has no such route, because another bridge before the same NATS may: give all of them the same value. If your own messages have such subjects, set another word, or nothing. If a stream holds the answers, as HISTORY does by default with an embedded server, they survive reloads and restarts."`
-	AnswersMaxBytes Size          `default:"64MiB" split_words:"true" desc:"With an embedded server, how much is kept of answers in all, in the stream of their own; the oldest are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit. A flood of large answers can take twice as much memory. HISTORY_MAX_AGE and the other limits are the same as for HISTORY."`
+	AnswersMaxBytes Bytes         `default:"64MiB" split_words:"true" desc:"With an embedded server, how much is kept of answers in all, in the stream of their own; the oldest are removed first: bytes, or with a unit such as GB or GiB; 0 for no limit. A flood of large answers can take twice as much memory. HISTORY_MAX_AGE and the other limits are the same as for HISTORY."`
 	AnswersSilence  time.Duration `default:"60s" split_words:"true" desc:"How long a question may stay without an answer, or without the next one, before it has failed: a duration such as 60s."`
 }
 

@@ -103,18 +103,11 @@ func (t Token) begins(subject bridge.Subject) bool {
 // Bytes is a size in bytes.
 type Bytes int64
 
-// maxBytes is the most that a NATS server buffers for one client by default before it disconnects the client: a larger message
-// could never be delivered.
-const maxBytes Bytes = 64 << 20
-
 // Decode reads a size: a number of bytes, or one with a unit of thousands (KB, MB) or of 1024 (KiB, MiB).
 func (b *Bytes) Decode(value string) error {
 	size, err := humanize.ParseBytes(value)
-	if err != nil {
-		return fmt.Errorf("%q is not a size; write a number of bytes, or a size with a unit, such as 256KiB or 1MB", value)
-	}
-	if size < 1 || size > uint64(maxBytes) {
-		return fmt.Errorf("%q is out of range; write a size from 1 byte to 64MiB", value)
+	if err != nil || size > math.MaxInt64 {
+		return fmt.Errorf("%q is not a size; write a number of bytes, or a size with a unit, such as 256KiB or 1GB", value)
 	}
 	*b = Bytes(size)
 	return nil
@@ -152,30 +145,6 @@ func (s Sync) String() string {
 		return "always"
 	}
 	return s.Interval.String()
-}
-
-// Distinct are Subjects of which no two overlap: a stream accepts no others.
-type Distinct []bridge.Subject
-
-// Decode reads Distinct, separated by commas.
-func (d *Distinct) Decode(value string) error {
-	var subjects Subjects
-	if err := subjects.Decode(value); err != nil {
-		return err
-	}
-	var found []error
-	for i, s := range subjects {
-		for _, other := range subjects[:i] {
-			if s.Overlaps(other) {
-				found = append(found, fmt.Errorf("%q and %q overlap, which a stream does not accept; keep one of them, or one filter that covers both", other, s))
-			}
-		}
-	}
-	if len(found) > 0 {
-		return errors.Join(found...)
-	}
-	*d = Distinct(subjects)
-	return nil
 }
 
 // Patience is how long to tolerate something.
@@ -246,44 +215,6 @@ func (n *StreamName) Decode(value string) error {
 	return nil
 }
 
-// Age is a duration, or 0 for no limit.
-type Age time.Duration
-
-// Decode reads an Age.
-func (a *Age) Decode(value string) error {
-	d, err := time.ParseDuration(value)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q is not a duration; write a number with a unit, such as 24h, or 0s for no limit", value)
-	case d < 0 || d > 0 && d < minAge:
-		return fmt.Errorf("%v is out of range; write at least %v, or 0s for no limit", d, minAge)
-	}
-	*a = Age(d)
-	return nil
-}
-
-// minAge is JetStream's minimum.
-const minAge = 100 * time.Millisecond
-
-// String returns the text that Decode reads.
-func (a Age) String() string { return time.Duration(a).String() }
-
-// Size is a number of bytes, or 0 for no limit.
-type Size int64
-
-// Decode reads a Size, as Bytes does.
-func (s *Size) Decode(value string) error {
-	size, err := humanize.ParseBytes(value)
-	if err != nil || size > math.MaxInt64 {
-		return fmt.Errorf("%q is not a size; write a number of bytes, or a size with a unit, such as 1GiB or 500MB; 0 for no limit", value)
-	}
-	*s = Size(size)
-	return nil
-}
-
-// String returns the size with a unit.
-func (s Size) String() string { return humanize.IBytes(uint64(s)) }
-
 // Count is a number, or 0 for no limit.
 type Count int64
 
@@ -294,18 +225,6 @@ func (c *Count) Decode(value string) error {
 		return fmt.Errorf("%q is not a number; write 1 or more, or 0 for no limit", value)
 	}
 	*c = Count(n)
-	return nil
-}
-
-// Storage is where a stream is kept.
-type Storage string
-
-// Decode reads a Storage.
-func (s *Storage) Decode(value string) error {
-	if value != "file" && value != "memory" {
-		return fmt.Errorf("%q is not a storage type; write file or memory", value)
-	}
-	*s = Storage(value)
 	return nil
 }
 

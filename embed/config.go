@@ -71,7 +71,8 @@ func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return c.admit(options)
+	signIn, err := c.admit(options)
+	return options, signIn, err
 }
 
 // options returns what the file and the settings say together, or an error if that would let in anyone.
@@ -190,13 +191,12 @@ func listen(o *server.Options, address string) error {
 }
 
 // admit adds the bridge's own user, and the logins of a guarded server, to the options. It returns how the bridge signs in.
-func (c Config) admit(options *server.Options) (*server.Options, []nats.Option, error) {
+func (c Config) admit(options *server.Options) ([]nats.Option, error) {
 	if c.logins != nil && c.guards(options) {
 		c.logins.guard(options, c.Buckets)
-		return options, []nats.Option{c.logins.bridge.option()}, nil
+		return []nats.Option{c.logins.bridge.option()}, nil
 	}
-	signIn, err := c.signIn(options)
-	return options, signIn, err
+	return c.signIn(options)
 }
 
 // Contexts returns what PublisherContext and AdminContext would return for a server with this configuration.

@@ -13,5 +13,5 @@ const (
 )
 
 func (a *Attempts) Next(now time.Time, cause error) step { return a.next(now, cause) }
-func (a *Attempts) Restarted(now time.Time)              { a.restarted(now) }
+func (a *Attempts) Restarted(now time.Time)              { a.last = now }
 func (a *Attempts) Rest(now time.Time)                   { a.rest(now) }

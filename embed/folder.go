@@ -29,24 +29,41 @@ func ownFolder(dir string) (*flock.Flock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make JetStream's folder: %w; set TAILWATER_EMBED_DIR to a folder that can be written", err)
 	}
-	lock := flock.New(lockIn(dir), flock.SetPermissions(0o600))
-	claimed, err := lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("claim JetStream's folder: %w", err)
-	}
-	if !claimed {
-		return nil, errTaken(dir)
-	}
-	return lock, nil
+	return claim(dir)
 }
 
 const lockFile = "tailwater.lock"
 
-// lockIn returns the path of a folder's lock file.
-func lockIn(dir string) string { return filepath.Join(dir, lockFile) }
+// claim locks a folder.
+func claim(dir string) (*flock.Flock, error) {
+	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
+	claimed, err := lock.TryLock()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("claim JetStream's folder: %w", err)
+	case !claimed:
+		return nil, fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
+	}
+	return lock, nil
+}
 
-func errTaken(dir string) error {
-	return fmt.Errorf("another process uses the folder %s; stop it, or set TAILWATER_EMBED_DIR to another folder", dir)
+// CheckFolder returns an error if the folder of JetStream's files cannot be trusted, or another process uses it. It changes nothing.
+func (c Config) CheckFolder() error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	if err := checkFolder(o.StoreDir); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(o.StoreDir, lockFile)); err != nil {
+		return nil // nobody has used it yet
+	}
+	lock, err := claim(o.StoreDir)
+	if err != nil {
+		return err
+	}
+	return lock.Close()
 }
 
 // isUsed reports whether the server uses a name in its folder. Other names, such as lost+found, are ignored.

@@ -53,7 +53,9 @@ func (s *Server) watch(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
-			s.measure()
+			if running := s.running.Load(); running != nil {
+				running.storage.measure(running.Server)
+			}
 			what := s.ailment()
 			if what == "" {
 				tries.rest(now)
@@ -69,7 +71,7 @@ func (s *Server) watch(ctx context.Context) {
 			switch tries.next(now, cause) {
 			case restart:
 				s.startAnew(what)
-				tries.restarted(time.Now())
+				tries.last = time.Now() // what that took is no pause
 			case giveUp:
 				s.failed <- fmt.Errorf("%s; %d restarts have not helped: check the disk under %s, and start again", what, mostAttempts, s.dir)
 				return
@@ -77,13 +79,6 @@ func (s *Server) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// measure notes whether JetStream's limit is exceeded.
-func (s *Server) measure() {
-	if running := s.running.Load(); running != nil {
-		running.storage.measure(running.Server)
 	}
 }
 

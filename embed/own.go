@@ -27,15 +27,11 @@ func (s *Server) DialOwn(options ...nats.Option) (*nats.Conn, error) {
 func (s *Server) openOwn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), ownTimeout)
 	defer cancel()
-	conn, err := s.DialOwn(nats.Name("tailwater own"))
-	if err != nil {
-		return fmt.Errorf("sign in to the embedded server: %w", err)
-	}
-	defer conn.Close()
-	own, err := jetstream.New(conn)
+	own, err := openStreams(s.DialOwn)
 	if err != nil {
 		return err
 	}
+	defer own.Conn().Close()
 	_, err = os.Stat(filepath.Join(s.dir, adminFile))
 	isFirst := errors.Is(err, os.ErrNotExist)
 	for _, name := range s.config.Buckets {
@@ -48,6 +44,15 @@ func (s *Server) openOwn() error {
 		}
 	}
 	return s.writeContexts() // from now on, nothing is taken over
+}
+
+// openStreams connects to an account's JetStream. The caller closes the connection.
+func openStreams(dial func(...nats.Option) (*nats.Conn, error)) (jetstream.JetStream, error) {
+	conn, err := dial(nats.Name("tailwater own"))
+	if err != nil {
+		return nil, fmt.Errorf("sign in to the embedded server: %w", err)
+	}
+	return jetstream.New(conn)
 }
 
 func openBucket(ctx context.Context, js jetstream.JetStream, name string) (jetstream.KeyValue, error) {
@@ -64,15 +69,11 @@ func openBucket(ctx context.Context, js jetstream.JetStream, name string) (jetst
 // takeOver copies the keys of an older bucket, and deletes that bucket: otherwise a key deleted later would come back. A bucket
 // that was made after the credentials is only logged.
 func (s *Server) takeOver(ctx context.Context, into jetstream.KeyValue, isFirst bool) error {
-	conn, err := s.Dial(nats.Name("tailwater own"))
-	if err != nil {
-		return fmt.Errorf("sign in to the embedded server: %w", err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
+	js, err := openStreams(s.Dial)
 	if err != nil {
 		return err
 	}
+	defer js.Conn().Close()
 	name, keys := into.Bucket(), 0
 	older, err := js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {

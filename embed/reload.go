@@ -9,14 +9,14 @@ import (
 // the like. If anything else has changed, nothing is applied, and the error names it. Clients that have lost their permission are
 // disconnected; others stay.
 func (s *Server) Reload() error {
-	said, err := s.config.options()
+	options, err := s.config.options()
 	if err != nil {
 		return err
 	}
-	if s.config.guards(said) != s.IsGuarded() {
+	if s.config.guards(options) != s.IsGuarded() {
 		return errors.New("TAILWATER_EMBED_CONFIG: the authorization was added or removed, which moves the bridge's own buckets; restart")
 	}
-	options, signIn, err := s.config.admit(said)
+	signIn, err := s.config.admit(options)
 	switch {
 	case err != nil:
 		return err

@@ -31,7 +31,7 @@ const (
 	giveUp
 )
 
-// next returns the next step against a broken store, and counts it. After a restart, restarted is called. A cause from outside of the server ends the row of restarts, which may
+// next returns the next step against a broken store, and counts it. A cause from outside of the server ends the row of restarts, which may
 // have helped; but pauses stay long.
 func (a *attempts) next(now time.Time, cause error) step {
 	if a.last.IsZero() {
@@ -49,9 +49,6 @@ func (a *attempts) next(now time.Time, cause error) step {
 	a.made++
 	return restart
 }
-
-// restarted is called after a restart. What that took is no pause.
-func (a *attempts) restarted(now time.Time) { a.last = now }
 
 // rest ends the row of restarts when the store has been healthy for long enough.
 func (a *attempts) rest(now time.Time) {

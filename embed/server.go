@@ -50,7 +50,7 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, signIn, err := config.admit(options)
+	signIn, err := config.admit(options)
 	if err != nil {
 		return nil, err
 	}

@@ -27,17 +27,14 @@ type excess struct {
 // measure notes whether the streams of a server hold more than they may. It asks for the server's own counts: Jsz would ask each stream, which
 // waits for a disk that hangs.
 func (s *storage) measure(running *server.Server) {
-	info, err := running.Varz(nil)
-	if err != nil || info.JetStream.Config == nil || info.JetStream.Stats == nil {
-		s.excess.Store(nil)
-		return
+	var over *excess
+	if info, err := running.Varz(nil); err == nil && info.JetStream.Config != nil && info.JetStream.Stats != nil {
+		used, limit := info.JetStream.Stats.Store, info.JetStream.Config.MaxStore
+		if used > uint64(max(0, limit)) {
+			over = &excess{used, limit}
+		}
 	}
-	used, limit := info.JetStream.Stats.Store, info.JetStream.Config.MaxStore
-	if used <= uint64(max(0, limit)) {
-		s.excess.Store(nil)
-		return
-	}
-	s.excess.Store(&excess{used, limit})
+	s.excess.Store(over)
 }
 
 func (e *excess) String() string {

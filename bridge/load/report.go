@@ -104,7 +104,7 @@ func (r *run) report() *Report {
 	report := &Report{
 		URL: strings.Join(r.plan.URLs, " "), Publisher: "none", Subjects: r.plan.Subjects, Size: r.plan.Size,
 		Connections: Connections{
-			Asked: r.asked, Opened: r.openedReaders(), Closed: is.closed,
+			Asked: r.asked, Opened: is.streams + is.closed, Closed: is.closed,
 			Stalled: r.plan.Stalled, StalledClosed: is.stalledClosed, OpenSeconds: r.opened.Seconds(),
 		},
 		Messages: r.messages(),
@@ -124,12 +124,6 @@ func (r *run) report() *Report {
 	report.Generator = r.generator()
 	r.judge(report)
 	return report
-}
-
-// openedReaders counts the reading connections that were opened.
-func (r *run) openedReaders() int {
-	is, _ := r.counts()
-	return is.streams + is.closed
 }
 
 func (r *run) messages() Messages {
@@ -274,19 +268,14 @@ func (r *run) judge(report *Report) {
 	}
 	g := report.Generator
 	limit(g.Busy > tooBusy, "the generator's loop was busy for %.0f %% of the time: it limited rate and latencies, not the server; use fewer connections, or a lower rate", 100*g.Busy)
-	limit(r.isPaced() && g.Machine > machineFull, "all processors were busy for %.0f %% of the time: latencies include waiting for a processor", 100*g.Machine)
-	late := int(r.lateMessages())
+	isPaced := r.plan.Rate > 0
+	limit(isPaced && g.Machine > machineFull, "all processors were busy for %.0f %% of the time: latencies include waiting for a processor", 100*g.Machine)
+	late := 0
+	if r.publisher != nil && isPaced {
+		late = int(r.publisher.late.Load())
+	}
 	limit(late > int(tooLate*float64(r.published)), "the generator fell behind its rate: %d of %d messages were published more than %v late, one by %.0f ms", late, r.published, tolerance, g.BehindMax)
 	r.note(report)
-}
-
-func (r *run) isPaced() bool { return r.plan.Rate > 0 }
-
-func (r *run) lateMessages() int64 {
-	if r.publisher == nil || !r.isPaced() {
-		return 0
-	}
-	return r.publisher.late.Load()
 }
 
 func (r *run) note(report *Report) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -280,22 +281,15 @@ func (r *run) await(ctx context.Context, patience time.Duration, look func(count
 
 // hasArrived reports whether every open connection has received the newest message of its subject.
 func (r *run) hasArrived() bool {
-	for _, t := range r.tallies {
-		if !t.hasArrived(r.published, r.plan.Subjects) {
-			return false
+	return !slices.ContainsFunc(r.tallies, func(t *tally) bool {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for i := range t.readers {
+			reader := &t.readers[i]
+			if reader.phase == open && !reader.stalled && reader.order.highest < published(r.published, int(reader.subject), r.plan.Subjects) {
+				return true
+			}
 		}
-	}
-	return true
-}
-
-func (t *tally) hasArrived(messages, subjects int) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i := range t.readers {
-		r := &t.readers[i]
-		if r.phase == open && !r.stalled && r.order.highest < published(messages, int(r.subject), subjects) {
-			return false
-		}
-	}
-	return true
+		return false
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -244,17 +243,22 @@ func (f *fleet) streamConfigs(subjects int) (all []jetstream.StreamConfig) {
 	return all
 }
 
-// createStreams creates the fleet's streams, or a copy of those of the hub.
-func (s *started) createStreams(ctx context.Context, server *running, subjects int, isCopy bool) error {
+// streamsOf connects to a server's JetStream. The caller closes the connection.
+func streamsOf(server *running) (jetstream.JetStream, error) {
 	conn, err := nats.Connect(server.publish[1])
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
+	return jetstream.New(conn)
+}
+
+// createStreams creates the fleet's streams, or a copy of those of the hub.
+func (s *started) createStreams(ctx context.Context, server *running, subjects int, isCopy bool) error {
+	js, err := streamsOf(server)
 	if err != nil {
 		return err
 	}
+	defer js.Conn().Close()
 	for _, config := range s.fleet.streamConfigs(subjects) {
 		if isCopy {
 			config.Sources = []*jetstream.StreamSource{{Name: config.Name, External: &jetstream.ExternalStream{APIPrefix: "$JS.hub.API"}}}
@@ -268,31 +272,21 @@ func (s *started) createStreams(ctx context.Context, server *running, subjects i
 
 // fill stores a message on each subject, and returns the event id of a position before them.
 func (s *started) fill(ctx context.Context, subjects int) (since string, err error) {
-	conn, err := nats.Connect(s.nats[0].publish[1])
+	js, err := streamsOf(s.nats[0])
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return "", err
-	}
+	defer js.Conn().Close()
 	if _, err := js.Publish(ctx, "bench.before", nil); err != nil {
 		return "", err
 	}
 	url := strings.Replace(s.bridges[0].reads[1], "{subject}", "bench.before", 1)
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
-	if err != nil {
-		return "", err
-	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := http.Head(url)
 	if err != nil {
 		return "", err
 	}
 	defer http.DefaultClient.CloseIdleConnections()
-	if err := errors.Join(drain(answer.Body), answer.Body.Close()); err != nil {
-		return "", err
-	}
+	answer.Body.Close()
 	if since = answer.Header.Get("Tailwater-Last-Id"); since == "" {
 		return "", fmt.Errorf("HEAD %s: %s, without an event id", url, answer.Status)
 	}
@@ -308,11 +302,6 @@ func (s *started) fill(ctx context.Context, subjects int) (since string, err err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-}
-
-func drain(from io.Reader) error {
-	_, err := io.Copy(io.Discard, from)
-	return err
 }
 
 // watchKernel begins to observe the kernel's own memory. The function that it returns ends that, and returns by how many bytes it grew at most:

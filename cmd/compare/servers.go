@@ -55,7 +55,9 @@ var moduleFolders = []string{"/usr/lib/nginx/modules", "/usr/lib64/nginx/modules
 func prepare(ctx context.Context, folder string) (*tools, error) {
 	t := &tools{folder: folder}
 	for tool, path := range map[string]*string{"tailwater": &t.command, "nats-server": &t.nats} {
-		out, err := exec.CommandContext(ctx, "go", "tool", "-n", tool).CombinedOutput()
+		cmd := exec.CommandContext(ctx, "go", "tool", "-n", tool)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as what is released: the C library, with its 2 MB, is in no release
+		out, err := cmd.CombinedOutput()
 		if err != nil {
 			return nil, fmt.Errorf("build %s: %w\n%s", tool, err, out)
 		}

@@ -52,34 +52,27 @@ type usageError struct{ error }
 // run is main without the process: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := runCommand(ctx, args, output{stdout, stderr})
+	code, prefix := exitFailure, "tailwater: "
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, new(usageError)), errors.As(err, new(node.SettingsError)):
-		printUnlessReported(stderr, "", err)
-		return exitUsage
-	case errors.As(err, new(*client.Refusal)) && !errors.Is(err, client.ErrGaveUp):
-		printUnlessReported(stderr, "tailwater: ", err)
-		return exitRefused
+		code, prefix = exitUsage, ""
 	case errors.Is(err, client.ErrGaveUp):
-		printUnlessReported(stderr, "tailwater: ", err)
-		return exitAway
-	default:
-		printUnlessReported(stderr, "tailwater: ", err)
-		return exitFailure
+		code = exitAway
+	case errors.As(err, new(*client.Refusal)):
+		code = exitRefused
 	}
+	if !errors.As(err, new(reported)) {
+		fmt.Fprintln(stderr, prefix+err.Error())
+	}
+	return code
 }
 
 // reported is an error that its command has printed already.
 type reported struct{ error }
 
 func (e reported) Unwrap() error { return e.error }
-
-func printUnlessReported(stderr io.Writer, prefix string, err error) {
-	if !errors.As(err, new(reported)) {
-		fmt.Fprintln(stderr, prefix+err.Error())
-	}
-}
 
 func runCommand(ctx context.Context, args []string, out output) error {
 	var commands cli

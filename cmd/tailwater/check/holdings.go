@@ -30,7 +30,7 @@ func allNamed(settings *configs.Settings) []named {
 		path, _, _ := strings.Cut(route.String(), "=")
 		all = append(all, named{path + " -> " + string(route.Filter()), route.Filter()})
 	}
-	for _, filter := range slices.Concat(settings.Anonymous.Subscribe, configs.Subjects(settings.History), asked(settings)) {
+	for _, filter := range slices.Concat(settings.Anonymous.Subscribe, settings.History, asked(settings)) {
 		if n := (named{string(filter), filter}); !slices.Contains(all, n) {
 			all = append(all, n)
 		}

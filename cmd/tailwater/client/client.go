@@ -4,6 +4,7 @@ package client
 
 import (
 	"crypto/tls"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -56,13 +57,17 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // At returns the URL of subjects, or of the path of a route, which begins with a slash.
 func (c *Client) At(query url.Values, targets ...string) *url.URL {
-	query = cloned(query)
+	query = maps.Clone(query)
+	if query == nil {
+		query = url.Values{}
+	}
 	var at *url.URL
 	switch target := targets[0]; {
 	case len(targets) == 1 && strings.HasPrefix(target, "/"):
 		path, more, _ := strings.Cut(target, "?")
 		at = c.config.URL.JoinPath(path)
-		for name, values := range parsed(more) {
+		given, _ := url.ParseQuery(more) // what cannot be parsed is left out: a query is judged by the bridge
+		for name, values := range given {
 			query[name] = append(values, query[name]...)
 		}
 	case len(targets) == 1 && !strings.Contains(target, "/"):
@@ -74,20 +79,6 @@ func (c *Client) At(query url.Values, targets ...string) *url.URL {
 	}
 	at.RawQuery = query.Encode()
 	return at
-}
-
-func cloned(query url.Values) url.Values {
-	all := url.Values{}
-	for name, values := range query {
-		all[name] = append([]string(nil), values...)
-	}
-	return all
-}
-
-// parsed leaves the judgement of a query to the bridge: what cannot be parsed is left out here.
-func parsed(query string) url.Values {
-	values, _ := url.ParseQuery(query)
-	return values
 }
 
 // signing adds to each request what all have.

@@ -22,22 +22,16 @@ func TestAnswersCommandNoBridge(t *testing.T) {
 	n := startNode(t, settings{"NATS_URL": as("admin"), "ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>"})
 	admin, other := publisher(t, as("admin")), publisher(t, as("other"))
 	js, err := jetstream.New(admin)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	stream, err := js.CreateStream(within(t), jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}, AllowDirect: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if _, err := stream.CreateConsumer(within(t), jetstream.ConsumerConfig{Durable: "c", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
 		t.Fatal(err)
 	}
 	reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	drain, kick := subjectOf(t, infoOf(t, admin), "drain"), "$TAILWATER.tailwater.kick"
 	seen, err := admin.SubscribeSync("$TAILWATER.>")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if _, err := js.Publish(within(t), "orders.1", []byte(`{"subject":"chat.>"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -47,9 +41,7 @@ func TestAnswersCommandNoBridge(t *testing.T) {
 		{"$SRV.PING", drain, ""},
 		{"orders.2", drain, ""}, // its acknowledgement
 	} {
-		if err := other.PublishRequest(trick.subject, trick.reply, []byte(trick.data)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, other.PublishRequest(trick.subject, trick.reply, []byte(trick.data)))
 		if _, err := seen.NextMsg(patience); err != nil {
 			t.Errorf("%s: no answer at %s: %v", trick.subject, trick.reply, err)
 		}

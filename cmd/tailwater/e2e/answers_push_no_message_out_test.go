@@ -52,12 +52,8 @@ func TestAnswersPushNoMessageOut(t *testing.T) {
 		}
 		_ = m.Respond(nil)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := worker.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
+	noError(t, worker.Flush())
 	run := follow(t, askWith(t, "POST", n.URL()+"/ask/much", "?", asStream))
 	if got := run.rest(); len(got) < 2 || got[len(got)-1] != bridge.EventEnd+" {}" {
 		t.Fatalf("the answer ends with %d events", len(got))
@@ -76,9 +72,7 @@ func TestAnswersPushNoMessageOut(t *testing.T) {
 		most            uint64
 	}{{"TAILWATER", "chat.>", 1 << 20}, {"TAILWATER_ANSWERS", "answers.>", 1 << 20}} {
 		stream, err := connectJetStream(t, n.NATSURL()).Stream(t.Context(), kept.stream)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		if info := stream.CachedInfo(); !slices.Equal(info.Config.Subjects, []string{kept.subject}) || info.State.Bytes > kept.most {
 			t.Errorf("%s has %v, and %d bytes", kept.stream, info.Config.Subjects, info.State.Bytes)
 		}

@@ -68,9 +68,7 @@ func TestAskOutlastsKills(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := worker.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, worker.Flush())
 	defer close(more)
 	first := begin(t, nil, "ask", "/ask/slow", "first", "--raw", "--url=http://"+b.address)
 	more <- "one"
@@ -90,9 +88,7 @@ func TestAskOutlastsKills(t *testing.T) {
 		more <- "x"
 	}
 	second.lines(t, 1)
-	if err := second.cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, second.cmd.Process.Signal(os.Interrupt))
 	if code := second.code(t); code != exitFailure {
 		t.Errorf("interrupted: exit code %d", code)
 	}

@@ -36,9 +36,7 @@ func attack(t *testing.T, address net.Addr, connections int, text string) []net.
 	var all []net.Conn
 	for range connections {
 		conn, err := net.Dial("tcp", address.String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		t.Cleanup(func() { conn.Close() })
 		_ = conn.SetDeadline(time.Now().Add(patience))
 		if _, err := io.WriteString(conn, text); err != nil {
@@ -86,9 +84,7 @@ func TestTrickledHeadersEnd(t *testing.T) {
 	}
 	server.ReadHeaderTimeout = 200 * time.Millisecond
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = node.Accept(server, listener) })
 	t.Cleanup(func() {

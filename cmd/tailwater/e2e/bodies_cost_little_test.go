@@ -29,9 +29,7 @@ func figureOf(t *testing.T, admin, name string) int64 {
 	for line := range strings.Lines(metrics) {
 		if text, found := strings.CutPrefix(line, name+" "); found {
 			value, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-			if err != nil {
-				t.Fatal(err)
-			}
+			noError(t, err)
 			return int64(value)
 		}
 	}
@@ -134,9 +132,7 @@ func TestUnreadBodiesOfHTTP2CostLittle(t *testing.T) {
 				conn := a.dialTLS(t, n.Address())
 				defer conn.Close()
 				f := http2.NewFramer(conn, conn)
-				if err := openBody(conn, f); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, openBody(conn, f))
 				_ = send(conn, f) // it may be refused
 			}
 			if grown := int64(inUse()) - int64(before); grown > attackers*3*perAttacker {
@@ -157,15 +153,11 @@ func TestReceiveWindowFollowsTheLimit(t *testing.T) {
 			conn := a.dialTLS(t, startNode(t, s).Address())
 			defer conn.Close()
 			f := http2.NewFramer(conn, conn)
-			if err := errors.Join(openBody(conn, f), f.WritePing(false, [8]byte{})); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, errors.Join(openBody(conn, f), f.WritePing(false, [8]byte{})))
 			stream, connection := uint32(64<<10-1), uint32(64<<10-1) // RFC 9113, 6.9.2
 			for isDone := false; !isDone; {
 				frame, err := f.ReadFrame()
-				if err != nil {
-					t.Fatal(err)
-				}
+				noError(t, err)
 				switch frame := frame.(type) {
 				case *http2.PingFrame:
 					isDone = true

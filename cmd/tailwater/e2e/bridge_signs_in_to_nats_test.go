@@ -90,11 +90,7 @@ func TestRefusedSignIn(t *testing.T) {
 			if code != exitFailure || strings.Contains(out+stderr, "hunter2") {
 				t.Errorf("exit code %d, or a secret: %s%s", code, out, stderr)
 			}
-			for _, want := range test.says {
-				if !strings.Contains(stderr, want) {
-					t.Errorf("it does not say %q: %s", want, stderr)
-				}
-			}
+			wantAll(t, "it", stderr, test.says...)
 			if isAway := test.name == "nobody there"; isAway && strings.Contains(stderr, "user:password") {
 				t.Errorf("it speaks of signing in to nobody: %s", stderr)
 			}
@@ -109,9 +105,7 @@ func TestEmbeddedConfiguration(t *testing.T) {
 	n := startNode(t, settings{"EMBED_CONFIG": config, "LIMIT_BODY": "2MiB"})
 	reader, _ := subscribe(t, n.URL()+"/events/chat.room1", "")
 	ada := publisher(t, strings.Replace(n.NATSURL(), "nats://", "nats://ada:s3cret@", 1))
-	if err := ada.Publish("chat.room1", []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, ada.Publish("chat.room1", []byte("hello")))
 	reader.expect("message", "hello")
 	large := strings.Repeat("x", 2<<20)
 	if status, body := post(t, n.URL()+"/events/chat.room1", large); status != http.StatusCreated {
@@ -123,27 +117,21 @@ func TestEmbeddedConfiguration(t *testing.T) {
 func writeFile(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
 
 func userKey(t *testing.T) (seed, public string) {
 	t.Helper()
 	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return text(t, pair.Seed), must(t, pair.PublicKey)
 }
 
 func must[T any](t *testing.T, make func() (T, error)) T {
 	t.Helper()
 	made, err := make()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return made
 }
 

@@ -55,9 +55,7 @@ func infoOf(t *testing.T, conn *nats.Conn) (info micro.Info) {
 	if err == nil {
 		err = json.Unmarshal(message.Data, &info)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return info
 }
 
@@ -157,9 +155,7 @@ func TestAdministratorsAskTheBridge(t *testing.T) {
 	if err == nil {
 		_, err = kv.Put(t.Context(), "sub.alice", nil)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	eventually(t, "alice is revoked", func() bool {
 		code, _ := status(t, "GET", n.URL()+"/inbox?poll=1", "", alice)
 		return code == http.StatusUnauthorized
@@ -229,9 +225,7 @@ func TestServiceAtYourOwnNATS(t *testing.T) {
 	refused(t, other, "$TAILWATER.tailwater.kick", func() error {
 		return other.PublishRequest("$TAILWATER.tailwater.kick", "_INBOX.a", []byte(`{"subject":">"}`))
 	})
-	if err := admin.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, admin.Flush())
 	if status, body := post(t, n.URL()+"/events/chat.room1", "hello"); status != http.StatusAccepted {
 		t.Errorf("POST: %d %s", status, body)
 	}

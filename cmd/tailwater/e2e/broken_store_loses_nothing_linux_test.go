@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -36,14 +37,10 @@ func (n *numbered) post() *http.Response {
 	n.t.Helper()
 	n.next++
 	response, err := n.client.Post(n.url, "text/plain", strings.NewReader(strconv.Itoa(n.next)+strings.Repeat(" padding", 4096)))
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	noError(n.t, err)
 	defer response.Body.Close()
 	said, err := io.ReadAll(response.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	noError(n.t, err)
 	n.answered = string(said)
 	if response.StatusCode == http.StatusCreated {
 		n.acknowledged = append(n.acknowledged, n.next)
@@ -92,9 +89,7 @@ func outlives(t *testing.T, p *process, posts *numbered, breaks, mends func(), r
 	defer probe.CloseIdleConnections()
 	ready := func() (int, string) {
 		response, err := probe.Get(p.admin + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		return answer(t, response)
 	}
 	live, _ := subscribe(t, p.http+"/events/chat.a", "")
@@ -128,7 +123,7 @@ func outlives(t *testing.T, p *process, posts *numbered, breaks, mends func(), r
 // itself. Neither its readers nor the next start take that for damage.
 func TestFullDiskThatIsFreed(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t)
+	disk := smallDisk(t, 32)
 	env := []string{"TAILWATER_EMBED_DIR=" + filepath.Join(disk, "data"), "TAILWATER_LIMIT_PUBLISH_RATE=0"}
 	p := startProcess(t, env...)
 	posts := newNumbered(t, p.http+"/events/chat.a")
@@ -151,11 +146,11 @@ func TestFullDiskThatIsFreed(t *testing.T) {
 	}
 }
 
-// smallDisk returns a folder on a file system of 32 MiB.
-func smallDisk(t *testing.T) string {
+// smallDisk returns a folder on a file system of so many MiB.
+func smallDisk(t *testing.T, size int) string {
 	t.Helper()
 	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=32m"); err != nil {
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, fmt.Sprintf("size=%dm", size)); err != nil {
 		t.Skipf("only who may mount a small file system can fill it: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
@@ -165,7 +160,7 @@ func smallDisk(t *testing.T) string {
 // A bridge that is started while its disk is full is not ready, says why, and reads what it has. When there is room, it stores again.
 func TestStartOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t)
+	disk := smallDisk(t, 32)
 	env := []string{"TAILWATER_EMBED_DIR=" + filepath.Join(disk, "data"), "TAILWATER_LIMIT_PUBLISH_RATE=0"}
 	p := startProcess(t, env...)
 	posts := newNumbered(t, p.http+"/events/chat.a")
@@ -188,9 +183,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	kept, _ := subscribe(t, p.http+"/events/chat.a?since=all", "")
 	posts.expectAll(kept)
 	kept.expect("tailwater:synced", "{}")
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Remove(ballast))
 	eventually(t, "the bridge is ready", func() bool {
 		status, _ := get(t, p.admin+"/readyz")
 		return status == http.StatusOK
@@ -207,9 +200,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 func fill(t *testing.T, name string) {
 	t.Helper()
 	file, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer file.Close()
 	chunk := make([]byte, 64<<10)
 	for err == nil {
@@ -224,18 +215,23 @@ func fill(t *testing.T, name string) {
 func TestDescriptorsThatRunOut(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t, "TAILWATER_LIMIT_PUBLISH_RATE=0", "TAILWATER_HISTORY_MAX_BYTES=4MiB")
+	var giveBack func()
+	outlives(t, p, newNumbered(t, p.http+"/events/chat.a"),
+		func() { giveBack = takeDescriptors(t, p.cmd.Process.Pid) }, func() { giveBack() }, "too many open files")
+}
+
+// takeDescriptors lets a process open no more files until they are given back. What is open stays open.
+func takeDescriptors(t *testing.T, pid int) (giveBack func()) {
+	t.Helper()
 	var before unix.Rlimit
 	limit := func(next, old *unix.Rlimit) {
-		if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, next, old); err != nil {
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, next, old); err != nil {
 			t.Error(err)
 		}
 	}
-	outlives(t, p, newNumbered(t, p.http+"/events/chat.a"),
-		func() {
-			limit(nil, &before)
-			limit(&unix.Rlimit{Cur: 3, Max: before.Max}, nil) // what is open stays open
-		},
-		func() { limit(&before, nil) }, "too many open files")
+	limit(nil, &before)
+	limit(&unix.Rlimit{Cur: 3, Max: before.Max}, nil)
+	return func() { limit(&before, nil) }
 }
 
 // Where it does not help that the embedded server is started anew, the process ends with an error that says so, and has kept all that was
@@ -249,18 +245,14 @@ func TestChaosStoreThatStaysBroken(t *testing.T) {
 	posts := newNumbered(t, p.http+"/events/chat.a")
 	posts.post()
 	obstacle := filepath.Join(dir, "jetstream", "$G", "streams", "TAILWATER", "msgs", "2.blk") // where the next file is to be
-	if err := os.Mkdir(obstacle, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Mkdir(obstacle, 0o700))
 	posts.postUntilRefused()
 	var exit *exec.ExitError
 	if err := p.end(t, 2*patience); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Errorf("the process has ended with %v, want exit code 1", err)
 	}
 	wantAll(t, "the log", p.log.String(), "4 restarts have not helped", "cannot be recovered", dir)
-	if err := os.Remove(obstacle); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Remove(obstacle))
 	again := startProcess(t, env...)
 	kept, _ := subscribe(t, again.http+"/events/chat.a?since=all", "")
 	posts.expectAll(kept)

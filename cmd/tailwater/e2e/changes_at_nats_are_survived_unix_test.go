@@ -18,11 +18,7 @@ import (
 // An operator edits the stream while it is busy: nothing of that concerns readers.
 func TestChaosStreamIsEdited(t *testing.T) {
 	s := startStreamFixture(t, nil)
-	s.read(6, "/events/chat.a", "chat.a", nil, s.bridge)
-	s.read(6, "/events/chat.%3E", "chat.>", rareCut, s.bridge)
-	s.awaitOpen()
-	s.publish("chat.a", 2*time.Millisecond, byPost(t, s.bridge))
-	s.publish("chat.b", 2*time.Millisecond, byNATS(t, s.server.URL()))
+	s.beside(2*time.Millisecond, s.bridge)
 	edits := []func(*jetstream.StreamConfig){
 		func(config *jetstream.StreamConfig) { config.Subjects = append(config.Subjects, "other.>") },
 		func(config *jetstream.StreamConfig) { config.MaxAge = time.Hour },
@@ -43,9 +39,7 @@ func TestChaosStreamIsEdited(t *testing.T) {
 func TestChaosStreamIsDeleted(t *testing.T) {
 	onlyChaos(t)
 	s := startStreamFixture(t, nil)
-	s.read(6, "/events/chat.a", "chat.a", nil, s.bridge)
-	s.read(6, "/events/chat.%3E", "chat.>", rareCut, s.bridge)
-	s.awaitOpen()
+	s.readers(s.bridge)
 	var pause gate
 	s.publish("chat.a", 2*time.Millisecond, pause.before(byNATS(t, s.server.URL())))
 	s.publish("chat.b", 2*time.Millisecond, pause.before(byNATS(t, s.server.URL())))
@@ -54,9 +48,7 @@ func TestChaosStreamIsDeleted(t *testing.T) {
 			pause.Lock()
 			defer pause.Unlock()
 			s.ledger.Disturb(func() {
-				if err := s.js.DeleteStream(s.ctx, "CHAT"); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, s.js.DeleteStream(s.ctx, "CHAT"))
 				s.pass(3 * time.Second)
 				createStream(t, s.js, nil)
 				s.pass(time.Second) // the bridges have heard of it
@@ -81,9 +73,7 @@ func TestChaosPermissionsAreChanged(t *testing.T) {
 	url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
 	createStream(t, connectJetStream(t, url("other")), nil)
 	b := startBridge(t, settings{"NATS_URL": url("bridge")})
-	c.read(6, "/events/chat.a", "chat.a", nil, b)
-	c.read(6, "/events/chat.%3E", "chat.>", rareCut, b)
-	c.awaitOpen()
+	c.readers(b)
 	c.publish("chat.a", 5*time.Millisecond, byNATS(t, url("other")))
 	c.publish("chat.b", 5*time.Millisecond, byNATS(t, url("other")))
 	for range strikes(5) {
@@ -117,9 +107,7 @@ func TestChaosCertificateIsExchanged(t *testing.T) {
 	b := startBridge(t, settings{
 		"NATS_URL": "tls" + strings.TrimPrefix(server.URL(), "nats"), "NATS_TLS_CA": filepath.Join(trusted, "ca.pem"), "HISTORY": "chat.>",
 	})
-	c.read(6, "/events/chat.a", "chat.a", nil, b)
-	c.read(6, "/events/chat.%3E", "chat.>", rareCut, b)
-	c.awaitOpen()
+	c.readers(b)
 	c.publish("chat.a", 5*time.Millisecond, byPost(t, b))
 	c.publish("chat.b", 5*time.Millisecond, byPost(t, b))
 	for range strikes(5) {

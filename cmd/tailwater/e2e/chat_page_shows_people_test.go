@@ -30,9 +30,7 @@ func openPerson(t *testing.T, browser context.Context, url string) (page tab, an
 	t.Helper()
 	own, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(end)
-	if err := chromedp.Do(own); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, chromedp.Do(own))
 	another = func() tab { return openTabFor(t, own, url, 3*patience) }
 	return another(), another
 }
@@ -224,9 +222,7 @@ func testLoadOlder(t *testing.T, browser context.Context) {
 	conn := publisher(t, n.NATSURL())
 	const all = 730
 	for i := 1; i <= all; i++ {
-		if err := conn.Publish("chat.long", fmt.Append(nil, i)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("chat.long", fmt.Append(nil, i)))
 	}
 	page, _ := openPerson(t, browser, n.URL()+"/?room=long")
 	shows := func(from int) {

@@ -42,14 +42,10 @@ func testChat(t *testing.T, browser context.Context) {
 	conn := publisher(t, n.NATSURL())
 	for _, text := range []string{"straight from nats pub", "<img src=x onerror=document.title=1>", `{\"name\":7,\"text\":[]}`} {
 		plain := strings.ReplaceAll(text, `\`, "")
-		if err := conn.Publish("chat.room1", []byte(plain)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("chat.room1", []byte(plain)))
 		bob.waitForMessage("", text)
 	}
-	if err := conn.Publish("chat.room1", []byte(`{"name":"Grace","text":"I am"}`)); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Publish("chat.room1", []byte(`{"name":"Grace","text":"I am"}`)))
 	ada.waitForMessage("Grace", "I am")
 	bob.waitFor(`document.title === "room1 · Tailwater" && !document.querySelector("#log img")`)
 }
@@ -85,12 +81,8 @@ func TestScreenshot(t *testing.T) {
 	page.do(chromedp.Click("#who summary"), chromedp.Focus("#text"))
 	page.waitFor(`document.getAnimations().every(animation => animation.playState === "finished")`)
 	picture, err := chromedp.Run(page.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(*screenshot, picture, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
+	noError(t, os.WriteFile(*screenshot, picture, 0o644))
 }
 
 func testRestart(t *testing.T, browser context.Context) {

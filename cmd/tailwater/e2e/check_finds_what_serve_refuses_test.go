@@ -70,9 +70,7 @@ func TestCheckFindsWhatIsTaken(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, nil)
 	stranger, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer stranger.Close()
 	nats := strings.TrimPrefix(n.NATSURL(), "nats://")
 	for _, test := range []struct{ setting, value, says string }{

@@ -92,9 +92,7 @@ func (p tab) hasGot(want ...string) {
 func (p tab) value(expression string) string {
 	p.t.Helper()
 	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](expression))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	noError(p.t, err)
 	return value
 }
 
@@ -132,9 +130,7 @@ func testClientTabs(t *testing.T, browser context.Context) {
 				t.Errorf("a tab was told of %s", p.value(`failed + JSON.stringify(other)`))
 			}
 		}
-		if err := chromedp.Cancel(tabs[0].ctx); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, chromedp.Cancel(tabs[0].ctx))
 		tabs = tabs[1:]
 		want = append(want, fmt.Sprint("without ", 8-len(tabs)))
 		publishTo(t, n.URL()+"/events/chat.tabs", want[len(want)-1])
@@ -152,9 +148,7 @@ type failingProxy struct {
 func startFailingProxy(t *testing.T, of string) *failingProxy {
 	t.Helper()
 	target, err := url.Parse(of)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	p := &failingProxy{}
 	p.mode.Store("")
 	proxy := httputil.NewSingleHostReverseProxy(target)
@@ -275,9 +269,7 @@ func testClientTicket(t *testing.T, browser context.Context) {
 	revoke("jti.t1")
 	p.waitFor(`states.includes("offline auth") && room.state === "open"`)
 	conn := n.client(t, publisherFile)
-	if err := conn.Publish("user.alice.inbox", []byte("with the second token")); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Publish("user.alice.inbox", []byte("with the second token")))
 	p.hasGot("with the second token")
 	if asked := p.value(`asked.join()`); asked != "false,true" {
 		t.Errorf("the page was asked for tickets: %s", asked)
@@ -361,9 +353,7 @@ func testClientPeople(t *testing.T, browser context.Context) {
 	nobody.waitFor(`room.state === "refused"`)
 	conn := n.client(t, publisherFile)
 	for _, name := range []string{"alice", "bob"} {
-		if err := conn.Publish("user."+name+".inbox", []byte("to "+name)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("user."+name+".inbox", []byte("to "+name)))
 	}
 	alice.hasGot("to alice")
 	bob.hasGot("to bob")
@@ -374,9 +364,7 @@ func testClientPeople(t *testing.T, browser context.Context) {
 func extent(t *testing.T, url string) string {
 	t.Helper()
 	response, err := http.Head(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	response.Body.Close()
 	return response.Header.Get("Tailwater-Last-Id")
 }

@@ -26,11 +26,7 @@ func startClusterFixture(t *testing.T) *clusterFixture {
 	createStream(t, f.js, func(config *jetstream.StreamConfig) { config.Replicas = 3 })
 	all := urls[0] + "," + urls[1] + "," + urls[2]
 	east, west := startBridge(t, settings{"NATS_URL": all}), startBridge(t, settings{"NATS_URL": all})
-	c.read(6, "/events/chat.a", "chat.a", nil, east)
-	c.read(6, "/events/chat.%3E", "chat.>", rareCut, east, west)
-	c.awaitOpen()
-	c.publish("chat.a", 5*time.Millisecond, byPost(t, east, west))
-	c.publish("chat.b", 5*time.Millisecond, byNATS(t, urls...))
+	c.beside(5*time.Millisecond, east, west)
 	return f
 }
 

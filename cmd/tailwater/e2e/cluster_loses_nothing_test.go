@@ -113,9 +113,7 @@ func current(ctx context.Context, js jetstream.JetStream) bool {
 func deleteConsumers(t *testing.T, ctx context.Context, js jetstream.JetStream) (n int) {
 	t.Helper()
 	stream, err := js.Stream(ctx, "CHAT")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	names := stream.ConsumerNames(ctx)
 	for name := range names.Name() {
 		if stream.DeleteConsumer(ctx, name) == nil {

@@ -45,7 +45,9 @@ func (i invocation) call(t *testing.T) (code int, stdout, stderr string) {
 	if slices.Contains(i.args, "check") {
 		i.settings = onFreePorts(i.settings)
 	}
-	code = i.run(t, context.Background(), &out, &err)
+	ctx, cancel := context.WithTimeout(t.Context(), allowed())
+	defer cancel()
+	code = i.run(t, ctx, &out, &err)
 	secrets.Overhear(err.String())
 	if !slices.Contains(i.args, "token") { // which is asked for one
 		secrets.Overhear(out.String())
@@ -57,9 +59,7 @@ func (i invocation) call(t *testing.T) (code int, stdout, stderr string) {
 func (i invocation) run(t *testing.T, ctx context.Context, stdout, stderr io.Writer) int {
 	t.Helper()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	cmd := exec.CommandContext(ctx, path, i.args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.Dir, cmd.Env = i.dir, append(os.Environ(), environ(i.settings)...)
@@ -88,19 +88,6 @@ func onFreePorts(s settings) settings {
 	return with(all, s)
 }
 
-func TestHelpListsTheSettings(t *testing.T) {
-	t.Parallel()
-	code, out, _ := call(t, nil, "--help")
-	for _, want := range []string{"serve", "check", "--env-file", "TAILWATER_HTTP_LISTEN", "TAILWATER_DEMO_TIME"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("the help lacks %s", want)
-		}
-	}
-	if code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-}
-
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	_, flag, _ := call(t, nil, "--version")
@@ -124,7 +111,7 @@ func TestHelpOfACommand(t *testing.T) {
 		{"version", "tailwater version", "TAILWATER_"},
 		{"sub", "--since", "TAILWATER_HTTP_LISTEN"},
 		{"pub", "--idempotency-key", "TAILWATER_HTTP_LISTEN"},
-		{"", "TAILWATER_DEMO_TIME", "--connections"},
+		{"", "--env-file", "--connections"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			words := strings.Fields(test.args)
@@ -146,9 +133,7 @@ func TestHelpOfACommand(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer busy.Close()
 	for _, test := range []struct {
 		name     string
@@ -169,47 +154,28 @@ func TestExitCodes(t *testing.T) {
 			if code != test.code {
 				t.Errorf("exit code %d, want %d", code, test.code)
 			}
-			for _, want := range test.says {
-				if !strings.Contains(stderr, want) {
-					t.Errorf("it does not mention %s:\n%s", want, stderr)
-				}
-			}
+			wantAll(t, "it", stderr, test.says...)
 		})
 	}
 }
 
-// A file whose names lack the prefix starts something else than was meant; both commands say so.
+// serve and check read the settings of a file. A file whose names lack the prefix starts something else than was meant; both say so.
 func TestFileWithoutPrefix(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := writeFile(t, dir, "settings.env", "NATS_URL=nats://ada:s3cret@127.0.0.1:1\nTAILWATER_HTTP_LISTEN=127.0.0.1:0\n"+
-		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+dir+"\n")
+		"TAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR="+filepath.Join(dir, "data")+"\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	stderr := &signalWriter{cancel: cancel}
 	serveCode := invocation{dir, nil, []string{"serve", "--env-file", file}}.run(t, ctx, &bytes.Buffer{}, stderr)
+	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
+		t.Errorf("the file's folder was not used: %v", err)
+	}
 	checkCode, checked, _ := call(t, nil, "check", "--env-file", file)
 	for said, code := range map[string]int{stderr.text.String(): serveCode, checked: checkCode} {
 		if code != 0 || !strings.Contains(said, "did you mean TAILWATER_NATS_URL?") || strings.Contains(said, "s3cret") {
 			t.Errorf("exit code %d, and:\n%s", code, said)
 		}
-	}
-}
-
-func TestServeReadsTheFileAndStopsCleanly(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "settings.env")
-	text := "TAILWATER_HTTP_LISTEN=127.0.0.1:0\nTAILWATER_ADMIN_LISTEN=\nTAILWATER_EMBED_LISTEN=\nTAILWATER_EMBED_DIR=" + filepath.Join(dir, "data") + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	stderr := &signalWriter{cancel: cancel}
-	if code := (invocation{dir, nil, []string{"serve", "--env-file", file}}).run(t, ctx, &bytes.Buffer{}, stderr); code != 0 {
-		t.Errorf("exit code %d: %s", code, stderr.text.String())
-	}
-	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
-		t.Errorf("the file's folder was not used: %v", err)
 	}
 }
 
@@ -235,16 +201,8 @@ func TestCheck(t *testing.T) {
 		if code != 0 {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
-		for _, want := range []string{"embedded", "127.0.0.1:0", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read"} {
-			if !strings.Contains(out, want) {
-				t.Errorf("it does not mention %s:\n%s", want, out)
-			}
-		}
-		for _, want := range []string{"/room/{name} -> chat.*", "stream TAILWATER\n", "time.>", "not stored: TAILWATER_HISTORY does not cover it"} {
-			if !strings.Contains(out, want) {
-				t.Errorf("it does not say %q:\n%s", want, out)
-			}
-		}
+		wantAll(t, "it", out, "embedded", "127.0.0.1:0", "chat.>", "/room/{name}=chat.{name} (anyone may read it)", "/secret=internal.secret (nobody may read")
+		wantAll(t, "it", out, "/room/{name} -> chat.*", "stream TAILWATER\n", "time.>", "not stored: TAILWATER_HISTORY does not cover it")
 		if entries, _ := os.ReadDir(dir); len(entries) > 0 {
 			t.Errorf("it left %v behind", entries)
 		}
@@ -263,17 +221,13 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, out, stderr := call(t, s, "check")
-		for _, want := range []string{
+		wantAll(t, "it", out,
 			"(anyone may read it, because it names a bucket)",
 			"/config/{key...} -> $KV.config.>  stream KV_config\n",
 			"/log -> log.a                     stream LOG\n    ! the stream LOG has no limit", "      fix: nats stream edit LOG --max-age=",
 			"time.>                            not stored: no stream holds it\n",
 			"chat.>                            stream TAILWATER, created at the start\n",
-		} {
-			if !strings.Contains(out, want) {
-				t.Errorf("it does not say %q:\n%s", want, out)
-			}
-		}
+		)
 		if code != 0 || !strings.Contains(out, strings.TrimPrefix(server.URL(), "nats://")) || !strings.Contains(out, "version 2.") || !strings.Contains(out, "TAILWATER_LIMIT_BODY") {
 			t.Errorf("exit code %d, output:\n%s%s", code, out, stderr)
 		}

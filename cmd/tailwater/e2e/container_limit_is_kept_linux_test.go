@@ -18,13 +18,9 @@ import (
 func TestContainerLimitIsFound(t *testing.T) {
 	t.Parallel()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	taken, err := net.Listen("tcp", "127.0.0.1:0") // where a bridge that has told Go of its limit cannot start
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer taken.Close()
 	for name, enter := range map[string]func(*testing.T, int) (shell []string, script string){"version 1": enterVersion1, "version 2": enterVersion2} {
 		t.Run(name, func(t *testing.T) {

@@ -20,16 +20,7 @@ func TestCookieOverTLS(t *testing.T) {
 	token := sign(t, tokenSecret, claimsOf("alice", ""))
 	client := issuer.client(true)
 	client.Jar, _ = cookiejar.New(nil) // it never fails
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.URL()+"/session", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
+	response := askBy(t, client, http.MethodPost, n.URL()+"/session", "", bearer(token))
 	cookie, err := http.ParseSetCookie(response.Header.Get("Set-Cookie"))
 	if err != nil || cookie.Name != "__Host-tailwater" || !cookie.Secure || !cookie.HttpOnly || cookie.Path != "/" || cookie.Domain != "" {
 		t.Fatalf("%v: %v", cookie, err)
@@ -39,9 +30,7 @@ func TestCookieOverTLS(t *testing.T) {
 		t.Errorf("the cookie holds the token")
 	}
 	inbox, err := client.Get(n.URL() + "/inbox?poll=1&since=new")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if status, body := answer(t, inbox); status != http.StatusOK {
 		t.Errorf("%d %s", status, body)
 	}

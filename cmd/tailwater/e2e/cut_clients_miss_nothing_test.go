@@ -60,11 +60,7 @@ func TestChaosBridgesAreRolled(t *testing.T) {
 	bridges := []*chaosBridge{
 		startBridge(t, settings{"NATS_URL": server.URL(), "DRAIN_WINDOW": "2s"}), startBridge(t, settings{"NATS_URL": server.URL(), "DRAIN_WINDOW": "2s"}),
 	}
-	c.read(6, "/events/chat.a", "chat.a", nil, bridges...)
-	c.read(6, "/events/chat.%3E", "chat.>", rareCut, bridges...)
-	c.awaitOpen()
-	c.publish("chat.a", 5*time.Millisecond, byPost(t, bridges...))
-	c.publish("chat.b", 5*time.Millisecond, byNATS(t, server.URL()))
+	c.beside(5*time.Millisecond, bridges...)
 	for i := range strikes(10) {
 		c.strike(func() {
 			bridges[i%2].stop()

@@ -32,9 +32,7 @@ func TestDamageIsTold(t *testing.T) {
 	n.stop(t)
 
 	blocks := filepath.Join(s["EMBED_DIR"], "jetstream", "$G", "streams", "TAILWATER", "msgs")
-	if err := os.Remove(filepath.Join(blocks, "2.blk")); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Remove(filepath.Join(blocks, "2.blk")))
 	log := new(logBuffer)
 	n = startLogged(t, s, log)
 	if _, opening = subscribe(t, n.URL()+"/events/chat.a", id); opening.Type != bridge.EventReset {

@@ -72,23 +72,15 @@ func startPrometheus(t *testing.T, n *testNode, arguments ...string) *prometheus
 	t.Helper()
 	folder := t.TempDir()
 	rules, err := filepath.Abs(filepath.Join("..", "..", "..", "configs", "deploy", "grafana", "alerts.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	config := filepath.Join(folder, "prometheus.yml")
 	text := fmt.Sprintf("global: {scrape_interval: 500ms}\nscrape_configs: [{job_name: tailwater, static_configs: [{targets: [%q]}]}]\nrule_files: [%q]\n",
 		strings.TrimPrefix(n.AdminURL(), "http://"), rules)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.WriteFile(config, []byte(text), 0o600))
 	process := exec.Command("prometheus", append(arguments, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(folder, "data"), "--web.listen-address=127.0.0.1:0")...)
 	log, err := process.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
+	noError(t, process.Start())
 	address := make(chan string, 1)
 	ended := make(chan struct{})
 	go func() {

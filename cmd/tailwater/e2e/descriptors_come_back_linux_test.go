@@ -18,19 +18,13 @@ func TestDescriptorsRunOut(t *testing.T) {
 	p := startProcess(t)
 	allow := func(descriptors int) {
 		var limit unix.Rlimit
-		if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &limit))
 		limit.Cur = uint64(descriptors)
-		if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil))
 	}
 	dir := fmt.Sprintf("/proc/%d/fd/", p.cmd.Process.Pid)
 	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	last := 0
 	for _, file := range files {
 		to, err := os.Readlink(dir + file.Name())
@@ -61,9 +55,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	// The embedded server, which may have met it, begins anew. The bridge is ready then, and a moment later connected to it.
 	eventually(t, "the bridge is connected", func() bool {
 		response, err := newcomer(t, client).Get(p.admin + "/readyz")
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		status, text := answer(t, response)
 		return status == http.StatusOK && strings.Contains(text, "NATS is connected")
 	})

@@ -21,9 +21,7 @@ import (
 func forExamples(t *testing.T) settings {
 	t.Helper()
 	page, err := os.ReadFile("../../../web/examples/index.html")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	command := regexp.MustCompile(`<code>(TAILWATER_.*) tailwater</code>`).FindSubmatch(page)
 	if command == nil {
 		t.Fatal("the list of examples names no settings")
@@ -63,9 +61,7 @@ func on(subject, data string, header ...string) *nats.Msg {
 func publishAll(t *testing.T, conn *nats.Conn, messages ...*nats.Msg) {
 	t.Helper()
 	for _, m := range messages {
-		if err := conn.PublishMsg(m); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.PublishMsg(m))
 	}
 }
 
@@ -113,9 +109,7 @@ func TestExamplesWork(t *testing.T) {
 func keepsBoard(t *testing.T, conn *nats.Conn) {
 	t.Helper()
 	js, err := conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if _, err := js.CreateKeyValue(&nats.KeyValueConfig{Bucket: "board", History: 60}); err != nil {
 		t.Fatal(err)
 	}
@@ -185,9 +179,7 @@ func testStream(t *testing.T, browser context.Context) {
 	replies("Every ", "word ")(question)
 	page.shows("#answer", "Every word")
 	address, err := chromedp.Run(page.ctx, chromedp.Evaluate[string](`location.href`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	second := openTab(t, browser, address)
 	second.shows("#answer", "Every word")
 	b.kill()
@@ -221,9 +213,7 @@ func testNotifications(t *testing.T, browser context.Context) {
 	page.do(chromedp.SendKeys("#token", newToken(t, "--sub", "alice")+"\r"))
 	page.waitForState("open")
 	for _, m := range []*nats.Msg{on("notify.bob", "not hers"), on("notify.alice", "Your parcel <b>has arrived</b>.")} {
-		if err := conn.PublishMsg(m); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.PublishMsg(m))
 	}
 	const shown = `document.querySelectorAll("#list li").length === 1 && document.querySelector("#list li").lastChild.data === "Your parcel <b>has arrived</b>."`
 	page.waitFor(shown)
@@ -238,9 +228,7 @@ func testNotifications(t *testing.T, browser context.Context) {
 func testRefusedExamples(t *testing.T, browser context.Context) {
 	n := startNode(t, settings{"HTTP_PAGES": "true"})
 	list, err := http.Get(n.URL() + "/examples/")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	list.Body.Close()
 	for _, name := range []string{"stream", "dashboard", "notifications", "htmx", "turbo", "datastar"} {
 		page := openTab(t, browser, n.URL()+"/examples/"+name)

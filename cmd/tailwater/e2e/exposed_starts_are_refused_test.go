@@ -5,41 +5,13 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
-
-// ends runs the binary, which is to end by itself, and returns its exit code and what it says.
-func ends(t *testing.T, s settings, args ...string) (code int, says string) {
-	t.Helper()
-	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience) // one that was to be refused would serve for good
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Env = t.TempDir(), os.Environ()
-	for name, value := range s {
-		cmd.Env = append(cmd.Env, "TAILWATER_"+name+"="+value)
-	}
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	err = cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	secrets.Overhear(output.String())
-	return cmd.ProcessState.ExitCode(), output.String()
-}
 
 // Both serve and check refuse what would open a first look, or NATS, to others; each names the setting and the remedy.
 func TestExposedStartsAreRefused(t *testing.T) {
@@ -72,15 +44,12 @@ func TestExposedStartsAreRefused(t *testing.T) {
 				delete(set, "EMBED_LISTEN") // the file says where NATS listens
 			}
 			for _, command := range []string{"serve", "check"} {
-				code, says := ends(t, set, command)
+				code, out, says := call(t, set, command)
+				says += out
 				if code != exitUsage {
 					t.Errorf("%s: exit code %d", command, code)
 				}
-				for _, want := range test.says {
-					if !strings.Contains(says, want) {
-						t.Errorf("%s does not say %q:\n%s", command, want, says)
-					}
-				}
+				wantAll(t, command, says, test.says...)
 			}
 		})
 	}
@@ -109,19 +78,7 @@ func TestDefaultsBehindAProxy(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, behindProxy(t))
 	ask := func(path, host, origin string) (int, string) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL()+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Host = host
-		if origin != "" {
-			request.Header.Set("Origin", origin)
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer(t, response)
+		return status(t, http.MethodGet, n.URL()+path, "", "Host: "+host, "Origin: "+origin)
 	}
 	const chat, poll = "chat.example.com", "/events/chat.a?poll=1"
 	for _, test := range []struct {
@@ -156,12 +113,8 @@ func TestExposureIsSaid(t *testing.T) {
 	}
 	config := writeFile(t, t.TempDir(), "nats.conf", fmt.Sprintf("listen: \"0.0.0.0:%d\"\nauthorization { user: a, password: b }", bridgetest.FreePort(t)))
 	s := openToAll(settings{"HTTP_TRUSTED_PROXIES": "10.0.0.0/8", "EMBED_CONFIG": config})
-	code, out, stderr := call(t, s, "check")
-	for _, want := range []string{"yes: a proxy lets other machines in (TAILWATER_HTTP_TRUSTED_PROXIES)", "client listener of the embedded server", "! any Host header is accepted", "set TAILWATER_HTTP_HOSTS"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("check does not say %q: exit code %d\n%s%s", want, code, out, stderr)
-		}
-	}
+	_, out, _ := call(t, s, "check")
+	wantAll(t, "check", out, "yes: a proxy lets other machines in (TAILWATER_HTTP_TRUSTED_PROXIES)", "client listener of the embedded server", "! any Host header is accepted", "set TAILWATER_HTTP_HOSTS")
 	file := writeFile(t, t.TempDir(), "settings.env", "TAILWATER_HTTP_LISTEN=127.0.0.1:0\nTAILWATER_ADMIN_LISTEN=\nTAILWATER_AUTH_JWKS_URL=http://127.0.0.1:1/keys\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -170,9 +123,5 @@ func TestExposureIsSaid(t *testing.T) {
 	if code := serve.run(t, ctx, &bytes.Buffer{}, log); code != 0 {
 		t.Errorf("serve: exit code %d", code)
 	}
-	for _, want := range []string{"set TAILWATER_HTTP_HOSTS", "set TAILWATER_AUTH_AUDIENCE"} {
-		if !strings.Contains(log.text.String(), want) {
-			t.Errorf("the start does not say %q:\n%s", want, log.text.String())
-		}
-	}
+	wantAll(t, "the start", log.text.String(), "set TAILWATER_HTTP_HOSTS", "set TAILWATER_AUTH_AUDIENCE")
 }

@@ -43,9 +43,7 @@ func startAgent(t *testing.T, url, name string) *agent {
 		Name: "agents", Version: "1.0.0", Description: "An agent for tests",
 		Metadata: map[string]string{"agent": "test", "owner": "ada", "session": name, "protocol_version": "0.3"},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	a.service = service
 	t.Cleanup(func() {
 		_ = service.Stop()
@@ -66,9 +64,7 @@ func startAgent(t *testing.T, url, name string) *agent {
 			"agent": "test", "owner": "ada", "session": name, "instance_id": service.Info().ID, "ts": time.Now().UTC().Format(time.RFC3339), "interval_s": 30,
 		})
 	}, nil)
-	if err := a.conn.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, a.conn.Flush())
 	return a
 }
 

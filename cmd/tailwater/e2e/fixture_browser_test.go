@@ -128,9 +128,7 @@ func openTabFor(t *testing.T, browser context.Context, url string, limit time.Du
 
 func (p tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	if err := chromedp.Do(p.ctx, steps...); err != nil {
-		p.t.Fatal(err)
-	}
+	noError(p.t, chromedp.Do(p.ctx, steps...))
 }
 
 // waitFor waits until a condition in JavaScript holds, in the present page or one that takes its place.

@@ -33,9 +33,7 @@ type witness struct {
 func startWitness(t *testing.T, client *http.Client, url string) *witness {
 	t.Helper()
 	response, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { response.Body.Close() })
 	w := &witness{t: t, client: client, url: url, stream: bridgetest.NewStream(response.Body), enough: make(chan struct{})}
 	if event, err := w.stream.Next(); err != nil || event.Type != "tailwater:open" {

@@ -19,7 +19,7 @@ type chaosBridge struct {
 	env     []string
 	dir     string
 	address string // for browsers
-	nats    string // the URL of the embedded server
+	nats    string // the URL of its server
 	command func(path string) *exec.Cmd
 	cmd     *exec.Cmd
 	output  *bytes.Buffer // to be read once the process has ended
@@ -35,21 +35,18 @@ func startBridgeBy(t *testing.T, s settings, command func(path string) *exec.Cmd
 	t.Helper()
 	b := &chaosBridge{t: t, command: command, dir: t.TempDir(), output: new(bytes.Buffer)}
 	b.address = fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
-	embedded := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
-	b.nats = "nats://" + embedded
+	b.nats = s["NATS_URL"]
 	all := settings{
 		"HTTP_LISTEN": b.address, "ADMIN_LISTEN": "127.0.0.1:0", "DEMO_TIME": "false", "LOG_LEVEL": "debug",
 		"ANONYMOUS_SUBSCRIBE": "chat.>", "ANONYMOUS_PUBLISH": "chat.>", "ANONYMOUS_WILDCARDS": "true",
 		"LIMIT_PUBLISH_RATE": "0",
 	}
-	if s["NATS_URL"] == "" {
+	if b.nats == "" {
+		embedded := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
+		b.nats = "nats://" + embedded
 		all["EMBED_LISTEN"], all["EMBED_DIR"] = embedded, filepath.Join(b.dir, "data")
 	}
-	for _, from := range []settings{all, s} {
-		for name, value := range from {
-			b.env = append(b.env, "TAILWATER_"+name+"="+value)
-		}
-	}
+	b.env = environ(with(all, s))
 	t.Cleanup(func() {
 		b.kill()
 		log := b.output.Bytes()
@@ -67,15 +64,11 @@ func startBridgeBy(t *testing.T, s settings, command func(path string) *exec.Cmd
 func (b *chaosBridge) start() {
 	b.t.Helper()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	noError(b.t, err)
 	b.cmd = b.command(path)
 	b.cmd.Dir, b.cmd.Env = b.dir, append(append(os.Environ(), b.cmd.Env...), b.env...)
 	b.cmd.Stderr = b.output
-	if err := b.cmd.Start(); err != nil {
-		b.t.Fatal(err)
-	}
+	noError(b.t, b.cmd.Start())
 	eventually(b.t, "the bridge listens at "+b.address, func() bool {
 		conn, err := net.Dial("tcp", b.address)
 		if err == nil {
@@ -97,9 +90,7 @@ func (b *chaosBridge) kill() {
 // stop ends the bridge as an operator does, and waits for its end.
 func (b *chaosBridge) stop() {
 	b.t.Helper()
-	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		b.t.Fatal(err)
-	}
+	noError(b.t, b.cmd.Process.Signal(syscall.SIGTERM))
 	if err := b.cmd.Wait(); err != nil {
 		b.t.Errorf("after SIGTERM: %v", err)
 	}

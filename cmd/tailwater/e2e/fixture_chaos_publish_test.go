@@ -175,17 +175,13 @@ func connectJetStream(t *testing.T, urls ...string) jetstream.JetStream {
 		nats.RetryOnFailedConnect(true),
 		nats.ReconnectBufSize(-1), // what cannot be sent now is tried again, not sent late
 		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() {
 		conn.Close()
 		<-closed
 	})
 	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return js
 }
 

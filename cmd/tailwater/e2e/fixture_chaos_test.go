@@ -203,6 +203,22 @@ func (c *chaos) finish(rules bridgetest.Rules) {
 	c.report(c.ledger.Verify(c.t, rules))
 }
 
+// readers starts the usual clients of bridges: some that read one subject, and some that read all, and leave now and then.
+func (c *chaos) readers(bridges ...*chaosBridge) {
+	c.t.Helper()
+	c.read(6, "/events/chat.a", "chat.a", nil, bridges...)
+	c.read(6, "/events/chat.%3E", "chat.>", rareCut, bridges...)
+	c.awaitOpen()
+}
+
+// beside starts the usual clients of bridges, and publishers of two subjects: by POST, and over the first bridge's NATS.
+func (c *chaos) beside(every time.Duration, bridges ...*chaosBridge) {
+	c.t.Helper()
+	c.readers(bridges...)
+	c.publish("chat.a", every, byPost(c.t, bridges...))
+	c.publish("chat.b", every, byNATS(c.t, bridges[0].nats))
+}
+
 // now and then: a cut somewhere in the next kilobytes, or behind some event, in both ways.
 func randomCut() bridgetest.Cut {
 	cut := bridgetest.Cut{Reset: rand.IntN(2) == 0}

@@ -23,15 +23,11 @@ type command struct {
 func begin(t *testing.T, input io.Reader, args ...string) *command {
 	t.Helper()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	c := &command{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	c.cmd.Dir, c.cmd.Env = t.TempDir(), os.Environ()
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = input, &c.out, &c.err
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, c.cmd.Start())
 	go func() {
 		defer close(c.ended)
 		_ = c.cmd.Wait() // ProcessState says how it has ended

@@ -62,9 +62,7 @@ func (e engine) documented(image string) (args []string, browsers, probes string
 		e.t.Fatal("the page on deploying runs no container")
 	}
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		e.t.Fatal(err)
-	}
+	noError(e.t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	for arg := range strings.FieldsSeq(strings.NewReplacer("\\\n", "", "'", "").Replace(match[1])) {
 		switch arg {
 		case "8080:8080":

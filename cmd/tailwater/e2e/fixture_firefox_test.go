@@ -60,18 +60,12 @@ func startFirefox(t *testing.T) *firefox {
 	}
 	const origin = "http://localhost"
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "user.js"), []byte(firefoxSettings), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.WriteFile(filepath.Join(dir, "user.js"), []byte(firefoxSettings), 0o600))
 	cmd := exec.Command(path, "--headless", "--no-remote", "--profile", dir, "--remote-debugging-port=0", "--remote-allow-origins="+origin)
 	cmd.Env = append(os.Environ(), "HOME="+dir)
 	said, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
+	noError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_, _ = io.Copy(io.Discard, said)
@@ -108,12 +102,8 @@ func awaitAddress(t *testing.T, said io.Reader) string {
 func (f *firefox) command(method string, params map[string]any, result any) {
 	f.t.Helper()
 	f.last++
-	if err := f.conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		f.t.Fatal(err)
-	}
-	if err := websocket.JSON.Send(f.conn, map[string]any{"id": f.last, "method": method, "params": params}); err != nil {
-		f.t.Fatal(err)
-	}
+	noError(f.t, f.conn.SetDeadline(time.Now().Add(patience)))
+	noError(f.t, websocket.JSON.Send(f.conn, map[string]any{"id": f.last, "method": method, "params": params}))
 	for {
 		var answer struct {
 			ID             int
@@ -132,9 +122,7 @@ func (f *firefox) command(method string, params map[string]any, result any) {
 		if result == nil {
 			return
 		}
-		if err := json.Unmarshal(answer.Result, result); err != nil {
-			f.t.Fatal(err)
-		}
+		noError(f.t, json.Unmarshal(answer.Result, result))
 		return
 	}
 }

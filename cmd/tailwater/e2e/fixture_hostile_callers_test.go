@@ -36,13 +36,9 @@ func sing(t *testing.T, conn *nats.Conn, verse string) {
 		message := nats.NewMsg(subject)
 		message.Data = []byte(song(subject, verse))
 		message.Header.Set("Canary", song(subject, verse))
-		if err := conn.PublishMsg(message); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.PublishMsg(message))
 	}
-	if err := conn.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Flush())
 }
 
 // stranger is a caller, with what it may do, which is all that it is to get.
@@ -127,9 +123,7 @@ func changed(ticket string) string {
 func sign(t *testing.T, secret string, claims auth.Claims) string {
 	t.Helper()
 	token, err := auth.Sign(secret, claims)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	secrets.Plant(token)
 	return token
 }

@@ -54,9 +54,7 @@ func (all *answers) ask(t *testing.T, address net.Addr, e *exchange, i intrusion
 	t.Helper()
 	e.request = raw(e.method, i, body)
 	conn, err := net.Dial("tcp", address.String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	_ = conn.SetDeadline(time.Now().Add(2 * patience))
 	// The server may refuse a request before it has read all of it.
 	_, _ = io.WriteString(conn, e.request)

@@ -54,9 +54,7 @@ func (a *issuer) dialFrames(t *testing.T, address net.Addr) *frames {
 func (a *issuer) dialTLS(t *testing.T, address net.Addr) net.Conn {
 	t.Helper()
 	conn, err := tls.Dial("tcp", address.String(), &tls.Config{RootCAs: a.roots, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	_ = conn.SetDeadline(time.Now().Add(2 * patience))
 	return conn
 }
@@ -78,9 +76,7 @@ func (f *frames) begin(t *testing.T) {
 		_, err := f.conn.Write([]byte(http2.ClientPreface))
 		return errors.Join(err, framer.WriteSettings())
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	f.reading.Go(f.read) // not before: it answers the server's settings
 }
 

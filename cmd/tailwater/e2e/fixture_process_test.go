@@ -45,9 +45,7 @@ func limited(descriptors int, command ...string) *exec.Cmd {
 func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...string) *process {
 	t.Helper()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	cmd := command(path)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0")
@@ -56,12 +54,8 @@ func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...stri
 	}
 	cmd.Env = append(cmd.Env, env...)
 	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
+	noError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -88,9 +82,7 @@ func startCommand(t *testing.T, command func(path string) *exec.Cmd, env ...stri
 // terminate stops the process by SIGTERM, which must succeed.
 func (p *process) terminate(t *testing.T) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	if err := p.end(t, patience); err != nil {
 		t.Errorf("after SIGTERM: %v", err)
 	}

@@ -1,11 +1,9 @@
 package e2e
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -26,9 +24,7 @@ func work(t *testing.T, url, subject string, answer func(*nats.Msg)) {
 	if _, err := worker.Subscribe(subject, answer); err != nil {
 		t.Fatal(err)
 	}
-	if err := worker.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, worker.Flush())
 }
 
 // replies returns a worker that replies with each of the answers.
@@ -41,33 +37,6 @@ func replies(answers ...string) func(*nats.Msg) {
 }
 
 const asStream = "Accept: text/event-stream"
-
-// askWith sends a request; headers are "Name: value".
-func askWith(t *testing.T, method, url, body string, headers ...string) *http.Response {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), allowed())
-	t.Cleanup(cancel)
-	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, header := range headers {
-		name, value, _ := strings.Cut(header, ": ")
-		r.Header.Add(name, value)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { response.Body.Close() })
-	return response
-}
-
-// status sends a request, and returns the status and the body.
-func status(t *testing.T, method, url, body string, headers ...string) (int, string) {
-	t.Helper()
-	return answer(t, askWith(t, method, url, body, headers...))
-}
 
 // runReader is a client that reads a run.
 type runReader struct {

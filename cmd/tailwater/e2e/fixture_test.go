@@ -64,9 +64,7 @@ func startNode(t testing.TB, s settings) *testNode {
 func startLogged(t testing.TB, s settings, log io.Writer) *testNode {
 	t.Helper()
 	opened, err := openLogged(t, s, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return endsWith(t, opened)
 }
 
@@ -149,9 +147,7 @@ func openToAll(s settings) settings {
 func publisher(t *testing.T, url string, signIn ...nats.Option) *nats.Conn {
 	t.Helper()
 	conn, err := nats.Connect(url, signIn...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() {
 		conn.Close()
 		for !conn.IsClosed() {
@@ -177,20 +173,7 @@ func subscribe(t *testing.T, url, lastEventID string) (*subscription, bridgetest
 // dial opens a connection, and takes the answer's status for granted to be 200.
 func dial(t *testing.T, url, lastEventID string) *subscription {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), allowed())
-	t.Cleanup(cancel)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, withQuery(url), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lastEventID != "" {
-		request.Header.Set("Last-Event-ID", lastEventID)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { response.Body.Close() })
+	response := askWith(t, http.MethodGet, withQuery(url), "", "Last-Event-ID: "+lastEventID)
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(response.Body)
 		t.Fatalf("GET %s: %s: %s", url, response.Status, text)
@@ -220,19 +203,57 @@ func (s *subscription) expect(kind, data string) bridgetest.Event {
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return answer(t, response)
 }
 
 func post(t *testing.T, url, body string) (int, string) {
 	t.Helper()
 	response, err := http.Post(url, "text/plain", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return answer(t, response)
+}
+
+// askWith sends a request; headers are "Name: value", and those without a value are left out.
+func askWith(t *testing.T, method, url, body string, headers ...string) *http.Response {
+	t.Helper()
+	return askBy(t, http.DefaultClient, method, url, body, headers...)
+}
+
+// askBy is askWith for a client of its own.
+func askBy(t *testing.T, client *http.Client, method, url, body string, headers ...string) *http.Response {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), allowed())
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	noError(t, err)
+	for _, header := range headers {
+		switch name, value, _ := strings.Cut(header, ": "); {
+		case value == "":
+		case name == "Host":
+			r.Host = value
+		default:
+			r.Header.Add(name, value)
+		}
+	}
+	response, err := client.Do(r)
+	noError(t, err)
+	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+// status sends a request, and returns the status and the body.
+func status(t *testing.T, method, url, body string, headers ...string) (int, string) {
+	t.Helper()
+	return answer(t, askWith(t, method, url, body, headers...))
+}
+
+// bearer is the header with a token; "" for no token.
+func bearer(token string) string {
+	if token == "" {
+		return ""
+	}
+	return "Authorization: Bearer " + token
 }
 
 func answer(t *testing.T, response *http.Response) (int, string) {
@@ -247,6 +268,14 @@ func answer(t *testing.T, response *http.Response) (int, string) {
 		secrets.Overhear(fmt.Sprint(response.Header, string(text)))
 	}
 	return response.StatusCode, string(text)
+}
+
+// noError ends the test if there is an error.
+func noError(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // eventually waits until a condition that something else brings about holds.

@@ -19,9 +19,7 @@ import (
 func (p *process) hangUp(t *testing.T) {
 	t.Helper()
 	taken := strings.Count(p.log.String(), "SIGHUP")
-	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	eventually(t, "SIGHUP is taken", func() bool { return strings.Count(p.log.String(), "SIGHUP") > taken })
 }
 
@@ -41,18 +39,12 @@ func TestHangUpReadsAnew(t *testing.T) {
 	certificates := newIssuer(t)
 	s, _ := certificates.settings()
 	s["EMBED_CONFIG"], s["AUTH_JWKS_URL"] = config, provider.URL
-	var env []string
-	for name, value := range s {
-		env = append(env, "TAILWATER_"+name+"="+value)
-	}
-	p := startProcess(t, env...)
+	p := startProcess(t, environ(s)...)
 	connect := func(user string, options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect(strings.Replace(p.nats, "nats://", "nats://"+user+":s3cret@", 1), append(options, nats.NoReconnect())...)
 	}
 	reader, err := connect("ada")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(reader.Close)
 
 	// What cannot be used is told, and changes nothing.
@@ -60,11 +52,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 	certificates.write("cert.pem", cert)
 	writeFile(t, filepath.Dir(config), "nats.conf", "nonsense {")
 	p.hangUp(t)
-	for _, want := range []string{"private key does not match", "could not: read the key set", "could not: read the configuration", "browsers stay connected"} {
-		if !strings.Contains(p.log.String(), want) {
-			t.Errorf("the log does not say %q:\n%s", want, p.log.String())
-		}
-	}
+	wantAll(t, "the log", p.log.String(), "private key does not match", "could not: read the key set", "could not: read the configuration", "browsers stay connected")
 	if _, err := connect("bob"); err == nil {
 		t.Error("bob is let in by a configuration that cannot be read")
 	}
@@ -74,11 +62,7 @@ func TestHangUpReadsAnew(t *testing.T) {
 	writeUsers(ada + ", " + bob)
 	keys.Store(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
 	p.hangUp(t)
-	for _, want := range []string{`"msg":"read the TLS certificate again"`, `"msg":"read the key set of tokens again"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server again"`} {
-		if !strings.Contains(p.log.String(), want) {
-			t.Errorf("the log does not say %s:\n%s", want, p.log.String())
-		}
-	}
+	wantAll(t, "the log", p.log.String(), `"msg":"read the TLS certificate again"`, `"msg":"read the key set of tokens again"`, `"keys":1`, `"msg":"read the configuration of the embedded NATS server again"`)
 	second, err := connect("bob")
 	if err != nil {
 		t.Errorf("bob is not let in: %v", err)
@@ -106,9 +90,7 @@ func TestHangUpEndsNothing(t *testing.T) {
 	p := startProcess(t)
 	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
 	for range 3 {
-		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	}
 	eventually(t, "SIGHUP is taken", func() bool { return strings.Contains(p.log.String(), "browsers stay connected") })
 	if status, body := post(t, p.http+"/events/chat.room1", "still here"); status != http.StatusCreated {

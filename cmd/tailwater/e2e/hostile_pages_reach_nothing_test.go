@@ -73,16 +73,12 @@ func testScriptsAreText(t *testing.T, browser context.Context) {
 	page.do(chromedp.Evaluate[chromedp.Void](`violations = []; addEventListener("securitypolicyviolation", e => violations.push(e.blockedURI))`))
 	conn := publisher(t, n.NATSURL())
 	publish := func(text string) {
-		if err := conn.Publish("chat.room1", []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("chat.room1", []byte(text)))
 	}
 	for _, script := range scripts {
 		script = strings.ReplaceAll(script, "EVIL", evil.URL)
 		said, err := json.Marshal(map[string]string{"name": script, "text": script})
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		publish(script)
 		publish(string(said))
 	}
@@ -140,9 +136,7 @@ func publishScript(t *testing.T, conn *nats.Conn, i int, script string) {
 	forged := fmt.Sprintf(`{"subject":{"a":%q},"headers":{"x":null},"data":%q}`, line, line)
 	for _, payload := range []string{script, forged} {
 		m := nats.Msg{Subject: fmt.Sprintf("chat.look.%d.%.60s", i, token), Header: nats.Header{"Tailwater-Event": {line}, "X-Script": {line, line}}, Data: []byte(payload)}
-		if err := conn.PublishMsg(&m); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.PublishMsg(&m))
 	}
 }
 
@@ -162,9 +156,7 @@ func (p tab) nothingRan() {
 	p.t.Helper()
 	found, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`JSON.stringify([
 		typeof pwned, typeof ({}).pwned, document.querySelectorAll("#log .who *, #log .what :not(a.link[href^=http][rel^=noopener]), #log script, #log img").length, globalThis.violations ?? []])`))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	noError(p.t, err)
 	if want := `["undefined","undefined",0,[]]`; found != want {
 		p.t.Errorf("on the page there is %s instead of %s", found, want)
 	}
@@ -197,9 +189,7 @@ func testOtherOrigin(t *testing.T, browser context.Context) {
 		page := openTab(t, browser, origin+"/page?at="+url.QueryEscape(at))
 		page.waitFor(`Object.keys(done).length === 8`)
 		found, err := chromedp.Run(page.ctx, chromedp.Evaluate[string](`JSON.stringify(done, Object.keys(done).sort())`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		want := `{"beacon":"sent","blind":"refused","cookies":"refused","events":"closed","form":"sent","get":"refused","json":"refused","post":"refused"}`
 		if found != want {
 			t.Errorf("a page of %s finds %s instead of %s", origin, found, want)

@@ -8,11 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/tailwater/tailwater/bridge/auth"
 )
 
 // TestHostileRequests sends everything that might reach a forbidden subject, by each caller and method. No answer holds what
@@ -42,16 +39,14 @@ func (b *hostileFixture) checkKey(t *testing.T) {
 	for _, a := range b.answers {
 		a.begun.Wait()
 	}
-	victim := sign(t, tokenSecret, auth.Claims{Subject: "victim", Expires: time.Now().Add(time.Hour)})
+	victim := sign(t, tokenSecret, claimsOf("victim", ""))
 	for _, token := range []string{victim, ""} {
 		if status, body := postKey(t, b.node.URL()+"/events/chat.room1", token, victimsKey, "of a victim"); status != 201 || !strings.Contains(body, `"duplicate":false`) {
 			t.Errorf("somebody has used up the victim's key: %d %s", status, body)
 		}
 	}
 	js, err := b.conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if ack, err := js.Publish("chat.room1", []byte("of a backend"), nats.MsgId(victimsKey)); err != nil || ack.Duplicate {
 		t.Errorf("somebody has used up the id of a backend: %+v, %v", ack, err)
 	}
@@ -132,9 +127,7 @@ func share(all []intrusion, i int) []intrusion {
 func storeCanaries(t *testing.T, conn *nats.Conn) {
 	t.Helper()
 	js, err := conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if _, err := js.AddStream(&nats.StreamConfig{Name: "SECRET", Subjects: []string{"secret.>", "tenant.>"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -175,9 +168,7 @@ func watchMisplaced(t *testing.T, conn *nats.Conn, strangers []stranger) func() 
 	if err == nil {
 		err = conn.Flush()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return func() []string {
 		mu.Lock()
 		defer mu.Unlock()

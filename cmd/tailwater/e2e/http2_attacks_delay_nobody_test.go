@@ -118,9 +118,7 @@ func TestTrickledHeadersOfHTTP2End(t *testing.T) {
 		server := node.NewServer(http.NotFoundHandler(), log)
 		files := configs.Certificate{Cert: a.write("cert.pem", cert), Key: a.write("key.pem", key)}
 		shown, err := node.OpenCertificate(files, log)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		node.Secure(server, shown, configs.Limit{Body: 256 << 10, WriteTimeout: 20 * time.Second})
 		mine, theirs := net.Pipe()
 		listener := &pipeListener{make(chan net.Conn, 1)}

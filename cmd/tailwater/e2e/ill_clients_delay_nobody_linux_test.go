@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
-	"strconv"
 	"testing"
 	"time"
 
@@ -36,13 +34,7 @@ func startIllClients(t *testing.T) *illClients {
 // closedAsSlow returns how many clients the bridge has cut for reading nothing.
 func (i *illClients) closedAsSlow() int {
 	i.t.Helper()
-	_, metrics := get(i.t, "http://"+i.admin+"/metrics")
-	found := regexp.MustCompile(`tailwater_connections_closed_total\{reason="slow"\} (\d+)`).FindStringSubmatch(metrics)
-	if found == nil {
-		i.t.Fatal("the metrics do not say how many clients were slow")
-	}
-	n, _ := strconv.Atoi(found[1])
-	return n
+	return int(figureOf(i.t, "http://"+i.admin, `tailwater_connections_closed_total{reason="slow"}`))
 }
 
 // Clients whose network is gone, so that nothing ends their connections, are cut, and nobody else waits for them.
@@ -57,9 +49,7 @@ func TestChaosHalfOpenClients(t *testing.T) {
 				client := w.over(&http.Client{Transport: &http.Transport{}})
 				t.Cleanup(client.CloseIdleConnections)
 				response, err := client.Get("http://" + i.bridge.address + "/events/chat.a")
-				if err != nil {
-					t.Fatal(err)
-				}
+				noError(t, err)
 				t.Cleanup(func() { response.Body.Close() })
 				w.lose(t)
 			}
@@ -78,9 +68,7 @@ func TestChaosStalledClients(t *testing.T) {
 		i.strike(func() {
 			for range many {
 				conn, err := net.Dial("tcp", i.bridge.address)
-				if err != nil {
-					t.Fatal(err)
-				}
+				noError(t, err)
 				t.Cleanup(func() { conn.Close() })
 				if _, err := fmt.Fprintf(conn, "GET /events/chat.a?since=all HTTP/1.1\r\nHost: %s\r\n\r\n", i.bridge.address); err != nil {
 					t.Fatal(err)

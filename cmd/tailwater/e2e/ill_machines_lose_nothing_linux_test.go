@@ -7,39 +7,22 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
-
-// beside starts clients and publishers of a bridge with NATS inside.
-func (c *chaos) beside(b *chaosBridge, every time.Duration) {
-	c.read(6, "/events/chat.a", "chat.a", nil, b)
-	c.read(6, "/events/chat.%3E", "chat.>", rareCut, b)
-	c.awaitOpen()
-	c.publish("chat.a", every, byPost(c.t, b))
-	c.publish("chat.b", every, byNATS(c.t, b.nats))
-}
 
 // The disk fills up and is freed again, while messages are published.
 func TestChaosFullDisk(t *testing.T) {
 	onlyChaos(t)
 	c := startChaos(t)
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=64m"); err != nil {
-		t.Skipf("only who may mount a small file system can fill it: %v", err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	disk := smallDisk(t, 64)
 	b := startBridge(t, settings{"HISTORY": "chat.>", "EMBED_DIR": filepath.Join(disk, "data")})
-	c.beside(b, 5*time.Millisecond)
+	c.beside(5*time.Millisecond, b)
 	ballast := filepath.Join(disk, "ballast")
 	for range strikes(5) {
 		c.strike(func() {
 			fill(t, ballast)
 			c.pass(3 * time.Second)
-			if err := os.Remove(ballast); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, os.Remove(ballast))
 		})
 	}
 	c.finish(bridgetest.Rules{})
@@ -50,19 +33,12 @@ func TestChaosDescriptors(t *testing.T) {
 	onlyChaos(t)
 	c := startChaos(t)
 	b := startBridge(t, settings{"HISTORY": "chat.>"})
-	c.beside(b, 5*time.Millisecond)
+	c.beside(5*time.Millisecond, b)
 	for range strikes(5) {
 		c.strike(func() {
-			var before unix.Rlimit
-			limit := func(next, old *unix.Rlimit) {
-				if err := unix.Prlimit(b.cmd.Process.Pid, unix.RLIMIT_NOFILE, next, old); err != nil {
-					t.Error(err)
-				}
-			}
-			limit(nil, &before)
-			limit(&unix.Rlimit{Cur: 3, Max: before.Max}, nil) // what is open stays open
+			giveBack := takeDescriptors(t, b.cmd.Process.Pid)
 			c.pass(3 * time.Second)
-			limit(&before, nil)
+			giveBack()
 		})
 	}
 	c.finish(bridgetest.Rules{})
@@ -78,7 +54,7 @@ func TestChaosMemoryLimit(t *testing.T) {
 	b := startBridgeBy(t, settings{"HISTORY": "chat.>", "HISTORY_MAX_BYTES": "1GiB"}, func(path string) *exec.Cmd {
 		return exec.Command(shell[0], append(shell[1:], script+" && exec "+path)...)
 	})
-	c.beside(b, 4*time.Millisecond)
+	c.beside(4*time.Millisecond, b)
 	for range strikes(2) {
 		c.strike(func() {
 			c.read(10, "/events/chat.a?since=all", "chat.a", nil, b)
@@ -93,11 +69,7 @@ func TestChaosDamagedFolder(t *testing.T) {
 	onlyChaos(t)
 	c := startChaos(t)
 	b := startBridge(t, settings{"HISTORY": "chat.>", "DRAIN_WINDOW": "100ms"})
-	c.read(6, "/events/chat.a", "chat.a", nil, b)
-	c.read(6, "/events/chat.%3E", "chat.>", rareCut, b)
-	c.awaitOpen()
-	c.publish("chat.a", 2*time.Millisecond, byPost(t, b))
-	c.publish("chat.b", 2*time.Millisecond, byNATS(t, b.nats))
+	c.beside(2*time.Millisecond, b)
 	c.strike(func() {
 		c.ledger.Disturb(func() {
 			b.stop()
@@ -106,12 +78,8 @@ func TestChaosDamagedFolder(t *testing.T) {
 				t.Fatal(err, blocks)
 			}
 			file, err := os.Stat(blocks[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Truncate(blocks[0], file.Size()/2); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, err)
+			noError(t, os.Truncate(blocks[0], file.Size()/2))
 			b.start()
 		})
 	})
@@ -143,7 +111,7 @@ func TestChaosClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, clock := startChaos(t), bridgetest.NewClock(t)
-			c.beside(start(t, clock), 5*time.Millisecond)
+			c.beside(5*time.Millisecond, start(t, clock))
 			for _, by := range clockFaults {
 				c.strike(func() {
 					clock.Set(t, by)
@@ -159,7 +127,5 @@ func TestChaosClock(t *testing.T) {
 func startBridgeOf(t *testing.T, server *bridgetest.NATSServer, command func(path string) *exec.Cmd) *chaosBridge {
 	t.Helper()
 	createStream(t, connectJetStream(t, server.URL()), nil)
-	b := startBridgeBy(t, settings{"NATS_URL": server.URL()}, command)
-	b.nats = server.URL()
-	return b
+	return startBridgeBy(t, settings{"NATS_URL": server.URL()}, command)
 }

@@ -106,9 +106,7 @@ func testInspectBuffer(t *testing.T, browser context.Context) {
 	p.says("#verdict", "over http/1.1. No header names a proxy")
 
 	target, err := url.Parse(n.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.ModifyResponse = func(response *http.Response) error {
 		response.Header.Set("Via", "1.1 collector")

@@ -21,20 +21,7 @@ var posts atomic.Uint32
 // Each request comes from another address.
 func postKey(t *testing.T, url, token, key, body string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Idempotency-Key", key)
-	r.Header.Set("X-Forwarded-For", fmt.Sprint("192.0.2.", posts.Add(1)%256))
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer(t, response)
+	return status(t, http.MethodPost, url, body, "Idempotency-Key: "+key, fmt.Sprint("X-Forwarded-For: 192.0.2.", posts.Add(1)%256), bearer(token))
 }
 
 // Nobody can use up the key of another: neither another caller, nor on another subject, nor a program on NATS. What one caller repeats
@@ -77,9 +64,7 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 
 	conn := publisher(t, server.URL())
 	js, err := conn.JetStream()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	publish := func(subject, id string) {
 		t.Helper()
 		if ack, err := js.Publish(subject, []byte("of a backend"), nats.MsgId(id)); err != nil || ack.Duplicate {
@@ -89,16 +74,12 @@ func TestKeysAreTheCallersOwn(t *testing.T) {
 	publish("chat.c", key)
 	// An id of ours is bound to what it was made of: written by hand, it swallows nothing that is told to be stored.
 	stored, err := js.GetLastMsg("TAILWATER", "chat.b")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	id := stored.Header.Get("Nats-Msg-Id")
 	if !strings.HasPrefix(id, "tailwater-key.") || strings.Contains(id, key) || strings.Contains(id, "alice") {
 		t.Errorf("the id is %q", id)
 	}
-	if err := js.PurgeStream("TAILWATER"); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, js.PurgeStream("TAILWATER"))
 	publish("chat.c", "another")
 	live, _ := subscribe(t, first.URL()+"/events/chat.d?format=json", "")
 	if status, body := postKey(t, first.URL()+"/events/chat.d", "", key, "hidden"); status != 201 {

@@ -30,94 +30,68 @@ func TestChaosBridgeIsKilledEmbedded(t *testing.T) {
 // The bridge is killed in front of a server of its own accord, which goes on taking messages meanwhile.
 func TestChaosBridgeIsKilledExternal(t *testing.T) {
 	onlySoak(t) // TestChaosBridgeIsKilledEmbedded kills the bridge as well, with its server inside
-	c := startChaos(t)
-	server := bridgetest.StartNATSServer(t)
-	createStream(t, connectJetStream(t, server.URL()), nil)
-	b := startBridge(t, settings{"NATS_URL": server.URL()})
-	c.read(8, "/events/chat.a", "chat.a", nil, b)
-	c.read(8, "/events/chat.%3E", "chat.>", rareCut, b)
-	c.awaitOpen()
-	c.publish("chat.a", time.Millisecond, byPost(t, b))
-	c.publish("chat.b", time.Millisecond, byNATS(t, server.URL()))
+	s := startStreamFixture(t, nil)
+	s.beside(time.Millisecond, s.bridge)
 	for range times(2) {
-		c.strike(func() {
-			b.kill()
-			c.pass(time.Second) // POSTs fail, and who publishes on NATS goes on
-			b.start()
+		s.strike(func() {
+			s.bridge.kill()
+			s.pass(time.Second) // POSTs fail, and who publishes on NATS goes on
+			s.bridge.start()
 		})
 	}
-	c.awaitMore(200)
-	c.finish(bridgetest.Rules{})
+	s.awaitMore(200)
+	s.finish(bridgetest.Rules{})
 }
 
 // The server is killed under a bridge whose clients stay, and come and go.
 func TestChaosServerIsKilled(t *testing.T) {
-	c := startChaos(t)
-	server := bridgetest.StartNATSServer(t)
-	createStream(t, connectJetStream(t, server.URL()), nil)
-	b := startBridge(t, settings{"NATS_URL": server.URL()})
-	c.read(length(3, 8), "/events/chat.a", "chat.a", nil, b)
-	c.read(length(3, 8), "/events/chat.%3E?format=json", "chat.>", rareCut, b)
-	c.awaitOpen()
-	c.publish("chat.a", time.Millisecond, byPost(t, b))
-	c.publish("chat.a", time.Millisecond, byNATS(t, server.URL()))
-	c.publish("chat.b", time.Millisecond, byNATS(t, server.URL()))
+	s := startStreamFixture(t, nil)
+	s.beside(time.Millisecond, s.bridge)
+	s.publish("chat.a", time.Millisecond, byNATS(t, s.server.URL()))
 	for range times(2) {
-		c.strike(func() {
-			server.Kill()
-			server.Start(t)
+		s.strike(func() {
+			s.server.Kill()
+			s.server.Start(t)
 		})
 	}
-	c.awaitMore(200)
-	c.finish(bridgetest.Rules{})
+	s.awaitMore(200)
+	s.finish(bridgetest.Rules{})
 }
 
 // Nothing is published for a while, the server restarts meanwhile, and then what comes is there: nobody had delivered
 // anything from which the bridge could know where it was.
 func TestChaosQuietTap(t *testing.T) {
-	c := startChaos(t)
-	server := bridgetest.StartNATSServer(t)
-	js := connectJetStream(t, server.URL())
-	createStream(t, js, nil)
-	send := byNATS(t, server.URL())
-	b := startBridge(t, settings{"NATS_URL": server.URL()})
-	c.read(2, "/events/chat.never", "chat.never", nil, b)
-	c.read(4, "/events/chat.%3E", "chat.>", nil, b)
-	c.awaitOpen()
+	s := startStreamFixture(t, nil)
+	send := byNATS(t, s.server.URL())
+	s.read(2, "/events/chat.never", "chat.never", nil, s.bridge)
+	s.read(4, "/events/chat.%3E", "chat.>", nil, s.bridge)
+	s.awaitOpen()
 	for range length(1, 10) {
-		server.Kill()
-		server.Start(t)
+		s.server.Kill()
+		s.server.Start(t)
 		// Straight away, so that some are stored before the bridge is back.
 		for i := range 50 {
-			c.send("chat.a", "", message("quiet", i, c), send)
+			s.send("chat.a", "", message("quiet", i, s.chaos), send)
 		}
 	}
-	c.publish("chat.a", time.Millisecond, send)
-	c.publish("chat.never", time.Millisecond, byNATS(t, server.URL()))
-	c.finish(bridgetest.Rules{})
+	s.publish("chat.a", time.Millisecond, send)
+	s.publish("chat.never", time.Millisecond, byNATS(t, s.server.URL()))
+	s.finish(bridgetest.Rules{})
 }
 
 // The bridge's consumers are deleted behind its back.
 func TestChaosConsumersAreDeleted(t *testing.T) {
-	c := startChaos(t)
-	server := bridgetest.StartNATSServer(t)
-	js := connectJetStream(t, server.URL())
-	createStream(t, js, nil)
-	b := startBridge(t, settings{"NATS_URL": server.URL()})
-	c.read(4, "/events/chat.a", "chat.a", nil, b)
-	c.read(4, "/events/chat.%3E", "chat.>", rareCut, b)
-	c.awaitOpen()
-	c.publish("chat.a", time.Millisecond, byPost(t, b))
-	c.publish("chat.b", time.Millisecond, byNATS(t, server.URL()))
+	s := startStreamFixture(t, nil)
+	s.beside(time.Millisecond, s.bridge)
 	for range length(1, 20) {
-		c.awaitMore(200)
+		s.awaitMore(200)
 		deleted := 0
-		c.await("there is a consumer to delete", func() bool {
-			deleted += deleteConsumers(t, c.ctx, js)
+		s.await("there is a consumer to delete", func() bool {
+			deleted += deleteConsumers(t, s.ctx, s.js)
 			return deleted > 0
 		})
-		seen := c.clients[0].events.Load()
-		c.await("events again", func() bool { return c.clients[0].events.Load() > seen+200 })
+		seen := s.clients[0].events.Load()
+		s.await("events again", func() bool { return s.clients[0].events.Load() > seen+200 })
 	}
-	c.finish(bridgetest.Rules{})
+	s.finish(bridgetest.Rules{})
 }

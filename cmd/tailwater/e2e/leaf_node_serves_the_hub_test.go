@@ -56,9 +56,7 @@ func (l *leafNode) restart(t *testing.T, users string) {
 func (l *leafNode) await(t *testing.T, url string) {
 	t.Helper()
 	js, err := jetstream.NewWithDomain(publisher(t, url), "hub")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
@@ -103,9 +101,7 @@ func makeBucket(t *testing.T, js jetstream.JetStream) {
 	if err == nil {
 		_, err = made.PutString(t.Context(), "color", "blue")
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 }
 
 // What check prints behind a leaf node is enough there, and what is taken away of it is named.

@@ -28,9 +28,7 @@ func credentialIn(t *testing.T, dir, context string) nats.Option {
 	t.Helper()
 	path := filepath.Join(dir, context)
 	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if mode := info.Mode().Perm(); mode != 0o600 {
 		t.Errorf("%s has the mode %o, want 600", context, mode)
 	}
@@ -57,7 +55,7 @@ func TestLocalUsersLiftNoRevocation(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, signedIn(settings{}))
 	token := func(name string) string {
-		return sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		return sign(t, tokenSecret, claimsOf(name, ""))
 	}
 	posts := func(name string) int {
 		status, _ := request(t, "POST", n.URL()+"/outbox", token(name), "hi")
@@ -73,9 +71,7 @@ func TestLocalUsersLiftNoRevocation(t *testing.T) {
 	local, admin := n.client(t, publisherFile), n.client(t, adminFile)
 	usesNATS(t, local)
 	kv, err := jetstreamOf(t, admin).KeyValue(t.Context(), auth.RevokedBucket)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	eventually(t, "tokens are taken", func() bool { return posts("alice") == http.StatusAccepted })
 	inbox, _ := subscribe(t, n.URL()+"/inbox?ticket="+newTicket(t, n, token("alice")), "")
 	if _, err := kv.Put(t.Context(), "sub.alice", nil); err != nil {
@@ -100,9 +96,7 @@ func TestLocalUsersLiftNoRevocation(t *testing.T) {
 func jetstreamOf(t *testing.T, conn *nats.Conn) jetstream.JetStream {
 	t.Helper()
 	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return js
 }
 
@@ -110,9 +104,7 @@ func jetstreamOf(t *testing.T, conn *nats.Conn) jetstream.JetStream {
 func usesNATS(t *testing.T, conn *nats.Conn) {
 	t.Helper()
 	heard, err := conn.SubscribeSync("shop.>")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	js := jetstreamOf(t, conn)
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "SHOP", Subjects: []string{"shop.>"}}); err != nil {
 		t.Fatal(err)
@@ -167,24 +159,14 @@ func liftRevocations(t *testing.T, conn *nats.Conn) {
 		}
 	}
 	// Where JetStream answers is for whoever asks to say.
-	if err := conn.PublishRequest("$JS.API.INFO", key+"bob", nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := conn.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.PublishRequest("$JS.API.INFO", key+"bob", nil))
+	noError(t, conn.Flush())
 }
 
 // The credentials and what is revoked outlive a process that is killed, and the commands of the README use them.
 func TestCredentialOutlivesTheProcess(t *testing.T) {
 	t.Parallel()
-	tool, err := exec.LookPath("nats")
-	if err != nil && os.Getenv("CI") != "" {
-		t.Fatal("there is no nats command; .ci/run installs it")
-	}
-	if err != nil {
-		t.Skip("there is no nats command")
-	}
+	tool := natsTool(t)
 	dir := t.TempDir()
 	begin := func() *process {
 		return startProcess(t, "TAILWATER_EMBED_DIR="+dir, "TAILWATER_AUTH_JWT_SECRET="+tokenSecret, "TAILWATER_ROUTES=/inbox=user.{claim.sub}.inbox,POST /outbox=user.{claim.sub}.outbox")
@@ -198,7 +180,7 @@ func TestCredentialOutlivesTheProcess(t *testing.T) {
 		return string(out)
 	}
 	token := func(name string) string {
-		return sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		return sign(t, tokenSecret, claimsOf(name, ""))
 	}
 	posts := func(p *process, name string, want int) {
 		t.Helper()
@@ -220,9 +202,7 @@ func TestCredentialOutlivesTheProcess(t *testing.T) {
 		t.Errorf("the credential for publishing writes a bucket that means nothing: %s", out)
 	}
 
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, p.cmd.Process.Kill())
 	_ = p.cmd.Wait()
 	p = begin() // on another port
 	posts(p, "bob", http.StatusAccepted)
@@ -238,9 +218,7 @@ func TestCredentialOutlivesTheProcess(t *testing.T) {
 func password(t *testing.T, context string) string {
 	t.Helper()
 	var found struct{ Password string }
-	if err := json.Unmarshal([]byte(context), &found); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, json.Unmarshal([]byte(context), &found))
 	return found.Password
 }
 
@@ -250,31 +228,25 @@ func TestOlderBucketIsTakenOver(t *testing.T) {
 	dir := t.TempDir()
 	n := startNode(t, settings{"EMBED_DIR": dir})
 	kv, err := connectJetStream(t, n.NATSURL()).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: auth.RevokedBucket})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, key := range []string{"sub.alice", "sub.bob", "jti.1"} {
 		if _, err := kv.Put(t.Context(), key, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := kv.Delete(t.Context(), "sub.bob"); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, kv.Delete(t.Context(), "sub.bob"))
 	n.stop(t)
 	for range 2 {
 		n = startNode(t, signedIn(settings{"EMBED_DIR": dir}))
 		for name, want := range map[string]int{"alice": http.StatusUnauthorized, "bob": http.StatusAccepted} {
-			token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+			token := sign(t, tokenSecret, claimsOf(name, ""))
 			eventually(t, fmt.Sprintf("%s gets %d", name, want), func() bool {
 				status, _ := request(t, "POST", n.URL()+"/outbox", token, "hi")
 				return status == want
 			})
 		}
 		taken, err := jetstreamOf(t, n.client(t, adminFile)).KeyValue(t.Context(), auth.RevokedBucket)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		if _, err := taken.Get(t.Context(), "jti.1"); err != nil {
 			t.Error(err)
 		}

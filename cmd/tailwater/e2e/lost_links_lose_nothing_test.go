@@ -84,9 +84,7 @@ func TestChaosDelayedLink(t *testing.T) {
 	createStream(t, connectJetStream(t, server.URL()), nil)
 	cutter := bridgetest.StartCutter(t, fmt.Sprintf("127.0.0.1:%d", server.Port))
 	b := startBridge(t, settings{"NATS_URL": "nats://" + bridgetest.StartLink(t, cutter.Addr().String(), 300*time.Millisecond)})
-	c.read(6, "/events/chat.a", "chat.a", nil, b)
-	c.read(6, "/events/chat.%3E", "chat.>", rareCut, b)
-	c.awaitOpen()
+	c.readers(b)
 	c.publish("chat.a", 10*time.Millisecond, byPost(t, b))
 	c.publish("chat.b", 10*time.Millisecond, byNATS(t, server.URL()))
 	for range strikes(10) {

@@ -49,9 +49,7 @@ func TestLostNATSIsAnnounced(t *testing.T) {
 		return status == http.StatusServiceUnavailable
 	})
 	response, err := http.Post(url, "text/plain", strings.NewReader("lost"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	response.Body.Close()
 	if response.Header.Get("Retry-After") == "" {
 		t.Error("503 without Retry-After")

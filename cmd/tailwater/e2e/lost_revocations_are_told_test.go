@@ -33,7 +33,7 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
 	ready := func() (int, string) { return get(t, n.AdminURL()+"/readyz") }
 	signsIn := func(name string, want int) func() bool {
-		token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		token := sign(t, tokenSecret, claimsOf(name, ""))
 		return func() bool {
 			status, _ := request(t, "POST", n.URL()+"/outbox", token, "hi")
 			return status == want
@@ -68,9 +68,7 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 		{bucketStream(), "", true},
 	} {
 		if stream != nil {
-			if err := js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, js.DeleteStream(t.Context(), stream.CachedInfo().Config.Name))
 		}
 		// What was deleted a moment ago may still be in the way.
 		eventually(t, "there is a stream for: "+test.says, func() (made bool) {
@@ -108,9 +106,7 @@ func TestBucketThatMayNotBeRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "nats.conf")
 	text := `authorization { users: [ { user: admin, password: swordfish },
 		{ user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.CONSUMER.*.KV_tailwater_revoked.>" } } } ] }`
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.WriteFile(file, []byte(text), 0o600))
 	server := bridgetest.StartNATSServer(t, "-c", file)
 	as := func(user string) string { return fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port) }
 	js := connectJetStream(t, as("admin"))
@@ -125,7 +121,7 @@ func TestBucketThatMayNotBeRead(t *testing.T) {
 		return status == http.StatusServiceUnavailable && strings.Contains(text, "cannot be read: NATS does not let this bridge read the stream KV_tailwater_revoked")
 	})
 	for _, name := range []string{"alice", "bob"} {
-		token := sign(t, tokenSecret, auth.Claims{Subject: name, Expires: time.Now().Add(time.Hour)})
+		token := sign(t, tokenSecret, claimsOf(name, ""))
 		if status, text := request(t, "POST", n.URL()+"/outbox", token, "hi"); status != http.StatusServiceUnavailable {
 			t.Errorf("the token of %s is answered %d %s", name, status, text)
 		}
@@ -172,9 +168,7 @@ func TestRevocationThatNothingKeeps(t *testing.T) {
 	}
 	eventually(t, "it is ready", func() bool { return ready() == "ready; NATS is connected\n" })
 	conn := publisher(t, server.URL())
-	if err := conn.Publish("$KV.tailwater_revoked.sub.alice", nil); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Publish("$KV.tailwater_revoked.sub.alice", nil))
 	const says = "no bucket tailwater_revoked stores it"
 	eventually(t, "/readyz says so", func() bool {
 		return strings.Contains(ready(), "ready; NATS is connected; the key") && strings.Contains(ready(), says)

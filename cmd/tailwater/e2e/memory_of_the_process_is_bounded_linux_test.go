@@ -29,9 +29,7 @@ func TestMemoryOfTheProcess(t *testing.T) {
 		var sending sync.WaitGroup
 		for i := range attackers {
 			client, err := net.Dial("tcp", address)
-			if err != nil {
-				t.Fatal(err)
-			}
+			noError(t, err)
 			t.Cleanup(func() { client.Close() })
 			_ = client.SetDeadline(time.Now().Add(patience))
 			sending.Go(func() {

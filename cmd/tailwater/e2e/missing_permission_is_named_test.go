@@ -113,9 +113,7 @@ func TestAtOneLimit(t *testing.T) {
 		"storage of the account":       {jetStream: "max_store: 30MB"},
 		"consumers of a stream": {
 			impose: chatMustNotBeConsumed, relieve: func(t *testing.T, js jetstream.JetStream) {
-				if err := js.DeleteConsumer(t.Context(), chatStream.Name, "other"); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, js.DeleteConsumer(t.Context(), chatStream.Name, "other"))
 			}, said: "maximum consumers",
 		},
 		"messages of a stream": full(func(c *jetstream.StreamConfig) { c.MaxMsgs, c.Discard = 1, jetstream.DiscardNew }),
@@ -134,9 +132,7 @@ func TestAtOneLimit(t *testing.T) {
 
 // withoutChat leaves no room for the stream of Tailwater's own.
 func withoutChat(t *testing.T, js jetstream.JetStream) {
-	if err := js.DeleteStream(t.Context(), chatStream.Name); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, js.DeleteStream(t.Context(), chatStream.Name))
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -145,9 +141,7 @@ func withoutChat(t *testing.T, js jetstream.JetStream) {
 func chatMustNotBeConsumed(t *testing.T, js jetstream.JetStream) {
 	config := chatStream
 	config.MaxConsumers = 1
-	if err := js.DeleteStream(t.Context(), config.Name); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, js.DeleteStream(t.Context(), config.Name))
 	if _, err := js.CreateStream(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
@@ -228,14 +222,10 @@ func (d *deprivation) run(t *testing.T) {
 func (d *deprivation) furnish(t *testing.T, url string) {
 	t.Helper()
 	conn, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer conn.Close() // an account may allow only so many
 	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, config := range []jetstream.StreamConfig{logStream, chatStream} {
 		if _, err := js.CreateStream(t.Context(), config); err != nil {
 			t.Fatal(err)
@@ -282,9 +272,7 @@ func (b *deprived) listen() {
 		e.log = new(logBuffer)
 		b.ears = append(b.ears, e)
 		request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, withQuery(b.URL()+e.path), nil)
-		if err != nil {
-			b.t.Fatal(err)
-		}
+		noError(b.t, err)
 		response, err := http.DefaultClient.Do(request)
 		if err != nil || response.StatusCode != http.StatusOK {
 			b.t.Fatalf("GET %s: %v, %v", e.path, response, err)
@@ -336,9 +324,7 @@ func (b *deprived) mustArrive(e *ear, subject string) {
 		gaps := e.gaps()
 		b.count++
 		text := fmt.Sprintf("message %d;", b.count)
-		if err := b.admin.Publish(subject, []byte(text)); err != nil {
-			b.t.Fatal(err)
-		}
+		noError(b.t, b.admin.Publish(subject, []byte(text)))
 		if !b.waits(func() bool { return strings.Contains(e.log.String(), text) || e.gaps() > gaps }) {
 			b.t.Errorf("%s does not bring %s; it has brought\n%s", e.path, subject, e.log)
 			return

@@ -172,9 +172,7 @@ func TestHistoryThatCannotBeKept(t *testing.T) {
 	server := bridgetest.StartNATSServer(t, "-c", config)
 	url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
 	_, err := connectJetStream(t, url("other")).CreateStream(t.Context(), jetstream.StreamConfig{Name: "MINE", Subjects: []string{"chat.a"}, MaxBytes: 1 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, test := range []struct {
 		name, user string
 		set        settings
@@ -217,9 +215,7 @@ func TestDeletedHistoryIsTold(t *testing.T) {
 		t.Errorf("at first /readyz says %s", text)
 	}
 	js := connectJetStream(t, n.NATSURL())
-	if err := js.DeleteStream(t.Context(), "TAILWATER"); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, js.DeleteStream(t.Context(), "TAILWATER"))
 	eventually(t, "/readyz says that nothing is kept", func() bool { return strings.Contains(ready(), "the stream TAILWATER was deleted") })
 	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "MINE", Subjects: []string{"chat.>"}}); err != nil {
 		t.Fatal(err)

@@ -206,9 +206,7 @@ func TestExamplesOfNATS(t *testing.T) {
 		"partitions": func(e *arrangement) { e.dividesRooms() },
 	}
 	folders, err := os.ReadDir(filepath.Join("..", "..", "..", "configs", "examples"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, folder := range folders {
 		if folder.IsDir() && tests[folder.Name()] == nil {
 			t.Errorf("nothing starts the example %s", folder.Name())

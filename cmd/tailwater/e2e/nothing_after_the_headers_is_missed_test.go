@@ -29,9 +29,7 @@ func TestWhatFollowsTheHeadersArrives(t *testing.T) {
 		reader.next() // the opening
 		reader.expect("message", "stored")
 		reader = dial(t, n.URL()+"/events/"+unstored, "")
-		if err := conn.Publish(unstored, []byte("unstored")); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish(unstored, []byte("unstored")))
 		reader.next() // the opening
 		reader.expect("message", "unstored")
 	}

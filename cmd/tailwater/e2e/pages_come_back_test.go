@@ -69,9 +69,7 @@ func testDrained(t *testing.T, browser context.Context) {
 	page.waitForState("open")
 	clock.waitForState("open")
 	page.said()
-	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, b.cmd.Process.Signal(syscall.SIGTERM))
 	page.hasSaid("the server is restarting, reconnecting")
 	if err := b.cmd.Wait(); err != nil {
 		t.Error(err)
@@ -166,9 +164,7 @@ func endsTold(t *testing.T, browser context.Context, url string, reasons ...stri
 	}
 	page.waitFor(`performance.getEntriesByType("navigation")[0].nextHopProtocol === "h2"`)
 	got, err := chromedp.Run(page.ctx, chromedp.Evaluate[string](`JSON.stringify(ends.filter(told => told === "nothing" || told === "closed"))`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if got != "[]" {
 		t.Errorf("ends that nobody was told of: %s", got)
 	}

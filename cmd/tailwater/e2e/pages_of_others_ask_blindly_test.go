@@ -37,9 +37,7 @@ type overseer struct {
 func startOverseer(t *testing.T, of string) *overseer {
 	t.Helper()
 	target, err := url.Parse(of)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	o := &overseer{seen: map[string][]int{}}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.ModifyResponse = func(response *http.Response) error {

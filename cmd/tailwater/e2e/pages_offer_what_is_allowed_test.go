@@ -44,9 +44,7 @@ func startBeside(t *testing.T, s settings) (n *testNode, publish func(subject, t
 	conn := publisher(t, server.URL())
 	return startNode(t, all), func(subject, text string) {
 		t.Helper()
-		if err := conn.Publish(subject, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish(subject, []byte(text)))
 	}
 }
 
@@ -200,9 +198,7 @@ func (p tab) nothingClipped(name string) {
 		if (e.matches("#state, #composer, #reading, #offers *") && box.bottom > innerHeight) found.push(what + " is below the screen");
 		return found;
 	}))`))
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	noError(p.t, err)
 	if found != "[]" {
 		p.t.Errorf("%s: %s", name, found)
 	}
@@ -216,10 +212,6 @@ func (p tab) picture(name string) {
 	}
 	p.waitFor(`document.getAnimations().every(animation => animation.playState === "finished")`)
 	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(*screens, fmt.Sprint(name, ".png")), picture, 0o644); err != nil {
-		p.t.Fatal(err)
-	}
+	noError(p.t, err)
+	noError(p.t, os.WriteFile(filepath.Join(*screens, fmt.Sprint(name, ".png")), picture, 0o644))
 }

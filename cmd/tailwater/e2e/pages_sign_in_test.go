@@ -55,12 +55,8 @@ func (p tab) awaitSeen(last string) (all []told) {
 	p.t.Helper()
 	p.waitFor(`seen.some(w => [w.kind, w.type, w.data].includes(` + inJS(last) + `))`)
 	text, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`JSON.stringify(seen)`))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		p.t.Fatal(err)
-	}
+	noError(p.t, err)
+	noError(p.t, json.Unmarshal([]byte(text), &all))
 	return all
 }
 
@@ -112,9 +108,7 @@ func testTicketPage(t *testing.T, browser context.Context, others string) {
 	page := openTab(t, browser, origin+"/page")
 	conn := n.client(t, publisherFile)
 	publish := func(text string) {
-		if err := conn.Publish("user.alice.inbox", []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("user.alice.inbox", []byte(text)))
 	}
 	expiring := openTab(t, browser, origin+"/page") // beside the proxy
 	short := claimsOf("bob", "")
@@ -190,9 +184,7 @@ func testCookiePage(t *testing.T, browser context.Context, others string) {
 	page.waitFor(`document.cookie === ""`)
 	conn := n.client(t, publisherFile)
 	publish := func(text string) {
-		if err := conn.Publish("user.alice.inbox", []byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("user.alice.inbox", []byte(text)))
 	}
 	publish("one")
 	page.awaitSeen("one")

@@ -18,9 +18,7 @@ import (
 func shown(t *testing.T) (s settings, program string) {
 	t.Helper()
 	page, err := os.ReadFile("../../../web/examples/agents.html")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	boxes := regexp.MustCompile(`(?s)<pre class="command"><code>(.*?)</code>`).FindAllSubmatch(page, -1)
 	if len(boxes) != 2 {
 		t.Fatalf("%d boxes", len(boxes))
@@ -42,9 +40,7 @@ func runShown(t *testing.T, program, url string) {
 	}
 	agent := exec.Command(binary)
 	agent.Env = append(os.Environ(), "NATS_URL="+url)
-	if err := agent.Start(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, agent.Start())
 	t.Cleanup(func() {
 		_ = agent.Process.Kill()
 		_ = agent.Wait()

@@ -83,16 +83,12 @@ func publishPoison(t *testing.T, url string) (sent []poisoned) {
 			for _, data := range []string{"", fmt.Sprint("text ", round, i)} {
 				for _, reply := range []string{"", forgedReply} {
 					message := &nats.Msg{Subject: "chat.a", Reply: reply, Header: header, Data: []byte(data)}
-					if err := conn.PublishMsg(message); err != nil {
-						t.Fatal(err)
-					}
+					noError(t, conn.PublishMsg(message))
 					sent = append(sent, poisoned{data, header})
 				}
 			}
 		}
-		if err := conn.Publish("chat.a", []byte(fmt.Sprint("normal ", round))); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("chat.a", []byte(fmt.Sprint("normal ", round))))
 		sent = append(sent, poisoned{data: fmt.Sprint("normal ", round)})
 	}
 	return sent

@@ -55,8 +55,8 @@ func TestChaosPresenceOfVanishedClients(t *testing.T) {
 	server := bridgetest.StartNATSServer(t)
 	a := newIssuer(t)
 	certificate, _ := a.settings()
-	plain := startProcess(t, processEnv(listed(server.URL()))...)
-	secure := startProcess(t, processEnv(with(listed(server.URL()), certificate))...)
+	plain := startProcess(t, environ(listed(server.URL()))...)
+	secure := startProcess(t, environ(with(listed(server.URL()), certificate))...)
 	var wires []*wire
 	for name, by := range map[string]struct {
 		base   string
@@ -70,9 +70,7 @@ func TestChaosPresenceOfVanishedClients(t *testing.T) {
 		client := w.over(by.client)
 		t.Cleanup(client.CloseIdleConnections)
 		response, err := client.Get(by.base + "/events/chat.a?name=" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		t.Cleanup(func() { response.Body.Close() })
 		wires = append(wires, w)
 	}
@@ -110,8 +108,8 @@ func TestChaosPresenceOfBridgeWithoutNATS(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	link := bridgetest.StartFreezer(t, fmt.Sprintf("127.0.0.1:%d", server.Port))
-	far := startProcess(t, processEnv(listed("nats://"+link.Addr().String()))...)
-	near := startProcess(t, processEnv(listed(server.URL()))...)
+	far := startProcess(t, environ(listed("nats://"+link.Addr().String()))...)
+	near := startProcess(t, environ(listed(server.URL()))...)
 	enter(t, far.http, "chat.a", "Ada")
 	enter(t, near.http, "chat.a", "Ben")
 	w := observe(t, near.http, "chat.a")

@@ -20,7 +20,7 @@ func TestChaosPresenceOfLargeRoom(t *testing.T) {
 	var one *process
 	var hosts, admins []string
 	for range bridges {
-		one = startProcess(t, processEnv(listed(server.URL()))...)
+		one = startProcess(t, environ(listed(server.URL()))...)
 		hosts, admins = append(hosts, strings.TrimPrefix(one.http, "http://")), append(admins, one.admin)
 	}
 	began := time.Now()
@@ -49,9 +49,7 @@ func enterPlainly(t *testing.T, host, name string) net.Conn {
 	if errors.Is(err, syscall.EMFILE) {
 		t.Skip("a process may not have enough descriptors here (ulimit -n)")
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	if _, err := fmt.Fprintf(conn, "GET /events/chat.a?name=%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", name); err != nil {
 		t.Fatal(err)

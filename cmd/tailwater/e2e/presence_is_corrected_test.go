@@ -21,18 +21,14 @@ func TestPresenceIsCorrected(t *testing.T) {
 	w := observe(t, one.URL(), "chat.a")
 	w.await("Ada", "Ben")
 	kv, err := connectJetStream(t, server.URL()).KeyValue(t.Context(), bridge.PresenceBucket)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, spoil := range []func(key string) error{
 		func(key string) error { _, err := kv.PutString(t.Context(), key, "rubbish"); return err },
 		func(key string) error { return kv.Delete(t.Context(), key) },
 		func(key string) error { return kv.Purge(t.Context(), key) },
 	} {
 		for _, key := range []string{"chat.a", "chat.empty"} {
-			if err := spoil(key); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, spoil(key))
 		}
 		w.await() // nobody
 		w.await("Ada", "Ben")

@@ -53,9 +53,7 @@ func (w *watcher) awaitThat(holds func(here []string) bool) bridge.Presence {
 			w.t.Fatalf("got %+v", event)
 		}
 		var p bridge.Presence
-		if err := json.Unmarshal([]byte(event.Data), &p); err != nil {
-			w.t.Fatal(err)
-		}
+		noError(w.t, json.Unmarshal([]byte(event.Data), &p))
 		w.told = append(w.told, p)
 		if event.ID != "" {
 			w.lastID = event.ID
@@ -121,13 +119,9 @@ func TestPresenceOnTwoBridges(t *testing.T) {
 		}
 	}
 	kv, err := connectJetStream(t, server.URL()).KeyValue(t.Context(), bridge.PresenceBucket)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	seen, err := kv.Watch(t.Context(), "chat.>")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if value := <-seen.Updates(); value == nil || value.Key() != "chat.房间" || !strings.Contains(string(value.Value()), `"name":"Ben"`) {
 		t.Errorf("a back end sees %v", value)
 	}
@@ -207,9 +201,7 @@ func TestCheckSaysWhatBecomesOfPresence(t *testing.T) {
 		t.Fatal(err)
 	}
 	says("allows no time to live of single keys; delete it, and the bridge makes another", 0)
-	if err := js.DeleteKeyValue(t.Context(), bridge.PresenceBucket); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, js.DeleteKeyValue(t.Context(), bridge.PresenceBucket))
 	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bridge.PresenceBucket, LimitMarkerTTL: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
@@ -226,9 +218,7 @@ accounts { A: { jetstream: enabled, users: [
 ] } }`))
 	url := func(user string) string { return fmt.Sprintf("nats://%s:s3cret@127.0.0.1:%d", user, server.Port) }
 	kv, err := connectJetStream(t, url("all")).CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bridge.PresenceBucket, LimitMarkerTTL: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for user, want := range map[string]string{"all": "which all bridges share", "reader": "! nobody on this bridge will be listed: "} {
 		if code, out, _ := call(t, with(listed(url(user)), settings{"ANONYMOUS_PUBLISH": ""}), "check"); code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d of check by %s, which does not say %q:\n%s", code, user, want, out)
@@ -244,16 +234,14 @@ func TestChaosPresenceOfKilledBridge(t *testing.T) {
 	onlySoak(t)
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
-	one := startProcess(t, processEnv(listed(server.URL()))...)
+	one := startProcess(t, environ(listed(server.URL()))...)
 	two := startNode(t, listed(server.URL()))
 	enter(t, two.URL(), "chat.a", "Ben")
 	enter(t, one.http, "chat.a", "Ada")
 	w := observe(t, two.URL(), "chat.a")
 	w.await("Ada", "Ben")
 	began := time.Now()
-	if err := one.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, one.cmd.Process.Kill())
 	w.await("Ben")
 	t.Logf("gone after %v", time.Since(began))
 	if got := w.left(); !slices.Equal(got, []string{"Ada"}) {
@@ -347,12 +335,4 @@ func costs(t *testing.T, what string, admins []string) {
 	if sums[3] > 0 {
 		t.Errorf("%d writes failed", sums[3])
 	}
-}
-
-// processEnv writes settings as an environment.
-func processEnv(s settings) (env []string) {
-	for name, value := range s {
-		env = append(env, "TAILWATER_"+name+"="+value)
-	}
-	return env
 }

@@ -17,7 +17,7 @@ func TestChaosPresenceOfStoppedBridge(t *testing.T) {
 	onlySoak(t)
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
-	one := startProcess(t, processEnv(listed(server.URL()))...)
+	one := startProcess(t, environ(listed(server.URL()))...)
 	two := startNode(t, listed(server.URL()))
 	enter(t, two.URL(), "chat.a", "Ben")
 	enter(t, one.http, "chat.a", "Ada")

@@ -10,9 +10,9 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
-// The commands by which check says that tokens are revoked do it.
-func TestCommandsThatRevoke(t *testing.T) {
-	t.Parallel()
+// natsTool returns the path of the nats command. Without it the test is skipped, except in CI.
+func natsTool(t *testing.T) string {
+	t.Helper()
 	tool, err := exec.LookPath("nats")
 	if err != nil && os.Getenv("CI") != "" {
 		t.Fatal("there is no nats command; .ci/run installs it")
@@ -20,6 +20,13 @@ func TestCommandsThatRevoke(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no nats command")
 	}
+	return tool
+}
+
+// The commands by which check says that tokens are revoked do it.
+func TestCommandsThatRevoke(t *testing.T) {
+	t.Parallel()
+	tool := natsTool(t)
 	server := bridgetest.StartNATSServer(t, "-c", writeFile(t, t.TempDir(), "nats.conf", "jetstream { domain: hub }"))
 	s := signedIn(settings{"NATS_URL": server.URL(), "NATS_JS_DOMAIN": "hub"})
 	_, out, _ := call(t, s, "check")

@@ -278,9 +278,7 @@ func (w *wall) start(t *testing.T, user string, s settings) *guarded {
 	t.Helper()
 	g := &guarded{log: newWatchedLog(t), live: isLive(s), js: w.furnish(t, "admin-"+user, s)}
 	opened, err := openLogged(t, with(w.settings(s, user), settings{"DRAIN_WINDOW": "10ms"}), g.log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	g.Node = opened
 	t.Cleanup(func() { g.stop(t) })
 	return g
@@ -323,9 +321,7 @@ func (l *watchedLog) violation() (line string, isViolated bool) {
 func (w *wall) wantNothingElse(t *testing.T, as string, readsAnyStream bool) {
 	t.Helper()
 	spy, err := nats.Connect(as, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer spy.Close()
 	admin := publisher(t, w.url("admin-bridge"))
 	canaries := make(chan *nats.Msg, 100)
@@ -343,13 +339,9 @@ func (w *wall) wantNothingElse(t *testing.T, as string, readsAnyStream bool) {
 		refused(t, spy, subject, func() error { return spy.Publish(subject, nil) })
 	}
 	for _, subject := range []string{"$SYS.canary", "$KV.secret.x", "_INBOX.canary", "other.secret", "chat"} {
-		if err := admin.Publish(subject, []byte("canary")); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, admin.Publish(subject, []byte("canary")))
 	}
-	if err := errors.Join(admin.Flush(), spy.Flush()); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, errors.Join(admin.Flush(), spy.Flush()))
 	if len(canaries) > 0 {
 		t.Errorf("it reads %s", (<-canaries).Subject)
 	}
@@ -358,9 +350,7 @@ func (w *wall) wantNothingElse(t *testing.T, as string, readsAnyStream bool) {
 // refused wants NATS to refuse what use does to a subject.
 func refused(t *testing.T, conn *nats.Conn, subject string, use func() error) {
 	t.Helper()
-	if err := errors.Join(use(), conn.Flush()); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, errors.Join(use(), conn.Flush()))
 	if err := conn.LastError(); !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), `"`+subject+`"`) {
 		t.Errorf("%s is not refused: %v", subject, err)
 	}

@@ -92,14 +92,10 @@ func firstEvent(t *testing.T, client *http.Client, url, from string) string {
 	t.Helper()
 	client.Transport.(calls).RoundTripper.(*http.Transport).DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext
 	response, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { response.Body.Close() })
 	event, err := bridgetest.NewStream(response.Body).Next()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return event.Type
 }
 
@@ -135,9 +131,7 @@ func TestProxiesOverARollOut(t *testing.T) {
 		eventually(t, "all are open", func() bool { return came.count() >= readers })
 		posted := startPosting(t, f.client(http2), f.url+"/events/chat.a")
 		for _, b := range bridges {
-			if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, b.cmd.Process.Signal(syscall.SIGTERM))
 			if err := b.cmd.Wait(); err != nil {
 				t.Errorf("after SIGTERM: %v", err)
 			}

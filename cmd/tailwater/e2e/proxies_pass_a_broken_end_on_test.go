@@ -13,16 +13,7 @@ import (
 // A clean end is expected where isClean.
 func breaksOff(t *testing.T, client *http.Client, url, accept string, isClean bool, begun func()) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept", accept)
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
+	response := askBy(t, client, http.MethodGet, url, "", "Accept: "+accept)
 	if response.StatusCode != http.StatusOK || response.Close {
 		// Node's fetch does not look for the last chunk where the connection is to be closed.
 		t.Errorf("%s, %v", response.Status, response.Header)
@@ -55,17 +46,13 @@ func TestProxiesPassABrokenEndOn(t *testing.T) {
 				t.Errorf("of age: %q", text)
 			}
 			response, err := client.Post(url+"/events/chat.a", "text/plain", strings.NewReader("x"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			noError(t, err)
 			if status, text := answer(t, response); status != http.StatusCreated {
 				t.Errorf("POST: %d %s", status, text)
 			}
 		}
 		poll, err := client.Get(url + "/events/chat.a?poll=1")
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		if status, text := answer(t, poll); status != http.StatusOK || !strings.Contains(text, "synced") {
 			t.Errorf("a poll, which is complete: %d %s", status, text)
 		}
@@ -86,9 +73,7 @@ func TestProxiesPassABrokenEndOn(t *testing.T) {
 func isOldCaddy(t *testing.T) bool {
 	t.Helper()
 	out, err := exec.Command("caddy", "version").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	var major, minor int
 	if _, err := fmt.Sscanf(strings.TrimPrefix(string(out), "v"), "%d.%d", &major, &minor); err != nil {
 		t.Fatalf("%q: %v", out, err)

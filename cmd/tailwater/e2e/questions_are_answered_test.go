@@ -105,9 +105,7 @@ func failing(t *testing.T, url string) {
 	service, err := micro.AddService(publisher(t, url), micro.Config{Name: "failing", Version: "1.0.0", Endpoint: &micro.EndpointConfig{
 		Subject: "llm.micro", Handler: micro.HandlerFunc(func(r micro.Request) { _ = r.Error("404", "no such model", nil) }),
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { _ = service.Stop() })
 }
 

@@ -23,9 +23,7 @@ func TestReadmeDemo(t *testing.T) {
 		}
 	}
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	address := fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t))
 	shell := exec.Command("bash", "-c", strings.ReplaceAll(demo(t), "127.0.0.1:8080", address)+"\nwait")
 	shell.Dir = t.TempDir()

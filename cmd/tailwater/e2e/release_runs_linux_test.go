@@ -88,9 +88,7 @@ func TestReleaseRuns(t *testing.T) {
 				t.Errorf("the limit of the container was not found:\n%s", p.start)
 			}
 			response, err := client.Post(url, "text/plain", strings.NewReader("hello"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			noError(t, err)
 			if status, text := answer(t, response); status != http.StatusCreated {
 				t.Errorf("%d %s", status, text)
 			}

@@ -106,14 +106,10 @@ func publishRooms(t *testing.T, server *bridgetest.NATSServer) {
 	conn := publisher(t, fmt.Sprint("nats://127.0.0.1:", server.Port))
 	for room := range 16 {
 		for i := range 20 {
-			if err := conn.Publish(fmt.Sprint("chat.room", room), fmt.Append(nil, i)); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, conn.Publish(fmt.Sprint("chat.room", room), fmt.Append(nil, i)))
 		}
 	}
-	if err := conn.FlushTimeout(patience); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.FlushTimeout(patience))
 }
 
 // slowestRead polls rooms that nobody has read, and opens event streams of their last ten minutes, and returns what took longest.
@@ -124,25 +120,19 @@ func slowestRead(t *testing.T, client *http.Client, url string, older bool, from
 		poll := fmt.Sprintf("%s/events/chat.room%d?poll=1", url, room)
 		if older {
 			response, err := client.Head(poll)
-			if err != nil {
-				t.Fatal(err)
-			}
+			noError(t, err)
 			response.Body.Close()
 			poll += "&limit=10&until=" + response.Header.Get("Tailwater-Last-Id")
 		}
 		response, err := client.Get(poll)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		if status, text := answer(t, response); status != http.StatusOK || !strings.Contains(text, "synced") {
 			t.Errorf("a poll is answered %d %s", status, text)
 		}
 		slowest = max(slowest, time.Since(begun))
 		begun = time.Now()
 		response, err = client.Get(fmt.Sprintf("%s/events?subject=chat.room%d&subject=chat.nobody&since=10m", url, room))
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		stream := bridgetest.NewStream(response.Body)
 		for event := (bridgetest.Event{}); event.Type != "tailwater:synced"; {
 			if event, err = stream.Next(); err != nil {
@@ -161,24 +151,16 @@ func older(t *testing.T, server *bridgetest.NATSServer, client *http.Client, url
 	t.Helper()
 	conn := publisher(t, fmt.Sprint("nats://127.0.0.1:", server.Port))
 	for i := range olderMessages {
-		if err := conn.Publish("chat.busy", fmt.Append(nil, i)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("chat.busy", fmt.Append(nil, i)))
 	}
-	if err := conn.FlushTimeout(patience); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.FlushTimeout(patience))
 	response, err := client.Get(fmt.Sprintf("%s/events/chat.busy?poll=1&limit=%d&format=json", url, olderMessages))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	status, text := answer(t, response)
 	var ids []string
 	for line := range strings.Lines(text) {
 		var event struct{ ID, Subject string }
-		if err := json.Unmarshal([]byte(line), &event); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, json.Unmarshal([]byte(line), &event))
 		if event.Subject != "" {
 			ids = append(ids, event.ID)
 		}

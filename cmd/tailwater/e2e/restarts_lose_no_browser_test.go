@@ -135,9 +135,7 @@ func TestGracefulRestartBehindAProxy(t *testing.T) {
 		}
 		eventually(t, "all are open", opened(1))
 		publish(0)
-		if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, b.cmd.Process.Signal(syscall.SIGTERM))
 		told := func(e *eventSource) bool { return e.told.Load() > 0 }
 		eventually(t, "it drains", func() bool { return slices.ContainsFunc(all, told) })
 		late := make([]*eventSource, visitors)
@@ -164,9 +162,7 @@ func TestListenerStaysUntilTheEnd(t *testing.T) {
 	t.Parallel()
 	b := startBridge(t, settings{"DRAIN_WINDOW": "2s"})
 	stream, _ := subscribe(t, "http://"+b.address+"/events/chat.a", "")
-	if err := b.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, b.cmd.Process.Signal(syscall.SIGTERM))
 	late := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
 	get := func() (*bridgetest.Stream, error) {
 		response, err := late.Get("http://" + b.address + "/events/chat.a")
@@ -181,9 +177,7 @@ func TestListenerStaysUntilTheEnd(t *testing.T) {
 	}
 	eventually(t, "it drains", func() bool {
 		stream, err := get()
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		event, err := stream.Next()
 		return err == nil && event.Type == "tailwater:close" && stream.Retry > 2000
 	})

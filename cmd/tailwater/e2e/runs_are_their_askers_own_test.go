@@ -92,9 +92,7 @@ func TestRunsAreTheirAskersOwn(t *testing.T) {
 	}
 	// Nothing has been added to the run.
 	stream, err := connectJetStream(t, server.URL()).Stream(t.Context(), "TAILWATER")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	info, err := stream.Info(t.Context(), jetstream.WithSubjectFilter("answers.*."+asker.path[len("/answers/"):]+".>"))
 	if err == nil && len(info.State.Subjects) > 0 {
 		t.Errorf("stored below the run: %v", info.State.Subjects)

@@ -42,9 +42,7 @@ func TestPagesReadRuns(t *testing.T) {
 		b.start()
 		page.waitFor(`got.join() === "1,2,3"`)
 		path, err := chromedp.Run(page.ctx, chromedp.Evaluate[string](`location.href`))
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		second := openTab(t, browser, path)
 		second.do(chromedp.Evaluate[chromedp.Void](reading))
 		second.waitFor(`got.join() === "1,2,3"`)

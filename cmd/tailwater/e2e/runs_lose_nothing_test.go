@@ -79,9 +79,7 @@ func (c *runChaos) await(twentieths int64) {
 func (c *runChaos) work(url string) {
 	worker := publisher(c.t, url, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond))
 	js, err := jetstream.New(worker)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	noError(c.t, err)
 	var working sync.WaitGroup
 	c.t.Cleanup(working.Wait)
 	if _, err := worker.Subscribe("llm.chaos", func(m *nats.Msg) {

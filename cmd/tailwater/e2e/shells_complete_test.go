@@ -14,9 +14,7 @@ import (
 func TestShellsComplete(t *testing.T) {
 	t.Parallel()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for line, want := range map[string]string{
 		"tailwater su":                    "sub\n",
 		"tailwater comp":                  "completion\n",

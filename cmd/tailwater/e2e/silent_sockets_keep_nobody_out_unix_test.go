@@ -139,17 +139,13 @@ func TestFullBridgeAnswers(t *testing.T) {
 	other := startWitness(t, client, url)
 	for isFull := false; !isFull; {
 		event, err := dial(t, url, "").Next()
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		isFull = event.Type == "tailwater:close"
 	}
 	end := flood(t, strings.TrimPrefix(p.http, "http://"), func(net.Conn) {})
 	for range 20 {
 		response, err := newcomer(t, client).Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		event, err := bridgetest.NewStream(response.Body).Next()
 		if err != nil || event.Type != "tailwater:close" || event.Data != `{"reason":"busy"}` {
 			t.Errorf("%+v, %v", event, err)
@@ -177,9 +173,7 @@ func TestConnectionsAreHeldBelowDescriptors(t *testing.T) {
 			env = append(env, "TAILWATER_LIMIT_CONNECTIONS="+connections)
 		}
 		path, err := bridgetest.Tailwater()
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		check := limited(fewDescriptors, path, "check")
 		check.Env, check.Dir = env, t.TempDir()
 		text, err := check.CombinedOutput()

@@ -29,16 +29,7 @@ type debugConnection struct {
 // listConnections asks for JSON.
 func (n *testNode) listConnections(t *testing.T, query string) (list debugList) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.AdminURL()+"/debug/connections"+query, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text := answer(t, response)
+	_, text := status(t, http.MethodGet, n.AdminURL()+"/debug/connections"+query, "", "Accept: application/json")
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
@@ -113,16 +104,7 @@ func TestSlowClientsAreNamed(t *testing.T) {
 func TestDebugIndexLinksWhatThereIs(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, nil)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.AdminURL()+"/debug/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept", "text/html,*/*;q=0.8")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, page := answer(t, response)
+	_, page := status(t, http.MethodGet, n.AdminURL()+"/debug/", "", "Accept: text/html,*/*;q=0.8")
 	_, text := get(t, n.AdminURL()+"/debug/")
 	links := regexp.MustCompile(`href="([^"]+)"`).FindAllStringSubmatch(page, -1)
 	for _, link := range links {

@@ -20,14 +20,10 @@ import (
 func dialRaw(t *testing.T, n *testNode, copies int, request string) *net.TCPConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", n.Address().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	socket := conn.(*net.TCPConn)
-	if err := socket.SetReadBuffer(4 << 10); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, socket.SetReadBuffer(4<<10))
 	for range copies {
 		if _, err := io.WriteString(socket, request); err != nil {
 			t.Fatal(err)
@@ -58,33 +54,16 @@ func TestClientsCannotHoldUpTheStop(t *testing.T) {
 	witness.expect("tailwater:close", `{"reason":"drain"}`)
 }
 
-func TestSignalEndsTheProcessCleanly(t *testing.T) {
-	t.Parallel()
-	p := startProcess(t)
-	reader, _ := subscribe(t, p.http+"/events/chat.room1", "")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	reader.expect("tailwater:close", `{"reason":"drain"}`)
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v", err)
-	}
-}
-
 func TestSecondSignalIsImmediate(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t, "TAILWATER_DRAIN_DELAY=1h")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	// The first signal was received: from now on connections are told to reconnect.
 	eventually(t, "the process drains", func() bool {
 		event, err := dial(t, p.http+"/events/chat.room1", "").Next()
 		return err == nil && event.Type == "tailwater:close"
 	})
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	var exit *exec.ExitError
 	if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
 		t.Errorf("after the second signal: %v", err)
@@ -143,9 +122,7 @@ func TestSignalUnderLoad(t *testing.T) {
 				})
 			}
 			some.Wait()
-			if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 			reading.Wait()
 			if err := p.cmd.Wait(); err != nil {
 				t.Errorf("after SIGTERM: %v", err)

@@ -2,14 +2,12 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -82,9 +80,7 @@ func TestHistoryIsThere(t *testing.T) {
 		}
 	}
 	response, err := http.Head(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	response.Body.Close()
 	header := response.Header
 	if header.Get("Tailwater-First-Seq") != "5" || header.Get("Tailwater-Last-Seq") != "9" || !strings.Contains(header.Get("Tailwater-Last-Id"), "-9-") {
@@ -98,14 +94,10 @@ func TestBucketIsARoute(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	ctx := t.Context()
 	bucket, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "config", History: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	put := func(key, value string) {
 		t.Helper()
 		if _, err := bucket.PutString(ctx, key, value); err != nil {
@@ -124,9 +116,7 @@ func TestBucketIsARoute(t *testing.T) {
 	watch.expect(bridge.EventSynced, "{}")
 	put("color", "blue")
 	blue := watch.expect("message", "blue")
-	if err := bucket.Delete(ctx, "color"); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, bucket.Delete(ctx, "color"))
 	watch.expect(bridge.EventDelete, `{"subject":"$KV.config.color"}`)
 	again, _ := subscribe(t, n.URL()+"/config/color", blue.ID)
 	again.expect(bridge.EventDelete, `{"subject":"$KV.config.color"}`)
@@ -151,17 +141,11 @@ func TestEveryKeyCanBeRead(t *testing.T) {
 func readEveryKey(t *testing.T, direct bool) {
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "config"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	stream, err := js.Stream(t.Context(), "KV_config")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	config := stream.CachedInfo().Config
 	config.AllowDirect = direct
 	if _, err := js.UpdateStream(t.Context(), config); err != nil {
@@ -229,9 +213,7 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js, err := jetstream.New(publisher(t, server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "users"}); err != nil {
 		t.Fatal(err)
 	}
@@ -239,42 +221,21 @@ func TestLongKeysEndNoConnection(t *testing.T) {
 		"NATS_URL": server.URL(), "ROUTES": "/config/{key...}=$KV.config.{key},POST /mine/{key...}=$KV.users.{claim.sub}.{key}", "ANONYMOUS_SUBSCRIBE": "chat.>",
 		"AUTH_JWT_SECRET": tokenSecret,
 	})
-	token, err := auth.Sign(tokenSecret, auth.Claims{Subject: "alice", Expires: time.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	token, err := auth.Sign(tokenSecret, claimsOf("alice", ""))
+	noError(t, err)
 	for _, length := range []int{3000, 3900, 3960, 3980, 4000, 4020, 4040, 4050, 4053, 4054, 4060, 4070, 4080, 4084, 4085, 4100} {
 		key := strings.Repeat("x", length) // no stream holds it
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL()+"/config/"+key, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := askWith(t, http.MethodGet, n.URL()+"/config/"+key, "")
 		if response.StatusCode == http.StatusOK {
 			if event, err := bridgetest.NewStream(response.Body).Next(); err != nil || event.Type != bridge.EventOpen {
 				t.Errorf("%d: %.100v, %v", length, event, err)
 			}
 		}
 		response.Body.Close()
-		p, err := http.NewRequestWithContext(ctx, http.MethodPost, n.URL()+"/mine/"+key, strings.NewReader("x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Header.Set("Authorization", "Bearer "+token)
-		p.Header.Set("Tailwater-Event", "tick")
-		posted, err := http.DefaultClient.Do(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		posted.Body.Close()
+		posted := askWith(t, http.MethodPost, n.URL()+"/mine/"+key, "x", bearer(token), "Tailwater-Event: tick")
 		if length <= 3900 && (response.StatusCode != http.StatusOK || posted.StatusCode != http.StatusCreated) || posted.StatusCode >= 500 {
 			t.Errorf("%d: GET %s, POST %s", length, response.Status, posted.Status)
 		}
-		cancel()
 	}
 	if stats := n.Live.Stats().NATS; stats.Connects != 1 || !stats.Connected {
 		t.Errorf("%+v", stats)

@@ -21,12 +21,7 @@ type streamFixture struct {
 
 func startStreamFixture(t *testing.T, change func(*jetstream.StreamConfig)) *streamFixture {
 	t.Helper()
-	return openStreamFixture(t, startChaos(t), change)
-}
-
-func openStreamFixture(t *testing.T, c *chaos, change func(*jetstream.StreamConfig)) *streamFixture {
-	t.Helper()
-	s := &streamFixture{chaos: c, server: bridgetest.StartNATSServer(t)}
+	s := &streamFixture{chaos: startChaos(t), server: bridgetest.StartNATSServer(t)}
 	s.js = connectJetStream(t, s.server.URL())
 	createStream(t, s.js, change)
 	s.bridge = startBridge(t, settings{"NATS_URL": s.server.URL()})
@@ -47,9 +42,7 @@ func TestChaosStreamIsRecreated(t *testing.T) {
 		_, old := subscribe(t, "http://"+s.bridge.address+"/events/chat.a", "")
 		s.strike(func() {
 			s.ledger.Disturb(func() {
-				if err := s.js.DeleteStream(s.ctx, "CHAT"); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, s.js.DeleteStream(s.ctx, "CHAT"))
 				createStream(t, s.js, nil)
 			})
 		})
@@ -75,12 +68,8 @@ func TestChaosStreamIsPurged(t *testing.T) {
 	for range length(3, 30) {
 		s.awaitMore(200)
 		stream, err := s.js.Stream(s.ctx, "CHAT")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := stream.Purge(s.ctx); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
+		noError(t, stream.Purge(s.ctx))
 	}
 	s.awaitMore(100)
 	s.finish(bridgetest.Rules{Gaps: []string{"retention", "overrun"}})
@@ -104,9 +93,7 @@ func TestChaosStreamIsRolledBack(t *testing.T) {
 		s.strike(func() {
 			s.ledger.Disturb(func() {
 				s.server.Kill()
-				if err := os.RemoveAll(s.server.Dir()); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, os.RemoveAll(s.server.Dir()))
 				copyDir(t, copied, s.server.Dir())
 				s.server.Start(t)
 			})
@@ -119,9 +106,7 @@ func TestChaosStreamIsRolledBack(t *testing.T) {
 
 func copyDir(t *testing.T, from, to string) {
 	t.Helper()
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.CopyFS(to, os.DirFS(from)))
 }
 
 // A client is away for five times as many messages as are kept: it is told, and continues with the oldest there is.

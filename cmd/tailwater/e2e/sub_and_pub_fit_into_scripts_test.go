@@ -28,9 +28,7 @@ func TestSubPrintsExactBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			subject := "chat." + strings.ReplaceAll(name, " ", "")
-			if err := conn.Publish(subject, payload); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, conn.Publish(subject, payload))
 			for flag, want := range map[string]string{"--bytes": string(payload), "--raw": string(payload) + "\n"} {
 				if code, out, stderr := call(t, nil, "sub", subject, "--since=all", "--count=1", flag, "--url="+n.URL()); code != 0 || out != want {
 					t.Errorf("%s: exit code %d, %d bytes instead of %d: %.100q\n%s", flag, code, len(out), len(want), out, stderr)
@@ -126,21 +124,15 @@ func TestSubEnds(t *testing.T) {
 	for count, want := range map[string]int{"0": 0, "5": exitFailure} {
 		sub := begin(t, nil, "sub", "chat.a", "--since=all", "--raw", "--count="+count, "--url="+n.URL())
 		sub.lines(t, 3)
-		if err := sub.cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, sub.cmd.Process.Signal(os.Interrupt))
 		if code := sub.code(t); code != want || want > 0 && !strings.Contains(sub.err.String(), "interrupted after 3 of 5 messages") {
 			t.Errorf("--count=%s: exit code %d, want %d", count, code, want)
 		}
 	}
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	read.Close()
 	defer write.Close()
 	sub := exec.Command(path, "sub", "chat.a", "--since=all", "--raw", "--url="+n.URL())

@@ -28,9 +28,7 @@ func TestSubAndPubOutlastKills(t *testing.T) {
 	b := startBridge(t, settings{"HISTORY": "chat.>"})
 	proxy := nginx.start(t, b.address)
 	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer read.Close()
 	defer write.Close()
 	messages := inOrder(200)

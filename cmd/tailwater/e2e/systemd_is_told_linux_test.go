@@ -28,15 +28,11 @@ func listenAsManager(t *testing.T) manager {
 	t.Helper()
 	// The path of a socket may have a hundred characters, which t.TempDir has not to spare.
 	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return manager{t, conn, []string{"NOTIFY_SOCKET=" + path}}
 }
@@ -45,9 +41,7 @@ func listenAsManager(t *testing.T) manager {
 func (m manager) hears(line string) (said []string) {
 	m.t.Helper()
 	buffer := make([]byte, 4096)
-	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		m.t.Fatal(err)
-	}
+	noError(m.t, m.conn.SetReadDeadline(time.Now().Add(patience)))
 	for {
 		n, err := m.conn.Read(buffer)
 		if err != nil {
@@ -75,9 +69,7 @@ func TestSystemdIsTold(t *testing.T) {
 	p.hangUp(t)
 	m.hears("RELOADING=1")
 	m.hears("READY=1")
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	m.hears("STOPPING=1")
 	if err := p.cmd.Wait(); err != nil {
 		t.Error(err)
@@ -98,14 +90,10 @@ func startPassed(t *testing.T, socket *os.File, env ...string) *process {
 func listenForBridge(t *testing.T, address string) (*os.File, string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	defer listener.Close() // the file is another descriptor of the same socket
 	socket, err := listener.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	t.Cleanup(func() { socket.Close() })
 	return socket, listener.Addr().String()
 }
@@ -122,9 +110,7 @@ func TestSystemdHoldsThePort(t *testing.T) {
 	reader, _ := subscribe(t, first.http+"/events/chat.room1", "")
 	publishTo(t, first.http+"/events/chat.room1", "before")
 	reader.expect("message", "before")
-	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, first.cmd.Process.Signal(syscall.SIGTERM))
 	if err := first.cmd.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -148,13 +134,9 @@ func TestSystemdListensWhereTheSettingSays(t *testing.T) {
 	t.Parallel()
 	wide, address := listenForBridge(t, "0.0.0.0:0")
 	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	for _, setting := range []string{"127.0.0.1:" + port, "127.0.0.1:0"} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()

@@ -53,13 +53,9 @@ func newIssuer(t *testing.T) *issuer {
 func (a *issuer) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
 	a.t.Helper()
 	signed, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	noError(a.t, err)
 	read, err := x509.ParseCertificate(signed)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	noError(a.t, err)
 	return read
 }
 
@@ -67,9 +63,7 @@ func (a *issuer) sign(template, parent *x509.Certificate, key *ecdsa.PrivateKey)
 func (a *issuer) issue() (cert, key []byte, serial string) {
 	a.t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	noError(a.t, err)
 	a.made++
 	number := big.NewInt(100 + a.made)
 	leaf := a.sign(&x509.Certificate{
@@ -77,9 +71,7 @@ func (a *issuer) issue() (cert, key []byte, serial string) {
 		DNSNames: []string{"localhost", "chat.example.com"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}, a.root, private)
 	bytes, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	noError(a.t, err)
 	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})
 	return cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: bytes}), number.String()
 }
@@ -88,12 +80,8 @@ func (a *issuer) issue() (cert, key []byte, serial string) {
 func (a *issuer) write(name string, text []byte) (path string) {
 	a.t.Helper()
 	path = filepath.Join(a.dir, name)
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		a.t.Fatal(err)
-	}
+	noError(a.t, os.WriteFile(path+".new", text, 0o600))
+	noError(a.t, os.Rename(path+".new", path))
 	return path
 }
 
@@ -117,9 +105,7 @@ func (a *issuer) client(http2 bool) *http.Client {
 func (a *issuer) shown(n *testNode) string {
 	a.t.Helper()
 	conn, err := tls.Dial("tcp", n.Address().String(), &tls.Config{RootCAs: a.roots})
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	noError(a.t, err)
 	defer conn.Close()
 	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 }
@@ -133,9 +119,7 @@ func (a *issuer) read(client *http.Client, n *testNode) *subscription {
 func (a *issuer) readSubject(client *http.Client, n *testNode, subject string) *subscription {
 	a.t.Helper()
 	response, err := client.Get(n.URL() + "/events/" + subject)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	noError(a.t, err)
 	a.t.Cleanup(func() { response.Body.Close() })
 	s := &subscription{bridgetest.NewStream(response.Body), a.t, response.Body}
 	s.expect("tailwater:open", `{"subjects":["`+subject+`"],"heartbeat":15}`)
@@ -167,9 +151,7 @@ func TestTLS(t *testing.T) {
 	}
 	older := a.read(a.client(false), n)
 	response, err := client.Post(n.URL()+"/events/chat.room1", "text/plain", strings.NewReader("hello"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if status, body := answer(t, response); status != http.StatusCreated || response.ProtoMajor != 2 {
 		t.Errorf("POST over %s: %d %s", response.Proto, status, body)
 	}
@@ -178,9 +160,7 @@ func TestTLS(t *testing.T) {
 	conn := publisher(t, n.NATSURL())
 	for round := range 3 {
 		for i := range readers {
-			if err := conn.Publish(fmt.Sprint("chat.room", i), fmt.Append(nil, "to ", i, " in round ", round)); err != nil {
-				t.Fatal(err)
-			}
+			noError(t, conn.Publish(fmt.Sprint("chat.room", i), fmt.Append(nil, "to ", i, " in round ", round)))
 		}
 	}
 	for i, reader := range readers {
@@ -247,9 +227,7 @@ func TestStalledClientOfHTTP2IsCut(t *testing.T) {
 	reader, large, next := a.read(other, n), strings.Repeat("x", 64<<10), 0
 	eventually(t, "the streams of the stalled connection are cut", func() bool {
 		response, err := other.Post(n.URL()+"/events/chat.room1", "text/plain", strings.NewReader(large))
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		response.Body.Close()
 		next++
 		reader.expect("message", large) // nobody else notices
@@ -275,9 +253,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 		t.Error("TLS 1.1 was accepted")
 	}
 	response, err := http.Get("http://" + n.Address().String() + "/events/chat.room1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	if status, body := answer(t, response); status != http.StatusBadRequest || !strings.Contains(body, "HTTPS") {
 		t.Errorf("without TLS: %d %s", status, body)
 	}
@@ -305,9 +281,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 	eventually(t, "it is told that there is no key", func() bool {
 		return a.shown(n) == first && strings.Contains(log.String(), "failed to find any PEM data")
 	})
-	if err := os.Remove(filepath.Join(a.dir, "key.pem")); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, os.Remove(filepath.Join(a.dir, "key.pem")))
 	eventually(t, "it is told that the key is gone", func() bool {
 		return a.shown(n) == first && strings.Contains(log.String(), "no such file")
 	})
@@ -319,9 +293,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 	eventually(t, "the new certificate is shown", func() bool { return a.shown(n) == second })
 	post := a.client(true)
 	response, err := post.Post(n.URL()+"/events/chat.room1", "text/plain", strings.NewReader("still here"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	response.Body.Close()
 	reader.expect("message", "still here")
 	if strings.Contains(log.String(), a.dir) {
@@ -337,12 +309,8 @@ func TestCheckSaysHTTPS(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("%d: %s", code, errs)
 	}
-	for _, want := range []string{
+	wantAll(t, "it", out,
 		"listening on 127.0.0.1:0, https\n", "certificate for localhost chat.example.com 127.0.0.1, valid until 20", "one caller may post at 20/s",
 		"X-Forwarded-For is trusted from 10.0.0.0/8",
-	} {
-		if !strings.Contains(out, want) {
-			t.Errorf("it does not say %q:\n%s", want, out)
-		}
-	}
+	)
 }

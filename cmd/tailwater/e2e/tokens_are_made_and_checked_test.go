@@ -51,11 +51,7 @@ func TestCheckSaysHowCallersSignIn(t *testing.T) {
 	} {
 		t.Run(test.says[0], func(t *testing.T) {
 			code, out, stderr := call(t, test.set, "check")
-			for _, want := range test.says {
-				if !strings.Contains(out, want) {
-					t.Errorf("it does not say %q:\n%s", want, out)
-				}
-			}
+			wantAll(t, "it", out, test.says...)
 			if code != 0 || strings.Contains(out, test.never) || strings.Contains(out+stderr, tokenSecret) {
 				t.Errorf("exit code %d, with %q:\n%s%s", code, test.never, out, stderr)
 			}

@@ -48,9 +48,7 @@ func TestTokensThatAreGoodForTooLong(t *testing.T) {
 func TestKeySetIsNotReadThroughProxiesOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	path, err := bridgetest.Tailwater()
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	var mu sync.Mutex
 	asked := map[string]bool{}
 	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -87,9 +85,7 @@ func signText(t *testing.T, claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(`{"alg":"HS256"}`)) + "." + encode([]byte(claims))
 	signature, err := jwt.SigningMethodHS256.Sign(text, []byte(tokenSecret))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	token := text + "." + encode(signature)
 	secrets.Plant(token)
 	return token

@@ -48,18 +48,7 @@ func newToken(t *testing.T, args ...string) string {
 // request sends a request with a token, and gives what came of it.
 func request(t *testing.T, method, url, token, body string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, withQuery(url), strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer(t, response)
+	return status(t, method, withQuery(url), body, bearer(token))
 }
 
 // newTicket gives a ticket for a token, as soon as the node knows what is revoked.
@@ -81,16 +70,7 @@ func (n *testNode) isReady() bool { return n.Live.Ready() == nil }
 // seal returns what the bridge makes of a token: a ticket, or else its cookie's value.
 func (n *testNode) seal(t *testing.T, client *http.Client, token string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.URL()+"/session", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
+	response := askBy(t, client, http.MethodPost, n.URL()+"/session", "", bearer(token))
 	var session struct{ Ticket string }
 	if err := json.NewDecoder(response.Body).Decode(&session); err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %v", response.Status, err)
@@ -99,9 +79,7 @@ func (n *testNode) seal(t *testing.T, client *http.Client, token string) string 
 		return session.Ticket
 	}
 	cookie, err := http.ParseSetCookie(response.Header.Get("Set-Cookie"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return cookie.Value
 }
 
@@ -109,9 +87,7 @@ func (n *testNode) seal(t *testing.T, client *http.Client, token string) string 
 func revoked(t *testing.T, js jetstream.JetStream) func(key string) {
 	t.Helper()
 	kv, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: auth.RevokedBucket})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return func(key string) {
 		t.Helper()
 		if _, err := kv.Put(t.Context(), key, nil); err != nil {
@@ -138,9 +114,7 @@ func TestSignIn(t *testing.T) {
 			bobs, _ := subscribe(t, n.URL()+"/inbox?ticket="+newTicket(t, n, bob), "")
 			conn := n.client(t, publisherFile)
 			for _, subject := range []string{"user.mallory.inbox", "user.bob.inbox", "user.alice.inbox"} {
-				if err := conn.Publish(subject, []byte("to "+subject)); err != nil {
-					t.Fatal(err)
-				}
+				noError(t, conn.Publish(subject, []byte("to "+subject)))
 			}
 			last := inbox.expect("message", "to user.alice.inbox").ID
 			inbox.body.Close()
@@ -243,9 +217,7 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 		unsigned := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"sub": id, "exp": time.Now().Add(time.Hour).Unix()})
 		unsigned.Header["kid"] = id
 		signed, err := unsigned.SignedString(key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		noError(t, err)
 		secrets.Plant(signed)
 		return signed
 	}
@@ -257,9 +229,7 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 	}
 	conn := n.client(t, publisherFile)
 	for _, name := range []string{"first", "second"} {
-		if err := conn.Publish("user."+name+".inbox", []byte("to "+name)); err != nil {
-			t.Fatal(err)
-		}
+		noError(t, conn.Publish("user."+name+".inbox", []byte("to "+name)))
 	}
 	before.expect("message", "to first")
 	after.expect("message", "to second")
@@ -269,17 +239,11 @@ func TestKeyIsChangedWhileOpen(t *testing.T) {
 func newKeySet(t *testing.T, id string) (set []byte, private ed25519.PrivateKey) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	jwk, err := jwkset.NewJWKFromKey(public, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: id}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	set, err = json.Marshal(jwkset.JWKSMarshal{Keys: []jwkset.JWKMarshal{jwk.Marshal()}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	return set, private
 }
 
@@ -317,9 +281,7 @@ func TestTokensAreNotLogged(t *testing.T) {
 	var said logBuffer
 	loaded := nodetest.Settings(t, signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}))
 	opened, err := node.Open(loaded, slog.New(secrets.Log(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-	if err != nil {
-		t.Fatal(err)
-	}
+	noError(t, err)
 	n := &testNode{Node: opened}
 	t.Cleanup(func() { n.stop(t) })
 	token := newToken(t, "--sub=alice")

@@ -88,17 +88,8 @@ const (
 // postTraced posts within the client's trace.
 func postTraced(t *testing.T, url, body string) int {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Traceparent", clientParent)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	status, _ := answer(t, response)
-	return status
+	code, _ := status(t, http.MethodPost, url, body, "Traceparent: "+clientParent)
+	return code
 }
 
 // spanIn returns the span that a traceparent names within the client's trace.
@@ -131,9 +122,7 @@ func TestTracesFollowMessages(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	noError(t, conn.Flush())
 	reader, _ := subscribe(t, n.URL()+"/events/chat.room1?format=json", "")
 
 	if status := postTraced(t, n.URL()+"/events/chat.room1", "hello"); status != http.StatusCreated {

@@ -25,15 +25,16 @@ type admin struct {
 }
 
 // openAdmin opens the listener, unless the setting is empty.
-func openAdmin(n *Node) (*admin, error) {
+func (n *Node) openAdmin() error {
 	a := &admin{node: n}
+	n.admin = a
 	address := n.Settings.Admin.Listen
 	if address == "" {
-		return a, nil
+		return nil
 	}
 	listener, err := listen("ADMIN_LISTEN", address)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.address = listener.Addr()
 	loopback := configs.Loopback(string(address))
@@ -41,7 +42,7 @@ func openAdmin(n *Node) (*admin, error) {
 	places := outlet.NewPlaces(outlet.Limits{All: adminConnections, Log: n.log})
 	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), outlet.ConnContext
 	n.serve(a.server, outlet.Listen(listener, places))
-	return a, nil
+	return nil
 }
 
 // handler serves what the listener allows: lists of connections and profiles only to this machine.
@@ -84,14 +85,6 @@ func (a *admin) readyz(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.WriteHeader(status)
 	fmt.Fprintln(w, text)
-}
-
-// url returns the listener's URL, or "" if there is no listener.
-func (a *admin) url() string {
-	if a.address == nil {
-		return ""
-	}
-	return "http://" + a.address.String()
 }
 
 func (a *admin) close() error {

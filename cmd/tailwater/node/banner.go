@@ -103,7 +103,12 @@ func (n *Node) Address() net.Addr { return n.address }
 func (n *Node) Admin() net.Addr { return n.admin.address }
 
 // AdminURL returns that listener's URL, or "".
-func (n *Node) AdminURL() string { return n.admin.url() }
+func (n *Node) AdminURL() string {
+	if n.admin.address == nil {
+		return ""
+	}
+	return "http://" + n.admin.address.String()
+}
 
 // host returns the listener's name and port: those of this machine if it listens on every interface.
 func (n *Node) host() string {

@@ -13,16 +13,11 @@ import (
 // ClockSubject is the subject of the clock.
 const ClockSubject bridge.Subject = "time.now"
 
-// clock publishes the time of day each second: the simplest stream, for a first look.
-type clock struct {
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-}
-
-func startClock(to *live.Bridge, log *slog.Logger) *clock {
+// startClock publishes the time of day each second until stop is called: the simplest stream, for a first look.
+func startClock(to *live.Bridge, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &clock{cancel: cancel}
-	c.running.Go(func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		for {
 			now := time.Now()
 			select {
@@ -35,7 +30,10 @@ func startClock(to *live.Bridge, log *slog.Logger) *clock {
 			}
 		}
 	})
-	return c
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // tick publishes the time, or gives up before the time is out of date.
@@ -44,9 +42,4 @@ func tick(ctx context.Context, to *live.Bridge) error {
 	defer cancel()
 	_, err := to.Publish(ctx, ClockSubject, nil, []byte(time.Now().UTC().Format(time.RFC3339)))
 	return err
-}
-
-func (c *clock) stop() {
-	c.cancel()
-	c.running.Wait()
 }

@@ -172,6 +172,15 @@ func ownBuckets(settings *configs.Settings) []string {
 	return []string{auth.RevokedBucket}
 }
 
+// AdminContext returns the path of the context that can write the bridge's own buckets in an embedded server; "" if there is none.
+func AdminContext(settings *configs.Settings) string {
+	if !settings.Embedded() {
+		return ""
+	}
+	_, admin := EmbedConfig(settings).Contexts()
+	return admin
+}
+
 // ErrSetting says which setting an error comes from.
 func ErrSetting(name string, err error) error {
 	return fmt.Errorf("%s_%s: %w", configs.Prefix, name, err)
@@ -179,3 +188,6 @@ func ErrSetting(name string, err error) error {
 
 // SettingsError is an error of the settings, which only the operator can correct.
 type SettingsError struct{ error }
+
+// Unwrap returns the reason.
+func (e SettingsError) Unwrap() error { return e.error }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"io"
 	"net/http"
 	"net/http/pprof"
@@ -40,24 +39,17 @@ func (a *admin) debug(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 }
 
-var debugPage = template.Must(template.New("").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Tailwater: debug</title>
-<h1>Tailwater</h1>
-<ul>{{range .}}
-<li><a href="{{.Path}}">{{.Path}}</a>: {{.About}}{{end}}
-</ul>
-`))
-
 func debugIndex(w http.ResponseWriter, r *http.Request) {
-	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		for _, page := range debugPages {
-			fmt.Fprintf(w, "%-32s %s\n", page.Path, page.About)
-		}
-		return
+	media, head, line := "text/plain", "", "%-32[1]s %[2]s\n"
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		media, line = "text/html", "<li><a href=\"%[1]s\">%[1]s</a>: %[2]s\n"
+		head = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Tailwater: debug</title>\n<h1>Tailwater</h1>\n<ul>\n"
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = debugPage.Execute(w, debugPages) // fails only if the client is gone
+	w.Header().Set("Content-Type", media+"; charset=utf-8")
+	fmt.Fprint(w, head)
+	for _, page := range debugPages {
+		fmt.Fprintf(w, line, page.Path, page.About)
+	}
 }
 
 const (

@@ -64,9 +64,6 @@ func (n *Node) Wait(ctx context.Context, hangUp <-chan os.Signal) error {
 
 var errLostNATS = errors.New("the connection to NATS has ended for good; the log says why")
 
-// Unwrap returns the reason.
-func (e SettingsError) Unwrap() error { return e.error }
-
 // Node is everything that runs, in the order in which it is opened.
 type Node struct {
 	Settings *configs.Settings
@@ -74,7 +71,7 @@ type Node struct {
 
 	Embedded    *embed.Server // nil with an external NATS server
 	Live        *live.Bridge
-	clock       *clock // nil without DEMO_TIME
+	stopClock   func() // nil without DEMO_TIME
 	admin       *admin
 	http        *http.Server
 	meters      meters
@@ -96,7 +93,7 @@ func Open(settings *configs.Settings, log *slog.Logger) (*Node, error) {
 			return nil, errors.Join(err, n.Close())
 		}
 	}
-	n.log.Info("listening", "http", n.URL(), "admin", n.admin.url(), "nats", n.NATSURL(), "version", Version())
+	n.log.Info("listening", "http", n.URL(), "admin", n.AdminURL(), "nats", n.NATSURL(), "version", Version())
 	n.notify(daemon.SdNotifyReady + "\nSTATUS=serving " + n.URL())
 	return n, nil
 }
@@ -142,7 +139,7 @@ func (n *Node) openBridge() error {
 		return err
 	}
 	if n.Settings.Demo.Time {
-		n.clock = startClock(n.Live, n.log)
+		n.stopClock = startClock(n.Live, n.log)
 	}
 	return nil
 }
@@ -166,11 +163,6 @@ func (n *Node) awaitHistory() error {
 		n.log.Warn("the embedded JetStream does not answer yet; the start continues, and no history is kept until it answers", "error", err)
 	}
 	return nil
-}
-
-func (n *Node) openAdmin() (err error) {
-	n.admin, err = openAdmin(n)
-	return err
 }
 
 func (n *Node) openHTTP() error {
@@ -205,8 +197,8 @@ func (n *Node) Close() error {
 	if n.http != nil {
 		n.drain()
 	}
-	if n.clock != nil {
-		n.clock.stop()
+	if n.stopClock != nil {
+		n.stopClock()
 	}
 	if n.Live != nil {
 		n.Live.Close()

@@ -1,8 +1,6 @@
 package node
 
 import (
-	"time"
-
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/bridge/source"
@@ -96,7 +94,7 @@ func History(s *configs.Settings) source.History {
 	history := source.History{
 		Subjects:      s.History,
 		Stream:        string(s.HistoryStream),
-		MaxAge:        time.Duration(s.HistoryMaxAge),
+		MaxAge:        s.HistoryMaxAge,
 		MaxBytes:      int64(s.HistoryMaxBytes),
 		Shrinks:       !s.IsSet("HISTORY_MAX_BYTES"),
 		MaxPerSubject: int64(s.HistoryMaxPerSubject),
