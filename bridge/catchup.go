@@ -3,24 +3,20 @@ package bridge
 // A reader that is behind its feed's memory is served by its log: pages that all readers share, until it has reached the memory. If there is no
 // log, it gets a gap.
 
-// catchUp puts what the client lacks and the feed's memory does not hold. The members come first, however much else there is. It reports
-// false like replay.
+// catchUp puts what the client lacks and the feed's memory does not hold, and moves the cursor into the memory. It reports false like replay.
 func (r *Reader) catchUp(out *output) bool {
-	if r.feed.key.framing.Presence && !r.catchUpWith(true, out) {
-		return false
-	}
-	return r.catchUpWith(false, out)
-}
-
-// catchUpWith is catchUp for the parts that hold members, or for the others.
-func (r *Reader) catchUpWith(members bool, out *output) bool {
 	for i := range r.have {
-		for r.feed.parts[i].isMembers == members && r.behind(i) {
+		for r.behind(i) {
 			if r.isFull() || !r.replay(i, out) {
 				return false
 			}
 		}
 	}
+	r.next = r.feed.first
+	if len(r.have) == 1 {
+		r.next = r.feed.after(r.have[0].Seq)
+	}
+	r.next = min(r.next, r.end())
 	return true
 }
 
@@ -48,11 +44,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.newest > 0 {
 		return r.replayNewest(part, out)
 	}
-	through := p.floor.Seq
-	if r.isBounded() || r.isAhead(part) {
-		through = r.goal(part)
-	}
-	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, through, false, r.asker())
+	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, r.goal(part), false, r.asker())
 	if page == nil {
 		return false
 	}

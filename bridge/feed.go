@@ -18,10 +18,10 @@ type Feed struct {
 
 	// Each message needs these fields; they are adjacent for the cache.
 	mu      sync.Mutex
-	parts   []part    // by epoch; empty until the feed has begun
+	parts   []part    // see compare; empty until the feed has begun
 	ended   bool      // nothing is appended any more, and parts do not change
 	refused bool      // the feed has not begun, because NATS refuses its subjects to this bridge
-	first   uint64    // the number of the first frame held; frames are numbered from 0
+	first   uint64    // the number of the first frame held; frames are numbered from 1
 	frames  []frame   // the frames held: numbers first, first+1, …
 	array   []frame   // frames is a slice of it
 	bytes   int       // their size
@@ -54,7 +54,7 @@ func (f *Feed) Subjects() []Subject { return f.subjects }
 //
 // Called again with the same parts, after an interruption, Begin leaves a gap in each part without a log; the others continue.
 func (f *Feed) Begin(parts []Part) {
-	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return strings.Compare(a.At.Epoch, b.At.Epoch) })
+	parts = slices.SortedFunc(slices.Values(parts), f.compare)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -73,10 +73,21 @@ func (f *Feed) Begin(parts []Part) {
 			}
 		}
 		f.parts[i].Part, f.parts[i].floor, f.parts[i].last = p, p.At, p.At
-		f.parts[i].isMembers = f.key.framing.Presence && areMembers(p.Subjects)
+		f.parts[i].isMembers = f.areMembers(p.Subjects)
 	}
 	f.early, f.refused = nil, false
 	f.wakeUp()
+}
+
+// compare orders parts: what a reader lacks of the first is delivered first. Members come before messages, however many messages there are.
+func (f *Feed) compare(a, b Part) int {
+	if isMembers := f.areMembers(a.Subjects); isMembers != f.areMembers(b.Subjects) {
+		if isMembers {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(a.At.Epoch, b.At.Epoch)
 }
 
 // Refuse records whether the feed cannot begin, because NATS refuses all its subjects to this bridge. Once they are allowed, the feed begins;

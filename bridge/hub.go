@@ -97,7 +97,7 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 		reader.counted().through = from.Through
 	}
 	if from.Since.Kind == SinceUntil {
-		reader.Stop(stopsAtSync)
+		reader.counted().isBounded = true
 	}
 	if err := h.join(reader, feedKey{joined(subjects), framing}, subjects); err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
@@ -125,7 +125,7 @@ func (h *Hub) enter(r *Reader, key feedKey, subjects []Subject) (isNew bool, err
 	}
 	feed, found := h.feeds[key]
 	if !found {
-		feed = &Feed{hub: h, key: key, subjects: subjects}
+		feed = &Feed{hub: h, key: key, subjects: subjects, first: 1}
 		h.feeds[key] = feed
 		h.divide()
 		h.trim()

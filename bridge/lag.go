@@ -13,12 +13,12 @@ type Cursor struct {
 
 // Cursor returns where the reader is.
 func (r *Reader) Cursor() Cursor {
-	c := Cursor{feed: r.feed, next: r.next, isOpening: !r.opened}
+	c := Cursor{feed: r.feed, next: r.next, isOpening: !r.isOpen()}
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	for i := range r.have {
 		c.at = max(c.at, r.have[i].Time)
-		if r.opened && !r.feed.ended && r.behind(i) {
+		if r.isOpen() && !r.feed.ended && r.behind(i) {
 			c.older += r.goal(i) - min(r.have[i].Seq, r.goal(i))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 // How connections begin and continue that read members.
 
 // isMembersOnly reports whether the feed holds nothing but members.
-func (f *Feed) isMembersOnly() bool { return f.key.framing.Presence && areMembers(f.subjects) }
+func (f *Feed) isMembersOnly() bool { return f.areMembers(f.subjects) }
 
 // judgeMembers is judge for a part that holds members. Each value is complete, so no client misses anything. If the feed's memory holds
 // what follows the client's position, the part continues exactly; otherwise the newest values follow. The store is not asked what a client

@@ -54,9 +54,6 @@ func (r *Reader) open() (events [][]byte, known bool) {
 func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]byte) {
 	f := r.feed
 	r.have = make([]standing, len(verdicts))
-	if r.count != nil {
-		r.count.ahead = nil
-	}
 	gap := ""
 	if slices.ContainsFunc(after, r.mayMiss) {
 		gap = GapDisconnected // a part that the feed does not have may have had more messages
@@ -64,7 +61,7 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 	for i, v := range verdicts {
 		r.have[i] = v.standing
 		r.have[i].sync = r.replayEnd(i)
-		r.noteAhead(i)
+		r.have[i].isAhead = r.have[i].sync > f.parts[i].end().Seq
 		if f.parts[i].Deaf && !f.parts[i].isMembers {
 			gap = max(gap, GapDisconnected)
 		}
@@ -72,10 +69,6 @@ func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]b
 		if reset == "" {
 			reset = v.reset
 		}
-	}
-	r.opened, r.next = true, f.first
-	if len(r.have) == 1 {
-		r.next = f.after(r.have[0].Seq)
 	}
 	r.syncing, r.syncAt = r.resume.Sync || r.resume.Since.Kind != SinceNew, f.end()
 	hello, isFirst := r.resume.greeting, r.resume.left == nil

@@ -13,25 +13,22 @@ type Reader struct {
 	// Each call of Next needs these fields; they are adjacent for the cache.
 	feed      *Feed
 	waker     Waker      // of the last call of Next
-	next      uint64     // the number of the frame to deliver next, once have has reached the feed's memory
+	next      uint64     // the number of the frame to deliver next; below Feed.first if the client lacks what memory does not hold
 	have      []standing // what the client has, in each of the feed's parts
 	isFork    bool
-	opened    bool // the client knows where it continues on this feed
 	syncing   bool // the end of a replay has to be announced
 	closed    bool
 	waitingAt int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
 	most      int   // the largest frame of a message, in bytes; 0 for no limit
 
 	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
-	resume *resume // until it is open
-	count  *count  // for a poll, a run, or a replay with an end that had not arrived; else nil
+	resume *resume // nil once the client knows where it continues on this feed
+	count  *count  // for a poll, a run, or a replay with an end that may not have arrived; else nil
 	waits  waiter  // for reads of logs
 }
 
-// stopsAtSync is a value of count.stop: nothing after standing.sync is delivered. Such a reader serves a poll.
-const stopsAtSync = -1
-
-func (r *Reader) isBounded() bool { return r.count != nil && r.count.stop == stopsAtSync }
+// isBounded reports whether nothing after the replay is delivered.
+func (r *Reader) isBounded() bool { return r.count != nil && r.count.isBounded }
 
 // standing is a client's state in one part.
 type standing struct {
@@ -39,6 +36,8 @@ type standing struct {
 	told   uint64 // losses below this sequence are not owed, or were announced
 	newest uint64 // the client is receiving the newest values as of this sequence; 0 if not
 	sync   uint64 // the end of the requested replay
+	// isAhead means that the replay's end had not arrived yet when the reader opened, so that it is read from the log.
+	isAhead bool
 }
 
 // resume is what a reader needs to open.
@@ -83,7 +82,7 @@ func (r *Reader) Stop(after int) {
 
 // uncount ends the counting of a reader that reads for ever, once it has its replay.
 func (r *Reader) uncount() {
-	if c := r.count; c != nil && c.stop == 0 && !c.isRun {
+	if c := r.count; c != nil && c.stop == 0 && !c.isBounded && !c.isRun {
 		r.count = nil
 	}
 }
@@ -159,8 +158,8 @@ func (r *Reader) reopen() bool {
 	}
 	left := r.feed
 	left.hub.replays.turns.leave(&r.waits)
-	if r.opened {
-		r.resume, r.opened = r.leave(), false
+	if r.isOpen() {
+		r.resume, r.next = r.leave(), 0
 	}
 	if err := left.hub.join(r, left.key, left.subjects); err != nil {
 		return false
@@ -208,17 +207,12 @@ func (o *output) fits(data []byte) bool { return len(data) <= o.left || len(o.ba
 // fill puts the available frames. If it puts none, the waker will be woken.
 func (r *Reader) fill(out *output) {
 	f := r.feed
-	if len(f.parts) == 0 {
-		f.await(r)
+	if r.resume != nil && !r.tell(out) || r.isBounded() && !r.syncing {
 		return
 	}
-	if !r.opened && !r.tell(out) {
-		return
-	}
-	for r.catchUp(out) {
-		r.next = max(r.next, f.first)
-		for end := r.end(); r.next < end && !r.Ended(); r.next++ {
-			if !r.deliver(&f.frames[r.next-f.first], out) {
+	for r.next >= f.first || r.catchUp(out) {
+		for end := r.end(); r.next < end; r.next++ {
+			if r.Ended() || !r.deliver(&f.frames[r.next-f.first], out) {
 				return
 			}
 		}
@@ -237,21 +231,20 @@ func (r *Reader) fill(out *output) {
 	}
 }
 
-// end returns the number after the last frame to deliver: that of the feed, but first only that of the
-// requested replay, after which a bounded reader delivers none.
+// end returns the number after the last frame to deliver: that of the feed, but first only that of the requested replay.
 func (r *Reader) end() uint64 {
-	switch {
-	case r.syncing:
+	if r.syncing {
 		return min(r.syncAt, r.feed.end())
-	case r.isBounded():
-		return 0
-	default:
-		return r.feed.end()
 	}
+	return r.feed.end()
 }
 
 // tell puts the event that says where the connection continues, or reports that this is unknown yet.
 func (r *Reader) tell(out *output) bool {
+	if len(r.feed.parts) == 0 {
+		r.feed.await(r)
+		return false
+	}
 	events, known := r.open()
 	for _, event := range events {
 		out.put(event)
@@ -324,6 +317,9 @@ func (r *Reader) reaches(fr *frame) bool {
 	return true
 }
 
+// isOpen reports whether the client knows where it continues on this feed.
+func (r *Reader) isOpen() bool { return r.resume == nil }
+
 // id returns the client's position as an event id.
 func (r *Reader) id() ID {
 	id := make(ID, len(r.have))
@@ -334,7 +330,7 @@ func (r *Reader) id() ID {
 }
 
 // Synced reports whether everything was delivered that was owed when the connection opened.
-func (r *Reader) Synced() bool { return r.opened && !r.syncing }
+func (r *Reader) Synced() bool { return r.isOpen() && !r.syncing }
 
 // Done reports whether an answer ends here: the limit of Stop was reached, or everything was delivered.
 func (r *Reader) Done() bool { return r.isFull() || r.Synced() }

@@ -147,9 +147,9 @@ func (f Framing) kindOf(m *Message) RunKind {
 
 // count is what a reader knows beside its cursor that does not read for ever, or until it has its replay.
 type count struct {
-	stop, given int    // messages to deliver at most, 0 for no limit, or stopsAtSync; and those delivered
-	through     ID     // see Resume.Through
-	ahead       []bool // by part: it is read from its log, because through is ahead of what had arrived when the reader opened; nil for none
+	stop, given int // messages to deliver at most, 0 for no limit; and those delivered
+	isBounded   bool
+	through     ID // see Resume.Through
 	isRun       bool
 	isWhole     bool // the client is owed the beginning of the run
 	run         RunState

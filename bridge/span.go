@@ -84,29 +84,13 @@ func (r *Reader) newestUntil(since Since) (newest ID, known bool) {
 func (r *Reader) goal(part int) uint64 {
 	floor, sync := r.feed.parts[part].floor.Seq, r.have[part].sync
 	switch {
-	case !r.syncing && !r.isBounded():
+	case !r.syncing:
 		return floor
-	case r.isAhead(part):
+	case r.have[part].isAhead:
 		return sync
 	default:
 		return min(floor, sync)
 	}
-}
-
-// isAhead reports whether a part is read from its log, because the replay's end had not arrived yet when the reader opened.
-func (r *Reader) isAhead(part int) bool {
-	return r.count != nil && r.count.ahead != nil && r.count.ahead[part]
-}
-
-// noteAhead notes whether a part is replayed further than anything had arrived.
-func (r *Reader) noteAhead(part int) {
-	if r.have[part].sync <= r.feed.parts[part].end().Seq {
-		return
-	}
-	if r.count.ahead == nil {
-		r.count.ahead = make([]bool, len(r.have))
-	}
-	r.count.ahead[part] = true
 }
 
 // replayEnd returns the sequence up to which a part is replayed.
