@@ -100,23 +100,10 @@ func (r *Reader) replayNewest(part int, out *output) bool {
 
 // putPage puts the frames of a page that the client has not received, up to a sequence, or reports that the batch is full.
 func (r *Reader) putPage(part int, page *page, upTo uint64, out *output) bool {
-	at := &r.have[part]
-	frames := page.frames[page.after(at.Seq):]
-	for i := range frames {
-		fr := &frames[i]
-		if fr.seq > upTo {
-			break
-		}
-		data := fr.data
-		if r.isFull() || !out.fits(data) {
+	for i := page.after(r.have[part].Seq); i < len(page.frames) && page.frames[i].seq <= upTo; i++ {
+		if !r.deliver(part, &page.frames[i], out) {
 			return false
 		}
-		r.pass(fr, out)
-		at.Seq, at.Time = fr.seq, fr.time
-		if len(r.have) > 1 {
-			data = r.feed.key.framing.withID(data, r.id())
-		}
-		out.put(r.within(fr, data))
 	}
 	return true
 }

@@ -212,8 +212,15 @@ func (r *Reader) fill(out *output) {
 	}
 	for r.next >= f.first || r.catchUp(out) {
 		for end := r.end(); r.next < end; r.next++ {
-			if r.Ended() || !r.deliver(&f.frames[r.next-f.first], out) {
+			fr := &f.frames[r.next-f.first]
+			if r.has(fr) {
+				continue
+			}
+			if !r.deliver(int(fr.part), fr, out) {
 				return
+			}
+			if out.since == 0 && fr.gap == "" && r.next >= r.syncAt {
+				out.since = fr.time
 			}
 		}
 		switch {
@@ -252,51 +259,48 @@ func (r *Reader) tell(out *output) bool {
 	return known
 }
 
-// deliver puts a frame of the feed's memory, unless the client has it, or reports that it does not fit.
-func (r *Reader) deliver(fr *frame, out *output) bool {
+// has reports whether the client has a frame of the feed's memory, or is not to get it.
+func (r *Reader) has(fr *frame) bool {
 	at := &r.have[fr.part]
-	if fr.seq <= at.Seq || r.isBounded() && fr.seq > at.sync {
-		return true
-	}
-	isMessage := fr.gap == ""
-	if isMessage && r.isFull() || !out.fits(fr.data) {
+	return fr.seq <= at.Seq || r.isBounded() && fr.seq > at.sync
+}
+
+// deliver puts a frame of a part, of the feed's memory or of a page, or reports that the batch or the client is full.
+func (r *Reader) deliver(part int, fr *frame, out *output) bool {
+	isMessage, data := fr.gap == "", fr.data
+	if isMessage && r.isFull() || !out.fits(data) {
 		return false
 	}
-	if isMessage {
-		r.pass(fr, out)
-		if out.since == 0 && r.next >= r.syncAt {
-			out.since = fr.time
-		}
+	if isMessage && r.count != nil {
+		r.pass(part, fr, out)
 	}
-	if fr.vector == nil {
+	at := &r.have[part]
+	switch {
+	case len(r.have) == 1:
 		at.Seq, at.Time = fr.seq, fr.time
-		out.put(r.within(fr, fr.data))
-		return true
-	}
-	if r.reaches(fr) {
+	case fr.vector != nil && r.reaches(fr):
 		for i, p := range fr.vector {
 			r.have[i].Position = p
 		}
-		out.put(r.within(fr, fr.data))
-		return true
+	default:
+		// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client
+		// again what it has.
+		after := r.id()
+		if at.Seq, at.Time = fr.seq, fr.time; isMessage {
+			data = r.feed.key.framing.withID(data, r.id())
+		} else {
+			data = r.feed.key.framing.gap(greeting{}, after, r.id(), fr.gap)
+		}
 	}
-	// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client again
-	// what it has.
-	after := r.id()
-	at.Seq, at.Time = fr.seq, fr.time
-	if fr.gap != "" {
-		out.put(r.feed.key.framing.gap(greeting{}, after, r.id(), fr.gap))
-	} else {
-		out.put(r.within(fr, r.feed.key.framing.withID(fr.data, r.id())))
+	if r.most > 0 && len(data) > r.most && fr.subject != "" {
+		data = r.smaller(fr, data)
 	}
+	out.put(data)
 	return true
 }
 
-// within returns a frame's data, or its replacement if it is larger than the client accepts. The cursor is already after the frame.
-func (r *Reader) within(fr *frame, data []byte) []byte {
-	if r.most == 0 || len(data) <= r.most || fr.subject == "" {
-		return data
-	}
+// smaller returns the replacement of a frame that is larger than the client accepts. The cursor is already after the frame.
+func (r *Reader) smaller(fr *frame, data []byte) []byte {
 	f, subject := r.feed.key.framing, fr.subject
 	if of, isMembers := strings.CutPrefix(subject, presencePrefix); f.Presence && isMembers {
 		if brief := f.brief(data, r.id()); len(brief) <= r.most {

@@ -173,18 +173,15 @@ func (r *Reader) Ended() bool { return r.count != nil && r.count.hasEnded() }
 
 // pass counts a message that is about to be delivered. If it is the first of a run and does not begin the run, the beginning is gone, and a
 // gap is put before the message.
-func (r *Reader) pass(fr *frame, out *output) {
+func (r *Reader) pass(part int, fr *frame, out *output) {
 	c := r.count
-	if c == nil {
-		return
-	}
 	if len(fr.data) > 0 {
 		c.given++
 	}
 	if !c.isRun {
 		return
 	}
-	epoch := r.feed.parts[fr.part].At.Epoch
+	epoch := r.feed.parts[part].At.Epoch
 	isFirst := c.run.Messages == 0
 	if c.isWhole && isFirst && fr.kind != RunBegins && fr.kind != RunInvites {
 		out.put(r.feed.gap(greeting{}, ID{{Epoch: epoch}}, r.id(), GapRetention))
