@@ -44,7 +44,7 @@ func (r *Reader) replay(part int, out *output) bool {
 	if at.newest > 0 {
 		return r.replayNewest(part, out)
 	}
-	page := f.hub.replays.page(p.replay, p.Log, at.Seq+1, r.goal(part), false, r.asker())
+	page := f.hub.replays.page(p.replay, at.Seq+1, r.goal(part), 0, r.asker())
 	if page == nil {
 		return false
 	}
@@ -82,7 +82,7 @@ func (r *Reader) timed(at Position) Position {
 // replayNewest puts the newest values of a part. The normal replay follows.
 func (r *Reader) replayNewest(part int, out *output) bool {
 	p, at := &r.feed.parts[part], &r.have[part]
-	page := r.feed.hub.replays.newestPage(p.replay, p.Log, at.Seq+1, at.newest, r.asker())
+	page := r.feed.hub.replays.newestPage(p.replay, at.Seq+1, at.newest, r.asker())
 	if page == nil {
 		return false
 	}

@@ -67,7 +67,7 @@ func (f *Feed) Begin(parts []Part) {
 	f.parts = make([]part, len(parts))
 	for i, p := range parts {
 		if p.Log != nil {
-			f.parts[i].replay = newReplay(p.Subjects, f.key.framing)
+			f.parts[i].replay = &replay{log: p.Log, subjects: p.Subjects, framing: f.key.framing}
 			if came, has := f.early.in(p.At.Epoch); has && came.Seq > p.At.Seq {
 				p.At = came
 			}

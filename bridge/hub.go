@@ -85,7 +85,7 @@ func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 // Read returns a reader of subjects, which may be filters. The error wraps ErrClosed if the hub is closed, and ErrBusy if the account waits for
 // too much already.
 func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, error) {
-	if !h.replays.turns.mayWait(from.Account) {
+	if !h.replays.mayWait(from.Account) {
 		return nil, fmt.Errorf("open a feed: %w", ErrBusy)
 	}
 	subjects = Reduce(subjects)

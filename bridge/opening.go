@@ -205,7 +205,7 @@ func (r *Reader) judgeStored(part int, at Position, had standing) (verdict, bool
 	var read *page
 	if at.Seq < p.floor.Seq {
 		// The page begins at the position itself: the message there, if stored, proves the time.
-		if read = f.hub.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.asker()); read == nil {
+		if read = f.hub.replays.page(p.replay, max(at.Seq, 1), p.floor.Seq, gatherTime, r.asker()); read == nil {
 			return verdict{}, false
 		}
 	}
@@ -267,7 +267,7 @@ func (r *Reader) beginAt(part int, since Since) (standing, bool) {
 			}
 			return r.beginAtPage(part, result.since)
 		case SinceLast:
-			page := f.hub.replays.newestPage(p.replay, p.Log, 1, 0, r.asker())
+			page := f.hub.replays.newestPage(p.replay, 1, 0, r.asker())
 			if page == nil {
 				return standing{}, false
 			}

@@ -28,7 +28,7 @@ type queue struct {
 // add puts a wish into the demand of its account.
 func (t *turns) add(w *wish) {
 	of, account := w.of, w.by.account
-	if len(of.demands) == 0 {
+	if !of.isAwaited() {
 		t.awaited++
 	}
 	d := of.demands[account]
@@ -55,7 +55,7 @@ func (t *turns) removeDemand(of *task, d *demand) {
 	behind := d.inTask.Next()
 	of.order.Remove(d.inTask)
 	delete(of.demands, d.account)
-	if len(of.demands) == 0 {
+	if !of.isAwaited() {
 		t.awaited--
 	}
 	if t.accounts[d.account]--; t.accounts[d.account] == 0 {

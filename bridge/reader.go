@@ -157,7 +157,7 @@ func (r *Reader) reopen() bool {
 		return false
 	}
 	left := r.feed
-	left.hub.replays.turns.leave(&r.waits)
+	left.hub.replays.leave(&r.waits)
 	if r.isOpen() {
 		r.resume, r.next = r.leave(), 0
 	}
@@ -378,7 +378,7 @@ func (r *Reader) Close() {
 	r.feed.mu.Lock()
 	r.feed.forget(r)
 	r.feed.mu.Unlock()
-	r.feed.hub.replays.turns.leave(&r.waits)
+	r.feed.hub.replays.leave(&r.waits)
 	if !r.isFork {
 		r.feed.hub.release(r.feed)
 	}

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"slices"
 	"sort"
-	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	// gatherTime is how long the first read for opening readers waits for others: after a restart many readers return, each with its own
+	// gatherTime is how long the first read for opening readers gathers others: after a restart many readers return, each with its own
 	// position.
 	gatherTime = 5 * time.Millisecond
 	// herdReach is how many sequences lower a read may begin for other waiting readers: less than a page has messages.
@@ -27,23 +26,17 @@ const (
 // page or result, or nil, and then wake the waker when asking again is worth while. They are called with a feed's lock held, and never block.
 type replays struct {
 	counters *counters
-	turns    *turns
 
-	mu      sync.Mutex
+	*turns            // and its lock, which guards the fields below
 	used    list.List // of *page, the longest unused first
 	bytes   int
 	most    int // bytes of pages kept for readers at the same position; 0 for no limit
 	lookups map[lookup]*result
 }
 
-// asker is a reader that asks, and its waker.
-type asker struct {
-	*waiter
-	waker Waker
-}
-
 // replay is what was read from the log of one part of a feed.
 type replay struct {
+	log      Log
 	subjects []Subject
 	framing  Framing
 	floor    atomic.Uint64 // the sequence of the feed's floor, once it has risen
@@ -55,10 +48,6 @@ type replay struct {
 	looking  *task   // reads newest
 	through  uint64  // the end up to which pages are read
 	dropped  bool
-}
-
-func newReplay(subjects []Subject, framing Framing) *replay {
-	return &replay{subjects: subjects, framing: framing}
 }
 
 // page is an encoded stretch of a log.
@@ -97,12 +86,8 @@ func newReplays(counters *counters) *replays {
 	return &replays{counters: counters, turns: newTurns(), lookups: map[lookup]*result{}}
 }
 
-// close ends all reads and waits for them.
-func (r *replays) close() { r.turns.close() }
-
-// page returns a page that continues at a sequence (inclusive). It may reach further than through, or less far. gather says that other readers
-// may be about to ask as well.
-func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, by asker) *page {
+// page returns a page that continues at a sequence (inclusive). It may reach further than through, or less far. See await for gather.
+func (r *replays) page(of *replay, from, through uint64, gather time.Duration, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := of.covering(from)
@@ -115,17 +100,13 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, b
 		if found.through >= through || of.covering(found.through+1) != nil {
 			return found
 		}
-		from, gather = found.through+1, false
+		from, gather = found.through+1, 0
 	}
 	of.through = max(of.through, through)
 	if of.fetching == nil {
-		of.fetching = newTask(log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, log, at) })
+		of.fetching = newTask(of.log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, at) })
 	}
-	wait := time.Duration(0)
-	if gather {
-		wait = gatherTime
-	}
-	r.turns.await(of.fetching, by.waiter, wanted{from: from}, by.waker, wait)
+	r.await(of.fetching, by, wanted{from: from}, gather)
 	return found
 }
 
@@ -142,32 +123,31 @@ func (of *replay) covering(seq uint64) *page {
 
 // fetch reads a page for the reader whose turn it is. A first read begins low enough to serve other readers of a herd as well: it is likely to
 // reach as far.
-func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error {
+func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	begin := at.from
-	if !at.again {
-		begin = r.turns.lowest(of.fetching, begin-min(begin, herdReach), begin)
-	}
 	r.mu.Lock()
-	through := of.through
+	if !at.again {
+		begin = of.fetching.lowest(begin-min(begin, herdReach), begin)
+	}
+	through := max(of.through, of.floor.Load()) // waiting readers need everything up to there by now
 	r.mu.Unlock()
-	through = max(through, of.floor.Load()) // waiting readers need everything up to there by now
-	read, err := log.Page(ctx, of.subjects, begin, through)
+	read, err := of.log.Page(ctx, of.subjects, begin, through)
 	if err == nil && read.Through < begin {
 		err = errNoProgress
 	}
 	if err != nil {
 		return r.failed(ctx, err)
 	}
-	made := r.encode(of, of.framing, log, read)
+	made := r.encode(of, of.framing, read)
 	made.from = begin
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > begin })
 	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
 	if of.dropped {
-		r.turns.wakeAll(of.fetching)
+		r.wakeAll(of.fetching)
 	} else {
-		r.turns.wake(of.fetching, begin, made.through, anyWanted)
+		r.wake(of.fetching, begin, made.through, anyWanted)
 	}
 	return nil
 }
@@ -176,7 +156,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 var errNoProgress = errors.New("a page ends before it begins")
 
 // newestPage returns a page of the newest values as of the sequence upTo (0 for now), from a sequence on.
-func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *page {
+func (r *replays) newestPage(of *replay, from, upTo uint64, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := wanted{from, upTo}
@@ -185,9 +165,9 @@ func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *
 		return p
 	}
 	if of.looking == nil {
-		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.wanted) })
+		of.looking = newTask(of.log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, at.wanted) })
 	}
-	r.turns.await(of.looking, by.waiter, at, by.waker, 0)
+	r.await(of.looking, by, at, 0)
 	return nil
 }
 
@@ -217,21 +197,21 @@ func (p *page) newestAge() time.Duration {
 	return resultAge
 }
 
-func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at wanted) error {
-	read, err := log.Newest(ctx, of.subjects, at.from, at.upTo)
+func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error {
+	read, err := of.log.Newest(ctx, of.subjects, at.from, at.upTo)
 	if err != nil {
 		return r.failed(ctx, err)
 	}
-	made := r.encode(of, of.framing.initially(), log, read)
+	made := r.encode(of, of.framing.initially(), read)
 	made.from, made.upTo = at.from, read.UpTo
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.keep(made, func() { of.newest = append(of.newest, made) })
 	if of.dropped {
-		r.turns.wakeAll(of.looking)
+		r.wakeAll(of.looking)
 		return nil
 	}
-	r.turns.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
+	r.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
 	return nil
 }
 
@@ -244,8 +224,8 @@ func (r *replays) failed(ctx context.Context, err error) error {
 }
 
 // encode makes a page of what was read.
-func (r *replays) encode(of *replay, framing Framing, log Log, read Page) *page {
-	p := &page{of: of, epoch: log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
+func (r *replays) encode(of *replay, framing Framing, read Page) *page {
+	p := &page{of: of, epoch: of.log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
 	p.frames = make([]frame, len(read.Messages))
 	for i, m := range read.Messages {
 		p.frames[i] = m.framed(framing, framing.message(m))
@@ -280,7 +260,7 @@ func (r *replays) held() int {
 	return r.bytes
 }
 
-// forgetLookup drops a page. The lock must be held.
+// forget drops a page. The lock must be held.
 func (r *replays) forget(p *page) {
 	r.used.Remove(p.element)
 	r.bytes -= p.bytes
@@ -306,7 +286,7 @@ func (r *replays) drop(parts []part) {
 		}
 		for _, of := range []*task{part.replay.fetching, part.replay.looking} {
 			if of != nil {
-				r.turns.wakeAll(of)
+				r.wakeAll(of)
 			}
 		}
 	}
@@ -321,7 +301,7 @@ func (r *replays) abandon(parts []part) {
 		for key, a := range r.lookups {
 			if part.Log != nil && key.of == part.Log {
 				delete(r.lookups, key)
-				r.turns.wakeAll(a.task)
+				r.wakeAll(a.task)
 			}
 		}
 	}

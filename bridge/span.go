@@ -34,7 +34,7 @@ func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
 	if r.isBounded() {
 		through = min(through, r.replayEnd(part))
 	}
-	page := r.feed.hub.replays.page(p.replay, p.Log, from, through, true, r.asker())
+	page := r.feed.hub.replays.page(p.replay, from, through, gatherTime, r.asker())
 	if page == nil {
 		return standing{}, false
 	}
