@@ -107,6 +107,3 @@ func (r *Reader) putPage(part int, page *page, upTo uint64, out *output) bool {
 	}
 	return true
 }
-
-// asker returns the asker that wakes this reader.
-func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }

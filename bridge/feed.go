@@ -112,26 +112,6 @@ func (f *Feed) goOn(parts []Part) {
 	}
 }
 
-// End ends the feed, because its messages will come from elsewhere, or from another life of a stream. The feed may not have begun. Nothing is
-// appended any more. Each reader opens anew on another feed in its next call of Next, from its position. The hub detaches the feed when the last
-// reader has left.
-func (f *Feed) End() {
-	f.hub.retire(f) // first, so that readers that open anew find another feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ended {
-		return
-	}
-	f.ended = true
-	for i := range f.parts {
-		f.parts[i].last = f.parts[i].end()
-	}
-	f.first, f.frames, f.array, f.bytes = f.end(), nil, nil, 0
-	f.hub.replays.drop(f.parts)
-	f.hub.replays.abandon(f.parts)
-	f.wakeUp()
-}
-
 // Lost records that messages which should have been appended are lost, and leaves a gap at that position. Before Begin, a part with a log begins
 // after that position, and its log reports the loss to the readers concerned.
 func (f *Feed) Lost(at Position, reason string) {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,15 +49,6 @@ type Hub struct {
 type feedKey struct {
 	subjects string // joined by blanks, which subjects cannot contain
 	framing  Framing
-}
-
-func joined(subjects []Subject) string {
-	var all strings.Builder
-	for _, s := range subjects {
-		all.WriteString(string(s))
-		all.WriteByte(' ')
-	}
-	return all.String()
 }
 
 // maxLingeringSubjects limits the subscriptions that connections leave behind: otherwise a client that opens and cuts connections could hold any
@@ -267,4 +257,24 @@ func (h *Hub) Close() {
 	for _, feed := range feeds {
 		h.source.Detach(feed)
 	}
+}
+
+// End ends the feed, because its messages will come from elsewhere, or from another life of a stream. The feed may not have begun. Nothing is
+// appended any more. Each reader opens anew on another feed in its next call of Next, from its position. The hub detaches the feed when the last
+// reader has left.
+func (f *Feed) End() {
+	f.hub.retire(f) // first, so that readers that open anew find another feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return
+	}
+	f.ended = true
+	for i := range f.parts {
+		f.parts[i].last = f.parts[i].end()
+	}
+	f.first, f.frames, f.array, f.bytes = f.end(), nil, nil, 0
+	f.hub.replays.drop(f.parts)
+	f.hub.replays.abandon(f.parts)
+	f.wakeUp()
 }

@@ -10,35 +10,6 @@ import (
 // isMembersOnly reports whether the feed holds nothing but members.
 func (f *Feed) isMembersOnly() bool { return f.areMembers(f.subjects) }
 
-// judgeMembers is judge for a part that holds members. Each value is complete, so no client misses anything. If the feed's memory holds
-// what follows the client's position, the part continues exactly; otherwise the newest values follow. The store is not asked what a client
-// has missed: a key that was deleted a while ago left nothing behind.
-func (r *Reader) judgeMembers(part int, after ID) (verdict, bool) {
-	p := &r.feed.parts[part]
-	if at, has := after.in(p.At.Epoch); has && at.Seq >= p.floor.Seq && at.Seq <= p.end().Seq {
-		v, known := r.judgeKnown(part, at, Since{})
-		if !known {
-			return v, false
-		}
-		if v.gap == "" && v.reset == "" {
-			v.standing = r.repeatMembers(part, v.standing)
-			return v, true
-		}
-	}
-	begin, known := r.beginAt(part, Since{Kind: SinceLast})
-	return verdict{standing: begin, isRenewed: len(r.resume.After) > 0 || r.resume.Malformed}, known
-}
-
-// repeatMembers returns where a connection starts that continues exactly: a new one starts with the values as of its position, because the
-// position may be all that its client has kept. A poll is part of a longer exchange, and a connection that moves to another feed has been
-// told.
-func (r *Reader) repeatMembers(part int, at standing) standing {
-	if r.feed.parts[part].Log == nil || r.resume.left != nil || r.resume.Sync {
-		return at
-	}
-	return standing{Position: Position{Epoch: at.Epoch}, newest: at.Seq}
-}
-
 // mayMiss reports whether a client may have missed messages of a position that the feed has no part for. Of members it has not: if they
 // are read at all, their newest values follow.
 func (r *Reader) mayMiss(at Position) bool {

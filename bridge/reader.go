@@ -1,9 +1,7 @@
 package bridge
 
 import (
-	"context"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -80,245 +78,12 @@ func (r *Reader) Stop(after int) {
 	r.counted().stop = after
 }
 
-// uncount ends the counting of a reader that reads for ever, once it has its replay.
-func (r *Reader) uncount() {
-	if c := r.count; c != nil && c.stop == 0 && !c.isBounded && !c.isRun {
-		r.count = nil
-	}
-}
-
 // counted returns the reader's count, and makes it count.
 func (r *Reader) counted() *count {
 	if r.count == nil {
 		r.count = &count{}
 	}
 	return r.count
-}
-
-// Await waits until it is known where the connection begins, or ctx ends: a client without a position misses nothing that is published after
-// that. It is called before the first Next.
-func (r *Reader) Await(ctx context.Context) {
-	begun := NewSignal()
-	for !r.begins(begun) {
-		select {
-		case <-begun:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// begins reports whether the feed has begun, or ended, or NATS refuses it. If not, the waker will be woken then.
-func (r *Reader) begins(waker Waker) bool {
-	f := r.feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.parts) > 0 || f.ended || f.refused {
-		return true
-	}
-	r.waker = waker
-	f.await(r)
-	return false
-}
-
-// Next appends to batch the frames that the client has not received, oldest first: as many as fit into maxBytes, and at least one. Frames are
-// shared and must not be changed. If there are none, the waker is woken when Next is worth calling again; it may also be woken needlessly.
-//
-// The first frame of a connection is an open, a gap or a reset: the position from which it continues. It is returned when the feed is live and
-// the client's position has been judged.
-func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
-	batch, _ = r.NextSince(batch, maxBytes, waker)
-	return batch
-}
-
-// NextSince is Next, and returns when the oldest live message that it appended was published, in nanoseconds of Unix time; 0 if there is none.
-// Replayed messages do not count: they say nothing about how fast this process is.
-func (r *Reader) NextSince(batch [][]byte, maxBytes int, waker Waker) (filled [][]byte, since int64) {
-	f := r.feed
-	f.mu.Lock()
-	if f.ended {
-		f.mu.Unlock()
-		if r.reopen() {
-			return r.NextSince(batch, maxBytes, waker)
-		}
-		return batch, 0
-	}
-	defer f.mu.Unlock()
-	r.waker = waker
-	out := output{batch: batch, had: len(batch), left: maxBytes}
-	r.fill(&out)
-	return out.batch, out.since
-}
-
-// reopen opens a reader whose feed has ended on the present feed of its subjects. It reports false for a fork, which is replaced, and if the
-// hub is closed.
-func (r *Reader) reopen() bool {
-	if r.isFork || r.closed {
-		return false
-	}
-	left := r.feed
-	left.hub.replays.leave(&r.waits)
-	if r.isOpen() {
-		r.resume, r.next = r.leave(), 0
-	}
-	if err := left.hub.join(r, left.key, left.subjects); err != nil {
-		return false
-	}
-	left.hub.release(left)
-	return true
-}
-
-// leave returns what a reader needs to open on another feed. If it had everything, its position is the feed's: in a quiet part, that of the
-// log's newest message.
-func (r *Reader) leave() *resume {
-	f := r.feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if r.isLevel() {
-		for i := range r.have {
-			if at := &r.have[i]; f.parts[i].last.Seq >= at.Seq {
-				at.Position = f.parts[i].last
-			}
-		}
-	}
-	return &resume{Resume: Resume{After: r.id(), Sync: r.syncing}, left: f, have: r.have}
-}
-
-// output is a batch being filled.
-type output struct {
-	batch [][]byte
-	had   int
-	left  int   // bytes
-	since int64 // see NextSince
-}
-
-// put appends a frame of any size, unless it is empty.
-func (o *output) put(data []byte) {
-	if len(data) == 0 {
-		return
-	}
-	o.left -= len(data)
-	o.batch = append(o.batch, data)
-}
-
-// fits reports whether another frame fits.
-func (o *output) fits(data []byte) bool { return len(data) <= o.left || len(o.batch) == o.had }
-
-// fill puts the available frames. If it puts none, the waker will be woken.
-func (r *Reader) fill(out *output) {
-	f := r.feed
-	if r.resume != nil && !r.tell(out) || r.isBounded() && !r.syncing {
-		return
-	}
-	for r.next >= f.first || r.catchUp(out) {
-		for end := r.end(); r.next < end; r.next++ {
-			fr := &f.frames[r.next-f.first]
-			if r.has(fr) {
-				continue
-			}
-			if !r.deliver(int(fr.part), fr, out) {
-				return
-			}
-			if out.since == 0 && fr.gap == "" && r.next >= r.syncAt {
-				out.since = fr.time
-			}
-		}
-		switch {
-		case r.Ended():
-			return
-		case r.syncing && r.next >= r.syncAt:
-			r.syncing = false
-			r.uncount()
-			f.hub.counters.replaysDone.Add(1)
-			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
-		default:
-			f.await(r)
-			return
-		}
-	}
-}
-
-// end returns the number after the last frame to deliver: that of the feed, but first only that of the requested replay.
-func (r *Reader) end() uint64 {
-	if r.syncing {
-		return min(r.syncAt, r.feed.end())
-	}
-	return r.feed.end()
-}
-
-// tell puts the event that says where the connection continues, or reports that this is unknown yet.
-func (r *Reader) tell(out *output) bool {
-	if len(r.feed.parts) == 0 {
-		r.feed.await(r)
-		return false
-	}
-	events, known := r.open()
-	for _, event := range events {
-		out.put(event)
-	}
-	return known
-}
-
-// has reports whether the client has a frame of the feed's memory, or is not to get it.
-func (r *Reader) has(fr *frame) bool {
-	at := &r.have[fr.part]
-	return fr.seq <= at.Seq || r.isBounded() && fr.seq > at.sync
-}
-
-// deliver puts a frame of a part, of the feed's memory or of a page, or reports that the batch or the client is full.
-func (r *Reader) deliver(part int, fr *frame, out *output) bool {
-	isMessage, data := fr.gap == "", fr.data
-	if isMessage && r.isFull() || !out.fits(data) {
-		return false
-	}
-	if isMessage && r.count != nil {
-		r.pass(part, fr, out)
-	}
-	at := &r.have[part]
-	switch {
-	case len(r.have) == 1:
-		at.Seq, at.Time = fr.seq, fr.time
-	case fr.vector != nil && r.reaches(fr):
-		for i, p := range fr.vector {
-			r.have[i].Position = p
-		}
-	default:
-		// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client
-		// again what it has.
-		after := r.id()
-		if at.Seq, at.Time = fr.seq, fr.time; isMessage {
-			data = r.feed.key.framing.withID(data, r.id())
-		} else {
-			data = r.feed.key.framing.gap(greeting{}, after, r.id(), fr.gap)
-		}
-	}
-	if r.most > 0 && len(data) > r.most && fr.subject != "" {
-		data = r.smaller(fr, data)
-	}
-	out.put(data)
-	return true
-}
-
-// smaller returns the replacement of a frame that is larger than the client accepts. The cursor is already after the frame.
-func (r *Reader) smaller(fr *frame, data []byte) []byte {
-	f, subject := r.feed.key.framing, fr.subject
-	if of, isMembers := strings.CutPrefix(subject, presencePrefix); f.Presence && isMembers {
-		if brief := f.brief(data, r.id()); len(brief) <= r.most {
-			return brief
-		}
-		subject = of
-	}
-	return f.large(subject, r.id(), len(data))
-}
-
-// reaches reports whether a frame's id is behind the client's position in no part.
-func (r *Reader) reaches(fr *frame) bool {
-	for i, p := range fr.vector {
-		if r.have[i].Seq > p.Seq {
-			return false
-		}
-	}
-	return true
 }
 
 // isOpen reports whether the client knows where it continues on this feed.
@@ -366,20 +131,31 @@ func (r *Reader) IsUnreadable() bool {
 	return slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Unreadable })
 }
 
-// Close leaves the feed. It may be called more than once.
-func (r *Reader) Close() {
-	if r.closed {
-		return
-	}
-	r.closed = true
-	if r.syncing && !r.isFull() {
-		r.feed.hub.counters.replaysLeft.Add(1)
-	}
-	r.feed.mu.Lock()
-	r.feed.forget(r)
-	r.feed.mu.Unlock()
-	r.feed.hub.replays.leave(&r.waits)
-	if !r.isFork {
-		r.feed.hub.release(r.feed)
-	}
+// asker returns the asker that wakes this reader.
+func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }
+
+// count is what a reader knows beside its cursor that does not read for ever, or until it has its replay.
+type count struct {
+	stop, given int // messages to deliver at most, 0 for no limit; and those delivered
+	isBounded   bool
+	through     ID // see Resume.Through
+	isRun       bool
+	isWhole     bool // the client is owed the beginning of the run
+	run         RunState
 }
+
+// isFull reports whether no message follows. c may be nil.
+func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.stop || c.hasEnded()) }
+
+func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Kind.IsEnd() }
+
+// Run returns how far a reader of a run has read; the zero value for other readers.
+func (r *Reader) Run() RunState {
+	if r.count == nil {
+		return RunState{}
+	}
+	return r.count.run
+}
+
+// Ended reports whether the end of a run was delivered. Then Next returns nothing more.
+func (r *Reader) Ended() bool { return r.count != nil && r.count.hasEnded() }

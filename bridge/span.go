@@ -127,3 +127,11 @@ func (r *resume) leftAt(epoch string) (standing, *part) {
 	}
 	return standing{}, nil
 }
+
+// end returns the number after the last frame to deliver: that of the feed, but first only that of the requested replay.
+func (r *Reader) end() uint64 {
+	if r.syncing {
+		return min(r.syncAt, r.feed.end())
+	}
+	return r.feed.end()
+}

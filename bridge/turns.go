@@ -165,9 +165,6 @@ func (t *turns) leave(w *waiter) {
 	}
 }
 
-// isAwaited reports whether anybody waits for a task.
-func (of *task) isAwaited() bool { return len(of.demands) > 0 }
-
 // lowest returns the lowest sequence from one on that somebody waits for, no higher than most.
 func (of *task) lowest(from, most uint64) uint64 {
 	for w := range of.wishes.within(from, most) {
