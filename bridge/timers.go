@@ -28,22 +28,25 @@ func (t *timers) after(d time.Duration, f func()) (stop func()) {
 	var timer *time.Timer
 	timer = time.AfterFunc(d, func() {
 		defer t.running.Done()
-		t.drop(timer)
+		t.mu.Lock()
+		delete(t.waiting, timer)
+		t.mu.Unlock()
 		f()
 	})
 	t.waiting[timer] = struct{}{}
 	return func() {
-		if timer.Stop() {
-			t.drop(timer)
-			t.running.Done()
-		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.cancel(timer)
 	}
 }
 
-func (t *timers) drop(timer *time.Timer) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.waiting, timer)
+// cancel stops a timer whose function is not about to begin. The lock must be held.
+func (t *timers) cancel(timer *time.Timer) {
+	if timer.Stop() {
+		delete(t.waiting, timer)
+		t.running.Done()
+	}
 }
 
 // close stops all timers, and waits for running functions.
@@ -51,9 +54,7 @@ func (t *timers) close() {
 	t.mu.Lock()
 	t.closed = true
 	for timer := range t.waiting {
-		if timer.Stop() {
-			t.running.Done()
-		}
+		t.cancel(timer)
 	}
 	t.mu.Unlock()
 	t.running.Wait()
