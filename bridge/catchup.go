@@ -63,20 +63,12 @@ func (r *Reader) replay(part int, out *output) bool {
 	case reached == p.floor.Seq:
 		at.Position = p.floor
 	case reached > at.Seq:
-		at.Position = r.timed(Position{Epoch: p.At.Epoch, Seq: reached})
-	}
-	return true
-}
-
-// timed returns a position with its time, if that is where the replay has to get (Resume.Through): only with it can the client be told that the stream was
-// restored from a backup.
-func (r *Reader) timed(at Position) Position {
-	if r.count != nil {
-		if through, _ := r.count.through.in(at.Epoch); through.Seq == at.Seq {
-			return through
+		at.Position = Position{Epoch: p.At.Epoch, Seq: reached}
+		if through := r.through(p); through.Seq == reached {
+			at.Position = through // with its time: only then can the client be told that the stream was restored from a backup
 		}
 	}
-	return at
+	return true
 }
 
 // replayNewest puts the newest values of a part. The normal replay follows.

@@ -53,29 +53,11 @@ func (c Cursor) Lag() Lag {
 		since = f.frames[c.next-f.first].time
 	}
 	lag.Messages = end - min(max(c.next, f.first), end)
-	lag.Bytes = f.bytesFrom(c.next)
+	for i := len(f.frames) - int(lag.Messages); i < len(f.frames); i++ {
+		lag.Bytes += len(f.frames[i].data)
+	}
 	if since > 0 {
 		lag.Since = time.Unix(0, since)
 	}
 	return lag
-}
-
-// bytesFrom returns the size of the frames held from a number on. The lock must be held.
-func (f *Feed) bytesFrom(number uint64) int {
-	from := int(max(number, f.first) - f.first)
-	if from >= len(f.frames) {
-		return 0
-	}
-	size, rest := 0, f.frames[from:]
-	isMost := from < len(rest) // the frames before are fewer
-	if isMost {
-		rest = f.frames[:from]
-	}
-	for i := range rest {
-		size += len(rest[i].data)
-	}
-	if isMost {
-		return f.bytes - size
-	}
-	return size
 }

@@ -16,10 +16,16 @@ func (r *Reader) arrival(p *part) Position {
 			at = had.Position
 		}
 	}
+	if through := r.through(p); through.Seq > at.Seq {
+		return through
+	}
+	return at
+}
+
+// through returns what is known to be stored of a part, although it may not have arrived here (Resume.Through); zero if nothing is.
+func (r *Reader) through(p *part) (at Position) {
 	if r.count != nil && p.Log != nil {
-		if through, _ := r.count.through.in(p.At.Epoch); through.Seq > at.Seq {
-			return through
-		}
+		at, _ = r.count.through.in(p.At.Epoch)
 	}
 	return at
 }
@@ -110,12 +116,7 @@ func (r *Reader) replayEnd(part int) uint64 {
 // reach returns the sequence up to which a part has what was published before the reader came: as far as that has arrived, or is known to be stored.
 func (r *Reader) reach(part int) uint64 {
 	p := &r.feed.parts[part]
-	end := p.end().Seq
-	if r.count == nil || p.Log == nil {
-		return end
-	}
-	through, _ := r.count.through.in(p.At.Epoch)
-	return max(end, through.Seq)
+	return max(p.end().Seq, r.through(p).Seq)
 }
 
 // leftAt returns what a reader had of a part in the feed that it has left, and that part; zero and nil if there is none.
