@@ -36,7 +36,7 @@ func (r *Reader) replay(part int, out *output) bool {
 		if !p.isMembers {
 			out.put(f.gap(greeting{}, after, r.id(), GapOverrun))
 		}
-		for _, event := range r.ownMembers() {
+		for _, event := range f.ownMembers() {
 			out.put(event)
 		}
 		return true

@@ -25,22 +25,21 @@ var presenceEpoch = Epoch("KV_"+PresenceBucket, time.Time{})
 
 // nobody encodes, for subjects whose newest values follow, that nobody is there: a client that comes back may know of members that have
 // left meanwhile. Of a filter, it says that of all its subjects.
-func (r *Reader) nobody(verdicts []verdict) (events [][]byte) {
+func (f *Feed) nobody(verdicts []verdict) (events [][]byte) {
 	for i, v := range verdicts {
 		if !v.isRenewed {
 			continue
 		}
-		for _, s := range r.feed.parts[i].Subjects {
+		for _, s := range f.parts[i].Subjects {
 			of := strings.TrimPrefix(string(s), presencePrefix)
-			events = append(events, r.feed.key.framing.control(EventPresence, Presence{Type: PresenceState, Subject: of, Members: []PresenceMember{}}, ""))
+			events = append(events, f.key.framing.control(EventPresence, Presence{Type: PresenceState, Subject: of, Members: []PresenceMember{}}, ""))
 		}
 	}
 	return events
 }
 
 // ownMembers encodes who is there, if only this bridge knows it.
-func (r *Reader) ownMembers() (events [][]byte) {
-	f := r.feed
+func (f *Feed) ownMembers() (events [][]byte) {
 	if !f.key.framing.Presence || f.hub.members == nil {
 		return nil
 	}

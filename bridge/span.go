@@ -30,59 +30,54 @@ func (r *Reader) through(p *part) (at Position) {
 	return at
 }
 
+// lacks notes that a result is missing.
+func (o *opening) lacks() standing {
+	o.lacking = true
+	return standing{}
+}
+
 // beginAtPage returns the position just before the first message from a sequence on.
-func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
-	p := &r.feed.parts[part]
+func (o *opening) beginAtPage(p *part, from uint64) standing {
 	if from > p.floor.Seq {
-		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, r.reach(part))}}, true
+		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, o.reach(p))}}
 	}
 	through := p.floor.Seq
-	if r.isBounded() {
-		through = min(through, r.replayEnd(part))
+	if o.isBounded() {
+		through = min(through, o.replayEnd(p))
 	}
-	page := r.feed.hub.replays.page(p.replay, from, through, gatherTime, r.asker())
+	page := o.feed.hub.replays.page(p.replay, from, through, gatherTime, o.asker())
 	if page == nil {
-		return standing{}, false
+		return o.lacks()
 	}
-	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // earlier losses are not owed
+	return standing{Position: page.before(from - 1), told: page.lostBelow} // earlier losses are not owed
 }
 
 // beginUntil returns where a part begins if all parts together deliver the newest messages up to a position. A part that the position
 // does not name delivers none.
-func (r *Reader) beginUntil(part int, since Since) (standing, bool) {
-	at, _ := since.ID.in(r.feed.parts[part].At.Epoch)
-	at.Epoch = r.feed.parts[part].At.Epoch
-	newest, known := r.newestUntil(since)
-	if !known {
-		return standing{}, false
-	}
-	for _, found := range newest {
-		if found.Epoch == at.Epoch {
-			return r.beginAtPage(part, found.Seq)
-		}
-	}
-	at.Seq = min(at.Seq, r.reach(part))
-	return standing{Position: at}, true
-}
-
-// newestUntil returns the positions of the newest messages up to a position, oldest first.
-func (r *Reader) newestUntil(since Since) (newest ID, known bool) {
-	known = true
-	for i := range r.feed.parts {
-		p := &r.feed.parts[i]
-		until, has := since.ID.in(p.At.Epoch)
-		if !has || p.Log == nil {
+func (o *opening) beginUntil(p *part, since Since) standing {
+	var newest ID // oldest first
+	for i := range o.feed.parts {
+		part := &o.feed.parts[i]
+		until, has := since.ID.in(part.At.Epoch)
+		if !has || part.Log == nil {
 			continue
 		}
-		result := r.feed.hub.replays.back(p.Log, p.Subjects, until.Seq, since.Most, r.asker())
+		result := o.feed.hub.replays.back(part.Log, part.Subjects, until.Seq, since.Most, o.asker())
 		if result == nil {
-			known = false // continue: the other parts can be asked meanwhile
+			o.lacks() // the other parts can be asked meanwhile
 			continue
 		}
 		newest = append(newest, result.back...)
 	}
+	if o.lacking {
+		return standing{}
+	}
 	slices.SortStableFunc(newest, func(a, b Position) int { return cmp.Compare(a.Time, b.Time) })
-	return newest[max(0, len(newest)-since.Most):], known
+	if first, has := newest[max(0, len(newest)-since.Most):].in(p.At.Epoch); has {
+		return o.beginAtPage(p, first.Seq)
+	}
+	at, _ := since.ID.in(p.At.Epoch)
+	return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(at.Seq, o.reach(p)), Time: at.Time}}
 }
 
 // goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
@@ -100,9 +95,8 @@ func (r *Reader) goal(part int) uint64 {
 }
 
 // replayEnd returns the sequence up to which a part is replayed.
-func (r *Reader) replayEnd(part int) uint64 {
-	p := &r.feed.parts[part]
-	end := r.reach(part)
+func (r *Reader) replayEnd(p *part) uint64 {
+	end := r.reach(p)
 	if !r.isBounded() {
 		return end
 	}
@@ -114,8 +108,7 @@ func (r *Reader) replayEnd(part int) uint64 {
 }
 
 // reach returns the sequence up to which a part has what was published before the reader came: as far as that has arrived, or is known to be stored.
-func (r *Reader) reach(part int) uint64 {
-	p := &r.feed.parts[part]
+func (r *Reader) reach(p *part) uint64 {
 	return max(p.end().Seq, r.through(p).Seq)
 }
 
