@@ -222,11 +222,11 @@ func (f *Feed) push(added frame) {
 }
 
 func (f *Feed) wakeUp() {
-	for i, r := range f.waiting {
+	for _, r := range f.waiting {
 		r.waitingAt = 0
-		f.waiting[i] = nil
 		r.waker.Wake()
 	}
+	clear(f.waiting)
 	f.waiting = f.waiting[:0]
 }
 

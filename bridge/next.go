@@ -45,12 +45,13 @@ func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
 func (r *Reader) NextSince(batch [][]byte, maxBytes int, waker Waker) (filled [][]byte, since int64) {
 	f := r.feed
 	f.mu.Lock()
-	if f.ended {
+	for f.ended {
 		f.mu.Unlock()
-		if r.reopen() {
-			return r.NextSince(batch, maxBytes, waker)
+		if !r.reopen() {
+			return batch, 0
 		}
-		return batch, 0
+		f = r.feed
+		f.mu.Lock()
 	}
 	defer f.mu.Unlock()
 	r.waker = waker
