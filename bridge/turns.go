@@ -124,7 +124,7 @@ func (t *turns) await(of *task, by asker, at wanted, gather time.Duration) {
 	case of.busy:
 	case gather > 0 && isFirst:
 		t.rest(of, gather)
-	case made.demand.isNew() && of.sole == nil:
+	case made.demand.wishes.Len() == 1 && of.sole == nil: // the first of the account
 		t.enqueue(of, made.demand)
 		t.begin()
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"container/list"
 	"iter"
+	"maps"
 	"slices"
 )
 
@@ -27,9 +28,6 @@ type demand struct {
 	inTask  *list.Element // among the task's demands
 	inQueue *list.Element // of the task, in the account's queue; nil if the task does not stand there
 }
-
-// isNew reports whether a demand has only just got its first wish.
-func (d *demand) isNew() bool { return d.wishes.Len() == 1 }
 
 // isAwaited reports whether anybody waits for a task.
 func (of *task) isAwaited() bool { return len(of.demands) > 0 }
@@ -91,8 +89,8 @@ func (all wishes) remove(w *wish) {
 // within returns the wishes for sequences in [from, through]. The loop may remove the wish that it is at.
 func (all wishes) within(from, through uint64) iter.Seq[*wish] {
 	return func(yield func(*wish) bool) {
-		for some := range all.stretches(from/stretch, through/stretch) {
-			for _, w := range slices.Backward(some) { // remove puts the last wish in the place of the removed one
+		for key := range all.stretches(from/stretch, through/stretch) {
+			for _, w := range slices.Backward(all[key]) { // remove puts the last wish in the place of the removed one
 				if w.from >= from && w.from <= through && !yield(w) {
 					return
 				}
@@ -101,21 +99,13 @@ func (all wishes) within(from, through uint64) iter.Seq[*wish] {
 	}
 }
 
-// stretches returns the stretches in [first, last] that have wishes.
-func (all wishes) stretches(first, last uint64) iter.Seq[[]*wish] {
-	return func(yield func([]*wish) bool) {
-		if last-first >= uint64(len(all)) {
-			for key, some := range all {
-				if key >= first && key <= last && !yield(some) {
-					return
-				}
-			}
-			return
-		}
-		for key := first; key <= last; key++ {
-			if some := all[key]; some != nil && !yield(some) {
-				return
-			}
+// stretches returns the stretches in [first, last], or all that have wishes if these are fewer.
+func (all wishes) stretches(first, last uint64) iter.Seq[uint64] {
+	if last-first >= uint64(len(all)) {
+		return maps.Keys(all)
+	}
+	return func(yield func(uint64) bool) {
+		for key := first; key <= last && yield(key); key++ {
 		}
 	}
 }

@@ -255,3 +255,6 @@ func (r *Runs) giveUp(w *watch) {
 		r.stats.failed.Add(1)
 	}
 }
+
+// headerExpected makes a stream refuse a message if its subject has another last message.
+const headerExpected = "Nats-Expected-Last-Subject-Sequence"
