@@ -3,7 +3,6 @@ package bridge
 import (
 	"container/list"
 	"iter"
-	"maps"
 	"slices"
 )
 
@@ -89,8 +88,8 @@ func (all wishes) remove(w *wish) {
 // within returns the wishes for sequences in [from, through]. The loop may remove the wish that it is at.
 func (all wishes) within(from, through uint64) iter.Seq[*wish] {
 	return func(yield func(*wish) bool) {
-		for key := range all.stretches(from/stretch, through/stretch) {
-			for _, w := range slices.Backward(all[key]) { // remove puts the last wish in the place of the removed one
+		for some := range all.stretches(from/stretch, through/stretch) {
+			for _, w := range slices.Backward(some) { // remove puts the last wish in the place of the removed one
 				if w.from >= from && w.from <= through && !yield(w) {
 					return
 				}
@@ -99,13 +98,21 @@ func (all wishes) within(from, through uint64) iter.Seq[*wish] {
 	}
 }
 
-// stretches returns the stretches in [first, last], or all that have wishes if these are fewer.
-func (all wishes) stretches(first, last uint64) iter.Seq[uint64] {
-	if last-first >= uint64(len(all)) {
-		return maps.Keys(all)
-	}
-	return func(yield func(uint64) bool) {
-		for key := first; key <= last && yield(key); key++ {
+// stretches returns the stretches in [first, last] that have wishes.
+func (all wishes) stretches(first, last uint64) iter.Seq[[]*wish] {
+	return func(yield func([]*wish) bool) {
+		if last-first >= uint64(len(all)) {
+			for key, some := range all {
+				if key >= first && key <= last && !yield(some) {
+					return
+				}
+			}
+			return
+		}
+		for key := first; key <= last; key++ {
+			if some := all[key]; some != nil && !yield(some) {
+				return
+			}
 		}
 	}
 }
