@@ -1,9 +1,6 @@
 package bridge
 
-import (
-	"slices"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // Counts counts events by kind.
 type Counts map[string]*atomic.Uint64
@@ -33,44 +30,35 @@ func (c Counts) Load() map[string]uint64 {
 	return counts
 }
 
-// resumptions are all ways to continue.
-var resumptions = [...]Resumes{
-	{Result: "exact"},
-	{Result: "gap", Reason: GapRetention},
-	{Result: "gap", Reason: GapOverrun},
-	{Result: "gap", Reason: GapDisconnected},
-	{Result: "reset", Reason: ResetMalformed},
-	{Result: "reset", Reason: ResetUnknown},
-	{Result: "reset", Reason: ResetRecreated},
-	{Result: "reset", Reason: ResetRolled},
-}
-
+// counters count what a hub has told clients.
 type counters struct {
 	gaps, resets Counts // by reason
-	resumed      [len(resumptions)]atomic.Uint64
+	resumed      Counts // by result and reason, with a blank between
 
 	replayPages, replayMessages, replayErrors, replaysDone, replaysLeft atomic.Uint64
 }
 
 func newCounters() counters {
-	return counters{
-		gaps:   NewCounts(GapRetention, GapOverrun, GapDisconnected),
-		resets: NewCounts(ResetMalformed, ResetUnknown, ResetRecreated, ResetRolled),
+	gaps := []string{GapRetention, GapOverrun, GapDisconnected}
+	resets := []string{ResetMalformed, ResetUnknown, ResetRecreated, ResetRolled}
+	resumed := []string{"exact "}
+	for _, reason := range gaps {
+		resumed = append(resumed, "gap "+reason)
 	}
+	for _, reason := range resets {
+		resumed = append(resumed, "reset "+reason)
+	}
+	return counters{gaps: NewCounts(gaps...), resets: NewCounts(resets...), resumed: NewCounts(resumed...)}
 }
 
 // resume counts how a connection begins: one that brought a valid position, or is told that it cannot continue from what it brought.
 func (c *counters) resume(isKnown bool, reset, gap string) {
-	how := Resumes{Result: "exact"}
 	switch {
 	case reset != "":
-		how = Resumes{Result: "reset", Reason: reset}
-	case !isKnown:
-		return
-	case gap != "":
-		how = Resumes{Result: "gap", Reason: gap}
-	}
-	if i := slices.Index(resumptions[:], how); i >= 0 {
-		c.resumed[i].Add(1)
+		c.resumed.Add("reset " + reset)
+	case isKnown && gap != "":
+		c.resumed.Add("gap " + gap)
+	case isKnown:
+		c.resumed.Add("exact ")
 	}
 }

@@ -1,5 +1,7 @@
 package bridge
 
+import "strings"
+
 // Stats is the present state of a hub, and what it has told clients since it began.
 type Stats struct {
 	Feeds   int // open, including those that linger
@@ -26,9 +28,9 @@ type Stats struct {
 // Stats returns the present state. It is for metrics, not for decisions.
 func (h *Hub) Stats() Stats {
 	s := Stats{Gaps: h.counters.gaps.Load(), Resets: h.counters.resets.Load()}
-	for i, how := range resumptions {
-		how.Count = h.counters.resumed[i].Load()
-		s.Resumes = append(s.Resumes, how)
+	for how, count := range h.counters.resumed.Load() {
+		result, reason, _ := strings.Cut(how, " ")
+		s.Resumes = append(s.Resumes, Resumes{result, reason, count})
 	}
 	s.ReplaysDone, s.ReplaysLeft = h.counters.replaysDone.Load(), h.counters.replaysLeft.Load()
 	s.ReplayPages = h.counters.replayPages.Load()

@@ -20,16 +20,16 @@ const patience = 5 * time.Second
 // Follow watches a run until done is called. The state is unknown if NATS does not say in time what there is. The error wraps
 // bridge.ErrBusy, bridge.ErrClosed or bridge.ErrRefused.
 func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (run bridge.Run, done func(), err error) {
-	return r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence), r.awaitAll)
+	return r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence), true)
 }
 
-// follow is Follow with another silence than that of runs whose question is not known, and another wait.
-func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration, wait await) (run bridge.Run, done func(), err error) {
+// follow is Follow with another silence than that of runs whose question is not known, and another await.
+func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration, all bool) (run bridge.Run, done func(), err error) {
 	w, err := r.join(subject, framing, account, silence)
 	if err != nil {
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
-	if run.IsKnown, err = wait(ctx, w, account); err != nil {
+	if run.IsKnown, err = r.await(ctx, w, account, all); err != nil {
 		r.leave(w)
 		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
@@ -46,15 +46,16 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 	return run, sync.OnceFunc(func() { r.leave(w) }), nil
 }
 
-// await waits until a run is known.
-type await func(context.Context, *watch, bridge.Account) (isKnown bool, err error)
-
-// awaitAll reports whether everything is known that was stored of the run before the call: another bridge may have asked it just now, or this
-// one be reading what it has missed. Only a run that seems to be none needs that. The error is bridge.ErrRefused.
-func (r *Runs) awaitAll(ctx context.Context, w *watch, account bridge.Account) (isKnown bool, err error) {
-	ctx, cancel := r.patiently(ctx)
+// await reports whether everything is known that has arrived of the run so far; or all that was stored of it before the call: another bridge may
+// have asked it just now, or this one be reading what it has missed. Only a run that seems to be none needs that. The error is bridge.ErrRefused.
+func (r *Runs) await(ctx context.Context, w *watch, account bridge.Account, all bool) (isKnown bool, err error) {
+	wait := patience
+	if !r.config.NATS.IsConnected() {
+		wait = 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	if isKnown, err = r.awaitRead(ctx, w, nil); err != nil || !isKnown {
+	if isKnown, err = r.awaitRead(ctx, w, nil); err != nil || !isKnown || !all {
 		return isKnown, err
 	}
 	if seen, _ := w.watched(); !seen.state.IsEmpty() || seen.isUnreadable {
@@ -68,22 +69,6 @@ func (r *Runs) awaitAll(ctx context.Context, w *watch, account bridge.Account) (
 		return true, nil
 	}
 	return r.awaitRead(ctx, w, stored.Last)
-}
-
-// awaitKnown reports whether everything is known that has arrived of the run so far. The error is bridge.ErrRefused.
-func (r *Runs) awaitKnown(ctx context.Context, w *watch, _ bridge.Account) (bool, error) {
-	ctx, cancel := r.patiently(ctx)
-	defer cancel()
-	return r.awaitRead(ctx, w, nil)
-}
-
-// patiently bounds a wait. Without a connection there is none.
-func (r *Runs) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
-	wait := patience
-	if !r.config.NATS.IsConnected() {
-		wait = 0
-	}
-	return context.WithTimeout(ctx, wait)
 }
 
 // awaitRead reports whether everything was read that the run had when the watch began, and everything up to an end.
@@ -115,7 +100,7 @@ func (r *Runs) awaitRead(ctx context.Context, w *watch, end bridge.ID) (bool, er
 // bridge.ErrBusy, bridge.ErrNoResponders or what NATS returns.
 func (r *Runs) Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error) {
 	name := name(q)
-	run, done, err = r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence), r.awaitKnown) // the stream refuses a question that was asked
+	run, done, err = r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence), false) // the stream refuses a question that was asked
 	run.Name = name
 	if err == nil && !run.IsKnown {
 		err = bridge.ErrUnavailable
