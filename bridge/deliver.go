@@ -87,7 +87,7 @@ func (r *Reader) pass(part int, fr *frame, out *output) {
 	epoch := r.feed.parts[part].At.Epoch
 	isFirst := c.run.Messages == 0
 	if c.isWhole && isFirst && fr.kind != RunBegins && fr.kind != RunInvites {
-		out.put(r.feed.gap(greeting{}, ID{{Epoch: epoch}}, r.id(), GapRetention))
+		out.put(r.feed.gap(ID{{Epoch: epoch}}, r.id(), GapRetention))
 	}
 	c.run = RunState{
 		Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Kind: fr.kind,

@@ -114,7 +114,12 @@ func (f *Feed) goOn(parts []Part) {
 
 // Lost records that messages which should have been appended are lost, and leaves a gap at that position. Before Begin, a part with a log begins
 // after that position, and its log reports the loss to the readers concerned.
-func (f *Feed) Lost(at Position, reason string) {
+func (f *Feed) Lost(at Position, reason string) { f.lose(at, reason, false) }
+
+// Deafen is Lost for a part of which some subjects deliver nothing from now on, until the next Begin.
+func (f *Feed) Deafen(at Position, reason string) { f.lose(at, reason, true) }
+
+func (f *Feed) lose(at Position, reason string, isDeaf bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.parts) == 0 {
@@ -122,16 +127,7 @@ func (f *Feed) Lost(at Position, reason string) {
 		return
 	}
 	if i := f.of(at); i >= 0 && !f.ended {
-		f.lost(i, at, reason)
-	}
-}
-
-// Deafen is Lost for a part of which some subjects deliver nothing from now on, until the next Begin.
-func (f *Feed) Deafen(at Position, reason string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if i := f.of(at); i >= 0 && !f.ended {
-		f.parts[i].Deaf = true
+		f.parts[i].Deaf = f.parts[i].Deaf || isDeaf
 		f.lost(i, at, reason)
 	}
 }
@@ -141,7 +137,7 @@ func (f *Feed) lost(part int, at Position, reason string) {
 		return // the next value tells all there is to know
 	}
 	first := f.positionWith(part, at)
-	added := frame{data: f.gap(greeting{}, f.position(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
+	added := frame{data: f.gap(f.position(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
 	if len(f.parts) > 1 {
 		added.vector = first
 	}
@@ -251,7 +247,7 @@ func (f *Feed) forget(r *Reader) {
 }
 
 // gap encodes a gap event: messages between the positions after and first are missing.
-func (f *Feed) gap(hello greeting, after, first ID, reason string) []byte {
+func (f *Feed) gap(after, first ID, reason string) []byte {
 	f.hub.counters.gaps.Add(reason)
-	return f.key.framing.gap(hello, after, first, reason)
+	return f.key.framing.gap(greeting{}, after, first, reason)
 }

@@ -17,9 +17,10 @@ func (r *Reader) Cursor() Cursor {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	for i := range r.have {
-		c.at = max(c.at, r.have[i].Time)
-		if r.isOpen() && !r.feed.ended && r.behind(i) {
-			c.older += r.goal(i) - min(r.have[i].Seq, r.goal(i))
+		at := &r.have[i]
+		c.at = max(c.at, at.Time)
+		if r.isOpen() && !r.feed.ended {
+			c.older += max(r.goal(i), at.Seq) - at.Seq
 		}
 	}
 	return c

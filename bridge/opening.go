@@ -84,7 +84,8 @@ func (o *opening) begin(verdicts []verdict) (events [][]byte) {
 		f.hub.counters.resets.Add(o.reset)
 		events = append(events, f.key.framing.reset(hello, o.id(), o.reset))
 	case gap != "":
-		events = append(events, f.gap(hello, o.before(), o.id(), gap))
+		f.hub.counters.gaps.Add(gap)
+		events = append(events, f.key.framing.gap(hello, o.before(), o.id(), gap))
 	case isFirst:
 		events = append(events, f.key.framing.open(hello, f.subjects, o.id()))
 	}

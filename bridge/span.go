@@ -81,16 +81,18 @@ func (o *opening) beginUntil(p *part, since Since) standing {
 }
 
 // goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
-// requested replay, so that this end can be announced there.
+// newest values, and to that of the requested replay, so that it can be announced there.
 func (r *Reader) goal(part int) uint64 {
-	floor, sync := r.feed.parts[part].floor.Seq, r.have[part].sync
+	floor, at := r.feed.parts[part].floor.Seq, &r.have[part]
 	switch {
+	case at.newest > 0:
+		return at.newest
 	case !r.syncing:
 		return floor
-	case r.have[part].isAhead:
-		return sync
+	case at.isAhead:
+		return at.sync
 	default:
-		return min(floor, sync)
+		return min(floor, at.sync)
 	}
 }
 
