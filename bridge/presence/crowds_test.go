@@ -16,7 +16,6 @@ func TestRoomsOfOneAccountDelayNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		time.Sleep(settle)
 		n.link.slow(100 * time.Millisecond)
 		visit := func(name string, account bridge.Account, rooms ...bridge.Subject) (leave func(bool)) {
@@ -52,7 +51,6 @@ func TestFewAddressesPushNobodyOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b, 1000)
-		defer n.Close()
 		visit := func(name, sub string, account bridge.Account) (leave func(bool)) {
 			return n.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: name, Sub: sub, Account: account})
 		}
