@@ -107,29 +107,26 @@ func (t *Tracker) Drain() { t.drains.Store(true) }
 // Join adds a connection to the subjects whose members are kept, until leave is called, exactly once. isDead means that the
 // client was gone for long by then, so its return is not waited for.
 func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(isDead bool)) {
-	isKept := func(i int) bool { return t.Covers(subjects[i]) && !slices.Contains(subjects[:i], subjects[i]) }
-	places := 0
-	for i := range subjects {
-		if isKept(i) {
-			places++
+	var kept []bridge.Subject
+	for _, subject := range subjects {
+		if t.Covers(subject) && !slices.Contains(kept, subject) {
+			kept = append(kept, subject)
 		}
 	}
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if places == 0 || !t.admit(v.Account, places) {
+	if len(kept) == 0 || !t.admit(v.Account, len(kept)) {
 		return func(bool) {}
 	}
-	w, rooms := who{}, make([]*room, 0, places)
-	for i, subject := range subjects {
-		if isKept(i) {
-			r, changed := t.room(subject), false
-			if w, changed = r.enter(v, now); changed {
-				t.change(r, v.Account)
-			}
-			t.plan(r)
-			rooms = append(rooms, r)
+	w, rooms := who{}, make([]*room, len(kept))
+	for i, subject := range kept {
+		r, changed := t.room(subject), false
+		if w, changed = r.enter(v, now); changed {
+			t.change(r, v.Account)
 		}
+		t.plan(r)
+		rooms[i] = r
 	}
 	return func(isDead bool) { t.leave(rooms, w, isDead) }
 }
