@@ -119,19 +119,26 @@ func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(
 	if len(kept) == 0 || !t.admit(v.Account, len(kept)) {
 		return func(bool) {}
 	}
-	w, rooms := who{}, make([]*room, len(kept))
+	places := make([]place, len(kept))
 	for i, subject := range kept {
-		r, changed := t.room(subject), false
-		if w, changed = r.enter(v, now); changed {
+		r := t.room(subject)
+		w, changed := r.enter(v, now)
+		if changed {
 			t.change(r, v.Account)
 		}
 		t.plan(r)
-		rooms[i] = r
+		places[i] = place{r, w}
 	}
-	return func(isDead bool) { t.leave(rooms, w, isDead) }
+	return func(isDead bool) { t.leave(places, isDead) }
 }
 
-func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
+// place is a connection's place in a room. It may have a name in one room, and none in another.
+type place struct {
+	*room
+	who
+}
+
+func (t *Tracker) leave(places []place, isDead bool) {
 	if t.drains.Load() {
 		return
 	}
@@ -141,11 +148,11 @@ func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
 	if !isDead {
 		at = at.Add(grace)
 	}
-	for _, r := range rooms {
-		if !r.exit(w, at) {
-			t.free(w.account)
+	for _, p := range places {
+		if !p.exit(p.who, at) {
+			t.free(p.account)
 		}
-		t.plan(r)
+		t.plan(p.room)
 	}
 }
 
