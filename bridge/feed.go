@@ -66,14 +66,15 @@ func (f *Feed) Begin(parts []Part) {
 	}
 	f.parts = make([]part, len(parts))
 	for i, p := range parts {
+		made := &f.parts[i]
 		if p.Log != nil {
-			f.parts[i].replay = &replay{log: p.Log, subjects: p.Subjects, framing: f.key.framing}
+			made.replay = &replay{part: made, framing: f.key.framing}
 			if came, has := f.early.in(p.At.Epoch); has && came.Seq > p.At.Seq {
 				p.At = came
 			}
 		}
-		f.parts[i].Part, f.parts[i].floor, f.parts[i].last = p, p.At, p.At
-		f.parts[i].isMembers = f.areMembers(p.Subjects)
+		made.Part, made.floor, made.last = p, p.At, p.At
+		made.isMembers = f.areMembers(p.Subjects)
 	}
 	f.early, f.refused = nil, false
 	f.wakeUp()

@@ -36,10 +36,9 @@ type replays struct {
 
 // replay is what was read from the log of one part of a feed.
 type replay struct {
-	log      Log
-	subjects []Subject
-	framing  Framing
-	floor    atomic.Uint64 // the sequence of the feed's floor, once it has risen
+	part    *part // of which only At, Log and Subjects are used: these never change
+	framing Framing
+	floor   atomic.Uint64 // the sequence of the part's floor, once it has risen
 
 	// The fields below are guarded by the lock of replays.
 	pages    []*page // by from
@@ -104,7 +103,7 @@ func (r *replays) page(of *replay, from, through uint64, gather time.Duration, b
 	}
 	of.through = max(of.through, through)
 	if of.fetching == nil {
-		of.fetching = newTask(of.log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, at) })
+		of.fetching = newTask(of.part.Log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, at) })
 	}
 	r.await(of.fetching, by, wanted{from: from}, gather)
 	return found
@@ -131,7 +130,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	}
 	through := max(of.through, of.floor.Load()) // waiting readers need everything up to there by now
 	r.mu.Unlock()
-	read, err := of.log.Page(ctx, of.subjects, begin, through)
+	read, err := of.part.Log.Page(ctx, of.part.Subjects, begin, through)
 	if err == nil && read.Through < begin {
 		err = errNoProgress
 	}
@@ -165,7 +164,7 @@ func (r *replays) newestPage(of *replay, from, upTo uint64, by asker) *page {
 		return p
 	}
 	if of.looking == nil {
-		of.looking = newTask(of.log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, at.wanted) })
+		of.looking = newTask(of.part.Log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, at.wanted) })
 	}
 	r.await(of.looking, by, at, 0)
 	return nil
@@ -198,7 +197,7 @@ func (p *page) newestAge() time.Duration {
 }
 
 func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error {
-	read, err := of.log.Newest(ctx, of.subjects, at.from, at.upTo)
+	read, err := of.part.Log.Newest(ctx, of.part.Subjects, at.from, at.upTo)
 	if err != nil {
 		return r.failed(ctx, err)
 	}
@@ -225,7 +224,7 @@ func (r *replays) failed(ctx context.Context, err error) error {
 
 // encode makes a page of what was read.
 func (r *replays) encode(of *replay, framing Framing, read Page) *page {
-	p := &page{of: of, epoch: of.log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
+	p := &page{of: of, epoch: of.part.At.Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
 	p.frames = make([]frame, len(read.Messages))
 	for i, m := range read.Messages {
 		p.frames[i] = m.framed(framing, framing.message(m))
