@@ -68,7 +68,7 @@ func (f *Feed) Begin(parts []Part) {
 	for i, p := range parts {
 		made := &f.parts[i]
 		if p.Log != nil {
-			made.replay = &replay{part: made, framing: f.key.framing}
+			made.replay = &replay{feed: f, part: made}
 			if came, has := f.early.in(p.At.Epoch); has && came.Seq > p.At.Seq {
 				p.At = came
 			}

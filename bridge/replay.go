@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"sort"
-	"sync/atomic"
 	"time"
 )
 
@@ -36,9 +35,8 @@ type replays struct {
 
 // replay is what was read from the log of one part of a feed.
 type replay struct {
-	part    *part // of which only At, Log and Subjects are used: these never change
-	framing Framing
-	floor   atomic.Uint64 // the sequence of the part's floor, once it has risen
+	feed *Feed
+	part *part // of the feed
 
 	// The fields below are guarded by the lock of replays.
 	pages    []*page // by from
@@ -124,11 +122,14 @@ func (of *replay) covering(seq uint64) *page {
 // reach as far.
 func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	begin := at.from
+	of.feed.mu.Lock()
+	floor := of.part.floor.Seq
+	of.feed.mu.Unlock()
 	r.mu.Lock()
 	if !at.again {
 		begin = of.fetching.lowest(begin-min(begin, herdReach), begin)
 	}
-	through := max(of.through, of.floor.Load()) // waiting readers need everything up to there by now
+	through := max(of.through, floor) // waiting readers need everything up to there by now
 	r.mu.Unlock()
 	read, err := of.part.Log.Page(ctx, of.part.Subjects, begin, through)
 	if err == nil && read.Through < begin {
@@ -137,7 +138,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	if err != nil {
 		return r.failed(ctx, err)
 	}
-	made := r.encode(of, of.framing, read)
+	made := r.encode(of, of.feed.key.framing, read)
 	made.from = begin
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -201,7 +202,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error 
 	if err != nil {
 		return r.failed(ctx, err)
 	}
-	made := r.encode(of, of.framing.initially(), read)
+	made := r.encode(of, of.feed.key.framing.initially(), read)
 	made.from, made.upTo = at.from, read.UpTo
 	r.mu.Lock()
 	defer r.mu.Unlock()
