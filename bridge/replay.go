@@ -50,7 +50,6 @@ type replay struct {
 // page is an encoded stretch of a log.
 type page struct {
 	of        *replay
-	epoch     string
 	frames    []frame // ascending
 	from      uint64
 	through   uint64 // nothing up to here is missing, except as lostBelow says
@@ -71,11 +70,11 @@ func (p *page) before(seq uint64) Position {
 	i := p.after(seq)
 	switch {
 	case i == len(p.frames):
-		return Position{Epoch: p.epoch, Seq: max(p.through, seq)}
+		return Position{Epoch: p.of.part.At.Epoch, Seq: max(p.through, seq)}
 	case i > 0 && p.frames[i-1].seq+1 == p.frames[i].seq:
-		return Position{Epoch: p.epoch, Seq: p.frames[i-1].seq, Time: p.frames[i-1].time}
+		return Position{Epoch: p.of.part.At.Epoch, Seq: p.frames[i-1].seq, Time: p.frames[i-1].time}
 	default:
-		return Position{Epoch: p.epoch, Seq: p.frames[i].seq - 1}
+		return Position{Epoch: p.of.part.At.Epoch, Seq: p.frames[i].seq - 1}
 	}
 }
 
@@ -225,7 +224,7 @@ func (r *replays) failed(ctx context.Context, err error) error {
 
 // encode makes a page of what was read.
 func (r *replays) encode(of *replay, framing Framing, read Page) *page {
-	p := &page{of: of, epoch: of.part.At.Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
+	p := &page{of: of, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
 	p.frames = make([]frame, len(read.Messages))
 	for i, m := range read.Messages {
 		p.frames[i] = m.framed(framing, framing.message(m))
