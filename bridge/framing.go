@@ -235,7 +235,10 @@ func (m *Message) frame(f Framing) []byte {
 
 // framed returns the frame of the message, with the encoded data, for a feed or a page.
 func (m *Message) framed(f Framing, data []byte) frame {
-	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time, kind: f.kindOf(m)}
+	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time}
+	if f.Run {
+		made.kind = m.runKind()
+	}
 	if !m.Deleted && !made.kind.IsEnd() {
 		made.subject = m.Subject
 	}

@@ -142,7 +142,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > begin })
-	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
+	r.keep(made, &of.pages, i)
 	if of.dropped {
 		r.wakeAll(of.fetching)
 	} else {
@@ -205,7 +205,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error 
 	made.from, made.upTo = at.from, read.UpTo
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keep(made, func() { of.newest = append(of.newest, made) })
+	r.keep(made, &of.newest, len(of.newest))
 	if of.dropped {
 		r.wakeAll(of.looking)
 		return nil
@@ -238,13 +238,13 @@ func (r *replays) encode(of *replay, framing Framing, read Page) *page {
 // frameCost is about the size of a frame without its bytes; pageCost is that of a page.
 const frameCost, pageCost = 136, 200
 
-// keep adds a page, unless nobody wants it any more, and drops the pages longest unused. The lock must be held.
-func (r *replays) keep(added *page, add func()) {
+// keep inserts a page, unless nobody wants it any more, and drops the pages longest unused. The lock must be held.
+func (r *replays) keep(added *page, among *[]*page, at int) {
 	if added.of.dropped {
 		return
 	}
 	added.bytes += len(added.frames)*frameCost + pageCost
-	add()
+	*among = slices.Insert(*among, at, added)
 	added.element = r.used.PushBack(added)
 	r.bytes += added.bytes
 	for r.most > 0 && r.bytes > r.most && r.used.Len() > 1 {
@@ -273,19 +273,17 @@ func (r *replays) drop(parts []part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, part := range parts {
-		if part.replay == nil {
+		of := part.replay
+		if of == nil {
 			continue
 		}
-		part.replay.dropped = true
-		for len(part.replay.pages) > 0 {
-			r.forget(part.replay.pages[0])
+		of.dropped = true
+		for _, page := range slices.Concat(of.pages, of.newest) {
+			r.forget(page)
 		}
-		for len(part.replay.newest) > 0 {
-			r.forget(part.replay.newest[0])
-		}
-		for _, of := range []*task{part.replay.fetching, part.replay.looking} {
-			if of != nil {
-				r.wakeAll(of)
+		for _, task := range []*task{of.fetching, of.looking} {
+			if task != nil {
+				r.wakeAll(task)
 			}
 		}
 	}

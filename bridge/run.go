@@ -129,14 +129,6 @@ type RunError struct {
 	Silent      bool   `json:"silent,omitempty"` // no worker says so: nobody has answered for too long
 }
 
-// kindOf returns what a message means on connections in a framing.
-func (f Framing) kindOf(m *Message) RunKind {
-	if !f.Run {
-		return RunAnswer
-	}
-	return m.runKind()
-}
-
 // Question is what a caller asks.
 type Question struct {
 	Subject Subject
