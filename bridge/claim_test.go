@@ -126,24 +126,25 @@ func FuzzClaimRoute(f *testing.F) {
 			return
 		}
 		_, template, _ := strings.Cut(text, "=")
-		checkTemplate(t, template, string(subject), value)
+		checkTemplate(t, template, string(resolved), string(subject), value)
 		if subject.Reserved() && !route.NamesBucket() || !obeysGrammar(string(subject)) || !route.Filter().Covers(subject) {
 			t.Errorf("%s and %s make %q of %q", text, path, subject, value)
 		}
 	})
 }
 
-// checkTemplate compares a subject with its template, token by token. Only the last of them can be several.
-func checkTemplate(t *testing.T, template, subject, value string) {
+// checkTemplate compares a subject with its template, and with what the path alone makes of that, token by token. Only the last of them can be
+// several.
+func checkTemplate(t *testing.T, template, resolved, subject, value string) {
 	t.Helper()
 	template = claimNames.ReplaceAllString(template, "{claim}") // which takes the dots out of the names
 	want := strings.Split(template, ".")
-	got := strings.SplitN(subject, ".", len(want))
+	had, got := strings.SplitN(resolved, ".", len(want)), strings.SplitN(subject, ".", len(want))
 	for i, token := range want {
 		switch {
-		case i >= len(got):
+		case i >= len(got) || len(got) != len(had):
 			t.Errorf("%s becomes %q", template, subject)
-		case token == "{claim}" && got[i] != value, !strings.HasPrefix(token, "{") && got[i] != token:
+		case token == "{claim}" && got[i] != value, token != "{claim}" && got[i] != had[i], !strings.HasPrefix(token, "{") && got[i] != token:
 			t.Errorf("%s becomes %q with %q", template, subject, value)
 		}
 	}
