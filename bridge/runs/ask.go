@@ -75,20 +75,13 @@ func (r *Runs) await(ctx context.Context, w *watch, account bridge.Account, all 
 func (r *Runs) awaitRead(ctx context.Context, w *watch, end bridge.ID) (bool, error) {
 	for {
 		seen, change := w.watched()
-		var more <-chan struct{}
-		select {
-		case <-w.known:
-			if !seen.lacksBegin() && seen.reaches(end) {
-				return true, nil
-			}
-		default:
-			more = w.known
-		}
-		if seen.refusal != nil {
+		switch {
+		case seen.isKnown && !seen.lacksBegin() && seen.reaches(end):
+			return true, nil
+		case seen.refusal != nil:
 			return false, seen.refusal
 		}
 		select {
-		case <-more:
 		case <-change:
 		case <-ctx.Done():
 			return false, nil

@@ -16,8 +16,6 @@ import (
 type watch struct {
 	subject bridge.Subject
 	silence time.Duration // after which the run has failed
-	known   chan struct{} // closed when everything stored was read
-	know    func()
 	cancel  context.CancelFunc
 
 	// Guarded by the lock of Runs.
@@ -37,6 +35,7 @@ type view struct {
 	refusal      error // see bridge.Reader.Refusal
 	isUnreadable bool  // what is stored of the run cannot be read
 	isBegun      bool  // this bridge has published the run's first message
+	isKnown      bool  // everything was read that the run had when the watch began, or its end
 }
 
 // lacksBegin reports whether a run has begun whose first message has not arrived yet: it is stored before it is delivered.
@@ -59,7 +58,7 @@ func (w *watch) note(seen view) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.seen
-	seen.isBegun = was.isBegun
+	seen.isBegun, seen.isKnown = was.isBegun, seen.isKnown || was.isKnown
 	if seen == was {
 		return false
 	}
@@ -95,8 +94,7 @@ func (r *Runs) join(subject bridge.Subject, framing bridge.Framing, account brid
 	if err != nil {
 		return nil, err
 	}
-	w := &watch{subject: subject, silence: silence, known: make(chan struct{}), change: make(chan struct{}), users: 1}
-	w.know = sync.OnceFunc(func() { close(w.known) })
+	w := &watch{subject: subject, silence: silence, change: make(chan struct{}), users: 1}
 	ctx, cancel := context.WithCancel(r.alive)
 	w.cancel = cancel
 	r.open[subject] = w
@@ -176,16 +174,14 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
-		if w.note(view{state: state, refusal: reader.Refusal(), isUnreadable: reader.IsUnreadable()}) {
+		isKnown := reader.Synced() || reader.Ended()
+		if w.note(view{state: state, refusal: reader.Refusal(), isUnreadable: reader.IsUnreadable(), isKnown: isKnown}) {
 			refused = 0
 			silence.Reset(w.silence)
 		}
 		if reader.Ended() {
 			r.end(w, state)
 			return
-		}
-		if reader.Synced() {
-			w.know()
 		}
 		if len(frames) > 0 {
 			continue
@@ -207,7 +203,6 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 
 // end is called when a run has ended.
 func (r *Runs) end(w *watch, state bridge.RunState) {
-	w.know()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w.isOver = true
