@@ -20,18 +20,22 @@ const patience = 5 * time.Second
 // Follow watches a run until done is called. The state is unknown if NATS does not say in time what there is. The error wraps
 // bridge.ErrBusy, bridge.ErrClosed or bridge.ErrRefused.
 func (r *Runs) Follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account) (run bridge.Run, done func(), err error) {
-	return r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence), true)
+	run, w, err := r.follow(ctx, subject, framing, account, max(r.config.Longest, r.config.Silence), true)
+	if err != nil {
+		return run, nil, err
+	}
+	return run, sync.OnceFunc(func() { r.leave(w) }), nil
 }
 
-// follow is Follow with another silence than that of runs whose question is not known, and another await.
-func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration, all bool) (run bridge.Run, done func(), err error) {
-	w, err := r.join(subject, framing, account, silence)
+// follow joins the watch of a run. A silence is that of the question, if this is known. See await for all.
+func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridge.Framing, account bridge.Account, silence time.Duration, all bool) (run bridge.Run, w *watch, err error) {
+	w, err = r.join(subject, framing, account, silence)
 	if err != nil {
-		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
+		return run, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
 	if run.IsKnown, err = r.await(ctx, w, account, all); err != nil {
 		r.leave(w)
-		return bridge.Run{}, nil, fmt.Errorf("follow %s: %w", subject, err)
+		return run, nil, fmt.Errorf("follow %s: %w", subject, err)
 	}
 	seen, _ := w.watched()
 	run.Subject, run.State = subject, seen.state
@@ -43,7 +47,7 @@ func (r *Runs) follow(ctx context.Context, subject bridge.Subject, framing bridg
 		run.Unreadable = bridge.ErrRefused
 	}
 	run.Begin = bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Account: account}
-	return run, sync.OnceFunc(func() { r.leave(w) }), nil
+	return run, w, nil
 }
 
 // await reports whether everything is known that has arrived of the run so far; or all that was stored of it before the call: another bridge may
@@ -93,29 +97,26 @@ func (r *Runs) awaitRead(ctx context.Context, w *watch, end bridge.ID) (bool, er
 // bridge.ErrBusy, bridge.ErrNoResponders or what NATS returns.
 func (r *Runs) Ask(ctx context.Context, q bridge.Question) (run bridge.Run, done func(), err error) {
 	name := name(q)
-	run, done, err = r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence), false) // the stream refuses a question that was asked
-	run.Name = name
-	if err == nil && !run.IsKnown {
-		err = bridge.ErrUnavailable
-	}
+	run, w, err := r.follow(ctx, r.subject(q.Caller, name), q.Framing, q.Account, cmp.Or(q.Silence, r.config.Silence), false) // the stream refuses a question that was asked
 	if err == nil {
-		err = r.askOnce(ctx, q, &run)
-	}
-	if err != nil {
-		if done != nil {
-			done()
+		run.Name = name
+		if err = r.askOnce(ctx, q, &run, w); err == nil {
+			return run, sync.OnceFunc(func() { r.leave(w) }), nil
 		}
-		return run, nil, fmt.Errorf("ask %s: %w", q.Subject, err)
+		r.leave(w)
 	}
-	return run, done, nil
+	return run, nil, fmt.Errorf("ask %s: %w", q.Subject, err)
 }
 
 // askOnce asks, unless it was asked before.
-func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run) error {
-	if !run.State.IsEmpty() {
+func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run, w *watch) error {
+	switch {
+	case !run.IsKnown:
+		return bridge.ErrUnavailable
+	case !run.State.IsEmpty():
 		return nil
 	}
-	isMine, err := r.claim(run.Subject, q.Account)
+	isMine, err := r.claim(w, q.Account)
 	if err != nil || !isMine {
 		return err
 	}
@@ -125,20 +126,20 @@ func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run) 
 	}
 	receipt, err := r.config.NATS.Publish(ctx, run.Subject, preface, []byte(q.Subject))
 	if err != nil {
-		r.unclaim(run.Subject)
+		r.unclaim(w)
 		if errors.Is(err, bridge.ErrConflict) { // another bridge has asked it
 			return nil
 		}
 		return err
 	}
-	r.begun(run.Subject)
+	w.begun()
 	if receipt.Position.Epoch != "" {
 		run.Begin.After = bridge.ID{receipt.Position}
 	}
 	err = r.config.NATS.Ask(ctx, q.Subject, run.Subject, q.Header, q.Data)
 	if isUnsent(err) {
 		r.stats.unheard.Add(1)
-		return errors.Join(err, r.release(ctx, q, run))
+		return errors.Join(err, r.release(ctx, q, run, w))
 	}
 	if err == nil {
 		run.IsNew = true
@@ -153,33 +154,30 @@ func isUnsent(err error) bool {
 }
 
 // release says to all bridges that the question may be asked again.
-func (r *Runs) release(ctx context.Context, q bridge.Question, run *bridge.Run) error {
-	defer r.unclaim(run.Subject)
+func (r *Runs) release(ctx context.Context, q bridge.Question, run *bridge.Run, w *watch) error {
+	defer r.unclaim(w)
 	if _, err := r.config.NATS.Publish(ctx, run.Subject, map[string][]string{bridge.HeaderRun: {bridge.RunReleased}}, []byte(q.Subject)); err != nil {
 		return err
 	}
-	r.awaitRelease(ctx, run)
-	return nil
-}
-
-// Settle says that the asker of a run needs no more answers. The run is not open any more, and nobody waits for its end.
-func (r *Runs) Settle(subject bridge.Subject) { r.unclaim(subject) }
-
-// awaitRelease waits until this bridge knows that the question may be asked again: it has read what it has published since.
-func (r *Runs) awaitRelease(ctx context.Context, run *bridge.Run) {
-	r.mu.Lock()
-	w := r.open[run.Subject]
-	r.mu.Unlock()
-	for {
+	for { // until this bridge knows it: it has read what it has published since
 		seen, change := w.watched()
 		if state := seen.state; state.Kind == bridge.RunPaused && state.Messages > run.State.Messages+1 {
-			return
+			return nil
 		}
 		select {
 		case <-change:
 		case <-ctx.Done():
-			return
+			return nil
 		}
+	}
+}
+
+// Settle says that the asker of a run needs no more answers. The run is not open any more, and nobody waits for its end.
+func (r *Runs) Settle(subject bridge.Subject) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.open[subject]; w != nil {
+		r.unask(w)
 	}
 }
 

@@ -69,10 +69,7 @@ func (w *watch) note(seen view) bool {
 }
 
 // begun records that this bridge has published the first message of a run.
-func (r *Runs) begun(subject bridge.Subject) {
-	r.mu.Lock()
-	w := r.open[subject] // there is one while it is asked
-	r.mu.Unlock()
+func (w *watch) begun() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen.isBegun = true
@@ -120,10 +117,9 @@ func (r *Runs) drop(w *watch) {
 
 // claim makes this bridge the asker of a run; false if it is already, or if the run is over. The error is bridge.ErrTooManyRuns, or
 // bridge.ErrBusy if all accounts together have too many.
-func (r *Runs) claim(subject bridge.Subject, account bridge.Account) (isMine bool, err error) {
+func (r *Runs) claim(w *watch, account bridge.Account) (isMine bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w := r.open[subject]
 	switch {
 	case w.isAsked || w.isOver:
 		return false, nil
@@ -139,12 +135,10 @@ func (r *Runs) claim(subject bridge.Subject, account bridge.Account) (isMine boo
 }
 
 // unclaim undoes claim.
-func (r *Runs) unclaim(subject bridge.Subject) {
+func (r *Runs) unclaim(w *watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if w := r.open[subject]; w != nil {
-		r.unask(w)
-	}
+	r.unask(w)
 }
 
 // unask ends the asker's part in a run, and reports whether this bridge had one. The lock must be held.
