@@ -3,6 +3,7 @@ package bridge
 import (
 	"container/list"
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -185,20 +186,14 @@ func (t *turns) start(s *store, q *queue) {
 		q.running--
 		t.inProgress--
 		t.tidy(s, q)
-		t.ended(of, err)
-	})
-}
-
-// ended puts a task that has run back to where others wait for it, after a while if it failed.
-func (t *turns) ended(of *task, err error) {
-	isFailed := err != nil && !of.cancelled
-	of.cancel, of.cancelled = nil, false
-	if isFailed {
+		of.cancel = nil
+		if err == nil || errors.Is(ctx.Err(), context.Canceled) {
+			t.release(of)
+			return
+		}
 		t.rest(of, taskBackoff)
 		t.begin()
-		return
-	}
-	t.release(of)
+	})
 }
 
 // give takes a task out of all queues, and returns the sequence that an account has waited for longest.

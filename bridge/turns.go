@@ -52,13 +52,12 @@ type task struct {
 	left func() // called when the last who waited has left, with the lock held; may be nil
 
 	// The rest is guarded by the lock of turns.
-	wishes    wishes
-	demands   map[Account]*demand
-	order     list.List // of *demand; the one whose turn it is comes first
-	sole      *demand   // the first whose account had nothing else in its queue, so that no demand behind it stands in one; nil for none
-	busy      bool      // it runs, or is not to run for a while; then it stands in no queue
-	cancel    context.CancelFunc
-	cancelled bool
+	wishes  wishes
+	demands map[Account]*demand
+	order   list.List // of *demand; the one whose turn it is comes first
+	sole    *demand   // the first whose account had nothing else in its queue, so that no demand behind it stands in one; nil for none
+	busy    bool      // it runs, or is not to run for a while; then it stands in no queue
+	cancel  context.CancelFunc
 }
 
 // wanted is what of a task somebody waits for: sequences of a log, or the number of a result.
@@ -156,7 +155,6 @@ func (t *turns) leave(w *waiter) {
 			continue
 		}
 		if of.cancel != nil {
-			of.cancelled = true
 			of.cancel()
 		}
 		if of.left != nil {
