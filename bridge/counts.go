@@ -35,7 +35,7 @@ type counters struct {
 	gaps, resets Counts // by reason
 	resumed      Counts // by result and reason, with a blank between
 
-	replayPages, replayMessages, replayErrors, replaysDone, replaysLeft atomic.Uint64
+	replayPages, replayMessages, replaysDone, replaysLeft atomic.Uint64
 }
 
 func newCounters() counters {

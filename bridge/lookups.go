@@ -85,7 +85,7 @@ func (r *replays) read(ctx context.Context, key lookup, to *result, age time.Dur
 	found := result{task: to.task, times: to.times, ready: age > 0}
 	r.mu.Unlock()
 	if err := read(ctx, &found); err != nil {
-		return r.failed(ctx, err)
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -191,6 +191,7 @@ func (t *turns) start(s *store, q *queue) {
 			t.release(of)
 			return
 		}
+		t.failures.Add(1)
 		t.rest(of, taskBackoff)
 		t.begin()
 	})

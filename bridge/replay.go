@@ -135,7 +135,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 		err = errNoProgress
 	}
 	if err != nil {
-		return r.failed(ctx, err)
+		return err
 	}
 	made := r.encode(of, of.feed.key.framing, read)
 	made.from = begin
@@ -199,7 +199,7 @@ func (p *page) newestAge() time.Duration {
 func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error {
 	read, err := of.part.Log.Newest(ctx, of.part.Subjects, at.from, at.upTo)
 	if err != nil {
-		return r.failed(ctx, err)
+		return err
 	}
 	made := r.encode(of, of.feed.key.framing.initially(), read)
 	made.from, made.upTo = at.from, read.UpTo
@@ -212,14 +212,6 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error 
 	}
 	r.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
 	return nil
-}
-
-// failed counts a failed read, unless nobody wants it any more.
-func (r *replays) failed(ctx context.Context, err error) error {
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		r.counters.replayErrors.Add(1)
-	}
-	return err
 }
 
 // encode makes a page of what was read.

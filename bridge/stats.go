@@ -35,7 +35,7 @@ func (h *Hub) Stats() Stats {
 	s.ReplaysDone, s.ReplaysLeft = h.counters.replaysDone.Load(), h.counters.replaysLeft.Load()
 	s.ReplayPages = h.counters.replayPages.Load()
 	s.ReplayMessages = h.counters.replayMessages.Load()
-	s.ReplayErrors = h.counters.replayErrors.Load()
+	s.ReplayErrors = h.replays.failures.Load()
 	s.PageBytes = h.replays.held()
 	h.mu.Lock()
 	defer h.mu.Unlock()

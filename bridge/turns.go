@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type turns struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	timers  timers
+
+	failures atomic.Uint64 // runs that failed while somebody waited
 
 	mu         sync.Mutex
 	stores     []*store        // that have queues; the one whose turn it is comes first
