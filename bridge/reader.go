@@ -136,9 +136,9 @@ func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }
 
 // count is what a reader knows beside its cursor that does not read for ever, or until it has its replay.
 type count struct {
-	stop, given int // messages to deliver at most, 0 for no limit; and those delivered
+	stop, given int  // messages to deliver at most, 0 for no limit; and those delivered
 	isBounded   bool // nothing after standing.sync is delivered, as for a poll
-	through     ID // see Resume.Through
+	through     ID   // see Resume.Through
 	isRun       bool
 	isWhole     bool // the client is owed the beginning of the run
 	run         RunState
