@@ -7,49 +7,6 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-func TestCovers(t *testing.T) {
-	for _, test := range []struct {
-		filter, other bridge.Subject
-		want          bool
-	}{
-		{"a", "a", true},
-		{"a", "b", false},
-		{"a", "a.b", false},
-		{"a.b", "a", false},
-		{"chat", "chatroom", false},
-		{"*", "a", true},
-		{"*", "*", true},
-		{"*", ">", false},
-		{"a", "*", false},
-		{"*", "a.b", false},
-		{"a.*", "a.b", true},
-		{"a.*", "a", false},
-		{"a.*", "a.>", false},
-		{"a.*", "a.b.c", false},
-		{"*.b", "a.*", false},
-		{"*.*", "a.*", true},
-		{"*.*", "*.b", true},
-		{"a.>", "a", false},
-		{"a.>", "a.b", true},
-		{"a.>", "a.b.c", true},
-		{"a.>", "a.*", true},
-		{"a.>", "a.>", true},
-		{"a.>", "a.*.>", true},
-		{"a.*.>", "a.>", false},
-		{"a.>", "b.c", false},
-		{"a.>", ">", false},
-		{">", ">", true},
-		{">", "a", true},
-		{">", "*.>", true},
-		{"*.>", ">", false},
-		{"*.>", "a", false},
-	} {
-		if got := test.filter.Covers(test.other); got != test.want {
-			t.Errorf("%q covers %q: %v, want %v", test.filter, test.other, got, test.want)
-		}
-	}
-}
-
 // Subjects from NATS may have characters that the grammar of Subject refuses.
 func TestMatches(t *testing.T) {
 	for _, test := range []struct {
@@ -65,6 +22,7 @@ func TestMatches(t *testing.T) {
 		{"a.b", "a.b", true},
 		{"a.b", "a.B", false},
 		{"a", "ab", false},
+		{"chat", "chatroom", false},
 	} {
 		if got := test.filter.Matches(test.concrete); got != test.want {
 			t.Errorf("%q matches %q: %v, want %v", test.filter, test.concrete, got, test.want)

@@ -28,10 +28,16 @@ func (t Task) Left(left func()) { t.left = left }
 func (t Turns) Close() { t.close() }
 
 func (t Turns) Await(of Task, w Waiter, from uint64, waker Waker, gather time.Duration) {
-	t.await(of.task, w.waiter, wanted{from: from}, waker, gather)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.await(of.task, asker{w.waiter, waker}, wanted{from: from}, gather)
 }
 
-func (t Turns) Wake(of Task, from, through uint64) { t.wake(of.task, from, through, anyWanted) }
+func (t Turns) Wake(of Task, from, through uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wake(of.task, from, through, anyWanted)
+}
 
 func (t Turns) Leave(w Waiter) { t.leave(w.waiter) }
 
@@ -73,7 +79,11 @@ func (b *Budget) Callers() int {
 	return len(b.by)
 }
 
-func (t Turns) Lowest(of Task, from, most uint64) uint64 { return t.lowest(of.task, from, most) }
+func (t Turns) Lowest(of Task, from, most uint64) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return of.lowest(from, most)
+}
 
 // SizeOfReader is what a reader takes in bytes, beside where it stands in each part.
 const SizeOfReader = unsafe.Sizeof(Reader{})

@@ -18,10 +18,10 @@ type Feed struct {
 
 	// Each message needs these fields; they are adjacent for the cache.
 	mu      sync.Mutex
-	parts   []part    // by epoch; empty until the feed has begun
+	parts   []part    // see compare; empty until the feed has begun
 	ended   bool      // nothing is appended any more, and parts do not change
 	refused bool      // the feed has not begun, because NATS refuses its subjects to this bridge
-	first   uint64    // the number of the first frame held; frames are numbered from 0
+	first   uint64    // the number of the first frame held; frames are numbered from 1
 	frames  []frame   // the frames held: numbers first, first+1, …
 	array   []frame   // frames is a slice of it
 	bytes   int       // their size
@@ -54,7 +54,7 @@ func (f *Feed) Subjects() []Subject { return f.subjects }
 //
 // Called again with the same parts, after an interruption, Begin leaves a gap in each part without a log; the others continue.
 func (f *Feed) Begin(parts []Part) {
-	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return strings.Compare(a.At.Epoch, b.At.Epoch) })
+	parts = slices.SortedFunc(slices.Values(parts), f.compare)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
@@ -66,17 +66,29 @@ func (f *Feed) Begin(parts []Part) {
 	}
 	f.parts = make([]part, len(parts))
 	for i, p := range parts {
+		made := &f.parts[i]
 		if p.Log != nil {
-			f.parts[i].replay = newReplay(p.Subjects, f.key.framing)
+			made.replay = &replay{feed: f, part: made}
 			if came, has := f.early.in(p.At.Epoch); has && came.Seq > p.At.Seq {
 				p.At = came
 			}
 		}
-		f.parts[i].Part, f.parts[i].floor, f.parts[i].last = p, p.At, p.At
-		f.parts[i].isMembers = f.key.framing.Presence && areMembers(p.Subjects)
+		made.Part, made.floor, made.last = p, p.At, p.At
+		made.isMembers = f.areMembers(p.Subjects)
 	}
 	f.early, f.refused = nil, false
 	f.wakeUp()
+}
+
+// compare orders parts: what a reader lacks of the first is delivered first. Members come before messages, however many messages there are.
+func (f *Feed) compare(a, b Part) int {
+	if isMembers := f.areMembers(a.Subjects); isMembers != f.areMembers(b.Subjects) {
+		if isMembers {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(a.At.Epoch, b.At.Epoch)
 }
 
 // Refuse records whether the feed cannot begin, because NATS refuses all its subjects to this bridge. Once they are allowed, the feed begins;
@@ -101,29 +113,14 @@ func (f *Feed) goOn(parts []Part) {
 	}
 }
 
-// End ends the feed, because its messages will come from elsewhere, or from another life of a stream. The feed may not have begun. Nothing is
-// appended any more. Each reader opens anew on another feed in its next call of Next, from its position. The hub detaches the feed when the last
-// reader has left.
-func (f *Feed) End() {
-	f.hub.retire(f) // first, so that readers that open anew find another feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ended {
-		return
-	}
-	f.ended = true
-	for i := range f.parts {
-		f.parts[i].last = f.parts[i].end()
-	}
-	f.first, f.frames, f.array, f.bytes = f.end(), nil, nil, 0
-	f.hub.replays.drop(f.parts)
-	f.hub.replays.abandon(f.parts)
-	f.wakeUp()
-}
-
 // Lost records that messages which should have been appended are lost, and leaves a gap at that position. Before Begin, a part with a log begins
 // after that position, and its log reports the loss to the readers concerned.
-func (f *Feed) Lost(at Position, reason string) {
+func (f *Feed) Lost(at Position, reason string) { f.lose(at, reason, false) }
+
+// Deafen is Lost for a part of which some subjects deliver nothing from now on, until the next Begin.
+func (f *Feed) Deafen(at Position, reason string) { f.lose(at, reason, true) }
+
+func (f *Feed) lose(at Position, reason string, isDeaf bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.parts) == 0 {
@@ -131,16 +128,7 @@ func (f *Feed) Lost(at Position, reason string) {
 		return
 	}
 	if i := f.of(at); i >= 0 && !f.ended {
-		f.lost(i, at, reason)
-	}
-}
-
-// Deafen is Lost for a part of which some subjects deliver nothing from now on, until the next Begin.
-func (f *Feed) Deafen(at Position, reason string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if i := f.of(at); i >= 0 && !f.ended {
-		f.parts[i].Deaf = true
+		f.parts[i].Deaf = f.parts[i].Deaf || isDeaf
 		f.lost(i, at, reason)
 	}
 }
@@ -150,7 +138,7 @@ func (f *Feed) lost(part int, at Position, reason string) {
 		return // the next value tells all there is to know
 	}
 	first := f.positionWith(part, at)
-	added := frame{data: f.gap(greeting{}, f.position(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
+	added := frame{data: f.gap(f.position(), first, reason), part: uint16(part), seq: at.Seq, time: at.Time, gap: reason}
 	if len(f.parts) > 1 {
 		added.vector = first
 	}
@@ -231,11 +219,11 @@ func (f *Feed) push(added frame) {
 }
 
 func (f *Feed) wakeUp() {
-	for i, r := range f.waiting {
+	for _, r := range f.waiting {
 		r.waitingAt = 0
-		f.waiting[i] = nil
 		r.waker.Wake()
 	}
+	clear(f.waiting)
 	f.waiting = f.waiting[:0]
 }
 
@@ -260,7 +248,7 @@ func (f *Feed) forget(r *Reader) {
 }
 
 // gap encodes a gap event: messages between the positions after and first are missing.
-func (f *Feed) gap(hello greeting, after, first ID, reason string) []byte {
+func (f *Feed) gap(after, first ID, reason string) []byte {
 	f.hub.counters.gaps.Add(reason)
-	return f.key.framing.gap(hello, after, first, reason)
+	return f.key.framing.gap(greeting{}, after, first, reason)
 }

@@ -39,7 +39,8 @@ type frame struct {
 func (f *Feed) trim() {
 	for f.isOverfull() {
 		oldest := &f.frames[0]
-		f.parts[oldest.part].rise(oldest)
+		floor := &f.parts[oldest.part].floor
+		floor.Seq, floor.Time = oldest.seq, oldest.time
 		f.bytes -= len(oldest.data)
 		*oldest = frame{} // the array stays for a while, and must not keep the bytes alive
 		f.frames = f.frames[1:]
@@ -48,14 +49,6 @@ func (f *Feed) trim() {
 	if n := len(f.frames); len(f.array) > 4*n+minSpare {
 		f.array = make([]frame, 2*n)
 		f.frames = f.array[:copy(f.array, f.frames)]
-	}
-}
-
-// rise moves the floor up to a dropped frame.
-func (p *part) rise(to *frame) {
-	p.floor.Seq, p.floor.Time = to.seq, to.time
-	if p.replay != nil {
-		p.replay.floor.Store(to.seq)
 	}
 }
 

@@ -220,3 +220,27 @@ func (f Framing) object(o *object, payload []byte) []byte {
 	}
 	return encodeJSON(o)
 }
+
+// frame encodes the message in a framing, once for any number of feeds.
+func (m *Message) frame(f Framing) []byte {
+	if _, is := f.membersOf(m); is || f.Run {
+		return f.message(m) // a feed with members is its subject's alone, as is that of a run
+	}
+	made := &m.frames[f.index()]
+	if *made == nil {
+		*made = f.message(m)
+	}
+	return *made
+}
+
+// framed returns the frame of the message, with the encoded data, for a feed or a page.
+func (m *Message) framed(f Framing, data []byte) frame {
+	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time}
+	if f.Run {
+		made.kind = m.runKind()
+	}
+	if !m.Deleted && !made.kind.IsEnd() {
+		made.subject = m.Subject
+	}
+	return made
+}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,15 +51,6 @@ type feedKey struct {
 	framing  Framing
 }
 
-func joined(subjects []Subject) string {
-	var all strings.Builder
-	for _, s := range subjects {
-		all.WriteString(string(s))
-		all.WriteByte(' ')
-	}
-	return all.String()
-}
-
 // maxLingeringSubjects limits the subscriptions that connections leave behind: otherwise a client that opens and cuts connections could hold any
 // number of them while feeds linger. Above the limit, the feeds that have lingered longest are closed first.
 const maxLingeringSubjects = 1 << 14
@@ -85,7 +75,7 @@ func NewHub(source Source, linger time.Duration, memory Memory) *Hub {
 // Read returns a reader of subjects, which may be filters. The error wraps ErrClosed if the hub is closed, and ErrBusy if the account waits for
 // too much already.
 func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, error) {
-	if !h.replays.turns.mayWait(from.Account) {
+	if !h.replays.mayWait(from.Account) {
 		return nil, fmt.Errorf("open a feed: %w", ErrBusy)
 	}
 	subjects = Reduce(subjects)
@@ -97,7 +87,7 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 		reader.counted().through = from.Through
 	}
 	if from.Since.Kind == SinceUntil {
-		reader.Stop(stopsAtSync)
+		reader.counted().isBounded = true
 	}
 	if err := h.join(reader, feedKey{joined(subjects), framing}, subjects); err != nil {
 		return nil, fmt.Errorf("open a feed: %w", err)
@@ -125,7 +115,7 @@ func (h *Hub) enter(r *Reader, key feedKey, subjects []Subject) (isNew bool, err
 	}
 	feed, found := h.feeds[key]
 	if !found {
-		feed = &Feed{hub: h, key: key, subjects: subjects}
+		feed = &Feed{hub: h, key: key, subjects: subjects, first: 1}
 		h.feeds[key] = feed
 		h.divide()
 		h.trim()
@@ -267,4 +257,24 @@ func (h *Hub) Close() {
 	for _, feed := range feeds {
 		h.source.Detach(feed)
 	}
+}
+
+// End ends the feed, because its messages will come from elsewhere, or from another life of a stream. The feed may not have begun. Nothing is
+// appended any more. Each reader opens anew on another feed in its next call of Next, from its position. The hub detaches the feed when the last
+// reader has left.
+func (f *Feed) End() {
+	f.hub.retire(f) // first, so that readers that open anew find another feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return
+	}
+	f.ended = true
+	for i := range f.parts {
+		f.parts[i].last = f.parts[i].end()
+	}
+	f.first, f.frames, f.array, f.bytes = f.end(), nil, nil, 0
+	f.hub.replays.drop(f.parts)
+	f.hub.replays.abandon(f.parts)
+	f.wakeUp()
 }

@@ -9,15 +9,6 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-func parseRoute(t testing.TB, text string) bridge.Route {
-	t.Helper()
-	route, err := bridge.ParseRoute(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return route
-}
-
 // In the last segment of a path to a bucket, an encoded slash is a slash in a token. Everywhere else it is refused.
 func TestSlashesInKeys(t *testing.T) {
 	const keys, key = "/config/{key...}=$KV.config.{key}", "/part/{a}/{key}=$KV.config.{a}.{key}"
@@ -50,7 +41,7 @@ func TestSlashesInKeys(t *testing.T) {
 	} {
 		route := bridge.Events
 		if test.route != route.String() {
-			route = parseRoute(t, test.route)
+			route = mustRoute(t, test.route)
 		}
 		got, fits, err := route.Resolve(test.path)
 		if string(got) != test.want || !fits || (err != nil) != (test.want == "") || err != nil && !errors.Is(err, bridge.ErrSubject) {
@@ -72,7 +63,7 @@ func FuzzKeyPath(f *testing.F) {
 	}
 	f.Add("a%2F..%2Fb")
 	f.Add("%2f%2F/.%2F")
-	route := parseRoute(f, "/config/{key...}=$KV.config.{key}")
+	route := mustRoute(f, "/config/{key...}=$KV.config.{key}")
 	f.Fuzz(func(t *testing.T, path string) {
 		subject, fits, err := route.Resolve("/config/" + path)
 		if err != nil {

@@ -13,13 +13,14 @@ type Cursor struct {
 
 // Cursor returns where the reader is.
 func (r *Reader) Cursor() Cursor {
-	c := Cursor{feed: r.feed, next: r.next, isOpening: !r.opened}
+	c := Cursor{feed: r.feed, next: r.next, isOpening: !r.isOpen()}
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
 	for i := range r.have {
-		c.at = max(c.at, r.have[i].Time)
-		if r.opened && !r.feed.ended && r.behind(i) {
-			c.older += r.goal(i) - min(r.have[i].Seq, r.goal(i))
+		at := &r.have[i]
+		c.at = max(c.at, at.Time)
+		if r.isOpen() && !r.feed.ended {
+			c.older += max(r.goal(i), at.Seq) - at.Seq
 		}
 	}
 	return c
@@ -53,29 +54,11 @@ func (c Cursor) Lag() Lag {
 		since = f.frames[c.next-f.first].time
 	}
 	lag.Messages = end - min(max(c.next, f.first), end)
-	lag.Bytes = f.bytesFrom(c.next)
+	for i := len(f.frames) - int(lag.Messages); i < len(f.frames); i++ {
+		lag.Bytes += len(f.frames[i].data)
+	}
 	if since > 0 {
 		lag.Since = time.Unix(0, since)
 	}
 	return lag
-}
-
-// bytesFrom returns the size of the frames held from a number on. The lock must be held.
-func (f *Feed) bytesFrom(number uint64) int {
-	from := int(max(number, f.first) - f.first)
-	if from >= len(f.frames) {
-		return 0
-	}
-	size, rest := 0, f.frames[from:]
-	isMost := from < len(rest) // the frames before are fewer
-	if isMost {
-		rest = f.frames[:from]
-	}
-	for i := range rest {
-		size += len(rest[i].data)
-	}
-	if isMost {
-		return f.bytes - size
-	}
-	return size
 }

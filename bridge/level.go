@@ -57,22 +57,13 @@ func (r *Reader) hasAll() bool {
 
 // isLevel reports whether the client lacks nothing that the feed has. The feed's lock must be held.
 func (r *Reader) isLevel() bool {
-	if !r.opened || r.next != r.feed.end() {
-		return false
-	}
-	for i := range r.have {
-		if r.behind(i) {
-			return false
-		}
-	}
-	return true
+	return r.isOpen() && r.next == r.feed.end()
 }
 
 // CopyCursor copies other's cursor to r. Both must have been level.
 func (r *Reader) CopyCursor(other *Reader) {
 	had := r.have
-	r.opened, r.next = other.opened, other.next
-	r.have = slices.Clone(other.have)
+	r.next, r.have = other.next, slices.Clone(other.have)
 	for i := range had {
 		// In a quiet part r may have a later position; there was nothing in between.
 		if had[i].Seq > r.have[i].Seq {

@@ -54,49 +54,59 @@ func (r *replays) back(log Log, subjects []Subject, upTo uint64, most int, by as
 	})
 }
 
-// look returns the result of a lookup. It is read once for all who ask at the same time.
+// look returns the result of a lookup in a log, nil while there is none. It serves all who ask within resultAge.
 func (r *replays) look(key lookup, by asker, read func(context.Context, *result) error) *result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	to := r.lookups[key]
-	if to == nil {
-		to = &result{}
-		to.task = newTask(key.of, func(ctx context.Context, _ turn) error { return r.read(ctx, key, to, read) })
-		to.task.left = func() { r.forgetLookup(key, to) }
-		r.lookups[key] = to
-	}
+	to := r.lookup(key, key.of, resultAge, read)
 	if to.ready {
 		return to
 	}
-	r.turns.await(to.task, by.waiter, wanted{}, by.waker, 0)
+	r.await(to.task, by, wanted{}, 0)
 	return nil
 }
 
-func (r *replays) read(ctx context.Context, key lookup, to *result, read func(context.Context, *result) error) error {
-	var found result
+// lookup returns the object for the result of a lookup, which is kept for an age. The lock must be held.
+func (r *replays) lookup(key lookup, holder any, age time.Duration, read func(context.Context, *result) error) *result {
+	to := r.lookups[key]
+	if to == nil {
+		to = &result{}
+		to.task = newTask(holder, func(ctx context.Context, _ turn) error { return r.read(ctx, key, to, age, read) })
+		to.task.left = func() { r.dropLookup(key, to) }
+		r.lookups[key] = to
+	}
+	return to
+}
+
+// read reads a result. It serves those who have asked before.
+func (r *replays) read(ctx context.Context, key lookup, to *result, age time.Duration, read func(context.Context, *result) error) error {
+	r.mu.Lock()
+	to.times++
+	found := result{task: to.task, times: to.times, ready: age > 0}
+	r.mu.Unlock()
 	if err := read(ctx, &found); err != nil {
-		return r.failed(ctx, err)
+		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	found.task, found.ready = to.task, true
 	*to = found
-	r.turns.wakeAll(to.task)
-	r.turns.timers.after(resultAge, func() {
+	r.wake(to.task, 0, to.times, anyWanted)
+	if age == 0 {
+		r.dropLookup(key, to)
+		return nil
+	}
+	r.timers.after(age, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.lookups[key] == to {
-			delete(r.lookups, key)
-		}
+		to.ready = false
+		r.dropLookup(key, to)
 	})
 	return nil
 }
 
-// forgetLookup drops a lookup that nobody waits for any more.
-func (r *replays) forgetLookup(key lookup, to *result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.lookups[key] == to && !to.ready && !r.turns.isAwaited(to.task) {
+// dropLookup forgets a lookup, unless its result is kept or somebody waits for it. The lock must be held.
+func (r *replays) dropLookup(key lookup, to *result) {
+	if r.lookups[key] == to && !to.ready && !to.task.isAwaited() {
 		delete(r.lookups, key)
 	}
 }
@@ -104,8 +114,9 @@ func (r *replays) forgetLookup(key lookup, to *result) {
 // Extent returns what is stored on subjects, when it is the account's turn. Callers who ask the same before the store is asked share one result.
 // The error is the store's, or wraps ErrBusy, ErrClosed, or ErrUnavailable and the context's error.
 func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, account Account) (Extent, error) {
-	found, err := h.lookUp(ctx, lookup{of: store, subjects: joined(subjects)}, store.Holder(subjects), account, func(ctx context.Context, to *result) {
+	found, err := h.lookUp(ctx, lookup{of: store, subjects: joined(subjects)}, store.Holder(subjects), account, func(ctx context.Context, to *result) error {
 		to.extent, to.err = store.Extent(ctx, subjects)
+		return ctx.Err()
 	})
 	return found.extent, err
 }
@@ -113,22 +124,27 @@ func (h *Hub) Extent(ctx context.Context, store Store, subjects []Subject, accou
 // End returns Store.End, when it is the account's turn. It is like Extent. What has arrived here is a moment behind what is stored: a reader that
 // ends has to reach the store's end, or it would not know what was acknowledged before.
 func (h *Hub) End(ctx context.Context, store Store, subjects []Subject, account Account) (ID, error) {
-	found, err := h.lookUp(ctx, lookup{of: store, subjects: joined(subjects), isEnd: true}, store.Holder(subjects), account, func(ctx context.Context, to *result) {
+	found, err := h.lookUp(ctx, lookup{of: store, subjects: joined(subjects), isEnd: true}, store.Holder(subjects), account, func(ctx context.Context, to *result) error {
 		to.end, to.err = store.End(ctx, subjects)
+		return ctx.Err()
 	})
 	return found.end, err
 }
 
 // lookUp returns what a store says, when it is the account's turn at the holder.
-func (h *Hub) lookUp(ctx context.Context, key lookup, holder any, account Account, read func(context.Context, *result)) (found result, err error) {
+func (h *Hub) lookUp(ctx context.Context, key lookup, holder any, account Account, read func(context.Context, *result) error) (found result, err error) {
 	r := h.replays
-	if !r.turns.mayWait(account) {
+	if !r.mayWait(account) {
 		return found, fmt.Errorf("look up what is stored: %w", ErrBusy)
 	}
 	more := NewSignal()
 	by := asker{&waiter{account: account}, more}
-	defer r.turns.leave(by.waiter)
-	to := r.lookAnew(key, holder, by, read)
+	defer r.leave(by.waiter)
+	r.mu.Lock()
+	to := r.lookup(key, holder, 0, read)
+	// While the store is being asked, the next result is awaited: it has to include everything stored before the call.
+	r.await(to.task, by, wanted{from: to.times + 1}, 0)
+	r.mu.Unlock()
 	select {
 	case <-more:
 		r.mu.Lock()
@@ -136,41 +152,7 @@ func (h *Hub) lookUp(ctx context.Context, key lookup, holder any, account Accoun
 		return *to, to.err
 	case <-ctx.Done():
 		return found, fmt.Errorf("look up what is stored: %w: %w", ErrUnavailable, ctx.Err())
-	case <-r.turns.alive.Done():
+	case <-r.alive.Done():
 		return found, fmt.Errorf("look up what is stored: %w", ErrClosed)
 	}
-}
-
-// lookAnew returns the object that holds the result when by is woken. A caller who arrives while the store is being asked waits for the next
-// result, which must include everything stored before the call.
-func (r *replays) lookAnew(key lookup, holder any, by asker, read func(context.Context, *result)) *result {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	to := r.lookups[key]
-	if to == nil {
-		to = &result{}
-		to.task = newTask(holder, func(ctx context.Context, _ turn) error { return r.readAnew(ctx, key, to, read) })
-		to.task.left = func() { r.forgetLookup(key, to) }
-		r.lookups[key] = to
-	}
-	r.turns.await(to.task, by.waiter, wanted{from: to.times + 1}, by.waker, 0)
-	return to
-}
-
-func (r *replays) readAnew(ctx context.Context, key lookup, to *result, read func(context.Context, *result)) error {
-	r.mu.Lock()
-	to.times++
-	times := to.times
-	r.mu.Unlock()
-	var found result
-	read(ctx, &found)
-	if ctx.Err() != nil {
-		return r.failed(ctx, ctx.Err())
-	}
-	r.mu.Lock()
-	to.extent, to.end, to.err = found.extent, found.end, found.err
-	r.turns.wake(to.task, 0, times, anyWanted)
-	r.mu.Unlock()
-	r.forgetLookup(key, to)
-	return nil
 }

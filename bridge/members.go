@@ -8,36 +8,7 @@ import (
 // How connections begin and continue that read members.
 
 // isMembersOnly reports whether the feed holds nothing but members.
-func (f *Feed) isMembersOnly() bool { return f.key.framing.Presence && areMembers(f.subjects) }
-
-// judgeMembers is judge for a part that holds members. Each value is complete, so no client misses anything. If the feed's memory holds
-// what follows the client's position, the part continues exactly; otherwise the newest values follow. The store is not asked what a client
-// has missed: a key that was deleted a while ago left nothing behind.
-func (r *Reader) judgeMembers(part int, after ID) (verdict, bool) {
-	p := &r.feed.parts[part]
-	if at, has := after.in(p.At.Epoch); has && at.Seq >= p.floor.Seq && at.Seq <= p.end().Seq {
-		v, known := r.judgeKnown(part, at, Since{})
-		if !known {
-			return v, false
-		}
-		if v.gap == "" && v.reset == "" {
-			v.standing = r.repeatMembers(part, v.standing)
-			return v, true
-		}
-	}
-	begin, known := r.beginAt(part, Since{Kind: SinceLast})
-	return verdict{standing: begin, isRenewed: len(r.resume.After) > 0 || r.resume.Malformed}, known
-}
-
-// repeatMembers returns where a connection starts that continues exactly: a new one starts with the values as of its position, because the
-// position may be all that its client has kept. A poll is part of a longer exchange, and a connection that moves to another feed has been
-// told.
-func (r *Reader) repeatMembers(part int, at standing) standing {
-	if r.feed.parts[part].Log == nil || r.resume.left != nil || r.resume.Sync {
-		return at
-	}
-	return standing{Position: Position{Epoch: at.Epoch}, newest: at.Seq}
-}
+func (f *Feed) isMembersOnly() bool { return f.areMembers(f.subjects) }
 
 // mayMiss reports whether a client may have missed messages of a position that the feed has no part for. Of members it has not: if they
 // are read at all, their newest values follow.
@@ -54,22 +25,21 @@ var presenceEpoch = Epoch("KV_"+PresenceBucket, time.Time{})
 
 // nobody encodes, for subjects whose newest values follow, that nobody is there: a client that comes back may know of members that have
 // left meanwhile. Of a filter, it says that of all its subjects.
-func (r *Reader) nobody(verdicts []verdict) (events [][]byte) {
+func (f *Feed) nobody(verdicts []verdict) (events [][]byte) {
 	for i, v := range verdicts {
 		if !v.isRenewed {
 			continue
 		}
-		for _, s := range r.feed.parts[i].Subjects {
+		for _, s := range f.parts[i].Subjects {
 			of := strings.TrimPrefix(string(s), presencePrefix)
-			events = append(events, r.feed.key.framing.control(EventPresence, Presence{Type: PresenceState, Subject: of, Members: []PresenceMember{}}, ""))
+			events = append(events, f.key.framing.control(EventPresence, Presence{Type: PresenceState, Subject: of, Members: []PresenceMember{}}, ""))
 		}
 	}
 	return events
 }
 
 // ownMembers encodes who is there, if only this bridge knows it.
-func (r *Reader) ownMembers() (events [][]byte) {
-	f := r.feed
+func (f *Feed) ownMembers() (events [][]byte) {
 	if !f.key.framing.Presence || f.hub.members == nil {
 		return nil
 	}

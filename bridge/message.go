@@ -13,23 +13,10 @@ type Message struct {
 	frames [framings][]byte
 }
 
-// frame encodes the message in a framing, once for any number of feeds.
-func (m *Message) frame(f Framing) []byte {
-	if _, is := f.membersOf(m); is || f.Run {
-		return f.message(m) // a feed with members is its subject's alone, as is that of a run
+// first returns the first value of a header; "" if there is none.
+func (m *Message) first(header string) string {
+	if values := m.Header[header]; len(values) > 0 {
+		return values[0]
 	}
-	made := &m.frames[f.index()]
-	if *made == nil {
-		*made = f.message(m)
-	}
-	return *made
-}
-
-// framed returns the frame of the message, with the encoded data, for a feed or a page.
-func (m *Message) framed(f Framing, data []byte) frame {
-	made := frame{data: data, seq: m.Position.Seq, time: m.Position.Time, kind: f.kindOf(m)}
-	if !m.Deleted && !made.kind.IsEnd() {
-		made.subject = m.Subject
-	}
-	return made
+	return ""
 }

@@ -1,9 +1,19 @@
 package bridge
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// An opening judges, part by part, the position that a client has sent. open may need results from the store. It then reports false, is called
-// again when they arrive, and finds them cached.
+// opening judges, part by part, the position that a client has sent, or where its URL says to begin. If it lacks a result from the store, the
+// reader opens again when that has arrived, and finds it cached.
+type opening struct {
+	*Reader
+	after   ID // the client's position
+	since   Since
+	reset   string // why the client's position is not valid; "" if it may be
+	lacking bool   // a result is missing; the waker will be woken
+}
 
 // verdict says how a client's position continues in one part.
 type verdict struct {
@@ -18,99 +28,82 @@ type verdict struct {
 // opened anew on another feed, unless it continues exactly: then open returns nil. It reports false while a result is missing.
 func (r *Reader) open() (events [][]byte, known bool) {
 	f := r.feed
-	after, since, reason := r.resume.After, r.resume.Since, ""
+	o := opening{Reader: r, after: r.resume.After, since: r.resume.Since}
 	switch {
 	case r.resume.Malformed:
-		after, reason = nil, ResetMalformed
-	case len(after) == 0 && since.Kind == SinceID:
-		after, since = since.ID, Since{}
+		o.after, o.reset = nil, ResetMalformed
+	case len(o.after) == 0 && o.since.Kind == SinceID:
+		o.after, o.since = o.since.ID, Since{}
 	}
 	// Positions of a reader that has left a feed were valid, whatever the new feed is.
-	if reason == "" && len(after) > 0 && r.resume.left == nil && !f.knowsAny(after) && !f.isMembersOnly() {
-		reason = f.strange(after)
-		after = nil
+	if len(o.after) > 0 && r.resume.left == nil && !f.knowsAny(o.after) && !f.isMembersOnly() {
+		o.after, o.reset = nil, f.strange(o.after)
 	}
-	if since.Kind == SinceID && !f.knowsAny(since.ID) {
-		since = Since{}
+	if o.since.Kind == SinceID && !f.knowsAny(o.since.ID) {
+		o.since = Since{}
 	}
-	if since.Kind == SinceUntil && !f.knowsAny(since.ID) {
-		reason = f.strange(since.ID)
+	if o.since.Kind == SinceUntil && !f.knowsAny(o.since.ID) {
+		o.reset = f.strange(o.since.ID)
 	}
 	verdicts := make([]verdict, len(f.parts))
-	allKnown := true
-	for i := range f.parts {
-		v, known := r.judge(i, after, since)
-		verdicts[i] = v
-		allKnown = allKnown && known // if not, go on, to look up the other parts too
+	for i := range f.parts { // all of them, so that what they lack is looked up at once
+		verdicts[i] = o.judge(&f.parts[i])
 	}
-	if !allKnown {
+	if o.lacking {
 		return nil, false
 	}
-	return r.begin(after, verdicts, reason), true
+	return o.begin(verdicts), true
 }
 
-// begin sets the cursor and returns the events for it: a reset for that reason, if there is one; then the members that no stream
-// holds.
-func (r *Reader) begin(after ID, verdicts []verdict, reset string) (events [][]byte) {
-	f := r.feed
-	r.have = make([]standing, len(verdicts))
-	if r.count != nil {
-		r.count.ahead = nil
-	}
-	gap := ""
-	if slices.ContainsFunc(after, r.mayMiss) {
+// begin sets the cursor and returns the events for it; at last the members that no stream holds.
+func (o *opening) begin(verdicts []verdict) (events [][]byte) {
+	f, gap := o.feed, ""
+	o.have = make([]standing, len(verdicts))
+	if slices.ContainsFunc(o.after, o.mayMiss) {
 		gap = GapDisconnected // a part that the feed does not have may have had more messages
 	}
 	for i, v := range verdicts {
-		r.have[i] = v.standing
-		r.have[i].sync = r.replayEnd(i)
-		r.noteAhead(i)
-		if f.parts[i].Deaf && !f.parts[i].isMembers {
+		p := &f.parts[i]
+		o.have[i] = v.standing
+		o.have[i].sync = o.replayEnd(p)
+		o.have[i].isAhead = o.have[i].sync > p.end().Seq
+		if p.Deaf && !p.isMembers {
 			gap = max(gap, GapDisconnected)
 		}
 		gap = max(gap, v.gap) // the reasons sort by how much they say: disconnected, overrun, retention
-		if reset == "" {
-			reset = v.reset
-		}
+		o.reset = cmp.Or(o.reset, v.reset)
 	}
-	r.opened, r.next = true, f.first
-	if len(r.have) == 1 {
-		r.next = f.after(r.have[0].Seq)
-	}
-	r.syncing, r.syncAt = r.resume.Sync || r.resume.Since.Kind != SinceNew, f.end()
-	hello, isFirst := r.resume.greeting, r.resume.left == nil
-	r.resume = nil
+	o.syncing, o.syncAt = o.resume.Sync || o.resume.Since.Kind != SinceNew, f.end()
+	hello, isFirst := o.resume.greeting, o.resume.left == nil
+	o.resume = nil
 	if isFirst {
-		f.hub.counters.resume(len(after) > 0, reset, gap)
+		f.hub.counters.resume(len(o.after) > 0, o.reset, gap)
 	}
 	switch {
-	case reset != "":
-		events = append(events, f.resets(hello, r.id(), reset))
+	case o.reset != "":
+		f.hub.counters.resets.Add(o.reset)
+		events = append(events, f.key.framing.reset(hello, o.id(), o.reset))
 	case gap != "":
-		events = append(events, f.gap(hello, r.before(after), r.id(), gap))
+		f.hub.counters.gaps.Add(gap)
+		events = append(events, f.key.framing.gap(hello, o.before(), o.id(), gap))
 	case isFirst:
-		events = append(events, f.key.framing.open(hello, f.subjects, r.id()))
+		events = append(events, f.key.framing.open(hello, f.subjects, o.id()))
 	}
-	return append(append(events, r.nobody(verdicts)...), r.ownMembers()...)
+	return append(append(events, f.nobody(verdicts)...), f.ownMembers()...)
 }
 
 // before returns the client's position. Parts whose logs are not read, and of which the client has no position, are left out.
-func (r *Reader) before(after ID) ID {
-	if len(after) > 0 {
-		return after
+func (o *opening) before() ID {
+	if len(o.after) > 0 {
+		return o.after
 	}
-	id := r.id()
+	id := o.id()
 	for i := range id {
-		if p := &r.feed.parts[i]; p.Unreadable || p.Deaf {
+		if p := &o.feed.parts[i]; p.Unreadable || p.Deaf {
 			id[i] = Position{Epoch: id[i].Epoch}
 		}
 	}
 	return id
-}
-
-func (f *Feed) resets(hello greeting, at ID, reason string) []byte {
-	f.hub.counters.reset(reason)
-	return f.key.framing.reset(hello, at, reason)
 }
 
 // knowsAny reports whether an id has a position in one of the feed's parts.
@@ -133,115 +126,121 @@ func (p *part) wasOther(id ID) bool {
 	return slices.ContainsFunc(id, func(at Position) bool { return sameLog(at.Epoch, p.At.Epoch) })
 }
 
-// judge returns how one part continues: after the client's position, or without one, as the URL says. It reports false if a result is missing,
-// and so do the functions that it calls; the waker is woken when the result arrives.
-func (r *Reader) judge(part int, after ID, since Since) (verdict, bool) {
-	p := &r.feed.parts[part]
-	if p.isMembers {
-		return r.judgeMembers(part, after)
-	}
-	if at, has := after.in(p.At.Epoch); has {
-		return r.judgeKnown(part, at, since)
-	}
-	if r.resume.left != nil && p.wasOther(after) {
-		// The client was connected when the stream was created again, so it is owed the whole stream.
-		return verdict{standing: standing{Position: Position{Epoch: p.At.Epoch}}, reset: ResetRecreated}, true
-	}
-	begin, known := r.beginAt(part, since)
-	v := verdict{standing: begin}
+// judge returns how one part continues: after the client's position, or without one, as the URL says.
+func (o *opening) judge(p *part) verdict {
+	at, has := o.after.in(p.At.Epoch)
 	switch {
-	case p.Unreadable && since.IsStored():
+	case p.isMembers:
+		return o.judgeMembers(p, at, has)
+	case has:
+		v := o.judgeKnown(p, at)
+		if v.reset != "" {
+			v.standing = o.beginAt(p, o.since)
+		}
+		return v
+	case o.resume.left != nil && p.wasOther(o.after):
+		// The client was connected when the stream was created again, so it is owed the whole stream.
+		return verdict{standing: standing{Position: Position{Epoch: p.At.Epoch}}, reset: ResetRecreated}
+	}
+	v := verdict{standing: o.beginAt(p, o.since)}
+	switch {
+	case p.Unreadable && o.since.IsStored():
 		v.gap = GapDisconnected
-	case len(after) == 0:
-	case p.wasOther(after):
+	case len(o.after) == 0:
+	case p.wasOther(o.after):
 		v.reset = ResetRecreated
 	default:
 		v.gap = GapDisconnected
 	}
-	return v, known
+	return v
+}
+
+// judgeMembers is judge for a part that holds members. Each value is complete, so no client misses anything. If the feed's memory holds
+// what follows the client's position, the part continues exactly; otherwise the newest values follow. The store is not asked what a client
+// has missed: a key that was deleted a while ago left nothing behind.
+func (o *opening) judgeMembers(p *part, at Position, has bool) verdict {
+	if has && at.Seq >= p.floor.Seq && at.Seq <= p.end().Seq {
+		if v := o.judgeKnown(p, at); v.gap == "" && v.reset == "" {
+			// A new connection starts with the values as of its position, because the position may be all that its client has kept. A poll is
+			// part of a longer exchange, and a connection that moves to another feed has been told.
+			if p.Log != nil && o.resume.left == nil && !o.resume.Sync {
+				v.standing = standing{Position: Position{Epoch: v.Epoch}, newest: v.Seq}
+			}
+			return v
+		}
+	}
+	return verdict{standing: o.beginAt(p, Since{Kind: SinceLast}), isRenewed: len(o.resume.After) > 0 || o.resume.Malformed}
 }
 
 // judgeKnown is judge for a position in the part's own epoch.
-func (r *Reader) judgeKnown(part int, at Position, since Since) (verdict, bool) {
-	p := &r.feed.parts[part]
+func (o *opening) judgeKnown(p *part, at Position) verdict {
 	if p.Log == nil {
-		v := r.judgeUnstored(part, at)
-		if v.gap != "" && r.resume.left != nil {
+		v := o.judgeUnstored(p, at)
+		if v.gap != "" && o.resume.left != nil {
 			v.gap = GapDisconnected // between two feeds
 		}
-		return v, true
+		return v
 	}
-	had, left := r.resume.leftAt(at.Epoch)
+	had, left := o.resume.leftAt(at.Epoch)
 	grown := left != nil && slices.ContainsFunc(p.Subjects, func(s Subject) bool { return !slices.Contains(left.Subjects, s) })
 	if grown {
 		at, had = left.last, standing{} // below that, the log's messages on the subject came from elsewhere, if there are any
 	}
-	v, known := r.judgeStored(part, at, had)
-	if !known {
-		return v, false
-	}
-	if v.reset != "" {
-		begin, known := r.beginAt(part, since)
-		return verdict{standing: begin, reset: v.reset}, known
-	}
-	if grown && v.gap == "" {
+	v := o.judgeStored(p, at, had)
+	if grown && v.gap == "" && v.reset == "" {
 		v.gap = GapDisconnected
 	}
-	return v, true
+	return v
 }
 
 // judgeUnstored judges by what the feed holds, because nothing is stored.
-func (r *Reader) judgeUnstored(part int, at Position) verdict {
-	p := &r.feed.parts[part]
+func (o *opening) judgeUnstored(p *part, at Position) verdict {
 	switch {
 	case at.Seq < p.floor.Seq:
 		return verdict{standing: standing{Position: p.floor}, gap: GapRetention}
 	case at.Seq > p.last.Seq:
 		at = p.last
 	case at.Time == 0:
-		at.Time, _ = r.remember(part, at.Seq, nil)
+		at.Time, _ = o.feed.remember(p, at.Seq, nil)
 	}
 	return verdict{standing: standing{Position: at}}
 }
 
 // judgeStored finds out whether the position belongs to this life of the stream, and whether everything after it is still stored. What was
 // announced to a client on a feed that it has left is not announced again.
-func (r *Reader) judgeStored(part int, at Position, had standing) (verdict, bool) {
-	f := r.feed
-	p := &f.parts[part]
+func (o *opening) judgeStored(p *part, at Position, had standing) verdict {
+	f := o.feed
 	var read *page
 	if at.Seq < p.floor.Seq {
 		// The page begins at the position itself: the message there, if stored, proves the time.
-		if read = f.hub.replays.page(p.replay, p.Log, max(at.Seq, 1), p.floor.Seq, true, r.asker()); read == nil {
-			return verdict{}, false
+		if read = f.hub.replays.page(p.replay, max(at.Seq, 1), p.floor.Seq, gatherTime, o.asker()); read == nil {
+			return verdict{standing: o.lacks()}
 		}
 	}
 	if at.Seq > 0 {
-		time, known := r.remember(part, at.Seq, read)
+		time, known := f.remember(p, at.Seq, read)
 		if !known && (at.Time != 0 || at.Seq > p.end().Seq) {
-			result := f.hub.replays.stored(p.Log, at.Seq, r.asker())
+			result := f.hub.replays.stored(p.Log, at.Seq, o.asker())
 			if result == nil {
-				return verdict{}, false
+				return verdict{standing: o.lacks()}
 			}
 			if time = result.at.Time; time == 0 && at.Seq > max(result.last, p.end().Seq) {
-				return verdict{reset: ResetRolled}, true // not yet stored in the restored copy
+				return verdict{reset: ResetRolled} // not yet stored in the restored copy
 			}
 		}
 		if at.Time != 0 && time != 0 && at.Time != time {
-			return verdict{reset: ResetRolled}, true // the sequence was used again for another message
+			return verdict{reset: ResetRolled} // the sequence was used again for another message
 		}
 		at.Time = max(at.Time, time)
 	}
 	if read != nil && at.Seq < read.lostBelow && max(had.told, had.newest) < read.lostBelow {
-		return verdict{standing: standing{Position: read.before(at.Seq), told: read.lostBelow}, gap: GapRetention}, true
+		return verdict{standing: standing{Position: read.before(at.Seq), told: read.lostBelow}, gap: GapRetention}
 	}
-	return verdict{standing: standing{Position: at, told: had.told, newest: had.newest}}, true
+	return verdict{standing: standing{Position: at, told: had.told, newest: had.newest}}
 }
 
-// remember returns the time of the message with that sequence, if it is known here.
-func (r *Reader) remember(part int, seq uint64, read *page) (time int64, known bool) {
-	f := r.feed
-	p := &f.parts[part]
+// remember returns the time of a part's message with that sequence, if it is known here.
+func (f *Feed) remember(p *part, seq uint64, read *page) (time int64, known bool) {
 	if end := p.end(); seq == end.Seq && end.Time != 0 {
 		return end.Time, true
 	}
@@ -253,50 +252,47 @@ func (r *Reader) remember(part int, seq uint64, read *page) (time int64, known b
 			return read.frames[i].time, true
 		}
 	}
-	if fr := f.find(part, seq); fr != nil && (fr.gap == "" || p.Log == nil) {
+	if fr := f.find(f.of(p.At), seq); fr != nil && (fr.gap == "" || p.Log == nil) {
 		return fr.time, true
 	}
 	return 0, false
 }
 
 // beginAt returns where a client without a position begins in a part, as its URL says.
-func (r *Reader) beginAt(part int, since Since) (standing, bool) {
-	f := r.feed
-	p := &f.parts[part]
+func (o *opening) beginAt(p *part, since Since) standing {
+	f := o.feed
 	if p.Log != nil {
 		switch since.Kind {
 		case SinceAll:
-			return r.beginAtPage(part, 1)
+			return o.beginAtPage(p, 1)
 		case SinceTime:
-			result := f.hub.replays.since(p.Log, since.Time, r.asker())
+			result := f.hub.replays.since(p.Log, since.Time, o.asker())
 			if result == nil {
-				return standing{}, false
+				return o.lacks()
 			}
-			return r.beginAtPage(part, result.since)
+			return o.beginAtPage(p, result.since)
 		case SinceLast:
-			page := f.hub.replays.newestPage(p.replay, p.Log, 1, 0, r.asker())
-			if page == nil {
-				return standing{}, false
+			page := f.hub.replays.newestPage(p.replay, 1, 0, o.asker())
+			switch {
+			case page == nil:
+				return o.lacks()
+			case len(page.frames) == 0 && page.through >= page.upTo:
+				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}
 			}
-			if len(page.frames) == 0 && page.through >= page.upTo {
-				return standing{Position: Position{Epoch: p.At.Epoch, Seq: page.upTo}}, true
-			}
-			return standing{Position: page.before(0), newest: page.upTo}, true
+			return standing{Position: page.before(0), newest: page.upTo}
 		case SinceUntil:
-			return r.beginUntil(part, since)
+			return o.beginUntil(p, since)
 		}
 	}
-	if at, has := since.ID.in(p.At.Epoch); has {
-		if p.Log == nil {
-			return r.judgeUnstored(part, at).standing, true
-		}
-		v, known := r.judgeStored(part, at, standing{})
-		if !known || v.reset == "" {
-			return v.standing, known
+	if at, has := since.ID.in(p.At.Epoch); has && p.Log == nil {
+		return o.judgeUnstored(p, at).standing
+	} else if has {
+		if v := o.judgeStored(p, at, standing{}); v.reset == "" {
+			return v.standing
 		}
 	}
 	if f.key.framing.Run && since.Kind == SinceAll {
-		return standing{Position: p.floor}, true // what is still in memory
+		return standing{Position: p.floor} // what is still in memory
 	}
-	return standing{Position: r.arrival(p)}, true
+	return standing{Position: o.arrival(p)}
 }

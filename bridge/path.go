@@ -6,22 +6,11 @@ import (
 	"strings"
 )
 
-// SubjectFromPath returns the subject of escaped path segments: `chat/room1` and `chat.room1` are one subject.
-// `*` and a last `>` (`%3E`) are wildcards.
-//
-// The path must be as it was sent, not decoded by a URL parser. Otherwise an encoded slash or dot could become a separator unseen by whoever
-// checked the path before (a proxy with rules by prefix).
-// The error wraps ErrSubject.
-func SubjectFromPath(escaped string) (Subject, error) {
-	joined, err := joinSegments(escaped, false)
-	if err != nil {
-		return "", err
-	}
-	return ParseSubject(joined)
-}
-
 // joinSegments joins the tokens of escaped path segments with dots. If slashes is true, an encoded slash stands for a slash inside a token,
 // not for a separator.
+//
+// The segments must be as they were sent, not decoded by a URL parser. Otherwise an encoded slash or dot could become a separator unseen by
+// whoever checked the path before (a proxy with rules by prefix). The error wraps ErrSubject.
 func joinSegments(escaped string, slashes bool) (string, error) {
 	var joined strings.Builder
 	for rest, more := escaped, true; more; {

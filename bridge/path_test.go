@@ -41,21 +41,31 @@ var badPaths = []string{
 	strings.Repeat("a", 129), strings.Repeat("%61", 129), strings.Repeat("a/", 16) + "a",
 }
 
-func TestSubjectFromPath(t *testing.T) {
+// subjectOf returns the subject of a path below /events/.
+func subjectOf(t testing.TB, path string) (bridge.Subject, error) {
+	t.Helper()
+	subject, fits, err := bridge.Events.Resolve("/events/" + path)
+	if !fits {
+		t.Fatalf("%q is no path of events", path)
+	}
+	return subject, err
+}
+
+func TestPath(t *testing.T) {
 	for _, test := range goodPaths {
-		if got, err := bridge.SubjectFromPath(test.path); err != nil || got != test.want {
-			t.Errorf("SubjectFromPath(%q) = %q, %v; want %q", test.path, got, err, test.want)
+		if got, err := subjectOf(t, test.path); err != nil || got != test.want {
+			t.Errorf("the subject of %q is %q, %v; want %q", test.path, got, err, test.want)
 		}
 	}
 	for _, path := range badPaths {
-		if got, err := bridge.SubjectFromPath(path); !errors.Is(err, bridge.ErrSubject) || got != "" {
-			t.Errorf("SubjectFromPath(%q) = %q, %v; want ErrSubject", path, got, err)
+		if got, err := subjectOf(t, path); !errors.Is(err, bridge.ErrSubject) || got != "" {
+			t.Errorf("the subject of %q is %q, %v; want ErrSubject", path, got, err)
 		}
 	}
 }
 
 // The error of a refused path uses the sender's own words.
-func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
+func TestPathSaysWhatToDo(t *testing.T) {
 	for path, says := range map[string]string{
 		"a//b":  "one slash or dot between tokens",
 		"a/b/":  "one slash or dot between tokens",
@@ -63,8 +73,8 @@ func TestSubjectFromPathSaysWhatToDo(t *testing.T) {
 		"a%2Eb": "write a plain dot",
 		"a%zz":  "RFC 3986",
 	} {
-		if _, err := bridge.SubjectFromPath(path); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("SubjectFromPath(%q): the error %v does not say %q", path, err, says)
+		if _, err := subjectOf(t, path); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("the subject of %q: the error %v does not say %q", path, err, says)
 		}
 	}
 }
@@ -75,13 +85,13 @@ func TestEscapedSubjectIsAPath(t *testing.T) {
 		if strings.Contains(good, "/") {
 			continue // no path can name a token that holds a slash
 		}
-		if got, err := bridge.SubjectFromPath(url.PathEscape(good)); err != nil || string(got) != good {
+		if got, err := subjectOf(t, url.PathEscape(good)); err != nil || string(got) != good {
 			t.Errorf("the path of %q gives %q, %v", good, got, err)
 		}
 	}
 }
 
-func FuzzSubjectFromPath(f *testing.F) {
+func FuzzPath(f *testing.F) {
 	for _, test := range goodPaths {
 		f.Add(test.path)
 	}
@@ -89,22 +99,22 @@ func FuzzSubjectFromPath(f *testing.F) {
 		f.Add(path)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		subject, err := bridge.SubjectFromPath(path)
+		subject, err := subjectOf(t, path)
 		if err != nil {
 			if !errors.Is(err, bridge.ErrSubject) || subject != "" {
-				t.Fatalf("SubjectFromPath(%q) = %q, %v", path, subject, err)
+				t.Fatalf("the subject of %q is %q, %v", path, subject, err)
 			}
 			return
 		}
 		if !obeysGrammar(string(subject)) {
-			t.Fatalf("SubjectFromPath(%q) = %q, which is no subject", path, subject)
+			t.Fatalf("the subject of %q is %q, which is no subject", path, subject)
 		}
 		// The separators are those that stand in the path, for all to see.
 		plain := strings.Count(path, "/") + strings.Count(path, ".")
 		if got := strings.Count(string(subject), "."); got != plain || strings.Contains(string(subject), "/") {
-			t.Fatalf("SubjectFromPath(%q) = %q: a separator came from an encoding", path, subject)
+			t.Fatalf("the subject of %q is %q: a separator came from an encoding", path, subject)
 		}
-		if again, err := bridge.SubjectFromPath(url.PathEscape(string(subject))); err != nil || again != subject {
+		if again, err := subjectOf(t, url.PathEscape(string(subject))); err != nil || again != subject {
 			t.Fatalf("the path of %q gives %q, %v", subject, again, err)
 		}
 	})

@@ -107,7 +107,7 @@ func (f Framing) brief(frame []byte, id ID) []byte {
 	return f.control(EventPresence, members, id.String())
 }
 
-// areMembers reports whether the messages on all of these subjects are members. None is not known to be.
-func areMembers(subjects []Subject) bool {
-	return len(subjects) > 0 && !slices.ContainsFunc(subjects, func(s Subject) bool { return !strings.HasPrefix(string(s), presencePrefix) })
+// areMembers reports whether the messages on all of these subjects are members, which become presence events. None is not known to be.
+func (f *Feed) areMembers(subjects []Subject) bool {
+	return f.key.framing.Presence && len(subjects) > 0 && !slices.ContainsFunc(subjects, func(s Subject) bool { return !strings.HasPrefix(string(s), presencePrefix) })
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"container/list"
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -28,7 +29,7 @@ type queue struct {
 // add puts a wish into the demand of its account.
 func (t *turns) add(w *wish) {
 	of, account := w.of, w.by.account
-	if len(of.demands) == 0 {
+	if !of.isAwaited() {
 		t.awaited++
 	}
 	d := of.demands[account]
@@ -55,7 +56,7 @@ func (t *turns) removeDemand(of *task, d *demand) {
 	behind := d.inTask.Next()
 	of.order.Remove(d.inTask)
 	delete(of.demands, d.account)
-	if len(of.demands) == 0 {
+	if !of.isAwaited() {
 		t.awaited--
 	}
 	if t.accounts[d.account]--; t.accounts[d.account] == 0 {
@@ -185,20 +186,15 @@ func (t *turns) start(s *store, q *queue) {
 		q.running--
 		t.inProgress--
 		t.tidy(s, q)
-		t.ended(of, err)
-	})
-}
-
-// ended puts a task that has run back to where others wait for it, after a while if it failed.
-func (t *turns) ended(of *task, err error) {
-	isFailed := err != nil && !of.cancelled
-	of.cancel, of.cancelled = nil, false
-	if isFailed {
+		of.cancel = nil
+		if err == nil || errors.Is(ctx.Err(), context.Canceled) {
+			t.release(of)
+			return
+		}
+		t.failures.Add(1)
 		t.rest(of, taskBackoff)
 		t.begin()
-		return
-	}
-	t.release(of)
+	})
 }
 
 // give takes a task out of all queues, and returns the sequence that an account has waited for longest.

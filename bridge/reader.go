@@ -1,9 +1,7 @@
 package bridge
 
 import (
-	"context"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -13,25 +11,22 @@ type Reader struct {
 	// Each call of Next needs these fields; they are adjacent for the cache.
 	feed      *Feed
 	waker     Waker      // of the last call of Next
-	next      uint64     // the number of the frame to deliver next, once have has reached the feed's memory
+	next      uint64     // the number of the frame to deliver next; below Feed.first if the client lacks what memory does not hold
 	have      []standing // what the client has, in each of the feed's parts
 	isFork    bool
-	opened    bool // the client knows where it continues on this feed
 	syncing   bool // the end of a replay has to be announced
 	closed    bool
 	waitingAt int32 // in Feed.waiting, from 1 on; 0 if not in it. Guarded by the feed's lock
 	most      int   // the largest frame of a message, in bytes; 0 for no limit
 
 	syncAt uint64  // the replay ends before the frame of that number, and after standing.sync
-	resume *resume // until it is open
-	count  *count  // for a poll, a run, or a replay with an end that had not arrived; else nil
+	resume *resume // nil once the client knows where it continues on this feed
+	count  *count  // for a poll, a run, or a replay with an end that may not have arrived; else nil
 	waits  waiter  // for reads of logs
 }
 
-// stopsAtSync is a value of count.stop: nothing after standing.sync is delivered. Such a reader serves a poll.
-const stopsAtSync = -1
-
-func (r *Reader) isBounded() bool { return r.count != nil && r.count.stop == stopsAtSync }
+// isBounded reports whether nothing after the replay is delivered.
+func (r *Reader) isBounded() bool { return r.count != nil && r.count.isBounded }
 
 // standing is a client's state in one part.
 type standing struct {
@@ -39,6 +34,8 @@ type standing struct {
 	told   uint64 // losses below this sequence are not owed, or were announced
 	newest uint64 // the client is receiving the newest values as of this sequence; 0 if not
 	sync   uint64 // the end of the requested replay
+	// isAhead means that the replay's end had not arrived yet when the reader opened, so that it is read from the log.
+	isAhead bool
 }
 
 // resume is what a reader needs to open.
@@ -81,13 +78,6 @@ func (r *Reader) Stop(after int) {
 	r.counted().stop = after
 }
 
-// uncount ends the counting of a reader that reads for ever, once it has its replay.
-func (r *Reader) uncount() {
-	if c := r.count; c != nil && c.stop == 0 && !c.isRun {
-		r.count = nil
-	}
-}
-
 // counted returns the reader's count, and makes it count.
 func (r *Reader) counted() *count {
 	if r.count == nil {
@@ -96,233 +86,8 @@ func (r *Reader) counted() *count {
 	return r.count
 }
 
-// Await waits until it is known where the connection begins, or ctx ends: a client without a position misses nothing that is published after
-// that. It is called before the first Next.
-func (r *Reader) Await(ctx context.Context) {
-	begun := NewSignal()
-	for !r.begins(begun) {
-		select {
-		case <-begun:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// begins reports whether the feed has begun, or ended, or NATS refuses it. If not, the waker will be woken then.
-func (r *Reader) begins(waker Waker) bool {
-	f := r.feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.parts) > 0 || f.ended || f.refused {
-		return true
-	}
-	r.waker = waker
-	f.await(r)
-	return false
-}
-
-// Next appends to batch the frames that the client has not received, oldest first: as many as fit into maxBytes, and at least one. Frames are
-// shared and must not be changed. If there are none, the waker is woken when Next is worth calling again; it may also be woken needlessly.
-//
-// The first frame of a connection is an open, a gap or a reset: the position from which it continues. It is returned when the feed is live and
-// the client's position has been judged.
-func (r *Reader) Next(batch [][]byte, maxBytes int, waker Waker) [][]byte {
-	batch, _ = r.NextSince(batch, maxBytes, waker)
-	return batch
-}
-
-// NextSince is Next, and returns when the oldest live message that it appended was published, in nanoseconds of Unix time; 0 if there is none.
-// Replayed messages do not count: they say nothing about how fast this process is.
-func (r *Reader) NextSince(batch [][]byte, maxBytes int, waker Waker) (filled [][]byte, since int64) {
-	f := r.feed
-	f.mu.Lock()
-	if f.ended {
-		f.mu.Unlock()
-		if r.reopen() {
-			return r.NextSince(batch, maxBytes, waker)
-		}
-		return batch, 0
-	}
-	defer f.mu.Unlock()
-	r.waker = waker
-	out := output{batch: batch, had: len(batch), left: maxBytes}
-	r.fill(&out)
-	return out.batch, out.since
-}
-
-// reopen opens a reader whose feed has ended on the present feed of its subjects. It reports false for a fork, which is replaced, and if the
-// hub is closed.
-func (r *Reader) reopen() bool {
-	if r.isFork || r.closed {
-		return false
-	}
-	left := r.feed
-	left.hub.replays.turns.leave(&r.waits)
-	if r.opened {
-		r.resume, r.opened = r.leave(), false
-	}
-	if err := left.hub.join(r, left.key, left.subjects); err != nil {
-		return false
-	}
-	left.hub.release(left)
-	return true
-}
-
-// leave returns what a reader needs to open on another feed. If it had everything, its position is the feed's: in a quiet part, that of the
-// log's newest message.
-func (r *Reader) leave() *resume {
-	f := r.feed
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if r.isLevel() {
-		for i := range r.have {
-			if at := &r.have[i]; f.parts[i].last.Seq >= at.Seq {
-				at.Position = f.parts[i].last
-			}
-		}
-	}
-	return &resume{Resume: Resume{After: r.id(), Sync: r.syncing}, left: f, have: r.have}
-}
-
-// output is a batch being filled.
-type output struct {
-	batch [][]byte
-	had   int
-	left  int   // bytes
-	since int64 // see NextSince
-}
-
-// put appends a frame of any size, unless it is empty.
-func (o *output) put(data []byte) {
-	if len(data) == 0 {
-		return
-	}
-	o.left -= len(data)
-	o.batch = append(o.batch, data)
-}
-
-// fits reports whether another frame fits.
-func (o *output) fits(data []byte) bool { return len(data) <= o.left || len(o.batch) == o.had }
-
-// fill puts the available frames. If it puts none, the waker will be woken.
-func (r *Reader) fill(out *output) {
-	f := r.feed
-	if len(f.parts) == 0 {
-		f.await(r)
-		return
-	}
-	if !r.opened && !r.tell(out) {
-		return
-	}
-	for r.catchUp(out) {
-		r.next = max(r.next, f.first)
-		for end := r.end(); r.next < end && !r.Ended(); r.next++ {
-			if !r.deliver(&f.frames[r.next-f.first], out) {
-				return
-			}
-		}
-		switch {
-		case r.Ended():
-			return
-		case r.syncing && r.next >= r.syncAt:
-			r.syncing = false
-			r.uncount()
-			f.hub.counters.replaysDone.Add(1)
-			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
-		default:
-			f.await(r)
-			return
-		}
-	}
-}
-
-// end returns the number after the last frame to deliver: that of the feed, but first only that of the
-// requested replay, after which a bounded reader delivers none.
-func (r *Reader) end() uint64 {
-	switch {
-	case r.syncing:
-		return min(r.syncAt, r.feed.end())
-	case r.isBounded():
-		return 0
-	default:
-		return r.feed.end()
-	}
-}
-
-// tell puts the event that says where the connection continues, or reports that this is unknown yet.
-func (r *Reader) tell(out *output) bool {
-	events, known := r.open()
-	for _, event := range events {
-		out.put(event)
-	}
-	return known
-}
-
-// deliver puts a frame of the feed's memory, unless the client has it, or reports that it does not fit.
-func (r *Reader) deliver(fr *frame, out *output) bool {
-	at := &r.have[fr.part]
-	if fr.seq <= at.Seq || r.isBounded() && fr.seq > at.sync {
-		return true
-	}
-	isMessage := fr.gap == ""
-	if isMessage && r.isFull() || !out.fits(fr.data) {
-		return false
-	}
-	if isMessage {
-		r.pass(fr, out)
-		if out.since == 0 && r.next >= r.syncAt {
-			out.since = fr.time
-		}
-	}
-	if fr.vector == nil {
-		at.Seq, at.Time = fr.seq, fr.time
-		out.put(r.within(fr, fr.data))
-		return true
-	}
-	if r.reaches(fr) {
-		for i, p := range fr.vector {
-			r.have[i].Position = p
-		}
-		out.put(r.within(fr, fr.data))
-		return true
-	}
-	// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client again
-	// what it has.
-	after := r.id()
-	at.Seq, at.Time = fr.seq, fr.time
-	if fr.gap != "" {
-		out.put(r.feed.key.framing.gap(greeting{}, after, r.id(), fr.gap))
-	} else {
-		out.put(r.within(fr, r.feed.key.framing.withID(fr.data, r.id())))
-	}
-	return true
-}
-
-// within returns a frame's data, or its replacement if it is larger than the client accepts. The cursor is already after the frame.
-func (r *Reader) within(fr *frame, data []byte) []byte {
-	if r.most == 0 || len(data) <= r.most || fr.subject == "" {
-		return data
-	}
-	f, subject := r.feed.key.framing, fr.subject
-	if of, isMembers := strings.CutPrefix(subject, presencePrefix); f.Presence && isMembers {
-		if brief := f.brief(data, r.id()); len(brief) <= r.most {
-			return brief
-		}
-		subject = of
-	}
-	return f.large(subject, r.id(), len(data))
-}
-
-// reaches reports whether a frame's id is behind the client's position in no part.
-func (r *Reader) reaches(fr *frame) bool {
-	for i, p := range fr.vector {
-		if r.have[i].Seq > p.Seq {
-			return false
-		}
-	}
-	return true
-}
+// isOpen reports whether the client knows where it continues on this feed.
+func (r *Reader) isOpen() bool { return r.resume == nil }
 
 // id returns the client's position as an event id.
 func (r *Reader) id() ID {
@@ -334,7 +99,7 @@ func (r *Reader) id() ID {
 }
 
 // Synced reports whether everything was delivered that was owed when the connection opened.
-func (r *Reader) Synced() bool { return r.opened && !r.syncing }
+func (r *Reader) Synced() bool { return r.isOpen() && !r.syncing }
 
 // Done reports whether an answer ends here: the limit of Stop was reached, or everything was delivered.
 func (r *Reader) Done() bool { return r.isFull() || r.Synced() }
@@ -366,20 +131,31 @@ func (r *Reader) IsUnreadable() bool {
 	return slices.ContainsFunc(r.feed.parts, func(p part) bool { return p.Unreadable })
 }
 
-// Close leaves the feed. It may be called more than once.
-func (r *Reader) Close() {
-	if r.closed {
-		return
-	}
-	r.closed = true
-	if r.syncing && !r.isFull() {
-		r.feed.hub.counters.replaysLeft.Add(1)
-	}
-	r.feed.mu.Lock()
-	r.feed.forget(r)
-	r.feed.mu.Unlock()
-	r.feed.hub.replays.turns.leave(&r.waits)
-	if !r.isFork {
-		r.feed.hub.release(r.feed)
-	}
+// asker returns the asker that wakes this reader.
+func (r *Reader) asker() asker { return asker{&r.waits, r.waker} }
+
+// count is what a reader knows beside its cursor that does not read for ever, or until it has its replay.
+type count struct {
+	stop, given int  // messages to deliver at most, 0 for no limit; and those delivered
+	isBounded   bool // nothing after standing.sync is delivered, as for a poll
+	through     ID   // see Resume.Through
+	isRun       bool
+	isWhole     bool // the client is owed the beginning of the run
+	run         RunState
 }
+
+// isFull reports whether no message follows. c may be nil.
+func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.stop || c.hasEnded()) }
+
+func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Kind.IsEnd() }
+
+// Run returns how far a reader of a run has read; the zero value for other readers.
+func (r *Reader) Run() RunState {
+	if r.count == nil {
+		return RunState{}
+	}
+	return r.count.run
+}
+
+// Ended reports whether the end of a run was delivered. Then Next returns nothing more.
+func (r *Reader) Ended() bool { return r.count != nil && r.count.hasEnded() }

@@ -162,19 +162,6 @@ func TestBatchSize(t *testing.T) {
 	}
 }
 
-// Closing is counted once, so a second reader is not closed along with the first.
-func TestReaderCloseTwice(t *testing.T) {
-	hub, source := newHub(t, bridge.DefaultMemory)
-	one, two := read(t, hub, bridge.Resume{}, "chat.room1"), read(t, hub, bridge.Resume{}, "chat.room1")
-	one.Close()
-	one.Close()
-	if got := hub.Stats().Readers; got != 1 {
-		t.Errorf("%d readers are counted, want 1", got)
-	}
-	source.feed(t).Begin(unstored(at(0)))
-	expect(t, two, "open@0")
-}
-
 func sinceID(p bridge.Position) bridge.Since {
 	return bridge.Since{Kind: bridge.SinceID, ID: bridge.ID{p}}
 }

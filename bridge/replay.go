@@ -6,13 +6,11 @@ import (
 	"errors"
 	"slices"
 	"sort"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
-	// gatherTime is how long the first read for opening readers waits for others: after a restart many readers return, each with its own
+	// gatherTime is how long the first read for opening readers gathers others: after a restart many readers return, each with its own
 	// position.
 	gatherTime = 5 * time.Millisecond
 	// herdReach is how many sequences lower a read may begin for other waiting readers: less than a page has messages.
@@ -27,26 +25,18 @@ const (
 // page or result, or nil, and then wake the waker when asking again is worth while. They are called with a feed's lock held, and never block.
 type replays struct {
 	counters *counters
-	turns    *turns
 
-	mu      sync.Mutex
+	*turns            // and its lock, which guards the fields below
 	used    list.List // of *page, the longest unused first
 	bytes   int
 	most    int // bytes of pages kept for readers at the same position; 0 for no limit
 	lookups map[lookup]*result
 }
 
-// asker is a reader that asks, and its waker.
-type asker struct {
-	*waiter
-	waker Waker
-}
-
 // replay is what was read from the log of one part of a feed.
 type replay struct {
-	subjects []Subject
-	framing  Framing
-	floor    atomic.Uint64 // the sequence of the feed's floor, once it has risen
+	feed *Feed
+	part *part // of the feed
 
 	// The fields below are guarded by the lock of replays.
 	pages    []*page // by from
@@ -57,14 +47,9 @@ type replay struct {
 	dropped  bool
 }
 
-func newReplay(subjects []Subject, framing Framing) *replay {
-	return &replay{subjects: subjects, framing: framing}
-}
-
 // page is an encoded stretch of a log.
 type page struct {
 	of        *replay
-	epoch     string
 	frames    []frame // ascending
 	from      uint64
 	through   uint64 // nothing up to here is missing, except as lostBelow says
@@ -85,11 +70,11 @@ func (p *page) before(seq uint64) Position {
 	i := p.after(seq)
 	switch {
 	case i == len(p.frames):
-		return Position{Epoch: p.epoch, Seq: max(p.through, seq)}
+		return Position{Epoch: p.of.part.At.Epoch, Seq: max(p.through, seq)}
 	case i > 0 && p.frames[i-1].seq+1 == p.frames[i].seq:
-		return Position{Epoch: p.epoch, Seq: p.frames[i-1].seq, Time: p.frames[i-1].time}
+		return Position{Epoch: p.of.part.At.Epoch, Seq: p.frames[i-1].seq, Time: p.frames[i-1].time}
 	default:
-		return Position{Epoch: p.epoch, Seq: p.frames[i].seq - 1}
+		return Position{Epoch: p.of.part.At.Epoch, Seq: p.frames[i].seq - 1}
 	}
 }
 
@@ -97,12 +82,8 @@ func newReplays(counters *counters) *replays {
 	return &replays{counters: counters, turns: newTurns(), lookups: map[lookup]*result{}}
 }
 
-// close ends all reads and waits for them.
-func (r *replays) close() { r.turns.close() }
-
-// page returns a page that continues at a sequence (inclusive). It may reach further than through, or less far. gather says that other readers
-// may be about to ask as well.
-func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, by asker) *page {
+// page returns a page that continues at a sequence (inclusive). It may reach further than through, or less far. See await for gather.
+func (r *replays) page(of *replay, from, through uint64, gather time.Duration, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	found := of.covering(from)
@@ -115,17 +96,13 @@ func (r *replays) page(of *replay, log Log, from, through uint64, gather bool, b
 		if found.through >= through || of.covering(found.through+1) != nil {
 			return found
 		}
-		from, gather = found.through+1, false
+		from, gather = found.through+1, 0
 	}
 	of.through = max(of.through, through)
 	if of.fetching == nil {
-		of.fetching = newTask(log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, log, at) })
+		of.fetching = newTask(of.part.Log, func(ctx context.Context, at turn) error { return r.fetch(ctx, of, at) })
 	}
-	wait := time.Duration(0)
-	if gather {
-		wait = gatherTime
-	}
-	r.turns.await(of.fetching, by.waiter, wanted{from: from}, by.waker, wait)
+	r.await(of.fetching, by, wanted{from: from}, gather)
 	return found
 }
 
@@ -142,32 +119,34 @@ func (of *replay) covering(seq uint64) *page {
 
 // fetch reads a page for the reader whose turn it is. A first read begins low enough to serve other readers of a herd as well: it is likely to
 // reach as far.
-func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error {
+func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	begin := at.from
-	if !at.again {
-		begin = r.turns.lowest(of.fetching, begin-min(begin, herdReach), begin)
-	}
+	of.feed.mu.Lock()
+	floor := of.part.floor.Seq
+	of.feed.mu.Unlock()
 	r.mu.Lock()
-	through := of.through
+	if !at.again {
+		begin = of.fetching.lowest(begin-min(begin, herdReach), begin)
+	}
+	through := max(of.through, floor) // waiting readers need everything up to there by now
 	r.mu.Unlock()
-	through = max(through, of.floor.Load()) // waiting readers need everything up to there by now
-	read, err := log.Page(ctx, of.subjects, begin, through)
+	read, err := of.part.Log.Page(ctx, of.part.Subjects, begin, through)
 	if err == nil && read.Through < begin {
 		err = errNoProgress
 	}
 	if err != nil {
-		return r.failed(ctx, err)
+		return err
 	}
-	made := r.encode(of, of.framing, log, read)
+	made := r.encode(of, of.feed.key.framing, read)
 	made.from = begin
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > begin })
-	r.keep(made, func() { of.pages = slices.Insert(of.pages, i, made) })
+	r.keep(made, &of.pages, i)
 	if of.dropped {
-		r.turns.wakeAll(of.fetching)
+		r.wakeAll(of.fetching)
 	} else {
-		r.turns.wake(of.fetching, begin, made.through, anyWanted)
+		r.wake(of.fetching, begin, made.through, anyWanted)
 	}
 	return nil
 }
@@ -176,7 +155,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, log Log, at turn) error
 var errNoProgress = errors.New("a page ends before it begins")
 
 // newestPage returns a page of the newest values as of the sequence upTo (0 for now), from a sequence on.
-func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *page {
+func (r *replays) newestPage(of *replay, from, upTo uint64, by asker) *page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := wanted{from, upTo}
@@ -185,9 +164,9 @@ func (r *replays) newestPage(of *replay, log Log, from, upTo uint64, by asker) *
 		return p
 	}
 	if of.looking == nil {
-		of.looking = newTask(log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, log, at.wanted) })
+		of.looking = newTask(of.part.Log, func(ctx context.Context, at turn) error { return r.fetchNewest(ctx, of, at.wanted) })
 	}
-	r.turns.await(of.looking, by.waiter, at, by.waker, 0)
+	r.await(of.looking, by, at, 0)
 	return nil
 }
 
@@ -217,35 +196,27 @@ func (p *page) newestAge() time.Duration {
 	return resultAge
 }
 
-func (r *replays) fetchNewest(ctx context.Context, of *replay, log Log, at wanted) error {
-	read, err := log.Newest(ctx, of.subjects, at.from, at.upTo)
+func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error {
+	read, err := of.part.Log.Newest(ctx, of.part.Subjects, at.from, at.upTo)
 	if err != nil {
-		return r.failed(ctx, err)
+		return err
 	}
-	made := r.encode(of, of.framing.initially(), log, read)
+	made := r.encode(of, of.feed.key.framing.initially(), read)
 	made.from, made.upTo = at.from, read.UpTo
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keep(made, func() { of.newest = append(of.newest, made) })
+	r.keep(made, &of.newest, len(of.newest))
 	if of.dropped {
-		r.turns.wakeAll(of.looking)
+		r.wakeAll(of.looking)
 		return nil
 	}
-	r.turns.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
+	r.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
 	return nil
 }
 
-// failed counts a failed read, unless nobody wants it any more.
-func (r *replays) failed(ctx context.Context, err error) error {
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		r.counters.replayErrors.Add(1)
-	}
-	return err
-}
-
 // encode makes a page of what was read.
-func (r *replays) encode(of *replay, framing Framing, log Log, read Page) *page {
-	p := &page{of: of, epoch: log.Last().Epoch, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
+func (r *replays) encode(of *replay, framing Framing, read Page) *page {
+	p := &page{of: of, through: read.Through, lostBelow: read.LostBelow, made: time.Now()}
 	p.frames = make([]frame, len(read.Messages))
 	for i, m := range read.Messages {
 		p.frames[i] = m.framed(framing, framing.message(m))
@@ -259,13 +230,13 @@ func (r *replays) encode(of *replay, framing Framing, log Log, read Page) *page 
 // frameCost is about the size of a frame without its bytes; pageCost is that of a page.
 const frameCost, pageCost = 136, 200
 
-// keep adds a page, unless nobody wants it any more, and drops the pages longest unused. The lock must be held.
-func (r *replays) keep(added *page, add func()) {
+// keep inserts a page, unless nobody wants it any more, and drops the pages longest unused. The lock must be held.
+func (r *replays) keep(added *page, among *[]*page, at int) {
 	if added.of.dropped {
 		return
 	}
 	added.bytes += len(added.frames)*frameCost + pageCost
-	add()
+	*among = slices.Insert(*among, at, added)
 	added.element = r.used.PushBack(added)
 	r.bytes += added.bytes
 	for r.most > 0 && r.bytes > r.most && r.used.Len() > 1 {
@@ -280,7 +251,7 @@ func (r *replays) held() int {
 	return r.bytes
 }
 
-// forgetLookup drops a page. The lock must be held.
+// forget drops a page. The lock must be held.
 func (r *replays) forget(p *page) {
 	r.used.Remove(p.element)
 	r.bytes -= p.bytes
@@ -294,19 +265,17 @@ func (r *replays) drop(parts []part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, part := range parts {
-		if part.replay == nil {
+		of := part.replay
+		if of == nil {
 			continue
 		}
-		part.replay.dropped = true
-		for len(part.replay.pages) > 0 {
-			r.forget(part.replay.pages[0])
+		of.dropped = true
+		for _, page := range slices.Concat(of.pages, of.newest) {
+			r.forget(page)
 		}
-		for len(part.replay.newest) > 0 {
-			r.forget(part.replay.newest[0])
-		}
-		for _, of := range []*task{part.replay.fetching, part.replay.looking} {
-			if of != nil {
-				r.turns.wakeAll(of)
+		for _, task := range []*task{of.fetching, of.looking} {
+			if task != nil {
+				r.wakeAll(task)
 			}
 		}
 	}
@@ -321,7 +290,7 @@ func (r *replays) abandon(parts []part) {
 		for key, a := range r.lookups {
 			if part.Log != nil && key.of == part.Log {
 				delete(r.lookups, key)
-				r.turns.wakeAll(a.task)
+				r.wakeAll(a.task)
 			}
 		}
 	}

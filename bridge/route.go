@@ -72,7 +72,7 @@ func ParseRoute(text string) (Route, error) {
 		route.options, err = parseOptions(options)
 	}
 	if err == nil {
-		err = route.parseTemplate(route.template, names)
+		err = route.parseTemplate(names)
 	}
 	if err != nil {
 		return Route{}, fmt.Errorf("%w: %q: %w", ErrRoute, text, err)
@@ -114,9 +114,9 @@ func (r *Route) parsePattern(pattern string) (map[string]element, error) {
 }
 
 // parseTemplate sets the tokens.
-func (r *Route) parseTemplate(template string, names map[string]element) error {
-	used := map[string]bool{}
-	for _, token := range templateTokens.FindAllString(template, -1) {
+func (r *Route) parseTemplate(names map[string]element) error {
+	used, isWild := map[string]bool{}, Subject(r.template).Wild()
+	for _, token := range templateTokens.FindAllString(r.template, -1) {
 		name, isPlaceholder := strings.CutPrefix(token, "{")
 		name, closed := strings.CutSuffix(name, "}")
 		switch e, known := names[name]; {
@@ -151,16 +151,16 @@ func (r *Route) parseTemplate(template string, names map[string]element) error {
 		}
 	}
 	// The result must be a subject; this also finds empty tokens and invalid characters.
-	if _, err := ParseSubject(r.fill(template)); err != nil {
+	if _, err := ParseSubject(string(r.Filter())); err != nil {
 		return err
 	}
-	if r.writable && Subject(template).Wild() {
+	if r.writable && isWild {
 		return errors.New("POST is for single subjects, and nothing can be published to a filter; remove * and >")
 	}
 	if r.writable && !r.NeedsClaims() {
 		return errors.New("POST is for routes with a claim, as in POST /outbox=user.{claim.sub}.outbox; otherwise anyone could write")
 	}
-	if r.asks && Subject(template).Wild() {
+	if r.asks && isWild {
 		return errors.New("ASK is for single subjects, and no question can be sent to a filter; remove * and >")
 	}
 	if r.asks && r.tokens[0].literal == bucketPrefix {
@@ -172,8 +172,9 @@ func (r *Route) parseTemplate(template string, names map[string]element) error {
 	return nil
 }
 
-// fill replaces the template's placeholders by wildcards.
-func (r *Route) fill(template string) string {
+// Filter returns the narrowest filter that covers every subject of the route.
+func (r Route) Filter() Subject {
+	template := r.template
 	for _, e := range r.tokens {
 		switch {
 		case e.claim != "":
@@ -186,12 +187,7 @@ func (r *Route) fill(template string) string {
 			template = strings.ReplaceAll(template, "{"+e.name+"}", wildcard)
 		}
 	}
-	return template
-}
-
-// Filter returns the narrowest filter that covers every subject of the route.
-func (r Route) Filter() Subject {
-	return Subject(r.fill(r.template))
+	return Subject(template)
 }
 
 // bucketPrefix begins the subjects of a bucket's keys: $KV.<bucket>.<key> (ADR-8).

@@ -110,6 +110,18 @@ var badRoutes = []struct{ route, says string }{
 	{"ASK POST /ask=llm.{claim.sub}", "begin with a slash"},
 	{"/answers/{x}=answers.{x}", "Tailwater's own"},
 	{"/kv=$KV", "as in /config/{key...}=$KV.config.{key}"},
+	{"/a=x.{claim.}", "the name of a claim"},
+	{"/a=x.{claim.a.b}", "the name of a claim"},
+	{"/a=x.{claim.1}", "the name of a claim"},
+	{"/a=x.{claim.sub}y", "must be a whole token"},
+	{"/a=x.{claim}", "{claim}, which the path does not have"},
+	{"/a/{claim.sub}=x", "plain word"},
+	{"POST /a=x", "POST is for routes with a claim"},
+	{"POST /a/{b}=x.{b}", "POST is for routes with a claim"},
+	{"POST /a/{b}=$KV.config.{b}", "POST is for routes with a claim"},
+	{"GET /a=x.{claim.sub}", "begin with a slash"},
+	{"POST/a=x.{claim.sub}", "begin with a slash"},
+	{"/a=$KV.{claim.sub}.x", "must name one bucket"},
 }
 
 func TestParseRoute(t *testing.T) {

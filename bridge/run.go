@@ -87,14 +87,6 @@ func (m *Message) runKind() RunKind {
 	return RunAnswer
 }
 
-// first returns the first value of a header; "" if there is none.
-func (m *Message) first(header string) string {
-	if values := m.Header[header]; len(values) > 0 {
-		return values[0]
-	}
-	return ""
-}
-
 // acknowledgement is what nats-server writes for a message that a stream has stored.
 var acknowledgement = regexp.MustCompile(`^\{"stream":"[^"]+",("domain":"[^"]+",)?"seq":[0-9]+(,"duplicate": ?true)?\}$`)
 
@@ -135,64 +127,6 @@ type RunError struct {
 	Code        string `json:"code"`
 	Description string `json:"description"`
 	Silent      bool   `json:"silent,omitempty"` // no worker says so: nobody has answered for too long
-}
-
-// kindOf returns what a message means on connections in a framing.
-func (f Framing) kindOf(m *Message) RunKind {
-	if !f.Run {
-		return RunAnswer
-	}
-	return m.runKind()
-}
-
-// count is what a reader knows beside its cursor that does not read for ever, or until it has its replay.
-type count struct {
-	stop, given int    // messages to deliver at most, 0 for no limit, or stopsAtSync; and those delivered
-	through     ID     // see Resume.Through
-	ahead       []bool // by part: it is read from its log, because through is ahead of what had arrived when the reader opened; nil for none
-	isRun       bool
-	isWhole     bool // the client is owed the beginning of the run
-	run         RunState
-}
-
-// isFull reports whether no message follows. c may be nil.
-func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.stop || c.hasEnded()) }
-
-func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Kind.IsEnd() }
-
-// Run returns how far a reader of a run has read; the zero value for other readers.
-func (r *Reader) Run() RunState {
-	if r.count == nil {
-		return RunState{}
-	}
-	return r.count.run
-}
-
-// Ended reports whether the end of a run was delivered. Then Next returns nothing more.
-func (r *Reader) Ended() bool { return r.count != nil && r.count.hasEnded() }
-
-// pass counts a message that is about to be delivered. If it is the first of a run and does not begin the run, the beginning is gone, and a
-// gap is put before the message.
-func (r *Reader) pass(fr *frame, out *output) {
-	c := r.count
-	if c == nil {
-		return
-	}
-	if len(fr.data) > 0 {
-		c.given++
-	}
-	if !c.isRun {
-		return
-	}
-	epoch := r.feed.parts[fr.part].At.Epoch
-	isFirst := c.run.Messages == 0
-	if c.isWhole && isFirst && fr.kind != RunBegins && fr.kind != RunInvites {
-		out.put(r.feed.gap(greeting{}, ID{{Epoch: epoch}}, r.id(), GapRetention))
-	}
-	c.run = RunState{
-		Messages: c.run.Messages + 1, At: Position{Epoch: epoch, Seq: fr.seq, Time: fr.time}, Kind: fr.kind,
-		Queries: c.run.Queries || isFirst && fr.kind == RunInvites,
-	}
 }
 
 // Question is what a caller asks.

@@ -70,6 +70,19 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
+// A loss behind the end of a run is told to nobody: nothing is missing.
+func TestNothingFollowsTheEndOfARun(t *testing.T) {
+	hub, source := newHub(t, bridge.DefaultMemory)
+	framing := bridge.Framing{Run: true}
+	readIn(t, hub, framing, bridge.Resume{}, run)
+	feed := source.feed(t)
+	feed.Begin([]bridge.Part{{Subjects: []bridge.Subject{run}, At: at(0)}})
+	feed.Append(asked)
+	feed.Append(ofRun(2, ""))
+	feed.Lost(at(3), bridge.GapOverrun)
+	expect(t, readIn(t, hub, framing, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, run), "open@0", "end {}@2")
+}
+
 // If a stream holds the subject of the question, its acknowledgement is no answer. Everything that merely looks like one is.
 func TestAcknowledgementIsNoAnswer(t *testing.T) {
 	for data, isNoise := range map[string]bool{

@@ -16,103 +16,89 @@ func (r *Reader) arrival(p *part) Position {
 			at = had.Position
 		}
 	}
-	if r.count != nil && p.Log != nil {
-		if through, _ := r.count.through.in(p.At.Epoch); through.Seq > at.Seq {
-			return through
-		}
+	if through := r.through(p); through.Seq > at.Seq {
+		return through
 	}
 	return at
 }
 
+// through returns what is known to be stored of a part, although it may not have arrived here (Resume.Through); zero if nothing is.
+func (r *Reader) through(p *part) (at Position) {
+	if r.count != nil && p.Log != nil {
+		at, _ = r.count.through.in(p.At.Epoch)
+	}
+	return at
+}
+
+// lacks notes that a result is missing.
+func (o *opening) lacks() standing {
+	o.lacking = true
+	return standing{}
+}
+
 // beginAtPage returns the position just before the first message from a sequence on.
-func (r *Reader) beginAtPage(part int, from uint64) (standing, bool) {
-	p := &r.feed.parts[part]
+func (o *opening) beginAtPage(p *part, from uint64) standing {
 	if from > p.floor.Seq {
-		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, r.reach(part))}}, true
+		return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(from-1, o.reach(p))}}
 	}
 	through := p.floor.Seq
-	if r.isBounded() {
-		through = min(through, r.replayEnd(part))
+	if o.isBounded() {
+		through = min(through, o.replayEnd(p))
 	}
-	page := r.feed.hub.replays.page(p.replay, p.Log, from, through, true, r.asker())
+	page := o.feed.hub.replays.page(p.replay, from, through, gatherTime, o.asker())
 	if page == nil {
-		return standing{}, false
+		return o.lacks()
 	}
-	return standing{Position: page.before(from - 1), told: page.lostBelow}, true // earlier losses are not owed
+	return standing{Position: page.before(from - 1), told: page.lostBelow} // earlier losses are not owed
 }
 
 // beginUntil returns where a part begins if all parts together deliver the newest messages up to a position. A part that the position
 // does not name delivers none.
-func (r *Reader) beginUntil(part int, since Since) (standing, bool) {
-	at, _ := since.ID.in(r.feed.parts[part].At.Epoch)
-	at.Epoch = r.feed.parts[part].At.Epoch
-	newest, known := r.newestUntil(since)
-	if !known {
-		return standing{}, false
-	}
-	for _, found := range newest {
-		if found.Epoch == at.Epoch {
-			return r.beginAtPage(part, found.Seq)
-		}
-	}
-	at.Seq = min(at.Seq, r.reach(part))
-	return standing{Position: at}, true
-}
-
-// newestUntil returns the positions of the newest messages up to a position, oldest first.
-func (r *Reader) newestUntil(since Since) (newest ID, known bool) {
-	known = true
-	for i := range r.feed.parts {
-		p := &r.feed.parts[i]
-		until, has := since.ID.in(p.At.Epoch)
-		if !has || p.Log == nil {
+func (o *opening) beginUntil(p *part, since Since) standing {
+	var newest ID // oldest first
+	for i := range o.feed.parts {
+		part := &o.feed.parts[i]
+		until, has := since.ID.in(part.At.Epoch)
+		if !has || part.Log == nil {
 			continue
 		}
-		result := r.feed.hub.replays.back(p.Log, p.Subjects, until.Seq, since.Most, r.asker())
+		result := o.feed.hub.replays.back(part.Log, part.Subjects, until.Seq, since.Most, o.asker())
 		if result == nil {
-			known = false // continue: the other parts can be asked meanwhile
+			o.lacks() // the other parts can be asked meanwhile
 			continue
 		}
 		newest = append(newest, result.back...)
 	}
+	if o.lacking {
+		return standing{}
+	}
 	slices.SortStableFunc(newest, func(a, b Position) int { return cmp.Compare(a.Time, b.Time) })
-	return newest[max(0, len(newest)-since.Most):], known
+	if first, has := newest[max(0, len(newest)-since.Most):].in(p.At.Epoch); has {
+		return o.beginAtPage(p, first.Seq)
+	}
+	at, _ := since.ID.in(p.At.Epoch)
+	return standing{Position: Position{Epoch: p.At.Epoch, Seq: min(at.Seq, o.reach(p)), Time: at.Time}}
 }
 
 // goal returns the sequence up to which a part is read from its log: to the beginning of the feed's memory, but first only to the end of the
-// requested replay, so that this end can be announced there.
+// newest values, and to that of the requested replay, so that it can be announced there.
 func (r *Reader) goal(part int) uint64 {
-	floor, sync := r.feed.parts[part].floor.Seq, r.have[part].sync
+	floor, at := r.feed.parts[part].floor.Seq, &r.have[part]
 	switch {
-	case !r.syncing && !r.isBounded():
+	case at.newest > 0:
+		return at.newest
+	case !r.syncing:
 		return floor
-	case r.isAhead(part):
-		return sync
+	case at.isAhead:
+		return at.sync
 	default:
-		return min(floor, sync)
+		return min(floor, at.sync)
 	}
-}
-
-// isAhead reports whether a part is read from its log, because the replay's end had not arrived yet when the reader opened.
-func (r *Reader) isAhead(part int) bool {
-	return r.count != nil && r.count.ahead != nil && r.count.ahead[part]
-}
-
-// noteAhead notes whether a part is replayed further than anything had arrived.
-func (r *Reader) noteAhead(part int) {
-	if r.have[part].sync <= r.feed.parts[part].end().Seq {
-		return
-	}
-	if r.count.ahead == nil {
-		r.count.ahead = make([]bool, len(r.have))
-	}
-	r.count.ahead[part] = true
 }
 
 // replayEnd returns the sequence up to which a part is replayed.
-func (r *Reader) replayEnd(part int) uint64 {
-	p := &r.feed.parts[part]
-	end := r.reach(part)
+func (r *Reader) replayEnd(p *part) uint64 {
+	end := r.reach(p)
 	if !r.isBounded() {
 		return end
 	}
@@ -124,14 +110,8 @@ func (r *Reader) replayEnd(part int) uint64 {
 }
 
 // reach returns the sequence up to which a part has what was published before the reader came: as far as that has arrived, or is known to be stored.
-func (r *Reader) reach(part int) uint64 {
-	p := &r.feed.parts[part]
-	end := p.end().Seq
-	if r.count == nil || p.Log == nil {
-		return end
-	}
-	through, _ := r.count.through.in(p.At.Epoch)
-	return max(end, through.Seq)
+func (r *Reader) reach(p *part) uint64 {
+	return max(p.end().Seq, r.through(p).Seq)
 }
 
 // leftAt returns what a reader had of a part in the feed that it has left, and that part; zero and nil if there is none.
@@ -142,4 +122,12 @@ func (r *resume) leftAt(epoch string) (standing, *part) {
 		}
 	}
 	return standing{}, nil
+}
+
+// end returns the number after the last frame to deliver: that of the feed, but first only that of the requested replay.
+func (r *Reader) end() uint64 {
+	if r.syncing {
+		return min(r.syncAt, r.feed.end())
+	}
+	return r.feed.end()
 }

@@ -191,3 +191,12 @@ func Reduce(subjects []Subject) []Subject {
 	}
 	return kept
 }
+
+func joined(subjects []Subject) string {
+	var all strings.Builder
+	for _, s := range subjects {
+		all.WriteString(string(s))
+		all.WriteByte(' ')
+	}
+	return all.String()
+}

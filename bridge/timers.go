@@ -7,17 +7,14 @@ import (
 
 // timers call functions later, but none after they are closed.
 type timers struct {
-	running sync.WaitGroup
+	running sync.WaitGroup // timers that wait, or whose functions run
 
 	mu      sync.Mutex
-	waiting map[*timer]struct{}
+	waiting map[*time.Timer]struct{}
 	closed  bool
 }
 
-// timer is compared by address.
-type timer struct{ *time.Timer }
-
-// after calls f once d has passed, unless the timers are closed first. It returns a function that cancels the call.
+// after calls f once d has passed, unless the timers are closed first. It returns a function that cancels the call, unless it is about to begin.
 func (t *timers) after(d time.Duration, f func()) (stop func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -25,46 +22,40 @@ func (t *timers) after(d time.Duration, f func()) (stop func()) {
 		return func() {}
 	}
 	if t.waiting == nil {
-		t.waiting = map[*timer]struct{}{}
+		t.waiting = map[*time.Timer]struct{}{}
 	}
-	waits := new(timer)
-	waits.Timer = time.AfterFunc(d, func() {
-		if t.take(waits) {
-			defer t.running.Done()
-			f()
-		}
-	})
-	t.waiting[waits] = struct{}{}
-	return func() { t.drop(waits) }
-}
-
-// take reports whether a fired timer may call its function. close waits for that call.
-func (t *timers) take(of *timer) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, waits := t.waiting[of]; !waits {
-		return false
-	}
-	delete(t.waiting, of)
 	t.running.Add(1)
-	return true
+	var timer *time.Timer
+	timer = time.AfterFunc(d, func() {
+		defer t.running.Done()
+		t.mu.Lock()
+		delete(t.waiting, timer)
+		t.mu.Unlock()
+		f()
+	})
+	t.waiting[timer] = struct{}{}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.cancel(timer)
+	}
 }
 
-func (t *timers) drop(of *timer) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	of.Stop()
-	delete(t.waiting, of)
+// cancel stops a timer whose function is not about to begin. The lock must be held.
+func (t *timers) cancel(timer *time.Timer) {
+	if timer.Stop() {
+		delete(t.waiting, timer)
+		t.running.Done()
+	}
 }
 
 // close stops all timers, and waits for running functions.
 func (t *timers) close() {
 	t.mu.Lock()
 	t.closed = true
-	for of := range t.waiting {
-		of.Stop()
+	for timer := range t.waiting {
+		t.cancel(timer)
 	}
-	t.waiting = nil
 	t.mu.Unlock()
 	t.running.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,8 @@ const (
 // request comes from. 0 is the bridge itself.
 type Account uint64
 
-// turns runs reads of stores: a few at once, and by turns, so that an account that asks for many holds up no other.
+// turns runs reads of stores: a few at once, and by turns, so that an account that asks for many holds up no other. Methods need the lock, unless
+// they say that they take it.
 //
 // A task is shared by all who wait for it. It stands in the queues of their accounts, and runs when the first of these
 // queues has its turn. If an account waits for nothing else of the store, the task stands in the queues of no further
@@ -37,6 +39,8 @@ type turns struct {
 	running sync.WaitGroup
 	timers  timers
 
+	failures atomic.Uint64 // runs that failed while somebody waited
+
 	mu         sync.Mutex
 	stores     []*store        // that have queues; the one whose turn it is comes first
 	inProgress int             // tasks that run
@@ -48,16 +52,15 @@ type turns struct {
 type task struct {
 	of   any // the store
 	run  func(context.Context, turn) error
-	left func() // called when the last who waited has left; may be nil
+	left func() // called when the last who waited has left, with the lock held; may be nil
 
 	// The rest is guarded by the lock of turns.
-	wishes    wishes
-	demands   map[Account]*demand
-	order     list.List // of *demand; the one whose turn it is comes first
-	sole      *demand   // the first whose account had nothing else in its queue, so that no demand behind it stands in one; nil for none
-	busy      bool      // it runs, or is not to run for a while; then it stands in no queue
-	cancel    context.CancelFunc
-	cancelled bool
+	wishes  wishes
+	demands map[Account]*demand
+	order   list.List // of *demand; the one whose turn it is comes first
+	sole    *demand   // the first whose account had nothing else in its queue, so that no demand behind it stands in one; nil for none
+	busy    bool      // it runs, or is not to run for a while; then it stands in no queue
+	cancel  context.CancelFunc
 }
 
 // wanted is what of a task somebody waits for: sequences of a log, or the number of a result.
@@ -75,6 +78,12 @@ type waiter struct {
 	wishes  *wish // the first of them, nil for none; guarded by the lock of turns
 }
 
+// asker is a waiter that asks, and its present waker.
+type asker struct {
+	*waiter
+	waker Waker
+}
+
 func newTurns() *turns {
 	t := &turns{accounts: map[Account]int{}}
 	t.alive, t.stop = context.WithCancel(context.Background())
@@ -85,7 +94,7 @@ func newTask(of any, run func(context.Context, turn) error) *task {
 	return &task{of: of, run: run, wishes: wishes{}, demands: map[Account]*demand{}}
 }
 
-// close ends all tasks and waits for them.
+// close ends all tasks and waits for them. It takes the lock.
 func (t *turns) close() {
 	t.mu.Lock()
 	t.stop()
@@ -94,32 +103,30 @@ func (t *turns) close() {
 	t.timers.close()
 }
 
-// mayWait reports whether an account may wait for one more task: it may wait for no more than are left for the others.
+// mayWait reports whether an account may wait for one more task: it may wait for no more than are left for the others. It takes the lock.
 func (t *turns) mayWait(account Account) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.accounts[account] < min(mostOfOne, mostAwaited-t.awaited)
 }
 
-// await makes w wait for what is wanted of a task. The waker is woken once, by wake. If w is the first who waits, the task runs only
-// after the time gather, so that one read serves others as well who come meanwhile.
-func (t *turns) await(of *task, w *waiter, at wanted, waker Waker, gather time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if had := w.wish(of); had != nil {
-		had.waker = waker
+// await makes somebody wait for what is wanted of a task. The waker is woken once, by wake. The first who waits may gather: then the task runs
+// only after that time, so that one read serves others as well who come meanwhile.
+func (t *turns) await(of *task, by asker, at wanted, gather time.Duration) {
+	if had := by.wish(of); had != nil {
+		had.waker = by.waker
 		of.move(had, at)
 		return
 	}
-	isFirst := len(of.demands) == 0
-	made := &wish{turn: turn{wanted: at}, of: of, by: w, next: w.wishes, waker: waker}
-	w.wishes = made
+	isFirst := !of.isAwaited()
+	made := &wish{turn: turn{wanted: at}, of: of, by: by.waiter, next: by.wishes, waker: by.waker}
+	by.wishes = made
 	t.add(made)
 	switch {
 	case of.busy:
 	case gather > 0 && isFirst:
 		t.rest(of, gather)
-	case made.demand.isNew() && of.sole == nil:
+	case made.demand.wishes.Len() == 1 && of.sole == nil: // the first of the account
 		t.enqueue(of, made.demand)
 		t.begin()
 	}
@@ -127,8 +134,6 @@ func (t *turns) await(of *task, w *waiter, at wanted, waker Waker, gather time.D
 
 // wake wakes those who wait for a sequence in [from, through] that was served. The others go on waiting.
 func (t *turns) wake(of *task, from, through uint64, served func(wanted) bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	for w := range of.wishes.within(from, through) {
 		if served(w.wanted) {
 			t.remove(w)
@@ -142,45 +147,27 @@ func (t *turns) wakeAll(of *task) { t.wake(of, 0, math.MaxUint64, anyWanted) }
 
 func anyWanted(wanted) bool { return true }
 
-// leave takes back every wish of w. If nobody waits for a task any more, it does not run, or is cancelled.
+// leave takes back every wish of w. If nobody waits for a task any more, it does not run, or is cancelled. It takes the lock.
 func (t *turns) leave(w *waiter) {
-	for _, of := range t.withdraw(w) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for w.wishes != nil {
+		of := w.wishes.of
+		t.remove(w.wishes)
+		if of.isAwaited() {
+			continue
+		}
+		if of.cancel != nil {
+			of.cancel()
+		}
 		if of.left != nil {
 			of.left()
 		}
 	}
 }
 
-// withdraw returns the tasks that nobody waits for any more.
-func (t *turns) withdraw(w *waiter) (unwanted []*task) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for w.wishes != nil {
-		of := w.wishes.of
-		t.remove(w.wishes)
-		if len(of.demands) > 0 {
-			continue
-		}
-		unwanted = append(unwanted, of)
-		if of.cancel != nil {
-			of.cancelled = true
-			of.cancel()
-		}
-	}
-	return unwanted
-}
-
-// isAwaited reports whether anybody waits for a task.
-func (t *turns) isAwaited(of *task) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(of.demands) > 0
-}
-
 // lowest returns the lowest sequence from one on that somebody waits for, no higher than most.
-func (t *turns) lowest(of *task, from, most uint64) uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (of *task) lowest(from, most uint64) uint64 {
 	for w := range of.wishes.within(from, most) {
 		most = min(most, w.from)
 	}

@@ -28,8 +28,8 @@ type demand struct {
 	inQueue *list.Element // of the task, in the account's queue; nil if the task does not stand there
 }
 
-// isNew reports whether a demand has only just got its first wish.
-func (d *demand) isNew() bool { return d.wishes.Len() == 1 }
+// isAwaited reports whether anybody waits for a task.
+func (of *task) isAwaited() bool { return len(of.demands) > 0 }
 
 // move makes a wish one for another sequence, which was not waited for until now.
 func (of *task) move(w *wish, at wanted) {

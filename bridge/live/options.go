@@ -170,6 +170,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// withDefaults returns the options with all defaults filled in.
+func (r Runs) withDefaults() Runs {
+	r.Answers = cmp.Or(r.Answers, "answers")
+	r.Silence = positive(r.Silence, time.Minute)
+	return r
+}
+
 // orDefault returns a limit; 0 stands for no limit.
 func orDefault[T int | float64](figure, usual T) T { return max(0, cmp.Or(figure, usual)) }
 

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge/runs"
@@ -14,13 +13,6 @@ type Runs struct {
 	Answers string        // the first token of these subjects; answers
 	Silence time.Duration // after which a run without an answer has failed, unless its route says otherwise; 60 s
 	Off     bool          // no route asks, and the subjects of answers are like all others
-}
-
-// withDefaults returns the options with all defaults filled in.
-func (r Runs) withDefaults() Runs {
-	r.Answers = cmp.Or(r.Answers, "answers")
-	r.Silence = positive(r.Silence, time.Minute)
-	return r
 }
 
 // openRuns starts to ask, and to follow what other bridges have asked.

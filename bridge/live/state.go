@@ -22,7 +22,7 @@ var errLost = errors.New("the connection to NATS has ended for good")
 // may. A later loss of NATS does not count: all bridges would lose it, and the load balancer would turn every browser away.
 func (b *Bridge) Ready() error {
 	select {
-	case <-b.Done():
+	case <-b.done:
 		return errLost
 	default:
 	}

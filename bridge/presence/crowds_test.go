@@ -16,7 +16,6 @@ func TestRoomsOfOneAccountDelayNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		time.Sleep(settle)
 		n.link.slow(100 * time.Millisecond)
 		visit := func(name string, account bridge.Account, rooms ...bridge.Subject) (leave func(bool)) {
@@ -52,7 +51,6 @@ func TestFewAddressesPushNobodyOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b, 1000)
-		defer n.Close()
 		visit := func(name, sub string, account bridge.Account) (leave func(bool)) {
 			return n.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: name, Sub: sub, Account: account})
 		}
@@ -95,4 +93,36 @@ func TestFewAddressesPushNobodyOff(t *testing.T) {
 			t.Errorf("after the strangers have left, %d members with %d names; want 122", s.Count, len(s.Members))
 		}
 	})
+}
+
+// TestConnectionThatIsNamedInOneRoom: a connection that reads two subjects may be named on the one, and only counted on the other, where its
+// address has brought too many names. It leaves both as it has entered them.
+func TestConnectionThatIsNamedInOneRoom(t *testing.T) {
+	for _, subjects := range [][]bridge.Subject{{"chat.large", "chat.small"}, {"chat.small", "chat.large"}} {
+		t.Run(string(subjects[0]), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket()
+				n := open(t, b, 1000)
+				visit := func(name string, account bridge.Account, subjects ...bridge.Subject) (leave func(bool)) {
+					return n.Join(subjects, bridge.Visitor{Name: name, Account: account})
+				}
+				for i := range 100 {
+					visit(fmt.Sprint("crowd", i), bridge.Account(1+i/20), "chat.large")
+				}
+				time.Sleep(settle)
+				leave := visit("Ada", 1, subjects...)
+				time.Sleep(settle)
+				expect(t, b, "chat.small", "Ada")
+				if s := b.state("chat.large"); s.Count != 101 || len(s.Members) != 100 {
+					t.Errorf("%d members, %d of them named; want 101, and 100", s.Count, len(s.Members))
+				}
+				leave(false)
+				time.Sleep(settle)
+				expect(t, b, "chat.small")
+				if s := b.state("chat.large"); s.Count != 100 || len(s.Members) != 100 {
+					t.Errorf("after the leave, %d members, %d of them named; want 100", s.Count, len(s.Members))
+				}
+			})
+		})
+	}
 }

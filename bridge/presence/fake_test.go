@@ -281,6 +281,7 @@ type node struct {
 	log  bytes.Buffer         // to be read when the bridge is closed
 }
 
+// open opens a bridge, until the end of the test's bubble.
 func open(t *testing.T, b *bucket, most ...int) *node {
 	return openOver(t, &link{bucket: b}, most...)
 }
@@ -291,6 +292,7 @@ func openOver(t *testing.T, l *link, most ...int) *node {
 		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Most: append(most, 0)[0], Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &n.log), nil)),
 		Tell: func(_ bridge.Subject, members bridge.Presence) { n.told <- members },
 	})
+	t.Cleanup(n.Close)
 	return n
 }
 

@@ -15,8 +15,6 @@ func TestLargeRoomThatShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer one.Close()
-		defer two.Close()
 		for i := range 100 {
 			one.join("chat.a", fmt.Sprint("old", i))
 		}
@@ -46,9 +44,8 @@ func TestLargeRoomThatShrinks(t *testing.T) {
 func TestSweepHoldsUpNoLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
-		one, two, three := open(t, b), open(t, b), open(t, b)
-		defer two.Close()
-		defer three.Close()
+		one, two := open(t, b), open(t, b)
+		open(t, b)
 		one.join("chat.a", "Ada")
 		two.join("chat.a", "Ben")
 		two.link.slowValues(50 * time.Second)
@@ -68,7 +65,6 @@ func TestManyRoomsAreWrittenInTurn(t *testing.T) {
 		const rooms, atOnce, latency = 1600, 16, 10 * time.Millisecond
 		b := newBucket()
 		one := open(t, b)
-		defer one.Close()
 		time.Sleep(settle)
 		one.link.slow(latency)
 		for i := range rooms {

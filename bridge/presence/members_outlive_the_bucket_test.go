@@ -16,7 +16,6 @@ func TestNATSIsAway(t *testing.T) {
 		b := newBucket()
 		nodes := []*node{open(t, b), open(t, b), open(t, b)}
 		for i, n := range nodes {
-			defer n.Close()
 			n.join("chat.a", fmt.Sprint("member", i))
 		}
 		time.Sleep(time.Minute)
@@ -41,7 +40,6 @@ func TestBucketIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		n.join("chat.a", "Ada")
 		time.Sleep(time.Minute)
 		n.link.cut(true)
@@ -60,7 +58,6 @@ func TestWithoutBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := openOver(t, &link{bucket: b, refuses: fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket)})
-		defer n.Close()
 		n.join("chat.a", "Ada")
 		time.Sleep(settle)
 		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 1 || all[0].Members[0].Name != "Ada" || len(n.told) != 1 {
@@ -81,8 +78,6 @@ func TestBucketIsMadeAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer one.Close()
-		defer two.Close()
 		one.join("chat.a", "Ada")
 		two.join("chat.a", "Ben")
 		time.Sleep(time.Minute)
@@ -99,7 +94,6 @@ func TestKeyIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		n.join("chat.a", "Ada")
 		time.Sleep(time.Minute)
 		b.mu.Lock()
@@ -119,7 +113,6 @@ func TestNoGhostsWithoutBucket(t *testing.T) {
 		b := newBucket()
 		absent := fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket)
 		n := openOver(t, &link{bucket: b, refuses: absent})
-		defer n.Close()
 		leave := n.join("chat.a", "Ada")
 		n.join("chat.b", "Ben")
 		time.Sleep(settle)

@@ -50,9 +50,6 @@ func TestModel(t *testing.T) {
 			}
 			m.rest()
 			m.check(seed)
-			for _, n := range m.nodes {
-				n.Close()
-			}
 		})
 		if t.Failed() {
 			return
@@ -145,7 +142,6 @@ func TestTenBridgesOnOneRoom(t *testing.T) {
 			n := open(t, b)
 			n.link.slow(2 * time.Millisecond)
 			nodes = append(nodes, n)
-			defer n.Close()
 		}
 		for i := range 100 {
 			leaves = append(leaves, nodes[i%10].join("chat.a", fmt.Sprintf("%02d", i)))

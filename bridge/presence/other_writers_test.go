@@ -30,7 +30,6 @@ func TestLeaseThatNobodyRenews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer two.Close()
 		one.join("chat.a", "Ada")
 		two.join("chat.a", "Ben")
 		time.Sleep(settle)
@@ -82,7 +81,6 @@ func TestValuesOfOtherWriters(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBucket()
 				n := open(t, b)
-				defer n.Close()
 				n.join("chat.a", "Ada")
 				time.Sleep(time.Minute)
 				n.link.slow(time.Millisecond)
@@ -113,9 +111,6 @@ func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBucket()
 				nodes := []*node{open(t, b), open(t, b), open(t, b)}
-				for _, n := range nodes {
-					defer n.Close()
-				}
 				nodes[0].join("chat.a", "Ada")
 				nodes[1].join("chat.a", "Ben")
 				time.Sleep(time.Minute)
@@ -154,7 +149,6 @@ func TestListTooLargeForNATS(t *testing.T) {
 		b := newBucket()
 		b.most = 4096
 		n := open(t, b)
-		defer n.Close()
 		for i := range 150 {
 			n.join("chat.a", fmt.Sprintf("%064d", i))
 		}

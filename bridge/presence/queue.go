@@ -1,6 +1,9 @@
 package presence
 
-import "container/heap"
+import (
+	"container/heap"
+	"time"
+)
 
 // queue is a heap of rooms. A room is at most once in each queue.
 type queue struct {
@@ -54,4 +57,24 @@ func (q *queue) Pop() any {
 	q.rooms[last] = nil
 	q.rooms, *q.index(r) = q.rooms[:last], -1
 	return r
+}
+
+// schedule has the rooms that need attention, ordered by time.
+type schedule struct{ queue }
+
+func newSchedule() schedule {
+	return schedule{queue{
+		isBefore: func(a, b *room) bool { return a.due.Before(b.due) },
+		index:    func(r *room) *int { return &r.scheduled },
+	}}
+}
+
+// plan puts a room into the schedule, or removes it if the time is zero. It reports whether the room is due first.
+func (s *schedule) plan(r *room, at time.Time) (isFirst bool) {
+	if at.IsZero() {
+		s.remove(r)
+		return false
+	}
+	r.due = at
+	return s.put(r)
 }

@@ -13,23 +13,6 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// Store is the bucket. After errors other than bridge.ErrConflict and bridge.ErrNoBucket, the outcome of the call is unknown.
-type Store interface {
-	// Prepare makes the bucket, if there is none. The error wraps bridge.ErrNoBucket if there cannot be one.
-	Prepare(ctx context.Context) error
-	// Get returns the value of a key, according to the stream's leader, and its revision; 0 if there is no value.
-	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
-	// Put writes a value, if the newest revision is the given one; otherwise the error wraps bridge.ErrConflict, as for Delete.
-	// The value is removed after ttl, 0 for never.
-	Put(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error)
-	// Delete removes a value, if its revision is the given one.
-	Delete(ctx context.Context, key string, revision uint64) error
-	// Each calls do with the newest value of every key that matches a filter.
-	Each(ctx context.Context, filter bridge.Subject, do func(key string, value []byte)) error
-	// Watch calls do with every new value of every key, nil if the key was deleted, until the context ends. It may miss some.
-	Watch(ctx context.Context, do func(key string, value []byte)) error
-}
-
 // Config determines whose members are kept, and where.
 type Config struct {
 	Subjects []bridge.Subject // filters: the members of all subjects within them are kept
@@ -124,34 +107,38 @@ func (t *Tracker) Drain() { t.drains.Store(true) }
 // Join adds a connection to the subjects whose members are kept, until leave is called, exactly once. isDead means that the
 // client was gone for long by then, so its return is not waited for.
 func (t *Tracker) Join(subjects []bridge.Subject, v bridge.Visitor) (leave func(isDead bool)) {
-	isKept := func(i int) bool { return t.Covers(subjects[i]) && !slices.Contains(subjects[:i], subjects[i]) }
-	places := 0
-	for i := range subjects {
-		if isKept(i) {
-			places++
+	var kept []bridge.Subject
+	for _, subject := range subjects {
+		if t.Covers(subject) && !slices.Contains(kept, subject) {
+			kept = append(kept, subject)
 		}
 	}
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if places == 0 || !t.admit(v.Account, places) {
+	if len(kept) == 0 || !t.admit(v.Account, len(kept)) {
 		return func(bool) {}
 	}
-	w, rooms := who{}, make([]*room, 0, places)
-	for i, subject := range subjects {
-		if isKept(i) {
-			r, changed := t.room(subject), false
-			if w, changed = r.enter(v, now); changed {
-				t.change(r, v.Account)
-			}
-			t.plan(r)
-			rooms = append(rooms, r)
+	places := make([]place, len(kept))
+	for i, subject := range kept {
+		r := t.room(subject)
+		w, changed := r.enter(v, now)
+		if changed {
+			t.change(r, v.Account)
 		}
+		t.plan(r)
+		places[i] = place{r, w}
 	}
-	return func(isDead bool) { t.leave(rooms, w, isDead) }
+	return func(isDead bool) { t.leave(places, isDead) }
 }
 
-func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
+// place is a connection's place in a room. It may have a name in one room, and none in another.
+type place struct {
+	*room
+	who
+}
+
+func (t *Tracker) leave(places []place, isDead bool) {
 	if t.drains.Load() {
 		return
 	}
@@ -161,11 +148,11 @@ func (t *Tracker) leave(rooms []*room, w who, isDead bool) {
 	if !isDead {
 		at = at.Add(grace)
 	}
-	for _, r := range rooms {
-		if !r.exit(w, at) {
-			t.free(w.account)
+	for _, p := range places {
+		if !p.exit(p.who, at) {
+			t.free(p.account)
 		}
-		t.plan(r)
+		t.plan(p.room)
 	}
 }
 
@@ -234,54 +221,3 @@ func (t *Tracker) depart(r *room, now time.Time) {
 		t.change(r, 0)
 	}
 }
-
-// startWrites writes the rooms that wait, each in a goroutine of its own, as long as there are not too many. The lock must be held.
-func (t *Tracker) startWrites() {
-	for t.store != nil && t.writing < mostWrites && t.waiting.first() != nil {
-		r := t.waiting.next()
-		store, has := t.store, r.snapshot()
-		t.writing++
-		r.isChanged = false
-		t.runs.Go(func() {
-			wrote, err := t.write(store, r.subject, has)
-			t.wrote(r, has, wrote, err)
-		})
-	}
-}
-
-// wrote records the result of a write.
-func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
-	if err != nil {
-		t.stats.failures.Add(1)
-		t.fails.Do(func() {
-			t.config.Log.Warn("cannot write who is here; trying again", "subject", r.subject, "error", err)
-		})
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r.isWriting = false
-	t.writing--
-	if t.alive.Err() == nil {
-		t.startWrites()
-	}
-	pause := min(mostInterval, max(interval, perMember*time.Duration(r.count)))
-	if err != nil {
-		r.isChanged = true
-		r.fails = min(r.fails+1, 6)
-		pause = interval << r.fails
-	} else {
-		r.fails, r.count = 0, now.count
-		for _, m := range has.here {
-			m.isTold = true
-		}
-	}
-	r.next = time.Now().Add(pause)
-	r.check = time.Now().Add(jitter(checkInterval))
-	if !now.isWhole || len(has.here) >= manyNames {
-		r.check = time.Now().Add(jitter(mostInterval))
-	}
-	t.plan(r)
-}
-
-// manyNames is the number of members from which a bridge checks often whether all are named.
-const manyNames = MaxNames / 10

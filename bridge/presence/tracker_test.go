@@ -27,7 +27,6 @@ func TestJoinAndLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		time.Sleep(time.Second)
 		ada := n.join("chat.room1", "Ada")
 		time.Sleep(300 * time.Millisecond)
@@ -62,7 +61,6 @@ func TestReloadIsNoLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		leaveAda, leaveOther := n.join("chat.a", "Ada"), n.join("chat.a", "")
 		time.Sleep(settle)
 		before := len(b.told())
@@ -94,8 +92,6 @@ func TestOnePersonIsOneMember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer one.Close()
-		defer two.Close()
 		leave := []func(){one.join("chat.a", "Ada"), one.join("chat.a", "Ada"), two.join("chat.a", "Ada")}
 		alice := two.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: "Ada", Sub: "alice"})
 		time.Sleep(settle)
@@ -124,7 +120,6 @@ func TestOthersAreNoMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		n.Join([]bridge.Subject{"chat.*", "time.now", "_lease.x"}, bridge.Visitor{Name: "Ada"})(false)
 		time.Sleep(settle)
 		if len(b.told()) > 0 {
@@ -138,7 +133,6 @@ func TestKilledBridge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer two.Close()
 		one.join("chat.a", "Ada")
 		one.join("chat.b", "Ada")
 		two.join("chat.a", "Ben")
@@ -158,7 +152,6 @@ func TestClosedBridge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer two.Close()
 		leaveAda, leaveBen := one.join("chat.a", "Ada"), one.join("chat.a", "Ben")
 		time.Sleep(time.Minute)
 		leaveAda()
@@ -186,7 +179,6 @@ func TestBridgeStartsAnew(t *testing.T) {
 				one.kill()
 				time.Sleep(away)
 				two := open(t, b)
-				defer two.Close()
 				two.join("chat.a", "Ada")
 				time.Sleep(30 * time.Second)
 				expect(t, b, "chat.a", "Ada")
@@ -200,8 +192,6 @@ func TestBridgeIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer one.Close()
-		defer two.Close()
 		one.join("chat.a", "Ada")
 		two.join("chat.a", "Ben")
 		time.Sleep(time.Minute)
@@ -233,7 +223,6 @@ func TestWritesAreFew(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBucket()
 				n := open(t, b)
-				defer n.Close()
 				for i := range test.members {
 					n.join("chat.a", fmt.Sprint("member", i))
 				}
@@ -271,7 +260,6 @@ func TestForeignValues(t *testing.T) {
 				b.keys["chat.b"] = entry{value: []byte(value), revision: 8}
 				b.last = 8
 				n := open(t, b)
-				defer n.Close()
 				n.join("chat.a", "Ada")
 				time.Sleep(time.Minute)
 				expect(t, b, "chat.a", "Ada")
@@ -291,7 +279,6 @@ func TestBridgeThatStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		one, two := open(t, b), open(t, b)
-		defer two.Close()
 		leave := one.join("chat.a", "Ada")
 		time.Sleep(time.Minute)
 		one.Drain()
@@ -313,7 +300,6 @@ func TestDeadClientHasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b)
-		defer n.Close()
 		for _, name := range []string{"Ada", ""} {
 			leave := n.Join([]bridge.Subject{"chat.a"}, bridge.Visitor{Name: name})
 			other := n.join("chat.a", name)
@@ -343,7 +329,6 @@ func TestOneAccountFillsNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
 		n := open(t, b, 20)
-		defer n.Close()
 		rooms := []bridge.Subject{"chat.a", "chat.b", "chat.c", "chat.d", "other.a"}
 		for i := range 1000 {
 			n.Join(rooms, bridge.Visitor{Name: fmt.Sprint("name", i), Account: 1})(false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 )
@@ -75,4 +76,82 @@ func (t *Tracker) replace(ctx context.Context, store Store, before, state *State
 	t.stats.bytes.Add(uint64(len(value)))
 	_, err = store.Put(ctx, string(state.Subject), value, revision, 0)
 	return err
+}
+
+// startWrites writes the rooms that wait, each in a goroutine of its own, as long as there are not too many. The lock must be held.
+func (t *Tracker) startWrites() {
+	for t.store != nil && t.writing < mostWrites && t.waiting.first() != nil {
+		r := t.waiting.next()
+		store, has := t.store, r.snapshot()
+		t.writing++
+		r.isChanged = false
+		t.runs.Go(func() {
+			wrote, err := t.write(store, r.subject, has)
+			t.wrote(r, has, wrote, err)
+		})
+	}
+}
+
+// wrote records the result of a write.
+func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
+	if err != nil {
+		t.stats.failures.Add(1)
+		t.fails.Do(func() {
+			t.config.Log.Warn("cannot write who is here; trying again", "subject", r.subject, "error", err)
+		})
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.isWriting = false
+	t.writing--
+	if t.alive.Err() == nil {
+		t.startWrites()
+	}
+	pause := min(mostInterval, max(interval, perMember*time.Duration(r.count)))
+	if err != nil {
+		r.isChanged = true
+		r.fails = min(r.fails+1, 6)
+		pause = interval << r.fails
+	} else {
+		r.fails, r.count = 0, now.count
+		for _, m := range has.here {
+			m.isTold = true
+		}
+	}
+	r.next = time.Now().Add(pause)
+	r.check = time.Now().Add(jitter(checkInterval))
+	if !now.isWhole || len(has.here) >= manyNames {
+		r.check = time.Now().Add(jitter(mostInterval))
+	}
+	t.plan(r)
+}
+
+// manyNames is the number of members from which a bridge checks often whether all are named.
+const manyNames = MaxNames / 10
+
+// dropDead removes bridges without a lease. A bridge holds its lease before it writes any member, so the store knows better than
+// an earlier look.
+func (t *Tracker) dropDead(ctx context.Context, store Store, state *State) error {
+	t.mu.Lock()
+	holders, isSettled := t.lease.holders, t.lease.isSettled(time.Now())
+	t.mu.Unlock()
+	if !isSettled {
+		return nil
+	}
+	for name := range state.Bridges {
+		if name == t.name || holders[name] {
+			continue
+		}
+		value, _, err := store.Get(ctx, leasePrefix+name)
+		if err != nil {
+			return fmt.Errorf("look up the lease of the bridge %s: %w", name, err)
+		}
+		t.mu.Lock()
+		isHeld := t.lease.isHeld(name, value, time.Now())
+		t.mu.Unlock()
+		if !isHeld {
+			state.drop(name, func(identity) bool { return false })
+		}
+	}
+	return nil
 }

@@ -26,8 +26,6 @@ func (r *Runs) Stats() Stats {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, each := range r.asked {
-		s.Open += each
-	}
+	s.Open = r.all
 	return s
 }

@@ -16,8 +16,6 @@ import (
 type watch struct {
 	subject bridge.Subject
 	silence time.Duration // after which the run has failed
-	known   chan struct{} // closed when everything stored was read
-	know    func()
 	cancel  context.CancelFunc
 
 	// Guarded by the lock of Runs.
@@ -37,6 +35,7 @@ type view struct {
 	refusal      error // see bridge.Reader.Refusal
 	isUnreadable bool  // what is stored of the run cannot be read
 	isBegun      bool  // this bridge has published the run's first message
+	isKnown      bool  // everything was read that the run had when the watch began, or its end
 }
 
 // lacksBegin reports whether a run has begun whose first message has not arrived yet: it is stored before it is delivered.
@@ -59,7 +58,7 @@ func (w *watch) note(seen view) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.seen
-	seen.isBegun = was.isBegun
+	seen.isBegun, seen.isKnown = was.isBegun, seen.isKnown || was.isKnown
 	if seen == was {
 		return false
 	}
@@ -70,10 +69,7 @@ func (w *watch) note(seen view) bool {
 }
 
 // begun records that this bridge has published the first message of a run.
-func (r *Runs) begun(subject bridge.Subject) {
-	r.mu.Lock()
-	w := r.open[subject] // there is one while it is asked
-	r.mu.Unlock()
+func (w *watch) begun() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen.isBegun = true
@@ -95,8 +91,7 @@ func (r *Runs) join(subject bridge.Subject, framing bridge.Framing, account brid
 	if err != nil {
 		return nil, err
 	}
-	w := &watch{subject: subject, silence: silence, known: make(chan struct{}), change: make(chan struct{}), users: 1}
-	w.know = sync.OnceFunc(func() { close(w.known) })
+	w := &watch{subject: subject, silence: silence, change: make(chan struct{}), users: 1}
 	ctx, cancel := context.WithCancel(r.alive)
 	w.cancel = cancel
 	r.open[subject] = w
@@ -122,10 +117,9 @@ func (r *Runs) drop(w *watch) {
 
 // claim makes this bridge the asker of a run; false if it is already, or if the run is over. The error is bridge.ErrTooManyRuns, or
 // bridge.ErrBusy if all accounts together have too many.
-func (r *Runs) claim(subject bridge.Subject, account bridge.Account) (isMine bool, err error) {
+func (r *Runs) claim(w *watch, account bridge.Account) (isMine bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w := r.open[subject]
 	switch {
 	case w.isAsked || w.isOver:
 		return false, nil
@@ -141,12 +135,10 @@ func (r *Runs) claim(subject bridge.Subject, account bridge.Account) (isMine boo
 }
 
 // unclaim undoes claim.
-func (r *Runs) unclaim(subject bridge.Subject) {
+func (r *Runs) unclaim(w *watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if w := r.open[subject]; w != nil {
-		r.unask(w)
-	}
+	r.unask(w)
 }
 
 // unask ends the asker's part in a run, and reports whether this bridge had one. The lock must be held.
@@ -176,16 +168,14 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 	for {
 		frames := reader.Next(nil, readBytes, more)
 		state := reader.Run()
-		if w.note(view{state: state, refusal: reader.Refusal(), isUnreadable: reader.IsUnreadable()}) {
+		isKnown := reader.Synced() || reader.Ended()
+		if w.note(view{state: state, refusal: reader.Refusal(), isUnreadable: reader.IsUnreadable(), isKnown: isKnown}) {
 			refused = 0
 			silence.Reset(w.silence)
 		}
 		if reader.Ended() {
 			r.end(w, state)
 			return
-		}
-		if reader.Synced() {
-			w.know()
 		}
 		if len(frames) > 0 {
 			continue
@@ -207,7 +197,6 @@ func (r *Runs) tend(ctx context.Context, w *watch, reader *bridge.Reader) {
 
 // end is called when a run has ended.
 func (r *Runs) end(w *watch, state bridge.RunState) {
-	w.know()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w.isOver = true
@@ -255,3 +244,6 @@ func (r *Runs) giveUp(w *watch) {
 		r.stats.failed.Add(1)
 	}
 }
+
+// headerExpected makes a stream refuse a message if its subject has another last message.
+const headerExpected = "Nats-Expected-Last-Subject-Sequence"
