@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -65,6 +66,44 @@ func TestQuestionAfterAnError(t *testing.T) {
 		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// Questions are asked although NATS has refused a subscription of their connection for being one too many.
+func TestQuestionAfterTooManySubscriptions(t *testing.T) {
+	t.Parallel()
+	const limit = 12
+	server := bridgetest.StartNATSServer(t, "-c", configFile(t, fmt.Sprintf("max_subscriptions: %d", limit)))
+	var reads *nats.Conn
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		conn, err := to(server.URL())(options...)
+		reads = conn // the second one
+		return conn, err
+	}, quiet)
+	for range limit {
+		if _, err := reads.SubscribeSync("others"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the limit is reached", func() bool { return b.source.Stats().Errors["limit"] > 0 })
+	if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A question that NATS does not let the bridge ask is counted as refused. The refusal is not mistaken for one of the micro service, which is
+// offered on the same connection.
+func TestRefusedQuestionIsCounted(t *testing.T) {
+	t.Parallel()
+	file := configFile(t, "")
+	denied(t, file, `"llm.>"`, `"no"`)
+	log, warned := warnings()
+	b := newFixture(t, as(bridgetest.StartNATSServer(t, "-c", file), "bridge"), log)
+	if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+	if line := receive(t, warned, "the log to say it"); !strings.Contains(line, "refuses a subject") || b.source.Stats().Errors["refused"] != 1 {
+		t.Errorf("the log has %q, and the counts are %v", line, b.source.Stats().Errors)
 	}
 }
 

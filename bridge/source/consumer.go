@@ -34,9 +34,6 @@ func (t *tap) consume() (*consumer, error) {
 		t.source.admitting.Lock()
 		defer t.source.admitting.Unlock()
 	}
-	t.mu.Lock()
-	limits := t.config.ConsumerLimits
-	t.mu.Unlock()
 	asked := conn.Link().Now()
 	overLimit := asked.Limited()
 	if err := c.Subscribe(c.receive); err != nil {
@@ -48,7 +45,7 @@ func (t *tap) consume() (*consumer, error) {
 	_, err := c.Make(ctx, t.source.table.Call, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
 		OptStartSeq:   t.stream.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
-	}, limits)
+	}, t.stream.Decoder().Config.ConsumerLimits)
 	if err == nil {
 		err = c.Prove(ctx)
 	}

@@ -195,6 +195,21 @@ func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
 	}
 }
 
+// Where NATS refuses direct gets, and accepts only one connection, which then reads what is stored, it is read by consumers.
+func TestDirectGetsAreRefusedOnTheOnlyConnection(t *testing.T) {
+	t.Parallel() // it mostly waits
+	file := configFile(t, "")
+	writeFile(t, file, "max_connections: 2\n"+fmt.Sprintf(permissions, `"$JS.API.DIRECT.GET.S"`, `"no"`))
+	server := bridgetest.StartNATSServer(t, "-c", file)
+	js := manager(t, as(server, "admin")) // its connection is the other one
+	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
+	store(t, js, "s.a", "one", "two")
+	b := newFixture(t, as(server, "bridge"), quiet)
+	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a")
+	stored.wantOpen()
+	stored.wantData("one", "two")
+}
+
 // Permissions change during a connection: allowed subjects start, and the readers of withdrawn ones are told.
 func TestPermissionsAreReloaded(t *testing.T) {
 	t.Parallel() // it mostly waits

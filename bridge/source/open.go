@@ -44,13 +44,16 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		tapping:       map[*tap]bool{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
-	s.unstored = s.decoder(jetstream.StreamConfig{})
+	s.unstored = js.Decoder{
+		Config:   &jetstream.StreamConfig{},
+		Oddities: js.Oddities{BadName: func() { s.stats.refusedEvents.Add(1) }, BadHeaders: s.noteBroken},
+	}
 	s.absence = newAbsence(log, func() string { return s.conn.Addresses() })
 	s.conn = js.New(js.Events{
 		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.absence.failed, Missed: s.missed, Error: s.asyncError,
 		Ended: s.ended,
 	})
-	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.readsMissed, Error: s.readsError, Ended: s.ended})
+	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.readsMissed, Error: s.asyncError, Ended: s.ended})
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
 	err := s.connect(dial)
 	if err == nil {

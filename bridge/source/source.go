@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -96,21 +95,7 @@ type Config struct {
 
 // newHistory returns the History of a stream, which works while alive.
 func (s *Source) newHistory(alive context.Context, of *catalog.Stream) *history.History {
-	return history.New(alive, s.reads, s.api, s.historyOf(of))
-}
-
-// historyOf returns a history's description of a stream.
-func (s *Source) historyOf(of *catalog.Stream) history.Stream {
-	config := &of.Info.Config
-	isRefused := s.reads.Link().Ever().PublishRefused(s.api.Subject(js.AskDirect + of.Name()))
-	return history.Stream{
-		Epoch: of.Epoch, Created: of.Info.Created, Config: config, Decoder: s.decoder(*config), Direct: config.AllowDirect && !isRefused,
-	}
-}
-
-// decoder returns the decoder of a stream's messages. The zero config is for subjects without a stream.
-func (s *Source) decoder(config jetstream.StreamConfig) js.Decoder {
-	return js.NewDecoder(config, js.Oddities{BadName: func() { s.stats.refusedEvents.Add(1) }, BadHeaders: s.noteBroken})
+	return history.New(alive, s.reads, s.api, &of.Info, of.Epoch, s.unstored.Oddities)
 }
 
 // noteBroken counts and logs a message that is delivered without its headers, because they cannot be decoded.

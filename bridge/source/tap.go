@@ -45,11 +45,9 @@ type tap struct {
 	users int // placements, including those in preparation; guarded by Source.placing
 
 	mu       sync.Mutex
-	ready    bool // every message after the stream's position is, or will be, delivered
-	rolled   bool // the stream was restored from a backup: this tap is over
-	decoder  js.Decoder
-	config   jetstream.StreamConfig // its limits determine what clients are owed
-	consumer *consumer              // the present one; nil for none
+	ready    bool      // every message after the stream's position is, or will be, delivered
+	rolled   bool      // the stream was restored from a backup: this tap is over
+	consumer *consumer // the present one; nil for none
 	branches map[*branch]struct{}
 	filters  *gsl.GenericSublist[*tapped]
 }
@@ -88,11 +86,7 @@ func (s *Source) newTap(of *catalog.Stream) *tap {
 
 // update applies a change of the stream's configuration.
 func (t *tap) update(of *catalog.Stream) {
-	s := t.source.historyOf(of)
-	t.stream.Update(s)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.decoder, t.config = s.Decoder, of.Info.Config
+	t.stream.Update(&of.Info.Config)
 }
 
 // renew makes the tap make its consumer again.
@@ -297,9 +291,8 @@ func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
 	if a.StreamSeq <= last+1 {
 		return false, nil
 	}
-	t.mu.Lock()
-	newestOnly, limited := t.config.MaxMsgsPerSubject == 1, history.IsLimited(t.config)
-	t.mu.Unlock()
+	config := t.stream.Decoder().Config // its limits determine what clients are owed
+	newestOnly, limited := config.MaxMsgsPerSubject == 1, history.IsLimited(config)
 	if newestOnly && !limited {
 		return false, nil
 	}
@@ -351,7 +344,7 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 			branch.feed.Lost(hole, bridge.GapRetention)
 		}
 	}
-	if message := t.decoder.Receive(msg, at); message != nil {
+	if message := t.stream.Decoder().Receive(msg, at); message != nil {
 		t.filters.Match(msg.Subject, func(entry *tapped) {
 			if len(entry.filters) == 1 || bridge.FirstMatch(entry.filters, msg.Subject) == entry.filter {
 				entry.feed.Append(message)

@@ -22,42 +22,30 @@ type History struct {
 	name      string
 	epoch     string
 	created   time.Time
-	decoder   atomic.Pointer[js.Decoder]
-	direct    atomic.Bool  // direct gets are allowed
-	keeps     atomic.Int64 // how many messages the stream keeps of each subject; 0 or less for no limit
-	limits    atomic.Pointer[jetstream.StreamConsumerLimits]
+	decoder   atomic.Pointer[js.Decoder]    // has the stream's configuration, as it was last read
 	counts    memo[bridge.Subject, *count]  // by filter: a server needs time for each subject to count them all, and every page needs the count
 	many      memo[string, <-chan struct{}] // the sets of filters with too many subjects for one direct get; see isMany
 	sweeps    sweeps
 	consumers chan struct{}
 }
 
-// Stream is a history's description of a stream.
-type Stream struct {
-	Epoch   string
-	Created time.Time
-	Config  *jetstream.StreamConfig
-	Decoder js.Decoder
-	Direct  bool // direct gets are possible
-}
-
 // New returns the History of a stream, which works while alive.
-func New(alive context.Context, reads *js.Conn, api js.API, of Stream) *History {
+func New(alive context.Context, reads *js.Conn, api js.API, of *jetstream.StreamInfo, epoch string, told js.Oddities) *History {
 	h := &History{
-		reads: reads, api: api, name: of.Config.Name, epoch: of.Epoch, created: of.Created,
+		reads: reads, api: api, name: of.Config.Name, epoch: epoch, created: of.Created,
 		consumers: make(chan struct{}, historyConsumers),
 	}
 	h.sweeps.alive = alive
-	h.Update(of)
+	h.decoder.Store(&js.Decoder{Config: &of.Config, Oddities: told})
 	return h
 }
 
+// Decoder returns the decoder of the stream's messages.
+func (h *History) Decoder() *js.Decoder { return h.decoder.Load() }
+
 // Update applies a change of the stream's configuration.
-func (h *History) Update(of Stream) {
-	h.decoder.Store(&of.Decoder)
-	h.direct.Store(of.Direct)
-	h.keeps.Store(of.Config.MaxMsgsPerSubject)
-	h.limits.Store(&of.Config.ConsumerLimits)
+func (h *History) Update(config *jetstream.StreamConfig) {
+	h.decoder.Store(&js.Decoder{Config: config, Oddities: h.Decoder().Oddities})
 }
 
 // ErrOtherStream means that the stream of that name was deleted or replaced.
@@ -72,7 +60,7 @@ func (h *History) merge(all []js.Entry, through uint64) []js.Entry {
 }
 
 func (h *History) decode(all []js.Entry) []*bridge.Message {
-	decoder := h.decoder.Load()
+	decoder := h.Decoder()
 	messages := make([]*bridge.Message, 0, len(all))
 	for _, e := range all {
 		if m := decoder.Decode(e, bridge.Position{Epoch: h.epoch, Seq: e.Seq, Time: e.Time}); m != nil {
@@ -144,5 +132,7 @@ func (h *History) conn() *js.Conn {
 
 // canGet reports whether direct gets are possible.
 func (h *History) canGet() bool {
-	return h.direct.Load() && h.conn().CanGetBatches()
+	conn := h.conn()
+	return h.Decoder().Config.AllowDirect && conn.CanGetBatches() &&
+		!h.api.IsRefused(conn.Link().Ever(), h.api.Subject(js.AskDirect+h.name))
 }

@@ -31,7 +31,7 @@ func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, u
 		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
 		// A silent replica may still be counting. It is not asked again: it would count again, and serve nobody from the stream
 		// meanwhile.
-		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrUnclear) && !errors.Is(err, js.ErrSilent) {
+		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrNotDirect) && !errors.Is(err, js.ErrSilent) {
 			return page, err
 		}
 		h.many.put(setOf(subjects), until)

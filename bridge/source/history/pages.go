@@ -112,7 +112,7 @@ func (h *History) read(ctx context.Context, filter bridge.Subject, from, through
 	if h.canGet() {
 		request := js.BatchGet{Seq: from, NextFor: filter, Batch: int(min(pageMessages, through-from+1))}
 		batch, err := h.batch(ctx, request)
-		if !errors.Is(err, js.ErrUnclear) {
+		if !errors.Is(err, js.ErrNotDirect) {
 			return batch.Found, batch.Pending > 0, err
 		}
 		if len(batch.Found) > 0 {
@@ -142,7 +142,7 @@ func (h *History) batch(ctx context.Context, request js.BatchGet) (js.Batch, err
 	}
 }
 
-// readByConsumer is read for streams without direct gets, or for unclear headers.
+// readByConsumer is read without direct gets.
 func (h *History) readByConsumer(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	size := 0
 	pending, err := h.consume(ctx, nats.ConsumerConfig{

@@ -53,8 +53,8 @@ type Events struct {
 	// Missed is called when an attempt to connect has failed for whatever reason, at the next attempt. nats.go's lock is held: it must not use the
 	// connection.
 	Missed func()
-	// Error is called for errors outside of any call. It must call Note for a violation.
-	Error func(*nats.Subscription, error)
+	// Error is called for errors outside of any call. It must call Note for a Violation.
+	Error func(*Conn, *nats.Subscription, error)
 	// Ended is called when the server has ended the connection by an error after which nats.go does not dial again. Another is made.
 	Ended func(error)
 }
@@ -194,7 +194,7 @@ func (c *Conn) Noted(ctx context.Context) bool {
 		if last == nil || link.isLast(last) {
 			return true
 		}
-		if !isViolation(last) {
+		if _, isViolation := ParseViolation(last); !isViolation {
 			return c.PassBarrier(ctx) // nats.go keeps one error, which may have replaced a violation
 		}
 		select {

@@ -30,32 +30,29 @@ func (v *violations) start() {
 	v.subscribe, v.publish = map[string]uint64{}, map[string]uint64{}
 }
 
-// Violation is an error of NATS about a subject.
+// Violation is a refusal of NATS.
 type Violation struct {
 	Subject   string // "" if the error names no subject
 	Subscribe bool   // false for publishing
 }
 
+// IsLimit reports whether there were too many subscriptions. The error does not say which one was refused.
+func (v Violation) IsLimit() bool { return v == Violation{Subscribe: true} }
+
 var violation = regexp.MustCompile(`(Subscription|Publish) to ("(?:[^"\\]|\\.)*")`)
 
-// ParseViolation reads the subject and direction from an error.
-func ParseViolation(err error) Violation {
+// ParseViolation reads the subject and direction from an error. It reports false if the error is no refusal.
+func ParseViolation(err error) (found Violation, isOne bool) {
 	if errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
-		return Violation{Subscribe: true}
+		return Violation{Subscribe: true}, true
 	}
-	match := violation.FindStringSubmatch(err.Error())
-	if match == nil {
-		return Violation{}
+	if match := violation.FindStringSubmatch(err.Error()); match != nil {
+		found = Violation{Subject: match[2], Subscribe: match[1] == "Subscription"}
+		if plain, err := strconv.Unquote(match[2]); err == nil {
+			found.Subject = plain
+		}
 	}
-	found := Violation{Subject: match[2], Subscribe: match[1] == "Subscription"}
-	if plain, err := strconv.Unquote(match[2]); err == nil {
-		found.Subject = plain
-	}
-	return found
-}
-
-func isViolation(err error) bool {
-	return errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrMaxSubscriptionsExceeded)
+	return found, errors.Is(err, nats.ErrPermissionViolation)
 }
 
 // note records a refusal.
@@ -65,22 +62,20 @@ func (v *violations) note(err error) {
 	defer v.mu.Unlock()
 	v.last = err
 	v.count++
-	if errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
-		v.limited++
-		return
-	}
-	found := ParseViolation(err)
+	found, _ := ParseViolation(err)
 	of := v.publish
 	if found.Subscribe {
 		of = v.subscribe
 	}
-	if found.Subject == "" {
-		return
+	switch {
+	case found.IsLimit():
+		v.limited++
+	case found.Subject != "":
+		if len(of) >= maxViolations {
+			clear(of)
+		}
+		of[found.Subject] = v.count
 	}
-	if len(of) >= maxViolations {
-		clear(of)
-	}
-	of[found.Subject] = v.count
 }
 
 func (v *violations) isLast(err error) bool {
