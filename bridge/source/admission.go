@@ -92,9 +92,9 @@ func (s *Source) mute(f *flow) {
 	s.setDeaf(f, true)
 	link, at := s.conn.Link(), s.advance()
 	for _, p := range f.takers {
-		if p.proved == link && !p.muted[f] {
+		if p.proved == link && !slices.Contains(p.muted, f) {
 			p.feed.Deafen(at, bridge.GapDisconnected)
-			p.mute(f)
+			p.muted = append(p.muted, f)
 		}
 	}
 }
@@ -124,21 +124,11 @@ func (s *Source) forgetRefusals() {
 func (s *Source) askAgain() bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	var refused []*flow
+	refused := s.flowsThat(func(f *flow) bool { return f.deaf && f.sub != nil })
 	s.mu.Lock()
-	for _, f := range s.flows {
-		if f.deaf && f.sub != nil {
-			refused = append(refused, f)
-		}
-	}
 	s.fresh = append(s.fresh, refused...)
 	s.mu.Unlock()
-	for _, f := range refused {
-		s.unsubscribe(f)
-		if err := s.subscribe(f); err != nil {
-			s.log.Error("cannot subscribe", "error", err)
-		}
-	}
+	s.subscribeAgain(refused)
 	return len(refused) > 0
 }
 
@@ -235,11 +225,7 @@ func (s *Source) tryToAdmit(n int) []*flow {
 	batch := slices.Clone(s.starving[:min(n, len(s.starving))])
 	s.starving = slices.Delete(s.starving, 0, len(batch))
 	s.mu.Unlock()
-	for _, f := range batch {
-		if err := s.subscribe(f); err != nil {
-			s.log.Error("cannot subscribe", "error", err)
-		}
-	}
+	s.subscribeAgain(batch)
 	return batch
 }
 

@@ -44,8 +44,8 @@ func (t *tap) consume() (*consumer, error) {
 	defer cancel()
 	_, err := c.Make(ctx, t.source.table.Call, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
-		OptStartSeq:   t.stream.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
-	}, t.stream.Decoder().Config.ConsumerLimits)
+		OptStartSeq:   t.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
+	}, t.Decoder().Config.ConsumerLimits)
 	if err == nil {
 		err = c.Prove(ctx)
 	}

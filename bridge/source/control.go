@@ -1,7 +1,6 @@
 package source
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -61,27 +60,27 @@ func (s *Source) round(happened event) {
 		s.renewTaps()
 	}
 	isChanged := s.listen(happened)
-	var prepared []*attachment
-	for _, a := range s.candidates(isNew || isChanged || happened&streamsChanged != 0) {
-		if s.prepare(a, link) {
-			prepared = append(prepared, a)
+	var prepared []*placement
+	for _, p := range s.candidates(isNew || isChanged || happened&streamsChanged != 0) {
+		if s.prepare(p, link) {
+			prepared = append(prepared, p)
 		}
 	}
 	s.stopUnused()
-	isProof := slices.ContainsFunc(prepared, func(a *attachment) bool { return len(a.at.unstored) > 0 })
+	isProof := slices.ContainsFunc(prepared, func(p *placement) bool { return len(p.unstored) > 0 })
 	if isProof && !s.prove() || s.conn.Link() != link || !s.areWithinLimit(isProof) {
 		s.postpone(prepared)
 		return
 	}
-	for _, a := range prepared {
-		s.begin(a, link)
+	for _, p := range prepared {
+		s.begin(p, link)
 	}
 }
 
 // renewTaps makes every tap renew its consumer: messages published between two connections are missing.
 func (s *Source) renewTaps() {
-	s.placing.Lock()
-	defer s.placing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, t := range s.taps {
 		t.renew()
 	}
@@ -106,20 +105,8 @@ func (s *Source) catchUp() bool {
 	}
 }
 
-// candidates returns, and removes, the attachments that wait; or returns all attachments.
-func (s *Source) candidates(all bool) []*attachment {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	taken := s.waiting
-	s.waiting = nil
-	if all {
-		taken = slices.Collect(maps.Values(s.attached))
-	}
-	return taken
-}
-
-// postpone puts attachments back. If there is no connection, the next one wakes the control loop.
-func (s *Source) postpone(candidates []*attachment) {
+// postpone puts placements back. If there is no connection, the next one wakes the control loop.
+func (s *Source) postpone(candidates []*placement) {
 	s.await(candidates...)
 	if len(candidates) > 0 {
 		s.signal(feedWaits)

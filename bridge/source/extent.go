@@ -3,8 +3,6 @@ package source
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/catalog"
@@ -77,23 +75,10 @@ func (s *Source) end(ctx context.Context, subjects []bridge.Subject) (end bridge
 
 // arrived returns the sequence up to which a stream's messages have arrived here; 0 if it is not read.
 func (s *Source) arrived(of *catalog.Stream) uint64 {
-	if t := s.reading(of); t != nil {
-		return t.stream.Last().Seq
+	if t := s.tapOf(of); t != nil {
+		return t.Last().Seq
 	}
 	return 0
-}
-
-// reading returns the tap that reads a stream; nil for none. placing need not be held, unlike for tapOf.
-func (s *Source) reading(of *catalog.Stream) *tap {
-	s.mu.Lock()
-	taps := slices.Collect(maps.Keys(s.tapping))
-	s.mu.Unlock()
-	for _, t := range taps {
-		if _, rolled := t.state(); !rolled && t.name == of.Name() && t.created.Equal(of.Info.Created) {
-			return t
-		}
-	}
-	return nil
 }
 
 // Holder implements bridge.Store. A stream whose pages are read, too, is the same holder.
@@ -102,8 +87,8 @@ func (s *Source) Holder(subjects []bridge.Subject) any {
 	if len(portions) != 1 || portions[0].Stream == nil {
 		return s
 	}
-	if t := s.reading(portions[0].Stream); t != nil {
-		return t.stream
+	if t := s.tapOf(portions[0].Stream); t != nil {
+		return t
 	}
 	return portions[0].Stream.Name()
 }

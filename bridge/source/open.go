@@ -34,14 +34,13 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		position:      bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
 		flows:         map[bridge.Subject]*flow{},
 		bySub:         map[*nats.Subscription]*flow{},
-		attached:      map[*bridge.Feed]*attachment{},
+		attached:      map[*bridge.Feed]*placement{},
 		errorLog:      rate.Sometimes{First: 10, Interval: time.Minute},
 		readsFailures: rate.Sometimes{Interval: awayInterval},
 		limits:        rate.Sometimes{Interval: time.Minute},
 		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		brokenHeaders: rate.Sometimes{First: 3, Interval: time.Minute},
 		taps:          map[string]*tap{},
-		tapping:       map[*tap]bool{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
 	s.unstored = js.Decoder{
@@ -107,11 +106,11 @@ func (s *Source) Err() error { return s.conn.Err() }
 // Attach implements bridge.Source. It only records the feed. The control loop places it, because calls into nats.go may wait for
 // the network.
 func (s *Source) Attach(feed *bridge.Feed) {
-	a := &attachment{feed: feed}
+	p := &placement{feed: feed}
 	s.mu.Lock()
-	s.attached[feed] = a
-	s.waiting = append(s.waiting, a)
+	s.attached[feed] = p
 	s.mu.Unlock()
+	s.await(p)
 	s.signal(feedWaits)
 }
 
@@ -120,10 +119,10 @@ func (s *Source) Detach(feed *bridge.Feed) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	s.mu.Lock()
-	a := s.attached[feed]
+	p := s.attached[feed]
 	delete(s.attached, feed)
 	s.mu.Unlock()
-	if a != nil && a.at != nil {
-		s.remove(a.at)
+	if p != nil {
+		s.remove(p)
 	}
 }

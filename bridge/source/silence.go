@@ -35,7 +35,7 @@ func (s *Source) watch() {
 		case <-reads.C:
 			s.sayNoReads()
 		case <-probe.C:
-			if s.conn.Link().IsUp() && s.isTapping() {
+			if s.conn.Link().IsUp() && s.Stats().Taps > 0 {
 				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
 			}
 		case <-tick.C:

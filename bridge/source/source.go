@@ -46,33 +46,23 @@ type Source struct {
 	brokenHeaders rate.Sometimes // for messages with undecodable headers
 	noService     sync.Once      // for what a service is refused
 
-	// placing is held during calls into nats.go, which may wait for the network. The locks of taps and mu never are. They are
+	// placing is held during calls into nats.go, which may wait for the network. mu and the locks of taps never are. They are
 	// taken in this order.
 	placing sync.Mutex
-	taps    map[string]*tap // by stream; guarded by placing
 
 	mu       sync.Mutex
+	taps     map[string]*tap // by stream; changed with placing held, too
 	position bridge.Position
 	flows    map[bridge.Subject]*flow
 	bySub    map[*nats.Subscription]*flow
-	attached map[*bridge.Feed]*attachment
-	waiting  []*attachment // to be placed
-	starving []*flow       // flows that found no room because NATS limits subscriptions, the oldest first
-	fresh    []*flow       // flows subscribed since the last proof
-	deaf     int           // the number of deaf flows
-	tapping  map[*tap]bool // that run, for Stats
+	attached map[*bridge.Feed]*placement
+	waiting  []*placement // to be placed, or to begin
+	starving []*flow      // flows that found no room because NATS limits subscriptions, the oldest first
+	fresh    []*flow      // flows subscribed since the last proof
+	deaf     int          // the number of deaf flows
 
 	admission            // belongs to the control loop
 	admitting sync.Mutex // held while subscriptions are made one by one, to find the refused one; taken before placing
-}
-
-// flow is one subscription, and the placements that share it.
-type flow struct {
-	filter bridge.Subject
-	sub    *nats.Subscription // nil if there was no room for it
-	deaf   bool               // not in force; its takers cannot begin
-	lost   int                // how many lost messages were announced
-	takers []*placement
 }
 
 // Config is the configuration of a source. The zero value is for a NATS server of the bridge's own account.
@@ -127,14 +117,4 @@ func (s *Source) roundTrip() bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
 	return s.conn.RoundTrip(ctx)
-}
-
-func (s *Source) setDeaf(f *flow, deaf bool) {
-	switch {
-	case deaf && !f.deaf:
-		s.deaf++
-	case !deaf && f.deaf:
-		s.deaf--
-	}
-	f.deaf = deaf
 }

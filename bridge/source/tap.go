@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +29,14 @@ const (
 
 // tap delivers one life of a stream to all feeds that read from it. Whenever a message may be missing, it makes a new consumer,
 // which begins after the last delivered message. If the stream was replaced, or restored from a backup, the tap is over, and
-// another one takes its place.
+// another one takes its place. Readers that are behind read pages of it: it implements bridge.Log.
 type tap struct {
+	*history.History
+	last atomic.Pointer[bridge.Position] // of the last delivered message
+
 	source  *Source
 	name    string
 	created time.Time
-	stream  *streamLog
 	again   chan struct{} // buffers one: the consumer must be made again
 	alive   context.Context
 	stop    context.CancelFunc
@@ -42,14 +45,12 @@ type tap struct {
 
 	sought bool // the start position is known; belongs to run
 
-	users int // placements, including those in preparation; guarded by Source.placing
-
 	mu       sync.Mutex
 	ready    bool      // every message after the stream's position is, or will be, delivered
 	rolled   bool      // the stream was restored from a backup: this tap is over
 	consumer *consumer // the present one; nil for none
-	branches map[*branch]struct{}
-	filters  *gsl.GenericSublist[*tapped]
+	branches map[*branch]bool
+	filters  *gsl.GenericSublist[*branch]
 }
 
 // branch connects a feed to a tap.
@@ -57,37 +58,48 @@ type branch struct {
 	tap     *tap
 	feed    *bridge.Feed
 	filters []bridge.Subject
-	tapped  []*tapped
+	last    uint64 // the sequence of the last message delivered to it; guarded by the tap's lock
 }
 
-// tapped is one filter of a branch, found by a message's subject.
-type tapped struct {
-	*branch
-	filter bridge.Subject
+// tapOf returns the tap of a stream; nil if there is none, or it is over.
+func (s *Source) tapOf(of *catalog.Stream) *tap {
+	s.mu.Lock()
+	t := s.taps[of.Name()]
+	s.mu.Unlock()
+	if t == nil || t.Last().Epoch != of.Epoch {
+		return nil
+	}
+	if _, rolled := t.state(); rolled {
+		return nil
+	}
+	return t
 }
 
-// newTap starts the tap of a stream. placing must be held.
+// newTap starts the tap of a stream, in the place of one that is over. placing must be held.
 func (s *Source) newTap(of *catalog.Stream) *tap {
 	t := &tap{
 		source:   s,
 		name:     of.Name(),
 		created:  of.Info.Created,
 		again:    make(chan struct{}, 1),
-		branches: map[*branch]struct{}{},
-		filters:  gsl.NewSublist[*tapped](),
+		branches: map[*branch]bool{},
+		filters:  gsl.NewSublist[*branch](),
 	}
 	t.alive, t.stop = context.WithCancel(s.alive)
-	t.stream = &streamLog{History: s.newHistory(t.alive, of), name: of.Name(), tracer: s.tracer}
-	t.update(of)
-	t.stream.last.Store(&bridge.Position{Epoch: of.Epoch})
+	t.History = s.newHistory(t.alive, of)
+	t.last.Store(&bridge.Position{Epoch: of.Epoch})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if former := s.taps[t.name]; former != nil {
+		former.stop()
+	}
+	s.taps[t.name] = t
 	s.running.Go(t.run)
 	return t
 }
 
-// update applies a change of the stream's configuration.
-func (t *tap) update(of *catalog.Stream) {
-	t.stream.Update(&of.Info.Config)
-}
+// Last implements bridge.Log.
+func (t *tap) Last() bridge.Position { return *t.last.Load() }
 
 // renew makes the tap make its consumer again.
 func (t *tap) renew() {
@@ -109,31 +121,51 @@ func (t *tap) branch(feed *bridge.Feed, filters []bridge.Subject) *branch {
 	b := &branch{tap: t, feed: feed, filters: filters}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.branches[b] = struct{}{}
+	t.branches[b] = true
 	for _, f := range filters {
-		entry := &tapped{b, f}
-		b.tapped = append(b.tapped, entry)
-		// Insert refuses only invalid subjects.
-		_ = t.filters.Insert(string(f), entry)
+		_ = t.filters.Insert(string(f), b) // an error is for an invalid subject only
 	}
 	return b
 }
 
-// remove removes a branch from the tap.
-func (t *tap) remove(b *branch) {
+// remove removes a branch from its tap, and reports whether it was the last one.
+func (b *branch) remove() bool {
+	t := b.tap
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.branches, b)
-	for _, entry := range b.tapped {
-		_ = t.filters.Remove(string(entry.filter), entry)
+	for _, f := range b.filters {
+		_ = t.filters.Remove(string(f), b)
 	}
+	return len(t.branches) == 0
+}
+
+// isUnused reports whether no feed reads from the tap.
+func (t *tap) isUnused() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.branches) == 0
+}
+
+// stopUnused stops the taps that no feed uses. It is called after all waiting feeds were placed, because the readers of an ended
+// feed may be about to read the same stream again.
+func (s *Source) stopUnused() {
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.taps, func(_ string, t *tap) bool {
+		isUnused := t.isUnused()
+		if isUnused {
+			t.stop()
+		}
+		return isUnused
+	})
 }
 
 // run keeps a consumer until the tap is stopped.
 func (t *tap) run() {
-	t.source.noteTap(t, true)
-	defer t.source.noteTap(t, false)
-	defer t.stream.Close()
+	defer t.Close()
 	for t.alive.Err() == nil {
 		err := t.follow()
 		if t.alive.Err() != nil {
@@ -208,7 +240,7 @@ func (t *tap) renewed() (*consumer, error) {
 func (t *tap) ask() error {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: max(t.stream.Last().Seq, 1)})
+	_, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: max(t.Last().Seq, 1)})
 	return err
 }
 
@@ -230,11 +262,11 @@ func (t *tap) seek() error {
 	if err != nil {
 		return err
 	}
-	at := bridge.Position{Epoch: t.stream.Last().Epoch, Seq: info.State.LastSeq}
+	at := bridge.Position{Epoch: t.Last().Epoch, Seq: info.State.LastSeq}
 	if at.Seq > 0 {
 		at.Time = info.State.LastTime.UnixNano()
 	}
-	t.stream.last.Store(&at)
+	t.last.Store(&at)
 	return nil
 }
 
@@ -260,7 +292,7 @@ func (t *tap) verify() error {
 	if err != nil {
 		return err
 	}
-	last := t.stream.Last()
+	last := t.Last()
 	rolled := info.State.LastSeq < last.Seq
 	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
 		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
@@ -287,11 +319,11 @@ func (t *tap) verify() error {
 // stream that keeps only the newest message of a subject owes no others. If it also has other limits, its first sequence must
 // show that they have not removed a newest message.
 func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
-	last := t.stream.Last().Seq
+	last := t.Last().Seq
 	if a.StreamSeq <= last+1 {
 		return false, nil
 	}
-	config := t.stream.Decoder().Config // its limits determine what clients are owed
+	config := t.Decoder().Config // its limits determine what clients are owed
 	newestOnly, limited := config.MaxMsgsPerSubject == 1, history.IsLimited(config)
 	if newestOnly && !limited {
 		return false, nil
@@ -333,8 +365,8 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 	if t.consumer != from {
 		return true
 	}
-	at := bridge.Position{Epoch: t.stream.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
-	if at.Seq <= t.stream.Last().Seq {
+	at := bridge.Position{Epoch: t.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
+	if at.Seq <= t.Last().Seq {
 		return true
 	}
 	if isLost {
@@ -344,25 +376,15 @@ func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
 			branch.feed.Lost(hole, bridge.GapRetention)
 		}
 	}
-	if message := t.stream.Decoder().Receive(msg, at); message != nil {
-		t.filters.Match(msg.Subject, func(entry *tapped) {
-			if len(entry.filters) == 1 || bridge.FirstMatch(entry.filters, msg.Subject) == entry.filter {
-				entry.feed.Append(message)
+	if message := t.Decoder().Receive(msg, at); message != nil {
+		t.filters.Match(msg.Subject, func(b *branch) {
+			if b.last != at.Seq { // two of its filters may match
+				b.last = at.Seq
+				b.feed.Append(message)
 			}
 		})
 	}
-	t.stream.last.Store(&at)
+	t.last.Store(&at)
 	t.pending.Store(a.Pending)
 	return true
-}
-
-// noteTap adds a tap to those that are measured, or removes it.
-func (s *Source) noteTap(t *tap, runs bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if runs {
-		s.tapping[t] = true
-	} else {
-		delete(s.tapping, t)
-	}
 }
