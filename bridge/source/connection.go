@@ -70,7 +70,7 @@ func (s *Source) readsMissed() {
 
 // sayNoReads logs that NATS accepts one connection and not the other.
 func (s *Source) sayNoReads() {
-	if err := s.reads.LastError(); err != nil && !s.reads.IsConnected() {
+	if err := s.reads.NATS().LastError(); err != nil && !s.reads.NATS().IsConnected() {
 		s.readsFailed(err)
 	}
 }

@@ -27,7 +27,7 @@ type consumer struct {
 func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
 	c := &consumer{
-		Pull: t.source.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
+		Pull: t.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
 		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
 	}
 	if conn.Link().Limited() > 0 {
@@ -42,7 +42,7 @@ func (t *tap) consume() (*consumer, error) {
 	c.heard.Store(time.Now().UnixNano())
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := c.Make(ctx, t.source.table.Call, nats.ConsumerConfig{
+	_, err := c.Make(ctx, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
 		OptStartSeq:   t.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
 	}, t.Decoder().Config.ConsumerLimits)

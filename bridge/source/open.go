@@ -88,10 +88,10 @@ func (s *Source) Close() {
 		s.table.Close()
 	}
 	s.reads.Close()
-	if s.conn.NATS() != nil && s.conn.IsConnected() {
+	if s.conn.NATS() != nil && s.conn.NATS().IsConnected() {
 		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 		defer cancel()
-		_ = s.conn.FlushWithContext(ctx) // a server that stands still delays the stop no longer than that
+		_ = s.conn.NATS().FlushWithContext(ctx) // a server that stands still delays the stop no longer than that
 	}
 	s.conn.Close()
 }

@@ -39,7 +39,7 @@ func (s *Source) watch() {
 				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
 			}
 		case <-tick.C:
-			s.absence.remind(s.conn.LastError())
+			s.absence.remind(s.conn.NATS().LastError())
 			link := s.conn.Link()
 			silent := link.Longest()
 			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {
@@ -69,19 +69,19 @@ func (m *moves) made() {
 
 // canGain reports whether another connection may be better: there are other servers, or this one does not answer at all.
 func (s *Source) canGain() bool {
-	if len(s.conn.Servers()) > 1 {
+	if len(s.conn.NATS().Servers()) > 1 {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(s.alive, 2*time.Second)
 	defer cancel()
-	return s.conn.FlushWithContext(ctx) != nil
+	return s.conn.NATS().FlushWithContext(ctx) != nil
 }
 
 // move connects to the next server.
 func (s *Source) move(silent js.Silence) {
 	s.log.Warn("NATS is connected, but "+silent.String()+" does not answer; another connection is tried",
-		"silent for", silent.For.Round(time.Second).String(), "server", s.conn.ConnectedAddr())
+		"silent for", silent.For.Round(time.Second).String(), "server", s.conn.NATS().ConnectedAddr())
 	// An error means that the source is closed.
-	_ = s.conn.ForceReconnect()
-	_ = s.reads.ForceReconnect()
+	_ = s.conn.NATS().ForceReconnect()
+	_ = s.reads.NATS().ForceReconnect()
 }

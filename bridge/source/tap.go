@@ -35,6 +35,7 @@ type tap struct {
 	last atomic.Pointer[bridge.Position] // of the last delivered message
 
 	source  *Source
+	api     js.API // watched
 	name    string
 	created time.Time
 	again   chan struct{} // buffers one: the consumer must be made again
@@ -79,6 +80,7 @@ func (s *Source) tapOf(of *catalog.Stream) *tap {
 func (s *Source) newTap(of *catalog.Stream) *tap {
 	t := &tap{
 		source:   s,
+		api:      s.api.Watched(),
 		name:     of.Name(),
 		created:  of.Info.Created,
 		again:    make(chan struct{}, 1),
@@ -240,7 +242,7 @@ func (t *tap) renewed() (*consumer, error) {
 func (t *tap) ask() error {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: max(t.Last().Seq, 1)})
+	_, err := t.api.Stored(ctx, t.name, js.MsgGet{Seq: max(t.Last().Seq, 1)})
 	return err
 }
 
@@ -275,7 +277,7 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
 	var info jetstream.StreamInfo
-	err := t.source.table.Call(ctx, js.AskInfo+t.name, nil, &info)
+	err := t.api.Call(ctx, js.AskInfo+t.name, nil, &info)
 	if js.Code(err) == jetstream.JSErrCodeStreamNotFound || err == nil && !info.Created.Equal(t.created) {
 		t.source.table.Doubt(t.name)
 		return nil, history.ErrOtherStream
@@ -297,7 +299,7 @@ func (t *tap) verify() error {
 	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
 		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 		defer cancel()
-		stored, err := js.Stored(ctx, t.source.table.Call, t.name, js.MsgGet{Seq: last.Seq})
+		stored, err := t.api.Stored(ctx, t.name, js.MsgGet{Seq: last.Seq})
 		if err != nil {
 			return err
 		}

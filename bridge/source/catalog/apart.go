@@ -62,7 +62,7 @@ func (h History) StreamOf(filter bridge.Subject) string {
 func (t *Table) release(ctx context.Context) error {
 	for i, keep := range t.keep {
 		var info jetstream.StreamInfo
-		switch err := t.Call(ctx, js.AskInfo+keep.Stream, nil, &info); {
+		switch err := t.api.Call(ctx, js.AskInfo+keep.Stream, nil, &info); {
 		case isNotFound(err):
 			continue
 		case err != nil:
@@ -79,7 +79,7 @@ func (t *Table) release(ctx context.Context) error {
 		if slices.Equal(config.Subjects, info.Config.Subjects) {
 			continue
 		}
-		if err := t.Call(ctx, js.AskUpdate+keep.Stream, config, nil); err != nil {
+		if err := t.api.Call(ctx, js.AskUpdate+keep.Stream, config, nil); err != nil {
 			return err
 		}
 		t.log.Info("the stream "+keep.Stream+" has given up subjects; their stored messages stay in it", "had", info.Config.Subjects, "has", config.Subjects)

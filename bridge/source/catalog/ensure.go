@@ -178,7 +178,7 @@ func lacksStorage(err error) bool {
 
 func (t *Table) ensureOwn(ctx context.Context, keep History) (own, error) {
 	var info jetstream.StreamInfo
-	err := t.Call(ctx, js.AskInfo+keep.Stream, nil, &info)
+	err := t.api.Call(ctx, js.AskInfo+keep.Stream, nil, &info)
 	switch {
 	case isNotFound(err) && keep.Look:
 		return own{}, nil
@@ -234,7 +234,7 @@ func (t *Table) make(ctx context.Context, keep History) error {
 	if keep.Memory {
 		config.Storage = jetstream.MemoryStorage
 	}
-	if err := t.Call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
+	if err := t.api.Call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
 		return err
 	}
 	t.log.Info("made the stream "+keep.Stream, "subjects", keep.Subjects)
@@ -291,7 +291,7 @@ func (t *Table) change(ctx context.Context, keep History, config jetstream.Strea
 	if len(flags) == 0 {
 		return fixed, nil
 	}
-	if err := t.Call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
+	if err := t.api.Call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
 		return own{}, err
 	}
 	t.log.Info("brought the stream "+keep.Stream+" to the settings", "changed", flags)

@@ -209,7 +209,7 @@ func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...
 	probes := map[string]string{}
 	for _, pattern := range patterns {
 		probe := probing(pattern, stream)
-		if t.api.Publish(probe, nil) == nil {
+		if t.api.NATS().Publish(probe, nil) == nil {
 			probes[probe] = pattern
 		}
 	}

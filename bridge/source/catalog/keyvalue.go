@@ -69,7 +69,7 @@ func (k *KeyValue) Prepare(ctx context.Context) error {
 func (k *KeyValue) prepare(ctx context.Context) error {
 	t := k.table
 	var info jetstream.StreamInfo
-	err := t.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
+	err := t.api.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
 	if isNotFound(err) {
 		err = k.create(ctx, &info)
 	}
@@ -91,7 +91,7 @@ func (k *KeyValue) create(ctx context.Context, info *jetstream.StreamInfo) error
 	if err := t.until(ctx, func() bool { _, known := t.kept(); return known }); err != nil {
 		return err
 	}
-	if err := t.Call(ctx, js.AskCreate+k.Stream(), k.config(), info); err != nil {
+	if err := t.api.Call(ctx, js.AskCreate+k.Stream(), k.config(), info); err != nil {
 		return err
 	}
 	t.log.Info("made the bucket " + k.name)
@@ -106,7 +106,7 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 		return false, fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
 	}
 	var info jetstream.StreamInfo
-	err = t.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
+	err = t.api.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
 	switch {
 	case err == nil:
 		if fault := k.fault(&info.Config); fault != "" {
@@ -120,7 +120,7 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 		return false, fmt.Errorf("%w: the stream %s holds the keys of the bucket %s", bridge.ErrNoBucket, others[0].Name(), k.name)
 	}
 	// An empty request makes nothing: JetStream refuses it, but NATS passes it on only if the bridge may send it.
-	if err := t.Call(ctx, js.AskCreate+k.Stream(), nil, nil); errors.Is(err, bridge.ErrRefused) {
+	if err := t.api.Call(ctx, js.AskCreate+k.Stream(), nil, nil); errors.Is(err, bridge.ErrRefused) {
 		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
 	}
 	return false, nil
@@ -179,7 +179,7 @@ func (k *KeyValue) config() jetstream.StreamConfig {
 // Get returns the value of a key, according to the leader, and its revision. A key without a value returns nil; the revision is 0
 // if the key was never written, or deleted a while ago.
 func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
-	found, err := js.Stored(ctx, k.table.Call, k.Stream(), js.MsgGet{LastFor: k.Subject(key)})
+	found, err := k.table.api.Stored(ctx, k.Stream(), js.MsgGet{LastFor: k.Subject(key)})
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: read the key %s: %w", bridge.ErrUnavailable, key, err)
 	}

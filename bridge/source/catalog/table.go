@@ -111,7 +111,7 @@ func (c Config) newStream(info jetstream.StreamInfo) *Stream {
 // New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
 func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
 	t := &Table{
-		api: a, config: config, keep: config.History.streams(), changed: changed, log: log,
+		api: a.Watched(), config: config, keep: config.History.streams(), changed: changed, log: log,
 		wake:       make(chan struct{}, 1),
 		failures:   rate.Sometimes{Interval: time.Minute},
 		beyond:     rate.Sometimes{Interval: time.Minute},
@@ -125,7 +125,7 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 	t.doubts.all = true
 	t.own = make([]own, len(t.keep))
 	err := t.api.Keep(func() error {
-		_, err := t.api.Subscribe(advisorySubjects, t.advised)
+		_, err := t.api.NATS().Subscribe(advisorySubjects, t.advised)
 		return err
 	})
 	if err != nil {

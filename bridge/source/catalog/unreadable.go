@@ -138,7 +138,7 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 // try finds out whether a stream that could not be read can be read by now.
 func (t *Table) try(stream *Stream) {
 	name := stream.Name()
-	_, err := js.Stored(t.alive, t.Call, name, js.MsgGet{Seq: 1})
+	_, err := t.api.Stored(t.alive, name, js.MsgGet{Seq: 1})
 	by := t.Hindrance(name, err)
 	if by.Why == "" {
 		by = t.consumable(t.alive, stream)
@@ -167,7 +167,7 @@ func (t *Table) try(stream *Stream) {
 func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
 	pull := t.api.NewPull(t.api.Conn, of.Name())
 	defer pull.Close()
-	_, err := pull.Make(ctx, t.Call, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
+	_, err := pull.Make(ctx, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
 	if err == nil {
 		err = pull.Prove(ctx)
 	}

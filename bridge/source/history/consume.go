@@ -31,7 +31,7 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 		return 0, err
 	}
 	defer pull.Close()
-	if pending, err = pull.Make(ctx, h.api.Call, config, h.Decoder().Config.ConsumerLimits); err != nil {
+	if pending, err = pull.Make(ctx, config, h.Decoder().Config.ConsumerLimits); err != nil {
 		return 0, err
 	}
 	silence := time.NewTimer(js.LostAfter)

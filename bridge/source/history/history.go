@@ -77,7 +77,7 @@ func (h *History) batchOnce(ctx context.Context, request js.BatchGet) (js.Batch,
 
 // get asks the leader for a message; the zero value if there is none.
 func (h *History) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
-	return js.Stored(ctx, h.api.Call, h.name, ask)
+	return h.api.Stored(ctx, h.name, ask)
 }
 
 // info returns the state of the stream, which must not have been replaced. With a filter, it includes the number of messages on

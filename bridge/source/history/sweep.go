@@ -59,7 +59,7 @@ func (h *History) swept(ctx context.Context, filter bridge.Subject, from, throug
 			return nil, 0, err
 		}
 		of = &sweep{
-			history: h, filter: filter, batch: batchOf(info, h.conn().MaxPayload()),
+			history: h, filter: filter, batch: batchOf(info, h.conn().NATS().MaxPayload()),
 			upTo: max(upTo, info.State.LastSeq), news: make(chan struct{}),
 		}
 		h.sweeps.put(of)

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -39,8 +37,18 @@ const (
 // used, because it mistakes messages with certain headers for answers of the server.
 type API struct {
 	*Conn
-	Prefix  string // the first tokens of its subjects; "" for $JS.API
-	Context string // the context that nats commands name; "" for none
+	Prefix    string // the first tokens of its subjects; "" for $JS.API
+	Context   string // the context that nats commands name; "" for none
+	isWatched bool
+}
+
+// watchedCall is how long a request of a watched API may take.
+const watchedCall = 3 * time.Second
+
+// Watched returns an API whose requests have a time limit. The link records those without an answer: see Link.Longest.
+func (a API) Watched() API {
+	a.isWatched = true
+	return a
 }
 
 // Subject returns the subject of a request.
@@ -56,11 +64,29 @@ func (a API) IsRefused(since Moment, subject string) bool {
 // Call sends a request and reads the answer into response; both may be nil. The error wraps *jetstream.APIError if JetStream
 // refused, nats.ErrNoResponders if there is no JetStream, bridge.ErrRefused as soon as NATS refuses the request, and the
 // context's error if no answer arrived in time.
-func (a API) Call(ctx context.Context, what string, request, response any) error {
+func (a API) Call(ctx context.Context, what string, request, response any) (err error) {
+	if a.isWatched {
+		limited, cancel := context.WithTimeout(ctx, watchedCall)
+		defer cancel()
+		ctx = limited
+		answered := a.Link().Ask(streamOf(what))
+		defer func() { answered(err) }()
+	}
 	if err := a.call(ctx, what, request, response); err != nil {
 		return fmt.Errorf("ask JetStream for %s: %w", what, err)
 	}
 	return nil
+}
+
+// streamOf returns the stream that a request is about; "" for all streams.
+func streamOf(what string) string {
+	for _, of := range []string{AskInfo, AskMessage, AskConsumer} {
+		if name, found := strings.CutPrefix(what, of); found {
+			name, _, _ = strings.Cut(name, ".")
+			return name
+		}
+	}
+	return ""
 }
 
 func (a API) call(ctx context.Context, what string, request, response any) error {
@@ -71,7 +97,7 @@ func (a API) call(ctx context.Context, what string, request, response any) error
 			return err
 		}
 	}
-	answer, err := a.allowed(ctx, a.Subject(what), body)
+	answer, err := a.request(ctx, a.Subject(what), body)
 	if err != nil {
 		return err
 	}
@@ -93,36 +119,6 @@ func (a API) call(ctx context.Context, what string, request, response any) error
 	return nil
 }
 
-// allowed repeats a request until it is answered, NATS refuses it or its answer, or the context ends.
-func (a API) allowed(ctx context.Context, subject string, body []byte) ([]byte, error) {
-	ctx, refuse := context.WithCancelCause(ctx)
-	asked := a.Link().Now()
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer refuse(nil)
-	watch.Go(func() {
-		for {
-			change := asked.Violations()
-			if a.IsRefused(asked, subject) || asked.Ever().SubscribeRefused(a.answers()) {
-				refuse(bridge.ErrRefused)
-			}
-			select {
-			case <-change:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	answer, err := a.request(ctx, subject, body)
-	if err != nil && errors.Is(context.Cause(ctx), bridge.ErrRefused) {
-		return nil, bridge.ErrRefused
-	}
-	if err != nil {
-		return nil, err
-	}
-	return answer.Data, nil
-}
-
 // MsgGet asks a stream's leader for one message. The leader has every acknowledged message.
 type MsgGet struct {
 	Seq       uint64         `json:"seq,omitempty"`
@@ -140,15 +136,12 @@ type StoredAt struct {
 	Data    []byte    `json:"data"`
 }
 
-// Caller is API.Call, or a function around it.
-type Caller func(ctx context.Context, what string, request, response any) error
-
 // Stored returns a stored message; the zero value if there is none.
-func Stored(ctx context.Context, call Caller, stream string, ask MsgGet) (StoredAt, error) {
+func (a API) Stored(ctx context.Context, stream string, ask MsgGet) (StoredAt, error) {
 	var answer struct {
 		Message StoredAt `json:"message"`
 	}
-	err := call(ctx, AskMessage+stream, ask, &answer)
+	err := a.Call(ctx, AskMessage+stream, ask, &answer)
 	if Code(err) == jetstream.JSErrCodeMessageNotFound {
 		return StoredAt{}, nil
 	}

@@ -59,7 +59,6 @@ func (c *Conn) options(ready <-chan struct{}, begun func()) []nats.Option {
 				c.events.Error(c, sub, err)
 			}
 		}),
-		nats.ClosedHandler(c.ended),
 		c.rememberServers,
 		c.makeLinks,
 	}

@@ -63,14 +63,14 @@ func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGe
 		return Batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
 	answers := make(chan *nats.Msg, request.Batch+1)
-	inbox := on.NewInbox()
-	sub, err := on.ChanSubscribe(inbox, answers)
+	inbox := on.NATS().NewInbox()
+	sub, err := on.NATS().ChanSubscribe(inbox, answers)
 	if err != nil {
 		return Batch{}, fmt.Errorf("subscribe to an answer: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // on a closed connection there is nothing to end
 	subject, asked, begun := a.Subject(AskDirect+stream), on.Link().Now(), time.Now()
-	if err := on.PublishRequest(subject, inbox, body); err != nil {
+	if err := on.NATS().PublishRequest(subject, inbox, body); err != nil {
 		return Batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
 	silence := time.NewTimer(tryTime)
@@ -188,8 +188,8 @@ func stripped(msg *nats.Msg, beside ...string) (Entry, error) {
 // have its message.
 func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64, found []Entry) error {
 	answers := make(chan *nats.Msg, len(seqs))
-	inbox := on.NewInbox() + "."
-	sub, err := on.ChanSubscribe(inbox+"*", answers)
+	inbox := on.NATS().NewInbox() + "."
+	sub, err := on.NATS().ChanSubscribe(inbox+"*", answers)
 	if err != nil {
 		return fmt.Errorf("subscribe to answers: %w", err)
 	}
@@ -197,7 +197,7 @@ func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64
 	for i, seq := range seqs {
 		body, err := json.Marshal(MsgGet{Seq: seq})
 		if err == nil {
-			err = on.PublishRequest(a.Subject(AskDirect+stream), inbox+strconv.Itoa(i), body)
+			err = on.NATS().PublishRequest(a.Subject(AskDirect+stream), inbox+strconv.Itoa(i), body)
 		}
 		if err != nil {
 			return fmt.Errorf("ask for a message: %w", err)

@@ -67,7 +67,7 @@ type Pull struct {
 
 // NewPull returns a consumer that is not made yet.
 func (a API) NewPull(on *Conn, stream string) *Pull {
-	inbox := on.NewInbox()
+	inbox := on.NATS().NewInbox()
 	name := inbox[strings.LastIndexByte(inbox, '.')+1:]
 	return &Pull{api: a, on: on, stream: stream, inbox: inbox, name: name, since: on.Link().Now()}
 }
@@ -77,17 +77,17 @@ func (p *Pull) Inbox() string { return p.inbox }
 
 // Subscribe makes the subscription; receive is called for every message, from one goroutine.
 func (p *Pull) Subscribe(receive func(*nats.Msg)) (err error) {
-	if p.sub, err = p.on.Subscribe(p.inbox, receive); err != nil {
+	if p.sub, err = p.on.NATS().Subscribe(p.inbox, receive); err != nil {
 		return fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
 	}
 	_ = p.sub.SetPendingLimits(-1, pullPending) // an open subscription returns no error
 	return nil
 }
 
-// Make makes the consumer, in memory, on one server, within the limits of its stream, and asks for its first messages. call is
-// API.Call, or a function around it. Of the configuration, Heartbeat and MaxRequestBatch are those of its requests: with the latter,
-// that many messages are on the way at most, and any number of bytes. Make returns the number of messages to deliver.
-func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig, limits jetstream.StreamConsumerLimits) (pending uint64, err error) {
+// Make makes the consumer, in memory, on one server, within the limits of its stream, and asks for its first messages. Of the configuration,
+// Heartbeat and MaxRequestBatch are those of its requests: with the latter, that many messages are on the way at most, and any number of bytes.
+// Make returns the number of messages to deliver.
+func (p *Pull) Make(ctx context.Context, config nats.ConsumerConfig, limits jetstream.StreamConsumerLimits) (pending uint64, err error) {
 	p.heartbeat, config.Heartbeat = cmp.Or(config.Heartbeat, Heartbeat), 0
 	p.isCount = config.MaxRequestBatch > 0
 	p.window, config.MaxRequestBatch = cmp.Or(config.MaxRequestBatch, windowBytes), 0
@@ -118,7 +118,7 @@ func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig
 			MaxBatch int `json:"max_batch"` // a limit of the server
 		} `json:"config"`
 	}
-	if err := call(ctx, what, request, &made); err != nil {
+	if err := p.api.Call(ctx, what, request, &made); err != nil {
 		return 0, err
 	}
 	p.most, p.made = made.Config.MaxBatch, time.Now()
@@ -177,7 +177,7 @@ func (p *Pull) ask() error {
 		return err
 	}
 	p.due += p.last
-	return p.on.PublishRequest(p.next(), p.inbox, body)
+	return p.on.NATS().PublishRequest(p.next(), p.inbox, body)
 }
 
 // ErrLost means that a consumer is gone, or that its messages are missing.
@@ -257,6 +257,6 @@ func (p *Pull) Close() {
 		_ = p.sub.Unsubscribe() // on a closed connection there is nothing to end
 	}
 	if p.api.Link().IsUp() {
-		_ = p.api.Publish(p.api.Subject(AskDelete+p.stream+"."+p.name), nil)
+		_ = p.api.NATS().Publish(p.api.Subject(AskDelete+p.stream+"."+p.name), nil)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 const (
@@ -24,8 +26,8 @@ type answered struct {
 	err error
 }
 
-// request sends a request, again and again, until it is answered or the context ends.
-func (a API) request(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
+// request sends a request, again and again, until it is answered, NATS refuses it or its answer, or the context ends.
+func (a API) request(ctx context.Context, subject string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	var tries sync.WaitGroup
 	defer tries.Wait()
@@ -33,7 +35,7 @@ func (a API) request(ctx context.Context, subject string, body []byte) (*nats.Ms
 	answers := make(chan answered)
 	try := func() {
 		tries.Go(func() {
-			msg, err := a.Conn.RequestWithContext(ctx, subject, body)
+			msg, err := a.NATS().RequestWithContext(ctx, subject, body)
 			select {
 			case answers <- answered{msg, err}:
 			case <-ctx.Done():
@@ -42,16 +44,27 @@ func (a API) request(ctx context.Context, subject string, body []byte) (*nats.Ms
 	}
 	again := time.NewTicker(tryTime)
 	defer again.Stop()
-	begun := time.Now()
+	asked, begun := a.Link().Now(), time.Now()
 	try()
-	for change := a.Conn.tries.Wait(); ; {
+	for change := a.Tries(); ; {
+		violations := asked.Violations()
+		if a.IsRefused(asked, subject) || asked.Ever().SubscribeRefused(a.answers()) {
+			return nil, bridge.ErrRefused
+		}
 		select {
 		case answer := <-answers:
-			return answer.msg, answer.err
+			if answer.err != nil {
+				return nil, answer.err
+			}
+			return answer.msg.Data, nil
+		case <-violations:
 		case <-again.C:
 			try()
 		case <-change:
-			if change = a.Conn.tries.Wait(); time.Since(begun) > tryAgain {
+			if link := a.Link(); link != asked.Link {
+				asked = link.Now()
+			}
+			if change = a.Tries(); time.Since(begun) > tryAgain {
 				try()
 			}
 		case <-ctx.Done():

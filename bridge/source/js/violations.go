@@ -26,10 +26,6 @@ type violations struct {
 // maxViolations limits the subjects remembered for each direction, because callers choose the subjects.
 const maxViolations = 1000
 
-func (v *violations) start() {
-	v.subscribe, v.publish = map[string]uint64{}, map[string]uint64{}
-}
-
 // Violation is a refusal of NATS.
 type Violation struct {
 	Subject   string // "" if the error names no subject
