@@ -81,7 +81,7 @@ func (s *Source) deafen(subject string) {
 		return
 	}
 	s.mute(f)
-	s.signal(flowRefused)
+	s.signal(roundDue)
 }
 
 // mute takes a flow out of force. The lock must be held.
@@ -164,7 +164,7 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 		s.isRelieved, s.relievedAt, s.isProven = true, time.Now(), false
 		s.conn.Renew()
 	}
-	s.signal(flowRefused)
+	s.signal(roundDue)
 	return false
 }
 

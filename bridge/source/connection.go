@@ -28,7 +28,7 @@ func (s *Source) connect(dial js.Dialer) error {
 
 func (s *Source) connected(conn *nats.Conn, what string) {
 	s.stats.connects.Add(1)
-	s.signal(linkUp)
+	s.signal(roundDue)
 	address := conn.ConnectedAddr() // not its URL, which may hold a token
 	if conn.Opts.InProcessServer != nil {
 		address = "in this process"
@@ -103,7 +103,7 @@ func (s *Source) asyncError(conn *js.Conn, sub *nats.Subscription, err error) {
 	switch {
 	case found.IsLimit():
 		s.sayLimit()
-		s.signal(flowRefused)
+		s.signal(roundDue)
 	case conn == s.reads && found.IsOfService():
 		s.sayNoService(found, err)
 	default:

@@ -14,12 +14,9 @@ const confirmTimeout = 5 * time.Second
 type event uint32
 
 const (
-	linkUp         event = 1 << iota // a connection to NATS is up
-	feedWaits                        // a feed waits to be placed, or can begin
+	roundDue       event = 1 << iota // a link is up, a feed waits or can begin, a subscription was refused, or no feed uses a tap any more
 	streamsChanged                   // feeds may have to be placed differently
-	flowRefused                      // NATS has refused a subscription, or ended it
 	limitRelieved                    // a subscription has ended, after others found no room
-	tapUnused                        // no feed uses a tap any more
 )
 
 // control opens the placements of feeds, and starts feeds. It alone acts on events of the connection: on each link it subscribes,
@@ -109,6 +106,6 @@ func (s *Source) catchUp() bool {
 func (s *Source) postpone(candidates []*placement) {
 	s.await(candidates...)
 	if len(candidates) > 0 {
-		s.signal(feedWaits)
+		s.signal(roundDue)
 	}
 }

@@ -111,7 +111,7 @@ func (s *Source) Attach(feed *bridge.Feed) {
 	s.attached[feed] = p
 	s.mu.Unlock()
 	s.await(p)
-	s.signal(feedWaits)
+	s.signal(roundDue)
 }
 
 // Detach implements bridge.Source.

@@ -158,7 +158,7 @@ func (s *Source) place(p *placement, portions []catalog.Portion) {
 func (s *Source) remove(p *placement) {
 	for _, branch := range p.stored {
 		if branch.remove() {
-			s.signal(tapUnused)
+			s.signal(roundDue)
 		}
 	}
 	s.leave(p)

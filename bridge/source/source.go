@@ -51,7 +51,7 @@ type Source struct {
 	placing sync.Mutex
 
 	mu       sync.Mutex
-	taps     map[string]*tap // by stream; changed with placing held, too
+	taps     map[string]*tap // by stream; changed with both locks, read with either
 	position bridge.Position
 	flows    map[bridge.Subject]*flow
 	bySub    map[*nats.Subscription]*flow

@@ -2,14 +2,11 @@ package source
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server/gsl"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -18,14 +15,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-const (
-	// tapRetry is the wait before a consumer is made again.
-	tapRetry = 100 * time.Millisecond
-	// tapTimeout is how long one request to JetStream may take.
-	tapTimeout = 5 * time.Second
-	// mostControls is more than the control messages that can arrive among messages during one request.
-	mostControls = 32
-)
+// tapTimeout is how long one request to JetStream may take.
+const tapTimeout = 5 * time.Second
 
 // tap delivers one life of a stream to all feeds that read from it. Whenever a message may be missing, it makes a new consumer,
 // which begins after the last delivered message. If the stream was replaced, or restored from a backup, the tap is over, and
@@ -73,30 +64,6 @@ func (s *Source) tapOf(of *catalog.Stream) *tap {
 	if _, rolled := t.state(); rolled {
 		return nil
 	}
-	return t
-}
-
-// newTap starts the tap of a stream, in the place of one that is over. placing must be held.
-func (s *Source) newTap(of *catalog.Stream) *tap {
-	t := &tap{
-		source:   s,
-		api:      s.api.Watched(),
-		name:     of.Name(),
-		created:  of.Info.Created,
-		again:    make(chan struct{}, 1),
-		branches: map[*branch]bool{},
-		filters:  gsl.NewSublist[*branch](),
-	}
-	t.alive, t.stop = context.WithCancel(s.alive)
-	t.History = s.newHistory(t.alive, of)
-	t.last.Store(&bridge.Position{Epoch: of.Epoch})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if former := s.taps[t.name]; former != nil {
-		former.stop()
-	}
-	s.taps[t.name] = t
-	s.running.Go(t.run)
 	return t
 }
 
@@ -154,122 +121,14 @@ func (t *tap) isUnused() bool {
 func (s *Source) stopUnused() {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.DeleteFunc(s.taps, func(_ string, t *tap) bool {
-		isUnused := t.isUnused()
-		if isUnused {
+	for name, t := range s.taps {
+		if t.isUnused() {
 			t.stop()
+			s.mu.Lock()
+			delete(s.taps, name)
+			s.mu.Unlock()
 		}
-		return isUnused
-	})
-}
-
-// run keeps a consumer until the tap is stopped.
-func (t *tap) run() {
-	defer t.Close()
-	for t.alive.Err() == nil {
-		err := t.follow()
-		if t.alive.Err() != nil {
-			return
-		}
-		if err != nil {
-			t.source.tapFails.Do(func() { t.source.log.Warn("cannot read a stream yet", "stream", t.name, "error", err) })
-		}
-		t.pause()
 	}
-}
-
-// pause waits before the next attempt, or for a new connection to NATS.
-func (t *tap) pause() {
-	wait := time.NewTimer(tapRetry)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-t.again:
-	case <-t.alive.Done():
-	}
-}
-
-// follow delivers until the consumer must be made again.
-func (t *tap) follow() error {
-	link := t.source.conn.Link()
-	if !link.IsUp() {
-		select {
-		case <-t.again:
-		case <-t.alive.Done():
-		}
-		return nil
-	}
-	c, err := t.renewed()
-	if by := t.source.table.Hindrance(t.name, err); err != nil && by.Why != "" {
-		t.source.table.MarkUnreadable(t.name, link, by)
-		return t.awaitLifting(by)
-	}
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	t.source.table.MarkReadable(t.name)
-	c.begin()
-	return c.watch()
-}
-
-// renewed makes a consumer that begins after the last delivered message.
-func (t *tap) renewed() (*consumer, error) {
-	if !t.sought {
-		if err := t.seek(); err != nil {
-			return nil, err
-		}
-		t.sought = true // once only: a second search would skip messages that arrived since
-	}
-	if err := t.ask(); err != nil {
-		return nil, err
-	}
-	c, err := t.consume()
-	if err != nil {
-		return nil, err
-	}
-	// Only now: a check after the consumer was made is valid for everything that it delivers.
-	if err := t.verify(); err != nil {
-		c.close()
-		return nil, err
-	}
-	return c, nil
-}
-
-// ask checks that single messages can be read. Positions are judged by them, so without them readers would wait forever.
-func (t *tap) ask() error {
-	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
-	defer cancel()
-	_, err := t.api.Stored(ctx, t.name, js.MsgGet{Seq: max(t.Last().Seq, 1)})
-	return err
-}
-
-// awaitLifting waits until another attempt to read the stream is worthwhile.
-func (t *tap) awaitLifting(by catalog.Obstacle) error {
-	lifted := time.NewTimer(by.Lasts + tapRetry)
-	defer lifted.Stop()
-	select {
-	case <-t.again: // the rights of a new connection may be wider
-	case <-lifted.C: // the rights may have changed
-	case <-t.alive.Done():
-	}
-	return nil
-}
-
-// seek sets the position from which everything is delivered: the stream's last message.
-func (t *tap) seek() error {
-	info, err := t.info()
-	if err != nil {
-		return err
-	}
-	at := bridge.Position{Epoch: t.Last().Epoch, Seq: info.State.LastSeq}
-	if at.Seq > 0 {
-		at.Time = info.State.LastTime.UnixNano()
-	}
-	t.last.Store(&at)
-	return nil
 }
 
 // info reads the state of the stream, which must not have been replaced.
@@ -283,110 +142,4 @@ func (t *tap) info() (*jetstream.StreamInfo, error) {
 		return nil, history.ErrOtherStream
 	}
 	return &info, err
-}
-
-// errRolled means that the stream was restored from a backup, so the tap is over.
-var errRolled = errors.New("the stream was restored from a backup")
-
-// verify checks that the stream is still the one whose messages were delivered.
-func (t *tap) verify() error {
-	info, err := t.info()
-	if err != nil {
-		return err
-	}
-	last := t.Last()
-	rolled := info.State.LastSeq < last.Seq
-	if !rolled && last.Time != 0 && (info.State.LastSeq != last.Seq || info.State.LastTime.UnixNano() != last.Time) {
-		ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
-		defer cancel()
-		stored, err := t.api.Stored(ctx, t.name, js.MsgGet{Seq: last.Seq})
-		if err != nil {
-			return err
-		}
-		rolled = stored.Seq == last.Seq && stored.Time.UnixNano() != last.Time
-	}
-	if !rolled {
-		return nil
-	}
-	t.source.log.Warn("a stream was restored from a backup; readers of what it has lost get a reset", "stream", t.name)
-	t.mu.Lock()
-	t.rolled = true
-	t.mu.Unlock()
-	t.source.signal(streamsChanged)
-	<-t.alive.Done()
-	return errRolled
-}
-
-// isLost reports whether messages that feeds are owed are missing just before a message: removed before they could be read. A
-// stream that keeps only the newest message of a subject owes no others. If it also has other limits, its first sequence must
-// show that they have not removed a newest message.
-func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
-	last := t.Last().Seq
-	if a.StreamSeq <= last+1 {
-		return false, nil
-	}
-	config := t.Decoder().Config // its limits determine what clients are owed
-	newestOnly, limited := config.MaxMsgsPerSubject == 1, history.IsLimited(config)
-	if newestOnly && !limited {
-		return false, nil
-	}
-	if !newestOnly {
-		return true, nil
-	}
-	if a.ConsumerSeq > from.known {
-		if err := t.askFirst(from, a); err != nil {
-			return false, err
-		}
-	}
-	return from.first > last+1, nil
-}
-
-// askFirst reads the stream's first sequence. It shows whether a limit has removed any message before those that have arrived so
-// far.
-func (t *tap) askFirst(from *consumer, a js.Ack) error {
-	info, err := t.info()
-	if err != nil {
-		return err
-	}
-	from.first = info.State.FirstSeq
-	from.known = a.ConsumerSeq + uint64(max(0, from.Waiting()-mostControls))
-	return nil
-}
-
-// deliver passes a message to the feeds. It returns false if a message is missing before it, or if that cannot be found out.
-func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
-	s := t.source
-	s.stats.messages.Add(1)
-	s.stats.bytes.Add(uint64(len(msg.Data)))
-	isLost, err := t.isLost(from, a) // without the lock: it may send a request
-	if err != nil {
-		return false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.consumer != from {
-		return true
-	}
-	at := bridge.Position{Epoch: t.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
-	if at.Seq <= t.Last().Seq {
-		return true
-	}
-	if isLost {
-		// It is unknown which feeds were owed the missing messages.
-		hole := bridge.Position{Epoch: at.Epoch, Seq: at.Seq - 1}
-		for branch := range t.branches {
-			branch.feed.Lost(hole, bridge.GapRetention)
-		}
-	}
-	if message := t.Decoder().Receive(msg, at); message != nil {
-		t.filters.Match(msg.Subject, func(b *branch) {
-			if b.last != at.Seq { // two of its filters may match
-				b.last = at.Seq
-				b.feed.Append(message)
-			}
-		})
-	}
-	t.last.Store(&at)
-	t.pending.Store(a.Pending)
-	return true
 }

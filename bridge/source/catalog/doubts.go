@@ -68,3 +68,11 @@ func (t *Table) putBack(work todo) {
 	}
 	maps.Copy(t.doubts.filters, work.filters)
 }
+
+// timed wakes run for something with a time limit.
+func (t *Table) timed() {
+	select {
+	case t.lapse <- struct{}{}:
+	default:
+	}
+}

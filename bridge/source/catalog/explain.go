@@ -41,14 +41,6 @@ func (t *Table) Explain(ctx context.Context, filters, readable []bridge.Subject)
 	return e.holdings, nil
 }
 
-// explanation collects holdings.
-type explanation struct {
-	table    *Table
-	readable []bridge.Subject
-	holdings []Holding
-	said     map[string]bool // problems
-}
-
 func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error {
 	now := e.table.Current()
 	h := Holding{Filter: filter, Why: now.Reason(filter)}
@@ -90,32 +82,6 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 	}
 	e.holdings = append(e.holdings, h)
 	return nil
-}
-
-// find adds a finding, unless it was reported before.
-func (e *explanation) find(h *Holding, problem, remedy string) {
-	if remedy != "" || problem != h.Why {
-		e.add(h, Finding{Problem: problem, Remedy: remedy})
-	}
-}
-
-// refused adds a finding about a refusal of NATS.
-func (e *explanation) refused(h *Holding, problem, remedy string) {
-	e.add(h, Finding{Problem: problem, Remedy: remedy, Refused: true})
-}
-
-func (e *explanation) add(h *Holding, f Finding) {
-	if !e.said[f.Problem] {
-		e.said[f.Problem] = true
-		h.Findings = append(h.Findings, f)
-	}
-}
-
-// permitted adds a finding if an action is refused.
-func (e *explanation) permitted(h *Holding, what string, refused []string) {
-	if len(refused) > 0 {
-		e.refused(h, "NATS does not let this bridge "+what, "allow its user to "+strings.Join(refused, " and to "))
-	}
 }
 
 // unheld explains a filter that is not held completely by any stream that could be read.
@@ -249,4 +215,13 @@ func (t *Table) refusedSubscription(ctx context.Context, filter bridge.Subject) 
 		return []string{"subscribe to " + string(filter)}
 	}
 	return nil
+}
+
+// Permissions returns the permissions needed with the present streams. It waits until these are known; the error means that they
+// are not.
+func (t *Table) Permissions(ctx context.Context, n Needs) (Permissions, error) {
+	if _, err := t.Await(ctx, nil); err != nil {
+		return Permissions{}, err
+	}
+	return t.Current().reach(n).permissions(n, t.api, t.api.NATS().Opts.InboxPrefix), nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -79,8 +78,8 @@ func (k *KeyValue) prepare(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
 	}
-	if fault := k.fault(&info.Config); fault != "" {
-		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
+	if err := k.check(&info.Config); err != nil {
+		return err
 	}
 	return k.await(ctx)
 }
@@ -109,10 +108,7 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 	err = t.api.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
 	switch {
 	case err == nil:
-		if fault := k.fault(&info.Config); fault != "" {
-			return true, fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
-		}
-		return true, nil
+		return true, k.check(&info.Config)
 	case !isNotFound(err):
 		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
 	}
@@ -129,6 +125,14 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 // Remedy returns the command that makes the bucket as the bridge would.
 func (k *KeyValue) Remedy() string {
 	return k.table.api.Command("kv", "add", k.name, "--marker-ttl="+duration(MarkerTTL))
+}
+
+// check returns an error if an existing bucket is not suitable.
+func (k *KeyValue) check(config *jetstream.StreamConfig) error {
+	if fault := k.fault(config); fault != "" {
+		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
+	}
+	return nil
 }
 
 // fault returns what an existing bucket lacks; "" if it is suitable.
@@ -183,18 +187,8 @@ func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision 
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: read the key %s: %w", bridge.ErrUnavailable, key, err)
 	}
-	if found.Seq == 0 || isDeleted(found.Header) {
+	if found.Seq == 0 || js.IsDeleted(found.Entry().Header) {
 		return nil, found.Seq, nil
 	}
 	return append([]byte{}, found.Data...), found.Seq, nil
-}
-
-// isDeleted reports whether a stored message means that its key has no value.
-func isDeleted(block []byte) bool {
-	if len(block) == 0 {
-		return false
-	}
-	header, err := nats.DecodeHeadersMsg(block)
-	operation := header.Get(js.HeaderOperation)
-	return err == nil && (header.Get(js.HeaderMarker) != "" || operation == "DEL" || operation == "PURGE")
 }

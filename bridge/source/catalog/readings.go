@@ -80,7 +80,3 @@ func (t *Table) readThese(ctx context.Context, before *Streams, names []string) 
 	})
 	return r
 }
-
-func isNotFound(err error) bool {
-	return js.Code(err) == jetstream.JSErrCodeStreamNotFound
-}

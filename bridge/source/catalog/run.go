@@ -1,6 +1,48 @@
 package catalog
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/source/js"
+	"golang.org/x/time/rate"
+)
+
+// New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
+func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
+	t := &Table{
+		api: a.Watched(), config: config, keep: config.History.streams(), changed: changed, log: log,
+		wake:       make(chan struct{}, 1),
+		failures:   rate.Sometimes{Interval: time.Minute},
+		beyond:     rate.Sometimes{Interval: time.Minute},
+		doubts:     newTodo(),
+		most:       maxQuestions,
+		used:       map[string]bool{},
+		missed:     map[string]missed{},
+		unreadable: map[string]bar{},
+		lapse:      make(chan struct{}, 1),
+	}
+	t.doubts.all = true
+	t.own = make([]own, len(t.keep))
+	err := t.api.Keep(func() error {
+		_, err := t.api.NATS().Subscribe(advisorySubjects, t.advised)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
+	}
+	t.alive, t.stop = context.WithCancel(context.Background())
+	t.running.Go(t.run)
+	return t, nil
+}
+
+// Close stops the table, and waits for it.
+func (t *Table) Close() {
+	t.stop()
+	t.running.Wait()
+}
 
 // run keeps the table: while a link is up, it reads what is to be read.
 func (t *Table) run() {
@@ -44,14 +86,6 @@ func (t *Table) isRefused() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.now != nil && t.now.absence.remedy != ""
-}
-
-// timed wakes run for something with a time limit.
-func (t *Table) timed() {
-	select {
-	case t.lapse <- struct{}{}:
-	default:
-	}
 }
 
 // expire ends what has reached its time limit, and returns the time until the next.

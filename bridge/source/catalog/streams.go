@@ -169,3 +169,12 @@ func names(of []*Stream) []string {
 	}
 	return all
 }
+
+// newStream returns a stream with the epoch of its present life.
+func (c Config) newStream(info jetstream.StreamInfo) *Stream {
+	began := info.Created
+	if c.Began != nil {
+		began = c.Began(info.Config.Name, info.Created)
+	}
+	return &Stream{info, bridge.Epoch(info.Config.Name, began)}
+}

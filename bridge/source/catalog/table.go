@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -99,47 +98,11 @@ type Config struct {
 	Began func(stream string, created time.Time) time.Time
 }
 
-// newStream returns a stream with the epoch of its present life.
-func (c Config) newStream(info jetstream.StreamInfo) *Stream {
-	began := info.Created
-	if c.Began != nil {
-		began = c.Began(info.Config.Name, info.Created)
-	}
-	return &Stream{info, bridge.Epoch(info.Config.Name, began)}
-}
-
-// New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
-func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
-	t := &Table{
-		api: a.Watched(), config: config, keep: config.History.streams(), changed: changed, log: log,
-		wake:       make(chan struct{}, 1),
-		failures:   rate.Sometimes{Interval: time.Minute},
-		beyond:     rate.Sometimes{Interval: time.Minute},
-		doubts:     newTodo(),
-		most:       maxQuestions,
-		used:       map[string]bool{},
-		missed:     map[string]missed{},
-		unreadable: map[string]bar{},
-		lapse:      make(chan struct{}, 1),
-	}
-	t.doubts.all = true
-	t.own = make([]own, len(t.keep))
-	err := t.api.Keep(func() error {
-		_, err := t.api.NATS().Subscribe(advisorySubjects, t.advised)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
-	}
-	t.alive, t.stop = context.WithCancel(context.Background())
-	t.running.Go(t.run)
-	return t, nil
-}
-
-// Close stops the table, and waits for it.
-func (t *Table) Close() {
-	t.stop()
-	t.running.Wait()
+// Current returns the known streams; nil if none are known.
+func (t *Table) Current() *Streams {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now
 }
 
 // Classify returns the portions of the subjects, by stream; the unserved portion is the last. It reports false if the streams are

@@ -55,10 +55,17 @@ func (d Decoder) Decode(e Entry, at bridge.Position) *bridge.Message {
 // deletes reports whether an empty message means that its subject has no value any more: in a key-value bucket, or where the server stores a
 // marker if it removes a subject's last message.
 func (d Decoder) deletes(header nats.Header) bool {
-	operation := header.Get(HeaderOperation)
-	return d.Config.SubjectDeleteMarkerTTL > 0 && header.Get(HeaderMarker) != "" ||
-		strings.HasPrefix(d.Config.Name, "KV_") && (operation == "DEL" || operation == "PURGE")
+	return d.Config.SubjectDeleteMarkerTTL > 0 && header.Get(HeaderMarker) != "" || strings.HasPrefix(d.Config.Name, "KV_") && isRemoval(header)
 }
+
+// isRemoval reports whether a message of a bucket ends the value of its key.
+func isRemoval(header nats.Header) bool {
+	operation := header.Get(HeaderOperation)
+	return operation == "DEL" || operation == "PURGE"
+}
+
+// IsDeleted reports whether the newest message of a bucket's key means that it has no value.
+func IsDeleted(header nats.Header) bool { return header.Get(HeaderMarker) != "" || isRemoval(header) }
 
 // eventName returns the publisher's name for the event; "" for a reserved name.
 func (d Decoder) eventName(header nats.Header) string {
