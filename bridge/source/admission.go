@@ -31,8 +31,7 @@ type admission struct {
 	isLimited bool     // there were such refusals: new flows queue for room
 	isProven  bool     // some subscriptions were proved on this link
 
-	isRelieved bool // another connection was made a moment ago, to gain room
-	relievedAt time.Time
+	relievedAt time.Time // when another connection was made, to gain room; the zero value if that has helped, or was long ago
 	wait       time.Duration
 	tryAt      time.Time // the zero value if no flow is deaf
 }
@@ -144,7 +143,7 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 		}
 		s.mu.Unlock()
 		if isProof && !s.isProven {
-			s.isProven, s.isRelieved = true, false
+			s.isProven, s.relievedAt = true, time.Time{}
 		}
 		return true
 	}
@@ -158,10 +157,10 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 	if s.takeBack(suspects) {
 		s.signal(limitRelieved)
 	}
-	if isAnybody && !s.isRelieved {
+	if isAnybody && s.relievedAt.IsZero() {
 		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers. On another
 		// connection these come first.
-		s.isRelieved, s.relievedAt, s.isProven = true, time.Now(), false
+		s.relievedAt, s.isProven = time.Now(), false
 		s.conn.Renew()
 	}
 	s.signal(roundDue)

@@ -15,7 +15,7 @@ import (
 func TestSubjectsAreKeptApart(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	js := streamsOf(t, dial)
+	js := manager(t, dial)
 	const main, apart = "TAILWATER", "TAILWATER_ANSWERS"
 	stored := 0
 	for _, step := range []struct {
@@ -76,9 +76,9 @@ func TestSubjectsAreKeptApart(t *testing.T) {
 func TestStreamOfAnotherIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	js := streamsOf(t, dial)
+	js := manager(t, dial)
 	const apart = "TAILWATER_ANSWERS"
-	makeStream(t, js, jetstream.StreamConfig{Name: apart, Subjects: []string{"faq.>"}})
+	createStream(t, js, jetstream.StreamConfig{Name: apart, Subjects: []string{"faq.>"}})
 	keep := managed()
 	keep.Subjects = []bridge.Subject{"chat.>", "answers.>"}
 	keep.Apart = source.Apart{Token: "answers", Stream: apart, MaxBytes: 2 << 20, Shrinks: true}

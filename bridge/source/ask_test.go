@@ -176,9 +176,7 @@ func TestKeptRunIsReadFromItsStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, subjects := range map[string]string{"ANSWERS": "answers.>", "QUESTIONS": "llm.>"} {
-		if _, err := js.CreateStream(within(t, patience), jetstream.StreamConfig{Name: name, Subjects: []string{subjects}}); err != nil {
-			t.Fatal(err)
-		}
+		createStream(t, js, jetstream.StreamConfig{Name: name, Subjects: []string{subjects}})
 	}
 	noise := subscribe(t, worker, "answers.-.R")
 	if _, err := worker.Subscribe("llm.echo", func(m *nats.Msg) {

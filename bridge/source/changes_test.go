@@ -17,12 +17,12 @@ import (
 func TestChangesOfStreamsAreLogged(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
-	js := streamsOf(t, to(process.URL()))
+	js := manager(t, to(process.URL()))
 	config := func(name string, subjects ...string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{Name: name, Subjects: subjects, MaxMsgs: 10, AllowDirect: true, Storage: jetstream.MemoryStorage}
 	}
-	makeStream(t, js, config("WIDE", "chat.>", "log.>"))
-	makeStream(t, js, config("UNREAD", "unread.>"))
+	createStream(t, js, config("WIDE", "chat.>", "log.>"))
+	createStream(t, js, config("UNREAD", "unread.>"))
 	log, lines := warnings()
 	b := newFixture(t, to(process.URL()), log)
 	wantLine := func(wants ...string) {
@@ -40,21 +40,13 @@ func TestChangesOfStreamsAreLogged(t *testing.T) {
 		}
 	}
 	b.read(t, "chat.a").wantOpen()
-	if err := js.DeleteStream(within(t, patience), "UNREAD"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.UpdateStream(within(t, patience), config("WIDE", "chat.>")); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "UNREAD")
+	updateStream(t, js, config("WIDE", "chat.>"))
 	wantLine("no longer holds some", "WIDE", "log.>")
-	if err := js.DeleteStream(within(t, patience), "WIDE"); err != nil {
-		t.Fatal(err)
-	}
-	makeStream(t, js, config("WIDE", "chat.>"))
+	deleteStream(t, js, "WIDE")
+	createStream(t, js, config("WIDE", "chat.>"))
 	wantLine("and made again; its readers", "WIDE")
-	if err := js.DeleteStream(within(t, patience), "WIDE"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "WIDE")
 	wantLine("a stream was deleted; its readers", "WIDE", "chat.>")
 }
 
@@ -95,7 +87,7 @@ func TestLossOfJetStreamIsAnError(t *testing.T) {
 	}
 	write("enabled")
 	process := bridgetest.StartNATSServer(t, "-c", conf)
-	makeStream(t, streamsOf(t, to(process.URL())), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
+	createStream(t, manager(t, to(process.URL())), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
 	had := make(lines, 1<<10)
 	newFixture(t, to(process.URL()), had.log()).read(t, "chat.a").wantOpen()
 	write("disabled")
@@ -110,8 +102,8 @@ func TestLossOfJetStreamIsAnError(t *testing.T) {
 func TestRolledBackStreamIsLogged(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
-	js := streamsOf(t, to(process.URL()))
-	makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
+	js := manager(t, to(process.URL()))
+	createStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
 	store(t, js, "chat.a", "0")
 	process.Kill()
 	copied := filepath.Join(t.TempDir(), "copy")
@@ -122,7 +114,7 @@ func TestRolledBackStreamIsLogged(t *testing.T) {
 	said := make(lines, 1<<10)
 	c := newFixture(t, to(process.URL()), said.log()).read(t, "chat.a")
 	c.wantOpen()
-	js = streamsOf(t, to(process.URL()))
+	js = manager(t, to(process.URL()))
 	store(t, js, "chat.a", "1", "2")
 	c.wantData("1", "2")
 	process.Kill()

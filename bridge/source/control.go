@@ -47,13 +47,12 @@ func (s *Source) round(happened event) {
 	link := s.conn.Link()
 	isNew := link != s.link
 	if isNew {
-		isRelieved := s.isRelieved && time.Since(s.relievedAt) < lastListen
-		s.admission = admission{link: link, isRelieved: isRelieved, relievedAt: s.relievedAt, wait: s.wait, tryAt: s.tryAt}
-	}
-	if isNew && s.isRelieved {
-		_, _ = s.table.List(s.alive, probeSubject) // before others take the room for answers to requests; the table notes the error
-	}
-	if isNew {
+		s.admission = admission{link: link, relievedAt: s.relievedAt, wait: s.wait, tryAt: s.tryAt}
+		if time.Since(s.relievedAt) > lastListen {
+			s.relievedAt = time.Time{}
+		} else {
+			_, _ = s.table.List(s.alive, probeSubject) // before others take the room for answers to requests; the table notes the error
+		}
 		s.renewTaps()
 	}
 	isChanged := s.listen(happened)

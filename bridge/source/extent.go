@@ -19,15 +19,12 @@ func (s *Source) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 }
 
 func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
-	portions, err := s.table.Await(ctx, bridge.Reduce(subjects))
-	if err != nil {
+	origins, err := s.table.Await(ctx, bridge.Reduce(subjects))
+	if err != nil || len(origins.Unstored) > 0 { // no position can stand for all
 		return bridge.Extent{}, err
 	}
 	var extent bridge.Extent
-	for _, portion := range portions {
-		if portion.Stream == nil {
-			return bridge.Extent{}, nil // no position can stand for all
-		}
+	for _, portion := range origins.Stored {
 		first, last, upTo, err := s.newHistory(ctx, portion.Stream).Extent(ctx, portion.Subjects)
 		if err != nil {
 			return bridge.Extent{}, err
@@ -37,7 +34,7 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 			at = bridge.Position{Epoch: portion.Stream.Epoch, Seq: upTo}
 		}
 		extent.Last = append(extent.Last, at)
-		if len(portions) == 1 {
+		if len(origins.Stored) == 1 {
 			extent.FirstSeq, extent.LastSeq = first.Seq, last.Seq
 		}
 	}
@@ -54,14 +51,11 @@ func (s *Source) End(ctx context.Context, subjects []bridge.Subject) (bridge.ID,
 }
 
 func (s *Source) end(ctx context.Context, subjects []bridge.Subject) (end bridge.ID, err error) {
-	portions, err := s.table.Await(ctx, bridge.Reduce(subjects))
+	origins, err := s.table.Await(ctx, bridge.Reduce(subjects))
 	if err != nil {
 		return nil, err
 	}
-	for _, portion := range portions {
-		if portion.Stream == nil {
-			continue
-		}
+	for _, portion := range origins.Stored {
 		at, err := s.newHistory(ctx, portion.Stream).End(ctx, portion.Subjects, s.arrived(portion.Stream))
 		if err != nil {
 			return nil, err
@@ -83,12 +77,13 @@ func (s *Source) arrived(of *catalog.Stream) uint64 {
 
 // Holder implements bridge.Store. A stream whose pages are read, too, is the same holder.
 func (s *Source) Holder(subjects []bridge.Subject) any {
-	portions, _ := s.table.Classify(bridge.Reduce(subjects))
-	if len(portions) != 1 || portions[0].Stream == nil {
+	origins, _ := s.table.Classify(bridge.Reduce(subjects))
+	if len(origins.Stored) != 1 || len(origins.Unstored) > 0 {
 		return s
 	}
-	if t := s.tapOf(portions[0].Stream); t != nil {
+	of := origins.Stored[0].Stream
+	if t := s.tapOf(of); t != nil {
 		return t
 	}
-	return portions[0].Stream.Name()
+	return of.Name()
 }

@@ -107,13 +107,19 @@ func (b *fixture) cut(t testing.TB) {
 	t.Helper()
 	lost := b.conn.StatusChanged(nats.RECONNECTING)
 	defer b.conn.RemoveStatusListener(lost)
+	b.whileAway(func() {})
+	receive(t, lost, "the loss of the connection")
+}
+
+// whileAway breaks the connections under the source, and calls do before it can dial again.
+func (b *fixture) whileAway(do func()) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, socket := range b.sockets {
 		_ = socket.Close()
 	}
 	b.sockets = nil
-	b.mu.Unlock()
-	receive(t, lost, "the loss of the connection")
+	do()
 }
 
 // awaitStatus waits until the source's connection is in that state.

@@ -48,7 +48,7 @@ func TestHerdCostsFewRequests(t *testing.T) {
 	store(t, js, "chat.a", numbers(0, backlog+1)...)
 	store(t, js, "chat.b", "of another subject, the last in the stream")
 	b := newFixture(t, dial, quiet)
-	first := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
+	first := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
 	first.wantOpen()
 	var ids []string
 	for range backlog {
@@ -79,11 +79,9 @@ func TestHerdCostsFewRequests(t *testing.T) {
 				})
 			}
 			all.Wait()
-			kinds, sum := end(), 0
+			kinds := end()
 			delete(kinds, "STREAM.NAMES") // asked every five seconds as a sign of life
-			for _, n := range kinds {
-				sum += n
-			}
+			sum := asked(kinds, "")
 			t.Logf("%d clients that missed %d messages cost %d requests: %v", herd, backlog, sum, kinds)
 			if sum > 3 {
 				t.Errorf("more than 3 requests")

@@ -24,19 +24,16 @@ const (
 type intake struct {
 	ready  chan struct{} // buffers one: there may be messages
 	budget int64
-	held   *atomic.Int64 // bytes received and not delivered yet
+	held   atomic.Int64 // bytes received and not delivered yet
 
-	mu     *sync.Mutex
+	mu     sync.Mutex
 	queue  []*nats.Msg                // a nil stands for messages that were lost
 	hasNil bool                       // queue contains a nil
 	lost   map[*nats.Subscription]int // messages over the budget, since their subscription began
 }
 
-func newIntake(budget int64) intake {
-	return intake{
-		ready: make(chan struct{}, 1), budget: budget, held: new(atomic.Int64),
-		mu: new(sync.Mutex), lost: map[*nats.Subscription]int{},
-	}
+func newIntake(budget int64) *intake {
+	return &intake{ready: make(chan struct{}, 1), budget: budget, lost: map[*nats.Subscription]int{}}
 }
 
 // take moves messages from nats.go's channel to the intake.

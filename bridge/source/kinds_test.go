@@ -69,9 +69,7 @@ func TestWithoutDirectGet(t *testing.T) {
 
 	// Readers notice when the stream allows them again.
 	config.AllowDirect = true
-	if _, err := js.UpdateStream(within(t, patience), config); err != nil {
-		t.Fatal(err)
-	}
+	updateStream(t, js, config)
 	eventually(t, "direct gets are used", func() bool {
 		end := requests(t, watcher)
 		c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.b")

@@ -181,7 +181,7 @@ func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
 	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
 	store(t, js, "s.a", "one", "two")
 	b := newFixture(t, as(server, "bridge"), quiet)
-	stored := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "s.a")
+	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a")
 	stored.wantOpen()
 	stored.wantData("one", "two") // by consumer
 	for i := range 3 {
@@ -266,13 +266,11 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 	log, warned := warnings()
 	b := newFixture(t, dial, log)
 	c, both := b.read(t, "chat.a"), b.read(t, "chat.a", "news.a")
-	all := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.*")
+	all := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.*")
 	c.wantOpen()
 	both.wantOpen()
 	all.wantGap(bridge.GapDisconnected)
-	if event := all.next(); event.Type != bridge.EventSynced {
-		t.Errorf("got %+v, want the end of the replay", event)
-	}
+	all.wantSynced()
 	store(t, js, "chat.a", "as it comes")
 	store(t, js, "news.a", "stored")
 	c.wantData("as it comes")
@@ -300,12 +298,10 @@ func TestLimitsOfConsumers(t *testing.T) {
 	createStream(t, js, config)
 	store(t, js, "chat.a", "one", "two")
 	b := newFixture(t, dial, quiet)
-	c := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
 	c.wantOpen()
 	c.wantData("one", "two")
-	if event := c.next(); event.Type != bridge.EventSynced {
-		t.Errorf("got %+v, want the end of the replay", event)
-	}
+	c.wantSynced()
 	store(t, js, "chat.a", numbers(0, 20)...)
 	c.wantData(numbers(0, 20)...)
 }

@@ -58,16 +58,16 @@ func (s *Source) prepare(p *placement, link *js.Link) bool {
 	if !s.isAttached(p) {
 		return false
 	}
-	portions, known := s.table.Classify(p.feed.Subjects())
+	origins, known := s.table.Classify(p.feed.Subjects())
 	if !known {
 		s.await(p)
 		return false
 	}
-	s.update(portions)
+	s.update(origins.Stored)
 	switch {
 	case !p.isOpen:
-		s.place(p, portions)
-	case !s.fits(p, portions):
+		s.place(p, origins)
+	case !s.fits(p, origins):
 		p.feed.End()
 		return false
 	case s.isInForce(p, link):
@@ -90,9 +90,6 @@ func (s *Source) isInForce(p *placement, link *js.Link) bool {
 // update tells taps the present configurations of their streams.
 func (s *Source) update(portions []catalog.Portion) {
 	for _, portion := range portions {
-		if portion.Stream == nil {
-			continue
-		}
 		if t := s.tapOf(portion.Stream); t != nil {
 			t.Update(&portion.Stream.Info.Config)
 		}
@@ -100,12 +97,8 @@ func (s *Source) update(portions []catalog.Portion) {
 }
 
 // fits reports whether a placement still has the right origin.
-func (s *Source) fits(p *placement, portions []catalog.Portion) bool {
-	none := catalog.Portion{}
-	if last := len(portions) - 1; portions[last].Stream == nil {
-		none, portions = portions[last], portions[:last]
-	}
-	return slices.Equal(p.unstored, none.Subjects) && p.unreadable == none.Unreadable && slices.EqualFunc(p.stored, portions, func(x *branch, y catalog.Portion) bool {
+func (s *Source) fits(p *placement, o catalog.Origins) bool {
+	return slices.Equal(p.unstored, o.Unstored) && p.unreadable == o.Unreadable && slices.EqualFunc(p.stored, o.Stored, func(x *branch, y catalog.Portion) bool {
 		return x.tap == s.tapOf(y.Stream) && slices.Equal(x.filters, y.Subjects)
 	})
 }
@@ -136,13 +129,9 @@ func (s *Source) isAttached(p *placement) bool {
 }
 
 // place opens the taps and flows of a placement. Their messages are not delivered yet. placing must be held.
-func (s *Source) place(p *placement, portions []catalog.Portion) {
-	p.isOpen = true
-	for _, portion := range portions {
-		if portion.Stream == nil {
-			p.unstored, p.unreadable = portion.Subjects, portion.Unreadable
-			continue
-		}
+func (s *Source) place(p *placement, o catalog.Origins) {
+	p.isOpen, p.unstored, p.unreadable = true, o.Unstored, o.Unreadable
+	for _, portion := range o.Stored {
 		t := s.tapOf(portion.Stream)
 		if t == nil {
 			t = s.newTap(portion.Stream)

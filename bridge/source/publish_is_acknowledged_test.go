@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
@@ -55,7 +54,7 @@ func TestForgedAcknowledgement(t *testing.T) {
 	dial := embedded(t)
 	createStream(t, manager(t, dial), chats)
 	conn := publisher(t, dial)
-	for _, answer := range []string{`{"stream":"CHATS","seq":0}`, `{"stream":"OTHER","seq":99}`, `nonsense`, ``} {
+	for _, answer := range []string{`{"stream":"CHATS","seq":0}`, `{"stream":"OTHER","seq":99}`, `nonsense`, ``, `{"error":{"code":400,"err_code":10109,"description":"invalid operation on sealed stream"}}`} {
 		if _, err := conn.Subscribe("chat.a", func(msg *nats.Msg) { _ = msg.Respond([]byte(answer)) }); err != nil {
 			t.Fatal(err)
 		}
@@ -67,22 +66,6 @@ func TestForgedAcknowledgement(t *testing.T) {
 		if err != nil || receipt.Position.Seq != uint64(n+1) {
 			t.Fatalf("got %+v, %v", receipt, err)
 		}
-	}
-}
-
-// A full stream is reported.
-func TestStreamIsFull(t *testing.T) {
-	t.Parallel()
-	dial := embedded(t)
-	config := chats
-	config.MaxMsgs, config.Discard = 1, jetstream.DiscardNew
-	createStream(t, manager(t, dial), config)
-	b := newFixture(t, dial, quiet)
-	if err := b.post(within(t, patience), "chat.a", nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.post(within(t, patience), "chat.a", nil, nil); !errors.Is(err, bridge.ErrFull) {
-		t.Errorf("got %v, want ErrFull", err)
 	}
 }
 

@@ -272,7 +272,7 @@ func subscribe(t *testing.T, conn *nats.Conn, subject string) *nats.Subscription
 func TestPublishTwiceToAStreamThatTransforms(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	makeStream(t, streamsOf(t, dial), jetstream.StreamConfig{
+	createStream(t, manager(t, dial), jetstream.StreamConfig{
 		Name: "MOVED", Subjects: []string{"from.>"}, MaxMsgs: 10, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "from.>", Destination: "to.>"},
 	})
 	b := newFixture(t, dial, quiet)

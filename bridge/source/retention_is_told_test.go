@@ -68,15 +68,11 @@ func TestRetentionOfNewestMessages(t *testing.T) {
 	c := b.read(t, "chat.*")
 	c.wantOpen()
 	whileAway := func(subjects ...string) {
-		b.mu.Lock() // the source cannot dial
-		defer b.mu.Unlock()
-		for _, socket := range b.sockets {
-			_ = socket.Close()
-		}
-		b.sockets = nil
-		for _, subject := range subjects {
-			store(t, js, subject, subject)
-		}
+		b.whileAway(func() {
+			for _, subject := range subjects {
+				store(t, js, subject, subject)
+			}
+		})
 	}
 	store(t, js, "chat.a", "a")
 	c.wantData("a")

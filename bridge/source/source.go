@@ -26,7 +26,7 @@ type Source struct {
 	absence       *absence
 	log           *slog.Logger
 	incoming      chan *nats.Msg // of all subscriptions
-	intake        intake         // received and not delivered yet
+	intake        *intake        // received and not delivered yet
 	acks          *js.Acks
 	isBroken      func() bool     // Config.IsBroken
 	tracer        bridge.Tracer   // Config.Tracer

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -237,5 +238,10 @@ func TestOverlappingFilters(t *testing.T) {
 		}
 	}
 	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 2_000) })
+	t.Run("stored", func(t *testing.T) {
+		dial := embedded(t)
+		createStream(t, manager(t, dial), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}})
+		run(t, dial, 1_000)
+	})
 	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 1_000) })
 }

@@ -27,9 +27,23 @@ func createStream(t testing.TB, js jetstream.JetStream, config jetstream.StreamC
 	t.Helper()
 	stream, err := js.CreateStream(within(t, patience), config)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(config.Name, err)
 	}
 	return stream
+}
+
+func updateStream(t testing.TB, js jetstream.JetStream, config jetstream.StreamConfig) {
+	t.Helper()
+	if _, err := js.UpdateStream(within(t, patience), config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func deleteStream(t testing.TB, js jetstream.JetStream, name string) {
+	t.Helper()
+	if err := js.DeleteStream(within(t, patience), name); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // chats is a stream of chat rooms, in files.
@@ -202,9 +216,7 @@ func TestStreamAppearsAndVanishes(t *testing.T) {
 	id := c.message().ID
 	again := b.resume(t, id, "chat.a")
 	again.wantOpen()
-	if err := js.DeleteStream(within(t, patience), "CHATS"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "CHATS")
 	c.wantMove()
 	again.wantMove()
 	publish(t, publisher(t, dial), "chat.a", "unstored again")
@@ -232,9 +244,7 @@ func TestStreamIsRecreated(t *testing.T) {
 	store(t, js, "chat.a", numbers(0, 10)...)
 	c.wantData(numbers(0, 9)...)
 	id := c.message().ID
-	if err := js.DeleteStream(within(t, patience), "CHATS"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "CHATS")
 	createStream(t, js, chats)
 	store(t, js, "chat.a", numbers(100, 20)...) // more than the old one had
 	told := false
@@ -310,17 +320,13 @@ func TestHolesAreNotAskedForOneByOne(t *testing.T) {
 	if _, err := js.Conn().ChanSubscribe("$JS.API.STREAM.INFO.CHATS", asked); err != nil {
 		t.Fatal(err)
 	}
-	b.mu.Lock() // the source cannot dial
-	for _, socket := range b.sockets {
-		_ = socket.Close()
-	}
-	b.sockets = nil
-	for i := range holes {
-		send(t, js, "chat.superseded", "")
-		send(t, js, fmt.Sprint("chat.", i), "value")
-	}
-	store(t, js, "chat.superseded", "last")
-	b.mu.Unlock()
+	b.whileAway(func() {
+		for i := range holes {
+			send(t, js, "chat.superseded", "")
+			send(t, js, fmt.Sprint("chat.", i), "value")
+		}
+		store(t, js, "chat.superseded", "last")
+	})
 	for range holes {
 		c.wantData("value")
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/source"
 )
 
 // The bridge may read only one stream, by name. Messages of a stream that replaces it are passed on as they arrive: readers get a
@@ -34,23 +33,18 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 	}
 	allow("CHATS")
 	process := bridgetest.StartNATSServer(t, "-c", config)
-	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, process.Port))
-	}
-	js := manager(t, as("admin"))
+	js := manager(t, as(process, "admin"))
 	createStream(t, js, chats)
 	// After deleting its last stream, a server removes the folder of all streams, and may fail to make another.
 	createStream(t, js, jetstream.StreamConfig{Name: "STAYS", Subjects: []string{"stays"}})
 	log, warned := warnings()
-	b := newFixture(t, as("bridge"), log)
+	b := newFixture(t, as(process, "bridge"), log)
 	c := b.read(t, "chat.a")
 	c.wantOpen()
 	store(t, js, "chat.a", "first")
 	c.wantData("first")
 
-	if err := js.DeleteStream(within(t, patience), "CHATS"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "CHATS")
 	createStream(t, js, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"chat.>"}, AllowDirect: true})
 	c.wantGap(bridge.GapDisconnected)
 	store(t, js, "chat.a", "second")
@@ -64,8 +58,8 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 	process.Kill()
 	process.Start(t)
 	c.wantMove()
-	store(t, manager(t, as("admin")), "chat.a", "third")
-	if again := c.message(); again.Data != "third" || !strings.HasPrefix(again.ID, bridge.Epoch("OTHER", streamInfo(t, manager(t, as("admin")), "OTHER").Created)) {
+	store(t, manager(t, as(process, "admin")), "chat.a", "third")
+	if again := c.message(); again.Data != "third" || !strings.HasPrefix(again.ID, bridge.Epoch("OTHER", streamInfo(t, manager(t, as(process, "admin")), "OTHER").Created)) {
 		t.Errorf("got %+v, want it from the stream", again)
 	}
 }

@@ -2,8 +2,6 @@ package source_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -150,10 +148,7 @@ func TestServerLimitsRequests(t *testing.T) {
 // startLimited starts a server with a configuration, makes a stream that allows no direct gets, and starts a bridge.
 func startLimited(t *testing.T, text string) (jetstream.JetStream, *fixture) {
 	t.Helper()
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := configFile(t, text)
 	server := bridgetest.StartNATSServer(t, "-c", config)
 	js := manager(t, to(server.URL()))
 	noGets := chats
