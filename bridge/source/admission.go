@@ -198,7 +198,8 @@ func (s *Source) admit() {
 		if len(batch) == 0 {
 			return
 		}
-		hasAnswer := s.roundTrip() && s.isToldAll() && s.conn.Link() == s.link
+		// nats.go reports a second refusal for too many subscriptions by the same error as the first; a barrier proves that it has reported all.
+		hasAnswer := s.within(s.conn.RoundTrip) && s.within(s.conn.PassBarrier) && s.conn.Link() == s.link
 		refused := s.link.Limited()
 		if hasAnswer && refused == s.overLimit {
 			s.signal(streamsChanged)
@@ -226,14 +227,6 @@ func (s *Source) tryToAdmit(n int) []*flow {
 	s.mu.Unlock()
 	s.subscribeAgain(batch)
 	return batch
-}
-
-// isToldAll reports whether every refusal of the last round trip is recorded. nats.go reports a second refusal for too many
-// subscriptions by the same error as the first, so Noted cannot distinguish them.
-func (s *Source) isToldAll() bool {
-	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
-	defer cancel()
-	return s.conn.PassBarrier(ctx)
 }
 
 // errTooMany means that NATS allows no more subscriptions.

@@ -22,8 +22,7 @@ func TestQuestionWithoutListenersIsRefused(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
-		c := b.readFramed(t, bridge.Framing{Run: true}, "answers.-.R")
-		c.wantOpen()
+		c := b.readFramed(t, bridge.Framing{Run: true}, "answers.-.R").wantOpen()
 		for range 20 { // NATS chooses a subscription at random if a connection has several
 			if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
 				t.Fatalf("got %v", err)
@@ -59,8 +58,7 @@ func TestQuestionAfterAnError(t *testing.T) {
 	raw.publish("chat.a", "", "NATS/1.0\r\nno colon\r\n\r\n", "stored")
 	raw.flush()
 	b := newFixture(t, server.Dial, quiet)
-	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	c.wantData("stored")
 	for range 2 {
 		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
@@ -205,8 +203,7 @@ func TestKeptRunIsReadFromItsStream(t *testing.T) {
 	}
 	all := bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}
 	for _, reading := range []*fixture{b, newFixture(t, dial, quiet)} {
-		c := reading.open(t, bridge.Framing{Run: true}, all, run)
-		c.wantOpen()
+		c := reading.open(t, bridge.Framing{Run: true}, all, run).wantOpen()
 		var got []string
 		for len(got) == 0 || got[len(got)-1] != bridge.EventError {
 			event := c.next()

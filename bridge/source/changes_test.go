@@ -112,8 +112,7 @@ func TestRolledBackStreamIsLogged(t *testing.T) {
 	}
 	process.Start(t)
 	said := make(lines, 1<<10)
-	c := newFixture(t, to(process.URL()), said.log()).read(t, "chat.a")
-	c.wantOpen()
+	c := newFixture(t, to(process.URL()), said.log()).read(t, "chat.a").wantOpen()
 	js = manager(t, to(process.URL()))
 	store(t, js, "chat.a", "1", "2")
 	c.wantData("1", "2")

@@ -58,12 +58,9 @@ func (s *Source) ended(err error) {
 	s.log.Error("NATS has ended a connection of this bridge", "error", err, "remedy", remedy)
 }
 
-// missed counts an attempt to connect that has failed, for whatever reason.
-func (s *Source) missed() { s.errors.note(errorConnect) }
-
-// readsMissed is missed for the second connection. While NATS is unreachable, the first counts.
-func (s *Source) readsMissed() {
-	if s.conn.Link().IsUp() {
+// missed counts an attempt to connect that has failed, for whatever reason. While NATS is unreachable, those of the first connection count.
+func (s *Source) missed(conn *js.Conn) {
+	if conn == s.conn || s.conn.Link().IsUp() {
 		s.errors.note(errorConnect)
 	}
 }

@@ -26,8 +26,7 @@ func TestConnectionIsMadeAnew(t *testing.T) {
 		}
 		return to(server.URL())(options...)
 	}, log)
-	c := b.read(t, "a.b")
-	c.wantOpen()
+	c := b.read(t, "a.b").wantOpen()
 	tooLong := bridge.Subject("a." + strings.Repeat("x", 400))
 	for range 3 {
 		if err := b.post(within(t, patience), tooLong, nil, nil); !errors.Is(err, bridge.ErrUnavailable) {

@@ -109,14 +109,6 @@ func (c *consumer) watch() error {
 	}
 }
 
-// breakOff makes watch return.
-func (c *consumer) breakOff() {
-	select {
-	case c.broken <- struct{}{}:
-	default:
-	}
-}
-
 // receive handles a message on the inbox, in a goroutine of nats.go.
 func (c *consumer) receive(msg *nats.Msg) {
 	c.heard.Store(time.Now().UnixNano())
@@ -130,7 +122,7 @@ func (c *consumer) receive(msg *nats.Msg) {
 		c.tap.pending.Store(0) // what was left has been removed
 	}
 	if err != nil || a.StreamSeq > 0 && !c.tap.deliver(c, msg, a) {
-		c.breakOff()
+		js.Wake(c.broken)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // confirmTimeout is how long the server may take to answer before it is asked again.
@@ -78,12 +79,12 @@ func (s *Source) renewTaps() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, t := range s.taps {
-		t.renew()
+		js.Wake(t.again)
 	}
 }
 
 // prove reports whether the server has seen every subscription made so far, and its refusals of them are recorded.
-func (s *Source) prove() bool { return s.roundTrip() && s.catchUp() }
+func (s *Source) prove() bool { return s.within(s.conn.RoundTrip) && s.catchUp() }
 
 // catchUp waits until every message received so far was delivered. Otherwise messages of an earlier connection would follow the
 // gap that announces its end. It returns false if the source is closed first.

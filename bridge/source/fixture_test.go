@@ -73,6 +73,14 @@ func newFixtureWith(t testing.TB, dial source.Dialer, config source.Config, log 
 	return b
 }
 
+// newHub returns a fixture with another hub above a source, whose feeds hold so much, and none of the pages that were read.
+func newHub(t testing.TB, s *source.Source, memory bridge.Memory) *fixture {
+	b := &fixture{source: s, left: make(chan struct{}, 1<<8)}
+	b.hub = bridge.NewHub(b, 0, memory)
+	t.Cleanup(b.hub.Close)
+	return b
+}
+
 // Attach and Detach make the fixture a bridge.Source that reports when a feed was detached.
 func (b *fixture) Attach(f *bridge.Feed) { b.source.Attach(f) }
 
@@ -221,12 +229,13 @@ func (c *client) message() message {
 	return m
 }
 
-// wantOpen waits for the first event.
-func (c *client) wantOpen() {
+// wantOpen waits for the first event, and returns the client.
+func (c *client) wantOpen() *client {
 	c.t.Helper()
 	if event := c.next(); event.Type != bridge.EventOpen {
 		c.t.Fatalf("got %+v, want the open", event)
 	}
+	return c
 }
 
 // wantGap waits for the next event, which must be a gap.

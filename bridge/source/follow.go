@@ -52,13 +52,13 @@ func (t *tap) run() {
 		if err != nil {
 			t.source.tapFails.Do(func() { t.source.log.Warn("cannot read a stream yet", "stream", t.name, "error", err) })
 		}
-		t.pause()
+		t.pause(tapRetry)
 	}
 }
 
-// pause waits before the next attempt, or for a new connection to NATS.
-func (t *tap) pause() {
-	wait := time.NewTimer(tapRetry)
+// pause waits before the next attempt, or for a new connection to NATS, where the rights may be wider.
+func (t *tap) pause(d time.Duration) {
+	wait := time.NewTimer(d)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
@@ -80,7 +80,8 @@ func (t *tap) follow() error {
 	c, err := t.renewed()
 	if by := t.source.table.Hindrance(t.name, err); err != nil && by.Why != "" {
 		t.source.table.MarkUnreadable(t.name, link, by)
-		return t.awaitLifting(by)
+		t.pause(by.Lasts)
+		return nil
 	}
 	if err != nil {
 		return err
@@ -122,18 +123,6 @@ func (t *tap) ask() error {
 	return err
 }
 
-// awaitLifting waits until another attempt to read the stream is worthwhile.
-func (t *tap) awaitLifting(by catalog.Obstacle) error {
-	lifted := time.NewTimer(by.Lasts + tapRetry)
-	defer lifted.Stop()
-	select {
-	case <-t.again: // the rights of a new connection may be wider
-	case <-lifted.C: // the rights may have changed
-	case <-t.alive.Done():
-	}
-	return nil
-}
-
 // seek sets the position from which everything is delivered: the stream's last message.
 func (t *tap) seek() error {
 	info, err := t.info()
@@ -166,7 +155,7 @@ func (t *tap) verify() error {
 		if err != nil {
 			return err
 		}
-		rolled = stored.Seq == last.Seq && stored.Time.UnixNano() != last.Time
+		rolled = stored.Seq == last.Seq && stored.Time != last.Time
 	}
 	if !rolled {
 		return nil

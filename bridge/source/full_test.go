@@ -71,8 +71,7 @@ func TestSubjectsAreCountedOnce(t *testing.T) {
 	b := newFixture(t, dial, quiet)
 	asked := countings(t, conn)
 	begun := time.Now()
-	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a.*")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a.*").wantOpen()
 	for i := range n {
 		if event := c.next(); event.Type != "message" {
 			t.Fatalf("got %+v", event)

@@ -26,8 +26,7 @@ func TestOddHeaders(t *testing.T) {
 				createStream(t, js, config)
 				log, logged := warnings()
 				b := newFixture(t, server.Dial, log)
-				live := b.read(t, "chat.>")
-				live.wantOpen()
+				live := b.read(t, "chat.>").wantOpen()
 				raw := newRawPublisher(t, server.URL())
 				raw.publish("chat.first", "", "", "first")
 				broken := uint64(0)
@@ -53,8 +52,7 @@ func TestOddHeaders(t *testing.T) {
 				wantLogged(t, logged)
 				for _, since := range []bridge.SinceKind{bridge.SinceAll, bridge.SinceLast} {
 					again := newFixture(t, server.Dial, quiet)
-					c := again.since(t, bridge.Since{Kind: since}, "chat.>")
-					c.wantOpen()
+					c := again.since(t, bridge.Since{Kind: since}, "chat.>").wantOpen()
 					c.wantMessages(t, want...)
 					c.wantSynced()
 					if got := again.source.Stats().BrokenHeaders; got != broken {
@@ -63,8 +61,7 @@ func TestOddHeaders(t *testing.T) {
 				}
 				fresh := newFixture(t, server.Dial, quiet)
 				for i := range want[:len(want)-1] {
-					c := fresh.resume(t, want[i].ID, "chat.>")
-					c.wantOpen()
+					c := fresh.resume(t, want[i].ID, "chat.>").wantOpen()
 					c.wantMessages(t, want[i+1])
 				}
 			})
@@ -122,8 +119,7 @@ func TestBrokenHeadersAmongNewest(t *testing.T) {
 				}
 				raw.flush()
 				store(t, js, "$KV.T.last", "last")
-				c := newFixture(t, server.Dial, quiet).since(t, bridge.Since{Kind: bridge.SinceLast}, "$KV.T.*")
-				c.wantOpen()
+				c := newFixture(t, server.Dial, quiet).since(t, bridge.Since{Kind: bridge.SinceLast}, "$KV.T.*").wantOpen()
 				for i := range n {
 					if m := c.message(); m.Data != "value" || m.Subject != fmt.Sprint("$KV.T.", i) {
 						t.Fatalf("got %+v, want the value of %d", m, i)

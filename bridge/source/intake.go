@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -72,10 +73,7 @@ func (i *intake) put(msg *nats.Msg, lossy bool) {
 		i.queue = append(i.queue, nil)
 	}
 	i.mu.Unlock()
-	select {
-	case i.ready <- struct{}{}:
-	default:
-	}
+	js.Wake(i.ready)
 }
 
 // all returns and removes all messages.

@@ -118,8 +118,7 @@ func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
 	b := newFixture(t, to(server.URL()), quiet)
 	var waiting []*client
 	for i := range all {
-		c := b.read(t, bridge.Subject(fmt.Sprint("u.", i)))
-		c.wantOpen()
+		c := b.read(t, bridge.Subject(fmt.Sprint("u.", i))).wantOpen()
 		waiting = append(waiting, c)
 	}
 	server.Kill()
@@ -181,13 +180,11 @@ func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
 	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
 	store(t, js, "s.a", "one", "two")
 	b := newFixture(t, as(server, "bridge"), quiet)
-	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a")
-	stored.wantOpen()
+	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a").wantOpen()
 	stored.wantData("one", "two") // by consumer
 	for i := range 3 {
 		subject := bridge.Subject(fmt.Sprint("unstored.", i))
-		c := b.read(t, subject)
-		c.wantOpen()
+		c := b.read(t, subject).wantOpen()
 		if err := b.post(within(t, patience), subject, nil, []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
@@ -205,8 +202,7 @@ func TestDirectGetsAreRefusedOnTheOnlyConnection(t *testing.T) {
 	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
 	store(t, js, "s.a", "one", "two")
 	b := newFixture(t, as(server, "bridge"), quiet)
-	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a")
-	stored.wantOpen()
+	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a").wantOpen()
 	stored.wantData("one", "two")
 }
 
@@ -253,11 +249,7 @@ func TestPermissionsAreReloaded(t *testing.T) {
 // silence. Once a consumer is possible, the stream is read like any other.
 func TestNoConsumerCanBeHad(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.MaxConsumers = 1
-	stream := createStream(t, js, config)
+	dial, js, stream := embeddedChats(t, func(config *jetstream.StreamConfig) { config.MaxConsumers = 1 })
 	createStream(t, js, jetstream.StreamConfig{Name: "NEWS", Subjects: []string{"news.>"}, AllowDirect: true})
 	store(t, js, "chat.a", "before")
 	if _, err := stream.CreateConsumer(within(t, patience), jetstream.ConsumerConfig{Durable: "other"}); err != nil {
@@ -290,16 +282,13 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 // Requests for consumers respect the limits of the stream.
 func TestLimitsOfConsumers(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.AllowDirect = false // pages need consumers, too
-	config.ConsumerLimits = jetstream.StreamConsumerLimits{InactiveThreshold: 5e9, MaxAckPending: 7}
-	createStream(t, js, config)
+	dial, js, _ := embeddedChats(t, func(config *jetstream.StreamConfig) {
+		config.AllowDirect = false // pages need consumers, too
+		config.ConsumerLimits = jetstream.StreamConsumerLimits{InactiveThreshold: 5e9, MaxAckPending: 7}
+	})
 	store(t, js, "chat.a", "one", "two")
 	b := newFixture(t, dial, quiet)
-	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	c.wantData("one", "two")
 	c.wantSynced()
 	store(t, js, "chat.a", numbers(0, 20)...)

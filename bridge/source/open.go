@@ -52,7 +52,7 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.absence.failed, Missed: s.missed, Error: s.asyncError,
 		Ended: s.ended,
 	})
-	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.readsMissed, Error: s.asyncError, Ended: s.ended})
+	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.missed, Error: s.asyncError, Ended: s.ended})
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
 	err := s.connect(dial)
 	if err == nil {

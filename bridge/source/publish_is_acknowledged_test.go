@@ -34,8 +34,7 @@ func TestPublishIsAcknowledged(t *testing.T) {
 		if _, err := b.source.Publish(within(t, patience), "chat.a", nil, []byte("2")); err != nil {
 			t.Fatal(err)
 		}
-		c := b.resume(t, first.Position.String(), "chat.a")
-		c.wantOpen()
+		c := b.resume(t, first.Position.String(), "chat.a").wantOpen()
 		c.wantData("2")
 		info, err := stream.Info(within(t, patience))
 		if err != nil || info.State.Msgs != 2 {

@@ -90,8 +90,7 @@ func TestReceiptsWithoutAPosition(t *testing.T) {
 			if !test.continues {
 				return
 			}
-			c := b.resume(t, receipt.Position.String(), subject)
-			c.wantOpen()
+			c := b.resume(t, receipt.Position.String(), subject).wantOpen()
 			if err := b.post(within(t, patience), subject, nil, []byte("y")); err != nil {
 				t.Fatal(err)
 			}

@@ -42,9 +42,13 @@ func (s *Source) watch() {
 			s.absence.remind(s.conn.NATS().LastError())
 			link := s.conn.Link()
 			silent := link.Longest()
-			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {
+			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && (len(s.conn.NATS().Servers()) > 1 || s.standsStill(s.conn)) {
 				m.made()
 				s.move(silent)
+			}
+			if link := s.reads.Link(); link.IsUp() && link.Longest().For > 0 && s.standsStill(s.reads) {
+				s.log.Warn("the connection on which streams are read does not answer; another one is tried, and until then they are read on the first")
+				_ = s.reads.NATS().ForceReconnect() // an error means that the source is closed
 			}
 		case <-s.alive.Done():
 			return
@@ -67,14 +71,11 @@ func (m *moves) made() {
 	m.last, m.wait = time.Now(), min(max(2*m.wait, firstMove), lastMove)
 }
 
-// canGain reports whether another connection may be better: there are other servers, or this one does not answer at all.
-func (s *Source) canGain() bool {
-	if len(s.conn.NATS().Servers()) > 1 {
-		return true
-	}
+// standsStill reports whether a connection does not answer at all.
+func (s *Source) standsStill(conn *js.Conn) bool {
 	ctx, cancel := context.WithTimeout(s.alive, 2*time.Second)
 	defer cancel()
-	return s.conn.NATS().FlushWithContext(ctx) != nil
+	return conn.NATS().FlushWithContext(ctx) != nil && s.alive.Err() == nil
 }
 
 // move connects to the next server.

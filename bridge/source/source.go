@@ -106,15 +106,12 @@ func (s *Source) advance() bridge.Position {
 // signal wakes the control loop.
 func (s *Source) signal(e event) {
 	s.events.Or(uint32(e))
-	select {
-	case s.wake <- struct{}{}:
-	default: // the loop is awake, and will look again
-	}
+	js.Wake(s.wake)
 }
 
-// roundTrip reports whether the server has answered, and every refusal before the answer is recorded.
-func (s *Source) roundTrip() bool {
+// within reports whether the server answers ask within confirmTimeout: Conn.RoundTrip, or Conn.PassBarrier.
+func (s *Source) within(ask func(context.Context) bool) bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
-	return s.conn.RoundTrip(ctx)
+	return ask(ctx)
 }

@@ -25,8 +25,7 @@ func TestOpenMeansSubscribed(t *testing.T) {
 		other := publisher(t, dial)
 		for i := range 200 {
 			subject := fmt.Sprintf("fresh.%d", i)
-			c := b.read(t, bridge.Subject(subject))
-			c.wantOpen()
+			c := b.read(t, bridge.Subject(subject)).wantOpen()
 			publish(t, other, subject, "first", "second")
 			c.wantData("first", "second")
 		}
@@ -181,8 +180,7 @@ func TestLeaveBeforeOpen(t *testing.T) {
 		if n := b.source.Stats().Subscriptions; n != 0 {
 			t.Errorf("%d subscriptions are left", n)
 		}
-		c := b.read(t, "brief.0")
-		c.wantOpen()
+		c := b.read(t, "brief.0").wantOpen()
 		publish(t, publisher(t, dial), "brief.0", "here")
 		c.wantData("here")
 	})

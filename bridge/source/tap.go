@@ -70,14 +70,6 @@ func (s *Source) tapOf(of *catalog.Stream) *tap {
 // Last implements bridge.Log.
 func (t *tap) Last() bridge.Position { return *t.last.Load() }
 
-// renew makes the tap make its consumer again.
-func (t *tap) renew() {
-	select {
-	case t.again <- struct{}{}:
-	default:
-	}
-}
-
 // state reports whether feeds can begin, and whether the tap is over.
 func (t *tap) state() (ready, rolled bool) {
 	t.mu.Lock()

@@ -39,8 +39,7 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 	createStream(t, js, jetstream.StreamConfig{Name: "STAYS", Subjects: []string{"stays"}})
 	log, warned := warnings()
 	b := newFixture(t, as(process, "bridge"), log)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	store(t, js, "chat.a", "first")
 	c.wantData("first")
 

@@ -123,9 +123,7 @@ func storedIn(t *testing.T, stream jetstream.Stream, last uint64) map[uint64]str
 // Large messages make a page short, and never empty: it ends where it was asked to, and the next one goes on before it.
 func TestUntilOfLargeMessages(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	stream := createStream(t, js, chats)
+	dial, js, stream := embeddedChats(t, nil)
 	for i := range 12 {
 		store(t, js, "chat.a", fmt.Sprint(i+1, strings.Repeat("x", 300<<10)))
 	}
@@ -157,11 +155,7 @@ func TestUntilCostsFewRequests(t *testing.T) {
 	if *soak {
 		many = 50_000
 	}
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.Storage = jetstream.MemoryStorage
-	stream := createStream(t, js, config)
+	dial, js, stream := embeddedChats(t, func(config *jetstream.StreamConfig) { config.Storage = jetstream.MemoryStorage })
 	store(t, js, "chat.old", numbers(0, 3)...)
 	storeMany(t, js, many/2, "chat.thick.") // a subject each
 	store(t, js, "chat.old", numbers(3, 3)...)

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // Doubt makes the table read a stream again, after an observation that contradicts the table.
@@ -15,7 +16,7 @@ func (t *Table) Doubt(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.doubts.names[name] = time.Now()
-	t.poke()
+	js.Wake(t.wake)
 }
 
 // Look makes the table compare itself with JetStream, in case advisories are missing: see due.
@@ -23,14 +24,7 @@ func (t *Table) Look() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.doubts.look = true
-	t.poke()
-}
-
-func (t *Table) poke() {
-	select {
-	case t.wake <- struct{}{}:
-	default: // run is awake, and will look again
-	}
+	js.Wake(t.wake)
 }
 
 // advised handles an advisory about a stream. All advisories during one reading cause one more.
@@ -67,12 +61,4 @@ func (t *Table) putBack(work todo) {
 		}
 	}
 	maps.Copy(t.doubts.filters, work.filters)
-}
-
-// timed wakes run for something with a time limit.
-func (t *Table) timed() {
-	select {
-	case t.lapse <- struct{}{}:
-	default:
-	}
 }

@@ -141,7 +141,7 @@ func (t *Table) ensureOwn(ctx context.Context, keep History) (own, error) {
 	case isNotFound(err) && keep.Look:
 		return own{}, nil
 	case isNotFound(err):
-		return t.create(ctx, keep)
+		return keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
 	case err != nil:
 		return own{}, err
 	case keep.isApart && !isOurs(&info.Config):
@@ -151,11 +151,6 @@ func (t *Table) ensureOwn(ctx context.Context, keep History) (own, error) {
 	default:
 		return keep.compare(&info, t.api), nil
 	}
-}
-
-// create makes the stream. JetStream refuses it if another stream holds some of the subjects.
-func (t *Table) create(ctx context.Context, keep History) (own, error) {
-	return keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
 }
 
 // leastBytes is the size of the smallest stream made if there is little room.
@@ -178,7 +173,7 @@ func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 	return result, err
 }
 
-// make makes the stream with these settings.
+// make makes the stream with these settings. JetStream refuses it if another stream holds some of the subjects.
 func (t *Table) make(ctx context.Context, keep History) error {
 	config := keep.applyTo(jetstream.StreamConfig{
 		Name: keep.Stream, Description: description, Storage: jetstream.FileStorage,

@@ -62,15 +62,17 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 		e.inspect(&h, holder)
 	}
 	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
-	if err := e.ownStreams(ctx, &h, now); err != nil {
-		return err
+	for i := range e.table.keep {
+		if err := e.ownStream(ctx, &h, now, i); err != nil {
+			return err
+		}
 	}
 	switch {
 	case !isReadable:
 	case h.Stream == "":
 		e.permitted(&h, "read "+string(filter), e.table.refusedSubscription(ctx, filter))
 	default:
-		refused := e.table.refusedReading(ctx, h.Stream)
+		refused := e.table.refusedRequests(ctx, e.table.api.Reading(h.Stream)...)
 		e.permitted(&h, "read the stream "+h.Stream, refused)
 		if by := e.table.consumable(ctx, holder); len(refused) == 0 && by.Why != "" {
 			e.add(&h, Finding{Problem: by.Why + "; its messages are passed on as they arrive, without history", Remedy: by.Remedy, Refused: true})
@@ -115,17 +117,7 @@ func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) erro
 	return nil
 }
 
-// ownStreams adds the problems of Tailwater's own streams.
-func (e *explanation) ownStreams(ctx context.Context, h *Holding, now *Streams) error {
-	for i := range e.table.keep {
-		if err := e.ownStream(ctx, h, now, i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ownStream adds the problems of one of them, including why it cannot be made.
+// ownStream adds the problems of one of Tailwater's own streams, including why it cannot be made.
 func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i int) error {
 	keep := e.table.keep[i]
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
@@ -139,8 +131,8 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i
 	case now.absence.why != "": // reported already
 		return nil
 	case keep.Look && now.willMake(keep):
-		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.Subject(js.AskCreate+keep.Stream)))
-		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
+		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, e.table.api.Subject(js.AskCreate+keep.Stream)))
+		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedRequests(ctx, e.table.api.Reading(keep.Stream)...))
 		return nil
 	case keep.Look && now.Get(keep.Stream) == nil && len(now.silent)+len(now.hidden) == 0:
 		outdone, err := e.table.outdone(ctx, keep)
@@ -162,19 +154,14 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i
 	return nil
 }
 
-// refusedReading returns which requests for reading a stream NATS refuses to this bridge.
-func (t *Table) refusedReading(ctx context.Context, stream string) (refused []string) {
-	return t.refusedRequests(ctx, stream, t.api.Reading(stream)...)
-}
-
-// refusedRequests returns which requests about a stream NATS refuses to this bridge. NATS checks permissions before it reads a
+// refusedRequests returns which requests NATS refuses to this bridge. NATS checks permissions before it reads a
 // request. Nobody answers a message without a reply subject, and no stream is made of an empty one, so these requests have no
 // effect but the refusal.
-func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
+func (t *Table) refusedRequests(ctx context.Context, patterns ...string) (refused []string) {
 	asked := t.api.Link().Now()
 	probes := map[string]string{}
 	for _, pattern := range patterns {
-		probe := probing(pattern, stream)
+		probe := probing(pattern)
 		if t.api.NATS().Publish(probe, nil) == nil {
 			probes[probe] = pattern
 		}
@@ -192,7 +179,7 @@ func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...
 }
 
 // probing returns an unused subject that a permission's pattern matches.
-func probing(pattern, stream string) string {
+func probing(pattern string) string {
 	const nobody = "tailwater-check"
 	if begin := strings.TrimRight(pattern, "*>"); begin != pattern {
 		return begin + nobody

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // A stream that was deleted: feeds wait for a moment, and then read its subjects by subscription.
@@ -29,7 +30,7 @@ func (t *Table) miss(before, after *Streams) {
 			continue
 		}
 		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
-		t.timed()
+		js.Wake(t.lapse)
 	}
 }
 

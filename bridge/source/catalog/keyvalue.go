@@ -187,7 +187,7 @@ func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision 
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: read the key %s: %w", bridge.ErrUnavailable, key, err)
 	}
-	if found.Seq == 0 || js.IsDeleted(found.Entry().Header) {
+	if found.Seq == 0 || js.IsDeleted(found.Header) {
 		return nil, found.Seq, nil
 	}
 	return append([]byte{}, found.Data...), found.Seq, nil

@@ -61,7 +61,8 @@ func (t *Table) readAgain(ctx context.Context, before *Streams, names []string) 
 func (t *Table) readThese(ctx context.Context, before *Streams, names []string) readings {
 	var mu sync.Mutex
 	var r readings
-	js.Each(names, func(name string) {
+	js.Each(len(names), func(i int) {
+		name := names[i]
 		var info jetstream.StreamInfo
 		err := t.api.Call(ctx, js.AskInfo+name, nil, &info)
 		mu.Lock()

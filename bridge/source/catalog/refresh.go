@@ -226,15 +226,16 @@ func (t *Table) answer(ctx context.Context, before, after *Streams, filters map[
 	}
 	var mu sync.Mutex
 	var failed error
-	js.Each(slices.Collect(maps.Keys(filters)), func(filter bridge.Subject) {
-		found, err := t.List(ctx, filter)
+	asked := slices.Collect(maps.Keys(filters))
+	js.Each(len(asked), func(i int) {
+		found, err := t.List(ctx, asked[i])
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
 			failed = err
 			return
 		}
-		overlaps[filter] = &overlap{streams: found, isUsed: true}
+		overlaps[asked[i]] = &overlap{streams: found, isUsed: true}
 	})
 	return overlaps, failed
 }

@@ -209,7 +209,7 @@ func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) 
 	}
 	if !t.asking[filter] && len(t.doubts.filters) < maxQuestions {
 		t.doubts.filters[filter] = true
-		t.poke()
+		js.Wake(t.wake)
 	}
 	return nil, false
 }

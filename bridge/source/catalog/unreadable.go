@@ -76,7 +76,7 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 		by.Lasts = min(max(by.Lasts, 2*before.Lasts), lastRefused) // try was wrong; its readers have moved for nothing
 	}
 	t.unreadable[name] = bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
-	t.timed()
+	js.Wake(t.lapse)
 	t.news.Send()
 	t.mu.Unlock()
 	if !known || before.Why != by.Why {
@@ -155,7 +155,7 @@ func (t *Table) try(stream *Stream) {
 	if b.tried = false; known {
 		t.unreadable[name] = b
 	}
-	t.timed()
+	js.Wake(t.lapse)
 	t.news.Send()
 	t.mu.Unlock()
 	if isFree {

@@ -72,11 +72,21 @@ func (h *History) decode(all []js.Entry) []*bridge.Message {
 
 func (h *History) batchOnce(ctx context.Context, request js.BatchGet) (js.Batch, error) {
 	request.Batch, request.MaxBytes = cmp.Or(request.Batch, pageMessages), pageBytes
-	return h.api.Batch(ctx, h.conn(), h.name, request)
+	on := h.conn()
+	b, err := h.api.Batch(ctx, on, h.name, request)
+	h.answered(on, err)
+	return b, err
+}
+
+// answered records whether the connection for long reads is silent: it may stand still by itself.
+func (h *History) answered(on *js.Conn, err error) {
+	if on == h.reads {
+		on.Link().Ask(h.name)(err)
+	}
 }
 
 // get asks the leader for a message; the zero value if there is none.
-func (h *History) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
+func (h *History) get(ctx context.Context, ask js.MsgGet) (js.Entry, error) {
 	return h.api.Stored(ctx, h.name, ask)
 }
 

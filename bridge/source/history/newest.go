@@ -89,7 +89,7 @@ func (h *History) newestOf(ctx context.Context, filter bridge.Subject, from, thr
 	if err != nil || last.Seq < from || last.Seq > through { // a newer message is replayed
 		return nil, through, err
 	}
-	return []js.Entry{last.Entry()}, through, nil
+	return []js.Entry{last}, through, nil
 }
 
 // newestAtOnce reads the newest messages by direct gets, which return at most a thousand.

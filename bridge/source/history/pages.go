@@ -162,7 +162,7 @@ func (h *History) readOneByOne(ctx context.Context, filter bridge.Subject, from 
 		if err != nil || at.Seq == 0 {
 			return found, false, err
 		}
-		found = append(found, at.Entry())
+		found = append(found, at)
 		from = at.Seq + 1
 	}
 	return found, true, nil
@@ -176,7 +176,7 @@ func (h *History) Stored(ctx context.Context, seq uint64) (bridge.Position, uint
 		return at, 0, fmt.Errorf("look for message %d of the stream %s: %w", seq, h.name, err)
 	}
 	if found.Seq == seq {
-		at.Time = found.Time.UnixNano()
+		at.Time = found.Time
 		return at, seq, nil
 	}
 	info, err := h.info(ctx, "")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -127,25 +128,31 @@ type MsgGet struct {
 	StartTime *time.Time     `json:"start_time,omitempty"`
 }
 
-// StoredAt is a stored message and its sequence.
-type StoredAt struct {
-	Seq     uint64    `json:"seq"`
-	Time    time.Time `json:"time"`
-	Subject string    `json:"subject"`
-	Header  []byte    `json:"hdrs"`
-	Data    []byte    `json:"data"`
-}
-
 // Stored returns a stored message; the zero value if there is none.
-func (a API) Stored(ctx context.Context, stream string, ask MsgGet) (StoredAt, error) {
+func (a API) Stored(ctx context.Context, stream string, ask MsgGet) (Entry, error) {
 	var answer struct {
-		Message StoredAt `json:"message"`
+		Message struct {
+			Seq     uint64    `json:"seq"`
+			Time    time.Time `json:"time"`
+			Subject string    `json:"subject"`
+			Header  []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+		} `json:"message"`
 	}
 	err := a.Call(ctx, AskMessage+stream, ask, &answer)
 	if Code(err) == jetstream.JSErrCodeMessageNotFound {
-		return StoredAt{}, nil
+		return Entry{}, nil
 	}
-	return answer.Message, err
+	if err != nil {
+		return Entry{}, err
+	}
+	found := answer.Message
+	e := Entry{Seq: found.Seq, Time: found.Time.UnixNano(), Subject: found.Subject, Data: found.Data}
+	if len(found.Header) > 0 {
+		e.Header, err = nats.DecodeHeadersMsg(found.Header)
+		e.Broken = err != nil
+	}
+	return e, nil
 }
 
 // Reading returns the requests that read a stream: single messages from its leader, pages from any replica, and consumers.

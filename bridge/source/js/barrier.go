@@ -55,10 +55,7 @@ func (b *barrier) take(sub *nats.Subscription, err error) bool {
 	if sub != b.sub {
 		return false
 	}
-	select {
-	case b.passed <- struct{}{}:
-	default:
-	}
+	Wake(b.passed)
 	return true
 }
 

@@ -59,7 +59,7 @@ type Events struct {
 	Failed func(error) // a dial has failed; nats.go does not report every failure, such as a refused password
 	// Missed is called when an attempt to connect has failed for whatever reason, at the next attempt. nats.go's lock is held: it must not use the
 	// connection.
-	Missed func()
+	Missed func(*Conn)
 	// Error is called for errors outside of any call. It must call Note for a Violation.
 	Error func(*Conn, *nats.Subscription, error)
 	// Ended is called when the server has ended the connection by an error after which nats.go does not dial again. Another is made.

@@ -27,14 +27,3 @@ func (e Entry) Size() int {
 	}
 	return size
 }
-
-// Entry returns the entry of a leader's answer.
-func (at StoredAt) Entry() Entry {
-	e := Entry{Seq: at.Seq, Time: at.Time.UnixNano(), Subject: at.Subject, Data: at.Data}
-	if len(at.Header) > 0 {
-		var err error
-		e.Header, err = nats.DecodeHeadersMsg(at.Header)
-		e.Broken = err != nil
-	}
-	return e
-}

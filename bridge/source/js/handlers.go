@@ -10,7 +10,7 @@ func (c *Conn) redial() {
 	link.isDialed = true
 	before := c.link.Swap(link)
 	if before.isDialed && !before.up.Load() {
-		c.events.Missed()
+		c.events.Missed(c)
 	}
 	before.lose()
 }

@@ -133,12 +133,14 @@ func (p *Pull) Prove(ctx context.Context) error {
 	answered := p.on.RoundTrip(ctx)
 	switch {
 	case p.isRefused():
-		return fmt.Errorf("ask a consumer for messages: %w", bridge.ErrRefused)
+		return errRefusedPull
 	case !answered:
 		return fmt.Errorf("ask a consumer for messages: %w", cmp.Or(context.Cause(ctx), nats.ErrDisconnected))
 	}
 	return nil
 }
+
+var errRefusedPull = fmt.Errorf("ask a consumer for messages: %w", bridge.ErrRefused)
 
 // next returns the subject on which it asks for messages.
 func (p *Pull) next() string { return p.api.Subject(AskNext + p.stream + "." + p.name) }
@@ -149,7 +151,7 @@ func (p *Pull) isRefused() bool { return p.api.IsRefused(p.since, p.next()) }
 // Silent returns the error for a consumer that was not heard of for LostAfter.
 func (p *Pull) Silent() error {
 	if p.isRefused() {
-		return fmt.Errorf("ask a consumer for messages: %w", bridge.ErrRefused)
+		return errRefusedPull
 	}
 	return fmt.Errorf("%w: no sign of it for %v", ErrLost, LostAfter)
 }

@@ -32,18 +32,26 @@ func (s *Signal) Send() {
 	}
 }
 
+// Wake makes the reader of a channel that buffers one look again.
+func Wake(reader chan<- struct{}) {
+	select {
+	case reader <- struct{}{}:
+	default: // it is about to look
+	}
+}
+
 // callsAtOnce is how many requests are sent at once.
 const callsAtOnce = 16
 
-// Each calls do for each element, for a few at once.
-func Each[T any](things []T, do func(T)) {
+// Each calls do for 0 to n-1, for a few at once.
+func Each(n int, do func(i int)) {
 	var calls sync.WaitGroup
 	slots := make(chan struct{}, callsAtOnce)
-	for _, thing := range things {
+	for i := range n {
 		slots <- struct{}{}
 		calls.Go(func() {
 			defer func() { <-slots }()
-			do(thing)
+			do(i)
 		})
 	}
 	calls.Wait()
