@@ -1,15 +1,9 @@
 package source
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
@@ -27,8 +21,7 @@ const (
 // is room for.
 type admission struct {
 	link      *js.Link // for the next subscriptions
-	overLimit uint64   // how many refusals for too many subscriptions were handled
-	isLimited bool     // there were such refusals: new flows queue for room
+	overLimit uint64   // how many refusals for too many subscriptions were handled; after the first, new flows queue for room
 	isProven  bool     // some subscriptions were proved on this link
 
 	relievedAt time.Time // when another connection was made, to gain room; the zero value if that has helped, or was long ago
@@ -153,7 +146,7 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 	}
 	s.fresh = nil
 	s.mu.Unlock()
-	s.overLimit, s.isLimited, s.isProven = refused, true, true
+	s.overLimit, s.isProven = refused, true
 	if s.takeBack(suspects) {
 		s.signal(limitRelieved)
 	}
@@ -206,9 +199,7 @@ func (s *Source) admit() {
 			atOnce *= growth
 			continue
 		}
-		if refused != s.overLimit {
-			s.overLimit, s.isLimited = refused, true
-		}
+		s.overLimit = refused
 		s.takeBack(batch)
 		if !hasAnswer || len(batch) == 1 {
 			return
@@ -227,22 +218,4 @@ func (s *Source) tryToAdmit(n int) []*flow {
 	s.mu.Unlock()
 	s.subscribeAgain(batch)
 	return batch
-}
-
-// errTooMany means that NATS allows no more subscriptions.
-var errTooMany = errors.New("NATS allows no more subscriptions to this bridge")
-
-// proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called after the server has
-// answered a request sent after the subscription. asked and overLimit are from before the subscription.
-func (s *Source) proveInbox(ctx context.Context, inbox string, asked js.Moment, overLimit uint64) error {
-	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.PassBarrier(ctx) {
-		return cmp.Or(context.Cause(ctx), nats.ErrDisconnected)
-	}
-	switch {
-	case asked.SubscribeRefused(inbox):
-		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
-	case asked.Limited() != overLimit:
-		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errTooMany)
-	}
-	return nil
 }

@@ -61,11 +61,7 @@ func TestSubjectsAreKeptApart(t *testing.T) {
 		}
 	}
 	for _, name := range []string{main, apart} {
-		s, err := js.Stream(within(t, patience), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stored -= int(s.CachedInfo().State.Msgs)
+		stored -= int(infoOf(t, js, name).State.Msgs)
 	}
 	if stored != 0 {
 		t.Errorf("%d stored messages are gone", stored)

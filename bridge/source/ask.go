@@ -37,7 +37,12 @@ func (s *Source) ask(ctx context.Context, question *nats.Msg) error {
 		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // on a connection that is closed it has ended already
-	if err := send(ctx, conn, link, question); err != nil {
+	answered := link.Ask("")
+	err = send(ctx, conn, link, question)
+	if conn == s.reads {
+		answered(err) // it may stand still by itself
+	}
+	if err != nil {
 		return err
 	}
 	if isUnheard(sub) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,17 +59,13 @@ func (l lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// awaitLine waits for a line that contains all these words.
-func (l lines) awaitLine(t *testing.T, words ...string) {
+// awaitLine waits for a line that contains all these words, and returns it.
+func awaitLine(t testing.TB, lines <-chan string, words ...string) string {
 	t.Helper()
 	for {
-		line := receive(t, l, strings.Join(words, " "))
-		has := true
-		for _, word := range words {
-			has = has && strings.Contains(line, word)
-		}
-		if has {
-			return
+		line := receive(t, lines, "the log to say "+strings.Join(words, " "))
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+			return line
 		}
 	}
 }
@@ -78,24 +75,20 @@ func (l lines) log() *slog.Logger { return slog.New(secrets.Log(slog.NewTextHand
 // If JetStream disappears from the account, that is logged as an error; if there never was any, it is not.
 func TestLossOfJetStreamIsAnError(t *testing.T) {
 	t.Parallel() // it mostly waits
-	conf := filepath.Join(t.TempDir(), "nats.conf")
-	write := func(jetStream string) {
-		text := fmt.Sprintf("jetstream: {}\nno_auth_user: a\naccounts { A { jetstream: %s, users: [ { user: a, password: swordfish } ] } }", jetStream)
-		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	text := func(jetStream string) string {
+		return fmt.Sprintf("jetstream: {}\nno_auth_user: a\naccounts { A { jetstream: %s, users: [ { user: a, password: swordfish } ] } }", jetStream)
 	}
-	write("enabled")
+	conf := configFile(t, text("enabled"))
 	process := bridgetest.StartNATSServer(t, "-c", conf)
 	createStream(t, manager(t, to(process.URL())), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
 	had := make(lines, 1<<10)
 	newFixture(t, to(process.URL()), had.log()).read(t, "chat.a").wantOpen()
-	write("disabled")
+	writeFile(t, conf, text("disabled"))
 	process.Reload(t)
-	had.awaitLine(t, "level=ERROR", "there is no JetStream on this NATS server, or not for this account")
+	awaitLine(t, had, "level=ERROR", "there is no JetStream on this NATS server, or not for this account")
 	never := make(lines, 1<<10)
 	newFixture(t, to(process.URL()), never.log()).read(t, "chat.a").wantOpen()
-	never.awaitLine(t, "level=INFO", "there is no JetStream")
+	awaitLine(t, never, "level=INFO", "there is no JetStream")
 }
 
 // The restoration of a stream from a backup is logged, in the same way as its readers are told.
@@ -124,5 +117,5 @@ func TestRolledBackStreamIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	process.Start(t)
-	said.awaitLine(t, "level=WARN", "a stream was restored from a backup", "CHAT")
+	awaitLine(t, said, "level=WARN", "a stream was restored from a backup", "CHAT")
 }

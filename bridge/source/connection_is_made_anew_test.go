@@ -33,8 +33,7 @@ func TestConnectionIsMadeAnew(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		c.wantGap(bridge.GapDisconnected)
-		for !strings.Contains(receive(t, warned, "the reason in the log"), "has ended a connection") {
-		}
+		awaitLine(t, warned, "has ended a connection")
 		if err := b.post(within(t, patience), "a.b", nil, []byte("still")); err != nil {
 			t.Error(err)
 		}

@@ -31,16 +31,14 @@ type consumer struct {
 // consume makes a consumer that begins after the last delivered message. Its messages wait until begin.
 func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
-	c := &consumer{
-		Pull: t.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
-		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
-	}
 	if conn.Link().Limited() > 0 {
 		t.source.admitting.Lock()
 		defer t.source.admitting.Unlock()
 	}
-	asked := conn.Link().Now()
-	overLimit := asked.Limited()
+	c := &consumer{
+		Pull: t.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
+		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
+	}
 	if err := c.Subscribe(c.receive); err != nil {
 		return nil, err
 	}
@@ -53,9 +51,6 @@ func (t *tap) consume() (*consumer, error) {
 	}, t.Decoder().Config.ConsumerLimits)
 	if err == nil {
 		err = c.Prove(ctx)
-	}
-	if err == nil {
-		err = t.source.proveInbox(ctx, c.Inbox(), asked, overLimit)
 	}
 	if err != nil {
 		c.close()

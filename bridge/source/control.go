@@ -65,7 +65,7 @@ func (s *Source) round(happened event) {
 	}
 	s.stopUnused()
 	isProof := slices.ContainsFunc(prepared, func(p *placement) bool { return len(p.unstored) > 0 })
-	if isProof && !s.prove() || s.conn.Link() != link || !s.areWithinLimit(isProof) {
+	if isProof && !(s.within(s.conn.RoundTrip) && s.catchUp()) || s.conn.Link() != link || !s.areWithinLimit(isProof) {
 		s.postpone(prepared)
 		return
 	}
@@ -82,9 +82,6 @@ func (s *Source) renewTaps() {
 		js.Wake(t.again)
 	}
 }
-
-// prove reports whether the server has seen every subscription made so far, and its refusals of them are recorded.
-func (s *Source) prove() bool { return s.within(s.conn.RoundTrip) && s.catchUp() }
 
 // catchUp waits until every message received so far was delivered. Otherwise messages of an earlier connection would follow the
 // gap that announces its end. It returns false if the source is closed first.

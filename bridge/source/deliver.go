@@ -26,7 +26,7 @@ func (s *Source) deliver() {
 			default:
 				s.deliverOne(msg)
 			}
-			s.intake.delivered(msg)
+			s.intake.held.Add(-cost(msg)) // there is room for others
 			if s.alive.Err() != nil {
 				return
 			}

@@ -45,13 +45,18 @@ func keeping(t *testing.T, dial source.Dialer, keep source.History, log *slog.Lo
 	return table
 }
 
-func configOf(t *testing.T, js jetstream.JetStream, name string) jetstream.StreamConfig {
+func infoOf(t *testing.T, js jetstream.JetStream, name string) *jetstream.StreamInfo {
 	t.Helper()
 	s, err := js.Stream(within(t, patience), name)
 	if err != nil {
 		t.Fatal(name, err)
 	}
-	return s.CachedInfo().Config
+	return s.CachedInfo()
+}
+
+func configOf(t *testing.T, js jetstream.JetStream, name string) jetstream.StreamConfig {
+	t.Helper()
+	return infoOf(t, js, name).Config
 }
 
 // wantHistory checks that a stream is as the settings ask.

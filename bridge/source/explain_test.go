@@ -148,11 +148,7 @@ func TestExplainPermissions(t *testing.T) {
 			}
 		})
 	}
-	s, err := js.Stream(within(t, patience), "CHAT")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info := s.CachedInfo(); info.State.Consumers != 0 || info.State.LastSeq != 0 {
+	if info := infoOf(t, js, "CHAT"); info.State.Consumers != 0 || info.State.LastSeq != 0 {
 		t.Errorf("something was left in the stream: %+v", info.State)
 	}
 }

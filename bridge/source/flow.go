@@ -28,7 +28,7 @@ func (s *Source) join(p *placement, filter bridge.Subject) {
 	}
 	f.takers = append(f.takers, p)
 	p.flows = append(p.flows, f)
-	hasRoom := !s.isLimited || s.link != s.conn.Link()
+	hasRoom := s.overLimit == 0 || s.link != s.conn.Link()
 	switch {
 	case isOpen:
 	case hasRoom:

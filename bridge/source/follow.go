@@ -78,7 +78,7 @@ func (t *tap) follow() error {
 		return nil
 	}
 	c, err := t.renewed()
-	if by := t.source.table.Hindrance(t.name, err); err != nil && by.Why != "" {
+	if by := t.source.table.Obstacle(t.name, err); err != nil && by.Why != "" {
 		t.source.table.MarkUnreadable(t.name, link, by)
 		t.pause(by.Lasts)
 		return nil

@@ -129,7 +129,7 @@ func TestCountIsNotBelievedTooLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bridge.Position{Epoch: bridge.Epoch("CHATS", stream.CachedInfo().Created), Seq: seq, Time: m.Time.UnixNano()}.String()
+		return bridge.Position{Epoch: epochOf(t, stream), Seq: seq, Time: m.Time.UnixNano()}.String()
 	}
 	resume := func(seq uint64, want string, countings int) {
 		t.Helper()

@@ -3,7 +3,6 @@ package source_test
 import (
 	"fmt"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -49,7 +48,7 @@ func TestOddHeaders(t *testing.T) {
 				if got := b.source.Stats().BrokenHeaders; got != broken {
 					t.Errorf("%d messages are counted as broken, want %d", got, broken)
 				}
-				wantLogged(t, logged)
+				awaitLine(t, logged, "subject=chat.odd.0")
 				for _, since := range []bridge.SinceKind{bridge.SinceAll, bridge.SinceLast} {
 					again := newFixture(t, server.Dial, quiet)
 					c := again.since(t, bridge.Since{Kind: since}, "chat.>").wantOpen()
@@ -88,15 +87,6 @@ func (c *client) wantMessages(t *testing.T, want ...message) {
 	for _, m := range want {
 		if got := c.message(); !reflect.DeepEqual(got, m) {
 			t.Fatalf("got %+v, want %+v", got, m)
-		}
-	}
-}
-
-func wantLogged(t *testing.T, logged <-chan string) {
-	t.Helper()
-	for {
-		if line := receive(t, logged, "a word in the log"); strings.Contains(line, "subject=chat.odd.0") {
-			return
 		}
 	}
 }

@@ -85,9 +85,6 @@ func (i *intake) all() []*nats.Msg {
 	return taken
 }
 
-// delivered makes room for others.
-func (i *intake) delivered(msg *nats.Msg) { i.held.Add(-cost(msg)) }
-
 // lostSoFar is called when a nil was read. Later losses get a new one.
 func (i *intake) lostSoFar() map[*nats.Subscription]int {
 	i.mu.Lock()

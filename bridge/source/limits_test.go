@@ -50,9 +50,7 @@ func testLimitOfSubscriptions(t *testing.T, delay time.Duration) {
 	if len(open) > limit {
 		t.Fatalf("%d are open, with %d subscriptions", len(open), limit)
 	}
-	for line := ""; !strings.Contains(line, "max_subscriptions"); {
-		line = receive(t, warned, "the log to say it")
-	}
+	awaitLine(t, warned, "max_subscriptions")
 	from := publisher(t, to(server.URL()))
 	for range all {
 		open[0].reader.Close()
@@ -270,9 +268,7 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 	if got := both.next().Data + both.next().Data; !strings.Contains(got, `"as it comes"`) || !strings.Contains(got, `"stored"`) {
 		t.Errorf("got %s", got)
 	}
-	for line := ""; !strings.Contains(line, "maximum consumers") || !strings.Contains(line, "CHATS"); {
-		line = receive(t, warned, "the log to say it")
-	}
+	awaitLine(t, warned, "maximum consumers", "CHATS")
 	holdings, err := b.source.Explain(within(t, patience), []bridge.Subject{"chat.a"}, []bridge.Subject{"chat.a"})
 	if err != nil || !strings.Contains(fmt.Sprint(holdings), "maximum consumers") {
 		t.Errorf("the explanation is %+v, %v", holdings, err)
@@ -323,14 +319,8 @@ func TestSilentServerIsLeft(t *testing.T) {
 	b.read(t, "chat.a").wantOpen()
 	silent.Pause(t)
 	defer silent.Resume(t)
-	for line := ""; !strings.Contains(line, "CHATS does not answer"); {
-		line = receive(t, warned, "the log to say it")
-	}
-	lost := ""
-	for !strings.Contains(lost, "lost NATS") {
-		lost = receive(t, warned, "the loss")
-	}
-	if strings.Contains(lost, nats.ErrStaleConnection.Error()) {
+	awaitLine(t, warned, "CHATS does not answer")
+	if lost := awaitLine(t, warned, "lost NATS"); strings.Contains(lost, nats.ErrStaleConnection.Error()) {
 		t.Errorf("it was the pings: %s", lost)
 	}
 	eventually(t, "the other server is used", func() bool { return b.conn.ConnectedAddr() == strings.TrimPrefix(other.URL(), "nats://") })

@@ -82,7 +82,7 @@ func TestLimitIsLifted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := bridge.Position{Epoch: bridge.Epoch("CHATS", stream.CachedInfo().Created), Seq: 1}
+	id := bridge.Position{Epoch: epochOf(t, stream), Seq: 1}
 	c := newFixture(t, dial, quiet).resume(t, id.String(), "chat.a")
 	c.wantGap(bridge.GapRetention)
 	c.wantData("3", "4")

@@ -20,7 +20,7 @@ import (
 // bridge.Source.
 type Source struct {
 	conn          *js.Conn
-	reads         *js.Conn // reads older messages; nil if it could not be dialed
+	reads         *js.Conn // on which streams are read
 	api           js.API
 	table         *catalog.Table
 	absence       *absence

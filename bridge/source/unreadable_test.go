@@ -2,8 +2,6 @@ package source_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,19 +15,15 @@ import (
 // gap, and the log says what to do. Once it may be read, it is.
 func TestStreamThatMayNotBeRead(t *testing.T) {
 	t.Parallel() // it mostly waits
-	dir := t.TempDir()
-	config := filepath.Join(dir, "nats.conf")
+	config := configFile(t, "")
 	allow := func(stream string) {
-		text := fmt.Sprintf(`authorization { users = [
+		writeFile(t, config, fmt.Sprintf(`authorization { users = [
 			{ user: admin, password: swordfish }
 			{ user: bridge, password: swordfish, permissions: {
 				publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.%[1]s", "$JS.API.DIRECT.GET.%[1]s",
 					"$JS.API.CONSUMER.CREATE.%[1]s.>", "$JS.API.CONSUMER.MSG.NEXT.%[1]s.*", "$JS.API.CONSUMER.DELETE.%[1]s.*"]
 				subscribe: ["chat.>", "$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
-		] }`, stream)
-		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		] }`, stream))
 	}
 	allow("CHATS")
 	process := bridgetest.StartNATSServer(t, "-c", config)
@@ -49,25 +43,14 @@ func TestStreamThatMayNotBeRead(t *testing.T) {
 	store(t, js, "chat.a", "second")
 	c.wantData("second")
 	b.read(t, "chat.b").wantOpen()
-	for line := ""; !strings.Contains(line, "OTHER") || !strings.Contains(line, "tailwater check"); {
-		line = receive(t, warned, "the log to say what to do")
-	}
+	awaitLine(t, warned, "OTHER", "tailwater check")
 
 	allow("OTHER")
 	process.Kill()
 	process.Start(t)
 	c.wantMove()
 	store(t, manager(t, as(process, "admin")), "chat.a", "third")
-	if again := c.message(); again.Data != "third" || !strings.HasPrefix(again.ID, bridge.Epoch("OTHER", streamInfo(t, manager(t, as(process, "admin")), "OTHER").Created)) {
+	if again := c.message(); again.Data != "third" || !strings.HasPrefix(again.ID, bridge.Epoch("OTHER", infoOf(t, manager(t, as(process, "admin")), "OTHER").Created)) {
 		t.Errorf("got %+v, want it from the stream", again)
 	}
-}
-
-func streamInfo(t *testing.T, js jetstream.JetStream, name string) *jetstream.StreamInfo {
-	t.Helper()
-	stream, err := js.Stream(within(t, patience), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return stream.CachedInfo()
 }

@@ -11,6 +11,14 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
+// todo is what the table has to read.
+type todo struct {
+	all     bool
+	look    bool                    // the streams that are due
+	names   map[string]time.Time    // and when JetStream announced them
+	filters map[bridge.Subject]bool // for which the overlapping streams are needed
+}
+
 // Doubt makes the table read a stream again, after an observation that contradicts the table.
 func (t *Table) Doubt(name string) {
 	t.mu.Lock()

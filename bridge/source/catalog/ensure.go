@@ -79,7 +79,7 @@ func (t *Table) ensureStream(ctx context.Context, keep History) (own, error) {
 		return result, nil
 	case errors.Is(err, bridge.ErrRefused):
 		return own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", keep.Stream), remedy: t.allow(), missing: true, spare: true}, nil
-	case isOverlap(err):
+	case js.Code(err) == js.CodeOverlap:
 		return t.outdone(ctx, keep)
 	case isVerdict(err), errors.Is(err, errForeign):
 		return keep.cannotBe(err), nil

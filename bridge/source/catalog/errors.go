@@ -23,10 +23,6 @@ func isAbsence(err error) bool {
 		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
-func isOverlap(err error) bool {
-	return js.Code(err) == js.CodeOverlap
-}
-
 // isVerdict reports whether JetStream has decided, and would decide the same again.
 func isVerdict(err error) bool {
 	code := js.Code(err)

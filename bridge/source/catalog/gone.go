@@ -61,9 +61,3 @@ func (t *Table) giveUp(now time.Time) (gone []*Stream, next time.Duration, ended
 	}
 	return gone, next, ended
 }
-
-// tellGone logs that a stream is gone.
-func (t *Table) tellGone(gone *Stream) {
-	t.log.Warn("a stream was deleted; its readers get a gap and have no history, and messages on its subjects are not stored",
-		"stream", gone.Name(), "subjects", gone.Info.Config.Subjects)
-}

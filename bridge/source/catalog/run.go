@@ -56,7 +56,8 @@ func (t *Table) run() {
 	for changed := t.api.Changed(); ; {
 		select {
 		case <-interval.C:
-			if quiet++; quiet >= tableRefused || !t.isRefused() {
+			now := t.Current()
+			if quiet++; quiet >= tableRefused || now == nil || now.absence.remedy == "" {
 				quiet = 0
 				t.Look()
 			}
@@ -82,12 +83,6 @@ func (t *Table) run() {
 	}
 }
 
-func (t *Table) isRefused() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.now != nil && t.now.absence.remedy != ""
-}
-
 // expire ends what has reached its time limit, and returns the time until the next.
 func (t *Table) expire() time.Duration {
 	now := time.Now()
@@ -100,7 +95,8 @@ func (t *Table) expire() time.Duration {
 	}
 	t.mu.Unlock()
 	for _, stream := range gone {
-		t.tellGone(stream)
+		t.log.Warn("a stream was deleted; its readers get a gap and have no history, and messages on its subjects are not stored",
+			"stream", stream.Name(), "subjects", stream.Info.Config.Subjects)
 	}
 	if ended {
 		t.changed()

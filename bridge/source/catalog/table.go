@@ -83,14 +83,6 @@ type Table struct {
 	news       js.Signal                   // now, overlaps or unreadable have changed
 }
 
-// todo is what the table has to read.
-type todo struct {
-	all     bool
-	look    bool                    // the streams that are due
-	names   map[string]time.Time    // and when JetStream announced them
-	filters map[bridge.Subject]bool // for which the overlapping streams are needed
-}
-
 // overlap is the answer to which streams overlap a filter.
 type overlap struct {
 	streams []string

@@ -40,8 +40,8 @@ type Obstacle struct {
 // transient are refusals that end by themselves: servers are looking for each other, or a stream is being moved.
 var transient = []jetstream.ErrorCode{js.CodeIncomplete, js.CodeNoLeader, js.CodeNotLeader, js.CodeOffline, jetstream.JSErrCodeStreamNotFound}
 
-// Hindrance returns the obstacle behind an error of reading a stream. An error that may pass by itself is none.
-func (t *Table) Hindrance(name string, err error) Obstacle {
+// Obstacle returns the obstacle behind an error of reading a stream. An error that may pass by itself is none.
+func (t *Table) Obstacle(name string, err error) Obstacle {
 	var refusal *jetstream.APIError
 	switch {
 	case errors.Is(err, bridge.ErrRefused):
@@ -139,7 +139,7 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 func (t *Table) try(stream *Stream) {
 	name := stream.Name()
 	_, err := t.api.Stored(t.alive, name, js.MsgGet{Seq: 1})
-	by := t.Hindrance(name, err)
+	by := t.Obstacle(name, err)
 	if by.Why == "" {
 		by = t.consumable(t.alive, stream)
 	}
@@ -171,7 +171,7 @@ func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
 	if err == nil {
 		err = pull.Prove(ctx)
 	}
-	return t.Hindrance(of.Name(), err)
+	return t.Obstacle(of.Name(), err)
 }
 
 // IsRead reports whether feeds read from a stream, so that a connection can continue after a message in it.

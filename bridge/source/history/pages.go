@@ -127,15 +127,14 @@ func (h *History) read(ctx context.Context, filter bridge.Subject, from, through
 }
 
 // batch reads messages by a direct get, and asks another replica if one falls silent. The messages received before the silence
-// are valid if they follow each other. The newest of several filters are valid only with the end, which says as of which sequence
-// they are the newest.
+// are valid, because they follow each other.
 func (h *History) batch(ctx context.Context, request js.BatchGet) (js.Batch, error) {
 	for {
 		b, err := h.batchOnce(ctx, request)
 		switch {
 		case !errors.Is(err, js.ErrSilent) || ctx.Err() != nil:
 			return b, err
-		case len(b.Found) > 0 && request.NextFor != "":
+		case len(b.Found) > 0:
 			b.Pending = 1
 			return b, nil
 		}

@@ -72,9 +72,6 @@ func (a API) NewPull(on *Conn, stream string) *Pull {
 	return &Pull{api: a, on: on, stream: stream, inbox: inbox, name: name, since: on.Link().Now()}
 }
 
-// Inbox returns the subject at which its messages arrive.
-func (p *Pull) Inbox() string { return p.inbox }
-
 // Subscribe makes the subscription; receive is called for every message, from one goroutine.
 func (p *Pull) Subscribe(receive func(*nats.Msg)) (err error) {
 	if p.sub, err = p.on.NATS().Subscribe(p.inbox, receive); err != nil {
@@ -128,12 +125,17 @@ func (p *Pull) Make(ctx context.Context, config nats.ConsumerConfig, limits jets
 	return made.Pending, nil
 }
 
-// Prove returns an error that wraps bridge.ErrRefused if NATS does not let the bridge ask for messages.
+// Prove returns an error if NATS has refused the subscription, or does not let the bridge ask for messages: then it wraps bridge.ErrRefused. nats.go
+// reports a second refusal for too many subscriptions by the same error as the first; a barrier proves that it has reported all.
 func (p *Pull) Prove(ctx context.Context) error {
-	answered := p.on.RoundTrip(ctx)
+	answered := p.on.RoundTrip(ctx) && (p.since.limit == 0 || p.on.PassBarrier(ctx))
 	switch {
 	case p.isRefused():
 		return errRefusedPull
+	case p.since.SubscribeRefused(p.inbox):
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
+	case p.sub != nil && p.since.LimitReached():
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", nats.ErrMaxSubscriptionsExceeded)
 	case !answered:
 		return fmt.Errorf("ask a consumer for messages: %w", cmp.Or(context.Cause(ctx), nats.ErrDisconnected))
 	}

@@ -86,18 +86,18 @@ func (v *violations) Violations() <-chan struct{} { return v.change.Wait() }
 // Moment is a time on a link, to tell earlier refusals from later ones.
 type Moment struct {
 	*Link
-	count uint64
+	count, limit uint64 // refusals by then; those for too many subscriptions
 }
 
 // Now returns the present moment.
 func (l *Link) Now() Moment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Moment{l, l.count}
+	return Moment{l, l.count, l.limited}
 }
 
 // Ever returns the moment at which a link began.
-func (l *Link) Ever() Moment { return Moment{l, 0} }
+func (l *Link) Ever() Moment { return Moment{Link: l} }
 
 // PublishRefused reports whether publishing to a subject was refused since m.
 func (m Moment) PublishRefused(subject string) bool {
@@ -112,6 +112,9 @@ func (m Moment) SubscribeRefused(subject string) bool {
 	defer m.violations.mu.Unlock()
 	return m.subscribe[subject] > m.count
 }
+
+// LimitReached reports whether a subscription was refused since m because there were too many.
+func (m Moment) LimitReached() bool { return m.Limited() != m.limit }
 
 // Limited returns how many subscriptions NATS has refused because there were too many.
 func (v *violations) Limited() uint64 {
