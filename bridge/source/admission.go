@@ -1,15 +1,9 @@
 package source
 
 import (
-	"cmp"
-	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
@@ -27,12 +21,10 @@ const (
 // is room for.
 type admission struct {
 	link      *js.Link // for the next subscriptions
-	overLimit uint64   // how many refusals for too many subscriptions were handled
-	isLimited bool     // there were such refusals: new flows queue for room
+	overLimit uint64   // how many refusals for too many subscriptions were handled; after the first, new flows queue for room
 	isProven  bool     // some subscriptions were proved on this link
 
-	isRelieved bool // another connection was made a moment ago, to gain room
-	relievedAt time.Time
+	relievedAt time.Time // when another connection was made, to gain room; the zero value if that has helped, or was long ago
 	wait       time.Duration
 	tryAt      time.Time // the zero value if no flow is deaf
 }
@@ -81,7 +73,7 @@ func (s *Source) deafen(subject string) {
 		return
 	}
 	s.mute(f)
-	s.signal(flowRefused)
+	s.signal(roundDue)
 }
 
 // mute takes a flow out of force. The lock must be held.
@@ -92,9 +84,9 @@ func (s *Source) mute(f *flow) {
 	s.setDeaf(f, true)
 	link, at := s.conn.Link(), s.advance()
 	for _, p := range f.takers {
-		if p.proved == link && !p.muted[f] {
+		if p.proved == link && !slices.Contains(p.muted, f) {
 			p.feed.Deafen(at, bridge.GapDisconnected)
-			p.mute(f)
+			p.muted = append(p.muted, f)
 		}
 	}
 }
@@ -124,21 +116,11 @@ func (s *Source) forgetRefusals() {
 func (s *Source) askAgain() bool {
 	s.placing.Lock()
 	defer s.placing.Unlock()
-	var refused []*flow
+	refused := s.flowsThat(func(f *flow) bool { return f.deaf && f.sub != nil })
 	s.mu.Lock()
-	for _, f := range s.flows {
-		if f.deaf && f.sub != nil {
-			refused = append(refused, f)
-		}
-	}
 	s.fresh = append(s.fresh, refused...)
 	s.mu.Unlock()
-	for _, f := range refused {
-		s.unsubscribe(f)
-		if err := s.subscribe(f); err != nil {
-			s.log.Error("cannot subscribe", "error", err)
-		}
-	}
+	s.subscribeAgain(refused)
 	return len(refused) > 0
 }
 
@@ -154,7 +136,7 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 		}
 		s.mu.Unlock()
 		if isProof && !s.isProven {
-			s.isProven, s.isRelieved = true, false
+			s.isProven, s.relievedAt = true, time.Time{}
 		}
 		return true
 	}
@@ -164,17 +146,17 @@ func (s *Source) areWithinLimit(isProof bool) bool {
 	}
 	s.fresh = nil
 	s.mu.Unlock()
-	s.overLimit, s.isLimited, s.isProven = refused, true, true
+	s.overLimit, s.isProven = refused, true
 	if s.takeBack(suspects) {
 		s.signal(limitRelieved)
 	}
-	if isAnybody && !s.isRelieved {
+	if isAnybody && s.relievedAt.IsZero() {
 		// nats.go has subscribed to everything again, in any order, including the subjects on which JetStream answers. On another
 		// connection these come first.
-		s.isRelieved, s.relievedAt, s.isProven = true, time.Now(), false
+		s.relievedAt, s.isProven = time.Now(), false
 		s.conn.Renew()
 	}
-	s.signal(flowRefused)
+	s.signal(roundDue)
 	return false
 }
 
@@ -209,16 +191,15 @@ func (s *Source) admit() {
 		if len(batch) == 0 {
 			return
 		}
-		hasAnswer := s.roundTrip() && s.isToldAll() && s.conn.Link() == s.link
+		// nats.go reports a second refusal for too many subscriptions by the same error as the first; a barrier proves that it has reported all.
+		hasAnswer := s.within(s.conn.RoundTrip) && s.within(s.conn.PassBarrier) && s.conn.Link() == s.link
 		refused := s.link.Limited()
 		if hasAnswer && refused == s.overLimit {
 			s.signal(streamsChanged)
 			atOnce *= growth
 			continue
 		}
-		if refused != s.overLimit {
-			s.overLimit, s.isLimited = refused, true
-		}
+		s.overLimit = refused
 		s.takeBack(batch)
 		if !hasAnswer || len(batch) == 1 {
 			return
@@ -235,36 +216,6 @@ func (s *Source) tryToAdmit(n int) []*flow {
 	batch := slices.Clone(s.starving[:min(n, len(s.starving))])
 	s.starving = slices.Delete(s.starving, 0, len(batch))
 	s.mu.Unlock()
-	for _, f := range batch {
-		if err := s.subscribe(f); err != nil {
-			s.log.Error("cannot subscribe", "error", err)
-		}
-	}
+	s.subscribeAgain(batch)
 	return batch
-}
-
-// isToldAll reports whether every refusal of the last round trip is recorded. nats.go reports a second refusal for too many
-// subscriptions by the same error as the first, so Noted cannot distinguish them.
-func (s *Source) isToldAll() bool {
-	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
-	defer cancel()
-	return s.conn.PassBarrier(ctx)
-}
-
-// errTooMany means that NATS allows no more subscriptions.
-var errTooMany = errors.New("NATS allows no more subscriptions to this bridge")
-
-// proveInbox returns an error if NATS has refused the subscription that a consumer delivers to. It is called after the server has
-// answered a request sent after the subscription. asked and overLimit are from before the subscription.
-func (s *Source) proveInbox(ctx context.Context, inbox string, asked js.Moment, overLimit uint64) error {
-	if !s.conn.Noted(ctx) || overLimit > 0 && !s.conn.PassBarrier(ctx) {
-		return cmp.Or(context.Cause(ctx), nats.ErrDisconnected)
-	}
-	switch {
-	case asked.SubscribeRefused(inbox):
-		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
-	case asked.Limited() != overLimit:
-		return fmt.Errorf("subscribe to the inbox of a consumer: %w", errTooMany)
-	}
-	return nil
 }

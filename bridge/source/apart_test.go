@@ -15,7 +15,7 @@ import (
 func TestSubjectsAreKeptApart(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	js := streamsOf(t, dial)
+	js := manager(t, dial)
 	const main, apart = "TAILWATER", "TAILWATER_ANSWERS"
 	stored := 0
 	for _, step := range []struct {
@@ -61,11 +61,7 @@ func TestSubjectsAreKeptApart(t *testing.T) {
 		}
 	}
 	for _, name := range []string{main, apart} {
-		s, err := js.Stream(within(t, patience), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stored -= int(s.CachedInfo().State.Msgs)
+		stored -= int(infoOf(t, js, name).State.Msgs)
 	}
 	if stored != 0 {
 		t.Errorf("%d stored messages are gone", stored)
@@ -76,9 +72,9 @@ func TestSubjectsAreKeptApart(t *testing.T) {
 func TestStreamOfAnotherIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	js := streamsOf(t, dial)
+	js := manager(t, dial)
 	const apart = "TAILWATER_ANSWERS"
-	makeStream(t, js, jetstream.StreamConfig{Name: apart, Subjects: []string{"faq.>"}})
+	createStream(t, js, jetstream.StreamConfig{Name: apart, Subjects: []string{"faq.>"}})
 	keep := managed()
 	keep.Subjects = []bridge.Subject{"chat.>", "answers.>"}
 	keep.Apart = source.Apart{Token: "answers", Stream: apart, MaxBytes: 2 << 20, Shrinks: true}

@@ -15,9 +15,6 @@ import (
 // arrived.
 func (s *Source) Ask(ctx context.Context, subject, reply bridge.Subject, header map[string][]string, data []byte) error {
 	err := s.ask(ctx, &nats.Msg{Subject: string(subject), Reply: string(reply), Header: header, Data: data})
-	if errors.Is(err, nats.ErrMaxPayload) {
-		err = fmt.Errorf("%w: this NATS server takes at most %d bytes, headers included", bridge.ErrTooLarge, s.conn.MaxPayload())
-	}
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", subject, err)
 	}
@@ -40,20 +37,15 @@ func (s *Source) ask(ctx context.Context, question *nats.Msg) error {
 		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // on a connection that is closed it has ended already
-	sent := link.Now()
-	if err = conn.PublishMsg(question); err == nil {
-		err = flush(ctx, conn, link)
+	answered := link.Ask("")
+	err = send(ctx, conn, link, question)
+	if conn == s.reads {
+		answered(err) // it may stand still by itself
 	}
-	switch {
-	case errors.Is(err, nats.ErrMaxPayload):
+	if err != nil {
 		return err
-	case err != nil && conn.IsTooLarge(ctx, link, question):
-		return nats.ErrMaxPayload
-	case err != nil:
-		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
-	case sent.PublishRefused(question.Subject):
-		return bridge.ErrRefused
-	case isUnheard(sub):
+	}
+	if isUnheard(sub) {
 		return bridge.ErrNoResponders
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -21,8 +22,7 @@ func TestQuestionWithoutListenersIsRefused(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
-		c := b.readFramed(t, bridge.Framing{Run: true}, "answers.-.R")
-		c.wantOpen()
+		c := b.readFramed(t, bridge.Framing{Run: true}, "answers.-.R").wantOpen()
 		for range 20 { // NATS chooses a subscription at random if a connection has several
 			if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
 				t.Fatalf("got %v", err)
@@ -58,13 +58,50 @@ func TestQuestionAfterAnError(t *testing.T) {
 	raw.publish("chat.a", "", "NATS/1.0\r\nno colon\r\n\r\n", "stored")
 	raw.flush()
 	b := newFixture(t, server.Dial, quiet)
-	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	c.wantData("stored")
 	for range 2 {
 		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrNoResponders) {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// Questions are asked although NATS has refused a subscription of their connection for being one too many.
+func TestQuestionAfterTooManySubscriptions(t *testing.T) {
+	t.Parallel()
+	const limit = 12
+	server := bridgetest.StartNATSServer(t, "-c", configFile(t, fmt.Sprintf("max_subscriptions: %d", limit)))
+	var reads *nats.Conn
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		conn, err := to(server.URL())(options...)
+		reads = conn // the second one
+		return conn, err
+	}, quiet)
+	for range limit {
+		if _, err := reads.SubscribeSync("others"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the limit is reached", func() bool { return b.source.Stats().Errors["limit"] > 0 })
+	if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A question that NATS does not let the bridge ask is counted as refused. The refusal is not mistaken for one of the micro service, which is
+// offered on the same connection.
+func TestRefusedQuestionIsCounted(t *testing.T) {
+	t.Parallel()
+	file := configFile(t, "")
+	denied(t, file, `"llm.>"`, `"no"`)
+	log, warned := warnings()
+	b := newFixture(t, as(bridgetest.StartNATSServer(t, "-c", file), "bridge"), log)
+	if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); !errors.Is(err, bridge.ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+	if line := receive(t, warned, "the log to say it"); !strings.Contains(line, "refuses a subject") || b.source.Stats().Errors["refused"] != 1 {
+		t.Errorf("the log has %q, and the counts are %v", line, b.source.Stats().Errors)
 	}
 }
 
@@ -137,9 +174,7 @@ func TestKeptRunIsReadFromItsStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, subjects := range map[string]string{"ANSWERS": "answers.>", "QUESTIONS": "llm.>"} {
-		if _, err := js.CreateStream(within(t, patience), jetstream.StreamConfig{Name: name, Subjects: []string{subjects}}); err != nil {
-			t.Fatal(err)
-		}
+		createStream(t, js, jetstream.StreamConfig{Name: name, Subjects: []string{subjects}})
 	}
 	noise := subscribe(t, worker, "answers.-.R")
 	if _, err := worker.Subscribe("llm.echo", func(m *nats.Msg) {
@@ -168,8 +203,7 @@ func TestKeptRunIsReadFromItsStream(t *testing.T) {
 	}
 	all := bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}
 	for _, reading := range []*fixture{b, newFixture(t, dial, quiet)} {
-		c := reading.open(t, bridge.Framing{Run: true}, all, run)
-		c.wantOpen()
+		c := reading.open(t, bridge.Framing{Run: true}, all, run).wantOpen()
 		var got []string
 		for len(got) == 0 || got[len(got)-1] != bridge.EventError {
 			event := c.next()

@@ -2,8 +2,6 @@ package source_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,15 +13,8 @@ import (
 // unknown.
 func TestBucketThatCannotBeLookedFor(t *testing.T) {
 	t.Parallel()
-	refusing := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users: [ { user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.STREAM.NAMES" } } } ] }`
-	if err := os.WriteFile(refusing, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	without := filepath.Join(t.TempDir(), "nats.conf")
-	if err := os.WriteFile(without, []byte(`accounts: { A: { users: [ { user: bridge, password: swordfish } ] } }`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	refusing := configFile(t, `authorization { users: [ { user: bridge, password: swordfish, permissions: { publish: { deny: "$JS.API.STREAM.NAMES" } } } ] }`)
+	without := configFile(t, `accounts: { A: { users: [ { user: bridge, password: swordfish } ] } }`)
 	for name, test := range map[string]struct {
 		file     string
 		api      string

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,12 +18,12 @@ import (
 func TestChangesOfStreamsAreLogged(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
-	js := streamsOf(t, to(process.URL()))
+	js := manager(t, to(process.URL()))
 	config := func(name string, subjects ...string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{Name: name, Subjects: subjects, MaxMsgs: 10, AllowDirect: true, Storage: jetstream.MemoryStorage}
 	}
-	makeStream(t, js, config("WIDE", "chat.>", "log.>"))
-	makeStream(t, js, config("UNREAD", "unread.>"))
+	createStream(t, js, config("WIDE", "chat.>", "log.>"))
+	createStream(t, js, config("UNREAD", "unread.>"))
 	log, lines := warnings()
 	b := newFixture(t, to(process.URL()), log)
 	wantLine := func(wants ...string) {
@@ -40,21 +41,13 @@ func TestChangesOfStreamsAreLogged(t *testing.T) {
 		}
 	}
 	b.read(t, "chat.a").wantOpen()
-	if err := js.DeleteStream(within(t, patience), "UNREAD"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.UpdateStream(within(t, patience), config("WIDE", "chat.>")); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "UNREAD")
+	updateStream(t, js, config("WIDE", "chat.>"))
 	wantLine("no longer holds some", "WIDE", "log.>")
-	if err := js.DeleteStream(within(t, patience), "WIDE"); err != nil {
-		t.Fatal(err)
-	}
-	makeStream(t, js, config("WIDE", "chat.>"))
+	deleteStream(t, js, "WIDE")
+	createStream(t, js, config("WIDE", "chat.>"))
 	wantLine("and made again; its readers", "WIDE")
-	if err := js.DeleteStream(within(t, patience), "WIDE"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "WIDE")
 	wantLine("a stream was deleted; its readers", "WIDE", "chat.>")
 }
 
@@ -66,17 +59,13 @@ func (l lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// awaitLine waits for a line that contains all these words.
-func (l lines) awaitLine(t *testing.T, words ...string) {
+// awaitLine waits for a line that contains all these words, and returns it.
+func awaitLine(t testing.TB, lines <-chan string, words ...string) string {
 	t.Helper()
 	for {
-		line := receive(t, l, strings.Join(words, " "))
-		has := true
-		for _, word := range words {
-			has = has && strings.Contains(line, word)
-		}
-		if has {
-			return
+		line := receive(t, lines, "the log to say "+strings.Join(words, " "))
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+			return line
 		}
 	}
 }
@@ -86,32 +75,28 @@ func (l lines) log() *slog.Logger { return slog.New(secrets.Log(slog.NewTextHand
 // If JetStream disappears from the account, that is logged as an error; if there never was any, it is not.
 func TestLossOfJetStreamIsAnError(t *testing.T) {
 	t.Parallel() // it mostly waits
-	conf := filepath.Join(t.TempDir(), "nats.conf")
-	write := func(jetStream string) {
-		text := fmt.Sprintf("jetstream: {}\nno_auth_user: a\naccounts { A { jetstream: %s, users: [ { user: a, password: swordfish } ] } }", jetStream)
-		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	text := func(jetStream string) string {
+		return fmt.Sprintf("jetstream: {}\nno_auth_user: a\naccounts { A { jetstream: %s, users: [ { user: a, password: swordfish } ] } }", jetStream)
 	}
-	write("enabled")
+	conf := configFile(t, text("enabled"))
 	process := bridgetest.StartNATSServer(t, "-c", conf)
-	makeStream(t, streamsOf(t, to(process.URL())), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
+	createStream(t, manager(t, to(process.URL())), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
 	had := make(lines, 1<<10)
 	newFixture(t, to(process.URL()), had.log()).read(t, "chat.a").wantOpen()
-	write("disabled")
+	writeFile(t, conf, text("disabled"))
 	process.Reload(t)
-	had.awaitLine(t, "level=ERROR", "there is no JetStream on this NATS server, or not for this account")
+	awaitLine(t, had, "level=ERROR", "there is no JetStream on this NATS server, or not for this account")
 	never := make(lines, 1<<10)
 	newFixture(t, to(process.URL()), never.log()).read(t, "chat.a").wantOpen()
-	never.awaitLine(t, "level=INFO", "there is no JetStream")
+	awaitLine(t, never, "level=INFO", "there is no JetStream")
 }
 
 // The restoration of a stream from a backup is logged, in the same way as its readers are told.
 func TestRolledBackStreamIsLogged(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
-	js := streamsOf(t, to(process.URL()))
-	makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
+	js := manager(t, to(process.URL()))
+	createStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10})
 	store(t, js, "chat.a", "0")
 	process.Kill()
 	copied := filepath.Join(t.TempDir(), "copy")
@@ -120,9 +105,8 @@ func TestRolledBackStreamIsLogged(t *testing.T) {
 	}
 	process.Start(t)
 	said := make(lines, 1<<10)
-	c := newFixture(t, to(process.URL()), said.log()).read(t, "chat.a")
-	c.wantOpen()
-	js = streamsOf(t, to(process.URL()))
+	c := newFixture(t, to(process.URL()), said.log()).read(t, "chat.a").wantOpen()
+	js = manager(t, to(process.URL()))
 	store(t, js, "chat.a", "1", "2")
 	c.wantData("1", "2")
 	process.Kill()
@@ -133,5 +117,5 @@ func TestRolledBackStreamIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	process.Start(t)
-	said.awaitLine(t, "level=WARN", "a stream was restored from a backup", "CHAT")
+	awaitLine(t, said, "level=WARN", "a stream was restored from a backup", "CHAT")
 }

@@ -33,8 +33,7 @@ func TestClose(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		running := goleak.IgnoreCurrent()
 		b := newFixture(t, dial, quiet)
-		c := b.read(t, "a.b")
-		c.wantOpen()
+		c := b.read(t, "a.b").wantOpen()
 		if err := b.post(within(t, patience), "a.b", nil, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -51,8 +50,7 @@ func TestCloseWithOpenFeeds(t *testing.T) {
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		running := goleak.IgnoreCurrent()
 		b := newFixture(t, dial, quiet)
-		c := b.read(t, "a.b")
-		c.wantOpen()
+		c := b.read(t, "a.b").wantOpen()
 		b.read(t, "a.c")
 		closeSoon(t, b.source)
 		closeSoon(t, b.source)

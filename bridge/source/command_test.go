@@ -3,8 +3,6 @@ package source_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -75,10 +73,7 @@ func TestEveryCommandMends(t *testing.T) {
 		t.Skip("it calls the nats command dozens of times: run it with -soak")
 	}
 	t.Parallel() // it mostly waits
-	conf := filepath.Join(t.TempDir(), "nats.conf")
-	if err := os.WriteFile(conf, []byte("jetstream { domain: hub }"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	conf := configFile(t, "jetstream { domain: hub }")
 	server := bridgetest.StartNATSServer(t, "-c", conf)
 	for api, flag := range map[string]string{"": "", source.DomainAPI("hub"): " --js-domain=hub"} {
 		for name, a := range advices() {
@@ -91,18 +86,16 @@ func TestEveryCommandMends(t *testing.T) {
 }
 
 func (a advice) try(t *testing.T, server *bridgetest.NATSServer, api, flag string) {
-	js := streamsOf(t, to(server.URL()))
+	js := manager(t, to(server.URL()))
 	t.Cleanup(func() { deleteStreams(t, js) }) // the next advice finds the server empty
 	a.config.Name = "ADVISED"
 	if len(a.config.Subjects) > 0 {
-		makeStream(t, js, a.config)
+		createStream(t, js, a.config)
 	}
 	if a.sealed {
 		config := configOf(t, js, a.config.Name)
 		config.Sealed = true
-		if _, err := js.UpdateStream(within(t, patience), config); err != nil {
-			t.Fatal(err)
-		}
+		updateStream(t, js, config)
 	}
 	if len(a.keep.Subjects) > 0 {
 		a.keep.Stream = a.config.Name
@@ -161,8 +154,8 @@ func deleteStreams(t *testing.T, js jetstream.JetStream) {
 func TestCommandsThatLook(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
-	js := streamsOf(t, to(process.URL()))
-	makeStream(t, js, jetstream.StreamConfig{Name: "ONE", Subjects: []string{"one.>"}, MaxMsgs: 5, AllowDirect: true, MaxConsumers: 1})
+	js := manager(t, to(process.URL()))
+	createStream(t, js, jetstream.StreamConfig{Name: "ONE", Subjects: []string{"one.>"}, MaxMsgs: 5, AllowDirect: true, MaxConsumers: 1})
 	if _, err := js.CreateConsumer(within(t, patience), "ONE", jetstream.ConsumerConfig{Durable: "taken"}); err != nil {
 		t.Fatal(err)
 	}
@@ -186,19 +179,15 @@ func TestCommandsThatLook(t *testing.T) {
 // A prefix of an account's imports is passed to the command, too.
 func TestCommandWithAPrefix(t *testing.T) {
 	t.Parallel()
-	conf := filepath.Join(t.TempDir(), "nats.conf")
-	text := `jetstream: {}
+	conf := configFile(t, `jetstream: {}
 		no_auth_user: b
 		accounts {
 			A { jetstream: enabled, users: [ { user: a, password: swordfish } ], exports: [ { service: "$JS.API.>" } ] }
 			B { users: [ { user: b, password: swordfish } ], imports: [ { service: { account: A, subject: "$JS.API.>" }, to: "from.a.>" } ] }
-		}`
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+		}`)
 	server := bridgetest.StartNATSServer(t, "-c", conf)
-	js := streamsOf(t, to(fmt.Sprintf("nats://a:swordfish@127.0.0.1:%d", server.Port)))
-	makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
+	js := manager(t, to(fmt.Sprintf("nats://a:swordfish@127.0.0.1:%d", server.Port)))
+	createStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
 	mend(t, server, source.Command("from.a", "stream", "edit", "CHAT", "--allow-direct"))
 	if !configOf(t, js, "CHAT").AllowDirect {
 		t.Error("nothing was edited")

@@ -28,7 +28,7 @@ func (s *Source) connect(dial js.Dialer) error {
 
 func (s *Source) connected(conn *nats.Conn, what string) {
 	s.stats.connects.Add(1)
-	s.signal(linkUp)
+	s.signal(roundDue)
 	address := conn.ConnectedAddr() // not its URL, which may hold a token
 	if conn.Opts.InProcessServer != nil {
 		address = "in this process"
@@ -58,19 +58,16 @@ func (s *Source) ended(err error) {
 	s.log.Error("NATS has ended a connection of this bridge", "error", err, "remedy", remedy)
 }
 
-// missed counts an attempt to connect that has failed, for whatever reason.
-func (s *Source) missed() { s.errors.note(errorConnect) }
-
-// readsMissed is missed for the second connection. While NATS is unreachable, the first counts.
-func (s *Source) readsMissed() {
-	if s.conn.Link().IsUp() {
+// missed counts an attempt to connect that has failed, for whatever reason. While NATS is unreachable, those of the first connection count.
+func (s *Source) missed(conn *js.Conn) {
+	if conn == s.conn || s.conn.Link().IsUp() {
 		s.errors.note(errorConnect)
 	}
 }
 
 // sayNoReads logs that NATS accepts one connection and not the other.
 func (s *Source) sayNoReads() {
-	if err := s.reads.LastError(); err != nil && !s.reads.IsConnected() {
+	if err := s.reads.NATS().LastError(); err != nil && !s.reads.NATS().IsConnected() {
 		s.readsFailed(err)
 	}
 }
@@ -88,46 +85,35 @@ func (s *Source) readsFailed(err error) {
 
 // asyncError handles the errors that nats.go reports outside of any call. It reports dropped messages, too, but only the first
 // time; take checks for these itself.
-func (s *Source) asyncError(sub *nats.Subscription, err error) {
+func (s *Source) asyncError(conn *js.Conn, sub *nats.Subscription, err error) {
+	found, isViolation := js.ParseViolation(err)
 	switch {
-	case errors.Is(err, nats.ErrPermissionViolation):
-		found := js.ParseViolation(err)
-		if found.Subscribe {
-			s.deafen(found.Subject) // before Note: code that waits for Note reads the flow
-		}
-		s.conn.Note(err)
-		s.sayRefused(found, err)
-	case errors.Is(err, nats.ErrMaxSubscriptionsExceeded):
-		s.conn.Note(err)
-		s.errors.note(errorLimit)
-		s.limits.Do(func() {
-			s.log.Error("NATS allows no more subscriptions to this bridge; subjects that found no room wait until there is some",
-				"remedy", "raise max_subscriptions of the server, or the limit of the account or user; if that is the account's, TAILWATER_NATS_SERVICE set to nothing saves twelve")
-		})
-		s.signal(flowRefused)
 	case errors.Is(err, nats.ErrBadHeaderMsg): // the message is delivered; see noteBroken
-	default:
+		return
+	case !isViolation:
 		s.sayError(sub, err)
+		return
+	case conn == s.conn && found.Subscribe:
+		s.deafen(found.Subject) // before Note: code that waits for Note reads the flow
+	}
+	conn.Note(err)
+	switch {
+	case found.IsLimit():
+		s.sayLimit()
+		s.signal(roundDue)
+	case conn == s.reads && found.IsOfService():
+		s.sayNoService(found, err)
+	default:
+		s.sayRefused(found, err)
 	}
 }
 
-// readsError is asyncError for the connection on which streams are read.
-func (s *Source) readsError(sub *nats.Subscription, err error) {
-	switch {
-	case errors.Is(err, nats.ErrBadHeaderMsg):
-		return
-	case !errors.Is(err, nats.ErrPermissionViolation):
-		s.sayError(sub, err)
-		return
-	}
-	s.reads.Note(err)
-	found := js.ParseViolation(err)
-	if s.isOfService(found) {
-		s.sayNoService(found, err)
-		return
-	}
-	s.signal(streamsChanged) // a stream that allows no direct gets is to be read otherwise
-	s.sayRefused(found, err)
+func (s *Source) sayLimit() {
+	s.errors.note(errorLimit)
+	s.limits.Do(func() {
+		s.log.Error("NATS allows no more subscriptions to this bridge; subjects that found no room wait until there is some",
+			"remedy", "raise max_subscriptions of the server, or the limit of the account or user; if that is the account's, TAILWATER_NATS_SERVICE set to nothing saves twelve")
+	})
 }
 
 func (s *Source) sayRefused(found js.Violation, err error) {

@@ -26,16 +26,14 @@ func TestConnectionIsMadeAnew(t *testing.T) {
 		}
 		return to(server.URL())(options...)
 	}, log)
-	c := b.read(t, "a.b")
-	c.wantOpen()
+	c := b.read(t, "a.b").wantOpen()
 	tooLong := bridge.Subject("a." + strings.Repeat("x", 400))
 	for range 3 {
 		if err := b.post(within(t, patience), tooLong, nil, nil); !errors.Is(err, bridge.ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
 		c.wantGap(bridge.GapDisconnected)
-		for !strings.Contains(receive(t, warned, "the reason in the log"), "has ended a connection") {
-		}
+		awaitLine(t, warned, "has ended a connection")
 		if err := b.post(within(t, patience), "a.b", nil, []byte("still")); err != nil {
 			t.Error(err)
 		}

@@ -7,8 +7,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/history"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
+
+// mostControls is more than the control messages that can arrive among messages during one request.
+const mostControls = 32
 
 // consumer is a tap's consumer.
 type consumer struct {
@@ -26,34 +31,26 @@ type consumer struct {
 // consume makes a consumer that begins after the last delivered message. Its messages wait until begin.
 func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
-	c := &consumer{
-		Pull: t.source.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
-		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
-	}
 	if conn.Link().Limited() > 0 {
 		t.source.admitting.Lock()
 		defer t.source.admitting.Unlock()
 	}
-	t.mu.Lock()
-	limits := t.config.ConsumerLimits
-	t.mu.Unlock()
-	asked := conn.Link().Now()
-	overLimit := asked.Limited()
+	c := &consumer{
+		Pull: t.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
+		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
+	}
 	if err := c.Subscribe(c.receive); err != nil {
 		return nil, err
 	}
 	c.heard.Store(time.Now().UnixNano())
 	ctx, cancel := context.WithTimeout(t.alive, tapTimeout)
 	defer cancel()
-	_, err := c.Make(ctx, t.source.table.Call, nats.ConsumerConfig{
+	_, err := c.Make(ctx, nats.ConsumerConfig{
 		DeliverPolicy: nats.DeliverByStartSequencePolicy,
-		OptStartSeq:   t.stream.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
-	}, limits)
+		OptStartSeq:   t.Last().Seq + 1, // explicit: a restarted server would begin elsewhere with any other policy
+	}, t.Decoder().Config.ConsumerLimits)
 	if err == nil {
 		err = c.Prove(ctx)
-	}
-	if err == nil {
-		err = t.source.proveInbox(ctx, c.Inbox(), asked, overLimit)
 	}
 	if err != nil {
 		c.close()
@@ -72,7 +69,7 @@ func (c *consumer) begin() {
 	t.mu.Unlock()
 	close(c.begun)
 	if isFirst {
-		t.source.signal(feedWaits)
+		t.source.signal(roundDue)
 	}
 }
 
@@ -107,14 +104,6 @@ func (c *consumer) watch() error {
 	}
 }
 
-// breakOff makes watch return.
-func (c *consumer) breakOff() {
-	select {
-	case c.broken <- struct{}{}:
-	default:
-	}
-}
-
 // receive handles a message on the inbox, in a goroutine of nats.go.
 func (c *consumer) receive(msg *nats.Msg) {
 	c.heard.Store(time.Now().UnixNano())
@@ -128,6 +117,80 @@ func (c *consumer) receive(msg *nats.Msg) {
 		c.tap.pending.Store(0) // what was left has been removed
 	}
 	if err != nil || a.StreamSeq > 0 && !c.tap.deliver(c, msg, a) {
-		c.breakOff()
+		js.Wake(c.broken)
 	}
+}
+
+// isLost reports whether messages that feeds are owed are missing just before a message: removed before they could be read. A
+// stream that keeps only the newest message of a subject owes no others. If it also has other limits, its first sequence must
+// show that they have not removed a newest message.
+func (t *tap) isLost(from *consumer, a js.Ack) (bool, error) {
+	last := t.Last().Seq
+	if a.StreamSeq <= last+1 {
+		return false, nil
+	}
+	config := t.Decoder().Config // its limits determine what clients are owed
+	newestOnly, limited := config.MaxMsgsPerSubject == 1, history.IsLimited(config)
+	if newestOnly && !limited {
+		return false, nil
+	}
+	if !newestOnly {
+		return true, nil
+	}
+	if a.ConsumerSeq > from.known {
+		if err := t.askFirst(from, a); err != nil {
+			return false, err
+		}
+	}
+	return from.first > last+1, nil
+}
+
+// askFirst reads the stream's first sequence. It shows whether a limit has removed any message before those that have arrived so
+// far.
+func (t *tap) askFirst(from *consumer, a js.Ack) error {
+	info, err := t.info()
+	if err != nil {
+		return err
+	}
+	from.first = info.State.FirstSeq
+	from.known = a.ConsumerSeq + uint64(max(0, from.Waiting()-mostControls))
+	return nil
+}
+
+// deliver passes a message to the feeds. It returns false if a message is missing before it, or if that cannot be found out.
+func (t *tap) deliver(from *consumer, msg *nats.Msg, a js.Ack) bool {
+	s := t.source
+	s.stats.messages.Add(1)
+	s.stats.bytes.Add(uint64(len(msg.Data)))
+	isLost, err := t.isLost(from, a) // without the lock: it may send a request
+	if err != nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.consumer != from {
+		return true
+	}
+	at := bridge.Position{Epoch: t.Last().Epoch, Seq: a.StreamSeq, Time: a.Time}
+	if at.Seq <= t.Last().Seq {
+		return true
+	}
+	if isLost {
+		// It is unknown which feeds were owed the missing messages.
+		hole := bridge.Position{Epoch: at.Epoch, Seq: at.Seq - 1}
+		for branch := range t.branches {
+			branch.feed.Lost(hole, bridge.GapRetention)
+		}
+	}
+	if message := t.Decoder().Receive(msg, at); message != nil {
+		t.filters.Match(msg.Subject, func(b *branch) {
+			if b.last != at.Seq { // two of its filters may match
+				b.last = at.Seq
+				b.feed.Append(message)
+			}
+		})
+	}
+	t.last.Store(&at)
+	t.pending.Store(a.Pending)
+	return true
 }

@@ -1,8 +1,7 @@
 package source_test
 
 import (
-	"os"
-	"path/filepath"
+	"fmt"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,13 +13,8 @@ import (
 // the consumer listens. That server then says that nobody does, and the bridge asks again: it does not make another consumer.
 func TestConsumerIsHeardOfLater(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	write := func(text string) {
-		if err := os.WriteFile(config, []byte("jetstream: {}, accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ]\n"+text+"\n} }"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(`mappings: { "$JS.API.CONSUMER.MSG.NEXT.*.*": "nobody.$1.$2" }`)
+	const text = "jetstream: {}, accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ]\n%s\n} }"
+	config := configFile(t, fmt.Sprintf(text, `mappings: { "$JS.API.CONSUMER.MSG.NEXT.*.*": "nobody.$1.$2" }`))
 	server := bridgetest.StartNATSServer(t, "-c", config)
 	watcher := publisher(t, as(server, "a"))
 	made, err := watcher.SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.CREATED.>")
@@ -37,7 +31,7 @@ func TestConsumerIsHeardOfLater(t *testing.T) {
 	if _, err := made.NextMsg(patience); err != nil {
 		t.Fatal(err)
 	}
-	write("")
+	writeFile(t, config, fmt.Sprintf(text, ""))
 	server.Reload(t)
 	store(t, js, "chat.a", numbers(0, 3)...)
 	c.wantData(numbers(0, 3)...)

@@ -1,11 +1,11 @@
 package source
 
 import (
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // confirmTimeout is how long the server may take to answer before it is asked again.
@@ -15,12 +15,9 @@ const confirmTimeout = 5 * time.Second
 type event uint32
 
 const (
-	linkUp         event = 1 << iota // a connection to NATS is up
-	feedWaits                        // a feed waits to be placed, or can begin
+	roundDue       event = 1 << iota // a link is up, a feed waits or can begin, a subscription was refused, or no feed uses a tap any more
 	streamsChanged                   // feeds may have to be placed differently
-	flowRefused                      // NATS has refused a subscription, or ended it
 	limitRelieved                    // a subscription has ended, after others found no room
-	tapUnused                        // no feed uses a tap any more
 )
 
 // control opens the placements of feeds, and starts feeds. It alone acts on events of the connection: on each link it subscribes,
@@ -51,44 +48,40 @@ func (s *Source) round(happened event) {
 	link := s.conn.Link()
 	isNew := link != s.link
 	if isNew {
-		isRelieved := s.isRelieved && time.Since(s.relievedAt) < lastListen
-		s.admission = admission{link: link, isRelieved: isRelieved, relievedAt: s.relievedAt, wait: s.wait, tryAt: s.tryAt}
-	}
-	if isNew && s.isRelieved {
-		_, _ = s.table.List(s.alive, probeSubject) // before others take the room for answers to requests; the table notes the error
-	}
-	if isNew {
+		s.admission = admission{link: link, relievedAt: s.relievedAt, wait: s.wait, tryAt: s.tryAt}
+		if time.Since(s.relievedAt) > lastListen {
+			s.relievedAt = time.Time{}
+		} else {
+			_, _ = s.table.List(s.alive, probeSubject) // before others take the room for answers to requests; the table notes the error
+		}
 		s.renewTaps()
 	}
 	isChanged := s.listen(happened)
-	var prepared []*attachment
-	for _, a := range s.candidates(isNew || isChanged || happened&streamsChanged != 0) {
-		if s.prepare(a, link) {
-			prepared = append(prepared, a)
+	var prepared []*placement
+	for _, p := range s.candidates(isNew || isChanged || happened&streamsChanged != 0) {
+		if s.prepare(p, link) {
+			prepared = append(prepared, p)
 		}
 	}
 	s.stopUnused()
-	isProof := slices.ContainsFunc(prepared, func(a *attachment) bool { return len(a.at.unstored) > 0 })
-	if isProof && !s.prove() || s.conn.Link() != link || !s.areWithinLimit(isProof) {
+	isProof := slices.ContainsFunc(prepared, func(p *placement) bool { return len(p.unstored) > 0 })
+	if isProof && !(s.within(s.conn.RoundTrip) && s.catchUp()) || s.conn.Link() != link || !s.areWithinLimit(isProof) {
 		s.postpone(prepared)
 		return
 	}
-	for _, a := range prepared {
-		s.begin(a, link)
+	for _, p := range prepared {
+		s.begin(p, link)
 	}
 }
 
 // renewTaps makes every tap renew its consumer: messages published between two connections are missing.
 func (s *Source) renewTaps() {
-	s.placing.Lock()
-	defer s.placing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, t := range s.taps {
-		t.renew()
+		js.Wake(t.again)
 	}
 }
-
-// prove reports whether the server has seen every subscription made so far, and its refusals of them are recorded.
-func (s *Source) prove() bool { return s.roundTrip() && s.catchUp() }
 
 // catchUp waits until every message received so far was delivered. Otherwise messages of an earlier connection would follow the
 // gap that announces its end. It returns false if the source is closed first.
@@ -106,22 +99,10 @@ func (s *Source) catchUp() bool {
 	}
 }
 
-// candidates returns, and removes, the attachments that wait; or returns all attachments.
-func (s *Source) candidates(all bool) []*attachment {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	taken := s.waiting
-	s.waiting = nil
-	if all {
-		taken = slices.Collect(maps.Values(s.attached))
-	}
-	return taken
-}
-
-// postpone puts attachments back. If there is no connection, the next one wakes the control loop.
-func (s *Source) postpone(candidates []*attachment) {
+// postpone puts placements back. If there is no connection, the next one wakes the control loop.
+func (s *Source) postpone(candidates []*placement) {
 	s.await(candidates...)
 	if len(candidates) > 0 {
-		s.signal(feedWaits)
+		s.signal(roundDue)
 	}
 }

@@ -14,9 +14,7 @@ import (
 // Reading many subjects, and looking up what is stored on them, costs little more than one request each.
 func TestManySubjectsCostFewRequests(t *testing.T) {
 	const subjects, few = 32, 32 + 4
-	dial := embedded(t)
-	js := manager(t, dial)
-	createStream(t, js, chats)
+	dial, js, _ := embeddedChats(t, nil)
 	var busy, empty []bridge.Subject
 	for i := range subjects {
 		busy, empty = append(busy, bridge.Subject(fmt.Sprintf("chat.%d", i))), append(empty, bridge.Subject(fmt.Sprintf("chat.none.%d", i)))
@@ -33,10 +31,8 @@ func TestManySubjectsCostFewRequests(t *testing.T) {
 				t.Helper()
 				end := requests(t, publisher(t, dial))
 				ask()
-				kinds, sum := end(), 0
-				for _, n := range kinds {
-					sum += n
-				}
+				kinds := end()
+				sum := asked(kinds, "")
 				t.Logf("%s of %d subjects costs %d requests: %v", what, subjects, sum, kinds)
 				if sum > most {
 					t.Errorf("%s costs %d requests", what, sum)
@@ -54,14 +50,11 @@ func TestManySubjectsCostFewRequests(t *testing.T) {
 				}
 			})
 			count("a page", few, func() {
-				c := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Sync: true}, test.subjects...)
-				c.wantOpen()
+				c := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}, Sync: true}, test.subjects...).wantOpen()
 				for range test.messages {
 					c.message()
 				}
-				if event := c.next(); event.Type != bridge.EventSynced {
-					t.Errorf("%+v", event)
-				}
+				c.wantSynced()
 			})
 		})
 	}
@@ -87,8 +80,7 @@ func TestEndOfWhatHasArrivedIsSmall(t *testing.T) {
 	if at := end(); len(at) != 1 || at[0].Seq != 1 || at[0].Time == 0 {
 		t.Errorf("nothing has arrived: %v", at)
 	}
-	c := b.read(t, "chat.large")
-	c.wantOpen()
+	c := b.read(t, "chat.large").wantOpen()
 	store(t, js, "chat.large", large)
 	c.message()
 	var sent atomic.Int64

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"slices"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -26,7 +28,7 @@ func (s *Source) deliver() {
 			default:
 				s.deliverOne(msg)
 			}
-			s.intake.delivered(msg)
+			s.intake.held.Add(-cost(msg)) // there is room for others
 			if s.alive.Err() != nil {
 				return
 			}
@@ -47,7 +49,7 @@ func (s *Source) deliverOne(msg *nats.Msg) {
 	}
 	message.Position = s.advance()
 	for _, p := range flow.takers {
-		if p.proved == link && !p.muted[flow] && p.takes(flow.filter, msg.Subject) {
+		if p.proved == link && !slices.Contains(p.muted, flow) && p.takes(flow, msg.Subject) {
 			p.feed.Append(message)
 		}
 	}

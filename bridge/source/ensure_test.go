@@ -45,29 +45,18 @@ func keeping(t *testing.T, dial source.Dialer, keep source.History, log *slog.Lo
 	return table
 }
 
-func streamsOf(t *testing.T, dial source.Dialer) jetstream.JetStream {
-	t.Helper()
-	js, err := jetstream.New(publisher(t, dial))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
-}
-
-func configOf(t *testing.T, js jetstream.JetStream, name string) jetstream.StreamConfig {
+func infoOf(t *testing.T, js jetstream.JetStream, name string) *jetstream.StreamInfo {
 	t.Helper()
 	s, err := js.Stream(within(t, patience), name)
 	if err != nil {
 		t.Fatal(name, err)
 	}
-	return s.CachedInfo().Config
+	return s.CachedInfo()
 }
 
-func makeStream(t *testing.T, js jetstream.JetStream, config jetstream.StreamConfig) {
+func configOf(t *testing.T, js jetstream.JetStream, name string) jetstream.StreamConfig {
 	t.Helper()
-	if _, err := js.CreateStream(within(t, patience), config); err != nil {
-		t.Fatal(config.Name, err)
-	}
+	return infoOf(t, js, name).Config
 }
 
 // wantHistory checks that a stream is as the settings ask.
@@ -91,7 +80,7 @@ func TestHistoryIsMade(t *testing.T) {
 			if got := table.Classify("chat.a"); got != "TAILWATER: chat.a" {
 				t.Errorf("classified as %q", got)
 			}
-			c := configOf(t, streamsOf(t, dial), "TAILWATER")
+			c := configOf(t, manager(t, dial), "TAILWATER")
 			wantHistory(t, c, keep)
 			if c.Duplicates != 2*time.Minute || c.Storage != jetstream.FileStorage || c.AllowMsgTTL {
 				t.Errorf("the stream is %+v", c)
@@ -108,8 +97,8 @@ func TestHistoryIsMade(t *testing.T) {
 func TestHistoryIsUpdated(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	js := streamsOf(t, dial)
-	makeStream(t, js, jetstream.StreamConfig{
+	js := manager(t, dial)
+	createStream(t, js, jetstream.StreamConfig{
 		Name: "TAILWATER", Subjects: []string{"old.>"}, MaxMsgs: 77, Compression: jetstream.S2Compression, Description: "mine",
 		Metadata: map[string]string{"a": "b"}, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: 3, NoAck: true, Duplicates: time.Hour,
 	})
@@ -170,12 +159,12 @@ func TestHistoryDiffers(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	dial := to(server.URL())
-	js := streamsOf(t, dial)
+	js := manager(t, dial)
 	before := jetstream.StreamConfig{
 		Name: "TAILWATER", Subjects: []string{"old.>", "older"}, Discard: jetstream.DiscardNew, NoAck: true, Duplicates: 48 * time.Hour,
 		Retention: jetstream.InterestPolicy,
 	}
-	makeStream(t, js, before)
+	createStream(t, js, before)
 	log, warned := warnings()
 	table := keeping(t, dial, history, log)
 	if c := configOf(t, js, "TAILWATER"); c.Discard != before.Discard || !slices.Equal(c.Subjects, before.Subjects) || c.MaxAge != 0 {
@@ -235,10 +224,10 @@ func TestHistoryConflicts(t *testing.T) {
 		for _, exists := range []bool{true, false} {
 			t.Run(fmt.Sprint("manage ", manage, " exists ", exists), func(t *testing.T) {
 				dial := embedded(t)
-				js := streamsOf(t, dial)
-				makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 5})
+				js := manager(t, dial)
+				createStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 5})
 				if exists {
-					makeStream(t, js, jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"old.>"}})
+					createStream(t, js, jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"old.>"}})
 				}
 				keep := history
 				keep.Manage = manage
@@ -286,8 +275,8 @@ func TestHistoryTooLarge(t *testing.T) {
 func TestHistoryStorage(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	js := streamsOf(t, dial)
-	makeStream(t, js, jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"chat.>"}, Storage: jetstream.MemoryStorage})
+	js := manager(t, dial)
+	createStream(t, js, jetstream.StreamConfig{Name: "TAILWATER", Subjects: []string{"chat.>"}, Storage: jetstream.MemoryStorage})
 	log, warned := warnings()
 	keeping(t, dial, managed(), log)
 	if line := receive(t, warned, "a warning"); !strings.Contains(line, "TAILWATER_HISTORY_STORAGE=memory") {
@@ -305,9 +294,7 @@ func TestHistoryAfterReconnect(t *testing.T) {
 	if _, err := table.Await(within(t, patience), "chat.a"); err != nil {
 		t.Fatal(err)
 	}
-	if err := streamsOf(t, to(server.URL())).DeleteStream(within(t, patience), "TAILWATER"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, manager(t, to(server.URL())), "TAILWATER")
 	eventually(t, "the stream is gone", func() bool { return table.Classify("chat.a") == "none: chat.a" })
 	server.Kill()
 	b.awaitStatus(t, nats.RECONNECTING)

@@ -2,8 +2,6 @@ package source_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,7 +36,7 @@ func TestExplain(t *testing.T) {
 		limited(jetstream.StreamConfig{Name: "NOACK", Subjects: []string{"noack.>"}, NoAck: true}),
 		limited(jetstream.StreamConfig{Name: "MOVED", Subjects: []string{"moved.>"}, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "moved.>", Destination: "to.>"}}),
 	} {
-		makeStream(t, b.js, config)
+		createStream(t, b.js, config)
 		eventually(t, "the table knows "+config.Name, func() bool { return b.Epoch(config.Name) != "" })
 	}
 
@@ -93,7 +91,7 @@ func TestExplainStreamOnEverything(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
-	makeStream(t, b.js, jetstream.StreamConfig{Name: "ALL", Subjects: []string{">"}, NoAck: true, MaxMsgs: 10, AllowDirect: true})
+	createStream(t, b.js, jetstream.StreamConfig{Name: "ALL", Subjects: []string{">"}, NoAck: true, MaxMsgs: 10, AllowDirect: true})
 	eventually(t, "the table knows the stream", func() bool { return b.Epoch("ALL") != "" })
 	h := explain(t, b.Table, "chat.>")[0]
 	if len(h.Findings) != 1 || !strings.Contains(h.Findings[0].Problem, "invalid response") {
@@ -111,25 +109,18 @@ func TestExplainStreamOnEverything(t *testing.T) {
 // A refusal of NATS is reported with what to allow. Finding it out changes no stream.
 func TestExplainPermissions(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users = [
+	config := configFile(t, `authorization { users = [
 		{ user: none, password: swordfish, permissions: { publish: ["chat.>"], subscribe: [">"] } }
 		{ user: looks, password: swordfish, permissions: { publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.CHAT", "$JS.API.DIRECT.GET.>"], subscribe: ["_INBOX_tailwater.>"] } }
 		{ user: enough, password: swordfish, permissions: {
 			publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.MSG.NEXT.>", "$JS.API.CONSUMER.DELETE.>"]
 			subscribe: ["$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
 		{ user: admin, password: swordfish }
-	] }`
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	] }`)
 	process := bridgetest.StartNATSServer(t, "-c", config)
-	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, process.Port))
-	}
-	js := streamsOf(t, as("admin"))
-	makeStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10, AllowDirect: true})
-	makeStream(t, js, jetstream.StreamConfig{Name: "SECRET", Subjects: []string{"secret.>"}, MaxMsgs: 10, AllowDirect: true})
+	js := manager(t, as(process, "admin"))
+	createStream(t, js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}, MaxMsgs: 10, AllowDirect: true})
+	createStream(t, js, jetstream.StreamConfig{Name: "SECRET", Subjects: []string{"secret.>"}, MaxMsgs: 10, AllowDirect: true})
 
 	for user, wants := range map[string][]string{
 		"none": {"publish to $JS.API.STREAM.NAMES, "},
@@ -140,7 +131,7 @@ func TestExplainPermissions(t *testing.T) {
 		"enough": {},
 	} {
 		t.Run(user, func(t *testing.T) {
-			table := newFixture(t, as(user), quiet).source.Table(t, source.History{}, quiet)
+			table := newFixture(t, as(process, user), quiet).source.Table(t, source.History{}, quiet)
 			var remedies []string
 			for _, h := range explain(t, table, "chat.a", "secret.a", "chat.b") {
 				for _, f := range h.Findings {
@@ -157,11 +148,7 @@ func TestExplainPermissions(t *testing.T) {
 			}
 		})
 	}
-	s, err := js.Stream(within(t, patience), "CHAT")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info := s.CachedInfo(); info.State.Consumers != 0 || info.State.LastSeq != 0 {
+	if info := infoOf(t, js, "CHAT"); info.State.Consumers != 0 || info.State.LastSeq != 0 {
 		t.Errorf("something was left in the stream: %+v", info.State)
 	}
 }
@@ -187,12 +174,8 @@ func TestExplainSilentStream(t *testing.T) {
 // A server inside the JetStream domain reports a refusal without the domain. The bridge understands that at once.
 func TestExplainInTheDomainOfTheServer(t *testing.T) {
 	t.Parallel()
-	conf := filepath.Join(t.TempDir(), "nats.conf")
-	text := `jetstream { domain: hub }
-		authorization { users = [ { user: none, password: swordfish, permissions: { publish: ["x"], subscribe: ["_INBOX_tailwater.>"] } } ] }`
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	conf := configFile(t, `jetstream { domain: hub }
+		authorization { users = [ { user: none, password: swordfish, permissions: { publish: ["x"], subscribe: ["_INBOX_tailwater.>"] } } ] }`)
 	server := bridgetest.StartNATSServer(t, "-c", conf)
 	dial := to(fmt.Sprintf("nats://none:swordfish@127.0.0.1:%d", server.Port))
 	s, err := source.Open(dial, source.Config{API: source.DomainAPI("hub")}, quiet)

@@ -3,8 +3,6 @@ package source
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/catalog"
@@ -21,15 +19,12 @@ func (s *Source) Extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 }
 
 func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.Extent, error) {
-	portions, err := s.table.Await(ctx, bridge.Reduce(subjects))
-	if err != nil {
+	origins, err := s.table.Await(ctx, bridge.Reduce(subjects))
+	if err != nil || len(origins.Unstored) > 0 { // no position can stand for all
 		return bridge.Extent{}, err
 	}
 	var extent bridge.Extent
-	for _, portion := range portions {
-		if portion.Stream == nil {
-			return bridge.Extent{}, nil // no position can stand for all
-		}
+	for _, portion := range origins.Stored {
 		first, last, upTo, err := s.newHistory(ctx, portion.Stream).Extent(ctx, portion.Subjects)
 		if err != nil {
 			return bridge.Extent{}, err
@@ -39,7 +34,7 @@ func (s *Source) extent(ctx context.Context, subjects []bridge.Subject) (bridge.
 			at = bridge.Position{Epoch: portion.Stream.Epoch, Seq: upTo}
 		}
 		extent.Last = append(extent.Last, at)
-		if len(portions) == 1 {
+		if len(origins.Stored) == 1 {
 			extent.FirstSeq, extent.LastSeq = first.Seq, last.Seq
 		}
 	}
@@ -56,14 +51,11 @@ func (s *Source) End(ctx context.Context, subjects []bridge.Subject) (bridge.ID,
 }
 
 func (s *Source) end(ctx context.Context, subjects []bridge.Subject) (end bridge.ID, err error) {
-	portions, err := s.table.Await(ctx, bridge.Reduce(subjects))
+	origins, err := s.table.Await(ctx, bridge.Reduce(subjects))
 	if err != nil {
 		return nil, err
 	}
-	for _, portion := range portions {
-		if portion.Stream == nil {
-			continue
-		}
+	for _, portion := range origins.Stored {
 		at, err := s.newHistory(ctx, portion.Stream).End(ctx, portion.Subjects, s.arrived(portion.Stream))
 		if err != nil {
 			return nil, err
@@ -77,33 +69,21 @@ func (s *Source) end(ctx context.Context, subjects []bridge.Subject) (end bridge
 
 // arrived returns the sequence up to which a stream's messages have arrived here; 0 if it is not read.
 func (s *Source) arrived(of *catalog.Stream) uint64 {
-	if t := s.reading(of); t != nil {
-		return t.stream.Last().Seq
+	if t := s.tapOf(of); t != nil {
+		return t.Last().Seq
 	}
 	return 0
 }
 
-// reading returns the tap that reads a stream; nil for none. placing need not be held, unlike for tapOf.
-func (s *Source) reading(of *catalog.Stream) *tap {
-	s.mu.Lock()
-	taps := slices.Collect(maps.Keys(s.tapping))
-	s.mu.Unlock()
-	for _, t := range taps {
-		if _, rolled := t.state(); !rolled && t.name == of.Name() && t.created.Equal(of.Info.Created) {
-			return t
-		}
-	}
-	return nil
-}
-
 // Holder implements bridge.Store. A stream whose pages are read, too, is the same holder.
 func (s *Source) Holder(subjects []bridge.Subject) any {
-	portions, _ := s.table.Classify(bridge.Reduce(subjects))
-	if len(portions) != 1 || portions[0].Stream == nil {
+	origins, _ := s.table.Classify(bridge.Reduce(subjects))
+	if len(origins.Stored) != 1 || len(origins.Unstored) > 0 {
 		return s
 	}
-	if t := s.reading(portions[0].Stream); t != nil {
-		return t.stream
+	of := origins.Stored[0].Stream
+	if t := s.tapOf(of); t != nil {
+		return t
 	}
-	return portions[0].Stream.Name()
+	return of.Name()
 }

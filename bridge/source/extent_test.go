@@ -43,9 +43,7 @@ func TestExtentOfNothingIsOfNow(t *testing.T) {
 
 // Questions about one stream wait for no answers about another. Reads of a stream's pages and questions about it take turns.
 func TestStreamsAreHolders(t *testing.T) {
-	dial := embedded(t)
-	js := manager(t, dial)
-	createStream(t, js, chats)
+	dial, js, _ := embeddedChats(t, nil)
 	createStream(t, js, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
 	b := newFixture(t, dial, quiet)
 	b.read(t, "chat.a").wantOpen()

@@ -73,6 +73,14 @@ func newFixtureWith(t testing.TB, dial source.Dialer, config source.Config, log 
 	return b
 }
 
+// newHub returns a fixture with another hub above a source, whose feeds hold so much, and none of the pages that were read.
+func newHub(t testing.TB, s *source.Source, memory bridge.Memory) *fixture {
+	b := &fixture{source: s, left: make(chan struct{}, 1<<8)}
+	b.hub = bridge.NewHub(b, 0, memory)
+	t.Cleanup(b.hub.Close)
+	return b
+}
+
 // Attach and Detach make the fixture a bridge.Source that reports when a feed was detached.
 func (b *fixture) Attach(f *bridge.Feed) { b.source.Attach(f) }
 
@@ -107,13 +115,19 @@ func (b *fixture) cut(t testing.TB) {
 	t.Helper()
 	lost := b.conn.StatusChanged(nats.RECONNECTING)
 	defer b.conn.RemoveStatusListener(lost)
+	b.whileAway(func() {})
+	receive(t, lost, "the loss of the connection")
+}
+
+// whileAway breaks the connections under the source, and calls do before it can dial again.
+func (b *fixture) whileAway(do func()) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, socket := range b.sockets {
 		_ = socket.Close()
 	}
 	b.sockets = nil
-	b.mu.Unlock()
-	receive(t, lost, "the loss of the connection")
+	do()
 }
 
 // awaitStatus waits until the source's connection is in that state.
@@ -215,12 +229,13 @@ func (c *client) message() message {
 	return m
 }
 
-// wantOpen waits for the first event.
-func (c *client) wantOpen() {
+// wantOpen waits for the first event, and returns the client.
+func (c *client) wantOpen() *client {
 	c.t.Helper()
 	if event := c.next(); event.Type != bridge.EventOpen {
 		c.t.Fatalf("got %+v, want the open", event)
 	}
+	return c
 }
 
 // wantGap waits for the next event, which must be a gap.

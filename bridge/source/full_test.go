@@ -71,8 +71,7 @@ func TestSubjectsAreCountedOnce(t *testing.T) {
 	b := newFixture(t, dial, quiet)
 	asked := countings(t, conn)
 	begun := time.Now()
-	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a.*")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a.*").wantOpen()
 	for i := range n {
 		if event := c.next(); event.Type != "message" {
 			t.Fatalf("got %+v", event)
@@ -130,7 +129,7 @@ func TestCountIsNotBelievedTooLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bridge.Position{Epoch: bridge.Epoch("CHATS", stream.CachedInfo().Created), Seq: seq, Time: m.Time.UnixNano()}.String()
+		return bridge.Position{Epoch: epochOf(t, stream), Seq: seq, Time: m.Time.UnixNano()}.String()
 	}
 	resume := func(seq uint64, want string, countings int) {
 		t.Helper()

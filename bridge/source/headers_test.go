@@ -3,7 +3,6 @@ package source_test
 import (
 	"fmt"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,8 +25,7 @@ func TestOddHeaders(t *testing.T) {
 				createStream(t, js, config)
 				log, logged := warnings()
 				b := newFixture(t, server.Dial, log)
-				live := b.read(t, "chat.>")
-				live.wantOpen()
+				live := b.read(t, "chat.>").wantOpen()
 				raw := newRawPublisher(t, server.URL())
 				raw.publish("chat.first", "", "", "first")
 				broken := uint64(0)
@@ -50,11 +48,10 @@ func TestOddHeaders(t *testing.T) {
 				if got := b.source.Stats().BrokenHeaders; got != broken {
 					t.Errorf("%d messages are counted as broken, want %d", got, broken)
 				}
-				wantLogged(t, logged)
+				awaitLine(t, logged, "subject=chat.odd.0")
 				for _, since := range []bridge.SinceKind{bridge.SinceAll, bridge.SinceLast} {
 					again := newFixture(t, server.Dial, quiet)
-					c := again.since(t, bridge.Since{Kind: since}, "chat.>")
-					c.wantOpen()
+					c := again.since(t, bridge.Since{Kind: since}, "chat.>").wantOpen()
 					c.wantMessages(t, want...)
 					c.wantSynced()
 					if got := again.source.Stats().BrokenHeaders; got != broken {
@@ -63,8 +60,7 @@ func TestOddHeaders(t *testing.T) {
 				}
 				fresh := newFixture(t, server.Dial, quiet)
 				for i := range want[:len(want)-1] {
-					c := fresh.resume(t, want[i].ID, "chat.>")
-					c.wantOpen()
+					c := fresh.resume(t, want[i].ID, "chat.>").wantOpen()
 					c.wantMessages(t, want[i+1])
 				}
 			})
@@ -95,15 +91,6 @@ func (c *client) wantMessages(t *testing.T, want ...message) {
 	}
 }
 
-func wantLogged(t *testing.T, logged <-chan string) {
-	t.Helper()
-	for {
-		if line := receive(t, logged, "a word in the log"); strings.Contains(line, "subject=chat.odd.0") {
-			return
-		}
-	}
-}
-
 // A newest message with broken headers hides no other subject, in each way of looking up newest messages.
 func TestBrokenHeadersAmongNewest(t *testing.T) {
 	t.Parallel()
@@ -122,8 +109,7 @@ func TestBrokenHeadersAmongNewest(t *testing.T) {
 				}
 				raw.flush()
 				store(t, js, "$KV.T.last", "last")
-				c := newFixture(t, server.Dial, quiet).since(t, bridge.Since{Kind: bridge.SinceLast}, "$KV.T.*")
-				c.wantOpen()
+				c := newFixture(t, server.Dial, quiet).since(t, bridge.Since{Kind: bridge.SinceLast}, "$KV.T.*").wantOpen()
 				for i := range n {
 					if m := c.message(); m.Data != "value" || m.Subject != fmt.Sprint("$KV.T.", i) {
 						t.Fatalf("got %+v, want the value of %d", m, i)

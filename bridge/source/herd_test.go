@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -40,16 +41,11 @@ func requests(t *testing.T, conn *nats.Conn) (end func() map[string]int) {
 // three requests.
 func TestHerdCostsFewRequests(t *testing.T) {
 	const backlog, herd = 1000, 1000 // a client for each position
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.MaxMsgsPerSubject = 10_000
-	createStream(t, js, config)
+	dial, js, _ := embeddedChats(t, func(config *jetstream.StreamConfig) { config.MaxMsgsPerSubject = 10_000 })
 	store(t, js, "chat.a", numbers(0, backlog+1)...)
 	store(t, js, "chat.b", "of another subject, the last in the stream")
 	b := newFixture(t, dial, quiet)
-	first := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
-	first.wantOpen()
+	first := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	var ids []string
 	for range backlog {
 		ids = append(ids, first.message().ID)
@@ -79,11 +75,9 @@ func TestHerdCostsFewRequests(t *testing.T) {
 				})
 			}
 			all.Wait()
-			kinds, sum := end(), 0
+			kinds := end()
 			delete(kinds, "STREAM.NAMES") // asked every five seconds as a sign of life
-			for _, n := range kinds {
-				sum += n
-			}
+			sum := asked(kinds, "")
 			t.Logf("%d clients that missed %d messages cost %d requests: %v", herd, backlog, sum, kinds)
 			if sum > 3 {
 				t.Errorf("more than 3 requests")

@@ -39,13 +39,9 @@ func TestHiddenStreamChanges(t *testing.T) {
 	if isTold() {
 		t.Error("the history is said to be missing of what no stream holds")
 	}
-	if _, err := js.UpdateStream(within(t, patience), jetstream.StreamConfig{Name: "SECRET", Subjects: []string{"secret.>", "news.>"}}); err != nil {
-		t.Fatal(err)
-	}
+	updateStream(t, js, jetstream.StreamConfig{Name: "SECRET", Subjects: []string{"secret.>", "news.>"}})
 	eventually(t, "the history is said to be missing", isTold)
-	if err := js.DeleteStream(within(t, patience), "SECRET"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "SECRET")
 	eventually(t, "it is not said any more", func() bool { return !isTold() })
 }
 

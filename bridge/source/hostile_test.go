@@ -114,8 +114,7 @@ func TestHostileMessages(t *testing.T) {
 	)
 	server := startEmbedded(t, embed.Config{Listen: embed.Setting[string]{Value: "127.0.0.1:0"}})
 	b := newFixture(t, server.Dial, quiet)
-	c := b.read(t, "x.>")
-	c.wantOpen()
+	c := b.read(t, "x.>").wantOpen()
 	raw := newRawPublisher(t, server.URL())
 	var refused uint64
 	for _, m := range messages {

@@ -13,7 +13,7 @@ func (s *Source) Inject(subject bridge.Subject, data []byte) {
 			continue
 		}
 		for _, p := range flow.takers {
-			if p.proved != nil && p.takes(filter, message.Subject) {
+			if p.proved != nil && p.takes(flow, message.Subject) {
 				p.feed.Append(message)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 const (
@@ -24,19 +25,16 @@ const (
 type intake struct {
 	ready  chan struct{} // buffers one: there may be messages
 	budget int64
-	held   *atomic.Int64 // bytes received and not delivered yet
+	held   atomic.Int64 // bytes received and not delivered yet
 
-	mu     *sync.Mutex
+	mu     sync.Mutex
 	queue  []*nats.Msg                // a nil stands for messages that were lost
 	hasNil bool                       // queue contains a nil
 	lost   map[*nats.Subscription]int // messages over the budget, since their subscription began
 }
 
-func newIntake(budget int64) intake {
-	return intake{
-		ready: make(chan struct{}, 1), budget: budget, held: new(atomic.Int64),
-		mu: new(sync.Mutex), lost: map[*nats.Subscription]int{},
-	}
+func newIntake(budget int64) *intake {
+	return &intake{ready: make(chan struct{}, 1), budget: budget, lost: map[*nats.Subscription]int{}}
 }
 
 // take moves messages from nats.go's channel to the intake.
@@ -68,10 +66,7 @@ func (i *intake) put(msg *nats.Msg, from <-chan *nats.Msg) {
 		msg = <-from
 	}
 	i.mu.Unlock()
-	select {
-	case i.ready <- struct{}{}:
-	default:
-	}
+	js.Wake(i.ready)
 }
 
 // add adds a message, or counts it as lost if it does not fit. lossy means that others may have been lost after it.
@@ -106,9 +101,6 @@ func (i *intake) all(former []*nats.Msg) []*nats.Msg {
 	i.queue = former[:0]
 	return taken
 }
-
-// delivered makes room for others.
-func (i *intake) delivered(msg *nats.Msg) { i.held.Add(-cost(msg)) }
 
 // lostSoFar is called when a nil was read. Later losses get a new one.
 func (i *intake) lostSoFar() map[*nats.Subscription]int {

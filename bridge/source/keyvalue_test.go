@@ -3,8 +3,6 @@ package source_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,20 +22,6 @@ func keyValue(t *testing.T, url string) (*fixture, *source.KeyValue) {
 	t.Helper()
 	b := newFixtureWith(t, to(url), source.Config{}, quiet)
 	return b, b.source.KeyValue(bridge.PresenceBucket, 1)
-}
-
-func jetStream(t *testing.T, url string) jetstream.JetStream {
-	t.Helper()
-	conn, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
 }
 
 // TestKeyValue: the first bridge makes the bucket, and a value is written only with the revision of the one before.
@@ -97,7 +81,7 @@ func TestKeyValueExpires(t *testing.T) {
 	if _, err := k.Put(ctx, "_lease.a", []byte("here"), 0, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	watch, err := jetStream(t, server.URL()).KeyValue(ctx, bridge.PresenceBucket)
+	watch, err := manager(t, to(server.URL())).KeyValue(ctx, bridge.PresenceBucket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +109,7 @@ func TestKeyValueExpires(t *testing.T) {
 	if _, err := k.Put(ctx, "_lease.a", []byte("again"), revision, time.Minute); err != nil {
 		t.Errorf("it cannot be written again: %v", err)
 	}
-	info, err := jetStream(t, server.URL()).Stream(ctx, presenceStream)
+	info, err := manager(t, to(server.URL())).Stream(ctx, presenceStream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +139,7 @@ func TestBucketsOfOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := bridgetest.StartNATSServer(t)
-			js, ctx := jetStream(t, server.URL()), within(t, patience)
+			js, ctx := manager(t, to(server.URL())), within(t, patience)
 			isSealed := test.config.Sealed
 			test.config.Sealed = false
 			if test.config.Name == "" {
@@ -198,14 +182,11 @@ func TestNoBucket(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			file := filepath.Join(t.TempDir(), "nats.conf")
-			if err := os.WriteFile(file, []byte(test.config), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			file := configFile(t, test.config)
 			server := bridgetest.StartNATSServer(t, "-c", file)
 			url := fmt.Sprintf("nats://bridge:swordfish@127.0.0.1:%d", server.Port)
 			if strings.Contains(test.config, "max_streams") {
-				if _, err := jetStream(t, url).CreateStream(t.Context(), jetstream.StreamConfig{Name: "ONE", Subjects: []string{"one"}}); err != nil {
+				if _, err := manager(t, to(url)).CreateStream(t.Context(), jetstream.StreamConfig{Name: "ONE", Subjects: []string{"one"}}); err != nil {
 					t.Fatal(err)
 				}
 			}

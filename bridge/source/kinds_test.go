@@ -49,17 +49,14 @@ func TestWithoutDirectGet(t *testing.T) {
 	watcher := publisher(t, dial)
 	end := requests(t, watcher)
 	b := newFixture(t, dial, quiet)
-	all := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
-	all.wantOpen()
+	all := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	all.wantData(numbers(0, 2990)...)
 	id := all.message().ID
 	all.wantData(numbers(2991, 9)...)
 	all.wantSynced()
-	again := newFixture(t, dial, quiet).resume(t, id, "chat.a")
-	again.wantOpen()
+	again := newFixture(t, dial, quiet).resume(t, id, "chat.a").wantOpen()
 	again.wantData(numbers(2991, 9)...)
-	last := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
-	last.wantOpen()
+	last := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*").wantOpen()
 	last.wantData("2999", "b")
 	last.wantSynced()
 	if kinds := end(); asked(kinds, "DIRECT.GET") > 0 {
@@ -69,9 +66,7 @@ func TestWithoutDirectGet(t *testing.T) {
 
 	// Readers notice when the stream allows them again.
 	config.AllowDirect = true
-	if _, err := js.UpdateStream(within(t, patience), config); err != nil {
-		t.Fatal(err)
-	}
+	updateStream(t, js, config)
 	eventually(t, "direct gets are used", func() bool {
 		end := requests(t, watcher)
 		c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.b")
@@ -87,11 +82,7 @@ func TestWithoutDirectGet(t *testing.T) {
 func TestNewestOfManySubjects(t *testing.T) {
 	t.Parallel()
 	const subjects = 1500
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.Storage = jetstream.MemoryStorage
-	createStream(t, js, config)
+	dial, js, _ := embeddedChats(t, func(config *jetstream.StreamConfig) { config.Storage = jetstream.MemoryStorage })
 	for _, n := range numbers(0, subjects) {
 		for _, value := range []string{"old ", "new "} {
 			if _, err := js.PublishAsync("chat."+n, []byte(value+n)); err != nil {
@@ -102,8 +93,7 @@ func TestNewestOfManySubjects(t *testing.T) {
 	receive(t, js.PublishAsyncComplete(), "the acknowledgements")
 	end := requests(t, publisher(t, dial))
 	b := newFixture(t, dial, quiet)
-	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.>")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.>").wantOpen()
 	for _, n := range numbers(0, subjects) {
 		c.wantData("new " + n)
 	}
@@ -119,15 +109,12 @@ func TestNewestOfManySubjects(t *testing.T) {
 // message.
 func TestMarkersAndSchedules(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.AllowMsgTTL, config.SubjectDeleteMarkerTTL = true, time.Second // no message lives shorter than its marker
-	config.AllowMsgSchedules = true
-	createStream(t, js, config)
+	dial, js, _ := embeddedChats(t, func(config *jetstream.StreamConfig) {
+		config.AllowMsgTTL, config.SubjectDeleteMarkerTTL = true, time.Second // no message lives shorter than its marker
+		config.AllowMsgSchedules = true
+	})
 	b := newFixture(t, dial, quiet)
-	c := b.read(t, "chat.>")
-	c.wantOpen()
+	c := b.read(t, "chat.>").wantOpen()
 	short := nats.NewMsg("chat.short")
 	short.Header.Set("Nats-TTL", "1s")
 	plan := nats.NewMsg("chat.plan")

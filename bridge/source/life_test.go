@@ -26,8 +26,7 @@ func TestNewLifeOfTheSameStream(t *testing.T) {
 		}
 		return created
 	}}, quiet)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	store(t, manager(t, dial), "chat.a", "before")
 	c.wantData("before")
 	server.Kill()

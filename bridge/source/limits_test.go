@@ -50,9 +50,7 @@ func testLimitOfSubscriptions(t *testing.T, delay time.Duration) {
 	if len(open) > limit {
 		t.Fatalf("%d are open, with %d subscriptions", len(open), limit)
 	}
-	for line := ""; !strings.Contains(line, "max_subscriptions"); {
-		line = receive(t, warned, "the log to say it")
-	}
+	awaitLine(t, warned, "max_subscriptions")
 	from := publisher(t, to(server.URL()))
 	for range all {
 		open[0].reader.Close()
@@ -118,8 +116,7 @@ func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
 	b := newFixture(t, to(server.URL()), quiet)
 	var waiting []*client
 	for i := range all {
-		c := b.read(t, bridge.Subject(fmt.Sprint("u.", i)))
-		c.wantOpen()
+		c := b.read(t, bridge.Subject(fmt.Sprint("u.", i))).wantOpen()
 		waiting = append(waiting, c)
 	}
 	server.Kill()
@@ -181,18 +178,30 @@ func TestTwoUnrelatedPermissionsAreMissing(t *testing.T) {
 	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
 	store(t, js, "s.a", "one", "two")
 	b := newFixture(t, as(server, "bridge"), quiet)
-	stored := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "s.a")
-	stored.wantOpen()
+	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a").wantOpen()
 	stored.wantData("one", "two") // by consumer
 	for i := range 3 {
 		subject := bridge.Subject(fmt.Sprint("unstored.", i))
-		c := b.read(t, subject)
-		c.wantOpen()
+		c := b.read(t, subject).wantOpen()
 		if err := b.post(within(t, patience), subject, nil, []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
 		c.wantData("hello")
 	}
+}
+
+// Where NATS refuses direct gets, and accepts only one connection, which then reads what is stored, it is read by consumers.
+func TestDirectGetsAreRefusedOnTheOnlyConnection(t *testing.T) {
+	t.Parallel() // it mostly waits
+	file := configFile(t, "")
+	writeFile(t, file, "max_connections: 2\n"+fmt.Sprintf(permissions, `"$JS.API.DIRECT.GET.S"`, `"no"`))
+	server := bridgetest.StartNATSServer(t, "-c", file)
+	js := manager(t, as(server, "admin")) // its connection is the other one
+	createStream(t, js, jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, AllowDirect: true})
+	store(t, js, "s.a", "one", "two")
+	b := newFixture(t, as(server, "bridge"), quiet)
+	stored := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "s.a").wantOpen()
+	stored.wantData("one", "two")
 }
 
 // Permissions change during a connection: allowed subjects start, and the readers of withdrawn ones are told.
@@ -238,11 +247,7 @@ func TestPermissionsAreReloaded(t *testing.T) {
 // silence. Once a consumer is possible, the stream is read like any other.
 func TestNoConsumerCanBeHad(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.MaxConsumers = 1
-	stream := createStream(t, js, config)
+	dial, js, stream := embeddedChats(t, func(config *jetstream.StreamConfig) { config.MaxConsumers = 1 })
 	createStream(t, js, jetstream.StreamConfig{Name: "NEWS", Subjects: []string{"news.>"}, AllowDirect: true})
 	store(t, js, "chat.a", "before")
 	if _, err := stream.CreateConsumer(within(t, patience), jetstream.ConsumerConfig{Durable: "other"}); err != nil {
@@ -251,13 +256,11 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 	log, warned := warnings()
 	b := newFixture(t, dial, log)
 	c, both := b.read(t, "chat.a"), b.read(t, "chat.a", "news.a")
-	all := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.*")
+	all := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.*")
 	c.wantOpen()
 	both.wantOpen()
 	all.wantGap(bridge.GapDisconnected)
-	if event := all.next(); event.Type != bridge.EventSynced {
-		t.Errorf("got %+v, want the end of the replay", event)
-	}
+	all.wantSynced()
 	store(t, js, "chat.a", "as it comes")
 	store(t, js, "news.a", "stored")
 	c.wantData("as it comes")
@@ -265,9 +268,7 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 	if got := both.next().Data + both.next().Data; !strings.Contains(got, `"as it comes"`) || !strings.Contains(got, `"stored"`) {
 		t.Errorf("got %s", got)
 	}
-	for line := ""; !strings.Contains(line, "maximum consumers") || !strings.Contains(line, "CHATS"); {
-		line = receive(t, warned, "the log to say it")
-	}
+	awaitLine(t, warned, "maximum consumers", "CHATS")
 	holdings, err := b.source.Explain(within(t, patience), []bridge.Subject{"chat.a"}, []bridge.Subject{"chat.a"})
 	if err != nil || !strings.Contains(fmt.Sprint(holdings), "maximum consumers") {
 		t.Errorf("the explanation is %+v, %v", holdings, err)
@@ -277,20 +278,15 @@ func TestNoConsumerCanBeHad(t *testing.T) {
 // Requests for consumers respect the limits of the stream.
 func TestLimitsOfConsumers(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.AllowDirect = false // pages need consumers, too
-	config.ConsumerLimits = jetstream.StreamConsumerLimits{InactiveThreshold: 5e9, MaxAckPending: 7}
-	createStream(t, js, config)
+	dial, js, _ := embeddedChats(t, func(config *jetstream.StreamConfig) {
+		config.AllowDirect = false // pages need consumers, too
+		config.ConsumerLimits = jetstream.StreamConsumerLimits{InactiveThreshold: 5e9, MaxAckPending: 7}
+	})
 	store(t, js, "chat.a", "one", "two")
 	b := newFixture(t, dial, quiet)
-	c := b.open(t, bridge.Framing{Format: bridge.JSON}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}, "chat.a")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	c.wantData("one", "two")
-	if event := c.next(); event.Type != bridge.EventSynced {
-		t.Errorf("got %+v, want the end of the replay", event)
-	}
+	c.wantSynced()
 	store(t, js, "chat.a", numbers(0, 20)...)
 	c.wantData(numbers(0, 20)...)
 }
@@ -323,14 +319,8 @@ func TestSilentServerIsLeft(t *testing.T) {
 	b.read(t, "chat.a").wantOpen()
 	silent.Pause(t)
 	defer silent.Resume(t)
-	for line := ""; !strings.Contains(line, "CHATS does not answer"); {
-		line = receive(t, warned, "the log to say it")
-	}
-	lost := ""
-	for !strings.Contains(lost, "lost NATS") {
-		lost = receive(t, warned, "the loss")
-	}
-	if strings.Contains(lost, nats.ErrStaleConnection.Error()) {
+	awaitLine(t, warned, "CHATS does not answer")
+	if lost := awaitLine(t, warned, "lost NATS"); strings.Contains(lost, nats.ErrStaleConnection.Error()) {
 		t.Errorf("it was the pings: %s", lost)
 	}
 	eventually(t, "the other server is used", func() bool { return b.conn.ConnectedAddr() == strings.TrimPrefix(other.URL(), "nats://") })

@@ -50,8 +50,7 @@ func TestMoreStreamsThanAnIDHasRoomFor(t *testing.T) {
 	store(t, js, "s8.x", "new")
 	last := c.wantAll("new")
 
-	full := b.since(t, since, subjects[1:]...)
-	full.wantOpen()
+	full := b.since(t, since, subjects[1:]...).wantOpen()
 	full.wantAll(append(want[1:], "new")...)
 
 	b.read(t, subjects...).wantOpen()
@@ -66,8 +65,7 @@ func TestOneStreamMoreIsMade(t *testing.T) {
 	js := manager(t, dial)
 	subjects := append(manyStreams(t, js, most-1), "s7.x", "s8.x")
 	b := newFixture(t, dial, quiet)
-	c := b.read(t, subjects...)
-	c.wantOpen()
+	c := b.read(t, subjects...).wantOpen()
 	createStream(t, js, oneOfMany(most-1))
 	c.wantGap(bridge.GapDisconnected)
 	store(t, js, "s7.x", "new")

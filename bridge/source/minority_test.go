@@ -39,8 +39,7 @@ func TestServerInTheMinorityIsLeft(t *testing.T) {
 	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect(strings.Join(urls, ","), append(options, nats.DontRandomize())...)
 	}, quiet)
-	client := b.read(t, "chat.a")
-	client.wantOpen()
+	client := b.read(t, "chat.a").wantOpen()
 	first, _ := url.Parse(urls[0])
 	if b.conn.ConnectedAddr() != first.Host {
 		t.Fatal("it is connected to another server")

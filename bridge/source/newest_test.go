@@ -89,16 +89,14 @@ func TestNewestIsReadInPages(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("keeping %d, %+v", keep, where), func(t *testing.T) {
 				js, b := newestOfMany(t, n, keep, where.direct, where.between)
-				early := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
-				early.wantOpen()
+				early := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*").wantOpen()
 				had := map[string]string{early.message().Subject: "new"}
 				if got := b.hub.Stats().ReplayMessages; got > page {
 					t.Errorf("%d messages were read for one", got)
 				}
 				update(t, js, 0, n/2, "newer") // among read and unread ones
 				awaitStored(t, js)
-				late := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
-				late.wantOpen()
+				late := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*").wantOpen()
 				hadLate := map[string]string{}
 				m := late.message()
 				hadLate[m.Subject] = m.Data
@@ -145,8 +143,7 @@ func TestNewestPoison(t *testing.T) {
 			}
 			awaitStored(t, js)
 			store(t, js, "chat.end", "the end")
-			c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
-			c.wantOpen()
+			c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*").wantOpen()
 			for range n {
 				c.wantData("new")
 			}
@@ -161,8 +158,7 @@ func TestNewestOfFewerThanBefore(t *testing.T) {
 	t.Parallel()
 	const before, after = 1100, 600
 	js, b := newestOfMany(t, before, 1, true, 0)
-	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*").wantOpen()
 	for range before {
 		c.wantData("new")
 	}
@@ -176,11 +172,7 @@ func TestNewestOfFewerThanBefore(t *testing.T) {
 	large := strings.Repeat("x", 4<<10) // more than a page
 	update(t, js, 0, after, large)
 	store(t, js, "chat.end", "end")
-	other := &fixture{source: b.source, left: make(chan struct{}, 1)} // without the pages that were read
-	other.hub = bridge.NewHub(other, 0, ample)
-	t.Cleanup(other.hub.Close)
-	late := other.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
-	late.wantOpen()
+	late := newHub(t, b.source, ample).since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*").wantOpen()
 	for i := range after {
 		if m := late.message(); m.Subject != fmt.Sprint("chat.", i) || m.Data != large {
 			t.Fatalf("got %s with %d bytes, want chat.%d", m.Subject, len(m.Data), i)
@@ -193,16 +185,13 @@ func TestNewestOfFewerThanBefore(t *testing.T) {
 func TestNewestAreRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	const n = 3000
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.Storage, config.MaxMsgsPerSubject = jetstream.MemoryStorage, 5
-	stream := createStream(t, js, config)
+	dial, js, stream := embeddedChats(t, func(config *jetstream.StreamConfig) {
+		config.Storage, config.MaxMsgsPerSubject = jetstream.MemoryStorage, 5
+	})
 	update(t, js, 0, n, "value")
 	awaitStored(t, js)
 	b := newFixture(t, dial, quiet)
-	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*")
-	c.wantOpen()
+	c := b.since(t, bridge.Since{Kind: bridge.SinceLast}, "chat.*").wantOpen()
 	if m := c.message(); m.Subject != "chat.0" {
 		t.Fatalf("got %+v", m)
 	}

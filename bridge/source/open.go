@@ -34,23 +34,25 @@ func Open(dial Dialer, config Config, log *slog.Logger) (*Source, error) {
 		position:      bridge.Position{Epoch: rand.Text()[:12], Time: time.Now().UnixNano()},
 		flows:         map[bridge.Subject]*flow{},
 		bySub:         map[*nats.Subscription]*flow{},
-		attached:      map[*bridge.Feed]*attachment{},
+		attached:      map[*bridge.Feed]*placement{},
 		errorLog:      rate.Sometimes{First: 10, Interval: time.Minute},
 		readsFailures: rate.Sometimes{Interval: awayInterval},
 		limits:        rate.Sometimes{Interval: time.Minute},
 		tapFails:      rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		brokenHeaders: rate.Sometimes{First: 3, Interval: time.Minute},
 		taps:          map[string]*tap{},
-		tapping:       map[*tap]bool{},
 	}
 	s.alive, s.stop = context.WithCancel(context.Background())
-	s.unstored = s.decoder(jetstream.StreamConfig{})
+	s.unstored = js.Decoder{
+		Config:   &jetstream.StreamConfig{},
+		Oddities: js.Oddities{BadName: func() { s.stats.refusedEvents.Add(1) }, BadHeaders: s.noteBroken},
+	}
 	s.absence = newAbsence(log, func() string { return s.conn.Addresses() })
 	s.conn = js.New(js.Events{
 		Begin: s.hearAgain, Up: s.connected, Down: s.disconnected, Failed: s.absence.failed, Missed: s.missed, Error: s.asyncError,
 		Ended: s.ended,
 	})
-	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.readsMissed, Error: s.readsError, Ended: s.ended})
+	s.reads = js.New(js.Events{Failed: s.readsFailed, Missed: s.missed, Error: s.asyncError, Ended: s.ended})
 	s.api = js.API{Conn: s.conn, Prefix: config.API, Context: config.CommandContext}
 	err := s.connect(dial)
 	if err == nil {
@@ -86,10 +88,10 @@ func (s *Source) Close() {
 		s.table.Close()
 	}
 	s.reads.Close()
-	if s.conn.NATS() != nil && s.conn.IsConnected() {
+	if s.conn.NATS() != nil && s.conn.NATS().IsConnected() {
 		ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 		defer cancel()
-		_ = s.conn.FlushWithContext(ctx) // a server that stands still delays the stop no longer than that
+		_ = s.conn.NATS().FlushWithContext(ctx) // a server that stands still delays the stop no longer than that
 	}
 	s.conn.Close()
 }
@@ -104,12 +106,12 @@ func (s *Source) Err() error { return s.conn.Err() }
 // Attach implements bridge.Source. It only records the feed. The control loop places it, because calls into nats.go may wait for
 // the network.
 func (s *Source) Attach(feed *bridge.Feed) {
-	a := &attachment{feed: feed}
+	p := &placement{feed: feed}
 	s.mu.Lock()
-	s.attached[feed] = a
-	s.waiting = append(s.waiting, a)
+	s.attached[feed] = p
 	s.mu.Unlock()
-	s.signal(feedWaits)
+	s.await(p)
+	s.signal(roundDue)
 }
 
 // Detach implements bridge.Source.
@@ -117,10 +119,10 @@ func (s *Source) Detach(feed *bridge.Feed) {
 	s.placing.Lock()
 	defer s.placing.Unlock()
 	s.mu.Lock()
-	a := s.attached[feed]
+	p := s.attached[feed]
 	delete(s.attached, feed)
 	s.mu.Unlock()
-	if a != nil && a.at != nil {
-		s.remove(a.at)
+	if p != nil {
+		s.remove(p)
 	}
 }

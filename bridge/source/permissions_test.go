@@ -16,13 +16,13 @@ import (
 func TestPermissionsNameStreams(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
-	js := streamsOf(t, to(process.URL()))
+	js := manager(t, to(process.URL()))
 	for name, subjects := range map[string][]string{"CHAT": {"chat.>"}, "LEFT": {"split.a"}, "RIGHT": {"split.b"}, "WORK": {"work.>"}, "OTHER": {"other.>"}} {
 		config := jetstream.StreamConfig{Name: name, Subjects: subjects, MaxMsgs: 10, AllowDirect: true, Storage: jetstream.MemoryStorage}
 		if name == "WORK" {
 			config.Retention = jetstream.WorkQueuePolicy
 		}
-		makeStream(t, js, config)
+		createStream(t, js, config)
 	}
 	b := newFixture(t, to(process.URL()), quiet)
 	for _, test := range []struct {

@@ -33,14 +33,11 @@ func poison(subject string) []*nats.Msg {
 // No header of a publisher is mistaken for the server's. (The server itself refuses a reply subject of $JS.ACK.)
 func TestPoison(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	stream := createStream(t, js, chats)
+	dial, _, stream := embeddedChats(t, nil)
 	b := newFixture(t, dial, quiet)
 	for _, subject := range []string{"chat.a", "unstored"} {
 		t.Run(subject, func(t *testing.T) {
-			c := b.read(t, bridge.Subject(subject))
-			c.wantOpen()
+			c := b.read(t, bridge.Subject(subject)).wantOpen()
 			conn := publisher(t, dial)
 			want := poison(subject)
 			for _, msg := range want {
@@ -56,8 +53,7 @@ func TestPoison(t *testing.T) {
 			}
 			consumers := ownConsumers(t, stream)
 			c.wantNothing()
-			other := newFixture(t, dial, quiet).resume(t, first.ID, bridge.Subject(subject))
-			other.wantOpen()
+			other := newFixture(t, dial, quiet).resume(t, first.ID, bridge.Subject(subject)).wantOpen()
 			other.wantPoison(t, want[1:])
 			if after := ownConsumers(t, stream); len(consumers) != 1 || consumers[0] != after[0] {
 				t.Errorf("the consumers were %q, and are %q: one was made anew", consumers, after)

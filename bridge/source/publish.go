@@ -21,9 +21,6 @@ import (
 // once.
 func (s *Source) Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error) {
 	receipt, err := s.publish(ctx, subject, &nats.Msg{Subject: string(subject), Header: header, Data: data})
-	if errors.Is(err, nats.ErrMaxPayload) {
-		err = fmt.Errorf("%w: this NATS server accepts at most %d bytes, headers included", bridge.ErrTooLarge, s.conn.MaxPayload())
-	}
 	if err != nil {
 		return bridge.Receipt{}, fmt.Errorf("publish to %s: %w", subject, err)
 	}
@@ -51,22 +48,7 @@ func (s *Source) publish(ctx context.Context, subject bridge.Subject, msg *nats.
 	if holding != nil {
 		return s.store(ctx, holding, msg)
 	}
-	sent := link.Now()
-	err = s.conn.PublishMsg(msg)
-	if err == nil {
-		err = flush(ctx, s.conn, link)
-	}
-	switch {
-	case errors.Is(err, nats.ErrMaxPayload):
-		return bridge.Receipt{}, err
-	case err != nil && s.conn.IsTooLarge(ctx, link, msg):
-		return bridge.Receipt{}, nats.ErrMaxPayload
-	case err != nil:
-		return bridge.Receipt{}, fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
-	case sent.PublishRefused(msg.Subject):
-		return bridge.Receipt{}, bridge.ErrRefused
-	}
-	return bridge.Receipt{}, nil
+	return bridge.Receipt{}, send(ctx, s.conn, link, msg)
 }
 
 // maxControlLine is the longest line by which a message is published: subject, reply subject and two sizes. A server closes the
@@ -87,7 +69,7 @@ func (s *Source) store(ctx context.Context, holding *catalog.Stream, msg *nats.M
 	answered(err)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):
-		return bridge.Receipt{}, err
+		return bridge.Receipt{}, errTooLarge(s.conn)
 	case errors.Is(err, bridge.ErrRefused):
 		return bridge.Receipt{}, err
 	case err != nil && s.isBroken(): // since the message was sent
@@ -120,7 +102,7 @@ func errBroken(stream string) error {
 // transforms subjects, the stored subject proves nothing.
 func (s *Source) checkDuplicate(ctx context.Context, of *catalog.Stream, seq uint64, msg *nats.Msg) error {
 	stream, isMoved := of.Name(), of.Info.Config.SubjectTransform != nil
-	first, err := js.Stored(ctx, s.api.Call, stream, js.MsgGet{Seq: seq})
+	first, err := s.api.Stored(ctx, stream, js.MsgGet{Seq: seq})
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: read the message that the stream %s has under this key: %w", bridge.ErrUnavailable, stream, err)
@@ -132,13 +114,35 @@ func (s *Source) checkDuplicate(ctx context.Context, of *catalog.Stream, seq uin
 	return nil
 }
 
+func errTooLarge(conn *js.Conn) error {
+	return fmt.Errorf("%w: this NATS server accepts at most %d bytes, headers included", bridge.ErrTooLarge, conn.NATS().MaxPayload())
+}
+
+// send sends a message on a link, and waits until the server has received it.
+func send(ctx context.Context, conn *js.Conn, link *js.Link, msg *nats.Msg) error {
+	sent := link.Now()
+	err := conn.NATS().PublishMsg(msg)
+	if err == nil {
+		err = flush(ctx, conn, link)
+	}
+	switch {
+	case errors.Is(err, nats.ErrMaxPayload), err != nil && conn.IsTooLarge(ctx, link, msg):
+		return errTooLarge(conn)
+	case err != nil:
+		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)
+	case sent.PublishRefused(msg.Subject):
+		return bridge.ErrRefused
+	}
+	return nil
+}
+
 // flush waits until the server has received everything sent on the link. An answer on a later link proves nothing: unsent data of
 // the earlier one is lost.
 func flush(ctx context.Context, conn *js.Conn, link *js.Link) error {
 	if !link.IsUp() {
 		return nats.ErrDisconnected
 	}
-	if err := conn.FlushWithContext(ctx); err != nil {
+	if err := conn.NATS().FlushWithContext(ctx); err != nil {
 		return err
 	}
 	if !conn.Noted(ctx) || conn.Link() != link {

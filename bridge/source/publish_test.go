@@ -23,8 +23,7 @@ func TestPublish(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
-		c := b.read(t, "a.b")
-		c.wantOpen()
+		c := b.read(t, "a.b").wantOpen()
 		sub := subscribe(t, publisher(t, dial), "a.b")
 		header := map[string][]string{
 			bridge.HeaderEvent: {"joined"},
@@ -80,8 +79,7 @@ func TestPublishTooLarge(t *testing.T) {
 	dial := embedded(t)
 	b := newFixture(t, dial, quiet)
 	limit := int(b.conn.MaxPayload())
-	c := b.read(t, "a.b")
-	c.wantOpen()
+	c := b.read(t, "a.b").wantOpen()
 	err := b.post(within(t, patience), "a.b", nil, make([]byte, limit+1))
 	if !errors.Is(err, bridge.ErrTooLarge) || errors.Is(err, bridge.ErrUnavailable) {
 		t.Errorf("one byte too many: %v", err)
@@ -103,8 +101,7 @@ func TestPublishWhileAway(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	b := newFixture(t, to(server.URL()), quiet)
-	c := b.read(t, "a.b")
-	c.wantOpen()
+	c := b.read(t, "a.b").wantOpen()
 	server.Kill()
 	b.awaitStatus(t, nats.RECONNECTING)
 	begun := time.Now()
@@ -272,7 +269,7 @@ func subscribe(t *testing.T, conn *nats.Conn, subject string) *nats.Subscription
 func TestPublishTwiceToAStreamThatTransforms(t *testing.T) {
 	t.Parallel()
 	dial := embedded(t)
-	makeStream(t, streamsOf(t, dial), jetstream.StreamConfig{
+	createStream(t, manager(t, dial), jetstream.StreamConfig{
 		Name: "MOVED", Subjects: []string{"from.>"}, MaxMsgs: 10, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "from.>", Destination: "to.>"},
 	})
 	b := newFixture(t, dial, quiet)

@@ -102,8 +102,7 @@ func TestConnectionBreaks(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, dial source.Dialer) {
 		b := newFixture(t, dial, quiet)
-		c := b.read(t, "a.b", "a.*")
-		c.wantOpen()
+		c := b.read(t, "a.b", "a.*").wantOpen()
 		flood := startCounting(publisher(t, dial), "a.b")
 		next, missing := int64(0), 0
 		take := func() (isGap bool) {

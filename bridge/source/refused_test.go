@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,31 +12,22 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/source"
 )
 
 // NATS answers a ping although it has refused the subscription before it: a reader of such a subject is not told that it
 // is open, and a message that was refused is not said to be sent.
 func TestRefusedSubjects(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users = [ { user: bridge, password: swordfish, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>"], publish: ["ok.>"] } }, { user: admin, password: swordfish } ] }`
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := configFile(t, `authorization { users = [ { user: bridge, password: swordfish, permissions: { subscribe: ["ok.>", "_INBOX_tailwater.>"], publish: ["ok.>"] } }, { user: admin, password: swordfish } ] }`)
 	server := bridgetest.StartNATSServer(t, "-c", config)
-	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
-	}
 	log, warned := warnings()
-	b := newFixture(t, as("bridge"), log)
-	admin := publisher(t, as("admin"))
+	b := newFixture(t, as(server, "bridge"), log)
+	admin := publisher(t, as(server, "admin"))
 
 	for i := range 20 {
 		refused := b.read(t, bridge.Subject(fmt.Sprint("no.", i)))
 		mixed := b.read(t, "ok.mixed", bridge.Subject(fmt.Sprint(`no."mixed".`, i)))
-		allowed := b.read(t, bridge.Subject(fmt.Sprint("ok.", i)))
-		allowed.wantOpen()
+		allowed := b.read(t, bridge.Subject(fmt.Sprint("ok.", i))).wantOpen()
 		publish(t, admin, fmt.Sprint("no.", i), "secret")
 		publish(t, admin, fmt.Sprint("ok.", i), "hello")
 		allowed.wantData("hello")
@@ -68,17 +57,10 @@ func TestRefusedSubjects(t *testing.T) {
 // Where a stream holds the subject, the refusal is known as soon: nobody waits for an acknowledgement that cannot come.
 func TestRefusedToAStream(t *testing.T) {
 	t.Parallel()
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `authorization { users = [ { user: bridge, password: swordfish, permissions: { publish: ["$JS.API.>"] } }, { user: admin, password: swordfish } ] }`
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := configFile(t, `authorization { users = [ { user: bridge, password: swordfish, permissions: { publish: ["$JS.API.>"] } }, { user: admin, password: swordfish } ] }`)
 	server := bridgetest.StartNATSServer(t, "-c", config)
-	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, server.Port))
-	}
-	makeStream(t, streamsOf(t, as("admin")), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
-	b := newFixture(t, as("bridge"), quiet)
+	createStream(t, manager(t, as(server, "admin")), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
+	b := newFixture(t, as(server, "bridge"), quiet)
 	for range 2 {
 		ctx := within(t, patience)
 		if err := b.post(ctx, "chat.a", nil, nil); !errors.Is(err, bridge.ErrRefused) || ctx.Err() != nil {

@@ -29,8 +29,7 @@ func TestRefusalBehindAnotherError(t *testing.T) {
 	free := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(free) // before the fixture is closed, which waits for what is logged
 	b.read(t, "ok.broken").wantOpen()
-	allowed := b.read(t, "ok.a")
-	allowed.wantOpen()
+	allowed := b.read(t, "ok.a").wantOpen()
 	post := func(subject bridge.Subject) error { return b.post(within(t, patience), subject, nil, nil) }
 	if err := post("no.first"); !errors.Is(err, bridge.ErrRefused) {
 		t.Fatalf("the first is answered %v", err)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -51,9 +50,7 @@ func TestRejections(t *testing.T) {
 			store(t, js, string(subject), test.before...)
 			if test.seal {
 				test.config.Sealed = true
-				if _, err := js.UpdateStream(within(t, patience), test.config); err != nil {
-					t.Fatal(err)
-				}
+				updateStream(t, js, test.config)
 			}
 			b := newFixture(t, server.Dial, quiet)
 			receipt, err := b.source.Publish(within(t, patience), subject, test.header, []byte(test.payload))
@@ -93,32 +90,11 @@ func TestReceiptsWithoutAPosition(t *testing.T) {
 			if !test.continues {
 				return
 			}
-			c := b.resume(t, receipt.Position.String(), subject)
-			c.wantOpen()
+			c := b.resume(t, receipt.Position.String(), subject).wantOpen()
 			if err := b.post(within(t, patience), subject, nil, []byte("y")); err != nil {
 				t.Fatal(err)
 			}
 			c.wantData("y")
 		})
-	}
-}
-
-// An answer of another subscriber is not mistaken for the stream's.
-func TestRejectionByAListener(t *testing.T) {
-	t.Parallel()
-	dial := embedded(t)
-	createStream(t, manager(t, dial), chats)
-	conn := publisher(t, dial)
-	if _, err := conn.Subscribe("chat.a", func(msg *nats.Msg) {
-		_ = msg.Respond([]byte(`{"error":{"code":400,"err_code":10109,"description":"invalid operation on sealed stream"}}`))
-	}); err != nil {
-		t.Fatal(err)
-	}
-	flush(t, conn)
-	b := newFixture(t, dial, quiet)
-	for range 50 {
-		if err := b.post(within(t, patience), "chat.a", nil, []byte("x")); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

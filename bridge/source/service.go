@@ -2,7 +2,6 @@ package source
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/nats-io/nats.go/micro"
 
@@ -30,15 +29,6 @@ func (s *Source) Offer(config micro.Config, extend func(micro.Service) error) er
 		return fmt.Errorf("offer a service: %w", err)
 	}
 	return nil
-}
-
-// isOfService reports whether a refusal on the connection for reads is of the service: a subscription, or an answer. Everything else that is
-// published there asks JetStream.
-func (s *Source) isOfService(found js.Violation) bool {
-	if found.Subscribe {
-		return js.IsOfService(found.Subject)
-	}
-	return !strings.HasPrefix(found.Subject, s.api.Subject("")) && !strings.HasPrefix(found.Subject, "$JS.")
 }
 
 // sayNoService logs, once, that the service is not allowed. The bridge does not need it.

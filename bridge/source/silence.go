@@ -35,16 +35,20 @@ func (s *Source) watch() {
 		case <-reads.C:
 			s.sayNoReads()
 		case <-probe.C:
-			if s.conn.Link().IsUp() && s.isTapping() {
+			if s.conn.Link().IsUp() && s.Stats().Taps > 0 {
 				_, _ = s.table.List(s.alive, probeSubject) // the table notes the error
 			}
 		case <-tick.C:
-			s.absence.remind(s.conn.LastError())
+			s.absence.remind(s.conn.NATS().LastError())
 			link := s.conn.Link()
 			silent := link.Longest()
-			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && s.canGain() {
+			if silent.For >= js.TooSilent && link.IsUp() && m.isDue() && (len(s.conn.NATS().Servers()) > 1 || s.standsStill(s.conn)) {
 				m.made()
 				s.move(silent)
+			}
+			if link := s.reads.Link(); link.IsUp() && link.Longest().For > 0 && s.standsStill(s.reads) {
+				s.log.Warn("the connection on which streams are read does not answer; another one is tried, and until then they are read on the first")
+				_ = s.reads.NATS().ForceReconnect() // an error means that the source is closed
 			}
 		case <-s.alive.Done():
 			return
@@ -67,21 +71,18 @@ func (m *moves) made() {
 	m.last, m.wait = time.Now(), min(max(2*m.wait, firstMove), lastMove)
 }
 
-// canGain reports whether another connection may be better: there are other servers, or this one does not answer at all.
-func (s *Source) canGain() bool {
-	if len(s.conn.Servers()) > 1 {
-		return true
-	}
+// standsStill reports whether a connection does not answer at all.
+func (s *Source) standsStill(conn *js.Conn) bool {
 	ctx, cancel := context.WithTimeout(s.alive, 2*time.Second)
 	defer cancel()
-	return s.conn.FlushWithContext(ctx) != nil
+	return conn.NATS().FlushWithContext(ctx) != nil && s.alive.Err() == nil
 }
 
 // move connects to the next server.
 func (s *Source) move(silent js.Silence) {
 	s.log.Warn("NATS is connected, but "+silent.String()+" does not answer; another connection is tried",
-		"silent for", silent.For.Round(time.Second).String(), "server", s.conn.ConnectedAddr())
+		"silent for", silent.For.Round(time.Second).String(), "server", s.conn.NATS().ConnectedAddr())
 	// An error means that the source is closed.
-	_ = s.conn.ForceReconnect()
-	_ = s.reads.ForceReconnect()
+	_ = s.conn.NATS().ForceReconnect()
+	_ = s.reads.NATS().ForceReconnect()
 }

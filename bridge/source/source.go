@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -21,13 +20,13 @@ import (
 // bridge.Source.
 type Source struct {
 	conn          *js.Conn
-	reads         *js.Conn // reads older messages; nil if it could not be dialed
+	reads         *js.Conn // on which streams are read
 	api           js.API
 	table         *catalog.Table
 	absence       *absence
 	log           *slog.Logger
 	incoming      chan *nats.Msg // of all subscriptions
-	intake        intake         // received and not delivered yet
+	intake        *intake        // received and not delivered yet
 	acks          *js.Acks
 	isBroken      func() bool     // Config.IsBroken
 	tracer        bridge.Tracer   // Config.Tracer
@@ -47,33 +46,23 @@ type Source struct {
 	brokenHeaders rate.Sometimes // for messages with undecodable headers
 	noService     sync.Once      // for what a service is refused
 
-	// placing is held during calls into nats.go, which may wait for the network. The locks of taps and mu never are. They are
+	// placing is held during calls into nats.go, which may wait for the network. mu and the locks of taps never are. They are
 	// taken in this order.
 	placing sync.Mutex
-	taps    map[string]*tap // by stream; guarded by placing
 
 	mu       sync.Mutex
+	taps     map[string]*tap // by stream; changed with both locks, read with either
 	position bridge.Position
 	flows    map[bridge.Subject]*flow
 	bySub    map[*nats.Subscription]*flow
-	attached map[*bridge.Feed]*attachment
-	waiting  []*attachment // to be placed
-	starving []*flow       // flows that found no room because NATS limits subscriptions, the oldest first
-	fresh    []*flow       // flows subscribed since the last proof
-	deaf     int           // the number of deaf flows
-	tapping  map[*tap]bool // that run, for Stats
+	attached map[*bridge.Feed]*placement
+	waiting  []*placement // to be placed, or to begin
+	starving []*flow      // flows that found no room because NATS limits subscriptions, the oldest first
+	fresh    []*flow      // flows subscribed since the last proof
+	deaf     int          // the number of deaf flows
 
 	admission            // belongs to the control loop
 	admitting sync.Mutex // held while subscriptions are made one by one, to find the refused one; taken before placing
-}
-
-// flow is one subscription, and the placements that share it.
-type flow struct {
-	filter bridge.Subject
-	sub    *nats.Subscription // nil if there was no room for it
-	deaf   bool               // not in force; its takers cannot begin
-	lost   int                // how many lost messages were announced
-	takers []*placement
 }
 
 // Config is the configuration of a source. The zero value is for a NATS server of the bridge's own account.
@@ -96,21 +85,7 @@ type Config struct {
 
 // newHistory returns the History of a stream, which works while alive.
 func (s *Source) newHistory(alive context.Context, of *catalog.Stream) *history.History {
-	return history.New(alive, s.reads, s.api, s.historyOf(of))
-}
-
-// historyOf returns a history's description of a stream.
-func (s *Source) historyOf(of *catalog.Stream) history.Stream {
-	config := &of.Info.Config
-	isRefused := s.reads.Link().Ever().PublishRefused(s.api.Subject(js.AskDirect + of.Name()))
-	return history.Stream{
-		Epoch: of.Epoch, Created: of.Info.Created, Config: config, Decoder: s.decoder(*config), Direct: config.AllowDirect && !isRefused,
-	}
-}
-
-// decoder returns the decoder of a stream's messages. The zero config is for subjects without a stream.
-func (s *Source) decoder(config jetstream.StreamConfig) js.Decoder {
-	return js.NewDecoder(config, js.Oddities{BadName: func() { s.stats.refusedEvents.Add(1) }, BadHeaders: s.noteBroken})
+	return history.New(alive, s.reads, s.api, &of.Info, of.Epoch, s.unstored.Oddities)
 }
 
 // noteBroken counts and logs a message that is delivered without its headers, because they cannot be decoded.
@@ -131,25 +106,12 @@ func (s *Source) advance() bridge.Position {
 // signal wakes the control loop.
 func (s *Source) signal(e event) {
 	s.events.Or(uint32(e))
-	select {
-	case s.wake <- struct{}{}:
-	default: // the loop is awake, and will look again
-	}
+	js.Wake(s.wake)
 }
 
-// roundTrip reports whether the server has answered, and every refusal before the answer is recorded.
-func (s *Source) roundTrip() bool {
+// within reports whether the server answers ask within confirmTimeout: Conn.RoundTrip, or Conn.PassBarrier.
+func (s *Source) within(ask func(context.Context) bool) bool {
 	ctx, cancel := context.WithTimeout(s.alive, confirmTimeout)
 	defer cancel()
-	return s.conn.RoundTrip(ctx)
-}
-
-func (s *Source) setDeaf(f *flow, deaf bool) {
-	switch {
-	case deaf && !f.deaf:
-		s.deaf++
-	case !deaf && f.deaf:
-		s.deaf--
-	}
-	f.deaf = deaf
+	return ask(ctx)
 }

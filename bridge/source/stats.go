@@ -79,7 +79,7 @@ type counters struct {
 func (s *Source) Stats() Stats {
 	s.mu.Lock()
 	subscriptions, deaf := len(s.flows), s.deaf
-	taps := slices.Collect(maps.Keys(s.tapping))
+	taps := slices.Collect(maps.Values(s.taps))
 	s.mu.Unlock()
 	waiting, lag := lagOf(taps)
 	return Stats{
@@ -125,16 +125,9 @@ func (t *tap) lag() TapLag {
 	if from != nil {
 		waits = max(waits, uint64(from.Waiting()))
 	}
-	last := t.stream.Last().Time
+	last := t.Last().Time
 	if waits == 0 || last == 0 {
 		return TapLag{Messages: waits}
 	}
 	return TapLag{Messages: waits, Time: max(0, time.Since(time.Unix(0, last)))}
-}
-
-// isTapping reports whether a stream is read.
-func (s *Source) isTapping() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.tapping) > 0
 }

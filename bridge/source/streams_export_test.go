@@ -34,34 +34,32 @@ func (s *Source) Table(t testing.TB, keep History, log *slog.Logger) *Table {
 	return &Table{opened, changes}
 }
 
-// Classify returns the portions as `stream: subject subject; …`; none stands for no stream. It returns "" if the streams are not
+// Classify returns the origins as `stream: subject subject; …`; none stands for no stream. It returns "" if the streams are not
 // known.
 func (t *Table) Classify(subjects ...bridge.Subject) string {
-	portions, known := t.Table.Classify(subjects)
-	if !known {
-		return ""
-	}
-	return portionsText(portions)
+	origins, _ := t.Table.Classify(subjects)
+	return originsText(origins)
 }
 
 // Await is Classify, and waits until the streams are known.
 func (t *Table) Await(ctx context.Context, subjects ...bridge.Subject) (string, error) {
-	portions, err := t.Table.Await(ctx, subjects)
-	return portionsText(portions), err
+	origins, err := t.Table.Await(ctx, subjects)
+	return originsText(origins), err
 }
 
-func portionsText(portions []catalog.Portion) string {
+func originsText(o catalog.Origins) string {
 	var texts []string
-	for _, p := range portions {
-		name := "none"
-		if p.Stream != nil {
-			name = p.Stream.Name()
+	add := func(name string, subjects []bridge.Subject) {
+		for _, s := range subjects {
+			name += " " + string(s)
 		}
-		text := name + ":"
-		for _, s := range p.Subjects {
-			text += " " + string(s)
-		}
-		texts = append(texts, text)
+		texts = append(texts, name)
+	}
+	for _, p := range o.Stored {
+		add(p.Stream.Name()+":", p.Subjects)
+	}
+	if len(o.Unstored) > 0 {
+		add("none:", o.Unstored)
 	}
 	return strings.Join(texts, "; ")
 }

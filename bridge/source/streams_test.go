@@ -3,8 +3,6 @@ package source_test
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -26,20 +24,14 @@ type tabled struct {
 
 func newTabled(t *testing.T, dial source.Dialer) *tabled {
 	t.Helper()
-	js, err := jetstream.New(publisher(t, dial))
-	if err != nil {
-		t.Fatal(err)
-	}
 	b := newFixture(t, dial, quiet)
-	return &tabled{b, b.source.Table(t, source.History{}, quiet), js}
+	return &tabled{b, b.source.Table(t, source.History{}, quiet), manager(t, dial)}
 }
 
 func (b *tabled) create(t *testing.T, config jetstream.StreamConfig) {
 	t.Helper()
 	config.Storage = jetstream.MemoryStorage
-	if _, err := b.js.CreateStream(within(t, patience), config); err != nil {
-		t.Fatal(config.Name, err)
-	}
+	createStream(t, b.js, config)
 }
 
 // awaitClass waits until the table returns that classification.
@@ -169,21 +161,15 @@ func TestStreamsComeAndGo(t *testing.T) {
 		receive(t, b.Changes, "the table to tell")
 
 		before := b.Epoch("CHAT")
-		if err := b.js.DeleteStream(t.Context(), "CHAT"); err != nil {
-			t.Fatal(err)
-		}
+		deleteStream(t, b.js, "CHAT")
 		b.create(t, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.*"}})
 		eventually(t, "the epoch is new", func() bool { e := b.Epoch("CHAT"); return e != "" && e != before })
 
 		b.awaitClass(t, "none: chat.a.b", "chat.a.b")
-		if _, err := b.js.UpdateStream(t.Context(), jetstream.StreamConfig{Name: "CHAT", Storage: jetstream.MemoryStorage, Subjects: []string{"chat.>"}}); err != nil {
-			t.Fatal(err)
-		}
+		updateStream(t, b.js, jetstream.StreamConfig{Name: "CHAT", Storage: jetstream.MemoryStorage, Subjects: []string{"chat.>"}})
 		b.awaitClass(t, "CHAT: chat.a.b", "chat.a.b")
 
-		if err := b.js.DeleteStream(t.Context(), "CHAT"); err != nil {
-			t.Fatal(err)
-		}
+		deleteStream(t, b.js, "CHAT")
 		b.awaitClass(t, "none: chat.a", "chat.a")
 	})
 }
@@ -193,27 +179,18 @@ func TestStreamsAfterReconnect(t *testing.T) {
 	t.Parallel()
 	process := bridgetest.StartNATSServer(t)
 	b := newTabled(t, to(process.URL()))
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}}); err != nil {
-		t.Fatal(err)
-	}
+	createStream(t, b.js, jetstream.StreamConfig{Name: "CHAT", Subjects: []string{"chat.>"}})
 	b.awaitClass(t, "CHAT: chat.a", "chat.a")
 	process.Kill()
 	b.awaitStatus(t, nats.RECONNECTING)
 	process.Start(t)
 	eventually(t, "the table is known again", func() bool { return b.Classify("chat.a") == "CHAT: chat.a" && b.conn.IsConnected() })
-	js, err := jetstream.New(publisher(t, to(process.URL())))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := js.DeleteStream(t.Context(), "CHAT"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, manager(t, to(process.URL())), "CHAT")
 	b.awaitClass(t, "none: chat.a", "chat.a")
 }
 
 func TestNoJetStream(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	text := `
+	config := configFile(t, `
 		accounts {
 			without { users = [ { user: without, password: swordfish } ] }
 			with { jetstream: enabled, users = [
@@ -222,21 +199,10 @@ func TestNoJetStream(t *testing.T) {
 				{ user: hidden, password: swordfish, permissions: { publish: ["ok.>", "$JS.API.STREAM.NAMES"], subscribe: [">"] } }
 				{ user: admin, password: swordfish }
 			] }
-		}`
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+		}`)
 	process := bridgetest.StartNATSServer(t, "-c", config)
-	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, process.Port))
-	}
-	js, err := jetstream.New(publisher(t, as("admin")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OK", Subjects: []string{"ok.>"}}); err != nil {
-		t.Fatal(err)
-	}
+	js := manager(t, as(process, "admin"))
+	createStream(t, js, jetstream.StreamConfig{Name: "OK", Subjects: []string{"ok.>"}})
 	for user, why := range map[string]string{
 		"without": "there is no JetStream",
 		"refused": "NATS does not let this bridge look at streams",
@@ -244,7 +210,7 @@ func TestNoJetStream(t *testing.T) {
 		"hidden":  "no stream holds it",
 	} {
 		t.Run(user, func(t *testing.T) {
-			b := newFixture(t, as(user), quiet)
+			b := newFixture(t, as(process, user), quiet)
 			begun := time.Now()
 			table := b.source.Table(t, source.History{}, quiet)
 			if got, err := table.Await(within(t, patience), "ok.a"); err != nil || got != "none: ok.a" {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -24,8 +25,7 @@ func TestOpenMeansSubscribed(t *testing.T) {
 		other := publisher(t, dial)
 		for i := range 200 {
 			subject := fmt.Sprintf("fresh.%d", i)
-			c := b.read(t, bridge.Subject(subject))
-			c.wantOpen()
+			c := b.read(t, bridge.Subject(subject)).wantOpen()
 			publish(t, other, subject, "first", "second")
 			c.wantData("first", "second")
 		}
@@ -180,8 +180,7 @@ func TestLeaveBeforeOpen(t *testing.T) {
 		if n := b.source.Stats().Subscriptions; n != 0 {
 			t.Errorf("%d subscriptions are left", n)
 		}
-		c := b.read(t, "brief.0")
-		c.wantOpen()
+		c := b.read(t, "brief.0").wantOpen()
 		publish(t, publisher(t, dial), "brief.0", "here")
 		c.wantData("here")
 	})
@@ -237,5 +236,10 @@ func TestOverlappingFilters(t *testing.T) {
 		}
 	}
 	t.Run("embedded", func(t *testing.T) { run(t, embedded(t), 2_000) })
+	t.Run("stored", func(t *testing.T) {
+		dial := embedded(t)
+		createStream(t, manager(t, dial), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}})
+		run(t, dial, 1_000)
+	})
 	t.Run("external", func(t *testing.T) { run(t, to(bridgetest.StartNATSServer(t).URL()), 1_000) })
 }

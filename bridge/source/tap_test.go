@@ -27,13 +27,39 @@ func createStream(t testing.TB, js jetstream.JetStream, config jetstream.StreamC
 	t.Helper()
 	stream, err := js.CreateStream(within(t, patience), config)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(config.Name, err)
 	}
 	return stream
 }
 
+func updateStream(t testing.TB, js jetstream.JetStream, config jetstream.StreamConfig) {
+	t.Helper()
+	if _, err := js.UpdateStream(within(t, patience), config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func deleteStream(t testing.TB, js jetstream.JetStream, name string) {
+	t.Helper()
+	if err := js.DeleteStream(within(t, patience), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // chats is a stream of chat rooms, in files.
 var chats = jetstream.StreamConfig{Name: "CHATS", Subjects: []string{"chat.>"}, AllowDirect: true}
+
+// embeddedChats starts a server in this process, with chats, changed.
+func embeddedChats(t testing.TB, change func(*jetstream.StreamConfig)) (dial source.Dialer, js jetstream.JetStream, stream jetstream.Stream) {
+	t.Helper()
+	config := chats
+	if change != nil {
+		change(&config)
+	}
+	dial = embedded(t)
+	js = manager(t, dial)
+	return dial, js, createStream(t, js, config)
+}
 
 // store publishes payloads and waits until the stream has acknowledged each.
 func store(t testing.TB, js jetstream.JetStream, subject string, payloads ...string) {
@@ -76,8 +102,7 @@ func TestStoredSubject(t *testing.T) {
 		js := manager(t, dial)
 		createStream(t, js, chats)
 		b, other := newFixture(t, dial, quiet), newFixture(t, dial, quiet)
-		c := b.read(t, "chat.a")
-		c.wantOpen()
+		c := b.read(t, "chat.a").wantOpen()
 		store(t, js, "chat.b", "not for a")
 		store(t, js, "chat.a", numbers(0, 5)...)
 		var ids []string
@@ -98,14 +123,11 @@ func TestStoredSubject(t *testing.T) {
 // A stream has one consumer for all feeds, which is deleted with the last feed.
 func TestOneConsumerForAStream(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	stream := createStream(t, js, chats)
+	dial, js, stream := embeddedChats(t, nil)
 	b := newFixture(t, dial, quiet)
 	var clients []*client
 	for i := range 20 {
-		c := b.read(t, bridge.Subject(fmt.Sprintf("chat.%d", i)))
-		c.wantOpen()
+		c := b.read(t, bridge.Subject(fmt.Sprintf("chat.%d", i))).wantOpen()
 		clients = append(clients, c)
 	}
 	for i, c := range clients {
@@ -124,12 +146,9 @@ func TestOneConsumerForAStream(t *testing.T) {
 // If somebody deletes the consumer, it is made again, and no message is missing.
 func TestConsumerIsDeleted(t *testing.T) {
 	t.Parallel() // it mostly waits
-	dial := embedded(t)
-	js := manager(t, dial)
-	stream := createStream(t, js, chats)
+	dial, js, stream := embeddedChats(t, nil)
 	b := newFixture(t, dial, quiet)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	for round := range 3 {
 		store(t, js, "chat.a", fmt.Sprint("before ", round))
 		c.wantData(fmt.Sprint("before ", round))
@@ -175,8 +194,7 @@ func TestServerIsKilledUnderAnEmptyStream(t *testing.T) {
 	dial := to(server.URL())
 	createStream(t, manager(t, dial), chats)
 	b := newFixture(t, dial, quiet)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	server.Kill()
 	b.awaitStatus(t, nats.RECONNECTING)
 	b.mu.Lock() // the source cannot dial: it will find what is stored now
@@ -192,19 +210,15 @@ func TestStreamAppearsAndVanishes(t *testing.T) {
 	dial := embedded(t)
 	js := manager(t, dial)
 	b := newFixture(t, dial, quiet)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	publish(t, publisher(t, dial), "chat.a", "unstored")
 	c.wantData("unstored")
 	createStream(t, js, chats)
 	c.wantMove()
 	store(t, js, "chat.a", "stored")
 	id := c.message().ID
-	again := b.resume(t, id, "chat.a")
-	again.wantOpen()
-	if err := js.DeleteStream(within(t, patience), "CHATS"); err != nil {
-		t.Fatal(err)
-	}
+	again := b.resume(t, id, "chat.a").wantOpen()
+	deleteStream(t, js, "CHATS")
 	c.wantMove()
 	again.wantMove()
 	publish(t, publisher(t, dial), "chat.a", "unstored again")
@@ -223,18 +237,13 @@ func (c *client) wantMove() {
 // If a busy stream is deleted and made again, that is announced; messages of the new one arrive once.
 func TestStreamIsRecreated(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	createStream(t, js, chats)
+	dial, js, _ := embeddedChats(t, nil)
 	b := newFixture(t, dial, quiet)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	store(t, js, "chat.a", numbers(0, 10)...)
 	c.wantData(numbers(0, 9)...)
 	id := c.message().ID
-	if err := js.DeleteStream(within(t, patience), "CHATS"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "CHATS")
 	createStream(t, js, chats)
 	store(t, js, "chat.a", numbers(100, 20)...) // more than the old one had
 	told := false
@@ -259,13 +268,10 @@ func TestStreamIsRecreated(t *testing.T) {
 // One connection can read from several streams and from none: one id covers all, and continues all.
 func TestSeveralStreams(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	createStream(t, js, chats)
+	dial, js, _ := embeddedChats(t, nil)
 	createStream(t, js, jetstream.StreamConfig{Name: "NEWS", Subjects: []string{"news.>"}, AllowDirect: true})
 	b := newFixture(t, dial, quiet)
-	c := b.read(t, "chat.a", "news.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a", "news.a").wantOpen()
 	var ids []string
 	for i := range 6 {
 		subject := []string{"chat.a", "news.a"}[i%2]
@@ -302,25 +308,20 @@ func TestHolesAreNotAskedForOneByOne(t *testing.T) {
 	config.Storage, config.MaxMsgsPerSubject, config.MaxMsgs = jetstream.MemoryStorage, 1, 1<<20
 	createStream(t, js, config)
 	b := newFixture(t, to(server.URL()), quiet)
-	c := b.read(t, "chat.*")
-	c.wantOpen()
+	c := b.read(t, "chat.*").wantOpen()
 	store(t, js, "chat.first", "first")
 	c.wantData("first")
 	asked := make(chan *nats.Msg, 1<<14)
 	if _, err := js.Conn().ChanSubscribe("$JS.API.STREAM.INFO.CHATS", asked); err != nil {
 		t.Fatal(err)
 	}
-	b.mu.Lock() // the source cannot dial
-	for _, socket := range b.sockets {
-		_ = socket.Close()
-	}
-	b.sockets = nil
-	for i := range holes {
-		send(t, js, "chat.superseded", "")
-		send(t, js, fmt.Sprint("chat.", i), "value")
-	}
-	store(t, js, "chat.superseded", "last")
-	b.mu.Unlock()
+	b.whileAway(func() {
+		for i := range holes {
+			send(t, js, "chat.superseded", "")
+			send(t, js, fmt.Sprint("chat.", i), "value")
+		}
+		store(t, js, "chat.superseded", "last")
+	})
 	for range holes {
 		c.wantData("value")
 	}

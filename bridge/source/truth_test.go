@@ -108,14 +108,6 @@ type held struct {
 	open    bridgetest.Event
 }
 
-// newHub gives a fixture whose feeds hold so much.
-func (c *truthCase) newHub(memory bridge.Memory) *fixture {
-	b := &fixture{source: c.source, left: make(chan struct{}, 1<<8)}
-	b.hub = bridge.NewHub(b, 0, memory)
-	c.t.Cleanup(b.hub.Close)
-	return b
-}
-
 func (c *truthCase) run() {
 	c.t.Helper()
 	if c.random.IntN(8) == 0 {
@@ -143,7 +135,7 @@ func (c *truthCase) run() {
 	} else if c.random.IntN(8) == 0 {
 		c.deleteLast()
 	}
-	cold := c.newHub(ample)
+	cold := newHub(c.t, c.source, ample)
 	c.keeper = cold.read(c.t, c.everything()) // it keeps the tap, so that the others need not wait for theirs
 	c.keeper.wantOpen()
 	c.look()
@@ -177,7 +169,7 @@ func (c *truthCase) exchange() {
 // goLive opens clients that are there during what follows. Their feeds hold some of it, or all.
 func (c *truthCase) goLive() {
 	c.memory = pick(c.random, ample, bridge.Memory{Frames: 5, Bytes: 1 << 20})
-	c.live = c.newHub(c.memory)
+	c.live = newHub(c.t, c.source, c.memory)
 	c.begun = uint64(len(c.all))
 	for _, filters := range [][]bridge.Subject{{c.everything()}, c.filters(), c.filters()} {
 		h := &held{client: c.live.read(c.t, filters...), filters: filters}

@@ -2,8 +2,6 @@ package source_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,70 +9,48 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/source"
 )
 
 // The bridge may read only one stream, by name. Messages of a stream that replaces it are passed on as they arrive: readers get a
 // gap, and the log says what to do. Once it may be read, it is.
 func TestStreamThatMayNotBeRead(t *testing.T) {
 	t.Parallel() // it mostly waits
-	dir := t.TempDir()
-	config := filepath.Join(dir, "nats.conf")
+	config := configFile(t, "")
 	allow := func(stream string) {
-		text := fmt.Sprintf(`authorization { users = [
+		writeFile(t, config, fmt.Sprintf(`authorization { users = [
 			{ user: admin, password: swordfish }
 			{ user: bridge, password: swordfish, permissions: {
 				publish: ["$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.%[1]s", "$JS.API.DIRECT.GET.%[1]s",
 					"$JS.API.CONSUMER.CREATE.%[1]s.>", "$JS.API.CONSUMER.MSG.NEXT.%[1]s.*", "$JS.API.CONSUMER.DELETE.%[1]s.*"]
 				subscribe: ["chat.>", "$JS.EVENT.ADVISORY.STREAM.*.>", "_INBOX_tailwater.>"] } }
-		] }`, stream)
-		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		] }`, stream))
 	}
 	allow("CHATS")
 	process := bridgetest.StartNATSServer(t, "-c", config)
-	as := func(user string) source.Dialer {
-		return to(fmt.Sprintf("nats://%s:swordfish@127.0.0.1:%d", user, process.Port))
-	}
-	js := manager(t, as("admin"))
+	js := manager(t, as(process, "admin"))
 	createStream(t, js, chats)
 	// After deleting its last stream, a server removes the folder of all streams, and may fail to make another.
 	createStream(t, js, jetstream.StreamConfig{Name: "STAYS", Subjects: []string{"stays"}})
 	log, warned := warnings()
-	b := newFixture(t, as("bridge"), log)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	b := newFixture(t, as(process, "bridge"), log)
+	c := b.read(t, "chat.a").wantOpen()
 	store(t, js, "chat.a", "first")
 	c.wantData("first")
 
-	if err := js.DeleteStream(within(t, patience), "CHATS"); err != nil {
-		t.Fatal(err)
-	}
+	deleteStream(t, js, "CHATS")
 	createStream(t, js, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"chat.>"}, AllowDirect: true})
 	c.wantGap(bridge.GapDisconnected)
 	store(t, js, "chat.a", "second")
 	c.wantData("second")
 	b.read(t, "chat.b").wantOpen()
-	for line := ""; !strings.Contains(line, "OTHER") || !strings.Contains(line, "tailwater check"); {
-		line = receive(t, warned, "the log to say what to do")
-	}
+	awaitLine(t, warned, "OTHER", "tailwater check")
 
 	allow("OTHER")
 	process.Kill()
 	process.Start(t)
 	c.wantMove()
-	store(t, manager(t, as("admin")), "chat.a", "third")
-	if again := c.message(); again.Data != "third" || !strings.HasPrefix(again.ID, bridge.Epoch("OTHER", streamInfo(t, manager(t, as("admin")), "OTHER").Created)) {
+	store(t, manager(t, as(process, "admin")), "chat.a", "third")
+	if again := c.message(); again.Data != "third" || !strings.HasPrefix(again.ID, bridge.Epoch("OTHER", infoOf(t, manager(t, as(process, "admin")), "OTHER").Created)) {
 		t.Errorf("got %+v, want it from the stream", again)
 	}
-}
-
-func streamInfo(t *testing.T, js jetstream.JetStream, name string) *jetstream.StreamInfo {
-	t.Helper()
-	stream, err := js.Stream(within(t, patience), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return stream.CachedInfo()
 }

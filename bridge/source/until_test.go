@@ -123,9 +123,7 @@ func storedIn(t *testing.T, stream jetstream.Stream, last uint64) map[uint64]str
 // Large messages make a page short, and never empty: it ends where it was asked to, and the next one goes on before it.
 func TestUntilOfLargeMessages(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	js := manager(t, dial)
-	stream := createStream(t, js, chats)
+	dial, js, stream := embeddedChats(t, nil)
 	for i := range 12 {
 		store(t, js, "chat.a", fmt.Sprint(i+1, strings.Repeat("x", 300<<10)))
 	}
@@ -157,11 +155,7 @@ func TestUntilCostsFewRequests(t *testing.T) {
 	if *soak {
 		many = 50_000
 	}
-	dial := embedded(t)
-	js := manager(t, dial)
-	config := chats
-	config.Storage = jetstream.MemoryStorage
-	stream := createStream(t, js, config)
+	dial, js, stream := embeddedChats(t, func(config *jetstream.StreamConfig) { config.Storage = jetstream.MemoryStorage })
 	store(t, js, "chat.old", numbers(0, 3)...)
 	storeMany(t, js, many/2, "chat.thick.") // a subject each
 	store(t, js, "chat.old", numbers(3, 3)...)
@@ -172,10 +166,8 @@ func TestUntilCostsFewRequests(t *testing.T) {
 	for subject, want := range map[bridge.Subject]int{"chat.old": 6, "chat.new": 3, "chat.thick.*": 100, "chat.never": 0, "chat.>": 100} {
 		end := requests(t, publisher(t, dial))
 		_, got := b.until(t, epochOf(t, stream), uint64(many+9), 100, subject)
-		kinds, sum := end(), 0
-		for _, n := range kinds {
-			sum += n
-		}
+		kinds := end()
+		sum := asked(kinds, "")
 		t.Logf("%s: %d requests: %v", subject, sum, kinds)
 		if len(got) != want || sum > few {
 			t.Errorf("%s: %d messages, %d requests", subject, len(got), sum)

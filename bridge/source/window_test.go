@@ -2,8 +2,6 @@ package source_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,8 +26,7 @@ func TestLittleIsOnTheWay(t *testing.T) {
 	config.Storage = jetstream.MemoryStorage
 	stream := createStream(t, js, config)
 	b, link := newDammedFixture(t, server.URL(), arrives)
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	payload := strings.Repeat("v", size)
 	for range n {
 		store(t, js, "chat.a", payload)
@@ -114,8 +111,7 @@ func TestLittleOfASearchIsOnTheWay(t *testing.T) {
 func TestMessagesLargerThanTheWindow(t *testing.T) {
 	t.Parallel()
 	js, b := startLimited(t, "max_payload: 12MB, max_pending: 64MB, jetstream: {}")
-	c := b.read(t, "chat.a")
-	c.wantOpen()
+	c := b.read(t, "chat.a").wantOpen()
 	// The second is larger than twice the window, and the third than what is left of it.
 	want := []string{"first", strings.Repeat("b", 9<<20), strings.Repeat("c", 3<<20), "last"}
 	store(t, js, "chat.a", want...)
@@ -128,8 +124,7 @@ func TestMessagesLargerThanTheWindow(t *testing.T) {
 		}
 	}
 	wantAll(c)
-	again := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a")
-	again.wantOpen()
+	again := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	wantAll(again)
 }
 
@@ -137,23 +132,18 @@ func TestMessagesLargerThanTheWindow(t *testing.T) {
 func TestServerLimitsRequests(t *testing.T) {
 	t.Parallel()
 	js, b := startLimited(t, "jetstream: { limits: { max_request_batch: 3 } }")
-	c := b.read(t, "chat.*")
-	c.wantOpen()
+	c := b.read(t, "chat.*").wantOpen()
 	want := numbers(0, 40)
 	store(t, js, "chat.a", want...)
 	c.wantData(want...)
-	again := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.*")
-	again.wantOpen()
+	again := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.*").wantOpen()
 	again.wantData(want...)
 }
 
 // startLimited starts a server with a configuration, makes a stream that allows no direct gets, and starts a bridge.
 func startLimited(t *testing.T, text string) (jetstream.JetStream, *fixture) {
 	t.Helper()
-	config := filepath.Join(t.TempDir(), "nats.conf")
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := configFile(t, text)
 	server := bridgetest.StartNATSServer(t, "-c", config)
 	js := manager(t, to(server.URL()))
 	noGets := chats

@@ -12,6 +12,40 @@ import (
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
+// explanation collects holdings.
+type explanation struct {
+	table    *Table
+	readable []bridge.Subject
+	holdings []Holding
+	said     map[string]bool // problems
+}
+
+// find adds a finding, unless it was reported before.
+func (e *explanation) find(h *Holding, problem, remedy string) {
+	if remedy != "" || problem != h.Why {
+		e.add(h, Finding{Problem: problem, Remedy: remedy})
+	}
+}
+
+// refused adds a finding about a refusal of NATS.
+func (e *explanation) refused(h *Holding, problem, remedy string) {
+	e.add(h, Finding{Problem: problem, Remedy: remedy, Refused: true})
+}
+
+func (e *explanation) add(h *Holding, f Finding) {
+	if !e.said[f.Problem] {
+		e.said[f.Problem] = true
+		h.Findings = append(h.Findings, f)
+	}
+}
+
+// permitted adds a finding if an action is refused.
+func (e *explanation) permitted(h *Holding, what string, refused []string) {
+	if len(refused) > 0 {
+		e.refused(h, "NATS does not let this bridge "+what, "allow its user to "+strings.Join(refused, " and to "))
+	}
+}
+
 // bucketOf returns the bucket whose keys a filter names; "" if it does not name one bucket.
 func bucketOf(filter bridge.Subject) string {
 	tokens := strings.SplitN(string(filter), ".", 3)

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,10 +44,12 @@ func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Buc
 		return Bucket{}, false
 	}
 	add := t.api.Command("kv", "add", name)
+	anew := "delete the stream, and make the bucket: " + add
 	unreadable := func(problem, remedy string) (Bucket, bool) {
 		return Bucket{true, true, "the keys of the bucket " + name + " cannot be read: " + problem, remedy}, true
 	}
 	own := t.now.Get("KV_" + name)
+	holds := cmp.Or(holder, own)
 	switch absence := t.now.absence; {
 	case absence.remedy != "":
 		return unreadable(absence.why, absence.remedy)
@@ -54,16 +57,14 @@ func (t *Table) bucket(name string, keep time.Duration, existed bool) (found Buc
 		return unreadable(absence.why, "repair the server that has the bucket")
 	case slices.Contains(t.now.hidden, "KV_"+name):
 		return unreadable("NATS does not let this bridge look at the stream KV_"+name, t.allow())
-	case holder == nil && own == nil && len(t.now.overlapping(filter)) == 0:
+	case holds == nil && len(t.now.overlapping(filter)) == 0:
 		return Bucket{Remedy: add}, true
-	case holder == nil && own != nil && own.Untapped() != "":
-		return unreadable(own.Untapped(), "delete the stream, and make the bucket: "+add)
+	case holds != nil && holds.Untapped() != "":
+		return unreadable(holds.Untapped(), anew)
 	case holder == nil && own != nil && len(own.Info.Config.Subjects) == 0:
-		return unreadable("the stream KV_"+name+" has no subjects of its own", "delete the stream, and make the bucket: "+add)
+		return unreadable("the stream KV_"+name+" has no subjects of its own", anew)
 	case holder == nil:
 		return unreadable(t.now.Reason(filter), "let no stream hold a part of "+string(filter)+", and make the bucket: "+add)
-	case holder.Untapped() != "":
-		return unreadable(holder.Untapped(), "delete the stream, and make the bucket: "+add)
 	case t.isUnreadable(holder.Name()):
 		by := t.unreadable[holder.Name()]
 		return unreadable(by.Why, by.Remedy)

@@ -8,14 +8,23 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
+
+// todo is what the table has to read.
+type todo struct {
+	all     bool
+	look    bool                    // the streams that are due
+	names   map[string]time.Time    // and when JetStream announced them
+	filters map[bridge.Subject]bool // for which the overlapping streams are needed
+}
 
 // Doubt makes the table read a stream again, after an observation that contradicts the table.
 func (t *Table) Doubt(name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.doubts.names[name] = time.Now()
-	t.poke()
+	js.Wake(t.wake)
 }
 
 // Look makes the table compare itself with JetStream, in case advisories are missing: see due.
@@ -23,14 +32,7 @@ func (t *Table) Look() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.doubts.look = true
-	t.poke()
-}
-
-func (t *Table) poke() {
-	select {
-	case t.wake <- struct{}{}:
-	default: // run is awake, and will look again
-	}
+	js.Wake(t.wake)
 }
 
 // advised handles an advisory about a stream. All advisories during one reading cause one more.

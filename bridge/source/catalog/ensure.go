@@ -1,14 +1,12 @@
 package catalog
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go/jetstream"
@@ -16,27 +14,6 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
-
-// History describes the streams that Tailwater makes for itself: one, and another for subjects apart. The zero value makes none.
-type History struct {
-	Subjects      []bridge.Subject // if empty, existing streams are left as they are, with their messages
-	Stream        string           // its name
-	MaxAge        time.Duration    // 0 for no limit, as for the next two
-	MaxBytes      int64
-	Shrinks       bool // MaxBytes is a default: if there is less room, the stream is smaller
-	MaxPerSubject int64
-	Replicas      int
-	Memory        bool // memory instead of files; cannot be changed later
-	Look          bool // make and change nothing
-	Manage        bool // change the stream to these settings at each connection; otherwise it is only made if missing
-	Apart         Apart
-
-	size    string // the setting of MaxBytes
-	isApart bool   // its name is derived from that of the first stream
-}
-
-// duplicateWindow is how long Tailwater's own stream recognizes a Nats-Msg-Id.
-const duplicateWindow = 2 * time.Minute
 
 // own is the state of a stream of Tailwater's own: why it is missing, or not as the settings ask.
 type own struct {
@@ -91,9 +68,6 @@ func (t *Table) together(ctx context.Context, apart own) (own, error) {
 	return apart, nil
 }
 
-// isManaged reports whether existing streams are changed to the settings.
-func (h History) isManaged() bool { return h.Manage && !h.Look }
-
 // ensureStream makes a stream, or changes it. The error means that JetStream did not answer.
 func (t *Table) ensureStream(ctx context.Context, keep History) (own, error) {
 	if len(keep.Subjects) == 0 {
@@ -105,7 +79,7 @@ func (t *Table) ensureStream(ctx context.Context, keep History) (own, error) {
 		return result, nil
 	case errors.Is(err, bridge.ErrRefused):
 		return own{problem: fmt.Sprintf("NATS does not let this bridge make the stream %s", keep.Stream), remedy: t.allow(), missing: true, spare: true}, nil
-	case isOverlap(err):
+	case js.Code(err) == js.CodeOverlap:
 		return t.outdone(ctx, keep)
 	case isVerdict(err), errors.Is(err, errForeign):
 		return keep.cannotBe(err), nil
@@ -129,16 +103,6 @@ var errStays = errors.New("it stays as it was")
 
 // errForeign means that a stream of that name exists, and is not Tailwater's.
 var errForeign = errors.New("a stream of this name exists, and Tailwater has not made it")
-
-func isOverlap(err error) bool {
-	return js.Code(err) == js.CodeOverlap
-}
-
-// isVerdict reports whether JetStream has decided, and would decide the same again.
-func isVerdict(err error) bool {
-	code := js.Code(err)
-	return code != 0 && !isAbsence(err) && !slices.Contains([]jetstream.ErrorCode{js.CodeNoLeader, js.CodeIncomplete, js.CodeOffline}, code)
-}
 
 // remedyFor returns how to change the setting behind a refusal.
 func (h History) remedyFor(err error) string {
@@ -170,20 +134,14 @@ func (h History) moreStorage() string {
 	}
 }
 
-// lacksStorage reports whether JetStream has less storage left than a stream would reserve: on the server, or for the account.
-func lacksStorage(err error) bool {
-	code := js.Code(err)
-	return js.IsFull(code) || code == js.CodeTooManyBytes
-}
-
 func (t *Table) ensureOwn(ctx context.Context, keep History) (own, error) {
 	var info jetstream.StreamInfo
-	err := t.Call(ctx, js.AskInfo+keep.Stream, nil, &info)
+	err := t.api.Call(ctx, js.AskInfo+keep.Stream, nil, &info)
 	switch {
 	case isNotFound(err) && keep.Look:
 		return own{}, nil
 	case isNotFound(err):
-		return t.create(ctx, keep)
+		return keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
 	case err != nil:
 		return own{}, err
 	case keep.isApart && !isOurs(&info.Config):
@@ -193,11 +151,6 @@ func (t *Table) ensureOwn(ctx context.Context, keep History) (own, error) {
 	default:
 		return keep.compare(&info, t.api), nil
 	}
-}
-
-// create makes the stream. JetStream refuses it if another stream holds some of the subjects.
-func (t *Table) create(ctx context.Context, keep History) (own, error) {
-	return keep.fit(leastBytes, func(keep History) (own, error) { return own{}, t.make(ctx, keep) })
 }
 
 // leastBytes is the size of the smallest stream made if there is little room.
@@ -220,12 +173,7 @@ func (h History) fit(least int64, do func(History) (own, error)) (own, error) {
 	return result, err
 }
 
-// description tells Tailwater's own streams.
-const description = "The history of Tailwater, see TAILWATER_HISTORY"
-
-func isOurs(config *jetstream.StreamConfig) bool { return config.Description == description }
-
-// make makes the stream with these settings.
+// make makes the stream with these settings. JetStream refuses it if another stream holds some of the subjects.
 func (t *Table) make(ctx context.Context, keep History) error {
 	config := keep.applyTo(jetstream.StreamConfig{
 		Name: keep.Stream, Description: description, Storage: jetstream.FileStorage,
@@ -234,7 +182,7 @@ func (t *Table) make(ctx context.Context, keep History) error {
 	if keep.Memory {
 		config.Storage = jetstream.MemoryStorage
 	}
-	if err := t.Call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
+	if err := t.api.Call(ctx, js.AskCreate+keep.Stream, config, nil); err != nil {
 		return err
 	}
 	t.log.Info("made the stream "+keep.Stream, "subjects", keep.Subjects)
@@ -291,43 +239,53 @@ func (t *Table) change(ctx context.Context, keep History, config jetstream.Strea
 	if len(flags) == 0 {
 		return fixed, nil
 	}
-	if err := t.Call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
+	if err := t.api.Call(ctx, js.AskUpdate+keep.Stream, keep.applyTo(config), nil); err != nil {
 		return own{}, err
 	}
 	t.log.Info("brought the stream "+keep.Stream+" to the settings", "changed", flags)
 	return fixed, nil
 }
 
-// applyTo returns the configuration with everything that the settings decide, except storage, which cannot be changed.
-//
-// AllowMsgTTL is left as it is: it cannot be turned off again, and every publisher could use it.
-func (h History) applyTo(config jetstream.StreamConfig) jetstream.StreamConfig {
-	config.Duplicates = h.duplicates(&config)
-	config.Subjects = h.subjects()
-	config.Retention, config.Discard, config.DiscardNewPerSubject = jetstream.LimitsPolicy, jetstream.DiscardOld, false
-	config.MaxAge = h.MaxAge
-	config.MaxBytes = cmp.Or(h.MaxBytes, -1)
-	config.MaxMsgsPerSubject = cmp.Or(h.MaxPerSubject, -1)
-	config.Replicas = max(h.Replicas, 1)
-	config.NoAck, config.AllowDirect = false, true
-	return config
+// release makes streams of Tailwater's own give up the subjects that another of them shall hold, because JetStream refuses
+// overlaps: an earlier version, or earlier settings, may have kept them elsewhere. A stream without subjects gives up all. Stored
+// messages stay where they are.
+func (t *Table) release(ctx context.Context) error {
+	for i, keep := range t.keep {
+		var info jetstream.StreamInfo
+		switch err := t.api.Call(ctx, js.AskInfo+keep.Stream, nil, &info); {
+		case isNotFound(err):
+			continue
+		case err != nil:
+			return err
+		}
+		if keep.isApart && !isOurs(&info.Config) {
+			continue
+		}
+		config := info.Config
+		config.Subjects = slices.DeleteFunc(slices.Clone(config.Subjects), func(held string) bool { return t.belongsElsewhere(bridge.Subject(held), i) })
+		if len(config.Subjects) == 0 {
+			config.Subjects = []string{config.Name} // every stream has a subject
+		}
+		if slices.Equal(config.Subjects, info.Config.Subjects) {
+			continue
+		}
+		if err := t.api.Call(ctx, js.AskUpdate+keep.Stream, config, nil); err != nil {
+			return err
+		}
+		t.log.Info("the stream "+keep.Stream+" has given up subjects; their stored messages stay in it", "had", info.Config.Subjects, "has", config.Subjects)
+	}
+	return nil
 }
 
-// subjects returns the subjects as nats.go expects them, in order.
-func (h History) subjects() []string {
-	subjects := make([]string, len(h.Subjects))
-	for i, s := range h.Subjects {
-		subjects[i] = string(s)
+// belongsElsewhere reports whether the i-th stream must give up a subject.
+func (t *Table) belongsElsewhere(held bridge.Subject, i int) bool {
+	if len(t.keep[i].Subjects) == 0 {
+		return true
 	}
-	slices.Sort(subjects)
-	return subjects
-}
-
-// duplicates returns the window for duplicates: the present one or the default, limited by the age.
-func (h History) duplicates(had *jetstream.StreamConfig) time.Duration {
-	window := cmp.Or(had.Duplicates, duplicateWindow)
-	if h.MaxAge > 0 {
-		window = min(window, h.MaxAge)
+	for other, keep := range t.keep {
+		if other != i && slices.ContainsFunc(keep.Subjects, held.Overlaps) {
+			return true
+		}
 	}
-	return window
+	return false
 }

@@ -41,14 +41,6 @@ func (t *Table) Explain(ctx context.Context, filters, readable []bridge.Subject)
 	return e.holdings, nil
 }
 
-// explanation collects holdings.
-type explanation struct {
-	table    *Table
-	readable []bridge.Subject
-	holdings []Holding
-	said     map[string]bool // problems
-}
-
 func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error {
 	now := e.table.Current()
 	h := Holding{Filter: filter, Why: now.Reason(filter)}
@@ -70,15 +62,17 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 		e.inspect(&h, holder)
 	}
 	isReadable := slices.ContainsFunc(e.readable, func(r bridge.Subject) bool { return r.Covers(filter) })
-	if err := e.ownStreams(ctx, &h, now); err != nil {
-		return err
+	for i := range e.table.keep {
+		if err := e.ownStream(ctx, &h, now, i); err != nil {
+			return err
+		}
 	}
 	switch {
 	case !isReadable:
 	case h.Stream == "":
 		e.permitted(&h, "read "+string(filter), e.table.refusedSubscription(ctx, filter))
 	default:
-		refused := e.table.refusedReading(ctx, h.Stream)
+		refused := e.table.refusedRequests(ctx, e.table.api.Reading(h.Stream)...)
 		e.permitted(&h, "read the stream "+h.Stream, refused)
 		if by := e.table.consumable(ctx, holder); len(refused) == 0 && by.Why != "" {
 			e.add(&h, Finding{Problem: by.Why + "; its messages are passed on as they arrive, without history", Remedy: by.Remedy, Refused: true})
@@ -90,32 +84,6 @@ func (e *explanation) explain(ctx context.Context, filter bridge.Subject) error 
 	}
 	e.holdings = append(e.holdings, h)
 	return nil
-}
-
-// find adds a finding, unless it was reported before.
-func (e *explanation) find(h *Holding, problem, remedy string) {
-	if remedy != "" || problem != h.Why {
-		e.add(h, Finding{Problem: problem, Remedy: remedy})
-	}
-}
-
-// refused adds a finding about a refusal of NATS.
-func (e *explanation) refused(h *Holding, problem, remedy string) {
-	e.add(h, Finding{Problem: problem, Remedy: remedy, Refused: true})
-}
-
-func (e *explanation) add(h *Holding, f Finding) {
-	if !e.said[f.Problem] {
-		e.said[f.Problem] = true
-		h.Findings = append(h.Findings, f)
-	}
-}
-
-// permitted adds a finding if an action is refused.
-func (e *explanation) permitted(h *Holding, what string, refused []string) {
-	if len(refused) > 0 {
-		e.refused(h, "NATS does not let this bridge "+what, "allow its user to "+strings.Join(refused, " and to "))
-	}
 }
 
 // unheld explains a filter that is not held completely by any stream that could be read.
@@ -149,17 +117,7 @@ func (e *explanation) unheld(ctx context.Context, now *Streams, h *Holding) erro
 	return nil
 }
 
-// ownStreams adds the problems of Tailwater's own streams.
-func (e *explanation) ownStreams(ctx context.Context, h *Holding, now *Streams) error {
-	for i := range e.table.keep {
-		if err := e.ownStream(ctx, h, now, i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ownStream adds the problems of one of them, including why it cannot be made.
+// ownStream adds the problems of one of Tailwater's own streams, including why it cannot be made.
 func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i int) error {
 	keep := e.table.keep[i]
 	if !slices.ContainsFunc(keep.Subjects, func(s bridge.Subject) bool { return s.Overlaps(h.Filter) }) {
@@ -173,8 +131,8 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i
 	case now.absence.why != "": // reported already
 		return nil
 	case keep.Look && now.willMake(keep):
-		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, keep.Stream, e.table.api.Subject(js.AskCreate+keep.Stream)))
-		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedReading(ctx, keep.Stream))
+		e.permitted(h, "make the stream "+keep.Stream, e.table.refusedRequests(ctx, e.table.api.Subject(js.AskCreate+keep.Stream)))
+		e.permitted(h, "read the stream "+keep.Stream, e.table.refusedRequests(ctx, e.table.api.Reading(keep.Stream)...))
 		return nil
 	case keep.Look && now.Get(keep.Stream) == nil && len(now.silent)+len(now.hidden) == 0:
 		outdone, err := e.table.outdone(ctx, keep)
@@ -196,20 +154,15 @@ func (e *explanation) ownStream(ctx context.Context, h *Holding, now *Streams, i
 	return nil
 }
 
-// refusedReading returns which requests for reading a stream NATS refuses to this bridge.
-func (t *Table) refusedReading(ctx context.Context, stream string) (refused []string) {
-	return t.refusedRequests(ctx, stream, t.api.Reading(stream)...)
-}
-
-// refusedRequests returns which requests about a stream NATS refuses to this bridge. NATS checks permissions before it reads a
+// refusedRequests returns which requests NATS refuses to this bridge. NATS checks permissions before it reads a
 // request. Nobody answers a message without a reply subject, and no stream is made of an empty one, so these requests have no
 // effect but the refusal.
-func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...string) (refused []string) {
+func (t *Table) refusedRequests(ctx context.Context, patterns ...string) (refused []string) {
 	asked := t.api.Link().Now()
 	probes := map[string]string{}
 	for _, pattern := range patterns {
-		probe := probing(pattern, stream)
-		if t.api.Publish(probe, nil) == nil {
+		probe := probing(pattern)
+		if t.api.NATS().Publish(probe, nil) == nil {
 			probes[probe] = pattern
 		}
 	}
@@ -226,7 +179,7 @@ func (t *Table) refusedRequests(ctx context.Context, stream string, patterns ...
 }
 
 // probing returns an unused subject that a permission's pattern matches.
-func probing(pattern, stream string) string {
+func probing(pattern string) string {
 	const nobody = "tailwater-check"
 	if begin := strings.TrimRight(pattern, "*>"); begin != pattern {
 		return begin + nobody
@@ -249,4 +202,13 @@ func (t *Table) refusedSubscription(ctx context.Context, filter bridge.Subject) 
 		return []string{"subscribe to " + string(filter)}
 	}
 	return nil
+}
+
+// Permissions returns the permissions needed with the present streams. It waits until these are known; the error means that they
+// are not.
+func (t *Table) Permissions(ctx context.Context, n Needs) (Permissions, error) {
+	if _, err := t.Await(ctx, nil); err != nil {
+		return Permissions{}, err
+	}
+	return t.Current().reach(n).permissions(n, t.api, t.api.NATS().Opts.InboxPrefix), nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // A stream that was deleted: feeds wait for a moment, and then read its subjects by subscription.
@@ -29,7 +30,7 @@ func (t *Table) miss(before, after *Streams) {
 			continue
 		}
 		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
-		t.timed()
+		js.Wake(t.lapse)
 	}
 }
 
@@ -59,10 +60,4 @@ func (t *Table) giveUp(now time.Time) (gone []*Stream, next time.Duration, ended
 		}
 	}
 	return gone, next, ended
-}
-
-// tellGone logs that a stream is gone.
-func (t *Table) tellGone(gone *Stream) {
-	t.log.Warn("a stream was deleted; its readers get a gap and have no history, and messages on its subjects are not stored",
-		"stream", gone.Name(), "subjects", gone.Info.Config.Subjects)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -69,7 +68,7 @@ func (k *KeyValue) Prepare(ctx context.Context) error {
 func (k *KeyValue) prepare(ctx context.Context) error {
 	t := k.table
 	var info jetstream.StreamInfo
-	err := t.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
+	err := t.api.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
 	if isNotFound(err) {
 		err = k.create(ctx, &info)
 	}
@@ -79,8 +78,8 @@ func (k *KeyValue) prepare(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
 	}
-	if fault := k.fault(&info.Config); fault != "" {
-		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
+	if err := k.check(&info.Config); err != nil {
+		return err
 	}
 	return k.await(ctx)
 }
@@ -91,7 +90,7 @@ func (k *KeyValue) create(ctx context.Context, info *jetstream.StreamInfo) error
 	if err := t.until(ctx, func() bool { _, known := t.kept(); return known }); err != nil {
 		return err
 	}
-	if err := t.Call(ctx, js.AskCreate+k.Stream(), k.config(), info); err != nil {
+	if err := t.api.Call(ctx, js.AskCreate+k.Stream(), k.config(), info); err != nil {
 		return err
 	}
 	t.log.Info("made the bucket " + k.name)
@@ -106,13 +105,10 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 		return false, fmt.Errorf("%w: look for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
 	}
 	var info jetstream.StreamInfo
-	err = t.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
+	err = t.api.Call(ctx, js.AskInfo+k.Stream(), nil, &info)
 	switch {
 	case err == nil:
-		if fault := k.fault(&info.Config); fault != "" {
-			return true, fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
-		}
-		return true, nil
+		return true, k.check(&info.Config)
 	case !isNotFound(err):
 		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
 	}
@@ -120,7 +116,7 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 		return false, fmt.Errorf("%w: the stream %s holds the keys of the bucket %s", bridge.ErrNoBucket, others[0].Name(), k.name)
 	}
 	// An empty request makes nothing: JetStream refuses it, but NATS passes it on only if the bridge may send it.
-	if err := t.Call(ctx, js.AskCreate+k.Stream(), nil, nil); errors.Is(err, bridge.ErrRefused) {
+	if err := t.api.Call(ctx, js.AskCreate+k.Stream(), nil, nil); errors.Is(err, bridge.ErrRefused) {
 		return false, fmt.Errorf("%w: the bucket %s: %w", bridge.ErrNoBucket, k.name, err)
 	}
 	return false, nil
@@ -129,6 +125,14 @@ func (k *KeyValue) Look(ctx context.Context) (exists bool, err error) {
 // Remedy returns the command that makes the bucket as the bridge would.
 func (k *KeyValue) Remedy() string {
 	return k.table.api.Command("kv", "add", k.name, "--marker-ttl="+duration(MarkerTTL))
+}
+
+// check returns an error if an existing bucket is not suitable.
+func (k *KeyValue) check(config *jetstream.StreamConfig) error {
+	if fault := k.fault(config); fault != "" {
+		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
+	}
+	return nil
 }
 
 // fault returns what an existing bucket lacks; "" if it is suitable.
@@ -179,22 +183,12 @@ func (k *KeyValue) config() jetstream.StreamConfig {
 // Get returns the value of a key, according to the leader, and its revision. A key without a value returns nil; the revision is 0
 // if the key was never written, or deleted a while ago.
 func (k *KeyValue) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
-	found, err := js.Stored(ctx, k.table.Call, k.Stream(), js.MsgGet{LastFor: k.Subject(key)})
+	found, err := k.table.api.Stored(ctx, k.Stream(), js.MsgGet{LastFor: k.Subject(key)})
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: read the key %s: %w", bridge.ErrUnavailable, key, err)
 	}
-	if found.Seq == 0 || isDeleted(found.Header) {
+	if found.Seq == 0 || js.IsDeleted(found.Header) {
 		return nil, found.Seq, nil
 	}
 	return append([]byte{}, found.Data...), found.Seq, nil
-}
-
-// isDeleted reports whether a stored message means that its key has no value.
-func isDeleted(block []byte) bool {
-	if len(block) == 0 {
-		return false
-	}
-	header, err := nats.DecodeHeadersMsg(block)
-	operation := header.Get(js.HeaderOperation)
-	return err == nil && (header.Get(js.HeaderMarker) != "" || operation == "DEL" || operation == "PURGE")
 }

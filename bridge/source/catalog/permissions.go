@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"context"
 	"slices"
 	"strings"
 
@@ -36,15 +35,6 @@ type Permission struct {
 
 // anyStream stands for streams with unknown names.
 const anyStream = "*"
-
-// Permissions returns the permissions needed with the present streams. It waits until these are known; the error means that they
-// are not.
-func (t *Table) Permissions(ctx context.Context, n Needs) (Permissions, error) {
-	if _, err := t.Await(ctx, nil); err != nil {
-		return Permissions{}, err
-	}
-	return t.Current().reach(n).permissions(n, t.api, t.api.InboxPrefix()), nil
-}
 
 // Permissions returns the permissions that suffice for any streams.
 func (n Needs) Permissions() Permissions {
@@ -182,7 +172,7 @@ func plain(subjects []bridge.Subject) []string {
 
 // allow returns what the bridge's user must be allowed so that it can read streams.
 func (t *Table) allow() string {
-	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.config.History}, t.api, t.api.InboxPrefix())
+	p := reach{streams: []string{anyStream}}.permissions(Needs{History: t.config.History}, t.api, t.api.NATS().Opts.InboxPrefix)
 	return "allow its user to publish to " + list(p.Publish) + " and subscribe to " + list(p.Subscribe)
 }
 

@@ -4,18 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
-)
-
-const (
-	tableCall = 3 * time.Second // what one answer may take
 )
 
 // List returns the names of all streams, or of those whose subjects overlap a filter.
@@ -30,7 +24,7 @@ func (t *Table) List(ctx context.Context, filter bridge.Subject) ([]string, erro
 			Total   int      `json:"total"`
 			Streams []string `json:"streams"`
 		}
-		if err := t.Call(ctx, js.AskNames, request, &page); err != nil {
+		if err := t.api.Call(ctx, js.AskNames, request, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Streams...)
@@ -67,9 +61,10 @@ func (t *Table) readAgain(ctx context.Context, before *Streams, names []string) 
 func (t *Table) readThese(ctx context.Context, before *Streams, names []string) readings {
 	var mu sync.Mutex
 	var r readings
-	js.Each(names, func(name string) {
+	js.Each(len(names), func(i int) {
+		name := names[i]
 		var info jetstream.StreamInfo
-		err := t.Call(ctx, js.AskInfo+name, nil, &info)
+		err := t.api.Call(ctx, js.AskInfo+name, nil, &info)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -85,29 +80,4 @@ func (t *Table) readThese(ctx context.Context, before *Streams, names []string) 
 		}
 	})
 	return r
-}
-
-func isNotFound(err error) bool {
-	return js.Code(err) == jetstream.JSErrCodeStreamNotFound
-}
-
-// Call is api.Call with a time limit. It records unanswered requests.
-func (t *Table) Call(ctx context.Context, what string, request, response any) error {
-	ctx, cancel := context.WithTimeout(ctx, tableCall)
-	defer cancel()
-	answered := t.api.Link().Ask(streamOf(what))
-	err := t.api.Call(ctx, what, request, response)
-	answered(err)
-	return err
-}
-
-// streamOf returns the stream that a request is about; "" for all streams.
-func streamOf(what string) string {
-	for _, of := range []string{js.AskInfo, js.AskMessage, js.AskConsumer} {
-		if name, found := strings.CutPrefix(what, of); found {
-			name, _, _ = strings.Cut(name, ".")
-			return name
-		}
-	}
-	return ""
 }

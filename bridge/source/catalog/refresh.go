@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
@@ -83,13 +82,6 @@ func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time
 		}
 	}
 	return wait
-}
-
-// Current returns the known streams; nil if none are known.
-func (t *Table) Current() *Streams {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.now
 }
 
 func (t *Table) retry() time.Duration {
@@ -187,12 +179,6 @@ func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, err
 	return absent, nil
 }
 
-// isAbsence reports whether an error proves that this bridge has no JetStream.
-func isAbsence(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, bridge.ErrRefused) ||
-		errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
-}
-
 // hold makes the list of streams of an earlier link count on this one, because JetStream does not answer.
 func (t *Table) hold(link *js.Link, err error) {
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
@@ -202,17 +188,13 @@ func (t *Table) hold(link *js.Link, err error) {
 		t.log.Warn("JetStream does not return the list of streams; the last known list stays valid, and browsers of unknown subjects wait", "error", err)
 	})
 	t.mu.Lock()
-	if t.now == nil || t.now.link == link {
-		t.mu.Unlock()
-		return
-	}
-	held := *t.now
-	held.link = link
-	t.now = &held
-	t.retryUnreadable()
-	t.news.Send()
+	now, overlaps := t.now, t.overlaps
 	t.mu.Unlock()
-	t.changed()
+	if now != nil && now.link != link {
+		held := *now
+		held.link = link
+		t.publish(&held, overlaps, false)
+	}
 }
 
 // publish makes new knowledge available. answered means that filters were asked for, or have to be.
@@ -244,15 +226,16 @@ func (t *Table) answer(ctx context.Context, before, after *Streams, filters map[
 	}
 	var mu sync.Mutex
 	var failed error
-	js.Each(slices.Collect(maps.Keys(filters)), func(filter bridge.Subject) {
-		found, err := t.List(ctx, filter)
+	asked := slices.Collect(maps.Keys(filters))
+	js.Each(len(asked), func(i int) {
+		found, err := t.List(ctx, asked[i])
 		mu.Lock()
 		defer mu.Unlock()
 		if err != nil {
 			failed = err
 			return
 		}
-		overlaps[filter] = &overlap{streams: found, isUsed: true}
+		overlaps[asked[i]] = &overlap{streams: found, isUsed: true}
 	})
 	return overlaps, failed
 }

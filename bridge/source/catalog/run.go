@@ -1,6 +1,48 @@
 package catalog
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tailwater/tailwater/bridge/source/js"
+	"golang.org/x/time/rate"
+)
+
+// New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
+func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
+	t := &Table{
+		api: a.Watched(), config: config, keep: config.History.streams(), changed: changed, log: log,
+		wake:       make(chan struct{}, 1),
+		failures:   rate.Sometimes{Interval: time.Minute},
+		beyond:     rate.Sometimes{Interval: time.Minute},
+		doubts:     newTodo(),
+		most:       maxQuestions,
+		used:       map[string]bool{},
+		missed:     map[string]missed{},
+		unreadable: map[string]bar{},
+		lapse:      make(chan struct{}, 1),
+	}
+	t.doubts.all = true
+	t.own = make([]own, len(t.keep))
+	err := t.api.Keep(func() error {
+		_, err := t.api.NATS().Subscribe(advisorySubjects, t.advised)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
+	}
+	t.alive, t.stop = context.WithCancel(context.Background())
+	t.running.Go(t.run)
+	return t, nil
+}
+
+// Close stops the table, and waits for it.
+func (t *Table) Close() {
+	t.stop()
+	t.running.Wait()
+}
 
 // run keeps the table: while a link is up, it reads what is to be read.
 func (t *Table) run() {
@@ -14,7 +56,8 @@ func (t *Table) run() {
 	for changed := t.api.Changed(); ; {
 		select {
 		case <-interval.C:
-			if quiet++; quiet >= tableRefused || !t.isRefused() {
+			now := t.Current()
+			if quiet++; quiet >= tableRefused || now == nil || now.absence.remedy == "" {
 				quiet = 0
 				t.Look()
 			}
@@ -40,20 +83,6 @@ func (t *Table) run() {
 	}
 }
 
-func (t *Table) isRefused() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.now != nil && t.now.absence.remedy != ""
-}
-
-// timed wakes run for something with a time limit.
-func (t *Table) timed() {
-	select {
-	case t.lapse <- struct{}{}:
-	default:
-	}
-}
-
 // expire ends what has reached its time limit, and returns the time until the next.
 func (t *Table) expire() time.Duration {
 	now := time.Now()
@@ -66,7 +95,8 @@ func (t *Table) expire() time.Duration {
 	}
 	t.mu.Unlock()
 	for _, stream := range gone {
-		t.tellGone(stream)
+		t.log.Warn("a stream was deleted; its readers get a gap and have no history, and messages on its subjects are not stored",
+			"stream", stream.Name(), "subjects", stream.Info.Config.Subjects)
 	}
 	if ended {
 		t.changed()

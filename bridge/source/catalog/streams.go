@@ -152,20 +152,25 @@ func (s *Streams) Reason(filter bridge.Subject) string {
 	if covering := s.covering(filter); covering != nil {
 		return covering.Untapped()
 	}
-	switch overlapping := s.overlapping(filter); len(overlapping) {
+	var names []string
+	for _, stream := range s.overlapping(filter) {
+		names = append(names, stream.Name())
+	}
+	switch len(names) {
 	case 0:
 		return "no stream holds it"
 	case 1:
-		return fmt.Sprintf("the stream %s holds a part of it only", overlapping[0].Name())
+		return fmt.Sprintf("the stream %s holds a part of it only", names[0])
 	default:
-		return fmt.Sprintf("the streams %s hold parts of it; none holds all", strings.Join(names(overlapping), ", "))
+		return fmt.Sprintf("the streams %s hold parts of it; none holds all", strings.Join(names, ", "))
 	}
 }
 
-func names(of []*Stream) []string {
-	all := make([]string, len(of))
-	for i, s := range of {
-		all[i] = s.Name()
+// newStream returns a stream with the epoch of its present life.
+func (c Config) newStream(info jetstream.StreamInfo) *Stream {
+	began := info.Created
+	if c.Began != nil {
+		began = c.Began(info.Config.Name, info.Created)
 	}
-	return all
+	return &Stream{info, bridge.Epoch(info.Config.Name, began)}
 }

@@ -11,18 +11,23 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
-// Portion is the part of a feed's subjects that one stream serves; or, if Stream is nil, the part that none serves.
+// Origins say where the messages of some subjects come from.
+type Origins struct {
+	Stored     []Portion
+	Unstored   []bridge.Subject // no stream serves them
+	Unreadable bool             // streams hold some of Unstored, and cannot be read
+}
+
+// Portion is the part of some subjects that one stream serves.
 type Portion struct {
-	Stream     *Stream
-	Subjects   []bridge.Subject
-	Unreadable bool // streams hold some of them, and cannot be read
+	Stream   *Stream
+	Subjects []bridge.Subject
 }
 
 // rank returns 1 for the bucket of members: if there is no room for all streams, it is left out first.
@@ -78,14 +83,6 @@ type Table struct {
 	news       js.Signal                   // now, overlaps or unreadable have changed
 }
 
-// todo is what the table has to read.
-type todo struct {
-	all     bool
-	look    bool                    // the streams that are due
-	names   map[string]time.Time    // and when JetStream announced them
-	filters map[bridge.Subject]bool // for which the overlapping streams are needed
-}
-
 // overlap is the answer to which streams overlap a filter.
 type overlap struct {
 	streams []string
@@ -99,120 +96,79 @@ type Config struct {
 	Began func(stream string, created time.Time) time.Time
 }
 
-// newStream returns a stream with the epoch of its present life.
-func (c Config) newStream(info jetstream.StreamInfo) *Stream {
-	began := info.Created
-	if c.Began != nil {
-		began = c.Began(info.Config.Name, info.Created)
-	}
-	return &Stream{info, bridge.Epoch(info.Config.Name, began)}
+// Current returns the known streams; nil if none are known.
+func (t *Table) Current() *Streams {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now
 }
 
-// New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
-func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
-	t := &Table{
-		api: a, config: config, keep: config.History.streams(), changed: changed, log: log,
-		wake:       make(chan struct{}, 1),
-		failures:   rate.Sometimes{Interval: time.Minute},
-		beyond:     rate.Sometimes{Interval: time.Minute},
-		doubts:     newTodo(),
-		most:       maxQuestions,
-		used:       map[string]bool{},
-		missed:     map[string]missed{},
-		unreadable: map[string]bar{},
-		lapse:      make(chan struct{}, 1),
-	}
-	t.doubts.all = true
-	t.own = make([]own, len(t.keep))
-	err := t.api.Keep(func() error {
-		_, err := t.api.Subscribe(advisorySubjects, t.advised)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to what JetStream tells of streams: %w", err)
-	}
-	t.alive, t.stop = context.WithCancel(context.Background())
-	t.running.Go(t.run)
-	return t, nil
-}
-
-// Close stops the table, and waits for it.
-func (t *Table) Close() {
-	t.stop()
-	t.running.Wait()
-}
-
-// Classify returns the portions of the subjects, by stream; the unserved portion is the last. It reports false if the streams are
-// not known: before the first reading on this link, or while a stream that may hold some of the subjects is silent. changed is
-// then called later.
+// Classify returns the origins of the subjects. It reports false if the streams are not known: before the first reading on this link, or while
+// a stream that may hold some of the subjects is silent. changed is then called later.
 //
 // A filter belongs to a stream if one of the stream's subjects covers it completely. So there are at most as many portions as
 // subjects, and up to bridge.MaxLogs always fit into one id. If there are more, the last streams may be left out.
-func (t *Table) Classify(subjects []bridge.Subject) ([]Portion, bool) {
-	served, unserved, unreadable, known := t.divide(subjects)
+func (t *Table) Classify(subjects []bridge.Subject) (o Origins, known bool) {
+	served, o, known := t.divide(subjects)
 	if !known {
-		return nil, false
+		return Origins{}, false
 	}
-	portions := make([]Portion, 0, len(served)+1)
 	for holder, subjects := range served {
-		portions = append(portions, Portion{Stream: holder, Subjects: subjects})
+		o.Stored = append(o.Stored, Portion{holder, subjects})
 	}
 	// Every bridge must choose the same streams, because clients bring an id of one to another.
-	slices.SortFunc(portions, func(x, y Portion) int {
+	slices.SortFunc(o.Stored, func(x, y Portion) int {
 		return cmp.Or(cmp.Compare(x.rank(), y.rank()), strings.Compare(x.Stream.Name(), y.Stream.Name()))
 	})
-	none := Portion{Subjects: unserved, Unreadable: unreadable}
-	if most := bridge.MaxLogs; len(portions) > most || len(portions) == most && len(unserved) > 0 {
-		portions = t.leaveOut(portions, most-1, &none)
+	if most := bridge.MaxLogs; len(o.Stored) > most || len(o.Stored) == most && len(o.Unstored) > 0 {
+		t.leaveOut(&o, most-1)
 	}
-	if len(none.Subjects) > 0 {
-		slices.Sort(none.Subjects)
-		portions = append(portions, none)
-	}
-	return portions, true
+	slices.Sort(o.Unstored)
+	return o, true
 }
 
 // leaveOut keeps so many portions. The messages of the others are passed on as they arrive, as if their streams could not be
 // read.
-func (t *Table) leaveOut(portions []Portion, most int, none *Portion) []Portion {
+func (t *Table) leaveOut(o *Origins, most int) {
+	count := len(o.Stored)
 	var names []string
-	for _, beyond := range portions[most:] {
-		none.Subjects = append(none.Subjects, beyond.Subjects...)
+	for _, beyond := range o.Stored[most:] {
+		o.Unstored = append(o.Unstored, beyond.Subjects...)
 		names = append(names, beyond.Stream.Name())
 	}
-	none.Unreadable = true
+	o.Stored, o.Unreadable = o.Stored[:most], true
 	t.beyond.Do(func() {
 		t.log.Warn("subjects read on one connection lie in more streams than an event id has room for; those left out are passed on as they arrive, without history, and their readers are told by a gap",
-			"streams", len(portions), "left out", names, "remedy", "read them on several connections, or hold them in fewer streams")
+			"streams", count, "left out", names, "remedy", "read them on several connections, or hold them in fewer streams")
 	})
-	return portions[:most]
 }
 
-// divide returns the subjects by the stream that serves them, the unserved ones, and whether some are unserved because a stream
-// cannot be read.
-func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.Subject, unserved []bridge.Subject, unreadable, known bool) {
+// divide returns the subjects by the stream that serves them, and the others.
+func (t *Table) divide(subjects []bridge.Subject) (served map[*Stream][]bridge.Subject, o Origins, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	served = map[*Stream][]bridge.Subject{}
 	known = t.isKnown()
 	for _, subject := range subjects {
 		holder, isFound := t.find(subject)
+		isUnreadable := false
 		switch {
 		case !isFound, holder == nil && t.awaited != "" && t.awaited.Covers(subject):
-			return nil, nil, false, false
+			return nil, Origins{}, false
 		case holder == nil:
 			isHidden, isTold := t.isHidden(subject)
-			unserved, unreadable = append(unserved, subject), unreadable || isHidden
+			isUnreadable = isHidden
 			known = known && isTold // and the next is asked for at the same time
 		case holder.Untapped() != "":
-			unserved = append(unserved, subject)
 		case t.isUnreadable(holder.Name()):
-			unserved, unreadable = append(unserved, subject), true
+			isUnreadable = true
 		default:
 			served[holder] = append(served[holder], subject)
+			continue
 		}
+		o.Unstored, o.Unreadable = append(o.Unstored, subject), o.Unreadable || isUnreadable
 	}
-	return served, unserved, unreadable, known
+	return served, o, known
 }
 
 // isKnown reports whether anything is known on this link. The lock must be held.
@@ -245,7 +201,7 @@ func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) 
 	}
 	if !t.asking[filter] && len(t.doubts.filters) < maxQuestions {
 		t.doubts.filters[filter] = true
-		t.poke()
+		js.Wake(t.wake)
 	}
 	return nil, false
 }
@@ -271,12 +227,12 @@ func (t *Table) isHidden(filter bridge.Subject) (isHidden, known bool) {
 }
 
 // Await is Classify, and waits until the streams are known.
-func (t *Table) Await(ctx context.Context, subjects []bridge.Subject) (portions []Portion, err error) {
+func (t *Table) Await(ctx context.Context, subjects []bridge.Subject) (o Origins, err error) {
 	err = t.until(ctx, func() (known bool) {
-		portions, known = t.Classify(subjects)
+		o, known = t.Classify(subjects)
 		return known
 	})
-	return portions, err
+	return o, err
 }
 
 // Holding returns the stream that stores and acknowledges messages on a concrete subject, whether or not feeds can read it; nil

@@ -40,8 +40,8 @@ type Obstacle struct {
 // transient are refusals that end by themselves: servers are looking for each other, or a stream is being moved.
 var transient = []jetstream.ErrorCode{js.CodeIncomplete, js.CodeNoLeader, js.CodeNotLeader, js.CodeOffline, jetstream.JSErrCodeStreamNotFound}
 
-// Hindrance returns the obstacle behind an error of reading a stream. An error that may pass by itself is none.
-func (t *Table) Hindrance(name string, err error) Obstacle {
+// Obstacle returns the obstacle behind an error of reading a stream. An error that may pass by itself is none.
+func (t *Table) Obstacle(name string, err error) Obstacle {
 	var refusal *jetstream.APIError
 	switch {
 	case errors.Is(err, bridge.ErrRefused):
@@ -76,7 +76,7 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 		by.Lasts = min(max(by.Lasts, 2*before.Lasts), lastRefused) // try was wrong; its readers have moved for nothing
 	}
 	t.unreadable[name] = bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
-	t.timed()
+	js.Wake(t.lapse)
 	t.news.Send()
 	t.mu.Unlock()
 	if !known || before.Why != by.Why {
@@ -138,8 +138,8 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 // try finds out whether a stream that could not be read can be read by now.
 func (t *Table) try(stream *Stream) {
 	name := stream.Name()
-	_, err := js.Stored(t.alive, t.Call, name, js.MsgGet{Seq: 1})
-	by := t.Hindrance(name, err)
+	_, err := t.api.Stored(t.alive, name, js.MsgGet{Seq: 1})
+	by := t.Obstacle(name, err)
 	if by.Why == "" {
 		by = t.consumable(t.alive, stream)
 	}
@@ -155,7 +155,7 @@ func (t *Table) try(stream *Stream) {
 	if b.tried = false; known {
 		t.unreadable[name] = b
 	}
-	t.timed()
+	js.Wake(t.lapse)
 	t.news.Send()
 	t.mu.Unlock()
 	if isFree {
@@ -167,11 +167,11 @@ func (t *Table) try(stream *Stream) {
 func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
 	pull := t.api.NewPull(t.api.Conn, of.Name())
 	defer pull.Close()
-	_, err := pull.Make(ctx, t.Call, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
+	_, err := pull.Make(ctx, nats.ConsumerConfig{DeliverPolicy: nats.DeliverNewPolicy}, of.Info.Config.ConsumerLimits)
 	if err == nil {
 		err = pull.Prove(ctx)
 	}
-	return t.Hindrance(of.Name(), err)
+	return t.Obstacle(of.Name(), err)
 }
 
 // IsRead reports whether feeds read from a stream, so that a connection can continue after a message in it.

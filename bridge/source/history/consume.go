@@ -19,7 +19,8 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	pull := h.api.NewPull(h.conn(), h.name)
+	on := h.conn()
+	pull := h.api.NewPull(on, h.name)
 	incoming, over := make(chan *nats.Msg, pageMessages), make(chan struct{})
 	defer close(over)
 	if err := pull.Subscribe(func(msg *nats.Msg) {
@@ -31,7 +32,7 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 		return 0, err
 	}
 	defer pull.Close()
-	if pending, err = pull.Make(ctx, h.api.Call, config, *h.limits.Load()); err != nil {
+	if pending, err = pull.Make(ctx, config, h.Decoder().Config.ConsumerLimits); err != nil {
 		return 0, err
 	}
 	silence := time.NewTimer(js.LostAfter)
@@ -51,6 +52,7 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 				more = take(js.Received(msg, a.StreamSeq, a.Time))
 			}
 		case <-silence.C:
+			h.answered(on, js.ErrSilent)
 			return 0, pull.Silent()
 		case <-ctx.Done():
 			return 0, fmt.Errorf("wait for messages: %w", ctx.Err())

@@ -3,6 +3,7 @@ package history_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/history"
 	"github.com/tailwater/tailwater/bridge/source/js"
 )
@@ -117,7 +119,13 @@ func TestSubjectsComeAndGoWhileCounted(t *testing.T) {
 // withoutJetStream starts a server on whose JetStream subjects a test can answer.
 func withoutJetStream(t *testing.T) js.Dialer {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true})
+	_, dial := start(t, &server.Options{DontListen: true, NoSigs: true})
+	return dial
+}
+
+func start(t *testing.T, options *server.Options) (*server.Server, js.Dialer) {
+	t.Helper()
+	s, err := server.NewServer(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +134,47 @@ func withoutJetStream(t *testing.T) js.Dialer {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	return func(options ...nats.Option) (*nats.Conn, error) {
+	return s, func(options ...nats.Option) (*nats.Conn, error) {
 		return nats.Connect("", append([]nats.Option{nats.InProcessServer(s)}, options...)...)
+	}
+}
+
+// A request that is sent again on another connection, which may not send it, is refused at once.
+func TestQuestionIsRefusedOnTheNextConnection(t *testing.T) {
+	t.Parallel()
+	allowed := func(publish ...string) *server.Options {
+		bridge := &server.User{Username: "bridge", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: publish}}}
+		return &server.Options{DontListen: true, NoSigs: true, NoAuthUser: "bridge", Users: []*server.User{bridge, {Username: "other", Password: "swordfish"}}}
+	}
+	s, dial := start(t, allowed(">"))
+	other, err := dial(nats.UserInfo("other", "swordfish"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Close)
+	asked := make(chan *nats.Msg, 100)
+	if _, err := other.ChanSubscribe("$JS.API.STREAM.INFO.FAKE", asked); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, other)
+	result := make(chan error, 1)
+	go func() {
+		_, err := history.CountFull(within(t, patience), dial, "FAKE", time.Now(), "a", 5)
+		result <- err
+	}()
+	<-asked
+	if err := s.ReloadOptions(allowed("nothing")); err != nil {
+		t.Fatal(err)
+	}
+	connections, err := s.Connz(&server.ConnzOptions{Username: true, User: "bridge"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range connections.Conns {
+		_ = s.DisconnectClientByID(c.Cid)
+	}
+	if err := <-result; !errors.Is(err, bridge.ErrRefused) {
+		t.Errorf("got %v", err)
 	}
 }
 

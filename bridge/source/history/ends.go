@@ -59,11 +59,7 @@ func (h *History) Extent(ctx context.Context, subjects []bridge.Subject) (first,
 	ends := h.ends(ctx, subjects, upTo)
 	found := make([][2]js.Entry, len(subjects))
 	errs := make([]error, len(subjects))
-	indexes := make([]int, len(subjects))
-	for i := range indexes {
-		indexes[i] = i
-	}
-	js.Each(indexes, func(i int) { found[i][0], found[i][1], errs[i] = h.extentOf(ctx, subjects[i], ends) })
+	js.Each(len(subjects), func(i int) { found[i][0], found[i][1], errs[i] = h.extentOf(ctx, subjects[i], ends) })
 	if err := errors.Join(errs...); err != nil {
 		return js.Entry{}, js.Entry{}, 0, err
 	}
@@ -101,16 +97,15 @@ func (h *History) extentOf(ctx context.Context, subject bridge.Subject, ends end
 	if known && last == 0 {
 		return js.Entry{}, js.Entry{}, nil
 	}
-	at, err := h.get(ctx, js.MsgGet{Seq: 1, NextFor: subject})
-	if err != nil || at.Seq == 0 {
+	oldest, err = h.get(ctx, js.MsgGet{Seq: 1, NextFor: subject})
+	if err != nil || oldest.Seq == 0 {
 		return js.Entry{}, js.Entry{}, err
 	}
-	oldest = at.Entry()
 	if known {
 		return oldest, ends.newest[subject], nil
 	}
-	if at, err = h.get(ctx, js.MsgGet{LastFor: subject}); err != nil || at.Seq == 0 {
+	if newest, err = h.get(ctx, js.MsgGet{LastFor: subject}); err != nil || newest.Seq == 0 {
 		return js.Entry{}, js.Entry{}, err
 	}
-	return oldest, at.Entry(), nil
+	return oldest, newest, nil
 }

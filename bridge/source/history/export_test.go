@@ -12,7 +12,7 @@ import (
 
 // CountFull returns how many subjects of a filter have as many messages in a stream as the limit.
 func CountFull(ctx context.Context, dial js.Dialer, stream string, created time.Time, filter bridge.Subject, limit uint64) (uint64, error) {
-	conn := js.New(js.Events{Failed: func(error) {}, Missed: func() {}, Error: func(*nats.Subscription, error) {}})
+	conn := js.New(js.Events{Failed: func(error) {}, Missed: func(*js.Conn) {}, Error: func(c *js.Conn, _ *nats.Subscription, err error) { c.Note(err) }})
 	if err := conn.Dial(dial, "a test"); err != nil {
 		return 0, err
 	}

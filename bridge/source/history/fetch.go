@@ -21,21 +21,15 @@ func (h *History) fetch(ctx context.Context, seqs []uint64) ([]js.Entry, error) 
 		}
 	}
 	errs := make([]error, len(seqs))
-	js.Each(missing(found), func(i int) { found[i], errs[i] = h.entry(ctx, seqs[i]) })
+	js.Each(len(seqs), func(i int) {
+		if found[i].Seq == 0 {
+			found[i], errs[i] = h.entry(ctx, seqs[i])
+		}
+	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(found, func(e js.Entry) bool { return e.Seq == 0 }), nil
-}
-
-// missing returns the indexes of the empty entries.
-func missing(found []js.Entry) (indexes []int) {
-	for i := range found {
-		if found[i].Seq == 0 {
-			indexes = append(indexes, i)
-		}
-	}
-	return indexes
 }
 
 // entry asks the leader for the message of a sequence; the zero value if there is none.
@@ -44,5 +38,5 @@ func (h *History) entry(ctx context.Context, seq uint64) (js.Entry, error) {
 	if err != nil || at.Seq != seq {
 		return js.Entry{}, err
 	}
-	return at.Entry(), nil
+	return at, nil
 }

@@ -22,42 +22,30 @@ type History struct {
 	name      string
 	epoch     string
 	created   time.Time
-	decoder   atomic.Pointer[js.Decoder]
-	direct    atomic.Bool  // direct gets are allowed
-	keeps     atomic.Int64 // how many messages the stream keeps of each subject; 0 or less for no limit
-	limits    atomic.Pointer[jetstream.StreamConsumerLimits]
+	decoder   atomic.Pointer[js.Decoder]    // has the stream's configuration, as it was last read
 	counts    memo[bridge.Subject, *count]  // by filter: a server needs time for each subject to count them all, and every page needs the count
 	many      memo[string, <-chan struct{}] // the sets of filters with too many subjects for one direct get; see isMany
 	sweeps    sweeps
 	consumers chan struct{}
 }
 
-// Stream is a history's description of a stream.
-type Stream struct {
-	Epoch   string
-	Created time.Time
-	Config  *jetstream.StreamConfig
-	Decoder js.Decoder
-	Direct  bool // direct gets are possible
-}
-
 // New returns the History of a stream, which works while alive.
-func New(alive context.Context, reads *js.Conn, api js.API, of Stream) *History {
+func New(alive context.Context, reads *js.Conn, api js.API, of *jetstream.StreamInfo, epoch string, told js.Oddities) *History {
 	h := &History{
-		reads: reads, api: api, name: of.Config.Name, epoch: of.Epoch, created: of.Created,
+		reads: reads, api: api, name: of.Config.Name, epoch: epoch, created: of.Created,
 		consumers: make(chan struct{}, historyConsumers),
 	}
 	h.sweeps.alive = alive
-	h.Update(of)
+	h.decoder.Store(&js.Decoder{Config: &of.Config, Oddities: told})
 	return h
 }
 
+// Decoder returns the decoder of the stream's messages.
+func (h *History) Decoder() *js.Decoder { return h.decoder.Load() }
+
 // Update applies a change of the stream's configuration.
-func (h *History) Update(of Stream) {
-	h.decoder.Store(&of.Decoder)
-	h.direct.Store(of.Direct)
-	h.keeps.Store(of.Config.MaxMsgsPerSubject)
-	h.limits.Store(&of.Config.ConsumerLimits)
+func (h *History) Update(config *jetstream.StreamConfig) {
+	h.decoder.Store(&js.Decoder{Config: config, Oddities: h.Decoder().Oddities})
 }
 
 // ErrOtherStream means that the stream of that name was deleted or replaced.
@@ -72,7 +60,7 @@ func (h *History) merge(all []js.Entry, through uint64) []js.Entry {
 }
 
 func (h *History) decode(all []js.Entry) []*bridge.Message {
-	decoder := h.decoder.Load()
+	decoder := h.Decoder()
 	messages := make([]*bridge.Message, 0, len(all))
 	for _, e := range all {
 		if m := decoder.Decode(e, bridge.Position{Epoch: h.epoch, Seq: e.Seq, Time: e.Time}); m != nil {
@@ -84,12 +72,22 @@ func (h *History) decode(all []js.Entry) []*bridge.Message {
 
 func (h *History) batchOnce(ctx context.Context, request js.BatchGet) (js.Batch, error) {
 	request.Batch, request.MaxBytes = cmp.Or(request.Batch, pageMessages), pageBytes
-	return h.api.Batch(ctx, h.conn(), h.name, request)
+	on := h.conn()
+	b, err := h.api.Batch(ctx, on, h.name, request)
+	h.answered(on, err)
+	return b, err
+}
+
+// answered records whether the connection for long reads is silent: it may stand still by itself.
+func (h *History) answered(on *js.Conn, err error) {
+	if on == h.reads {
+		on.Link().Ask(h.name)(err)
+	}
 }
 
 // get asks the leader for a message; the zero value if there is none.
-func (h *History) get(ctx context.Context, ask js.MsgGet) (js.StoredAt, error) {
-	return js.Stored(ctx, h.api.Call, h.name, ask)
+func (h *History) get(ctx context.Context, ask js.MsgGet) (js.Entry, error) {
+	return h.api.Stored(ctx, h.name, ask)
 }
 
 // info returns the state of the stream, which must not have been replaced. With a filter, it includes the number of messages on
@@ -144,5 +142,7 @@ func (h *History) conn() *js.Conn {
 
 // canGet reports whether direct gets are possible.
 func (h *History) canGet() bool {
-	return h.direct.Load() && h.conn().CanGetBatches()
+	conn := h.conn()
+	return h.Decoder().Config.AllowDirect && conn.CanGetBatches() &&
+		!h.api.IsRefused(conn.Link().Ever(), h.api.Subject(js.AskDirect+h.name))
 }

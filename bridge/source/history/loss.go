@@ -23,7 +23,7 @@ func (h *History) lostBelow(ctx context.Context, subjects []bridge.Subject, all 
 		return from - 1, err
 	}
 	var counting bridge.Subject
-	if len(subjects) == 1 && h.keeps.Load() > 1 && !subjects[0].Wild() {
+	if len(subjects) == 1 && h.Decoder().Config.MaxMsgsPerSubject > 1 && !subjects[0].Wild() {
 		counting = subjects[0] // counting one subject is cheap
 	}
 	info, err := h.info(ctx, counting)
@@ -58,7 +58,7 @@ func lastHole(all []js.Entry, through uint64) uint64 {
 }
 
 // IsLimited reports whether a stream has limits that remove its oldest messages, on any subject.
-func IsLimited(config jetstream.StreamConfig) bool {
+func IsLimited(config *jetstream.StreamConfig) bool {
 	return config.MaxMsgs > 0 || config.MaxBytes > 0 || config.MaxAge > 0
 }
 
@@ -68,7 +68,7 @@ func (h *History) lostOf(ctx context.Context, filter bridge.Subject, info *jetst
 	limit := uint64(max(info.Config.MaxMsgsPerSubject, 0))
 	// A stream without such limits may have had them when it lost its first messages. If it keeps one message of each subject,
 	// these were superseded.
-	if info.State.FirstSeq > 0 && (IsLimited(info.Config) || limit != 1) {
+	if info.State.FirstSeq > 0 && (IsLimited(&info.Config) || limit != 1) {
 		lost = info.State.FirstSeq - 1
 	}
 	// If no sequence is missing inside the stream, the limit per subject has removed nothing there. If all messages together are

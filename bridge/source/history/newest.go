@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source/js"
@@ -31,10 +30,10 @@ func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, u
 		page, err := h.newestAtOnce(ctx, subjects, from, upTo)
 		// A silent replica may still be counting. It is not asked again: it would count again, and serve nobody from the stream
 		// meanwhile.
-		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrUnclear) && !errors.Is(err, js.ErrSilent) {
+		if !errors.Is(err, js.ErrTooMany) && !errors.Is(err, js.ErrNotDirect) && !errors.Is(err, js.ErrSilent) {
 			return page, err
 		}
-		h.many.put(setOf(subjects), until)
+		h.many.put(fmt.Sprint(subjects), until)
 	}
 	if upTo == 0 {
 		info, err := h.info(ctx, "")
@@ -63,21 +62,13 @@ func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, u
 // isMany reports whether filters had too many subjects for one direct get, because finding that out again costs a server as much as the
 // answer would. It is forgotten with a new leader or connection, when its channel closes: a silent server may have been dead.
 func (h *History) isMany(filters []bridge.Subject) bool {
-	until := h.many.get(setOf(filters))
+	until := h.many.get(fmt.Sprint(filters))
 	select {
 	case <-until:
 		return false
 	default:
 		return until != nil
 	}
-}
-
-func setOf(filters []bridge.Subject) string {
-	var key strings.Builder
-	for _, f := range filters {
-		key.WriteString(string(f) + " ") // no subject contains a blank
-	}
-	return key.String()
 }
 
 // newestOf returns the newest messages of one filter.
@@ -89,7 +80,7 @@ func (h *History) newestOf(ctx context.Context, filter bridge.Subject, from, thr
 	if err != nil || last.Seq < from || last.Seq > through { // a newer message is replayed
 		return nil, through, err
 	}
-	return []js.Entry{last.Entry()}, through, nil
+	return []js.Entry{last}, through, nil
 }
 
 // newestAtOnce reads the newest messages by direct gets, which return at most a thousand.

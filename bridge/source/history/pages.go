@@ -112,7 +112,7 @@ func (h *History) read(ctx context.Context, filter bridge.Subject, from, through
 	if h.canGet() {
 		request := js.BatchGet{Seq: from, NextFor: filter, Batch: int(min(pageMessages, through-from+1))}
 		batch, err := h.batch(ctx, request)
-		if !errors.Is(err, js.ErrUnclear) {
+		if !errors.Is(err, js.ErrNotDirect) {
 			return batch.Found, batch.Pending > 0, err
 		}
 		if len(batch.Found) > 0 {
@@ -127,22 +127,21 @@ func (h *History) read(ctx context.Context, filter bridge.Subject, from, through
 }
 
 // batch reads messages by a direct get, and asks another replica if one falls silent. The messages received before the silence
-// are valid if they follow each other. The newest of several filters are valid only with the end, which says as of which sequence
-// they are the newest.
+// are valid, because they follow each other.
 func (h *History) batch(ctx context.Context, request js.BatchGet) (js.Batch, error) {
 	for {
 		b, err := h.batchOnce(ctx, request)
 		switch {
 		case !errors.Is(err, js.ErrSilent) || ctx.Err() != nil:
 			return b, err
-		case len(b.Found) > 0 && request.NextFor != "":
+		case len(b.Found) > 0:
 			b.Pending = 1
 			return b, nil
 		}
 	}
 }
 
-// readByConsumer is read for streams without direct gets, or for unclear headers.
+// readByConsumer is read without direct gets.
 func (h *History) readByConsumer(ctx context.Context, filter bridge.Subject, from uint64) (found []js.Entry, more bool, err error) {
 	size := 0
 	pending, err := h.consume(ctx, nats.ConsumerConfig{
@@ -162,7 +161,7 @@ func (h *History) readOneByOne(ctx context.Context, filter bridge.Subject, from 
 		if err != nil || at.Seq == 0 {
 			return found, false, err
 		}
-		found = append(found, at.Entry())
+		found = append(found, at)
 		from = at.Seq + 1
 	}
 	return found, true, nil
@@ -176,7 +175,7 @@ func (h *History) Stored(ctx context.Context, seq uint64) (bridge.Position, uint
 		return at, 0, fmt.Errorf("look for message %d of the stream %s: %w", seq, h.name, err)
 	}
 	if found.Seq == seq {
-		at.Time = found.Time.UnixNano()
+		at.Time = found.Time
 		return at, seq, nil
 	}
 	info, err := h.info(ctx, "")

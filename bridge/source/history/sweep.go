@@ -45,7 +45,7 @@ type sweep struct {
 	isRunning bool
 	holes     int // removed messages since the last message
 	err       error
-	news      chan struct{} // closed when the fields below change
+	news      js.Signal // of a change of these
 
 	size atomic.Int64 // the length of seqs
 }
@@ -59,8 +59,8 @@ func (h *History) swept(ctx context.Context, filter bridge.Subject, from, throug
 			return nil, 0, err
 		}
 		of = &sweep{
-			history: h, filter: filter, batch: batchOf(info, h.conn().MaxPayload()),
-			upTo: max(upTo, info.State.LastSeq), news: make(chan struct{}),
+			history: h, filter: filter, batch: batchOf(info, h.conn().NATS().MaxPayload()),
+			upTo: max(upTo, info.State.LastSeq),
 		}
 		h.sweeps.put(of)
 	}
@@ -79,10 +79,10 @@ func batchOf(info *jetstream.StreamInfo, maxPayload int64) int {
 func (s *sweep) stretch(ctx context.Context, from, through uint64) (found []js.Entry, reached uint64, err error) {
 	for {
 		seqs, head, news, err := s.found(from, through)
-		if err != nil || len(seqs) >= pageMessages || head >= through {
-			if err != nil {
-				return nil, 0, err
-			}
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(seqs) >= pageMessages || head >= through {
 			return s.history.eachOf(ctx, seqs, min(through, head))
 		}
 		select {
@@ -103,18 +103,15 @@ func (s *sweep) found(from, through uint64) (seqs []uint64, head uint64, news <-
 	}
 	first, _ := slices.BinarySearch(s.seqs, from)
 	seqs = s.seqs[first:]
-	if end, found := slices.BinarySearch(seqs, through); found {
-		seqs = seqs[:end+1]
-	} else {
-		seqs = seqs[:end]
-	}
+	end, _ := slices.BinarySearch(seqs, through+1)
+	seqs = seqs[:end]
 	if s.head < s.upTo && !s.isRunning {
 		if err := s.history.sweeps.begin(s.run); err != nil {
 			return nil, 0, nil, err
 		}
 		s.isRunning = true
 	}
-	return seqs, s.head, s.news, nil
+	return seqs, s.head, s.news.Wait(), nil
 }
 
 // run searches. If too many messages were removed, it starts again from the beginning, and skips what it has found. If the
@@ -134,13 +131,7 @@ func (s *sweep) run() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.isRunning, s.err = false, err
-	s.tell()
-}
-
-// tell wakes the waiting readers. The lock must be held.
-func (s *sweep) tell() {
-	close(s.news)
-	s.news = make(chan struct{})
+	s.news.Send()
 }
 
 // note records a message of the consumer, and reports whether more are wanted.
@@ -155,7 +146,7 @@ func (s *sweep) note(e js.Entry) bool {
 			s.size.Store(int64(len(s.seqs)))
 		}
 		if len(s.seqs)%pageMessages == 0 || s.head >= s.upTo {
-			s.tell()
+			s.news.Send()
 		}
 	}
 	return s.head < s.upTo
@@ -175,7 +166,7 @@ func (s *sweep) goesOn(ctx context.Context) bool {
 	defer s.mu.Unlock()
 	if next > s.upTo {
 		s.head = math.MaxUint64
-		s.tell()
+		s.news.Send()
 		return false
 	}
 	return holes < maxHoles

@@ -41,9 +41,9 @@ func (a *Acks) ReplyBytes() int { return len(a.inbox) + len("1844674407370955161
 
 // OpenAcks subscribes to the inbox.
 func OpenAcks(conn *Conn) (*Acks, error) {
-	a := &Acks{conn: conn, inbox: conn.NewInbox() + ".", waiting: map[string]awaited{}}
+	a := &Acks{conn: conn, inbox: conn.NATS().NewInbox() + ".", waiting: map[string]awaited{}}
 	err := conn.Keep(func() error {
-		_, err := conn.Subscribe(a.inbox+"*", a.take)
+		_, err := conn.NATS().Subscribe(a.inbox+"*", a.take)
 		return err
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func (a *Acks) Publish(ctx context.Context, stream string, msg *nats.Msg) (Ackno
 		a.mu.Unlock()
 	}()
 	msg.Reply = a.inbox + token
-	if err := a.conn.PublishMsg(msg); err != nil {
+	if err := a.conn.NATS().PublishMsg(msg); err != nil {
 		return Acknowledgement{}, err
 	}
 	for lost := sent.Lost(); ; {

@@ -24,7 +24,7 @@ type barrier struct {
 
 	mu     sync.Mutex // guards the rest
 	sub    *nats.Subscription
-	passed chan struct{} // buffers one
+	passed chan struct{} // buffers one: the present sub has received two messages
 }
 
 // OpenBarrier subscribes for PassBarrier. A request on question must be answered at once, if only by "no responders".
@@ -34,14 +34,14 @@ func (c *Conn) OpenBarrier(question string) error {
 }
 
 func (c *Conn) subscribeBarrier() error {
-	sub, err := c.SubscribeFirst(c.NewInbox())
+	sub, err := c.SubscribeFirst(c.NATS().NewInbox())
 	if err != nil {
 		return fmt.Errorf("subscribe to an inbox: %w", err)
 	}
 	_ = sub.SetPendingLimits(1, -1) // an open subscription returns no error
 	c.barrier.mu.Lock()
 	defer c.barrier.mu.Unlock()
-	c.barrier.sub = sub
+	c.barrier.sub, c.barrier.passed = sub, make(chan struct{}, 1)
 	return nil
 }
 
@@ -55,10 +55,7 @@ func (b *barrier) take(sub *nats.Subscription, err error) bool {
 	if sub != b.sub {
 		return false
 	}
-	select {
-	case b.passed <- struct{}{}:
-	default:
-	}
+	Wake(b.passed)
 	return true
 }
 
@@ -83,10 +80,10 @@ func (c *Conn) PassBarrier(ctx context.Context) bool {
 // sendBarrier sends a barrier and waits until it has passed.
 func (c *Conn) sendBarrier(ctx context.Context) bool {
 	b := &c.barrier
-	sub := b.current()
+	sub, passed := b.current()
 	before := c.Link().Now()
 	for range 2 {
-		if c.PublishRequest(b.question, sub.Subject, nil) != nil {
+		if c.NATS().PublishRequest(b.question, sub.Subject, nil) != nil {
 			c.replaceBarrier(sub)
 			return false
 		}
@@ -100,7 +97,7 @@ func (c *Conn) sendBarrier(ctx context.Context) bool {
 			return true // no answer can arrive, and no better proof exists
 		}
 		select {
-		case <-b.passed:
+		case <-passed:
 			empty(sub)
 			return true
 		case <-change:
@@ -116,7 +113,7 @@ func (c *Conn) sendBarrier(ctx context.Context) bool {
 
 // replaceBarrier makes another subscription: a late answer to the former would count as one to the next barrier.
 func (c *Conn) replaceBarrier(former *nats.Subscription) {
-	if c.barrier.current() != former {
+	if sub, _ := c.barrier.current(); sub != former {
 		return // another connection has its own
 	}
 	_ = former.Unsubscribe() // only a connection that is closed refuses
@@ -130,8 +127,36 @@ func empty(sub *nats.Subscription) {
 	}
 }
 
-func (b *barrier) current() *nats.Subscription {
+func (b *barrier) current() (sub *nats.Subscription, passed <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.sub
+	return b.sub, b.passed
+}
+
+// Noted waits until every violation that nats.go has read is recorded: nats.go calls its error handler some time after. It
+// returns false if ctx or the link ends first.
+func (c *Conn) Noted(ctx context.Context) bool {
+	link := c.Link()
+	for {
+		change := link.Violations()
+		last := c.NATS().LastError()
+		if last == nil || link.isLast(last) {
+			return true
+		}
+		if _, isViolation := ParseViolation(last); !isViolation {
+			return c.PassBarrier(ctx) // nats.go keeps one error, which may have replaced a violation
+		}
+		select {
+		case <-change:
+		case <-link.Lost():
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// RoundTrip reports whether the server has answered a ping, and every refusal before the answer is recorded.
+func (c *Conn) RoundTrip(ctx context.Context) bool {
+	return c.NATS().FlushWithContext(ctx) == nil && c.Noted(ctx)
 }

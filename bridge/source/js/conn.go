@@ -2,6 +2,7 @@ package js
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,6 +43,12 @@ type Conn struct {
 	failure error // why no other connection could be made
 }
 
+// dialed is a connection of nats.go.
+type dialed struct {
+	*nats.Conn
+	answers string // the subjects on which answers arrive
+}
+
 // Events are called for events of a connection, from one goroutine, in order. nats.go reports them late: Link returns the present
 // state. All but Failed, Missed, Error and Ended may be nil.
 type Events struct {
@@ -52,9 +59,9 @@ type Events struct {
 	Failed func(error) // a dial has failed; nats.go does not report every failure, such as a refused password
 	// Missed is called when an attempt to connect has failed for whatever reason, at the next attempt. nats.go's lock is held: it must not use the
 	// connection.
-	Missed func()
-	// Error is called for errors outside of any call. It must call Note for a violation.
-	Error func(*nats.Subscription, error)
+	Missed func(*Conn)
+	// Error is called for errors outside of any call. It must call Note for a Violation.
+	Error func(*Conn, *nats.Subscription, error)
 	// Ended is called when the server has ended the connection by an error after which nats.go does not dial again. Another is made.
 	Ended func(error)
 }
@@ -68,14 +75,28 @@ func New(events Events) *Conn {
 	c := &Conn{events: events, closed: make(chan struct{})}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.link.Store(newLink())
-	c.barrier.passed = make(chan struct{}, 1)
 	return c
 }
 
-// Dial connects. If NATS is unreachable, Dial returns no error, and the Conn keeps trying without an end.
-func (c *Conn) Dial(dial Dialer, name string) error {
-	c.dial, c.name = dial, name
-	return c.connect()
+// NATS returns nats.go's connection, which another may replace; nil before Dial.
+func (c *Conn) NATS() *nats.Conn {
+	if now := c.dialed.Load(); now != nil {
+		return now.Conn
+	}
+	return nil
+}
+
+// answers returns the subjects on which answers to requests arrive.
+func (c *Conn) answers() string { return c.dialed.Load().answers }
+
+// SubscribeFirst subscribes for the first message alone. Others may be dropped.
+func (c *Conn) SubscribeFirst(subject string) (*nats.Subscription, error) {
+	return c.NATS().SubscribeSync(subject)
+}
+
+// isBeyondFirst reports whether an error says that a message after the first was dropped.
+func isBeyondFirst(sub *nats.Subscription, err error) bool {
+	return sub != nil && sub.Type() == nats.SyncSubscription && errors.Is(err, nats.ErrSlowConsumer)
 }
 
 // Link returns the present link. A dial replaces the link before anything can arrive on the new connection.
@@ -87,21 +108,27 @@ func (c *Conn) Changed() <-chan struct{} { return c.changed.Wait() }
 // Addresses names the dialed servers; "" if only the dialer knows them.
 func (c *Conn) Addresses() string { return c.servers }
 
-// Close closes the connection, if there is one, and waits until nats.go has called all handlers.
-func (c *Conn) Close() {
-	c.mu.Lock()
-	c.close()
-	now := c.NATS()
-	c.mu.Unlock()
-	if now != nil {
-		now.Close()
-		<-c.closed
-		c.renewing.Wait()
-	}
-}
-
 // Closed returns a channel that is closed when the connection has ended, and no other is made.
 func (c *Conn) Closed() <-chan struct{} { return c.closed }
+
+// Err returns why no other connection could be made, or the last error of the present one.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failure != nil {
+		return c.failure
+	}
+	return c.NATS().LastError()
+}
+
+// Keep makes subscriptions that last as long as the Conn, by calling subscribe: now, and for each connection of nats.go that replaces
+// another.
+func (c *Conn) Keep(subscribe func() error) error {
+	c.keeping.Lock()
+	defer c.keeping.Unlock()
+	c.kept = append(c.kept, subscribe)
+	return subscribe()
+}
 
 // AskAgain sends unanswered requests again: their receiver may be gone.
 func (c *Conn) AskAgain() { c.tries.Send() }
@@ -109,111 +136,8 @@ func (c *Conn) AskAgain() { c.tries.Send() }
 // Tries returns a channel that is closed when unanswered requests are to be sent again.
 func (c *Conn) Tries() <-chan struct{} { return c.tries.Wait() }
 
-// redial replaces the link.
-func (c *Conn) redial() {
-	link := newLink()
-	link.isDialed = true
-	before := c.link.Swap(link)
-	if before.isDialed && !before.up.Load() {
-		c.events.Missed()
-	}
-	before.lose()
-}
-
-// up is called by nats.go's handlers some time after a link has come up.
-func (c *Conn) up(conn *nats.Conn, what string, begun func()) {
-	link := c.tell(conn)
-	if c.events.Begin != nil {
-		c.events.Begin()
-	}
-	link.up.Store(true)
-	c.tries.Send()
-	c.changed.Send()
-	begun()
-	if c.events.Up != nil {
-		c.events.Up(conn, what)
-	}
-}
-
-// tell finds the link that handlers report on from now on. That is the present link, unless more links came up since the one that
-// this report is about: nats.go writes each to ups just before it queues the handlers.
-func (c *Conn) tell(conn *nats.Conn) *Link {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.heard++
-	link, isUp := c.Link(), conn.IsConnected()
-	for more := true; more; {
-		select {
-		case _, isOpen := <-c.ups:
-			if more = isOpen; isOpen {
-				c.taken++
-			}
-		default:
-			more = false
-		}
-	}
-	c.heard = min(c.heard, c.taken) // for a link that came up before Dial returned
-	if !isUp || c.heard < c.taken || link != c.Link() {
-		link = newLink() // which is lost already
-		link.lose()
-	}
-	c.told = link
-	return link
-}
-
-// down is called by nats.go's handlers some time after a link was lost.
-func (c *Conn) down(err error) {
-	c.mu.Lock()
-	if c.told != nil {
-		c.told.lose()
-	}
-	c.mu.Unlock()
-	c.changed.Send()
-	if c.events.Down != nil {
-		c.events.Down(err)
-	}
-}
-
-// Note records a violation for the link on which NATS has reported it.
-func (c *Conn) Note(err error) {
-	c.mu.Lock()
-	told := c.told
-	c.mu.Unlock()
-	if told != nil {
-		told.note(err)
-	}
-}
-
-// Noted waits until every violation that nats.go has read is recorded: nats.go calls its error handler some time after. It
-// returns false if ctx or the link ends first.
-func (c *Conn) Noted(ctx context.Context) bool {
-	link := c.Link()
-	for {
-		change := link.Violations()
-		last := c.LastError()
-		if last == nil || link.isLast(last) {
-			return true
-		}
-		if !isViolation(last) {
-			return c.PassBarrier(ctx) // nats.go keeps one error, which may have replaced a violation
-		}
-		select {
-		case <-change:
-		case <-link.Lost():
-			return false
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-// RoundTrip reports whether the server has answered a ping, and every refusal before the answer is recorded.
-func (c *Conn) RoundTrip(ctx context.Context) bool {
-	return c.FlushWithContext(ctx) == nil && c.Noted(ctx)
-}
-
 // CanGetBatches reports whether the server answers direct gets of several messages.
-func (c *Conn) CanGetBatches() bool { return isAtLeast(c.ConnectedServerVersion(), 2, 11) }
+func (c *Conn) CanGetBatches() bool { return isAtLeast(c.NATS().ConnectedServerVersion(), 2, 11) }
 
 // isAtLeast reports whether a server's version is the given one or newer.
 func isAtLeast(version string, major, minor int) bool {

@@ -19,9 +19,7 @@ const (
 // Decoder makes messages for feeds from messages of NATS. It follows no header that a publisher could set to mislead it, such as
 // `Status`.
 type Decoder struct {
-	bucket    bool // the stream is a key-value bucket
-	markers   bool // the server stores a marker if it removes a subject's last message
-	schedules bool // the stream accepts schedules
+	Config *jetstream.StreamConfig // of the messages' stream; the zero config for subjects without a stream
 	Oddities
 }
 
@@ -29,16 +27,6 @@ type Decoder struct {
 type Oddities struct {
 	BadName    func()               // the event name is reserved
 	BadHeaders func(subject string) // the headers cannot be decoded
-}
-
-// NewDecoder returns the decoder of a stream's messages. The zero config is for subjects without a stream.
-func NewDecoder(config jetstream.StreamConfig, told Oddities) Decoder {
-	return Decoder{
-		bucket:    strings.HasPrefix(config.Name, "KV_"),
-		markers:   config.SubjectDeleteMarkerTTL > 0,
-		schedules: config.AllowMsgSchedules,
-		Oddities:  told,
-	}
 }
 
 // Receive decodes a message that arrived on a subscription.
@@ -51,7 +39,7 @@ func (d Decoder) Decode(e Entry, at bridge.Position) *bridge.Message {
 	if e.Broken {
 		d.BadHeaders(e.Subject)
 	}
-	if d.schedules && e.Header.Get(headerSchedule) != "" {
+	if d.Config.AllowMsgSchedules && e.Header.Get(headerSchedule) != "" {
 		return nil
 	}
 	return &bridge.Message{
@@ -64,10 +52,20 @@ func (d Decoder) Decode(e Entry, at bridge.Position) *bridge.Message {
 	}
 }
 
+// deletes reports whether an empty message means that its subject has no value any more: in a key-value bucket, or where the server stores a
+// marker if it removes a subject's last message.
 func (d Decoder) deletes(header nats.Header) bool {
-	operation := header.Get(HeaderOperation)
-	return d.markers && header.Get(HeaderMarker) != "" || d.bucket && (operation == "DEL" || operation == "PURGE")
+	return d.Config.SubjectDeleteMarkerTTL > 0 && header.Get(HeaderMarker) != "" || strings.HasPrefix(d.Config.Name, "KV_") && isRemoval(header)
 }
+
+// isRemoval reports whether a message of a bucket ends the value of its key.
+func isRemoval(header nats.Header) bool {
+	operation := header.Get(HeaderOperation)
+	return operation == "DEL" || operation == "PURGE"
+}
+
+// IsDeleted reports whether the newest message of a bucket's key means that it has no value.
+func IsDeleted(header nats.Header) bool { return header.Get(HeaderMarker) != "" || isRemoval(header) }
 
 // eventName returns the publisher's name for the event; "" for a reserved name.
 func (d Decoder) eventName(header nats.Header) string {

@@ -56,10 +56,9 @@ func (c *Conn) options(ready <-chan struct{}, begun func()) []nats.Option {
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.events.Failed(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if !c.barrier.take(sub, err) && !isBeyondFirst(sub, err) {
-				c.events.Error(sub, err)
+				c.events.Error(c, sub, err)
 			}
 		}),
-		nats.ClosedHandler(c.ended),
 		c.rememberServers,
 		c.makeLinks,
 	}

@@ -31,8 +31,9 @@ type Batch struct {
 	UpTo    uint64 // with MultiLast: the sequence as of which the messages are the newest; 0 if there are none
 }
 
-// ErrUnclear means that the next message cannot be read by a direct get, because of its headers.
-var ErrUnclear = errors.New("a message has headers that hide the server's description of it in a direct get")
+// ErrNotDirect means that the next message cannot be read by a direct get: it has headers that hide the server's description of it, or NATS
+// refuses direct gets to this bridge.
+var ErrNotDirect = errors.New("a message cannot be read by a direct get")
 
 // ErrSilent means that a replica has stopped answering a direct get.
 var ErrSilent = errors.New("a direct get was not answered")
@@ -55,28 +56,33 @@ const (
 )
 
 // Batch reads messages by one direct get. A library would mistake messages with certain headers for the server's answers, so
-// Batch reads the answers itself. If the error is ErrUnclear, the batch holds the messages before the unclear one.
+// Batch reads the answers itself. If the error is ErrNotDirect, the batch holds the messages before that one.
 func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGet) (Batch, error) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return Batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
 	answers := make(chan *nats.Msg, request.Batch+1)
-	inbox := on.NewInbox()
-	sub, err := on.ChanSubscribe(inbox, answers)
+	inbox := on.NATS().NewInbox()
+	sub, err := on.NATS().ChanSubscribe(inbox, answers)
 	if err != nil {
 		return Batch{}, fmt.Errorf("subscribe to an answer: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // on a closed connection there is nothing to end
-	if err := on.PublishRequest(a.Subject(AskDirect+stream), inbox, body); err != nil {
+	subject, asked, begun := a.Subject(AskDirect+stream), on.Link().Now(), time.Now()
+	if err := on.NATS().PublishRequest(subject, inbox, body); err != nil {
 		return Batch{}, fmt.Errorf("ask for messages: %w", err)
 	}
-	begun := time.Now()
 	silence := time.NewTimer(tryTime)
 	defer silence.Stop()
 	var b Batch
 	for change := a.Tries(); ; {
+		violations := asked.Violations()
+		if a.IsRefused(asked, subject) {
+			return b, ErrNotDirect
+		}
 		select {
+		case <-violations:
 		case msg := <-answers:
 			silence.Reset(tryTime)
 			size := blockSize(msg)
@@ -84,7 +90,7 @@ func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGe
 				return b, b.end(msg)
 			}
 			if !isGiven(msg.Header, size, stream) {
-				return b, ErrUnclear
+				return b, ErrNotDirect
 			}
 			found, err := stripped(msg, headerPending, headerLast)
 			if err == nil {
@@ -182,8 +188,8 @@ func stripped(msg *nats.Msg, beside ...string) (Entry, error) {
 // have its message.
 func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64, found []Entry) error {
 	answers := make(chan *nats.Msg, len(seqs))
-	inbox := on.NewInbox() + "."
-	sub, err := on.ChanSubscribe(inbox+"*", answers)
+	inbox := on.NATS().NewInbox() + "."
+	sub, err := on.NATS().ChanSubscribe(inbox+"*", answers)
 	if err != nil {
 		return fmt.Errorf("subscribe to answers: %w", err)
 	}
@@ -191,7 +197,7 @@ func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64
 	for i, seq := range seqs {
 		body, err := json.Marshal(MsgGet{Seq: seq})
 		if err == nil {
-			err = on.PublishRequest(a.Subject(AskDirect+stream), inbox+strconv.Itoa(i), body)
+			err = on.NATS().PublishRequest(a.Subject(AskDirect+stream), inbox+strconv.Itoa(i), body)
 		}
 		if err != nil {
 			return fmt.Errorf("ask for a message: %w", err)

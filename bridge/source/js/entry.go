@@ -1,12 +1,6 @@
 package js
 
-import (
-	"context"
-	"sync"
-	"time"
-
-	"github.com/nats-io/nats.go"
-)
+import "github.com/nats-io/nats.go"
 
 // Entry is the message stored at one sequence.
 type Entry struct {
@@ -32,44 +26,4 @@ func (e Entry) Size() int {
 		}
 	}
 	return size
-}
-
-// Entry returns the entry of a leader's answer.
-func (at StoredAt) Entry() Entry {
-	e := Entry{Seq: at.Seq, Time: at.Time.UnixNano(), Subject: at.Subject, Data: at.Data}
-	if len(at.Header) > 0 {
-		var err error
-		e.Header, err = nats.DecodeHeadersMsg(at.Header)
-		e.Broken = err != nil
-	}
-	return e
-}
-
-// callsAtOnce is how many requests are sent at once.
-const callsAtOnce = 16
-
-// Each calls do for each element, for a few at once.
-func Each[T any](things []T, do func(T)) {
-	var calls sync.WaitGroup
-	slots := make(chan struct{}, callsAtOnce)
-	for _, thing := range things {
-		slots <- struct{}{}
-		calls.Go(func() {
-			defer func() { <-slots }()
-			do(thing)
-		})
-	}
-	calls.Wait()
-}
-
-// Sleep waits. If the context ends first, Sleep returns its error.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

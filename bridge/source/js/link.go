@@ -2,7 +2,6 @@ package js
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,10 +20,11 @@ type Link struct {
 }
 
 func newLink() *Link {
-	l := &Link{}
+	l := &Link{
+		violations: violations{subscribe: map[string]uint64{}, publish: map[string]uint64{}},
+		silences:   silences{since: map[string]time.Time{}},
+	}
 	l.lost, l.lose = context.WithCancel(context.Background())
-	l.violations.start()
-	l.silences.since = map[string]time.Time{}
 	return l
 }
 
@@ -36,29 +36,3 @@ func (l *Link) Lost() <-chan struct{} { return l.lost.Done() }
 
 // AfterLoss calls f when the link is lost, unless stop is called first.
 func (l *Link) AfterLoss(f func()) (stop func() bool) { return context.AfterFunc(l.lost, f) }
-
-// Signal wakes all goroutines that wait for an event.
-type Signal struct {
-	mu   sync.Mutex
-	next chan struct{} // nil if nobody waits
-}
-
-// Wait returns a channel that is closed at the next Send.
-func (s *Signal) Wait() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next == nil {
-		s.next = make(chan struct{})
-	}
-	return s.next
-}
-
-// Send closes the channel of Wait.
-func (s *Signal) Send() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next != nil {
-		close(s.next)
-		s.next = nil
-	}
-}

@@ -67,27 +67,24 @@ type Pull struct {
 
 // NewPull returns a consumer that is not made yet.
 func (a API) NewPull(on *Conn, stream string) *Pull {
-	inbox := on.NewInbox()
+	inbox := on.NATS().NewInbox()
 	name := inbox[strings.LastIndexByte(inbox, '.')+1:]
 	return &Pull{api: a, on: on, stream: stream, inbox: inbox, name: name, since: on.Link().Now()}
 }
 
-// Inbox returns the subject at which its messages arrive.
-func (p *Pull) Inbox() string { return p.inbox }
-
 // Subscribe makes the subscription; receive is called for every message, from one goroutine.
 func (p *Pull) Subscribe(receive func(*nats.Msg)) (err error) {
-	if p.sub, err = p.on.Subscribe(p.inbox, receive); err != nil {
+	if p.sub, err = p.on.NATS().Subscribe(p.inbox, receive); err != nil {
 		return fmt.Errorf("subscribe to the inbox of a consumer: %w", err)
 	}
 	_ = p.sub.SetPendingLimits(-1, pullPending) // an open subscription returns no error
 	return nil
 }
 
-// Make makes the consumer, in memory, on one server, within the limits of its stream, and asks for its first messages. call is
-// API.Call, or a function around it. Of the configuration, Heartbeat and MaxRequestBatch are those of its requests: with the latter,
-// that many messages are on the way at most, and any number of bytes. Make returns the number of messages to deliver.
-func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig, limits jetstream.StreamConsumerLimits) (pending uint64, err error) {
+// Make makes the consumer, in memory, on one server, within the limits of its stream, and asks for its first messages. Of the configuration,
+// Heartbeat and MaxRequestBatch are those of its requests: with the latter, that many messages are on the way at most, and any number of bytes.
+// Make returns the number of messages to deliver.
+func (p *Pull) Make(ctx context.Context, config nats.ConsumerConfig, limits jetstream.StreamConsumerLimits) (pending uint64, err error) {
 	p.heartbeat, config.Heartbeat = cmp.Or(config.Heartbeat, Heartbeat), 0
 	p.isCount = config.MaxRequestBatch > 0
 	p.window, config.MaxRequestBatch = cmp.Or(config.MaxRequestBatch, windowBytes), 0
@@ -118,7 +115,7 @@ func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig
 			MaxBatch int `json:"max_batch"` // a limit of the server
 		} `json:"config"`
 	}
-	if err := call(ctx, what, request, &made); err != nil {
+	if err := p.api.Call(ctx, what, request, &made); err != nil {
 		return 0, err
 	}
 	p.most, p.made = made.Config.MaxBatch, time.Now()
@@ -128,17 +125,24 @@ func (p *Pull) Make(ctx context.Context, call Caller, config nats.ConsumerConfig
 	return made.Pending, nil
 }
 
-// Prove returns an error that wraps bridge.ErrRefused if NATS does not let the bridge ask for messages.
+// Prove returns an error if NATS has refused the subscription, or does not let the bridge ask for messages: then it wraps bridge.ErrRefused. nats.go
+// reports a second refusal for too many subscriptions by the same error as the first; a barrier proves that it has reported all.
 func (p *Pull) Prove(ctx context.Context) error {
-	answered := p.on.RoundTrip(ctx)
+	answered := p.on.RoundTrip(ctx) && (p.since.limit == 0 || p.on.PassBarrier(ctx))
 	switch {
 	case p.isRefused():
-		return fmt.Errorf("ask a consumer for messages: %w", bridge.ErrRefused)
+		return errRefusedPull
+	case p.since.SubscribeRefused(p.inbox):
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", bridge.ErrRefused)
+	case p.sub != nil && p.since.LimitReached():
+		return fmt.Errorf("subscribe to the inbox of a consumer: %w", nats.ErrMaxSubscriptionsExceeded)
 	case !answered:
 		return fmt.Errorf("ask a consumer for messages: %w", cmp.Or(context.Cause(ctx), nats.ErrDisconnected))
 	}
 	return nil
 }
+
+var errRefusedPull = fmt.Errorf("ask a consumer for messages: %w", bridge.ErrRefused)
 
 // next returns the subject on which it asks for messages.
 func (p *Pull) next() string { return p.api.Subject(AskNext + p.stream + "." + p.name) }
@@ -149,7 +153,7 @@ func (p *Pull) isRefused() bool { return p.api.IsRefused(p.since, p.next()) }
 // Silent returns the error for a consumer that was not heard of for LostAfter.
 func (p *Pull) Silent() error {
 	if p.isRefused() {
-		return fmt.Errorf("ask a consumer for messages: %w", bridge.ErrRefused)
+		return errRefusedPull
 	}
 	return fmt.Errorf("%w: no sign of it for %v", ErrLost, LostAfter)
 }
@@ -177,7 +181,7 @@ func (p *Pull) ask() error {
 		return err
 	}
 	p.due += p.last
-	return p.on.PublishRequest(p.next(), p.inbox, body)
+	return p.on.NATS().PublishRequest(p.next(), p.inbox, body)
 }
 
 // ErrLost means that a consumer is gone, or that its messages are missing.
@@ -257,6 +261,6 @@ func (p *Pull) Close() {
 		_ = p.sub.Unsubscribe() // on a closed connection there is nothing to end
 	}
 	if p.api.Link().IsUp() {
-		_ = p.api.Publish(p.api.Subject(AskDelete+p.stream+"."+p.name), nil)
+		_ = p.api.NATS().Publish(p.api.Subject(AskDelete+p.stream+"."+p.name), nil)
 	}
 }

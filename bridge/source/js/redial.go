@@ -14,12 +14,6 @@ import (
 // lowered since the connection was made, or a line that is too long. Then a Conn makes another connection of nats.go, and with it everything
 // that was made by Keep.
 
-// dialed is a connection of nats.go.
-type dialed struct {
-	*nats.Conn
-	answers string // the subjects on which answers arrive
-}
-
 // renewals determine how long to wait before a connection that was ended is made anew. What has ended one may end the next.
 type renewals struct {
 	last time.Time
@@ -38,19 +32,30 @@ func (r *renewals) wait() time.Duration {
 	return reconnectDelay(r.row)
 }
 
-// Keep makes subscriptions that last as long as the Conn, by calling subscribe: now, and for each connection of nats.go that replaces
-// another.
-func (c *Conn) Keep(subscribe func() error) error {
-	c.keeping.Lock()
-	defer c.keeping.Unlock()
-	c.kept = append(c.kept, subscribe)
-	return subscribe()
+// Dial connects. If NATS is unreachable, Dial returns no error, and the Conn keeps trying without an end.
+func (c *Conn) Dial(dial Dialer, name string) error {
+	c.dial, c.name = dial, name
+	return c.connect()
+}
+
+// Close closes the connection, if there is one, and waits until nats.go has called all handlers.
+func (c *Conn) Close() {
+	c.mu.Lock()
+	c.close()
+	now := c.NATS()
+	c.mu.Unlock()
+	if now != nil {
+		now.Close()
+		<-c.closed
+		c.renewing.Wait()
+	}
 }
 
 // connect makes a connection of nats.go. Its handlers report nothing before what is kept was made on it.
 func (c *Conn) connect() error {
 	ready, begun := make(chan struct{}), make(chan struct{})
-	conn, err := c.dial(c.options(ready, sync.OnceFunc(func() { close(begun) }))...)
+	options := c.options(ready, sync.OnceFunc(func() { close(begun) }))
+	conn, err := c.dial(append(options, nats.ClosedHandler(c.ended))...)
 	if err != nil {
 		return fmt.Errorf("connect to NATS%s: %w", c.where(), err)
 	}
@@ -125,26 +130,16 @@ func (c *Conn) Renew() {
 	}
 }
 
-// Err returns why no other connection could be made, or the last error of the present one.
-func (c *Conn) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.failure != nil {
-		return c.failure
-	}
-	return c.LastError()
-}
-
 // IsTooLarge reports whether a message that was sent on a link is too large for NATS, and therefore may have ended it. It waits for the next
 // connection, whose limit is known, unless the link was only lost.
 func (c *Conn) IsTooLarge(ctx context.Context, on *Link, msg *nats.Msg) bool {
-	if !c.IsClosed() {
+	if !c.NATS().IsClosed() {
 		return false
 	}
 	for {
 		change := c.Changed()
 		if now := c.Link(); now != on && now.IsUp() {
-			return int64(msg.Size()-len(msg.Subject)-len(msg.Reply)) > c.MaxPayload()
+			return int64(msg.Size()-len(msg.Subject)-len(msg.Reply)) > c.NATS().MaxPayload()
 		}
 		select {
 		case <-change:

@@ -19,7 +19,11 @@ func ServiceFilters(service string) []string {
 	}
 }
 
-// IsOfService reports whether a subscription is one of a service.
-func IsOfService(subject string) bool {
-	return strings.HasPrefix(subject, discoveryPrefix) || strings.HasPrefix(subject, servicePrefix)
+// IsOfService reports whether a refusal is of a service: of one of its subscriptions, or of an answer, which goes to an inbox. Nothing else is
+// published there: no caller may use subjects that begin so.
+func (v Violation) IsOfService() bool {
+	if v.Subscribe {
+		return strings.HasPrefix(v.Subject, discoveryPrefix) || strings.HasPrefix(v.Subject, servicePrefix)
+	}
+	return strings.HasPrefix(v.Subject, "_")
 }

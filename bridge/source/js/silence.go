@@ -58,7 +58,7 @@ func (s *silences) Ask(stream string) (answered func(error)) {
 
 // isUnanswered reports whether no server that knows the answer has received the request.
 func isUnanswered(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || isNoQuorum(err)
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, ErrSilent) || isNoQuorum(err)
 }
 
 // isNoQuorum reports whether a server has found itself cut off from the majority of its cluster. It notices that after ten

@@ -26,36 +26,29 @@ type violations struct {
 // maxViolations limits the subjects remembered for each direction, because callers choose the subjects.
 const maxViolations = 1000
 
-func (v *violations) start() {
-	v.subscribe, v.publish = map[string]uint64{}, map[string]uint64{}
-}
-
-// Violation is an error of NATS about a subject.
+// Violation is a refusal of NATS.
 type Violation struct {
 	Subject   string // "" if the error names no subject
 	Subscribe bool   // false for publishing
 }
 
+// IsLimit reports whether there were too many subscriptions. The error does not say which one was refused.
+func (v Violation) IsLimit() bool { return v == Violation{Subscribe: true} }
+
 var violation = regexp.MustCompile(`(Subscription|Publish) to ("(?:[^"\\]|\\.)*")`)
 
-// ParseViolation reads the subject and direction from an error.
-func ParseViolation(err error) Violation {
+// ParseViolation reads the subject and direction from an error. It reports false if the error is no refusal.
+func ParseViolation(err error) (found Violation, isOne bool) {
 	if errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
-		return Violation{Subscribe: true}
+		return Violation{Subscribe: true}, true
 	}
-	match := violation.FindStringSubmatch(err.Error())
-	if match == nil {
-		return Violation{}
+	if match := violation.FindStringSubmatch(err.Error()); match != nil {
+		found = Violation{Subject: match[2], Subscribe: match[1] == "Subscription"}
+		if plain, err := strconv.Unquote(match[2]); err == nil {
+			found.Subject = plain
+		}
 	}
-	found := Violation{Subject: match[2], Subscribe: match[1] == "Subscription"}
-	if plain, err := strconv.Unquote(match[2]); err == nil {
-		found.Subject = plain
-	}
-	return found
-}
-
-func isViolation(err error) bool {
-	return errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrMaxSubscriptionsExceeded)
+	return found, errors.Is(err, nats.ErrPermissionViolation)
 }
 
 // note records a refusal.
@@ -65,22 +58,20 @@ func (v *violations) note(err error) {
 	defer v.mu.Unlock()
 	v.last = err
 	v.count++
-	if errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
-		v.limited++
-		return
-	}
-	found := ParseViolation(err)
+	found, _ := ParseViolation(err)
 	of := v.publish
 	if found.Subscribe {
 		of = v.subscribe
 	}
-	if found.Subject == "" {
-		return
+	switch {
+	case found.IsLimit():
+		v.limited++
+	case found.Subject != "":
+		if len(of) >= maxViolations {
+			clear(of)
+		}
+		of[found.Subject] = v.count
 	}
-	if len(of) >= maxViolations {
-		clear(of)
-	}
-	of[found.Subject] = v.count
 }
 
 func (v *violations) isLast(err error) bool {
@@ -95,18 +86,18 @@ func (v *violations) Violations() <-chan struct{} { return v.change.Wait() }
 // Moment is a time on a link, to tell earlier refusals from later ones.
 type Moment struct {
 	*Link
-	count uint64
+	count, limit uint64 // refusals by then; those for too many subscriptions
 }
 
 // Now returns the present moment.
 func (l *Link) Now() Moment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Moment{l, l.count}
+	return Moment{l, l.count, l.limited}
 }
 
 // Ever returns the moment at which a link began.
-func (l *Link) Ever() Moment { return Moment{l, 0} }
+func (l *Link) Ever() Moment { return Moment{Link: l} }
 
 // PublishRefused reports whether publishing to a subject was refused since m.
 func (m Moment) PublishRefused(subject string) bool {
@@ -121,6 +112,9 @@ func (m Moment) SubscribeRefused(subject string) bool {
 	defer m.violations.mu.Unlock()
 	return m.subscribe[subject] > m.count
 }
+
+// LimitReached reports whether a subscription was refused since m because there were too many.
+func (m Moment) LimitReached() bool { return m.Limited() != m.limit }
 
 // Limited returns how many subscriptions NATS has refused because there were too many.
 func (v *violations) Limited() uint64 {
