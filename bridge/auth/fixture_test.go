@@ -188,16 +188,3 @@ var pairs = sync.OnceValue(func() map[string]pair {
 		"ES256": {jwt.SigningMethodES256, p256}, "ES384": {jwt.SigningMethodES384, p384}, "EdDSA": {jwt.SigningMethodEdDSA, ed},
 	}
 })
-
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for ; !condition(); <-again.C {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass: ", what)
-		}
-	}
-}

@@ -53,7 +53,7 @@ func token(t *testing.T, sub, jti string) string {
 // becomes waits until tokens are good, or no good.
 func (n *node) becomes(t *testing.T, what string, token string, isGood bool) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s: the token is good: %t", what, isGood), func() bool {
+	bridgetest.Eventually(t, fmt.Sprintf("%s: the token is good: %t", what, isGood), func() bool {
 		caller, err := n.Token(t.Context(), token)
 		if err != nil && !errors.Is(err, bridge.ErrNoVerdict) && !strings.Contains(err.Error(), "was revoked") {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestRevocationWhileAway(t *testing.T) {
 	}
 	good(t, first.overheard, token(t, "alice", "t1"))
 	server.Start(t)
-	eventually(t, "the server takes keys", func() bool {
+	bridgetest.Eventually(t, "the server takes keys", func() bool {
 		_, err := kv.Put(t.Context(), "jti.t1", nil)
 		return err == nil
 	})

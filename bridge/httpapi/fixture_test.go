@@ -23,6 +23,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // log records what is logged.
@@ -55,7 +56,7 @@ type fixture struct {
 	store     *store
 	hub       *bridge.Hub
 	outlet    *outlet.Outlet
-	places    *outlet.Places
+	places    *sockets.Places
 	api       *httpapi.API
 	server    *httptest.Server
 	log       *log // above the level debug, of the server too
@@ -120,8 +121,8 @@ func newFixtureWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	t.Cleanup(b.hub.Close)
 	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, CloseDelay: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
-	if b.places, _ = config.Places.(*outlet.Places); b.places == nil {
-		b.places = outlet.NewPlaces(outlet.Limits{All: 100})
+	if b.places, _ = config.Places.(*sockets.Places); b.places == nil {
+		b.places = sockets.NewPlaces(sockets.Limits{All: 100})
 		config.Places = b.places
 	}
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger
@@ -140,8 +141,8 @@ func startWith(t *testing.T, config httpapi.Config, loops int) *fixture {
 	t.Helper()
 	b := newFixtureWith(t, config, loops)
 	b.server = httptest.NewUnstartedServer(b.places.Handler(b.api))
-	b.server.Listener = outlet.Listen(b.server.Listener, b.places)
-	b.server.Config.ConnContext = outlet.ConnContext
+	b.server.Listener = sockets.Listen(b.server.Listener, b.places)
+	b.server.Config.ConnContext = sockets.ConnContext
 	b.server.Config.ErrorLog = slog.NewLogLogger(secrets.Log(slog.NewTextHandler(b.log, nil)), slog.LevelError)
 	b.server.Start()
 	t.Cleanup(b.server.Close)
@@ -298,19 +299,6 @@ func (b *fixture) quiet(t *testing.T) {
 	t.Helper()
 	if text := b.log.String(); text != "" {
 		t.Errorf("the log: %s", text)
-	}
-}
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for ; !condition(); <-again.C {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass: ", what)
-		}
 	}
 }
 

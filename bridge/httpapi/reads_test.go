@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // ask sends a request as somebody, without a network.
@@ -125,7 +127,7 @@ func TestStopWaitsForNoStore(t *testing.T) {
 			b.store.slow = "chat.slow"
 			answered := make(chan int, 1)
 			go func() { answered <- b.ask(test.method, test.target, "192.0.2.1:1").Code }()
-			eventually(t, "the store is asked", func() bool { return b.store.waits.Load() > 0 })
+			bridgetest.Eventually(t, "the store is asked", func() bool { return b.store.waits.Load() > 0 })
 			begun := time.Now()
 			b.api.Drain(begun)
 			b.api.Finish()

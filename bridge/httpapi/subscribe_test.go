@@ -371,6 +371,6 @@ func TestGetWithBody(t *testing.T) {
 		t.Fatal(c.Status)
 	}
 	c.Body.Close()
-	eventually(t, "the hang-up is seen", func() bool { return b.hub.Stats().Readers == 0 })
+	bridgetest.Eventually(t, "the hang-up is seen", func() bool { return b.hub.Stats().Readers == 0 })
 	b.do(t, http.MethodGet, "/events/chat.room1", strings.NewReader(strings.Repeat("x", bodyLimit+1))).problem(t, http.StatusRequestEntityTooLarge, "too-large")
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 const subject = bridge.Subject("chat.room1")
@@ -176,13 +177,13 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 	}
 }
 
-// serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
+// serve starts a server around sockets.Listen. It ends with the test, which must have ended its connections by then.
 func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
-	places := outlet.NewPlaces(outlet.Limits{})
+	places := sockets.NewPlaces(sockets.Limits{})
 	server := httptest.NewUnstartedServer(places.Handler(b))
-	server.Listener = outlet.Listen(server.Listener, places)
-	server.Config.ConnContext = outlet.ConnContext
+	server.Listener = sockets.Listen(server.Listener, places)
+	server.Config.ConnContext = sockets.ConnContext
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.EnableHTTP2 = p.http2
 	if p.tls {
@@ -192,7 +193,7 @@ func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	}
 	t.Cleanup(func() {
 		server.Close()
-		eventually(t, "no socket is counted", func() bool { return places.Stats().Held == 0 && places.Networks() == 0 })
+		bridgetest.Eventually(t, "no socket is counted", func() bool { return places.Stats().Held == 0 && places.Stats().Networks == 0 })
 	})
 	return server
 }
@@ -295,23 +296,10 @@ func reset(t testing.TB, conn *net.TCPConn) {
 	}
 }
 
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for ; !condition(); <-again.C {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass: ", what)
-		}
-	}
-}
-
 // ended waits until all connections have ended, and compares for what reasons.
 func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 	t.Helper()
-	eventually(t, "every connection ended", func() bool { return b.outlet.Stats().Open == 0 })
+	bridgetest.Eventually(t, "every connection ended", func() bool { return b.outlet.Stats().Open == 0 })
 	stats := b.outlet.Stats()
 	total := uint64(0)
 	for reason, n := range stats.Ended {
@@ -323,7 +311,7 @@ func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 	if stats.Opened != total {
 		t.Errorf("%d connections opened, %d ended", stats.Opened, total)
 	}
-	eventually(t, "no reader and no feed is left", func() bool {
+	bridgetest.Eventually(t, "no reader and no feed is left", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return b.hub.Stats().Readers == 0 && b.hub.Stats().Feeds == 0 && len(b.feeds) == 0

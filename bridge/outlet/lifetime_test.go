@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 const closedByAuth = `{"reason":"auth"}`
@@ -94,7 +95,7 @@ func TestRevocation(t *testing.T) {
 		b.outlet.Recheck()
 		first.closes(t)
 		second.closes(t)
-		eventually(t, "two have ended", func() bool { return b.outlet.Stats().Open == 2 })
+		bridgetest.Eventually(t, "two have ended", func() bool { return b.outlet.Stats().Open == 2 })
 		b.publish([]byte("after"))
 		for _, c := range []*client{other, anonymous} {
 			if event := c.next(t); event.Data != "after" {
@@ -141,7 +142,7 @@ func TestRevocationOfAStalledConnection(t *testing.T) {
 		}
 		revoked.Store(true)
 		b.outlet.Recheck()
-		eventually(t, "it has ended", func() bool { return b.outlet.Stats().Open == 0 })
+		bridgetest.Eventually(t, "it has ended", func() bool { return b.outlet.Stats().Open == 0 })
 	})
 }
 

@@ -1,9 +1,7 @@
 package outlet
 
 import (
-	"net/http"
 	"time"
-	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -55,28 +53,6 @@ func startLoop(o *Outlet) (*loop, error) {
 func tick(c Config) time.Duration {
 	const finest, coarsest = 5 * time.Millisecond, 250 * time.Millisecond
 	return max(finest, min(coarsest, min(c.Heartbeat, c.WriteTimeout, c.Age)/64))
-}
-
-// hand passes a socket to one of the loops. If that has ended, the client is asked to reconnect. The body is chunked if the client supports that.
-func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, lifetime bridge.Lifetime) {
-	l := o.loops[taken.fd%len(o.loops)]
-	s := &socket{
-		loop: l, taken: taken, reader: reader, owner: unique.Make(owner{lifetime.Caller, lifetime.Address}), revoked: lifetime.Revoked, ended: lifetime.Ended,
-		expires: expiryOf(lifetime.Until), first: head(header, chunked), chunked: chunked, most: leastWrite,
-	}
-	s.timer.socket = s
-	if !l.enqueue(s) {
-		s.refuse()
-	}
-}
-
-// expiryOf returns when a token expires, for socket.expires. Years beyond those that dates are written with are never reached.
-func expiryOf(until time.Time) int64 {
-	const last = 9999
-	if until.IsZero() || until.Year() > last {
-		return 0
-	}
-	return until.UnixMilli()
 }
 
 // run writes until the loop is closed.

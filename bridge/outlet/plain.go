@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // maxWrite is how many bytes of frames are joined into one write, unless a single frame is larger.
@@ -23,7 +24,7 @@ type connection struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
 	http2    bool
-	conn     *stallConn // under TLS and HTTP/2; nil if it is not from Listen
+	conn     *sockets.Conn // under TLS and HTTP/2; nil if it is not from Listen
 	batch    [][]byte
 	lifetime bridge.Lifetime
 	subjects []bridge.Subject
@@ -71,8 +72,8 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-more:
 			isMore = true
 		case <-c.looks():
-			if c.conn.takesNothing(config.WriteTimeout) {
-				c.conn.cut()
+			if c.conn.TakesNothing(config.WriteTimeout) {
+				c.conn.Cut()
 				return endSlow
 			}
 			c.planNextLook()
@@ -230,7 +231,7 @@ func (c *connection) planLook() {
 		return
 	}
 	config := c.outlet.config
-	c.conn.takesNothing(config.WriteTimeout) // starts to count
+	c.conn.TakesNothing(config.WriteTimeout) // starts to count
 	c.look = time.NewTimer(min(config.Heartbeat, config.WriteTimeout))
 }
 
@@ -238,7 +239,7 @@ func (c *connection) planLook() {
 // write plans a check.
 func (c *connection) planNextLook() {
 	c.look = nil
-	if remaining := c.conn.untilStalled(c.outlet.config.WriteTimeout); remaining > 0 {
+	if remaining := c.conn.UntilStalled(c.outlet.config.WriteTimeout); remaining > 0 {
 		c.look = time.NewTimer(remaining)
 	}
 }

@@ -3,11 +3,11 @@ package outlet
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // pollPatience is how long the store may take for the next frames.
@@ -26,8 +26,7 @@ func (o *Outlet) Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Rea
 	defer o.countPoll(-1)
 	defer reader.Close()
 	o.stats.polls.Add(1)
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn)}
+	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: sockets.Of(r.Context())}
 	begun, err := c.poll(r.Context())
 	switch {
 	case err == nil || !begun:

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // fill makes a feed that holds messages of a size, and returns the path of a poll that asks for so many of them.
@@ -69,7 +70,7 @@ func TestPollEndsCleanly(t *testing.T) {
 			if stats := b.outlet.Stats(); stats.PollsAll != 6 || stats.PollsCut != 0 || stats.Opened != 0 {
 				t.Errorf("%+v", stats)
 			}
-			eventually(t, "no poll is under way", func() bool { return b.outlet.Stats().Polls == 0 && b.hub.Stats().Readers == 1 })
+			bridgetest.Eventually(t, "no poll is under way", func() bool { return b.outlet.Stats().Polls == 0 && b.hub.Stats().Readers == 1 })
 		})
 	}
 }
@@ -92,7 +93,7 @@ func TestPollThatIsNotTakenIsCut(t *testing.T) {
 		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: test-0\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "it is cut", func() bool { return b.outlet.Stats().PollsCut == 1 })
+		bridgetest.Eventually(t, "it is cut", func() bool { return b.outlet.Stats().PollsCut == 1 })
 		if took := time.Since(begun); took < writeTimeout {
 			t.Errorf("it was cut after %v", took)
 		}
@@ -120,7 +121,7 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == polls })
+		bridgetest.Eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == polls })
 		if text, err := polled(t, server, path); err != nil || len(text) < frames*64<<10 {
 			t.Errorf("another has %d bytes, %v", len(text), err)
 		}
@@ -128,7 +129,7 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 			t.Errorf("%d polls of %d MiB, and the heap has grown by %d MiB", polls, frames*64>>10, grown>>20)
 		}
 		server.CloseClientConnections()
-		eventually(t, "all have ended", func() bool { return b.outlet.Stats().Polls == 0 })
+		bridgetest.Eventually(t, "all have ended", func() bool { return b.outlet.Stats().Polls == 0 })
 	})
 }
 
@@ -201,13 +202,13 @@ func TestPollsWhileDraining(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nLast-Event-ID: test-0\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is under way", func() bool { return b.outlet.Stats().Polls == 1 })
+	bridgetest.Eventually(t, "it is under way", func() bool { return b.outlet.Stats().Polls == 1 })
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		b.outlet.Drain(t.Context(), 0)
 	}()
-	eventually(t, "none can begin", func() bool {
+	bridgetest.Eventually(t, "none can begin", func() bool {
 		text, err := polled(t, server, "/?lines&poll=1")
 		return err == nil && strings.Contains(text, bridge.ErrBusy.Error())
 	})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"runtime"
 	"strings"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 func TestFramesArriveInOrder(t *testing.T) {
@@ -84,7 +82,7 @@ func TestFramesAreJoined(t *testing.T) {
 	r.Header.Set("Last-Event-ID", "test-0")
 	var serving sync.WaitGroup
 	serving.Go(func() { b.answer(t, out, r) })
-	eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(want)) })
+	bridgetest.Eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(want)) })
 	cancel()
 	serving.Wait()
 	stats := b.outlet.Stats()
@@ -262,7 +260,7 @@ func TestManyConnectionsLeaveNothing(t *testing.T) {
 		for i := range conns {
 			conns[i] = send(t, server, smallWindow)
 		}
-		eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == connections })
+		bridgetest.Eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == connections })
 		b.publish([]byte("hello"))
 		for i, conn := range conns {
 			if i%2 == 0 {
@@ -272,8 +270,8 @@ func TestManyConnectionsLeaveNothing(t *testing.T) {
 			}
 		}
 		b.ended(t, map[string]uint64{"client": connections})
-		eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= before })
-		eventually(t, "no descriptor left", func() bool { return open(t) <= descriptors })
+		bridgetest.Eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= before })
+		bridgetest.Eventually(t, "no descriptor left", func() bool { return open(t) <= descriptors })
 	})
 }
 
@@ -285,26 +283,6 @@ func open(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(entries)
-}
-
-func TestListen(t *testing.T) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener := outlet.Listen(inner, nil)
-	if listener.Addr() != inner.Addr() {
-		t.Error("it has another address")
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := listener.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Accept after Close: %v", err)
-	}
-	if _, err := http.Get("http://" + inner.Addr().String()); err == nil {
-		t.Error("it listens after Close")
-	}
 }
 
 // A burst reaches every reader, and clients that reconnect together find it in the feed's memory: nobody is cut, nothing is missing.

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"runtime"
 	"strings"
 	"syscall"
@@ -19,7 +19,8 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 const writeTimeout = 150 * time.Millisecond
@@ -35,7 +36,7 @@ func TestSlowClientIsCut(t *testing.T) {
 			b := newFixture(t, p.on(config), plenty)
 			server := b.serve(t, p)
 			c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
-			eventually(t, "the client is cut", func() bool {
+			bridgetest.Eventually(t, "the client is cut", func() bool {
 				b.publish(large)
 				return b.outlet.Stats().Open == 0
 			})
@@ -219,7 +220,7 @@ func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
 		if _, err := io.WriteString(conn, "GET /earlier HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the event stream is open", func() bool { return b.outlet.Stats().Open == 1 })
+		bridgetest.Eventually(t, "the event stream is open", func() bool { return b.outlet.Stats().Open == 1 })
 		b.takeLittle(t, conn)
 	})
 }
@@ -243,7 +244,7 @@ func TestCutClientIsToldWhatItMissed(t *testing.T) {
 		for range 100 {
 			b.publish(large)
 		}
-		eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
+		bridgetest.Eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
 		reset(t, slow.conn)
 		_, again := connect(t, server, first.ID)
 		if again.Type != bridge.EventGap || !strings.Contains(again.Data, `"after":"`+first.ID+`"`) {
@@ -321,10 +322,14 @@ func TestWriteTimeout(t *testing.T) {
 				config := patient
 				config.WriteTimeout = timeout
 				b := newFixture(t, config, plenty)
-				listener := newPipes()
+				listener := bridgetest.NewPipes()
 				server := &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-				go server.Serve(outlet.Listen(listener, nil))
-				conn := listener.dial(t)
+				go server.Serve(sockets.Listen(listener, nil))
+				conn, theirs := net.Pipe()
+				listener.Conns <- theirs
+				if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
 				// The head, the preamble and the open event.
 				head := bufio.NewReaderSize(conn, 16)
 				if _, err := http.ReadResponse(head, nil); err != nil {
@@ -360,23 +365,5 @@ func TestWriteTimeout(t *testing.T) {
 				b.ended(t, map[string]uint64{"slow": 1})
 			})
 		})
-	}
-}
-
-// A deadline that is taken back is none, and one that has passed stops even a client that takes.
-func TestDeadlinesOfListen(t *testing.T) {
-	conn, mine := accept(t)
-	if err := conn.SetWriteDeadline(time.Now().Add(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := conn.Write([]byte("hello")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: %d, %v", n, err)
-	}
-	if err := conn.SetWriteDeadline(time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	go io.Copy(io.Discard, mine)
-	if n, err := conn.Write([]byte("hello")); n != 5 || err != nil {
-		t.Errorf("without a deadline: %d, %v", n, err)
 	}
 }

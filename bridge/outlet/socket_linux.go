@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 // room between them.
 type socket struct {
 	loop *loop
-	taken
+	sockets.Taken
 	generation int32 // 0 before it is watched
 	queued     bool
 	state      state
@@ -48,7 +49,6 @@ type socket struct {
 	wrote  time.Duration // time of the last write
 	until  time.Duration // when the client is asked to reconnect
 	reason string        // the reason, once asked
-	progress
 }
 
 type state uint8
@@ -121,20 +121,19 @@ func (s *socket) preamble(frames [][]byte) [][]byte {
 // begin passes the socket to the loop. It reports false if that fails.
 func (s *socket) begin() bool {
 	l := s.loop
-	for len(l.sockets) <= s.fd {
-		l.sockets = append(l.sockets, make([]*socket, s.fd+1-len(l.sockets))...)
+	for len(l.sockets) <= s.FD {
+		l.sockets = append(l.sockets, make([]*socket, s.FD+1-len(l.sockets))...)
 	}
-	l.sockets[s.fd] = s
+	l.sockets[s.FD] = s
 	l.generations = max(1, l.generations+1)
 	s.generation = l.generations
 	config := l.outlet.config
-	if err := l.poller.add(s.fd, s.generation); err != nil {
+	if err := l.poller.add(s.FD, s.generation); err != nil {
 		config.Log.Error("cannot serve a connection", "error", err)
 		s.close(endClient)
 		return false
 	}
 	s.opened, s.wrote = l.now, l.now
-	s.sent = uint64(queuedOf(s.fd, unix.SIOCOUTQ)) // of earlier answers on the connection
 	s.until = l.now + l.outlet.stay()
 	s.recheck()
 	s.set()
@@ -146,13 +145,13 @@ func (s *socket) write(p *packet) bool { return s.writePieces(p.of(s.chunked)) }
 
 func (s *socket) writePieces(pieces [][]byte) bool {
 	l := s.loop
-	n, err := send(s.fd, pieces)
+	n, err := send(s.FD, pieces)
 	if err != 0 && err != unix.EAGAIN {
 		s.close(endClient)
 		return false
 	}
 	l.outlet.stats.bytes.Add(uint64(n))
-	s.sent += uint64(n)
+	s.Sent += uint64(n)
 	s.wrote = l.now
 	if n == sizeOf(pieces) {
 		return true
@@ -185,7 +184,7 @@ func (s *socket) flush() {
 // discard reads and ignores what the client sends, so that its end is noticed.
 func (s *socket) discard() {
 	var buffer [512]byte
-	n, err := unix.Read(s.fd, buffer[:])
+	n, err := unix.Read(s.FD, buffer[:])
 	if n == 0 && err == nil {
 		s.hungUp()
 	}
@@ -202,7 +201,7 @@ func (s *socket) hungUp() {
 
 // takesNothing reports whether the client has received nothing for the write timeout, although there was something.
 func (s *socket) takesNothing() bool {
-	return s.stalled(queuedOf(s.fd, unix.SIOCOUTQ), s.loop.now, s.loop.outlet.config.WriteTimeout)
+	return s.Stalled(s.Unsent(), s.loop.now, s.loop.outlet.config.WriteTimeout)
 }
 
 // look does what is due.
@@ -250,8 +249,8 @@ func (s *socket) set() {
 			due = min(due, s.wrote+config.Heartbeat)
 		}
 	}
-	if s.since != 0 {
-		due = min(due, s.since+config.WriteTimeout)
+	if s.Since != 0 {
+		due = min(due, s.Since+config.WriteTimeout)
 	}
 	s.loop.wheel.set(&s.timer, due)
 }
@@ -313,7 +312,7 @@ func (s *socket) why() string {
 // finish ends the sending direction without a last chunk, which would end clients built on fetch for good. The socket itself stays until the
 // client has closed too. If it were closed before, the kernel would discard data in flight if the client has sent something that nobody read.
 func (s *socket) finish() {
-	_ = unix.Shutdown(s.fd, unix.SHUT_WR)
+	_ = unix.Shutdown(s.FD, unix.SHUT_WR)
 	s.state = stateGone
 	s.wrote = s.loop.now
 	s.release(s.reason)
@@ -324,10 +323,9 @@ func (s *socket) finish() {
 func (s *socket) refuse() {
 	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
 	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
-	_, _ = send(s.fd, packet.of(s.chunked)) // the socket has room: nothing was written before
+	_, _ = send(s.FD, packet.of(s.chunked)) // the socket has room: nothing was written before
 	time.Sleep(s.loop.outlet.config.CloseDelay)
-	_ = unix.Close(s.fd)
-	s.place.close(nil)
+	s.Taken.Close()
 	s.release(endDrain)
 }
 
@@ -349,12 +347,11 @@ func (s *socket) close(reason string) {
 	s.leave()
 	l.wheel.stop(&s.timer)
 	if s.rest != nil {
-		_ = unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		_ = unix.SetsockoptLinger(s.FD, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	s.rest = nil
-	l.sockets[s.fd] = nil
-	_ = unix.Close(s.fd)
-	s.place.close(nil)
+	l.sockets[s.FD] = nil
+	s.Taken.Close()
 	if !gone {
 		s.release(reason)
 	}
@@ -382,7 +379,7 @@ func (s *socket) leave() {
 func (s *socket) client() string {
 	var port uint16
 	var address netip.Addr
-	peer, err := unix.Getpeername(s.fd)
+	peer, err := unix.Getpeername(s.FD)
 	if err != nil {
 		return "unknown"
 	}

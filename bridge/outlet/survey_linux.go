@@ -1,10 +1,6 @@
 package outlet
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // survey sends a tally of the loop's connections.
 func (l *loop) survey(most int, done chan<- *tally) {
@@ -25,12 +21,12 @@ func (s *socket) describe(asked bool) Connection {
 	}
 	waits := sizeOf(s.rest)
 	if waits > 0 || asked {
-		unsent := queuedOf(s.fd, unix.SIOCOUTQ)
-		if s.since != 0 {
-			s.stalled(unsent, l.now, l.outlet.config.WriteTimeout) // it may have received something since the last look
+		unsent := s.Unsent()
+		if s.Since != 0 {
+			s.Stalled(unsent, l.now, l.outlet.config.WriteTimeout) // it may have received something since the last look
 		}
-		if s.since != 0 {
-			c.Stalled = l.now - s.since
+		if s.Since != 0 {
+			c.Stalled = l.now - s.Since
 		}
 		c.Unsent = waits + unsent
 	}

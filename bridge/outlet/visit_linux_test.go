@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // While many connections are looked at, or ended, a message that arrives is written after a few hundred of them, not after all.
@@ -23,7 +24,7 @@ func TestLooksAtManyDelayNoMessage(t *testing.T) {
 		}
 		defer response.Body.Close()
 	}
-	eventually(t, "all have their first event", func() bool { return b.outlet.Stats().Frames >= connections })
+	bridgetest.Eventually(t, "all have their first event", func() bool { return b.outlet.Stats().Frames >= connections })
 	looked, before := 0, b.outlet.Stats().Frames
 	b.outlet.Kick(func(bridge.Lifetime, []bridge.Subject) bool {
 		if looked++; looked == 1 {

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tailwater/tailwater/bridge/live"
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -38,9 +38,9 @@ func openAdmin(n *Node) (*admin, error) {
 	a.address = listener.Addr()
 	loopback := configs.Loopback(string(address))
 	a.server = NewServer(n.Live.Guard(live.Access{LoopbackHosts: loopback}, a.handler(loopback)), n.log)
-	places := outlet.NewPlaces(outlet.Limits{All: adminConnections, Log: n.log})
-	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), outlet.ConnContext
-	n.serve(a.server, outlet.Listen(listener, places))
+	places := sockets.NewPlaces(sockets.Limits{All: adminConnections, Log: n.log})
+	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), sockets.ConnContext
+	n.serve(a.server, sockets.Listen(listener, places))
 	return a, nil
 }
 

@@ -1,4 +1,4 @@
-package outlet_test
+package sockets_test
 
 import (
 	"context"
@@ -13,14 +13,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // unheard is a listener with places whose connections nobody reads, unless the test does.
 type unheard struct {
 	t        *testing.T
 	address  string
-	places   *outlet.Places
+	places   *sockets.Places
 	accepted chan net.Conn
 }
 
@@ -31,8 +32,8 @@ func nobodyReads(t *testing.T, all int, test func(*unheard)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &unheard{t, inner.Addr().String(), outlet.NewPlaces(outlet.Limits{All: all}), make(chan net.Conn)}
-	listener := outlet.Listen(inner, u.places)
+	u := &unheard{t, inner.Addr().String(), sockets.NewPlaces(sockets.Limits{All: all}), make(chan net.Conn)}
+	listener := sockets.Listen(inner, u.places)
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
 		defer close(u.accepted)
@@ -80,7 +81,7 @@ func (u *unheard) say(conn net.Conn) {
 	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\n")); err != nil {
 		u.t.Fatal(err)
 	}
-	eventually(u.t, "it has arrived", func() bool {
+	bridgetest.Eventually(u.t, "it has arrived", func() bool {
 		under := 0
 		_ = raw.Control(func(fd uintptr) { under, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
 		return err == nil && under == 0
@@ -156,7 +157,7 @@ func TestEachUnreadRequestIsSpared(t *testing.T) {
 			if _, err := ours.Read(make([]byte, 64)); err != nil {
 				t.Fatal(err)
 			}
-			request := httptest.NewRequestWithContext(outlet.ConnContext(context.Background(), ours), http.MethodGet, "/", nil)
+			request := httptest.NewRequestWithContext(sockets.ConnContext(context.Background(), ours), http.MethodGet, "/", nil)
 			handler.ServeHTTP(httptest.NewRecorder(), request)
 		}
 	})

@@ -1,4 +1,4 @@
-package outlet
+package sockets
 
 import (
 	"log/slog"
@@ -42,13 +42,15 @@ type Places struct {
 	refused  uint64
 }
 
-// PlacesStats counts since NewPlaces. It is for metrics, not for decisions.
-type PlacesStats struct {
+// Stats counts since NewPlaces. It is for metrics, not for decisions.
+type Stats struct {
 	Held    int    // places that are held: by sockets, and by requests that are not the first of their socket
 	Waiting int    // sockets whose clients have asked for nothing, or have not yet sent all of it
 	Taken   int    // requests that have a place
 	Evicted uint64 // sockets that waited, and were closed to make room
 	Refused uint64 // sockets for which there was no room
+
+	Networks int // of which clients are counted, or owe something
 }
 
 // NewPlaces gives places of which none is taken.
@@ -56,15 +58,16 @@ func NewPlaces(limits Limits) *Places {
 	if limits.Log == nil {
 		limits.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Places{
+	p := &Places{
 		limits:    limits,
 		logs:      rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		shortages: rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		slowed:    rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		start:     time.Now(),
-		all:       network{limit: limits.All},
 		networks:  map[networkKey]*network{},
 	}
+	p.all = network{places: p, limit: limits.All}
+	return p
 }
 
 // exhausted logs that a connection cannot be accepted.
@@ -83,12 +86,13 @@ func (p *Places) tell() {
 	})
 }
 
-// Stats counts.
-func (p *Places) Stats() PlacesStats {
+// Stats returns the present counts.
+func (p *Places) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PlacesStats{
+	return Stats{
 		Held: p.all.held, Waiting: p.all.waiting.Len(), Taken: p.all.asked,
 		Evicted: p.evicted, Refused: p.refused,
+		Networks: len(p.networks),
 	}
 }

@@ -1,4 +1,4 @@
-package outlet
+package sockets
 
 import (
 	"container/heap"
@@ -12,6 +12,7 @@ import (
 
 // network counts the places of an address or a network, or of all.
 type network struct {
+	places *Places
 	key    networkKey
 	within *network // the next larger one that counts them as well; nil for all
 	limit  int      // how many places it may have; 0 for any number
@@ -157,7 +158,7 @@ func (p *Places) isProxy(address netip.Addr) bool {
 func (p *Places) networkOf(within *network, key networkKey, limit int) *network {
 	n, known := p.networks[key]
 	if !known {
-		n = &network{key: key, within: within, limit: limit, index: -1}
+		n = &network{places: p, key: key, within: within, limit: limit, index: -1}
 		p.networks[key] = n
 	}
 	return n
@@ -178,9 +179,11 @@ func (c crowds) oldest() *place {
 	return c[0].oldest()
 }
 
-// changed is called when other sockets of the network wait than before.
-func (c *crowds) changed(n *network) {
+// waitersChanged is called when other sockets of the network wait than before.
+func (n *network) waitersChanged() {
+	c := &n.places.crowds
 	switch {
+	case n.within != &n.places.all: // none of the widest
 	case n.waiting.Len() == 0:
 		if n.index >= 0 {
 			heap.Remove(c, n.index)

@@ -1,4 +1,4 @@
-package outlet
+package sockets
 
 import "os"
 

@@ -1,8 +1,6 @@
-package outlet
+package sockets
 
-import (
-	"time"
-)
+import "time"
 
 // An address may send so many bytes over TLS for each connection that it may have, beside the bodies of requests: handshakes, heads, and
 // the frames that steer HTTP/2. A frame of nine bytes costs the process far more than its sender, and a request that is reset at once
@@ -84,7 +82,8 @@ func (n *network) paid(now time.Duration) time.Duration {
 
 // owe counts bytes that were read, for a network and each that it is part of, and returns how long to wait before the next are read, and
 // whether less is to be read then.
-func (p *Places) owe(n *network, bytes int) (wait time.Duration, isShort bool) {
+func (n *network) owe(bytes int) (wait time.Duration, isShort bool) {
+	p := n.places
 	p.mu.Lock()
 	key, held, now := n.key, n.held, p.now()
 	for ; n != &p.all; n = n.within {
@@ -105,27 +104,27 @@ func (p *Places) owe(n *network, bytes int) (wait time.Duration, isShort bool) {
 	return wait, isShort
 }
 
-// forget lets go of networks that hold and owe nothing.
-func (p *Places) forget(n *network) {
-	for ; n != &p.all; n = n.within {
-		if n.held == 0 && n.asked == 0 && n.kept == 0 && !p.linger(n) {
-			delete(p.networks, n.key)
+// forget lets go of the network, and of each that it is part of, if they hold and owe nothing.
+func (n *network) forget() {
+	for ; n.within != nil; n = n.within {
+		if n.held == 0 && n.asked == 0 && n.kept == 0 && !n.linger() {
+			delete(n.places.networks, n.key)
 		}
 	}
 }
 
 // linger keeps a network that nobody holds until it owes nothing: its clients may connect anew. It reports false if it owes nothing.
-func (p *Places) linger(n *network) bool {
-	paid := n.paid(p.now())
+func (n *network) linger() bool {
+	paid := n.paid(n.places.now())
 	if paid <= 0 {
 		return false
 	}
 	n.keep(1)
 	time.AfterFunc(paid, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+		n.places.mu.Lock()
+		defer n.places.mu.Unlock()
 		n.keep(-1)
-		p.forget(n)
+		n.forget()
 	})
 	return true
 }
