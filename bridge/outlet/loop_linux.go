@@ -39,7 +39,7 @@ func startLoop(o *Outlet) (*loop, error) {
 		alone:  map[bridge.Kin]*socket{},
 		wheel:  newWheel(tick(o.config)),
 	}
-	l.rechecks = &order{loop: l, do: (*socket).recheck}
+	l.rechecks = &visit{loop: l, do: (*socket).recheck, then: func() {}}
 	l.writing.Go(l.run)
 	l.polling.Go(func() {
 		if err := poller.run(); err != nil {
@@ -98,13 +98,13 @@ func (l *loop) handle(event *unix.EpollEvent) {
 }
 
 // drain asks every client to reconnect, one after another.
-func (l *loop) drain() { l.enqueue(&order{loop: l, do: (*socket).drain}) }
+func (l *loop) drain() { l.visit((*socket).drain, func() {}) }
 
-// cut ends every connection at once.
-func (l *loop) cut() { l.enqueue(&order{loop: l, do: func(s *socket) { s.close(endDrain) }}) }
+// cut ends every connection.
+func (l *loop) cut() { l.visit(func(s *socket) { s.close(endDrain) }, func() {}) }
 
-// recheck ends the connections whose tokens have been revoked. Several calls may be served by one check.
-func (l *loop) recheck() { l.enqueue(l.rechecks) }
+// recheck ends the connections whose tokens have been revoked.
+func (l *loop) recheck() { l.rechecks.begin() }
 
 // kick ends the connections that match, and returns how many.
 func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked int) {
@@ -118,23 +118,6 @@ func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked 
 	}, func() { close(done) })
 	<-done
 	return kicked
-}
-
-// order is an action for every socket.
-type order struct {
-	loop   *loop
-	do     func(*socket)
-	queued bool
-}
-
-func (o *order) queuing() *bool { return &o.queued }
-
-func (o *order) work() {
-	for _, s := range o.loop.sockets {
-		if s != nil {
-			o.do(s)
-		}
-	}
 }
 
 // close ends the loop, and cuts its connections.

@@ -40,7 +40,7 @@ type Outlet struct {
 	mu       sync.Mutex
 	open     int
 	polls    int                  // running
-	plain    map[*connection]bool // connections that goroutines write
+	plain    map[*connection]bool // connections that goroutines write, and whether they were kicked
 	drainEnd time.Time            // end of Drain's window; the zero value before Drain
 	back     time.Duration        // the time over which its clients reconnect
 	empty    chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
@@ -56,7 +56,7 @@ func newOutlet(config Config, clock func() time.Time) *Outlet {
 	o := &Outlet{
 		config:    config,
 		clock:     clock,
-		stats:     counters{ended: bridge.NewCounts(endClient, endSlow, endAuth, endAge, endDrain, endKick, endRun)},
+		stats:     counters{ended: bridge.NewCounts(endings...)},
 		draining:  make(chan struct{}),
 		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
@@ -97,10 +97,8 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	if o.takeOver(w, r, reader, lifetime) {
 		return
 	}
-	o.stats.plain.Add(1)
 	reason := endClient
 	defer func() {
-		o.stats.plain.Add(-1)
 		reader.Close()
 		o.closed(reason)
 		lifetime.Ended(reason == endSlow)
@@ -126,7 +124,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 func (o *Outlet) watch(c *connection) (unwatch func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.plain[c] = true
+	o.plain[c] = false
 	return func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -152,10 +150,10 @@ func (o *Outlet) Recheck() {
 // and what it reads, once at a time, and must not block: meanwhile an event loop waits.
 func (o *Outlet) Kick(match func(of bridge.Lifetime, subjects []bridge.Subject) bool) (kicked int) {
 	o.mu.Lock()
-	for c := range o.plain {
-		if match(c.lifetime, c.subjects) {
+	for c, isKicked := range o.plain {
+		if !isKicked && match(c.lifetime, c.subjects) {
 			c.kicked.Wake()
-			delete(o.plain, c)
+			o.plain[c] = true
 			kicked++
 		}
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// leastWrite is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
+	// leastWrite is how many KiB a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
 	// maxWrite. Unaccepted data is held in memory.
-	leastWrite = 4 << 10
+	leastWrite = 4
 	// mostWrites is how many writes a socket or a group may make before others work.
 	mostWrites = 64
 	// goodbye is how long a socket that was ended waits for its client to close too.
@@ -40,15 +40,15 @@ type socket struct {
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
 
-	most  int32    // the most bytes of frames in the next write
-	first []byte   // the head of the response, until it is written
-	rest  [][]byte // data that the socket has not accepted; written before anything else
+	most   uint8    // the most KiB of frames in the next write
+	reason ending   // why the server ends it, where it does
+	first  []byte   // the head of the response, until it is written
+	rest   [][]byte // data that the socket has not accepted; written before anything else
 
 	timer  timer
 	opened time.Duration // when the loop got the socket
 	wrote  time.Duration // time of the last write
 	until  time.Duration // when the client is asked to reconnect
-	reason string        // the reason, once asked
 }
 
 type state uint8
@@ -87,7 +87,7 @@ func (s *socket) work() {
 			return
 		}
 		own := s.preamble(l.batch[:0])
-		batch, since := s.reader.NextSince(own, int(s.most), s)
+		batch, since := s.reader.NextSince(own, int(s.most)<<10, s)
 		l.batch = batch
 		n := len(l.batch) - len(own)
 		if n > 0 || s.first != nil {
@@ -95,7 +95,7 @@ func (s *socket) work() {
 			s.first = nil
 			clear(l.batch)
 			if s.write(packet) {
-				s.most = min(2*s.most, maxWrite)
+				s.most = min(2*s.most, maxWrite>>10)
 			}
 			l.outlet.stats.frames.Add(uint64(n))
 			l.observe(since)
@@ -218,7 +218,7 @@ func (s *socket) look() {
 	case s.state == stateTold && l.now >= s.wrote+config.CloseDelay:
 		s.finish()
 	case s.state == stateOpen && (l.now >= s.until || s.expired()):
-		s.end(s.why())
+		s.end(l.outlet.whyEnd(s.expired()))
 	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
 		if s.write(l.pack(nil, s.reader.Framing().Heartbeat())) {
 			s.takesNothing() // from now on, unless it is acknowledged
@@ -270,12 +270,12 @@ func (s *socket) recheck() {
 }
 
 // end tells the client that the server ends the connection, and the reason.
-func (s *socket) end(reason string) {
+func (s *socket) end(reason ending) {
 	l := s.loop
 	s.reason = reason
 	s.leave()
 	s.state = stateEnding
-	last := s.reader.Framing().Close(s.reason, l.outlet.retry())
+	last := s.reader.Framing().Close(reason.String(), l.outlet.retry())
 	packet := l.pack(s.first, append(s.preamble(nil), last)...)
 	if s.rest != nil {
 		l.detachBuffer()
@@ -298,17 +298,6 @@ func (s *socket) expired() bool {
 	return s.expires != 0 && s.loop.clock.UnixMilli() >= s.expires
 }
 
-// why returns the reason for which the server ends the connection.
-func (s *socket) why() string {
-	if s.expired() {
-		return endAuth
-	}
-	if s.loop.outlet.isDraining() {
-		return endDrain
-	}
-	return endAge
-}
-
 // finish ends the sending direction without a last chunk, which would end clients built on fetch for good. The socket itself stays until the
 // client has closed too. If it were closed before, the kernel would discard data in flight if the client has sent something that nobody read.
 func (s *socket) finish() {
@@ -321,7 +310,7 @@ func (s *socket) finish() {
 
 // refuse ends a connection that no loop has accepted, because they have ended. Any goroutine may call it.
 func (s *socket) refuse() {
-	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
+	last := s.reader.Framing().Close(endDrain.String(), s.loop.outlet.retry())
 	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
 	_, _ = send(s.FD, packet.of(s.chunked)) // the socket has room: nothing was written before
 	time.Sleep(s.loop.outlet.config.CloseDelay)
@@ -337,7 +326,7 @@ func (s *socket) slow() {
 
 // close closes the socket. Data that the client has not received is discarded, with a reset: otherwise the kernel would keep it for minutes, and
 // the client would find the end of the stream only after it.
-func (s *socket) close(reason string) {
+func (s *socket) close(reason ending) {
 	l := s.loop
 	gone := s.state == stateGone
 	if s.state == stateClosed {
@@ -358,7 +347,7 @@ func (s *socket) close(reason string) {
 }
 
 // release frees what the connection had.
-func (s *socket) release(reason string) {
+func (s *socket) release(reason ending) {
 	s.reader.Close()
 	s.loop.outlet.closed(reason)
 	s.ended(reason == endSlow)

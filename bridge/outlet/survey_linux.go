@@ -4,7 +4,7 @@ import "time"
 
 // survey sends a tally of the loop's connections.
 func (l *loop) survey(most int, done chan<- *tally) {
-	found := newTally(most)
+	found := &tally{most: most}
 	l.visit(func(s *socket) {
 		if s.state <= stateEnding {
 			found.count(s.describe(most > 0), s.name)
