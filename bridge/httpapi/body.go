@@ -32,8 +32,20 @@ func newBudget(limits Limits) *bridge.Budget {
 	return bridge.NewBudget(total, max(total/8, 2*limits.Body))
 }
 
-// readBody reads the body of a POST. Its memory counts in share until share is closed.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request, share *bridge.Share) ([]byte, error) {
+// readBody reads the body of a POST. Its memory counts as the caller's until free is called.
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, caller bridge.Caller) (body []byte, free func(), err error) {
+	share := a.budget.Share(a.limitKey(r, caller))
+	if body, err = a.readInto(share, w, r); err == nil {
+		err = checkText(r, body)
+	}
+	if err != nil {
+		share.Close()
+		return nil, nil, err
+	}
+	return body, share.Close, nil
+}
+
+func (a *API) readInto(share *bridge.Share, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	most := a.config.Limits.Body
 	if r.ContentLength > most {
 		return nil, errBody(most)

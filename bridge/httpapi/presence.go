@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -180,17 +179,8 @@ func (a *API) memberList(w http.ResponseWriter, r *http.Request, t *target, requ
 		return fmt.Errorf("read who is on %s: %w", subject, err)
 	}
 	members.Type, members.Joined, members.Left = "", nil, nil // nothing has happened
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
-	header.Add("Vary", "Accept")
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(members); err != nil {
-		return fmt.Errorf("encode who is on %s: %w", subject, err)
-	}
-	_, _ = w.Write(text.Bytes()) // a client that is gone needs no answer
+	w.Header().Add("Vary", "Accept")
+	writeJSON(w, http.StatusOK, typeDocument, members)
 	return nil
 }
 
@@ -207,7 +197,7 @@ func (a *API) readMembers(ctx context.Context, subject bridge.Subject, account b
 	for !reader.Done() {
 		frames := reader.Next(nil, math.MaxInt, more)
 		for _, frame := range frames {
-			var event struct{ Event, Data string }
+			var event line
 			if json.Unmarshal(frame, &event) == nil && event.Event == bridge.EventPresence {
 				found = none
 				_ = json.Unmarshal([]byte(event.Data), &found) // the bridge has encoded it

@@ -35,23 +35,14 @@ func (a *API) reply(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	defer done()
-	share := a.budget.Share(a.limitKey(r, caller))
-	defer share.Close()
-	body, err := a.readBody(w, r, share)
+	body, free, err := a.readBody(w, r, caller)
 	if err != nil {
 		return err
 	}
-	if err := checkText(r, body); err != nil {
-		return err
-	}
-	end, ok := a.begin()
-	if !ok {
-		return errBusy
-	}
-	defer end()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), publishTimeout)
-	defer cancel()
-	if err := a.config.Runs.Reply(ctx, subject, id, body, account); err != nil {
+	defer free()
+	if err := a.hand(r.Context(), publishTimeout, func(ctx context.Context) error {
+		return a.config.Runs.Reply(ctx, subject, id, body, account)
+	}); err != nil {
 		return err
 	}
 	a.stats.posts.Add(postAccepted)

@@ -73,7 +73,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 		}
 		a.setCookie(w, r, &http.Cookie{Value: sealed, Expires: caller.Until})
 	}
-	writeJSON(w, http.StatusOK, "application/json", answer)
+	writeJSON(w, http.StatusOK, typeDocument, answer)
 	return nil
 }
 
