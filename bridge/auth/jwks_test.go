@@ -139,7 +139,7 @@ func TestKeyRotation(t *testing.T) {
 func TestProviderAway(t *testing.T) {
 	p := startProvider(t)
 	p.say(fail)
-	log := &log{}
+	log := &bridgetest.Output{}
 	a := open(t, auth.Config{JWKS: p.URL, Log: slog.New(slog.NewTextHandler(log, nil))})
 	a.Hurry()
 	verdict := func() error {

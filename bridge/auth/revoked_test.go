@@ -22,13 +22,13 @@ import (
 // node is an Auth over a real NATS server.
 type node struct {
 	overheard
-	log     *log
+	log     *bridgetest.Output
 	changed chan struct{} // after each change, one value at most
 }
 
 func startNode(t *testing.T, server *bridgetest.NATSServer) *node {
 	t.Helper()
-	n := &node{log: &log{}, changed: make(chan struct{}, 1)}
+	n := &node{log: &bridgetest.Output{}, changed: make(chan struct{}, 1)}
 	logger := slog.New(secrets.Log(slog.NewTextHandler(n.log, nil)))
 	dial := func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(server.URL(), options...) }
 	from, err := source.Open(dial, source.Config{}, logger)

@@ -4,7 +4,6 @@ package httpapi_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,24 +24,6 @@ import (
 	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
-// log records what is logged.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // secrets overhears all that these tests let the API say.
 var secrets bridgetest.Secrets
 
@@ -51,7 +31,7 @@ var secrets bridgetest.Secrets
 const plantedQuery = "QUERY-41f7a6c3"
 
 type fixture struct {
-	*fakeSource
+	*bridgetest.Source
 	publisher *publisher
 	store     *store
 	hub       *bridge.Hub
@@ -59,7 +39,7 @@ type fixture struct {
 	places    *sockets.Places
 	api       *httpapi.API
 	server    *httptest.Server
-	log       *log // above the level debug, of the server too
+	log       *bridgetest.Output // above the level debug, of the server too
 }
 
 const (
@@ -111,13 +91,13 @@ func newFixture(t testing.TB, config httpapi.Config) *fixture {
 func newFixtureWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	t.Helper()
 	b := &fixture{
-		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
-		publisher:  &publisher{},
-		store:      &store{},
-		log:        &log{},
+		Source:    bridgetest.NewSource(),
+		publisher: &publisher{},
+		store:     &store{},
+		log:       &bridgetest.Output{},
 	}
 	logger := slog.New(secrets.Log(slog.NewTextHandler(b.log, nil)))
-	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
+	b.hub = bridge.NewHub(b.Source, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(b.hub.Close)
 	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, CloseDelay: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
@@ -148,6 +128,9 @@ func startWith(t *testing.T, config httpapi.Config, loops int) *fixture {
 	t.Cleanup(b.server.Close)
 	return b
 }
+
+// deliver publishes a message.
+func (b *fixture) deliver(subject bridge.Subject, data string) { b.Publish(subject, []byte(data)) }
 
 // answer is a response that has been read.
 type answer struct {
@@ -301,6 +284,3 @@ func (b *fixture) quiet(t *testing.T) {
 		t.Errorf("the log: %s", text)
 	}
 }
-
-// unstored returns the parts of a feed whose subjects no log holds.
-func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,25 +79,18 @@ func TestLongNamesAreHashed(t *testing.T) {
 	c.Limits.Publishes = 1
 	b := newFixture(t, c)
 	long := strings.Repeat("x", 8<<10)
-	before := heapNow()
+	before := bridgetest.Heap()
 	for i := range 20_000 {
 		if name := long + string(rune('a'+i%26)) + time.Duration(i).String(); !b.api.Allow(name) {
 			t.Fatalf("caller %d shares the rate of another", i)
 		}
 	}
-	if grown := heapNow() - before; grown > 20_000*400 {
+	if grown := bridgetest.Heap() - before; grown > 20_000*400 {
 		t.Errorf("a caller with a long name costs %d bytes", grown/20_000)
 	}
 	if n := b.api.Remembered(); n != 20_000 {
 		t.Errorf("%d are remembered", n)
 	}
-}
-
-func heapNow() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // A store is asked in turns by address: one with many questions that are not answered delays nobody else's.

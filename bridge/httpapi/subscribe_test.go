@@ -18,7 +18,7 @@ const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
 
 func TestGetAnswersAtOnce(t *testing.T) {
 	b := start(t, config())
-	b.away = true // NATS is not there: the connection waits for it
+	b.Leave() // NATS is not there: the connection waits for it
 	c := b.get(t, "/events/chat/room1")
 	for name, want := range map[string]string{
 		"Content-Type":           "text/event-stream",
@@ -33,7 +33,7 @@ func TestGetAnswersAtOnce(t *testing.T) {
 	if vary := strings.Join(c.response.Header.Values("Vary"), ", "); !strings.Contains(vary, "Origin") || !strings.Contains(vary, "Accept") {
 		t.Errorf("Vary: %s", vary)
 	}
-	b.come()
+	b.Come()
 	b.deliver("chat.room1", "hello")
 	c.next(t, bridge.EventOpen, opened)
 	if c.Comments != 1 || c.Retry < 1000 || c.Retry > 3000 {
@@ -194,7 +194,7 @@ func TestRoutes(t *testing.T) {
 	} {
 		c := b.get(t, target)
 		c.next(t, bridge.EventOpen, `{"subjects":["`+subject+`"],"heartbeat":3600}`)
-		b.deliver(subject, target)
+		b.deliver(bridge.Subject(subject), target)
 		c.next(t, "message", target)
 	}
 	for target, want := range map[string]struct {

@@ -77,7 +77,7 @@ func TestChunksAreExact(t *testing.T) {
 			reading.Go(func() {
 				if i < len(bodies)/2 {
 					// It takes nothing until all was published: the socket is full, in the middle of anything.
-					bridgetest.Eventually(t, "all was published", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.position.Seq >= messages })
+					bridgetest.Eventually(t, "all was published", func() bool { return b.Last().Seq >= messages })
 				}
 				if err := bodyOf(text, version, &bodies[i]); err != nil {
 					t.Errorf("HTTP/%s: %v", version, err)

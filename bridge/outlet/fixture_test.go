@@ -26,42 +26,9 @@ import (
 
 const subject = bridge.Subject("chat.room1")
 
-// source is a bridge.Source whose feeds begin at once.
-type source struct {
-	mu       sync.Mutex
-	feeds    map[*bridge.Feed]bool
-	position bridge.Position
-}
-
-func (s *source) Attach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.feeds[feed] = true
-	feed.Begin(unstored(s.position))
-}
-
-func (s *source) Detach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.feeds, feed)
-}
-
-// publish hands a message to every feed, and gives its position.
-func (s *source) publish(data []byte) bridge.Position {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.position.Seq++
-	s.position.Time++
-	m := &bridge.Message{Subject: string(subject), Position: s.position, Data: data}
-	for feed := range s.feeds {
-		feed.Append(m)
-	}
-	return s.position
-}
-
 // fixture is an outlet with all that it needs, as an http.Handler.
 type fixture struct {
-	*source
+	*bridgetest.Source
 	hub      *bridge.Hub
 	outlet   *outlet.Outlet
 	close    func()                          // the outlet, once
@@ -87,7 +54,7 @@ func newFixture(t testing.TB, config outlet.Config, memory bridge.Memory) *fixtu
 // newFixtureBy is newFixture where the clock on the wall is fast.
 func newFixtureBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *fixture {
 	b := &fixture{
-		source: &source{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
+		Source: bridgetest.NewSource(),
 		logs:   &bytes.Buffer{},
 	}
 	b.fast.Store(int64(fast))
@@ -95,12 +62,15 @@ func newFixtureBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast
 		config.Log = slog.New(slog.NewTextHandler(b.logs, nil)) // the handler has a lock
 	}
 	b.outlet = outlet.NewByClock(config, func() time.Time { return time.Now().Add(time.Duration(b.fast.Load())).Round(0) })
-	b.hub = bridge.NewHub(b.source, 0, memory)
+	b.hub = bridge.NewHub(b.Source, 0, memory)
 	t.Cleanup(b.hub.Close)
 	b.close = sync.OnceFunc(b.outlet.Close)
 	t.Cleanup(b.close)
 	return b
 }
+
+// publish publishes on the subject that all read, and returns the message's position.
+func (b *fixture) publish(data []byte) bridge.Position { return b.Publish(subject, data) }
 
 func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/earlier" {
@@ -312,11 +282,6 @@ func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 		t.Errorf("%d connections opened, %d ended", stats.Opened, total)
 	}
 	bridgetest.Eventually(t, "no reader and no feed is left", func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.hub.Stats().Readers == 0 && b.hub.Stats().Feeds == 0 && len(b.feeds) == 0
+		return b.hub.Stats().Readers == 0 && b.hub.Stats().Feeds == 0 && b.Feeds() == 0
 	})
 }
-
-// unstored returns the parts of a feed whose subjects no log holds.
-func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

@@ -110,7 +110,7 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 		const polls, frames = 25, 100
 		path := b.fill(t, frames, 64<<10, frames)
 		server := b.serve(t, p)
-		before := heap()
+		before := bridgetest.Heap()
 		for range polls {
 			conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
 			if err != nil {
@@ -125,7 +125,7 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 		if text, err := polled(t, server, path); err != nil || len(text) < frames*64<<10 {
 			t.Errorf("another has %d bytes, %v", len(text), err)
 		}
-		if grown := heap() - before; grown > polls*256<<10 {
+		if grown := bridgetest.Heap() - before; grown > polls*256<<10 {
 			t.Errorf("%d polls of %d MiB, and the heap has grown by %d MiB", polls, frames*64>>10, grown>>20)
 		}
 		server.CloseClientConnections()
@@ -135,10 +135,12 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 
 // A store that delivers nothing is an error before anything is written. A store that stops later makes the answer shorter.
 func TestPollOfASilentStore(t *testing.T) {
+	away := bridgetest.NewSource()
+	away.Leave()
 	for name, test := range map[string]struct {
 		source bridge.Source
 		lines  int
-	}{"from the beginning": {silentSource(nil), 0}, "later": {source: sourceOf{&stuckStream{}}, lines: 4}} {
+	}{"from the beginning": {away, 0}, "later": {source: sourceOf{&stuckStream{}}, lines: 4}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newFixture(t, patient, plenty)

@@ -110,10 +110,7 @@ func TestAnswersAtOnce(t *testing.T) {
 		for _, query := range []string{"", "?lines"} {
 			t.Run(p.name+query, func(t *testing.T) {
 				b := newFixture(t, p.on(patient), plenty)
-				silent := make(silentSource)
-				hub := bridge.NewHub(silent, 0, plenty)
-				defer hub.Close()
-				b.hub = hub
+				b.Leave()
 				server := b.serve(t, p)
 				response, err := server.Client().Get(server.URL + "/" + query)
 				if err != nil {
@@ -125,12 +122,6 @@ func TestAnswersAtOnce(t *testing.T) {
 		}
 	}
 }
-
-// silentSource never lets a feed begin, as when NATS is away.
-type silentSource chan struct{}
-
-func (silentSource) Attach(*bridge.Feed) {}
-func (silentSource) Detach(*bridge.Feed) {}
 
 func TestHeartbeatsOverSockets(t *testing.T) {
 	t.Parallel()

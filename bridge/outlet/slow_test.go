@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,13 +136,13 @@ func TestStalledClientsCostBoundedMemory(t *testing.T) {
 			dial(t, server)
 		}
 		fast, _ := connect(t, server, "")
-		before := heap()
+		before := bridgetest.Heap()
 		const messages = 300
 		for range messages {
 			b.publish(bytes.Clone(large))
 			fast.next(t)
 		}
-		if grown := heap() - before; grown > 10<<20 {
+		if grown := bridgetest.Heap() - before; grown > 10<<20 {
 			t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
 		}
 		if open := b.outlet.Stats().Open; open != 21 {
@@ -223,13 +222,6 @@ func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
 		bridgetest.Eventually(t, "the event stream is open", func() bool { return b.outlet.Stats().Open == 1 })
 		b.takeLittle(t, conn)
 	})
-}
-
-func heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // A position that the feed has forgotten while the client was cut off comes back as a gap.
