@@ -11,9 +11,8 @@ type visit struct {
 	loop   *loop
 	do     func(*socket)
 	then   func()
-	asked  atomic.Bool // since work was called
-	left   int         // descriptors to look at
-	next   int
+	next   int         // descriptor
+	asked  atomic.Bool // since it began
 	queued bool
 }
 
@@ -25,7 +24,7 @@ func (l *loop) visit(do func(*socket), then func()) {
 	}
 }
 
-// begin begins the visit, or makes one that has begun go round once more from where it is. It reports false if the loop has ended.
+// begin begins the visit. If it has begun, it begins again at its end. It reports false if the loop has ended.
 func (v *visit) begin() bool {
 	v.asked.Store(true)
 	return v.loop.enqueue(v)
@@ -35,17 +34,21 @@ func (v *visit) queuing() *bool { return &v.queued }
 
 func (v *visit) work() {
 	l := v.loop
-	if v.asked.Swap(false) {
-		v.left = len(l.sockets)
+	if v.next == 0 {
+		v.asked.Store(false)
 	}
-	for looked := 0; v.left > 0 && looked < visitEach; v.left-- {
-		v.next = (v.next + 1) % len(l.sockets)
+	for looked := 0; v.next < len(l.sockets) && looked < visitEach; v.next++ {
 		if s := l.sockets[v.next]; s != nil {
 			v.do(s)
 			looked++
 		}
 	}
-	if v.left == 0 || !l.enqueue(v) {
-		v.then()
+	if v.next < len(l.sockets) && l.enqueue(v) {
+		return
+	}
+	v.next = 0
+	v.then()
+	if v.asked.Load() {
+		l.enqueue(v)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -24,7 +25,8 @@ func TestLooksAtManyDelayNoMessage(t *testing.T) {
 			p := protocols[3] // one loop
 			b := newFixture(t, p.on(patient), plenty)
 			server := b.serve(t, p)
-			isOpen, looked, before := false, 0, uint64(0)
+			looked, before := 0, uint64(0)
+			var isOpen atomic.Bool
 			see := func() bool {
 				if looked++; looked == 1 {
 					b.publish([]byte("meanwhile"))
@@ -34,7 +36,7 @@ func TestLooksAtManyDelayNoMessage(t *testing.T) {
 				}
 				return true
 			}
-			b.lifetime.Store(&bridge.Lifetime{Revoked: func() bool { return isOpen && see() }})
+			b.lifetime.Store(&bridge.Lifetime{Revoked: func() bool { return isOpen.Load() && see() }})
 			for range connections {
 				response, err := http.ReadResponse(bufio.NewReader(ask(t, server, net.Dialer{}, "1.1")), nil)
 				if err != nil {
@@ -43,7 +45,8 @@ func TestLooksAtManyDelayNoMessage(t *testing.T) {
 				defer response.Body.Close()
 			}
 			bridgetest.Eventually(t, "all have their first event", func() bool { return b.outlet.Stats().Frames >= connections })
-			isOpen, before = true, b.outlet.Stats().Frames
+			before = b.outlet.Stats().Frames
+			isOpen.Store(true)
 			look(b, see)
 			b.ended(t, map[string]uint64{reason: connections})
 			if looked != connections {
@@ -51,4 +54,28 @@ func TestLooksAtManyDelayNoMessage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A token that is revoked while connections are looked at for the last revocation is found, although its connection has been looked at.
+func TestRevocationDuringALookIsSeen(t *testing.T) {
+	t.Parallel()
+	const connections = 300 // more than are looked at together
+	p := protocols[3]
+	b := newFixture(t, p.on(patient), plenty)
+	server := b.serve(t, p)
+	isRevoked, looked := false, 0
+	var isOpen atomic.Bool
+	b.lifetime.Store(&bridge.Lifetime{Revoked: func() bool {
+		if looked++; isOpen.Load() && looked == connections+2 { // the second of them
+			isRevoked = true
+			b.outlet.Recheck()
+		}
+		return isRevoked
+	}})
+	for range connections {
+		connect(t, server, "")
+	}
+	isOpen.Store(true)
+	b.outlet.Recheck()
+	b.ended(t, map[string]uint64{"auth": connections})
 }
