@@ -3,7 +3,6 @@ package outlet
 import (
 	"net/netip"
 	"time"
-	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +34,7 @@ type socket struct {
 	revoked    func() bool // nil where it cannot be
 	expires    int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
 	ended      func(isDead bool)
-	owner      unique.Handle[owner] // many connections may have one
+	owner      *owner // nil for an anonymous client that is the socket's peer
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
@@ -67,8 +66,12 @@ type owner struct {
 	address netip.Addr
 }
 
-func (o owner) lifetime() bridge.Lifetime {
-	return bridge.Lifetime{Caller: o.caller, Address: o.address}
+// whose returns whose connection the socket is. The kernel knows most addresses anyway.
+func (s *socket) whose() owner {
+	if s.owner == nil {
+		return owner{address: s.peer().Addr()}
+	}
+	return *s.owner
 }
 
 // Wake implements bridge.Waker.
@@ -320,7 +323,7 @@ func (s *socket) refuse() {
 
 // slow cuts a client that receives nothing.
 func (s *socket) slow() {
-	s.loop.outlet.logSlow(s.client(), s.reader.Feed().Subjects())
+	s.loop.outlet.logSlow(s.peer().String(), s.reader.Feed().Subjects())
 	s.close(endSlow)
 }
 
@@ -364,19 +367,14 @@ func (s *socket) leave() {
 	}
 }
 
-// client returns the client's address.
-func (s *socket) client() string {
-	var port uint16
-	var address netip.Addr
-	peer, err := unix.Getpeername(s.FD)
-	if err != nil {
-		return "unknown"
-	}
+// peer returns the address of the socket's other end; the zero value if the kernel does not say.
+func (s *socket) peer() netip.AddrPort {
+	peer, _ := unix.Getpeername(s.FD) // nil with an error
 	switch peer := peer.(type) {
 	case *unix.SockaddrInet4:
-		address, port = netip.AddrFrom4(peer.Addr), uint16(peer.Port)
+		return netip.AddrPortFrom(netip.AddrFrom4(peer.Addr), uint16(peer.Port))
 	case *unix.SockaddrInet6:
-		address, port = netip.AddrFrom16(peer.Addr).Unmap(), uint16(peer.Port)
+		return netip.AddrPortFrom(netip.AddrFrom16(peer.Addr).Unmap(), uint16(peer.Port))
 	}
-	return netip.AddrPortFrom(address, port).String()
+	return netip.AddrPort{}
 }

@@ -38,6 +38,6 @@ func (s *socket) describe(asked bool) Connection {
 
 // name fills in what the connection is about.
 func (s *socket) name(c *Connection) {
-	of := s.owner.Value()
+	of := s.whose()
 	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.caller, of.address
 }

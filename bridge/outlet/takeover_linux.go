@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"time"
-	"unique"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/sockets"
@@ -27,10 +26,13 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request, reader *bridge
 	}
 	chunked := r.ProtoAtLeast(1, 1)
 	s := &socket{
-		loop: o.loops[taken.FD%len(o.loops)], Taken: taken, reader: reader, owner: unique.Make(owner{lifetime.Caller, lifetime.Address}), revoked: lifetime.Revoked,
-		ended: lifetime.Ended, expires: expiryOf(lifetime.Until), first: head(w.Header(), chunked), chunked: chunked, most: leastWrite,
+		loop: o.loops[taken.FD%len(o.loops)], Taken: taken, reader: reader, revoked: lifetime.Revoked, ended: lifetime.Ended,
+		expires: expiryOf(lifetime.Until), first: head(w.Header(), chunked), chunked: chunked, most: leastWrite,
 	}
 	s.timer.socket = s
+	if of := (owner{lifetime.Caller, lifetime.Address}); of != s.whose() {
+		s.owner = new(of)
+	}
 	if !s.loop.enqueue(s) {
 		s.refuse()
 	}
