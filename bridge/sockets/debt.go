@@ -37,6 +37,12 @@ type debt struct {
 	at    time.Duration // when that was so
 }
 
+// owed is what a network owes.
+type owed struct {
+	debt
+	quiet debt // as much of it as a quiet client may send, for the widest networks
+}
+
 // add adds bytes to a debt that is paid at a rate, fewer than none to take them back.
 func (d *debt) add(bytes, rate float64, now time.Duration) {
 	d.bytes = max(0, d.bytes-rate*(now-d.at).Seconds())
@@ -48,9 +54,12 @@ func (d *debt) add(bytes, rate float64, now time.Duration) {
 func (n *network) owes(bytes int, now time.Duration) (beyond float64, wait time.Duration) {
 	connections := float64(max(n.limit, leastPaced))
 	rate := connections * paceRate
-	n.debt.add(float64(bytes), rate, now)
-	n.debt.bytes = min(n.debt.bytes, connections*paceBurst+rate*mostOwed)
-	beyond = n.debt.bytes - connections*paceBurst
+	if n.owed == nil {
+		n.owed = &owed{}
+	}
+	n.owed.add(float64(bytes), rate, now)
+	n.owed.bytes = min(n.owed.bytes, connections*paceBurst+rate*mostOwed)
+	beyond = n.owed.bytes - connections*paceBurst
 	return beyond, time.Duration(beyond / rate * float64(time.Second))
 }
 
@@ -59,22 +68,26 @@ func (n *network) owes(bytes int, now time.Duration) (beyond float64, wait time.
 func (p *Places) owesTogether(n *network, bytes int, now time.Duration) (wait time.Duration, isNear bool) {
 	connections := float64(max(p.limits.Each, leastPaced))
 	rate, quiet := connections*paceRate, connections*paceBurst/quietShare
-	n.quiet.add(0, rate/quietShare, now)
-	sent := n.quiet.bytes + float64(bytes)
-	n.quiet.bytes = min(max(sent, 0), quiet)
-	p.all.debt.add(sent-n.quiet.bytes, rate*floodedTimes, now)
-	p.all.debt.bytes = min(p.all.debt.bytes, connections*paceBurst+rate*floodedTimes*mostOwedTogether)
+	own := &n.owed.quiet
+	own.add(0, rate/quietShare, now)
+	sent := own.bytes + float64(bytes)
+	own.bytes = min(max(sent, 0), quiet)
+	p.flooded.add(sent-own.bytes, rate*floodedTimes, now)
+	p.flooded.bytes = min(p.flooded.bytes, connections*paceBurst+rate*floodedTimes*mostOwedTogether)
 	if sent <= quiet {
 		return 0, false
 	}
-	beyond := p.all.debt.bytes - connections*paceBurst
+	beyond := p.flooded.bytes - connections*paceBurst
 	return time.Duration(beyond / (rate * floodedTimes) * float64(time.Second)), beyond > -connections*paceBurst/2
 }
 
 // paid returns in how long a network owes nothing, also of a quiet client's share.
 func (n *network) paid(now time.Duration) time.Duration {
+	if n.owed == nil {
+		return 0
+	}
 	_, wait := n.owes(0, now)
-	if n.debt.bytes == 0 && (n.quiet.bytes == 0 || now-n.quiet.at >= time.Second*paceBurst/paceRate) {
+	if quiet := n.owed.quiet; n.owed.bytes == 0 && (quiet.bytes == 0 || now-quiet.at >= time.Second*paceBurst/paceRate) {
 		return 0
 	}
 	return max(wait, 0) + time.Second*paceBurst/paceRate
@@ -98,7 +111,7 @@ func (n *network) owe(bytes int) (wait time.Duration, isShort bool) {
 	p.mu.Unlock()
 	if wait > toldWait {
 		p.slowed.Do(func() {
-			p.limits.Log.Info("an address sends more over TLS than it may beside the bodies of requests; its connections are read from more slowly", "address", key.Prefix, "connections", held)
+			p.limits.Log.Info("an address sends more over TLS than it may beside the bodies of requests; its connections are read from more slowly", "address", key.String(), "connections", held)
 		})
 	}
 	return wait, isShort

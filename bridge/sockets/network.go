@@ -17,20 +17,30 @@ type network struct {
 	within *network // the next larger one that counts them as well; nil for all
 	limit  int      // how many places it may have; 0 for any number
 
-	held    int // places: of sockets, and of requests that are not the first of their socket
-	asked   int // requests that took a place, for clients of this network
-	served  int // requests of HTTP/2 that are being served, with a place or without
-	kept    int // how many networks in it, and itself, still owe what was sent
-	debt    debt
-	quiet   debt      // as much of it as a quiet client may send, for the widest networks
+	held    int       // places: of sockets, and of requests that are not the first of their socket
+	asked   int       // requests that took a place, for clients of this network
+	served  int       // requests of HTTP/2 that are being served, with a place or without
+	kept    int       // how many networks in it, and itself, still owe what was sent
+	owed    *owed     // nil until somebody in it sends over TLS
 	waiting list.List // the *place of each socket that waits, the oldest first
 	index   int       // among the crowds, where it is one of the widest and has a socket that waits
 }
 
-// networkKey tells networks apart. A proxy's sockets are counted apart from its own requests.
+// networkKey tells networks apart. A proxy's sockets are counted apart from its own requests. It is small, because many clients have a network
+// each, or three.
 type networkKey struct {
-	netip.Prefix
+	address [16]byte // IPv4 as in IPv6
+	bits    uint8
 	isProxy bool
+}
+
+func keyOf(network netip.Prefix, isProxy bool) networkKey {
+	return networkKey{network.Addr().As16(), uint8(network.Bits()), isProxy}
+}
+
+// String returns the network as addresses are written.
+func (k networkKey) String() string {
+	return netip.PrefixFrom(netip.AddrFrom16(k.address).Unmap(), int(k.bits)).String()
 }
 
 // Beyond their limit, networks have a few places for sockets, on which clients are told that it is reached.
@@ -125,12 +135,12 @@ var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
 func (p *Places) ofClient(address netip.Addr) *network {
 	if !address.Is6() || address.Is4In6() {
 		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
-		return p.networkOf(&p.all, networkKey{Prefix: whole}, p.limits.Each)
+		return p.networkOf(&p.all, keyOf(whole, false), p.limits.Each)
 	}
 	n := &p.all
 	for _, width := range widths {
 		prefix, _ := address.Prefix(width.bits) // every IPv6 address has one
-		n = p.networkOf(n, networkKey{Prefix: prefix}, p.limits.Each*width.times)
+		n = p.networkOf(n, keyOf(prefix, false), p.limits.Each*width.times)
 	}
 	return n
 }
@@ -141,7 +151,7 @@ func (p *Places) ofPeer(address netip.Addr) *network {
 		return p.ofClient(address)
 	}
 	whole, _ := address.Prefix(address.BitLen())
-	return p.networkOf(&p.all, networkKey{whole, true}, 0)
+	return p.networkOf(&p.all, keyOf(whole, true), 0)
 }
 
 func addressOf(peer net.Addr) netip.Addr {

@@ -38,6 +38,7 @@ type Places struct {
 	all      network // of which every other is a part
 	networks map[networkKey]*network
 	crowds   crowds // the widest networks, of those with a socket that waits
+	flooded  debt   // of all that send more than quiet clients
 	evicted  uint64
 	refused  uint64
 }
