@@ -140,6 +140,14 @@ func (p protocol) on(config outlet.Config) outlet.Config {
 	return config
 }
 
+// overProtocols runs a test over every way in which connections come.
+// overProtocols runs a test over each of them, at once.
+func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); test(t, p) })
+	}
+}
+
 // overSockets runs a test over both writers, where it can see on the wire what they write.
 func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 	for _, p := range []protocol{protocols[0], protocols[3]} {
@@ -230,12 +238,18 @@ func send(t testing.TB, server *httptest.Server, dialer net.Dialer) *net.TCPConn
 // ask is send for a version of HTTP.
 func ask(t testing.TB, server *httptest.Server, dialer net.Dialer, version string) *net.TCPConn {
 	t.Helper()
+	return say(t, server, dialer, "GET / HTTP/"+version+"\r\nHost: localhost\r\n\r\n")
+}
+
+// say is send for any text.
+func say(t testing.TB, server *httptest.Server, dialer net.Dialer, text string) *net.TCPConn {
+	t.Helper()
 	conn, err := dialer.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_, err = io.WriteString(conn, "GET / HTTP/"+version+"\r\nHost: localhost\r\n\r\n")
+	_, err = io.WriteString(conn, text)
 	if err := errors.Join(err, conn.SetDeadline(time.Now().Add(time.Minute))); err != nil {
 		t.Fatal(err)
 	}

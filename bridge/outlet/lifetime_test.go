@@ -16,13 +16,6 @@ import (
 
 const closedByAuth = `{"reason":"auth"}`
 
-// overProtocols runs a test over every way in which connections come.
-func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) { t.Parallel(); test(t, p) })
-	}
-}
-
 // closes expects the event that says why the connection ends, and its end.
 func (c *client) closes(t *testing.T) {
 	t.Helper()

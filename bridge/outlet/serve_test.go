@@ -20,39 +20,37 @@ import (
 
 func TestFramesArriveInOrder(t *testing.T) {
 	const messages, readers = 1000, 3 // every size that numbered has
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			b := newFixture(t, p.on(patient), plenty)
-			server := b.serve(t, p)
-			var running sync.WaitGroup
-			for range readers {
-				c, first := connect(t, server, "")
-				if want := map[bool]int{false: 1, true: 2}[p.http2]; c.response.ProtoMajor != want {
-					t.Fatalf("HTTP/%d", c.response.ProtoMajor)
-				}
-				if want := (bridgetest.Event{Type: bridge.EventOpen, Data: opened, ID: "test-0-1"}); first != want {
-					t.Fatalf("the first event is %+v", first)
-				}
-				running.Go(func() {
-					for i := range messages {
-						event, err := c.Next()
-						if err != nil || event.Type != "message" || event.Data != string(numbered(i)) || !strings.HasPrefix(event.ID, fmt.Sprintf("test-%d-", i+1)) {
-							t.Errorf("message %d is %.60q of %d bytes, id %s, %v", i, event.Data, len(event.Data), event.ID, err)
-							return
-						}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		var running sync.WaitGroup
+		for range readers {
+			c, first := connect(t, server, "")
+			if want := map[bool]int{false: 1, true: 2}[p.http2]; c.response.ProtoMajor != want {
+				t.Fatalf("HTTP/%d", c.response.ProtoMajor)
+			}
+			if want := (bridgetest.Event{Type: bridge.EventOpen, Data: opened, ID: "test-0-1"}); first != want {
+				t.Fatalf("the first event is %+v", first)
+			}
+			running.Go(func() {
+				for i := range messages {
+					event, err := c.Next()
+					if err != nil || event.Type != "message" || event.Data != string(numbered(i)) || !strings.HasPrefix(event.ID, fmt.Sprintf("test-%d-", i+1)) {
+						t.Errorf("message %d is %.60q of %d bytes, id %s, %v", i, event.Data, len(event.Data), event.ID, err)
+						return
 					}
-				})
-			}
-			for i := range messages {
-				b.publish(numbered(i))
-			}
-			running.Wait()
-			stats := b.outlet.Stats()
-			if want := uint64(readers * (messages + 1)); stats.Frames > want || stats.Open != readers || stats.Opened != readers {
-				t.Errorf("%+v; %d frames were to be written", stats, want)
-			}
-		})
-	}
+				}
+			})
+		}
+		for i := range messages {
+			b.publish(numbered(i))
+		}
+		running.Wait()
+		stats := b.outlet.Stats()
+		if want := uint64(readers * (messages + 1)); stats.Frames > want || stats.Open != readers || stats.Opened != readers {
+			t.Errorf("%+v; %d frames were to be written", stats, want)
+		}
+	})
 }
 
 // numbered returns a message's payload: small ones, some that fill a write, and some that are larger than one.
@@ -125,32 +123,29 @@ func TestAnswersAtOnce(t *testing.T) {
 
 func TestHeartbeatsOverSockets(t *testing.T) {
 	t.Parallel()
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			config := patient
-			// A write deadline is for writes only: silence may last longer.
-			config.Heartbeat, config.WriteTimeout = 1200*time.Millisecond, time.Second
-			b := newFixture(t, p.on(config), plenty)
-			c, _ := connect(t, b.serve(t, p), "")
-			beats := make(chan struct{})
-			go func() {
-				defer close(beats)
-				// Past the open event there are only heartbeats, so whatever is read is one.
-				buffer := make([]byte, 2)
-				for range 2 {
-					if _, err := io.ReadFull(c.response.Body, buffer); err != nil || string(buffer) != ":\n" {
-						t.Errorf("%q, %v instead of a heartbeat", buffer, err)
-						return
-					}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		config := patient
+		// A write deadline is for writes only: silence may last longer.
+		config.Heartbeat, config.WriteTimeout = 1200*time.Millisecond, time.Second
+		b := newFixture(t, p.on(config), plenty)
+		c, _ := connect(t, b.serve(t, p), "")
+		beats := make(chan struct{})
+		go func() {
+			defer close(beats)
+			// Past the open event there are only heartbeats, so whatever is read is one.
+			buffer := make([]byte, 2)
+			for range 2 {
+				if _, err := io.ReadFull(c.response.Body, buffer); err != nil || string(buffer) != ":\n" {
+					t.Errorf("%q, %v instead of a heartbeat", buffer, err)
+					return
 				}
-			}()
-			<-beats
-			if open := b.outlet.Stats().Open; open != 1 {
-				t.Errorf("%d connections are open", open)
 			}
-		})
-	}
+		}()
+		<-beats
+		if open := b.outlet.Stats().Open; open != 1 {
+			t.Errorf("%d connections are open", open)
+		}
+	})
 }
 
 func TestServerEndsOverSockets(t *testing.T) {
@@ -196,15 +191,13 @@ func TestServerEndsOverSockets(t *testing.T) {
 
 func TestHangUpEndsServe(t *testing.T) {
 	t.Parallel()
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			b := newFixture(t, p.on(patient), plenty)
-			server := b.serve(t, p)
-			c, _ := connect(t, server, "")
-			c.response.Body.Close()
-			b.ended(t, map[string]uint64{"client": 1})
-		})
-	}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		c, _ := connect(t, server, "")
+		c.response.Body.Close()
+		b.ended(t, map[string]uint64{"client": 1})
+	})
 	for name, hangUp := range map[string]func(*testing.T, *fixture, *rawClient){
 		"FIN": func(t *testing.T, _ *fixture, c *rawClient) {
 			if err := c.conn.Close(); err != nil {

@@ -30,24 +30,22 @@ func TestSlowClientIsCut(t *testing.T) {
 	t.Parallel()
 	config := patient
 	config.WriteTimeout = writeTimeout
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			b := newFixture(t, p.on(config), plenty)
-			server := b.serve(t, p)
-			c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
-			bridgetest.Eventually(t, "the client is cut", func() bool {
-				b.publish(large)
-				return b.outlet.Stats().Open == 0
-			})
-			b.ended(t, map[string]uint64{"slow": 1})
-			c.response.Body.Close()
-			server.Close()
-			b.close()
-			if logs := b.logs.String(); strings.Count(logs, "\n") != 1 || !strings.Contains(logs, "level=WARN") || !strings.Contains(logs, "client=127.0.0.1:") {
-				t.Errorf("the log: %q", logs)
-			}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(config), plenty)
+		server := b.serve(t, p)
+		c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
+		bridgetest.Eventually(t, "the client is cut", func() bool {
+			b.publish(large)
+			return b.outlet.Stats().Open == 0
 		})
-	}
+		b.ended(t, map[string]uint64{"slow": 1})
+		c.response.Body.Close()
+		server.Close()
+		b.close()
+		if logs := b.logs.String(); strings.Count(logs, "\n") != 1 || !strings.Contains(logs, "level=WARN") || !strings.Contains(logs, "client=127.0.0.1:") {
+			t.Errorf("the log: %q", logs)
+		}
+	})
 }
 
 func TestSlowClientIsReset(t *testing.T) {
@@ -211,14 +209,7 @@ func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
 		b := newFixture(t, p.on(config), plenty)
 		b.earlier = bytes.Repeat([]byte("e"), 48<<10)
 		server := b.serve(t, p)
-		conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		if _, err := io.WriteString(conn, "GET /earlier HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
+		conn := say(t, server, smallWindow, "GET /earlier HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		bridgetest.Eventually(t, "the event stream is open", func() bool { return b.outlet.Stats().Open == 1 })
 		b.takeLittle(t, conn)
 	})
