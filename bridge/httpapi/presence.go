@@ -102,11 +102,15 @@ func isPrintable(name string) bool {
 		!strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) && !strings.ContainsRune(joiners, c) })
 }
 
+// keepsMembers reports whether the members of any of the target's subjects are kept.
+func (a *API) keepsMembers(t *target) bool {
+	return a.config.Presence != nil && slices.ContainsFunc(t.subjects, a.config.Presence.Overlaps)
+}
+
 // checkMembers refuses to tell of members that nobody keeps.
 func (a *API) checkMembers(t *target, m membership) error {
-	isKept := a.config.Presence != nil && slices.ContainsFunc(t.subjects, a.config.Presence.Overlaps)
 	switch {
-	case !m.isTold || isKept:
+	case !m.isTold || a.keepsMembers(t):
 		return nil
 	case t.members:
 		return errNoMembers
@@ -132,7 +136,7 @@ func (t *target) reading(m membership) []bridge.Subject {
 // join lists the client of a connection, if it is to be. leave is called when the connection has ended; nil if it is not to be.
 func (a *API) join(t *target, request *request) (leave func(isDead bool)) {
 	m, caller := request.members, request.caller
-	if a.config.Presence == nil || m.isHidden {
+	if m.isHidden || !a.keepsMembers(t) {
 		return nil
 	}
 	name := m.name
