@@ -22,7 +22,7 @@ type Conn struct {
 	net.Conn
 	opened time.Time
 	place  *place                 // nil if it was refused one
-	lender *listener              // the listener that has lent the descriptor; nil for none
+	lender *reserve               // where the descriptor is from; nil for none
 	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
 
 	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.

@@ -49,101 +49,37 @@ func (d *debt) add(bytes, rate float64, now time.Duration) {
 	d.bytes, d.at = max(0, d.bytes+bytes), now
 }
 
-// owes adds bytes to the debt of a network, fewer than none to take them back, and returns how many are owed beyond what may be sent at
-// once, and for how long.
-func (n *network) owes(bytes int, now time.Duration) (beyond float64, wait time.Duration) {
-	connections := float64(max(n.limit, leastPaced))
+// owe adds bytes to what a network owes that may have so many connections, fewer than none to take them back, and returns how many are owed
+// beyond what may be sent at once, and for how long.
+func (o *owed) owe(bytes, connections float64, now time.Duration) (beyond float64, wait time.Duration) {
 	rate := connections * paceRate
-	if n.owed == nil {
-		n.owed = &owed{}
-	}
-	n.owed.add(float64(bytes), rate, now)
-	n.owed.bytes = min(n.owed.bytes, connections*paceBurst+rate*mostOwed)
-	beyond = n.owed.bytes - connections*paceBurst
+	o.add(bytes, rate, now)
+	o.bytes = min(o.bytes, connections*paceBurst+rate*mostOwed)
+	beyond = o.bytes - connections*paceBurst
 	return beyond, time.Duration(beyond / rate * float64(time.Second))
 }
 
-// owesTogether adds to the debt of all floods what a network sends beyond a quiet client's share, and returns for how long that is more than
-// may be sent at once, and whether it soon may be.
-func (p *Places) owesTogether(n *network, bytes int, now time.Duration) (wait time.Duration, isNear bool) {
-	connections := float64(max(p.limits.Each, leastPaced))
+// flood adds to the debt of all floods what a network sends beyond a quiet client's share, and returns for how long that is more than may be
+// sent at once, and whether it soon may be.
+func (o *owed) flood(all *debt, bytes, connections float64, now time.Duration) (wait time.Duration, isNear bool) {
 	rate, quiet := connections*paceRate, connections*paceBurst/quietShare
-	own := &n.owed.quiet
-	own.add(0, rate/quietShare, now)
-	sent := own.bytes + float64(bytes)
-	own.bytes = min(max(sent, 0), quiet)
-	p.flooded.add(sent-own.bytes, rate*floodedTimes, now)
-	p.flooded.bytes = min(p.flooded.bytes, connections*paceBurst+rate*floodedTimes*mostOwedTogether)
+	o.quiet.add(0, rate/quietShare, now)
+	sent := o.quiet.bytes + bytes
+	o.quiet.bytes = min(max(sent, 0), quiet)
+	all.add(sent-o.quiet.bytes, rate*floodedTimes, now)
+	all.bytes = min(all.bytes, connections*paceBurst+rate*floodedTimes*mostOwedTogether)
 	if sent <= quiet {
 		return 0, false
 	}
-	beyond := p.flooded.bytes - connections*paceBurst
+	beyond := all.bytes - connections*paceBurst
 	return time.Duration(beyond / (rate * floodedTimes) * float64(time.Second)), beyond > -connections*paceBurst/2
 }
 
 // paid returns in how long a network owes nothing, also of a quiet client's share.
-func (n *network) paid(now time.Duration) time.Duration {
-	if n.owed == nil {
-		return 0
-	}
-	_, wait := n.owes(0, now)
-	if quiet := n.owed.quiet; n.owed.bytes == 0 && (quiet.bytes == 0 || now-quiet.at >= time.Second*paceBurst/paceRate) {
+func (o *owed) paid(connections float64, now time.Duration) time.Duration {
+	_, wait := o.owe(0, connections, now)
+	if o.bytes == 0 && (o.quiet.bytes == 0 || now-o.quiet.at >= time.Second*paceBurst/paceRate) {
 		return 0
 	}
 	return max(wait, 0) + time.Second*paceBurst/paceRate
-}
-
-// owe counts bytes that were read, for a network and each that it is part of, and returns how long to wait before the next are read, and
-// whether less is to be read then.
-func (n *network) owe(bytes int) (wait time.Duration, isShort bool) {
-	p := n.places
-	p.mu.Lock()
-	key, held, now := n.key, n.held, p.now()
-	for ; n != &p.all; n = n.within {
-		beyond, longer := n.owes(bytes, now)
-		wait = max(wait, longer)
-		if n.within == &p.all {
-			together, isNear := p.owesTogether(n, bytes, now)
-			wait, isShort = max(wait, together), isShort || isNear
-		}
-		isShort = isShort || beyond > -float64(max(n.limit, leastPaced)*paceBurst/2)
-	}
-	p.mu.Unlock()
-	if wait > toldWait {
-		p.slowed.Do(func() {
-			p.limits.Log.Info("an address sends more over TLS than it may beside the bodies of requests; its connections are read from more slowly", "address", key.String(), "connections", held)
-		})
-	}
-	return wait, isShort
-}
-
-// forget lets go of the network, and of each that it is part of, if they hold and owe nothing.
-func (n *network) forget() {
-	for ; n.within != nil; n = n.within {
-		if n.held == 0 && n.asked == 0 && n.kept == 0 && !n.linger() {
-			delete(n.places.networks, n.key)
-		}
-	}
-}
-
-// linger keeps a network that nobody holds until it owes nothing: its clients may connect anew. It reports false if it owes nothing.
-func (n *network) linger() bool {
-	paid := n.paid(n.places.now())
-	if paid <= 0 {
-		return false
-	}
-	n.keep(1)
-	time.AfterFunc(paid, func() {
-		n.places.mu.Lock()
-		defer n.places.mu.Unlock()
-		n.keep(-1)
-		n.forget()
-	})
-	return true
-}
-
-func (n *network) keep(more int) {
-	for ; n != nil; n = n.within {
-		n.kept += more
-	}
 }

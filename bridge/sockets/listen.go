@@ -3,8 +3,6 @@ package sockets
 import (
 	"context"
 	"net"
-	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -41,10 +39,7 @@ type listener struct {
 	pace   *rate.Limiter
 	open   context.Context
 	close  context.CancelFunc
-
-	mu       sync.Mutex // guards the descriptors that were set aside
-	isClosed bool
-	reserve  []*os.File
+	reserve
 }
 
 // Close implements net.Listener.
@@ -68,7 +63,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		conn := &Conn{Conn: accepted, opened: time.Now()}
 		if isLent {
-			conn.lender = l
+			conn.lender = &l.reserve
 		}
 		if l.admit(conn) {
 			return conn, nil
@@ -87,7 +82,7 @@ func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
 			return conn, false, err
 		}
 		l.places.exhausted(err)
-		if !l.comes() { // accept also fails when no connection is pending
+		if !comes(l.Listener) { // accept also fails when no connection is pending
 			continue
 		}
 		if !l.giveUp() && !l.places.evict() {
@@ -107,9 +102,6 @@ func (l *listener) pause() {
 	case <-l.open.Done():
 	}
 }
-
-// exhaustedPause is how long the listener waits before it tries again.
-const exhaustedPause = 50 * time.Millisecond
 
 // admit gives a connection a place, and reports whether there is one. If all places are taken, it waits until the oldest waiting socket may be
 // closed.

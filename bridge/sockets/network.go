@@ -4,9 +4,7 @@ import (
 	"container/heap"
 	"container/list"
 	"math"
-	"net"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -127,55 +125,69 @@ func (n *network) oldest() *place {
 	return nil
 }
 
-// The widths of IPv6 networks that are counted, the widest first, and how many times the limit of an address they have. Whoever has
-// one address has 64 bits of them, and often more: providers give 56 or 48 bits to one customer.
-var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
-
-// ofClient returns the network of an address, whose requests and sockets it counts.
-func (p *Places) ofClient(address netip.Addr) *network {
-	if !address.Is6() || address.Is4In6() {
-		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
-		return p.networkOf(&p.all, keyOf(whole, false), p.limits.Each)
+// owe counts bytes that were read, for a network and each that it is part of, and returns how long to wait before the next are read, and
+// whether less is to be read then. Fewer than none take back what was counted.
+func (n *network) owe(bytes int) (wait time.Duration, isShort bool) {
+	p := n.places
+	p.mu.Lock()
+	key, held, now, counted := n.key, n.held, p.now(), float64(bytes)
+	for ; n != &p.all; n = n.within {
+		if n.owed == nil {
+			n.owed = &owed{}
+		}
+		beyond, longer := n.owed.owe(counted, n.paced(), now)
+		wait = max(wait, longer)
+		if n.within == &p.all {
+			together, isNear := n.owed.flood(&p.flooded, counted, float64(max(p.limits.Each, leastPaced)), now)
+			wait, isShort = max(wait, together), isShort || isNear
+		}
+		isShort = isShort || beyond > -n.paced()*paceBurst/2
 	}
-	n := &p.all
-	for _, width := range widths {
-		prefix, _ := address.Prefix(width.bits) // every IPv6 address has one
-		n = p.networkOf(n, keyOf(prefix, false), p.limits.Each*width.times)
+	p.mu.Unlock()
+	if wait > toldWait {
+		p.slowed.Do(func() {
+			p.limits.Log.Info("an address sends more over TLS than it may beside the bodies of requests; its connections are read from more slowly", "address", key.String(), "connections", held)
+		})
 	}
-	return n
+	return wait, isShort
 }
 
-// ofPeer returns the network that counts a peer's sockets.
-func (p *Places) ofPeer(address netip.Addr) *network {
-	if !p.isProxy(address) {
-		return p.ofClient(address)
+// paced returns for how many connections the network may send.
+func (n *network) paced() float64 { return float64(max(n.limit, leastPaced)) }
+
+// forget lets go of the network, and of each that it is part of, if they hold and owe nothing.
+func (n *network) forget() {
+	for ; n.within != nil; n = n.within {
+		if n.held == 0 && n.asked == 0 && n.kept == 0 && !n.linger() {
+			delete(n.places.networks, n.key)
+		}
 	}
-	whole, _ := address.Prefix(address.BitLen())
-	return p.networkOf(&p.all, keyOf(whole, true), 0)
 }
 
-func addressOf(peer net.Addr) netip.Addr {
-	if peer, ok := peer.(*net.TCPAddr); ok {
-		return peer.AddrPort().Addr().Unmap().WithZone("")
+// linger keeps a network that nobody holds until it owes nothing: its clients may connect anew. It reports false if it owes nothing.
+func (n *network) linger() bool {
+	if n.owed == nil {
+		return false
 	}
-	return netip.Addr{}
-}
-
-func (p *Places) isProxy(address netip.Addr) bool {
-	return slices.ContainsFunc(p.limits.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
-}
-
-func (p *Places) networkOf(within *network, key networkKey, limit int) *network {
-	n, known := p.networks[key]
-	if !known {
-		n = &network{places: p, key: key, within: within, limit: limit, index: -1}
-		p.networks[key] = n
+	paid := n.owed.paid(n.paced(), n.places.now())
+	if paid <= 0 {
+		return false
 	}
-	return n
+	n.keep(1)
+	time.AfterFunc(paid, func() {
+		n.places.mu.Lock()
+		defer n.places.mu.Unlock()
+		n.keep(-1)
+		n.forget()
+	})
+	return true
 }
 
-// now returns the time since the places were made.
-func (p *Places) now() time.Duration { return time.Since(p.start) }
+func (n *network) keep(more int) {
+	for ; n != nil; n = n.within {
+		n.kept += more
+	}
+}
 
 // crowds is a heap of the widest networks that have sockets which wait. The first has the most of them, and of several, the one whose
 // oldest has waited longest.
