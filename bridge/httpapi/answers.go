@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -14,17 +13,6 @@ import (
 
 // answersPath begins the paths of runs.
 const answersPath = "/answers/"
-
-// answersMethods returns the methods of runs.
-func (a *API) answersMethods() string {
-	if a.mayQuery() {
-		return "GET, POST, DELETE, OPTIONS"
-	}
-	return "GET, DELETE, OPTIONS"
-}
-
-// mayQuery reports whether there are runs in which whoever answers may query the asker.
-func (a *API) mayQuery() bool { return slices.ContainsFunc(a.routes, bridge.Route.Queries) }
 
 // errNoRun means that the caller has no such run. Whether another caller has it, nobody learns.
 var errNoRun = errors.New("you have no such run, or its answers are no longer stored; ask again")
@@ -41,23 +29,6 @@ func (a *API) explain(err error, subject bridge.Subject) error {
 func (a *API) answersTarget(path string) (t target, found bool) {
 	run, found := strings.CutPrefix(path, answersPath)
 	return target{run: run, isRun: true}, found && a.config.Runs != nil
-}
-
-// answers serves the path of a run.
-func (a *API) answers(w http.ResponseWriter, r *http.Request, t target) error {
-	w.Header().Set("Allow", a.answersMethods())
-	switch r.Method {
-	case http.MethodPost:
-		return a.reply(w, r, t)
-	case http.MethodGet:
-		return a.readRun(w, r, t)
-	case http.MethodDelete:
-		return a.stopRun(w, r, t)
-	case http.MethodOptions:
-		a.options(w, r)
-		return nil
-	}
-	return errMethod
 }
 
 // runQuery reads the query of a request for a run.
