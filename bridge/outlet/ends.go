@@ -36,27 +36,21 @@ func (o *Outlet) whyEnd(isExpired bool) ending {
 	return endAge
 }
 
-func (o *Outlet) opened() {
+// count counts connections and polls, and tells Drain when none is left.
+func (o *Outlet) count(connections, polls int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.open++
-	o.stats.opened.Add(1)
-}
-
-func (o *Outlet) closed(reason ending) {
-	o.stats.ended.Add(reason.String())
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.open--
-	o.tellEmpty()
-}
-
-// tellEmpty tells Drain that no connection is left. The lock must be held.
-func (o *Outlet) tellEmpty() {
+	o.open += connections
+	o.polls += polls
 	if o.open+o.polls == 0 && o.empty != nil {
 		close(o.empty)
 		o.empty = nil
 	}
+}
+
+func (o *Outlet) closed(reason ending) {
+	o.stats.ended.Add(reason.String())
+	o.count(-1, 0)
 }
 
 func (o *Outlet) isDraining() bool {

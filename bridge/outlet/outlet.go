@@ -92,7 +92,8 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 	if lifetime.Ended == nil {
 		lifetime.Ended = func(bool) {}
 	}
-	o.opened()
+	o.count(1, 0)
+	o.stats.opened.Add(1)
 	reader.Greet(bridge.Spread(o.config.Retry), o.config.Heartbeat)
 	if o.takeOver(w, r, reader, lifetime) {
 		return

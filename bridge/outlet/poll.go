@@ -22,8 +22,8 @@ const pollPatience = 5 * time.Second
 // the end of the response, which net/http writes. So the server must have its own deadline, which starts with each request
 // (http.Server.WriteTimeout).
 func (o *Outlet) Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) error {
-	o.countPoll(1)
-	defer o.countPoll(-1)
+	o.count(0, 1)
+	defer o.count(0, -1)
 	defer reader.Close()
 	o.stats.polls.Add(1)
 	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: sockets.Of(r.Context())}
@@ -77,12 +77,4 @@ func endEarly(begun bool, reason error) error {
 		return nil
 	}
 	return fmt.Errorf("nothing to answer with: %w", reason)
-}
-
-// countPoll makes Drain wait for polls.
-func (o *Outlet) countPoll(change int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.polls += change
-	o.tellEmpty()
 }
