@@ -3,9 +3,7 @@ package httpapi_test
 import (
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -150,40 +148,4 @@ func TestClosedHub(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 	b.quiet(t)
-}
-
-func TestThousandConnectionsLeaveNothing(t *testing.T) {
-	const connections = 1000
-	c := config()
-	c.Places = sockets.NewPlaces(sockets.Limits{All: connections})
-	b := start(t, c)
-	before := runtime.NumGoroutine()
-	conns := make([]*net.TCPConn, connections)
-	for i := range conns {
-		conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err = io.WriteString(conn, "GET /events/chat.room1 HTTP/1.0\r\nHost: localhost\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		conns[i] = conn.(*net.TCPConn)
-	}
-	bridgetest.Eventually(t, "all are open", func() bool { return b.hub.Stats().Readers == connections })
-	b.turnedAway(t)
-	b.deliver("chat.room1", "hello")
-	for i, conn := range conns {
-		if i%2 == 0 {
-			_ = conn.SetLinger(0)
-		}
-		conn.Close()
-	}
-	bridgetest.Eventually(t, "nothing is left", func() bool {
-		return b.hub.Stats().Readers == 0 && b.outlet.Stats().Open == 0 && runtime.NumGoroutine() <= before+2 // two of the client's idle connection
-	})
-	// All places are free again.
-	again := b.get(t, "/events/chat.room1")
-	again.next(t, "tailwater:open", opened)
-	b.limited(t, "connections", "127.0.0.1")
 }

@@ -2,13 +2,11 @@ package httpapi_test
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -325,41 +323,6 @@ func TestResume(t *testing.T) {
 			}
 			b.quiet(t)
 		})
-	}
-}
-
-// A client that is cut repeatedly receives every message once, in order.
-func TestReconnectsLoseAndRepeatNothing(t *testing.T) {
-	b := start(t, config())
-	var headers []string
-	delivered, received := 0, 0
-	for range 20 {
-		c := b.get(t, "/events/chat.room1", headers...)
-		id := c.next(t, bridge.EventOpen, opened)
-		for range 10 {
-			b.deliver("chat.room1", strconv.Itoa(delivered))
-			delivered++
-		}
-		for range 7 { // some of each round are left to the next
-			id = c.next(t, "message", strconv.Itoa(received))
-			received++
-		}
-		c.response.Body.Close()
-		headers = []string{"Last-Event-ID", id}
-	}
-}
-
-func TestFirstEventIsExactlyOne(t *testing.T) {
-	b := start(t, config())
-	c := b.get(t, "/events/chat.room1")
-	c.next(t, bridge.EventOpen, opened)
-	b.deliver("chat.room1", "1")
-	c.next(t, "message", "1")
-	b.api.Drain(time.Now().Add(time.Minute))
-	go b.outlet.Drain(t.Context(), 0)
-	c.next(t, bridge.EventClose, `{"reason":"drain"}`)
-	if event, err := c.Next(); !errors.Is(err, bridgetest.ErrBroken) {
-		t.Errorf("%+v, %v", event, err)
 	}
 }
 

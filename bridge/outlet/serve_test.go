@@ -316,15 +316,3 @@ func TestBurstAndHerd(t *testing.T) {
 		}
 	})
 }
-
-// A request that was running when the outlet was closed leaves nothing.
-func TestServeAfterClose(t *testing.T) {
-	b := newFixture(t, protocols[3].on(patient), plenty)
-	server := b.serve(t, protocols[3])
-	b.close()
-	response, err := server.Client().Get(server.URL)
-	if err == nil {
-		response.Body.Close()
-	}
-	b.ended(t, map[string]uint64{"drain": 1})
-}

@@ -215,27 +215,6 @@ func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
 	})
 }
 
-// A position that the feed has forgotten while the client was cut off comes back as a gap.
-func TestCutClientIsToldWhatItMissed(t *testing.T) {
-	overSockets(t, func(t *testing.T, p protocol) {
-		config := patient
-		config.WriteTimeout = writeTimeout
-		b := newFixture(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
-		server := b.serve(t, p)
-		_, first := connect(t, server, "") // keeps the feed
-		slow := dial(t, server)
-		for range 100 {
-			b.publish(large)
-		}
-		bridgetest.Eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
-		reset(t, slow.conn)
-		_, again := connect(t, server, first.ID)
-		if again.Type != bridge.EventGap || !strings.Contains(again.Data, `"after":"`+first.ID+`"`) {
-			t.Errorf("%+v instead of a gap", again)
-		}
-	})
-}
-
 // The write timeout is for clients that receive nothing. A client that receives a third of a write per timeout is served.
 func TestClientThatTakesLittleIsNotCut(t *testing.T) {
 	t.Parallel()
