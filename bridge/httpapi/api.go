@@ -31,7 +31,7 @@ type Config struct {
 	Caller func(*http.Request) (bridge.Caller, error)
 	Cookie string // name of the cookie that may hold a ticket or a token; empty for none
 	Access Access
-	Places Places // nil for no limit
+	Places Places
 	// Presence keeps the members of subjects; nil for none.
 	Presence Presence
 	// Runs asks questions, and follows runs; nil for neither. Nobody else may read or publish on the subjects of runs.
@@ -95,7 +95,7 @@ type Store interface {
 type Limits struct {
 	Publishes float64 // POSTs per second of one caller, with bursts of five seconds' worth; 0 for no limit
 	Body      int64   // bytes of a POST
-	Memory    int64   // bytes of all bodies together, at least four times Body; 0 for 128 MiB
+	Memory    int64   // bytes of all bodies together, at least four times Body
 	Subjects  int     // that one connection may read
 	Reads     float64 // GETs and HEADs per second of one address, with bursts of five seconds' worth; 0 for no limit
 }

@@ -72,7 +72,7 @@ func Example() {
 		Anyone:    bridge.Grant{Subscribe: chat, Publish: chat},
 		Auth:      tokens,
 		Access:    httpapi.Access{LoopbackHosts: true},
-		Limits:    httpapi.Limits{Body: 256 << 10, Subjects: 32},
+		Limits:    httpapi.Limits{Body: 256 << 10, Memory: 64 << 20, Subjects: 32},
 		Log:       log,
 	})
 	mux := http.NewServeMux()

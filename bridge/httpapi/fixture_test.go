@@ -52,7 +52,7 @@ func config() httpapi.Config {
 	return httpapi.Config{
 		Anyone: bridge.Grant{Subscribe: subjects("chat.>", "time.>"), Publish: subjects("chat.>")},
 		Access: httpapi.Access{LoopbackHosts: true, LoopbackOrigins: true, Origins: []string{ownOrigin}},
-		Limits: httpapi.Limits{Body: bodyLimit, Subjects: 8},
+		Limits: httpapi.Limits{Body: bodyLimit, Memory: 128 << 20, Subjects: 8},
 	}
 }
 

@@ -160,9 +160,7 @@ func (a *API) sayGoodbye(ctx context.Context) {
 	default:
 		return
 	}
-	if a.config.Places != nil {
-		a.config.Places.Told(ctx)
-	}
+	a.config.Places.Told(ctx)
 	select {
 	case <-time.After(a.config.CloseDelay):
 	case <-ctx.Done():

@@ -36,7 +36,7 @@ func TestDeadlineThatPassesAfterAWriteIsNotTheClient(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.ServeHTTP(busy{w, r.Context(), new(int)}, r)
 	}))
-	server.Listener = sockets.Listen(server.Listener, nil)
+	server.Listener = sockets.Listen(server.Listener, sockets.NewPlaces(sockets.Limits{}))
 	server.Config.ConnContext = sockets.ConnContext
 	server.EnableHTTP2 = true
 	server.StartTLS()

@@ -286,7 +286,7 @@ func TestWriteTimeout(t *testing.T) {
 				b := newFixture(t, config, plenty)
 				listener := bridgetest.NewPipes()
 				server := &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-				go server.Serve(sockets.Listen(listener, nil))
+				go server.Serve(sockets.Listen(listener, sockets.NewPlaces(sockets.Limits{})))
 				conn, theirs := net.Pipe()
 				listener.Conns <- theirs
 				if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {

@@ -20,7 +20,7 @@ func accept(t *testing.T) (conn, client net.Conn) {
 	listener := bridgetest.NewPipes()
 	client, server := net.Pipe()
 	go func() { listener.Conns <- server }()
-	conn, err := sockets.Listen(listener, nil).Accept()
+	conn, err := sockets.Listen(listener, sockets.NewPlaces(sockets.Limits{})).Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestListen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener := sockets.Listen(inner, nil)
+	listener := sockets.Listen(inner, sockets.NewPlaces(sockets.Limits{}))
 	if listener.Addr() != inner.Addr() {
 		t.Error("it has another address")
 	}

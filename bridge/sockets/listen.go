@@ -24,9 +24,6 @@ const (
 // places for them, and works on when descriptors have run out.
 func Listen(inner net.Listener, places *Places) net.Listener {
 	limitSegments(inner)
-	if places == nil {
-		places = NewPlaces(Limits{}) // no limit
-	}
 	l := &listener{Listener: inner, places: places, pace: rate.NewLimiter(AcceptRate, acceptBurst)}
 	l.open, l.close = context.WithCancel(context.Background())
 	l.setAside()
