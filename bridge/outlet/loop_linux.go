@@ -110,10 +110,7 @@ func (l *loop) recheck() { l.rechecks.begin() }
 func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked int) {
 	done := make(chan struct{})
 	l.visit(func(s *socket) {
-		if s.state != stateOpen {
-			return
-		}
-		if of := s.whose(); match(bridge.Lifetime{Caller: of.caller, Address: of.address}, s.reader.Feed().Subjects()) {
+		if s.state == stateOpen && match(s.whose(), s.reader.Feed().Subjects()) {
 			s.end(endKick)
 			s.set()
 			kicked++

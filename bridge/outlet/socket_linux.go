@@ -31,10 +31,8 @@ type socket struct {
 	chunked    bool // the body consists of chunks, of which the last is never sent
 	alone      bool // it is the one of its feed in loop.alone
 	reader     *bridge.Reader
-	revoked    func() bool // nil where it cannot be
-	expires    int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
 	ended      func(isDead bool)
-	owner      *owner // nil for an anonymous client that is the socket's peer
+	owner      *owner
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
@@ -64,14 +62,19 @@ const (
 type owner struct {
 	caller  string
 	address netip.Addr
+	revoked func() bool // nil where it cannot be
+	expires int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
 }
 
-// whose returns whose connection the socket is. The kernel knows most addresses anyway.
-func (s *socket) whose() owner {
-	if s.owner == nil {
-		return owner{address: s.peer().Addr()}
+// somebody owns the connections of all anonymous clients that are the peers of their sockets: the kernel knows the addresses.
+var somebody = &owner{}
+
+// whose returns whose connection the socket is.
+func (s *socket) whose() bridge.Lifetime {
+	if s.owner == somebody {
+		return bridge.Lifetime{Address: s.peer().Addr()}
 	}
-	return *s.owner
+	return bridge.Lifetime{Caller: s.owner.caller, Address: s.owner.address}
 }
 
 // Wake implements bridge.Waker.
@@ -244,8 +247,8 @@ func (s *socket) set() {
 		due = s.wrote + config.CloseDelay
 	case stateOpen:
 		due = s.until
-		if s.expires != 0 {
-			remaining := min(clockLook.Milliseconds(), max(0, s.expires-s.loop.clock.UnixMilli()))
+		if s.owner.expires != 0 {
+			remaining := min(clockLook.Milliseconds(), max(0, s.owner.expires-s.loop.clock.UnixMilli()))
 			due = min(due, s.loop.now+time.Duration(remaining)*time.Millisecond)
 		}
 		if s.rest == nil {
@@ -266,7 +269,7 @@ func (s *socket) drain() {
 
 // recheck ends the connection at once if its caller's token was revoked.
 func (s *socket) recheck() {
-	if s.state == stateOpen && s.revoked != nil && s.revoked() {
+	if s.state == stateOpen && s.owner.revoked != nil && s.owner.revoked() {
 		s.end(endAuth)
 		s.set()
 	}
@@ -298,7 +301,7 @@ func (s *socket) told() {
 
 // expired reports whether the caller's token has expired.
 func (s *socket) expired() bool {
-	return s.expires != 0 && s.loop.clock.UnixMilli() >= s.expires
+	return s.owner.expires != 0 && s.loop.clock.UnixMilli() >= s.owner.expires
 }
 
 // finish ends the sending direction without a last chunk, which would end clients built on fetch for good. The socket itself stays until the

@@ -39,5 +39,5 @@ func (s *socket) describe(asked bool) Connection {
 // name fills in what the connection is about.
 func (s *socket) name(c *Connection) {
 	of := s.whose()
-	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.caller, of.address
+	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.Caller, of.Address
 }

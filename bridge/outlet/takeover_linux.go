@@ -26,12 +26,12 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request, reader *bridge
 	}
 	chunked := r.ProtoAtLeast(1, 1)
 	s := &socket{
-		loop: o.loops[taken.FD%len(o.loops)], Taken: taken, reader: reader, revoked: lifetime.Revoked, ended: lifetime.Ended,
-		expires: expiryOf(lifetime.Until), first: head(w.Header(), chunked), chunked: chunked, most: leastWrite,
+		loop: o.loops[taken.FD%len(o.loops)], Taken: taken, reader: reader, owner: somebody, ended: lifetime.Ended,
+		first: head(w.Header(), chunked), chunked: chunked, most: leastWrite,
 	}
 	s.timer.socket = s
-	if of := (owner{lifetime.Caller, lifetime.Address}); of != s.whose() {
-		s.owner = new(of)
+	if lifetime.Caller != "" || lifetime.Revoked != nil || !lifetime.Until.IsZero() || lifetime.Address != s.peer().Addr() {
+		s.owner = &owner{lifetime.Caller, lifetime.Address, lifetime.Revoked, expiryOf(lifetime.Until)}
 	}
 	if !s.loop.enqueue(s) {
 		s.refuse()
@@ -39,7 +39,7 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request, reader *bridge
 	return true
 }
 
-// expiryOf returns when a token expires, for socket.expires. Years beyond those that dates are written with are never reached.
+// expiryOf returns when a token expires, for owner.expires. Years beyond those that dates are written with are never reached.
 func expiryOf(until time.Time) int64 {
 	const last = 9999
 	if until.IsZero() || until.Year() > last {
