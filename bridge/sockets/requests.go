@@ -68,7 +68,7 @@ func (p *Places) Handler(next http.Handler) http.Handler {
 			}
 			if r.ProtoMajor == 2 {
 				if !conn.place.serve(1) {
-					conn.owe(resetCost)
+					conn.owe(resetCost) // as if its client had reset it
 					panic(http.ErrAbortHandler) // which resets the stream
 				}
 				defer conn.place.serve(-1)
@@ -103,8 +103,7 @@ func (c *Conn) oweReset(ctx context.Context, begun time.Time) {
 	}
 }
 
-// serve counts a request of HTTP/2 until it is counted with -1. It reports false if there are too many: then the request counts like one that
-// was reset.
+// serve is network.serve for who does not have the lock.
 func (s *place) serve(more int) bool {
 	s.all().mu.Lock()
 	defer s.all().mu.Unlock()
