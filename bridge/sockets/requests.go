@@ -68,7 +68,7 @@ func (p *Places) Handler(next http.Handler) http.Handler {
 			}
 			if r.ProtoMajor == 2 {
 				if !conn.place.serve(1) {
-					conn.owe(resetCost) // as if its client had reset it
+					conn.owe(resetCost)         // as if its client had reset it
 					panic(http.ErrAbortHandler) // which resets the stream
 				}
 				defer conn.place.serve(-1)
