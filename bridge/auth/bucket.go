@@ -27,10 +27,6 @@ type inspection struct {
 	interrupt   context.CancelFunc // makes inspect look at the stray
 }
 
-func (i *inspection) begin(bucket func(context.Context, *Bucket) (Bucket, error)) {
-	i.isInspected, i.interrupt = bucket != nil, func() {}
-}
-
 // isComplete reports whether the keys that were read are all keys of the bucket. If the bucket exists, they must come from its
 // stream: a subscription, as while the stream could not be read, brings new keys only. The lock must be held.
 func (i *inspection) isComplete(stored bool) bool {

@@ -38,7 +38,7 @@ func TestBucketThatIsNotReadYet(t *testing.T) {
 	n.becomes(t, "without a bucket", alice, true)
 
 	verdicts <- auth.Bucket{Exists: true}
-	eventually(t, "it is not known who is revoked", func() bool {
+	bridgetest.Eventually(t, "it is not known who is revoked", func() bool {
 		_, err := n.Token(t.Context(), alice)
 		return errors.Is(err, bridge.ErrNoVerdict)
 	})
@@ -48,7 +48,7 @@ func TestBucketThatIsNotReadYet(t *testing.T) {
 	n.becomes(t, "in no entry", bob, true)
 
 	verdicts <- auth.Bucket{Exists: true, Unreadable: true}
-	eventually(t, "no token is checked", func() bool {
+	bridgetest.Eventually(t, "no token is checked", func() bool {
 		_, err := n.Token(t.Context(), bob)
 		return errors.Is(err, bridge.ErrNoVerdict) && !n.Ready()
 	})
@@ -81,9 +81,9 @@ func TestNoVerdictWithoutTheBucket(t *testing.T) {
 		t.Error("a token is good before the bucket is known")
 	}
 	verdicts <- auth.Bucket{}
-	eventually(t, "a token is good", isKnown)
+	bridgetest.Eventually(t, "a token is good", isKnown)
 	verdicts <- auth.Bucket{Unreadable: true}
-	eventually(t, "no token is good", func() bool { return !isKnown() })
+	bridgetest.Eventually(t, "no token is good", func() bool { return !isKnown() })
 	verdicts <- auth.Bucket{}
-	eventually(t, "a token is good again", isKnown)
+	bridgetest.Eventually(t, "a token is good again", isKnown)
 }

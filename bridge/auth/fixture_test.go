@@ -4,7 +4,6 @@ package auth_test
 // kind.
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -36,38 +35,6 @@ const (
 // secrets overhears all that these tests let an Auth say.
 var secrets bridgetest.Secrets
 
-// empty is a bridge.Source whose feeds begin at once, and that has no messages.
-type empty struct{}
-
-func (empty) Attach(feed *bridge.Feed) {
-	feed.Begin([]bridge.Part{{At: bridge.Position{Epoch: "test", Time: 1}}})
-}
-func (empty) Detach(*bridge.Feed) {}
-
-// away is a bridge.Source that is not there.
-type away struct{}
-
-func (away) Attach(*bridge.Feed) {}
-func (away) Detach(*bridge.Feed) {}
-
-// log records what is logged.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // overheard is an Auth whose errors and logs are looked through for secrets, and whose tickets are secrets as well.
 type overheard struct{ *auth.Auth }
 
@@ -93,7 +60,7 @@ func (o overheard) Seal(token string) string {
 func open(t testing.TB, config auth.Config) overheard {
 	t.Helper()
 	known := make(chan struct{}, 1)
-	a := openOver(t, config, empty{}, func() { known <- struct{}{} })
+	a := openOver(t, config, bridgetest.NewSource(), func() { known <- struct{}{} })
 	<-known
 	return a
 }
@@ -188,16 +155,3 @@ var pairs = sync.OnceValue(func() map[string]pair {
 		"ES256": {jwt.SigningMethodES256, p256}, "ES384": {jwt.SigningMethodES384, p384}, "EdDSA": {jwt.SigningMethodEdDSA, ed},
 	}
 })
-
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for ; !condition(); <-again.C {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass: ", what)
-		}
-	}
-}

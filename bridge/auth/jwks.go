@@ -79,14 +79,7 @@ func (a *Auth) ReadKeySet(ctx context.Context) (count int, err error) {
 	if !isSet {
 		return 0, nil
 	}
-	keys, err := j.read(ctx)
-	if err != nil {
-		return 0, err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.keys, j.at, j.away = keys, time.Now(), false
-	return len(keys), nil
+	return j.refresh(ctx)
 }
 
 func newJWKS(ctx context.Context, address string, proxy *url.URL, log *slog.Logger) *jwks {
@@ -175,17 +168,26 @@ func (j *jwks) fetch() {
 	arrived := make(chan struct{})
 	j.arrived = arrived
 	j.reading.Go(func() {
-		keys, err := j.read(j.ctx)
+		_, err := j.refresh(j.ctx)
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		j.arrived, j.away = nil, err != nil
-		if err == nil {
-			j.keys, j.at = keys, time.Now()
-		} else if j.ctx.Err() == nil {
+		if err != nil && j.ctx.Err() == nil {
 			j.log.Warn("cannot read the key set; the keys of the last read stay valid", "error", err, "keys", len(j.keys))
 		}
+		j.arrived = nil
 		close(arrived)
 	})
+}
+
+// refresh reads the key set, and returns how many keys it holds. After an error the earlier keys stay valid.
+func (j *jwks) refresh(ctx context.Context) (count int, err error) {
+	keys, err := j.read(ctx)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.away = err != nil; !j.away {
+		j.keys, j.at = keys, time.Now()
+	}
+	return len(keys), err
 }
 
 func (j *jwks) read(ctx context.Context) ([]key, error) {
@@ -206,11 +208,7 @@ func (j *jwks) read(ctx context.Context) ([]key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the key set: %w", err)
 	}
-	keys, err := parseKeySet(body)
-	if err != nil {
-		return nil, err
-	}
-	return keys, nil
+	return parseKeySet(body)
 }
 
 // parseKeySet returns the keys of a set that can sign tokens. It skips others: a set may hold keys for any use.

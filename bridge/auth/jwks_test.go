@@ -18,6 +18,7 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // provider serves a key set, and counts how often it is asked.
@@ -128,7 +129,7 @@ func TestKeyRotation(t *testing.T) {
 	good(t, a, signed(t, "RS256"))
 	p.serve(t, "ES256")
 	a.Grow()
-	eventually(t, "the removed key is no good", func() bool {
+	bridgetest.Eventually(t, "the removed key is no good", func() bool {
 		_, err := a.Token(t.Context(), signed(t, "RS256"))
 		return errors.Is(err, bridge.ErrToken)
 	})
@@ -138,7 +139,7 @@ func TestKeyRotation(t *testing.T) {
 func TestProviderAway(t *testing.T) {
 	p := startProvider(t)
 	p.say(fail)
-	log := &log{}
+	log := &bridgetest.Output{}
 	a := open(t, auth.Config{JWKS: p.URL, Log: slog.New(slog.NewTextHandler(log, nil))})
 	a.Hurry()
 	verdict := func() error {
@@ -162,7 +163,7 @@ func TestProviderAway(t *testing.T) {
 	if _, err := a.Token(t.Context(), signed(t, "ES256")); !errors.Is(err, bridge.ErrNoVerdict) {
 		t.Errorf("a key that may be new: %v", err)
 	}
-	eventually(t, "the log says so", func() bool { return strings.Contains(log.String(), "500 Internal Server Error") })
+	bridgetest.Eventually(t, "the log says so", func() bool { return strings.Contains(log.String(), "500 Internal Server Error") })
 	if strings.Contains(log.String(), "swordfish") {
 		t.Error(log.String())
 	}

@@ -37,10 +37,11 @@ type revocations struct {
 }
 
 func follow(hub *bridge.Hub, changed func(), config Config) *revocations {
-	r := &revocations{hub: hub, changed: changed, log: config.Log}
 	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	r.inspection.begin(config.Bucket)
+	r := &revocations{
+		hub: hub, changed: changed, log: config.Log, cancel: cancel,
+		inspection: inspection{isInspected: config.Bucket != nil, interrupt: func() {}},
+	}
 	if config.Bucket != nil {
 		r.reading.Go(func() { r.inspect(ctx, config.Bucket) })
 	}

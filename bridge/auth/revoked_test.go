@@ -22,13 +22,13 @@ import (
 // node is an Auth over a real NATS server.
 type node struct {
 	overheard
-	log     *log
+	log     *bridgetest.Output
 	changed chan struct{} // after each change, one value at most
 }
 
 func startNode(t *testing.T, server *bridgetest.NATSServer) *node {
 	t.Helper()
-	n := &node{log: &log{}, changed: make(chan struct{}, 1)}
+	n := &node{log: &bridgetest.Output{}, changed: make(chan struct{}, 1)}
 	logger := slog.New(secrets.Log(slog.NewTextHandler(n.log, nil)))
 	dial := func(options ...nats.Option) (*nats.Conn, error) { return nats.Connect(server.URL(), options...) }
 	from, err := source.Open(dial, source.Config{}, logger)
@@ -53,7 +53,7 @@ func token(t *testing.T, sub, jti string) string {
 // becomes waits until tokens are good, or no good.
 func (n *node) becomes(t *testing.T, what string, token string, isGood bool) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s: the token is good: %t", what, isGood), func() bool {
+	bridgetest.Eventually(t, fmt.Sprintf("%s: the token is good: %t", what, isGood), func() bool {
 		caller, err := n.Token(t.Context(), token)
 		if err != nil && !errors.Is(err, bridge.ErrNoVerdict) && !strings.Contains(err.Error(), "was revoked") {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestRevocationWhileAway(t *testing.T) {
 	}
 	good(t, first.overheard, token(t, "alice", "t1"))
 	server.Start(t)
-	eventually(t, "the server takes keys", func() bool {
+	bridgetest.Eventually(t, "the server takes keys", func() bool {
 		_, err := kv.Put(t.Context(), "jti.t1", nil)
 		return err == nil
 	})

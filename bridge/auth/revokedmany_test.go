@@ -26,7 +26,7 @@ func TestNoTokenIsGoodBeforeAllRevocationsAreKnown(t *testing.T) {
 	case <-t.Context().Done():
 	}
 	n, last := startNode(t, server), token(t, fmt.Sprintf("u%d", many-1), "t")
-	eventually(t, "the last one is known", func() bool {
+	bridgetest.Eventually(t, "the last one is known", func() bool {
 		_, err := n.Token(t.Context(), last)
 		if err == nil {
 			t.Fatal("a revoked token is good at the start")

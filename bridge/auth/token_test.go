@@ -19,6 +19,7 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 func TestGoodToken(t *testing.T) {
@@ -210,7 +211,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 	if err != nil {
 		t.Skip("this Go makes no such key:", err)
 	}
-	hub := bridge.NewHub(empty{}, 0, bridge.DefaultMemory)
+	hub := bridge.NewHub(bridgetest.NewSource(), 0, bridge.DefaultMemory)
 	defer hub.Close()
 	for _, test := range []struct {
 		config auth.Config
@@ -231,7 +232,9 @@ func TestKeysThatAreRefused(t *testing.T) {
 
 // Before it is known what is revoked, no token is good; that will pass.
 func TestNoVerdictBeforeRevocationsAreKnown(t *testing.T) {
-	a := openOver(t, auth.Config{Secret: secret}, away{}, func() {})
+	source := bridgetest.NewSource()
+	source.Leave()
+	a := openOver(t, auth.Config{Secret: secret}, source, func() {})
 	if _, err := a.Token(t.Context(), sign(t, jwt.SigningMethodHS256, []byte(secret), claims(nil))); !errors.Is(err, bridge.ErrNoVerdict) || errors.Is(err, bridge.ErrToken) {
 		t.Error(err)
 	}

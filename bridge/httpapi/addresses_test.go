@@ -8,14 +8,14 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // overWriters runs a test with event loops, and with a goroutine for each connection.
-func overWriters(t *testing.T, c httpapi.Config, limits outlet.Limits, test func(*testing.T, *fixture)) {
+func overWriters(t *testing.T, c httpapi.Config, limits sockets.Limits, test func(*testing.T, *fixture)) {
 	for name, loops := range map[string]int{"loop": 1, "plain": 0} {
 		t.Run(name, func(t *testing.T) {
-			c.Places = outlet.NewPlaces(limits)
+			c.Places = sockets.NewPlaces(limits)
 			test(t, startWith(t, c, loops))
 		})
 	}
@@ -41,7 +41,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 	const each = 3
 	c := config()
 	c.Proxies = proxies
-	overWriters(t, c, outlet.Limits{Each: each, Proxies: proxies}, func(t *testing.T, b *fixture) {
+	overWriters(t, c, sockets.Limits{Each: each, Proxies: proxies}, func(t *testing.T, b *fixture) {
 		const ada, bob, eve = "192.0.2.1", "2001:db8::1", "2001:db8::2" // bob and eve share a network
 		var hers []*connection
 		for range each {
@@ -69,7 +69,7 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 			last := len(hers) - 1
 			hers[last].response.Body.Close()
 			hers = hers[:last]
-			eventually(t, "there is a place again", func() bool {
+			bridgetest.Eventually(t, "there is a place again", func() bool {
 				opened, ok := b.open(t, ada)
 				if ok {
 					hers = append(hers, opened)
@@ -84,21 +84,21 @@ func TestConnectionsOfAnAddress(t *testing.T) {
 
 // The connections that a stop ends are counted out as well.
 func TestDrainFreesEveryPlace(t *testing.T) {
-	overWriters(t, config(), outlet.Limits{Each: 50}, func(t *testing.T, b *fixture) {
+	overWriters(t, config(), sockets.Limits{Each: 50}, func(t *testing.T, b *fixture) {
 		for range 50 {
 			if _, ok := b.open(t, "192.0.2.1"); !ok { // from no proxy, so it is one address
 				t.Fatal("there was no place")
 			}
 		}
 		b.outlet.Drain(t.Context(), 0)
-		eventually(t, "no place is taken", func() bool { return b.places.Stats().Taken == 0 })
+		bridgetest.Eventually(t, "no place is taken", func() bool { return b.places.Stats().Taken == 0 })
 	})
 }
 
 // If all clients share the address of an unnamed proxy, the log says so.
 func TestForgottenProxyIsTold(t *testing.T) {
 	c := config()
-	c.Places = outlet.NewPlaces(outlet.Limits{Each: 1})
+	c.Places = sockets.NewPlaces(sockets.Limits{Each: 1})
 	b := start(t, c)
 	b.open(t, "192.0.2.1")
 	b.turnedAway(t, "X-Forwarded-For", "192.0.2.2")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -14,17 +13,6 @@ import (
 
 // answersPath begins the paths of runs.
 const answersPath = "/answers/"
-
-// answersMethods returns the methods of runs.
-func (a *API) answersMethods() string {
-	if a.mayQuery() {
-		return "GET, POST, DELETE, OPTIONS"
-	}
-	return "GET, DELETE, OPTIONS"
-}
-
-// mayQuery reports whether there are runs in which whoever answers may query the asker.
-func (a *API) mayQuery() bool { return slices.ContainsFunc(a.routes, bridge.Route.Queries) }
 
 // errNoRun means that the caller has no such run. Whether another caller has it, nobody learns.
 var errNoRun = errors.New("you have no such run, or its answers are no longer stored; ask again")
@@ -41,23 +29,6 @@ func (a *API) explain(err error, subject bridge.Subject) error {
 func (a *API) answersTarget(path string) (t target, found bool) {
 	run, found := strings.CutPrefix(path, answersPath)
 	return target{run: run, isRun: true}, found && a.config.Runs != nil
-}
-
-// answers serves the path of a run.
-func (a *API) answers(w http.ResponseWriter, r *http.Request, t target) error {
-	w.Header().Set("Allow", a.answersMethods())
-	switch r.Method {
-	case http.MethodPost:
-		return a.reply(w, r, t)
-	case http.MethodGet:
-		return a.readRun(w, r, t)
-	case http.MethodDelete:
-		return a.stopRun(w, r, t)
-	case http.MethodOptions:
-		a.options(w, r)
-		return nil
-	}
-	return errMethod
 }
 
 // runQuery reads the query of a request for a run.
@@ -83,45 +54,35 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	framing, err := readFraming(r, query, false)
-	if err != nil {
-		return err
-	}
-	framing.Run = true
-	most, err := readMax(query)
-	if err != nil {
-		return err
-	}
-	resume, err := readResume(r, query)
+	request, err := readRunRequest(r, query)
 	if err != nil {
 		return err
 	}
 	caller, subject, err := a.runOf(r, query, t)
 	if errors.Is(err, bridge.ErrNoVerdict) {
-		a.turnAway(w, r, framing)
+		a.turnAway(w, r, request.framing)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	resume.Account = a.account(r, caller)
+	request.caller, request.resume.Account = caller, a.account(r, caller)
 	free := a.admit(r)
 	if free == nil {
-		a.turnAway(w, r, framing)
+		a.turnAway(w, r, request.framing)
 		return nil
 	}
-	run, done, err := a.follow(r.Context(), subject, framing, resume.Account)
+	run, done, err := a.follow(r.Context(), subject, request.framing, request.resume.Account)
 	switch {
 	case errors.Is(err, bridge.ErrRefused), errors.Is(err, errNoRun):
 		free()
 		return err
 	case err != nil:
 		free()
-		a.turnAway(w, r, framing)
+		a.turnAway(w, r, request.framing)
 		return nil
 	}
-	free = both(done, free)
-	return a.stream(w, r, run, &request{framing: framing, resume: resume, caller: caller, most: most}, free)
+	return a.stream(w, r, run, &request, both(done, free))
 }
 
 // runOf returns the sender of a request, and the subject of the run that it names.
@@ -183,20 +144,9 @@ func (a *API) stopRun(w http.ResponseWriter, r *http.Request, t target) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	if err := a.stop(r.Context(), subject); err != nil {
+	if err := a.hand(r.Context(), publishTimeout, func(ctx context.Context) error { return a.config.Runs.Stop(ctx, subject) }); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
-}
-
-func (a *API) stop(ctx context.Context, subject bridge.Subject) error {
-	end, ok := a.begin()
-	if !ok {
-		return errBusy
-	}
-	defer end()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
-	defer cancel()
-	return a.config.Runs.Stop(ctx, subject)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,7 @@ type Config struct {
 	Caller func(*http.Request) (bridge.Caller, error)
 	Cookie string // name of the cookie that may hold a ticket or a token; empty for none
 	Access Access
-	Places Places // nil for no limit
+	Places Places
 	// Presence keeps the members of subjects; nil for none.
 	Presence Presence
 	// Runs asks questions, and follows runs; nil for neither. Nobody else may read or publish on the subjects of runs.
@@ -94,7 +95,7 @@ type Store interface {
 type Limits struct {
 	Publishes float64 // POSTs per second of one caller, with bursts of five seconds' worth; 0 for no limit
 	Body      int64   // bytes of a POST
-	Memory    int64   // bytes of all bodies together, at least four times Body; 0 for 128 MiB
+	Memory    int64   // bytes of all bodies together, at least four times Body
 	Subjects  int     // that one connection may read
 	Reads     float64 // GETs and HEADs per second of one address, with bursts of five seconds' worth; 0 for no limit
 }
@@ -176,62 +177,67 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found
 			return err
 		}
 	}
-	if a.serving.Err() != nil {
-		return a.serveFinished(w, r, target, found)
-	}
-	if sentPath(r.URL) == sessionPath {
-		return a.session(w, r)
-	}
-	if !found {
+	switch {
+	case !found:
 		return a.page(w, r)
+	case target.isSession && !a.hasSessions():
+		return errSession
 	}
-	if target.isRun {
-		return a.answers(w, r, target)
-	}
-	if target.route.Asks() {
-		header.Set("Allow", "POST, OPTIONS")
-		if r.Method == http.MethodPost {
-			return a.traced(w, r, target, a.ask)
-		}
-		if r.Method != http.MethodOptions {
+	allowed := a.methods(&target)
+	if isAllowed := slices.Contains(allowed, r.Method); !isAllowed || r.Method == http.MethodOptions {
+		header.Set("Allow", strings.Join(allowed, ", "))
+		if !isAllowed {
 			return errMethod
 		}
+		options(w, r)
+		return nil
 	}
-	if target.members {
-		header.Set("Allow", "GET, OPTIONS")
-		if r.Method != http.MethodGet && r.Method != http.MethodOptions {
-			return errMethod
-		}
+	if a.serving.Err() != nil {
+		return a.serveFinished(w, r, target)
 	}
-	switch r.Method {
-	case http.MethodGet:
-		return a.subscribe(w, r, target)
-	case http.MethodHead:
-		return a.head(w, r, target)
-	case http.MethodPost:
+	switch {
+	case target.isSession && r.Method == http.MethodPost:
+		return a.signIn(w, r)
+	case target.isSession:
+		return a.signOut(w, r)
+	case target.isRun && r.Method == http.MethodPost:
+		return a.reply(w, r, target)
+	case target.isRun && r.Method == http.MethodDelete:
+		return a.stopRun(w, r, target)
+	case target.isRun:
+		return a.readRun(w, r, target)
+	case target.route.Asks():
+		return a.traced(w, r, target, a.ask)
+	case r.Method == http.MethodPost:
 		defer a.timePost(time.Now())
 		return a.traced(w, r, target, a.publish)
-	case http.MethodOptions:
-		a.options(w, r)
-		return nil
-	default:
-		header.Set("Allow", methods)
-		return errMethod
+	case r.Method == http.MethodHead:
+		return a.head(w, r, target)
 	}
+	return a.subscribe(w, r, target)
+}
+
+// methods returns the methods of a target.
+func (a *API) methods(t *target) []string {
+	switch {
+	case t.isSession:
+		return []string{http.MethodPost, http.MethodDelete, http.MethodOptions}
+	case t.isRun && slices.ContainsFunc(a.routes, bridge.Route.Queries): // there are runs in which whoever answers may query the asker
+		return []string{http.MethodGet, http.MethodPost, http.MethodDelete, http.MethodOptions}
+	case t.isRun:
+		return []string{http.MethodGet, http.MethodDelete, http.MethodOptions}
+	case t.route.Asks():
+		return []string{http.MethodPost, http.MethodOptions}
+	case t.members:
+		return []string{http.MethodGet, http.MethodOptions}
+	}
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions}
 }
 
 // serveFinished answers a request after Finish.
-func (a *API) serveFinished(w http.ResponseWriter, r *http.Request, target target, found bool) error {
-	switch {
-	case r.Method == http.MethodOptions:
-		a.options(w, r)
-		return nil
-	case r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &target, r.URL.Query()):
+func (a *API) serveFinished(w http.ResponseWriter, r *http.Request, target target) error {
+	if r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &target, r.URL.Query()) {
 		return errBusy
-	case !found:
-		return a.page(w, r)
-	case target.route.Asks():
-		return errMethod
 	}
 	framing := bridge.Framing{} // the format makes no difference here
 	if acceptsLines(r) {
@@ -265,27 +271,28 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 
 // isLinkable reports whether a link from another site may lead to a request's URL: to a page, or to nothing, but not to a subject.
 func (a *API) isLinkable(r *http.Request) bool {
-	_, isRoute := a.find(r)
-	return !isRoute && sentPath(r.URL) != sessionPath
+	_, found := a.find(r)
+	return !found
 }
 
 // target is the subjects that a request's path and query name, or the error in their grammar.
 type target struct {
-	subjects []bridge.Subject
-	route    bridge.Route // the zero value if the query names the subjects
-	named    bool         // the path below /events names the subject
-	members  bool         // the request asks for the members of the subject only
-	isRun    bool         // the path names a run
-	run      string
-	err      error
+	subjects  []bridge.Subject
+	route     bridge.Route // the zero value if the query names the subjects
+	named     bool         // the path below /events names the subject
+	members   bool         // the request asks for the members of the subject only
+	isSession bool         // the path is sessionPath
+	isRun     bool         // the path names a run
+	run       string
+	err       error
 }
 
-// find returns the target of the request, if its path has one. Sessions and pages have none.
+// find returns the target of the request, if its path has one. Pages have none.
 func (a *API) find(r *http.Request) (target, bool) {
 	path := sentPath(r.URL)
 	switch path {
 	case sessionPath:
-		return target{}, false
+		return target{isSession: true}, true
 	case "/events":
 		return a.several(r), true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -65,9 +66,12 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	how := mannerOf(r)
-	request, err := readStream(r, p, how)
+	request, err := readRunRequest(r, p.query)
 	if err != nil {
 		return err
+	}
+	if how == firstMessage {
+		request.framing = bridge.Framing{Format: bridge.Lines, Run: true}
 	}
 	if a.isDraining() {
 		return errBusy // nothing was asked: the client can ask another bridge
@@ -75,7 +79,7 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := a.checkRate(w, r, p.caller); err != nil {
 		return err
 	}
-	request.resume.Account = a.account(r, p.caller)
+	request.caller, request.resume.Account = p.caller, a.account(r, p.caller)
 	free := a.admit(r)
 	if free == nil {
 		return errBusy
@@ -110,51 +114,37 @@ func both(first, second func()) func() {
 	}
 }
 
-// readStream reads how a run's events are encoded, and where a client that asks again continues.
-func readStream(r *http.Request, p post, how manner) (request, error) {
-	framing, err := readFraming(r, p.query, false)
-	if err != nil {
-		return request{}, err
+// readRunRequest reads how a run's events are encoded, and where a client that comes again continues.
+func readRunRequest(r *http.Request, query url.Values) (request request, err error) {
+	if request.framing, err = readFraming(r, query, false); err != nil {
+		return request, err
 	}
-	if how == firstMessage {
-		framing = bridge.Framing{Format: bridge.Lines}
+	request.framing.Run = true
+	if request.most, err = readMax(query); err != nil {
+		return request, err
 	}
-	framing.Run = true
-	most, err := readMax(p.query)
-	if err != nil {
-		return request{}, err
-	}
-	resume, err := readResume(r, p.query)
-	return request{framing: framing, resume: resume, caller: p.caller, most: most}, err
+	request.resume, err = readResume(r, query)
+	return request, err
 }
 
 // question reads the body, and asks. Its memory is free when NATS has the question.
-func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *request, route *bridge.Route) (bridge.Run, func(), error) {
-	share := a.budget.Share(a.limitKey(r, p.caller))
-	defer share.Close()
-	body, err := a.readBody(w, r, share)
+func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *request, route *bridge.Route) (run bridge.Run, done func(), err error) {
+	body, free, err := a.readBody(w, r, p.caller)
 	if err != nil {
-		return bridge.Run{}, nil, err
+		return run, nil, err
 	}
-	if err := checkText(r, body); err != nil {
-		return bridge.Run{}, nil, err
-	}
-	end, ok := a.begin()
-	if !ok {
-		return bridge.Run{}, nil, errBusy
-	}
-	defer end()
-	// A client that disconnects does not cancel the question: the worker may have received it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), askTimeout)
-	defer cancel()
-	ctx, span := a.toNATS(ctx, "ask", p.subject, p.header, len(body))
-	run, done, err := a.config.Runs.Ask(ctx, bridge.Question{
-		Subject: p.subject, Caller: p.caller, Account: request.resume.Account, Key: p.key, Header: p.header, Data: body, Framing: request.framing,
-		Silence: route.Silence(), Queries: route.Queries(),
+	defer free()
+	err = a.hand(r.Context(), askTimeout, func(ctx context.Context) (err error) {
+		ctx, span := a.toNATS(ctx, "ask", p.subject, p.header, len(body))
+		run, done, err = a.config.Runs.Ask(ctx, bridge.Question{
+			Subject: p.subject, Caller: p.caller, Account: request.resume.Account, Key: p.key, Header: p.header, Data: body, Framing: request.framing,
+			Silence: route.Silence(), Queries: route.Queries(),
+		})
+		span.End(err)
+		return err
 	})
-	span.End(err)
 	if errors.Is(err, bridge.ErrTooManyRuns) {
-		a.exceeded(r, limitRuns, share.Caller())
+		a.exceeded(r, limitRuns, a.limitKey(r, p.caller))
 	}
 	return run, done, err
 }

@@ -19,21 +19,27 @@ const (
 	smallBody = 4 << 10
 	// firstBuffer is how many bytes are reserved when a body begins. More is reserved as the body arrives: an announced length costs nothing.
 	firstBuffer = 4 << 10
-	// requestMemory is the default for the memory of all requests together, in bytes.
-	requestMemory = 128 << 20
 )
 
 // newBudget returns the budget for the memory of requests. One caller may use an eighth of it, or two of the largest bodies.
 func newBudget(limits Limits) *bridge.Budget {
-	total := limits.Memory
-	if total == 0 {
-		total = requestMemory
-	}
-	return bridge.NewBudget(total, max(total/8, 2*limits.Body))
+	return bridge.NewBudget(limits.Memory, max(limits.Memory/8, 2*limits.Body))
 }
 
-// readBody reads the body of a POST. Its memory counts in share until share is closed.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request, share *bridge.Share) ([]byte, error) {
+// readBody reads the body of a POST. Its memory counts as the caller's until free is called.
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, caller bridge.Caller) (body []byte, free func(), err error) {
+	share := a.budget.Share(a.limitKey(r, caller))
+	if body, err = a.readInto(share, w, r); err == nil {
+		err = checkText(r, body)
+	}
+	if err != nil {
+		share.Close()
+		return nil, nil, err
+	}
+	return body, share.Close, nil
+}
+
+func (a *API) readInto(share *bridge.Share, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	most := a.config.Limits.Body
 	if r.ContentLength > most {
 		return nil, errBody(most)

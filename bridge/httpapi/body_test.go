@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // The body of most requests has no meaning. A small one is ignored, with any method, and a large one refused.
@@ -85,7 +87,7 @@ func TestBodiesShareMemory(t *testing.T) {
 	held := func() int64 { return b.api.Stats().Memory.Held }
 	first := announced("192.0.2.1", memory/4, memory/4-1)
 	second := announced("192.0.2.1", memory/4, memory/4-1)
-	eventually(t, "two bodies have room", func() bool { return held() == memory/2 })
+	bridgetest.Eventually(t, "two bodies have room", func() bool { return held() == memory/2 })
 	refused := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("small"), "X-Forwarded-For", "192.0.2.1")
 	if p := refused.problem(t, http.StatusServiceUnavailable, "busy"); strings.ContainsAny(p.Detail, "0123456789") || refused.header.Get("Retry-After") == "" {
 		t.Errorf("%+v, %v", p, refused.header)
@@ -98,7 +100,7 @@ func TestBodiesShareMemory(t *testing.T) {
 	}
 	fmt.Fprint(first, "y")
 	second.Close()
-	eventually(t, "nothing is held", func() bool { return held() == 0 })
+	bridgetest.Eventually(t, "nothing is held", func() bool { return held() == 0 })
 	if again := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("small"), "X-Forwarded-For", "192.0.2.1"); again.status != http.StatusAccepted {
 		t.Errorf("behind its bodies, the caller is answered %d", again.status)
 	}
@@ -118,7 +120,7 @@ func TestBodiesOfAllShareMemory(t *testing.T) {
 		}
 		t.Cleanup(func() { conn.Close() })
 		fmt.Fprintf(conn, "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\nx", from, body)
-		eventually(t, "the body has room", func() bool { return b.api.Stats().Memory.Held == int64(i+1)*body })
+		bridgetest.Eventually(t, "the body has room", func() bool { return b.api.Stats().Memory.Held == int64(i+1)*body })
 	}
 	last := b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader(strings.Repeat("x", body)), "X-Forwarded-For", "192.0.2.3")
 	last.problem(t, http.StatusServiceUnavailable, "busy")
@@ -139,5 +141,5 @@ func TestAnnouncedBodiesCostNothing(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "POST /events/chat.room1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\nx", 1<<20)
 	}
-	eventually(t, "all have begun", func() bool { return b.api.Stats().Memory.Held == requests*4<<10 })
+	bridgetest.Eventually(t, "all have begun", func() bool { return b.api.Stats().Memory.Held == requests*4<<10 })
 }

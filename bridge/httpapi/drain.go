@@ -34,6 +34,18 @@ func (a *API) begin() (end func(), ok bool) {
 	return a.working.RUnlock, true
 }
 
+// hand hands something to NATS, unless the bridge is about to end. A client that disconnects does not cancel it: NATS may have received it.
+func (a *API) hand(ctx context.Context, timeout time.Duration, do func(context.Context) error) error {
+	end, ok := a.begin()
+	if !ok {
+		return errBusy
+	}
+	defer end()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	return do(ctx)
+}
+
 // storeTimeout is how long the store may take to answer.
 const storeTimeout = 5 * time.Second
 

@@ -14,6 +14,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/embed"
 )
@@ -60,8 +61,8 @@ func Example() {
 		panic(err)
 	}
 	defer tokens.Close()
-	<-known                                                        // until then, who has a token is asked to come back
-	places := outlet.NewPlaces(outlet.Limits{All: 1000, Log: log}) // for sockets, and for what is asked on them
+	<-known                                                          // until then, who has a token is asked to come back
+	places := sockets.NewPlaces(sockets.Limits{All: 1000, Log: log}) // for sockets, and for what is asked on them
 	api := httpapi.New(httpapi.Config{
 		Hub:       hub,
 		Outlet:    events,
@@ -71,7 +72,7 @@ func Example() {
 		Anyone:    bridge.Grant{Subscribe: chat, Publish: chat},
 		Auth:      tokens,
 		Access:    httpapi.Access{LoopbackHosts: true},
-		Limits:    httpapi.Limits{Body: 256 << 10, Subjects: 32},
+		Limits:    httpapi.Limits{Body: 256 << 10, Memory: 64 << 20, Subjects: 32},
 		Log:       log,
 	})
 	mux := http.NewServeMux()
@@ -79,8 +80,8 @@ func Example() {
 	mux.Handle("/live/", http.StripPrefix("/live", api))
 
 	web := httptest.NewUnstartedServer(places.Handler(mux))
-	web.Listener = outlet.Listen(web.Listener, places) // so that clients which take nothing are noticed
-	web.Config.ConnContext = outlet.ConnContext        // so that the loop can take connections over
+	web.Listener = sockets.Listen(web.Listener, places) // so that clients which take nothing are noticed
+	web.Config.ConnContext = sockets.ConnContext        // so that the loop can take connections over
 	web.Start()
 	defer web.Close()
 

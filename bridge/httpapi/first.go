@@ -125,6 +125,6 @@ func typeOf(payload []byte) string {
 // accepted answers where a run can be read.
 func accepted(w http.ResponseWriter, run bridge.Run, path string) error {
 	w.Header().Set("Location", path)
-	writeJSON(w, http.StatusAccepted, "application/json", map[string]string{"run": run.Name})
+	writeJSON(w, http.StatusAccepted, typeDocument, map[string]string{"run": run.Name})
 	return nil
 }

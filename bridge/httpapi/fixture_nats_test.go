@@ -10,55 +10,6 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// fakeSource is a bridge.Source. Its feeds begin at once, unless it is away.
-type fakeSource struct {
-	mu       sync.Mutex
-	away     bool
-	feeds    map[*bridge.Feed]bool
-	position bridge.Position
-}
-
-func (s *fakeSource) Attach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.feeds[feed] = true
-	if !s.away {
-		feed.Begin(unstored(s.position))
-	}
-}
-
-func (s *fakeSource) Detach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.feeds, feed)
-}
-
-// come lets the feeds begin that came while the source was away.
-func (s *fakeSource) come() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.away = false
-	for feed := range s.feeds {
-		feed.Begin(unstored(s.position))
-	}
-}
-
-// deliver hands a message to the feeds of its subject.
-func (s *fakeSource) deliver(subject, data string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.position.Seq++
-	s.position.Time++
-	m := &bridge.Message{Subject: subject, Position: s.position, Data: []byte(data)}
-	for feed := range s.feeds {
-		for _, filter := range feed.Subjects() {
-			if filter.Matches(subject) && bridge.FirstMatch(feed.Subjects(), subject) == filter {
-				feed.Append(m)
-			}
-		}
-	}
-}
-
 // publisher is a Publisher that remembers, and does what it is told to.
 type publisher struct {
 	mu   sync.Mutex

@@ -4,7 +4,6 @@ package httpapi_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,25 +21,8 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
-
-// log records what is logged.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // secrets overhears all that these tests let the API say.
 var secrets bridgetest.Secrets
@@ -50,15 +31,15 @@ var secrets bridgetest.Secrets
 const plantedQuery = "QUERY-41f7a6c3"
 
 type fixture struct {
-	*fakeSource
+	*bridgetest.Source
 	publisher *publisher
 	store     *store
 	hub       *bridge.Hub
 	outlet    *outlet.Outlet
-	places    *outlet.Places
+	places    *sockets.Places
 	api       *httpapi.API
 	server    *httptest.Server
-	log       *log // above the level debug, of the server too
+	log       *bridgetest.Output // above the level debug, of the server too
 }
 
 const (
@@ -71,7 +52,7 @@ func config() httpapi.Config {
 	return httpapi.Config{
 		Anyone: bridge.Grant{Subscribe: subjects("chat.>", "time.>"), Publish: subjects("chat.>")},
 		Access: httpapi.Access{LoopbackHosts: true, LoopbackOrigins: true, Origins: []string{ownOrigin}},
-		Limits: httpapi.Limits{Body: bodyLimit, Subjects: 8},
+		Limits: httpapi.Limits{Body: bodyLimit, Memory: 128 << 20, Subjects: 8},
 	}
 }
 
@@ -110,18 +91,18 @@ func newFixture(t testing.TB, config httpapi.Config) *fixture {
 func newFixtureWith(t testing.TB, config httpapi.Config, loops int) *fixture {
 	t.Helper()
 	b := &fixture{
-		fakeSource: &fakeSource{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
-		publisher:  &publisher{},
-		store:      &store{},
-		log:        &log{},
+		Source:    bridgetest.NewSource(),
+		publisher: &publisher{},
+		store:     &store{},
+		log:       &bridgetest.Output{},
 	}
 	logger := slog.New(secrets.Log(slog.NewTextHandler(b.log, nil)))
-	b.hub = bridge.NewHub(b.fakeSource, time.Minute, bridge.DefaultMemory)
+	b.hub = bridge.NewHub(b.Source, time.Minute, bridge.DefaultMemory)
 	t.Cleanup(b.hub.Close)
 	b.outlet = outlet.New(outlet.Config{Heartbeat: time.Hour, CloseDelay: time.Millisecond, WriteTimeout: time.Minute, Age: time.Hour, Retry: 2 * time.Second, Loops: loops, Log: logger})
 	t.Cleanup(b.outlet.Close)
-	if b.places, _ = config.Places.(*outlet.Places); b.places == nil {
-		b.places = outlet.NewPlaces(outlet.Limits{All: 100})
+	if b.places, _ = config.Places.(*sockets.Places); b.places == nil {
+		b.places = sockets.NewPlaces(sockets.Limits{All: 100})
 		config.Places = b.places
 	}
 	config.Hub, config.Outlet, config.Publisher, config.Store, config.Log = b.hub, b.outlet, b.publisher, b.store, logger
@@ -140,13 +121,16 @@ func startWith(t *testing.T, config httpapi.Config, loops int) *fixture {
 	t.Helper()
 	b := newFixtureWith(t, config, loops)
 	b.server = httptest.NewUnstartedServer(b.places.Handler(b.api))
-	b.server.Listener = outlet.Listen(b.server.Listener, b.places)
-	b.server.Config.ConnContext = outlet.ConnContext
+	b.server.Listener = sockets.Listen(b.server.Listener, b.places)
+	b.server.Config.ConnContext = sockets.ConnContext
 	b.server.Config.ErrorLog = slog.NewLogLogger(secrets.Log(slog.NewTextHandler(b.log, nil)), slog.LevelError)
 	b.server.Start()
 	t.Cleanup(b.server.Close)
 	return b
 }
+
+// deliver publishes a message.
+func (b *fixture) deliver(subject bridge.Subject, data string) { b.Publish(subject, []byte(data)) }
 
 // answer is a response that has been read.
 type answer struct {
@@ -300,19 +284,3 @@ func (b *fixture) quiet(t *testing.T) {
 		t.Errorf("the log: %s", text)
 	}
 }
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for ; !condition(); <-again.C {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass: ", what)
-		}
-	}
-}
-
-// unstored returns the parts of a feed whose subjects no log holds.
-func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

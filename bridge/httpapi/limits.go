@@ -38,9 +38,6 @@ func (a *API) admit(r *http.Request) (free func()) {
 		a.exceeded(r, limitReads, host(client))
 		return nil
 	}
-	if a.config.Places == nil {
-		return func() {}
-	}
 	free, ofClient := a.config.Places.Take(r.Context(), client)
 	if free == nil {
 		reason := limitConnections

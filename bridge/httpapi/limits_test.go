@@ -3,16 +3,14 @@ package httpapi_test
 import (
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // turnedAway checks an answer that ends at once, and asks the client to come back.
@@ -52,7 +50,7 @@ func (b *fixture) limited(t *testing.T, reason, caller string) {
 
 func TestConnectionLimit(t *testing.T) {
 	c := config()
-	c.Places = outlet.NewPlaces(outlet.Limits{All: 3})
+	c.Places = sockets.NewPlaces(sockets.Limits{All: 3})
 	b := start(t, c)
 	var open []*connection
 	for range 3 {
@@ -85,7 +83,7 @@ func TestConnectionLimit(t *testing.T) {
 	// Who was turned away is not counted, nor who was refused: a place becomes free with each that ends.
 	for i, c := range open {
 		c.response.Body.Close()
-		eventually(t, "the connection has ended", func() bool { return b.hub.Stats().Readers == 2 })
+		bridgetest.Eventually(t, "the connection has ended", func() bool { return b.hub.Stats().Readers == 2 })
 		for range 5 {
 			if a := b.do(t, http.MethodGet, "/events/secret", nil); a.status != http.StatusForbidden {
 				t.Fatalf("%+v", a)
@@ -93,7 +91,7 @@ func TestConnectionLimit(t *testing.T) {
 		}
 		// The count goes down just after the reader has gone.
 		var again *connection
-		eventually(t, "there is a place", func() bool {
+		bridgetest.Eventually(t, "there is a place", func() bool {
 			response := b.send(t, http.MethodGet, "/events/chat.room1", nil)
 			again = &connection{bridgetest.NewStream(response.Body), response}
 			event, err := again.Next()
@@ -150,40 +148,4 @@ func TestClosedHub(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 	b.quiet(t)
-}
-
-func TestThousandConnectionsLeaveNothing(t *testing.T) {
-	const connections = 1000
-	c := config()
-	c.Places = outlet.NewPlaces(outlet.Limits{All: connections})
-	b := start(t, c)
-	before := runtime.NumGoroutine()
-	conns := make([]*net.TCPConn, connections)
-	for i := range conns {
-		conn, err := net.Dial("tcp", b.server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err = io.WriteString(conn, "GET /events/chat.room1 HTTP/1.0\r\nHost: localhost\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		conns[i] = conn.(*net.TCPConn)
-	}
-	eventually(t, "all are open", func() bool { return b.hub.Stats().Readers == connections })
-	b.turnedAway(t)
-	b.deliver("chat.room1", "hello")
-	for i, conn := range conns {
-		if i%2 == 0 {
-			_ = conn.SetLinger(0)
-		}
-		conn.Close()
-	}
-	eventually(t, "nothing is left", func() bool {
-		return b.hub.Stats().Readers == 0 && b.outlet.Stats().Open == 0 && runtime.NumGoroutine() <= before+2 // two of the client's idle connection
-	})
-	// All places are free again.
-	again := b.get(t, "/events/chat.room1")
-	again.next(t, "tailwater:open", opened)
-	b.limited(t, "connections", "127.0.0.1")
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 func (b *fixture) fill(t *testing.T) {
 	t.Helper()
 	b.get(t, "/events/chat.room1", "Accept", "application/x-ndjson") // keeps the feed, and what is in its memory
-	eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
+	bridgetest.Eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
 	for range largeCount {
 		b.deliver("chat.room1", strings.Repeat("x", largeSize))
 	}
@@ -49,7 +51,7 @@ func TestSlowPollsKeepNobodyOut(t *testing.T) {
 	for range slow {
 		b.pollUnread(t)
 	}
-	eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == slow })
+	bridgetest.Eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == slow })
 	for range 3 {
 		a := b.do(t, http.MethodGet, pollAll, nil)
 		if a.status != http.StatusOK || strings.Count(a.body, "\n") != largeCount+2 || !strings.Contains(a.body, "tailwater:synced") {

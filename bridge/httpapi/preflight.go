@@ -42,14 +42,9 @@ func allowedHeaders(r *http.Request) string {
 	return strings.Join(allowed, ", ")
 }
 
-const methods = "GET, HEAD, POST, OPTIONS"
-
-// options answers which methods there are, and a browser's preflight request if the origin is allowed.
-func (a *API) options(w http.ResponseWriter, r *http.Request) {
+// options answers which methods there are, as the header Allow says, and a browser's preflight request if the origin is allowed.
+func options(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	if header.Get("Allow") == "" {
-		header.Set("Allow", methods)
-	}
 	header.Add("Vary", requestHeaders)
 	if header.Get("Access-Control-Allow-Origin") != "" {
 		header.Set("Access-Control-Allow-Methods", header.Get("Allow"))

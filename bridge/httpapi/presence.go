@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,11 +102,15 @@ func isPrintable(name string) bool {
 		!strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) && !strings.ContainsRune(joiners, c) })
 }
 
+// keepsMembers reports whether the members of any of the target's subjects are kept.
+func (a *API) keepsMembers(t *target) bool {
+	return a.config.Presence != nil && slices.ContainsFunc(t.subjects, a.config.Presence.Overlaps)
+}
+
 // checkMembers refuses to tell of members that nobody keeps.
 func (a *API) checkMembers(t *target, m membership) error {
-	isKept := a.config.Presence != nil && slices.ContainsFunc(t.subjects, a.config.Presence.Overlaps)
 	switch {
-	case !m.isTold || isKept:
+	case !m.isTold || a.keepsMembers(t):
 		return nil
 	case t.members:
 		return errNoMembers
@@ -133,7 +136,7 @@ func (t *target) reading(m membership) []bridge.Subject {
 // join lists the client of a connection, if it is to be. leave is called when the connection has ended; nil if it is not to be.
 func (a *API) join(t *target, request *request) (leave func(isDead bool)) {
 	m, caller := request.members, request.caller
-	if a.config.Presence == nil || m.isHidden {
+	if m.isHidden || !a.keepsMembers(t) {
 		return nil
 	}
 	name := m.name
@@ -180,17 +183,8 @@ func (a *API) memberList(w http.ResponseWriter, r *http.Request, t *target, requ
 		return fmt.Errorf("read who is on %s: %w", subject, err)
 	}
 	members.Type, members.Joined, members.Left = "", nil, nil // nothing has happened
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
-	header.Add("Vary", "Accept")
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(members); err != nil {
-		return fmt.Errorf("encode who is on %s: %w", subject, err)
-	}
-	_, _ = w.Write(text.Bytes()) // a client that is gone needs no answer
+	w.Header().Add("Vary", "Accept")
+	writeJSON(w, http.StatusOK, typeDocument, members)
 	return nil
 }
 
@@ -207,7 +201,7 @@ func (a *API) readMembers(ctx context.Context, subject bridge.Subject, account b
 	for !reader.Done() {
 		frames := reader.Next(nil, math.MaxInt, more)
 		for _, frame := range frames {
-			var event struct{ Event, Data string }
+			var event line
 			if json.Unmarshal(frame, &event) == nil && event.Event == bridge.EventPresence {
 				found = none
 				_ = json.Unmarshal([]byte(event.Data), &found) // the bridge has encoded it

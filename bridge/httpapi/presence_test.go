@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 )
 
@@ -70,7 +71,7 @@ func startKept(t *testing.T, c httpapi.Config, names ...string) (*fixture, *keep
 // wantEvents waits until just these have come and left, in this order.
 func (k *keeper) wantEvents(t *testing.T, want ...string) {
 	t.Helper()
-	eventually(t, strings.Join(want, ", "), func() bool { return len(k.all()) >= len(want) })
+	bridgetest.Eventually(t, strings.Join(want, ", "), func() bool { return len(k.all()) >= len(want) })
 	if got := k.all(); !slices.Equal(got, want) {
 		t.Errorf("came and left: %q, want %q", got, want)
 	}
@@ -283,14 +284,14 @@ func TestEveryLeaveIsOne(t *testing.T) {
 			for i := range clients {
 				open = append(open, b.get(t, fmt.Sprint("/events/chat.room1?name=", i)))
 			}
-			eventually(t, "all have joined", func() bool { return len(k.all()) == clients })
+			bridgetest.Eventually(t, "all have joined", func() bool { return len(k.all()) == clients })
 			for _, c := range open[:clients/2] {
 				c.response.Body.Close()
 			}
-			eventually(t, "half have left", func() bool { return len(k.all()) == clients+clients/2 })
+			bridgetest.Eventually(t, "half have left", func() bool { return len(k.all()) == clients+clients/2 })
 			b.outlet.Drain(t.Context(), 0)
 			b.get(t, "/events/chat.room1?name=late") // handed to an outlet that is over
-			eventually(t, "all have left", func() bool { return len(k.all()) == 2*clients+2 })
+			bridgetest.Eventually(t, "all have left", func() bool { return len(k.all()) == 2*clients+2 })
 			b.server.Close()
 			if got := len(k.all()); got != 2*clients+2 {
 				t.Errorf("%d joins and leaves of %d clients", got, clients+1)

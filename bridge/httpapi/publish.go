@@ -59,33 +59,29 @@ func (a *API) publish(w http.ResponseWriter, r *http.Request, t target) error {
 	if err := a.checkRate(w, r, p.caller); err != nil {
 		return err
 	}
-	share := a.budget.Share(a.limitKey(r, p.caller))
-	defer share.Close()
-	body, err := a.readBody(w, r, share)
+	body, free, err := a.readBody(w, r, p.caller)
 	if err != nil {
 		return err
 	}
-	if err := checkText(r, body); err != nil {
-		return err
-	}
+	defer free()
 	if p.key != "" {
 		event := r.Header.Get(bridge.HeaderEvent)
 		p.header[bridge.HeaderMessageID] = []string{bridge.MessageID(p.caller, p.subject, p.key, event, body)}
 	}
-	receipt, err := a.send(r.Context(), p.subject, p.header, body)
+	receipt, err := a.send(r, p, body)
 	if err != nil {
 		return err
 	}
 	a.stats.posts.Add(postAccepted)
 	if receipt.Stream == "" {
-		writeJSON(w, http.StatusAccepted, "application/json", map[string]bridge.Subject{"subject": p.subject})
+		writeJSON(w, http.StatusAccepted, typeDocument, map[string]bridge.Subject{"subject": p.subject})
 		return nil
 	}
 	answer := stored{Subject: p.subject, Stream: receipt.Stream, Seq: receipt.Position.Seq, Duplicate: receipt.Duplicate}
 	if receipt.Position.Epoch != "" {
 		answer.ID = receipt.Position.String()
 	}
-	writeJSON(w, http.StatusCreated, "application/json", answer)
+	writeJSON(w, http.StatusCreated, typeDocument, answer)
 	return nil
 }
 
@@ -121,20 +117,14 @@ func readOnlyAdvice(route bridge.Route) string {
 	return "write the key with a NATS client"
 }
 
-func (a *API) send(ctx context.Context, subject bridge.Subject, header map[string][]string, body []byte) (bridge.Receipt, error) {
-	end, ok := a.begin()
-	if !ok {
-		return bridge.Receipt{}, errBusy
-	}
-	defer end()
-	// A client that disconnects does not cancel the message: NATS may have received it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
-	defer cancel()
-	ctx, span := a.toNATS(ctx, "publish", subject, header, len(body))
-	receipt, err := a.config.Publisher.Publish(ctx, subject, header, body)
-	span.Set("tailwater.stream", receipt.Stream)
-	span.End(err)
-	return receipt, err
+func (a *API) send(r *http.Request, p post, body []byte) (receipt bridge.Receipt, _ error) {
+	return receipt, a.hand(r.Context(), publishTimeout, func(ctx context.Context) (err error) {
+		ctx, span := a.toNATS(ctx, "publish", p.subject, p.header, len(body))
+		receipt, err = a.config.Publisher.Publish(ctx, p.subject, p.header, body)
+		span.Set("tailwater.stream", receipt.Stream)
+		span.End(err)
+		return err
+	})
 }
 
 // stored is the answer to a message that a stream has stored.
@@ -182,7 +172,7 @@ func checkText(r *http.Request, body []byte) error {
 	// Parameters change nothing, whether they are valid or not; without a type there is nothing to check.
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	media, _, _ = mime.ParseMediaType(media)
-	if media != "application/json" && !strings.HasPrefix(media, "text/") {
+	if media != typeDocument && !strings.HasPrefix(media, "text/") {
 		return nil
 	}
 	switch {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 func TestPost(t *testing.T) {
@@ -238,13 +239,13 @@ func TestClientThatDoesNotWait(t *testing.T) {
 		}
 		gone <- err
 	}()
-	eventually(t, "the message is on its way", func() bool { return len(b.publisher.all()) == 1 })
+	bridgetest.Eventually(t, "the message is on its way", func() bool { return len(b.publisher.all()) == 1 })
 	cancel()
 	if err := <-gone; err == nil {
 		t.Fatal("it was answered")
 	}
 	release()
-	eventually(t, "it is counted", func() bool { return b.api.Stats().Publishes["accepted"] == 1 })
+	bridgetest.Eventually(t, "it is counted", func() bool { return b.api.Stats().Publishes["accepted"] == 1 })
 	b.quiet(t)
 }
 
@@ -255,7 +256,7 @@ func TestFinish(t *testing.T) {
 	defer release()
 	posted := make(chan int, 1)
 	go func() { posted <- b.do(t, http.MethodPost, "/events/chat.room1", strings.NewReader("hello")).status }()
-	eventually(t, "the message is on its way", func() bool { return len(b.publisher.all()) == 1 })
+	bridgetest.Eventually(t, "the message is on its way", func() bool { return len(b.publisher.all()) == 1 })
 	b.api.Drain(time.Now())
 	finished := make(chan struct{})
 	go func() {

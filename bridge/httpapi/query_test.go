@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // A typo of a parameter is refused with the right name; other unknown parameters are ignored.
@@ -65,7 +66,7 @@ func TestSubjectTwice(t *testing.T) {
 func TestPayloadJSON(t *testing.T) {
 	b := start(t, config())
 	b.get(t, "/events/chat.room1?payload=json", "Accept", "application/x-ndjson") // keeps the feed of the poll below
-	eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
+	bridgetest.Eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
 	for _, target := range []string{"/events/chat.room1?format=json&payload=json", "/events/chat.room1?payload=json", "/events?subject=chat.room1&subject=chat.room2&payload=json"} {
 		c := b.get(t, target)
 		c.id(t)
@@ -177,7 +178,7 @@ func TestMax(t *testing.T) {
 func TestPollPastALargeMessage(t *testing.T) {
 	b := start(t, config())
 	b.get(t, "/events/chat.room1", "Accept", "application/x-ndjson") // keeps the feed
-	eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
+	bridgetest.Eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
 	const size = 600 << 10
 	b.deliver("chat.room1", "before")
 	b.deliver("chat.room1", strings.Repeat("\x01", size)) // six bytes each, escaped

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // ask sends a request as somebody, without a network.
@@ -78,25 +79,18 @@ func TestLongNamesAreHashed(t *testing.T) {
 	c.Limits.Publishes = 1
 	b := newFixture(t, c)
 	long := strings.Repeat("x", 8<<10)
-	before := heapNow()
+	before := bridgetest.Heap()
 	for i := range 20_000 {
 		if name := long + string(rune('a'+i%26)) + time.Duration(i).String(); !b.api.Allow(name) {
 			t.Fatalf("caller %d shares the rate of another", i)
 		}
 	}
-	if grown := heapNow() - before; grown > 20_000*400 {
+	if grown := bridgetest.Heap() - before; grown > 20_000*400 {
 		t.Errorf("a caller with a long name costs %d bytes", grown/20_000)
 	}
 	if n := b.api.Remembered(); n != 20_000 {
 		t.Errorf("%d are remembered", n)
 	}
-}
-
-func heapNow() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }
 
 // A store is asked in turns by address: one with many questions that are not answered delays nobody else's.
@@ -125,7 +119,7 @@ func TestStopWaitsForNoStore(t *testing.T) {
 			b.store.slow = "chat.slow"
 			answered := make(chan int, 1)
 			go func() { answered <- b.ask(test.method, test.target, "192.0.2.1:1").Code }()
-			eventually(t, "the store is asked", func() bool { return b.store.waits.Load() > 0 })
+			bridgetest.Eventually(t, "the store is asked", func() bool { return b.store.waits.Load() > 0 })
 			begun := time.Now()
 			b.api.Drain(begun)
 			b.api.Finish()

@@ -11,9 +11,6 @@ import (
 // reply answers POST on a run: the body is the asker's answer to a query of whoever answers. The client names the query, and the bridge
 // finds in the run where its answer goes.
 func (a *API) reply(w http.ResponseWriter, r *http.Request, t target) error {
-	if !a.mayQuery() {
-		return errMethod
-	}
 	query, err := runQuery(r)
 	if err != nil {
 		return err
@@ -35,23 +32,14 @@ func (a *API) reply(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	defer done()
-	share := a.budget.Share(a.limitKey(r, caller))
-	defer share.Close()
-	body, err := a.readBody(w, r, share)
+	body, free, err := a.readBody(w, r, caller)
 	if err != nil {
 		return err
 	}
-	if err := checkText(r, body); err != nil {
-		return err
-	}
-	end, ok := a.begin()
-	if !ok {
-		return errBusy
-	}
-	defer end()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), publishTimeout)
-	defer cancel()
-	if err := a.config.Runs.Reply(ctx, subject, id, body, account); err != nil {
+	defer free()
+	if err := a.hand(r.Context(), publishTimeout, func(ctx context.Context) error {
+		return a.config.Runs.Reply(ctx, subject, id, body, account)
+	}); err != nil {
 		return err
 	}
 	a.stats.posts.Add(postAccepted)

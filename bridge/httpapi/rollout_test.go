@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // Two bridges behind a proxy are stopped and started in turn. The bridges decide when each client comes back, so that is measured on the time of a
@@ -24,7 +24,7 @@ func TestReturnsAreSpread(t *testing.T) {
 			const clients, downtime = 300, time.Second
 			begin := func() *fixture {
 				c := config()
-				c.Places = outlet.NewPlaces(outlet.Limits{All: clients})
+				c.Places = sockets.NewPlaces(sockets.Limits{All: clients})
 				return newFixture(t, c)
 			}
 			p := &balancer{bridges: []*fixture{begin(), begin()}}

@@ -9,10 +9,7 @@ import (
 
 // EventSource cannot set headers. So a page sends its token to sessionPath once, and gets what its browser can send: a ticket for the URL, or
 // a cookie.
-const (
-	sessionPath    = "/session"
-	sessionMethods = "POST, DELETE, OPTIONS"
-)
+const sessionPath = "/session"
 
 // maxCookie is the largest cookie, name and value together, that browsers keep (RFC 6265bis, 5.6).
 const maxCookie = 4096
@@ -21,32 +18,20 @@ func (a *API) hasSessions() bool {
 	return a.config.Auth != nil && (a.config.Cookie != "" || a.config.Auth.Tickets())
 }
 
-// session answers requests for sessionPath.
-func (a *API) session(w http.ResponseWriter, r *http.Request) error {
-	if !a.hasSessions() {
-		return errSession
-	}
-	w.Header().Set("Allow", sessionMethods)
-	switch r.Method {
-	case http.MethodPost:
-		return a.signIn(w, r)
-	case http.MethodDelete:
-		a.setCookie(w, r, &http.Cookie{MaxAge: -1})
-		w.WriteHeader(http.StatusNoContent)
-		return nil
-	case http.MethodOptions:
-		a.options(w, r)
-		return nil
-	}
-	return errMethod
-}
-
 // session is the answer to a valid token.
 type session struct {
 	Ticket  string    `json:"ticket,omitempty"`
 	Expires time.Time `json:"expires"`
 }
 
+// signOut takes the cookie back.
+func (a *API) signOut(w http.ResponseWriter, r *http.Request) error {
+	a.setCookie(w, r, &http.Cookie{MaxAge: -1})
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// signIn exchanges a token.
 func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 	if !a.config.Auth.Seals() {
 		return errSession
@@ -73,7 +58,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 		}
 		a.setCookie(w, r, &http.Cookie{Value: sealed, Expires: caller.Until})
 	}
-	writeJSON(w, http.StatusOK, "application/json", answer)
+	writeJSON(w, http.StatusOK, typeDocument, answer)
 	return nil
 }
 

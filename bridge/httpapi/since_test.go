@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/httpapi"
 )
 
@@ -82,7 +83,7 @@ func TestPollBehindAnID(t *testing.T) {
 	b := start(t, config())
 	open := b.get(t, "/events/chat.room1", "Accept", "application/x-ndjson") // keeps the feed
 	defer open.response.Body.Close()
-	eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
+	bridgetest.Eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
 	for _, data := range []string{"one", "two", "three"} {
 		b.deliver("chat.room1", data)
 	}

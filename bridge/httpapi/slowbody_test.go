@@ -14,6 +14,8 @@ import (
 	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 func TestHalfABody(t *testing.T) {
@@ -40,7 +42,7 @@ func TestHalfABody(t *testing.T) {
 		response.Body.Close()
 		t.Error("it was answered")
 	}
-	eventually(t, "all are refused", func() bool { return b.api.Stats().Publishes["refused"] == 4 })
+	bridgetest.Eventually(t, "all are refused", func() bool { return b.api.Stats().Publishes["refused"] == 4 })
 	if got := b.publisher.all(); len(got) != 0 {
 		t.Errorf("published: %q", got[0].data)
 	}
@@ -63,11 +65,11 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 				b := newFixture(t, config())
 				mine, theirs := net.Pipe()
 				defer mine.Close()
-				listener := &oneConn{conn: make(chan net.Conn, 1)}
-				listener.conn <- theirs
+				listener := bridgetest.NewPipes()
 				server := &http.Server{Handler: b.api, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
 				go server.Serve(listener)
 				defer server.Close()
+				listener.Conns <- theirs
 				begin := time.Now()
 				if _, err := fmt.Fprintf(mine, "POST /events/%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf", path); err != nil {
 					t.Fatal(err)
@@ -138,12 +140,12 @@ func (l lingering) Close() error {
 func (b *fixture) upload(t *testing.T, protocols *http.Protocols, body io.Reader) (took time.Duration, status int) {
 	t.Helper()
 	mine, theirs := net.Pipe()
-	listener := &oneConn{conn: make(chan net.Conn, 1)}
-	listener.conn <- lingering{theirs}
+	listener := bridgetest.NewPipes()
 	defer time.Sleep(2 * lingers) // until it is closed
 	server := &http.Server{Handler: b.api, Protocols: protocols, WriteTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(secrets.Log(slog.DiscardHandler), slog.LevelError)}
 	go server.Serve(listener)
 	defer server.Close()
+	listener.Conns <- lingering{theirs}
 	transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) { return mine, nil }}
 	defer transport.CloseIdleConnections()
 	r, err := http.NewRequest(http.MethodPost, "http://localhost/events/chat.room1", body)
@@ -189,20 +191,3 @@ func (s *slowReader) Close() error {
 	s.close.Do(func() { close(s.closed) })
 	return nil
 }
-
-// oneConn is a listener that has one connection.
-type oneConn struct{ conn chan net.Conn }
-
-func (l *oneConn) Accept() (net.Conn, error) {
-	if conn, more := <-l.conn; more {
-		return conn, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (l *oneConn) Close() error {
-	close(l.conn)
-	return nil
-}
-
-func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }

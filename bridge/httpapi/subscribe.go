@@ -30,30 +30,25 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
-	isHanded := false
-	defer func() {
-		if !isHanded {
-			free()
+	if request.isOnce() {
+		defer free()
+		if request.isDocument {
+			return a.memberList(w, r, &t, &request)
 		}
-	}()
-	if request.poll > 0 {
 		return a.poll(w, r, t, request)
-	}
-	if request.isDocument {
-		return a.memberList(w, r, &t, &request)
 	}
 	a.awaitEnd(r.Context(), t, &request)
 	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
 	if err != nil {
 		// The account waits for too much already, or the hub is closed because the bridge stops. A client must not take either for the end of
 		// the stream.
+		free()
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
 	a.awaitBeginning(r, reader, &request)
-	isHanded = true
 	a.config.Outlet.Serve(w, r, reader, a.lifetime(r, request.caller, free, a.join(&t, &request)))
 	return nil
 }
@@ -165,9 +160,7 @@ func (a *API) sayGoodbye(ctx context.Context) {
 	default:
 		return
 	}
-	if a.config.Places != nil {
-		a.config.Places.Told(ctx)
-	}
+	a.config.Places.Told(ctx)
 	select {
 	case <-time.After(a.config.CloseDelay):
 	case <-ctx.Done():

@@ -2,13 +2,11 @@ package httpapi_test
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -18,7 +16,7 @@ const opened = `{"subjects":["chat.room1"],"heartbeat":3600}`
 
 func TestGetAnswersAtOnce(t *testing.T) {
 	b := start(t, config())
-	b.away = true // NATS is not there: the connection waits for it
+	b.Leave() // NATS is not there: the connection waits for it
 	c := b.get(t, "/events/chat/room1")
 	for name, want := range map[string]string{
 		"Content-Type":           "text/event-stream",
@@ -33,7 +31,7 @@ func TestGetAnswersAtOnce(t *testing.T) {
 	if vary := strings.Join(c.response.Header.Values("Vary"), ", "); !strings.Contains(vary, "Origin") || !strings.Contains(vary, "Accept") {
 		t.Errorf("Vary: %s", vary)
 	}
-	b.come()
+	b.Come()
 	b.deliver("chat.room1", "hello")
 	c.next(t, bridge.EventOpen, opened)
 	if c.Comments != 1 || c.Retry < 1000 || c.Retry > 3000 {
@@ -194,7 +192,7 @@ func TestRoutes(t *testing.T) {
 	} {
 		c := b.get(t, target)
 		c.next(t, bridge.EventOpen, `{"subjects":["`+subject+`"],"heartbeat":3600}`)
-		b.deliver(subject, target)
+		b.deliver(bridge.Subject(subject), target)
 		c.next(t, "message", target)
 	}
 	for target, want := range map[string]struct {
@@ -328,41 +326,6 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// A client that is cut repeatedly receives every message once, in order.
-func TestReconnectsLoseAndRepeatNothing(t *testing.T) {
-	b := start(t, config())
-	var headers []string
-	delivered, received := 0, 0
-	for range 20 {
-		c := b.get(t, "/events/chat.room1", headers...)
-		id := c.next(t, bridge.EventOpen, opened)
-		for range 10 {
-			b.deliver("chat.room1", strconv.Itoa(delivered))
-			delivered++
-		}
-		for range 7 { // some of each round are left to the next
-			id = c.next(t, "message", strconv.Itoa(received))
-			received++
-		}
-		c.response.Body.Close()
-		headers = []string{"Last-Event-ID", id}
-	}
-}
-
-func TestFirstEventIsExactlyOne(t *testing.T) {
-	b := start(t, config())
-	c := b.get(t, "/events/chat.room1")
-	c.next(t, bridge.EventOpen, opened)
-	b.deliver("chat.room1", "1")
-	c.next(t, "message", "1")
-	b.api.Drain(time.Now().Add(time.Minute))
-	go b.outlet.Drain(t.Context(), 0)
-	c.next(t, bridge.EventClose, `{"reason":"drain"}`)
-	if event, err := c.Next(); !errors.Is(err, bridgetest.ErrBroken) {
-		t.Errorf("%+v, %v", event, err)
-	}
-}
-
 // A body means nothing on GET. It must not keep the bridge from seeing that the client has gone.
 func TestGetWithBody(t *testing.T) {
 	b := start(t, config())
@@ -371,6 +334,6 @@ func TestGetWithBody(t *testing.T) {
 		t.Fatal(c.Status)
 	}
 	c.Body.Close()
-	eventually(t, "the hang-up is seen", func() bool { return b.hub.Stats().Readers == 0 })
+	bridgetest.Eventually(t, "the hang-up is seen", func() bool { return b.hub.Stats().Readers == 0 })
 	b.do(t, http.MethodGet, "/events/chat.room1", strings.NewReader(strings.Repeat("x", bodyLimit+1))).problem(t, http.StatusRequestEntityTooLarge, "too-large")
 }

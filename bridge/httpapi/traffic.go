@@ -54,6 +54,8 @@ func newTraffic(routes []bridge.Route) traffic {
 // of returns the counts of a request's route.
 func (t traffic) of(target *target) *routeTraffic {
 	switch {
+	case target.isSession:
+		return t[routeOther]
 	case target.isRun:
 		return t[routeRuns]
 	case target.members:

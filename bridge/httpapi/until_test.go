@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // A poll that reads backwards says where it ends, and nothing else about where it begins.
@@ -34,7 +36,7 @@ func TestUntilWithoutHistory(t *testing.T) {
 	b := start(t, config())
 	open := b.get(t, "/events/chat.room1", "Accept", "application/x-ndjson") // keeps the feed
 	defer open.response.Body.Close()
-	eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
+	bridgetest.Eventually(t, "the feed is there", func() bool { return b.hub.Stats().Readers == 1 })
 	b.deliver("chat.room1", "one")
 	for until, want := range map[string]string{"test-2": "tailwater:open", "other-2": "tailwater:reset"} {
 		a := b.do(t, http.MethodGet, "/events/chat.room1?poll=1&until="+until, nil, "Last-Event-ID", "test-0")

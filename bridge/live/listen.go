@@ -4,7 +4,7 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // Listen returns the listener that a server has to serve instead of the given one. With it, event loops write the bridge's connections,
@@ -18,8 +18,8 @@ import (
 // ServeTLS accepts the listener too; goroutines write its connections.
 func (b *Bridge) Listen(server *http.Server, listener net.Listener) net.Listener {
 	server.Handler = b.places.Handler(server.Handler)
-	server.ConnContext = outlet.ConnContext
-	return outlet.Listen(listener, b.places)
+	server.ConnContext = sockets.ConnContext
+	return sockets.Listen(listener, b.places)
 }
 
 // Guard serves another handler, such as one of metrics, behind the bridge's own checks: allowed hosts and origins, no bodies, and panics

@@ -16,6 +16,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/bridge/presence"
 	"github.com/tailwater/tailwater/bridge/runs"
+	"github.com/tailwater/tailwater/bridge/sockets"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -44,7 +45,7 @@ type Bridge struct {
 	own      own // the account of the bridge's own buckets, if there is one
 	hub      *bridge.Hub
 	outlet   *outlet.Outlet
-	places   *outlet.Places
+	places   *sockets.Places
 	auth     *auth.Auth        // nil if no tokens are accepted
 	presence *presence.Tracker // nil if no members are kept
 	runs     *runs.Runs        // nil if Options.Runs.Off
@@ -108,7 +109,7 @@ func (b *Bridge) openConnections() {
 		WriteTimeout: limits.WriteTimeout, Age: limits.Age, Loops: limits.Loops, Log: b.options.Log,
 		Delays: b.options.Meters.Delays,
 	})
-	b.places = outlet.NewPlaces(outlet.Limits{
+	b.places = sockets.NewPlaces(sockets.Limits{
 		All: limits.Connections, Each: limits.PerAddress, Proxies: b.options.Proxies, Log: b.options.Log,
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/outlet"
 	"github.com/tailwater/tailwater/bridge/presence"
 	"github.com/tailwater/tailwater/bridge/runs"
+	"github.com/tailwater/tailwater/bridge/sockets"
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
@@ -66,8 +67,8 @@ func (b *Bridge) AwaitHistory(ctx context.Context) error { return b.source.Await
 
 // Stats are the counters of a bridge's parts. They are for metrics, not for decisions.
 type Stats struct {
-	Connections outlet.Stats       // of browsers
-	Sockets     outlet.PlacesStats // of the listeners given to Listen, and requests on other listeners
+	Connections outlet.Stats  // of browsers
+	Sockets     sockets.Stats // of the listeners given to Listen, and requests on other listeners
 	Requests    httpapi.Stats
 	Feeds       bridge.Stats
 	NATS        source.Stats

@@ -35,7 +35,7 @@ func BenchmarkMeasuredServe(b *testing.B) {
 func benchmarkServe(b *testing.B, config outlet.Config, p protocol) {
 	const readers, burst = 100, 100
 	fixture := newFixture(b, config, plenty)
-	fixture.position.Time = time.Now().UnixNano()
+	fixture.At.Time = time.Now().UnixNano()
 	server := fixture.serve(b, p)
 	var delivered atomic.Int64
 	wake := make(chan struct{}, 1)

@@ -77,18 +77,18 @@ func TestChunksAreExact(t *testing.T) {
 			reading.Go(func() {
 				if i < len(bodies)/2 {
 					// It takes nothing until all was published: the socket is full, in the middle of anything.
-					eventually(t, "all was published", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return b.position.Seq >= messages })
+					bridgetest.Eventually(t, "all was published", func() bool { return b.Last().Seq >= messages })
 				}
 				if err := bodyOf(text, version, &bodies[i]); err != nil {
 					t.Errorf("HTTP/%s: %v", version, err)
 				}
 			})
 		}
-		eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == uint64(len(bodies)) })
+		bridgetest.Eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == uint64(len(bodies)) })
 		for i := range messages {
 			b.publish(numbered(i))
 		}
-		eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(bodies)*(messages+1)) })
+		bridgetest.Eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(bodies)*(messages+1)) })
 		b.outlet.Drain(t.Context(), 0)
 		reading.Wait()
 		for i := range bodies {
@@ -127,7 +127,7 @@ func TestLinesBreakOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer response.Body.Close()
-		eventually(t, "it has begun", func() bool { return b.outlet.Stats().Frames == 1 })
+		bridgetest.Eventually(t, "it has begun", func() bool { return b.outlet.Stats().Frames == 1 })
 		b.outlet.Drain(t.Context(), 0)
 		text, err := io.ReadAll(response.Body)
 		if err == nil || ctx.Err() != nil {

@@ -2,14 +2,11 @@ package outlet_test
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"testing/synctest"
-	"time"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // busy is a ResponseWriter on a machine that has so much else to do that the deadline of a write passes when the write has succeeded, before its
@@ -39,27 +36,12 @@ func TestDeadlineThatPassesAfterAWriteIsNotTheClient(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.ServeHTTP(busy{w, r.Context(), new(int)}, r)
 	}))
-	server.Listener = outlet.Listen(server.Listener, nil)
-	server.Config.ConnContext = outlet.ConnContext
+	server.Listener = sockets.Listen(server.Listener, sockets.NewPlaces(sockets.Limits{}))
+	server.Config.ConnContext = sockets.ConnContext
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
 	c, _ := connect(t, server, "")
 	b.ended(t, map[string]uint64{"slow": 1})
 	c.response.Body.Close()
-}
-
-// A process that has stood still between the deadline of a write and the write looks whether the client receives something before it cuts it.
-func TestProcessThatStoodStillCutsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn, mine := accept(t)
-		if err := conn.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		go io.Copy(io.Discard, mine)
-		if n, err := conn.Write([]byte("hello")); n != 5 || err != nil {
-			t.Errorf("%d, %v", n, err)
-		}
-	})
 }

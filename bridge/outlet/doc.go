@@ -8,5 +8,5 @@
 // net/http does.
 //
 // Each socket has one writer. A client that receives nothing for the write timeout is cut. Until then it costs the kernel's send buffer, which
-// [Listen] keeps small, the data being written, and one cursor.
+// package sockets keeps small, the data being written, and one cursor.
 package outlet

@@ -7,38 +7,50 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// The reasons why connections end.
+// ending is the reason why a connection ends.
+type ending uint8
+
 const (
-	endClient = "client" // the client or the network has disconnected
-	endSlow   = "slow"   // the client received nothing for the write timeout
-	endAuth   = bridge.CloseAuth
-	endAge    = bridge.CloseAge
-	endDrain  = bridge.CloseDrain
-	endKick   = bridge.CloseKick
-	endRun    = "run" // the connection has delivered the end of its run
+	endClient ending = iota // the client or the network has disconnected
+	endSlow                 // the client received nothing for the write timeout
+	endRun                  // the connection has delivered the end of its run
+	endAuth
+	endAge
+	endDrain
+	endKick
 )
 
-func (o *Outlet) opened() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.open++
-	o.stats.opened.Add(1)
+var endings = []string{"client", "slow", "run", bridge.CloseAuth, bridge.CloseAge, bridge.CloseDrain, bridge.CloseKick}
+
+// String returns the reason as statistics have it, and clients are told.
+func (e ending) String() string { return endings[e] }
+
+// whyEnd returns why the server ends a connection that is due, if not because its token has expired.
+func (o *Outlet) whyEnd(isExpired bool) ending {
+	switch {
+	case isExpired:
+		return endAuth
+	case o.isDraining():
+		return endDrain
+	}
+	return endAge
 }
 
-func (o *Outlet) closed(reason string) {
-	o.stats.ended.Add(reason)
+// count counts connections and polls, and tells Drain when none is left.
+func (o *Outlet) count(connections, polls int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.open--
-	o.tellEmpty()
-}
-
-// tellEmpty tells Drain that no connection is left. The lock must be held.
-func (o *Outlet) tellEmpty() {
+	o.open += connections
+	o.polls += polls
 	if o.open+o.polls == 0 && o.empty != nil {
 		close(o.empty)
 		o.empty = nil
 	}
+}
+
+func (o *Outlet) closed(reason ending) {
+	o.stats.ended.Add(reason.String())
+	o.count(-1, 0)
 }
 
 func (o *Outlet) isDraining() bool {
@@ -77,6 +89,6 @@ func (o *Outlet) retry() time.Duration {
 
 func (o *Outlet) logSlow(client string, subjects []bridge.Subject) {
 	o.slowLogs.Do(func() {
-		o.config.Log.Warn("cut a client that received nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.ended[endSlow].Load())
+		o.config.Log.Warn("cut a client that received nothing", "for", o.config.WriteTimeout, "client", client, "subjects", subjects, "cut_so_far", o.stats.ended[endSlow.String()].Load())
 	})
 }

@@ -11,7 +11,7 @@ func TestFarExpiry(t *testing.T) {
 	now := time.Now()
 	l := &loop{outlet: &Outlet{config: Config{Heartbeat: time.Hour}}, clock: now, wheel: newWheel(time.Second)}
 	for _, expires := range []time.Time{now.Add(time.Hour), now.AddDate(400, 0, 0), time.Unix(1e18, 0)} {
-		s := &socket{loop: l, expires: expiryOf(expires), until: time.Hour}
+		s := &socket{loop: l, owner: &owner{expires: expiryOf(expires)}, until: time.Hour}
 		s.timer.socket = s
 		l.now = time.Duration(l.wheel.at) * time.Second
 		s.set()

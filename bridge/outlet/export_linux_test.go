@@ -2,5 +2,5 @@ package outlet
 
 import "unsafe"
 
-// SizeOfSocket and SizeOfPlace are what a connection that an event loop has takes in bytes, beside its reader.
-const SizeOfSocket, SizeOfPlace = unsafe.Sizeof(socket{}), unsafe.Sizeof(place{})
+// SizeOfSocket is what a connection that an event loop has takes in bytes, beside its reader and its place.
+const SizeOfSocket = unsafe.Sizeof(socket{})

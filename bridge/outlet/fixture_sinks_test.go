@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 // sink is a ResponseWriter without a socket, for tests whose time is not real.
@@ -74,58 +71,4 @@ func (s *sink) events(t testing.TB) (*bridgetest.Stream, []bridgetest.Event) {
 // request returns a request for the sinks.
 func request(ctx context.Context, target string) *http.Request {
 	return httptest.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-}
-
-// pipes is a listener in memory, for http.Server in a synctest bubble, where a socket is not allowed.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.once.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// dial sends a request, and gives the connection on which the answer comes.
-func (p *pipes) dial(t testing.TB) net.Conn {
-	t.Helper()
-	mine, theirs := net.Pipe()
-	p.conns <- theirs
-	if _, err := fmt.Fprint(mine, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	return mine
-}
-
-// accept returns a connection that Listen has accepted, and its client's end.
-func accept(t *testing.T) (conn, client net.Conn) {
-	t.Helper()
-	listener := newPipes()
-	client, server := net.Pipe()
-	go func() { listener.conns <- server }()
-	conn, err := outlet.Listen(listener, nil).Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = conn.Close()
-		_ = client.Close()
-		_ = listener.Close()
-	})
-	return conn, client
 }

@@ -21,46 +21,14 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 const subject = bridge.Subject("chat.room1")
 
-// source is a bridge.Source whose feeds begin at once.
-type source struct {
-	mu       sync.Mutex
-	feeds    map[*bridge.Feed]bool
-	position bridge.Position
-}
-
-func (s *source) Attach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.feeds[feed] = true
-	feed.Begin(unstored(s.position))
-}
-
-func (s *source) Detach(feed *bridge.Feed) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.feeds, feed)
-}
-
-// publish hands a message to every feed, and gives its position.
-func (s *source) publish(data []byte) bridge.Position {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.position.Seq++
-	s.position.Time++
-	m := &bridge.Message{Subject: string(subject), Position: s.position, Data: data}
-	for feed := range s.feeds {
-		feed.Append(m)
-	}
-	return s.position
-}
-
 // fixture is an outlet with all that it needs, as an http.Handler.
 type fixture struct {
-	*source
+	*bridgetest.Source
 	hub      *bridge.Hub
 	outlet   *outlet.Outlet
 	close    func()                          // the outlet, once
@@ -86,7 +54,7 @@ func newFixture(t testing.TB, config outlet.Config, memory bridge.Memory) *fixtu
 // newFixtureBy is newFixture where the clock on the wall is fast.
 func newFixtureBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast time.Duration) *fixture {
 	b := &fixture{
-		source: &source{feeds: map[*bridge.Feed]bool{}, position: bridge.Position{Epoch: "test", Time: 1}},
+		Source: bridgetest.NewSource(),
 		logs:   &bytes.Buffer{},
 	}
 	b.fast.Store(int64(fast))
@@ -94,12 +62,15 @@ func newFixtureBy(t testing.TB, config outlet.Config, memory bridge.Memory, fast
 		config.Log = slog.New(slog.NewTextHandler(b.logs, nil)) // the handler has a lock
 	}
 	b.outlet = outlet.NewByClock(config, func() time.Time { return time.Now().Add(time.Duration(b.fast.Load())).Round(0) })
-	b.hub = bridge.NewHub(b.source, 0, memory)
+	b.hub = bridge.NewHub(b.Source, 0, memory)
 	t.Cleanup(b.hub.Close)
 	b.close = sync.OnceFunc(b.outlet.Close)
 	t.Cleanup(b.close)
 	return b
 }
+
+// publish publishes on the subject that all read, and returns the message's position.
+func (b *fixture) publish(data []byte) bridge.Position { return b.Publish(subject, data) }
 
 func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/earlier" {
@@ -169,6 +140,14 @@ func (p protocol) on(config outlet.Config) outlet.Config {
 	return config
 }
 
+// overProtocols runs a test over every way in which connections come.
+// overProtocols runs a test over each of them, at once.
+func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) { t.Parallel(); test(t, p) })
+	}
+}
+
 // overSockets runs a test over both writers, where it can see on the wire what they write.
 func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 	for _, p := range []protocol{protocols[0], protocols[3]} {
@@ -176,13 +155,13 @@ func overSockets(t *testing.T, test func(*testing.T, protocol)) {
 	}
 }
 
-// serve starts a server around outlet.Listen. It ends with the test, which must have ended its connections by then.
+// serve starts a server around sockets.Listen. It ends with the test, which must have ended its connections by then.
 func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	t.Helper()
-	places := outlet.NewPlaces(outlet.Limits{})
+	places := sockets.NewPlaces(sockets.Limits{})
 	server := httptest.NewUnstartedServer(places.Handler(b))
-	server.Listener = outlet.Listen(server.Listener, places)
-	server.Config.ConnContext = outlet.ConnContext
+	server.Listener = sockets.Listen(server.Listener, places)
+	server.Config.ConnContext = sockets.ConnContext
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.EnableHTTP2 = p.http2
 	if p.tls {
@@ -192,7 +171,7 @@ func (b *fixture) serve(t testing.TB, p protocol) *httptest.Server {
 	}
 	t.Cleanup(func() {
 		server.Close()
-		eventually(t, "no socket is counted", func() bool { return places.Stats().Held == 0 && places.Networks() == 0 })
+		bridgetest.Eventually(t, "no socket is counted", func() bool { return places.Stats().Held == 0 && places.Stats().Networks == 0 })
 	})
 	return server
 }
@@ -259,12 +238,18 @@ func send(t testing.TB, server *httptest.Server, dialer net.Dialer) *net.TCPConn
 // ask is send for a version of HTTP.
 func ask(t testing.TB, server *httptest.Server, dialer net.Dialer, version string) *net.TCPConn {
 	t.Helper()
+	return say(t, server, dialer, "GET / HTTP/"+version+"\r\nHost: localhost\r\n\r\n")
+}
+
+// say is send for any text.
+func say(t testing.TB, server *httptest.Server, dialer net.Dialer, text string) *net.TCPConn {
+	t.Helper()
 	conn, err := dialer.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_, err = io.WriteString(conn, "GET / HTTP/"+version+"\r\nHost: localhost\r\n\r\n")
+	_, err = io.WriteString(conn, text)
 	if err := errors.Join(err, conn.SetDeadline(time.Now().Add(time.Minute))); err != nil {
 		t.Fatal(err)
 	}
@@ -295,23 +280,10 @@ func reset(t testing.TB, conn *net.TCPConn) {
 	}
 }
 
-// eventually waits for a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for ; !condition(); <-again.C {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass: ", what)
-		}
-	}
-}
-
 // ended waits until all connections have ended, and compares for what reasons.
 func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 	t.Helper()
-	eventually(t, "every connection ended", func() bool { return b.outlet.Stats().Open == 0 })
+	bridgetest.Eventually(t, "every connection ended", func() bool { return b.outlet.Stats().Open == 0 })
 	stats := b.outlet.Stats()
 	total := uint64(0)
 	for reason, n := range stats.Ended {
@@ -323,12 +295,7 @@ func (b *fixture) ended(t testing.TB, want map[string]uint64) {
 	if stats.Opened != total {
 		t.Errorf("%d connections opened, %d ended", stats.Opened, total)
 	}
-	eventually(t, "no reader and no feed is left", func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.hub.Stats().Readers == 0 && b.hub.Stats().Feeds == 0 && len(b.feeds) == 0
+	bridgetest.Eventually(t, "no reader and no feed is left", func() bool {
+		return b.hub.Stats().Readers == 0 && b.hub.Stats().Feeds == 0 && b.Feeds() == 0
 	})
 }
-
-// unstored returns the parts of a feed whose subjects no log holds.
-func unstored(at bridge.Position) []bridge.Part { return []bridge.Part{{At: at}} }

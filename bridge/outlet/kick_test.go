@@ -18,7 +18,7 @@ func TestKick(t *testing.T) {
 			c, _ := connect(t, server, "")
 			return c
 		}
-		alice, bob, other := open("alice", "192.0.2.1"), open("bob", "192.0.2.2"), open("", "192.0.2.2")
+		alice, bob, other, peer := open("alice", "192.0.2.1"), open("bob", "192.0.2.2"), open("", "192.0.2.2"), open("", "127.0.0.1")
 		kick := func(want int, match func(of bridge.Lifetime, subjects []bridge.Subject) bool) {
 			t.Helper()
 			if kicked := b.outlet.Kick(match); kicked != want {
@@ -38,14 +38,14 @@ func TestKick(t *testing.T) {
 				seen++
 			}
 		})
-		if seen != 3 {
+		if seen != 4 {
 			t.Errorf("saw %d connections on the subject", seen)
 		}
 		kick(0, func(of bridge.Lifetime, _ []bridge.Subject) bool { return of.Caller == "carol" })
 		kick(1, func(of bridge.Lifetime, _ []bridge.Subject) bool { return of.Caller == "alice" })
 		told(alice)
 		b.publish([]byte("after"))
-		for _, c := range []*client{bob, other} {
+		for _, c := range []*client{bob, other, peer} {
 			if event := c.next(t); event.Data != "after" {
 				t.Errorf("%+v", event)
 			}
@@ -55,6 +55,10 @@ func TestKick(t *testing.T) {
 		})
 		told(bob)
 		told(other)
-		b.ended(t, map[string]uint64{"kick": 3})
+		kick(1, func(of bridge.Lifetime, _ []bridge.Subject) bool {
+			return of.Caller == "" && of.Address == netip.MustParseAddr("127.0.0.1")
+		})
+		told(peer)
+		b.ended(t, map[string]uint64{"kick": 4})
 	})
 }

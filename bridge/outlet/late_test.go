@@ -25,5 +25,6 @@ func TestWhoComesBehindTheEndIsToldToComeBack(t *testing.T) {
 			t.Errorf("%+v, retry %v", event, c.Retry)
 		}
 		c.end(t)
+		b.ended(t, map[string]uint64{"drain": 1})
 	})
 }

@@ -11,16 +11,10 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 const closedByAuth = `{"reason":"auth"}`
-
-// overProtocols runs a test over every way in which connections come.
-func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) { t.Parallel(); test(t, p) })
-	}
-}
 
 // closes expects the event that says why the connection ends, and its end.
 func (c *client) closes(t *testing.T) {
@@ -94,7 +88,7 @@ func TestRevocation(t *testing.T) {
 		b.outlet.Recheck()
 		first.closes(t)
 		second.closes(t)
-		eventually(t, "two have ended", func() bool { return b.outlet.Stats().Open == 2 })
+		bridgetest.Eventually(t, "two have ended", func() bool { return b.outlet.Stats().Open == 2 })
 		b.publish([]byte("after"))
 		for _, c := range []*client{other, anonymous} {
 			if event := c.next(t); event.Data != "after" {
@@ -141,7 +135,7 @@ func TestRevocationOfAStalledConnection(t *testing.T) {
 		}
 		revoked.Store(true)
 		b.outlet.Recheck()
-		eventually(t, "it has ended", func() bool { return b.outlet.Stats().Open == 0 })
+		bridgetest.Eventually(t, "it has ended", func() bool { return b.outlet.Stats().Open == 0 })
 	})
 }
 

@@ -40,18 +40,12 @@ func startLogging(log *slog.Logger) (_ *slog.Logger, end func()) {
 }
 
 func (q *logQueue) run() {
-	for {
-		select {
-		case next := <-q.records:
-			q.write(next)
-			continue
-		default:
-		}
+	for isOpen := true; isOpen || len(q.records) > 0; {
 		select {
 		case next := <-q.records:
 			q.write(next)
 		case <-q.stop:
-			return
+			isOpen = false
 		}
 	}
 }

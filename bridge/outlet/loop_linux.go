@@ -1,9 +1,7 @@
 package outlet
 
 import (
-	"net/http"
 	"time"
-	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -41,7 +39,7 @@ func startLoop(o *Outlet) (*loop, error) {
 		alone:  map[bridge.Kin]*socket{},
 		wheel:  newWheel(tick(o.config)),
 	}
-	l.rechecks = &order{loop: l, do: (*socket).recheck}
+	l.rechecks = &visit{loop: l, do: (*socket).recheck, then: func() {}}
 	l.writing.Go(l.run)
 	l.polling.Go(func() {
 		if err := poller.run(); err != nil {
@@ -55,28 +53,6 @@ func startLoop(o *Outlet) (*loop, error) {
 func tick(c Config) time.Duration {
 	const finest, coarsest = 5 * time.Millisecond, 250 * time.Millisecond
 	return max(finest, min(coarsest, min(c.Heartbeat, c.WriteTimeout, c.Age)/64))
-}
-
-// hand passes a socket to one of the loops. If that has ended, the client is asked to reconnect. The body is chunked if the client supports that.
-func (o *Outlet) hand(taken taken, header http.Header, chunked bool, reader *bridge.Reader, lifetime bridge.Lifetime) {
-	l := o.loops[taken.fd%len(o.loops)]
-	s := &socket{
-		loop: l, taken: taken, reader: reader, owner: unique.Make(owner{lifetime.Caller, lifetime.Address}), revoked: lifetime.Revoked, ended: lifetime.Ended,
-		expires: expiryOf(lifetime.Until), first: head(header, chunked), chunked: chunked, most: leastWrite,
-	}
-	s.timer.socket = s
-	if !l.enqueue(s) {
-		s.refuse()
-	}
-}
-
-// expiryOf returns when a token expires, for socket.expires. Years beyond those that dates are written with are never reached.
-func expiryOf(until time.Time) int64 {
-	const last = 9999
-	if until.IsZero() || until.Year() > last {
-		return 0
-	}
-	return until.UnixMilli()
 }
 
 // run writes until the loop is closed.
@@ -122,19 +98,19 @@ func (l *loop) handle(event *unix.EpollEvent) {
 }
 
 // drain asks every client to reconnect, one after another.
-func (l *loop) drain() { l.enqueue(&order{loop: l, do: (*socket).drain}) }
+func (l *loop) drain() { l.visit((*socket).drain, func() {}) }
 
-// cut ends every connection at once.
-func (l *loop) cut() { l.enqueue(&order{loop: l, do: func(s *socket) { s.close(endDrain) }}) }
+// cut ends every connection.
+func (l *loop) cut() { l.visit(func(s *socket) { s.close(endDrain) }, func() {}) }
 
-// recheck ends the connections whose tokens have been revoked. Several calls may be served by one check.
-func (l *loop) recheck() { l.enqueue(l.rechecks) }
+// recheck ends the connections whose tokens have been revoked.
+func (l *loop) recheck() { l.rechecks.begin() }
 
 // kick ends the connections that match, and returns how many.
 func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked int) {
 	done := make(chan struct{})
 	l.visit(func(s *socket) {
-		if s.state == stateOpen && match(s.owner.Value().lifetime(), s.reader.Feed().Subjects()) {
+		if s.state == stateOpen && match(s.whose(), s.reader.Feed().Subjects()) {
 			s.end(endKick)
 			s.set()
 			kicked++
@@ -142,23 +118,6 @@ func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked 
 	}, func() { close(done) })
 	<-done
 	return kicked
-}
-
-// order is an action for every socket.
-type order struct {
-	loop   *loop
-	do     func(*socket)
-	queued bool
-}
-
-func (o *order) queuing() *bool { return &o.queued }
-
-func (o *order) work() {
-	for _, s := range o.loop.sockets {
-		if s != nil {
-			o.do(s)
-		}
-	}
 }
 
 // close ends the loop, and cuts its connections.

@@ -3,7 +3,6 @@ package outlet
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // Config says how to treat connections. Every field is needed, except Delays.
@@ -40,7 +40,7 @@ type Outlet struct {
 	mu       sync.Mutex
 	open     int
 	polls    int                  // running
-	plain    map[*connection]bool // connections that goroutines write
+	plain    map[*connection]bool // connections that goroutines write, and whether they were kicked
 	drainEnd time.Time            // end of Drain's window; the zero value before Drain
 	back     time.Duration        // the time over which its clients reconnect
 	empty    chan struct{}        // closed when the last connection has ended; nil unless Drain waits for it
@@ -56,7 +56,7 @@ func newOutlet(config Config, clock func() time.Time) *Outlet {
 	o := &Outlet{
 		config:    config,
 		clock:     clock,
-		stats:     counters{ended: bridge.NewCounts(endClient, endSlow, endAuth, endAge, endDrain, endKick, endRun)},
+		stats:     counters{ended: bridge.NewCounts(endings...)},
 		draining:  make(chan struct{}),
 		slowLogs:  rate.Sometimes{First: 3, Interval: 10 * time.Second},
 		plainLogs: rate.Sometimes{First: 3, Interval: 10 * time.Second},
@@ -78,15 +78,6 @@ func (o *Outlet) Close() {
 	o.endLog()
 }
 
-type connKey struct{}
-
-// ConnContext is for http.Server, so that Serve finds the connection of a request. Only connections of Listen can be taken over, and notice
-// clients whose network is gone.
-func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	paceOver(conn)
-	return context.WithValue(ctx, connKey{}, conn)
-}
-
 // Serve answers a request with the reader's frames until the client or the server ends it. The caller must have set the response's headers, but
 // not the status. Serve takes over the reader, and closes it at the end; then it calls lifetime.Ended. The connection ends as lifetime says.
 //
@@ -95,28 +86,26 @@ func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 // response of a run that has ended ends cleanly: nothing follows.
 //
 // If possible, it takes the connection from net/http for an event loop, and returns at once: over TCP, with HTTP/1 and without TLS, on Linux.
-// Otherwise the calling goroutine writes, and Serve returns at the end. So it does for runs, whose connections are short and seldom level.
+// Otherwise the calling goroutine writes, and Serve returns at the end. So it does for runs, whose connections are short and seldom level. Only a
+// connection of sockets.Listen can be taken, and is cut if its network is gone.
 func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Reader, lifetime bridge.Lifetime) {
 	if lifetime.Ended == nil {
 		lifetime.Ended = func(bool) {}
 	}
-	o.opened()
+	o.count(1, 0)
+	o.stats.opened.Add(1)
 	reader.Greet(bridge.Spread(o.config.Retry), o.config.Heartbeat)
-	if taken, ok := o.takeOver(w, r, reader); ok {
-		o.hand(taken, w.Header(), r.ProtoAtLeast(1, 1), reader, lifetime)
+	if o.takeOver(w, r, reader, lifetime) {
 		return
 	}
-	o.stats.plain.Add(1)
 	reason := endClient
 	defer func() {
-		o.stats.plain.Add(-1)
 		reader.Close()
 		o.closed(reason)
 		lifetime.Ended(reason == endSlow)
 	}()
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &connection{
-		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn),
+		outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: sockets.Of(r.Context()),
 		lifetime: lifetime, opened: time.Now(), subjects: reader.Feed().Subjects(), cursor: reader.Cursor(), kicked: bridge.NewSignal(),
 	}
 	if lifetime.Revoked != nil {
@@ -136,7 +125,7 @@ func (o *Outlet) Serve(w http.ResponseWriter, r *http.Request, reader *bridge.Re
 func (o *Outlet) watch(c *connection) (unwatch func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.plain[c] = true
+	o.plain[c] = false
 	return func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -162,10 +151,10 @@ func (o *Outlet) Recheck() {
 // and what it reads, once at a time, and must not block: meanwhile an event loop waits.
 func (o *Outlet) Kick(match func(of bridge.Lifetime, subjects []bridge.Subject) bool) (kicked int) {
 	o.mu.Lock()
-	for c := range o.plain {
-		if match(c.lifetime, c.subjects) {
+	for c, isKicked := range o.plain {
+		if !isKicked && match(c.lifetime, c.subjects) {
 			c.kicked.Wake()
-			delete(o.plain, c)
+			o.plain[c] = true
 			kicked++
 		}
 	}
@@ -191,7 +180,7 @@ func (o *Outlet) Drain(ctx context.Context, window time.Duration) {
 	empty := make(chan struct{})
 	o.mu.Lock()
 	o.drainEnd = time.Now().Add(window)
-	o.back = max(o.config.Retry, time.Duration(o.open)*time.Second/acceptRate)
+	o.back = max(o.config.Retry, time.Duration(o.open)*time.Second/sockets.AcceptRate)
 	if o.open+o.polls > 0 {
 		o.empty = empty
 	} else {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // maxWrite is how many bytes of frames are joined into one write, unless a single frame is larger.
@@ -23,7 +24,7 @@ type connection struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
 	http2    bool
-	conn     *stallConn // under TLS and HTTP/2; nil if it is not from Listen
+	conn     *sockets.Conn // under TLS and HTTP/2; nil if it is not from Listen
 	batch    [][]byte
 	lifetime bridge.Lifetime
 	subjects []bridge.Subject
@@ -40,7 +41,7 @@ type connection struct {
 }
 
 // run writes until the connection ends, and returns the reason.
-func (c *connection) run(ctx context.Context) (reason string) {
+func (c *connection) run(ctx context.Context) ending {
 	config := c.outlet.config
 	framing := c.reader.Framing()
 	heartbeat := time.NewTimer(config.Heartbeat)
@@ -53,7 +54,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		return reasonOf(err)
 	}
 	for !c.isRevoked() {
-		if isMore {
+		if isMore { // at first, too: a connection begins with its position, even if it is to end at once
 			wrote, err := c.writeFrames(more)
 			switch {
 			case err != nil:
@@ -71,8 +72,8 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-more:
 			isMore = true
 		case <-c.looks():
-			if c.conn.takesNothing(config.WriteTimeout) {
-				c.conn.cut()
+			if c.conn.TakesNothing(config.WriteTimeout) {
+				c.conn.Cut()
 				return endSlow
 			}
 			c.planNextLook()
@@ -86,8 +87,8 @@ func (c *connection) run(ctx context.Context) (reason string) {
 		case <-c.kicked:
 			return c.end(ctx, endKick)
 		case <-due.C:
-			if reason := c.why(until); reason != "" {
-				return c.end(ctx, reason)
+			if isExpired := c.untilExpiry() == 0; isExpired || time.Since(c.opened) >= until {
+				return c.end(ctx, c.outlet.whyEnd(isExpired))
 			}
 			due.Reset(c.wait(until))
 		case <-draining:
@@ -103,7 +104,7 @@ func (c *connection) run(ctx context.Context) (reason string) {
 
 // whyOver returns the reason when net/http has ended the request. It ends a stream of HTTP/2 at a write deadline as well, even if the write has
 // just succeeded. Only the next write says so.
-func (c *connection) whyOver() string {
+func (c *connection) whyOver() ending {
 	if !c.http2 {
 		return endClient
 	}
@@ -120,20 +121,7 @@ func (c *connection) isRevoked() bool {
 	}
 }
 
-// why returns the reason for which the server ends the connection now; "" if it goes on.
-func (c *connection) why(until time.Duration) string {
-	switch {
-	case c.untilExpiry() == 0:
-		return endAuth
-	case time.Since(c.opened) < until:
-		return ""
-	case c.outlet.isDraining():
-		return endDrain
-	}
-	return endAge
-}
-
-// wait returns in how long to call why.
+// wait returns in how long the connection may be due to end.
 func (c *connection) wait(until time.Duration) time.Duration {
 	return min(until-time.Since(c.opened), c.untilExpiry())
 }
@@ -230,7 +218,7 @@ func (c *connection) planLook() {
 		return
 	}
 	config := c.outlet.config
-	c.conn.takesNothing(config.WriteTimeout) // starts to count
+	c.conn.TakesNothing(config.WriteTimeout) // starts to count
 	c.look = time.NewTimer(min(config.Heartbeat, config.WriteTimeout))
 }
 
@@ -238,7 +226,7 @@ func (c *connection) planLook() {
 // write plans a check.
 func (c *connection) planNextLook() {
 	c.look = nil
-	if remaining := c.conn.untilStalled(c.outlet.config.WriteTimeout); remaining > 0 {
+	if remaining := c.conn.UntilStalled(c.outlet.config.WriteTimeout); remaining > 0 {
 		c.look = time.NewTimer(remaining)
 	}
 }
@@ -264,8 +252,8 @@ func (c *connection) pieces() int {
 const maxPiece = 16 << 10
 
 // end tells the client that the server ends the connection, and why, and waits until it may break off.
-func (c *connection) end(ctx context.Context, reason string) string {
-	if err := c.write(c.reader.Framing().Close(reason, c.outlet.retry())); err != nil {
+func (c *connection) end(ctx context.Context, reason ending) ending {
+	if err := c.write(c.reader.Framing().Close(reason.String(), c.outlet.retry())); err != nil {
 		return reasonOf(err)
 	}
 	select {
@@ -275,7 +263,7 @@ func (c *connection) end(ctx context.Context, reason string) string {
 	return reason
 }
 
-func reasonOf(err error) string {
+func reasonOf(err error) ending {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return endSlow
 	}

@@ -3,11 +3,11 @@ package outlet
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // pollPatience is how long the store may take for the next frames.
@@ -22,12 +22,11 @@ const pollPatience = 5 * time.Second
 // the end of the response, which net/http writes. So the server must have its own deadline, which starts with each request
 // (http.Server.WriteTimeout).
 func (o *Outlet) Poll(w http.ResponseWriter, r *http.Request, reader *bridge.Reader) error {
-	o.countPoll(1)
-	defer o.countPoll(-1)
+	o.count(0, 1)
+	defer o.count(0, -1)
 	defer reader.Close()
 	o.stats.polls.Add(1)
-	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: below(conn)}
+	c := &connection{outlet: o, reader: reader, w: w, control: http.NewResponseController(w), http2: r.ProtoMajor == 2, conn: sockets.Of(r.Context())}
 	begun, err := c.poll(r.Context())
 	switch {
 	case err == nil || !begun:
@@ -78,12 +77,4 @@ func endEarly(begun bool, reason error) error {
 		return nil
 	}
 	return fmt.Errorf("nothing to answer with: %w", reason)
-}
-
-// countPoll makes Drain wait for polls.
-func (o *Outlet) countPoll(change int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.polls += change
-	o.tellEmpty()
 }

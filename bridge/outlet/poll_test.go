@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // fill makes a feed that holds messages of a size, and returns the path of a poll that asks for so many of them.
@@ -51,27 +52,25 @@ func polled(t *testing.T, server *httptest.Server, path string) (string, error) 
 // A poll returns what was asked for, and ends cleanly, so that its connection can be used again.
 func TestPollEndsCleanly(t *testing.T) {
 	t.Parallel()
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			b := newFixture(t, p.on(patient), plenty)
-			path := b.fill(t, 10, 20_000, 7)
-			server := b.serve(t, p)
-			for range 3 {
-				text, err := polled(t, server, path)
-				if lines := strings.Count(text, "\n"); err != nil || lines != 1+7 || strings.Contains(text, "synced") {
-					t.Errorf("%d lines, %v", lines, err)
-				}
-				text, err = polled(t, server, "/?lines&poll=10")
-				if lines := strings.Count(text, "\n"); err != nil || lines != 1+10+1 || !strings.HasSuffix(text, `{"event":"tailwater:synced","data":"{}","id":"test-10-b"}`+"\n") {
-					t.Errorf("%d lines, %v: %s", lines, err, text[max(0, len(text)-200):])
-				}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		path := b.fill(t, 10, 20_000, 7)
+		server := b.serve(t, p)
+		for range 3 {
+			text, err := polled(t, server, path)
+			if lines := strings.Count(text, "\n"); err != nil || lines != 1+7 || strings.Contains(text, "synced") {
+				t.Errorf("%d lines, %v", lines, err)
 			}
-			if stats := b.outlet.Stats(); stats.PollsAll != 6 || stats.PollsCut != 0 || stats.Opened != 0 {
-				t.Errorf("%+v", stats)
+			text, err = polled(t, server, "/?lines&poll=10")
+			if lines := strings.Count(text, "\n"); err != nil || lines != 1+10+1 || !strings.HasSuffix(text, `{"event":"tailwater:synced","data":"{}","id":"test-10-b"}`+"\n") {
+				t.Errorf("%d lines, %v: %s", lines, err, text[max(0, len(text)-200):])
 			}
-			eventually(t, "no poll is under way", func() bool { return b.outlet.Stats().Polls == 0 && b.hub.Stats().Readers == 1 })
-		})
-	}
+		}
+		if stats := b.outlet.Stats(); stats.PollsAll != 6 || stats.PollsCut != 0 || stats.Opened != 0 {
+			t.Errorf("%+v", stats)
+		}
+		bridgetest.Eventually(t, "no poll is under way", func() bool { return b.outlet.Stats().Polls == 0 && b.hub.Stats().Readers == 1 })
+	})
 }
 
 // A client that does not receive its answer is cut, and cannot mistake its part for the whole.
@@ -83,16 +82,9 @@ func TestPollThatIsNotTakenIsCut(t *testing.T) {
 		b := newFixture(t, p.on(config), plenty)
 		path := b.fill(t, 50, 64<<10, 50)
 		server := b.serve(t, p)
-		conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
 		begun := time.Now()
-		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: test-0\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "it is cut", func() bool { return b.outlet.Stats().PollsCut == 1 })
+		conn := say(t, server, smallWindow, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: test-0\r\n\r\n")
+		bridgetest.Eventually(t, "it is cut", func() bool { return b.outlet.Stats().PollsCut == 1 })
 		if took := time.Since(begun); took < writeTimeout {
 			t.Errorf("it was cut after %v", took)
 		}
@@ -109,35 +101,30 @@ func TestPollsThatAreNotTakenCostLittle(t *testing.T) {
 		const polls, frames = 25, 100
 		path := b.fill(t, frames, 64<<10, frames)
 		server := b.serve(t, p)
-		before := heap()
+		before := bridgetest.Heap()
 		for range polls {
-			conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { conn.Close() })
-			if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: test-0\r\n\r\n"); err != nil {
-				t.Fatal(err)
-			}
+			say(t, server, smallWindow, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: test-0\r\n\r\n")
 		}
-		eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == polls })
+		bridgetest.Eventually(t, "all are under way", func() bool { return b.outlet.Stats().Polls == polls })
 		if text, err := polled(t, server, path); err != nil || len(text) < frames*64<<10 {
 			t.Errorf("another has %d bytes, %v", len(text), err)
 		}
-		if grown := heap() - before; grown > polls*256<<10 {
+		if grown := bridgetest.Heap() - before; grown > polls*256<<10 {
 			t.Errorf("%d polls of %d MiB, and the heap has grown by %d MiB", polls, frames*64>>10, grown>>20)
 		}
 		server.CloseClientConnections()
-		eventually(t, "all have ended", func() bool { return b.outlet.Stats().Polls == 0 })
+		bridgetest.Eventually(t, "all have ended", func() bool { return b.outlet.Stats().Polls == 0 })
 	})
 }
 
 // A store that delivers nothing is an error before anything is written. A store that stops later makes the answer shorter.
 func TestPollOfASilentStore(t *testing.T) {
+	away := bridgetest.NewSource()
+	away.Leave()
 	for name, test := range map[string]struct {
 		source bridge.Source
 		lines  int
-	}{"from the beginning": {silentSource(nil), 0}, "later": {source: sourceOf{&stuckStream{}}, lines: 4}} {
+	}{"from the beginning": {away, 0}, "later": {source: sourceOf{&stuckStream{}}, lines: 4}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newFixture(t, patient, plenty)
@@ -193,21 +180,14 @@ func TestPollsWhileDraining(t *testing.T) {
 	b := newFixture(t, patient, plenty)
 	path := b.fill(t, 200, 64<<10, 200)
 	server := b.serve(t, protocols[0])
-	conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nLast-Event-ID: test-0\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it is under way", func() bool { return b.outlet.Stats().Polls == 1 })
+	conn := say(t, server, smallWindow, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nLast-Event-ID: test-0\r\n\r\n")
+	bridgetest.Eventually(t, "it is under way", func() bool { return b.outlet.Stats().Polls == 1 })
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		b.outlet.Drain(t.Context(), 0)
 	}()
-	eventually(t, "none can begin", func() bool {
+	bridgetest.Eventually(t, "none can begin", func() bool {
 		text, err := polled(t, server, "/?lines&poll=1")
 		return err == nil && strings.Contains(text, bridge.ErrBusy.Error())
 	})

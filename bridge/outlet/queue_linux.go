@@ -32,13 +32,13 @@ type loop struct {
 	groups      map[bridge.Kin]*group
 	alone       map[bridge.Kin]*socket // the last level socket of each kin without a group
 	wheel       *wheel
-	rechecks    *order
+	rechecks    *visit
 	batch       [][]byte
 	joined      []byte
 	packet      packet
 }
 
-// worker is a socket, a group, or what is done to all sockets; it works after it was woken.
+// worker is a socket, a group, or a visit; it works after it was woken.
 type worker interface {
 	work()
 	queuing() *bool // whether it is in the queue, guarded by the loop's lock

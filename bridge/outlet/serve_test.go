@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"runtime"
 	"strings"
@@ -17,44 +16,41 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
-	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
 func TestFramesArriveInOrder(t *testing.T) {
 	const messages, readers = 1000, 3 // every size that numbered has
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			b := newFixture(t, p.on(patient), plenty)
-			server := b.serve(t, p)
-			var running sync.WaitGroup
-			for range readers {
-				c, first := connect(t, server, "")
-				if want := map[bool]int{false: 1, true: 2}[p.http2]; c.response.ProtoMajor != want {
-					t.Fatalf("HTTP/%d", c.response.ProtoMajor)
-				}
-				if want := (bridgetest.Event{Type: bridge.EventOpen, Data: opened, ID: "test-0-1"}); first != want {
-					t.Fatalf("the first event is %+v", first)
-				}
-				running.Go(func() {
-					for i := range messages {
-						event, err := c.Next()
-						if err != nil || event.Type != "message" || event.Data != string(numbered(i)) || !strings.HasPrefix(event.ID, fmt.Sprintf("test-%d-", i+1)) {
-							t.Errorf("message %d is %.60q of %d bytes, id %s, %v", i, event.Data, len(event.Data), event.ID, err)
-							return
-						}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		var running sync.WaitGroup
+		for range readers {
+			c, first := connect(t, server, "")
+			if want := map[bool]int{false: 1, true: 2}[p.http2]; c.response.ProtoMajor != want {
+				t.Fatalf("HTTP/%d", c.response.ProtoMajor)
+			}
+			if want := (bridgetest.Event{Type: bridge.EventOpen, Data: opened, ID: "test-0-1"}); first != want {
+				t.Fatalf("the first event is %+v", first)
+			}
+			running.Go(func() {
+				for i := range messages {
+					event, err := c.Next()
+					if err != nil || event.Type != "message" || event.Data != string(numbered(i)) || !strings.HasPrefix(event.ID, fmt.Sprintf("test-%d-", i+1)) {
+						t.Errorf("message %d is %.60q of %d bytes, id %s, %v", i, event.Data, len(event.Data), event.ID, err)
+						return
 					}
-				})
-			}
-			for i := range messages {
-				b.publish(numbered(i))
-			}
-			running.Wait()
-			stats := b.outlet.Stats()
-			if want := uint64(readers * (messages + 1)); stats.Frames > want || stats.Open != readers || stats.Opened != readers {
-				t.Errorf("%+v; %d frames were to be written", stats, want)
-			}
-		})
-	}
+				}
+			})
+		}
+		for i := range messages {
+			b.publish(numbered(i))
+		}
+		running.Wait()
+		stats := b.outlet.Stats()
+		if want := uint64(readers * (messages + 1)); stats.Frames > want || stats.Open != readers || stats.Opened != readers {
+			t.Errorf("%+v; %d frames were to be written", stats, want)
+		}
+	})
 }
 
 // numbered returns a message's payload: small ones, some that fill a write, and some that are larger than one.
@@ -84,7 +80,7 @@ func TestFramesAreJoined(t *testing.T) {
 	r.Header.Set("Last-Event-ID", "test-0")
 	var serving sync.WaitGroup
 	serving.Go(func() { b.answer(t, out, r) })
-	eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(want)) })
+	bridgetest.Eventually(t, "all is written", func() bool { return b.outlet.Stats().Frames == uint64(len(want)) })
 	cancel()
 	serving.Wait()
 	stats := b.outlet.Stats()
@@ -112,10 +108,7 @@ func TestAnswersAtOnce(t *testing.T) {
 		for _, query := range []string{"", "?lines"} {
 			t.Run(p.name+query, func(t *testing.T) {
 				b := newFixture(t, p.on(patient), plenty)
-				silent := make(silentSource)
-				hub := bridge.NewHub(silent, 0, plenty)
-				defer hub.Close()
-				b.hub = hub
+				b.Leave()
 				server := b.serve(t, p)
 				response, err := server.Client().Get(server.URL + "/" + query)
 				if err != nil {
@@ -128,40 +121,31 @@ func TestAnswersAtOnce(t *testing.T) {
 	}
 }
 
-// silentSource never lets a feed begin, as when NATS is away.
-type silentSource chan struct{}
-
-func (silentSource) Attach(*bridge.Feed) {}
-func (silentSource) Detach(*bridge.Feed) {}
-
 func TestHeartbeatsOverSockets(t *testing.T) {
 	t.Parallel()
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			config := patient
-			// A write deadline is for writes only: silence may last longer.
-			config.Heartbeat, config.WriteTimeout = 1200*time.Millisecond, time.Second
-			b := newFixture(t, p.on(config), plenty)
-			c, _ := connect(t, b.serve(t, p), "")
-			beats := make(chan struct{})
-			go func() {
-				defer close(beats)
-				// Past the open event there are only heartbeats, so whatever is read is one.
-				buffer := make([]byte, 2)
-				for range 2 {
-					if _, err := io.ReadFull(c.response.Body, buffer); err != nil || string(buffer) != ":\n" {
-						t.Errorf("%q, %v instead of a heartbeat", buffer, err)
-						return
-					}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		config := patient
+		// A write deadline is for writes only: silence may last longer.
+		config.Heartbeat, config.WriteTimeout = 1200*time.Millisecond, time.Second
+		b := newFixture(t, p.on(config), plenty)
+		c, _ := connect(t, b.serve(t, p), "")
+		beats := make(chan struct{})
+		go func() {
+			defer close(beats)
+			// Past the open event there are only heartbeats, so whatever is read is one.
+			buffer := make([]byte, 2)
+			for range 2 {
+				if _, err := io.ReadFull(c.response.Body, buffer); err != nil || string(buffer) != ":\n" {
+					t.Errorf("%q, %v instead of a heartbeat", buffer, err)
+					return
 				}
-			}()
-			<-beats
-			if open := b.outlet.Stats().Open; open != 1 {
-				t.Errorf("%d connections are open", open)
 			}
-		})
-	}
+		}()
+		<-beats
+		if open := b.outlet.Stats().Open; open != 1 {
+			t.Errorf("%d connections are open", open)
+		}
+	})
 }
 
 func TestServerEndsOverSockets(t *testing.T) {
@@ -207,15 +191,13 @@ func TestServerEndsOverSockets(t *testing.T) {
 
 func TestHangUpEndsServe(t *testing.T) {
 	t.Parallel()
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			b := newFixture(t, p.on(patient), plenty)
-			server := b.serve(t, p)
-			c, _ := connect(t, server, "")
-			c.response.Body.Close()
-			b.ended(t, map[string]uint64{"client": 1})
-		})
-	}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		server := b.serve(t, p)
+		c, _ := connect(t, server, "")
+		c.response.Body.Close()
+		b.ended(t, map[string]uint64{"client": 1})
+	})
 	for name, hangUp := range map[string]func(*testing.T, *fixture, *rawClient){
 		"FIN": func(t *testing.T, _ *fixture, c *rawClient) {
 			if err := c.conn.Close(); err != nil {
@@ -262,7 +244,7 @@ func TestManyConnectionsLeaveNothing(t *testing.T) {
 		for i := range conns {
 			conns[i] = send(t, server, smallWindow)
 		}
-		eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == connections })
+		bridgetest.Eventually(t, "all are open", func() bool { return b.outlet.Stats().Frames == connections })
 		b.publish([]byte("hello"))
 		for i, conn := range conns {
 			if i%2 == 0 {
@@ -272,8 +254,8 @@ func TestManyConnectionsLeaveNothing(t *testing.T) {
 			}
 		}
 		b.ended(t, map[string]uint64{"client": connections})
-		eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= before })
-		eventually(t, "no descriptor left", func() bool { return open(t) <= descriptors })
+		bridgetest.Eventually(t, "no goroutine left", func() bool { return runtime.NumGoroutine() <= before })
+		bridgetest.Eventually(t, "no descriptor left", func() bool { return open(t) <= descriptors })
 	})
 }
 
@@ -285,26 +267,6 @@ func open(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(entries)
-}
-
-func TestListen(t *testing.T) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener := outlet.Listen(inner, nil)
-	if listener.Addr() != inner.Addr() {
-		t.Error("it has another address")
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := listener.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Accept after Close: %v", err)
-	}
-	if _, err := http.Get("http://" + inner.Addr().String()); err == nil {
-		t.Error("it listens after Close")
-	}
 }
 
 // A burst reaches every reader, and clients that reconnect together find it in the feed's memory: nobody is cut, nothing is missing.
@@ -353,16 +315,4 @@ func TestBurstAndHerd(t *testing.T) {
 			t.Errorf("%d were cut", slow)
 		}
 	})
-}
-
-// A request that was running when the outlet was closed leaves nothing.
-func TestServeAfterClose(t *testing.T) {
-	b := newFixture(t, protocols[3].on(patient), plenty)
-	server := b.serve(t, protocols[3])
-	b.close()
-	response, err := server.Client().Get(server.URL)
-	if err == nil {
-		response.Body.Close()
-	}
-	b.ended(t, map[string]uint64{"drain": 1})
 }

@@ -105,8 +105,8 @@ func TestConnectionsComeAndGo(t *testing.T) {
 		coming.Wait()
 		close(enough)
 		publishing.Wait()
-		eventually(t, "all but one have ended", func() bool { return b.outlet.Stats().Open == 1 })
-		eventually(t, "no descriptor is left", func() bool { return open(t) <= before })
+		bridgetest.Eventually(t, "all but one have ended", func() bool { return b.outlet.Stats().Open == 1 })
+		bridgetest.Eventually(t, "no descriptor is left", func() bool { return open(t) <= before })
 	})
 }
 

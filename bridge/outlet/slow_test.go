@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +18,8 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 const writeTimeout = 150 * time.Millisecond
@@ -30,24 +30,22 @@ func TestSlowClientIsCut(t *testing.T) {
 	t.Parallel()
 	config := patient
 	config.WriteTimeout = writeTimeout
-	for _, p := range protocols {
-		t.Run(p.name, func(t *testing.T) {
-			b := newFixture(t, p.on(config), plenty)
-			server := b.serve(t, p)
-			c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
-			eventually(t, "the client is cut", func() bool {
-				b.publish(large)
-				return b.outlet.Stats().Open == 0
-			})
-			b.ended(t, map[string]uint64{"slow": 1})
-			c.response.Body.Close()
-			server.Close()
-			b.close()
-			if logs := b.logs.String(); strings.Count(logs, "\n") != 1 || !strings.Contains(logs, "level=WARN") || !strings.Contains(logs, "client=127.0.0.1:") {
-				t.Errorf("the log: %q", logs)
-			}
+	overProtocols(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(config), plenty)
+		server := b.serve(t, p)
+		c, _ := connect(t, server, "") // reads no further; its transport does, up to some megabytes
+		bridgetest.Eventually(t, "the client is cut", func() bool {
+			b.publish(large)
+			return b.outlet.Stats().Open == 0
 		})
-	}
+		b.ended(t, map[string]uint64{"slow": 1})
+		c.response.Body.Close()
+		server.Close()
+		b.close()
+		if logs := b.logs.String(); strings.Count(logs, "\n") != 1 || !strings.Contains(logs, "level=WARN") || !strings.Contains(logs, "client=127.0.0.1:") {
+			t.Errorf("the log: %q", logs)
+		}
+	})
 }
 
 func TestSlowClientIsReset(t *testing.T) {
@@ -136,13 +134,13 @@ func TestStalledClientsCostBoundedMemory(t *testing.T) {
 			dial(t, server)
 		}
 		fast, _ := connect(t, server, "")
-		before := heap()
+		before := bridgetest.Heap()
 		const messages = 300
 		for range messages {
 			b.publish(bytes.Clone(large))
 			fast.next(t)
 		}
-		if grown := heap() - before; grown > 10<<20 {
+		if grown := bridgetest.Heap() - before; grown > 10<<20 {
 			t.Errorf("%d MiB were published, and the heap has grown by %d MiB", messages*len(large)>>20, grown>>20)
 		}
 		if open := b.outlet.Stats().Open; open != 21 {
@@ -211,44 +209,9 @@ func TestClientThatReadsAnEarlierAnswerIsNotCut(t *testing.T) {
 		b := newFixture(t, p.on(config), plenty)
 		b.earlier = bytes.Repeat([]byte("e"), 48<<10)
 		server := b.serve(t, p)
-		conn, err := smallWindow.Dial("tcp", server.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		if _, err := io.WriteString(conn, "GET /earlier HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the event stream is open", func() bool { return b.outlet.Stats().Open == 1 })
+		conn := say(t, server, smallWindow, "GET /earlier HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		bridgetest.Eventually(t, "the event stream is open", func() bool { return b.outlet.Stats().Open == 1 })
 		b.takeLittle(t, conn)
-	})
-}
-
-func heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
-// A position that the feed has forgotten while the client was cut off comes back as a gap.
-func TestCutClientIsToldWhatItMissed(t *testing.T) {
-	overSockets(t, func(t *testing.T, p protocol) {
-		config := patient
-		config.WriteTimeout = writeTimeout
-		b := newFixture(t, p.on(config), bridge.Memory{Frames: 16, Bytes: 1 << 30})
-		server := b.serve(t, p)
-		_, first := connect(t, server, "") // keeps the feed
-		slow := dial(t, server)
-		for range 100 {
-			b.publish(large)
-		}
-		eventually(t, "the client is cut", func() bool { return b.outlet.Stats().Ended["slow"] > 0 })
-		reset(t, slow.conn)
-		_, again := connect(t, server, first.ID)
-		if again.Type != bridge.EventGap || !strings.Contains(again.Data, `"after":"`+first.ID+`"`) {
-			t.Errorf("%+v instead of a gap", again)
-		}
 	})
 }
 
@@ -321,10 +284,14 @@ func TestWriteTimeout(t *testing.T) {
 				config := patient
 				config.WriteTimeout = timeout
 				b := newFixture(t, config, plenty)
-				listener := newPipes()
+				listener := bridgetest.NewPipes()
 				server := &http.Server{Handler: b, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-				go server.Serve(outlet.Listen(listener, nil))
-				conn := listener.dial(t)
+				go server.Serve(sockets.Listen(listener, sockets.NewPlaces(sockets.Limits{})))
+				conn, theirs := net.Pipe()
+				listener.Conns <- theirs
+				if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
 				// The head, the preamble and the open event.
 				head := bufio.NewReaderSize(conn, 16)
 				if _, err := http.ReadResponse(head, nil); err != nil {
@@ -360,23 +327,5 @@ func TestWriteTimeout(t *testing.T) {
 				b.ended(t, map[string]uint64{"slow": 1})
 			})
 		})
-	}
-}
-
-// A deadline that is taken back is none, and one that has passed stops even a client that takes.
-func TestDeadlinesOfListen(t *testing.T) {
-	conn, mine := accept(t)
-	if err := conn.SetWriteDeadline(time.Now().Add(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := conn.Write([]byte("hello")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: %d, %v", n, err)
-	}
-	if err := conn.SetWriteDeadline(time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	go io.Copy(io.Discard, mine)
-	if n, err := conn.Write([]byte("hello")); n != 5 || err != nil {
-		t.Errorf("without a deadline: %d, %v", n, err)
 	}
 }

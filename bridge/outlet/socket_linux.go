@@ -3,17 +3,17 @@ package outlet
 import (
 	"net/netip"
 	"time"
-	"unique"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 const (
-	// leastWrite is how many bytes a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
+	// leastWrite is how many KiB a client gets at first, and after it did not accept a whole write. It doubles with each whole write, up to
 	// maxWrite. Unaccepted data is held in memory.
-	leastWrite = 4 << 10
+	leastWrite = 4
 	// mostWrites is how many writes a socket or a group may make before others work.
 	mostWrites = 64
 	// goodbye is how long a socket that was ended waits for its client to close too.
@@ -24,31 +24,28 @@ const (
 // room between them.
 type socket struct {
 	loop *loop
-	taken
+	sockets.Taken
 	generation int32 // 0 before it is watched
 	queued     bool
 	state      state
 	chunked    bool // the body consists of chunks, of which the last is never sent
 	alone      bool // it is the one of its feed in loop.alone
 	reader     *bridge.Reader
-	revoked    func() bool // nil where it cannot be
-	expires    int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
 	ended      func(isDead bool)
-	owner      unique.Handle[owner] // many connections may have one
+	owner      *owner
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
 
-	most  int32    // the most bytes of frames in the next write
-	first []byte   // the head of the response, until it is written
-	rest  [][]byte // data that the socket has not accepted; written before anything else
+	most   uint8    // the most KiB of frames in the next write
+	reason ending   // why the server ends it, where it does
+	first  []byte   // the head of the response, until it is written
+	rest   [][]byte // data that the socket has not accepted; written before anything else
 
 	timer  timer
 	opened time.Duration // when the loop got the socket
 	wrote  time.Duration // time of the last write
 	until  time.Duration // when the client is asked to reconnect
-	reason string        // the reason, once asked
-	progress
 }
 
 type state uint8
@@ -65,10 +62,19 @@ const (
 type owner struct {
 	caller  string
 	address netip.Addr
+	revoked func() bool // nil where it cannot be
+	expires int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
 }
 
-func (o owner) lifetime() bridge.Lifetime {
-	return bridge.Lifetime{Caller: o.caller, Address: o.address}
+// somebody owns the connections of all anonymous clients that are the peers of their sockets: the kernel knows the addresses.
+var somebody = &owner{}
+
+// whose returns whose connection the socket is.
+func (s *socket) whose() bridge.Lifetime {
+	if s.owner == somebody {
+		return bridge.Lifetime{Address: s.peer().Addr()}
+	}
+	return bridge.Lifetime{Caller: s.owner.caller, Address: s.owner.address}
 }
 
 // Wake implements bridge.Waker.
@@ -87,7 +93,7 @@ func (s *socket) work() {
 			return
 		}
 		own := s.preamble(l.batch[:0])
-		batch, since := s.reader.NextSince(own, int(s.most), s)
+		batch, since := s.reader.NextSince(own, int(s.most)<<10, s)
 		l.batch = batch
 		n := len(l.batch) - len(own)
 		if n > 0 || s.first != nil {
@@ -95,7 +101,7 @@ func (s *socket) work() {
 			s.first = nil
 			clear(l.batch)
 			if s.write(packet) {
-				s.most = min(2*s.most, maxWrite)
+				s.most = min(2*s.most, maxWrite>>10)
 			}
 			l.outlet.stats.frames.Add(uint64(n))
 			l.observe(since)
@@ -121,20 +127,19 @@ func (s *socket) preamble(frames [][]byte) [][]byte {
 // begin passes the socket to the loop. It reports false if that fails.
 func (s *socket) begin() bool {
 	l := s.loop
-	for len(l.sockets) <= s.fd {
-		l.sockets = append(l.sockets, make([]*socket, s.fd+1-len(l.sockets))...)
+	for len(l.sockets) <= s.FD {
+		l.sockets = append(l.sockets, make([]*socket, s.FD+1-len(l.sockets))...)
 	}
-	l.sockets[s.fd] = s
+	l.sockets[s.FD] = s
 	l.generations = max(1, l.generations+1)
 	s.generation = l.generations
 	config := l.outlet.config
-	if err := l.poller.add(s.fd, s.generation); err != nil {
+	if err := l.poller.add(s.FD, s.generation); err != nil {
 		config.Log.Error("cannot serve a connection", "error", err)
 		s.close(endClient)
 		return false
 	}
 	s.opened, s.wrote = l.now, l.now
-	s.sent = uint64(queuedOf(s.fd, unix.SIOCOUTQ)) // of earlier answers on the connection
 	s.until = l.now + l.outlet.stay()
 	s.recheck()
 	s.set()
@@ -146,13 +151,13 @@ func (s *socket) write(p *packet) bool { return s.writePieces(p.of(s.chunked)) }
 
 func (s *socket) writePieces(pieces [][]byte) bool {
 	l := s.loop
-	n, err := send(s.fd, pieces)
+	n, err := send(s.FD, pieces)
 	if err != 0 && err != unix.EAGAIN {
 		s.close(endClient)
 		return false
 	}
 	l.outlet.stats.bytes.Add(uint64(n))
-	s.sent += uint64(n)
+	s.Sent += uint64(n)
 	s.wrote = l.now
 	if n == sizeOf(pieces) {
 		return true
@@ -185,7 +190,7 @@ func (s *socket) flush() {
 // discard reads and ignores what the client sends, so that its end is noticed.
 func (s *socket) discard() {
 	var buffer [512]byte
-	n, err := unix.Read(s.fd, buffer[:])
+	n, err := unix.Read(s.FD, buffer[:])
 	if n == 0 && err == nil {
 		s.hungUp()
 	}
@@ -202,7 +207,7 @@ func (s *socket) hungUp() {
 
 // takesNothing reports whether the client has received nothing for the write timeout, although there was something.
 func (s *socket) takesNothing() bool {
-	return s.stalled(queuedOf(s.fd, unix.SIOCOUTQ), s.loop.now, s.loop.outlet.config.WriteTimeout)
+	return s.Stalled(s.Unsent(), s.loop.now, s.loop.outlet.config.WriteTimeout)
 }
 
 // look does what is due.
@@ -219,7 +224,7 @@ func (s *socket) look() {
 	case s.state == stateTold && l.now >= s.wrote+config.CloseDelay:
 		s.finish()
 	case s.state == stateOpen && (l.now >= s.until || s.expired()):
-		s.end(s.why())
+		s.end(l.outlet.whyEnd(s.expired()))
 	case s.state == stateOpen && s.rest == nil && l.now >= s.wrote+config.Heartbeat:
 		if s.write(l.pack(nil, s.reader.Framing().Heartbeat())) {
 			s.takesNothing() // from now on, unless it is acknowledged
@@ -242,16 +247,16 @@ func (s *socket) set() {
 		due = s.wrote + config.CloseDelay
 	case stateOpen:
 		due = s.until
-		if s.expires != 0 {
-			remaining := min(clockLook.Milliseconds(), max(0, s.expires-s.loop.clock.UnixMilli()))
+		if s.owner.expires != 0 {
+			remaining := min(clockLook.Milliseconds(), max(0, s.owner.expires-s.loop.clock.UnixMilli()))
 			due = min(due, s.loop.now+time.Duration(remaining)*time.Millisecond)
 		}
 		if s.rest == nil {
 			due = min(due, s.wrote+config.Heartbeat)
 		}
 	}
-	if s.since != 0 {
-		due = min(due, s.since+config.WriteTimeout)
+	if s.Since != 0 {
+		due = min(due, s.Since+config.WriteTimeout)
 	}
 	s.loop.wheel.set(&s.timer, due)
 }
@@ -264,19 +269,19 @@ func (s *socket) drain() {
 
 // recheck ends the connection at once if its caller's token was revoked.
 func (s *socket) recheck() {
-	if s.state == stateOpen && s.revoked != nil && s.revoked() {
+	if s.state == stateOpen && s.owner.revoked != nil && s.owner.revoked() {
 		s.end(endAuth)
 		s.set()
 	}
 }
 
 // end tells the client that the server ends the connection, and the reason.
-func (s *socket) end(reason string) {
+func (s *socket) end(reason ending) {
 	l := s.loop
 	s.reason = reason
 	s.leave()
 	s.state = stateEnding
-	last := s.reader.Framing().Close(s.reason, l.outlet.retry())
+	last := s.reader.Framing().Close(reason.String(), l.outlet.retry())
 	packet := l.pack(s.first, append(s.preamble(nil), last)...)
 	if s.rest != nil {
 		l.detachBuffer()
@@ -296,24 +301,13 @@ func (s *socket) told() {
 
 // expired reports whether the caller's token has expired.
 func (s *socket) expired() bool {
-	return s.expires != 0 && s.loop.clock.UnixMilli() >= s.expires
-}
-
-// why returns the reason for which the server ends the connection.
-func (s *socket) why() string {
-	if s.expired() {
-		return endAuth
-	}
-	if s.loop.outlet.isDraining() {
-		return endDrain
-	}
-	return endAge
+	return s.owner.expires != 0 && s.loop.clock.UnixMilli() >= s.owner.expires
 }
 
 // finish ends the sending direction without a last chunk, which would end clients built on fetch for good. The socket itself stays until the
 // client has closed too. If it were closed before, the kernel would discard data in flight if the client has sent something that nobody read.
 func (s *socket) finish() {
-	_ = unix.Shutdown(s.fd, unix.SHUT_WR)
+	_ = unix.Shutdown(s.FD, unix.SHUT_WR)
 	s.state = stateGone
 	s.wrote = s.loop.now
 	s.release(s.reason)
@@ -322,24 +316,23 @@ func (s *socket) finish() {
 
 // refuse ends a connection that no loop has accepted, because they have ended. Any goroutine may call it.
 func (s *socket) refuse() {
-	last := s.reader.Framing().Close(endDrain, s.loop.outlet.retry())
+	last := s.reader.Framing().Close(endDrain.String(), s.loop.outlet.retry())
 	packet := new(loop).pack(s.first, append(s.preamble(nil), last)...)
-	_, _ = send(s.fd, packet.of(s.chunked)) // the socket has room: nothing was written before
+	_, _ = send(s.FD, packet.of(s.chunked)) // the socket has room: nothing was written before
 	time.Sleep(s.loop.outlet.config.CloseDelay)
-	_ = unix.Close(s.fd)
-	s.place.close(nil)
+	s.Taken.Close()
 	s.release(endDrain)
 }
 
 // slow cuts a client that receives nothing.
 func (s *socket) slow() {
-	s.loop.outlet.logSlow(s.client(), s.reader.Feed().Subjects())
+	s.loop.outlet.logSlow(s.peer().String(), s.reader.Feed().Subjects())
 	s.close(endSlow)
 }
 
 // close closes the socket. Data that the client has not received is discarded, with a reset: otherwise the kernel would keep it for minutes, and
 // the client would find the end of the stream only after it.
-func (s *socket) close(reason string) {
+func (s *socket) close(reason ending) {
 	l := s.loop
 	gone := s.state == stateGone
 	if s.state == stateClosed {
@@ -349,19 +342,18 @@ func (s *socket) close(reason string) {
 	s.leave()
 	l.wheel.stop(&s.timer)
 	if s.rest != nil {
-		_ = unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		_ = unix.SetsockoptLinger(s.FD, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	s.rest = nil
-	l.sockets[s.fd] = nil
-	_ = unix.Close(s.fd)
-	s.place.close(nil)
+	l.sockets[s.FD] = nil
+	s.Taken.Close()
 	if !gone {
 		s.release(reason)
 	}
 }
 
 // release frees what the connection had.
-func (s *socket) release(reason string) {
+func (s *socket) release(reason ending) {
 	s.reader.Close()
 	s.loop.outlet.closed(reason)
 	s.ended(reason == endSlow)
@@ -378,19 +370,14 @@ func (s *socket) leave() {
 	}
 }
 
-// client returns the client's address.
-func (s *socket) client() string {
-	var port uint16
-	var address netip.Addr
-	peer, err := unix.Getpeername(s.fd)
-	if err != nil {
-		return "unknown"
-	}
+// peer returns the address of the socket's other end; the zero value if the kernel does not say.
+func (s *socket) peer() netip.AddrPort {
+	peer, _ := unix.Getpeername(s.FD) // nil with an error
 	switch peer := peer.(type) {
 	case *unix.SockaddrInet4:
-		address, port = netip.AddrFrom4(peer.Addr), uint16(peer.Port)
+		return netip.AddrPortFrom(netip.AddrFrom4(peer.Addr), uint16(peer.Port))
 	case *unix.SockaddrInet6:
-		address, port = netip.AddrFrom16(peer.Addr).Unmap(), uint16(peer.Port)
+		return netip.AddrPortFrom(netip.AddrFrom16(peer.Addr).Unmap(), uint16(peer.Port))
 	}
-	return netip.AddrPortFrom(address, port).String()
+	return netip.AddrPort{}
 }

@@ -22,7 +22,6 @@ type Stats struct {
 }
 
 type counters struct {
-	plain                 atomic.Int64
 	opened, frames, bytes atomic.Uint64
 	polls, pollsCut       atomic.Uint64
 	ended                 bridge.Counts // connections by reason
@@ -31,11 +30,11 @@ type counters struct {
 // Stats returns the present counts.
 func (o *Outlet) Stats() Stats {
 	o.mu.Lock()
-	open, polls := o.open, o.polls
+	open, plain, polls := o.open, len(o.plain), o.polls
 	o.mu.Unlock()
 	return Stats{
 		Open:   open,
-		Plain:  int(o.stats.plain.Load()),
+		Plain:  plain,
 		Opened: o.stats.opened.Load(),
 		Ended:  o.stats.ended.Load(),
 		Frames: o.stats.frames.Load(),

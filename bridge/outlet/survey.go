@@ -42,7 +42,7 @@ func (o *Outlet) Survey(ctx context.Context, most int) Survey {
 	for _, l := range o.loops {
 		l.survey(most, tallies)
 	}
-	all := newTally(most)
+	all := &tally{most: most}
 	o.surveyPlain(all)
 	for range o.loops {
 		select {
@@ -61,8 +61,6 @@ type tally struct {
 	Survey
 	most int
 }
-
-func newTally(most int) *tally { return &tally{most: most} }
 
 // momentary is how long what has arrived may wait to be written, or a write may take, before a client counts as behind.
 const momentary = 100 * time.Millisecond
@@ -103,22 +101,25 @@ func isAmong(list []Connection, c Connection, most int, order func(a, b Connecti
 	return len(list) < most || most > 0 && order(c, list[len(list)-1]) < 0
 }
 
+// insert adds a connection to such a list, if it belongs there.
 func insert(list []Connection, c Connection, most int, order func(a, b Connection) int) []Connection {
+	if !isAmong(list, c, most, order) {
+		return list
+	}
 	at, _ := slices.BinarySearchFunc(list, c, order)
-	return slices.Insert(list[:min(len(list), most-1)], min(at, most-1), c)
+	return slices.Insert(list[:min(len(list), most-1)], at, c)
 }
 
 // add adds the connections of another tally.
 func (t *tally) add(other *tally) {
 	t.Behind += other.Behind
 	t.Messages, t.Late = max(t.Messages, other.Messages), max(t.Late, other.Late)
-	t.Slowest = firstOf(append(t.Slowest, other.Slowest...), t.most, slower)
-	t.Oldest = firstOf(append(t.Oldest, other.Oldest...), t.most, older)
-}
-
-func firstOf(list []Connection, most int, order func(a, b Connection) int) []Connection {
-	slices.SortStableFunc(list, order)
-	return list[:min(len(list), most)]
+	for _, c := range other.Slowest {
+		t.Slowest = insert(t.Slowest, c, t.most, slower)
+	}
+	for _, c := range other.Oldest {
+		t.Oldest = insert(t.Oldest, c, t.most, older)
+	}
 }
 
 func slower(a, b Connection) int {

@@ -1,14 +1,10 @@
 package outlet
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 // survey sends a tally of the loop's connections.
 func (l *loop) survey(most int, done chan<- *tally) {
-	found := newTally(most)
+	found := &tally{most: most}
 	l.visit(func(s *socket) {
 		if s.state <= stateEnding {
 			found.count(s.describe(most > 0), s.name)
@@ -25,12 +21,12 @@ func (s *socket) describe(asked bool) Connection {
 	}
 	waits := sizeOf(s.rest)
 	if waits > 0 || asked {
-		unsent := queuedOf(s.fd, unix.SIOCOUTQ)
-		if s.since != 0 {
-			s.stalled(unsent, l.now, l.outlet.config.WriteTimeout) // it may have received something since the last look
+		unsent := s.Unsent()
+		if s.Since != 0 {
+			s.Stalled(unsent, l.now, l.outlet.config.WriteTimeout) // it may have received something since the last look
 		}
-		if s.since != 0 {
-			c.Stalled = l.now - s.since
+		if s.Since != 0 {
+			c.Stalled = l.now - s.Since
 		}
 		c.Unsent = waits + unsent
 	}
@@ -42,6 +38,6 @@ func (s *socket) describe(asked bool) Connection {
 
 // name fills in what the connection is about.
 func (s *socket) name(c *Connection) {
-	of := s.owner.Value()
-	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.caller, of.address
+	of := s.whose()
+	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.Caller, of.Address
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/outlet"
 )
 
@@ -19,7 +20,7 @@ func TestLatenessIsNoLongerThanTheConnection(t *testing.T) {
 			b.publish(large) // of 1970
 		}
 		var survey outlet.Survey
-		eventually(t, "the client is late", func() bool {
+		bridgetest.Eventually(t, "the client is late", func() bool {
 			survey = b.outlet.Survey(t.Context(), 1)
 			return survey.Late > 0 && len(survey.Slowest) == 1 && survey.Slowest[0].Lag.Messages > 0
 		})

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // loseNetwork lets a socket take nothing any more, nor acknowledge or answer anything: as when its machine has lost the network,
@@ -36,7 +37,7 @@ func TestClientWithoutNetworkIsCut(t *testing.T) {
 		server := b.serve(t, p)
 		gone, _ := dial(t, server), dial(t, server)
 		loseNetwork(t, gone)
-		eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
+		bridgetest.Eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
 		if open := b.outlet.Stats().Open; open != 1 {
 			t.Errorf("%d connections are open", open)
 		}
@@ -53,9 +54,9 @@ func TestClientWithoutNetworkGetsOneHeartbeat(t *testing.T) {
 		gone := dial(t, b.serve(t, p))
 		loseNetwork(t, gone)
 		// What the client has read may not be counted yet.
-		eventually(t, "its first event is counted", func() bool { return b.outlet.Stats().Frames > 0 })
+		bridgetest.Eventually(t, "its first event is counted", func() bool { return b.outlet.Stats().Frames > 0 })
 		before := b.outlet.Stats().Bytes
-		eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
+		bridgetest.Eventually(t, "it is cut", func() bool { return b.outlet.Stats().Ended["slow"] == 1 })
 		if wrote := b.outlet.Stats().Bytes - before; wrote > uint64(len(bridge.Framing{}.Heartbeat())) {
 			t.Errorf("%d bytes were written to it, which is more than one heartbeat", wrote)
 		}
@@ -71,7 +72,7 @@ func TestClientWithoutNetworkIsCutOnABusySubject(t *testing.T) {
 		gone := dial(t, b.serve(t, p))
 		loseNetwork(t, gone)
 		looks := 0
-		eventually(t, "it is cut", func() bool {
+		bridgetest.Eventually(t, "it is cut", func() bool {
 			if looks++; looks%50 == 0 {
 				b.publish([]byte("a"))
 			}

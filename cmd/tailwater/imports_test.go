@@ -13,7 +13,7 @@ const module = "github.com/tailwater/tailwater/"
 // generator none, and the core only the standard library without net/http.
 func TestImportsRunOneWay(t *testing.T) {
 	source := []string{"bridge", "bridge/source", "bridge/source/js", "bridge/source/catalog", "bridge/source/history"}
-	live := append([]string{"bridge/outlet", "bridge/httpapi", "bridge/auth", "bridge/presence", "bridge/runs"}, source...)
+	live := append([]string{"bridge/outlet", "bridge/sockets", "bridge/httpapi", "bridge/auth", "bridge/presence", "bridge/runs"}, source...)
 	packages := append([]string{"bridge/live", "configs", "embed", "web"}, live...)
 	allowed := map[string][]string{
 		"bridge":                    nil,
@@ -22,7 +22,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		"bridge/source/catalog":     {"bridge", "bridge/source/js"},
 		"bridge/source/history":     {"bridge", "bridge/source/js"},
 		"bridge/source":             source,
-		"bridge/outlet":             {"bridge"},
+		"bridge/outlet":             {"bridge", "bridge/sockets"},
+		"bridge/sockets":            nil,
 		"bridge/httpapi":            {"bridge"},
 		"bridge/auth":               {"bridge"},
 		"bridge/presence":           {"bridge"},

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tailwater/tailwater/bridge/live"
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 	"github.com/tailwater/tailwater/configs"
 )
 
@@ -39,9 +39,9 @@ func (n *Node) openAdmin() error {
 	a.address = listener.Addr()
 	loopback := configs.Loopback(string(address))
 	a.server = NewServer(n.Live.Guard(live.Access{LoopbackHosts: loopback}, a.handler(loopback)), n.log)
-	places := outlet.NewPlaces(outlet.Limits{All: adminConnections, Log: n.log})
-	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), outlet.ConnContext
-	n.serve(a.server, outlet.Listen(listener, places))
+	places := sockets.NewPlaces(sockets.Limits{All: adminConnections, Log: n.log})
+	a.server.Handler, a.server.ConnContext = places.Handler(a.server.Handler), sockets.ConnContext
+	n.serve(a.server, sockets.Listen(listener, places))
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package node
 
-import (
-	"github.com/tailwater/tailwater/bridge/outlet"
-)
+import "github.com/tailwater/tailwater/bridge/sockets"
 
 // Descriptors that connections of browsers leave free for the rest: files of streams, NATS, event loops, other listeners.
 const (
@@ -25,7 +23,7 @@ func IsUnexpected(asked, held int, isSet bool) bool {
 // HeldConnections returns how many connections of browsers may be open with so many descriptors: the setting, or fewer.
 func HeldConnections(asked, descriptors int) int {
 	reserve := reservedDescriptors + min(descriptors/reservedShare, mostReserved)
-	return min(asked, outlet.PlacesFor(descriptors-reserve))
+	return min(asked, sockets.PlacesFor(descriptors-reserve))
 }
 
 // heldConnections returns how many connections of browsers may be open. It logs if that is less than the setting.

@@ -1,6 +1,7 @@
-package outlet
+package sockets
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -15,13 +16,13 @@ import (
 // must look once more before it cuts a client.
 const looks = 8
 
-// stallConn is a connection whose write deadline starts again whenever the client has received something. The kernel wakes a waiting writer only
+// Conn is a connection of Listen. Its write deadline starts again whenever the client has received something. The kernel wakes a waiting writer only
 // when a third of the send buffer is free, so the client has to receive some 16 KiB per timeout.
-type stallConn struct {
+type Conn struct {
 	net.Conn
 	opened time.Time
-	place  *place                 // nil once the connection is closed, or an event loop has the socket
-	lender *listener              // the listener that has lent the descriptor; nil for none
+	place  *place                 // nil if it was refused one
+	lender *reserve               // where the descriptor is from; nil for none
 	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
 
 	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.
@@ -29,11 +30,11 @@ type stallConn struct {
 	patience time.Duration // length of the write deadline; 0 for none
 	waited   int           // looks since the client has received something, or since the deadline was set
 	isGone   bool          // the client has received nothing in time
-	progress progress
+	progress Progress
 }
 
 // SetWriteDeadline implements net.Conn.
-func (c *stallConn) SetWriteDeadline(t time.Time) error {
+func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.patience = 0
@@ -48,13 +49,13 @@ func (c *stallConn) SetWriteDeadline(t time.Time) error {
 }
 
 // waitOnce lets Write wait until the next look. The lock must be held.
-func (c *stallConn) waitOnce() error {
+func (c *Conn) waitOnce() error {
 	return c.Conn.SetWriteDeadline(time.Now().Add(c.patience / looks))
 }
 
 // Write continues after the deadline if the client has received something before it, also of an earlier Write. After a timeout in which the client
 // has received nothing, it gets nothing more: not even the end of TLS, for which crypto/tls would wait five seconds.
-func (c *stallConn) Write(data []byte) (written int, err error) {
+func (c *Conn) Write(data []byte) (written int, err error) {
 	if err := c.begin(); err != nil {
 		return 0, err
 	}
@@ -68,7 +69,7 @@ func (c *stallConn) Write(data []byte) (written int, err error) {
 }
 
 // Read implements net.Conn. What was read is returned when it is the connection's turn by the pace of its address.
-func (c *stallConn) Read(data []byte) (int, error) {
+func (c *Conn) Read(data []byte) (int, error) {
 	pacing := c.pacing.Load()
 	if pacing == nil {
 		return c.Conn.Read(data)
@@ -78,13 +79,13 @@ func (c *stallConn) Read(data []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(data)
 	if n > 0 {
-		pacing.wait(c.place.all.owe(c.place.network, n))
+		pacing.wait(c.place.network.owe(n))
 	}
 	return n, err
 }
 
 // SetReadDeadline implements net.Conn. One that has passed ends a Read that waits, as net/http does before it lets a connection go.
-func (c *stallConn) SetReadDeadline(t time.Time) error {
+func (c *Conn) SetReadDeadline(t time.Time) error {
 	err := c.Conn.SetReadDeadline(t)
 	if !t.IsZero() && !t.After(time.Now()) {
 		c.hurryUp()
@@ -93,7 +94,7 @@ func (c *stallConn) SetReadDeadline(t time.Time) error {
 }
 
 // begin begins a Write. The time since the deadline was set is not the client's.
-func (c *stallConn) begin() error {
+func (c *Conn) begin() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -106,12 +107,12 @@ func (c *stallConn) begin() error {
 }
 
 // wrote records the result of a write, and reports whether the rest is to be written. If so, it has set the next deadline.
-func (c *stallConn) wrote(n int, err error) (goesOn bool, _ error) {
+func (c *Conn) wrote(n int, err error) (goesOn bool, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n > 0 {
 		c.waited = 0
-		c.progress.sent += uint64(n)
+		c.progress.Sent += uint64(n)
 	}
 	if c.patience <= 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false, err
@@ -130,30 +131,30 @@ func (c *stallConn) wrote(n int, err error) (goesOn bool, _ error) {
 	return true, nil
 }
 
-// takesNothing reports whether the client has received nothing for the timeout, although there was something to receive. It may be called during a
+// TakesNothing reports whether the client has received nothing for the timeout, although there was something to receive. It may be called during a
 // Write.
-func (c *stallConn) takesNothing(timeout time.Duration) bool {
+func (c *Conn) TakesNothing(timeout time.Duration) bool {
 	socket, ok := c.Conn.(*net.TCPConn)
 	if !ok {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.progress.stalled(unsent(socket), time.Since(c.opened), timeout)
+	return c.progress.Stalled(unsent(socket), time.Since(c.opened), timeout)
 }
 
-// untilStalled returns after which time takesNothing may report true, 0 if the client has received everything.
-func (c *stallConn) untilStalled(timeout time.Duration) time.Duration {
+// UntilStalled returns after which time TakesNothing may report true, 0 if the client has received everything.
+func (c *Conn) UntilStalled(timeout time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.progress.since == 0 {
+	if c.progress.Since == 0 {
 		return 0
 	}
-	return max(1, c.progress.since+timeout-time.Since(c.opened))
+	return max(1, c.progress.Since+timeout-time.Since(c.opened))
 }
 
 // unread returns how many bytes of its client nobody has read.
-func (c *stallConn) unread() int {
+func (c *Conn) unread() int {
 	socket, ok := c.Conn.(*net.TCPConn)
 	if !ok {
 		return 0
@@ -161,54 +162,65 @@ func (c *stallConn) unread() int {
 	return unread(socket)
 }
 
-// cut closes the connection, and discards unsent data.
-func (c *stallConn) cut() {
+// Cut closes the connection, and discards unsent data.
+func (c *Conn) Cut() {
 	c.reset()
 	_ = c.Close()
 }
 
 // Close implements net.Conn.
-func (c *stallConn) Close() error {
+func (c *Conn) Close() error {
+	err := c.closeDescriptor()
+	if c.place != nil {
+		c.place.close()
+	}
+	return err
+}
+
+func (c *Conn) closeDescriptor() error {
 	err := c.Conn.Close() // returns when the descriptor is free
 	c.hurryUp()
 	if c.lender != nil {
 		c.lender.setAside() // before another connection uses it
 	}
-	c.place.close(c)
 	return err
 }
 
 // reset makes Close discard what the client has not received, and send a reset. Otherwise the kernel would keep the data for minutes, and the
 // client would find the end of the stream only after it.
-func (c *stallConn) reset() {
+func (c *Conn) reset() {
 	if socket, ok := c.Conn.(*net.TCPConn); ok {
 		_ = socket.SetLinger(0)
 	}
 }
 
 // CloseWrite ends the sending direction alone, as net/http does before it closes a connection whose request it has not read.
-func (c *stallConn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	if socket, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return socket.CloseWrite()
 	}
 	return nil
 }
 
-// below returns the connection of Listen under another, such as a TLS connection; nil if there is none.
-func below(conn net.Conn) *stallConn {
+type connKey struct{}
+
+// ConnContext is for http.Server, so that Of finds the connection of a request. It makes a connection over TLS share the pace of its address.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	ctx = context.WithValue(ctx, connKey{}, conn)
+	if _, isTLS := conn.(*tls.Conn); isTLS {
+		if ours := Of(ctx); ours != nil {
+			ours.startPace()
+		}
+	}
+	return ctx
+}
+
+// Of returns the connection of a request, also if it is under TLS; nil if it is not from Listen.
+func Of(ctx context.Context) *Conn {
+	conn := ctx.Value(connKey{})
 	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = secure.NetConn()
 	}
-	ours, _ := conn.(*stallConn)
+	ours, _ := conn.(*Conn)
 	return ours
-}
-
-// paceOver makes the connection below another share the pace of its address, if that other is of TLS.
-func paceOver(conn net.Conn) {
-	if _, isTLS := conn.(*tls.Conn); !isTLS {
-		return
-	}
-	if ours := below(conn); ours != nil {
-		ours.startPace()
-	}
 }

@@ -1,4 +1,4 @@
-package outlet_test
+package sockets_test
 
 import (
 	"errors"
@@ -10,14 +10,14 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // An address has so many requests over HTTP/2 served at once, on however many connections and whatever they are, because each holds memory
 // until its client takes the answer. Further ones are reset. Another address does not notice, and when some have ended there is room again.
 func TestFewRequestsAreServedAtOnce(t *testing.T) {
 	const each, streams = 16, 50
-	securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+	securely(t, sockets.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 		var clients []*http.Client
 		for range 4 {
 			client := s.client("192.0.2.1", "h2")
@@ -48,7 +48,7 @@ func TestFewRequestsAreServedAtOnce(t *testing.T) {
 // A request whose answer waits for its client's window is still being served, although its handler has ended.
 func TestAnswersThatAreNotTakenCount(t *testing.T) {
 	const each, more = 4, 5
-	places := outlet.NewPlaces(outlet.Limits{All: 100, Each: each})
+	places := sockets.NewPlaces(sockets.Limits{All: 100, Each: each})
 	conn := dialHTTP2(t, places, places.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "an answer")
 	})))

@@ -1,4 +1,4 @@
-package outlet_test
+package sockets_test
 
 import (
 	"bytes"
@@ -21,24 +21,25 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // secured is a server over TLS with places, for a bubble. It answers requests once it has their bodies, and counts them.
 type secured struct {
 	t       *testing.T
-	pipes   *pipes
-	places  *outlet.Places
+	pipes   *bridgetest.Pipes
+	places  *sockets.Places
 	server  *httptest.Server
 	answers atomic.Int64
 	served  atomic.Int64 // GETs that have not ended
 }
 
 // securely runs a test in a bubble, and checks that nothing is left behind it.
-func securely(t *testing.T, limits outlet.Limits, test func(*testing.T, *secured)) {
+func securely(t *testing.T, limits sockets.Limits, test func(*testing.T, *secured)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &secured{t: t, pipes: newPipes(), places: outlet.NewPlaces(limits)}
+		s := &secured{t: t, pipes: bridgetest.NewPipes(), places: sockets.NewPlaces(limits)}
 		s.server = httptest.NewUnstartedServer(s.places.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
 				s.served.Add(1)
@@ -51,16 +52,16 @@ func securely(t *testing.T, limits outlet.Limits, test func(*testing.T, *secured
 			w.WriteHeader(http.StatusNoContent)
 		})))
 		s.server.Listener.Close()
-		s.server.Listener = outlet.Listen(s.pipes, s.places)
-		s.server.Config.ConnContext = outlet.ConnContext
+		s.server.Listener = sockets.Listen(s.pipes, s.places)
+		s.server.Config.ConnContext = sockets.ConnContext
 		s.server.EnableHTTP2 = true
 		s.server.StartTLS()
 		test(t, s)
 		s.server.Close()
 		time.Sleep(time.Minute) // of the bubble: what is owed has been forgotten
 		synctest.Wait()
-		if stats := s.places.Stats(); stats.Held != 0 || s.places.Networks() != 0 {
-			t.Errorf("behind the last: %+v, %d networks", stats, s.places.Networks())
+		if stats := s.places.Stats(); stats.Held != 0 || s.places.Stats().Networks != 0 {
+			t.Errorf("behind the last: %+v, %d networks", stats, s.places.Stats().Networks)
 		}
 	})
 }
@@ -73,7 +74,7 @@ func (s *secured) dial(address string, protocols ...string) *tls.Conn {
 
 // shake shakes hands over the client's end of a pipe, and hands the other end to the server.
 func (s *secured) shake(mine, theirs net.Conn, address string, protocols ...string) *tls.Conn {
-	s.pipes.conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 1))}
+	s.pipes.Conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 1))}
 	roots := s.server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	conn := tls.Client(mine, &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: protocols})
 	if err := conn.Handshake(); err != nil {
@@ -223,7 +224,7 @@ func TestFloodsOfFramesAreSlowed(t *testing.T) {
 	const connections, bytes, each = 6, 32 << 10, 64
 	for name, frame := range floods {
 		t.Run(name, func(t *testing.T) {
-			securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+			securely(t, sockets.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 				enough, other := make(chan struct{}), s.client("192.0.2.2", "h2")
 				var asking sync.WaitGroup
 				asking.Go(func() {
@@ -258,7 +259,7 @@ func TestFloodsOfFramesAreSlowed(t *testing.T) {
 // A request that is reset at once counts a KiB beside its frames.
 func TestQuickResetsCostMore(t *testing.T) {
 	const each, bytes = 64, 60 << 10
-	securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+	securely(t, sockets.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 		begin := time.Now()
 		s.floodOnce("192.0.2.1", bytes, floods["resets"]) // as many as may be sent at once
 		s.floodOnce("192.0.2.1", 1, floods["pings"])
@@ -268,15 +269,10 @@ func TestQuickResetsCostMore(t *testing.T) {
 	})
 }
 
-// dialHTTP2 opens a connection to a server with a handler over these places. The end of the test closes both.
-func dialHTTP2(t *testing.T, places *outlet.Places, handler http.Handler) *tls.Conn {
+// dialHTTP2 opens a connection to a server. The end of the test closes both.
+func dialHTTP2(t *testing.T, places *sockets.Places, handler http.Handler) *tls.Conn {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.Listener = outlet.Listen(server.Listener, places)
-	server.Config.ConnContext = outlet.ConnContext
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	t.Cleanup(server.Close)
+	server := serve(t, places, handler, true)
 	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	conn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{RootCAs: roots, ServerName: "example.com", NextProtos: []string{"h2"}})
 	if err != nil {
@@ -288,7 +284,7 @@ func dialHTTP2(t *testing.T, places *outlet.Places, handler http.Handler) *tls.C
 
 // A request that its client has reset before its handler runs is not served.
 func TestResetRequestsAreNotServed(t *testing.T) {
-	places, served, done := outlet.NewPlaces(outlet.Limits{}), false, make(chan struct{})
+	places, served, done := sockets.NewPlaces(sockets.Limits{}), false, make(chan struct{})
 	handler := places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
 	conn := dialHTTP2(t, places, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(done)
@@ -308,7 +304,7 @@ func TestResetRequestsAreNotServed(t *testing.T) {
 
 // A client behind the address of a flood is read from soon: each connection of the address is read from a little at a time.
 func TestNeighboursOfAFloodAreRead(t *testing.T) {
-	securely(t, outlet.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+	securely(t, sockets.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		var flooding sync.WaitGroup
 		flooding.Go(func() { s.flood("192.0.2.1", 20, 32<<10, floods["pings"]) })
 		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some eight
@@ -324,7 +320,7 @@ func TestNeighboursOfAFloodAreRead(t *testing.T) {
 
 // Who connects again and again pays for each handshake, whatever follows.
 func TestHandshakesAreSlowed(t *testing.T) {
-	securely(t, outlet.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+	securely(t, sockets.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		begin := time.Now()
 		for range 150 {
 			s.dial("192.0.2.1", "h2").Close()
@@ -348,7 +344,7 @@ func TestNetworksShareAPace(t *testing.T) {
 		{"a network of 56 bits", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) }, 4},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+			securely(t, sockets.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 				begin, bytes := time.Now(), 5*test.times*each<<10
 				for i := range 8 {
 					s.floodOnce(test.address(i), bytes/8, floods["pings"])

@@ -1,9 +1,10 @@
 //go:build unix
 
-package outlet
+package sockets
 
 import (
 	"errors"
+	"net"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +16,8 @@ func isExhausted(err error) bool {
 }
 
 // comes waits a moment for a connection, without a descriptor for it. If it cannot know, it reports true.
-func (l *listener) comes() bool {
-	socket, ok := l.Listener.(syscall.Conn)
+func comes(l net.Listener) bool {
+	socket, ok := l.(syscall.Conn)
 	if !ok {
 		return true
 	}

@@ -1,10 +1,8 @@
-package outlet
+package sockets
 
 import (
 	"context"
 	"net"
-	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -17,7 +15,7 @@ const sendBuffer = 32 << 10
 // Connections are accepted at this rate, after a first burst. Accepting one costs as much as some ten writes. So when many clients return at
 // once, they wait in the kernel, and connected clients are still served.
 const (
-	acceptRate  = 5000 // a second
+	AcceptRate  = 5000 // a second
 	acceptBurst = 1000
 )
 
@@ -26,10 +24,7 @@ const (
 // places for them, and works on when descriptors have run out.
 func Listen(inner net.Listener, places *Places) net.Listener {
 	limitSegments(inner)
-	if places == nil {
-		places = NewPlaces(Limits{}) // no limit
-	}
-	l := &listener{Listener: inner, places: places, pace: rate.NewLimiter(acceptRate, acceptBurst)}
+	l := &listener{Listener: inner, places: places, pace: rate.NewLimiter(AcceptRate, acceptBurst)}
 	l.open, l.close = context.WithCancel(context.Background())
 	l.setAside()
 	return l
@@ -41,10 +36,7 @@ type listener struct {
 	pace   *rate.Limiter
 	open   context.Context
 	close  context.CancelFunc
-
-	mu       sync.Mutex // guards the descriptors that were set aside
-	isClosed bool
-	reserve  []*os.File
+	reserve
 }
 
 // Close implements net.Listener.
@@ -66,14 +58,14 @@ func (l *listener) Accept() (net.Conn, error) {
 			// If the connection is gone by now, its first read fails.
 			_ = socket.SetWriteBuffer(sendBuffer)
 		}
-		conn := &stallConn{Conn: accepted, opened: time.Now()}
+		conn := &Conn{Conn: accepted, opened: time.Now()}
 		if isLent {
-			conn.lender = l
+			conn.lender = &l.reserve
 		}
-		if conn.place = l.admit(conn); conn.place != nil {
+		if l.admit(conn) {
 			return conn, nil
 		}
-		conn.cut()
+		conn.Cut()
 	}
 }
 
@@ -87,7 +79,7 @@ func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
 			return conn, false, err
 		}
 		l.places.exhausted(err)
-		if !l.comes() { // accept also fails when no connection is pending
+		if !comes(l.Listener) { // accept also fails when no connection is pending
 			continue
 		}
 		if !l.giveUp() && !l.places.evict() {
@@ -108,20 +100,18 @@ func (l *listener) pause() {
 	}
 }
 
-// exhaustedPause is how long the listener waits before it tries again.
-const exhaustedPause = 50 * time.Millisecond
-
-// admit returns a place for a connection; nil if there is none. If all places are taken, it waits until the oldest waiting socket may be closed.
-func (l *listener) admit(conn *stallConn) *place {
+// admit gives a connection a place, and reports whether there is one. If all places are taken, it waits until the oldest waiting socket may be
+// closed.
+func (l *listener) admit(conn *Conn) (isAdmitted bool) {
 	for {
-		given, later := l.places.admit(conn)
+		isAdmitted, later := l.places.admit(conn)
 		if later == 0 {
-			return given
+			return isAdmitted
 		}
 		select {
 		case <-time.After(later):
 		case <-l.open.Done():
-			return nil
+			return false
 		}
 	}
 }

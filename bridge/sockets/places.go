@@ -1,8 +1,10 @@
-package outlet
+package sockets
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,17 +40,20 @@ type Places struct {
 	all      network // of which every other is a part
 	networks map[networkKey]*network
 	crowds   crowds // the widest networks, of those with a socket that waits
+	flooded  debt   // of all that send more than quiet clients
 	evicted  uint64
 	refused  uint64
 }
 
-// PlacesStats counts since NewPlaces. It is for metrics, not for decisions.
-type PlacesStats struct {
+// Stats counts since NewPlaces. It is for metrics, not for decisions.
+type Stats struct {
 	Held    int    // places that are held: by sockets, and by requests that are not the first of their socket
 	Waiting int    // sockets whose clients have asked for nothing, or have not yet sent all of it
 	Taken   int    // requests that have a place
 	Evicted uint64 // sockets that waited, and were closed to make room
 	Refused uint64 // sockets for which there was no room
+
+	Networks int // of which clients are counted, or owe something
 }
 
 // NewPlaces gives places of which none is taken.
@@ -56,16 +61,67 @@ func NewPlaces(limits Limits) *Places {
 	if limits.Log == nil {
 		limits.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Places{
+	p := &Places{
 		limits:    limits,
 		logs:      rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		shortages: rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		slowed:    rate.Sometimes{First: 1, Interval: 10 * time.Second},
 		start:     time.Now(),
-		all:       network{limit: limits.All},
 		networks:  map[networkKey]*network{},
 	}
+	p.all = network{places: p, limit: limits.All}
+	return p
 }
+
+// The widths of IPv6 networks that are counted, the widest first, and how many times the limit of an address they have. Whoever has
+// one address has 64 bits of them, and often more: providers give 56 or 48 bits to one customer.
+var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
+
+// ofClient returns the network of an address, whose requests and sockets it counts.
+func (p *Places) ofClient(address netip.Addr) *network {
+	if !address.Is6() || address.Is4In6() {
+		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
+		return p.networkOf(&p.all, keyOf(whole, false), p.limits.Each)
+	}
+	n := &p.all
+	for _, width := range widths {
+		prefix, _ := address.Prefix(width.bits) // every IPv6 address has one
+		n = p.networkOf(n, keyOf(prefix, false), p.limits.Each*width.times)
+	}
+	return n
+}
+
+// ofPeer returns the network that counts a peer's sockets.
+func (p *Places) ofPeer(address netip.Addr) *network {
+	if !p.isProxy(address) {
+		return p.ofClient(address)
+	}
+	whole, _ := address.Prefix(address.BitLen())
+	return p.networkOf(&p.all, keyOf(whole, true), 0)
+}
+
+func addressOf(peer net.Addr) netip.Addr {
+	if peer, ok := peer.(*net.TCPAddr); ok {
+		return peer.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
+
+func (p *Places) isProxy(address netip.Addr) bool {
+	return slices.ContainsFunc(p.limits.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
+func (p *Places) networkOf(within *network, key networkKey, limit int) *network {
+	n, known := p.networks[key]
+	if !known {
+		n = &network{places: p, key: key, within: within, limit: limit, index: -1}
+		p.networks[key] = n
+	}
+	return n
+}
+
+// now returns the time since the places were made.
+func (p *Places) now() time.Duration { return time.Since(p.start) }
 
 // exhausted logs that a connection cannot be accepted.
 func (p *Places) exhausted(err error) {
@@ -83,12 +139,13 @@ func (p *Places) tell() {
 	})
 }
 
-// Stats counts.
-func (p *Places) Stats() PlacesStats {
+// Stats returns the present counts.
+func (p *Places) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PlacesStats{
+	return Stats{
 		Held: p.all.held, Waiting: p.all.waiting.Len(), Taken: p.all.asked,
 		Evicted: p.evicted, Refused: p.refused,
+		Networks: len(p.networks),
 	}
 }

@@ -1,8 +1,9 @@
-package outlet_test
+package sockets_test
 
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,14 +14,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // unheard is a listener with places whose connections nobody reads, unless the test does.
 type unheard struct {
 	t        *testing.T
 	address  string
-	places   *outlet.Places
+	places   *sockets.Places
 	accepted chan net.Conn
 }
 
@@ -31,8 +33,8 @@ func nobodyReads(t *testing.T, all int, test func(*unheard)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &unheard{t, inner.Addr().String(), outlet.NewPlaces(outlet.Limits{All: all}), make(chan net.Conn)}
-	listener := outlet.Listen(inner, u.places)
+	u := &unheard{t, inner.Addr().String(), sockets.NewPlaces(sockets.Limits{All: all}), make(chan net.Conn)}
+	listener := sockets.Listen(inner, u.places)
 	var accepting sync.WaitGroup
 	accepting.Go(func() {
 		defer close(u.accepted)
@@ -80,7 +82,7 @@ func (u *unheard) say(conn net.Conn) {
 	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\n")); err != nil {
 		u.t.Fatal(err)
 	}
-	eventually(u.t, "it has arrived", func() bool {
+	bridgetest.Eventually(u.t, "it has arrived", func() bool {
 		under := 0
 		_ = raw.Control(func(fd uintptr) { under, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
 		return err == nil && under == 0
@@ -135,29 +137,66 @@ func testUnreadRequest(t *testing.T, age func(net.Conn)) {
 	})
 }
 
-// That holds once for each request: a connection that was spared, and whose request was answered since, is spared again when the next one waits.
+// That holds once for each request: a connection that was spared, and of which a request has come since, or its head, is spared again when the
+// next one waits.
 func TestEachUnreadRequestIsSpared(t *testing.T) {
-	const all, requests = 16, 3
+	for name, length := range map[string]int64{"whole": 0, "head": 5} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const all, requests = 16, 3
+			nobodyReads(t, all, func(u *unheard) {
+				for range all - 1 {
+					u.connect()
+				}
+				asks, ours := u.connect()
+				for i := range requests {
+					u.say(asks)
+					isOpen(asks)    // waits until no other is young
+					for range all { // each of them needs room, so the oldest is reached again
+						u.connect()
+					}
+					if !isOpen(asks) {
+						t.Fatalf("request %d was cut before it was read", i)
+					}
+					if _, err := ours.Read(make([]byte, 64)); err != nil {
+						t.Fatal(err)
+					}
+					u.serve(ours, length, func(*http.Request) {})
+				}
+			})
+		})
+	}
+}
+
+// serve serves a request on a connection, with a body of which nothing has come.
+func (u *unheard) serve(ours net.Conn, length int64, serve func(*http.Request)) {
+	request := httptest.NewRequestWithContext(sockets.ConnContext(context.Background(), ours), http.MethodPost, "/", nil)
+	request.ContentLength = length
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { serve(r) })
+	u.places.Handler(handler).ServeHTTP(httptest.NewRecorder(), request)
+}
+
+// A client that was told to come back makes room, and still reads that: its connection is closed, not reset.
+func TestToldClientReadsItsAnswer(t *testing.T) {
+	t.Parallel()
+	const all = 16
 	nobodyReads(t, all, func(u *unheard) {
-		handler := u.places.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		told, ours := u.connect()
 		for range all - 1 {
 			u.connect()
 		}
-		asks, ours := u.connect()
-		for i := range requests {
-			u.say(asks)
-			isOpen(asks)    // waits until no other is young
-			for range all { // each of them needs room, so the oldest is reached again
+		u.serve(ours, 0, func(r *http.Request) {
+			if _, err := io.WriteString(ours, "come back"); err != nil {
+				t.Error(err)
+			}
+			u.places.Told(r.Context())
+			for range all {
 				u.connect()
 			}
-			if !isOpen(asks) {
-				t.Fatalf("request %d was cut before it was read", i)
-			}
-			if _, err := ours.Read(make([]byte, 64)); err != nil {
-				t.Fatal(err)
-			}
-			request := httptest.NewRequestWithContext(outlet.ConnContext(context.Background(), ours), http.MethodGet, "/", nil)
-			handler.ServeHTTP(httptest.NewRecorder(), request)
+		})
+		_ = told.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if text, err := io.ReadAll(told); string(text) != "come back" || err != nil {
+			t.Errorf("read %q, %v", text, err)
 		}
 	})
 }

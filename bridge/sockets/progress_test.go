@@ -1,4 +1,4 @@
-package outlet
+package sockets
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 // A client is stalled when it has taken nothing for the timeout, since it was first seen so.
 func TestProgress(t *testing.T) {
 	const timeout = 20
-	var p progress
+	var p Progress
 	for i, step := range []struct {
 		now           time.Duration
 		sends, unsent int
@@ -26,8 +26,8 @@ func TestProgress(t *testing.T) {
 		{now: 219, unsent: 1},
 		{now: 220, unsent: 1, stalled: true},
 	} {
-		p.sent += uint64(step.sends)
-		if got := p.stalled(step.unsent, step.now, timeout); got != step.stalled {
+		p.Sent += uint64(step.sends)
+		if got := p.Stalled(step.unsent, step.now, timeout); got != step.stalled {
 			t.Errorf("step %d: stalled is %v", i, got)
 		}
 	}

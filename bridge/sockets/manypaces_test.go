@@ -1,4 +1,4 @@
-package outlet_test
+package sockets_test
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // Many addresses that flood share a pace, also if each alone sends no more than it may. A quiet client does not wait, and an address with many
 // browsers waits for seconds at most.
 func TestManyAddressesShareAPace(t *testing.T) {
 	const addresses, each, bytes = 26, 64, 60 << 10
-	securely(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+	securely(t, sockets.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
 		var flooding sync.WaitGroup
 		begin := time.Now()
 		for i := range addresses {
@@ -50,10 +50,10 @@ func TestManyAddressesShareAPace(t *testing.T) {
 func TestFloodsAreForgotten(t *testing.T) {
 	for _, addresses := range []int{1, 50} {
 		t.Run(fmt.Sprint(addresses), func(t *testing.T) {
-			securely(t, outlet.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+			securely(t, sockets.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 				for i := range 6000 { // some forty seconds of debt, if it were not forgotten
 					mine, theirs := net.Pipe()
-					s.pipes.conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % addresses)}), 1))}
+					s.pipes.Conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i % addresses)}), 1))}
 					mine.Close()
 				}
 				begin := time.Now()

@@ -1,4 +1,4 @@
-package outlet
+package sockets
 
 // What sockets need from the kernel.
 

@@ -1,4 +1,4 @@
-package outlet_test
+package sockets_test
 
 import (
 	"context"
@@ -16,22 +16,23 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // door is a listener with places, at which peers of any address come. It is for a bubble.
 type door struct {
 	t      *testing.T
-	pipes  *pipes
-	places *outlet.Places
+	pipes  *bridgetest.Pipes
+	places *sockets.Places
 }
 
 // inFrontOf runs a test in a bubble.
-func inFrontOf(t *testing.T, limits outlet.Limits, test func(*testing.T, *door)) {
+func inFrontOf(t *testing.T, limits sockets.Limits, test func(*testing.T, *door)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		d := &door{t, newPipes(), outlet.NewPlaces(limits)}
-		listener := outlet.Listen(d.pipes, d.places)
+		d := &door{t, bridgetest.NewPipes(), sockets.NewPlaces(limits)}
+		listener := sockets.Listen(d.pipes, d.places)
 		var accepted []net.Conn
 		var accepting sync.WaitGroup
 		accepting.Go(func() {
@@ -52,8 +53,8 @@ func inFrontOf(t *testing.T, limits outlet.Limits, test func(*testing.T, *door))
 			conn.Close()
 			conn.Close() // counts once
 		}
-		if stats := d.places.Stats(); stats.Held != 0 || stats.Waiting != 0 || stats.Taken != 0 || d.places.Networks() != 0 {
-			t.Errorf("behind the last: %+v, %d networks", stats, d.places.Networks())
+		if stats := d.places.Stats(); stats.Held != 0 || stats.Waiting != 0 || stats.Taken != 0 || d.places.Stats().Networks != 0 {
+			t.Errorf("behind the last: %+v, %d networks", stats, d.places.Stats().Networks)
 		}
 	})
 }
@@ -83,7 +84,7 @@ func (d *door) connect(address string) net.Conn {
 	d.t.Helper()
 	mine, theirs := net.Pipe()
 	d.t.Cleanup(func() { mine.Close() })
-	d.pipes.conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 1))}
+	d.pipes.Conns <- peer{theirs, net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(address), 1))}
 	synctest.Wait()
 	return mine
 }
@@ -102,7 +103,7 @@ func stillOpen(conns []net.Conn) (count int) {
 
 // A client with many waiting sockets makes room for others: its oldest are closed, and no other client's.
 func TestWhoHoldsManyMakesRoom(t *testing.T) {
-	inFrontOf(t, outlet.Limits{All: 10}, func(t *testing.T, d *door) {
+	inFrontOf(t, sockets.Limits{All: 10}, func(t *testing.T, d *door) {
 		other := d.come("192.0.2.1", 2)
 		first := d.come("192.0.2.9", 8)
 		more := d.come("192.0.2.9", 20)
@@ -144,7 +145,7 @@ func TestNetworksHaveTheirShare(t *testing.T) {
 		{"a proxy", func(int) string { return "10.0.0.1" }, come},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inFrontOf(t, outlet.Limits{All: 1000, Each: 16, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, func(t *testing.T, d *door) {
+			inFrontOf(t, sockets.Limits{All: 1000, Each: 16, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, func(t *testing.T, d *door) {
 				var all []net.Conn
 				for i := range come {
 					all = append(all, d.come(test.at(i), 1)...)
@@ -160,7 +161,7 @@ func TestNetworksHaveTheirShare(t *testing.T) {
 // A socket that has just arrived is left a moment: the next one waits for that.
 func TestYoungSocketsAreLeftAMoment(t *testing.T) {
 	const all = 16
-	inFrontOf(t, outlet.Limits{All: all}, func(t *testing.T, d *door) {
+	inFrontOf(t, sockets.Limits{All: all}, func(t *testing.T, d *door) {
 		var conns []net.Conn
 		for range all + 1 {
 			conns = append(conns, d.connect("192.0.2.1"))
@@ -178,7 +179,7 @@ func TestYoungSocketsAreLeftAMoment(t *testing.T) {
 // A network that has no place left makes nobody wait: its further sockets are refused at once, however young those are that it has.
 func TestFullNetworkMakesNobodyWait(t *testing.T) {
 	const each = 16
-	inFrontOf(t, outlet.Limits{All: 1000, Each: each}, func(t *testing.T, d *door) {
+	inFrontOf(t, sockets.Limits{All: 1000, Each: each}, func(t *testing.T, d *door) {
 		begin := time.Now()
 		var conns []net.Conn
 		for range each + 50 {
@@ -199,7 +200,7 @@ func TestFullNetworkMakesNobodyWait(t *testing.T) {
 
 // holder serves requests that hold a place until the test lets them go.
 type holder struct {
-	places *outlet.Places
+	places *sockets.Places
 	let    chan struct{}
 }
 
@@ -218,21 +219,12 @@ func (h *holder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A request has its socket's place; of several on one socket, over HTTP/2, each has one. So sockets and requests have no more than
 // there are, and those that wait make room for requests.
 func TestRequestsTakeFromTheSameCount(t *testing.T) {
-	for _, p := range []protocol{protocols[0], protocols[2]} {
-		t.Run(p.name, func(t *testing.T) {
+	for name, isHTTP2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
+		t.Run(name, func(t *testing.T) {
 			const all = 6
-			places := outlet.NewPlaces(outlet.Limits{All: all})
+			places := sockets.NewPlaces(sockets.Limits{All: all})
 			h := &holder{places, make(chan struct{})}
-			server := httptest.NewUnstartedServer(places.Handler(h))
-			server.Listener = outlet.Listen(server.Listener, places)
-			server.Config.ConnContext = outlet.ConnContext
-			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-			if server.EnableHTTP2 = p.http2; p.tls {
-				server.StartTLS()
-			} else {
-				server.Start()
-			}
-			defer server.Close()
+			server := serve(t, places, places.Handler(h), isHTTP2)
 			for range all - 1 {
 				silent, err := net.Dial("tcp", server.Listener.Addr().String())
 				if err != nil {
@@ -240,7 +232,7 @@ func TestRequestsTakeFromTheSameCount(t *testing.T) {
 				}
 				defer silent.Close()
 			}
-			eventually(t, "all are counted", func() bool { return places.Stats().Held == all-1 })
+			bridgetest.Eventually(t, "all are counted", func() bool { return places.Stats().Held == all-1 })
 			for i := range all {
 				if status := hold(t, server); status != http.StatusOK {
 					t.Fatalf("request %d is answered %d", i, status)
@@ -249,15 +241,33 @@ func TestRequestsTakeFromTheSameCount(t *testing.T) {
 			if status := hold(t, server); status != http.StatusServiceUnavailable {
 				t.Errorf("one more is answered %d", status)
 			}
-			eventually(t, "each request has one place, and what waits has the few beside", func() bool {
+			bridgetest.Eventually(t, "each request has one place, and what waits has the few beside", func() bool {
 				stats := places.Stats()
 				return stats.Taken == all && stats.Held-stats.Waiting == all && stats.Held <= all+8
 			})
 			close(h.let)
 			server.CloseClientConnections()
-			eventually(t, "nothing is left", func() bool { return places.Stats().Held == 0 && places.Stats().Taken == 0 && places.Networks() == 0 })
+			bridgetest.Eventually(t, "nothing is left", func() bool {
+				return places.Stats().Held == 0 && places.Stats().Taken == 0 && places.Stats().Networks == 0
+			})
 		})
 	}
+}
+
+// serve starts a server over these places, which speaks HTTP/1 in plain, or HTTP/2. The end of the test closes it.
+func serve(t *testing.T, places *sockets.Places, handler http.Handler, isHTTP2 bool) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Listener = sockets.Listen(server.Listener, places)
+	server.Config.ConnContext = sockets.ConnContext
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	if server.EnableHTTP2 = isHTTP2; isHTTP2 {
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	t.Cleanup(server.Close)
+	return server
 }
 
 // hold sends a request, and reads the head of the answer.
@@ -279,9 +289,9 @@ func hold(t *testing.T, server *httptest.Server) int {
 
 // PlacesFor leaves a few sockets for clients that are told to come back.
 func TestPlacesFor(t *testing.T) {
-	for sockets, want := range map[int]int{-100: 1, 0: 1, 9: 1, 160: 135, 17436: 16412} {
-		if got := outlet.PlacesFor(sockets); got != want {
-			t.Errorf("for %d sockets: %d instead of %d", sockets, got, want)
+	for most, want := range map[int]int{-100: 1, 0: 1, 9: 1, 160: 135, 17436: 16412} {
+		if got := sockets.PlacesFor(most); got != want {
+			t.Errorf("for %d sockets: %d instead of %d", most, got, want)
 		}
 	}
 }

@@ -1,22 +1,22 @@
-package outlet
+package sockets
 
 import "time"
 
-// admit returns a place for a socket, or nil if there is none. It may close a waiting socket for that. If all places are taken, and the
+// admit gives a connection a place, and reports whether there is one. It may close a waiting socket for that. If all places are taken, and the
 // socket to close has only just arrived, later says when to call admit again.
-func (p *Places) admit(conn *stallConn) (s *place, later time.Duration) {
+func (p *Places) admit(conn *Conn) (isAdmitted bool, later time.Duration) {
 	p.mu.Lock()
-	s = &place{all: p, conn: conn, network: p.ofPeer(addressOf(conn.RemoteAddr()))}
+	s := &place{network: p.ofPeer(addressOf(conn.RemoteAddr()))}
 	s.network.hold(1)
-	s.wait()
+	s.wait(conn)
 	out, full, later := p.evictFor(s.network, s, youth)
-	if len(out) > 0 { // sockets that were spared for it have become the newest, though it came later
-		s.goOn()
-		s.wait()
+	if len(out) > 0 {
+		s.waitAnew() // sockets that were spared for it have become the newest, though it came later
 	}
-	if full != nil {
+	if full == nil {
+		conn.place = s
+	} else {
 		s.free()
-		s = nil
 		if later == 0 {
 			p.refused++
 		}
@@ -26,7 +26,7 @@ func (p *Places) admit(conn *stallConn) (s *place, later time.Duration) {
 	if full != nil && later == 0 || len(out) > 0 {
 		p.tell()
 	}
-	return s, later
+	return full == nil, later
 }
 
 // youth is how long a socket has, at least, to send a request: when many arrive at once, some need a moment to be read.
@@ -35,7 +35,7 @@ const youth = 10 * time.Millisecond
 // evictFor checks whether a network, and each that it is part of, can have the new place. If one has none, a waiting socket loses its
 // place, and has to be cut. If none but the fresh one waits, or none has waited for the least time, the network is returned as full. Only
 // the network of all clients asks to try again later: if a full address did, every other client would wait.
-func (p *Places) evictFor(n *network, fresh *place, least time.Duration) (out []evicted, full *network, later time.Duration) {
+func (p *Places) evictFor(n *network, fresh *place, least time.Duration) (out []*waiting, full *network, later time.Duration) {
 	for ; n != nil; n = n.within {
 		if n.held <= n.most() {
 			continue
@@ -63,12 +63,11 @@ func (p *Places) closeable(n *network) *place {
 		if n == &p.all {
 			oldest = p.crowds.oldest()
 		}
-		if oldest == nil || oldest.isSpared || oldest.conn.unread() == 0 {
+		if oldest == nil || oldest.waits.isSpared || oldest.waits.conn.unread() == 0 {
 			return oldest
 		}
-		oldest.isSpared = true
-		oldest.goOn()
-		oldest.wait()
+		oldest.waits.isSpared = true
+		oldest.waitAnew()
 	}
 }
 
@@ -86,29 +85,16 @@ func (p *Places) evict() bool {
 	return true
 }
 
-// evicted is a connection that has lost its place.
-type evicted struct {
-	conn   *stallConn
-	isTold bool
-}
-
 // letGo takes the place of a waiting socket. The caller cuts the socket after it has released the lock.
-func (p *Places) letGo(s *place) evicted {
+func (p *Places) letGo(s *place) *waiting {
+	out := s.waits
 	s.free()
 	p.evicted++
-	return evicted{s.conn, s.isTold}
+	return out
 }
 
-func (e evicted) cut() {
-	if e.isTold {
-		_ = e.conn.Close() // after the client has its answer
-		return
-	}
-	e.conn.cut()
-}
-
-func cutAll(out []evicted) {
-	for _, e := range out {
-		e.cut()
+func cutAll(out []*waiting) {
+	for _, w := range out {
+		w.cut()
 	}
 }

@@ -1,4 +1,4 @@
-package outlet_test
+package sockets_test
 
 import (
 	"context"
@@ -11,16 +11,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tailwater/tailwater/bridge/outlet"
+	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // Nobody is slowed who does what browsers do, is a trusted proxy, speaks HTTP/1, or has no limit of connections.
 func TestHonestClientsAreNotSlowed(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
-	limited := outlet.Limits{All: 1000, Each: 200, Proxies: proxies}
+	limited := sockets.Limits{All: 1000, Each: 200, Proxies: proxies}
 	for _, test := range []struct {
 		name   string
-		limits outlet.Limits
+		limits sockets.Limits
 		do     func(*secured)
 	}{
 		{"a browser with a hundred requests at once", limited, func(s *secured) { s.browse("192.0.2.1", 1, 100) }},
@@ -40,8 +40,8 @@ func TestHonestClientsAreNotSlowed(t *testing.T) {
 			}
 			client.CloseIdleConnections()
 		}},
-		{"a proxy", outlet.Limits{All: 1000, Each: 64, Proxies: proxies}, func(s *secured) { s.flood("10.0.0.1", 10, 24<<10, floods["pings"]) }},
-		{"an address without a limit", outlet.Limits{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 24<<10, floods["pings"]) }},
+		{"a proxy", sockets.Limits{All: 1000, Each: 64, Proxies: proxies}, func(s *secured) { s.flood("10.0.0.1", 10, 24<<10, floods["pings"]) }},
+		{"an address without a limit", sockets.Limits{All: 1000}, func(s *secured) { s.flood("192.0.2.1", 10, 24<<10, floods["pings"]) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			securely(t, test.limits, func(t *testing.T, s *secured) {
@@ -105,7 +105,7 @@ func (s *secured) open(client *http.Client, streams int) (leave func()) {
 
 // A request that is reset later than at once costs nothing more: people who leave a page with many event streams are no flood.
 func TestOldResetsCostNothing(t *testing.T) {
-	securely(t, outlet.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
+	securely(t, sockets.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		client, leaves := s.client("192.0.2.1", "h2"), []func(){}
 		for range 4 {
 			browser := s.client("192.0.2.1", "h2")

@@ -1,35 +1,44 @@
-package outlet
+package sockets
 
 import (
 	"container/heap"
 	"container/list"
 	"math"
-	"net"
 	"net/netip"
-	"slices"
 	"time"
 )
 
 // network counts the places of an address or a network, or of all.
 type network struct {
+	places *Places
 	key    networkKey
 	within *network // the next larger one that counts them as well; nil for all
 	limit  int      // how many places it may have; 0 for any number
 
-	held    int // places: of sockets, and of requests that are not the first of their socket
-	asked   int // requests that took a place, for clients of this network
-	served  int // requests of HTTP/2 that are being served, with a place or without
-	kept    int // how many networks in it, and itself, still owe what was sent
-	debt    debt
-	quiet   debt      // as much of it as a quiet client may send, for the widest networks
+	held    int       // places: of sockets, and of requests that are not the first of their socket
+	asked   int       // requests that took a place, for clients of this network
+	served  int       // requests of HTTP/2 that are being served, with a place or without
+	kept    int       // how many networks in it, and itself, still owe what was sent
+	owed    *owed     // nil until somebody in it sends over TLS
 	waiting list.List // the *place of each socket that waits, the oldest first
 	index   int       // among the crowds, where it is one of the widest and has a socket that waits
 }
 
-// networkKey tells networks apart. A proxy's sockets are counted apart from its own requests.
+// networkKey tells networks apart. A proxy's sockets are counted apart from its own requests. It is small, because many clients have a network
+// each, or three.
 type networkKey struct {
-	netip.Prefix
+	address [16]byte // IPv4 as in IPv6
+	bits    uint8
 	isProxy bool
+}
+
+func keyOf(network netip.Prefix, isProxy bool) networkKey {
+	return networkKey{network.Addr().As16(), uint8(network.Bits()), isProxy}
+}
+
+// String returns the network as addresses are written.
+func (k networkKey) String() string {
+	return netip.PrefixFrom(netip.AddrFrom16(k.address).Unmap(), int(k.bits)).String()
 }
 
 // Beyond their limit, networks have a few places for sockets, on which clients are told that it is reached.
@@ -116,55 +125,69 @@ func (n *network) oldest() *place {
 	return nil
 }
 
-// The widths of IPv6 networks that are counted, the widest first, and how many times the limit of an address they have. Whoever has
-// one address has 64 bits of them, and often more: providers give 56 or 48 bits to one customer.
-var widths = []struct{ bits, times int }{{48, 16}, {56, 4}, {64, 1}}
-
-// ofClient returns the network of an address, whose requests and sockets it counts.
-func (p *Places) ofClient(address netip.Addr) *network {
-	if !address.Is6() || address.Is4In6() {
-		whole, _ := address.Unmap().Prefix(32) // the zero value for what has no address
-		return p.networkOf(&p.all, networkKey{Prefix: whole}, p.limits.Each)
+// owe counts bytes that were read, for a network and each that it is part of, and returns how long to wait before the next are read, and
+// whether less is to be read then. Fewer than none take back what was counted.
+func (n *network) owe(bytes int) (wait time.Duration, isShort bool) {
+	p := n.places
+	p.mu.Lock()
+	key, held, now, counted := n.key, n.held, p.now(), float64(bytes)
+	for ; n != &p.all; n = n.within {
+		if n.owed == nil {
+			n.owed = &owed{}
+		}
+		beyond, longer := n.owed.owe(counted, n.paced(), now)
+		wait = max(wait, longer)
+		if n.within == &p.all {
+			together, isNear := n.owed.flood(&p.flooded, counted, float64(max(p.limits.Each, leastPaced)), now)
+			wait, isShort = max(wait, together), isShort || isNear
+		}
+		isShort = isShort || beyond > -n.paced()*paceBurst/2
 	}
-	n := &p.all
-	for _, width := range widths {
-		prefix, _ := address.Prefix(width.bits) // every IPv6 address has one
-		n = p.networkOf(n, networkKey{Prefix: prefix}, p.limits.Each*width.times)
+	p.mu.Unlock()
+	if wait > toldWait {
+		p.slowed.Do(func() {
+			p.limits.Log.Info("an address sends more over TLS than it may beside the bodies of requests; its connections are read from more slowly", "address", key.String(), "connections", held)
+		})
 	}
-	return n
+	return wait, isShort
 }
 
-// ofPeer returns the network that counts a peer's sockets.
-func (p *Places) ofPeer(address netip.Addr) *network {
-	if !p.isProxy(address) {
-		return p.ofClient(address)
+// paced returns for how many connections the network may send.
+func (n *network) paced() float64 { return float64(max(n.limit, leastPaced)) }
+
+// forget lets go of the network, and of each that it is part of, if they hold and owe nothing.
+func (n *network) forget() {
+	for ; n.within != nil; n = n.within {
+		if n.held == 0 && n.asked == 0 && n.kept == 0 && !n.linger() {
+			delete(n.places.networks, n.key)
+		}
 	}
-	whole, _ := address.Prefix(address.BitLen())
-	return p.networkOf(&p.all, networkKey{whole, true}, 0)
 }
 
-func addressOf(peer net.Addr) netip.Addr {
-	if peer, ok := peer.(*net.TCPAddr); ok {
-		return peer.AddrPort().Addr().Unmap().WithZone("")
+// linger keeps a network that nobody holds until it owes nothing: its clients may connect anew. It reports false if it owes nothing.
+func (n *network) linger() bool {
+	if n.owed == nil {
+		return false
 	}
-	return netip.Addr{}
-}
-
-func (p *Places) isProxy(address netip.Addr) bool {
-	return slices.ContainsFunc(p.limits.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
-}
-
-func (p *Places) networkOf(within *network, key networkKey, limit int) *network {
-	n, known := p.networks[key]
-	if !known {
-		n = &network{key: key, within: within, limit: limit, index: -1}
-		p.networks[key] = n
+	paid := n.owed.paid(n.paced(), n.places.now())
+	if paid <= 0 {
+		return false
 	}
-	return n
+	n.keep(1)
+	time.AfterFunc(paid, func() {
+		n.places.mu.Lock()
+		defer n.places.mu.Unlock()
+		n.keep(-1)
+		n.forget()
+	})
+	return true
 }
 
-// now returns the time since the places were made.
-func (p *Places) now() time.Duration { return time.Since(p.start) }
+func (n *network) keep(more int) {
+	for ; n != nil; n = n.within {
+		n.kept += more
+	}
+}
 
 // crowds is a heap of the widest networks that have sockets which wait. The first has the most of them, and of several, the one whose
 // oldest has waited longest.
@@ -178,9 +201,11 @@ func (c crowds) oldest() *place {
 	return c[0].oldest()
 }
 
-// changed is called when other sockets of the network wait than before.
-func (c *crowds) changed(n *network) {
+// waitersChanged is called when other sockets of the network wait than before.
+func (n *network) waitersChanged() {
+	c := &n.places.crowds
 	switch {
+	case n.within != &n.places.all: // none of the widest
 	case n.waiting.Len() == 0:
 		if n.index >= 0 {
 			heap.Remove(c, n.index)
