@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -10,7 +11,7 @@ import (
 type versionCommand struct{}
 
 // Run prints the version, as --version does.
-func (versionCommand) Run(out output) error {
+func (versionCommand) Run(_ context.Context, _ *cli, out output) error {
 	_, err := fmt.Fprintln(out.out, versionLine())
 	return err
 }
