@@ -194,6 +194,10 @@ func (c *modelClient) judgeMove(e bridgetest.Event, id bridge.ID) {
 	for _, p := range c.node.feed.parts {
 		at, _ := in(id, p.At.Epoch)
 		has, known := c.has[p.At.Epoch]
+		isExact := known && p.Log != nil && (!c.isRolled(p) || at.Seq >= has && at.Seq != p.At.Seq)
+		if c.isRolled(p) && !isExact && !c.isAnew(p) {
+			delete(c.upTo, at.Epoch) // before it is asked for
+		}
 		if p.Log != nil && c.sent.Since.Kind != bridge.SinceNew && c.synced == 0 {
 			c.asked[at.Epoch] = max(p.Log.Last().Seq, c.upTo[at.Epoch])
 		}
@@ -204,14 +208,11 @@ func (c *modelClient) judgeMove(e bridgetest.Event, id bridge.ID) {
 		case p.Log == nil:
 			c.equal(e, max(at.Seq, p.At.Seq), at.Seq) // what the memory has lost since the gap speaks for, too
 			continue
-		case known && p.Log != nil && (!c.isRolled(p) || at.Seq >= has && at.Seq != p.At.Seq):
+		case isExact:
 			c.tell(p)
 			c.equal(e, max(at.Seq, has), at.Seq)
 			c.skips(e, p, has, at.Seq, 0)
 			continue
-		case c.isRolled(p):
-			delete(c.upTo, at.Epoch)
-			fallthrough
 		default:
 			c.tell(p)
 			c.equal(e, at.Seq, p.At.Seq)
