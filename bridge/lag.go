@@ -54,11 +54,21 @@ func (c Cursor) Lag() Lag {
 		since = f.frames[c.next-f.first].time
 	}
 	lag.Messages = end - min(max(c.next, f.first), end)
-	for i := len(f.frames) - int(lag.Messages); i < len(f.frames); i++ {
-		lag.Bytes += len(f.frames[i].data)
+	passed := len(f.frames) - int(lag.Messages)
+	if passed < len(f.frames)/2 { // every scrape of metrics asks for each client, and those that are far behind are many at once
+		lag.Bytes = f.bytes - bytesOf(f.frames[:passed])
+	} else {
+		lag.Bytes = bytesOf(f.frames[passed:])
 	}
 	if since > 0 {
 		lag.Since = time.Unix(0, since)
 	}
 	return lag
+}
+
+func bytesOf(frames []frame) (size int) {
+	for i := range frames {
+		size += len(frames[i].data)
+	}
+	return size
 }

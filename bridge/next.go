@@ -87,6 +87,9 @@ func (r *Reader) fill(out *output) {
 			r.uncount()
 			f.hub.counters.replaysDone.Add(1)
 			out.put(f.key.framing.control(EventSynced, struct{}{}, r.id().String()))
+			if r.isBounded() {
+				return // what has left the memory meanwhile is not for this reader
+			}
 		default:
 			f.await(r)
 			return

@@ -128,7 +128,10 @@ func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	if !at.again {
 		begin = of.fetching.lowest(begin-min(begin, herdReach), begin)
 	}
-	through := max(of.through, floor) // waiting readers need everything up to there by now
+	through := of.through
+	if floor > of.part.At.Seq { // it has risen: waiting readers need everything up to there by now
+		through = max(through, floor)
+	}
 	r.mu.Unlock()
 	read, err := of.part.Log.Page(ctx, of.part.Subjects, begin, through)
 	if err == nil && read.Through < begin {
