@@ -21,7 +21,7 @@ type askCommand struct {
 	} `positional-args:"yes"`
 
 	Replies uint64        `long:"replies" value-name:"N" description:"Stop after so many messages, for programs that send no end, such as nats reply (until the answer ends)."`
-	Key     string        `long:"idempotency-key" value-name:"KEY" unquote:"false" description:"Name of this question: it is asked once, however often the command is run while its answer is kept, and the answer is printed again (a random key)."`
+	Key     string        `long:"idempotency-key" value-name:"KEY" description:"Name of this question: it is asked once, however often the command is run while its answer is kept, and the answer is printed again (a random key)."`
 	Raw     bool          `long:"raw" short:"r" description:"Print each message of the answer on a line of its own."`
 	JSON    bool          `long:"json" description:"Print each message as a line of JSON."`
 	Timeout time.Duration `long:"timeout" default:"1m" value-name:"TIME" description:"Give up if the bridge cannot be reached for so long."`

@@ -18,8 +18,8 @@ import (
 // benchCommand puts load on a server. It reads no settings: the server need not be a bridge, nor on this machine.
 type benchCommand struct {
 	URL     []string `long:"url" default:"http://127.0.0.1:8080/events/{subject}" value-name:"URL" description:"URL of the event streams, where {subject} stands for the subject. Any server of event streams can be measured. If it is repeated, the connections are divided among the servers."`
-	Header  []string `long:"header" value-name:"'NAME: VALUE'" unquote:"false" description:"A header of the reading requests; can be repeated."`
-	Subject string   `long:"subject" default:"bench.{n}" value-name:"SUBJECT" unquote:"false" description:"Subjects, where {n} stands for their number from 0."`
+	Header  []string `long:"header" value-name:"'NAME: VALUE'" description:"A header of the reading requests; can be repeated."`
+	Subject string   `long:"subject" default:"bench.{n}" value-name:"SUBJECT" description:"Subjects, where {n} stands for their number from 0."`
 
 	NATS        string `long:"nats" value-name:"URL" description:"Publish over NATS, to this server (nats://127.0.0.1:4222, if no publisher is given)."`
 	NATSContext string `long:"nats-context" value-name:"NAME" description:"Publish over NATS, with this context of the nats command."`

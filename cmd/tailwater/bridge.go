@@ -19,7 +19,7 @@ import (
 type bridgeFlags struct {
 	URL       string   `long:"url" default:"http://127.0.0.1:8080" value-name:"URL" env:"TAILWATER_BRIDGE_URL" description:"The bridge."`
 	TokenFile string   `long:"token-file" value-name:"FILE" description:"File with a token, read again for each request. Without it, the token is that of the environment, TAILWATER_BRIDGE_TOKEN, if any."`
-	Header    []string `long:"header" short:"H" value-name:"'NAME: VALUE'" unquote:"false" description:"A header of the requests; can be repeated."`
+	Header    []string `long:"header" short:"H" value-name:"'NAME: VALUE'" description:"A header of the requests; can be repeated."`
 	TLSCA     string   `long:"tlsca" value-name:"FILE" description:"Certificates of the authorities to trust, instead of those of the system."`
 	TLSCert   string   `long:"tlscert" value-name:"FILE" description:"Certificate of this client, for a proxy that asks for one."`
 	TLSKey    string   `long:"tlskey" value-name:"FILE" description:"Key of that certificate."`

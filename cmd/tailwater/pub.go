@@ -24,8 +24,8 @@ type pubCommand struct {
 	Count  int           `long:"count" default:"1" value-name:"N" description:"Publish the payload so many times."`
 	Sleep  time.Duration `long:"sleep" value-name:"TIME" description:"Pause between messages (none)."`
 	SendOn string        `long:"send-on" default:"eof" choice:"eof" choice:"newline" description:"Publish standard input as one message (eof), or each line of it (newline)."`
-	Event  string        `long:"event" value-name:"NAME" unquote:"false" description:"Name of the event, for the header Tailwater-Event."`
-	Key    string        `long:"idempotency-key" value-name:"KEY" unquote:"false" description:"Name of this message: the stream stores it once, however often the command is run within about two minutes. If there are several messages, each adds its number (a random key)."`
+	Event  string        `long:"event" value-name:"NAME" description:"Name of the event, for the header Tailwater-Event."`
+	Key    string        `long:"idempotency-key" value-name:"KEY" description:"Name of this message: the stream stores it once, however often the command is run within about two minutes. If there are several messages, each adds its number (a random key)."`
 	JSON   bool          `long:"json" description:"Print the bridge's answers."`
 
 	Timeout time.Duration `long:"timeout" default:"1m" value-name:"TIME" description:"Give up if the bridge cannot be reached for so long, with one message."`

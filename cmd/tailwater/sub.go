@@ -17,7 +17,7 @@ type subCommand struct {
 		Subjects []string `positional-arg-name:"subject" required:"1" description:"Subjects or filters; or one path of a route, such as /inbox."`
 	} `positional-args:"yes"`
 
-	Since string `long:"since" value-name:"TIME" unquote:"false" description:"Start in the past: all, last (the newest message of each subject), 10m, a time such as 2026-01-02T03:04:05Z, or the id of an event."`
+	Since string `long:"since" value-name:"TIME" description:"Start in the past: all, last (the newest message of each subject), 10m, a time such as 2026-01-02T03:04:05Z, or the id of an event."`
 	Count uint64 `long:"count" value-name:"N" description:"Stop after so many messages (no limit)."`
 	AtEnd bool   `long:"terminate-at-end" short:"T" description:"Stop when all messages that --since asks for have arrived."`
 

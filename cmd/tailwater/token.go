@@ -12,15 +12,15 @@ import (
 
 // tokenCommand makes a token for a first try, as an identity provider would. In production an identity provider signs callers in.
 type tokenCommand struct {
-	Sub       string            `long:"sub" required:"1" value-name:"NAME" unquote:"false" description:"The caller's name."`
-	AllowSub  list              `long:"allow-sub" value-name:"SUBJECT" unquote:"false" description:"Subjects or filters that may be read; can be repeated, or separated by commas (none)."`
-	DenySub   list              `long:"deny-sub" value-name:"SUBJECT" unquote:"false" description:"Subjects or filters that may not be read, even if they are allowed (none)."`
-	AllowPub  list              `long:"allow-pub" value-name:"SUBJECT" unquote:"false" description:"Subjects or filters that may be published to (none)."`
-	DenyPub   list              `long:"deny-pub" value-name:"SUBJECT" unquote:"false" description:"Subjects or filters that may not be published to, even if they are allowed (none)."`
+	Sub       string            `long:"sub" required:"1" value-name:"NAME" description:"The caller's name."`
+	AllowSub  list              `long:"allow-sub" value-name:"SUBJECT" description:"Subjects or filters that may be read; can be repeated, or separated by commas (none)."`
+	DenySub   list              `long:"deny-sub" value-name:"SUBJECT" description:"Subjects or filters that may not be read, even if they are allowed (none)."`
+	AllowPub  list              `long:"allow-pub" value-name:"SUBJECT" description:"Subjects or filters that may be published to (none)."`
+	DenyPub   list              `long:"deny-pub" value-name:"SUBJECT" description:"Subjects or filters that may not be published to, even if they are allowed (none)."`
 	Wildcards bool              `long:"wildcards" description:"Allow reading with filters within --allow-sub."`
 	Expires   time.Duration     `long:"expires" default:"1h" value-name:"TIME" description:"How long the token is valid, such as 10m or 24h."`
-	ID        string            `long:"jti" value-name:"ID" unquote:"false" description:"The token's id, by which it can be revoked (a random one)."`
-	Claim     map[string]string `long:"claim" value-name:"NAME=VALUE" key-value-delimiter:"=" unquote:"false" description:"A further claim, for routes with {claim.NAME}."`
+	ID        string            `long:"jti" value-name:"ID" description:"The token's id, by which it can be revoked (a random one)."`
+	Claim     map[string]string `long:"claim" value-name:"NAME=VALUE" key-value-delimiter:"=" description:"A further claim, for routes with {claim.NAME}."`
 }
 
 // Run prints only the token.

