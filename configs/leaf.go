@@ -3,11 +3,12 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
+	"text/template"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
@@ -31,32 +32,17 @@ func (s *Settings) IsSet(name string) bool {
 // external reports whether an external NATS server is configured, even wrongly: then no server is embedded.
 func (s *Settings) external() bool { return s.IsSet("NATS_URL") || s.IsSet("NATS_CONTEXT") }
 
-// leaves lists the settings in the order of the struct, with the names that envconfig gives them. Its own list is for templates only, and
-// a command with text/template has every exported method of every package: 3 MB of them are in memory.
-func leaves(s *Settings) []leaf { return leavesOf(reflect.ValueOf(s).Elem(), "") }
-
-var betweenWords = regexp.MustCompile("([a-z])([A-Z])|([A-Z])([A-Z][a-z])")
-
-func leavesOf(of reflect.Value, prefix string) (all []leaf) {
-	for i := range of.NumField() {
-		f := of.Type().Field(i)
-		if !f.IsExported() || f.Tag.Get("ignored") == "true" {
-			continue
-		}
-		name := f.Name
-		if f.Tag.Get("split_words") == "true" {
-			name = betweenWords.ReplaceAllString(name, "${1}${3}_${2}${4}")
-		}
-		name = prefix + strings.ToUpper(name)
-		_, decodes := of.Field(i).Addr().Interface().(envconfig.Decoder)
-		switch {
-		case f.Type.Kind() != reflect.Struct || decodes:
-			all = append(all, leaf{name, of.Field(i), f.Tag})
-		case f.Anonymous:
-			all = append(all, leavesOf(of.Field(i), prefix)...)
-		default:
-			all = append(all, leavesOf(of.Field(i), name+"_")...)
-		}
+// leaves lists the settings in the order of the struct, with the names that envconfig gives them.
+func leaves(s *Settings) []leaf {
+	var all []leaf
+	collect := func(key string, field reflect.Value, tags reflect.StructTag) string {
+		all = append(all, leaf{strings.TrimPrefix(key, Prefix+"_"), field, tags})
+		return ""
+	}
+	each := template.Must(template.New("").Funcs(template.FuncMap{"collect": collect}).
+		Parse(`{{range .}}{{collect .Key .Field .Tags}}{{end}}`))
+	if err := envconfig.Usaget(Prefix, s, io.Discard, each); err != nil {
+		panic(err) // the struct is constant: no setting can cause this
 	}
 	return all
 }

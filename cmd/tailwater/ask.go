@@ -15,26 +15,21 @@ import (
 
 // askCommand asks as a page does.
 type askCommand struct {
-	Args struct {
-		Route string  `positional-arg-name:"route" required:"1" description:"The path of a route that asks, such as /ask/echo."`
-		Body  *string `positional-arg-name:"body" description:"The question; if it is - or missing, standard input is read."`
-	} `positional-args:"yes"`
+	Route string  `arg:"" help:"The path of a route that asks, such as /ask/echo."`
+	Body  *string `arg:"" optional:"" help:"The question; if it is - or missing, standard input is read."`
 
-	Replies uint64        `long:"replies" value-name:"N" description:"Stop after so many messages, for programs that send no end, such as nats reply (until the answer ends)."`
-	Key     string        `long:"idempotency-key" value-name:"KEY" description:"Name of this question: it is asked once, however often the command is run while its answer is kept, and the answer is printed again (a random key)."`
-	Raw     bool          `long:"raw" short:"r" description:"Print each message of the answer on a line of its own."`
-	JSON    bool          `long:"json" description:"Print each message as a line of JSON."`
-	Timeout time.Duration `long:"timeout" default:"1m" value-name:"TIME" description:"Give up if the bridge cannot be reached for so long."`
+	Replies uint64        `placeholder:"N" help:"Stop after so many messages, for programs that send no end, such as nats reply (until the answer ends)."`
+	Key     string        `name:"idempotency-key" placeholder:"KEY" help:"Name of this question: it is asked once, however often the command is run while its answer is kept, and the answer is printed again (a random key)."`
+	Raw     bool          `short:"r" xor:"form" help:"Print each message of the answer on a line of its own."`
+	JSON    bool          `name:"json" xor:"form" help:"Print each message as a line of JSON."`
+	Timeout time.Duration `default:"1m" placeholder:"TIME" help:"Give up if the bridge cannot be reached for so long (${default})."`
 
 	bridgeFlags
 }
 
 // Run prints the answer as it arrives. If ctx ends first, the answer is stopped.
-func (c *askCommand) Run(ctx context.Context, _ *cli, out output) error {
-	if err := oneOf("--raw and --json", c.Raw, c.JSON); err != nil {
-		return err
-	}
-	if !strings.HasPrefix(c.Args.Route, "/") {
+func (c *askCommand) Run(ctx context.Context, out output) error {
+	if !strings.HasPrefix(c.Route, "/") {
 		return usageError{errors.New("tailwater ask: name the path of a route that asks, such as /ask/echo; routes are in TAILWATER_ROUTES of the bridge")}
 	}
 	bridge, err := c.open(c.Timeout, out.err)
@@ -42,7 +37,7 @@ func (c *askCommand) Run(ctx context.Context, _ *cli, out output) error {
 		return err
 	}
 	defer bridge.Close()
-	body, err := bodyOf(ctx, c.Args.Body)
+	body, err := bodyOf(ctx, c.Body)
 	if err != nil {
 		return err
 	}
@@ -52,7 +47,7 @@ func (c *askCommand) Run(ctx context.Context, _ *cli, out output) error {
 	}
 	printer := &printer{out: out, form: c.form()}
 	query := url.Values{"format": {"json"}, "max": {strconv.Itoa(client.MaxEvent)}}
-	err = bridge.Ask(ctx, bridge.At(query, c.Args.Route), question, func(event client.Event) error {
+	err = bridge.Ask(ctx, bridge.At(query, c.Route), question, func(event client.Event) error {
 		if err := printer.print(event); err != nil || printer.messages != c.Replies || c.Replies == 0 {
 			return err
 		}

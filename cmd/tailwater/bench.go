@@ -17,30 +17,30 @@ import (
 
 // benchCommand puts load on a server. It reads no settings: the server need not be a bridge, nor on this machine.
 type benchCommand struct {
-	URL     []string `long:"url" default:"http://127.0.0.1:8080/events/{subject}" value-name:"URL" description:"URL of the event streams, where {subject} stands for the subject. Any server of event streams can be measured. If it is repeated, the connections are divided among the servers."`
-	Header  []string `long:"header" value-name:"'NAME: VALUE'" description:"A header of the reading requests; can be repeated."`
-	Subject string   `long:"subject" default:"bench.{n}" value-name:"SUBJECT" description:"Subjects, where {n} stands for their number from 0."`
+	URL     []string `sep:"none" default:"http://127.0.0.1:8080/events/{subject}" placeholder:"URL" help:"URL of the event streams, where {subject} stands for the subject (${default}). Any server of event streams can be measured. If it is repeated, the connections are divided among the servers."`
+	Header  []string `sep:"none" placeholder:"'NAME: VALUE'" help:"A header of the reading requests; can be repeated."`
+	Subject string   `default:"bench.{n}" placeholder:"SUBJECT" help:"Subjects, where {n} stands for their number from 0 (${default})."`
 
-	NATS        string `long:"nats" value-name:"URL" description:"Publish over NATS, to this server (nats://127.0.0.1:4222, if no publisher is given)."`
-	NATSContext string `long:"nats-context" value-name:"NAME" description:"Publish over NATS, with this context of the nats command."`
-	NATSCreds   string `long:"nats-creds" value-name:"FILE" description:"Credentials file for signing in to NATS."`
-	Post        string `long:"post" value-name:"URL" description:"Publish by POST to this URL, where {subject} stands for the subject."`
+	NATS        string `name:"nats" placeholder:"URL" help:"Publish over NATS, to this server (nats://127.0.0.1:4222, if no publisher is given)."`
+	NATSContext string `name:"nats-context" placeholder:"NAME" help:"Publish over NATS, with this context of the nats command."`
+	NATSCreds   string `name:"nats-creds" placeholder:"FILE" help:"Credentials file for signing in to NATS."`
+	Post        string `placeholder:"URL" help:"Publish by POST to this URL, where {subject} stands for the subject."`
 
-	Connections int `long:"connections" default:"100" value-name:"N" description:"Reading connections, divided among the subjects."`
-	Subjects    int `long:"subjects" default:"1" value-name:"N" description:"Subjects to publish on in turn, and to read. If there are fewer connections, the last ones are read by nobody."`
-	Stalled     int `long:"stalled" value-name:"N" description:"More connections, which stop reading once they are open (none)."`
+	Connections int `default:"100" placeholder:"N" help:"Reading connections, divided among the subjects (${default})."`
+	Subjects    int `default:"1" placeholder:"N" help:"Subjects to publish on in turn, and to read. If there are fewer connections, the last ones are read by nobody (${default})."`
+	Stalled     int `placeholder:"N" help:"More connections, which stop reading once they are open (none)."`
 
-	Size     int           `long:"size" default:"128" value-name:"BYTES" description:"Size of a payload in bytes, at least 34."`
-	Rate     float64       `long:"rate" value-name:"N" description:"Messages per second, over all subjects; each goes to every connection on its subject (20)."`
-	InFlight int           `long:"in-flight" value-name:"N" description:"Instead of a rate: the number of messages in flight at any time. A message has arrived when each connection on its subject has it."`
-	Duration time.Duration `long:"duration" default:"10s" value-name:"TIME" description:"How long to publish, such as 30s or 5m."`
-	Messages int           `long:"messages" value-name:"N" description:"The most messages to publish (no limit)."`
+	Size     int           `default:"128" placeholder:"BYTES" help:"Size of a payload in bytes, at least 34 (${default})."`
+	Rate     float64       `placeholder:"N" help:"Messages per second, over all subjects; each goes to every connection on its subject (20)."`
+	InFlight int           `placeholder:"N" help:"Instead of a rate: the number of messages in flight at any time. A message has arrived when each connection on its subject has it."`
+	Duration time.Duration `default:"10s" placeholder:"TIME" help:"How long to publish, such as 30s or 5m (${default})."`
+	Messages int           `placeholder:"N" help:"The most messages to publish (no limit)."`
 
-	Idle     bool          `long:"idle" description:"Publish nothing: open the connections, and read the server's memory after the pause of --settle."`
-	Settle   time.Duration `long:"settle" default:"2s" value-name:"TIME" description:"Pause between opening the connections and reading the server's memory."`
-	Patience time.Duration `long:"patience" default:"10s" value-name:"TIME" description:"How long to wait while nothing happens, before the rest is given up."`
-	PID      numbers       `long:"pid" value-name:"PID" description:"Processes of the server, including its children, whose processor time and memory are measured (Linux); separated by commas."`
-	JSON     bool          `long:"json" description:"Print the result as JSON."`
+	Idle     bool          `help:"Publish nothing: open the connections, and read the server's memory after the pause of --settle."`
+	Settle   time.Duration `default:"2s" placeholder:"TIME" help:"Pause between opening the connections and reading the server's memory (${default})."`
+	Patience time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait while nothing happens, before the rest is given up (${default})."`
+	PID      []int         `name:"pid" placeholder:"PID" help:"Processes of the server, including its children, whose processor time and memory are measured (Linux); separated by commas."`
+	JSON     bool          `name:"json" help:"Print the result as JSON."`
 }
 
 // The default publisher and pace.
@@ -50,7 +50,7 @@ const (
 )
 
 // Run measures until the plan is done, or ctx ends.
-func (c *benchCommand) Run(ctx context.Context, _ *cli, out output) error {
+func (c *benchCommand) Run(ctx context.Context, out output) error {
 	plan, err := c.plan()
 	if err = errors.Join(err, plan.Check()); err != nil {
 		return usageError{err}

@@ -17,12 +17,12 @@ import (
 
 // bridgeFlags say where a bridge is, and how to reach it. The names of TLS files are those of the nats command.
 type bridgeFlags struct {
-	URL       string   `long:"url" default:"http://127.0.0.1:8080" value-name:"URL" env:"TAILWATER_BRIDGE_URL" description:"The bridge."`
-	TokenFile string   `long:"token-file" value-name:"FILE" description:"File with a token, read again for each request. Without it, the token is that of the environment, TAILWATER_BRIDGE_TOKEN, if any."`
-	Header    []string `long:"header" short:"H" value-name:"'NAME: VALUE'" description:"A header of the requests; can be repeated."`
-	TLSCA     string   `long:"tlsca" value-name:"FILE" description:"Certificates of the authorities to trust, instead of those of the system."`
-	TLSCert   string   `long:"tlscert" value-name:"FILE" description:"Certificate of this client, for a proxy that asks for one."`
-	TLSKey    string   `long:"tlskey" value-name:"FILE" description:"Key of that certificate."`
+	URL       string   `default:"http://127.0.0.1:8080" env:"TAILWATER_BRIDGE_URL" placeholder:"URL" help:"The bridge (${default})."`
+	TokenFile string   `placeholder:"FILE" help:"File with a token, read again for each request. Without it, the token is that of the environment, TAILWATER_BRIDGE_TOKEN, if any."`
+	Header    []string `short:"H" sep:"none" placeholder:"'NAME: VALUE'" help:"A header of the requests; can be repeated."`
+	TLSCA     string   `name:"tlsca" placeholder:"FILE" help:"Certificates of the authorities to trust, instead of those of the system."`
+	TLSCert   string   `name:"tlscert" placeholder:"FILE" help:"Certificate of this client, for a proxy that asks for one."`
+	TLSKey    string   `name:"tlskey" placeholder:"FILE" help:"Key of that certificate."`
 }
 
 // open returns a client that gives up after the timeout, and tells on problems why attempts fail. Its errors are usage errors.

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
-	"github.com/jessevdk/go-flags"
+	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"github.com/tailwater/tailwater/cmd/tailwater/client"
@@ -24,49 +23,24 @@ const (
 	exitAway    = 4 // the bridge could not be reached for as long as --timeout says
 )
 
-// cli has the flags of every command.
+// cli is the command line.
 type cli struct {
-	EnvFile     string `long:"env-file" value-name:"FILE" description:"Read settings from this file; the environment wins over it."`
-	ShowVersion bool   `long:"version" description:"Show the version."`
-}
+	EnvFile     string           `placeholder:"FILE" help:"Read settings from this file; the environment wins over it."`
+	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
 
-// settings reads the settings, for commands that use them.
-func (c *cli) settings() (*configs.Settings, error) {
-	settings, err := configs.Load(c.EnvFile, node.Inspect)
-	if err == nil {
-		err = settings.ExportTelemetry()
-	}
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return settings, nil
-}
+	Serve serveCommand `cmd:"" default:"1" help:"Run the bridge (the default command)."`
+	Check checkCommand `cmd:"" help:"Check the settings and the connection to NATS, and print the result."`
+	Sub   subCommand   `cmd:"" help:"Print the messages of subjects, read from a bridge over HTTP."`
+	Pub   pubCommand   `cmd:"" help:"Publish messages through a bridge over HTTP."`
+	Ask   askCommand   `cmd:"" help:"Ask a question through a bridge over HTTP, and print the answer as it arrives."`
+	Token tokenCommand `cmd:"" help:"Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET."`
+	Bench benchCommand `cmd:"" help:"Put load on a bridge, or on any other server of event streams, and measure it."`
 
-// command has the flags of a command, and runs when they are parsed.
-type command interface {
-	Run(ctx context.Context, c *cli, out output) error
-}
+	Completion completionCommand `cmd:"" help:"Print the line that makes a shell complete this command."`
+	Complete   completeCommand   `cmd:"" hidden:"" passthrough:""`
 
-// named is a command with its name and what it is for.
-type named struct {
-	name, help string
-	command
-}
-
-// commands returns the commands of one command line.
-func commands() []named {
-	return []named{
-		{"serve", "Run the bridge (the default command).", &serveCommand{}},
-		{"check", "Check the settings and the connection to NATS, and print the result.", &checkCommand{}},
-		{"sub", "Print the messages of subjects, read from a bridge over HTTP.", &subCommand{}},
-		{"pub", "Publish messages through a bridge over HTTP.", &pubCommand{}},
-		{"ask", "Ask a question through a bridge over HTTP, and print the answer as it arrives.", &askCommand{}},
-		{"token", "Make a token for development, with the secret of TAILWATER_AUTH_JWT_SECRET.", &tokenCommand{}},
-		{"bench", "Put load on a bridge, or on any other server of event streams, and measure it.", &benchCommand{}},
-		{"completion", "Print the line that makes a shell complete this command.", &completionCommand{}},
-		{"version", "Show the version.", &versionCommand{}},
-		{"help", "Show the help of a command, like its --help.", &helpCommand{}},
-	}
+	Version versionCommand `cmd:"" help:"Show the version."`
+	Help    helpCommand    `cmd:"" help:"Show the help of a command, like its --help."`
 }
 
 // output is where a command writes: its result to out, and messages about its work to err.
@@ -101,58 +75,51 @@ type reported struct{ error }
 func (e reported) Unwrap() error { return e.error }
 
 func runCommand(ctx context.Context, args []string, out output) error {
-	var global cli
-	all := commands()
-	parser := flags.NewNamedParser("tailwater", flags.HelpFlag|flags.PassDoubleDash|flags.AllowBoolValues)
-	parser.LongDescription = "Carries NATS subjects to browsers: messages on chat.room1 reach every EventSource of /events/chat.room1."
-	parser.SubcommandsOptional = true
-	_, err := parser.AddGroup("Options of every command", "", &global)
-	for _, c := range all {
-		_, problem := parser.AddCommand(c.name, c.help, c.help, c.command)
-		err = errors.Join(err, problem)
-	}
+	var commands cli
+	shown := false // help or version was printed, which ends the parsing
+	parser, err := kong.New(&commands,
+		kong.Name("tailwater"),
+		kong.Description("Carries NATS subjects to browsers: messages on chat.room1 reach every EventSource of /events/chat.room1."),
+		kong.Vars{"version": versionLine()},
+		kong.Help(help),
+		kong.Writers(out.out, out.err),
+		kong.Exit(func(int) { shown = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(out),
+		kong.BindToProvider(func() (*configs.Settings, error) { return readSettings(commands.EnvFile) }),
+	)
 	if err != nil {
 		return fmt.Errorf("set up the command line: %w", err)
 	}
-	rest, err := parser.ParseArgs(args)
-	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("unexpected argument %q", rest[0])
-	}
-	name := ""
-	if parser.Active != nil {
-		name = parser.Active.Name
-	}
+	parsed, err := parser.Parse(args)
 	switch {
-	case flags.WroteHelp(err):
-		return printHelp(out, err.Error(), name)
-	case global.ShowVersion:
-		name = "version"
+	case shown:
+		return nil
 	case err != nil:
 		return usageError{fmt.Errorf("tailwater: %w; see tailwater --help", err)}
-	case name == "":
-		name = "serve"
 	}
-	return all[slices.IndexFunc(all, isNamed(name))].Run(ctx, &global, out)
+	return parsed.Run()
 }
 
-func isNamed(name string) func(named) bool { return func(c named) bool { return c.name == name } }
-
 type helpCommand struct {
-	Args struct {
-		Command string `positional-arg-name:"command" description:"The command; none for all commands."`
-	} `positional-args:"yes"`
+	Command []string `arg:"" optional:"" help:"The command; none for all commands."`
 }
 
 // Run prints the help of a command.
-func (c *helpCommand) Run(ctx context.Context, _ *cli, out output) error {
-	switch name := c.Args.Command; {
-	case name == "":
-		return runCommand(ctx, []string{"--help"}, out)
-	case !slices.ContainsFunc(commands(), isNamed(name)):
-		return usageError{fmt.Errorf("tailwater help: there is no command %q", name)}
-	default:
-		return runCommand(ctx, []string{name, "--help"}, out)
+func (c *helpCommand) Run(ctx context.Context, out output) error {
+	return runCommand(ctx, append(c.Command, "--help"), out)
+}
+
+// readSettings is called only for commands that use the settings.
+func readSettings(file string) (*configs.Settings, error) {
+	settings, err := configs.Load(file, node.Inspect)
+	if err == nil {
+		err = settings.ExportTelemetry()
 	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return settings, nil
 }
 
 // isTerminal reports whether w is a terminal.

@@ -15,6 +15,7 @@ var update = flag.Bool("update", false, "write the generated documentation inste
 
 // The page of the command contains the printed help of each command with flags of its own, except the table of settings.
 func TestHelpIsDocumented(t *testing.T) {
+	t.Setenv("COLUMNS", "100")
 	var page strings.Builder
 	for _, command := range []string{"", "sub", "pub", "ask", "token", "bench"} {
 		args := append(strings.Fields(command), "--help")

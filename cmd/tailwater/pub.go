@@ -16,25 +16,23 @@ import (
 
 // pubCommand posts as a browser does. It has the flags of nats pub, if they make sense for a bridge.
 type pubCommand struct {
-	Args struct {
-		Subject string  `positional-arg-name:"subject" required:"1" description:"A subject; or the path of a route, such as /outbox."`
-		Body    *string `positional-arg-name:"body" description:"The payload; if it is - or missing, standard input is read."`
-	} `positional-args:"yes"`
+	Subject string  `arg:"" help:"A subject; or the path of a route, such as /outbox."`
+	Body    *string `arg:"" optional:"" help:"The payload; if it is - or missing, standard input is read."`
 
-	Count  int           `long:"count" default:"1" value-name:"N" description:"Publish the payload so many times."`
-	Sleep  time.Duration `long:"sleep" value-name:"TIME" description:"Pause between messages (none)."`
-	SendOn string        `long:"send-on" default:"eof" choice:"eof" choice:"newline" description:"Publish standard input as one message (eof), or each line of it (newline)."`
-	Event  string        `long:"event" value-name:"NAME" description:"Name of the event, for the header Tailwater-Event."`
-	Key    string        `long:"idempotency-key" value-name:"KEY" description:"Name of this message: the stream stores it once, however often the command is run within about two minutes. If there are several messages, each adds its number (a random key)."`
-	JSON   bool          `long:"json" description:"Print the bridge's answers."`
+	Count  int           `default:"1" placeholder:"N" help:"Publish the payload so many times (${default})."`
+	Sleep  time.Duration `placeholder:"TIME" help:"Pause between messages (none)."`
+	SendOn string        `default:"eof" enum:"eof,newline" placeholder:"eof|newline" help:"Publish standard input as one message (eof), or each line of it (newline) (${default})."`
+	Event  string        `placeholder:"NAME" help:"Name of the event, for the header Tailwater-Event."`
+	Key    string        `name:"idempotency-key" placeholder:"KEY" help:"Name of this message: the stream stores it once, however often the command is run within about two minutes. If there are several messages, each adds its number (a random key)."`
+	JSON   bool          `name:"json" help:"Print the bridge's answers."`
 
-	Timeout time.Duration `long:"timeout" default:"1m" value-name:"TIME" description:"Give up if the bridge cannot be reached for so long, with one message."`
+	Timeout time.Duration `default:"1m" placeholder:"TIME" help:"Give up if the bridge cannot be reached for so long, with one message (${default})."`
 
 	bridgeFlags
 }
 
 // Run publishes all messages, or up to the first one that fails.
-func (c *pubCommand) Run(ctx context.Context, _ *cli, out output) error {
+func (c *pubCommand) Run(ctx context.Context, out output) error {
 	switch {
 	case c.Count < 1:
 		return usageError{fmt.Errorf("tailwater pub: --count=%d; write 1 or more", c.Count)}
@@ -51,7 +49,7 @@ func (c *pubCommand) Run(ctx context.Context, _ *cli, out output) error {
 		if sent > 0 && !pause(ctx, c.Sleep) {
 			return context.Cause(ctx)
 		}
-		receipt, err := bridge.Publish(ctx, bridge.At(nil, c.Args.Subject), client.Message{Body: body, Key: c.key(sent), Event: c.Event})
+		receipt, err := bridge.Publish(ctx, bridge.At(nil, c.Subject), client.Message{Body: body, Key: c.key(sent), Event: c.Event})
 		if err != nil {
 			return err
 		}
@@ -65,14 +63,14 @@ func (c *pubCommand) Run(ctx context.Context, _ *cli, out output) error {
 }
 
 // isInput reports whether standard input is the payload.
-func (c *pubCommand) isInput() bool { return c.Args.Body == nil || *c.Args.Body == "-" }
+func (c *pubCommand) isInput() bool { return c.Body == nil || *c.Body == "-" }
 
 // eachBody passes each payload to publish.
 func (c *pubCommand) eachBody(ctx context.Context, publish func([]byte) error) error {
 	if c.SendOn == "newline" {
 		return eachLine(ctx, publish)
 	}
-	body, err := bodyOf(ctx, c.Args.Body)
+	body, err := bodyOf(ctx, c.Body)
 	if err != nil {
 		return err
 	}

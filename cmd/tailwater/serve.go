@@ -9,16 +9,13 @@ import (
 	"syscall"
 
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
+	"github.com/tailwater/tailwater/configs"
 )
 
 type serveCommand struct{}
 
 // Run serves until ctx ends.
-func (serveCommand) Run(ctx context.Context, c *cli, out output) error {
-	settings, err := c.settings()
-	if err != nil {
-		return err
-	}
+func (serveCommand) Run(ctx context.Context, settings *configs.Settings, out output) error {
 	log := newLog(settings.Log, out.err)
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP) // before anything slow

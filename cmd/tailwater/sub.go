@@ -13,19 +13,17 @@ import (
 
 // subCommand reads as a browser does. It has the flags of nats sub, if they make sense for a bridge.
 type subCommand struct {
-	Args struct {
-		Subjects []string `positional-arg-name:"subject" required:"1" description:"Subjects or filters; or one path of a route, such as /inbox."`
-	} `positional-args:"yes"`
+	Subjects []string `arg:"" name:"subject" help:"Subjects or filters; or one path of a route, such as /inbox."`
 
-	Since string `long:"since" value-name:"TIME" description:"Start in the past: all, last (the newest message of each subject), 10m, a time such as 2026-01-02T03:04:05Z, or the id of an event."`
-	Count uint64 `long:"count" value-name:"N" description:"Stop after so many messages (no limit)."`
-	AtEnd bool   `long:"terminate-at-end" short:"T" description:"Stop when all messages that --since asks for have arrived."`
+	Since string `placeholder:"TIME" help:"Start in the past: all, last (the newest message of each subject), 10m, a time such as 2026-01-02T03:04:05Z, or the id of an event."`
+	Count uint64 `placeholder:"N" help:"Stop after so many messages (no limit)."`
+	AtEnd bool   `name:"terminate-at-end" short:"T" help:"Stop when all messages that --since asks for have arrived."`
 
-	Raw   bool `long:"raw" short:"r" description:"Print only payloads, each followed by a line end."`
-	Bytes bool `long:"bytes" description:"Print only payloads, and nothing between them."`
-	JSON  bool `long:"json" description:"Print each message, gap and reset as a line of JSON, as the bridge does for Accept: application/x-ndjson."`
+	Raw   bool `short:"r" xor:"form" help:"Print only payloads, each followed by a line end."`
+	Bytes bool `xor:"form" help:"Print only payloads, and nothing between them."`
+	JSON  bool `name:"json" xor:"form" help:"Print each message, gap and reset as a line of JSON, as the bridge does for Accept: application/x-ndjson."`
 
-	Timeout time.Duration `long:"timeout" value-name:"TIME" description:"Give up if the bridge cannot be reached for so long (never)."`
+	Timeout time.Duration `placeholder:"TIME" help:"Give up if the bridge cannot be reached for so long (never)."`
 
 	bridgeFlags
 }
@@ -34,10 +32,7 @@ type subCommand struct {
 var errEnough = errors.New("enough")
 
 // Run prints messages until it has enough, or ctx ends.
-func (c *subCommand) Run(ctx context.Context, _ *cli, out output) error {
-	if err := oneOf("--raw, --bytes and --json", c.Raw, c.Bytes, c.JSON); err != nil {
-		return err
-	}
+func (c *subCommand) Run(ctx context.Context, out output) error {
 	if c.AtEnd && (c.Since == "" || c.Since == "new") {
 		return usageError{errors.New("tailwater sub: --terminate-at-end needs a start in the past, such as --since=all")}
 	}
@@ -47,7 +42,7 @@ func (c *subCommand) Run(ctx context.Context, _ *cli, out output) error {
 	}
 	defer bridge.Close()
 	printer := &printer{out: out, form: c.form()}
-	err = bridge.Read(ctx, bridge.At(c.query(), c.Args.Subjects...), func(event client.Event) error {
+	err = bridge.Read(ctx, bridge.At(c.query(), c.Subjects...), func(event client.Event) error {
 		if err := printer.print(event); err != nil {
 			return err
 		}

@@ -1,34 +1,30 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/configs"
 )
 
 // tokenCommand makes a token for a first try, as an identity provider would. In production an identity provider signs callers in.
 type tokenCommand struct {
-	Sub       string            `long:"sub" required:"1" value-name:"NAME" description:"The caller's name."`
-	AllowSub  list              `long:"allow-sub" value-name:"SUBJECT" description:"Subjects or filters that may be read; can be repeated, or separated by commas (none)."`
-	DenySub   list              `long:"deny-sub" value-name:"SUBJECT" description:"Subjects or filters that may not be read, even if they are allowed (none)."`
-	AllowPub  list              `long:"allow-pub" value-name:"SUBJECT" description:"Subjects or filters that may be published to (none)."`
-	DenyPub   list              `long:"deny-pub" value-name:"SUBJECT" description:"Subjects or filters that may not be published to, even if they are allowed (none)."`
-	Wildcards bool              `long:"wildcards" description:"Allow reading with filters within --allow-sub."`
-	Expires   time.Duration     `long:"expires" default:"1h" value-name:"TIME" description:"How long the token is valid, such as 10m or 24h."`
-	ID        string            `long:"jti" value-name:"ID" description:"The token's id, by which it can be revoked (a random one)."`
-	Claim     map[string]string `long:"claim" value-name:"NAME=VALUE" key-value-delimiter:"=" description:"A further claim, for routes with {claim.NAME}."`
+	Sub       string            `required:"" placeholder:"NAME" help:"The caller's name."`
+	AllowSub  []string          `placeholder:"SUBJECT" help:"Subjects or filters that may be read; can be repeated, or separated by commas (none)."`
+	DenySub   []string          `placeholder:"SUBJECT" help:"Subjects or filters that may not be read, even if they are allowed (none)."`
+	AllowPub  []string          `placeholder:"SUBJECT" help:"Subjects or filters that may be published to (none)."`
+	DenyPub   []string          `placeholder:"SUBJECT" help:"Subjects or filters that may not be published to, even if they are allowed (none)."`
+	Wildcards bool              `help:"Allow reading with filters within --allow-sub."`
+	Expires   time.Duration     `default:"1h" placeholder:"TIME" help:"How long the token is valid, such as 10m or 24h (${default})."`
+	ID        string            `name:"jti" placeholder:"ID" help:"The token's id, by which it can be revoked (a random one)."`
+	Claim     map[string]string `placeholder:"NAME=VALUE" help:"A further claim, for routes with {claim.NAME}."`
 }
 
 // Run prints only the token.
-func (c *tokenCommand) Run(_ context.Context, global *cli, out output) error {
-	settings, err := global.settings()
-	if err != nil {
-		return err
-	}
+func (c *tokenCommand) Run(settings *configs.Settings, out output) error {
 	secret := settings.Auth.JWTSecret
 	switch {
 	case secret.IsZero() && settings.Auth.SignsIn():

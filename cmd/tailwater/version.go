@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 
@@ -11,7 +10,7 @@ import (
 type versionCommand struct{}
 
 // Run prints the version, as --version does.
-func (versionCommand) Run(_ context.Context, _ *cli, out output) error {
+func (versionCommand) Run(out output) error {
 	_, err := fmt.Fprintln(out.out, versionLine())
 	return err
 }

@@ -108,7 +108,7 @@ func TestHelpOfACommand(t *testing.T) {
 		{"check", "TAILWATER_DEMO_TIME", "--connections"},
 		{"token", "TAILWATER_AUTH_JWT_SECRET", "TAILWATER_HTTP_LISTEN"},
 		{"bench", "--connections", "TAILWATER_"},
-		{"version", "tailwater [OPTIONS] version", "TAILWATER_"},
+		{"version", "tailwater version", "TAILWATER_"},
 		{"sub", "--since", "TAILWATER_HTTP_LISTEN"},
 		{"pub", "--idempotency-key", "TAILWATER_HTTP_LISTEN"},
 		{"", "--env-file", "--connections"},
@@ -142,7 +142,7 @@ func TestExitCodes(t *testing.T) {
 		code     int
 		says     []string
 	}{
-		{"unknown flag", []string{"--color"}, nil, exitUsage, []string{"color", "--help"}},
+		{"unknown flag", []string{"--color"}, nil, exitUsage, []string{"--color", "--help"}},
 		{"unknown command", []string{"server"}, nil, exitUsage, []string{"server"}},
 		{"bad settings, all at once", nil, settings{"HTTP_LISTN": "x", "LIMIT_BODY": "many"}, exitUsage, []string{"TAILWATER_HTTP_LISTEN", "TAILWATER_LIMIT_BODY"}},
 		{"missing file", []string{"--env-file", "/nowhere/at/all"}, nil, exitUsage, []string{"/nowhere/at/all"}},
