@@ -74,10 +74,12 @@ func TestSubOutlastsAgeAndDrains(t *testing.T) {
 			}
 		}
 	}
-	set := settings{"ANONYMOUS_SUBSCRIBE": "chat.>", "NATS_URL": server.URL(), "HISTORY": "chat.>", "HISTORY_MAX_BYTES": "16MiB", "DRAIN_WINDOW": "100ms"}
+	set := settings{
+		"ANONYMOUS_SUBSCRIBE": "chat.>", "NATS_URL": server.URL(), "HISTORY": "chat.>", "HISTORY_MAX_BYTES": "16MiB", "DRAIN_WINDOW": "100ms",
+		"HTTP_LISTEN": fmt.Sprintf("127.0.0.1:%d", bridgetest.FreePort(t)),
+	} // the next bridge has the same
 	aging := startNode(t, with(set, settings{"LIMIT_CONNECTION_AGE": "200ms"}))
 	eventually(t, "the bridge is ready", aging.isReady)
-	set["HTTP_LISTEN"] = strings.TrimPrefix(aging.URL(), "http://")
 	sub := begin(t, nil, "sub", "chat.a", "--since=all", "--raw", "--url="+aging.URL(), fmt.Sprint("--count=", len(messages)))
 	for old := range uint64(length(2, 5)) {
 		publish(published + 3)
