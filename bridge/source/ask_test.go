@@ -53,10 +53,14 @@ func TestQuestionWithoutListenersIsRefused(t *testing.T) {
 func TestQuestionAfterAnError(t *testing.T) {
 	t.Parallel()
 	server := startEmbedded(t, embedListening)
-	createStream(t, manager(t, server.Dial), chats)
+	stream := createStream(t, manager(t, server.Dial), chats)
 	raw := newRawPublisher(t, server.URL())
 	raw.publish("chat.a", "", "NATS/1.0\r\nno colon\r\n\r\n", "stored")
 	raw.flush()
+	eventually(t, "the message is stored", func() bool {
+		info, err := stream.Info(within(t, patience))
+		return err == nil && info.State.Msgs == 1
+	})
 	b := newFixture(t, server.Dial, quiet)
 	c := b.since(t, bridge.Since{Kind: bridge.SinceAll}, "chat.a").wantOpen()
 	c.wantData("stored")

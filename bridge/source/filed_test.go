@@ -36,6 +36,9 @@ func testRefusalOfAnEarlierConnection(t *testing.T, isAway bool) {
 	}
 	log := &stoppingLog{slog.DiscardHandler, []*stopAt{away, connected, refused}, make(chan string, 1<<8)}
 	b := newFixture(t, to((&bridgetest.NATSServer{Port: port}).URL()), slog.New(secrets.Log(log)))
+	for _, at := range log.stops {
+		t.Cleanup(at.release) // before the fixture is closed, which waits for what is logged
+	}
 	if isAway {
 		receive(t, away.reached, "the log to say that NATS is away")
 		stop = startWithout(t, port, question)
