@@ -126,11 +126,11 @@ func (p *problems) checkNumbers(s *Settings) {
 		p.refuse("LIMIT_CONNECTIONS", "%d is too small; it must be at least 1", s.Limit.Connections)
 	}
 	if s.Memory < minMemory || s.Memory > maxMemory {
-		p.refuse("MEMORY", "%v is out of range; write a size from %v to %v", s.Memory, minMemory, maxMemory)
+		p.refuse("MEMORY", "%d is out of range; write a size from %v to %v", s.Memory, minMemory, maxMemory)
 	}
 	switch most := s.Memory / bodiesInMemory; {
 	case s.Limit.Body < 1 || s.Limit.Body > maxBody:
-		p.refuse("LIMIT_BODY", "%v is out of range; write a size from 1 byte to 64MiB", s.Limit.Body)
+		p.refuse("LIMIT_BODY", "%d is out of range; write a size from 1 byte to 64MiB", s.Limit.Body)
 	case s.Limit.Body > most && s.Memory >= minMemory:
 		p.refuse("LIMIT_BODY", "a body of %v never fits into the memory for bodies; write at most %v, or set %s_MEMORY to at least %v", s.Limit.Body, most, Prefix, s.Limit.Body*bodiesInMemory)
 	}

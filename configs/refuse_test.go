@@ -152,8 +152,10 @@ func TestRefusals(t *testing.T) {
 		{[]string{"LIMIT_BODY=-1"}, "LIMIT_BODY: …write a number of bytes"},
 		{[]string{"LIMIT_BODY=0"}, "LIMIT_BODY: …from 1 byte to 64MiB"},
 		{[]string{"LIMIT_BODY=65MiB"}, "LIMIT_BODY: …from 1 byte to 64MiB"},
+		{[]string{"LIMIT_BODY=67108865"}, "LIMIT_BODY: 67108865 is out of range; …from 1 byte to 64MiB"}, // not rounded to what is in range
 		{[]string{"LIMIT_BODY=3MiB", "MEMORY=8MiB"}, "LIMIT_BODY: …at most 2.0 MiB, or set TAILWATER_MEMORY to at least 12 MiB"},
 		{[]string{"MEMORY=7MiB"}, "MEMORY: …write a size from 8.0 MiB to 1.0 TiB"},
+		{[]string{"MEMORY=8388607"}, "MEMORY: 8388607 is out of range; …"},
 		{[]string{"MEMORY=all"}, "MEMORY: …write a number of bytes"},
 		{[]string{"LIMIT_WRITE_TIMEOUT=20"}, "LIMIT_WRITE_TIMEOUT: …with a unit"},
 		{[]string{"LIMIT_WRITE_TIMEOUT=0s"}, "LIMIT_WRITE_TIMEOUT: …more than 0"},

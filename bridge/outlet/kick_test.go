@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // Whoever is kicked is told so, and asked to come back. Nobody else notices.
@@ -60,5 +61,27 @@ func TestKick(t *testing.T) {
 		})
 		told(peer)
 		b.ended(t, map[string]uint64{"kick": 4})
+	})
+}
+
+// A client that has just reset its connection is not seen without its address, although the kernel has forgotten that.
+func TestWhoIsGoneIsNotSeen(t *testing.T) {
+	t.Parallel()
+	overSockets(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		b.lifetime.Store(&bridge.Lifetime{Address: netip.MustParseAddr("127.0.0.1")})
+		server := b.serve(t, p)
+		clients := []*rawClient{dial(t, server), dial(t, server), dial(t, server)}
+		bridgetest.Eventually(t, "all have their first event", func() bool { return b.outlet.Stats().Frames >= uint64(len(clients)) })
+		b.outlet.Each(func(of bridge.Lifetime, _ []bridge.Subject) {
+			if of.Address != netip.MustParseAddr("127.0.0.1") {
+				t.Errorf("a connection of %v", of.Address)
+			}
+			for _, c := range clients { // while the loop is here, it is not told
+				reset(t, c.conn)
+			}
+			clients = nil
+		})
+		b.ended(t, map[string]uint64{"client": 3})
 	})
 }

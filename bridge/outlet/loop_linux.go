@@ -110,7 +110,8 @@ func (l *loop) recheck() { l.rechecks.begin() }
 func (l *loop) kick(match func(bridge.Lifetime, []bridge.Subject) bool) (kicked int) {
 	done := make(chan struct{})
 	l.visit(func(s *socket) {
-		if s.state == stateOpen && match(s.whose(), s.reader.Feed().Subjects()) {
+		of, isThere := s.whose()
+		if s.state == stateOpen && isThere && match(of, s.reader.Feed().Subjects()) {
 			s.end(endKick)
 			s.set()
 			kicked++

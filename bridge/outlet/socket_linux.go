@@ -69,12 +69,14 @@ type owner struct {
 // somebody owns the connections of all anonymous clients that are the peers of their sockets: the kernel knows the addresses.
 var somebody = &owner{}
 
-// whose returns whose connection the socket is.
-func (s *socket) whose() bridge.Lifetime {
+// whose returns whose connection the socket is. It reports false if the client has reset it, and the loop has not been told yet: the kernel has
+// forgotten the address.
+func (s *socket) whose() (of bridge.Lifetime, isThere bool) {
 	if s.owner == somebody {
-		return bridge.Lifetime{Address: s.peer().Addr()}
+		address := s.peer().Addr()
+		return bridge.Lifetime{Address: address}, address.IsValid()
 	}
-	return bridge.Lifetime{Caller: s.owner.caller, Address: s.owner.address}
+	return bridge.Lifetime{Caller: s.owner.caller, Address: s.owner.address}, true
 }
 
 // Wake implements bridge.Waker.

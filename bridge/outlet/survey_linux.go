@@ -1,13 +1,23 @@
 package outlet
 
-import "time"
+import (
+	"time"
+
+	"github.com/tailwater/tailwater/bridge"
+)
 
 // survey sends a tally of the loop's connections.
 func (l *loop) survey(most int, done chan<- *tally) {
 	found := &tally{most: most}
 	l.visit(func(s *socket) {
-		if s.state <= stateEnding {
-			found.count(s.describe(most > 0), s.name)
+		of, isThere := bridge.Lifetime{}, true
+		if most > 0 {
+			of, isThere = s.whose()
+		}
+		if s.state <= stateEnding && isThere {
+			found.count(s.describe(most > 0), func(c *Connection) {
+				c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.Caller, of.Address
+			})
 		}
 	}, func() { done <- found })
 }
@@ -34,10 +44,4 @@ func (s *socket) describe(asked bool) Connection {
 		c.Late = max(l.now-s.wrote, time.Nanosecond)
 	}
 	return c
-}
-
-// name fills in what the connection is about.
-func (s *socket) name(c *Connection) {
-	of := s.whose()
-	c.Subjects, c.Caller, c.Address = s.reader.Feed().Subjects(), of.Caller, of.Address
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -125,6 +126,21 @@ func TestDebugIndexLinksWhatThereIs(t *testing.T) {
 	for _, limit := range []string{"0", "-1", "201", "x"} {
 		if status, _ := get(t, n.AdminURL()+"/debug/connections?limit="+limit); status != http.StatusBadRequest {
 			t.Errorf("limit=%s: %d", limit, status)
+		}
+	}
+}
+
+// Where other machines reach the listener of operators, it has metrics, but neither lists of connections nor profiles.
+func TestOtherMachinesGetNoDebug(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, openToAll(settings{"ADMIN_LISTEN": "0.0.0.0:0"}))
+	_, port, err := net.SplitHostPort(n.Admin().String())
+	noError(t, err)
+	for path, want := range map[string]int{
+		"/metrics": http.StatusOK, "/debug/": http.StatusNotFound, "/debug/connections": http.StatusNotFound, "/debug/pprof/heap": http.StatusNotFound,
+	} {
+		if got, _ := get(t, "http://127.0.0.1:"+port+path); got != want {
+			t.Errorf("%s: %d", path, got)
 		}
 	}
 }
