@@ -16,7 +16,7 @@ import (
 // If only the connection on which streams are read, and questions asked, stands still, that is done on the other one, long before pings notice
 // it.
 func TestReadsStandStill(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()                                 // it mostly waits
 	for _, direct := range []bool{true, false} { // without direct gets, consumers read
 		t.Run(fmt.Sprint("read, direct gets: ", direct), func(t *testing.T) {
 			t.Parallel()
