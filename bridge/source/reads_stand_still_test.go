@@ -47,7 +47,7 @@ func TestReadsStandStill(t *testing.T) {
 }
 
 // withTwoLinks opens a source whose second connection can be stopped, with a stored message on chat.a.
-func withTwoLinks(t *testing.T, direct bool) (b *fixture, freeze func()) {
+func withTwoLinks(t *testing.T, direct bool) (b *fixture, freeze func() (thaw func())) {
 	t.Helper()
 	server := bridgetest.StartNATSServer(t)
 	js := manager(t, to(server.URL()))
@@ -62,5 +62,5 @@ func withTwoLinks(t *testing.T, direct bool) (b *fixture, freeze func()) {
 		urls = urls[1:]
 		return conn, err
 	}, quiet)
-	return b, func() { link.FreezeAnswers(t) }
+	return b, func() func() { return link.FreezeAnswers(t) }
 }
