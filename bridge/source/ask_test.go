@@ -134,32 +134,34 @@ func TestQuestionIsSmall(t *testing.T) {
 // Answers that arrive while a question is being asked are not reported as dropped: they are read by another subscription.
 func TestAnswersDuringAQuestionAreNoLoss(t *testing.T) {
 	t.Parallel()
-	dial := embedded(t)
-	b := newFixture(t, dial, quiet)
-	worker := publisher(t, dial)
-	if _, err := worker.Subscribe("llm.echo", func(*nats.Msg) {}); err != nil {
+	b, freeze := withTwoLinks(t, true)
+	eventually(t, "questions are asked", func() bool {
+		return errors.Is(b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, nil), bridge.ErrNoResponders)
+	})
+	worker := publisher(t, to(b.conn.ConnectedUrl()))
+	answered := make(chan struct{}, 1)
+	if _, err := worker.Subscribe("llm.echo", func(question *nats.Msg) {
+		for range 1000 {
+			_ = worker.Publish(question.Reply, []byte("a"))
+		}
+		_ = worker.Flush()
+		answered <- struct{}{}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	flush(t, worker)
-	asked := make(chan struct{})
-	var answering sync.WaitGroup
-	answering.Go(func() {
-		for {
-			select {
-			case <-asked:
-				return
-			default:
-				_ = worker.Publish("answers.-.R", []byte("a"))
+	for range 5 {
+		thaw := freeze() // the answers arrive at once
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); err != nil {
+				t.Error(err)
 			}
-		}
-	})
-	for range 20 {
-		if err := b.source.Ask(within(t, patience), "llm.echo", "answers.-.R", nil, []byte("q")); err != nil {
-			t.Error(err)
-		}
+		})
+		receive(t, answered, "the answers")
+		thaw()
+		asking.Wait()
 	}
-	close(asked)
-	answering.Wait()
 	for kind, count := range b.source.Stats().Errors {
 		if count > 0 {
 			t.Errorf("%d errors: %s", count, kind)

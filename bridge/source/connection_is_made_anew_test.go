@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -46,5 +47,35 @@ func TestConnectionIsMadeAnew(t *testing.T) {
 	receive(t, b.source.Closed(), "the end of the source")
 	if err := b.source.Err(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the reason is %v", err)
+	}
+}
+
+// If connections end as soon as they are made, the log does not say so for each subject.
+func TestConnectionsThatEndAtOnce(t *testing.T) {
+	t.Parallel()
+	dial := embedded(t)
+	var short atomic.Int32 // so many connections end at once
+	log, warned := warnings()
+	b := newFixture(t, func(options ...nats.Option) (*nats.Conn, error) {
+		conn, err := dial(options...)
+		if err == nil && short.Add(-1) >= 0 {
+			conn.Close()
+		}
+		return conn, err
+	}, log)
+	other := publisher(t, dial)
+	c := b.read(t, "a.0").wantOpen()
+	for i := range 20 {
+		b.read(t, bridge.Subject(fmt.Sprint("a.", i+1))).wantOpen()
+	}
+	short.Store(2)
+	b.conn.Close()
+	c.wantGap(bridge.GapDisconnected)
+	publish(t, other, "a.0", "again")
+	c.wantData("again")
+	for len(warned) > 0 {
+		if line := <-warned; strings.Contains(line, "subscribe") {
+			t.Error(line)
+		}
 	}
 }

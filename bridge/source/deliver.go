@@ -18,7 +18,8 @@ func (s *Source) deliver() {
 			return
 		}
 		batch = s.intake.all(batch)
-		for _, msg := range batch {
+		for i, msg := range batch {
+			batch[i] = nil // its memory is free once it was delivered, also if nothing follows
 			switch {
 			case msg == nil:
 				s.announceLost()

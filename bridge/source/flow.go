@@ -50,8 +50,9 @@ func (s *Source) subscribe(f *flow) {
 	s.mu.Unlock()
 	sub, err := s.conn.NATS().ChanSubscribe(string(f.filter), s.incoming)
 	if err != nil {
-		// The connection is closed: the bridge is stopping, or subscribeAll follows on another connection.
-		s.log.Error("cannot subscribe", "subject", f.filter, "error", err)
+		if !errors.Is(err, nats.ErrConnectionClosed) { // then the bridge is stopping, or subscribeAll follows on another connection
+			s.log.Error("cannot subscribe", "subject", f.filter, "error", err)
+		}
 		return
 	}
 	s.mu.Lock()

@@ -89,9 +89,8 @@ func (i *intake) add(msg *nats.Msg, lossy bool) {
 // keptQueue is how many messages an array may have room for that is used again.
 const keptQueue = 1024
 
-// all returns and removes all messages. It uses an array that it has returned before.
+// all returns and removes all messages. It uses an array that it has returned before, which the caller has emptied.
 func (i *intake) all(former []*nats.Msg) []*nats.Msg {
-	clear(former)
 	if cap(former) > keptQueue {
 		former = nil
 	}
