@@ -47,7 +47,9 @@ func (s *Source) watch() {
 				s.move(silent)
 			}
 			if link := s.reads.Link(); link.IsUp() && link.Longest().For > 0 && s.standsStill(s.reads) {
-				s.log.Warn("the connection on which streams are read does not answer; another one is tried, and until then they are read on the first")
+				s.readsFailures.Do(func() {
+					s.log.Warn("the connection on which streams are read does not answer; another one is tried, and until then they are read on the first")
+				})
 				_ = s.reads.NATS().ForceReconnect() // an error means that the source is closed
 			}
 		case <-s.alive.Done():
