@@ -42,8 +42,17 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 	return nil, err
 }
 
-// shutDown stops a server and returns when everything that it held is written.
+// requestPatience is how long a stop waits for requests to JetStream that are being answered.
+const requestPatience = time.Second
+
+// shutDown stops a server and returns when everything that it held is written. nats-server 2.15 does not close a stream that is made while it
+// shuts down.
 func shutDown(running *server.Server) {
+	for begun := time.Now(); time.Since(begun) < requestPatience; time.Sleep(time.Millisecond) {
+		if stats, err := running.Jsz(nil); err != nil || stats.API.Inflight == 0 {
+			break
+		}
+	}
 	running.Shutdown()
 	running.WaitForShutdown()
 }

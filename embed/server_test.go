@@ -3,6 +3,7 @@ package embed_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -203,6 +204,24 @@ func TestListenThatIsNone(t *testing.T) {
 }
 
 // Stop may be called again.
+// A stop waits for streams that are being made: nats-server would leave their files open, and goroutines that the leak check finds.
+func TestStopWhileStreamsAreMade(t *testing.T) {
+	for range 5 {
+		server := start(t, usual(t))
+		conn := own(t, server)
+		for i := range 20 {
+			if err := conn.Publish(fmt.Sprint("$JS.API.STREAM.CREATE.S", i), fmt.Appendf(nil, `{"name":"S%d","subjects":["s.%d"]}`, i, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.FlushTimeout(patience); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		stop(t, server)
+	}
+}
+
 func TestStopTwice(t *testing.T) {
 	server := start(t, usual(t))
 	conn := own(t, server)
