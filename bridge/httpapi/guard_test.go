@@ -69,6 +69,24 @@ func TestPanicBeforeTheAnswer(t *testing.T) {
 	b.get(t, "/events/chat.room1").next(t, bridge.EventOpen, opened)
 }
 
+// faultyKeeper is a Presence that panics when somebody joins.
+type faultyKeeper struct{ *keeper }
+
+func (faultyKeeper) Join([]bridge.Subject, bridge.Visitor) (leave func(isDead bool)) {
+	panic("a fault of ours")
+}
+
+// A connection whose handler panics keeps no place.
+func TestPanicFreesThePlace(t *testing.T) {
+	c := config()
+	c.Presence = faultyKeeper{&keeper{t: t}}
+	b := start(t, c)
+	b.do(t, http.MethodGet, "/events/chat.room1?name=Ada", nil).problem(t, http.StatusInternalServerError, "internal")
+	if taken := b.places.Stats().Taken; taken != 0 {
+		t.Errorf("%d places are taken", taken)
+	}
+}
+
 // Half an answer must not look like a complete one.
 func TestPanicInTheAnswer(t *testing.T) {
 	b := withPanics(t)

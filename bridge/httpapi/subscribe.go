@@ -30,8 +30,13 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
+	isHanded := false
+	defer func() {
+		if !isHanded { // also after a panic
+			free()
+		}
+	}()
 	if request.isOnce() {
-		defer free()
 		if request.isDocument {
 			return a.memberList(w, r, &t, &request)
 		}
@@ -42,14 +47,15 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if err != nil {
 		// The account waits for too much already, or the hub is closed because the bridge stops. A client must not take either for the end of
 		// the stream.
-		free()
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
 	reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
 	a.awaitBeginning(r, reader, &request)
-	a.config.Outlet.Serve(w, r, reader, a.lifetime(r, request.caller, free, a.join(&t, &request)))
+	lifetime := a.lifetime(r, request.caller, free, a.join(&t, &request))
+	isHanded = true
+	a.config.Outlet.Serve(w, r, reader, lifetime)
 	return nil
 }
 

@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/textproto"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -116,21 +114,11 @@ func TestLinesBreakOff(t *testing.T) {
 	overProtocols(t, func(t *testing.T, p protocol) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/?lines", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := server.Client().Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
+		response := get(t, server, "/?lines", "")
 		bridgetest.Eventually(t, "it has begun", func() bool { return b.outlet.Stats().Frames == 1 })
 		b.outlet.Drain(t.Context(), 0)
 		text, err := io.ReadAll(response.Body)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("it ends with %v", err)
 		}
 		lines := strings.Split(string(text), "\n")

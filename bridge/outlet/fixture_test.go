@@ -140,8 +140,7 @@ func (p protocol) on(config outlet.Config) outlet.Config {
 	return config
 }
 
-// overProtocols runs a test over every way in which connections come.
-// overProtocols runs a test over each of them, at once.
+// overProtocols runs a test over every way in which connections come, at once.
 func overProtocols(t *testing.T, test func(*testing.T, protocol)) {
 	for _, p := range protocols {
 		t.Run(p.name, func(t *testing.T) { t.Parallel(); test(t, p) })
@@ -182,11 +181,11 @@ type client struct {
 	response *http.Response
 }
 
-// connect opens a connection and reads its first event. The test's end closes it.
-func connect(t testing.TB, server *httptest.Server, lastID string) (*client, bridgetest.Event) {
+// get asks for a path, behind an event if there is one, and reads the head of the answer. The test's end closes it, or a minute.
+func get(t testing.TB, server *httptest.Server, path, lastID string) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,6 +200,13 @@ func connect(t testing.TB, server *httptest.Server, lastID string) (*client, bri
 		cancel()
 		response.Body.Close()
 	})
+	return response
+}
+
+// connect opens a connection and reads its first event. The test's end closes it.
+func connect(t testing.TB, server *httptest.Server, lastID string) (*client, bridgetest.Event) {
+	t.Helper()
+	response := get(t, server, "", lastID)
 	c := &client{bridgetest.NewStream(response.Body), response}
 	return c, c.next(t)
 }

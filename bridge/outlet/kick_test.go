@@ -43,7 +43,9 @@ func TestKick(t *testing.T) {
 			t.Errorf("saw %d connections on the subject", seen)
 		}
 		kick(0, func(of bridge.Lifetime, _ []bridge.Subject) bool { return of.Caller == "carol" })
-		kick(1, func(of bridge.Lifetime, _ []bridge.Subject) bool { return of.Caller == "alice" })
+		isAlice := func(of bridge.Lifetime, _ []bridge.Subject) bool { return of.Caller == "alice" }
+		kick(1, isAlice)
+		kick(0, isAlice) // her connection ends already
 		told(alice)
 		b.publish([]byte("after"))
 		for _, c := range []*client{bob, other, peer} {

@@ -35,17 +35,7 @@ func (b *fixture) fill(t *testing.T, messages, size, asked int) (path string) {
 // polled sends a poll, and returns what comes until it ends.
 func polled(t *testing.T, server *httptest.Server, path string) (string, error) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Last-Event-ID", "test-0")
-	response, err := server.Client().Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(get(t, server, path, "test-0").Body)
 	return string(text), err
 }
 

@@ -1,12 +1,9 @@
 package outlet_test
 
 import (
-	"context"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 // The response of a run that has ended ends cleanly over every protocol, after the last event, so that clients built on fetch stop, and the
@@ -17,17 +14,7 @@ func TestEndedRunEndsCleanly(t *testing.T) {
 		b := newFixture(t, p.on(patient), plenty)
 		server := b.serve(t, p)
 		for range 2 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/?run", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			response, err := server.Client().Do(request)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer response.Body.Close()
+			response := get(t, server, "/?run", "")
 			b.publish([]byte("word"))
 			end := b.publish(nil)
 			text, err := io.ReadAll(response.Body)

@@ -110,11 +110,7 @@ func TestAnswersAtOnce(t *testing.T) {
 				b := newFixture(t, p.on(patient), plenty)
 				b.Leave()
 				server := b.serve(t, p)
-				response, err := server.Client().Get(server.URL + "/" + query)
-				if err != nil {
-					t.Fatal(err)
-				}
-				response.Body.Close()
+				get(t, server, "/"+query, "").Body.Close()
 				b.ended(t, map[string]uint64{"client": 1})
 			})
 		}

@@ -328,7 +328,7 @@ func (s *socket) refuse() {
 
 // slow cuts a client that receives nothing.
 func (s *socket) slow() {
-	s.loop.outlet.logSlow(s.peer().String(), s.reader.Feed().Subjects())
+	s.loop.outlet.logSlow(s.client(), s.reader.Feed().Subjects())
 	s.close(endSlow)
 }
 
@@ -370,6 +370,15 @@ func (s *socket) leave() {
 		s.alone = false
 		delete(s.loop.alone, s.reader.Kin())
 	}
+}
+
+// client returns the address of the socket's other end, for the log.
+func (s *socket) client() string {
+	peer := s.peer()
+	if !peer.IsValid() {
+		return "unknown" // the client has reset it, and the loop has not been told yet
+	}
+	return peer.String()
 }
 
 // peer returns the address of the socket's other end; the zero value if the kernel does not say.
