@@ -203,7 +203,6 @@ func TestListenThatIsNone(t *testing.T) {
 	}
 }
 
-// Stop may be called again.
 // A stop waits for streams that are being made: nats-server would leave their files open, and goroutines that the leak check finds.
 func TestStopWhileStreamsAreMade(t *testing.T) {
 	for range 5 {
@@ -222,6 +221,7 @@ func TestStopWhileStreamsAreMade(t *testing.T) {
 	}
 }
 
+// Stop may be called again.
 func TestStopTwice(t *testing.T) {
 	server := start(t, usual(t))
 	conn := own(t, server)
