@@ -75,7 +75,7 @@ func TestMissingStorage(t *testing.T) {
 			if code != 0 || test.said == "" && strings.Contains(out, "fix: ") {
 				t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
 			}
-			log := new(logBuffer)
+			log := new(bridgetest.Output)
 			n := startLogged(t, s, log)
 			if status, body := post(t, n.URL()+"/events/chat.a", "kept"); status != test.stored {
 				t.Errorf("POST answers %d %s", status, body)
@@ -124,7 +124,7 @@ func TestAnswersWithoutAStreamOfTheirOwn(t *testing.T) {
 			})
 			var path string
 			for _, isAgain := range []bool{false, true} {
-				log := new(logBuffer)
+				log := new(bridgetest.Output)
 				n := startLogged(t, s, log)
 				if !isAgain {
 					work(t, n.NATSURL(), "llm.a", replies("a", ""))
