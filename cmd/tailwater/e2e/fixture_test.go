@@ -259,6 +259,16 @@ func noError(t testing.TB, err error) {
 	}
 }
 
+// wantAll wants a text, which is of what, to say each of these.
+func wantAll(t *testing.T, what, text string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s does not say %q:\n%s", what, want, text)
+		}
+	}
+}
+
 // eventually waits until a condition that something else brings about holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()

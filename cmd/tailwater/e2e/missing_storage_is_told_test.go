@@ -95,15 +95,6 @@ func TestMissingStorage(t *testing.T) {
 	}
 }
 
-func wantAll(t *testing.T, what, text string, wants ...string) {
-	t.Helper()
-	for _, want := range wants {
-		if !strings.Contains(text, want) {
-			t.Errorf("%s does not say %q:\n%s", what, want, text)
-		}
-	}
-}
-
 // Where the embedded JetStream refuses another stream, answers stay in the first, which is said; they are kept, and so is everything else.
 // Where somebody has asked how much is kept of answers, nothing starts, and the error says what to do.
 func TestAnswersWithoutAStreamOfTheirOwn(t *testing.T) {
