@@ -156,6 +156,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"LIMIT_BODY=3MiB", "MEMORY=8MiB"}, "LIMIT_BODY: …at most 2.0 MiB, or set TAILWATER_MEMORY to at least 12 MiB"},
 		{[]string{"MEMORY=7MiB"}, "MEMORY: …write a size from 8.0 MiB to 1.0 TiB"},
 		{[]string{"MEMORY=8388607"}, "MEMORY: 8388607 is out of range; …"},
+		{[]string{"MEMORY=2TiB"}, "MEMORY: …write a size from 8.0 MiB to 1.0 TiB"},
 		{[]string{"MEMORY=all"}, "MEMORY: …write a number of bytes"},
 		{[]string{"LIMIT_WRITE_TIMEOUT=20"}, "LIMIT_WRITE_TIMEOUT: …with a unit"},
 		{[]string{"LIMIT_WRITE_TIMEOUT=0s"}, "LIMIT_WRITE_TIMEOUT: …more than 0"},

@@ -1,7 +1,6 @@
 package embed_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,36 +16,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
-
-// sharedLog is a log that can be read while it is written to.
-type sharedLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *sharedLog) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *sharedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); {
-		if time.Now().After(end) {
-			t.Fatalf("in vain: %s", what)
-		}
-		<-time.After(20 * time.Millisecond)
-	}
-}
 
 // breakStore makes the stream S fail when it begins its third file. It returns how to remove the cause, and the last acknowledged
 // sequence.
@@ -71,7 +42,7 @@ func breakStore(t *testing.T, config embed.Config, server *embed.Server, js jets
 }
 
 // startLogged is start with a log that the test can read.
-func startLogged(t *testing.T, config embed.Config, log *sharedLog) *embed.Server {
+func startLogged(t *testing.T, config embed.Config, log *bridgetest.Output) *embed.Server {
 	t.Helper()
 	server, err := embed.Start(config, slog.New(secrets.Log(slog.NewTextHandler(log, nil))))
 	if err != nil {
@@ -82,7 +53,7 @@ func startLogged(t *testing.T, config embed.Config, log *sharedLog) *embed.Serve
 }
 
 // breakable starts a server with a stream S of small files.
-func breakable(t *testing.T, config embed.Config, log *sharedLog) (*embed.Server, jetstream.JetStream) {
+func breakable(t *testing.T, config embed.Config, log *bridgetest.Output) (*embed.Server, jetstream.JetStream) {
 	t.Helper()
 	server := startLogged(t, config, log)
 	ended := make(chan struct{})
@@ -105,7 +76,7 @@ func breakable(t *testing.T, config embed.Config, log *sharedLog) (*embed.Server
 }
 
 // isWhole checks that no acknowledged message of the stream S is missing, and nothing was mistaken for damage.
-func isWhole(t *testing.T, server *embed.Server, js jetstream.JetStream, acknowledged uint64, log *sharedLog) {
+func isWhole(t *testing.T, server *embed.Server, js jetstream.JetStream, acknowledged uint64, log *bridgetest.Output) {
 	t.Helper()
 	stream, err := js.Stream(within(t), "S")
 	if err != nil {
@@ -134,7 +105,7 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			config, log := withFile(t, test.file), new(sharedLog)
+			config, log := withFile(t, test.file), new(bridgetest.Output)
 			config.Buckets = test.buckets
 			server, inside := breakable(t, config, log)
 			address := server.URL()
@@ -147,7 +118,7 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 				t.Errorf("the problem is %q", problem)
 			}
 			mend()
-			eventually(t, "the server was restarted", func() bool { return server.Restarts() == 1 && server.Problem() == "" })
+			bridgetest.Eventually(t, "the server was restarted", func() bool { return server.Restarts() == 1 && server.Problem() == "" })
 			if server.URL() != address {
 				t.Errorf("it was at %s, and is at %s", address, server.URL())
 			}
@@ -156,7 +127,7 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 			if err != nil || ack.Sequence <= acknowledged {
 				t.Errorf("after %d follows %+v, %v", acknowledged, ack, err)
 			}
-			eventually(t, "the connection of this process is back", inside.Conn().IsConnected)
+			bridgetest.Eventually(t, "the connection of this process is back", inside.Conn().IsConnected)
 			isWhole(t, server, inside, acknowledged, log)
 			if server.IsGuarded() {
 				if !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
@@ -174,7 +145,7 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 // A server that is stopped while its store is broken records nothing that the next start would mistake for damage.
 func TestBrokenStoreIsStopped(t *testing.T) {
 	t.Parallel()
-	config, log := usual(t), new(sharedLog)
+	config, log := usual(t), new(bridgetest.Output)
 	server, err := embed.Start(config, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +182,7 @@ func isNotedAsBroken(t *testing.T, config embed.Config) {
 // A server that cannot be started anew says why, and takes nothing for damage when it is started later.
 func TestBrokenStoreCannotBeStartedAnew(t *testing.T) {
 	t.Parallel()
-	config, log := usual(t), new(sharedLog)
+	config, log := usual(t), new(bridgetest.Output)
 	server, err := embed.Start(config, quiet)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +198,7 @@ func TestBrokenStoreCannotBeStartedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	mend()
-	eventually(t, "the problem is why it cannot be started anew", func() bool { return strings.Contains(server.Problem(), "put the files of streams back") })
+	bridgetest.Eventually(t, "the problem is why it cannot be started anew", func() bool { return strings.Contains(server.Problem(), "put the files of streams back") })
 	isNotedAsBroken(t, config)
 	stop(t, server)
 	remove(t, obstacle)
@@ -290,7 +261,7 @@ func (h hooked) WithGroup(string) slog.Handler      { return h }
 // While the server is started anew, nobody can connect, and the problem says why. What its files lose meanwhile is noticed.
 func TestDamageDuringARestart(t *testing.T) {
 	t.Parallel()
-	config, log := usual(t), new(sharedLog)
+	config, log := usual(t), new(bridgetest.Output)
 	var broken atomic.Pointer[embed.Server]
 	var starts int
 	var meanwhile, refused string
@@ -325,9 +296,9 @@ func TestDamageDuringARestart(t *testing.T) {
 	}
 	broken.Store(server)
 	mend, _ := breakStore(t, config, server, inside)
-	eventually(t, "the problem says what is done", func() bool { return strings.Contains(server.Problem(), "is being restarted") })
+	bridgetest.Eventually(t, "the problem says what is done", func() bool { return strings.Contains(server.Problem(), "is being restarted") })
 	mend()
-	eventually(t, "the server was restarted", func() bool { return server.Restarts() == 1 })
+	bridgetest.Eventually(t, "the server was restarted", func() bool { return server.Restarts() == 1 })
 	for what, text := range map[string]string{"the problem": meanwhile, "whoever connects": refused} {
 		if !strings.Contains(text, "is being restarted") {
 			t.Errorf("meanwhile %s is told %q", what, text)
@@ -356,14 +327,14 @@ func TestLimitIsReached(t *testing.T) {
 	for err == nil {
 		_, err = streams.Publish(within(t), "s.a", make([]byte, 10_000))
 	}
-	eventually(t, "the problem says what to do", func() bool {
+	bridgetest.Eventually(t, "the problem says what to do", func() bool {
 		problem := server.Problem()
 		return strings.Contains(problem, "JetStream's limit is 100 KiB") && strings.Contains(problem, "max_file_store")
 	})
 	if err := stream.Purge(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the server has no problem", func() bool { return server.Problem() == "" })
+	bridgetest.Eventually(t, "the server has no problem", func() bool { return server.Problem() == "" })
 	if _, err := streams.Publish(within(t), "s.a", nil); err != nil || server.Restarts() > 0 {
 		t.Errorf("%v, after %d restarts", err, server.Restarts())
 	}
@@ -385,5 +356,5 @@ func TestLimitIsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := start(t, config)
-	eventually(t, "the problem says what to do", func() bool { return strings.Contains(server.Problem(), "max_file_store") })
+	bridgetest.Eventually(t, "the problem says what to do", func() bool { return strings.Contains(server.Problem(), "max_file_store") })
 }

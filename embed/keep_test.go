@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
 
@@ -15,7 +16,7 @@ import (
 // would find it empty. Everything is there again when the cause is gone.
 func TestStreamThatCannotBeRecovered(t *testing.T) {
 	t.Parallel()
-	config, log := usual(t), new(sharedLog)
+	config, log := usual(t), new(bridgetest.Output)
 	filled(t, config, 0)
 	obstacle := filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "100.blk")
 	if err := os.Mkdir(obstacle, 0o700); err != nil {
@@ -32,7 +33,7 @@ func TestStreamThatCannotBeRecovered(t *testing.T) {
 // A process that is killed during a start puts the files of streams back at its next start.
 func TestStartThatIsCutShort(t *testing.T) {
 	t.Parallel()
-	config, log := usual(t), new(sharedLog)
+	config, log := usual(t), new(bridgetest.Output)
 	filled(t, config, 0)
 	kept := filepath.Join(dirOf(config), "tailwater-kept", "$G", "streams", "S")
 	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
@@ -56,7 +57,7 @@ func TestStartThatIsCutShort(t *testing.T) {
 }
 
 // isKept checks that everything that filled has stored is there, and nothing is left of what the start needed.
-func isKept(t *testing.T, server *embed.Server, config embed.Config, log *sharedLog) {
+func isKept(t *testing.T, server *embed.Server, config embed.Config, log *bridgetest.Output) {
 	t.Helper()
 	stream, err := js(t, own(t, server)).Stream(within(t), "S")
 	if err != nil {

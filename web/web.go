@@ -69,6 +69,7 @@ const evaluates = "examples/datastar.html"
 
 var inlineScript = regexp.MustCompile(`(?s)<script type="module">(.+?)</script>`)
 
+// pages are loaded when one is first asked for: most commands serve none.
 var pages = sync.OnceValue(load)
 
 // Anyone is what every caller may do, also without a token. The chat page reads it from anyonePath, to offer nothing that would be refused. It

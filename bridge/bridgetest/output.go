@@ -2,7 +2,6 @@ package bridgetest
 
 import (
 	"bytes"
-	"runtime"
 	"sync"
 )
 
@@ -24,12 +23,4 @@ func (o *Output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
-}
-
-// Heap returns how many bytes of the heap are in use.
-func Heap() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

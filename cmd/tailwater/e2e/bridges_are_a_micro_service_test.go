@@ -209,7 +209,7 @@ func TestServiceAtYourOwnNATS(t *testing.T) {
 		t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
 	}
 
-	var log logBuffer
+	var log bridgetest.Output
 	n, second := startLogged(t, as("bridge"), &log), startNode(t, as("bridge"))
 	admin := publisher(t, as("admin")["NATS_URL"])
 	all := func() (ids []string) { return answersOf(t, admin, "$SRV.PING") }
@@ -234,7 +234,7 @@ func TestServiceAtYourOwnNATS(t *testing.T) {
 		t.Errorf("the bridge says:\n%s", log.String())
 	}
 
-	var poor logBuffer
+	var poor bridgetest.Output
 	third := startLogged(t, as("poorer"), &poor)
 	eventually(t, "it says that it is refused", func() bool { return strings.Contains(poor.String(), "does not let this bridge be a service") })
 	reader, _ = subscribe(t, third.URL()+"/events/chat.room1", "")

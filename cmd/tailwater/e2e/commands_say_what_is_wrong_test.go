@@ -111,7 +111,7 @@ func TestHelpOfACommand(t *testing.T) {
 		{"version", "tailwater version", "TAILWATER_"},
 		{"sub", "--since", "TAILWATER_HTTP_LISTEN"},
 		{"pub", "--idempotency-key", "TAILWATER_HTTP_LISTEN"},
-		{"", "--env-file", "--connections"},
+		{"", "TAILWATER_DEMO_TIME", "--connections"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			words := strings.Fields(test.args)

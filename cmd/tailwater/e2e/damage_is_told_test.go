@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // A client that reconnects to a stream with damaged files gets a reset; with an intact one it continues.
@@ -33,7 +34,7 @@ func TestDamageIsTold(t *testing.T) {
 
 	blocks := filepath.Join(s["EMBED_DIR"], "jetstream", "$G", "streams", "TAILWATER", "msgs")
 	noError(t, os.Remove(filepath.Join(blocks, "2.blk")))
-	log := new(logBuffer)
+	log := new(bridgetest.Output)
 	n = startLogged(t, s, log)
 	if _, opening = subscribe(t, n.URL()+"/events/chat.a", id); opening.Type != bridge.EventReset {
 		t.Errorf("a damaged stream begins with %+v", opening)

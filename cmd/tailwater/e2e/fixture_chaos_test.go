@@ -219,7 +219,7 @@ func (c *chaos) beside(every time.Duration, bridges ...*chaosBridge) {
 	c.publish("chat.b", every, byNATS(c.t, bridges[0].nats))
 }
 
-// now and then: a cut somewhere in the next kilobytes, or behind some event, in both ways.
+// randomCut is a cut somewhere in the next kilobytes, or behind some event, in both ways.
 func randomCut() bridgetest.Cut {
 	cut := bridgetest.Cut{Reset: rand.IntN(2) == 0}
 	if rand.IntN(3) == 0 {

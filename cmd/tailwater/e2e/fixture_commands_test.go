@@ -15,7 +15,7 @@ import (
 // command is a call of the command line that runs beside its test.
 type command struct {
 	cmd      *exec.Cmd
-	out, err logBuffer
+	out, err bridgetest.Output
 	ended    chan struct{}
 }
 

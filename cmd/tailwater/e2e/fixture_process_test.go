@@ -19,11 +19,11 @@ import (
 // process is `tailwater` as a process of its own.
 type process struct {
 	cmd   *exec.Cmd
-	http  string    // the URL of its listener for browsers
-	admin string    // and for probes
-	nats  string    // and for NATS clients
-	log   logBuffer // from then on
-	start string    // what it logged until it listened
+	http  string            // the URL of its listener for browsers
+	admin string            // and for probes
+	nats  string            // and for NATS clients
+	log   bridgetest.Output // from then on
+	start string            // what it logged until it listened
 }
 
 func startProcess(t *testing.T, env ...string) *process {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // TestHostileRequests sends everything that might reach a forbidden subject, by each caller and method. No answer holds what
@@ -55,7 +57,7 @@ func (b *hostileFixture) checkKey(t *testing.T) {
 // hostileFixture is a node that strangers call, with canaries on what is not theirs.
 type hostileFixture struct {
 	node      *testNode
-	log       logBuffer
+	log       bridgetest.Output
 	conn      *nats.Conn
 	strangers []stranger
 	answers   []*answers // to each of them

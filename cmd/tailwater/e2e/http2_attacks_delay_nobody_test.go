@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -121,10 +122,10 @@ func TestTrickledHeadersOfHTTP2End(t *testing.T) {
 		noError(t, err)
 		node.Secure(server, shown, configs.Limit{Body: 256 << 10, WriteTimeout: 20 * time.Second})
 		mine, theirs := net.Pipe()
-		listener := &pipeListener{make(chan net.Conn, 1)}
-		listener.conns <- theirs
+		listener := bridgetest.NewPipes()
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = node.Accept(server, listener) })
+		listener.Conns <- theirs
 		f := newFrames(t, tls.Client(mine, &tls.Config{RootCAs: a.roots, ServerName: "localhost", NextProtos: []string{"h2"}}))
 		f.isMute = true
 		f.begin(t)
@@ -143,23 +144,6 @@ func TestTrickledHeadersOfHTTP2End(t *testing.T) {
 		serving.Wait()
 	})
 }
-
-// pipeListener is a listener for connections without a network.
-type pipeListener struct{ conns chan net.Conn }
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	if conn, more := <-l.conns; more {
-		return conn, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (l *pipeListener) Close() error {
-	close(l.conns)
-	return nil
-}
-
-func (*pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // attack does the same over several connections at once, which read, but do nothing for the server.
 func (a *issuer) attack(t *testing.T, n *testNode, connections int, do func(*frames)) {

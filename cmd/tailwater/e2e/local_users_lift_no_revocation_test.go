@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tailwater/tailwater/bridge/auth"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // The contexts of the nats command that a bridge with an embedded server leaves in its folder.
@@ -261,7 +262,7 @@ func TestOlderBucketIsTakenOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.stop(t)
-	var log logBuffer
+	var log bridgetest.Output
 	startLogged(t, signedIn(settings{"EMBED_DIR": dir}), &log)
 	if !strings.Contains(log.String(), "a bucket is ignored") || !strings.Contains(log.String(), "nats stream rm -f KV_tailwater_revoked") {
 		t.Error("nobody is told of a bucket that means nothing")

@@ -106,7 +106,7 @@ func TestConnectionThatEndsForGood(t *testing.T) {
 	dir := t.TempDir()
 	allow := func(bytes int) string { return writeFile(t, dir, "nats.conf", fmt.Sprint("max_payload: ", bytes)) }
 	server := bridgetest.StartNATSServer(t, "-c", allow(100_000))
-	log := new(logBuffer)
+	log := new(bridgetest.Output)
 	n := startLogged(t, settings{
 		"NATS_URL": server.URL(), "ANONYMOUS_SUBSCRIBE": "chat.>,kept.>", "ANONYMOUS_PUBLISH": "chat.>,kept.>,ask.>", "HISTORY": "kept.>",
 		"LIMIT_PUBLISH_RATE": "0", "ROUTES": "ASK /ask/{model}=ask.{model}",

@@ -29,7 +29,7 @@ func TestBucketThatRevokesNothing(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
 	js := connectJetStream(t, server.URL())
-	var log logBuffer
+	var log bridgetest.Output
 	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
 	ready := func() (int, string) { return get(t, n.AdminURL()+"/readyz") }
 	signsIn := func(name string, want int) func() bool {
@@ -114,7 +114,7 @@ func TestBucketThatMayNotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	revoked(t, js)("sub.alice")
-	var log logBuffer
+	var log bridgetest.Output
 	n := startLogged(t, signedIn(settings{"NATS_URL": as("bridge")}), &log)
 	eventually(t, "/readyz says so", func() bool {
 		status, text := get(t, n.AdminURL()+"/readyz")
@@ -160,7 +160,7 @@ func TestCheckLooksAtTheBucket(t *testing.T) {
 func TestRevocationThatNothingKeeps(t *testing.T) {
 	t.Parallel()
 	server := bridgetest.StartNATSServer(t)
-	var log logBuffer
+	var log bridgetest.Output
 	n := startLogged(t, signedIn(settings{"NATS_URL": server.URL()}), &log)
 	ready := func() string {
 		_, text := get(t, n.AdminURL()+"/readyz")

@@ -187,7 +187,7 @@ func (d *deprivation) run(t *testing.T) {
 	}
 	change(d)
 	admin := publisher(t, url("admin"))
-	log := new(logBuffer)
+	log := new(bridgetest.Output)
 	n := startLogged(t, with(deprivedSettings, settings{"NATS_URL": url("bridge")}), log)
 	b := &deprived{testNode: n, t: t, admin: admin}
 	b.listen()
@@ -254,7 +254,7 @@ type deprived struct {
 type ear struct {
 	path     string
 	subjects []string
-	log      *logBuffer // the kinds of events, and the payloads
+	log      *bridgetest.Output // the kinds of events, and the payloads
 }
 
 func (b *deprived) listen() {
@@ -269,7 +269,7 @@ func (b *deprived) listen() {
 		{path: "/events/chat.b?since=1h", subjects: []string{"chat.b"}},
 		{path: "/events?subject=chat.c&subject=live.c&subject=log.c", subjects: []string{"chat.c", "log.c", "live.c"}},
 	} {
-		e.log = new(logBuffer)
+		e.log = new(bridgetest.Output)
 		b.ears = append(b.ears, e)
 		request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, withQuery(b.URL()+e.path), nil)
 		noError(b.t, err)

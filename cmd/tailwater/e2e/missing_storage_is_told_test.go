@@ -75,7 +75,7 @@ func TestMissingStorage(t *testing.T) {
 			if code != 0 || test.said == "" && strings.Contains(out, "fix: ") {
 				t.Errorf("exit code %d of check:\n%s%s", code, out, stderr)
 			}
-			log := new(logBuffer)
+			log := new(bridgetest.Output)
 			n := startLogged(t, s, log)
 			if status, body := post(t, n.URL()+"/events/chat.a", "kept"); status != test.stored {
 				t.Errorf("POST answers %d %s", status, body)
@@ -92,15 +92,6 @@ func TestMissingStorage(t *testing.T) {
 				t.Errorf("exit code %d of check on a folder that is in use:\n%s%s", code, out, stderr)
 			}
 		})
-	}
-}
-
-func wantAll(t *testing.T, what, text string, wants ...string) {
-	t.Helper()
-	for _, want := range wants {
-		if !strings.Contains(text, want) {
-			t.Errorf("%s does not say %q:\n%s", what, want, text)
-		}
 	}
 }
 
@@ -124,7 +115,7 @@ func TestAnswersWithoutAStreamOfTheirOwn(t *testing.T) {
 			})
 			var path string
 			for _, isAgain := range []bool{false, true} {
-				log := new(logBuffer)
+				log := new(bridgetest.Output)
 				n := startLogged(t, s, log)
 				if !isAgain {
 					work(t, n.NATSURL(), "llm.a", replies("a", ""))

@@ -169,7 +169,7 @@ func TestPresenceWithoutJetStream(t *testing.T) {
 	if code, out, _ := call(t, s, "check"); code != 0 || !strings.Contains(out, "! each bridge lists its own members") || !strings.Contains(out, "marked with an exclamation mark") {
 		t.Errorf("exit code %d of check:\n%s", code, out)
 	}
-	log := &logBuffer{}
+	log := &bridgetest.Output{}
 	one, two := startLogged(t, s, log), startNode(t, s)
 	enter(t, one.URL(), "chat.a", "Ada")
 	enter(t, two.URL(), "chat.a", "Ben")

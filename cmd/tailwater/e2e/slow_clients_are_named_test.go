@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // debugList is what /debug/connections answers.
@@ -77,6 +78,12 @@ func TestSlowClientsAreNamed(t *testing.T) {
 			slowest := list.Slowest[0]
 			if slowest.Writer != writer || slowest.Caller != mallory || slowest.Address != "127.0.0.1" || strings.Join(slowest.Subjects, " ") != "chat.stalled" {
 				t.Errorf("it is described as %+v", slowest)
+			}
+			if open := n.figure(t, `tailwater_connections{writer="`+writer+`"}`); open != 2 {
+				t.Errorf("%d connections are written by %s", open, writer)
+			}
+			if behind := time.Now().Unix() - n.figure(t, "tailwater_auth_revocations_timestamp_seconds"); behind < 0 || behind > 60 {
+				t.Errorf("revocations are known up to %d seconds ago", behind)
 			}
 			if slowest.Late <= 0 || slowest.Messages+slowest.Older == 0 || slowest.Unsent < 4<<10 {
 				t.Errorf("its lag is %+v", slowest)

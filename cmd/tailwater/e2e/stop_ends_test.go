@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // dialRaw opens a connection that takes little, and sends a request of that many copies.
@@ -134,7 +136,7 @@ func TestSignalUnderLoad(t *testing.T) {
 
 func TestStopTellsEveryConnection(t *testing.T) {
 	t.Parallel()
-	var log logBuffer
+	var log bridgetest.Output
 	n := startLogged(t, nil, &log)
 	var readers []*subscription
 	for range 20 {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -83,6 +85,8 @@ func TestExitCodesOfSubAndPub(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, openToAll(settings{"HISTORY": "chat.>", "LIMIT_BODY": "1KiB"}))
 	nobody := fmt.Sprintf("--url=http://127.0.0.1:%d", bridgetest.FreePort(t))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer proxy.Close()
 	missing := "/nowhere/at/all"
 	for _, test := range []struct {
 		args string
@@ -98,6 +102,8 @@ func TestExitCodesOfSubAndPub(t *testing.T) {
 		{"pub chat.a x --event=tailwater:open --url=" + n.URL(), exitRefused, "400 Bad Request: "},
 		{"sub chat.a --timeout=1ms " + nobody, exitAway, "connection refused"},
 		{"pub chat.a x --timeout=1ms " + nobody, exitAway, "connection refused"},
+		{"sub chat.a --timeout=1ms --url=" + proxy.URL, exitAway, "502"}, // the bridge behind it is away
+		{"pub chat.a x --timeout=1ms --url=" + proxy.URL, exitAway, "502"},
 		{"sub", exitUsage, "subject"},
 		{"sub chat.a -T", exitUsage, "--since=all"},
 		{"sub chat.a --raw --json", exitUsage, "--raw"},

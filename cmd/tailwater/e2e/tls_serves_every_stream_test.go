@@ -264,7 +264,7 @@ func TestCertificateIsReplaced(t *testing.T) {
 	t.Parallel()
 	a := newIssuer(t)
 	s, first := a.settings()
-	var log logBuffer
+	var log bridgetest.Output
 	n := startLogged(t, s, &log)
 	reader := a.read(a.client(true), n)
 	if got := a.shown(n); got != first {

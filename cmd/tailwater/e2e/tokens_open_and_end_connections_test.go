@@ -278,7 +278,7 @@ func TestSignInWithoutNATS(t *testing.T) {
 // Neither secrets nor tokens nor tickets are ever logged, at whatever level, nor told by an answer.
 func TestTokensAreNotLogged(t *testing.T) {
 	t.Parallel()
-	var said logBuffer
+	var said bridgetest.Output
 	loaded := nodetest.Settings(t, signedIn(settings{"HTTP_LISTEN": "127.0.0.1:0", "ADMIN_LISTEN": "127.0.0.1:0", "EMBED_LISTEN": "", "EMBED_DIR": t.TempDir(), "DRAIN_WINDOW": "0s"}))
 	opened, err := node.Open(loaded, slog.New(secrets.Log(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	noError(t, err)
