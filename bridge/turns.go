@@ -14,8 +14,8 @@ const (
 	mostRunning = 16
 	// mostAwaited is how many tasks may be waited for, and mostOfOne by one account.
 	mostAwaited, mostOfOne = 1 << 16, 1 << 12
-	// taskTimeout is how long a task may run.
-	taskTimeout = 10 * time.Second
+	// taskTimeout is how long a task may run: over a slow link, its page arrives behind those of the others.
+	taskTimeout = 30 * time.Second
 	// taskBackoff is the wait after a task that failed.
 	taskBackoff = time.Second
 )

@@ -304,7 +304,7 @@ func TestTurnsAreBounded(t *testing.T) {
 	})
 }
 
-// A task that does not end by itself is ended: after 10 s, when nobody waits for it any more, and when the scheduler closes. Until then
+// A task that does not end by itself is ended: after 30 s, when nobody waits for it any more, and when the scheduler closes. Until then
 // it holds up the others of its account.
 func TestEndlessTasksAreEnded(t *testing.T) {
 	for _, test := range []struct {
@@ -312,7 +312,7 @@ func TestEndlessTasksAreEnded(t *testing.T) {
 		end  func(turns bridge.Turns, w bridge.Waiter)
 		want time.Duration
 	}{
-		{"in time", func(bridge.Turns, bridge.Waiter) {}, 10 * time.Second},
+		{"in time", func(bridge.Turns, bridge.Waiter) {}, 30 * time.Second},
 		{"nobody waits", func(turns bridge.Turns, w bridge.Waiter) { turns.Leave(w) }, 0},
 		{"closed", func(turns bridge.Turns, _ bridge.Waiter) { go turns.Close() }, 0},
 	} {

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"context"
 	"time"
 
 	"github.com/tailwater/tailwater/bridge/source/js"
@@ -73,11 +72,10 @@ func (m *moves) made() {
 	m.last, m.wait = time.Now(), min(max(2*m.wait, firstMove), lastMove)
 }
 
-// standsStill reports whether a connection does not answer at all.
+// standsStill reports whether nothing arrives on a connection, not even an answer.
 func (s *Source) standsStill(conn *js.Conn) bool {
-	ctx, cancel := context.WithTimeout(s.alive, 2*time.Second)
-	defer cancel()
-	return conn.NATS().FlushWithContext(ctx) != nil && s.alive.Err() == nil
+	_, isAlive := conn.Answers(s.alive)
+	return !isAlive && s.alive.Err() == nil
 }
 
 // move connects to the next server.

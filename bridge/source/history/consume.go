@@ -52,6 +52,10 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 				more = take(js.Received(msg, a.StreamSeq, a.Time))
 			}
 		case <-silence.C:
+			if pull.Came(ctx) {
+				silence.Reset(js.LostAfter)
+				continue
+			}
 			h.answered(on, js.ErrSilent)
 			return 0, pull.Silent()
 		case <-ctx.Done():

@@ -101,6 +101,10 @@ func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGe
 			}
 			b.Found = append(b.Found, found)
 		case <-silence.C:
+			if !on.catchUp(ctx) || len(answers) == 0 {
+				return b, ErrSilent
+			}
+		case <-asked.Lost():
 			return b, ErrSilent
 		case <-change:
 			if change = a.Tries(); time.Since(begun) > tryAgain {
@@ -205,9 +209,10 @@ func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64
 	}
 	silence := time.NewTimer(tryTime)
 	defer silence.Stop()
-	for range seqs {
+	for left := len(seqs); left > 0; {
 		select {
 		case msg := <-answers:
+			left--
 			if !isGiven(msg.Header, blockSize(msg), stream) {
 				continue // no such message, or the leader is asked
 			}
@@ -219,7 +224,9 @@ func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64
 			found[i] = e
 			silence.Reset(tryTime)
 		case <-silence.C:
-			return nil // the leader is asked
+			if !on.catchUp(ctx) || len(answers) == 0 {
+				return nil // the leader is asked
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("wait for messages: %w", ctx.Err())
 		}
