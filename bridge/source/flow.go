@@ -15,7 +15,7 @@ type flow struct {
 	filter bridge.Subject
 	sub    *nats.Subscription // nil if there was no room for it
 	deaf   bool
-	lost   int                // how many lost messages were announced
+	lost   int // how many lost messages were announced
 	takers []*placement
 }
 
