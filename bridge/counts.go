@@ -5,7 +5,7 @@ import "sync/atomic"
 // Counts counts events by kind.
 type Counts map[string]*atomic.Uint64
 
-// NewCounts returns the counts of all kinds that there are.
+// NewCounts returns counts of these kinds, and no others.
 func NewCounts(kinds ...string) Counts {
 	c := Counts{}
 	for _, kind := range kinds {
@@ -14,7 +14,7 @@ func NewCounts(kinds ...string) Counts {
 	return c
 }
 
-// Add counts an event. It does not count kinds that there are not, such as "".
+// Add counts an event. An unknown kind, such as "", is not counted.
 func (c Counts) Add(kind string) {
 	if count := c[kind]; count != nil {
 		count.Add(1)

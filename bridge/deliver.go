@@ -24,7 +24,7 @@ func (o *output) put(data []byte) {
 // fits reports whether another frame fits.
 func (o *output) fits(data []byte) bool { return len(data) <= o.left || len(o.batch) == o.had }
 
-// has reports whether the client has a frame of the feed's memory, or is not to get it.
+// has reports whether the client has a frame of the feed's memory already, or is not sent it, because the replay ends before it.
 func (r *Reader) has(fr *frame) bool {
 	at := &r.have[fr.part]
 	return fr.seq <= at.Seq || r.isBounded() && fr.seq > at.sync

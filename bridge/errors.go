@@ -26,7 +26,7 @@ var (
 	ErrUnavailable = errors.New("NATS is not reachable")
 	// ErrBroken means that the NATS server cannot store messages now; it may work later. It wraps ErrUnavailable.
 	ErrBroken = fmt.Errorf("%w for what is stored: its store is broken", ErrUnavailable)
-	// ErrBusy: too much is being read for the account; the same may work later.
+	// ErrBusy means that too much is being read for the account; it may work later.
 	ErrBusy = errors.New("too much is being read for you")
 	// ErrFull means that the stream has no room for another message.
 	ErrFull = errors.New("the stream is full")

@@ -8,8 +8,8 @@ import "slices"
 // Feed returns the reader's feed.
 func (r *Reader) Feed() *Feed { return r.feed }
 
-// Kin is what level readers have in common: their subjects and framing, and the largest frame that they accept. It stays the same when a reader
-// opens anew on another feed.
+// Kin is what readers must share to be written together once they are level: subjects, framing, and the largest frame that they accept. It
+// stays the same when a reader opens anew on another feed.
 type Kin struct {
 	feed feedKey
 	most int

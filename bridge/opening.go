@@ -70,7 +70,7 @@ func (o *opening) begin(verdicts []verdict) (events [][]byte) {
 		if p.Deaf && !p.isMembers {
 			gap = max(gap, GapDisconnected)
 		}
-		gap = max(gap, v.gap) // the reasons sort by how much they say: disconnected, overrun, retention
+		gap = max(gap, v.gap) // their alphabetical order is that of their severity: disconnected, overrun, retention
 		o.reset = cmp.Or(o.reset, v.reset)
 	}
 	o.syncing, o.syncAt = o.resume.Sync || o.resume.Since.Kind != SinceNew, f.end()

@@ -28,7 +28,7 @@ type Reader struct {
 // isBounded reports whether nothing after the replay is delivered.
 func (r *Reader) isBounded() bool { return r.count != nil && r.count.isBounded }
 
-// standing is a client's state in one part.
+// standing is where a client stands in one part of a feed: its position there, and what it is still owed.
 type standing struct {
 	Position
 	told   uint64 // losses below this sequence are not owed, or were announced

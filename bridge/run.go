@@ -52,7 +52,7 @@ type RunState struct {
 	Messages int      // messages that were read, with those that no client sees
 	At       Position // of the last of them
 	Kind     RunKind  // of the last of them
-	Queries  bool     // whoever answers may query the asker, says the first of them
+	Queries  bool     // according to the first of them, whoever answers may query the asker
 }
 
 // IsOver reports whether a client at a position has received the end of the run.

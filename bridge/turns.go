@@ -24,14 +24,14 @@ const (
 // request comes from. 0 is the bridge itself.
 type Account uint64
 
-// turns runs reads of stores: a few at once, and by turns, so that an account that asks for many holds up no other. Methods need the lock, unless
+// turns runs reads of stores: a few at once, and by turns, so that an account that asks for many does not delay the others. Methods need the lock, unless
 // they say that they take it.
 //
 // A task is shared by all who wait for it. It stands in the queues of their accounts, and runs when the first of these
 // queues has its turn. If an account waits for nothing else of the store, the task stands in the queues of no further
 // accounts: it would not run earlier. So a run for one of thousands costs nothing for the others.
 //
-// Each store has queues of its own, so that one that does not answer holds up nobody else. A store may run half of the tasks
+// Each store has queues of its own, so that one that does not answer delays no other. A store may run half of the tasks
 // that other stores leave, so that some can always run, and an account of it no more than can run then.
 type turns struct {
 	alive   context.Context

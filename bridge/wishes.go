@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// What waiters wait for of a task. The lock of turns must be held.
+// What waiters wait for of a task. A wish is one waiter's, for one sequence or result. A demand is all wishes of one account for the task. A
+// turn is one run of the task, for the oldest wish of an account. The lock of turns must be held.
 
 // wish is what a waiter waits for of a task.
 type wish struct {

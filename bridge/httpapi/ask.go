@@ -90,20 +90,23 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	free = both(done, free)
-	a.stats.posts.Add(postAccepted)
 	path := mounted(r) + answersPath + run.Name
-	switch how {
-	case location:
+	if how == firstMessage {
+		defer free()
+		if err := a.first(w, r, run, path); err != nil {
+			return err
+		}
+		a.stats.posts.Add(postAccepted)
+		return nil
+	}
+	a.stats.posts.Add(postAccepted) // now, because the stream may last
+	if how == location {
 		free()
 		w.Header().Set("Preference-Applied", respondAsync)
 		return accepted(w, run, path)
-	case eventStream:
-		w.Header().Set("Content-Location", path)
-		return a.stream(w, r, run, &request, free)
-	default:
-		defer free()
-		return a.first(w, r, run, path)
 	}
+	w.Header().Set("Content-Location", path)
+	return a.stream(w, r, run, &request, free)
 }
 
 // both returns a function that calls first, and then second.

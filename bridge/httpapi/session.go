@@ -58,6 +58,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) error {
 		}
 		a.setCookie(w, r, &http.Cookie{Value: sealed, Expires: caller.Until})
 	}
+	a.stats.posts.Add(postAccepted)
 	writeJSON(w, http.StatusOK, typeDocument, answer)
 	return nil
 }

@@ -46,6 +46,9 @@ func TestSession(t *testing.T) {
 	if a := b.do(t, "GET", "/session", nil); a.status != 405 || a.header.Get("Allow") != "POST, DELETE, OPTIONS" {
 		t.Errorf("%+v", a)
 	}
+	if got := b.api.Stats().Publishes; got["accepted"] != 1 || got["refused"] != 5 {
+		t.Errorf("one sign-in, and five that were refused: %v", got)
+	}
 }
 
 func cookieOf(t *testing.T, a answer) *http.Cookie {

@@ -9,11 +9,12 @@ import (
 
 // Stats are counters since New. They are for metrics, not for decisions.
 type Stats struct {
-	// Publishes by result: accepted, refused (because of the request), unavailable (because of NATS), failed (a bug).
+	// Publishes are all POSTs by result: accepted, refused (because of the request), unavailable (503), failed (another status from 500 on).
 	Publishes map[string]uint64
 	// Refused counts requests other than POST that were answered with a problem.
 	Refused uint64
-	// TurnedAway counts connections asked to come back later: too many at once, or the bridge was stopping.
+	// TurnedAway counts connections asked to come back later: no room or too many requests, the bridge was stopping, or tokens could not be
+	// checked.
 	TurnedAway uint64
 	// Limited counts requests that exceeded a limit: connections, connections of one address, the rate of POSTs or of GETs and HEADs, open
 	// runs, or memory for bodies.

@@ -23,7 +23,7 @@ func (a *API) traced(w http.ResponseWriter, r *http.Request, t target, serve fun
 		status := problemOf(err).Status
 		span.Set("http.response.status_code", status)
 		if status < http.StatusInternalServerError {
-			span.End(nil) // a fault of the client is none of the server
+			span.End(nil) // the client's fault is no error of the server
 			return
 		}
 		span.End(err)

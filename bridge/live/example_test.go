@@ -18,6 +18,7 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/live"
 	"github.com/tailwater/tailwater/embed"
+	"github.com/tailwater/tailwater/web"
 )
 
 // Messages that any NATS client publishes on chat.room1 reach every new EventSource("/events/chat.room1").
@@ -107,6 +108,51 @@ func ExampleBridge_Listen() {
 	// Output:
 	// tailwater:open {"subjects":["chat.room1"],"heartbeat":15}
 	// 0 connections have a goroutine
+	// message hello
+}
+
+// counted is a middleware's writer. Unwrap lets the bridge flush, and take the connection over.
+type counted struct {
+	http.ResponseWriter
+	writes int
+}
+
+func (w *counted) Write(data []byte) (int, error) {
+	w.writes++
+	return w.ResponseWriter.Write(data)
+}
+
+func (w *counted) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// The bridge stands behind the program's middleware, and serves the module /client.js. The server limits what clients send.
+func ExampleOptions_pages() {
+	events := open(live.Options{Anyone: bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}}, Pages: web.Client})
+	server := &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { events.ServeHTTP(&counted{ResponseWriter: w}, r) }),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		WriteTimeout:      30 * time.Second, // event streams have their own deadlines
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener = events.Listen(server, listener)
+	go server.Serve(listener)
+	defer server.Close()
+	defer events.Close()
+
+	url := "http://" + listener.Addr().String()
+	module, err := http.Get(url + "/client.js")
+	if err != nil {
+		log.Fatal(err)
+	}
+	module.Body.Close()
+	fmt.Println(module.Header.Get("Content-Type"))
+	read(url+"/events/chat.room1", func() { events.Publish(context.Background(), "chat.room1", nil, []byte("hello")) })
+	// Output:
+	// text/javascript; charset=utf-8
+	// tailwater:open {"subjects":["chat.room1"],"heartbeat":15}
 	// message hello
 }
 

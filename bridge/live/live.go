@@ -189,11 +189,10 @@ func (b *Bridge) Publish(ctx context.Context, subject bridge.Subject, header map
 	return b.source.Publish(ctx, subject, header, data)
 }
 
-// Drain asks every connection to reconnect, each at its own time within the window, and finishes running publications. It does so after
-// delay. Until then only new clients are affected: they are asked to come back later; and whoever waits for the first message of an
-// answer is told where to read it. When ctx ends, Drain cuts the
-// connections that event loops write. It waits for the others, which end by themselves within the write timeout, or when their server is
-// closed. Only the first call has an effect. Close drains by itself.
+// Drain waits for delay, asks every connection to reconnect, each at its own time within the window, and finishes running publications.
+// During the delay only new clients are asked to come back later, and clients that wait for the first message of an answer are told where
+// to read it. When ctx ends, Drain cuts the connections that event loops write. It waits for the others, which end by themselves within
+// the write timeout, or when their server is closed. Only the first call has an effect. Close drains by itself.
 func (b *Bridge) Drain(ctx context.Context, delay, window time.Duration) {
 	b.drained.Do(func() {
 		b.draining.Store(true)

@@ -40,7 +40,8 @@ type Options struct {
 	// Caller returns the sender of a request, and the sender's permissions beyond Anyone. The zero Caller is anonymous. An error is
 	// answered 401, which ends an EventSource; an error that wraps bridge.ErrForbidden, 403. An error that wraps bridge.ErrNoVerdict
 	// means that the answer is not known now: the browser reconnects. The text of an error that wraps one of the three is sent to the
-	// client. A connection ends at Caller.Until.
+	// client. A connection ends at Caller.Until. The header Cookie is removed from requests of pages that only Access.LoopbackOrigins
+	// allows: a browser sends cookies to every port of a machine, so another program's page could act as the user.
 	Caller func(*http.Request) (bridge.Caller, error)
 	// Tokens makes the bridge itself check tokens (JWT), instead of Caller. If it is nil, no tokens are accepted.
 	Tokens *Tokens
@@ -48,7 +49,7 @@ type Options struct {
 	Cookie string
 	// Routes are paths in addition to /events/{subject...}; see bridge.ParseRoute.
 	Routes []bridge.Route
-	// Pages returns the handler of a path that is not a route, or nil. The default is no pages.
+	// Pages returns the handler of a path that is not a route, or nil. The default is no pages; with web.Client, /client.js is served.
 	Pages func(path string) http.Handler
 
 	// Access says under which host names the bridge may be used, and by which other origins. The default is any name, and no other

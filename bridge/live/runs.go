@@ -6,9 +6,9 @@ import (
 	"github.com/tailwater/tailwater/bridge/runs"
 )
 
-// Runs says how questions are answered on routes that begin with ASK. Their answers can be read by their askers on every bridge with the same
-// options, and nobody else reads or publishes on their subjects through any of them, whether or not it has such a route. A run is one question and the stream of its answers. Its answers are
-// messages on a subject of its own. If a stream holds that subject, the run can be read and resumed on every bridge.
+// Runs says how questions are answered on routes that begin with ASK. A run is one question and its answers, which are messages on a
+// subject of its own. Through bridges with these options only the asker reads that subject, and nobody publishes on it, whether or not a
+// bridge has such a route. If a stream holds the subject, the asker can read and resume the run on each of these bridges.
 type Runs struct {
 	Answers string        // the first token of these subjects; answers
 	Silence time.Duration // after which a run without an answer has failed, unless its route says otherwise; 60 s

@@ -147,8 +147,8 @@ func (o *Outlet) Recheck() {
 	}
 }
 
-// Kick ends the connections that match, and returns how many. Their clients are asked to reconnect. match is called with whose a connection is
-// and what it reads, once at a time, and must not block: meanwhile an event loop waits.
+// Kick ends the connections that match, and returns how many. Their clients are asked to reconnect. match gets the owner of a connection
+// and what it reads. Its calls do not overlap. It must not block, because an event loop waits for it.
 func (o *Outlet) Kick(match func(of bridge.Lifetime, subjects []bridge.Subject) bool) (kicked int) {
 	o.mu.Lock()
 	for c, isKicked := range o.plain {

@@ -9,8 +9,8 @@ type counters struct {
 // Stats is what Runs has done, and has.
 type Stats struct {
 	Open    int    // runs that this bridge has asked, and that have not ended
-	Asked   uint64 // questions that somebody has heard
-	Unheard uint64 // questions that nobody has heard
+	Asked   uint64 // questions that reached a responder
+	Unheard uint64 // questions that reached none
 	Ended   uint64 // runs of this bridge that are complete
 	Failed  uint64 // runs of this bridge that ended with an error, silence included
 	Silent  uint64 // runs that were ended because nobody answered

@@ -43,14 +43,14 @@ type owed struct {
 	quiet debt // as much of it as a quiet client may send, for the widest networks
 }
 
-// add adds bytes to a debt that is paid at a rate, fewer than none to take them back.
+// add adds bytes to a debt that is paid at a rate. A negative number takes bytes back.
 func (d *debt) add(bytes, rate float64, now time.Duration) {
 	d.bytes = max(0, d.bytes-rate*(now-d.at).Seconds())
 	d.bytes, d.at = max(0, d.bytes+bytes), now
 }
 
-// owe adds bytes to what a network owes that may have so many connections, fewer than none to take them back, and returns how many are owed
-// beyond what may be sent at once, and for how long.
+// owe adds bytes to the debt of a network that may have so many connections. It returns how many bytes the debt is above what may be sent at
+// once, and for how long. A negative number takes bytes back.
 func (o *owed) owe(bytes, connections float64, now time.Duration) (beyond float64, wait time.Duration) {
 	rate := connections * paceRate
 	o.add(bytes, rate, now)

@@ -21,7 +21,7 @@ type network struct {
 	kept    int       // how many networks in it, and itself, still owe what was sent
 	owed    *owed     // nil until somebody in it sends over TLS
 	waiting list.List // the *place of each socket that waits, the oldest first
-	index   int       // among the crowds, where it is one of the widest and has a socket that waits
+	index   int       // in Places.crowds; below 0 if it is not in it
 }
 
 // networkKey tells networks apart. A proxy's sockets are counted apart from its own requests. It is small, because many clients have a network
@@ -189,8 +189,8 @@ func (n *network) keep(more int) {
 	}
 }
 
-// crowds is a heap of the widest networks that have sockets which wait. The first has the most of them, and of several, the one whose
-// oldest has waited longest.
+// crowds holds the widest networks with sockets that wait for their clients, as a heap. If room is needed, the first loses its oldest such
+// socket: it has the most of them, and among equals, the one that has waited longest.
 type crowds []*network
 
 // oldest returns the socket to close first, nil if none waits.

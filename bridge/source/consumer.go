@@ -20,7 +20,7 @@ type consumer struct {
 	*js.Pull
 	tap    *tap
 	link   *js.Link // that it was made on
-	first  uint64   // the stream's first sequence as of message known; both belong to receive
+	first  uint64   // the stream's first sequence, as read when the consumer's message known had arrived; both belong to receive
 	known  uint64
 	heard  atomic.Int64  // when something arrived last, in nanoseconds
 	begun  chan struct{} // closed when messages may be delivered

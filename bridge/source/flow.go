@@ -9,12 +9,13 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// flow is one subscription, and the placements that share it.
+// flow is one subscription, and the placements that share it. It is deaf while NATS does not deliver it, because of a refusal or a limit:
+// placements cannot begin on it, and those that had begun mute it (placement.muted).
 type flow struct {
 	filter bridge.Subject
 	sub    *nats.Subscription // nil if there was no room for it
-	deaf   bool               // not in force; its takers cannot begin
-	lost   int                // how many lost messages were announced
+	deaf   bool
+	lost   int // how many lost messages were announced
 	takers []*placement
 }
 
@@ -77,12 +78,12 @@ func (s *Source) subscribeAll() error {
 	return nil
 }
 
-// flowsThat returns the flows for which is returns true. It holds the lock.
-func (s *Source) flowsThat(is func(*flow) bool) (found []*flow) {
+// flowsThat returns the flows that a test accepts. It holds the lock during the test.
+func (s *Source) flowsThat(accept func(*flow) bool) (found []*flow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.flows {
-		if is(f) {
+		if accept(f) {
 			found = append(found, f)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 const (
 	tableInterval    = 30 * time.Second // between two looks, in case advisories are missing
-	tableShares      = 20               // at each look, one in so many of the unused streams is read
+	tableShares      = 20               // each look reads one in this many of the unused streams
 	tableRefused     = 10               // how much rarer looks are if NATS refuses them, because each refusal is logged here and there
 	tableRound       = 20 * time.Second // the limit of one reading
 	tableFirstRetry  = 100 * time.Millisecond

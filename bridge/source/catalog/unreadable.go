@@ -40,7 +40,7 @@ type Obstacle struct {
 // transient are refusals that end by themselves: servers are looking for each other, or a stream is being moved.
 var transient = []jetstream.ErrorCode{js.CodeIncomplete, js.CodeNoLeader, js.CodeNotLeader, js.CodeOffline, jetstream.JSErrCodeStreamNotFound}
 
-// Obstacle returns the obstacle behind an error of reading a stream. An error that may pass by itself is none.
+// Obstacle returns the obstacle behind an error of reading a stream. An error that may pass by itself is no obstacle.
 func (t *Table) Obstacle(name string, err error) Obstacle {
 	var refusal *jetstream.APIError
 	switch {

@@ -39,7 +39,7 @@ const (
 // push consumer lets 32 MiB wait, which small messages multiply in this process, and the server ends a connection with 64 MiB.
 //
 // A consumer that delivers the last message of each subject passes over one that does not fit into the bytes that were asked for
-// (nats-server 2.15). So of that, a number of messages is asked for.
+// (nats-server 2.15). So such a consumer is asked for a number of messages instead.
 //
 // nats.go's own types are not used: they mistake a message with a Status header for the server's, and anyone can publish one.
 // Here, a message on the bare inbox subject is the server's; every other one is a message of the stream, and its reply subject

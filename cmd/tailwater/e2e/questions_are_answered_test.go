@@ -69,6 +69,9 @@ func TestQuestionsAreAnswered(t *testing.T) {
 				}
 			})
 		}
+		if got := n.Live.Stats().Requests.Publishes; got["accepted"] != 11 || got["failed"] != 1 {
+			t.Errorf("of twelve POSTs, of which one was answered 502: %v", got)
+		}
 	}
 }
 

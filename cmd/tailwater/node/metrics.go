@@ -67,7 +67,7 @@ func (to sink) connections(r reading) {
 	by(to, "connections", "Open connections of browsers, by their writer: an event loop, or a goroutine per connection (plain).", "writer", map[string]int{"loop": c.Open - c.Plain, "plain": c.Plain})
 	to.count("connections_opened_total", "Connections opened.", c.Opened)
 	by(to, "connections_closed_total", "Connections ended: the client disconnected, received nothing for the write timeout (slow), was asked to reconnect because of its age, its token expired or was revoked (auth), an administrator has ended it (kick), its run has ended (run), or this bridge is stopping (drain).", "reason", c.Ended)
-	to.count("connections_turned_away_total", "Connections asked to reconnect later: too many at once, or the bridge was stopping.", r.Requests.TurnedAway)
+	to.count("connections_turned_away_total", "Connections asked to reconnect later: no room or too many requests, the bridge was stopping, or tokens could not be checked.", r.Requests.TurnedAway)
 	if !r.survey.Missing {
 		to.gauge("connections_behind", "Connections whose clients have lacked something that has arrived for them for 100 ms.", r.survey.Behind)
 		to.seconds("reader_lag_seconds", "How long the slowest client has lacked something that has arrived for it.", r.survey.Late)
@@ -80,7 +80,7 @@ func (to sink) connections(r reading) {
 }
 
 func (to sink) requests(r reading) {
-	by(to, "requests_limited_total", "Requests that exceeded a limit: connections in all, connections from one address, posts of one caller, GETs and HEADs of one address (reads), or memory for bodies.", "limit", r.Requests.Limited)
+	by(to, "requests_limited_total", "Requests that exceeded a limit: connections in all, connections from one address, posts of one caller (rate), GETs and HEADs of one address (reads), open questions of one caller (runs), or memory for bodies.", "limit", r.Requests.Limited)
 	to.count("requests_refused_total", "Requests other than POST that were answered with a problem.", r.Requests.Refused)
 	var requests, problems []value
 	for _, route := range r.Requests.Routes {
@@ -124,7 +124,7 @@ func (to sink) feeds(r reading) {
 	to.count("replay_errors_total", "Failed reads of streams; they are repeated.", r.Feeds.ReplayErrors)
 	to.count("message_headers_broken_total", "Messages delivered without their headers, because these cannot be decoded; counted at each read.", r.NATS.BrokenHeaders)
 	to.count("event_names_refused_total", "Event names of NATS publishers that were removed, because publishers may not use them.", r.NATS.RefusedEvents)
-	by(to, "publishes_total", "POSTs by result: accepted, refused (because of the request), unavailable (because of NATS), failed.", "result", r.Requests.Publishes)
+	by(to, "publishes_total", "POSTs by result, sign-ins included: accepted, refused (because of the request), unavailable (503: try again later), failed (another status of 500 or more).", "result", r.Requests.Publishes)
 	to.histogram(posts)
 }
 
@@ -141,8 +141,8 @@ func (to sink) presence(r reading) {
 
 func (to sink) runs(r reading) {
 	to.gauge("runs_open", "Questions that were asked here and have no complete answer.", r.Runs.Open)
-	to.count("runs_asked_total", "Questions that somebody has heard.", r.Runs.Asked)
-	to.count("runs_unheard_total", "Questions that nobody has heard.", r.Runs.Unheard)
+	to.count("runs_asked_total", "Questions that reached a responder.", r.Runs.Asked)
+	to.count("runs_unheard_total", "Questions that reached no responder.", r.Runs.Unheard)
 	by(to, "runs_ended_total", "Questions asked here whose answers are complete (ended), or have ended with an error (failed), silence included.", "result", map[string]uint64{"ended": r.Runs.Ended, "failed": r.Runs.Failed})
 	to.count("runs_silent_total", "Questions whose answers this bridge has ended, because none came for TAILWATER_ANSWERS_SILENCE.", r.Runs.Silent)
 	to.count("runs_stopped_total", "Requests to stop passed on to whoever answers.", r.Runs.Stopped)
