@@ -196,6 +196,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found
 		return a.serveFinished(w, r, target)
 	}
 	switch {
+	case r.Method == http.MethodGet && !canFlush(w):
+		return errNoFlush
 	case target.isSession && r.Method == http.MethodPost:
 		return a.signIn(w, r)
 	case target.isSession:

@@ -66,6 +66,9 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	how := mannerOf(r)
+	if how == eventStream && !canFlush(w) {
+		return errNoFlush
+	}
 	request, err := readRunRequest(r, p.query)
 	if err != nil {
 		return err

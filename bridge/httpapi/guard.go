@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -73,6 +74,25 @@ func (w *watchedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	w.begun = w.begun || err == nil
 	return conn, buffered, err
+}
+
+// errNoFlush is a fault of the program around the bridge, which finds it in the log: the client's answer says no more than that there is one.
+var errNoFlush = errors.New("middleware hides the http.ResponseWriter of net/http from the bridge, which therefore cannot send events; give the middleware's writer the method Unwrap (see http.ResponseController)")
+
+// canFlush reports whether what is written can be sent at once.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch outer := w.(type) {
+		case *watchedWriter:
+			w = outer.ResponseWriter
+		case http.Flusher, interface{ FlushError() error }:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = outer.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // below returns the writer of net/http: http.MaxBytesReader needs it to have the connection closed.

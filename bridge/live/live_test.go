@@ -232,6 +232,57 @@ func TestWriterIsChosen(t *testing.T) {
 	}
 }
 
+// A program whose middleware hides net/http's writer is told so in its log, and no client mistakes that for the loss of a connection. Middleware
+// with the method Unwrap hides nothing.
+func TestMiddlewareThatHidesTheWriter(t *testing.T) {
+	var log bridgetest.Output
+	ask, err := bridge.ParseRoute("ASK /ask=chat.ask")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := live.Open(connect(t), live.Options{
+		Anyone: bridge.Grant{Subscribe: []bridge.Subject{"chat.>"}, Publish: []bridge.Subject{"chat.>"}}, Routes: []bridge.Route{ask},
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/hidden/", func(w http.ResponseWriter, r *http.Request) {
+		http.StripPrefix("/hidden", b).ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+	})
+	mux.HandleFunc("/wrapped/", func(w http.ResponseWriter, r *http.Request) {
+		http.StripPrefix("/wrapped", b).ServeHTTP(wrapper{w}, r)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(func() {
+		b.Close()
+		server.Close()
+	})
+	follow(t, server.URL+"/wrapped/events/chat.a")
+	for method, path := range map[string]string{http.MethodGet: "/hidden/events/chat.a", http.MethodPost: "/hidden/ask"} {
+		request := httptest.NewRequest(method, path, http.NoBody)
+		request.Header.Set("Accept", "text/event-stream")
+		request.Host = server.Listener.Addr().String()
+		answer := httptest.NewRecorder()
+		mux.ServeHTTP(answer, request)
+		if answer.Code != http.StatusInternalServerError {
+			t.Errorf("%s %s: answered %d", method, path, answer.Code)
+		}
+	}
+	if !strings.Contains(log.String(), "Unwrap") {
+		t.Errorf("logged:\n%s", log.String())
+	}
+	if status := post(t, server.URL+"/hidden/events/chat.a", "hello"); status != http.StatusAccepted {
+		t.Errorf("a POST is answered %d", status)
+	}
+}
+
+// wrapper is a writer of middleware.
+type wrapper struct{ http.ResponseWriter }
+
+func (w wrapper) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // follow opens an event stream until the test ends, and reads its first event.
 func follow(t *testing.T, url string) (*bridgetest.Stream, bridgetest.Event) {
 	t.Helper()
