@@ -10,9 +10,7 @@ func (p *Places) admit(conn *Conn) (isAdmitted bool, later time.Duration) {
 	s.network.hold(1)
 	s.wait(conn)
 	out, full, later := p.evictFor(s.network, s, youth)
-	if len(out) > 0 {
-		s.waitAnew() // sockets that were spared for it have become the newest, though it came later
-	}
+	s.waitAnew() // sockets that were spared for it have become the newest, though it came later
 	if full == nil {
 		conn.place = s
 	} else {
@@ -63,7 +61,7 @@ func (p *Places) closeable(n *network) *place {
 		if n == &p.all {
 			oldest = p.crowds.oldest()
 		}
-		if oldest == nil || oldest.waits.isSpared || oldest.waits.conn.unread() == 0 {
+		if oldest == nil || oldest.waits.isSpared || unread(oldest.waits.conn.Conn) == 0 {
 			return oldest
 		}
 		oldest.waits.isSpared = true

@@ -134,13 +134,9 @@ func (c *Conn) wrote(n int, err error) (goesOn bool, _ error) {
 // TakesNothing reports whether the client has received nothing for the timeout, although there was something to receive. It may be called during a
 // Write.
 func (c *Conn) TakesNothing(timeout time.Duration) bool {
-	socket, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return false
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.progress.Stalled(unsent(socket), time.Since(c.opened), timeout)
+	return c.progress.Stalled(unsent(c.Conn), time.Since(c.opened), timeout)
 }
 
 // UntilStalled returns after which time TakesNothing may report true, 0 if the client has received everything.
@@ -151,15 +147,6 @@ func (c *Conn) UntilStalled(timeout time.Duration) time.Duration {
 		return 0
 	}
 	return max(1, c.progress.Since+timeout-time.Since(c.opened))
-}
-
-// unread returns how many bytes of its client nobody has read.
-func (c *Conn) unread() int {
-	socket, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return 0
-	}
-	return unread(socket)
 }
 
 // Cut closes the connection, and discards unsent data.

@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"math"
 	"net/netip"
+	"sort"
 	"time"
 )
 
@@ -52,11 +53,7 @@ func spare(limit int) int { return min(leastSpare+limit/spareShare, mostSpare) }
 
 // PlacesFor returns how many places there can be in all, where there are to be at most so many sockets; one at least.
 func PlacesFor(sockets int) int {
-	places := max((sockets-leastSpare)*spareShare/(spareShare+1), sockets-mostSpare, 1)
-	for places > 1 && places+spare(places) > sockets {
-		places--
-	}
-	return places
+	return max(1, sort.Search(sockets, func(places int) bool { return places+spare(places) > sockets })-1)
 }
 
 // most is how many places may be held. Sockets that wait may fill what busy ones leave free. A few more places are always there for them, so that

@@ -60,7 +60,7 @@ func securely(t *testing.T, limits sockets.Limits, test func(*testing.T, *secure
 		s.server.Close()
 		time.Sleep(time.Minute) // of the bubble: what is owed has been forgotten
 		synctest.Wait()
-		if stats := s.places.Stats(); stats.Held != 0 || stats.Networks != 0 {
+		if stats := s.places.Stats(); stats.Held != 0 || s.places.Networks() != 0 {
 			t.Errorf("behind the last: %+v", stats)
 		}
 	})

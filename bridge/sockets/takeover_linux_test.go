@@ -39,7 +39,7 @@ func TestTakenSocketKeepsItsPlace(t *testing.T) {
 		t.Errorf("while it is open: %+v", stats)
 	}
 	socket.Close()
-	if stats := places.Stats(); stats.Held != 0 || stats.Networks != 0 {
+	if stats := places.Stats(); stats.Held != 0 || places.Networks() != 0 {
 		t.Errorf("behind it: %+v", stats)
 	}
 }
