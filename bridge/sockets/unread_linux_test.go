@@ -194,19 +194,28 @@ func TestSocketWaitsUntilARequestHasCome(t *testing.T) {
 			wait(1, "after a request without its body")
 			u.serve(ours, 5, func(r *http.Request) {
 				for range 2 {
-					_, _ = r.Body.Read(make([]byte, 1)) // the end
+					if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+						t.Errorf("the body ends with %v", err)
+					}
 					wait(0, "behind a body")
 				}
 			})
 			wait(1, "after an answer")
 			u.serve(ours, 0, func(r *http.Request) {
 				wait(0, "behind a head")
-				u.places.Told(r.Context())
-				wait(1, "when it was told")
+				u.serve(ours, 0, func(*http.Request) { u.places.Told(r.Context()) })
+				wait(0, "while another request is answered")
+				for range 2 {
+					u.places.Told(r.Context())
+					wait(1, "when it was told")
+				}
 			})
 			wait(1, "after it was told")
 		}
-		u.serve(ours, 0, func(*http.Request) { ours.Close() })
+		u.serve(ours, 0, func(r *http.Request) {
+			ours.Close()
+			u.places.Told(r.Context())
+		})
 		wait(0, "when it was closed")
 	})
 }
