@@ -3,6 +3,8 @@ package outlet
 import (
 	"testing"
 	"time"
+
+	"github.com/tailwater/tailwater/bridge"
 )
 
 // A token that expires after longer than a Duration can say costs no look at each tick.
@@ -11,7 +13,7 @@ func TestFarExpiry(t *testing.T) {
 	now := time.Now()
 	l := &loop{outlet: &Outlet{config: Config{Heartbeat: time.Hour}}, clock: now, wheel: newWheel(time.Second)}
 	for _, expires := range []time.Time{now.Add(time.Hour), now.AddDate(400, 0, 0), time.Unix(1e18, 0)} {
-		s := &socket{loop: l, owner: &owner{expires: expiryOf(expires)}, until: time.Hour}
+		s := &socket{loop: l, owner: &bridge.Lifetime{Until: expires}, until: time.Hour}
 		s.timer.socket = s
 		l.now = time.Duration(l.wheel.at) * time.Second
 		s.set()
