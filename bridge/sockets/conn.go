@@ -20,10 +20,10 @@ const looks = 8
 // when a third of the send buffer is free, so the client has to receive some 16 KiB per timeout.
 type Conn struct {
 	net.Conn
-	opened time.Time
-	place  *place                 // nil if it was refused one
-	lender *reserve               // where the descriptor is from; nil for none
-	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
+	opened  time.Time
+	place   *place                 // nil if it was refused one
+	reserve *reserve               // which sets descriptors aside when this one is free
+	pacing  atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
 
 	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.
 	mu       sync.Mutex
@@ -125,10 +125,8 @@ func (c *Conn) wrote(n int, err error) (goesOn bool, _ error) {
 		c.reset()
 		return false, err
 	}
-	if err := c.waitOnce(); err != nil {
-		return false, err
-	}
-	return true, nil
+	err = c.waitOnce()
+	return err == nil, err
 }
 
 // TakesNothing reports whether the client has received nothing for the timeout, although there was something to receive. It may be called during a
@@ -167,9 +165,7 @@ func (c *Conn) Close() error {
 func (c *Conn) closeDescriptor() error {
 	err := c.Conn.Close() // returns when the descriptor is free
 	c.hurryUp()
-	if c.lender != nil {
-		c.lender.setAside() // before another connection uses it
-	}
+	c.reserve.setAside() // before another connection uses the descriptor
 	return err
 }
 
