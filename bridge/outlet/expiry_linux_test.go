@@ -29,3 +29,26 @@ func TestFarExpiry(t *testing.T) {
 		l.wheel.stop(&s.timer)
 	}
 }
+
+// A silent connection is looked at for its heartbeat, and one with data that its client has not taken only for the client.
+func TestLookForAHeartbeat(t *testing.T) {
+	t.Parallel()
+	const heartbeat, timeout = 15 * time.Second, 20 * time.Second
+	for _, test := range []struct {
+		rest  [][]byte
+		since time.Duration // when it was first seen that something is not taken
+		want  time.Duration
+	}{{nil, 0, heartbeat}, {[][]byte{{1}}, time.Second, time.Second + timeout}} {
+		l := &loop{outlet: &Outlet{config: Config{Heartbeat: heartbeat, WriteTimeout: timeout}}, wheel: newWheel(time.Second)}
+		s := &socket{loop: l, owner: somebody, until: time.Hour, rest: test.rest}
+		s.timer.socket, s.Since = s, test.since
+		s.set()
+		looked := time.Duration(0)
+		for now := time.Duration(0); looked == 0 && now < time.Minute; now += time.Second {
+			l.wheel.advance(now, func(*socket) { looked = now })
+		}
+		if looked < test.want || looked > test.want+time.Second {
+			t.Errorf("it is looked at after %v instead of %v", looked, test.want)
+		}
+	}
+}

@@ -112,8 +112,8 @@ func (s *socket) work() {
 
 // preamble prepends what precedes the first frame to the frames of the first write.
 func (s *socket) preamble(frames [][]byte) [][]byte {
-	if preamble := s.reader.Framing().Preamble(); s.first != nil && len(preamble) > 0 {
-		frames = append(frames, preamble)
+	if s.first != nil {
+		frames = append(frames, s.reader.Framing().Preamble())
 	}
 	return frames
 }
@@ -184,8 +184,7 @@ func (s *socket) flush() {
 // discard reads and ignores what the client sends, so that its end is noticed.
 func (s *socket) discard() {
 	var buffer [512]byte
-	n, err := unix.Read(s.FD, buffer[:])
-	if n == 0 && err == nil {
+	if n, _ := unix.Read(s.FD, buffer[:]); n == 0 { // it is -1 with an error
 		s.hungUp()
 	}
 }
@@ -332,7 +331,6 @@ func (s *socket) close(reason ending) {
 	if s.rest != nil {
 		_ = unix.SetsockoptLinger(s.FD, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
-	s.rest = nil
 	l.sockets[s.FD] = nil
 	s.Taken.Close()
 	if !gone {

@@ -238,6 +238,10 @@ func TestRequestOfWhoMadeRoomIsNotServed(t *testing.T) {
 			for range all {
 				u.connect()
 			}
+			_ = asks.SetReadDeadline(time.Now().Add(20 * time.Second))
+			if _, err := asks.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+				t.Errorf("it ends with %v instead of a reset", err)
+			}
 			if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("its body is read: %v", err)
 			}
