@@ -57,10 +57,11 @@ func (p *Places) evictFor(n *network, fresh *place, least time.Duration) (out []
 // those that wait: a proxy that is cut off in the middle of a request answers 502, which ends an EventSource for good.
 func (p *Places) closeable(n *network) *place {
 	for {
-		oldest := n.oldest()
-		if n == &p.all {
-			oldest = p.crowds.oldest()
+		of := n
+		if n == &p.all && len(p.crowds) > 0 {
+			of = p.crowds[0]
 		}
+		oldest := of.oldest()
 		if oldest == nil || oldest.waits.isSpared || unread(oldest.waits.conn.Conn) == 0 {
 			return oldest
 		}

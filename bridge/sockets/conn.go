@@ -27,8 +27,8 @@ type Conn struct {
 
 	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.
 	mu       sync.Mutex
-	patience time.Duration // length of the write deadline; 0 for none
-	waited   int           // looks since the client has received something, or since the deadline was set
+	patience time.Duration // length of the write deadline; negative for none
+	waited   int           // looks since the client has received something
 	isGone   bool          // the client has received nothing in time
 	progress Progress
 }
@@ -37,14 +37,9 @@ type Conn struct {
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.patience = 0
-	if !t.IsZero() {
-		c.patience = time.Until(t)
-	}
-	if c.patience <= 0 {
+	if c.patience = time.Until(t); c.patience <= 0 { // passed, or none
 		return c.Conn.SetWriteDeadline(t)
 	}
-	c.waited = 0
 	return c.waitOnce()
 }
 
@@ -82,15 +77,6 @@ func (c *Conn) Read(data []byte) (int, error) {
 		pacing.wait(c.place.network.owe(n))
 	}
 	return n, err
-}
-
-// SetReadDeadline implements net.Conn. One that has passed ends a Read that waits, as net/http does before it lets a connection go.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	err := c.Conn.SetReadDeadline(t)
-	if !t.IsZero() && !t.After(time.Now()) {
-		c.hurryUp()
-	}
-	return err
 }
 
 // begin begins a Write. The time since the deadline was set is not the client's.

@@ -190,14 +190,6 @@ func (n *network) keep(more int) {
 // oldest has waited longest.
 type crowds []*network
 
-// oldest returns the socket to close first, nil if none waits.
-func (c crowds) oldest() *place {
-	if len(c) == 0 {
-		return nil
-	}
-	return c[0].oldest()
-}
-
 // waitersChanged is called when other sockets of the network wait than before.
 func (n *network) waitersChanged() {
 	c := &n.places.crowds
