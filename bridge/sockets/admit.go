@@ -39,14 +39,14 @@ func (p *Places) evictFor(n *network, fresh *place, least time.Duration) (out []
 			continue
 		}
 		oldest := p.closeable(n)
-		if oldest == nil || oldest == fresh && (n != &p.all || n.waiting.Len() == 1) {
+		if oldest == nil || oldest == fresh && n.waiting.Len() == 1 {
 			return out, n, 0
 		}
-		if age := p.now() - oldest.waits.since; age < least {
+		if age := p.now() - oldest.waits.since; age < least || oldest == fresh { // which may be old by now: to spare many takes a while
 			if n != &p.all {
 				return out, n, 0
 			}
-			return out, n, least - age
+			return out, n, max(1, least-age)
 		}
 		out = append(out, p.letGo(oldest))
 	}

@@ -39,7 +39,7 @@ type sweep struct {
 
 	holes int // removed messages since the last message; belongs to run
 
-	// Only run changes these, except err; the lock of all sweeps guards them.
+	// The lock of all sweeps guards these. Only run changes seqs and head, so it reads them without the lock.
 	seqs      []uint64 // ascending
 	head      uint64   // everything up to here was found
 	isRunning bool
