@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
@@ -60,11 +61,14 @@ func bodyOf(text *bufio.Reader, version string, body io.Writer) error {
 	}
 }
 
-// However clients read, and whether or not they support chunks, all get the same bytes, and none gets the last chunk.
+// However clients read, and whether or not they support chunks, all get the same bytes, and none gets the last chunk. Heartbeats become due, too,
+// while clients take nothing.
 func TestChunksAreExact(t *testing.T) {
 	const messages = 1000 // every size that numbered has
 	overSockets(t, func(t *testing.T, p protocol) {
-		b := newFixture(t, p.on(patient), plenty)
+		config := patient
+		config.Heartbeat = time.Millisecond
+		b := newFixture(t, p.on(config), plenty)
 		server := b.serve(t, p)
 		var reading sync.WaitGroup
 		bodies := make([]bytes.Buffer, 8)
@@ -93,7 +97,7 @@ func TestChunksAreExact(t *testing.T) {
 			stream := bridgetest.NewStream(&bodies[i])
 			for n := -1; n <= messages; n++ {
 				event, err := stream.Next()
-				want := map[int]string{-1: opened, messages: `{"reason":"drain"}`}[n]
+				want := map[int]string{-1: `{"subjects":["chat.room1"],"heartbeat":0.001}`, messages: `{"reason":"drain"}`}[n]
 				if want == "" {
 					want = string(numbered(n))
 				}

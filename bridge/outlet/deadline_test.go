@@ -3,10 +3,7 @@ package outlet_test
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"testing"
-
-	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
 // busy is a ResponseWriter on a machine that has so much else to do that the deadline of a write passes when the write has succeeded, before its
@@ -33,14 +30,9 @@ func TestDeadlineThatPassesAfterAWriteIsNotTheClient(t *testing.T) {
 	config := patient
 	config.WriteTimeout = writeTimeout
 	b := newFixture(t, config, plenty)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := serve(t, protocols[2], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.ServeHTTP(busy{w, r.Context(), new(int)}, r)
 	}))
-	server.Listener = sockets.Listen(server.Listener, sockets.NewPlaces(sockets.Limits{}))
-	server.Config.ConnContext = sockets.ConnContext
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
 	c, _ := connect(t, server, "")
 	b.ended(t, map[string]uint64{"slow": 1})
 	c.response.Body.Close()

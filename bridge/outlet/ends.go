@@ -36,6 +36,17 @@ func (o *Outlet) whyEnd(isExpired bool) ending {
 	return endAge
 }
 
+// clockLook is how often the clock is checked for the expiry of a token, because it may have been set.
+const clockLook = time.Minute
+
+// untilExpiry returns how long a connection's token is valid, or if that is longer, when to check again.
+func untilExpiry(of *bridge.Lifetime, now time.Time) time.Duration {
+	if of.Until.IsZero() {
+		return clockLook
+	}
+	return min(clockLook, max(0, of.Until.Sub(now)))
+}
+
 // count counts connections and polls, and tells Drain when none is left.
 func (o *Outlet) count(connections, polls int) {
 	o.mu.Lock()

@@ -56,7 +56,7 @@ func (l *loop) gather(s *socket) {
 	if other != nil {
 		other.alone = false
 	}
-	if other == nil || other.rest != nil || !other.reader.Level(s.reader) {
+	if other == nil || !other.reader.Level(s.reader) {
 		l.alone[kin], s.alone = s, true
 		return
 	}

@@ -66,6 +66,36 @@ func TestKick(t *testing.T) {
 	})
 }
 
+// A client that has not taken everything is told so behind what was written for it.
+func TestKickOfAStalledClient(t *testing.T) {
+	t.Parallel()
+	overSockets(t, func(t *testing.T, p protocol) {
+		b := newFixture(t, p.on(patient), plenty)
+		c := dial(t, b.serve(t, p))
+		for range 20 {
+			b.publish(large)
+		}
+		bridgetest.Eventually(t, "it takes no more", func() bool {
+			survey := b.outlet.Survey(t.Context(), 1)
+			return len(survey.Slowest) == 1 && survey.Slowest[0].Lag.Messages > 0
+		})
+		if kicked := b.outlet.Kick(func(bridge.Lifetime, []bridge.Subject) bool { return true }); kicked != 1 {
+			t.Errorf("kicked %d", kicked)
+		}
+		event, err := c.Next()
+		for err == nil && event.Data == string(large) {
+			event, err = c.Next()
+		}
+		if err != nil || event.Type != bridge.EventClose {
+			t.Errorf("behind the messages comes %.60v, %v", event, err)
+		}
+		if event, err := c.Next(); err == nil {
+			t.Errorf("behind the end comes %v", event)
+		}
+		b.ended(t, map[string]uint64{"kick": 1})
+	})
+}
+
 // A client that has just reset its connection is not seen without its address, although the kernel has forgotten that.
 func TestWhoIsGoneIsNotSeen(t *testing.T) {
 	t.Parallel()

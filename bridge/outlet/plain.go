@@ -28,9 +28,9 @@ type connection struct {
 	batch    [][]byte
 	lifetime bridge.Lifetime
 	subjects []bridge.Subject
-	kicked   bridge.Signal // set when an administrator ends the connection
-	recheck  bridge.Signal // set when the token may have been revoked; nil if it cannot be
-	look     *time.Timer   // fires when the connection is checked for a client that receives nothing; nil if no check is planned
+	kicked   bridge.Signal    // set when an administrator ends the connection
+	recheck  bridge.Signal    // set when the token may have been revoked; nil if it cannot be
+	look     <-chan time.Time // when the connection is checked for a client that receives nothing; nil if no check is planned
 
 	// For Survey. The fields below mu are guarded by it.
 	opened  time.Time
@@ -71,7 +71,7 @@ func (c *connection) run(ctx context.Context) ending {
 		select {
 		case <-more:
 			isMore = true
-		case <-c.looks():
+		case <-c.look:
 			if c.conn.TakesNothing(config.WriteTimeout) {
 				c.conn.Cut()
 				return endSlow
@@ -87,7 +87,7 @@ func (c *connection) run(ctx context.Context) ending {
 		case <-c.kicked:
 			return c.end(ctx, endKick)
 		case <-due.C:
-			if isExpired := c.untilExpiry() == 0; isExpired || time.Since(c.opened) >= until {
+			if isExpired := untilExpiry(&c.lifetime, c.outlet.clock()) == 0; isExpired || time.Since(c.opened) >= until {
 				return c.end(ctx, c.outlet.whyEnd(isExpired))
 			}
 			due.Reset(c.wait(until))
@@ -123,18 +123,7 @@ func (c *connection) isRevoked() bool {
 
 // wait returns in how long the connection may be due to end.
 func (c *connection) wait(until time.Duration) time.Duration {
-	return min(until-time.Since(c.opened), c.untilExpiry())
-}
-
-// clockLook is how often the clock is checked for the expiry of a token, because it may have been set.
-const clockLook = time.Minute
-
-// untilExpiry returns how long the token is valid, or if that is longer, when to check again.
-func (c *connection) untilExpiry() time.Duration {
-	if c.lifetime.Until.IsZero() {
-		return math.MaxInt64
-	}
-	return min(clockLook, max(0, c.lifetime.Until.Sub(c.outlet.clock())))
+	return min(until-time.Since(c.opened), untilExpiry(&c.lifetime, c.outlet.clock()))
 }
 
 // writeFrames writes the next frames, joined. If there are none, more is woken when there may be.
@@ -219,7 +208,7 @@ func (c *connection) planLook() {
 	}
 	config := c.outlet.config
 	c.conn.TakesNothing(config.WriteTimeout) // starts to count
-	c.look = time.NewTimer(min(config.Heartbeat, config.WriteTimeout))
+	c.look = time.After(min(config.Heartbeat, config.WriteTimeout))
 }
 
 // planNextLook plans the check at which the client will have received nothing for the write timeout. If it has received everything, the next
@@ -227,16 +216,8 @@ func (c *connection) planLook() {
 func (c *connection) planNextLook() {
 	c.look = nil
 	if remaining := c.conn.UntilStalled(c.outlet.config.WriteTimeout); remaining > 0 {
-		c.look = time.NewTimer(remaining)
+		c.look = time.After(remaining)
 	}
-}
-
-// looks returns the channel of the planned check, nil if there is none.
-func (c *connection) looks() <-chan time.Time {
-	if c.look == nil {
-		return nil
-	}
-	return c.look.C
 }
 
 // pieces returns how many bytes may be written under one deadline. Over HTTP/1.1 the deadline starts again when the client receives something. A

@@ -40,6 +40,9 @@ func TestFramesArriveInOrder(t *testing.T) {
 						return
 					}
 				}
+				if c.Comments != 1 {
+					t.Errorf("%d comments, not one at the beginning", c.Comments)
+				}
 			})
 		}
 		for i := range messages {

@@ -32,7 +32,7 @@ type socket struct {
 	alone      bool // it is the one of its feed in loop.alone
 	reader     *bridge.Reader
 	ended      func(isDead bool)
-	owner      *owner
+	owner      *bridge.Lifetime
 
 	group *group // whose frames it is given; nil while it is not level with others
 	index int32  // in the group
@@ -58,16 +58,8 @@ const (
 	stateClosed
 )
 
-// owner is whose connection one is.
-type owner struct {
-	caller  string
-	address netip.Addr
-	revoked func() bool // nil where it cannot be
-	expires int64       // when the caller's token does, by the clock on the wall, in milliseconds of Unix time; 0 for never
-}
-
 // somebody owns the connections of all anonymous clients that are the peers of their sockets: the kernel knows the addresses.
-var somebody = &owner{}
+var somebody = &bridge.Lifetime{}
 
 // whose returns whose connection the socket is. It reports false if the client has reset it, and the loop has not been told yet: the kernel has
 // forgotten the address.
@@ -76,7 +68,7 @@ func (s *socket) whose() (of bridge.Lifetime, isThere bool) {
 		address := s.peer().Addr()
 		return bridge.Lifetime{Address: address}, address.IsValid()
 	}
-	return bridge.Lifetime{Caller: s.owner.caller, Address: s.owner.address}, true
+	return *s.owner, true
 }
 
 // Wake implements bridge.Waker.
@@ -120,8 +112,8 @@ func (s *socket) work() {
 
 // preamble prepends what precedes the first frame to the frames of the first write.
 func (s *socket) preamble(frames [][]byte) [][]byte {
-	if preamble := s.reader.Framing().Preamble(); s.first != nil && len(preamble) > 0 {
-		frames = append(frames, preamble)
+	if s.first != nil {
+		frames = append(frames, s.reader.Framing().Preamble())
 	}
 	return frames
 }
@@ -192,8 +184,7 @@ func (s *socket) flush() {
 // discard reads and ignores what the client sends, so that its end is noticed.
 func (s *socket) discard() {
 	var buffer [512]byte
-	n, err := unix.Read(s.FD, buffer[:])
-	if n == 0 && err == nil {
+	if n, _ := unix.Read(s.FD, buffer[:]); n == 0 { // it is -1 with an error
 		s.hungUp()
 	}
 }
@@ -248,11 +239,7 @@ func (s *socket) set() {
 	case stateTold:
 		due = s.wrote + config.CloseDelay
 	case stateOpen:
-		due = s.until
-		if s.owner.expires != 0 {
-			remaining := min(clockLook.Milliseconds(), max(0, s.owner.expires-s.loop.clock.UnixMilli()))
-			due = min(due, s.loop.now+time.Duration(remaining)*time.Millisecond)
-		}
+		due = min(s.until, s.loop.now+untilExpiry(s.owner, s.loop.clock))
 		if s.rest == nil {
 			due = min(due, s.wrote+config.Heartbeat)
 		}
@@ -271,7 +258,7 @@ func (s *socket) drain() {
 
 // recheck ends the connection at once if its caller's token was revoked.
 func (s *socket) recheck() {
-	if s.state == stateOpen && s.owner.revoked != nil && s.owner.revoked() {
+	if s.state == stateOpen && s.owner.Revoked != nil && s.owner.Revoked() {
 		s.end(endAuth)
 		s.set()
 	}
@@ -302,9 +289,7 @@ func (s *socket) told() {
 }
 
 // expired reports whether the caller's token has expired.
-func (s *socket) expired() bool {
-	return s.owner.expires != 0 && s.loop.clock.UnixMilli() >= s.owner.expires
-}
+func (s *socket) expired() bool { return untilExpiry(s.owner, s.loop.clock) == 0 }
 
 // finish ends the sending direction without a last chunk, which would end clients built on fetch for good. The socket itself stays until the
 // client has closed too. If it were closed before, the kernel would discard data in flight if the client has sent something that nobody read.
@@ -346,7 +331,6 @@ func (s *socket) close(reason ending) {
 	if s.rest != nil {
 		_ = unix.SetsockoptLinger(s.FD, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
-	s.rest = nil
 	l.sockets[s.FD] = nil
 	s.Taken.Close()
 	if !gone {

@@ -91,9 +91,7 @@ func (t *tally) count(c Connection, describe func(*Connection)) {
 	if isSlow {
 		t.Slowest = insert(t.Slowest, c, t.most, slower)
 	}
-	if isOld {
-		t.Oldest = insert(t.Oldest, c, t.most, older)
-	}
+	t.Oldest = insert(t.Oldest, c, t.most, older)
 }
 
 // isAmong reports whether a connection belongs into a sorted list of so many.

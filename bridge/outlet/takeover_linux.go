@@ -31,21 +31,13 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request, reader *bridge
 	}
 	s.timer.socket = s
 	if lifetime.Caller != "" || lifetime.Revoked != nil || !lifetime.Until.IsZero() || lifetime.Address != s.peer().Addr() {
-		s.owner = &owner{lifetime.Caller, lifetime.Address, lifetime.Revoked, expiryOf(lifetime.Until)}
+		owner := lifetime
+		s.owner = &owner
 	}
 	if !s.loop.enqueue(s) {
 		s.refuse()
 	}
 	return true
-}
-
-// expiryOf returns when a token expires, for owner.expires. Years beyond those that dates are written with are never reached.
-func expiryOf(until time.Time) int64 {
-	const last = 9999
-	if until.IsZero() || until.Year() > last {
-		return 0
-	}
-	return until.UnixMilli()
 }
 
 // head returns the head of the response. The body has no length. It is chunked, or if the client does not support chunks, ends with the connection
@@ -55,7 +47,6 @@ func head(header http.Header, chunked bool) []byte {
 	head.WriteString("HTTP/1.1 200 OK\r\nDate: ")
 	head.WriteString(time.Now().UTC().Format(http.TimeFormat))
 	head.WriteString("\r\n")
-	header.Del("Date")
 	if chunked {
 		header.Set("Transfer-Encoding", "chunked")
 	}

@@ -10,9 +10,7 @@ func (p *Places) admit(conn *Conn) (isAdmitted bool, later time.Duration) {
 	s.network.hold(1)
 	s.wait(conn)
 	out, full, later := p.evictFor(s.network, s, youth)
-	if len(out) > 0 {
-		s.waitAnew() // sockets that were spared for it have become the newest, though it came later
-	}
+	s.waitAnew() // sockets that were spared for it have become the newest, though it came later
 	if full == nil {
 		conn.place = s
 	} else {
@@ -41,14 +39,14 @@ func (p *Places) evictFor(n *network, fresh *place, least time.Duration) (out []
 			continue
 		}
 		oldest := p.closeable(n)
-		if oldest == nil || oldest == fresh && (n != &p.all || n.waiting.Len() == 1) {
+		if oldest == nil || oldest == fresh && n.waiting.Len() == 1 {
 			return out, n, 0
 		}
-		if age := p.now() - oldest.waits.since; age < least {
+		if age := p.now() - oldest.waits.since; age < least || oldest == fresh { // which may be old by now: to spare many takes a while
 			if n != &p.all {
 				return out, n, 0
 			}
-			return out, n, least - age
+			return out, n, max(1, least-age)
 		}
 		out = append(out, p.letGo(oldest))
 	}
@@ -59,11 +57,12 @@ func (p *Places) evictFor(n *network, fresh *place, least time.Duration) (out []
 // those that wait: a proxy that is cut off in the middle of a request answers 502, which ends an EventSource for good.
 func (p *Places) closeable(n *network) *place {
 	for {
-		oldest := n.oldest()
-		if n == &p.all {
-			oldest = p.crowds.oldest()
+		of := n
+		if n == &p.all && len(p.crowds) > 0 {
+			of = p.crowds[0]
 		}
-		if oldest == nil || oldest.waits.isSpared || oldest.waits.conn.unread() == 0 {
+		oldest := of.oldest()
+		if oldest == nil || oldest.waits.isSpared || unread(oldest.waits.conn.Conn) == 0 {
 			return oldest
 		}
 		oldest.waits.isSpared = true

@@ -20,15 +20,15 @@ const looks = 8
 // when a third of the send buffer is free, so the client has to receive some 16 KiB per timeout.
 type Conn struct {
 	net.Conn
-	opened time.Time
-	place  *place                 // nil if it was refused one
-	lender *reserve               // where the descriptor is from; nil for none
-	pacing atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
+	opened  time.Time
+	place   *place                 // nil if it was refused one
+	reserve *reserve               // which sets descriptors aside when this one is free
+	pacing  atomic.Pointer[pacing] // nil unless Reads keep to the pace of the address
 
 	// HTTP/2 sets deadlines while it writes, at least when it ends a connection.
 	mu       sync.Mutex
-	patience time.Duration // length of the write deadline; 0 for none
-	waited   int           // looks since the client has received something, or since the deadline was set
+	patience time.Duration // length of the write deadline; negative for none
+	waited   int           // looks since the client has received something
 	isGone   bool          // the client has received nothing in time
 	progress Progress
 }
@@ -37,14 +37,9 @@ type Conn struct {
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.patience = 0
-	if !t.IsZero() {
-		c.patience = time.Until(t)
-	}
-	if c.patience <= 0 {
+	if c.patience = time.Until(t); c.patience <= 0 { // passed, or none
 		return c.Conn.SetWriteDeadline(t)
 	}
-	c.waited = 0
 	return c.waitOnce()
 }
 
@@ -84,15 +79,6 @@ func (c *Conn) Read(data []byte) (int, error) {
 	return n, err
 }
 
-// SetReadDeadline implements net.Conn. One that has passed ends a Read that waits, as net/http does before it lets a connection go.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	err := c.Conn.SetReadDeadline(t)
-	if !t.IsZero() && !t.After(time.Now()) {
-		c.hurryUp()
-	}
-	return err
-}
-
 // begin begins a Write. The time since the deadline was set is not the client's.
 func (c *Conn) begin() error {
 	c.mu.Lock()
@@ -125,22 +111,16 @@ func (c *Conn) wrote(n int, err error) (goesOn bool, _ error) {
 		c.reset()
 		return false, err
 	}
-	if err := c.waitOnce(); err != nil {
-		return false, err
-	}
-	return true, nil
+	err = c.waitOnce()
+	return err == nil, err
 }
 
 // TakesNothing reports whether the client has received nothing for the timeout, although there was something to receive. It may be called during a
 // Write.
 func (c *Conn) TakesNothing(timeout time.Duration) bool {
-	socket, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return false
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.progress.Stalled(unsent(socket), time.Since(c.opened), timeout)
+	return c.progress.Stalled(unsent(c.Conn), time.Since(c.opened), timeout)
 }
 
 // UntilStalled returns after which time TakesNothing may report true, 0 if the client has received everything.
@@ -151,15 +131,6 @@ func (c *Conn) UntilStalled(timeout time.Duration) time.Duration {
 		return 0
 	}
 	return max(1, c.progress.Since+timeout-time.Since(c.opened))
-}
-
-// unread returns how many bytes of its client nobody has read.
-func (c *Conn) unread() int {
-	socket, ok := c.Conn.(*net.TCPConn)
-	if !ok {
-		return 0
-	}
-	return unread(socket)
 }
 
 // Cut closes the connection, and discards unsent data.
@@ -180,9 +151,7 @@ func (c *Conn) Close() error {
 func (c *Conn) closeDescriptor() error {
 	err := c.Conn.Close() // returns when the descriptor is free
 	c.hurryUp()
-	if c.lender != nil {
-		c.lender.setAside() // before another connection uses it
-	}
+	c.reserve.setAside() // before another connection uses the descriptor
 	return err
 }
 

@@ -17,17 +17,22 @@ func isExhausted(err error) bool {
 
 // comes waits a moment for a connection, without a descriptor for it. If it cannot know, it reports true.
 func comes(l net.Listener) bool {
-	socket, ok := l.(syscall.Conn)
-	if !ok {
-		return true
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return true
-	}
 	n := 0
-	err = raw.Control(func(fd uintptr) {
+	err := control(l, func(fd int) {
 		n, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(exhaustedPause.Milliseconds()))
 	})
 	return err != nil || n > 0
+}
+
+// control calls do with the descriptor of a connection or a listener.
+func control(of any, do func(fd int)) error {
+	socket, ok := of.(syscall.Conn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { do(int(fd)) })
 }

@@ -13,31 +13,19 @@ import (
 // networks are smaller anyway.
 const largestSegment = 16 << 10
 
-// limitSegments sets that limit for a listener, if it is a TCP listener.
+// limitSegments sets that limit for a listener, if it is a TCP listener. An error costs only speed.
 func limitSegments(listener net.Listener) {
-	socket, ok := listener.(*net.TCPListener)
-	if !ok {
-		return
-	}
-	if raw, err := socket.SyscallConn(); err == nil {
-		// An error costs only speed.
-		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, largestSegment) })
-	}
+	_ = control(listener, func(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, largestSegment) })
 }
 
-// unsent returns how many bytes of a socket the client has not acknowledged; 0 if the kernel does not say.
-func unsent(socket *net.TCPConn) int { return queued(socket, unix.SIOCOUTQ) }
+// unsent returns how many bytes of a connection the client has not acknowledged; 0 if the kernel does not say.
+func unsent(conn net.Conn) int { return queued(conn, unix.SIOCOUTQ) }
 
 // unread returns how many bytes of a client nobody has read; 0 if the kernel does not say.
-func unread(socket *net.TCPConn) int { return queued(socket, unix.SIOCINQ) }
+func unread(conn net.Conn) int { return queued(conn, unix.SIOCINQ) }
 
-func queued(socket *net.TCPConn, queue uint) (n int) {
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	// An error means that the socket is closed.
-	_ = raw.Control(func(fd uintptr) { n = queuedOf(int(fd), queue) })
+func queued(conn net.Conn, queue uint) (n int) {
+	_ = control(conn, func(fd int) { n = queuedOf(fd, queue) }) // an error means that it has no descriptor, or none any more
 	return n
 }
 

@@ -50,7 +50,7 @@ func (l *listener) Close() error {
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		_ = l.pace.Wait(l.open) // an error means that the listener is closed; Accept returns that too
-		accepted, isLent, err := l.accept()
+		accepted, err := l.accept()
 		if err != nil {
 			return nil, err
 		}
@@ -58,10 +58,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			// If the connection is gone by now, its first read fails.
 			_ = socket.SetWriteBuffer(sendBuffer)
 		}
-		conn := &Conn{Conn: accepted, opened: time.Now()}
-		if isLent {
-			conn.lender = &l.reserve
-		}
+		conn := &Conn{Conn: accepted, opened: time.Now(), reserve: &l.reserve}
 		if l.admit(conn) {
 			return conn, nil
 		}
@@ -69,34 +66,36 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// accept accepts a connection, even if descriptors have run out: then it gives up a descriptor that was set aside, until that connection is
+// accept accepts a connection, even if descriptors have run out: then it gives up a descriptor that was set aside, until a connection is
 // closed, or closes a socket that waits. Other errors are returned.
-func (l *listener) accept() (conn net.Conn, isLent bool, _ error) {
+func (l *listener) accept() (net.Conn, error) {
 	for {
 		l.setAside()
 		conn, err := l.Listener.Accept()
 		if err == nil || !isExhausted(err) {
-			return conn, false, err
+			return conn, err
 		}
 		l.places.exhausted(err)
 		if !comes(l.Listener) { // accept also fails when no connection is pending
 			continue
 		}
 		if !l.giveUp() && !l.places.evict() {
-			l.pause()
+			l.pause(exhaustedPause)
 			continue
 		}
 		if conn, err := l.Listener.Accept(); err == nil {
-			return conn, true, nil
+			return conn, nil
 		}
 	}
 }
 
-// pause waits a moment, or until the listener is closed.
-func (l *listener) pause() {
+// pause waits, unless the listener is closed. It reports false if it is.
+func (l *listener) pause(length time.Duration) (isOpen bool) {
 	select {
-	case <-time.After(exhaustedPause):
+	case <-time.After(length):
+		return true
 	case <-l.open.Done():
+		return false
 	}
 }
 
@@ -105,13 +104,8 @@ func (l *listener) pause() {
 func (l *listener) admit(conn *Conn) (isAdmitted bool) {
 	for {
 		isAdmitted, later := l.places.admit(conn)
-		if later == 0 {
+		if later == 0 || !l.pause(later) {
 			return isAdmitted
-		}
-		select {
-		case <-time.After(later):
-		case <-l.open.Done():
-			return false
 		}
 	}
 }

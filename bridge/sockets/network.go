@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"math"
 	"net/netip"
+	"sort"
 	"time"
 )
 
@@ -52,11 +53,7 @@ func spare(limit int) int { return min(leastSpare+limit/spareShare, mostSpare) }
 
 // PlacesFor returns how many places there can be in all, where there are to be at most so many sockets; one at least.
 func PlacesFor(sockets int) int {
-	places := max((sockets-leastSpare)*spareShare/(spareShare+1), sockets-mostSpare, 1)
-	for places > 1 && places+spare(places) > sockets {
-		places--
-	}
-	return places
+	return max(1, sort.Search(sockets, func(places int) bool { return places+spare(places) > sockets })-1)
 }
 
 // most is how many places may be held. Sockets that wait may fill what busy ones leave free. A few more places are always there for them, so that
@@ -192,14 +189,6 @@ func (n *network) keep(more int) {
 // crowds holds the widest networks with sockets that wait for their clients, as a heap. If room is needed, the first loses its oldest such
 // socket: it has the most of them, and among equals, the one that has waited longest.
 type crowds []*network
-
-// oldest returns the socket to close first, nil if none waits.
-func (c crowds) oldest() *place {
-	if len(c) == 0 {
-		return nil
-	}
-	return c[0].oldest()
-}
 
 // waitersChanged is called when other sockets of the network wait than before.
 func (n *network) waitersChanged() {

@@ -60,7 +60,7 @@ func securely(t *testing.T, limits sockets.Limits, test func(*testing.T, *secure
 		s.server.Close()
 		time.Sleep(time.Minute) // of the bubble: what is owed has been forgotten
 		synctest.Wait()
-		if stats := s.places.Stats(); stats.Held != 0 || stats.Networks != 0 {
+		if stats := s.places.Stats(); stats.Held != 0 || s.places.Networks() != 0 {
 			t.Errorf("behind the last: %+v", stats)
 		}
 	})
@@ -306,8 +306,8 @@ func TestResetRequestsAreNotServed(t *testing.T) {
 func TestNeighboursOfAFloodAreRead(t *testing.T) {
 	securely(t, sockets.Limits{All: 1000, Each: 64}, func(t *testing.T, s *secured) {
 		var flooding sync.WaitGroup
-		flooding.Go(func() { s.flood("192.0.2.1", 20, 32<<10, floods["pings"]) })
-		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some eight
+		flooding.Go(func() { s.flood("192.0.2.1", 60, 16<<10, floods["pings"]) })
+		time.Sleep(5 * time.Second) // of the bubble: the flood goes on for some twelve
 		begin, neighbour := time.Now(), s.client("192.0.2.1", "http/1.1")
 		s.ask(neighbour, "a message")
 		if waited := time.Since(begin); waited > 5*time.Second {

@@ -52,8 +52,6 @@ type Stats struct {
 	Taken   int    // requests that have a place
 	Evicted uint64 // sockets that waited, and were closed to make room
 	Refused uint64 // sockets for which there was no room
-
-	Networks int // of which clients are counted, or owe something
 }
 
 // NewPlaces gives places of which none is taken.
@@ -146,6 +144,5 @@ func (p *Places) Stats() Stats {
 	return Stats{
 		Held: p.all.held, Waiting: p.all.waiting.Len(), Taken: p.all.asked,
 		Evicted: p.evicted, Refused: p.refused,
-		Networks: len(p.networks),
 	}
 }

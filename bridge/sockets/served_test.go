@@ -16,8 +16,17 @@ import (
 // An address has so many requests over HTTP/2 served at once, on however many connections and whatever they are, because each holds memory
 // until its client takes the answer. Further ones are reset. Another address does not notice, and when some have ended there is room again.
 func TestFewRequestsAreServedAtOnce(t *testing.T) {
-	const each, streams = 16, 50
-	securely(t, sockets.Limits{All: 1000, Each: each}, func(t *testing.T, s *secured) {
+	testServedAtOnce(t, sockets.Limits{All: 1000, Each: 16}, 4*16)
+}
+
+// Of all clients, few need more than their places.
+func TestFewRequestsOfAllAreServedAtOnce(t *testing.T) {
+	testServedAtOnce(t, sockets.Limits{All: 64}, 64+4*16)
+}
+
+func testServedAtOnce(t *testing.T, limits sockets.Limits, most int64) {
+	const streams = 50
+	securely(t, limits, func(t *testing.T, s *secured) {
 		var clients []*http.Client
 		for range 4 {
 			client := s.client("192.0.2.1", "h2")
@@ -30,12 +39,14 @@ func TestFewRequestsAreServedAtOnce(t *testing.T) {
 			for _, client := range clients {
 				leave = append(leave, s.open(client, streams))
 			}
-			if served := s.served.Load(); served != 4*each {
-				t.Errorf("%d requests are served at once", served)
+			if served := s.served.Load(); served != most {
+				t.Errorf("%d requests are served at once instead of %d", served, most)
 			}
-			other := s.client("192.0.2.2", "h2")
-			s.ask(other, "somebody else")
-			other.CloseIdleConnections()
+			if limits.Each > 0 {
+				other := s.client("192.0.2.2", "h2")
+				s.ask(other, "somebody else")
+				other.CloseIdleConnections()
+			}
 			for _, each := range leave {
 				each()
 			}

@@ -24,11 +24,10 @@ func TakeOver(w http.ResponseWriter, r *http.Request) (t Taken, ok bool, _ error
 	if conn == nil {
 		return t, false, nil
 	}
-	socket, ok := conn.Conn.(*net.TCPConn)
-	if !ok {
+	if _, isTCP := conn.Conn.(*net.TCPConn); !isTCP {
 		return t, false, nil
 	}
-	fd, err := duplicate(socket)
+	fd, err := duplicate(conn.Conn)
 	if errors.Is(err, net.ErrClosed) {
 		return t, false, nil
 	}
@@ -59,14 +58,10 @@ func (t *Taken) Close() {
 // receiveBuffer limits what the kernel buffers of a reading client's input, which is ignored. The kernel doubles the number for its own data.
 const receiveBuffer = 4 << 10
 
-func duplicate(socket *net.TCPConn) (fd int, err error) {
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return 0, fmt.Errorf("duplicate a descriptor: %w", err)
-	}
+func duplicate(socket net.Conn) (fd int, err error) {
 	var failed error
-	err = raw.Control(func(original uintptr) {
-		fd, failed = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
+	err = control(socket, func(original int) {
+		fd, failed = unix.FcntlInt(uintptr(original), unix.F_DUPFD_CLOEXEC, 0)
 	})
 	if err := errors.Join(err, failed); err != nil {
 		return 0, fmt.Errorf("duplicate a descriptor: %w", err)

@@ -9,8 +9,15 @@ import (
 	"github.com/tailwater/tailwater/bridge/sockets"
 )
 
-// A socket that was taken over keeps its place until it is closed, and its client is not waited for, also when its request has ended.
+// A socket that was taken over keeps its place until it is closed, and its client is not waited for, also when its request has ended, or a
+// body was announced.
 func TestTakenSocketKeepsItsPlace(t *testing.T) {
+	for _, body := range []string{"", "Content-Length: 5\r\n"} {
+		t.Run(body, func(t *testing.T) { testTakenSocket(t, body) })
+	}
+}
+
+func testTakenSocket(t *testing.T, body string) {
 	t.Parallel()
 	places := sockets.NewPlaces(sockets.Limits{All: 10})
 	taken, ended := make(chan sockets.Taken, 1), make(chan struct{})
@@ -30,7 +37,7 @@ func TestTakenSocketKeepsItsPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: localhost\r\n"+body+"\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	socket := <-taken
@@ -39,7 +46,7 @@ func TestTakenSocketKeepsItsPlace(t *testing.T) {
 		t.Errorf("while it is open: %+v", stats)
 	}
 	socket.Close()
-	if stats := places.Stats(); stats.Held != 0 || stats.Networks != 0 {
+	if stats := places.Stats(); stats.Held != 0 || places.Networks() != 0 {
 		t.Errorf("behind it: %+v", stats)
 	}
 }

@@ -168,12 +168,88 @@ func TestEachUnreadRequestIsSpared(t *testing.T) {
 	}
 }
 
-// serve serves a request on a connection, with a body of which nothing has come.
-func (u *unheard) serve(ours net.Conn, length int64, serve func(*http.Request)) {
+// serve serves a request on a connection, with a body of which nothing has come. It reports whether the response breaks off.
+func (u *unheard) serve(ours net.Conn, length int64, serve func(*http.Request)) (isBroken bool) {
 	request := httptest.NewRequestWithContext(sockets.ConnContext(context.Background(), ours), http.MethodPost, "/", nil)
 	request.ContentLength = length
 	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { serve(r) })
+	defer func() { isBroken = recover() == http.ErrAbortHandler }()
 	u.places.Handler(handler).ServeHTTP(httptest.NewRecorder(), request)
+	return false
+}
+
+// A socket waits for its client until all of a request has come, and again when it was answered or told to come back.
+func TestSocketWaitsUntilARequestHasCome(t *testing.T) {
+	t.Parallel()
+	nobodyReads(t, 16, func(u *unheard) {
+		_, ours := u.connect()
+		wait := func(want int, when string) {
+			t.Helper()
+			if waiting := u.places.Stats().Waiting; waiting != want {
+				t.Errorf("%s %d sockets wait instead of %d", when, waiting, want)
+			}
+		}
+		for range 2 {
+			u.serve(ours, 5, func(*http.Request) { wait(1, "before a body") })
+			wait(1, "after a request without its body")
+			u.serve(ours, 5, func(r *http.Request) {
+				for range 2 {
+					if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+						t.Errorf("the body ends with %v", err)
+					}
+					wait(0, "behind a body")
+				}
+			})
+			wait(1, "after an answer")
+			u.serve(ours, 0, func(r *http.Request) {
+				wait(0, "behind a head")
+				u.serve(ours, 0, func(*http.Request) { u.places.Told(r.Context()) })
+				wait(0, "while another request is answered")
+				for range 2 {
+					u.places.Told(r.Context())
+					wait(1, "when it was told")
+				}
+			})
+			wait(1, "after it was told")
+		}
+		u.serve(ours, 0, func(r *http.Request) {
+			ours.Close()
+			u.places.Told(r.Context())
+		})
+		wait(0, "when it was closed")
+	})
+}
+
+// A client that has sent the head of a request makes room after silent ones. If its socket made room, its request is not served, nor is what
+// there is of its body: the client gets no answer, and will ask again.
+func TestRequestOfWhoMadeRoomIsNotServed(t *testing.T) {
+	t.Parallel()
+	const all = 16
+	nobodyReads(t, all, func(u *unheard) {
+		asks, ours := u.connect()
+		for range all - 1 {
+			u.connect()
+		}
+		u.serve(ours, 5, func(r *http.Request) {
+			u.connect()
+			if !isOpen(asks) {
+				t.Error("a silent socket was kept instead")
+			}
+			for range all {
+				u.connect()
+			}
+			_ = asks.SetReadDeadline(time.Now().Add(20 * time.Second))
+			if _, err := asks.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+				t.Errorf("it ends with %v instead of a reset", err)
+			}
+			if _, err := r.Body.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("its body is read: %v", err)
+			}
+		})
+		if isBroken := u.serve(ours, 0, func(*http.Request) { t.Error("it is served") }); !isBroken {
+			t.Error("it is answered")
+		}
+	})
 }
 
 // A client that was told to come back makes room, and still reads that: its connection is closed, not reset.

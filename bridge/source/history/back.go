@@ -34,7 +34,7 @@ func (h *History) back(ctx context.Context, subjects []bridge.Subject, upTo uint
 			return nil, err
 		}
 		isFull := false
-		if all, isFull = newest(h.merge(append(all, found...), upTo), most); isFull {
+		if all, isFull = newest(merge(append(all, found...), upTo), most); isFull {
 			from = all[0].Seq
 		}
 	}
@@ -60,17 +60,14 @@ func (h *History) backOn(ctx context.Context, filter bridge.Subject, from, upTo 
 			low, width = reached, (top-reached+1)/2
 			continue
 		}
-		found, isFull = newest(h.merge(append(some, found...), upTo), most)
-		top, width = begin-1, 4*min(width, maxWindow)
+		found, isFull = newest(merge(append(some, found...), upTo), most)
+		top, width = begin-1, 4*min(width, top)
 		if low >= top {
 			low = 0
 		}
 	}
 	return found, nil
 }
-
-// maxWindow bounds a window, so that it can be made wider.
-const maxWindow = 1 << 61
 
 // newest returns the last of some messages: as many as most, or as one page holds, and at least one. isFull reports that older messages
 // do not matter.

@@ -23,20 +23,11 @@ func (h *History) fetch(ctx context.Context, seqs []uint64) ([]js.Entry, error) 
 	errs := make([]error, len(seqs))
 	js.Each(len(seqs), func(i int) {
 		if found[i].Seq == 0 {
-			found[i], errs[i] = h.entry(ctx, seqs[i])
+			found[i], errs[i] = h.get(ctx, js.MsgGet{Seq: seqs[i]})
 		}
 	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(found, func(e js.Entry) bool { return e.Seq == 0 }), nil
-}
-
-// entry asks the leader for the message of a sequence; the zero value if there is none.
-func (h *History) entry(ctx context.Context, seq uint64) (js.Entry, error) {
-	at, err := h.get(ctx, js.MsgGet{Seq: seq})
-	if err != nil || at.Seq != seq {
-		return js.Entry{}, err
-	}
-	return at, nil
 }

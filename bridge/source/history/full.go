@@ -13,7 +13,7 @@ import (
 type count struct {
 	limit uint64
 	state jetstream.StreamState // just before the count
-	full  []bridge.Subject      // the subjects at the limit, at most one more than are checked one by one
+	full  map[string]uint64     // the messages of each subject at the limit: of one more than are checked one by one, at most
 	fulls uint64                // how many subjects were at the limit
 	most  uint64                // the highest number of messages on any other subject
 
@@ -46,16 +46,20 @@ func (c *count) holds(limit uint64, now jetstream.StreamState) bool {
 func (c *count) isTooMuch() bool { return c.fulls > maxAtLimit }
 
 // lostOfOne returns what the limit per subject has removed of one subject: if the subject is full, messages below its oldest may
-// be lost. info was read after the page, with or without a count of the subject.
-func (h *History) lostOfOne(ctx context.Context, subject bridge.Subject, limit uint64, info *jetstream.StreamInfo) (uint64, error) {
-	if info.State.Subjects != nil {
-		return h.oldestOfFull(ctx, newCount(limit, info.State, info.State.Subjects), info.State, true)
+// be lost. counts are the messages of each subject, as they were read after the page. Without them, lostOfOne asks.
+func (h *History) lostOfOne(ctx context.Context, subject bridge.Subject, limit uint64, counts map[string]uint64) (uint64, error) {
+	if counts == nil {
+		info, err := h.info(ctx, subject)
+		if err != nil {
+			return 0, err
+		}
+		counts = info.State.Subjects
 	}
-	c, err := h.count(ctx, subject, limit, info.State)
-	if err != nil {
-		return 0, err
+	if counts[string(subject)] < limit {
+		return 0, nil
 	}
-	return h.oldestOfFull(ctx, c, info.State, true)
+	oldest, err := h.get(ctx, js.MsgGet{Seq: 1, NextFor: subject})
+	return max(1, oldest.Seq) - 1, err
 }
 
 // lostOfFull is lostOfOne for a filter with a wildcard.
@@ -85,7 +89,7 @@ func (h *History) lostOfFull(ctx context.Context, filter bridge.Subject, limit u
 // offset on, while subjects appear and disappear. So a page must begin with the last subject of the previous one, or an earlier
 // one; otherwise it is read again from a lower offset. Subjects that are already counted are skipped.
 func (h *History) count(ctx context.Context, filter bridge.Subject, limit uint64, now jetstream.StreamState) (*count, error) {
-	c := newCount(limit, now, nil)
+	c := &count{limit: limit, state: now, full: map[string]uint64{}}
 	last, offset, back := "", 0, 1
 	for {
 		info, total, err := h.infoFrom(ctx, filter, offset)
@@ -116,13 +120,6 @@ func reachesBack(subjects map[string]uint64, behind string) bool {
 	return false
 }
 
-func newCount(limit uint64, state jetstream.StreamState, subjects map[string]uint64) *count {
-	c := &count{limit: limit, state: state}
-	c.state.Subjects = nil // can be very many
-	c.add(subjects, "")
-	return c
-}
-
 // add counts the subjects that follow a given one, and returns the last of all.
 func (c *count) add(subjects map[string]uint64, behind string) (last string) {
 	last = behind
@@ -138,7 +135,7 @@ func (c *count) add(subjects map[string]uint64, behind string) (last string) {
 			c.fulls++
 		default:
 			c.fulls++
-			c.full = append(c.full, bridge.Subject(subject))
+			c.full[subject] = n
 		}
 	}
 	return last
@@ -150,24 +147,17 @@ func (h *History) oldestOfFull(ctx context.Context, c *count, now jetstream.Stre
 	if c.isTooMuch() {
 		return now.LastSeq, nil
 	}
+	var counts map[string]uint64
+	if isNew {
+		counts = c.full
+	}
 	var lost uint64
-	for _, subject := range c.full {
-		if !isNew {
-			info, err := h.info(ctx, subject)
-			if err != nil {
-				return 0, err
-			}
-			if info.State.Subjects[string(subject)] < c.limit {
-				continue
-			}
-		}
-		oldest, err := h.get(ctx, js.MsgGet{Seq: 1, NextFor: subject})
+	for subject := range c.full {
+		below, err := h.lostOfOne(ctx, bridge.Subject(subject), c.limit, counts)
 		if err != nil {
 			return 0, err
 		}
-		if oldest.Seq > 0 {
-			lost = max(lost, oldest.Seq-1)
-		}
+		lost = max(lost, below)
 	}
 	return lost, nil
 }

@@ -52,10 +52,9 @@ func (h *History) Update(config *jetstream.StreamConfig) {
 var ErrOtherStream = errors.New("the stream was deleted or made anew")
 
 // merge puts the results of several filters into one order, each message once, up to a sequence.
-func (h *History) merge(all []js.Entry, through uint64) []js.Entry {
+func merge(all []js.Entry, through uint64) []js.Entry {
 	all = slices.DeleteFunc(all, func(e js.Entry) bool { return e.Seq > through })
-	bySeq := func(a, b js.Entry) int { return cmp.Compare(a.Seq, b.Seq) }
-	slices.SortStableFunc(all, bySeq)
+	slices.SortFunc(all, func(a, b js.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
 	return slices.CompactFunc(all, func(a, b js.Entry) bool { return a.Seq == b.Seq })
 }
 

@@ -30,9 +30,6 @@ func (h *History) lostBelow(ctx context.Context, subjects []bridge.Subject, all 
 	if err != nil {
 		return 0, err
 	}
-	if isWhole(info.State) {
-		hole = min(hole, info.State.FirstSeq-1)
-	}
 	var lost uint64
 	for _, subject := range subjects {
 		below, err := h.lostOf(ctx, subject, info)
@@ -46,7 +43,7 @@ func (h *History) lostBelow(ctx context.Context, subjects []bridge.Subject, all 
 
 // isWhole reports whether a stream has every message from its first to its last.
 func isWhole(s jetstream.StreamState) bool {
-	return s.FirstSeq > 0 && s.Msgs == s.LastSeq-s.FirstSeq+1
+	return s.Msgs == s.LastSeq-s.FirstSeq+1
 }
 
 // lastHole returns the last sequence up to through whose message was not read.
@@ -80,7 +77,7 @@ func (h *History) lostOf(ctx context.Context, filter bridge.Subject, info *jetst
 	if filter.Wild() {
 		below, err = h.lostOfFull(ctx, filter, limit, info.State)
 	} else {
-		below, err = h.lostOfOne(ctx, filter, limit, info)
+		below, err = h.lostOfOne(ctx, filter, limit, info.State.Subjects)
 	}
 	return max(lost, below), err
 }

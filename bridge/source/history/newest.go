@@ -55,7 +55,7 @@ func (h *History) newest(ctx context.Context, subjects []bridge.Subject, from, u
 		all = append(all, found...)
 		page.Through = min(page.Through, reached)
 	}
-	page.Messages = h.decode(h.merge(all, page.Through))
+	page.Messages = h.decode(merge(all, page.Through))
 	return page, nil
 }
 

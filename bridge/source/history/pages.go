@@ -49,7 +49,7 @@ func (h *History) page(ctx context.Context, subjects []bridge.Subject, from, thr
 		all = append(all, found...)
 		through = min(through, reached)
 	}
-	all = h.merge(all, through)
+	all = merge(all, through)
 	lostBelow, err := h.lostBelow(ctx, subjects, all, from, through)
 	if err != nil {
 		return bridge.Page{}, err
@@ -59,20 +59,17 @@ func (h *History) page(ctx context.Context, subjects []bridge.Subject, from, thr
 
 // stretch reads the messages of a filter between two sequences, or as many as one read returns.
 func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, through uint64, ends ends) (found []js.Entry, reached uint64, err error) {
-	end, known := ends.last(filter)
+	end := through // nothing behind it is missing
+	if last, known := ends.last(filter); known {
+		end = min(end, last)
+	}
 	if ends.none && ends.of[filter] {
 		if missed, err := h.get(ctx, js.MsgGet{Seq: from, NextFor: filter}); err != nil || missed.Seq == 0 || missed.Seq > through {
 			return nil, through, err
 		}
 	}
-	for wait := staleWait; ; wait *= 2 {
-		next := from
-		if n := len(found); n > 0 {
-			next = found[n-1].Seq + 1
-		}
-		if next > through || known && next > end {
-			return found, through, nil
-		}
+	next := from
+	for wait := staleWait; next <= end; wait *= 2 {
 		some, more, err := h.read(ctx, filter, next, through)
 		if errors.Is(err, js.ErrLost) && js.Sleep(ctx, wait) == nil {
 			continue
@@ -80,16 +77,13 @@ func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, thro
 		if err != nil {
 			return nil, 0, err
 		}
-		if found = append(found, some...); len(found) > 0 {
-			last := found[len(found)-1].Seq
-			if last >= through {
-				return found, through, nil
-			}
+		if n := len(some); n > 0 {
+			found, next = append(found, some...), some[n-1].Seq+1
 			if more || len(found) >= pageMessages {
-				return found, last, nil
+				return found, min(next-1, through), nil
 			}
-			if next = last + 1; known && next > end {
-				return found, through, nil
+			if next > end {
+				break
 			}
 		}
 		// The replica has no more messages. It may lag; only the leader knows.
@@ -98,12 +92,13 @@ func (h *History) stretch(ctx context.Context, filter bridge.Subject, from, thro
 			return nil, 0, err
 		}
 		if missed.Seq == 0 || missed.Seq > through {
-			return found, through, nil
+			break
 		}
 		if err := js.Sleep(ctx, wait); err != nil {
 			return nil, 0, fmt.Errorf("a replica has not caught up with sequence %d: %w", missed.Seq, err)
 		}
 	}
+	return found, through, nil
 }
 
 // read returns the messages that one replica has on a filter, from a sequence on, and whether it has more. It asks for no more messages

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,15 +37,14 @@ type sweep struct {
 	batch   int    // messages that are on the way at most
 	upTo    uint64 // the messages are the newest as of this sequence; subjects with a newer one since may be left out
 
-	mu        sync.Mutex
+	holes int // removed messages since the last message; belongs to run
+
+	// The lock of all sweeps guards these. Only run changes seqs and head, so it reads them without the lock.
 	seqs      []uint64 // ascending
 	head      uint64   // everything up to here was found
 	isRunning bool
-	holes     int // removed messages since the last message
 	err       error
 	news      js.Signal // of a change of these
-
-	size atomic.Int64 // the length of seqs
 }
 
 // swept returns the newest messages of a filter between two sequences, as of upTo or later, or as many as one read returns.
@@ -95,8 +92,9 @@ func (s *sweep) stretch(ctx context.Context, from, through uint64) (found []js.E
 
 // found returns the sequences found between two others, and how far the search has got. If the search has stopped early, found continues it.
 func (s *sweep) found(from, through uint64) (seqs []uint64, head uint64, news <-chan struct{}, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	all := &s.history.sweeps
+	all.mu.Lock()
+	defer all.mu.Unlock()
 	if err := s.err; err != nil {
 		s.err = nil // the next reader starts another attempt
 		return nil, 0, nil, err
@@ -106,9 +104,10 @@ func (s *sweep) found(from, through uint64) (seqs []uint64, head uint64, news <-
 	end, _ := slices.BinarySearch(seqs, through+1)
 	seqs = seqs[:end]
 	if s.head < s.upTo && !s.isRunning {
-		if err := s.history.sweeps.begin(s.run); err != nil {
-			return nil, 0, nil, err
+		if all.closed {
+			return nil, 0, nil, bridge.ErrClosed
 		}
+		all.running.Go(s.run)
 		s.isRunning = true
 	}
 	return seqs, s.head, s.news.Wait(), nil
@@ -123,27 +122,24 @@ func (s *sweep) run() {
 		s.holes = 0
 		_, err = s.history.consume(ctx, nats.ConsumerConfig{
 			FilterSubject: string(s.filter), DeliverPolicy: nats.DeliverLastPerSubjectPolicy, Heartbeat: sweepHeartbeat, MaxRequestBatch: s.batch,
-		}, s.note, func() bool { return s.goesOn(ctx) })
-		s.mu.Lock()
+		}, s.note, s.goesOn)
 		again = err == nil && ctx.Err() == nil && s.head < s.upTo
-		s.mu.Unlock()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.history.sweeps.mu.Lock()
+	defer s.history.sweeps.mu.Unlock()
 	s.isRunning, s.err = false, err
 	s.news.Send()
 }
 
 // note records a message of the consumer, and reports whether more are wanted.
 func (s *sweep) note(e js.Entry) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.history.sweeps.mu.Lock()
+	defer s.history.sweeps.mu.Unlock()
 	s.holes = 0
 	if e.Seq > s.head {
 		s.head = e.Seq
 		if e.Seq <= s.upTo {
 			s.seqs = append(s.seqs, e.Seq)
-			s.size.Store(int64(len(s.seqs)))
 		}
 		if len(s.seqs)%pageMessages == 0 || s.head >= s.upTo {
 			s.news.Send()
@@ -153,23 +149,20 @@ func (s *sweep) note(e js.Entry) bool {
 }
 
 // goesOn asks the leader, when nothing arrives, whether anything can still arrive.
-func (s *sweep) goesOn(ctx context.Context) bool {
-	s.mu.Lock()
+func (s *sweep) goesOn() bool {
 	s.holes++
-	holes, head := s.holes, s.head
-	s.mu.Unlock()
-	next, err := s.history.next(ctx, []bridge.Subject{s.filter}, head+1)
+	next, err := s.history.next(s.history.sweeps.alive, []bridge.Subject{s.filter}, s.head+1)
 	if err != nil {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if next > s.upTo {
-		s.head = math.MaxUint64
-		s.news.Send()
-		return false
+	if next <= s.upTo {
+		return s.holes < maxHoles
 	}
-	return holes < maxHoles
+	s.history.sweeps.mu.Lock()
+	defer s.history.sweeps.mu.Unlock()
+	s.head = math.MaxUint64
+	s.news.Send()
+	return false
 }
 
 // eachOf reads a page of the messages with the given sequences, which reach up to through. A missing message was superseded or

@@ -11,8 +11,7 @@ import (
 const (
 	// maxSweeps is how many sweeps of one stream are remembered.
 	maxSweeps = 16
-	// maxSwept limits how many messages the sweeps of one stream remember together, except the one used last; each takes eight
-	// bytes.
+	// maxSwept limits how many messages the sweeps of one stream remember together when another one begins; each takes eight bytes.
 	maxSwept = 4 << 20
 )
 
@@ -20,11 +19,11 @@ const (
 // the later messages by replay.
 type sweeps struct {
 	alive   context.Context
-	running sync.WaitGroup // none starts after alive has ended and closed is set
-	closed  bool
+	running sync.WaitGroup
 
-	mu  sync.Mutex
-	all []*sweep // in the order of use; the one used last is the last
+	mu     sync.Mutex
+	closed bool     // none starts any more
+	all    []*sweep // in the order of use; the one used last is the last
 }
 
 // close waits for all sweeps, after alive has ended.
@@ -33,17 +32,6 @@ func (s *sweeps) close() {
 	s.closed = true
 	s.mu.Unlock()
 	s.running.Wait()
-}
-
-// begin starts a sweep.
-func (s *sweeps) begin(run func()) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return bridge.ErrClosed
-	}
-	s.running.Go(run)
-	return nil
 }
 
 // get returns the sweep of a filter, if it can serve a reader as of that sequence.
@@ -59,15 +47,14 @@ func (s *sweeps) get(filter bridge.Subject, upTo uint64) *sweep {
 	return found
 }
 
-// put adds a sweep, replacing an earlier one of its filter. If the sweeps remember too much, it drops those unused for longest,
-// except this one.
+// put adds a sweep, replacing an earlier one of its filter. If the sweeps remember too much, it drops those unused for longest.
 func (s *sweeps) put(made *sweep) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = append(slices.DeleteFunc(s.all, func(of *sweep) bool { return of.filter == made.filter }), made)
 	sum := 0
 	for i := len(s.all) - 1; i >= 0; i-- {
-		if sum += int(s.all[i].size.Load()); (sum > maxSwept || len(s.all)-i > maxSweeps) && i < len(s.all)-1 {
+		if sum += len(s.all[i].seqs); sum > maxSwept || len(s.all)-i > maxSweeps {
 			s.all = slices.Delete(s.all, 0, i+1)
 			return
 		}
