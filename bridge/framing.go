@@ -204,19 +204,13 @@ func (f Framing) message(m *Message) []byte {
 
 // object encodes an object with its payload: as JSON if that is requested and possible, else as a string, else in base64.
 func (f Framing) object(o *object, payload []byte) []byte {
-	isText := isText(payload)
-	if isText && f.JSONPayloads {
-		// Compact is the only check of the payload: it fails if that is not JSON.
-		var value bytes.Buffer
-		if json.Compact(&value, payload) == nil {
-			return o.withValue(escapeLineEnds(value.Bytes()))
-		}
-	}
-	if isText {
-		text := string(payload)
-		o.Data = &text
-	} else {
+	switch {
+	case !isText(payload):
 		o.DataBase64 = payload
+	case f.JSONPayloads && json.Valid(payload):
+		o.Data = json.RawMessage(payload)
+	default:
+		o.Data = string(payload)
 	}
 	return encodeJSON(o)
 }

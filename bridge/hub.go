@@ -243,12 +243,7 @@ func (h *Hub) detach(feed *Feed) {
 // Close detaches every feed from the source, and returns when that is done. Open readers receive nothing more.
 func (h *Hub) Close() {
 	h.mu.Lock()
-	var feeds []*Feed
-	for _, feed := range h.feeds {
-		h.stopLingering(feed)
-		feeds = append(feeds, feed)
-	}
-	feeds = slices.AppendSeq(feeds, maps.Keys(h.retired))
+	feeds := slices.AppendSeq(slices.Collect(maps.Values(h.feeds)), maps.Keys(h.retired))
 	h.feeds, h.retired, h.closed = nil, nil, true
 	h.mu.Unlock()
 	h.timers.close()

@@ -92,17 +92,17 @@ func (f Framing) asked(subjects []Subject) []Subject {
 
 // brief encodes again a frame with the members of a subject, without their names: for a client to which the frame is too large.
 func (f Framing) brief(frame []byte, id ID) []byte {
-	var members Presence
+	var data []byte
 	if f.Format == Lines {
-		var event object
-		if json.Unmarshal(frame, &event) == nil && event.Data != nil {
-			_ = json.Unmarshal([]byte(*event.Data), &members) // this package has encoded it, as below
-		}
+		var event struct{ Data string }
+		_ = json.Unmarshal(frame, &event) // this package has encoded it, as below
+		data = []byte(event.Data)
 	} else {
-		_, data, _ := bytes.Cut(frame, []byte("\ndata: "))
+		_, data, _ = bytes.Cut(frame, []byte("\ndata: "))
 		data, _, _ = bytes.Cut(data, []byte("\n"))
-		_ = json.Unmarshal(data, &members)
 	}
+	var members Presence
+	_ = json.Unmarshal(data, &members)
 	members.Members, members.Joined, members.Left = []PresenceMember{}, nil, nil
 	return f.control(EventPresence, members, id.String())
 }
