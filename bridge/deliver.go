@@ -1,7 +1,5 @@
 package bridge
 
-import "strings"
-
 // How a reader puts a frame into a batch.
 
 // output is a batch being filled.
@@ -32,11 +30,11 @@ func (r *Reader) has(fr *frame) bool {
 
 // deliver puts a frame of a part, of the feed's memory or of a page, or reports that the batch or the client is full.
 func (r *Reader) deliver(part int, fr *frame, out *output) bool {
-	isMessage, data := fr.gap == "", fr.data
+	data := fr.data
 	if r.isFull() || !out.fits(data) {
 		return false
 	}
-	if isMessage && r.count != nil {
+	if fr.gap == "" && r.count != nil {
 		r.pass(part, fr, out)
 	}
 	at := &r.have[part]
@@ -47,15 +45,11 @@ func (r *Reader) deliver(part int, fr *frame, out *output) bool {
 		for i, p := range fr.vector {
 			r.have[i].Position = p
 		}
-	// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client again
-	// what it has.
-	case isMessage:
+	default:
+		// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client
+		// again what it has.
 		at.Seq, at.Time = fr.seq, fr.time
 		data = r.feed.key.framing.withID(data, r.id())
-	default:
-		after := r.id()
-		at.Seq, at.Time = fr.seq, fr.time
-		data = r.feed.key.framing.gap(greeting{}, after, r.id(), fr.gap)
 	}
 	if r.most > 0 && len(data) > r.most && fr.subject != "" {
 		data = r.smaller(fr, data)
@@ -81,9 +75,6 @@ func (r *Reader) pass(part int, fr *frame, out *output) {
 	if len(fr.data) > 0 {
 		c.given++
 	}
-	if !c.isRun {
-		return
-	}
 	epoch := r.feed.parts[part].At.Epoch
 	isFirst := c.run.Messages == 0
 	if c.isWhole && isFirst && fr.kind != RunBegins && fr.kind != RunInvites {
@@ -98,7 +89,7 @@ func (r *Reader) pass(part int, fr *frame, out *output) {
 // smaller returns the replacement of a frame that is larger than the client accepts. The cursor is already after the frame.
 func (r *Reader) smaller(fr *frame, data []byte) []byte {
 	f, subject := r.feed.key.framing, fr.subject
-	if of, isMembers := strings.CutPrefix(subject, presencePrefix); f.Presence && isMembers {
+	if of, isMembers := f.membersOf(subject); isMembers {
 		if brief := f.brief(data, r.id()); len(brief) <= r.most {
 			return brief
 		}

@@ -162,7 +162,7 @@ func (f Framing) withID(frame []byte, id ID) []byte {
 
 // message encodes any message.
 func (f Framing) message(m *Message) []byte {
-	if of, is := f.membersOf(m); is {
+	if of, is := f.membersOf(m.Subject); is {
 		return f.members(of, m)
 	}
 	if f.Run {
@@ -217,7 +217,7 @@ func (f Framing) object(o *object, payload []byte) []byte {
 
 // frame encodes the message in a framing, once for any number of feeds.
 func (m *Message) frame(f Framing) []byte {
-	if _, is := f.membersOf(m); is || f.Run {
+	if _, is := f.membersOf(m.Subject); is || f.Run {
 		return f.message(m) // a feed with members is its subject's alone, as is that of a run
 	}
 	made := &m.frames[f.index()]

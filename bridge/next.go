@@ -112,7 +112,7 @@ func (r *Reader) tell(out *output) bool {
 
 // uncount ends the counting of a reader that reads for ever, once it has its replay.
 func (r *Reader) uncount() {
-	if c := r.count; c != nil && c.stop == 0 && !c.isBounded && !c.isRun {
+	if c := r.count; c != nil && c.stop == 0 && !c.isBounded && !r.feed.key.framing.Run {
 		r.count = nil
 	}
 }

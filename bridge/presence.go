@@ -52,12 +52,10 @@ func (f Framing) initially() Framing {
 	return f
 }
 
-// membersOf returns whose members a message holds, if they are to be told.
-func (f Framing) membersOf(m *Message) (subject string, is bool) {
-	if !f.Presence {
-		return "", false
-	}
-	return strings.CutPrefix(m.Subject, presencePrefix)
+// membersOf returns whose members the messages on a subject hold, if they are to be told.
+func (f Framing) membersOf(subject string) (of string, is bool) {
+	of, is = strings.CutPrefix(subject, presencePrefix)
+	return of, is && f.Presence
 }
 
 // members encodes the value of a subject, without what only bridges need. The deletion of the key means that the last member has left.

@@ -139,7 +139,6 @@ type count struct {
 	stop, given int  // messages to deliver at most, 0 for no limit; and those delivered
 	isBounded   bool // nothing after standing.sync is delivered, as for a poll
 	through     ID   // see Resume.Through
-	isRun       bool
 	isWhole     bool // the client is owed the beginning of the run
 	run         RunState
 }
