@@ -30,11 +30,11 @@ func (r *Reader) has(fr *frame) bool {
 
 // deliver puts a frame of a part, of the feed's memory or of a page, or reports that the batch or the client is full.
 func (r *Reader) deliver(part int, fr *frame, out *output) bool {
-	data := fr.data
+	isMessage, data := fr.gap == "", fr.data
 	if r.isFull() || !out.fits(data) {
 		return false
 	}
-	if fr.gap == "" && r.count != nil {
+	if isMessage && r.count != nil {
 		r.pass(part, fr, out)
 	}
 	at := &r.have[part]
@@ -45,11 +45,15 @@ func (r *Reader) deliver(part int, fr *frame, out *output) bool {
 		for i, p := range fr.vector {
 			r.have[i].Position = p
 		}
-	default:
-		// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client
-		// again what it has.
+	// In another part the client may be ahead of the feed's position at this frame. An id that went back there would bring the client again
+	// what it has.
+	case isMessage:
 		at.Seq, at.Time = fr.seq, fr.time
 		data = r.feed.key.framing.withID(data, r.id())
+	default:
+		after := r.id()
+		at.Seq, at.Time = fr.seq, fr.time
+		data = r.feed.key.framing.gap(greeting{}, after, r.id(), fr.gap)
 	}
 	if r.most > 0 && len(data) > r.most && fr.subject != "" {
 		data = r.smaller(fr, data)

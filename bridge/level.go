@@ -26,11 +26,11 @@ func (r *Reader) Fork() *Reader {
 	return fork
 }
 
-// HasEnded reports whether a fork receives nothing more, because its feed has ended.
+// HasEnded reports whether the reader's feed has ended, so that a fork receives nothing more.
 func (r *Reader) HasEnded() bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
-	return r.isFork && r.feed.ended
+	return r.feed.ended
 }
 
 // Level reports whether two readers with the same Kin receive the same from now on.

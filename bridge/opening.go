@@ -187,8 +187,8 @@ func (o *opening) judgeKnown(p *part, at Position) verdict {
 		at, had = left.last, standing{} // below that, the log's messages on the subject came from elsewhere, if there are any
 	}
 	v := o.judgeStored(p, at, had)
-	if grown && v.gap == "" && v.reset == "" {
-		v.gap = GapDisconnected
+	if grown {
+		v.gap = max(v.gap, GapDisconnected)
 	}
 	return v
 }

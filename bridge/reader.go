@@ -146,7 +146,7 @@ type count struct {
 // isFull reports whether no message follows. c may be nil.
 func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.stop || c.hasEnded()) }
 
-func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Kind.IsEnd() }
+func (c *count) hasEnded() bool { return c.run.Kind.IsEnd() }
 
 // Run returns how far a reader of a run has read; the zero value for other readers.
 func (r *Reader) Run() RunState {
