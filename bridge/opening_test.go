@@ -155,7 +155,7 @@ func TestLossDuringReplay(t *testing.T) {
 		bridgetest.Next(reader, nil, 1)
 		pass(10 * time.Millisecond)
 		batch, _ := bridgetest.Next(reader, nil, 1) // the opening; the first page is here
-		if got := plain(sketch(events(t, batch...)[0])); got != "gap retention 1..3@3" {
+		if got := words(t, batch...)[0]; got != "gap retention 1..3@3" {
 			t.Fatalf("it begins with %q", got)
 		}
 		synctest.Wait() // the second page is here as well
@@ -225,7 +225,7 @@ func TestLossIsToldOnce(t *testing.T) {
 			batch, _ = bridgetest.Next(reader, batch, 1)
 			pass(10 * time.Millisecond)
 		}
-		if got := plain(sketch(events(t, batch...)[0])); got != "open@10" {
+		if got := words(t, batch...)[0]; got != "open@10" {
 			t.Fatalf("it begins with %q", got)
 		}
 		s.publish(7) // 13 to 17 are lost

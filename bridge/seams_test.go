@@ -71,9 +71,7 @@ func TestUntilMoves(t *testing.T) {
 		var got []string
 		for len(got) < 2 { // the opening, and the first of two messages
 			batch, wait := bridgetest.Next(reader, nil, 1)
-			for _, e := range events(t, batch...) {
-				got = append(got, plain(sketch(e)))
-			}
+			got = append(got, words(t, batch...)...)
 			if wait != nil {
 				<-wait
 			}

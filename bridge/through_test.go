@@ -59,10 +59,7 @@ func TestReplayReachesWhatIsStored(t *testing.T) {
 					s.store(5)
 					reader := read(t, s.hub, test.resume(s), "chat.room1")
 					defer reader.Close()
-					var got []string
-					for _, e := range events(t, reader.Next(nil, 1, bridge.NewSignal())...) {
-						got = append(got, plain(sketch(e)))
-					}
+					got := words(t, reader.Next(nil, 1, bridge.NewSignal())...)
 					if arrives {
 						s.log.deliver(23, s.feed)
 					}
