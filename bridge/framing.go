@@ -102,7 +102,7 @@ func (f Framing) withRetry(frame []byte, retry time.Duration) []byte {
 // greeting is what the first event of a connection says beside its own data. In later events it is the zero value.
 type greeting struct {
 	retry     time.Duration // how long the client should wait before it reconnects
-	heartbeat time.Duration // the longest silence
+	Heartbeat float64       `json:"heartbeat,omitempty"` // the longest silence, in seconds
 }
 
 // greet encodes one of Tailwater's own events that may be the first of a connection.
@@ -113,27 +113,27 @@ func (f Framing) greet(hello greeting, event string, data any, id ID) []byte {
 // open encodes that a connection begins, or continues exactly.
 func (f Framing) open(hello greeting, subjects []Subject, at ID) []byte {
 	return f.greet(hello, EventOpen, struct {
-		Subjects  []Subject `json:"subjects"`
-		Heartbeat float64   `json:"heartbeat,omitempty"` // in seconds, as below
-	}{f.asked(subjects), hello.heartbeat.Seconds()}, at)
+		Subjects []Subject `json:"subjects"`
+		greeting
+	}{f.asked(subjects), hello}, at)
 }
 
 // reset encodes that a position is not valid here.
 func (f Framing) reset(hello greeting, at ID, reason string) []byte {
 	return f.greet(hello, EventReset, struct {
-		Reason    string  `json:"reason"`
-		Heartbeat float64 `json:"heartbeat,omitempty"`
-	}{reason, hello.heartbeat.Seconds()}, at)
+		Reason string `json:"reason"`
+		greeting
+	}{reason, hello}, at)
 }
 
 // gap encodes that messages between two positions are missing.
 func (f Framing) gap(hello greeting, after, first ID, reason string) []byte {
 	return f.greet(hello, EventGap, struct {
-		After     string  `json:"after"`
-		First     string  `json:"first"`
-		Reason    string  `json:"reason"`
-		Heartbeat float64 `json:"heartbeat,omitempty"`
-	}{after.String(), first.String(), reason, hello.heartbeat.Seconds()}, first)
+		After  string `json:"after"`
+		First  string `json:"first"`
+		Reason string `json:"reason"`
+		greeting
+	}{after.String(), first.String(), reason, hello}, first)
 }
 
 // large encodes the replacement of a message whose frame is too large for a reader.

@@ -223,7 +223,7 @@ func (h *Hub) divide() {
 // trim makes feeds drop frames beyond perFeed, whenever there are a quarter more feeds than the last time. So all feeds together hold at
 // most a quarter more than they may. The lock must be held.
 func (h *Hub) trim() {
-	if h.memory.Total == 0 || 4*len(h.feeds) < 5*h.trimmed {
+	if 4*len(h.feeds) < 5*h.trimmed {
 		return
 	}
 	h.trimmed = len(h.feeds)

@@ -175,7 +175,7 @@ func (o *opening) judgeMembers(p *part, at Position, has bool) verdict {
 // judgeKnown is judge for a position in the part's own epoch.
 func (o *opening) judgeKnown(p *part, at Position) verdict {
 	if p.Log == nil {
-		v := o.judgeUnstored(p, at)
+		v := p.judgeUnstored(at)
 		if v.gap != "" && o.resume.left != nil {
 			v.gap = GapDisconnected // between two feeds
 		}
@@ -194,14 +194,12 @@ func (o *opening) judgeKnown(p *part, at Position) verdict {
 }
 
 // judgeUnstored judges by what the feed holds, because nothing is stored.
-func (o *opening) judgeUnstored(p *part, at Position) verdict {
+func (p *part) judgeUnstored(at Position) verdict {
 	switch {
 	case at.Seq < p.floor.Seq:
 		return verdict{standing: standing{Position: p.floor}, gap: GapRetention}
 	case at.Seq > p.last.Seq:
 		at = p.last
-	case at.Time == 0:
-		at.Time, _ = o.feed.remember(p, at.Seq, nil)
 	}
 	return verdict{standing: standing{Position: at}}
 }
@@ -252,7 +250,7 @@ func (f *Feed) remember(p *part, seq uint64, read *page) (time int64, known bool
 			return read.frames[i].time, true
 		}
 	}
-	if fr := f.find(f.of(p.At), seq); fr != nil && (fr.gap == "" || p.Log == nil) {
+	if fr := f.find(f.of(p.At), seq); fr != nil && fr.gap == "" {
 		return fr.time, true
 	}
 	return 0, false
@@ -284,10 +282,8 @@ func (o *opening) beginAt(p *part, since Since) standing {
 			return o.beginUntil(p, since)
 		}
 	}
-	if at, has := since.ID.in(p.At.Epoch); has && p.Log == nil {
-		return o.judgeUnstored(p, at).standing
-	} else if has {
-		if v := o.judgeStored(p, at, standing{}); v.reset == "" {
+	if at, has := since.ID.in(p.At.Epoch); has {
+		if v := o.judgeKnown(p, at); v.reset == "" {
 			return v.standing
 		}
 	}

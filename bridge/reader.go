@@ -52,7 +52,7 @@ type resume struct {
 // Greet makes the first event say how long the client should wait before it reconnects, and how long silence lasts at most. If used, it is
 // called before Next.
 func (r *Reader) Greet(retry, heartbeat time.Duration) {
-	r.resume.greeting = greeting{retry: retry, heartbeat: heartbeat}
+	r.resume.greeting = greeting{retry, heartbeat.Seconds()}
 }
 
 // arrive records the feed's position: a client who asks for new messages begins there.

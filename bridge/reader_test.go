@@ -27,7 +27,7 @@ func TestOpening(t *testing.T) {
 		{"below memory", after(10), []string{"gap retention 10..11@11", "m13@13", "m15@15", "m17@17"}},
 		{"below the beginning", after(3), []string{"gap retention 3..11@11", "m13@13", "m15@15", "m17@17"}},
 		{"between two messages", after(14), []string{"open@14", "m15@15", "m17@17"}},
-		{"without the time", bridge.Resume{After: bridge.ID{timeless}}, []string{"open@13", "m15@15", "m17@17"}},
+		{"without the time", bridge.Resume{After: bridge.ID{timeless}}, []string{"open@e1-13", "m15@15", "m17@17"}},
 		{"another epoch", bridge.Resume{After: bridge.ID{foreign}}, []string{"reset unknown@17"}},
 		{"another epoch, since", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(p15)}, []string{"reset unknown@15", "m17@17", "synced {}@17"}},
 		{"another epoch twice", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(foreign)}, []string{"reset unknown@17", "synced {}@17"}},
