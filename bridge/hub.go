@@ -81,7 +81,7 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 	subjects = Reduce(subjects)
 	reader := &Reader{resume: &resume{Resume: from}, waits: waiter{account: from.Account}}
 	if framing.Run {
-		reader.count = &count{isWhole: from.Since.Kind == SinceAll && len(from.After) == 0 && !from.Malformed}
+		reader.count = &count{isWhole: from.Since.Kind == SinceAll && len(from.After) == 0}
 	}
 	if len(from.Through) > 0 {
 		reader.counted().through = from.Through

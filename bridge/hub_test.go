@@ -141,7 +141,12 @@ func TestEndedFeedIsDetached(t *testing.T) {
 		ended := source.feed(t)
 		ended.Begin(unstored(at(0)))
 		expect(t, reader, "open@0")
+		fork := reader.Fork()
+		defer fork.Close()
 		ended.End()
+		if batch := fork.Next(nil, 1<<20, bridge.NewSignal()); len(batch) > 0 || !fork.HasEnded() {
+			t.Errorf("a fork is given %q, ended %t", batch, fork.HasEnded())
+		}
 		if readers := hub.Stats().Readers; readers != 1 {
 			t.Errorf("%d readers", readers)
 		}
