@@ -42,8 +42,7 @@ type Hub struct {
 	lingering         list.List // of *Feed
 	lingeringSubjects int
 
-	timers timers
-	calls  sync.WaitGroup // to the source, outside the lock; none starts once closed is set
+	calls sync.WaitGroup // to the source, outside the lock; none starts once closed is set
 }
 
 type feedKey struct {
@@ -167,7 +166,7 @@ func (h *Hub) release(feed *Feed) {
 // await keeps a feed without readers for a while. The lock must be held.
 func (h *Hub) await(feed *Feed) {
 	wait := &lingering{element: h.lingering.PushBack(feed)}
-	wait.stop = h.timers.after(h.linger, func() { h.expire(feed, wait) })
+	wait.stop = h.replays.after(h.linger, func() { h.expire(feed, wait) })
 	feed.linger = wait
 	h.lingeringSubjects += len(feed.subjects)
 	for h.lingeringSubjects > maxLingeringSubjects {
@@ -246,7 +245,6 @@ func (h *Hub) Close() {
 	feeds := slices.AppendSeq(slices.Collect(maps.Values(h.feeds)), maps.Keys(h.retired))
 	h.feeds, h.retired, h.closed = nil, nil, true
 	h.mu.Unlock()
-	h.timers.close()
 	h.calls.Wait()
 	h.replays.close()
 	for _, feed := range feeds {

@@ -43,7 +43,7 @@ func (r *Reader) Level(other *Reader) bool {
 // hasAll reports whether the client has exactly what the feed holds. A client that is ahead, because another bridge was, must not get all
 // future messages. The feed's lock must be held.
 func (r *Reader) hasAll() bool {
-	if !r.isLevel() || r.syncing {
+	if !r.isLevel() {
 		return false
 	}
 	for i := range r.have {

@@ -124,7 +124,6 @@ func (r *Reader) reopen() bool {
 		return false
 	}
 	left := r.feed
-	left.hub.replays.leave(&r.waits)
 	if r.isOpen() {
 		r.resume, r.next = r.leave(), 0
 	}

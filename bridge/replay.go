@@ -205,7 +205,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.keep(made, &of.newest, len(of.newest))
-	r.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
+	r.wake(of.looking, at.from, max(at.from, made.through), made.isNewestAt)
 	return nil
 }
 
