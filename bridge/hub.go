@@ -57,7 +57,7 @@ const maxLingeringSubjects = 1 << 14
 // lingering is the wait of a feed without readers. Waits are compared by address: a timer that fired while it was being stopped must not end a
 // later wait.
 type lingering struct {
-	stop    func()
+	timer   *time.Timer
 	element *list.Element
 }
 
@@ -166,7 +166,7 @@ func (h *Hub) release(feed *Feed) {
 // await keeps a feed without readers for a while. The lock must be held.
 func (h *Hub) await(feed *Feed) {
 	wait := &lingering{element: h.lingering.PushBack(feed)}
-	wait.stop = h.replays.after(h.linger, func() { h.expire(feed, wait) })
+	wait.timer = time.AfterFunc(h.linger, func() { h.expire(feed, wait) })
 	feed.linger = wait
 	h.lingeringSubjects += len(feed.subjects)
 	for h.lingeringSubjects > maxLingeringSubjects {
@@ -181,7 +181,7 @@ func (h *Hub) detachSoon(feed *Feed) { time.AfterFunc(0, func() { h.detach(feed)
 
 func (h *Hub) expire(feed *Feed, wait *lingering) {
 	h.mu.Lock()
-	if h.closed || feed.linger != wait {
+	if feed.linger != wait {
 		h.mu.Unlock()
 		return
 	}
@@ -195,7 +195,7 @@ func (h *Hub) stopLingering(feed *Feed) {
 	if feed.linger == nil {
 		return
 	}
-	feed.linger.stop()
+	feed.linger.timer.Stop()
 	h.lingering.Remove(feed.linger.element)
 	h.lingeringSubjects -= len(feed.subjects)
 	feed.linger = nil
@@ -242,6 +242,9 @@ func (h *Hub) detach(feed *Feed) {
 // Close detaches every feed from the source, and returns when that is done. Open readers receive nothing more.
 func (h *Hub) Close() {
 	h.mu.Lock()
+	for h.lingering.Len() > 0 {
+		h.stopLingering(h.lingering.Front().Value.(*Feed))
+	}
 	feeds := slices.AppendSeq(slices.Collect(maps.Values(h.feeds)), maps.Keys(h.retired))
 	h.feeds, h.retired, h.closed = nil, nil, true
 	h.mu.Unlock()

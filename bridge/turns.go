@@ -101,25 +101,18 @@ func (t *turns) close() {
 	t.running.Wait()
 }
 
-// after calls f once d has passed, or when the turns are closed, when f has nothing to do any more. It returns a function that cancels the call,
-// unless that is about to begin. Either the lock is held, or the turns are not being closed.
-func (t *turns) after(d time.Duration, f func()) (stop func()) {
+// after calls f without the lock once d has passed, or when the turns are closed, when f has nothing to do any more.
+func (t *turns) after(d time.Duration, f func()) {
 	if t.alive.Err() != nil {
-		return func() {}
+		return
 	}
 	ctx, cancel := context.WithTimeout(t.alive, d)
 	t.running.Add(1)
-	cancelCall := context.AfterFunc(ctx, func() {
+	context.AfterFunc(ctx, func() {
 		defer t.running.Done()
 		cancel()
 		f()
 	})
-	return func() {
-		if cancelCall() {
-			cancel()
-			t.running.Done()
-		}
-	}
 }
 
 // mayWait reports whether an account may wait for one more task: it may wait for no more than are left for the others. It takes the lock.
