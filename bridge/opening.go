@@ -175,7 +175,7 @@ func (o *opening) judgeMembers(p *part, at Position, has bool) verdict {
 // judgeKnown is judge for a position in the part's own epoch.
 func (o *opening) judgeKnown(p *part, at Position) verdict {
 	if p.Log == nil {
-		v := p.judgeUnstored(at)
+		v := o.judgeUnstored(p, at)
 		if v.gap != "" && o.resume.left != nil {
 			v.gap = GapDisconnected // between two feeds
 		}
@@ -194,12 +194,14 @@ func (o *opening) judgeKnown(p *part, at Position) verdict {
 }
 
 // judgeUnstored judges by what the feed holds, because nothing is stored.
-func (p *part) judgeUnstored(at Position) verdict {
+func (o *opening) judgeUnstored(p *part, at Position) verdict {
 	switch {
 	case at.Seq < p.floor.Seq:
 		return verdict{standing: standing{Position: p.floor}, gap: GapRetention}
 	case at.Seq > p.last.Seq:
 		at = p.last
+	case at.Time == 0:
+		at.Time, _ = o.feed.remember(p, at.Seq, nil)
 	}
 	return verdict{standing: standing{Position: at}}
 }
@@ -250,7 +252,7 @@ func (f *Feed) remember(p *part, seq uint64, read *page) (time int64, known bool
 			return read.frames[i].time, true
 		}
 	}
-	if fr := f.find(f.of(p.At), seq); fr != nil && fr.gap == "" {
+	if fr := f.find(f.of(p.At), seq); fr != nil && (fr.gap == "" || p.Log == nil) {
 		return fr.time, true
 	}
 	return 0, false

@@ -27,7 +27,7 @@ func TestOpening(t *testing.T) {
 		{"below memory", after(10), []string{"gap retention 10..11@11", "m13@13", "m15@15", "m17@17"}},
 		{"below the beginning", after(3), []string{"gap retention 3..11@11", "m13@13", "m15@15", "m17@17"}},
 		{"between two messages", after(14), []string{"open@14", "m15@15", "m17@17"}},
-		{"without the time", bridge.Resume{After: bridge.ID{timeless}}, []string{"open@e1-13", "m15@15", "m17@17"}},
+		{"without the time", bridge.Resume{After: bridge.ID{timeless}}, []string{"open@13", "m15@15", "m17@17"}},
 		{"another epoch", bridge.Resume{After: bridge.ID{foreign}}, []string{"reset unknown@17"}},
 		{"another epoch, since", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(p15)}, []string{"reset unknown@15", "m17@17", "synced {}@17"}},
 		{"another epoch twice", bridge.Resume{After: bridge.ID{foreign}, Since: sinceID(foreign)}, []string{"reset unknown@17", "synced {}@17"}},
@@ -65,10 +65,14 @@ func TestOpeningWithAGap(t *testing.T) {
 	feed.Begin([]bridge.Part{{At: at(10), Unreadable: true}})
 	expect(t, read(t, hub, bridge.Resume{}, "chat.room1"), "open@10")
 	expect(t, read(t, hub, all, "chat.room1"), "gap disconnected e1-0..10@10", "synced {}@10")
+
+	read(t, hub, bridge.Resume{}, "chat.room2")
+	feed = source.feed(t)
+	feed.Begin(unstored(at(10)))
 	feed.Deafen(at(11), bridge.GapOverrun)
-	expect(t, read(t, hub, bridge.Resume{}, "chat.room1"), "gap disconnected e1-0..11@11")
-	feed.Begin([]bridge.Part{{At: at(12), Unreadable: true}})
-	expect(t, read(t, hub, bridge.Resume{}, "chat.room1"), "open@12")
+	expect(t, read(t, hub, bridge.Resume{}, "chat.room2"), "gap disconnected e1-0..11@11")
+	feed.Begin(unstored(at(12)))
+	expect(t, read(t, hub, bridge.Resume{}, "chat.room2"), "open@12")
 }
 
 func TestOpeningNamesTheSubjects(t *testing.T) {
