@@ -1,7 +1,5 @@
 package bridge
 
-import "strings"
-
 // How a reader puts a frame into a batch.
 
 // output is a batch being filled.
@@ -81,9 +79,6 @@ func (r *Reader) pass(part int, fr *frame, out *output) {
 	if len(fr.data) > 0 {
 		c.given++
 	}
-	if !c.isRun {
-		return
-	}
 	epoch := r.feed.parts[part].At.Epoch
 	isFirst := c.run.Messages == 0
 	if c.isWhole && isFirst && fr.kind != RunBegins && fr.kind != RunInvites {
@@ -98,7 +93,7 @@ func (r *Reader) pass(part int, fr *frame, out *output) {
 // smaller returns the replacement of a frame that is larger than the client accepts. The cursor is already after the frame.
 func (r *Reader) smaller(fr *frame, data []byte) []byte {
 	f, subject := r.feed.key.framing, fr.subject
-	if of, isMembers := strings.CutPrefix(subject, presencePrefix); f.Presence && isMembers {
+	if of, isMembers := f.membersOf(subject); isMembers {
 		if brief := f.brief(data, r.id()); len(brief) <= r.most {
 			return brief
 		}

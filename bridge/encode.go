@@ -3,7 +3,6 @@ package bridge
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -14,8 +13,7 @@ import (
 func (f Framing) control(event string, data any, id string) []byte {
 	text := encodeJSON(data)
 	if f.Format == Lines {
-		payload := string(text)
-		return append(encodeJSON(&object{Event: event, ID: id, Data: &payload}), '\n')
+		return append(encodeJSON(&object{Event: event, ID: id, Data: string(text)}), '\n')
 	}
 	return encodeFrame(event, text, []byte(id))
 }
@@ -26,7 +24,7 @@ type object struct {
 	Time       time.Time           `json:"time,omitzero"`
 	Event      string              `json:"event,omitempty"`
 	Headers    map[string][]string `json:"headers,omitempty"`
-	Data       *string             `json:"data,omitempty"`
+	Data       any                 `json:"data,omitempty"` // a string, or a JSON value; nil for none
 	DataBase64 []byte              `json:"data_base64,omitempty"`
 	ID         string              `json:"id,omitempty"` // last; see withID
 }
@@ -101,19 +99,6 @@ func withoutCR(data []byte) []byte {
 	}
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	return bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
-}
-
-// withValue encodes an object whose data is a JSON value, inserted unchanged.
-func (o *object) withValue(value []byte) []byte {
-	id := o.ID
-	o.ID = ""
-	text := bytes.TrimSuffix(encodeJSON(o), []byte("}"))
-	text = slices.Grow(text, len(value)+len(id)+len(`,"data":,"id":""}`))
-	text = append(text, `,"data":`...)
-	text = append(text, value...)
-	text = append(text, `,"id":"`...)
-	text = append(text, id...)
-	return append(text, `"}`...)
 }
 
 // isText reports whether a payload can be sent in `data:` lines: UTF-8 without NUL, which Firefox drops.

@@ -51,15 +51,22 @@ func (s *stored) at(seq uint64) bridge.Position {
 
 func (s *stored) after(seq uint64) bridge.Resume { return bridge.Resume{After: bridge.ID{s.at(seq)}} }
 
-// all reads until nothing comes for a while, and gives what came in the words of sketch, ids as sequences.
+// words returns frames in the words of sketch, ids as sequences.
+func words(t testing.TB, batch ...[]byte) (all []string) {
+	t.Helper()
+	for _, e := range events(t, batch...) {
+		all = append(all, plain(sketch(e)))
+	}
+	return all
+}
+
+// all reads until nothing comes for a while, and gives what came in words.
 func (s *stored) all(t testing.TB, reader *bridge.Reader) []string {
 	t.Helper()
 	var got []string
 	for quiet := 0; quiet < 100; {
 		batch, wait := bridgetest.Next(reader, nil, 1<<20)
-		for _, e := range events(t, batch...) {
-			got = append(got, plain(sketch(e)))
-		}
+		got = append(got, words(t, batch...)...)
 		if quiet++; wait == nil {
 			quiet = 0
 			continue

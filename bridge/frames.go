@@ -84,7 +84,7 @@ const (
 // the next time half of it is free.
 func (f *Feed) append(added frame) {
 	if n := len(f.frames); n == cap(f.frames) {
-		if n > 0 && 2*n <= len(f.array) {
+		if 2*n <= len(f.array) {
 			copy(f.array, f.frames)
 			clear(f.array[n:])
 			f.frames = f.array[:n]
@@ -113,14 +113,10 @@ func (f *Feed) after(seq uint64) uint64 {
 
 // find returns the frame with that sequence in a part; nil if it is not held.
 func (f *Feed) find(part int, seq uint64) *frame {
-	from := 0
-	if len(f.parts) == 1 && seq > 0 {
-		from = int(f.after(seq-1) - f.first)
-	}
-	for i := from; i < len(f.frames); i++ {
-		if int(f.frames[i].part) == part && f.frames[i].seq >= seq {
-			if f.frames[i].seq == seq {
-				return &f.frames[i]
+	for i := len(f.frames) - 1; i >= 0; i-- { // from the newest on: most clients come back soon
+		if fr := &f.frames[i]; int(fr.part) == part && fr.seq <= seq {
+			if fr.seq == seq {
+				return fr
 			}
 			return nil
 		}

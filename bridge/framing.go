@@ -102,7 +102,7 @@ func (f Framing) withRetry(frame []byte, retry time.Duration) []byte {
 // greeting is what the first event of a connection says beside its own data. In later events it is the zero value.
 type greeting struct {
 	retry     time.Duration // how long the client should wait before it reconnects
-	heartbeat time.Duration // the longest silence
+	Heartbeat float64       `json:"heartbeat,omitempty"` // the longest silence, in seconds
 }
 
 // greet encodes one of Tailwater's own events that may be the first of a connection.
@@ -113,27 +113,27 @@ func (f Framing) greet(hello greeting, event string, data any, id ID) []byte {
 // open encodes that a connection begins, or continues exactly.
 func (f Framing) open(hello greeting, subjects []Subject, at ID) []byte {
 	return f.greet(hello, EventOpen, struct {
-		Subjects  []Subject `json:"subjects"`
-		Heartbeat float64   `json:"heartbeat,omitempty"` // in seconds, as below
-	}{f.asked(subjects), hello.heartbeat.Seconds()}, at)
+		Subjects []Subject `json:"subjects"`
+		greeting
+	}{f.asked(subjects), hello}, at)
 }
 
 // reset encodes that a position is not valid here.
 func (f Framing) reset(hello greeting, at ID, reason string) []byte {
 	return f.greet(hello, EventReset, struct {
-		Reason    string  `json:"reason"`
-		Heartbeat float64 `json:"heartbeat,omitempty"`
-	}{reason, hello.heartbeat.Seconds()}, at)
+		Reason string `json:"reason"`
+		greeting
+	}{reason, hello}, at)
 }
 
 // gap encodes that messages between two positions are missing.
 func (f Framing) gap(hello greeting, after, first ID, reason string) []byte {
 	return f.greet(hello, EventGap, struct {
-		After     string  `json:"after"`
-		First     string  `json:"first"`
-		Reason    string  `json:"reason"`
-		Heartbeat float64 `json:"heartbeat,omitempty"`
-	}{after.String(), first.String(), reason, hello.heartbeat.Seconds()}, first)
+		After  string `json:"after"`
+		First  string `json:"first"`
+		Reason string `json:"reason"`
+		greeting
+	}{after.String(), first.String(), reason, hello}, first)
 }
 
 // large encodes the replacement of a message whose frame is too large for a reader.
@@ -162,7 +162,7 @@ func (f Framing) withID(frame []byte, id ID) []byte {
 
 // message encodes any message.
 func (f Framing) message(m *Message) []byte {
-	if of, is := f.membersOf(m); is {
+	if of, is := f.membersOf(m.Subject); is {
 		return f.members(of, m)
 	}
 	if f.Run {
@@ -204,26 +204,20 @@ func (f Framing) message(m *Message) []byte {
 
 // object encodes an object with its payload: as JSON if that is requested and possible, else as a string, else in base64.
 func (f Framing) object(o *object, payload []byte) []byte {
-	isText := isText(payload)
-	if isText && f.JSONPayloads {
-		// Compact is the only check of the payload: it fails if that is not JSON.
-		var value bytes.Buffer
-		if json.Compact(&value, payload) == nil {
-			return o.withValue(escapeLineEnds(value.Bytes()))
-		}
-	}
-	if isText {
-		text := string(payload)
-		o.Data = &text
-	} else {
+	switch {
+	case !isText(payload):
 		o.DataBase64 = payload
+	case f.JSONPayloads && json.Valid(payload):
+		o.Data = json.RawMessage(payload)
+	default:
+		o.Data = string(payload)
 	}
 	return encodeJSON(o)
 }
 
 // frame encodes the message in a framing, once for any number of feeds.
 func (m *Message) frame(f Framing) []byte {
-	if _, is := f.membersOf(m); is || f.Run {
+	if _, is := f.membersOf(m.Subject); is || f.Run {
 		return f.message(m) // a feed with members is its subject's alone, as is that of a run
 	}
 	made := &m.frames[f.index()]

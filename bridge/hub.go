@@ -42,8 +42,7 @@ type Hub struct {
 	lingering         list.List // of *Feed
 	lingeringSubjects int
 
-	timers timers
-	calls  sync.WaitGroup // to the source, outside the lock; none starts once closed is set
+	calls sync.WaitGroup // to the source, outside the lock; none starts once closed is set
 }
 
 type feedKey struct {
@@ -58,7 +57,7 @@ const maxLingeringSubjects = 1 << 14
 // lingering is the wait of a feed without readers. Waits are compared by address: a timer that fired while it was being stopped must not end a
 // later wait.
 type lingering struct {
-	stop    func()
+	timer   *time.Timer
 	element *list.Element
 }
 
@@ -81,7 +80,7 @@ func (h *Hub) Read(subjects []Subject, framing Framing, from Resume) (*Reader, e
 	subjects = Reduce(subjects)
 	reader := &Reader{resume: &resume{Resume: from}, waits: waiter{account: from.Account}}
 	if framing.Run {
-		reader.count = &count{isRun: true, isWhole: from.Since.Kind == SinceAll && len(from.After) == 0 && !from.Malformed}
+		reader.count = &count{isWhole: from.Since.Kind == SinceAll && len(from.After) == 0}
 	}
 	if len(from.Through) > 0 {
 		reader.counted().through = from.Through
@@ -167,7 +166,7 @@ func (h *Hub) release(feed *Feed) {
 // await keeps a feed without readers for a while. The lock must be held.
 func (h *Hub) await(feed *Feed) {
 	wait := &lingering{element: h.lingering.PushBack(feed)}
-	wait.stop = h.timers.after(h.linger, func() { h.expire(feed, wait) })
+	wait.timer = time.AfterFunc(h.linger, func() { h.expire(feed, wait) })
 	feed.linger = wait
 	h.lingeringSubjects += len(feed.subjects)
 	for h.lingeringSubjects > maxLingeringSubjects {
@@ -182,7 +181,7 @@ func (h *Hub) detachSoon(feed *Feed) { time.AfterFunc(0, func() { h.detach(feed)
 
 func (h *Hub) expire(feed *Feed, wait *lingering) {
 	h.mu.Lock()
-	if h.closed || feed.linger != wait {
+	if feed.linger != wait {
 		h.mu.Unlock()
 		return
 	}
@@ -196,7 +195,7 @@ func (h *Hub) stopLingering(feed *Feed) {
 	if feed.linger == nil {
 		return
 	}
-	feed.linger.stop()
+	feed.linger.timer.Stop()
 	h.lingering.Remove(feed.linger.element)
 	h.lingeringSubjects -= len(feed.subjects)
 	feed.linger = nil
@@ -223,7 +222,7 @@ func (h *Hub) divide() {
 // trim makes feeds drop frames beyond perFeed, whenever there are a quarter more feeds than the last time. So all feeds together hold at
 // most a quarter more than they may. The lock must be held.
 func (h *Hub) trim() {
-	if h.memory.Total == 0 || 4*len(h.feeds) < 5*h.trimmed {
+	if 4*len(h.feeds) < 5*h.trimmed {
 		return
 	}
 	h.trimmed = len(h.feeds)
@@ -243,15 +242,12 @@ func (h *Hub) detach(feed *Feed) {
 // Close detaches every feed from the source, and returns when that is done. Open readers receive nothing more.
 func (h *Hub) Close() {
 	h.mu.Lock()
-	var feeds []*Feed
-	for _, feed := range h.feeds {
-		h.stopLingering(feed)
-		feeds = append(feeds, feed)
+	for h.lingering.Len() > 0 {
+		h.stopLingering(h.lingering.Front().Value.(*Feed))
 	}
-	feeds = slices.AppendSeq(feeds, maps.Keys(h.retired))
+	feeds := slices.AppendSeq(slices.Collect(maps.Values(h.feeds)), maps.Keys(h.retired))
 	h.feeds, h.retired, h.closed = nil, nil, true
 	h.mu.Unlock()
-	h.timers.close()
 	h.calls.Wait()
 	h.replays.close()
 	for _, feed := range feeds {

@@ -133,6 +133,37 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// A feed that has ended is detached when its last reader has left it, or when the hub is closed. Until then its readers are counted.
+func TestEndedFeedIsDetached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, source := newHub(t, bridge.DefaultMemory)
+		reader := read(t, hub, bridge.Resume{}, "a")
+		ended := source.feed(t)
+		ended.Begin(unstored(at(0)))
+		expect(t, reader, "open@0")
+		fork := reader.Fork()
+		defer fork.Close()
+		ended.End()
+		if batch := fork.Next(nil, 1<<20, bridge.NewSignal()); len(batch) > 0 || !fork.HasEnded() {
+			t.Errorf("a fork is given %q, ended %t", batch, fork.HasEnded())
+		}
+		if readers := hub.Stats().Readers; readers != 1 {
+			t.Errorf("%d readers", readers)
+		}
+		synctest.Wait()
+		expectFeeds(t, source, 1, 0)
+		frames(t, reader)
+		synctest.Wait()
+		expectFeeds(t, source, 2, 1)
+		if _, out := source.attachments(); out[0] != ended {
+			t.Error("another feed was detached")
+		}
+		source.feed(t).End()
+		hub.Close()
+		expectFeeds(t, source, 2, 2)
+	})
+}
+
 // Connections that are opened and cut leave a limited number of subjects behind; the oldest are closed first.
 func TestLingeringIsBounded(t *testing.T) {
 	synctest.Test(t, testLingeringIsBounded)

@@ -26,11 +26,11 @@ func (r *Reader) Fork() *Reader {
 	return fork
 }
 
-// HasEnded reports whether a fork receives nothing more, because its feed has ended.
+// HasEnded reports whether the reader's feed has ended, so that a fork receives nothing more.
 func (r *Reader) HasEnded() bool {
 	r.feed.mu.Lock()
 	defer r.feed.mu.Unlock()
-	return r.isFork && r.feed.ended
+	return r.feed.ended
 }
 
 // Level reports whether two readers with the same Kin receive the same from now on.
@@ -43,7 +43,7 @@ func (r *Reader) Level(other *Reader) bool {
 // hasAll reports whether the client has exactly what the feed holds. A client that is ahead, because another bridge was, must not get all
 // future messages. The feed's lock must be held.
 func (r *Reader) hasAll() bool {
-	if !r.isLevel() || r.syncing {
+	if !r.isLevel() {
 		return false
 	}
 	for i := range r.have {

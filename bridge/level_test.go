@@ -36,6 +36,9 @@ func TestLevel(t *testing.T) {
 	}
 	feed.Append(message(2))
 	expect(t, two, "m2@2")
+	if two.Level(lead) {
+		t.Error("a reader is level with one that has less")
+	}
 	expect(t, lead, "m2@2")
 	expect(t, one, "m1@1", "m2@2") // it was never asked
 }

@@ -95,7 +95,7 @@ func (r *replays) read(ctx context.Context, key lookup, to *result, age time.Dur
 		r.dropLookup(key, to)
 		return nil
 	}
-	r.timers.after(age, func() {
+	r.after(age, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		to.ready = false

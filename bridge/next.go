@@ -112,7 +112,7 @@ func (r *Reader) tell(out *output) bool {
 
 // uncount ends the counting of a reader that reads for ever, once it has its replay.
 func (r *Reader) uncount() {
-	if c := r.count; c != nil && c.stop == 0 && !c.isBounded && !c.isRun {
+	if c := r.count; c != nil && c.stop == 0 && !c.isBounded && !r.feed.key.framing.Run {
 		r.count = nil
 	}
 }
@@ -124,7 +124,6 @@ func (r *Reader) reopen() bool {
 		return false
 	}
 	left := r.feed
-	left.hub.replays.leave(&r.waits)
 	if r.isOpen() {
 		r.resume, r.next = r.leave(), 0
 	}

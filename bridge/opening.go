@@ -187,8 +187,8 @@ func (o *opening) judgeKnown(p *part, at Position) verdict {
 		at, had = left.last, standing{} // below that, the log's messages on the subject came from elsewhere, if there are any
 	}
 	v := o.judgeStored(p, at, had)
-	if grown && v.gap == "" && v.reset == "" {
-		v.gap = GapDisconnected
+	if grown {
+		v.gap = max(v.gap, GapDisconnected)
 	}
 	return v
 }
@@ -284,10 +284,8 @@ func (o *opening) beginAt(p *part, since Since) standing {
 			return o.beginUntil(p, since)
 		}
 	}
-	if at, has := since.ID.in(p.At.Epoch); has && p.Log == nil {
-		return o.judgeUnstored(p, at).standing
-	} else if has {
-		if v := o.judgeStored(p, at, standing{}); v.reset == "" {
+	if at, has := since.ID.in(p.At.Epoch); has {
+		if v := o.judgeKnown(p, at); v.reset == "" {
 			return v.standing
 		}
 	}

@@ -86,6 +86,9 @@ func TestOpeningOfALog(t *testing.T) {
 		{"malformed, all", nothing, func(*stored) bridge.Resume {
 			return bridge.Resume{Malformed: true, Since: bridge.Since{Kind: bridge.SinceAll}}
 		}, then("reset malformed@0", "synced {}@20")(1)},
+		{"malformed, since an id", nothing, func(s *stored) bridge.Resume {
+			return bridge.Resume{Malformed: true, Since: sinceID(s.at(15))}
+		}, then("reset malformed@15", "synced {}@20")(16)},
 		{"unknown", nothing, func(*stored) bridge.Resume {
 			return bridge.Resume{After: bridge.ID{{Epoch: "another00000", Seq: 3}}}
 		}, then("reset unknown@20")(21)},
@@ -155,7 +158,7 @@ func TestLossDuringReplay(t *testing.T) {
 		bridgetest.Next(reader, nil, 1)
 		pass(10 * time.Millisecond)
 		batch, _ := bridgetest.Next(reader, nil, 1) // the opening; the first page is here
-		if got := plain(sketch(events(t, batch...)[0])); got != "gap retention 1..3@3" {
+		if got := words(t, batch...)[0]; got != "gap retention 1..3@3" {
 			t.Fatalf("it begins with %q", got)
 		}
 		synctest.Wait() // the second page is here as well
@@ -163,6 +166,24 @@ func TestLossDuringReplay(t *testing.T) {
 		want := slices.Concat(span(4, 13), []string{"gap retention 13..30@30"}, span(31, 40))
 		if got := s.all(t, reader); !slices.Equal(got, want) {
 			t.Errorf("it goes on with %q", got)
+		}
+	})
+}
+
+// A message that arrives before a feed begins is read from the log, even if the feed learns its first position before that.
+func TestMessageBeforeTheFeedBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stored{stream: newStream("CHAT", time.Unix(1, 0))}
+		s.hub, s.source = newHub(t, bridge.DefaultMemory)
+		s.log = s.stream.tap()
+		reader := read(t, s.hub, bridge.Resume{After: bridge.ID{s.at(0)}}, "chat.room1")
+		s.feed = s.source.feed(t)
+		begins := s.log.part("chat.room1")
+		s.publish(1)
+		s.feed.Begin([]bridge.Part{begins})
+		s.publish(1)
+		if got, want := s.all(t, reader), []string{"open@0", "m1@1", "m2@2"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }
@@ -225,7 +246,7 @@ func TestLossIsToldOnce(t *testing.T) {
 			batch, _ = bridgetest.Next(reader, batch, 1)
 			pass(10 * time.Millisecond)
 		}
-		if got := plain(sketch(events(t, batch...)[0])); got != "open@10" {
+		if got := words(t, batch...)[0]; got != "open@10" {
 			t.Fatalf("it begins with %q", got)
 		}
 		s.publish(7) // 13 to 17 are lost

@@ -12,20 +12,15 @@ import (
 // The segments must be as they were sent, not decoded by a URL parser. Otherwise an encoded slash or dot could become a separator unseen by
 // whoever checked the path before (a proxy with rules by prefix). The error wraps ErrSubject.
 func joinSegments(escaped string, slashes bool) (string, error) {
-	var joined strings.Builder
-	for rest, more := escaped, true; more; {
-		var segment string
-		segment, rest, more = strings.Cut(rest, "/")
+	tokens := strings.Split(escaped, "/")
+	for i, segment := range tokens {
 		decoded, err := decodeSegment(segment, slashes)
 		if err != nil {
 			return "", err
 		}
-		if joined.Len() > 0 {
-			joined.WriteByte('.')
-		}
-		joined.WriteString(decoded)
+		tokens[i] = decoded
 	}
-	return joined.String(), nil
+	return strings.Join(tokens, "."), nil
 }
 
 // decodeSegment decodes one path segment, and refuses what the encoding might hide.

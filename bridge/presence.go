@@ -52,12 +52,10 @@ func (f Framing) initially() Framing {
 	return f
 }
 
-// membersOf returns whose members a message holds, if they are to be told.
-func (f Framing) membersOf(m *Message) (subject string, is bool) {
-	if !f.Presence {
-		return "", false
-	}
-	return strings.CutPrefix(m.Subject, presencePrefix)
+// membersOf returns whose members the messages on a subject hold, if they are to be told.
+func (f Framing) membersOf(subject string) (of string, is bool) {
+	of, is = strings.CutPrefix(subject, presencePrefix)
+	return of, is && f.Presence
 }
 
 // members encodes the value of a subject, without what only bridges need. The deletion of the key means that the last member has left.
@@ -92,17 +90,17 @@ func (f Framing) asked(subjects []Subject) []Subject {
 
 // brief encodes again a frame with the members of a subject, without their names: for a client to which the frame is too large.
 func (f Framing) brief(frame []byte, id ID) []byte {
-	var members Presence
+	var data []byte
 	if f.Format == Lines {
-		var event object
-		if json.Unmarshal(frame, &event) == nil && event.Data != nil {
-			_ = json.Unmarshal([]byte(*event.Data), &members) // this package has encoded it, as below
-		}
+		var event struct{ Data string }
+		_ = json.Unmarshal(frame, &event) // this package has encoded it, as below
+		data = []byte(event.Data)
 	} else {
-		_, data, _ := bytes.Cut(frame, []byte("\ndata: "))
+		_, data, _ = bytes.Cut(frame, []byte("\ndata: "))
 		data, _, _ = bytes.Cut(data, []byte("\n"))
-		_ = json.Unmarshal(data, &members)
 	}
+	var members Presence
+	_ = json.Unmarshal(data, &members)
 	members.Members, members.Joined, members.Left = []PresenceMember{}, nil, nil
 	return f.control(EventPresence, members, id.String())
 }

@@ -306,7 +306,7 @@ func testPresenceLost(t *testing.T) {
 func TestOwnMembers(t *testing.T) { synctest.Test(t, testOwnMembers) }
 
 func testOwnMembers(t *testing.T) {
-	hub, source := newHub(t, bridge.DefaultMemory)
+	hub, source := newHub(t, bridge.Memory{Frames: 1, Bytes: 1 << 20})
 	hub.KeepMembers(func(s bridge.Subject) []bridge.Presence {
 		return []bridge.Presence{{Type: "join", Subject: string(s), Count: 1, Members: []bridge.PresenceMember{{Name: "Ada"}}, Joined: []string{"Ada"}}}
 	})
@@ -315,6 +315,10 @@ func testOwnMembers(t *testing.T) {
 	feed.Begin([]bridge.Part{{Subjects: []bridge.Subject{members, room}, At: at(10)}})
 	wantHere(t, reader, "open", "state chat.room1: Ada")
 	wantHere(t, readIn(t, hub, told, bridge.Resume{}, "time.now"))
+	for seq := range uint64(3) { // more than the feed holds, and who is here may be among what is lost
+		feed.Append(message(11 + seq))
+	}
+	wantHere(t, reader, "gap overrun 10..12", "state chat.room1: Ada", "m13")
 }
 
 // TestPresenceThatIsTooLarge: a client with a limit is told how many are here, if not who.
@@ -329,12 +333,12 @@ func TestPresenceThatIsTooLarge(t *testing.T) {
 			}
 			stream.publish(string(members), state("join", names...), time.Unix(10, 0))
 			log := stream.tap()
-			reader := readIn(t, hub, bridge.Framing{Format: format, Presence: true}, bridge.Resume{}, members)
+			reader := readIn(t, hub, bridge.Framing{Format: format, Presence: true}, bridge.Resume{}, room, members)
 			reader.Limit(1024)
-			source.feed(t).Begin([]bridge.Part{log.part(members)})
+			begin(t, source, log).Append(&bridge.Message{Subject: string(room), Position: at(11), Data: []byte(strings.Join(names, " "))})
 			all := soon(t, reader)
-			if len(all) != 2 {
-				t.Fatalf("%d frames", len(all))
+			if len(all) != 3 || !strings.Contains(string(all[2]), bridge.EventLarge) {
+				t.Fatalf("%q", all)
 			}
 			text := strings.ReplaceAll(string(all[1]), `\"`, `"`)
 			if len(all[1]) > 1024 || !strings.Contains(text, `"type":"state","subject":"chat.room1","count":200,"members":[]`) || !strings.Contains(text, "tailwater:presence") {
@@ -373,4 +377,8 @@ func testPresenceFraming(t *testing.T) {
 	if got := string(frames(t, reader)[0]); !strings.Contains(got, `{"subjects":["chat.room1"]}`) {
 		t.Errorf("the open says %s", got)
 	}
+	plain := read(t, hub, bridge.Resume{}, members) // as any bucket
+	source.feed(t).Begin(unstored(at(0)))
+	source.feed(t).Append(&bridge.Message{Subject: string(members), Position: at(1), Data: []byte("value")})
+	expect(t, plain, "open@0", "value@1")
 }

@@ -75,7 +75,7 @@ func (t *turns) removeDemand(of *task, d *demand) {
 // rest keeps a task out of all queues for a while.
 func (t *turns) rest(of *task, d time.Duration) {
 	of.busy = true
-	t.timers.after(d, func() {
+	t.after(d, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.release(of)

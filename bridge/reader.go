@@ -52,7 +52,7 @@ type resume struct {
 // Greet makes the first event say how long the client should wait before it reconnects, and how long silence lasts at most. If used, it is
 // called before Next.
 func (r *Reader) Greet(retry, heartbeat time.Duration) {
-	r.resume.greeting = greeting{retry: retry, heartbeat: heartbeat}
+	r.resume.greeting = greeting{retry, heartbeat.Seconds()}
 }
 
 // arrive records the feed's position: a client who asks for new messages begins there.
@@ -139,7 +139,6 @@ type count struct {
 	stop, given int  // messages to deliver at most, 0 for no limit; and those delivered
 	isBounded   bool // nothing after standing.sync is delivered, as for a poll
 	through     ID   // see Resume.Through
-	isRun       bool
 	isWhole     bool // the client is owed the beginning of the run
 	run         RunState
 }
@@ -147,7 +146,7 @@ type count struct {
 // isFull reports whether no message follows. c may be nil.
 func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.stop || c.hasEnded()) }
 
-func (c *count) hasEnded() bool { return c.run.Messages > 0 && c.run.Kind.IsEnd() }
+func (c *count) hasEnded() bool { return c.run.Kind.IsEnd() }
 
 // Run returns how far a reader of a run has read; the zero value for other readers.
 func (r *Reader) Run() RunState {

@@ -56,6 +56,25 @@ func TestOpening(t *testing.T) {
 	}
 }
 
+// Whoever asks for history that cannot be read, or comes while some subjects deliver nothing, is told that something may be missing.
+func TestOpeningWithAGap(t *testing.T) {
+	hub, source := newHub(t, bridge.DefaultMemory)
+	all := bridge.Resume{Since: bridge.Since{Kind: bridge.SinceAll}}
+	read(t, hub, bridge.Resume{}, "chat.room1")
+	feed := source.feed(t)
+	feed.Begin([]bridge.Part{{At: at(10), Unreadable: true}})
+	expect(t, read(t, hub, bridge.Resume{}, "chat.room1"), "open@10")
+	expect(t, read(t, hub, all, "chat.room1"), "gap disconnected e1-0..10@10", "synced {}@10")
+
+	read(t, hub, bridge.Resume{}, "chat.room2")
+	feed = source.feed(t)
+	feed.Begin(unstored(at(10)))
+	feed.Deafen(at(11), bridge.GapOverrun)
+	expect(t, read(t, hub, bridge.Resume{}, "chat.room2"), "gap disconnected e1-0..11@11")
+	feed.Begin(unstored(at(12)))
+	expect(t, read(t, hub, bridge.Resume{}, "chat.room2"), "open@12")
+}
+
 func TestOpeningNamesTheSubjects(t *testing.T) {
 	hub, source := newHub(t, bridge.DefaultMemory)
 	reader := read(t, hub, bridge.Resume{}, "b.>", "a", "b.c")

@@ -146,11 +146,7 @@ func (r *replays) fetch(ctx context.Context, of *replay, at turn) error {
 	defer r.mu.Unlock()
 	i := sort.Search(len(of.pages), func(i int) bool { return of.pages[i].from > begin })
 	r.keep(made, &of.pages, i)
-	if of.dropped {
-		r.wakeAll(of.fetching)
-	} else {
-		r.wake(of.fetching, begin, made.through, anyWanted)
-	}
+	r.wake(of.fetching, begin, made.through, anyWanted)
 	return nil
 }
 
@@ -209,11 +205,7 @@ func (r *replays) fetchNewest(ctx context.Context, of *replay, at wanted) error 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.keep(made, &of.newest, len(of.newest))
-	if of.dropped {
-		r.wakeAll(of.looking)
-		return nil
-	}
-	r.wake(of.looking, at.from, max(at.from, made.through), func(other wanted) bool { return other == at || made.isNewestAt(other) })
+	r.wake(of.looking, at.from, max(at.from, made.through), made.isNewestAt)
 	return nil
 }
 

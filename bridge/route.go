@@ -19,7 +19,6 @@ import (
 // may follow, each after a blank: see Silence and Queries.
 type Route struct {
 	text     string
-	template string    // of the subject
 	writable bool      // the text began with `POST `
 	asks     bool      // the text began with `ASK `
 	options  options   // of a route that asks
@@ -38,7 +37,6 @@ type element struct {
 // Events is the built-in route: `/events/chat.room1` or `/events/chat/room1` for the subject chat.room1.
 var Events = Route{
 	text:     "/events/{subject...}={subject}",
-	template: "{subject}",
 	segments: []element{{literal: "events"}, {name: "subject", rest: true}},
 	tokens:   []element{{name: "subject", rest: true}},
 }
@@ -64,15 +62,15 @@ func ParseRoute(text string) (Route, error) {
 	case writable && asks:
 		return Route{}, fmt.Errorf("%w: %q begins with POST and with ASK; use ASK alone", ErrRoute, text)
 	}
-	route := Route{text: text, template: template, writable: writable, asks: asks}
+	route := Route{text: text, writable: writable, asks: asks}
 	names, err := route.parsePattern(pattern)
 	if err == nil && asks {
 		var options string
-		route.template, options, _ = strings.Cut(template, " ")
+		template, options, _ = strings.Cut(template, " ")
 		route.options, err = parseOptions(options)
 	}
 	if err == nil {
-		err = route.parseTemplate(names)
+		err = route.parseTemplate(template, names)
 	}
 	if err != nil {
 		return Route{}, fmt.Errorf("%w: %q: %w", ErrRoute, text, err)
@@ -114,9 +112,9 @@ func (r *Route) parsePattern(pattern string) (map[string]element, error) {
 }
 
 // parseTemplate sets the tokens.
-func (r *Route) parseTemplate(names map[string]element) error {
-	used, isWild := map[string]bool{}, Subject(r.template).Wild()
-	for _, token := range templateTokens.FindAllString(r.template, -1) {
+func (r *Route) parseTemplate(template string, names map[string]element) error {
+	used, isWild := map[string]bool{}, Subject(template).Wild()
+	for _, token := range templateTokens.FindAllString(template, -1) {
 		name, isPlaceholder := strings.CutPrefix(token, "{")
 		name, closed := strings.CutSuffix(name, "}")
 		switch e, known := names[name]; {
@@ -150,8 +148,8 @@ func (r *Route) parseTemplate(names map[string]element) error {
 			return fmt.Errorf("{%s...} takes the rest of the path: it must be the last token of the subject", e.name)
 		}
 	}
-	// The result must be a subject; this also finds empty tokens and invalid characters.
-	if _, err := ParseSubject(string(r.Filter())); err != nil {
+	// With any names in the place of placeholders, it must be a subject. A claim is one token.
+	if _, err := ParseSubject(strings.ReplaceAll(template, "{claim.", "{")); err != nil {
 		return err
 	}
 	if r.writable && isWild {
@@ -174,20 +172,16 @@ func (r *Route) parseTemplate(names map[string]element) error {
 
 // Filter returns the narrowest filter that covers every subject of the route.
 func (r Route) Filter() Subject {
-	template := r.template
-	for _, e := range r.tokens {
-		switch {
-		case e.claim != "":
-			template = strings.ReplaceAll(template, "{claim."+e.claim+"}", "*")
-		case e.name != "":
-			wildcard := "*"
-			if e.rest {
-				wildcard = ">"
-			}
-			template = strings.ReplaceAll(template, "{"+e.name+"}", wildcard)
+	tokens := make([]string, len(r.tokens))
+	for i, e := range r.tokens {
+		switch tokens[i] = e.literal; {
+		case e.rest:
+			tokens[i] = ">"
+		case e.literal == "":
+			tokens[i] = "*"
 		}
 	}
-	return Subject(template)
+	return Subject(strings.Join(tokens, "."))
 }
 
 // bucketPrefix begins the subjects of a bucket's keys: $KV.<bucket>.<key> (ADR-8).

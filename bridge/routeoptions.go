@@ -48,7 +48,7 @@ const AgentsRoot Subject = "agents.>"
 var discoveries = []Subject{"$SRV.INFO.agents", "$SRV.PING.agents"}
 
 // Discovers reports whether a question on the route asks which agents there are.
-func (r Route) Discovers() bool { return r.asks && slices.Contains(discoveries, Subject(r.template)) }
+func (r Route) Discovers() bool { return r.asks && slices.Contains(discoveries, r.Filter()) }
 
 // Pattern returns the route's path with its placeholders, such as /chat/{room}; "" for the zero value.
 func (r Route) Pattern() string {

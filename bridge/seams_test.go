@@ -1,8 +1,8 @@
 package bridge_test
 
 import (
+	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,11 +25,17 @@ func TestIDDoesNotGoBackInAnotherPart(t *testing.T) {
 		feed := source.feed(t)
 		feed.Begin([]bridge.Part{logs[0].part("a"), logs[1].part("b")})
 		here(t, reader)
-		a.publish("a", "a1", time.Unix(20, 0))
+		lost := bridge.Position{Epoch: a.epoch, Seq: 2, Time: 1}
+		a1 := a.publish("a", "a1", time.Unix(20, 0)).Position
 		logs[0].deliver(1, feed)
+		feed.Lost(lost, bridge.GapOverrun)
 		got := events(t, frames(t, reader)...)
-		if len(got) != 1 || got[0].Data != "a1" || !strings.Contains(got[0].ID, b.content.last.String()) {
-			t.Errorf("got %+v, want a1, and still %s", got, b.content.last)
+		if len(got) != 2 || got[0].Data != "a1" || got[1].Type != bridge.EventGap {
+			t.Fatalf("got %+v, want a1 and a gap", got)
+		}
+		ids := []string{bridge.ID{b.content.last, a1}.String(), bridge.ID{b.content.last, lost}.String()}
+		if gap := fmt.Sprintf(`{"after":%q,"first":%q,"reason":"overrun"}`, ids[0], ids[1]); got[0].ID != ids[0] || got[1].ID != ids[1] || got[1].Data != gap {
+			t.Errorf("got %+v, not at %q", got, ids)
 		}
 	})
 }
@@ -65,9 +71,7 @@ func TestUntilMoves(t *testing.T) {
 		var got []string
 		for len(got) < 2 { // the opening, and the first of two messages
 			batch, wait := bridgetest.Next(reader, nil, 1)
-			for _, e := range events(t, batch...) {
-				got = append(got, plain(sketch(e)))
-			}
+			got = append(got, words(t, batch...)...)
 			if wait != nil {
 				<-wait
 			}

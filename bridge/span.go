@@ -10,11 +10,9 @@ import (
 // arrival returns the part's position when the reader arrived, or the part began after that. What is known to be stored was published before, although
 // it may have arrived here later.
 func (r *Reader) arrival(p *part) Position {
-	at := p.At
-	for _, had := range r.have {
-		if had.Epoch == p.At.Epoch {
-			at = had.Position
-		}
+	at, has := r.id().in(p.At.Epoch)
+	if !has {
+		at = p.At
 	}
 	if through := r.through(p); through.Seq > at.Seq {
 		return through
@@ -24,7 +22,7 @@ func (r *Reader) arrival(p *part) Position {
 
 // through returns what is known to be stored of a part, although it may not have arrived here (Resume.Through); zero if nothing is.
 func (r *Reader) through(p *part) (at Position) {
-	if r.count != nil && p.Log != nil {
+	if r.count != nil {
 		at, _ = r.count.through.in(p.At.Epoch)
 	}
 	return at

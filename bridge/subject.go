@@ -116,16 +116,11 @@ func (s Subject) Wild() bool {
 }
 
 // Covers reports whether s includes every subject that other includes.
-func (s Subject) Covers(other Subject) bool {
-	return covers(string(s), string(other))
-}
+func (s Subject) Covers(other Subject) bool { return s.Matches(string(other)) }
 
 // Matches reports whether s includes a concrete subject from NATS, whose tokens may have characters that the grammar of Subject refuses.
 func (s Subject) Matches(concrete string) bool {
-	return covers(string(s), concrete)
-}
-
-func covers(filter, other string) bool {
+	filter, other := string(s), concrete
 	for {
 		f, filterRest, filterMore := strings.Cut(filter, ".")
 		o, otherRest, otherMore := strings.Cut(other, ".")

@@ -36,8 +36,7 @@ type Account uint64
 type turns struct {
 	alive   context.Context
 	stop    context.CancelFunc
-	running sync.WaitGroup
-	timers  timers
+	running sync.WaitGroup // tasks, and calls of after
 
 	failures atomic.Uint64 // runs that failed while somebody waited
 
@@ -100,7 +99,20 @@ func (t *turns) close() {
 	t.stop()
 	t.mu.Unlock() // no task begins from here on
 	t.running.Wait()
-	t.timers.close()
+}
+
+// after calls f without the lock once d has passed, or when the turns are closed, when f has nothing to do any more.
+func (t *turns) after(d time.Duration, f func()) {
+	if t.alive.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.alive, d)
+	t.running.Add(1)
+	context.AfterFunc(ctx, func() {
+		defer t.running.Done()
+		cancel()
+		f()
+	})
 }
 
 // mayWait reports whether an account may wait for one more task: it may wait for no more than are left for the others. It takes the lock.

@@ -114,6 +114,24 @@ func TestTurnsAreEqual(t *testing.T) {
 	})
 }
 
+// Of more stores than tasks may run, each has its turn.
+func TestTurnsOfManyStores(t *testing.T) {
+	inTurns(t, func(t *testing.T, turns bridge.Turns) {
+		ran := make([]reads, 2*bridge.MostRunning)
+		for store := range ran {
+			for range 10 {
+				wait(turns, reading(turns, store, time.Second, &ran[store]), 1)
+			}
+		}
+		pass(3 * time.Second)
+		for store := range ran {
+			if ran[store].count() == 0 {
+				t.Errorf("the store %d had no turn", store)
+			}
+		}
+	})
+}
+
 // A store that does not answer delays no other store, and one account cannot use all of its workers.
 func TestTurnsOfSilentStores(t *testing.T) {
 	inTurns(t, func(t *testing.T, turns bridge.Turns) {

@@ -138,12 +138,12 @@ func (r *Runs) askOnce(ctx context.Context, q bridge.Question, run *bridge.Run, 
 	}
 	err = r.config.NATS.Ask(ctx, q.Subject, run.Subject, q.Header, q.Data)
 	if isUnsent(err) {
-		r.stats.unheard.Add(1)
+		r.count(&r.stats.Unheard)
 		return errors.Join(err, r.release(ctx, q, run, w))
 	}
 	if err == nil {
 		run.IsNew = true
-		r.stats.asked.Add(1)
+		r.count(&r.stats.Asked)
 	}
 	return err
 }
@@ -186,6 +186,6 @@ func (r *Runs) Stop(ctx context.Context, subject bridge.Subject) error {
 	if _, err := r.config.NATS.Publish(ctx, subject+".stop", nil, nil); err != nil {
 		return err
 	}
-	r.stats.stopped.Add(1)
+	r.count(&r.stats.Stopped)
 	return nil
 }

@@ -38,7 +38,7 @@ func (r *Runs) Reply(ctx context.Context, subject bridge.Subject, id string, dat
 	if err != nil {
 		return fmt.Errorf("answer a query: %w", err)
 	}
-	r.stats.replied.Add(1)
+	r.count(&r.stats.Replied)
 	return nil
 }
 

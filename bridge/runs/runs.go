@@ -45,12 +45,11 @@ type Runs struct {
 	alive   context.Context // until Close
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	stats   counters
 
 	mu    sync.Mutex
 	open  map[bridge.Subject]*watch
-	asked map[bridge.Account]int // and in all:
-	all   int
+	asked map[bridge.Account]int // the open runs of each
+	stats Stats
 }
 
 // Open returns runs without any.

@@ -1,11 +1,5 @@
 package runs
 
-import "sync/atomic"
-
-type counters struct {
-	asked, unheard, ended, failed, silent, stopped, replied atomic.Uint64
-}
-
 // Stats is what Runs has done, and has.
 type Stats struct {
 	Open    int    // runs that this bridge has asked, and that have not ended
@@ -20,12 +14,14 @@ type Stats struct {
 
 // Stats returns the present counts.
 func (r *Runs) Stats() Stats {
-	s := Stats{
-		Asked: r.stats.asked.Load(), Unheard: r.stats.unheard.Load(), Ended: r.stats.ended.Load(),
-		Failed: r.stats.failed.Load(), Silent: r.stats.silent.Load(), Stopped: r.stats.stopped.Load(), Replied: r.stats.replied.Load(),
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.Open = r.all
-	return s
+	return r.stats
+}
+
+// count adds one to a field of stats.
+func (r *Runs) count(field *uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	*field++
 }

@@ -125,12 +125,12 @@ func (r *Runs) claim(w *watch, account bridge.Account) (isMine bool, err error) 
 		return false, nil
 	case r.config.Each > 0 && r.asked[account] >= r.config.Each:
 		return false, bridge.ErrTooManyRuns
-	case r.config.All > 0 && r.all >= r.config.All:
+	case r.config.All > 0 && r.stats.Open >= r.config.All:
 		return false, bridge.ErrBusy
 	}
 	w.isAsked, w.account = true, account
 	r.asked[account]++
-	r.all++
+	r.stats.Open++
 	return true, nil
 }
 
@@ -146,7 +146,7 @@ func (r *Runs) unask(w *watch) bool {
 	was := w.isAsked
 	if w.isAsked {
 		w.isAsked = false
-		r.all--
+		r.stats.Open--
 		if r.asked[w.account]--; r.asked[w.account] == 0 {
 			delete(r.asked, w.account)
 		}
@@ -203,9 +203,9 @@ func (r *Runs) end(w *watch, state bridge.RunState) {
 	switch {
 	case !r.unask(w):
 	case state.Kind == bridge.RunEnds:
-		r.stats.ended.Add(1)
+		r.stats.Ended++
 	default:
-		r.stats.failed.Add(1)
+		r.stats.Failed++
 	}
 }
 
@@ -229,7 +229,7 @@ func (r *Runs) tellSilence(ctx context.Context, w *watch, state bridge.RunState)
 	case errors.Is(err, bridge.ErrConflict), receipt.Duplicate: // it may have been ended, and the end removed
 		return true
 	case err == nil:
-		r.stats.silent.Add(1)
+		r.count(&r.stats.Silent)
 	case !errors.Is(ctx.Err(), context.Canceled):
 		r.config.Log.Warn("cannot end a run that nobody answers; it is tried again", "error", err)
 	}
@@ -241,7 +241,7 @@ func (r *Runs) giveUp(w *watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.unask(w) {
-		r.stats.failed.Add(1)
+		r.stats.Failed++
 	}
 }
 
