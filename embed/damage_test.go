@@ -22,9 +22,9 @@ func (l *errorsLog) logger() *slog.Logger {
 }
 
 // blocks lists the files that hold a stream's messages, the oldest first.
-func blocks(t *testing.T, config embed.Config, stream string) []string {
+func blocks(t *testing.T, config embed.Config, account, stream string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dirOf(config), "jetstream", "$G", "streams", stream, "msgs", "*.blk"))
+	found, err := filepath.Glob(filepath.Join(dirOf(config), "jetstream", account, "streams", stream, "msgs", "*.blk"))
 	found = slices.DeleteFunc(found, func(name string) bool { // a restarted server may begin another
 		info, err := os.Stat(name)
 		return err != nil || info.Size() == 0
@@ -54,8 +54,8 @@ func TestDamagedFiles(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		harm    func(t *testing.T, blocks []string)
-		age     time.Duration
-		crash   bool // the server was started once more, and killed
+		stream  jetstream.StreamConfig
+		crash   bool // the server was started once more, has deleted a message, and was killed
 		damaged bool
 	}{
 		{name: "nothing"},
@@ -63,19 +63,21 @@ func TestDamagedFiles(t *testing.T) {
 		{name: "the last block cut", harm: func(t *testing.T, b []string) { truncate(t, b[len(b)-1], 50) }, damaged: true},
 		{name: "the last block emptied", harm: func(t *testing.T, b []string) { truncate(t, b[len(b)-1], 0) }, damaged: true},
 		{name: "the last block gone after a crash", harm: loseEnd, crash: true, damaged: true},
-		{name: "a middle block gone", harm: func(t *testing.T, b []string) { remove(t, b[len(b)/2]) }, age: time.Hour, damaged: true},
+		{name: "a middle block gone", harm: loseMiddle, stream: jetstream.StreamConfig{MaxAge: time.Hour}, damaged: true},
+		{name: "a middle block gone, of messages that may have expired one by one", harm: loseMiddle, stream: jetstream.StreamConfig{AllowMsgTTL: true}},
+		{name: "a middle block gone, of messages that may have been acknowledged", harm: loseMiddle, stream: jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}},
 		{name: "the first block gone", harm: func(t *testing.T, b []string) { remove(t, b[0]) }, damaged: true},
-		{name: "everything expired", age: 100 * time.Millisecond},
+		{name: "everything expired", stream: jetstream.StreamConfig{MaxAge: 100 * time.Millisecond}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			config := usual(t)
-			created := filled(t, config, test.age)
+			created := filled(t, config, test.stream)
 			if test.crash {
 				abandon(t, config)
 			}
 			if test.harm != nil {
-				test.harm(t, blocks(t, config, "S"))
+				test.harm(t, blocks(t, config, "$G", "S"))
 			}
 			var log errorsLog
 			server, err := embed.Start(config, log.logger())
@@ -100,6 +102,8 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+func loseMiddle(t *testing.T, b []string) { remove(t, b[len(b)/2]) }
+
 // loseEnd removes the last block, and the file that says which sequence it ended with.
 func loseEnd(t *testing.T, b []string) {
 	last := b[len(b)-1]
@@ -115,7 +119,7 @@ func remove(t *testing.T, name string) {
 }
 
 // filled makes a stream of several blocks, deletes a message, and stops the server.
-func filled(t *testing.T, config embed.Config, age time.Duration) (created time.Time) {
+func filled(t *testing.T, config embed.Config, of jetstream.StreamConfig) (created time.Time) {
 	t.Helper()
 	server, err := embed.Start(config, quiet)
 	if err != nil {
@@ -123,7 +127,8 @@ func filled(t *testing.T, config embed.Config, age time.Duration) (created time.
 	}
 	defer stop(t, server)
 	conn := own(t, server)
-	stream, err := js(t, conn).CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000, MaxAge: age})
+	of.Name, of.Subjects, of.MaxBytes = "S", []string{"s.>"}, 127_000
+	stream, err := js(t, conn).CreateStream(within(t), of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +137,7 @@ func filled(t *testing.T, config embed.Config, age time.Duration) (created time.
 			t.Fatal(err)
 		}
 	}
-	if err := stream.DeleteMsg(within(t), 50); err != nil && age > time.Second {
+	if err := stream.DeleteMsg(within(t), 50); err != nil && (of.MaxAge == 0 || of.MaxAge > time.Second) {
 		t.Fatal(err)
 	}
 	return stream.CachedInfo().Created
@@ -146,6 +151,13 @@ func abandon(t *testing.T, config embed.Config) {
 		t.Fatal(err)
 	}
 	running, err := os.ReadFile(filepath.Join(dirOf(config), "tailwater-streams.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js(t, own(t, server)).Stream(within(t), "S")
+	if err == nil {
+		err = stream.DeleteMsg(within(t), 60)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

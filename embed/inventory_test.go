@@ -1,6 +1,7 @@
 package embed_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ import (
 // An inventory that could not be replaced, as on a full disk, says nothing about later changes: it causes no reset.
 func TestStaleInventory(t *testing.T) {
 	config := usual(t)
-	created := filled(t, config, 0)
+	created := filled(t, config, jetstream.StreamConfig{})
 	blocked := filepath.Join(dirOf(config), "tailwater-streams.json.new")
 	if err := os.Mkdir(blocked, 0o700); err != nil {
 		t.Fatal(err)
@@ -44,19 +45,37 @@ func TestStaleInventory(t *testing.T) {
 	}
 }
 
-// If the server's streams are unknown, no stream is reported as gone.
+// The inventory knows the streams of every account, however many there are.
+func TestInventoryOfManyAccounts(t *testing.T) {
+	t.Parallel()
+	var accounts strings.Builder
+	for i := range 1025 { // more than nats-server lists at once by default
+		fmt.Fprintf(&accounts, "A%d { jetstream: enabled }\n", i)
+	}
+	config := withFile(t, "accounts {\n"+accounts.String()+"Z { jetstream: enabled, users: [{user: z, password: swordfish}] } }\nno_auth_user: z")
+	created := filled(t, config, jetstream.StreamConfig{})
+	truncate(t, blocks(t, config, "Z", "S")[3], 0)
+	if began := start(t, config).Began("S", created); began.Equal(created) {
+		t.Error("damage is not noticed")
+	}
+}
+
+// If the server's streams are unknown, no stream is reported as gone. A lost stream does not prevent the start: the other servers have it.
 func TestNoStreamIsGoneInACluster(t *testing.T) {
 	config := withFile(t, "server_name: a, cluster { name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\"] }")
 	alone := config
 	alone.File = ""
-	filled(t, alone, 0)
+	filled(t, alone, jetstream.StreamConfig{})
+	if err := os.Mkdir(filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "100.blk"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	var log errorsLog
 	server, err := embed.Start(config, log.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop(t, server) // the server logs until it has stopped
-	if strings.Contains(log.String(), "is gone") {
+	if strings.Contains(log.String(), "disappeared") {
 		t.Errorf("logged: %s", log.String())
 	}
 }

@@ -57,15 +57,6 @@ func (c Config) listeners(o *server.Options) []Listener {
 	return all
 }
 
-// Address returns where the server would listen for clients, as host:port, or "" if it would not.
-func (c Config) Address() (string, error) {
-	o, err := c.options()
-	if err != nil || o.DontListen {
-		return "", err
-	}
-	return c.listeners(o)[0].Address, nil
-}
-
 // neverAsks is the remedy for listeners that have no sign-in.
 const neverAsks = "nobody can sign in there, so take it out of the file"
 

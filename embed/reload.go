@@ -9,6 +9,8 @@ import (
 // the like. If anything else has changed, nothing is applied, and the error names it. Clients that have lost their permission are
 // disconnected; others stay.
 func (s *Server) Reload() error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	options, err := s.config.options()
 	if err != nil {
 		return err
@@ -20,11 +22,9 @@ func (s *Server) Reload() error {
 	switch {
 	case err != nil:
 		return err
-	case (signIn == nil) != (s.signIn == nil), options.Authorization != s.token:
+	case (signIn == nil) != (s.signIn == nil), options.Authorization != s.options.Authorization:
 		return errors.New("TAILWATER_EMBED_CONFIG: the bridge itself would have to sign in differently than before; restart")
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
 	running := s.running.Load()
 	if running == nil {
 		return errNotRunning

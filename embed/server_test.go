@@ -203,17 +203,6 @@ func TestListenThatIsNone(t *testing.T) {
 	}
 }
 
-// Where clients would be listened for is known without a server: nowhere, if only others are.
-func TestAddress(t *testing.T) {
-	for listen, want := range map[string]string{"127.0.0.1:4333": "127.0.0.1:4333", "127.0.0.1:0": "127.0.0.1:0", "": ""} {
-		config := withFile(t, websocket+password)
-		config.Listen = set(listen)
-		if got, err := config.Address(); got != want || err != nil {
-			t.Errorf("%q: %q, %v", listen, got, err)
-		}
-	}
-}
-
 // A stop waits for streams that are being made: nats-server would leave their files open, and goroutines that the leak check finds.
 func TestStopWhileStreamsAreMade(t *testing.T) {
 	for range 5 {
