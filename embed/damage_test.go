@@ -1,7 +1,6 @@
 package embed_test
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,15 +10,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
-
-// errorsLog keeps what is logged as an error.
-type errorsLog struct{ strings.Builder }
-
-func (l *errorsLog) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(&l.Builder, &slog.HandlerOptions{Level: slog.LevelError}))
-}
 
 // blocks lists the files that hold a stream's messages, the oldest first.
 func blocks(t *testing.T, config embed.Config, account, stream string) []string {
@@ -79,24 +72,16 @@ func TestDamagedFiles(t *testing.T) {
 			if test.harm != nil {
 				test.harm(t, blocks(t, config, "$G", "S"))
 			}
-			var log errorsLog
-			server, err := embed.Start(config, log.logger())
-			if err != nil {
-				t.Fatal(err)
-			}
+			log, later := new(bridgetest.Output), new(bridgetest.Output)
+			server := startLogged(t, config, log)
 			began := server.Began("S", created)
 			if isNew := !began.Equal(created); isNew != test.damaged || isNew != strings.Contains(log.String(), "damaged") {
-				t.Errorf("created %v, began %v, logged: %s", created, began, log.String())
+				t.Errorf("created %v, began %v, logged: %s", created, began, log)
 			}
 			// Damage is logged once, and the new life stays.
 			stop(t, server)
-			log.Reset()
-			if server, err = embed.Start(config, log.logger()); err != nil {
-				t.Fatal(err)
-			}
-			defer stop(t, server)
-			if again := server.Began("S", created); !again.Equal(began) || log.String() != "" {
-				t.Errorf("began %v, then %v, logged: %s", began, again, log.String())
+			if again := startLogged(t, config, later).Began("S", created); !again.Equal(began) || strings.Contains(later.String(), "level=ERROR") {
+				t.Errorf("began %v, then %v, logged: %s", began, again, later)
 			}
 		})
 	}
@@ -121,10 +106,7 @@ func remove(t *testing.T, name string) {
 // filled makes a stream of several blocks, deletes a message, and stops the server.
 func filled(t *testing.T, config embed.Config, of jetstream.StreamConfig) (created time.Time) {
 	t.Helper()
-	server, err := embed.Start(config, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := start(t, config)
 	defer stop(t, server)
 	conn := own(t, server)
 	of.Name, of.Subjects, of.MaxBytes = "S", []string{"s.>"}, 127_000
@@ -146,10 +128,7 @@ func filled(t *testing.T, config embed.Config, of jetstream.StreamConfig) (creat
 // abandon starts the server again, and leaves its files as a killed process would.
 func abandon(t *testing.T, config embed.Config) {
 	t.Helper()
-	server, err := embed.Start(config, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := start(t, config)
 	running, err := os.ReadFile(filepath.Join(dirOf(config), "tailwater-streams.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -34,31 +34,24 @@ func login(t *testing.T, path string) nats.Option {
 	return nats.UserInfo(context.User, context.Password)
 }
 
+func bucketOf(t *testing.T, conn *nats.Conn) jetstream.KeyValue {
+	t.Helper()
+	kv, err := js(t, conn).KeyValue(within(t), bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}
+
 func holdsKey(t *testing.T, conn *nats.Conn, key string) bool {
 	t.Helper()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.KeyValue(within(t), bucket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = kv.Get(within(t), key)
+	_, err := bucketOf(t, conn).Get(within(t), key)
 	return err == nil
 }
 
 func put(t *testing.T, conn *nats.Conn, key string) {
 	t.Helper()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.KeyValue(within(t), bucket)
-	if err == nil {
-		_, err = kv.Put(within(t), key, nil)
-	}
-	if err != nil {
+	if _, err := bucketOf(t, conn).Put(within(t), key, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -81,27 +74,19 @@ func TestGuard(t *testing.T) {
 				if !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
 					t.Error("the key is gone")
 				}
-				js, err := jetstream.New(own(t, server))
-				if err == nil {
-					_, err = js.CreateOrUpdateStream(within(t), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}})
-				}
-				if err != nil {
+				if _, err := js(t, own(t, server)).CreateOrUpdateStream(within(t), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}}); err != nil {
 					t.Errorf("the account of all clients has no JetStream: %v", err)
 				}
 			}
 			put(t, stranger(t, server, login(t, server.AdminContext())), "a")
 			check()
 			if text != "" {
-				if err := os.WriteFile(config.File, []byte(text+"max_connections: 1000\n"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				write(t, config, text+"max_connections: 1000\n")
 				if err := server.Reload(); err != nil {
 					t.Fatal(err)
 				}
 				check()
-				if err := os.WriteFile(config.File, []byte(text+"authorization { users: [{user: a, password: swordfish}] }\n"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				write(t, config, text+"authorization { users: [{user: a, password: swordfish}] }\n")
 				if err := server.Reload(); err == nil {
 					t.Error("a reload has moved the bridge's own buckets")
 				}
@@ -110,9 +95,7 @@ func TestGuard(t *testing.T) {
 			stop(t, server)
 			config.Listen = set(loopback)
 			if text != "" {
-				if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				write(t, config, text)
 			}
 			server = start(t, config)
 			check()

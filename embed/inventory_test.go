@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/tailwater/tailwater/embed"
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 )
 
 // An inventory that could not be replaced, as on a full disk, says nothing about later changes: it causes no reset.
@@ -20,10 +20,7 @@ func TestStaleInventory(t *testing.T) {
 	if err := os.Mkdir(blocked, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	server, err := embed.Start(config, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := start(t, config)
 	stream, err := js(t, own(t, server)).Stream(within(t), "S")
 	if err == nil {
 		err = stream.Purge(within(t), jetstream.WithPurgeKeep(10))
@@ -35,13 +32,9 @@ func TestStaleInventory(t *testing.T) {
 	if err := os.Remove(blocked); err != nil {
 		t.Fatal(err)
 	}
-	var log errorsLog
-	if server, err = embed.Start(config, log.logger()); err != nil {
-		t.Fatal(err)
-	}
-	defer stop(t, server)
-	if began := server.Began("S", created); !began.Equal(created) || log.String() != "" {
-		t.Errorf("created %v, began %v, logged: %s", created, began, log.String())
+	log := new(bridgetest.Output)
+	if began := startLogged(t, config, log).Began("S", created); !began.Equal(created) || strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("created %v, began %v, logged: %s", created, began, log)
 	}
 }
 
@@ -69,13 +62,9 @@ func TestNoStreamIsGoneInACluster(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "100.blk"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	var log errorsLog
-	server, err := embed.Start(config, log.logger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop(t, server) // the server logs until it has stopped
+	log := new(bridgetest.Output)
+	stop(t, startLogged(t, config, log)) // the server logs until it has stopped
 	if strings.Contains(log.String(), "disappeared") {
-		t.Errorf("logged: %s", log.String())
+		t.Errorf("logged: %s", log)
 	}
 }

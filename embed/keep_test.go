@@ -131,30 +131,24 @@ func TestStreamWithoutItsConfiguration(t *testing.T) {
 func TestAccountWithoutJetStream(t *testing.T) {
 	t.Parallel()
 	config := withFile(t, "")
-	write := func(jetStream string) {
-		text := `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: ` + jetStream + `, users: [ { user: b, password: swordfish } ] } }
-no_auth_user: a`
-		if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	allow := func(jetStream string) {
+		write(t, config, `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: `+jetStream+`, users: [ { user: b, password: swordfish } ] } }
+no_auth_user: a`)
 	}
 	run := func(with func(b jetstream.JetStream)) {
-		server, err := embed.Start(config, quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
+		server := start(t, config)
 		defer stop(t, server)
 		with(js(t, stranger(t, server, nats.UserInfo("b", "swordfish"))))
 	}
-	write("enabled")
+	allow("enabled")
 	run(func(b jetstream.JetStream) {
 		if _, err := b.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
 			t.Fatal(err)
 		}
 	})
-	write("disabled")
+	allow("disabled")
 	run(func(jetstream.JetStream) {})
-	write("enabled")
+	allow("enabled")
 	run(func(b jetstream.JetStream) {
 		if _, err := b.Stream(within(t), "S"); err != nil {
 			t.Error(err)

@@ -142,9 +142,7 @@ func TestMonitoringWithoutClients(t *testing.T) {
 func TestReloadOpensNoDoor(t *testing.T) {
 	config := withFile(t, websocket+users)
 	server := start(t, config)
-	if err := os.WriteFile(config.File, []byte(websocket+anyone), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, config, websocket+anyone)
 	if err := server.Reload(); err == nil || !strings.Contains(err.Error(), "no_auth_user") {
 		t.Errorf("the reload: %v", err)
 	}

@@ -1,7 +1,6 @@
 package embed_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
 
@@ -233,41 +232,9 @@ func TestStopTwice(t *testing.T) {
 	conn.Close()
 }
 
-// journal is a log handler that keeps its records.
-type journal struct {
-	slog.Handler
-	mu      sync.Mutex
-	records []slog.Record
-}
-
-func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
-
-func (j *journal) Handle(_ context.Context, r slog.Record) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.records = append(j.records, r)
-	return nil
-}
-
-// find returns the levels of the records that contain the text.
-func (j *journal) find(text string) (levels []slog.Level) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, r := range j.records {
-		if strings.Contains(r.Message, text) {
-			levels = append(levels, r.Level)
-		}
-	}
-	return levels
-}
-
 func TestLog(t *testing.T) {
-	log := &journal{Handler: slog.DiscardHandler}
-	config := withFile(t, "authorization { user: a, password: swordfish }")
-	server, err := embed.Start(config, slog.New(secrets.Log(log)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := new(bridgetest.Output)
+	server := startLogged(t, withFile(t, "authorization { user: a, password: swordfish }"), log)
 	wantRefused(t, server)
 	stop(t, server)
 	for text, want := range map[string]slog.Level{
@@ -277,17 +244,20 @@ func TestLog(t *testing.T) {
 		"authentication error":   slog.LevelError,
 		"Initiating Shutdown...": slog.LevelDebug,
 	} {
-		levels := log.find(text)
-		if len(levels) == 0 {
-			t.Errorf("the log does not say %q", text)
-		}
-		for _, level := range levels {
-			if level != want {
-				t.Errorf("the log says %q at the level %v, want %v", text, level, want)
+		isLogged := false
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, text) {
+				isLogged = true
+				if !strings.Contains(line, "level="+want.String()) {
+					t.Errorf("the log says %q, want the level %v", line, want)
+				}
 			}
 		}
+		if !isLogged {
+			t.Errorf("the log does not say %q", text)
+		}
 	}
-	if levels := log.find("%!"); levels != nil {
+	if strings.Contains(log.String(), "%!") {
 		t.Error("the log holds a format that was not filled in")
 	}
 }
@@ -299,14 +269,14 @@ func TestFailureIsNotLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	log := &journal{Handler: slog.DiscardHandler}
+	log := new(bridgetest.Output)
 	config := usual(t)
 	config.Listen = set(listener.Addr().String())
-	if _, err := embed.Start(config, slog.New(secrets.Log(log))); err == nil {
+	if _, err := embed.Start(config, logTo(log)); err == nil {
 		t.Fatal("the server has started")
 	}
-	for _, level := range log.find("Error listening") {
-		t.Errorf("the log says so too, at the level %v", level)
+	if strings.Contains(log.String(), "Error listening") {
+		t.Errorf("the log says so too: %s", log)
 	}
 }
 
@@ -315,11 +285,8 @@ func TestSignalsAreNotTaken(t *testing.T) {
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(got)
-	log := &journal{Handler: slog.DiscardHandler}
-	server, err := embed.Start(withFile(t, ""), slog.New(secrets.Log(log)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := new(bridgetest.Output)
+	server := startLogged(t, withFile(t, ""), log)
 	a, b := own(t, server), own(t, server)
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
@@ -337,7 +304,7 @@ func TestSignalsAreNotTaken(t *testing.T) {
 		talk(t, a, b)
 	}
 	stop(t, server)
-	if levels := log.find("Trapped"); levels != nil {
+	if strings.Contains(log.String(), "Trapped") {
 		t.Error("the server has taken a signal")
 	}
 }
@@ -348,9 +315,7 @@ func TestReloadLowersNoLimitOfMessages(t *testing.T) {
 	t.Parallel()
 	unsaid := withFile(t, "")
 	usual := start(t, unsaid)
-	if err := os.WriteFile(unsaid.File, []byte("max_payload: 1000"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, unsaid, "max_payload: 1000")
 	if err := usual.Reload(); err == nil || !strings.Contains(err.Error(), "max_payload is 1048576") {
 		t.Errorf("after a reload to less than the usual: %v", err)
 	}
@@ -361,9 +326,7 @@ func TestReloadLowersNoLimitOfMessages(t *testing.T) {
 		file      string
 		isRefused bool
 	}{{"max_payload: 1000", true}, {"max_payload: 5000", false}, {"max_payload: 4000", true}} {
-		if err := os.WriteFile(config.File, []byte(test.file), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		write(t, config, test.file)
 		if err := server.Reload(); (err != nil) != test.isRefused || err != nil && !strings.Contains(err.Error(), "max_payload") {
 			t.Errorf("after a reload of %s: %v", test.file, err)
 		}
