@@ -44,15 +44,21 @@ func usual(t *testing.T) embed.Config {
 func withFile(t *testing.T, text string) embed.Config {
 	t.Helper()
 	config := usual(t)
-	config.File = filepath.Join(t.TempDir(), "nats.conf")
-	write(t, config, text)
+	write(t, &config, text)
 	return config
 }
 
+// pathOf returns the path of a test's configuration file.
+func pathOf(config *embed.Config) string { return dirOf(*config) + ".conf" }
+
 // write replaces the file of a configuration.
-func write(t *testing.T, config embed.Config, text string) {
+func write(t *testing.T, config *embed.Config, text string) {
 	t.Helper()
-	if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
+	err := os.WriteFile(pathOf(config), []byte(text), 0o600)
+	if err == nil {
+		config.File, err = embed.ReadFile(pathOf(config))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 const bucket = "tailwater_test"
 
 func guarded(config embed.Config) embed.Config {
-	config.Buckets = []string{bucket}
+	config.Bucket = bucket
 	return config
 }
 
@@ -56,7 +56,7 @@ func put(t *testing.T, conn *nats.Conn, key string) {
 	}
 }
 
-// A server that keeps the bridge's own buckets requires its credentials, before and after a reload, and keeps the keys. So does
+// A server that keeps the bridge's own bucket requires its credentials, before and after a reload, and keeps the keys. So does
 // a restarted server.
 func TestGuard(t *testing.T) {
 	for name, text := range map[string]string{"no file": "", "a file without users": "max_payload: 2MB\njetstream { max_file_store: 1GB }\n"} {
@@ -81,21 +81,21 @@ func TestGuard(t *testing.T) {
 			put(t, stranger(t, server, login(t, server.AdminContext())), "a")
 			check()
 			if text != "" {
-				write(t, config, text+"max_connections: 1000\n")
+				write(t, &config, text+"max_connections: 1000\n")
 				if err := server.Reload(); err != nil {
 					t.Fatal(err)
 				}
 				check()
-				write(t, config, text+"authorization { users: [{user: a, password: swordfish}] }\n")
+				write(t, &config, text+"authorization { users: [{user: a, password: swordfish}] }\n")
 				if err := server.Reload(); err == nil {
-					t.Error("a reload has moved the bridge's own buckets")
+					t.Error("a reload has moved the bridge's own bucket")
 				}
 				check()
 			}
 			stop(t, server)
 			config.Listen = set(loopback)
 			if text != "" {
-				write(t, config, text)
+				write(t, &config, text)
 			}
 			server = start(t, config)
 			check()

@@ -86,16 +86,16 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 	for _, test := range []struct {
 		name, file string
 		signIn     []nats.Option
-		buckets    []string
+		bucket     string
 	}{
 		{name: "no file"},
-		{name: "guarded", buckets: []string{bucket}},
-		{"users", "authorization { users = [ {user: ann, password: swordfish} ] }", []nats.Option{nats.UserInfo("ann", "swordfish")}, nil},
+		{name: "guarded", bucket: bucket},
+		{"users", "authorization { users = [ {user: ann, password: swordfish} ] }", []nats.Option{nats.UserInfo("ann", "swordfish")}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			config, log := withFile(t, test.file), new(bridgetest.Output)
-			config.Buckets = test.buckets
+			config.Bucket = test.bucket
 			server, inside := breakable(t, config, log)
 			address := server.URL()
 			if server.IsGuarded() {
@@ -312,7 +312,7 @@ func TestLimitIsNothing(t *testing.T) {
 	if err := errors.Join(made, stored); err != nil {
 		t.Fatal(err)
 	}
-	write(t, config, "jetstream { max_file_store: 0 }")
+	write(t, &config, "jetstream { max_file_store: 0 }")
 	server := start(t, config)
 	bridgetest.Eventually(t, "the problem says what to do", func() bool { return strings.Contains(server.Problem(), "max_file_store") })
 }

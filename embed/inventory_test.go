@@ -57,7 +57,7 @@ func TestInventoryOfManyAccounts(t *testing.T) {
 func TestNoStreamIsGoneInACluster(t *testing.T) {
 	config := withFile(t, "server_name: a, cluster { name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\"] }")
 	alone := config
-	alone.File = ""
+	alone.File = nil
 	filled(t, alone, jetstream.StreamConfig{})
 	if err := os.Mkdir(filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "100.blk"), 0o700); err != nil {
 		t.Fatal(err)

@@ -132,7 +132,7 @@ func TestAccountWithoutJetStream(t *testing.T) {
 	t.Parallel()
 	config := withFile(t, "")
 	allow := func(jetStream string) {
-		write(t, config, `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: `+jetStream+`, users: [ { user: b, password: swordfish } ] } }
+		write(t, &config, `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: `+jetStream+`, users: [ { user: b, password: swordfish } ] } }
 no_auth_user: a`)
 	}
 	run := func(with func(b jetstream.JetStream)) {

@@ -38,10 +38,10 @@ func (c Config) listeners(o *server.Options) []Listener {
 	}
 	if !o.DontListen {
 		add("client", o.Host, cmp.Or(o.Port, server.DEFAULT_PORT), askClients(o))
-		if c.File == "" || c.Listen.IsSet {
+		if c.File == nil || c.Listen.IsSet {
 			all[0].Setting = "EMBED_LISTEN"
 		}
-		if c.File == "" && all[0].Remedy != "" {
+		if c.File == nil && all[0].Remedy != "" {
 			all[0].Remedy = "set TAILWATER_EMBED_CONFIG to a nats-server configuration file with an authorization block"
 		}
 	}

@@ -142,7 +142,7 @@ func TestMonitoringWithoutClients(t *testing.T) {
 func TestReloadOpensNoDoor(t *testing.T) {
 	config := withFile(t, websocket+users)
 	server := start(t, config)
-	write(t, config, websocket+anyone)
+	write(t, &config, websocket+anyone)
 	if err := server.Reload(); err == nil || !strings.Contains(err.Error(), "no_auth_user") {
 		t.Errorf("the reload: %v", err)
 	}

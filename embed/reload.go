@@ -11,14 +11,22 @@ import (
 func (s *Server) Reload() error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	options, err := s.config.options()
+	config := s.config
+	if config.File != nil {
+		file, err := ReadFile(config.File.path)
+		if err != nil {
+			return err
+		}
+		config.File = file
+	}
+	options, err := config.options()
 	if err != nil {
 		return err
 	}
-	if s.config.guards(options) != s.IsGuarded() {
-		return errors.New("TAILWATER_EMBED_CONFIG: the authorization was added or removed, which moves the bridge's own buckets; restart")
+	if config.guards(options) != s.IsGuarded() {
+		return errors.New("TAILWATER_EMBED_CONFIG: the authorization was added or removed, which moves the bridge's own bucket; restart")
 	}
-	signIn, err := s.config.admit(options)
+	signIn, err := config.admit(options)
 	switch {
 	case err != nil:
 		return err

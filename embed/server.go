@@ -65,12 +65,10 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	return server, nil
 }
 
-// prepare returns the options of the configuration, and the configuration for reloads: with the bridge's logins, and without a file that was
-// read already.
+// prepare returns the options of the configuration, and the configuration for reloads: with the bridge's logins.
 func (c Config) prepare() (Config, *server.Options, error) {
 	c.own = newOwnUser()
 	options, err := c.options()
-	c.Parsed = nil
 	if err != nil || !c.guards(options) {
 		return c, options, err
 	}

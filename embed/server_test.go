@@ -315,7 +315,7 @@ func TestReloadLowersNoLimitOfMessages(t *testing.T) {
 	t.Parallel()
 	unsaid := withFile(t, "")
 	usual := start(t, unsaid)
-	write(t, unsaid, "max_payload: 1000")
+	write(t, &unsaid, "max_payload: 1000")
 	if err := usual.Reload(); err == nil || !strings.Contains(err.Error(), "max_payload is 1048576") {
 		t.Errorf("after a reload to less than the usual: %v", err)
 	}
@@ -326,7 +326,7 @@ func TestReloadLowersNoLimitOfMessages(t *testing.T) {
 		file      string
 		isRefused bool
 	}{{"max_payload: 1000", true}, {"max_payload: 5000", false}, {"max_payload: 4000", true}} {
-		write(t, config, test.file)
+		write(t, &config, test.file)
 		if err := server.Reload(); (err != nil) != test.isRefused || err != nil && !strings.Contains(err.Error(), "max_payload") {
 			t.Errorf("after a reload of %s: %v", test.file, err)
 		}

@@ -154,25 +154,24 @@ func Embedded(settings *configs.Settings) (embed.Config, error) {
 func EmbedConfig(settings *configs.Settings) embed.Config {
 	file, _ := settings.EmbedFile.(*embed.File)
 	return embed.Config{
-		File:       settings.Embed.Config,
-		Parsed:     file,
+		File:       file,
 		Listen:     embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
 		Dir:        embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
 		Sync:       embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
-		Buckets:    ownBuckets(settings),
+		Bucket:     ownBucket(settings),
 		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerBytes),
 	}
 }
 
-// ownBuckets returns the buckets that an embedded server keeps for the bridge alone.
-func ownBuckets(settings *configs.Settings) []string {
+// ownBucket returns the bucket that an embedded server keeps for the bridge alone; "" for none.
+func ownBucket(settings *configs.Settings) string {
 	if !settings.Auth.SignsIn() {
-		return nil
+		return ""
 	}
-	return []string{auth.RevokedBucket}
+	return auth.RevokedBucket
 }
 
-// AdminContext returns the path of the context that can write the bridge's own buckets in an embedded server; "" if there is none.
+// AdminContext returns the path of the context that can write the bridge's own bucket in an embedded server; "" if there is none.
 func AdminContext(settings *configs.Settings) string {
 	if !settings.Embedded() {
 		return ""
