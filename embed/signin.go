@@ -20,7 +20,7 @@ func (c Config) signIn(o *server.Options) ([]nats.Option, error) {
 	switch {
 	case len(c.Credentials) > 0:
 		return c.Credentials, nil
-	case !requiresSignIn(o):
+	case !hasUsers(o) || letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess): // a no_auth_user for other types of connections does not let in the bridge
 		return nil, nil
 	case len(o.Accounts) > 0 || len(o.TrustedOperators) > 0 || len(o.TrustedKeys) > 0 || o.AuthCallout != nil:
 		return nil, errors.New("the configuration in TAILWATER_EMBED_CONFIG has accounts: say which user the bridge is with TAILWATER_NATS_CREDS or TAILWATER_NATS_NKEY, or name a no_auth_user")
@@ -40,12 +40,6 @@ func (c Config) signIn(o *server.Options) ([]nats.Option, error) {
 
 // newOwnUser returns a user that no file has: nats-server keeps only the later of two users of the same name.
 func newOwnUser() login { return login{user: ownUser + "-" + rand.Text(), password: rand.Text()} }
-
-// requiresSignIn reports whether the bridge must show credentials. A no_auth_user lets in the bridge too, unless it is for other
-// types of connections.
-func requiresSignIn(o *server.Options) bool {
-	return hasUsers(o) && !letsIn(o, o.NoAuthUser, jwt.ConnectionTypeInProcess)
-}
 
 func hasUsers(o *server.Options) bool {
 	return o.Username != "" || o.Authorization != "" || len(o.Users) > 0 || len(o.Nkeys) > 0 ||

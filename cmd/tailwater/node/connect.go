@@ -142,7 +142,7 @@ func Embedded(settings *configs.Settings) (embed.Config, error) {
 	if err != nil {
 		return embed.Config{}, err
 	}
-	config := EmbedConfig(settings)
+	config := embedConfig(settings)
 	config.Credentials = own
 	if err := config.Check(); err != nil {
 		return embed.Config{}, SettingsError{err}
@@ -150,8 +150,8 @@ func Embedded(settings *configs.Settings) (embed.Config, error) {
 	return config, nil
 }
 
-// EmbedConfig returns that server without the bridge's credentials.
-func EmbedConfig(settings *configs.Settings) embed.Config {
+// embedConfig returns that server without the bridge's credentials.
+func embedConfig(settings *configs.Settings) embed.Config {
 	file, _ := settings.EmbedFile.(*embed.File)
 	return embed.Config{
 		File:       file,
@@ -176,7 +176,7 @@ func AdminContext(settings *configs.Settings) string {
 	if !settings.Embedded() {
 		return ""
 	}
-	_, admin := EmbedConfig(settings).Contexts()
+	_, admin := embedConfig(settings).Contexts()
 	return admin
 }
 
