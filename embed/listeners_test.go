@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
@@ -127,6 +129,31 @@ func TestSystemAccountBesideOthers(t *testing.T) {
 	for _, file := range []string{other, users + system} {
 		if _, err := withFile(t, "\nlisten: \"0.0.0.0:-1\""+file).Listeners(); err != nil {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+// The users of an operator sign in, unless there is a default_sentinel for clients without credentials.
+func TestUsersOfAnOperatorSignIn(t *testing.T) {
+	pair, err := nkeys.CreateOperator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.NewOperatorClaims(public).Encode(pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trusts := range []string{"operator: " + token, "trusted: " + public} {
+		file := "listen: \"0.0.0.0:-1\"\n" + trusts
+		if _, err := withFile(t, file).Listeners(); err != nil {
+			t.Errorf("%.10s: %v", trusts, err)
+		}
+		if _, err := withFile(t, file+"\ndefault_sentinel: x").Listeners(); err == nil || !strings.Contains(err.Error(), "remove default_sentinel") {
+			t.Errorf("%.10s, with a default_sentinel: %v", trusts, err)
 		}
 	}
 }
