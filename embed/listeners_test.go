@@ -31,7 +31,7 @@ const (
 	users      = "\nauthorization { users: [{user: a, password: swordfish}] }"
 	nobody     = "\nauthorization { users: [{user: a, password: swordfish}, {user: b}] }"
 	anyone     = users + "\nno_auth_user: a"
-	inProcess  = "\nauthorization { users: [{user: a, password: swordfish, allowed_connection_types: [IN_PROCESS]}] }\nno_auth_user: a"
+	inProcess  = "\nauthorization { users: [{user: a, password: swordfish, allowed_connection_types: [IN_PROCESS]}, {user: b, password: swordfish}] }\nno_auth_user: a"
 	callout    = "\nauthorization { auth_callout { issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA, auth_users: [x] } }"
 	system     = "\naccounts { SYS { users: [{user: s, password: swordfish}] } }\nsystem_account: SYS"
 	websocket  = "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true }"
@@ -45,6 +45,7 @@ const (
 // A listener of any kind that other machines can reach requires a sign-in, or the server does not start.
 func TestOpenListeners(t *testing.T) {
 	certificate := writeCertificate(t)
+	public, _ := key(t)
 	tls := func(more string) string {
 		return fmt.Sprintf("tls { cert_file: %q, key_file: %q, %s }", certificate.cert, certificate.key, more)
 	}
@@ -57,6 +58,7 @@ func TestOpenListeners(t *testing.T) {
 		{"client, with a password", "\nlisten: \"0.0.0.0:-1\"" + password, ""},
 		{"client, with a no_auth_user", "\nlisten: \"0.0.0.0:-1\"" + anyone, "client,no_auth_user"},
 		{"client, with a no_auth_user of this process", "\nlisten: \"0.0.0.0:-1\"" + inProcess, ""},
+		{"client, with a key of this process as no_auth_user", fmt.Sprintf("\nlisten: \"0.0.0.0:-1\"\nauthorization { users: [{nkey: %[1]s, allowed_connection_types: [IN_PROCESS]}] }\nno_auth_user: %[1]s", public), ""},
 		{"client, with a user without a password", "\nlisten: \"0.0.0.0:-1\"" + nobody, "client,password"},
 		{"client, with an auth callout and no users", "\nlisten: \"0.0.0.0:-1\"" + callout, "client,authorization"},
 		{"client, with a user without a password that certificates cannot name there", "\nlisten: \"0.0.0.0:-1\"" + strings.Replace(nobody, "user: b", "user: b, allowed_connection_types: [STANDARD]", 1) +
@@ -76,6 +78,7 @@ func TestOpenListeners(t *testing.T) {
 		{"websocket without a host", "\nwebsocket { port: -1, no_tls: true }", "websocket,0.0.0.0"},
 		{"websocket, with the server's password", websocket + password, ""},
 		{"websocket, with a password of its own", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, authorization { user: w, password: swordfish } }", ""},
+		{"websocket, with a token of its own", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, authorization { token: swordfish } }", ""},
 		{"websocket, with a user of its own without one", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, authorization { user: w } }", "websocket,password"},
 		{"websocket, with the server's no_auth_user", websocket + anyone, "websocket,no_auth_user"},
 		{"websocket, with a no_auth_user of its own", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, no_auth_user: a }" + users, "websocket,no_auth_user"},
