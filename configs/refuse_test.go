@@ -94,6 +94,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"NATS_CREDS=" + file}, "NATS_CREDS: …signs in to no server"},
 		{[]string{"NATS_NKEY=" + file}, "NATS_NKEY: …signs in to no server"},
 		{[]string{"NATS_TLS_CA=" + file}, "NATS_TLS_CA: …without TLS"},
+		{[]string{"NATS_JS_DOMAIN=hub"}, "NATS_JS_DOMAIN: the embedded server's own JetStream…"},
 		{[]string{url, "NATS_TLS_CERT=" + file}, "NATS_TLS_CERT: …set TAILWATER_NATS_TLS_KEY as well"},
 		{[]string{url, "NATS_TLS_KEY=" + file}, "NATS_TLS_KEY: …set TAILWATER_NATS_TLS_CERT as well"},
 		{[]string{"HTTP_TLS_CERT=" + file}, "HTTP_TLS_CERT: …set TAILWATER_HTTP_TLS_KEY as well"},
