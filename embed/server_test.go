@@ -106,33 +106,6 @@ func TestMaxPayload(t *testing.T) {
 	})
 }
 
-// Stored messages survive a restart on the same folder.
-func TestDataSurvives(t *testing.T) {
-	config := usual(t)
-	first := start(t, config)
-	conn := own(t, first)
-	if _, err := js(t, conn).CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}}); err != nil {
-		t.Fatal(err)
-	}
-	for range 100 {
-		if _, err := js(t, conn).Publish(within(t), "s.a", []byte("kept")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stop(t, first)
-	second := start(t, config)
-	stream, err := js(t, own(t, second)).Stream(within(t), "S")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := stream.CachedInfo().State.Msgs; n != 100 {
-		t.Errorf("%d messages have survived, want 100", n)
-	}
-	if msg, err := stream.GetMsg(within(t), 100); err != nil || string(msg.Data) != "kept" {
-		t.Errorf("the last message is %v, %v", msg, err)
-	}
-}
-
 func TestFolder(t *testing.T) {
 	config := usual(t)
 	server := start(t, config)
