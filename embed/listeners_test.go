@@ -126,11 +126,12 @@ func TestOpenListeners(t *testing.T) {
 	}
 }
 
-// Users of other accounts, beside those of the system account, are a sign-in.
+// Users of other accounts, also beside those of the system account, are a sign-in.
 func TestSystemAccountBesideOthers(t *testing.T) {
+	const one = "\naccounts { A { users: [{user: a, password: swordfish}] } }"
 	const other = "\naccounts { A { users: [{user: a, password: swordfish}] }, SYS { users: [{user: s, password: swordfish}] } }\nsystem_account: SYS"
 	public, _ := key(t)
-	for _, file := range []string{other, users + system, fmt.Sprintf("\nauthorization { users: [{nkey: %s}] }", public) + system} {
+	for _, file := range []string{one, other, users + system, fmt.Sprintf("\nauthorization { users: [{nkey: %s}] }", public) + system} {
 		if _, err := withFile(t, "\nlisten: \"0.0.0.0:-1\""+file).Listeners(); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
