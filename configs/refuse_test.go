@@ -121,7 +121,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"HISTORY=", "HISTORY_STREAM=S"}, "HISTORY_STREAM: nothing is kept; set TAILWATER_HISTORY…"},
 		{[]string{url, "HISTORY_MAX_AGE=1h"}, "HISTORY_MAX_AGE: nothing is kept; …or remove it"},
 		{[]string{url, "HISTORY_REPLICAS=3"}, "HISTORY_REPLICAS: nothing is kept…"},
-		{[]string{"HISTORY=chat..x", "HISTORY_STREAM=S"}, "HISTORY: …"},
+		{[]string{"HISTORY=chat..x", "HISTORY_STREAM=S", "ANSWERS_MAX_BYTES=1GiB"}, "HISTORY: …"},
 		{[]string{"ANSWERS=a.b", "ANSWERS_MAX_BYTES=1GiB"}, "ANSWERS: …"},
 		{[]string{"HISTORY=a.*.c,a.b.*"}, `HISTORY: "a.*.c" and "a.b.*" overlap…one filter that covers both`},
 		{[]string{"HISTORY=chat.>,chat.a"}, `HISTORY: "chat.>" and "chat.a" overlap…`},
