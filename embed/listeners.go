@@ -25,8 +25,9 @@ type Listener struct {
 
 // IsLoopback reports whether only this machine can reach the listener.
 func (l Listener) IsLoopback() bool {
-	host, _, err := net.SplitHostPort(l.Address)
-	return err == nil && isLoopback(host)
+	host, _, _ := net.SplitHostPort(l.Address)
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 func (c Config) listeners(o *server.Options) []Listener {
@@ -75,9 +76,4 @@ func refuseOpenDoors(listeners []Listener) error {
 		}
 	}
 	return errors.Join(open...)
-}
-
-func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
