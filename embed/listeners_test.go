@@ -67,6 +67,9 @@ func TestOpenListeners(t *testing.T) {
 			"\nleafnodes { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + ", authorization { users: [{user: l}] } }", "client,password"},
 		{"client, with a user whom certificates name", "\nlisten: \"0.0.0.0:-1\"" + nobody +
 			"\nwebsocket { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
+		{"client, with a user whom certificates name at MQTT", "\nlisten: \"0.0.0.0:-1\"" + nobody + "\nmqtt { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
+		{"client, with a user whom certificates name at leaf nodes", "\nlisten: \"0.0.0.0:-1\"" + nobody + "\nleafnodes { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
+		{"websocket, with a user whom certificates name among clients", "\nlisten: \"127.0.0.1:-1\"" + websocket + nobody + "\n" + tls(verify+", verify_and_map: true"), ""},
 		{"client, with users of the system account alone", "\nlisten: \"0.0.0.0:-1\"" + system, "client,authorization"},
 		{"websocket, with users of the system account alone", websocket + system, "websocket,authorization"},
 		{"leaf nodes, with users of the system account alone", leafnodes + system, "leafnodes,authorization"},
