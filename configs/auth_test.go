@@ -96,10 +96,7 @@ func TestPublicKeys(t *testing.T) {
 func TestAuthIsRefused(t *testing.T) {
 	public, _ := publicPEM(t, "Ed25519")
 	certificate := "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
-	for _, test := range []struct {
-		set  []string // without the prefix
-		want string   // beginning, then … and a part of the rest
-	}{
+	for _, test := range []refusal{
 		{[]string{"AUTH_JWT_SECRET=swordfish"}, "AUTH_JWT_SECRET: it has only 9 bytes and could be guessed…openssl rand -base64 32"},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_TICKET_SECRET=swordfish"}, "AUTH_TICKET_SECRET: it has only 9 bytes…"},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "AUTH_TICKET_SECRET=" + goodSecret}, "AUTH_TICKET_SECRET: it is also the secret of the tokens…"},
@@ -132,22 +129,6 @@ func TestAuthIsRefused(t *testing.T) {
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=/x=$KV.{claim.sub}.a"}, `ROUTES: …must name one bucket`},
 		{[]string{"AUTH_JWT_SECRET=" + goodSecret, "ROUTES=POST /x=a.b"}, `ROUTES: …POST is for routes with a claim`},
 	} {
-		t.Run(strings.Join(test.set, " "), func(t *testing.T) {
-			environ(t)
-			for _, pair := range test.set {
-				name, value, _ := strings.Cut(pair, "=")
-				t.Setenv("TAILWATER_"+name, value)
-			}
-			lines := refused(t, "")
-			begin, rest, _ := strings.Cut(test.want, "…")
-			if len(lines) != 1 || !strings.HasPrefix(lines[0], "TAILWATER_"+begin) || strings.Contains(lines[0], "swordfish") {
-				t.Fatalf("got %q, want one line that begins with %q", lines, begin)
-			}
-			for _, want := range strings.Split(rest, "…") {
-				if !strings.Contains(lines[0], want) {
-					t.Errorf("got %q, want %q in it", lines[0], want)
-				}
-			}
-		})
+		test.isTold(t)
 	}
 }

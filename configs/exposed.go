@@ -38,7 +38,6 @@ func (s *Settings) exposures(server []Exposure) []Exposure {
 	for _, host := range s.HTTP.Hosts {
 		if !isLoopbackName(host) {
 			found = append(found, Exposure{"HTTP_HOSTS", host + " is not a name of this machine alone", "remove it if there is no proxy"})
-			break
 		}
 	}
 	if len(s.HTTP.TrustedProxies) > 0 {

@@ -103,11 +103,7 @@ func TestHints(t *testing.T) {
 		{[]string{"AUTH_JWT_PUBLIC_KEY=" + key}, "AUTH_AUDIENCE"},
 		{[]string{"AUTH_JWT_SECRET=" + strings.Repeat("s", 32)}, ""},
 	} {
-		environ(t, meant...)
-		for _, pair := range test.set {
-			name, value, _ := strings.Cut(pair, "=")
-			t.Setenv("TAILWATER_"+name, value)
-		}
+		environ(t, append(prefixed(test.set...), meant...)...)
 		hints, want := load(t, "").Hints(), strings.Fields(test.want)
 		if len(hints) != len(want) {
 			t.Errorf("%v: %q", test.set, hints)

@@ -71,8 +71,8 @@ func (p *problems) checkEmbedConfig(s *Settings) {
 func (p *problems) checkCertificate(s *Settings) {
 	p.together(s, "HTTP_TLS_CERT", "HTTP_TLS_KEY")
 	files := s.HTTP.TLS
-	if files.Cert == "" || files.Key == "" || readable(files.Cert) != nil || readable(files.Key) != nil {
-		return // already reported
+	if readable(files.Cert) != nil || readable(files.Key) != nil {
+		return // not set, or already reported
 	}
 	if _, err := files.Load(); err != nil {
 		p.refuse("HTTP_TLS_CERT", "it cannot be served together with %s_HTTP_TLS_KEY: %w; both must be PEM files, the certificate followed by its intermediate certificates", Prefix, err)
@@ -82,10 +82,7 @@ func (p *problems) checkCertificate(s *Settings) {
 // Load reads the certificate and its key.
 func (c Certificate) Load() (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-	if err != nil {
-		return nil, reason(err)
-	}
-	return &pair, nil
+	return &pair, reason(err)
 }
 
 // readable opens a file if that has no side effect: a pipe, as from a shell's <(…), can be read only once.
@@ -117,7 +114,7 @@ func rereadable(path string) error {
 	return nil
 }
 
-// reason strips operation and path from an error about a file.
+// reason strips operation and path from an error about a file. It returns nil for nil.
 func reason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

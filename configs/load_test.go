@@ -28,6 +28,15 @@ func environ(t *testing.T, pairs ...string) {
 	}
 }
 
+// prefixed returns NAME=value pairs with the prefix of settings.
+func prefixed(pairs ...string) []string {
+	var all []string
+	for _, pair := range pairs {
+		all = append(all, "TAILWATER_"+pair)
+	}
+	return all
+}
+
 // write writes a file and returns its path.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
@@ -136,11 +145,7 @@ func TestHistory(t *testing.T) {
 			configs.Kept{History: configs.Subjects{"chat.>"}, HistoryStream: "TAILWATER", HistoryReplicas: 5, HistoryStorage: "file"},
 		},
 	} {
-		environ(t)
-		for pair := range strings.FieldsSeq(test.set) {
-			name, value, _ := strings.Cut(pair, "=")
-			t.Setenv("TAILWATER_"+name, value)
-		}
+		environ(t, prefixed(strings.Fields(test.set)...)...)
 		same(t, test.set, load(t, "").Kept, test.want)
 	}
 }

@@ -23,14 +23,34 @@ func refused(t *testing.T, envFile string) []string {
 	return strings.Split(err.Error(), "\n")
 }
 
+// refusal is what is refused, and why.
+type refusal struct {
+	set  []string // without the prefix
+	want string   // beginning, then … and parts of the rest
+}
+
+// isTold checks that a refusal is one problem, in one line: what follows from it is not reported as well.
+func (r refusal) isTold(t *testing.T) {
+	t.Run(strings.Join(r.set, " "), func(t *testing.T) {
+		environ(t, prefixed(r.set...)...)
+		lines := refused(t, "")
+		begin, rest, _ := strings.Cut(r.want, "…")
+		if len(lines) != 1 || !strings.HasPrefix(lines[0], "TAILWATER_"+begin) {
+			t.Fatalf("got %q, want one line that begins with %q", lines, begin)
+		}
+		for _, want := range strings.Split(rest, "…") {
+			if !strings.Contains(lines[0], want) {
+				t.Errorf("got %q, want %q in it", lines[0], want)
+			}
+		}
+	})
+}
+
 func TestRefusals(t *testing.T) {
-	const url, pair = "NATS_URL=nats://h", "TAILWATER_"
+	const url = "NATS_URL=nats://h"
 	file := write(t, "file", "x")
 	missing := filepath.Join(t.TempDir(), "missing")
-	for _, test := range []struct {
-		set  []string // without the prefix
-		want string   // beginning, then … and a part of the rest
-	}{
+	for _, test := range []refusal{
 		// Unsafe.
 		{[]string{"HTTP_LISTEN=:8080"}, "HTTP_LISTEN: :8080 is not loopback…set TAILWATER_ANONYMOUS_SUBSCRIBE and TAILWATER_ANONYMOUS_PUBLISH"},
 		{[]string{"HTTP_LISTEN=0.0.0.0:0"}, "HTTP_LISTEN: …is not loopback"},
@@ -74,6 +94,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"NATS_CREDS=" + file}, "NATS_CREDS: …signs in to no server"},
 		{[]string{"NATS_NKEY=" + file}, "NATS_NKEY: …signs in to no server"},
 		{[]string{"NATS_TLS_CA=" + file}, "NATS_TLS_CA: …without TLS"},
+		{[]string{"NATS_JS_DOMAIN=hub"}, "NATS_JS_DOMAIN: the embedded server's own JetStream…"},
 		{[]string{url, "NATS_TLS_CERT=" + file}, "NATS_TLS_CERT: …set TAILWATER_NATS_TLS_KEY as well"},
 		{[]string{url, "NATS_TLS_KEY=" + file}, "NATS_TLS_KEY: …set TAILWATER_NATS_TLS_CERT as well"},
 		{[]string{"HTTP_TLS_CERT=" + file}, "HTTP_TLS_CERT: …set TAILWATER_HTTP_TLS_KEY as well"},
@@ -99,6 +120,9 @@ func TestRefusals(t *testing.T) {
 		{[]string{"ADMIN_LISTEN=localhost:4222"}, "ADMIN_LISTEN: …TAILWATER_EMBED_LISTEN"},
 		{[]string{"HISTORY=", "HISTORY_STREAM=S"}, "HISTORY_STREAM: nothing is kept; set TAILWATER_HISTORY…"},
 		{[]string{url, "HISTORY_MAX_AGE=1h"}, "HISTORY_MAX_AGE: nothing is kept; …or remove it"},
+		{[]string{url, "HISTORY_REPLICAS=3"}, "HISTORY_REPLICAS: nothing is kept…"},
+		{[]string{"HISTORY=chat..x", "HISTORY_STREAM=S", "ANSWERS_MAX_BYTES=1GiB"}, "HISTORY: …"},
+		{[]string{"ANSWERS=a.b", "ANSWERS_MAX_BYTES=1GiB"}, "ANSWERS: …"},
 		{[]string{"HISTORY=a.*.c,a.b.*"}, `HISTORY: "a.*.c" and "a.b.*" overlap…one filter that covers both`},
 		{[]string{"HISTORY=chat.>,chat.a"}, `HISTORY: "chat.>" and "chat.a" overlap…`},
 		{[]string{"HISTORY=chat.a,chat.a"}, `HISTORY: "chat.a" and "chat.a" overlap…`},
@@ -190,25 +214,7 @@ func TestRefusals(t *testing.T) {
 		{[]string{"LOG_LEVEL=loud"}, "LOG_LEVEL: …write debug, info, warn or error"},
 		{[]string{"LOG_FORMAT=xml"}, "LOG_FORMAT: …write text or json"},
 	} {
-		t.Run(strings.Join(test.set, " "), func(t *testing.T) {
-			environ(t)
-			for _, pair := range test.set {
-				name, value, _ := strings.Cut(pair, "=")
-				t.Setenv("TAILWATER_"+name, value)
-			}
-			lines := refused(t, "")
-			begin, part, _ := strings.Cut(test.want, "…")
-			begin = pair + begin
-			// One problem is one line: what follows from it is not reported as well.
-			if len(lines) != 1 || !strings.HasPrefix(lines[0], begin) {
-				t.Fatalf("got %q, want one line that begins with %q", lines, begin)
-			}
-			for _, want := range strings.Split(part, "…") {
-				if !strings.Contains(lines[0], want) {
-					t.Errorf("got %q, want %q in it", lines[0], want)
-				}
-			}
-		})
+		test.isTold(t)
 	}
 }
 

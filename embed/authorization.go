@@ -96,19 +96,17 @@ func askPassword(password string) string {
 }
 
 // isCertificate reports whether a user without a password signs in with a certificate alone. The server refuses an empty password
-// only to users whom a certificate can name at some listener.
+// only to users whom a certificate can name at some listener. Users for MQTT or leaf nodes through a WebSocket alone always need a password here.
 func isCertificate(o *server.Options, u *server.User) bool {
 	allows := func(connection string) bool {
 		_, allowed := u.AllowedConnectionTypes[connection]
 		return len(u.AllowedConnectionTypes) == 0 || allowed
 	}
-	webAsks := o.Websocket.Port != 0 && o.Websocket.TLSConfig != nil && o.Websocket.TLSConfig.ClientAuth >= tls.RequestClientCert
 	l := o.LeafNode
 	return o.TLSMap && !o.DontListen && allows(jwt.ConnectionTypeStandard) ||
 		o.Websocket.TLSMap && o.Websocket.Port != 0 && allows(jwt.ConnectionTypeWebsocket) ||
-		o.MQTT.TLSMap && o.MQTT.Port != 0 && (allows(jwt.ConnectionTypeMqtt) || webAsks && allows(jwt.ConnectionTypeMqttWS)) ||
-		l.TLSMap && l.Port != 0 && l.Username == "" && l.Nkey == "" && len(l.Users) == 0 &&
-			(allows(jwt.ConnectionTypeLeafnode) || webAsks && allows(jwt.ConnectionTypeLeafnodeWS))
+		o.MQTT.TLSMap && o.MQTT.Port != 0 && allows(jwt.ConnectionTypeMqtt) ||
+		l.TLSMap && l.Port != 0 && l.Username == "" && l.Nkey == "" && len(l.Users) == 0 && allows(jwt.ConnectionTypeLeafnode)
 }
 
 // verifies reports whether only clients with a certificate are accepted. Without a ca_file, a certificate of any public authority

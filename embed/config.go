@@ -16,8 +16,7 @@ import (
 // Config says how to run the server. If a configuration file sets the same thing, the file wins over a setting's default, and
 // loses against a setting that the operator has set.
 type Config struct {
-	File   string            // a nats-server configuration file; "" for none
-	Parsed *File             // File, if it was read already; nil to read it
+	File   *File             // a nats-server configuration file; nil for none
 	Listen Setting[string]   // host:port; port 0 for any free port; "" for no listener
 	Dir    Setting[string]   // the folder that JetStream keeps its files in
 	Sync   Setting[Interval] // how much a crash of the operating system may lose
@@ -26,12 +25,12 @@ type Config struct {
 
 	Credentials []nats.Option // how the bridge signs in, if the file requires more than a plain user or token
 
-	// Buckets are the bridge's own. If there are any, and the file configures no authorization, the server requires credentials
-	// that it writes into the folder, and keeps the buckets in an account that the publisher cannot reach: see Server.IsGuarded.
-	Buckets []string
+	// Bucket is the bridge's own; "" for none. If there is one, and the file configures no authorization, the server requires credentials
+	// that it writes into the folder, and keeps the bucket in an account that the publisher cannot reach: see Server.IsGuarded.
+	Bucket string
 
-	logins *logins      // of a guarded server; set before it starts
-	own    *server.User // added to the users of the file, and named at the first time; nil if no server is started
+	logins *logins // of a guarded server; set before it starts
+	own    login   // added to the users of the file; the zero value if no server is started
 }
 
 // Setting is a value, and whether somebody has set it.
@@ -48,7 +47,7 @@ type Interval struct {
 
 // guards reports whether a server with such options is guarded. In a cluster, other servers would have to know the account.
 func (c Config) guards(o *server.Options) bool {
-	return len(c.Buckets) > 0 && !hasUsers(o) && !verifies(o.TLSConfig) && len(o.Accounts) == 0 && !isClustered(o) && o.Gateway.Name == "" &&
+	return c.Bucket != "" && !hasUsers(o) && !verifies(o.TLSConfig) && len(o.Accounts) == 0 && !isClustered(o) && o.Gateway.Name == "" &&
 		o.Websocket.Username+o.Websocket.Token+o.MQTT.Username+o.MQTT.Token == ""
 }
 
@@ -65,7 +64,7 @@ func (c Config) Check() error {
 	return err
 }
 
-// resolve reads the file, and returns the server's options and how the bridge signs in to it.
+// resolve returns the server's options, and how the bridge signs in to it.
 func (c Config) resolve() (*server.Options, []nats.Option, error) {
 	options, err := c.options()
 	if err != nil {
@@ -86,7 +85,7 @@ func (c Config) options() (*server.Options, error) {
 
 // judge returns why no server may be started with these options.
 func (c Config) judge(o *server.Options) error {
-	if len(c.Buckets) > 0 && !hasUsers(o) && isMapped(o) {
+	if c.Bucket != "" && !hasUsers(o) && isMapped(o) {
 		return errors.New("TAILWATER_EMBED_CONFIG: a file with mappings, for a bridge that checks tokens, must say who may connect: add an authorization block")
 	}
 	return refuseOpenDoors(c.listeners(o))
@@ -104,9 +103,9 @@ func (c Config) Listeners() ([]Listener, error) {
 
 // read puts the file and the settings together.
 func (c Config) read() (*server.Options, error) {
-	o, err := c.parse()
-	if err != nil {
-		return nil, err
+	o := &server.Options{}
+	if c.File != nil {
+		o = c.File.options.Clone()
 	}
 	o.NoSigs = true // this process handles its own signals
 	o.JetStream = true
@@ -137,8 +136,11 @@ func (c Config) read() (*server.Options, error) {
 	return o, nil
 }
 
-// File is a nats-server configuration file, as it was read once.
-type File struct{ options *server.Options }
+// File is a nats-server configuration file, as it was read once: what was judged is what is applied.
+type File struct {
+	path    string
+	options *server.Options
+}
 
 // ReadFile reads a nats-server configuration file.
 func ReadFile(path string) (*File, error) {
@@ -146,22 +148,7 @@ func ReadFile(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("TAILWATER_EMBED_CONFIG: %w", err)
 	}
-	return &File{o}, nil
-}
-
-// parse returns the options of the file alone, which the caller may change.
-func (c Config) parse() (*server.Options, error) {
-	switch {
-	case c.File == "":
-		return &server.Options{}, nil
-	case c.Parsed != nil:
-		return c.Parsed.options.Clone(), nil
-	}
-	file, err := ReadFile(c.File)
-	if err != nil {
-		return nil, err
-	}
-	return file.options, nil
+	return &File{path, o}, nil
 }
 
 // What a stream may hold in memory before it has stored it. Publishers that wait for no acknowledgement, such as nats pub,
@@ -192,8 +179,8 @@ func listen(o *server.Options, address string) error {
 
 // admit adds the bridge's own user, and the logins of a guarded server, to the options. It returns how the bridge signs in.
 func (c Config) admit(options *server.Options) ([]nats.Option, error) {
-	if c.logins != nil && c.guards(options) {
-		c.logins.guard(options, c.Buckets)
+	if c.logins != nil {
+		c.logins.guard(options, c.Bucket)
 		return []nats.Option{c.logins.bridge.option()}, nil
 	}
 	return c.signIn(options)

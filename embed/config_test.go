@@ -3,6 +3,7 @@ package embed_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -158,10 +159,25 @@ func TestListen(t *testing.T) {
 }
 
 func TestFileWithAnError(t *testing.T) {
-	config := withFile(t, "server_name: x\nauthorization {\n  nonsense: 1\n}\n")
-	refused(t, config, "TAILWATER_EMBED_CONFIG", config.File+":3:", "nonsense")
-	config = withFile(t, "server_name: x\nlisten: {\n")
-	refused(t, config, "TAILWATER_EMBED_CONFIG")
-	config.File += ".none"
-	refused(t, config, "TAILWATER_EMBED_CONFIG", config.File)
+	path := filepath.Join(t.TempDir(), "nats.conf")
+	for _, test := range []struct {
+		text  string // "" for no file
+		wants []string
+	}{
+		{"", []string{path}},
+		{"server_name: x\nauthorization {\n  nonsense: 1\n}\n", []string{path + ":3:", "nonsense"}},
+		{"server_name: x\nlisten: {\n", []string{"line 3"}},
+	} {
+		if test.text != "" {
+			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := embed.ReadFile(path)
+		for _, want := range append(test.wants, "TAILWATER_EMBED_CONFIG") {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("the error %v does not name %q", err, want)
+			}
+		}
+	}
 }

@@ -1,7 +1,7 @@
 package embed
 
 // The credentials of a guarded server: one whose configuration says nothing about who may connect, and that keeps the bridge's
-// own buckets. Every client of such a server has to sign in, and the buckets are in an account of their own. A list of what a user
+// own bucket. Every client of such a server has to sign in, and the bucket is in an account of its own. A list of what a user
 // may publish would not protect them: a stream's republish, a transform or a consumer writes wherever its account can.
 
 import (
@@ -24,7 +24,7 @@ const (
 	adminFile     = "tailwater-admin.json"
 )
 
-// ownAccount holds the bridge's own buckets. Everything else stays in the account that NATS has without any accounts.
+// ownAccount holds the bridge's own bucket. Everything else stays in the account that NATS has without any accounts.
 const ownAccount = "TAILWATER"
 
 // login is a user, the password, and the hash that the server knows.
@@ -131,7 +131,7 @@ func (s *Server) writeContexts() error {
 // such credential, or does not listen.
 func (s *Server) PublisherContext() string { return s.contextFile(publisherFile) }
 
-// AdminContext returns the path of the context with which the nats command writes the bridge's own buckets, or "".
+// AdminContext returns the path of the context with which the nats command writes the bridge's own bucket, or "".
 func (s *Server) AdminContext() string { return s.contextFile(adminFile) }
 
 func (s *Server) contextFile(name string) string {
@@ -151,31 +151,29 @@ func contextPath(dir, name string) string {
 }
 
 // guard adds the logins and the bridge's own account to the options.
-func (l *logins) guard(o *server.Options, buckets []string) {
+func (l *logins) guard(o *server.Options, bucket string) {
 	own := jetStreamAccount(ownAccount)
 	o.Accounts = []*server.Account{jetStreamAccount(server.DEFAULT_GLOBAL_ACCOUNT), own}
 	o.Users = []*server.User{
 		{Username: l.bridge.user, Password: l.bridge.hash},
-		{Username: l.publisher.user, Password: l.publisher.hash, Permissions: notMistaken(buckets)},
+		{Username: l.publisher.user, Password: l.publisher.hash, Permissions: notMistaken(bucket)},
 		{Username: l.bridgeOwn.user, Password: l.bridgeOwn.hash, Account: own},
 		{Username: l.admin.user, Password: l.admin.hash, Account: own, Permissions: administration},
 	}
 }
 
-// administration is what a user of the own account needs there: for the buckets, and to ask the bridge as a micro service. A client with the
+// administration is what a user of the own account needs there: for the bucket, and to ask the bridge as a micro service. A client with the
 // wrong context gets an error, instead of publishing where nobody listens.
 var administration = &server.Permissions{
 	Publish:   &server.SubjectPermission{Allow: []string{"$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.>", "$SRV.>", "$TAILWATER.>"}},
 	Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
 }
 
-// notMistaken denies the publisher buckets of the same name, which would have no effect. It protects nothing.
-func notMistaken(buckets []string) *server.Permissions {
-	var deny []string
-	for _, bucket := range buckets {
-		deny = append(deny, "$KV."+bucket+".>", "$JS.API.STREAM.*.KV_"+bucket, "$JS.*.API.STREAM.*.KV_"+bucket)
-	}
-	return &server.Permissions{Publish: &server.SubjectPermission{Deny: deny}}
+// notMistaken denies the publisher a bucket of the same name, which would have no effect. It protects nothing.
+func notMistaken(bucket string) *server.Permissions {
+	return &server.Permissions{Publish: &server.SubjectPermission{
+		Deny: []string{"$KV." + bucket + ".>", "$JS.API.STREAM.*.KV_" + bucket, "$JS.*.API.STREAM.*.KV_" + bucket},
+	}}
 }
 
 // jetStreamAccount returns an account with JetStream. Only nats-server's parser can make one, and not under a reserved name.
@@ -188,5 +186,5 @@ func jetStreamAccount(name string) *server.Account {
 	return o.Accounts[0]
 }
 
-// IsGuarded reports whether the server requires the credentials of its folder, and keeps the buckets in an account of their own.
+// IsGuarded reports whether the server requires the credentials of its folder, and keeps the bucket in an account of its own.
 func (s *Server) IsGuarded() bool { return s.config.logins != nil }

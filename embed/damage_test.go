@@ -1,7 +1,6 @@
 package embed_test
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,20 +10,14 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
 
-// errorsLog keeps what is logged as an error.
-type errorsLog struct{ strings.Builder }
-
-func (l *errorsLog) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(&l.Builder, &slog.HandlerOptions{Level: slog.LevelError}))
-}
-
 // blocks lists the files that hold a stream's messages, the oldest first.
-func blocks(t *testing.T, config embed.Config, stream string) []string {
+func blocks(t *testing.T, config embed.Config, account, stream string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dirOf(config), "jetstream", "$G", "streams", stream, "msgs", "*.blk"))
+	found, err := filepath.Glob(filepath.Join(dirOf(config), "jetstream", account, "streams", stream, "msgs", "*.blk"))
 	found = slices.DeleteFunc(found, func(name string) bool { // a restarted server may begin another
 		info, err := os.Stat(name)
 		return err != nil || info.Size() == 0
@@ -54,8 +47,8 @@ func TestDamagedFiles(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		harm    func(t *testing.T, blocks []string)
-		age     time.Duration
-		crash   bool // the server was started once more, and killed
+		stream  jetstream.StreamConfig
+		crash   bool // the server was started once more, has deleted a message, and was killed
 		damaged bool
 	}{
 		{name: "nothing"},
@@ -63,42 +56,38 @@ func TestDamagedFiles(t *testing.T) {
 		{name: "the last block cut", harm: func(t *testing.T, b []string) { truncate(t, b[len(b)-1], 50) }, damaged: true},
 		{name: "the last block emptied", harm: func(t *testing.T, b []string) { truncate(t, b[len(b)-1], 0) }, damaged: true},
 		{name: "the last block gone after a crash", harm: loseEnd, crash: true, damaged: true},
-		{name: "a middle block gone", harm: func(t *testing.T, b []string) { remove(t, b[len(b)/2]) }, age: time.Hour, damaged: true},
+		{name: "a middle block gone", harm: loseMiddle, stream: jetstream.StreamConfig{MaxAge: time.Hour}, damaged: true},
+		{name: "a middle block gone, of messages that may have expired one by one", harm: loseMiddle, stream: jetstream.StreamConfig{AllowMsgTTL: true}},
+		{name: "a middle block gone, of messages that may have been acknowledged", harm: loseMiddle, stream: jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}},
 		{name: "the first block gone", harm: func(t *testing.T, b []string) { remove(t, b[0]) }, damaged: true},
-		{name: "everything expired", age: 100 * time.Millisecond},
+		{name: "everything expired", stream: jetstream.StreamConfig{MaxAge: 100 * time.Millisecond}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			config := usual(t)
-			created := filled(t, config, test.age)
+			created := filled(t, config, test.stream)
 			if test.crash {
 				abandon(t, config)
 			}
 			if test.harm != nil {
-				test.harm(t, blocks(t, config, "S"))
+				test.harm(t, blocks(t, config, "$G", "S"))
 			}
-			var log errorsLog
-			server, err := embed.Start(config, log.logger())
-			if err != nil {
-				t.Fatal(err)
-			}
+			log, later := new(bridgetest.Output), new(bridgetest.Output)
+			server := startLogged(t, config, log)
 			began := server.Began("S", created)
 			if isNew := !began.Equal(created); isNew != test.damaged || isNew != strings.Contains(log.String(), "damaged") {
-				t.Errorf("created %v, began %v, logged: %s", created, began, log.String())
+				t.Errorf("created %v, began %v, logged: %s", created, began, log)
 			}
 			// Damage is logged once, and the new life stays.
 			stop(t, server)
-			log.Reset()
-			if server, err = embed.Start(config, log.logger()); err != nil {
-				t.Fatal(err)
-			}
-			defer stop(t, server)
-			if again := server.Began("S", created); !again.Equal(began) || log.String() != "" {
-				t.Errorf("began %v, then %v, logged: %s", began, again, log.String())
+			if again := startLogged(t, config, later).Began("S", created); !again.Equal(began) || strings.Contains(later.String(), "level=ERROR") {
+				t.Errorf("began %v, then %v, logged: %s", began, again, later)
 			}
 		})
 	}
 }
+
+func loseMiddle(t *testing.T, b []string) { remove(t, b[len(b)/2]) }
 
 // loseEnd removes the last block, and the file that says which sequence it ended with.
 func loseEnd(t *testing.T, b []string) {
@@ -115,15 +104,13 @@ func remove(t *testing.T, name string) {
 }
 
 // filled makes a stream of several blocks, deletes a message, and stops the server.
-func filled(t *testing.T, config embed.Config, age time.Duration) (created time.Time) {
+func filled(t *testing.T, config embed.Config, of jetstream.StreamConfig) (created time.Time) {
 	t.Helper()
-	server, err := embed.Start(config, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := start(t, config)
 	defer stop(t, server)
 	conn := own(t, server)
-	stream, err := js(t, conn).CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000, MaxAge: age})
+	of.Name, of.Subjects, of.MaxBytes = "S", []string{"s.>"}, 127_000
+	stream, err := js(t, conn).CreateStream(within(t), of)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +119,7 @@ func filled(t *testing.T, config embed.Config, age time.Duration) (created time.
 			t.Fatal(err)
 		}
 	}
-	if err := stream.DeleteMsg(within(t), 50); err != nil && age > time.Second {
+	if err := stream.DeleteMsg(within(t), 50); err != nil && (of.MaxAge == 0 || of.MaxAge > time.Second) {
 		t.Fatal(err)
 	}
 	return stream.CachedInfo().Created
@@ -141,11 +128,15 @@ func filled(t *testing.T, config embed.Config, age time.Duration) (created time.
 // abandon starts the server again, and leaves its files as a killed process would.
 func abandon(t *testing.T, config embed.Config) {
 	t.Helper()
-	server, err := embed.Start(config, quiet)
+	server := start(t, config)
+	running, err := os.ReadFile(filepath.Join(dirOf(config), "tailwater-streams.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	running, err := os.ReadFile(filepath.Join(dirOf(config), "tailwater-streams.json"))
+	stream, err := js(t, own(t, server)).Stream(within(t), "S")
+	if err == nil {
+		err = stream.DeleteMsg(within(t), 60)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

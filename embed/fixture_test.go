@@ -27,8 +27,6 @@ func TestMain(m *testing.M) {
 // secrets records everything that servers of these tests log.
 var secrets bridgetest.Secrets
 
-var quiet = slog.New(secrets.Log(slog.DiscardHandler))
-
 // loopback is a free port that only this machine can reach.
 const loopback = "127.0.0.1:0"
 
@@ -46,11 +44,23 @@ func usual(t *testing.T) embed.Config {
 func withFile(t *testing.T, text string) embed.Config {
 	t.Helper()
 	config := usual(t)
-	config.File = filepath.Join(t.TempDir(), "nats.conf")
-	if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
+	write(t, &config, text)
+	return config
+}
+
+// pathOf returns the path of a test's configuration file.
+func pathOf(config *embed.Config) string { return dirOf(*config) + ".conf" }
+
+// write replaces the file of a configuration.
+func write(t *testing.T, config *embed.Config, text string) {
+	t.Helper()
+	err := os.WriteFile(pathOf(config), []byte(text), 0o600)
+	if err == nil {
+		config.File, err = embed.ReadFile(pathOf(config))
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	return config
 }
 
 func set[T any](value T) embed.Setting[T] { return embed.Setting[T]{Value: value, IsSet: true} }
@@ -58,12 +68,22 @@ func set[T any](value T) embed.Setting[T] { return embed.Setting[T]{Value: value
 // start starts a server. The end of the test stops it.
 func start(t *testing.T, config embed.Config) *embed.Server {
 	t.Helper()
-	server, err := embed.Start(config, quiet)
+	return startLogged(t, config, new(bridgetest.Output))
+}
+
+// startLogged is start with a log that the test can read.
+func startLogged(t *testing.T, config embed.Config, log *bridgetest.Output) *embed.Server {
+	t.Helper()
+	server, err := embed.Start(config, logTo(log))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t, server) })
 	return server
+}
+
+func logTo(log *bridgetest.Output) *slog.Logger {
+	return slog.New(secrets.Log(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 }
 
 func stop(t *testing.T, server *embed.Server) {
@@ -76,7 +96,7 @@ func stop(t *testing.T, server *embed.Server) {
 // refused checks that a server does not start, and that the error contains all wants.
 func refused(t *testing.T, config embed.Config, wants ...string) {
 	t.Helper()
-	server, err := embed.Start(config, quiet)
+	server, err := embed.Start(config, logTo(new(bridgetest.Output)))
 	if err == nil {
 		stop(t, server)
 		t.Fatal("the server has started")

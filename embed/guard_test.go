@@ -15,7 +15,7 @@ import (
 const bucket = "tailwater_test"
 
 func guarded(config embed.Config) embed.Config {
-	config.Buckets = []string{bucket}
+	config.Bucket = bucket
 	return config
 }
 
@@ -34,36 +34,29 @@ func login(t *testing.T, path string) nats.Option {
 	return nats.UserInfo(context.User, context.Password)
 }
 
+func bucketOf(t *testing.T, conn *nats.Conn) jetstream.KeyValue {
+	t.Helper()
+	kv, err := js(t, conn).KeyValue(within(t), bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}
+
 func holdsKey(t *testing.T, conn *nats.Conn, key string) bool {
 	t.Helper()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.KeyValue(within(t), bucket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = kv.Get(within(t), key)
+	_, err := bucketOf(t, conn).Get(within(t), key)
 	return err == nil
 }
 
 func put(t *testing.T, conn *nats.Conn, key string) {
 	t.Helper()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.KeyValue(within(t), bucket)
-	if err == nil {
-		_, err = kv.Put(within(t), key, nil)
-	}
-	if err != nil {
+	if _, err := bucketOf(t, conn).Put(within(t), key, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// A server that keeps the bridge's own buckets requires its credentials, before and after a reload, and keeps the keys. So does
+// A server that keeps the bridge's own bucket requires its credentials, before and after a reload, and keeps the keys. So does
 // a restarted server.
 func TestGuard(t *testing.T) {
 	for name, text := range map[string]string{"no file": "", "a file without users": "max_payload: 2MB\njetstream { max_file_store: 1GB }\n"} {
@@ -81,38 +74,28 @@ func TestGuard(t *testing.T) {
 				if !holdsKey(t, stranger(t, server, login(t, server.AdminContext())), "a") {
 					t.Error("the key is gone")
 				}
-				js, err := jetstream.New(own(t, server))
-				if err == nil {
-					_, err = js.CreateOrUpdateStream(within(t), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}})
-				}
-				if err != nil {
+				if _, err := js(t, own(t, server)).CreateOrUpdateStream(within(t), jetstream.StreamConfig{Name: "A", Subjects: []string{"a.>"}}); err != nil {
 					t.Errorf("the account of all clients has no JetStream: %v", err)
 				}
 			}
 			put(t, stranger(t, server, login(t, server.AdminContext())), "a")
 			check()
 			if text != "" {
-				if err := os.WriteFile(config.File, []byte(text+"max_connections: 1000\n"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				write(t, &config, text+"max_connections: 1000\n")
 				if err := server.Reload(); err != nil {
 					t.Fatal(err)
 				}
 				check()
-				if err := os.WriteFile(config.File, []byte(text+"authorization { users: [{user: a, password: swordfish}] }\n"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				write(t, &config, text+"authorization { users: [{user: a, password: swordfish}] }\n")
 				if err := server.Reload(); err == nil {
-					t.Error("a reload has moved the bridge's own buckets")
+					t.Error("a reload has moved the bridge's own bucket")
 				}
 				check()
 			}
 			stop(t, server)
 			config.Listen = set(loopback)
 			if text != "" {
-				if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				write(t, &config, text)
 			}
 			server = start(t, config)
 			check()

@@ -54,7 +54,7 @@ func (s *Server) watch(ctx context.Context) {
 		select {
 		case now := <-tick.C:
 			if running := s.running.Load(); running != nil {
-				running.storage.measure(running.Server)
+				running.measure()
 			}
 			what := s.ailment()
 			if what == "" {
@@ -88,7 +88,7 @@ func (s *Server) cause() error {
 		return err
 	}
 	if running := s.running.Load(); running != nil {
-		return running.storage.lacks(s.dir)
+		return running.lacks(s.dir)
 	}
 	return nil
 }

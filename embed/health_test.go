@@ -41,17 +41,6 @@ func breakStore(t *testing.T, config embed.Config, server *embed.Server, js jets
 	return func() { remove(t, obstacle) }, acknowledged
 }
 
-// startLogged is start with a log that the test can read.
-func startLogged(t *testing.T, config embed.Config, log *bridgetest.Output) *embed.Server {
-	t.Helper()
-	server, err := embed.Start(config, slog.New(secrets.Log(slog.NewTextHandler(log, nil))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, server) })
-	return server
-}
-
 // breakable starts a server with a stream S of small files.
 func breakable(t *testing.T, config embed.Config, log *bridgetest.Output) (*embed.Server, jetstream.JetStream) {
 	t.Helper()
@@ -97,16 +86,16 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 	for _, test := range []struct {
 		name, file string
 		signIn     []nats.Option
-		buckets    []string
+		bucket     string
 	}{
 		{name: "no file"},
-		{name: "guarded", buckets: []string{bucket}},
-		{"users", "authorization { users = [ {user: ann, password: swordfish} ] }", []nats.Option{nats.UserInfo("ann", "swordfish")}, nil},
+		{name: "guarded", bucket: bucket},
+		{"users", "authorization { users = [ {user: ann, password: swordfish} ] }", []nats.Option{nats.UserInfo("ann", "swordfish")}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			config, log := withFile(t, test.file), new(bridgetest.Output)
-			config.Buckets = test.buckets
+			config.Bucket = test.bucket
 			server, inside := breakable(t, config, log)
 			address := server.URL()
 			if server.IsGuarded() {
@@ -146,14 +135,7 @@ func TestBrokenStoreIsStartedAnew(t *testing.T) {
 func TestBrokenStoreIsStopped(t *testing.T) {
 	t.Parallel()
 	config, log := usual(t), new(bridgetest.Output)
-	server, err := embed.Start(config, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	streams := js(t, own(t, server))
-	if _, err := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000}); err != nil {
-		t.Fatal(err)
-	}
+	server, streams := breakable(t, config, log)
 	mend, acknowledged := breakStore(t, config, server, streams)
 	stop(t, server)
 	isNotedAsBroken(t, config)
@@ -183,14 +165,7 @@ func isNotedAsBroken(t *testing.T, config embed.Config) {
 func TestBrokenStoreCannotBeStartedAnew(t *testing.T) {
 	t.Parallel()
 	config, log := usual(t), new(bridgetest.Output)
-	server, err := embed.Start(config, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	streams := js(t, own(t, server))
-	if _, err := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}, MaxBytes: 127_000}); err != nil {
-		t.Fatal(err)
-	}
+	server, streams := breakable(t, config, log)
 	mend, acknowledged := breakStore(t, config, server, streams)
 	// A start first puts back the files of a start that was cut short. A file is where a folder of these is to be.
 	kept, obstacle := filepath.Join(dirOf(config), "tailwater-kept"), filepath.Join(dirOf(config), "jetstream", "obstacle")
@@ -242,22 +217,6 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// hooked is a log that tells of each message, while whoever logs it waits.
-type hooked struct {
-	slog.Handler
-	at func(message string)
-}
-
-func (h hooked) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h hooked) Handle(ctx context.Context, r slog.Record) error {
-	h.at(r.Message)
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h hooked) WithAttrs([]slog.Attr) slog.Handler { return h }
-func (h hooked) WithGroup(string) slog.Handler      { return h }
-
 // While the server is started anew, nobody can connect, and the problem says why. What its files lose meanwhile is noticed.
 func TestDamageDuringARestart(t *testing.T) {
 	t.Parallel()
@@ -265,12 +224,12 @@ func TestDamageDuringARestart(t *testing.T) {
 	var broken atomic.Pointer[embed.Server]
 	var starts int
 	var meanwhile, refused string
-	handler := hooked{secrets.Log(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), func(message string) {
-		if !strings.Contains(message, "Starting nats-server") {
-			return
+	meddle := func(_ []string, logged slog.Attr) slog.Attr { // while the server waits for its log
+		if !strings.Contains(logged.Value.String(), "Starting nats-server") {
+			return logged
 		}
 		if starts++; starts != 2 {
-			return
+			return logged
 		}
 		meanwhile = broken.Load().Problem()
 		if _, err := broken.Load().InProcessConn(); err != nil {
@@ -283,8 +242,9 @@ func TestDamageDuringARestart(t *testing.T) {
 		if len(files) == 0 || err != nil {
 			t.Errorf("removed %v: %v", files, err)
 		}
-	}}
-	server, err := embed.Start(config, slog.New(handler))
+		return logged
+	}
+	server, err := embed.Start(config, slog.New(secrets.Log(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: meddle}))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,17 +304,15 @@ func TestLimitIsReached(t *testing.T) {
 func TestLimitIsNothing(t *testing.T) {
 	t.Parallel()
 	config := withFile(t, "")
-	before, err := embed.Start(config, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := start(t, config)
 	streams := js(t, own(t, before))
 	_, made := streams.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}})
 	_, stored := streams.Publish(within(t), "s.a", []byte("one"))
 	stop(t, before)
-	if err := errors.Join(made, stored, os.WriteFile(config.File, []byte("jetstream { max_file_store: 0 }"), 0o600)); err != nil {
+	if err := errors.Join(made, stored); err != nil {
 		t.Fatal(err)
 	}
+	write(t, &config, "jetstream { max_file_store: 0 }")
 	server := start(t, config)
 	bridgetest.Eventually(t, "the problem says what to do", func() bool { return strings.Contains(server.Problem(), "max_file_store") })
 }

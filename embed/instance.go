@@ -3,6 +3,7 @@ package embed
 import (
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -11,8 +12,9 @@ import (
 // instance is one of the servers that a Server starts one after another.
 type instance struct {
 	*server.Server
-	log     *logger
-	storage storage
+	log       *logger
+	isLimited bool // the file of the configuration limits what may be stored: another start has the same limit
+	excess    atomic.Pointer[excess]
 }
 
 // startTimeout is how long the server may take to recover its streams and listen.
@@ -34,8 +36,8 @@ func start(options *server.Options, log *slog.Logger) (*instance, error) {
 		err = fmt.Errorf("embedded NATS was not ready after %v", startTimeout)
 	default:
 		logger.started()
-		started := &instance{Server: running, log: logger, storage: storage{isSet: options.JetStreamMaxStore >= 0}} // nats-server has made it -1 if the file does not set it
-		started.storage.measure(running)
+		started := &instance{Server: running, log: logger, isLimited: options.JetStreamMaxStore >= 0} // nats-server has made it -1 if the file does not set it
+		started.measure()
 		return started, nil
 	}
 	shutDown(running)
@@ -60,7 +62,7 @@ func shutDown(running *server.Server) {
 // ailment returns what keeps a server from storing, or "". After a write error, a store stays broken until its server is
 // restarted, even if the cause is gone.
 func (i *instance) ailment() string {
-	message, over := i.log.broken.Load(), i.storage.excess.Load()
+	message, over := i.log.broken.Load(), i.excess.Load()
 	switch {
 	case message != nil:
 		return "the embedded NATS server cannot store: " + *message

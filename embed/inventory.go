@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,10 +79,7 @@ func readInventory(dir string) (inventory, error) {
 // write replaces the file atomically, so that a crash leaves the old or the new one. If that fails, the file is removed: changes
 // since an old inventory could be mistaken for damage.
 func (i inventory) write(dir string) error {
-	text, err := json.MarshalIndent(i, "", " ")
-	if err != nil {
-		return err
-	}
+	text, _ := json.MarshalIndent(i, "", " ") // numbers and times can always be encoded
 	name := filepath.Join(dir, inventoryFile)
 	if err := replace(name, text); err != nil {
 		_ = os.Remove(name)
@@ -93,8 +91,7 @@ func (i inventory) write(dir string) error {
 // held is what a stream holds now, and its configuration.
 type held struct {
 	record
-	account, name string
-	config        *server.StreamConfig
+	config *server.StreamConfig
 }
 
 // streamsOf lists the streams in files, of all accounts; nil if unknown. A cluster is not asked: the other servers have what one
@@ -103,32 +100,38 @@ func streamsOf(running *server.Server) (map[string]held, error) {
 	if running.JetStreamIsClustered() {
 		return nil, nil
 	}
-	jsz, err := running.Jsz(&server.JSzOptions{Accounts: true, Streams: true, Config: true})
+	accounts, err := accountsOf(running)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]held{}
+	for _, account := range accounts {
+		for _, stream := range account.Streams {
+			if stream.Config.Storage != server.FileStorage || stream.Config.Mirror != nil {
+				continue
+			}
+			state := stream.State
+			all[account.Id+" "+stream.Name] = held{record{stream.Created, state.FirstSeq, state.LastSeq, state.Msgs, stream.Created}, stream.Config}
+		}
+	}
+	return all, nil
+}
+
+// accountsOf returns the accounts that have JetStream, with their streams.
+func accountsOf(running *server.Server) ([]*server.AccountDetail, error) {
+	jsz, err := running.Jsz(&server.JSzOptions{Accounts: true, Streams: true, Config: true, Limit: math.MaxInt})
 	if err != nil {
 		return nil, fmt.Errorf("ask JetStream what its streams hold: %w", err)
 	}
 	if jsz.Disabled {
 		return nil, errors.New("JetStream is off, so nothing is known about its streams")
 	}
-	all := map[string]held{}
-	for _, account := range jsz.AccountDetails {
-		for _, stream := range account.Streams {
-			if stream.Config == nil || stream.Config.Storage != server.FileStorage || stream.Config.Mirror != nil {
-				continue
-			}
-			state := stream.State
-			all[account.Id+" "+stream.Name] = held{
-				record{stream.Created, state.FirstSeq, state.LastSeq, state.Msgs, stream.Created},
-				account.Id, stream.Name, stream.Config,
-			}
-		}
-	}
-	return all, nil
+	return jsz.AccountDetails, nil
 }
 
 // renewed returns the inventory of what the streams hold now, with the lives known so far.
-func (i inventory) renewed(now map[string]held, clean bool) inventory {
-	next := inventory{Clean: clean, Streams: map[string]record{}}
+func (i inventory) renewed(now map[string]held) inventory {
+	next := inventory{Streams: map[string]record{}}
 	for key, stream := range now {
 		if before, known := i.Streams[key]; known && before.Created.Equal(stream.Created) {
 			stream.Began = before.Began
@@ -140,24 +143,18 @@ func (i inventory) renewed(now map[string]held, clean bool) inventory {
 
 // audit compares what the streams hold with the inventory, and starts a new life of each damaged stream.
 func (i inventory) audit(now map[string]held, at time.Time, log *slog.Logger) inventory {
-	next := inventory{Streams: map[string]record{}}
+	next := i.renewed(now)
 	for key, before := range i.Streams {
-		if _, found := now[key]; !found && i.Clean {
+		switch stream, found := now[key]; {
+		case !found && i.Clean:
 			log.Error("a stream has disappeared since the last stop; its readers get a reset if it is created again", "stream", key, "messages", before.Messages, "last sequence", before.Last)
+		case found && before.Created.Equal(stream.Created) && before.damaged(stream.record, i.Clean, stream.config):
+			stream.Began = at
+			next.Streams[key] = stream.record
+			log.Error("the files of a stream are damaged, and messages are lost; its readers get a reset",
+				"stream", key, "last sequence", stream.Last, "last sequence before", before.Last,
+				"messages", stream.Messages, "messages before", before.Messages, "remedy", "check the disk, and restore a backup if the messages are needed")
 		}
-	}
-	for key, stream := range now {
-		before, known := i.Streams[key]
-		if known && before.Created.Equal(stream.Created) {
-			stream.Began = before.Began
-			if before.damaged(stream.record, i.Clean, stream.config) {
-				stream.Began = at
-				log.Error("the files of a stream are damaged, and messages are lost; its readers get a reset",
-					"stream", stream.name, "account", stream.account, "last sequence", stream.Last, "last sequence before", before.Last,
-					"messages", stream.Messages, "messages before", before.Messages, "remedy", "check the disk, and restore a backup if the messages are needed")
-			}
-		}
-		next.Streams[key] = stream.record
 	}
 	return next
 }
@@ -172,30 +169,31 @@ func (s *Server) takeStock(running *instance, before inventory, err error) {
 	if _, absent := running.LookupAccount(ownAccount); absent != nil { // its files wait until tokens are checked again
 		maps.DeleteFunc(before.Streams, func(key string, _ record) bool { return strings.HasPrefix(key, ownAccount+" ") })
 	}
-	if s.inventory = (inventory{Streams: before.Streams}); now != nil {
-		s.inventory = before.audit(now, time.Now().UTC(), s.log)
+	next := inventory{Streams: before.Streams}
+	if now != nil {
+		next = before.audit(now, time.Now().UTC(), s.log)
 	}
-	lives := map[life]time.Time{}
-	for key, stream := range s.inventory.Streams {
-		if _, name, _ := strings.Cut(key, " "); !stream.Began.Equal(stream.Created) {
-			lives[life{name, stream.Created.UnixNano()}] = stream.Began
-		}
-	}
-	s.lives.Store(&lives)
-	if err := s.inventory.write(s.dir); err != nil {
-		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
-	}
+	s.keep(next)
 }
 
 // note records what the streams hold. Messages stored until the server has stopped only add to that. If the store is broken, its
 // files do not hold all that was done.
 func (s *Server) note(running *instance) {
 	now, err := streamsOf(running.Server)
-	if err == nil && now != nil {
-		s.inventory = s.inventory.renewed(now, running.ailment() == "")
-		err = s.inventory.write(s.dir)
+	switch {
+	case err != nil:
+		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
+	case now != nil:
+		next := s.inventory.Load().renewed(now)
+		next.Clean = running.ailment() == ""
+		s.keep(next)
 	}
-	if err != nil {
+}
+
+// keep replaces the inventory.
+func (s *Server) keep(next inventory) {
+	s.inventory.Store(&next)
+	if err := next.write(s.dir); err != nil {
 		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
 	}
 }
@@ -203,14 +201,10 @@ func (s *Server) note(running *instance) {
 // Began returns when the present life of the stream created at that time began: at its creation, or when damage to its files was
 // last found. Positions of one life mean nothing in another.
 func (s *Server) Began(stream string, created time.Time) time.Time {
-	if began, found := (*s.lives.Load())[life{stream, created.UnixNano()}]; found {
-		return began
+	for key, known := range s.inventory.Load().Streams {
+		if known.Created.Equal(created) && strings.HasSuffix(key, " "+stream) {
+			return known.Began
+		}
 	}
 	return created
-}
-
-// life identifies a stream by name and creation time, in any account.
-type life struct {
-	stream  string
-	created int64
 }

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -29,16 +31,15 @@ func startWhole(options *server.Options, log *slog.Logger) (*instance, error) {
 	if err := keep(dir, log); err != nil {
 		return nil, err
 	}
+	before := streamFolders(dir)
 	running, err := start(options, log)
 	if err != nil {
 		return nil, errors.Join(err, putBack(dir))
 	}
-	lost := unrecovered(running, dir) // asked first, so that a stream that is being deleted is in at least one list
-	gone, unread := deleted(dir)
-	if lost = append(lost, gone...); unread != nil || len(lost) > 0 {
+	if lost := lacking(running.Server, before); len(lost) > 0 {
 		shutDown(running.Server)
 		err = fmt.Errorf("embedded NATS: streams that cannot be recovered: %s; the log says why. Fix the cause, or move their folders away to start without them", strings.Join(lost, ", "))
-		return nil, errors.Join(err, unread, restore(dir, lost))
+		return nil, errors.Join(err, restore(dir, lost))
 	}
 	if err := os.RemoveAll(filepath.Join(dir, keptFolder)); err != nil { // these are links only
 		log.Warn("a temporary folder of the start could not be removed", "error", err)
@@ -82,35 +83,29 @@ func keep(dir string, log *slog.Logger) error {
 	return nil
 }
 
-// deleted lists the streams that were kept and no longer exist.
-func deleted(dir string) (gone []string, err error) {
-	accounts, err := readDir(filepath.Join(dir, keptFolder))
-	for _, account := range accounts {
-		streams, unread := readDir(filepath.Join(dir, keptFolder, account.Name(), "streams"))
-		err = errors.Join(err, unread)
-		for _, stream := range streams {
-			if isDeleted(stream.Name()) {
-				continue
-			}
-			name := filepath.Join(account.Name(), "streams", stream.Name())
-			_, absent := os.Lstat(filepath.Join(dir, server.JetStreamStoreDir, name))
-			if errors.Is(absent, fs.ErrNotExist) {
-				gone = append(gone, name)
-			} else {
-				err = errors.Join(err, absent)
-			}
-		}
-	}
-	return gone, err
+// streamFolders lists the folders of streams, without those that nats-server was deleting or making when it was killed.
+func streamFolders(dir string) []string {
+	store := os.DirFS(filepath.Join(dir, server.JetStreamStoreDir))
+	all, _ := fs.Glob(store, "*/streams/*") // keep has found that all can be read
+	return slices.DeleteFunc(all, func(folder string) bool { return isDeleted(path.Base(folder)) || isUnmade(store, folder) })
 }
 
-// readDir is os.ReadDir, but a missing folder is empty.
-func readDir(name string) ([]fs.DirEntry, error) {
-	entries, err := os.ReadDir(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// lacking lists the folders of streams that are missing in the server, although their account has JetStream.
+func lacking(running *server.Server, folders []string) (lost []string) {
+	accounts, _ := accountsOf(running) // an error is logged when stock is taken
+	has := map[string]bool{}
+	for _, account := range accounts {
+		has[account.Id] = true
+		for _, stream := range account.Streams {
+			has[path.Join(account.Id, "streams", stream.Name)] = true
+		}
 	}
-	return entries, err
+	for _, folder := range folders {
+		if account, _, _ := strings.Cut(folder, "/"); has[account] && !has[folder] {
+			lost = append(lost, folder)
+		}
+	}
+	return lost
 }
 
 // putBack restores missing files of streams in JetStream's folder from what is kept, and removes what is kept.
@@ -172,32 +167,16 @@ func moveTo(there, kept string) error {
 	}
 }
 
-// unrecovered lists the streams that have files but are missing in the server, although their account has JetStream.
-func unrecovered(running *instance, dir string) (streams []string) {
-	for _, e := range running.Healthz(&server.HealthzOptions{Details: true}).Errors {
-		name := filepath.Join(e.Account, "streams", e.Stream)
-		if e.Type != server.HealthzErrorStream || !strings.Contains(e.Error, "could not be recovered") || isDeleted(e.Stream) {
-			continue
-		}
-		account, err := running.LookupAccount(e.Account)
-		hasJetStream := err != nil || account.JetStreamEnabled() // otherwise the server leaves its files alone
-		if hasJetStream && !isUnmade(filepath.Join(dir, server.JetStreamStoreDir, name)) {
-			streams = append(streams, name)
-		}
-	}
-	return streams
-}
-
 // isDeleted reports whether a folder is left of a deleted stream. nats-server renames the folder before it removes the files, and
 // continues at its next start if it was killed.
 func isDeleted(folder string) bool { return strings.HasPrefix(folder, ".") }
 
 // isUnmade reports whether a server was killed while it made the stream of a folder. The server writes the checksum last and then
 // answers. So there is no checksum, and no message.
-func isUnmade(folder string) bool {
-	_, absent := os.Lstat(filepath.Join(folder, server.JetStreamMetaFileSum))
-	messages, err := readDir(filepath.Join(folder, "msgs"))
-	return errors.Is(absent, fs.ErrNotExist) && err == nil && len(messages) == 0
+func isUnmade(store fs.FS, folder string) bool {
+	_, absent := fs.Stat(store, path.Join(folder, server.JetStreamMetaFileSum))
+	messages, _ := fs.ReadDir(store, path.Join(folder, "msgs"))
+	return errors.Is(absent, fs.ErrNotExist) && len(messages) == 0
 }
 
 // isClustered reports whether a server is part of a cluster.

@@ -17,7 +17,7 @@ import (
 func TestStreamThatCannotBeRecovered(t *testing.T) {
 	t.Parallel()
 	config, log := usual(t), new(bridgetest.Output)
-	filled(t, config, 0)
+	filled(t, config, jetstream.StreamConfig{})
 	obstacle := filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", "msgs", "100.blk")
 	if err := os.Mkdir(obstacle, 0o700); err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestStreamThatCannotBeRecovered(t *testing.T) {
 func TestStartThatIsCutShort(t *testing.T) {
 	t.Parallel()
 	config, log := usual(t), new(bridgetest.Output)
-	filled(t, config, 0)
+	filled(t, config, jetstream.StreamConfig{})
 	kept := filepath.Join(dirOf(config), "tailwater-kept", "$G", "streams", "S")
 	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
 		t.Fatal(err)
@@ -105,9 +105,9 @@ func TestStreamsThatWereNone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := usual(t)
-			filled(t, config, 0)
+			filled(t, config, jetstream.StreamConfig{})
 			leave(t, filepath.Join(dirOf(config), "jetstream", "$G", "streams"))
-			filled(t, config, 0)
+			filled(t, config, jetstream.StreamConfig{})
 			if _, err := os.Stat(filepath.Join(dirOf(config), "tailwater-kept")); !os.IsNotExist(err) {
 				t.Errorf("the folder of what is kept: %v", err)
 			}
@@ -119,7 +119,7 @@ func TestStreamsThatWereNone(t *testing.T) {
 func TestStreamWithoutItsConfiguration(t *testing.T) {
 	t.Parallel()
 	config := usual(t)
-	filled(t, config, 0)
+	filled(t, config, jetstream.StreamConfig{})
 	for _, name := range []string{"meta.inf", "meta.sum"} {
 		remove(t, filepath.Join(dirOf(config), "jetstream", "$G", "streams", "S", name))
 	}
@@ -131,30 +131,24 @@ func TestStreamWithoutItsConfiguration(t *testing.T) {
 func TestAccountWithoutJetStream(t *testing.T) {
 	t.Parallel()
 	config := withFile(t, "")
-	write := func(jetStream string) {
-		text := `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: ` + jetStream + `, users: [ { user: b, password: swordfish } ] } }
-no_auth_user: a`
-		if err := os.WriteFile(config.File, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	allow := func(jetStream string) {
+		write(t, &config, `accounts { A { jetstream: enabled, users: [ { user: a, password: swordfish } ] }, B { jetstream: `+jetStream+`, users: [ { user: b, password: swordfish } ] } }
+no_auth_user: a`)
 	}
 	run := func(with func(b jetstream.JetStream)) {
-		server, err := embed.Start(config, quiet)
-		if err != nil {
-			t.Fatal(err)
-		}
+		server := start(t, config)
 		defer stop(t, server)
 		with(js(t, stranger(t, server, nats.UserInfo("b", "swordfish"))))
 	}
-	write("enabled")
+	allow("enabled")
 	run(func(b jetstream.JetStream) {
 		if _, err := b.CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
 			t.Fatal(err)
 		}
 	})
-	write("disabled")
+	allow("disabled")
 	run(func(jetstream.JetStream) {})
-	write("enabled")
+	allow("enabled")
 	run(func(b jetstream.JetStream) {
 		if _, err := b.Stream(within(t), "S"); err != nil {
 			t.Error(err)

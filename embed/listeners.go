@@ -25,8 +25,9 @@ type Listener struct {
 
 // IsLoopback reports whether only this machine can reach the listener.
 func (l Listener) IsLoopback() bool {
-	host, _, err := net.SplitHostPort(l.Address)
-	return err == nil && isLoopback(host)
+	host, _, _ := net.SplitHostPort(l.Address)
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 func (c Config) listeners(o *server.Options) []Listener {
@@ -38,10 +39,10 @@ func (c Config) listeners(o *server.Options) []Listener {
 	}
 	if !o.DontListen {
 		add("client", o.Host, cmp.Or(o.Port, server.DEFAULT_PORT), askClients(o))
-		if c.File == "" || c.Listen.IsSet {
+		if c.File == nil || c.Listen.IsSet {
 			all[0].Setting = "EMBED_LISTEN"
 		}
-		if c.File == "" && all[0].Remedy != "" {
+		if c.File == nil && all[0].Remedy != "" {
 			all[0].Remedy = "set TAILWATER_EMBED_CONFIG to a nats-server configuration file with an authorization block"
 		}
 	}
@@ -55,15 +56,6 @@ func (c Config) listeners(o *server.Options) []Listener {
 	add("https monitoring", monitoring, o.HTTPSPort, neverAsks)
 	add("profiling", o.Host, o.ProfPort, neverAsks)
 	return all
-}
-
-// Address returns where the server would listen for clients, as host:port, or "" if it would not.
-func (c Config) Address() (string, error) {
-	o, err := c.options()
-	if err != nil || o.DontListen {
-		return "", err
-	}
-	return c.listeners(o)[0].Address, nil
 }
 
 // neverAsks is the remedy for listeners that have no sign-in.
@@ -84,9 +76,4 @@ func refuseOpenDoors(listeners []Listener) error {
 		}
 	}
 	return errors.Join(open...)
-}
-
-func isLoopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
@@ -29,7 +31,7 @@ const (
 	users      = "\nauthorization { users: [{user: a, password: swordfish}] }"
 	nobody     = "\nauthorization { users: [{user: a, password: swordfish}, {user: b}] }"
 	anyone     = users + "\nno_auth_user: a"
-	inProcess  = "\nauthorization { users: [{user: a, password: swordfish, allowed_connection_types: [IN_PROCESS]}] }\nno_auth_user: a"
+	inProcess  = "\nauthorization { users: [{user: a, password: swordfish, allowed_connection_types: [IN_PROCESS]}, {user: b, password: swordfish}] }\nno_auth_user: a"
 	callout    = "\nauthorization { auth_callout { issuer: ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA, auth_users: [x] } }"
 	system     = "\naccounts { SYS { users: [{user: s, password: swordfish}] } }\nsystem_account: SYS"
 	websocket  = "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true }"
@@ -43,6 +45,7 @@ const (
 // A listener of any kind that other machines can reach requires a sign-in, or the server does not start.
 func TestOpenListeners(t *testing.T) {
 	certificate := writeCertificate(t)
+	public, _ := key(t)
 	tls := func(more string) string {
 		return fmt.Sprintf("tls { cert_file: %q, key_file: %q, %s }", certificate.cert, certificate.key, more)
 	}
@@ -55,6 +58,7 @@ func TestOpenListeners(t *testing.T) {
 		{"client, with a password", "\nlisten: \"0.0.0.0:-1\"" + password, ""},
 		{"client, with a no_auth_user", "\nlisten: \"0.0.0.0:-1\"" + anyone, "client,no_auth_user"},
 		{"client, with a no_auth_user of this process", "\nlisten: \"0.0.0.0:-1\"" + inProcess, ""},
+		{"client, with a key of this process as no_auth_user", fmt.Sprintf("\nlisten: \"0.0.0.0:-1\"\nauthorization { users: [{nkey: %[1]s, allowed_connection_types: [IN_PROCESS]}] }\nno_auth_user: %[1]s", public), ""},
 		{"client, with a user without a password", "\nlisten: \"0.0.0.0:-1\"" + nobody, "client,password"},
 		{"client, with an auth callout and no users", "\nlisten: \"0.0.0.0:-1\"" + callout, "client,authorization"},
 		{"client, with a user without a password that certificates cannot name there", "\nlisten: \"0.0.0.0:-1\"" + strings.Replace(nobody, "user: b", "user: b, allowed_connection_types: [STANDARD]", 1) +
@@ -63,6 +67,9 @@ func TestOpenListeners(t *testing.T) {
 			"\nleafnodes { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + ", authorization { users: [{user: l}] } }", "client,password"},
 		{"client, with a user whom certificates name", "\nlisten: \"0.0.0.0:-1\"" + nobody +
 			"\nwebsocket { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
+		{"client, with a user whom certificates name at MQTT", "\nlisten: \"0.0.0.0:-1\"" + nobody + "\nmqtt { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
+		{"client, with a user whom certificates name at leaf nodes", "\nlisten: \"0.0.0.0:-1\"" + nobody + "\nleafnodes { listen: \"127.0.0.1:-1\", " + tls(verify+", verify_and_map: true") + " }", ""},
+		{"websocket, with a user whom certificates name among clients", "\nlisten: \"127.0.0.1:-1\"" + websocket + nobody + "\n" + tls(verify+", verify_and_map: true"), ""},
 		{"client, with users of the system account alone", "\nlisten: \"0.0.0.0:-1\"" + system, "client,authorization"},
 		{"websocket, with users of the system account alone", websocket + system, "websocket,authorization"},
 		{"leaf nodes, with users of the system account alone", leafnodes + system, "leafnodes,authorization"},
@@ -74,6 +81,7 @@ func TestOpenListeners(t *testing.T) {
 		{"websocket without a host", "\nwebsocket { port: -1, no_tls: true }", "websocket,0.0.0.0"},
 		{"websocket, with the server's password", websocket + password, ""},
 		{"websocket, with a password of its own", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, authorization { user: w, password: swordfish } }", ""},
+		{"websocket, with a token of its own", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, authorization { token: swordfish } }", ""},
 		{"websocket, with a user of its own without one", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, authorization { user: w } }", "websocket,password"},
 		{"websocket, with the server's no_auth_user", websocket + anyone, "websocket,no_auth_user"},
 		{"websocket, with a no_auth_user of its own", "\nwebsocket { listen: \"0.0.0.0:-1\", no_tls: true, no_auth_user: a }" + users, "websocket,no_auth_user"},
@@ -121,12 +129,39 @@ func TestOpenListeners(t *testing.T) {
 	}
 }
 
-// Users of other accounts, beside those of the system account, are a sign-in.
+// Users of other accounts, also beside those of the system account, are a sign-in.
 func TestSystemAccountBesideOthers(t *testing.T) {
+	const one = "\naccounts { A { users: [{user: a, password: swordfish}] } }"
 	const other = "\naccounts { A { users: [{user: a, password: swordfish}] }, SYS { users: [{user: s, password: swordfish}] } }\nsystem_account: SYS"
-	for _, file := range []string{other, users + system} {
+	public, _ := key(t)
+	for _, file := range []string{one, other, users + system, fmt.Sprintf("\nauthorization { users: [{nkey: %s}] }", public) + system} {
 		if _, err := withFile(t, "\nlisten: \"0.0.0.0:-1\""+file).Listeners(); err != nil {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+// The users of an operator sign in, unless there is a default_sentinel for clients without credentials.
+func TestUsersOfAnOperatorSignIn(t *testing.T) {
+	pair, err := nkeys.CreateOperator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.NewOperatorClaims(public).Encode(pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trusts := range []string{"operator: " + token, "trusted: " + public} {
+		file := "listen: \"0.0.0.0:-1\"\n" + trusts
+		if _, err := withFile(t, file).Listeners(); err != nil {
+			t.Errorf("%.10s: %v", trusts, err)
+		}
+		if _, err := withFile(t, file+"\ndefault_sentinel: x").Listeners(); err == nil || !strings.Contains(err.Error(), "remove default_sentinel") {
+			t.Errorf("%.10s, with a default_sentinel: %v", trusts, err)
 		}
 	}
 }
@@ -142,9 +177,7 @@ func TestMonitoringWithoutClients(t *testing.T) {
 func TestReloadOpensNoDoor(t *testing.T) {
 	config := withFile(t, websocket+users)
 	server := start(t, config)
-	if err := os.WriteFile(config.File, []byte(websocket+anyone), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, &config, websocket+anyone)
 	if err := server.Reload(); err == nil || !strings.Contains(err.Error(), "no_auth_user") {
 		t.Errorf("the reload: %v", err)
 	}

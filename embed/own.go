@@ -1,6 +1,6 @@
 package embed
 
-// The buckets of the bridge's own.
+// The bucket of the bridge's own.
 
 import (
 	"context"
@@ -14,15 +14,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ownTimeout is how long the server may take to make its buckets, or to take over older ones.
+// ownTimeout is how long the server may take to make its bucket, or to take over an older one.
 const ownTimeout = 30 * time.Second
 
-// DialOwn is Dial for the account of the bridge's own buckets. Only a guarded server has one.
+// DialOwn is Dial for the account of the bridge's own bucket. Only a guarded server has one.
 func (s *Server) DialOwn(options ...nats.Option) (*nats.Conn, error) {
 	return s.dial([]nats.Option{s.config.logins.bridgeOwn.option()}, options)
 }
 
-// openOwn makes the buckets. Before there were credentials, a bucket of that name was in the account of all clients: its keys are
+// openOwn makes the bucket. Before there were credentials, a bucket of that name was in the account of all clients: its keys are
 // taken over, once.
 func (s *Server) openOwn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), ownTimeout)
@@ -32,16 +32,13 @@ func (s *Server) openOwn() error {
 		return err
 	}
 	defer own.Conn().Close()
-	_, err = os.Stat(filepath.Join(s.dir, adminFile))
-	isFirst := errors.Is(err, os.ErrNotExist)
-	for _, name := range s.config.Buckets {
-		bucket, err := openBucket(ctx, own, name)
-		if err == nil {
-			err = s.takeOver(ctx, bucket, isFirst)
-		}
-		if err != nil {
-			return err
-		}
+	bucket, err := openBucket(ctx, own, s.config.Bucket)
+	if err != nil {
+		return err
+	}
+	_, absent := os.Stat(filepath.Join(s.dir, adminFile))
+	if err := s.takeOver(ctx, bucket, errors.Is(absent, os.ErrNotExist)); err != nil {
+		return err
 	}
 	return s.writeContexts() // from now on, nothing is taken over
 }

@@ -3,8 +3,10 @@ package embed
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -16,31 +18,28 @@ func (c Config) HasStream(name string) bool {
 	if err != nil {
 		return false
 	}
-	found, err := filepath.Glob(filepath.Join(options.StoreDir, server.JetStreamStoreDir, "*", "streams", name, server.JetStreamMetaFile))
+	found, err := fs.Glob(os.DirFS(options.StoreDir), path.Join(server.JetStreamStoreDir, "*", "streams", name, server.JetStreamMetaFile))
 	return err == nil && len(found) > 0
 }
 
-// Rehearse runs a server with the same limits on an empty folder beside the real one, and so on the same disk, without any
-// listener. What JetStream refuses there, it would refuse in the real folder. Stop removes the folder. For a server of a cluster,
-// or with accounts that an operator manages, a single server proves nothing: Rehearse returns nil.
-func Rehearse(config Config, log *slog.Logger) (*Server, error) {
+// Rehearse calls try with a server with the same limits on an empty folder beside the real one, and so on the same disk, without any
+// listener. What JetStream refuses there, it would refuse in the real folder. For a server of a cluster, or with accounts that an operator
+// manages, a single server proves nothing: Rehearse does not call try.
+func Rehearse(config Config, log *slog.Logger, try func(*Server) error) (err error) {
 	options, signIn, err := config.resolve()
-	if err != nil {
-		return nil, err
-	}
-	if isClustered(options) || len(options.TrustedOperators) > 0 {
-		return nil, nil
+	if err != nil || isClustered(options) || len(options.TrustedOperators) > 0 {
+		return err
 	}
 	if options.StoreDir, err = scratch(options.StoreDir); err != nil {
-		return nil, err
+		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(options.StoreDir)) }()
 	withdraw(options)
 	server, err := startIn(config, options, signIn, log)
 	if err != nil {
-		return nil, fmt.Errorf("try whether JetStream has enough room: %w", errors.Join(err, os.RemoveAll(options.StoreDir)))
+		return fmt.Errorf("try whether JetStream has enough room: %w", err)
 	}
-	server.scratch = options.StoreDir
-	return server, nil
+	return errors.Join(try(server), server.Stop())
 }
 
 // scratch makes a folder beside dir, which need not exist yet.
@@ -49,11 +48,11 @@ func scratch(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the folder of TAILWATER_EMBED_DIR: %w", err)
 	}
-	for isThere := false; !isThere && near != filepath.Dir(near); {
-		_, err := os.Stat(near)
-		if isThere = err == nil; !isThere {
-			near = filepath.Dir(near)
+	for {
+		if _, err := os.Stat(near); err == nil || near == filepath.Dir(near) {
+			break
 		}
+		near = filepath.Dir(near)
 	}
 	made, err := os.MkdirTemp(near, "tailwater-check-")
 	if err != nil {

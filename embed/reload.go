@@ -9,22 +9,30 @@ import (
 // the like. If anything else has changed, nothing is applied, and the error names it. Clients that have lost their permission are
 // disconnected; others stay.
 func (s *Server) Reload() error {
-	options, err := s.config.options()
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	config := s.config
+	if config.File != nil {
+		file, err := ReadFile(config.File.path)
+		if err != nil {
+			return err
+		}
+		config.File = file
+	}
+	options, err := config.options()
 	if err != nil {
 		return err
 	}
-	if s.config.guards(options) != s.IsGuarded() {
-		return errors.New("TAILWATER_EMBED_CONFIG: the authorization was added or removed, which moves the bridge's own buckets; restart")
+	if config.guards(options) != s.IsGuarded() {
+		return errors.New("TAILWATER_EMBED_CONFIG: the authorization was added or removed, which moves the bridge's own bucket; restart")
 	}
-	signIn, err := s.config.admit(options)
+	signIn, err := config.admit(options)
 	switch {
 	case err != nil:
 		return err
-	case (signIn == nil) != (s.signIn == nil), options.Authorization != s.token:
+	case (signIn == nil) != (s.signIn == nil), options.Authorization != s.options.Authorization:
 		return errors.New("TAILWATER_EMBED_CONFIG: the bridge itself would have to sign in differently than before; restart")
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
 	running := s.running.Load()
 	if running == nil {
 		return errNotRunning

@@ -80,7 +80,7 @@ func (s *Server) startAnew(why string) {
 		s.reason.Store(&reason)
 		return
 	}
-	s.takeStock(running, s.inventory, nil)
+	s.takeStock(running, *s.inventory.Load(), nil)
 	s.running.Store(running)
 	s.restarts.Add(1)
 	s.log.Info("the embedded NATS server was restarted", "took", time.Since(began).Round(time.Millisecond))

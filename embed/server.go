@@ -2,15 +2,12 @@ package embed
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
@@ -22,16 +19,12 @@ type Server struct {
 	running atomic.Pointer[instance] // nil during a restart
 	config  Config
 	signIn  []nats.Option
-	token   string // with which the bridge signs in
 	lock    *flock.Flock
-
-	scratch string // a folder that Stop removes; "" for none
 
 	log       *slog.Logger
 	url       string
-	dir       string    // of the inventory
-	inventory inventory // guarded by changing
-	lives     atomic.Pointer[map[life]time.Time]
+	dir       string // of the inventory
+	inventory atomic.Pointer[inventory]
 
 	changing sync.Mutex      // held while the server is restarted, reloaded or stopped
 	options  *server.Options // to start with; guarded by changing
@@ -72,12 +65,10 @@ func Start(config Config, log *slog.Logger) (*Server, error) {
 	return server, nil
 }
 
-// prepare returns the options of the configuration, and the configuration for reloads: with the bridge's logins, and without a file that was
-// read already.
+// prepare returns the options of the configuration, and the configuration for reloads: with the bridge's logins.
 func (c Config) prepare() (Config, *server.Options, error) {
-	c.own = &server.User{Password: rand.Text()}
+	c.own = newOwnUser()
 	options, err := c.options()
-	c.Parsed = nil
 	if err != nil || !c.guards(options) {
 		return c, options, err
 	}
@@ -95,7 +86,7 @@ func startIn(config Config, options *server.Options, signIn []nats.Option, log *
 		return nil, err
 	}
 	s := &Server{
-		config: config, options: options, signIn: signIn, token: options.Authorization, lock: lock, log: log, dir: options.StoreDir,
+		config: config, options: options, signIn: signIn, lock: lock, log: log, dir: options.StoreDir,
 		failed: make(chan error, 1), stopWatch: func() {},
 	}
 	running, err := startWhole(options.Clone(), log)
@@ -105,7 +96,7 @@ func startIn(config Config, options *server.Options, signIn []nats.Option, log *
 	if address, listens := running.Addr().(*net.TCPAddr); listens {
 		s.url, options.Port = running.ClientURL(), address.Port // the same after a restart
 	}
-	s.lives.Store(new(map[life]time.Time))
+	s.inventory.Store(new(inventory))
 	s.running.Store(running)
 	return s, nil
 }
@@ -117,16 +108,33 @@ func (s *Server) Stop() error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if running := s.running.Load(); running != nil {
-		if s.scratch == "" {
-			s.note(running)
-		}
+		s.note(running)
 		shutDown(running.Server)
 	}
 	if err := s.lock.Close(); err != nil {
 		return fmt.Errorf("unlock JetStream's folder: %w", err)
 	}
-	if s.scratch != "" {
-		return os.RemoveAll(s.scratch)
-	}
 	return nil
+}
+
+// URL returns the address for NATS clients, or "" if the server does not listen.
+func (s *Server) URL() string { return s.url }
+
+// Dial connects without a socket, whether or not the server listens. After a restart, the connection reconnects to the new server.
+func (s *Server) Dial(options ...nats.Option) (*nats.Conn, error) {
+	return s.dial(s.signIn, options)
+}
+
+func (s *Server) dial(signIn, options []nats.Option) (*nats.Conn, error) {
+	own := append([]nats.Option{nats.InProcessServer(s)}, signIn...)
+	return nats.Connect("", append(own, options...)...)
+}
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	running := s.running.Load()
+	if running == nil {
+		return nil, errNotRunning
+	}
+	return running.InProcessConn()
 }

@@ -1,7 +1,6 @@
 package embed_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/embed"
 )
 
@@ -107,33 +106,6 @@ func TestMaxPayload(t *testing.T) {
 	})
 }
 
-// Stored messages survive a restart on the same folder.
-func TestDataSurvives(t *testing.T) {
-	config := usual(t)
-	first := start(t, config)
-	conn := own(t, first)
-	if _, err := js(t, conn).CreateStream(within(t), jetstream.StreamConfig{Name: "S", Subjects: []string{"s.>"}}); err != nil {
-		t.Fatal(err)
-	}
-	for range 100 {
-		if _, err := js(t, conn).Publish(within(t), "s.a", []byte("kept")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stop(t, first)
-	second := start(t, config)
-	stream, err := js(t, own(t, second)).Stream(within(t), "S")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := stream.CachedInfo().State.Msgs; n != 100 {
-		t.Errorf("%d messages have survived, want 100", n)
-	}
-	if msg, err := stream.GetMsg(within(t), 100); err != nil || string(msg.Data) != "kept" {
-		t.Errorf("the last message is %v, %v", msg, err)
-	}
-}
-
 func TestFolder(t *testing.T) {
 	config := usual(t)
 	server := start(t, config)
@@ -203,17 +175,6 @@ func TestListenThatIsNone(t *testing.T) {
 	}
 }
 
-// Where clients would be listened for is known without a server: nowhere, if only others are.
-func TestAddress(t *testing.T) {
-	for listen, want := range map[string]string{"127.0.0.1:4333": "127.0.0.1:4333", "127.0.0.1:0": "127.0.0.1:0", "": ""} {
-		config := withFile(t, websocket+password)
-		config.Listen = set(listen)
-		if got, err := config.Address(); got != want || err != nil {
-			t.Errorf("%q: %q, %v", listen, got, err)
-		}
-	}
-}
-
 // A stop waits for streams that are being made: nats-server would leave their files open, and goroutines that the leak check finds.
 func TestStopWhileStreamsAreMade(t *testing.T) {
 	for range 5 {
@@ -244,41 +205,9 @@ func TestStopTwice(t *testing.T) {
 	conn.Close()
 }
 
-// journal is a log handler that keeps its records.
-type journal struct {
-	slog.Handler
-	mu      sync.Mutex
-	records []slog.Record
-}
-
-func (j *journal) Enabled(context.Context, slog.Level) bool { return true }
-
-func (j *journal) Handle(_ context.Context, r slog.Record) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.records = append(j.records, r)
-	return nil
-}
-
-// find returns the levels of the records that contain the text.
-func (j *journal) find(text string) (levels []slog.Level) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, r := range j.records {
-		if strings.Contains(r.Message, text) {
-			levels = append(levels, r.Level)
-		}
-	}
-	return levels
-}
-
 func TestLog(t *testing.T) {
-	log := &journal{Handler: slog.DiscardHandler}
-	config := withFile(t, "authorization { user: a, password: swordfish }")
-	server, err := embed.Start(config, slog.New(secrets.Log(log)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := new(bridgetest.Output)
+	server := startLogged(t, withFile(t, "authorization { user: a, password: swordfish }"), log)
 	wantRefused(t, server)
 	stop(t, server)
 	for text, want := range map[string]slog.Level{
@@ -288,17 +217,20 @@ func TestLog(t *testing.T) {
 		"authentication error":   slog.LevelError,
 		"Initiating Shutdown...": slog.LevelDebug,
 	} {
-		levels := log.find(text)
-		if len(levels) == 0 {
-			t.Errorf("the log does not say %q", text)
-		}
-		for _, level := range levels {
-			if level != want {
-				t.Errorf("the log says %q at the level %v, want %v", text, level, want)
+		isLogged := false
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, text) {
+				isLogged = true
+				if !strings.Contains(line, "level="+want.String()) {
+					t.Errorf("the log says %q, want the level %v", line, want)
+				}
 			}
 		}
+		if !isLogged {
+			t.Errorf("the log does not say %q", text)
+		}
 	}
-	if levels := log.find("%!"); levels != nil {
+	if strings.Contains(log.String(), "%!") {
 		t.Error("the log holds a format that was not filled in")
 	}
 }
@@ -310,14 +242,14 @@ func TestFailureIsNotLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	log := &journal{Handler: slog.DiscardHandler}
+	log := new(bridgetest.Output)
 	config := usual(t)
 	config.Listen = set(listener.Addr().String())
-	if _, err := embed.Start(config, slog.New(secrets.Log(log))); err == nil {
+	if _, err := embed.Start(config, logTo(log)); err == nil {
 		t.Fatal("the server has started")
 	}
-	for _, level := range log.find("Error listening") {
-		t.Errorf("the log says so too, at the level %v", level)
+	if strings.Contains(log.String(), "Error listening") {
+		t.Errorf("the log says so too: %s", log)
 	}
 }
 
@@ -326,11 +258,8 @@ func TestSignalsAreNotTaken(t *testing.T) {
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(got)
-	log := &journal{Handler: slog.DiscardHandler}
-	server, err := embed.Start(withFile(t, ""), slog.New(secrets.Log(log)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := new(bridgetest.Output)
+	server := startLogged(t, withFile(t, ""), log)
 	a, b := own(t, server), own(t, server)
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
@@ -348,7 +277,7 @@ func TestSignalsAreNotTaken(t *testing.T) {
 		talk(t, a, b)
 	}
 	stop(t, server)
-	if levels := log.find("Trapped"); levels != nil {
+	if strings.Contains(log.String(), "Trapped") {
 		t.Error("the server has taken a signal")
 	}
 }
@@ -359,9 +288,7 @@ func TestReloadLowersNoLimitOfMessages(t *testing.T) {
 	t.Parallel()
 	unsaid := withFile(t, "")
 	usual := start(t, unsaid)
-	if err := os.WriteFile(unsaid.File, []byte("max_payload: 1000"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, &unsaid, "max_payload: 1000")
 	if err := usual.Reload(); err == nil || !strings.Contains(err.Error(), "max_payload is 1048576") {
 		t.Errorf("after a reload to less than the usual: %v", err)
 	}
@@ -372,9 +299,7 @@ func TestReloadLowersNoLimitOfMessages(t *testing.T) {
 		file      string
 		isRefused bool
 	}{{"max_payload: 1000", true}, {"max_payload: 5000", false}, {"max_payload: 4000", true}} {
-		if err := os.WriteFile(config.File, []byte(test.file), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		write(t, &config, test.file)
 		if err := server.Reload(); (err != nil) != test.isRefused || err != nil && !strings.Contains(err.Error(), "max_payload") {
 			t.Errorf("after a reload of %s: %v", test.file, err)
 		}

@@ -3,38 +3,31 @@ package embed
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/dustin/go-humanize"
-	"github.com/nats-io/nats-server/v2/server"
 )
 
-// storage is how much JetStream may store in files. Unless the file of the configuration sets a limit, nats-server sets one at its
-// start: three quarters of what is free on the disk and of what its streams hold. It never raises it. So a server that was started
-// on a full disk accepts no message, even after files were removed.
-type storage struct {
-	isSet  bool // by the file: another start has the same limit
-	excess atomic.Pointer[excess]
-}
-
-// excess is what the streams hold and may hold, if they hold more. Then JetStream accepts no message for any of them.
+// excess is how much the streams hold in files, and may hold, if they hold more. Then JetStream accepts no message for any of them.
+//
+// Unless the file of the configuration sets a limit, nats-server sets one at its start: three quarters of what is free on the disk and of what
+// its streams hold. It never raises it. So a server that was started on a full disk accepts no message, even after files were removed.
 type excess struct {
 	used  uint64
 	limit int64
 }
 
-// measure notes whether the streams of a server hold more than they may. It asks for the server's own counts: Jsz would ask each stream, which
-// waits for a disk that hangs.
-func (s *storage) measure(running *server.Server) {
+// measure notes whether the streams hold more than they may. It asks for the server's own counts: Jsz would ask each stream, which waits for a
+// disk that hangs.
+func (i *instance) measure() {
 	var over *excess
-	if info, err := running.Varz(nil); err == nil && info.JetStream.Config != nil && info.JetStream.Stats != nil {
+	if info, err := i.Varz(nil); err == nil && info.JetStream.Config != nil && info.JetStream.Stats != nil {
 		used, limit := info.JetStream.Stats.Store, info.JetStream.Config.MaxStore
 		if used > uint64(max(0, limit)) {
 			over = &excess{used, limit}
 		}
 	}
-	s.excess.Store(over)
+	i.excess.Store(over)
 }
 
 func (e *excess) String() string {
@@ -45,12 +38,12 @@ func (e *excess) String() string {
 var errLimit = errors.New("max_file_store is reached")
 
 // lacks returns why another start would not help against an excess; nil if there is none, or it would.
-func (s *storage) lacks(dir string) error {
-	over := s.excess.Load()
+func (i *instance) lacks(dir string) error {
+	over := i.excess.Load()
 	switch {
 	case over == nil:
 		return nil
-	case s.isSet:
+	case i.isLimited:
 		return errLimit
 	}
 	free, err := diskFree(dir)

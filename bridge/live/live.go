@@ -42,7 +42,7 @@ const (
 type Bridge struct {
 	options  Options
 	source   *source.Source
-	own      own // the account of the bridge's own buckets, if there is one
+	own      own // the account of the bridge's own bucket, if there is one
 	hub      *bridge.Hub
 	outlet   *outlet.Outlet
 	places   *sockets.Places

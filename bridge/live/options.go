@@ -98,10 +98,10 @@ type Server interface {
 	Dial(...nats.Option) (*nats.Conn, error)
 	// Began returns when the present life of a stream began.
 	Began(stream string, created time.Time) time.Time
-	// IsGuarded reports whether the bridge's own buckets are in an account of their own, which DialOwn connects to.
+	// IsGuarded reports whether the bridge's own bucket is in an account of its own, which DialOwn connects to.
 	IsGuarded() bool
 	DialOwn(...nats.Option) (*nats.Conn, error)
-	// AdminContext returns the nats context with which these buckets can be written.
+	// AdminContext returns the nats context with which that bucket can be written.
 	AdminContext() string
 	// Problem returns why it cannot store messages; "" if it can.
 	Problem() string

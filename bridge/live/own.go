@@ -5,13 +5,13 @@ import (
 	"github.com/tailwater/tailwater/bridge/source"
 )
 
-// own connects to the account of the bridge's own buckets, if there is one. Callers read and write in another account.
+// own connects to the account of the bridge's own bucket, if there is one. Callers read and write in another account.
 type own struct {
 	source *source.Source
 	hub    *bridge.Hub
 }
 
-// Memory for its messages: the keys of a few buckets, which only the bridge reads.
+// Memory for its messages: the keys of a bucket, which only the bridge reads.
 const (
 	ownIntake = 4 << 20
 	ownFrames = 1 << 20
@@ -41,7 +41,7 @@ func (o own) close() {
 	}
 }
 
-// keeper returns the source and hub that read the bridge's own buckets.
+// keeper returns the source and hub that read the bridge's own bucket.
 func (b *Bridge) keeper() (*source.Source, *bridge.Hub) {
 	if b.own.source != nil {
 		return b.own.source, b.own.hub

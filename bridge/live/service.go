@@ -42,12 +42,12 @@ func (b *Bridge) Offer(s Service) error {
 func (b *Bridge) offer(s Service, offered micro.Service) error {
 	o := offer{bridge: b, id: offered.Info().ID}
 	handlers := map[string]micro.HandlerFunc{endConnections: o.connections, endKick: o.kick}
-	subjects := map[string]string{endConnections: endConnections, endKick: endKick}
 	if s.Drain != nil {
-		handlers[endDrain], subjects[endDrain] = o.drain(s.Drain), endDrain+"."+o.id
+		handlers[endDrain+"."+o.id] = o.drain(s.Drain)
 	}
-	for name, handler := range handlers {
-		subject := source.ServiceSubject(s.Name, subjects[name])
+	for end, handler := range handlers {
+		name, _, _ := strings.Cut(end, ".")
+		subject := source.ServiceSubject(s.Name, end)
 		if err := offered.AddEndpoint(name, asked(subject, handler), micro.WithEndpointSubject(subject)); err != nil {
 			return err
 		}
@@ -80,15 +80,15 @@ type offer struct {
 	id     string // of the service's instance
 }
 
-func (o offer) answer(r micro.Request, with any) {
-	if err := r.RespondJSON(with); err != nil {
-		o.bridge.options.Log.Debug("cannot answer a request to the service", "subject", r.Subject(), "error", err)
-	}
-}
+func (o offer) answer(r micro.Request, with any) { o.sent(r, r.RespondJSON(with)) }
 
 // refuse answers that a request is invalid.
 func (o offer) refuse(r micro.Request, problem error) {
-	if err := r.Error("400", problem.Error(), nil); err != nil {
+	o.sent(r, r.Error("400", problem.Error(), nil))
+}
+
+func (o offer) sent(r micro.Request, err error) {
+	if err != nil {
 		o.bridge.options.Log.Debug("cannot answer a request to the service", "subject", r.Subject(), "error", err)
 	}
 }

@@ -324,7 +324,11 @@ func TestHistoryIsNotShrunk(t *testing.T) {
 		if err := os.WriteFile(conf, []byte("jetstream { max_file_store: "+step.most+" }"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		server, err := embed.Start(embed.Config{File: conf, Dir: embed.Setting[string]{Value: dir}}, quiet)
+		file, err := embed.ReadFile(conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server, err := embed.Start(embed.Config{File: file, Dir: embed.Setting[string]{Value: dir}}, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}

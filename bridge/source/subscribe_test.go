@@ -119,7 +119,11 @@ func (b *fixture) wantSubscriptions(t *testing.T, system *nats.Conn, want int) {
 
 func TestSubscriptionsAreSharedAndEnd(t *testing.T) {
 	t.Parallel()
-	server := startEmbedded(t, embed.Config{File: configFile(t, watched)})
+	file, err := embed.ReadFile(configFile(t, watched))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startEmbedded(t, embed.Config{File: file})
 	b := newFixture(t, server.Dial, quiet)
 	system := publisher(t, func(options ...nats.Option) (*nats.Conn, error) {
 		return server.Dial(append(options, nats.UserInfo("sys", "sys"))...)

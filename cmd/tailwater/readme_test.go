@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,10 +13,10 @@ import (
 
 // TestDocumentsNameRealTests proves that the tests named in documents exist.
 func TestDocumentsNameRealTests(t *testing.T) {
-	tests := allTests(t)
+	tests := joined(files(t, "_test.go"))
 	named := 0
-	for _, document := range documents(t) {
-		for _, match := range regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, document), -1) {
+	for document, text := range files(t, ".md") {
+		for _, match := range regexp.MustCompile("[`^]((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+)[`/$]").FindAllStringSubmatch(text, -1) {
 			named++
 			if !strings.Contains(tests, "func "+match[1]+"(") {
 				t.Errorf("%s names %s, and there is no such test", document, match[1])
@@ -31,40 +32,29 @@ func TestDocumentsNameRealTests(t *testing.T) {
 // of promises or of attacks.
 func TestEveryPromiseIsInTheIndex(t *testing.T) {
 	index := read(t, "bridge/README.md") + read(t, "SECURITY.md")
-	files, err := filepath.Glob(filepath.Join("e2e", "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	found := 0
+	for file, content := range files(t, "_test.go") {
+		if filepath.Dir(file) != filepath.Join("cmd", "tailwater", "e2e") {
+			continue
 		}
-		tests := regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)`).FindAllStringSubmatch(string(content), -1)
+		found++
+		tests := regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)`).FindAllStringSubmatch(content, -1)
 		isIndexed := slices.ContainsFunc(tests, func(test []string) bool { return test[1] == "TestMain" || strings.Contains(index, "`"+test[1]+"`") })
 		if len(tests) > 0 && !isIndexed {
 			t.Errorf("%s: none of its tests is named in bridge/README.md or SECURITY.md", file)
 		}
 	}
-	if len(files) < 50 {
-		t.Errorf("only %d files were found", len(files))
+	if found < 50 {
+		t.Errorf("only %d files were found", found)
 	}
 }
 
 // TestFilesAreShort proves that every Go file can be read in one sitting.
 func TestFilesAreShort(t *testing.T) {
-	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") {
-			return err
+	for file, content := range files(t, ".go") {
+		if lines := strings.Count(content, "\n"); lines > 400 {
+			t.Errorf("%s has %d lines, and 400 at most", file, lines)
 		}
-		content, err := os.ReadFile(path)
-		if lines := strings.Count(string(content), "\n"); lines > 400 {
-			t.Errorf("%s has %d lines, and 400 at most", path, lines)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -96,8 +86,8 @@ func TestReadmeRepeatsThePages(t *testing.T) {
 func TestLinksLead(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	checked := 0
-	for _, document := range documents(t) {
-		for _, match := range link.FindAllStringSubmatch(withoutCode(read(t, document)), -1) {
+	for document, text := range files(t, ".md") {
+		for _, match := range link.FindAllStringSubmatch(withoutCode(text), -1) {
 			file, anchor, hasAnchor := strings.Cut(match[1], "#")
 			if strings.Contains(match[1], "://") {
 				continue // another site
@@ -143,10 +133,10 @@ func anchors(text string) map[string]bool {
 	return anchors
 }
 
-// documents returns the paths of all pages for people.
-func documents(t *testing.T) []string {
+// files returns the content of each file of the repository whose name ends so, by its path.
+func files(t *testing.T, ending string) map[string]string {
 	t.Helper()
-	var paths []string
+	found := map[string]string{}
 	root := filepath.Join("..", "..")
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -155,17 +145,22 @@ func documents(t *testing.T) []string {
 		if name := entry.Name(); entry.IsDir() && (name == "node_modules" || name == ".git") {
 			return fs.SkipDir
 		}
-		if strings.HasSuffix(path, ".md") {
-			relative, err := filepath.Rel(root, path)
-			paths = append(paths, relative)
-			return err
+		if !strings.HasSuffix(path, ending) {
+			return nil
 		}
-		return nil
+		relative, err := filepath.Rel(root, path)
+		found[relative] = read(t, relative)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return paths
+	return found
+}
+
+// joined returns the content of all files.
+func joined(files map[string]string) string {
+	return strings.Join(slices.Collect(maps.Values(files)), "")
 }
 
 func read(t *testing.T, path string) string {
@@ -175,22 +170,4 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(content)
-}
-
-// allTests returns the text of every test file.
-func allTests(t *testing.T) string {
-	t.Helper()
-	var all strings.Builder
-	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		all.Write(content)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all.String()
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,15 +10,13 @@ import (
 	"github.com/tailwater/tailwater/cmd/tailwater/node"
 )
 
-// TestRunbookNamesWhatExists proves that each log line, metric and test that RELIABILITY.md names is in the code.
+// TestRunbookNamesWhatExists proves that each log line and metric that RELIABILITY.md names is in the code.
 func TestRunbookNamesWhatExists(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../RELIABILITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, tests := sourceText(t)
-	_, runbook, _ := strings.Cut(string(text), "## At three in the morning")
+	sources := files(t, ".go")
+	maps.DeleteFunc(sources, func(file, _ string) bool { return strings.HasSuffix(file, "_test.go") })
+	code := joined(sources)
+	_, runbook, _ := strings.Cut(read(t, "RELIABILITY.md"), "## At three in the morning")
 	quoted := regexp.MustCompile("`([^`]+)`")
 	logged, metrics := 0, 0
 	for _, item := range strings.Split(runbook, "\n* ") {
@@ -38,36 +34,7 @@ func TestRunbookNamesWhatExists(t *testing.T) {
 			t.Errorf("there is no metric %s", name)
 		}
 	}
-	for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(string(text), -1) {
-		if !strings.Contains(tests, "func "+name+"(") {
-			t.Errorf("there is no test %s", name)
-		}
-	}
 	if logged < 10 || metrics < 10 {
 		t.Errorf("only %d log lines and %d metrics were found", logged, metrics)
 	}
-}
-
-// sourceText returns all Go code of this repository, and all its tests.
-func sourceText(t *testing.T) (code, tests string) {
-	t.Helper()
-	var all, allTests strings.Builder
-	for _, folder := range []string{"../../bridge", "../../cmd", "../../embed", "../../configs"} {
-		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			if strings.HasSuffix(path, "_test.go") {
-				allTests.Write(text)
-			} else {
-				all.Write(text)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all.String(), allTests.String()
 }

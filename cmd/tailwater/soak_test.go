@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -66,25 +65,17 @@ func soakRuns(t *testing.T) map[string]*regexp.Regexp {
 func tests(t *testing.T, isOfKind func(*ast.FuncDecl) bool) map[string][]string {
 	t.Helper()
 	found := make(map[string][]string)
-	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	for path, content := range files(t, "_test.go") {
+		file, err := parser.ParseFile(token.NewFileSet(), path, content, parser.SkipObjectResolution)
 		if err != nil {
-			return err
+			t.Fatal(err)
 		}
-		folder, err := filepath.Rel(root, filepath.Dir(path))
 		for _, declared := range file.Decls {
 			if test, isFunc := declared.(*ast.FuncDecl); isFunc && strings.HasPrefix(test.Name.Name, "Test") && isOfKind(test) {
-				found[filepath.ToSlash(folder)] = append(found[filepath.ToSlash(folder)], test.Name.Name)
+				folder := filepath.ToSlash(filepath.Dir(path))
+				found[folder] = append(found[folder], test.Name.Name)
 			}
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return found
 }

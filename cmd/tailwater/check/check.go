@@ -132,13 +132,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	if err != nil {
 		return unasked, err
 	}
-	refused := make(chan error, 1)
-	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(timeout), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-		select {
-		case refused <- err:
-		default: // the first error is enough
-		}
-	}))
+	conn, err := connect(dial)
 	if err != nil {
 		r.row("NATS", "no connection")
 		return unasked, fmt.Errorf("connect to NATS: %w", err)
@@ -155,7 +149,7 @@ func (r report) nats(settings *configs.Settings) (found, error) {
 	}
 	r.presence(settings, asked.presence)
 	r.service(settings, "", dial)
-	return asked, errors.Join(permitted(settings, conn, refused), refusals(asked.holdings), r.revoked(asked.revoked), err)
+	return asked, errors.Join(permitted(settings, dial), refusals(asked.holdings), r.revoked(asked.revoked), err)
 }
 
 // explain asks which stream holds each filter in the settings, and what needs repair, and determines the permissions of the bridge's
@@ -186,9 +180,28 @@ func explain(settings *configs.Settings, dial source.Dialer, api string) (found,
 	return found, err
 }
 
-// permitted subscribes to what callers may read, and returns an error if NATS refuses.
-func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error) error {
-	for _, subject := range needs(settings).Read {
+// connect dials for check.
+func connect(dial source.Dialer) (*nats.Conn, error) {
+	silent := func(*nats.Conn, *nats.Subscription, error) {} // refused asks for the error
+	return dial(nats.Name("tailwater check"), nats.Timeout(timeout), nats.ErrorHandler(silent))
+}
+
+// permitted returns an error if NATS does not let the bridge subscribe to what callers may read.
+func permitted(settings *configs.Settings, dial source.Dialer) error {
+	if err := refused(dial, needs(settings).Read); err != nil {
+		return fmt.Errorf("NATS does not allow this bridge to read what callers may: %w; allow the bridge's user to subscribe to them", err)
+	}
+	return nil
+}
+
+// refused subscribes to subjects, on a connection of its own, and returns what NATS refuses.
+func refused(dial source.Dialer, subjects []bridge.Subject) error {
+	conn, err := connect(dial)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for _, subject := range subjects {
 		if _, err := conn.SubscribeSync(string(subject)); err != nil {
 			return fmt.Errorf("subscribe to %s: %w", subject, err)
 		}
@@ -196,10 +209,10 @@ func permitted(settings *configs.Settings, conn *nats.Conn, refused <-chan error
 	if err := conn.FlushTimeout(timeout); err != nil {
 		return fmt.Errorf("ask NATS: %w", err)
 	}
-	if conn.LastError() == nil {
-		return nil
+	if err := conn.LastError(); errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
+		return err
 	}
-	return fmt.Errorf("NATS does not allow this bridge to read what callers may: %w; allow the bridge's user to subscribe to them", <-refused)
+	return nil
 }
 
 // embedded checks the server without starting it, because it may be running already. So streams are known only from the settings.

@@ -78,7 +78,7 @@ func (r report) connections(settings *configs.Settings) {
 	switch {
 	case most == limit.Connections:
 		r.row("", "up to %d connections at once", most)
-	case settings.IsSet("LIMIT_CONNECTIONS"):
+	case node.IsUnexpected(limit.Connections, most, settings.IsSet("LIMIT_CONNECTIONS")):
 		r.row("", "! up to %d connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have only %d file descriptors (ulimit -n)", most, allowed)
 	default:
 		r.row("", "up to %d connections at once, because this process may have %d file descriptors (ulimit -n)", most, allowed)

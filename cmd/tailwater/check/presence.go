@@ -55,12 +55,12 @@ func (r report) presence(settings *configs.Settings, p presence) {
 		r.row("who is here", "%s", list(settings.Presence))
 		r.row("", "! each bridge lists its own members, and sees none of other bridges: %s", p.problem)
 		if p.remedy != "" {
-			r.row("", "  mend it: %s", p.remedy)
+			r.row("", "  fix: %s", p.remedy)
 		}
 	case p.refused != nil:
 		r.row("who is here", "%s, in %s", list(settings.Presence), bucket)
 		r.row("", "! nobody on this bridge will be listed: %s", p.refused)
-		r.row("", "  mend it: give this bridge's user the permissions below")
+		r.row("", "  fix: give this bridge's user the permissions below")
 	case p.exists:
 		r.row("who is here", "%s, in %s, which all bridges share", list(settings.Presence), bucket)
 	default:

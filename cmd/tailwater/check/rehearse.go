@@ -24,15 +24,13 @@ func rehearse(settings *configs.Settings, config embed.Config, holdings []source
 	if concerned < 0 {
 		return nil
 	}
-	server, err := embed.Rehearse(config, slog.New(slog.DiscardHandler))
-	if err != nil || server == nil {
+	return embed.Rehearse(config, slog.New(slog.DiscardHandler), func(server *embed.Server) error {
+		finding, err := rehearsed(keep, server)
+		if finding.Problem != "" {
+			holdings[concerned].Findings = append(holdings[concerned].Findings, finding)
+		}
 		return err
-	}
-	finding, err := rehearsed(keep, server)
-	if finding.Problem != "" {
-		holdings[concerned].Findings = append(holdings[concerned].Findings, finding)
-	}
-	return errors.Join(err, server.Stop())
+	})
 }
 
 // rehearsed creates the streams on a server that exists only for that.

@@ -1,11 +1,9 @@
 package check
 
 import (
-	"errors"
 	"strings"
 
-	"github.com/nats-io/nats.go"
-
+	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
 	"github.com/tailwater/tailwater/configs"
 )
@@ -25,29 +23,12 @@ func (r report) service(settings *configs.Settings, context string, dial source.
 	if dial == nil {
 		return
 	}
-	if err := serviceRefused(name, dial); err != nil {
-		r.row("", "! NATS does not let the bridge be a service: %v; allow its user what stands below, or set TAILWATER_NATS_SERVICE to nothing", err)
-	}
-}
-
-// serviceRefused subscribes as the service would, and returns what NATS refuses.
-func serviceRefused(name string, dial source.Dialer) error {
-	conn, err := dial(nats.Name("tailwater check"), nats.Timeout(timeout), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
-	if err != nil {
-		return nil // which the other connection has said
-	}
-	defer conn.Close()
+	var subjects []bridge.Subject
 	for _, filter := range source.ServiceFilters(name) {
 		// A service subscribes to one subject within each filter.
-		if _, err := conn.SubscribeSync(strings.NewReplacer("*", "PING", ">", "check").Replace(filter)); err != nil {
-			return err
-		}
+		subjects = append(subjects, bridge.Subject(strings.NewReplacer("*", "PING", ">", "check").Replace(filter)))
 	}
-	if err := conn.FlushTimeout(timeout); err != nil {
-		return err
+	if err := refused(dial, subjects); err != nil {
+		r.row("", "! NATS does not let the bridge be a service: %v; allow its user what stands below, or set TAILWATER_NATS_SERVICE to nothing", err)
 	}
-	if err := conn.LastError(); errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
-		return err
-	}
-	return nil
 }

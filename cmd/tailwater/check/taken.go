@@ -21,22 +21,22 @@ func taken(settings *configs.Settings) error {
 		free("ADMIN_LISTEN", string(settings.Admin.Listen)),
 	}
 	if settings.Embedded() {
-		problems = append(problems, takenByServer(settings))
+		problems = append(problems, takenByServer(settings)...)
 	}
 	return errors.Join(problems...)
 }
 
 // takenByServer is taken for the embedded server. Errors of its configuration are reported elsewhere.
-func takenByServer(settings *configs.Settings) error {
+func takenByServer(settings *configs.Settings) (problems []error) {
 	config, err := node.Embedded(settings)
 	if err != nil {
 		return nil
 	}
-	address, err := config.Address()
-	if err != nil {
-		return nil
+	listeners, _ := config.Listeners()
+	for _, l := range listeners {
+		problems = append(problems, free(l.Setting, l.Address))
 	}
-	return errors.Join(free("EMBED_LISTEN", address), config.CheckFolder())
+	return append(problems, config.CheckFolder())
 }
 
 // free returns an error if it is not possible to listen on a setting's address.

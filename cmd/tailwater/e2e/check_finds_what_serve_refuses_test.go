@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -73,10 +74,12 @@ func TestCheckFindsWhatIsTaken(t *testing.T) {
 	noError(t, err)
 	defer stranger.Close()
 	nats := strings.TrimPrefix(n.NATSURL(), "nats://")
+	file := writeFile(t, t.TempDir(), "nats.conf", fmt.Sprintf("websocket { listen: %q, no_tls: true }", stranger.Addr()))
 	for _, test := range []struct{ setting, value, says string }{
 		{"HTTP_LISTEN", n.Address().String(), "TAILWATER_HTTP_LISTEN: listen tcp " + n.Address().String() + ": bind: address already in use by a bridge that runs already"},
 		{"ADMIN_LISTEN", n.Admin().String(), "in use by a bridge that runs already"},
 		{"EMBED_LISTEN", nats, "TAILWATER_EMBED_LISTEN: listen tcp " + nats + ": bind: address already in use by the NATS server inside a bridge"},
+		{"EMBED_CONFIG", file, "TAILWATER_EMBED_CONFIG: listen tcp " + stranger.Addr().String() + ": bind: address already in use"},
 		{"EMBED_DIR", n.Settings.Embed.Dir, "another process uses the folder " + n.Settings.Embed.Dir},
 		{"HTTP_LISTEN", stranger.Addr().String(), "in use; stop that process"},
 		{"HTTP_LISTEN", "127.0.0.1:0", ""},

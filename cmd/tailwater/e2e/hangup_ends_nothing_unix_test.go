@@ -72,16 +72,6 @@ func TestHangUpReadsAnew(t *testing.T) {
 	if reader.IsClosed() || strings.Contains(p.log.String(), "lost NATS") {
 		t.Errorf("somebody was disconnected:\n%s", p.log.String())
 	}
-
-	// The bridge's own user is nobody else's.
-	writeUsers(ada + `, { user: tailwater, password: "s3cret" }`)
-	p.hangUp(t)
-	if !strings.Contains(p.log.String(), "the bridge itself uses the name of the user tailwater") {
-		t.Errorf("the log does not say that the name is taken:\n%s", p.log.String())
-	}
-	if _, err := connect("tailwater"); err == nil {
-		t.Error("a stranger is let in as the bridge")
-	}
 }
 
 // A hang-up does not end a process, as the end of a terminal would, and its readers hear of nothing.

@@ -142,7 +142,7 @@ func Embedded(settings *configs.Settings) (embed.Config, error) {
 	if err != nil {
 		return embed.Config{}, err
 	}
-	config := EmbedConfig(settings)
+	config := embedConfig(settings)
 	config.Credentials = own
 	if err := config.Check(); err != nil {
 		return embed.Config{}, SettingsError{err}
@@ -150,34 +150,33 @@ func Embedded(settings *configs.Settings) (embed.Config, error) {
 	return config, nil
 }
 
-// EmbedConfig returns that server without the bridge's credentials.
-func EmbedConfig(settings *configs.Settings) embed.Config {
+// embedConfig returns that server without the bridge's credentials.
+func embedConfig(settings *configs.Settings) embed.Config {
 	file, _ := settings.EmbedFile.(*embed.File)
 	return embed.Config{
-		File:       settings.Embed.Config,
-		Parsed:     file,
+		File:       file,
 		Listen:     embed.Setting[string]{Value: string(settings.Embed.Listen), IsSet: settings.IsSet("EMBED_LISTEN")},
 		Dir:        embed.Setting[string]{Value: settings.Embed.Dir, IsSet: settings.IsSet("EMBED_DIR")},
 		Sync:       embed.Setting[embed.Interval]{Value: embed.Interval{Every: settings.Embed.Sync.Interval, Always: settings.Embed.Sync.Always}, IsSet: settings.IsSet("EMBED_SYNC")},
-		Buckets:    ownBuckets(settings),
+		Bucket:     ownBucket(settings),
 		MaxPayload: max(natsPayload, int(settings.Limit.Body)+headerBytes),
 	}
 }
 
-// ownBuckets returns the buckets that an embedded server keeps for the bridge alone.
-func ownBuckets(settings *configs.Settings) []string {
+// ownBucket returns the bucket that an embedded server keeps for the bridge alone; "" for none.
+func ownBucket(settings *configs.Settings) string {
 	if !settings.Auth.SignsIn() {
-		return nil
+		return ""
 	}
-	return []string{auth.RevokedBucket}
+	return auth.RevokedBucket
 }
 
-// AdminContext returns the path of the context that can write the bridge's own buckets in an embedded server; "" if there is none.
+// AdminContext returns the path of the context that can write the bridge's own bucket in an embedded server; "" if there is none.
 func AdminContext(settings *configs.Settings) string {
 	if !settings.Embedded() {
 		return ""
 	}
-	_, admin := EmbedConfig(settings).Contexts()
+	_, admin := embedConfig(settings).Contexts()
 	return admin
 }
 

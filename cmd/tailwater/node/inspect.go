@@ -17,7 +17,7 @@ func Inspect(settings *configs.Settings) ([]configs.Exposure, error) {
 		}
 		settings.EmbedFile = file
 	}
-	config := EmbedConfig(settings)
+	config := embedConfig(settings)
 	listeners, err := config.Listeners()
 	var exposures []configs.Exposure
 	for _, l := range listeners {
