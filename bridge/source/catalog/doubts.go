@@ -52,7 +52,7 @@ func (t *Table) take() todo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	taken := t.doubts
-	t.doubts, t.asking = newTodo(), taken.filters
+	t.doubts = newTodo()
 	return taken
 }
 
@@ -64,7 +64,7 @@ func (t *Table) putBack(work todo) {
 	t.doubts.all = t.doubts.all || work.all
 	t.doubts.look = t.doubts.look || work.look
 	for name, told := range work.names {
-		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
+		if _, again := t.doubts.names[name]; !again { // otherwise it was announced again since
 			t.doubts.names[name] = told
 		}
 	}

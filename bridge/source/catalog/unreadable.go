@@ -27,7 +27,6 @@ const (
 type bar struct {
 	Obstacle
 	until time.Time
-	tried bool // the stream is being tried: see try
 }
 
 // Obstacle is what prevents the bridge from reading a stream, until somebody removes it.
@@ -76,7 +75,7 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 		by.Lasts = min(max(by.Lasts, 2*before.Lasts), lastRefused) // try was wrong; its readers have moved for nothing
 	}
 	t.unreadable[name] = bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
-	js.Wake(t.lapse)
+	js.Wake(t.wake)
 	t.news.Send()
 	t.mu.Unlock()
 	if !known || before.Why != by.Why {
@@ -118,7 +117,7 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 	next = tableInterval
 	for name, b := range t.unreadable {
 		switch remaining := b.until.Sub(now); {
-		case b.until.IsZero(), b.tried:
+		case b.until.IsZero():
 		case remaining > 0:
 			next = min(next, remaining)
 		case t.now.Get(name) == nil:
@@ -126,7 +125,7 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 			ended = true
 		default:
 			// Until it is known to be readable, its readers stay where they are.
-			b.tried, b.until = true, now.Add(tableRound)
+			b.until = now.Add(tableRound)
 			t.unreadable[name] = b
 			stream := t.now.Get(name)
 			t.running.Go(func() { t.try(stream) })
@@ -137,25 +136,25 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 
 // try finds out whether a stream that could not be read can be read by now.
 func (t *Table) try(stream *Stream) {
+	ctx, cancel := context.WithTimeout(t.alive, tableRound)
+	defer cancel()
 	name := stream.Name()
-	_, err := t.api.Stored(t.alive, name, js.MsgGet{Seq: 1})
+	_, err := t.api.Stored(ctx, name, js.MsgGet{Seq: 1})
 	by := t.Obstacle(name, err)
 	if by.Why == "" {
-		by = t.consumable(t.alive, stream)
+		by = t.consumable(ctx, stream)
 	}
+	isFree := by.Why == "" && ctx.Err() == nil
 	t.mu.Lock()
-	b, known := t.unreadable[name]
-	isFree := by.Why == ""
-	if known && isFree {
+	if b, known := t.unreadable[name]; known {
 		b.until = time.Time{}
-	} else if known {
-		b.Lasts = min(2*max(b.Lasts, refusedFor), retryIn)
-		b.until = time.Now().Add(b.Lasts)
-	}
-	if b.tried = false; known {
+		if !isFree {
+			b.Lasts = min(2*b.Lasts, retryIn)
+			b.until = time.Now().Add(b.Lasts)
+		}
 		t.unreadable[name] = b
 	}
-	js.Wake(t.lapse)
+	js.Wake(t.wake)
 	t.news.Send()
 	t.mu.Unlock()
 	if isFree {
