@@ -32,18 +32,6 @@ func (t *Table) KeyValue(name string, replicas int) *KeyValue {
 	return k
 }
 
-// decided ends the readers' wait.
-func (k *KeyValue) decided() {
-	t := k.table
-	t.mu.Lock()
-	isAwaited := t.awaited != ""
-	t.awaited = ""
-	t.mu.Unlock()
-	if isAwaited {
-		t.changed()
-	}
-}
-
 // Stream returns the name of the bucket's stream.
 func (k *KeyValue) Stream() string { return "KV_" + k.name }
 
@@ -58,9 +46,16 @@ const MarkerTTL = 5 * time.Minute
 // Prepare makes the bucket if it does not exist, and returns when it stores messages. The error wraps bridge.ErrNoBucket if no
 // suitable bucket is possible, and bridge.ErrUnavailable if that is not known now.
 func (k *KeyValue) Prepare(ctx context.Context) error {
+	t := k.table
 	err := k.prepare(ctx)
 	if err == nil || errors.Is(err, bridge.ErrNoBucket) {
-		k.decided()
+		t.mu.Lock()
+		isAwaited := t.awaited != ""
+		t.awaited = ""
+		t.mu.Unlock()
+		if isAwaited {
+			t.changed()
+		}
 	}
 	return err
 }
@@ -129,28 +124,22 @@ func (k *KeyValue) Remedy() string {
 
 // check returns an error if an existing bucket is not suitable.
 func (k *KeyValue) check(config *jetstream.StreamConfig) error {
-	if fault := k.fault(config); fault != "" {
-		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
-	}
-	return nil
-}
-
-// fault returns what an existing bucket lacks; "" if it is suitable.
-func (k *KeyValue) fault(config *jetstream.StreamConfig) string {
-	filter := k.Subject(">")
+	filter, fault := k.Subject(">"), ""
 	switch {
 	case !slices.ContainsFunc(config.Subjects, func(s string) bool { return bridge.Subject(s).Covers(filter) }):
-		return "has not the subjects of a bucket"
+		fault = "has not the subjects of a bucket"
 	case !config.AllowMsgTTL:
-		return "allows no time to live of single keys"
+		fault = "allows no time to live of single keys"
 	case config.Retention != jetstream.LimitsPolicy || config.NoAck || config.SubjectTransform != nil:
-		return "is a stream that a bridge cannot read"
+		fault = "is a stream that a bridge cannot read"
 	case config.Sealed:
-		return "is sealed"
+		fault = "is sealed"
 	case config.MaxMsgSize > 0 && config.MaxMsgSize < leastMsgSize:
-		return "takes only values of " + humanize.IBytes(uint64(config.MaxMsgSize))
+		fault = "takes only values of " + humanize.IBytes(uint64(config.MaxMsgSize))
+	default:
+		return nil
 	}
-	return ""
+	return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
 }
 
 // leastMsgSize is the size of the largest value: the names of 200 members, and the bridges of each.

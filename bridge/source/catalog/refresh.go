@@ -36,13 +36,10 @@ func (t *Table) round(link *js.Link) time.Duration {
 	defer link.AfterLoss(cancel)() // no more answers can arrive
 	work := t.take()
 	before := t.Current()
-	if before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before) {
-		work.all = true
-	}
 	after, err := t.read(ctx, link, before, work)
 	switch {
 	case ctx.Err() == context.Canceled || t.api.Link() != link:
-		t.putBack(todo{all: true, filters: work.filters})
+		t.putBack(work)
 		return tableFirstRetry
 	case err != nil:
 		t.putBack(work)
@@ -101,7 +98,8 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 		}
 	}
 	named := slices.Collect(maps.Keys(work.names))
-	if !work.all && !work.look {
+	isUnknown := before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before)
+	if !isUnknown && !work.look {
 		return t.readAgain(ctx, before, named), nil
 	}
 	all, err := t.List(ctx, "")
@@ -112,7 +110,7 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 		return nil, err
 	}
 	t.gone = time.Time{}
-	if !work.all {
+	if !isUnknown {
 		return t.readAgain(ctx, before, append(named, t.due(before, all)...)), nil
 	}
 	return newStreams(link, t.readThese(ctx, before, all)), nil

@@ -26,7 +26,6 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		missed:     map[string]missed{},
 		unreadable: map[string]bar{},
 	}
-	t.doubts.all = true
 	t.own = make([]own, len(t.keep))
 	err := t.api.Keep(func() error {
 		_, err := t.api.NATS().Subscribe(advisorySubjects, t.advised)
