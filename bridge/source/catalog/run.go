@@ -24,7 +24,7 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		overlaps:   map[bridge.Subject]*overlap{},
 		used:       map[string]bool{},
 		missed:     map[string]missed{},
-		unreadable: map[string]bar{},
+		unreadable: map[string]*bar{},
 	}
 	t.own = make([]own, len(t.keep))
 	err := t.api.Keep(func() error {

@@ -75,7 +75,7 @@ type Table struct {
 	overlaps   map[bridge.Subject]*overlap // by filters that were asked for; see Table.answer
 	used       map[string]bool             // streams in use, by name
 	missed     map[string]missed           // streams deleted a moment ago, by name
-	unreadable map[string]bar              // streams that cannot be read, by name
+	unreadable map[string]*bar             // streams that cannot be read, by name
 	awaited    bridge.Subject              // the filter of a bucket that is being made; see KeyValue
 	news       js.Signal                   // now, overlaps or unreadable have changed
 }

@@ -74,7 +74,7 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 	if known {
 		by.Lasts = min(max(by.Lasts, 2*before.Lasts), lastRefused) // try was wrong; its readers have moved for nothing
 	}
-	t.unreadable[name] = bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
+	t.unreadable[name] = &bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
 	js.Wake(t.wake)
 	t.news.Send()
 	t.mu.Unlock()
@@ -87,14 +87,14 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 
 // isUnreadable reports whether a stream cannot be read at present. The lock must be held.
 func (t *Table) isUnreadable(name string) bool {
-	return time.Now().Before(t.unreadable[name].until)
+	b := t.unreadable[name]
+	return b != nil && time.Now().Before(b.until)
 }
 
 // retryUnreadable makes all streams be tried again: a new link may have wider rights. The lock must be held.
 func (t *Table) retryUnreadable() {
-	for name, b := range t.unreadable {
+	for _, b := range t.unreadable {
 		b.until = time.Time{}
-		t.unreadable[name] = b
 	}
 }
 
@@ -103,9 +103,6 @@ func (t *Table) MarkReadable(name string) {
 	t.mu.Lock()
 	_, known := t.unreadable[name]
 	delete(t.unreadable, name)
-	if known {
-		t.news.Send()
-	}
 	t.mu.Unlock()
 	if known {
 		t.log.Info("a stream can be read again", "stream", name)
@@ -126,7 +123,6 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 		default:
 			// Until it is known to be readable, its readers stay where they are.
 			b.until = now.Add(tableRound)
-			t.unreadable[name] = b
 			stream := t.now.Get(name)
 			t.running.Go(func() { t.try(stream) })
 		}
@@ -146,13 +142,11 @@ func (t *Table) try(stream *Stream) {
 	}
 	isFree := by.Why == "" && ctx.Err() == nil
 	t.mu.Lock()
-	if b, known := t.unreadable[name]; known {
+	if b := t.unreadable[name]; b != nil && isFree {
 		b.until = time.Time{}
-		if !isFree {
-			b.Lasts = min(2*b.Lasts, retryIn)
-			b.until = time.Now().Add(b.Lasts)
-		}
-		t.unreadable[name] = b
+	} else if b != nil {
+		b.Lasts = min(2*b.Lasts, retryIn)
+		b.until = time.Now().Add(b.Lasts)
 	}
 	js.Wake(t.wake)
 	t.news.Send()
@@ -177,5 +171,5 @@ func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
 func (t *Table) IsRead(of *Stream) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return of.Untapped() == "" && t.now != nil && !t.isUnreadable(of.Name())
+	return of.Untapped() == "" && !t.isUnreadable(of.Name())
 }
