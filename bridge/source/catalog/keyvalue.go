@@ -76,7 +76,16 @@ func (k *KeyValue) prepare(ctx context.Context) error {
 	if err := k.check(&info.Config); err != nil {
 		return err
 	}
-	return k.await(ctx)
+	err = t.until(ctx, func() bool { // the table knows that the bucket's stream holds its keys
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		holder, known := t.find(k.Subject(">"))
+		return known && holder != nil && holder.Name() == k.Stream()
+	})
+	if err != nil {
+		return fmt.Errorf("%w: wait for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+	}
+	return nil
 }
 
 // create makes the bucket. Tailwater's own streams come first: an account may allow only so many streams, and without these there may be no start.
@@ -144,21 +153,6 @@ func (k *KeyValue) check(config *jetstream.StreamConfig) error {
 
 // leastMsgSize is the size of the largest value: the names of 200 members, and the bridges of each.
 const leastMsgSize = 128 << 10
-
-// await waits until the table knows that the bucket's stream holds its keys.
-func (k *KeyValue) await(ctx context.Context) error {
-	t := k.table
-	err := t.until(ctx, func() bool {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		holder, known := t.find(k.Subject(">"))
-		return known && holder != nil && holder.Name() == k.Stream()
-	})
-	if err != nil {
-		return fmt.Errorf("%w: wait for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
-	}
-	return nil
-}
 
 func (k *KeyValue) config() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
