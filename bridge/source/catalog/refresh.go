@@ -48,35 +48,34 @@ func (t *Table) round(link *js.Link) time.Duration {
 	}
 	isNews := slices.ContainsFunc(slices.Collect(maps.Keys(work.names)), after.hides)
 	overlaps, err := t.answer(ctx, before, after, work.filters, isNews)
-	t.publish(after, overlaps, isNews || len(work.filters) > 0)
-	if err != nil {
-		t.putBack(todo{filters: work.filters})
+	again, wait := lookAgain(after, work.names)
+	for _, name := range after.silent {
+		again.names[name] = time.Time{}
 	}
-	wait := t.lookAgain(after, work.names)
-	isSettled := len(after.silent) == 0 && t.ensured == link && !after.absence.mayEnd()
-	if err == nil && isSettled {
+	if err != nil {
+		again.filters = work.filters
+	}
+	t.putBack(again) // first: who waits would ask at once
+	t.publish(after, overlaps, isNews || len(work.filters) > 0)
+	if err == nil && len(after.silent) == 0 && t.ensured == link && !after.absence.mayEnd() {
 		t.retries = 0
 		return wait
-	}
-	for _, name := range after.silent {
-		t.putBack(todo{names: map[string]time.Time{name: {}}})
 	}
 	return min(wait, t.retry())
 }
 
-// lookAgain returns when to look again for streams that were not found: a server announces a stream some time before it finds it
-// by name.
-func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time.Duration) {
-	wait = tableInterval
+// lookAgain returns the streams that were not found, and when to look again: a server announces a stream some time before it finds it by name.
+func lookAgain(after *Streams, names map[string]time.Time) (again todo, wait time.Duration) {
+	again, wait = newTodo(), tableInterval
 	for name, told := range names {
 		age := time.Since(told)
 		if after.Get(name) != nil || after.hides(name) || age > tableLook {
 			continue
 		}
-		t.putBack(todo{names: map[string]time.Time{name: told}})
+		again.names[name] = told
 		wait = min(wait, max(age, tableFirstLook))
 	}
-	return wait
+	return again, wait
 }
 
 func (t *Table) retry() time.Duration {

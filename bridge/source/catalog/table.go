@@ -196,7 +196,7 @@ func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) 
 		known.isUsed = true
 		return known.streams, true
 	}
-	if len(t.doubts.filters) < maxQuestions {
+	if !t.doubts.filters[filter] && len(t.doubts.filters) < maxQuestions {
 		t.doubts.filters[filter] = true
 		js.Wake(t.wake)
 	}
