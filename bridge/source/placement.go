@@ -62,7 +62,11 @@ func (s *Source) prepare(p *placement, link *js.Link) bool {
 		s.await(p)
 		return false
 	}
-	s.update(origins.Stored)
+	for _, portion := range origins.Stored {
+		if t := s.tapOf(portion.Stream); t != nil {
+			t.Update(&portion.Stream.Info.Config) // the present one
+		}
+	}
 	switch {
 	case len(p.stored)+len(p.unstored) == 0:
 		s.place(p, origins)
@@ -84,15 +88,6 @@ func (s *Source) isInForce(p *placement, link *js.Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return p.proved == link && len(p.muted) == 0 || p.proved != nil && len(p.unstored) == 0
-}
-
-// update tells taps the present configurations of their streams.
-func (s *Source) update(portions []catalog.Portion) {
-	for _, portion := range portions {
-		if t := s.tapOf(portion.Stream); t != nil {
-			t.Update(&portion.Stream.Info.Config)
-		}
-	}
 }
 
 // fits reports whether a placement still has the right origin.

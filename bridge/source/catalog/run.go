@@ -14,6 +14,9 @@ import (
 
 // New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
 func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
+	if config.Began == nil {
+		config.Began = func(_ string, created time.Time) time.Time { return created }
+	}
 	t := &Table{
 		api: a.Watched(), config: config, keep: config.History.streams(), changed: changed, log: log,
 		wake:       make(chan struct{}, 1),
