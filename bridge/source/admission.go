@@ -68,19 +68,14 @@ func (s *Source) nextTry() time.Duration {
 func (s *Source) deafen(subject string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.flows[bridge.Subject(subject)]
-	if f == nil || f.deaf {
-		return
+	if f := s.flows[bridge.Subject(subject)]; f != nil && !f.deaf {
+		s.mute(f)
+		s.signal(roundDue)
 	}
-	s.mute(f)
-	s.signal(roundDue)
 }
 
 // mute takes a flow out of force. The lock must be held.
 func (s *Source) mute(f *flow) {
-	if f.deaf {
-		return
-	}
 	s.setDeaf(f, true)
 	link, at := s.conn.Link(), s.advance()
 	for _, p := range f.takers {
@@ -183,8 +178,6 @@ func (s *Source) takeBack(flows []*flow) bool {
 // admit subscribes to queued flows until there is no more room: to one flow, then to twice as many after each success. If several
 // find no room, they are tried one by one.
 func (s *Source) admit() {
-	s.admitting.Lock()
-	defer s.admitting.Unlock()
 	atOnce, growth := 1, 2
 	for {
 		batch := s.tryToAdmit(atOnce)

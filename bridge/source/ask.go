@@ -45,20 +45,11 @@ func (s *Source) ask(ctx context.Context, question *nats.Msg) error {
 	if err != nil {
 		return err
 	}
-	if isUnheard(sub) {
+	// The server says that nobody listens before it answers the ping of a flush.
+	if _, err := sub.NextMsg(noWait); errors.Is(err, nats.ErrNoResponders) {
 		return bridge.ErrNoResponders
 	}
 	return nil
-}
-
-// isUnheard reports whether the first message that has arrived says that nobody listens. The server sends it before it answers the ping of a
-// flush.
-func isUnheard(sub *nats.Subscription) bool {
-	if waiting, _, err := sub.Pending(); err != nil || waiting == 0 {
-		return false
-	}
-	first, err := sub.NextMsg(noWait)
-	return errors.Is(err, nats.ErrNoResponders) || err == nil && len(first.Data) == 0 && first.Header.Get("Status") == "503"
 }
 
 // noWait is how long to wait for a message that is there.

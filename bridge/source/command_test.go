@@ -36,31 +36,28 @@ func advices() map[string]advice {
 	type config = jetstream.StreamConfig
 	replicas := own("r3.>")
 	replicas.Replicas = 3
-	comma := own("a,b.>")
 	shrunk := own("shrunk.a")
 	shrunk.MaxAge = 0
 	return map[string]advice{
-		"no limit":       {config{Subjects: []string{"open.>"}, AllowDirect: true}, false, "open.>", source.History{}, []string{"nats stream edit {S} --max-age=720h{D}"}, ""},
-		"long window":    {config{Subjects: []string{"window.>"}, AllowDirect: true, Duplicates: 1000 * time.Hour}, false, "window.>", source.History{}, []string{"nats stream edit {S} --max-age=1000h{D}"}, ""},
-		"no direct get":  {config{Subjects: []string{"slow.>"}, MaxMsgs: 5}, false, "slow.>", source.History{}, []string{"nats stream edit {S} --allow-direct{D}"}, ""},
-		"a part":         {config{Subjects: []string{"part.a.*", "part.b", "it's.$x"}, MaxMsgs: 5, AllowDirect: true}, false, "part.>", source.History{}, []string{`nats stream edit {S} '--subjects=it'\''s.$x,part.>'{D}`}, ""},
-		"a comma":        {config{Subjects: []string{"comma.a", "comma,d"}, MaxMsgs: 5, AllowDirect: true}, false, "comma.*", source.History{}, nil, ""},
-		"interest":       {config{Subjects: []string{"interest.>"}, MaxMsgs: 5, AllowDirect: true, Retention: jetstream.InterestPolicy}, false, "interest.>", source.History{}, []string{"nats stream edit {S} --retention=limits{D}"}, ""},
-		"work queue":     {config{Subjects: []string{"work.>"}, MaxMsgs: 5, AllowDirect: true, Retention: jetstream.WorkQueuePolicy}, false, "work.>", source.History{}, nil, ""},
-		"no ack":         {config{Subjects: []string{"noack.>"}, MaxMsgs: 5, AllowDirect: true, NoAck: true}, false, "noack.>", source.History{}, []string{"nats stream edit {S} --ack{D}"}, ""},
-		"no ack of NATS": {config{Subjects: []string{"both.a", "$JS.api.>", "*.of.nats"}, MaxMsgs: 5, AllowDirect: true, NoAck: true}, false, "own.of.nats", source.History{}, []string{"nats stream edit {S} --subjects=both.a,own.of.nats{D} && nats stream edit {S} --ack{D}"}, ""},
-		"no ack of all":  {config{Subjects: []string{"*.of.all"}, MaxMsgs: 5, AllowDirect: true, NoAck: true}, false, "*.of.all", source.History{}, []string{"let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge"}, "can acknowledge"},
-		"transformed":    {config{Subjects: []string{"moved.>"}, MaxMsgs: 5, AllowDirect: true, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "moved.>", Destination: "to.>"}}, false, "moved.>", source.History{}, []string{"nats stream edit {S} --no-transform{D}"}, ""},
-		"sealed":         {config{Subjects: []string{"sealed.>"}}, true, "sealed.>", source.History{}, []string{"nats stream edit {S} --allow-direct{D}", ""}, "is sealed"},
-		"no bucket":      {config{}, false, "$KV.config.>", source.History{}, []string{"nats kv add config{D}"}, ""},
-		"no one bucket":  {config{}, false, "$KV.*.>", source.History{}, nil, ""},
+		"no limit":      {config{Subjects: []string{"open.>"}, AllowDirect: true}, false, "open.>", source.History{}, []string{"nats stream edit {S} --max-age=720h{D}"}, ""},
+		"long window":   {config{Subjects: []string{"window.>"}, AllowDirect: true, Duplicates: 1000 * time.Hour}, false, "window.>", source.History{}, []string{"nats stream edit {S} --max-age=1000h{D}"}, ""},
+		"no direct get": {config{Subjects: []string{"slow.>"}, MaxMsgs: 5}, false, "slow.>", source.History{}, []string{"nats stream edit {S} --allow-direct{D}"}, ""},
+		"a part":        {config{Subjects: []string{"part.a.*", "part.b", "it's.$x"}, MaxMsgs: 5, AllowDirect: true}, false, "part.>", source.History{}, []string{`nats stream edit {S} '--subjects=it'\''s.$x,part.>'{D}`}, ""},
+		"a comma":       {config{Subjects: []string{"comma.a", "comma,d"}, MaxMsgs: 5, AllowDirect: true}, false, "comma.*", source.History{}, nil, ""},
+		"interest":      {config{Subjects: []string{"interest.>"}, MaxMsgs: 5, AllowDirect: true, Retention: jetstream.InterestPolicy}, false, "interest.>", source.History{}, []string{"nats stream edit {S} --retention=limits{D}"}, ""},
+		"work queue":    {config{Subjects: []string{"work.>"}, MaxMsgs: 5, AllowDirect: true, Retention: jetstream.WorkQueuePolicy}, false, "work.>", source.History{}, nil, ""},
+		"no ack":        {config{Subjects: []string{"noack.>"}, MaxMsgs: 5, AllowDirect: true, NoAck: true}, false, "noack.>", source.History{}, []string{"nats stream edit {S} --ack{D}"}, ""},
+		"no ack of all": {config{Subjects: []string{"*.of.all"}, MaxMsgs: 5, AllowDirect: true, NoAck: true}, false, "*.of.all", source.History{}, []string{"let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge"}, "can acknowledge"},
+		"transformed":   {config{Subjects: []string{"moved.>"}, MaxMsgs: 5, AllowDirect: true, SubjectTransform: &jetstream.SubjectTransformConfig{Source: "moved.>", Destination: "to.>"}}, false, "moved.>", source.History{}, []string{"nats stream edit {S} --no-transform{D}"}, ""},
+		"sealed":        {config{Subjects: []string{"sealed.>"}}, true, "sealed.>", source.History{}, []string{"nats stream edit {S} --allow-direct{D}", ""}, "is sealed"},
+		"no bucket":     {config{}, false, "$KV.config.>", source.History{}, []string{"nats kv add config{D}"}, ""},
+		"no one bucket": {config{}, false, "$KV.*.>", source.History{}, nil, ""},
 
 		"own":                {config{Subjects: []string{"own.a", "own.b"}, Discard: jetstream.DiscardNew, NoAck: true, MaxMsgsPerSubject: 3, MaxBytes: 1 << 20, Duplicates: time.Hour}, false, "own.>", own("own.>"), []string{"nats stream edit {S} '--subjects=own.>' --discard=old --max-age=24h --max-bytes=-1 --max-msgs-per-subject=-1 --ack --allow-direct{D}"}, ""},
 		"own, discards new":  {config{Subjects: []string{"full.>"}, MaxAge: 24 * time.Hour, AllowDirect: true, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: 3}, false, "full.>", own("full.>"), []string{"nats stream edit {S} --discard=old --no-discard-per-subject --max-msgs-per-subject=-1{D}"}, ""},
 		"own, work queue":    {config{Subjects: []string{"queue.>"}, MaxAge: 24 * time.Hour, AllowDirect: true, Retention: jetstream.WorkQueuePolicy}, false, "queue.>", own("queue.>"), []string{"delete the stream, with all its messages, so that the bridge can make it again; or set TAILWATER_HISTORY to nothing"}, "a work queue, which"},
 		"own, sealed":        {config{Subjects: []string{"done.>"}, AllowDirect: true}, true, "done.>", own("done.>"), []string{"delete the stream, with all its messages, so that the bridge can make it again; or set TAILWATER_HISTORY to nothing"}, "sealed, which"},
 		"own, replicas":      {config{Subjects: []string{"r3.>"}, MaxAge: 24 * time.Hour}, false, "r3.>", replicas, []string{"nats stream edit {S} --allow-direct{D}", "set TAILWATER_HISTORY_REPLICAS=1"}, "cannot have 3 replicas"},
-		"own, a comma":       {config{Subjects: []string{"a,b.c"}, MaxAge: 24 * time.Hour, AllowDirect: true}, false, "a,b.c", comma, []string{"bring it to --subjects=a,b.> by other means than the nats command, which splits subjects at commas"}, "not as the settings ask"},
 		"own, a part":        {config{Subjects: []string{"shrunk.a"}, AllowDirect: true}, false, "shrunk.>", shrunk, []string{"set TAILWATER_HISTORY='shrunk.>'"}, "a part of it only"},
 		"own, without limit": {config{Subjects: []string{"shrunk.a"}, AllowDirect: true}, false, "shrunk.a", shrunk, []string{"set TAILWATER_HISTORY_MAX_AGE or TAILWATER_HISTORY_MAX_BYTES"}, "has no limit"},
 	}

@@ -67,7 +67,8 @@ func (s *Source) round(happened event) {
 	s.stopUnused()
 	isProof := slices.ContainsFunc(prepared, func(p *placement) bool { return len(p.unstored) > 0 })
 	if isProof && !(s.within(s.conn.RoundTrip) && s.catchUp()) || s.conn.Link() != link || !s.areWithinLimit(isProof) {
-		s.postpone(prepared)
+		s.await(prepared...)
+		s.signal(roundDue) // or the next link does
 		return
 	}
 	for _, p := range prepared {
@@ -97,13 +98,5 @@ func (s *Source) catchUp() bool {
 		return true
 	case <-s.alive.Done():
 		return false
-	}
-}
-
-// postpone puts placements back. If there is no connection, the next one wakes the control loop.
-func (s *Source) postpone(candidates []*placement) {
-	s.await(candidates...)
-	if len(candidates) > 0 {
-		s.signal(roundDue)
 	}
 }

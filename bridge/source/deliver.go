@@ -30,9 +30,6 @@ func (s *Source) deliver() {
 				s.deliverOne(msg)
 			}
 			s.intake.held.Add(-cost(msg)) // there is room for others
-			if s.alive.Err() != nil {
-				return
-			}
 		}
 	}
 }

@@ -194,14 +194,6 @@ func explain(t *testing.T, table *source.Table, filters ...bridge.Subject) []sou
 // mend runs a proposed command, if the nats tool is installed.
 func mend(t *testing.T, server *bridgetest.NATSServer, command string) {
 	t.Helper()
-	if out, err := runCommand(t, server, command); err != nil {
-		t.Fatalf("%s: %v: %s", command, err, out)
-	}
-}
-
-// runCommand runs a command of the nats tool, and returns its output.
-func runCommand(t *testing.T, server *bridgetest.NATSServer, command string) (string, error) {
-	t.Helper()
 	tool, err := exec.LookPath("nats")
 	if err != nil && os.Getenv("CI") != "" {
 		t.Fatal("there is no nats command; .ci/run installs it")
@@ -214,8 +206,9 @@ func runCommand(t *testing.T, server *bridgetest.NATSServer, command string) (st
 	}
 	script := fmt.Sprintf(`nats() { if [ "$1 $2" = "stream edit" ]; then shift 2; set -- stream edit -f "$@"; fi; %s --no-context -s %s "$@"; }
 		%s`, tool, server.URL(), command)
-	out, err := exec.Command("sh", "-c", script).CombinedOutput()
-	return string(out), err
+	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
 }
 
 func TestHistoryConflicts(t *testing.T) {

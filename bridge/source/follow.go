@@ -4,7 +4,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server/gsl"
@@ -137,9 +136,6 @@ func (t *tap) seek() error {
 	return nil
 }
 
-// errRolled means that the stream was restored from a backup, so the tap is over.
-var errRolled = errors.New("the stream was restored from a backup")
-
 // verify checks that the stream is still the one whose messages were delivered.
 func (t *tap) verify() error {
 	info, err := t.info()
@@ -165,6 +161,6 @@ func (t *tap) verify() error {
 	t.rolled = true
 	t.mu.Unlock()
 	t.source.signal(streamsChanged)
-	<-t.alive.Done()
-	return errRolled
+	<-t.alive.Done() // this tap is over
+	return t.alive.Err()
 }

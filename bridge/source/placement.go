@@ -12,10 +12,9 @@ import (
 // placement is a feed and the origin of its messages: branches of some taps, and flows for subjects without a stream. The origin is determined
 // once. If it would have to change, the feed ends.
 type placement struct {
-	feed   *bridge.Feed
-	isOpen bool // the origin is known; belongs to the control loop
+	feed *bridge.Feed
 
-	stored     []*branch // in the order of the streams' names
+	stored     []*branch // in the order of the streams' names; like unstored it belongs to the control loop, and none in both is an unknown origin
 	unstored   []bridge.Subject
 	flows      []*flow // of unstored
 	unreadable bool    // streams hold some of unstored, and cannot be read
@@ -63,9 +62,13 @@ func (s *Source) prepare(p *placement, link *js.Link) bool {
 		s.await(p)
 		return false
 	}
-	s.update(origins.Stored)
+	for _, portion := range origins.Stored {
+		if t := s.tapOf(portion.Stream); t != nil {
+			t.Update(&portion.Stream.Info.Config) // the present one
+		}
+	}
 	switch {
-	case !p.isOpen:
+	case len(p.stored)+len(p.unstored) == 0:
 		s.place(p, origins)
 	case !s.fits(p, origins):
 		p.feed.End()
@@ -85,15 +88,6 @@ func (s *Source) isInForce(p *placement, link *js.Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return p.proved == link && len(p.muted) == 0 || p.proved != nil && len(p.unstored) == 0
-}
-
-// update tells taps the present configurations of their streams.
-func (s *Source) update(portions []catalog.Portion) {
-	for _, portion := range portions {
-		if t := s.tapOf(portion.Stream); t != nil {
-			t.Update(&portion.Stream.Info.Config)
-		}
-	}
 }
 
 // fits reports whether a placement still has the right origin.
@@ -130,7 +124,7 @@ func (s *Source) isAttached(p *placement) bool {
 
 // place opens the taps and flows of a placement. Their messages are not delivered yet. placing must be held.
 func (s *Source) place(p *placement, o catalog.Origins) {
-	p.isOpen, p.unstored, p.unreadable = true, o.Unstored, o.Unreadable
+	p.unstored, p.unreadable = o.Unstored, o.Unreadable
 	for _, portion := range o.Stored {
 		t := s.tapOf(portion.Stream)
 		if t == nil {
@@ -153,24 +147,14 @@ func (s *Source) remove(p *placement) {
 	s.leave(p)
 }
 
-// begin puts a prepared placement in force, and starts its feed, or continues it.
+// begin puts a prepared placement in force, and starts its feed, or continues it. Messages from taps are appended already, and count once the
+// feed has begun.
 func (s *Source) begin(p *placement, link *js.Link) {
-	s.placing.Lock()
-	defer s.placing.Unlock()
-	switch {
-	case !s.isAttached(p):
-	case p.isReady():
-		s.enforce(p, link)
-	default:
-		s.await(p)
-	}
-}
-
-// enforce starts the delivery of a placement to its feed. Messages from taps are appended already, and count once the feed has
-// begun.
-func (s *Source) enforce(p *placement, link *js.Link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.attached[p.feed] != p {
+		return
+	}
 	deaf := slices.DeleteFunc(slices.Clone(p.flows), func(f *flow) bool { return !f.deaf })
 	if len(p.stored) == 0 && len(deaf) == len(p.flows) {
 		// Nothing would arrive, so readers are not told that the feed is open; listen tries again. Who waits for room is not refused: there

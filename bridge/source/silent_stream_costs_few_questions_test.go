@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/source"
@@ -68,5 +70,28 @@ func TestSilentStreamCostsFewQuestions(t *testing.T) {
 	}
 	if n := learn(published); *soak && n < len(published)/3 {
 		t.Errorf("of %d subjects that were used once, only %d were forgotten", len(published), n)
+	}
+}
+
+// A question that fails is asked again after a growing while, not at once.
+func TestFailedQuestionsAreFew(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	asked := make(chan time.Time, 1<<16)
+	f.on(t, "STREAM.NAMES", func(_ string, data []byte) any {
+		if strings.Contains(string(data), "subject") {
+			asked <- time.Now()
+			return refusal(500, 10118)
+		}
+		return map[string]any{"total": 1, "streams": []string{"SILENT"}}
+	})
+	f.on(t, "STREAM.INFO.*", func(string, []byte) any { return refusal(500, 10118) })
+	table := newFixture(t, f.dial, quiet).source.Table(t, source.History{}, quiet)
+	ctx := within(t, patience)
+	go func() { _, _ = table.Holding(ctx, "a.b") }() // until the test has ended
+	first := receive(t, asked, "a question")
+	receive(t, asked, "another")
+	if took := receive(t, asked, "a third").Sub(first); took < 400*time.Millisecond {
+		t.Errorf("three questions in %v", took)
 	}
 }

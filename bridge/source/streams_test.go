@@ -116,7 +116,7 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// A connection follows a limited number of streams, the same on every bridge.
+// A connection follows a limited number of streams, the same on every bridge. The bucket of members is the first to be left out.
 func TestManyStreams(t *testing.T) {
 	t.Parallel()
 	const n = 40
@@ -129,11 +129,14 @@ func TestManyStreams(t *testing.T) {
 	for i := range n {
 		b.awaitClass(t, fmt.Sprintf("S%02d: s%02d.x", i, i), bridge.Subject(fmt.Sprintf("s%02d.x", i)))
 	}
+	const members = bridge.Subject("$KV." + bridge.PresenceBucket + ".x")
+	b.create(t, jetstream.StreamConfig{Name: presenceStream, Subjects: []string{string(members)}})
+	b.awaitClass(t, presenceStream+": "+string(members), members)
 	want := ""
 	for i := range bridge.MaxLogs - 1 {
 		want += fmt.Sprintf("S%02d: s%02d.x; ", i, i)
 	}
-	if got := b.Classify(subjects...); !strings.HasPrefix(got, want+"none: s07.x s08.x") {
+	if got := b.Classify(append(subjects, members)...); !strings.HasPrefix(got, want+"none: "+string(members)+" s07.x s08.x") {
 		t.Errorf("got %q, want %q and the rest as none", got, want)
 	}
 	want += "S07: s07.x"

@@ -22,9 +22,7 @@ type explanation struct {
 
 // find adds a finding, unless it was reported before.
 func (e *explanation) find(h *Holding, problem, remedy string) {
-	if remedy != "" || problem != h.Why {
-		e.add(h, Finding{Problem: problem, Remedy: remedy})
-	}
+	e.add(h, Finding{Problem: problem, Remedy: remedy})
 }
 
 // refused adds a finding about a refusal of NATS.
@@ -73,10 +71,10 @@ func (e *explanation) widen(s *Stream, filter bridge.Subject) string {
 			subjects = append(subjects, subject)
 		}
 	}
-	flag, ok := subjectsFlag(subjects)
+	slices.Sort(subjects)
 	switch {
-	case !ok:
-		return ""
+	case slices.ContainsFunc(subjects, func(s string) bool { return strings.Contains(s, ",") || reachesNATS(s) }):
+		return "" // the nats command would split one, or JetStream refuse it
 	case e.own(s) != nil && slices.ContainsFunc(e.table.config.History.Subjects, func(kept bridge.Subject) bool { return kept.Covers(filter) }):
 		return "" // the stream differs from the settings; ownStream reports that
 	case e.own(s) != nil:
@@ -88,7 +86,7 @@ func (e *explanation) widen(s *Stream, filter bridge.Subject) string {
 		slices.Sort(subjects)
 		return "set TAILWATER_HISTORY=" + js.Quote(strings.Join(subjects, ","))
 	}
-	return e.table.api.Edit(s.Name(), flag)
+	return e.table.api.Edit(s.Name(), "--subjects="+strings.Join(subjects, ","))
 }
 
 // own returns the settings of a stream of Tailwater's own; nil if the stream is another.
@@ -109,8 +107,11 @@ func (e *explanation) inspect(h *Holding, s *Stream) {
 	case config.Retention == jetstream.InterestPolicy:
 		e.find(h, h.Why, edit("--retention=limits"))
 	case config.NoAck:
-		remedy, warning := e.acknowledge(config, h.Filter)
-		e.find(h, h.Why+warning, remedy)
+		remedy := edit("--ack")
+		if slices.ContainsFunc(config.Subjects, reachesNATS) {
+			remedy = "let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge"
+		}
+		e.find(h, h.Why, remedy)
 	case config.SubjectTransform != nil:
 		e.find(h, h.Why, edit("--no-transform"))
 	}
@@ -132,27 +133,7 @@ func (e *explanation) inspect(h *Holding, s *Stream) {
 	}
 }
 
-// acknowledge returns the command that makes a stream acknowledge, and a warning about the command's output. JetStream refuses
-// acknowledgements to a stream on subjects of NATS itself, so the stream must give these up. That comes first: otherwise the
-// stream would acknowledge the request itself, and the nats tool would report an invalid response.
-func (e *explanation) acknowledge(config *jetstream.StreamConfig, filter bridge.Subject) (remedy, warning string) {
-	var subjects []string
-	isCovered := false
-	for _, s := range config.Subjects {
-		if subject := bridge.Subject(s); !reachesNATS(subject) {
-			subjects = append(subjects, s)
-			isCovered = isCovered || subject.Covers(filter)
-		}
-	}
-	if len(subjects) == len(config.Subjects) {
-		return e.table.api.Edit(config.Name, "--ack"), ""
-	}
-	if !isCovered {
-		subjects = append(subjects, string(filter))
-	}
-	if flag, ok := subjectsFlag(subjects); ok {
-		return e.table.api.Edit(config.Name, flag) + " && " + e.table.api.Edit(config.Name, "--ack"),
-			"; if nats then reports an invalid response, the change is made nevertheless: the stream has stored the request, and acknowledged it"
-	}
-	return "let it take none of the subjects of NATS itself ($JS, $SYS), which > and a first * include; then it can acknowledge", ""
+// reachesNATS reports whether JetStream refuses a subject to a stream that acknowledges: the stream would store its own answers.
+func reachesNATS(subject string) bool {
+	return slices.ContainsFunc([]bridge.Subject{"$JS.>", "$JSC.>", "$NRG.>", "$SYS.>"}, bridge.Subject(subject).Overlaps)
 }

@@ -29,10 +29,7 @@ func (t *Table) Bucket(ctx context.Context, name string, keep time.Duration, was
 		found, known = t.bucket(name, keep, was != nil && was.Exists)
 		return known && (was == nil || *was != found)
 	})
-	if err != nil {
-		return Bucket{}, err
-	}
-	return found, nil
+	return found, err
 }
 
 // bucket returns the known state of a bucket. existed means that the bucket was there before: if JetStream is gone, the bucket is

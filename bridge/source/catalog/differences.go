@@ -3,9 +3,11 @@ package catalog
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -27,7 +29,7 @@ func (h History) compare(info *jetstream.StreamInfo, a js.API) own {
 	case len(flags) > 0:
 		return own{
 			problem: fmt.Sprintf("the stream %s is not as the settings ask, and is used as it is", h.Stream),
-			remedy:  h.bring(flags, a),
+			remedy:  a.Edit(h.Stream, flags...),
 		}
 	case isAlone && fixed.problem == "":
 		return own{
@@ -37,16 +39,6 @@ func (h History) compare(info *jetstream.StreamInfo, a js.API) own {
 	default:
 		return fixed
 	}
-}
-
-// bring returns how to change the stream to the settings: a command, unless the nats tool cannot express the subjects.
-func (h History) bring(flags []string, a js.API) string {
-	for _, s := range h.Subjects {
-		if strings.Contains(string(s), ",") {
-			return "bring it to " + strings.Join(flags, " ") + " by other means than the nats command, which splits subjects at commas"
-		}
-	}
-	return a.Edit(h.Stream, flags...)
 }
 
 // differences returns what to edit so that the stream is as the settings ask, as arguments of `nats stream edit`, and what cannot
@@ -106,3 +98,8 @@ func storage(memory bool) string {
 	}
 	return "file"
 }
+
+// duration returns a duration as one writes it for the nats command: without zeros at its end.
+func duration(d time.Duration) string { return zeros.ReplaceAllString(d.String(), "$1") }
+
+var zeros = regexp.MustCompile(`([hm])(0m)?0s$`)

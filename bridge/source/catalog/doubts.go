@@ -13,8 +13,7 @@ import (
 
 // todo is what the table has to read.
 type todo struct {
-	all     bool
-	look    bool                    // the streams that are due
+	look    bool                    // all streams, or those that are due
 	names   map[string]time.Time    // and when JetStream announced them
 	filters map[bridge.Subject]bool // for which the overlapping streams are needed
 }
@@ -52,7 +51,7 @@ func (t *Table) take() todo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	taken := t.doubts
-	t.doubts, t.asking = newTodo(), taken.filters
+	t.doubts = newTodo()
 	return taken
 }
 
@@ -61,10 +60,9 @@ func newTodo() todo { return todo{names: map[string]time.Time{}, filters: map[br
 func (t *Table) putBack(work todo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.doubts.all = t.doubts.all || work.all
 	t.doubts.look = t.doubts.look || work.look
 	for name, told := range work.names {
-		if known, doubted := t.doubts.names[name]; !doubted || known.Before(told) {
+		if _, again := t.doubts.names[name]; !again { // otherwise it was announced again since
 			t.doubts.names[name] = told
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/tailwater/tailwater/bridge"
-	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // A stream that was deleted: feeds wait for a moment, and then read its subjects by subscription.
@@ -30,7 +29,6 @@ func (t *Table) miss(before, after *Streams) {
 			continue
 		}
 		t.missed[name] = missed{stream, time.Now().Add(deletedWait)}
-		js.Wake(t.lapse)
 	}
 }
 

@@ -32,18 +32,6 @@ func (t *Table) KeyValue(name string, replicas int) *KeyValue {
 	return k
 }
 
-// decided ends the readers' wait.
-func (k *KeyValue) decided() {
-	t := k.table
-	t.mu.Lock()
-	isAwaited := t.awaited != ""
-	t.awaited = ""
-	t.mu.Unlock()
-	if isAwaited {
-		t.changed()
-	}
-}
-
 // Stream returns the name of the bucket's stream.
 func (k *KeyValue) Stream() string { return "KV_" + k.name }
 
@@ -58,9 +46,16 @@ const MarkerTTL = 5 * time.Minute
 // Prepare makes the bucket if it does not exist, and returns when it stores messages. The error wraps bridge.ErrNoBucket if no
 // suitable bucket is possible, and bridge.ErrUnavailable if that is not known now.
 func (k *KeyValue) Prepare(ctx context.Context) error {
+	t := k.table
 	err := k.prepare(ctx)
 	if err == nil || errors.Is(err, bridge.ErrNoBucket) {
-		k.decided()
+		t.mu.Lock()
+		isAwaited := t.awaited != ""
+		t.awaited = ""
+		t.mu.Unlock()
+		if isAwaited {
+			t.changed()
+		}
 	}
 	return err
 }
@@ -81,7 +76,16 @@ func (k *KeyValue) prepare(ctx context.Context) error {
 	if err := k.check(&info.Config); err != nil {
 		return err
 	}
-	return k.await(ctx)
+	err = t.until(ctx, func() bool { // the table knows that the bucket's stream holds its keys
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		holder, known := t.find(k.Subject(">"))
+		return known && holder != nil && holder.Name() == k.Stream()
+	})
+	if err != nil {
+		return fmt.Errorf("%w: wait for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
+	}
+	return nil
 }
 
 // create makes the bucket. Tailwater's own streams come first: an account may allow only so many streams, and without these there may be no start.
@@ -129,47 +133,26 @@ func (k *KeyValue) Remedy() string {
 
 // check returns an error if an existing bucket is not suitable.
 func (k *KeyValue) check(config *jetstream.StreamConfig) error {
-	if fault := k.fault(config); fault != "" {
-		return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
-	}
-	return nil
-}
-
-// fault returns what an existing bucket lacks; "" if it is suitable.
-func (k *KeyValue) fault(config *jetstream.StreamConfig) string {
-	filter := k.Subject(">")
+	filter, fault := k.Subject(">"), ""
 	switch {
 	case !slices.ContainsFunc(config.Subjects, func(s string) bool { return bridge.Subject(s).Covers(filter) }):
-		return "has not the subjects of a bucket"
+		fault = "has not the subjects of a bucket"
 	case !config.AllowMsgTTL:
-		return "allows no time to live of single keys"
+		fault = "allows no time to live of single keys"
 	case config.Retention != jetstream.LimitsPolicy || config.NoAck || config.SubjectTransform != nil:
-		return "is a stream that a bridge cannot read"
+		fault = "is a stream that a bridge cannot read"
 	case config.Sealed:
-		return "is sealed"
+		fault = "is sealed"
 	case config.MaxMsgSize > 0 && config.MaxMsgSize < leastMsgSize:
-		return "takes only values of " + humanize.IBytes(uint64(config.MaxMsgSize))
+		fault = "takes only values of " + humanize.IBytes(uint64(config.MaxMsgSize))
+	default:
+		return nil
 	}
-	return ""
+	return fmt.Errorf("%w: the bucket %s %s; delete it, and the bridge makes another", bridge.ErrNoBucket, k.name, fault)
 }
 
 // leastMsgSize is the size of the largest value: the names of 200 members, and the bridges of each.
 const leastMsgSize = 128 << 10
-
-// await waits until the table knows that the bucket's stream holds its keys.
-func (k *KeyValue) await(ctx context.Context) error {
-	t := k.table
-	err := t.until(ctx, func() bool {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		holder, known := t.find(k.Subject(">"))
-		return known && holder != nil && holder.Name() == k.Stream()
-	})
-	if err != nil {
-		return fmt.Errorf("%w: wait for the bucket %s: %w", bridge.ErrUnavailable, k.name, err)
-	}
-	return nil
-}
 
 func (k *KeyValue) config() jetstream.StreamConfig {
 	return jetstream.StreamConfig{

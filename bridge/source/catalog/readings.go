@@ -69,7 +69,7 @@ func (t *Table) readThese(ctx context.Context, before *Streams, names []string) 
 		defer mu.Unlock()
 		switch {
 		case err == nil:
-			r.streams = append(r.streams, t.config.newStream(info))
+			r.streams = append(r.streams, &Stream{info, bridge.Epoch(name, t.config.Began(name, info.Created))})
 		case isNotFound(err):
 		case errors.Is(err, bridge.ErrRefused):
 			r.hidden = append(r.hidden, name)

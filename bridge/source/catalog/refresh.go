@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,20 +29,17 @@ const (
 	advisorySubjects = "$JS.EVENT.ADVISORY.STREAM.*.>"
 )
 
-// round reads what is to be read, and returns when to do so again; 0 for the next event.
+// round reads what is to be read, and returns when to do so again at the latest.
 func (t *Table) round(link *js.Link) time.Duration {
 	ctx, cancel := context.WithTimeout(t.alive, tableRound)
 	defer cancel()
 	defer link.AfterLoss(cancel)() // no more answers can arrive
 	work := t.take()
 	before := t.Current()
-	if before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before) {
-		work.all = true
-	}
 	after, err := t.read(ctx, link, before, work)
 	switch {
 	case ctx.Err() == context.Canceled || t.api.Link() != link:
-		t.putBack(todo{all: true, filters: work.filters})
+		t.putBack(work)
 		return tableFirstRetry
 	case err != nil:
 		t.putBack(work)
@@ -52,36 +48,34 @@ func (t *Table) round(link *js.Link) time.Duration {
 	}
 	isNews := slices.ContainsFunc(slices.Collect(maps.Keys(work.names)), after.hides)
 	overlaps, err := t.answer(ctx, before, after, work.filters, isNews)
-	t.publish(after, overlaps, isNews || len(work.filters) > 0)
-	if err != nil {
-		t.putBack(todo{filters: work.filters})
+	again, wait := lookAgain(after, work.names)
+	for _, name := range after.silent {
+		again.names[name] = time.Time{}
 	}
-	wait := t.lookAgain(after, work.names)
-	isSettled := len(after.silent) == 0 && t.ensured == link && !after.absence.mayEnd()
-	if err == nil && isSettled {
+	if err != nil {
+		again.filters = work.filters
+	}
+	t.putBack(again) // first: who waits would ask at once
+	t.publish(after, overlaps, isNews || len(work.filters) > 0)
+	if err == nil && len(after.silent) == 0 && t.ensured == link && !after.absence.mayEnd() {
 		t.retries = 0
 		return wait
 	}
-	for _, name := range after.silent {
-		t.putBack(todo{names: map[string]time.Time{name: {}}})
-	}
-	return cmp.Or(wait, t.retry())
+	return min(wait, t.retry())
 }
 
-// lookAgain returns when to look again for streams that were not found: a server announces a stream some time before it finds it
-// by name.
-func (t *Table) lookAgain(after *Streams, names map[string]time.Time) (wait time.Duration) {
+// lookAgain returns the streams that were not found, and when to look again: a server announces a stream some time before it finds it by name.
+func lookAgain(after *Streams, names map[string]time.Time) (again todo, wait time.Duration) {
+	again, wait = newTodo(), tableInterval
 	for name, told := range names {
 		age := time.Since(told)
 		if after.Get(name) != nil || after.hides(name) || age > tableLook {
 			continue
 		}
-		t.putBack(todo{names: map[string]time.Time{name: told}})
-		if again := max(age, tableFirstLook); wait == 0 || again < wait {
-			wait = again
-		}
+		again.names[name] = told
+		wait = min(wait, max(age, tableFirstLook))
 	}
-	return wait
+	return again, wait
 }
 
 func (t *Table) retry() time.Duration {
@@ -94,17 +88,17 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 	if t.ensured != link {
 		switch err := t.ensure(ctx); {
 		case err == nil:
-			t.ensured, t.unsure = link, 0
-		case !isAbsence(err):
-			// At least one more attempt; then other streams need not wait for this one.
-			if t.unsure++; t.unsure < 2 {
-				return nil, err
-			}
+			t.ensured = link
+		case isAbsence(err):
+		case t.retries == 0: // at least one more attempt; then other streams need not wait for this one
+			return nil, err
+		default:
 			t.failures.Do(func() { t.log.Warn("cannot make or check the stream "+t.config.History.Stream+" yet", "error", err) })
 		}
 	}
 	named := slices.Collect(maps.Keys(work.names))
-	if !work.all && !work.look {
+	isUnknown := before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before)
+	if !isUnknown && !work.look {
 		return t.readAgain(ctx, before, named), nil
 	}
 	all, err := t.List(ctx, "")
@@ -115,7 +109,7 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 		return nil, err
 	}
 	t.gone = time.Time{}
-	if !work.all {
+	if !isUnknown {
 		return t.readAgain(ctx, before, append(named, t.due(before, all)...)), nil
 	}
 	return newStreams(link, t.readThese(ctx, before, all)), nil
@@ -217,16 +211,17 @@ func (t *Table) publish(after *Streams, overlaps map[bridge.Subject]*overlap, an
 // answer finds out which streams overlap filters, if some stream is silent or hidden. Earlier answers are valid until a stream changes. isNews
 // means that a hidden one may have.
 func (t *Table) answer(ctx context.Context, before, after *Streams, filters map[bridge.Subject]bool, isNews bool) (map[bridge.Subject]*overlap, error) {
-	if len(after.silent)+len(after.hidden) == 0 {
-		return nil, nil
-	}
 	overlaps := map[bridge.Subject]*overlap{}
+	if len(after.silent)+len(after.hidden) == 0 {
+		return overlaps, nil
+	}
 	if after.equals(before) && !isNews {
 		overlaps = t.answers(len(after.silent) > 0)
 	}
 	var mu sync.Mutex
 	var failed error
-	asked := slices.Collect(maps.Keys(filters))
+	isAnswered := func(filter bridge.Subject) bool { return overlaps[filter] != nil } // while it was asked for again
+	asked := slices.DeleteFunc(slices.Collect(maps.Keys(filters)), isAnswered)
 	js.Each(len(asked), func(i int) {
 		found, err := t.List(ctx, asked[i])
 		mu.Lock()
@@ -246,9 +241,6 @@ func (t *Table) answers(forgets bool) map[bridge.Subject]*overlap {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	kept := maps.Clone(t.overlaps)
-	if kept == nil {
-		kept = map[bridge.Subject]*overlap{}
-	}
 	if forgets && len(kept) >= t.most {
 		maps.DeleteFunc(kept, func(_ bridge.Subject, known *overlap) bool { return !known.isUsed })
 		for _, known := range kept {

@@ -6,12 +6,17 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tailwater/tailwater/bridge/source/js"
 	"golang.org/x/time/rate"
+
+	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // New starts a table. changed is called from the table's own goroutine if feeds may have to be placed differently.
 func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, error) {
+	if config.Began == nil {
+		config.Began = func(_ string, created time.Time) time.Time { return created }
+	}
 	t := &Table{
 		api: a.Watched(), config: config, keep: config.History.streams(), changed: changed, log: log,
 		wake:       make(chan struct{}, 1),
@@ -19,12 +24,11 @@ func New(a js.API, config Config, changed func(), log *slog.Logger) (*Table, err
 		beyond:     rate.Sometimes{Interval: time.Minute},
 		doubts:     newTodo(),
 		most:       maxQuestions,
+		overlaps:   map[bridge.Subject]*overlap{},
 		used:       map[string]bool{},
 		missed:     map[string]missed{},
-		unreadable: map[string]bar{},
-		lapse:      make(chan struct{}, 1),
+		unreadable: map[string]*bar{},
 	}
-	t.doubts.all = true
 	t.own = make([]own, len(t.keep))
 	err := t.api.Keep(func() error {
 		_, err := t.api.NATS().Subscribe(advisorySubjects, t.advised)
@@ -44,14 +48,12 @@ func (t *Table) Close() {
 	t.running.Wait()
 }
 
-// run keeps the table: while a link is up, it reads what is to be read.
+// run keeps the table: while a link is up, it reads what is to be read. Beside that, it ends what has reached its time limit.
 func (t *Table) run() {
 	interval := time.NewTicker(tableInterval)
 	defer interval.Stop()
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	lapse := time.NewTimer(tableInterval)
-	defer lapse.Stop()
+	again := time.NewTimer(0)
+	defer again.Stop()
 	quiet := 0
 	for changed := t.api.Changed(); ; {
 		select {
@@ -62,24 +64,18 @@ func (t *Table) run() {
 				t.Look()
 			}
 			continue
-		case <-lapse.C:
-			lapse.Reset(t.expire())
-			continue
-		case <-t.lapse:
-			lapse.Reset(t.expire())
-			continue
 		case <-changed:
 			changed = t.api.Changed()
 		case <-t.wake:
-		case <-retry.C:
+		case <-again.C:
 		case <-t.alive.Done():
 			return
 		}
+		wait := tableInterval
 		if link := t.api.Link(); link.IsUp() {
-			if wait := t.round(link); wait > 0 {
-				retry.Reset(wait)
-			}
+			wait = t.round(link)
 		}
+		again.Reset(min(wait, t.expire()))
 	}
 }
 

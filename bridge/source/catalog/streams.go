@@ -165,12 +165,3 @@ func (s *Streams) Reason(filter bridge.Subject) string {
 		return fmt.Sprintf("the streams %s hold parts of it; none holds all", strings.Join(names, ", "))
 	}
 }
-
-// newStream returns a stream with the epoch of its present life.
-func (c Config) newStream(info jetstream.StreamInfo) *Stream {
-	began := info.Created
-	if c.Began != nil {
-		began = c.Began(info.Config.Name, info.Created)
-	}
-	return &Stream{info, bridge.Epoch(info.Config.Name, began)}
-}

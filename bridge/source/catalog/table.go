@@ -58,13 +58,11 @@ type Table struct {
 	alive    context.Context
 	stop     context.CancelFunc
 	running  sync.WaitGroup
-	wake     chan struct{}  // buffers one: there is something to do
-	lapse    chan struct{}  // buffers one: something new has a time limit
+	wake     chan struct{}  // buffers one: there is something to do, or to wait for
 	failures rate.Sometimes // for readings that failed
 	beyond   rate.Sometimes // for streams that are left out
 
-	ensured *js.Link // the link on which Tailwater's own stream was ensured; belongs to run, as the next five
-	unsure  int      // how often that failed in a row
+	ensured *js.Link // the link on which Tailwater's own stream was ensured; belongs to run, as the next four
 	looks   uint64   // so far; determines which share of the streams is due
 	retries int
 	most    int       // answers that are kept before those that nobody uses are forgotten
@@ -74,11 +72,10 @@ type Table struct {
 	now        *Streams
 	own        []own // of keep
 	doubts     todo
-	asking     map[bridge.Subject]bool     // the filters that are being asked for
 	overlaps   map[bridge.Subject]*overlap // by filters that were asked for; see Table.answer
 	used       map[string]bool             // streams in use, by name
 	missed     map[string]missed           // streams deleted a moment ago, by name
-	unreadable map[string]bar              // streams that cannot be read, by name
+	unreadable map[string]*bar             // streams that cannot be read, by name
 	awaited    bridge.Subject              // the filter of a bucket that is being made; see KeyValue
 	news       js.Signal                   // now, overlaps or unreadable have changed
 }
@@ -199,7 +196,7 @@ func (t *Table) overlapping(filter bridge.Subject) (names []string, asked bool) 
 		known.isUsed = true
 		return known.streams, true
 	}
-	if !t.asking[filter] && len(t.doubts.filters) < maxQuestions {
+	if !t.doubts.filters[filter] && len(t.doubts.filters) < maxQuestions {
 		t.doubts.filters[filter] = true
 		js.Wake(t.wake)
 	}

@@ -27,7 +27,6 @@ const (
 type bar struct {
 	Obstacle
 	until time.Time
-	tried bool // the stream is being tried: see try
 }
 
 // Obstacle is what prevents the bridge from reading a stream, until somebody removes it.
@@ -75,8 +74,8 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 	if known {
 		by.Lasts = min(max(by.Lasts, 2*before.Lasts), lastRefused) // try was wrong; its readers have moved for nothing
 	}
-	t.unreadable[name] = bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
-	js.Wake(t.lapse)
+	t.unreadable[name] = &bar{Obstacle: by, until: time.Now().Add(by.Lasts)}
+	js.Wake(t.wake)
 	t.news.Send()
 	t.mu.Unlock()
 	if !known || before.Why != by.Why {
@@ -88,14 +87,14 @@ func (t *Table) MarkUnreadable(name string, link *js.Link, by Obstacle) {
 
 // isUnreadable reports whether a stream cannot be read at present. The lock must be held.
 func (t *Table) isUnreadable(name string) bool {
-	return time.Now().Before(t.unreadable[name].until)
+	b := t.unreadable[name]
+	return b != nil && time.Now().Before(b.until)
 }
 
 // retryUnreadable makes all streams be tried again: a new link may have wider rights. The lock must be held.
 func (t *Table) retryUnreadable() {
-	for name, b := range t.unreadable {
+	for _, b := range t.unreadable {
 		b.until = time.Time{}
-		t.unreadable[name] = b
 	}
 }
 
@@ -104,9 +103,6 @@ func (t *Table) MarkReadable(name string) {
 	t.mu.Lock()
 	_, known := t.unreadable[name]
 	delete(t.unreadable, name)
-	if known {
-		t.news.Send()
-	}
 	t.mu.Unlock()
 	if known {
 		t.log.Info("a stream can be read again", "stream", name)
@@ -118,7 +114,7 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 	next = tableInterval
 	for name, b := range t.unreadable {
 		switch remaining := b.until.Sub(now); {
-		case b.until.IsZero(), b.tried:
+		case b.until.IsZero():
 		case remaining > 0:
 			next = min(next, remaining)
 		case t.now.Get(name) == nil:
@@ -126,8 +122,7 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 			ended = true
 		default:
 			// Until it is known to be readable, its readers stay where they are.
-			b.tried, b.until = true, now.Add(tableRound)
-			t.unreadable[name] = b
+			b.until = now.Add(tableRound)
 			stream := t.now.Get(name)
 			t.running.Go(func() { t.try(stream) })
 		}
@@ -137,25 +132,23 @@ func (t *Table) retryDue(now time.Time) (next time.Duration, ended bool) {
 
 // try finds out whether a stream that could not be read can be read by now.
 func (t *Table) try(stream *Stream) {
+	ctx, cancel := context.WithTimeout(t.alive, tableRound)
+	defer cancel()
 	name := stream.Name()
-	_, err := t.api.Stored(t.alive, name, js.MsgGet{Seq: 1})
+	_, err := t.api.Stored(ctx, name, js.MsgGet{Seq: 1})
 	by := t.Obstacle(name, err)
 	if by.Why == "" {
-		by = t.consumable(t.alive, stream)
+		by = t.consumable(ctx, stream)
 	}
+	isFree := by.Why == "" && ctx.Err() == nil
 	t.mu.Lock()
-	b, known := t.unreadable[name]
-	isFree := by.Why == ""
-	if known && isFree {
+	if b := t.unreadable[name]; b != nil && isFree {
 		b.until = time.Time{}
-	} else if known {
-		b.Lasts = min(2*max(b.Lasts, refusedFor), retryIn)
+	} else if b != nil {
+		b.Lasts = min(2*b.Lasts, retryIn)
 		b.until = time.Now().Add(b.Lasts)
 	}
-	if b.tried = false; known {
-		t.unreadable[name] = b
-	}
-	js.Wake(t.lapse)
+	js.Wake(t.wake)
 	t.news.Send()
 	t.mu.Unlock()
 	if isFree {
@@ -178,5 +171,5 @@ func (t *Table) consumable(ctx context.Context, of *Stream) Obstacle {
 func (t *Table) IsRead(of *Stream) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return of.Untapped() == "" && t.now != nil && !t.isUnreadable(of.Name())
+	return of.Untapped() == "" && !t.isUnreadable(of.Name())
 }
