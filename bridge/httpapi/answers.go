@@ -67,22 +67,22 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	request.caller, request.resume.Account = caller, a.account(r, caller)
-	free := a.admit(r)
-	if free == nil {
+	held := a.admit(r)
+	if held == nil {
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
+	defer held.release()
 	run, done, err := a.follow(r.Context(), subject, request.framing, request.resume.Account)
 	switch {
 	case errors.Is(err, bridge.ErrRefused), errors.Is(err, errNoRun):
-		free()
 		return err
 	case err != nil:
-		free()
 		a.turnAway(w, r, request.framing)
 		return nil
 	}
-	return a.stream(w, r, run, &request, both(done, free))
+	held.also(done)
+	return a.stream(w, r, run, &request, held)
 }
 
 // runOf returns the sender of a request, and the subject of the run that it names.
