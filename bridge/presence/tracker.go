@@ -17,8 +17,8 @@ import (
 type Config struct {
 	Subjects []bridge.Subject // filters: the members of all subjects within them are kept
 	Shared   Store            // the bucket of all bridges
-	// Tell announces the members of a subject to this bridge's readers, as long as there is no Shared bucket.
-	Tell func(bridge.Subject, bridge.Presence)
+	// Tell announces the value of a subject to this bridge's readers, nil if it was deleted, as long as there is no Shared bucket.
+	Tell func(_ bridge.Subject, value []byte)
 	// Most is how many places one account may have at once; 0 for no limit. A connection takes one on each subject, and keeps it
 	// for a moment after its end.
 	Most int
@@ -149,9 +149,7 @@ func (t *Tracker) leave(places []place, isDead bool) {
 		at = at.Add(grace)
 	}
 	for _, p := range places {
-		if !p.exit(p.who, at) {
-			t.free(p.account)
-		}
+		p.exit(p.who, at)
 		t.plan(p.room)
 	}
 }
@@ -160,12 +158,12 @@ func (t *Tracker) leave(places []place, isDead bool) {
 // returns none, followed by the members of each subject inside.
 func (t *Tracker) Own(subject bridge.Subject) []bridge.Presence {
 	t.mu.Lock()
-	isOwn := t.store == t.own
+	own, isOwn := t.store.(*own)
 	t.mu.Unlock()
 	if !isOwn {
 		return nil
 	}
-	return t.own.members(subject)
+	return own.members(subject)
 }
 
 // run handles every room when it is due.
@@ -217,7 +215,7 @@ func (t *Tracker) depart(r *room, now time.Time) {
 		}
 		t.free(account)
 	})
-	if r.isDoubtful(now) {
+	if !now.Before(r.check) {
 		t.change(r, 0)
 	}
 }

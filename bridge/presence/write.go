@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -69,9 +70,9 @@ func (t *Tracker) replace(ctx context.Context, store Store, before, state *State
 		return store.Delete(ctx, string(state.Subject), revision)
 	}
 	state.tell(before)
-	value, err := state.encode()
+	value, err := json.Marshal(state)
 	if err != nil {
-		return err
+		return fmt.Errorf("encode the members of %s: %w", state.Subject, err)
 	}
 	t.stats.bytes.Add(uint64(len(value)))
 	_, err = store.Put(ctx, string(state.Subject), value, revision, 0)
