@@ -168,7 +168,7 @@ func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) 
 // reason returns the error for an invalid token. It repeats nothing from the token but times.
 func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 	var why error
-	var known keyError
+	var known refusal
 	var unknown undecided
 	switch {
 	case errors.As(err, &unknown):
@@ -191,13 +191,10 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 
 // claimsReason returns what is wrong with the claims of a token with a valid signature. Each reason names the claim.
 func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
-	var late expiryError
 	wrong := a.wrongType(claims)
 	switch {
 	case wrong != nil:
 		return wrong
-	case errors.As(err, &late):
-		return late
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return fmt.Errorf("the token has expired%s; sign in again", when(claims.GetExpirationTime()))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
