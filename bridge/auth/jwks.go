@@ -154,7 +154,7 @@ func (j *jwks) look(id string, isAgain bool) (found []key, arrived <-chan struct
 		return found, nil, nil
 	case j.arrived != nil && !isAgain:
 		return nil, j.arrived, nil
-	case j.away:
+	case j.away || j.ctx.Err() != nil:
 		return nil, nil, undecided("the key set that TAILWATER_AUTH_JWKS_URL names cannot be read")
 	}
 	return nil, nil, refusal("the token's kid is not in the provider's key set")

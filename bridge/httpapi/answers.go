@@ -60,8 +60,7 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 	}
 	caller, subject, err := a.runOf(r, query, t)
 	if errors.Is(err, bridge.ErrNoVerdict) {
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
 	if err != nil {
 		return err
@@ -69,8 +68,7 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 	request.caller, request.resume.Account = caller, a.account(r, caller)
 	held := a.admit(r)
 	if held == nil {
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
 	defer held.release()
 	run, done, err := a.follow(r.Context(), subject, request.framing, request.resume.Account)
@@ -78,8 +76,7 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 	case errors.Is(err, bridge.ErrRefused), errors.Is(err, errNoRun):
 		return err
 	case err != nil:
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
 	held.also(done)
 	return a.stream(w, r, run, &request, held)

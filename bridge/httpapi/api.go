@@ -117,7 +117,7 @@ type API struct {
 	logs     rate.Sometimes // log lines about exceeded limits
 	panics   rate.Sometimes // log lines about panics
 
-	working sync.RWMutex    // held for reading while a request uses hub, outlet, publisher, store or auth
+	working sync.RWMutex    // held for reading while a request uses publisher, store or runs
 	serving context.Context // until Finish
 	finish  context.CancelFunc
 }
@@ -192,9 +192,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found
 		options(w, r)
 		return nil
 	}
-	if a.serving.Err() != nil {
-		return a.serveFinished(w, r, target)
-	}
 	switch {
 	case target.isSession && r.Method == http.MethodPost:
 		return a.signIn(w, r)
@@ -232,19 +229,6 @@ func (a *API) methods(t *target) []string {
 		return []string{http.MethodGet, http.MethodOptions}
 	}
 	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions}
-}
-
-// serveFinished answers a request after Finish.
-func (a *API) serveFinished(w http.ResponseWriter, r *http.Request, target target) error {
-	if r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &target, r.URL.Query()) {
-		return errBusy
-	}
-	framing := bridge.Framing{} // the format makes no difference here
-	if acceptsLines(r) {
-		framing.Format = bridge.Lines
-	}
-	a.turnAway(w, r, framing)
-	return nil
 }
 
 func (a *API) page(w http.ResponseWriter, r *http.Request) error {

@@ -149,8 +149,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, run bridge.Run, req
 		return nil
 	}
 	if held.reader, err = a.config.Hub.Read([]bridge.Subject{run.Subject}, request.framing, from); err != nil {
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
 	held.reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)

@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"bufio"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime/debug"
 )
@@ -60,19 +58,6 @@ func (w *watchedWriter) WriteHeader(status int) {
 func (w *watchedWriter) Write(data []byte) (int, error) {
 	w.begun = true
 	return w.ResponseWriter.Write(data)
-}
-
-// FlushError implements the interface of http.ResponseController.
-func (w *watchedWriter) FlushError() error {
-	w.begun = true
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// Hijack implements http.Hijacker, if the underlying writer does.
-func (w *watchedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	w.begun = w.begun || err == nil
-	return conn, buffered, err
 }
 
 // below returns the writer of net/http: http.MaxBytesReader needs it to have the connection closed.

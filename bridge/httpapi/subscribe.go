@@ -16,8 +16,7 @@ import (
 func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
 	if errors.Is(err, bridge.ErrNoVerdict) && !request.isOnce() {
-		a.turnAway(w, r, request.framing) // a temporary condition; any status but 200 would be final
-		return nil
+		return a.turnAway(w, r, request.framing) // a temporary condition; any status but 200 would be final
 	}
 	if err != nil {
 		return err
@@ -27,8 +26,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		if request.isOnce() {
 			return errBusy
 		}
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
 	defer held.release()
 	if request.isOnce() {
@@ -41,8 +39,7 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 	if held.reader, err = a.config.Hub.Read(t.reading(request.members), request.framing, request.resume); err != nil {
 		// The account waits for too much already, or the hub is closed because the bridge stops. A client must not take either for the end of
 		// the stream.
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
 	held.reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
@@ -133,8 +130,8 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 }
 
 // turnAway ends a connection before it began, and asks the client to come back. If possible, the response breaks off, by a panic that
-// net/http understands: a clean end would end clients built on fetch for good.
-func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
+// net/http understands: a clean end would end clients built on fetch for good. It returns no error.
+func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) error {
 	a.stats.turnedAway.Add(1)
 	a.streamHeaders(w, framing)
 	reason, retry := bridge.CloseBusy, bridge.Spread(retryLater)
@@ -150,6 +147,7 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 		a.sayGoodbye(r.Context())
 		panic(http.ErrAbortHandler)
 	}
+	return nil
 }
 
 // sayGoodbye waits until a refused client has read the answer (see Config.CloseDelay). The number of such waits is limited, because refused clients
