@@ -165,9 +165,13 @@ func (r *room) isOver() bool {
 	return len(r.members) == 0 && r.unnamed == 0 && len(r.leaving) == 0 && !r.isChanged && !r.isWriting
 }
 
-// isMissing reports whether a new value does not have this bridge's members as they were written last.
+// isMissing reports whether a new value does not have this bridge's members as they were written last, or has room for more of their names:
+// members of other bridges have left, which were newer.
 func (r *room) isMissing(state *State, bridge string) bool {
-	return !r.isChanged && !r.isWriting && state.Bridges[bridge] != Holding{len(r.members), r.unnamed}
+	if r.isChanged || r.isWriting {
+		return false
+	}
+	return state.Bridges[bridge] != Holding{len(r.members), r.unnamed} || len(state.Members) < MaxNames && state.named(bridge) < len(r.members)
 }
 
 // wakes returns when the room next needs attention; zero for never. Without a store nothing can be written.

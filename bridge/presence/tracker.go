@@ -34,9 +34,8 @@ const (
 	perMember = time.Millisecond
 	// mostInterval is how outdated the list of a very large room may be.
 	mostInterval = 30 * time.Second
-	// checkInterval is how often the value of an unchanged room is compared with the present members, because an operator may
-	// have deleted the key. It is mostInterval if the value names only some of this bridge's members, or soon may: in a large
-	// room, later members of other bridges are named instead, until they leave.
+	// checkInterval is how often the value of an unchanged room is compared with the present members: what watch has missed is
+	// corrected then.
 	checkInterval = 5 * time.Minute
 	// mostWrites is how many subjects a bridge writes at once.
 	mostWrites = 16

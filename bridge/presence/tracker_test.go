@@ -42,6 +42,7 @@ func TestJoinAndLeave(t *testing.T) {
 		ada()
 		time.Sleep(2 * time.Second)
 		cleo()
+		cleo = n.join("chat.room1", "Cleo")
 		time.Sleep(2900 * time.Millisecond)
 		expect(t, b, "chat.room1", "Ada", "Ben", "Cleo")
 		time.Sleep(500 * time.Millisecond)
@@ -49,6 +50,26 @@ func TestJoinAndLeave(t *testing.T) {
 		if s := b.state("chat.room1"); s.Type != bridge.PresenceLeave || !slices.Equal(s.Left, []string{"Ada"}) {
 			t.Errorf("the state behind a leave is %+v", s)
 		}
+		unnamed := n.join("chat.room1", "")
+		time.Sleep(settle)
+		if s := b.state("chat.room1"); s.Type != bridge.PresenceJoin || s.Count != 3 {
+			t.Errorf("the state behind a join without a name is %+v", s)
+		}
+		unnamed()
+		time.Sleep(settle)
+		if s := b.state("chat.room1"); s.Type != bridge.PresenceLeave || s.Count != 2 {
+			t.Errorf("the state behind a leave without a name is %+v", s)
+		}
+		eve := n.Join([]bridge.Subject{"chat.room1"}, bridge.Visitor{Name: "Eve"})
+		time.Sleep(100 * time.Millisecond)
+		eve(true)
+		dan := n.join("chat.room1", "Dan")
+		time.Sleep(time.Second)
+		if s := b.state("chat.room1"); s.Type != bridge.PresenceState || !slices.Equal(s.Left, []string{"Eve"}) || !slices.Equal(s.Joined, []string{"Dan"}) {
+			t.Errorf("the state behind a join and a leave is %+v", s)
+		}
+		dan()
+		cleo()
 		ben()
 		time.Sleep(settle)
 		if value := b.value("chat.room1"); value != nil {
