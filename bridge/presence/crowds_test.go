@@ -82,7 +82,7 @@ func TestFewAddressesPushNobodyOff(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
-		visit("stranger10.0", "", 10)(false) // a name that is listed
+		again := visit("stranger0.0", "", 10) // a name that is listed
 		visit("Dan", "dan", 10)
 		time.Sleep(settle)
 		names, count := b.names("chat.a"), b.state("chat.a").Count
@@ -92,6 +92,7 @@ func TestFewAddressesPushNobodyOff(t *testing.T) {
 		if count != 63+4*190 {
 			t.Errorf("count %d; want %d", count, 63+4*190)
 		}
+		again(false)
 		for _, leave := range leaves {
 			leave(false)
 		}
