@@ -115,6 +115,7 @@ func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
 				nodes := []*node{open(t, b), open(t, b), open(t, b)}
 				nodes[0].join("chat.a", "Ada")
 				nodes[1].join("chat.a", "Ben")
+				nodes[2].join("chat.a", "")
 				time.Sleep(time.Minute)
 				b.write(t, "chat.empty", value)
 				if name == "a ghost" {
@@ -123,6 +124,9 @@ func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
 				b.write(t, "chat.a", value)
 				time.Sleep(2 * time.Second)
 				expect(t, b, "chat.a", "Ada", "Ben")
+				if count := b.state("chat.a").Count; count != 3 {
+					t.Errorf("%d are here", count)
+				}
 				if got := b.value("chat.empty"); got != nil {
 					t.Errorf("in a room without members: %s", got)
 				}
