@@ -21,7 +21,7 @@ type Config struct {
 	Hub       *bridge.Hub
 	Outlet    Outlet
 	Publisher Publisher
-	Store     Store
+	Store     bridge.Store // whose errors wrap bridge.ErrUnavailable
 
 	Routes []bridge.Route // in addition to bridge.Events
 	Anyone bridge.Grant   // permissions of every caller
@@ -83,12 +83,6 @@ type Publisher interface {
 	Publish(ctx context.Context, subject bridge.Subject, header map[string][]string, data []byte) (bridge.Receipt, error)
 	// IsConnected reports whether there is a connection to NATS.
 	IsConnected() bool
-}
-
-// Store reads the state of streams.
-type Store interface {
-	// Errors of Extent wrap bridge.ErrUnavailable.
-	bridge.Store
 }
 
 // Limits bound what one process, and one request, may use.
@@ -288,7 +282,7 @@ func (a *API) find(r *http.Request) (target, bool) {
 	if t, found := a.answersTarget(path); found {
 		return t, true
 	}
-	return a.presenceTarget(path)
+	return presenceTarget(path)
 }
 
 // several reads /events?subject=a&subject=b.

@@ -39,9 +39,9 @@ type membership struct {
 const presencePath = "/presence/"
 
 // presenceTarget returns the subject whose members a path names.
-func (a *API) presenceTarget(path string) (t target, found bool) {
+func presenceTarget(path string) (t target, found bool) {
 	rest, found := strings.CutPrefix(path, presencePath)
-	if !found || a.config.Presence == nil {
+	if !found {
 		return target{}, false
 	}
 	subject, fits, err := bridge.Events.Resolve("/events/" + rest)
