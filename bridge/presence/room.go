@@ -174,12 +174,12 @@ func (r *room) isMissing(state *State, bridge string) bool {
 	return state.Bridges[bridge] != Holding{len(r.members), r.unnamed} || len(state.Members) < MaxNames && state.named(bridge) < len(r.members)
 }
 
-// wakes returns when the room next needs attention; zero for never. Without a store nothing can be written.
-func (r *room) wakes(hasStore bool) (at time.Time) {
+// wakes returns when the room next needs attention; zero for never.
+func (r *room) wakes() (at time.Time) {
 	if len(r.leaving) > 0 {
 		at = r.leaving[0].at
 	}
-	if !hasStore || r.isWriting {
+	if r.isWriting {
 		return at
 	}
 	next := r.check

@@ -42,7 +42,7 @@ func (t *Tracker) plan(r *room) {
 		delete(t.rooms, r.subject)
 		return
 	}
-	if t.schedule.plan(r, r.wakes(t.store != nil)) {
+	if t.schedule.plan(r, r.wakes()) {
 		t.more.Wake()
 	}
 }

@@ -62,7 +62,7 @@ type Tracker struct {
 	held     map[bridge.Account]int // how many places in rooms each has
 	schedule schedule
 	writing  int     // running writes
-	waiting  backlog // to be written when a write has ended
+	waiting  backlog // to be written when a write has ended, or a store is known
 	store    Store   // nil until known
 	lease    lease
 }
@@ -195,9 +195,8 @@ func (t *Tracker) step(now time.Time) time.Duration {
 		if wait := r.due.Sub(now); wait > 0 {
 			return wait
 		}
-		t.schedule.remove(r)
 		t.depart(r, now)
-		if r.isChanged && !r.isWriting && !now.Before(r.next) && t.store != nil {
+		if r.isChanged && !r.isWriting && !now.Before(r.next) {
 			r.isWriting = true
 			t.waiting.add(r)
 			t.startWrites()

@@ -151,6 +151,11 @@ func TestOthersAreNoMembers(t *testing.T) {
 		if stats := n.Stats(); len(b.told()) > 0 || stats.Subjects > 0 {
 			t.Errorf("told: %+v, of %+v", b.told(), stats)
 		}
+		n.Join([]bridge.Subject{"chat.a", "chat.a"}, bridge.Visitor{}) // is one
+		time.Sleep(settle)
+		if count := b.state("chat.a").Count; count != 1 {
+			t.Errorf("a connection that names a subject twice is %d members", count)
+		}
 	})
 }
 
