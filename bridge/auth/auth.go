@@ -79,10 +79,7 @@ func (a *Auth) Close() {
 }
 
 func newParser(config Config) *jwt.Parser {
-	options := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding()}
-	if config.Issuer != "" {
-		options = append(options, jwt.WithIssuer(config.Issuer))
-	}
+	options := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(), jwt.WithIssuer(config.Issuer)}
 	if config.Audience != "" {
 		options = append(options, jwt.WithAudience(config.Audience))
 	}
@@ -208,10 +205,8 @@ func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
 	}
 }
 
-func when(at *jwt.NumericDate, err error) string {
-	if err != nil || at == nil {
-		return ""
-	}
+// when repeats a time, which wrongType has found to be one.
+func when(at *jwt.NumericDate, _ error) string {
 	return " (" + at.UTC().Format(time.RFC3339) + ")"
 }
 
