@@ -44,7 +44,7 @@ func (r *revocations) note(key string) {
 
 // awaitBucket reports the stray if there is still no bucket in a while. The lock must be held.
 func (r *revocations) awaitBucket() {
-	if r.stray == "" || r.isReported || r.bucket == nil {
+	if r.stray == "" || r.bucket == nil {
 		return
 	}
 	r.reading.Go(func() {
