@@ -66,10 +66,7 @@ func grantOf(claims jwt.MapClaims) (bridge.Grant, error) {
 			return bridge.Grant{}, errors.New("must be written in lower case; in another case it would be ignored, with everything it denies")
 		}
 	}
-	text, err := json.Marshal(claims[natsClaim])
-	if err != nil {
-		return bridge.Grant{}, fmt.Errorf("cannot be read: %w", err)
-	}
+	text, _ := json.Marshal(claims[natsClaim]) // it was decoded from JSON
 	var p Permissions
 	if err := decode(text, &p, json.RejectUnknownMembers(true)); err != nil {
 		return bridge.Grant{}, errForm

@@ -2,6 +2,8 @@ package auth_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -213,6 +215,10 @@ func TestKeysThatAreRefused(t *testing.T) {
 	if err != nil {
 		t.Skip("this Go makes no such key:", err)
 	}
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	hub := bridge.NewHub(bridgetest.NewSource(), 0, bridge.DefaultMemory)
 	defer hub.Close()
 	for _, test := range []struct {
@@ -223,6 +229,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		{auth.Config{Secret: "swordfish"}, "has 9 bytes; it needs at least 32"},
 		{auth.Config{Secret: secret, TicketSecret: "swordfish"}, "has 9 bytes; it needs at least 32"},
 		{auth.Config{PublicKeys: []crypto.PublicKey{weak.Public()}}, "1024 bits is too short"},
+		{auth.Config{PublicKeys: []crypto.PublicKey{p224.Public()}}, "cannot sign tokens"},
 		{auth.Config{PublicKeys: []crypto.PublicKey{[]byte(secret)}}, "cannot sign tokens"},
 		{auth.Config{PublicKeys: []crypto.PublicKey{pairs()["RS256"].private}}, "cannot sign tokens"},
 	} {
