@@ -79,10 +79,7 @@ func (a *Auth) Close() {
 }
 
 func newParser(config Config) *jwt.Parser {
-	options := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding()}
-	if config.Issuer != "" {
-		options = append(options, jwt.WithIssuer(config.Issuer))
-	}
+	options := []jwt.ParserOption{jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(), jwt.WithIssuer(config.Issuer)}
 	if config.Audience != "" {
 		options = append(options, jwt.WithAudience(config.Audience))
 	}
@@ -168,7 +165,7 @@ func (a *Auth) verify(ctx context.Context, token string) (jwt.MapClaims, error) 
 // reason returns the error for an invalid token. It repeats nothing from the token but times.
 func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 	var why error
-	var known keyError
+	var known refusal
 	var unknown undecided
 	switch {
 	case errors.As(err, &unknown):
@@ -191,13 +188,10 @@ func (a *Auth) reason(err error, claims jwt.MapClaims) error {
 
 // claimsReason returns what is wrong with the claims of a token with a valid signature. Each reason names the claim.
 func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
-	var late expiryError
 	wrong := a.wrongType(claims)
 	switch {
 	case wrong != nil:
 		return wrong
-	case errors.As(err, &late):
-		return late
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return fmt.Errorf("the token has expired%s; sign in again", when(claims.GetExpirationTime()))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
@@ -211,10 +205,8 @@ func (a *Auth) claimsReason(err error, claims jwt.MapClaims) error {
 	}
 }
 
-func when(at *jwt.NumericDate, err error) string {
-	if err != nil || at == nil {
-		return ""
-	}
+// when repeats a time, which wrongType has found to be one.
+func when(at *jwt.NumericDate, _ error) string {
 	return " (" + at.UTC().Format(time.RFC3339) + ")"
 }
 

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -20,11 +19,10 @@ const strayPatience = 2 * time.Second
 
 // inspection is what revocations know about their bucket. Their lock guards it.
 type inspection struct {
-	isInspected bool               // Config.Bucket is set
-	bucket      *Bucket            // nil until the state is known
-	stray       string             // a key that arrived while there was no bucket; "" for none
-	isReported  bool               // the stray was logged
-	interrupt   context.CancelFunc // makes inspect look at the stray
+	isInspected bool    // Config.Bucket is set
+	bucket      *Bucket // nil until the state is known
+	stray       string  // a key that arrived while there was no bucket; "" for none
+	isReported  bool    // the stray was logged
 }
 
 // isComplete reports whether the keys that were read are all keys of the bucket. If the bucket exists, they must come from its
@@ -40,39 +38,29 @@ func (r *revocations) note(key string) {
 	defer r.mu.Unlock()
 	if r.isInspected && r.stray == "" && (r.bucket == nil || !r.bucket.Exists) {
 		r.stray = key
-		r.interrupt()
+		r.awaitBucket()
 	}
+}
+
+// awaitBucket reports the stray if there is still no bucket in a while. The lock must be held.
+func (r *revocations) awaitBucket() {
+	if r.stray == "" || r.bucket == nil {
+		return
+	}
+	r.reading.Go(func() {
+		select {
+		case <-time.After(strayPatience):
+			r.reportStray()
+		case <-r.ctx.Done():
+		}
+	})
 }
 
 // inspect follows the state of the bucket until ctx ends.
-func (r *revocations) inspect(ctx context.Context, await func(context.Context, *Bucket) (Bucket, error)) {
-	for ctx.Err() == nil {
-		wait, was := r.until(ctx)
-		bucket, err := await(wait, was)
-		late := errors.Is(wait.Err(), context.DeadlineExceeded)
-		interrupted := wait.Err() != nil
-		r.interrupt()
-		switch {
-		case err == nil:
-			r.judge(bucket)
-		case late:
-			r.reportStray()
-		case !interrupted:
-			return // no further state will come
-		}
+func (r *revocations) inspect(await func(context.Context, *Bucket) (Bucket, error)) {
+	for bucket, err := await(r.ctx, nil); err == nil; bucket, err = await(r.ctx, &bucket) {
+		r.judge(bucket)
 	}
-}
-
-// until returns the context in which inspect waits, and the state known so far.
-func (r *revocations) until(ctx context.Context) (wait context.Context, was *Bucket) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.stray != "" && !r.isReported && r.bucket != nil {
-		wait, r.interrupt = context.WithTimeout(ctx, strayPatience)
-	} else {
-		wait, r.interrupt = context.WithCancel(ctx)
-	}
-	return wait, r.bucket
 }
 
 // judge records a new state of the bucket, and logs what an operator has to know.
@@ -83,6 +71,7 @@ func (r *revocations) judge(bucket Bucket) {
 	if bucket.Exists {
 		r.stray, r.isReported = "", false
 	}
+	r.awaitBucket()
 	r.mu.Unlock()
 	switch {
 	case bucket.Unreadable:
@@ -96,10 +85,13 @@ func (r *revocations) judge(bucket Bucket) {
 
 func (r *revocations) reportStray() {
 	r.mu.Lock()
-	r.isReported = true
+	isNews := r.stray != "" && !r.isReported
+	r.isReported = r.isReported || isNews
 	problem, remedy := r.strayProblem(), r.bucket.Remedy
 	r.mu.Unlock()
-	r.log.Error(problem, "remedy", "create the bucket, and revoke again: "+remedy)
+	if isNews {
+		r.log.Error(problem, "remedy", "create the bucket, and revoke again: "+remedy)
+	}
 }
 
 // strayProblem describes a key that nothing stores. The lock must be held.

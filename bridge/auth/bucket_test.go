@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -13,6 +16,19 @@ import (
 	"github.com/tailwater/tailwater/bridge/bridgetest"
 	"github.com/tailwater/tailwater/bridge/source"
 )
+
+// inspected returns a configuration whose bucket is as the verdicts say.
+func inspected() (config auth.Config, verdicts chan<- auth.Bucket) {
+	all := make(chan auth.Bucket)
+	return auth.Config{Secret: secret, Bucket: func(ctx context.Context, _ *auth.Bucket) (auth.Bucket, error) {
+		select {
+		case verdict := <-all:
+			return verdict, nil
+		case <-ctx.Done():
+			return auth.Bucket{}, ctx.Err()
+		}
+	}}, all
+}
 
 // A bucket that can be read from now on has not been read yet: until its keys are there, no token is good. What was heard while it
 // could not be read are not all of them.
@@ -23,15 +39,7 @@ func TestBucketThatIsNotReadYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(from.Close)
-	verdicts := make(chan auth.Bucket)
-	config := auth.Config{Secret: secret, Bucket: func(ctx context.Context, _ *auth.Bucket) (auth.Bucket, error) {
-		select {
-		case verdict := <-verdicts:
-			return verdict, nil
-		case <-ctx.Done():
-			return auth.Bucket{}, ctx.Err()
-		}
-	}}
+	config, verdicts := inspected()
 	n := &node{overheard: openOver(t, config, from, func() {})}
 	alice, bob := token(t, "alice", "t1"), token(t, "bob", "t2")
 	verdicts <- auth.Bucket{}
@@ -60,19 +68,13 @@ func TestBucketThatIsNotReadYet(t *testing.T) {
 
 // No token is good while it is not known whether there is a bucket, although nothing else is wrong, or while the bucket cannot be read.
 func TestNoVerdictWithoutTheBucket(t *testing.T) {
-	verdicts := make(chan auth.Bucket)
-	config := auth.Config{Secret: secret, Bucket: func(ctx context.Context, _ *auth.Bucket) (auth.Bucket, error) {
-		select {
-		case verdict := <-verdicts:
-			return verdict, nil
-		case <-ctx.Done():
-			return auth.Bucket{}, ctx.Err()
-		}
-	}}
+	config, verdicts := inspected()
 	a := open(t, config) // keys have been read: there are none
 	isKnown := func() bool {
+		before := a.Ready()
 		_, err := a.Token(t.Context(), token(t, "alice", "t1"))
-		if ready := a.Ready(); err != nil && !errors.Is(err, bridge.ErrNoVerdict) || ready != (err == nil) {
+		ready := a.Ready()
+		if err != nil && !errors.Is(err, bridge.ErrNoVerdict) || ready == before && ready != (err == nil) { // unless that came in between
 			t.Fatalf("the verdict is %v, ready: %t", err, ready)
 		}
 		return err == nil
@@ -86,4 +88,50 @@ func TestNoVerdictWithoutTheBucket(t *testing.T) {
 	bridgetest.Eventually(t, "no token is good", func() bool { return !isKnown() })
 	verdicts <- auth.Bucket{}
 	bridgetest.Eventually(t, "a token is good again", isKnown)
+}
+
+// A key that no bucket stores is reported, once, unless the bucket comes within a moment.
+func TestKeyThatNothingStores(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bridgetest.Output
+		config, verdicts := inspected()
+		config.Log = slog.New(slog.NewTextHandler(&log, nil))
+		from := bridgetest.NewSource()
+		a := openOver(t, config, from, func() {})
+		want := func(after time.Duration, isReported bool, lines int) {
+			t.Helper()
+			time.Sleep(after)
+			if problem := a.Problem(); strings.Contains(problem, `"sub.alice"`) != isReported || strings.Count(log.String(), "revoke again: nats kv add") != lines {
+				t.Errorf("the problem: %q; the log:\n%s", problem, &log)
+			}
+		}
+		verdict := func(bucket auth.Bucket) {
+			verdicts <- bucket
+			synctest.Wait()
+		}
+		revoke := func(key string) { from.Publish(bridge.Subject("$KV."+auth.RevokedBucket+"."+key), nil) }
+		synctest.Wait()
+		revoke("sub.alice")
+		want(time.Minute, false, 0) // nobody knows whether there is a bucket
+		none := auth.Bucket{Remedy: "nats kv add"}
+		verdict(none)
+		want(time.Second, false, 0)
+		want(2*time.Second, true, 1)
+		revoke("sub.bob")
+		verdict(none)
+		want(time.Minute, true, 1)
+		verdict(auth.Bucket{Exists: true})
+		revoke("sub.alice")
+		want(time.Minute, false, 1)
+		verdict(none)
+		revoke("sub.alice")
+		want(time.Second, false, 1)
+		want(2*time.Second, true, 2)
+		verdict(auth.Bucket{Exists: true})
+		verdict(none)
+		revoke("sub.alice")
+		want(time.Second, false, 2)
+		verdict(auth.Bucket{Exists: true})
+		want(time.Minute, false, 2)
+	})
 }

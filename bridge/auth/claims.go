@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/tailwater/tailwater/bridge"
@@ -35,13 +36,10 @@ func callerOf(claims jwt.MapClaims) (bridge.Caller, error) {
 		return bridge.Caller{}, errors.New("the token has no sub; it must name the caller")
 	}
 	token, isText := claims["jti"].(string)
-	if _, has := claims["jti"]; has && !isText {
+	if claims["jti"] != nil && !isText {
 		return bridge.Caller{}, errors.New("the token's jti is not a string")
 	}
-	expires, err := claims.GetExpirationTime()
-	if err != nil || expires == nil { // the parser has checked that
-		return bridge.Caller{}, errors.New("the token has no exp; tokens must expire")
-	}
+	expires, _ := claims.GetExpirationTime() // the parser has checked that there is one
 	grant, err := grantOf(claims)
 	if err != nil {
 		return bridge.Caller{}, fmt.Errorf("the token's claim nats %w", err)
@@ -68,66 +66,12 @@ func grantOf(claims jwt.MapClaims) (bridge.Grant, error) {
 			return bridge.Grant{}, errors.New("must be written in lower case; in another case it would be ignored, with everything it denies")
 		}
 	}
-	p, ok := permissionsOf(claims[natsClaim])
-	if !ok {
+	text, _ := json.Marshal(claims[natsClaim]) // it was decoded from JSON
+	var p Permissions
+	if err := decode(text, &p, json.RejectUnknownMembers(true)); err != nil {
 		return bridge.Grant{}, errForm
 	}
 	return p.grant()
-}
-
-// permissionsOf returns the Permissions in a decoded JSON object. Its names are compared exactly, which encoding/json does not do
-// for the fields of a struct. null counts as absent.
-func permissionsOf(value any) (p Permissions, ok bool) {
-	ok = eachMember(value, func(name string, value any) bool {
-		switch name {
-		case "sub":
-			return p.Sub.read(value)
-		case "pub":
-			return p.Pub.read(value)
-		case "wildcards":
-			var isBool bool
-			p.Wildcards, isBool = value.(bool)
-			return isBool || value == nil
-		}
-		return false
-	})
-	return p, ok
-}
-
-func (f *Filters) read(value any) bool {
-	return eachMember(value, func(name string, value any) bool {
-		switch name {
-		case "allow":
-			return readTexts(&f.Allow, value)
-		case "deny":
-			return readTexts(&f.Deny, value)
-		}
-		return false
-	})
-}
-
-// eachMember calls read for each member of an object, until read returns false. It reports whether value is an object, or null,
-// and every call returned true.
-func eachMember(value any, read func(name string, value any) bool) bool {
-	object, isObject := value.(map[string]any)
-	for name, value := range object {
-		if !read(name, value) {
-			return false
-		}
-	}
-	return isObject || value == nil
-}
-
-func readTexts(to *[]string, value any) bool {
-	list, isList := value.([]any)
-	for _, entry := range list {
-		text, isText := entry.(string)
-		if !isText {
-			return false
-		}
-		*to = append(*to, text)
-	}
-	return isList || value == nil
 }
 
 // grant returns the permissions as a grant.

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,10 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/MicahParks/jwkset"
 	"golang.org/x/time/rate"
@@ -157,10 +154,10 @@ func (j *jwks) look(id string, isAgain bool) (found []key, arrived <-chan struct
 		return found, nil, nil
 	case j.arrived != nil && !isAgain:
 		return nil, j.arrived, nil
-	case j.away:
+	case j.away || j.ctx.Err() != nil:
 		return nil, nil, undecided("the key set that TAILWATER_AUTH_JWKS_URL names cannot be read")
 	}
-	return nil, nil, keyError("the token's kid is not in the provider's key set")
+	return nil, nil, refusal("the token's kid is not in the provider's key set")
 }
 
 // fetch starts a read in the background. The lock must be held.
@@ -214,12 +211,11 @@ func (j *jwks) read(ctx context.Context) ([]key, error) {
 // parseKeySet returns the keys of a set that can sign tokens. It skips others: a set may hold keys for any use.
 func parseKeySet(text []byte) ([]key, error) {
 	var set jwkset.JWKSMarshal
-	if err := json.Unmarshal(text, &set); err != nil || !utf8.Valid(text) {
-		return nil, errors.New("read the key set: not a JSON Web Key Set")
-	}
-	// Package json matches names of fields in any case.
-	if hasTwice(text, func(name string) string { return strings.ToLower(strings.ToUpper(name)) }) {
+	switch err := decode(text, &set); {
+	case errors.Is(err, errTwice):
 		return nil, fmt.Errorf("read the key set: it %w", errTwice)
+	case err != nil:
+		return nil, errors.New("read the key set: not a JSON Web Key Set")
 	}
 	var keys []key
 	for _, marshalled := range set.Keys {

@@ -16,7 +16,7 @@ import (
 
 // keys finds the keys that signatures are checked with.
 type keys interface {
-	// find returns the keys that may have signed a token with that key id. The error is a keyError, or undecided.
+	// find returns the keys that may have signed a token with that key id. The error is a refusal, or undecided.
 	find(ctx context.Context, id string) ([]key, error)
 	close()
 }
@@ -29,10 +29,10 @@ type key struct {
 	value any // as package jwt wants it
 }
 
-// keyError is why no key fits a token.
-type keyError string
+// refusal is why a token is invalid, in words that repeat nothing of it but times.
+type refusal string
 
-func (e keyError) Error() string { return string(e) }
+func (r refusal) Error() string { return string(r) }
 
 // undecided is why it is not known yet whether a key fits a token.
 type undecided string
@@ -74,11 +74,11 @@ func (fixed) close()                                        {}
 // keyOf returns the keys to check a token's signature with.
 func (a *Auth) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
 	if _, critical := token.Header["crit"]; critical {
-		return nil, keyError("the token has a crit header, whose extensions this bridge does not support")
+		return nil, refusal("the token has a crit header, whose extensions this bridge does not support")
 	}
 	id, isText := token.Header["kid"].(string)
 	if _, has := token.Header["kid"]; has && !isText {
-		return nil, keyError("the token's kid is not a string")
+		return nil, refusal("the token's kid is not a string")
 	}
 	found, err := a.keys.find(ctx, id)
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *Auth) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
 		}
 	}
 	if len(set.Keys) == 0 {
-		return nil, keyError(fmt.Sprintf("the token's alg is %s, which this bridge's keys are not for", token.Method.Alg()))
+		return nil, refusal(fmt.Sprintf("the token's alg is %s, which this bridge's keys are not for", token.Method.Alg()))
 	}
 	return set, nil
 }

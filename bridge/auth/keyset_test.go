@@ -62,6 +62,9 @@ func TestReadKeySet(t *testing.T) {
 		t.Errorf("%d keys, %v", n, err)
 	}
 	good(t, a, signed(t, "ES256"))
+	if _, err := a.Token(t.Context(), signed(t, "RS256")); !errors.Is(err, bridge.ErrNoVerdict) {
+		t.Errorf("a key that may be new: %v", err)
+	}
 	if n, err := open(t, auth.Config{Secret: secret}).ReadKeySet(t.Context()); n != 0 || err != nil {
 		t.Errorf("without a key set: %d keys, %v", n, err)
 	}

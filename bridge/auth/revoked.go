@@ -26,6 +26,7 @@ type revocations struct {
 	hub     *bridge.Hub
 	changed func()
 	log     *slog.Logger
+	ctx     context.Context // until close
 	cancel  context.CancelFunc
 	reading sync.WaitGroup
 
@@ -37,16 +38,13 @@ type revocations struct {
 }
 
 func follow(hub *bridge.Hub, changed func(), config Config) *revocations {
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &revocations{
-		hub: hub, changed: changed, log: config.Log, cancel: cancel,
-		inspection: inspection{isInspected: config.Bucket != nil, interrupt: func() {}},
-	}
+	r := &revocations{hub: hub, changed: changed, log: config.Log, inspection: inspection{isInspected: config.Bucket != nil}}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if config.Bucket != nil {
-		r.reading.Go(func() { r.inspect(ctx, config.Bucket) })
+		r.reading.Go(func() { r.inspect(config.Bucket) })
 	}
 	r.reading.Go(func() {
-		for r.read(ctx) {
+		for r.read() {
 		}
 	})
 	return r
@@ -74,8 +72,8 @@ func (r *revocations) ask(caller bridge.Caller) (revoked, known bool) {
 }
 
 // read reads the bucket from its beginning and follows it until a gap or a reset. Earlier revocations stay in force until the
-// beginning was read again. It returns false when ctx has ended, or the hub is closed.
-func (r *revocations) read(ctx context.Context) bool {
+// beginning was read again. It returns false after close, or if the hub is closed.
+func (r *revocations) read() bool {
 	reader, err := r.hub.Read([]bridge.Subject{RevokedFilter}, bridge.Framing{Format: bridge.Lines}, bridge.Resume{Since: bridge.Since{Kind: bridge.SinceLast}})
 	if err != nil {
 		return false
@@ -99,7 +97,7 @@ func (r *revocations) read(ctx context.Context) bool {
 		}
 		select {
 		case <-more:
-		case <-ctx.Done():
+		case <-r.ctx.Done():
 			return false
 		}
 	}

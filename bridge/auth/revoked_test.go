@@ -74,7 +74,7 @@ func bucket(t *testing.T, server *bridgetest.NATSServer) (jetstream.JetStream, j
 		for !conn.IsClosed() {
 		}
 	})
-	js, err := jetstream.New(conn)
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncMaxPending(10_000)) // on a busy machine, fewer are a failure
 	if err != nil {
 		t.Fatal(err)
 	}

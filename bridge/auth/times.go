@@ -13,11 +13,6 @@ import (
 // digits, and arithmetic with times of these years does not overflow.
 const firstTime, lastTime = -62135596800, 253402300799
 
-// expiryError means that a token expires too late.
-type expiryError string
-
-func (e expiryError) Error() string { return string(e) }
-
 // checkTimes refuses a token that expires later than the settings allow: a stolen token is useful until it expires.
 func (a *Auth) checkTimes(claims jwt.MapClaims) error {
 	if wrong := a.wrongType(claims); wrong != nil { // the library may have accepted an nbf that is not a time
@@ -28,7 +23,7 @@ func (a *Auth) checkTimes(claims jwt.MapClaims) error {
 	if most == 0 || !time.Unix(int64(expires), 0).After(time.Now().Add(most+leeway)) {
 		return nil
 	}
-	return expiryError(fmt.Sprintf("the token expires later than the %v from now that TAILWATER_AUTH_MAX_LIFE allows; its signer must set an earlier exp", most))
+	return refusal(fmt.Sprintf("the token expires later than the %v from now that TAILWATER_AUTH_MAX_LIFE allows; its signer must set an earlier exp", most))
 }
 
 // wrongType returns an error for the first claim of a wrong type (RFC 7519, 4.1), among those that are checked; nil if there

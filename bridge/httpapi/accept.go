@@ -35,7 +35,7 @@ func prefers(r *http.Request, one, other string) bool {
 		return false
 	}
 	var first, second preference
-	for _, item := range splitAccept(header) {
+	for item := range strings.SplitSeq(header, ",") { // no range that matters has a comma in quotes
 		media, parameters, err := mime.ParseMediaType(item)
 		if err != nil {
 			continue
@@ -74,20 +74,4 @@ func (p *preference) consider(media, of string, weight float64) {
 	default:
 		p.weight = max(p.weight, weight)
 	}
-}
-
-// splitAccept splits at commas outside of quotes.
-func splitAccept(header string) []string {
-	quoted, escaped := false, false
-	return strings.FieldsFunc(header, func(c rune) bool {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-		}
-		return c == ',' && !quoted
-	})
 }

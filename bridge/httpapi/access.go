@@ -71,9 +71,8 @@ func (a Access) isOwnOrigin(origin string, r *http.Request) bool {
 func (a Access) scheme(r *http.Request) string {
 	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",") // the browser's own, if there are several proxies
 	proto := strings.ToLower(strings.TrimSpace(first))
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	switch {
-	case (proto == "http" || proto == "https") && err == nil && isWithin(peer.Addr().Unmap().WithZone(""), a.proxies):
+	case (proto == "http" || proto == "https") && isWithin(peerOf(r), a.proxies):
 		return proto
 	case r.TLS != nil:
 		return "https"

@@ -33,11 +33,13 @@ func (a *API) address(r *http.Request) string { return host(a.client(r)) }
 
 // client returns the address that a request comes from; the zero value if it has none.
 func (a *API) client(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return forwarded(r.Header.Values("X-Forwarded-For"), peer.Addr().Unmap().WithZone(""), a.config.Proxies)
+	return forwarded(r.Header.Values("X-Forwarded-For"), peerOf(r), a.config.Proxies)
+}
+
+// peerOf returns the address of a request's connection, which may be a proxy's; the zero value if it has none.
+func peerOf(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap().WithZone("")
 }
 
 // host returns the address, or the IPv6 network, that limits count as one.

@@ -60,29 +60,26 @@ func (a *API) readRun(w http.ResponseWriter, r *http.Request, t target) error {
 	}
 	caller, subject, err := a.runOf(r, query, t)
 	if errors.Is(err, bridge.ErrNoVerdict) {
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
 	if err != nil {
 		return err
 	}
 	request.caller, request.resume.Account = caller, a.account(r, caller)
-	free := a.admit(r)
-	if free == nil {
-		a.turnAway(w, r, request.framing)
-		return nil
+	held := a.admit(r)
+	if held == nil {
+		return a.turnAway(w, r, request.framing)
 	}
+	defer held.release()
 	run, done, err := a.follow(r.Context(), subject, request.framing, request.resume.Account)
 	switch {
 	case errors.Is(err, bridge.ErrRefused), errors.Is(err, errNoRun):
-		free()
 		return err
 	case err != nil:
-		free()
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
-	return a.stream(w, r, run, &request, both(done, free))
+	held.also(done)
+	return a.stream(w, r, run, &request, held)
 }
 
 // runOf returns the sender of a request, and the subject of the run that it names.

@@ -21,7 +21,7 @@ type Config struct {
 	Hub       *bridge.Hub
 	Outlet    Outlet
 	Publisher Publisher
-	Store     Store
+	Store     bridge.Store // whose errors wrap bridge.ErrUnavailable
 
 	Routes []bridge.Route // in addition to bridge.Events
 	Anyone bridge.Grant   // permissions of every caller
@@ -85,12 +85,6 @@ type Publisher interface {
 	IsConnected() bool
 }
 
-// Store reads the state of streams.
-type Store interface {
-	// Errors of Extent wrap bridge.ErrUnavailable.
-	bridge.Store
-}
-
 // Limits bound what one process, and one request, may use.
 type Limits struct {
 	Publishes float64 // POSTs per second of one caller, with bursts of five seconds' worth; 0 for no limit
@@ -117,7 +111,7 @@ type API struct {
 	logs     rate.Sometimes // log lines about exceeded limits
 	panics   rate.Sometimes // log lines about panics
 
-	working sync.RWMutex    // held for reading while a request uses hub, outlet, publisher, store or auth
+	working sync.RWMutex    // held for reading while a request uses publisher, store or runs
 	serving context.Context // until Finish
 	finish  context.CancelFunc
 }
@@ -192,9 +186,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, target target, found
 		options(w, r)
 		return nil
 	}
-	if a.serving.Err() != nil {
-		return a.serveFinished(w, r, target)
-	}
 	switch {
 	case r.Method == http.MethodGet && !canFlush(w):
 		return errNoFlush
@@ -234,19 +225,6 @@ func (a *API) methods(t *target) []string {
 		return []string{http.MethodGet, http.MethodOptions}
 	}
 	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions}
-}
-
-// serveFinished answers a request after Finish.
-func (a *API) serveFinished(w http.ResponseWriter, r *http.Request, target target) error {
-	if r.Method != http.MethodGet || r.URL.Query().Has("poll") || isDocument(r, &target, r.URL.Query()) {
-		return errBusy
-	}
-	framing := bridge.Framing{} // the format makes no difference here
-	if acceptsLines(r) {
-		framing.Format = bridge.Lines
-	}
-	a.turnAway(w, r, framing)
-	return nil
 }
 
 func (a *API) page(w http.ResponseWriter, r *http.Request) error {
@@ -306,7 +284,7 @@ func (a *API) find(r *http.Request) (target, bool) {
 	if t, found := a.answersTarget(path); found {
 		return t, true
 	}
-	return a.presenceTarget(path)
+	return presenceTarget(path)
 }
 
 // several reads /events?subject=a&subject=b.

@@ -83,19 +83,18 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 		return err
 	}
 	request.caller, request.resume.Account = p.caller, a.account(r, p.caller)
-	free := a.admit(r)
-	if free == nil {
+	held := a.admit(r)
+	if held == nil {
 		return errBusy
 	}
+	defer held.release()
 	run, done, err := a.question(w, r, p, &request, &t.route)
 	if err != nil {
-		free()
 		return err
 	}
-	free = both(done, free)
+	held.also(done)
 	path := mounted(r) + answersPath + run.Name
 	if how == firstMessage {
-		defer free()
 		if err := a.first(w, r, run, path); err != nil {
 			return err
 		}
@@ -104,20 +103,11 @@ func (a *API) ask(w http.ResponseWriter, r *http.Request, t target) error {
 	}
 	a.stats.posts.Add(postAccepted) // now, because the stream may last
 	if how == location {
-		free()
 		w.Header().Set("Preference-Applied", respondAsync)
 		return accepted(w, run, path)
 	}
 	w.Header().Set("Content-Location", path)
-	return a.stream(w, r, run, &request, free)
-}
-
-// both returns a function that calls first, and then second.
-func both(first, second func()) func() {
-	return func() {
-		first()
-		second()
-	}
+	return a.stream(w, r, run, &request, held)
 }
 
 // readRunRequest reads how a run's events are encoded, and where a client that comes again continues.
@@ -155,26 +145,22 @@ func (a *API) question(w http.ResponseWriter, r *http.Request, p post, request *
 	return run, done, err
 }
 
-// stream answers with the events of a run. When the connection has ended, free is called.
-func (a *API) stream(w http.ResponseWriter, r *http.Request, run bridge.Run, request *request, free func()) error {
+// stream answers with the events of a run.
+func (a *API) stream(w http.ResponseWriter, r *http.Request, run bridge.Run, request *request, held *hold) (err error) {
 	from := run.Begin
 	if asked := request.resume; !run.IsNew && (len(asked.After) > 0 || asked.Malformed) {
 		from.After, from.Malformed = asked.After, asked.Malformed
 	}
 	if !run.IsNew && run.State.IsOver(from.After) {
-		free()
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	reader, err := a.config.Hub.Read([]bridge.Subject{run.Subject}, request.framing, from)
-	if err != nil {
-		free()
-		a.turnAway(w, r, request.framing)
-		return nil
+	if held.reader, err = a.config.Hub.Read([]bridge.Subject{run.Subject}, request.framing, from); err != nil {
+		return a.turnAway(w, r, request.framing)
 	}
-	reader.Limit(request.most)
+	held.reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
-	a.config.Outlet.Serve(w, r, reader, a.lifetime(r, request.caller, free, nil))
+	a.connect(w, r, request.caller, held, nil)
 	return nil
 }
 

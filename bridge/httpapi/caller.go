@@ -72,9 +72,6 @@ func (a *API) ofCookie(ctx context.Context, value string) (bridge.Caller, error)
 
 // grant returns what a caller may do: what anyone may, plus what its token allows, minus what the token denies.
 func (a *API) grant(caller bridge.Caller) bridge.Grant {
-	if caller.Anonymous() && a.config.Caller == nil {
-		return a.config.Anyone
-	}
 	return a.config.Anyone.With(caller.Grant)
 }
 

@@ -258,6 +258,7 @@ func TestWhereATokenTravels(t *testing.T) {
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site"}, 403},
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site", "Origin", ownOrigin}, 200},
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.com"}, 403},
+		{"/events/news.a", []string{"Cookie", cookieAlice, "Host", "localhost", "Origin", "http://localhost"}, 200},
 		// Pages of this machine may read at any port, but not with a cookie that another page was given.
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Sec-Fetch-Site", "same-site", "Origin", "http://localhost:3000"}, 403},
 		{"/events/news.a", []string{"Cookie", cookieAlice, "Origin", "http://localhost:3000"}, 403}, // as older browsers send it

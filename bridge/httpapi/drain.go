@@ -13,9 +13,9 @@ func (a *API) Drain(end time.Time) {
 	}
 }
 
-// Finish ends the use of hub, outlet, publisher, store and auth: they may be closed when it returns. It waits for messages that are being
-// published, but not for bodies that are still arriving, and not for answers of the store. From then on each client is asked to come back: a GET by the answer of Drain, which
-// must have been called before, other methods by 503.
+// Finish ends the use of publisher, store and runs: when it returns, they may be closed, and then what they stand on. It waits for messages that
+// are being published, but not for bodies that are still arriving, and not for answers of the store. Drain must have been called before. Each
+// client is asked to come back: a GET by the answer of Drain, other methods by 503.
 func (a *API) Finish() {
 	a.finish()
 	a.working.Lock() // waits for running requests
@@ -24,7 +24,7 @@ func (a *API) Finish() {
 
 func (a *API) isDraining() bool { return a.drainEnd.Load() != 0 }
 
-// begin reports whether a request may use hub, outlet, publisher, store and auth. If so, the request calls end afterwards.
+// begin reports whether a request may use publisher, store and runs. If so, the request calls end afterwards.
 func (a *API) begin() (end func(), ok bool) {
 	a.working.RLock()
 	if a.serving.Err() != nil {

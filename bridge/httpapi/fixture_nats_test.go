@@ -16,6 +16,7 @@ type publisher struct {
 	err  error
 	gets bridge.Receipt // what Publish gives without an error
 	wait chan struct{}  // if not nil, Publish waits for its end
+	away bool           // there is no connection
 	got  []published
 }
 
@@ -40,7 +41,7 @@ func (p *publisher) Publish(ctx context.Context, subject bridge.Subject, header 
 	return receipt, err
 }
 
-func (p *publisher) IsConnected() bool { return true }
+func (p *publisher) IsConnected() bool { return !p.away }
 
 // store is a Store that says what it is told to.
 type store struct {

@@ -1,10 +1,8 @@
 package httpapi
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime/debug"
 )
@@ -63,19 +61,6 @@ func (w *watchedWriter) Write(data []byte) (int, error) {
 	return w.ResponseWriter.Write(data)
 }
 
-// FlushError implements the interface of http.ResponseController.
-func (w *watchedWriter) FlushError() error {
-	w.begun = true
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// Hijack implements http.Hijacker, if the underlying writer does.
-func (w *watchedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	w.begun = w.begun || err == nil
-	return conn, buffered, err
-}
-
 // errNoFlush is a fault of the program around the bridge, which finds it in the log: the client's answer says no more than that there is one.
 var errNoFlush = errors.New("middleware hides the http.ResponseWriter of net/http from the bridge, which therefore cannot send events; give the middleware's writer the method Unwrap (see http.ResponseController)")
 
@@ -83,8 +68,6 @@ var errNoFlush = errors.New("middleware hides the http.ResponseWriter of net/htt
 func canFlush(w http.ResponseWriter) bool {
 	for {
 		switch outer := w.(type) {
-		case *watchedWriter:
-			w = outer.ResponseWriter
 		case http.Flusher, interface{ FlushError() error }:
 			return true
 		case interface{ Unwrap() http.ResponseWriter }:

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tailwater/tailwater/bridge"
+	"github.com/tailwater/tailwater/bridge/httpapi"
 )
 
 // panics are pages that do, at several moments.
@@ -76,14 +78,27 @@ func (faultyKeeper) Join([]bridge.Subject, bridge.Visitor) (leave func(isDead bo
 	panic("a fault of ours")
 }
 
-// A connection whose handler panics keeps no place.
+// faultyRuns are Runs that panic when somebody reads one.
+type faultyRuns struct{ httpapi.Runs }
+
+func (faultyRuns) Filter() bridge.Subject { return "answers.>" }
+
+func (faultyRuns) Subject(bridge.Caller, string) (bridge.Subject, bool) { return "answers.-.r", true }
+
+func (faultyRuns) Follow(context.Context, bridge.Subject, bridge.Framing, bridge.Account) (run bridge.Run, done func(), err error) {
+	panic("a fault of ours")
+}
+
+// A connection whose handler panics keeps no place, and no reader.
 func TestPanicFreesThePlace(t *testing.T) {
 	c := config()
-	c.Presence = faultyKeeper{&keeper{t: t}}
+	c.Presence, c.Runs = faultyKeeper{&keeper{t: t}}, faultyRuns{}
 	b := start(t, c)
-	b.do(t, http.MethodGet, "/events/chat.room1?name=Ada", nil).problem(t, http.StatusInternalServerError, "internal")
-	if taken := b.places.Stats().Taken; taken != 0 {
-		t.Errorf("%d places are taken", taken)
+	for _, target := range []string{"/events/chat.room1?name=Ada", "/answers/r"} {
+		b.do(t, http.MethodGet, target, nil).problem(t, http.StatusInternalServerError, "internal")
+		if taken, readers := b.places.Stats().Taken, b.hub.Stats().Readers; taken != 0 || readers != 0 {
+			t.Errorf("%s: %d places are taken, by %d readers", target, taken, readers)
+		}
 	}
 }
 

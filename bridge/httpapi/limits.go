@@ -27,9 +27,33 @@ type Places interface {
 	Told(ctx context.Context)
 }
 
-// admit reserves a place for a connection, and returns a function that frees it; nil if there is none, the address sends too many requests, or
-// the API is draining.
-func (a *API) admit(r *http.Request) (free func()) {
+// hold is what the answer to a request holds: its place, and what is given to it later. Whoever gets one defers release, so that not even a
+// panic leaves something behind.
+type hold struct {
+	end    func()         // nil if the outlet has it
+	reader *bridge.Reader // nil for none, or if the outlet has it
+}
+
+func (h *hold) release() {
+	if h.reader != nil {
+		h.reader.Close()
+	}
+	if h.end != nil {
+		h.end()
+	}
+}
+
+// also adds what ends before the rest.
+func (h *hold) also(end func()) {
+	rest := h.end
+	h.end = func() {
+		end()
+		rest()
+	}
+}
+
+// admit reserves a place for a connection; nil if there is none, the address sends too many requests, or the API is draining.
+func (a *API) admit(r *http.Request) *hold {
 	if a.isDraining() {
 		return nil
 	}
@@ -45,8 +69,9 @@ func (a *API) admit(r *http.Request) (free func()) {
 			reason = limitAddress
 		}
 		a.exceeded(r, reason, host(client))
+		return nil
 	}
-	return free
+	return &hold{end: free}
 }
 
 // checkRate counts a POST, and refuses it if its caller has sent too many.

@@ -26,8 +26,8 @@ func readPoll(query url.Values) (int, error) {
 	case limit == "":
 		return pollLimit, nil
 	}
-	n, err := strconv.Atoi(limit)
-	if err != nil || n < 1 || n > maxPollLimit {
+	n, _ := strconv.Atoi(limit) // 0 for what is no number
+	if n < 1 || n > maxPollLimit {
 		return 0, fmt.Errorf("%w: limit=%.20s; write a number from 1 to %d", errQuery, limit, maxPollLimit)
 	}
 	return n, nil

@@ -39,9 +39,9 @@ type membership struct {
 const presencePath = "/presence/"
 
 // presenceTarget returns the subject whose members a path names.
-func (a *API) presenceTarget(path string) (t target, found bool) {
+func presenceTarget(path string) (t target, found bool) {
 	rest, found := strings.CutPrefix(path, presencePath)
-	if !found || a.config.Presence == nil {
+	if !found {
 		return target{}, false
 	}
 	subject, fits, err := bridge.Events.Resolve("/events/" + rest)
@@ -66,18 +66,11 @@ func readMembership(query url.Values, t *target) (m membership, err error) {
 	return m, err
 }
 
-// maxNameBytes bounds the name of a member, and mostNameBytes the same with blanks around it.
-const maxNameBytes, mostNameBytes = 64, 256
-
-func errLongName(name string) error {
-	return fmt.Errorf("%w: name= has %d bytes; at most %d are allowed", errQuery, len(name), maxNameBytes)
-}
+// maxNameBytes bounds the name of a member.
+const maxNameBytes = 64
 
 // memberName returns a name with plain blanks, and none around it.
 func memberName(name string) (string, error) {
-	if len(name) > mostNameBytes {
-		return "", errLongName(name)
-	}
 	isText := utf8.ValidString(name)
 	name = strings.TrimSpace(strings.Map(func(c rune) rune {
 		if unicode.Is(unicode.Zs, c) {
@@ -87,7 +80,7 @@ func memberName(name string) (string, error) {
 	}, name))
 	switch {
 	case len(name) > maxNameBytes:
-		return "", errLongName(name)
+		return "", fmt.Errorf("%w: name= has %d bytes; at most %d are allowed", errQuery, len(name), maxNameBytes)
 	case !isText || !isPrintable(name):
 		return "", fmt.Errorf("%w: name=%.40q holds characters that are not printable", errQuery, name)
 	}

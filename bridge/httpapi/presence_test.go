@@ -206,6 +206,9 @@ func TestMemberList(t *testing.T) {
 			t.Errorf("Accept: %s: %d %s %s %s", accept, a.status, a.header.Get("Content-Type"), a.header.Get("Cache-Control"), a.body)
 		}
 	}
+	if readers := b.hub.Stats().Readers; readers > 0 {
+		t.Errorf("%d are still reading", readers)
+	}
 	empty, _ := startKept(t, config())
 	if a := empty.do(t, http.MethodGet, "/presence/chat/room2", nil); a.body != `{"subject":"chat.room2","count":0,"members":[]}`+"\n" {
 		t.Errorf("of an empty room: %s", a.body)
@@ -257,7 +260,7 @@ func TestPresencePolls(t *testing.T) {
 	for _, target := range []string{"/presence/chat.room1?poll=1", "/events/chat.room1?poll=1&presence=1"} {
 		a := b.do(t, http.MethodGet, target, nil)
 		lines := bytes.Split([]byte(strings.TrimSpace(a.body)), []byte("\n"))
-		if a.status != http.StatusOK || len(lines) != 3 || a.header.Get("Content-Type") != "application/x-ndjson" {
+		if a.status != http.StatusOK || len(lines) != 3 || a.header.Get("Content-Type") != "application/x-ndjson" || a.header.Get("Cache-Control") != "no-store, no-transform" {
 			t.Fatalf("%s: %d %s", target, a.status, a.body)
 		}
 		var event struct{ Event, Data string }

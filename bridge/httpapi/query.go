@@ -162,8 +162,8 @@ func readMax(query url.Values) (int, error) {
 	if text == "" {
 		return 0, nil
 	}
-	size, err := humanize.ParseBytes(text)
-	if err != nil || size == 0 {
+	size, _ := humanize.ParseBytes(text) // 0 for what is no size
+	if size == 0 {
 		return 0, fmt.Errorf("%w: max=%.20s; write the bytes that an event may have, as in max=64KiB", errQuery, text)
 	}
 	return int(min(size, math.MaxInt)), nil

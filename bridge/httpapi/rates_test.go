@@ -96,6 +96,20 @@ func TestNoPublishRate(t *testing.T) {
 	b.quiet(t)
 }
 
+// A caller with a token has a rate of its own, and uses up none of its address.
+func TestTokensHaveTheirOwnRate(t *testing.T) {
+	c, _ := signedIn(t)
+	c.Limits.Publishes = 1.0 / 60 // one at once
+	b := start(t, c)
+	for _, headers := range [][]string{{"Authorization", bearerAlice}, {"Authorization", bearerBob}, nil} {
+		for _, want := range []int{http.StatusAccepted, http.StatusTooManyRequests} {
+			if got := b.status(t, http.MethodPost, "/events/chat.a", headers...); got != want {
+				t.Errorf("%q: %d instead of %d", headers, got, want)
+			}
+		}
+	}
+}
+
 // A post that is refused for another reason does not count, and gets the same error as before.
 func TestRefusedPostsDoNotCount(t *testing.T) {
 	c := config()

@@ -16,26 +16,19 @@ import (
 func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error {
 	request, err := a.readRequest(r, &t)
 	if errors.Is(err, bridge.ErrNoVerdict) && !request.isOnce() {
-		a.turnAway(w, r, request.framing) // a temporary condition; any status but 200 would be final
-		return nil
+		return a.turnAway(w, r, request.framing) // a temporary condition; any status but 200 would be final
 	}
 	if err != nil {
 		return err
 	}
-	free := a.admit(r)
-	if free == nil {
+	held := a.admit(r)
+	if held == nil {
 		if request.isOnce() {
 			return errBusy
 		}
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
-	isHanded := false
-	defer func() {
-		if !isHanded { // also after a panic
-			free()
-		}
-	}()
+	defer held.release()
 	if request.isOnce() {
 		if request.isDocument {
 			return a.memberList(w, r, &t, &request)
@@ -43,19 +36,16 @@ func (a *API) subscribe(w http.ResponseWriter, r *http.Request, t target) error 
 		return a.poll(w, r, t, request)
 	}
 	a.awaitEnd(r.Context(), t, &request)
-	reader, err := a.config.Hub.Read(t.reading(request.members), request.framing, request.resume)
-	if err != nil {
+	if held.reader, err = a.config.Hub.Read(t.reading(request.members), request.framing, request.resume); err != nil {
 		// The account waits for too much already, or the hub is closed because the bridge stops. A client must not take either for the end of
 		// the stream.
-		a.turnAway(w, r, request.framing)
-		return nil
+		return a.turnAway(w, r, request.framing)
 	}
-	reader.Limit(request.most)
+	held.reader.Limit(request.most)
 	a.streamHeaders(w, request.framing)
-	a.awaitBeginning(r, reader, &request)
-	lifetime := a.lifetime(r, request.caller, free, a.join(&t, &request))
-	isHanded = true
-	a.config.Outlet.Serve(w, r, reader, lifetime)
+	a.awaitBeginning(r, held.reader, &request)
+	leave := a.join(&t, &request)
+	a.connect(w, r, request.caller, held, leave)
 	return nil
 }
 
@@ -83,20 +73,22 @@ func (a *API) awaitBeginning(r *http.Request, reader *bridge.Reader, request *re
 	reader.Await(ctx)
 }
 
-// lifetime returns how long the connection of a request may stay open. When the connection ends, its place is freed, and leave is called unless it is nil.
-func (a *API) lifetime(r *http.Request, caller bridge.Caller, free func(), leave func(isDead bool)) bridge.Lifetime {
-	lifetime := bridge.Lifetime{Caller: caller.Name, Address: a.client(r), Until: caller.Until, Ended: func(bool) { free() }}
+// connect hands a connection to the outlet. When the connection ends, so does what it holds, and leave is called unless it is nil.
+func (a *API) connect(w http.ResponseWriter, r *http.Request, caller bridge.Caller, held *hold, leave func(isDead bool)) {
+	reader, end := held.reader, held.end
+	*held = hold{}
+	lifetime := bridge.Lifetime{Caller: caller.Name, Address: a.client(r), Until: caller.Until, Ended: func(bool) { end() }}
 	if leave != nil {
 		lifetime.Ended = func(isDead bool) {
 			leave(isDead)
-			free()
+			end()
 		}
 	}
 	if a.config.Auth != nil && !caller.Anonymous() {
 		name, token, auth := caller.Name, caller.Token, a.config.Auth // so that the rest can be collected
 		lifetime.Revoked = func() bool { return auth.Revoked(bridge.Caller{Name: name, Token: token}) }
 	}
-	return lifetime
+	a.config.Outlet.Serve(w, r, reader, lifetime)
 }
 
 // Headers of HEAD: the position after everything that is stored on the subjects, and the sequences of the oldest and the newest message.
@@ -112,11 +104,11 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	free := a.admit(r)
-	if free == nil {
+	held := a.admit(r)
+	if held == nil {
 		return errBusy
 	}
-	defer free()
+	defer held.release()
 	var extent bridge.Extent
 	if err := a.lookUp(r.Context(), func(ctx context.Context) (err error) {
 		extent, err = a.config.Hub.Extent(ctx, a.config.Store, t.subjects, request.resume.Account)
@@ -138,8 +130,8 @@ func (a *API) head(w http.ResponseWriter, r *http.Request, t target) error {
 }
 
 // turnAway ends a connection before it began, and asks the client to come back. If possible, the response breaks off, by a panic that
-// net/http understands: a clean end would end clients built on fetch for good.
-func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) {
+// net/http understands: a clean end would end clients built on fetch for good. It returns no error.
+func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Framing) error {
 	a.stats.turnedAway.Add(1)
 	a.streamHeaders(w, framing)
 	reason, retry := bridge.CloseBusy, bridge.Spread(retryLater)
@@ -155,6 +147,7 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, framing bridge.Fr
 		a.sayGoodbye(r.Context())
 		panic(http.ErrAbortHandler)
 	}
+	return nil
 }
 
 // sayGoodbye waits until a refused client has read the answer (see Config.CloseDelay). The number of such waits is limited, because refused clients

@@ -22,9 +22,10 @@ func (b *Bridge) openPresence() {
 	if len(b.options.Presence.Subjects) == 0 {
 		return
 	}
+	tell := func(subject bridge.Subject, value []byte) { b.source.Inject(bridge.PresenceOf(subject), value) }
 	bucket := &members{b.source.KeyValue(bridge.PresenceBucket, b.options.Presence.Replicas), b.hub}
 	b.presence = presence.Open(presence.Config{
-		Subjects: b.options.Presence.Subjects, Shared: bucket, Tell: b.tellMembers, Most: placesEach * max(0, b.options.Limits.PerAddress),
+		Subjects: b.options.Presence.Subjects, Shared: bucket, Tell: tell, Most: placesEach * max(0, b.options.Limits.PerAddress),
 		Log: b.options.Log,
 	})
 	b.hub.KeepMembers(b.presence.Own)
@@ -32,16 +33,6 @@ func (b *Bridge) openPresence() {
 
 // placesEach is how many places in lists an account may have for each connection of an address.
 const placesEach = 5
-
-// tellMembers tells the browsers of this bridge alone who is on a subject.
-func (b *Bridge) tellMembers(subject bridge.Subject, members bridge.Presence) {
-	value, err := json.Marshal(members)
-	if err != nil {
-		b.options.Log.Error("cannot encode who is here", "subject", subject, "error", err)
-		return
-	}
-	b.source.Inject(bridge.PresenceOf(subject), value)
-}
 
 // members is the bucket as package presence needs it.
 type members struct {

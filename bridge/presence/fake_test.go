@@ -25,7 +25,8 @@ type bucket struct {
 	keys   map[string]entry
 	states []presence.State // every value of a subject, in order
 	writes map[string]int
-	most   int // bytes of a value; 0 for no limit
+	reads  map[string]int // of keys, and of filters
+	most   int            // bytes of a value; 0 for no limit
 	seen   map[*link]func(key string, value []byte)
 }
 
@@ -36,7 +37,7 @@ type entry struct {
 }
 
 func newBucket() *bucket {
-	return &bucket{keys: map[string]entry{}, writes: map[string]int{}, seen: map[*link]func(string, []byte){}}
+	return &bucket{keys: map[string]entry{}, writes: map[string]int{}, reads: map[string]int{}, seen: map[*link]func(string, []byte){}}
 }
 
 func (b *bucket) get(key string) entry {
@@ -63,12 +64,8 @@ func (b *bucket) put(key string, value []byte, revision uint64, ttl time.Duratio
 	}
 	b.keys[key] = e
 	b.writes[key]++
-	for l, do := range b.seen {
-		go func() { // a bridge sees it later
-			if l.call(context.Background()) == nil {
-				do(key, value)
-			}
-		}()
+	for _, do := range b.seen {
+		go do(key, value) // a bridge sees it later
 	}
 	if !strings.HasPrefix(key, "_") {
 		b.states = append(b.states, decode(value))
@@ -216,6 +213,7 @@ func (l *link) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	}
 	l.bucket.mu.Lock()
 	defer l.bucket.mu.Unlock()
+	l.reads[key]++
 	e := l.get(key)
 	return e.value, e.revision, nil
 }
@@ -240,7 +238,11 @@ func (l *link) Watch(ctx context.Context, do func(string, []byte)) error {
 		return err
 	}
 	l.bucket.mu.Lock()
-	l.seen[l] = do
+	l.seen[l] = func(key string, value []byte) {
+		if l.call(ctx) == nil {
+			do(key, value)
+		}
+	}
 	l.bucket.mu.Unlock()
 	<-ctx.Done()
 	l.bucket.mu.Lock()
@@ -256,10 +258,15 @@ func (l *link) Each(ctx context.Context, filter bridge.Subject, do func(string, 
 	l.mu.Lock()
 	slow := l.values
 	l.mu.Unlock()
-	if filter == ">" {
-		time.Sleep(slow)
+	if filter == ">" && slow > 0 {
+		select {
+		case <-time.After(slow):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	l.bucket.mu.Lock()
+	l.reads[string(filter)]++
 	found := map[string][]byte{}
 	for key := range l.keys {
 		if e := l.get(key); e.value != nil && filter.Covers(bridge.Subject(key)) {
@@ -277,8 +284,8 @@ func (l *link) Each(ctx context.Context, filter bridge.Subject, do func(string, 
 type node struct {
 	*presence.Tracker
 	link *link
-	told chan bridge.Presence // to the readers of this bridge alone
-	log  bytes.Buffer         // to be read when the bridge is closed
+	told chan []byte  // to the readers of this bridge alone
+	log  bytes.Buffer // to be read when the bridge is closed
 }
 
 // open opens a bridge, until the end of the test's bubble.
@@ -287,10 +294,10 @@ func open(t *testing.T, b *bucket, most ...int) *node {
 }
 
 func openOver(t *testing.T, l *link, most ...int) *node {
-	n := &node{link: l, told: make(chan bridge.Presence, 1000)}
+	n := &node{link: l, told: make(chan []byte, 1000)}
 	n.Tracker = presence.Open(presence.Config{
-		Subjects: []bridge.Subject{"chat.>"}, Shared: n.link, Most: append(most, 0)[0], Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &n.log), nil)),
-		Tell: func(_ bridge.Subject, members bridge.Presence) { n.told <- members },
+		Subjects: []bridge.Subject{"chat.>", "_lease.>"}, Shared: n.link, Most: append(most, 0)[0], Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &n.log), nil)),
+		Tell: func(_ bridge.Subject, value []byte) { n.told <- value },
 	})
 	t.Cleanup(n.Close)
 	return n

@@ -15,17 +15,16 @@ import (
 
 // keepLease finds out which store to use, renews the lease, and removes the members of bridges whose leases are gone.
 func (t *Tracker) keepLease() {
-	for failed := 0; t.alive.Err() == nil; {
-		wait := jitter(leaseInterval)
-		if err := t.renew(); err == nil {
-			failed = 0
-		} else {
-			wait = jitter(time.Second)
-			if failed++; failed > 1 && t.alive.Err() == nil { // the lease outlasts one failure, as of a busy server
+	for hadFailed := false; t.alive.Err() == nil; {
+		wait, err := leaseInterval, t.renew()
+		if err != nil {
+			wait = time.Second
+			if hadFailed && t.alive.Err() == nil { // the lease outlasts one failure, as of a busy server
 				t.fails.Do(func() { t.config.Log.Warn("cannot keep the members of subjects; trying again", "error", err) })
 			}
 		}
-		sleep(t.alive, wait)
+		hadFailed = err != nil
+		sleep(t.alive, jitter(wait))
 	}
 }
 
@@ -39,7 +38,9 @@ func (t *Tracker) renew() error {
 	}
 	wasHeld, err := t.put(ctx, store, leaseTTL)
 	if err != nil {
-		t.distrust()
+		t.mu.Lock()
+		t.store = nil // to be prepared again: the bucket may have been deleted
+		t.mu.Unlock()
 		return fmt.Errorf("renew the lease: %w", err)
 	}
 	t.use(store, wasHeld)
@@ -93,15 +94,6 @@ func (t *Tracker) put(ctx context.Context, store Store, ttl time.Duration) (wasH
 	return value != nil, err
 }
 
-// distrust makes the bucket be prepared again: it may have been deleted.
-func (t *Tracker) distrust() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.store == t.config.Shared {
-		t.store = nil
-	}
-}
-
 // use records a renewal. If the lease did not exist before, other bridges may have removed this bridge's members, or the bucket
 // was replaced, so everything is written again. Only the bucket can show that, because a clock may have stood still while the
 // machine slept.
@@ -113,7 +105,7 @@ func (t *Tracker) use(store Store, wasHeld bool) {
 		return
 	}
 	if store != t.own {
-		t.own.forget()
+		t.own = newOwn(t.config.Tell) // without what it has listed so far
 	}
 	t.store = store
 	t.lease.since, t.lease.isLeft = now, true
@@ -130,8 +122,8 @@ func (t *Tracker) compare(store Store, holders map[string]bool) {
 		l.isLeft = l.isLeft || !holders[name]
 	}
 	l.holders = holders
-	if l.isLeft && !l.isSweeping && l.isSettled(time.Now()) {
-		l.isLeft, l.isSweeping = false, true
+	if l.isLeft && l.isSettled(time.Now()) {
+		l.isLeft = false
 		t.runs.Go(func() { t.sweep(store, holders) })
 	}
 }
@@ -148,11 +140,10 @@ func (t *Tracker) sweep(store Store, holders map[string]bool) {
 			t.repair(bridge.Subject(key))
 		}
 	})
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lease.isSweeping = false
 	if err != nil && t.alive.Err() == nil {
+		t.mu.Lock()
 		t.lease.isLeft = true
+		t.mu.Unlock()
 		t.fails.Do(func() {
 			t.config.Log.Warn("cannot look for members of bridges that are gone; trying again", "error", err)
 		})

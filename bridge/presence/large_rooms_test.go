@@ -44,11 +44,11 @@ func TestLargeRoomThatShrinks(t *testing.T) {
 func TestSweepHoldsUpNoLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket()
-		one, two := open(t, b), open(t, b)
-		open(t, b)
+		one, two, three := open(t, b), open(t, b), open(t, b)
 		one.join("chat.a", "Ada")
 		two.join("chat.a", "Ben")
 		two.link.slowValues(50 * time.Second)
+		three.link.slowValues(time.Hour)
 		time.Sleep(time.Minute)
 		one.kill()
 		time.Sleep(90 * time.Second)

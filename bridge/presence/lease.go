@@ -26,12 +26,11 @@ const (
 
 // lease is what a bridge knows about its own lease and the others.
 type lease struct {
-	since      time.Time       // since when it has been held without a break
-	isLeft     bool            // bridges may have left members behind
-	isSweeping bool            // a sweep for these is running
-	holders    map[string]bool // the bridges with a lease, as of the last look
-	renewals   map[string]renewal
-	looked     time.Time // when a shared bucket was last looked for, while there is none
+	since    time.Time       // since when it has been held without a break
+	isLeft   bool            // bridges may have left members behind
+	holders  map[string]bool // the bridges with a lease, as of the last look
+	renewals map[string]renewal
+	looked   time.Time // when a shared bucket was last looked for, while there is none
 }
 
 // renewal is a value of a lease, which differs each time that its bridge renews it.
@@ -45,7 +44,7 @@ func (l *lease) current(leases map[string]string, now time.Time) map[string]bool
 	holders, renewals := map[string]bool{}, map[string]renewal{}
 	for name, value := range leases {
 		last := l.renewals[name]
-		if last.since.IsZero() || last.value != value {
+		if last.value != value {
 			last = renewal{value, now}
 		}
 		renewals[name] = last
@@ -63,8 +62,8 @@ func (l *lease) isRenewed(last renewal, now time.Time) bool {
 
 // isHeld reports whether a bridge holds the lease that has this value; nil for none.
 func (l *lease) isHeld(name string, value []byte, now time.Time) bool {
-	last, isKnown := l.renewals[name]
-	return value != nil && (!isKnown || last.value != string(value) || l.isRenewed(last, now))
+	last := l.renewals[name]
+	return value != nil && (last.value != string(value) || l.isRenewed(last, now))
 }
 
 func (l *lease) isSettled(now time.Time) bool { return now.Sub(l.since) >= settling }

@@ -48,7 +48,7 @@ func TestBucketIsDeleted(t *testing.T) {
 		b.keys = map[string]entry{}
 		b.mu.Unlock()
 		n.link.cut(false)
-		time.Sleep(10 * time.Second)
+		time.Sleep(2 * time.Second)
 		expect(t, b, "chat.a", "Ada")
 	})
 }
@@ -59,9 +59,19 @@ func TestWithoutBucket(t *testing.T) {
 		b := newBucket()
 		n := openOver(t, &link{bucket: b, refuses: fmt.Errorf("no JetStream: %w", bridge.ErrNoBucket)})
 		n.join("chat.a", "Ada")
+		leave := n.join("chat.b", "Ben")
 		time.Sleep(settle)
-		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 1 || all[0].Members[0].Name != "Ada" || len(n.told) != 1 {
-			t.Errorf("without a bucket: %+v, told %d times", all, len(n.told))
+		leave()
+		<-n.told
+		<-n.told
+		if value := <-n.told; value != nil {
+			t.Errorf("when the last has left: %s", value)
+		}
+		if all := n.Own("chat.b"); len(all) != 1 || all[0].Count != 0 || all[0].Members == nil {
+			t.Errorf("when the last has left: %+v", all)
+		}
+		if all := n.Own("chat.a"); len(all) != 1 || all[0].Count != 1 || all[0].Members[0].Name != "Ada" || len(n.told) != 0 {
+			t.Errorf("without a bucket: %+v, told %d times more", all, len(n.told))
 		}
 		n.link.refuse(nil)
 		time.Sleep(40 * time.Second)

@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -105,6 +106,7 @@ func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
 		"no JSON":          []byte("rubbish"),
 		"nobody":           []byte("{}"),
 		"deleted":          nil,
+		"a ghost":          []byte("a ghost beside the members"),
 		"without a bridge": []byte(`{"count":1,"members":[{"name":"Eve","since":"2026-01-01T00:00:00Z","bridges":["aaaaaaaaaa"]}]}`),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,11 +115,18 @@ func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
 				nodes := []*node{open(t, b), open(t, b), open(t, b)}
 				nodes[0].join("chat.a", "Ada")
 				nodes[1].join("chat.a", "Ben")
+				nodes[2].join("chat.a", "")
 				time.Sleep(time.Minute)
-				b.write(t, "chat.a", value)
 				b.write(t, "chat.empty", value)
+				if name == "a ghost" {
+					value = bytes.Replace(b.value("chat.a"), []byte(`"members":[`), []byte(`"members":[{"name":"Eve","since":"2026-01-01T00:00:00Z","bridges":["aaaaaaaaaa"]},`), 1)
+				}
+				b.write(t, "chat.a", value)
 				time.Sleep(2 * time.Second)
 				expect(t, b, "chat.a", "Ada", "Ben")
+				if count := b.state("chat.a").Count; count != 3 {
+					t.Errorf("%d are here", count)
+				}
 				if got := b.value("chat.empty"); got != nil {
 					t.Errorf("in a room without members: %s", got)
 				}

@@ -11,52 +11,40 @@ import (
 
 // own is a store of this bridge alone, in memory. No other bridge uses it, so leases are not needed.
 type own struct {
-	tell func(bridge.Subject, bridge.Presence)
+	tell func(bridge.Subject, []byte)
 
 	mu     sync.Mutex
-	last   uint64
-	values map[string]ownValue
+	values map[string][]byte
 }
 
-type ownValue struct {
-	value    []byte
-	revision uint64
-}
-
-func newOwn(tell func(bridge.Subject, bridge.Presence)) *own {
-	return &own{tell: tell, values: map[string]ownValue{}}
+func newOwn(tell func(bridge.Subject, []byte)) *own {
+	return &own{tell: tell, values: map[string][]byte{}}
 }
 
 func (o *own) Prepare(context.Context) error { return nil }
 
+// Get returns no revision: the bridge writes a key only once at a time.
 func (o *own) Get(_ context.Context, key string) ([]byte, uint64, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	v := o.values[key]
-	return v.value, v.revision, nil
+	return o.values[key], 0, nil
 }
 
-func (o *own) Put(_ context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error) {
+func (o *own) Put(_ context.Context, key string, value []byte, _ uint64, ttl time.Duration) (uint64, error) {
 	o.mu.Lock()
-	if o.values[key].revision != revision {
-		o.mu.Unlock()
-		return 0, bridge.ErrConflict
-	}
-	o.last++
-	last := o.last
-	o.values[key] = ownValue{value, last}
+	o.values[key] = value
 	o.mu.Unlock()
 	if ttl == 0 {
-		o.tell(bridge.Subject(key), public(bridge.Subject(key), value))
+		o.tell(bridge.Subject(key), value)
 	}
-	return last, nil
+	return 0, nil
 }
 
 func (o *own) Delete(_ context.Context, key string, _ uint64) error {
 	o.mu.Lock()
 	delete(o.values, key)
 	o.mu.Unlock()
-	o.tell(bridge.Subject(key), public(bridge.Subject(key), nil))
+	o.tell(bridge.Subject(key), nil)
 	return nil
 }
 
@@ -65,35 +53,26 @@ func (o *own) Each(context.Context, bridge.Subject, func(string, []byte)) error 
 // Watch is not needed: no other program writes here.
 func (o *own) Watch(context.Context, func(string, []byte)) error { return nil }
 
-// forget removes all values: another store is used from now on.
-func (o *own) forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	clear(o.values)
-}
-
 // members returns the members of a subject. For a filter, it returns none, followed by the members of each subject inside.
 func (o *own) members(subject bridge.Subject) []bridge.Presence {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := []bridge.Presence{public(subject, o.values[string(subject)].value)}
+	all := []bridge.Presence{public(subject, o.values[string(subject)])}
 	if !subject.Wild() {
 		return all
 	}
-	for key, v := range o.values {
+	for key, value := range o.values {
 		if subject.Matches(key) {
-			all = append(all, public(bridge.Subject(key), v.value))
+			all = append(all, public(bridge.Subject(key), value))
 		}
 	}
 	return all
 }
 
-// public returns the part of a value that browsers see.
+// public returns the part of a value that browsers see; nil for a value of nobody.
 func public(subject bridge.Subject, value []byte) bridge.Presence {
-	members := bridge.Presence{Type: bridge.PresenceLeave}
-	if value != nil && json.Unmarshal(value, &members) != nil {
-		members = bridge.Presence{} // impossible: the bridge has encoded it
-	}
+	var members bridge.Presence
+	_ = json.Unmarshal(value, &members) // the bridge has encoded it
 	members.Subject = string(subject)
 	if members.Members == nil {
 		members.Members = []bridge.PresenceMember{}

@@ -32,7 +32,7 @@ type room struct {
 	isWriting bool      // a goroutine is about to write them, or they wait for one
 	next      time.Time // when the bucket may be written again
 	fails     int       // writes in a row that did not succeed
-	check     time.Time // when the bucket is compared with the present members; zero before the first write
+	check     time.Time // when the bucket is compared with the present members
 
 	scheduled int // the index in the schedule; -1 if it is not there
 	due       time.Time
@@ -56,16 +56,18 @@ type who struct {
 	account  bridge.Account
 }
 
-// leave is an ended connection: of a named member, the last one. If the member does not return until its time, the member has
-// left.
+// leave is an ended connection. If the member has no other until that time, it has left.
 type leave struct {
-	at      time.Time
-	who     identity // zero for a connection without a name
-	account bridge.Account
+	at time.Time
+	who
 }
 
 func newRoom(subject bridge.Subject, limited bool) *room {
-	return &room{subject: subject, isLimited: limited, members: map[identity]*member{}, names: map[bridge.Account]int{}, scheduled: -1, queued: -1, next: time.Now()}
+	now := time.Now()
+	return &room{
+		subject: subject, isLimited: limited, members: map[identity]*member{}, names: map[bridge.Account]int{},
+		scheduled: -1, queued: -1, next: now, check: now.Add(checkInterval),
+	}
 }
 
 // enter adds a connection. It reports whether that changes the members.
@@ -113,30 +115,17 @@ func (r *room) enterUnnamed() (changed bool) {
 	return true
 }
 
-// exit removes a connection. If it was the member's last, the member leaves at that time, unless it returns; then exit reports
-// true, and depart frees the account.
-func (r *room) exit(w who, at time.Time) (isLeaving bool) {
+// exit removes a connection. If it was the member's last, the member leaves at that time, unless it returns.
+func (r *room) exit(w who, at time.Time) {
 	if w.identity == (identity{}) {
 		r.absent++
-		r.addLeave(leave{at: at, account: w.account})
-		return true
+	} else {
+		had := r.members[w.identity]
+		had.connections--
+		had.leaves = at
 	}
-	had := r.members[w.identity]
-	if had.connections--; had.connections > 0 {
-		return false
-	}
-	had.leaves = at
-	r.addLeave(leave{at, w.identity, w.account})
-	return true
-}
-
-// addLeave adds to leaving, ordered by time.
-func (r *room) addLeave(l leave) {
-	at := len(r.leaving)
-	for at > 0 && l.at.Before(r.leaving[at-1].at) {
-		at--
-	}
-	r.leaving = slices.Insert(r.leaving, at, l)
+	index, _ := slices.BinarySearchFunc(r.leaving, at, func(l leave, at time.Time) int { return l.at.Compare(at) })
+	r.leaving = slices.Insert(r.leaving, index, leave{at, w})
 }
 
 // depart removes those whose time has passed. It calls gone with the account of each, and whether that changes the members.
@@ -144,18 +133,21 @@ func (r *room) depart(now time.Time, gone func(_ bridge.Account, changed bool)) 
 	for len(r.leaving) > 0 && !now.Before(r.leaving[0].at) {
 		over := r.leaving[0]
 		r.leaving = r.leaving[1:]
-		if over.who == (identity{}) {
-			gone(over.account, r.departUnnamed())
-			continue
-		}
-		had := r.members[over.who]
-		isOver := had != nil && had.connections == 0 && had.leaves.Equal(over.at)
-		if isOver {
-			delete(r.members, over.who)
-			r.countName(had, -1)
-		}
-		gone(over.account, isOver)
+		gone(over.account, r.departOne(over))
 	}
+}
+
+func (r *room) departOne(l leave) (changed bool) {
+	if l.identity == (identity{}) {
+		return r.departUnnamed()
+	}
+	had := r.members[l.identity]
+	if had == nil || had.connections > 0 || !had.leaves.Equal(l.at) {
+		return false
+	}
+	delete(r.members, l.identity)
+	r.countName(had, -1)
+	return true
 }
 
 func (r *room) departUnnamed() (changed bool) {
@@ -173,27 +165,28 @@ func (r *room) isOver() bool {
 	return len(r.members) == 0 && r.unnamed == 0 && len(r.leaving) == 0 && !r.isChanged && !r.isWriting
 }
 
-// isMissing reports whether a new value does not have this bridge's members as they were written last.
+// isMissing reports whether a new value does not have this bridge's members as they were written last, or has room for more of their names:
+// members of other bridges have left, which were newer.
 func (r *room) isMissing(state *State, bridge string) bool {
-	return !r.isChanged && !r.isWriting && state.Bridges[bridge] != Holding{len(r.members), r.unnamed}
+	if r.isChanged || r.isWriting {
+		return false
+	}
+	return state.Bridges[bridge] != Holding{len(r.members), r.unnamed} || len(state.Members) < MaxNames && state.named(bridge) < len(r.members)
 }
 
-// isDoubtful reports whether it is time to compare the bucket with the present members.
-func (r *room) isDoubtful(now time.Time) bool { return !r.check.IsZero() && !now.Before(r.check) }
-
-// wakes returns when the room next needs attention; zero for never. Without a store nothing can be written.
-func (r *room) wakes(hasStore bool) (at time.Time) {
+// wakes returns when the room next needs attention; zero for never.
+func (r *room) wakes() (at time.Time) {
 	if len(r.leaving) > 0 {
 		at = r.leaving[0].at
 	}
-	if !hasStore || r.isWriting {
+	if r.isWriting {
 		return at
 	}
 	next := r.check
 	if r.isChanged {
 		next = r.next
 	}
-	if at.IsZero() || !next.IsZero() && next.Before(at) {
+	if at.IsZero() || next.Before(at) {
 		at = next
 	}
 	return at

@@ -20,7 +20,7 @@ func (t *Tracker) room(subject bridge.Subject) *room {
 
 // admit counts places in rooms for an account, unless the account has too many. The lock must be held.
 func (t *Tracker) admit(account bridge.Account, places int) bool {
-	if account != 0 && t.config.Most > 0 && t.held[account]+places > t.config.Most {
+	if t.config.Most > 0 && t.held[account]+places > t.config.Most {
 		t.stats.unlisted.Add(1)
 		return false
 	}
@@ -42,7 +42,7 @@ func (t *Tracker) plan(r *room) {
 		delete(t.rooms, r.subject)
 		return
 	}
-	if t.schedule.plan(r, r.wakes(t.store != nil)) {
+	if t.schedule.plan(r, r.wakes()) {
 		t.more.Wake()
 	}
 }

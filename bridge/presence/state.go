@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -68,9 +67,7 @@ func parse(subject bridge.Subject, value []byte) State {
 		state.Bridges = map[string]Holding{}
 	}
 	named, held := len(state.Bridges), len(state.Members)
-	maps.DeleteFunc(state.Bridges, func(name string, holding Holding) bool {
-		return !isBridge(name) || holding.Members < 0 || holding.Unnamed < 0
-	})
+	maps.DeleteFunc(state.Bridges, func(name string, _ Holding) bool { return !isBridge(name) })
 	state.Members = slices.DeleteFunc(state.Members, func(m Member) bool {
 		return !slices.ContainsFunc(m.Bridges, func(name string) bool { _, is := state.Bridges[name]; return is })
 	})
@@ -87,14 +84,6 @@ func newBridge() string { return strings.ToLower(rand.Text()[:bridgeName]) }
 // isBridge reports whether a name has the form of newBridge. Any other could not be the end of a lease's key.
 func isBridge(name string) bool {
 	return len(name) == bridgeName && !strings.ContainsFunc(name, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '2' || c > '7') })
-}
-
-func (s *State) encode() ([]byte, error) {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("encode the members of %s: %w", s.Subject, err)
-	}
-	return value, nil
 }
 
 // isEmpty reports whether there are no members.

@@ -17,8 +17,8 @@ import (
 type Config struct {
 	Subjects []bridge.Subject // filters: the members of all subjects within them are kept
 	Shared   Store            // the bucket of all bridges
-	// Tell announces the members of a subject to this bridge's readers, as long as there is no Shared bucket.
-	Tell func(bridge.Subject, bridge.Presence)
+	// Tell announces the value of a subject to this bridge's readers, nil if it was deleted, as long as there is no Shared bucket.
+	Tell func(_ bridge.Subject, value []byte)
 	// Most is how many places one account may have at once; 0 for no limit. A connection takes one on each subject, and keeps it
 	// for a moment after its end.
 	Most int
@@ -34,9 +34,8 @@ const (
 	perMember = time.Millisecond
 	// mostInterval is how outdated the list of a very large room may be.
 	mostInterval = 30 * time.Second
-	// checkInterval is how often the value of an unchanged room is compared with the present members, because an operator may
-	// have deleted the key. It is mostInterval if the value names only some of this bridge's members, or soon may: in a large
-	// room, later members of other bridges are named instead, until they leave.
+	// checkInterval is how often the value of an unchanged room is compared with the present members: what watch has missed is
+	// corrected then.
 	checkInterval = 5 * time.Minute
 	// mostWrites is how many subjects a bridge writes at once.
 	mostWrites = 16
@@ -63,7 +62,7 @@ type Tracker struct {
 	held     map[bridge.Account]int // how many places in rooms each has
 	schedule schedule
 	writing  int     // running writes
-	waiting  backlog // to be written when a write has ended
+	waiting  backlog // to be written when a write has ended, or a store is known
 	store    Store   // nil until known
 	lease    lease
 }
@@ -149,9 +148,7 @@ func (t *Tracker) leave(places []place, isDead bool) {
 		at = at.Add(grace)
 	}
 	for _, p := range places {
-		if !p.exit(p.who, at) {
-			t.free(p.account)
-		}
+		p.exit(p.who, at)
 		t.plan(p.room)
 	}
 }
@@ -160,12 +157,12 @@ func (t *Tracker) leave(places []place, isDead bool) {
 // returns none, followed by the members of each subject inside.
 func (t *Tracker) Own(subject bridge.Subject) []bridge.Presence {
 	t.mu.Lock()
-	isOwn := t.store == t.own
+	own, isOwn := t.store.(*own)
 	t.mu.Unlock()
 	if !isOwn {
 		return nil
 	}
-	return t.own.members(subject)
+	return own.members(subject)
 }
 
 // run handles every room when it is due.
@@ -198,9 +195,8 @@ func (t *Tracker) step(now time.Time) time.Duration {
 		if wait := r.due.Sub(now); wait > 0 {
 			return wait
 		}
-		t.schedule.remove(r)
 		t.depart(r, now)
-		if r.isChanged && !r.isWriting && !now.Before(r.next) && t.store != nil {
+		if r.isChanged && !r.isWriting && !now.Before(r.next) {
 			r.isWriting = true
 			t.waiting.add(r)
 			t.startWrites()
@@ -217,7 +213,7 @@ func (t *Tracker) depart(r *room, now time.Time) {
 		}
 		t.free(account)
 	})
-	if r.isDoubtful(now) {
+	if !now.Before(r.check) {
 		t.change(r, 0)
 	}
 }

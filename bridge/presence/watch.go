@@ -1,8 +1,6 @@
 package presence
 
 import (
-	"strings"
-
 	"github.com/tailwater/tailwater/bridge"
 )
 
@@ -23,7 +21,7 @@ func (t *Tracker) watch() {
 // seen judges a new value of the bucket; nil if it was deleted.
 func (t *Tracker) seen(key string, value []byte) {
 	subject := bridge.Subject(key)
-	if strings.HasPrefix(key, leasePrefix) || !t.Covers(subject) {
+	if !t.Covers(subject) {
 		return
 	}
 	state := parse(subject, value)

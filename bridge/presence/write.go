@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -9,17 +10,12 @@ import (
 	"github.com/tailwater/tailwater/bridge"
 )
 
-// written is the content of a value after a write.
-type written struct {
-	count   int  // of members on all bridges
-	isWhole bool // all named members of this bridge are listed
-}
-
 // mostTries is how often a write that conflicts is repeated at once.
 const mostTries = 8
 
-// write makes the value of a subject list this bridge's members, and none of bridges without a lease.
-func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (now written, err error) {
+// write makes the value of a subject list this bridge's members, and none of bridges without a lease. It returns the number of
+// members on all bridges.
+func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (count int, err error) {
 	ctx, cancel := context.WithTimeout(t.alive, patience)
 	defer cancel()
 	for try := range mostTries {
@@ -27,24 +23,24 @@ func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (now 
 			t.stats.conflicts.Add(1)
 			pause(ctx, try)
 		}
-		now, err = t.writeOnce(ctx, store, subject, has)
+		count, err = t.writeOnce(ctx, store, subject, has)
 		if !errors.Is(err, bridge.ErrConflict) {
 			break
 		}
 	}
-	return now, err
+	return count, err
 }
 
-func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Subject, has snapshot) (now written, err error) {
+func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Subject, has snapshot) (count int, err error) {
 	value, revision, err := store.Get(ctx, string(subject))
 	if err != nil {
-		return now, fmt.Errorf("read who is on %s: %w", subject, err)
+		return 0, fmt.Errorf("read who is on %s: %w", subject, err)
 	}
 	before := parse(subject, value)
 	state := before.clone()
 	has.apply(&state, t.name)
 	if err := t.dropDead(ctx, store, &state); err != nil {
-		return now, err
+		return 0, err
 	}
 	state.settle()
 	for {
@@ -55,7 +51,7 @@ func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Sub
 			})
 			continue
 		}
-		return written{state.Count, state.named(t.name) == len(has.here)}, err
+		return state.Count, err
 	}
 }
 
@@ -69,9 +65,9 @@ func (t *Tracker) replace(ctx context.Context, store Store, before, state *State
 		return store.Delete(ctx, string(state.Subject), revision)
 	}
 	state.tell(before)
-	value, err := state.encode()
+	value, err := json.Marshal(state)
 	if err != nil {
-		return err
+		return fmt.Errorf("encode the members of %s: %w", state.Subject, err)
 	}
 	t.stats.bytes.Add(uint64(len(value)))
 	_, err = store.Put(ctx, string(state.Subject), value, revision, 0)
@@ -86,14 +82,14 @@ func (t *Tracker) startWrites() {
 		t.writing++
 		r.isChanged = false
 		t.runs.Go(func() {
-			wrote, err := t.write(store, r.subject, has)
-			t.wrote(r, has, wrote, err)
+			count, err := t.write(store, r.subject, has)
+			t.wrote(r, has, count, err)
 		})
 	}
 }
 
 // wrote records the result of a write.
-func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
+func (t *Tracker) wrote(r *room, has snapshot, count int, err error) {
 	if err != nil {
 		t.stats.failures.Add(1)
 		t.fails.Do(func() {
@@ -113,21 +109,15 @@ func (t *Tracker) wrote(r *room, has snapshot, now written, err error) {
 		r.fails = min(r.fails+1, 6)
 		pause = interval << r.fails
 	} else {
-		r.fails, r.count = 0, now.count
+		r.fails, r.count = 0, count
 		for _, m := range has.here {
 			m.isTold = true
 		}
 	}
 	r.next = time.Now().Add(pause)
 	r.check = time.Now().Add(jitter(checkInterval))
-	if !now.isWhole || len(has.here) >= manyNames {
-		r.check = time.Now().Add(jitter(mostInterval))
-	}
 	t.plan(r)
 }
-
-// manyNames is the number of members from which a bridge checks often whether all are named.
-const manyNames = MaxNames / 10
 
 // dropDead removes bridges without a lease. A bridge holds its lease before it writes any member, so the store knows better than
 // an earlier look.

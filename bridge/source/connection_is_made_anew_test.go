@@ -12,6 +12,7 @@ import (
 
 	"github.com/tailwater/tailwater/bridge"
 	"github.com/tailwater/tailwater/bridge/bridgetest"
+	"github.com/tailwater/tailwater/bridge/source/js"
 )
 
 // A server ends a connection by an error after a line that is too long, which it tells nobody beforehand. Another connection is made, again and
@@ -76,6 +77,25 @@ func TestConnectionsThatEndAtOnce(t *testing.T) {
 	for len(warned) > 0 {
 		if line := <-warned; strings.Contains(line, "subscribe") {
 			t.Error(line)
+		}
+	}
+}
+
+// A sender that asks only when the next connection is there learns all the same that its message was too large.
+func TestTooLargeIsKnownLater(t *testing.T) {
+	t.Parallel()
+	conn := js.New(js.Events{Failed: func(error) {}, Missed: func(*js.Conn) {}, Error: func(*js.Conn, *nats.Subscription, error) {}})
+	if err := conn.Dial(embedded(t), "test"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	former := conn.NATS()
+	conn.Renew()
+	eventually(t, "the next connection is there", func() bool { return conn.NATS() != former && conn.Link().IsUp() })
+	for more, want := range []bool{false, true} {
+		data := make([]byte, int(conn.NATS().MaxPayload())+more)
+		if got := conn.IsTooLarge(within(t, patience), former, &nats.Msg{Subject: "a", Data: data}); got != want {
+			t.Errorf("%d bytes are too large: %t", len(data), got)
 		}
 	}
 }

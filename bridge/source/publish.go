@@ -120,13 +120,13 @@ func errTooLarge(conn *js.Conn) error {
 
 // send sends a message on a link, and waits until the server has received it.
 func send(ctx context.Context, conn *js.Conn, link *js.Link, msg *nats.Msg) error {
-	sent := link.Now()
-	err := conn.NATS().PublishMsg(msg)
+	sent, on := link.Now(), conn.NATS()
+	err := on.PublishMsg(msg)
 	if err == nil {
 		err = flush(ctx, conn, link)
 	}
 	switch {
-	case errors.Is(err, nats.ErrMaxPayload), err != nil && conn.IsTooLarge(ctx, link, msg):
+	case errors.Is(err, nats.ErrMaxPayload), err != nil && conn.IsTooLarge(ctx, on, msg):
 		return errTooLarge(conn)
 	case err != nil:
 		return fmt.Errorf("%w: %w", bridge.ErrUnavailable, err)

@@ -88,7 +88,8 @@ func (a *Acks) Publish(ctx context.Context, stream string, msg *nats.Msg) (Ackno
 		a.mu.Unlock()
 	}()
 	msg.Reply = a.inbox + token
-	if err := a.conn.NATS().PublishMsg(msg); err != nil {
+	on := a.conn.NATS()
+	if err := on.PublishMsg(msg); err != nil {
 		return Acknowledgement{}, err
 	}
 	for lost := sent.Lost(); ; {
@@ -101,7 +102,7 @@ func (a *Acks) Publish(ctx context.Context, stream string, msg *nats.Msg) (Ackno
 			return answer, nil
 		case <-change:
 		case <-lost: // an answer may arrive on the next link
-			if lost = nil; a.conn.IsTooLarge(ctx, sent.Link, msg) {
+			if lost = nil; a.conn.IsTooLarge(ctx, on, msg) {
 				return Acknowledgement{}, nats.ErrMaxPayload
 			}
 		case <-ctx.Done():

@@ -130,16 +130,16 @@ func (c *Conn) Renew() {
 	}
 }
 
-// IsTooLarge reports whether a message that was sent on a link is too large for NATS, and therefore may have ended it. It waits for the next
-// connection, whose limit is known, unless the link was only lost.
-func (c *Conn) IsTooLarge(ctx context.Context, on *Link, msg *nats.Msg) bool {
-	if !c.NATS().IsClosed() {
+// IsTooLarge reports whether a message that was sent on a connection of nats.go is too large for NATS, and therefore may have ended it. It waits
+// for the next connection, whose limit is known, unless the link alone was lost.
+func (c *Conn) IsTooLarge(ctx context.Context, on *nats.Conn, msg *nats.Msg) bool {
+	if !on.IsClosed() {
 		return false
 	}
 	for {
 		change := c.Changed()
-		if now := c.Link(); now != on && now.IsUp() {
-			return int64(msg.Size()-len(msg.Subject)-len(msg.Reply)) > c.NATS().MaxPayload()
+		if now := c.NATS(); now != on && c.Link().IsUp() {
+			return int64(msg.Size()-len(msg.Subject)-len(msg.Reply)) > now.MaxPayload()
 		}
 		select {
 		case <-change:
