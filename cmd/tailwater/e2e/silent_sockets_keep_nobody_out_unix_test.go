@@ -166,7 +166,7 @@ func TestConnectionsAreHeldBelowDescriptors(t *testing.T) {
 	for connections, want := range map[string]string{
 		"1000": "! up to 135 connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have only 256 file descriptors",
 		"100":  "up to 100 connections at once\n",
-		"":     "up to 135 connections at once, because this process may have 256 file descriptors",
+		"":     "! up to 135 connections at once, not TAILWATER_LIMIT_CONNECTIONS: this process may have only 256 file descriptors", // also without the setting
 	} {
 		env := append(os.Environ(), "TAILWATER_HTTP_LISTEN=127.0.0.1:0", "TAILWATER_ADMIN_LISTEN=127.0.0.1:0", "TAILWATER_EMBED_LISTEN=127.0.0.1:0")
 		if connections != "" {
