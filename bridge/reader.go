@@ -148,7 +148,7 @@ func (c *count) isFull() bool { return c != nil && (c.stop > 0 && c.given >= c.s
 
 func (c *count) hasEnded() bool { return c.run.Kind.IsEnd() }
 
-// Run returns how far a reader of a run has read; the zero value for other readers.
+// Run returns how far a reader of a run has read.
 func (r *Reader) Run() RunState {
 	if r.count == nil {
 		return RunState{}

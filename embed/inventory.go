@@ -201,10 +201,12 @@ func (s *Server) keep(next inventory) {
 // Began returns when the present life of the stream created at that time began: at its creation, or when damage to its files was
 // last found. Positions of one life mean nothing in another.
 func (s *Server) Began(stream string, created time.Time) time.Time {
+	began := created
 	for key, known := range s.inventory.Load().Streams {
-		if known.Created.Equal(created) && strings.HasSuffix(key, " "+stream) {
-			return known.Began
+		isIt := known.Created.Equal(created) && strings.HasSuffix(key, " "+stream) // or a copy of it in another account
+		if isIt && known.Began.Sub(created).Abs() > began.Sub(created).Abs() {
+			began = known.Began
 		}
 	}
-	return created
+	return began
 }

@@ -53,6 +53,25 @@ func TestInventoryOfManyAccounts(t *testing.T) {
 	}
 }
 
+// A copy of a stream in another account has the same name and creation time. Damage to one of the two begins one new life for whoever asks.
+func TestDamageToACopyOfAStream(t *testing.T) {
+	t.Parallel()
+	config := withFile(t, "accounts { A { jetstream: enabled, users: [{user: a, password: swordfish}] }, B { jetstream: enabled } }\nno_auth_user: a")
+	created := filled(t, config, jetstream.StreamConfig{})
+	accounts := filepath.Join(dirOf(config), "jetstream")
+	if err := os.CopyFS(filepath.Join(accounts, "B"), os.DirFS(filepath.Join(accounts, "A"))); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, start(t, config))
+	truncate(t, blocks(t, config, "A", "S")[3], 0)
+	server := start(t, config)
+	for range 100 {
+		if server.Began("S", created).Equal(created) {
+			t.Fatal("damage is noticed by some only")
+		}
+	}
+}
+
 // If the server's streams are unknown, no stream is reported as gone. A lost stream does not prevent the start: the other servers have it.
 func TestNoStreamIsGoneInACluster(t *testing.T) {
 	config := withFile(t, "server_name: a, cluster { name: c, listen: \"127.0.0.1:-1\", routes: [\"nats://127.0.0.1:1\"] }")

@@ -188,31 +188,32 @@ func connect(dial source.Dialer) (*nats.Conn, error) {
 
 // permitted returns an error if NATS does not let the bridge subscribe to what callers may read.
 func permitted(settings *configs.Settings, dial source.Dialer) error {
-	if err := refused(dial, needs(settings).Read); err != nil {
-		return fmt.Errorf("NATS does not allow this bridge to read what callers may: %w; allow the bridge's user to subscribe to them", err)
+	refusal, err := refused(dial, needs(settings).Read)
+	if refusal != nil {
+		return fmt.Errorf("NATS does not allow this bridge to read what callers may: %w; allow the bridge's user to subscribe to them", refusal)
 	}
-	return nil
+	return err
 }
 
-// refused subscribes to subjects, on a connection of its own, and returns what NATS refuses.
-func refused(dial source.Dialer, subjects []bridge.Subject) error {
+// refused subscribes to subjects, on a connection of its own, and returns what NATS refuses. The error says why that is unknown.
+func refused(dial source.Dialer, subjects []bridge.Subject) (refusal, err error) {
 	conn, err := connect(dial)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("connect to NATS once more: %w", err)
 	}
 	defer conn.Close()
 	for _, subject := range subjects {
 		if _, err := conn.SubscribeSync(string(subject)); err != nil {
-			return fmt.Errorf("subscribe to %s: %w", subject, err)
+			return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 		}
 	}
 	if err := conn.FlushTimeout(timeout); err != nil {
-		return fmt.Errorf("ask NATS: %w", err)
+		return nil, fmt.Errorf("ask NATS: %w", err)
 	}
 	if err := conn.LastError(); errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrMaxSubscriptionsExceeded) {
-		return err
+		return err, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // embedded checks the server without starting it, because it may be running already. So streams are known only from the settings.

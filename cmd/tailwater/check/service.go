@@ -28,7 +28,7 @@ func (r report) service(settings *configs.Settings, context string, dial source.
 		// A service subscribes to one subject within each filter.
 		subjects = append(subjects, bridge.Subject(strings.NewReplacer("*", "PING", ">", "check").Replace(filter)))
 	}
-	if err := refused(dial, subjects); err != nil {
-		r.row("", "! NATS does not let the bridge be a service: %v; allow its user what stands below, or set TAILWATER_NATS_SERVICE to nothing", err)
+	if refusal, _ := refused(dial, subjects); refusal != nil { // permitted says what keeps NATS from being asked
+		r.row("", "! NATS does not let the bridge be a service: %v; allow its user what stands below, or set TAILWATER_NATS_SERVICE to nothing", refusal)
 	}
 }
