@@ -25,6 +25,14 @@ const inventoryFile = "tailwater-streams.json"
 type inventory struct {
 	Clean   bool              `json:"clean"` // written at a stop: since then only age can have removed messages
 	Streams map[string]record `json:"streams"`
+
+	lives map[life]time.Time // when those began that damage has begun: few, or none
+}
+
+// life is a stream's name and creation, which a copy of it in another account shares.
+type life struct {
+	stream  string
+	created int64 // in nanoseconds since 1970
 }
 
 // record is one life of a stream.
@@ -192,6 +200,17 @@ func (s *Server) note(running *instance) {
 
 // keep replaces the inventory.
 func (s *Server) keep(next inventory) {
+	next.lives = map[life]time.Time{}
+	for key, known := range next.Streams {
+		of := life{key[strings.LastIndexByte(key, ' ')+1:], known.Created.UnixNano()}
+		began, isDamaged := next.lives[of]
+		if !isDamaged {
+			began = known.Created
+		}
+		if known.Began.Sub(known.Created).Abs() > began.Sub(known.Created).Abs() {
+			next.lives[of] = known.Began
+		}
+	}
 	s.inventory.Store(&next)
 	if err := next.write(s.dir); err != nil {
 		s.log.Warn("damage to the files of streams will not be noticed at the next start", "error", err)
@@ -201,12 +220,8 @@ func (s *Server) keep(next inventory) {
 // Began returns when the present life of the stream created at that time began: at its creation, or when damage to its files was
 // last found. Positions of one life mean nothing in another.
 func (s *Server) Began(stream string, created time.Time) time.Time {
-	began := created
-	for key, known := range s.inventory.Load().Streams {
-		isIt := known.Created.Equal(created) && strings.HasSuffix(key, " "+stream) // or a copy of it in another account
-		if isIt && known.Began.Sub(created).Abs() > began.Sub(created).Abs() {
-			began = known.Began
-		}
+	if began, isDamaged := s.inventory.Load().lives[life{stream, created.UnixNano()}]; isDamaged {
+		return began
 	}
-	return began
+	return created
 }
