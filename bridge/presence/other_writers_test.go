@@ -176,3 +176,30 @@ func TestListTooLargeForNATS(t *testing.T) {
 		}
 	})
 }
+
+// TestListTooLargeForNATSOnTwoBridges proves that bridges do not write a list in turn, each with the names that the other has left out.
+func TestListTooLargeForNATSOnTwoBridges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		b.most = 9000
+		one, two := open(t, b), open(t, b)
+		one.link.slow(time.Millisecond)
+		two.link.slow(time.Millisecond)
+		for i := range 10 {
+			one.join("chat.a", fmt.Sprint("old", i))
+		}
+		time.Sleep(settle)
+		for i := range 140 {
+			two.join("chat.a", fmt.Sprint("new", i))
+		}
+		time.Sleep(settle)
+		if s := b.state("chat.a"); s.Count != 150 || len(s.Members) >= 150 {
+			t.Errorf("%d members are counted, %d named", s.Count, len(s.Members))
+		}
+		writes := b.wrote("chat.a")
+		time.Sleep(4 * time.Minute)
+		if now := b.wrote("chat.a"); now > writes {
+			t.Errorf("a list without changes was written %d times", now-writes)
+		}
+	})
+}

@@ -171,6 +171,11 @@ func (s *State) count() int {
 	return named + unnamed
 }
 
+// hasRoom reports whether not all of a bridge's named members are listed, although there is room for more.
+func (s *State) hasRoom(bridge string, members int) bool {
+	return len(s.Members) < MaxNames && s.named(bridge) < members
+}
+
 // named returns how many of a bridge's members are listed.
 func (s *State) named(bridge string) (count int) {
 	for _, m := range s.Members {
