@@ -143,6 +143,22 @@ func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
 	}
 }
 
+// TestValuesWhereNobodyIs proves that a value which no bridge can have written is deleted at once where no bridge has members.
+func TestValuesWhereNobodyIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		open(t, b)
+		time.Sleep(time.Minute)
+		for _, value := range []string{"rubbish", `{"bridges":{"odd":{"members":1}}}`, `{"bridges":{"aaaaaaaaaa":{"members":-1}}}`, `{"bridges":{"aaaaaaaaaa":{"members":1,"unnamed":-1}}}`} {
+			b.write(t, "chat.a", []byte(value))
+			time.Sleep(time.Second)
+			if left := b.value("chat.a"); left != nil {
+				t.Errorf("it stays: %s", left)
+			}
+		}
+	})
+}
+
 func encode(t *testing.T, state presence.State) string {
 	t.Helper()
 	value, err := json.Marshal(state)
