@@ -96,6 +96,9 @@ func readAll(from io.Reader, size int64, share *bridge.Share) ([]byte, error) {
 // passBody reads and discards the body of a request whose body has no meaning. Until a body has been read, net/http does not notice that the
 // client has disconnected. A body larger than smallBody is refused, because waiting for its end costs too much.
 func passBody(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil // Body may be nil, where a program made the request by http.NewRequest
+	}
 	if r.ContentLength > smallBody {
 		if r.ProtoMajor == 1 {
 			w.Header().Set("Connection", "close") // otherwise net/http waits for the body before it answers

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -45,6 +46,20 @@ func TestBodiesThatMeanNothing(t *testing.T) {
 		}
 	}
 	b.quiet(t)
+}
+
+// A program that serves the bridge may call it with a request that has no Body, as http.NewRequest makes it.
+func TestRequestOfAProgram(t *testing.T) {
+	b := newFixture(t, config())
+	r, err := http.NewRequest(http.MethodGet, "http://localhost/events/chat.room1?poll=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	b.api.ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }
 
 // A client that sends Expect: 100-continue is refused before it sends a body.

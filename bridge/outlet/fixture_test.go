@@ -92,6 +92,7 @@ func (b *fixture) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", framing.ContentType())
+	w.Header().Set("Date", "Sun, 06 Nov 1994 08:49:37 GMT") // as middleware may
 	if query := r.URL.Query(); query.Has("poll") {
 		most, _ := strconv.Atoi(query.Get("poll"))
 		reader.Stop(most)

@@ -32,6 +32,9 @@ func TestFramesArriveInOrder(t *testing.T) {
 			if want := (bridgetest.Event{Type: bridge.EventOpen, Data: opened, ID: "test-0-1"}); first != want {
 				t.Fatalf("the first event is %+v", first)
 			}
+			if dates := c.response.Header["Date"]; len(dates) != 1 {
+				t.Errorf("the dates are %q", dates)
+			}
 			running.Go(func() {
 				for i := range messages {
 					event, err := c.Next()

@@ -44,9 +44,8 @@ func (o *Outlet) takeOver(w http.ResponseWriter, r *http.Request, reader *bridge
 // (RFC 9112, 6.3).
 func head(header http.Header, chunked bool) []byte {
 	var head bytes.Buffer
-	head.WriteString("HTTP/1.1 200 OK\r\nDate: ")
-	head.WriteString(time.Now().UTC().Format(http.TimeFormat))
-	head.WriteString("\r\n")
+	head.WriteString("HTTP/1.1 200 OK\r\n")
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat)) // middleware may have set one
 	if chunked {
 		header.Set("Transfer-Encoding", "chunked")
 	}

@@ -143,6 +143,22 @@ func TestOtherWritersAreCorrectedAtOnce(t *testing.T) {
 	}
 }
 
+// TestValuesWhereNobodyIs proves that a value which no bridge can have written is deleted at once where no bridge has members.
+func TestValuesWhereNobodyIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		open(t, b)
+		time.Sleep(time.Minute)
+		for _, value := range []string{"rubbish", `{"bridges":{"odd":{"members":1}}}`, `{"bridges":{"aaaaaaaaaa":{"members":-1}}}`, `{"bridges":{"aaaaaaaaaa":{"members":1,"unnamed":-1}}}`} {
+			b.write(t, "chat.a", []byte(value))
+			time.Sleep(time.Second)
+			if left := b.value("chat.a"); left != nil {
+				t.Errorf("it stays: %s", left)
+			}
+		}
+	})
+}
+
 func encode(t *testing.T, state presence.State) string {
 	t.Helper()
 	value, err := json.Marshal(state)
@@ -173,6 +189,33 @@ func TestListTooLargeForNATS(t *testing.T) {
 		}
 		if got := n.Stats(); got.Failures > 0 {
 			t.Errorf("%d writes failed", got.Failures)
+		}
+	})
+}
+
+// TestListTooLargeForNATSOnTwoBridges proves that bridges do not write a list in turn, each with the names that the other has left out.
+func TestListTooLargeForNATSOnTwoBridges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket()
+		b.most = 9000
+		one, two := open(t, b), open(t, b)
+		one.link.slow(time.Millisecond)
+		two.link.slow(time.Millisecond)
+		for i := range 10 {
+			one.join("chat.a", fmt.Sprint("old", i))
+		}
+		time.Sleep(settle)
+		for i := range 140 {
+			two.join("chat.a", fmt.Sprint("new", i))
+		}
+		time.Sleep(settle)
+		if s := b.state("chat.a"); s.Count != 150 || len(s.Members) >= 150 {
+			t.Errorf("%d members are counted, %d named", s.Count, len(s.Members))
+		}
+		writes := b.wrote("chat.a")
+		time.Sleep(4 * time.Minute)
+		if now := b.wrote("chat.a"); now > writes {
+			t.Errorf("a list without changes was written %d times", now-writes)
 		}
 	})
 }

@@ -27,6 +27,7 @@ type room struct {
 	pardons   int                    // how many nameless ones of leaving have returned
 	absent    int                    // how many of leaving have no name
 	count     int                    // members on all bridges, as of the last write
+	isShort   bool                   // the last write had to leave names out, though there was room: NATS accepts no longer value
 
 	isChanged bool      // the bucket may not have the present members
 	isWriting bool      // a goroutine is about to write them, or they wait for one
@@ -166,12 +167,13 @@ func (r *room) isOver() bool {
 }
 
 // isMissing reports whether a new value does not have this bridge's members as they were written last, or has room for more of their names:
-// members of other bridges have left, which were newer.
+// members of other bridges have left, which were newer. A bridge whose own value had to be shortened does not judge by that: it would leave out
+// what another has added, which would add it again, and so on.
 func (r *room) isMissing(state *State, bridge string) bool {
 	if r.isChanged || r.isWriting {
 		return false
 	}
-	return state.Bridges[bridge] != Holding{len(r.members), r.unnamed} || len(state.Members) < MaxNames && state.named(bridge) < len(r.members)
+	return state.Bridges[bridge] != Holding{len(r.members), r.unnamed} || !r.isShort && state.hasRoom(bridge, len(r.members))
 }
 
 // wakes returns when the room next needs attention; zero for never.

@@ -67,7 +67,9 @@ func parse(subject bridge.Subject, value []byte) State {
 		state.Bridges = map[string]Holding{}
 	}
 	named, held := len(state.Bridges), len(state.Members)
-	maps.DeleteFunc(state.Bridges, func(name string, _ Holding) bool { return !isBridge(name) })
+	maps.DeleteFunc(state.Bridges, func(name string, holding Holding) bool {
+		return !isBridge(name) || holding.Members < 0 || holding.Unnamed < 0
+	})
 	state.Members = slices.DeleteFunc(state.Members, func(m Member) bool {
 		return !slices.ContainsFunc(m.Bridges, func(name string) bool { _, is := state.Bridges[name]; return is })
 	})
@@ -169,6 +171,11 @@ func (s *State) count() int {
 		named = len(s.Members)
 	}
 	return named + unnamed
+}
+
+// hasRoom reports whether not all of a bridge's named members are listed, although there is room for more.
+func (s *State) hasRoom(bridge string, members int) bool {
+	return len(s.Members) < MaxNames && s.named(bridge) < members
 }
 
 // named returns how many of a bridge's members are listed.

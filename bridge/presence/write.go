@@ -13,9 +13,9 @@ import (
 // mostTries is how often a write that conflicts is repeated at once.
 const mostTries = 8
 
-// write makes the value of a subject list this bridge's members, and none of bridges without a lease. It returns the number of
-// members on all bridges.
-func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (count int, err error) {
+// write makes the value of a subject list this bridge's members, and none of bridges without a lease. It returns what
+// the value is now.
+func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (now State, err error) {
 	ctx, cancel := context.WithTimeout(t.alive, patience)
 	defer cancel()
 	for try := range mostTries {
@@ -23,24 +23,24 @@ func (t *Tracker) write(store Store, subject bridge.Subject, has snapshot) (coun
 			t.stats.conflicts.Add(1)
 			pause(ctx, try)
 		}
-		count, err = t.writeOnce(ctx, store, subject, has)
+		now, err = t.writeOnce(ctx, store, subject, has)
 		if !errors.Is(err, bridge.ErrConflict) {
 			break
 		}
 	}
-	return count, err
+	return now, err
 }
 
-func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Subject, has snapshot) (count int, err error) {
+func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Subject, has snapshot) (now State, err error) {
 	value, revision, err := store.Get(ctx, string(subject))
 	if err != nil {
-		return 0, fmt.Errorf("read who is on %s: %w", subject, err)
+		return now, fmt.Errorf("read who is on %s: %w", subject, err)
 	}
 	before := parse(subject, value)
 	state := before.clone()
 	has.apply(&state, t.name)
 	if err := t.dropDead(ctx, store, &state); err != nil {
-		return 0, err
+		return now, err
 	}
 	state.settle()
 	for {
@@ -51,7 +51,7 @@ func (t *Tracker) writeOnce(ctx context.Context, store Store, subject bridge.Sub
 			})
 			continue
 		}
-		return state.Count, err
+		return state, err
 	}
 }
 
@@ -82,14 +82,14 @@ func (t *Tracker) startWrites() {
 		t.writing++
 		r.isChanged = false
 		t.runs.Go(func() {
-			count, err := t.write(store, r.subject, has)
-			t.wrote(r, has, count, err)
+			now, err := t.write(store, r.subject, has)
+			t.wrote(r, has, &now, err)
 		})
 	}
 }
 
 // wrote records the result of a write.
-func (t *Tracker) wrote(r *room, has snapshot, count int, err error) {
+func (t *Tracker) wrote(r *room, has snapshot, now *State, err error) {
 	if err != nil {
 		t.stats.failures.Add(1)
 		t.fails.Do(func() {
@@ -109,7 +109,8 @@ func (t *Tracker) wrote(r *room, has snapshot, count int, err error) {
 		r.fails = min(r.fails+1, 6)
 		pause = interval << r.fails
 	} else {
-		r.fails, r.count = 0, count
+		r.fails, r.count = 0, now.Count
+		r.isShort = now.hasRoom(t.name, len(has.here))
 		for _, m := range has.here {
 			m.isTold = true
 		}
