@@ -21,8 +21,8 @@
 // end event streams, which set their own deadlines. With HTTP/2, set WriteByteTimeout, SendPingTimeout and PingTimeout of
 // [http.HTTP2Config] too, and a MaxConcurrentStreams of 100 or more: one page may read many streams on one connection.
 //
-// Middleware may wrap the [http.ResponseWriter] if its type has the method Unwrap (see [http.ResponseController]); without it event
-// streams are answered 500, and the log says why. It must not change the bytes, as compression does. What event loops write it does not
+// Middleware may wrap the [http.ResponseWriter] if its type has the method Unwrap (see [http.ResponseController]); without it every
+// GET is answered 500, and the log says why. It must not change the bytes, as compression does. What event loops write it does not
 // see, and the handler has returned already while the stream lasts.
 //
 // The module /client.js is served if [Options].Pages is the function Client of package web.
