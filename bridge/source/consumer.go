@@ -89,7 +89,7 @@ func (c *consumer) watch() error {
 	for {
 		select {
 		case <-tick.C:
-			if time.Since(time.Unix(0, c.heard.Load())) > js.LostAfter && !c.Came(c.tap.alive) {
+			if time.Since(time.Unix(0, c.heard.Load())) > js.LostAfter && !c.MayCome(c.tap.alive) {
 				return c.Silent()
 			}
 		case <-c.broken:

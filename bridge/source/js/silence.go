@@ -93,13 +93,3 @@ func (c *Conn) Answers(ctx context.Context) (caughtUp, isAlive bool) {
 	}
 	return false, conn.Stats().InBytes != before
 }
-
-// catchUp waits until what the server had sent on the connection has arrived. It returns false if the connection stands still, or ctx ends first.
-func (c *Conn) catchUp(ctx context.Context) bool {
-	for {
-		caughtUp, isAlive := c.Answers(ctx)
-		if caughtUp || !isAlive || ctx.Err() != nil || !c.Link().IsUp() {
-			return caughtUp
-		}
-	}
-}
