@@ -78,7 +78,7 @@ func TestSlowLinkIsWaitedFor(t *testing.T) {
 
 // Of two messages, the answer to one comes late, and says that a replica has it not; the other has no answer. It is not waited for without end.
 func TestMissingAnswerBehindALateOne(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()          // it mostly waits
 	const late = 64 << 10 // bytes before the answer, in about three seconds: longer than one waits for an answer, and than a link may stand still
 	f := newFake(t)
 	link := bridgetest.StartFreezer(t, strings.TrimPrefix(f.conn.ConnectedUrl(), "nats://"))
