@@ -178,6 +178,8 @@ func (s *Source) takeBack(flows []*flow) bool {
 // admit subscribes to queued flows until there is no more room: to one flow, then to twice as many after each success. If several
 // find no room, they are tried one by one.
 func (s *Source) admit() {
+	s.admitting.Lock()
+	defer s.admitting.Unlock()
 	atOnce, growth := 1, 2
 	for {
 		batch := s.tryToAdmit(atOnce)

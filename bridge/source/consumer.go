@@ -31,6 +31,10 @@ type consumer struct {
 // consume makes a consumer that begins after the last delivered message. Its messages wait until begin.
 func (t *tap) consume() (*consumer, error) {
 	conn := t.source.conn
+	if conn.Link().Limited() > 0 { // others would take its refusal for their own, and it theirs
+		t.source.admitting.Lock()
+		defer t.source.admitting.Unlock()
+	}
 	c := &consumer{
 		Pull: t.api.NewPull(conn, t.name), tap: t, link: conn.Link(),
 		begun: make(chan struct{}), over: make(chan struct{}), broken: make(chan struct{}, 1),
@@ -85,7 +89,7 @@ func (c *consumer) watch() error {
 	for {
 		select {
 		case <-tick.C:
-			if time.Since(time.Unix(0, c.heard.Load())) > js.LostAfter && !c.Came(c.tap.alive) {
+			if time.Since(time.Unix(0, c.heard.Load())) > js.LostAfter && !c.MayCome(c.tap.alive) {
 				return c.Silent()
 			}
 		case <-c.broken:

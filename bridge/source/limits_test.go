@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +147,33 @@ func TestLimitOfSubscriptionsBehindAReconnect(t *testing.T) {
 	for _, subject := range []bridge.Subject{"somewhere", "chat.a"} { // the second is acknowledged by its stream
 		if err := b.post(within(t, patience), subject, nil, nil); err != nil {
 			t.Errorf("post to %s: %v", subject, err)
+		}
+	}
+}
+
+// Of many streams, as many are read as there is room for: those that find none do not make the others try again and again.
+func TestLimitOfSubscriptionsToStreams(t *testing.T) {
+	t.Parallel()
+	const limit, all = 14, 20
+	server := bridgetest.StartNATSServer(t, "-c", configFile(t, fmt.Sprintf("max_subscriptions: %d", limit)))
+	js := manager(t, to(server.URL()))
+	for i := range all {
+		createStream(t, js, jetstream.StreamConfig{Name: fmt.Sprint("S", i), Subjects: []string{fmt.Sprint("s.", i)}})
+	}
+	link := bridgetest.StartFreezer(t, "127.0.0.1:"+strconv.Itoa(server.Port))
+	b := newFixture(t, to("nats://"+link.Addr().String()), quiet)
+	b.read(t, "unstored").wantOpen()
+	end := requests(t, publisher(t, to(server.URL())))
+	link.Slow(100_000) // so that attempts take a while
+	var waiting []*client
+	for i := range all {
+		waiting = append(waiting, b.read(t, bridge.Subject(fmt.Sprint("s.", i))))
+	}
+	open, kinds := splitBegun(t, &waiting, limit-6), end()
+	for _, c := range open {
+		name := strings.ToUpper(strings.Replace(string(c.reader.Feed().Subjects()[0]), ".", "", 1))
+		if n := asked(kinds, "CONSUMER.CREATE."+name+"."); n > 3 {
+			t.Errorf("for %s, a consumer was made %d times", name, n)
 		}
 	}
 }

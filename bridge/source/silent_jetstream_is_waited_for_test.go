@@ -105,16 +105,21 @@ func TestPages(t *testing.T) {
 func TestLeaderless(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
-	var leader atomic.Bool
+	var leader, isMoved atomic.Bool
 	asked := make(chan struct{}, 1<<10)
 	f.on(t, "STREAM.NAMES", func(string, []byte) any {
 		asked <- struct{}{}
 		if !leader.Load() {
 			return refusal(503, 10008)
 		}
-		return map[string]any{"total": 1, "streams": []string{"A"}}
+		return map[string]any{"total": 2, "streams": []string{"A", "B"}}
 	})
-	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any { return info(name) })
+	f.on(t, "STREAM.INFO.*", func(name string, _ []byte) any {
+		if name == "B" && isMoved.Load() {
+			return map[string]any{"config": jetstream.StreamConfig{Name: name, Subjects: []string{"moved"}}, "created": time.Unix(1, 0)}
+		}
+		return info(name)
+	})
 	b := newFixture(t, f.dial, quiet)
 	table := b.source.Table(t, source.History{}, quiet)
 	for range 3 {
@@ -128,15 +133,22 @@ func TestLeaderless(t *testing.T) {
 		t.Fatalf("got %q, %v", got, err)
 	}
 
-	// On the next connection the last known streams stay valid.
+	// On the next connection the last known streams stay valid, until all can be read.
 	leader.Store(false)
+	isMoved.Store(true)
+	for len(asked) > 0 {
+		<-asked
+	}
 	b.cut(t)
+	receive(t, asked, "the table to ask on the next connection")
 	if got, err := table.Await(within(t, patience), "a"); err != nil || got != "A: a" {
 		t.Fatalf("got %q, %v", got, err)
 	}
-	if got, err := table.Await(within(t, patience), "b"); err != nil || got != "none: b" {
+	if got, err := table.Await(within(t, patience), "moved"); err != nil || got != "none: moved" {
 		t.Fatalf("got %q, %v", got, err)
 	}
+	leader.Store(true)
+	eventually(t, "a stream that has changed meanwhile is read", func() bool { return table.Classify("moved") == "B: moved" })
 }
 
 // A silent stream delays only readers of subjects that it may hold.

@@ -61,7 +61,8 @@ type Source struct {
 	fresh    []*flow      // flows subscribed since the last proof
 	deaf     int          // the number of deaf flows
 
-	admission // belongs to the control loop
+	admission            // belongs to the control loop
+	admitting sync.Mutex // held while subscriptions are made one by one, to find the refused one; taken before placing
 }
 
 // Config is the configuration of a source. The zero value is for a NATS server of the bridge's own account.

@@ -97,7 +97,7 @@ func (t *Table) read(ctx context.Context, link *js.Link, before *Streams, work t
 		}
 	}
 	named := slices.Collect(maps.Keys(work.names))
-	isUnknown := before == nil || before.link != link || before.absence.mayEnd() || work.look && !t.isAdvised(before)
+	isUnknown := before == nil || before.link != link || before.isHeld || before.absence.mayEnd() || work.look && !t.isAdvised(before)
 	if !isUnknown && !work.look {
 		return t.readAgain(ctx, before, named), nil
 	}
@@ -173,7 +173,7 @@ func (t *Table) absent(link *js.Link, before *Streams, err error) (*Streams, err
 	return absent, nil
 }
 
-// hold makes the list of streams of an earlier link count on this one, because JetStream does not answer.
+// hold makes the list of streams of an earlier link count on this one until it can be read, because JetStream does not answer.
 func (t *Table) hold(link *js.Link, err error) {
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
 		return // there is no connection: another link is about to begin
@@ -186,7 +186,7 @@ func (t *Table) hold(link *js.Link, err error) {
 	t.mu.Unlock()
 	if now != nil && now.link != link {
 		held := *now
-		held.link = link
+		held.link, held.isHeld = link, true
 		t.publish(&held, overlaps, false)
 	}
 }

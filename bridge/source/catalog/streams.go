@@ -55,6 +55,7 @@ func (s *Stream) equals(other *Stream) bool {
 type Streams struct {
 	readings
 	link    *js.Link // the link that it is valid for
+	isHeld  bool     // it was read on an earlier link: see Table.hold
 	absence absence
 
 	byFirst map[string][]subjectOf // the streams' subjects, by their first token

@@ -52,7 +52,7 @@ func (h *History) consume(ctx context.Context, config nats.ConsumerConfig, take 
 				more = take(js.Received(msg, a.StreamSeq, a.Time))
 			}
 		case <-silence.C:
-			if pull.Came(ctx) {
+			if pull.MayCome(ctx) {
 				silence.Reset(js.LostAfter)
 				continue
 			}

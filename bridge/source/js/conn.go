@@ -20,6 +20,7 @@ type Conn struct {
 	link    atomic.Pointer[Link] // of the latest dial
 	changed Signal               // a link is up, or was lost
 	tries   Signal               // unanswered requests are sent again
+	arrived atomic.Int64         // bytes, on all connections
 	events  Events
 	servers string // the dialed servers, if the settings name them; contains no secret
 	closed  chan struct{}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -159,7 +160,8 @@ type linkingServer struct {
 
 func (s linkingServer) InProcessConn() (net.Conn, error) {
 	s.of.redial()
-	return s.InProcessConnProvider.InProcessConn()
+	socket, err := s.InProcessConnProvider.InProcessConn()
+	return s.of.counting(socket), err
 }
 
 type linkingDialer struct {
@@ -170,5 +172,24 @@ type linkingDialer struct {
 func (d linkingDialer) Dial(network, address string) (net.Conn, error) {
 	socket, err := d.CustomDialer.Dial(network, address)
 	d.of.redial()
-	return socket, err
+	return d.of.counting(socket), err
+}
+
+// counting returns a socket, if there is one, that counts what arrives. nats.go counts only messages that have arrived as a whole.
+func (c *Conn) counting(socket net.Conn) net.Conn {
+	if socket == nil {
+		return nil
+	}
+	return counted{socket, &c.arrived}
+}
+
+type counted struct {
+	net.Conn
+	bytes *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.bytes.Add(int64(n))
+	return n, err
 }

@@ -101,9 +101,10 @@ func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGe
 			}
 			b.Found = append(b.Found, found)
 		case <-silence.C:
-			if !on.catchUp(ctx) || len(answers) == 0 {
+			if caughtUp, isAlive := on.Answers(ctx); !isAlive || caughtUp && len(answers) == 0 {
 				return b, ErrSilent
 			}
+			silence.Reset(tryTime)
 		case <-asked.Lost():
 			return b, ErrSilent
 		case <-change:
@@ -224,9 +225,10 @@ func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64
 			found[i] = e
 			silence.Reset(tryTime)
 		case <-silence.C:
-			if !on.catchUp(ctx) || len(answers) == 0 {
+			if caughtUp, isAlive := on.Answers(ctx); !isAlive || caughtUp && len(answers) == 0 {
 				return nil // the leader is asked
 			}
+			silence.Reset(tryTime)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for messages: %w", ctx.Err())
 		}

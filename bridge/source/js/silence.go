@@ -84,22 +84,11 @@ const standstill = 2 * time.Second
 // Answers waits for the answer to a ping, which comes after all that the server has sent before it. If it takes longer than standstill, caughtUp
 // is false, and isAlive tells whether other things have arrived meanwhile: on a slow link, the answer comes behind them.
 func (c *Conn) Answers(ctx context.Context) (caughtUp, isAlive bool) {
-	conn := c.NATS()
-	before := conn.Stats().InBytes
+	before := c.arrived.Load()
 	ctx, cancel := context.WithTimeout(ctx, standstill)
 	defer cancel()
-	if conn.FlushWithContext(ctx) == nil {
+	if c.NATS().FlushWithContext(ctx) == nil {
 		return true, true
 	}
-	return false, conn.Stats().InBytes != before
-}
-
-// catchUp waits until what the server had sent on the connection has arrived. It returns false if the connection stands still, or ctx ends first.
-func (c *Conn) catchUp(ctx context.Context) bool {
-	for {
-		caughtUp, isAlive := c.Answers(ctx)
-		if caughtUp || !isAlive || ctx.Err() != nil || !c.Link().IsUp() {
-			return caughtUp
-		}
-	}
+	return false, c.arrived.Load() != before
 }
