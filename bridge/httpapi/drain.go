@@ -15,7 +15,7 @@ func (a *API) Drain(end time.Time) {
 
 // Finish ends the use of publisher, store and runs: when it returns, they may be closed, and then what they stand on. It waits for messages that
 // are being published, but not for bodies that are still arriving, and not for answers of the store. Drain must have been called before. Each
-// client is asked to come back: a GET by the answer of Drain, other methods by 503.
+// client that needs them is asked to come back: a GET by the answer of Drain, other methods by 503.
 func (a *API) Finish() {
 	a.finish()
 	a.working.Lock() // waits for running requests

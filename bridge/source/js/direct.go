@@ -101,7 +101,7 @@ func (a API) Batch(ctx context.Context, on *Conn, stream string, request BatchGe
 			}
 			b.Found = append(b.Found, found)
 		case <-silence.C:
-			if caughtUp, isAlive := on.Answers(ctx); !isAlive || caughtUp && len(answers) == 0 {
+			if !on.mayCome(ctx, func() bool { return len(answers) > 0 }) {
 				return b, ErrSilent
 			}
 			silence.Reset(tryTime)
@@ -225,7 +225,7 @@ func (a API) GetEach(ctx context.Context, on *Conn, stream string, seqs []uint64
 			found[i] = e
 			silence.Reset(tryTime)
 		case <-silence.C:
-			if caughtUp, isAlive := on.Answers(ctx); !isAlive || caughtUp && len(answers) == 0 {
+			if !on.mayCome(ctx, func() bool { return len(answers) > 0 }) {
 				return nil // the leader is asked
 			}
 			silence.Reset(tryTime)

@@ -150,13 +150,13 @@ func (p *Pull) next() string { return p.api.Subject(AskNext + p.stream + "." + p
 // isRefused reports whether NATS does not let the bridge ask for messages.
 func (p *Pull) isRefused() bool { return p.api.IsRefused(p.since, p.next()) }
 
-// MayCome reports whether something has arrived that the server had sent before, or still may: on a slow link, signs of a consumer come late without
-// being lost.
+// MayCome reports whether a sign of the consumer has arrived late, or still may.
 func (p *Pull) MayCome(ctx context.Context) bool {
 	before, _ := p.sub.Delivered()
-	caughtUp, isAlive := p.on.Answers(ctx)
-	now, _ := p.sub.Delivered() // an ended subscription has none
-	return isAlive && (!caughtUp || now > before || p.Waiting() > 0)
+	return p.on.mayCome(ctx, func() bool {
+		now, _ := p.sub.Delivered() // an ended subscription has none
+		return now > before || p.Waiting() > 0
+	})
 }
 
 // Silent returns the error for a consumer that was not heard of for LostAfter.

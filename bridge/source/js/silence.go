@@ -92,3 +92,10 @@ func (c *Conn) Answers(ctx context.Context) (caughtUp, isAlive bool) {
 	}
 	return false, c.arrived.Load() != before
 }
+
+// mayCome reports whether what is awaited may still come, although it is late: it was sent before the answer to a ping, and hasCome by then, or
+// stands behind other things on a slow link.
+func (c *Conn) mayCome(ctx context.Context, hasCome func() bool) bool {
+	caughtUp, isAlive := c.Answers(ctx)
+	return isAlive && (!caughtUp || hasCome())
+}
